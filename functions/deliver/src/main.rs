@@ -1,0 +1,24 @@
+//! The delivering Lambda function: wiring.
+
+use aws_lambda_events::event::sqs::SqsEvent;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use shared::clock::Clock;
+use shared::config::{self, Settings};
+use shared::domain::time::Timestamp;
+use shared::sender::Sender;
+use shared::service::{Consumer, Core};
+use shared::telemetry;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::start_on_lambda(config::log_level());
+    let Settings { table, queue_url, deployment } = Settings::from_environment()?;
+    let sender = Sender::new(deployment.urls.addresses.clone(), Clock::system())?;
+    let core = Core::new(&config::aws().await, &table, &queue_url, deployment, Clock::system());
+    let consumer = &Consumer::new(core, sender);
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
+        let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
+        Ok::<_, Error>(deliver::handle(consumer, event.payload, Timestamp::from_unix_millis(deadline)).await)
+    }))
+    .await
+}

@@ -1,0 +1,87 @@
+//! Publishing: events in. The hot path, and so a function of its own.
+
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::routing::post;
+use http::HeaderMap;
+use sha2::{Digest, Sha256};
+use shared::domain::event::{MAX_DATA_BYTES, NewEvent};
+use shared::domain::fields::IdempotencyKey;
+use shared::edge::scopes::EventsPublish;
+use shared::edge::{ApiError, AppState, Data, Tenant, finish, read_body};
+use shared::service::{Core, Idempotency, Published};
+use shared::wire::body;
+use shared::wire::error::{ErrorCode, Problem};
+use shared::wire::organizations::{BatchIn, BatchResultOut, EventIn, EventOut};
+
+/// All routes of the function.
+pub fn router(state: AppState) -> Router {
+    let routes = Router::new()
+        .route("/v1/organizations/{organization}/events", post(one))
+        .route("/v1/organizations/{organization}/events/batch", post(batch));
+    finish(routes, state)
+}
+
+async fn one(
+    tenant: Tenant<EventsPublish>,
+    State(core): State<AppState>,
+    headers: HeaderMap,
+    request: Request,
+) -> Result<Data<EventOut>, ApiError> {
+    let body = read_body(request).await?;
+    let idempotency = idempotency(&headers, "event", &body)?;
+    let event = parse(&core, &body)?;
+    let published = core.publish(&tenant.organization, tenant.caller.key(), vec![event], idempotency.as_ref()).await?;
+    let published = published.first().ok_or_else(|| ApiError::new(ErrorCode::Internal, "nothing was published"))?;
+    Ok(Data::accepted(shown(published)))
+}
+
+/// Up to 100 events, each accepted or refused on its own.
+async fn batch(
+    tenant: Tenant<EventsPublish>,
+    State(core): State<AppState>,
+    headers: HeaderMap,
+    request: Request,
+) -> Result<Data<Vec<BatchResultOut>>, ApiError> {
+    let body = read_body(request).await?;
+    let idempotency = idempotency(&headers, "batch", &body)?;
+    let entries = body::parse::<BatchIn>(&body)?.read(BatchIn::entries)?;
+    let (mut accepted, mut refused) = (Vec::new(), Vec::new());
+    for (index, entry) in entries.iter().enumerate() {
+        match parse(&core, entry.as_bytes()) {
+            Ok(event) => accepted.push(event),
+            Err(error) => refused.push((index, error)),
+        }
+    }
+    let by = tenant.caller.key();
+    let mut published = core.publish(&tenant.organization, by, accepted, idempotency.as_ref()).await?.into_iter();
+    let mut refused = refused.into_iter().peekable();
+    let results = (0..entries.len()).filter_map(|index| match refused.next_if(|(at, _)| *at == index) {
+        Some((_, error)) => Some(BatchResultOut::refused(index, error.code(), error.message(), error.problems())),
+        None => published.next().map(|published| BatchResultOut::accepted(index, shown(&published))),
+    });
+    Ok(Data::accepted(results.collect()))
+}
+
+fn parse(core: &Core, entry: &[u8]) -> Result<NewEvent, ApiError> {
+    let event = body::parse::<EventIn>(entry)?.read(EventIn::parse)?;
+    if event.data.len() > MAX_DATA_BYTES {
+        let message = format!("data must be at most {MAX_DATA_BYTES} bytes");
+        return Err(ApiError::new(ErrorCode::PayloadTooLarge, message));
+    }
+    core.check_published(&event.event_type)?;
+    Ok(event)
+}
+
+/// The `Idempotency-Key` header, and a hash of what it stands for.
+fn idempotency(headers: &HeaderMap, kind: &str, body: &[u8]) -> Result<Option<Idempotency>, ApiError> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let key = value.to_str().ok().and_then(|text| IdempotencyKey::parse(text).ok());
+    let problem = || ApiError::invalid(vec![Problem::new("Idempotency-Key", "must be 1 to 255 ASCII characters")]);
+    let request_hash = hex::encode(Sha256::new().chain_update(kind).chain_update(body).finalize());
+    Ok(Some(Idempotency { key: key.ok_or_else(problem)?, request_hash }))
+}
+
+fn shown(published: &Published) -> EventOut {
+    EventOut::new(&published.event, &published.deliveries)
+}

@@ -1,0 +1,17 @@
+//! The sweep: every minute, what is due is sent and what is parked is released or failed.
+
+use std::time::Duration;
+
+use shared::domain::time::Timestamp;
+use shared::service::{Core, ServiceError};
+
+/// What a run leaves of its time for the call that is under way when it stops.
+const MARGIN: Duration = Duration::from_secs(10);
+
+/// Sweeps until nothing is left to do or `deadline` is near. The next run goes on.
+///
+/// # Errors
+/// [`ServiceError`] if DynamoDB or SQS failed; what was done until then is done.
+pub async fn handle(core: &Core, deadline: Timestamp) -> Result<(), ServiceError> {
+    core.sweep(deadline.minus(MARGIN)).await.map(drop)
+}

@@ -1,0 +1,22 @@
+//! The sweeping Lambda function: wiring.
+
+use aws_lambda_events::event::eventbridge::EventBridgeEvent;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use shared::clock::Clock;
+use shared::config::{self, Settings};
+use shared::domain::time::Timestamp;
+use shared::service::Core;
+use shared::telemetry;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Error> {
+    telemetry::start_on_lambda(config::log_level());
+    let Settings { table, queue_url, deployment } = Settings::from_environment()?;
+    let core = Core::new(&config::aws().await, &table, &queue_url, deployment, Clock::system());
+    let core = core.as_ref();
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<EventBridgeEvent>| {
+        let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
+        sweep::handle(core, Timestamp::from_unix_millis(deadline)).await.map_err(Error::from)
+    }))
+    .await
+}

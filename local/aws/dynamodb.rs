@@ -1,0 +1,156 @@
+//! DynamoDB: the `dynoxide` engine over SQLite, spoken to in DynamoDB's JSON protocol.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::UNIX_EPOCH;
+
+use dynoxide::storage_backend::Clock as DynoxideClock;
+use dynoxide::{Database, DynoxideError};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::Semaphore;
+
+use super::Clock;
+use super::answer::Answer;
+
+/// Operations under way at once. The engine has one lock, so more would only wait in more threads; a second one reads
+/// its request and writes its answer while the first holds the lock.
+const CONCURRENT_OPERATIONS: usize = 4;
+
+/// The engine. Cloning is cheap; clones share the database.
+#[derive(Clone)]
+pub(crate) struct DynamoDb {
+    database: Database,
+    turns: Arc<Semaphore>,
+}
+
+impl std::fmt::Debug for DynamoDb {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("DynamoDb")
+    }
+}
+
+impl DynamoDb {
+    /// An empty database that is gone with the process; items expire by `clock`.
+    pub(crate) fn in_memory(clock: Clock) -> Result<Self, DynoxideError> {
+        Ok(Self::new(Database::memory_with_clock(Arc::new(ItemClock(clock)))?))
+    }
+
+    /// The database in `file`, made if it is missing; items expire by the system's clock.
+    pub(crate) fn in_file(file: &Path) -> Result<Self, DynoxideError> {
+        let database = Database::new(&file.to_string_lossy())?;
+        // Sets SQLite's `synchronous = NORMAL`, which the crate offers only under this name. With its write-ahead log
+        // a commit then outlives a killed process without an fsync; only a power cut can take the last ones back.
+        database.disable_bulk_loading()?;
+        Ok(Self::new(database))
+    }
+
+    fn new(database: Database) -> Self {
+        Self { database, turns: Arc::new(Semaphore::new(CONCURRENT_OPERATIONS)) }
+    }
+
+    /// Performs one operation, named as in `X-Amz-Target` after the dot.
+    pub(crate) async fn call(&self, operation: &str, body: &[u8]) -> Answer {
+        let (operation, body) = (operation.to_owned(), body.to_vec());
+        self.run(move |database| perform(database, &operation, &body))
+            .await
+            .unwrap_or_else(|panic| internal_error(&panic))
+    }
+
+    /// Deletes the items whose time to live has passed and says how many.
+    pub(crate) async fn expire_items(&self) -> Result<usize, DynoxideError> {
+        self.run(Database::sweep_ttl).await.unwrap_or_else(|panic| Err(DynoxideError::InternalServerError(panic)))
+    }
+
+    /// Runs `work` where blocking is allowed; `Err` is a panic's text.
+    async fn run<T: Send + 'static>(&self, work: impl FnOnce(&Database) -> T + Send + 'static) -> Result<T, String> {
+        let database = self.database.clone();
+        let turn = Arc::clone(&self.turns).acquire_owned().await;
+        tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            work(&database)
+        })
+        .await
+        .map_err(|error| error.to_string())
+    }
+}
+
+fn perform(database: &Database, operation: &str, body: &[u8]) -> Answer {
+    macro_rules! operations {
+        ($($name:literal => $method:ident,)*) => {
+            match operation {
+                $($name => answer(body, |request| database.$method(request)),)*
+                _ => Answer::unknown_operation(operation),
+            }
+        };
+    }
+    operations! {
+        "BatchGetItem" => batch_get_item,
+        "BatchWriteItem" => batch_write_item,
+        "CreateTable" => create_table,
+        "DeleteItem" => delete_item,
+        "DeleteTable" => delete_table,
+        "DescribeTable" => describe_table,
+        "DescribeTimeToLive" => describe_time_to_live,
+        "ExecuteStatement" => execute_statement,
+        "GetItem" => get_item,
+        "ListTables" => list_tables,
+        "PutItem" => put_item,
+        "Query" => query,
+        "Scan" => scan,
+        "TransactGetItems" => transact_get_items,
+        "TransactWriteItems" => transact_write_items,
+        "UpdateItem" => update_item,
+        "UpdateTable" => update_table,
+        "UpdateTimeToLive" => update_time_to_live,
+    }
+}
+
+fn answer<Request: DeserializeOwned, Response: Serialize>(
+    body: &[u8],
+    operation: impl FnOnce(Request) -> Result<Response, DynoxideError>,
+) -> Answer {
+    let request = match serde_json::from_slice(body) {
+        Ok(request) => request,
+        Err(error) => return refusal(&unreadable(&error.to_string())),
+    };
+    match operation(request) {
+        Ok(response) => match serde_json::to_string(&response) {
+            Ok(body) => Answer::ok(body),
+            Err(error) => internal_error(&error.to_string()),
+        },
+        Err(error) => refusal(&error),
+    }
+}
+
+/// The engine's readers mark what DynamoDB calls a validation error with a prefix before a colon.
+fn unreadable(message: &str) -> DynoxideError {
+    match message.split_once(':') {
+        Some((marker, rest)) if marker.starts_with("VALIDATION") => DynoxideError::ValidationException(rest.to_owned()),
+        Some((marker, rest)) if marker.starts_with("SERIALIZATION") => {
+            DynoxideError::SerializationException(rest.to_owned())
+        }
+        _ => DynoxideError::SerializationException(message.to_owned()),
+    }
+}
+
+fn refusal(error: &DynoxideError) -> Answer {
+    Answer { status: error.status_code(), body: error.to_json(), query_error: None }
+}
+
+fn internal_error(message: &str) -> Answer {
+    refusal(&DynoxideError::InternalServerError(message.to_owned()))
+}
+
+/// Our clock in the engine's shape.
+struct ItemClock(Clock);
+
+impl DynoxideClock for ItemClock {
+    fn now_unix_secs(&self) -> u64 {
+        self.now_unix_secs_f64() as u64
+    }
+
+    fn now_unix_secs_f64(&self) -> f64 {
+        (self.0)().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+    }
+}

@@ -1,0 +1,23 @@
+//! The two engines behind one door, told apart as AWS's JSON protocol does it: by `X-Amz-Target`.
+
+use super::answer::Answer;
+use super::dynamodb::DynamoDb;
+use super::sqs::Sqs;
+
+/// DynamoDB and SQS of one [`EmbeddedAws`](super::EmbeddedAws). Cloning is cheap; clones share everything.
+#[derive(Clone, Debug)]
+pub(crate) struct Engines {
+    pub(crate) dynamodb: DynamoDb,
+    pub(crate) sqs: Sqs,
+}
+
+impl Engines {
+    /// Performs one request. Dropping the future ends a long poll; a DynamoDB operation that has begun is finished.
+    pub(crate) async fn call(&self, target: &str, body: &[u8]) -> Answer {
+        match target.split_once('.') {
+            Some(("DynamoDB_20120810", operation)) => self.dynamodb.call(operation, body).await,
+            Some(("AmazonSQS", operation)) => self.sqs.call(operation, body).await,
+            _ => Answer::unknown_operation(target),
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! SQS: standard queues in memory, spoken to in SQS's JSON protocol.
+//!
+//! It keeps to what the API reference documents, as far as this project and the usual tools ask: batches with a result
+//! for each entry, long polling, visibility timeouts, delays, redrive, limits. Not here: FIFO queues, tags, permissions,
+//! message moving tasks, message system attributes on sending. `MessageGroupId` is kept and returned; receives are not
+//! made fair by it. One lock guards all queues; nothing waits while holding it.
+
+mod error;
+mod limits;
+mod message;
+mod queue;
+mod queues;
+mod receive;
+mod send;
+mod settings;
+mod wire;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::Notify;
+
+use self::error::SqsError;
+use self::limits::MAX_VISIBILITY_SECONDS;
+use self::message::Receipt;
+use self::queue::Queue;
+use self::queues::Queues;
+use super::Clock;
+use super::answer::Answer;
+
+/// The engine. Cloning is cheap; clones share the queues.
+#[derive(Clone)]
+pub(crate) struct Sqs {
+    queues: Arc<Mutex<Queues>>,
+    /// Wakes the long polls when a message may have become visible.
+    arrivals: Arc<Notify>,
+    clock: Clock,
+}
+
+impl std::fmt::Debug for Sqs {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Sqs")
+    }
+}
+
+impl Sqs {
+    /// No queues yet; `authority` (`127.0.0.1:8001`) is what their URLs will name.
+    pub(crate) fn new(authority: &str, clock: Clock) -> Self {
+        Self { queues: Arc::new(Mutex::new(Queues::new(authority))), arrivals: Arc::new(Notify::new()), clock }
+    }
+
+    /// Performs one operation, named as in `X-Amz-Target` after the dot. Dropping the future ends a long poll; a message
+    /// is only taken together with the answer that carries it.
+    pub(crate) async fn call(&self, operation: &str, body: &[u8]) -> Answer {
+        let now = self.now();
+        let result = match operation {
+            "ReceiveMessage" => self.receive_message(body).await,
+            "SendMessage" => reply(body, |request| self.send_message(request, now)),
+            "SendMessageBatch" => reply(body, |request| self.send_message_batch(request, now)),
+            "DeleteMessage" => reply(body, |request| self.delete_message(request)),
+            "DeleteMessageBatch" => reply(body, |request| self.delete_message_batch(request)),
+            "ChangeMessageVisibility" => reply(body, |request| self.change_visibility(request, now)),
+            "ChangeMessageVisibilityBatch" => reply(body, |request| self.change_visibility_batch(request, now)),
+            "CreateQueue" => reply(body, |request| self.queues().create(&request, now)),
+            "DeleteQueue" => reply(body, |request| self.queues().delete(&request)),
+            "GetQueueUrl" => reply(body, |request| self.queues().find(&request)),
+            "ListQueues" => reply(body, |request| Ok(self.queues().list(&request))),
+            "ListDeadLetterSourceQueues" => reply(body, |request| self.queues().sources(&request)),
+            "GetQueueAttributes" => reply(body, |request| self.queues().attributes(&request, now)),
+            "SetQueueAttributes" => reply(body, |request| self.queues().set_attributes(&request, now)),
+            "PurgeQueue" => reply(body, |request: wire::OneQueue| {
+                self.queues().at(&request.queue_url)?.purge(now).map(|()| wire::Nothing {})
+            }),
+            _ => return Answer::unknown_operation(operation),
+        };
+        result.unwrap_or_else(Answer::from)
+    }
+
+    fn delete_message(&self, request: wire::DeleteMessage) -> Result<wire::Nothing, SqsError> {
+        delete(self.queues().at(&request.queue_url)?, &request.message)
+    }
+
+    fn delete_message_batch(
+        &self,
+        request: wire::Batch<wire::Deletion>,
+    ) -> Result<wire::BatchResult<wire::Nothing>, SqsError> {
+        request.check()?;
+        let mut queues = self.queues();
+        let queue = queues.at(&request.queue_url)?;
+        Ok(request.each(|message| delete(queue, &message)))
+    }
+
+    fn change_visibility(
+        &self,
+        request: wire::ChangeMessageVisibility,
+        now: SystemTime,
+    ) -> Result<wire::Nothing, SqsError> {
+        let result = hide(self.queues().at(&request.queue_url)?, &request.message, now);
+        self.arrivals.notify_waiters();
+        result
+    }
+
+    fn change_visibility_batch(
+        &self,
+        request: wire::Batch<wire::Hiding>,
+        now: SystemTime,
+    ) -> Result<wire::BatchResult<wire::Nothing>, SqsError> {
+        request.check()?;
+        let mut queues = self.queues();
+        let queue = queues.at(&request.queue_url)?;
+        let result = request.each(|message| hide(queue, &message, now));
+        self.arrivals.notify_waiters();
+        Ok(result)
+    }
+
+    fn now(&self) -> SystemTime {
+        (self.clock)()
+    }
+
+    fn queues(&self) -> MutexGuard<'_, Queues> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn delete(queue: &mut Queue, message: &wire::Deletion) -> Result<wire::Nothing, SqsError> {
+    queue.delete(Receipt::parse(&message.receipt_handle)?);
+    Ok(wire::Nothing {})
+}
+
+fn hide(queue: &mut Queue, message: &wire::Hiding, now: SystemTime) -> Result<wire::Nothing, SqsError> {
+    let timeout = limits::within("VisibilityTimeout", message.visibility_timeout, 0..=MAX_VISIBILITY_SECONDS)?;
+    queue.change_visibility(Receipt::parse(&message.receipt_handle)?, timeout, now)?;
+    Ok(wire::Nothing {})
+}
+
+/// Reads a request, performs it and writes its answer.
+fn reply<Request: DeserializeOwned, Response: Serialize>(
+    body: &[u8],
+    operation: impl FnOnce(Request) -> Result<Response, SqsError>,
+) -> Result<Answer, SqsError> {
+    answer(&operation(parse(body)?)?)
+}
+
+fn parse<Request: DeserializeOwned>(body: &[u8]) -> Result<Request, SqsError> {
+    serde_json::from_slice(body).map_err(|error| SqsError::new("SerializationException", error.to_string()))
+}
+
+fn answer(response: &impl Serialize) -> Result<Answer, SqsError> {
+    let body = serde_json::to_string(response);
+    body.map(Answer::ok).map_err(|error| SqsError::new("InternalError", error.to_string()))
+}

@@ -1,0 +1,232 @@
+//! One standard queue: which messages are visible, delayed, in flight. It is given the time and never looks at a clock.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::time::{Duration, SystemTime};
+
+use uuid::Uuid;
+
+use super::error::SqsError;
+use super::limits::{MAX_IN_FLIGHT, MAX_VISIBILITY_SECONDS};
+use super::message::{Draft, Message, Receipt, State};
+use super::settings::Settings;
+
+/// How often messages past their retention are looked for; between, they are only not handed out.
+const EXPIRY_INTERVAL: Duration = Duration::from_secs(60);
+
+/// A queue's messages and settings.
+#[derive(Debug)]
+pub(crate) struct Queue {
+    pub(crate) settings: Settings,
+    pub(crate) created_at: SystemTime,
+    pub(crate) modified_at: SystemTime,
+    messages: HashMap<Uuid, Message>,
+    /// In the order of becoming visible; may still name messages that were deleted meanwhile.
+    visible: VecDeque<Uuid>,
+    /// By the time when they become visible.
+    delayed: BTreeSet<(SystemTime, Uuid)>,
+    in_flight: BTreeSet<(SystemTime, Uuid)>,
+    next_expiry: SystemTime,
+    purged_at: Option<SystemTime>,
+}
+
+/// How many messages are in which state.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) visible: usize,
+    pub(crate) delayed: usize,
+    pub(crate) in_flight: usize,
+}
+
+/// What a receive takes from the queue.
+#[derive(Debug, Default)]
+pub(crate) struct Taken {
+    /// For the receiver; in flight now.
+    pub(crate) received: Vec<Message>,
+    /// Received too often already: out of this queue, for the dead-letter queue.
+    pub(crate) dead: Vec<Message>,
+}
+
+impl Queue {
+    /// An empty queue.
+    pub(crate) fn new(settings: Settings, now: SystemTime) -> Self {
+        Self {
+            settings,
+            created_at: now,
+            modified_at: now,
+            messages: HashMap::new(),
+            visible: VecDeque::new(),
+            delayed: BTreeSet::new(),
+            in_flight: BTreeSet::new(),
+            next_expiry: now + EXPIRY_INTERVAL,
+            purged_at: None,
+        }
+    }
+
+    /// Takes a message in and returns its id.
+    pub(crate) fn send(&mut self, draft: Draft, now: SystemTime) -> Uuid {
+        self.expire(now);
+        let delay = seconds(draft.delay_seconds.unwrap_or(self.settings.delay));
+        let message = Message {
+            id: Uuid::new_v4(),
+            body: draft.body,
+            attributes: draft.attributes,
+            group_id: draft.group_id,
+            sent_at: now,
+            first_received_at: None,
+            receive_count: 0,
+            dead_letter_source: None,
+            state: if delay.is_zero() { State::Visible } else { State::Delayed { until: now + delay } },
+        };
+        let id = message.id;
+        self.insert(message);
+        id
+    }
+
+    /// Takes in a dead letter of the queue `source`. It keeps its id, age and receive count.
+    pub(crate) fn accept_dead(&mut self, mut message: Message, source: &str) {
+        message.dead_letter_source = Some(source.to_owned());
+        message.state = State::Visible;
+        self.insert(message);
+    }
+
+    /// Hands out up to `most` visible messages and hides them for `visibility`. With `redrive`, those received too often
+    /// are taken out instead.
+    pub(crate) fn receive(&mut self, most: usize, visibility: Duration, redrive: bool, now: SystemTime) -> Taken {
+        self.expire(now);
+        self.show_what_is_due(now);
+        let max_receive_count = self.settings.redrive.as_ref().filter(|_| redrive).map(|it| it.max_receive_count);
+        let mut taken = Taken::default();
+        while taken.received.len() < most && !self.is_at_flight_limit() {
+            let Some(id) = self.visible.pop_front() else { break };
+            let Some(message) = self.messages.get_mut(&id) else { continue };
+            if max_receive_count.is_some_and(|max| message.receive_count >= max) {
+                taken.dead.extend(self.messages.remove(&id));
+                continue;
+            }
+            let until = now + visibility;
+            message.receive_count += 1;
+            message.first_received_at.get_or_insert(now);
+            message.state = State::InFlight { since: now, until };
+            self.in_flight.insert((until, id));
+            taken.received.push(message.clone());
+        }
+        taken
+    }
+
+    /// Deletes the message if this was its latest receive, also after it has become visible again; else does nothing.
+    pub(crate) fn delete(&mut self, receipt: Receipt) {
+        if self.messages.get(&receipt.message).is_some_and(|message| message.receipt() == receipt) {
+            self.remove(receipt.message);
+        }
+    }
+
+    /// Hides a message in flight for `timeout` seconds from now; 0 makes it visible.
+    pub(crate) fn change_visibility(
+        &mut self,
+        receipt: Receipt,
+        timeout: i64,
+        now: SystemTime,
+    ) -> Result<(), SqsError> {
+        self.show_what_is_due(now);
+        let in_flight = self.messages.get_mut(&receipt.message).filter(|message| message.receipt() == receipt);
+        let Some((message, since, until)) = in_flight.and_then(|message| match message.state {
+            State::InFlight { since, until } => Some((message, since, until)),
+            State::Visible | State::Delayed { .. } => None,
+        }) else {
+            return Err(SqsError::new(
+                "MessageNotInflight",
+                "Message does not exist or is not available for visibility timeout change.",
+            ));
+        };
+        let changed = now + seconds(timeout);
+        if changed > since + seconds(MAX_VISIBILITY_SECONDS) {
+            return Err(SqsError::invalid_parameter(format!(
+                "Total VisibilityTimeout for the message is beyond the limit [{MAX_VISIBILITY_SECONDS} seconds]."
+            )));
+        }
+        message.state = State::InFlight { since, until: changed };
+        self.in_flight.remove(&(until, receipt.message));
+        self.in_flight.insert((changed, receipt.message));
+        Ok(())
+    }
+
+    /// Deletes everything; once a minute at most.
+    pub(crate) fn purge(&mut self, now: SystemTime) -> Result<(), SqsError> {
+        if self.purged_at.is_some_and(|at| now < at + Duration::from_secs(60)) {
+            let message = "Only one PurgeQueue operation on a queue is allowed every 60 seconds.";
+            return Err(SqsError::new("PurgeQueueInProgress", message));
+        }
+        self.purged_at = Some(now);
+        self.messages.clear();
+        self.visible.clear();
+        self.delayed.clear();
+        self.in_flight.clear();
+        Ok(())
+    }
+
+    /// How many messages are in which state.
+    pub(crate) fn counts(&mut self, now: SystemTime) -> Counts {
+        self.expire(now);
+        self.show_what_is_due(now);
+        let (delayed, in_flight) = (self.delayed.len(), self.in_flight.len());
+        Counts { visible: self.messages.len() - delayed - in_flight, delayed, in_flight }
+    }
+
+    /// When the next hidden message becomes visible, if one is hidden.
+    pub(crate) fn next_visible_at(&self) -> Option<SystemTime> {
+        let first = |hidden: &BTreeSet<(SystemTime, Uuid)>| hidden.first().map(|(until, _)| *until);
+        [first(&self.delayed), first(&self.in_flight)].into_iter().flatten().min()
+    }
+
+    /// Whether so many messages are in flight that no more are handed out.
+    pub(crate) fn is_at_flight_limit(&self) -> bool {
+        self.in_flight.len() >= MAX_IN_FLIGHT
+    }
+
+    fn insert(&mut self, message: Message) {
+        match message.state {
+            State::Visible => self.visible.push_back(message.id),
+            State::Delayed { until } => drop(self.delayed.insert((until, message.id))),
+            State::InFlight { until, .. } => drop(self.in_flight.insert((until, message.id))),
+        }
+        self.messages.insert(message.id, message);
+    }
+
+    fn remove(&mut self, id: Uuid) {
+        match self.messages.remove(&id).map(|message| message.state) {
+            Some(State::Delayed { until }) => drop(self.delayed.remove(&(until, id))),
+            Some(State::InFlight { until, .. }) => drop(self.in_flight.remove(&(until, id))),
+            Some(State::Visible) | None => {}
+        }
+    }
+
+    fn show_what_is_due(&mut self, now: SystemTime) {
+        for hidden in [&mut self.delayed, &mut self.in_flight] {
+            while hidden.first().is_some_and(|(until, _)| *until <= now) {
+                let Some((_, id)) = hidden.pop_first() else { break };
+                if let Some(message) = self.messages.get_mut(&id) {
+                    message.state = State::Visible;
+                    self.visible.push_back(id);
+                }
+            }
+        }
+    }
+
+    fn expire(&mut self, now: SystemTime) {
+        if now < self.next_expiry {
+            return;
+        }
+        self.next_expiry = now + EXPIRY_INTERVAL;
+        let retention = self.settings.retention();
+        let expired = self.messages.values().filter(|message| message.sent_at + retention <= now);
+        for id in expired.map(|message| message.id).collect::<Vec<_>>() {
+            self.remove(id);
+        }
+        self.visible.retain(|id| self.messages.contains_key(id));
+    }
+}
+
+/// A number of seconds that was checked to be none or more.
+pub(crate) fn seconds(count: i64) -> Duration {
+    Duration::from_secs(count.unsigned_abs())
+}

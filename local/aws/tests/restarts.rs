@@ -1,0 +1,81 @@
+//! What is in the file outlives the process, however it ends.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+
+use aws_sdk_dynamodb::Client;
+
+use super::dynamodb::{TABLE, create_table, key};
+use super::*;
+
+/// Names the directory to the process that is going to be killed.
+const DIRECTORY: &str = "RESTARTS_DIRECTORY";
+
+fn open(directory: impl Into<std::path::PathBuf>) -> Client {
+    let aws = EmbeddedAws::open(&Storage::Directory(directory.into()), AUTHORITY, system_clock()).unwrap();
+    Client::new(&aws.sdk_config())
+}
+
+/// Not a test: what the killed process runs. It says each number after the item was acknowledged.
+#[tokio::test]
+#[ignore = "run by a_killed_process_loses_no_acknowledged_write"]
+#[expect(clippy::disallowed_methods, reason = "the process is told by its environment where to write")]
+async fn write_until_killed() {
+    let client = open(std::env::var(DIRECTORY).unwrap());
+    create_table(&client).await;
+    for n in 0.. {
+        let put = client.put_item().table_name(TABLE).set_item(Some(key("n", &n.to_string())));
+        put.send().await.unwrap();
+        writeln!(std::io::stdout(), "{n}").unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_killed_process_loses_no_acknowledged_write() {
+    let directory = tempfile::tempdir().unwrap();
+    let (_, module) = module_path!().split_once("::").unwrap();
+    let mut process = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", &format!("{module}::write_until_killed"), "--ignored", "--nocapture"])
+        .env(DIRECTORY, directory.path())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut acknowledged = None;
+    for line in BufReader::new(process.stdout.take().unwrap()).lines() {
+        let Ok(n) = line.unwrap().parse::<u32>() else { continue };
+        acknowledged = Some(n);
+        if n == 200 {
+            process.kill().unwrap();
+        }
+    }
+    process.wait().unwrap();
+    let acknowledged = acknowledged.unwrap();
+    assert!(acknowledged >= 200);
+    let client = open(directory.path());
+    for n in 0..=acknowledged {
+        let item = client.get_item().table_name(TABLE).set_key(Some(key("n", &n.to_string()))).send().await.unwrap();
+        assert!(item.item.is_some(), "{n} of {acknowledged}");
+    }
+}
+
+#[tokio::test]
+async fn the_directory_is_made_and_its_items_are_there_at_the_next_start() {
+    let directory = tempfile::tempdir().unwrap();
+    let data = directory.path().join("made/here");
+    let client = open(&data);
+    create_table(&client).await;
+    client.put_item().table_name(TABLE).set_item(Some(key("a", "1"))).send().await.unwrap();
+    drop(client);
+    assert!(data.join("dynamodb.sqlite").is_file());
+    let item = open(&data).get_item().table_name(TABLE).set_key(Some(key("a", "1"))).send().await.unwrap();
+    assert!(item.item.is_some());
+}
+
+#[test]
+fn a_directory_that_cannot_be_made_is_said() {
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    let error = EmbeddedAws::open(&Storage::Directory(file.join("data")), AUTHORITY, system_clock()).unwrap_err();
+    assert!(error.to_string().contains("data directory"), "{error}");
+}

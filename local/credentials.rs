@@ -1,0 +1,61 @@
+//! What a host needs to know of itself at the next start, and what scripts need to use it.
+
+use std::fs;
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+/// What scripts need to use a host: `credentials.json`.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Credentials {
+    /// Where the API listens.
+    pub base_url: String,
+    /// Where the embedded DynamoDB and SQS listen.
+    pub aws_url: String,
+    /// The platform's key.
+    pub platform_key: String,
+    /// The demo organization.
+    pub organization_id: String,
+    /// An owner's key of the demo organization.
+    pub api_key: String,
+}
+
+/// What the host itself keeps: `host.json`. Hosts in memory do not touch it.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Kept {
+    pub(crate) platform_key: String,
+    pub(crate) organization_id: String,
+    pub(crate) api_key: String,
+    pub(crate) endpoint_id: String,
+}
+
+impl Credentials {
+    /// Where they are in a data directory.
+    pub const FILE: &'static str = "credentials.json";
+}
+
+impl Kept {
+    pub(crate) const FILE: &'static str = "host.json";
+}
+
+/// Writes a file that only its owner can read, whole or not at all.
+pub(crate) fn write_private(directory: &Path, name: &str, value: &impl Serialize) -> io::Result<()> {
+    let unfinished = directory.join(format!("{name}.new"));
+    let _ = fs::remove_file(&unfinished);
+    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
+    file.write_all(serde_json::to_string_pretty(value)?.as_bytes())?;
+    file.write_all(b"\n")?;
+    file.sync_all()?;
+    fs::rename(unfinished, directory.join(name))
+}
+
+/// Reads such a file, if it is there.
+pub(crate) fn read<T: for<'a> Deserialize<'a>>(directory: &Path, name: &str) -> io::Result<Option<T>> {
+    match fs::read(directory.join(name)) {
+        Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}

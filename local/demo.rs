@@ -1,0 +1,176 @@
+//! A receiver to play with: it verifies both signatures, shows what it got, and can be told to
+//! behave badly.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::body::Bytes;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Router, middleware};
+use serde::Serialize;
+use shared::domain::endpoint::Endpoint;
+use shared::domain::ids::{EventId, OrganizationId};
+use shared::domain::signature;
+use shared::domain::time::Timestamp;
+use shared::service::Core;
+use shared::wire::query::Query;
+
+/// How many requests are remembered.
+const REMEMBERED: usize = 100;
+
+/// What the receiver remembers.
+pub(crate) struct Demo {
+    core: Arc<Core>,
+    organization: OrganizationId,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    total: u64,
+    attempts: HashMap<String, u32>,
+    latest: VecDeque<Received>,
+}
+
+#[derive(Debug, Clone, Serialize)]
+struct Received {
+    received_at: String,
+    webhook_id: String,
+    event_type: String,
+    delivery_id: String,
+    attempt: String,
+    standard_signature_valid: bool,
+    body_signature_valid: bool,
+    answered: u16,
+    body: String,
+}
+
+/// How the receiver is to behave, from the query string.
+#[derive(Debug)]
+struct Behaviour {
+    /// Answers with this status.
+    status: Option<u16>,
+    /// Waits this long, in milliseconds, before it answers.
+    delay_ms: u64,
+    /// Fails this many first requests for each event, with `status` or else 500.
+    fail_first: Option<u32>,
+}
+
+/// `/demo/receiver`: POST delivers, GET shows, DELETE forgets.
+pub(crate) fn routes(core: Arc<Core>, organization: OrganizationId) -> Router {
+    let demo = Arc::new(Demo { core, organization, seen: Mutex::default() });
+    Router::new()
+        .route("/demo/receiver", get(show).post(receive).delete(forget))
+        .layer(middleware::map_response(async |mut response: axum::response::Response| {
+            response.headers_mut().insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+            response
+        }))
+        .with_state(demo)
+}
+
+async fn receive(
+    State(demo): State<Arc<Demo>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Bytes,
+) -> (StatusCode, String) {
+    let behaviour = match Behaviour::read(query.as_deref().unwrap_or_default()) {
+        Ok(behaviour) => behaviour,
+        Err(reason) => return (StatusCode::BAD_REQUEST, reason),
+    };
+    tokio::time::sleep(Duration::from_millis(behaviour.delay_ms)).await;
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    let valid = demo.verify(&headers, &body).await;
+    let mut received = Received {
+        received_at: demo.core.clock().now().rfc3339(),
+        webhook_id: header("webhook-id"),
+        event_type: header("x-webhook-event"),
+        delivery_id: header("x-webhook-delivery"),
+        attempt: header("x-webhook-attempt"),
+        standard_signature_valid: valid.0,
+        body_signature_valid: valid.1,
+        answered: 0,
+        body: String::from_utf8_lossy(&body).into_owned(),
+    };
+    let mut seen = demo.seen();
+    let earlier = seen.attempts.entry(received.webhook_id.clone()).or_default();
+    let status = behaviour.answer(*earlier);
+    *earlier += 1;
+    received.answered = status.as_u16();
+    seen.total += 1;
+    seen.latest.push_front(received);
+    seen.latest.truncate(REMEMBERED);
+    (status, status.canonical_reason().unwrap_or_default().to_owned())
+}
+
+async fn show(State(demo): State<Arc<Demo>>) -> impl IntoResponse {
+    let seen = demo.seen();
+    let shown = serde_json::json!({
+        "received": seen.total,
+        "events": seen.attempts.len(),
+        "latest": seen.latest,
+    });
+    ([(header::CONTENT_TYPE, "application/json")], format!("{shown:#}\n"))
+}
+
+async fn forget(State(demo): State<Arc<Demo>>) -> StatusCode {
+    *demo.seen() = Seen::default();
+    StatusCode::NO_CONTENT
+}
+
+impl Demo {
+    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether the two signatures are those of one of the demo organization's endpoints.
+    async fn verify(&self, headers: &HeaderMap, body: &[u8]) -> (bool, bool) {
+        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let id = EventId::parse(text("webhook-id"));
+        let sent_at = text("webhook-timestamp").parse().map(Timestamp::from_unix_seconds);
+        let (Ok(id), Ok(sent_at)) = (id, sent_at) else { return (false, false) };
+        let endpoints: Vec<Endpoint> = self.core.list_endpoints(&self.organization).await.unwrap_or_default();
+        let secrets = || endpoints.iter().flat_map(|endpoint| endpoint.secrets.signing_at(sent_at));
+        let standard = text("webhook-signature")
+            .split(' ')
+            .any(|presented| secrets().any(|secret| signature::standard(&[secret], &id, sent_at, body) == presented));
+        let digest = secrets().any(|secret| signature::body_digest(secret, body) == text("x-webhook-signature"));
+        (standard, digest)
+    }
+}
+
+impl Behaviour {
+    fn read(query: &str) -> Result<Self, String> {
+        let mut query = Query::new(query);
+        let behaviour = Self {
+            status: query
+                .take("status", |text| number(text).filter(|status| (200..600).contains(status)).ok_or_else(unclear)),
+            delay_ms: query.take("delay_ms", |text| number(text).ok_or_else(unclear)).unwrap_or(0),
+            fail_first: query.take("fail_first", |text| number(text).ok_or_else(unclear)),
+        };
+        query.finish(behaviour).map_err(|problems| format!("{problems:?}"))
+    }
+
+    fn answer(&self, earlier: u32) -> StatusCode {
+        let status = |status: Option<u16>, otherwise| {
+            status.and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or(otherwise)
+        };
+        match self.fail_first {
+            Some(first) if earlier < first => status(self.status, StatusCode::INTERNAL_SERVER_ERROR),
+            Some(_) => StatusCode::OK,
+            None => status(self.status, StatusCode::OK),
+        }
+    }
+}
+
+fn number<T: std::str::FromStr>(text: &str) -> Option<T> {
+    text.parse().ok()
+}
+
+fn unclear() -> shared::domain::Invalid {
+    shared::domain::Invalid::new("must be a number in range")
+}

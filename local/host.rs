@@ -1,0 +1,281 @@
+//! Puts everything together and starts it.
+
+use std::fs::{DirBuilder, File};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use axum::Router;
+use axum::routing::{get, post_service};
+use shared::clock::{self, Clock};
+use shared::config::Settings;
+use shared::domain::access::Role;
+use shared::domain::api_key::{KeySecret, NewKey};
+use shared::domain::endpoint::{EndpointPatch, EndpointSettings, NewEndpoint, WantedStatus};
+use shared::domain::event_type::Subscription;
+use shared::domain::fields::{EndpointUrl, Headers, Name, Slug, TimeoutSeconds};
+use shared::domain::ids::{EndpointId, OrganizationId};
+use shared::domain::organization::NewOrganization;
+use shared::queue::schema::{CONSUMER_TIMEOUT_SECONDS, create_queues};
+use shared::sender::Sender;
+use shared::service::{Consumer, Core, ServiceError};
+use shared::store::schema::create_table;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::warn;
+
+use crate::aws::{EmbeddedAws, Storage};
+use crate::credentials::{self, Credentials, Kept};
+use crate::demo;
+use crate::options::Options;
+use crate::poller::Poller;
+
+const TABLE: &str = "pigeonpost";
+const QUEUE: &str = "deliveries";
+/// How often the sweep runs, as on AWS.
+const TICK: Duration = Duration::from_secs(60);
+
+/// A running host.
+#[derive(Debug)]
+pub struct Host {
+    address: SocketAddr,
+    aws_address: SocketAddr,
+    organization: OrganizationId,
+    restored: usize,
+    stop: watch::Sender<bool>,
+    running: JoinSet<anyhow::Result<()>>,
+    /// Held while the host runs, so that no other opens the same directory.
+    _lock: File,
+}
+
+impl Host {
+    /// Starts a host. When this returns it is ready.
+    ///
+    /// # Errors
+    /// If a port is taken, the directory is in use or cannot be written, or a setting makes no sense.
+    pub async fn start(options: &Options) -> anyhow::Result<Self> {
+        let lock = lock(&options.data)?;
+        let listener = listen(options.port, "--port").await?;
+        let aws_listener = listen(options.aws_port, "--aws-port").await?;
+        let (address, aws_address) = (listener.local_addr()?, aws_listener.local_addr()?);
+
+        let storage = if options.in_memory { Storage::Memory } else { Storage::Directory(options.data.clone()) };
+        let clock = Clock::system();
+        let aws = EmbeddedAws::open(&storage, &aws_address.to_string(), engine_clock(clock.clone()))?;
+        let sdk = aws.sdk_config();
+        let sqs = aws_sdk_sqs::Client::new(&sdk);
+        create_table(&aws_sdk_dynamodb::Client::new(&sdk), TABLE).await?;
+        let queue_url = create_queues(&sqs, QUEUE).await?;
+
+        let kept = if options.in_memory { None } else { credentials::read::<Kept>(&options.data, Kept::FILE)? };
+        let platform_key = kept.as_ref().map_or_else(
+            || KeySecret::generate(&clock::secret_bytes()),
+            |kept| KeySecret::presented(&kept.platform_key),
+        );
+        let settings = settings(&queue_url, &platform_key)?;
+        let sender = Sender::new(settings.deployment.urls.addresses.clone(), clock.clone())?;
+        let core = Core::new(&sdk, TABLE, &queue_url, settings.deployment, clock.clone());
+        let receiver = format!("http://{address}/demo/receiver");
+        let kept = match kept {
+            Some(kept) => keep_up(&core, kept, &receiver).await?,
+            None => first_start(&core, platform_key, &receiver).await?,
+        };
+        if !options.in_memory {
+            credentials::write_private(&options.data, Kept::FILE, &kept)?;
+        }
+        let organization = OrganizationId::parse(&kept.organization_id)?;
+        let restored = core.restore_queue().await?;
+
+        let (stop, stopped) = watch::channel(false);
+        let mut running = JoinSet::new();
+        let consumer = Consumer::new(Arc::clone(&core), sender);
+        let poller = Poller::new(sqs, &queue_url, consumer, clock);
+        let polling = poller.run(stopped.clone());
+        running.spawn(async move {
+            polling.await;
+            Ok(())
+        });
+        running.spawn(tick(Arc::clone(&core), aws.clone(), stopped.clone()));
+        let app = routes(&core, organization.clone());
+        let serving = axum::serve(listener, app).with_graceful_shutdown(until(stopped.clone()));
+        running.spawn(async move { Ok(serving.await?) });
+        running.spawn(async move { Ok(aws.serve(aws_listener, until(stopped)).await?) });
+
+        let credentials = Credentials {
+            base_url: format!("http://{address}"),
+            aws_url: format!("http://{aws_address}"),
+            platform_key: kept.platform_key,
+            organization_id: kept.organization_id,
+            api_key: kept.api_key,
+        };
+        credentials::write_private(&options.data, Credentials::FILE, &credentials)?;
+        Ok(Self { address, aws_address, organization, restored, stop, running, _lock: lock })
+    }
+
+    /// Where the API listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where the embedded DynamoDB and SQS listen.
+    pub const fn aws_address(&self) -> SocketAddr {
+        self.aws_address
+    }
+
+    /// The demo organization.
+    pub const fn organization(&self) -> &OrganizationId {
+        &self.organization
+    }
+
+    /// How many deliveries were put back into the queue at the start.
+    pub const fn restored(&self) -> usize {
+        self.restored
+    }
+
+    /// Stops taking requests and messages, and waits until what is under way is finished and
+    /// recorded.
+    ///
+    /// # Errors
+    /// If a part of the host had failed.
+    pub async fn stop(mut self) -> anyhow::Result<()> {
+        let _ = self.stop.send(true);
+        while let Some(ended) = self.running.join_next().await {
+            ended??;
+        }
+        Ok(())
+    }
+}
+
+/// What API Gateway does: publishing goes to one function, everything else to the other.
+fn routes(core: &Arc<Core>, organization: OrganizationId) -> Router {
+    let (api, publish) = (api::router(Arc::clone(core)), publish::router(Arc::clone(core)));
+    let published = || post_service(publish.clone()).fallback_service(api.clone());
+    Router::new()
+        .route("/v1/organizations/{organization}/events", published())
+        .route("/v1/organizations/{organization}/events/batch", published())
+        .route("/healthz", get(async || "ok\n"))
+        .merge(demo::routes(Arc::clone(core), organization))
+        .fallback_service(api)
+}
+
+async fn tick(core: Arc<Core>, aws: EmbeddedAws, mut stop: watch::Receiver<bool>) -> anyhow::Result<()> {
+    let mut minutes = tokio::time::interval(TICK);
+    minutes.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = minutes.tick() => {}
+            _ = stop.changed() => return Ok(()),
+        }
+        let deadline = core.clock().now().plus(Duration::from_secs(u64::from(CONSUMER_TIMEOUT_SECONDS)));
+        if let Err(error) = sweep::handle(&core, deadline).await {
+            warn!(%error, "the sweep failed; it runs again in a minute");
+        }
+        if let Err(error) = aws.expire_items().await {
+            warn!(%error, "expired items were not removed");
+        }
+    }
+}
+
+async fn until(mut stop: watch::Receiver<bool>) {
+    while !*stop.borrow() {
+        if stop.changed().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Secrets are kept in the directory: only its owner may look into it.
+fn lock(directory: &Path) -> anyhow::Result<File> {
+    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
+    made.with_context(|| format!("cannot make the directory {}", directory.display()))?;
+    let path = directory.join("lock");
+    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(_) => bail!("another host is using {}; give this one another --data", directory.display()),
+    }
+}
+
+async fn listen(port: u16, option: &str) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
+    listener.with_context(|| format!("cannot listen on port {port}; choose another with {option}"))
+}
+
+fn engine_clock(clock: Clock) -> crate::aws::Clock {
+    let micros = move || u64::try_from(clock.now().unix_micros()).unwrap_or(0);
+    Arc::new(move || std::time::SystemTime::UNIX_EPOCH + Duration::from_micros(micros()))
+}
+
+/// The deployment's settings from the environment, with what suits a laptop where it says nothing.
+fn settings(queue_url: &str, platform_key: &KeySecret) -> anyhow::Result<Settings> {
+    let hash = platform_key.hash().to_string();
+    Ok(Settings::from_environment_or(&[
+        ("TABLE_NAME", TABLE),
+        ("QUEUE_URL", queue_url),
+        ("PLATFORM_KEY_SHA256", &hash),
+        ("ALLOW_HTTP", "true"),
+        ("ALLOWED_NETWORKS", "127.0.0.0/8,::1/128"),
+    ])?)
+}
+
+/// Makes the demo organization, its key and its endpoint.
+async fn first_start(core: &Core, platform_key: KeySecret, receiver: &str) -> anyhow::Result<Kept> {
+    let organization = demo_organization(core).await?;
+    let key = NewKey { name: Name::parse("demo")?, role: Role::Owner };
+    let issued = core.issue_key(&organization, key).await?;
+    let settings = EndpointSettings {
+        name: Name::parse("Demo receiver")?,
+        url: EndpointUrl::parse(receiver, &core.deployment().urls)?,
+        subscriptions: vec![Subscription::All],
+        headers: Headers::default(),
+        timeout: TimeoutSeconds::default(),
+        edition: None,
+        retry_schedule: None,
+    };
+    let new = NewEndpoint { settings, secret: None, status: WantedStatus::Active };
+    let endpoint = core.create_endpoint(&organization, new).await?;
+    Ok(Kept {
+        platform_key: platform_key.reveal().to_owned(),
+        organization_id: organization.to_string(),
+        api_key: issued.secret.reveal().to_owned(),
+        endpoint_id: endpoint.id.to_string(),
+    })
+}
+
+/// The slug is taken if the database is older than the file that remembers the demo organization.
+async fn demo_organization(core: &Core) -> anyhow::Result<OrganizationId> {
+    for slug in ["demo".to_owned(), format!("demo-{}", core.clock().now().unix_seconds())] {
+        let new = NewOrganization { id: None, name: Name::parse("Demo")?, slug: Slug::parse(&slug)? };
+        match core.create_organization(new).await {
+            Ok(organization) => return Ok(organization.id),
+            Err(ServiceError::Conflict(_)) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    bail!("the demo organization could not be made")
+}
+
+/// Points the demo endpoint at this start's port, if it is still there.
+async fn keep_up(core: &Core, kept: Kept, receiver: &str) -> anyhow::Result<Kept> {
+    let organization = OrganizationId::parse(&kept.organization_id)?;
+    let endpoint = EndpointId::parse(&kept.endpoint_id)?;
+    let url = EndpointUrl::parse(receiver, &core.deployment().urls)?;
+    match core.endpoint(&organization, endpoint).await {
+        Ok(found) if found.settings.url.url().path() == "/demo/receiver" && found.settings.url != url => {
+            let url = EndpointUrl::parse(&with_query(receiver, &found.settings.url), &core.deployment().urls)?;
+            core.update_endpoint(&organization, endpoint, EndpointPatch { url: Some(url), ..EndpointPatch::default() })
+                .await?;
+        }
+        Ok(_) | Err(ServiceError::NotFound(_)) => {}
+        Err(error) => return Err(error.into()),
+    }
+    Ok(kept)
+}
+
+fn with_query(receiver: &str, former: &EndpointUrl) -> String {
+    former.url().query().map_or_else(|| receiver.to_owned(), |query| format!("{receiver}?{query}"))
+}

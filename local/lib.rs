@@ -1,0 +1,14 @@
+//! The whole of Pigeonpost in one process: the API, the consumer and the sweep on an embedded
+//! DynamoDB and SQS, for a laptop and for tests.
+
+pub mod aws;
+mod credentials;
+mod demo;
+mod host;
+mod options;
+mod poller;
+
+pub use credentials::Credentials;
+pub use host::Host;
+pub use options::{Options, USAGE};
+pub use poller::Poller;

@@ -1,0 +1,57 @@
+//! The only place that reads the clock and rolls dice.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::domain::ids::Random;
+use crate::domain::time::Timestamp;
+
+/// Tells the time. Cloning it shares it.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
+
+impl Clock {
+    /// The system's clock.
+    pub fn system() -> Self {
+        Self(Arc::new(|| {
+            #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+            let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
+            Timestamp::from_unix_micros(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
+        }))
+    }
+
+    /// A clock that reads the time from elsewhere.
+    pub fn from_fn(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Clock({})", self.now())
+    }
+}
+
+/// Random bytes from the operating system, fit for secrets.
+#[expect(clippy::expect_used, reason = "without randomness no secret can be made: nothing else is to be done")]
+pub fn secret_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    bytes
+}
+
+/// Random bytes for an identifier. They need not be unguessable, only different.
+pub fn id_bytes() -> Random {
+    fastrand::u64(..).to_be_bytes()
+}
+
+/// A number in 0..1, for spreading delays.
+pub fn jitter() -> f64 {
+    fastrand::f64()
+}

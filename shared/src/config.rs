@@ -1,0 +1,188 @@
+//! The only place that reads the environment.
+
+use std::env;
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use aws_config::{BehaviorVersion, SdkConfig};
+
+use crate::domain::Invalid;
+use crate::domain::addresses::AddressPolicy;
+use crate::domain::api_key::KeyHash;
+use crate::domain::deployment::Deployment;
+use crate::domain::event_type::{Catalogue, EventType};
+use crate::domain::fields::UrlPolicy;
+use crate::domain::schedule::RetrySchedule;
+
+/// Where a function finds its table and queue, and the deployment's settings.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// `TABLE_NAME`.
+    pub table: String,
+    /// `QUEUE_URL`.
+    pub queue_url: String,
+    /// Everything else.
+    pub deployment: Deployment,
+}
+
+/// A setting is missing or makes no sense.
+#[derive(Debug, thiserror::Error)]
+#[error("the environment variable {name} {reason}")]
+pub struct ConfigError {
+    name: &'static str,
+    reason: Invalid,
+}
+
+impl Settings {
+    /// Reads the settings that `template.yaml` puts into a function's environment.
+    ///
+    /// # Errors
+    /// [`ConfigError`] naming the variable that is missing or malformed.
+    pub fn from_environment() -> Result<Self, ConfigError> {
+        #[expect(clippy::disallowed_methods, reason = "this is the config room")]
+        Self::read(|name| env::var(name).ok())
+    }
+
+    /// The same, with defaults for what the environment does not say.
+    ///
+    /// # Errors
+    /// As [`Settings::from_environment`].
+    pub fn from_environment_or(defaults: &[(&str, &str)]) -> Result<Self, ConfigError> {
+        let default = |name: &str| defaults.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        #[expect(clippy::disallowed_methods, reason = "this is the config room")]
+        Self::read(|name| env::var(name).ok().or_else(|| default(name)))
+    }
+
+    /// The same from any source of variables.
+    ///
+    /// # Errors
+    /// As [`Settings::from_environment`].
+    pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
+        let required = |name| variable(name).filter(|value| !value.is_empty()).ok_or(Invalid::new("is not set"));
+        let optional = |name| variable(name).unwrap_or_default();
+        let number = |name, default| match optional(name).as_str() {
+            "" => Ok(default),
+            text => text.parse::<u32>().map_err(|_| Invalid::new("must be a whole number")),
+        };
+        let flag = |name| match optional(name).as_str() {
+            "" | "false" => Ok(false),
+            "true" => Ok(true),
+            _ => Err(Invalid::new("must be true or false")),
+        };
+        let schedule = || match optional("RETRY_SCHEDULE").as_str() {
+            "" => Ok(RetrySchedule::default()),
+            text => RetrySchedule::parse(text),
+        };
+        let platform_key = || {
+            KeyHash::parse(&required("PLATFORM_KEY_SHA256")?)
+                .ok_or(Invalid::new("must be the SHA-256 in 64 hex digits"))
+        };
+        Ok(Self {
+            table: at("TABLE_NAME", required("TABLE_NAME"))?,
+            queue_url: at("QUEUE_URL", required("QUEUE_URL"))?,
+            deployment: Deployment {
+                platform_key: at("PLATFORM_KEY_SHA256", platform_key())?,
+                retry_schedule: at("RETRY_SCHEDULE", schedule())?,
+                catalogue: at("EVENT_TYPES", parse_catalogue(&optional("EVENT_TYPES")))?,
+                urls: UrlPolicy {
+                    allow_http: at("ALLOW_HTTP", flag("ALLOW_HTTP"))?,
+                    addresses: at("ALLOWED_NETWORKS", AddressPolicy::parse(&optional("ALLOWED_NETWORKS")))?,
+                },
+                max_endpoints: at("MAX_ENDPOINTS", number("MAX_ENDPOINTS", 100))? as usize,
+                retention: days(at("RETENTION_DAYS", number("RETENTION_DAYS", 30))?),
+            },
+        })
+    }
+}
+
+/// The level that Lambda's logging configuration asks for; `INFO` if it does not.
+pub fn log_level() -> tracing::Level {
+    #[expect(clippy::disallowed_methods, reason = "this is the config room")]
+    let level = env::var("AWS_LAMBDA_LOG_LEVEL").ok();
+    level.and_then(|level| level.parse().ok()).unwrap_or(tracing::Level::INFO)
+}
+
+fn at<T>(name: &'static str, value: Result<T, Invalid>) -> Result<T, ConfigError> {
+    value.map_err(|reason| ConfigError { name, reason })
+}
+
+/// A number of days.
+pub const fn days(days: u32) -> Duration {
+    Duration::from_secs(days as u64 * 24 * 60 * 60)
+}
+
+fn parse_catalogue(list: &str) -> Result<Catalogue, Invalid> {
+    let entries = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+    let parse = |entry| {
+        EventType::parse(entry)
+            .map_err(|Invalid(reason)| Invalid(format!("names {entry:?}, but an event type {reason}")))
+    };
+    Ok(Catalogue::new(entries.map(parse).collect::<Result<Vec<_>, _>>()?))
+}
+
+/// How the AWS clients are set up on Lambda. The SDK itself has no time limits by default.
+pub async fn aws() -> SdkConfig {
+    aws_config::defaults(behavior_version()).retry_config(retries()).timeout_config(timeouts()).load().await
+}
+
+/// The SDK's defaults as of this version, pinned so that an update does not change behaviour.
+pub fn behavior_version() -> BehaviorVersion {
+    BehaviorVersion::v2026_01_12()
+}
+
+/// Three tries with exponential backoff and jitter.
+pub fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50))
+}
+
+/// 3 s for a try, 10 s for a call with all its tries.
+pub fn timeouts() -> TimeoutConfig {
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(1))
+        .operation_attempt_timeout(Duration::from_secs(3))
+        .operation_timeout(Duration::from_secs(10))
+        .build()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HASH: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
+
+    fn read(extra: &[(&str, &str)]) -> Result<Settings, ConfigError> {
+        let base = [("TABLE_NAME", "t"), ("QUEUE_URL", "q"), ("PLATFORM_KEY_SHA256", HASH)];
+        Settings::read(|name| {
+            let found = extra.iter().chain(&base).find(|(key, _)| *key == name);
+            found.map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[test]
+    fn what_is_not_set_has_a_default() {
+        let deployment = read(&[]).unwrap().deployment;
+        assert_eq!(deployment.retry_schedule, RetrySchedule::default());
+        assert_eq!((deployment.max_endpoints, deployment.retention), (100, days(30)));
+        assert!(!deployment.urls.allow_http);
+        assert!(deployment.catalogue.types().is_none());
+    }
+
+    #[test]
+    fn a_setting_that_makes_no_sense_is_named() {
+        for (name, value) in [
+            ("TABLE_NAME", ""),
+            ("QUEUE_URL", ""),
+            ("PLATFORM_KEY_SHA256", "abc"),
+            ("RETRY_SCHEDULE", "1,x"),
+            ("EVENT_TYPES", "a..b"),
+            ("ALLOW_HTTP", "yes"),
+            ("ALLOWED_NETWORKS", "localhost"),
+            ("MAX_ENDPOINTS", "-1"),
+            ("RETENTION_DAYS", "a month"),
+        ] {
+            let error = read(&[(name, value)]).unwrap_err();
+            assert!(error.to_string().contains(name), "{error}");
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! Roles, and what each may do.
+
+/// One kind of action within an organization. A role is a set of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// See the organization.
+    OrganizationRead,
+    /// Change the organization.
+    OrganizationWrite,
+    /// List API keys.
+    KeysRead,
+    /// Issue, rename, rotate and revoke API keys.
+    KeysWrite,
+    /// See endpoints.
+    EndpointsRead,
+    /// Create, change, test and delete endpoints, and see their secrets.
+    EndpointsWrite,
+    /// See deliveries.
+    DeliveriesRead,
+    /// Ask for deliveries again.
+    DeliveriesWrite,
+    /// See every event.
+    EventsRead,
+    /// Publish events, and see those one published.
+    EventsPublish,
+}
+
+impl Scope {
+    /// Every scope, in the order in which they are listed.
+    pub const ALL: [Self; 10] = [
+        Self::OrganizationRead,
+        Self::OrganizationWrite,
+        Self::KeysRead,
+        Self::KeysWrite,
+        Self::EndpointsRead,
+        Self::EndpointsWrite,
+        Self::DeliveriesRead,
+        Self::DeliveriesWrite,
+        Self::EventsRead,
+        Self::EventsPublish,
+    ];
+
+    /// The scope's name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::OrganizationRead => "organization:read",
+            Self::OrganizationWrite => "organization:write",
+            Self::KeysRead => "keys:read",
+            Self::KeysWrite => "keys:write",
+            Self::EndpointsRead => "endpoints:read",
+            Self::EndpointsWrite => "endpoints:write",
+            Self::DeliveriesRead => "deliveries:read",
+            Self::DeliveriesWrite => "deliveries:write",
+            Self::EventsRead => "events:read",
+            Self::EventsPublish => "events:publish",
+        }
+    }
+
+    /// The scope with this name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.as_str() == text)
+    }
+}
+
+/// What the holder of an API key is in its organization.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Everything, keys included.
+    Owner,
+    /// Everything but keys.
+    Admin,
+    /// Reading.
+    Member,
+    /// Publishing, and reading what it published itself.
+    Publisher,
+}
+
+impl Role {
+    /// Every role, from the smallest to the largest.
+    pub const ALL: [Self; 4] = [Self::Publisher, Self::Member, Self::Admin, Self::Owner];
+
+    /// The role's name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Owner => "owner",
+            Self::Admin => "admin",
+            Self::Member => "member",
+            Self::Publisher => "publisher",
+        }
+    }
+
+    /// The role with this name.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|role| role.as_str() == text)
+    }
+
+    /// Whether the role may do this.
+    pub const fn may(self, scope: Scope) -> bool {
+        match scope {
+            Scope::KeysRead | Scope::KeysWrite => matches!(self, Self::Owner),
+            Scope::OrganizationWrite | Scope::EndpointsWrite | Scope::DeliveriesWrite => {
+                matches!(self, Self::Owner | Self::Admin)
+            }
+            Scope::EventsPublish => matches!(self, Self::Owner | Self::Admin | Self::Publisher),
+            Scope::OrganizationRead | Scope::EndpointsRead | Scope::DeliveriesRead | Scope::EventsRead => {
+                matches!(self, Self::Owner | Self::Admin | Self::Member)
+            }
+        }
+    }
+
+    /// Everything the role may do.
+    pub fn scopes(self) -> impl Iterator<Item = Scope> {
+        Scope::ALL.into_iter().filter(move |scope| self.may(*scope))
+    }
+
+    /// The smallest role that may do all of these; the owner may do everything.
+    pub fn smallest_with(scopes: &[Scope]) -> Self {
+        let covers = |role: &Self| scopes.iter().all(|scope| role.may(*scope));
+        Self::ALL.into_iter().find(covers).unwrap_or(Self::Owner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_role_may_do_what_it_is_for() {
+        let names = |role: Role| role.scopes().map(Scope::as_str).collect::<Vec<_>>();
+        assert_eq!(names(Role::Owner).len(), Scope::ALL.len());
+        assert!(!names(Role::Admin).iter().any(|scope| scope.starts_with("keys:")));
+        assert_eq!(names(Role::Admin).len(), Scope::ALL.len() - 2);
+        assert_eq!(names(Role::Member), ["organization:read", "endpoints:read", "deliveries:read", "events:read"]);
+        assert_eq!(names(Role::Publisher), ["events:publish"]);
+    }
+
+    #[test]
+    fn scopes_pick_the_smallest_role() {
+        let table: [(&[Scope], Role); 6] = [
+            (&[Scope::EventsPublish], Role::Publisher),
+            (&[Scope::EndpointsRead], Role::Member),
+            (&[Scope::EndpointsRead, Scope::EventsPublish], Role::Admin),
+            (&[Scope::EndpointsWrite], Role::Admin),
+            (&[Scope::KeysRead], Role::Owner),
+            (&Scope::ALL, Role::Owner),
+        ];
+        for (scopes, role) in table {
+            assert_eq!(Role::smallest_with(scopes), role, "{scopes:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_read_back() {
+        assert!(Scope::ALL.into_iter().all(|scope| Scope::parse(scope.as_str()) == Some(scope)));
+        assert!(Role::ALL.into_iter().all(|role| Role::parse(role.as_str()) == Some(role)));
+    }
+}

@@ -1,0 +1,199 @@
+//! Which network addresses a delivery may go to. A Lambda can reach its own Runtime API without
+//! authentication, so a webhook must never reach anything but public unicast addresses.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
+
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+
+use super::Invalid;
+
+const fn v4(a: u8, b: u8, c: u8, d: u8, prefix: u8) -> Ipv4Net {
+    Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix)
+}
+
+const fn v6(segments: [u16; 8], prefix: u8) -> Ipv6Net {
+    let [a, b, c, d, e, f, g, h] = segments;
+    Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, d, e, f, g, h), prefix)
+}
+
+/// IPv4 networks that are not global unicast (IANA special-purpose registry, multicast, reserved).
+const REFUSED_V4: [Ipv4Net; 15] = [
+    v4(0, 0, 0, 0, 8),
+    v4(10, 0, 0, 0, 8),
+    v4(100, 64, 0, 0, 10),
+    v4(127, 0, 0, 0, 8),
+    v4(169, 254, 0, 0, 16),
+    v4(172, 16, 0, 0, 12),
+    v4(192, 0, 0, 0, 24),
+    v4(192, 0, 2, 0, 24),
+    v4(192, 88, 99, 0, 24),
+    v4(192, 168, 0, 0, 16),
+    v4(198, 18, 0, 0, 15),
+    v4(198, 51, 100, 0, 24),
+    v4(203, 0, 113, 0, 24),
+    v4(224, 0, 0, 0, 4),
+    v4(240, 0, 0, 0, 4),
+];
+
+/// IPv6 networks that are not global unicast. `::/8` holds `::`, `::1` and the v4-mapped and
+/// v4-compatible addresses.
+const REFUSED_V6: [Ipv6Net; 10] = [
+    v6([0, 0, 0, 0, 0, 0, 0, 0], 8),
+    v6([0x100, 0, 0, 0, 0, 0, 0, 0], 64),
+    v6([0x2001, 0, 0, 0, 0, 0, 0, 0], 23),
+    v6([0x2001, 0xdb8, 0, 0, 0, 0, 0, 0], 32),
+    v6([0x3fff, 0, 0, 0, 0, 0, 0, 0], 20),
+    v6([0x5f00, 0, 0, 0, 0, 0, 0, 0], 16),
+    v6([0xfc00, 0, 0, 0, 0, 0, 0, 0], 7),
+    v6([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10),
+    v6([0xfec0, 0, 0, 0, 0, 0, 0, 0], 10),
+    v6([0xff00, 0, 0, 0, 0, 0, 0, 0], 8),
+];
+
+/// NAT64 (well-known and local-use) and 6to4: judged by the IPv4 address inside as well.
+const NAT64: Ipv6Net = v6([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96);
+const NAT64_LOCAL: Ipv6Net = v6([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48);
+const SIX_TO_FOUR: Ipv6Net = v6([0x2002, 0, 0, 0, 0, 0, 0, 0], 16);
+
+/// Decides which addresses deliveries may go to: public ones, and the networks that the deployment
+/// allows by name (none unless configured).
+#[derive(Debug, Clone, Default)]
+pub struct AddressPolicy {
+    allowed: Vec<IpNet>,
+}
+
+impl AddressPolicy {
+    /// Public addresses and these networks.
+    pub fn new(allowed: Vec<IpNet>) -> Self {
+        Self { allowed }
+    }
+
+    /// Reads a comma-separated list of networks in CIDR notation.
+    ///
+    /// # Errors
+    /// [`Invalid`] naming the entry that is no network.
+    pub fn parse(list: &str) -> Result<Self, Invalid> {
+        let entries = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+        let network = |entry: &str| {
+            IpNet::from_str(entry).map_err(|_| Invalid::new(format!("{entry} is not a network such as 10.0.0.0/8")))
+        };
+        Ok(Self { allowed: entries.map(network).collect::<Result<_, _>>()? })
+    }
+
+    /// Whether a connection to this address may be made.
+    pub fn allows(&self, address: IpAddr) -> bool {
+        self.allowed.iter().any(|network| network.contains(&address)) || is_public(address)
+    }
+}
+
+/// Whether the address is global unicast.
+pub fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(address) => is_public_v4(address),
+        IpAddr::V6(address) => is_public_v6(address),
+    }
+}
+
+fn is_public_v4(address: Ipv4Addr) -> bool {
+    !REFUSED_V4.iter().any(|network| network.contains(&address))
+}
+
+fn is_public_v6(address: Ipv6Addr) -> bool {
+    match embedded_v4(address) {
+        Some(inside) => is_public_v4(inside),
+        None => !REFUSED_V6.iter().any(|network| network.contains(&address)),
+    }
+}
+
+/// The IPv4 address that a translated address leads to.
+fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
+    let octets = address.octets();
+    let at = |i: [usize; 4]| Ipv4Addr::from(i.map(|i| octets[i]));
+    if SIX_TO_FOUR.contains(&address) {
+        Some(at([2, 3, 4, 5]))
+    } else if NAT64.contains(&address) {
+        Some(at([12, 13, 14, 15]))
+    } else if NAT64_LOCAL.contains(&address) {
+        // RFC 6052 for a /48 prefix: octet 8 is reserved and splits the address.
+        Some(at([6, 7, 9, 10]))
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_refused_network_is_refused_to_its_last_address_and_no_further() {
+        // network, the public neighbour before it, the public neighbour after it
+        let table = [
+            ("0.0.0.0/8", None, Some("1.0.0.0")),
+            ("10.0.0.0/8", Some("9.255.255.255"), Some("11.0.0.0")),
+            ("100.64.0.0/10", Some("100.63.255.255"), Some("100.128.0.0")),
+            ("127.0.0.0/8", Some("126.255.255.255"), Some("128.0.0.0")),
+            ("169.254.0.0/16", Some("169.253.255.255"), Some("169.255.0.0")),
+            ("172.16.0.0/12", Some("172.15.255.255"), Some("172.32.0.0")),
+            ("192.0.0.0/24", Some("191.255.255.255"), Some("192.0.1.0")),
+            ("192.0.2.0/24", Some("192.0.1.255"), Some("192.0.3.0")),
+            ("192.88.99.0/24", Some("192.88.98.255"), Some("192.88.100.0")),
+            ("192.168.0.0/16", Some("192.167.255.255"), Some("192.169.0.0")),
+            ("198.18.0.0/15", Some("198.17.255.255"), Some("198.20.0.0")),
+            ("198.51.100.0/24", Some("198.51.99.255"), Some("198.51.101.0")),
+            ("203.0.113.0/24", Some("203.0.112.255"), Some("203.0.114.0")),
+            ("224.0.0.0/4", Some("223.255.255.255"), None),
+            ("240.0.0.0/4", None, None),
+            ("::/8", None, None),
+            ("100::/64", None, Some("100:0:0:1::")),
+            ("2001::/23", Some("2000:ffff::"), Some("2001:200::")),
+            ("2001:db8::/32", Some("2001:db7:ffff::"), Some("2001:db9::")),
+            ("3fff::/20", Some("3ffe:ffff::"), Some("3fff:1000::")),
+            ("5f00::/16", Some("5eff:ffff::"), Some("5f01::")),
+            ("fc00::/7", Some("fbff:ffff::"), Some("fe00::")),
+            ("fe80::/10", Some("fe7f:ffff::"), None),
+            ("fec0::/10", None, None),
+            ("ff00::/8", None, None),
+        ];
+        for (network, before, after) in table {
+            let net: IpNet = network.parse().unwrap();
+            assert!(!is_public(net.network()), "first of {network}");
+            assert!(!is_public(net.broadcast()), "last of {network}");
+            for neighbour in [before, after].into_iter().flatten() {
+                assert!(is_public(neighbour.parse().unwrap()), "{neighbour} beside {network}");
+            }
+        }
+    }
+
+    #[test]
+    fn translated_addresses_are_judged_by_the_address_inside() {
+        let table = [
+            ("64:ff9b::7f00:1", false),
+            ("64:ff9b::a9fe:6401", false),
+            ("64:ff9b::808:808", true),
+            ("64:ff9b:1:7f00:0:100::", false),
+            ("64:ff9b:1:808:8:800::", true),
+            ("2002:7f00:1::", false),
+            ("2002:c0a8:101::1", false),
+            ("2002:808:808::1", true),
+            ("::ffff:8.8.8.8", false),
+            ("::ffff:127.0.0.1", false),
+            ("::8.8.8.8", false),
+            ("2606:4700::1111", true),
+        ];
+        for (address, expected) in table {
+            assert_eq!(is_public(address.parse().unwrap()), expected, "{address}");
+        }
+    }
+
+    #[test]
+    fn a_deployment_allows_networks_by_name() {
+        let policy = AddressPolicy::parse("127.0.0.0/8, ::1/128").unwrap();
+        for (address, expected) in [("127.0.0.1", true), ("::1", true), ("10.0.0.1", false), ("8.8.8.8", true)] {
+            assert_eq!(policy.allows(address.parse().unwrap()), expected, "{address}");
+        }
+        assert!(AddressPolicy::parse("localhost").is_err());
+        assert!(!AddressPolicy::parse("").unwrap().allows("127.0.0.1".parse().unwrap()));
+    }
+}

@@ -1,0 +1,207 @@
+//! API keys: what authenticates a caller. Only the SHA-256 of a key is kept.
+
+use std::fmt;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use super::access::Role;
+use super::fields::Name;
+use super::ids::{KeyId, OrganizationId};
+use super::time::Timestamp;
+
+/// How long a rotated key keeps working.
+pub const GRACE: Duration = Duration::from_secs(24 * 60 * 60);
+
+const PREFIX: &str = "sk_live_";
+const RANDOM_CHARS: usize = 43;
+const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+
+/// A key as its holder has it. It does not print itself.
+#[derive(Clone)]
+pub struct KeySecret(String);
+
+impl KeySecret {
+    /// A new key from 64 random bytes: `sk_live_` and 43 base62 characters (256 bits).
+    pub fn generate(random: &[u8; 64]) -> Self {
+        // Bytes of 248 and above are passed over, so that all characters are equally likely; 64
+        // bytes leave fewer than 43 with a probability below 10^-25, and then some repeat.
+        let fair = random.iter().filter(|byte| **byte < 248).cycle().take(RANDOM_CHARS);
+        let chars = fair.map(|byte| char::from(BASE62[usize::from(*byte) % 62]));
+        Self(format!("{PREFIX}{}", chars.collect::<String>()))
+    }
+
+    /// What a caller presented.
+    pub fn presented(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// The key itself, for showing it once.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+
+    /// What is stored and looked up.
+    pub fn hash(&self) -> KeyHash {
+        KeyHash(Sha256::digest(self.0.as_bytes()).into())
+    }
+
+    /// What may be shown later: `sk_live_…a1b2`.
+    pub fn preview(&self) -> String {
+        let last = self.0.char_indices().rev().nth(3).map_or(0, |(i, _)| i);
+        format!("{PREFIX}…{}", &self.0[last..])
+    }
+}
+
+impl fmt::Debug for KeySecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("KeySecret(…)")
+    }
+}
+
+/// SHA-256 of a key.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct KeyHash([u8; 32]);
+
+impl KeyHash {
+    /// Reads 64 hex digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut bytes = [0; 32];
+        hex::decode_to_slice(text, &mut bytes).ok()?;
+        Some(Self(bytes))
+    }
+
+    /// The 32 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Display for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+impl fmt::Debug for KeyHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// An API key as its organization sees it.
+#[derive(Debug, Clone)]
+pub struct ApiKey {
+    /// Its identifier.
+    pub id: KeyId,
+    /// SHA-256 of the key.
+    pub hash: KeyHash,
+    /// The organization it belongs to.
+    pub organization: OrganizationId,
+    /// What people call it.
+    pub name: Name,
+    /// What its holder may do.
+    pub role: Role,
+    /// The end of the key, for recognising it.
+    pub preview: String,
+    /// Whether it works.
+    pub status: KeyStatus,
+    /// When it was issued.
+    pub created_at: Timestamp,
+    /// When it was last seen, to about an hour.
+    pub last_used_at: Option<Timestamp>,
+}
+
+/// What a key is made from.
+#[derive(Debug)]
+pub struct NewKey {
+    /// Its name.
+    pub name: Name,
+    /// What its holder may do.
+    pub role: Role,
+}
+
+/// Whether a key works.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyStatus {
+    /// It works.
+    Active,
+    /// It has a successor and works until the end of its grace period.
+    Rotating {
+        /// When the successor was issued.
+        rotated_at: Timestamp,
+        /// From when on it does not work.
+        grace_expires_at: Timestamp,
+    },
+    /// It does not work any more.
+    Revoked {
+        /// When it was revoked.
+        revoked_at: Timestamp,
+        /// When a successor had been issued, if one had.
+        rotated_at: Option<Timestamp>,
+    },
+}
+
+impl KeyStatus {
+    /// Whether a caller who presents the key is let in.
+    pub fn works_at(self, now: Timestamp) -> bool {
+        match self {
+            Self::Active => true,
+            Self::Rotating { grace_expires_at, .. } => now < grace_expires_at,
+            Self::Revoked { .. } => false,
+        }
+    }
+
+    /// The status after a successor was issued; `None` if the key cannot have one.
+    pub fn rotated(self, now: Timestamp) -> Option<Self> {
+        let rotating = Self::Rotating { rotated_at: now, grace_expires_at: now.plus(GRACE) };
+        matches!(self, Self::Active).then_some(rotating)
+    }
+
+    /// The status after the key was revoked. Revoking twice changes nothing.
+    #[must_use]
+    pub fn revoked(self, now: Timestamp) -> Self {
+        match self {
+            Self::Active => Self::Revoked { revoked_at: now, rotated_at: None },
+            Self::Rotating { rotated_at, .. } => Self::Revoked { revoked_at: now, rotated_at: Some(rotated_at) },
+            Self::Revoked { .. } => self,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_43_base62_characters_and_prints_only_its_end() {
+        let mut random = [0; 64];
+        random.iter_mut().enumerate().for_each(|(i, byte)| *byte = (i * 4) as u8);
+        let key = KeySecret::generate(&random);
+        assert_eq!(key.reveal().len(), 51);
+        assert!(key.reveal()[8..].bytes().all(|b| b.is_ascii_alphanumeric()));
+        assert_eq!(format!("{key:?}"), "KeySecret(…)");
+        assert_eq!(key.preview(), format!("sk_live_…{}", &key.reveal()[47..]));
+        assert_eq!(KeyHash::parse(&key.hash().to_string()), Some(key.hash()));
+    }
+
+    #[test]
+    fn a_rotated_key_works_for_a_day_and_a_revoked_one_not() {
+        let at = Timestamp::from_unix_seconds;
+        let rotating = KeyStatus::Active.rotated(at(100)).unwrap();
+        let table = [
+            (KeyStatus::Active, 0, true),
+            (rotating, 100, true),
+            (rotating, 100 + 86_399, true),
+            (rotating, 100 + 86_400, false),
+            (rotating.revoked(at(200)), 200, false),
+            (KeyStatus::Active.revoked(at(200)), 200, false),
+        ];
+        for (status, seconds, works) in table {
+            assert_eq!(status.works_at(at(seconds)), works, "{status:?} at {seconds}");
+        }
+        assert_eq!(rotating.rotated(at(300)), None);
+        let revoked = rotating.revoked(at(200));
+        assert_eq!(revoked.revoked(at(300)), revoked);
+    }
+}

@@ -1,0 +1,25 @@
+//! What the operator of a deployment decides.
+
+use std::time::Duration;
+
+use super::api_key::KeyHash;
+use super::event_type::Catalogue;
+use super::fields::UrlPolicy;
+use super::schedule::RetrySchedule;
+
+/// The settings of one deployment.
+#[derive(Debug, Clone)]
+pub struct Deployment {
+    /// SHA-256 of the platform's key.
+    pub platform_key: KeyHash,
+    /// The schedule of endpoints that have none of their own.
+    pub retry_schedule: RetrySchedule,
+    /// The event types that may be published.
+    pub catalogue: Catalogue,
+    /// Which URLs endpoints may have.
+    pub urls: UrlPolicy,
+    /// Most endpoints that one organization may have.
+    pub max_endpoints: usize,
+    /// How long events and deliveries are kept.
+    pub retention: Duration,
+}

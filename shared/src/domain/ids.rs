@@ -1,0 +1,358 @@
+//! Identifiers: 128-bit UUIDv7 printed as a prefix and 32 lower-case hex digits, so that they sort
+//! by the time they were made; and organization ids, which a caller may bring.
+
+use std::fmt;
+
+use uuid::{Builder, Uuid};
+
+use super::time::Timestamp;
+
+/// Random bytes that go into one identifier.
+pub type Random = [u8; 8];
+
+/// The text is not an identifier of the kind that was expected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("must be {0} and 32 lower-case hex digits")]
+pub struct MalformedId(&'static str);
+
+macro_rules! id {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name(Uuid);
+
+        impl $name {
+            /// What every identifier of this kind starts with.
+            pub const PREFIX: &'static str = $prefix;
+
+            /// Reads the printed form.
+            ///
+            /// # Errors
+            /// [`MalformedId`] for anything but the prefix and 32 lower-case hex digits.
+            pub fn parse(text: &str) -> Result<Self, MalformedId> {
+                text.strip_prefix($prefix).and_then(simple_hex).map(Self).ok_or(MalformedId($prefix))
+            }
+
+            /// The 128 bits.
+            pub const fn uuid(self) -> Uuid {
+                self.0
+            }
+
+            /// The identifier with these 128 bits.
+            pub const fn from_uuid(uuid: Uuid) -> Self {
+                Self(uuid)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}{}", $prefix, self.0.simple())
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                fmt::Display::fmt(self, f)
+            }
+        }
+    };
+}
+
+id!(
+    /// A webhook endpoint.
+    EndpointId, "we_"
+);
+id!(
+    /// A published event. Its last 16 bits are zero: they number its deliveries.
+    EventId, "wevt_"
+);
+id!(
+    /// One event for one endpoint: the event's id plus an ordinal from 1 in the last 16 bits.
+    DeliveryId, "wdlv_"
+);
+id!(
+    /// An API key (not its secret).
+    KeyId, "key_"
+);
+id!(
+    /// One HTTP request to the API.
+    RequestId, "req_"
+);
+
+fn simple_hex(text: &str) -> Option<Uuid> {
+    let lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    (text.len() == 32 && text.bytes().all(lower_hex)).then(|| Uuid::try_parse(text).ok()).flatten()
+}
+
+/// A UUIDv7 whose 12 `rand_a` bits carry the fraction of the millisecond (RFC 9562, method 3), so
+/// that identifiers made one after the other sort in that order.
+fn uuid_v7(now: Timestamp, random: Random) -> Uuid {
+    let millis = u64::try_from(now.unix_millis()).unwrap_or(0);
+    let fraction = now.unix_micros().rem_euclid(1_000) * 4_096 / 1_000;
+    let [high, low] = u16::try_from(fraction).unwrap_or(0).to_be_bytes();
+    let [a, b, c, d, e, f, g, h] = random;
+    Builder::from_unix_timestamp_millis(millis, &[high, low, a, b, c, d, e, f, g, h]).into_uuid()
+}
+
+/// The instant, to the millisecond, at which a UUIDv7 was made.
+fn made_at(uuid: Uuid) -> Timestamp {
+    let millis = i64::try_from(uuid.as_u128() >> 80).unwrap_or(0);
+    Timestamp::from_unix_millis(millis)
+}
+
+/// A byte of the random part that events and their deliveries share.
+fn shard_byte(uuid: Uuid) -> u8 {
+    uuid.as_bytes()[13]
+}
+
+/// Number of partitions that an organization's events are spread over.
+pub const EVENT_SHARDS: u8 = 8;
+/// Number of partitions that an endpoint's deliveries are spread over.
+pub const DELIVERY_SHARDS: u8 = 4;
+/// Number of partitions that deliveries parked until a time are spread over.
+pub const DUE_SHARDS: u8 = 8;
+
+impl EndpointId {
+    /// A new identifier.
+    pub fn new(now: Timestamp, random: Random) -> Self {
+        Self(uuid_v7(now, random))
+    }
+}
+
+impl KeyId {
+    /// A new identifier.
+    pub fn new(now: Timestamp, random: Random) -> Self {
+        Self(uuid_v7(now, random))
+    }
+}
+
+impl RequestId {
+    /// A new identifier.
+    pub fn new(now: Timestamp, random: Random) -> Self {
+        Self(uuid_v7(now, random))
+    }
+}
+
+impl EventId {
+    /// A new identifier.
+    pub fn new(now: Timestamp, random: Random) -> Self {
+        Self(without_ordinal(uuid_v7(now, random)))
+    }
+
+    /// When the event was published, to the millisecond.
+    pub fn created_at(self) -> Timestamp {
+        made_at(self.0)
+    }
+
+    /// Which of its organization's [`EVENT_SHARDS`] partitions it lies in.
+    pub fn shard(self) -> u8 {
+        shard_byte(self.0) % EVENT_SHARDS
+    }
+
+    /// The first identifier that an event made at `instant` can have.
+    pub fn first_at(instant: Timestamp) -> Self {
+        Self(first_uuid_at(instant))
+    }
+
+    /// The `index`-th event (from 0) of a batch whose first this is. The batch sorts in its order,
+    /// and is spread over the partitions.
+    #[must_use]
+    pub fn nth(self, index: u32) -> Self {
+        const RANDOM: u128 = ((1 << 46) - 1) << 16;
+        let bits = self.0.as_u128();
+        let moved = (bits & RANDOM).wrapping_add(u128::from(index) << 16) & RANDOM;
+        Self(Uuid::from_u128(bits & !RANDOM | moved))
+    }
+
+    /// The delivery of this event to the `index`-th endpoint (from 0) of its fan-out, or `None`
+    /// past the 65,535 that there is room for.
+    pub fn delivery(self, index: usize) -> Option<DeliveryId> {
+        let ordinal = u16::try_from(index).ok()?.checked_add(1)?;
+        Some(DeliveryId(Uuid::from_u128(self.0.as_u128() | u128::from(ordinal))))
+    }
+
+    /// Whether the last 16 bits are zero, as they are in every event's identifier.
+    pub fn is_well_formed(self) -> bool {
+        without_ordinal(self.0) == self.0
+    }
+}
+
+impl DeliveryId {
+    /// The event that is delivered.
+    pub fn event(self) -> EventId {
+        EventId(without_ordinal(self.0))
+    }
+
+    /// Position (from 0) of the endpoint in the event's fan-out; `None` for an identifier that no
+    /// delivery has.
+    pub fn index(self) -> Option<usize> {
+        let ordinal = usize::try_from(self.0.as_u128() & 0xffff).unwrap_or(0);
+        ordinal.checked_sub(1)
+    }
+
+    /// When the event was published, to the millisecond.
+    pub fn created_at(self) -> Timestamp {
+        made_at(self.0)
+    }
+
+    /// Which of its endpoint's [`DELIVERY_SHARDS`] partitions it lies in.
+    pub fn shard(self) -> u8 {
+        shard_byte(self.0) % DELIVERY_SHARDS
+    }
+
+    /// Which of the [`DUE_SHARDS`] partitions it waits in while it is parked until a time.
+    pub fn due_shard(self) -> u8 {
+        shard_byte(self.0) % DUE_SHARDS
+    }
+
+    /// The first identifier that a delivery of an event made at `instant` can have.
+    pub fn first_at(instant: Timestamp) -> Self {
+        Self(first_uuid_at(instant))
+    }
+}
+
+fn without_ordinal(uuid: Uuid) -> Uuid {
+    Uuid::from_u128(uuid.as_u128() & !0xffff)
+}
+
+fn first_uuid_at(instant: Timestamp) -> Uuid {
+    Uuid::from_u128((u128::try_from(instant.unix_millis()).unwrap_or(0) & 0xffff_ffff_ffff) << 80)
+}
+
+/// An organization: a tenant. Either `org_` and 26 characters of Crockford's alphabet in lower
+/// case, or a UUID that the caller brought.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OrganizationId(String);
+
+const CROCKFORD: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
+
+impl OrganizationId {
+    /// A new identifier.
+    pub fn new(now: Timestamp, random: Random) -> Self {
+        let bits = uuid_v7(now, random).as_u128();
+        let digits = (0..26).rev().map(|i| char::from(CROCKFORD[(bits >> (5 * i)) as usize & 31]));
+        Self(format!("org_{}", digits.collect::<String>()))
+    }
+
+    /// Reads a generated identifier or a hyphenated UUID (kept in lower case).
+    ///
+    /// # Errors
+    /// [`super::Invalid`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, super::Invalid> {
+        let generated = text
+            .strip_prefix("org_")
+            .is_some_and(|rest| rest.len() == 26 && rest.bytes().all(|b| CROCKFORD.contains(&b)));
+        if generated {
+            return Ok(Self(text.to_owned()));
+        }
+        Self::parse_brought(text)
+    }
+
+    /// Reads an identifier that a caller may bring: a hyphenated UUID.
+    ///
+    /// # Errors
+    /// [`super::Invalid`] for anything else.
+    pub fn parse_brought(text: &str) -> Result<Self, super::Invalid> {
+        match Uuid::try_parse(text) {
+            Ok(uuid) if text.len() == 36 => Ok(Self(uuid.hyphenated().to_string())),
+            _ => Err(super::Invalid::new("must be a UUID such as 550e8400-e29b-41d4-a716-446655440000")),
+        }
+    }
+
+    /// The printed form.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for OrganizationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for OrganizationId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_unix_micros(1_774_382_400_123_456);
+
+    #[test]
+    fn an_id_prints_and_parses() {
+        let id = EndpointId::new(NOW, [7; 8]);
+        let text = id.to_string();
+        assert_eq!(text.len(), 35);
+        assert_eq!(EndpointId::parse(&text), Ok(id));
+        assert_eq!(id.uuid().get_version_num(), 7);
+    }
+
+    #[test]
+    fn malformed_ids_are_refused() {
+        let good = EndpointId::new(NOW, [7; 8]).to_string();
+        let other_kind = good.replace("we_", "wevt_");
+        let upper = good.to_uppercase();
+        for text in ["", "we_", &good[3..], &good[..34], &format!("{good}0"), &other_kind, &upper] {
+            assert!(EndpointId::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn ids_sort_by_the_time_they_were_made_within_a_millisecond_too() {
+        let ids: Vec<_> = (0..1_000)
+            .map(|i| EventId::new(Timestamp::from_unix_micros(NOW.unix_micros() + i), [255 - (i % 256) as u8; 8]))
+            .collect();
+        assert!(ids.is_sorted());
+    }
+
+    #[test]
+    fn a_delivery_knows_its_event_and_its_place_in_the_fan_out() {
+        let event = EventId::new(NOW, [0xff; 8]);
+        assert!(event.is_well_formed());
+        assert_eq!(event.created_at(), NOW.to_millis());
+        for index in [0, 1, 499, 65_534] {
+            let delivery = event.delivery(index).unwrap();
+            assert_eq!((delivery.event(), delivery.index()), (event, Some(index)));
+            assert_eq!(delivery.created_at(), NOW.to_millis());
+        }
+        assert_eq!(event.delivery(65_535), None);
+        assert_eq!(DeliveryId::from_uuid(event.uuid()).index(), None);
+    }
+
+    #[test]
+    fn the_events_of_a_batch_follow_from_the_first() {
+        let first = EventId::new(NOW, [9; 8]);
+        let batch: Vec<_> = (0..100).map(|index| first.nth(index)).collect();
+        assert_eq!(batch[0], first);
+        assert!(
+            batch.is_sorted() && batch.iter().all(|id| id.is_well_formed() && id.created_at() == first.created_at())
+        );
+        let shards: std::collections::BTreeSet<_> = batch.iter().map(|id| id.shard()).collect();
+        assert_eq!(shards.len(), usize::from(EVENT_SHARDS));
+        assert_eq!(EventId::new(NOW, [0xff; 8]).nth(1).uuid().get_version_num(), 7);
+    }
+
+    #[test]
+    fn the_first_id_of_an_instant_bounds_a_range() {
+        let event = EventId::new(NOW, [0; 8]);
+        assert!(EventId::first_at(NOW) <= event);
+        assert!(event < EventId::first_at(Timestamp::from_unix_millis(NOW.unix_millis() + 1)));
+    }
+
+    #[test]
+    fn organization_ids_are_generated_or_brought() {
+        let generated = OrganizationId::new(NOW, [9; 8]);
+        assert_eq!(OrganizationId::parse(generated.as_str()).unwrap(), generated);
+        assert_eq!(generated.as_str().len(), 30);
+        let brought = OrganizationId::parse("550E8400-e29b-41d4-a716-446655440000").unwrap();
+        assert_eq!(brought.as_str(), "550e8400-e29b-41d4-a716-446655440000");
+        for text in ["", "org_", "org_ilou0000000000000000000000", "550e8400e29b41d4a716446655440000", "acme", "a#b"] {
+            assert!(OrganizationId::parse(text).is_err(), "{text}");
+        }
+    }
+}

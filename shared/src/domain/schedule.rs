@@ -1,0 +1,150 @@
+//! When a failed attempt is repeated.
+
+use std::time::Duration;
+
+use super::Invalid;
+use super::time::Timestamp;
+
+/// Most retries in a schedule.
+pub const MAX_RETRIES: usize = 16;
+/// Longest delay of a schedule, in seconds.
+pub const MAX_DELAY_SECONDS: u32 = 86_400;
+/// Longest delay, in seconds, that a message waits out hidden in the queue. A hidden message
+/// counts against the queue's limit of about 120,000 in flight, so longer waits are parked.
+pub const MAX_HIDDEN_SECONDS: u32 = 900;
+/// Delays from this many seconds on are jittered.
+const JITTER_FROM_SECONDS: u32 = 60;
+
+/// The delays, in seconds, before each retry. An empty schedule never retries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RetrySchedule(Vec<u32>);
+
+impl Default for RetrySchedule {
+    fn default() -> Self {
+        Self(vec![1, 5, 30])
+    }
+}
+
+impl RetrySchedule {
+    /// A schedule of these delays in seconds.
+    ///
+    /// # Errors
+    /// [`Invalid`] if there are more than [`MAX_RETRIES`] or one is not in 1 to
+    /// [`MAX_DELAY_SECONDS`].
+    pub fn new(delays: Vec<u32>) -> Result<Self, Invalid> {
+        if delays.len() > MAX_RETRIES {
+            return Err(Invalid::new(format!("must have at most {MAX_RETRIES} delays")));
+        }
+        if !delays.iter().all(|delay| (1..=MAX_DELAY_SECONDS).contains(delay)) {
+            return Err(Invalid::new(format!("must be delays of 1 to {MAX_DELAY_SECONDS} seconds")));
+        }
+        Ok(Self(delays))
+    }
+
+    /// Reads comma-separated seconds, as a deployment's setting is written.
+    ///
+    /// # Errors
+    /// [`Invalid`] if an entry is not a number, or as [`RetrySchedule::new`].
+    pub fn parse(list: &str) -> Result<Self, Invalid> {
+        let entries = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
+        let number =
+            |entry: &str| entry.parse().map_err(|_| Invalid::new(format!("{entry} is not a number of seconds")));
+        Self::new(entries.map(number).collect::<Result<_, _>>()?)
+    }
+
+    /// The delays in seconds.
+    pub fn delays(&self) -> &[u32] {
+        &self.0
+    }
+
+    /// How long to wait before retry number `retry` (from 0), or `None` if the schedule is used up.
+    ///
+    /// `jitter` in 0..1 adds up to 10 % to delays of a minute or more and is never subtracted. What
+    /// the receiver asked for by `Retry-After` lengthens the wait, to a day at most.
+    pub fn delay(&self, retry: usize, jitter: f64, retry_after: Option<Duration>) -> Option<Duration> {
+        let seconds = *self.0.get(retry)?;
+        let base = Duration::from_secs(u64::from(seconds));
+        let base =
+            if seconds >= JITTER_FROM_SECONDS { base.mul_f64(1.0 + jitter.clamp(0.0, 1.0) / 10.0) } else { base };
+        let longest = Duration::from_secs(u64::from(MAX_DELAY_SECONDS));
+        Some(base.max(retry_after.unwrap_or_default().min(longest)))
+    }
+}
+
+/// Reads a `Retry-After` header: seconds, or an HTTP date.
+pub fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
+    let value = value.trim();
+    if value.bytes().all(|b| b.is_ascii_digit()) && !value.is_empty() {
+        return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));
+    }
+    let at = httpdate::parse_http_date(value).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
+    let at = Timestamp::from_unix_seconds(i64::try_from(at.as_secs()).ok()?);
+    Some(at.since(now))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn seconds(n: u64) -> Duration {
+        Duration::from_secs(n)
+    }
+
+    #[test]
+    fn the_default_is_one_five_and_thirty_seconds() {
+        let schedule = RetrySchedule::default();
+        let delays: Vec<_> = (0..4).map(|retry| schedule.delay(retry, 0.9, None)).collect();
+        assert_eq!(delays, [Some(seconds(1)), Some(seconds(5)), Some(seconds(30)), None]);
+    }
+
+    #[test]
+    fn delays_of_a_minute_or_more_get_up_to_a_tenth_added() {
+        let schedule = RetrySchedule::new(vec![59, 60, 86_400]).unwrap();
+        let table = [(0, 1.0, 59.0), (1, 0.0, 60.0), (1, 0.5, 63.0), (1, 1.0, 66.0), (2, 1.0, 95_040.0)];
+        for (retry, jitter, expected) in table {
+            assert_eq!(
+                schedule.delay(retry, jitter, None),
+                Some(Duration::from_secs_f64(expected)),
+                "{retry} {jitter}"
+            );
+        }
+    }
+
+    #[test]
+    fn retry_after_lengthens_and_never_shortens_to_a_day_at_most() {
+        let schedule = RetrySchedule::default();
+        for (asked, expected) in [(0, 5), (4, 5), (6, 6), (86_400, 86_400), (1_000_000, 86_400)] {
+            assert_eq!(schedule.delay(1, 0.0, Some(seconds(asked))), Some(seconds(expected)), "{asked}");
+        }
+        assert_eq!(schedule.delay(3, 0.0, Some(seconds(1))), None);
+    }
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        let now = Timestamp::from_unix_seconds(784_111_777);
+        let table = [
+            ("120", Some(120)),
+            (" 0 ", Some(0)),
+            ("Sun, 06 Nov 1994 08:49:40 GMT", Some(3)),
+            ("Sun, 06 Nov 1994 08:49:30 GMT", Some(0)),
+            ("99999999999999999999", Some(u64::MAX)),
+            ("", None),
+            ("-1", None),
+            ("1.5", None),
+            ("soon", None),
+        ];
+        for (text, expected) in table {
+            assert_eq!(parse_retry_after(text, now), expected.map(seconds), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn schedules_out_of_range_are_refused() {
+        for good in ["", "1", "1,5,30", "5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400"] {
+            assert!(RetrySchedule::parse(good).is_ok(), "{good}");
+        }
+        for bad in ["0", "86401", "a", "-1", "1;2", &["1"; 17].join(",")] {
+            assert!(RetrySchedule::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

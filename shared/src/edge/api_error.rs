@@ -1,0 +1,126 @@
+//! Errors on their way to the caller.
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use tracing::{error, warn};
+
+use super::layers::Unrendered;
+use crate::domain::ids::RequestId;
+use crate::service::ServiceError;
+use crate::wire::body::InvalidJson;
+use crate::wire::error::{ErrorCode, ErrorOut, Problem};
+
+/// An error as the caller sees it. Internal causes are kept for the log and never shown.
+#[derive(Debug, Clone)]
+pub struct ApiError {
+    code: ErrorCode,
+    message: String,
+    problems: Vec<Problem>,
+    internal: Option<String>,
+}
+
+impl ApiError {
+    /// An error with this message.
+    pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
+        Self { code, message: message.into(), problems: Vec::new(), internal: None }
+    }
+
+    /// Fields, parameters or headers that make no sense.
+    pub fn invalid(problems: Vec<Problem>) -> Self {
+        let sentences: Vec<_> =
+            problems.iter().map(|problem| format!("{} {}", problem.name, problem.message)).collect();
+        Self { problems, ..Self::new(ErrorCode::ValidationFailed, sentences.join("; ")) }
+    }
+
+    /// There is no such thing.
+    pub fn not_found(what: &str) -> Self {
+        Self::new(ErrorCode::NotFound, format!("{what} not found"))
+    }
+
+    /// What went wrong, for programs.
+    pub const fn code(&self) -> ErrorCode {
+        self.code
+    }
+
+    /// What went wrong, for people.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// The fields that are to blame.
+    pub fn problems(&self) -> &[Problem] {
+        &self.problems
+    }
+
+    /// The answer's body.
+    pub fn render(&self, request_id: RequestId) -> Vec<u8> {
+        let body = ErrorOut::new(self.code, &self.message, &self.problems, request_id);
+        serde_json::to_vec(&body).unwrap_or_default()
+    }
+
+    /// Writes what the caller does not see to the log, with the id by which it can be found.
+    pub(super) fn log(&self, request_id: RequestId) {
+        let Some(cause) = &self.internal else { return };
+        match self.code {
+            ErrorCode::Internal => error!(%request_id, %cause, "internal error"),
+            _ => warn!(%request_id, %cause, "unavailable"),
+        }
+    }
+}
+
+impl From<ServiceError> for ApiError {
+    fn from(error: ServiceError) -> Self {
+        let internal = Some(error.to_string());
+        match error {
+            ServiceError::NotFound(what) => Self::not_found(what),
+            ServiceError::Forbidden(why) => Self::new(ErrorCode::Forbidden, why),
+            ServiceError::Invalid(fields) => {
+                Self::invalid(fields.into_iter().map(|(name, invalid)| Problem::new(name, invalid)).collect())
+            }
+            ServiceError::Conflict(why) => Self::new(ErrorCode::Conflict, why),
+            ServiceError::IdempotencyConflict => Self::new(
+                ErrorCode::IdempotencyConflict,
+                "this Idempotency-Key was used for a different request within the last 24 hours",
+            ),
+            ServiceError::QuotaExceeded(why) => Self::new(ErrorCode::QuotaExceeded, why),
+            ServiceError::Unavailable(_) => {
+                let message = "the service cannot do this right now; send the same request again";
+                Self { internal, ..Self::new(ErrorCode::Unavailable, message) }
+            }
+            ServiceError::Internal(_) => {
+                let message = "something is wrong on our side; the request id helps to find it";
+                Self { internal, ..Self::new(ErrorCode::Internal, message) }
+            }
+        }
+    }
+}
+
+impl From<InvalidJson> for ApiError {
+    fn from(InvalidJson(message): InvalidJson) -> Self {
+        Self::new(ErrorCode::InvalidJson, message)
+    }
+}
+
+impl From<Vec<Problem>> for ApiError {
+    fn from(problems: Vec<Problem>) -> Self {
+        Self::invalid(problems)
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let mut response = status.into_response();
+        match self.code {
+            ErrorCode::Unauthorized => {
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            ErrorCode::Unavailable | ErrorCode::RateLimited => {
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+            }
+            _ => {}
+        }
+        response.extensions_mut().insert(Unrendered::Error(self));
+        response
+    }
+}

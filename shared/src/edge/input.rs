@@ -1,0 +1,119 @@
+//! Paths, queries and bodies on their way in.
+
+use axum::body::to_bytes;
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use serde::de::DeserializeOwned;
+
+use super::ApiError;
+use crate::domain::ids::{DeliveryId, EndpointId, EventId, KeyId};
+use crate::wire::body;
+use crate::wire::error::{ErrorCode, Problem};
+use crate::wire::query::Query;
+
+/// Most bytes of a request body that are read: what Lambda itself takes.
+const MAX_BODY_BYTES: usize = 6 * 1024 * 1024;
+
+/// A JSON body.
+#[derive(Debug)]
+pub struct Body<T>(body::Parsed<T>);
+
+impl<T> Body<T> {
+    /// What `read` makes of the body.
+    ///
+    /// # Errors
+    /// 400 with everything that is wrong with it.
+    pub fn read<U>(self, read: impl FnOnce(T) -> Result<U, Vec<Problem>>) -> Result<U, ApiError> {
+        Ok(self.0.read(read)?)
+    }
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, _: &S) -> Result<Self, ApiError> {
+        Ok(Self(body::parse(&read_body(request).await?)?))
+    }
+}
+
+/// Reads a body of the right content type. A request without a body needs no content type.
+///
+/// # Errors
+/// 415 for another content type, 413 if it is too large.
+pub async fn read_body(request: Request) -> Result<axum::body::Bytes, ApiError> {
+    let content_type = request.headers().get(CONTENT_TYPE).cloned();
+    let bytes = to_bytes(request.into_body(), MAX_BODY_BYTES).await.map_err(|_| {
+        ApiError::new(ErrorCode::PayloadTooLarge, format!("the body must be at most {MAX_BODY_BYTES} bytes"))
+    })?;
+    let is_json = content_type.as_ref().and_then(|value| value.to_str().ok()).is_some_and(is_json);
+    if !is_json && !bytes.is_empty() {
+        return Err(ApiError::new(ErrorCode::UnsupportedMediaType, "the content type must be application/json"));
+    }
+    Ok(bytes)
+}
+
+fn is_json(content_type: &str) -> bool {
+    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence == "application/json" || essence.starts_with("application/") && essence.ends_with("+json")
+}
+
+/// The query string.
+#[derive(Debug)]
+pub struct Search(pub Query);
+
+impl<S: Send + Sync> FromRequestParts<S> for Search {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        Ok(Self(Query::new(parts.uri.query().unwrap_or_default())))
+    }
+}
+
+/// An identifier in the path. A malformed one is answered like one that nobody has.
+#[derive(Debug)]
+pub struct PathId<T>(pub T);
+
+/// A kind of identifier that paths name.
+pub trait InPath: Sized {
+    /// The parameter's name in routes.
+    const PARAMETER: &'static str;
+    /// What it identifies.
+    const WHAT: &'static str;
+    /// Reads it.
+    fn parse(text: &str) -> Option<Self>;
+}
+
+macro_rules! in_path {
+    ($id:ty, $parameter:literal, $what:literal) => {
+        impl InPath for $id {
+            const PARAMETER: &'static str = $parameter;
+            const WHAT: &'static str = $what;
+
+            fn parse(text: &str) -> Option<Self> {
+                Self::parse(text).ok()
+            }
+        }
+    };
+}
+
+in_path!(EndpointId, "endpoint", "endpoint");
+in_path!(DeliveryId, "delivery", "delivery");
+in_path!(EventId, "event", "event");
+in_path!(KeyId, "key", "API key");
+
+impl<T: InPath, S: Send + Sync> FromRequestParts<S> for PathId<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let text = path_parameter(parts, state, T::PARAMETER).await;
+        let id = text.as_deref().and_then(T::parse);
+        id.map(Self).ok_or_else(|| ApiError::not_found(T::WHAT))
+    }
+}
+
+/// A parameter of the path, if the route has it and it is UTF-8.
+pub(super) async fn path_parameter<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> Option<String> {
+    let parameters = RawPathParams::from_request_parts(parts, state).await.ok()?;
+    parameters.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+}

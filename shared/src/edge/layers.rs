@@ -1,0 +1,90 @@
+//! What surrounds every route: the request id, the rendering of answers that carry it, and the
+//! answers for what no route takes.
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::Response;
+use http::{HeaderValue, Method, header};
+use serde::Serialize;
+use serde_json::value::RawValue;
+use tracing::info;
+
+use super::reply::Enveloped;
+use super::{ApiError, AppState};
+use crate::clock;
+use crate::domain::ids::RequestId;
+use crate::wire::error::ErrorCode;
+
+/// An answer whose body is still to be written.
+#[derive(Debug, Clone)]
+pub(super) enum Unrendered {
+    Data(Enveloped),
+    Error(ApiError),
+}
+
+/// Completes a router: unknown paths and methods are answered in the error shape, and every answer
+/// carries its request id.
+pub fn finish(router: Router<AppState>, state: AppState) -> Router {
+    let unknown_path = async || ApiError::new(ErrorCode::NotFound, "there is nothing at this path");
+    let unknown_method = async |method: Method| {
+        ApiError::new(ErrorCode::MethodNotAllowed, format!("{method} is not possible at this path"))
+    };
+    router
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(unknown_method)
+        .layer(from_fn_with_state(state.clone(), with_request_id))
+        .with_state(state)
+}
+
+async fn with_request_id(State(core): State<AppState>, mut request: Request, next: Next) -> Response {
+    let started_at = core.clock().now();
+    let request_id = RequestId::new(started_at, clock::id_bytes());
+    request.extensions_mut().insert(request_id);
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let mut response = next.run(request).await;
+    let code = render(&mut response, request_id);
+    if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {
+        response.headers_mut().insert("x-request-id", value);
+    }
+    let duration_ms = core.clock().now().since(started_at).as_millis();
+    info!(%request_id, %method, path, status = response.status().as_u16(), code, duration_ms, "request");
+    response
+}
+
+/// Writes the body that waits for its request id, and returns the error's code if it is one.
+fn render(response: &mut Response, request_id: RequestId) -> Option<&'static str> {
+    let unrendered = response.extensions_mut().remove::<Unrendered>()?;
+    let (body, code) = match unrendered {
+        Unrendered::Error(error) => {
+            error.log(request_id);
+            (error.render(request_id), Some(error.code().as_str()))
+        }
+        Unrendered::Data(enveloped) => (envelope(&enveloped, request_id), None),
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.remove(header::CONTENT_LENGTH);
+    *response.body_mut() = Body::from(body);
+    code
+}
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    data: &'a RawValue,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pagination: Option<&'a RawValue>,
+    meta: Meta,
+}
+
+#[derive(Serialize)]
+struct Meta {
+    request_id: String,
+}
+
+fn envelope(parts: &Enveloped, request_id: RequestId) -> Vec<u8> {
+    let meta = Meta { request_id: request_id.to_string() };
+    let envelope = Envelope { data: &parts.data, pagination: parts.pagination.as_deref(), meta };
+    serde_json::to_vec(&envelope).unwrap_or_default()
+}

@@ -1,0 +1,22 @@
+//! SQS batches: from Lambda's event to messages, and from verdicts to Lambda's answer.
+
+use std::sync::Arc;
+
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+
+use crate::domain::time::Timestamp;
+use crate::service::{Consumer, Message};
+
+/// Handles one batch. What is not reported as failed is deleted by the event source mapping; what is
+/// reported keeps the visibility that the consumer gave it.
+pub async fn handle(consumer: &Arc<Consumer>, batch: SqsEvent, deadline: Timestamp) -> SqsBatchResponse {
+    let messages = batch.records.into_iter().map(|record| Message {
+        id: record.message_id.unwrap_or_default(),
+        receipt_handle: record.receipt_handle.unwrap_or_default(),
+        body: record.body.unwrap_or_default(),
+    });
+    let stay = consumer.handle(messages.collect(), deadline).await;
+    let mut response = SqsBatchResponse::default();
+    response.set_failures(stay);
+    response
+}

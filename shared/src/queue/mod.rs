@@ -1,0 +1,154 @@
+//! SQS: the tasks we send ourselves, and for how long a message stays hidden.
+
+mod error;
+pub mod schema;
+mod task;
+
+use std::time::Duration;
+
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, SendMessageBatchRequestEntry};
+use futures_util::future::try_join_all;
+
+pub use error::QueueError;
+pub use task::{DeliverTask, Task, UnreadableTask};
+
+/// Most entries of one batch request.
+const BATCH_ENTRIES: usize = 10;
+/// Most bytes of one batch of messages that every SQS accepts.
+const BATCH_BYTES: usize = 256 * 1024;
+/// How often entries that failed are sent before that counts as a failure.
+const BATCH_TRIES: u32 = 5;
+/// Longest time, in seconds, that a message is hidden. SQS refuses what would end more than 12
+/// hours after the receive.
+pub const MAX_HIDE_SECONDS: u32 = 42_000;
+
+/// The queue of deliveries.
+#[derive(Debug, Clone)]
+pub struct Queue {
+    client: Client,
+    url: String,
+}
+
+/// A message to be hidden.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hide {
+    /// The receipt handle of the last receive.
+    pub receipt_handle: String,
+    /// For how long, in seconds from now; at most [`MAX_HIDE_SECONDS`] count.
+    pub seconds: u32,
+}
+
+impl Queue {
+    /// The queue at that URL.
+    pub fn new(client: Client, url: impl Into<String>) -> Self {
+        Self { client, url: url.into() }
+    }
+
+    /// Sends tasks, in parallel batches. Each task's group is its endpoint, so that the backlog of
+    /// one endpoint does not delay the others' (SQS fair queues).
+    ///
+    /// # Errors
+    /// [`QueueError`] if some of them may not be in the queue.
+    pub async fn send(&self, tasks: Vec<DeliverTask>) -> Result<(), QueueError> {
+        let entries = tasks.into_iter().map(entry).collect::<Result<Vec<_>, _>>()?;
+        try_join_all(batches(entries).into_iter().map(|batch| self.send_batch(batch))).await?;
+        Ok(())
+    }
+
+    async fn send_batch(&self, mut entries: Vec<SendMessageBatchRequestEntry>) -> Result<(), QueueError> {
+        for attempt in 0..BATCH_TRIES {
+            pause_before(attempt).await;
+            let request = self.client.send_message_batch().queue_url(&self.url);
+            let output = request.set_entries(Some(entries.clone())).send().await?;
+            let failed = output.failed();
+            if let Some(refused) = failed.iter().find(|failure| failure.sender_fault()) {
+                return Err(QueueError::Refused(refused.message().unwrap_or(refused.code()).to_owned()));
+            }
+            entries.retain(|entry| failed.iter().any(|failure| failure.id() == entry.id()));
+            if entries.is_empty() {
+                return Ok(());
+            }
+        }
+        Err(QueueError::Unavailable(format!("{} messages failed {BATCH_TRIES} times", entries.len())))
+    }
+
+    /// Hides messages, so that each is received again after its own delay.
+    ///
+    /// # Errors
+    /// [`QueueError`] if some were not hidden: those come back after the queue's own timeout.
+    pub async fn hide(&self, messages: &[Hide]) -> Result<(), QueueError> {
+        try_join_all(messages.chunks(BATCH_ENTRIES).map(|chunk| self.hide_batch(chunk))).await?;
+        Ok(())
+    }
+
+    async fn hide_batch(&self, messages: &[Hide]) -> Result<(), QueueError> {
+        let mut request = self.client.change_message_visibility_batch().queue_url(&self.url);
+        for (id, hide) in messages.iter().enumerate() {
+            let entry = ChangeMessageVisibilityBatchRequestEntry::builder()
+                .id(id.to_string())
+                .receipt_handle(&hide.receipt_handle)
+                .visibility_timeout(i32::try_from(hide.seconds.min(MAX_HIDE_SECONDS)).unwrap_or(i32::MAX));
+            request = request.entries(entry.build().map_err(QueueError::refused)?);
+        }
+        let output = request.send().await?;
+        match output.failed().first() {
+            None => Ok(()),
+            Some(failure) => Err(QueueError::Refused(failure.message().unwrap_or(failure.code()).to_owned())),
+        }
+    }
+}
+
+fn entry(task: DeliverTask) -> Result<SendMessageBatchRequestEntry, QueueError> {
+    let group = task.endpoint.to_string();
+    let id = task.delivery.to_string();
+    let body = Task::DeliverV1(task.into()).encode().map_err(QueueError::refused)?;
+    let entry = SendMessageBatchRequestEntry::builder().id(id).message_body(body).message_group_id(group);
+    entry.build().map_err(QueueError::refused)
+}
+
+/// Splits entries, in order, into batches that SQS accepts.
+fn batches(entries: Vec<SendMessageBatchRequestEntry>) -> Vec<Vec<SendMessageBatchRequestEntry>> {
+    let mut batches: Vec<Vec<_>> = Vec::new();
+    let mut bytes = 0;
+    for entry in entries {
+        let size = entry.message_body().len();
+        let fits = batches.last().is_some_and(|batch| batch.len() < BATCH_ENTRIES && bytes + size <= BATCH_BYTES);
+        match batches.last_mut().filter(|_| fits) {
+            Some(batch) => batch.push(entry),
+            None => {
+                bytes = 0;
+                batches.push(vec![entry]);
+            }
+        }
+        bytes += size;
+    }
+    batches
+}
+
+async fn pause_before(attempt: u32) {
+    if attempt > 0 {
+        let longest = Duration::from_millis(25) * 2_u32.pow(attempt.min(6));
+        tokio::time::sleep(longest.mul_f64(fastrand::f64())).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn batches_hold_ten_entries_and_a_quarter_of_a_mebibyte() {
+        let entry = |size: usize| {
+            let entry = SendMessageBatchRequestEntry::builder().id("x").message_body("x".repeat(size));
+            entry.build().unwrap()
+        };
+        let sizes = |entries: Vec<usize>| {
+            batches(entries.into_iter().map(entry).collect()).iter().map(Vec::len).collect::<Vec<_>>()
+        };
+        assert_eq!(sizes(vec![]), [0_usize; 0]);
+        assert_eq!(sizes(vec![1; 21]), [10, 10, 1]);
+        assert_eq!(sizes(vec![64 * 1024; 9]), [4, 4, 1]);
+        assert_eq!(sizes(vec![1, BATCH_BYTES, 1]), [1, 1, 1]);
+    }
+}

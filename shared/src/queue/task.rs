@@ -1,0 +1,145 @@
+//! What a message says. Every shape that was ever sent stays readable.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use crate::domain::event_type::EventType;
+use crate::domain::ids::{DeliveryId, EndpointId, OrganizationId};
+
+/// Largest body, in bytes, that travels in the message; larger ones are read from the event.
+const MAX_INLINE_BODY_BYTES: usize = 48 * 1024;
+
+/// A delivery to be attempted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeliverTask {
+    /// The organization it belongs to.
+    pub organization: OrganizationId,
+    /// The endpoint it goes to.
+    pub endpoint: EndpointId,
+    /// The delivery, which also tells the event.
+    pub delivery: DeliveryId,
+    /// The event's type.
+    pub event_type: EventType,
+    /// The exact body to send, unless it is to be read from the event.
+    pub body: Option<String>,
+}
+
+impl DeliverTask {
+    /// The body, if it may travel in the message: small enough, and without the two characters
+    /// that JSON allows and SQS does not.
+    pub fn inline(body: &str) -> Option<String> {
+        let fits = body.len() <= MAX_INLINE_BODY_BYTES && !body.contains(['\u{fffe}', '\u{ffff}']);
+        fits.then(|| body.to_owned())
+    }
+}
+
+/// The body of a message.
+#[derive(Debug, Serialize, Deserialize)]
+pub enum Task {
+    /// Attempt a delivery.
+    #[serde(rename = "deliver_v1")]
+    DeliverV1(DeliverV1),
+}
+
+/// [`DeliverTask`] as it travels.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct DeliverV1 {
+    organization: String,
+    endpoint: String,
+    delivery: String,
+    #[serde(rename = "type")]
+    event_type: String,
+    /// Itself JSON, so it travels as it is, byte for byte, instead of escaped.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    body: Option<Box<RawValue>>,
+}
+
+/// The body of a message is not a task.
+#[derive(Debug, thiserror::Error)]
+#[error("not a task: {0}")]
+pub struct UnreadableTask(String);
+
+impl Task {
+    /// The message's body.
+    ///
+    /// # Errors
+    /// None in practice: tasks are plain data.
+    pub fn encode(&self) -> Result<String, serde_json::Error> {
+        serde_json::to_string(self)
+    }
+
+    /// Reads a message's body.
+    ///
+    /// # Errors
+    /// [`UnreadableTask`] if it is none of the shapes that were ever sent.
+    pub fn decode(body: &str) -> Result<DeliverTask, UnreadableTask> {
+        let unreadable = |reason: &dyn std::fmt::Display| UnreadableTask(reason.to_string());
+        let Self::DeliverV1(task) = serde_json::from_str(body).map_err(|e| unreadable(&e))?;
+        Ok(DeliverTask {
+            organization: OrganizationId::parse(&task.organization).map_err(|e| unreadable(&e))?,
+            endpoint: EndpointId::parse(&task.endpoint).map_err(|e| unreadable(&e))?,
+            delivery: DeliveryId::parse(&task.delivery).map_err(|e| unreadable(&e))?,
+            event_type: EventType::parse(&task.event_type).map_err(|e| unreadable(&e))?,
+            body: task.body.map(|body| body.get().to_owned()),
+        })
+    }
+}
+
+impl From<DeliverTask> for DeliverV1 {
+    fn from(task: DeliverTask) -> Self {
+        Self {
+            organization: task.organization.to_string(),
+            endpoint: task.endpoint.to_string(),
+            delivery: task.delivery.to_string(),
+            event_type: task.event_type.to_string(),
+            // A body that is no JSON cannot occur; it would be read from the event.
+            body: task.body.and_then(|body| RawValue::from_string(body).ok()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::ids::EventId;
+    use crate::domain::time::Timestamp;
+
+    fn task(body: Option<&str>) -> DeliverTask {
+        let now = Timestamp::from_unix_seconds(1_774_382_400);
+        DeliverTask {
+            organization: OrganizationId::new(now, [1; 8]),
+            endpoint: EndpointId::new(now, [2; 8]),
+            delivery: EventId::new(now, [3; 8]).delivery(0).unwrap(),
+            event_type: EventType::parse("member.added").unwrap(),
+            body: body.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_task_is_read_back_with_its_body_byte_for_byte() {
+        for body in [None, Some(r#"{"a": 1.10,  "b":"\u00e9 é \" "}"#)] {
+            let encoded = Task::DeliverV1(task(body).into()).encode().unwrap();
+            assert!(encoded.starts_with(r#"{"deliver_v1":{"#), "{encoded}");
+            assert_eq!(Task::decode(&encoded).unwrap(), task(body));
+        }
+    }
+
+    #[test]
+    fn what_is_no_task_is_refused() {
+        let good = Task::DeliverV1(task(None).into()).encode().unwrap();
+        let (unknown, other_id) = (good.replace("deliver_v1", "deliver_v9"), good.replace("we_", "ep_"));
+        for body in ["", "{}", "null", "hello", &good[1..], unknown.as_str(), other_id.as_str()] {
+            assert!(Task::decode(body).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn bodies_travel_in_the_message_if_they_are_small_and_sqs_allows_their_characters() {
+        let long = "x".repeat(MAX_INLINE_BODY_BYTES + 1);
+        for (body, inline) in
+            [("{}", true), (&long[1..], true), (&long, false), ("\u{ffff}", false), ("\u{fffd}", true)]
+        {
+            assert_eq!(DeliverTask::inline(body).is_some(), inline);
+        }
+    }
+}

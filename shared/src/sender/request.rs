@@ -1,0 +1,72 @@
+//! What a receiver gets beside the body.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT as USER_AGENT_HEADER};
+
+use crate::domain::event_type::EventType;
+use crate::domain::fields::{EndpointUrl, Headers};
+use crate::domain::ids::DeliveryId;
+use crate::domain::secret::SigningSecret;
+use crate::domain::signature;
+use crate::domain::time::Timestamp;
+
+/// How requests name their sender.
+pub const USER_AGENT: &str = concat!("Pigeonpost/", env!("CARGO_PKG_VERSION"));
+
+/// One request to be made.
+#[derive(Debug)]
+pub struct Attempt<'a> {
+    /// Where it goes.
+    pub url: &'a EndpointUrl,
+    /// The endpoint owner's own headers. They never override those of the delivery.
+    pub headers: &'a Headers,
+    /// The secrets that sign at this time, the newest first.
+    pub secrets: Vec<&'a SigningSecret>,
+    /// The delivery.
+    pub delivery: DeliveryId,
+    /// The event's type.
+    pub event_type: &'a EventType,
+    /// Which attempt this is, from 1.
+    pub number: u32,
+    /// The exact body.
+    pub body: Bytes,
+    /// How long the whole exchange may take.
+    pub timeout: Duration,
+}
+
+/// The headers of one request, and the hex signature among them.
+pub(super) struct Signed {
+    pub(super) headers: HeaderMap,
+    pub(super) digest: String,
+}
+
+impl Attempt<'_> {
+    pub(super) fn sign(&self, sent_at: Timestamp) -> Signed {
+        let event = self.delivery.event();
+        let digest = self.secrets.first().map_or_else(String::new, |newest| signature::body_digest(newest, &self.body));
+        let own = [
+            ("webhook-id", event.to_string()),
+            ("webhook-timestamp", sent_at.unix_seconds().to_string()),
+            ("webhook-signature", signature::standard(&self.secrets, &event, sent_at, &self.body)),
+            ("x-webhook-signature", digest.clone()),
+            ("x-webhook-event", self.event_type.to_string()),
+            ("x-webhook-delivery", self.delivery.to_string()),
+            ("x-webhook-attempt", self.number.to_string()),
+        ];
+        let mut headers = HeaderMap::with_capacity(own.len() + 2 + self.headers.as_map().len());
+        for (name, value) in self.headers.iter() {
+            if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
+                headers.insert(name, value);
+            }
+        }
+        headers.insert(USER_AGENT_HEADER, HeaderValue::from_static(USER_AGENT));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.extend(
+            own.into_iter()
+                .filter_map(|(name, value)| Some((HeaderName::from_static(name), HeaderValue::try_from(value).ok()?))),
+        );
+        Signed { headers, digest }
+    }
+}

@@ -1,0 +1,94 @@
+//! Who is calling.
+
+use subtle::ConstantTimeEq;
+
+use super::{Core, ServiceError};
+use crate::domain::access::{Role, Scope};
+use crate::domain::api_key::KeySecret;
+use crate::domain::ids::{KeyId, OrganizationId};
+use crate::domain::organization::Organization;
+
+/// Who is calling.
+#[derive(Debug, Clone)]
+pub enum Caller {
+    /// The holder of the platform's key.
+    Platform,
+    /// The holder of an organization's key.
+    Key {
+        /// The key.
+        id: KeyId,
+        /// Its organization.
+        organization: OrganizationId,
+        /// What it may do there.
+        role: Role,
+    },
+}
+
+impl Caller {
+    /// Whether the caller may do this in an organization that it belongs to.
+    pub const fn may(&self, scope: Scope) -> bool {
+        match self {
+            Self::Platform => true,
+            Self::Key { role, .. } => role.may(scope),
+        }
+    }
+
+    /// The key it called with; `None` for the platform's.
+    pub const fn key(&self) -> Option<KeyId> {
+        match self {
+            Self::Platform => None,
+            Self::Key { id, .. } => Some(*id),
+        }
+    }
+
+    /// The organization that the key belongs to; `None` for the platform's.
+    pub const fn own_organization(&self) -> Option<&OrganizationId> {
+        match self {
+            Self::Platform => None,
+            Self::Key { organization, .. } => Some(organization),
+        }
+    }
+}
+
+impl Core {
+    /// The caller who presents this key, or `None` if nobody does.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if it could not be looked up.
+    pub async fn authenticate(&self, presented: &KeySecret) -> Result<Option<Caller>, ServiceError> {
+        let hash = presented.hash();
+        if bool::from(hash.as_bytes().ct_eq(self.deployment.platform_key.as_bytes())) {
+            return Ok(Some(Caller::Platform));
+        }
+        let now = self.clock.now();
+        let known = match self.keys.get(&hash, now) {
+            Some(key) => Some(key),
+            None => self.store.api_key_by_hash(&hash).await?.inspect(|key| self.keys.put(hash, key.clone(), now)),
+        };
+        let working = known.filter(|key| key.status.works_at(now));
+        Ok(working.map(|key| Caller::Key { id: key.id, organization: key.organization, role: key.role }))
+    }
+
+    /// The organization, if the caller may know of it.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] if there is none, or it is another's.
+    pub async fn organization_for(&self, caller: &Caller, id: &OrganizationId) -> Result<Organization, ServiceError> {
+        if caller.own_organization().is_some_and(|own| own != id) {
+            return Err(ServiceError::NotFound("organization"));
+        }
+        self.known_organization(id).await?.ok_or(ServiceError::NotFound("organization"))
+    }
+
+    pub(super) async fn known_organization(&self, id: &OrganizationId) -> Result<Option<Organization>, ServiceError> {
+        let now = self.clock.now();
+        if let Some(organization) = self.organizations.get(id, now) {
+            return Ok(Some(organization));
+        }
+        let found = self.store.organization(id).await?;
+        if let Some(organization) = &found {
+            self.organizations.put(id.clone(), organization.clone(), now);
+        }
+        Ok(found)
+    }
+}

@@ -1,0 +1,68 @@
+//! What a process remembers for a few seconds, so that the hot path does not read it every time.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::domain::time::Timestamp;
+
+/// Most entries that are kept; a process that meets more forgets the old ones.
+const MAX_ENTRIES: usize = 10_000;
+
+/// Values that are trusted for a while after they were read.
+#[derive(Debug)]
+pub(super) struct Cache<K, V> {
+    lifetime: Duration,
+    entries: Mutex<HashMap<K, (Timestamp, V)>>,
+}
+
+impl<K: Eq + Hash, V: Clone> Cache<K, V> {
+    pub(super) fn new(lifetime: Duration) -> Self {
+        Self { lifetime, entries: Mutex::new(HashMap::new()) }
+    }
+
+    pub(super) fn get(&self, key: &K, now: Timestamp) -> Option<V> {
+        let entries = self.entries();
+        let (read_at, value) = entries.get(key)?;
+        (now.since(*read_at) < self.lifetime).then(|| value.clone())
+    }
+
+    pub(super) fn put(&self, key: K, value: V, now: Timestamp) {
+        let mut entries = self.entries();
+        if entries.len() >= MAX_ENTRIES {
+            entries.retain(|_, (read_at, _)| now.since(*read_at) < self.lifetime);
+        }
+        if entries.len() >= MAX_ENTRIES {
+            entries.clear();
+        }
+        entries.insert(key, (now, value));
+    }
+
+    pub(super) fn forget(&self, key: &K) {
+        self.entries().remove(key);
+    }
+
+    fn entries(&self) -> MutexGuard<'_, HashMap<K, (Timestamp, V)>> {
+        // A panic elsewhere cannot leave a half-written entry behind.
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn entries_are_trusted_for_their_lifetime_and_kept_within_bounds() {
+        let cache = Cache::new(Duration::from_secs(5));
+        let at = Timestamp::from_unix_seconds;
+        cache.put(0, "a", at(100));
+        assert_eq!(cache.get(&0, at(104)), Some("a"));
+        assert_eq!(cache.get(&0, at(105)), None);
+        cache.forget(&0);
+        assert_eq!(cache.get(&0, at(100)), None);
+        (0..2 * MAX_ENTRIES).for_each(|key| cache.put(key, "b", at(200)));
+        assert!(cache.entries().len() <= MAX_ENTRIES);
+    }
+}

@@ -1,0 +1,261 @@
+//! Looking at events and deliveries, and asking for deliveries again.
+
+use std::collections::HashMap;
+
+use futures_util::future::BoxFuture;
+
+use super::publishing::Published;
+use super::releasing::task_without_body;
+use super::{Caller, Core, ServiceError};
+use crate::domain::access::Scope;
+use crate::domain::delivery::{Delivery, DeliveryFilter};
+use crate::domain::event::{Event, EventFilter};
+use crate::domain::ids::{DeliveryId, EndpointId, EventId, OrganizationId};
+use crate::store::StoreError;
+
+/// Most items that are looked through for one page of a filtered list. A page may end there and be
+/// short; its cursor goes on.
+const MAX_LOOKED_THROUGH: usize = 2_000;
+
+/// One page of a list.
+#[derive(Debug)]
+pub struct Page<T> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// Where the next page starts; `None` if this is the last.
+    pub next: Option<String>,
+}
+
+/// A delivery with everything that is known of it.
+#[derive(Debug)]
+pub struct DeliveryDetail {
+    /// The delivery.
+    pub delivery: Delivery,
+    /// The exact body that is sent.
+    pub payload: String,
+}
+
+impl Core {
+    /// One event with its deliveries as they stand. A publisher sees only what it published itself.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] if the organization has none with this id, or none that the caller
+    /// may see.
+    pub async fn event(
+        &self,
+        organization: &OrganizationId,
+        caller: &Caller,
+        id: EventId,
+    ) -> Result<Published, ServiceError> {
+        let found = self.store.event(organization, id).await?;
+        let visible = |event: &Event| {
+            let own = caller.key().is_some() && caller.key() == event.published_by;
+            (own || caller.may(Scope::EventsRead)) && !self.is_expired(id.created_at())
+        };
+        let event = found.filter(visible).ok_or(ServiceError::NotFound("event"))?;
+        let mut with_deliveries = self.with_deliveries(vec![event]).await?;
+        with_deliveries.pop().ok_or(ServiceError::NotFound("event"))
+    }
+
+    /// A page of an organization's events, newest first.
+    ///
+    /// # Errors
+    /// [`ServiceError::Invalid`] if the cursor is not one.
+    pub async fn list_events(
+        &self,
+        organization: &OrganizationId,
+        filter: &EventFilter,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Published>, ServiceError> {
+        let before = cursor.map(|text| EventId::parse(text).map_err(|_| bad_cursor())).transpose()?;
+        let admits = |event: &Event| filter.admits(event) && !self.is_expired(event.id.created_at());
+        let read = |before, limit| -> BoxFuture<'_, _> {
+            match filter.endpoint {
+                None => Box::pin(self.events_by_age(organization, before, limit)),
+                Some(endpoint) => Box::pin(self.events_of(organization, endpoint, before, limit)),
+            }
+        };
+        let Page { items, next } = look_through(before, limit, read, admits).await?;
+        Ok(Page { items: self.with_deliveries(items).await?, next })
+    }
+
+    async fn events_by_age(
+        &self,
+        organization: &OrganizationId,
+        before: Option<EventId>,
+        limit: usize,
+    ) -> Result<Vec<(EventId, Option<Event>)>, ServiceError> {
+        let events = self.store.events_before(organization, before, limit).await?;
+        Ok(events.into_iter().map(|event| (event.id, Some(event))).collect())
+    }
+
+    /// The events that went to one endpoint, which its deliveries tell.
+    async fn events_of(
+        &self,
+        organization: &OrganizationId,
+        endpoint: EndpointId,
+        before: Option<EventId>,
+        limit: usize,
+    ) -> Result<Vec<(EventId, Option<Event>)>, ServiceError> {
+        let before = before.map(|event| DeliveryId::from_uuid(event.uuid()));
+        let deliveries = self.store.deliveries_before(endpoint, None, before, limit).await?;
+        let ids: Vec<_> = deliveries.iter().map(|delivery| delivery.id.event()).collect();
+        let events = self.store.events_by_id(organization, &ids).await?;
+        let mut by_id: HashMap<_, _> = events.into_iter().map(|event| (event.id, event)).collect();
+        Ok(ids.into_iter().map(|id| (id, by_id.remove(&id))).collect())
+    }
+
+    /// Adds their deliveries to events, leaving out those of endpoints that were deleted.
+    async fn with_deliveries(&self, events: Vec<Event>) -> Result<Vec<Published>, ServiceError> {
+        let keys = |event: &Event| {
+            let id = event.id;
+            let fan_out = event.endpoints.iter().enumerate();
+            fan_out.filter_map(move |(index, endpoint)| Some((*endpoint, id.delivery(index)?))).collect::<Vec<_>>()
+        };
+        let Some(organization) = events.first().map(|event| event.organization.clone()) else { return Ok(Vec::new()) };
+        let mut targets: Vec<_> = events.iter().flat_map(|event| event.endpoints.iter().copied()).collect();
+        targets.sort_unstable();
+        targets.dedup();
+        let wanted: Vec<_> = events.iter().flat_map(keys).collect();
+        let (stored, existing) = tokio::try_join!(
+            self.store.deliveries_by_id(&wanted),
+            self.store.endpoints_by_id(&organization, &targets),
+        )?;
+        let exists = |endpoint| existing.iter().any(|existing| existing.id == endpoint);
+        let mut by_id: HashMap<_, _> = stored.into_iter().map(|delivery| (delivery.id, delivery)).collect();
+        let complete = |event: Event| {
+            let visible = keys(&event).into_iter().filter(|(endpoint, _)| exists(*endpoint));
+            let deliveries = visible.filter_map(|(_, id)| by_id.remove(&id)).collect();
+            Published { event, deliveries }
+        };
+        Ok(events.into_iter().map(complete).collect())
+    }
+
+    /// A page of an endpoint's deliveries, newest first.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] if the organization has no such endpoint, [`ServiceError::Invalid`]
+    /// if the cursor is not one.
+    pub async fn list_deliveries(
+        &self,
+        organization: &OrganizationId,
+        endpoint: EndpointId,
+        filter: &DeliveryFilter,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<Delivery>, ServiceError> {
+        self.endpoint(organization, endpoint).await?;
+        let cursor = cursor.map(|text| DeliveryId::parse(text).map_err(|_| bad_cursor())).transpose()?;
+        let before = cursor.into_iter().chain(filter.until.map(DeliveryId::first_at)).min();
+        let from = filter.since.map(DeliveryId::first_at);
+        let admits = |delivery: &Delivery| filter.admits(delivery) && !self.is_expired(delivery.id.created_at());
+        let read = |before, limit| -> BoxFuture<'_, _> { Box::pin(self.deliveries_of(endpoint, from, before, limit)) };
+        look_through(before, limit, read, admits).await
+    }
+
+    async fn deliveries_of(
+        &self,
+        endpoint: EndpointId,
+        from: Option<DeliveryId>,
+        before: Option<DeliveryId>,
+        limit: usize,
+    ) -> Result<Vec<(DeliveryId, Option<Delivery>)>, ServiceError> {
+        let deliveries = self.store.deliveries_before(endpoint, from, before, limit).await?;
+        Ok(deliveries.into_iter().map(|delivery| (delivery.id, Some(delivery))).collect())
+    }
+
+    /// One delivery with its payload.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] if the organization has none with this id, or its endpoint is gone.
+    pub async fn delivery(
+        &self,
+        organization: &OrganizationId,
+        id: DeliveryId,
+    ) -> Result<DeliveryDetail, ServiceError> {
+        let missing = || ServiceError::NotFound("delivery");
+        let event = self.store.event(organization, id.event()).await?.ok_or_else(missing)?;
+        let endpoint = id.index().and_then(|index| event.endpoints.get(index)).copied().ok_or_else(missing)?;
+        let (delivery, endpoint) =
+            tokio::try_join!(self.store.delivery(endpoint, id), self.store.endpoint(organization, endpoint),)?;
+        let visible = endpoint.is_some() && !self.is_expired(id.created_at());
+        let delivery = delivery.filter(|_| visible).ok_or_else(missing)?;
+        Ok(DeliveryDetail { delivery, payload: event.body })
+    }
+
+    /// Delivers a failed or exhausted delivery again, on a fresh schedule.
+    ///
+    /// # Errors
+    /// As [`Core::delivery`], and [`ServiceError::Conflict`] in any other state.
+    pub async fn retry_delivery(
+        &self,
+        organization: &OrganizationId,
+        id: DeliveryId,
+    ) -> Result<Delivery, ServiceError> {
+        let seen = self.delivery(organization, id).await?.delivery;
+        let again = seen.clone().asked_again(self.clock.now()).map_err(|e| ServiceError::Conflict(e.to_string()))?;
+        match self.store.move_delivery(Some(&seen), &again).await {
+            Ok(()) => {}
+            Err(StoreError::Conflict) => {
+                return Err(ServiceError::Conflict("the delivery was asked for by somebody else".to_owned()));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        self.queue.send(vec![task_without_body(again.clone())]).await?;
+        Ok(again)
+    }
+
+    /// Puts everything that is in motion back into the queue, for a host whose queue does not
+    /// outlive it. Returns how many.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if DynamoDB or SQS failed.
+    pub async fn restore_queue(&self) -> Result<usize, ServiceError> {
+        let now = self.clock.now();
+        let mut moving = self.store.unfinished_deliveries().await?;
+        moving.retain(|delivery| delivery.is_in_motion(now));
+        moving.sort_by_key(|delivery| delivery.id);
+        let restored = moving.len();
+        self.queue.send(moving.into_iter().map(task_without_body).collect()).await?;
+        Ok(restored)
+    }
+}
+
+/// Reads on from `before` until `limit` items are admitted, nothing is left, or enough was looked
+/// through for one request. `read` yields the next ids, newest first, each with its item if it has
+/// one; a page of fewer than it was asked for is the last.
+async fn look_through<'a, Id: Copy + ToString, T>(
+    mut before: Option<Id>,
+    limit: usize,
+    read: impl Fn(Option<Id>, usize) -> BoxFuture<'a, Result<Vec<(Id, Option<T>)>, ServiceError>>,
+    admits: impl Fn(&T) -> bool,
+) -> Result<Page<T>, ServiceError> {
+    let mut items = Vec::new();
+    let mut last_admitted = None;
+    let mut looked_through = 0;
+    loop {
+        let batch = read(before, limit + 1).await?;
+        let last = batch.len() <= limit;
+        looked_through += batch.len();
+        for (id, item) in batch {
+            before = Some(id);
+            let Some(item) = item.filter(&admits) else { continue };
+            if items.len() == limit {
+                return Ok(Page { items, next: last_admitted });
+            }
+            items.push(item);
+            last_admitted = Some(id.to_string());
+        }
+        if last {
+            return Ok(Page { items, next: None });
+        }
+        if looked_through >= MAX_LOOKED_THROUGH {
+            return Ok(Page { items, next: before.map(|id| id.to_string()) });
+        }
+    }
+}
+
+fn bad_cursor() -> ServiceError {
+    ServiceError::Invalid(vec![("cursor", crate::domain::Invalid::new("is not one that a list returned"))])
+}

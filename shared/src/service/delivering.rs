@@ -1,0 +1,249 @@
+//! The consumer: a ladder from a batch of messages to a verdict on each.
+//!
+//! Batch → tasks → what they need → a step for each (decided in `domain`) → an attempt, a record.
+//! Each record is a task of its own: neither a hanging receiver nor a panic disturbs the others.
+//! A message that cannot be read stays in the queue and reaches the dead-letter queue by redrive.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use tracing::{error, info, warn};
+
+use super::Core;
+use super::load::{EndpointCache, Work, endpoint_cache};
+use crate::clock;
+use crate::domain::delivery::{Consequence, Delivery, Step};
+use crate::domain::endpoint::Endpoint;
+use crate::domain::organization::OrganizationStatus;
+use crate::domain::time::Timestamp;
+use crate::queue::{Hide, Task};
+use crate::sender::{Attempt, Sender};
+use crate::store::StoreError;
+
+/// How long verdicts that hide messages are gathered, so that one request hides several.
+const GATHER: Duration = Duration::from_millis(5);
+/// What an attempt needs beside the endpoint's timeout to be recorded before the deadline.
+const MARGIN: Duration = Duration::from_secs(1);
+
+/// One received message.
+#[derive(Debug, Clone)]
+pub struct Message {
+    /// What the batch's answer calls it.
+    pub id: String,
+    /// What hides or deletes it.
+    pub receipt_handle: String,
+    /// What it says.
+    pub body: String,
+}
+
+/// What becomes of one message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verdict {
+    /// It is done and may be deleted.
+    Acknowledge,
+    /// It stays, and comes back after the queue's visibility timeout.
+    Stay,
+    /// It stays, and comes back at that time.
+    HideUntil(Timestamp),
+}
+
+/// Performs deliveries. One per process.
+#[derive(Debug)]
+pub struct Consumer {
+    core: Arc<Core>,
+    sender: Sender,
+    endpoints: EndpointCache,
+}
+
+impl Consumer {
+    /// A consumer that delivers through this sender.
+    pub fn new(core: Arc<Core>, sender: Sender) -> Arc<Self> {
+        Arc::new(Self { core, sender, endpoints: endpoint_cache() })
+    }
+
+    /// Handles a batch and returns the ids of the messages that must stay in the queue; those that
+    /// wait for a retry are hidden for exactly as long as it takes.
+    pub async fn handle(self: &Arc<Self>, messages: Vec<Message>, deadline: Timestamp) -> Vec<String> {
+        let mut stay = Vec::new();
+        let mut seen = HashSet::new();
+        let (mut readable, mut tasks) = (Vec::new(), Vec::new());
+        for message in messages {
+            match Task::decode(&message.body) {
+                // One message is enough: the other's verdict stands for this one too.
+                Ok(task) if !seen.insert(task.delivery) => {}
+                Ok(task) => {
+                    readable.push(message);
+                    tasks.push(task);
+                }
+                Err(error) => {
+                    error!(message = %message.id, %error, "unreadable message");
+                    stay.push(message.id);
+                }
+            }
+        }
+        match self.core.load(tasks, &self.endpoints).await {
+            Ok(work) => stay.extend(self.handle_each(readable, work, deadline).await),
+            Err(error) => {
+                warn!(%error, "a batch could not be loaded");
+                stay.extend(readable.into_iter().map(|message| message.id));
+            }
+        }
+        stay
+    }
+
+    async fn handle_each(
+        self: &Arc<Self>,
+        messages: Vec<Message>,
+        work: Vec<Result<Work, StoreError>>,
+        deadline: Timestamp,
+    ) -> Vec<String> {
+        let mut running = JoinSet::new();
+        let mut open = HashMap::new();
+        for (message, work) in messages.into_iter().zip(work) {
+            let consumer = Arc::clone(self);
+            let task = running.spawn(async move {
+                match work {
+                    Ok(work) => consumer.decide(work, deadline).await,
+                    Err(error) => stays(&error),
+                }
+            });
+            open.insert(task.id(), message);
+        }
+        let (mut stay, mut hidden) = (Vec::new(), Vec::new());
+        loop {
+            let next = match timeout(GATHER, running.join_next_with_id()).await {
+                Ok(next) => next,
+                Err(_) if hidden.is_empty() => running.join_next_with_id().await,
+                Err(_) => {
+                    self.hide(&mut hidden).await;
+                    continue;
+                }
+            };
+            let (id, verdict) = match next {
+                None => break,
+                Some(Ok((id, verdict))) => (id, verdict),
+                Some(Err(panic)) => {
+                    error!(%panic, "a record panicked");
+                    (panic.id(), Verdict::Stay)
+                }
+            };
+            let Some(message) = open.remove(&id) else { continue };
+            if verdict != Verdict::Acknowledge {
+                stay.push(message.id);
+            }
+            if let Verdict::HideUntil(until) = verdict {
+                hidden.push((message.receipt_handle, until));
+            }
+        }
+        self.hide(&mut hidden).await;
+        stay
+    }
+
+    /// Hides messages until their times, rounded up to whole seconds.
+    async fn hide(&self, hidden: &mut Vec<(String, Timestamp)>) {
+        let now = self.core.clock.now();
+        let seconds = |until: Timestamp| u32::try_from(until.since(now).as_micros().div_ceil(1_000_000));
+        let hide = |(receipt_handle, until): (String, Timestamp)| Hide {
+            receipt_handle,
+            seconds: seconds(until).unwrap_or(u32::MAX),
+        };
+        let messages: Vec<_> = hidden.drain(..).map(hide).collect();
+        if let Err(error) = self.core.queue.hide(&messages).await {
+            // They come back after the queue's own timeout instead, which is late but safe.
+            warn!(%error, count = messages.len(), "messages could not be hidden");
+        }
+    }
+
+    async fn decide(&self, work: Work, deadline: Timestamp) -> Verdict {
+        let Work { task, delivery: seen, endpoint, organization, body } = work;
+        let now = self.core.clock.now();
+        let fresh = || Delivery::new(task.delivery, &task.organization, task.endpoint, &task.event_type, false);
+        let delivery = seen.clone().unwrap_or_else(fresh);
+        let status = organization.map_or(OrganizationStatus::Active, |organization| organization.status);
+        let moved = match (delivery.step(endpoint.as_ref(), status, now), endpoint) {
+            (Step::Attempt, Some(endpoint)) => return self.attempt(delivery, &endpoint, body, deadline).await,
+            (Step::HideUntil(due), _) => return Verdict::HideUntil(due),
+            (Step::Park, _) => delivery.parked(now),
+            (Step::Fail(cause), _) => delivery.failed(cause, now),
+            (Step::Drop | Step::Attempt, _) => return Verdict::Acknowledge,
+        };
+        match self.core.store.move_delivery(seen.as_ref(), &moved).await {
+            // In a conflict the delivery is in somebody else's hands.
+            Ok(()) | Err(StoreError::Conflict) => Verdict::Acknowledge,
+            Err(error) => stays(&error),
+        }
+    }
+
+    async fn attempt(
+        &self,
+        delivery: Delivery,
+        endpoint: &Endpoint,
+        body: Option<String>,
+        deadline: Timestamp,
+    ) -> Verdict {
+        let Some(body) = body else {
+            error!(delivery = %delivery.id, "the event is gone");
+            return Verdict::Stay;
+        };
+        let settings = &endpoint.settings;
+        let now = self.core.clock.now();
+        if deadline.since(now) < settings.timeout.duration() + MARGIN {
+            return Verdict::HideUntil(now);
+        }
+        let attempt = Attempt {
+            url: &settings.url,
+            headers: &settings.headers,
+            secrets: endpoint.secrets.signing_at(now),
+            delivery: delivery.id,
+            event_type: &delivery.event_type,
+            number: delivery.attempts + 1,
+            body: Bytes::from(body),
+            timeout: settings.timeout.duration(),
+        };
+        let outcome = self.sender.post(&attempt).await;
+        let schedule = settings.retry_schedule.as_ref().unwrap_or(&self.core.deployment.retry_schedule);
+        let (delivery, consequence) = delivery.after_attempt(outcome, schedule, clock::jitter(), self.core.clock.now());
+        match self.core.store.record_attempt(&delivery).await {
+            Ok(()) => {}
+            Err(StoreError::Conflict) => return Verdict::Acknowledge,
+            Err(error) => return stays(&error),
+        }
+        log_failure(&delivery);
+        match consequence {
+            Consequence::Drop => Verdict::Acknowledge,
+            Consequence::HideUntil(due) => Verdict::HideUntil(due),
+            Consequence::Disable(reason) => {
+                let disabled = self.core.disable_endpoint(&endpoint.organization, endpoint.id, reason).await;
+                if let Err(error) = disabled {
+                    // The next delivery finds the same answer.
+                    warn!(endpoint = %endpoint.id, %error, "the endpoint could not be disabled");
+                }
+                self.endpoints.forget(&(endpoint.organization.clone(), endpoint.id));
+                Verdict::Acknowledge
+            }
+        }
+    }
+}
+
+fn stays(error: &StoreError) -> Verdict {
+    warn!(%error, "a record was left in the queue");
+    Verdict::Stay
+}
+
+fn log_failure(delivery: &Delivery) {
+    let Some(cause) = delivery.error else { return };
+    info!(
+        organization = %delivery.organization,
+        endpoint = %delivery.endpoint,
+        delivery = %delivery.id,
+        attempt = delivery.attempts,
+        cause = cause.as_str(),
+        response_status = delivery.response_status,
+        status = delivery.status.as_str(),
+        "attempt failed"
+    );
+}

@@ -1,0 +1,158 @@
+//! Creating, changing and deleting endpoints.
+
+use std::time::Duration;
+
+use tracing::warn;
+
+use super::{Core, ServiceError, operational};
+use crate::clock;
+use crate::domain::Invalid;
+use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointPatch, EndpointStatus, NewEndpoint};
+use crate::domain::event_type::Subscription;
+use crate::domain::ids::{EndpointId, OrganizationId};
+use crate::domain::secret::SigningSecret;
+use crate::store::StoreError;
+
+/// How often a change is decided anew because somebody else changed the endpoint meanwhile.
+const CHANGE_TRIES: u32 = 5;
+
+impl Core {
+    /// Creates an endpoint, and publishes `webhook.created`.
+    ///
+    /// # Errors
+    /// [`ServiceError::QuotaExceeded`] if the organization has all it may have,
+    /// [`ServiceError::Invalid`] if it subscribes to what the deployment does not know.
+    pub async fn create_endpoint(
+        &self,
+        organization: &OrganizationId,
+        new: NewEndpoint,
+    ) -> Result<Endpoint, ServiceError> {
+        self.check_subscriptions(&new.settings.subscriptions)?;
+        let most = self.deployment.max_endpoints;
+        if self.store.endpoints(organization).await?.len() >= most {
+            return Err(ServiceError::QuotaExceeded(format!(
+                "the organization already has {most} endpoints, the most it may have"
+            )));
+        }
+        let now = self.clock.now();
+        let secret = new.secret.unwrap_or_else(|| SigningSecret::generate(clock::secret_bytes()));
+        let id = EndpointId::new(now, clock::id_bytes());
+        let endpoint = Endpoint::new(id, organization, new.settings, secret, new.status, now);
+        self.store.put_endpoint(&endpoint).await?;
+        // The endpoint is there whether or not the announcement succeeds.
+        if let Err(error) = self.publish_operational(organization, operational::webhook_created(&endpoint)).await {
+            warn!(endpoint = %endpoint.id, %error, "webhook.created was not published");
+        }
+        Ok(endpoint)
+    }
+
+    /// All endpoints of an organization, oldest first.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if they could not be read.
+    pub async fn list_endpoints(&self, organization: &OrganizationId) -> Result<Vec<Endpoint>, ServiceError> {
+        Ok(self.store.endpoints(organization).await?)
+    }
+
+    /// One endpoint.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] if the organization has none with this id.
+    pub async fn endpoint(&self, organization: &OrganizationId, id: EndpointId) -> Result<Endpoint, ServiceError> {
+        self.store.endpoint(organization, id).await?.ok_or(ServiceError::NotFound("endpoint"))
+    }
+
+    /// Changes an endpoint. One that becomes active again gets the first of what was parked for it.
+    ///
+    /// # Errors
+    /// As [`Core::endpoint`], and [`ServiceError::Invalid`] if it subscribes to what the deployment
+    /// does not know.
+    pub async fn update_endpoint(
+        &self,
+        organization: &OrganizationId,
+        id: EndpointId,
+        patch: EndpointPatch,
+    ) -> Result<Endpoint, ServiceError> {
+        self.check_subscriptions(patch.subscriptions.as_deref().unwrap_or_default())?;
+        let now = self.clock.now();
+        let (before, after) = self.change(organization, id, |endpoint| endpoint.patched(patch.clone(), now)).await?;
+        let resumed = before.release_since != after.release_since && after.status == EndpointStatus::Active;
+        if resumed && let Err(error) = self.release_first(&after).await {
+            // The sweep does what could not be done at once.
+            warn!(endpoint = %id, %error, "parked deliveries were not released at once");
+        }
+        Ok(after)
+    }
+
+    /// Disables an endpoint: nothing new is made for it, and what is parked is failed by the sweep.
+    ///
+    /// # Errors
+    /// As [`Core::endpoint`].
+    pub async fn disable_endpoint(
+        &self,
+        organization: &OrganizationId,
+        id: EndpointId,
+        reason: DisabledReason,
+    ) -> Result<Endpoint, ServiceError> {
+        let now = self.clock.now();
+        Ok(self.change(organization, id, |endpoint| endpoint.disabled(reason, now)).await?.1)
+    }
+
+    /// Gives an endpoint a new secret; the old one signs beside it for `overlap`.
+    ///
+    /// # Errors
+    /// As [`Core::endpoint`].
+    pub async fn rotate_secret(
+        &self,
+        organization: &OrganizationId,
+        id: EndpointId,
+        overlap: Duration,
+    ) -> Result<Endpoint, ServiceError> {
+        let now = self.clock.now();
+        let secret = SigningSecret::generate(clock::secret_bytes());
+        let rotate = |endpoint: Endpoint| {
+            let secrets = endpoint.secrets.clone().rotated(secret.clone(), overlap, now);
+            Endpoint { secrets, updated_at: now, ..endpoint }
+        };
+        Ok(self.change(organization, id, rotate).await?.1)
+    }
+
+    /// Deletes an endpoint for good.
+    ///
+    /// # Errors
+    /// As [`Core::endpoint`].
+    pub async fn delete_endpoint(&self, organization: &OrganizationId, id: EndpointId) -> Result<(), ServiceError> {
+        let endpoint = self.endpoint(organization, id).await?;
+        Ok(self.store.delete_endpoint(&endpoint, self.clock.now()).await?)
+    }
+
+    /// Applies a change to what is stored now, and again if somebody else was faster. Returns the
+    /// endpoint before and after.
+    async fn change(
+        &self,
+        organization: &OrganizationId,
+        id: EndpointId,
+        change: impl Fn(Endpoint) -> Endpoint,
+    ) -> Result<(Endpoint, Endpoint), ServiceError> {
+        for _ in 0..CHANGE_TRIES {
+            let before = self.endpoint(organization, id).await?;
+            let after = Endpoint { revision: before.revision + 1, ..change(before.clone()) };
+            match self.store.put_endpoint(&after).await {
+                Ok(()) => return Ok((before, after)),
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(ServiceError::Unavailable("the endpoint is being changed by others".to_owned()))
+    }
+
+    fn check_subscriptions(&self, subscriptions: &[Subscription]) -> Result<(), ServiceError> {
+        let catalogue = &self.deployment.catalogue;
+        let refused: Vec<Invalid> =
+            subscriptions.iter().filter_map(|wanted| catalogue.check_subscribed(wanted).err()).collect();
+        if refused.is_empty() {
+            return Ok(());
+        }
+        Err(ServiceError::Invalid(refused.into_iter().map(|invalid| ("event_types", invalid)).collect()))
+    }
+}

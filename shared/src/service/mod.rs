@@ -1,0 +1,85 @@
+//! Verbs: they put the rooms in order, and decide nothing that `domain` could decide.
+
+mod access;
+mod cache;
+mod deliveries;
+mod delivering;
+mod endpoints;
+mod error;
+mod keys;
+mod load;
+mod operational;
+mod organizations;
+mod publishing;
+mod releasing;
+mod sweeping;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+
+use crate::clock::Clock;
+use crate::domain::api_key::{ApiKey, KeyHash};
+use crate::domain::deployment::Deployment;
+use crate::domain::ids::OrganizationId;
+use crate::domain::organization::Organization;
+use crate::queue::Queue;
+use crate::store::Store;
+use cache::Cache;
+
+pub use access::Caller;
+pub use deliveries::{DeliveryDetail, Page};
+pub use delivering::{Consumer, Message};
+pub use error::ServiceError;
+pub use keys::Issued;
+pub use publishing::{Idempotency, Published};
+pub use sweeping::Swept;
+
+/// How long a process trusts what it read about a key.
+const KEY_CACHE: Duration = Duration::from_secs(60);
+/// How long a process trusts what it read about an endpoint or an organization.
+const STATE_CACHE: Duration = Duration::from_secs(5);
+
+/// What every verb works with. One per process.
+#[derive(Debug)]
+pub struct Core {
+    store: Store,
+    queue: Queue,
+    clock: Clock,
+    deployment: Deployment,
+    keys: Cache<KeyHash, ApiKey>,
+    organizations: Cache<OrganizationId, Organization>,
+}
+
+impl Core {
+    /// Connects to the table and the queue of a deployment. Nothing is sent before it is needed.
+    pub fn new(sdk: &SdkConfig, table: &str, queue_url: &str, deployment: Deployment, clock: Clock) -> Arc<Self> {
+        let dynamodb = aws_sdk_dynamodb::Client::new(sdk);
+        let sqs = aws_sdk_sqs::Client::new(sdk);
+        Arc::new(Self {
+            store: Store::new(dynamodb, table, deployment.retention),
+            queue: Queue::new(sqs, queue_url),
+            keys: Cache::new(KEY_CACHE),
+            organizations: Cache::new(STATE_CACHE),
+            clock,
+            deployment,
+        })
+    }
+
+    /// The deployment's settings.
+    pub const fn deployment(&self) -> &Deployment {
+        &self.deployment
+    }
+
+    /// The clock that everything here reads.
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Whether something made at `created_at` is past its retention. DynamoDB removes expired items
+    /// late, so readers leave them out.
+    fn is_expired(&self, created_at: crate::domain::time::Timestamp) -> bool {
+        created_at.plus(self.deployment.retention) <= self.clock.now()
+    }
+}

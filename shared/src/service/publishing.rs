@@ -1,0 +1,217 @@
+//! Publishing: from a publisher's request to deliveries that are stored and in the queue.
+
+use futures_util::future::{join_all, try_join_all};
+use serde_json::json;
+
+use super::{Core, ServiceError};
+use crate::clock;
+use crate::domain::delivery::{Delivery, DeliveryStatus};
+use crate::domain::endpoint::{Endpoint, EndpointStatus};
+use crate::domain::event::{Event, NewEvent, TestEvent};
+use crate::domain::event_type::{EventType, Subscription};
+use crate::domain::fields::IdempotencyKey;
+use crate::domain::ids::{EndpointId, EventId, KeyId, OrganizationId};
+use crate::domain::organization::{Organization, OrganizationStatus};
+use crate::queue::DeliverTask;
+use crate::store::{Claim, Claimed, StoreError};
+
+/// A published event, and its deliveries as they were made.
+#[derive(Debug)]
+pub struct Published {
+    /// The event.
+    pub event: Event,
+    /// Its deliveries, in the order of the fan-out.
+    pub deliveries: Vec<Delivery>,
+}
+
+/// How a repeated request is recognised.
+#[derive(Debug)]
+pub struct Idempotency {
+    /// The key that the publisher sent.
+    pub key: IdempotencyKey,
+    /// A hash of the request.
+    pub request_hash: String,
+}
+
+impl Core {
+    /// Whether an event of this type may be published in this deployment.
+    ///
+    /// # Errors
+    /// [`ServiceError::Invalid`] naming the allowed types.
+    pub fn check_published(&self, event_type: &EventType) -> Result<(), ServiceError> {
+        let checked = self.deployment.catalogue.check_published(event_type);
+        checked.map_err(|invalid| ServiceError::Invalid(vec![("type", invalid)]))
+    }
+
+    /// Publishes events. When this returns, every event and every delivery is stored, and each
+    /// delivery is in the queue or parked.
+    ///
+    /// # Errors
+    /// [`ServiceError::Forbidden`] for a suspended organization,
+    /// [`ServiceError::IdempotencyConflict`] if the key was used for another request, and
+    /// [`ServiceError::Unavailable`] if it could not be finished: the same request with the same key
+    /// then completes it.
+    pub async fn publish(
+        &self,
+        organization: &Organization,
+        by: Option<KeyId>,
+        new: Vec<NewEvent>,
+        idempotency: Option<&Idempotency>,
+    ) -> Result<Vec<Published>, ServiceError> {
+        if organization.status == OrganizationStatus::Suspended {
+            return Err(ServiceError::Forbidden("the organization is suspended and cannot publish"));
+        }
+        let organization = &organization.id;
+        let first = self.next_event_id();
+        if let Some(Idempotency { key, request_hash }) = idempotency {
+            let claim = Claim { organization, key, request_hash: request_hash.clone(), event: first };
+            match self.store.claim(&claim, self.clock.now()).await? {
+                Claimed::First => {}
+                Claimed::Before(earlier) => return self.complete(organization, by, new, earlier).await,
+                Claimed::ByAnother => return Err(ServiceError::IdempotencyConflict),
+            }
+        }
+        let endpoints = self.store.endpoints(organization).await?;
+        let planned = plan(organization, by, new, first, &endpoints);
+        self.store_and_send(&planned).await?;
+        Ok(planned)
+    }
+
+    pub(super) async fn publish_to(
+        &self,
+        organization: &OrganizationId,
+        by: Option<KeyId>,
+        new: Vec<NewEvent>,
+        endpoints: &[Endpoint],
+    ) -> Result<Vec<Published>, ServiceError> {
+        let planned = plan(organization, by, new, self.next_event_id(), endpoints);
+        self.store_and_send(&planned).await?;
+        Ok(planned)
+    }
+
+    /// Sends a test event to one endpoint alone, whatever it subscribes to.
+    ///
+    /// # Errors
+    /// [`ServiceError::Conflict`] if the endpoint is disabled.
+    pub async fn send_test(
+        &self,
+        organization: &OrganizationId,
+        by: Option<KeyId>,
+        endpoint: EndpointId,
+        test: TestEvent,
+    ) -> Result<Published, ServiceError> {
+        let mut endpoint = self.endpoint(organization, endpoint).await?;
+        if matches!(endpoint.status, EndpointStatus::Disabled { .. }) {
+            return Err(ServiceError::Conflict("the endpoint is disabled".to_owned()));
+        }
+        let subscribed = endpoint.settings.subscriptions.first().cloned();
+        let event_type = match (test.event_type, subscribed) {
+            (Some(wanted), _) => wanted,
+            (None, Some(Subscription::Exact(first))) => first,
+            _ => EventType::parse("webhook.test").map_err(|e| ServiceError::Internal(e.to_string()))?,
+        };
+        let data = test.data.unwrap_or_else(|| json!({"test": true}).to_string());
+        endpoint.settings.subscriptions = vec![Subscription::Exact(event_type.clone())];
+        let new = NewEvent { event_type, data, subject: None, edition: endpoint.settings.edition.clone() };
+        let published = self.publish_to(organization, by, vec![new], &[endpoint]).await?;
+        published.into_iter().next().ok_or_else(|| ServiceError::Internal("nothing was published".to_owned()))
+    }
+
+    fn next_event_id(&self) -> EventId {
+        EventId::new(self.clock.now(), clock::id_bytes())
+    }
+
+    async fn store_and_send(&self, planned: &[Published]) -> Result<(), ServiceError> {
+        let events: Vec<_> = planned.iter().map(|published| published.event.clone()).collect();
+        let deliveries: Vec<_> = planned.iter().flat_map(|published| published.deliveries.clone()).collect();
+        self.store.write_events(&events, &deliveries).await?;
+        Ok(self.queue.send(planned.iter().flat_map(tasks).collect()).await?)
+    }
+
+    /// Answers a repeated request as the first time, after doing what the first time left undone:
+    /// missing records are written, and what is still pending is sent again.
+    async fn complete(
+        &self,
+        organization: &OrganizationId,
+        by: Option<KeyId>,
+        new: Vec<NewEvent>,
+        first: EventId,
+    ) -> Result<Vec<Published>, ServiceError> {
+        let ids: Vec<_> = (0..).map(|index| first.nth(index)).take(new.len()).collect();
+        let stored = self.store.events_by_id(organization, &ids).await?;
+        let endpoints = if stored.len() < new.len() { self.store.endpoints(organization).await? } else { Vec::new() };
+        let planned = plan(organization, by, new, first, &endpoints);
+        let published = planned.into_iter().map(|planned| match stored.iter().find(|e| e.id == planned.event.id) {
+            Some(event) => as_first_published(event.clone()),
+            None => planned,
+        });
+        let published: Vec<_> = published.collect();
+        let missing = published.iter().map(|p| &p.event).filter(|event| !stored.contains(event));
+        try_join_all(missing.map(|event| self.store.put_event_if_absent(event))).await.map_err(
+            |error| match error {
+                // The first request is still at work: the next repetition finds what it wrote.
+                StoreError::Conflict => ServiceError::Unavailable("the first request is not finished".to_owned()),
+                other => other.into(),
+            },
+        )?;
+        let repairs: Vec<_> = published.iter().map(|published| self.restore_deliveries(published)).collect();
+        let unfinished = try_join_all(repairs).await?;
+        self.queue.send(unfinished.into_iter().flatten().collect()).await?;
+        Ok(published)
+    }
+
+    /// Writes the records that are missing, and returns the tasks that may not be in the queue.
+    async fn restore_deliveries(&self, published: &Published) -> Result<Vec<DeliverTask>, ServiceError> {
+        let keys: Vec<_> = published.deliveries.iter().map(|delivery| (delivery.endpoint, delivery.id)).collect();
+        let stored = self.store.deliveries_by_id(&keys).await?;
+        let missing = published.deliveries.iter().filter(|planned| stored.iter().all(|stored| stored.id != planned.id));
+        let writes: Vec<_> = missing.map(|delivery| self.store.move_delivery(None, delivery)).collect();
+        for written in join_all(writes).await {
+            match written {
+                // A consumer was faster.
+                Ok(()) | Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let settled = |id| {
+            let current = stored.iter().find(|stored| stored.id == id);
+            current.is_some_and(|current| current.status != DeliveryStatus::Pending || current.mark.is_some())
+        };
+        Ok(tasks(published).filter(|task| !settled(task.delivery)).collect())
+    }
+}
+
+fn plan(
+    organization: &OrganizationId,
+    by: Option<KeyId>,
+    new: Vec<NewEvent>,
+    first: EventId,
+    endpoints: &[Endpoint],
+) -> Vec<Published> {
+    let planned = (0..).zip(new).map(|(index, new)| {
+        let (event, deliveries) = Event::plan(new, first.nth(index), organization, by, endpoints);
+        Published { event, deliveries }
+    });
+    planned.collect()
+}
+
+/// An event that was stored before, with its deliveries as they were made then.
+fn as_first_published(event: Event) -> Published {
+    let made = event.endpoints.iter().enumerate().filter_map(|(index, endpoint)| {
+        Some(Delivery::new(event.id.delivery(index)?, &event.organization, *endpoint, &event.event_type, false))
+    });
+    Published { deliveries: made.collect(), event }
+}
+
+/// What goes into the queue: a task for each delivery that is not parked.
+fn tasks(published: &Published) -> impl Iterator<Item = DeliverTask> {
+    let Published { event, deliveries } = published;
+    let body = DeliverTask::inline(&event.body);
+    deliveries.iter().filter(|delivery| delivery.mark.is_none()).map(move |delivery| DeliverTask {
+        organization: event.organization.clone(),
+        endpoint: delivery.endpoint,
+        delivery: delivery.id,
+        event_type: event.event_type.clone(),
+        body: body.clone(),
+    })
+}

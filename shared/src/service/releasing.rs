@@ -1,0 +1,84 @@
+//! Taking parked deliveries out of their place, by lease, and sending them to the queue.
+
+use futures_util::future::join_all;
+
+use super::{Core, ServiceError};
+use crate::domain::delivery::{Cause, Delivery};
+use crate::domain::endpoint::Endpoint;
+use crate::queue::DeliverTask;
+use crate::store::{StoreError, Waiting, WaitingRef};
+
+/// How many parked deliveries an endpoint that became active gets at once.
+const FIRST_RELEASE: usize = 500;
+/// How many deliveries are taken together: one batch of the queue.
+const STRIDE: usize = 10;
+
+impl Core {
+    /// Sends the oldest parked deliveries of an endpoint that became active.
+    pub(super) async fn release_first(&self, endpoint: &Endpoint) -> Result<usize, ServiceError> {
+        let parked = Waiting::Held(endpoint.id);
+        let found = self.store.waiting_deliveries(parked, self.clock.now(), FIRST_RELEASE).await?;
+        self.take_and_send(&found).await
+    }
+
+    /// Leases these deliveries, in order, and sends those that nobody else took. Returns how many.
+    ///
+    /// Whatever dies on the way, a leased delivery is found again by the sweep when its lease ends.
+    pub(super) async fn take_and_send(&self, found: &[WaitingRef]) -> Result<usize, ServiceError> {
+        let mut sent = 0;
+        for chunk in found.chunks(STRIDE) {
+            let now = self.clock.now();
+            let leased = self.move_each(chunk, move |delivery| delivery.leased(now)).await?;
+            sent += leased.len();
+            self.queue.send(leased.into_iter().map(task_without_body).collect()).await?;
+        }
+        Ok(sent)
+    }
+
+    /// Fails these deliveries, whose endpoint is gone or disabled. Returns how many.
+    pub(super) async fn fail_each(&self, found: &[WaitingRef], cause: Cause) -> Result<usize, ServiceError> {
+        let mut failed = 0;
+        for chunk in found.chunks(STRIDE) {
+            let now = self.clock.now();
+            failed += self.move_each(chunk, move |delivery| delivery.failed(cause, now)).await?.len();
+        }
+        Ok(failed)
+    }
+
+    /// Moves the unfinished ones among these deliveries to another state, and returns, in order,
+    /// those that nobody else moved first.
+    async fn move_each(
+        &self,
+        found: &[WaitingRef],
+        change: impl Fn(Delivery) -> Delivery,
+    ) -> Result<Vec<Delivery>, ServiceError> {
+        let keys: Vec<_> = found.iter().map(|waiting| (waiting.endpoint, waiting.delivery)).collect();
+        let mut current = self.store.deliveries_by_id(&keys).await?;
+        current.retain(|delivery| !delivery.status.is_finished());
+        current.sort_by_key(|delivery| found.iter().position(|waiting| waiting.delivery == delivery.id));
+        let moves: Vec<_> = current.into_iter().map(|seen| (change(seen.clone()), seen)).collect();
+        let moves: Vec<_> = moves.into_iter().map(|(moved, seen)| self.move_one(seen, moved)).collect();
+        let moved = join_all(moves).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+        Ok(moved.into_iter().flatten().collect())
+    }
+
+    /// The delivery in its new state, unless somebody else moved it first.
+    async fn move_one(&self, seen: Delivery, moved: Delivery) -> Result<Option<Delivery>, ServiceError> {
+        match self.store.move_delivery(Some(&seen), &moved).await {
+            Ok(()) => Ok(Some(moved)),
+            Err(StoreError::Conflict) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
+    }
+}
+
+/// A task whose body is read from the event.
+pub(super) fn task_without_body(delivery: Delivery) -> DeliverTask {
+    DeliverTask {
+        organization: delivery.organization,
+        endpoint: delivery.endpoint,
+        delivery: delivery.id,
+        event_type: delivery.event_type,
+        body: None,
+    }
+}

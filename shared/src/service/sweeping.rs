@@ -1,0 +1,95 @@
+//! The sweep: what is due is sent, what is parked is released or failed.
+
+use std::time::Duration;
+
+use futures_util::future::try_join_all;
+
+use super::{Core, ServiceError};
+use crate::domain::delivery::Cause;
+use crate::domain::endpoint::EndpointStatus;
+use crate::domain::time::Timestamp;
+use crate::store::{EndpointRef, Waiting};
+
+/// How many references are read from the index at once.
+const PAGE: usize = 100;
+/// A release is finished only by a run that starts this long after it began: whoever read the
+/// endpoint's former status a moment earlier may still be parking deliveries.
+const LAST_LOOK: Duration = Duration::from_secs(60);
+
+/// What one run did.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Swept {
+    /// Deliveries that were due and sent.
+    pub due: usize,
+    /// Deliveries that were released.
+    pub released: usize,
+    /// Deliveries of disabled and deleted endpoints that were failed.
+    pub failed: usize,
+}
+
+impl Core {
+    /// Does what is to be done, until nothing is left or `deadline` comes; the next run goes on.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if DynamoDB or SQS failed; what was done until then is done.
+    pub async fn sweep(&self, deadline: Timestamp) -> Result<Swept, ServiceError> {
+        let started_at = self.clock.now();
+        let shards: Vec<_> = Waiting::due_shards().map(|shard| self.send_due(shard, deadline)).collect();
+        let due = try_join_all(shards).await?;
+        let mut swept = Swept { due: due.into_iter().sum(), ..Swept::default() };
+        for (endpoint, since) in self.store.endpoints_to_release(PAGE).await? {
+            if self.clock.now() >= deadline {
+                break;
+            }
+            self.release(&endpoint, since, started_at, deadline, &mut swept).await?;
+        }
+        Ok(swept)
+    }
+
+    async fn send_due(&self, shard: Waiting, deadline: Timestamp) -> Result<usize, ServiceError> {
+        let mut sent = 0;
+        while self.clock.now() < deadline {
+            let found = self.store.waiting_deliveries(shard, self.clock.now(), PAGE).await?;
+            let taken = self.take_and_send(&found).await?;
+            sent += taken;
+            // A full page of which nothing could be taken is what the index has not caught up with.
+            if found.len() < PAGE || taken == 0 {
+                break;
+            }
+        }
+        Ok(sent)
+    }
+
+    /// Releases or fails, page by page, what is parked for one endpoint.
+    async fn release(
+        &self,
+        place: &EndpointRef,
+        since: Timestamp,
+        started_at: Timestamp,
+        deadline: Timestamp,
+        swept: &mut Swept,
+    ) -> Result<(), ServiceError> {
+        let endpoint = self.store.endpoint(&place.organization, place.endpoint).await?;
+        let cause = match endpoint.map(|endpoint| endpoint.status) {
+            Some(EndpointStatus::Active) => None,
+            Some(EndpointStatus::Paused { .. }) => return Ok(()),
+            Some(EndpointStatus::Disabled { .. }) => Some(Cause::EndpointDisabled),
+            None => Some(Cause::EndpointDeleted),
+        };
+        while self.clock.now() < deadline {
+            let parked = Waiting::Held(place.endpoint);
+            let found = self.store.waiting_deliveries(parked, self.clock.now(), PAGE).await?;
+            if found.is_empty() && started_at.since(since) >= LAST_LOOK {
+                self.store.finish_release(place, since).await?;
+            }
+            let moved = match cause {
+                None => self.take_and_send(&found).await.inspect(|moved| swept.released += moved)?,
+                Some(cause) => self.fail_each(&found, cause).await.inspect(|moved| swept.failed += moved)?,
+            };
+            if found.len() < PAGE || moved == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+}

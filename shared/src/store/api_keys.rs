@@ -1,0 +1,146 @@
+//! API keys, each stored twice in one transaction: by the hash of its secret, which authentication
+//! reads, and in its organization, which lists read.
+
+use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+use serde::{Deserialize, Serialize};
+
+use super::items::{Base, Unreadable, read, required, time, to_item, unknown};
+use super::keys::Key;
+use super::{Store, StoreError, keys};
+use crate::domain::access::Role;
+use crate::domain::api_key::{ApiKey, KeyHash, KeyStatus};
+use crate::domain::fields::Name;
+use crate::domain::ids::{KeyId, OrganizationId};
+use crate::domain::time::Timestamp;
+
+impl Store {
+    /// Writes new or changed keys, all or none.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB did not do it.
+    pub async fn put_api_keys(&self, changed: &[&ApiKey]) -> Result<(), StoreError> {
+        let mut request = self.client.transact_write_items();
+        for key in changed {
+            for item in [ApiKeyItem::by_hash(key), ApiKeyItem::in_organization(key)] {
+                let put = Put::builder().table_name(&self.table).set_item(Some(to_item(&item)?));
+                let put = put.build().map_err(StoreError::corrupt)?;
+                request = request.transact_items(TransactWriteItem::builder().put(put).build());
+            }
+        }
+        request.send().await?;
+        Ok(())
+    }
+
+    /// The key with this hash.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it could not be read.
+    pub async fn api_key_by_hash(&self, hash: &KeyHash) -> Result<Option<ApiKey>, StoreError> {
+        self.get::<ApiKeyItem, _>(&keys::key_by_hash(hash)).await
+    }
+
+    /// One of the organization's keys.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it could not be read.
+    pub async fn api_key(&self, organization: &OrganizationId, id: KeyId) -> Result<Option<ApiKey>, StoreError> {
+        self.get::<ApiKeyItem, _>(&keys::key_in_organization(organization, id)).await
+    }
+
+    /// All of the organization's keys, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they could not be read.
+    pub async fn api_keys(&self, organization: &OrganizationId) -> Result<Vec<ApiKey>, StoreError> {
+        let items = self.query_prefix(keys::organization_partition(organization), keys::KEY_PREFIX).await?;
+        items.into_iter().map(read::<ApiKeyItem, _>).collect()
+    }
+}
+
+/// An API key, stored twice: by its hash, and in its organization.
+#[derive(Debug, Serialize, Deserialize)]
+struct ApiKeyItem {
+    #[serde(flatten)]
+    base: Base,
+    id: String,
+    hash: String,
+    organization: String,
+    name: String,
+    role: String,
+    preview: String,
+    status: String,
+    created_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rotated_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    grace_expires_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revoked_at: Option<String>,
+}
+
+impl ApiKeyItem {
+    /// What authentication reads.
+    fn by_hash(key: &ApiKey) -> Self {
+        Self::new(keys::key_by_hash(&key.hash), key)
+    }
+
+    /// What the organization's list reads.
+    fn in_organization(key: &ApiKey) -> Self {
+        Self::new(keys::key_in_organization(&key.organization, key.id), key)
+    }
+
+    fn new(place: Key, key: &ApiKey) -> Self {
+        let (status, rotated_at, grace_expires_at, revoked_at) = match key.status {
+            KeyStatus::Active => ("active", None, None, None),
+            KeyStatus::Rotating { rotated_at, grace_expires_at } => {
+                ("rotating", Some(rotated_at), Some(grace_expires_at), None)
+            }
+            KeyStatus::Revoked { revoked_at, rotated_at } => ("revoked", rotated_at, None, Some(revoked_at)),
+        };
+        let text = |at: Option<Timestamp>| at.map(Timestamp::rfc3339);
+        Self {
+            base: Base::new(place, "api_key"),
+            id: key.id.to_string(),
+            hash: key.hash.to_string(),
+            organization: key.organization.to_string(),
+            name: key.name.to_string(),
+            role: key.role.as_str().to_owned(),
+            preview: key.preview.clone(),
+            status: status.to_owned(),
+            created_at: key.created_at.rfc3339(),
+            rotated_at: text(rotated_at),
+            grace_expires_at: text(grace_expires_at),
+            revoked_at: text(revoked_at),
+        }
+    }
+}
+
+impl TryFrom<ApiKeyItem> for ApiKey {
+    type Error = Unreadable;
+
+    fn try_from(item: ApiKeyItem) -> Result<Self, Unreadable> {
+        let rotated_at = time(item.rotated_at.as_ref())?;
+        Ok(Self {
+            id: KeyId::parse(&item.id)?,
+            hash: KeyHash::parse(&item.hash).ok_or_else(|| unknown("hash", &item.hash))?,
+            organization: OrganizationId::parse(&item.organization)?,
+            name: Name::parse(&item.name)?,
+            role: Role::parse(&item.role).ok_or_else(|| unknown("role", &item.role))?,
+            preview: item.preview,
+            status: match item.status.as_str() {
+                "active" => KeyStatus::Active,
+                "rotating" => KeyStatus::Rotating {
+                    rotated_at: required("rotated_at", rotated_at)?,
+                    grace_expires_at: required("grace_expires_at", time(item.grace_expires_at.as_ref())?)?,
+                },
+                "revoked" => KeyStatus::Revoked {
+                    revoked_at: required("revoked_at", time(item.revoked_at.as_ref())?)?,
+                    rotated_at,
+                },
+                other => return Err(unknown("status", other)),
+            },
+            created_at: Timestamp::parse(&item.created_at)?,
+            last_used_at: None,
+        })
+    }
+}

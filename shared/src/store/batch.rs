@@ -1,0 +1,169 @@
+//! Reading and writing many items: pages, chunks and what DynamoDB left unprocessed.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, PutRequest, WriteRequest};
+use futures_util::future::try_join_all;
+use serde::Deserialize;
+
+use super::items::{Item, Unreadable, read};
+use super::keys::{Key, SK};
+use super::{Store, StoreError};
+use crate::domain::delivery::Delivery;
+use crate::domain::event::Event;
+
+/// Most keys that one BatchGetItem takes.
+const READ_CHUNK: usize = 100;
+/// Most items that one BatchWriteItem takes.
+const WRITE_CHUNK: usize = 25;
+/// How often a chunk is sent before what is left unprocessed counts as a failure.
+const BATCH_TRIES: u32 = 8;
+
+impl Store {
+    /// One item, strongly consistent.
+    pub(super) async fn get<T, Noun>(&self, key: &Key) -> Result<Option<Noun>, StoreError>
+    where
+        T: for<'a> Deserialize<'a> + TryInto<Noun, Error = Unreadable>,
+    {
+        let get = self.client.get_item().table_name(&self.table).set_key(Some(key.attributes()));
+        let output = get.consistent_read(true).send().await?;
+        output.item.map(read::<T, _>).transpose()
+    }
+
+    /// These items as far as they exist, in no order, strongly consistent. No key may come twice.
+    pub(super) async fn get_all(&self, keys: Vec<Key>) -> Result<Vec<Item>, StoreError> {
+        let chunks: Vec<_> = keys.chunks(READ_CHUNK).map(|chunk| self.get_chunk(chunk)).collect();
+        Ok(try_join_all(chunks).await?.into_iter().flatten().collect())
+    }
+
+    async fn get_chunk(&self, keys: &[Key]) -> Result<Vec<Item>, StoreError> {
+        let mut found = Vec::with_capacity(keys.len());
+        let mut wanted = Some(keys.iter().map(Key::attributes).collect::<Vec<_>>());
+        for attempt in 0..BATCH_TRIES {
+            let Some(keys) = wanted.take() else { return Ok(found) };
+            pause_before(attempt).await;
+            let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true);
+            let keys = keys.build().map_err(StoreError::corrupt)?;
+            let output = self.client.batch_get_item().request_items(&self.table, keys).send().await?;
+            found.extend(output.responses.into_iter().flatten().flat_map(|(_, items)| items));
+            let left = output.unprocessed_keys.and_then(|mut tables| tables.remove(&self.table));
+            wanted = left.map(|left| left.keys).filter(|keys| !keys.is_empty());
+        }
+        if wanted.is_none() { Ok(found) } else { Err(unprocessed("BatchGetItem")) }
+    }
+
+    /// Writes new events and deliveries, in parallel chunks.
+    ///
+    /// # Errors
+    /// [`StoreError`] if some of them may not have been written.
+    pub async fn write_events(&self, events: &[Event], deliveries: &[Delivery]) -> Result<(), StoreError> {
+        let events = events.iter().map(|event| self.event_item(event));
+        let deliveries = deliveries.iter().map(|delivery| self.delivery_item(delivery));
+        let items = events.chain(deliveries).collect::<Result<Vec<_>, _>>()?;
+        try_join_all(items.chunks(WRITE_CHUNK).map(|chunk| self.write_chunk(chunk))).await?;
+        Ok(())
+    }
+
+    async fn write_chunk(&self, items: &[Item]) -> Result<(), StoreError> {
+        let put = |item: &Item| {
+            let put = PutRequest::builder().set_item(Some(item.clone())).build().map_err(StoreError::corrupt)?;
+            Ok::<_, StoreError>(WriteRequest::builder().put_request(put).build())
+        };
+        let mut requests = Some(items.iter().map(put).collect::<Result<Vec<_>, _>>()?);
+        for attempt in 0..BATCH_TRIES {
+            let Some(chunk) = requests.take() else { return Ok(()) };
+            pause_before(attempt).await;
+            let output = self.client.batch_write_item().request_items(&self.table, chunk).send().await?;
+            let left = output.unprocessed_items.and_then(|mut tables| tables.remove(&self.table));
+            requests = left.filter(|left| !left.is_empty());
+        }
+        if requests.is_none() { Ok(()) } else { Err(unprocessed("BatchWriteItem")) }
+    }
+
+    /// All items of a partition whose sort key starts with `prefix`, strongly consistent.
+    pub(super) async fn query_prefix(&self, partition: String, prefix: &str) -> Result<Vec<Item>, StoreError> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+            .expression_attribute_values(":pk", AttributeValue::S(partition))
+            .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned()))
+            .consistent_read(true)
+            .into_paginator()
+            .send();
+        let mut items = Vec::new();
+        while let Some(page) = pages.next().await {
+            items.extend(page?.items.unwrap_or_default());
+        }
+        Ok(items)
+    }
+
+    /// The `limit` items with the highest sort keys in `from..before` over all these partitions,
+    /// highest first.
+    pub(super) async fn newest_of(
+        &self,
+        partitions: impl Iterator<Item = String>,
+        range: (String, String),
+        limit: usize,
+    ) -> Result<Vec<Item>, StoreError> {
+        let shards = try_join_all(partitions.map(|partition| self.newest_in(partition, &range, limit))).await?;
+        let mut items: Vec<_> = shards.into_iter().flatten().collect();
+        let sort_key = |item: &Item| item.get(SK).and_then(|sk| sk.as_s().ok()).cloned();
+        items.sort_by_cached_key(|item| std::cmp::Reverse(sort_key(item)));
+        items.truncate(limit);
+        Ok(items)
+    }
+
+    async fn newest_in(
+        &self,
+        partition: String,
+        (from, before): &(String, String),
+        limit: usize,
+    ) -> Result<Vec<Item>, StoreError> {
+        // DynamoDB has no half-open range: `before` itself, if it is there, is left out below.
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :before")
+            .expression_attribute_values(":pk", AttributeValue::S(partition))
+            .expression_attribute_values(":from", AttributeValue::S(from.clone()))
+            .expression_attribute_values(":before", AttributeValue::S(before.clone()))
+            .scan_index_forward(false)
+            .limit(i32::try_from(limit.saturating_add(1)).unwrap_or(i32::MAX))
+            .into_paginator()
+            .send();
+        let mut items = Vec::new();
+        while items.len() < limit {
+            let Some(page) = pages.next().await else { break };
+            let page = page?.items.unwrap_or_default();
+            items.extend(page.into_iter().filter(|item| item.get(SK).and_then(|sk| sk.as_s().ok()) != Some(before)));
+        }
+        items.truncate(limit);
+        Ok(items)
+    }
+}
+
+/// Exponential backoff with full jitter before every try but the first.
+async fn pause_before(attempt: u32) {
+    if attempt > 0 {
+        let longest = Duration::from_millis(25) * 2_u32.pow(attempt.min(6));
+        tokio::time::sleep(longest.mul_f64(fastrand::f64())).await;
+    }
+}
+
+fn unprocessed(operation: &str) -> StoreError {
+    StoreError::Unavailable(format!("{operation} left items unprocessed {BATCH_TRIES} times"))
+}
+
+/// For each item of a transaction that was cancelled, whether its condition failed.
+pub(super) fn failed_conditions(error: &SdkError<TransactWriteItemsError>) -> Vec<bool> {
+    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
+        return Vec::new();
+    };
+    let failed = |code: Option<&str>| code == Some("ConditionalCheckFailed");
+    cancelled.cancellation_reasons().iter().map(|reason| failed(reason.code())).collect()
+}

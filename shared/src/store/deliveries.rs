@@ -1,0 +1,258 @@
+//! Deliveries, spread over their endpoint's partitions.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::{Deserialize, Serialize};
+
+use super::items::{Base, Item, Unreadable, read, time, to_item, unknown};
+use super::{Store, StoreError, keys};
+use crate::domain::delivery::{AttemptEntry, Cause, Delivery, DeliveryStatus};
+use crate::domain::event_type::EventType;
+use crate::domain::ids::{DeliveryId, EndpointId, OrganizationId};
+use crate::domain::time::Timestamp;
+
+const ENTITY: &str = "delivery";
+
+impl Store {
+    /// One delivery. Strongly consistent.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it could not be read.
+    pub async fn delivery(&self, endpoint: EndpointId, id: DeliveryId) -> Result<Option<Delivery>, StoreError> {
+        self.get::<DeliveryItem, _>(&keys::delivery(endpoint, id)).await
+    }
+
+    /// These deliveries, as far as they exist, in no order. Strongly consistent.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they could not be read.
+    pub async fn deliveries_by_id(&self, wanted: &[(EndpointId, DeliveryId)]) -> Result<Vec<Delivery>, StoreError> {
+        let wanted = wanted.iter().map(|(endpoint, id)| keys::delivery(*endpoint, *id)).collect();
+        self.get_all(wanted).await?.into_iter().map(read::<DeliveryItem, _>).collect()
+    }
+
+    /// Up to `limit` of the endpoint's deliveries with `from <= id < before`, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they could not be read.
+    pub async fn deliveries_before(
+        &self,
+        endpoint: EndpointId,
+        from: Option<DeliveryId>,
+        before: Option<DeliveryId>,
+        limit: usize,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        let from = from.map_or_else(|| DeliveryId::PREFIX.to_owned(), |id| id.to_string());
+        let before = before.map_or_else(|| format!("{}~", DeliveryId::PREFIX), |id| id.to_string());
+        let items = self.newest_of(keys::delivery_partitions(endpoint), (from, before), limit).await?;
+        items.into_iter().map(read::<DeliveryItem, _>).collect()
+    }
+
+    /// Records an attempt. The fence: of several processes that attempted the same delivery at
+    /// once, one records. A record that is missing is written anew.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if another process recorded this attempt first.
+    pub async fn record_attempt(&self, delivery: &Delivery) -> Result<(), StoreError> {
+        let previous = delivery.attempts.saturating_sub(1);
+        let fence = "attribute_not_exists(pk) OR (attempts = :previous AND #status IN (:pending, :retrying))";
+        let values = [
+            (":previous", AttributeValue::N(previous.to_string())),
+            (":pending", AttributeValue::S(DeliveryStatus::Pending.as_str().to_owned())),
+            (":retrying", AttributeValue::S(DeliveryStatus::Retrying.as_str().to_owned())),
+        ];
+        self.put_delivery(delivery, fence, values).await
+    }
+
+    /// Replaces a delivery that still is as it was `seen`; one that was not there is written unless
+    /// it has come to be.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if it is not as it was seen.
+    pub async fn move_delivery(&self, seen: Option<&Delivery>, delivery: &Delivery) -> Result<(), StoreError> {
+        let Some(seen) = seen else {
+            return self.put_delivery(delivery, "attribute_not_exists(pk)", []).await;
+        };
+        let values = [
+            (":attempts", AttributeValue::N(seen.attempts.to_string())),
+            (":status", AttributeValue::S(seen.status.as_str().to_owned())),
+        ];
+        let unchanged = "attempts = :attempts AND #status = :status";
+        match seen.mark.map(|mark| keys::mark(mark, seen.endpoint, seen.id)) {
+            None => {
+                let fence = format!("{unchanged} AND attribute_not_exists(waiting_sk)");
+                self.put_delivery(delivery, &fence, values).await
+            }
+            Some((pk, sk)) => {
+                let fence = format!("{unchanged} AND waiting_pk = :waiting_pk AND waiting_sk = :waiting_sk");
+                let mark = [(":waiting_pk", AttributeValue::S(pk)), (":waiting_sk", AttributeValue::S(sk))];
+                self.put_delivery(delivery, &fence, values.into_iter().chain(mark)).await
+            }
+        }
+    }
+
+    async fn put_delivery(
+        &self,
+        delivery: &Delivery,
+        fence: &str,
+        values: impl IntoIterator<Item = (&'static str, AttributeValue)>,
+    ) -> Result<(), StoreError> {
+        let mut put = self.client.put_item().table_name(&self.table).condition_expression(fence);
+        if fence.contains("#status") {
+            put = put.expression_attribute_names("#status", "status");
+        }
+        for (name, value) in values {
+            put = put.expression_attribute_values(name, value);
+        }
+        put.set_item(Some(self.delivery_item(delivery)?)).send().await?;
+        Ok(())
+    }
+
+    /// Every unfinished delivery, by reading the whole table: for a host whose queue does not
+    /// outlive it, and for tools.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they could not be read.
+    pub async fn unfinished_deliveries(&self) -> Result<Vec<Delivery>, StoreError> {
+        let text = |value: &str| AttributeValue::S(value.to_owned());
+        let mut pages = self
+            .client
+            .scan()
+            .table_name(&self.table)
+            .filter_expression("entity = :delivery AND #status IN (:pending, :retrying)")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":delivery", text(ENTITY))
+            .expression_attribute_values(":pending", text(DeliveryStatus::Pending.as_str()))
+            .expression_attribute_values(":retrying", text(DeliveryStatus::Retrying.as_str()))
+            .into_paginator()
+            .send();
+        let mut deliveries = Vec::new();
+        while let Some(page) = pages.next().await {
+            let items = page?.items.unwrap_or_default().into_iter();
+            deliveries.extend(items.map(read::<DeliveryItem, _>).collect::<Result<Vec<_>, _>>()?);
+        }
+        Ok(deliveries)
+    }
+
+    pub(super) fn delivery_item(&self, delivery: &Delivery) -> Result<Item, StoreError> {
+        to_item(&DeliveryItem::new(delivery, delivery.id.created_at().plus(self.retention)))
+    }
+}
+
+/// A delivery.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct DeliveryItem {
+    #[serde(flatten)]
+    base: Base,
+    organization: String,
+    #[serde(rename = "type")]
+    event_type: String,
+    status: String,
+    attempts: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    retries_used: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_attempt_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    response_body: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    signature: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    log: Vec<AttemptItem>,
+    updated_at: String,
+    expires_at: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting_pk: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting_sk: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct AttemptItem {
+    n: u32,
+    at: String,
+    ms: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(n: &u32) -> bool {
+    *n == 0
+}
+
+impl DeliveryItem {
+    fn new(delivery: &Delivery, expires_at: Timestamp) -> Self {
+        let mark = delivery.mark.map(|mark| keys::mark(mark, delivery.endpoint, delivery.id));
+        let (waiting_pk, waiting_sk) = mark.unzip();
+        let name = |cause: Cause| cause.as_str().to_owned();
+        let entry = |entry: &AttemptEntry| AttemptItem {
+            n: entry.number,
+            at: entry.started_at.rfc3339(),
+            ms: entry.duration_ms,
+            status: entry.response_status,
+            error: entry.error.map(name),
+        };
+        Self {
+            base: Base::new(keys::delivery(delivery.endpoint, delivery.id), ENTITY),
+            organization: delivery.organization.to_string(),
+            event_type: delivery.event_type.to_string(),
+            status: delivery.status.as_str().to_owned(),
+            attempts: delivery.attempts,
+            retries_used: delivery.retries_used,
+            next_attempt_at: delivery.next_attempt_at.map(Timestamp::rfc3339),
+            response_status: delivery.response_status,
+            response_body: delivery.response_body.clone(),
+            error: delivery.error.map(name),
+            signature: delivery.signature.clone(),
+            log: delivery.log.iter().map(entry).collect(),
+            updated_at: delivery.updated_at.rfc3339(),
+            expires_at: expires_at.unix_seconds(),
+            waiting_pk,
+            waiting_sk,
+        }
+    }
+}
+
+impl TryFrom<DeliveryItem> for Delivery {
+    type Error = Unreadable;
+
+    fn try_from(item: DeliveryItem) -> Result<Self, Unreadable> {
+        let place = keys::parse_delivery(&item.base.key());
+        let (endpoint, id): (EndpointId, DeliveryId) =
+            place.ok_or_else(|| Unreadable("not a delivery's key".to_owned()))?;
+        let cause = |name: String| Cause::parse(&name).ok_or_else(|| unknown("cause", &name));
+        let entry = |entry: AttemptItem| {
+            Ok::<_, Unreadable>(AttemptEntry {
+                number: entry.n,
+                started_at: Timestamp::parse(&entry.at)?,
+                duration_ms: entry.ms,
+                response_status: entry.status,
+                error: entry.error.map(cause).transpose()?,
+            })
+        };
+        let waiting = item.waiting_pk.as_deref().zip(item.waiting_sk.as_deref());
+        Ok(Self {
+            id,
+            organization: OrganizationId::parse(&item.organization)?,
+            endpoint,
+            event_type: EventType::parse(&item.event_type)?,
+            status: DeliveryStatus::parse(&item.status).ok_or_else(|| unknown("status", &item.status))?,
+            attempts: item.attempts,
+            retries_used: item.retries_used,
+            next_attempt_at: time(item.next_attempt_at.as_ref())?,
+            mark: waiting.and_then(|(pk, sk)| keys::parse_mark(pk, sk)),
+            response_status: item.response_status,
+            response_body: item.response_body,
+            error: item.error.map(cause).transpose()?,
+            signature: item.signature,
+            log: item.log.into_iter().map(entry).collect::<Result<_, _>>()?,
+            updated_at: Timestamp::parse(&item.updated_at)?,
+        })
+    }
+}

@@ -1,0 +1,79 @@
+//! How the nouns look in the table, and the way between the two. Attributes that do not apply are
+//! absent, times are RFC 3339 with milliseconds, and every item says its kind and its version.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::{Deserialize, Serialize};
+
+use super::StoreError;
+use super::keys::Key;
+use crate::domain::Invalid;
+use crate::domain::ids::MalformedId;
+use crate::domain::time::Timestamp;
+
+/// One stored item, as the SDK has it.
+pub(super) type Item = HashMap<String, AttributeValue>;
+
+const VERSION: u8 = 1;
+
+/// What every item has: its kind and its version, and its key.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Base {
+    pub(super) pk: String,
+    pub(super) sk: String,
+    entity: String,
+    v: u8,
+}
+
+impl Base {
+    pub(super) fn new(key: Key, entity: &str) -> Self {
+        Self { pk: key.pk, sk: key.sk, entity: entity.to_owned(), v: VERSION }
+    }
+
+    pub(super) fn key(&self) -> Key {
+        Key { pk: self.pk.clone(), sk: self.sk.clone() }
+    }
+}
+
+pub(super) fn to_item(value: &impl Serialize) -> Result<Item, StoreError> {
+    serde_dynamo::to_item(value).map_err(StoreError::corrupt)
+}
+
+/// Reads an item as `T` and turns it into the noun.
+pub(super) fn read<T, Noun>(item: Item) -> Result<Noun, StoreError>
+where
+    T: for<'a> Deserialize<'a> + TryInto<Noun, Error = Unreadable>,
+{
+    let place = Key::of(&item).map_or_else(String::new, |key| format!("{} {}", key.pk, key.sk));
+    let stored: T = serde_dynamo::from_item(item).map_err(|e| StoreError::corrupt(format!("{place}: {e}")))?;
+    stored.try_into().map_err(|Unreadable(e)| StoreError::corrupt(format!("{place}: {e}")))
+}
+
+/// Which stored value made no sense.
+#[derive(Debug)]
+pub(super) struct Unreadable(pub(super) String);
+
+impl From<Invalid> for Unreadable {
+    fn from(Invalid(reason): Invalid) -> Self {
+        Self(reason)
+    }
+}
+
+impl From<MalformedId> for Unreadable {
+    fn from(error: MalformedId) -> Self {
+        Self(error.to_string())
+    }
+}
+
+pub(super) fn unknown(what: &str, value: &str) -> Unreadable {
+    Unreadable(format!("unknown {what} {value}"))
+}
+
+pub(super) fn time(text: Option<&String>) -> Result<Option<Timestamp>, Unreadable> {
+    Ok(text.map(|text| Timestamp::parse(text)).transpose()?)
+}
+
+pub(super) fn required<T>(what: &str, value: Option<T>) -> Result<T, Unreadable> {
+    value.ok_or_else(|| Unreadable(format!("{what} is missing")))
+}

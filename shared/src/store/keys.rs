@@ -1,0 +1,205 @@
+//! Every key of the table and of its `waiting` index, and nothing else spells one.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::domain::api_key::KeyHash;
+use crate::domain::delivery::Mark;
+use crate::domain::ids::{
+    DELIVERY_SHARDS, DUE_SHARDS, DeliveryId, EVENT_SHARDS, EndpointId, EventId, KeyId, OrganizationId,
+};
+use crate::domain::time::Timestamp;
+
+/// Partition key attribute of the table.
+pub(super) const PK: &str = "pk";
+/// Sort key attribute of the table.
+pub(super) const SK: &str = "sk";
+/// Partition key attribute of the index.
+pub(super) const WAITING_PK: &str = "waiting_pk";
+/// Sort key attribute of the index.
+pub(super) const WAITING_SK: &str = "waiting_sk";
+/// Name of the index.
+pub(super) const WAITING: &str = "waiting";
+/// Attribute that DynamoDB's TTL reads, in Unix seconds.
+pub(super) const EXPIRES_AT: &str = "expires_at";
+
+/// What the sort keys of an organization's endpoints start with.
+pub(super) const ENDPOINT_PREFIX: &str = "endpoint#";
+/// What the sort keys of an organization's API keys start with.
+pub(super) const KEY_PREFIX: &str = "key#";
+const GONE_PREFIX: &str = "gone#";
+
+/// The primary key of one item.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    pub(super) pk: String,
+    pub(super) sk: String,
+}
+
+impl Key {
+    fn new(pk: impl Into<String>, sk: impl Into<String>) -> Self {
+        Self { pk: pk.into(), sk: sk.into() }
+    }
+
+    pub(super) fn attributes(&self) -> HashMap<String, AttributeValue> {
+        let text = |value: &str| AttributeValue::S(value.to_owned());
+        HashMap::from([(PK.to_owned(), text(&self.pk)), (SK.to_owned(), text(&self.sk))])
+    }
+
+    pub(super) fn of(item: &HashMap<String, AttributeValue>) -> Option<Self> {
+        let text = |name| item.get(name).and_then(|value| value.as_s().ok());
+        Some(Self::new(text(PK)?, text(SK)?))
+    }
+}
+
+/// The partition of an organization, its endpoints and its API keys.
+pub(super) fn organization_partition(organization: &OrganizationId) -> String {
+    format!("org#{organization}")
+}
+
+pub(super) fn organization(organization: &OrganizationId) -> Key {
+    Key::new(organization_partition(organization), "org")
+}
+
+pub(super) fn slug(slug: &str) -> Key {
+    Key::new(format!("slug#{slug}"), "slug")
+}
+
+pub(super) fn key_by_hash(hash: &KeyHash) -> Key {
+    Key::new(format!("key#{hash}"), "key")
+}
+
+pub(super) fn key_in_organization(organization: &OrganizationId, key: KeyId) -> Key {
+    Key::new(organization_partition(organization), format!("{KEY_PREFIX}{key}"))
+}
+
+pub(super) fn endpoint(organization: &OrganizationId, endpoint: EndpointId) -> Key {
+    Key::new(organization_partition(organization), format!("{ENDPOINT_PREFIX}{endpoint}"))
+}
+
+/// What stays of a deleted endpoint until its parked deliveries are failed.
+pub(super) fn gone_endpoint(organization: &OrganizationId, endpoint: EndpointId) -> Key {
+    Key::new(organization_partition(organization), format!("{GONE_PREFIX}{endpoint}"))
+}
+
+pub(super) fn idempotency(organization: &OrganizationId, key_hash: &str) -> Key {
+    Key::new(format!("idem#{organization}#{key_hash}"), "idem")
+}
+
+pub(super) fn event(organization: &OrganizationId, event: EventId) -> Key {
+    Key::new(event_partition(organization, event.shard()), event.to_string())
+}
+
+fn event_partition(organization: &OrganizationId, shard: u8) -> String {
+    format!("event#{organization}#{shard}")
+}
+
+pub(super) fn event_partitions(organization: &OrganizationId) -> impl Iterator<Item = String> {
+    (0..EVENT_SHARDS).map(|shard| event_partition(organization, shard))
+}
+
+pub(super) fn delivery(endpoint: EndpointId, delivery: DeliveryId) -> Key {
+    Key::new(delivery_partition(endpoint, delivery.shard()), delivery.to_string())
+}
+
+fn delivery_partition(endpoint: EndpointId, shard: u8) -> String {
+    format!("delivery#{endpoint}#{shard}")
+}
+
+pub(super) fn delivery_partitions(endpoint: EndpointId) -> impl Iterator<Item = String> {
+    (0..DELIVERY_SHARDS).map(move |shard| delivery_partition(endpoint, shard))
+}
+
+/// The endpoint and the delivery of a delivery's key.
+pub(super) fn parse_delivery(key: &Key) -> Option<(EndpointId, DeliveryId)> {
+    let endpoint = key.pk.strip_prefix("delivery#")?.split('#').next()?;
+    Some((EndpointId::parse(endpoint).ok()?, DeliveryId::parse(&key.sk).ok()?))
+}
+
+/// An endpoint, or what stays of a deleted one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointRef {
+    /// The organization it belongs to.
+    pub organization: OrganizationId,
+    /// The endpoint.
+    pub endpoint: EndpointId,
+    /// Whether it was deleted.
+    pub gone: bool,
+}
+
+pub(super) fn parse_endpoint(key: &Key) -> Option<EndpointRef> {
+    let organization = OrganizationId::parse(key.pk.strip_prefix("org#")?).ok()?;
+    let (gone, id) = match key.sk.strip_prefix(GONE_PREFIX) {
+        Some(id) => (true, id),
+        None => (false, key.sk.strip_prefix(ENDPOINT_PREFIX)?),
+    };
+    Some(EndpointRef { organization, endpoint: EndpointId::parse(id).ok()?, gone })
+}
+
+/// A partition of the `waiting` index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiting {
+    /// Deliveries parked until a time, one of several shards.
+    Due(u8),
+    /// Deliveries parked until their endpoint can take them.
+    Held(EndpointId),
+    /// Failed and exhausted deliveries of an endpoint.
+    Dead(EndpointId),
+    /// Endpoints whose parked deliveries are to be released or failed.
+    Release,
+}
+
+impl Waiting {
+    /// Every shard of [`Waiting::Due`].
+    pub fn due_shards() -> impl Iterator<Item = Self> {
+        (0..DUE_SHARDS).map(Self::Due)
+    }
+
+    pub(super) fn partition(self) -> String {
+        match self {
+            Self::Due(shard) => format!("due#{shard}"),
+            Self::Held(endpoint) => format!("held#{endpoint}"),
+            Self::Dead(endpoint) => format!("dead#{endpoint}"),
+            Self::Release => "release".to_owned(),
+        }
+    }
+}
+
+/// The index key of a delivery's mark.
+pub(super) fn mark(mark: Mark, endpoint: EndpointId, delivery: DeliveryId) -> (String, String) {
+    match mark {
+        Mark::Due(at) => (Waiting::Due(delivery.due_shard()).partition(), timed(at, delivery)),
+        Mark::Held => (Waiting::Held(endpoint).partition(), delivery.to_string()),
+        Mark::Dead => (Waiting::Dead(endpoint).partition(), delivery.to_string()),
+    }
+}
+
+/// The mark of an index key.
+pub(super) fn parse_mark(waiting_pk: &str, waiting_sk: &str) -> Option<Mark> {
+    match waiting_pk.split('#').next()? {
+        "due" => Some(Mark::Due(Timestamp::parse(waiting_sk.split('#').next()?).ok()?)),
+        "held" => Some(Mark::Held),
+        "dead" => Some(Mark::Dead),
+        _ => None,
+    }
+}
+
+/// The index key of an endpoint whose parked deliveries are to be released or failed.
+pub(super) fn release(since: Timestamp, endpoint: EndpointId) -> (String, String) {
+    (Waiting::Release.partition(), timed(since, endpoint))
+}
+
+/// Since when, of such an index key.
+pub(super) fn parse_release(waiting_sk: &str) -> Option<Timestamp> {
+    Timestamp::parse(waiting_sk.split('#').next()?).ok()
+}
+
+fn timed(at: Timestamp, id: impl std::fmt::Display) -> String {
+    format!("{}#{id}", at.rfc3339())
+}
+
+/// The sort key that every key of a time up to `at` lies below.
+pub(super) fn until(at: Timestamp) -> String {
+    format!("{}#~", at.rfc3339())
+}

@@ -1,0 +1,47 @@
+//! DynamoDB: one table, whose keys are all spelt in [`keys`]; one file per noun. What every item
+//! looks like and which access pattern it serves is in docs/storage.md.
+
+mod api_keys;
+mod batch;
+mod deliveries;
+mod endpoints;
+mod error;
+mod events;
+mod idempotency;
+mod items;
+mod keys;
+mod load;
+mod organizations;
+pub mod schema;
+mod waiting;
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::Client;
+
+pub use error::StoreError;
+pub use idempotency::{Claim, Claimed};
+pub use keys::{EndpointRef, Waiting};
+pub use load::{Loaded, Wanted};
+pub use organizations::Taken;
+pub use waiting::WaitingRef;
+
+/// The table, and how long what is in it is kept.
+#[derive(Debug, Clone)]
+pub struct Store {
+    client: Client,
+    table: String,
+    retention: Duration,
+}
+
+impl Store {
+    /// The store in that table. Events and deliveries are kept for `retention`.
+    pub fn new(client: Client, table: impl Into<String>, retention: Duration) -> Self {
+        Self { client, table: table.into(), retention }
+    }
+
+    /// How long events and deliveries are kept.
+    pub const fn retention(&self) -> Duration {
+        self.retention
+    }
+}

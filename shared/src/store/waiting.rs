@@ -1,0 +1,78 @@
+//! The `waiting` index: what is parked, dead, or to be released. It holds keys only, and is read
+//! eventually consistent: whoever acts on what it says checks the item by a condition.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::keys::{self, EndpointRef, Key, WAITING, Waiting};
+use super::{Store, StoreError};
+use crate::domain::ids::{DeliveryId, EndpointId};
+use crate::domain::time::Timestamp;
+
+/// A delivery that the index names.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WaitingRef {
+    /// Its endpoint.
+    pub endpoint: EndpointId,
+    /// The delivery.
+    pub delivery: DeliveryId,
+}
+
+impl Store {
+    /// Up to `limit` deliveries of a partition, the lowest sort key first: the longest due, or the
+    /// oldest. Of those parked until a time, only what is due by `now`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the index could not be read.
+    pub async fn waiting_deliveries(
+        &self,
+        partition: Waiting,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<WaitingRef>, StoreError> {
+        let highest = if matches!(partition, Waiting::Due(_)) { keys::until(now) } else { "~".to_owned() };
+        let found = self.waiting_keys(partition, highest, limit).await?;
+        let reference =
+            |key: &Key| keys::parse_delivery(key).map(|(endpoint, delivery)| WaitingRef { endpoint, delivery });
+        Ok(found.iter().filter_map(|(key, _)| reference(key)).collect())
+    }
+
+    /// Up to `limit` endpoints whose parked deliveries are to be released or failed, and since
+    /// when, the longest waiting first.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the index could not be read.
+    pub async fn endpoints_to_release(&self, limit: usize) -> Result<Vec<(EndpointRef, Timestamp)>, StoreError> {
+        let found = self.waiting_keys(Waiting::Release, "~".to_owned(), limit).await?;
+        let read = |(key, mark): &(Key, String)| Some((keys::parse_endpoint(key)?, keys::parse_release(mark)?));
+        Ok(found.iter().filter_map(read).collect())
+    }
+
+    async fn waiting_keys(
+        &self,
+        partition: Waiting,
+        highest: String,
+        limit: usize,
+    ) -> Result<Vec<(Key, String)>, StoreError> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(WAITING)
+            .key_condition_expression("waiting_pk = :partition AND waiting_sk <= :highest")
+            .expression_attribute_values(":partition", AttributeValue::S(partition.partition()))
+            .expression_attribute_values(":highest", AttributeValue::S(highest))
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .into_paginator()
+            .send();
+        let mut found = Vec::new();
+        while found.len() < limit {
+            let Some(page) = pages.next().await else { break };
+            for item in page?.items.unwrap_or_default() {
+                let mark = item.get(keys::WAITING_SK).and_then(|value| value.as_s().ok()).cloned();
+                found.extend(Key::of(&item).zip(mark));
+            }
+        }
+        found.truncate(limit);
+        Ok(found)
+    }
+}

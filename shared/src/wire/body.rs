@@ -1,0 +1,164 @@
+//! Reading request bodies.
+
+use std::collections::BTreeMap;
+
+use serde::de::value::Error as IntrospectionError;
+use serde::de::{DeserializeOwned, Error as _, IgnoredAny, Visitor};
+use serde::{Deserialize, Deserializer, forward_to_deserialize_any};
+use serde_json::error::Category;
+use serde_json::value::RawValue;
+
+use super::error::Problem;
+
+/// The body is not a JSON object; the message says where and why.
+#[derive(Debug, PartialEq, Eq)]
+pub struct InvalidJson(pub String);
+
+/// A body, and the fields of it that nobody knows.
+#[derive(Debug)]
+pub struct Parsed<T> {
+    fields: T,
+    unknown: Vec<Problem>,
+}
+
+impl<T> Parsed<T> {
+    /// What `read` makes of the fields.
+    ///
+    /// # Errors
+    /// Everything that is wrong with the body, unknown fields included.
+    pub fn read<U>(self, read: impl FnOnce(T) -> Result<U, Vec<Problem>>) -> Result<U, Vec<Problem>> {
+        let mut problems = self.unknown;
+        match read(self.fields) {
+            Ok(built) if problems.is_empty() => return Ok(built),
+            Ok(_) => {}
+            Err(wrong) => problems.extend(wrong),
+        }
+        Err(problems)
+    }
+}
+
+/// Reads a JSON object. An empty body is an empty object.
+///
+/// # Errors
+/// If it is no JSON object: a message that says where and why.
+pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<Parsed<T>, InvalidJson> {
+    let bytes = if bytes.trim_ascii().is_empty() { b"{}" } else { bytes };
+    let present: BTreeMap<String, IgnoredAny> = serde_json::from_slice(bytes).map_err(|e| invalid_json(&e))?;
+    let known = known_fields::<T>();
+    let unknown = present.keys().filter(|name| !known.contains(&name.as_str()));
+    let unknown = unknown.map(|name| Problem::new(name, "is not a known field")).collect();
+    let fields = serde_json::from_slice(bytes).map_err(|e| invalid_json(&e))?;
+    Ok(Parsed { fields, unknown })
+}
+
+fn invalid_json(error: &serde_json::Error) -> InvalidJson {
+    InvalidJson(match error.classify() {
+        Category::Data if error.to_string().starts_with("invalid type") => "the body must be a JSON object".to_owned(),
+        // serde_json ends its messages with "at line L column C".
+        _ => format!("the body is not valid JSON: {error}"),
+    })
+}
+
+/// The names of a struct's fields, asked of its own `Deserialize`.
+fn known_fields<T: DeserializeOwned>() -> &'static [&'static str] {
+    struct Introspection<'a>(&'a mut &'static [&'static str]);
+
+    impl<'de> Deserializer<'de> for Introspection<'_> {
+        type Error = IntrospectionError;
+
+        fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
+            Err(Self::Error::custom("only structs have fields"))
+        }
+
+        fn deserialize_struct<V: Visitor<'de>>(
+            self,
+            _: &'static str,
+            fields: &'static [&'static str],
+            _: V,
+        ) -> Result<V::Value, Self::Error> {
+            *self.0 = fields;
+            Err(Self::Error::custom("the fields are all that was asked for"))
+        }
+
+        forward_to_deserialize_any! {
+            bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
+            unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
+        }
+    }
+
+    let mut fields: &'static [&'static str] = &[];
+    // It always fails: no value is wanted.
+    let _ = T::deserialize(Introspection(&mut fields));
+    fields
+}
+
+/// A JSON object that is passed on exactly as it was sent, numbers and all.
+#[derive(Debug, Default, Deserialize)]
+#[serde(transparent)]
+pub struct RawObject(Option<Box<RawValue>>);
+
+impl RawObject {
+    /// The object's text, or `None` if there is none.
+    ///
+    /// # Errors
+    /// The phrase for a value that is no object.
+    pub fn text(&self) -> Result<Option<&str>, &'static str> {
+        match self.0.as_deref().map(RawValue::get) {
+            Some(text) if !text.starts_with('{') => Err("must be a JSON object"),
+            text => Ok(text),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::field::Field;
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(default)]
+    struct Sample {
+        name: Field<String>,
+        count: Field<i64>,
+        data: RawObject,
+    }
+
+    impl Default for Sample {
+        fn default() -> Self {
+            Self { name: Field::Absent, count: Field::Absent, data: RawObject(None) }
+        }
+    }
+
+    #[test]
+    fn fields_are_read_one_by_one() {
+        let sample: Sample = parse(br#"{"name": null, "count": "x", "data": {"a":  1.10}}"#).unwrap().fields;
+        assert!(matches!((sample.name, sample.count), (Field::Null, Field::WrongKind)));
+        assert_eq!(sample.data.text(), Ok(Some(r#"{"a":  1.10}"#)));
+        let empty: Sample = parse(b"").unwrap().fields;
+        assert!(matches!(empty.name, Field::Absent));
+        assert_eq!(empty.data.text(), Ok(None));
+    }
+
+    #[test]
+    fn every_unknown_field_is_named() {
+        let parsed = parse::<Sample>(br#"{"nam": 1, "name": "x", "z": {}}"#).unwrap();
+        let problems = parsed.read::<()>(|_| Err(vec![Problem::new("name", "is too short")])).unwrap_err();
+        let names: Vec<_> = problems.iter().map(|problem| problem.name.as_str()).collect();
+        assert_eq!(names, ["nam", "z", "name"]);
+        assert!(parse::<Sample>(b"{\"z\": 1}").unwrap().read(Ok).is_err());
+        assert!(parse::<Sample>(b"{}").unwrap().read(Ok).is_ok());
+    }
+
+    #[test]
+    fn what_is_no_json_object_says_where_and_why() {
+        let message = |body: &[u8]| parse::<Sample>(body).unwrap_err().0;
+        for body in ["[]", "1", "\"x\"", "null"] {
+            assert_eq!(message(body.as_bytes()), "the body must be a JSON object", "{body}");
+        }
+        assert!(message(b"{\n  \"name\": }").ends_with("at line 2 column 11"));
+        assert!(message(b"{\"name\": \"x\"").contains("EOF"));
+        assert!(message(b"{\"name\": 1, \"name\": 2}").contains("duplicate field"));
+        let deep = format!("{{\"name\": {}{}}}", "[".repeat(200), "]".repeat(200));
+        assert!(message(deep.as_bytes()).contains("recursion limit"));
+    }
+}

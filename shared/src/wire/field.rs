@@ -1,0 +1,163 @@
+//! One field of a request body. Reading it never fails at once, so that everything that is wrong
+//! with a body can be reported together.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use super::error::Problem;
+use crate::domain::Invalid;
+
+/// A field as it was sent.
+#[derive(Debug, Default)]
+pub enum Field<T> {
+    /// Not at all.
+    #[default]
+    Absent,
+    /// As `null`.
+    Null,
+    /// With a value of the right kind.
+    Value(T),
+    /// With a value of another kind.
+    WrongKind,
+}
+
+/// A kind of JSON value.
+pub trait Kind: DeserializeOwned {
+    /// What a value of another kind is told: "must be a string".
+    const EXPECTED: &'static str;
+}
+
+impl Kind for String {
+    const EXPECTED: &'static str = "must be a string";
+}
+
+impl Kind for bool {
+    const EXPECTED: &'static str = "must be true or false";
+}
+
+impl Kind for i64 {
+    const EXPECTED: &'static str = "must be a whole number";
+}
+
+impl Kind for Vec<String> {
+    const EXPECTED: &'static str = "must be an array of strings";
+}
+
+impl Kind for Vec<u32> {
+    const EXPECTED: &'static str = "must be an array of whole numbers";
+}
+
+impl Kind for BTreeMap<String, String> {
+    const EXPECTED: &'static str = "must be an object whose values are strings";
+}
+
+impl<'de, T: Kind> Deserialize<'de> for Field<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        if value.is_null() {
+            return Ok(Self::Null);
+        }
+        Ok(serde_json::from_value(value).map_or(Self::WrongKind, Self::Value))
+    }
+}
+
+/// Reads fields one after the other, and remembers what is wrong with them.
+#[derive(Debug, Default)]
+pub struct Reader {
+    problems: Vec<Problem>,
+}
+
+impl Reader {
+    /// A field that must be there.
+    pub fn required<T: Kind, U>(
+        &mut self,
+        name: &str,
+        field: Field<T>,
+        parse: impl FnOnce(T) -> Result<U, Invalid>,
+    ) -> Option<U> {
+        if matches!(field, Field::Absent | Field::Null) {
+            self.problem(name, "is required");
+            return None;
+        }
+        self.optional(name, field, parse)
+    }
+
+    /// A field that may be absent or `null`.
+    pub fn optional<T: Kind, U>(
+        &mut self,
+        name: &str,
+        field: Field<T>,
+        parse: impl FnOnce(T) -> Result<U, Invalid>,
+    ) -> Option<U> {
+        match field {
+            Field::Absent | Field::Null => None,
+            Field::Value(value) => self.check(name, parse(value)),
+            Field::WrongKind => {
+                self.problem(name, T::EXPECTED);
+                None
+            }
+        }
+    }
+
+    /// A field of a change that cannot be cleared.
+    pub fn changed<T: Kind, U>(
+        &mut self,
+        name: &str,
+        field: Field<T>,
+        parse: impl FnOnce(T) -> Result<U, Invalid>,
+    ) -> Option<U> {
+        if matches!(field, Field::Null) {
+            self.problem(name, "must not be null");
+            return None;
+        }
+        self.optional(name, field, parse)
+    }
+
+    /// A field of a change that `null` clears.
+    pub fn cleared<T: Kind, U>(
+        &mut self,
+        name: &str,
+        field: Field<T>,
+        parse: impl FnOnce(T) -> Result<U, Invalid>,
+    ) -> Option<Option<U>> {
+        match field {
+            Field::Null => Some(None),
+            other => self.optional(name, other, parse).map(Some),
+        }
+    }
+
+    /// A value that was read already.
+    pub fn check<U>(&mut self, name: &str, value: Result<U, impl ToString>) -> Option<U> {
+        value.map_err(|invalid| self.problem(name, invalid)).ok()
+    }
+
+    /// Something is wrong with a field.
+    pub fn problem(&mut self, name: &str, message: impl ToString) {
+        self.problems.push(Problem::new(name, message));
+    }
+
+    /// What was built from the fields, if all of them made sense.
+    ///
+    /// # Errors
+    /// Everything that was wrong.
+    pub fn finish<T>(self, built: Option<T>) -> Result<T, Vec<Problem>> {
+        match built {
+            Some(built) if self.problems.is_empty() => Ok(built),
+            _ => Err(self.problems),
+        }
+    }
+}
+
+/// Parses each entry of an array, naming the one that is wrong.
+///
+/// # Errors
+/// [`Invalid`] for the first entry that is refused.
+pub fn each<T>(entries: &[String], parse: impl Fn(&str) -> Result<T, Invalid>) -> Result<Vec<T>, Invalid> {
+    let one = |(index, entry): (usize, &String)| {
+        parse(entry).map_err(|Invalid(reason)| Invalid(format!("[{index}] {reason}")))
+    };
+    entries.iter().enumerate().map(one).collect()
+}

@@ -1,0 +1,8 @@
+//! What strangers say to us over HTTP and what we answer: one file per dialect, and what all of
+//! them share. Shapes only; every rule about a value is its domain type's.
+
+pub mod body;
+pub mod error;
+pub mod field;
+pub mod organizations;
+pub mod query;

@@ -1,0 +1,235 @@
+//! Webhook endpoints, and test events.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::DeliveryOut;
+use crate::domain::Invalid;
+use crate::domain::delivery::Delivery;
+use crate::domain::endpoint::{Endpoint, EndpointPatch, EndpointSettings, EndpointStatus, NewEndpoint, WantedStatus};
+use crate::domain::event::{Event, TestEvent};
+use crate::domain::event_type::{EventType, MAX_SUBSCRIPTIONS, Subscription};
+use crate::domain::fields::{EditionId, EndpointUrl, Headers, Name, TimeoutSeconds, UrlPolicy};
+use crate::domain::schedule::RetrySchedule;
+use crate::domain::secret::SigningSecret;
+use crate::wire::body::RawObject;
+use crate::wire::error::Problem;
+use crate::wire::field::{Field, Reader, each};
+
+/// Longest time, in seconds, that a rotated signing secret signs on.
+const MAX_OVERLAP_SECONDS: i64 = 604_800;
+/// How long it does if nothing is said.
+const DEFAULT_OVERLAP: Duration = Duration::from_secs(86_400);
+
+/// `POST …/webhooks/endpoints`, and `PATCH …/webhooks/endpoints/{we}`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct EndpointIn {
+    name: Field<String>,
+    url: Field<String>,
+    event_types: Field<Vec<String>>,
+    secret: Field<String>,
+    headers: Field<BTreeMap<String, String>>,
+    timeout_seconds: Field<i64>,
+    edition_id: Field<String>,
+    retry_schedule: Field<Vec<u32>>,
+    status: Field<String>,
+}
+
+impl EndpointIn {
+    /// What is to be created.
+    ///
+    /// # Errors
+    /// Every field that makes no sense.
+    pub fn parse(self, urls: &UrlPolicy) -> Result<NewEndpoint, Vec<Problem>> {
+        let mut read = Reader::default();
+        let name = read.required("name", self.name, |name| Name::parse(&name));
+        let url = read.required("url", self.url, |url| EndpointUrl::parse(&url, urls));
+        let subscriptions = read.required("event_types", self.event_types, |types| subscriptions(&types));
+        let headers = read.optional("headers", self.headers, Headers::new).unwrap_or_default();
+        let timeout = read.optional("timeout_seconds", self.timeout_seconds, TimeoutSeconds::new).unwrap_or_default();
+        let edition = read.optional("edition_id", self.edition_id, |edition| EditionId::parse(&edition));
+        let retry_schedule = read.optional("retry_schedule", self.retry_schedule, RetrySchedule::new);
+        let secret = read.optional("secret", self.secret, |secret| SigningSecret::parse(&secret));
+        let status = read.optional("status", self.status, wanted_status).unwrap_or(WantedStatus::Active);
+        let complete = name.zip(url).zip(subscriptions).map(|((name, url), subscriptions)| NewEndpoint {
+            settings: EndpointSettings { name, url, subscriptions, headers, timeout, edition, retry_schedule },
+            secret,
+            status,
+        });
+        read.finish(complete)
+    }
+
+    /// What is to be changed. `null` clears headers, edition and retry schedule.
+    ///
+    /// # Errors
+    /// Every field that makes no sense.
+    pub fn parse_patch(self, urls: &UrlPolicy) -> Result<EndpointPatch, Vec<Problem>> {
+        let mut read = Reader::default();
+        let patch = EndpointPatch {
+            name: read.changed("name", self.name, |name| Name::parse(&name)),
+            url: read.changed("url", self.url, |url| EndpointUrl::parse(&url, urls)),
+            subscriptions: read.changed("event_types", self.event_types, |types| subscriptions(&types)),
+            headers: read.cleared("headers", self.headers, Headers::new).map(Option::unwrap_or_default),
+            timeout: read
+                .cleared("timeout_seconds", self.timeout_seconds, TimeoutSeconds::new)
+                .map(Option::unwrap_or_default),
+            edition: read.cleared("edition_id", self.edition_id, |edition| EditionId::parse(&edition)),
+            retry_schedule: read.cleared("retry_schedule", self.retry_schedule, RetrySchedule::new),
+            secret: read.changed("secret", self.secret, |secret| SigningSecret::parse(&secret)),
+            status: read.changed("status", self.status, wanted_status),
+        };
+        read.finish(Some(patch))
+    }
+}
+
+fn wanted_status(status: String) -> Result<WantedStatus, Invalid> {
+    match status.as_str() {
+        "active" => Ok(WantedStatus::Active),
+        "paused" => Ok(WantedStatus::Paused),
+        "disabled" => Ok(WantedStatus::Disabled),
+        _ => Err(Invalid::new("must be active, paused or disabled")),
+    }
+}
+
+/// Reads 1 to 64 different subscriptions.
+///
+/// # Errors
+/// [`Invalid`] for none, too many, or the first that is malformed.
+pub fn subscriptions(types: &[String]) -> Result<Vec<Subscription>, Invalid> {
+    if types.is_empty() || types.len() > MAX_SUBSCRIPTIONS {
+        return Err(Invalid::new(format!("must name 1 to {MAX_SUBSCRIPTIONS} event types")));
+    }
+    let mut wanted = each(types, Subscription::parse)?;
+    let mut seen = Vec::new();
+    wanted.retain(|subscription| {
+        let new = !seen.contains(subscription);
+        seen.push(subscription.clone());
+        new
+    });
+    Ok(wanted)
+}
+
+/// An endpoint. Its secret is there only when it was just generated.
+#[derive(Debug, Serialize)]
+pub struct EndpointOut {
+    object: &'static str,
+    id: String,
+    organization_id: String,
+    name: String,
+    url: String,
+    status: &'static str,
+    event_types: Vec<String>,
+    headers: BTreeMap<String, String>,
+    timeout_seconds: u8,
+    edition_id: Option<String>,
+    retry_schedule: Option<Vec<u32>>,
+    paused_at: Option<String>,
+    disabled_reason: Option<&'static str>,
+    signing_secret: Option<String>,
+    created_at: String,
+    updated_at: String,
+}
+
+impl EndpointOut {
+    /// The same with the current secret, which is shown once.
+    #[must_use]
+    pub fn revealing(self, endpoint: &Endpoint) -> Self {
+        Self { signing_secret: Some(endpoint.secrets.current.reveal().to_owned()), ..self }
+    }
+}
+
+impl From<&Endpoint> for EndpointOut {
+    fn from(endpoint: &Endpoint) -> Self {
+        let settings = &endpoint.settings;
+        let (status, paused_at, disabled_reason) = match endpoint.status {
+            EndpointStatus::Active => ("active", None, None),
+            EndpointStatus::Paused { at } => ("paused", Some(at.rfc3339()), None),
+            EndpointStatus::Disabled { reason } => ("disabled", None, Some(reason.as_str())),
+        };
+        Self {
+            object: "webhook_endpoint",
+            id: endpoint.id.to_string(),
+            organization_id: endpoint.organization.to_string(),
+            name: settings.name.to_string(),
+            url: settings.url.as_str().to_owned(),
+            status,
+            event_types: settings.subscriptions.iter().map(Subscription::to_string).collect(),
+            headers: settings.headers.as_map().clone(),
+            timeout_seconds: settings.timeout.get(),
+            edition_id: settings.edition.as_ref().map(EditionId::to_string),
+            retry_schedule: settings.retry_schedule.as_ref().map(|schedule| schedule.delays().to_vec()),
+            paused_at,
+            disabled_reason,
+            signing_secret: None,
+            created_at: endpoint.created_at.rfc3339(),
+            updated_at: endpoint.updated_at.rfc3339(),
+        }
+    }
+}
+
+/// `POST …/webhooks/endpoints/{we}/rotations`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct RotationIn {
+    overlap_seconds: Field<i64>,
+}
+
+impl RotationIn {
+    /// How long the old secret signs on.
+    ///
+    /// # Errors
+    /// Every field that makes no sense.
+    pub fn parse(self) -> Result<Duration, Vec<Problem>> {
+        let mut read = Reader::default();
+        let overlap = read.optional("overlap_seconds", self.overlap_seconds, |seconds| match u64::try_from(seconds) {
+            Ok(overlap) if seconds <= MAX_OVERLAP_SECONDS => Ok(Duration::from_secs(overlap)),
+            _ => Err(Invalid::new(format!("must be 0 to {MAX_OVERLAP_SECONDS}"))),
+        });
+        read.finish(Some(overlap.unwrap_or(DEFAULT_OVERLAP)))
+    }
+}
+
+/// `POST …/webhooks/endpoints/{we}/test`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct TestIn {
+    event_type: Field<String>,
+    data: RawObject,
+}
+
+impl TestIn {
+    /// What is to be sent.
+    ///
+    /// # Errors
+    /// Every field that makes no sense.
+    pub fn parse(self) -> Result<TestEvent, Vec<Problem>> {
+        let mut read = Reader::default();
+        let event_type = read.optional("event_type", self.event_type, |text| EventType::parse(&text));
+        let data = read.check("data", self.data.text()).flatten().map(str::to_owned);
+        read.finish(Some(TestEvent { event_type, data }))
+    }
+}
+
+/// What a test event made.
+#[derive(Debug, Serialize)]
+pub struct TestOut {
+    object: &'static str,
+    event_id: String,
+    delivery_ids: Vec<String>,
+    latest_delivery: Option<DeliveryOut>,
+}
+
+impl TestOut {
+    /// The event and its deliveries.
+    pub fn new(event: &Event, deliveries: &[Delivery]) -> Self {
+        Self {
+            object: "webhook_test",
+            event_id: event.id.to_string(),
+            delivery_ids: deliveries.iter().map(|delivery| delivery.id.to_string()).collect(),
+            latest_delivery: deliveries.last().map(DeliveryOut::from),
+        }
+    }
+}

@@ -1,0 +1,162 @@
+//! Events.
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+use super::DeliveryOut;
+use crate::domain::Invalid;
+use crate::domain::delivery::Delivery;
+use crate::domain::event::{Event, NewEvent, Subject};
+use crate::domain::event_type::EventType;
+use crate::domain::fields::{EditionId, SubjectPart};
+use crate::wire::body::RawObject;
+use crate::wire::error::{Details, ErrorCode, Problem};
+use crate::wire::field::{Field, Kind, Reader};
+
+/// Most events of one batch.
+const MAX_BATCH: usize = 100;
+
+/// `POST …/events`, and each entry of `POST …/events/batch`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct EventIn {
+    #[serde(rename = "type")]
+    event_type: Field<String>,
+    data: RawObject,
+    subject: Field<SubjectIn>,
+    edition_id: Field<String>,
+}
+
+/// What an event is about.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct SubjectIn {
+    #[serde(rename = "type")]
+    kind: String,
+    id: String,
+}
+
+impl Kind for SubjectIn {
+    const EXPECTED: &'static str = "must be an object with the strings type and id";
+}
+
+impl EventIn {
+    /// What is to be published.
+    ///
+    /// # Errors
+    /// Every field that makes no sense.
+    pub fn parse(self) -> Result<NewEvent, Vec<Problem>> {
+        let mut read = Reader::default();
+        let event_type = read.required("type", self.event_type, |text| EventType::parse(&text));
+        let data = read.check("data", self.data.text());
+        if data == Some(None) {
+            read.problem("data", "is required");
+        }
+        let subject = read.optional("subject", self.subject, |subject| {
+            let part = |name: &str, text: &str| {
+                SubjectPart::parse(text).map_err(|Invalid(reason)| Invalid(format!("has a {name} that {reason}")))
+            };
+            Ok(Subject { kind: part("type", &subject.kind)?, id: part("id", &subject.id)? })
+        });
+        let edition = read.optional("edition_id", self.edition_id, |edition| EditionId::parse(&edition));
+        let data = data.flatten().map(str::to_owned);
+        let complete = event_type.zip(data).map(|(event_type, data)| NewEvent { event_type, data, subject, edition });
+        read.finish(complete)
+    }
+}
+
+/// An event with its deliveries.
+#[derive(Debug, Serialize)]
+pub struct EventOut {
+    object: &'static str,
+    id: String,
+    #[serde(rename = "type")]
+    event_type: String,
+    subject: SubjectOut,
+    data: Option<Box<RawValue>>,
+    edition_id: Option<String>,
+    webhook_deliveries: Vec<DeliveryOut>,
+    created_at: String,
+}
+
+#[derive(Debug, Serialize)]
+struct SubjectOut {
+    #[serde(rename = "type")]
+    kind: String,
+    id: String,
+}
+
+impl EventOut {
+    /// An event and those of its deliveries that are to be shown.
+    pub fn new(event: &Event, deliveries: &[Delivery]) -> Self {
+        let organization = || SubjectOut { kind: "organization".to_owned(), id: event.organization.to_string() };
+        let own = event.subject.as_ref();
+        let own = own.map(|subject| SubjectOut { kind: subject.kind.to_string(), id: subject.id.to_string() });
+        Self {
+            object: "event",
+            id: event.id.to_string(),
+            event_type: event.event_type.to_string(),
+            subject: own.unwrap_or_else(organization),
+            data: RawValue::from_string(event.data().to_owned()).ok(),
+            edition_id: event.edition.as_ref().map(EditionId::to_string),
+            webhook_deliveries: deliveries.iter().map(DeliveryOut::from).collect(),
+            created_at: event.id.created_at().rfc3339(),
+        }
+    }
+}
+
+/// `POST …/events/batch`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct BatchIn {
+    events: Option<Vec<Box<RawValue>>>,
+}
+
+impl BatchIn {
+    /// The entries as JSON text: each is accepted or refused on its own.
+    ///
+    /// # Errors
+    /// If there are none or too many.
+    pub fn entries(self) -> Result<Vec<String>, Vec<Problem>> {
+        match self.events {
+            None => Err(vec![Problem::new("events", "is required")]),
+            Some(events) if events.is_empty() || events.len() > MAX_BATCH => {
+                Err(vec![Problem::new("events", format!("must have 1 to {MAX_BATCH} entries"))])
+            }
+            Some(events) => Ok(events.iter().map(|entry| entry.get().to_owned()).collect()),
+        }
+    }
+}
+
+/// What became of one entry of a batch.
+#[derive(Debug, Serialize)]
+pub struct BatchResultOut {
+    object: &'static str,
+    index: usize,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<EventOut>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<BatchErrorOut>,
+}
+
+#[derive(Debug, Serialize)]
+struct BatchErrorOut {
+    code: &'static str,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    details: Option<Details>,
+}
+
+impl BatchResultOut {
+    /// The event was published.
+    pub fn accepted(index: usize, event: EventOut) -> Self {
+        Self { object: "batch_result", index, status: "accepted", event: Some(event), error: None }
+    }
+
+    /// The event was not published.
+    pub fn refused(index: usize, code: ErrorCode, message: &str, problems: &[Problem]) -> Self {
+        let error = BatchErrorOut { code: code.as_str(), message: message.to_owned(), details: Details::new(problems) };
+        Self { object: "batch_result", index, status: "refused", event: None, error: Some(error) }
+    }
+}

@@ -1,0 +1,148 @@
+//! API keys.
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::Invalid;
+use crate::domain::access::{Role, Scope};
+use crate::domain::api_key::{ApiKey, KeyStatus, NewKey};
+use crate::domain::fields::Name;
+use crate::domain::time::Timestamp;
+use crate::wire::error::Problem;
+use crate::wire::field::{Field, Reader, each};
+
+/// `POST …/api-keys`. `type`, `environment` and `allowed_origins` have only one value that works.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ApiKeyIn {
+    name: Field<String>,
+    role: Field<String>,
+    #[serde(rename = "type")]
+    kind: Field<String>,
+    environment: Field<String>,
+    scopes: Field<Vec<String>>,
+    allowed_origins: Field<Vec<String>>,
+}
+
+impl ApiKeyIn {
+    /// What is to be issued. A list of scopes picks the smallest role that covers it.
+    ///
+    /// # Errors
+    /// Every field that makes no sense.
+    pub fn parse(self) -> Result<NewKey, Vec<Problem>> {
+        let mut read = Reader::default();
+        let name = read.required("name", self.name, |name| Name::parse(&name));
+        let role = read.optional("role", self.role, |role| {
+            let names = Role::ALL.map(Role::as_str).join(", ");
+            Role::parse(&role).ok_or_else(|| Invalid::new(format!("must be one of {names}")))
+        });
+        let only = |value: &'static str| {
+            move |text: String| {
+                if text == value { Ok(()) } else { Err(Invalid::new(format!("must be {value}"))) }
+            }
+        };
+        read.optional("type", self.kind, only("secret"));
+        read.optional("environment", self.environment, only("live"));
+        read.optional("allowed_origins", self.allowed_origins, |origins| {
+            if origins.is_empty() {
+                Ok(())
+            } else {
+                Err(Invalid::new("must be empty: secret keys are not used by browsers"))
+            }
+        });
+        let scope = |text: &str| Scope::parse(text).ok_or_else(|| Invalid::new("is not a known scope"));
+        let scopes = read.optional("scopes", self.scopes, |scopes| each(&scopes, scope));
+        let covering = scopes.as_deref().filter(|scopes| !scopes.is_empty()).map(Role::smallest_with);
+        if let (Some(role), Some(scopes)) = (role, &scopes)
+            && !scopes.iter().all(|scope| role.may(*scope))
+        {
+            read.problem("scopes", format!("must be within what the role {} may do", role.as_str()));
+        }
+        let role = role.or(covering).unwrap_or(Role::Owner);
+        read.finish(name.map(|name| NewKey { name, role }))
+    }
+}
+
+/// `PATCH …/api-keys/{key}`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ApiKeyPatchIn {
+    name: Field<String>,
+}
+
+impl ApiKeyPatchIn {
+    /// The new name, if there is one.
+    ///
+    /// # Errors
+    /// Every field that makes no sense.
+    pub fn parse(self) -> Result<Option<Name>, Vec<Problem>> {
+        let mut read = Reader::default();
+        let name = read.changed("name", self.name, |name| Name::parse(&name));
+        read.finish(Some(name))
+    }
+}
+
+/// An API key. Its secret is there only when it was just issued.
+#[derive(Debug, Serialize)]
+pub struct ApiKeyOut {
+    object: &'static str,
+    id: String,
+    #[serde(rename = "type")]
+    kind: &'static str,
+    name: String,
+    environment: &'static str,
+    role: &'static str,
+    allowed_origins: Option<Vec<String>>,
+    scopes: Vec<&'static str>,
+    rate_limit: Option<u32>,
+    status: &'static str,
+    key_preview: String,
+    display_key: Option<String>,
+    last_used_at: Option<String>,
+    created_at: String,
+    rotated_at: Option<String>,
+    revoked_at: Option<String>,
+    grace_expires_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    revealed_key: Option<String>,
+}
+
+impl ApiKeyOut {
+    /// The same with the key's secret, which is shown once.
+    #[must_use]
+    pub fn revealing(self, secret: &str) -> Self {
+        Self { revealed_key: Some(secret.to_owned()), ..self }
+    }
+}
+
+impl From<&ApiKey> for ApiKeyOut {
+    fn from(key: &ApiKey) -> Self {
+        let (status, rotated_at, grace_expires_at, revoked_at) = match key.status {
+            KeyStatus::Active => ("active", None, None, None),
+            KeyStatus::Rotating { rotated_at, grace_expires_at } => {
+                ("rotating", Some(rotated_at), Some(grace_expires_at), None)
+            }
+            KeyStatus::Revoked { revoked_at, rotated_at } => ("revoked", rotated_at, None, Some(revoked_at)),
+        };
+        let text = |at: Option<Timestamp>| at.map(Timestamp::rfc3339);
+        Self {
+            object: "api_key",
+            id: key.id.to_string(),
+            kind: "secret",
+            name: key.name.to_string(),
+            environment: "live",
+            role: key.role.as_str(),
+            allowed_origins: None,
+            scopes: key.role.scopes().map(Scope::as_str).collect(),
+            rate_limit: None,
+            status,
+            key_preview: key.preview.clone(),
+            display_key: None,
+            last_used_at: text(key.last_used_at),
+            created_at: key.created_at.rfc3339(),
+            rotated_at: text(rotated_at),
+            revoked_at: text(revoked_at),
+            grace_expires_at: text(grace_expires_at),
+            revealed_key: None,
+        }
+    }
+}

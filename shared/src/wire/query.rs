@@ -1,0 +1,110 @@
+//! Reading query strings.
+
+use std::collections::BTreeMap;
+
+use super::error::Problem;
+use crate::domain::Invalid;
+use crate::domain::delivery::{DeliveryFilter, DeliveryStatus};
+use crate::domain::event::EventFilter;
+use crate::domain::event_type::EventType;
+use crate::domain::ids::EndpointId;
+use crate::domain::time::Timestamp;
+
+/// Longest page of a list.
+const MAX_LIMIT: usize = 100;
+/// Page of a list that does not say.
+const DEFAULT_LIMIT: usize = 50;
+
+/// The parameters of a query string, taken one by one; what is left is unknown.
+#[derive(Debug)]
+pub struct Query {
+    parameters: BTreeMap<String, String>,
+    problems: Vec<Problem>,
+}
+
+impl Query {
+    /// Reads a query string. Of a parameter that comes twice, the last counts.
+    pub fn new(query: &str) -> Self {
+        Self { parameters: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(), problems: Vec::new() }
+    }
+
+    /// A parameter, if it is there and not empty.
+    pub fn take<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, Invalid>) -> Option<T> {
+        let text = self.parameters.remove(name).filter(|text| !text.is_empty())?;
+        parse(&text).map_err(|invalid| self.problems.push(Problem::new(name, invalid))).ok()
+    }
+
+    /// What was built from the parameters, if all of them made sense.
+    ///
+    /// # Errors
+    /// Everything that was wrong, unknown parameters included.
+    pub fn finish<T>(mut self, built: T) -> Result<T, Vec<Problem>> {
+        let unknown = self.parameters.keys().map(|name| Problem::new(name, "is not a known parameter"));
+        self.problems.extend(unknown);
+        if self.problems.is_empty() { Ok(built) } else { Err(self.problems) }
+    }
+
+    /// `limit` and `cursor`.
+    pub fn paging(&mut self) -> Paging {
+        let limit = self.take("limit", |text| {
+            let limit = text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
+            limit.ok_or_else(|| Invalid::new(format!("must be 1 to {MAX_LIMIT}")))
+        });
+        Paging { limit: limit.unwrap_or(DEFAULT_LIMIT), cursor: self.take("cursor", |text| Ok(text.to_owned())) }
+    }
+
+    /// `type` and `endpoint_id`.
+    pub fn event_filter(&mut self) -> EventFilter {
+        let endpoint = |text: &str| EndpointId::parse(text).map_err(|e| Invalid::new(e.to_string()));
+        EventFilter { event_type: self.take("type", EventType::parse), endpoint: self.take("endpoint_id", endpoint) }
+    }
+
+    /// `status`, `event_type`, `since` and `until`.
+    pub fn delivery_filter(&mut self) -> DeliveryFilter {
+        DeliveryFilter {
+            status: self.take("status", delivery_status),
+            event_type: self.take("event_type", EventType::parse),
+            since: self.take("since", Timestamp::parse),
+            until: self.take("until", Timestamp::parse),
+        }
+    }
+}
+
+/// Reads the status of a delivery.
+///
+/// # Errors
+/// [`Invalid`] naming the statuses there are.
+pub fn delivery_status(text: &str) -> Result<DeliveryStatus, Invalid> {
+    let names = DeliveryStatus::ALL.map(DeliveryStatus::as_str).join(", ");
+    DeliveryStatus::parse(text).ok_or_else(|| Invalid::new(format!("must be one of {names}")))
+}
+
+/// Which page of a list is wanted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paging {
+    /// How many items at most.
+    pub limit: usize,
+    /// Where the page starts, as the page before said.
+    pub cursor: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_read_and_everything_wrong_with_it_named() {
+        let mut query =
+            Query::new("limit=7&cursor=abc&status=exhausted&event_type=a.b&since=2026-03-24T20%3A00%3A00Z&until=");
+        let (paging, filter) = (query.paging(), query.delivery_filter());
+        assert_eq!(paging, Paging { limit: 7, cursor: Some("abc".to_owned()) });
+        assert_eq!(filter.status, Some(DeliveryStatus::Exhausted));
+        assert!(filter.since.is_some() && filter.until.is_none());
+        assert!(query.finish(()).is_ok());
+
+        let mut query = Query::new("limit=0&status=lost&since=yesterday&foo=1");
+        let _ = (query.paging(), query.delivery_filter());
+        let names: Vec<_> = query.finish(()).unwrap_err().into_iter().map(|problem| problem.name).collect();
+        assert_eq!(names, ["limit", "status", "since", "foo"]);
+    }
+}
