@@ -100,6 +100,8 @@ pub enum WantedStatus {
     Paused,
     /// Stop.
     Disabled,
+    /// Anything but disabled: active if it is, else as it was.
+    Enabled,
 }
 
 /// What an endpoint is made from.
@@ -176,7 +178,7 @@ impl Endpoint {
         now: Timestamp,
     ) -> Self {
         let status = match wanted {
-            WantedStatus::Active => EndpointStatus::Active,
+            WantedStatus::Active | WantedStatus::Enabled => EndpointStatus::Active,
             WantedStatus::Paused => EndpointStatus::Paused { at: now },
             WantedStatus::Disabled => EndpointStatus::Disabled { reason: DisabledReason::Owner },
         };
@@ -237,9 +239,10 @@ impl Endpoint {
         (self.status, self.release_since) = match (wanted, self.status) {
             (WantedStatus::Active, Active)
             | (WantedStatus::Paused, Paused { .. })
-            | (WantedStatus::Disabled, Disabled { .. }) => return,
+            | (WantedStatus::Disabled, Disabled { .. })
+            | (WantedStatus::Enabled, Active | Paused { .. }) => return,
             (WantedStatus::Paused, _) => (Paused { at: now }, None),
-            (WantedStatus::Active, _) => (Active, Some(now)),
+            (WantedStatus::Active | WantedStatus::Enabled, _) => (Active, Some(now)),
             (WantedStatus::Disabled, _) => (Disabled { reason }, Some(now)),
         };
     }
@@ -313,6 +316,11 @@ pub(super) mod tests {
         let disabled = resumed.clone().patched(status(WantedStatus::Disabled), LATER);
         assert_eq!(disabled.status, EndpointStatus::Disabled { reason: DisabledReason::Owner });
         assert!(!disabled.wants(&EventType::parse("a").unwrap(), None));
+
+        let enabled = disabled.patched(status(WantedStatus::Enabled), LATER);
+        assert_eq!((enabled.status, enabled.release_since), (EndpointStatus::Active, Some(LATER)));
+        let paused = enabled.patched(status(WantedStatus::Paused), LATER);
+        assert_eq!(paused.clone().patched(status(WantedStatus::Enabled), LATER).status, paused.status);
 
         let gone = resumed.disabled(DisabledReason::Gone, LATER);
         assert_eq!(gone.clone().disabled(DisabledReason::Owner, LATER).status, gone.status);

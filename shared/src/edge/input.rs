@@ -5,10 +5,12 @@ use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
+use url::Url;
 
 use super::ApiError;
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, KeyId};
 use crate::wire::body;
+use crate::wire::endpoints;
 use crate::wire::error::{ErrorCode, Problem};
 use crate::wire::query::Query;
 
@@ -70,6 +72,23 @@ impl<S: Send + Sync> FromRequestParts<S> for Search {
     }
 }
 
+/// The request's own URL, as the client sees it.
+#[derive(Debug)]
+pub struct Origin(pub Url);
+
+impl<S: Send + Sync> FromRequestParts<S> for Origin {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        let scheme = header("x-forwarded-proto").or(parts.uri.scheme_str()).unwrap_or("http");
+        let host = header("host").or(parts.uri.authority().map(|host| host.as_str())).unwrap_or("localhost");
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        let url = Url::parse(&format!("{scheme}://{host}{path}"));
+        url.map(Self).map_err(|_| ApiError::invalid(vec![Problem::new("Host", "is not a host name")]))
+    }
+}
+
 /// An identifier in the path. A malformed one is answered like one that nobody has.
 #[derive(Debug)]
 pub struct PathId<T>(pub T);
@@ -95,6 +114,19 @@ macro_rules! in_path {
             }
         }
     };
+}
+
+/// An endpoint's identifier as the `endpoints` dialect prints it.
+#[derive(Debug, Clone, Copy)]
+pub struct HyphenatedEndpointId(pub EndpointId);
+
+impl InPath for HyphenatedEndpointId {
+    const PARAMETER: &'static str = "endpoint";
+    const WHAT: &'static str = "endpoint";
+
+    fn parse(text: &str) -> Option<Self> {
+        endpoints::parse_id(text).map(Self)
+    }
 }
 
 in_path!(EndpointId, "endpoint", "endpoint");

@@ -1,6 +1,7 @@
 //! Deliveries, spread over their endpoint's partitions.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
 use super::items::{Base, Item, Unreadable, read, time, to_item, unknown};
@@ -45,6 +46,40 @@ impl Store {
         let before = before.map_or_else(|| format!("{}~", DeliveryId::PREFIX), |id| id.to_string());
         let items = self.newest_of(keys::delivery_partitions(endpoint), (from, before), limit).await?;
         items.into_iter().map(read::<DeliveryItem, _>).collect()
+    }
+
+    /// The ids of all of the endpoint's deliveries that stand so, in no order.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they could not be read.
+    pub async fn delivery_ids(
+        &self,
+        endpoint: EndpointId,
+        status: Option<DeliveryStatus>,
+    ) -> Result<Vec<DeliveryId>, StoreError> {
+        let shards: Vec<_> =
+            keys::delivery_partitions(endpoint).map(|partition| self.ids_in(partition, status)).collect();
+        Ok(try_join_all(shards).await?.into_iter().flatten().collect())
+    }
+
+    async fn ids_in(&self, partition: String, status: Option<DeliveryStatus>) -> Result<Vec<DeliveryId>, StoreError> {
+        let query = self.client.query().table_name(&self.table).key_condition_expression("pk = :pk");
+        let mut query =
+            query.expression_attribute_values(":pk", AttributeValue::S(partition)).projection_expression("sk");
+        if let Some(status) = status {
+            query = query
+                .filter_expression("#status = :status")
+                .expression_attribute_names("#status", "status")
+                .expression_attribute_values(":status", AttributeValue::S(status.as_str().to_owned()));
+        }
+        let mut pages = query.into_paginator().send();
+        let mut ids = Vec::new();
+        while let Some(page) = pages.next().await {
+            let items = page?.items.unwrap_or_default();
+            let id = |item: &Item| DeliveryId::parse(item.get(keys::SK)?.as_s().ok()?).ok();
+            ids.extend(items.iter().filter_map(id));
+        }
+        Ok(ids)
     }
 
     /// Records an attempt. The fence: of several processes that attempted the same delivery at

@@ -10,18 +10,18 @@ use crate::domain::Invalid;
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, EndpointSettings, EndpointStatus, NewEndpoint, WantedStatus};
 use crate::domain::event::{Event, TestEvent};
-use crate::domain::event_type::{EventType, MAX_SUBSCRIPTIONS, Subscription};
+use crate::domain::event_type::{EventType, Subscription};
 use crate::domain::fields::{EditionId, EndpointUrl, Headers, Name, TimeoutSeconds, UrlPolicy};
 use crate::domain::schedule::RetrySchedule;
 use crate::domain::secret::SigningSecret;
 use crate::wire::body::RawObject;
 use crate::wire::error::Problem;
-use crate::wire::field::{Field, Reader, each};
+use crate::wire::field::{Field, Reader, subscriptions, wanted_status};
 
 /// Longest time, in seconds, that a rotated signing secret signs on.
 const MAX_OVERLAP_SECONDS: i64 = 604_800;
 /// How long it does if nothing is said.
-const DEFAULT_OVERLAP: Duration = Duration::from_secs(86_400);
+pub const DEFAULT_OVERLAP: Duration = Duration::from_secs(86_400);
 
 /// `POST …/webhooks/endpoints`, and `PATCH …/webhooks/endpoints/{we}`.
 #[derive(Debug, Default, Deserialize)]
@@ -83,33 +83,6 @@ impl EndpointIn {
         };
         read.finish(Some(patch))
     }
-}
-
-fn wanted_status(status: String) -> Result<WantedStatus, Invalid> {
-    match status.as_str() {
-        "active" => Ok(WantedStatus::Active),
-        "paused" => Ok(WantedStatus::Paused),
-        "disabled" => Ok(WantedStatus::Disabled),
-        _ => Err(Invalid::new("must be active, paused or disabled")),
-    }
-}
-
-/// Reads 1 to 64 different subscriptions.
-///
-/// # Errors
-/// [`Invalid`] for none, too many, or the first that is malformed.
-pub fn subscriptions(types: &[String]) -> Result<Vec<Subscription>, Invalid> {
-    if types.is_empty() || types.len() > MAX_SUBSCRIPTIONS {
-        return Err(Invalid::new(format!("must name 1 to {MAX_SUBSCRIPTIONS} event types")));
-    }
-    let mut wanted = each(types, Subscription::parse)?;
-    let mut seen = Vec::new();
-    wanted.retain(|subscription| {
-        let new = !seen.contains(subscription);
-        seen.push(subscription.clone());
-        new
-    });
-    Ok(wanted)
 }
 
 /// An endpoint. Its secret is there only when it was just generated.
