@@ -90,6 +90,16 @@ impl Host {
         let organization = OrganizationId::parse(&kept.organization_id)?;
         let restored = core.restore_queue().await?;
 
+        // Whoever finds the host healthy finds its credentials, too.
+        let credentials = Credentials {
+            base_url: format!("http://{address}"),
+            aws_url: format!("http://{aws_address}"),
+            platform_key: kept.platform_key,
+            organization_id: kept.organization_id,
+            api_key: kept.api_key,
+        };
+        credentials::write_private(&options.data, Credentials::FILE, &credentials)?;
+
         let (stop, stopped) = watch::channel(false);
         let mut running = JoinSet::new();
         let consumer = Consumer::new(Arc::clone(&core), sender);
@@ -105,14 +115,6 @@ impl Host {
         running.spawn(async move { Ok(serving.await?) });
         running.spawn(async move { Ok(aws.serve(aws_listener, until(stopped)).await?) });
 
-        let credentials = Credentials {
-            base_url: format!("http://{address}"),
-            aws_url: format!("http://{aws_address}"),
-            platform_key: kept.platform_key,
-            organization_id: kept.organization_id,
-            api_key: kept.api_key,
-        };
-        credentials::write_private(&options.data, Credentials::FILE, &credentials)?;
         Ok(Self { address, aws_address, organization, restored, stop, running, _lock: lock })
     }
 

@@ -13,6 +13,7 @@ pub mod event_type;
 pub mod fields;
 pub mod ids;
 pub mod organization;
+pub mod recovery;
 pub mod schedule;
 pub mod secret;
 pub mod signature;

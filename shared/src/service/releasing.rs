@@ -11,7 +11,7 @@ use crate::store::{StoreError, Waiting, WaitingRef};
 /// How many parked deliveries an endpoint that became active gets at once.
 const FIRST_RELEASE: usize = 500;
 /// How many deliveries are taken together: one batch of the queue.
-const STRIDE: usize = 10;
+pub(super) const STRIDE: usize = 10;
 
 impl Core {
     /// Sends the oldest parked deliveries of an endpoint that became active.
@@ -28,7 +28,9 @@ impl Core {
         let mut sent = 0;
         for chunk in found.chunks(STRIDE) {
             let now = self.clock.now();
-            let leased = self.move_each(chunk, move |delivery| delivery.leased(now)).await?;
+            let leased = self
+                .move_each(chunk, move |delivery| unfinished(delivery).map(|delivery| delivery.leased(now)))
+                .await?;
             sent += leased.len();
             self.queue.send(leased.into_iter().map(task_without_body).collect()).await?;
         }
@@ -40,23 +42,25 @@ impl Core {
         let mut failed = 0;
         for chunk in found.chunks(STRIDE) {
             let now = self.clock.now();
-            failed += self.move_each(chunk, move |delivery| delivery.failed(cause, now)).await?.len();
+            failed += self
+                .move_each(chunk, move |delivery| unfinished(delivery).map(|delivery| delivery.failed(cause, now)))
+                .await?
+                .len();
         }
         Ok(failed)
     }
 
-    /// Moves the unfinished ones among these deliveries to another state, and returns, in order,
+    /// Moves those of these deliveries that `change` has another state for, and returns, in order,
     /// those that nobody else moved first.
-    async fn move_each(
+    pub(super) async fn move_each(
         &self,
         found: &[WaitingRef],
-        change: impl Fn(Delivery) -> Delivery,
+        change: impl Fn(Delivery) -> Option<Delivery>,
     ) -> Result<Vec<Delivery>, ServiceError> {
         let keys: Vec<_> = found.iter().map(|waiting| (waiting.endpoint, waiting.delivery)).collect();
         let mut current = self.store.deliveries_by_id(&keys).await?;
-        current.retain(|delivery| !delivery.status.is_finished());
         current.sort_by_key(|delivery| found.iter().position(|waiting| waiting.delivery == delivery.id));
-        let moves: Vec<_> = current.into_iter().map(|seen| (change(seen.clone()), seen)).collect();
+        let moves: Vec<_> = current.into_iter().filter_map(|seen| Some((change(seen.clone())?, seen))).collect();
         let moves: Vec<_> = moves.into_iter().map(|(moved, seen)| self.move_one(seen, moved)).collect();
         let moved = join_all(moves).await.into_iter().collect::<Result<Vec<_>, _>>()?;
         Ok(moved.into_iter().flatten().collect())
@@ -70,6 +74,10 @@ impl Core {
             Err(error) => Err(error.into()),
         }
     }
+}
+
+fn unfinished(delivery: Delivery) -> Option<Delivery> {
+    (!delivery.status.is_finished()).then_some(delivery)
 }
 
 /// A task whose body is read from the event.

@@ -23,6 +23,8 @@ pub struct Swept {
     pub due: usize,
     /// Deliveries that were released.
     pub released: usize,
+    /// Deliveries that were asked for again.
+    pub recovered: usize,
     /// Deliveries of disabled and deleted endpoints that were failed.
     pub failed: usize,
 }
@@ -43,6 +45,7 @@ impl Core {
             }
             self.release(&endpoint, since, started_at, deadline, &mut swept).await?;
         }
+        swept.recovered = self.continue_recoveries(deadline).await?;
         Ok(swept)
     }
 

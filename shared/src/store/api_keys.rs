@@ -1,6 +1,8 @@
 //! API keys, each stored twice in one transaction: by the hash of its secret, which authentication
 //! reads, and in its organization, which lists read.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 
@@ -47,13 +49,50 @@ impl Store {
         self.get::<ApiKeyItem, _>(&keys::key_in_organization(organization, id)).await
     }
 
-    /// All of the organization's keys, oldest first.
+    /// All of the organization's keys, oldest first, with the times when they were last seen.
     ///
     /// # Errors
     /// [`StoreError`] if they could not be read.
     pub async fn api_keys(&self, organization: &OrganizationId) -> Result<Vec<ApiKey>, StoreError> {
         let items = self.query_prefix(keys::organization_partition(organization), keys::KEY_PREFIX).await?;
-        items.into_iter().map(read::<ApiKeyItem, _>).collect()
+        let found = items.into_iter().map(read::<ApiKeyItem, _>).collect::<Result<Vec<ApiKey>, _>>()?;
+        let uses = self.get_all(found.iter().map(|key| keys::key_use(key.id)).collect()).await?;
+        let uses = uses.into_iter().map(read::<KeyUseItem, KeyUse>).collect::<Result<Vec<_>, _>>()?;
+        let uses: HashMap<_, _> = uses.into_iter().map(|seen| (seen.key, seen.at)).collect();
+        Ok(found.into_iter().map(|key| ApiKey { last_used_at: uses.get(&key.id).copied(), ..key }).collect())
+    }
+
+    /// Notes that a key was seen.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB did not do it.
+    pub async fn note_key_use(&self, key: KeyId, at: Timestamp) -> Result<(), StoreError> {
+        let item =
+            KeyUseItem { base: Base::new(keys::key_use(key), "key_use"), key: key.to_string(), at: at.rfc3339() };
+        self.client.put_item().table_name(&self.table).set_item(Some(to_item(&item)?)).send().await?;
+        Ok(())
+    }
+}
+
+/// When a key was last seen.
+#[derive(Debug, Serialize, Deserialize)]
+struct KeyUseItem {
+    #[serde(flatten)]
+    base: Base,
+    key: String,
+    at: String,
+}
+
+struct KeyUse {
+    key: KeyId,
+    at: Timestamp,
+}
+
+impl TryFrom<KeyUseItem> for KeyUse {
+    type Error = Unreadable;
+
+    fn try_from(item: KeyUseItem) -> Result<Self, Unreadable> {
+        Ok(Self { key: KeyId::parse(&item.key)?, at: Timestamp::parse(&item.at)? })
     }
 }
 

@@ -8,6 +8,11 @@ use super::{Store, StoreError};
 use crate::domain::ids::{DeliveryId, EndpointId};
 use crate::domain::time::Timestamp;
 
+/// Comes before every sort key of the index. DynamoDB compares keys with no empty string.
+pub(super) const LOWEST: &str = " ";
+/// Comes after every sort key of the index.
+pub(super) const HIGHEST: &str = "~";
+
 /// A delivery that the index names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WaitingRef {
@@ -29,11 +34,26 @@ impl Store {
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<WaitingRef>, StoreError> {
-        let highest = if matches!(partition, Waiting::Due(_)) { keys::until(now) } else { "~".to_owned() };
-        let found = self.waiting_keys(partition, highest, limit).await?;
-        let reference =
-            |key: &Key| keys::parse_delivery(key).map(|(endpoint, delivery)| WaitingRef { endpoint, delivery });
-        Ok(found.iter().filter_map(|(key, _)| reference(key)).collect())
+        let highest = if matches!(partition, Waiting::Due(_)) { keys::until(now) } else { HIGHEST.to_owned() };
+        Ok(references(&self.waiting_keys(partition, LOWEST.to_owned(), highest, limit).await?))
+    }
+
+    /// Up to `limit` failed or exhausted deliveries of an endpoint with `from <= id < before`, the
+    /// oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the index could not be read.
+    pub async fn dead_deliveries(
+        &self,
+        endpoint: EndpointId,
+        from: DeliveryId,
+        before: DeliveryId,
+        limit: usize,
+    ) -> Result<Vec<WaitingRef>, StoreError> {
+        let (lowest, highest) = (from.to_string(), before.to_string());
+        let mut found = references(&self.waiting_keys(Waiting::Dead(endpoint), lowest, highest, limit).await?);
+        found.retain(|waiting| waiting.delivery < before);
+        Ok(found)
     }
 
     /// Up to `limit` endpoints whose parked deliveries are to be released or failed, and since
@@ -42,14 +62,16 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the index could not be read.
     pub async fn endpoints_to_release(&self, limit: usize) -> Result<Vec<(EndpointRef, Timestamp)>, StoreError> {
-        let found = self.waiting_keys(Waiting::Release, "~".to_owned(), limit).await?;
+        let found = self.waiting_keys(Waiting::Release, LOWEST.to_owned(), HIGHEST.to_owned(), limit).await?;
         let read = |(key, mark): &(Key, String)| Some((keys::parse_endpoint(key)?, keys::parse_release(mark)?));
         Ok(found.iter().filter_map(read).collect())
     }
 
-    async fn waiting_keys(
+    /// The keys of a partition whose sort keys lie in `lowest..=highest`, and these sort keys.
+    pub(super) async fn waiting_keys(
         &self,
         partition: Waiting,
+        lowest: String,
         highest: String,
         limit: usize,
     ) -> Result<Vec<(Key, String)>, StoreError> {
@@ -58,8 +80,9 @@ impl Store {
             .query()
             .table_name(&self.table)
             .index_name(WAITING)
-            .key_condition_expression("waiting_pk = :partition AND waiting_sk <= :highest")
+            .key_condition_expression("waiting_pk = :partition AND waiting_sk BETWEEN :lowest AND :highest")
             .expression_attribute_values(":partition", AttributeValue::S(partition.partition()))
+            .expression_attribute_values(":lowest", AttributeValue::S(lowest))
             .expression_attribute_values(":highest", AttributeValue::S(highest))
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .into_paginator()
@@ -75,4 +98,9 @@ impl Store {
         found.truncate(limit);
         Ok(found)
     }
+}
+
+fn references(found: &[(Key, String)]) -> Vec<WaitingRef> {
+    let read = |(key, _): &(Key, String)| keys::parse_delivery(key);
+    found.iter().filter_map(read).map(|(endpoint, delivery)| WaitingRef { endpoint, delivery }).collect()
 }

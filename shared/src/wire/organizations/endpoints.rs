@@ -7,16 +7,18 @@ use serde::{Deserialize, Serialize};
 
 use super::DeliveryOut;
 use crate::domain::Invalid;
-use crate::domain::delivery::Delivery;
+use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::endpoint::{Endpoint, EndpointPatch, EndpointSettings, EndpointStatus, NewEndpoint, WantedStatus};
 use crate::domain::event::{Event, TestEvent};
 use crate::domain::event_type::{EventType, Subscription};
 use crate::domain::fields::{EditionId, EndpointUrl, Headers, Name, TimeoutSeconds, UrlPolicy};
+use crate::domain::recovery::{NewRecovery, Recovery};
 use crate::domain::schedule::RetrySchedule;
 use crate::domain::secret::SigningSecret;
+use crate::domain::time::Timestamp;
 use crate::wire::body::RawObject;
 use crate::wire::error::Problem;
-use crate::wire::field::{Field, Reader, subscriptions, wanted_status};
+use crate::wire::field::{Field, Reader, each, subscriptions, wanted_status};
 
 /// Longest time, in seconds, that a rotated signing secret signs on.
 const MAX_OVERLAP_SECONDS: i64 = 604_800;
@@ -203,6 +205,69 @@ impl TestOut {
             event_id: event.id.to_string(),
             delivery_ids: deliveries.iter().map(|delivery| delivery.id.to_string()).collect(),
             latest_delivery: deliveries.last().map(DeliveryOut::from),
+        }
+    }
+}
+
+/// `POST …/webhooks/endpoints/{we}/recover`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct RecoverIn {
+    since: Field<String>,
+    until: Field<String>,
+    statuses: Field<Vec<String>>,
+}
+
+impl RecoverIn {
+    /// What is asked for again.
+    ///
+    /// # Errors
+    /// Every field that makes no sense.
+    pub fn parse(self) -> Result<NewRecovery, Vec<Problem>> {
+        let mut read = Reader::default();
+        let since = read.required("since", self.since, |since| Timestamp::parse(&since));
+        let until = read.optional("until", self.until, |until| Timestamp::parse(&until));
+        if let (Some(since), Some(until)) = (since, until)
+            && until <= since
+        {
+            read.problem("until", "must be later than since");
+        }
+        let dead = |text: &str| {
+            let status = DeliveryStatus::parse(text).filter(|status| status.is_dead());
+            status.ok_or_else(|| Invalid::new("must be failed or exhausted"))
+        };
+        let statuses = read.optional("statuses", self.statuses, |statuses| match each(&statuses, dead)? {
+            none if none.is_empty() => Err(Invalid::new("must name failed, exhausted or both")),
+            some => Ok(some),
+        });
+        let statuses = statuses.unwrap_or_else(|| vec![DeliveryStatus::Failed, DeliveryStatus::Exhausted]);
+        read.finish(since.map(|since| NewRecovery { since, until, statuses }))
+    }
+}
+
+/// A recovery.
+#[derive(Debug, Serialize)]
+pub struct RecoveryOut {
+    object: &'static str,
+    id: String,
+    endpoint_id: String,
+    statuses: Vec<&'static str>,
+    recovered: usize,
+    finished: bool,
+    created_at: String,
+}
+
+impl RecoveryOut {
+    /// A recovery, how many deliveries were asked for at once, and whether that was all.
+    pub fn new(recovery: &Recovery, recovered: usize, finished: bool) -> Self {
+        Self {
+            object: "webhook_recovery",
+            id: recovery.id.to_string(),
+            endpoint_id: recovery.endpoint.to_string(),
+            statuses: recovery.statuses.iter().map(|status| status.as_str()).collect(),
+            recovered,
+            finished,
+            created_at: recovery.requested_at.rfc3339(),
         }
     }
 }
