@@ -1,1 +1,3 @@
 //! The whole system in one process.
+
+mod openapi;
