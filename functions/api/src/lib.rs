@@ -1,6 +1,8 @@
-//! The API: everything that tenants ask for but publishing, in four dialects over the same services.
+//! The API: everything that tenants ask for but publishing, in four dialects over the same services, and what they
+//! need to know for it.
 
 mod dialects;
+mod documentation;
 
 use axum::Router;
 use shared::edge::{AppState, finish};
@@ -9,12 +11,13 @@ use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
 /// What the OpenAPI document says of the function's routes, by dialect.
-pub fn operations() -> [(Dialect, OpenApi); 4] {
+pub fn operations() -> [(Dialect, OpenApi); 5] {
     [
         (Dialect::Organizations, dialects::organizations::operations()),
         (Dialect::Hooks, dialects::hooks::Operations::openapi()),
         (Dialect::Endpoints, dialects::endpoints::Operations::openapi()),
         (Dialect::Pages, dialects::pages::Operations::openapi()),
+        (Dialect::Documentation, documentation::Operations::openapi()),
     ]
 }
 
@@ -24,6 +27,7 @@ pub fn router(state: AppState) -> Router {
         .merge(dialects::organizations::routes())
         .merge(dialects::hooks::routes())
         .merge(dialects::endpoints::routes())
-        .merge(dialects::pages::routes());
+        .merge(dialects::pages::routes())
+        .merge(documentation::routes());
     finish(routes, state)
 }

@@ -1,0 +1,59 @@
+//! `GET /openapi.json` and `GET /docs`: the API's description, for programs and for people.
+
+mod model;
+mod page;
+mod sample;
+
+use std::sync::LazyLock;
+
+use axum::Router;
+use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use shared::edge::{ApiError, AppState};
+use shared::wire::error::ErrorCode;
+use tracing::error;
+use utoipa::OpenApi;
+
+/// The document as `tests/it/openapi.rs` keeps it current.
+const DOCUMENT: &str = include_str!("../../../../docs/openapi.json");
+
+/// The page has a style sheet within it, and nothing else that a browser would load or run.
+const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'";
+
+/// The page, once the first reader has come.
+static PAGE: LazyLock<serde_json::Result<String>> =
+    LazyLock::new(|| Ok(page::render(&serde_json::from_str(DOCUMENT)?).into_string()));
+
+/// What the OpenAPI document says of these routes.
+#[derive(OpenApi)]
+#[openapi(paths(document, page))]
+pub(crate) struct Operations;
+
+pub(crate) fn routes() -> Router<AppState> {
+    Router::new().route("/openapi.json", get(document)).route("/docs", get(page))
+}
+
+/// Reads this document.
+#[utoipa::path(
+    get, path = "/openapi.json", operation_id = "read_openapi",
+    responses((status = 200, body = Object, content_type = "application/json")),
+)]
+async fn document() -> Response {
+    ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "max-age=300")], DOCUMENT).into_response()
+}
+
+/// Reads this document as a page.
+#[utoipa::path(get, path = "/docs", operation_id = "read_docs", responses((status = 200, body = String, content_type = "text/html")))]
+async fn page() -> Result<Response, ApiError> {
+    let page = PAGE.as_ref().map_err(|error| {
+        error!(%error, "the OpenAPI document cannot be read");
+        ApiError::new(ErrorCode::Internal, "the page cannot be rendered")
+    })?;
+    let headers = [
+        (CONTENT_TYPE, "text/html; charset=utf-8"),
+        (CACHE_CONTROL, "max-age=300"),
+        (CONTENT_SECURITY_POLICY, PAGE_POLICY),
+    ];
+    Ok((headers, page.as_str()).into_response())
+}
