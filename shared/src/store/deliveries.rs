@@ -44,6 +44,10 @@ impl Store {
     ) -> Result<Vec<Delivery>, StoreError> {
         let from = from.map_or_else(|| DeliveryId::PREFIX.to_owned(), |id| id.to_string());
         let before = before.map_or_else(|| format!("{}~", DeliveryId::PREFIX), |id| id.to_string());
+        if before < from {
+            // DynamoDB does not take a range that ends before it begins.
+            return Ok(Vec::new());
+        }
         let items = self.newest_of(keys::delivery_partitions(endpoint), (from, before), limit).await?;
         items.into_iter().map(read::<DeliveryItem, _>).collect()
     }

@@ -30,6 +30,11 @@ pub enum Field<T> {
 pub trait Kind: DeserializeOwned {
     /// What a value of another kind is told: "must be a string".
     const EXPECTED: &'static str;
+
+    /// The value, if it is of this kind.
+    fn read(value: Value) -> Option<Self> {
+        serde_json::from_value(value).ok()
+    }
 }
 
 impl Kind for String {
@@ -42,6 +47,10 @@ impl Kind for bool {
 
 impl Kind for i64 {
     const EXPECTED: &'static str = "must be a whole number";
+
+    fn read(value: Value) -> Option<Self> {
+        whole_number(&value)
+    }
 }
 
 impl Kind for Vec<String> {
@@ -50,6 +59,17 @@ impl Kind for Vec<String> {
 
 impl Kind for Vec<u32> {
     const EXPECTED: &'static str = "must be an array of whole numbers";
+
+    fn read(value: Value) -> Option<Self> {
+        value.as_array()?.iter().map(|entry| u32::try_from(whole_number(entry)?).ok()).collect()
+    }
+}
+
+/// To JSON, `1.0` is as whole as `1`. Beyond 2^53 a fraction could not be told.
+fn whole_number(value: &Value) -> Option<i64> {
+    let whole = |number: &f64| number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0;
+    #[expect(clippy::cast_possible_truncation, reason = "it is whole, and in range")]
+    value.as_i64().or_else(|| value.as_f64().filter(whole).map(|number| number as i64))
 }
 
 impl Kind for BTreeMap<String, String> {
@@ -62,7 +82,7 @@ impl<'de, T: Kind> Deserialize<'de> for Field<T> {
         if value.is_null() {
             return Ok(Self::Null);
         }
-        Ok(serde_json::from_value(value).map_or(Self::WrongKind, Self::Value))
+        Ok(T::read(value).map_or(Self::WrongKind, Self::Value))
     }
 }
 

@@ -191,7 +191,8 @@ fn described(
     let own = schema.unless_null();
     let value = document.resolve(schema);
     // The field's own words, then those of its value.
-    let mut words: Vec<&str> = [description, &own.description, &value.description].into();
+    let items = value.items.as_deref().map_or("", |items| document.resolve(items).description.as_str());
+    let mut words: Vec<&str> = [description, &own.description, &value.description, items].into();
     words.retain(|words| !words.is_empty());
     words.dedup();
     html! {

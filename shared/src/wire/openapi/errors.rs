@@ -11,7 +11,9 @@ use crate::wire::error::{ErrorCode, ErrorOut};
 
 /// The name and the description of every error answer.
 pub(super) fn responses() -> Vec<(String, Response)> {
-    let mut statuses: Vec<_> = ErrorCode::ALL.iter().map(|code| code.status()).collect();
+    // Nothing is documented about methods that a path does not have, so no operation answers 405.
+    let mut statuses: Vec<_> =
+        ErrorCode::ALL.iter().map(|code| code.status()).filter(|status| *status != 405).collect();
     statuses.dedup();
     statuses.into_iter().map(|status| (name(status), response(status))).collect()
 }

@@ -18,6 +18,7 @@ use utoipa::openapi::{
 
 use super::error::ErrorOut;
 use super::organizations::{MetaOut, PaginationOut};
+use crate::domain::fields::IdempotencyKey;
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, KeyId, OrganizationId, RequestId};
 
 pub use values::*;
@@ -109,7 +110,7 @@ pub fn document(parts: impl IntoIterator<Item = (Dialect, OpenApi)>) -> OpenApi 
     }
     let mut components = document.components.take().unwrap_or_default();
     add_shared(&mut components);
-    for_each_operation(&mut document.paths, |_, operation| refuse_unknown_fields(operation, &mut components));
+    for_each_operation(&mut document.paths, |_, operation| describe_body(operation, &mut components));
     components.schemas.values_mut().for_each(forget_absent_defaults);
     document.components = Some(components);
     document
@@ -127,6 +128,7 @@ fn add_shared(components: &mut Components) {
     add_schema::<EventId>(&mut schemas);
     add_schema::<KeyId>(&mut schemas);
     add_schema::<RequestId>(&mut schemas);
+    add_schema::<IdempotencyKey>(&mut schemas);
     components.schemas.extend(schemas);
     components.responses.extend(errors::responses().into_iter().map(|(name, response)| (name, response.into())));
     let request_id = HeaderBuilder::new()
@@ -164,6 +166,7 @@ fn complete(dialect: Dialect, path: &str, operation: &mut Operation) {
         parameters.push(organization_parameter().into());
     }
     parameters.extend(operation.parameters.take().unwrap_or_default());
+    parameters.iter_mut().for_each(forget_null);
     let errors = possible_errors(dialect, path, operation, &parameters);
     operation.responses.responses.extend(errors.map(|status| (status.to_string(), Response::default().into())));
     if dialect == Dialect::Organizations {
@@ -208,6 +211,16 @@ fn wrap(operation: &mut Operation, has_cursor: bool) {
     }
 }
 
+/// Optional parameters are absent, never null.
+fn forget_null(parameter: &mut RefOr<Parameter>) {
+    if let RefOr::T(Parameter { schema: Some(schema), .. }) = parameter
+        && let RefOr::T(Schema::OneOf(one_of)) = schema
+        && let Some(value) = one_of.items.iter().find(|item| matches!(item, RefOr::Ref(_)))
+    {
+        *schema = value.clone();
+    }
+}
+
 fn is_cursor(parameter: &RefOr<Parameter>) -> bool {
     matches!(parameter, RefOr::T(Parameter { name, .. }) if name == "cursor")
 }
@@ -242,19 +255,18 @@ fn possible_errors(
 }
 
 fn path_parameter(dialect: Dialect, name: &str) -> Parameter {
-    let (schema, description) = match (name, dialect) {
-        ("organization", _) => (OrganizationId::name(), "The organization."),
-        ("endpoint", Dialect::Endpoints) => (HyphenatedEndpointId::name(), "The endpoint."),
-        ("endpoint", _) => (EndpointId::name(), "The endpoint."),
-        ("delivery", _) => (DeliveryId::name(), "The delivery."),
-        ("event", _) => (EventId::name(), "The event."),
-        _ => (KeyId::name(), "The API key."),
+    let schema = match (name, dialect) {
+        ("organization", _) => OrganizationId::name(),
+        ("endpoint", Dialect::Endpoints) => HyphenatedEndpointId::name(),
+        ("endpoint", _) => EndpointId::name(),
+        ("delivery", _) => DeliveryId::name(),
+        ("event", _) => EventId::name(),
+        _ => KeyId::name(),
     };
     ParameterBuilder::new()
         .name(name)
         .parameter_in(ParameterIn::Path)
         .required(Required::True)
-        .description(Some(description))
         .schema(Some(Ref::from_schema_name(schema)))
         .build()
 }
@@ -288,13 +300,16 @@ fn forget_absent_defaults(schema: &mut RefOr<Schema>) {
     }
 }
 
-/// Bodies are read by what is known of them, and the rest is refused.
-fn refuse_unknown_fields(operation: &Operation, components: &mut Components) {
-    let Some(RefOr::T(body)) = &operation.request_body else { return };
+/// Fields that nobody knows are refused, and no body is as good as an empty object.
+fn describe_body(operation: &mut Operation, components: &mut Components) {
+    let Some(RefOr::T(body)) = &mut operation.request_body else { return };
     for content in body.content.values() {
         let RefOr::T(Content { schema: Some(RefOr::Ref(schema)), .. }) = content else { continue };
         let name = schema.ref_location.trim_start_matches("#/components/schemas/");
         if let Some(RefOr::T(Schema::Object(object))) = components.schemas.get_mut(name) {
+            if object.required.is_empty() {
+                body.required = Some(Required::False);
+            }
             object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
         }
     }

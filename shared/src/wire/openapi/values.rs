@@ -57,7 +57,7 @@ wire_values! {
 }
 
 macro_rules! schemas {
-    ($($name:literal: $type:ty = $description:literal, $schema:expr;)+) => {
+    ($($name:literal: $type:ty = $description:expr, $schema:expr;)+) => {
         $(
             impl PartialSchema for $type {
                 fn schema() -> RefOr<Schema> {
@@ -110,7 +110,7 @@ schemas! {
     "EndpointUrl": EndpointUrl =
         "Where deliveries go: `https`, and `http` only where the deployment allows it; without user name, password \
          and fragment; not a private or reserved address.",
-        pattern("^[Hh][Tt][Tt][Pp][Ss]?://[^#]+$", "https://app.acme.co/signup")
+        pattern("^https?://[^#]+$", "https://app.acme.co/signup")
             .format(format("uri")).max_length(Some(2_048));
     "StoredUrl": StoredUrl = "Where deliveries go.",
         pattern("^https?://[^#]+$", "https://app.acme.co/signup").format(format("uri"));
@@ -148,11 +148,11 @@ schemas! {
         pattern("^[0-9a-f]{64}$", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08");
 
     "Timestamp": Timestamp = "An RFC 3339 instant between 1970 and 9999, with any offset.",
-        moment(None, "2026-03-24T20:00:00Z");
+        moment(r"^(19[7-9]|[2-9]\d\d)\d-", "2026-03-24T20:00:00Z");
     "Millisecond": Millisecond = "An RFC 3339 instant in UTC, with milliseconds.",
-        moment(Some(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$".to_owned()), "2026-03-24T20:00:00.000Z");
+        moment(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$", "2026-03-24T20:00:00.000Z");
     "WholeSecond": WholeSecond = "An RFC 3339 instant in UTC, with whole seconds.",
-        moment(Some(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$".to_owned()), "2024-01-01T00:00:00Z");
+        moment(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", "2024-01-01T00:00:00Z");
 
     "Role": Role = "What the key's holder may do.", one_of(Role::ALL.map(Role::as_str));
     "Scope": Scope = "One kind of action.", one_of(Scope::ALL.map(Scope::as_str));
@@ -177,8 +177,14 @@ schemas! {
     "DeadStatus": DeadStatus = "The deliveries that can be asked for again.",
         one_of(DeliveryStatus::ALL.into_iter().filter(|status| status.is_dead()).map(DeliveryStatus::as_str));
     "DeliveryError": Cause = "Why an attempt failed, or why none was made.", one_of(Cause::ALL.map(Cause::as_str));
-    "ErrorCode": ErrorCode = "What went wrong, for programs.",
+    "ErrorCode": ErrorCode = &codes(),
         one_of(ErrorCode::ALL.iter().map(|code| code.as_str()));
+}
+
+fn codes() -> String {
+    let line = |code: &ErrorCode| format!("- `{}` ({}): {}", code.as_str(), code.status(), code.meaning());
+    let lines: Vec<_> = ErrorCode::ALL.iter().map(line).collect();
+    format!("What went wrong, for programs.\n\n{}", lines.join("\n"))
 }
 
 fn describe(schema: &mut Schema, text: &str) {
@@ -208,9 +214,8 @@ fn id(prefix: &str) -> ObjectBuilder {
     pattern(&format!("^{prefix}[0-9a-f]{{32}}$"), &format!("{prefix}550e8400e29b41d4a716446655440000"))
 }
 
-fn moment(pattern: Option<String>, example: &str) -> ObjectBuilder {
-    let object = ObjectBuilder::new().schema_type(Type::String).pattern(pattern).examples([example]);
-    object.format(format("date-time"))
+fn moment(shape: &str, example: &str) -> ObjectBuilder {
+    pattern(shape, example).format(format("date-time"))
 }
 
 fn format(name: &str) -> Option<SchemaFormat> {
