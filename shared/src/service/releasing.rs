@@ -46,7 +46,8 @@ impl Core {
     }
 
     /// Moves the unfinished ones among these deliveries to another state, and returns, in order,
-    /// those that nobody else moved first.
+    /// those that nobody else moved first: a mark that is no longer what the index said tells that
+    /// somebody did, before they were read here.
     async fn move_each(
         &self,
         found: &[WaitingRef],
@@ -54,7 +55,10 @@ impl Core {
     ) -> Result<Vec<Delivery>, ServiceError> {
         let keys: Vec<_> = found.iter().map(|waiting| (waiting.endpoint, waiting.delivery)).collect();
         let mut current = self.store.deliveries_by_id(&keys).await?;
-        current.retain(|delivery| !delivery.status.is_finished());
+        let as_found = |delivery: &Delivery| {
+            found.iter().any(|waiting| waiting.delivery == delivery.id && Some(waiting.mark) == delivery.mark)
+        };
+        current.retain(|delivery| !delivery.status.is_finished() && as_found(delivery));
         current.sort_by_key(|delivery| found.iter().position(|waiting| waiting.delivery == delivery.id));
         let moves: Vec<_> = current.into_iter().map(|seen| (change(seen.clone()), seen)).collect();
         let moves: Vec<_> = moves.into_iter().map(|(moved, seen)| self.move_one(seen, moved)).collect();

@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::keys::{self, EndpointRef, Key, WAITING, Waiting};
 use super::{Store, StoreError};
+use crate::domain::delivery::Mark;
 use crate::domain::ids::{DeliveryId, EndpointId};
 use crate::domain::time::Timestamp;
 
@@ -15,6 +16,8 @@ pub struct WaitingRef {
     pub endpoint: EndpointId,
     /// The delivery.
     pub delivery: DeliveryId,
+    /// Its mark, as the index has it.
+    pub mark: Mark,
 }
 
 impl Store {
@@ -31,9 +34,11 @@ impl Store {
     ) -> Result<Vec<WaitingRef>, StoreError> {
         let highest = if matches!(partition, Waiting::Due(_)) { keys::until(now) } else { "~".to_owned() };
         let found = self.waiting_keys(partition, highest, limit).await?;
-        let reference =
-            |key: &Key| keys::parse_delivery(key).map(|(endpoint, delivery)| WaitingRef { endpoint, delivery });
-        Ok(found.iter().filter_map(|(key, _)| reference(key)).collect())
+        let reference = |(key, waiting_sk): &(Key, String)| {
+            let (endpoint, delivery) = keys::parse_delivery(key)?;
+            Some(WaitingRef { endpoint, delivery, mark: keys::parse_mark(&partition.partition(), waiting_sk)? })
+        };
+        Ok(found.iter().filter_map(reference).collect())
     }
 
     /// Up to `limit` endpoints whose parked deliveries are to be released or failed, and since
