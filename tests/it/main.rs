@@ -5,6 +5,8 @@
 
 mod support;
 
+mod batches;
+mod crashes;
 mod deliveries;
 mod host;
 mod retries;

@@ -134,6 +134,14 @@ impl World {
         scan.into_paginator().items().send().collect::<Result<_, _>>().await.unwrap()
     }
 
+    /// Deletes every item of a kind, as if it had never been written.
+    pub(crate) async fn delete_items(&self, entity: &str) {
+        for mut item in self.items(entity).await {
+            item.retain(|name, _| ["pk", "sk"].contains(&name.as_str()));
+            self.dynamodb().delete_item().table_name(self.table()).set_key(Some(item)).send().await.unwrap();
+        }
+    }
+
     /// Puts a message into the queue.
     pub(crate) async fn send(&self, body: &str) {
         self.sqs().send_message().queue_url(self.queue_url()).message_body(body).send().await.unwrap();
@@ -195,7 +203,12 @@ impl Process {
 
     /// Handles one batch of what is visible in the queue, and says how many messages it was.
     pub(crate) async fn poll(&self) -> usize {
-        self.poller.poll_once(CONSUMER_BATCH).await.unwrap()
+        self.poll_at_most(CONSUMER_BATCH).await
+    }
+
+    /// The same with a batch of at most so many.
+    pub(crate) async fn poll_at_most(&self, most: u32) -> usize {
+        self.poller.poll_once(most).await.unwrap()
     }
 
     /// Handles batch after batch until nothing is visible. What a handler hides for later is not
