@@ -1,6 +1,7 @@
 //! Processes that die, meet, or are cut off from the table or the queue: nothing is lost, and what is
 //! repeated can be recognised.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
@@ -83,12 +84,13 @@ async fn two_handlers_with_the_same_message_record_once() {
         world.send(&message).await;
         world.send(&message).await;
         let (one, other) = (world.another_process(), world.another_process());
-        let handlers = async { tokio::join!(one.poll_at_most(1), other.poll_at_most(1)) };
-        let both_attempt = async {
-            receiver.wait_for(2).await;
-            gate.open();
-        };
-        assert_eq!(tokio::join!(handlers, both_attempt).0, (1, 1));
+        let one = tokio::spawn(async move { one.poll_at_most(1).await });
+        receiver.wait_for(1).await;
+        world.advance(Duration::from_millis(100));
+        let other = tokio::spawn(async move { other.poll_at_most(1).await });
+        receiver.wait_for(2).await;
+        gate.open();
+        assert_eq!((one.await.unwrap(), other.await.unwrap()), (1, 1));
 
         let delivery = tenant.delivery(&id).await;
         assert_eq!(json!(["status", "attempts"].map(|name| &delivery[name])), json!([expected, 1]));
@@ -138,6 +140,28 @@ async fn a_table_out_of_reach_delays_deliveries_and_loses_none() {
         assert_eq!(json!(["status", "attempts"].map(|name| &delivery[name])), json!(["success", 1]));
         world.advance(VISIBILITY);
         assert_eq!(world.drain().await, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_record_whose_answer_was_lost_is_known_for_ones_own_when_it_is_repeated() {
+    for (status, expected) in [(200, "success"), (500, "retrying")] {
+        let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(status)]).await);
+        let tenant = world.tenant().await;
+        tenant.endpoint(&receiver).await;
+        let id = tenant.publish_one().await;
+        let first = AtomicBool::new(true);
+        let network = over_network(&world.sdk(), move |operation| match operation {
+            "PutItem" if first.swap(false, Ordering::SeqCst) => Fate::LoseAnswer,
+            _ => Fate::Pass,
+        });
+        world.process_over(&network, world.clock.clock()).drain().await;
+        let delivery = tenant.delivery(&id).await;
+        assert_eq!(json!(["status", "attempts"].map(|name| &delivery[name])), json!([expected, 1]));
+
+        world.advance(Duration::from_secs(1));
+        world.drain().await;
+        assert_eq!(tenant.delivery_status(&id).await, "success", "its message has stayed as long as it was needed");
     }
 }
 

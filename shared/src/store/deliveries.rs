@@ -1,6 +1,8 @@
 //! Deliveries, spread over their endpoint's partitions.
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 use serde::{Deserialize, Serialize};
 
 use super::items::{Base, Item, Unreadable, read, time, to_item, unknown};
@@ -48,7 +50,8 @@ impl Store {
     }
 
     /// Records an attempt. The fence: of several processes that attempted the same delivery at
-    /// once, one records. A record that is missing is written anew.
+    /// once, one records. A record that is missing is written anew. The SDK repeats a write whose
+    /// answer was lost, and the fence stops the repetition: what it finds there is this very record.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if another process recorded this attempt first.
@@ -60,7 +63,14 @@ impl Store {
             (":pending", AttributeValue::S(DeliveryStatus::Pending.as_str().to_owned())),
             (":retrying", AttributeValue::S(DeliveryStatus::Retrying.as_str().to_owned())),
         ];
-        self.put_delivery(delivery, fence, values).await
+        let item = self.delivery_item(delivery)?;
+        let put = self.fenced_put(item.clone(), fence, values);
+        let put = put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let Err(error) = put.send().await else { return Ok(()) };
+        match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(found)) if found.item() == Some(&item) => Ok(()),
+            _ => Err(error.into()),
+        }
     }
 
     /// Replaces a delivery that still is as it was `seen`; one that was not there is written unless
@@ -69,42 +79,42 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] if it is not as it was seen.
     pub async fn move_delivery(&self, seen: Option<&Delivery>, delivery: &Delivery) -> Result<(), StoreError> {
+        let item = self.delivery_item(delivery)?;
         let Some(seen) = seen else {
-            return self.put_delivery(delivery, "attribute_not_exists(pk)", []).await;
+            self.fenced_put(item, "attribute_not_exists(pk)", []).send().await?;
+            return Ok(());
         };
         let values = [
             (":attempts", AttributeValue::N(seen.attempts.to_string())),
             (":status", AttributeValue::S(seen.status.as_str().to_owned())),
         ];
         let unchanged = "attempts = :attempts AND #status = :status";
-        match seen.mark.map(|mark| keys::mark(mark, seen.endpoint, seen.id)) {
-            None => {
-                let fence = format!("{unchanged} AND attribute_not_exists(waiting_sk)");
-                self.put_delivery(delivery, &fence, values).await
-            }
+        let put = match seen.mark.map(|mark| keys::mark(mark, seen.endpoint, seen.id)) {
+            None => self.fenced_put(item, &format!("{unchanged} AND attribute_not_exists(waiting_sk)"), values),
             Some((pk, sk)) => {
                 let fence = format!("{unchanged} AND waiting_pk = :waiting_pk AND waiting_sk = :waiting_sk");
                 let mark = [(":waiting_pk", AttributeValue::S(pk)), (":waiting_sk", AttributeValue::S(sk))];
-                self.put_delivery(delivery, &fence, values.into_iter().chain(mark)).await
+                self.fenced_put(item, &fence, values.into_iter().chain(mark))
             }
-        }
+        };
+        put.send().await?;
+        Ok(())
     }
 
-    async fn put_delivery(
+    fn fenced_put(
         &self,
-        delivery: &Delivery,
+        item: Item,
         fence: &str,
         values: impl IntoIterator<Item = (&'static str, AttributeValue)>,
-    ) -> Result<(), StoreError> {
-        let mut put = self.client.put_item().table_name(&self.table).condition_expression(fence);
+    ) -> PutItemFluentBuilder {
+        let mut put = self.client.put_item().table_name(&self.table).set_item(Some(item)).condition_expression(fence);
         if fence.contains("#status") {
             put = put.expression_attribute_names("#status", "status");
         }
         for (name, value) in values {
             put = put.expression_attribute_values(name, value);
         }
-        put.set_item(Some(self.delivery_item(delivery)?)).send().await?;
-        Ok(())
+        put
     }
 
     /// Every unfinished delivery, by reading the whole table: for a host whose queue does not

@@ -11,6 +11,7 @@ use aws_smithy_runtime_api::client::http::{
 };
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
+use shared::config;
 
 /// What becomes of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,16 +20,18 @@ pub(crate) enum Fate {
     Pass,
     /// It is not performed, and the caller is told.
     Refuse,
-    /// It is not performed, and the caller waits for ever.
+    /// It is not performed, and the caller waits for as long as it likes.
     Hang,
-    /// It is performed, and the caller believes that it was not.
+    /// It is performed, and its answer is lost; the SDK then tries again by itself.
     LoseAnswer,
 }
 
-/// The same table and queue, reached over a network that treats each operation (`PutItem`) so.
+/// The same table and queue, reached over a network that treats each operation (`PutItem`) so, with
+/// the retries and time limits that functions have.
 pub(crate) fn over_network(sdk: &SdkConfig, fate: impl Fn(&str) -> Fate + Send + Sync + 'static) -> SdkConfig {
     let client = Network { inner: sdk.http_client().unwrap(), fate: Arc::new(fate) };
-    sdk.to_builder().http_client(SharedHttpClient::new(client)).build()
+    let limits = sdk.to_builder().retry_config(config::retries()).timeout_config(config::timeouts());
+    limits.http_client(SharedHttpClient::new(client)).build()
 }
 
 #[derive(Clone)]
@@ -54,17 +57,16 @@ impl HttpConnector for Network<SharedHttpConnector> {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         let operation = target.split('.').next_back().unwrap_or_default();
-        // The SDK does not repeat what failed on the caller's side, so that a test meets one failure at once.
-        let failed = || ConnectorError::user("the test's network".into());
         match (self.fate)(operation) {
             Fate::Pass => self.inner.call(request),
-            Fate::Refuse => HttpConnectorFuture::ready(Err(failed())),
+            // The SDK does not repeat what failed on the caller's side, so that a test meets the failure at once.
+            Fate::Refuse => HttpConnectorFuture::ready(Err(ConnectorError::user("refused by the test".into()))),
             Fate::Hang => HttpConnectorFuture::new(pending()),
             Fate::LoseAnswer => {
                 let performed = self.inner.call(request);
                 HttpConnectorFuture::new(async move {
                     performed.await?;
-                    Err(failed())
+                    Err(ConnectorError::io("lost by the test".into()))
                 })
             }
         }
