@@ -6,7 +6,12 @@
 mod support;
 
 mod batches;
+mod causes;
 mod crashes;
 mod deliveries;
 mod host;
+mod idempotency;
+mod parking;
 mod retries;
+mod secrets;
+mod tenants;

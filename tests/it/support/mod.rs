@@ -11,7 +11,7 @@ mod world;
 pub(crate) use clock::TestClock;
 pub(crate) use faults::{Fate, over_network};
 pub(crate) use receiver::{Answer, Gate, Received, Receiver};
-pub(crate) use tenant::{Endpoint, Reply, Tenant, delivery_ids, text};
+pub(crate) use tenant::{EVENT_TYPE, Endpoint, Reply, Tenant, delivery_ids, text};
 pub(crate) use world::{Process, World};
 
 /// How long a test waits, in real time, for what has to happen.
