@@ -6,9 +6,12 @@ mod task;
 
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, SendMessageBatchRequestEntry};
 use futures_util::future::try_join_all;
+
+use crate::clock;
 
 pub use error::QueueError;
 pub use task::{DeliverTask, Task, UnreadableTask};
@@ -41,8 +44,8 @@ pub struct Hide {
 
 impl Queue {
     /// The queue at that URL.
-    pub fn new(client: Client, url: impl Into<String>) -> Self {
-        Self { client, url: url.into() }
+    pub fn new(sdk: &SdkConfig, url: impl Into<String>) -> Self {
+        Self { client: Client::new(sdk), url: url.into() }
     }
 
     /// Sends tasks, in parallel batches. Each task's group is its endpoint, so that the backlog of
@@ -129,7 +132,7 @@ fn batches(entries: Vec<SendMessageBatchRequestEntry>) -> Vec<Vec<SendMessageBat
 async fn pause_before(attempt: u32) {
     if attempt > 0 {
         let longest = Duration::from_millis(25) * 2_u32.pow(attempt.min(6));
-        tokio::time::sleep(longest.mul_f64(fastrand::f64())).await;
+        tokio::time::sleep(longest.mul_f64(clock::jitter())).await;
     }
 }
 

@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::items::{Item, Unreadable, read};
 use super::keys::{Key, SK};
 use super::{Store, StoreError};
+use crate::clock;
 use crate::domain::delivery::Delivery;
 use crate::domain::event::Event;
 
@@ -151,7 +152,7 @@ impl Store {
 async fn pause_before(attempt: u32) {
     if attempt > 0 {
         let longest = Duration::from_millis(25) * 2_u32.pow(attempt.min(6));
-        tokio::time::sleep(longest.mul_f64(fastrand::f64())).await;
+        tokio::time::sleep(longest.mul_f64(clock::jitter())).await;
     }
 }
 
