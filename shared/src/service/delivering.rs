@@ -17,7 +17,6 @@ use super::Core;
 use super::load::{EndpointCache, Work, endpoint_cache};
 use crate::clock;
 use crate::domain::delivery::{Consequence, Delivery, Step};
-use crate::domain::endpoint::Endpoint;
 use crate::domain::organization::OrganizationStatus;
 use crate::domain::time::Timestamp;
 use crate::queue::{Hide, Task};
@@ -159,17 +158,24 @@ impl Consumer {
     }
 
     async fn decide(&self, work: Work, deadline: Timestamp) -> Verdict {
-        let Work { task, delivery: seen, endpoint, organization, body } = work;
         let now = self.core.clock.now();
+        let Work { task, delivery: seen, .. } = &work;
         let fresh = || Delivery::new(task.delivery, &task.organization, task.endpoint, &task.event_type, false);
-        let delivery = seen.clone().unwrap_or_else(fresh);
-        let status = organization.map_or(OrganizationStatus::Active, |organization| organization.status);
-        let moved = match (delivery.step(endpoint.as_ref(), status, now), endpoint) {
-            (Step::Attempt, Some(endpoint)) => return self.attempt(delivery, &endpoint, body, deadline).await,
-            (Step::HideUntil(due), _) => return Verdict::HideUntil(due),
-            (Step::Park, _) => delivery.parked(now),
-            (Step::Fail(cause), _) => delivery.failed(cause, now),
-            (Step::Drop | Step::Attempt, _) => return Verdict::Acknowledge,
+        let (seen, delivery) = (seen.clone(), seen.clone().unwrap_or_else(fresh));
+        let status = work.organization.as_ref().map_or(OrganizationStatus::Active, |organization| organization.status);
+        let moved = match delivery.step(work.endpoint.as_ref(), status, now) {
+            // Only attempts are made on what was true a moment ago.
+            Step::Park | Step::Fail(_) if work.remembered => {
+                return match self.core.refresh(work, &self.endpoints).await {
+                    Ok(work) => Box::pin(self.decide(work, deadline)).await,
+                    Err(error) => stays(&error),
+                };
+            }
+            Step::Attempt => return self.attempt(delivery, work, deadline).await,
+            Step::HideUntil(due) => return Verdict::HideUntil(due),
+            Step::Drop => return Verdict::Acknowledge,
+            Step::Park => delivery.parked(now),
+            Step::Fail(cause) => delivery.failed(cause, now),
         };
         match self.core.store.move_delivery(seen.as_ref(), &moved).await {
             // In a conflict the delivery is in somebody else's hands.
@@ -178,14 +184,8 @@ impl Consumer {
         }
     }
 
-    async fn attempt(
-        &self,
-        delivery: Delivery,
-        endpoint: &Endpoint,
-        body: Option<String>,
-        deadline: Timestamp,
-    ) -> Verdict {
-        let Some(body) = body else {
+    async fn attempt(&self, delivery: Delivery, work: Work, deadline: Timestamp) -> Verdict {
+        let (Some(endpoint), Some(body)) = (work.endpoint, work.body) else {
             error!(delivery = %delivery.id, "the event is gone");
             return Verdict::Stay;
         };
