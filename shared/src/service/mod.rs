@@ -6,6 +6,7 @@ mod deliveries;
 mod delivering;
 mod endpoints;
 mod error;
+mod health;
 mod keys;
 mod load;
 mod operational;

@@ -77,18 +77,6 @@ impl Core {
         Ok(planned)
     }
 
-    pub(super) async fn publish_to(
-        &self,
-        organization: &OrganizationId,
-        by: Option<KeyId>,
-        new: Vec<NewEvent>,
-        endpoints: &[Endpoint],
-    ) -> Result<Vec<Published>, ServiceError> {
-        let planned = plan(organization, by, new, self.next_event_id(), endpoints);
-        self.store_and_send(&planned).await?;
-        Ok(planned)
-    }
-
     /// Sends a test event to one endpoint alone, whatever it subscribes to.
     ///
     /// # Errors
@@ -113,15 +101,27 @@ impl Core {
         let data = test.data.unwrap_or_else(|| json!({"test": true}).to_string());
         endpoint.settings.subscriptions = vec![Subscription::Exact(event_type.clone())];
         let new = NewEvent { event_type, data, subject: None, edition: endpoint.settings.edition.clone() };
-        let published = self.publish_to(organization, by, vec![new], &[endpoint]).await?;
-        published.into_iter().next().ok_or_else(|| ServiceError::Internal("nothing was published".to_owned()))
+        let planned = self.plan(organization, by, vec![new], &[endpoint]);
+        self.store_and_send(&planned).await?;
+        planned.into_iter().next().ok_or_else(|| ServiceError::Internal("nothing was published".to_owned()))
     }
 
     fn next_event_id(&self) -> EventId {
         EventId::new(self.clock.now(), clock::id_bytes())
     }
 
-    async fn store_and_send(&self, planned: &[Published]) -> Result<(), ServiceError> {
+    /// New events, and their deliveries to those of these endpoints that want them.
+    pub(super) fn plan(
+        &self,
+        organization: &OrganizationId,
+        by: Option<KeyId>,
+        new: Vec<NewEvent>,
+        endpoints: &[Endpoint],
+    ) -> Vec<Published> {
+        plan(organization, by, new, self.next_event_id(), endpoints)
+    }
+
+    pub(super) async fn store_and_send(&self, planned: &[Published]) -> Result<(), ServiceError> {
         let events: Vec<_> = planned.iter().map(|published| published.event.clone()).collect();
         let deliveries: Vec<_> = planned.iter().flat_map(|published| published.deliveries.clone()).collect();
         self.store.write_events(&events, &deliveries).await?;
@@ -212,6 +212,7 @@ fn tasks(published: &Published) -> impl Iterator<Item = DeliverTask> {
         endpoint: delivery.endpoint,
         delivery: delivery.id,
         event_type: event.event_type.clone(),
+        probe: false,
         body: body.clone(),
     })
 }

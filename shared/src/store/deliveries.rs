@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
-use super::items::{Base, Item, Unreadable, read, time, to_item, unknown};
+use super::items::{Base, Item, Unreadable, is_zero, read, time, to_item, unknown};
 use super::{Store, StoreError, keys};
 use crate::domain::delivery::{AttemptEntry, Cause, Delivery, DeliveryStatus};
 use crate::domain::event_type::EventType;
@@ -214,11 +214,6 @@ struct AttemptItem {
     status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-const fn is_zero(n: &u32) -> bool {
-    *n == 0
 }
 
 impl DeliveryItem {
