@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, PutRequest, WriteRequest};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, KeysAndAttributes, PutRequest, ReturnValuesOnConditionCheckFailure, WriteRequest,
+};
 use futures_util::future::try_join_all;
 use serde::Deserialize;
 
@@ -80,6 +83,32 @@ impl Store {
             requests = left.filter(|left| !left.is_empty());
         }
         if requests.is_none() { Ok(()) } else { Err(unprocessed("BatchWriteItem")) }
+    }
+
+    /// Writes one item if `fence` holds of what is there. The SDK repeats a write whose answer was
+    /// lost, and then the fence finds the very item that the first try wrote: that is a success, too.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if the fence does not hold.
+    pub(super) async fn put_if(
+        &self,
+        item: Item,
+        fence: &str,
+        values: impl IntoIterator<Item = (&'static str, AttributeValue)>,
+    ) -> Result<(), StoreError> {
+        let mut put = self.client.put_item().table_name(&self.table).condition_expression(fence);
+        if fence.contains("#status") {
+            put = put.expression_attribute_names("#status", "status");
+        }
+        for (name, value) in values {
+            put = put.expression_attribute_values(name, value);
+        }
+        let put = put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let Err(error) = put.set_item(Some(item.clone())).send().await else { return Ok(()) };
+        match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(found)) if found.item() == Some(&item) => Ok(()),
+            _ => Err(error.into()),
+        }
     }
 
     /// All items of a partition whose sort key starts with `prefix`, strongly consistent.

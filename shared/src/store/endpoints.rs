@@ -58,16 +58,14 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] if somebody else changed or deleted it since it was read.
     pub async fn put_endpoint(&self, endpoint: &Endpoint) -> Result<(), StoreError> {
-        let put = self.client.put_item().table_name(&self.table);
-        let put = put.set_item(Some(to_item(&EndpointItem::from(endpoint))?));
-        let put = match endpoint.revision.checked_sub(1) {
-            None | Some(0) => put.condition_expression("attribute_not_exists(pk)"),
-            Some(seen) => put
-                .condition_expression("revision = :seen")
-                .expression_attribute_values(":seen", AttributeValue::N(seen.to_string())),
-        };
-        put.send().await?;
-        Ok(())
+        let item = to_item(&EndpointItem::from(endpoint))?;
+        match endpoint.revision.checked_sub(1) {
+            None | Some(0) => self.put_if(item, "attribute_not_exists(pk)", []).await,
+            Some(seen) => {
+                let seen = [(":seen", AttributeValue::N(seen.to_string()))];
+                self.put_if(item, "revision = :seen", seen).await
+            }
+        }
     }
 
     /// Counts a failed attempt, and returns the endpoint with the new count; `None` if it is gone.
