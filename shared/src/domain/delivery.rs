@@ -330,7 +330,8 @@ impl Delivery {
 
     fn step_when_active(&self, now: Timestamp) -> Step {
         match (self.next_attempt_at, self.mark) {
-            (Some(due), Some(Mark::Due(_))) if now < due => Step::Drop,
+            // Parked until it is due. A lease ends later than that, and its message waits.
+            (Some(due), Some(Mark::Due(parked))) if now < due && parked <= due => Step::Drop,
             (Some(due), _) if now < due => Step::HideUntil(due),
             _ => Step::Attempt,
         }
@@ -339,10 +340,10 @@ impl Delivery {
     /// Whether a message should be in the queue: unfinished, and not parked. A leased delivery is
     /// marked and in motion.
     pub fn is_in_motion(&self, now: Timestamp) -> bool {
-        let due = self.next_attempt_at.is_none_or(|due| due <= now);
         match self.mark {
             None => !self.status.is_finished(),
-            Some(Mark::Due(_)) => due,
+            // Under a lease; what is parked until a time is the sweep's.
+            Some(Mark::Due(at)) => now < at && self.next_attempt_at.is_none_or(|due| due < at),
             Some(Mark::Held | Mark::Dead) => false,
         }
     }
@@ -437,10 +438,10 @@ impl Delivery {
         self
     }
 
-    /// The delivery, waiting for the next sweep to send it; a held one stays where it is.
+    /// The delivery, left to the sweep from this time on; a held one stays where it is.
     #[must_use]
-    pub fn due_at_once(mut self, now: Timestamp) -> Self {
-        self.mark = self.mark.or(Some(Mark::Due(now)));
+    pub fn due_at(mut self, at: Timestamp) -> Self {
+        self.mark = self.mark.or(Some(Mark::Due(at)));
         self
     }
 
@@ -586,6 +587,7 @@ mod tests {
         let parked = Delivery { mark: Some(Mark::Due(in_seconds(5))), ..waiting.clone() };
         let leased = due.clone().leased(NOW);
         let held = fresh.clone().parked(NOW);
+        let released_early = waiting.clone().leased(NOW);
         let done = Delivery { status: DeliveryStatus::Success, ..delivery() };
         let (on, off) = (OrganizationStatus::Active, OrganizationStatus::Suspended);
         let table = [
@@ -595,6 +597,7 @@ mod tests {
             (&held, Some(&active), on, Step::Attempt),
             (&waiting, Some(&active), on, Step::HideUntil(in_seconds(5))),
             (&parked, Some(&active), on, Step::Drop),
+            (&released_early, Some(&active), on, Step::HideUntil(in_seconds(5))),
             (&fresh, Some(&paused), on, Step::Park),
             (&fresh, Some(&suspended), on, Step::Park),
             (&done, Some(&suspended), on, Step::Drop),
@@ -611,6 +614,30 @@ mod tests {
         assert_eq!(waiting.step(Some(&suspended), on, true, NOW), Step::Attempt);
         assert_eq!(fresh.step(Some(&paused), on, true, NOW), Step::Park);
         assert_eq!(done.step(Some(&suspended), on, true, NOW), Step::Drop);
+    }
+
+    #[test]
+    fn what_is_in_motion_is_put_back_into_a_queue_that_was_lost() {
+        let parked = Delivery {
+            next_attempt_at: Some(in_seconds(1_000)),
+            mark: Some(Mark::Due(in_seconds(1_000))),
+            ..delivery()
+        };
+        let retrying = Delivery { next_attempt_at: Some(in_seconds(5)), ..delivery() };
+        let table = [
+            (delivery(), true),
+            (retrying.clone(), true),
+            (retrying.clone().leased(NOW), true),
+            (delivery().leased(NOW), true),
+            (parked, false),
+            (delivery().due_at(NOW), false),
+            (delivery().parked(NOW), false),
+            (delivery().failed(Cause::Dns, NOW), false),
+            (Delivery { status: DeliveryStatus::Success, ..delivery() }, false),
+        ];
+        for (row, (delivery, expected)) in table.into_iter().enumerate() {
+            assert_eq!(delivery.is_in_motion(NOW), expected, "row {row}");
+        }
     }
 
     #[test]

@@ -46,15 +46,19 @@ impl Core {
         let now = self.clock.now();
         let mut wanted = Wanted::default();
         let (mut endpoints, mut organizations, mut events) = (HashSet::new(), HashSet::new(), HashSet::new());
+        // What is remembered is looked up once: it may be forgotten while the rest is read.
+        let mut remembered = Vec::new();
         for task in &tasks {
             let DeliverTask { organization, endpoint, delivery, body, .. } = task;
             wanted.deliveries.push((*endpoint, *delivery));
-            if cache.get(&(organization.clone(), *endpoint), now).is_none() {
+            let known = (cache.get(&(organization.clone(), *endpoint), now), self.organizations.get(organization, now));
+            if known.0.is_none() {
                 endpoints.insert((organization.clone(), *endpoint));
             }
-            if self.organizations.get(organization, now).is_none() {
+            if known.1.is_none() {
                 organizations.insert(organization.clone());
             }
+            remembered.push(known);
             if body.is_none() {
                 events.insert((organization.clone(), delivery.event()));
             }
@@ -63,12 +67,9 @@ impl Core {
         wanted.organizations.extend(organizations);
         wanted.events.extend(events);
         let loaded = self.store.load(&wanted).await?;
-        let work = |task: DeliverTask| {
-            let endpoint = cache.get(&(task.organization.clone(), task.endpoint), now);
-            let organization = self.organizations.get(&task.organization, now);
-            assemble(task, endpoint, organization, &loaded)
-        };
-        let work = tasks.into_iter().map(work).collect();
+        let work = tasks.into_iter().zip(remembered);
+        let work =
+            work.map(|(task, (endpoint, organization))| assemble(task, endpoint, organization, &loaded)).collect();
         self.remember(&loaded, cache, now);
         Ok(work)
     }

@@ -89,7 +89,7 @@ impl Core {
             let planned = self.plan_operational(organization, event).await?;
             let events: Vec<_> = planned.iter().map(|published| published.event.clone()).collect();
             let deliveries = planned.into_iter().flat_map(|published| published.deliveries);
-            let parked: Vec<_> = deliveries.map(|delivery| delivery.due_at_once(now)).collect();
+            let parked: Vec<_> = deliveries.map(|delivery| delivery.due_at(now)).collect();
             self.store.write_events(&events, &parked).await?;
             Ok::<_, ServiceError>(())
         };

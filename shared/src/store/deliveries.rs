@@ -95,7 +95,7 @@ impl Store {
             (":pending", AttributeValue::S(DeliveryStatus::Pending.as_str().to_owned())),
             (":retrying", AttributeValue::S(DeliveryStatus::Retrying.as_str().to_owned())),
         ];
-        self.put_if(self.delivery_item(delivery)?, fence, values).await
+        self.put_own_if(self.delivery_item(delivery)?, fence, values).await
     }
 
     /// Replaces a delivery that still is as it was `seen`; one that was not there is written unless

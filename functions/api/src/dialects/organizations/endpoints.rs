@@ -8,7 +8,7 @@ use shared::domain::Invalid;
 use shared::domain::endpoint::DisabledReason;
 use shared::domain::ids::EndpointId;
 use shared::edge::scopes::{DeliveriesWrite, EndpointsRead, EndpointsWrite};
-use shared::edge::{ApiError, AppState, Body, Data, Empty, PathId, Search, Tenant};
+use shared::edge::{ApiError, AppState, Body, Data, Empty, PathId, Search, Tenant, check_size};
 use shared::wire::organizations::{EndpointIn, EndpointOut, RecoverIn, RecoveryOut, RotationIn, TestIn, TestOut};
 
 use super::page;
@@ -97,7 +97,9 @@ async fn test(
     body: Body<TestIn>,
 ) -> Result<Data<TestOut>, ApiError> {
     let by = tenant.caller.key();
-    let sent = core.send_test(&tenant.organization.id, by, endpoint, body.read(TestIn::parse)?).await?;
+    let test = body.read(TestIn::parse)?;
+    check_size(test.data.as_deref().unwrap_or_default())?;
+    let sent = core.send_test(&tenant.organization, by, endpoint, test).await?;
     Ok(Data::ok(TestOut::new(&sent.event, &sent.deliveries)))
 }
 
