@@ -36,6 +36,7 @@ use crate::poller::Poller;
 
 const TABLE: &str = "pigeonpost";
 const QUEUE: &str = "deliveries";
+const DATABASE: &str = "dynamodb.sqlite";
 /// How often the sweep runs, as on AWS.
 const TICK: Duration = Duration::from_secs(60);
 
@@ -65,6 +66,10 @@ impl Host {
 
         let storage = if options.in_memory { Storage::Memory } else { Storage::Directory(options.data.clone()) };
         let clock = Clock::system();
+        if !options.in_memory {
+            // The database holds secrets, too: SQLite keeps the mode of a file that is there.
+            credentials::touch_private(&options.data.join(DATABASE))?;
+        }
         let aws = EmbeddedAws::open(&storage, &aws_address.to_string(), engine_clock(clock.clone()))?;
         let sdk = aws.sdk_config();
         let sqs = aws_sdk_sqs::Client::new(&sdk);
@@ -90,6 +95,16 @@ impl Host {
         let organization = OrganizationId::parse(&kept.organization_id)?;
         let restored = core.restore_queue().await?;
 
+        // Whoever finds the host healthy finds its credentials, too.
+        let credentials = Credentials {
+            base_url: format!("http://{address}"),
+            aws_url: format!("http://{aws_address}"),
+            platform_key: kept.platform_key,
+            organization_id: kept.organization_id,
+            api_key: kept.api_key,
+        };
+        credentials::write_private(&options.data, Credentials::FILE, &credentials)?;
+
         let (stop, stopped) = watch::channel(false);
         let mut running = JoinSet::new();
         let consumer = Consumer::new(Arc::clone(&core), sender);
@@ -105,14 +120,6 @@ impl Host {
         running.spawn(async move { Ok(serving.await?) });
         running.spawn(async move { Ok(aws.serve(aws_listener, until(stopped)).await?) });
 
-        let credentials = Credentials {
-            base_url: format!("http://{address}"),
-            aws_url: format!("http://{aws_address}"),
-            platform_key: kept.platform_key,
-            organization_id: kept.organization_id,
-            api_key: kept.api_key,
-        };
-        credentials::write_private(&options.data, Credentials::FILE, &credentials)?;
         Ok(Self { address, aws_address, organization, restored, stop, running, _lock: lock })
     }
 

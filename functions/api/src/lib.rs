@@ -7,5 +7,10 @@ use shared::edge::{AppState, finish};
 
 /// All routes of the function.
 pub fn router(state: AppState) -> Router {
-    finish(dialects::organizations::routes(), state)
+    let routes = Router::new()
+        .merge(dialects::organizations::routes())
+        .merge(dialects::hooks::routes())
+        .merge(dialects::endpoints::routes())
+        .merge(dialects::pages::routes());
+    finish(routes, state)
 }

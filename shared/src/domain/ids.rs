@@ -79,6 +79,11 @@ id!(
     RequestId, "req_"
 );
 
+id!(
+    /// A request for all failed deliveries of an endpoint, again.
+    RecoveryId, "wrec_"
+);
+
 fn simple_hex(text: &str) -> Option<Uuid> {
     let lower_hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
     (text.len() == 32 && text.bytes().all(lower_hex)).then(|| Uuid::try_parse(text).ok()).flatten()
@@ -120,6 +125,13 @@ impl EndpointId {
 }
 
 impl KeyId {
+    /// A new identifier.
+    pub fn new(now: Timestamp, random: Random) -> Self {
+        Self(uuid_v7(now, random))
+    }
+}
+
+impl RecoveryId {
     /// A new identifier.
     pub fn new(now: Timestamp, random: Random) -> Self {
         Self(uuid_v7(now, random))
@@ -203,6 +215,12 @@ impl DeliveryId {
     /// Which of the [`DUE_SHARDS`] partitions it waits in while it is parked until a time.
     pub fn due_shard(self) -> u8 {
         shard_byte(self.0) % DUE_SHARDS
+    }
+
+    /// The identifier that comes right after this one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(Uuid::from_u128(self.0.as_u128().saturating_add(1)))
     }
 
     /// The first identifier that a delivery of an event made at `instant` can have.

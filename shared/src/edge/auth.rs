@@ -14,7 +14,8 @@ use crate::domain::api_key::KeySecret;
 use crate::domain::ids::OrganizationId;
 use crate::domain::organization::Organization;
 use crate::service::Caller;
-use crate::wire::error::ErrorCode;
+use crate::wire::error::{ErrorCode, Problem};
+use crate::wire::query::Query;
 
 /// Whoever presents a key that works.
 #[derive(Debug)]
@@ -54,32 +55,98 @@ impl FromRequestParts<AppState> for Platform {
     }
 }
 
-/// A caller in the organization that the path names, who may do what `S` says there.
+/// A caller who may do what `S` says, in whichever organization it may act.
 #[derive(Debug)]
-pub struct Tenant<S> {
+pub struct Permitted<S> {
     /// The caller.
     pub caller: Caller,
-    /// The organization.
-    pub organization: Organization,
     scope: PhantomData<S>,
 }
 
-impl<S: RequiredScope> FromRequestParts<AppState> for Tenant<S> {
+impl<S: RequiredScope> FromRequestParts<AppState> for Permitted<S> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, core: &AppState) -> Result<Self, ApiError> {
         let Authenticated(caller) = Authenticated::from_request_parts(parts, core).await?;
+        require::<S>(&caller)?;
+        Ok(Self { caller, scope: PhantomData })
+    }
+}
+
+/// A caller in an organization, who may do what `S` says there. Which organization that is, `W`
+/// says: the one that the path names, or the key's own.
+#[derive(Debug)]
+pub struct Tenant<S, W = OfPath> {
+    /// The caller.
+    pub caller: Caller,
+    /// The organization.
+    pub organization: Organization,
+    marker: PhantomData<(S, W)>,
+}
+
+impl<S: RequiredScope, W: Whereabouts> FromRequestParts<AppState> for Tenant<S, W> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, core: &AppState) -> Result<Self, ApiError> {
+        let Authenticated(caller) = Authenticated::from_request_parts(parts, core).await?;
+        let id = W::organization(&caller, parts, core).await?;
+        let organization = core.organization_for(&caller, &id).await?;
+        require::<S>(&caller)?;
+        Ok(Self { caller, organization, marker: PhantomData })
+    }
+}
+
+fn require<S: RequiredScope>(caller: &Caller) -> Result<(), ApiError> {
+    if S::ANY_OF.iter().any(|scope| caller.may(*scope)) {
+        return Ok(());
+    }
+    let scopes: Vec<_> = S::ANY_OF.iter().map(|scope| scope.as_str()).collect();
+    Err(ApiError::new(ErrorCode::Forbidden, format!("this key's role lacks the scope {}", scopes.join(" or "))))
+}
+
+/// Says which organization a request is about.
+pub trait Whereabouts: Send + Sync + 'static {
+    /// The organization's id; whether the caller may know of it is checked elsewhere.
+    fn organization(
+        caller: &Caller,
+        parts: &mut Parts,
+        core: &AppState,
+    ) -> impl Future<Output = Result<OrganizationId, ApiError>> + Send;
+}
+
+/// The organization that the path names.
+#[derive(Debug)]
+pub struct OfPath;
+
+impl Whereabouts for OfPath {
+    async fn organization(_: &Caller, parts: &mut Parts, core: &AppState) -> Result<OrganizationId, ApiError> {
         let id = path_parameter(parts, core, "organization").await;
         let id = id.and_then(|text| OrganizationId::parse(&text).ok());
-        let id = id.ok_or_else(|| ApiError::not_found("organization"))?;
-        let organization = core.organization_for(&caller, &id).await?;
-        if !S::ANY_OF.iter().any(|scope| caller.may(*scope)) {
-            let scopes: Vec<_> = S::ANY_OF.iter().map(|scope| scope.as_str()).collect();
-            let message = format!("this key's role lacks the scope {}", scopes.join(" or "));
-            return Err(ApiError::new(ErrorCode::Forbidden, message));
-        }
-        Ok(Self { caller, organization, scope: PhantomData })
+        id.ok_or_else(|| ApiError::not_found("organization"))
     }
+}
+
+/// The organization that the key belongs to; with the platform's key, the one that the query's
+/// `organization_id` names.
+#[derive(Debug)]
+pub struct OfKey;
+
+impl Whereabouts for OfKey {
+    async fn organization(caller: &Caller, parts: &mut Parts, _: &AppState) -> Result<OrganizationId, ApiError> {
+        let mut query = Query::new(parts.uri.query().unwrap_or_default());
+        let named = query.organization();
+        query.problems()?;
+        own_or_named(caller, named)
+    }
+}
+
+/// The organization that a request without one in its path is about.
+///
+/// # Errors
+/// 400 with the platform's key if none is named.
+pub fn own_or_named(caller: &Caller, named: Option<OrganizationId>) -> Result<OrganizationId, ApiError> {
+    let required = || Problem::new("organization_id", "is required with the platform's key");
+    named.or_else(|| caller.own_organization().cloned()).ok_or_else(|| ApiError::invalid(vec![required()]))
 }
 
 /// What a route requires of its caller, as a type.

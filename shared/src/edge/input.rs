@@ -5,10 +5,13 @@ use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
+use url::Url;
 
 use super::ApiError;
+use crate::domain::event::MAX_DATA_BYTES;
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, KeyId};
 use crate::wire::body;
+use crate::wire::endpoints;
 use crate::wire::error::{ErrorCode, Problem};
 use crate::wire::query::Query;
 
@@ -53,6 +56,17 @@ pub async fn read_body(request: Request) -> Result<axum::body::Bytes, ApiError> 
     Ok(bytes)
 }
 
+/// Refuses event data that is too large.
+///
+/// # Errors
+/// 413.
+pub fn check_size(data: &str) -> Result<(), ApiError> {
+    if data.len() <= MAX_DATA_BYTES {
+        return Ok(());
+    }
+    Err(ApiError::new(ErrorCode::PayloadTooLarge, format!("data must be at most {MAX_DATA_BYTES} bytes")))
+}
+
 fn is_json(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     essence == "application/json" || essence.starts_with("application/") && essence.ends_with("+json")
@@ -67,6 +81,23 @@ impl<S: Send + Sync> FromRequestParts<S> for Search {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         Ok(Self(Query::new(parts.uri.query().unwrap_or_default())))
+    }
+}
+
+/// The request's own URL, as the client sees it.
+#[derive(Debug)]
+pub struct Origin(pub Url);
+
+impl<S: Send + Sync> FromRequestParts<S> for Origin {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let header = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
+        let scheme = header("x-forwarded-proto").or(parts.uri.scheme_str()).unwrap_or("http");
+        let host = header("host").or(parts.uri.authority().map(|host| host.as_str())).unwrap_or("localhost");
+        let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+        let url = Url::parse(&format!("{scheme}://{host}{path}"));
+        url.map(Self).map_err(|_| ApiError::invalid(vec![Problem::new("Host", "is not a host name")]))
     }
 }
 
@@ -95,6 +126,19 @@ macro_rules! in_path {
             }
         }
     };
+}
+
+/// An endpoint's identifier as the `endpoints` dialect prints it.
+#[derive(Debug, Clone, Copy)]
+pub struct HyphenatedEndpointId(pub EndpointId);
+
+impl InPath for HyphenatedEndpointId {
+    const PARAMETER: &'static str = "endpoint";
+    const WHAT: &'static str = "endpoint";
+
+    fn parse(text: &str) -> Option<Self> {
+        endpoints::parse_id(text).map(Self)
+    }
 }
 
 in_path!(EndpointId, "endpoint", "endpoint");

@@ -12,10 +12,10 @@ use std::sync::Arc;
 use crate::service::Core;
 
 pub use api_error::ApiError;
-pub use auth::{Authenticated, Platform, Tenant, scopes};
-pub use input::{Body, PathId, Search, read_body};
+pub use auth::{Authenticated, OfKey, Permitted, Platform, Tenant, own_or_named, scopes};
+pub use input::{Body, HyphenatedEndpointId, Origin, PathId, Search, check_size, read_body};
 pub use layers::finish;
-pub use reply::{Data, Empty};
+pub use reply::{Bare, Data, Empty};
 
 /// The state of every route.
 pub type AppState = Arc<Core>;

@@ -1,7 +1,7 @@
 //! Answers that succeed.
 
 use axum::response::{IntoResponse, Response};
-use http::StatusCode;
+use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
@@ -50,9 +50,7 @@ impl<T: Serialize> IntoResponse for Data<T> {
                 response.extensions_mut().insert(Unrendered::Data(Enveloped { data, pagination }));
                 response
             }
-            (Err(error), _) | (_, Err(error)) => {
-                ApiError::new(ErrorCode::Internal, format!("the answer could not be rendered: {error}")).into_response()
-            }
+            (Err(error), _) | (_, Err(error)) => unrenderable(&error),
         }
     }
 }
@@ -62,6 +60,46 @@ impl<T: Serialize> IntoResponse for Data<T> {
 pub(super) struct Enveloped {
     pub(super) data: Box<RawValue>,
     pub(super) pagination: Option<Box<RawValue>>,
+}
+
+/// An answer of the other dialects: the object or the array itself.
+#[derive(Debug)]
+pub struct Bare<T> {
+    status: StatusCode,
+    body: T,
+}
+
+impl<T: Serialize> Bare<T> {
+    /// 200.
+    pub const fn ok(body: T) -> Self {
+        Self { status: StatusCode::OK, body }
+    }
+
+    /// 201.
+    pub const fn created(body: T) -> Self {
+        Self { status: StatusCode::CREATED, body }
+    }
+
+    /// 202.
+    pub const fn accepted(body: T) -> Self {
+        Self { status: StatusCode::ACCEPTED, body }
+    }
+}
+
+impl<T: Serialize> IntoResponse for Bare<T> {
+    fn into_response(self) -> Response {
+        match serde_json::to_vec(&self.body) {
+            Ok(body) => {
+                let json = HeaderValue::from_static("application/json");
+                (self.status, [(header::CONTENT_TYPE, json)], body).into_response()
+            }
+            Err(error) => unrenderable(&error),
+        }
+    }
+}
+
+fn unrenderable(error: &serde_json::Error) -> Response {
+    ApiError::new(ErrorCode::Internal, format!("the answer could not be rendered: {error}")).into_response()
 }
 
 /// 204 without a body.

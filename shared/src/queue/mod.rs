@@ -4,8 +4,6 @@ mod error;
 pub mod schema;
 mod task;
 
-use std::time::Duration;
-
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, SendMessageBatchRequestEntry};
@@ -61,7 +59,7 @@ impl Queue {
 
     async fn send_batch(&self, mut entries: Vec<SendMessageBatchRequestEntry>) -> Result<(), QueueError> {
         for attempt in 0..BATCH_TRIES {
-            pause_before(attempt).await;
+            clock::back_off(attempt).await;
             let request = self.client.send_message_batch().queue_url(&self.url);
             let output = request.set_entries(Some(entries.clone())).send().await?;
             let failed = output.failed();
@@ -127,13 +125,6 @@ fn batches(entries: Vec<SendMessageBatchRequestEntry>) -> Vec<Vec<SendMessageBat
         bytes += size;
     }
     batches
-}
-
-async fn pause_before(attempt: u32) {
-    if attempt > 0 {
-        let longest = Duration::from_millis(25) * 2_u32.pow(attempt.min(6));
-        tokio::time::sleep(longest.mul_f64(clock::jitter())).await;
-    }
 }
 
 #[cfg(test)]

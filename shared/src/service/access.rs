@@ -1,12 +1,14 @@
 //! Who is calling.
 
 use subtle::ConstantTimeEq;
+use tracing::warn;
 
 use super::{Core, ServiceError};
 use crate::domain::access::{Role, Scope};
 use crate::domain::api_key::KeySecret;
 use crate::domain::ids::{KeyId, OrganizationId};
 use crate::domain::organization::Organization;
+use crate::domain::time::Timestamp;
 
 /// Who is calling.
 #[derive(Debug, Clone)]
@@ -66,7 +68,21 @@ impl Core {
             None => self.store.api_key_by_hash(&hash).await?.inspect(|key| self.keys.put(hash, key.clone(), now)),
         };
         let working = known.filter(|key| key.status.works_at(now));
+        if let Some(key) = &working {
+            self.note_use(key.id, now).await;
+        }
         Ok(working.map(|key| Caller::Key { id: key.id, organization: key.organization, role: key.role }))
+    }
+
+    /// Notes, at most once an hour in each process, that a key was seen.
+    async fn note_use(&self, key: KeyId, now: Timestamp) {
+        if self.noted_uses.get(&key, now).is_some() {
+            return;
+        }
+        self.noted_uses.put(key, (), now);
+        if let Err(error) = self.store.note_key_use(key, now).await {
+            warn!(%key, %error, "the key's use was not noted");
+        }
     }
 
     /// The organization, if the caller may know of it.

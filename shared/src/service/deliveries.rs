@@ -8,7 +8,7 @@ use super::publishing::Published;
 use super::releasing::task_without_body;
 use super::{Caller, Core, ServiceError};
 use crate::domain::access::Scope;
-use crate::domain::delivery::{Delivery, DeliveryFilter};
+use crate::domain::delivery::{Delivery, DeliveryFilter, DeliveryStatus};
 use crate::domain::event::{Event, EventFilter};
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, OrganizationId};
 use crate::store::StoreError;
@@ -60,7 +60,8 @@ impl Core {
     /// A page of an organization's events, newest first.
     ///
     /// # Errors
-    /// [`ServiceError::Invalid`] if the cursor is not one.
+    /// [`ServiceError::Invalid`] if the cursor is not one, [`ServiceError::NotFound`] if the
+    /// organization has no endpoint as the filter names.
     pub async fn list_events(
         &self,
         organization: &OrganizationId,
@@ -69,6 +70,9 @@ impl Core {
         limit: usize,
     ) -> Result<Page<Published>, ServiceError> {
         let before = cursor.map(|text| EventId::parse(text).map_err(|_| bad_cursor())).transpose()?;
+        if let Some(endpoint) = filter.endpoint {
+            self.endpoint(organization, endpoint).await?;
+        }
         let admits = |event: &Event| filter.admits(event) && !self.is_expired(event.id.created_at());
         let read = |before, limit| -> BoxFuture<'_, _> {
             match filter.endpoint {
@@ -184,6 +188,49 @@ impl Core {
         Ok(DeliveryDetail { delivery, payload: event.body })
     }
 
+    /// The ids of all deliveries of an endpoint that stand so, oldest first. It looks at every one of
+    /// them, so it costs what they weigh: for lists that must know how many there are.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] if the organization has no such endpoint.
+    pub async fn delivery_ids(
+        &self,
+        organization: &OrganizationId,
+        endpoint: EndpointId,
+        status: Option<DeliveryStatus>,
+    ) -> Result<Vec<DeliveryId>, ServiceError> {
+        self.endpoint(organization, endpoint).await?;
+        let mut ids = self.store.delivery_ids(endpoint, status).await?;
+        ids.retain(|id| !self.is_expired(id.created_at()));
+        ids.sort_unstable();
+        Ok(ids)
+    }
+
+    /// These deliveries of an endpoint with their payloads, in this order, as far as they exist.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if they could not be read.
+    pub async fn deliveries_by_id(
+        &self,
+        organization: &OrganizationId,
+        endpoint: EndpointId,
+        ids: &[DeliveryId],
+    ) -> Result<Vec<DeliveryDetail>, ServiceError> {
+        let keys: Vec<_> = ids.iter().map(|id| (endpoint, *id)).collect();
+        let mut events: Vec<_> = ids.iter().map(|id| id.event()).collect();
+        events.sort_unstable();
+        events.dedup();
+        let (deliveries, events) =
+            tokio::try_join!(self.store.deliveries_by_id(&keys), self.store.events_by_id(organization, &events))?;
+        let payloads: HashMap<_, _> = events.into_iter().map(|event| (event.id, event.body)).collect();
+        let mut by_id: HashMap<_, _> = deliveries.into_iter().map(|delivery| (delivery.id, delivery)).collect();
+        let detail = |id: &DeliveryId| {
+            let payload = payloads.get(&id.event())?.clone();
+            Some(DeliveryDetail { delivery: by_id.remove(id)?, payload })
+        };
+        Ok(ids.iter().filter_map(detail).collect())
+    }
+
     /// Delivers a failed or exhausted delivery again, on a fresh schedule.
     ///
     /// # Errors
@@ -192,8 +239,8 @@ impl Core {
         &self,
         organization: &OrganizationId,
         id: DeliveryId,
-    ) -> Result<Delivery, ServiceError> {
-        let seen = self.delivery(organization, id).await?.delivery;
+    ) -> Result<DeliveryDetail, ServiceError> {
+        let DeliveryDetail { delivery: seen, payload } = self.delivery(organization, id).await?;
         let again = seen.clone().asked_again(self.clock.now()).map_err(|e| ServiceError::Conflict(e.to_string()))?;
         match self.store.move_delivery(Some(&seen), &again).await {
             Ok(()) => {}
@@ -203,7 +250,7 @@ impl Core {
             Err(error) => return Err(error.into()),
         }
         self.queue.send(vec![task_without_body(again.clone())]).await?;
-        Ok(again)
+        Ok(DeliveryDetail { delivery: again, payload })
     }
 
     /// Puts everything that is in motion back into the queue, for a host whose queue does not

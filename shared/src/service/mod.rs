@@ -6,11 +6,13 @@ mod deliveries;
 mod delivering;
 mod endpoints;
 mod error;
+mod health;
 mod keys;
 mod load;
 mod operational;
 mod organizations;
 mod publishing;
+mod recovering;
 mod releasing;
 mod sweeping;
 
@@ -22,7 +24,7 @@ use aws_config::SdkConfig;
 use crate::clock::Clock;
 use crate::domain::api_key::{ApiKey, KeyHash};
 use crate::domain::deployment::Deployment;
-use crate::domain::ids::OrganizationId;
+use crate::domain::ids::{KeyId, OrganizationId};
 use crate::domain::organization::Organization;
 use crate::queue::Queue;
 use crate::store::Store;
@@ -34,10 +36,13 @@ pub use delivering::{Consumer, Message};
 pub use error::ServiceError;
 pub use keys::Issued;
 pub use publishing::{Idempotency, Published};
+pub use recovering::Progress;
 pub use sweeping::Swept;
 
 /// How long a process trusts what it read about a key.
 const KEY_CACHE: Duration = Duration::from_secs(60);
+/// How often a process notes that a key is in use.
+const USE_NOTED_EVERY: Duration = Duration::from_secs(60 * 60);
 /// How long a process trusts what it read about an endpoint or an organization.
 const STATE_CACHE: Duration = Duration::from_secs(5);
 
@@ -49,6 +54,7 @@ pub struct Core {
     clock: Clock,
     deployment: Deployment,
     keys: Cache<KeyHash, ApiKey>,
+    noted_uses: Cache<KeyId, ()>,
     organizations: Cache<OrganizationId, Organization>,
 }
 
@@ -59,6 +65,7 @@ impl Core {
             store: Store::new(sdk, table, deployment.retention),
             queue: Queue::new(sdk, queue_url),
             keys: Cache::new(KEY_CACHE),
+            noted_uses: Cache::new(USE_NOTED_EVERY),
             organizations: Cache::new(STATE_CACHE),
             clock,
             deployment,

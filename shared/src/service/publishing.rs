@@ -1,5 +1,7 @@
 //! Publishing: from a publisher's request to deliveries that are stored and in the queue.
 
+use std::time::Duration;
+
 use futures_util::future::{join_all, try_join_all};
 use serde_json::json;
 
@@ -14,6 +16,10 @@ use crate::domain::ids::{EndpointId, EventId, KeyId, OrganizationId};
 use crate::domain::organization::{Organization, OrganizationStatus};
 use crate::queue::DeliverTask;
 use crate::store::{Claim, Claimed, StoreError};
+
+/// A request that publishes has surely ended after this time, however it went: Lambda and API Gateway
+/// cut it off earlier.
+const FIRST_REQUEST_ENDS: Duration = Duration::from_secs(60);
 
 /// A published event, and its deliveries as they were made.
 #[derive(Debug)]
@@ -58,9 +64,7 @@ impl Core {
         new: Vec<NewEvent>,
         idempotency: Option<&Idempotency>,
     ) -> Result<Vec<Published>, ServiceError> {
-        if organization.status == OrganizationStatus::Suspended {
-            return Err(ServiceError::Forbidden("the organization is suspended and cannot publish"));
-        }
+        refuse_suspended(organization)?;
         let organization = &organization.id;
         let first = self.next_event_id();
         if let Some(Idempotency { key, request_hash }) = idempotency {
@@ -77,29 +81,23 @@ impl Core {
         Ok(planned)
     }
 
-    pub(super) async fn publish_to(
-        &self,
-        organization: &OrganizationId,
-        by: Option<KeyId>,
-        new: Vec<NewEvent>,
-        endpoints: &[Endpoint],
-    ) -> Result<Vec<Published>, ServiceError> {
-        let planned = plan(organization, by, new, self.next_event_id(), endpoints);
-        self.store_and_send(&planned).await?;
-        Ok(planned)
-    }
-
     /// Sends a test event to one endpoint alone, whatever it subscribes to.
     ///
     /// # Errors
-    /// [`ServiceError::Conflict`] if the endpoint is disabled.
+    /// [`ServiceError::Conflict`] if the endpoint is disabled, and as [`Core::publish`].
     pub async fn send_test(
         &self,
-        organization: &OrganizationId,
+        organization: &Organization,
         by: Option<KeyId>,
         endpoint: EndpointId,
         test: TestEvent,
     ) -> Result<Published, ServiceError> {
+        refuse_suspended(organization)?;
+        if let Some(event_type) = &test.event_type {
+            let checked = self.deployment.catalogue.check_published(event_type);
+            checked.map_err(|invalid| ServiceError::Invalid(vec![("event_type", invalid)]))?;
+        }
+        let organization = &organization.id;
         let mut endpoint = self.endpoint(organization, endpoint).await?;
         if matches!(endpoint.status, EndpointStatus::Disabled { .. }) {
             return Err(ServiceError::Conflict("the endpoint is disabled".to_owned()));
@@ -113,15 +111,27 @@ impl Core {
         let data = test.data.unwrap_or_else(|| json!({"test": true}).to_string());
         endpoint.settings.subscriptions = vec![Subscription::Exact(event_type.clone())];
         let new = NewEvent { event_type, data, subject: None, edition: endpoint.settings.edition.clone() };
-        let published = self.publish_to(organization, by, vec![new], &[endpoint]).await?;
-        published.into_iter().next().ok_or_else(|| ServiceError::Internal("nothing was published".to_owned()))
+        let planned = self.plan(organization, by, vec![new], &[endpoint]);
+        self.store_and_send(&planned).await?;
+        planned.into_iter().next().ok_or_else(|| ServiceError::Internal("nothing was published".to_owned()))
     }
 
     fn next_event_id(&self) -> EventId {
         EventId::new(self.clock.now(), clock::id_bytes())
     }
 
-    async fn store_and_send(&self, planned: &[Published]) -> Result<(), ServiceError> {
+    /// New events, and their deliveries to those of these endpoints that want them.
+    pub(super) fn plan(
+        &self,
+        organization: &OrganizationId,
+        by: Option<KeyId>,
+        new: Vec<NewEvent>,
+        endpoints: &[Endpoint],
+    ) -> Vec<Published> {
+        plan(organization, by, new, self.next_event_id(), endpoints)
+    }
+
+    pub(super) async fn store_and_send(&self, planned: &[Published]) -> Result<(), ServiceError> {
         let events: Vec<_> = planned.iter().map(|published| published.event.clone()).collect();
         let deliveries: Vec<_> = planned.iter().flat_map(|published| published.deliveries.clone()).collect();
         self.store.write_events(&events, &deliveries).await?;
@@ -129,7 +139,7 @@ impl Core {
     }
 
     /// Answers a repeated request as the first time, after doing what the first time left undone:
-    /// missing records are written, and what is still pending is sent again.
+    /// missing records are written, and what may not be in the queue is left to the sweep.
     async fn complete(
         &self,
         organization: &OrganizationId,
@@ -155,29 +165,47 @@ impl Core {
             },
         )?;
         let repairs: Vec<_> = published.iter().map(|published| self.restore_deliveries(published)).collect();
-        let unfinished = try_join_all(repairs).await?;
-        self.queue.send(unfinished.into_iter().flatten().collect()).await?;
+        try_join_all(repairs).await?;
         Ok(published)
     }
 
-    /// Writes the records that are missing, and returns the tasks that may not be in the queue.
-    async fn restore_deliveries(&self, published: &Published) -> Result<Vec<DeliverTask>, ServiceError> {
+    /// Writes the records that are missing, and parks what is still pending until the first request
+    /// must have ended. If that one sent it, the attempt's record takes it out again; if not, the
+    /// sweep sends it. So a repetition sends nothing twice, even while the first is still at work.
+    async fn restore_deliveries(&self, published: &Published) -> Result<(), ServiceError> {
+        let until = self.clock.now().plus(FIRST_REQUEST_ENDS);
         let keys: Vec<_> = published.deliveries.iter().map(|delivery| (delivery.endpoint, delivery.id)).collect();
-        let stored = self.store.deliveries_by_id(&keys).await?;
-        let missing = published.deliveries.iter().filter(|planned| stored.iter().all(|stored| stored.id != planned.id));
-        let writes: Vec<_> = missing.map(|delivery| self.store.move_delivery(None, delivery)).collect();
-        for written in join_all(writes).await {
-            match written {
+        let mut stored = self.store.deliveries_by_id(&keys).await?;
+        let moves: Vec<_> = published
+            .deliveries
+            .iter()
+            .filter_map(|planned| {
+                let found = stored.iter().position(|stored| stored.id == planned.id).map(|at| stored.swap_remove(at));
+                let current = found.as_ref().unwrap_or(planned);
+                let waits = current.status == DeliveryStatus::Pending && current.mark.is_none();
+                let parked = current.clone().due_at(until);
+                (waits || found.is_none()).then_some((found, parked))
+            })
+            .collect();
+        let moves: Vec<_> =
+            moves.iter().map(|(seen, parked)| self.store.move_delivery(seen.as_ref(), parked)).collect();
+        for moved in join_all(moves).await {
+            match moved {
                 // A consumer was faster.
                 Ok(()) | Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        let settled = |id| {
-            let current = stored.iter().find(|stored| stored.id == id);
-            current.is_some_and(|current| current.status != DeliveryStatus::Pending || current.mark.is_some())
-        };
-        Ok(tasks(published).filter(|task| !settled(task.delivery)).collect())
+        Ok(())
+    }
+}
+
+fn refuse_suspended(organization: &Organization) -> Result<(), ServiceError> {
+    match organization.status {
+        OrganizationStatus::Active => Ok(()),
+        OrganizationStatus::Suspended => {
+            Err(ServiceError::Forbidden("the organization is suspended and cannot publish"))
+        }
     }
 }
 
@@ -212,6 +240,7 @@ fn tasks(published: &Published) -> impl Iterator<Item = DeliverTask> {
         endpoint: delivery.endpoint,
         delivery: delivery.id,
         event_type: event.event_type.clone(),
+        probe: false,
         body: body.clone(),
     })
 }

@@ -11,7 +11,7 @@ use crate::store::{StoreError, Waiting, WaitingRef};
 /// How many parked deliveries an endpoint that became active gets at once.
 const FIRST_RELEASE: usize = 500;
 /// How many deliveries are taken together: one batch of the queue.
-const STRIDE: usize = 10;
+pub(super) const STRIDE: usize = 10;
 
 impl Core {
     /// Sends the oldest parked deliveries of an endpoint that became active.
@@ -28,10 +28,26 @@ impl Core {
         let mut sent = 0;
         for chunk in found.chunks(STRIDE) {
             let now = self.clock.now();
-            let leased = self.move_each(chunk, move |delivery| delivery.leased(now)).await?;
+            let leased = self
+                .move_each(chunk, move |delivery| unfinished(delivery).map(|delivery| delivery.leased(now)))
+                .await?;
             sent += leased.len();
             self.queue.send(leased.into_iter().map(task_without_body).collect()).await?;
         }
+        Ok(sent)
+    }
+
+    /// Leases the oldest delivery that is parked for an endpoint and sends it as a probe. Returns
+    /// whether there was one.
+    pub(super) async fn send_probe(&self, endpoint: &Endpoint) -> Result<bool, ServiceError> {
+        let now = self.clock.now();
+        let oldest = self.store.waiting_deliveries(Waiting::Held(endpoint.id), now, 1).await?;
+        let leased =
+            self.move_each(&oldest, move |delivery| unfinished(delivery).map(|delivery| delivery.leased(now))).await?;
+        let probes: Vec<_> =
+            leased.into_iter().map(|delivery| DeliverTask { probe: true, ..task_without_body(delivery) }).collect();
+        let sent = !probes.is_empty();
+        self.queue.send(probes).await?;
         Ok(sent)
     }
 
@@ -40,27 +56,30 @@ impl Core {
         let mut failed = 0;
         for chunk in found.chunks(STRIDE) {
             let now = self.clock.now();
-            failed += self.move_each(chunk, move |delivery| delivery.failed(cause, now)).await?.len();
+            failed += self
+                .move_each(chunk, move |delivery| unfinished(delivery).map(|delivery| delivery.failed(cause, now)))
+                .await?
+                .len();
         }
         Ok(failed)
     }
 
-    /// Moves the unfinished ones among these deliveries to another state, and returns, in order,
+    /// Moves those of these deliveries that `change` has another state for, and returns, in order,
     /// those that nobody else moved first: a mark that is no longer what the index said tells that
     /// somebody did, before they were read here.
-    async fn move_each(
+    pub(super) async fn move_each(
         &self,
         found: &[WaitingRef],
-        change: impl Fn(Delivery) -> Delivery,
+        change: impl Fn(Delivery) -> Option<Delivery>,
     ) -> Result<Vec<Delivery>, ServiceError> {
         let keys: Vec<_> = found.iter().map(|waiting| (waiting.endpoint, waiting.delivery)).collect();
         let mut current = self.store.deliveries_by_id(&keys).await?;
         let as_found = |delivery: &Delivery| {
             found.iter().any(|waiting| waiting.delivery == delivery.id && Some(waiting.mark) == delivery.mark)
         };
-        current.retain(|delivery| !delivery.status.is_finished() && as_found(delivery));
+        current.retain(as_found);
         current.sort_by_key(|delivery| found.iter().position(|waiting| waiting.delivery == delivery.id));
-        let moves: Vec<_> = current.into_iter().map(|seen| (change(seen.clone()), seen)).collect();
+        let moves: Vec<_> = current.into_iter().filter_map(|seen| Some((change(seen.clone())?, seen))).collect();
         let moves: Vec<_> = moves.into_iter().map(|(moved, seen)| self.move_one(seen, moved)).collect();
         let moved = join_all(moves).await.into_iter().collect::<Result<Vec<_>, _>>()?;
         Ok(moved.into_iter().flatten().collect())
@@ -76,6 +95,10 @@ impl Core {
     }
 }
 
+fn unfinished(delivery: Delivery) -> Option<Delivery> {
+    (!delivery.status.is_finished()).then_some(delivery)
+}
+
 /// A task whose body is read from the event.
 pub(super) fn task_without_body(delivery: Delivery) -> DeliverTask {
     DeliverTask {
@@ -83,6 +106,7 @@ pub(super) fn task_without_body(delivery: Delivery) -> DeliverTask {
         endpoint: delivery.endpoint,
         delivery: delivery.id,
         event_type: delivery.event_type,
+        probe: false,
         body: None,
     }
 }

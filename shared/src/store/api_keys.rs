@@ -1,9 +1,12 @@
 //! API keys, each stored twice in one transaction: by the hash of its secret, which authentication
 //! reads, and in its organization, which lists read.
 
-use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 
+use super::batch::failed_conditions;
 use super::items::{Base, Unreadable, read, required, time, to_item, unknown};
 use super::keys::Key;
 use super::{Store, StoreError, keys};
@@ -14,21 +17,28 @@ use crate::domain::ids::{KeyId, OrganizationId};
 use crate::domain::time::Timestamp;
 
 impl Store {
-    /// Writes new or changed keys, all or none.
+    /// Writes keys, all or none: new ones, and changed ones that still stand as they were seen.
     ///
     /// # Errors
-    /// [`StoreError`] if DynamoDB did not do it.
-    pub async fn put_api_keys(&self, changed: &[&ApiKey]) -> Result<(), StoreError> {
+    /// [`StoreError::Conflict`] if one does not.
+    pub async fn put_api_keys(&self, keys: &[(Option<&ApiKey>, &ApiKey)]) -> Result<(), StoreError> {
         let mut request = self.client.transact_write_items();
-        for key in changed {
+        for (seen, key) in keys {
             for item in [ApiKeyItem::by_hash(key), ApiKeyItem::in_organization(key)] {
                 let put = Put::builder().table_name(&self.table).set_item(Some(to_item(&item)?));
+                let put = match seen {
+                    None => put.condition_expression("attribute_not_exists(pk)"),
+                    Some(seen) => put
+                        .condition_expression("#status = :seen")
+                        .expression_attribute_names("#status", "status")
+                        .expression_attribute_values(":seen", AttributeValue::S(status_name(seen.status).to_owned())),
+                };
                 let put = put.build().map_err(StoreError::corrupt)?;
                 request = request.transact_items(TransactWriteItem::builder().put(put).build());
             }
         }
-        request.send().await?;
-        Ok(())
+        let Err(error) = request.send().await else { return Ok(()) };
+        Err(if failed_conditions(&error).contains(&true) { StoreError::Conflict } else { error.into() })
     }
 
     /// The key with this hash.
@@ -44,16 +54,64 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if it could not be read.
     pub async fn api_key(&self, organization: &OrganizationId, id: KeyId) -> Result<Option<ApiKey>, StoreError> {
-        self.get::<ApiKeyItem, _>(&keys::key_in_organization(organization, id)).await
+        let found: Option<ApiKey> = self.get::<ApiKeyItem, _>(&keys::key_in_organization(organization, id)).await?;
+        let Some(key) = found else { return Ok(None) };
+        let seen: Option<KeyUse> = self.get::<KeyUseItem, _>(&keys::key_use(id)).await?;
+        Ok(Some(ApiKey { last_used_at: seen.map(|seen| seen.at), ..key }))
     }
 
-    /// All of the organization's keys, oldest first.
+    /// All of the organization's keys, oldest first, with the times when they were last seen.
     ///
     /// # Errors
     /// [`StoreError`] if they could not be read.
     pub async fn api_keys(&self, organization: &OrganizationId) -> Result<Vec<ApiKey>, StoreError> {
         let items = self.query_prefix(keys::organization_partition(organization), keys::KEY_PREFIX).await?;
-        items.into_iter().map(read::<ApiKeyItem, _>).collect()
+        let found = items.into_iter().map(read::<ApiKeyItem, _>).collect::<Result<Vec<ApiKey>, _>>()?;
+        let uses = self.get_all(found.iter().map(|key| keys::key_use(key.id)).collect()).await?;
+        let uses = uses.into_iter().map(read::<KeyUseItem, KeyUse>).collect::<Result<Vec<_>, _>>()?;
+        let uses: HashMap<_, _> = uses.into_iter().map(|seen| (seen.key, seen.at)).collect();
+        Ok(found.into_iter().map(|key| ApiKey { last_used_at: uses.get(&key.id).copied(), ..key }).collect())
+    }
+
+    /// Notes that a key was seen.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB did not do it.
+    pub async fn note_key_use(&self, key: KeyId, at: Timestamp) -> Result<(), StoreError> {
+        let item =
+            KeyUseItem { base: Base::new(keys::key_use(key), "key_use"), key: key.to_string(), at: at.rfc3339() };
+        self.client.put_item().table_name(&self.table).set_item(Some(to_item(&item)?)).send().await?;
+        Ok(())
+    }
+}
+
+const fn status_name(status: KeyStatus) -> &'static str {
+    match status {
+        KeyStatus::Active => "active",
+        KeyStatus::Rotating { .. } => "rotating",
+        KeyStatus::Revoked { .. } => "revoked",
+    }
+}
+
+/// When a key was last seen.
+#[derive(Debug, Serialize, Deserialize)]
+struct KeyUseItem {
+    #[serde(flatten)]
+    base: Base,
+    key: String,
+    at: String,
+}
+
+struct KeyUse {
+    key: KeyId,
+    at: Timestamp,
+}
+
+impl TryFrom<KeyUseItem> for KeyUse {
+    type Error = Unreadable;
+
+    fn try_from(item: KeyUseItem) -> Result<Self, Unreadable> {
+        Ok(Self { key: KeyId::parse(&item.key)?, at: Timestamp::parse(&item.at)? })
     }
 }
 
@@ -90,12 +148,10 @@ impl ApiKeyItem {
     }
 
     fn new(place: Key, key: &ApiKey) -> Self {
-        let (status, rotated_at, grace_expires_at, revoked_at) = match key.status {
-            KeyStatus::Active => ("active", None, None, None),
-            KeyStatus::Rotating { rotated_at, grace_expires_at } => {
-                ("rotating", Some(rotated_at), Some(grace_expires_at), None)
-            }
-            KeyStatus::Revoked { revoked_at, rotated_at } => ("revoked", rotated_at, None, Some(revoked_at)),
+        let (rotated_at, grace_expires_at, revoked_at) = match key.status {
+            KeyStatus::Active => (None, None, None),
+            KeyStatus::Rotating { rotated_at, grace_expires_at } => (Some(rotated_at), Some(grace_expires_at), None),
+            KeyStatus::Revoked { revoked_at, rotated_at } => (rotated_at, None, Some(revoked_at)),
         };
         let text = |at: Option<Timestamp>| at.map(Timestamp::rfc3339);
         Self {
@@ -106,7 +162,7 @@ impl ApiKeyItem {
             name: key.name.to_string(),
             role: key.role.as_str().to_owned(),
             preview: key.preview.clone(),
-            status: status.to_owned(),
+            status: status_name(key.status).to_owned(),
             created_at: key.created_at.rfc3339(),
             rotated_at: text(rotated_at),
             grace_expires_at: text(grace_expires_at),

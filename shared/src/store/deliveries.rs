@@ -1,11 +1,10 @@
 //! Deliveries, spread over their endpoint's partitions.
 
-use aws_sdk_dynamodb::operation::put_item::PutItemError;
-use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::AttributeValue;
+use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
-use super::items::{Base, Item, Unreadable, read, time, to_item, unknown};
+use super::items::{Base, Item, Unreadable, is_zero, read, time, to_item, unknown};
 use super::{Store, StoreError, keys};
 use crate::domain::delivery::{AttemptEntry, Cause, Delivery, DeliveryStatus};
 use crate::domain::event_type::EventType;
@@ -49,9 +48,42 @@ impl Store {
         items.into_iter().map(read::<DeliveryItem, _>).collect()
     }
 
+    /// The ids of all of the endpoint's deliveries that stand so, in no order.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they could not be read.
+    pub async fn delivery_ids(
+        &self,
+        endpoint: EndpointId,
+        status: Option<DeliveryStatus>,
+    ) -> Result<Vec<DeliveryId>, StoreError> {
+        let shards: Vec<_> =
+            keys::delivery_partitions(endpoint).map(|partition| self.ids_in(partition, status)).collect();
+        Ok(try_join_all(shards).await?.into_iter().flatten().collect())
+    }
+
+    async fn ids_in(&self, partition: String, status: Option<DeliveryStatus>) -> Result<Vec<DeliveryId>, StoreError> {
+        let query = self.client.query().table_name(&self.table).key_condition_expression("pk = :pk");
+        let mut query =
+            query.expression_attribute_values(":pk", AttributeValue::S(partition)).projection_expression("sk");
+        if let Some(status) = status {
+            query = query
+                .filter_expression("#status = :status")
+                .expression_attribute_names("#status", "status")
+                .expression_attribute_values(":status", AttributeValue::S(status.as_str().to_owned()));
+        }
+        let mut pages = query.into_paginator().send();
+        let mut ids = Vec::new();
+        while let Some(page) = pages.next().await {
+            let items = page?.items.unwrap_or_default();
+            let id = |item: &Item| DeliveryId::parse(item.get(keys::SK)?.as_s().ok()?).ok();
+            ids.extend(items.iter().filter_map(id));
+        }
+        Ok(ids)
+    }
+
     /// Records an attempt. The fence: of several processes that attempted the same delivery at
-    /// once, one records. A record that is missing is written anew. The SDK repeats a write whose
-    /// answer was lost, and the fence stops the repetition: what it finds there is this very record.
+    /// once, one records. A record that is missing is written anew.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if another process recorded this attempt first.
@@ -63,14 +95,7 @@ impl Store {
             (":pending", AttributeValue::S(DeliveryStatus::Pending.as_str().to_owned())),
             (":retrying", AttributeValue::S(DeliveryStatus::Retrying.as_str().to_owned())),
         ];
-        let item = self.delivery_item(delivery)?;
-        let put = self.fenced_put(item.clone(), fence, values);
-        let put = put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let Err(error) = put.send().await else { return Ok(()) };
-        match error.as_service_error() {
-            Some(PutItemError::ConditionalCheckFailedException(found)) if found.item() == Some(&item) => Ok(()),
-            _ => Err(error.into()),
-        }
+        self.put_own_if(self.delivery_item(delivery)?, fence, values).await
     }
 
     /// Replaces a delivery that still is as it was `seen`; one that was not there is written unless
@@ -81,40 +106,21 @@ impl Store {
     pub async fn move_delivery(&self, seen: Option<&Delivery>, delivery: &Delivery) -> Result<(), StoreError> {
         let item = self.delivery_item(delivery)?;
         let Some(seen) = seen else {
-            self.fenced_put(item, "attribute_not_exists(pk)", []).send().await?;
-            return Ok(());
+            return self.put_if(item, "attribute_not_exists(pk)", []).await;
         };
         let values = [
             (":attempts", AttributeValue::N(seen.attempts.to_string())),
             (":status", AttributeValue::S(seen.status.as_str().to_owned())),
         ];
         let unchanged = "attempts = :attempts AND #status = :status";
-        let put = match seen.mark.map(|mark| keys::mark(mark, seen.endpoint, seen.id)) {
-            None => self.fenced_put(item, &format!("{unchanged} AND attribute_not_exists(waiting_sk)"), values),
+        match seen.mark.map(|mark| keys::mark(mark, seen.endpoint, seen.id)) {
+            None => self.put_if(item, &format!("{unchanged} AND attribute_not_exists(waiting_sk)"), values).await,
             Some((pk, sk)) => {
                 let fence = format!("{unchanged} AND waiting_pk = :waiting_pk AND waiting_sk = :waiting_sk");
                 let mark = [(":waiting_pk", AttributeValue::S(pk)), (":waiting_sk", AttributeValue::S(sk))];
-                self.fenced_put(item, &fence, values.into_iter().chain(mark))
+                self.put_if(item, &fence, values.into_iter().chain(mark)).await
             }
-        };
-        put.send().await?;
-        Ok(())
-    }
-
-    fn fenced_put(
-        &self,
-        item: Item,
-        fence: &str,
-        values: impl IntoIterator<Item = (&'static str, AttributeValue)>,
-    ) -> PutItemFluentBuilder {
-        let mut put = self.client.put_item().table_name(&self.table).set_item(Some(item)).condition_expression(fence);
-        if fence.contains("#status") {
-            put = put.expression_attribute_names("#status", "status");
         }
-        for (name, value) in values {
-            put = put.expression_attribute_values(name, value);
-        }
-        put
     }
 
     /// Every unfinished delivery, by reading the whole table: for a host whose queue does not
@@ -189,11 +195,6 @@ struct AttemptItem {
     status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-const fn is_zero(n: &u32) -> bool {
-    *n == 0
 }
 
 impl DeliveryItem {

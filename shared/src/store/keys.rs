@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use crate::domain::api_key::KeyHash;
 use crate::domain::delivery::Mark;
 use crate::domain::ids::{
-    DELIVERY_SHARDS, DUE_SHARDS, DeliveryId, EVENT_SHARDS, EndpointId, EventId, KeyId, OrganizationId,
+    DELIVERY_SHARDS, DUE_SHARDS, DeliveryId, EVENT_SHARDS, EndpointId, EventId, KeyId, OrganizationId, RecoveryId,
 };
 use crate::domain::time::Timestamp;
 
@@ -74,6 +74,12 @@ pub(super) fn key_in_organization(organization: &OrganizationId, key: KeyId) -> 
     Key::new(organization_partition(organization), format!("{KEY_PREFIX}{key}"))
 }
 
+/// When a key was last seen. It is an item of its own, so that whoever only authenticates need not
+/// be able to change keys.
+pub(super) fn key_use(key: KeyId) -> Key {
+    Key::new(format!("used#{key}"), "used")
+}
+
 pub(super) fn endpoint(organization: &OrganizationId, endpoint: EndpointId) -> Key {
     Key::new(organization_partition(organization), format!("{ENDPOINT_PREFIX}{endpoint}"))
 }
@@ -81,6 +87,11 @@ pub(super) fn endpoint(organization: &OrganizationId, endpoint: EndpointId) -> K
 /// What stays of a deleted endpoint until its parked deliveries are failed.
 pub(super) fn gone_endpoint(organization: &OrganizationId, endpoint: EndpointId) -> Key {
     Key::new(organization_partition(organization), format!("{GONE_PREFIX}{endpoint}"))
+}
+
+/// A recovery under way.
+pub(super) fn recovery(organization: &OrganizationId, recovery: RecoveryId) -> Key {
+    Key::new(organization_partition(organization), format!("recovery#{recovery}"))
 }
 
 pub(super) fn idempotency(organization: &OrganizationId, key_hash: &str) -> Key {
@@ -148,6 +159,10 @@ pub enum Waiting {
     Dead(EndpointId),
     /// Endpoints whose parked deliveries are to be released or failed.
     Release,
+    /// Suspended endpoints whose probe is due at a time.
+    Probe,
+    /// Recoveries under way.
+    Recovery,
 }
 
 impl Waiting {
@@ -162,6 +177,8 @@ impl Waiting {
             Self::Held(endpoint) => format!("held#{endpoint}"),
             Self::Dead(endpoint) => format!("dead#{endpoint}"),
             Self::Release => "release".to_owned(),
+            Self::Probe => "probe".to_owned(),
+            Self::Recovery => "recovery".to_owned(),
         }
     }
 }
@@ -190,9 +207,20 @@ pub(super) fn release(since: Timestamp, endpoint: EndpointId) -> (String, String
     (Waiting::Release.partition(), timed(since, endpoint))
 }
 
-/// Since when, of such an index key.
-pub(super) fn parse_release(waiting_sk: &str) -> Option<Timestamp> {
-    Timestamp::parse(waiting_sk.split('#').next()?).ok()
+/// The index key of a suspended endpoint.
+pub(super) fn probe(at: Timestamp, endpoint: EndpointId) -> (String, String) {
+    (Waiting::Probe.partition(), timed(at, endpoint))
+}
+
+/// The index key of a recovery.
+pub(super) fn recovery_mark(requested_at: Timestamp, recovery: RecoveryId) -> (String, String) {
+    (Waiting::Recovery.partition(), timed(requested_at, recovery))
+}
+
+/// Since when, of the index key of a release.
+pub(super) fn parse_release(waiting_pk: &str, waiting_sk: &str) -> Option<Timestamp> {
+    let is_release = waiting_pk == Waiting::Release.partition();
+    Timestamp::parse(waiting_sk.split('#').next().filter(|_| is_release)?).ok()
 }
 
 fn timed(at: Timestamp, id: impl std::fmt::Display) -> String {

@@ -12,6 +12,7 @@ mod items;
 mod keys;
 mod load;
 mod organizations;
+mod recoveries;
 pub mod schema;
 mod waiting;
 

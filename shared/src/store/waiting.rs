@@ -9,6 +9,11 @@ use crate::domain::delivery::Mark;
 use crate::domain::ids::{DeliveryId, EndpointId};
 use crate::domain::time::Timestamp;
 
+/// Comes before every sort key of the index. DynamoDB compares keys with no empty string.
+pub(super) const LOWEST: &str = " ";
+/// Comes after every sort key of the index.
+pub(super) const HIGHEST: &str = "~";
+
 /// A delivery that the index names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WaitingRef {
@@ -32,13 +37,27 @@ impl Store {
         now: Timestamp,
         limit: usize,
     ) -> Result<Vec<WaitingRef>, StoreError> {
-        let highest = if matches!(partition, Waiting::Due(_)) { keys::until(now) } else { "~".to_owned() };
-        let found = self.waiting_keys(partition, highest, limit).await?;
-        let reference = |(key, waiting_sk): &(Key, String)| {
-            let (endpoint, delivery) = keys::parse_delivery(key)?;
-            Some(WaitingRef { endpoint, delivery, mark: keys::parse_mark(&partition.partition(), waiting_sk)? })
-        };
-        Ok(found.iter().filter_map(reference).collect())
+        let highest = if matches!(partition, Waiting::Due(_)) { keys::until(now) } else { HIGHEST.to_owned() };
+        Ok(references(partition, &self.waiting_keys(partition, LOWEST.to_owned(), highest, limit).await?))
+    }
+
+    /// Up to `limit` failed or exhausted deliveries of an endpoint with `from <= id < before`, the
+    /// oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the index could not be read.
+    pub async fn dead_deliveries(
+        &self,
+        endpoint: EndpointId,
+        from: DeliveryId,
+        before: DeliveryId,
+        limit: usize,
+    ) -> Result<Vec<WaitingRef>, StoreError> {
+        let (lowest, highest) = (from.to_string(), before.to_string());
+        let dead = Waiting::Dead(endpoint);
+        let mut found = references(dead, &self.waiting_keys(dead, lowest, highest, limit).await?);
+        found.retain(|waiting| waiting.delivery < before);
+        Ok(found)
     }
 
     /// Up to `limit` endpoints whose parked deliveries are to be released or failed, and since
@@ -47,14 +66,27 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the index could not be read.
     pub async fn endpoints_to_release(&self, limit: usize) -> Result<Vec<(EndpointRef, Timestamp)>, StoreError> {
-        let found = self.waiting_keys(Waiting::Release, "~".to_owned(), limit).await?;
-        let read = |(key, mark): &(Key, String)| Some((keys::parse_endpoint(key)?, keys::parse_release(mark)?));
+        let found = self.waiting_keys(Waiting::Release, LOWEST.to_owned(), HIGHEST.to_owned(), limit).await?;
+        let release = Waiting::Release.partition();
+        let read =
+            |(key, mark): &(Key, String)| Some((keys::parse_endpoint(key)?, keys::parse_release(&release, mark)?));
         Ok(found.iter().filter_map(read).collect())
     }
 
-    async fn waiting_keys(
+    /// Up to `limit` suspended endpoints whose probe is due by `now`, the longest due first.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the index could not be read.
+    pub async fn endpoints_to_probe(&self, now: Timestamp, limit: usize) -> Result<Vec<EndpointRef>, StoreError> {
+        let found = self.waiting_keys(Waiting::Probe, LOWEST.to_owned(), keys::until(now), limit).await?;
+        Ok(found.iter().filter_map(|(key, _)| keys::parse_endpoint(key)).collect())
+    }
+
+    /// The keys of a partition whose sort keys lie in `lowest..=highest`, and these sort keys.
+    pub(super) async fn waiting_keys(
         &self,
         partition: Waiting,
+        lowest: String,
         highest: String,
         limit: usize,
     ) -> Result<Vec<(Key, String)>, StoreError> {
@@ -63,8 +95,9 @@ impl Store {
             .query()
             .table_name(&self.table)
             .index_name(WAITING)
-            .key_condition_expression("waiting_pk = :partition AND waiting_sk <= :highest")
+            .key_condition_expression("waiting_pk = :partition AND waiting_sk BETWEEN :lowest AND :highest")
             .expression_attribute_values(":partition", AttributeValue::S(partition.partition()))
+            .expression_attribute_values(":lowest", AttributeValue::S(lowest))
             .expression_attribute_values(":highest", AttributeValue::S(highest))
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .into_paginator()
@@ -80,4 +113,12 @@ impl Store {
         found.truncate(limit);
         Ok(found)
     }
+}
+
+fn references(partition: Waiting, found: &[(Key, String)]) -> Vec<WaitingRef> {
+    let read = |(key, waiting_sk): &(Key, String)| {
+        let (endpoint, delivery) = keys::parse_delivery(key)?;
+        Some(WaitingRef { endpoint, delivery, mark: keys::parse_mark(&partition.partition(), waiting_sk)? })
+    };
+    found.iter().filter_map(read).collect()
 }

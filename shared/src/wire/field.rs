@@ -9,6 +9,8 @@ use serde_json::Value;
 
 use super::error::Problem;
 use crate::domain::Invalid;
+use crate::domain::endpoint::WantedStatus;
+use crate::domain::event_type::{MAX_SUBSCRIPTIONS, Subscription};
 
 /// A field as it was sent.
 #[derive(Debug, Default)]
@@ -160,4 +162,35 @@ pub fn each<T>(entries: &[String], parse: impl Fn(&str) -> Result<T, Invalid>) -
         parse(entry).map_err(|Invalid(reason)| Invalid(format!("[{index}] {reason}")))
     };
     entries.iter().enumerate().map(one).collect()
+}
+
+/// Reads the status that an endpoint is to have.
+///
+/// # Errors
+/// [`Invalid`] naming those there are.
+pub fn wanted_status(status: String) -> Result<WantedStatus, Invalid> {
+    match status.as_str() {
+        "active" => Ok(WantedStatus::Active),
+        "paused" => Ok(WantedStatus::Paused),
+        "disabled" => Ok(WantedStatus::Disabled),
+        _ => Err(Invalid::new("must be active, paused or disabled")),
+    }
+}
+
+/// Reads 1 to 64 different subscriptions.
+///
+/// # Errors
+/// [`Invalid`] for none, too many, or the first that is malformed.
+pub fn subscriptions(types: &[String]) -> Result<Vec<Subscription>, Invalid> {
+    if types.is_empty() || types.len() > MAX_SUBSCRIPTIONS {
+        return Err(Invalid::new(format!("must name 1 to {MAX_SUBSCRIPTIONS} event types")));
+    }
+    let mut wanted = each(types, Subscription::parse)?;
+    let mut seen = Vec::new();
+    wanted.retain(|subscription| {
+        let new = !seen.contains(subscription);
+        seen.push(subscription.clone());
+        new
+    });
+    Ok(wanted)
 }

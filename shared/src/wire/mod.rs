@@ -2,7 +2,10 @@
 //! them share. Shapes only; every rule about a value is its domain type's.
 
 pub mod body;
+pub mod endpoints;
 pub mod error;
 pub mod field;
+pub mod hooks;
 pub mod organizations;
+pub mod pages;
 pub mod query;

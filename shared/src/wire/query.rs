@@ -7,7 +7,7 @@ use crate::domain::Invalid;
 use crate::domain::delivery::{DeliveryFilter, DeliveryStatus};
 use crate::domain::event::EventFilter;
 use crate::domain::event_type::EventType;
-use crate::domain::ids::EndpointId;
+use crate::domain::ids::{EndpointId, OrganizationId};
 use crate::domain::time::Timestamp;
 
 /// Longest page of a list.
@@ -42,6 +42,20 @@ impl Query {
         let unknown = self.parameters.keys().map(|name| Problem::new(name, "is not a known parameter"));
         self.problems.extend(unknown);
         if self.problems.is_empty() { Ok(built) } else { Err(self.problems) }
+    }
+
+    /// What is wrong so far, if anything is.
+    ///
+    /// # Errors
+    /// Everything that was wrong.
+    pub fn problems(&mut self) -> Result<(), Vec<Problem>> {
+        let problems = std::mem::take(&mut self.problems);
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// `organization_id`.
+    pub fn organization(&mut self) -> Option<OrganizationId> {
+        self.take("organization_id", OrganizationId::parse)
     }
 
     /// `limit` and `cursor`.

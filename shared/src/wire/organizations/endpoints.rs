@@ -7,21 +7,23 @@ use serde::{Deserialize, Serialize};
 
 use super::DeliveryOut;
 use crate::domain::Invalid;
-use crate::domain::delivery::Delivery;
+use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::endpoint::{Endpoint, EndpointPatch, EndpointSettings, EndpointStatus, NewEndpoint, WantedStatus};
 use crate::domain::event::{Event, TestEvent};
-use crate::domain::event_type::{EventType, MAX_SUBSCRIPTIONS, Subscription};
+use crate::domain::event_type::{EventType, Subscription};
 use crate::domain::fields::{EditionId, EndpointUrl, Headers, Name, TimeoutSeconds, UrlPolicy};
+use crate::domain::recovery::{NewRecovery, Recovery};
 use crate::domain::schedule::RetrySchedule;
 use crate::domain::secret::SigningSecret;
+use crate::domain::time::Timestamp;
 use crate::wire::body::RawObject;
 use crate::wire::error::Problem;
-use crate::wire::field::{Field, Reader, each};
+use crate::wire::field::{Field, Reader, each, subscriptions, wanted_status};
 
 /// Longest time, in seconds, that a rotated signing secret signs on.
 const MAX_OVERLAP_SECONDS: i64 = 604_800;
 /// How long it does if nothing is said.
-const DEFAULT_OVERLAP: Duration = Duration::from_secs(86_400);
+pub const DEFAULT_OVERLAP: Duration = Duration::from_secs(86_400);
 
 /// `POST …/webhooks/endpoints`, and `PATCH …/webhooks/endpoints/{we}`.
 #[derive(Debug, Default, Deserialize)]
@@ -83,33 +85,6 @@ impl EndpointIn {
         };
         read.finish(Some(patch))
     }
-}
-
-fn wanted_status(status: String) -> Result<WantedStatus, Invalid> {
-    match status.as_str() {
-        "active" => Ok(WantedStatus::Active),
-        "paused" => Ok(WantedStatus::Paused),
-        "disabled" => Ok(WantedStatus::Disabled),
-        _ => Err(Invalid::new("must be active, paused or disabled")),
-    }
-}
-
-/// Reads 1 to 64 different subscriptions.
-///
-/// # Errors
-/// [`Invalid`] for none, too many, or the first that is malformed.
-pub fn subscriptions(types: &[String]) -> Result<Vec<Subscription>, Invalid> {
-    if types.is_empty() || types.len() > MAX_SUBSCRIPTIONS {
-        return Err(Invalid::new(format!("must name 1 to {MAX_SUBSCRIPTIONS} event types")));
-    }
-    let mut wanted = each(types, Subscription::parse)?;
-    let mut seen = Vec::new();
-    wanted.retain(|subscription| {
-        let new = !seen.contains(subscription);
-        seen.push(subscription.clone());
-        new
-    });
-    Ok(wanted)
 }
 
 /// An endpoint. Its secret is there only when it was just generated.
@@ -230,6 +205,69 @@ impl TestOut {
             event_id: event.id.to_string(),
             delivery_ids: deliveries.iter().map(|delivery| delivery.id.to_string()).collect(),
             latest_delivery: deliveries.last().map(DeliveryOut::from),
+        }
+    }
+}
+
+/// `POST …/webhooks/endpoints/{we}/recover`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct RecoverIn {
+    since: Field<String>,
+    until: Field<String>,
+    statuses: Field<Vec<String>>,
+}
+
+impl RecoverIn {
+    /// What is asked for again.
+    ///
+    /// # Errors
+    /// Every field that makes no sense.
+    pub fn parse(self) -> Result<NewRecovery, Vec<Problem>> {
+        let mut read = Reader::default();
+        let since = read.required("since", self.since, |since| Timestamp::parse(&since));
+        let until = read.optional("until", self.until, |until| Timestamp::parse(&until));
+        if let (Some(since), Some(until)) = (since, until)
+            && until <= since
+        {
+            read.problem("until", "must be later than since");
+        }
+        let dead = |text: &str| {
+            let status = DeliveryStatus::parse(text).filter(|status| status.is_dead());
+            status.ok_or_else(|| Invalid::new("must be failed or exhausted"))
+        };
+        let statuses = read.optional("statuses", self.statuses, |statuses| match each(&statuses, dead)? {
+            none if none.is_empty() => Err(Invalid::new("must name failed, exhausted or both")),
+            some => Ok(some),
+        });
+        let statuses = statuses.unwrap_or_else(|| vec![DeliveryStatus::Failed, DeliveryStatus::Exhausted]);
+        read.finish(since.map(|since| NewRecovery { since, until, statuses }))
+    }
+}
+
+/// A recovery.
+#[derive(Debug, Serialize)]
+pub struct RecoveryOut {
+    object: &'static str,
+    id: String,
+    endpoint_id: String,
+    statuses: Vec<&'static str>,
+    recovered: usize,
+    finished: bool,
+    created_at: String,
+}
+
+impl RecoveryOut {
+    /// A recovery, how many deliveries were asked for at once, and whether that was all.
+    pub fn new(recovery: &Recovery, recovered: usize, finished: bool) -> Self {
+        Self {
+            object: "webhook_recovery",
+            id: recovery.id.to_string(),
+            endpoint_id: recovery.endpoint.to_string(),
+            statuses: recovery.statuses.iter().map(|status| status.as_str()).collect(),
+            recovered,
+            finished,
+            created_at: recovery.requested_at.rfc3339(),
         }
     }
 }

@@ -9,7 +9,7 @@ mod tenants;
 use serde::Serialize;
 
 pub use deliveries::{DeliveryDetailOut, DeliveryOut};
-pub use endpoints::{EndpointIn, EndpointOut, RotationIn, TestIn, TestOut, subscriptions};
+pub use endpoints::{DEFAULT_OVERLAP, EndpointIn, EndpointOut, RecoverIn, RecoveryOut, RotationIn, TestIn, TestOut};
 pub use events::{BatchIn, BatchResultOut, EventIn, EventOut};
 pub use keys::{ApiKeyIn, ApiKeyOut, ApiKeyPatchIn};
 pub use tenants::{OrganizationIn, OrganizationOut, OrganizationPatchIn};

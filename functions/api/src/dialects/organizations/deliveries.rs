@@ -43,6 +43,6 @@ async fn retry(
     PathId(delivery): PathId<DeliveryId>,
     State(core): State<AppState>,
 ) -> Result<Data<DeliveryOut>, ApiError> {
-    let delivery = core.retry_delivery(&tenant.organization.id, delivery).await?;
-    Ok(Data::accepted((&delivery).into()))
+    let detail = core.retry_delivery(&tenant.organization.id, delivery).await?;
+    Ok(Data::accepted((&detail.delivery).into()))
 }

@@ -7,9 +7,9 @@ use axum::routing::{get, post};
 use shared::domain::Invalid;
 use shared::domain::endpoint::DisabledReason;
 use shared::domain::ids::EndpointId;
-use shared::edge::scopes::{EndpointsRead, EndpointsWrite};
-use shared::edge::{ApiError, AppState, Body, Data, Empty, PathId, Search, Tenant};
-use shared::wire::organizations::{EndpointIn, EndpointOut, RotationIn, TestIn, TestOut};
+use shared::edge::scopes::{DeliveriesWrite, EndpointsRead, EndpointsWrite};
+use shared::edge::{ApiError, AppState, Body, Data, Empty, PathId, Search, Tenant, check_size};
+use shared::wire::organizations::{EndpointIn, EndpointOut, RecoverIn, RecoveryOut, RotationIn, TestIn, TestOut};
 
 use super::page;
 
@@ -21,6 +21,7 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/webhooks/endpoints/{endpoint}", get(read).patch(update).delete(remove))
         .route("/webhooks/endpoints/{endpoint}/rotations", post(rotate))
         .route("/webhooks/endpoints/{endpoint}/test", post(test))
+        .route("/webhooks/endpoints/{endpoint}/recover", post(recover))
 }
 
 async fn create(tenant: Tenant<EndpointsWrite>, State(core): State<AppState>, body: Body<EndpointIn>) -> Answer {
@@ -96,6 +97,19 @@ async fn test(
     body: Body<TestIn>,
 ) -> Result<Data<TestOut>, ApiError> {
     let by = tenant.caller.key();
-    let sent = core.send_test(&tenant.organization.id, by, endpoint, body.read(TestIn::parse)?).await?;
+    let test = body.read(TestIn::parse)?;
+    check_size(test.data.as_deref().unwrap_or_default())?;
+    let sent = core.send_test(&tenant.organization, by, endpoint, test).await?;
     Ok(Data::ok(TestOut::new(&sent.event, &sent.deliveries)))
+}
+
+async fn recover(
+    tenant: Tenant<DeliveriesWrite>,
+    PathId(endpoint): PathId<EndpointId>,
+    State(core): State<AppState>,
+    body: Body<RecoverIn>,
+) -> Result<Data<RecoveryOut>, ApiError> {
+    let wanted = body.read(RecoverIn::parse)?;
+    let (recovery, progress) = core.recover(&tenant.organization.id, endpoint, wanted).await?;
+    Ok(Data::accepted(RecoveryOut::new(&recovery, progress.recovered, progress.finished)))
 }

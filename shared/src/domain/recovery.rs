@@ -1,0 +1,104 @@
+//! Recoveries: everything that an endpoint missed in a span of time, asked for again.
+
+use super::delivery::{Delivery, DeliveryStatus};
+use super::ids::{DeliveryId, EndpointId, OrganizationId, RecoveryId};
+use super::time::Timestamp;
+
+/// What of an endpoint's deliveries is asked for again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewRecovery {
+    /// Only those of events published at this time or later.
+    pub since: Timestamp,
+    /// Only those of events published before this time; the time of the request if not said.
+    pub until: Option<Timestamp>,
+    /// Only those that stand so: failed, exhausted, or both.
+    pub statuses: Vec<DeliveryStatus>,
+}
+
+/// A recovery under way. It goes through the deliveries once, oldest first, so that one which fails
+/// again is not asked for again and again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recovery {
+    /// Its identifier.
+    pub id: RecoveryId,
+    /// The organization.
+    pub organization: OrganizationId,
+    /// The endpoint.
+    pub endpoint: EndpointId,
+    /// When it was asked for.
+    pub requested_at: Timestamp,
+    /// Only those that stand so.
+    pub statuses: Vec<DeliveryStatus>,
+    /// The first delivery that may still be asked for.
+    pub from: DeliveryId,
+    /// The first delivery that is too young.
+    pub before: DeliveryId,
+}
+
+impl Recovery {
+    /// A recovery that has not begun.
+    pub fn new(
+        id: RecoveryId,
+        organization: &OrganizationId,
+        endpoint: EndpointId,
+        new: NewRecovery,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            id,
+            organization: organization.clone(),
+            endpoint,
+            requested_at: now,
+            statuses: new.statuses,
+            from: DeliveryId::first_at(new.since),
+            before: DeliveryId::first_at(new.until.unwrap_or(now)),
+        }
+    }
+
+    /// Whether the delivery is to be asked for again.
+    pub fn admits(&self, delivery: &Delivery) -> bool {
+        (self.from..self.before).contains(&delivery.id) && self.statuses.contains(&delivery.status)
+    }
+
+    /// Notes that everything up to this delivery was gone through.
+    pub fn pass(&mut self, last: DeliveryId) {
+        self.from = last.next();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::event_type::EventType;
+    use super::super::ids::EventId;
+    use super::*;
+
+    #[test]
+    fn a_recovery_goes_through_its_span_once() {
+        let at = Timestamp::from_unix_seconds;
+        let organization = OrganizationId::new(at(0), [0; 8]);
+        let endpoint = EndpointId::new(at(0), [0; 8]);
+        let delivery = |seconds, status| {
+            let id = EventId::new(at(seconds), [0; 8]).delivery(0).unwrap();
+            let event_type = EventType::parse("a.b").unwrap();
+            Delivery { status, ..Delivery::new(id, &organization, endpoint, &event_type, false) }
+        };
+        let statuses = vec![DeliveryStatus::Exhausted];
+        let new = NewRecovery { since: at(100), until: None, statuses };
+        let id = RecoveryId::new(at(200), [0; 8]);
+        let mut recovery = Recovery::new(id, &organization, endpoint, new, at(200));
+        for (seconds, status, admitted) in [
+            (99, DeliveryStatus::Exhausted, false),
+            (100, DeliveryStatus::Exhausted, true),
+            (150, DeliveryStatus::Failed, false),
+            (150, DeliveryStatus::Success, false),
+            (199, DeliveryStatus::Exhausted, true),
+            (200, DeliveryStatus::Exhausted, false),
+        ] {
+            assert_eq!(recovery.admits(&delivery(seconds, status)), admitted, "{seconds} {status:?}");
+        }
+        let first = delivery(100, DeliveryStatus::Exhausted);
+        recovery.pass(first.id);
+        assert!(!recovery.admits(&first));
+        assert!(recovery.admits(&delivery(101, DeliveryStatus::Exhausted)));
+    }
+}

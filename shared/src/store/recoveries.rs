@@ -1,0 +1,106 @@
+//! Recoveries under way. They are marked in the index until they are finished, so that whatever dies
+//! on the way, the sweep goes on.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde::{Deserialize, Serialize};
+
+use super::items::{Base, Unreadable, read, to_item, unknown};
+use super::keys::Waiting;
+use super::waiting::{HIGHEST, LOWEST};
+use super::{Store, StoreError, keys};
+use crate::domain::delivery::DeliveryStatus;
+use crate::domain::ids::{DeliveryId, EndpointId, OrganizationId, RecoveryId};
+use crate::domain::recovery::Recovery;
+use crate::domain::time::Timestamp;
+
+impl Store {
+    /// Writes a new recovery.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB did not do it.
+    pub async fn put_recovery(&self, recovery: &Recovery) -> Result<(), StoreError> {
+        self.put_own_if(to_item(&RecoveryItem::from(recovery))?, "attribute_not_exists(pk)", []).await
+    }
+
+    /// Writes how far a recovery came, unless another process came as far or farther.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if it did.
+    pub async fn advance_recovery(&self, recovery: &Recovery) -> Result<(), StoreError> {
+        let from = [(":from", AttributeValue::S(recovery.from.to_string()))];
+        self.put_own_if(to_item(&RecoveryItem::from(recovery))?, "from_id < :from", from).await
+    }
+
+    /// Removes a recovery that is finished.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB did not do it.
+    pub async fn delete_recovery(&self, recovery: &Recovery) -> Result<(), StoreError> {
+        let key = keys::recovery(&recovery.organization, recovery.id).attributes();
+        self.client.delete_item().table_name(&self.table).set_key(Some(key)).send().await?;
+        Ok(())
+    }
+
+    /// Up to `limit` recoveries under way, the oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they could not be read.
+    pub async fn recoveries(&self, limit: usize) -> Result<Vec<Recovery>, StoreError> {
+        let found = self.waiting_keys(Waiting::Recovery, LOWEST.to_owned(), HIGHEST.to_owned(), limit).await?;
+        let items = self.get_all(found.into_iter().map(|(key, _)| key).collect()).await?;
+        let mut recoveries = items.into_iter().map(read::<RecoveryItem, _>).collect::<Result<Vec<Recovery>, _>>()?;
+        recoveries.sort_by_key(|recovery| recovery.id);
+        Ok(recoveries)
+    }
+}
+
+/// A recovery.
+#[derive(Debug, Serialize, Deserialize)]
+struct RecoveryItem {
+    #[serde(flatten)]
+    base: Base,
+    id: String,
+    organization: String,
+    endpoint: String,
+    requested_at: String,
+    statuses: Vec<String>,
+    from_id: String,
+    before_id: String,
+    waiting_pk: String,
+    waiting_sk: String,
+}
+
+impl From<&Recovery> for RecoveryItem {
+    fn from(recovery: &Recovery) -> Self {
+        let (waiting_pk, waiting_sk) = keys::recovery_mark(recovery.requested_at, recovery.id);
+        Self {
+            base: Base::new(keys::recovery(&recovery.organization, recovery.id), "recovery"),
+            id: recovery.id.to_string(),
+            organization: recovery.organization.to_string(),
+            endpoint: recovery.endpoint.to_string(),
+            requested_at: recovery.requested_at.rfc3339(),
+            statuses: recovery.statuses.iter().map(|status| status.as_str().to_owned()).collect(),
+            from_id: recovery.from.to_string(),
+            before_id: recovery.before.to_string(),
+            waiting_pk,
+            waiting_sk,
+        }
+    }
+}
+
+impl TryFrom<RecoveryItem> for Recovery {
+    type Error = Unreadable;
+
+    fn try_from(item: RecoveryItem) -> Result<Self, Unreadable> {
+        let status = |name: &String| DeliveryStatus::parse(name).ok_or_else(|| unknown("status", name));
+        Ok(Self {
+            id: RecoveryId::parse(&item.id)?,
+            organization: OrganizationId::parse(&item.organization)?,
+            endpoint: EndpointId::parse(&item.endpoint)?,
+            requested_at: Timestamp::parse(&item.requested_at)?,
+            statuses: item.statuses.iter().map(status).collect::<Result<_, _>>()?,
+            from: DeliveryId::parse(&item.from_id)?,
+            before: DeliveryId::parse(&item.before_id)?,
+        })
+    }
+}

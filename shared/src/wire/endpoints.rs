@@ -1,0 +1,173 @@
+//! The `endpoints` dialect: the tenant is the key's, ids are hyphenated, times have whole seconds.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use super::error::Problem;
+use super::field::{Field, Reader};
+use crate::domain::Invalid;
+use crate::domain::endpoint::{Endpoint, EndpointPatch, EndpointSettings, EndpointStatus, NewEndpoint, WantedStatus};
+use crate::domain::event_type::Subscription;
+use crate::domain::fields::{EndpointUrl, Headers, Name, TimeoutSeconds, UrlPolicy};
+use crate::domain::ids::EndpointId;
+use crate::domain::secret::SigningSecret;
+
+/// Reads `ep_` and a hyphenated UUID in lower case.
+pub fn parse_id(text: &str) -> Option<EndpointId> {
+    let uuid = Uuid::try_parse(text.strip_prefix("ep_")?).ok()?;
+    (print_id(EndpointId::from_uuid(uuid)) == text).then(|| EndpointId::from_uuid(uuid))
+}
+
+fn print_id(id: EndpointId) -> String {
+    format!("ep_{}", id.uuid().hyphenated())
+}
+
+/// `POST /v1/endpoints`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct EndpointIn {
+    name: Field<String>,
+    url: Field<String>,
+    secret: Field<String>,
+    headers_json: Field<BTreeMap<String, String>>,
+    timeout_seconds: Field<i64>,
+}
+
+impl EndpointIn {
+    /// What is to be created. It subscribes to everything.
+    ///
+    /// # Errors
+    /// Every field that makes no sense.
+    pub fn parse(self, urls: &UrlPolicy) -> Result<NewEndpoint, Vec<Problem>> {
+        let mut read = Reader::default();
+        let name = read.required("name", self.name, |name| Name::parse(&name));
+        let url = read.required("url", self.url, |url| EndpointUrl::parse(&url, urls));
+        let secret = read.optional("secret", self.secret, |secret| SigningSecret::parse(&secret));
+        let headers = read.optional("headers_json", self.headers_json, Headers::new).unwrap_or_default();
+        let timeout = read.optional("timeout_seconds", self.timeout_seconds, TimeoutSeconds::new).unwrap_or_default();
+        let complete = name.zip(url).map(|(name, url)| NewEndpoint {
+            settings: EndpointSettings {
+                name,
+                url,
+                subscriptions: vec![Subscription::All],
+                headers,
+                timeout,
+                edition: None,
+                retry_schedule: None,
+            },
+            secret,
+            status: WantedStatus::Active,
+        });
+        read.finish(complete)
+    }
+}
+
+/// `PATCH /v1/endpoints/{ep_id}`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct EndpointPatchIn {
+    name: Field<String>,
+    url: Field<String>,
+    secret: Field<String>,
+    headers_json: Field<BTreeMap<String, String>>,
+    timeout_seconds: Field<i64>,
+    status: Field<String>,
+}
+
+impl EndpointPatchIn {
+    /// What is to be changed. `null` clears the headers and the timeout.
+    ///
+    /// # Errors
+    /// Every field that makes no sense.
+    pub fn parse(self, urls: &UrlPolicy) -> Result<EndpointPatch, Vec<Problem>> {
+        let mut read = Reader::default();
+        let patch = EndpointPatch {
+            name: read.changed("name", self.name, |name| Name::parse(&name)),
+            url: read.changed("url", self.url, |url| EndpointUrl::parse(&url, urls)),
+            secret: read.changed("secret", self.secret, |secret| SigningSecret::parse(&secret)),
+            headers: read.cleared("headers_json", self.headers_json, Headers::new).map(Option::unwrap_or_default),
+            timeout: read
+                .cleared("timeout_seconds", self.timeout_seconds, TimeoutSeconds::new)
+                .map(Option::unwrap_or_default),
+            status: read.changed("status", self.status, |status| match status.as_str() {
+                "ACTIVE" => Ok(WantedStatus::Active),
+                "PAUSED" => Ok(WantedStatus::Paused),
+                _ => Err(Invalid::new("must be ACTIVE or PAUSED")),
+            }),
+            ..EndpointPatch::default()
+        };
+        read.finish(Some(patch))
+    }
+}
+
+/// An endpoint. Its secret is there only when it was just generated.
+#[derive(Debug, Serialize)]
+pub struct EndpointOut {
+    id: String,
+    name: String,
+    url: String,
+    headers_json: BTreeMap<String, String>,
+    timeout_seconds: u8,
+    status: &'static str,
+    paused_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+    created_at: String,
+    updated_at: String,
+}
+
+impl EndpointOut {
+    /// The same with the secret, which is shown once.
+    #[must_use]
+    pub fn revealing(self, endpoint: &Endpoint) -> Self {
+        Self { secret: Some(endpoint.secrets.current.reveal().to_owned()), ..self }
+    }
+}
+
+impl From<&Endpoint> for EndpointOut {
+    fn from(endpoint: &Endpoint) -> Self {
+        let settings = &endpoint.settings;
+        let (status, paused_at) = match endpoint.status {
+            EndpointStatus::Active => ("ACTIVE", None),
+            EndpointStatus::Paused { at } => ("PAUSED", Some(at.rfc3339_seconds())),
+            EndpointStatus::Disabled { .. } => ("DISABLED", None),
+        };
+        Self {
+            id: print_id(endpoint.id),
+            name: settings.name.to_string(),
+            url: settings.url.as_str().to_owned(),
+            headers_json: settings.headers.as_map().clone(),
+            timeout_seconds: settings.timeout.get(),
+            status,
+            paused_at,
+            secret: None,
+            created_at: endpoint.created_at.rfc3339_seconds(),
+            updated_at: endpoint.updated_at.rfc3339_seconds(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_the_same_endpoint_in_another_spelling() {
+        let id = EndpointId::parse("we_550e8400e29b41d4a716446655440000").unwrap();
+        assert_eq!(print_id(id), "ep_550e8400-e29b-41d4-a716-446655440000");
+        assert_eq!(parse_id(&print_id(id)), Some(id));
+        for text in [
+            "",
+            "ep_",
+            "550e8400-e29b-41d4-a716-446655440000",
+            "ep_550e8400e29b41d4a716446655440000",
+            "ep_550E8400-e29b-41d4-a716-446655440000",
+            "we_550e8400e29b41d4a716446655440000",
+            "ep_{550e8400-e29b-41d4-a716-446655440000}",
+        ] {
+            assert_eq!(parse_id(text), None, "{text}");
+        }
+    }
+}

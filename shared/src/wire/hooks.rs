@@ -1,0 +1,117 @@
+//! The `hooks` dialect: webhooks of an organization, as bare objects with `events`.
+
+use serde::{Deserialize, Serialize};
+
+use super::error::Problem;
+use super::field::{Field, Reader, subscriptions, wanted_status};
+use crate::domain::Invalid;
+use crate::domain::endpoint::{Endpoint, EndpointPatch, EndpointSettings, EndpointStatus, NewEndpoint, WantedStatus};
+use crate::domain::event_type::Subscription;
+use crate::domain::fields::{EndpointUrl, Headers, Name, TimeoutSeconds, UrlPolicy};
+
+/// `POST …/webhooks`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct HookIn {
+    url: Field<String>,
+    events: Field<Vec<String>>,
+}
+
+impl HookIn {
+    /// What is to be created. Its name is the URL's host.
+    ///
+    /// # Errors
+    /// Every field that makes no sense.
+    pub fn parse(self, urls: &UrlPolicy) -> Result<NewEndpoint, Vec<Problem>> {
+        let mut read = Reader::default();
+        let named = |url: String| {
+            let url = EndpointUrl::parse(&url, urls)?;
+            let name =
+                Name::parse(url.host()).map_err(|_| Invalid::new("must have a host of at most 255 characters"))?;
+            Ok((name, url))
+        };
+        let url = read.required("url", self.url, named);
+        let subscriptions = read.required("events", self.events, |events| subscriptions(&events));
+        let complete = url.zip(subscriptions).map(|((name, url), subscriptions)| NewEndpoint {
+            settings: EndpointSettings {
+                name,
+                url,
+                subscriptions,
+                headers: Headers::default(),
+                timeout: TimeoutSeconds::default(),
+                edition: None,
+                retry_schedule: None,
+            },
+            secret: None,
+            status: WantedStatus::Active,
+        });
+        read.finish(complete)
+    }
+}
+
+/// `PATCH …/webhooks/{id}`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct HookPatchIn {
+    url: Field<String>,
+    events: Field<Vec<String>>,
+    status: Field<String>,
+}
+
+impl HookPatchIn {
+    /// What is to be changed.
+    ///
+    /// # Errors
+    /// Every field that makes no sense.
+    pub fn parse(self, urls: &UrlPolicy) -> Result<EndpointPatch, Vec<Problem>> {
+        let mut read = Reader::default();
+        let patch = EndpointPatch {
+            url: read.changed("url", self.url, |url| EndpointUrl::parse(&url, urls)),
+            subscriptions: read.changed("events", self.events, |events| subscriptions(&events)),
+            status: read.changed("status", self.status, wanted_status),
+            ..EndpointPatch::default()
+        };
+        read.finish(Some(patch))
+    }
+}
+
+/// A webhook. Its secret is there only when it was just made.
+#[derive(Debug, Serialize)]
+pub struct HookOut {
+    id: String,
+    organization_id: String,
+    url: String,
+    events: Vec<String>,
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    secret: Option<String>,
+    created_at: String,
+    updated_at: String,
+}
+
+impl HookOut {
+    /// The same with the secret, which is shown once.
+    #[must_use]
+    pub fn revealing(self, endpoint: &Endpoint) -> Self {
+        Self { secret: Some(endpoint.secrets.current.reveal().to_owned()), ..self }
+    }
+}
+
+impl From<&Endpoint> for HookOut {
+    fn from(endpoint: &Endpoint) -> Self {
+        Self {
+            id: endpoint.id.to_string(),
+            organization_id: endpoint.organization.to_string(),
+            url: endpoint.settings.url.as_str().to_owned(),
+            events: endpoint.settings.subscriptions.iter().map(Subscription::to_string).collect(),
+            status: match endpoint.status {
+                EndpointStatus::Active => "active",
+                EndpointStatus::Paused { .. } => "paused",
+                EndpointStatus::Disabled { .. } => "disabled",
+            },
+            secret: None,
+            created_at: endpoint.created_at.rfc3339(),
+            updated_at: endpoint.updated_at.rfc3339(),
+        }
+    }
+}

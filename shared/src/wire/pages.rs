@@ -1,0 +1,417 @@
+//! The `pages` dialect: lists are pages with a count, `created` and `modified`, `is_active`.
+
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use super::error::Problem;
+use super::field::{Field, Reader, subscriptions};
+use super::query::{Query, delivery_status};
+use crate::domain::Invalid;
+use crate::domain::delivery::{Delivery, DeliveryStatus};
+use crate::domain::endpoint::{Endpoint, EndpointPatch, EndpointSettings, EndpointStatus, NewEndpoint, WantedStatus};
+use crate::domain::event_type::Subscription;
+use crate::domain::fields::{EditionId, EndpointUrl, Headers, Name, TimeoutSeconds, UrlPolicy};
+use crate::domain::ids::OrganizationId;
+use crate::domain::time::Timestamp;
+
+const DEFAULT_PAGE_SIZE: usize = 100;
+const MAX_PAGE_SIZE: usize = 1_000;
+
+/// `POST`, `PUT` and `PATCH` of endpoints.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct EndpointIn {
+    organization_id: Field<String>,
+    name: Field<String>,
+    url: Field<String>,
+    events: Field<Vec<String>>,
+    edition_id: Field<String>,
+    is_active: Field<bool>,
+    timeout_seconds: Field<i64>,
+}
+
+/// An endpoint to be made, and in which organization if the body says so.
+#[derive(Debug)]
+pub struct Created {
+    /// The organization that the body names.
+    pub organization: Option<OrganizationId>,
+    /// The endpoint.
+    pub endpoint: NewEndpoint,
+}
+
+/// A change, and the organization that the body names, which cannot be changed.
+#[derive(Debug)]
+pub struct Changed {
+    /// The organization that the body names.
+    pub organization: Option<OrganizationId>,
+    /// The change.
+    pub patch: EndpointPatch,
+}
+
+impl EndpointIn {
+    /// What is to be created.
+    ///
+    /// # Errors
+    /// Every field that makes no sense.
+    pub fn parse(self, urls: &UrlPolicy) -> Result<Created, Vec<Problem>> {
+        let mut read = Reader::default();
+        let organization = read.optional("organization_id", self.organization_id, |id| OrganizationId::parse(&id));
+        let name = read.required("name", self.name, |name| Name::parse(&name));
+        let url = read.required("url", self.url, |url| EndpointUrl::parse(&url, urls));
+        let subscriptions = read.required("events", self.events, |events| subscriptions(&events));
+        let edition = read.optional("edition_id", self.edition_id, |edition| EditionId::parse(&edition));
+        let timeout = read.optional("timeout_seconds", self.timeout_seconds, TimeoutSeconds::new).unwrap_or_default();
+        let status = read.optional("is_active", self.is_active, wanted_status).unwrap_or(WantedStatus::Active);
+        let complete = name.zip(url).zip(subscriptions).map(|((name, url), subscriptions)| Created {
+            organization,
+            endpoint: NewEndpoint {
+                settings: EndpointSettings {
+                    name,
+                    url,
+                    subscriptions,
+                    headers: Headers::default(),
+                    timeout,
+                    edition,
+                    retry_schedule: None,
+                },
+                secret: None,
+                status,
+            },
+        });
+        read.finish(complete)
+    }
+
+    /// What `PUT` replaces: everything that this dialect shows.
+    ///
+    /// # Errors
+    /// Every field that makes no sense.
+    pub fn parse_replacement(self, urls: &UrlPolicy) -> Result<Changed, Vec<Problem>> {
+        let Created { organization, endpoint: NewEndpoint { settings, status, .. } } = self.parse(urls)?;
+        let patch = EndpointPatch {
+            name: Some(settings.name),
+            url: Some(settings.url),
+            subscriptions: Some(settings.subscriptions),
+            timeout: Some(settings.timeout),
+            edition: Some(settings.edition),
+            // A paused endpoint counts as active: replacing it does not resume it.
+            status: Some(if status == WantedStatus::Active { WantedStatus::Enabled } else { status }),
+            ..EndpointPatch::default()
+        };
+        Ok(Changed { organization, patch })
+    }
+
+    /// What `PATCH` changes. `null` clears the edition and the timeout.
+    ///
+    /// # Errors
+    /// Every field that makes no sense.
+    pub fn parse_patch(self, urls: &UrlPolicy) -> Result<Changed, Vec<Problem>> {
+        let mut read = Reader::default();
+        let organization = read.changed("organization_id", self.organization_id, |id| OrganizationId::parse(&id));
+        let patch = EndpointPatch {
+            name: read.changed("name", self.name, |name| Name::parse(&name)),
+            url: read.changed("url", self.url, |url| EndpointUrl::parse(&url, urls)),
+            subscriptions: read.changed("events", self.events, |events| subscriptions(&events)),
+            timeout: read
+                .cleared("timeout_seconds", self.timeout_seconds, TimeoutSeconds::new)
+                .map(Option::unwrap_or_default),
+            edition: read.cleared("edition_id", self.edition_id, |edition| EditionId::parse(&edition)),
+            status: read.changed("is_active", self.is_active, wanted_status),
+            ..EndpointPatch::default()
+        };
+        read.finish(Some(Changed { organization, patch }))
+    }
+}
+
+fn wanted_status(is_active: bool) -> Result<WantedStatus, Invalid> {
+    Ok(if is_active { WantedStatus::Enabled } else { WantedStatus::Disabled })
+}
+
+/// An endpoint. Its secret is null unless it was just generated.
+#[derive(Debug, Serialize)]
+pub struct EndpointOut {
+    id: String,
+    organization_id: String,
+    name: String,
+    url: String,
+    edition_id: Option<String>,
+    events: Vec<String>,
+    created: String,
+    modified: String,
+    is_active: bool,
+    timeout_seconds: u8,
+    secret: Option<String>,
+}
+
+impl EndpointOut {
+    /// The same with the secret, which is shown once.
+    #[must_use]
+    pub fn revealing(self, endpoint: &Endpoint) -> Self {
+        Self { secret: Some(endpoint.secrets.current.reveal().to_owned()), ..self }
+    }
+}
+
+impl From<&Endpoint> for EndpointOut {
+    fn from(endpoint: &Endpoint) -> Self {
+        let settings = &endpoint.settings;
+        Self {
+            id: endpoint.id.to_string(),
+            organization_id: endpoint.organization.to_string(),
+            name: settings.name.to_string(),
+            url: settings.url.as_str().to_owned(),
+            edition_id: settings.edition.as_ref().map(EditionId::to_string),
+            events: settings.subscriptions.iter().map(Subscription::to_string).collect(),
+            created: endpoint.created_at.rfc3339(),
+            modified: endpoint.updated_at.rfc3339(),
+            is_active: is_active(endpoint),
+            timeout_seconds: settings.timeout.get(),
+            secret: None,
+        }
+    }
+}
+
+const fn is_active(endpoint: &Endpoint) -> bool {
+    !matches!(endpoint.status, EndpointStatus::Disabled { .. })
+}
+
+/// A delivery with its payload.
+#[derive(Debug, Serialize)]
+pub struct DeliveryOut {
+    id: String,
+    event: String,
+    created: String,
+    endpoint_id: String,
+    payload: String,
+    status: &'static str,
+    attempts: u32,
+    response_status_code: Option<u16>,
+    last_attempt_at: Option<String>,
+    next_retry_at: Option<String>,
+    signature: Option<String>,
+}
+
+impl DeliveryOut {
+    /// A delivery and the exact body that is sent.
+    pub fn new(delivery: &Delivery, payload: String) -> Self {
+        Self {
+            id: delivery.id.to_string(),
+            event: delivery.event_type.to_string(),
+            created: delivery.id.created_at().rfc3339(),
+            endpoint_id: delivery.endpoint.to_string(),
+            payload,
+            status: delivery.status.as_str(),
+            attempts: delivery.attempts,
+            response_status_code: delivery.response_status,
+            last_attempt_at: delivery.log.last().map(|attempt| attempt.started_at.rfc3339()),
+            next_retry_at: delivery.next_attempt_at.map(Timestamp::rfc3339),
+            signature: delivery.signature.clone(),
+        }
+    }
+}
+
+/// How a list is sorted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ordering {
+    by: By,
+    /// Whether the greatest comes first.
+    pub descending: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    Created,
+    Modified,
+    Name,
+}
+
+/// The query of the list of endpoints.
+#[derive(Debug)]
+pub struct EndpointsQuery {
+    edition: Option<EditionId>,
+    is_active: Option<bool>,
+    ordering: Ordering,
+    /// Which page.
+    pub page: PageNumber,
+}
+
+impl EndpointsQuery {
+    /// Reads the query; `organization_id` was read before.
+    ///
+    /// # Errors
+    /// Every parameter that makes no sense.
+    pub fn parse(mut query: Query) -> Result<Self, Vec<Problem>> {
+        let _ = query.organization();
+        let wanted = Self {
+            edition: query.take("edition_id", EditionId::parse),
+            is_active: query.take("is_active", |text| match text {
+                "true" | "True" | "1" => Ok(true),
+                "false" | "False" | "0" => Ok(false),
+                _ => Err(Invalid::new("must be true or false")),
+            }),
+            ordering: query
+                .take("ordering", |text| ordering(text, &[By::Created, By::Modified, By::Name]))
+                .unwrap_or(Ordering { by: By::Created, descending: false }),
+            page: PageNumber::take(&mut query),
+        };
+        query.finish(wanted)
+    }
+
+    /// Those of an organization's endpoints that are wanted, in the wanted order.
+    pub fn select(&self, mut endpoints: Vec<Endpoint>) -> Vec<Endpoint> {
+        endpoints.retain(|endpoint| {
+            self.edition.as_ref().is_none_or(|wanted| endpoint.settings.edition.as_ref() == Some(wanted))
+                && self.is_active.is_none_or(|wanted| is_active(endpoint) == wanted)
+        });
+        // The sort is stable, and the endpoints come in the order in which they were made.
+        match self.ordering.by {
+            By::Created => {}
+            By::Modified => endpoints.sort_by_key(|endpoint| endpoint.updated_at),
+            By::Name => endpoints.sort_by(|a, b| a.settings.name.cmp(&b.settings.name)),
+        }
+        if self.ordering.descending {
+            endpoints.reverse();
+        }
+        endpoints
+    }
+}
+
+/// The query of the list of an endpoint's deliveries.
+#[derive(Debug)]
+pub struct DeliveriesQuery {
+    /// Only those that stand so.
+    pub status: Option<DeliveryStatus>,
+    /// Newest first unless asked otherwise.
+    pub ordering: Ordering,
+    /// Which page.
+    pub page: PageNumber,
+}
+
+impl DeliveriesQuery {
+    /// Reads the query; `organization_id` was read before.
+    ///
+    /// # Errors
+    /// Every parameter that makes no sense.
+    pub fn parse(mut query: Query) -> Result<Self, Vec<Problem>> {
+        let _ = query.organization();
+        let wanted = Self {
+            status: query.take("status", delivery_status),
+            ordering: query
+                .take("ordering", |text| ordering(text, &[By::Created]))
+                .unwrap_or(Ordering { by: By::Created, descending: true }),
+            page: PageNumber::take(&mut query),
+        };
+        query.finish(wanted)
+    }
+}
+
+fn ordering(text: &str, allowed: &[By]) -> Result<Ordering, Invalid> {
+    let (name, descending) = text.strip_prefix('-').map_or((text, false), |name| (name, true));
+    let spelt = |by: &By| match by {
+        By::Created => "created",
+        By::Modified => "modified",
+        By::Name => "name",
+    };
+    let found = allowed.iter().find(|by| spelt(by) == name);
+    found.map(|by| Ordering { by: *by, descending }).ok_or_else(|| {
+        let names: Vec<_> = allowed.iter().flat_map(|by| [spelt(by).to_owned(), format!("-{}", spelt(by))]).collect();
+        Invalid::new(format!("must be one of {}", names.join(", ")))
+    })
+}
+
+/// `page` and `page_size`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PageNumber {
+    page: usize,
+    size: usize,
+}
+
+impl PageNumber {
+    fn take(query: &mut Query) -> Self {
+        let page = query.take("page", |text| {
+            text.parse().ok().filter(|page| *page >= 1).ok_or_else(|| Invalid::new("must be a whole number from 1"))
+        });
+        let size = query.take("page_size", |text| {
+            let size = text.parse().ok().filter(|size| (1..=MAX_PAGE_SIZE).contains(size));
+            size.ok_or_else(|| Invalid::new(format!("must be 1 to {MAX_PAGE_SIZE}")))
+        });
+        Self { page: page.unwrap_or(1), size: size.unwrap_or(DEFAULT_PAGE_SIZE) }
+    }
+
+    /// The part of a list of `count` items that the page holds; `None` past the end. The first page
+    /// of an empty list is there, and empty.
+    pub fn range(self, count: usize) -> Option<std::ops::Range<usize>> {
+        let start = (self.page - 1).checked_mul(self.size)?;
+        let there = start < count || self.page == 1;
+        there.then(|| start..count.min(start.saturating_add(self.size)))
+    }
+}
+
+/// A page of a list.
+#[derive(Debug, Serialize)]
+pub struct PageOut<T> {
+    count: usize,
+    next: Option<String>,
+    previous: Option<String>,
+    results: Vec<T>,
+}
+
+impl<T> PageOut<T> {
+    /// A page of a list of `count` items, of which `url` asked for this one.
+    pub fn new(url: &Url, page: PageNumber, count: usize, results: Vec<T>) -> Self {
+        let more = page.page.checked_mul(page.size).is_some_and(|end| end < count);
+        Self {
+            count,
+            next: more.then(|| with_page(url, page.page + 1)),
+            previous: (page.page > 1).then(|| with_page(url, page.page - 1)),
+            results,
+        }
+    }
+}
+
+/// The same URL for another page; the other parameters stay.
+fn with_page(url: &Url, page: usize) -> String {
+    let others: Vec<_> = url.query_pairs().filter(|(name, _)| name != "page").collect();
+    let mut other = url.clone();
+    other.query_pairs_mut().clear().extend_pairs(others).append_pair("page", &page.to_string());
+    other.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pages_link_to_their_neighbours_and_keep_the_other_parameters() {
+        let url = Url::parse("https://api.test/v1/webhook-endpoints?page=2&ordering=-name&page_size=10").unwrap();
+        let page = PageNumber { page: 2, size: 10 };
+        let out = PageOut::new(&url, page, 25, vec![(); 10]);
+        let expected = "https://api.test/v1/webhook-endpoints?ordering=-name&page_size=10&page=";
+        assert_eq!(out.next.as_deref(), Some(format!("{expected}3").as_str()));
+        assert_eq!(out.previous.as_deref(), Some(format!("{expected}1").as_str()));
+        let only = PageOut::new(&url, PageNumber { page: 1, size: 10 }, 10, vec![(); 10]);
+        assert_eq!((only.next, only.previous), (None, None));
+    }
+
+    #[test]
+    fn a_page_past_the_end_is_not_there() {
+        let range = |page, count| PageNumber { page, size: 10 }.range(count);
+        let table = [
+            (1, 0, Some(0..0)),
+            (1, 5, Some(0..5)),
+            (1, 10, Some(0..10)),
+            (2, 10, None),
+            (2, 11, Some(10..11)),
+            (3, 11, None),
+            (usize::MAX, 11, None),
+        ];
+        for (page, count, expected) in table {
+            assert_eq!(range(page, count), expected, "page {page} of {count}");
+        }
+    }
+
+    #[test]
+    fn orderings_are_checked() {
+        assert_eq!(ordering("-name", &[By::Name]), Ok(Ordering { by: By::Name, descending: true }));
+        assert!(ordering("name", &[By::Created]).unwrap_err().0.ends_with("created, -created"));
+        assert!(ordering("", &[By::Created]).is_err());
+    }
+}
