@@ -14,4 +14,5 @@ mod idempotency;
 mod parking;
 mod retries;
 mod secrets;
+mod suspension;
 mod tenants;
