@@ -14,4 +14,6 @@ mod idempotency;
 mod parking;
 mod retries;
 mod secrets;
+mod template;
 mod tenants;
+mod tidy;
