@@ -9,6 +9,7 @@ mod batches;
 mod causes;
 mod crashes;
 mod deliveries;
+mod functions;
 mod host;
 mod idempotency;
 mod parking;

@@ -187,6 +187,35 @@ fn allowed(template: &Value, role: &str) -> BTreeSet<String> {
     actions.map(|action| text(&action).split_once(':').unwrap().1.to_owned()).collect()
 }
 
+/// The partition keys of the table.
+async fn partitions(world: &World) -> BTreeSet<String> {
+    let scan = world.dynamodb().scan().table_name(world.table()).into_paginator().items().send();
+    let items: Vec<_> = scan.collect::<Result<_, _>>().await.unwrap();
+    items.iter().map(|item| item["pk"].as_s().unwrap().clone()).collect()
+}
+
+#[tokio::test]
+async fn the_publishers_role_reaches_what_it_writes_and_no_key_endpoint_or_organization() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    tenant.endpoint(&receiver).await;
+    let before = partitions(&world).await;
+    let event = json!({"type": "a.b", "data": {}}).to_string();
+    tenant.call(http::Method::POST, "/events", &[("idempotency-key", "k")], Some(event)).await.data(202);
+    let written = &partitions(&world).await - &before;
+    assert!(written.len() >= 3, "{written:?}");
+
+    let template = template();
+    let statements = &properties(&template, "PublishRole")["Policies"][0]["PolicyDocument"]["Statement"];
+    let conditions = statements.as_array().unwrap().iter().map(|it| &it["Condition"]["ForAllValues:StringLike"]);
+    let patterns: Vec<_> =
+        conditions.filter_map(|it| it["dynamodb:LeadingKeys"].as_array()).flatten().map(text).collect();
+    let reaches = |key: &String| patterns.iter().any(|pattern| key.starts_with(pattern.trim_end_matches('*')));
+    assert!(written.iter().all(reaches), "{written:?} {patterns:?}");
+    let managed = before.iter().filter(|key| !key.starts_with("used#"));
+    assert_eq!(managed.filter(|key| reaches(key)).collect::<Vec<_>>(), [""; 0]);
+}
+
 /// What an operation has to be allowed as.
 fn actions_of(operation: &str) -> Vec<String> {
     match operation {
