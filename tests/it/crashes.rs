@@ -12,8 +12,9 @@ use crate::support::{Answer, Fate, Gate, Process, Receiver, World, over_network}
 const VISIBILITY: Duration = Duration::from_secs(VISIBILITY_SECONDS as u64);
 
 /// A process whose requests of one operation have another fate than to pass.
-fn process_where(world: &World, operation: &'static str, fate: Fate) -> Process {
-    let network = over_network(&world.sdk(), move |called| if called == operation { fate } else { Fate::Pass });
+fn process_where(world: &World, operation: &'static str, fate: &Fate) -> Process {
+    let fate = fate.clone();
+    let network = over_network(&world.sdk(), move |called| if called == operation { fate.clone() } else { Fate::Pass });
     world.process_over(&network, world.clock.clock())
 }
 
@@ -29,7 +30,7 @@ async fn a_handler_killed_between_attempt_and_record_repeats_the_attempt_with_th
             return Fate::Pass;
         }
         reached.open();
-        Fate::Hang
+        Fate::Behind(Gate::closed())
     });
     let doomed = world.process_over(&network, world.clock.clock());
     let handler = tokio::spawn(async move { doomed.poll().await });
@@ -132,7 +133,7 @@ async fn a_table_out_of_reach_delays_deliveries_and_loses_none() {
         let tenant = world.tenant().await;
         tenant.endpoint(&receiver).await;
         let id = tenant.publish_one().await;
-        assert_eq!(process_where(&world, operation, fate).drain().await, 1);
+        assert_eq!(process_where(&world, operation, &fate).drain().await, 1);
         world.advance(VISIBILITY);
         assert_eq!(world.drain().await, 1, "{operation} {fate:?}: the message stays");
         assert_eq!(receiver.received().len(), attempts, "{operation} {fate:?}");
@@ -171,7 +172,7 @@ async fn a_message_that_could_not_be_hidden_comes_back_late_and_is_retried() {
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;
     let id = tenant.publish_one().await;
-    process_where(&world, "ChangeMessageVisibilityBatch", Fate::Refuse).drain().await;
+    process_where(&world, "ChangeMessageVisibilityBatch", &Fate::Refuse).drain().await;
     assert_eq!(tenant.delivery_status(&id).await, "retrying");
     world.advance(Duration::from_secs(1));
     assert_eq!(world.drain().await, 0);

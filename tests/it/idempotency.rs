@@ -7,12 +7,20 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{EVENT_TYPE, Fate, Receiver, Reply, Tenant, World, delivery_ids, over_network, text};
+use crate::support::{EVENT_TYPE, Fate, Gate, Receiver, Reply, Tenant, World, delivery_ids, over_network, text};
 
 const KEY: &str = "order-17";
 
 async fn publish_with(tenant: &Tenant, key: &str, body: &Value) -> Reply {
     tenant.call(Method::POST, "/events", &[("idempotency-key", key)], Some(body.to_string())).await
+}
+
+/// What a repetition finds unfinished is left to the sweep until the first request must have ended.
+async fn drain_and_sweep(world: &World) -> usize {
+    let queued = world.drain().await;
+    world.advance(Duration::from_secs(60));
+    world.sweep().await;
+    queued + world.drain().await
 }
 
 fn event() -> Value {
@@ -81,11 +89,11 @@ async fn a_publish_that_could_not_be_finished_is_completed_by_its_repetition() {
 
         let completed = publish(&tenant).await.data(202);
         let expected = if batch { 30 } else { 1 };
-        world.drain().await;
+        drain_and_sweep(&world).await;
         let arrived: BTreeSet<_> = receiver.received().iter().map(|r| r.header("webhook-id").to_owned()).collect();
         assert_eq!((receiver.received().len(), arrived.len()), (expected, expected), "{operation}");
         assert_eq!(publish(&tenant).await.data(202), completed);
-        world.drain().await;
+        drain_and_sweep(&world).await;
         assert_eq!(receiver.received().len(), expected, "{operation}: once more is nothing new");
         let statuses = tenant.get("/events?limit=100").await.data(200);
         let events = statuses.as_array().unwrap();
@@ -110,7 +118,7 @@ async fn of_a_publish_that_was_half_queued_only_the_missing_half_is_sent_again()
     let queued = world.drain().await;
     assert_eq!(receiver.received().len(), queued);
     let completed = publish_with(&tenant, KEY, &event()).await.data(202);
-    assert_eq!(world.drain().await, 15 - queued, "what is delivered is left alone");
+    assert_eq!(drain_and_sweep(&world).await, 15 - queued, "what is delivered is left alone");
     let arrived: BTreeSet<_> =
         receiver.received().iter().map(|request| request.header("x-webhook-delivery").to_owned()).collect();
     assert_eq!(receiver.received().len(), 15);
@@ -129,14 +137,14 @@ async fn records_that_are_missing_are_written_and_those_that_are_there_left_as_t
     world.delete_items("event").await;
     let again = publish_with(&tenant, KEY, &event()).await.data(202);
     assert_eq!(again, first);
-    world.drain().await;
+    drain_and_sweep(&world).await;
     receiver.only();
     let [sent, parked] = &delivery_ids(&first)[..] else { panic!("two deliveries: {first}") };
     assert_eq!(tenant.delivery_status(sent).await, "success");
     assert_eq!(tenant.delivery_status(parked).await, "pending");
 
     publish_with(&tenant, KEY, &event()).await.data(202);
-    assert_eq!(world.drain().await, 0, "the parked one is safe where it is");
+    assert_eq!(drain_and_sweep(&world).await, 0, "the parked one is safe where it is");
     tenant.set_status(&paused, "active").await;
     world.drain().await;
     assert_eq!(receiver.received().len(), 2);
@@ -154,9 +162,36 @@ async fn two_requests_with_one_key_at_once_make_one_event() {
         assert!([202, 503].contains(&reply.status), "{}", reply.body);
     }
     let event = publish_with(&tenant, KEY, &body).await.data(202);
-    world.drain().await;
+    drain_and_sweep(&world).await;
     assert_eq!(receiver.only().header("webhook-id"), text(&event["id"]));
     assert_eq!(world.items("event").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_request_that_is_overtaken_by_its_repetition_sends_nothing_twice() {
+    for operation in ["BatchWriteItem", "SendMessageBatch"] {
+        let (world, receiver) = (World::new().await, Receiver::new().await);
+        let tenant = world.tenant().await;
+        tenant.endpoint(&receiver).await;
+        let (reached, gate) = (Gate::closed(), Gate::closed());
+        let (there, held) = (reached.clone(), gate.clone());
+        let network = over_network(&world.sdk(), move |called| {
+            if called != operation {
+                return Fate::Pass;
+            }
+            there.open();
+            Fate::Behind(held.clone())
+        });
+        let slow = tenant.at(&world.process_over(&network, world.clock.clock()));
+        let first = tokio::spawn(async move { publish_with(&slow, KEY, &event()).await });
+        reached.pass().await;
+        let second = publish_with(&tenant, KEY, &event()).await.data(202);
+        world.drain().await;
+        gate.open();
+        assert_eq!(first.await.unwrap().data(202)["id"], second["id"], "{operation}");
+        drain_and_sweep(&world).await;
+        assert_eq!(receiver.only().header("webhook-id"), text(&second["id"]), "{operation}");
+    }
 }
 
 #[tokio::test]

@@ -6,7 +6,9 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, EVENT_TYPE, Endpoint, Process, Receiver, Tenant, World, delivery_ids, text};
+use crate::support::{
+    Answer, EVENT_TYPE, Endpoint, Fate, Gate, Process, Receiver, Tenant, World, delivery_ids, over_network, text,
+};
 
 /// After this long no process remembers an endpoint's former status.
 const REMEMBERED: Duration = Duration::from_secs(5);
@@ -91,7 +93,7 @@ async fn more_than_500_parked_deliveries_are_released_by_the_sweep() {
 }
 
 #[tokio::test]
-async fn a_delivery_parked_by_somebody_who_missed_the_resumption_is_released_by_the_last_look() {
+async fn a_process_that_remembers_a_pause_looks_again_before_it_parks() {
     let receiver = Receiver::new().await;
     let (world, tenant, endpoint) = setup(&receiver).await;
     let early = tenant.publish_one().await;
@@ -102,18 +104,42 @@ async fn a_delivery_parked_by_somebody_who_missed_the_resumption_is_released_by_
     world.drain().await;
     let late = tenant.publish_one().await;
     assert_eq!(stale.drain().await, 1);
-    assert_eq!(arrivals(&receiver), [&*early], "the late one is parked");
+    assert_eq!(arrivals(&receiver), [early, late]);
+}
+
+#[tokio::test]
+async fn a_delivery_parked_by_a_publisher_who_missed_the_resumption_is_released_by_the_sweep() {
+    let receiver = Receiver::new().await;
+    let (world, tenant, endpoint) = setup(&receiver).await;
+    tenant.set_status(&endpoint, "paused").await;
+    let (reached, gate) = (Gate::closed(), Gate::closed());
+    let (writing, held) = (reached.clone(), gate.clone());
+    let network = over_network(&world.sdk(), move |operation| {
+        if operation != "BatchWriteItem" {
+            return Fate::Pass;
+        }
+        writing.open();
+        Fate::Behind(held.clone())
+    });
+    let slow = tenant.at(&world.process_over(&network, world.clock.clock()));
+    let publishing = tokio::spawn(async move { slow.publish_one().await });
+    reached.pass().await;
+    tenant.set_status(&endpoint, "active").await;
+    gate.open();
+    let late = publishing.await.unwrap();
+    world.drain().await;
+    assert_eq!(tenant.delivery_status(&late).await, "pending", "parked");
     world.sweep().await;
     world.drain().await;
-    assert_eq!(arrivals(&receiver), [early, late]);
+    assert_eq!(arrivals(&receiver), [late]);
 
-    let release_is_open = async || !attribute(&world.items("endpoint").await[0], "waiting_pk").is_empty();
-    world.advance(Duration::from_secs(30));
+    let is_released = async || attribute(&world.items("endpoint").await[0], "waiting_pk").is_empty();
+    world.advance(LAST_LOOK - REMEMBERED);
     world.sweep().await;
-    assert!(release_is_open().await, "somebody may still be parking");
-    world.advance(LAST_LOOK);
+    assert!(!is_released().await, "somebody else may still be parking");
+    world.advance(REMEMBERED);
     world.sweep().await;
-    assert!(!release_is_open().await);
+    assert!(is_released().await);
 }
 
 #[tokio::test]

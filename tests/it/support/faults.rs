@@ -1,7 +1,6 @@
 //! What can go wrong on the way to AWS: an HTTP client around another that decides about each request.
 
 use std::fmt;
-use std::future::pending;
 use std::sync::Arc;
 
 use aws_config::SdkConfig;
@@ -13,25 +12,26 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use shared::config;
 
+use super::Gate;
+
 /// What becomes of a request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) enum Fate {
     /// It is performed.
     Pass,
     /// It is not performed, and the caller is told.
     Refuse,
-    /// It is not performed, and the caller waits for as long as it likes.
-    Hang,
+    /// It is performed when the gate is open, and the caller waits so long.
+    Behind(Gate),
     /// It is performed, and its answer is lost; the SDK then tries again by itself.
     LoseAnswer,
 }
 
-/// The same table and queue, reached over a network that treats each operation (`PutItem`) so, with
-/// the retries and time limits that functions have.
+/// The same table and queue, reached over a network that treats each operation (`PutItem`) so. The
+/// SDK tries as often as in a function.
 pub(crate) fn over_network(sdk: &SdkConfig, fate: impl Fn(&str) -> Fate + Send + Sync + 'static) -> SdkConfig {
     let client = Network { inner: sdk.http_client().unwrap(), fate: Arc::new(fate) };
-    let limits = sdk.to_builder().retry_config(config::retries()).timeout_config(config::timeouts());
-    limits.http_client(SharedHttpClient::new(client)).build()
+    sdk.to_builder().retry_config(config::retries()).http_client(SharedHttpClient::new(client)).build()
 }
 
 #[derive(Clone)]
@@ -61,7 +61,13 @@ impl HttpConnector for Network<SharedHttpConnector> {
             Fate::Pass => self.inner.call(request),
             // The SDK does not repeat what failed on the caller's side, so that a test meets the failure at once.
             Fate::Refuse => HttpConnectorFuture::ready(Err(ConnectorError::user("refused by the test".into()))),
-            Fate::Hang => HttpConnectorFuture::new(pending()),
+            Fate::Behind(gate) => {
+                let inner = self.inner.clone();
+                HttpConnectorFuture::new(async move {
+                    gate.pass().await;
+                    inner.call(request).await
+                })
+            }
             Fate::LoseAnswer => {
                 let performed = self.inner.call(request);
                 HttpConnectorFuture::new(async move {
