@@ -1,1 +1,10 @@
-//! The whole system in one process.
+//! The whole system in one process: the real routers, the real consumer and sweep, SDK clients, an
+//! embedded DynamoDB and SQS, and receivers on loopback sockets. One file per capability; what they
+//! share is in `support`.
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise, its helpers too")]
+
+mod support;
+
+mod deliveries;
+mod host;
+mod retries;

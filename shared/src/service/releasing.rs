@@ -51,7 +51,8 @@ impl Core {
     }
 
     /// Moves those of these deliveries that `change` has another state for, and returns, in order,
-    /// those that nobody else moved first.
+    /// those that nobody else moved first: a mark that is no longer what the index said tells that
+    /// somebody did, before they were read here.
     pub(super) async fn move_each(
         &self,
         found: &[WaitingRef],
@@ -59,6 +60,10 @@ impl Core {
     ) -> Result<Vec<Delivery>, ServiceError> {
         let keys: Vec<_> = found.iter().map(|waiting| (waiting.endpoint, waiting.delivery)).collect();
         let mut current = self.store.deliveries_by_id(&keys).await?;
+        let as_found = |delivery: &Delivery| {
+            found.iter().any(|waiting| waiting.delivery == delivery.id && Some(waiting.mark) == delivery.mark)
+        };
+        current.retain(as_found);
         current.sort_by_key(|delivery| found.iter().position(|waiting| waiting.delivery == delivery.id));
         let moves: Vec<_> = current.into_iter().filter_map(|seen| Some((change(seen.clone())?, seen))).collect();
         let moves: Vec<_> = moves.into_iter().map(|(moved, seen)| self.move_one(seen, moved)).collect();

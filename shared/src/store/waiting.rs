@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::keys::{self, EndpointRef, Key, WAITING, Waiting};
 use super::{Store, StoreError};
+use crate::domain::delivery::Mark;
 use crate::domain::ids::{DeliveryId, EndpointId};
 use crate::domain::time::Timestamp;
 
@@ -20,6 +21,8 @@ pub struct WaitingRef {
     pub endpoint: EndpointId,
     /// The delivery.
     pub delivery: DeliveryId,
+    /// Its mark, as the index has it.
+    pub mark: Mark,
 }
 
 impl Store {
@@ -35,7 +38,7 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<WaitingRef>, StoreError> {
         let highest = if matches!(partition, Waiting::Due(_)) { keys::until(now) } else { HIGHEST.to_owned() };
-        Ok(references(&self.waiting_keys(partition, LOWEST.to_owned(), highest, limit).await?))
+        Ok(references(partition, &self.waiting_keys(partition, LOWEST.to_owned(), highest, limit).await?))
     }
 
     /// Up to `limit` failed or exhausted deliveries of an endpoint with `from <= id < before`, the
@@ -51,7 +54,8 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<WaitingRef>, StoreError> {
         let (lowest, highest) = (from.to_string(), before.to_string());
-        let mut found = references(&self.waiting_keys(Waiting::Dead(endpoint), lowest, highest, limit).await?);
+        let partition = Waiting::Dead(endpoint);
+        let mut found = references(partition, &self.waiting_keys(partition, lowest, highest, limit).await?);
         found.retain(|waiting| waiting.delivery < before);
         Ok(found)
     }
@@ -100,7 +104,11 @@ impl Store {
     }
 }
 
-fn references(found: &[(Key, String)]) -> Vec<WaitingRef> {
-    let read = |(key, _): &(Key, String)| keys::parse_delivery(key);
-    found.iter().filter_map(read).map(|(endpoint, delivery)| WaitingRef { endpoint, delivery }).collect()
+fn references(partition: Waiting, found: &[(Key, String)]) -> Vec<WaitingRef> {
+    let partition = partition.partition();
+    let reference = |(key, waiting_sk): &(Key, String)| {
+        let (endpoint, delivery) = keys::parse_delivery(key)?;
+        Some(WaitingRef { endpoint, delivery, mark: keys::parse_mark(&partition, waiting_sk)? })
+    };
+    found.iter().filter_map(reference).collect()
 }
