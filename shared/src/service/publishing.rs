@@ -58,10 +58,7 @@ impl Core {
         new: Vec<NewEvent>,
         idempotency: Option<&Idempotency>,
     ) -> Result<Vec<Published>, ServiceError> {
-        if organization.status == OrganizationStatus::Suspended {
-            return Err(ServiceError::Forbidden("the organization is suspended and cannot publish"));
-        }
-        let organization = &organization.id;
+        let organization = publishing(organization)?;
         let first = self.next_event_id();
         if let Some(Idempotency { key, request_hash }) = idempotency {
             let claim = Claim { organization, key, request_hash: request_hash.clone(), event: first };
@@ -92,14 +89,16 @@ impl Core {
     /// Sends a test event to one endpoint alone, whatever it subscribes to.
     ///
     /// # Errors
-    /// [`ServiceError::Conflict`] if the endpoint is disabled.
+    /// [`ServiceError::Forbidden`] for a suspended organization, [`ServiceError::Conflict`] if the
+    /// endpoint is disabled.
     pub async fn send_test(
         &self,
-        organization: &OrganizationId,
+        organization: &Organization,
         by: Option<KeyId>,
         endpoint: EndpointId,
         test: TestEvent,
     ) -> Result<Published, ServiceError> {
+        let organization = publishing(organization)?;
         let mut endpoint = self.endpoint(organization, endpoint).await?;
         if matches!(endpoint.status, EndpointStatus::Disabled { .. }) {
             return Err(ServiceError::Conflict("the endpoint is disabled".to_owned()));
@@ -178,6 +177,16 @@ impl Core {
             current.is_some_and(|current| current.status != DeliveryStatus::Pending || current.mark.is_some())
         };
         Ok(tasks(published).filter(|task| !settled(task.delivery)).collect())
+    }
+}
+
+/// The organization's id, if it may publish.
+fn publishing(organization: &Organization) -> Result<&OrganizationId, ServiceError> {
+    match organization.status {
+        OrganizationStatus::Active => Ok(&organization.id),
+        OrganizationStatus::Suspended => {
+            Err(ServiceError::Forbidden("the organization is suspended and cannot publish"))
+        }
     }
 }
 

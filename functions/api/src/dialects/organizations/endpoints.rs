@@ -97,7 +97,7 @@ async fn test(
     body: Body<TestIn>,
 ) -> Result<Data<TestOut>, ApiError> {
     let by = tenant.caller.key();
-    let sent = core.send_test(&tenant.organization.id, by, endpoint, body.read(TestIn::parse)?).await?;
+    let sent = core.send_test(&tenant.organization, by, endpoint, body.read(TestIn::parse)?).await?;
     Ok(Data::ok(TestOut::new(&sent.event, &sent.deliveries)))
 }
 
