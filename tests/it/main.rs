@@ -5,6 +5,13 @@
 
 mod support;
 
+mod routes;
+mod shape;
+
+mod access;
+
 mod deliveries;
 mod host;
 mod retries;
+mod wire_events;
+mod wire_organizations;
