@@ -11,7 +11,11 @@ mod shape;
 mod access;
 
 mod deliveries;
+mod dialects;
 mod host;
 mod retries;
+mod wire_endpoints;
 mod wire_events;
+mod wire_hooks;
 mod wire_organizations;
+mod wire_pages;
