@@ -34,15 +34,6 @@ pub struct Idempotency {
 }
 
 impl Core {
-    /// Whether an event of this type may be published in this deployment.
-    ///
-    /// # Errors
-    /// [`ServiceError::Invalid`] naming the allowed types.
-    pub fn check_published(&self, event_type: &EventType) -> Result<(), ServiceError> {
-        let checked = self.deployment.catalogue.check_published(event_type);
-        checked.map_err(|invalid| ServiceError::Invalid(vec![("type", invalid)]))
-    }
-
     /// Publishes events. When this returns, every event and every delivery is stored, and each
     /// delivery is in the queue or parked.
     ///
