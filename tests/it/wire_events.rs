@@ -87,7 +87,8 @@ async fn an_event_is_published_read_and_listed() {
     assert_like(&body_of(&tenant.post("/events", &second).await, 202), &data(&shown));
 
     world.drain().await;
-    let delivered = event(&[delivery(json!({"status": "success", "attempts": 1, "response_status": 200, "response_body": ""}))]);
+    let delivered =
+        event(&[delivery(json!({"status": "success", "attempts": 1, "response_status": 200, "response_body": ""}))]);
     assert_like(&body_of(&tenant.get(&format!("/events/{id}")).await, 200), &data(&delivered));
     for (query, expected) in [
         (String::new(), vec![shown.clone(), delivered.clone()]),
@@ -114,7 +115,8 @@ async fn a_batch_is_answered_one_by_one_in_order() {
         }
         json!({"object": "batch_result", "index": index, "status": "refused", "error": error})
     };
-    let accepted = |index: u32| json!({"object": "batch_result", "index": index, "status": "accepted", "event": event(&[])});
+    let accepted =
+        |index: u32| json!({"object": "batch_result", "index": index, "status": "accepted", "event": event(&[])});
     let type_message = "must be segments of letters, digits and underscores, joined by dots";
     let answer = body_of(&tenant.post("/events/batch", &body).await, 202);
     let said = text(&answer["data"][1]["error"]["details"]["fields"][1]["message"]).to_owned();

@@ -210,7 +210,8 @@ async fn deleting_disables_unless_it_is_permanent() {
     assert_like(&body_of(&tenant.delete(&path).await, 200), &data(&shown));
     let path = format!("{}?permanent=true", endpoint.path());
     body_of(&tenant.delete(&path).await, 204);
-    for gone in [endpoint.path(), format!("{}/deliveries", endpoint.path()), format!("/webhooks/deliveries/{delivery}")] {
+    for gone in [endpoint.path(), format!("{}/deliveries", endpoint.path()), format!("/webhooks/deliveries/{delivery}")]
+    {
         tenant.get(&gone).await.is_error(404, "not_found");
     }
     tenant.delete(&path).await.is_error(404, "not_found");

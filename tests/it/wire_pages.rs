@@ -63,7 +63,10 @@ async fn an_endpoint_is_made_read_changed_replaced_and_deleted() {
     assert_like(&body_of(&replace(&replacement).await, 200), &with(ENDPOINT, full));
     assert_like(&body_of(&replace(&new_endpoint()).await, 200), &with(ENDPOINT, json!({})));
     replace(&json!({"name": "n"})).await.is_error(400, "validation_failed");
-    tenant.patch(&path, &json!({"organization_id": "org_00000000000000000000000000"})).await.is_error(400, "validation_failed");
+    tenant
+        .patch(&path, &json!({"organization_id": "org_00000000000000000000000000"}))
+        .await
+        .is_error(400, "validation_failed");
     body_of(&tenant.delete(&path).await, 204);
     tenant.get(&path).await.is_error(404, "not_found");
 
