@@ -9,6 +9,7 @@ mod routes;
 mod shape;
 
 mod access;
+mod api_doc;
 
 mod deliveries;
 mod dialects;

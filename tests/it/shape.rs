@@ -20,6 +20,7 @@ const FORMATS: &str = concat!(
     r"|(?<presented>\bsk_live_[0-9A-Za-z]{43}\b)",
     r"|(?<preview>\bsk_live_…[0-9A-Za-z]{4}\b)",
     r"|(?<signature>\b[0-9a-f]{64}\b)",
+    r"|(?<standard>\bv1,[0-9A-Za-z+/]{43}=)",
 );
 
 /// A part of a text that is different every time.
