@@ -15,6 +15,7 @@ mod dialects;
 mod functions;
 mod host;
 mod idempotency;
+mod openapi;
 mod parking;
 mod retries;
 mod routes;

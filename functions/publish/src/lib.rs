@@ -13,6 +13,12 @@ use shared::service::{Core, Idempotency, Published};
 use shared::wire::body;
 use shared::wire::error::{ErrorCode, Problem};
 use shared::wire::organizations::{BatchIn, BatchResultOut, EventIn, EventOut};
+use utoipa::OpenApi;
+
+/// What the OpenAPI document says of the function's routes.
+#[derive(Debug, OpenApi)]
+#[openapi(paths(one, batch))]
+pub struct Operations;
 
 /// All routes of the function.
 pub fn router(state: AppState) -> Router {
@@ -22,6 +28,14 @@ pub fn router(state: AppState) -> Router {
     finish(routes, state)
 }
 
+/// Publishes an event.
+///
+/// The answer comes when every delivery is stored and on its way.
+#[utoipa::path(
+    post, path = "/v1/organizations/{organization}/events", operation_id = "publish_event", request_body = EventIn,
+    params(("Idempotency-Key" = Option<IdempotencyKey>, Header)),
+    responses((status = 202, body = EventOut), (status = 409)),
+)]
 async fn one(
     tenant: Tenant<EventsPublish>,
     State(core): State<AppState>,
@@ -36,7 +50,15 @@ async fn one(
     Ok(Data::accepted(shown(published)))
 }
 
-/// Up to 100 events, each accepted or refused on its own.
+/// Publishes up to 100 events, each accepted or refused on its own.
+///
+/// The results come in the order of the events.
+#[utoipa::path(
+    post, path = "/v1/organizations/{organization}/events/batch", operation_id = "publish_events",
+    request_body = BatchIn,
+    params(("Idempotency-Key" = Option<IdempotencyKey>, Header)),
+    responses((status = 202, body = Vec<BatchResultOut>), (status = 409)),
+)]
 async fn batch(
     tenant: Tenant<EventsPublish>,
     State(core): State<AppState>,
