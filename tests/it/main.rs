@@ -5,16 +5,27 @@
 
 mod support;
 
+mod access;
+mod api_doc;
 mod batches;
 mod causes;
 mod crashes;
 mod deliveries;
+mod dialects;
 mod functions;
 mod host;
 mod idempotency;
 mod parking;
 mod retries;
+mod routes;
 mod secrets;
+mod shape;
+mod suspension;
 mod template;
 mod tenants;
 mod tidy;
+mod wire_endpoints;
+mod wire_events;
+mod wire_hooks;
+mod wire_organizations;
+mod wire_pages;

@@ -64,9 +64,8 @@ async fn batch(
 }
 
 fn parse(core: &Core, entry: &[u8]) -> Result<NewEvent, ApiError> {
-    let event = body::parse::<EventIn>(entry)?.read(EventIn::parse)?;
+    let event = body::parse::<EventIn>(entry)?.read(|event| event.parse(&core.deployment().catalogue))?;
     check_size(&event.data)?;
-    core.check_published(&event.event_type)?;
     Ok(event)
 }
 

@@ -40,15 +40,6 @@ pub struct Idempotency {
 }
 
 impl Core {
-    /// Whether an event of this type may be published in this deployment.
-    ///
-    /// # Errors
-    /// [`ServiceError::Invalid`] naming the allowed types.
-    pub fn check_published(&self, event_type: &EventType) -> Result<(), ServiceError> {
-        let checked = self.deployment.catalogue.check_published(event_type);
-        checked.map_err(|invalid| ServiceError::Invalid(vec![("type", invalid)]))
-    }
-
     /// Publishes events. When this returns, every event and every delivery is stored, and each
     /// delivery is in the queue or parked.
     ///
@@ -64,8 +55,7 @@ impl Core {
         new: Vec<NewEvent>,
         idempotency: Option<&Idempotency>,
     ) -> Result<Vec<Published>, ServiceError> {
-        refuse_suspended(organization)?;
-        let organization = &organization.id;
+        let organization = publishing(organization)?;
         let first = self.next_event_id();
         if let Some(Idempotency { key, request_hash }) = idempotency {
             let claim = Claim { organization, key, request_hash: request_hash.clone(), event: first };
@@ -84,7 +74,8 @@ impl Core {
     /// Sends a test event to one endpoint alone, whatever it subscribes to.
     ///
     /// # Errors
-    /// [`ServiceError::Conflict`] if the endpoint is disabled, and as [`Core::publish`].
+    /// [`ServiceError::Forbidden`] for a suspended organization, [`ServiceError::Conflict`] if the
+    /// endpoint is disabled.
     pub async fn send_test(
         &self,
         organization: &Organization,
@@ -92,12 +83,7 @@ impl Core {
         endpoint: EndpointId,
         test: TestEvent,
     ) -> Result<Published, ServiceError> {
-        refuse_suspended(organization)?;
-        if let Some(event_type) = &test.event_type {
-            let checked = self.deployment.catalogue.check_published(event_type);
-            checked.map_err(|invalid| ServiceError::Invalid(vec![("event_type", invalid)]))?;
-        }
-        let organization = &organization.id;
+        let organization = publishing(organization)?;
         let mut endpoint = self.endpoint(organization, endpoint).await?;
         if matches!(endpoint.status, EndpointStatus::Disabled { .. }) {
             return Err(ServiceError::Conflict("the endpoint is disabled".to_owned()));
@@ -200,9 +186,10 @@ impl Core {
     }
 }
 
-fn refuse_suspended(organization: &Organization) -> Result<(), ServiceError> {
+/// The organization's id, if it may publish.
+fn publishing(organization: &Organization) -> Result<&OrganizationId, ServiceError> {
     match organization.status {
-        OrganizationStatus::Active => Ok(()),
+        OrganizationStatus::Active => Ok(&organization.id),
         OrganizationStatus::Suspended => {
             Err(ServiceError::Forbidden("the organization is suspended and cannot publish"))
         }

@@ -54,8 +54,8 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<WaitingRef>, StoreError> {
         let (lowest, highest) = (from.to_string(), before.to_string());
-        let dead = Waiting::Dead(endpoint);
-        let mut found = references(dead, &self.waiting_keys(dead, lowest, highest, limit).await?);
+        let partition = Waiting::Dead(endpoint);
+        let mut found = references(partition, &self.waiting_keys(partition, lowest, highest, limit).await?);
         found.retain(|waiting| waiting.delivery < before);
         Ok(found)
     }
@@ -116,9 +116,10 @@ impl Store {
 }
 
 fn references(partition: Waiting, found: &[(Key, String)]) -> Vec<WaitingRef> {
-    let read = |(key, waiting_sk): &(Key, String)| {
+    let partition = partition.partition();
+    let reference = |(key, waiting_sk): &(Key, String)| {
         let (endpoint, delivery) = keys::parse_delivery(key)?;
-        Some(WaitingRef { endpoint, delivery, mark: keys::parse_mark(&partition.partition(), waiting_sk)? })
+        Some(WaitingRef { endpoint, delivery, mark: keys::parse_mark(&partition, waiting_sk)? })
     };
-    found.iter().filter_map(read).collect()
+    found.iter().filter_map(reference).collect()
 }

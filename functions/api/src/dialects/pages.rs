@@ -47,7 +47,7 @@ async fn create(
 ) -> Answer {
     let named = query.organization();
     query.problems()?;
-    let created = body.read(|body| body.parse(&core.deployment().urls))?;
+    let created = body.read(|body| body.parse(core.deployment()))?;
     if let (Some(query), Some(body)) = (&named, &created.organization)
         && query != body
     {
@@ -74,7 +74,7 @@ async fn update(
     State(core): State<AppState>,
     body: Body<EndpointIn>,
 ) -> Answer {
-    let changed = body.read(|body| body.parse_patch(&core.deployment().urls))?;
+    let changed = body.read(|body| body.parse_patch(core.deployment()))?;
     change(&core, &tenant.organization.id, endpoint, changed).await
 }
 
@@ -84,7 +84,7 @@ async fn replace(
     State(core): State<AppState>,
     body: Body<EndpointIn>,
 ) -> Answer {
-    let changed = body.read(|body| body.parse_replacement(&core.deployment().urls))?;
+    let changed = body.read(|body| body.parse_replacement(core.deployment()))?;
     change(&core, &tenant.organization.id, endpoint, changed).await
 }
 

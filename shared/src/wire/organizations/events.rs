@@ -7,7 +7,7 @@ use super::DeliveryOut;
 use crate::domain::Invalid;
 use crate::domain::delivery::Delivery;
 use crate::domain::event::{Event, NewEvent, Subject};
-use crate::domain::event_type::EventType;
+use crate::domain::event_type::{Catalogue, EventType};
 use crate::domain::fields::{EditionId, SubjectPart};
 use crate::wire::body::RawObject;
 use crate::wire::error::{Details, ErrorCode, Problem};
@@ -45,9 +45,13 @@ impl EventIn {
     ///
     /// # Errors
     /// Every field that makes no sense.
-    pub fn parse(self) -> Result<NewEvent, Vec<Problem>> {
+    pub fn parse(self, catalogue: &Catalogue) -> Result<NewEvent, Vec<Problem>> {
         let mut read = Reader::default();
-        let event_type = read.required("type", self.event_type, |text| EventType::parse(&text));
+        let event_type = read.required("type", self.event_type, |text| {
+            let event_type = EventType::parse(&text)?;
+            catalogue.check_published(&event_type)?;
+            Ok(event_type)
+        });
         let data = read.check("data", self.data.text());
         if data == Some(None) {
             read.problem("data", "is required");

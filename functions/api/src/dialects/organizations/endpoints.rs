@@ -25,7 +25,7 @@ pub(super) fn routes() -> Router<AppState> {
 }
 
 async fn create(tenant: Tenant<EndpointsWrite>, State(core): State<AppState>, body: Body<EndpointIn>) -> Answer {
-    let new = body.read(|body| body.parse(&core.deployment().urls))?;
+    let new = body.read(|body| body.parse(core.deployment()))?;
     let generated = new.secret.is_none();
     let endpoint = core.create_endpoint(&tenant.organization.id, new).await?;
     let shown = EndpointOut::from(&endpoint);
@@ -59,7 +59,7 @@ async fn update(
     State(core): State<AppState>,
     body: Body<EndpointIn>,
 ) -> Answer {
-    let patch = body.read(|body| body.parse_patch(&core.deployment().urls))?;
+    let patch = body.read(|body| body.parse_patch(core.deployment()))?;
     let endpoint = core.update_endpoint(&tenant.organization.id, endpoint, patch).await?;
     Ok(Data::ok((&endpoint).into()))
 }
@@ -97,7 +97,7 @@ async fn test(
     body: Body<TestIn>,
 ) -> Result<Data<TestOut>, ApiError> {
     let by = tenant.caller.key();
-    let test = body.read(TestIn::parse)?;
+    let test = body.read(|body| body.parse(&core.deployment().catalogue))?;
     check_size(test.data.as_deref().unwrap_or_default())?;
     let sent = core.send_test(&tenant.organization, by, endpoint, test).await?;
     Ok(Data::ok(TestOut::new(&sent.event, &sent.deliveries)))
