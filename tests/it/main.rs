@@ -13,8 +13,10 @@ mod api_doc;
 
 mod deliveries;
 mod dialects;
+mod errors;
 mod host;
 mod keys;
+mod limits;
 mod lists;
 mod publishing;
 mod recoveries;
