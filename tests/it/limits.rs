@@ -200,6 +200,9 @@ async fn delete(tenant: &Tenant, dialect: usize, created: &Reply) {
     assert_eq!(tenant.call(Method::DELETE, &path, &[], None).await.status, 204);
 }
 
+/// Who sends it where, the rest of the body, the status of success, the field, and its values.
+type Case<'a> = (&'a Tenant, &'a str, &'a Value, u16, &'a str, Vec<(Value, bool)>);
+
 #[tokio::test]
 async fn every_other_field_has_its_limits() {
     let world = World::new().await;
@@ -212,7 +215,7 @@ async fn every_other_field_has_its_limits() {
     let event = json!({"type": "a", "data": {}});
     let organization = json!({"name": "n", "slug": "unused"});
     let key = json!({"name": "n"});
-    let table: Vec<(&Tenant, &str, &Value, u16, &str, Vec<(Value, bool)>)> = vec![
+    let table: Vec<Case<'_>> = vec![
         (
             &tenant,
             "/events",
