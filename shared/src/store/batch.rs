@@ -161,6 +161,9 @@ impl Store {
         range: (String, String),
         limit: usize,
     ) -> Result<Vec<Item>, StoreError> {
+        if range.0 > range.1 {
+            return Ok(Vec::new()); // DynamoDB would refuse the query.
+        }
         let shards = try_join_all(partitions.map(|partition| self.newest_in(partition, &range, limit))).await?;
         let mut items: Vec<_> = shards.into_iter().flatten().collect();
         let sort_key = |item: &Item| item.get(SK).and_then(|sk| sk.as_s().ok()).cloned();

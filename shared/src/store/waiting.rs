@@ -90,6 +90,9 @@ impl Store {
         highest: String,
         limit: usize,
     ) -> Result<Vec<(Key, String)>, StoreError> {
+        if lowest > highest {
+            return Ok(Vec::new()); // DynamoDB would refuse the query.
+        }
         let mut pages = self
             .client
             .query()
