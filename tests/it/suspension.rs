@@ -135,13 +135,17 @@ async fn five_days_without_success_disable_and_fail_what_was_parked() {
     let parked = tenant.publish_one().await;
     world.advance(Duration::from_secs(5 * 86_400));
     world.sweep().await;
+    world.drain().await;
+    assert_eq!(receiver.received().len(), 11, "it is not given up before it was tried");
+    world.advance(seconds(121));
+    world.sweep().await;
     let read = tenant.read_endpoint(&endpoint).await;
     assert_eq!((&read["status"], &read["disabled_reason"]), (&json!("disabled"), &json!("failing")));
     world.sweep().await;
     world.drain().await;
     let failed = tenant.delivery(&parked).await;
     assert_eq!((&failed["status"], &failed["error"]), (&json!("failed"), &json!("endpoint_disabled")));
-    assert_eq!(receiver.received().len(), 10);
+    assert_eq!(receiver.received().len(), 11);
 
     let mut seen = types(&listener);
     seen.sort();

@@ -220,10 +220,18 @@ impl Endpoint {
         due.then(|| Self { health: self.health.suspended(now), release_since: None, ..self })
     }
 
-    /// The endpoint after a probe was sent; `None` if none is due.
-    pub fn probed(self, now: Timestamp) -> Option<Self> {
-        let suspension = self.health.suspension.filter(|suspension| suspension.probe_at <= now)?;
-        Some(Self { health: Health { suspension: Some(suspension.probed(now)), ..self.health }, ..self })
+    /// The endpoint after a probe was sent, or put off because there is nothing to try; `None` if
+    /// none is due.
+    pub fn probed(self, something_to_try: bool, now: Timestamp) -> Option<Self> {
+        let due = self.health.suspension.filter(|suspension| suspension.probe_at <= now)?;
+        let suspension = if something_to_try { due.probed(now) } else { due.postponed(now) };
+        Some(Self { health: Health { suspension: Some(suspension), ..self.health }, ..self })
+    }
+
+    /// The endpoint after it was given up; `None` if it is not hopeless any more.
+    pub fn given_up(self, now: Timestamp) -> Option<Self> {
+        let hopeless = self.health.suspension.is_some_and(|suspension| suspension.is_hopeless(now));
+        hopeless.then(|| self.disabled(DisabledReason::Failing, now))
     }
 
     /// The endpoint after a probe succeeded; `None` if it was not suspended any more.
@@ -236,6 +244,7 @@ impl Endpoint {
     #[must_use]
     pub fn patched(mut self, patch: EndpointPatch, now: Timestamp) -> Self {
         let settings = &mut self.settings;
+        let moved = patch.url.as_ref().is_some_and(|url| *url != settings.url);
         replace(&mut settings.name, patch.name);
         replace(&mut settings.url, patch.url);
         replace(&mut settings.subscriptions, patch.subscriptions);
@@ -244,6 +253,13 @@ impl Endpoint {
         replace(&mut settings.edition, patch.edition);
         replace(&mut settings.retry_schedule, patch.retry_schedule);
         replace(&mut self.secrets, patch.secret.map(Secrets::only));
+        if moved && self.health.suspension.is_some() {
+            // What was suspended is not there any more.
+            self.release_since = Some(now);
+        }
+        if moved {
+            self.health = Health::default();
+        }
         if let Some(wanted) = patch.status {
             self.take_status(wanted, DisabledReason::Owner, now);
         }
@@ -361,9 +377,18 @@ pub(super) mod tests {
         let suspended = Endpoint { health, ..endpoint() }.suspended(LATER).unwrap();
         assert!(suspended.parks() && suspended.status == EndpointStatus::Active);
         assert_eq!(suspended.clone().suspended(LATER), None);
-        assert_eq!(suspended.clone().probed(LATER), None);
+        assert_eq!(suspended.clone().probed(true, LATER), None);
         let due = suspended.health.suspension.unwrap().probe_at;
-        assert_eq!(suspended.clone().probed(due).unwrap().health.suspension.unwrap().probes, 1);
+        for (something_to_try, probes) in [(true, 1), (false, 0)] {
+            let probed = suspended.clone().probed(something_to_try, due).unwrap().health.suspension.unwrap();
+            assert_eq!(probed.probes, probes);
+            assert!(probed.probe_at > due);
+        }
+        assert_eq!(suspended.clone().given_up(due), None);
+
+        let url = EndpointUrl::parse("https://example.com/new", &UrlPolicy::default()).unwrap();
+        let moved = suspended.clone().patched(EndpointPatch { url: Some(url), ..EndpointPatch::default() }, due);
+        assert_eq!((moved.health, moved.release_since), (Health::default(), Some(due)));
 
         let recovered = suspended.clone().recovered(due).unwrap();
         assert_eq!((recovered.health, recovered.release_since), (Health::default(), Some(due)));

@@ -13,6 +13,8 @@ const MIN_FAILING: Duration = Duration::from_secs(60);
 const FIRST_PROBE: Duration = Duration::from_secs(60);
 /// … up to this.
 const LONGEST_PROBE: Duration = Duration::from_secs(30 * 60);
+/// How long a probe is put off when nothing is parked that could be tried.
+const NOTHING_TO_TRY: Duration = Duration::from_secs(5 * 60);
 /// How long an endpoint may be suspended before it is disabled.
 const MAX_SUSPENDED: Duration = Duration::from_secs(5 * 24 * 60 * 60);
 
@@ -54,9 +56,15 @@ impl Health {
 }
 
 impl Suspension {
-    /// Whether the endpoint is to be given up.
+    /// Whether the endpoint is to be given up: it was tried, and nothing helped for long.
     pub fn is_hopeless(&self, now: Timestamp) -> bool {
-        now.since(self.since) >= MAX_SUSPENDED
+        self.probes > 0 && now.since(self.since) >= MAX_SUSPENDED
+    }
+
+    /// The suspension after a probe was due and there was nothing to try.
+    #[must_use]
+    pub fn postponed(self, now: Timestamp) -> Self {
+        Self { probe_at: now.plus(NOTHING_TO_TRY), ..self }
     }
 
     /// The suspension after a probe was sent.
@@ -104,9 +112,12 @@ mod tests {
 
     #[test]
     fn five_days_without_success_are_hopeless() {
-        let suspension = Health::default().suspended(START).suspension.unwrap();
-        for (days, expected) in [(4, false), (5, true)] {
+        let untried = Health::default().suspended(START).suspension.unwrap();
+        let tried = untried.probed(later(60));
+        for (suspension, days, expected) in [(tried, 4, false), (tried, 5, true), (untried, 5, false)] {
             assert_eq!(suspension.is_hopeless(later(days * 86_400)), expected, "{days}");
         }
+        let postponed = untried.postponed(later(60));
+        assert_eq!((postponed.probes, postponed.probe_at), (0, later(360)));
     }
 }

@@ -8,6 +8,7 @@ use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, SendMessageBatchRequestEntry};
 use futures_util::future::try_join_all;
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::clock;
 
@@ -18,6 +19,8 @@ pub use task::{DeliverTask, Task, UnreadableTask};
 const BATCH_ENTRIES: usize = 10;
 /// Most bytes of one batch of messages that every SQS accepts.
 const BATCH_BYTES: usize = 256 * 1024;
+/// How many batches are under way at once.
+const AT_ONCE: usize = 16;
 /// How often entries that failed are sent before that counts as a failure.
 const BATCH_TRIES: u32 = 5;
 /// Longest time, in seconds, that a message is hidden. SQS refuses what would end more than 12
@@ -53,8 +56,8 @@ impl Queue {
     /// [`QueueError`] if some of them may not be in the queue.
     pub async fn send(&self, tasks: Vec<DeliverTask>) -> Result<(), QueueError> {
         let entries = tasks.into_iter().map(entry).collect::<Result<Vec<_>, _>>()?;
-        try_join_all(batches(entries).into_iter().map(|batch| self.send_batch(batch))).await?;
-        Ok(())
+        let batches: Vec<_> = batches(entries).into_iter().map(|batch| self.send_batch(batch)).collect();
+        stream::iter(batches).buffer_unordered(AT_ONCE).try_collect::<()>().await
     }
 
     async fn send_batch(&self, mut entries: Vec<SendMessageBatchRequestEntry>) -> Result<(), QueueError> {

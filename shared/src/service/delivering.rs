@@ -187,6 +187,10 @@ impl Consumer {
 
     async fn attempt(&self, delivery: Delivery, work: Work, deadline: Timestamp) -> Verdict {
         let (Some(endpoint), Some(body)) = (work.endpoint, work.body) else {
+            // Retention ends for an event and its deliveries at about the same time.
+            if self.core.is_expired(delivery.id.created_at()) {
+                return Verdict::Acknowledge;
+            }
             error!(delivery = %delivery.id, "the event is gone");
             return Verdict::Stay;
         };

@@ -61,7 +61,9 @@ impl Core {
         if !counted.health.calls_for_suspension(now) {
             return Ok(Noted::Counted(Box::new(counted)));
         }
-        let suspended = self.change_if(&endpoint.organization, endpoint.id, |e| e.suspended(now)).await?;
+        let attempted = &endpoint.settings.url;
+        let suspend = |e: Endpoint| Some(e).filter(|e| e.settings.url == *attempted)?.suspended(now);
+        let suspended = self.change_if(&endpoint.organization, endpoint.id, suspend).await?;
         if let Some((_, suspended)) = suspended {
             self.announce_about(&suspended, delivery, "webhook.suspended").await;
         }
@@ -74,8 +76,13 @@ impl Core {
         delivery: &Delivery,
         reason: DisabledReason,
     ) -> Result<Noted, ServiceError> {
-        let disabled = self.disable_endpoint(&endpoint.organization, endpoint.id, reason).await?;
-        self.announce_about(&disabled, delivery, "webhook.disabled").await;
+        let now = self.clock.now();
+        // Its owner may have moved it away from what is gone.
+        let attempted = &endpoint.settings.url;
+        let disable = |e: Endpoint| Some(e).filter(|e| e.settings.url == *attempted).map(|e| e.disabled(reason, now));
+        if let Some((_, disabled)) = self.change_if(&endpoint.organization, endpoint.id, disable).await? {
+            self.announce_about(&disabled, delivery, "webhook.disabled").await;
+        }
         Ok(Noted::Changed)
     }
 

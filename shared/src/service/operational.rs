@@ -3,14 +3,15 @@
 use serde_json::json;
 use tracing::warn;
 
-use super::publishing::Published;
+use super::publishing::{Published, tasks};
 use super::{Core, ServiceError};
-use crate::domain::delivery::Delivery;
+use crate::domain::delivery::{Delivery, LEASE};
 use crate::domain::endpoint::{Endpoint, EndpointStatus};
 use crate::domain::event::{NewEvent, Subject};
 use crate::domain::event_type::{EventType, Subscription};
 use crate::domain::fields::SubjectPart;
 use crate::domain::ids::OrganizationId;
+use crate::domain::time::Timestamp;
 
 /// An endpoint was made.
 pub(super) fn webhook_created(endpoint: &Endpoint) -> Option<NewEvent> {
@@ -77,7 +78,9 @@ impl Core {
         event: Option<NewEvent>,
     ) -> Result<(), ServiceError> {
         let planned = self.plan_operational(organization, event).await?;
-        self.store_and_send(&planned).await
+        // Marked before they are sent: nobody would repeat this if the process died in between.
+        self.store_as_due(&planned, self.clock.now().plus(LEASE)).await?;
+        Ok(self.queue.send(planned.iter().flat_map(tasks).collect()).await?)
     }
 
     /// The same from within the engine. The consumer must not send to the queue that feeds it, so the
@@ -87,15 +90,19 @@ impl Core {
         let stored = async {
             let now = self.clock.now();
             let planned = self.plan_operational(organization, event).await?;
-            let events: Vec<_> = planned.iter().map(|published| published.event.clone()).collect();
-            let deliveries = planned.into_iter().flat_map(|published| published.deliveries);
-            let parked: Vec<_> = deliveries.map(|delivery| delivery.due_at(now)).collect();
-            self.store.write_events(&events, &parked).await?;
-            Ok::<_, ServiceError>(())
+            self.store_as_due(&planned, now).await
         };
         if let Err(error) = stored.await {
             warn!(%organization, %error, "an operational event was not published");
         }
+    }
+
+    /// Stores events, their deliveries marked so that the sweep sends them from `at` on.
+    async fn store_as_due(&self, planned: &[Published], at: Timestamp) -> Result<(), ServiceError> {
+        let events: Vec<_> = planned.iter().map(|published| published.event.clone()).collect();
+        let deliveries = planned.iter().flat_map(|published| published.deliveries.iter().cloned());
+        let parked: Vec<_> = deliveries.map(|delivery| delivery.due_at(at)).collect();
+        Ok(self.store.write_events(&events, &parked).await?)
     }
 
     async fn plan_operational(

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use futures_util::future::{join_all, try_join_all};
+use futures_util::future::try_join_all;
+use futures_util::{StreamExt, stream};
 use serde_json::json;
 
 use super::{Core, ServiceError};
@@ -15,11 +16,14 @@ use crate::domain::fields::IdempotencyKey;
 use crate::domain::ids::{EndpointId, EventId, KeyId, OrganizationId};
 use crate::domain::organization::{Organization, OrganizationStatus};
 use crate::queue::DeliverTask;
-use crate::store::{Claim, Claimed, StoreError};
+use crate::store::{Claim, Claimed, EarlierClaim, StoreError};
 
 /// A request that publishes has surely ended after this time, however it went: Lambda and API Gateway
 /// cut it off earlier.
 const FIRST_REQUEST_ENDS: Duration = Duration::from_secs(60);
+
+/// How many records are repaired at once.
+const AT_ONCE: usize = 16;
 
 /// A published event, and its deliveries as they were made.
 #[derive(Debug)]
@@ -57,14 +61,32 @@ impl Core {
     ) -> Result<Vec<Published>, ServiceError> {
         let organization = publishing(organization)?;
         let first = self.next_event_id();
-        if let Some(Idempotency { key, request_hash }) = idempotency {
-            let claim = Claim { organization, key, request_hash: request_hash.clone(), event: first };
-            match self.store.claim(&claim, self.clock.now()).await? {
-                Claimed::First => {}
-                Claimed::Before(earlier) => return self.complete(organization, by, new, earlier).await,
-                Claimed::ByAnother => return Err(ServiceError::IdempotencyConflict),
+        let Some(Idempotency { key, request_hash }) = idempotency else {
+            return self.publish_new(organization, by, new, first).await;
+        };
+        let claim = Claim { organization, key, request_hash: request_hash.clone(), event: first };
+        match self.store.claim(&claim, self.clock.now()).await? {
+            Claimed::First => {
+                let published = self.publish_new(organization, by, new, first).await;
+                if published.is_err() {
+                    // A repetition need not wait until this request must have ended. If that cannot be
+                    // noted, it waits.
+                    let _ = self.store.end_claim(&claim).await;
+                }
+                published
             }
+            Claimed::Before(earlier) => self.complete(organization, by, new, &earlier).await,
+            Claimed::ByAnother => Err(ServiceError::IdempotencyConflict),
         }
+    }
+
+    async fn publish_new(
+        &self,
+        organization: &OrganizationId,
+        by: Option<KeyId>,
+        new: Vec<NewEvent>,
+        first: EventId,
+    ) -> Result<Vec<Published>, ServiceError> {
         let endpoints = self.store.endpoints(organization).await?;
         let planned = plan(organization, by, new, first, &endpoints);
         self.store_and_send(&planned).await?;
@@ -131,10 +153,16 @@ impl Core {
         organization: &OrganizationId,
         by: Option<KeyId>,
         new: Vec<NewEvent>,
-        first: EventId,
+        earlier: &EarlierClaim,
     ) -> Result<Vec<Published>, ServiceError> {
+        let first = earlier.event;
         let ids: Vec<_> = (0..).map(|index| first.nth(index)).take(new.len()).collect();
         let stored = self.store.events_by_id(organization, &ids).await?;
+        let ended = earlier.ended || self.clock.now().since(first.created_at()) >= FIRST_REQUEST_ENDS;
+        if !ended && !self.is_all_stored(&stored, new.len()).await? {
+            // It is still writing, and would overwrite what is written here.
+            return Err(ServiceError::Unavailable("the first request with this key is not finished".to_owned()));
+        }
         let endpoints = if stored.len() < new.len() { self.store.endpoints(organization).await? } else { Vec::new() };
         let planned = plan(organization, by, new, first, &endpoints);
         let published = planned.into_iter().map(|planned| match stored.iter().find(|e| e.id == planned.event.id) {
@@ -150,9 +178,21 @@ impl Core {
                 other => other.into(),
             },
         )?;
-        let repairs: Vec<_> = published.iter().map(|published| self.restore_deliveries(published)).collect();
-        try_join_all(repairs).await?;
+        for published in &published {
+            self.restore_deliveries(published).await?;
+        }
         Ok(published)
+    }
+
+    /// Whether all events are there, with all their deliveries.
+    async fn is_all_stored(&self, stored: &[Event], wanted: usize) -> Result<bool, ServiceError> {
+        let of_one = |event: &Event| {
+            let id = event.id;
+            let fan_out = event.endpoints.iter().enumerate();
+            fan_out.filter_map(move |(index, endpoint)| Some((*endpoint, id.delivery(index)?))).collect::<Vec<_>>()
+        };
+        let keys: Vec<_> = stored.iter().flat_map(of_one).collect();
+        Ok(stored.len() == wanted && self.store.deliveries_by_id(&keys).await?.len() == keys.len())
     }
 
     /// Writes the records that are missing, and parks what is still pending until the first request
@@ -175,7 +215,8 @@ impl Core {
             .collect();
         let moves: Vec<_> =
             moves.iter().map(|(seen, parked)| self.store.move_delivery(seen.as_ref(), parked)).collect();
-        for moved in join_all(moves).await {
+        let mut moves = stream::iter(moves).buffer_unordered(AT_ONCE);
+        while let Some(moved) = moves.next().await {
             match moved {
                 // A consumer was faster.
                 Ok(()) | Err(StoreError::Conflict) => {}
@@ -219,7 +260,7 @@ fn as_first_published(event: Event) -> Published {
 }
 
 /// What goes into the queue: a task for each delivery that is not parked.
-fn tasks(published: &Published) -> impl Iterator<Item = DeliverTask> {
+pub(super) fn tasks(published: &Published) -> impl Iterator<Item = DeliverTask> {
     let Published { event, deliveries } = published;
     let body = DeliverTask::inline(&event.body);
     deliveries.iter().filter(|delivery| delivery.mark.is_none()).map(move |delivery| DeliverTask {

@@ -51,14 +51,21 @@ impl Core {
     /// Goes on with the recoveries that are under way. Returns how many deliveries were asked for.
     pub(super) async fn continue_recoveries(&self, deadline: Timestamp) -> Result<usize, ServiceError> {
         let mut recovered = 0;
-        for mut recovery in self.store.recoveries(PAGE).await? {
-            while self.clock.now() < deadline {
+        let mut under_way = self.store.recoveries(PAGE).await?;
+        // In turns, so that a large one does not hold up the others.
+        while !under_way.is_empty() {
+            let mut unfinished = Vec::new();
+            for mut recovery in under_way {
+                if self.clock.now() >= deadline {
+                    return Ok(recovered);
+                }
                 let progress = self.advance(&mut recovery).await?;
                 recovered += progress.recovered;
-                if progress.finished {
-                    break;
+                if !progress.finished {
+                    unfinished.push(recovery);
                 }
             }
+            under_way = unfinished;
         }
         Ok(recovered)
     }

@@ -10,6 +10,7 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, KeysAndAttributes, PutRequest, ReturnValuesOnConditionCheckFailure, WriteRequest,
 };
 use futures_util::future::try_join_all;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
 
 use super::items::{Item, Unreadable, read};
@@ -23,6 +24,8 @@ use crate::domain::event::Event;
 const READ_CHUNK: usize = 100;
 /// Most items that one BatchWriteItem takes.
 const WRITE_CHUNK: usize = 25;
+/// How many chunks are under way at once.
+const AT_ONCE: usize = 16;
 /// How often a chunk is sent before what is left unprocessed counts as a failure.
 const BATCH_TRIES: u32 = 8;
 
@@ -40,7 +43,7 @@ impl Store {
     /// These items as far as they exist, in no order, strongly consistent. No key may come twice.
     pub(super) async fn get_all(&self, keys: Vec<Key>) -> Result<Vec<Item>, StoreError> {
         let chunks: Vec<_> = keys.chunks(READ_CHUNK).map(|chunk| self.get_chunk(chunk)).collect();
-        Ok(try_join_all(chunks).await?.into_iter().flatten().collect())
+        stream::iter(chunks).buffer_unordered(AT_ONCE).try_concat().await
     }
 
     async fn get_chunk(&self, keys: &[Key]) -> Result<Vec<Item>, StoreError> {
@@ -67,8 +70,8 @@ impl Store {
         let events = events.iter().map(|event| self.event_item(event));
         let deliveries = deliveries.iter().map(|delivery| self.delivery_item(delivery));
         let items = events.chain(deliveries).collect::<Result<Vec<_>, _>>()?;
-        try_join_all(items.chunks(WRITE_CHUNK).map(|chunk| self.write_chunk(chunk))).await?;
-        Ok(())
+        let chunks: Vec<_> = items.chunks(WRITE_CHUNK).map(|chunk| self.write_chunk(chunk)).collect();
+        stream::iter(chunks).buffer_unordered(AT_ONCE).try_collect::<()>().await
     }
 
     async fn write_chunk(&self, items: &[Item]) -> Result<(), StoreError> {

@@ -22,7 +22,7 @@ use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 
 pub use error::StoreError;
-pub use idempotency::{Claim, Claimed};
+pub use idempotency::{Claim, Claimed, EarlierClaim};
 pub use keys::{EndpointRef, Waiting};
 pub use load::{Loaded, Wanted};
 pub use organizations::Taken;

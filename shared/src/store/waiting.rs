@@ -61,12 +61,19 @@ impl Store {
     }
 
     /// Up to `limit` endpoints whose parked deliveries are to be released or failed, and since
-    /// when, the longest waiting first.
+    /// when, the longest waiting first; those that come after `after`.
     ///
     /// # Errors
     /// [`StoreError`] if the index could not be read.
-    pub async fn endpoints_to_release(&self, limit: usize) -> Result<Vec<(EndpointRef, Timestamp)>, StoreError> {
-        let found = self.waiting_keys(Waiting::Release, LOWEST.to_owned(), HIGHEST.to_owned(), limit).await?;
+    pub async fn endpoints_to_release(
+        &self,
+        after: Option<&(EndpointRef, Timestamp)>,
+        limit: usize,
+    ) -> Result<Vec<(EndpointRef, Timestamp)>, StoreError> {
+        // The key right after the last one of the page before.
+        let lowest = after.map(|(place, since)| format!("{}{LOWEST}", keys::release(*since, place.endpoint).1));
+        let lowest = lowest.unwrap_or_else(|| LOWEST.to_owned());
+        let found = self.waiting_keys(Waiting::Release, lowest, HIGHEST.to_owned(), limit).await?;
         let release = Waiting::Release.partition();
         let read =
             |(key, mark): &(Key, String)| Some((keys::parse_endpoint(key)?, keys::parse_release(&release, mark)?));

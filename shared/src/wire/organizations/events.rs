@@ -49,7 +49,7 @@ pub(super) struct SubjectIn {
 }
 
 impl Kind for SubjectIn {
-    const EXPECTED: &'static str = "must be an object with the strings type and id";
+    const EXPECTED: &'static str = "must be an object with the strings type and id, and nothing else";
 }
 
 impl EventIn {
@@ -140,7 +140,7 @@ impl EventOut {
 pub struct BatchIn {
     /// Each is accepted or refused on its own.
     #[schema(value_type = Vec<EventIn>, required, min_items = 1, max_items = 100)]
-    events: Option<Vec<Box<RawValue>>>,
+    events: Option<Box<RawValue>>,
 }
 
 impl BatchIn {
@@ -149,12 +149,14 @@ impl BatchIn {
     /// # Errors
     /// If there are none or too many.
     pub fn entries(self) -> Result<Vec<String>, Vec<Problem>> {
-        match self.events {
+        let entries = self.events.map(|events| serde_json::from_str::<Vec<Box<RawValue>>>(events.get()));
+        match entries {
             None => Err(vec![Problem::new("events", "is required")]),
-            Some(events) if events.is_empty() || events.len() > MAX_BATCH => {
+            Some(Err(_)) => Err(vec![Problem::new("events", "must be an array")]),
+            Some(Ok(events)) if events.is_empty() || events.len() > MAX_BATCH => {
                 Err(vec![Problem::new("events", format!("must have 1 to {MAX_BATCH} entries"))])
             }
-            Some(events) => Ok(events.iter().map(|entry| entry.get().to_owned()).collect()),
+            Some(Ok(events)) => Ok(events.iter().map(|entry| entry.get().to_owned()).collect()),
         }
     }
 }
