@@ -291,6 +291,6 @@ fn the_table_of_errors_is_the_catalogue() {
     let document = document();
     let rows: Vec<_> =
         row.captures_iter(&document).map(|row| (row[1].to_owned(), row[2].parse::<u16>().unwrap())).collect();
-    let catalogue: Vec<_> = ErrorCode::ALL.map(|code| (code.as_str().to_owned(), code.status())).to_vec();
+    let catalogue: Vec<_> = ErrorCode::ALL.iter().map(|code| (code.as_str().to_owned(), code.status())).collect();
     assert_eq!(rows, catalogue);
 }

@@ -8,10 +8,7 @@ use std::time::Duration;
 use pigeonpost::{Credentials, Host, Options};
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Gate, Receiver, text};
-
-/// How long a test waits for what has to happen.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::support::{Answer, Gate, PATIENCE, Receiver, eventually, text};
 
 fn options(data: &Path) -> Options {
     Options { port: 0, aws_port: 0, data: data.to_owned(), ..Options::default() }
@@ -67,12 +64,7 @@ impl Client {
     }
 
     async fn wait_for_status(&self, delivery: &str, status: &str) {
-        let reached = async {
-            while self.status(delivery).await != status {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(PATIENCE, reached).await.unwrap_or_else(|_| panic!("{delivery} does not become {status}"));
+        eventually("the delivery gets there", async || self.status(delivery).await == status).await;
     }
 }
 

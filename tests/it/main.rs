@@ -5,24 +5,34 @@
 
 mod support;
 
-mod routes;
-mod shape;
-
 mod access;
 mod api_doc;
-
+mod batches;
+mod causes;
+mod crashes;
 mod deliveries;
 mod dialects;
 mod errors;
+mod functions;
 mod host;
+mod idempotency;
 mod keys;
 mod limits;
 mod lists;
+mod openapi;
+mod parking;
 mod publishing;
 mod recoveries;
 mod retries;
+mod routes;
 mod secrets;
+mod shape;
+mod signing;
 mod subscriptions;
+mod suspension;
+mod template;
+mod tenants;
+mod tidy;
 mod wire_endpoints;
 mod wire_events;
 mod wire_hooks;

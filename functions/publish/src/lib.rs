@@ -5,14 +5,20 @@ use axum::extract::{Request, State};
 use axum::routing::post;
 use http::HeaderMap;
 use sha2::{Digest, Sha256};
-use shared::domain::event::{MAX_DATA_BYTES, NewEvent};
+use shared::domain::event::NewEvent;
 use shared::domain::fields::IdempotencyKey;
 use shared::edge::scopes::EventsPublish;
-use shared::edge::{ApiError, AppState, Data, Tenant, finish, read_body};
+use shared::edge::{ApiError, AppState, Data, Tenant, check_size, finish, read_body};
 use shared::service::{Core, Idempotency, Published};
 use shared::wire::body;
 use shared::wire::error::{ErrorCode, Problem};
 use shared::wire::organizations::{BatchIn, BatchResultOut, EventIn, EventOut};
+use utoipa::OpenApi;
+
+/// What the OpenAPI document says of the function's routes.
+#[derive(Debug, OpenApi)]
+#[openapi(paths(one, batch))]
+pub struct Operations;
 
 /// All routes of the function.
 pub fn router(state: AppState) -> Router {
@@ -22,6 +28,14 @@ pub fn router(state: AppState) -> Router {
     finish(routes, state)
 }
 
+/// Publishes an event.
+///
+/// The answer comes when every delivery is stored and on its way.
+#[utoipa::path(
+    post, path = "/v1/organizations/{organization}/events", operation_id = "publish_event", request_body = EventIn,
+    params(("Idempotency-Key" = Option<IdempotencyKey>, Header)),
+    responses((status = 202, body = EventOut), (status = 409)),
+)]
 async fn one(
     tenant: Tenant<EventsPublish>,
     State(core): State<AppState>,
@@ -36,7 +50,15 @@ async fn one(
     Ok(Data::accepted(shown(published)))
 }
 
-/// Up to 100 events, each accepted or refused on its own.
+/// Publishes up to 100 events, each accepted or refused on its own.
+///
+/// The results come in the order of the events.
+#[utoipa::path(
+    post, path = "/v1/organizations/{organization}/events/batch", operation_id = "publish_events",
+    request_body = BatchIn,
+    params(("Idempotency-Key" = Option<IdempotencyKey>, Header)),
+    responses((status = 202, body = Vec<BatchResultOut>), (status = 409)),
+)]
 async fn batch(
     tenant: Tenant<EventsPublish>,
     State(core): State<AppState>,
@@ -65,10 +87,7 @@ async fn batch(
 
 fn parse(core: &Core, entry: &[u8]) -> Result<NewEvent, ApiError> {
     let event = body::parse::<EventIn>(entry)?.read(|event| event.parse(&core.deployment().catalogue))?;
-    if event.data.len() > MAX_DATA_BYTES {
-        let message = format!("data must be at most {MAX_DATA_BYTES} bytes");
-        return Err(ApiError::new(ErrorCode::PayloadTooLarge, message));
-    }
+    check_size(&event.data)?;
     Ok(event)
 }
 

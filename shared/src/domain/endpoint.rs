@@ -2,6 +2,7 @@
 
 use super::event_type::{EventType, Subscription};
 use super::fields::{EditionId, EndpointUrl, Headers, Name, TimeoutSeconds};
+use super::health::Health;
 use super::ids::{EndpointId, OrganizationId};
 use super::schedule::RetrySchedule;
 use super::secret::SigningSecret;
@@ -20,6 +21,8 @@ pub struct Endpoint {
     pub status: EndpointStatus,
     /// What its deliveries are signed with.
     pub secrets: Secrets,
+    /// How it has been doing.
+    pub health: Health,
     /// Since when its parked deliveries are to be released (it became active) or failed (it was
     /// disabled); `None` when there is nothing to do.
     pub release_since: Option<Timestamp>,
@@ -74,6 +77,8 @@ pub enum DisabledReason {
     Owner,
     /// It answered 410 Gone.
     Gone,
+    /// It was suspended for days without a success.
+    Failing,
 }
 
 impl DisabledReason {
@@ -82,12 +87,13 @@ impl DisabledReason {
         match self {
             Self::Owner => "owner",
             Self::Gone => "gone",
+            Self::Failing => "failing",
         }
     }
 
     /// The reason with this name.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Owner, Self::Gone].into_iter().find(|reason| reason.as_str() == text)
+        [Self::Owner, Self::Gone, Self::Failing].into_iter().find(|reason| reason.as_str() == text)
     }
 }
 
@@ -188,6 +194,7 @@ impl Endpoint {
             settings,
             status,
             secrets: Secrets::only(secret),
+            health: Health::default(),
             release_since: None,
             created_at: now,
             updated_at: now,
@@ -202,9 +209,27 @@ impl Endpoint {
         enabled && of_edition && self.settings.subscriptions.iter().any(|wanted| wanted.matches(event_type))
     }
 
-    /// Whether deliveries are parked instead of attempted.
+    /// Whether deliveries are parked instead of attempted: it is paused or suspended.
     pub const fn parks(&self) -> bool {
-        matches!(self.status, EndpointStatus::Paused { .. })
+        matches!(self.status, EndpointStatus::Paused { .. }) || self.health.suspension.is_some()
+    }
+
+    /// The endpoint after it was suspended; `None` if there is nothing to suspend.
+    pub fn suspended(self, now: Timestamp) -> Option<Self> {
+        let due = self.status == EndpointStatus::Active && self.health.calls_for_suspension(now);
+        due.then(|| Self { health: self.health.suspended(now), release_since: None, ..self })
+    }
+
+    /// The endpoint after a probe was sent; `None` if none is due.
+    pub fn probed(self, now: Timestamp) -> Option<Self> {
+        let suspension = self.health.suspension.filter(|suspension| suspension.probe_at <= now)?;
+        Some(Self { health: Health { suspension: Some(suspension.probed(now)), ..self.health }, ..self })
+    }
+
+    /// The endpoint after a probe succeeded; `None` if it was not suspended any more.
+    pub fn recovered(self, now: Timestamp) -> Option<Self> {
+        self.health.suspension?;
+        Some(Self { health: Health::default(), release_since: Some(now), ..self })
     }
 
     /// The endpoint after a change.
@@ -236,7 +261,10 @@ impl Endpoint {
 
     fn take_status(&mut self, wanted: WantedStatus, reason: DisabledReason, now: Timestamp) {
         use EndpointStatus::{Active, Disabled, Paused};
+        let suspended = self.health.suspension.is_some();
         (self.status, self.release_since) = match (wanted, self.status) {
+            // Its owner says that it works again.
+            (WantedStatus::Active, Active) if suspended => (Active, Some(now)),
             (WantedStatus::Active, Active)
             | (WantedStatus::Paused, Paused { .. })
             | (WantedStatus::Disabled, Disabled { .. })
@@ -245,6 +273,7 @@ impl Endpoint {
             (WantedStatus::Active | WantedStatus::Enabled, _) => (Active, Some(now)),
             (WantedStatus::Disabled, _) => (Disabled { reason }, Some(now)),
         };
+        self.health = Health::default();
     }
 }
 
@@ -324,6 +353,26 @@ pub(super) mod tests {
 
         let gone = resumed.disabled(DisabledReason::Gone, LATER);
         assert_eq!(gone.clone().disabled(DisabledReason::Owner, LATER).status, gone.status);
+    }
+
+    #[test]
+    fn suspension_parks_until_a_probe_succeeds_or_its_owner_says_so() {
+        let health = Health { failures: 10, failing_since: Some(NOW), suspension: None };
+        let suspended = Endpoint { health, ..endpoint() }.suspended(LATER).unwrap();
+        assert!(suspended.parks() && suspended.status == EndpointStatus::Active);
+        assert_eq!(suspended.clone().suspended(LATER), None);
+        assert_eq!(suspended.clone().probed(LATER), None);
+        let due = suspended.health.suspension.unwrap().probe_at;
+        assert_eq!(suspended.clone().probed(due).unwrap().health.suspension.unwrap().probes, 1);
+
+        let recovered = suspended.clone().recovered(due).unwrap();
+        assert_eq!((recovered.health, recovered.release_since), (Health::default(), Some(due)));
+        assert_eq!(recovered.recovered(due), None);
+
+        let resumed = suspended.clone().patched(status(WantedStatus::Active), due);
+        assert_eq!((resumed.health, resumed.release_since), (Health::default(), Some(due)));
+        let paused = suspended.patched(status(WantedStatus::Paused), due);
+        assert_eq!((paused.health, paused.release_since), (Health::default(), None));
     }
 
     #[test]

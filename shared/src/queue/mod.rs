@@ -4,11 +4,12 @@ mod error;
 pub mod schema;
 mod task;
 
-use std::time::Duration;
-
+use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, SendMessageBatchRequestEntry};
 use futures_util::future::try_join_all;
+
+use crate::clock;
 
 pub use error::QueueError;
 pub use task::{DeliverTask, Task, UnreadableTask};
@@ -41,8 +42,8 @@ pub struct Hide {
 
 impl Queue {
     /// The queue at that URL.
-    pub fn new(client: Client, url: impl Into<String>) -> Self {
-        Self { client, url: url.into() }
+    pub fn new(sdk: &SdkConfig, url: impl Into<String>) -> Self {
+        Self { client: Client::new(sdk), url: url.into() }
     }
 
     /// Sends tasks, in parallel batches. Each task's group is its endpoint, so that the backlog of
@@ -58,7 +59,7 @@ impl Queue {
 
     async fn send_batch(&self, mut entries: Vec<SendMessageBatchRequestEntry>) -> Result<(), QueueError> {
         for attempt in 0..BATCH_TRIES {
-            pause_before(attempt).await;
+            clock::back_off(attempt).await;
             let request = self.client.send_message_batch().queue_url(&self.url);
             let output = request.set_entries(Some(entries.clone())).send().await?;
             let failed = output.failed();
@@ -124,13 +125,6 @@ fn batches(entries: Vec<SendMessageBatchRequestEntry>) -> Vec<Vec<SendMessageBat
         bytes += size;
     }
     batches
-}
-
-async fn pause_before(attempt: u32) {
-    if attempt > 0 {
-        let longest = Duration::from_millis(25) * 2_u32.pow(attempt.min(6));
-        tokio::time::sleep(longest.mul_f64(fastrand::f64())).await;
-    }
 }
 
 #[cfg(test)]

@@ -128,11 +128,23 @@ impl Core {
         id: EndpointId,
         change: impl Fn(Endpoint) -> Endpoint,
     ) -> Result<(Endpoint, Endpoint), ServiceError> {
+        let changed = self.change_if(organization, id, |endpoint| Some(change(endpoint))).await?;
+        changed.ok_or(ServiceError::NotFound("endpoint"))
+    }
+
+    /// The same for a change that may turn out not to be wanted any more.
+    pub(super) async fn change_if(
+        &self,
+        organization: &OrganizationId,
+        id: EndpointId,
+        change: impl Fn(Endpoint) -> Option<Endpoint>,
+    ) -> Result<Option<(Endpoint, Endpoint)>, ServiceError> {
         for _ in 0..CHANGE_TRIES {
             let before = self.endpoint(organization, id).await?;
-            let after = Endpoint { revision: before.revision + 1, ..change(before.clone()) };
+            let Some(changed) = change(before.clone()) else { return Ok(None) };
+            let after = Endpoint { revision: before.revision + 1, ..changed };
             match self.store.put_endpoint(&after).await {
-                Ok(()) => return Ok((before, after)),
+                Ok(()) => return Ok(Some((before, after))),
                 Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }

@@ -1,5 +1,7 @@
 //! Publishing: from a publisher's request to deliveries that are stored and in the queue.
 
+use std::time::Duration;
+
 use futures_util::future::{join_all, try_join_all};
 use serde_json::json;
 
@@ -14,6 +16,10 @@ use crate::domain::ids::{EndpointId, EventId, KeyId, OrganizationId};
 use crate::domain::organization::{Organization, OrganizationStatus};
 use crate::queue::DeliverTask;
 use crate::store::{Claim, Claimed, StoreError};
+
+/// A request that publishes has surely ended after this time, however it went: Lambda and API Gateway
+/// cut it off earlier.
+const FIRST_REQUEST_ENDS: Duration = Duration::from_secs(60);
 
 /// A published event, and its deliveries as they were made.
 #[derive(Debug)]
@@ -65,18 +71,6 @@ impl Core {
         Ok(planned)
     }
 
-    pub(super) async fn publish_to(
-        &self,
-        organization: &OrganizationId,
-        by: Option<KeyId>,
-        new: Vec<NewEvent>,
-        endpoints: &[Endpoint],
-    ) -> Result<Vec<Published>, ServiceError> {
-        let planned = plan(organization, by, new, self.next_event_id(), endpoints);
-        self.store_and_send(&planned).await?;
-        Ok(planned)
-    }
-
     /// Sends a test event to one endpoint alone, whatever it subscribes to.
     ///
     /// # Errors
@@ -103,15 +97,27 @@ impl Core {
         let data = test.data.unwrap_or_else(|| json!({"test": true}).to_string());
         endpoint.settings.subscriptions = vec![Subscription::Exact(event_type.clone())];
         let new = NewEvent { event_type, data, subject: None, edition: endpoint.settings.edition.clone() };
-        let published = self.publish_to(organization, by, vec![new], &[endpoint]).await?;
-        published.into_iter().next().ok_or_else(|| ServiceError::Internal("nothing was published".to_owned()))
+        let planned = self.plan(organization, by, vec![new], &[endpoint]);
+        self.store_and_send(&planned).await?;
+        planned.into_iter().next().ok_or_else(|| ServiceError::Internal("nothing was published".to_owned()))
     }
 
     fn next_event_id(&self) -> EventId {
         EventId::new(self.clock.now(), clock::id_bytes())
     }
 
-    async fn store_and_send(&self, planned: &[Published]) -> Result<(), ServiceError> {
+    /// New events, and their deliveries to those of these endpoints that want them.
+    pub(super) fn plan(
+        &self,
+        organization: &OrganizationId,
+        by: Option<KeyId>,
+        new: Vec<NewEvent>,
+        endpoints: &[Endpoint],
+    ) -> Vec<Published> {
+        plan(organization, by, new, self.next_event_id(), endpoints)
+    }
+
+    pub(super) async fn store_and_send(&self, planned: &[Published]) -> Result<(), ServiceError> {
         let events: Vec<_> = planned.iter().map(|published| published.event.clone()).collect();
         let deliveries: Vec<_> = planned.iter().flat_map(|published| published.deliveries.clone()).collect();
         self.store.write_events(&events, &deliveries).await?;
@@ -119,7 +125,7 @@ impl Core {
     }
 
     /// Answers a repeated request as the first time, after doing what the first time left undone:
-    /// missing records are written, and what is still pending is sent again.
+    /// missing records are written, and what may not be in the queue is left to the sweep.
     async fn complete(
         &self,
         organization: &OrganizationId,
@@ -145,29 +151,38 @@ impl Core {
             },
         )?;
         let repairs: Vec<_> = published.iter().map(|published| self.restore_deliveries(published)).collect();
-        let unfinished = try_join_all(repairs).await?;
-        self.queue.send(unfinished.into_iter().flatten().collect()).await?;
+        try_join_all(repairs).await?;
         Ok(published)
     }
 
-    /// Writes the records that are missing, and returns the tasks that may not be in the queue.
-    async fn restore_deliveries(&self, published: &Published) -> Result<Vec<DeliverTask>, ServiceError> {
+    /// Writes the records that are missing, and parks what is still pending until the first request
+    /// must have ended. If that one sent it, the attempt's record takes it out again; if not, the
+    /// sweep sends it. So a repetition sends nothing twice, even while the first is still at work.
+    async fn restore_deliveries(&self, published: &Published) -> Result<(), ServiceError> {
+        let until = self.clock.now().plus(FIRST_REQUEST_ENDS);
         let keys: Vec<_> = published.deliveries.iter().map(|delivery| (delivery.endpoint, delivery.id)).collect();
-        let stored = self.store.deliveries_by_id(&keys).await?;
-        let missing = published.deliveries.iter().filter(|planned| stored.iter().all(|stored| stored.id != planned.id));
-        let writes: Vec<_> = missing.map(|delivery| self.store.move_delivery(None, delivery)).collect();
-        for written in join_all(writes).await {
-            match written {
+        let mut stored = self.store.deliveries_by_id(&keys).await?;
+        let moves: Vec<_> = published
+            .deliveries
+            .iter()
+            .filter_map(|planned| {
+                let found = stored.iter().position(|stored| stored.id == planned.id).map(|at| stored.swap_remove(at));
+                let current = found.as_ref().unwrap_or(planned);
+                let waits = current.status == DeliveryStatus::Pending && current.mark.is_none();
+                let parked = current.clone().due_at(until);
+                (waits || found.is_none()).then_some((found, parked))
+            })
+            .collect();
+        let moves: Vec<_> =
+            moves.iter().map(|(seen, parked)| self.store.move_delivery(seen.as_ref(), parked)).collect();
+        for moved in join_all(moves).await {
+            match moved {
                 // A consumer was faster.
                 Ok(()) | Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        let settled = |id| {
-            let current = stored.iter().find(|stored| stored.id == id);
-            current.is_some_and(|current| current.status != DeliveryStatus::Pending || current.mark.is_some())
-        };
-        Ok(tasks(published).filter(|task| !settled(task.delivery)).collect())
+        Ok(())
     }
 }
 
@@ -212,6 +227,7 @@ fn tasks(published: &Published) -> impl Iterator<Item = DeliverTask> {
         endpoint: delivery.endpoint,
         delivery: delivery.id,
         event_type: event.event_type.clone(),
+        probe: false,
         body: body.clone(),
     })
 }

@@ -7,6 +7,7 @@ use crate::domain::endpoint::EndpointStatus;
 use crate::domain::ids::{EndpointId, OrganizationId, RecoveryId};
 use crate::domain::recovery::{NewRecovery, Recovery};
 use crate::domain::time::Timestamp;
+use crate::store::StoreError;
 
 /// How many deliveries a request goes through at once; the rest is the sweep's.
 const AT_ONCE: usize = 500;
@@ -84,7 +85,15 @@ impl Core {
                 break;
             };
             recovery.pass(last.delivery);
-            self.store.put_recovery(recovery).await?;
+            match self.store.advance_recovery(recovery).await {
+                Ok(()) => {}
+                // Another process goes on with it.
+                Err(StoreError::Conflict) => {
+                    progress.finished = true;
+                    break;
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(progress)
     }

@@ -37,6 +37,20 @@ impl Core {
         Ok(sent)
     }
 
+    /// Leases the oldest delivery that is parked for an endpoint and sends it as a probe. Returns
+    /// whether there was one.
+    pub(super) async fn send_probe(&self, endpoint: &Endpoint) -> Result<bool, ServiceError> {
+        let now = self.clock.now();
+        let oldest = self.store.waiting_deliveries(Waiting::Held(endpoint.id), now, 1).await?;
+        let leased =
+            self.move_each(&oldest, move |delivery| unfinished(delivery).map(|delivery| delivery.leased(now))).await?;
+        let probes: Vec<_> =
+            leased.into_iter().map(|delivery| DeliverTask { probe: true, ..task_without_body(delivery) }).collect();
+        let sent = !probes.is_empty();
+        self.queue.send(probes).await?;
+        Ok(sent)
+    }
+
     /// Fails these deliveries, whose endpoint is gone or disabled. Returns how many.
     pub(super) async fn fail_each(&self, found: &[WaitingRef], cause: Cause) -> Result<usize, ServiceError> {
         let mut failed = 0;
@@ -92,6 +106,7 @@ pub(super) fn task_without_body(delivery: Delivery) -> DeliverTask {
         endpoint: delivery.endpoint,
         delivery: delivery.id,
         event_type: delivery.event_type,
+        probe: false,
         body: None,
     }
 }

@@ -67,8 +67,19 @@ impl Store {
     /// [`StoreError`] if the index could not be read.
     pub async fn endpoints_to_release(&self, limit: usize) -> Result<Vec<(EndpointRef, Timestamp)>, StoreError> {
         let found = self.waiting_keys(Waiting::Release, LOWEST.to_owned(), HIGHEST.to_owned(), limit).await?;
-        let read = |(key, mark): &(Key, String)| Some((keys::parse_endpoint(key)?, keys::parse_release(mark)?));
+        let release = Waiting::Release.partition();
+        let read =
+            |(key, mark): &(Key, String)| Some((keys::parse_endpoint(key)?, keys::parse_release(&release, mark)?));
         Ok(found.iter().filter_map(read).collect())
+    }
+
+    /// Up to `limit` suspended endpoints whose probe is due by `now`, the longest due first.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the index could not be read.
+    pub async fn endpoints_to_probe(&self, now: Timestamp, limit: usize) -> Result<Vec<EndpointRef>, StoreError> {
+        let found = self.waiting_keys(Waiting::Probe, LOWEST.to_owned(), keys::until(now), limit).await?;
+        Ok(found.iter().filter_map(|(key, _)| keys::parse_endpoint(key)).collect())
     }
 
     /// The keys of a partition whose sort keys lie in `lowest..=highest`, and these sort keys.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::de::value::Error as IntrospectionError;
 use serde::de::{DeserializeOwned, Error as _, IgnoredAny, Visitor};
-use serde::{Deserialize, Deserializer, forward_to_deserialize_any};
+use serde::{Deserialize, Deserializer, Serialize, forward_to_deserialize_any};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
@@ -93,7 +93,7 @@ fn known_fields<T: DeserializeOwned>() -> &'static [&'static str] {
 }
 
 /// A JSON object that is passed on exactly as it was sent, numbers and all.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(transparent)]
 pub struct RawObject(Option<Box<RawValue>>);
 

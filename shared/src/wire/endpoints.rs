@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::error::Problem;
 use super::field::{Field, Reader};
+use super::openapi::{CapitalStatus, HyphenatedEndpointId, PausedOrActive, StoredUrl, WholeSecond};
 use crate::domain::Invalid;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, EndpointSettings, EndpointStatus, NewEndpoint, WantedStatus};
 use crate::domain::event_type::Subscription;
@@ -25,13 +27,19 @@ fn print_id(id: EndpointId) -> String {
 }
 
 /// `POST /v1/endpoints`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
+#[schema(as = endpoints::NewEndpoint)]
 pub struct EndpointIn {
+    #[schema(value_type = Name, required)]
     name: Field<String>,
+    #[schema(value_type = EndpointUrl, required)]
     url: Field<String>,
+    #[schema(value_type = Option<SigningSecret>)]
     secret: Field<String>,
+    #[schema(value_type = Option<Headers>)]
     headers_json: Field<BTreeMap<String, String>>,
+    #[schema(value_type = Option<TimeoutSeconds>)]
     timeout_seconds: Field<i64>,
 }
 
@@ -65,14 +73,21 @@ impl EndpointIn {
 }
 
 /// `PATCH /v1/endpoints/{ep_id}`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
+#[schema(as = endpoints::EndpointPatch)]
 pub struct EndpointPatchIn {
+    #[schema(value_type = Name)]
     name: Field<String>,
+    #[schema(value_type = EndpointUrl)]
     url: Field<String>,
+    #[schema(value_type = SigningSecret)]
     secret: Field<String>,
+    #[schema(value_type = Option<Headers>)]
     headers_json: Field<BTreeMap<String, String>>,
+    #[schema(value_type = Option<TimeoutSeconds>)]
     timeout_seconds: Field<i64>,
+    #[schema(value_type = PausedOrActive)]
     status: Field<String>,
 }
 
@@ -103,18 +118,31 @@ impl EndpointPatchIn {
 }
 
 /// An endpoint. Its secret is there only when it was just generated.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = endpoints::Endpoint)]
 pub struct EndpointOut {
+    #[schema(value_type = HyphenatedEndpointId)]
     id: String,
+    #[schema(value_type = Name)]
     name: String,
+    #[schema(value_type = StoredUrl)]
     url: String,
+    #[schema(value_type = Headers)]
     headers_json: BTreeMap<String, String>,
+    #[schema(value_type = TimeoutSeconds)]
     timeout_seconds: u8,
+    #[schema(value_type = CapitalStatus)]
     status: &'static str,
+    /// When it was paused, if it is.
+    #[schema(value_type = Option<WholeSecond>, required)]
     paused_at: Option<String>,
+    /// Only in the answer that made it.
+    #[schema(value_type = SigningSecret)]
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
+    #[schema(value_type = WholeSecond)]
     created_at: String,
+    #[schema(value_type = WholeSecond)]
     updated_at: String,
 }
 

@@ -1,106 +1,87 @@
 //! Errors, the same in every dialect: a closed list of codes, each with one HTTP status.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::domain::ids::RequestId;
 
-/// What went wrong, for programs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ErrorCode {
-    /// A field, a parameter or a header makes no sense; `details` says which.
-    ValidationFailed,
-    /// The body is not JSON.
-    InvalidJson,
-    /// No key, or one that nobody holds.
-    Unauthorized,
-    /// The key's role may not do this, or the organization is suspended.
-    Forbidden,
-    /// There is no such thing, or not in this organization.
-    NotFound,
-    /// The path exists, but not with this method.
-    MethodNotAllowed,
-    /// It does not go with the present state.
-    Conflict,
-    /// The idempotency key was used for a different request.
-    IdempotencyConflict,
-    /// The body is too large.
-    PayloadTooLarge,
-    /// The body's content type is not JSON.
-    UnsupportedMediaType,
-    /// A limit of the deployment is reached.
-    QuotaExceeded,
-    /// Too many requests.
-    RateLimited,
-    /// A defect on our side.
-    Internal,
-    /// Not now; the same request may succeed later.
-    Unavailable,
+/// One row for each code, so that none is without a name, a status and a meaning. The meaning is both the code's
+/// documentation here and what callers read.
+macro_rules! error_codes {
+    ($($(#[doc = $meaning:literal])+ $code:ident = $name:literal, $status:literal;)+) => {
+        /// What went wrong, for programs.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum ErrorCode {
+            $($(#[doc = $meaning])+ $code,)+
+        }
+
+        impl ErrorCode {
+            /// Every code.
+            pub const ALL: &'static [Self] = &[$(Self::$code),+];
+
+            /// The code as it is sent.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$code => $name,)+
+                }
+            }
+
+            /// The HTTP status that goes with it.
+            pub const fn status(self) -> u16 {
+                match self {
+                    $(Self::$code => $status,)+
+                }
+            }
+
+            /// What it means, in a sentence or two.
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$code => concat!($($meaning),+).trim_ascii(),)+
+                }
+            }
+        }
+    };
 }
 
-impl ErrorCode {
-    /// Every code.
-    pub const ALL: [Self; 14] = [
-        Self::ValidationFailed,
-        Self::InvalidJson,
-        Self::Unauthorized,
-        Self::Forbidden,
-        Self::NotFound,
-        Self::MethodNotAllowed,
-        Self::Conflict,
-        Self::IdempotencyConflict,
-        Self::PayloadTooLarge,
-        Self::UnsupportedMediaType,
-        Self::QuotaExceeded,
-        Self::RateLimited,
-        Self::Internal,
-        Self::Unavailable,
-    ];
-
-    /// The code as it is sent.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::ValidationFailed => "validation_failed",
-            Self::InvalidJson => "invalid_json",
-            Self::Unauthorized => "unauthorized",
-            Self::Forbidden => "forbidden",
-            Self::NotFound => "not_found",
-            Self::MethodNotAllowed => "method_not_allowed",
-            Self::Conflict => "conflict",
-            Self::IdempotencyConflict => "idempotency_conflict",
-            Self::PayloadTooLarge => "payload_too_large",
-            Self::UnsupportedMediaType => "unsupported_media_type",
-            Self::QuotaExceeded => "quota_exceeded",
-            Self::RateLimited => "rate_limited",
-            Self::Internal => "internal",
-            Self::Unavailable => "unavailable",
-        }
-    }
-
-    /// The HTTP status that goes with it.
-    pub const fn status(self) -> u16 {
-        match self {
-            Self::ValidationFailed | Self::InvalidJson => 400,
-            Self::Unauthorized => 401,
-            Self::Forbidden => 403,
-            Self::NotFound => 404,
-            Self::MethodNotAllowed => 405,
-            Self::Conflict | Self::IdempotencyConflict => 409,
-            Self::PayloadTooLarge => 413,
-            Self::UnsupportedMediaType => 415,
-            Self::QuotaExceeded => 422,
-            Self::RateLimited => 429,
-            Self::Internal => 500,
-            Self::Unavailable => 503,
-        }
-    }
+error_codes! {
+    /// A field, a parameter or a header makes no sense; `details` says which.
+    ValidationFailed = "validation_failed", 400;
+    /// The body is not JSON.
+    InvalidJson = "invalid_json", 400;
+    /// No key, or one that nobody holds.
+    Unauthorized = "unauthorized", 401;
+    /// The key's role may not do this, or the organization is suspended.
+    Forbidden = "forbidden", 403;
+    /// There is no such thing, or not in this organization.
+    NotFound = "not_found", 404;
+    /// The path exists, but not with this method.
+    MethodNotAllowed = "method_not_allowed", 405;
+    /// It does not go with the present state.
+    Conflict = "conflict", 409;
+    /// The idempotency key was used for a different request.
+    IdempotencyConflict = "idempotency_conflict", 409;
+    /// The body is too large.
+    PayloadTooLarge = "payload_too_large", 413;
+    /// The body's content type is not JSON.
+    UnsupportedMediaType = "unsupported_media_type", 415;
+    /// A limit of the deployment is reached.
+    QuotaExceeded = "quota_exceeded", 422;
+    /// Too many requests.
+    RateLimited = "rate_limited", 429;
+    /// A defect on our side.
+    Internal = "internal", 500;
+    /// Not now; the same request may succeed later.
+    Unavailable = "unavailable", 503;
 }
 
 /// A field, parameter or header that makes no sense.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
     /// Its name as the dialect has it.
+    #[schema(examples("url"))]
     pub name: String,
     /// Why, as a phrase that follows the name.
+    #[schema(examples("must be an https URL"))]
     pub message: String,
 }
 
@@ -112,23 +93,34 @@ impl Problem {
 }
 
 /// The body of every error answer.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Error)]
 pub struct ErrorOut {
+    #[schema(inline)]
     error: ErrorBody,
 }
 
-#[derive(Debug, Serialize)]
+/// What went wrong.
+#[derive(Debug, Serialize, ToSchema)]
 struct ErrorBody {
+    #[schema(value_type = ErrorCode)]
     code: &'static str,
+    /// What went wrong, for people.
+    #[schema(examples("url must be an https URL"))]
     message: String,
+    #[schema(value_type = RequestId)]
     request_id: String,
+    /// Where the code is explained.
+    #[schema(format = "uri-reference", examples("/docs#validation_failed"))]
     docs_url: String,
+    #[schema(value_type = Details)]
     #[serde(skip_serializing_if = "Option::is_none")]
     details: Option<Details>,
 }
 
 /// Which fields are to blame.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ErrorDetails)]
 pub struct Details {
     fields: Vec<Problem>,
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::error::Problem;
@@ -63,6 +63,13 @@ impl<'de, T: Kind> Deserialize<'de> for Field<T> {
             return Ok(Self::Null);
         }
         Ok(serde_json::from_value(value).map_or(Self::WrongKind, Self::Value))
+    }
+}
+
+/// For the OpenAPI document alone, which asks what a field is that was not sent.
+impl<T> Serialize for Field<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_none()
     }
 }
 

@@ -1,20 +1,27 @@
 //! The `hooks` dialect: webhooks of an organization, as bare objects with `events`.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::error::Problem;
 use super::field::{Field, Reader, subscriptions, wanted_status};
+use super::openapi::{Millisecond, StoredUrl, Subscriptions};
 use crate::domain::Invalid;
 use crate::domain::deployment::Deployment;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, EndpointSettings, EndpointStatus, NewEndpoint, WantedStatus};
 use crate::domain::event_type::Subscription;
 use crate::domain::fields::{EndpointUrl, Headers, Name, TimeoutSeconds};
+use crate::domain::ids::{EndpointId, OrganizationId};
+use crate::domain::secret::SigningSecret;
 
 /// `POST …/webhooks`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
+#[schema(as = hooks::NewWebhook)]
 pub struct HookIn {
+    #[schema(value_type = EndpointUrl, required)]
     url: Field<String>,
+    #[schema(value_type = Subscriptions, required)]
     events: Field<Vec<String>>,
 }
 
@@ -52,11 +59,15 @@ impl HookIn {
 }
 
 /// `PATCH …/webhooks/{id}`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
+#[schema(as = hooks::WebhookPatch)]
 pub struct HookPatchIn {
+    #[schema(value_type = EndpointUrl)]
     url: Field<String>,
+    #[schema(value_type = Subscriptions)]
     events: Field<Vec<String>>,
+    #[schema(value_type = EndpointStatus)]
     status: Field<String>,
 }
 
@@ -78,16 +89,26 @@ impl HookPatchIn {
 }
 
 /// A webhook. Its secret is there only when it was just made.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = hooks::Webhook)]
 pub struct HookOut {
+    #[schema(value_type = EndpointId)]
     id: String,
+    #[schema(value_type = OrganizationId)]
     organization_id: String,
+    #[schema(value_type = StoredUrl)]
     url: String,
+    #[schema(value_type = Subscriptions)]
     events: Vec<String>,
+    #[schema(value_type = EndpointStatus)]
     status: &'static str,
+    /// Only in the answer that made it.
+    #[schema(value_type = SigningSecret)]
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<String>,
+    #[schema(value_type = Millisecond)]
     created_at: String,
+    #[schema(value_type = Millisecond)]
     updated_at: String,
 }
 

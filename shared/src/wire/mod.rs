@@ -6,6 +6,7 @@ pub mod endpoints;
 pub mod error;
 pub mod field;
 pub mod hooks;
+pub mod openapi;
 pub mod organizations;
 pub mod pages;
 pub mod query;

@@ -2,32 +2,68 @@
 
 use serde::{Deserialize, Serialize};
 use url::Url;
+use utoipa::{IntoParams, ToSchema};
 
 use super::error::Problem;
 use super::field::{Field, Reader, subscriptions};
+use super::openapi::{BodyDigest, Millisecond, StoredUrl, Subscriptions, deliveries_ordering, endpoints_ordering};
 use super::query::{Query, delivery_status};
 use crate::domain::Invalid;
 use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::deployment::Deployment;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, EndpointSettings, EndpointStatus, NewEndpoint, WantedStatus};
-use crate::domain::event_type::Subscription;
+use crate::domain::event_type::{EventType, Subscription};
 use crate::domain::fields::{EditionId, EndpointUrl, Headers, Name, TimeoutSeconds};
-use crate::domain::ids::OrganizationId;
+use crate::domain::ids::{DeliveryId, EndpointId, OrganizationId};
+use crate::domain::secret::SigningSecret;
 use crate::domain::time::Timestamp;
 
 const DEFAULT_PAGE_SIZE: usize = 100;
 const MAX_PAGE_SIZE: usize = 1_000;
 
-/// `POST`, `PUT` and `PATCH` of endpoints.
-#[derive(Debug, Default, Deserialize)]
+/// `POST` and `PUT` of endpoints.
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
+#[schema(as = pages::NewEndpoint)]
 pub struct EndpointIn {
+    /// The key's own; with the platform's key, any.
+    #[schema(value_type = Option<OrganizationId>)]
     organization_id: Field<String>,
+    #[schema(value_type = Name, required)]
     name: Field<String>,
+    #[schema(value_type = EndpointUrl, required)]
     url: Field<String>,
+    #[schema(value_type = Subscriptions, required)]
     events: Field<Vec<String>>,
+    #[schema(value_type = Option<EditionId>)]
     edition_id: Field<String>,
+    /// False makes it disabled.
+    #[schema(value_type = Option<bool>, default = true)]
     is_active: Field<bool>,
+    #[schema(value_type = Option<TimeoutSeconds>)]
+    timeout_seconds: Field<i64>,
+}
+
+/// `PATCH` of endpoints.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+#[schema(as = pages::EndpointPatch)]
+pub struct EndpointPatchIn {
+    /// The endpoint's own: it cannot be changed.
+    #[schema(value_type = OrganizationId)]
+    organization_id: Field<String>,
+    #[schema(value_type = Name)]
+    name: Field<String>,
+    #[schema(value_type = EndpointUrl)]
+    url: Field<String>,
+    #[schema(value_type = Subscriptions)]
+    events: Field<Vec<String>>,
+    #[schema(value_type = Option<EditionId>)]
+    edition_id: Field<String>,
+    /// False disables it; true makes a disabled one active.
+    #[schema(value_type = bool)]
+    is_active: Field<bool>,
+    #[schema(value_type = Option<TimeoutSeconds>)]
     timeout_seconds: Field<i64>,
 }
 
@@ -101,12 +137,14 @@ impl EndpointIn {
         };
         Ok(Changed { organization, patch })
     }
+}
 
-    /// What `PATCH` changes. `null` clears the edition and the timeout.
+impl EndpointPatchIn {
+    /// What is to be changed. `null` clears the edition and the timeout.
     ///
     /// # Errors
     /// Every field that makes no sense.
-    pub fn parse_patch(self, deployment: &Deployment) -> Result<Changed, Vec<Problem>> {
+    pub fn parse(self, deployment: &Deployment) -> Result<Changed, Vec<Problem>> {
         let mut read = Reader::default();
         let organization = read.changed("organization_id", self.organization_id, |id| OrganizationId::parse(&id));
         let patch = EndpointPatch {
@@ -129,18 +167,31 @@ fn wanted_status(is_active: bool) -> Result<WantedStatus, Invalid> {
 }
 
 /// An endpoint. Its secret is null unless it was just generated.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = pages::Endpoint)]
 pub struct EndpointOut {
+    #[schema(value_type = EndpointId)]
     id: String,
+    #[schema(value_type = OrganizationId)]
     organization_id: String,
+    #[schema(value_type = Name)]
     name: String,
+    #[schema(value_type = StoredUrl)]
     url: String,
+    #[schema(value_type = Option<EditionId>, required)]
     edition_id: Option<String>,
+    #[schema(value_type = Subscriptions)]
     events: Vec<String>,
+    #[schema(value_type = Millisecond)]
     created: String,
+    #[schema(value_type = Millisecond)]
     modified: String,
+    /// False if it is disabled. A paused endpoint is active.
     is_active: bool,
+    #[schema(value_type = TimeoutSeconds)]
     timeout_seconds: u8,
+    /// Null but in the answer that generated it.
+    #[schema(value_type = Option<SigningSecret>, required)]
     secret: Option<String>,
 }
 
@@ -176,18 +227,33 @@ const fn is_active(endpoint: &Endpoint) -> bool {
 }
 
 /// A delivery with its payload.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = pages::Delivery)]
 pub struct DeliveryOut {
+    #[schema(value_type = DeliveryId)]
     id: String,
+    /// The event's type.
+    #[schema(value_type = EventType)]
     event: String,
+    #[schema(value_type = Millisecond)]
     created: String,
+    #[schema(value_type = EndpointId)]
     endpoint_id: String,
+    /// The exact body that is sent.
     payload: String,
+    #[schema(value_type = DeliveryStatus)]
     status: &'static str,
+    /// How many attempts were made.
     attempts: u32,
+    /// What the last attempt was answered, if it was.
+    #[schema(required)]
     response_status_code: Option<u16>,
+    #[schema(value_type = Option<Millisecond>, required)]
     last_attempt_at: Option<String>,
+    #[schema(value_type = Option<Millisecond>, required)]
     next_retry_at: Option<String>,
+    /// The `X-Webhook-Signature` of the last attempt; null before the first.
+    #[schema(value_type = Option<BodyDigest>, required)]
     signature: Option<String>,
 }
 
@@ -305,6 +371,44 @@ impl DeliveriesQuery {
     }
 }
 
+/// What [`EndpointsQuery::parse`] reads, for the OpenAPI document.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct EndpointsParameters {
+    /// Only endpoints of this edition.
+    #[param(value_type = Option<EditionId>)]
+    pub edition_id: Option<String>,
+    /// Only active ones, or only disabled ones.
+    pub is_active: Option<bool>,
+    /// How the list is sorted; `-` for the greatest first.
+    #[param(schema_with = endpoints_ordering)]
+    pub ordering: Option<String>,
+}
+
+/// What [`DeliveriesQuery::parse`] reads, for the OpenAPI document.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct DeliveriesParameters {
+    /// Only those that stand so.
+    #[param(value_type = Option<DeliveryStatus>)]
+    pub status: Option<String>,
+    /// How the list is sorted; `-created` for the newest first.
+    #[param(schema_with = deliveries_ordering)]
+    pub ordering: Option<String>,
+}
+
+/// What [`PageNumber`] is read from, for the OpenAPI document.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PageParameters {
+    /// Which page. One past the end is not found.
+    #[param(minimum = 1, default = 1)]
+    pub page: Option<u32>,
+    /// How many items a page has.
+    #[param(minimum = 1, maximum = 1000, default = 100)]
+    pub page_size: Option<u32>,
+}
+
 fn ordering(text: &str, allowed: &[By]) -> Result<Ordering, Invalid> {
     let (name, descending) = text.strip_prefix('-').map_or((text, false), |name| (name, true));
     let spelt = |by: &By| match by {
@@ -348,10 +452,16 @@ impl PageNumber {
 }
 
 /// A page of a list.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = pages::Page)]
 pub struct PageOut<T> {
+    /// How many there are on all pages.
     count: usize,
+    /// The URL of the next page.
+    #[schema(required, format = "uri")]
     next: Option<String>,
+    /// The URL of the page before.
+    #[schema(required, format = "uri")]
     previous: Option<String>,
     results: Vec<T>,
 }

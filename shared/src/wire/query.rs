@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use utoipa::IntoParams;
+
 use super::error::Problem;
 use crate::domain::Invalid;
 use crate::domain::delivery::{DeliveryFilter, DeliveryStatus};
@@ -58,6 +60,12 @@ impl Query {
         self.take("organization_id", OrganizationId::parse)
     }
 
+    /// `permanent`.
+    pub fn permanent(&mut self) -> bool {
+        let flag = |text: &str| text.parse().map_err(|_| Invalid::new("must be true or false"));
+        self.take("permanent", flag).unwrap_or_default()
+    }
+
     /// `limit` and `cursor`.
     pub fn paging(&mut self) -> Paging {
         let limit = self.take("limit", |text| {
@@ -100,6 +108,56 @@ pub struct Paging {
     pub limit: usize,
     /// Where the page starts, as the page before said.
     pub cursor: Option<String>,
+}
+
+/// What [`Query::paging`] reads, for the OpenAPI document.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PagingParameters {
+    /// How many items at most.
+    #[param(minimum = 1, maximum = 100, default = 50)]
+    pub limit: Option<u32>,
+    /// The `next_cursor` of the page before.
+    pub cursor: Option<String>,
+}
+
+/// What [`Query::permanent`] reads, for the OpenAPI document.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct DeletionParameters {
+    /// Deletes for good instead of disabling.
+    #[param(default = false)]
+    pub permanent: Option<bool>,
+}
+
+/// What [`Query::event_filter`] reads, for the OpenAPI document.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct EventParameters {
+    /// Only events of this type.
+    #[param(rename = "type", value_type = Option<EventType>)]
+    pub event_type: Option<String>,
+    /// Only events that went to this endpoint.
+    #[param(value_type = Option<EndpointId>)]
+    pub endpoint_id: Option<String>,
+}
+
+/// What [`Query::delivery_filter`] reads, for the OpenAPI document.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct DeliveryParameters {
+    /// Only those that stand so.
+    #[param(value_type = Option<DeliveryStatus>)]
+    pub status: Option<String>,
+    /// Only those of events of this type.
+    #[param(value_type = Option<EventType>)]
+    pub event_type: Option<String>,
+    /// Only those of events published at this time or later.
+    #[param(value_type = Option<Timestamp>)]
+    pub since: Option<String>,
+    /// Only those of events published before this time.
+    #[param(value_type = Option<Timestamp>)]
+    pub until: Option<String>,
 }
 
 #[cfg(test)]

@@ -34,6 +34,7 @@ const MOST_BATCHES: usize = 1_000;
 /// One deployment, used through its first process unless a test starts another.
 pub(crate) struct World {
     aws: EmbeddedAws,
+    variables: Vec<(String, String)>,
     settings: Settings,
     platform_key: String,
     pub(crate) clock: TestClock,
@@ -61,10 +62,11 @@ impl World {
             ("ALLOW_HTTP", "true"),
             ("ALLOWED_NETWORKS", "127.0.0.0/8"),
         ];
-        let setting = |name: &str| settings.iter().chain(&usual).find(|(key, _)| *key == name);
-        let settings = Settings::read(|name| setting(name).map(|(_, value)| (*value).to_owned())).unwrap();
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let variables: Vec<_> = settings.iter().chain(&usual).map(own).collect();
+        let settings = read_settings(&[], &variables);
         let process = Process::start(&sdk, &settings, clock.clock());
-        Self { aws, settings, platform_key: platform_key.reveal().to_owned(), clock, process }
+        Self { aws, variables, settings, platform_key: platform_key.reveal().to_owned(), clock, process }
     }
 
     /// What clients of this world's table and queue are made from. A test that wants to see or to
@@ -81,6 +83,11 @@ impl World {
     /// Another process that reaches table and queue in its own way and goes by its own clock.
     pub(crate) fn process_over(&self, sdk: &SdkConfig, clock: Clock) -> Process {
         Process::start(sdk, &self.settings, clock)
+    }
+
+    /// Another process, deployed with other settings.
+    pub(crate) fn process_with(&self, settings: &[(&str, &str)]) -> Process {
+        Process::start(&self.sdk(), &read_settings(settings, &self.variables), self.clock.clock())
     }
 
     /// A new organization and its owner's key.
@@ -132,6 +139,14 @@ impl World {
         let scan = self.dynamodb().scan().table_name(self.table()).filter_expression("entity = :entity");
         let scan = scan.expression_attribute_values(":entity", AttributeValue::S(entity.to_owned()));
         scan.into_paginator().items().send().collect::<Result<_, _>>().await.unwrap()
+    }
+
+    /// Deletes every item of a kind, as if it had never been written.
+    pub(crate) async fn delete_items(&self, entity: &str) {
+        for mut item in self.items(entity).await {
+            item.retain(|name, _| ["pk", "sk"].contains(&name.as_str()));
+            self.dynamodb().delete_item().table_name(self.table()).set_key(Some(item)).send().await.unwrap();
+        }
     }
 
     /// Puts a message into the queue.
@@ -195,7 +210,12 @@ impl Process {
 
     /// Handles one batch of what is visible in the queue, and says how many messages it was.
     pub(crate) async fn poll(&self) -> usize {
-        self.poller.poll_once(CONSUMER_BATCH).await.unwrap()
+        self.poll_at_most(CONSUMER_BATCH).await
+    }
+
+    /// The same with a batch of at most so many.
+    pub(crate) async fn poll_at_most(&self, most: u32) -> usize {
+        self.poller.poll_once(most).await.unwrap()
     }
 
     /// Handles batch after batch until nothing is visible. What a handler hides for later is not
@@ -227,6 +247,14 @@ impl Process {
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
         Reply { status: head.status.as_u16(), headers: head.headers, body }
     }
+}
+
+/// The settings of an environment, of which the first variables override the rest.
+fn read_settings(first: &[(&str, &str)], rest: &[(String, String)]) -> Settings {
+    let rest = rest.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let variables: Vec<_> = first.iter().copied().chain(rest).collect();
+    let variable = |name: &str| variables.iter().find(|(key, _)| *key == name);
+    Settings::read(|name| variable(name).map(|(_, value)| (*value).to_owned())).unwrap()
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -6,8 +6,14 @@ use axum::routing::{get, post};
 use shared::edge::scopes::{EndpointsRead, EndpointsWrite};
 use shared::edge::{ApiError, AppState, Bare, Body, Empty, HyphenatedEndpointId, OfKey, PathId, Tenant};
 use shared::wire::endpoints::{EndpointIn, EndpointOut, EndpointPatchIn};
+use utoipa::OpenApi;
 
 type Answer = Result<Bare<EndpointOut>, ApiError>;
+
+/// What the OpenAPI document says of these routes.
+#[derive(OpenApi)]
+#[openapi(paths(create, list, read, update, remove))]
+pub(crate) struct Operations;
 
 pub(crate) fn routes() -> Router<AppState> {
     Router::new()
@@ -15,6 +21,13 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/v1/endpoints/{endpoint}", get(read).patch(update).delete(remove))
 }
 
+/// Creates an endpoint.
+///
+/// It subscribes to `*`. A signing secret is generated, unless one is brought, and shown in this answer alone.
+#[utoipa::path(
+    post, path = "/v1/endpoints", operation_id = "create_endpoint", request_body = EndpointIn,
+    responses((status = 201, body = EndpointOut), (status = 422)),
+)]
 async fn create(tenant: Tenant<EndpointsWrite, OfKey>, State(core): State<AppState>, body: Body<EndpointIn>) -> Answer {
     let new = body.read(|body| body.parse(&core.deployment().urls))?;
     let generated = new.secret.is_none();
@@ -23,6 +36,11 @@ async fn create(tenant: Tenant<EndpointsWrite, OfKey>, State(core): State<AppSta
     Ok(Bare::created(if generated { shown.revealing(&endpoint) } else { shown }))
 }
 
+/// Lists all endpoints, oldest first.
+#[utoipa::path(
+    get, path = "/v1/endpoints", operation_id = "list_endpoints",
+    responses((status = 200, body = Vec<EndpointOut>)),
+)]
 async fn list(
     tenant: Tenant<EndpointsRead, OfKey>,
     State(core): State<AppState>,
@@ -31,6 +49,11 @@ async fn list(
     Ok(Bare::ok(endpoints.iter().map(EndpointOut::from).collect()))
 }
 
+/// Reads an endpoint.
+#[utoipa::path(
+    get, path = "/v1/endpoints/{endpoint}", operation_id = "read_endpoint",
+    responses((status = 200, body = EndpointOut)),
+)]
 async fn read(
     tenant: Tenant<EndpointsRead, OfKey>,
     PathId(HyphenatedEndpointId(endpoint)): PathId<HyphenatedEndpointId>,
@@ -40,6 +63,11 @@ async fn read(
     Ok(Bare::ok((&endpoint).into()))
 }
 
+/// Changes an endpoint.
+#[utoipa::path(
+    patch, path = "/v1/endpoints/{endpoint}", operation_id = "update_endpoint", request_body = EndpointPatchIn,
+    responses((status = 200, body = EndpointOut)),
+)]
 async fn update(
     tenant: Tenant<EndpointsWrite, OfKey>,
     PathId(HyphenatedEndpointId(endpoint)): PathId<HyphenatedEndpointId>,
@@ -51,6 +79,11 @@ async fn update(
     Ok(Bare::ok((&endpoint).into()))
 }
 
+/// Deletes an endpoint for good.
+#[utoipa::path(
+    delete, path = "/v1/endpoints/{endpoint}", operation_id = "delete_endpoint",
+    responses((status = 204), (status = 409)),
+)]
 async fn remove(
     tenant: Tenant<EndpointsWrite, OfKey>,
     PathId(HyphenatedEndpointId(endpoint)): PathId<HyphenatedEndpointId>,

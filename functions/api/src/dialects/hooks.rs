@@ -7,8 +7,14 @@ use shared::domain::ids::EndpointId;
 use shared::edge::scopes::{EndpointsRead, EndpointsWrite};
 use shared::edge::{ApiError, AppState, Bare, Body, Empty, PathId, Tenant};
 use shared::wire::hooks::{HookIn, HookOut, HookPatchIn};
+use utoipa::OpenApi;
 
 type Answer = Result<Bare<HookOut>, ApiError>;
+
+/// What the OpenAPI document says of these routes.
+#[derive(OpenApi)]
+#[openapi(paths(create, list, read, update, remove))]
+pub(crate) struct Operations;
 
 pub(crate) fn routes() -> Router<AppState> {
     Router::new()
@@ -16,17 +22,34 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/v1/organizations/{organization}/webhooks/{endpoint}", get(read).patch(update).delete(remove))
 }
 
+/// Creates a webhook.
+///
+/// Its secret is shown in this answer, and never again. Its name is the URL's host.
+#[utoipa::path(
+    post, path = "/v1/organizations/{organization}/webhooks", operation_id = "create_webhook", request_body = HookIn,
+    responses((status = 201, body = HookOut), (status = 422)),
+)]
 async fn create(tenant: Tenant<EndpointsWrite>, State(core): State<AppState>, body: Body<HookIn>) -> Answer {
     let new = body.read(|body| body.parse(core.deployment()))?;
     let endpoint = core.create_endpoint(&tenant.organization.id, new).await?;
     Ok(Bare::created(HookOut::from(&endpoint).revealing(&endpoint)))
 }
 
+/// Lists webhooks, oldest first.
+#[utoipa::path(
+    get, path = "/v1/organizations/{organization}/webhooks", operation_id = "list_webhooks",
+    responses((status = 200, body = Vec<HookOut>)),
+)]
 async fn list(tenant: Tenant<EndpointsRead>, State(core): State<AppState>) -> Result<Bare<Vec<HookOut>>, ApiError> {
     let endpoints = core.list_endpoints(&tenant.organization.id).await?;
     Ok(Bare::ok(endpoints.iter().map(HookOut::from).collect()))
 }
 
+/// Reads a webhook.
+#[utoipa::path(
+    get, path = "/v1/organizations/{organization}/webhooks/{endpoint}", operation_id = "read_webhook",
+    responses((status = 200, body = HookOut)),
+)]
 async fn read(
     tenant: Tenant<EndpointsRead>,
     PathId(endpoint): PathId<EndpointId>,
@@ -36,6 +59,12 @@ async fn read(
     Ok(Bare::ok((&endpoint).into()))
 }
 
+/// Changes a webhook.
+#[utoipa::path(
+    patch, path = "/v1/organizations/{organization}/webhooks/{endpoint}", operation_id = "update_webhook",
+    request_body = HookPatchIn,
+    responses((status = 200, body = HookOut)),
+)]
 async fn update(
     tenant: Tenant<EndpointsWrite>,
     PathId(endpoint): PathId<EndpointId>,
@@ -47,6 +76,11 @@ async fn update(
     Ok(Bare::ok((&endpoint).into()))
 }
 
+/// Deletes a webhook for good.
+#[utoipa::path(
+    delete, path = "/v1/organizations/{organization}/webhooks/{endpoint}", operation_id = "delete_webhook",
+    responses((status = 204), (status = 409)),
+)]
 async fn remove(
     tenant: Tenant<EndpointsWrite>,
     PathId(endpoint): PathId<EndpointId>,

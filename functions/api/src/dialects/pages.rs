@@ -11,9 +11,18 @@ use shared::edge::{
 use shared::service::DeliveryDetail;
 use shared::wire::error::Problem;
 use shared::wire::organizations::DEFAULT_OVERLAP;
-use shared::wire::pages::{Changed, DeliveriesQuery, DeliveryOut, EndpointIn, EndpointOut, EndpointsQuery, PageOut};
+use shared::wire::pages::{
+    Changed, DeliveriesParameters, DeliveriesQuery, DeliveryOut, EndpointIn, EndpointOut, EndpointPatchIn,
+    EndpointsParameters, EndpointsQuery, PageOut, PageParameters,
+};
+use utoipa::OpenApi;
 
 type Answer = Result<Bare<EndpointOut>, ApiError>;
+
+/// What the OpenAPI document says of these routes.
+#[derive(OpenApi)]
+#[openapi(paths(list, create, read, update, replace, remove, rotate, deliveries, delivery, retry))]
+pub(crate) struct Operations;
 
 pub(crate) fn routes() -> Router<AppState> {
     Router::new()
@@ -25,6 +34,12 @@ pub(crate) fn routes() -> Router<AppState> {
         .route("/v1/webhook-deliveries/{delivery}/retry", post(retry))
 }
 
+/// Lists endpoints.
+#[utoipa::path(
+    get, path = "/v1/webhook-endpoints", operation_id = "list_endpoints",
+    params(EndpointsParameters, PageParameters),
+    responses((status = 200, body = PageOut<EndpointOut>)),
+)]
 async fn list(
     tenant: Tenant<EndpointsRead, OfKey>,
     State(core): State<AppState>,
@@ -38,7 +53,13 @@ async fn list(
     Ok(Bare::ok(PageOut::new(&url, query.page, endpoints.len(), results)))
 }
 
-/// The organization may be named in the body instead of the query.
+/// Creates an endpoint.
+///
+/// Its secret is shown in this answer. With the platform's key, the organization is named in the query or in the body.
+#[utoipa::path(
+    post, path = "/v1/webhook-endpoints", operation_id = "create_endpoint", request_body = EndpointIn,
+    responses((status = 201, body = EndpointOut), (status = 422)),
+)]
 async fn create(
     permitted: Permitted<EndpointsWrite>,
     State(core): State<AppState>,
@@ -59,6 +80,11 @@ async fn create(
     Ok(Bare::created(EndpointOut::from(&endpoint).revealing(&endpoint)))
 }
 
+/// Reads an endpoint.
+#[utoipa::path(
+    get, path = "/v1/webhook-endpoints/{endpoint}", operation_id = "read_endpoint",
+    responses((status = 200, body = EndpointOut)),
+)]
 async fn read(
     tenant: Tenant<EndpointsRead, OfKey>,
     PathId(endpoint): PathId<EndpointId>,
@@ -68,16 +94,28 @@ async fn read(
     Ok(Bare::ok((&endpoint).into()))
 }
 
+/// Changes an endpoint.
+#[utoipa::path(
+    patch, path = "/v1/webhook-endpoints/{endpoint}", operation_id = "update_endpoint", request_body = EndpointPatchIn,
+    responses((status = 200, body = EndpointOut)),
+)]
 async fn update(
     tenant: Tenant<EndpointsWrite, OfKey>,
     PathId(endpoint): PathId<EndpointId>,
     State(core): State<AppState>,
-    body: Body<EndpointIn>,
+    body: Body<EndpointPatchIn>,
 ) -> Answer {
-    let changed = body.read(|body| body.parse_patch(core.deployment()))?;
+    let changed = body.read(|body| body.parse(core.deployment()))?;
     change(&core, &tenant.organization.id, endpoint, changed).await
 }
 
+/// Replaces an endpoint.
+///
+/// What is not said gets its default. Replacing does not resume a paused endpoint.
+#[utoipa::path(
+    put, path = "/v1/webhook-endpoints/{endpoint}", operation_id = "replace_endpoint", request_body = EndpointIn,
+    responses((status = 200, body = EndpointOut)),
+)]
 async fn replace(
     tenant: Tenant<EndpointsWrite, OfKey>,
     PathId(endpoint): PathId<EndpointId>,
@@ -96,6 +134,11 @@ async fn change(core: &AppState, organization: &OrganizationId, id: EndpointId, 
     Ok(Bare::ok((&endpoint).into()))
 }
 
+/// Deletes an endpoint for good.
+#[utoipa::path(
+    delete, path = "/v1/webhook-endpoints/{endpoint}", operation_id = "delete_endpoint",
+    responses((status = 204), (status = 409)),
+)]
 async fn remove(
     tenant: Tenant<EndpointsWrite, OfKey>,
     PathId(endpoint): PathId<EndpointId>,
@@ -105,6 +148,13 @@ async fn remove(
     Ok(Empty)
 }
 
+/// Gives an endpoint a new secret.
+///
+/// It is shown in this answer alone. The old one signs beside it for 24 hours.
+#[utoipa::path(
+    post, path = "/v1/webhook-endpoints/{endpoint}/rotate-secret", operation_id = "rotate_endpoint_secret",
+    responses((status = 200, body = EndpointOut)),
+)]
 async fn rotate(
     tenant: Tenant<EndpointsWrite, OfKey>,
     PathId(endpoint): PathId<EndpointId>,
@@ -114,6 +164,12 @@ async fn rotate(
     Ok(Bare::ok(EndpointOut::from(&endpoint).revealing(&endpoint)))
 }
 
+/// Lists an endpoint's deliveries.
+#[utoipa::path(
+    get, path = "/v1/webhook-endpoints/{endpoint}/deliveries", operation_id = "list_deliveries",
+    params(DeliveriesParameters, PageParameters),
+    responses((status = 200, body = PageOut<DeliveryOut>)),
+)]
 async fn deliveries(
     tenant: Tenant<DeliveriesRead, OfKey>,
     PathId(endpoint): PathId<EndpointId>,
@@ -132,6 +188,11 @@ async fn deliveries(
     Ok(Bare::ok(PageOut::new(&url, query.page, ids.len(), details.into_iter().map(shown).collect())))
 }
 
+/// Reads a delivery.
+#[utoipa::path(
+    get, path = "/v1/webhook-deliveries/{delivery}", operation_id = "read_delivery",
+    responses((status = 200, body = DeliveryOut)),
+)]
 async fn delivery(
     tenant: Tenant<DeliveriesRead, OfKey>,
     PathId(delivery): PathId<DeliveryId>,
@@ -140,6 +201,13 @@ async fn delivery(
     Ok(Bare::ok(shown(core.delivery(&tenant.organization.id, delivery).await?)))
 }
 
+/// Delivers a failed or exhausted delivery again, on a fresh schedule.
+///
+/// In any other state: a conflict.
+#[utoipa::path(
+    post, path = "/v1/webhook-deliveries/{delivery}/retry", operation_id = "retry_delivery",
+    responses((status = 202, body = DeliveryOut), (status = 409)),
+)]
 async fn retry(
     tenant: Tenant<DeliveriesWrite, OfKey>,
     PathId(delivery): PathId<DeliveryId>,

@@ -1,25 +1,47 @@
 //! Deliveries.
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
-use crate::domain::delivery::{AttemptEntry, Delivery};
+use crate::domain::delivery::{AttemptEntry, Cause, Delivery, DeliveryStatus};
+use crate::domain::event_type::EventType;
+use crate::domain::ids::{DeliveryId, EndpointId, EventId};
 use crate::domain::time::Timestamp;
+use crate::wire::openapi::{BodyDigest, Millisecond, object};
 
 /// A delivery.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = organizations::Delivery)]
 pub struct DeliveryOut {
+    #[schema(schema_with = object::webhook_delivery)]
     object: &'static str,
+    #[schema(value_type = DeliveryId)]
     id: String,
+    #[schema(value_type = EventId)]
     event_id: String,
+    #[schema(value_type = EndpointId)]
     endpoint_id: String,
+    #[schema(value_type = EventType)]
     event_type: String,
+    #[schema(value_type = DeliveryStatus)]
     status: &'static str,
+    /// How many attempts were made.
     attempts: u32,
+    /// What the last attempt was answered, if it was.
+    #[schema(required)]
     response_status: Option<u16>,
+    /// The beginning of that answer's body.
+    #[schema(required)]
     response_body: Option<String>,
+    /// Why the last attempt failed, if it did.
+    #[schema(value_type = Option<Cause>, required)]
     error: Option<&'static str>,
+    /// When the next attempt is due, if one is.
+    #[schema(value_type = Option<Millisecond>, required)]
     next_attempt_at: Option<String>,
+    #[schema(value_type = Millisecond)]
     created_at: String,
+    #[schema(value_type = Millisecond)]
     updated_at: String,
 }
 
@@ -44,21 +66,31 @@ impl From<&Delivery> for DeliveryOut {
 }
 
 /// A delivery with everything that is known of it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = organizations::DeliveryDetail)]
 pub struct DeliveryDetailOut {
     #[serde(flatten)]
     delivery: DeliveryOut,
+    /// The exact body that is sent.
     payload: String,
+    /// The `X-Webhook-Signature` of the last attempt; null before the first.
+    #[schema(value_type = Option<BodyDigest>, required)]
     signature: Option<String>,
     attempt_log: Vec<AttemptOut>,
 }
 
-#[derive(Debug, Serialize)]
+/// An attempt to deliver.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = organizations::Attempt)]
 struct AttemptOut {
+    /// Which attempt it was, counted from 1.
     attempt: u32,
+    #[schema(value_type = Millisecond)]
     started_at: String,
     duration_ms: u32,
+    #[schema(required)]
     response_status: Option<u16>,
+    #[schema(value_type = Option<Cause>, required)]
     error: Option<&'static str>,
 }
 

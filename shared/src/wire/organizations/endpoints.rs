@@ -4,15 +4,19 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::DeliveryOut;
 use crate::domain::Invalid;
 use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::deployment::Deployment;
-use crate::domain::endpoint::{Endpoint, EndpointPatch, EndpointSettings, EndpointStatus, NewEndpoint, WantedStatus};
+use crate::domain::endpoint::{
+    DisabledReason, Endpoint, EndpointPatch, EndpointSettings, EndpointStatus, NewEndpoint, WantedStatus,
+};
 use crate::domain::event::{Event, TestEvent};
-use crate::domain::event_type::{EventType, Subscription};
+use crate::domain::event_type::{Catalogue, EventType, Subscription};
 use crate::domain::fields::{EditionId, EndpointUrl, Headers, Name, TimeoutSeconds};
+use crate::domain::ids::{DeliveryId, EndpointId, EventId, OrganizationId, RecoveryId};
 use crate::domain::recovery::{NewRecovery, Recovery};
 use crate::domain::schedule::RetrySchedule;
 use crate::domain::secret::SigningSecret;
@@ -20,24 +24,60 @@ use crate::domain::time::Timestamp;
 use crate::wire::body::RawObject;
 use crate::wire::error::Problem;
 use crate::wire::field::{Field, Reader, each, subscriptions, wanted_status};
+use crate::wire::openapi::{DeadStatus, Millisecond, StoredUrl, Subscriptions, object};
 
 /// Longest time, in seconds, that a rotated signing secret signs on.
 const MAX_OVERLAP_SECONDS: i64 = 604_800;
 /// How long it does if nothing is said.
 pub const DEFAULT_OVERLAP: Duration = Duration::from_secs(86_400);
 
-/// `POST …/webhooks/endpoints`, and `PATCH …/webhooks/endpoints/{we}`.
-#[derive(Debug, Default, Deserialize)]
+/// `POST …/webhooks/endpoints`.
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
+#[schema(as = organizations::NewEndpoint)]
 pub struct EndpointIn {
+    #[schema(value_type = Name, required)]
     name: Field<String>,
+    #[schema(value_type = EndpointUrl, required)]
     url: Field<String>,
+    #[schema(value_type = Subscriptions, required)]
     event_types: Field<Vec<String>>,
+    #[schema(value_type = Option<SigningSecret>)]
     secret: Field<String>,
+    #[schema(value_type = Option<Headers>)]
     headers: Field<BTreeMap<String, String>>,
+    #[schema(value_type = Option<TimeoutSeconds>)]
     timeout_seconds: Field<i64>,
+    #[schema(value_type = Option<EditionId>)]
     edition_id: Field<String>,
+    #[schema(value_type = Option<RetrySchedule>)]
     retry_schedule: Field<Vec<u32>>,
+    #[schema(value_type = Option<EndpointStatus>)]
+    status: Field<String>,
+}
+
+/// `PATCH …/webhooks/endpoints/{we}`.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(default)]
+#[schema(as = organizations::EndpointPatch)]
+pub struct EndpointPatchIn {
+    #[schema(value_type = Name)]
+    name: Field<String>,
+    #[schema(value_type = EndpointUrl)]
+    url: Field<String>,
+    #[schema(value_type = Subscriptions)]
+    event_types: Field<Vec<String>>,
+    #[schema(value_type = SigningSecret)]
+    secret: Field<String>,
+    #[schema(value_type = Option<Headers>)]
+    headers: Field<BTreeMap<String, String>>,
+    #[schema(value_type = Option<TimeoutSeconds>)]
+    timeout_seconds: Field<i64>,
+    #[schema(value_type = Option<EditionId>)]
+    edition_id: Field<String>,
+    #[schema(value_type = Option<RetrySchedule>)]
+    retry_schedule: Field<Vec<u32>>,
+    #[schema(value_type = EndpointStatus)]
     status: Field<String>,
 }
 
@@ -65,12 +105,14 @@ impl EndpointIn {
         });
         read.finish(complete)
     }
+}
 
-    /// What is to be changed. `null` clears headers, edition and retry schedule.
+impl EndpointPatchIn {
+    /// What is to be changed. `null` clears headers, timeout, edition and retry schedule.
     ///
     /// # Errors
     /// Every field that makes no sense.
-    pub fn parse_patch(self, deployment: &Deployment) -> Result<EndpointPatch, Vec<Problem>> {
+    pub fn parse(self, deployment: &Deployment) -> Result<EndpointPatch, Vec<Problem>> {
         let mut read = Reader::default();
         let patch = EndpointPatch {
             name: read.changed("name", self.name, |name| Name::parse(&name)),
@@ -91,23 +133,43 @@ impl EndpointIn {
 }
 
 /// An endpoint. Its secret is there only when it was just generated.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = organizations::Endpoint)]
 pub struct EndpointOut {
+    #[schema(schema_with = object::webhook_endpoint)]
     object: &'static str,
+    #[schema(value_type = EndpointId)]
     id: String,
+    #[schema(value_type = OrganizationId)]
     organization_id: String,
+    #[schema(value_type = Name)]
     name: String,
+    #[schema(value_type = StoredUrl)]
     url: String,
+    #[schema(value_type = EndpointStatus)]
     status: &'static str,
+    #[schema(value_type = Subscriptions)]
     event_types: Vec<String>,
+    #[schema(value_type = Headers)]
     headers: BTreeMap<String, String>,
+    #[schema(value_type = TimeoutSeconds)]
     timeout_seconds: u8,
+    #[schema(value_type = Option<EditionId>, required)]
     edition_id: Option<String>,
+    #[schema(value_type = Option<RetrySchedule>, required)]
     retry_schedule: Option<Vec<u32>>,
+    /// When it was paused, if it is.
+    #[schema(value_type = Option<Millisecond>, required)]
     paused_at: Option<String>,
+    /// Why it is disabled, if it is.
+    #[schema(value_type = Option<DisabledReason>, required)]
     disabled_reason: Option<&'static str>,
+    /// Null but in the answer that generated it.
+    #[schema(value_type = Option<SigningSecret>, required)]
     signing_secret: Option<String>,
+    #[schema(value_type = Millisecond)]
     created_at: String,
+    #[schema(value_type = Millisecond)]
     updated_at: String,
 }
 
@@ -149,9 +211,12 @@ impl From<&Endpoint> for EndpointOut {
 }
 
 /// `POST …/webhooks/endpoints/{we}/rotations`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
+#[schema(as = organizations::EndpointRotation)]
 pub struct RotationIn {
+    /// How long, in seconds, the old secret signs beside the new one.
+    #[schema(value_type = Option<u32>, maximum = 604_800, default = 86_400)]
     overlap_seconds: Field<i64>,
 }
 
@@ -171,10 +236,15 @@ impl RotationIn {
 }
 
 /// `POST …/webhooks/endpoints/{we}/test`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
+#[schema(as = organizations::EndpointTest)]
 pub struct TestIn {
+    /// If not said, the first type that the endpoint subscribes to; `webhook.test` if that is a wildcard.
+    #[schema(value_type = Option<EventType>)]
     event_type: Field<String>,
+    /// The event's data.
+    #[schema(value_type = Option<Object>, examples(json!({"member": "mbr_1"})))]
     data: RawObject,
 }
 
@@ -183,20 +253,29 @@ impl TestIn {
     ///
     /// # Errors
     /// Every field that makes no sense.
-    pub fn parse(self) -> Result<TestEvent, Vec<Problem>> {
+    pub fn parse(self, catalogue: &Catalogue) -> Result<TestEvent, Vec<Problem>> {
         let mut read = Reader::default();
-        let event_type = read.optional("event_type", self.event_type, |text| EventType::parse(&text));
+        let event_type = read.optional("event_type", self.event_type, |text| {
+            let event_type = EventType::parse(&text)?;
+            catalogue.check_published(&event_type)?;
+            Ok(event_type)
+        });
         let data = read.check("data", self.data.text()).flatten().map(str::to_owned);
         read.finish(Some(TestEvent { event_type, data }))
     }
 }
 
 /// What a test event made.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = organizations::EndpointTested)]
 pub struct TestOut {
+    #[schema(schema_with = object::webhook_test)]
     object: &'static str,
+    #[schema(value_type = EventId)]
     event_id: String,
+    #[schema(value_type = Vec<DeliveryId>)]
     delivery_ids: Vec<String>,
+    #[schema(required)]
     latest_delivery: Option<DeliveryOut>,
 }
 
@@ -213,11 +292,18 @@ impl TestOut {
 }
 
 /// `POST …/webhooks/endpoints/{we}/recover`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
+#[schema(as = organizations::NewRecovery)]
 pub struct RecoverIn {
+    /// Only deliveries of events published at this time or later.
+    #[schema(value_type = Timestamp, required)]
     since: Field<String>,
+    /// Only deliveries of events published before this time, which is later than `since`; now if not said.
+    #[schema(value_type = Option<Timestamp>)]
     until: Field<String>,
+    /// Only those that stand so; both if not said.
+    #[schema(value_type = Option<Vec<DeadStatus>>, min_items = 1)]
     statuses: Field<Vec<String>>,
 }
 
@@ -249,14 +335,22 @@ impl RecoverIn {
 }
 
 /// A recovery.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = organizations::Recovery)]
 pub struct RecoveryOut {
+    #[schema(schema_with = object::webhook_recovery)]
     object: &'static str,
+    #[schema(value_type = RecoveryId)]
     id: String,
+    #[schema(value_type = EndpointId)]
     endpoint_id: String,
+    #[schema(value_type = Vec<DeadStatus>)]
     statuses: Vec<&'static str>,
+    /// How many deliveries were asked for before the answer was sent.
     recovered: usize,
+    /// Whether those were all; if not, the rest follows within minutes.
     finished: bool,
+    #[schema(value_type = Millisecond)]
     created_at: String,
 }
 

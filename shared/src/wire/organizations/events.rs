@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
+use utoipa::ToSchema;
 
 use super::DeliveryOut;
 use crate::domain::Invalid;
@@ -9,30 +10,41 @@ use crate::domain::delivery::Delivery;
 use crate::domain::event::{Event, NewEvent, Subject};
 use crate::domain::event_type::{Catalogue, EventType};
 use crate::domain::fields::{EditionId, SubjectPart};
+use crate::domain::ids::EventId;
 use crate::wire::body::RawObject;
 use crate::wire::error::{Details, ErrorCode, Problem};
 use crate::wire::field::{Field, Kind, Reader};
+use crate::wire::openapi::{Millisecond, accepted_or_refused, object};
 
 /// Most events of one batch.
 const MAX_BATCH: usize = 100;
 
 /// `POST …/events`, and each entry of `POST …/events/batch`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
+#[schema(as = organizations::NewEvent)]
 pub struct EventIn {
     #[serde(rename = "type")]
+    #[schema(value_type = EventType, required)]
     event_type: Field<String>,
+    /// What happened: any object of at most 256 KiB. It is sent on exactly as it is.
+    #[schema(value_type = Object, required, examples(json!({"member": "mbr_1"})))]
     data: RawObject,
+    #[schema(value_type = Option<SubjectIn>)]
     subject: Field<SubjectIn>,
+    #[schema(value_type = Option<EditionId>)]
     edition_id: Field<String>,
 }
 
 /// What an event is about.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = organizations::NewSubject)]
 pub(super) struct SubjectIn {
     #[serde(rename = "type")]
+    #[schema(value_type = SubjectPart)]
     kind: String,
+    #[schema(value_type = SubjectPart)]
     id: String,
 }
 
@@ -70,23 +82,35 @@ impl EventIn {
 }
 
 /// An event with its deliveries.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = organizations::Event)]
 pub struct EventOut {
+    #[schema(schema_with = object::event)]
     object: &'static str,
+    #[schema(value_type = EventId)]
     id: String,
     #[serde(rename = "type")]
+    #[schema(value_type = EventType)]
     event_type: String,
     subject: SubjectOut,
+    /// What happened, exactly as it was published.
+    #[schema(value_type = Object, required, examples(json!({"member": "mbr_1"})))]
     data: Option<Box<RawValue>>,
+    #[schema(value_type = Option<EditionId>, required)]
     edition_id: Option<String>,
     webhook_deliveries: Vec<DeliveryOut>,
+    #[schema(value_type = Millisecond)]
     created_at: String,
 }
 
-#[derive(Debug, Serialize)]
+/// What an event is about; the organization if the publisher did not say.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = organizations::Subject)]
 struct SubjectOut {
     #[serde(rename = "type")]
+    #[schema(value_type = SubjectPart)]
     kind: String,
+    #[schema(value_type = SubjectPart)]
     id: String,
 }
 
@@ -110,9 +134,12 @@ impl EventOut {
 }
 
 /// `POST …/events/batch`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
+#[schema(as = organizations::NewEvents)]
 pub struct BatchIn {
+    /// Each is accepted or refused on its own.
+    #[schema(value_type = Vec<EventIn>, required, min_items = 1, max_items = 100)]
     events: Option<Vec<Box<RawValue>>>,
 }
 
@@ -133,21 +160,34 @@ impl BatchIn {
 }
 
 /// What became of one entry of a batch.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = organizations::BatchResult)]
 pub struct BatchResultOut {
+    #[schema(schema_with = object::batch_result)]
     object: &'static str,
+    /// Which entry this is about, counted from 0.
     index: usize,
+    #[schema(schema_with = accepted_or_refused)]
     status: &'static str,
+    /// The event, if it was accepted.
+    #[schema(value_type = EventOut)]
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<EventOut>,
+    /// Why it was refused, if it was.
+    #[schema(value_type = BatchErrorOut)]
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<BatchErrorOut>,
 }
 
-#[derive(Debug, Serialize)]
+/// Why an entry of a batch was refused.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = organizations::BatchError)]
 struct BatchErrorOut {
+    #[schema(value_type = ErrorCode)]
     code: &'static str,
+    /// What went wrong, for people.
     message: String,
+    #[schema(value_type = Details)]
     #[serde(skip_serializing_if = "Option::is_none")]
     details: Option<Details>,
 }

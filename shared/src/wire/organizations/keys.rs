@@ -1,25 +1,38 @@
 //! API keys.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::domain::Invalid;
 use crate::domain::access::{Role, Scope};
-use crate::domain::api_key::{ApiKey, KeyStatus, NewKey};
+use crate::domain::api_key::{ApiKey, KeySecret, KeyStatus, NewKey};
 use crate::domain::fields::Name;
+use crate::domain::ids::KeyId;
 use crate::domain::time::Timestamp;
 use crate::wire::error::Problem;
 use crate::wire::field::{Field, Reader, each};
+use crate::wire::openapi::{Live, Millisecond, SecretKey, object};
 
 /// `POST …/api-keys`. `type`, `environment` and `allowed_origins` have only one value that works.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
+#[schema(as = organizations::NewApiKey)]
 pub struct ApiKeyIn {
+    #[schema(value_type = Name, required)]
     name: Field<String>,
+    /// If not said, the smallest role that covers the scopes; without scopes, owner.
+    #[schema(value_type = Option<Role>)]
     role: Field<String>,
     #[serde(rename = "type")]
+    #[schema(value_type = Option<SecretKey>)]
     kind: Field<String>,
+    #[schema(value_type = Option<Live>)]
     environment: Field<String>,
+    /// What the key is to be for. They must be within what the role may do, if that is said, too.
+    #[schema(value_type = Option<Vec<Scope>>)]
     scopes: Field<Vec<String>>,
+    /// Empty: secret keys are not used by browsers.
+    #[schema(value_type = Option<Vec<String>>, max_items = 0)]
     allowed_origins: Field<Vec<String>>,
 }
 
@@ -63,9 +76,11 @@ impl ApiKeyIn {
 }
 
 /// `PATCH …/api-keys/{key}`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
+#[schema(as = organizations::ApiKeyPatch)]
 pub struct ApiKeyPatchIn {
+    #[schema(value_type = Name)]
     name: Field<String>,
 }
 
@@ -82,26 +97,53 @@ impl ApiKeyPatchIn {
 }
 
 /// An API key. Its secret is there only when it was just issued.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = organizations::ApiKey)]
 pub struct ApiKeyOut {
+    #[schema(schema_with = object::api_key)]
     object: &'static str,
+    #[schema(value_type = KeyId)]
     id: String,
     #[serde(rename = "type")]
+    #[schema(value_type = SecretKey)]
     kind: &'static str,
+    #[schema(value_type = Name)]
     name: String,
+    #[schema(value_type = Live)]
     environment: &'static str,
+    #[schema(value_type = Role)]
     role: &'static str,
+    /// Always null.
+    #[schema(required)]
     allowed_origins: Option<Vec<String>>,
+    /// What the role may do.
+    #[schema(value_type = Vec<Scope>)]
     scopes: Vec<&'static str>,
+    /// Always null.
+    #[schema(required)]
     rate_limit: Option<u32>,
+    #[schema(value_type = KeyStatus)]
     status: &'static str,
+    /// Enough of the key to recognise it by.
+    #[schema(examples("sk_live_…a1b2"))]
     key_preview: String,
+    /// Always null.
+    #[schema(required)]
     display_key: Option<String>,
+    /// When it was last used, to the hour or so; null if it never was.
+    #[schema(value_type = Option<Millisecond>, required)]
     last_used_at: Option<String>,
+    #[schema(value_type = Millisecond)]
     created_at: String,
+    #[schema(value_type = Option<Millisecond>, required)]
     rotated_at: Option<String>,
+    #[schema(value_type = Option<Millisecond>, required)]
     revoked_at: Option<String>,
+    /// Until when a rotated key still works.
+    #[schema(value_type = Option<Millisecond>, required)]
     grace_expires_at: Option<String>,
+    /// The key itself, only in the answer that issued it.
+    #[schema(value_type = KeySecret)]
     #[serde(skip_serializing_if = "Option::is_none")]
     revealed_key: Option<String>,
 }

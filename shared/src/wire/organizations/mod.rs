@@ -7,18 +7,36 @@ mod keys;
 mod tenants;
 
 use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::domain::ids::RequestId;
 
 pub use deliveries::{DeliveryDetailOut, DeliveryOut};
-pub use endpoints::{DEFAULT_OVERLAP, EndpointIn, EndpointOut, RecoverIn, RecoveryOut, RotationIn, TestIn, TestOut};
+pub use endpoints::{
+    DEFAULT_OVERLAP, EndpointIn, EndpointOut, EndpointPatchIn, RecoverIn, RecoveryOut, RotationIn, TestIn, TestOut,
+};
 pub use events::{BatchIn, BatchResultOut, EventIn, EventOut};
 pub use keys::{ApiKeyIn, ApiKeyOut, ApiKeyPatchIn};
 pub use tenants::{OrganizationIn, OrganizationOut, OrganizationPatchIn};
 
+/// What an answer says about the request, for the OpenAPI document: the doors write it.
+#[derive(Debug, ToSchema)]
+#[schema(as = organizations::Meta)]
+pub struct MetaOut {
+    /// By which the request is found in the logs.
+    #[schema(value_type = RequestId)]
+    pub request_id: String,
+}
+
 /// What a list adds to its items.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = organizations::Pagination)]
 pub struct PaginationOut {
+    /// How many items a page has at most.
     limit: usize,
     has_more: bool,
+    /// The `cursor` of the next page.
+    #[schema(required)]
     next_cursor: Option<String>,
 }
 

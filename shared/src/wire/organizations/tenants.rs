@@ -1,6 +1,7 @@
 //! Organizations themselves.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::domain::Invalid;
 use crate::domain::fields::{Name, Slug};
@@ -8,13 +9,18 @@ use crate::domain::ids::OrganizationId;
 use crate::domain::organization::{NewOrganization, Organization, OrganizationPatch, OrganizationStatus};
 use crate::wire::error::Problem;
 use crate::wire::field::{Field, Reader};
+use crate::wire::openapi::{BroughtOrganizationId, Millisecond, object};
 
 /// `POST /v1/organizations`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
+#[schema(as = organizations::NewOrganization)]
 pub struct OrganizationIn {
+    #[schema(value_type = Option<BroughtOrganizationId>)]
     id: Field<String>,
+    #[schema(value_type = Name, required)]
     name: Field<String>,
+    #[schema(value_type = Slug, required)]
     slug: Field<String>,
 }
 
@@ -33,10 +39,14 @@ impl OrganizationIn {
 }
 
 /// `PATCH /v1/organizations/{org}`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
+#[schema(as = organizations::OrganizationPatch)]
 pub struct OrganizationPatchIn {
+    #[schema(value_type = Name)]
     name: Field<String>,
+    /// Only the platform's key may change it.
+    #[schema(value_type = OrganizationStatus)]
     status: Field<String>,
 }
 
@@ -60,14 +70,22 @@ impl OrganizationPatchIn {
 }
 
 /// An organization.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = organizations::Organization)]
 pub struct OrganizationOut {
+    #[schema(schema_with = object::organization)]
     object: &'static str,
+    #[schema(value_type = OrganizationId)]
     id: String,
+    #[schema(value_type = Name)]
     name: String,
+    #[schema(value_type = Slug)]
     slug: String,
+    #[schema(value_type = OrganizationStatus)]
     status: &'static str,
+    #[schema(value_type = Millisecond)]
     created_at: String,
+    #[schema(value_type = Millisecond)]
     updated_at: String,
 }
 

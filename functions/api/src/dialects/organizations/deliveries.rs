@@ -7,6 +7,13 @@ use shared::domain::ids::{DeliveryId, EndpointId};
 use shared::edge::scopes::{DeliveriesRead, DeliveriesWrite};
 use shared::edge::{ApiError, AppState, Data, PathId, Search, Tenant};
 use shared::wire::organizations::{DeliveryDetailOut, DeliveryOut, PaginationOut};
+use shared::wire::query::{DeliveryParameters, PagingParameters};
+use utoipa::OpenApi;
+
+/// What the OpenAPI document says of these routes.
+#[derive(OpenApi)]
+#[openapi(paths(list, read, retry))]
+pub(super) struct Operations;
 
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
@@ -15,6 +22,12 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/webhooks/deliveries/{delivery}/retry", post(retry))
 }
 
+/// Lists an endpoint's deliveries, newest first.
+#[utoipa::path(
+    get, path = "/webhooks/endpoints/{endpoint}/deliveries", operation_id = "list_deliveries",
+    params(DeliveryParameters, PagingParameters),
+    responses((status = 200, body = Vec<DeliveryOut>)),
+)]
 async fn list(
     tenant: Tenant<DeliveriesRead>,
     PathId(endpoint): PathId<EndpointId>,
@@ -29,6 +42,11 @@ async fn list(
     Ok(Data::page(deliveries, PaginationOut::new(paging.limit, page.next)))
 }
 
+/// Reads a delivery, with what was sent and each attempt.
+#[utoipa::path(
+    get, path = "/webhooks/deliveries/{delivery}", operation_id = "read_delivery",
+    responses((status = 200, body = DeliveryDetailOut)),
+)]
 async fn read(
     tenant: Tenant<DeliveriesRead>,
     PathId(delivery): PathId<DeliveryId>,
@@ -38,6 +56,13 @@ async fn read(
     Ok(Data::ok(DeliveryDetailOut::new(&detail.delivery, detail.payload)))
 }
 
+/// Delivers a failed or exhausted delivery again, on a fresh schedule.
+///
+/// In any other state: a conflict.
+#[utoipa::path(
+    post, path = "/webhooks/deliveries/{delivery}/retry", operation_id = "retry_delivery",
+    responses((status = 202, body = DeliveryOut), (status = 409)),
+)]
 async fn retry(
     tenant: Tenant<DeliveriesWrite>,
     PathId(delivery): PathId<DeliveryId>,

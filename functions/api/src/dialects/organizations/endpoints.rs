@@ -4,16 +4,24 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use shared::domain::Invalid;
 use shared::domain::endpoint::DisabledReason;
 use shared::domain::ids::EndpointId;
 use shared::edge::scopes::{DeliveriesWrite, EndpointsRead, EndpointsWrite};
-use shared::edge::{ApiError, AppState, Body, Data, Empty, PathId, Search, Tenant};
-use shared::wire::organizations::{EndpointIn, EndpointOut, RecoverIn, RecoveryOut, RotationIn, TestIn, TestOut};
+use shared::edge::{ApiError, AppState, Body, Data, Empty, PathId, Search, Tenant, check_size};
+use shared::wire::organizations::{
+    EndpointIn, EndpointOut, EndpointPatchIn, RecoverIn, RecoveryOut, RotationIn, TestIn, TestOut,
+};
+use shared::wire::query::{DeletionParameters, PagingParameters};
 
 use super::page;
+use utoipa::OpenApi;
 
 type Answer = Result<Data<EndpointOut>, ApiError>;
+
+/// What the OpenAPI document says of these routes.
+#[derive(OpenApi)]
+#[openapi(paths(create, list, read, update, remove, rotate, test, recover))]
+pub(super) struct Operations;
 
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
@@ -24,6 +32,13 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/webhooks/endpoints/{endpoint}/recover", post(recover))
 }
 
+/// Creates a webhook endpoint.
+///
+/// A signing secret is generated, unless one is brought, and shown in this answer alone.
+#[utoipa::path(
+    post, path = "/webhooks/endpoints", operation_id = "create_endpoint", request_body = EndpointIn,
+    responses((status = 201, body = EndpointOut), (status = 422)),
+)]
 async fn create(tenant: Tenant<EndpointsWrite>, State(core): State<AppState>, body: Body<EndpointIn>) -> Answer {
     let new = body.read(|body| body.parse(core.deployment()))?;
     let generated = new.secret.is_none();
@@ -32,6 +47,12 @@ async fn create(tenant: Tenant<EndpointsWrite>, State(core): State<AppState>, bo
     Ok(Data::created(if generated { shown.revealing(&endpoint) } else { shown }))
 }
 
+/// Lists webhook endpoints, oldest first.
+#[utoipa::path(
+    get, path = "/webhooks/endpoints", operation_id = "list_endpoints",
+    params(PagingParameters),
+    responses((status = 200, body = Vec<EndpointOut>)),
+)]
 async fn list(
     tenant: Tenant<EndpointsRead>,
     State(core): State<AppState>,
@@ -44,6 +65,11 @@ async fn list(
     Ok(Data::page(endpoints.iter().map(EndpointOut::from).collect(), pagination))
 }
 
+/// Reads a webhook endpoint.
+#[utoipa::path(
+    get, path = "/webhooks/endpoints/{endpoint}", operation_id = "read_endpoint",
+    responses((status = 200, body = EndpointOut)),
+)]
 async fn read(
     tenant: Tenant<EndpointsRead>,
     PathId(endpoint): PathId<EndpointId>,
@@ -53,26 +79,44 @@ async fn read(
     Ok(Data::ok((&endpoint).into()))
 }
 
+/// Changes a webhook endpoint.
+///
+/// A secret that is brought signs alone from now on.
+#[utoipa::path(
+    patch, path = "/webhooks/endpoints/{endpoint}", operation_id = "update_endpoint", request_body = EndpointPatchIn,
+    responses((status = 200, body = EndpointOut)),
+)]
 async fn update(
     tenant: Tenant<EndpointsWrite>,
     PathId(endpoint): PathId<EndpointId>,
     State(core): State<AppState>,
-    body: Body<EndpointIn>,
+    body: Body<EndpointPatchIn>,
 ) -> Answer {
-    let patch = body.read(|body| body.parse_patch(core.deployment()))?;
+    let patch = body.read(|body| body.parse(core.deployment()))?;
     let endpoint = core.update_endpoint(&tenant.organization.id, endpoint, patch).await?;
     Ok(Data::ok((&endpoint).into()))
 }
 
+/// Disables a webhook endpoint, or deletes it for good.
+///
+/// The deliveries of one that is deleted for good can no longer be read.
+#[utoipa::path(
+    delete, path = "/webhooks/endpoints/{endpoint}", operation_id = "delete_endpoint",
+    params(DeletionParameters),
+    responses(
+        (status = 200, body = EndpointOut, description = "It is disabled."),
+        (status = 204, description = "It is gone, as `permanent=true` asked."),
+        (status = 409)
+    ),
+)]
 async fn remove(
     tenant: Tenant<EndpointsWrite>,
     PathId(endpoint): PathId<EndpointId>,
     State(core): State<AppState>,
     Search(mut query): Search,
 ) -> Result<Response, ApiError> {
-    let permanent =
-        query.take("permanent", |text| text.parse::<bool>().map_err(|_| Invalid::new("must be true or false")));
-    if query.finish(permanent)?.unwrap_or(false) {
+    let permanent = query.permanent();
+    if query.finish(permanent)? {
         core.delete_endpoint(&tenant.organization.id, endpoint).await?;
         return Ok(Empty.into_response());
     }
@@ -80,6 +124,14 @@ async fn remove(
     Ok(Data::ok(EndpointOut::from(&disabled)).into_response())
 }
 
+/// Gives a webhook endpoint a new secret.
+///
+/// It is shown in this answer alone. The old one signs beside it for a while.
+#[utoipa::path(
+    post, path = "/webhooks/endpoints/{endpoint}/rotations", operation_id = "rotate_endpoint_secret",
+    request_body = RotationIn,
+    responses((status = 200, body = EndpointOut)),
+)]
 async fn rotate(
     tenant: Tenant<EndpointsWrite>,
     PathId(endpoint): PathId<EndpointId>,
@@ -90,6 +142,13 @@ async fn rotate(
     Ok(Data::ok(EndpointOut::from(&endpoint).revealing(&endpoint)))
 }
 
+/// Sends a test event to one endpoint alone.
+///
+/// A disabled endpoint cannot take it: a conflict.
+#[utoipa::path(
+    post, path = "/webhooks/endpoints/{endpoint}/test", operation_id = "test_endpoint", request_body = TestIn,
+    responses((status = 200, body = TestOut), (status = 409)),
+)]
 async fn test(
     tenant: Tenant<EndpointsWrite>,
     PathId(endpoint): PathId<EndpointId>,
@@ -97,10 +156,19 @@ async fn test(
     body: Body<TestIn>,
 ) -> Result<Data<TestOut>, ApiError> {
     let by = tenant.caller.key();
-    let sent = core.send_test(&tenant.organization, by, endpoint, body.read(TestIn::parse)?).await?;
+    let test = body.read(|body| body.parse(&core.deployment().catalogue))?;
+    check_size(test.data.as_deref().unwrap_or_default())?;
+    let sent = core.send_test(&tenant.organization, by, endpoint, test).await?;
     Ok(Data::ok(TestOut::new(&sent.event, &sent.deliveries)))
 }
 
+/// Asks for everything again that an endpoint missed.
+///
+/// A disabled endpoint cannot take it: a conflict.
+#[utoipa::path(
+    post, path = "/webhooks/endpoints/{endpoint}/recover", operation_id = "recover_endpoint", request_body = RecoverIn,
+    responses((status = 202, body = RecoveryOut), (status = 409)),
+)]
 async fn recover(
     tenant: Tenant<DeliveriesWrite>,
     PathId(endpoint): PathId<EndpointId>,

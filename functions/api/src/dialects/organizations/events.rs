@@ -7,11 +7,24 @@ use shared::domain::ids::EventId;
 use shared::edge::scopes::{EventRead, EventsRead};
 use shared::edge::{ApiError, AppState, Data, PathId, Search, Tenant};
 use shared::wire::organizations::{EventOut, PaginationOut};
+use shared::wire::query::{EventParameters, PagingParameters};
+use utoipa::OpenApi;
+
+/// What the OpenAPI document says of these routes.
+#[derive(OpenApi)]
+#[openapi(paths(list, read))]
+pub(super) struct Operations;
 
 pub(super) fn routes() -> Router<AppState> {
     Router::new().route("/events", get(list)).route("/events/{event}", get(read))
 }
 
+/// Lists events with their deliveries, newest first.
+#[utoipa::path(
+    get, path = "/events", operation_id = "list_events",
+    params(EventParameters, PagingParameters),
+    responses((status = 200, body = Vec<EventOut>)),
+)]
 async fn list(
     tenant: Tenant<EventsRead>,
     State(core): State<AppState>,
@@ -24,6 +37,10 @@ async fn list(
     Ok(Data::page(events, PaginationOut::new(paging.limit, page.next)))
 }
 
+/// Reads an event with its deliveries.
+///
+/// A publisher sees those that it published itself.
+#[utoipa::path(get, path = "/events/{event}", operation_id = "read_event", responses((status = 200, body = EventOut)))]
 async fn read(
     tenant: Tenant<EventRead>,
     PathId(event): PathId<EventId>,

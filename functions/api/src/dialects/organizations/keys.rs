@@ -7,10 +7,17 @@ use shared::domain::ids::KeyId;
 use shared::edge::scopes::{KeysRead, KeysWrite};
 use shared::edge::{ApiError, AppState, Body, Data, PathId, Search, Tenant};
 use shared::wire::organizations::{ApiKeyIn, ApiKeyOut, ApiKeyPatchIn};
+use shared::wire::query::PagingParameters;
 
 use super::page;
+use utoipa::OpenApi;
 
 type Answer = Result<Data<ApiKeyOut>, ApiError>;
+
+/// What the OpenAPI document says of these routes.
+#[derive(OpenApi)]
+#[openapi(paths(issue, list, rename, revoke, rotate))]
+pub(super) struct Operations;
 
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
@@ -19,11 +26,24 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/api-keys/{key}/rotations", post(rotate))
 }
 
+/// Issues an API key.
+///
+/// The key itself is shown in this answer, and never again.
+#[utoipa::path(
+    post, path = "/api-keys", operation_id = "issue_key", request_body = ApiKeyIn,
+    responses((status = 201, body = ApiKeyOut)),
+)]
 async fn issue(tenant: Tenant<KeysWrite>, State(core): State<AppState>, body: Body<ApiKeyIn>) -> Answer {
     let issued = core.issue_key(&tenant.organization.id, body.read(ApiKeyIn::parse)?).await?;
     Ok(Data::created(ApiKeyOut::from(&issued.key).revealing(issued.secret.reveal())))
 }
 
+/// Lists API keys, oldest first.
+#[utoipa::path(
+    get, path = "/api-keys", operation_id = "list_keys",
+    params(PagingParameters),
+    responses((status = 200, body = Vec<ApiKeyOut>)),
+)]
 async fn list(
     tenant: Tenant<KeysRead>,
     State(core): State<AppState>,
@@ -35,6 +55,11 @@ async fn list(
     Ok(Data::page(keys.iter().map(ApiKeyOut::from).collect(), pagination))
 }
 
+/// Renames an API key.
+#[utoipa::path(
+    patch, path = "/api-keys/{key}", operation_id = "rename_key", request_body = ApiKeyPatchIn,
+    responses((status = 200, body = ApiKeyOut)),
+)]
 async fn rename(
     tenant: Tenant<KeysWrite>,
     PathId(key): PathId<KeyId>,
@@ -45,11 +70,25 @@ async fn rename(
     Ok(Data::ok((&renamed).into()))
 }
 
+/// Revokes an API key.
+///
+/// It works for no longer than a minute.
+#[utoipa::path(
+    delete, path = "/api-keys/{key}", operation_id = "revoke_key",
+    responses((status = 200, body = ApiKeyOut)),
+)]
 async fn revoke(tenant: Tenant<KeysWrite>, PathId(key): PathId<KeyId>, State(core): State<AppState>) -> Answer {
     let revoked = core.revoke_key(&tenant.organization.id, key).await?;
     Ok(Data::ok((&revoked).into()))
 }
 
+/// Issues an API key's successor.
+///
+/// The key itself works on for 24 hours. Only an active key can be rotated.
+#[utoipa::path(
+    post, path = "/api-keys/{key}/rotations", operation_id = "rotate_key",
+    responses((status = 201, body = ApiKeyOut), (status = 409)),
+)]
 async fn rotate(tenant: Tenant<KeysWrite>, PathId(key): PathId<KeyId>, State(core): State<AppState>) -> Answer {
     let issued = core.rotate_key(&tenant.organization.id, key).await?;
     Ok(Data::created(ApiKeyOut::from(&issued.key).revealing(issued.secret.reveal())))

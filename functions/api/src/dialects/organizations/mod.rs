@@ -10,6 +10,7 @@ use axum::Router;
 use shared::edge::AppState;
 use shared::wire::organizations::PaginationOut;
 use shared::wire::query::Paging;
+use utoipa::OpenApi;
 
 pub(crate) fn routes() -> Router<AppState> {
     let organization = Router::new()
@@ -18,6 +19,15 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(deliveries::routes())
         .merge(events::routes());
     tenants::routes().nest("/v1/organizations/{organization}", organization)
+}
+
+/// What the OpenAPI document says of these routes.
+pub(crate) fn operations() -> utoipa::openapi::OpenApi {
+    let organization = keys::Operations::openapi()
+        .merge_from(endpoints::Operations::openapi())
+        .merge_from(deliveries::Operations::openapi())
+        .merge_from(events::Operations::openapi());
+    tenants::Operations::openapi().nest("/v1/organizations/{organization}", organization)
 }
 
 /// A page of a list that was read as a whole and is sorted by id.

@@ -8,8 +8,14 @@ use shared::edge::{ApiError, AppState, Body, Data, Platform, Tenant};
 use shared::service::Caller;
 use shared::wire::error::ErrorCode;
 use shared::wire::organizations::{OrganizationIn, OrganizationOut, OrganizationPatchIn};
+use utoipa::OpenApi;
 
 type Answer = Result<Data<OrganizationOut>, ApiError>;
+
+/// What the OpenAPI document says of these routes.
+#[derive(OpenApi)]
+#[openapi(paths(create, read, update))]
+pub(super) struct Operations;
 
 pub(super) fn routes() -> Router<AppState> {
     Router::new()
@@ -17,15 +23,33 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/v1/organizations/{organization}", get(read).patch(update))
 }
 
+/// Creates an organization.
+///
+/// Only with the platform's key. Refused as a conflict if the id or the slug is taken.
+#[utoipa::path(
+    post, path = "/v1/organizations", operation_id = "create_organization", request_body = OrganizationIn,
+    responses((status = 201, body = OrganizationOut), (status = 409)),
+)]
 async fn create(_: Platform, State(core): State<AppState>, body: Body<OrganizationIn>) -> Answer {
     let organization = core.create_organization(body.read(OrganizationIn::parse)?).await?;
     Ok(Data::created((&organization).into()))
 }
 
+/// Reads an organization.
+#[utoipa::path(
+    get, path = "/v1/organizations/{organization}", operation_id = "read_organization",
+    responses((status = 200, body = OrganizationOut)),
+)]
 async fn read(tenant: Tenant<OrganizationRead>) -> Answer {
     Ok(Data::ok((&tenant.organization).into()))
 }
 
+/// Changes an organization.
+#[utoipa::path(
+    patch, path = "/v1/organizations/{organization}", operation_id = "update_organization",
+    request_body = OrganizationPatchIn,
+    responses((status = 200, body = OrganizationOut)),
+)]
 async fn update(
     tenant: Tenant<OrganizationWrite>,
     State(core): State<AppState>,

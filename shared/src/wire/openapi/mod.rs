@@ -1,0 +1,301 @@
+//! The OpenAPI document of this API. Shapes come from the wire types, operations from the handlers; what all operations
+//! have in common is added here. The functions do not carry it: it is made by a test, kept as `docs/openapi.json`, and
+//! served from there.
+
+mod errors;
+mod values;
+
+use utoipa::ToSchema;
+use utoipa::openapi::header::HeaderBuilder;
+use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, Schema};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::tag::TagBuilder;
+use utoipa::openapi::{
+    Components, Content, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Paths, Ref, RefOr, Required, Response,
+    ServerBuilder,
+};
+
+use super::error::ErrorOut;
+use super::organizations::{MetaOut, PaginationOut};
+use crate::domain::ids::{DeliveryId, EndpointId, EventId, KeyId, OrganizationId, RequestId};
+
+pub use values::*;
+
+/// The groups of operations, in the order in which they are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dialect {
+    /// The canonical one.
+    Organizations,
+    /// Webhooks with `events`.
+    Hooks,
+    /// The tenant is the key's.
+    Endpoints,
+    /// Lists in pages.
+    Pages,
+    /// Not a dialect: this document.
+    Documentation,
+}
+
+impl Dialect {
+    const ALL: [Self; 5] = [Self::Organizations, Self::Hooks, Self::Endpoints, Self::Pages, Self::Documentation];
+
+    const fn tag(self) -> &'static str {
+        match self {
+            Self::Organizations => "organizations",
+            Self::Hooks => "hooks",
+            Self::Endpoints => "endpoints",
+            Self::Pages => "pages",
+            Self::Documentation => "documentation",
+        }
+    }
+
+    const fn description(self) -> &'static str {
+        match self {
+            Self::Organizations => {
+                "The canonical dialect: every feature is here. Answers have `data` and `meta`, lists have cursors."
+            }
+            Self::Hooks => "An organization's webhooks as bare objects with `events`.",
+            Self::Endpoints => {
+                "The organization is the key's own. Bare objects and arrays, hyphenated ids, times in whole seconds."
+            }
+            Self::Pages => "Lists come in numbered pages with a count. The organization is the key's own.",
+            Self::Documentation => "This document, for programs and for people. Neither needs a key.",
+        }
+    }
+
+    /// Whether the organization is the key's own, so that the platform's key must name one.
+    const fn is_of_key(self) -> bool {
+        matches!(self, Self::Endpoints | Self::Pages)
+    }
+}
+
+const DESCRIPTION: &str = "\
+Webhooks as a service: events come in over HTTP and go out signed, retried and recorded.
+
+One set of resources is served in four dialects. An endpoint made in one is visible, and can be changed, in every other.
+
+Every answer has an `x-request-id`; in the `organizations` dialect it is also in `meta.request_id`. Request bodies are \
+JSON objects; fields and query parameters that nobody knows are refused by name. A `PATCH` changes only what it names; \
+`null` clears what can be cleared.";
+
+const KEY: &str = "\
+An API key: `Authorization: Bearer sk_live_…`. What it may do depends on its role. `owner`: everything in its \
+organization. `admin`: everything but API keys. `member`: reading. `publisher`: publishing events, and reading those \
+it published. The platform's key creates organizations and acts in any of them.";
+
+/// The document of these operations.
+pub fn document(parts: impl IntoIterator<Item = (Dialect, OpenApi)>) -> OpenApi {
+    let mut document = OpenApiBuilder::new()
+        .info(
+            InfoBuilder::new()
+                .title("Pigeonpost")
+                .version(env!("CARGO_PKG_VERSION"))
+                .description(Some(DESCRIPTION))
+                .license(Some(
+                    LicenseBuilder::new().name("MIT OR Apache-2.0").identifier(Some("MIT OR Apache-2.0")).build(),
+                ))
+                .build(),
+        )
+        .servers(Some([ServerBuilder::new().url("/").description(Some("The deployment that serves this.")).build()]))
+        .tags(Some(
+            Dialect::ALL
+                .map(|dialect| TagBuilder::new().name(dialect.tag()).description(Some(dialect.description())).build()),
+        ))
+        .build();
+    for (dialect, mut part) in parts {
+        for_each_operation(&mut part.paths, |path, operation| complete(dialect, path, operation));
+        document.merge(part);
+    }
+    let mut components = document.components.take().unwrap_or_default();
+    add_shared(&mut components);
+    for_each_operation(&mut document.paths, |_, operation| refuse_unknown_fields(operation, &mut components));
+    components.schemas.values_mut().for_each(forget_absent_defaults);
+    document.components = Some(components);
+    document
+}
+
+fn add_shared(components: &mut Components) {
+    let mut schemas = Vec::new();
+    add_schema::<ErrorOut>(&mut schemas);
+    add_schema::<PaginationOut>(&mut schemas);
+    add_schema::<MetaOut>(&mut schemas);
+    add_schema::<OrganizationId>(&mut schemas);
+    add_schema::<EndpointId>(&mut schemas);
+    add_schema::<HyphenatedEndpointId>(&mut schemas);
+    add_schema::<DeliveryId>(&mut schemas);
+    add_schema::<EventId>(&mut schemas);
+    add_schema::<KeyId>(&mut schemas);
+    add_schema::<RequestId>(&mut schemas);
+    components.schemas.extend(schemas);
+    components.responses.extend(errors::responses().into_iter().map(|(name, response)| (name, response.into())));
+    let request_id = HeaderBuilder::new()
+        .schema(Some(Ref::from_schema_name(RequestId::name())))
+        .description(Some("By which the request is found in the logs."));
+    components.headers.insert("RequestId".to_owned(), request_id.build().into());
+    let mut bearer = Http::new(HttpAuthScheme::Bearer);
+    bearer.description = Some(KEY.to_owned());
+    components.add_security_scheme("key", SecurityScheme::Http(bearer));
+}
+
+fn add_schema<T: ToSchema>(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+    schemas.push((T::name().into_owned(), T::schema()));
+    T::schemas(schemas);
+}
+
+fn for_each_operation(paths: &mut Paths, mut act: impl FnMut(&str, &mut Operation)) {
+    for (path, item) in &mut paths.paths {
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.patch, &mut item.delete];
+        operations.into_iter().flatten().for_each(|operation| act(path, operation));
+    }
+}
+
+/// Adds what follows from an operation's place: its group, the parameters of its path, and how it can go wrong.
+fn complete(dialect: Dialect, path: &str, operation: &mut Operation) {
+    if let Some(summary) = &mut operation.summary {
+        summary.truncate(summary.trim_end_matches('.').len());
+    }
+    let own = operation.operation_id.take().unwrap_or_default();
+    operation.operation_id = Some(format!("{}_{own}", dialect.tag()));
+    operation.tags = Some(vec![dialect.tag().to_owned()]);
+    let mut parameters: Vec<RefOr<Parameter>> =
+        path.split(['{', '}']).skip(1).step_by(2).map(|name| path_parameter(dialect, name).into()).collect();
+    if dialect.is_of_key() {
+        parameters.push(organization_parameter().into());
+    }
+    parameters.extend(operation.parameters.take().unwrap_or_default());
+    let errors = possible_errors(dialect, path, operation, &parameters);
+    operation.responses.responses.extend(errors.map(|status| (status.to_string(), Response::default().into())));
+    if dialect == Dialect::Organizations {
+        wrap(operation, parameters.iter().any(is_cursor));
+    }
+    operation.parameters = (!parameters.is_empty()).then_some(parameters);
+    for (status, response) in &mut operation.responses.responses {
+        match (status.parse(), response) {
+            (Ok(status), response) if status >= 400 => *response = Ref::from_response_name(errors::name(status)).into(),
+            (Ok(status), RefOr::T(response)) => {
+                if response.description.is_empty() {
+                    response.description = errors::reason(status).to_owned();
+                }
+                response.headers.insert("x-request-id".to_owned(), RefOr::Ref(request_id()));
+            }
+            _ => {}
+        }
+    }
+    if dialect == Dialect::Documentation {
+        operation.security = Some(vec![SecurityRequirement::default()]);
+    } else {
+        operation.security = Some(vec![SecurityRequirement::new("key", [] as [&str; 0])]);
+    }
+}
+
+/// The dialect's answers are `{"data": …, "meta": …}`, and those with cursors have a `pagination` as well.
+fn wrap(operation: &mut Operation, has_cursor: bool) {
+    let answers = operation.responses.responses.values_mut().filter_map(|response| match response {
+        RefOr::T(response) => Some(&mut response.content),
+        RefOr::Ref(_) => None,
+    });
+    for content in answers.flat_map(|content| content.values_mut()) {
+        let RefOr::T(content) = content else { continue };
+        let Some(data) = content.schema.take() else { continue };
+        let mut answer = ObjectBuilder::new().property("data", data).required("data");
+        if has_cursor {
+            let pagination = Ref::from_schema_name(PaginationOut::name());
+            answer = answer.property("pagination", pagination).required("pagination");
+        }
+        let answer = answer.property("meta", Ref::from_schema_name(MetaOut::name())).required("meta");
+        content.schema = Some(answer.into());
+    }
+}
+
+fn is_cursor(parameter: &RefOr<Parameter>) -> bool {
+    matches!(parameter, RefOr::T(Parameter { name, .. }) if name == "cursor")
+}
+
+fn possible_errors(
+    dialect: Dialect,
+    path: &str,
+    operation: &Operation,
+    parameters: &[RefOr<Parameter>],
+) -> impl Iterator<Item = u16> + use<> {
+    let has_key = dialect != Dialect::Documentation;
+    let has_body = operation.request_body.is_some();
+    let in_path = |parameter: &RefOr<Parameter>| {
+        let RefOr::T(parameter) = parameter else { return false };
+        parameter.parameter_in == ParameterIn::Path
+    };
+    let can_be_invalid = has_body || !parameters.iter().all(in_path);
+    let can_be_missing = path.contains('{') || dialect.is_of_key();
+    [
+        (400, can_be_invalid),
+        (401, has_key),
+        (403, has_key),
+        (404, can_be_missing),
+        (413, has_body),
+        (415, has_body),
+        (429, true),
+        (500, has_key),
+        (503, has_key),
+    ]
+    .into_iter()
+    .filter_map(|(status, possible)| possible.then_some(status))
+}
+
+fn path_parameter(dialect: Dialect, name: &str) -> Parameter {
+    let (schema, description) = match (name, dialect) {
+        ("organization", _) => (OrganizationId::name(), "The organization."),
+        ("endpoint", Dialect::Endpoints) => (HyphenatedEndpointId::name(), "The endpoint."),
+        ("endpoint", _) => (EndpointId::name(), "The endpoint."),
+        ("delivery", _) => (DeliveryId::name(), "The delivery."),
+        ("event", _) => (EventId::name(), "The event."),
+        _ => (KeyId::name(), "The API key."),
+    };
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Path)
+        .required(Required::True)
+        .description(Some(description))
+        .schema(Some(Ref::from_schema_name(schema)))
+        .build()
+}
+
+fn organization_parameter() -> Parameter {
+    ParameterBuilder::new()
+        .name("organization_id")
+        .parameter_in(ParameterIn::Query)
+        .description(Some("With the platform's key: the organization. With any other, its own if anything."))
+        .schema(Some(Ref::from_schema_name(OrganizationId::name())))
+        .build()
+}
+
+/// The header that every answer has.
+fn request_id() -> Ref {
+    Ref::new("#/components/headers/RequestId")
+}
+
+/// Input fields default to being absent, which the generator can only see as null.
+fn forget_absent_defaults(schema: &mut RefOr<Schema>) {
+    let RefOr::T(Schema::Object(object)) = schema else { return };
+    for property in object.properties.values_mut() {
+        let default = match property {
+            RefOr::Ref(reference) => &mut reference.default,
+            RefOr::T(Schema::Object(object)) => &mut object.default,
+            RefOr::T(Schema::Array(array)) => &mut array.default,
+            RefOr::T(Schema::OneOf(one_of)) => &mut one_of.default,
+            RefOr::T(_) => continue,
+        };
+        default.take_if(|default| default.is_null());
+    }
+}
+
+/// Bodies are read by what is known of them, and the rest is refused.
+fn refuse_unknown_fields(operation: &Operation, components: &mut Components) {
+    let Some(RefOr::T(body)) = &operation.request_body else { return };
+    for content in body.content.values() {
+        let RefOr::T(Content { schema: Some(RefOr::Ref(schema)), .. }) = content else { continue };
+        let name = schema.ref_location.trim_start_matches("#/components/schemas/");
+        if let Some(RefOr::T(Schema::Object(object))) = components.schemas.get_mut(name) {
+            object.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
+        }
+    }
+}
