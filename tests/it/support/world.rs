@@ -93,7 +93,7 @@ impl World {
     /// A new organization and its owner's key.
     pub(crate) async fn tenant(&self) -> Tenant {
         let platform = self.platform();
-        let slug = format!("t{}", hex(&clock::secret_bytes::<8>()));
+        let slug = format!("t{}", hex::encode(clock::secret_bytes::<8>()));
         let organization = platform.post("/v1/organizations", &json!({"name": "Tenant", "slug": slug})).await.data(201);
         let id = text(&organization["id"]).to_owned();
         let keys = format!("/v1/organizations/{id}/api-keys");
@@ -255,8 +255,4 @@ fn read_settings(first: &[(&str, &str)], rest: &[(String, String)]) -> Settings 
     let variables: Vec<_> = first.iter().copied().chain(rest).collect();
     let variable = |name: &str| variables.iter().find(|(key, _)| *key == name);
     Settings::read(|name| variable(name).map(|(_, value)| (*value).to_owned())).unwrap()
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -1,4 +1,4 @@
-//! Signing secrets: shown once, brought, rotated with an overlap; what they sign.
+//! Signing secrets: shown once, brought, rotated with an overlap.
 
 use std::time::Duration;
 
