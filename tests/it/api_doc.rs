@@ -9,7 +9,8 @@ use std::time::Duration;
 use axum::body::Body;
 use http::Request;
 use regex_lite::Regex;
-use serde_json::Value;
+use serde_json::{Value, json};
+use shared::domain::event_type::OPERATIONAL_EVENTS;
 use shared::wire::error::ErrorCode;
 
 use crate::routes::ROUTES;
@@ -293,4 +294,46 @@ fn the_table_of_errors_is_the_catalogue() {
         row.captures_iter(&document).map(|row| (row[1].to_owned(), row[2].parse::<u16>().unwrap())).collect();
     let catalogue: Vec<_> = ErrorCode::ALL.iter().map(|code| (code.as_str().to_owned(), code.status())).collect();
     assert_eq!(rows, catalogue);
+}
+
+#[tokio::test]
+async fn the_table_of_operational_events_is_what_comes() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let (watcher, gone) = (Receiver::new().await, Receiver::always(Answer::status(410)).await);
+    let failing = Receiver::scripted(vec![Answer::status(500); 10]).await;
+    tenant.endpoint_with(json!({"url": watcher.url(), "event_types": ["webhook.*", "delivery.*"]})).await;
+    tenant.endpoint_with(json!({"url": gone.url(), "event_types": ["once"]})).await;
+    tenant.endpoint_with(json!({"url": failing.url(), "event_types": ["often"], "retry_schedule": []})).await;
+    // Ten failures over more than a minute, and then a probe that succeeds.
+    for (event_type, count) in [("once", 1), ("often", 9), ("often", 1), ("often", 1), ("often", 0)] {
+        for _ in 0..count {
+            tenant.post("/events", &json!({"type": event_type, "data": {}})).await.data(202);
+        }
+        world.drain().await;
+        world.advance(Duration::from_secs(61));
+        world.sweep().await;
+        world.drain().await;
+    }
+    let came: BTreeMap<_, _> = watcher
+        .received()
+        .iter()
+        .map(|request| {
+            let data = request.json()["data"].as_object().unwrap().keys().cloned().collect::<BTreeSet<_>>();
+            (request.header("x-webhook-event").to_owned(), data)
+        })
+        .collect();
+    let row = Regex::new(r"(?m)^\| `((?:webhook|delivery)\.[a-z]+)` \| [^|]* \| (.*) \|$").unwrap();
+    let name = Regex::new("`([a-z_]+)`").unwrap();
+    let document = document();
+    let mut table: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut above = BTreeSet::new();
+    for row in row.captures_iter(&document) {
+        if &row[2] != "the same" {
+            above = name.captures_iter(&row[2]).map(|name| name[1].to_owned()).collect();
+        }
+        table.insert(row[1].to_owned(), above.clone());
+    }
+    assert_eq!(table.len(), OPERATIONAL_EVENTS.len());
+    assert_eq!(came, table);
 }

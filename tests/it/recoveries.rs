@@ -40,6 +40,7 @@ async fn more_than_can_be_asked_for_at_once_follows_with_the_sweep_and_nothing_t
     world.drain().await;
     assert_eq!(receiver.received().len(), COUNT + 500);
     for _ in 0..3 {
+        // In less time than it takes to suspend the endpoint.
         world.advance(Duration::from_secs(1));
         world.sweep().await;
         world.drain().await;
