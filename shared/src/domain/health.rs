@@ -14,7 +14,7 @@ const FIRST_PROBE: Duration = Duration::from_secs(60);
 /// … up to this.
 const LONGEST_PROBE: Duration = Duration::from_secs(30 * 60);
 /// How long a probe is put off when nothing is parked that could be tried.
-const NOTHING_TO_TRY: Duration = Duration::from_secs(5 * 60);
+const NOTHING_TO_TRY: Duration = Duration::from_secs(60);
 /// How long an endpoint may be suspended before it is disabled.
 const MAX_SUSPENDED: Duration = Duration::from_secs(5 * 24 * 60 * 60);
 
@@ -118,6 +118,6 @@ mod tests {
             assert_eq!(suspension.is_hopeless(later(days * 86_400)), expected, "{days}");
         }
         let postponed = untried.postponed(later(60));
-        assert_eq!((postponed.probes, postponed.probe_at), (0, later(360)));
+        assert_eq!((postponed.probes, postponed.probe_at), (0, later(120)));
     }
 }
