@@ -51,6 +51,11 @@ pub(crate) fn write_private(directory: &Path, name: &str, value: &impl Serialize
     fs::rename(unfinished, directory.join(name))
 }
 
+/// Makes a file that only its owner can read, if there is none.
+pub(crate) fn touch_private(path: &Path) -> io::Result<()> {
+    fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(drop)
+}
+
 /// Reads such a file, if it is there.
 pub(crate) fn read<T: for<'a> Deserialize<'a>>(directory: &Path, name: &str) -> io::Result<Option<T>> {
     match fs::read(directory.join(name)) {

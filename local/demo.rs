@@ -1,7 +1,7 @@
 //! A receiver to play with: it verifies both signatures, shows what it got, and can be told to
 //! behave badly.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ pub(crate) struct Demo {
 #[derive(Default)]
 struct Seen {
     total: u64,
-    attempts: HashMap<String, u32>,
+    first_attempts: u64,
     latest: VecDeque<Received>,
 }
 
@@ -56,7 +56,7 @@ struct Behaviour {
     status: Option<u16>,
     /// Waits this long, in milliseconds, before it answers.
     delay_ms: u64,
-    /// Fails this many first requests for each event, with `status` or else 500.
+    /// Fails this many first attempts of each delivery, with `status` or else 500.
     fail_first: Option<u32>,
 }
 
@@ -97,11 +97,11 @@ async fn receive(
         body: String::from_utf8_lossy(&body).into_owned(),
     };
     let mut seen = demo.seen();
-    let earlier = seen.attempts.entry(received.webhook_id.clone()).or_default();
-    let status = behaviour.answer(*earlier);
-    *earlier += 1;
+    let attempt = received.attempt.parse().unwrap_or(1_u32);
+    let status = behaviour.answer(attempt.saturating_sub(1));
     received.answered = status.as_u16();
     seen.total += 1;
+    seen.first_attempts += u64::from(attempt == 1);
     seen.latest.push_front(received);
     seen.latest.truncate(REMEMBERED);
     (status, status.canonical_reason().unwrap_or_default().to_owned())
@@ -111,7 +111,7 @@ async fn show(State(demo): State<Arc<Demo>>) -> impl IntoResponse {
     let seen = demo.seen();
     let shown = serde_json::json!({
         "received": seen.total,
-        "events": seen.attempts.len(),
+        "first_attempts": seen.first_attempts,
         "latest": seen.latest,
     });
     ([(header::CONTENT_TYPE, "application/json")], format!("{shown:#}\n"))

@@ -36,6 +36,7 @@ use crate::poller::Poller;
 
 const TABLE: &str = "pigeonpost";
 const QUEUE: &str = "deliveries";
+const DATABASE: &str = "dynamodb.sqlite";
 /// How often the sweep runs, as on AWS.
 const TICK: Duration = Duration::from_secs(60);
 
@@ -65,6 +66,10 @@ impl Host {
 
         let storage = if options.in_memory { Storage::Memory } else { Storage::Directory(options.data.clone()) };
         let clock = Clock::system();
+        if !options.in_memory {
+            // The database holds secrets, too: SQLite keeps the mode of a file that is there.
+            credentials::touch_private(&options.data.join(DATABASE))?;
+        }
         let aws = EmbeddedAws::open(&storage, &aws_address.to_string(), engine_clock(clock.clone()))?;
         let sdk = aws.sdk_config();
         let sqs = aws_sdk_sqs::Client::new(&sdk);

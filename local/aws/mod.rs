@@ -18,6 +18,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
@@ -86,6 +87,8 @@ impl EmbeddedAws {
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .endpoint_url(format!("http://{}", self.authority))
             .http_client(SharedHttpClient::new(InProcess(self.engines.clone())))
+            // There is no stream that could stall: it would take a long poll for one.
+            .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build()
     }
 

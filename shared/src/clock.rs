@@ -55,3 +55,12 @@ pub fn id_bytes() -> Random {
 pub fn jitter() -> f64 {
     fastrand::f64()
 }
+
+/// Waits before a repetition: not at all before try 0, then with exponential backoff and full jitter,
+/// up to about a second and a half.
+pub async fn back_off(tries: u32) {
+    if tries > 0 {
+        let longest = Duration::from_millis(25) * 2_u32.pow(tries.min(6));
+        tokio::time::sleep(longest.mul_f64(jitter())).await;
+    }
+}

@@ -5,8 +5,10 @@ use std::io::IsTerminal;
 use tracing::Level;
 use tracing_subscriber::fmt;
 
-/// Logs JSON lines to standard output, as Lambda expects them.
+/// Logs JSON lines to standard output, as Lambda expects them. Never more than `DEBUG`: at `TRACE`
+/// the SDK logs whole requests and answers, signing secrets among them.
 pub fn start_on_lambda(level: Level) {
+    let level = level.min(Level::DEBUG);
     fmt().json().flatten_event(true).with_current_span(false).with_target(false).with_max_level(level).init();
 }
 

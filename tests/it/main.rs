@@ -1,3 +1,40 @@
-//! The whole system in one process.
+//! The whole system in one process: the real routers, the real consumer and sweep, SDK clients, an
+//! embedded DynamoDB and SQS, and receivers on loopback sockets. One file per capability; what they
+//! share is in `support`.
+#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise, its helpers too")]
 
+mod support;
+
+mod access;
+mod api_doc;
+mod batches;
+mod causes;
+mod crashes;
+mod deliveries;
+mod dialects;
+mod errors;
+mod functions;
+mod host;
+mod idempotency;
+mod keys;
+mod limits;
+mod lists;
 mod openapi;
+mod parking;
+mod publishing;
+mod recoveries;
+mod retries;
+mod rotations;
+mod routes;
+mod secrets;
+mod shape;
+mod subscriptions;
+mod suspension;
+mod template;
+mod tenants;
+mod tidy;
+mod wire_endpoints;
+mod wire_events;
+mod wire_hooks;
+mod wire_organizations;
+mod wire_pages;

@@ -5,10 +5,10 @@ use axum::extract::{Request, State};
 use axum::routing::post;
 use http::HeaderMap;
 use sha2::{Digest, Sha256};
-use shared::domain::event::{MAX_DATA_BYTES, NewEvent};
+use shared::domain::event::NewEvent;
 use shared::domain::fields::IdempotencyKey;
 use shared::edge::scopes::EventsPublish;
-use shared::edge::{ApiError, AppState, Data, Tenant, finish, read_body};
+use shared::edge::{ApiError, AppState, Data, Tenant, check_size, finish, read_body};
 use shared::service::{Core, Idempotency, Published};
 use shared::wire::body;
 use shared::wire::error::{ErrorCode, Problem};
@@ -86,12 +86,8 @@ async fn batch(
 }
 
 fn parse(core: &Core, entry: &[u8]) -> Result<NewEvent, ApiError> {
-    let event = body::parse::<EventIn>(entry)?.read(EventIn::parse)?;
-    if event.data.len() > MAX_DATA_BYTES {
-        let message = format!("data must be at most {MAX_DATA_BYTES} bytes");
-        return Err(ApiError::new(ErrorCode::PayloadTooLarge, message));
-    }
-    core.check_published(&event.event_type)?;
+    let event = body::parse::<EventIn>(entry)?.read(|event| event.parse(&core.deployment().catalogue))?;
+    check_size(&event.data)?;
     Ok(event)
 }
 

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use shared::domain::time::Timestamp;
-use shared::service::{Core, ServiceError};
+use shared::service::{Core, ServiceError, Swept};
+use tracing::info;
 
 /// What a run leaves of its time for the call that is under way when it stops.
 const MARGIN: Duration = Duration::from_secs(10);
@@ -13,5 +14,8 @@ const MARGIN: Duration = Duration::from_secs(10);
 /// # Errors
 /// [`ServiceError`] if DynamoDB or SQS failed; what was done until then is done.
 pub async fn handle(core: &Core, deadline: Timestamp) -> Result<(), ServiceError> {
-    core.sweep(deadline.minus(MARGIN)).await.map(drop)
+    let swept = core.sweep(deadline.minus(MARGIN)).await?;
+    let Swept { due, released, recovered, probes, disabled, failed } = swept;
+    info!(due, released, recovered, probes, disabled, failed, "swept");
+    Ok(())
 }

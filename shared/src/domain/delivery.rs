@@ -262,6 +262,16 @@ pub enum Consequence {
     Disable(DisabledReason),
 }
 
+/// What a failed attempt leads to.
+#[derive(Debug, Clone, Copy)]
+pub enum OnFailure<'a> {
+    /// The next delay of the schedule, with this jitter in 0..1.
+    Follow(&'a RetrySchedule, f64),
+    /// Back to where it was parked: it was tried to see whether its suspended endpoint works again,
+    /// and its own schedule stands still.
+    Hold,
+}
+
 /// The delivery is not one that can be asked for again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("only a failed or exhausted delivery can be retried, and this one is {}", .0.as_str())]
@@ -295,8 +305,15 @@ impl Delivery {
         }
     }
 
-    /// What is to be done with a message that names this delivery.
-    pub fn step(&self, endpoint: Option<&Endpoint>, organization: OrganizationStatus, now: Timestamp) -> Step {
+    /// What is to be done with a message that names this delivery. A probe is attempted although its
+    /// endpoint is suspended.
+    pub fn step(
+        &self,
+        endpoint: Option<&Endpoint>,
+        organization: OrganizationStatus,
+        probe: bool,
+        now: Timestamp,
+    ) -> Step {
         if self.status.is_finished() {
             return Step::Drop;
         }
@@ -305,13 +322,16 @@ impl Delivery {
             (_, OrganizationStatus::Suspended) => Step::Fail(Cause::OrganizationSuspended),
             (EndpointStatus::Disabled { .. }, _) => Step::Fail(Cause::EndpointDisabled),
             (EndpointStatus::Paused { .. }, _) => Step::Park,
-            (EndpointStatus::Active, _) => self.step_when_active(now),
+            (EndpointStatus::Active, _) if endpoint.health.suspension.is_none() => self.step_when_active(now),
+            (EndpointStatus::Active, _) if probe => Step::Attempt,
+            (EndpointStatus::Active, _) => Step::Park,
         }
     }
 
     fn step_when_active(&self, now: Timestamp) -> Step {
         match (self.next_attempt_at, self.mark) {
-            (Some(due), Some(Mark::Due(_))) if now < due => Step::Drop,
+            // Parked until it is due. A lease ends later than that, and its message waits.
+            (Some(due), Some(Mark::Due(parked))) if now < due && parked <= due => Step::Drop,
             (Some(due), _) if now < due => Step::HideUntil(due),
             _ => Step::Attempt,
         }
@@ -320,22 +340,16 @@ impl Delivery {
     /// Whether a message should be in the queue: unfinished, and not parked. A leased delivery is
     /// marked and in motion.
     pub fn is_in_motion(&self, now: Timestamp) -> bool {
-        let due = self.next_attempt_at.is_none_or(|due| due <= now);
         match self.mark {
             None => !self.status.is_finished(),
-            Some(Mark::Due(_)) => due,
+            // Under a lease; what is parked until a time is the sweep's.
+            Some(Mark::Due(at)) => now < at && self.next_attempt_at.is_none_or(|due| due < at),
             Some(Mark::Held | Mark::Dead) => false,
         }
     }
 
-    /// The delivery after an attempt, and what follows from it. `jitter` is in 0..1.
-    pub fn after_attempt(
-        mut self,
-        outcome: Outcome,
-        schedule: &RetrySchedule,
-        jitter: f64,
-        now: Timestamp,
-    ) -> (Self, Consequence) {
+    /// The delivery after an attempt, and what follows from it.
+    pub fn after_attempt(mut self, outcome: Outcome, on_failure: OnFailure<'_>, now: Timestamp) -> (Self, Consequence) {
         self.attempts += 1;
         self.updated_at = now;
         let (status, body, retry_after, error) = match outcome.answer {
@@ -358,18 +372,12 @@ impl Delivery {
             response_status: status,
             error,
         });
-        let consequence = self.settle(schedule, jitter, retry_after, now);
+        let consequence = self.settle(on_failure, retry_after, now);
         (self, consequence)
     }
 
     /// Moves on to the state that the last attempt leads to.
-    fn settle(
-        &mut self,
-        schedule: &RetrySchedule,
-        jitter: f64,
-        retry_after: Option<Duration>,
-        now: Timestamp,
-    ) -> Consequence {
+    fn settle(&mut self, on_failure: OnFailure<'_>, retry_after: Option<Duration>, now: Timestamp) -> Consequence {
         self.next_attempt_at = None;
         self.mark = None;
         match (self.error, self.response_status) {
@@ -385,11 +393,20 @@ impl Delivery {
                 self.die(DeliveryStatus::Failed);
                 Consequence::Drop
             }
-            _ => match schedule.delay(self.retries_used as usize, jitter, retry_after) {
-                Some(delay) => self.wait(delay, now),
-                None => {
-                    self.die(DeliveryStatus::Exhausted);
+            _ => match on_failure {
+                OnFailure::Hold => {
+                    self.status = DeliveryStatus::Retrying;
+                    self.mark = Some(Mark::Held);
                     Consequence::Drop
+                }
+                OnFailure::Follow(schedule, jitter) => {
+                    match schedule.delay(self.retries_used as usize, jitter, retry_after) {
+                        Some(delay) => self.wait(delay, now),
+                        None => {
+                            self.die(DeliveryStatus::Exhausted);
+                            Consequence::Drop
+                        }
+                    }
                 }
             },
         }
@@ -418,6 +435,13 @@ impl Delivery {
     pub fn parked(mut self, now: Timestamp) -> Self {
         self.mark = Some(Mark::Held);
         self.updated_at = now;
+        self
+    }
+
+    /// The delivery, left to the sweep from this time on; a held one stays where it is.
+    #[must_use]
+    pub fn due_at(mut self, at: Timestamp) -> Self {
+        self.mark = self.mark.or(Some(Mark::Due(at)));
         self
     }
 
@@ -458,6 +482,7 @@ impl Delivery {
 mod tests {
     use super::super::endpoint::tests::endpoint;
     use super::super::endpoint::{EndpointPatch, WantedStatus};
+    use super::super::health::Health;
     use super::super::ids::EventId;
     use super::*;
 
@@ -479,7 +504,7 @@ mod tests {
     }
 
     fn after(delivery: Delivery, outcome: Outcome) -> (Delivery, Consequence) {
-        delivery.after_attempt(outcome, &RetrySchedule::default(), 0.0, NOW)
+        delivery.after_attempt(outcome, OnFailure::Follow(&RetrySchedule::default(), 0.0), NOW)
     }
 
     fn in_seconds(seconds: u64) -> Timestamp {
@@ -538,8 +563,21 @@ mod tests {
     }
 
     #[test]
+    fn a_failed_probe_goes_back_to_where_it_was_parked_and_uses_up_nothing() {
+        let held = Delivery { retries_used: 3, ..delivery() }.parked(NOW);
+        let (failed, consequence) = held.clone().after_attempt(response(500, None), OnFailure::Hold, NOW);
+        assert_eq!((failed.status, failed.mark), (DeliveryStatus::Retrying, Some(Mark::Held)));
+        assert_eq!((failed.attempts, failed.retries_used, consequence), (1, 3, Consequence::Drop));
+        let (done, _) = held.clone().after_attempt(response(200, None), OnFailure::Hold, NOW);
+        assert_eq!((done.status, done.mark), (DeliveryStatus::Success, None));
+        let (gone, consequence) = held.after_attempt(response(410, None), OnFailure::Hold, NOW);
+        assert_eq!((gone.status, consequence), (DeliveryStatus::Failed, Consequence::Disable(DisabledReason::Gone)));
+    }
+
+    #[test]
     fn what_is_done_with_a_message() {
         let active = endpoint();
+        let suspended = Endpoint { health: Health::default().suspended(NOW), ..endpoint() };
         let with_status =
             |wanted| endpoint().patched(EndpointPatch { status: Some(wanted), ..Default::default() }, NOW);
         let (paused, disabled) = (with_status(WantedStatus::Paused), with_status(WantedStatus::Disabled));
@@ -549,6 +587,7 @@ mod tests {
         let parked = Delivery { mark: Some(Mark::Due(in_seconds(5))), ..waiting.clone() };
         let leased = due.clone().leased(NOW);
         let held = fresh.clone().parked(NOW);
+        let released_early = waiting.clone().leased(NOW);
         let done = Delivery { status: DeliveryStatus::Success, ..delivery() };
         let (on, off) = (OrganizationStatus::Active, OrganizationStatus::Suspended);
         let table = [
@@ -558,7 +597,10 @@ mod tests {
             (&held, Some(&active), on, Step::Attempt),
             (&waiting, Some(&active), on, Step::HideUntil(in_seconds(5))),
             (&parked, Some(&active), on, Step::Drop),
+            (&released_early, Some(&active), on, Step::HideUntil(in_seconds(5))),
             (&fresh, Some(&paused), on, Step::Park),
+            (&fresh, Some(&suspended), on, Step::Park),
+            (&done, Some(&suspended), on, Step::Drop),
             (&waiting, Some(&paused), on, Step::Park),
             (&fresh, Some(&disabled), on, Step::Fail(Cause::EndpointDisabled)),
             (&fresh, None, on, Step::Fail(Cause::EndpointDeleted)),
@@ -567,7 +609,34 @@ mod tests {
             (&done, Some(&paused), on, Step::Drop),
         ];
         for (row, (delivery, endpoint, organization, expected)) in table.into_iter().enumerate() {
-            assert_eq!(delivery.step(endpoint, organization, NOW), expected, "row {row}");
+            assert_eq!(delivery.step(endpoint, organization, false, NOW), expected, "row {row}");
+        }
+        assert_eq!(waiting.step(Some(&suspended), on, true, NOW), Step::Attempt);
+        assert_eq!(fresh.step(Some(&paused), on, true, NOW), Step::Park);
+        assert_eq!(done.step(Some(&suspended), on, true, NOW), Step::Drop);
+    }
+
+    #[test]
+    fn what_is_in_motion_is_put_back_into_a_queue_that_was_lost() {
+        let parked = Delivery {
+            next_attempt_at: Some(in_seconds(1_000)),
+            mark: Some(Mark::Due(in_seconds(1_000))),
+            ..delivery()
+        };
+        let retrying = Delivery { next_attempt_at: Some(in_seconds(5)), ..delivery() };
+        let table = [
+            (delivery(), true),
+            (retrying.clone(), true),
+            (retrying.clone().leased(NOW), true),
+            (delivery().leased(NOW), true),
+            (parked, false),
+            (delivery().due_at(NOW), false),
+            (delivery().parked(NOW), false),
+            (delivery().failed(Cause::Dns, NOW), false),
+            (Delivery { status: DeliveryStatus::Success, ..delivery() }, false),
+        ];
+        for (row, (delivery, expected)) in table.into_iter().enumerate() {
+            assert_eq!(delivery.is_in_motion(NOW), expected, "row {row}");
         }
     }
 
@@ -580,7 +649,7 @@ mod tests {
         let again = exhausted.asked_again(NOW).unwrap();
         assert_eq!((again.status, again.attempts, again.retries_used), (DeliveryStatus::Retrying, 4, 0));
         assert_eq!(again.mark, Some(Mark::Due(NOW.plus(LEASE))));
-        assert_eq!(again.step(Some(&endpoint()), OrganizationStatus::Active, NOW), Step::Attempt);
+        assert_eq!(again.step(Some(&endpoint()), OrganizationStatus::Active, false, NOW), Step::Attempt);
         let never_tried = delivery().failed(Cause::EndpointDisabled, NOW).asked_again(NOW).unwrap();
         assert_eq!(never_tried.status, DeliveryStatus::Pending);
     }

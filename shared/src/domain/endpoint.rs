@@ -2,6 +2,7 @@
 
 use super::event_type::{EventType, Subscription};
 use super::fields::{EditionId, EndpointUrl, Headers, Name, TimeoutSeconds};
+use super::health::Health;
 use super::ids::{EndpointId, OrganizationId};
 use super::schedule::RetrySchedule;
 use super::secret::SigningSecret;
@@ -20,6 +21,8 @@ pub struct Endpoint {
     pub status: EndpointStatus,
     /// What its deliveries are signed with.
     pub secrets: Secrets,
+    /// How it has been doing.
+    pub health: Health,
     /// Since when its parked deliveries are to be released (it became active) or failed (it was
     /// disabled); `None` when there is nothing to do.
     pub release_since: Option<Timestamp>,
@@ -74,6 +77,8 @@ pub enum DisabledReason {
     Owner,
     /// It answered 410 Gone.
     Gone,
+    /// It was suspended for days without a success.
+    Failing,
 }
 
 impl DisabledReason {
@@ -82,12 +87,13 @@ impl DisabledReason {
         match self {
             Self::Owner => "owner",
             Self::Gone => "gone",
+            Self::Failing => "failing",
         }
     }
 
     /// The reason with this name.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Owner, Self::Gone].into_iter().find(|reason| reason.as_str() == text)
+        [Self::Owner, Self::Gone, Self::Failing].into_iter().find(|reason| reason.as_str() == text)
     }
 }
 
@@ -188,6 +194,7 @@ impl Endpoint {
             settings,
             status,
             secrets: Secrets::only(secret),
+            health: Health::default(),
             release_since: None,
             created_at: now,
             updated_at: now,
@@ -202,15 +209,42 @@ impl Endpoint {
         enabled && of_edition && self.settings.subscriptions.iter().any(|wanted| wanted.matches(event_type))
     }
 
-    /// Whether deliveries are parked instead of attempted.
+    /// Whether deliveries are parked instead of attempted: it is paused or suspended.
     pub const fn parks(&self) -> bool {
-        matches!(self.status, EndpointStatus::Paused { .. })
+        matches!(self.status, EndpointStatus::Paused { .. }) || self.health.suspension.is_some()
+    }
+
+    /// The endpoint after it was suspended; `None` if there is nothing to suspend.
+    pub fn suspended(self, now: Timestamp) -> Option<Self> {
+        let due = self.status == EndpointStatus::Active && self.health.calls_for_suspension(now);
+        due.then(|| Self { health: self.health.suspended(now), release_since: None, ..self })
+    }
+
+    /// The endpoint after a probe was sent, or put off because there is nothing to try; `None` if
+    /// none is due.
+    pub fn probed(self, something_to_try: bool, now: Timestamp) -> Option<Self> {
+        let due = self.health.suspension.filter(|suspension| suspension.probe_at <= now)?;
+        let suspension = if something_to_try { due.probed(now) } else { due.postponed(now) };
+        Some(Self { health: Health { suspension: Some(suspension), ..self.health }, ..self })
+    }
+
+    /// The endpoint after it was given up; `None` if it is not hopeless any more.
+    pub fn given_up(self, now: Timestamp) -> Option<Self> {
+        let hopeless = self.health.suspension.is_some_and(|suspension| suspension.is_hopeless(now));
+        hopeless.then(|| self.disabled(DisabledReason::Failing, now))
+    }
+
+    /// The endpoint after a probe succeeded; `None` if it was not suspended any more.
+    pub fn recovered(self, now: Timestamp) -> Option<Self> {
+        self.health.suspension?;
+        Some(Self { health: Health::default(), release_since: Some(now), ..self })
     }
 
     /// The endpoint after a change.
     #[must_use]
     pub fn patched(mut self, patch: EndpointPatch, now: Timestamp) -> Self {
         let settings = &mut self.settings;
+        let moved = patch.url.as_ref().is_some_and(|url| *url != settings.url);
         replace(&mut settings.name, patch.name);
         replace(&mut settings.url, patch.url);
         replace(&mut settings.subscriptions, patch.subscriptions);
@@ -219,6 +253,13 @@ impl Endpoint {
         replace(&mut settings.edition, patch.edition);
         replace(&mut settings.retry_schedule, patch.retry_schedule);
         replace(&mut self.secrets, patch.secret.map(Secrets::only));
+        if moved && self.health.suspension.is_some() {
+            // What was suspended is not there any more.
+            self.release_since = Some(now);
+        }
+        if moved {
+            self.health = Health::default();
+        }
         if let Some(wanted) = patch.status {
             self.take_status(wanted, DisabledReason::Owner, now);
         }
@@ -236,7 +277,10 @@ impl Endpoint {
 
     fn take_status(&mut self, wanted: WantedStatus, reason: DisabledReason, now: Timestamp) {
         use EndpointStatus::{Active, Disabled, Paused};
+        let suspended = self.health.suspension.is_some();
         (self.status, self.release_since) = match (wanted, self.status) {
+            // Its owner says that it works again.
+            (WantedStatus::Active, Active) if suspended => (Active, Some(now)),
             (WantedStatus::Active, Active)
             | (WantedStatus::Paused, Paused { .. })
             | (WantedStatus::Disabled, Disabled { .. })
@@ -245,6 +289,7 @@ impl Endpoint {
             (WantedStatus::Active | WantedStatus::Enabled, _) => (Active, Some(now)),
             (WantedStatus::Disabled, _) => (Disabled { reason }, Some(now)),
         };
+        self.health = Health::default();
     }
 }
 
@@ -324,6 +369,35 @@ pub(super) mod tests {
 
         let gone = resumed.disabled(DisabledReason::Gone, LATER);
         assert_eq!(gone.clone().disabled(DisabledReason::Owner, LATER).status, gone.status);
+    }
+
+    #[test]
+    fn suspension_parks_until_a_probe_succeeds_or_its_owner_says_so() {
+        let health = Health { failures: 10, failing_since: Some(NOW), suspension: None };
+        let suspended = Endpoint { health, ..endpoint() }.suspended(LATER).unwrap();
+        assert!(suspended.parks() && suspended.status == EndpointStatus::Active);
+        assert_eq!(suspended.clone().suspended(LATER), None);
+        assert_eq!(suspended.clone().probed(true, LATER), None);
+        let due = suspended.health.suspension.unwrap().probe_at;
+        for (something_to_try, probes) in [(true, 1), (false, 0)] {
+            let probed = suspended.clone().probed(something_to_try, due).unwrap().health.suspension.unwrap();
+            assert_eq!(probed.probes, probes);
+            assert!(probed.probe_at > due);
+        }
+        assert_eq!(suspended.clone().given_up(due), None);
+
+        let url = EndpointUrl::parse("https://example.com/new", &UrlPolicy::default()).unwrap();
+        let moved = suspended.clone().patched(EndpointPatch { url: Some(url), ..EndpointPatch::default() }, due);
+        assert_eq!((moved.health, moved.release_since), (Health::default(), Some(due)));
+
+        let recovered = suspended.clone().recovered(due).unwrap();
+        assert_eq!((recovered.health, recovered.release_since), (Health::default(), Some(due)));
+        assert_eq!(recovered.recovered(due), None);
+
+        let resumed = suspended.clone().patched(status(WantedStatus::Active), due);
+        assert_eq!((resumed.health, resumed.release_since), (Health::default(), Some(due)));
+        let paused = suspended.patched(status(WantedStatus::Paused), due);
+        assert_eq!((paused.health, paused.release_since), (Health::default(), None));
     }
 
     #[test]

@@ -11,6 +11,7 @@ pub mod endpoint;
 pub mod event;
 pub mod event_type;
 pub mod fields;
+pub mod health;
 pub mod ids;
 pub mod organization;
 pub mod recovery;

@@ -8,6 +8,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::ApiError;
+use crate::domain::event::MAX_DATA_BYTES;
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, KeyId};
 use crate::wire::body;
 use crate::wire::endpoints;
@@ -53,6 +54,17 @@ pub async fn read_body(request: Request) -> Result<axum::body::Bytes, ApiError> 
         return Err(ApiError::new(ErrorCode::UnsupportedMediaType, "the content type must be application/json"));
     }
     Ok(bytes)
+}
+
+/// Refuses event data that is too large.
+///
+/// # Errors
+/// 413.
+pub fn check_size(data: &str) -> Result<(), ApiError> {
+    if data.len() <= MAX_DATA_BYTES {
+        return Ok(());
+    }
+    Err(ApiError::new(ErrorCode::PayloadTooLarge, format!("data must be at most {MAX_DATA_BYTES} bytes")))
 }
 
 fn is_json(content_type: &str) -> bool {

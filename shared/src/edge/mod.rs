@@ -13,7 +13,7 @@ use crate::service::Core;
 
 pub use api_error::ApiError;
 pub use auth::{Authenticated, OfKey, Permitted, Platform, Tenant, own_or_named, scopes};
-pub use input::{Body, HyphenatedEndpointId, Origin, PathId, Search, read_body};
+pub use input::{Body, HyphenatedEndpointId, Origin, PathId, Search, check_size, read_body};
 pub use layers::finish;
 pub use reply::{Bare, Data, Empty};
 

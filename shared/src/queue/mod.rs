@@ -4,11 +4,13 @@ mod error;
 pub mod schema;
 mod task;
 
-use std::time::Duration;
-
+use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, SendMessageBatchRequestEntry};
 use futures_util::future::try_join_all;
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use crate::clock;
 
 pub use error::QueueError;
 pub use task::{DeliverTask, Task, UnreadableTask};
@@ -17,6 +19,8 @@ pub use task::{DeliverTask, Task, UnreadableTask};
 const BATCH_ENTRIES: usize = 10;
 /// Most bytes of one batch of messages that every SQS accepts.
 const BATCH_BYTES: usize = 256 * 1024;
+/// How many batches are under way at once.
+const AT_ONCE: usize = 16;
 /// How often entries that failed are sent before that counts as a failure.
 const BATCH_TRIES: u32 = 5;
 /// Longest time, in seconds, that a message is hidden. SQS refuses what would end more than 12
@@ -41,8 +45,8 @@ pub struct Hide {
 
 impl Queue {
     /// The queue at that URL.
-    pub fn new(client: Client, url: impl Into<String>) -> Self {
-        Self { client, url: url.into() }
+    pub fn new(sdk: &SdkConfig, url: impl Into<String>) -> Self {
+        Self { client: Client::new(sdk), url: url.into() }
     }
 
     /// Sends tasks, in parallel batches. Each task's group is its endpoint, so that the backlog of
@@ -52,13 +56,13 @@ impl Queue {
     /// [`QueueError`] if some of them may not be in the queue.
     pub async fn send(&self, tasks: Vec<DeliverTask>) -> Result<(), QueueError> {
         let entries = tasks.into_iter().map(entry).collect::<Result<Vec<_>, _>>()?;
-        try_join_all(batches(entries).into_iter().map(|batch| self.send_batch(batch))).await?;
-        Ok(())
+        let batches: Vec<_> = batches(entries).into_iter().map(|batch| self.send_batch(batch)).collect();
+        stream::iter(batches).buffer_unordered(AT_ONCE).try_collect::<()>().await
     }
 
     async fn send_batch(&self, mut entries: Vec<SendMessageBatchRequestEntry>) -> Result<(), QueueError> {
         for attempt in 0..BATCH_TRIES {
-            pause_before(attempt).await;
+            clock::back_off(attempt).await;
             let request = self.client.send_message_batch().queue_url(&self.url);
             let output = request.set_entries(Some(entries.clone())).send().await?;
             let failed = output.failed();
@@ -124,13 +128,6 @@ fn batches(entries: Vec<SendMessageBatchRequestEntry>) -> Vec<Vec<SendMessageBat
         bytes += size;
     }
     batches
-}
-
-async fn pause_before(attempt: u32) {
-    if attempt > 0 {
-        let longest = Duration::from_millis(25) * 2_u32.pow(attempt.min(6));
-        tokio::time::sleep(longest.mul_f64(fastrand::f64())).await;
-    }
 }
 
 #[cfg(test)]

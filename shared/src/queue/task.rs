@@ -20,6 +20,8 @@ pub struct DeliverTask {
     pub delivery: DeliveryId,
     /// The event's type.
     pub event_type: EventType,
+    /// Whether it is tried to see if its suspended endpoint works again.
+    pub probe: bool,
     /// The exact body to send, unless it is to be read from the event.
     pub body: Option<String>,
 }
@@ -49,6 +51,8 @@ pub struct DeliverV1 {
     delivery: String,
     #[serde(rename = "type")]
     event_type: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    probe: bool,
     /// Itself JSON, so it travels as it is, byte for byte, instead of escaped.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     body: Option<Box<RawValue>>,
@@ -80,6 +84,7 @@ impl Task {
             endpoint: EndpointId::parse(&task.endpoint).map_err(|e| unreadable(&e))?,
             delivery: DeliveryId::parse(&task.delivery).map_err(|e| unreadable(&e))?,
             event_type: EventType::parse(&task.event_type).map_err(|e| unreadable(&e))?,
+            probe: task.probe,
             body: task.body.map(|body| body.get().to_owned()),
         })
     }
@@ -92,6 +97,7 @@ impl From<DeliverTask> for DeliverV1 {
             endpoint: task.endpoint.to_string(),
             delivery: task.delivery.to_string(),
             event_type: task.event_type.to_string(),
+            probe: task.probe,
             // A body that is no JSON cannot occur; it would be read from the event.
             body: task.body.and_then(|body| RawValue::from_string(body).ok()),
         }
@@ -111,6 +117,7 @@ mod tests {
             endpoint: EndpointId::new(now, [2; 8]),
             delivery: EventId::new(now, [3; 8]).delivery(0).unwrap(),
             event_type: EventType::parse("member.added").unwrap(),
+            probe: body.is_none(),
             body: body.map(str::to_owned),
         }
     }

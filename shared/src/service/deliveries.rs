@@ -60,7 +60,8 @@ impl Core {
     /// A page of an organization's events, newest first.
     ///
     /// # Errors
-    /// [`ServiceError::Invalid`] if the cursor is not one.
+    /// [`ServiceError::Invalid`] if the cursor is not one, [`ServiceError::NotFound`] if the
+    /// organization has no endpoint as the filter names.
     pub async fn list_events(
         &self,
         organization: &OrganizationId,
@@ -69,6 +70,9 @@ impl Core {
         limit: usize,
     ) -> Result<Page<Published>, ServiceError> {
         let before = cursor.map(|text| EventId::parse(text).map_err(|_| bad_cursor())).transpose()?;
+        if let Some(endpoint) = filter.endpoint {
+            self.endpoint(organization, endpoint).await?;
+        }
         let admits = |event: &Event| filter.admits(event) && !self.is_expired(event.id.created_at());
         let read = |before, limit| -> BoxFuture<'_, _> {
             match filter.endpoint {

@@ -14,10 +14,10 @@ use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use super::Core;
+use super::health::Noted;
 use super::load::{EndpointCache, Work, endpoint_cache};
 use crate::clock;
-use crate::domain::delivery::{Consequence, Delivery, Step};
-use crate::domain::endpoint::Endpoint;
+use crate::domain::delivery::{Consequence, Delivery, OnFailure, Step};
 use crate::domain::organization::OrganizationStatus;
 use crate::domain::time::Timestamp;
 use crate::queue::{Hide, Task};
@@ -159,17 +159,24 @@ impl Consumer {
     }
 
     async fn decide(&self, work: Work, deadline: Timestamp) -> Verdict {
-        let Work { task, delivery: seen, endpoint, organization, body } = work;
         let now = self.core.clock.now();
+        let Work { task, delivery: seen, .. } = &work;
         let fresh = || Delivery::new(task.delivery, &task.organization, task.endpoint, &task.event_type, false);
-        let delivery = seen.clone().unwrap_or_else(fresh);
-        let status = organization.map_or(OrganizationStatus::Active, |organization| organization.status);
-        let moved = match (delivery.step(endpoint.as_ref(), status, now), endpoint) {
-            (Step::Attempt, Some(endpoint)) => return self.attempt(delivery, &endpoint, body, deadline).await,
-            (Step::HideUntil(due), _) => return Verdict::HideUntil(due),
-            (Step::Park, _) => delivery.parked(now),
-            (Step::Fail(cause), _) => delivery.failed(cause, now),
-            (Step::Drop | Step::Attempt, _) => return Verdict::Acknowledge,
+        let (seen, delivery) = (seen.clone(), seen.clone().unwrap_or_else(fresh));
+        let status = work.organization.as_ref().map_or(OrganizationStatus::Active, |organization| organization.status);
+        let moved = match delivery.step(work.endpoint.as_ref(), status, task.probe, now) {
+            // Only attempts are made on what was true a moment ago.
+            Step::Park | Step::Fail(_) if work.remembered => {
+                return match self.core.refresh(work, &self.endpoints).await {
+                    Ok(work) => Box::pin(self.decide(work, deadline)).await,
+                    Err(error) => stays(&error),
+                };
+            }
+            Step::Attempt => return self.attempt(delivery, work, deadline).await,
+            Step::HideUntil(due) => return Verdict::HideUntil(due),
+            Step::Drop => return Verdict::Acknowledge,
+            Step::Park => delivery.parked(now),
+            Step::Fail(cause) => delivery.failed(cause, now),
         };
         match self.core.store.move_delivery(seen.as_ref(), &moved).await {
             // In a conflict the delivery is in somebody else's hands.
@@ -178,14 +185,12 @@ impl Consumer {
         }
     }
 
-    async fn attempt(
-        &self,
-        delivery: Delivery,
-        endpoint: &Endpoint,
-        body: Option<String>,
-        deadline: Timestamp,
-    ) -> Verdict {
-        let Some(body) = body else {
+    async fn attempt(&self, delivery: Delivery, work: Work, deadline: Timestamp) -> Verdict {
+        let (Some(endpoint), Some(body)) = (work.endpoint, work.body) else {
+            // Retention ends for an event and its deliveries at about the same time.
+            if self.core.is_expired(delivery.id.created_at()) {
+                return Verdict::Acknowledge;
+            }
             error!(delivery = %delivery.id, "the event is gone");
             return Verdict::Stay;
         };
@@ -206,25 +211,27 @@ impl Consumer {
         };
         let outcome = self.sender.post(&attempt).await;
         let schedule = settings.retry_schedule.as_ref().unwrap_or(&self.core.deployment.retry_schedule);
-        let (delivery, consequence) = delivery.after_attempt(outcome, schedule, clock::jitter(), self.core.clock.now());
+        let on_failure = match endpoint.health.suspension {
+            Some(_) => OnFailure::Hold,
+            None => OnFailure::Follow(schedule, clock::jitter()),
+        };
+        let (delivery, consequence) = delivery.after_attempt(outcome, on_failure, self.core.clock.now());
         match self.core.store.record_attempt(&delivery).await {
             Ok(()) => {}
             Err(StoreError::Conflict) => return Verdict::Acknowledge,
             Err(error) => return stays(&error),
         }
         log_failure(&delivery);
+        let changed = self.core.take_note(&endpoint, &delivery, consequence).await;
+        let place = (endpoint.organization, endpoint.id);
+        match changed {
+            Noted::Nothing => {}
+            Noted::Counted(counted) => self.endpoints.put(place, *counted, self.core.clock.now()),
+            Noted::Changed => self.endpoints.forget(&place),
+        }
         match consequence {
-            Consequence::Drop => Verdict::Acknowledge,
+            Consequence::Drop | Consequence::Disable(_) => Verdict::Acknowledge,
             Consequence::HideUntil(due) => Verdict::HideUntil(due),
-            Consequence::Disable(reason) => {
-                let disabled = self.core.disable_endpoint(&endpoint.organization, endpoint.id, reason).await;
-                if let Err(error) = disabled {
-                    // The next delivery finds the same answer.
-                    warn!(endpoint = %endpoint.id, %error, "the endpoint could not be disabled");
-                }
-                self.endpoints.forget(&(endpoint.organization.clone(), endpoint.id));
-                Verdict::Acknowledge
-            }
         }
     }
 }

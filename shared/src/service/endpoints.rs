@@ -6,9 +6,7 @@ use tracing::warn;
 
 use super::{Core, ServiceError, operational};
 use crate::clock;
-use crate::domain::Invalid;
 use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointPatch, EndpointStatus, NewEndpoint};
-use crate::domain::event_type::Subscription;
 use crate::domain::ids::{EndpointId, OrganizationId};
 use crate::domain::secret::SigningSecret;
 use crate::store::StoreError;
@@ -20,14 +18,12 @@ impl Core {
     /// Creates an endpoint, and publishes `webhook.created`.
     ///
     /// # Errors
-    /// [`ServiceError::QuotaExceeded`] if the organization has all it may have,
-    /// [`ServiceError::Invalid`] if it subscribes to what the deployment does not know.
+    /// [`ServiceError::QuotaExceeded`] if the organization has all it may have.
     pub async fn create_endpoint(
         &self,
         organization: &OrganizationId,
         new: NewEndpoint,
     ) -> Result<Endpoint, ServiceError> {
-        self.check_subscriptions(&new.settings.subscriptions)?;
         let most = self.deployment.max_endpoints;
         if self.store.endpoints(organization).await?.len() >= most {
             return Err(ServiceError::QuotaExceeded(format!(
@@ -65,15 +61,13 @@ impl Core {
     /// Changes an endpoint. One that becomes active again gets the first of what was parked for it.
     ///
     /// # Errors
-    /// As [`Core::endpoint`], and [`ServiceError::Invalid`] if it subscribes to what the deployment
-    /// does not know.
+    /// As [`Core::endpoint`].
     pub async fn update_endpoint(
         &self,
         organization: &OrganizationId,
         id: EndpointId,
         patch: EndpointPatch,
     ) -> Result<Endpoint, ServiceError> {
-        self.check_subscriptions(patch.subscriptions.as_deref().unwrap_or_default())?;
         let now = self.clock.now();
         let (before, after) = self.change(organization, id, |endpoint| endpoint.patched(patch.clone(), now)).await?;
         let resumed = before.release_since != after.release_since && after.status == EndpointStatus::Active;
@@ -134,25 +128,27 @@ impl Core {
         id: EndpointId,
         change: impl Fn(Endpoint) -> Endpoint,
     ) -> Result<(Endpoint, Endpoint), ServiceError> {
+        let changed = self.change_if(organization, id, |endpoint| Some(change(endpoint))).await?;
+        changed.ok_or(ServiceError::NotFound("endpoint"))
+    }
+
+    /// The same for a change that may turn out not to be wanted any more.
+    pub(super) async fn change_if(
+        &self,
+        organization: &OrganizationId,
+        id: EndpointId,
+        change: impl Fn(Endpoint) -> Option<Endpoint>,
+    ) -> Result<Option<(Endpoint, Endpoint)>, ServiceError> {
         for _ in 0..CHANGE_TRIES {
             let before = self.endpoint(organization, id).await?;
-            let after = Endpoint { revision: before.revision + 1, ..change(before.clone()) };
+            let Some(changed) = change(before.clone()) else { return Ok(None) };
+            let after = Endpoint { revision: before.revision + 1, ..changed };
             match self.store.put_endpoint(&after).await {
-                Ok(()) => return Ok((before, after)),
+                Ok(()) => return Ok(Some((before, after))),
                 Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }
         }
         Err(ServiceError::Unavailable("the endpoint is being changed by others".to_owned()))
-    }
-
-    fn check_subscriptions(&self, subscriptions: &[Subscription]) -> Result<(), ServiceError> {
-        let catalogue = &self.deployment.catalogue;
-        let refused: Vec<Invalid> =
-            subscriptions.iter().filter_map(|wanted| catalogue.check_subscribed(wanted).err()).collect();
-        if refused.is_empty() {
-            return Ok(());
-        }
-        Err(ServiceError::Invalid(refused.into_iter().map(|invalid| ("event_types", invalid)).collect()))
     }
 }

@@ -22,7 +22,7 @@ impl Core {
     /// [`ServiceError`] if it could not be stored.
     pub async fn issue_key(&self, organization: &OrganizationId, new: NewKey) -> Result<Issued, ServiceError> {
         let issued = self.make_key(organization, new);
-        self.store.put_api_keys(&[&issued.key]).await?;
+        self.store.put_api_keys(&[(None, &issued.key)]).await?;
         Ok(issued)
     }
 
@@ -46,9 +46,9 @@ impl Core {
     ) -> Result<ApiKey, ServiceError> {
         let key = self.key(organization, id).await?;
         let Some(name) = name else { return Ok(key) };
-        let key = ApiKey { name, ..key };
-        self.store.put_api_keys(&[&key]).await?;
-        Ok(key)
+        let renamed = ApiKey { name, ..key.clone() };
+        self.store.put_api_keys(&[(Some(&key), &renamed)]).await?;
+        Ok(renamed)
     }
 
     /// Revokes a key. It works no longer than a process trusts what it read: 60 s.
@@ -57,10 +57,10 @@ impl Core {
     /// [`ServiceError::NotFound`] if the organization has no such key.
     pub async fn revoke_key(&self, organization: &OrganizationId, id: KeyId) -> Result<ApiKey, ServiceError> {
         let key = self.key(organization, id).await?;
-        let key = ApiKey { status: key.status.revoked(self.clock.now()), ..key };
-        self.store.put_api_keys(&[&key]).await?;
-        self.keys.forget(&key.hash);
-        Ok(key)
+        let revoked = ApiKey { status: key.status.revoked(self.clock.now()), ..key.clone() };
+        self.store.put_api_keys(&[(Some(&key), &revoked)]).await?;
+        self.keys.forget(&revoked.hash);
+        Ok(revoked)
     }
 
     /// Issues a key's successor, with its name and role; the key itself works on for a day.
@@ -73,8 +73,8 @@ impl Core {
         let status = key.status.rotated(self.clock.now());
         let status = status.ok_or_else(|| ServiceError::Conflict("only an active key can be rotated".to_owned()))?;
         let issued = self.make_key(organization, NewKey { name: key.name.clone(), role: key.role });
-        let rotated = ApiKey { status, ..key };
-        self.store.put_api_keys(&[&issued.key, &rotated]).await?;
+        let rotated = ApiKey { status, ..key.clone() };
+        self.store.put_api_keys(&[(None, &issued.key), (Some(&key), &rotated)]).await?;
         self.keys.forget(&rotated.hash);
         Ok(issued)
     }

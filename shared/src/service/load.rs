@@ -8,6 +8,7 @@ use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::ids::{EndpointId, OrganizationId};
 use crate::domain::organization::Organization;
+use crate::domain::time::Timestamp;
 use crate::queue::DeliverTask;
 use crate::store::{Loaded, StoreError, Wanted};
 
@@ -28,6 +29,8 @@ pub(super) struct Work {
     pub(super) endpoint: Option<Endpoint>,
     /// `None` if there is none, which cannot be while it has endpoints.
     pub(super) organization: Option<Organization>,
+    /// Whether the endpoint or the organization is as it was up to [`STATE_CACHE`] ago.
+    pub(super) remembered: bool,
     /// The body to send; `None` if the event is gone.
     pub(super) body: Option<String>,
 }
@@ -41,64 +44,77 @@ impl Core {
         cache: &EndpointCache,
     ) -> Result<Vec<Result<Work, StoreError>>, StoreError> {
         let now = self.clock.now();
-        let known_endpoint = |task: &DeliverTask| cache.get(&(task.organization.clone(), task.endpoint), now);
-        let unique = |keys: HashSet<_>| keys.into_iter().collect();
+        let mut wanted = Wanted::default();
+        let (mut endpoints, mut organizations, mut events) = (HashSet::new(), HashSet::new(), HashSet::new());
+        // What is remembered is looked up once: it may be forgotten while the rest is read.
+        let mut remembered = Vec::new();
+        for task in &tasks {
+            let DeliverTask { organization, endpoint, delivery, body, .. } = task;
+            wanted.deliveries.push((*endpoint, *delivery));
+            let known = (cache.get(&(organization.clone(), *endpoint), now), self.organizations.get(organization, now));
+            if known.0.is_none() {
+                endpoints.insert((organization.clone(), *endpoint));
+            }
+            if known.1.is_none() {
+                organizations.insert(organization.clone());
+            }
+            remembered.push(known);
+            if body.is_none() {
+                events.insert((organization.clone(), delivery.event()));
+            }
+        }
+        wanted.endpoints.extend(endpoints);
+        wanted.organizations.extend(organizations);
+        wanted.events.extend(events);
+        let loaded = self.store.load(&wanted).await?;
+        let work = tasks.into_iter().zip(remembered);
+        let work =
+            work.map(|(task, (endpoint, organization))| assemble(task, endpoint, organization, &loaded)).collect();
+        self.remember(&loaded, cache, now);
+        Ok(work)
+    }
+
+    /// The same work with its endpoint and organization as they are now.
+    pub(super) async fn refresh(&self, work: Work, cache: &EndpointCache) -> Result<Work, StoreError> {
         let wanted = Wanted {
-            deliveries: tasks.iter().map(|task| (task.endpoint, task.delivery)).collect(),
-            endpoints: unique(
-                tasks
-                    .iter()
-                    .filter(|task| known_endpoint(task).is_none())
-                    .map(|task| (task.organization.clone(), task.endpoint))
-                    .collect(),
-            ),
-            organizations: tasks
-                .iter()
-                .map(|task| task.organization.clone())
-                .filter(|organization| self.organizations.get(organization, now).is_none())
-                .collect::<HashSet<_>>()
-                .into_iter()
-                .collect(),
-            events: tasks
-                .iter()
-                .filter(|task| task.body.is_none())
-                .map(|task| (task.organization.clone(), task.delivery.event()))
-                .collect::<HashSet<_>>()
-                .into_iter()
-                .collect(),
+            endpoints: vec![(work.task.organization.clone(), work.task.endpoint)],
+            organizations: vec![work.task.organization.clone()],
+            ..Wanted::default()
         };
         let loaded = self.store.load(&wanted).await?;
-        for (id, organization) in &loaded.organizations {
-            if let Ok(organization) = organization {
-                self.organizations.put(id.clone(), organization.clone(), now);
-            }
+        self.remember(&loaded, cache, self.clock.now());
+        Ok(Work {
+            endpoint: found(loaded.endpoints.get(&work.task.endpoint))?,
+            organization: found(loaded.organizations.get(&work.task.organization))?,
+            remembered: false,
+            ..work
+        })
+    }
+
+    fn remember(&self, loaded: &Loaded, cache: &EndpointCache, now: Timestamp) {
+        for organization in loaded.organizations.values().flatten() {
+            self.organizations.put(organization.id.clone(), organization.clone(), now);
         }
         for endpoint in loaded.endpoints.values().flatten() {
             cache.put((endpoint.organization.clone(), endpoint.id), endpoint.clone(), now);
         }
-        let work = |task: DeliverTask| {
-            let remembered = known_endpoint(&task);
-            let organization = self.organizations.get(&task.organization, now);
-            assemble(task, remembered, organization, &loaded)
-        };
-        Ok(tasks.into_iter().map(work).collect())
     }
 }
 
 fn assemble(
     task: DeliverTask,
-    remembered: Option<Endpoint>,
+    endpoint: Option<Endpoint>,
     organization: Option<Organization>,
     loaded: &Loaded,
 ) -> Result<Work, StoreError> {
+    let remembered = endpoint.is_some() || organization.is_some();
+    let endpoint = endpoint.map_or_else(|| found(loaded.endpoints.get(&task.endpoint)), |known| Ok(Some(known)))?;
+    let organization =
+        organization.map_or_else(|| found(loaded.organizations.get(&task.organization)), |known| Ok(Some(known)))?;
     let delivery = found(loaded.deliveries.get(&task.delivery))?;
-    let endpoint = match remembered {
-        Some(endpoint) => Some(endpoint),
-        None => found(loaded.endpoints.get(&task.endpoint))?,
-    };
     let event = found(loaded.events.get(&task.delivery.event()))?;
     let body = task.body.clone().or_else(|| event.map(|event| event.body));
-    Ok(Work { delivery, endpoint, organization, body, task })
+    Ok(Work { delivery, endpoint, organization, remembered, body, task })
 }
 
 fn found<T: Clone>(item: Option<&Result<T, StoreError>>) -> Result<Option<T>, StoreError> {

@@ -6,6 +6,7 @@ mod deliveries;
 mod delivering;
 mod endpoints;
 mod error;
+mod health;
 mod keys;
 mod load;
 mod operational;
@@ -60,11 +61,9 @@ pub struct Core {
 impl Core {
     /// Connects to the table and the queue of a deployment. Nothing is sent before it is needed.
     pub fn new(sdk: &SdkConfig, table: &str, queue_url: &str, deployment: Deployment, clock: Clock) -> Arc<Self> {
-        let dynamodb = aws_sdk_dynamodb::Client::new(sdk);
-        let sqs = aws_sdk_sqs::Client::new(sdk);
         Arc::new(Self {
-            store: Store::new(dynamodb, table, deployment.retention),
-            queue: Queue::new(sqs, queue_url),
+            store: Store::new(sdk, table, deployment.retention),
+            queue: Queue::new(sdk, queue_url),
             keys: Cache::new(KEY_CACHE),
             noted_uses: Cache::new(USE_NOTED_EVERY),
             organizations: Cache::new(STATE_CACHE),

@@ -1,13 +1,17 @@
 //! The events that the service itself publishes into an organization's stream.
 
 use serde_json::json;
+use tracing::warn;
 
+use super::publishing::{Published, tasks};
 use super::{Core, ServiceError};
-use crate::domain::endpoint::Endpoint;
+use crate::domain::delivery::{Delivery, LEASE};
+use crate::domain::endpoint::{Endpoint, EndpointStatus};
 use crate::domain::event::{NewEvent, Subject};
 use crate::domain::event_type::{EventType, Subscription};
 use crate::domain::fields::SubjectPart;
 use crate::domain::ids::OrganizationId;
+use crate::domain::time::Timestamp;
 
 /// An endpoint was made.
 pub(super) fn webhook_created(endpoint: &Endpoint) -> Option<NewEvent> {
@@ -21,6 +25,36 @@ pub(super) fn webhook_created(endpoint: &Endpoint) -> Option<NewEvent> {
         "created_at": endpoint.created_at.rfc3339(),
     });
     about(endpoint, "webhook.created", &data)
+}
+
+/// An endpoint was disabled, suspended or taken up again: `event_type` says which.
+pub(super) fn webhook_changed(endpoint: &Endpoint, event_type: &'static str) -> Option<NewEvent> {
+    let disabled_reason = match endpoint.status {
+        EndpointStatus::Disabled { reason } => Some(reason.as_str()),
+        _ => None,
+    };
+    let data = json!({
+        "id": endpoint.id.to_string(),
+        "organization_id": endpoint.organization.as_str(),
+        "name": endpoint.settings.name.as_str(),
+        "url": endpoint.settings.url.as_str(),
+        "disabled_reason": disabled_reason,
+    });
+    about(endpoint, event_type, &data)
+}
+
+/// A delivery's schedule is used up.
+pub(super) fn delivery_exhausted(endpoint: &Endpoint, delivery: &Delivery) -> Option<NewEvent> {
+    let data = json!({
+        "id": delivery.id.to_string(),
+        "event_id": delivery.id.event().to_string(),
+        "endpoint_id": delivery.endpoint.to_string(),
+        "event_type": delivery.event_type.as_str(),
+        "attempts": delivery.attempts,
+        "response_status": delivery.response_status,
+        "error": delivery.error.map(|cause| cause.as_str()),
+    });
+    about(endpoint, "delivery.exhausted", &data)
 }
 
 fn about(endpoint: &Endpoint, event_type: &str, data: &serde_json::Value) -> Option<NewEvent> {
@@ -43,11 +77,42 @@ impl Core {
         organization: &OrganizationId,
         event: Option<NewEvent>,
     ) -> Result<(), ServiceError> {
-        let Some(event) = event else { return Ok(()) };
-        let endpoints = self.store.endpoints(organization).await?;
-        if endpoints.iter().any(|endpoint| endpoint.wants(&event.event_type, event.edition.as_ref())) {
-            self.publish_to(organization, None, vec![event], &endpoints).await?;
+        let planned = self.plan_operational(organization, event).await?;
+        // Marked before they are sent: nobody would repeat this if the process died in between.
+        self.store_as_due(&planned, self.clock.now().plus(LEASE)).await?;
+        Ok(self.queue.send(planned.iter().flat_map(tasks).collect()).await?)
+    }
+
+    /// The same from within the engine. The consumer must not send to the queue that feeds it, so the
+    /// deliveries are parked as due, and the sweep sends them. What was announced has happened whether
+    /// or not the announcement succeeds.
+    pub(super) async fn announce(&self, organization: &OrganizationId, event: Option<NewEvent>) {
+        let stored = async {
+            let now = self.clock.now();
+            let planned = self.plan_operational(organization, event).await?;
+            self.store_as_due(&planned, now).await
+        };
+        if let Err(error) = stored.await {
+            warn!(%organization, %error, "an operational event was not published");
         }
-        Ok(())
+    }
+
+    /// Stores events, their deliveries marked so that the sweep sends them from `at` on.
+    async fn store_as_due(&self, planned: &[Published], at: Timestamp) -> Result<(), ServiceError> {
+        let events: Vec<_> = planned.iter().map(|published| published.event.clone()).collect();
+        let deliveries = planned.iter().flat_map(|published| published.deliveries.iter().cloned());
+        let parked: Vec<_> = deliveries.map(|delivery| delivery.due_at(at)).collect();
+        Ok(self.store.write_events(&events, &parked).await?)
+    }
+
+    async fn plan_operational(
+        &self,
+        organization: &OrganizationId,
+        event: Option<NewEvent>,
+    ) -> Result<Vec<Published>, ServiceError> {
+        let Some(event) = event else { return Ok(Vec::new()) };
+        let endpoints = self.store.endpoints(organization).await?;
+        let wanted = endpoints.iter().any(|endpoint| endpoint.wants(&event.event_type, event.edition.as_ref()));
+        Ok(if wanted { self.plan(organization, None, vec![event], &endpoints) } else { Vec::new() })
     }
 }

@@ -1,6 +1,9 @@
 //! Publishing: from a publisher's request to deliveries that are stored and in the queue.
 
-use futures_util::future::{join_all, try_join_all};
+use std::time::Duration;
+
+use futures_util::future::try_join_all;
+use futures_util::{StreamExt, stream};
 use serde_json::json;
 
 use super::{Core, ServiceError};
@@ -13,7 +16,14 @@ use crate::domain::fields::IdempotencyKey;
 use crate::domain::ids::{EndpointId, EventId, KeyId, OrganizationId};
 use crate::domain::organization::{Organization, OrganizationStatus};
 use crate::queue::DeliverTask;
-use crate::store::{Claim, Claimed, StoreError};
+use crate::store::{Claim, Claimed, EarlierClaim, StoreError};
+
+/// A request that publishes has surely ended after this time, however it went: Lambda and API Gateway
+/// cut it off earlier.
+const FIRST_REQUEST_ENDS: Duration = Duration::from_secs(60);
+
+/// How many records are repaired at once.
+const AT_ONCE: usize = 16;
 
 /// A published event, and its deliveries as they were made.
 #[derive(Debug)]
@@ -34,15 +44,6 @@ pub struct Idempotency {
 }
 
 impl Core {
-    /// Whether an event of this type may be published in this deployment.
-    ///
-    /// # Errors
-    /// [`ServiceError::Invalid`] naming the allowed types.
-    pub fn check_published(&self, event_type: &EventType) -> Result<(), ServiceError> {
-        let checked = self.deployment.catalogue.check_published(event_type);
-        checked.map_err(|invalid| ServiceError::Invalid(vec![("type", invalid)]))
-    }
-
     /// Publishes events. When this returns, every event and every delivery is stored, and each
     /// delivery is in the queue or parked.
     ///
@@ -58,33 +59,36 @@ impl Core {
         new: Vec<NewEvent>,
         idempotency: Option<&Idempotency>,
     ) -> Result<Vec<Published>, ServiceError> {
-        if organization.status == OrganizationStatus::Suspended {
-            return Err(ServiceError::Forbidden("the organization is suspended and cannot publish"));
-        }
-        let organization = &organization.id;
+        let organization = publishing(organization)?;
         let first = self.next_event_id();
-        if let Some(Idempotency { key, request_hash }) = idempotency {
-            let claim = Claim { organization, key, request_hash: request_hash.clone(), event: first };
-            match self.store.claim(&claim, self.clock.now()).await? {
-                Claimed::First => {}
-                Claimed::Before(earlier) => return self.complete(organization, by, new, earlier).await,
-                Claimed::ByAnother => return Err(ServiceError::IdempotencyConflict),
+        let Some(Idempotency { key, request_hash }) = idempotency else {
+            return self.publish_new(organization, by, new, first).await;
+        };
+        let claim = Claim { organization, key, request_hash: request_hash.clone(), event: first };
+        match self.store.claim(&claim, self.clock.now()).await? {
+            Claimed::First => {
+                let published = self.publish_new(organization, by, new, first).await;
+                if published.is_err() {
+                    // A repetition need not wait until this request must have ended. If that cannot be
+                    // noted, it waits.
+                    let _ = self.store.end_claim(&claim).await;
+                }
+                published
             }
+            Claimed::Before(earlier) => self.complete(organization, by, new, &earlier).await,
+            Claimed::ByAnother => Err(ServiceError::IdempotencyConflict),
         }
-        let endpoints = self.store.endpoints(organization).await?;
-        let planned = plan(organization, by, new, first, &endpoints);
-        self.store_and_send(&planned).await?;
-        Ok(planned)
     }
 
-    pub(super) async fn publish_to(
+    async fn publish_new(
         &self,
         organization: &OrganizationId,
         by: Option<KeyId>,
         new: Vec<NewEvent>,
-        endpoints: &[Endpoint],
+        first: EventId,
     ) -> Result<Vec<Published>, ServiceError> {
-        let planned = plan(organization, by, new, self.next_event_id(), endpoints);
+        let endpoints = self.store.endpoints(organization).await?;
+        let planned = plan(organization, by, new, first, &endpoints);
         self.store_and_send(&planned).await?;
         Ok(planned)
     }
@@ -92,14 +96,16 @@ impl Core {
     /// Sends a test event to one endpoint alone, whatever it subscribes to.
     ///
     /// # Errors
-    /// [`ServiceError::Conflict`] if the endpoint is disabled.
+    /// [`ServiceError::Forbidden`] for a suspended organization, [`ServiceError::Conflict`] if the
+    /// endpoint is disabled.
     pub async fn send_test(
         &self,
-        organization: &OrganizationId,
+        organization: &Organization,
         by: Option<KeyId>,
         endpoint: EndpointId,
         test: TestEvent,
     ) -> Result<Published, ServiceError> {
+        let organization = publishing(organization)?;
         let mut endpoint = self.endpoint(organization, endpoint).await?;
         if matches!(endpoint.status, EndpointStatus::Disabled { .. }) {
             return Err(ServiceError::Conflict("the endpoint is disabled".to_owned()));
@@ -113,15 +119,27 @@ impl Core {
         let data = test.data.unwrap_or_else(|| json!({"test": true}).to_string());
         endpoint.settings.subscriptions = vec![Subscription::Exact(event_type.clone())];
         let new = NewEvent { event_type, data, subject: None, edition: endpoint.settings.edition.clone() };
-        let published = self.publish_to(organization, by, vec![new], &[endpoint]).await?;
-        published.into_iter().next().ok_or_else(|| ServiceError::Internal("nothing was published".to_owned()))
+        let planned = self.plan(organization, by, vec![new], &[endpoint]);
+        self.store_and_send(&planned).await?;
+        planned.into_iter().next().ok_or_else(|| ServiceError::Internal("nothing was published".to_owned()))
     }
 
     fn next_event_id(&self) -> EventId {
         EventId::new(self.clock.now(), clock::id_bytes())
     }
 
-    async fn store_and_send(&self, planned: &[Published]) -> Result<(), ServiceError> {
+    /// New events, and their deliveries to those of these endpoints that want them.
+    pub(super) fn plan(
+        &self,
+        organization: &OrganizationId,
+        by: Option<KeyId>,
+        new: Vec<NewEvent>,
+        endpoints: &[Endpoint],
+    ) -> Vec<Published> {
+        plan(organization, by, new, self.next_event_id(), endpoints)
+    }
+
+    pub(super) async fn store_and_send(&self, planned: &[Published]) -> Result<(), ServiceError> {
         let events: Vec<_> = planned.iter().map(|published| published.event.clone()).collect();
         let deliveries: Vec<_> = planned.iter().flat_map(|published| published.deliveries.clone()).collect();
         self.store.write_events(&events, &deliveries).await?;
@@ -129,16 +147,22 @@ impl Core {
     }
 
     /// Answers a repeated request as the first time, after doing what the first time left undone:
-    /// missing records are written, and what is still pending is sent again.
+    /// missing records are written, and what may not be in the queue is left to the sweep.
     async fn complete(
         &self,
         organization: &OrganizationId,
         by: Option<KeyId>,
         new: Vec<NewEvent>,
-        first: EventId,
+        earlier: &EarlierClaim,
     ) -> Result<Vec<Published>, ServiceError> {
+        let first = earlier.event;
         let ids: Vec<_> = (0..).map(|index| first.nth(index)).take(new.len()).collect();
         let stored = self.store.events_by_id(organization, &ids).await?;
+        let ended = earlier.ended || self.clock.now().since(first.created_at()) >= FIRST_REQUEST_ENDS;
+        if !ended && !self.is_all_stored(&stored, new.len()).await? {
+            // It is still writing, and would overwrite what is written here.
+            return Err(ServiceError::Unavailable("the first request with this key is not finished".to_owned()));
+        }
         let endpoints = if stored.len() < new.len() { self.store.endpoints(organization).await? } else { Vec::new() };
         let planned = plan(organization, by, new, first, &endpoints);
         let published = planned.into_iter().map(|planned| match stored.iter().find(|e| e.id == planned.event.id) {
@@ -154,30 +178,62 @@ impl Core {
                 other => other.into(),
             },
         )?;
-        let repairs: Vec<_> = published.iter().map(|published| self.restore_deliveries(published)).collect();
-        let unfinished = try_join_all(repairs).await?;
-        self.queue.send(unfinished.into_iter().flatten().collect()).await?;
+        for published in &published {
+            self.restore_deliveries(published).await?;
+        }
         Ok(published)
     }
 
-    /// Writes the records that are missing, and returns the tasks that may not be in the queue.
-    async fn restore_deliveries(&self, published: &Published) -> Result<Vec<DeliverTask>, ServiceError> {
+    /// Whether all events are there, with all their deliveries.
+    async fn is_all_stored(&self, stored: &[Event], wanted: usize) -> Result<bool, ServiceError> {
+        let of_one = |event: &Event| {
+            let id = event.id;
+            let fan_out = event.endpoints.iter().enumerate();
+            fan_out.filter_map(move |(index, endpoint)| Some((*endpoint, id.delivery(index)?))).collect::<Vec<_>>()
+        };
+        let keys: Vec<_> = stored.iter().flat_map(of_one).collect();
+        Ok(stored.len() == wanted && self.store.deliveries_by_id(&keys).await?.len() == keys.len())
+    }
+
+    /// Writes the records that are missing, and parks what is still pending until the first request
+    /// must have ended. If that one sent it, the attempt's record takes it out again; if not, the
+    /// sweep sends it. So a repetition sends nothing twice, even while the first is still at work.
+    async fn restore_deliveries(&self, published: &Published) -> Result<(), ServiceError> {
+        let until = self.clock.now().plus(FIRST_REQUEST_ENDS);
         let keys: Vec<_> = published.deliveries.iter().map(|delivery| (delivery.endpoint, delivery.id)).collect();
-        let stored = self.store.deliveries_by_id(&keys).await?;
-        let missing = published.deliveries.iter().filter(|planned| stored.iter().all(|stored| stored.id != planned.id));
-        let writes: Vec<_> = missing.map(|delivery| self.store.move_delivery(None, delivery)).collect();
-        for written in join_all(writes).await {
-            match written {
+        let mut stored = self.store.deliveries_by_id(&keys).await?;
+        let moves: Vec<_> = published
+            .deliveries
+            .iter()
+            .filter_map(|planned| {
+                let found = stored.iter().position(|stored| stored.id == planned.id).map(|at| stored.swap_remove(at));
+                let current = found.as_ref().unwrap_or(planned);
+                let waits = current.status == DeliveryStatus::Pending && current.mark.is_none();
+                let parked = current.clone().due_at(until);
+                (waits || found.is_none()).then_some((found, parked))
+            })
+            .collect();
+        let moves: Vec<_> =
+            moves.iter().map(|(seen, parked)| self.store.move_delivery(seen.as_ref(), parked)).collect();
+        let mut moves = stream::iter(moves).buffer_unordered(AT_ONCE);
+        while let Some(moved) = moves.next().await {
+            match moved {
                 // A consumer was faster.
                 Ok(()) | Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }
         }
-        let settled = |id| {
-            let current = stored.iter().find(|stored| stored.id == id);
-            current.is_some_and(|current| current.status != DeliveryStatus::Pending || current.mark.is_some())
-        };
-        Ok(tasks(published).filter(|task| !settled(task.delivery)).collect())
+        Ok(())
+    }
+}
+
+/// The organization's id, if it may publish.
+fn publishing(organization: &Organization) -> Result<&OrganizationId, ServiceError> {
+    match organization.status {
+        OrganizationStatus::Active => Ok(&organization.id),
+        OrganizationStatus::Suspended => {
+            Err(ServiceError::Forbidden("the organization is suspended and cannot publish"))
+        }
     }
 }
 
@@ -204,7 +260,7 @@ fn as_first_published(event: Event) -> Published {
 }
 
 /// What goes into the queue: a task for each delivery that is not parked.
-fn tasks(published: &Published) -> impl Iterator<Item = DeliverTask> {
+pub(super) fn tasks(published: &Published) -> impl Iterator<Item = DeliverTask> {
     let Published { event, deliveries } = published;
     let body = DeliverTask::inline(&event.body);
     deliveries.iter().filter(|delivery| delivery.mark.is_none()).map(move |delivery| DeliverTask {
@@ -212,6 +268,7 @@ fn tasks(published: &Published) -> impl Iterator<Item = DeliverTask> {
         endpoint: delivery.endpoint,
         delivery: delivery.id,
         event_type: event.event_type.clone(),
+        probe: false,
         body: body.clone(),
     })
 }

@@ -7,6 +7,7 @@ use crate::domain::endpoint::EndpointStatus;
 use crate::domain::ids::{EndpointId, OrganizationId, RecoveryId};
 use crate::domain::recovery::{NewRecovery, Recovery};
 use crate::domain::time::Timestamp;
+use crate::store::StoreError;
 
 /// How many deliveries a request goes through at once; the rest is the sweep's.
 const AT_ONCE: usize = 500;
@@ -50,14 +51,21 @@ impl Core {
     /// Goes on with the recoveries that are under way. Returns how many deliveries were asked for.
     pub(super) async fn continue_recoveries(&self, deadline: Timestamp) -> Result<usize, ServiceError> {
         let mut recovered = 0;
-        for mut recovery in self.store.recoveries(PAGE).await? {
-            while self.clock.now() < deadline {
+        let mut under_way = self.store.recoveries(PAGE).await?;
+        // In turns, so that a large one does not hold up the others.
+        while !under_way.is_empty() {
+            let mut unfinished = Vec::new();
+            for mut recovery in under_way {
+                if self.clock.now() >= deadline {
+                    return Ok(recovered);
+                }
                 let progress = self.advance(&mut recovery).await?;
                 recovered += progress.recovered;
-                if progress.finished {
-                    break;
+                if !progress.finished {
+                    unfinished.push(recovery);
                 }
             }
+            under_way = unfinished;
         }
         Ok(recovered)
     }
@@ -84,7 +92,15 @@ impl Core {
                 break;
             };
             recovery.pass(last.delivery);
-            self.store.put_recovery(recovery).await?;
+            match self.store.advance_recovery(recovery).await {
+                Ok(()) => {}
+                // Another process goes on with it.
+                Err(StoreError::Conflict) => {
+                    progress.finished = true;
+                    break;
+                }
+                Err(error) => return Err(error.into()),
+            }
         }
         Ok(progress)
     }

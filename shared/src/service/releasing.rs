@@ -1,12 +1,13 @@
 //! Taking parked deliveries out of their place, by lease, and sending them to the queue.
 
 use futures_util::future::join_all;
+use tracing::error;
 
 use super::{Core, ServiceError};
 use crate::domain::delivery::{Cause, Delivery};
 use crate::domain::endpoint::Endpoint;
 use crate::queue::DeliverTask;
-use crate::store::{StoreError, Waiting, WaitingRef};
+use crate::store::{StoreError, Waiting, WaitingRef, Wanted};
 
 /// How many parked deliveries an endpoint that became active gets at once.
 const FIRST_RELEASE: usize = 500;
@@ -37,6 +38,20 @@ impl Core {
         Ok(sent)
     }
 
+    /// Leases the oldest delivery that is parked for an endpoint and sends it as a probe. Returns
+    /// whether there was one.
+    pub(super) async fn send_probe(&self, endpoint: &Endpoint) -> Result<bool, ServiceError> {
+        let now = self.clock.now();
+        let oldest = self.store.waiting_deliveries(Waiting::Held(endpoint.id), now, 1).await?;
+        let leased =
+            self.move_each(&oldest, move |delivery| unfinished(delivery).map(|delivery| delivery.leased(now))).await?;
+        let probes: Vec<_> =
+            leased.into_iter().map(|delivery| DeliverTask { probe: true, ..task_without_body(delivery) }).collect();
+        let sent = !probes.is_empty();
+        self.queue.send(probes).await?;
+        Ok(sent)
+    }
+
     /// Fails these deliveries, whose endpoint is gone or disabled. Returns how many.
     pub(super) async fn fail_each(&self, found: &[WaitingRef], cause: Cause) -> Result<usize, ServiceError> {
         let mut failed = 0;
@@ -51,19 +66,40 @@ impl Core {
     }
 
     /// Moves those of these deliveries that `change` has another state for, and returns, in order,
-    /// those that nobody else moved first.
+    /// those that nobody else moved first: a mark that is no longer what the index said tells that
+    /// somebody did, before they were read here.
+    ///
+    /// One that cannot be read or written is left where it is and holds up none of the others.
     pub(super) async fn move_each(
         &self,
         found: &[WaitingRef],
         change: impl Fn(Delivery) -> Option<Delivery>,
     ) -> Result<Vec<Delivery>, ServiceError> {
-        let keys: Vec<_> = found.iter().map(|waiting| (waiting.endpoint, waiting.delivery)).collect();
-        let mut current = self.store.deliveries_by_id(&keys).await?;
+        let deliveries = found.iter().map(|waiting| (waiting.endpoint, waiting.delivery)).collect();
+        let loaded = self.store.load(&Wanted { deliveries, ..Wanted::default() }).await?;
+        let mut current = Vec::with_capacity(found.len());
+        for (id, delivery) in loaded.deliveries {
+            match delivery {
+                Ok(delivery) => current.push(delivery),
+                Err(error) => error!(delivery = %id, %error, "a parked delivery cannot be read"),
+            }
+        }
+        let as_found = |delivery: &Delivery| {
+            found.iter().any(|waiting| waiting.delivery == delivery.id && Some(waiting.mark) == delivery.mark)
+        };
+        current.retain(as_found);
         current.sort_by_key(|delivery| found.iter().position(|waiting| waiting.delivery == delivery.id));
         let moves: Vec<_> = current.into_iter().filter_map(|seen| Some((change(seen.clone())?, seen))).collect();
         let moves: Vec<_> = moves.into_iter().map(|(moved, seen)| self.move_one(seen, moved)).collect();
-        let moved = join_all(moves).await.into_iter().collect::<Result<Vec<_>, _>>()?;
-        Ok(moved.into_iter().flatten().collect())
+        let (mut moved, mut failure) = (Vec::new(), None);
+        for result in join_all(moves).await {
+            match result {
+                Ok(one) => moved.extend(one),
+                Err(error) => failure = Some(error),
+            }
+        }
+        // What was moved is gone on with; the rest is found again.
+        failure.filter(|_| moved.is_empty()).map_or(Ok(moved), Err)
     }
 
     /// The delivery in its new state, unless somebody else moved it first.
@@ -87,6 +123,7 @@ pub(super) fn task_without_body(delivery: Delivery) -> DeliverTask {
         endpoint: delivery.endpoint,
         delivery: delivery.id,
         event_type: delivery.event_type,
+        probe: false,
         body: None,
     }
 }

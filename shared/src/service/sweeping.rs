@@ -1,10 +1,12 @@
 //! The sweep: what is due is sent, what is parked is released or failed.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
-use futures_util::future::try_join_all;
+use futures_util::future::join_all;
+use tracing::warn;
 
-use super::{Core, ServiceError};
+use super::{Core, ServiceError, operational};
 use crate::domain::delivery::Cause;
 use crate::domain::endpoint::EndpointStatus;
 use crate::domain::time::Timestamp;
@@ -12,6 +14,9 @@ use crate::store::{EndpointRef, Waiting};
 
 /// How many references are read from the index at once.
 const PAGE: usize = 100;
+/// Most deliveries that one run releases for one endpoint: about 50 a second, so that an endpoint
+/// which just came back is not run over.
+const RELEASE_PER_RUN: usize = 3_000;
 /// A release is finished only by a run that starts this long after it began: whoever read the
 /// endpoint's former status a moment earlier may still be parking deliveries.
 const LAST_LOOK: Duration = Duration::from_secs(60);
@@ -25,28 +30,32 @@ pub struct Swept {
     pub released: usize,
     /// Deliveries that were asked for again.
     pub recovered: usize,
+    /// Probes that were sent to suspended endpoints.
+    pub probes: usize,
+    /// Endpoints that were disabled because they were suspended for too long.
+    pub disabled: usize,
     /// Deliveries of disabled and deleted endpoints that were failed.
     pub failed: usize,
 }
 
 impl Core {
-    /// Does what is to be done, until nothing is left or `deadline` comes; the next run goes on.
+    /// Does what is to be done, until nothing is left or `deadline` comes; the next run goes on. What
+    /// fails holds up nothing else.
     ///
     /// # Errors
-    /// [`ServiceError`] if DynamoDB or SQS failed; what was done until then is done.
+    /// The last [`ServiceError`], if there was one, after everything was tried.
     pub async fn sweep(&self, deadline: Timestamp) -> Result<Swept, ServiceError> {
         let started_at = self.clock.now();
+        let mut run = Run { started_at, deadline, swept: Swept::default(), failure: None };
         let shards: Vec<_> = Waiting::due_shards().map(|shard| self.send_due(shard, deadline)).collect();
-        let due = try_join_all(shards).await?;
-        let mut swept = Swept { due: due.into_iter().sum(), ..Swept::default() };
-        for (endpoint, since) in self.store.endpoints_to_release(PAGE).await? {
-            if self.clock.now() >= deadline {
-                break;
-            }
-            self.release(&endpoint, since, started_at, deadline, &mut swept).await?;
+        for sent in join_all(shards).await {
+            run.swept.due += run.note("due deliveries", sent).unwrap_or(0);
         }
-        swept.recovered = self.continue_recoveries(deadline).await?;
-        Ok(swept)
+        self.probe_all(&mut run).await;
+        self.release_all(&mut run).await;
+        let recovered = self.continue_recoveries(deadline).await;
+        run.swept.recovered = run.note("recoveries", recovered).unwrap_or(0);
+        run.failure.map_or(Ok(run.swept), Err)
     }
 
     async fn send_due(&self, shard: Waiting, deadline: Timestamp) -> Result<usize, ServiceError> {
@@ -63,36 +72,110 @@ impl Core {
         Ok(sent)
     }
 
+    async fn release_all(&self, run: &mut Run) {
+        let mut after = None;
+        while self.clock.now() < run.deadline {
+            let page = self.store.endpoints_to_release(after.as_ref(), PAGE).await;
+            let Some(page) = run.note("endpoints to release", page) else { return };
+            for (place, since) in &page {
+                let released = self.release(place, *since, run).await;
+                run.note("a release", released);
+            }
+            after = page.last().cloned();
+            if page.len() < PAGE {
+                return;
+            }
+        }
+    }
+
     /// Releases or fails, page by page, what is parked for one endpoint.
-    async fn release(
-        &self,
-        place: &EndpointRef,
-        since: Timestamp,
-        started_at: Timestamp,
-        deadline: Timestamp,
-        swept: &mut Swept,
-    ) -> Result<(), ServiceError> {
+    async fn release(&self, place: &EndpointRef, since: Timestamp, run: &mut Run) -> Result<(), ServiceError> {
         let endpoint = self.store.endpoint(&place.organization, place.endpoint).await?;
-        let cause = match endpoint.map(|endpoint| endpoint.status) {
-            Some(EndpointStatus::Active) => None,
-            Some(EndpointStatus::Paused { .. }) => return Ok(()),
-            Some(EndpointStatus::Disabled { .. }) => Some(Cause::EndpointDisabled),
+        let cause = match endpoint {
+            // What was parked stays parked; whoever changed the endpoint also changed its mark.
+            Some(endpoint) if endpoint.parks() => return Ok(()),
+            Some(endpoint) => {
+                matches!(endpoint.status, EndpointStatus::Disabled { .. }).then_some(Cause::EndpointDisabled)
+            }
             None => Some(Cause::EndpointDeleted),
         };
-        while self.clock.now() < deadline {
+        let mut moved_in_all = 0;
+        while self.clock.now() < run.deadline && moved_in_all < RELEASE_PER_RUN {
             let parked = Waiting::Held(place.endpoint);
             let found = self.store.waiting_deliveries(parked, self.clock.now(), PAGE).await?;
-            if found.is_empty() && started_at.since(since) >= LAST_LOOK {
+            if found.is_empty() && run.started_at.since(since) >= LAST_LOOK {
                 self.store.finish_release(place, since).await?;
             }
             let moved = match cause {
-                None => self.take_and_send(&found).await.inspect(|moved| swept.released += moved)?,
-                Some(cause) => self.fail_each(&found, cause).await.inspect(|moved| swept.failed += moved)?,
+                None => self.take_and_send(&found).await.inspect(|moved| run.swept.released += moved)?,
+                Some(cause) => self.fail_each(&found, cause).await.inspect(|moved| run.swept.failed += moved)?,
             };
+            moved_in_all += moved;
             if found.len() < PAGE || moved == 0 {
                 break;
             }
         }
         Ok(())
+    }
+
+    async fn probe_all(&self, run: &mut Run) {
+        let mut seen = HashSet::new();
+        while self.clock.now() < run.deadline {
+            let page = self.store.endpoints_to_probe(run.started_at, PAGE).await;
+            let Some(mut page) = run.note("probes", page) else { return };
+            let full = page.len() == PAGE;
+            // The index may still name what was moved on a moment ago.
+            page.retain(|place| seen.insert(place.endpoint));
+            for place in &page {
+                let probed = self.probe_or_give_up(place, run).await;
+                run.note("a probe", probed);
+            }
+            if !full || page.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Sends a suspended endpoint's probe, or gives the endpoint up. Of two sweeps at once, one does.
+    async fn probe_or_give_up(&self, place: &EndpointRef, run: &mut Run) -> Result<(), ServiceError> {
+        let now = self.clock.now();
+        let (organization, id) = (&place.organization, place.endpoint);
+        if let Some((_, disabled)) = self.change_if(organization, id, |endpoint| endpoint.given_up(now)).await? {
+            self.announce(organization, operational::webhook_changed(&disabled, "webhook.disabled")).await;
+            run.swept.disabled += 1;
+            return Ok(());
+        }
+        let parked = self.store.waiting_deliveries(Waiting::Held(id), now, 1).await?;
+        let claimed = self.change_if(organization, id, |endpoint| endpoint.probed(!parked.is_empty(), now)).await?;
+        if let Some((_, endpoint)) = claimed
+            && self.send_probe(&endpoint).await?
+        {
+            run.swept.probes += 1;
+        }
+        Ok(())
+    }
+}
+
+/// One run of the sweep.
+struct Run {
+    started_at: Timestamp,
+    deadline: Timestamp,
+    swept: Swept,
+    failure: Option<ServiceError>,
+}
+
+impl Run {
+    /// What was done, or `None` after noting that it failed. An endpoint that is gone meanwhile has
+    /// nothing to be done for.
+    fn note<T>(&mut self, what: &str, result: Result<T, impl Into<ServiceError>>) -> Option<T> {
+        match result.map_err(Into::into) {
+            Ok(done) => Some(done),
+            Err(ServiceError::NotFound(_)) => None,
+            Err(error) => {
+                warn!(what, %error, "a part of the sweep failed");
+                self.failure = Some(error);
+                None
+            }
+        }
     }
 }

@@ -3,9 +3,10 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::{Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 
+use super::batch::failed_conditions;
 use super::items::{Base, Unreadable, read, required, time, to_item, unknown};
 use super::keys::Key;
 use super::{Store, StoreError, keys};
@@ -16,21 +17,28 @@ use crate::domain::ids::{KeyId, OrganizationId};
 use crate::domain::time::Timestamp;
 
 impl Store {
-    /// Writes new or changed keys, all or none.
+    /// Writes keys, all or none: new ones, and changed ones that still stand as they were seen.
     ///
     /// # Errors
-    /// [`StoreError`] if DynamoDB did not do it.
-    pub async fn put_api_keys(&self, changed: &[&ApiKey]) -> Result<(), StoreError> {
+    /// [`StoreError::Conflict`] if one does not.
+    pub async fn put_api_keys(&self, keys: &[(Option<&ApiKey>, &ApiKey)]) -> Result<(), StoreError> {
         let mut request = self.client.transact_write_items();
-        for key in changed {
+        for (seen, key) in keys {
             for item in [ApiKeyItem::by_hash(key), ApiKeyItem::in_organization(key)] {
                 let put = Put::builder().table_name(&self.table).set_item(Some(to_item(&item)?));
+                let put = match seen {
+                    None => put.condition_expression("attribute_not_exists(pk)"),
+                    Some(seen) => put
+                        .condition_expression("#status = :seen")
+                        .expression_attribute_names("#status", "status")
+                        .expression_attribute_values(":seen", AttributeValue::S(status_name(seen.status).to_owned())),
+                };
                 let put = put.build().map_err(StoreError::corrupt)?;
                 request = request.transact_items(TransactWriteItem::builder().put(put).build());
             }
         }
-        request.send().await?;
-        Ok(())
+        let Err(error) = request.send().await else { return Ok(()) };
+        Err(if failed_conditions(&error).contains(&true) { StoreError::Conflict } else { error.into() })
     }
 
     /// The key with this hash.
@@ -46,7 +54,10 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if it could not be read.
     pub async fn api_key(&self, organization: &OrganizationId, id: KeyId) -> Result<Option<ApiKey>, StoreError> {
-        self.get::<ApiKeyItem, _>(&keys::key_in_organization(organization, id)).await
+        let found: Option<ApiKey> = self.get::<ApiKeyItem, _>(&keys::key_in_organization(organization, id)).await?;
+        let Some(key) = found else { return Ok(None) };
+        let seen: Option<KeyUse> = self.get::<KeyUseItem, _>(&keys::key_use(id)).await?;
+        Ok(Some(ApiKey { last_used_at: seen.map(|seen| seen.at), ..key }))
     }
 
     /// All of the organization's keys, oldest first, with the times when they were last seen.
@@ -71,6 +82,14 @@ impl Store {
             KeyUseItem { base: Base::new(keys::key_use(key), "key_use"), key: key.to_string(), at: at.rfc3339() };
         self.client.put_item().table_name(&self.table).set_item(Some(to_item(&item)?)).send().await?;
         Ok(())
+    }
+}
+
+const fn status_name(status: KeyStatus) -> &'static str {
+    match status {
+        KeyStatus::Active => "active",
+        KeyStatus::Rotating { .. } => "rotating",
+        KeyStatus::Revoked { .. } => "revoked",
     }
 }
 
@@ -129,12 +148,10 @@ impl ApiKeyItem {
     }
 
     fn new(place: Key, key: &ApiKey) -> Self {
-        let (status, rotated_at, grace_expires_at, revoked_at) = match key.status {
-            KeyStatus::Active => ("active", None, None, None),
-            KeyStatus::Rotating { rotated_at, grace_expires_at } => {
-                ("rotating", Some(rotated_at), Some(grace_expires_at), None)
-            }
-            KeyStatus::Revoked { revoked_at, rotated_at } => ("revoked", rotated_at, None, Some(revoked_at)),
+        let (rotated_at, grace_expires_at, revoked_at) = match key.status {
+            KeyStatus::Active => (None, None, None),
+            KeyStatus::Rotating { rotated_at, grace_expires_at } => (Some(rotated_at), Some(grace_expires_at), None),
+            KeyStatus::Revoked { revoked_at, rotated_at } => (rotated_at, None, Some(revoked_at)),
         };
         let text = |at: Option<Timestamp>| at.map(Timestamp::rfc3339);
         Self {
@@ -145,7 +162,7 @@ impl ApiKeyItem {
             name: key.name.to_string(),
             role: key.role.as_str().to_owned(),
             preview: key.preview.clone(),
-            status: status.to_owned(),
+            status: status_name(key.status).to_owned(),
             created_at: key.created_at.rfc3339(),
             rotated_at: text(rotated_at),
             grace_expires_at: text(grace_expires_at),

@@ -1,16 +1,22 @@
 //! Reading and writing many items: pages, chunks and what DynamoDB left unprocessed.
 
-use std::time::Duration;
+use std::collections::HashMap;
 
 use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, PutRequest, WriteRequest};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, KeysAndAttributes, PutRequest, ReturnValuesOnConditionCheckFailure, WriteRequest,
+};
 use futures_util::future::try_join_all;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
 
 use super::items::{Item, Unreadable, read};
 use super::keys::{Key, SK};
 use super::{Store, StoreError};
+use crate::clock;
 use crate::domain::delivery::Delivery;
 use crate::domain::event::Event;
 
@@ -18,6 +24,8 @@ use crate::domain::event::Event;
 const READ_CHUNK: usize = 100;
 /// Most items that one BatchWriteItem takes.
 const WRITE_CHUNK: usize = 25;
+/// How many chunks are under way at once.
+const AT_ONCE: usize = 16;
 /// How often a chunk is sent before what is left unprocessed counts as a failure.
 const BATCH_TRIES: u32 = 8;
 
@@ -35,7 +43,7 @@ impl Store {
     /// These items as far as they exist, in no order, strongly consistent. No key may come twice.
     pub(super) async fn get_all(&self, keys: Vec<Key>) -> Result<Vec<Item>, StoreError> {
         let chunks: Vec<_> = keys.chunks(READ_CHUNK).map(|chunk| self.get_chunk(chunk)).collect();
-        Ok(try_join_all(chunks).await?.into_iter().flatten().collect())
+        stream::iter(chunks).buffer_unordered(AT_ONCE).try_concat().await
     }
 
     async fn get_chunk(&self, keys: &[Key]) -> Result<Vec<Item>, StoreError> {
@@ -43,7 +51,7 @@ impl Store {
         let mut wanted = Some(keys.iter().map(Key::attributes).collect::<Vec<_>>());
         for attempt in 0..BATCH_TRIES {
             let Some(keys) = wanted.take() else { return Ok(found) };
-            pause_before(attempt).await;
+            clock::back_off(attempt).await;
             let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true);
             let keys = keys.build().map_err(StoreError::corrupt)?;
             let output = self.client.batch_get_item().request_items(&self.table, keys).send().await?;
@@ -62,8 +70,8 @@ impl Store {
         let events = events.iter().map(|event| self.event_item(event));
         let deliveries = deliveries.iter().map(|delivery| self.delivery_item(delivery));
         let items = events.chain(deliveries).collect::<Result<Vec<_>, _>>()?;
-        try_join_all(items.chunks(WRITE_CHUNK).map(|chunk| self.write_chunk(chunk))).await?;
-        Ok(())
+        let chunks: Vec<_> = items.chunks(WRITE_CHUNK).map(|chunk| self.write_chunk(chunk)).collect();
+        stream::iter(chunks).buffer_unordered(AT_ONCE).try_collect::<()>().await
     }
 
     async fn write_chunk(&self, items: &[Item]) -> Result<(), StoreError> {
@@ -74,12 +82,59 @@ impl Store {
         let mut requests = Some(items.iter().map(put).collect::<Result<Vec<_>, _>>()?);
         for attempt in 0..BATCH_TRIES {
             let Some(chunk) = requests.take() else { return Ok(()) };
-            pause_before(attempt).await;
+            clock::back_off(attempt).await;
             let output = self.client.batch_write_item().request_items(&self.table, chunk).send().await?;
             let left = output.unprocessed_items.and_then(|mut tables| tables.remove(&self.table));
             requests = left.filter(|left| !left.is_empty());
         }
         if requests.is_none() { Ok(()) } else { Err(unprocessed("BatchWriteItem")) }
+    }
+
+    /// Writes one item if `fence` holds of what is there.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if the fence does not hold.
+    pub(super) async fn put_if(
+        &self,
+        item: Item,
+        fence: &str,
+        values: impl IntoIterator<Item = (&'static str, AttributeValue)>,
+    ) -> Result<(), StoreError> {
+        self.fenced_put(item, fence, values).send().await?;
+        Ok(())
+    }
+
+    /// The same for an item that no other process would write alike. The SDK repeats a write whose
+    /// answer was lost, and then the fence finds the very item that the first try wrote: a success.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if the fence does not hold.
+    pub(super) async fn put_own_if(
+        &self,
+        item: Item,
+        fence: &str,
+        values: impl IntoIterator<Item = (&'static str, AttributeValue)>,
+    ) -> Result<(), StoreError> {
+        let put = self.fenced_put(item.clone(), fence, values);
+        let put = put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let Err(error) = put.send().await else { return Ok(()) };
+        match error.as_service_error() {
+            Some(PutItemError::ConditionalCheckFailedException(found)) if found.item() == Some(&item) => Ok(()),
+            _ => Err(error.into()),
+        }
+    }
+
+    fn fenced_put(
+        &self,
+        item: Item,
+        fence: &str,
+        values: impl IntoIterator<Item = (&'static str, AttributeValue)>,
+    ) -> PutItemFluentBuilder {
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item)).condition_expression(fence);
+        let names = fence.contains("#status").then(|| HashMap::from([("#status".to_owned(), "status".to_owned())]));
+        let values = values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<HashMap<_, _>>();
+        put.set_expression_attribute_names(names)
+            .set_expression_attribute_values(Some(values).filter(|values| !values.is_empty()))
     }
 
     /// All items of a partition whose sort key starts with `prefix`, strongly consistent.
@@ -109,6 +164,9 @@ impl Store {
         range: (String, String),
         limit: usize,
     ) -> Result<Vec<Item>, StoreError> {
+        if range.0 > range.1 {
+            return Ok(Vec::new()); // DynamoDB would refuse the query.
+        }
         let shards = try_join_all(partitions.map(|partition| self.newest_in(partition, &range, limit))).await?;
         let mut items: Vec<_> = shards.into_iter().flatten().collect();
         let sort_key = |item: &Item| item.get(SK).and_then(|sk| sk.as_s().ok()).cloned();
@@ -144,14 +202,6 @@ impl Store {
         }
         items.truncate(limit);
         Ok(items)
-    }
-}
-
-/// Exponential backoff with full jitter before every try but the first.
-async fn pause_before(attempt: u32) {
-    if attempt > 0 {
-        let longest = Duration::from_millis(25) * 2_u32.pow(attempt.min(6));
-        tokio::time::sleep(longest.mul_f64(fastrand::f64())).await;
     }
 }
 

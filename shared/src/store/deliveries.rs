@@ -4,7 +4,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
-use super::items::{Base, Item, Unreadable, read, time, to_item, unknown};
+use super::items::{Base, Item, Unreadable, is_zero, read, time, to_item, unknown};
 use super::{Store, StoreError, keys};
 use crate::domain::delivery::{AttemptEntry, Cause, Delivery, DeliveryStatus};
 use crate::domain::event_type::EventType;
@@ -99,7 +99,7 @@ impl Store {
             (":pending", AttributeValue::S(DeliveryStatus::Pending.as_str().to_owned())),
             (":retrying", AttributeValue::S(DeliveryStatus::Retrying.as_str().to_owned())),
         ];
-        self.put_delivery(delivery, fence, values).await
+        self.put_own_if(self.delivery_item(delivery)?, fence, values).await
     }
 
     /// Replaces a delivery that still is as it was `seen`; one that was not there is written unless
@@ -108,8 +108,9 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] if it is not as it was seen.
     pub async fn move_delivery(&self, seen: Option<&Delivery>, delivery: &Delivery) -> Result<(), StoreError> {
+        let item = self.delivery_item(delivery)?;
         let Some(seen) = seen else {
-            return self.put_delivery(delivery, "attribute_not_exists(pk)", []).await;
+            return self.put_if(item, "attribute_not_exists(pk)", []).await;
         };
         let values = [
             (":attempts", AttributeValue::N(seen.attempts.to_string())),
@@ -117,33 +118,13 @@ impl Store {
         ];
         let unchanged = "attempts = :attempts AND #status = :status";
         match seen.mark.map(|mark| keys::mark(mark, seen.endpoint, seen.id)) {
-            None => {
-                let fence = format!("{unchanged} AND attribute_not_exists(waiting_sk)");
-                self.put_delivery(delivery, &fence, values).await
-            }
+            None => self.put_if(item, &format!("{unchanged} AND attribute_not_exists(waiting_sk)"), values).await,
             Some((pk, sk)) => {
                 let fence = format!("{unchanged} AND waiting_pk = :waiting_pk AND waiting_sk = :waiting_sk");
                 let mark = [(":waiting_pk", AttributeValue::S(pk)), (":waiting_sk", AttributeValue::S(sk))];
-                self.put_delivery(delivery, &fence, values.into_iter().chain(mark)).await
+                self.put_if(item, &fence, values.into_iter().chain(mark)).await
             }
         }
-    }
-
-    async fn put_delivery(
-        &self,
-        delivery: &Delivery,
-        fence: &str,
-        values: impl IntoIterator<Item = (&'static str, AttributeValue)>,
-    ) -> Result<(), StoreError> {
-        let mut put = self.client.put_item().table_name(&self.table).condition_expression(fence);
-        if fence.contains("#status") {
-            put = put.expression_attribute_names("#status", "status");
-        }
-        for (name, value) in values {
-            put = put.expression_attribute_values(name, value);
-        }
-        put.set_item(Some(self.delivery_item(delivery)?)).send().await?;
-        Ok(())
     }
 
     /// Every unfinished delivery, by reading the whole table: for a host whose queue does not
@@ -218,11 +199,6 @@ struct AttemptItem {
     status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
-const fn is_zero(n: &u32) -> bool {
-    *n == 0
 }
 
 impl DeliveryItem {

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, ReturnValue, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 
-use super::items::{Base, Unreadable, read, required, time, to_item, unknown};
+use super::items::{Base, Unreadable, is_zero, read, required, time, to_item, unknown};
 use super::keys::EndpointRef;
 use super::{Store, StoreError, keys};
 use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointSettings, EndpointStatus, Secrets};
 use crate::domain::event_type::Subscription;
 use crate::domain::fields::{EditionId, EndpointUrl, Headers, Name, TimeoutSeconds};
+use crate::domain::health::{Health, Suspension};
 use crate::domain::ids::{EndpointId, OrganizationId};
 use crate::domain::schedule::RetrySchedule;
 use crate::domain::secret::SigningSecret;
@@ -57,16 +58,54 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] if somebody else changed or deleted it since it was read.
     pub async fn put_endpoint(&self, endpoint: &Endpoint) -> Result<(), StoreError> {
-        let put = self.client.put_item().table_name(&self.table);
-        let put = put.set_item(Some(to_item(&EndpointItem::from(endpoint))?));
-        let put = match endpoint.revision.checked_sub(1) {
-            None | Some(0) => put.condition_expression("attribute_not_exists(pk)"),
-            Some(seen) => put
-                .condition_expression("revision = :seen")
-                .expression_attribute_values(":seen", AttributeValue::N(seen.to_string())),
-        };
-        put.send().await?;
-        Ok(())
+        let item = to_item(&EndpointItem::from(endpoint))?;
+        match endpoint.revision.checked_sub(1) {
+            None | Some(0) => self.put_own_if(item, "attribute_not_exists(pk)", []).await,
+            Some(seen) => {
+                let seen = [(":seen", AttributeValue::N(seen.to_string()))];
+                self.put_own_if(item, "revision = :seen", seen).await
+            }
+        }
+    }
+
+    /// Counts a failed attempt, and returns the endpoint with the new count; `None` if it is gone.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB did not do it.
+    pub async fn count_failure(&self, endpoint: &Endpoint, now: Timestamp) -> Result<Option<Endpoint>, StoreError> {
+        let update = self.client.update_item().table_name(&self.table);
+        let sent = update
+            .set_key(Some(keys::endpoint(&endpoint.organization, endpoint.id).attributes()))
+            .update_expression("SET failing_since = if_not_exists(failing_since, :now) ADD failures :one")
+            .condition_expression("attribute_exists(pk)")
+            .expression_attribute_values(":now", AttributeValue::S(now.rfc3339()))
+            .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
+            .return_values(ReturnValue::AllNew)
+            .send()
+            .await;
+        match sent.map_err(StoreError::from) {
+            Ok(output) => output.attributes.map(read::<EndpointItem, _>).transpose(),
+            Err(StoreError::Conflict) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Forgets the failures of an endpoint that is not suspended.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB did not do it.
+    pub async fn forget_failures(&self, endpoint: &Endpoint) -> Result<(), StoreError> {
+        let update = self.client.update_item().table_name(&self.table);
+        let sent = update
+            .set_key(Some(keys::endpoint(&endpoint.organization, endpoint.id).attributes()))
+            .update_expression("REMOVE failures, failing_since")
+            .condition_expression("attribute_exists(failures) AND attribute_not_exists(suspended_since)")
+            .send()
+            .await;
+        match sent.map_err(StoreError::from) {
+            Ok(_) | Err(StoreError::Conflict) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// Deletes an endpoint for good, and leaves a mark for the sweep to fail what is parked for it.
@@ -144,6 +183,16 @@ pub(super) struct EndpointItem {
     created_at: String,
     updated_at: String,
     revision: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    failures: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failing_since: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suspended_since: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probe_at: Option<String>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    probes: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     waiting_pk: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -159,7 +208,10 @@ impl From<&Endpoint> for EndpointItem {
             EndpointStatus::Disabled { reason } => ("disabled", None, Some(reason.as_str().to_owned())),
         };
         let previous = endpoint.secrets.previous.as_ref();
-        let (waiting_pk, waiting_sk) = endpoint.release_since.map(|since| keys::release(since, endpoint.id)).unzip();
+        let Health { failures, failing_since, suspension } = endpoint.health;
+        let release = endpoint.release_since.map(|since| keys::release(since, endpoint.id));
+        let mark = suspension.map(|suspension| keys::probe(suspension.probe_at, endpoint.id)).or(release);
+        let (waiting_pk, waiting_sk) = mark.unzip();
         Self {
             base: Base::new(keys::endpoint(&endpoint.organization, endpoint.id), "endpoint"),
             name: settings.name.to_string(),
@@ -178,6 +230,11 @@ impl From<&Endpoint> for EndpointItem {
             created_at: endpoint.created_at.rfc3339(),
             updated_at: endpoint.updated_at.rfc3339(),
             revision: endpoint.revision,
+            failures,
+            failing_since: failing_since.map(Timestamp::rfc3339),
+            suspended_since: suspension.map(|suspension| suspension.since.rfc3339()),
+            probe_at: suspension.map(|suspension| suspension.probe_at.rfc3339()),
+            probes: suspension.map_or(0, |suspension| suspension.probes),
             waiting_pk,
             waiting_sk,
         }
@@ -215,7 +272,14 @@ impl TryFrom<EndpointItem> for Endpoint {
                 other => return Err(unknown("status", other)),
             },
             secrets: Secrets { current: SigningSecret::stored(&item.secret), previous },
-            release_since: item.waiting_sk.as_deref().and_then(keys::parse_release),
+            health: Health {
+                failures: item.failures,
+                failing_since: time(item.failing_since.as_ref())?,
+                suspension: time(item.suspended_since.as_ref())?
+                    .zip(time(item.probe_at.as_ref())?)
+                    .map(|(since, probe_at)| Suspension { since, probes: item.probes, probe_at }),
+            },
+            release_since: item.waiting_pk.zip(item.waiting_sk).and_then(|(pk, sk)| keys::parse_release(&pk, &sk)),
             created_at: Timestamp::parse(&item.created_at)?,
             updated_at: Timestamp::parse(&item.updated_at)?,
             revision: item.revision,

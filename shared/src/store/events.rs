@@ -56,9 +56,7 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] if it is there.
     pub async fn put_event_if_absent(&self, event: &Event) -> Result<(), StoreError> {
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(self.event_item(event)?));
-        put.condition_expression("attribute_not_exists(pk)").send().await?;
-        Ok(())
+        self.put_if(self.event_item(event)?, "attribute_not_exists(pk)", []).await
     }
 
     pub(super) fn event_item(&self, event: &Event) -> Result<Item, StoreError> {

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::items::{Base, Unreadable, read, to_item};
+use super::keys::Key;
 use super::{Store, StoreError, keys};
 use crate::domain::fields::IdempotencyKey;
 use crate::domain::ids::{EventId, OrganizationId};
@@ -34,10 +35,19 @@ pub struct Claim<'a> {
 pub enum Claimed {
     /// This request.
     First,
-    /// The same request, earlier: this was its event.
-    Before(EventId),
+    /// The same request, earlier.
+    Before(EarlierClaim),
     /// Another request.
     ByAnother,
+}
+
+/// An earlier request with the same key and body.
+#[derive(Debug, PartialEq, Eq)]
+pub struct EarlierClaim {
+    /// The first event that it made.
+    pub event: EventId,
+    /// Whether it is known to have ended without being finished.
+    pub ended: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -46,12 +56,14 @@ struct IdempotencyItem {
     base: Base,
     event: String,
     request_hash: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    ended: bool,
     expires_at: i64,
 }
 
 /// What an item says, read back.
 struct Earlier {
-    event: EventId,
+    claim: EarlierClaim,
     request_hash: String,
 }
 
@@ -59,7 +71,8 @@ impl TryFrom<IdempotencyItem> for Earlier {
     type Error = Unreadable;
 
     fn try_from(item: IdempotencyItem) -> Result<Self, Unreadable> {
-        Ok(Self { event: EventId::parse(&item.event)?, request_hash: item.request_hash })
+        let claim = EarlierClaim { event: EventId::parse(&item.event)?, ended: item.ended };
+        Ok(Self { claim, request_hash: item.request_hash })
     }
 }
 
@@ -69,11 +82,11 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if DynamoDB did not do it.
     pub async fn claim(&self, claim: &Claim<'_>, now: Timestamp) -> Result<Claimed, StoreError> {
-        let key_hash = hex::encode(Sha256::digest(claim.key.as_str().as_bytes()));
         let item = IdempotencyItem {
-            base: Base::new(keys::idempotency(claim.organization, &key_hash), "idempotency"),
+            base: Base::new(claim_key(claim), "idempotency"),
             event: claim.event.to_string(),
             request_hash: claim.request_hash.clone(),
+            ended: false,
             expires_at: now.plus(LIFETIME).unix_seconds(),
         };
         let sent = self
@@ -95,7 +108,29 @@ impl Store {
         };
         let item = failed.item().cloned().ok_or_else(|| StoreError::corrupt("the earlier claim was not returned"))?;
         let earlier: Earlier = read::<IdempotencyItem, _>(item)?;
-        let same = earlier.request_hash == claim.request_hash;
-        Ok(if same { Claimed::Before(earlier.event) } else { Claimed::ByAnother })
+        if earlier.request_hash != claim.request_hash {
+            return Ok(Claimed::ByAnother);
+        }
+        // The SDK repeats a write whose answer was lost, and then finds this very claim.
+        let own = earlier.claim.event == claim.event;
+        Ok(if own { Claimed::First } else { Claimed::Before(earlier.claim) })
     }
+
+    /// Notes that the request which made this claim has ended without being finished.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB did not do it.
+    pub async fn end_claim(&self, claim: &Claim<'_>) -> Result<(), StoreError> {
+        let update = self.client.update_item().table_name(&self.table);
+        let update = update.set_key(Some(claim_key(claim).attributes())).update_expression("SET ended = :true");
+        let update = update.condition_expression("event = :event");
+        let update = update.expression_attribute_values(":true", AttributeValue::Bool(true));
+        update.expression_attribute_values(":event", AttributeValue::S(claim.event.to_string())).send().await?;
+        Ok(())
+    }
+}
+
+fn claim_key(claim: &Claim<'_>) -> Key {
+    let key_hash = hex::encode(Sha256::digest(claim.key.as_str().as_bytes()));
+    keys::idempotency(claim.organization, &key_hash)
 }

@@ -77,3 +77,8 @@ pub(super) fn time(text: Option<&String>) -> Result<Option<Timestamp>, Unreadabl
 pub(super) fn required<T>(what: &str, value: Option<T>) -> Result<T, Unreadable> {
     value.ok_or_else(|| Unreadable(format!("{what} is missing")))
 }
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+pub(super) const fn is_zero(n: &u32) -> bool {
+    *n == 0
+}

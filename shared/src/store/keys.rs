@@ -159,6 +159,8 @@ pub enum Waiting {
     Dead(EndpointId),
     /// Endpoints whose parked deliveries are to be released or failed.
     Release,
+    /// Suspended endpoints whose probe is due at a time.
+    Probe,
     /// Recoveries under way.
     Recovery,
 }
@@ -175,6 +177,7 @@ impl Waiting {
             Self::Held(endpoint) => format!("held#{endpoint}"),
             Self::Dead(endpoint) => format!("dead#{endpoint}"),
             Self::Release => "release".to_owned(),
+            Self::Probe => "probe".to_owned(),
             Self::Recovery => "recovery".to_owned(),
         }
     }
@@ -204,14 +207,20 @@ pub(super) fn release(since: Timestamp, endpoint: EndpointId) -> (String, String
     (Waiting::Release.partition(), timed(since, endpoint))
 }
 
+/// The index key of a suspended endpoint.
+pub(super) fn probe(at: Timestamp, endpoint: EndpointId) -> (String, String) {
+    (Waiting::Probe.partition(), timed(at, endpoint))
+}
+
 /// The index key of a recovery.
 pub(super) fn recovery_mark(requested_at: Timestamp, recovery: RecoveryId) -> (String, String) {
     (Waiting::Recovery.partition(), timed(requested_at, recovery))
 }
 
-/// Since when, of such an index key.
-pub(super) fn parse_release(waiting_sk: &str) -> Option<Timestamp> {
-    Timestamp::parse(waiting_sk.split('#').next()?).ok()
+/// Since when, of the index key of a release.
+pub(super) fn parse_release(waiting_pk: &str, waiting_sk: &str) -> Option<Timestamp> {
+    let is_release = waiting_pk == Waiting::Release.partition();
+    Timestamp::parse(waiting_sk.split('#').next().filter(|_| is_release)?).ok()
 }
 
 fn timed(at: Timestamp, id: impl std::fmt::Display) -> String {

@@ -18,10 +18,11 @@ mod waiting;
 
 use std::time::Duration;
 
+use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 
 pub use error::StoreError;
-pub use idempotency::{Claim, Claimed};
+pub use idempotency::{Claim, Claimed, EarlierClaim};
 pub use keys::{EndpointRef, Waiting};
 pub use load::{Loaded, Wanted};
 pub use organizations::Taken;
@@ -37,8 +38,8 @@ pub struct Store {
 
 impl Store {
     /// The store in that table. Events and deliveries are kept for `retention`.
-    pub fn new(client: Client, table: impl Into<String>, retention: Duration) -> Self {
-        Self { client, table: table.into(), retention }
+    pub fn new(sdk: &SdkConfig, table: impl Into<String>, retention: Duration) -> Self {
+        Self { client: Client::new(sdk), table: table.into(), retention }
     }
 
     /// How long events and deliveries are kept.

@@ -1,6 +1,7 @@
 //! Recoveries under way. They are marked in the index until they are finished, so that whatever dies
 //! on the way, the sweep goes on.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 
 use super::items::{Base, Unreadable, read, to_item, unknown};
@@ -13,14 +14,21 @@ use crate::domain::recovery::Recovery;
 use crate::domain::time::Timestamp;
 
 impl Store {
-    /// Writes a recovery, or how far it came.
+    /// Writes a new recovery.
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB did not do it.
     pub async fn put_recovery(&self, recovery: &Recovery) -> Result<(), StoreError> {
-        let item = to_item(&RecoveryItem::from(recovery))?;
-        self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await?;
-        Ok(())
+        self.put_own_if(to_item(&RecoveryItem::from(recovery))?, "attribute_not_exists(pk)", []).await
+    }
+
+    /// Writes how far a recovery came, unless another process came as far or farther.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if it did.
+    pub async fn advance_recovery(&self, recovery: &Recovery) -> Result<(), StoreError> {
+        let from = [(":from", AttributeValue::S(recovery.from.to_string()))];
+        self.put_own_if(to_item(&RecoveryItem::from(recovery))?, "from_id < :from", from).await
     }
 
     /// Removes a recovery that is finished.
@@ -56,8 +64,8 @@ struct RecoveryItem {
     endpoint: String,
     requested_at: String,
     statuses: Vec<String>,
-    from: String,
-    before: String,
+    from_id: String,
+    before_id: String,
     waiting_pk: String,
     waiting_sk: String,
 }
@@ -72,8 +80,8 @@ impl From<&Recovery> for RecoveryItem {
             endpoint: recovery.endpoint.to_string(),
             requested_at: recovery.requested_at.rfc3339(),
             statuses: recovery.statuses.iter().map(|status| status.as_str().to_owned()).collect(),
-            from: recovery.from.to_string(),
-            before: recovery.before.to_string(),
+            from_id: recovery.from.to_string(),
+            before_id: recovery.before.to_string(),
             waiting_pk,
             waiting_sk,
         }
@@ -91,8 +99,8 @@ impl TryFrom<RecoveryItem> for Recovery {
             endpoint: EndpointId::parse(&item.endpoint)?,
             requested_at: Timestamp::parse(&item.requested_at)?,
             statuses: item.statuses.iter().map(status).collect::<Result<_, _>>()?,
-            from: DeliveryId::parse(&item.from)?,
-            before: DeliveryId::parse(&item.before)?,
+            from: DeliveryId::parse(&item.from_id)?,
+            before: DeliveryId::parse(&item.before_id)?,
         })
     }
 }

@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::keys::{self, EndpointRef, Key, WAITING, Waiting};
 use super::{Store, StoreError};
+use crate::domain::delivery::Mark;
 use crate::domain::ids::{DeliveryId, EndpointId};
 use crate::domain::time::Timestamp;
 
@@ -20,6 +21,8 @@ pub struct WaitingRef {
     pub endpoint: EndpointId,
     /// The delivery.
     pub delivery: DeliveryId,
+    /// Its mark, as the index has it.
+    pub mark: Mark,
 }
 
 impl Store {
@@ -35,7 +38,7 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<WaitingRef>, StoreError> {
         let highest = if matches!(partition, Waiting::Due(_)) { keys::until(now) } else { HIGHEST.to_owned() };
-        Ok(references(&self.waiting_keys(partition, LOWEST.to_owned(), highest, limit).await?))
+        Ok(references(partition, &self.waiting_keys(partition, LOWEST.to_owned(), highest, limit).await?))
     }
 
     /// Up to `limit` failed or exhausted deliveries of an endpoint with `from <= id < before`, the
@@ -51,20 +54,39 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<WaitingRef>, StoreError> {
         let (lowest, highest) = (from.to_string(), before.to_string());
-        let mut found = references(&self.waiting_keys(Waiting::Dead(endpoint), lowest, highest, limit).await?);
+        let partition = Waiting::Dead(endpoint);
+        let mut found = references(partition, &self.waiting_keys(partition, lowest, highest, limit).await?);
         found.retain(|waiting| waiting.delivery < before);
         Ok(found)
     }
 
     /// Up to `limit` endpoints whose parked deliveries are to be released or failed, and since
-    /// when, the longest waiting first.
+    /// when, the longest waiting first; those that come after `after`.
     ///
     /// # Errors
     /// [`StoreError`] if the index could not be read.
-    pub async fn endpoints_to_release(&self, limit: usize) -> Result<Vec<(EndpointRef, Timestamp)>, StoreError> {
-        let found = self.waiting_keys(Waiting::Release, LOWEST.to_owned(), HIGHEST.to_owned(), limit).await?;
-        let read = |(key, mark): &(Key, String)| Some((keys::parse_endpoint(key)?, keys::parse_release(mark)?));
+    pub async fn endpoints_to_release(
+        &self,
+        after: Option<&(EndpointRef, Timestamp)>,
+        limit: usize,
+    ) -> Result<Vec<(EndpointRef, Timestamp)>, StoreError> {
+        // The key right after the last one of the page before.
+        let lowest = after.map(|(place, since)| format!("{}{LOWEST}", keys::release(*since, place.endpoint).1));
+        let lowest = lowest.unwrap_or_else(|| LOWEST.to_owned());
+        let found = self.waiting_keys(Waiting::Release, lowest, HIGHEST.to_owned(), limit).await?;
+        let release = Waiting::Release.partition();
+        let read =
+            |(key, mark): &(Key, String)| Some((keys::parse_endpoint(key)?, keys::parse_release(&release, mark)?));
         Ok(found.iter().filter_map(read).collect())
+    }
+
+    /// Up to `limit` suspended endpoints whose probe is due by `now`, the longest due first.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the index could not be read.
+    pub async fn endpoints_to_probe(&self, now: Timestamp, limit: usize) -> Result<Vec<EndpointRef>, StoreError> {
+        let found = self.waiting_keys(Waiting::Probe, LOWEST.to_owned(), keys::until(now), limit).await?;
+        Ok(found.iter().filter_map(|(key, _)| keys::parse_endpoint(key)).collect())
     }
 
     /// The keys of a partition whose sort keys lie in `lowest..=highest`, and these sort keys.
@@ -75,6 +97,9 @@ impl Store {
         highest: String,
         limit: usize,
     ) -> Result<Vec<(Key, String)>, StoreError> {
+        if lowest > highest {
+            return Ok(Vec::new()); // DynamoDB would refuse the query.
+        }
         let mut pages = self
             .client
             .query()
@@ -100,7 +125,11 @@ impl Store {
     }
 }
 
-fn references(found: &[(Key, String)]) -> Vec<WaitingRef> {
-    let read = |(key, _): &(Key, String)| keys::parse_delivery(key);
-    found.iter().filter_map(read).map(|(endpoint, delivery)| WaitingRef { endpoint, delivery }).collect()
+fn references(partition: Waiting, found: &[(Key, String)]) -> Vec<WaitingRef> {
+    let partition = partition.partition();
+    let reference = |(key, waiting_sk): &(Key, String)| {
+        let (endpoint, delivery) = keys::parse_delivery(key)?;
+        Some(WaitingRef { endpoint, delivery, mark: keys::parse_mark(&partition, waiting_sk)? })
+    };
+    found.iter().filter_map(reference).collect()
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::error::Problem;
 use crate::domain::Invalid;
 use crate::domain::endpoint::WantedStatus;
-use crate::domain::event_type::{MAX_SUBSCRIPTIONS, Subscription};
+use crate::domain::event_type::{Catalogue, MAX_SUBSCRIPTIONS, Subscription};
 
 /// A field as it was sent.
 #[derive(Debug, Default)]
@@ -207,12 +207,16 @@ pub fn wanted_status(status: String) -> Result<WantedStatus, Invalid> {
 /// Reads 1 to 64 different subscriptions.
 ///
 /// # Errors
-/// [`Invalid`] for none, too many, or the first that is malformed.
-pub fn subscriptions(types: &[String]) -> Result<Vec<Subscription>, Invalid> {
+/// [`Invalid`] for none, too many, or the first that is malformed or not in the catalogue.
+pub fn subscriptions(types: &[String], catalogue: &Catalogue) -> Result<Vec<Subscription>, Invalid> {
     if types.is_empty() || types.len() > MAX_SUBSCRIPTIONS {
         return Err(Invalid::new(format!("must name 1 to {MAX_SUBSCRIPTIONS} event types")));
     }
-    let mut wanted = each(types, Subscription::parse)?;
+    let mut wanted = each(types, |text| {
+        let subscription = Subscription::parse(text)?;
+        catalogue.check_subscribed(&subscription)?;
+        Ok(subscription)
+    })?;
     let mut seen = Vec::new();
     wanted.retain(|subscription| {
         let new = !seen.contains(subscription);

@@ -7,9 +7,10 @@ use super::error::Problem;
 use super::field::{Field, Reader, subscriptions, wanted_status};
 use super::openapi::{Millisecond, StoredUrl, Subscriptions};
 use crate::domain::Invalid;
+use crate::domain::deployment::Deployment;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, EndpointSettings, EndpointStatus, NewEndpoint, WantedStatus};
 use crate::domain::event_type::Subscription;
-use crate::domain::fields::{EndpointUrl, Headers, Name, TimeoutSeconds, UrlPolicy};
+use crate::domain::fields::{EndpointUrl, Headers, Name, TimeoutSeconds};
 use crate::domain::ids::{EndpointId, OrganizationId};
 use crate::domain::secret::SigningSecret;
 
@@ -29,16 +30,17 @@ impl HookIn {
     ///
     /// # Errors
     /// Every field that makes no sense.
-    pub fn parse(self, urls: &UrlPolicy) -> Result<NewEndpoint, Vec<Problem>> {
+    pub fn parse(self, deployment: &Deployment) -> Result<NewEndpoint, Vec<Problem>> {
         let mut read = Reader::default();
         let named = |url: String| {
-            let url = EndpointUrl::parse(&url, urls)?;
+            let url = EndpointUrl::parse(&url, &deployment.urls)?;
             let name =
                 Name::parse(url.host()).map_err(|_| Invalid::new("must have a host of at most 255 characters"))?;
             Ok((name, url))
         };
         let url = read.required("url", self.url, named);
-        let subscriptions = read.required("events", self.events, |events| subscriptions(&events));
+        let subscriptions =
+            read.required("events", self.events, |events| subscriptions(&events, &deployment.catalogue));
         let complete = url.zip(subscriptions).map(|((name, url), subscriptions)| NewEndpoint {
             settings: EndpointSettings {
                 name,
@@ -74,11 +76,11 @@ impl HookPatchIn {
     ///
     /// # Errors
     /// Every field that makes no sense.
-    pub fn parse(self, urls: &UrlPolicy) -> Result<EndpointPatch, Vec<Problem>> {
+    pub fn parse(self, deployment: &Deployment) -> Result<EndpointPatch, Vec<Problem>> {
         let mut read = Reader::default();
         let patch = EndpointPatch {
-            url: read.changed("url", self.url, |url| EndpointUrl::parse(&url, urls)),
-            subscriptions: read.changed("events", self.events, |events| subscriptions(&events)),
+            url: read.changed("url", self.url, |url| EndpointUrl::parse(&url, &deployment.urls)),
+            subscriptions: read.changed("events", self.events, |events| subscriptions(&events, &deployment.catalogue)),
             status: read.changed("status", self.status, wanted_status),
             ..EndpointPatch::default()
         };

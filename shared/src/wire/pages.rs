@@ -10,9 +10,10 @@ use super::openapi::{BodyDigest, Millisecond, StoredUrl, Subscriptions, deliveri
 use super::query::{Query, delivery_status};
 use crate::domain::Invalid;
 use crate::domain::delivery::{Delivery, DeliveryStatus};
+use crate::domain::deployment::Deployment;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, EndpointSettings, EndpointStatus, NewEndpoint, WantedStatus};
 use crate::domain::event_type::{EventType, Subscription};
-use crate::domain::fields::{EditionId, EndpointUrl, Headers, Name, TimeoutSeconds, UrlPolicy};
+use crate::domain::fields::{EditionId, EndpointUrl, Headers, Name, TimeoutSeconds};
 use crate::domain::ids::{DeliveryId, EndpointId, OrganizationId};
 use crate::domain::secret::SigningSecret;
 use crate::domain::time::Timestamp;
@@ -89,12 +90,13 @@ impl EndpointIn {
     ///
     /// # Errors
     /// Every field that makes no sense.
-    pub fn parse(self, urls: &UrlPolicy) -> Result<Created, Vec<Problem>> {
+    pub fn parse(self, deployment: &Deployment) -> Result<Created, Vec<Problem>> {
         let mut read = Reader::default();
         let organization = read.optional("organization_id", self.organization_id, |id| OrganizationId::parse(&id));
         let name = read.required("name", self.name, |name| Name::parse(&name));
-        let url = read.required("url", self.url, |url| EndpointUrl::parse(&url, urls));
-        let subscriptions = read.required("events", self.events, |events| subscriptions(&events));
+        let url = read.required("url", self.url, |url| EndpointUrl::parse(&url, &deployment.urls));
+        let subscriptions =
+            read.required("events", self.events, |events| subscriptions(&events, &deployment.catalogue));
         let edition = read.optional("edition_id", self.edition_id, |edition| EditionId::parse(&edition));
         let timeout = read.optional("timeout_seconds", self.timeout_seconds, TimeoutSeconds::new).unwrap_or_default();
         let status = read.optional("is_active", self.is_active, wanted_status).unwrap_or(WantedStatus::Active);
@@ -121,8 +123,8 @@ impl EndpointIn {
     ///
     /// # Errors
     /// Every field that makes no sense.
-    pub fn parse_replacement(self, urls: &UrlPolicy) -> Result<Changed, Vec<Problem>> {
-        let Created { organization, endpoint: NewEndpoint { settings, status, .. } } = self.parse(urls)?;
+    pub fn parse_replacement(self, deployment: &Deployment) -> Result<Changed, Vec<Problem>> {
+        let Created { organization, endpoint: NewEndpoint { settings, status, .. } } = self.parse(deployment)?;
         let patch = EndpointPatch {
             name: Some(settings.name),
             url: Some(settings.url),
@@ -142,13 +144,13 @@ impl EndpointPatchIn {
     ///
     /// # Errors
     /// Every field that makes no sense.
-    pub fn parse(self, urls: &UrlPolicy) -> Result<Changed, Vec<Problem>> {
+    pub fn parse(self, deployment: &Deployment) -> Result<Changed, Vec<Problem>> {
         let mut read = Reader::default();
         let organization = read.changed("organization_id", self.organization_id, |id| OrganizationId::parse(&id));
         let patch = EndpointPatch {
             name: read.changed("name", self.name, |name| Name::parse(&name)),
-            url: read.changed("url", self.url, |url| EndpointUrl::parse(&url, urls)),
-            subscriptions: read.changed("events", self.events, |events| subscriptions(&events)),
+            url: read.changed("url", self.url, |url| EndpointUrl::parse(&url, &deployment.urls)),
+            subscriptions: read.changed("events", self.events, |events| subscriptions(&events, &deployment.catalogue)),
             timeout: read
                 .cleared("timeout_seconds", self.timeout_seconds, TimeoutSeconds::new)
                 .map(Option::unwrap_or_default),

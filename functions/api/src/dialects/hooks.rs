@@ -30,7 +30,7 @@ pub(crate) fn routes() -> Router<AppState> {
     responses((status = 201, body = HookOut), (status = 422)),
 )]
 async fn create(tenant: Tenant<EndpointsWrite>, State(core): State<AppState>, body: Body<HookIn>) -> Answer {
-    let new = body.read(|body| body.parse(&core.deployment().urls))?;
+    let new = body.read(|body| body.parse(core.deployment()))?;
     let endpoint = core.create_endpoint(&tenant.organization.id, new).await?;
     Ok(Bare::created(HookOut::from(&endpoint).revealing(&endpoint)))
 }
@@ -71,7 +71,7 @@ async fn update(
     State(core): State<AppState>,
     body: Body<HookPatchIn>,
 ) -> Answer {
-    let patch = body.read(|body| body.parse(&core.deployment().urls))?;
+    let patch = body.read(|body| body.parse(core.deployment()))?;
     let endpoint = core.update_endpoint(&tenant.organization.id, endpoint, patch).await?;
     Ok(Bare::ok((&endpoint).into()))
 }

@@ -68,7 +68,7 @@ async fn create(
 ) -> Answer {
     let named = query.organization();
     query.problems()?;
-    let created = body.read(|body| body.parse(&core.deployment().urls))?;
+    let created = body.read(|body| body.parse(core.deployment()))?;
     if let (Some(query), Some(body)) = (&named, &created.organization)
         && query != body
     {
@@ -105,7 +105,7 @@ async fn update(
     State(core): State<AppState>,
     body: Body<EndpointPatchIn>,
 ) -> Answer {
-    let changed = body.read(|body| body.parse(&core.deployment().urls))?;
+    let changed = body.read(|body| body.parse(core.deployment()))?;
     change(&core, &tenant.organization.id, endpoint, changed).await
 }
 
@@ -122,7 +122,7 @@ async fn replace(
     State(core): State<AppState>,
     body: Body<EndpointIn>,
 ) -> Answer {
-    let changed = body.read(|body| body.parse_replacement(&core.deployment().urls))?;
+    let changed = body.read(|body| body.parse_replacement(core.deployment()))?;
     change(&core, &tenant.organization.id, endpoint, changed).await
 }
 

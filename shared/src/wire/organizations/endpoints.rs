@@ -9,12 +9,13 @@ use utoipa::ToSchema;
 use super::DeliveryOut;
 use crate::domain::Invalid;
 use crate::domain::delivery::{Delivery, DeliveryStatus};
+use crate::domain::deployment::Deployment;
 use crate::domain::endpoint::{
     DisabledReason, Endpoint, EndpointPatch, EndpointSettings, EndpointStatus, NewEndpoint, WantedStatus,
 };
 use crate::domain::event::{Event, TestEvent};
-use crate::domain::event_type::{EventType, Subscription};
-use crate::domain::fields::{EditionId, EndpointUrl, Headers, Name, TimeoutSeconds, UrlPolicy};
+use crate::domain::event_type::{Catalogue, EventType, Subscription};
+use crate::domain::fields::{EditionId, EndpointUrl, Headers, Name, TimeoutSeconds};
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, OrganizationId, RecoveryId};
 use crate::domain::recovery::{NewRecovery, Recovery};
 use crate::domain::schedule::RetrySchedule;
@@ -85,11 +86,12 @@ impl EndpointIn {
     ///
     /// # Errors
     /// Every field that makes no sense.
-    pub fn parse(self, urls: &UrlPolicy) -> Result<NewEndpoint, Vec<Problem>> {
+    pub fn parse(self, deployment: &Deployment) -> Result<NewEndpoint, Vec<Problem>> {
         let mut read = Reader::default();
         let name = read.required("name", self.name, |name| Name::parse(&name));
-        let url = read.required("url", self.url, |url| EndpointUrl::parse(&url, urls));
-        let subscriptions = read.required("event_types", self.event_types, |types| subscriptions(&types));
+        let url = read.required("url", self.url, |url| EndpointUrl::parse(&url, &deployment.urls));
+        let subscriptions =
+            read.required("event_types", self.event_types, |types| subscriptions(&types, &deployment.catalogue));
         let headers = read.optional("headers", self.headers, Headers::new).unwrap_or_default();
         let timeout = read.optional("timeout_seconds", self.timeout_seconds, TimeoutSeconds::new).unwrap_or_default();
         let edition = read.optional("edition_id", self.edition_id, |edition| EditionId::parse(&edition));
@@ -110,12 +112,13 @@ impl EndpointPatchIn {
     ///
     /// # Errors
     /// Every field that makes no sense.
-    pub fn parse(self, urls: &UrlPolicy) -> Result<EndpointPatch, Vec<Problem>> {
+    pub fn parse(self, deployment: &Deployment) -> Result<EndpointPatch, Vec<Problem>> {
         let mut read = Reader::default();
         let patch = EndpointPatch {
             name: read.changed("name", self.name, |name| Name::parse(&name)),
-            url: read.changed("url", self.url, |url| EndpointUrl::parse(&url, urls)),
-            subscriptions: read.changed("event_types", self.event_types, |types| subscriptions(&types)),
+            url: read.changed("url", self.url, |url| EndpointUrl::parse(&url, &deployment.urls)),
+            subscriptions: read
+                .changed("event_types", self.event_types, |types| subscriptions(&types, &deployment.catalogue)),
             headers: read.cleared("headers", self.headers, Headers::new).map(Option::unwrap_or_default),
             timeout: read
                 .cleared("timeout_seconds", self.timeout_seconds, TimeoutSeconds::new)
@@ -250,9 +253,13 @@ impl TestIn {
     ///
     /// # Errors
     /// Every field that makes no sense.
-    pub fn parse(self) -> Result<TestEvent, Vec<Problem>> {
+    pub fn parse(self, catalogue: &Catalogue) -> Result<TestEvent, Vec<Problem>> {
         let mut read = Reader::default();
-        let event_type = read.optional("event_type", self.event_type, |text| EventType::parse(&text));
+        let event_type = read.optional("event_type", self.event_type, |text| {
+            let event_type = EventType::parse(&text)?;
+            catalogue.check_published(&event_type)?;
+            Ok(event_type)
+        });
         let data = read.check("data", self.data.text()).flatten().map(str::to_owned);
         read.finish(Some(TestEvent { event_type, data }))
     }

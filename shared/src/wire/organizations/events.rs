@@ -8,7 +8,7 @@ use super::DeliveryOut;
 use crate::domain::Invalid;
 use crate::domain::delivery::Delivery;
 use crate::domain::event::{Event, NewEvent, Subject};
-use crate::domain::event_type::EventType;
+use crate::domain::event_type::{Catalogue, EventType};
 use crate::domain::fields::{EditionId, SubjectPart};
 use crate::domain::ids::EventId;
 use crate::wire::body::RawObject;
@@ -49,7 +49,7 @@ pub(super) struct SubjectIn {
 }
 
 impl Kind for SubjectIn {
-    const EXPECTED: &'static str = "must be an object with the strings type and id";
+    const EXPECTED: &'static str = "must be an object with the strings type and id, and nothing else";
 }
 
 impl EventIn {
@@ -57,9 +57,13 @@ impl EventIn {
     ///
     /// # Errors
     /// Every field that makes no sense.
-    pub fn parse(self) -> Result<NewEvent, Vec<Problem>> {
+    pub fn parse(self, catalogue: &Catalogue) -> Result<NewEvent, Vec<Problem>> {
         let mut read = Reader::default();
-        let event_type = read.required("type", self.event_type, |text| EventType::parse(&text));
+        let event_type = read.required("type", self.event_type, |text| {
+            let event_type = EventType::parse(&text)?;
+            catalogue.check_published(&event_type)?;
+            Ok(event_type)
+        });
         let data = read.check("data", self.data.text());
         if data == Some(None) {
             read.problem("data", "is required");
@@ -136,7 +140,7 @@ impl EventOut {
 pub struct BatchIn {
     /// Each is accepted or refused on its own.
     #[schema(value_type = Vec<EventIn>, required, min_items = 1, max_items = 100)]
-    events: Option<Vec<Box<RawValue>>>,
+    events: Option<Box<RawValue>>,
 }
 
 impl BatchIn {
@@ -145,12 +149,14 @@ impl BatchIn {
     /// # Errors
     /// If there are none or too many.
     pub fn entries(self) -> Result<Vec<String>, Vec<Problem>> {
-        match self.events {
+        let entries = self.events.map(|events| serde_json::from_str::<Vec<Box<RawValue>>>(events.get()));
+        match entries {
             None => Err(vec![Problem::new("events", "is required")]),
-            Some(events) if events.is_empty() || events.len() > MAX_BATCH => {
+            Some(Err(_)) => Err(vec![Problem::new("events", "must be an array")]),
+            Some(Ok(events)) if events.is_empty() || events.len() > MAX_BATCH => {
                 Err(vec![Problem::new("events", format!("must have 1 to {MAX_BATCH} entries"))])
             }
-            Some(events) => Ok(events.iter().map(|entry| entry.get().to_owned()).collect()),
+            Some(Ok(events)) => Ok(events.iter().map(|entry| entry.get().to_owned()).collect()),
         }
     }
 }

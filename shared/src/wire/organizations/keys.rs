@@ -64,7 +64,7 @@ impl ApiKeyIn {
         });
         let scope = |text: &str| Scope::parse(text).ok_or_else(|| Invalid::new("is not a known scope"));
         let scopes = read.optional("scopes", self.scopes, |scopes| each(&scopes, scope));
-        let covering = scopes.as_deref().filter(|scopes| !scopes.is_empty()).map(Role::smallest_with);
+        let covering = scopes.as_deref().map(Role::smallest_with);
         if let (Some(role), Some(scopes)) = (role, &scopes)
             && !scopes.iter().all(|scope| role.may(*scope))
         {

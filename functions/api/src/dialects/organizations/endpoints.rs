@@ -7,7 +7,7 @@ use axum::routing::{get, post};
 use shared::domain::endpoint::DisabledReason;
 use shared::domain::ids::EndpointId;
 use shared::edge::scopes::{DeliveriesWrite, EndpointsRead, EndpointsWrite};
-use shared::edge::{ApiError, AppState, Body, Data, Empty, PathId, Search, Tenant};
+use shared::edge::{ApiError, AppState, Body, Data, Empty, PathId, Search, Tenant, check_size};
 use shared::wire::organizations::{
     EndpointIn, EndpointOut, EndpointPatchIn, RecoverIn, RecoveryOut, RotationIn, TestIn, TestOut,
 };
@@ -40,7 +40,7 @@ pub(super) fn routes() -> Router<AppState> {
     responses((status = 201, body = EndpointOut), (status = 422)),
 )]
 async fn create(tenant: Tenant<EndpointsWrite>, State(core): State<AppState>, body: Body<EndpointIn>) -> Answer {
-    let new = body.read(|body| body.parse(&core.deployment().urls))?;
+    let new = body.read(|body| body.parse(core.deployment()))?;
     let generated = new.secret.is_none();
     let endpoint = core.create_endpoint(&tenant.organization.id, new).await?;
     let shown = EndpointOut::from(&endpoint);
@@ -61,7 +61,8 @@ async fn list(
     let paging = query.paging();
     let paging = query.finish(paging)?;
     let endpoints = core.list_endpoints(&tenant.organization.id).await?;
-    let (endpoints, pagination) = page(endpoints, &paging, |endpoint| endpoint.id);
+    let (endpoints, pagination) =
+        page(endpoints, &paging, |endpoint| endpoint.id, |text| EndpointId::parse(text).ok())?;
     Ok(Data::page(endpoints.iter().map(EndpointOut::from).collect(), pagination))
 }
 
@@ -92,7 +93,7 @@ async fn update(
     State(core): State<AppState>,
     body: Body<EndpointPatchIn>,
 ) -> Answer {
-    let patch = body.read(|body| body.parse(&core.deployment().urls))?;
+    let patch = body.read(|body| body.parse(core.deployment()))?;
     let endpoint = core.update_endpoint(&tenant.organization.id, endpoint, patch).await?;
     Ok(Data::ok((&endpoint).into()))
 }
@@ -156,7 +157,9 @@ async fn test(
     body: Body<TestIn>,
 ) -> Result<Data<TestOut>, ApiError> {
     let by = tenant.caller.key();
-    let sent = core.send_test(&tenant.organization.id, by, endpoint, body.read(TestIn::parse)?).await?;
+    let test = body.read(|body| body.parse(&core.deployment().catalogue))?;
+    check_size(test.data.as_deref().unwrap_or_default())?;
+    let sent = core.send_test(&tenant.organization, by, endpoint, test).await?;
     Ok(Data::ok(TestOut::new(&sent.event, &sent.deliveries)))
 }
 

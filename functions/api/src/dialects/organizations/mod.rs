@@ -7,7 +7,8 @@ mod keys;
 mod tenants;
 
 use axum::Router;
-use shared::edge::AppState;
+use shared::edge::{ApiError, AppState};
+use shared::wire::error::Problem;
 use shared::wire::organizations::PaginationOut;
 use shared::wire::query::Paging;
 use utoipa::OpenApi;
@@ -31,11 +32,20 @@ pub(crate) fn operations() -> utoipa::openapi::OpenApi {
 }
 
 /// A page of a list that was read as a whole and is sorted by id.
-fn page<T, Id: ToString>(items: Vec<T>, paging: &Paging, id: impl Fn(&T) -> Id) -> (Vec<T>, PaginationOut) {
-    let after = |item: &T| paging.cursor.as_ref().is_none_or(|cursor| id(item).to_string() > *cursor);
-    let mut rest: Vec<_> = items.into_iter().filter(after).collect();
+///
+/// # Errors
+/// 400 for a cursor that no list returned.
+fn page<T, Id: Ord + Copy + ToString>(
+    items: Vec<T>,
+    paging: &Paging,
+    id: impl Fn(&T) -> Id,
+    parse: impl Fn(&str) -> Option<Id>,
+) -> Result<(Vec<T>, PaginationOut), ApiError> {
+    let bad_cursor = || ApiError::invalid(vec![Problem::new("cursor", "is not one that a list returned")]);
+    let cursor = paging.cursor.as_deref().map(|cursor| parse(cursor).ok_or_else(bad_cursor)).transpose()?;
+    let mut rest: Vec<_> = items.into_iter().filter(|item| cursor.is_none_or(|cursor| id(item) > cursor)).collect();
     let more = rest.len() > paging.limit;
     rest.truncate(paging.limit);
     let next = rest.last().filter(|_| more).map(|item| id(item).to_string());
-    (rest, PaginationOut::new(paging.limit, next))
+    Ok((rest, PaginationOut::new(paging.limit, next)))
 }

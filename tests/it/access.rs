@@ -1,0 +1,172 @@
+//! Who may do what: every caller at every route, and what a role is for.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::routes::{ROUTES, Route, implies_organization};
+use crate::shape::assert_well_formed;
+use crate::support::{Answer, Receiver, Reply, Tenant, World, delivery_ids, text};
+
+const ROLES: [&str; 4] = ["owner", "admin", "member", "publisher"];
+const UNKNOWN_KEY: &str = "sk_live_0000000000000000000000000000000000000000000";
+
+/// What the requests of a route need to find.
+struct Scene<'a> {
+    world: &'a World,
+    owner: Tenant,
+    failing: &'a Receiver,
+}
+
+impl Scene<'_> {
+    /// A key of this role.
+    async fn caller(&self, role: &str) -> Tenant {
+        let issued = self.owner.post("/api-keys", &json!({"name": role, "role": role})).await.data(201);
+        self.owner.with_key(text(&issued["revealed_key"]))
+    }
+
+    /// The route's path, with things of its own for what it names.
+    async fn path(&self, route: &Route) -> String {
+        let mut path = route.path.replace("{organization}", &self.owner.id);
+        let mut event = Value::Null;
+        if path.contains("{endpoint}") || path.contains("{delivery}") || path.contains("{event}") {
+            let fields = json!({"url": self.failing.url(), "event_types": ["matrix.one"], "retry_schedule": []});
+            let endpoint = self.owner.endpoint_with(fields).await.id;
+            let endpoint = if path.starts_with("/v1/endpoints") { hyphenated(&endpoint) } else { endpoint };
+            path = path.replace("{endpoint}", &endpoint);
+        }
+        if path.contains("{delivery}") || path.contains("{event}") {
+            event = self.owner.post("/events", &json!({"type": "matrix.one", "data": {}})).await.data(202);
+            path = path.replace("{event}", text(&event["id"]));
+        }
+        if path.contains("{delivery}") {
+            self.world.drain().await;
+            path = path.replace("{delivery}", delivery_ids(&event).last().unwrap());
+        }
+        if path.contains("{key}") {
+            let issued = self.owner.post("/api-keys", &json!({"name": "another"})).await.data(201);
+            path = path.replace("{key}", text(&issued["id"]));
+        }
+        if implies_organization(&path) { format!("{path}?organization_id={}", self.owner.id) } else { path }
+    }
+
+    async fn call(&self, route: &Route, key: Option<&str>) -> Reply {
+        let method = Method::from_bytes(route.method.as_bytes()).unwrap();
+        let path = self.path(route).await;
+        let slug = format!("n{}", self.world.clock.now().unix_micros());
+        let body = (!route.body.is_empty()).then(|| route.body.replace("{slug}", &slug));
+        let caller = self.owner.with_key(key.unwrap_or_default());
+        caller.call(method, &path, &[], body).await
+    }
+}
+
+/// The id of an endpoint as the `endpoints` dialect prints it.
+fn hyphenated(id: &str) -> String {
+    let hex = id.strip_prefix("we_").unwrap();
+    format!("ep_{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
+}
+
+#[tokio::test]
+async fn every_caller_gets_at_every_route_what_its_role_allows() {
+    let (world, failing) = (World::new().await, Receiver::always(Answer::status(500)).await);
+    let stranger = world.tenant().await;
+    let mut wrong = Vec::new();
+    for route in &ROUTES {
+        let scene = Scene { world: &world, owner: world.tenant().await, failing: &failing };
+        let mut callers = vec![("platform", Some(world.platform().key))];
+        for role in ROLES {
+            callers.push((role, Some(scene.caller(role).await.key)));
+        }
+        let mut expected = route.statuses.to_vec();
+        // Nobody learns of another organization; that organizations are made by the platform is no secret.
+        let of_another = if route.path == "/v1/organizations" { 403 } else { 404 };
+        callers.extend([
+            ("no key", None),
+            ("an unknown key", Some(UNKNOWN_KEY.to_owned())),
+            ("another organization's key", Some(stranger.key.clone())),
+        ]);
+        expected.extend([401, 401, of_another]);
+        for ((caller, key), expected) in callers.iter().zip(expected) {
+            let reply = scene.call(route, key.as_deref()).await;
+            assert_well_formed(&reply);
+            if reply.status == 401 {
+                assert_eq!(reply.headers["www-authenticate"], "Bearer");
+            }
+            if reply.status != expected {
+                wrong.push(format!("{} {} by {caller}: {}, not {expected}", route.method, route.path, reply.status));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn who_may_not_do_a_thing_does_not_learn_how_to_do_it() {
+    let world = World::new().await;
+    let owner = world.tenant().await;
+    let scene = Scene { world: &world, owner: owner.clone(), failing: &Receiver::new().await };
+    let member = scene.caller("member").await;
+    let bad = json!({"nonsense": true});
+    member.post("/webhooks/endpoints", &bad).await.is_error(403, "forbidden");
+    owner.post("/webhooks/endpoints", &bad).await.is_error(400, "validation_failed");
+    owner.with_key(UNKNOWN_KEY).post("/webhooks/endpoints", &bad).await.is_error(401, "unauthorized");
+}
+
+#[tokio::test]
+async fn a_publisher_reads_the_events_that_it_published_itself() {
+    let world = World::new().await;
+    let owner = world.tenant().await;
+    let scene = Scene { world: &world, owner: owner.clone(), failing: &Receiver::new().await };
+    let (publisher, other) = (scene.caller("publisher").await, scene.caller("publisher").await);
+    let path = format!("/events/{}", text(&publisher.publish_data(&json!({"n": 1})).await["id"]));
+    assert_eq!(publisher.get(&path).await.data(200)["data"], json!({"n": 1}));
+    other.get(&path).await.is_error(404, "not_found");
+    owner.get(&path).await.data(200);
+}
+
+#[tokio::test]
+async fn the_platform_names_the_organization_where_the_path_does_not() {
+    let world = World::new().await;
+    let (owner, platform) = (world.tenant().await, world.platform());
+    let unknown = "org_00000000000000000000000000";
+    for path in ["/v1/endpoints", "/v1/webhook-endpoints"] {
+        platform.get(path).await.is_error(400, "validation_failed");
+        assert_eq!(platform.get(&format!("{path}?organization_id={}", owner.id)).await.status, 200);
+        assert_eq!(owner.get(path).await.status, 200);
+        assert_eq!(owner.get(&format!("{path}?organization_id={}", owner.id)).await.status, 200);
+        for caller in [&platform, &owner] {
+            caller.get(&format!("{path}?organization_id={unknown}")).await.is_error(404, "not_found");
+            caller.get(&format!("{path}?organization_id=nonsense")).await.is_error(400, "validation_failed");
+        }
+    }
+    let body = |id: &str| json!({"organization_id": id, "name": "n", "url": "https://example.com/", "events": ["a"]});
+    let created = platform.post("/v1/webhook-endpoints", &body(&owner.id)).await;
+    assert_eq!((created.status, text(&created.body["organization_id"])), (201, owner.id.as_str()));
+    for caller in [&platform, &owner] {
+        caller.post("/v1/webhook-endpoints", &body(unknown)).await.is_error(404, "not_found");
+    }
+}
+
+#[tokio::test]
+async fn the_scheme_is_written_in_any_case_and_nothing_but_bearer_will_do() {
+    let world = World::new().await;
+    let owner = world.tenant().await;
+    let status = async |authorization: Option<String>| {
+        let mut request = http::Request::get("/v1/endpoints");
+        if let Some(value) = authorization {
+            request = request.header("authorization", value);
+        }
+        world.process.call(request.body(axum::body::Body::empty()).unwrap()).await.status
+    };
+    let key = &owner.key;
+    for (value, expected) in [
+        (Some(format!("Bearer {key}")), 200),
+        (Some(format!("bearer {key}")), 200),
+        (Some(format!("Basic {key}")), 401),
+        (Some(format!("Bearer{key}")), 401),
+        (Some("Bearer ".to_owned()), 401),
+        (Some(key.clone()), 401),
+        (None, 401),
+    ] {
+        assert_eq!(status(value.clone()).await, expected, "{value:?}");
+    }
+}

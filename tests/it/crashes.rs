@@ -1,0 +1,182 @@
+//! Processes that die, meet, or are cut off from the table or the queue: nothing is lost, and what is
+//! repeated can be recognised.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::json;
+use shared::queue::schema::VISIBILITY_SECONDS;
+
+use crate::support::{Answer, Fate, Gate, Process, Receiver, World, over_network};
+
+const VISIBILITY: Duration = Duration::from_secs(VISIBILITY_SECONDS as u64);
+
+/// A process whose requests of one operation have another fate than to pass.
+fn process_where(world: &World, operation: &'static str, fate: &Fate) -> Process {
+    let fate = fate.clone();
+    let network = over_network(&world.sdk(), move |called| if called == operation { fate.clone() } else { Fate::Pass });
+    world.process_over(&network, world.clock.clock())
+}
+
+#[tokio::test]
+async fn a_handler_killed_between_attempt_and_record_repeats_the_attempt_with_the_same_id() {
+    let (world, receiver, recording) = (World::new().await, Receiver::new().await, Gate::closed());
+    let tenant = world.tenant().await;
+    tenant.endpoint(&receiver).await;
+    let id = tenant.publish_one().await;
+    let reached = recording.clone();
+    let network = over_network(&world.sdk(), move |operation| {
+        if operation != "PutItem" {
+            return Fate::Pass;
+        }
+        reached.open();
+        Fate::Behind(Gate::closed())
+    });
+    let doomed = world.process_over(&network, world.clock.clock());
+    let handler = tokio::spawn(async move { doomed.poll().await });
+    recording.pass().await;
+    handler.abort();
+    assert!(handler.await.unwrap_err().is_cancelled());
+    receiver.only();
+    assert_eq!(tenant.delivery_status(&id).await, "pending");
+
+    assert_eq!(world.drain().await, 0, "its message is still hidden");
+    world.advance(VISIBILITY);
+    assert_eq!(world.drain().await, 1);
+    let requests = receiver.received();
+    assert_eq!(requests.len(), 2);
+    for name in ["webhook-id", "x-webhook-delivery", "x-webhook-attempt", "x-webhook-signature"] {
+        assert_eq!(requests[0].header(name), requests[1].header(name), "{name}");
+    }
+    let delivery = tenant.delivery(&id).await;
+    assert_eq!(json!(["status", "attempts"].map(|name| &delivery[name])), json!(["success", 1]));
+}
+
+#[tokio::test]
+async fn a_handler_killed_during_the_attempt_repeats_it() {
+    let (world, gate) = (World::new().await, Gate::closed());
+    let receiver = Receiver::scripted([Answer::status(200).behind(&gate)]).await;
+    let tenant = world.tenant().await;
+    tenant.endpoint(&receiver).await;
+    let id = tenant.publish_one().await;
+    let doomed = world.another_process();
+    let handler = tokio::spawn(async move { doomed.poll().await });
+    receiver.wait_for(1).await;
+    handler.abort();
+    assert!(handler.await.unwrap_err().is_cancelled());
+    world.advance(VISIBILITY);
+    world.drain().await;
+    let requests = receiver.received();
+    assert_eq!(requests.len(), 2);
+    assert_eq!(requests[0].header("webhook-id"), requests[1].header("webhook-id"));
+    assert_eq!(tenant.delivery_status(&id).await, "success");
+}
+
+#[tokio::test]
+async fn two_handlers_with_the_same_message_record_once() {
+    for (status, expected, next) in [(200, "success", 0), (500, "retrying", 1)] {
+        let (world, gate) = (World::new().await, Gate::closed());
+        let receiver = Receiver::always(Answer::status(status).behind(&gate)).await;
+        let tenant = world.tenant().await;
+        tenant.endpoint(&receiver).await;
+        let id = tenant.publish_one().await;
+        let message = world.take_messages().await.remove(0);
+        world.purge().await;
+        world.send(&message).await;
+        world.send(&message).await;
+        let (one, other) = (world.another_process(), world.another_process());
+        let one = tokio::spawn(async move { one.poll_at_most(1).await });
+        receiver.wait_for(1).await;
+        world.advance(Duration::from_millis(100));
+        let other = tokio::spawn(async move { other.poll_at_most(1).await });
+        receiver.wait_for(2).await;
+        gate.open();
+        assert_eq!((one.await.unwrap(), other.await.unwrap()), (1, 1));
+
+        let delivery = tenant.delivery(&id).await;
+        assert_eq!(json!(["status", "attempts"].map(|name| &delivery[name])), json!([expected, 1]));
+        assert_eq!(delivery["attempt_log"].as_array().unwrap().len(), 1);
+        world.advance(Duration::from_secs(1));
+        assert_eq!(world.drain().await, next, "one message is left if there is to be a retry");
+        assert_eq!(receiver.received().len(), 2 + next);
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_is_missing_is_taken_for_a_fresh_delivery() {
+    for (status, expected) in [(200, "success"), (500, "retrying")] {
+        let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(status)]).await);
+        let tenant = world.tenant().await;
+        tenant.endpoint(&receiver).await;
+        let id = tenant.publish_one().await;
+        world.delete_items("delivery").await;
+        tenant.get(&format!("/webhooks/deliveries/{id}")).await.is_error(404, "not_found");
+        world.drain().await;
+        let delivery = tenant.delivery(&id).await;
+        assert_eq!(json!(["status", "attempts"].map(|name| &delivery[name])), json!([expected, 1]));
+        world.advance(Duration::from_secs(1));
+        world.drain().await;
+        assert_eq!(tenant.delivery_status(&id).await, "success");
+    }
+}
+
+#[tokio::test]
+async fn a_table_out_of_reach_delays_deliveries_and_loses_none() {
+    // Reading fails: nothing is attempted. Recording fails: the attempt is repeated.
+    for (operation, fate, attempts) in [
+        ("BatchGetItem", Fate::Refuse, 1),
+        ("PutItem", Fate::Refuse, 2),
+        // Recorded without anybody knowing: the message comes back and is dropped.
+        ("PutItem", Fate::LoseAnswer, 1),
+    ] {
+        let (world, receiver) = (World::new().await, Receiver::new().await);
+        let tenant = world.tenant().await;
+        tenant.endpoint(&receiver).await;
+        let id = tenant.publish_one().await;
+        assert_eq!(process_where(&world, operation, &fate).drain().await, 1);
+        world.advance(VISIBILITY);
+        assert_eq!(world.drain().await, 1, "{operation} {fate:?}: the message stays");
+        assert_eq!(receiver.received().len(), attempts, "{operation} {fate:?}");
+        let delivery = tenant.delivery(&id).await;
+        assert_eq!(json!(["status", "attempts"].map(|name| &delivery[name])), json!(["success", 1]));
+        world.advance(VISIBILITY);
+        assert_eq!(world.drain().await, 0);
+    }
+}
+
+#[tokio::test]
+async fn a_record_whose_answer_was_lost_is_known_for_ones_own_when_it_is_repeated() {
+    for (status, expected) in [(200, "success"), (500, "retrying")] {
+        let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(status)]).await);
+        let tenant = world.tenant().await;
+        tenant.endpoint(&receiver).await;
+        let id = tenant.publish_one().await;
+        let first = AtomicBool::new(true);
+        let network = over_network(&world.sdk(), move |operation| match operation {
+            "PutItem" if first.swap(false, Ordering::SeqCst) => Fate::LoseAnswer,
+            _ => Fate::Pass,
+        });
+        world.process_over(&network, world.clock.clock()).drain().await;
+        let delivery = tenant.delivery(&id).await;
+        assert_eq!(json!(["status", "attempts"].map(|name| &delivery[name])), json!([expected, 1]));
+
+        world.advance(Duration::from_secs(1));
+        world.drain().await;
+        assert_eq!(tenant.delivery_status(&id).await, "success", "its message has stayed as long as it was needed");
+    }
+}
+
+#[tokio::test]
+async fn a_message_that_could_not_be_hidden_comes_back_late_and_is_retried() {
+    let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(500)]).await);
+    let tenant = world.tenant().await;
+    tenant.endpoint(&receiver).await;
+    let id = tenant.publish_one().await;
+    process_where(&world, "ChangeMessageVisibilityBatch", &Fate::Refuse).drain().await;
+    assert_eq!(tenant.delivery_status(&id).await, "retrying");
+    world.advance(Duration::from_secs(1));
+    assert_eq!(world.drain().await, 0);
+    world.advance(VISIBILITY);
+    assert_eq!(world.drain().await, 1);
+    assert_eq!(tenant.delivery_status(&id).await, "success");
+}

@@ -1,0 +1,174 @@
+//! The sample invocations in `events/`, each through the function that it is for. The files name an
+//! organization, a key, an endpoint and a delivery; here those of a world take their places.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use aws_lambda_events::event::eventbridge::EventBridgeEvent;
+use aws_lambda_events::event::sqs::SqsEvent;
+use axum::Router;
+use axum::body::Body;
+use http_body_util::BodyExt;
+use serde_json::{Value, json};
+use tower::ServiceExt;
+
+use crate::support::{Answer, Receiver, Tenant, World, text};
+
+const ORGANIZATION: &str = "org_0123456789abcdefghjkmnpqrs";
+const KEY: &str = "sk_live_0123456789abcdefghijABCDEFGHIJklmnopqrstuvw";
+const ENDPOINT: &str = "we_0190a1b2c3d47e5f8a9b0c1d2e3f0000";
+const DELIVERY: &str = "wdlv_0190a1b2c3d47e5f8a9b0c1d2e3f0001";
+const RECEIPT: &str = "AQEBexamplereceipthandle0";
+const MESSAGE: &str = "059f36b4-87a3-44ab-83d2-66197597a110";
+
+fn directory() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("events")
+}
+
+/// A sample with these parts of it replaced.
+fn sample(name: &str, replaced: &[(&str, &str)]) -> String {
+    let file = std::fs::read_to_string(directory().join(format!("{name}.json"))).unwrap();
+    replaced.iter().fold(file, |text, (from, to)| {
+        assert!(text.contains(from), "{name} does not name {from}");
+        text.replace(from, to)
+    })
+}
+
+/// What a function behind API Gateway answers, and the body of it.
+async fn invoke(router: Router, event: &str) -> (http::response::Parts, Value) {
+    let request = lambda_http::request::from_str(event).unwrap();
+    let request = request.map(|body| Body::from(body.as_ref().to_vec()));
+    let (head, body) = router.oneshot(request).await.unwrap().into_parts();
+    let bytes = body.collect().await.unwrap().to_bytes();
+    (head, serde_json::from_slice(&bytes).unwrap())
+}
+
+/// What the consumer answers, as Lambda reads it.
+async fn deliver(world: &World, event: &str) -> Value {
+    let batch: SqsEvent = serde_json::from_str(event).unwrap();
+    let response = deliver::handle(&world.process.consumer, batch, world.process.deadline()).await;
+    serde_json::to_value(response).unwrap()
+}
+
+/// A tenant with one endpoint at the receiver and a published event, and what stands for them in a sample.
+async fn published(world: &World, receiver: &Receiver) -> (Tenant, [String; 3]) {
+    let tenant = world.tenant().await;
+    let endpoint = tenant.endpoint(receiver).await;
+    let delivery = tenant.publish_one().await;
+    let names = [tenant.id.clone(), endpoint.id, delivery];
+    (tenant, names)
+}
+
+fn replacing([organization, endpoint, delivery]: &[String; 3]) -> [(&str, &str); 3] {
+    [(ORGANIZATION, organization), (ENDPOINT, endpoint), (DELIVERY, delivery)]
+}
+
+#[tokio::test]
+async fn api_create_endpoint() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let event = sample("api_create_endpoint", &[(ORGANIZATION, &tenant.id), (KEY, &tenant.key)]);
+    let (head, body) = invoke(api::router(world.process.core.clone()), &event).await;
+    assert_eq!((head.status.as_u16(), &body["data"]["object"]), (201, &json!("webhook_endpoint")), "{body}");
+    assert_eq!(head.headers["x-request-id"], text(&body["meta"]["request_id"]));
+    assert_eq!(tenant.get("/webhooks/endpoints").await.data(200)[0]["id"], body["data"]["id"]);
+}
+
+#[tokio::test]
+async fn api_unauthorized() {
+    let world = World::new().await;
+    let (head, body) = invoke(api::router(world.process.core.clone()), &sample("api_unauthorized", &[])).await;
+    assert_eq!((head.status.as_u16(), &body["error"]["code"]), (401, &json!("unauthorized")));
+    assert_eq!(head.headers["www-authenticate"], "Bearer");
+}
+
+#[tokio::test]
+async fn publish_event() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    tenant.endpoint(&receiver).await;
+    let event = sample("publish_event", &[(ORGANIZATION, &tenant.id), (KEY, &tenant.key)]);
+    let (head, first) = invoke(publish::router(world.process.core.clone()), &event).await;
+    assert_eq!(head.status.as_u16(), 202, "{first}");
+    let (_, again) = invoke(publish::router(world.process.core.clone()), &event).await;
+    assert_eq!(first["data"], again["data"], "it has an idempotency key");
+    world.drain().await;
+    assert_eq!(receiver.only().header("webhook-id"), text(&first["data"]["id"]));
+}
+
+#[tokio::test]
+async fn deliver_fresh() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let (tenant, names) = published(&world, &receiver).await;
+    assert_eq!(deliver(&world, &sample("deliver_fresh", &replacing(&names))).await, json!({"batchItemFailures": []}));
+    assert_eq!(receiver.only().json()["data"], json!({"member": "mbr_1"}));
+    assert_eq!(tenant.delivery_status(&names[2]).await, "success");
+}
+
+#[tokio::test]
+async fn deliver_retried() {
+    let (world, receiver) = (World::new().await, Receiver::always(Answer::status(500)).await);
+    let (tenant, names) = published(&world, &receiver).await;
+    world.drain().await;
+    world.advance(Duration::from_secs(1));
+    let received = world.sqs().receive_message().queue_url(world.queue_url()).send().await.unwrap();
+    let handle = received.messages()[0].receipt_handle().unwrap();
+    let event = sample("deliver_retried", &[&replacing(&names)[..], &[(RECEIPT, handle)]].concat());
+    assert_eq!(deliver(&world, &event).await, json!({"batchItemFailures": [{"itemIdentifier": MESSAGE}]}));
+    // The receive count is no attempt count, whatever it says.
+    assert_eq!(receiver.received()[1].header("x-webhook-attempt"), "2");
+    world.advance(Duration::from_secs(5));
+    assert_eq!(world.drain().await, 1, "it was hidden for as long as the schedule says");
+    assert_eq!(tenant.delivery(&names[2]).await["attempts"], 3);
+}
+
+#[tokio::test]
+async fn deliver_poisoned() {
+    let world = World::new().await;
+    let failures = json!({"batchItemFailures": [{"itemIdentifier": MESSAGE}]});
+    assert_eq!(deliver(&world, &sample("deliver_poisoned", &[])).await, failures);
+}
+
+#[tokio::test]
+async fn deliver_mixed() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let (tenant, names) = published(&world, &receiver).await;
+    let answer = deliver(&world, &sample("deliver_mixed", &replacing(&names))).await;
+    // Fresh, no task at all, for an endpoint that is gone, and the first one's copy.
+    let poisoned = MESSAGE.replace("110", "111");
+    assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": poisoned}]}));
+    receiver.only();
+    assert_eq!(tenant.delivery_status(&names[2]).await, "success");
+}
+
+#[tokio::test]
+async fn sweep_schedule() {
+    let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(500)]).await);
+    let tenant = world.tenant().await;
+    tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": [3600]})).await;
+    let delivery = tenant.publish_one().await;
+    world.drain().await;
+    world.advance(Duration::from_secs(4000));
+    serde_json::from_str::<EventBridgeEvent>(&sample("sweep_schedule", &[])).unwrap();
+    sweep::handle(&world.process.core, world.process.deadline()).await.unwrap();
+    world.drain().await;
+    assert_eq!(tenant.delivery_status(&delivery).await, "success");
+}
+
+/// Every sample is named after a function and its case, and is tested above.
+#[test]
+fn there_are_no_other_samples() {
+    let found = std::fs::read_dir(directory()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let expected = [
+        "api_create_endpoint",
+        "api_unauthorized",
+        "deliver_fresh",
+        "deliver_mixed",
+        "deliver_poisoned",
+        "deliver_retried",
+        "publish_event",
+        "sweep_schedule",
+    ];
+    assert_eq!(found.collect::<BTreeSet<_>>(), expected.map(|name| format!("{name}.json")).into());
+}

@@ -1,0 +1,220 @@
+//! Publishing again with the same key: nothing is sent twice, and what the first time left undone is done.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::support::{EVENT_TYPE, Fate, Gate, Receiver, Reply, Tenant, World, delivery_ids, over_network, text};
+
+const KEY: &str = "order-17";
+
+async fn publish_with(tenant: &Tenant, key: &str, body: &Value) -> Reply {
+    tenant.call(Method::POST, "/events", &[("idempotency-key", key)], Some(body.to_string())).await
+}
+
+/// What a repetition finds unfinished is left to the sweep until the first request must have ended.
+async fn drain_and_sweep(world: &World) -> usize {
+    let queued = world.drain().await;
+    world.advance(Duration::from_secs(60));
+    world.sweep().await;
+    queued + world.drain().await
+}
+
+fn event() -> Value {
+    json!({"type": EVENT_TYPE, "data": {"order": 17}})
+}
+
+#[tokio::test]
+async fn the_same_key_and_body_give_the_same_answer_and_one_delivery() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    tenant.endpoint(&receiver).await;
+    let first = publish_with(&tenant, KEY, &event()).await.data(202);
+    assert_eq!(publish_with(&tenant, KEY, &event()).await.data(202), first, "before it is delivered");
+    world.drain().await;
+    let another = tenant.at(&world.another_process());
+    assert_eq!(publish_with(&another, KEY, &event()).await.data(202), first, "and after");
+    world.advance(Duration::from_secs(23 * 60 * 60));
+    assert_eq!(publish_with(&tenant, KEY, &event()).await.data(202), first, "and almost a day later");
+    world.drain().await;
+    assert_eq!(receiver.only().header("webhook-id"), text(&first["id"]));
+
+    world.advance(Duration::from_secs(2 * 60 * 60));
+    assert_ne!(publish_with(&tenant, KEY, &event()).await.data(202)["id"], first["id"], "a key lives for a day");
+    world.drain().await;
+    assert_eq!(receiver.received().len(), 2);
+}
+
+#[tokio::test]
+async fn the_same_key_with_another_body_is_a_conflict() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    tenant.endpoint(&receiver).await;
+    publish_with(&tenant, KEY, &event()).await.data(202);
+    let other = json!({"type": EVENT_TYPE, "data": {"order": 18}});
+    publish_with(&tenant, KEY, &other).await.is_error(409, "idempotency_conflict");
+    let batch = Some(json!({"events": [event()]}).to_string());
+    let batch = tenant.call(Method::POST, "/events/batch", &[("idempotency-key", KEY)], batch).await;
+    batch.is_error(409, "idempotency_conflict");
+    // Keys are an organization's own.
+    publish_with(&world.tenant().await, KEY, &other).await.data(202);
+    world.drain().await;
+    receiver.only();
+}
+
+#[tokio::test]
+async fn a_publish_that_could_not_be_finished_is_completed_by_its_repetition() {
+    for (operation, batch) in
+        [("BatchWriteItem", false), ("BatchWriteItem", true), ("SendMessageBatch", false), ("SendMessageBatch", true)]
+    {
+        let (world, receiver) = (World::new().await, Receiver::new().await);
+        let tenant = world.tenant().await;
+        tenant.endpoint(&receiver).await;
+        let network = over_network(&world.sdk(), move |it| if it == operation { Fate::Refuse } else { Fate::Pass });
+        let cut_off = tenant.at(&world.process_over(&network, world.clock.clock()));
+        let (path, body) = match batch {
+            true => ("/events/batch", json!({"events": vec![event(); 30]})),
+            false => ("/events", event()),
+        };
+        let publish = async |tenant: &Tenant| {
+            tenant.call(Method::POST, path, &[("idempotency-key", KEY)], Some(body.to_string())).await
+        };
+        let failed = publish(&cut_off).await;
+        failed.is_error(503, "unavailable");
+        assert!(failed.headers.contains_key("retry-after"));
+        assert_eq!(world.drain().await, 0, "nothing is in the queue");
+
+        let completed = publish(&tenant).await.data(202);
+        let expected = if batch { 30 } else { 1 };
+        drain_and_sweep(&world).await;
+        let arrived: BTreeSet<_> = receiver.received().iter().map(|r| r.header("webhook-id").to_owned()).collect();
+        assert_eq!((receiver.received().len(), arrived.len()), (expected, expected), "{operation}");
+        assert_eq!(publish(&tenant).await.data(202), completed);
+        drain_and_sweep(&world).await;
+        assert_eq!(receiver.received().len(), expected, "{operation}: once more is nothing new");
+        let statuses = tenant.get("/events?limit=100").await.data(200);
+        let events = statuses.as_array().unwrap();
+        assert!(events.iter().all(|event| event["webhook_deliveries"][0]["status"] == "success"));
+    }
+}
+
+#[tokio::test]
+async fn of_a_publish_that_was_half_queued_only_the_missing_half_is_sent_again() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    for _ in 0..15 {
+        tenant.endpoint(&receiver).await;
+    }
+    let sends = AtomicUsize::new(0);
+    let network = over_network(&world.sdk(), move |operation| match operation {
+        "SendMessageBatch" if sends.fetch_add(1, Ordering::SeqCst) == 0 => Fate::Refuse,
+        _ => Fate::Pass,
+    });
+    let cut_off = tenant.at(&world.process_over(&network, world.clock.clock()));
+    publish_with(&cut_off, KEY, &event()).await.is_error(503, "unavailable");
+    let queued = world.drain().await;
+    assert_eq!(receiver.received().len(), queued);
+    let completed = publish_with(&tenant, KEY, &event()).await.data(202);
+    assert_eq!(drain_and_sweep(&world).await, 15 - queued, "what is delivered is left alone");
+    let arrived: BTreeSet<_> =
+        receiver.received().iter().map(|request| request.header("x-webhook-delivery").to_owned()).collect();
+    assert_eq!(receiver.received().len(), 15);
+    assert_eq!(arrived, delivery_ids(&completed).into_iter().collect());
+}
+
+#[tokio::test]
+async fn records_that_are_missing_are_written_and_those_that_are_there_left_as_they_are() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    tenant.endpoint(&receiver).await;
+    let paused = tenant.endpoint_with(json!({"url": receiver.url(), "status": "paused"})).await;
+    let first = publish_with(&tenant, KEY, &event()).await.data(202);
+    world.purge().await;
+    world.delete_items("delivery").await;
+    world.delete_items("event").await;
+    // Until the first request must have ended, it may still be writing them.
+    publish_with(&tenant, KEY, &event()).await.is_error(503, "unavailable");
+    world.advance(Duration::from_secs(60));
+    let again = publish_with(&tenant, KEY, &event()).await.data(202);
+    assert_eq!(again, first);
+    drain_and_sweep(&world).await;
+    receiver.only();
+    let [sent, parked] = &delivery_ids(&first)[..] else { panic!("two deliveries: {first}") };
+    assert_eq!(tenant.delivery_status(sent).await, "success");
+    assert_eq!(tenant.delivery_status(parked).await, "pending");
+
+    publish_with(&tenant, KEY, &event()).await.data(202);
+    assert_eq!(drain_and_sweep(&world).await, 0, "the parked one is safe where it is");
+    tenant.set_status(&paused, "active").await;
+    world.drain().await;
+    assert_eq!(receiver.received().len(), 2);
+}
+
+#[tokio::test]
+async fn two_requests_with_one_key_at_once_make_one_event() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    tenant.endpoint(&receiver).await;
+    let other = tenant.at(&world.another_process());
+    let body = event();
+    let (one, two) = tokio::join!(publish_with(&tenant, KEY, &body), publish_with(&other, KEY, &body));
+    for reply in [one, two] {
+        assert!([202, 503].contains(&reply.status), "{}", reply.body);
+    }
+    let event = publish_with(&tenant, KEY, &body).await.data(202);
+    drain_and_sweep(&world).await;
+    assert_eq!(receiver.only().header("webhook-id"), text(&event["id"]));
+    assert_eq!(world.items("event").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_request_that_is_overtaken_by_its_repetition_sends_nothing_twice() {
+    for operation in ["BatchWriteItem", "SendMessageBatch"] {
+        let (world, receiver) = (World::new().await, Receiver::new().await);
+        let tenant = world.tenant().await;
+        tenant.endpoint(&receiver).await;
+        let (reached, gate) = (Gate::closed(), Gate::closed());
+        let (there, held) = (reached.clone(), gate.clone());
+        let network = over_network(&world.sdk(), move |called| {
+            if called != operation {
+                return Fate::Pass;
+            }
+            there.open();
+            Fate::Behind(held.clone())
+        });
+        let slow = tenant.at(&world.process_over(&network, world.clock.clock()));
+        let first = tokio::spawn(async move { publish_with(&slow, KEY, &event()).await });
+        reached.pass().await;
+        let early = publish_with(&tenant, KEY, &event()).await;
+        // What is not all stored yet, the first request is still writing.
+        assert_eq!(early.status, if operation == "BatchWriteItem" { 503 } else { 202 }, "{operation}");
+        world.drain().await;
+        gate.open();
+        let first = first.await.unwrap().data(202);
+        let second = publish_with(&tenant, KEY, &event()).await.data(202);
+        assert_eq!(first["id"], second["id"], "{operation}");
+        drain_and_sweep(&world).await;
+        assert_eq!(receiver.only().header("webhook-id"), text(&second["id"]), "{operation}");
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_of_the_queue_or_the_table_sends_nothing_twice() {
+    for operation in ["BatchWriteItem", "SendMessageBatch", "PutItem"] {
+        let (world, receiver) = (World::new().await, Receiver::new().await);
+        let tenant = world.tenant().await;
+        tenant.endpoint(&receiver).await;
+        let calls = AtomicUsize::new(0);
+        let network = over_network(&world.sdk(), move |called| {
+            let first = called == operation && calls.fetch_add(1, Ordering::SeqCst) == 0;
+            if first { Fate::LoseAnswer } else { Fate::Pass }
+        });
+        let unlucky = tenant.at(&world.process_over(&network, world.clock.clock()));
+        publish_with(&unlucky, KEY, &event()).await.data(202);
+        world.drain().await;
+        receiver.only();
+    }
+}

@@ -1,0 +1,236 @@
+//! Lists: filters, cursors that hold while new items arrive, and numbered pages.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Endpoint, Receiver, Tenant, World, text};
+
+fn ids(items: &Value) -> Vec<String> {
+    items.as_array().unwrap().iter().map(|item| text(&item["id"]).to_owned()).collect()
+}
+
+/// Publishes events of this type, a second apart, and returns the ids of events and deliveries.
+async fn publish(world: &World, tenant: &Tenant, event_type: &str, count: usize) -> Vec<(String, String)> {
+    let mut made = Vec::new();
+    for _ in 0..count {
+        let event = tenant.post("/events", &json!({"type": event_type, "data": {}})).await.data(202);
+        made.push((text(&event["id"]).to_owned(), text(&event["webhook_deliveries"][0]["id"]).to_owned()));
+        world.advance(Duration::from_secs(1));
+    }
+    made
+}
+
+/// The pages that follow each other from this path, with what happens between them.
+async fn follow(tenant: &Tenant, path: &str, mut between: impl AsyncFnMut()) -> Vec<Vec<String>> {
+    let mut pages = Vec::new();
+    let mut cursor = String::new();
+    loop {
+        let reply = tenant.get(&format!("{path}{cursor}")).await;
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        pages.push(ids(&reply.body["data"]));
+        let pagination = &reply.body["pagination"];
+        assert_eq!(pagination["has_more"], !pagination["next_cursor"].is_null());
+        let Some(next) = pagination["next_cursor"].as_str() else { return pages };
+        cursor = format!("&cursor={next}");
+        between().await;
+    }
+}
+
+#[tokio::test]
+async fn cursors_hold_while_new_items_arrive() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    let endpoint = tenant.endpoint(&receiver).await;
+    let mut made = publish(&world, &tenant, "a", 7).await;
+    made.reverse();
+    let (events, deliveries): (Vec<_>, Vec<_>) = made.into_iter().unzip();
+    let lists = [
+        ("/events?limit=3".to_owned(), &events),
+        (format!("/events?limit=3&endpoint_id={}", endpoint.id), &events),
+        ("/events?limit=3&type=a".to_owned(), &events),
+        (format!("{}/deliveries?limit=3", endpoint.path()), &deliveries),
+        (format!("{}/deliveries?limit=3&event_type=a", endpoint.path()), &deliveries),
+    ];
+    for (path, expected) in lists {
+        let arriving = async || {
+            tenant.post("/events", &json!({"type": "b", "data": {}})).await.data(202);
+            world.drain().await;
+        };
+        let first = ids(&tenant.get(&path.replace("limit=3", "limit=100")).await.data(200));
+        let seen = follow(&tenant, &path, arriving).await.concat();
+        assert_eq!(seen, first, "{path}: nothing twice, nothing missing, nothing new");
+        let old: Vec<_> = seen.into_iter().filter(|id| expected.contains(id)).collect();
+        assert_eq!(&old, expected, "{path}: newest first");
+    }
+    let exact = format!("{}/deliveries?limit=7&event_type=a", endpoint.path());
+    assert_eq!(follow(&tenant, &exact, async || {}).await.len(), 1, "a full last page has no next one");
+}
+
+#[tokio::test]
+async fn deliveries_are_filtered_by_status_type_and_time() {
+    let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(500)]).await);
+    let tenant = world.tenant().await;
+    let endpoint = tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": []})).await;
+    let mut made = publish(&world, &tenant, "a", 1).await;
+    world.drain().await;
+    made.extend(publish(&world, &tenant, "b", 1).await);
+    world.drain().await;
+    made.extend(publish(&world, &tenant, "a", 1).await);
+    let ids_of: Vec<_> = made.into_iter().map(|(_, delivery)| delivery).collect();
+    let created = tenant.delivery(&ids_of[1]).await["created_at"].clone();
+    let middle = text(&created);
+    for (query, expected) in [
+        (String::new(), vec![2, 1, 0]),
+        ("status=exhausted".to_owned(), vec![0]),
+        ("status=success".to_owned(), vec![1]),
+        ("status=pending".to_owned(), vec![2]),
+        ("status=failed".to_owned(), vec![]),
+        ("event_type=a".to_owned(), vec![2, 0]),
+        ("event_type=a&status=pending".to_owned(), vec![2]),
+        (format!("since={middle}"), vec![2, 1]),
+        (format!("until={middle}"), vec![0]),
+        (format!("since={middle}&until={middle}"), vec![]),
+        (format!("since={middle}&until=2026-01-01T00:00:00Z"), vec![]),
+        ("since=2199-01-01T00:00:00Z".to_owned(), vec![]),
+        (format!("since={middle}&event_type=a"), vec![2]),
+        ("since=2026-01-01T00:00:00%2B01:00".to_owned(), vec![2, 1, 0]),
+    ] {
+        let listed = tenant.get(&format!("{}/deliveries?{query}", endpoint.path())).await.data(200);
+        let expected: Vec<_> = expected.into_iter().map(|index: usize| ids_of[index].clone()).collect();
+        assert_eq!(ids(&listed), expected, "{query}");
+    }
+}
+
+/// Follows `next` from a page to the last one, and `previous` back again.
+async fn walk(tenant: &Tenant, path: &str) -> Vec<Vec<String>> {
+    let mut pages: Vec<Vec<String>> = Vec::new();
+    let mut next = Some(path.to_owned());
+    let mut last = Value::Null;
+    while let Some(path) = next {
+        last = tenant.get(&path).await.body;
+        pages.push(ids(&last["results"]));
+        next = last["next"].as_str().map(|url| url.strip_prefix("http://localhost").unwrap().to_owned());
+    }
+    let mut back = vec![ids(&last["results"])];
+    while let Some(url) = last["previous"].as_str().map(str::to_owned) {
+        last = tenant.get(url.strip_prefix("http://localhost").unwrap()).await.body;
+        back.push(ids(&last["results"]));
+    }
+    back.reverse();
+    assert_eq!(back, pages);
+    pages
+}
+
+#[tokio::test]
+async fn pages_of_deliveries_count_them_and_lead_to_each_other() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    let endpoint = tenant.endpoint(&receiver).await;
+    let mut made: Vec<_> = publish(&world, &tenant, "a", 5).await.into_iter().map(|(_, id)| id).collect();
+    let list = format!("/v1/webhook-endpoints/{}/deliveries", endpoint.id);
+    assert_eq!(
+        walk(&tenant, &format!("{list}?ordering=created&page_size=2")).await,
+        [&made[..2], &made[2..4], &made[4..]]
+    );
+    made.reverse();
+    assert_eq!(walk(&tenant, &format!("{list}?page_size=2")).await, [&made[..2], &made[2..4], &made[4..]]);
+    assert_eq!(walk(&tenant, &format!("{list}?status=pending&ordering=-created&page_size=5")).await, [&made[..]]);
+    let second = tenant.get(&format!("{list}?page_size=2&page=2&status=pending")).await.body;
+    let link = |page: u32| json!(format!("http://localhost{list}?page_size=2&status=pending&page={page}"));
+    assert_eq!((&second["count"], &second["next"], &second["previous"]), (&json!(5), &link(3), &link(1)));
+    tenant.get(&format!("{list}?page_size=2&page=4")).await.is_error(404, "not_found");
+    let none = tenant.get(&format!("{list}?status=failed")).await.body;
+    assert_eq!(none, json!({"count": 0, "next": null, "previous": null, "results": []}));
+    tenant.get(&format!("{list}?status=failed&page=2")).await.is_error(404, "not_found");
+}
+
+/// Endpoints named as these letters, made in this order, a second apart.
+async fn endpoints(world: &World, tenant: &Tenant, names: &str) -> Vec<Endpoint> {
+    let mut made = Vec::new();
+    for name in names.chars() {
+        let edition = if name < 'c' { json!("eu") } else { Value::Null };
+        let fields = json!({"name": name, "url": "https://example.com/", "edition_id": edition});
+        made.push(tenant.endpoint_with(fields).await);
+        world.advance(Duration::from_secs(1));
+    }
+    made
+}
+
+#[tokio::test]
+async fn pages_of_endpoints_are_sorted_and_filtered() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let made = endpoints(&world, &tenant, "cadb").await;
+    tenant.set_status(&made[3], "disabled").await;
+    world.advance(Duration::from_secs(1));
+    tenant.set_status(&made[0], "paused").await;
+    for (query, expected) in [
+        ("", "cadb"),
+        ("ordering=created", "cadb"),
+        ("ordering=-created", "bdac"),
+        ("ordering=name", "abcd"),
+        ("ordering=-name", "dcba"),
+        ("ordering=modified", "adbc"),
+        ("ordering=-modified", "cbda"),
+        ("is_active=true", "cad"),
+        ("is_active=false", "b"),
+        ("edition_id=eu", "ab"),
+        ("edition_id=us", ""),
+        ("edition_id=eu&is_active=true", "a"),
+        ("ordering=name&page_size=3&page=2", "d"),
+        ("page_size=1000", "cadb"),
+    ] {
+        let listed = tenant.get(&format!("/v1/webhook-endpoints?{query}")).await;
+        assert_eq!(listed.status, 200, "{query}: {}", listed.body);
+        let names: String = listed.body["results"].as_array().unwrap().iter().map(|item| text(&item["name"])).collect();
+        assert_eq!(names, expected, "{query}");
+    }
+    let expected: Vec<_> = made.iter().map(|endpoint| vec![endpoint.id.clone()]).collect();
+    assert_eq!(walk(&tenant, "/v1/webhook-endpoints?page_size=1").await, expected);
+    let cursor = follow(&tenant, "/webhooks/endpoints?limit=1", async || {}).await;
+    assert_eq!(cursor, expected, "oldest first");
+}
+
+#[tokio::test]
+async fn parameters_that_make_no_sense_are_refused_all_at_once() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let endpoint = tenant.endpoint_with(json!({"url": "https://example.com/"})).await;
+    let (deliveries, pages) =
+        (format!("{}/deliveries", endpoint.path()), format!("/v1/webhook-endpoints/{}/deliveries", endpoint.id));
+    for (path, query, names) in [
+        (
+            deliveries.as_str(),
+            "limit=0&status=lost&since=yesterday&until=-1&event_type=a..b&foo=1",
+            "limit status event_type since until foo",
+        ),
+        (&deliveries, "limit=101", "limit"),
+        (&deliveries, "cursor=nonsense", "cursor"),
+        (&pages, "status=lost&ordering=name&page=0&page_size=1001", "status ordering page page_size"),
+        (
+            "/v1/webhook-endpoints",
+            "is_active=perhaps&ordering=url&page=x&page_size=0",
+            "is_active ordering page page_size",
+        ),
+        ("/events", "limit=x&type=a-b&endpoint_id=we_1", "limit type endpoint_id"),
+        ("/events", "cursor=wevt_1", "cursor"),
+        ("/webhooks/endpoints", "limit=-1", "limit"),
+        ("/api-keys", "limit=1.5", "limit"),
+        ("/v1/endpoints", "organization_id=org_1", "organization_id"),
+    ] {
+        let refused = tenant.get(&format!("{path}?{query}")).await;
+        refused.is_error(400, "validation_failed");
+        let named: BTreeSet<_> = refused.body["error"]["details"]["fields"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|field| text(&field["name"]))
+            .collect();
+        assert_eq!(named, names.split(' ').collect(), "{path}?{query}");
+    }
+    for accepted in ["limit=1", "limit=100"] {
+        tenant.get(&format!("{deliveries}?{accepted}")).await.data(200);
+    }
+}

@@ -1,0 +1,251 @@
+//! What is tried again, when, and until when. Time is moved, not slept through; `host.rs` proves real time.
+
+use std::time::{Duration, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+use shared::domain::time::Timestamp;
+
+use crate::support::{Answer, Endpoint, Receiver, Tenant, World, text};
+
+const fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+async fn tenant_with(world: &World, receiver: &Receiver, fields: Value) -> (Tenant, Endpoint) {
+    let tenant = world.tenant().await;
+    let mut all = json!({"url": receiver.url()});
+    all.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    let endpoint = tenant.endpoint_with(all).await;
+    (tenant, endpoint)
+}
+
+/// How many seconds after its last attempt was recorded the next attempt of a delivery is due.
+fn wait_of(delivery: &Value) -> f64 {
+    let [due, recorded] =
+        ["next_attempt_at", "updated_at"].map(|name| Timestamp::parse(text(&delivery[name])).unwrap());
+    due.since(recorded).as_secs_f64()
+}
+
+#[tokio::test]
+async fn a_delivery_is_exhausted_after_its_fourth_failure() {
+    let (world, receiver) = (World::new().await, Receiver::always(Answer::status(503).body("not now")).await);
+    let (tenant, _) = tenant_with(&world, &receiver, json!({})).await;
+    let id = tenant.publish_one().await;
+    let pending = tenant.delivery(&id).await;
+    assert_eq!((text(&pending["status"]), &pending["attempts"]), ("pending", &json!(0)));
+
+    for (attempt, delay) in [(1, 1_u32), (2, 5), (3, 30)] {
+        world.drain().await;
+        let delivery = tenant.delivery(&id).await;
+        let shown = ["status", "attempts", "error", "response_status"].map(|name| &delivery[name]);
+        assert_eq!(json!(shown), json!(["retrying", attempt, "http_status", 503]));
+        assert_eq!(wait_of(&delivery), f64::from(delay));
+        world.advance(seconds(delay.into()) - Duration::from_millis(500));
+        world.drain().await;
+        assert_eq!(receiver.received().len(), attempt, "nothing comes before {delay} s are over");
+        world.advance(Duration::from_millis(500));
+    }
+    world.drain().await;
+    let delivery = tenant.delivery(&id).await;
+    let shown = ["status", "attempts", "error", "response_body", "next_attempt_at"].map(|name| &delivery[name]);
+    assert_eq!(json!(shown), json!(["exhausted", 4, "http_status", "not now", null]));
+    let log = delivery["attempt_log"].as_array().unwrap();
+    assert_eq!(log.iter().map(|entry| entry["attempt"].as_u64().unwrap()).collect::<Vec<_>>(), [1, 2, 3, 4]);
+
+    world.advance(seconds(24 * 60 * 60));
+    world.drain().await;
+    world.sweep().await;
+    world.drain().await;
+    assert_eq!(receiver.received().len(), 4, "that was the last one");
+    for (index, request) in receiver.received().iter().enumerate() {
+        assert_eq!(request.header("x-webhook-attempt"), (index + 1).to_string());
+        assert_eq!(request.header("webhook-id"), text(&delivery["event_id"]));
+        assert_eq!(request.body, receiver.received()[0].body);
+    }
+}
+
+#[tokio::test]
+async fn every_attempt_is_signed_for_its_own_time() {
+    let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(500)]).await);
+    let (tenant, _) = tenant_with(&world, &receiver, json!({"retry_schedule": [600]})).await;
+    tenant.publish().await;
+    world.drain().await;
+    world.advance(seconds(660));
+    world.drain().await;
+    let requests = receiver.received();
+    let sent_at = |index: usize| requests[index].header("webhook-timestamp").parse::<i64>().unwrap();
+    assert!(sent_at(1) - sent_at(0) >= 600);
+    assert_ne!(requests[0].header("webhook-signature"), requests[1].header("webhook-signature"));
+    assert_eq!(requests[0].header("x-webhook-signature"), requests[1].header("x-webhook-signature"));
+}
+
+#[tokio::test]
+async fn an_empty_schedule_never_retries_and_a_deployments_default_is_used_without_one() {
+    let world = World::with(&[("RETRY_SCHEDULE", "7")]).await;
+    for (fields, expected) in [(json!({"retry_schedule": []}), "exhausted"), (json!({}), "retrying")] {
+        let receiver = Receiver::always(Answer::status(500)).await;
+        let (tenant, _) = tenant_with(&world, &receiver, fields).await;
+        let id = tenant.publish_one().await;
+        world.drain().await;
+        let delivery = tenant.delivery(&id).await;
+        assert_eq!(text(&delivery["status"]), expected);
+        if expected == "retrying" {
+            assert_eq!(wait_of(&delivery), 7.0);
+        }
+    }
+}
+
+#[tokio::test]
+async fn delays_of_a_minute_or_more_are_lengthened_by_up_to_a_tenth() {
+    let (world, receiver) = (World::new().await, Receiver::always(Answer::status(500)).await);
+    let (tenant, _) = tenant_with(&world, &receiver, json!({"retry_schedule": [600]})).await;
+    let mut waits = Vec::new();
+    for _ in 0..20 {
+        let id = tenant.publish_one().await;
+        world.drain().await;
+        waits.push(wait_of(&tenant.delivery(&id).await));
+    }
+    assert!(waits.iter().all(|wait| (600.0..=660.0).contains(wait)), "{waits:?}");
+    assert!(waits.iter().any(|wait| *wait > 601.0), "{waits:?}");
+}
+
+#[tokio::test]
+async fn retry_after_lengthens_the_wait_on_429_and_503_and_only_there() {
+    let world = World::new().await;
+    let now = u64::try_from(world.clock.now().unix_seconds()).unwrap();
+    let in_two_minutes = httpdate::fmt_http_date(UNIX_EPOCH + seconds(now + 120));
+    for (status, retry_after, expected) in [
+        (429, "120", 120.0),
+        (503, "120", 120.0),
+        (503, &*in_two_minutes, 120.0),
+        (503, "0", 1.0),
+        (429, "soon", 1.0),
+        (500, "120", 1.0),
+        // A day is the most that a receiver can ask for.
+        (503, "999999999", 86_400.0),
+    ] {
+        let receiver = Receiver::always(Answer::status(status).header("retry-after", retry_after)).await;
+        let (tenant, _) = tenant_with(&world, &receiver, json!({})).await;
+        let id = tenant.publish_one().await;
+        world.drain().await;
+        let wait = wait_of(&tenant.delivery(&id).await);
+        assert!((expected - 1.0..=expected).contains(&wait), "{status} {retry_after}: {wait}");
+    }
+}
+
+#[tokio::test]
+async fn a_delay_of_more_than_15_minutes_is_parked_and_sent_by_the_sweep() {
+    let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(500)]).await);
+    let (tenant, _) = tenant_with(&world, &receiver, json!({"retry_schedule": [3600]})).await;
+    let id = tenant.publish_one().await;
+    world.drain().await;
+    assert_eq!(tenant.delivery_status(&id).await, "retrying");
+
+    world.advance(seconds(3590));
+    world.drain().await;
+    world.sweep().await;
+    assert_eq!(world.take_messages().await, [""; 0], "it is out of the queue, and not due");
+
+    world.advance(seconds(400));
+    world.sweep().await;
+    world.sweep().await;
+    assert_eq!(world.drain().await, 1, "the second run finds it taken");
+    assert_eq!(receiver.received().len(), 2);
+    assert_eq!(tenant.delivery_status(&id).await, "success");
+}
+
+#[tokio::test]
+async fn two_overlapping_sweeps_send_a_parked_delivery_once() {
+    let (world, receiver) = (World::new().await, Receiver::always(Answer::status(500)).await);
+    let (tenant, _) = tenant_with(&world, &receiver, json!({"retry_schedule": [3600]})).await;
+    for _ in 0..25 {
+        tenant.publish().await;
+    }
+    world.drain().await;
+    world.advance(seconds(4000));
+    let another = world.another_process();
+    tokio::join!(world.sweep(), another.sweep(), another.sweep());
+    assert_eq!(world.take_messages().await.len(), 25);
+}
+
+#[tokio::test]
+async fn a_sweep_that_died_between_lease_and_send_only_delays() {
+    let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(500)]).await);
+    let (tenant, _) = tenant_with(&world, &receiver, json!({"retry_schedule": [3600]})).await;
+    let id = tenant.publish_one().await;
+    world.drain().await;
+    world.advance(seconds(4000));
+    world.sweep().await;
+    assert_eq!(world.take_messages().await.len(), 1);
+    world.purge().await; // as if it had never been sent
+
+    world.advance(seconds(14 * 60));
+    world.sweep().await;
+    assert_eq!(world.drain().await, 0, "the lease holds");
+    world.advance(seconds(2 * 60));
+    world.sweep().await;
+    world.drain().await;
+    assert_eq!(tenant.delivery_status(&id).await, "success");
+    assert_eq!(receiver.received().len(), 2);
+}
+
+#[tokio::test]
+async fn an_answer_of_410_fails_the_delivery_and_disables_the_endpoint() {
+    let (world, receiver) = (World::new().await, Receiver::always(Answer::status(410)).await);
+    let (tenant, endpoint) = tenant_with(&world, &receiver, json!({})).await;
+    let id = tenant.publish_one().await;
+    world.drain().await;
+    let delivery = tenant.delivery(&id).await;
+    let shown = ["status", "attempts", "error", "response_status"].map(|name| &delivery[name]);
+    assert_eq!(json!(shown), json!(["failed", 1, "http_status", 410]));
+    let endpoint = tenant.read_endpoint(&endpoint).await;
+    assert_eq!(["status", "disabled_reason"].map(|name| text(&endpoint[name])), ["disabled", "gone"]);
+    assert_eq!(tenant.publish().await, [""; 0], "nothing new is made for it");
+    world.advance(seconds(3600));
+    world.sweep().await;
+    world.drain().await;
+    receiver.only();
+}
+
+#[tokio::test]
+async fn an_early_return_of_a_message_waits_until_the_attempt_is_due() {
+    let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(500), Answer::status(500)]).await);
+    let (tenant, _) = tenant_with(&world, &receiver, json!({})).await;
+    let id = tenant.publish_one().await;
+    let message = world.take_messages().await.remove(0);
+    world.send(&message).await;
+    world.drain().await;
+    // The same message again, as SQS may do; it is not due for a second.
+    world.send(&message).await;
+    world.drain().await;
+    receiver.only();
+    world.advance(seconds(1));
+    world.drain().await;
+    assert_eq!(receiver.received().len(), 2, "of two copies one makes the attempt");
+    assert_eq!(tenant.delivery(&id).await["attempts"], 2);
+}
+
+#[tokio::test]
+async fn an_exhausted_delivery_can_be_asked_for_again_on_a_fresh_schedule() {
+    let failures = (0..3).map(|_| Answer::status(500));
+    let (world, receiver) = (World::new().await, Receiver::scripted(failures).await);
+    let (tenant, _) = tenant_with(&world, &receiver, json!({"retry_schedule": [1]})).await;
+    let id = tenant.publish_one().await;
+    let retry = format!("/webhooks/deliveries/{id}/retry");
+    world.drain().await;
+    tenant.post(&retry, &json!({})).await.is_error(409, "conflict");
+    world.advance(seconds(1));
+    world.drain().await;
+    assert_eq!(tenant.delivery_status(&id).await, "exhausted");
+
+    tenant.post(&retry, &json!({})).await.data(202);
+    world.drain().await;
+    let delivery = tenant.delivery(&id).await;
+    assert_eq!(json!(["status", "attempts"].map(|name| &delivery[name])), json!(["retrying", 3]));
+    world.advance(seconds(1));
+    world.drain().await;
+    assert_eq!(tenant.delivery_status(&id).await, "success");
+    tenant.post(&retry, &json!({})).await.is_error(409, "conflict");
+    let numbers: Vec<_> = receiver.received().iter().map(|r| r.header("x-webhook-attempt").to_owned()).collect();
+    assert_eq!(numbers, ["1", "2", "3", "4"]);
+}

@@ -1,0 +1,28 @@
+//! What the tests share: a world to deliver in, tenants who ask for it, receivers who get it.
+
+use std::time::Duration;
+
+mod clock;
+mod faults;
+mod receiver;
+mod tenant;
+mod world;
+
+pub(crate) use clock::TestClock;
+pub(crate) use faults::{Fate, over_network};
+pub(crate) use receiver::{Answer, Gate, Received, Receiver};
+pub(crate) use tenant::{EVENT_TYPE, Endpoint, Reply, Tenant, delivery_ids, text};
+pub(crate) use world::{Process, World};
+
+/// How long a test waits, in real time, for what has to happen.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Waits, in real time, for what happens beside the test.
+pub(crate) async fn eventually(what: &str, happened: impl AsyncFn() -> bool) {
+    let waiting = async {
+        while !happened().await {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("it does not happen that {what}"));
+}

@@ -1,0 +1,212 @@
+//! A receiver on a loopback socket, with a script of what it answers and a memory of what it got.
+
+use std::collections::VecDeque;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{Request, State};
+use axum::response::Response;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http_body_util::BodyExt;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, Semaphore};
+use tokio::task::JoinHandle;
+
+use super::PATIENCE;
+
+/// A running receiver; it stops when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Receiver {
+    address: SocketAddr,
+    memory: Arc<Memory>,
+    serving: JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Memory {
+    script: Mutex<VecDeque<Answer>>,
+    otherwise: Answer,
+    received: Mutex<Vec<Received>>,
+    arrival: Notify,
+}
+
+/// One request as it came in.
+#[derive(Debug, Clone)]
+pub(crate) struct Received {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+    pub(crate) arrived: Instant,
+}
+
+impl Receiver {
+    /// A receiver that answers 200.
+    pub(crate) async fn new() -> Self {
+        Self::scripted([]).await
+    }
+
+    /// A receiver that gives these answers to its first requests, and 200 to the rest.
+    pub(crate) async fn scripted(answers: impl IntoIterator<Item = Answer>) -> Self {
+        Self::start(answers, Answer::status(200)).await
+    }
+
+    /// A receiver that always gives this answer.
+    pub(crate) async fn always(answer: Answer) -> Self {
+        Self::start([], answer).await
+    }
+
+    async fn start(script: impl IntoIterator<Item = Answer>, otherwise: Answer) -> Self {
+        let memory = Arc::new(Memory {
+            script: Mutex::new(script.into_iter().collect()),
+            otherwise,
+            received: Mutex::default(),
+            arrival: Notify::new(),
+        });
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let routes = Router::new().fallback(receive).with_state(Arc::clone(&memory));
+        let serving = tokio::spawn(async move { axum::serve(listener, routes).await.unwrap() });
+        Self { address, memory, serving }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/hook", self.address)
+    }
+
+    pub(crate) const fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// What came in until now.
+    pub(crate) fn received(&self) -> Vec<Received> {
+        self.memory.received.lock().unwrap().clone()
+    }
+
+    /// The one request that came in.
+    #[track_caller]
+    pub(crate) fn only(&self) -> Received {
+        let mut received = self.received();
+        assert_eq!(received.len(), 1, "{received:?}");
+        received.remove(0)
+    }
+
+    /// Waits until so many requests have come in.
+    pub(crate) async fn wait_for(&self, count: usize) -> Vec<Received> {
+        let waiting = async {
+            loop {
+                let arrival = self.memory.arrival.notified();
+                let received = self.received();
+                if received.len() >= count {
+                    return received;
+                }
+                arrival.await;
+            }
+        };
+        let waited = tokio::time::timeout(PATIENCE, waiting).await;
+        waited.unwrap_or_else(|_| panic!("{count} requests did not come, but {}", self.received().len()))
+    }
+}
+
+impl Drop for Receiver {
+    fn drop(&mut self) {
+        self.serving.abort();
+    }
+}
+
+async fn receive(State(memory): State<Arc<Memory>>, request: Request) -> Response {
+    let (head, body) = request.into_parts();
+    let Ok(body) = body.collect().await else { return Response::default() };
+    let answer = memory.script.lock().unwrap().pop_front().unwrap_or_else(|| memory.otherwise.clone());
+    memory.received.lock().unwrap().push(Received {
+        method: head.method.to_string(),
+        path: head.uri.path().to_owned(),
+        headers: head.headers,
+        body: body.to_bytes(),
+        arrived: Instant::now(),
+    });
+    memory.arrival.notify_waiters();
+    answer.give().await
+}
+
+impl Received {
+    /// The value of a header, which has to be there exactly once.
+    #[track_caller]
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let values: Vec<_> = self.headers.get_all(name).iter().collect();
+        assert_eq!(values.len(), 1, "{name}: {values:?}");
+        values[0].to_str().unwrap()
+    }
+
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+}
+
+/// What a receiver answers.
+#[derive(Debug, Clone)]
+pub(crate) struct Answer {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Bytes,
+    gate: Option<Gate>,
+}
+
+impl Answer {
+    pub(crate) fn status(status: u16) -> Self {
+        let status = StatusCode::from_u16(status).unwrap();
+        Self { status, headers: HeaderMap::new(), body: Bytes::new(), gate: None }
+    }
+
+    #[must_use]
+    pub(crate) fn header(mut self, name: &'static str, value: &str) -> Self {
+        self.headers.append(HeaderName::from_static(name), HeaderValue::from_str(value).unwrap());
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn body(mut self, body: impl Into<Bytes>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Gives the answer only when the gate is open.
+    #[must_use]
+    pub(crate) fn behind(mut self, gate: &Gate) -> Self {
+        self.gate = Some(gate.clone());
+        self
+    }
+
+    async fn give(self) -> Response {
+        if let Some(gate) = &self.gate {
+            gate.pass().await;
+        }
+        let mut response = Response::new(Body::from(self.body));
+        *response.status_mut() = self.status;
+        response.headers_mut().extend(self.headers);
+        response
+    }
+}
+
+/// Something that holds others up until it is opened, once and for all. Clones are the same gate.
+#[derive(Debug, Clone)]
+pub(crate) struct Gate(Arc<Semaphore>);
+
+impl Gate {
+    pub(crate) fn closed() -> Self {
+        Self(Arc::new(Semaphore::new(0)))
+    }
+
+    pub(crate) fn open(&self) {
+        self.0.close();
+    }
+
+    pub(crate) async fn pass(&self) {
+        // A closed semaphore lets everybody through.
+        let _ = self.0.acquire().await;
+    }
+}

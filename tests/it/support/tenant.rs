@@ -1,0 +1,176 @@
+//! Somebody with a key who uses the API.
+
+use axum::body::Body;
+use http::{HeaderMap, Method, Request, header};
+use serde_json::{Value, json};
+
+use super::{Process, Receiver};
+
+/// The type of event that tests publish unless it matters.
+pub(crate) const EVENT_TYPE: &str = "member.added";
+
+/// An organization and a key of it. Paths are relative to the organization unless they start with `/v1`.
+#[derive(Clone)]
+pub(crate) struct Tenant {
+    process: Process,
+    pub(crate) id: String,
+    pub(crate) key: String,
+}
+
+impl Tenant {
+    pub(super) fn new(process: Process, id: &str, key: &str) -> Self {
+        Self { process, id: id.to_owned(), key: key.to_owned() }
+    }
+
+    /// The same tenant, who reaches another process.
+    pub(crate) fn at(&self, process: &Process) -> Self {
+        Self { process: process.clone(), ..self.clone() }
+    }
+
+    /// The same organization with another key.
+    pub(crate) fn with_key(&self, key: &str) -> Self {
+        Self { key: key.to_owned(), ..self.clone() }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Reply {
+        self.call(Method::GET, path, &[], None).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Reply {
+        self.call(Method::POST, path, &[], Some(body.to_string())).await
+    }
+
+    pub(crate) async fn patch(&self, path: &str, body: &Value) -> Reply {
+        self.call(Method::PATCH, path, &[], Some(body.to_string())).await
+    }
+
+    pub(crate) async fn delete(&self, path: &str) -> Reply {
+        self.call(Method::DELETE, path, &[], None).await
+    }
+
+    pub(crate) async fn call(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Option<String>,
+    ) -> Reply {
+        let path =
+            if path.starts_with("/v1") { path.to_owned() } else { format!("/v1/organizations/{}{path}", self.id) };
+        let mut request = Request::builder().method(method).uri(path);
+        request = request.header(header::AUTHORIZATION, format!("Bearer {}", self.key));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if body.is_some() {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+        }
+        self.process.call(request.body(body.map_or_else(Body::empty, Body::from)).unwrap()).await
+    }
+
+    /// A new endpoint at a receiver, for every type of event.
+    pub(crate) async fn endpoint(&self, receiver: &Receiver) -> Endpoint {
+        self.endpoint_with(json!({"url": receiver.url()})).await
+    }
+
+    /// A new endpoint with these fields and usual ones for the rest.
+    pub(crate) async fn endpoint_with(&self, fields: Value) -> Endpoint {
+        let mut body = json!({"name": "Receiver", "event_types": ["*"]});
+        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let created = self.post("/webhooks/endpoints", &body).await.data(201);
+        let secret = created["signing_secret"].as_str().unwrap_or_default().to_owned();
+        Endpoint { id: text(&created["id"]).to_owned(), secret }
+    }
+
+    /// What the API says about an endpoint.
+    pub(crate) async fn read_endpoint(&self, endpoint: &Endpoint) -> Value {
+        self.get(&endpoint.path()).await.data(200)
+    }
+
+    /// Gives an endpoint another status.
+    pub(crate) async fn set_status(&self, endpoint: &Endpoint, status: &str) {
+        self.patch(&endpoint.path(), &json!({"status": status})).await.data(200);
+    }
+
+    /// Publishes an event and returns the ids of its deliveries.
+    pub(crate) async fn publish(&self) -> Vec<String> {
+        delivery_ids(&self.publish_data(&json!({"member": "mbr_1"})).await)
+    }
+
+    /// Publishes an event to an organization with a single endpoint, and returns its delivery's id.
+    pub(crate) async fn publish_one(&self) -> String {
+        let mut ids = self.publish().await;
+        assert_eq!(ids.len(), 1);
+        ids.remove(0)
+    }
+
+    /// Publishes an event with this data and returns it.
+    pub(crate) async fn publish_data(&self, data: &Value) -> Value {
+        self.post("/events", &json!({"type": EVENT_TYPE, "data": data})).await.data(202)
+    }
+
+    /// One delivery as the API shows it.
+    pub(crate) async fn delivery(&self, id: &str) -> Value {
+        self.get(&format!("/webhooks/deliveries/{id}")).await.data(200)
+    }
+
+    /// The status of a delivery.
+    pub(crate) async fn delivery_status(&self, id: &str) -> String {
+        text(&self.delivery(id).await["status"]).to_owned()
+    }
+
+    /// The newest deliveries of an endpoint, newest first.
+    pub(crate) async fn deliveries(&self, endpoint: &Endpoint) -> Vec<Value> {
+        let page = self.get(&format!("{}/deliveries?limit=100", endpoint.path())).await.data(200);
+        page.as_array().unwrap().clone()
+    }
+}
+
+/// An endpoint that was made through the API.
+#[derive(Debug, Clone)]
+pub(crate) struct Endpoint {
+    pub(crate) id: String,
+    /// Empty if the tenant brought its own.
+    pub(crate) secret: String,
+}
+
+impl Endpoint {
+    pub(crate) fn path(&self) -> String {
+        format!("/webhooks/endpoints/{}", self.id)
+    }
+}
+
+/// An answer of the API.
+#[derive(Debug)]
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    /// Null if it was no JSON.
+    pub(crate) body: Value,
+}
+
+impl Reply {
+    /// The data of an answer that has to have this status.
+    #[track_caller]
+    pub(crate) fn data(mut self, status: u16) -> Value {
+        assert_eq!(self.status, status, "{}", self.body);
+        self.body["data"].take()
+    }
+
+    /// Stops the test unless this is the error with this status and code.
+    #[track_caller]
+    pub(crate) fn is_error(&self, status: u16, code: &str) {
+        assert_eq!((self.status, &self.body["error"]["code"]), (status, &json!(code)), "{}", self.body);
+    }
+}
+
+/// The ids of an event's deliveries.
+pub(crate) fn delivery_ids(event: &Value) -> Vec<String> {
+    let deliveries = event["webhook_deliveries"].as_array().unwrap();
+    deliveries.iter().map(|delivery| text(&delivery["id"]).to_owned()).collect()
+}
+
+#[track_caller]
+pub(crate) fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_else(|| panic!("not a text: {value}"))
+}

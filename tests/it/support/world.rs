@@ -1,0 +1,258 @@
+//! A deployment of its own for each test: a table and a queue in memory, and a process over them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::types::AttributeValue;
+use axum::Router;
+use axum::body::Body;
+use axum::routing::post_service;
+use http::Request;
+use http_body_util::BodyExt;
+use pigeonpost::Poller;
+use pigeonpost::aws::{EmbeddedAws, Storage};
+use serde_json::{Value, json};
+use shared::clock::{self, Clock};
+use shared::config::Settings;
+use shared::domain::api_key::KeySecret;
+use shared::domain::time::Timestamp;
+use shared::queue::schema::{CONSUMER_BATCH, CONSUMER_TIMEOUT_SECONDS, create_queues};
+use shared::sender::Sender;
+use shared::service::{Consumer, Core};
+use shared::store::schema::create_table;
+use tower::ServiceExt;
+
+use super::{Reply, Tenant, TestClock, text};
+
+const TABLE: &str = "pigeonpost";
+const QUEUE: &str = "deliveries";
+/// More batches than any test has; a queue that is not empty by then never will be.
+const MOST_BATCHES: usize = 1_000;
+
+/// One deployment, used through its first process unless a test starts another.
+pub(crate) struct World {
+    aws: EmbeddedAws,
+    variables: Vec<(String, String)>,
+    settings: Settings,
+    platform_key: String,
+    pub(crate) clock: TestClock,
+    pub(crate) process: Process,
+}
+
+impl World {
+    pub(crate) async fn new() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// A deployment with these settings, named as in the environment of a function.
+    pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
+        let clock = TestClock::new();
+        let aws = EmbeddedAws::open(&Storage::Memory, "127.0.0.1:8001", clock.engines()).unwrap();
+        let sdk = aws.sdk_config();
+        create_table(&aws_sdk_dynamodb::Client::new(&sdk), TABLE).await.unwrap();
+        let queue_url = create_queues(&aws_sdk_sqs::Client::new(&sdk), QUEUE).await.unwrap();
+        let platform_key = KeySecret::generate(&clock::secret_bytes());
+        let hash = platform_key.hash().to_string();
+        let usual = [
+            ("TABLE_NAME", TABLE),
+            ("QUEUE_URL", &queue_url),
+            ("PLATFORM_KEY_SHA256", &hash),
+            ("ALLOW_HTTP", "true"),
+            ("ALLOWED_NETWORKS", "127.0.0.0/8"),
+        ];
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let variables: Vec<_> = settings.iter().chain(&usual).map(own).collect();
+        let settings = read_settings(&[], &variables);
+        let process = Process::start(&sdk, &settings, clock.clock());
+        Self { aws, variables, settings, platform_key: platform_key.reveal().to_owned(), clock, process }
+    }
+
+    /// What clients of this world's table and queue are made from. A test that wants to see or to
+    /// spoil what goes over the wire gives [`World::process_over`] one with another HTTP client.
+    pub(crate) fn sdk(&self) -> SdkConfig {
+        self.aws.sdk_config()
+    }
+
+    /// Another process over the same table and queue; it remembers nothing of what the first one read.
+    pub(crate) fn another_process(&self) -> Process {
+        self.process_over(&self.sdk(), self.clock.clock())
+    }
+
+    /// Another process that reaches table and queue in its own way and goes by its own clock.
+    pub(crate) fn process_over(&self, sdk: &SdkConfig, clock: Clock) -> Process {
+        Process::start(sdk, &self.settings, clock)
+    }
+
+    /// Another process, deployed with other settings.
+    pub(crate) fn process_with(&self, settings: &[(&str, &str)]) -> Process {
+        Process::start(&self.sdk(), &read_settings(settings, &self.variables), self.clock.clock())
+    }
+
+    /// A new organization and its owner's key.
+    pub(crate) async fn tenant(&self) -> Tenant {
+        let platform = self.platform();
+        let slug = format!("t{}", hex::encode(clock::secret_bytes::<8>()));
+        let organization = platform.post("/v1/organizations", &json!({"name": "Tenant", "slug": slug})).await.data(201);
+        let id = text(&organization["id"]).to_owned();
+        let keys = format!("/v1/organizations/{id}/api-keys");
+        let issued = platform.post(&keys, &json!({"name": "owner"})).await.data(201);
+        Tenant::new(self.process.clone(), &id, text(&issued["revealed_key"]))
+    }
+
+    /// The platform; its paths have to name the organization.
+    pub(crate) fn platform(&self) -> Tenant {
+        Tenant::new(self.process.clone(), "", &self.platform_key)
+    }
+
+    pub(crate) fn advance(&self, by: Duration) {
+        self.clock.advance(by);
+    }
+
+    pub(crate) async fn drain(&self) -> usize {
+        self.process.drain().await
+    }
+
+    pub(crate) async fn sweep(&self) {
+        self.process.sweep().await;
+    }
+
+    pub(crate) fn sqs(&self) -> aws_sdk_sqs::Client {
+        aws_sdk_sqs::Client::new(&self.sdk())
+    }
+
+    pub(crate) fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        aws_sdk_dynamodb::Client::new(&self.sdk())
+    }
+
+    pub(crate) fn table(&self) -> &str {
+        &self.settings.table
+    }
+
+    pub(crate) fn queue_url(&self) -> &str {
+        &self.settings.queue_url
+    }
+
+    /// Every item of a kind, as it is stored.
+    pub(crate) async fn items(&self, entity: &str) -> Vec<HashMap<String, AttributeValue>> {
+        let scan = self.dynamodb().scan().table_name(self.table()).filter_expression("entity = :entity");
+        let scan = scan.expression_attribute_values(":entity", AttributeValue::S(entity.to_owned()));
+        scan.into_paginator().items().send().collect::<Result<_, _>>().await.unwrap()
+    }
+
+    /// Deletes every item of a kind, as if it had never been written.
+    pub(crate) async fn delete_items(&self, entity: &str) {
+        for mut item in self.items(entity).await {
+            item.retain(|name, _| ["pk", "sk"].contains(&name.as_str()));
+            self.dynamodb().delete_item().table_name(self.table()).set_key(Some(item)).send().await.unwrap();
+        }
+    }
+
+    /// Puts a message into the queue.
+    pub(crate) async fn send(&self, body: &str) {
+        self.sqs().send_message().queue_url(self.queue_url()).message_body(body).send().await.unwrap();
+    }
+
+    /// What is visible in the queue, which thereby becomes hidden.
+    pub(crate) async fn take_messages(&self) -> Vec<String> {
+        self.take_from(self.queue_url()).await
+    }
+
+    /// What is in the dead-letter queue, which thereby becomes hidden.
+    pub(crate) async fn take_dead_letters(&self) -> Vec<String> {
+        let found = self.sqs().get_queue_url().queue_name(format!("{QUEUE}-dead")).send().await.unwrap();
+        self.take_from(&found.queue_url.unwrap()).await
+    }
+
+    /// Empties the queue, hidden messages included.
+    pub(crate) async fn purge(&self) {
+        self.sqs().purge_queue().queue_url(self.queue_url()).send().await.unwrap();
+    }
+
+    async fn take_from(&self, queue_url: &str) -> Vec<String> {
+        let mut bodies = Vec::new();
+        loop {
+            let receive = self.sqs().receive_message().queue_url(queue_url).max_number_of_messages(10);
+            let messages = receive.send().await.unwrap().messages.unwrap_or_default();
+            if messages.is_empty() {
+                return bodies;
+            }
+            bodies.extend(messages.into_iter().filter_map(|message| message.body));
+        }
+    }
+}
+
+/// What runs in one process: the functions, with what they remember.
+#[derive(Clone)]
+pub(crate) struct Process {
+    pub(crate) core: Arc<Core>,
+    pub(crate) consumer: Arc<Consumer>,
+    poller: Poller,
+    router: Router,
+}
+
+impl Process {
+    fn start(sdk: &SdkConfig, settings: &Settings, clock: Clock) -> Self {
+        let Settings { table, queue_url, deployment } = settings.clone();
+        let sender = Sender::new(deployment.urls.addresses.clone(), clock.clone()).unwrap();
+        let core = Core::new(sdk, &table, &queue_url, deployment, clock.clone());
+        let consumer = Consumer::new(Arc::clone(&core), sender);
+        let poller = Poller::new(aws_sdk_sqs::Client::new(sdk), queue_url, Arc::clone(&consumer), clock);
+        let (api, publish) = (api::router(Arc::clone(&core)), publish::router(Arc::clone(&core)));
+        let published = || post_service(publish.clone()).fallback_service(api.clone());
+        let router = Router::new()
+            .route("/v1/organizations/{organization}/events", published())
+            .route("/v1/organizations/{organization}/events/batch", published())
+            .fallback_service(api.clone());
+        Self { core, consumer, poller, router }
+    }
+
+    /// Handles one batch of what is visible in the queue, and says how many messages it was.
+    pub(crate) async fn poll(&self) -> usize {
+        self.poll_at_most(CONSUMER_BATCH).await
+    }
+
+    /// The same with a batch of at most so many.
+    pub(crate) async fn poll_at_most(&self, most: u32) -> usize {
+        self.poller.poll_once(most).await.unwrap()
+    }
+
+    /// Handles batch after batch until nothing is visible. What a handler hides for later is not
+    /// waited for. Says how many messages it handled.
+    pub(crate) async fn drain(&self) -> usize {
+        let mut handled = 0;
+        for _ in 0..MOST_BATCHES {
+            match self.poll().await {
+                0 => return handled,
+                batch => handled += batch,
+            }
+        }
+        panic!("the queue does not become empty");
+    }
+
+    /// When an invocation that starts now has to end.
+    pub(crate) fn deadline(&self) -> Timestamp {
+        self.core.clock().now().plus(Duration::from_secs(u64::from(CONSUMER_TIMEOUT_SECONDS)))
+    }
+
+    /// One run of the sweep.
+    pub(crate) async fn sweep(&self) {
+        sweep::handle(&self.core, self.deadline()).await.unwrap();
+    }
+
+    pub(crate) async fn call(&self, request: Request<Body>) -> Reply {
+        let (head, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
+        Reply { status: head.status.as_u16(), headers: head.headers, body }
+    }
+}
+
+/// The settings of an environment, of which the first variables override the rest.
+fn read_settings(first: &[(&str, &str)], rest: &[(String, String)]) -> Settings {
+    let rest = rest.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let variables: Vec<_> = first.iter().copied().chain(rest).collect();
+    let variable = |name: &str| variables.iter().find(|(key, _)| *key == name);
+    Settings::read(|name| variable(name).map(|(_, value)| (*value).to_owned())).unwrap()
+}

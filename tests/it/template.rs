@@ -1,0 +1,293 @@
+//! `template.yaml` says what the code relies on: the same table and queues as the local host makes, an
+//! event source that does not delete what failed, and roles that allow what each function does.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::{KeySchemaElement, TableDescription};
+use aws_sdk_sqs::types::QueueAttributeName;
+use saphyr::{LoadableYamlNode, Scalar, Yaml};
+use serde_json::{Map, Value, json};
+use shared::config::Settings;
+use shared::queue::schema::{
+    CONSUMER_BATCH, CONSUMER_TIMEOUT_SECONDS, MAX_RECEIVES, RETENTION_SECONDS, VISIBILITY_SECONDS,
+};
+
+use crate::support::{Answer, Fate, Process, Receiver, World, over_network, text};
+
+fn template() -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("template.yaml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let documents = Yaml::load_from_str(&text).unwrap();
+    assert_eq!(documents.len(), 1);
+    to_json(&documents[0])
+}
+
+/// The document as JSON; `!Ref Table` is `{"!Ref": "Table"}`.
+fn to_json(yaml: &Yaml<'_>) -> Value {
+    match yaml {
+        Yaml::Value(Scalar::Null) => Value::Null,
+        Yaml::Value(Scalar::Boolean(value)) => json!(value),
+        Yaml::Value(Scalar::Integer(value)) => json!(value),
+        Yaml::Value(Scalar::FloatingPoint(value)) => json!(value.into_inner()),
+        Yaml::Value(Scalar::String(value)) => json!(value),
+        Yaml::Sequence(items) => items.iter().map(to_json).collect(),
+        Yaml::Mapping(entries) => {
+            let entry = |(key, value): (&Yaml<'_>, &Yaml<'_>)| (text(&to_json(key)).to_owned(), to_json(value));
+            Value::Object(entries.iter().map(entry).collect::<Map<_, _>>())
+        }
+        Yaml::Tagged(tag, value) => json!({format!("!{}", tag.suffix): to_json(value)}),
+        other => panic!("not expected in a template: {other:?}"),
+    }
+}
+
+fn properties<'a>(template: &'a Value, resource: &str) -> &'a Value {
+    let found = &template["Resources"][resource]["Properties"];
+    assert!(found.is_object(), "{resource}");
+    found
+}
+
+fn key_schema(elements: &[KeySchemaElement]) -> Value {
+    elements.iter().map(|it| json!({"AttributeName": it.attribute_name(), "KeyType": it.key_type().as_str()})).collect()
+}
+
+/// The definition of a table that is there, as a template would spell it.
+fn spelt_out(table: &TableDescription) -> Value {
+    let attribute = |it: &aws_sdk_dynamodb::types::AttributeDefinition| json!({"AttributeName": it.attribute_name(), "AttributeType": it.attribute_type().as_str()});
+    let index = |it: &aws_sdk_dynamodb::types::GlobalSecondaryIndexDescription| {
+        let projection = it.projection().unwrap().projection_type().unwrap();
+        json!({
+            "IndexName": it.index_name().unwrap(),
+            "KeySchema": key_schema(it.key_schema()),
+            "Projection": {"ProjectionType": projection.as_str()},
+        })
+    };
+    json!({
+        "AttributeDefinitions": table.attribute_definitions().iter().map(attribute).collect::<Value>(),
+        "BillingMode": table.billing_mode_summary().unwrap().billing_mode().unwrap().as_str(),
+        "GlobalSecondaryIndexes": table.global_secondary_indexes().iter().map(index).collect::<Value>(),
+        "KeySchema": key_schema(table.key_schema()),
+    })
+}
+
+#[tokio::test]
+async fn the_table_is_the_one_that_the_local_host_makes() {
+    let (world, template) = (World::new().await, template());
+    let table = properties(&template, "Table");
+    let described = world.dynamodb().describe_table().table_name(world.table()).send().await.unwrap();
+    let made = spelt_out(described.table().unwrap());
+    for (name, value) in made.as_object().unwrap() {
+        assert_eq!(&table[name], value, "{name}");
+    }
+    let ttl = world.dynamodb().describe_time_to_live().table_name(world.table()).send().await.unwrap();
+    let attribute = ttl.time_to_live_description().unwrap().attribute_name().unwrap().to_owned();
+    assert_eq!(table["TimeToLiveSpecification"], json!({"AttributeName": attribute, "Enabled": true}));
+    assert_eq!(table["PointInTimeRecoverySpecification"], json!({"PointInTimeRecoveryEnabled": true}));
+    assert_eq!(table["DeletionProtectionEnabled"], true);
+    assert!(table.get("StreamSpecification").is_none());
+}
+
+#[tokio::test]
+async fn the_queues_are_those_that_the_local_host_makes() {
+    let (world, template) = (World::new().await, template());
+    let (queue, dead) = (properties(&template, "Queue"), properties(&template, "DeadLetterQueue"));
+    let attributes = world.sqs().get_queue_attributes().queue_url(world.queue_url());
+    let made = attributes.attribute_names(QueueAttributeName::All).send().await.unwrap().attributes.unwrap();
+    for (name, made) in [
+        ("MessageRetentionPeriod", &made[&QueueAttributeName::MessageRetentionPeriod]),
+        ("VisibilityTimeout", &made[&QueueAttributeName::VisibilityTimeout]),
+    ] {
+        assert_eq!(queue[name].to_string(), *made, "{name}");
+    }
+    let redrive: Value = serde_json::from_str(&made[&QueueAttributeName::RedrivePolicy]).unwrap();
+    let max_receives = &redrive["maxReceiveCount"];
+    assert_eq!(queue["RedrivePolicy"]["maxReceiveCount"].to_string(), max_receives.to_string().trim_matches('"'));
+    assert_eq!(queue["RedrivePolicy"]["deadLetterTargetArn"], json!({"!GetAtt": "DeadLetterQueue.Arn"}));
+    assert_eq!(queue["RedrivePolicy"]["maxReceiveCount"], json!(MAX_RECEIVES));
+    for queue in [queue, dead] {
+        assert_eq!(queue["MessageRetentionPeriod"], json!(RETENTION_SECONDS));
+        assert!(queue.get("FifoQueue").is_none() && queue.get("DelaySeconds").is_none());
+    }
+}
+
+#[test]
+fn the_event_source_keeps_what_failed_and_never_starves_it() {
+    let template = template();
+    let function = properties(&template, "DeliverFunction");
+    let source = &function["Events"]["Deliveries"];
+    assert_eq!(source["Type"], "SQS");
+    let source = &source["Properties"];
+    assert_eq!(source["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
+    assert_eq!(source["BatchSize"], json!(CONSUMER_BATCH));
+    assert_eq!(source["Queue"], json!({"!GetAtt": "Queue.Arn"}));
+    assert!(source.get("MaximumBatchingWindowInSeconds").is_none());
+    let concurrency = text(&source["ScalingConfig"]["MaximumConcurrency"]["!Ref"]);
+    assert!(template["Parameters"][concurrency]["MinValue"].as_u64().unwrap() >= 2, "AWS takes no less");
+    assert!(
+        function.get("ReservedConcurrentExecutions").is_none(),
+        "it would send untouched messages to the dead letters"
+    );
+
+    let timeout = function["Timeout"].as_u64().unwrap();
+    assert_eq!(timeout, u64::from(CONSUMER_TIMEOUT_SECONDS));
+    let visibility = properties(&template, "Queue")["VisibilityTimeout"].as_u64().unwrap();
+    assert!(visibility >= 6 * timeout && visibility == u64::from(VISIBILITY_SECONDS));
+}
+
+#[test]
+fn the_sweep_runs_every_minute_and_not_twice_at_once() {
+    let template = template();
+    let function = properties(&template, "SweepFunction");
+    let schedule = &function["Events"]["EveryMinute"];
+    assert_eq!((text(&schedule["Type"]), text(&schedule["Properties"]["Schedule"])), ("Schedule", "rate(1 minute)"));
+    assert!(function["Timeout"].as_u64().unwrap() < 60);
+}
+
+#[test]
+fn every_setting_that_functions_read_is_in_their_environment() {
+    let read = RefCell::new(BTreeSet::new());
+    let hash = "0".repeat(64);
+    let answer = |name: &str| {
+        read.borrow_mut().insert(name.to_owned());
+        ["TABLE_NAME", "QUEUE_URL", "PLATFORM_KEY_SHA256"].contains(&name).then(|| hash.clone())
+    };
+    Settings::read(answer).unwrap();
+    let template = template();
+    let globals = &template["Globals"]["Function"]["Environment"]["Variables"];
+    let given: BTreeSet<_> = globals.as_object().unwrap().keys().cloned().collect();
+    let read = read.into_inner();
+    assert!(read.is_subset(&given), "{read:?} {given:?}");
+    for name in read {
+        let reference = text(&globals[&name]["!Ref"]);
+        let known = ["Parameters", "Resources"].iter().any(|section| template[section].get(reference).is_some());
+        assert!(known, "{name} refers to {reference}");
+    }
+}
+
+#[test]
+fn there_is_one_function_block_for_each_folder() {
+    let template = template();
+    let resources = template["Resources"].as_object().unwrap();
+    let functions = resources.values().filter(|resource| resource["Type"] == "AWS::Serverless::Function");
+    let folders: BTreeSet<_> = functions.map(|function| text(&function["Properties"]["CodeUri"]).to_owned()).collect();
+    assert_eq!(folders, ["api", "deliver", "publish", "sweep"].map(|name| format!("functions/{name}")).into());
+}
+
+/// What a role allows: the actions without their service, on the table, its index and the queue.
+fn allowed(template: &Value, role: &str) -> BTreeSet<String> {
+    let policies = properties(template, role)["Policies"].as_array().unwrap();
+    let statements = policies.iter().flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap());
+    let actions = statements.flat_map(|statement| match &statement["Action"] {
+        Value::Array(actions) => actions.clone(),
+        action => vec![action.clone()],
+    });
+    actions.map(|action| text(&action).split_once(':').unwrap().1.to_owned()).collect()
+}
+
+/// The partition keys of the table.
+async fn partitions(world: &World) -> BTreeSet<String> {
+    let scan = world.dynamodb().scan().table_name(world.table()).into_paginator().items().send();
+    let items: Vec<_> = scan.collect::<Result<_, _>>().await.unwrap();
+    items.iter().map(|item| item["pk"].as_s().unwrap().clone()).collect()
+}
+
+#[tokio::test]
+async fn the_publishers_role_reaches_what_it_writes_and_no_key_endpoint_or_organization() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    tenant.endpoint(&receiver).await;
+    let before = partitions(&world).await;
+    let event = json!({"type": "a.b", "data": {}}).to_string();
+    tenant.call(http::Method::POST, "/events", &[("idempotency-key", "k")], Some(event)).await.data(202);
+    let written = &partitions(&world).await - &before;
+    assert!(written.len() >= 3, "{written:?}");
+
+    let template = template();
+    let statements = &properties(&template, "PublishRole")["Policies"][0]["PolicyDocument"]["Statement"];
+    let conditions = statements.as_array().unwrap().iter().map(|it| &it["Condition"]["ForAllValues:StringLike"]);
+    let patterns: Vec<_> =
+        conditions.filter_map(|it| it["dynamodb:LeadingKeys"].as_array()).flatten().map(text).collect();
+    let reaches = |key: &String| patterns.iter().any(|pattern| key.starts_with(pattern.trim_end_matches('*')));
+    assert!(written.iter().all(reaches), "{written:?} {patterns:?}");
+    let managed = before.iter().filter(|key| !key.starts_with("used#"));
+    assert_eq!(managed.filter(|key| reaches(key)).collect::<Vec<_>>(), [""; 0]);
+}
+
+/// What an operation has to be allowed as.
+fn actions_of(operation: &str) -> Vec<String> {
+    match operation {
+        // A transaction is allowed by what it is made of.
+        "TransactWriteItems" => {
+            ["PutItem", "DeleteItem", "UpdateItem", "ConditionCheckItem"].map(str::to_owned).to_vec()
+        }
+        batch if batch.ends_with("MessageBatch") || batch == "ChangeMessageVisibilityBatch" => {
+            vec![batch.trim_end_matches("Batch").to_owned()]
+        }
+        other => vec![other.to_owned()],
+    }
+}
+
+/// A process and the operations that it calls.
+fn recorded(world: &World) -> (Process, Arc<Mutex<BTreeSet<String>>>) {
+    let calls = Arc::new(Mutex::new(BTreeSet::new()));
+    let record = Arc::clone(&calls);
+    let network = over_network(&world.sdk(), move |operation| {
+        record.lock().unwrap().insert(operation.to_owned());
+        Fate::Pass
+    });
+    (world.process_over(&network, world.clock.clock()), calls)
+}
+
+#[tokio::test]
+async fn each_role_allows_what_its_function_does() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let [(api, by_api), (publish, by_publish), (deliver, by_deliver), (sweep, by_sweep)] =
+        [(); 4].map(|()| recorded(&world));
+    let (at_api, at_publish) = (tenant.at(&api), tenant.at(&publish));
+    let failing = Receiver::always(Answer::status(500)).await;
+    let gone = Receiver::always(Answer::status(410)).await;
+    let endpoint = at_api.endpoint_with(json!({"url": failing.url(), "retry_schedule": [1, 3600]})).await;
+    at_api.endpoint(&gone).await;
+    let event = json!({"type": "a.b", "data": {"long": "x".repeat(60_000)}}).to_string();
+    for _ in 0..2 {
+        let key = [("idempotency-key", "k")];
+        at_publish.call(http::Method::POST, "/events", &key, Some(event.clone())).await.data(202);
+    }
+    at_publish.post("/events/batch", &json!({"events": [{"type": "a.b", "data": {}}]})).await.data(202);
+    for wait in [0, 1, 4000] {
+        world.advance(Duration::from_secs(wait));
+        sweep.sweep().await;
+        deliver.drain().await;
+    }
+    for status in ["paused", "active", "disabled"] {
+        at_api.set_status(&endpoint, status).await;
+        at_publish.publish().await;
+        world.advance(Duration::from_secs(70));
+        deliver.drain().await;
+        sweep.sweep().await;
+    }
+    for listed in at_api.deliveries(&endpoint).await {
+        at_api.post(&format!("/webhooks/deliveries/{}/retry", text(&listed["id"])), &json!({})).await;
+    }
+    at_api.get("/events").await.data(200);
+    at_api.get("/api-keys").await.data(200);
+    at_api.delete(&format!("{}?permanent=true", endpoint.path())).await.data(204);
+    world.advance(Duration::from_secs(70));
+    deliver.drain().await;
+    sweep.sweep().await;
+
+    let template = template();
+    for (role, calls) in
+        [("ApiRole", by_api), ("PublishRole", by_publish), ("DeliverRole", by_deliver), ("SweepRole", by_sweep)]
+    {
+        let allowed = allowed(&template, role);
+        let calls = calls.lock().unwrap().clone();
+        assert!(calls.len() > 2, "{role}: {calls:?}");
+        let missing: Vec<_> = calls.iter().flat_map(|it| actions_of(it)).filter(|it| !allowed.contains(it)).collect();
+        assert_eq!(missing, [""; 0], "{role} lacks this for {calls:?}");
+    }
+}

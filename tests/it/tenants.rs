@@ -1,0 +1,108 @@
+//! What one organization may know of another: nothing.
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Receiver, Tenant, World, text};
+
+/// Every route that names something of an organization's.
+fn routes(endpoint: &str, delivery: &str, event: &str, key: &str) -> Vec<(Method, String, Option<Value>)> {
+    let id = endpoint;
+    let endpoint = |rest: &str| format!("/webhooks/endpoints/{id}{rest}");
+    vec![
+        (Method::GET, endpoint(""), None),
+        (Method::PATCH, endpoint(""), Some(json!({"name": "stolen"}))),
+        (Method::DELETE, endpoint(""), None),
+        (Method::DELETE, endpoint("?permanent=true"), None),
+        (Method::POST, endpoint("/rotations"), Some(json!({}))),
+        (Method::POST, endpoint("/test"), Some(json!({}))),
+        (Method::POST, endpoint("/recover"), Some(json!({"since": "2026-01-01T00:00:00Z"}))),
+        (Method::GET, endpoint("/deliveries"), None),
+        (Method::GET, format!("/webhooks/deliveries/{delivery}"), None),
+        (Method::POST, format!("/webhooks/deliveries/{delivery}/retry"), Some(json!({}))),
+        (Method::GET, format!("/events/{event}"), None),
+        (Method::GET, format!("/events?endpoint_id={id}"), None),
+        (Method::PATCH, format!("/api-keys/{key}"), Some(json!({"name": "stolen"}))),
+        (Method::DELETE, format!("/api-keys/{key}"), None),
+        (Method::POST, format!("/api-keys/{key}/rotations"), Some(json!({}))),
+    ]
+}
+
+async fn ask(tenant: &Tenant, (method, path, body): &(Method, String, Option<Value>)) -> (u16, Value) {
+    let reply = tenant.call(method.clone(), path, &[], body.as_ref().map(Value::to_string)).await;
+    (reply.status, reply.body["error"]["code"].clone())
+}
+
+#[tokio::test]
+async fn another_tenants_ids_are_not_found_on_every_route() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let (owner, stranger) = (world.tenant().await, world.tenant().await);
+    let endpoint = owner.endpoint(&receiver).await;
+    let event = owner.publish_data(&json!({})).await;
+    world.drain().await;
+    let delivery = text(&event["webhook_deliveries"][0]["id"]).to_owned();
+    let key = owner.post("/api-keys", &json!({"name": "second"})).await.data(201);
+    let theirs = routes(&endpoint.id, &delivery, text(&event["id"]), text(&key["id"]));
+
+    let as_owner = owner.with_key(&stranger.key);
+    let not_found = (404, json!("not_found"));
+    for route in &theirs {
+        assert_eq!(ask(&stranger, route).await, not_found, "their id in my organization: {route:?}");
+        assert_eq!(ask(&as_owner, route).await, not_found, "their organization: {route:?}");
+    }
+    for (method, path, body) in [
+        (Method::GET, "", None),
+        (Method::PATCH, "", Some(json!({"name": "stolen"}))),
+        (Method::GET, "/api-keys", None),
+        (Method::POST, "/api-keys", Some(json!({"name": "mine"}))),
+        (Method::GET, "/webhooks/endpoints", None),
+        (Method::POST, "/webhooks/endpoints", Some(json!({"name": "n", "url": receiver.url(), "event_types": ["*"]}))),
+        (Method::GET, "/events", None),
+        (Method::POST, "/events", Some(json!({"type": "a.b", "data": {}}))),
+        (Method::POST, "/events/batch", Some(json!({"events": [{"type": "a.b", "data": {}}]}))),
+    ] {
+        let route = (method, path.to_owned(), body);
+        assert_eq!(ask(&as_owner, &route).await, not_found, "their organization: {route:?}");
+    }
+
+    // Nothing of it had an effect, and to their owner they are there.
+    assert_eq!(owner.read_endpoint(&endpoint).await["name"], "Receiver");
+    assert_eq!(owner.read_endpoint(&endpoint).await["status"], "active");
+    for route in theirs.iter().filter(|(method, ..)| method == Method::GET) {
+        assert_eq!(ask(&owner, route).await.0, 200, "{route:?}");
+    }
+    for path in ["/webhooks/endpoints", "/events"] {
+        assert_eq!(stranger.get(path).await.data(200), json!([]));
+    }
+    world.drain().await;
+    receiver.only();
+}
+
+#[tokio::test]
+async fn ids_that_are_malformed_are_not_found_either() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    for malformed in ["x", "we_", "we_0", "wevt_0190A1B2C3D47E5F8A9B0C1D2E3F0000", "%00", "we_%2e%2e"] {
+        for route in routes(malformed, malformed, malformed, malformed) {
+            // In a query it is the caller's mistake, in a path it is just nobody's.
+            let expected = match route.1.contains("?endpoint_id=") {
+                true => (400, json!("validation_failed")),
+                false => (404, json!("not_found")),
+            };
+            assert_eq!(ask(&tenant, &route).await, expected, "{route:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn without_a_key_that_works_every_route_is_unauthorized() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let id = "0190a1b2c3d47e5f8a9b0c1d2e3f0000";
+    let some = routes(&format!("we_{id}"), &format!("wdlv_{id}"), &format!("wevt_{id}"), &format!("key_{id}"));
+    for key in ["", "sk_live_unknown", &tenant.key[1..]] {
+        for route in &some {
+            assert_eq!(ask(&tenant.with_key(key), route).await, (401, json!("unauthorized")), "{key:?} {route:?}");
+        }
+    }
+}

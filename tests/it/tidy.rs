@@ -1,0 +1,253 @@
+//! The house keeps its own rules: who may know whom, and what belongs into one room alone. Read
+//! ARCHITECTURE.md before changing a table here.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// A room of `shared/`: what it may use of the others, and words that have no business in it. A word
+/// that ends in an underscore stands for all that begin so.
+struct Room {
+    name: &'static str,
+    knows: &'static [&'static str],
+    never: &'static [&'static str],
+}
+
+const ROOMS: [Room; 10] = [
+    Room {
+        name: "domain",
+        knows: &[],
+        never: &[
+            "async",
+            "tokio",
+            "futures_util",
+            "std::fs",
+            "std::io",
+            "std::env",
+            "aws_",
+            "axum",
+            "lambda_",
+            "reqwest",
+            "serde",
+            "serde_json",
+            "serde_dynamo",
+            "fastrand",
+            "getrandom",
+            "SystemTime",
+            "Instant",
+            "tracing",
+        ],
+    },
+    Room {
+        name: "wire",
+        knows: &["domain"],
+        never: &["async", "tokio", "aws_", "axum", "lambda_", "reqwest", "serde_dynamo", "Instant"],
+    },
+    Room {
+        name: "store",
+        knows: &["domain", "clock"],
+        never: &["aws_sdk_sqs", "axum", "lambda_", "aws_lambda_events", "reqwest"],
+    },
+    Room {
+        name: "queue",
+        knows: &["domain", "clock"],
+        never: &["aws_sdk_dynamodb", "axum", "lambda_", "aws_lambda_events", "reqwest"],
+    },
+    Room { name: "sender", knows: &["domain", "clock"], never: &["aws_", "axum", "lambda_", "serde_json"] },
+    Room {
+        name: "service",
+        knows: &["domain", "store", "queue", "sender", "clock"],
+        never: &["aws_sdk_dynamodb", "aws_sdk_sqs", "axum", "http", "lambda_", "aws_lambda_events", "reqwest"],
+    },
+    Room {
+        name: "edge",
+        knows: &["wire", "domain", "service", "clock"],
+        never: &["aws_sdk_dynamodb", "aws_sdk_sqs", "reqwest"],
+    },
+    Room { name: "config", knows: &["domain"], never: &["aws_sdk_dynamodb", "aws_sdk_sqs", "axum", "reqwest"] },
+    Room { name: "clock", knows: &["domain"], never: &["aws_", "axum", "reqwest"] },
+    Room { name: "telemetry", knows: &["domain"], never: &["aws_sdk_", "axum", "reqwest"] },
+];
+
+/// What one room of `shared/` does for all, the functions and the host included.
+const ONLY: [(&str, &[&str]); 6] = [
+    ("config", &["env::var", "env::vars", "env::var_os", "env::vars_os"]),
+    ("clock", &["SystemTime::now", "Timestamp::now", "Zoned::now", "now_v7", "fastrand", "getrandom"]),
+    ("store", &["aws_sdk_dynamodb", "serde_dynamo"]),
+    ("queue", &["aws_sdk_sqs"]),
+    ("sender", &["reqwest", "rustls"]),
+    ("telemetry", &["tracing_subscriber"]),
+];
+
+const FUNCTIONS: [&str; 4] = ["api", "publish", "deliver", "sweep"];
+
+struct Source {
+    path: String,
+    code: String,
+}
+
+/// The Rust files below a directory of the repository, without comments and inline tests.
+fn sources(directory: &str) -> Vec<Source> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (mut open, mut found): (Vec<PathBuf>, _) = (vec![root.join(directory)], Vec::new());
+    while let Some(path) = open.pop() {
+        if path.is_dir() {
+            open.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            let text = fs::read_to_string(&path).unwrap();
+            let path = path.strip_prefix(root).unwrap().to_str().unwrap().to_owned();
+            found.push(Source { path, code: code(&text) });
+        }
+    }
+    assert!(!found.is_empty(), "{directory}");
+    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found
+}
+
+/// A file's text without comments, and without the tests, which are its end.
+fn code(text: &str) -> String {
+    let tests = text.find("#[cfg(test)]\nmod tests {").or_else(|| text.find("#[cfg(test)]\npub(super) mod tests {"));
+    let lines = text[..tests.unwrap_or(text.len())].lines();
+    lines.map(|line| line.split_once("//").map_or(line, |(code, _)| code).to_owned() + "\n").collect()
+}
+
+/// Whether the code has this word, or one that begins with it if it ends in an underscore.
+fn mentions(code: &str, word: &str) -> bool {
+    let of_name = |c: char| c.is_alphanumeric() || c == '_';
+    code.match_indices(word).any(|(at, _)| {
+        let before = code[..at].chars().next_back();
+        let after = code[at + word.len()..].chars().next();
+        !before.is_some_and(of_name) && (word.ends_with('_') || !after.is_some_and(of_name))
+    })
+}
+
+/// The room that a file of `shared/` is in: its directory, or the file itself.
+fn room_of(path: &str) -> Option<&str> {
+    let within = path.strip_prefix("shared/src/")?;
+    let name = within.split('/').next()?;
+    (name != "lib.rs").then(|| name.strip_suffix(".rs").unwrap_or(name))
+}
+
+/// The rooms that code names as `crate::room`, one by one or in braces, or by way of `super`.
+fn rooms_named(code: &str) -> BTreeSet<String> {
+    let name = |text: &str| text.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect::<String>();
+    let mut named = BTreeSet::new();
+    for (at, path) in code.match_indices("crate::") {
+        let rest = &code[at + path.len()..];
+        match rest.strip_prefix('{').and_then(|list| list.split_once('}')) {
+            Some((list, _)) => named.extend(list.split(',').map(|entry| name(entry.trim()))),
+            None => drop(named.insert(name(rest))),
+        }
+    }
+    named.extend(
+        ROOMS.iter().map(|room| room.name).filter(|room| mentions(code, &format!("super::{room}"))).map(str::to_owned),
+    );
+    named.retain(|room| !room.is_empty());
+    named
+}
+
+#[test]
+fn every_room_knows_only_the_rooms_it_may_and_does_only_what_is_its_own() {
+    let mut faults = Vec::new();
+    for Source { path, code } in sources("shared/src") {
+        let Some(name) = room_of(&path) else { continue };
+        let Some(room) = ROOMS.iter().find(|room| room.name == name) else {
+            faults.push(format!("{path} is in no room of the table"));
+            continue;
+        };
+        let strangers =
+            rooms_named(&code).into_iter().filter(|used| used != name && !room.knows.contains(&used.as_str()));
+        faults.extend(strangers.map(|used| format!("{path}: {name} may not know {used}")));
+        let misplaced = room.never.iter().filter(|word| mentions(&code, word));
+        faults.extend(misplaced.map(|word| format!("{path}: {word} has no business in {name}")));
+    }
+    assert_eq!(faults, [""; 0]);
+}
+
+#[test]
+fn what_one_room_does_for_all_is_done_nowhere_else() {
+    let mut faults = Vec::new();
+    for (owner, words) in ONLY {
+        let elsewhere = sources("shared/src").into_iter().chain(sources("functions"));
+        for Source { path, code } in elsewhere.filter(|source| room_of(&source.path) != Some(owner)) {
+            let misplaced = words.iter().filter(|word| mentions(&code, word));
+            faults.extend(misplaced.map(|word| format!("{path}: only {owner} may use {word}")));
+        }
+        let own: String =
+            sources("shared/src").into_iter().filter(|it| room_of(&it.path) == Some(owner)).map(|it| it.code).collect();
+        assert!(words.iter().any(|word| mentions(&own, word)), "{owner} does not do it either: is the table stale?");
+    }
+    assert_eq!(faults, [""; 0]);
+}
+
+#[test]
+fn the_host_reads_neither_environment_nor_clock_by_itself() {
+    for Source { path, code } in sources("local").into_iter().filter(|source| !source.path.contains("/tests")) {
+        for word in ["env::var", "env::vars", "SystemTime::now", "fastrand"] {
+            assert!(!mentions(&code, word), "{path}: {word}");
+        }
+    }
+}
+
+#[test]
+fn keys_of_the_table_are_spelt_in_one_file() {
+    const KEYS: &str = "shared/src/store/keys.rs";
+    let all: Vec<_> = ["shared/src", "functions", "local"].into_iter().flat_map(sources).collect();
+    let spelt = |code: &str| -> BTreeSet<String> {
+        let literals = code.split('"').skip(1).step_by(2);
+        let key = literals.filter_map(|literal| literal.split_once('#').map(|(prefix, _)| prefix));
+        key.filter(|prefix| !prefix.is_empty() && prefix.chars().all(|c| c.is_ascii_lowercase()))
+            .map(str::to_owned)
+            .collect()
+    };
+    let prefixes = spelt(&all.iter().find(|source| source.path == KEYS).unwrap().code);
+    for prefix in ["org", "key", "slug", "endpoint", "idem", "event", "delivery", "due", "held", "dead"] {
+        assert!(prefixes.contains(prefix), "{prefix} is not in {prefixes:?}");
+    }
+    for Source { path, code } in
+        all.iter().filter(|source| source.path != KEYS && !source.path.starts_with("local/aws/"))
+    {
+        let elsewhere: Vec<_> = spelt(code).intersection(&prefixes).cloned().collect();
+        assert_eq!(elsewhere, [""; 0], "{path}");
+    }
+}
+
+#[test]
+fn a_function_knows_no_other() {
+    for function in FUNCTIONS {
+        let others = || FUNCTIONS.iter().filter(move |other| **other != function);
+        for Source { path, code } in sources(&format!("functions/{function}")) {
+            for other in others() {
+                assert!(
+                    !code.contains(&format!("{other}::router")) && !code.contains(&format!("{other}::handle")),
+                    "{path}"
+                );
+                assert!(!mentions(&code, &format!("use {other}")), "{path} uses {other}");
+            }
+        }
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("functions/{function}/Cargo.toml"));
+        let manifest = fs::read_to_string(manifest).unwrap();
+        let dependencies = manifest.split_once("[dependencies]").unwrap().1;
+        for other in others() {
+            let named = dependencies.lines().any(|line| line.split(['.', ' ', '=']).next() == Some(other));
+            assert!(!named, "{function} depends on {other}");
+        }
+    }
+    let folders = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("functions")).unwrap();
+    let folders: BTreeSet<_> = folders.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(folders, FUNCTIONS.map(str::to_owned).into());
+}
+
+/// The tests above can fail: what they look for is found where it is.
+#[test]
+fn the_scanner_sees_what_it_is_there_for() {
+    let text = "use crate::{domain::ids, wire};\nuse crate::store::Store; // crate::edge\nlet a = aws_sdk_sqs::Client;\n#[cfg(test)]\nmod tests {\nuse crate::queue;\n}\n";
+    let code = code(text);
+    assert_eq!(rooms_named(&code), ["domain", "store", "wire"].map(str::to_owned).into());
+    assert_eq!(rooms_named("super::super::edge::finish()"), [String::from("edge")].into());
+    assert!(mentions(&code, "aws_") && mentions(&code, "aws_sdk_sqs") && !mentions(&code, "sdk_sqs"));
+    assert!(!mentions("let http_status = 1; https", "http") && mentions("use http::Uri;", "http"));
+    assert_eq!(room_of("shared/src/store/keys.rs"), Some("store"));
+    assert_eq!(room_of("shared/src/clock.rs"), Some("clock"));
+    assert_eq!(room_of("shared/src/lib.rs"), None);
+}
