@@ -2,7 +2,7 @@
 //!
 //! Both are spoken to only through the AWS SDK's clients, so the code above them is what runs on AWS. The clients reach
 //! the engines by a function call ([`EmbeddedAws::sdk_config`]); everybody else by a port ([`EmbeddedAws::serve`]).
-//! DynamoDB is the `dynoxide` crate over SQLite; SQS is our own ([`sqs`]) and lives in memory.
+//! DynamoDB is the `dynoxide` crate over SQLite; SQS is our own (`sqs`) and lives in memory.
 
 mod answer;
 mod connector;

@@ -14,7 +14,7 @@ const MARGIN: Duration = Duration::from_secs(10);
 /// # Errors
 /// [`ServiceError`] if DynamoDB or SQS failed; what was done until then is done.
 pub async fn handle(core: &Core, deadline: Timestamp) -> Result<(), ServiceError> {
-    let swept = core.sweep(deadline.minus(MARGIN)).await?;
+    let swept = Box::pin(core.sweep(deadline.minus(MARGIN))).await?;
     let Swept { due, released, recovered, probes, disabled, failed } = swept;
     info!(due, released, recovered, probes, disabled, failed, "swept");
     Ok(())

@@ -56,10 +56,17 @@ impl<T: Serialize> IntoResponse for Data<T> {
 }
 
 /// The parts of an answer, before the request id is added.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Enveloped {
     pub(super) data: Box<RawValue>,
     pub(super) pagination: Option<Box<RawValue>>,
+}
+
+/// The data may hold a secret that is shown once, and only to its owner.
+impl std::fmt::Debug for Enveloped {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Enveloped(…)")
+    }
 }
 
 /// An answer of the other dialects: the object or the array itself.

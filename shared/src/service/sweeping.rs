@@ -51,9 +51,10 @@ impl Core {
         for sent in join_all(shards).await {
             run.swept.due += run.note("due deliveries", sent).unwrap_or(0);
         }
-        self.probe_all(&mut run).await;
-        self.release_all(&mut run).await;
-        let recovered = self.continue_recoveries(deadline).await;
+        // Boxed: the types of these futures nest deeper than the compiler looks.
+        Box::pin(self.probe_all(&mut run)).await;
+        Box::pin(self.release_all(&mut run)).await;
+        let recovered = Box::pin(self.continue_recoveries(deadline)).await;
         run.swept.recovered = run.note("recoveries", recovered).unwrap_or(0);
         run.failure.map_or(Ok(run.swept), Err)
     }

@@ -156,7 +156,7 @@ impl Store {
 }
 
 /// An endpoint.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Serialize, Deserialize)]
 pub(super) struct EndpointItem {
     #[serde(flatten)]
     base: Base,

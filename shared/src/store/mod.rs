@@ -1,4 +1,4 @@
-//! DynamoDB: one table, whose keys are all spelt in [`keys`]; one file per noun. What every item
+//! DynamoDB: one table, whose keys are all spelt in `keys`; one file per noun. What every item
 //! looks like and which access pattern it serves is in docs/storage.md.
 
 mod api_keys;
