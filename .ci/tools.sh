@@ -18,9 +18,27 @@ use_cargo_deny() {
     PATH="$root/bin:$PATH"
 }
 
-# SAM CLI and cfn-lint, in a virtual environment for each set of pinned versions.
+# SAM CLI and cfn-lint.
 use_template_linters() {
-    local requirements=.ci/requirements.txt venv
+    use_python_tools .ci/requirements.txt
+}
+
+# Redocly's linter and Schemathesis. The linter wants a younger Node.js than Debian has; PyPI has one.
+redocly_version=2.77.0
+use_openapi_tools() {
+    local root="$cache/redocly-$redocly_version"
+    use_python_tools .ci/openapi/requirements.txt
+    if ! [ -e "$root/complete" ]; then
+        npm install --silent --no-fund --no-audit --no-update-notifier --prefix "$root" "@redocly/cli@$redocly_version"
+        touch "$root/complete"
+    fi
+    PATH="$root/node_modules/.bin:$PATH"
+    export REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true
+}
+
+# use_python_tools REQUIREMENTS: a virtual environment for each set of pinned versions.
+use_python_tools() {
+    local requirements=$1 venv
     venv="$cache/python-$(sha256sum "$requirements" | cut -c 1-16)"
     if ! [ -e "$venv/complete" ]; then
         rm -rf "$venv"

@@ -1,80 +1,119 @@
-"""What the generated requests must know of the host that they are sent to."""
+"""What the generated requests must know of the host that they are sent to.
+
+A document cannot say which things there are. Where a request names one with a well-formed id, it gets the id of one
+that is there; what is malformed stays as it was generated.
+"""
 
 import json
 import os
+import re
+import urllib.error
 import urllib.request
 
 import schemathesis
 
 BASE, ORGANIZATION, API_KEY = (os.environ[name] for name in ("BASE_URL", "ORGANIZATION", "API_KEY"))
 RECEIVER = f"{BASE}/demo/receiver"
+ROOT = f"/v1/organizations/{ORGANIZATION}"
+WELL_FORMED_URL = re.compile(r"^https?://[^#]+$")
+IDS = {
+    "organization": r"org_[0-9a-hjkmnp-tv-z]{26}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
+    "endpoint": r"we_[0-9a-f]{32}|ep_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+    "key": r"key_[0-9a-f]{32}",
+    "event": r"wevt_[0-9a-f]{32}",
+    "delivery": r"wdlv_[0-9a-f]{32}",
+}
 
 
-def own_key():
-    request = urllib.request.Request(
-        f"{BASE}/v1/organizations/{ORGANIZATION}/api-keys", headers={"Authorization": f"Bearer {API_KEY}"}
-    )
-    with urllib.request.urlopen(request) as answer:
-        return json.load(answer)["data"][0]["id"]
+def call(method, path, body=None):
+    headers = {"Authorization": f"Bearer {API_KEY}", "Content-Type": "application/json"}
+    request = urllib.request.Request(BASE + path, body and json.dumps(body).encode(), headers, method=method)
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.loads(answer.read() or "{}").get("data")
 
 
-OWN_KEY = own_key()
+def make_endpoint():
+    """One whose deliveries fail at once, so that there is something to ask for again."""
+    body = {"name": "n", "url": f"{RECEIVER}?status=500", "event_types": ["a"], "retry_schedule": []}
+    return call("POST", f"{ROOT}/webhooks/endpoints", body)["id"]
+
+
+def make_key():
+    return call("POST", f"{ROOT}/api-keys", {"name": "n", "role": "member"})["id"]
+
+
+ENDPOINT = make_endpoint()
+TESTED = call("POST", f"{ROOT}/webhooks/endpoints/{ENDPOINT}/test", {})
+THERE = {
+    "organization": ORGANIZATION,
+    "endpoint": ENDPOINT,
+    "key": make_key(),
+    "event": TESTED["event_id"],
+    "delivery": TESTED["latest_delivery"]["id"],
+}
+
+
+superfluous = []
+
+
+def hyphenated(endpoint):
+    return "ep_" + re.sub("(.{8})(.{4})(.{4})(.{4})(.{12})", r"\1-\2-\3-\4-\5", endpoint.removeprefix("we_"))
+
+
+def thing(kind, case):
+    """One of this kind that is there, and that nobody misses when it is gone."""
+    found = THERE[kind]
+    if kind == "endpoint" and case.method == "DELETE":
+        found = make_endpoint()
+        superfluous.append(found)
+    if kind == "key" and case.method in ("DELETE", "POST"):
+        found = make_key()
+    return hyphenated(found) if kind == "endpoint" and case.path.startswith("/v1/endpoints") else found
+
+
+def put(values, name, kind, case):
+    value = values.get(name)
+    if isinstance(value, str) and re.fullmatch(IDS[kind], value):
+        values[name] = thing(kind, case)
 
 
 @schemathesis.hook
 def before_load_schema(context, raw_schema):
-    """Tells what only this host makes true: which organization there is, and which URL may be delivered to."""
-    schemas, paths = raw_schema["components"]["schemas"], raw_schema["paths"]
-    own = {"type": "string", "enum": [ORGANIZATION]}
-    schemas["EndpointUrl"] = {"type": "string", "enum": [RECEIVER]}
-    schemas["pages.EndpointPatch"]["properties"]["organization_id"] = own
-    schemas["pages.NewEndpoint"]["properties"]["organization_id"] = {"oneOf": [own, {"type": "null"}]}
-    for path, item in paths.items():
-        for operation in item.values():
-            for parameter in operation.get("parameters", []):
-                if parameter["name"] in ("organization", "organization_id"):
-                    parameter["schema"] = own
-                # To a client, a cursor is whatever a list returned.
-                elif parameter["name"] == "cursor" and path.endswith("/events"):
-                    parameter["schema"] = schemas["EventId"]
-                elif parameter["name"] == "cursor" and path.endswith("/deliveries"):
-                    parameter["schema"] = schemas["DeliveryId"]
-    add_links(paths)
+    """To a client a cursor is whatever a list returned, and a list takes nothing else."""
+    schemas = raw_schema["components"]["schemas"]
+    listed = {"api-keys": "ApiKeyId", "endpoints": "EndpointId", "events": "EventId", "deliveries": "DeliveryId"}
+    for path, item in raw_schema["paths"].items():
+        for parameter in item.get("get", {}).get("parameters", []):
+            if parameter["name"] == "cursor":
+                parameter["schema"] = schemas[listed[path.rsplit("/", 1)[1]]]
 
 
-def add_links(paths):
-    """From what makes a thing to what can be done with it."""
-    for path, item in paths.items():
-        if "post" not in item or path.endswith(("}", "/retry", "/batch")):
-            continue
-        operation = item["post"]
-        data = "#/data" if operation["tags"] == ["organizations"] else "#"
-        for other, targets in paths.items():
-            if path.endswith("/test") and "{delivery}" in other:
-                link(operation, targets, "delivery", "#/data/latest_delivery/id")
-            elif other.startswith(f"{path}/{{"):
-                link(operation, targets, other[len(path) + 2 :].split("}")[0], f"{data}/id")
-
-
-def link(operation, targets, parameter, pointer):
-    answer = next(answer for status, answer in operation["responses"].items() if status.startswith("2"))
-    for target in targets.values():
-        answer.setdefault("links", {})[target["operationId"]] = {
-            "operationId": target["operationId"],
-            "parameters": {f"path.{parameter}": f"$response.body{pointer}"},
-        }
+@schemathesis.hook
+def after_call(context, case, response):
+    """Removes the endpoints that were made: each would get every event of the rest of the run."""
+    if response.status_code == 201 and case.path.endswith(("/endpoints", "/webhooks", "/webhook-endpoints")):
+        made = response.json()
+        superfluous.append(made.get("data", made)["id"].replace("ep_", "we_").replace("-", ""))
+    while superfluous:
+        try:
+            call("DELETE", f"/v1/webhook-endpoints/{superfluous.pop()}")
+        except urllib.error.HTTPError as error:
+            if error.code != 404:
+                raise
 
 
 @schemathesis.hook
 def before_call(context, case, **kwargs):
-    """Whether a request is still valid, or still invalid, is judged again after this."""
-    body, path, query = case.body, case.path_parameters or {}, case.query or {}
-    # Whatever a request has as its URL in order to be refused, nothing may ever be delivered there.
-    if isinstance(body, dict) and isinstance(body.get("url"), str) and body["url"] != RECEIVER:
-        body["url"] = "none"
-    # Without its own key, the rest of the run would be one long 401.
-    if path.get("key") == OWN_KEY:
-        path["key"] = OWN_KEY[:-1] + ("0" if OWN_KEY[-1] != "0" else "1")
-    # A parameter without a value counts as absent, which a schema cannot say.
-    for name in [name for name, value in query.items() if value == ""]:
+    """Whether a request is valid is judged again after this."""
+    path, query, body = case.path_parameters or {}, case.query or {}, case.body
+    for name in path:
+        put(path, name, name, case)
+    put(query, "organization_id", "organization", case)
+    # A parameter without a value counts as absent.
+    for name in [name for name, value in query.items() if value in ("", None, [], {}, [""])]:
         del query[name]
+    if isinstance(body, dict):
+        put(body, "organization_id", "organization", case)
+        # Nothing is ever delivered anywhere else, whatever a request says in order to be refused.
+        if isinstance(body.get("url"), str):
+            body["url"] = RECEIVER if WELL_FORMED_URL.match(body["url"]) else "none"

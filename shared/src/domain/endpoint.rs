@@ -82,6 +82,9 @@ pub enum DisabledReason {
 }
 
 impl DisabledReason {
+    /// Every reason.
+    pub const ALL: [Self; 3] = [Self::Owner, Self::Gone, Self::Failing];
+
     /// The reason's name.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -93,7 +96,7 @@ impl DisabledReason {
 
     /// The reason with this name.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Owner, Self::Gone, Self::Failing].into_iter().find(|reason| reason.as_str() == text)
+        Self::ALL.into_iter().find(|reason| reason.as_str() == text)
     }
 }
 

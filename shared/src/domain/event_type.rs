@@ -69,6 +69,9 @@ impl Subscription {
     /// [`Invalid`] for anything else.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let reason = |Invalid(r): Invalid| Invalid(format!("{r}, prefix.* or *"));
+        if text.len() > MAX_EVENT_TYPE_CHARS {
+            return Err(Invalid::new(format!("must be at most {MAX_EVENT_TYPE_CHARS} characters")));
+        }
         match text.strip_suffix(".*") {
             _ if text == "*" => Ok(Self::All),
             Some(prefix) => EventType::parse(prefix).map(Self::Prefix).map_err(reason),

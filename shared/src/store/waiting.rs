@@ -53,6 +53,10 @@ impl Store {
         before: DeliveryId,
         limit: usize,
     ) -> Result<Vec<WaitingRef>, StoreError> {
+        if before < from {
+            // DynamoDB does not take a range that ends before it begins.
+            return Ok(Vec::new());
+        }
         let (lowest, highest) = (from.to_string(), before.to_string());
         let partition = Waiting::Dead(endpoint);
         let mut found = references(partition, &self.waiting_keys(partition, lowest, highest, limit).await?);

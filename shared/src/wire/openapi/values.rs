@@ -119,7 +119,7 @@ schemas! {
     "Subscription": Subscription =
         "An event type; `prefix.*` for all that start so; or `*` for all but the operational ones.",
         pattern(&format!(r"^(\*|{EVENT_TYPE}(\.\*)?)$"), "session.fingerprint.calculated")
-            .max_length(Some(MAX_EVENT_TYPE_CHARS + ".*".len()));
+            .max_length(Some(MAX_EVENT_TYPE_CHARS));
     "Subscriptions": Subscriptions = "Which events the endpoint gets.",
         ArrayBuilder::new().items(Subscription::schema()).min_items(Some(1)).max_items(Some(MAX_SUBSCRIPTIONS));
     "Headers": Headers =
@@ -130,7 +130,7 @@ schemas! {
             .max_properties(Some(16))
             .property_names(Some(pattern("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "X-Tenant").max_length(Some(1_024)).build()))
             .additional_properties(Some(AdditionalProperties::from(Schema::from(
-                pattern(r"^[\t -~]*$", "acme").max_length(Some(1_024)),
+                pattern(r"^[^\x00-\x08\n-\x1f\x7f]*$", "acme").max_length(Some(1_024)),
             ))))
             .examples([serde_json::json!({"X-Tenant": "acme"})]);
     "TimeoutSeconds": TimeoutSeconds =
@@ -170,7 +170,8 @@ schemas! {
         one_of(["ACTIVE", "PAUSED", "DISABLED"]);
     "endpoints.WantedStatus": PausedOrActive = "Pausing sets `paused_at`, resuming clears it.",
         one_of(["ACTIVE", "PAUSED"]);
-    "DisabledReason": DisabledReason = "Its owner did it, or it answered 410 Gone.", one_of(["owner", "gone"]);
+    "DisabledReason": DisabledReason = "Its owner did it; it answered 410 Gone; or it failed for days without a success.",
+        one_of(DisabledReason::ALL.map(DisabledReason::as_str));
     "DeliveryStatus": DeliveryStatus =
         "An exhausted delivery used up its retry schedule; a failed one will not be tried again for another reason.",
         one_of(DeliveryStatus::ALL.map(DeliveryStatus::as_str));
@@ -264,4 +265,94 @@ pub(crate) mod object {
         webhook_recovery,
         webhook_test
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::Invalid;
+    use crate::domain::fields::UrlPolicy;
+    use crate::wire::field::wanted_status;
+
+    fn object<T: PartialSchema>() -> Object {
+        match T::schema() {
+            RefOr::T(Schema::Object(object)) => object,
+            _ => panic!("not a single value"),
+        }
+    }
+
+    #[test]
+    fn texts_have_the_lengths_that_the_domain_allows() {
+        fn check<T: ToSchema, U>(parse: impl Fn(&str) -> Result<U, Invalid>) {
+            let (name, schema) = (T::name(), object::<T>());
+            let max = schema.max_length.unwrap();
+            let min = schema.min_length.unwrap_or(1);
+            for (length, allowed) in [(min - 1, false), (min, true), (max, true), (max + 1, false)] {
+                assert_eq!(parse(&"a".repeat(length)).is_ok(), allowed, "{name} of {length} characters");
+            }
+        }
+        check::<Name, _>(Name::parse);
+        check::<Slug, _>(Slug::parse);
+        check::<EditionId, _>(EditionId::parse);
+        check::<SubjectPart, _>(SubjectPart::parse);
+        check::<IdempotencyKey, _>(IdempotencyKey::parse);
+        check::<EventType, _>(EventType::parse);
+        check::<SigningSecret, _>(SigningSecret::parse);
+        let longest = |text: &str| "a".repeat(object::<Subscription>().max_length.unwrap() - text.len()) + text;
+        assert!(Subscription::parse(&longest(".*")).is_ok() && Subscription::parse(&longest("a.*")).is_ok());
+        assert!(Subscription::parse(&("a".to_owned() + &longest(".*"))).is_err());
+        let url = "https://a.test/";
+        let rest = object::<EndpointUrl>().max_length.unwrap() - url.len();
+        for (length, allowed) in [(rest, true), (rest + 1, false)] {
+            let url = format!("{url}{}", "x".repeat(length));
+            assert_eq!(EndpointUrl::parse(&url, &UrlPolicy::default()).is_ok(), allowed);
+        }
+    }
+
+    #[test]
+    fn numbers_and_lists_have_the_ranges_that_the_domain_allows() {
+        let timeout = serde_json::to_value(object::<TimeoutSeconds>()).unwrap();
+        let (min, max) = (timeout["minimum"].as_i64().unwrap(), timeout["maximum"].as_i64().unwrap());
+        for (seconds, allowed) in [(min - 1, false), (min, true), (max, true), (max + 1, false)] {
+            assert_eq!(TimeoutSeconds::new(seconds).is_ok(), allowed, "{seconds}");
+        }
+        let headers = object::<Headers>();
+        let most = headers.max_properties.unwrap();
+        for (count, allowed) in [(most, true), (most + 1, false)] {
+            let headers = (0..count).map(|index| (format!("x-{index}"), String::new()));
+            assert_eq!(Headers::new(headers).is_ok(), allowed, "{count}");
+        }
+    }
+
+    #[test]
+    fn examples_and_words_are_accepted() {
+        fn check<T: ToSchema, U>(parse: impl Fn(&str) -> Option<U>) {
+            let schema = object::<T>();
+            let shown: Vec<_> = schema.examples.into_iter().chain(schema.enum_values.into_iter().flatten()).collect();
+            assert!(!shown.is_empty(), "{} shows nothing", T::name());
+            for text in &shown {
+                assert!(parse(text.as_str().unwrap()).is_some(), "{}: {text}", T::name());
+            }
+        }
+        check::<EndpointId, _>(|text| EndpointId::parse(text).ok());
+        check::<HyphenatedEndpointId, _>(crate::wire::endpoints::parse_id);
+        check::<EventId, _>(|text| EventId::parse(text).ok());
+        check::<DeliveryId, _>(|text| DeliveryId::parse(text).ok());
+        check::<KeyId, _>(|text| KeyId::parse(text).ok());
+        check::<RecoveryId, _>(|text| RecoveryId::parse(text).ok());
+        check::<OrganizationId, _>(|text| OrganizationId::parse(text).ok());
+        check::<BroughtOrganizationId, _>(|text| OrganizationId::parse_brought(text).ok());
+        check::<Name, _>(|text| Name::parse(text).ok());
+        check::<Slug, _>(|text| Slug::parse(text).ok());
+        check::<EditionId, _>(|text| EditionId::parse(text).ok());
+        check::<EndpointUrl, _>(|text| EndpointUrl::parse(text, &UrlPolicy::default()).ok());
+        check::<EventType, _>(|text| EventType::parse(text).ok());
+        check::<Subscription, _>(|text| Subscription::parse(text).ok());
+        check::<SigningSecret, _>(|text| SigningSecret::parse(text).ok());
+        check::<Timestamp, _>(|text| Timestamp::parse(text).ok());
+        check::<Role, _>(Role::parse);
+        check::<Scope, _>(Scope::parse);
+        check::<EndpointStatus, _>(|text| wanted_status(text.to_owned()).ok());
+        check::<DeadStatus, _>(|text| DeliveryStatus::parse(text).filter(|status| status.is_dead()));
+    }
 }
