@@ -4,7 +4,7 @@ use super::delivery::Delivery;
 use super::endpoint::Endpoint;
 use super::event_type::EventType;
 use super::fields::{EditionId, SubjectPart};
-use super::ids::{EndpointId, EventId, KeyId, OrganizationId};
+use super::ids::{DeliveryId, EndpointId, EventId, KeyId, OrganizationId};
 
 /// Most bytes that an event's `data` may have.
 pub const MAX_DATA_BYTES: usize = 256 * 1024;
@@ -105,6 +105,11 @@ impl Event {
             published_by,
         };
         (event, deliveries)
+    }
+
+    /// The endpoints it goes to, each with its delivery, in the order of the fan-out.
+    pub fn fan_out(&self) -> impl Iterator<Item = (EndpointId, DeliveryId)> {
+        self.endpoints.iter().enumerate().filter_map(|(index, endpoint)| Some((*endpoint, self.id.delivery(index)?)))
     }
 
     /// The `data` that was published, as JSON text.

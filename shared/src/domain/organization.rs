@@ -49,14 +49,3 @@ pub struct OrganizationPatch {
     /// A new status.
     pub status: Option<OrganizationStatus>,
 }
-
-impl Organization {
-    /// The organization after a change.
-    #[must_use]
-    pub fn patched(mut self, patch: OrganizationPatch, now: Timestamp) -> Self {
-        self.name = patch.name.unwrap_or(self.name);
-        self.status = patch.status.unwrap_or(self.status);
-        self.updated_at = now;
-        self
-    }
-}

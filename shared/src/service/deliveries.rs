@@ -112,16 +112,11 @@ impl Core {
 
     /// Adds their deliveries to events, leaving out those of endpoints that were deleted.
     async fn with_deliveries(&self, events: Vec<Event>) -> Result<Vec<Published>, ServiceError> {
-        let keys = |event: &Event| {
-            let id = event.id;
-            let fan_out = event.endpoints.iter().enumerate();
-            fan_out.filter_map(move |(index, endpoint)| Some((*endpoint, id.delivery(index)?))).collect::<Vec<_>>()
-        };
         let Some(organization) = events.first().map(|event| event.organization.clone()) else { return Ok(Vec::new()) };
         let mut targets: Vec<_> = events.iter().flat_map(|event| event.endpoints.iter().copied()).collect();
         targets.sort_unstable();
         targets.dedup();
-        let wanted: Vec<_> = events.iter().flat_map(keys).collect();
+        let wanted: Vec<_> = events.iter().flat_map(Event::fan_out).collect();
         let (stored, existing) = tokio::try_join!(
             self.store.deliveries_by_id(&wanted),
             self.store.endpoints_by_id(&organization, &targets),
@@ -129,7 +124,7 @@ impl Core {
         let exists = |endpoint| existing.iter().any(|existing| existing.id == endpoint);
         let mut by_id: HashMap<_, _> = stored.into_iter().map(|delivery| (delivery.id, delivery)).collect();
         let complete = |event: Event| {
-            let visible = keys(&event).into_iter().filter(|(endpoint, _)| exists(*endpoint));
+            let visible = event.fan_out().filter(|(endpoint, _)| exists(*endpoint));
             let deliveries = visible.filter_map(|(_, id)| by_id.remove(&id)).collect();
             Published { event, deliveries }
         };

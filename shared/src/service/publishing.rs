@@ -186,12 +186,7 @@ impl Core {
 
     /// Whether all events are there, with all their deliveries.
     async fn is_all_stored(&self, stored: &[Event], wanted: usize) -> Result<bool, ServiceError> {
-        let of_one = |event: &Event| {
-            let id = event.id;
-            let fan_out = event.endpoints.iter().enumerate();
-            fan_out.filter_map(move |(index, endpoint)| Some((*endpoint, id.delivery(index)?))).collect::<Vec<_>>()
-        };
-        let keys: Vec<_> = stored.iter().flat_map(of_one).collect();
+        let keys: Vec<_> = stored.iter().flat_map(Event::fan_out).collect();
         Ok(stored.len() == wanted && self.store.deliveries_by_id(&keys).await?.len() == keys.len())
     }
 
