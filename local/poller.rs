@@ -1,6 +1,7 @@
 //! What Lambda's SQS event source mapping does: long polls, hands batches to the handler, deletes
 //! what the handler did not report, and leaves the rest with the visibility that the handler set.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,11 +11,20 @@ use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemA
 use shared::clock::Clock;
 use shared::queue::schema::{CONSUMER_BATCH, CONSUMER_TIMEOUT_SECONDS};
 use shared::service::Consumer;
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::timeout;
 use tracing::warn;
 
-/// How many batches are handled at once.
-const CONCURRENT_BATCHES: usize = 16;
+/// How many batches are worked at at once. More would not be faster, and run over receivers.
+const BUSY_BATCHES: usize = 16;
+/// After this time a batch is not worked at any more, but waits for a slow receiver: others are taken
+/// up beside it, so that receivers which hang do not hold up the rest.
+const BUSY: Duration = Duration::from_millis(100);
+/// How many batches are under way at once, those that wait included.
+const MOST_BATCHES: usize = 256;
+/// How long nothing is received after the queue could not be read.
+const PAUSE: Duration = Duration::from_secs(1);
 /// How long a poll waits for messages, in seconds; the most that SQS allows.
 const LONG_POLL_SECONDS: i32 = 20;
 
@@ -34,30 +44,48 @@ impl Poller {
     }
 
     /// Polls until `stop` turns true; batches under way are finished.
-    pub(crate) async fn run(self, stop: watch::Receiver<bool>) {
-        let mut pollers = tokio::task::JoinSet::new();
-        for _ in 0..CONCURRENT_BATCHES {
-            pollers.spawn(self.clone().poll_until(stop.clone()));
+    pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
+        let (busy, all) = (Arc::new(Semaphore::new(BUSY_BATCHES)), Arc::new(Semaphore::new(most_batches())));
+        let mut under_way = JoinSet::new();
+        while !*stop.borrow() {
+            tokio::select! {
+                taken = self.take_up(&busy, &all) => match taken {
+                    Ok(handling) => drop(under_way.spawn(handling)),
+                    Err(error) => {
+                        warn!(%error, "polling failed");
+                        tokio::time::sleep(PAUSE).await;
+                    }
+                },
+                _ = stop.changed() => break,
+            }
+            while under_way.try_join_next().is_some() {}
         }
-        pollers.join_all().await;
+        under_way.join_all().await;
     }
 
-    async fn poll_until(self, mut stop: watch::Receiver<bool>) {
-        while !*stop.borrow() {
-            let batch = tokio::select! {
-                batch = self.receive(CONSUMER_BATCH, LONG_POLL_SECONDS) => batch,
-                _ = stop.changed() => return,
+    /// Waits for room and for messages; the future it returns handles them.
+    async fn take_up(
+        &self,
+        busy: &Arc<Semaphore>,
+        all: &Arc<Semaphore>,
+    ) -> anyhow::Result<impl Future<Output = ()> + use<>> {
+        let room = Arc::clone(all).acquire_owned().await?;
+        let busy = Arc::clone(busy).acquire_owned().await?;
+        let batch = self.receive(CONSUMER_BATCH, LONG_POLL_SECONDS).await?;
+        let poller = self.clone();
+        Ok(async move {
+            let mut handling = pin!(poller.handle(batch));
+            let early = timeout(BUSY, &mut handling).await;
+            drop(busy);
+            let handled = match early {
+                Ok(handled) => handled,
+                Err(_) => handling.await,
             };
-            let handled = match batch {
-                Ok(batch) if batch.is_empty() => Ok(0),
-                Ok(batch) => self.handle(batch).await,
-                Err(error) => Err(error),
-            };
+            drop(room);
             if let Err(error) = handled {
-                warn!(%error, "polling failed");
-                tokio::time::sleep(Duration::from_secs(1)).await;
+                warn!(%error, "a batch could not be deleted");
             }
-        }
+        })
     }
 
     /// Handles one batch of at most `most` visible messages, without waiting for any. Returns how
@@ -105,6 +133,15 @@ impl Poller {
         }
         Ok(())
     }
+}
+
+/// As many batches as there may be connections for: each attempt takes a file, and half of those that the
+/// process may open are left to everything else.
+fn most_batches() -> usize {
+    let attempts = MOST_BATCHES as u64 * u64::from(CONSUMER_BATCH);
+    let files = rlimit::increase_nofile_limit(2 * attempts).unwrap_or(256);
+    let batches = usize::try_from(files / 2 / u64::from(CONSUMER_BATCH)).unwrap_or(MOST_BATCHES);
+    batches.clamp(BUSY_BATCHES, MOST_BATCHES)
 }
 
 /// The batch as Lambda would present it.

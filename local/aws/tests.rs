@@ -2,6 +2,7 @@
 
 mod batches;
 mod dynamodb;
+mod fairness;
 mod limits;
 mod long_polls;
 mod queues;

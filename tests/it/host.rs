@@ -91,6 +91,29 @@ async fn a_receiver_that_fails_twice_gets_three_attempts_one_and_then_five_secon
 }
 
 #[tokio::test]
+async fn receivers_that_hang_do_not_hold_up_the_others() {
+    let (data, gate) = (tempfile::tempdir().unwrap(), Gate::closed());
+    let host = Host::start(&Options { in_memory: true, ..options(data.path()) }).await.unwrap();
+    let client = Client::new(data.path());
+    let (hanging, healthy) = (Receiver::always(Answer::status(200).behind(&gate)).await, Receiver::new().await);
+    let endpoint = json!({"name": "Hanging", "url": hanging.url(), "event_types": ["slow.one"], "timeout_seconds": 30});
+    client.post("/webhooks/endpoints", &endpoint).await;
+    client.endpoint(&healthy, "quick.one").await;
+    let events = json!({"events": vec![json!({"type": "slow.one", "data": {}}); 100]});
+    for _ in 0..3 {
+        client.post("/events/batch", &events).await;
+    }
+    // More than are worked at at once, and all of them hang.
+    hanging.wait_for(300).await;
+    let (_, delivery) = client.publish("quick.one").await;
+    client.wait_for_status(&delivery, "success").await;
+    healthy.only();
+    assert_eq!(hanging.received().len(), 300, "none of them was tried again, so none has timed out");
+    gate.open();
+    host.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn the_first_delivery_is_seen_at_the_demo_receiver() {
     let data = tempfile::tempdir().unwrap();
     let host = Host::start(&Options { in_memory: true, ..options(data.path()) }).await.unwrap();

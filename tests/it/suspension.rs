@@ -7,7 +7,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::json;
 
-use crate::support::{Answer, Endpoint, Receiver, Tenant, World, text};
+use crate::support::{Answer, Endpoint, Gate, Receiver, Tenant, World, text};
 
 const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
@@ -95,6 +95,33 @@ async fn ten_failures_within_a_minute_or_with_a_success_between_do_not_suspend()
     assert_eq!(tenant.delivery_status(&success).await, "success");
     let item = world.items("endpoint").await.remove(0);
     assert!(!item.contains_key("failures"), "a success forgets the failures");
+}
+
+#[tokio::test]
+async fn ten_timeouts_in_a_row_suspend_at_once() {
+    let (world, gate) = (World::new().await, Gate::closed());
+    let hangs = Answer::status(200).behind(&gate);
+    let script = [vec![hangs.clone(); 9], vec![Answer::status(500)]].concat();
+    let receiver = Receiver::scripted_then(script, hangs).await;
+    let tenant = world.tenant().await;
+    tenant.endpoint_with(json!({"url": receiver.url(), "timeout_seconds": 1, "retry_schedule": []})).await;
+    for (events, suspended) in [(9, false), (1, false), (9, false), (1, true)] {
+        for _ in 0..events {
+            tenant.publish().await;
+        }
+        world.drain().await;
+        let item = world.items("endpoint").await.remove(0);
+        assert_eq!(item.contains_key("suspended_since"), suspended, "after {} requests", receiver.received().len());
+    }
+    assert_eq!(receiver.received().len(), 20);
+    gate.open();
+    let parked = tenant.publish_one().await;
+    world.advance(seconds(61));
+    world.sweep().await;
+    world.drain().await;
+    assert_eq!(tenant.delivery_status(&parked).await, "success");
+    let item = world.items("endpoint").await.remove(0);
+    assert!(!item.contains_key("timeouts") && !item.contains_key("suspended_since"));
 }
 
 #[tokio::test]

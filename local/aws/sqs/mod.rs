@@ -2,8 +2,8 @@
 //!
 //! It keeps to what the API reference documents, as far as this project and the usual tools ask: batches with a result
 //! for each entry, long polling, visibility timeouts, delays, redrive, limits. Not here: FIFO queues, tags, permissions,
-//! message moving tasks, message system attributes on sending. `MessageGroupId` is kept and returned; receives are not
-//! made fair by it. One lock guards all queues; nothing waits while holding it.
+//! message moving tasks, message system attributes on sending. Receives are fair to message groups (`visible.rs`). One lock
+//! guards all queues; nothing waits while holding it.
 
 mod error;
 mod limits;
@@ -13,6 +13,7 @@ mod queues;
 mod receive;
 mod send;
 mod settings;
+mod visible;
 mod wire;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,6 +1,6 @@
 //! One standard queue: which messages are visible, delayed, in flight. It is given the time and never looks at a clock.
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
@@ -9,6 +9,7 @@ use super::error::SqsError;
 use super::limits::{MAX_IN_FLIGHT, MAX_VISIBILITY_SECONDS};
 use super::message::{Draft, Message, Receipt, State};
 use super::settings::Settings;
+use super::visible::Visible;
 
 /// How often messages past their retention are looked for; between, they are only not handed out.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(60);
@@ -20,8 +21,8 @@ pub(crate) struct Queue {
     pub(crate) created_at: SystemTime,
     pub(crate) modified_at: SystemTime,
     messages: HashMap<Uuid, Message>,
-    /// In the order of becoming visible; may still name messages that were deleted meanwhile.
-    visible: VecDeque<Uuid>,
+    /// May still name messages that were deleted meanwhile.
+    visible: Visible,
     /// By the time when they become visible.
     delayed: BTreeSet<(SystemTime, Uuid)>,
     in_flight: BTreeSet<(SystemTime, Uuid)>,
@@ -54,7 +55,7 @@ impl Queue {
             created_at: now,
             modified_at: now,
             messages: HashMap::new(),
-            visible: VecDeque::new(),
+            visible: Visible::default(),
             delayed: BTreeSet::new(),
             in_flight: BTreeSet::new(),
             next_expiry: now + EXPIRY_INTERVAL,
@@ -97,7 +98,7 @@ impl Queue {
         let max_receive_count = self.settings.redrive.as_ref().filter(|_| redrive).map(|it| it.max_receive_count);
         let mut taken = Taken::default();
         while taken.received.len() < most && !self.is_at_flight_limit() {
-            let Some(id) = self.visible.pop_front() else { break };
+            let Some(id) = self.visible.pop() else { break };
             let Some(message) = self.messages.get_mut(&id) else { continue };
             if max_receive_count.is_some_and(|max| message.receive_count >= max) {
                 taken.dead.extend(self.messages.remove(&id));
@@ -108,6 +109,7 @@ impl Queue {
             message.first_received_at.get_or_insert(now);
             message.state = State::InFlight { since: now, until };
             self.in_flight.insert((until, id));
+            self.visible.took_off(message.group_id.as_deref());
             taken.received.push(message.clone());
         }
         taken
@@ -158,7 +160,7 @@ impl Queue {
         }
         self.purged_at = Some(now);
         self.messages.clear();
-        self.visible.clear();
+        self.visible = Visible::default();
         self.delayed.clear();
         self.in_flight.clear();
         Ok(())
@@ -185,18 +187,25 @@ impl Queue {
 
     fn insert(&mut self, message: Message) {
         match message.state {
-            State::Visible => self.visible.push_back(message.id),
+            State::Visible => self.visible.push(message.group_id.as_deref(), message.id),
             State::Delayed { until } => drop(self.delayed.insert((until, message.id))),
-            State::InFlight { until, .. } => drop(self.in_flight.insert((until, message.id))),
+            State::InFlight { until, .. } => {
+                self.in_flight.insert((until, message.id));
+                self.visible.took_off(message.group_id.as_deref());
+            }
         }
         self.messages.insert(message.id, message);
     }
 
     fn remove(&mut self, id: Uuid) {
-        match self.messages.remove(&id).map(|message| message.state) {
-            Some(State::Delayed { until }) => drop(self.delayed.remove(&(until, id))),
-            Some(State::InFlight { until, .. }) => drop(self.in_flight.remove(&(until, id))),
-            Some(State::Visible) | None => {}
+        let Some(message) = self.messages.remove(&id) else { return };
+        match message.state {
+            State::Visible => {}
+            State::Delayed { until } => drop(self.delayed.remove(&(until, id))),
+            State::InFlight { until, .. } => {
+                self.in_flight.remove(&(until, id));
+                self.visible.landed(message.group_id.as_deref());
+            }
         }
     }
 
@@ -204,10 +213,12 @@ impl Queue {
         for hidden in [&mut self.delayed, &mut self.in_flight] {
             while hidden.first().is_some_and(|(until, _)| *until <= now) {
                 let Some((_, id)) = hidden.pop_first() else { break };
-                if let Some(message) = self.messages.get_mut(&id) {
-                    message.state = State::Visible;
-                    self.visible.push_back(id);
+                let Some(message) = self.messages.get_mut(&id) else { continue };
+                if matches!(message.state, State::InFlight { .. }) {
+                    self.visible.landed(message.group_id.as_deref());
                 }
+                message.state = State::Visible;
+                self.visible.push(message.group_id.as_deref(), id);
             }
         }
     }

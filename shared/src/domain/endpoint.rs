@@ -376,7 +376,7 @@ pub(super) mod tests {
 
     #[test]
     fn suspension_parks_until_a_probe_succeeds_or_its_owner_says_so() {
-        let health = Health { failures: 10, failing_since: Some(NOW), suspension: None };
+        let health = Health { failures: 10, failing_since: Some(NOW), ..Health::default() };
         let suspended = Endpoint { health, ..endpoint() }.suspended(LATER).unwrap();
         assert!(suspended.parks() && suspended.status == EndpointStatus::Active);
         assert_eq!(suspended.clone().suspended(LATER), None);

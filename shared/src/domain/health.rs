@@ -1,5 +1,6 @@
 //! The circuit breaker: an endpoint that keeps failing is suspended, so that it costs one attempt
-//! now and then and no room in the queue, whatever its traffic.
+//! now and then and no room in the queue, whatever its traffic. One that fails slowly keeps others
+//! waiting, so that goes faster.
 
 use std::time::Duration;
 
@@ -9,6 +10,9 @@ use super::time::Timestamp;
 const MAX_FAILURES: u32 = 10;
 /// … if the first of them is at least this long ago.
 const MIN_FAILING: Duration = Duration::from_secs(60);
+/// After how many timeouts in a row it is suspended at once: each has kept a place busy for as long as
+/// the endpoint may take, which deliveries to others could have used.
+const MAX_TIMEOUTS: u32 = 10;
 /// How long after the suspension the first probe goes out; each later one waits twice as long …
 const FIRST_PROBE: Duration = Duration::from_secs(60);
 /// … up to this.
@@ -23,6 +27,8 @@ const MAX_SUSPENDED: Duration = Duration::from_secs(5 * 24 * 60 * 60);
 pub struct Health {
     /// How many attempts failed since the last success.
     pub failures: u32,
+    /// How many of the latest of them were timeouts.
+    pub timeouts: u32,
     /// When the first of them failed.
     pub failing_since: Option<Timestamp>,
     /// Whether it is suspended.
@@ -41,10 +47,11 @@ pub struct Suspension {
 }
 
 impl Health {
-    /// Whether the endpoint has failed often and long enough to be suspended.
+    /// Whether the endpoint has failed often and long enough, or slowly enough, to be suspended.
     pub fn calls_for_suspension(&self, now: Timestamp) -> bool {
         let long_enough = self.failing_since.is_some_and(|since| now.since(since) >= MIN_FAILING);
-        self.suspension.is_none() && self.failures >= MAX_FAILURES && long_enough
+        let fails = self.failures >= MAX_FAILURES && long_enough;
+        self.suspension.is_none() && (fails || self.timeouts >= MAX_TIMEOUTS)
     }
 
     /// The health of an endpoint that is suspended now.
@@ -90,11 +97,19 @@ mod tests {
     fn ten_failures_over_a_minute_suspend() {
         let table = [(10, 60, true), (9, 60, false), (10, 59, false), (1_000, 59, false), (0, 60, false)];
         for (failures, seconds, expected) in table {
-            let health = Health { failures, failing_since: Some(START), suspension: None };
+            let health = Health { failures, timeouts: 9, failing_since: Some(START), suspension: None };
             assert_eq!(health.calls_for_suspension(later(seconds)), expected, "{failures} in {seconds} s");
         }
-        let suspended = Health { failures: 10, failing_since: Some(START), suspension: None }.suspended(later(60));
-        assert!(!suspended.calls_for_suspension(later(120)));
+        let failing = Health { failures: 10, failing_since: Some(START), ..Health::default() };
+        assert!(!failing.suspended(later(60)).calls_for_suspension(later(120)));
+    }
+
+    #[test]
+    fn ten_timeouts_in_a_row_suspend_at_once() {
+        for (timeouts, expected) in [(9, false), (10, true), (11, true)] {
+            let health = Health { failures: 11, timeouts, failing_since: Some(START), suspension: None };
+            assert_eq!(health.calls_for_suspension(START), expected, "{timeouts}");
+        }
     }
 
     #[test]

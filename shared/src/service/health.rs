@@ -4,7 +4,7 @@
 use tracing::warn;
 
 use super::{Core, ServiceError, operational};
-use crate::domain::delivery::{Consequence, Delivery, DeliveryStatus};
+use crate::domain::delivery::{Cause, Consequence, Delivery, DeliveryStatus};
 use crate::domain::endpoint::{DisabledReason, Endpoint};
 
 /// What became of an endpoint after an attempt.
@@ -25,7 +25,7 @@ impl Core {
         let noted = match (consequence, delivery.error) {
             (Consequence::Disable(reason), _) => self.give_up(endpoint, delivery, reason).await,
             (_, None) => self.note_success(endpoint, delivery).await,
-            (_, Some(_)) => self.note_failure(endpoint, delivery).await,
+            (_, Some(cause)) => self.note_failure(endpoint, delivery, cause).await,
         };
         if delivery.status == DeliveryStatus::Exhausted && !delivery.event_type.is_operational() {
             self.announce(&endpoint.organization, operational::delivery_exhausted(endpoint, delivery)).await;
@@ -52,12 +52,17 @@ impl Core {
         Ok(Noted::Changed)
     }
 
-    async fn note_failure(&self, endpoint: &Endpoint, delivery: &Delivery) -> Result<Noted, ServiceError> {
+    async fn note_failure(
+        &self,
+        endpoint: &Endpoint,
+        delivery: &Delivery,
+        cause: Cause,
+    ) -> Result<Noted, ServiceError> {
         if endpoint.health.suspension.is_some() {
             return Ok(Noted::Nothing);
         }
         let now = self.clock.now();
-        let Some(counted) = self.store.count_failure(endpoint, now).await? else { return Ok(Noted::Changed) };
+        let Some(counted) = self.store.count_failure(endpoint, cause, now).await? else { return Ok(Noted::Changed) };
         if !counted.health.calls_for_suspension(now) {
             return Ok(Noted::Counted(Box::new(counted)));
         }

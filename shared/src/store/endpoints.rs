@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::items::{Base, Unreadable, is_zero, read, required, time, to_item, unknown};
 use super::keys::EndpointRef;
 use super::{Store, StoreError, keys};
+use crate::domain::delivery::Cause;
 use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointSettings, EndpointStatus, Secrets};
 use crate::domain::event_type::Subscription;
 use crate::domain::fields::{EditionId, EndpointUrl, Headers, Name, TimeoutSeconds};
@@ -72,11 +73,18 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] if DynamoDB did not do it.
-    pub async fn count_failure(&self, endpoint: &Endpoint, now: Timestamp) -> Result<Option<Endpoint>, StoreError> {
+    pub async fn count_failure(
+        &self,
+        endpoint: &Endpoint,
+        cause: Cause,
+        now: Timestamp,
+    ) -> Result<Option<Endpoint>, StoreError> {
+        let timeouts = if cause == Cause::Timeout { ", timeouts :one" } else { " REMOVE timeouts" };
+        let count = format!("SET failing_since = if_not_exists(failing_since, :now) ADD failures :one{timeouts}");
         let update = self.client.update_item().table_name(&self.table);
         let sent = update
             .set_key(Some(keys::endpoint(&endpoint.organization, endpoint.id).attributes()))
-            .update_expression("SET failing_since = if_not_exists(failing_since, :now) ADD failures :one")
+            .update_expression(count)
             .condition_expression("attribute_exists(pk)")
             .expression_attribute_values(":now", AttributeValue::S(now.rfc3339()))
             .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
@@ -98,7 +106,7 @@ impl Store {
         let update = self.client.update_item().table_name(&self.table);
         let sent = update
             .set_key(Some(keys::endpoint(&endpoint.organization, endpoint.id).attributes()))
-            .update_expression("REMOVE failures, failing_since")
+            .update_expression("REMOVE failures, timeouts, failing_since")
             .condition_expression("attribute_exists(failures) AND attribute_not_exists(suspended_since)")
             .send()
             .await;
@@ -185,6 +193,8 @@ pub(super) struct EndpointItem {
     revision: u64,
     #[serde(default, skip_serializing_if = "is_zero")]
     failures: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    timeouts: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     failing_since: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -208,7 +218,7 @@ impl From<&Endpoint> for EndpointItem {
             EndpointStatus::Disabled { reason } => ("disabled", None, Some(reason.as_str().to_owned())),
         };
         let previous = endpoint.secrets.previous.as_ref();
-        let Health { failures, failing_since, suspension } = endpoint.health;
+        let Health { failures, timeouts, failing_since, suspension } = endpoint.health;
         let release = endpoint.release_since.map(|since| keys::release(since, endpoint.id));
         let mark = suspension.map(|suspension| keys::probe(suspension.probe_at, endpoint.id)).or(release);
         let (waiting_pk, waiting_sk) = mark.unzip();
@@ -231,6 +241,7 @@ impl From<&Endpoint> for EndpointItem {
             updated_at: endpoint.updated_at.rfc3339(),
             revision: endpoint.revision,
             failures,
+            timeouts,
             failing_since: failing_since.map(Timestamp::rfc3339),
             suspended_since: suspension.map(|suspension| suspension.since.rfc3339()),
             probe_at: suspension.map(|suspension| suspension.probe_at.rfc3339()),
@@ -274,6 +285,7 @@ impl TryFrom<EndpointItem> for Endpoint {
             secrets: Secrets { current: SigningSecret::stored(&item.secret), previous },
             health: Health {
                 failures: item.failures,
+                timeouts: item.timeouts,
                 failing_since: time(item.failing_since.as_ref())?,
                 suspension: time(item.suspended_since.as_ref())?
                     .zip(time(item.probe_at.as_ref())?)

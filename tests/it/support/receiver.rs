@@ -52,15 +52,16 @@ impl Receiver {
 
     /// A receiver that gives these answers to its first requests, and 200 to the rest.
     pub(crate) async fn scripted(answers: impl IntoIterator<Item = Answer>) -> Self {
-        Self::start(answers, Answer::status(200)).await
+        Self::scripted_then(answers, Answer::status(200)).await
     }
 
     /// A receiver that always gives this answer.
     pub(crate) async fn always(answer: Answer) -> Self {
-        Self::start([], answer).await
+        Self::scripted_then([], answer).await
     }
 
-    async fn start(script: impl IntoIterator<Item = Answer>, otherwise: Answer) -> Self {
+    /// A receiver that gives these answers to its first requests, and another one to the rest.
+    pub(crate) async fn scripted_then(script: impl IntoIterator<Item = Answer>, otherwise: Answer) -> Self {
         let memory = Arc::new(Memory {
             script: Mutex::new(script.into_iter().collect()),
             otherwise,
