@@ -16,6 +16,7 @@ mod errors;
 mod functions;
 mod host;
 mod idempotency;
+mod in_flight;
 mod keys;
 mod limits;
 mod lists;

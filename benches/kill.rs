@@ -1,0 +1,150 @@
+//! Kills the host with SIGKILL under load and counts: nothing that was accepted may be missing, and nothing may be
+//! repeated but what was in flight at a kill.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, bail};
+use aws_sdk_dynamodb::types::AttributeValue;
+use pigeonpost::aws::{EmbeddedAws, Storage};
+
+use crate::host::Host;
+use crate::publisher::Publisher;
+use crate::receiver::{Behaviour, Receiver};
+use crate::report::{Report, print};
+
+/// How many publishers publish at once.
+const PUBLISHERS: u64 = 32;
+/// How long the receiver takes, so that much is in flight.
+const RECEIVER_DELAY: Duration = Duration::from_millis(50);
+/// Longest time between two kills.
+const LONGEST_LIFE: Duration = Duration::from_millis(1_500);
+/// How long everything may take to arrive after the last kill.
+const PATIENCE: Duration = Duration::from_secs(120);
+const EVENT_TYPE: &str = "bench.killed";
+
+pub(crate) async fn run(times: u32, events: u64, seed: Option<u64>) -> anyhow::Result<Report> {
+    let seed = seed.unwrap_or_else(|| fastrand::u64(..));
+    let mut chance = fastrand::Rng::with_seed(seed);
+    let data = tempfile::tempdir()?;
+    let mut host = Host::start(data.path()).await?;
+    let receiver = Receiver::start(Behaviour { delay: RECEIVER_DELAY, fails_one_of: 20 }).await?;
+    let publisher = Publisher::new(host.credentials()?, 800);
+    publisher.silence_demo().await?;
+    publisher.endpoint(&receiver.url(), EVENT_TYPE, serde_json::json!({})).await?;
+
+    let (goes_on, begun) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU64::new(0)));
+    let mut publishing = tokio::task::JoinSet::new();
+    for _ in 0..PUBLISHERS {
+        let (publisher, goes_on, begun) = (publisher.clone(), Arc::clone(&goes_on), Arc::clone(&begun));
+        publishing.spawn(async move {
+            let mut accepted = Vec::new();
+            while begun.fetch_add(1, Ordering::Relaxed) < events || goes_on.load(Ordering::Relaxed) {
+                accepted.push(publisher.publish(EVENT_TYPE).await?.event);
+            }
+            anyhow::Ok(accepted)
+        });
+    }
+
+    let (mut may_repeat, mut in_flight, mut starts) = (HashMap::<(String, u32), u32>::new(), Vec::new(), Vec::new());
+    for kill in 1..=times {
+        tokio::time::sleep(LONGEST_LIFE.mul_f64(chance.f64())).await;
+        host.kill().await?;
+        let caught = unrecorded(&receiver, data.path()).await?;
+        print(&format!("kill {kill} of {times}: {} attempts were in flight", caught.len()));
+        in_flight.push(caught.len());
+        for attempt in caught {
+            *may_repeat.entry(attempt).or_default() += 1;
+        }
+        let down = Instant::now();
+        host.start_again().await?;
+        starts.push(down.elapsed());
+    }
+    goes_on.store(false, Ordering::Relaxed);
+    let published: Vec<_> = publishing.join_all().await.into_iter().collect::<anyhow::Result<_>>()?;
+    let accepted: HashSet<_> = published.into_iter().flatten().collect();
+    wait_for(&receiver, &accepted).await?;
+    let recorded = wait_until_recorded(&mut host, data.path()).await?;
+
+    let arrivals = receiver.arrivals();
+    let received: HashSet<_> = arrivals.iter().map(|arrival| arrival.event.clone()).collect();
+    let mut times_received = HashMap::<_, u32>::new();
+    for arrival in &arrivals {
+        *times_received.entry((arrival.delivery.clone(), arrival.attempt)).or_default() += 1;
+    }
+    let lost = accepted.difference(&received).count();
+    let repeats: u32 = times_received.values().map(|times| times - 1).sum();
+    let beyond = |(attempt, times): (&(String, u32), &u32)| *times - 1 > may_repeat.get(attempt).copied().unwrap_or(0);
+    let unexplained = times_received.iter().filter(|pair| beyond(*pair)).count();
+
+    let mut report = Report::new("Killed under load");
+    report.figure("kills", times);
+    report.figure("seed", seed);
+    report.figure("events accepted", accepted.len());
+    report.figure("events lost", lost);
+    report.figure("attempts in flight at the kills", in_flight.iter().sum::<usize>());
+    report.figure("attempts repeated", repeats);
+    report.figure("repeated, though not in flight", unexplained);
+    report.figure("deliveries recorded as a success", recorded);
+    let slowest = starts.iter().max().copied().unwrap_or_default();
+    report.figure("slowest restart, ms", u64::try_from(slowest.as_millis())?);
+    report.promise("every accepted event arrives", lost == 0);
+    report.promise("only what was in flight is repeated", unexplained == 0);
+    report.promise("every delivery is recorded in the end", recorded == accepted.len());
+    Ok(report)
+}
+
+/// The attempts that came in, and which a dead host's table does not know of.
+async fn unrecorded(receiver: &Receiver, data: &Path) -> anyhow::Result<Vec<(String, u32)>> {
+    let recorded = recorded(data).await?;
+    let known = |delivery: &str| recorded.get(delivery).map_or(0, |(attempts, _)| *attempts);
+    let received = receiver.attempts_by(|arrival| arrival.delivery.clone());
+    Ok(received.into_iter().filter(|(delivery, attempt)| *attempt > known(delivery)).collect())
+}
+
+/// Each delivery in a dead host's table: how many attempts are recorded, and its status.
+async fn recorded(data: &Path) -> anyhow::Result<HashMap<String, (u32, String)>> {
+    let storage = Storage::Directory(data.to_owned());
+    let epoch = std::sync::Arc::new(|| SystemTime::UNIX_EPOCH);
+    let aws = EmbeddedAws::open(&storage, "127.0.0.1:1", epoch)?;
+    let scan = aws_sdk_dynamodb::Client::new(&aws.sdk_config()).scan().table_name("pigeonpost");
+    let scan =
+        scan.filter_expression("entity = :delivery AND #type = :type").expression_attribute_names("#type", "type");
+    let scan = scan.expression_attribute_values(":delivery", AttributeValue::S("delivery".to_owned()));
+    let scan = scan.expression_attribute_values(":type", AttributeValue::S(EVENT_TYPE.to_owned()));
+    let mut items = scan.into_paginator().items().send();
+    let mut deliveries = HashMap::new();
+    while let Some(item) = items.next().await {
+        let item = item?;
+        let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok()).context("an attribute is missing");
+        let attempts = item.get("attempts").and_then(|value| value.as_n().ok());
+        let attempts = attempts.map_or(Ok(0), |attempts| attempts.parse())?;
+        deliveries.insert(text("sk")?.clone(), (attempts, text("status")?.clone()));
+    }
+    Ok(deliveries)
+}
+
+async fn wait_for(receiver: &Receiver, accepted: &HashSet<String>) -> anyhow::Result<()> {
+    let until = Instant::now() + PATIENCE;
+    while receiver.events() < accepted.len() && Instant::now() < until {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    Ok(())
+}
+
+/// Gives the host time to retry and record, then stops it and says how many deliveries there are, all successes.
+async fn wait_until_recorded(host: &mut Host, data: &Path) -> anyhow::Result<usize> {
+    for _ in 0..20 {
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        host.kill().await?;
+        let recorded = recorded(data).await?;
+        if recorded.values().all(|(_, status)| status == "success") {
+            return Ok(recorded.len());
+        }
+        host.start_again().await?;
+    }
+    bail!("some deliveries are never finished")
+}

@@ -1,0 +1,39 @@
+//! Times between two things, and what they come to.
+
+use std::time::Duration;
+
+/// Collected times.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Latencies(Vec<Duration>);
+
+impl FromIterator<Duration> for Latencies {
+    fn from_iter<I: IntoIterator<Item = Duration>>(times: I) -> Self {
+        let mut times: Vec<_> = times.into_iter().collect();
+        times.sort_unstable();
+        Self(times)
+    }
+}
+
+impl Latencies {
+    pub(crate) fn count(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The time, in milliseconds, that this share (0 to 1) of all does not exceed; 0 if there are none.
+    pub(crate) fn percentile(&self, share: f64) -> f64 {
+        let last = self.0.len().saturating_sub(1);
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_precision_loss,
+            reason = "small"
+        )]
+        let index = (last as f64 * share).round() as usize;
+        self.0.get(index).map_or(0.0, |time| (time.as_secs_f64() * 100_000.0).round() / 100.0)
+    }
+
+    /// The median and the 99th percentile, as a table shows them.
+    pub(crate) fn shown(&self) -> String {
+        format!("{:.1} / {:.1}", self.percentile(0.5), self.percentile(0.99))
+    }
+}

@@ -1,0 +1,81 @@
+//! Measures Pigeonpost and tries to break it, from outside: against the release build of the local host, with
+//! publishers and receivers of its own.
+
+mod host;
+mod kill;
+mod latency;
+mod neighbour;
+mod publisher;
+mod receiver;
+mod report;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, bail};
+use lexopt::prelude::{Long, Short, Value, ValueExt};
+
+use report::Report;
+
+const USAGE: &str = "\
+Measures Pigeonpost and tries to break it. Build the host first: cargo build --release
+
+Usage: bench COMMAND [--json FILE] [OPTIONS]
+
+  kill       kills the host with SIGKILL under load, again and again, and counts what arrives
+               --times N    how often (default 10)
+               --events N   how many events are published meanwhile, at least (default 30000)
+               --seed N     which moments (default: other ones each time; printed)
+  neighbour  what an endpoint that hangs under heavy traffic does to another one
+               --seconds N  how long each part takes, at least (default 15)
+
+  --json FILE  writes the figures there as well";
+
+/// What the command line asks for.
+struct Options {
+    command: String,
+    json: Option<PathBuf>,
+    times: u32,
+    events: u64,
+    seed: Option<u64>,
+    seconds: u64,
+}
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let Some(options) = parse(lexopt::Parser::from_env())? else {
+        report::print(USAGE);
+        return Ok(());
+    };
+    let report = run(&options).await?;
+    report.show();
+    if let Some(file) = &options.json {
+        std::fs::write(file, report.json()).with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    report.verdict()
+}
+
+async fn run(options: &Options) -> anyhow::Result<Report> {
+    match options.command.as_str() {
+        "kill" => kill::run(options.times, options.events, options.seed).await,
+        "neighbour" => neighbour::run(options.seconds).await,
+        other => bail!("there is no command {other}; see bench --help"),
+    }
+}
+
+fn parse(mut arguments: lexopt::Parser) -> anyhow::Result<Option<Options>> {
+    let mut options =
+        Options { command: String::new(), json: None, times: 10, events: 30_000, seed: None, seconds: 15 };
+    while let Some(argument) = arguments.next()? {
+        match argument {
+            Long("json") => options.json = Some(arguments.value()?.into()),
+            Long("times") => options.times = arguments.value()?.parse()?,
+            Long("events") => options.events = arguments.value()?.parse()?,
+            Long("seed") => options.seed = Some(arguments.value()?.parse()?),
+            Long("seconds") => options.seconds = arguments.value()?.parse()?,
+            Value(command) if options.command.is_empty() => options.command = command.string()?,
+            Long("help") | Short('h') => return Ok(None),
+            other => return Err(other.unexpected().into()),
+        }
+    }
+    Ok((!options.command.is_empty()).then_some(options))
+}

@@ -1,0 +1,106 @@
+//! A receiver that remembers every request.
+
+use std::collections::HashMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use tokio::net::TcpListener;
+
+/// One request as it came in.
+#[derive(Debug, Clone)]
+pub(crate) struct Arrival {
+    /// `X-Webhook-Delivery`.
+    pub(crate) delivery: String,
+    /// `webhook-id`.
+    pub(crate) event: String,
+    /// `X-Webhook-Attempt`.
+    pub(crate) attempt: u32,
+    /// When its body was there.
+    pub(crate) at: Instant,
+    /// `data.number` of the event.
+    pub(crate) number: u64,
+}
+
+/// A receiver on a loopback socket.
+#[derive(Debug, Clone)]
+pub(crate) struct Receiver {
+    address: SocketAddr,
+    arrivals: Arc<Mutex<Vec<Arrival>>>,
+}
+
+/// How a receiver behaves.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Behaviour {
+    /// How long it waits before it answers.
+    pub(crate) delay: Duration,
+    /// Of how many deliveries it fails the first attempt of one; 0 for none.
+    pub(crate) fails_one_of: u64,
+}
+
+impl Receiver {
+    pub(crate) async fn start(behaviour: Behaviour) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let receiver = Self { address: listener.local_addr()?, arrivals: Arc::default() };
+        let routes = Router::new().fallback(receive).with_state((receiver.clone(), behaviour));
+        tokio::spawn(async move { axum::serve(listener, routes).await });
+        Ok(receiver)
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/hook", self.address)
+    }
+
+    /// What came in until now.
+    pub(crate) fn arrivals(&self) -> Vec<Arrival> {
+        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How many different events came in until now.
+    pub(crate) fn events(&self) -> usize {
+        self.attempts_by(|arrival| arrival.event.clone()).len()
+    }
+
+    /// The highest attempt that came in, by whatever names what was attempted.
+    pub(crate) fn attempts_by(&self, name: impl Fn(&Arrival) -> String) -> HashMap<String, u32> {
+        let mut attempts = HashMap::new();
+        for arrival in self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            let highest = attempts.entry(name(arrival)).or_insert(0);
+            *highest = arrival.attempt.max(*highest);
+        }
+        attempts
+    }
+}
+
+async fn receive(
+    State((receiver, behaviour)): State<(Receiver, Behaviour)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> StatusCode {
+    let at = Instant::now();
+    let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let number = number(&body).unwrap_or_default();
+    let arrival = Arrival {
+        delivery: header("x-webhook-delivery").to_owned(),
+        event: header("webhook-id").to_owned(),
+        attempt: header("x-webhook-attempt").parse().unwrap_or_default(),
+        at,
+        number,
+    };
+    let fails = behaviour.fails_one_of > 0 && number.is_multiple_of(behaviour.fails_one_of) && arrival.attempt == 1;
+    receiver.arrivals.lock().unwrap_or_else(PoisonError::into_inner).push(arrival);
+    tokio::time::sleep(behaviour.delay).await;
+    if fails { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK }
+}
+
+/// The number that a publisher gave the event: found, not parsed, since the receiver must not be what is measured.
+fn number(body: &[u8]) -> Option<u64> {
+    let text = std::str::from_utf8(body).ok()?;
+    let (_, rest) = text.split_once("\"number\":")?;
+    let digits = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
+    rest[..digits].parse().ok()
+}
