@@ -17,19 +17,26 @@ pub(crate) struct Host {
     executable: PathBuf,
     data: PathBuf,
     ports: [u16; 2],
+    settings: Vec<(String, String)>,
     process: Child,
 }
 
 impl Host {
     /// Starts a host on a data directory and waits until it is healthy.
     pub(crate) async fn start(data: &Path) -> anyhow::Result<Self> {
+        Self::start_with(data, &[]).await
+    }
+
+    /// The same with these settings in its environment.
+    pub(crate) async fn start_with(data: &Path, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let executable = std::env::current_exe()?.with_file_name("pigeonpost");
         if !executable.exists() {
             bail!("{} is not there: cargo build --release", executable.display());
         }
         let ports = [free_port()?, free_port()?];
-        let process = spawn(&executable, data, ports)?;
-        let host = Self { executable, data: data.to_owned(), ports, process };
+        let settings: Vec<_> = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+        let process = spawn(&executable, data, ports, &settings)?;
+        let host = Self { executable, data: data.to_owned(), ports, settings, process };
         host.wait_until_healthy().await?;
         Ok(host)
     }
@@ -41,7 +48,7 @@ impl Host {
 
     /// Starts a killed host again, on the same ports and data.
     pub(crate) async fn start_again(&mut self) -> anyhow::Result<()> {
-        self.process = spawn(&self.executable, &self.data, self.ports)?;
+        self.process = spawn(&self.executable, &self.data, self.ports, &self.settings)?;
         self.wait_until_healthy().await
     }
 
@@ -61,10 +68,11 @@ impl Host {
     }
 }
 
-fn spawn(executable: &Path, data: &Path, ports: [u16; 2]) -> anyhow::Result<Child> {
+fn spawn(executable: &Path, data: &Path, ports: [u16; 2], settings: &[(String, String)]) -> anyhow::Result<Child> {
     let mut command = Command::new(executable);
     command.arg("--data").arg(data);
     command.args(["--port".to_owned(), ports[0].to_string(), "--aws-port".to_owned(), ports[1].to_string()]);
+    command.envs(settings.iter().map(|(name, value)| (name, value)));
     Ok(command.stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true).spawn()?)
 }
 

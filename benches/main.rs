@@ -1,6 +1,7 @@
 //! Measures Pigeonpost and tries to break it, from outside: against the release build of the local host, with
 //! publishers and receivers of its own.
 
+mod fanout;
 mod host;
 mod kill;
 mod latency;
@@ -28,6 +29,9 @@ Usage: bench COMMAND [--json FILE] [OPTIONS]
   neighbour  what an endpoint that hangs under heavy traffic does to another one
                --seconds N  how long each part takes, at least (default 15)
 
+  fanout     one event for many endpoints
+               --endpoints N  how many (default 500)
+
   --json FILE  writes the figures there as well";
 
 /// What the command line asks for.
@@ -38,6 +42,7 @@ struct Options {
     events: u64,
     seed: Option<u64>,
     seconds: u64,
+    endpoints: u32,
 }
 
 #[tokio::main]
@@ -57,14 +62,22 @@ async fn main() -> anyhow::Result<()> {
 async fn run(options: &Options) -> anyhow::Result<Report> {
     match options.command.as_str() {
         "kill" => kill::run(options.times, options.events, options.seed).await,
+        "fanout" => fanout::run(options.endpoints).await,
         "neighbour" => neighbour::run(options.seconds).await,
         other => bail!("there is no command {other}; see bench --help"),
     }
 }
 
 fn parse(mut arguments: lexopt::Parser) -> anyhow::Result<Option<Options>> {
-    let mut options =
-        Options { command: String::new(), json: None, times: 10, events: 30_000, seed: None, seconds: 15 };
+    let mut options = Options {
+        command: String::new(),
+        json: None,
+        times: 10,
+        events: 30_000,
+        seed: None,
+        seconds: 15,
+        endpoints: 500,
+    };
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("json") => options.json = Some(arguments.value()?.into()),
@@ -72,6 +85,7 @@ fn parse(mut arguments: lexopt::Parser) -> anyhow::Result<Option<Options>> {
             Long("events") => options.events = arguments.value()?.parse()?,
             Long("seed") => options.seed = Some(arguments.value()?.parse()?),
             Long("seconds") => options.seconds = arguments.value()?.parse()?,
+            Long("endpoints") => options.endpoints = arguments.value()?.parse()?,
             Value(command) if options.command.is_empty() => options.command = command.string()?,
             Long("help") | Short('h') => return Ok(None),
             other => return Err(other.unexpected().into()),
