@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 mod clock;
+mod ending;
 mod faults;
 mod receiver;
 mod tenant;
