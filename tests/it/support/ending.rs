@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
+use shared::queue::schema::VISIBILITY_SECONDS;
 
 use super::{Receiver, World};
 
-/// Time passes in steps that grow from this …
-const FIRST_STEP: Duration = Duration::from_secs(30);
+/// Time passes in steps that grow from this, in which a message comes back whose process died …
+const FIRST_STEP: Duration = Duration::from_secs(VISIBILITY_SECONDS as u64);
 /// … to this. All together they are longer than the five days after which a suspended endpoint is given up.
 const LONGEST_STEP: Duration = Duration::from_secs(6 * 60 * 60);
 const MOST_STEPS: u32 = 40;
@@ -43,8 +44,11 @@ impl World {
         let process = self.another_process();
         for step in 0..MOST_STEPS {
             process.drain().await;
-            process.sweep().await;
-            process.drain().await;
+            // A sweep that finds no mark would do nothing.
+            if !self.restless_marks().await.is_empty() {
+                process.sweep().await;
+                process.drain().await;
+            }
             if self.in_the_queue().await == 0 && self.restless_marks().await.is_empty() {
                 return self.ending().await;
             }
@@ -56,12 +60,23 @@ impl World {
 
     /// How many messages the queue holds, hidden ones included.
     pub(crate) async fn in_the_queue(&self) -> usize {
+        self.messages(&[
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+        ])
+        .await
+    }
+
+    /// How many messages a consumer would get now.
+    pub(crate) async fn visible_in_the_queue(&self) -> usize {
+        self.messages(&[QueueAttributeName::ApproximateNumberOfMessages]).await
+    }
+
+    async fn messages(&self, counts: &[QueueAttributeName]) -> usize {
         let wanted = self.sqs().get_queue_attributes().queue_url(self.queue_url());
         let found = wanted.attribute_names(QueueAttributeName::All).send().await.unwrap().attributes.unwrap();
-        let count = |name| found[&name].parse::<usize>().unwrap();
-        count(QueueAttributeName::ApproximateNumberOfMessages)
-            + count(QueueAttributeName::ApproximateNumberOfMessagesNotVisible)
-            + count(QueueAttributeName::ApproximateNumberOfMessagesDelayed)
+        counts.iter().map(|name| found[name].parse::<usize>().unwrap()).sum()
     }
 
     /// The partitions and sort keys of the `waiting` index.
@@ -80,6 +95,10 @@ impl World {
     /// The marks of what is still to be done. At rest are dead deliveries, those held for an endpoint until its owner
     /// resumes it, and the probes of a suspended endpoint for which nothing is held.
     async fn restless_marks(&self) -> Vec<(String, String)> {
+        let marks = self.marks().await;
+        if marks.iter().all(|(partition, _)| partition.starts_with("dead#")) {
+            return Vec::new();
+        }
         let paused: Vec<_> = self
             .items("endpoint")
             .await
@@ -87,7 +106,6 @@ impl World {
             .filter(|endpoint| text(endpoint, "status").as_deref() == Some("paused"))
             .map(|endpoint| format!("held#{}", required(endpoint, "sk").trim_start_matches("endpoint#")))
             .collect();
-        let marks = self.marks().await;
         let is_probe_of_nothing = |(partition, key): &(String, String)| {
             let held = key.split('#').next_back().map(|endpoint| format!("held#{endpoint}"));
             partition == "probe" && !marks.iter().any(|(other, _)| Some(other) == held.as_ref())
