@@ -64,12 +64,9 @@ async fn a_handler_killed_during_the_attempt_repeats_it() {
     receiver.wait_for(1).await;
     handler.abort();
     assert!(handler.await.unwrap_err().is_cancelled());
-    world.advance(VISIBILITY);
-    world.drain().await;
-    let requests = receiver.received();
-    assert_eq!(requests.len(), 2);
-    assert_eq!(requests[0].header("webhook-id"), requests[1].header("webhook-id"));
-    assert_eq!(tenant.delivery_status(&id).await, "success");
+    let ending = world.run_to_the_end().await;
+    ending.keeps_the_promise(std::slice::from_ref(&id), &[&receiver]);
+    assert_eq!((ending.record(&id).status.as_str(), ending.repetitions(&[&receiver])), ("success", 1));
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod crashes;
 mod deliveries;
 mod dialects;
 mod errors;
+mod failures;
 mod functions;
 mod host;
 mod idempotency;

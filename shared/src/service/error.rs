@@ -45,9 +45,8 @@ impl From<StoreError> for ServiceError {
 
 impl From<QueueError> for ServiceError {
     fn from(error: QueueError) -> Self {
-        match error {
-            QueueError::Unavailable(_) => Self::Unavailable(error.to_string()),
-            QueueError::Refused(_) => Self::Internal(error.to_string()),
-        }
+        // Also what SQS refuses: what was to be sent is marked, or is so when the request is repeated, and the sweep
+        // sends it in another shape.
+        Self::Unavailable(error.to_string())
     }
 }

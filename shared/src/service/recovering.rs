@@ -48,26 +48,29 @@ impl Core {
         Ok((recovery, progress))
     }
 
-    /// Goes on with the recoveries that are under way. Returns how many deliveries were asked for.
+    /// Goes on with the recoveries that are under way. Returns how many deliveries were asked for. One that fails
+    /// is gone on with next time, and holds up none of the others.
     pub(super) async fn continue_recoveries(&self, deadline: Timestamp) -> Result<usize, ServiceError> {
-        let mut recovered = 0;
+        let (mut recovered, mut failure) = (0, None);
         let mut under_way = self.store.recoveries(PAGE).await?;
         // In turns, so that a large one does not hold up the others.
         while !under_way.is_empty() {
             let mut unfinished = Vec::new();
             for mut recovery in under_way {
                 if self.clock.now() >= deadline {
-                    return Ok(recovered);
+                    return failure.map_or(Ok(recovered), Err);
                 }
-                let progress = self.advance(&mut recovery).await?;
-                recovered += progress.recovered;
-                if !progress.finished {
-                    unfinished.push(recovery);
+                match self.advance(&mut recovery).await {
+                    Ok(progress) => {
+                        recovered += progress.recovered;
+                        unfinished.extend((!progress.finished).then_some(recovery));
+                    }
+                    Err(error) => failure = Some(error),
                 }
             }
             under_way = unfinished;
         }
-        Ok(recovered)
+        failure.map_or(Ok(recovered), Err)
     }
 
     /// Goes through the next deliveries, and notes after each page how far it came.
@@ -81,9 +84,11 @@ impl Core {
                 let now = self.clock.now();
                 let wanted = recovery.clone();
                 let again = move |delivery| Some(delivery).filter(|d| wanted.admits(d))?.asked_again(now).ok();
-                let moved = self.move_each(chunk, again).await?;
+                let (moved, failure) = self.try_each(chunk, again).await?;
                 progress.recovered += moved.len();
                 self.queue.send(moved.into_iter().map(task_without_body).collect()).await?;
+                // What it has passed it does not find again.
+                failure.map_or(Ok(()), Err)?;
             }
             seen += found.len();
             let Some(last) = found.last().filter(|_| found.len() == PAGE) else {

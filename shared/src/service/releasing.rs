@@ -66,15 +66,29 @@ impl Core {
     }
 
     /// Moves those of these deliveries that `change` has another state for, and returns, in order,
-    /// those that nobody else moved first: a mark that is no longer what the index said tells that
-    /// somebody did, before they were read here.
+    /// those that nobody else moved first. What was moved is gone on with; the rest is found again.
     ///
-    /// One that cannot be read or written is left where it is and holds up none of the others.
+    /// # Errors
+    /// The last [`ServiceError`], if nothing was moved.
     pub(super) async fn move_each(
         &self,
         found: &[WaitingRef],
         change: impl Fn(Delivery) -> Option<Delivery>,
     ) -> Result<Vec<Delivery>, ServiceError> {
+        let (moved, failure) = self.try_each(found, change).await?;
+        failure.filter(|_| moved.is_empty()).map_or(Ok(moved), Err)
+    }
+
+    /// The same for somebody who does not find the rest again: says also why some were not moved. A
+    /// mark that is no longer what the index said tells that somebody moved a delivery before it was
+    /// read here.
+    ///
+    /// One that cannot be read or written is left where it is and holds up none of the others.
+    pub(super) async fn try_each(
+        &self,
+        found: &[WaitingRef],
+        change: impl Fn(Delivery) -> Option<Delivery>,
+    ) -> Result<(Vec<Delivery>, Option<ServiceError>), ServiceError> {
         let deliveries = found.iter().map(|waiting| (waiting.endpoint, waiting.delivery)).collect();
         let loaded = self.store.load(&Wanted { deliveries, ..Wanted::default() }).await?;
         let mut current = Vec::with_capacity(found.len());
@@ -98,8 +112,7 @@ impl Core {
                 Err(error) => failure = Some(error),
             }
         }
-        // What was moved is gone on with; the rest is found again.
-        failure.filter(|_| moved.is_empty()).map_or(Ok(moved), Err)
+        Ok((moved, failure))
     }
 
     /// The delivery in its new state, unless somebody else moved it first.

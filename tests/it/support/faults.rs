@@ -2,17 +2,23 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
-use aws_config::SdkConfig;
+use aws_config::{Region, SdkConfig};
 use aws_sdk_dynamodb::config::RuntimeComponents;
 use aws_smithy_runtime_api::client::http::{
     HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
 };
-use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::http::StatusCode;
+use aws_smithy_types::body::SdkBody;
+use serde_json::{Value, json};
 use shared::config;
 
-use super::Gate;
+use super::parts::{self, Part};
+use super::{Call, Gate};
 
 /// What becomes of a request.
 #[derive(Debug, Clone)]
@@ -25,19 +31,39 @@ pub(crate) enum Fate {
     Behind(Gate),
     /// It is performed, and its answer is lost; the SDK then tries again by itself.
     LoseAnswer,
+    /// It is not performed: the service answers with this status and code.
+    Error(u16, &'static str),
+    /// It is not performed: the connection breaks.
+    Break,
+    /// It is not performed, and no answer comes in time.
+    TimeOut,
+    /// It is not performed, and no answer ever comes.
+    Hang,
+    /// That part of a batch is performed, and the rest is answered as not done.
+    Only(Part),
 }
 
 /// The same table and queue, reached over a network that treats each operation (`PutItem`) so. The
 /// SDK tries as often as in a function.
 pub(crate) fn over_network(sdk: &SdkConfig, fate: impl Fn(&str) -> Fate + Send + Sync + 'static) -> SdkConfig {
+    over_network_by_call(sdk, move |call| fate(&call.operation))
+}
+
+/// The same for a network that looks at all of a call.
+pub(crate) fn over_network_by_call(sdk: &SdkConfig, fate: impl Fn(&Call) -> Fate + Send + Sync + 'static) -> SdkConfig {
+    static NETWORKS: AtomicUsize = AtomicUsize::new(0);
     let client = Network { inner: sdk.http_client().unwrap(), fate: Arc::new(fate) };
-    sdk.to_builder().retry_config(config::retries()).http_client(SharedHttpClient::new(client)).build()
+    // Clients of one region share what the SDK may spend on repetitions; those of other tests are not to use it up.
+    let region = Region::new(format!("network-{}", NETWORKS.fetch_add(1, Ordering::Relaxed)));
+    // As many tries as in a function, without the waits between them.
+    let retries = config::retries().with_initial_backoff(Duration::from_millis(1));
+    sdk.to_builder().region(region).retry_config(retries).http_client(SharedHttpClient::new(client)).build()
 }
 
 #[derive(Clone)]
 struct Network<T> {
     inner: T,
-    fate: Arc<dyn Fn(&str) -> Fate + Send + Sync>,
+    fate: Arc<dyn Fn(&Call) -> Fate + Send + Sync>,
 }
 
 impl<T: fmt::Debug> fmt::Debug for Network<T> {
@@ -55,9 +81,8 @@ impl HttpClient for Network<SharedHttpClient> {
 
 impl HttpConnector for Network<SharedHttpConnector> {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let target = request.headers().get("x-amz-target").unwrap_or_default();
-        let operation = target.split('.').next_back().unwrap_or_default();
-        match (self.fate)(operation) {
+        let call = Call::read(&request);
+        match (self.fate)(&call) {
             Fate::Pass => self.inner.call(request),
             // The SDK does not repeat what failed on the caller's side, so that a test meets the failure at once.
             Fate::Refuse => HttpConnectorFuture::ready(Err(ConnectorError::user("refused by the test".into()))),
@@ -75,6 +100,38 @@ impl HttpConnector for Network<SharedHttpConnector> {
                     Err(ConnectorError::io("lost by the test".into()))
                 })
             }
+            Fate::Error(status, code) => HttpConnectorFuture::ready(Ok(error(&call, status, code))),
+            Fate::Break => HttpConnectorFuture::ready(Err(ConnectorError::io("broken by the test".into()))),
+            Fate::TimeOut => HttpConnectorFuture::ready(Err(ConnectorError::timeout("too late for the test".into()))),
+            Fate::Hang => HttpConnectorFuture::new(std::future::pending()),
+            Fate::Only(part) => self.perform_part(request, &call, part),
         }
     }
+}
+
+impl Network<SharedHttpConnector> {
+    fn perform_part(&self, mut request: HttpRequest, call: &Call, part: Part) -> HttpConnectorFuture {
+        let (performed, left) = parts::split(call, part);
+        let performed = performed.map(|body| {
+            *request.body_mut() = SdkBody::from(body.to_string());
+            self.inner.call(request)
+        });
+        HttpConnectorFuture::new(async move {
+            let Some(performed) = performed else { return Ok(answer(200, &left)) };
+            let response = performed.await?;
+            let done: Value = serde_json::from_slice(response.body().bytes().unwrap()).unwrap();
+            Ok(answer(response.status().as_u16(), &parts::join(done, left)))
+        })
+    }
+}
+
+fn error(call: &Call, status: u16, code: &str) -> HttpResponse {
+    let namespace = if call.service == "sqs" { "com.amazonaws.sqs" } else { "com.amazonaws.dynamodb.v20120810" };
+    answer(status, &json!({"__type": format!("{namespace}#{code}"), "message": "so the test will have it"}))
+}
+
+fn answer(status: u16, body: &Value) -> HttpResponse {
+    let mut response = HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::from(body.to_string()));
+    response.headers_mut().insert("content-type", "application/x-amz-json-1.0");
+    response
 }

@@ -2,14 +2,20 @@
 
 use std::time::Duration;
 
+mod calls;
 mod clock;
+mod ending;
 mod faults;
+mod parts;
 mod receiver;
 mod tenant;
 mod world;
 
+pub(crate) use calls::{ACTIONS, Call};
 pub(crate) use clock::TestClock;
-pub(crate) use faults::{Fate, over_network};
+pub(crate) use ending::Ending;
+pub(crate) use faults::{Fate, over_network, over_network_by_call};
+pub(crate) use parts::Part;
 pub(crate) use receiver::{Answer, Gate, Received, Receiver};
 pub(crate) use tenant::{EVENT_TYPE, Endpoint, Reply, Tenant, delivery_ids, text};
 pub(crate) use world::{Process, World};

@@ -20,7 +20,7 @@ use shared::domain::api_key::KeySecret;
 use shared::domain::time::Timestamp;
 use shared::queue::schema::{CONSUMER_BATCH, CONSUMER_TIMEOUT_SECONDS, create_queues};
 use shared::sender::Sender;
-use shared::service::{Consumer, Core};
+use shared::service::{Consumer, Core, ServiceError};
 use shared::store::schema::create_table;
 use tower::ServiceExt;
 
@@ -38,6 +38,8 @@ pub(crate) struct World {
     settings: Settings,
     platform_key: String,
     pub(crate) clock: TestClock,
+    /// One for all processes: to set one up, with TLS and its roots, costs more than the rest of a process.
+    sender: Sender,
     pub(crate) process: Process,
 }
 
@@ -65,8 +67,9 @@ impl World {
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
         let variables: Vec<_> = settings.iter().chain(&usual).map(own).collect();
         let settings = read_settings(&[], &variables);
-        let process = Process::start(&sdk, &settings, clock.clock());
-        Self { aws, variables, settings, platform_key: platform_key.reveal().to_owned(), clock, process }
+        let sender = new_sender(&settings, &clock);
+        let process = Process::start(&sdk, &settings, &sender, clock.clock());
+        Self { aws, variables, settings, platform_key: platform_key.reveal().to_owned(), clock, sender, process }
     }
 
     /// What clients of this world's table and queue are made from. A test that wants to see or to
@@ -82,12 +85,13 @@ impl World {
 
     /// Another process that reaches table and queue in its own way and goes by its own clock.
     pub(crate) fn process_over(&self, sdk: &SdkConfig, clock: Clock) -> Process {
-        Process::start(sdk, &self.settings, clock)
+        Process::start(sdk, &self.settings, &self.sender, clock)
     }
 
     /// Another process, deployed with other settings.
     pub(crate) fn process_with(&self, settings: &[(&str, &str)]) -> Process {
-        Process::start(&self.sdk(), &read_settings(settings, &self.variables), self.clock.clock())
+        let settings = read_settings(settings, &self.variables);
+        Process::start(&self.sdk(), &settings, &new_sender(&settings, &self.clock), self.clock.clock())
     }
 
     /// A new organization and its owner's key.
@@ -193,11 +197,10 @@ pub(crate) struct Process {
 }
 
 impl Process {
-    fn start(sdk: &SdkConfig, settings: &Settings, clock: Clock) -> Self {
+    fn start(sdk: &SdkConfig, settings: &Settings, sender: &Sender, clock: Clock) -> Self {
         let Settings { table, queue_url, deployment } = settings.clone();
-        let sender = Sender::new(deployment.urls.addresses.clone(), clock.clone()).unwrap();
         let core = Core::new(sdk, &table, &queue_url, deployment, clock.clone());
-        let consumer = Consumer::new(Arc::clone(&core), sender);
+        let consumer = Consumer::new(Arc::clone(&core), sender.clone());
         let poller = Poller::new(aws_sdk_sqs::Client::new(sdk), queue_url, Arc::clone(&consumer), clock);
         let (api, publish) = (api::router(Arc::clone(&core)), publish::router(Arc::clone(&core)));
         let published = || post_service(publish.clone()).fallback_service(api.clone());
@@ -216,6 +219,11 @@ impl Process {
     /// The same with a batch of at most so many.
     pub(crate) async fn poll_at_most(&self, most: u32) -> usize {
         self.poller.poll_once(most).await.unwrap()
+    }
+
+    /// Handles one batch, unless the queue does not let it.
+    pub(crate) async fn try_poll(&self) -> anyhow::Result<usize> {
+        self.poller.poll_once(CONSUMER_BATCH).await
     }
 
     /// Handles batch after batch until nothing is visible. What a handler hides for later is not
@@ -238,7 +246,12 @@ impl Process {
 
     /// One run of the sweep.
     pub(crate) async fn sweep(&self) {
-        sweep::handle(&self.core, self.deadline()).await.unwrap();
+        self.try_sweep().await.unwrap();
+    }
+
+    /// The same when something may fail.
+    pub(crate) async fn try_sweep(&self) -> Result<(), ServiceError> {
+        sweep::handle(&self.core, self.deadline()).await
     }
 
     pub(crate) async fn call(&self, request: Request<Body>) -> Reply {
@@ -247,6 +260,10 @@ impl Process {
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
         Reply { status: head.status.as_u16(), headers: head.headers, body }
     }
+}
+
+fn new_sender(settings: &Settings, clock: &TestClock) -> Sender {
+    Sender::new(settings.deployment.urls.addresses.clone(), clock.clock()).unwrap()
 }
 
 /// The settings of an environment, of which the first variables override the rest.

@@ -1,0 +1,185 @@
+//! The table: every call that publishing, delivering and sweeping make, and what follows when it fails.
+
+use super::scene::{Function, Outcome, Scene};
+
+/// What follows from a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Effect {
+    /// `None`: as usual in its scene.
+    pub(super) outcome: Option<Outcome>,
+    /// Whether attempts are repeated that the receiver has had.
+    pub(super) repeats: bool,
+    /// Whether the operational event is never published.
+    pub(super) is_unannounced: bool,
+    /// Whether the endpoint does not take note of the attempt.
+    pub(super) is_unnoted: bool,
+    /// Whether the sweep sends everything else all the same.
+    pub(super) others_go_on: bool,
+}
+
+/// Nobody notices.
+pub(super) const USUAL: Effect =
+    Effect { outcome: None, repeats: false, is_unannounced: false, is_unnoted: false, others_go_on: false };
+const FAILED: Effect = Effect { outcome: Some(Outcome::Failed), ..USUAL };
+const LATE: Effect = Effect { outcome: Some(Outcome::Late), ..USUAL };
+const REPEATED: Effect = Effect { repeats: true, ..FAILED };
+const UNANNOUNCED: Effect = Effect { is_unannounced: true, ..USUAL };
+const UNNOTED: Effect = Effect { is_unnoted: true, ..UNANNOUNCED };
+const ALONE: Effect = Effect { others_go_on: true, ..FAILED };
+
+/// One call in the scenes in which it fails.
+#[derive(Debug, Clone)]
+pub(super) struct Row {
+    pub(super) function: Function,
+    pub(super) call: &'static str,
+    /// How many calls of the same kind pass before the one that is meant.
+    pub(super) after: usize,
+    pub(super) scenes: &'static [Scene],
+    /// What follows when no try succeeds.
+    pub(super) failed: Effect,
+    /// What follows when one is performed and its answer is lost …
+    pub(super) lost_once: Effect,
+    /// … and when that happens to every try.
+    pub(super) lost: Effect,
+    /// What follows when the service leaves a part of a batch undone at first.
+    pub(super) undone_once: Effect,
+}
+
+impl Row {
+    const fn new(function: Function, call: &'static str, scenes: &'static [Scene], failed: Effect) -> Self {
+        Self { function, call, after: 0, scenes, failed, lost_once: USUAL, lost: failed, undone_once: USUAL }
+    }
+
+    pub(super) fn operation(&self) -> &'static str {
+        self.call.split(' ').next().unwrap_or_default()
+    }
+
+    pub(super) fn reads(&self) -> bool {
+        ["GetItem", "Query", "BatchGetItem"].contains(&self.operation())
+    }
+
+    const fn after(self, after: usize) -> Self {
+        Self { after, ..self }
+    }
+
+    const fn lost_once(self, lost_once: Effect) -> Self {
+        Self { lost_once, ..self }
+    }
+
+    const fn undone_once(self, undone_once: Effect) -> Self {
+        Self { undone_once, ..self }
+    }
+
+    const fn lost(self, lost: Effect) -> Self {
+        Self { lost, ..self }
+    }
+}
+
+pub(super) fn rows() -> Vec<Row> {
+    [publish(), deliver(), sweep()].concat()
+}
+
+fn publish() -> Vec<Row> {
+    use Scene::{Again, Batch, CutOff, Keyed, Keyless, Repair, ToPaused};
+    let row = |call, scenes, failed| Row::new(Function::Publish, call, scenes, failed);
+    vec![
+        row("GetItem key by hash", &[Keyed, Again], FAILED),
+        row("PutItem used", &[Keyed], USUAL),
+        row("GetItem organization", &[Keyed], FAILED),
+        // Nobody notes the end of a request that does not know of its claim.
+        row("PutItem idem", &[Keyed], FAILED).lost(LATE),
+        row("PutItem idem", &[Again], FAILED),
+        row("Query endpoint", &[Keyed, Keyless, Repair], FAILED),
+        row("BatchWriteItem events and deliveries", &[Keyed, Keyless, Batch, ToPaused], FAILED),
+        row("SendMessageBatch delivery", &[Keyed, Keyless, Batch], FAILED),
+        row("UpdateItem idem SET ended", &[CutOff], LATE).lost(USUAL),
+        row("BatchGetItem event", &[Again, Repair], FAILED),
+        row("BatchGetItem delivery", &[Again], FAILED),
+        row("BatchGetItem delivery", &[Again], FAILED).after(1),
+        row("PutItem delivery, moved: none to due", &[Again], FAILED),
+        // The try that was performed looks like another request's.
+        row("PutItem event", &[Repair], FAILED).lost_once(FAILED),
+        row("PutItem delivery, new: due", &[Repair], FAILED),
+    ]
+}
+
+fn deliver() -> Vec<Row> {
+    use Scene::{
+        Deleted, Exhaustion, Gone, Large, LeasedAndPaused, LongRetry, Paused, ProbeFails, ProbeSucceeds, Recovered,
+        ShortRetry, StillPaused, Success, Suspension,
+    };
+    let row = |call, scenes, failed| Row::new(Function::Deliver, call, scenes, failed);
+    vec![
+        row("ReceiveMessage", &[Success], FAILED).lost_once(FAILED),
+        row("BatchGetItem delivery", &[Success, ShortRetry, Paused], FAILED),
+        row("BatchGetItem delivery, event", &[Large], FAILED),
+        row("BatchGetItem endpoint, organization", &[StillPaused], FAILED),
+        row("PutItem delivery, attempt: success, none", &[Success], REPEATED).lost(FAILED),
+        row("PutItem delivery, attempt: success, none", &[ProbeSucceeds], REPEATED)
+            .lost(Effect { outcome: FAILED.outcome, ..UNNOTED }),
+        row("PutItem delivery, attempt: retrying, none", &[ShortRetry], REPEATED).lost(FAILED),
+        row("PutItem delivery, attempt: retrying, due", &[LongRetry], REPEATED).lost(FAILED),
+        row("PutItem delivery, attempt: retrying, held", &[ProbeFails], REPEATED).lost(FAILED),
+        // What is recorded already is not looked at again.
+        row("PutItem delivery, attempt: exhausted, dead", &[Exhaustion], REPEATED)
+            .lost(Effect { outcome: FAILED.outcome, ..UNNOTED }),
+        row("PutItem delivery, attempt: failed, dead", &[Gone], REPEATED)
+            .lost(Effect { outcome: FAILED.outcome, ..UNNOTED }),
+        row("PutItem delivery, moved: none to held", &[Paused, StillPaused], FAILED),
+        row("PutItem delivery, moved: due to held", &[LeasedAndPaused], FAILED),
+        row("PutItem delivery, moved: none to dead", &[Deleted], FAILED),
+        row("UpdateItem endpoint SET failing_since ADD failures", &[ShortRetry], USUAL),
+        row("UpdateItem endpoint SET failing_since ADD failures", &[Suspension], UNNOTED),
+        row("UpdateItem endpoint REMOVE failures failing_since", &[Recovered], UNNOTED).lost(USUAL),
+        row("GetItem endpoint", &[Gone, Suspension, ProbeSucceeds], UNNOTED),
+        row("PutItem endpoint, disabled", &[Gone], UNNOTED).lost(UNANNOUNCED),
+        row("PutItem endpoint, suspended", &[Suspension], UNNOTED).lost(UNANNOUNCED),
+        row("PutItem endpoint, active", &[ProbeSucceeds], UNNOTED).lost(UNANNOUNCED),
+        row("Query endpoint", &[Exhaustion, Gone, Suspension, ProbeSucceeds], UNANNOUNCED),
+        row("BatchWriteItem events and deliveries", &[Exhaustion, Gone], UNANNOUNCED).lost(USUAL),
+        row("ChangeMessageVisibilityBatch", &[ShortRetry], FAILED).lost(USUAL).undone_once(FAILED),
+        row("DeleteMessageBatch", &[Success], FAILED).lost(USUAL).undone_once(FAILED),
+    ]
+}
+
+fn sweep() -> Vec<Row> {
+    use Scene::{
+        Due, GiveUp, LongRecovery, NothingToProbeWith, Probe, Recovery, Release, ReleaseEnds, ReleaseOfDeletedEnds,
+        ReleaseOfDisabled,
+    };
+    let row = |call, scenes, failed| Row::new(Function::Sweep, call, scenes, failed);
+    vec![
+        row("Query waiting due", &[Due], FAILED),
+        row("Query waiting due", &[Release], ALONE),
+        row("Query waiting probe", &[Probe], FAILED),
+        row("Query waiting probe", &[Due], ALONE),
+        row("Query waiting release", &[Release], FAILED),
+        row("Query waiting release", &[Due], ALONE),
+        row("Query waiting recovery", &[Recovery], FAILED),
+        row("Query waiting recovery", &[Due], ALONE),
+        row("Query waiting held", &[Release, ReleaseEnds, ReleaseOfDisabled], FAILED),
+        row("Query waiting held, one", &[Probe, NothingToProbeWith], FAILED),
+        row("Query waiting held, one", &[Probe], FAILED).after(1),
+        row("Query waiting dead", &[Recovery], FAILED),
+        row("BatchGetItem delivery", &[Due, Release, ReleaseOfDisabled, Probe, Recovery], FAILED),
+        row("BatchGetItem recovery", &[Recovery], FAILED),
+        row("GetItem endpoint", &[Release, Probe, GiveUp], FAILED),
+        row("GetItem endpoint", &[Probe], FAILED).after(1),
+        // Two sweeps may write the same lease: it is nobody's own.
+        row("PutItem delivery, moved: due to due", &[Due], FAILED).lost_once(LATE),
+        row("PutItem delivery, moved: held to due", &[Release, Probe], FAILED).lost_once(LATE),
+        row("PutItem delivery, moved: held to dead", &[ReleaseOfDisabled], FAILED),
+        row("PutItem delivery, moved: dead to due", &[Recovery], FAILED).lost_once(LATE),
+        row("SendMessageBatch delivery", &[Due, Release, Recovery], FAILED),
+        row("SendMessageBatch probe", &[Probe], FAILED),
+        row("PutItem endpoint, probed", &[Probe], FAILED),
+        row("PutItem endpoint, suspended", &[NothingToProbeWith], FAILED),
+        row("PutItem endpoint, disabled", &[GiveUp], FAILED).lost(Effect { outcome: FAILED.outcome, ..UNANNOUNCED }),
+        row("Query endpoint", &[GiveUp], UNANNOUNCED),
+        row("BatchWriteItem events and deliveries", &[GiveUp], UNANNOUNCED).lost(USUAL),
+        row("UpdateItem endpoint SET revision REMOVE waiting_pk waiting_sk", &[ReleaseEnds], FAILED),
+        row("DeleteItem gone", &[ReleaseOfDeletedEnds], FAILED),
+        row("PutItem recovery, advanced", &[LongRecovery], FAILED),
+        row("DeleteItem recovery", &[Recovery], FAILED),
+    ]
+}

@@ -1,0 +1,242 @@
+//! What the functions do, scene by scene, and how each scene ends.
+
+use serde_json::{Value, json};
+
+use crate::support::Answer;
+
+/// So many events that they and their deliveries take two calls to write and two to send.
+pub(super) const BATCH: usize = 13;
+/// More deliveries than a recovery goes through in one page.
+pub(super) const MANY: usize = 101;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Function {
+    Publish,
+    Deliver,
+    Sweep,
+}
+
+impl Function {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::Publish => "publish",
+            Self::Deliver => "deliver",
+            Self::Sweep => "sweep",
+        }
+    }
+}
+
+/// What a function does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Scene {
+    /// Publishes an event with an idempotency key.
+    Keyed,
+    /// Publishes an event without one.
+    Keyless,
+    /// Publishes so many events at once that they take several calls.
+    Batch,
+    /// Publishes to an endpoint that is paused.
+    ToPaused,
+    /// Is asked again for what it has done.
+    Again,
+    /// Is asked again for what it could not do.
+    Repair,
+    /// Cannot write, and notes that it failed.
+    CutOff,
+    /// Delivers two events.
+    Success,
+    /// The same with bodies that are too long for a message.
+    Large,
+    /// Fails to deliver, for a second.
+    ShortRetry,
+    /// Fails to deliver, for longer than a message may be hidden.
+    LongRetry,
+    /// Fails to deliver for the last time.
+    Exhaustion,
+    /// Finds the endpoint paused.
+    Paused,
+    /// The same, after it remembered that it was.
+    StillPaused,
+    /// Finds a leased delivery's endpoint paused.
+    LeasedAndPaused,
+    /// Finds the endpoint deleted.
+    Deleted,
+    /// Is told that the endpoint is gone.
+    Gone,
+    /// Suspends the endpoint.
+    Suspension,
+    /// Probes a suspended endpoint, in vain.
+    ProbeFails,
+    /// Probes a suspended endpoint, which works again.
+    ProbeSucceeds,
+    /// Delivers to an endpoint that failed before.
+    Recovered,
+    /// Sends what is due.
+    Due,
+    /// Releases what was held for a paused endpoint.
+    Release,
+    /// Finds that everything is released.
+    ReleaseEnds,
+    /// Fails what was held for an endpoint that is disabled.
+    ReleaseOfDisabled,
+    /// Finds that everything is failed that was held for an endpoint that is deleted.
+    ReleaseOfDeletedEnds,
+    /// Sends a probe.
+    Probe,
+    /// Has nothing to probe with.
+    NothingToProbeWith,
+    /// Gives a suspended endpoint up.
+    GiveUp,
+    /// Goes on with a recovery.
+    Recovery,
+    /// Goes on with one that takes more than a page.
+    LongRecovery,
+}
+
+/// How a scene ends, whatever fails in it.
+pub(super) struct Ends {
+    /// How many of the accepted deliveries end so.
+    pub(super) statuses: &'static [(&'static str, usize)],
+    /// The operational events that come out of it.
+    pub(super) announced: &'static [&'static str],
+    /// How the endpoint stands in the end, and how if the function could not note what it learnt.
+    pub(super) endpoint: (&'static str, &'static str),
+}
+
+/// What became of an act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Outcome {
+    /// As if nothing had failed.
+    Usual,
+    /// Publishing answers `503` with `Retry-After`, and the same request completes it at once. A message stays in the
+    /// queue and comes back after its visibility timeout. The sweep ends with an error, and the next one goes on.
+    Failed,
+    /// Publishing answers `503`, and so it does for a minute. The sweep is content, and has left something to another.
+    Late,
+}
+
+impl Scene {
+    pub(super) const ALL: [Self; 31] = [
+        Self::Keyed,
+        Self::Keyless,
+        Self::Batch,
+        Self::ToPaused,
+        Self::Again,
+        Self::Repair,
+        Self::CutOff,
+        Self::Success,
+        Self::Large,
+        Self::ShortRetry,
+        Self::LongRetry,
+        Self::Exhaustion,
+        Self::Paused,
+        Self::StillPaused,
+        Self::LeasedAndPaused,
+        Self::Deleted,
+        Self::Gone,
+        Self::Suspension,
+        Self::ProbeFails,
+        Self::ProbeSucceeds,
+        Self::Recovered,
+        Self::Due,
+        Self::Release,
+        Self::ReleaseEnds,
+        Self::ReleaseOfDisabled,
+        Self::ReleaseOfDeletedEnds,
+        Self::Probe,
+        Self::NothingToProbeWith,
+        Self::GiveUp,
+        Self::Recovery,
+        Self::LongRecovery,
+    ];
+
+    pub(super) fn function(self) -> Function {
+        if self < Self::Success {
+            Function::Publish
+        } else if self < Self::Due {
+            Function::Deliver
+        } else {
+            Function::Sweep
+        }
+    }
+
+    pub(super) fn ends(self) -> Ends {
+        let ends = |statuses, announced, endpoint| Ends { statuses, announced, endpoint };
+        let active = ("active", "active");
+        match self {
+            Self::Batch => ends(&[("success", BATCH)], &[], active),
+            Self::Success
+            | Self::Large
+            | Self::ShortRetry
+            | Self::LongRetry
+            | Self::Paused
+            | Self::StillPaused
+            | Self::Due
+            | Self::Release
+            | Self::Recovery => ends(&[("success", 2)], &[], active),
+            Self::Exhaustion => {
+                ends(&[("exhausted", 2)], &["delivery.exhausted", "delivery.exhausted"], ("failing", "active"))
+            }
+            Self::Deleted | Self::ReleaseOfDeletedEnds => ends(&[("failed", 2)], &[], ("", "")),
+            Self::ReleaseOfDisabled => ends(&[("failed", 2)], &[], ("disabled", "disabled")),
+            Self::Gone => ends(&[("failed", 1)], &["webhook.disabled"], ("disabled", "active")),
+            Self::Suspension => ends(&[("exhausted", 1)], &["webhook.suspended"], ("suspended", "failing")),
+            Self::ProbeFails | Self::Probe => ends(&[("exhausted", 1), ("success", 1)], &[], active),
+            Self::ProbeSucceeds => {
+                ends(&[("exhausted", 1), ("success", 1)], &["webhook.resumed"], ("active", "suspended"))
+            }
+            Self::NothingToProbeWith => ends(&[("exhausted", 1)], &[], ("suspended", "suspended")),
+            Self::GiveUp => ends(&[("exhausted", 1), ("failed", 1)], &["webhook.disabled"], ("disabled", "disabled")),
+            Self::Recovered => ends(&[("exhausted", 1), ("success", 1)], &[], ("active", "failing")),
+            Self::LongRecovery => ends(&[("success", MANY)], &[], active),
+            Self::Keyed
+            | Self::Keyless
+            | Self::ToPaused
+            | Self::Again
+            | Self::Repair
+            | Self::CutOff
+            | Self::LeasedAndPaused
+            | Self::ReleaseEnds => ends(&[("success", 1)], &[], active),
+        }
+    }
+
+    /// What the act comes to when nothing fails but what belongs to the scene.
+    pub(super) fn usual(self) -> Outcome {
+        if self == Self::CutOff { Outcome::Failed } else { Outcome::Usual }
+    }
+
+    /// How many messages the act sends, or leaves to come back in a second.
+    pub(super) fn queued(self) -> usize {
+        match self {
+            Self::ShortRetry | Self::Due | Self::Release | Self::Recovery => 2,
+            Self::Probe => 1,
+            Self::LongRecovery => MANY,
+            _ => 0,
+        }
+    }
+
+    pub(super) fn answers(self) -> Receiving {
+        let failures = |count| Receiving::Then200(vec![Answer::status(500); count]);
+        match self {
+            Self::Exhaustion | Self::Suspension | Self::GiveUp | Self::NothingToProbeWith => Receiving::Always(500),
+            Self::Gone => Receiving::Always(410),
+            Self::ShortRetry | Self::LongRetry | Self::Due | Self::Recovery | Self::ProbeFails => failures(2),
+            Self::Recovered | Self::LeasedAndPaused | Self::ProbeSucceeds | Self::Probe => failures(1),
+            _ => failures(0),
+        }
+    }
+
+    pub(super) fn settings(self) -> Value {
+        match self {
+            Self::ShortRetry => json!({}),
+            Self::LongRetry | Self::Due | Self::LeasedAndPaused => json!({"retry_schedule": [1000]}),
+            _ => json!({"retry_schedule": []}),
+        }
+    }
+}
+
+/// What the endpoint's receiver answers.
+pub(super) enum Receiving {
+    Always(u16),
+    Then200(Vec<Answer>),
+}

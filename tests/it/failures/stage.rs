@@ -1,0 +1,353 @@
+//! The stage on which a scene is played: everything before and after goes well, and while the function acts, its
+//! network does what a test wants.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use http::Method;
+use serde_json::{Value, json};
+use shared::queue::schema::VISIBILITY_SECONDS;
+
+use super::scene::{BATCH, Function, MANY, Outcome, Receiving, Scene};
+use super::wire::Wire;
+use crate::support::{
+    Answer, EVENT_TYPE, Ending, Endpoint, Fate, Process, Receiver, Reply, Tenant, World, delivery_ids, over_network,
+    over_network_by_call,
+};
+
+const VISIBILITY: Duration = Duration::from_secs(VISIBILITY_SECONDS as u64);
+/// Longer than any process remembers an endpoint.
+const REMEMBERED: Duration = Duration::from_secs(6);
+/// Longer than the wait before a probe, and than a release lasts at least.
+const A_MINUTE: Duration = Duration::from_secs(61);
+
+impl Scene {
+    /// Sets the scene: what was before the function acts.
+    pub(super) async fn set(self, wire: &Wire) -> Stage {
+        let mut stage = Stage::new(self, wire).await;
+        match self {
+            Self::Keyed | Self::Keyless | Self::Batch | Self::CutOff => {}
+            Self::ToPaused => stage.set_status("paused").await,
+            Self::Again => drop(stage.publish_over(&stage.world.process.clone()).await.data(202)),
+            Self::Repair => {
+                let refuse = |it: &str| if it == "BatchWriteItem" { Fate::Refuse } else { Fate::Pass };
+                stage.publish_over(&stage.spoiled(refuse)).await.is_error(503, "unavailable");
+            }
+            Self::Success | Self::Large | Self::ShortRetry | Self::LongRetry | Self::Exhaustion => {
+                stage.publish(2).await;
+            }
+            Self::Gone => stage.publish(1).await,
+            Self::Paused => {
+                stage.publish(2).await;
+                stage.set_status("paused").await;
+            }
+            Self::StillPaused => {
+                stage.publish(2).await;
+                stage.set_status("paused").await;
+                assert_eq!(stage.process.poll_at_most(1).await, 1);
+            }
+            Self::LeasedAndPaused => {
+                stage.publish(1).await;
+                stage.fail_until_due().await;
+                stage.world.sweep().await;
+                stage.set_status("paused").await;
+            }
+            Self::Deleted => {
+                stage.publish(2).await;
+                stage.delete().await;
+            }
+            Self::Suspension => stage.fail_nine().await,
+            Self::ProbeFails | Self::ProbeSucceeds => {
+                stage.suspend_and_park().await;
+                stage.world.sweep().await;
+            }
+            Self::Probe => stage.suspend_and_park().await,
+            Self::NothingToProbeWith => {
+                stage.fail_nine().await;
+                stage.world.drain().await;
+                stage.world.advance(A_MINUTE);
+            }
+            Self::GiveUp => {
+                stage.suspend_and_park().await;
+                stage.world.advance(Duration::from_secs(5 * 86_400));
+                stage.world.sweep().await;
+                stage.world.drain().await;
+                stage.world.advance(2 * A_MINUTE);
+            }
+            Self::Recovered => {
+                stage.publish(1).await;
+                stage.world.drain().await;
+                stage.publish(1).await;
+            }
+            Self::Due => {
+                stage.publish(2).await;
+                stage.fail_until_due().await;
+            }
+            Self::Release => {
+                stage.hold(2).await;
+                stage.resume_without_release().await;
+            }
+            Self::ReleaseEnds => {
+                stage.hold(1).await;
+                stage.set_status("active").await;
+                stage.world.drain().await;
+                stage.world.advance(A_MINUTE);
+            }
+            Self::ReleaseOfDisabled => {
+                stage.hold(2).await;
+                stage.set_status("disabled").await;
+            }
+            Self::ReleaseOfDeletedEnds => {
+                stage.hold(2).await;
+                stage.delete().await;
+                stage.world.sweep().await;
+                stage.world.advance(A_MINUTE);
+            }
+            Self::Recovery => {
+                stage.publish(2).await;
+                stage.world.drain().await;
+                stage.ask_for_recovery().await;
+            }
+            Self::LongRecovery => {
+                stage.hold(MANY).await;
+                stage.set_status("disabled").await;
+                stage.world.sweep().await;
+                stage.set_status("active").await;
+                stage.ask_for_recovery().await;
+            }
+        }
+        stage
+    }
+}
+
+/// A world with an endpoint, somebody who hears operational events, and the process that is to act.
+pub(super) struct Stage {
+    scene: Scene,
+    wire: Wire,
+    world: World,
+    tenant: Tenant,
+    endpoint: Endpoint,
+    receiver: Receiver,
+    listener: Receiver,
+    process: Process,
+    accepted: Vec<String>,
+}
+
+impl Stage {
+    async fn new(scene: Scene, wire: &Wire) -> Self {
+        let world = World::new().await;
+        let tenant = world.tenant().await;
+        let receiver = match scene.answers() {
+            Receiving::Always(status) => Receiver::always(Answer::status(status)).await,
+            Receiving::Then200(first) => Receiver::scripted(first).await,
+        };
+        let mut fields = scene.settings();
+        fields["url"] = json!(receiver.url());
+        let endpoint = tenant.endpoint_with(fields).await;
+        let listener = Receiver::new().await;
+        if let Some(wanted) = scene.ends().announced.first() {
+            tenant.endpoint_with(json!({"url": listener.url(), "event_types": [wanted]})).await;
+        }
+        let seen = wire.clone();
+        let network = over_network_by_call(&world.sdk(), move |call| seen.fate(call));
+        let process = world.process_over(&network, world.clock.clock());
+        let wire = wire.clone();
+        Self { scene, wire, world, tenant, endpoint, receiver, listener, process, accepted: Vec::new() }
+    }
+
+    /// Lets the function act over its network, and says what came of it, and whether everything was sent that the
+    /// scene sends.
+    pub(super) async fn act(&mut self) -> (Outcome, bool) {
+        let acted = match self.scene.function() {
+            Function::Publish => return (self.publish_until_accepted().await, true),
+            Function::Deliver => self.wire.armed(self.process.try_poll()).await.is_ok(),
+            Function::Sweep => self.wire.armed(self.process.try_sweep()).await.is_ok(),
+        };
+        let expected = self.scene.queued();
+        let queued = self.world.in_the_queue().await;
+        let outcome = match (self.scene.function(), acted) {
+            (Function::Sweep, true) if queued < expected => Outcome::Late,
+            (Function::Sweep, true) => Outcome::Usual,
+            (Function::Sweep, false) => Outcome::Failed,
+            _ => self.how_messages_stay(queued, expected).await,
+        };
+        (outcome, queued >= expected)
+    }
+
+    /// Usual are those that come back in a second; the others come back after their visibility timeout.
+    async fn how_messages_stay(&self, queued: usize, expected: usize) -> Outcome {
+        self.world.advance(Duration::from_secs(1));
+        if queued == expected && self.world.visible_in_the_queue().await == expected {
+            return Outcome::Usual;
+        }
+        self.world.advance(VISIBILITY);
+        assert_eq!(self.world.visible_in_the_queue().await, queued, "each message comes back");
+        Outcome::Failed
+    }
+
+    async fn publish_until_accepted(&mut self) -> Outcome {
+        let first = self.wire.armed(self.publish_over(&self.process)).await;
+        if first.status == 202 {
+            self.accepted = self.deliveries_of(first);
+            return Outcome::Usual;
+        }
+        assert!(first.headers.contains_key("retry-after"), "{}", first.body);
+        first.is_error(503, "unavailable");
+        let healthy = self.world.another_process();
+        let again = self.publish_over(&healthy).await;
+        if again.status == 202 {
+            self.accepted = self.deliveries_of(again);
+            return Outcome::Failed;
+        }
+        again.is_error(503, "unavailable");
+        self.world.advance(A_MINUTE);
+        self.accepted = self.deliveries_of(self.publish_over(&healthy).await);
+        Outcome::Late
+    }
+
+    fn deliveries_of(&self, reply: Reply) -> Vec<String> {
+        match reply.data(202) {
+            Value::Array(results) => results.iter().flat_map(|result| delivery_ids(&result["event"])).collect(),
+            event => delivery_ids(&event),
+        }
+    }
+
+    async fn publish_over(&self, process: &Process) -> Reply {
+        let (path, body) = match self.scene {
+            Scene::Batch => ("/events/batch", json!({"events": vec![event(10); BATCH]})),
+            _ => ("/events", event(10)),
+        };
+        let key = [("idempotency-key", "order-17")];
+        let headers = if self.scene == Scene::Keyless { &key[1..] } else { &key[..] };
+        self.tenant.at(process).call(Method::POST, path, headers, Some(body.to_string())).await
+    }
+
+    /// Publishes so many events, as they have to be for the scene.
+    async fn publish(&mut self, count: usize) {
+        let bytes = if self.scene == Scene::Large { 50_000 } else { 10 };
+        for _ in 0..count {
+            self.accepted.extend(delivery_ids(&self.tenant.post("/events", &event(bytes)).await.data(202)));
+        }
+    }
+
+    async fn set_status(&self, status: &str) {
+        self.tenant.set_status(&self.endpoint, status).await;
+    }
+
+    async fn delete(&self) {
+        self.tenant.delete(&format!("{}?permanent=true", self.endpoint.path())).await.data(204);
+    }
+
+    /// A process for which everything goes well but for these operations.
+    fn spoiled(&self, fate: impl Fn(&str) -> Fate + Send + Sync + 'static) -> Process {
+        self.world.process_over(&over_network(&self.world.sdk(), fate), self.world.clock.clock())
+    }
+
+    /// Publishes so many events for the endpoint, which is paused.
+    async fn hold(&mut self, count: usize) {
+        self.set_status("paused").await;
+        for start in (0..count).step_by(100) {
+            let events = vec![event(10); (count - start).min(100)];
+            let published = self.tenant.post("/events/batch", &json!({"events": events})).await;
+            self.accepted.extend(self.deliveries_of(published));
+        }
+    }
+
+    /// Makes the endpoint active, so that everything is left to the sweep.
+    async fn resume_without_release(&self) {
+        let hasty = self.spoiled(|operation| if operation == "Query" { Fate::Refuse } else { Fate::Pass });
+        self.tenant.at(&hasty).set_status(&self.endpoint, "active").await;
+    }
+
+    /// Asks for everything that failed, so that all of it is left to the sweep.
+    async fn ask_for_recovery(&self) {
+        self.world.advance(REMEMBERED);
+        let hasty = self.spoiled(|operation| if operation == "Query" { Fate::Refuse } else { Fate::Pass });
+        let path = format!("{}/recover", self.endpoint.path());
+        let all = json!({"since": "2020-01-01T00:00:00Z"});
+        self.tenant.at(&hasty).post(&path, &all).await.is_error(503, "unavailable");
+    }
+
+    /// Lets the first attempts fail, and the time pass until the retries are due.
+    async fn fail_until_due(&self) {
+        self.world.drain().await;
+        self.world.advance(Duration::from_secs(1_100));
+    }
+
+    /// Makes it as if nine attempts had failed; the tenth, of a message that is in the queue, is the one that suspends.
+    async fn fail_nine(&mut self) {
+        let failing_since = self.world.clock.now().rfc3339();
+        let update = self.world.dynamodb().update_item().table_name(self.world.table()).set_key(Some(self.key()));
+        let update = update.update_expression("SET failures = :failures, failing_since = :since");
+        let update = update.expression_attribute_values(":failures", AttributeValue::N("9".to_owned()));
+        update.expression_attribute_values(":since", AttributeValue::S(failing_since)).send().await.unwrap();
+        self.world.advance(A_MINUTE);
+        self.publish(1).await;
+    }
+
+    /// Suspends the endpoint and parks a delivery, the probe of which is due.
+    async fn suspend_and_park(&mut self) {
+        self.fail_nine().await;
+        self.world.drain().await;
+        self.publish(1).await;
+        self.world.advance(A_MINUTE);
+    }
+
+    /// Runs the world to its end. Everybody works again, and a paused endpoint is resumed.
+    pub(super) async fn end(&self) -> Ended {
+        if self.endpoint_stands().await == "paused" {
+            self.set_status("active").await;
+        }
+        let ending = self.world.run_to_the_end().await;
+        Ended {
+            statuses: self.accepted.iter().fold(BTreeMap::new(), |mut counts, id| {
+                *counts.entry(ending.record(id).status.clone()).or_insert(0) += 1;
+                counts
+            }),
+            repetitions: ending.repetitions(&[&self.receiver, &self.listener]),
+            announced: self.listener.received().iter().map(|it| it.header("x-webhook-event").to_owned()).collect(),
+            endpoint: self.endpoint_stands().await,
+            unfinished: self.check(&ending),
+        }
+    }
+
+    /// Checks that the promise is kept, and says how many records of what was not accepted are unfinished.
+    fn check(&self, ending: &Ending) -> usize {
+        ending.keeps_the_promise(&self.accepted, &[&self.receiver]);
+        let unfinished = |status: &str| ["pending", "retrying"].contains(&status);
+        ending.records.values().filter(|record| unfinished(&record.status)).count()
+    }
+
+    fn key(&self) -> HashMap<String, AttributeValue> {
+        let key = [("pk", format!("org#{}", self.tenant.id)), ("sk", format!("endpoint#{}", self.endpoint.id))];
+        key.map(|(name, value)| (name.to_owned(), AttributeValue::S(value))).into()
+    }
+
+    async fn endpoint_stands(&self) -> String {
+        let get = self.world.dynamodb().get_item().table_name(self.world.table()).set_key(Some(self.key()));
+        let Some(item) = get.send().await.unwrap().item else { return String::new() };
+        let status = item["status"].as_s().unwrap();
+        let finer = ["suspended_since", "failures"].iter().find(|name| item.contains_key(**name));
+        match (status.as_str(), finer) {
+            ("active", Some(&"suspended_since")) => "suspended".to_owned(),
+            ("active", Some(_)) => "failing".to_owned(),
+            (status, _) => status.to_owned(),
+        }
+    }
+}
+
+/// How a scene ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) statuses: BTreeMap<String, usize>,
+    pub(super) repetitions: usize,
+    pub(super) announced: Vec<String>,
+    pub(super) endpoint: String,
+    /// Deliveries that nobody was promised.
+    pub(super) unfinished: usize,
+}
+
+fn event(bytes: usize) -> Value {
+    json!({"type": EVENT_TYPE, "data": {"text": "x".repeat(bytes)}})
+}

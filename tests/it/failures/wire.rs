@@ -1,0 +1,83 @@
+//! The network of the function that acts: it notes every call, and spoils those that a test wants spoilt.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use crate::support::{Call, Fate};
+
+/// How often a fault happens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Times {
+    /// Each of them once: the SDK's next try passes.
+    Once,
+    /// At every try, in turn, until the process is replaced.
+    Always,
+}
+
+/// Faults at one kind of call.
+#[derive(Debug, Clone)]
+pub(super) struct Spoilt {
+    pub(super) kind: &'static str,
+    /// How many calls of the kind pass before.
+    pub(super) after: usize,
+    pub(super) fates: Vec<Fate>,
+    pub(super) times: Times,
+}
+
+/// The network. Clones are the same one.
+#[derive(Clone)]
+pub(super) struct Wire(Arc<State>);
+
+struct State {
+    spoilt: Vec<Spoilt>,
+    counts: Vec<AtomicUsize>,
+    is_armed: AtomicBool,
+    seen: Mutex<Vec<Call>>,
+}
+
+impl Wire {
+    pub(super) fn new(spoilt: Vec<Spoilt>) -> Self {
+        let counts = spoilt.iter().map(|_| AtomicUsize::new(0)).collect();
+        Self(Arc::new(State { spoilt, counts, is_armed: AtomicBool::new(false), seen: Mutex::default() }))
+    }
+
+    /// Does this while the network notes and spoils.
+    pub(super) async fn armed<T>(&self, act: impl Future<Output = T>) -> T {
+        self.0.is_armed.store(true, Ordering::SeqCst);
+        let done = act.await;
+        self.0.is_armed.store(false, Ordering::SeqCst);
+        done
+    }
+
+    pub(super) fn fate(&self, call: &Call) -> Fate {
+        if !self.0.is_armed.load(Ordering::SeqCst) {
+            return Fate::Pass;
+        }
+        self.0.seen.lock().unwrap().push(call.clone());
+        let kind = call.kind();
+        let spoilt = self.0.spoilt.iter().zip(&self.0.counts).filter(|(spoilt, _)| spoilt.kind == kind);
+        for (Spoilt { after, fates, times, .. }, count) in spoilt {
+            let Some(number) = count.fetch_add(1, Ordering::SeqCst).checked_sub(*after) else { continue };
+            if number < fates.len() || *times == Times::Always {
+                return fates[number % fates.len()].clone();
+            }
+        }
+        Fate::Pass
+    }
+
+    /// Whether every fault happened.
+    pub(super) fn is_spoilt(&self) -> bool {
+        let hit = |(spoilt, count): (&Spoilt, &AtomicUsize)| count.load(Ordering::SeqCst) > spoilt.after;
+        self.0.spoilt.iter().zip(&self.0.counts).all(hit)
+    }
+
+    pub(super) fn seen(&self) -> Vec<Call> {
+        self.0.seen.lock().unwrap().clone()
+    }
+
+    /// The kinds of call that were made.
+    pub(super) fn kinds(&self) -> BTreeSet<String> {
+        self.seen().iter().map(Call::kind).collect()
+    }
+}

@@ -1,0 +1,253 @@
+//! Calls of AWS, told apart by what they are for, as far as that can be seen on the wire.
+
+use std::collections::BTreeSet;
+
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use serde_json::Value;
+
+/// One request to DynamoDB or SQS.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Call {
+    /// `dynamodb` or `sqs`, as in the name of an IAM action.
+    pub(crate) service: &'static str,
+    pub(crate) operation: String,
+    pub(crate) body: Value,
+}
+
+impl Call {
+    pub(super) fn read(request: &HttpRequest) -> Self {
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        let (service, operation) = target.split_once('.').unwrap_or_default();
+        Self {
+            service: if service == "AmazonSQS" { "sqs" } else { "dynamodb" },
+            operation: operation.to_owned(),
+            body: request.body().bytes().and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default(),
+        }
+    }
+
+    /// The index of the table that it reads.
+    pub(crate) fn index(&self) -> Option<&str> {
+        self.body["IndexName"].as_str()
+    }
+
+    /// What kind of call it is: the operation, what it is about, and what it does there.
+    pub(crate) fn kind(&self) -> String {
+        let about = match self.operation.as_str() {
+            "GetItem" | "DeleteItem" => entity(&self.body["Key"]),
+            "PutItem" => format!("{}{}", entity(&self.body["Item"]), self.put_state()),
+            "UpdateItem" => format!("{} {}", entity(&self.body["Key"]), self.updated()),
+            "BatchGetItem" => self.batch_read(),
+            "BatchWriteItem" => self.batch_write(),
+            "TransactWriteItems" => joined(items(&self.body["TransactItems"]).flat_map(written).map(entity)),
+            "Query" => self.queried(),
+            "SendMessageBatch" => joined(items(&self.body["Entries"]).map(|entry| sent(entry).to_owned())),
+            _ => String::new(),
+        };
+        format!("{} {about}", self.operation).trim_end().to_owned()
+    }
+
+    /// The IAM action that allows it. A batch of messages is allowed by the action for one.
+    pub(crate) fn action(&self) -> String {
+        let operation = match self.service {
+            "sqs" => self.operation.trim_end_matches("Batch"),
+            _ => &self.operation,
+        };
+        format!("{}:{operation}", self.service)
+    }
+
+    /// The first parts of the partition keys that it names; none for an index or a queue.
+    pub(crate) fn partitions(&self) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        if self.service == "dynamodb" && self.index().is_none() {
+            collect_partitions(&self.body, &mut found);
+        }
+        found
+    }
+
+    fn in_table(&self) -> impl Iterator<Item = &Value> {
+        let tables = self.body["RequestItems"].as_object().into_iter().flat_map(|tables| tables.values());
+        tables.flat_map(|of_table| items(of_table.get("Keys").unwrap_or(of_table)))
+    }
+
+    /// Endpoints and organizations are read together, and come along with deliveries, as far as they are not
+    /// remembered.
+    fn batch_read(&self) -> String {
+        let (mut found, along): (BTreeSet<_>, BTreeSet<_>) =
+            self.in_table().map(entity).partition(|entity| !["endpoint", "organization"].contains(&entity.as_str()));
+        if !along.is_empty() && !found.contains("delivery") {
+            found.insert("endpoint, organization".to_owned());
+        }
+        joined(found)
+    }
+
+    /// A chunk of a publishing may hold only events or only deliveries.
+    fn batch_write(&self) -> String {
+        let found: BTreeSet<_> = self.in_table().flat_map(written).map(entity).collect();
+        let published = found.iter().all(|entity| ["event", "delivery"].contains(&entity.as_str()));
+        if published { "events and deliveries".to_owned() } else { joined(found) }
+    }
+
+    fn queried(&self) -> String {
+        let value = |name: &str| self.body["ExpressionAttributeValues"][name]["S"].as_str().unwrap_or_default();
+        match self.index() {
+            Some(index) => {
+                let partition = value(":partition").split('#').next().unwrap_or_default();
+                let one = if self.body["Limit"] == 1 { ", one" } else { "" };
+                format!("{index} {partition}{one}")
+            }
+            None => name(value(":pk"), &format!("{}{}", value(":prefix"), value(":from"))),
+        }
+    }
+
+    /// Of a delivery: what the fence is for, and the way of its mark. Of an endpoint: how it stands then.
+    fn put_state(&self) -> String {
+        let (item, fence) = (&self.body["Item"], self.body["ConditionExpression"].as_str().unwrap_or_default());
+        let text = |name: &str| item[name]["S"].as_str();
+        let mark = |mark: Option<&str>| mark.and_then(|mark| mark.split('#').next()).unwrap_or("none").to_owned();
+        let now = mark(text("waiting_pk"));
+        match entity(item).as_str() {
+            "delivery" if fence.contains(":previous") => {
+                format!(", attempt: {}, {now}", text("status").unwrap_or_default())
+            }
+            "delivery" if fence.contains(":attempts") => {
+                let seen = &self.body["ExpressionAttributeValues"][":waiting_pk"]["S"];
+                format!(", moved: {} to {now}", mark(seen.as_str()))
+            }
+            "delivery" => format!(", new: {now}"),
+            "endpoint" => match (text("suspended_since"), item.get("probes")) {
+                (None, _) => format!(", {}", text("status").unwrap_or_default()),
+                (Some(_), None) => ", suspended".to_owned(),
+                (Some(_), Some(_)) => ", probed".to_owned(),
+            },
+            "recovery" => (if fence.contains("from_id") { ", advanced" } else { ", new" }).to_owned(),
+            _ => String::new(),
+        }
+    }
+
+    /// The clauses of an update and the attributes that it names.
+    fn updated(&self) -> String {
+        let expression = self.body["UpdateExpression"].as_str().unwrap_or_default();
+        let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && !"_:#".contains(c));
+        let mut found: Vec<&str> = Vec::new();
+        for word in words.filter(|word| !word.is_empty() && !word.starts_with(':') && *word != "if_not_exists") {
+            if !found.contains(&word) {
+                found.push(word);
+            }
+        }
+        found.join(" ")
+    }
+}
+
+/// The items or keys of one entry of a batch or a transaction that writes.
+fn written(entry: &Value) -> impl Iterator<Item = &Value> {
+    let requests = entry.as_object().into_iter().flat_map(|entry| entry.values());
+    requests.filter_map(|request| request.get("Item").or_else(|| request.get("Key")))
+}
+
+fn sent(entry: &Value) -> &'static str {
+    let task: Value = serde_json::from_str(entry["MessageBody"].as_str().unwrap_or_default()).unwrap_or_default();
+    if task["deliver_v1"]["probe"] == true { "probe" } else { "delivery" }
+}
+
+fn items(list: &Value) -> impl Iterator<Item = &Value> {
+    list.as_array().into_iter().flatten()
+}
+
+fn joined(names: impl IntoIterator<Item = String>) -> String {
+    names.into_iter().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
+}
+
+/// What an item or a key is about.
+fn entity(item: &Value) -> String {
+    let text = |name: &str| item[name]["S"].as_str().unwrap_or_default();
+    name(text("pk"), text("sk"))
+}
+
+fn name(pk: &str, sk: &str) -> String {
+    let first = |key: &str| key.split('#').next().unwrap_or_default().to_owned();
+    match (first(pk).as_str(), first(sk).as_str()) {
+        ("org", "org") => "organization".to_owned(),
+        ("org", of) => of.to_owned(),
+        ("key", _) => "key by hash".to_owned(),
+        (of, _) => of.to_owned(),
+    }
+}
+
+fn collect_partitions(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                if name == "pk" || name == ":pk" {
+                    found.extend(value["S"].as_str().and_then(|pk| pk.split('#').next()).map(str::to_owned));
+                }
+                collect_partitions(value, found);
+            }
+        }
+        Value::Array(values) => values.iter().for_each(|value| collect_partitions(value, found)),
+        _ => {}
+    }
+}
+
+/// What a function does to the table and the queue, in the words of IAM.
+pub(crate) struct Action {
+    pub(crate) name: &'static str,
+    /// The index that it is done to, if it is not the table itself.
+    pub(crate) index: Option<&'static str>,
+    /// The first parts of the partition keys that it names.
+    pub(crate) partitions: &'static [&'static str],
+}
+
+const fn on_table(name: &'static str, partitions: &'static [&'static str]) -> Action {
+    Action { name, index: None, partitions }
+}
+
+const fn on_queue(name: &'static str) -> Action {
+    on_table(name, &[])
+}
+
+const LIST_WAITING: Action = Action { name: "dynamodb:Query", index: Some("waiting"), partitions: &[] };
+
+/// All that each function does. A test of `failures` holds this against what the functions are seen to do; that of
+/// `deliver` includes what Lambda does for it, with its role, to receive and delete messages.
+pub(crate) const ACTIONS: [(&str, &[Action]); 3] = [
+    (
+        "publish",
+        &[
+            on_table("dynamodb:BatchGetItem", &["delivery", "event"]),
+            on_table("dynamodb:BatchWriteItem", &["delivery", "event"]),
+            on_table("dynamodb:GetItem", &["key", "org"]),
+            on_table("dynamodb:PutItem", &["delivery", "event", "idem", "used"]),
+            on_table("dynamodb:Query", &["org"]),
+            on_table("dynamodb:UpdateItem", &["idem"]),
+            on_queue("sqs:SendMessage"),
+        ],
+    ),
+    (
+        "deliver",
+        &[
+            on_table("dynamodb:BatchGetItem", &["delivery", "event", "org"]),
+            on_table("dynamodb:BatchWriteItem", &["delivery", "event"]),
+            on_table("dynamodb:GetItem", &["org"]),
+            on_table("dynamodb:PutItem", &["delivery", "org"]),
+            on_table("dynamodb:Query", &["org"]),
+            on_table("dynamodb:UpdateItem", &["org"]),
+            on_queue("sqs:ChangeMessageVisibility"),
+            on_queue("sqs:DeleteMessage"),
+            on_queue("sqs:ReceiveMessage"),
+        ],
+    ),
+    (
+        "sweep",
+        &[
+            on_table("dynamodb:BatchGetItem", &["delivery", "org"]),
+            on_table("dynamodb:BatchWriteItem", &["delivery", "event"]),
+            on_table("dynamodb:DeleteItem", &["org"]),
+            on_table("dynamodb:GetItem", &["org"]),
+            on_table("dynamodb:PutItem", &["delivery", "org"]),
+            on_table("dynamodb:Query", &["org"]),
+            LIST_WAITING,
+            on_table("dynamodb:UpdateItem", &["org"]),
+            on_queue("sqs:SendMessage"),
+        ],
+    ),
+];

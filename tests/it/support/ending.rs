@@ -1,0 +1,205 @@
+//! The end of a world: everything happens that happens by itself, and then nothing may be left undone.
+
+use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_sqs::types::QueueAttributeName;
+use shared::queue::schema::VISIBILITY_SECONDS;
+
+use super::{Receiver, World};
+
+/// Time passes in steps that grow from this, in which a message comes back whose process died …
+const FIRST_STEP: Duration = Duration::from_secs(VISIBILITY_SECONDS as u64);
+/// … to this. All together they are longer than the five days after which a suspended endpoint is given up.
+const LONGEST_STEP: Duration = Duration::from_secs(6 * 60 * 60);
+const MOST_STEPS: u32 = 40;
+
+/// An item as it is stored.
+type Item = HashMap<String, AttributeValue>;
+
+/// What is left when nothing more happens by itself.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    /// Every delivery's record, by its id.
+    pub(crate) records: BTreeMap<String, Record>,
+}
+
+/// What the table says of a delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Record {
+    pub(crate) endpoint: String,
+    pub(crate) event_type: String,
+    pub(crate) status: String,
+    pub(crate) attempts: usize,
+    pub(crate) error: Option<String>,
+    /// The partition of the index that it is marked in.
+    pub(crate) mark: Option<String>,
+}
+
+impl World {
+    /// Lets time pass, with a healthy consumer and sweep, until nothing is in the queue and nothing is marked that
+    /// waits for time alone.
+    pub(crate) async fn run_to_the_end(&self) -> Ending {
+        let process = self.another_process();
+        for step in 0..MOST_STEPS {
+            process.drain().await;
+            // A sweep that finds no mark would do nothing.
+            if !self.restless_marks().await.is_empty() {
+                process.sweep().await;
+                process.drain().await;
+            }
+            if self.in_the_queue().await == 0 && self.restless_marks().await.is_empty() {
+                return self.ending().await;
+            }
+            self.advance(FIRST_STEP.saturating_mul(2_u32.saturating_pow(step)).min(LONGEST_STEP));
+        }
+        let (queued, marks) = (self.in_the_queue().await, self.restless_marks().await);
+        panic!("no end comes: {queued} messages and the marks {marks:?} are left");
+    }
+
+    /// How many messages the queue holds, hidden ones included.
+    pub(crate) async fn in_the_queue(&self) -> usize {
+        self.messages(&[
+            QueueAttributeName::ApproximateNumberOfMessages,
+            QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+            QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+        ])
+        .await
+    }
+
+    /// How many messages a consumer would get now.
+    pub(crate) async fn visible_in_the_queue(&self) -> usize {
+        self.messages(&[QueueAttributeName::ApproximateNumberOfMessages]).await
+    }
+
+    async fn messages(&self, counts: &[QueueAttributeName]) -> usize {
+        let wanted = self.sqs().get_queue_attributes().queue_url(self.queue_url());
+        let found = wanted.attribute_names(QueueAttributeName::All).send().await.unwrap().attributes.unwrap();
+        counts.iter().map(|name| found[name].parse::<usize>().unwrap()).sum()
+    }
+
+    /// The partitions and sort keys of the `waiting` index.
+    pub(crate) async fn marks(&self) -> Vec<(String, String)> {
+        let scan = self.dynamodb().scan().table_name(self.table()).index_name("waiting").into_paginator();
+        let items: Vec<Item> = scan.items().send().collect::<Result<_, _>>().await.unwrap();
+        items.iter().map(|item| (required(item, "waiting_pk"), required(item, "waiting_sk"))).collect()
+    }
+
+    /// Every delivery's record, by its id.
+    pub(crate) async fn records(&self) -> BTreeMap<String, Record> {
+        let items = self.items("delivery").await;
+        items.iter().map(|item| (required(item, "sk"), Record::of(item))).collect()
+    }
+
+    /// The marks of what is still to be done. At rest are dead deliveries, those held for an endpoint until its owner
+    /// resumes it, and the probes of a suspended endpoint for which nothing is held.
+    async fn restless_marks(&self) -> Vec<(String, String)> {
+        let marks = self.marks().await;
+        if marks.iter().all(|(partition, _)| partition.starts_with("dead#")) {
+            return Vec::new();
+        }
+        let paused: Vec<_> = self
+            .items("endpoint")
+            .await
+            .iter()
+            .filter(|endpoint| text(endpoint, "status").as_deref() == Some("paused"))
+            .map(|endpoint| format!("held#{}", required(endpoint, "sk").trim_start_matches("endpoint#")))
+            .collect();
+        let is_probe_of_nothing = |(partition, key): &(String, String)| {
+            let held = key.split('#').next_back().map(|endpoint| format!("held#{endpoint}"));
+            partition == "probe" && !marks.iter().any(|(other, _)| Some(other) == held.as_ref())
+        };
+        let at_rest = |mark: &(String, String)| {
+            mark.0.starts_with("dead#") || paused.contains(&mark.0) || is_probe_of_nothing(mark)
+        };
+        marks.iter().filter(|mark| !at_rest(mark)).cloned().collect()
+    }
+
+    async fn ending(&self) -> Ending {
+        assert_eq!(self.take_dead_letters().await, [""; 0], "dead letters");
+        let records = self.records().await;
+        for (id, record) in &records {
+            let expected = match record.status.as_str() {
+                "failed" | "exhausted" => Some(format!("dead#{}", record.endpoint)),
+                "success" => None,
+                // Held for a paused endpoint, or of a publishing that got no 202.
+                _ => record.mark.clone(),
+            };
+            assert_eq!(record.mark, expected, "the mark of {id}: {record:?}");
+        }
+        Ending { records }
+    }
+}
+
+impl Ending {
+    /// The record of a delivery, which has to be there.
+    #[track_caller]
+    pub(crate) fn record(&self, delivery: &str) -> &Record {
+        self.records.get(delivery).unwrap_or_else(|| panic!("{delivery} has no record"))
+    }
+
+    /// Stops the test unless each of these deliveries, whose publishing was answered with `202`, is finished, and
+    /// came to one of these receivers if its record says so.
+    #[track_caller]
+    pub(crate) fn keeps_the_promise(&self, accepted: &[String], receivers: &[&Receiver]) {
+        let requests = Requests::of(receivers);
+        for id in accepted {
+            let record = self.record(id);
+            let is_finished = ["success", "failed", "exhausted"].contains(&record.status.as_str());
+            assert!(is_finished, "{id} is not finished: {record:?}");
+            let arrived = requests.count(id) > 0;
+            assert!(record.status != "success" || arrived, "{id} never came: {record:?}");
+        }
+    }
+
+    /// How many requests for these deliveries came in beyond the attempts that are recorded: the repetitions.
+    pub(crate) fn repetitions(&self, receivers: &[&Receiver]) -> usize {
+        let requests = Requests::of(receivers);
+        self.records.iter().map(|(id, record)| requests.count(id).saturating_sub(record.attempts)).sum()
+    }
+}
+
+/// How often each delivery came in. Its event's id and its body have to be the same every time.
+struct Requests(HashMap<String, usize>);
+
+impl Requests {
+    #[track_caller]
+    fn of(receivers: &[&Receiver]) -> Self {
+        let (mut counts, mut same) = (HashMap::new(), HashMap::new());
+        for request in receivers.iter().flat_map(|receiver| receiver.received()) {
+            let delivery = request.header("x-webhook-delivery").to_owned();
+            let content = (request.header("webhook-id").to_owned(), request.body.clone());
+            assert_eq!(same.entry(delivery.clone()).or_insert_with(|| content.clone()), &content, "{delivery}");
+            *counts.entry(delivery).or_insert(0) += 1;
+        }
+        Self(counts)
+    }
+
+    fn count(&self, delivery: &str) -> usize {
+        self.0.get(delivery).copied().unwrap_or(0)
+    }
+}
+
+impl Record {
+    fn of(item: &Item) -> Self {
+        let attempts = item.get("attempts").and_then(|value| value.as_n().ok()).unwrap();
+        Self {
+            endpoint: required(item, "pk").split('#').nth(1).unwrap().to_owned(),
+            event_type: required(item, "type"),
+            status: required(item, "status"),
+            attempts: attempts.parse().unwrap(),
+            error: text(item, "error"),
+            mark: text(item, "waiting_pk"),
+        }
+    }
+}
+
+fn text(item: &Item, name: &str) -> Option<String> {
+    item.get(name).and_then(|value| value.as_s().ok()).cloned()
+}
+
+#[track_caller]
+fn required(item: &Item, name: &str) -> String {
+    text(item, name).unwrap_or_else(|| panic!("no {name} in {item:?}"))
+}

@@ -1,0 +1,80 @@
+//! Batches of which only a part is performed, in the shapes in which DynamoDB and SQS say so.
+
+use serde_json::{Map, Value, json};
+
+use super::Call;
+
+/// Which part of a batch is performed, and whom the rest is blamed on. Only SQS blames anybody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// Nothing of it.
+    Nothing,
+    /// The first half, rounded down.
+    Half,
+    /// Nothing, and it is the sender's fault.
+    NothingBySender,
+}
+
+impl Part {
+    fn performed(self, entries: usize) -> usize {
+        if self == Self::Half { entries / 2 } else { 0 }
+    }
+}
+
+/// The request for what is performed, if anything is, and the answer about the rest.
+pub(super) fn split(call: &Call, part: Part) -> (Option<Value>, Value) {
+    let mut body = call.body.clone();
+    let at = match call.operation.as_str() {
+        "BatchGetItem" => "/RequestItems/*/Keys",
+        "BatchWriteItem" => "/RequestItems/*",
+        _ => "/Entries",
+    };
+    let entries = entries_of(&mut body, at);
+    // In the order of their kinds, deliveries last: what is left is what the call is about.
+    entries.sort_by_key(|entry| std::cmp::Reverse(entry["pk"]["S"].as_str().map(str::to_owned)));
+    let left = entries.split_off(part.performed(entries.len()));
+    let something = !entries.is_empty();
+    let answer = match call.operation.as_str() {
+        "BatchGetItem" => json!({"Responses": {}, "UnprocessedKeys": of_table(call, json!({"Keys": left}))}),
+        "BatchWriteItem" => json!({"UnprocessedItems": of_table(call, Value::Array(left))}),
+        _ => json!({"Successful": [], "Failed": left.iter().map(|entry| failed(entry, part)).collect::<Vec<_>>()}),
+    };
+    (something.then_some(body), answer)
+}
+
+/// One answer of what was performed and of what was not.
+pub(super) fn join(done: Value, left: Value) -> Value {
+    let (Value::Object(mut done), Value::Object(left)) = (done, left) else { panic!("answers are objects") };
+    for (name, rest) in left {
+        let is_empty = rest.as_array().is_some_and(Vec::is_empty) || rest.as_object().is_some_and(Map::is_empty);
+        if !is_empty {
+            done.insert(name, rest);
+        }
+    }
+    Value::Object(done)
+}
+
+fn entries_of<'a>(body: &'a mut Value, at: &str) -> &'a mut Vec<Value> {
+    let mut found = body;
+    for name in at.split('/').skip(1) {
+        let object = found.as_object_mut().unwrap();
+        found = match name {
+            "*" => object.values_mut().next().unwrap(),
+            name => &mut object[name],
+        };
+    }
+    found.as_array_mut().unwrap()
+}
+
+fn of_table(call: &Call, left: Value) -> Value {
+    let table = call.body["RequestItems"].as_object().unwrap().keys().next().unwrap();
+    json!({ table: left })
+}
+
+fn failed(entry: &Value, part: Part) -> Value {
+    let (code, fault) = match part {
+        Part::NothingBySender => ("InvalidMessageContents", true),
+        Part::Nothing | Part::Half => ("InternalError", false),
+    };
+    json!({"Id": entry["Id"], "Code": code, "SenderFault": fault, "Message": "so the test will have it"})
+}
