@@ -143,11 +143,11 @@ impl Ending {
 }
 
 /// How often each delivery came in. Its event's id and its body have to be the same every time.
-struct Requests(HashMap<String, usize>);
+pub(crate) struct Requests(HashMap<String, usize>);
 
 impl Requests {
     #[track_caller]
-    fn of(receivers: &[&Receiver]) -> Self {
+    pub(crate) fn of(receivers: &[&Receiver]) -> Self {
         let (mut counts, mut same) = (HashMap::new(), HashMap::new());
         for request in receivers.iter().flat_map(|receiver| receiver.received()) {
             let delivery = request.header("x-webhook-delivery").to_owned();
@@ -158,7 +158,12 @@ impl Requests {
         Self(counts)
     }
 
-    fn count(&self, delivery: &str) -> usize {
+    /// The deliveries that came in.
+    pub(crate) fn deliveries(&self) -> impl Iterator<Item = &String> {
+        self.0.keys()
+    }
+
+    pub(crate) fn count(&self, delivery: &str) -> usize {
         self.0.get(delivery).copied().unwrap_or(0)
     }
 }

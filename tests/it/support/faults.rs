@@ -12,7 +12,7 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use shared::config;
 
-use super::Gate;
+use super::{Fuse, Gate};
 
 /// What becomes of a request.
 #[derive(Debug, Clone)]
@@ -25,6 +25,8 @@ pub(crate) enum Fate {
     Behind(Gate),
     /// It is performed, and its answer is lost; the SDK then tries again by itself.
     LoseAnswer,
+    /// It is performed, and answered, as far as the fuse lets it.
+    Through(Fuse),
 }
 
 /// The same table and queue, reached over a network that treats each operation (`PutItem`) so. The
@@ -67,6 +69,10 @@ impl HttpConnector for Network<SharedHttpConnector> {
                     gate.pass().await;
                     inner.call(request).await
                 })
+            }
+            Fate::Through(fuse) => {
+                let inner = self.inner.clone();
+                HttpConnectorFuture::new(async move { fuse.pass(async { inner.call(request).await }).await })
             }
             Fate::LoseAnswer => {
                 let performed = self.inner.call(request);

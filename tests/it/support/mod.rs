@@ -5,12 +5,15 @@ use std::time::Duration;
 mod clock;
 mod ending;
 mod faults;
+mod fuse;
 mod receiver;
 mod tenant;
 mod world;
 
 pub(crate) use clock::TestClock;
+pub(crate) use ending::{Ending, Requests};
 pub(crate) use faults::{Fate, over_network};
+pub(crate) use fuse::Fuse;
 pub(crate) use receiver::{Answer, Gate, Received, Receiver};
 pub(crate) use tenant::{EVENT_TYPE, Endpoint, Reply, Tenant, delivery_ids, text};
 pub(crate) use world::{Process, World};
