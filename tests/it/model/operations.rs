@@ -7,8 +7,12 @@ use proptest::sample::select;
 
 /// How many endpoints there are.
 pub(super) const ENDPOINTS: usize = 3;
-/// Most calls out after which a process is cut. Later ones are not cut at all.
-const MOST_CALLS: usize = 24;
+/// Most calls out after which a process is cut, one that works and one that answers a request: about as many as they
+/// make.
+const MOST_CALLS_OF_WORK: usize = 20;
+const MOST_CALLS_OF_API: usize = 10;
+/// So many failures in a row that an endpoint may be suspended.
+const STREAK: usize = 12;
 
 /// One operation. Processes are cut after so many calls out, or not at all.
 #[derive(Debug, Clone)]
@@ -61,21 +65,21 @@ pub(super) enum Reaction {
 /// Any operation.
 pub(super) fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
-        6 => (1..=3_usize, cut()).prop_map(|(events, cut)| Operation::Publish { events, cut }),
+        6 => (1..=3_usize, cut(MOST_CALLS_OF_API)).prop_map(|(events, cut)| Operation::Publish { events, cut }),
         1 => Just(Operation::Repeat),
-        4 => (endpoint(), prop::collection::vec(reaction(), 1..=4))
+        4 => (endpoint(), reactions())
             .prop_map(|(endpoint, reactions)| Operation::Script { endpoint, reactions }),
-        14 => (prop::collection::vec(work(), 1..=2), cut())
+        14 => (prop::collection::vec(work(), 1..=2), cut(MOST_CALLS_OF_WORK))
             .prop_map(|(processes, cut)| Operation::Run { processes, cut }),
-        2 => any::<prop::sample::Index>().prop_map(|at| Operation::Duplicate { message: at.index(usize::MAX) }),
+        3 => any::<prop::sample::Index>().prop_map(|at| Operation::Duplicate { message: at.index(usize::MAX) }),
         8 => select(vec![1, 5, 30, 61, 361, 960]).prop_map(|seconds| Operation::Pass(Duration::from_secs(seconds))),
-        4 => (endpoint(), select(vec!["active", "active", "paused", "disabled"]), cut())
+        4 => (endpoint(), select(vec!["active", "active", "paused", "disabled"]), cut(MOST_CALLS_OF_API))
             .prop_map(|(endpoint, status, cut)| Operation::SetStatus { endpoint, status, cut }),
-        1 => (endpoint(), cut()).prop_map(|(endpoint, cut)| Operation::Delete { endpoint, cut }),
+        1 => (endpoint(), cut(MOST_CALLS_OF_API)).prop_map(|(endpoint, cut)| Operation::Delete { endpoint, cut }),
         1 => (endpoint(), any::<bool>()).prop_map(|(endpoint, reachable)| Operation::Move { endpoint, reachable }),
-        2 => (any::<prop::sample::Index>(), cut())
+        2 => (any::<prop::sample::Index>(), cut(MOST_CALLS_OF_API))
             .prop_map(|(at, cut)| Operation::Retry { delivery: at.index(usize::MAX), cut }),
-        1 => (endpoint(), cut()).prop_map(|(endpoint, cut)| Operation::Recover { endpoint, cut }),
+        1 => (endpoint(), cut(MOST_CALLS_OF_API)).prop_map(|(endpoint, cut)| Operation::Recover { endpoint, cut }),
         1 => Just(Operation::Restart),
         1 => Just(Operation::RestartHost),
     ]
@@ -85,13 +89,19 @@ fn endpoint() -> impl Strategy<Value = usize> {
     0..ENDPOINTS
 }
 
-/// Mostly none.
-fn cut() -> impl Strategy<Value = Option<usize>> {
-    prop_oneof![2 => Just(None), 1 => (0..MOST_CALLS).prop_map(Some)]
+fn cut(most_calls: usize) -> impl Strategy<Value = Option<usize>> {
+    prop_oneof![1 => Just(None), 1 => (0..most_calls).prop_map(Some)]
 }
 
 fn work() -> impl Strategy<Value = Work> {
     prop_oneof![2 => (1..=10_u32).prop_map(|most| Work::Deliver { most }), 1 => Just(Work::Sweep)]
+}
+
+fn reactions() -> impl Strategy<Value = Vec<Reaction>> {
+    prop_oneof![
+        3 => prop::collection::vec(reaction(), 1..=4),
+        1 => Just(vec![Reaction::Fail; STREAK]),
+    ]
 }
 
 fn reaction() -> impl Strategy<Value = Reaction> {
