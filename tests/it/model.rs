@@ -328,7 +328,7 @@ impl Run {
     /// Moves the model of a delivery to where its record is, by steps that are allowed.
     fn follow(&mut self, id: &str, record: &SeenDelivery, seen: &Seen, licence: Licence) {
         let endpoint = self.endpoints.iter().position(|endpoint| endpoint.id == record.endpoint).unwrap();
-        let model = self.model.entry(id.to_owned()).or_insert_with(Delivery::default);
+        let model = self.model.entry(id.to_owned()).or_default();
         let before = model.status;
         let made = record.attempts.checked_sub(model.attempts).expect("attempts never fall");
         if before.is_dead() && (made > 0 || !record.status.is_finished()) {

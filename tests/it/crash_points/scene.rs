@@ -164,7 +164,7 @@ async fn cut<T>(
     let answer = fuse.run(handle(&fuse.process(&scene.world), &scene)).await;
     scene.world.advance(Duration::from_secs(1));
     scene.receivers.iter().for_each(|receiver| receiver.outlives_it(scene.world.clock.now()));
-    for beside in std::mem::take(&mut *scene.beside.lock().unwrap()) {
+    for beside in std::mem::take(scene.beside.get_mut().unwrap()) {
         beside.await.unwrap();
     }
     let (unrecorded, got_through) = (scene.unrecorded().await, answer.is_some());
