@@ -101,6 +101,12 @@ impl EmbeddedAws {
         http::serve(self.engines, listener, shutdown).await
     }
 
+    /// The bodies of all messages in a queue, hidden ones included and in no order: what SQS itself tells nobody, for
+    /// tests that must know what is there.
+    pub fn messages(&self, queue_url: &str) -> Vec<String> {
+        self.engines.sqs.bodies(queue_url)
+    }
+
     /// Deletes the items whose time to live has passed and says how many; DynamoDB does it by itself, here somebody has
     /// to call.
     pub async fn expire_items(&self) -> Result<usize, dynoxide::DynoxideError> {

@@ -14,7 +14,7 @@ const fn seconds(seconds: u64) -> Duration {
 }
 
 /// An endpoint that never retries, and whose first `failures` requests fail.
-async fn failing(world: &World, failures: usize) -> (Tenant, Endpoint, Receiver) {
+pub(crate) async fn failing(world: &World, failures: usize) -> (Tenant, Endpoint, Receiver) {
     let receiver = Receiver::scripted(vec![Answer::status(500); failures]).await;
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": []})).await;
@@ -22,7 +22,7 @@ async fn failing(world: &World, failures: usize) -> (Tenant, Endpoint, Receiver)
 }
 
 /// Publishes and delivers until the endpoint is suspended: ten failures over more than a minute.
-async fn suspend(world: &World, tenant: &Tenant) {
+pub(crate) async fn suspend(world: &World, tenant: &Tenant) {
     for _ in 0..9 {
         tenant.publish().await;
     }

@@ -79,6 +79,11 @@ impl Sqs {
         result.unwrap_or_else(Answer::from)
     }
 
+    /// The bodies of all messages in the queue that a URL names, hidden ones included; none if there is no such queue.
+    pub(crate) fn bodies(&self, queue_url: &str) -> Vec<String> {
+        self.queues().at(queue_url).map_or_else(|_| Vec::new(), |queue| queue.bodies().map(str::to_owned).collect())
+    }
+
     fn delete_message(&self, request: wire::DeleteMessage) -> Result<wire::Nothing, SqsError> {
         delete(self.queues().at(&request.queue_url)?, &request.message)
     }

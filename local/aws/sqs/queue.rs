@@ -174,6 +174,11 @@ impl Queue {
         Counts { visible: self.messages.len() - delayed - in_flight, delayed, in_flight }
     }
 
+    /// The bodies of all messages, hidden ones included.
+    pub(crate) fn bodies(&self) -> impl Iterator<Item = &str> {
+        self.messages.values().map(|message| message.body.as_str())
+    }
+
     /// When the next hidden message becomes visible, if one is hidden.
     pub(crate) fn next_visible_at(&self) -> Option<SystemTime> {
         let first = |hidden: &BTreeSet<(SystemTime, Uuid)>| hidden.first().map(|(until, _)| *until);

@@ -60,7 +60,7 @@ impl World {
 
     /// How many messages the queue holds, hidden ones included.
     pub(crate) async fn in_the_queue(&self) -> usize {
-        self.messages(&[
+        self.count(&[
             QueueAttributeName::ApproximateNumberOfMessages,
             QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
             QueueAttributeName::ApproximateNumberOfMessagesDelayed,
@@ -70,10 +70,10 @@ impl World {
 
     /// How many messages a consumer would get now.
     pub(crate) async fn visible_in_the_queue(&self) -> usize {
-        self.messages(&[QueueAttributeName::ApproximateNumberOfMessages]).await
+        self.count(&[QueueAttributeName::ApproximateNumberOfMessages]).await
     }
 
-    async fn messages(&self, counts: &[QueueAttributeName]) -> usize {
+    async fn count(&self, counts: &[QueueAttributeName]) -> usize {
         let wanted = self.sqs().get_queue_attributes().queue_url(self.queue_url());
         let found = wanted.attribute_names(QueueAttributeName::All).send().await.unwrap().attributes.unwrap();
         counts.iter().map(|name| found[name].parse::<usize>().unwrap()).sum()
@@ -161,11 +161,11 @@ impl Ending {
 }
 
 /// How often each delivery came in. Its event's id and its body have to be the same every time.
-struct Requests(HashMap<String, usize>);
+pub(crate) struct Requests(HashMap<String, usize>);
 
 impl Requests {
     #[track_caller]
-    fn of(receivers: &[&Receiver]) -> Self {
+    pub(crate) fn of(receivers: &[&Receiver]) -> Self {
         let (mut counts, mut same) = (HashMap::new(), HashMap::new());
         for request in receivers.iter().flat_map(|receiver| receiver.received()) {
             let delivery = request.header("x-webhook-delivery").to_owned();
@@ -176,7 +176,12 @@ impl Requests {
         Self(counts)
     }
 
-    fn count(&self, delivery: &str) -> usize {
+    /// The deliveries that came in.
+    pub(crate) fn deliveries(&self) -> impl Iterator<Item = &String> {
+        self.0.keys()
+    }
+
+    pub(crate) fn count(&self, delivery: &str) -> usize {
         self.0.get(delivery).copied().unwrap_or(0)
     }
 }

@@ -18,7 +18,7 @@ use serde_json::{Value, json};
 use shared::config;
 
 use super::parts::{self, Part};
-use super::{Call, Gate};
+use super::{Call, Fuse, Gate};
 
 /// What becomes of a request.
 #[derive(Debug, Clone)]
@@ -41,6 +41,8 @@ pub(crate) enum Fate {
     Hang,
     /// That part of a batch is performed, and the rest is answered as not done.
     Only(Part),
+    /// It is performed, and answered, as far as the fuse lets it.
+    Through(Fuse),
 }
 
 /// The same table and queue, reached over a network that treats each operation (`PutItem`) so. The
@@ -92,6 +94,10 @@ impl HttpConnector for Network<SharedHttpConnector> {
                     gate.pass().await;
                     inner.call(request).await
                 })
+            }
+            Fate::Through(fuse) => {
+                let inner = self.inner.clone();
+                HttpConnectorFuture::new(async move { fuse.pass(async { inner.call(request).await }).await })
             }
             Fate::LoseAnswer => {
                 let performed = self.inner.call(request);

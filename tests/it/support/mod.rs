@@ -6,6 +6,7 @@ mod calls;
 mod clock;
 mod ending;
 mod faults;
+mod fuse;
 mod parts;
 mod receiver;
 mod tenant;
@@ -13,8 +14,9 @@ mod world;
 
 pub(crate) use calls::{ACTIONS, Call};
 pub(crate) use clock::TestClock;
-pub(crate) use ending::Ending;
+pub(crate) use ending::{Ending, Requests};
 pub(crate) use faults::{Fate, over_network, over_network_by_call};
+pub(crate) use fuse::Fuse;
 pub(crate) use parts::Part;
 pub(crate) use receiver::{Answer, Gate, Received, Receiver};
 pub(crate) use tenant::{EVENT_TYPE, Endpoint, Reply, Tenant, delivery_ids, text};

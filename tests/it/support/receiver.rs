@@ -9,14 +9,16 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::response::Response;
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use http_body_util::BodyExt;
 use serde_json::Value;
+use shared::domain::time::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinHandle;
 
-use super::PATIENCE;
+use super::{Fuse, PATIENCE};
 
 /// A running receiver; it stops when it is dropped.
 #[derive(Debug)]
@@ -32,6 +34,14 @@ struct Memory {
     otherwise: Answer,
     received: Mutex<Vec<Received>>,
     arrival: Notify,
+    dying: Mutex<Option<Dying>>,
+}
+
+/// A process whose requests are its calls out, and when it was dead.
+#[derive(Debug, Clone)]
+struct Dying {
+    fuse: Fuse,
+    dead_at: Option<Timestamp>,
 }
 
 /// One request as it came in.
@@ -67,6 +77,7 @@ impl Receiver {
             otherwise,
             received: Mutex::default(),
             arrival: Notify::new(),
+            dying: Mutex::default(),
         });
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -81,6 +92,29 @@ impl Receiver {
 
     pub(crate) const fn port(&self) -> u16 {
         self.address.port()
+    }
+
+    /// From now on requests are the calls out of the process that dies by this fuse.
+    pub(crate) fn behind(&self, fuse: &Fuse) {
+        *self.memory.dying.lock().unwrap() = Some(Dying { fuse: fuse.clone(), dead_at: None });
+    }
+
+    /// The process is dead at this time, in whole seconds. What it sent before may still be on its way, and comes to
+    /// nothing; what is sent from now on is answered again.
+    pub(crate) fn outlives_it(&self, now: Timestamp) {
+        if let Some(dying) = &mut *self.memory.dying.lock().unwrap() {
+            dying.dead_at = Some(now);
+        }
+    }
+
+    /// Gives these answers to the next requests, after those that it was to give already.
+    pub(crate) fn then(&self, answers: impl IntoIterator<Item = Answer>) {
+        self.memory.script.lock().unwrap().extend(answers);
+    }
+
+    /// Forgets what it was to answer.
+    pub(crate) fn forget_script(&self) {
+        self.memory.script.lock().unwrap().clear();
     }
 
     /// What came in until now.
@@ -122,16 +156,36 @@ impl Drop for Receiver {
 async fn receive(State(memory): State<Arc<Memory>>, request: Request) -> Response {
     let (head, body) = request.into_parts();
     let Ok(body) = body.collect().await else { return Response::default() };
-    let answer = memory.script.lock().unwrap().pop_front().unwrap_or_else(|| memory.otherwise.clone());
-    memory.received.lock().unwrap().push(Received {
-        method: head.method.to_string(),
-        path: head.uri.path().to_owned(),
-        headers: head.headers,
-        body: body.to_bytes(),
-        arrived: Instant::now(),
-    });
-    memory.arrival.notify_waiters();
+    let body = body.to_bytes();
+    let dying = memory.dying.lock().unwrap().clone().filter(|dying| dying.sent(&head.headers));
+    let answer = match dying {
+        None => memory.take(head, body),
+        Some(dying) => dying.fuse.pass(async { memory.take(head, body) }).await,
+    };
     answer.give().await
+}
+
+impl Dying {
+    fn sent(&self, headers: &HeaderMap) -> bool {
+        let sent_at = || headers.get("webhook-timestamp")?.to_str().ok()?.parse::<i64>().ok();
+        self.dead_at.is_none_or(|dead_at| sent_at().is_some_and(|at| at < dead_at.unix_seconds()))
+    }
+}
+
+impl Memory {
+    /// Remembers a request, and says what to answer.
+    fn take(&self, head: Parts, body: Bytes) -> Answer {
+        let answer = self.script.lock().unwrap().pop_front().unwrap_or_else(|| self.otherwise.clone());
+        self.received.lock().unwrap().push(Received {
+            method: head.method.to_string(),
+            path: head.uri.path().to_owned(),
+            headers: head.headers,
+            body,
+            arrived: Instant::now(),
+        });
+        self.arrival.notify_waiters();
+        answer
+    }
 }
 
 impl Received {

@@ -51,10 +51,7 @@ impl World {
     /// A deployment with these settings, named as in the environment of a function.
     pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
         let clock = TestClock::new();
-        let aws = EmbeddedAws::open(&Storage::Memory, "127.0.0.1:8001", clock.engines()).unwrap();
-        let sdk = aws.sdk_config();
-        create_table(&aws_sdk_dynamodb::Client::new(&sdk), TABLE).await.unwrap();
-        let queue_url = create_queues(&aws_sdk_sqs::Client::new(&sdk), QUEUE).await.unwrap();
+        let (aws, queue_url) = empty(&clock).await;
         let platform_key = KeySecret::generate(&clock::secret_bytes());
         let hash = platform_key.hash().to_string();
         let usual = [
@@ -68,8 +65,17 @@ impl World {
         let variables: Vec<_> = settings.iter().chain(&usual).map(own).collect();
         let settings = read_settings(&[], &variables);
         let sender = new_sender(&settings, &clock);
-        let process = Process::start(&sdk, &settings, &sender, clock.clock());
+        let process = Process::start(&aws.sdk_config(), &settings, &sender, clock.clock());
         Self { aws, variables, settings, platform_key: platform_key.reveal().to_owned(), clock, sender, process }
+    }
+
+    /// The same deployment with an empty table and an empty queue. That is much cheaper than another one: to set up a
+    /// sender takes longer than all the rest, and this one is shared.
+    pub(crate) async fn anew(&self) -> Self {
+        let (aws, clock, sender) = (empty(&self.clock).await.0, self.clock.clone(), self.sender.clone());
+        let process = Process::start(&aws.sdk_config(), &self.settings, &sender, clock.clock());
+        let (variables, settings) = (self.variables.clone(), self.settings.clone());
+        Self { aws, variables, settings, platform_key: self.platform_key.clone(), clock, sender, process }
     }
 
     /// What clients of this world's table and queue are made from. A test that wants to see or to
@@ -80,7 +86,12 @@ impl World {
 
     /// Another process over the same table and queue; it remembers nothing of what the first one read.
     pub(crate) fn another_process(&self) -> Process {
-        self.process_over(&self.sdk(), self.clock.clock())
+        self.process_on(&self.sdk())
+    }
+
+    /// Another process that reaches table and queue in its own way.
+    pub(crate) fn process_on(&self, sdk: &SdkConfig) -> Process {
+        Process::start(sdk, &self.settings, &self.sender, self.clock.clock())
     }
 
     /// Another process that reaches table and queue in its own way and goes by its own clock.
@@ -145,6 +156,12 @@ impl World {
         scan.into_paginator().items().send().collect::<Result<_, _>>().await.unwrap()
     }
 
+    /// Every item of the table, as it is stored.
+    pub(crate) async fn all_items(&self) -> Vec<HashMap<String, AttributeValue>> {
+        let scan = self.dynamodb().scan().table_name(self.table()).into_paginator();
+        scan.items().send().collect::<Result<_, _>>().await.unwrap()
+    }
+
     /// Deletes every item of a kind, as if it had never been written.
     pub(crate) async fn delete_items(&self, entity: &str) {
         for mut item in self.items(entity).await {
@@ -156,6 +173,11 @@ impl World {
     /// Puts a message into the queue.
     pub(crate) async fn send(&self, body: &str) {
         self.sqs().send_message().queue_url(self.queue_url()).message_body(body).send().await.unwrap();
+    }
+
+    /// What is in the queue, hidden messages included; they stay as they are.
+    pub(crate) fn messages(&self) -> Vec<String> {
+        self.aws.messages(self.queue_url())
     }
 
     /// What is visible in the queue, which thereby becomes hidden.
@@ -260,6 +282,14 @@ impl Process {
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
         Reply { status: head.status.as_u16(), headers: head.headers, body }
     }
+}
+
+/// An empty table and an empty queue, and the queue's URL.
+async fn empty(clock: &TestClock) -> (EmbeddedAws, String) {
+    let aws = EmbeddedAws::open(&Storage::Memory, "127.0.0.1:8001", clock.engines()).unwrap();
+    create_table(&aws_sdk_dynamodb::Client::new(&aws.sdk_config()), TABLE).await.unwrap();
+    let queue_url = create_queues(&aws_sdk_sqs::Client::new(&aws.sdk_config()), QUEUE).await.unwrap();
+    (aws, queue_url)
 }
 
 fn new_sender(settings: &Settings, clock: &TestClock) -> Sender {

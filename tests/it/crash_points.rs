@@ -1,0 +1,457 @@
+//! Processes cut at every call out, to the table, to the queue or to a receiver: before each call, and after each,
+//! before its answer comes. After the cut healthy processes go on to the end. Nothing may be lost, and only an
+//! attempt that was cut off from its record may be repeated.
+
+mod scene;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::support::{
+    Answer, EVENT_TYPE, Endpoint, Fate, Process, Receiver, Reply, Tenant, World, delivery_ids, over_network, text,
+};
+use crate::suspension::{failing, suspend};
+use scene::{Scene, cut_everywhere, endpoint};
+
+/// A request that publishes has surely ended after this time.
+const FIRST_REQUEST_ENDS: Duration = Duration::from_secs(60);
+
+async fn poll(process: &Process, _: &Scene) {
+    process.poll().await;
+}
+
+async fn sweep(process: &Process, _: &Scene) {
+    process.sweep().await;
+}
+
+async fn nothing(_: &mut Scene, _: Option<()>) {}
+
+#[tokio::test]
+async fn a_success_survives_every_cut() {
+    let prepare = async |world: World| Scene::with_delivery(world, json!({}), [], &["success"], 1).await.0;
+    let calls = cut_everywhere(prepare, poll, nothing).await;
+    assert_eq!(calls, 5, "receive, load, request, record, delete");
+}
+
+#[tokio::test]
+async fn a_short_retry_survives_every_cut() {
+    let prepare =
+        async |world: World| Scene::with_delivery(world, json!({}), [Answer::status(500)], &["success"], 2).await.0;
+    let calls = cut_everywhere(prepare, poll, nothing).await;
+    assert_eq!(calls, 6, "receive, load, request, record, count the failure, hide");
+}
+
+#[tokio::test]
+async fn a_long_wait_survives_every_cut() {
+    let fields = json!({"retry_schedule": [3600]});
+    let prepare = async |world: World| {
+        Scene::with_delivery(world, fields.clone(), [Answer::status(500)], &["success"], 2).await.0
+    };
+    assert_eq!(cut_everywhere(prepare, poll, nothing).await, 6);
+}
+
+#[tokio::test]
+async fn an_exhaustion_survives_every_cut_and_is_announced_without_one() {
+    let prepare = async |world: World| {
+        let fields = json!({"retry_schedule": []});
+        let failures = vec![Answer::status(500); 2];
+        let mut scene = Scene::with_delivery(world, fields, failures, &["exhausted"], 1).await.0;
+        scene.listening_to(json!(["delivery.exhausted"])).await;
+        scene
+    };
+    let announced = async |scene: &mut Scene, answer: Option<()>| {
+        if answer.is_some() {
+            scene.world.run_to_the_end().await;
+            assert_eq!(scene.heard("delivery.exhausted"), 1);
+        }
+    };
+    assert_eq!(cut_everywhere(prepare, poll, announced).await, 8);
+}
+
+#[tokio::test]
+async fn a_message_for_a_paused_endpoint_survives_every_cut() {
+    let prepare = async |world: World| {
+        let (scene, endpoint) = Scene::with_delivery(world, json!({}), [], &["success"], 1).await;
+        scene.tenant.set_status(&endpoint, "paused").await;
+        scene
+    };
+    assert_eq!(cut_everywhere(prepare, poll, resume_all).await, 4, "receive, load, park, delete");
+}
+
+async fn resume_all(scene: &mut Scene, _: Option<()>) {
+    let endpoints = scene.tenant.get("/webhooks/endpoints").await.data(200);
+    for endpoint in endpoints.as_array().unwrap().iter().filter(|endpoint| endpoint["status"] == "paused") {
+        let path = format!("/webhooks/endpoints/{}", text(&endpoint["id"]));
+        scene.tenant.patch(&path, &json!({"status": "active"})).await.data(200);
+    }
+}
+
+#[tokio::test]
+async fn a_message_for_a_deleted_endpoint_survives_every_cut() {
+    let prepare = async |world: World| {
+        let (scene, endpoint) = Scene::with_delivery(world, json!({}), [], &["failed"], 0).await;
+        scene.tenant.delete(&format!("{}?permanent=true", endpoint.path())).await.data(204);
+        scene
+    };
+    assert_eq!(cut_everywhere(prepare, poll, nothing).await, 4, "receive, load, fail, delete");
+}
+
+#[tokio::test]
+async fn an_answer_of_410_survives_every_cut() {
+    let prepare = async |world: World| {
+        let gone = vec![Answer::status(410); 2];
+        let mut scene = Scene::with_delivery(world, json!({}), gone, &["failed"], 1).await.0;
+        scene.listening_to(json!(["webhook.disabled"])).await;
+        scene
+    };
+    assert!(cut_everywhere(prepare, poll, nothing).await >= 8);
+}
+
+#[tokio::test]
+async fn a_failure_that_suspends_survives_every_cut() {
+    let prepare = async |world: World| {
+        let (tenant, _, receiver) = failing(&world, 11).await;
+        let mut scene = Scene::new(world, tenant, [receiver]);
+        scene.listening_to(json!(["webhook.suspended"])).await;
+        for _ in 0..9 {
+            scene.tenant.publish().await;
+        }
+        scene.world.drain().await;
+        scene.world.advance(Duration::from_secs(61));
+        let last = scene.tenant.publish().await;
+        scene.expect(last, &["exhausted", "success"], 2);
+        scene
+    };
+    // Parked or attempted, whether or not the suspension came about.
+    let publish_more = async |scene: &mut Scene, _: Option<()>| {
+        let more = scene.tenant.publish().await;
+        scene.expect(more, &["exhausted", "success"], 2);
+    };
+    assert!(cut_everywhere(prepare, poll, publish_more).await >= 10);
+}
+
+/// A suspended endpoint with three parked deliveries, one of which is due as a probe.
+async fn suspended(world: World, failures: usize, status: &'static [&'static str], attempts: usize) -> Scene {
+    let (tenant, _, receiver) = failing(&world, failures).await;
+    suspend(&world, &tenant).await;
+    let mut scene = Scene::new(world, tenant, [receiver]);
+    for _ in 0..3 {
+        let parked = scene.tenant.publish().await;
+        scene.expect(parked, status, attempts);
+    }
+    scene.world.advance(Duration::from_secs(61));
+    scene
+}
+
+#[tokio::test]
+async fn a_successful_probe_survives_every_cut() {
+    let prepare = async |world: World| {
+        let scene = suspended(world, 10, &["success"], 1).await;
+        scene.world.sweep().await;
+        scene
+    };
+    assert!(cut_everywhere(prepare, poll, nothing).await >= 7);
+}
+
+#[tokio::test]
+async fn a_failed_probe_survives_every_cut() {
+    let prepare = async |world: World| {
+        let scene = suspended(world, 11, &["success"], 2).await;
+        scene.world.sweep().await;
+        scene
+    };
+    assert_eq!(cut_everywhere(prepare, poll, nothing).await, 5);
+}
+
+#[tokio::test]
+async fn a_mixed_batch_of_ten_survives_every_cut() {
+    assert!(cut_everywhere(mixed_batch, poll, resume_all).await >= 25);
+}
+
+/// Ten messages: successes, short and long retries, a paused and a deleted endpoint, and one that is gone.
+async fn mixed_batch(world: World) -> Scene {
+    let tenant = world.tenant().await;
+    let mut scene = Scene::new(world, tenant, []);
+    let mut kinds = BTreeMap::new();
+    for kind in ["ok", "ok", "ok", "ok", "short", "short", "long", "paused", "deleted", "gone"] {
+        let (answers, schedule) = match kind {
+            "short" => (vec![Answer::status(500)], json!([1])),
+            "long" => (vec![Answer::status(500)], json!([3600])),
+            "gone" => (vec![Answer::status(410); 2], json!([])),
+            _ => (vec![], json!([])),
+        };
+        let receiver = Receiver::scripted(answers).await;
+        let endpoint = endpoint(&scene.tenant, &receiver, json!({"retry_schedule": schedule})).await;
+        scene.receivers.push(receiver);
+        kinds.insert(endpoint.id.clone(), (kind, endpoint));
+    }
+    let event = scene.tenant.publish_data(&json!({})).await;
+    for delivery in event["webhook_deliveries"].as_array().unwrap() {
+        let (kind, endpoint) = &kinds[text(&delivery["endpoint_id"])];
+        let (statuses, attempts): (&[_], _) = match *kind {
+            "short" | "long" => (&["success"], 2),
+            "deleted" => (&["failed"], 0),
+            "gone" => (&["failed"], 1),
+            _ => (&["success"], 1),
+        };
+        scene.expect([text(&delivery["id"]).to_owned()], statuses, attempts);
+        match *kind {
+            "paused" => scene.tenant.set_status(endpoint, "paused").await,
+            "deleted" => {
+                scene.tenant.delete(&format!("{}?permanent=true", endpoint.path())).await.data(204);
+            }
+            _ => {}
+        }
+    }
+    scene
+}
+
+#[tokio::test]
+async fn a_large_body_survives_every_cut() {
+    let prepare = async |world: World| {
+        let (mut scene, _) = Scene::with_endpoint(world, json!({}), [Answer::status(500)]).await;
+        let event = scene.tenant.publish_data(&json!({"text": "x".repeat(60 * 1024)})).await;
+        scene.expect(delivery_ids(&event), &["success"], 2);
+        scene
+    };
+    assert_eq!(cut_everywhere(prepare, poll, nothing).await, 6);
+}
+
+/// Deliveries that are due, out of the queue.
+async fn due(world: World) -> Scene {
+    let failures = vec![Answer::status(500); 3];
+    let (mut scene, _) = Scene::with_endpoint(world, json!({"retry_schedule": [3600]}), failures).await;
+    publish(&mut scene, 3, &["success"], 2).await;
+    scene.world.drain().await;
+    scene.world.advance(Duration::from_secs(4000));
+    scene
+}
+
+/// Publishes so many events in one request.
+async fn publish(scene: &mut Scene, count: usize, status: &'static [&'static str], attempts: usize) {
+    let results = scene.tenant.post("/events/batch", &batch(count)).await.data(202);
+    scene.expect(batch_ids(&results), status, attempts);
+}
+
+fn batch(count: usize) -> Value {
+    json!({"events": vec![json!({"type": EVENT_TYPE, "data": {}}); count]})
+}
+
+fn batch_ids(results: &Value) -> Vec<String> {
+    results.as_array().unwrap().iter().flat_map(|result| delivery_ids(&result["event"])).collect()
+}
+
+#[tokio::test]
+async fn a_sweep_of_what_is_due_survives_every_cut() {
+    assert!(cut_everywhere(due, sweep, nothing).await >= 20);
+}
+
+#[tokio::test]
+async fn two_sweeps_at_once_survive_every_cut_of_one() {
+    let both = async |process: &Process, scene: &Scene| {
+        let other = scene.world.another_process();
+        scene.beside.lock().unwrap().push(tokio::spawn(async move { other.sweep().await }));
+        process.sweep().await;
+    };
+    assert!(cut_everywhere(due, both, nothing).await >= 10);
+}
+
+/// Parked deliveries of an endpoint that is active again, of which the API could release none.
+async fn resumed(world: World) -> Scene {
+    let (mut scene, endpoint) = Scene::with_endpoint(world, json!({}), []).await;
+    scene.tenant.set_status(&endpoint, "paused").await;
+    publish(&mut scene, 3, &["success"], 1).await;
+    without(&scene, "Query").set_status(&endpoint, "active").await;
+    assert!(scene.world.records().await.values().all(|record| record.mark.as_ref().unwrap().starts_with("held")));
+    scene
+}
+
+/// The tenant at a process that is refused this operation.
+fn without(scene: &Scene, operation: &'static str) -> Tenant {
+    let fate = move |called: &str| if called == operation { Fate::Refuse } else { Fate::Pass };
+    let network = over_network(&scene.world.sdk(), fate);
+    scene.tenant.at(&scene.world.process_over(&network, scene.world.clock.clock()))
+}
+
+#[tokio::test]
+async fn a_release_survives_every_cut() {
+    assert!(cut_everywhere(resumed, sweep, nothing).await >= 15);
+}
+
+#[tokio::test]
+async fn a_last_look_survives_every_cut() {
+    let prepare = async |world: World| {
+        let scene = resumed(world).await;
+        scene.world.advance(Duration::from_secs(61));
+        scene
+    };
+    let twice = async |process: &Process, _: &Scene| {
+        process.sweep().await;
+        process.sweep().await;
+    };
+    assert!(cut_everywhere(prepare, twice, nothing).await >= 30);
+}
+
+#[tokio::test]
+async fn failing_what_was_parked_for_a_disabled_endpoint_survives_every_cut() {
+    let prepare = async |world: World| {
+        let (mut scene, endpoint) = Scene::with_endpoint(world, json!({}), []).await;
+        scene.tenant.set_status(&endpoint, "paused").await;
+        publish(&mut scene, 3, &["failed"], 0).await;
+        scene.tenant.set_status(&endpoint, "disabled").await;
+        scene
+    };
+    assert!(cut_everywhere(prepare, sweep, nothing).await >= 15);
+}
+
+#[tokio::test]
+async fn sending_a_probe_survives_every_cut() {
+    let prepare = async |world: World| suspended(world, 10, &["success"], 1).await;
+    assert!(cut_everywhere(prepare, sweep, nothing).await >= 15);
+}
+
+#[tokio::test]
+async fn giving_an_endpoint_up_survives_every_cut() {
+    let prepare = async |world: World| {
+        let mut scene = suspended(world, 1_000, &["failed"], 1).await;
+        scene.listening_to(json!(["webhook.disabled"])).await;
+        scene.world.sweep().await;
+        scene.world.drain().await;
+        scene.world.advance(Duration::from_secs(5 * 86_400));
+        scene
+    };
+    assert!(cut_everywhere(prepare, sweep, nothing).await >= 15);
+}
+
+/// Exhausted deliveries of an endpoint that works again.
+async fn exhausted(world: World, count: usize) -> (Scene, Endpoint) {
+    let failures = vec![Answer::status(500); count];
+    let (mut scene, endpoint) = Scene::with_endpoint(world, json!({"retry_schedule": []}), failures).await;
+    publish(&mut scene, count, &["success"], 2).await;
+    scene.world.drain().await;
+    // What is published in the millisecond of the recovery is not a part of it.
+    scene.world.advance(Duration::from_secs(1));
+    (scene, endpoint)
+}
+
+async fn recover(tenant: &Tenant, endpoint: &Endpoint) -> Reply {
+    tenant.post(&format!("{}/recover", endpoint.path()), &json!({"since": "2020-01-01T00:00:00Z"})).await
+}
+
+#[tokio::test]
+async fn a_recovery_in_progress_survives_every_cut() {
+    let prepare = async |world: World| {
+        let (scene, endpoint) = exhausted(world, 3).await;
+        recover(&without(&scene, "SendMessageBatch"), &endpoint).await;
+        assert_eq!(scene.world.marks().await.iter().filter(|(partition, _)| partition == "recovery").count(), 1);
+        scene
+    };
+    assert!(cut_everywhere(prepare, sweep, nothing).await >= 12);
+}
+
+#[tokio::test]
+async fn asking_for_everything_again_survives_every_cut() {
+    let prepare = async |world: World| exhausted(world, 3).await.0;
+    let handle = async |process: &Process, scene: &Scene| {
+        let endpoint = only_endpoint(scene).await;
+        recover(&scene.tenant.at(process), &endpoint).await.data(202);
+    };
+    assert!(cut_everywhere(prepare, handle, recover_the_rest).await >= 10);
+}
+
+/// Whoever got no answer asks again.
+async fn recover_the_rest(scene: &mut Scene, answer: Option<()>) {
+    if answer.is_none() {
+        recover(&scene.tenant, &only_endpoint(scene).await).await.data(202);
+    }
+}
+
+async fn only_endpoint(scene: &Scene) -> Endpoint {
+    let endpoints = scene.tenant.get("/webhooks/endpoints").await.data(200);
+    Endpoint { id: text(&endpoints[0]["id"]).to_owned(), secret: String::new() }
+}
+
+#[tokio::test]
+async fn asking_for_a_delivery_again_survives_every_cut() {
+    let prepare = async |world: World| exhausted(world, 1).await.0;
+    let path = |scene: &Scene| format!("/webhooks/deliveries/{}/retry", scene.expected.keys().next().unwrap());
+    let handle = async |process: &Process, scene: &Scene| {
+        scene.tenant.at(process).post(&path(scene), &json!({})).await.data(202);
+    };
+    let ask_again = async |scene: &mut Scene, answer: Option<()>| {
+        if answer.is_none() {
+            let reply = scene.tenant.post(&path(scene), &json!({})).await;
+            assert!([202, 409].contains(&reply.status), "{reply:?}");
+        }
+    };
+    assert!(cut_everywhere(prepare, handle, ask_again).await >= 5);
+}
+
+#[tokio::test]
+async fn resuming_an_endpoint_survives_every_cut() {
+    let prepare = async |world: World| {
+        let (mut scene, endpoint) = Scene::with_endpoint(world, json!({}), []).await;
+        scene.tenant.set_status(&endpoint, "paused").await;
+        publish(&mut scene, 3, &["success"], 1).await;
+        scene
+    };
+    let handle = async |process: &Process, scene: &Scene| {
+        let endpoint = only_endpoint(scene).await;
+        scene.tenant.at(process).set_status(&endpoint, "active").await;
+    };
+    assert!(cut_everywhere(prepare, handle, resume_all).await >= 10);
+}
+
+/// Two endpoints that take what is published, and one that is paused until the end.
+async fn subscribed(world: World) -> Scene {
+    let (mut scene, _) = Scene::with_endpoint(world, json!({}), []).await;
+    for status in ["active", "paused"] {
+        let receiver = Receiver::new().await;
+        endpoint(&scene.tenant, &receiver, json!({"status": status})).await;
+        scene.receivers.push(receiver);
+    }
+    scene
+}
+
+/// How many events a request publishes: too many for one request to the table, and for one to the queue.
+const PUBLISHED: usize = 9;
+
+async fn publish_with_key(tenant: &Tenant) -> Reply {
+    tenant.call(Method::POST, "/events/batch", &[("idempotency-key", "once")], Some(batch(PUBLISHED).to_string())).await
+}
+
+#[tokio::test]
+async fn a_publishing_that_is_cut_leaves_each_delivery_made_or_not_begun() {
+    let handle = async |process: &Process, scene: &Scene| {
+        scene.tenant.at(process).post("/events/batch", &batch(PUBLISHED)).await.data(202)
+    };
+    let accept = async |scene: &mut Scene, answer: Option<Value>| {
+        scene.abandoned = answer.is_none();
+        resume_all(scene, None).await;
+        scene.expect(answer.iter().flat_map(batch_ids), &["success"], 1);
+    };
+    assert!(cut_everywhere(subscribed, handle, accept).await >= 8);
+}
+
+#[tokio::test]
+async fn a_publishing_with_a_key_is_completed_by_its_repetition_after_every_cut() {
+    let handle = async |process: &Process, scene: &Scene| publish_with_key(&scene.tenant.at(process)).await.data(202);
+    let repeat = async |scene: &mut Scene, answer: Option<Value>| {
+        let mut reply = publish_with_key(&scene.tenant).await;
+        if reply.status == 503 {
+            assert!(answer.is_none());
+            scene.world.advance(FIRST_REQUEST_ENDS);
+            reply = publish_with_key(&scene.tenant).await;
+        }
+        let ids = batch_ids(&reply.data(202));
+        assert!(answer.is_none_or(|answer| batch_ids(&answer) == ids), "the first answer again");
+        assert_eq!(ids.len(), PUBLISHED * 3);
+        assert_eq!(scene.world.items("event").await.len(), PUBLISHED);
+        resume_all(scene, None).await;
+        scene.expect(ids, &["success"], 1);
+    };
+    assert!(cut_everywhere(subscribed, handle, repeat).await >= 8);
+}

@@ -1,0 +1,176 @@
+//! A world before a handler is cut, and how it has to end.
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use serde_json::{Value, json};
+use tokio::task::JoinHandle;
+
+use crate::support::{Answer, Ending, Endpoint, Fuse, Process, Receiver, Requests, Tenant, World};
+
+/// More calls out than any handler here makes.
+const MOST_CALLS: usize = 200;
+
+/// A world in which a handler is about to run.
+pub(super) struct Scene {
+    pub(super) world: World,
+    pub(super) tenant: Tenant,
+    pub(super) receivers: Vec<Receiver>,
+    /// The deliveries that were accepted.
+    pub(super) expected: BTreeMap<String, Expected>,
+    /// Healthy processes that run beside the one that is cut.
+    pub(super) beside: Mutex<Vec<JoinHandle<()>>>,
+    /// Whether a publishing that was never answered may have left deliveries behind that nobody asked for again.
+    pub(super) abandoned: bool,
+}
+
+/// How a delivery may end.
+pub(super) struct Expected {
+    statuses: &'static [&'static str],
+    /// The most attempts that are recorded.
+    attempts: usize,
+}
+
+impl Scene {
+    pub(super) fn new(world: World, tenant: Tenant, receivers: impl IntoIterator<Item = Receiver>) -> Self {
+        let (receivers, expected) = (receivers.into_iter().collect(), BTreeMap::new());
+        Self { world, tenant, receivers, expected, beside: Mutex::default(), abandoned: false }
+    }
+
+    /// An endpoint with these fields, whose receiver gives these answers and then 200.
+    pub(super) async fn with_endpoint(
+        world: World,
+        fields: Value,
+        answers: impl IntoIterator<Item = Answer>,
+    ) -> (Self, Endpoint) {
+        let receiver = Receiver::scripted(answers).await;
+        let tenant = world.tenant().await;
+        let endpoint = endpoint(&tenant, &receiver, fields).await;
+        (Self::new(world, tenant, [receiver]), endpoint)
+    }
+
+    /// The same, and an event in the queue, whose delivery is to end so after at most so many attempts.
+    pub(super) async fn with_delivery(
+        world: World,
+        fields: Value,
+        answers: impl IntoIterator<Item = Answer>,
+        status: &'static [&'static str],
+        attempts: usize,
+    ) -> (Self, Endpoint) {
+        let (mut scene, endpoint) = Self::with_endpoint(world, fields, answers).await;
+        let id = scene.tenant.publish_one().await;
+        scene.expect([id], status, attempts);
+        (scene, endpoint)
+    }
+
+    /// Another endpoint, which hears of such events.
+    pub(super) async fn listening_to(&mut self, event_types: Value) {
+        let receiver = Receiver::new().await;
+        endpoint(&self.tenant, &receiver, json!({"event_types": event_types})).await;
+        self.receivers.push(receiver);
+    }
+
+    pub(super) fn expect(
+        &mut self,
+        ids: impl IntoIterator<Item = String>,
+        statuses: &'static [&'static str],
+        attempts: usize,
+    ) {
+        self.expected.extend(ids.into_iter().map(|id| (id, Expected { statuses, attempts })));
+    }
+
+    fn receivers(&self) -> Vec<&Receiver> {
+        self.receivers.iter().collect()
+    }
+
+    /// How many events of this type came in.
+    pub(super) fn heard(&self, event_type: &str) -> usize {
+        let received = self.receivers.iter().flat_map(Receiver::received);
+        received.filter(|request| request.header("x-webhook-event") == event_type).count()
+    }
+
+    /// The deliveries that came to their receiver without a record of it.
+    async fn unrecorded(&self) -> BTreeMap<String, usize> {
+        let requests = Requests::of(&self.receivers());
+        let unrecorded = |(id, attempts): (String, usize)| {
+            let count = requests.count(&id) - attempts;
+            assert!(count <= 1, "{id} came {count} times too often");
+            (count > 0).then_some((id, count))
+        };
+        let records = self.world.records().await;
+        records.into_iter().filter_map(|(id, record)| unrecorded((id, record.attempts))).collect()
+    }
+
+    /// Stops the test unless everything ended as it should, and nothing was repeated but what was unrecorded.
+    async fn check(&self, ending: &Ending, unrecorded: &BTreeMap<String, usize>) {
+        let requests = Requests::of(&self.receivers());
+        for (id, record) in &ending.records {
+            let repeated = unrecorded.get(id).copied().unwrap_or(0);
+            assert_eq!(requests.count(id), record.attempts + repeated, "requests of {id}: {record:?}");
+            let is_finished = record.mark.is_some() || record.status == "success";
+            assert!(is_finished || self.abandoned, "{id} is not finished: {record:?}");
+        }
+        for (id, expected) in &self.expected {
+            let record = ending.record(id);
+            assert!(expected.statuses.contains(&record.status.as_str()), "{id}: {record:?}");
+            assert!(record.attempts <= expected.attempts, "{id}: {record:?}");
+        }
+        let accepted: Vec<_> = self.expected.keys().cloned().collect();
+        ending.keeps_the_promise(&accepted, &self.receivers());
+        for (partition, key) in self.world.marks().await {
+            assert!(["dead", "probe"].contains(&partition.split('#').next().unwrap()), "{partition} {key} is left");
+        }
+    }
+}
+
+/// A new endpoint at a receiver, with these fields.
+pub(super) async fn endpoint(tenant: &Tenant, receiver: &Receiver, fields: Value) -> Endpoint {
+    let mut all = json!({"url": receiver.url()});
+    all.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+    tenant.endpoint_with(all).await
+}
+
+/// Cuts a handler after each of its calls out, from none on, until it gets through, and checks how the world ends.
+/// `afterwards` is what others do after the cut; they know the handler's answer if there was one. Returns how many
+/// calls out the handler makes.
+pub(super) async fn cut_everywhere<T>(
+    prepare: impl AsyncFn(World) -> Scene,
+    handle: impl AsyncFn(&Process, &Scene) -> T,
+    afterwards: impl AsyncFn(&mut Scene, Option<T>),
+) -> usize {
+    let world = World::new().await;
+    for calls in 0..MOST_CALLS {
+        let run = async { cut(calls, prepare(world.anew().await).await, &handle, &afterwards).await };
+        let finished = Box::pin(AssertUnwindSafe(run).catch_unwind()).await;
+        if finished.unwrap_or_else(|_| panic!("it goes wrong when it is cut after {calls} calls")) {
+            return calls - 1;
+        }
+    }
+    panic!("the handler does not get through")
+}
+
+/// Returns whether the handler got through.
+async fn cut<T>(
+    calls: usize,
+    mut scene: Scene,
+    handle: &impl AsyncFn(&Process, &Scene) -> T,
+    afterwards: &impl AsyncFn(&mut Scene, Option<T>),
+) -> bool {
+    let fuse = Fuse::after(calls);
+    scene.receivers.iter().for_each(|receiver| receiver.behind(&fuse));
+    let answer = fuse.run(handle(&fuse.process(&scene.world), &scene)).await;
+    scene.world.advance(Duration::from_secs(1));
+    scene.receivers.iter().for_each(|receiver| receiver.outlives_it(scene.world.clock.now()));
+    for beside in std::mem::take(scene.beside.get_mut().unwrap()) {
+        beside.await.unwrap();
+    }
+    let (unrecorded, got_through) = (scene.unrecorded().await, answer.is_some());
+    assert!(unrecorded.is_empty() || !got_through, "without a record: {unrecorded:?}");
+    afterwards(&mut scene, answer).await;
+    let ending = scene.world.run_to_the_end().await;
+    scene.check(&ending, &unrecorded).await;
+    got_through
+}

@@ -1,0 +1,434 @@
+//! Random sequences of what may happen, with processes that die anywhere, against a model of what may come of it. After
+//! each step the promise is looked up in the table and in the queue: what is unfinished is in the one or marked in the
+//! other. At the end everything is finished.
+
+mod operations;
+mod seen;
+mod states;
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::{Ipv4Addr, TcpListener};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use http::Method;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, FileFailurePersistence, TestRunner};
+use serde_json::{Value, json};
+use shared::domain::time::Timestamp;
+
+use crate::support::{Answer, EVENT_TYPE, Endpoint, Fuse, Process, Receiver, Reply, Tenant, World, delivery_ids};
+use operations::{ENDPOINTS, Operation, Reaction, Work, operation};
+use seen::{Seen, SeenDelivery};
+use states::{Delivery, Status};
+
+/// How many sequences are tried, unless `PROPTEST_CASES` says otherwise.
+const CASES: u32 = 24;
+const MOST_STEPS: usize = 40;
+/// The statuses of endpoints.
+const ACTIVE: &str = "active";
+const PAUSED: &str = "paused";
+const DISABLED: &str = "disabled";
+const DELETED: &str = "deleted";
+/// The retry schedules of the endpoints.
+const SCHEDULES: [&[u32]; ENDPOINTS] = [&[1, 5, 30], &[], &[1, 3600]];
+/// How long after a change of an endpoint a consumer may still go by what it remembers.
+const REMEMBERED: Duration = Duration::from_secs(6);
+/// A request that publishes has surely ended after this time.
+const FIRST_REQUEST_ENDS: Duration = Duration::from_secs(61);
+
+#[test]
+fn no_sequence_of_operations_breaks_the_promise() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let world = runtime.block_on(World::new());
+    let failures = FileFailurePersistence::Direct("tests/it/model/failures.txt");
+    let config = Config { cases: cases(), failure_persistence: Some(Box::new(failures)), ..Config::default() };
+    let sequences = prop::collection::vec(operation(), 1..=MOST_STEPS);
+    let tried = TestRunner::new(config).run(&sequences, |sequence| {
+        runtime.block_on(async { Run::new(world.anew().await).await.all(sequence).await });
+        Ok(())
+    });
+    if let Err(failure) = tried {
+        panic!("{failure}");
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a wish of whoever runs the test, not a setting")]
+fn cases() -> u32 {
+    std::env::var("PROPTEST_CASES").map_or(CASES, |cases| cases.parse().unwrap())
+}
+
+/// One sequence under way.
+struct Run {
+    world: World,
+    tenant: Tenant,
+    endpoints: Vec<Endpoint>,
+    receivers: Vec<Receiver>,
+    /// Where nobody listens.
+    nowhere: String,
+    /// A consumer that lives on, and remembers.
+    consumer: Process,
+    /// Every delivery that was seen, by its id.
+    model: BTreeMap<String, Delivery>,
+    /// The statuses that each endpoint may have.
+    possible: Vec<Vec<&'static str>>,
+    /// Since when each endpoint is not active.
+    stopped: Vec<Option<Timestamp>>,
+    suspended: Vec<bool>,
+    /// The keys of requests that publish and were not answered, and how many events they publish.
+    unanswered: Vec<(String, usize)>,
+    /// The one of them that this step was about.
+    cut_off: Option<String>,
+    /// The deliveries that came of them.
+    unpromised: BTreeMap<String, String>,
+    keys: usize,
+    /// Every message that was seen.
+    messages: Vec<String>,
+    /// How many messages each delivery had before the step.
+    queued: HashMap<String, usize>,
+    recovering: bool,
+}
+
+/// What a step may lead to beside what happens by itself.
+#[derive(Debug, Default, Clone, Copy)]
+struct Licence {
+    /// Dead deliveries may be asked for again.
+    asks_again: bool,
+    /// A process dies, and may take the record of an attempt along.
+    dies: bool,
+    /// Several consumers at work, who may hold messages for the same delivery.
+    consumers: usize,
+}
+
+impl Run {
+    async fn new(world: World) -> Self {
+        let tenant = world.tenant().await;
+        let (mut endpoints, mut receivers) = (Vec::new(), Vec::new());
+        for schedule in SCHEDULES {
+            let receiver = Receiver::new().await;
+            receiver.behind(&Fuse::after(0));
+            receiver.outlives_it(world.clock.now());
+            let fields = json!({"url": receiver.url(), "retry_schedule": schedule});
+            endpoints.push(tenant.endpoint_with(fields).await);
+            receivers.push(receiver);
+        }
+        let unused = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        Self {
+            tenant,
+            endpoints,
+            receivers,
+            nowhere: format!("http://{unused}/"),
+            consumer: world.another_process(),
+            model: BTreeMap::new(),
+            possible: vec![vec![ACTIVE]; ENDPOINTS],
+            stopped: vec![None; ENDPOINTS],
+            suspended: vec![false; ENDPOINTS],
+            unanswered: Vec::new(),
+            cut_off: None,
+            unpromised: BTreeMap::new(),
+            keys: 0,
+            messages: Vec::new(),
+            queued: HashMap::new(),
+            recovering: false,
+            world,
+        }
+    }
+
+    async fn all(mut self, sequence: Vec<Operation>) {
+        for operation in sequence {
+            let licence = self.perform(&operation).await;
+            self.look(licence).await;
+        }
+        self.end().await;
+    }
+
+    async fn perform(&mut self, operation: &Operation) -> Licence {
+        let mut licence = Licence::default();
+        match operation {
+            Operation::Publish { events, cut } => self.publish(*events, *cut).await,
+            Operation::Repeat => self.repeat().await,
+            Operation::Script { endpoint, reactions } => {
+                self.receivers[*endpoint].then(reactions.iter().map(|reaction| reaction.answer()));
+            }
+            Operation::Run { processes, cut } => licence = self.run(processes, *cut).await,
+            Operation::Duplicate { message } => {
+                // Of what is there now, or was at any time.
+                let among: Vec<_> = self.world.messages().into_iter().chain(self.messages.iter().cloned()).collect();
+                if let Some(body) = among.get(message % among.len().max(1)) {
+                    self.world.send(body).await;
+                }
+            }
+            Operation::Pass(time) => self.world.advance(*time),
+            Operation::SetStatus { endpoint, status, cut } => {
+                self.set_status(*endpoint, status, *cut).await;
+            }
+            Operation::Delete { endpoint, cut } => self.delete(*endpoint, *cut).await,
+            Operation::Move { endpoint, reachable } => self.move_to(*endpoint, *reachable).await,
+            Operation::Retry { delivery, cut } => {
+                self.retry(*delivery, *cut).await;
+                licence.asks_again = true;
+            }
+            Operation::Recover { endpoint, cut } => {
+                let path = format!("{}/recover", self.endpoints[*endpoint].path());
+                self.call(Method::POST, &path, &json!({"since": "2020-01-01T00:00:00Z"}), *cut).await;
+                licence.asks_again = true;
+            }
+            Operation::Restart => self.consumer = self.world.another_process(),
+            Operation::RestartHost => {
+                self.world.advance(Duration::from_secs(60)); // SQS lets nobody purge more often.
+                self.world.purge().await;
+                self.consumer = self.world.another_process();
+                self.consumer.core.restore_queue().await.unwrap();
+            }
+        }
+        licence
+    }
+
+    /// Calls the API, at a process that dies after so many calls out. `None` if it died.
+    async fn call(&self, method: Method, path: &str, body: &Value, cut: Option<usize>) -> Option<Reply> {
+        let body = (!body.is_null()).then(|| body.to_string());
+        self.or_die(cut, async |process| self.tenant.at(process).call(method, path, &[], body).await).await
+    }
+
+    /// Does something in a healthy process, or in one that dies after so many calls out. `None` if it died.
+    async fn or_die<T>(&self, cut: Option<usize>, work: impl AsyncFnOnce(&Process) -> T) -> Option<T> {
+        let Some(calls) = cut else { return Some(work(&self.world.process).await) };
+        let fuse = Fuse::after(calls);
+        let process = fuse.process(&self.world);
+        fuse.run(work(&process)).await
+    }
+
+    async fn publish(&mut self, events: usize, cut: Option<usize>) {
+        self.keys += 1;
+        let key = self.keys.to_string();
+        let reply = self.try_to_publish(&key, events, cut).await;
+        assert!(reply.as_ref().is_none_or(|reply| reply.status == 202), "{reply:?}");
+        self.note_publishing(key, events, reply);
+    }
+
+    async fn repeat(&mut self) {
+        let Some((key, events)) = self.unanswered.pop() else { return };
+        let reply = self.try_to_publish(&key, events, None).await;
+        self.note_publishing(key, events, reply.filter(|reply| reply.status != 503));
+    }
+
+    fn note_publishing(&mut self, key: String, events: usize, reply: Option<Reply>) {
+        let Some(reply) = reply else {
+            self.cut_off = Some(key.clone());
+            self.unanswered.push((key, events));
+            return;
+        };
+        let results = reply.data(202);
+        for id in results.as_array().unwrap().iter().flat_map(|result| delivery_ids(&result["event"])) {
+            self.unpromised.remove(&id);
+        }
+        assert!(!self.unpromised.values().any(|of| *of == key), "an answer that does not name all deliveries");
+    }
+
+    async fn try_to_publish(&self, key: &str, events: usize, cut: Option<usize>) -> Option<Reply> {
+        let body = json!({"events": vec![json!({"type": EVENT_TYPE, "data": {}}); events]}).to_string();
+        let headers = [("idempotency-key", key)];
+        let publish = async |process: &Process| {
+            self.tenant.at(process).call(Method::POST, "/events/batch", &headers, Some(body)).await
+        };
+        self.or_die(cut, publish).await
+    }
+
+    async fn set_status(&mut self, endpoint: usize, status: &'static str, cut: Option<usize>) {
+        let path = self.endpoints[endpoint].path();
+        let reply = self.call(Method::PATCH, &path, &json!({"status": status}), cut).await;
+        self.note_change(endpoint, status, reply);
+    }
+
+    async fn delete(&mut self, endpoint: usize, cut: Option<usize>) {
+        let path = format!("{}?permanent=true", self.endpoints[endpoint].path());
+        let reply = self.call(Method::DELETE, &path, &Value::Null, cut).await;
+        self.note_change(endpoint, DELETED, reply);
+    }
+
+    fn note_change(&mut self, endpoint: usize, status: &'static str, reply: Option<Reply>) {
+        let possible = &mut self.possible[endpoint];
+        match reply.map(|reply| reply.status) {
+            Some(404) => assert_eq!(*possible, [DELETED]),
+            Some(200 | 204) => *possible = vec![status],
+            None if *possible != [DELETED] => possible.push(status),
+            None => {}
+            Some(other) => panic!("endpoint {endpoint} cannot become {status}: {other}"),
+        }
+    }
+
+    async fn run(&mut self, processes: &[Work], cut: Option<usize>) -> Licence {
+        let fuse = Fuse::after(cut.unwrap_or(usize::MAX));
+        let mut running = Vec::new();
+        for (index, work) in processes.iter().enumerate() {
+            let process = match (index, cut) {
+                (0, Some(_)) => fuse.process(&self.world),
+                (0, None) => self.consumer.clone(),
+                _ => self.world.another_process(),
+            };
+            let fuse = (index == 0 && cut.is_some()).then(|| fuse.clone());
+            running.push(async move {
+                let work = work.perform(&process);
+                match fuse {
+                    Some(fuse) => fuse.run(work).await.is_some(),
+                    None => {
+                        work.await;
+                        true
+                    }
+                }
+            });
+        }
+        let alone = processes.len() == 1;
+        if cut.is_some() && alone {
+            self.receivers.iter().for_each(|receiver| receiver.behind(&fuse));
+        }
+        let dies = join_all(running).await.contains(&false);
+        self.world.advance(Duration::from_secs(1));
+        self.receivers.iter().for_each(|receiver| receiver.outlives_it(self.world.clock.now()));
+        let consumers = processes.iter().filter(|work| matches!(work, Work::Deliver { .. })).count();
+        Licence { asks_again: self.recovering, dies, consumers }
+    }
+
+    async fn move_to(&self, endpoint: usize, reachable: bool) {
+        let url = if reachable { self.receivers[endpoint].url() } else { self.nowhere.clone() };
+        self.call(Method::PATCH, &self.endpoints[endpoint].path(), &json!({"url": url}), None).await;
+    }
+
+    async fn retry(&self, choice: usize, cut: Option<usize>) {
+        let dead: Vec<_> = self.model.iter().filter(|(_, delivery)| delivery.status.is_dead()).collect();
+        let all: Vec<_> = self.model.iter().collect();
+        let among = if dead.is_empty() { all } else { dead };
+        let Some((id, _)) = among.get(choice % among.len().max(1)) else { return };
+        self.call(Method::POST, &format!("/webhooks/deliveries/{id}/retry"), &json!({}), cut).await;
+    }
+
+    /// Looks at the world, and stops the test if it is not as it may be.
+    async fn look(&mut self, licence: Licence) {
+        let seen = Seen::of(&self.world, &self.receivers).await;
+        let new: Vec<_> = seen.deliveries.keys().filter(|id| !self.model.contains_key(*id)).cloned().collect();
+        if let Some(key) = self.cut_off.take() {
+            self.unpromised.extend(new.into_iter().map(|id| (id, key.clone())));
+        }
+        for (id, delivery) in &seen.deliveries {
+            self.follow(id, delivery, &seen, licence);
+            self.check_promise(id, delivery, &seen);
+        }
+        assert!(self.model.keys().all(|id| seen.deliveries.contains_key(id)), "a record is gone");
+        assert!(seen.requests.deliveries().all(|id| seen.deliveries.contains_key(id)), "a request without a record");
+        for endpoint in 0..ENDPOINTS {
+            self.follow_endpoint(endpoint, &seen);
+        }
+        self.queued = seen.messages.iter().map(|(id, bodies)| (id.clone(), bodies.len())).collect();
+        self.messages.extend(seen.messages.into_values().flatten());
+        self.messages.sort();
+        self.messages.dedup();
+        self.recovering = seen.recovering;
+    }
+
+    /// Moves the model of a delivery to where its record is, by steps that are allowed.
+    fn follow(&mut self, id: &str, record: &SeenDelivery, seen: &Seen, licence: Licence) {
+        let endpoint = self.endpoints.iter().position(|endpoint| endpoint.id == record.endpoint).unwrap();
+        let model = self.model.entry(id.to_owned()).or_default();
+        let before = model.status;
+        let made = record.attempts.checked_sub(model.attempts).expect("attempts never fall");
+        if before.is_dead() && (made > 0 || !record.status.is_finished()) {
+            assert!(licence.asks_again, "nobody asked for {id}: {record:?}");
+            model.ask_again();
+        }
+        for attempt in &record.log[record.log.len() - made..] {
+            let stopped = self.stopped[endpoint];
+            assert!(stopped.is_none_or(|since| attempt.at < since.plus(REMEMBERED)), "{id} is stopped: {record:?}");
+            let probed = self.suspended[endpoint] || seen.endpoints.get(&record.endpoint).is_some_and(|e| e.suspended);
+            model.attempt(attempt.answer, SCHEDULES[endpoint].len(), probed, record.retries_used);
+            if attempt.answer == Some(410) {
+                self.possible[endpoint].push(DISABLED);
+            }
+        }
+        if record.status == Status::Failed && !model.status.is_finished() {
+            let stopped = seen.endpoints.get(&record.endpoint).is_none_or(|endpoint| endpoint.status == DISABLED);
+            assert!(stopped, "{id} failed for no reason: {record:?}");
+            model.stop();
+        }
+        assert_eq!((record.status, record.retries_used), (model.status, model.retries_used), "{id}: {record:?}");
+
+        let repeats = seen.requests.count(id).checked_sub(model.answered).expect("an answer without a request");
+        let grown = repeats.checked_sub(model.repeats).expect("requests never fall");
+        let held_twice = licence.consumers > 1 && self.queued.get(id).is_some_and(|messages| *messages > 1);
+        assert!(grown <= usize::from(licence.dies) + usize::from(held_twice), "{id} is repeated: {record:?}");
+        assert!(grown == 0 || before != Status::Success, "{id} is attempted after its success: {record:?}");
+        model.repeats = repeats;
+    }
+
+    /// What is unfinished is in the queue or marked, and will be looked for there.
+    fn check_promise(&self, id: &str, record: &SeenDelivery, seen: &Seen) {
+        let kept = match (record.status, record.mark.as_deref()) {
+            (Status::Success, mark) => mark.is_none(),
+            (status, mark) if status.is_dead() => mark == Some("dead"),
+            (_, None) => seen.messages.contains_key(id) || self.unpromised.contains_key(id),
+            (_, Some("held")) => seen.is_looked_after(&record.endpoint),
+            (_, mark) => mark == Some("due"),
+        };
+        assert!(kept, "the promise is broken for {id}: {record:?}");
+    }
+
+    fn follow_endpoint(&mut self, endpoint: usize, seen: &Seen) {
+        let found = seen.endpoints.get(&self.endpoints[endpoint].id);
+        let status = found.map_or(DELETED, |endpoint| endpoint.status.as_str());
+        let possible = &mut self.possible[endpoint];
+        let Some(status) = possible.iter().copied().find(|possible| *possible == status) else {
+            panic!("endpoint {endpoint} is {status}, and can only be {possible:?}");
+        };
+        *possible = vec![status];
+        self.suspended[endpoint] = found.is_some_and(|endpoint| endpoint.suspended);
+        let now = self.world.clock.now();
+        self.stopped[endpoint] = (status != ACTIVE).then(|| self.stopped[endpoint].unwrap_or(now));
+    }
+
+    /// Receivers and owners are kind from now on, and whoever got no answer asks again. Then everything ends.
+    async fn end(mut self) {
+        self.receivers.iter().for_each(Receiver::forget_script);
+        self.world.advance(FIRST_REQUEST_ENDS);
+        while !self.unanswered.is_empty() {
+            let left = self.unanswered.len();
+            self.repeat().await;
+            assert!(self.unanswered.len() < left, "a publishing cannot be completed");
+            self.look(Licence::default()).await;
+        }
+        assert!(self.unpromised.is_empty(), "no answer named {:?}", self.unpromised);
+        for endpoint in 0..ENDPOINTS {
+            self.move_to(endpoint, true).await;
+            if self.possible[endpoint] == [PAUSED] {
+                self.set_status(endpoint, ACTIVE, None).await;
+            }
+        }
+        self.look(Licence::default()).await;
+        self.world.run_to_the_end().await;
+        self.look(Licence { asks_again: self.recovering, ..Licence::default() }).await;
+        for (id, delivery) in &self.model {
+            assert!(delivery.status.is_finished(), "{id} has no end: {delivery:?}");
+        }
+        for (partition, key) in self.world.marks().await {
+            assert!(["dead", "probe"].contains(&partition.split('#').next().unwrap()), "{partition} {key} is left");
+        }
+    }
+}
+
+impl Work {
+    async fn perform(self, process: &Process) {
+        match self {
+            Self::Deliver { most } => drop(process.poll_at_most(most).await),
+            Self::Sweep => process.sweep().await,
+        }
+    }
+}
+
+impl Reaction {
+    fn answer(self) -> Answer {
+        match self {
+            Self::Ok => Answer::status(200),
+            Self::Fail => Answer::status(500),
+            Self::Later => Answer::status(503).header("retry-after", "3600"),
+            Self::Gone => Answer::status(410),
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! What may happen to a world, and how likely it is.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+use proptest::sample::select;
+
+/// How many endpoints there are.
+pub(super) const ENDPOINTS: usize = 3;
+/// Most calls out after which a process is cut, one that works and one that answers a request: about as many as they
+/// make.
+const MOST_CALLS_OF_WORK: usize = 20;
+const MOST_CALLS_OF_API: usize = 10;
+/// So many failures in a row that an endpoint may be suspended.
+const STREAK: usize = 12;
+
+/// One operation. Processes are cut after so many calls out, or not at all.
+#[derive(Debug, Clone)]
+pub(super) enum Operation {
+    /// Events are published, all in one request.
+    Publish { events: usize, cut: Option<usize> },
+    /// Somebody repeats a publishing that was not answered.
+    Repeat,
+    /// The next requests to an endpoint are answered so.
+    Script { endpoint: usize, reactions: Vec<Reaction> },
+    /// Processes run at the same time; the first of them may be cut.
+    Run { processes: Vec<Work>, cut: Option<usize> },
+    /// A message comes a second time.
+    Duplicate { message: usize },
+    /// Time passes.
+    Pass(Duration),
+    /// The owner of an endpoint changes its status.
+    SetStatus { endpoint: usize, status: &'static str, cut: Option<usize> },
+    /// The owner of an endpoint deletes it.
+    Delete { endpoint: usize, cut: Option<usize> },
+    /// The owner of an endpoint gives it a URL where somebody listens, or nobody.
+    Move { endpoint: usize, reachable: bool },
+    /// Somebody asks for a delivery again.
+    Retry { delivery: usize, cut: Option<usize> },
+    /// Somebody asks for everything again that an endpoint missed.
+    Recover { endpoint: usize, cut: Option<usize> },
+    /// The consumer forgets what it remembers.
+    Restart,
+    /// The queue is lost with the host, and filled again from the table.
+    RestartHost,
+}
+
+/// What a process does.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Work {
+    Deliver { most: u32 },
+    Sweep,
+}
+
+/// What a receiver answers.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Reaction {
+    Ok,
+    Fail,
+    /// It asks for an hour.
+    Later,
+    Gone,
+}
+
+/// Any operation.
+pub(super) fn operation() -> impl Strategy<Value = Operation> {
+    prop_oneof![
+        6 => (1..=3_usize, cut(MOST_CALLS_OF_API)).prop_map(|(events, cut)| Operation::Publish { events, cut }),
+        1 => Just(Operation::Repeat),
+        4 => (endpoint(), reactions())
+            .prop_map(|(endpoint, reactions)| Operation::Script { endpoint, reactions }),
+        14 => (prop::collection::vec(work(), 1..=2), cut(MOST_CALLS_OF_WORK))
+            .prop_map(|(processes, cut)| Operation::Run { processes, cut }),
+        3 => any::<prop::sample::Index>().prop_map(|at| Operation::Duplicate { message: at.index(usize::MAX) }),
+        8 => select(vec![1, 5, 30, 61, 361, 960]).prop_map(|seconds| Operation::Pass(Duration::from_secs(seconds))),
+        4 => (endpoint(), select(vec!["active", "active", "paused", "disabled"]), cut(MOST_CALLS_OF_API))
+            .prop_map(|(endpoint, status, cut)| Operation::SetStatus { endpoint, status, cut }),
+        1 => (endpoint(), cut(MOST_CALLS_OF_API)).prop_map(|(endpoint, cut)| Operation::Delete { endpoint, cut }),
+        1 => (endpoint(), any::<bool>()).prop_map(|(endpoint, reachable)| Operation::Move { endpoint, reachable }),
+        2 => (any::<prop::sample::Index>(), cut(MOST_CALLS_OF_API))
+            .prop_map(|(at, cut)| Operation::Retry { delivery: at.index(usize::MAX), cut }),
+        1 => (endpoint(), cut(MOST_CALLS_OF_API)).prop_map(|(endpoint, cut)| Operation::Recover { endpoint, cut }),
+        1 => Just(Operation::Restart),
+        1 => Just(Operation::RestartHost),
+    ]
+}
+
+fn endpoint() -> impl Strategy<Value = usize> {
+    0..ENDPOINTS
+}
+
+fn cut(most_calls: usize) -> impl Strategy<Value = Option<usize>> {
+    prop_oneof![1 => Just(None), 1 => (0..most_calls).prop_map(Some)]
+}
+
+fn work() -> impl Strategy<Value = Work> {
+    prop_oneof![2 => (1..=10_u32).prop_map(|most| Work::Deliver { most }), 1 => Just(Work::Sweep)]
+}
+
+fn reactions() -> impl Strategy<Value = Vec<Reaction>> {
+    prop_oneof![
+        3 => prop::collection::vec(reaction(), 1..=4),
+        1 => Just(vec![Reaction::Fail; STREAK]),
+    ]
+}
+
+fn reaction() -> impl Strategy<Value = Reaction> {
+    prop_oneof![
+        8 => Just(Reaction::Fail),
+        3 => Just(Reaction::Ok),
+        2 => Just(Reaction::Later),
+        1 => Just(Reaction::Gone),
+    ]
+}

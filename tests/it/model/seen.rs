@@ -1,0 +1,131 @@
+//! What there is to see of a world: its table, its queue and its receivers, looked at from outside.
+
+use std::collections::{BTreeMap, HashMap};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::Value;
+use shared::domain::time::Timestamp;
+
+use super::states::Status;
+use crate::support::{Receiver, Requests, World, text};
+
+type Item = HashMap<String, AttributeValue>;
+
+/// A world at one moment.
+pub(super) struct Seen {
+    /// By id.
+    pub(super) deliveries: BTreeMap<String, SeenDelivery>,
+    /// By id; what was deleted is missing.
+    pub(super) endpoints: HashMap<String, SeenEndpoint>,
+    /// Deleted endpoints for which something may still be parked.
+    pub(super) gone: Vec<String>,
+    /// Whether something is being asked for again.
+    pub(super) recovering: bool,
+    /// The messages, by the delivery that they name.
+    pub(super) messages: HashMap<String, Vec<String>>,
+    pub(super) requests: Requests,
+}
+
+/// A delivery's record.
+#[derive(Debug)]
+pub(super) struct SeenDelivery {
+    pub(super) endpoint: String,
+    pub(super) status: Status,
+    pub(super) attempts: usize,
+    pub(super) retries_used: usize,
+    pub(super) log: Vec<SeenAttempt>,
+    /// The partition of the index that it is marked in, without what comes after `#`.
+    pub(super) mark: Option<String>,
+}
+
+/// A line of a delivery's log.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct SeenAttempt {
+    pub(super) at: Timestamp,
+    pub(super) answer: Option<u16>,
+}
+
+/// An endpoint's record.
+#[derive(Debug)]
+pub(super) struct SeenEndpoint {
+    pub(super) status: String,
+    pub(super) suspended: bool,
+    /// Whether what is parked for it is to be released or failed.
+    pub(super) releasing: bool,
+}
+
+impl Seen {
+    pub(super) async fn of(world: &World, receivers: &[Receiver]) -> Self {
+        let mut seen = Self {
+            deliveries: BTreeMap::new(),
+            endpoints: HashMap::new(),
+            gone: Vec::new(),
+            recovering: false,
+            messages: HashMap::new(),
+            requests: Requests::of(&receivers.iter().collect::<Vec<_>>()),
+        };
+        for item in world.all_items().await {
+            seen.add(&item);
+        }
+        for body in world.messages() {
+            seen.messages.entry(delivery_of(&body)).or_default().push(body);
+        }
+        seen
+    }
+
+    fn add(&mut self, item: &Item) {
+        let sort_key = string(item, "sk").unwrap();
+        let mark = string(item, "waiting_pk");
+        match string(item, "entity") {
+            Some("delivery") => drop(self.deliveries.insert(sort_key.to_owned(), SeenDelivery::of(item))),
+            Some("endpoint") => {
+                let endpoint = SeenEndpoint {
+                    status: string(item, "status").unwrap().to_owned(),
+                    suspended: item.contains_key("suspended_since"),
+                    releasing: mark == Some("release"),
+                };
+                self.endpoints.insert(sort_key.trim_start_matches("endpoint#").to_owned(), endpoint);
+            }
+            _ if sort_key.starts_with("gone#") => self.gone.push(sort_key.trim_start_matches("gone#").to_owned()),
+            entity => self.recovering |= entity == Some("recovery"),
+        }
+    }
+
+    /// Whether an endpoint's parked deliveries will be looked for.
+    pub(super) fn is_looked_after(&self, endpoint: &str) -> bool {
+        let parks = |endpoint: &SeenEndpoint| endpoint.status == "paused" || endpoint.suspended || endpoint.releasing;
+        self.endpoints.get(endpoint).map_or_else(|| self.gone.iter().any(|gone| gone == endpoint), parks)
+    }
+}
+
+impl SeenDelivery {
+    fn of(item: &Item) -> Self {
+        let number = |name: &str| item.get(name).map_or(0, |value| value.as_n().unwrap().parse().unwrap());
+        let log = item.get("log").map_or(&[][..], |log| log.as_l().unwrap());
+        Self {
+            endpoint: string(item, "pk").unwrap().split('#').nth(1).unwrap().to_owned(),
+            status: Status::parse(string(item, "status").unwrap()),
+            attempts: number("attempts"),
+            retries_used: number("retries_used"),
+            log: log.iter().map(|entry| SeenAttempt::of(entry.as_m().unwrap())).collect(),
+            mark: string(item, "waiting_pk").map(|mark| mark.split('#').next().unwrap().to_owned()),
+        }
+    }
+}
+
+impl SeenAttempt {
+    fn of(entry: &Item) -> Self {
+        let answer = entry.get("status").map(|value| value.as_n().unwrap().parse().unwrap());
+        Self { at: Timestamp::parse(string(entry, "at").unwrap()).unwrap(), answer }
+    }
+}
+
+fn string<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+    item.get(name).and_then(|value| value.as_s().ok()).map(String::as_str)
+}
+
+/// The delivery that a message names.
+fn delivery_of(body: &str) -> String {
+    let task: Value = serde_json::from_str(body).unwrap();
+    text(&task["deliver_v1"]["delivery"]).to_owned()
+}
