@@ -6,6 +6,7 @@
 mod support;
 
 mod access;
+mod addresses;
 mod api_doc;
 mod batches;
 mod causes;
@@ -15,6 +16,7 @@ mod dialects;
 mod errors;
 mod functions;
 mod host;
+mod hostile_receivers;
 mod idempotency;
 mod keys;
 mod limits;

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 mod clock;
 mod faults;
+mod raw_server;
 mod receiver;
 mod tenant;
 mod world;
 
 pub(crate) use clock::TestClock;
 pub(crate) use faults::{Fate, over_network};
+pub(crate) use raw_server::{RawServer, Step, read_request};
 pub(crate) use receiver::{Answer, Gate, Received, Receiver};
 pub(crate) use tenant::{EVENT_TYPE, Endpoint, Reply, Tenant, delivery_ids, text};
 pub(crate) use world::{Process, World};

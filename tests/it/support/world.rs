@@ -19,7 +19,7 @@ use shared::config::Settings;
 use shared::domain::api_key::KeySecret;
 use shared::domain::time::Timestamp;
 use shared::queue::schema::{CONSUMER_BATCH, CONSUMER_TIMEOUT_SECONDS, create_queues};
-use shared::sender::Sender;
+use shared::sender::{Lookup, Sender};
 use shared::service::{Consumer, Core};
 use shared::store::schema::create_table;
 use tower::ServiceExt;
@@ -88,6 +88,14 @@ impl World {
     /// Another process, deployed with other settings.
     pub(crate) fn process_with(&self, settings: &[(&str, &str)]) -> Process {
         Process::start(&self.sdk(), &read_settings(settings, &self.variables), self.clock.clock())
+    }
+
+    /// Another process, which looks names up in this way.
+    pub(crate) fn process_looking_up(&self, lookup: Lookup) -> Process {
+        let clock = self.clock.clock();
+        let addresses = self.settings.deployment.urls.addresses.clone();
+        let sender = Sender::with_lookup(addresses, clock.clone(), lookup).unwrap();
+        Process::sending(&self.sdk(), &self.settings, clock, sender)
     }
 
     /// A new organization and its owner's key.
@@ -194,8 +202,12 @@ pub(crate) struct Process {
 
 impl Process {
     fn start(sdk: &SdkConfig, settings: &Settings, clock: Clock) -> Self {
+        let sender = Sender::new(settings.deployment.urls.addresses.clone(), clock.clone()).unwrap();
+        Self::sending(sdk, settings, clock, sender)
+    }
+
+    fn sending(sdk: &SdkConfig, settings: &Settings, clock: Clock, sender: Sender) -> Self {
         let Settings { table, queue_url, deployment } = settings.clone();
-        let sender = Sender::new(deployment.urls.addresses.clone(), clock.clone()).unwrap();
         let core = Core::new(sdk, &table, &queue_url, deployment, clock.clone());
         let consumer = Consumer::new(Arc::clone(&core), sender);
         let poller = Poller::new(aws_sdk_sqs::Client::new(sdk), queue_url, Arc::clone(&consumer), clock);
