@@ -286,6 +286,32 @@ fn incoming(fields: &Value) -> String {
     format!("{new:?} {patch:?} {other:?} {other_patch:?}")
 }
 
+#[tokio::test]
+async fn a_stored_item_that_cannot_be_read_is_logged_without_its_values() {
+    let (log, _logging) = Log::start();
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    let endpoint = tenant.endpoint(&receiver).await;
+    let stored = world.items("endpoint").await.remove(0);
+    for attribute in ["headers", "event_types", "secret"] {
+        let mut item = stored.clone();
+        assert!(item.contains_key("secret") && item.contains_key("event_types"), "{item:?}");
+        let wrong = match attribute {
+            "secret" => AttributeValue::L(vec![AttributeValue::S("a credential".to_owned())]),
+            _ => AttributeValue::S("a \"quoted\" credential".to_owned()),
+        };
+        item.insert(attribute.to_owned(), wrong);
+        world.dynamodb().put_item().table_name(world.table()).set_item(Some(item)).send().await.unwrap();
+        let process = world.another_process();
+        let answer = tenant.at(&process).get(&endpoint.path()).await;
+        answer.is_error(500, "internal");
+        assert!(!answer.body.to_string().contains("credential"));
+    }
+    let logged = log.text();
+    assert_eq!(logged.matches("unreadable item").count(), 3, "{logged}");
+    assert!(!logged.contains("credential"), "{logged}");
+}
+
 #[test]
 fn a_new_key_is_in_its_answer_and_in_no_debug_output() {
     let secret = KeySecret::generate(&[7; 64]);
