@@ -76,7 +76,10 @@ impl AddressPolicy {
     pub fn parse(list: &str) -> Result<Self, Invalid> {
         let entries = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
         let network = |entry: &str| {
-            IpNet::from_str(entry).map_err(|_| Invalid::new(format!("{entry} is not a network such as 10.0.0.0/8")))
+            // `010.0.0.0` is ten to some and eight to others.
+            let clear = entry.split('/').next().is_some_and(|address| address.parse::<IpAddr>().is_ok());
+            let read = IpNet::from_str(entry).ok().filter(|_| clear);
+            read.ok_or_else(|| Invalid::new(format!("{entry} is not a network such as 10.0.0.0/8")))
         };
         Ok(Self { allowed: entries.map(network).collect::<Result<_, _>>()? })
     }
@@ -237,7 +240,9 @@ mod tests {
         for (address, expected) in [("127.0.0.1", true), ("::1", true), ("10.0.0.1", false), ("8.8.8.8", true)] {
             assert_eq!(policy.allows(address.parse().unwrap()), expected, "{address}");
         }
-        assert!(AddressPolicy::parse("localhost").is_err());
+        for list in ["localhost", "10.0.0.0", "10.0.0.0/33", "010.0.0.0/8", "10.0.00.0/8", "::1/128, 127.1/8"] {
+            assert!(AddressPolicy::parse(list).is_err(), "{list}");
+        }
         assert!(!AddressPolicy::parse("").unwrap().allows("127.0.0.1".parse().unwrap()));
     }
 }
