@@ -18,6 +18,26 @@ use_cargo_deny() {
     PATH="$root/bin:$PATH"
 }
 
+# The fuzzer's instrumentation is in the nightly compiler alone. Fails, and says why, where there is none.
+cargo_fuzz_version=0.13.2
+use_cargo_fuzz() {
+    local root="$cache/cargo-fuzz-$cargo_fuzz_version"
+    if ! rustup run nightly rustc --version >/dev/null 2>&1; then
+        echo "skipped: there is no nightly toolchain; rustup toolchain install nightly --profile minimal"
+        return 1
+    fi
+    need_command c++ g++ || {
+        echo "skipped: there is no C++ compiler for libFuzzer"
+        return 1
+    }
+    if ! [ -x "$root/bin/cargo-fuzz" ] &&
+        ! CARGO_PROFILE_DEV_DEBUG=0 cargo install --locked --debug --root "$root" "cargo-fuzz@$cargo_fuzz_version"; then
+        echo "skipped: cargo-fuzz $cargo_fuzz_version cannot be installed"
+        return 1
+    fi
+    PATH="$root/bin:$PATH"
+}
+
 # SAM CLI and cfn-lint.
 use_template_linters() {
     use_python_tools .ci/requirements.txt

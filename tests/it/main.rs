@@ -6,6 +6,7 @@
 mod support;
 
 mod access;
+mod addresses;
 mod api_doc;
 mod batches;
 mod causes;
@@ -17,6 +18,7 @@ mod errors;
 mod failures;
 mod functions;
 mod host;
+mod hostile_receivers;
 mod idempotency;
 mod in_flight;
 mod keys;

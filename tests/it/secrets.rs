@@ -1,11 +1,336 @@
-//! Where secrets never show: in what is printed, in messages, in what is read back.
+//! Where secrets never show: in logs, in errors, in messages, in what is printed, in what is read back.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use serde_json::json;
-use shared::domain::ids::{EndpointId, OrganizationId};
+use http::Method;
+use serde_json::{Value, json};
+use shared::domain::api_key::KeySecret;
+use shared::domain::endpoint::Endpoint as Stored;
+use shared::domain::ids::{EndpointId, KeyId, OrganizationId};
 use shared::domain::secret::SigningSecret;
+use shared::edge::Data;
+use shared::wire::{body, endpoints, hooks, organizations, pages};
+use tracing::Level;
 
-use crate::support::{Answer, Receiver, World, text};
+use crate::support::{Answer, EVENT_TYPE, Fate, Gate, RawServer, Receiver, Reply, Tenant, World, over_network, text};
+
+/// Everything that is logged in this thread, at the highest level that a deployment can have.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    fn start() -> (Self, tracing::subscriber::DefaultGuard) {
+        let log = Self::default();
+        let writer = log.clone();
+        let subscriber =
+            tracing_subscriber::fmt().json().with_max_level(Level::DEBUG).with_writer(move || writer.clone());
+        (log, tracing::subscriber::set_default(subscriber.finish()))
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Secrets, and texts in which none of them may be.
+#[derive(Default)]
+struct Search {
+    secrets: Vec<String>,
+    texts: Vec<(&'static str, String)>,
+}
+
+impl Search {
+    /// A new secret of a caller's own.
+    fn own(&mut self, name: &str) -> String {
+        self.secret(&format!("{name}-{}", hex::encode(shared::clock::secret_bytes::<8>())))
+    }
+
+    fn secret(&mut self, secret: &str) -> String {
+        // Without what every secret begins with, so that half of one is found as well.
+        let own = secret.trim_start_matches("whsec_").trim_start_matches("sk_live_");
+        assert!(own.len() >= 16, "{secret}");
+        self.secrets.push(own.to_owned());
+        secret.to_owned()
+    }
+
+    /// The text must be there and hold none of the secrets.
+    fn text(&mut self, place: &'static str, text: impl Into<String>) {
+        self.texts.push((place, text.into()));
+    }
+
+    fn error(&mut self, reply: &Reply) {
+        assert!(reply.status >= 400, "{}", reply.body);
+        self.text("error", format!("{:?} {}", reply.headers, reply.body));
+    }
+
+    fn found(&self) -> Vec<String> {
+        let pairs = self.texts.iter().flat_map(|text| self.secrets.iter().map(move |secret| (text, secret)));
+        // `webhook.created` tells the URL to those who subscribe to it.
+        let told = |place: &str, secret: &str| place == "message" && secret.starts_with("url-");
+        let found = pairs.filter(|((place, _), secret)| !told(place, secret)).filter_map(|((place, text), secret)| {
+            let line = text.lines().find(|line| line.contains(secret.as_str()))?;
+            Some(format!("{secret} in {place}: {line}"))
+        });
+        found.collect()
+    }
+}
+
+/// Issues keys of every role, rotates one and revokes one, and returns them all.
+async fn issue_keys(tenant: &Tenant, search: &mut Search) {
+    for role in ["owner", "admin", "member", "publisher"] {
+        let issued = tenant.post("/api-keys", &json!({"name": role, "role": role})).await.data(201);
+        search.secret(text(&issued["revealed_key"]));
+        let path = format!("/api-keys/{}", text(&issued["id"]));
+        let rotated = tenant.post(&format!("{path}/rotations"), &json!({})).await.data(201);
+        search.secret(text(&rotated["revealed_key"]));
+        tenant.delete(&path).await.data(200);
+        let key = search.own("not-a-key");
+        search.error(&tenant.with_key(&key).get("/api-keys").await);
+    }
+}
+
+/// Makes an endpoint at each URL, with a secret brought, headers and a token in the URL; and rotates it.
+async fn make_endpoints(tenant: &Tenant, urls: &[String], search: &mut Search) {
+    for url in urls {
+        let url = format!("{url}?token={}", search.own("url"));
+        let header = format!("Bearer {}", search.own("header"));
+        let fields = json!({"url": url, "secret": search.own("brought"), "headers": {"Authorization": header},
+            "event_types": [EVENT_TYPE], "timeout_seconds": 1, "retry_schedule": [1]});
+        let endpoint = tenant.endpoint_with(fields).await;
+        let rotated = tenant.post(&format!("{}/rotations", endpoint.path()), &json!({})).await.data(200);
+        search.secret(text(&rotated["signing_secret"]));
+        tenant.patch(&endpoint.path(), &json!({"headers": {"X-Api-Key": search.own("header")}})).await.data(200);
+    }
+}
+
+/// Makes an endpoint in every dialect, each with a generated secret.
+async fn speak_every_dialect(tenant: &Tenant, url: &str, search: &mut Search) {
+    let url = format!("{url}?token={}", search.own("url"));
+    for (path, body) in [
+        ("/webhooks/endpoints", json!({"name": "n", "url": url, "event_types": ["delivery.*", "webhook.*"]})),
+        ("/webhooks", json!({"url": url, "events": ["*"]})),
+        ("/v1/endpoints", json!({"name": "n", "url": url, "headers_json": {"x-token": search.own("header")}})),
+        ("/v1/webhook-endpoints", json!({"name": "n", "url": url, "events": ["*"]})),
+    ] {
+        let made = tenant.post(path, &body).await;
+        assert_eq!(made.status, 201, "{}", made.body);
+        let shown = [&made.body["data"]["signing_secret"], &made.body["secret"]];
+        search.secret(shown.into_iter().find_map(Value::as_str).unwrap());
+    }
+}
+
+/// Asks for what is refused, with secrets wherever there is room for one.
+async fn provoke_errors(tenant: &Tenant, search: &mut Search) {
+    let good = json!({"name": "n", "url": "http://127.0.0.1/", "event_types": ["*"]});
+    let broken = [
+        json!({"secret": [search.own("list")]}),
+        json!({"secret": format!("{}\n", search.own("control"))}),
+        json!({"secret": search.own("long").repeat(20)}),
+        json!({"headers": search.own("text")}),
+        json!({"headers": {"x": format!("{}\r\n", search.own("value"))}}),
+        json!({"headers": {"Host": search.own("host")}}),
+        json!({"headers": {"x": {"y": search.own("nested")}}}),
+        json!({"url": format!("http://user:{}@127.0.0.1/", search.own("password"))}),
+        json!({"url": format!("ftp://127.0.0.1/{}", search.own("path"))}),
+        json!({"url": format!("http://10.0.0.1/{}", search.own("path"))}),
+        json!({"secrte": search.own("misspelt")}),
+        json!({"timeout_seconds": search.own("misplaced")}),
+        json!({"status": search.own("misplaced")}),
+        json!({"retry_schedule": [search.own("misplaced")]}),
+    ];
+    for fields in broken {
+        let mut body = good.clone();
+        body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        search.error(&tenant.post("/webhooks/endpoints", &body).await);
+        search.error(&tenant.patch("/webhooks/endpoints/we_550e8400e29b41d4a716446655440000", &fields).await);
+    }
+    for broken in ["{\"secret\": \"SECRET", "{\"secret\": SECRET}", "\"SECRET\"", "[\"SECRET\"]", "SECRET"] {
+        let body = broken.replace("SECRET", &search.own("syntax"));
+        search.error(&tenant.call(Method::POST, "/webhooks/endpoints", &[], Some(body)).await);
+    }
+}
+
+/// URLs of receivers that fail in every way there is, and what keeps them running.
+async fn failing_receivers() -> (Vec<String>, Vec<RawServer>, Vec<Receiver>) {
+    let raw = vec![
+        RawServer::answering("garbage\r\n\r\n", false).await,
+        RawServer::answering("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n", true).await,
+    ];
+    let receivers = vec![
+        Receiver::new().await,
+        Receiver::always(Answer::status(500)).await,
+        Receiver::always(Answer::status(410)).await,
+        Receiver::always(Answer::status(200).behind(&Gate::closed())).await,
+    ];
+    let mut urls: Vec<_> = raw.iter().map(RawServer::url).chain(receivers.iter().map(Receiver::url)).collect();
+    // Not TLS; a name that is refused, since it leads to ::1, too; a name that there cannot be; nobody.
+    urls.push(receivers[0].url().replace("http:", "https:"));
+    urls.push(format!("http://{}.example/", "label-of-more-than-63-characters".repeat(3)));
+    urls.push("http://127.0.0.1:1/".to_owned());
+    (urls, raw, receivers)
+}
+
+#[tokio::test]
+async fn after_a_full_run_no_secret_is_in_logs_errors_messages_or_debug_output() {
+    let (log, _logging) = Log::start();
+    let mut search = Search::default();
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    search.secret(&world.platform().key);
+    search.secret(&tenant.key);
+    let (urls, _raw, receivers) = failing_receivers().await;
+    issue_keys(&tenant, &mut search).await;
+    make_endpoints(&tenant, &urls, &mut search).await;
+    speak_every_dialect(&tenant, &receivers[0].url(), &mut search).await;
+    provoke_errors(&tenant, &mut search).await;
+
+    // What is published comes to every endpoint, and what becomes of it to those that asked to know.
+    tenant.publish().await;
+    for _ in 0..3 {
+        for message in world.take_messages().await {
+            search.text("message", message);
+        }
+        // They come back.
+        world.advance(Duration::from_secs(361));
+        world.drain().await;
+        world.sweep().await;
+    }
+
+    // DynamoDB and SQS fail, for callers and for the consumer, until the messages are dead letters.
+    let dynamodb_fails = |operation: &str| if operation.contains("Item") { Fate::Refuse } else { Fate::Pass };
+    let broken = world.process_over(&over_network(&world.sdk(), dynamodb_fails), world.clock.clock());
+    let (secret, header) = (search.own("brought"), search.own("header"));
+    let fields = json!({"name": "n", "url": "http://127.0.0.1/", "event_types": ["*"], "secret": secret,
+        "headers": {"authorization": header}});
+    search.error(&tenant.at(&broken).post("/webhooks/endpoints", &fields).await);
+    for operation in ["PutItem", "BatchWriteItem", "SendMessageBatch", "TransactWriteItems"] {
+        let failing = over_network(&world.sdk(), move |name| if name == operation { Fate::Refuse } else { Fate::Pass });
+        let failing = tenant.at(&world.process_over(&failing, world.clock.clock()));
+        let answers = [
+            failing.post("/webhooks/endpoints", &fields).await,
+            failing.post("/api-keys", &json!({"name": "n"})).await,
+            failing.post("/events", &json!({"type": "a.b", "data": {}})).await,
+        ];
+        for answer in answers.iter().filter(|answer| answer.status >= 400) {
+            search.error(answer);
+        }
+    }
+    tenant.publish().await;
+    for _ in 0..26 {
+        while broken.poll().await > 0 {}
+        world.advance(Duration::from_secs(361));
+    }
+    let dead = world.take_dead_letters().await;
+    assert!(!dead.is_empty());
+    for message in dead {
+        search.text("message", message);
+    }
+
+    let core = &world.process.core;
+    search.text("debug", format!("{core:?} {:?}", world.process.consumer));
+    for endpoint in core.list_endpoints(&OrganizationId::parse(&tenant.id).unwrap()).await.unwrap() {
+        search.text("debug", format!("{endpoint:?} {}", outgoing(&endpoint)));
+    }
+    search.text("debug", incoming(&fields));
+    let logged = log.text();
+    for expected in ["\"DEBUG\"", "request", "attempt failed", "unavailable", "a batch could not be loaded"] {
+        assert!(logged.contains(expected), "{expected}");
+    }
+    for cause in ["timeout", "dns", "connect", "tls", "http_status", "invalid_response"] {
+        assert!(logged.contains(&format!("\"cause\":\"{cause}\"")), "{cause}");
+    }
+    search.text("log", logged);
+    let size = (search.secrets.len(), search.texts.len());
+    assert!(size.0 > 70 && size.1 > 70, "{size:?}");
+    assert_eq!(search.found(), [""; 0]);
+    // It would be found.
+    let planted = search.secrets[0].clone();
+    search.text("log", format!("a line\nand {planted} in another"));
+    assert_eq!(search.found().len(), 1);
+}
+
+/// What answers look like in a log when they show a secret.
+fn outgoing(endpoint: &Stored) -> String {
+    let shown = organizations::EndpointOut::from(endpoint).revealing(endpoint);
+    let others = (
+        hooks::HookOut::from(endpoint).revealing(endpoint),
+        endpoints::EndpointOut::from(endpoint).revealing(endpoint),
+        pages::EndpointOut::from(endpoint).revealing(endpoint),
+    );
+    let id = endpoint.id.to_string();
+    let printed = format!("{:?} {others:?}", Data::created(shown));
+    assert!(printed.contains(&id), "{printed}");
+    printed
+}
+
+/// What request bodies look like in a log when they bring a secret.
+fn incoming(fields: &Value) -> String {
+    let body = fields.to_string();
+    let new = body::parse::<organizations::EndpointIn>(body.as_bytes()).unwrap();
+    let patch = body::parse::<organizations::EndpointPatchIn>(body.as_bytes()).unwrap();
+    let other = body::parse::<endpoints::EndpointIn>(body.as_bytes()).unwrap();
+    let other_patch = body::parse::<endpoints::EndpointPatchIn>(body.as_bytes()).unwrap();
+    format!("{new:?} {patch:?} {other:?} {other_patch:?}")
+}
+
+#[tokio::test]
+async fn a_stored_item_that_cannot_be_read_is_logged_without_its_values() {
+    let (log, _logging) = Log::start();
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    let endpoint = tenant.endpoint(&receiver).await;
+    let stored = world.items("endpoint").await.remove(0);
+    for attribute in ["headers", "event_types", "secret"] {
+        let mut item = stored.clone();
+        assert!(item.contains_key("secret") && item.contains_key("event_types"), "{item:?}");
+        let wrong = match attribute {
+            "secret" => AttributeValue::L(vec![AttributeValue::S("a credential".to_owned())]),
+            _ => AttributeValue::S("a \"quoted\" credential".to_owned()),
+        };
+        item.insert(attribute.to_owned(), wrong);
+        world.dynamodb().put_item().table_name(world.table()).set_item(Some(item)).send().await.unwrap();
+        let process = world.another_process();
+        let answer = tenant.at(&process).get(&endpoint.path()).await;
+        answer.is_error(500, "internal");
+        assert!(!answer.body.to_string().contains("credential"));
+    }
+    let logged = log.text();
+    assert_eq!(logged.matches("unreadable item").count(), 3, "{logged}");
+    assert!(!logged.contains("credential"), "{logged}");
+}
+
+#[test]
+fn a_new_key_is_in_its_answer_and_in_no_debug_output() {
+    let secret = KeySecret::generate(&[7; 64]);
+    let now = shared::domain::time::Timestamp::from_unix_seconds(1_774_382_400);
+    let key = shared::domain::api_key::ApiKey {
+        id: KeyId::new(now, [1; 8]),
+        hash: secret.hash(),
+        organization: OrganizationId::new(now, [2; 8]),
+        name: shared::domain::fields::Name::parse("n").unwrap(),
+        role: shared::domain::access::Role::Owner,
+        preview: secret.preview(),
+        status: shared::domain::api_key::KeyStatus::Active,
+        created_at: now,
+        last_used_at: None,
+    };
+    let out = organizations::ApiKeyOut::from(&key).revealing(secret.reveal());
+    assert!(!format!("{out:?} {secret:?} {key:?}").contains(secret.reveal()));
+    assert_eq!(serde_json::to_value(&out).unwrap()["revealed_key"], secret.reveal());
+}
 
 #[tokio::test]
 async fn secrets_are_in_no_debug_output() {
@@ -25,23 +350,6 @@ async fn secrets_are_in_no_debug_output() {
     assert!(printed.contains(&endpoint.id));
     for secret in [&endpoint.secret, text(&rotated["signing_secret"]), &tenant.key, &world.platform().key] {
         assert!(!printed.contains(secret), "{printed}");
-    }
-}
-
-#[tokio::test]
-async fn secrets_are_in_no_message() {
-    let (world, receiver) = (World::new().await, Receiver::always(Answer::status(500)).await);
-    let tenant = world.tenant().await;
-    let endpoint =
-        tenant.endpoint_with(json!({"url": receiver.url(), "headers": {"authorization": "Bearer own"}})).await;
-    tenant.publish().await;
-    tenant.post(&format!("{}/test", endpoint.path()), &json!({})).await.data(200);
-    let messages = world.take_messages().await;
-    assert_eq!(messages.len(), 2);
-    for message in messages {
-        for secret in [&*endpoint.secret, &tenant.key, "Bearer own", &receiver.url()] {
-            assert!(!message.contains(secret), "{message}");
-        }
     }
 }
 

@@ -76,7 +76,10 @@ impl AddressPolicy {
     pub fn parse(list: &str) -> Result<Self, Invalid> {
         let entries = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
         let network = |entry: &str| {
-            IpNet::from_str(entry).map_err(|_| Invalid::new(format!("{entry} is not a network such as 10.0.0.0/8")))
+            // `010.0.0.0` is ten to some and eight to others.
+            let clear = entry.split('/').next().is_some_and(|address| address.parse::<IpAddr>().is_ok());
+            let read = IpNet::from_str(entry).ok().filter(|_| clear);
+            read.ok_or_else(|| Invalid::new(format!("{entry} is not a network such as 10.0.0.0/8")))
         };
         Ok(Self { allowed: entries.map(network).collect::<Result<_, _>>()? })
     }
@@ -126,42 +129,86 @@ fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
 mod tests {
     use super::*;
 
+    /// Each network, and whether its neighbours below and above are public; `None` where there is none.
+    const BOUNDARIES: [(&str, Option<bool>, Option<bool>); 26] = [
+        ("0.0.0.0/8", None, Some(true)),
+        ("10.0.0.0/8", Some(true), Some(true)),
+        ("100.64.0.0/10", Some(true), Some(true)),
+        ("127.0.0.0/8", Some(true), Some(true)),
+        ("169.254.0.0/16", Some(true), Some(true)),
+        ("172.16.0.0/12", Some(true), Some(true)),
+        ("192.0.0.0/24", Some(true), Some(true)),
+        ("192.0.2.0/24", Some(true), Some(true)),
+        ("192.88.99.0/24", Some(true), Some(true)),
+        ("192.168.0.0/16", Some(true), Some(true)),
+        ("198.18.0.0/15", Some(true), Some(true)),
+        ("198.51.100.0/24", Some(true), Some(true)),
+        ("203.0.113.0/24", Some(true), Some(true)),
+        ("224.0.0.0/4", Some(true), Some(false)),
+        ("240.0.0.0/4", Some(false), None),
+        ("::/8", None, Some(false)),
+        ("100::/64", Some(false), Some(true)),
+        ("2001::/23", Some(true), Some(true)),
+        ("2001:db8::/32", Some(true), Some(true)),
+        ("3fff::/20", Some(true), Some(true)),
+        ("5f00::/16", Some(true), Some(true)),
+        ("fc00::/7", Some(true), Some(true)),
+        ("fe80::/10", Some(true), Some(false)),
+        ("fec0::/10", Some(false), Some(false)),
+        ("ff00::/8", Some(false), None),
+        // The last of these leads to 255.255.255.255.
+        ("2002:ffff:ffff::/48", Some(false), Some(true)),
+    ];
+
+    fn below(address: IpAddr) -> Option<IpAddr> {
+        match address {
+            IpAddr::V4(address) => address.to_bits().checked_sub(1).map(|bits| Ipv4Addr::from_bits(bits).into()),
+            IpAddr::V6(address) => address.to_bits().checked_sub(1).map(|bits| Ipv6Addr::from_bits(bits).into()),
+        }
+    }
+
+    fn above(address: IpAddr) -> Option<IpAddr> {
+        match address {
+            IpAddr::V4(address) => address.to_bits().checked_add(1).map(|bits| Ipv4Addr::from_bits(bits).into()),
+            IpAddr::V6(address) => address.to_bits().checked_add(1).map(|bits| Ipv6Addr::from_bits(bits).into()),
+        }
+    }
+
     #[test]
     fn every_refused_network_is_refused_to_its_last_address_and_no_further() {
-        // network, the public neighbour before it, the public neighbour after it
-        let table = [
-            ("0.0.0.0/8", None, Some("1.0.0.0")),
-            ("10.0.0.0/8", Some("9.255.255.255"), Some("11.0.0.0")),
-            ("100.64.0.0/10", Some("100.63.255.255"), Some("100.128.0.0")),
-            ("127.0.0.0/8", Some("126.255.255.255"), Some("128.0.0.0")),
-            ("169.254.0.0/16", Some("169.253.255.255"), Some("169.255.0.0")),
-            ("172.16.0.0/12", Some("172.15.255.255"), Some("172.32.0.0")),
-            ("192.0.0.0/24", Some("191.255.255.255"), Some("192.0.1.0")),
-            ("192.0.2.0/24", Some("192.0.1.255"), Some("192.0.3.0")),
-            ("192.88.99.0/24", Some("192.88.98.255"), Some("192.88.100.0")),
-            ("192.168.0.0/16", Some("192.167.255.255"), Some("192.169.0.0")),
-            ("198.18.0.0/15", Some("198.17.255.255"), Some("198.20.0.0")),
-            ("198.51.100.0/24", Some("198.51.99.255"), Some("198.51.101.0")),
-            ("203.0.113.0/24", Some("203.0.112.255"), Some("203.0.114.0")),
-            ("224.0.0.0/4", Some("223.255.255.255"), None),
-            ("240.0.0.0/4", None, None),
-            ("::/8", None, None),
-            ("100::/64", None, Some("100:0:0:1::")),
-            ("2001::/23", Some("2000:ffff::"), Some("2001:200::")),
-            ("2001:db8::/32", Some("2001:db7:ffff::"), Some("2001:db9::")),
-            ("3fff::/20", Some("3ffe:ffff::"), Some("3fff:1000::")),
-            ("5f00::/16", Some("5eff:ffff::"), Some("5f01::")),
-            ("fc00::/7", Some("fbff:ffff::"), Some("fe00::")),
-            ("fe80::/10", Some("fe7f:ffff::"), None),
-            ("fec0::/10", None, None),
-            ("ff00::/8", None, None),
-        ];
-        for (network, before, after) in table {
+        for (network, before, after) in BOUNDARIES {
             let net: IpNet = network.parse().unwrap();
             assert!(!is_public(net.network()), "first of {network}");
             assert!(!is_public(net.broadcast()), "last of {network}");
-            for neighbour in [before, after].into_iter().flatten() {
-                assert!(is_public(neighbour.parse().unwrap()), "{neighbour} beside {network}");
+            assert_eq!(below(net.network()).map(is_public), before, "below {network}");
+            assert_eq!(above(net.broadcast()).map(is_public), after, "above {network}");
+        }
+        let known = BOUNDARIES.map(|(network, ..)| network.parse().unwrap());
+        let refused = REFUSED_V4.map(IpNet::V4).into_iter().chain(REFUSED_V6.map(IpNet::V6));
+        assert!(refused.clone().all(|network| known.contains(&network)), "the table is complete");
+        assert_eq!(refused.count() + 1, known.len());
+    }
+
+    #[test]
+    fn at_every_boundary_a_translated_address_is_judged_as_the_address_inside() {
+        let networks = REFUSED_V4.map(|net| [Some(net.network().into()), Some(net.broadcast().into())]);
+        let edges = networks.into_iter().flatten().flatten();
+        let around: Vec<_> = edges.flat_map(|edge| [below(edge), Some(edge), above(edge)]).flatten().collect();
+        assert!(around.len() > 80);
+        for address in around {
+            let IpAddr::V4(inside) = address else { panic!("{address}") };
+            let [a, b, c, d] = inside.octets();
+            let (first, second) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
+            let (before_gap, after_gap) = (u16::from(c), u16::from_be_bytes([d, 0]));
+            let nat64 = Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, first, second);
+            let local = Ipv6Addr::new(0x64, 0xff9b, 1, first, before_gap, after_gap, 0, 0);
+            let six_to_four = Ipv6Addr::new(0x2002, first, second, 0, 0, 0, 0, 1);
+            for outside in [nat64, local, six_to_four] {
+                assert_eq!(is_public(outside.into()), is_public(address), "{outside} with {address}");
+            }
+            let compatible = Ipv6Addr::new(0, 0, 0, 0, 0, 0, first, second);
+            for outside in [inside.to_ipv6_mapped(), compatible] {
+                assert!(!is_public(outside.into()), "{outside} with {address}");
             }
         }
     }
@@ -193,7 +240,9 @@ mod tests {
         for (address, expected) in [("127.0.0.1", true), ("::1", true), ("10.0.0.1", false), ("8.8.8.8", true)] {
             assert_eq!(policy.allows(address.parse().unwrap()), expected, "{address}");
         }
-        assert!(AddressPolicy::parse("localhost").is_err());
+        for list in ["localhost", "10.0.0.0", "10.0.0.0/33", "010.0.0.0/8", "10.0.00.0/8", "::1/128, 127.1/8"] {
+            assert!(AddressPolicy::parse(list).is_err(), "{list}");
+        }
         assert!(!AddressPolicy::parse("").unwrap().allows("127.0.0.1".parse().unwrap()));
     }
 }

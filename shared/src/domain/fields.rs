@@ -118,9 +118,15 @@ impl TimeoutSeconds {
     }
 }
 
-/// Where an endpoint's deliveries go.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where an endpoint's deliveries go. Path and query may hold a credential: only the host is printed.
+#[derive(Clone, PartialEq, Eq)]
 pub struct EndpointUrl(Url);
+
+impl fmt::Debug for EndpointUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EndpointUrl({}://{}/…)", self.0.scheme(), self.host())
+    }
+}
 
 /// Which URLs a deployment accepts.
 #[derive(Debug, Clone, Default)]
@@ -145,6 +151,10 @@ impl EndpointUrl {
             return Err(Invalid::new(format!("must be at most {MAX_URL_CHARS} characters")));
         }
         let url = Url::parse(text).map_err(|_| Invalid::new(wanted))?;
+        // What is escaped becomes longer, and what is shown must be accepted again.
+        if url.as_str().len() > MAX_URL_CHARS {
+            return Err(Invalid::new(format!("must be at most {MAX_URL_CHARS} characters when it is percent-encoded")));
+        }
         if !(url.scheme() == "https" || policy.allow_http && url.scheme() == "http") {
             return Err(Invalid::new(wanted));
         }
@@ -196,9 +206,15 @@ impl EndpointUrl {
     }
 }
 
-/// Headers that an endpoint's owner adds to every request.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+/// Headers that an endpoint's owner adds to every request. Values may be credentials: only names are printed.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Headers(BTreeMap<String, String>);
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
 
 const MAX_HEADERS: usize = 16;
 const MAX_HEADER_BYTES: usize = 1_024;
@@ -298,6 +314,8 @@ mod tests {
             ("https://[2606:4700::1111]/", true),
             (long.as_str(), true),
             (&format!("{long}x"), false),
+            (&format!("https://example.com/{}", "é".repeat(338)), true),
+            (&format!("https://example.com/{}", "é".repeat(339)), false),
             ("http://example.com/", false),
             ("ftp://example.com/", false),
             ("example.com", false),

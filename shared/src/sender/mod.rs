@@ -3,6 +3,9 @@
 //! A receiver may be hostile. It is reached only at addresses that the deployment's policy allows
 //! and that our own resolver vetted; redirects are not followed, no proxy is asked, nothing is
 //! decompressed, a bounded part of its answer is read, and one time limit covers it all.
+//!
+//! Connections are kept for the next delivery to the same host. One that is kept still leads to the
+//! address that was vetted when it was made, wherever the name leads by now; a new one is vetted anew.
 
 mod failure;
 mod request;
@@ -17,6 +20,7 @@ use reqwest::{Client, Response, redirect};
 use tokio::time::{Instant, timeout};
 
 pub use request::{Attempt, USER_AGENT};
+pub use resolver::Lookup;
 
 use crate::clock::Clock;
 use crate::domain::addresses::AddressPolicy;
@@ -55,8 +59,17 @@ impl Sender {
     /// # Errors
     /// [`SetupError`] if the system offers no TLS roots.
     pub fn new(addresses: AddressPolicy, clock: Clock) -> Result<Self, SetupError> {
+        Self::with_lookup(addresses, clock, Lookup::system())
+    }
+
+    /// The same with another way to look names up.
+    ///
+    /// # Errors
+    /// As [`Sender::new`].
+    pub fn with_lookup(addresses: AddressPolicy, clock: Clock, lookup: Lookup) -> Result<Self, SetupError> {
         let client = Client::builder()
-            .dns_resolver(Arc::new(VettedResolver::new(addresses.clone())))
+            .http1_only()
+            .dns_resolver(Arc::new(VettedResolver::new(addresses.clone(), lookup)))
             .redirect(redirect::Policy::none())
             .no_proxy()
             .referer(false)

@@ -46,8 +46,18 @@ where
     T: for<'a> Deserialize<'a> + TryInto<Noun, Error = Unreadable>,
 {
     let place = Key::of(&item).map_or_else(String::new, |key| format!("{} {}", key.pk, key.sk));
-    let stored: T = serde_dynamo::from_item(item).map_err(|e| StoreError::corrupt(format!("{place}: {e}")))?;
+    let stored: T =
+        serde_dynamo::from_item(item).map_err(|e| StoreError::corrupt(format!("{place}: {}", without_value(&e))))?;
     stored.try_into().map_err(|Unreadable(e)| StoreError::corrupt(format!("{place}: {e}")))
+}
+
+/// What serde says of a value, without the value it quotes: that may be a credential, and errors are logged.
+fn without_value(error: &impl std::fmt::Display) -> String {
+    let text = error.to_string();
+    match (text.find('"'), text.rfind('"')) {
+        (Some(from), Some(to)) if from < to => format!("{}…{}", &text[..from], &text[to + 1..]),
+        _ => text,
+    }
 }
 
 /// Which stored value made no sense.

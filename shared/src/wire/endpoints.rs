@@ -9,6 +9,7 @@ use uuid::Uuid;
 use super::error::Problem;
 use super::field::{Field, Reader};
 use super::openapi::{CapitalStatus, HyphenatedEndpointId, PausedOrActive, StoredUrl, WholeSecond};
+use super::unprinted::Unprinted;
 use crate::domain::Invalid;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, EndpointSettings, EndpointStatus, NewEndpoint, WantedStatus};
 use crate::domain::event_type::Subscription;
@@ -126,9 +127,9 @@ pub struct EndpointOut {
     #[schema(value_type = Name)]
     name: String,
     #[schema(value_type = StoredUrl)]
-    url: String,
+    url: Unprinted<String>,
     #[schema(value_type = Headers)]
-    headers_json: BTreeMap<String, String>,
+    headers_json: Unprinted<BTreeMap<String, String>>,
     #[schema(value_type = TimeoutSeconds)]
     timeout_seconds: u8,
     #[schema(value_type = CapitalStatus)]
@@ -139,7 +140,7 @@ pub struct EndpointOut {
     /// Only in the answer that made it.
     #[schema(value_type = SigningSecret)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    secret: Option<String>,
+    secret: Option<Unprinted<String>>,
     #[schema(value_type = WholeSecond)]
     created_at: String,
     #[schema(value_type = WholeSecond)]
@@ -150,7 +151,7 @@ impl EndpointOut {
     /// The same with the secret, which is shown once.
     #[must_use]
     pub fn revealing(self, endpoint: &Endpoint) -> Self {
-        Self { secret: Some(endpoint.secrets.current.reveal().to_owned()), ..self }
+        Self { secret: Some(endpoint.secrets.current.reveal().into()), ..self }
     }
 }
 
@@ -165,8 +166,8 @@ impl From<&Endpoint> for EndpointOut {
         Self {
             id: print_id(endpoint.id),
             name: settings.name.to_string(),
-            url: settings.url.as_str().to_owned(),
-            headers_json: settings.headers.as_map().clone(),
+            url: settings.url.as_str().into(),
+            headers_json: settings.headers.as_map().clone().into(),
             timeout_seconds: settings.timeout.get(),
             status,
             paused_at,

@@ -2,6 +2,7 @@
 //! with a body can be reported together.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -12,8 +13,8 @@ use crate::domain::Invalid;
 use crate::domain::endpoint::WantedStatus;
 use crate::domain::event_type::{Catalogue, MAX_SUBSCRIPTIONS, Subscription};
 
-/// A field as it was sent.
-#[derive(Debug, Default)]
+/// A field as it was sent. It may be a secret, so its value is not printed.
+#[derive(Default)]
 pub enum Field<T> {
     /// Not at all.
     #[default]
@@ -24,6 +25,17 @@ pub enum Field<T> {
     Value(T),
     /// With a value of another kind.
     WrongKind,
+}
+
+impl<T> fmt::Debug for Field<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Absent => "Absent",
+            Self::Null => "Null",
+            Self::Value(_) => "Value(…)",
+            Self::WrongKind => "WrongKind",
+        })
+    }
 }
 
 /// A kind of JSON value.

@@ -6,6 +6,7 @@ use utoipa::ToSchema;
 use super::error::Problem;
 use super::field::{Field, Reader, subscriptions, wanted_status};
 use super::openapi::{Millisecond, StoredUrl, Subscriptions};
+use super::unprinted::Unprinted;
 use crate::domain::Invalid;
 use crate::domain::deployment::Deployment;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, EndpointSettings, EndpointStatus, NewEndpoint, WantedStatus};
@@ -97,7 +98,7 @@ pub struct HookOut {
     #[schema(value_type = OrganizationId)]
     organization_id: String,
     #[schema(value_type = StoredUrl)]
-    url: String,
+    url: Unprinted<String>,
     #[schema(value_type = Subscriptions)]
     events: Vec<String>,
     #[schema(value_type = EndpointStatus)]
@@ -105,7 +106,7 @@ pub struct HookOut {
     /// Only in the answer that made it.
     #[schema(value_type = SigningSecret)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    secret: Option<String>,
+    secret: Option<Unprinted<String>>,
     #[schema(value_type = Millisecond)]
     created_at: String,
     #[schema(value_type = Millisecond)]
@@ -116,7 +117,7 @@ impl HookOut {
     /// The same with the secret, which is shown once.
     #[must_use]
     pub fn revealing(self, endpoint: &Endpoint) -> Self {
-        Self { secret: Some(endpoint.secrets.current.reveal().to_owned()), ..self }
+        Self { secret: Some(endpoint.secrets.current.reveal().into()), ..self }
     }
 }
 
@@ -125,7 +126,7 @@ impl From<&Endpoint> for HookOut {
         Self {
             id: endpoint.id.to_string(),
             organization_id: endpoint.organization.to_string(),
-            url: endpoint.settings.url.as_str().to_owned(),
+            url: endpoint.settings.url.as_str().into(),
             events: endpoint.settings.subscriptions.iter().map(Subscription::to_string).collect(),
             status: match endpoint.status {
                 EndpointStatus::Active => "active",

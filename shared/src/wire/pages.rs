@@ -8,6 +8,7 @@ use super::error::Problem;
 use super::field::{Field, Reader, subscriptions};
 use super::openapi::{BodyDigest, Millisecond, StoredUrl, Subscriptions, deliveries_ordering, endpoints_ordering};
 use super::query::{Query, delivery_status};
+use super::unprinted::Unprinted;
 use crate::domain::Invalid;
 use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::deployment::Deployment;
@@ -177,7 +178,7 @@ pub struct EndpointOut {
     #[schema(value_type = Name)]
     name: String,
     #[schema(value_type = StoredUrl)]
-    url: String,
+    url: Unprinted<String>,
     #[schema(value_type = Option<EditionId>, required)]
     edition_id: Option<String>,
     #[schema(value_type = Subscriptions)]
@@ -192,14 +193,14 @@ pub struct EndpointOut {
     timeout_seconds: u8,
     /// Null but in the answer that generated it.
     #[schema(value_type = Option<SigningSecret>, required)]
-    secret: Option<String>,
+    secret: Option<Unprinted<String>>,
 }
 
 impl EndpointOut {
     /// The same with the secret, which is shown once.
     #[must_use]
     pub fn revealing(self, endpoint: &Endpoint) -> Self {
-        Self { secret: Some(endpoint.secrets.current.reveal().to_owned()), ..self }
+        Self { secret: Some(endpoint.secrets.current.reveal().into()), ..self }
     }
 }
 
@@ -210,7 +211,7 @@ impl From<&Endpoint> for EndpointOut {
             id: endpoint.id.to_string(),
             organization_id: endpoint.organization.to_string(),
             name: settings.name.to_string(),
-            url: settings.url.as_str().to_owned(),
+            url: settings.url.as_str().into(),
             edition_id: settings.edition.as_ref().map(EditionId::to_string),
             events: settings.subscriptions.iter().map(Subscription::to_string).collect(),
             created: endpoint.created_at.rfc3339(),

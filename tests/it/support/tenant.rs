@@ -4,7 +4,7 @@ use axum::body::Body;
 use http::{HeaderMap, Method, Request, header};
 use serde_json::{Value, json};
 
-use super::{Process, Receiver};
+use super::{Process, Receiver, World};
 
 /// The type of event that tests publish unless it matters.
 pub(crate) const EVENT_TYPE: &str = "member.added";
@@ -85,6 +85,17 @@ impl Tenant {
     /// What the API says about an endpoint.
     pub(crate) async fn read_endpoint(&self, endpoint: &Endpoint) -> Value {
         self.get(&endpoint.path()).await.data(200)
+    }
+
+    /// Makes an endpoint there that is not retried, delivers one event to it and returns the delivery.
+    pub(crate) async fn deliver_to(&self, world: &World, url: &str, timeout_seconds: u8) -> Value {
+        let fields = json!({"url": url, "retry_schedule": [], "timeout_seconds": timeout_seconds});
+        let endpoint = self.endpoint_with(fields).await;
+        let id = self.publish_one().await;
+        world.drain().await;
+        let delivery = self.delivery(&id).await;
+        self.delete(&format!("{}?permanent=true", endpoint.path())).await.data(204);
+        delivery
     }
 
     /// Gives an endpoint another status.

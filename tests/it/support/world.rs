@@ -19,7 +19,7 @@ use shared::config::Settings;
 use shared::domain::api_key::KeySecret;
 use shared::domain::time::Timestamp;
 use shared::queue::schema::{CONSUMER_BATCH, CONSUMER_TIMEOUT_SECONDS, create_queues};
-use shared::sender::Sender;
+use shared::sender::{Lookup, Sender};
 use shared::service::{Consumer, Core, ServiceError};
 use shared::store::schema::create_table;
 use tower::ServiceExt;
@@ -103,6 +103,14 @@ impl World {
     pub(crate) fn process_with(&self, settings: &[(&str, &str)]) -> Process {
         let settings = read_settings(settings, &self.variables);
         Process::start(&self.sdk(), &settings, &new_sender(&settings, &self.clock), self.clock.clock())
+    }
+
+    /// Another process, which looks names up in this way.
+    pub(crate) fn process_looking_up(&self, lookup: Lookup) -> Process {
+        let clock = self.clock.clock();
+        let addresses = self.settings.deployment.urls.addresses.clone();
+        let sender = Sender::with_lookup(addresses, clock.clone(), lookup).unwrap();
+        Process::start(&self.sdk(), &self.settings, &sender, clock)
     }
 
     /// A new organization and its owner's key.

@@ -25,6 +25,7 @@ use crate::wire::body::RawObject;
 use crate::wire::error::Problem;
 use crate::wire::field::{Field, Reader, each, subscriptions, wanted_status};
 use crate::wire::openapi::{DeadStatus, Millisecond, StoredUrl, Subscriptions, object};
+use crate::wire::unprinted::Unprinted;
 
 /// Longest time, in seconds, that a rotated signing secret signs on.
 const MAX_OVERLAP_SECONDS: i64 = 604_800;
@@ -145,13 +146,13 @@ pub struct EndpointOut {
     #[schema(value_type = Name)]
     name: String,
     #[schema(value_type = StoredUrl)]
-    url: String,
+    url: Unprinted<String>,
     #[schema(value_type = EndpointStatus)]
     status: &'static str,
     #[schema(value_type = Subscriptions)]
     event_types: Vec<String>,
     #[schema(value_type = Headers)]
-    headers: BTreeMap<String, String>,
+    headers: Unprinted<BTreeMap<String, String>>,
     #[schema(value_type = TimeoutSeconds)]
     timeout_seconds: u8,
     #[schema(value_type = Option<EditionId>, required)]
@@ -166,7 +167,7 @@ pub struct EndpointOut {
     disabled_reason: Option<&'static str>,
     /// Null but in the answer that generated it.
     #[schema(value_type = Option<SigningSecret>, required)]
-    signing_secret: Option<String>,
+    signing_secret: Option<Unprinted<String>>,
     #[schema(value_type = Millisecond)]
     created_at: String,
     #[schema(value_type = Millisecond)]
@@ -177,7 +178,7 @@ impl EndpointOut {
     /// The same with the current secret, which is shown once.
     #[must_use]
     pub fn revealing(self, endpoint: &Endpoint) -> Self {
-        Self { signing_secret: Some(endpoint.secrets.current.reveal().to_owned()), ..self }
+        Self { signing_secret: Some(endpoint.secrets.current.reveal().into()), ..self }
     }
 }
 
@@ -194,10 +195,10 @@ impl From<&Endpoint> for EndpointOut {
             id: endpoint.id.to_string(),
             organization_id: endpoint.organization.to_string(),
             name: settings.name.to_string(),
-            url: settings.url.as_str().to_owned(),
+            url: settings.url.as_str().into(),
             status,
             event_types: settings.subscriptions.iter().map(Subscription::to_string).collect(),
-            headers: settings.headers.as_map().clone(),
+            headers: settings.headers.as_map().clone().into(),
             timeout_seconds: settings.timeout.get(),
             edition_id: settings.edition.as_ref().map(EditionId::to_string),
             retry_schedule: settings.retry_schedule.as_ref().map(|schedule| schedule.delays().to_vec()),

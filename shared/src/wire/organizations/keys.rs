@@ -12,6 +12,7 @@ use crate::domain::time::Timestamp;
 use crate::wire::error::Problem;
 use crate::wire::field::{Field, Reader, each};
 use crate::wire::openapi::{Live, Millisecond, SecretKey, object};
+use crate::wire::unprinted::Unprinted;
 
 /// `POST …/api-keys`. `type`, `environment` and `allowed_origins` have only one value that works.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -145,14 +146,14 @@ pub struct ApiKeyOut {
     /// The key itself, only in the answer that issued it.
     #[schema(value_type = KeySecret)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    revealed_key: Option<String>,
+    revealed_key: Option<Unprinted<String>>,
 }
 
 impl ApiKeyOut {
     /// The same with the key's secret, which is shown once.
     #[must_use]
     pub fn revealing(self, secret: &str) -> Self {
-        Self { revealed_key: Some(secret.to_owned()), ..self }
+        Self { revealed_key: Some(secret.into()), ..self }
     }
 }
 

@@ -1,0 +1,90 @@
+//! Request bodies of every dialect: never a panic, and what a dialect shows of an accepted endpoint is what the
+//! canonical one accepts.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use serde_json::value::RawValue;
+use serde_json::{json, to_value};
+use shared::domain::addresses::AddressPolicy;
+use shared::domain::api_key::KeyHash;
+use shared::domain::deployment::Deployment;
+use shared::domain::endpoint::{Endpoint, NewEndpoint};
+use shared::domain::event_type::Catalogue;
+use shared::domain::fields::UrlPolicy;
+use shared::domain::ids::{EndpointId, OrganizationId};
+use shared::domain::schedule::RetrySchedule;
+use shared::domain::secret::SigningSecret;
+use shared::domain::time::Timestamp;
+use shared::wire::body::parse;
+use shared::wire::{endpoints, hooks, organizations, pages};
+
+// The first byte, a letter in the seeds, says which kind of body follows.
+fuzz_target!(|input: &[u8]| {
+    let Some((kind, body)) = input.split_first() else { return };
+    read(kind.wrapping_sub(b'a') % 15, body, &deployment());
+});
+
+fn deployment() -> Deployment {
+    Deployment {
+        platform_key: KeyHash::parse(&"0".repeat(64)).expect("64 hex digits"),
+        retry_schedule: RetrySchedule::default(),
+        catalogue: Catalogue::default(),
+        urls: UrlPolicy { allow_http: true, addresses: AddressPolicy::default() },
+        max_endpoints: 100,
+        retention: std::time::Duration::from_secs(86_400),
+    }
+}
+
+/// `accepted!(Shape, body, |shape| what it is)`: what a body of this shape asks for, if it is accepted.
+macro_rules! accepted {
+    ($shape:ty, $body:expr, $read:expr) => {
+        parse::<$shape>($body).ok().and_then(|parsed| parsed.read($read).ok())
+    };
+}
+
+fn read(kind: u8, body: &[u8], deployment: &Deployment) {
+    let catalogue = &deployment.catalogue;
+    match kind {
+        0 => check(accepted!(organizations::EndpointIn, body, |it| it.parse(deployment)), deployment),
+        1 => check(accepted!(hooks::HookIn, body, |it| it.parse(deployment)), deployment),
+        2 => check(accepted!(endpoints::EndpointIn, body, |it| it.parse(&deployment.urls)), deployment),
+        3 => check(accepted!(pages::EndpointIn, body, |it| it.parse(deployment)).map(|it| it.endpoint), deployment),
+        4 => drop(accepted!(organizations::EndpointPatchIn, body, |it| it.parse(deployment))),
+        5 => drop(accepted!(hooks::HookPatchIn, body, |it| it.parse(deployment))),
+        6 => drop(accepted!(endpoints::EndpointPatchIn, body, |it| it.parse(&deployment.urls))),
+        7 => drop(accepted!(pages::EndpointPatchIn, body, |it| it.parse(deployment))),
+        8 => drop(accepted!(organizations::OrganizationIn, body, organizations::OrganizationIn::parse)),
+        9 => drop(accepted!(organizations::ApiKeyIn, body, organizations::ApiKeyIn::parse)),
+        10 => drop(accepted!(organizations::RotationIn, body, organizations::RotationIn::parse)),
+        11 => drop(accepted!(organizations::TestIn, body, |it| it.parse(catalogue))),
+        12 => drop(accepted!(organizations::RecoverIn, body, organizations::RecoverIn::parse)),
+        13 => drop(accepted!(organizations::BatchIn, body, organizations::BatchIn::entries)),
+        _ => {
+            if let Some(event) = accepted!(organizations::EventIn, body, |it| it.parse(catalogue)) {
+                let data: &RawValue = serde_json::from_str(&event.data).expect("data is JSON");
+                assert!(data.get().starts_with('{') && data.get().ends_with('}'));
+            }
+        }
+    }
+}
+
+/// What is shown of an accepted endpoint is JSON, shows no secret, and its fields are accepted again.
+fn check(accepted: Option<NewEndpoint>, deployment: &Deployment) {
+    let Some(new) = accepted else { return };
+    let now = Timestamp::from_unix_seconds(1_774_382_400);
+    let secret = new.secret.unwrap_or_else(|| SigningSecret::generate([7; 16]));
+    let (id, organization) = (EndpointId::new(now, [1; 8]), OrganizationId::new(now, [2; 8]));
+    let endpoint = Endpoint::new(id, &organization, new.settings, secret, new.status, now);
+    to_value(hooks::HookOut::from(&endpoint)).expect("it renders");
+    to_value(endpoints::EndpointOut::from(&endpoint)).expect("it renders");
+    to_value(pages::EndpointOut::from(&endpoint)).expect("it renders");
+    let mut shown = to_value(organizations::EndpointOut::from(&endpoint)).expect("it renders");
+    assert_eq!(shown["signing_secret"], json!(null));
+    let fields = shown.as_object_mut().expect("it is an object");
+    let own = ["name", "url", "event_types", "headers", "timeout_seconds", "edition_id", "retry_schedule", "status"];
+    fields.retain(|name, _| own.contains(&name.as_str()));
+    let again = shown.to_string();
+    let patch = parse::<organizations::EndpointPatchIn>(again.as_bytes()).expect("it was just rendered");
+    let patched = endpoint.clone().patched(patch.read(|it| it.parse(deployment)).expect("it is shown so"), now);
+    assert_eq!(patched.settings, endpoint.settings);
+}

@@ -1,0 +1,30 @@
+//! Subscriptions match what they say, one segment after the other.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use shared::domain::event_type::{EventType, OPERATIONAL_EVENTS, Subscription};
+
+fuzz_target!(|lines: &str| {
+    let Some((subscription, event_type)) = lines.split_once('\n') else { return };
+    let known = EventType::parse(event_type);
+    if let Ok(known) = &known {
+        assert_eq!(known.as_str(), event_type);
+    }
+    let Ok(parsed) = Subscription::parse(subscription) else { return };
+    assert_eq!(parsed.to_string(), subscription);
+    if let Ok(known) = known {
+        assert_eq!(parsed.matches(&known), matches(subscription, event_type), "{subscription} {event_type}");
+    }
+});
+
+fn matches(subscription: &str, event_type: &str) -> bool {
+    if subscription == "*" {
+        return !OPERATIONAL_EVENTS.contains(&event_type);
+    }
+    let wanted: Vec<_> = subscription.split('.').collect();
+    let given: Vec<_> = event_type.split('.').collect();
+    match wanted.split_last() {
+        Some((&"*", prefix)) => given.len() > prefix.len() && given.starts_with(prefix),
+        _ => wanted == given,
+    }
+}

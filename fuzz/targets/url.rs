@@ -1,0 +1,27 @@
+//! A URL that is accepted leads over HTTP to a host that may be public, and is accepted again as it is shown.
+#![no_main]
+
+use std::net::IpAddr;
+
+use libfuzzer_sys::fuzz_target;
+use pigeonpost_fuzz::is_certainly_not_public;
+use shared::domain::fields::{EndpointUrl, UrlPolicy};
+
+fuzz_target!(|text: &str| {
+    let strict = UrlPolicy::default();
+    let with_http = UrlPolicy { allow_http: true, ..UrlPolicy::default() };
+    let Ok(url) = EndpointUrl::parse(text, &with_http) else {
+        assert!(EndpointUrl::parse(text, &strict).is_err());
+        return;
+    };
+    assert_eq!(EndpointUrl::parse(text, &strict).is_ok(), url.as_str().starts_with("https://"));
+    assert!(url.as_str().starts_with("http"));
+    assert!(!url.host().is_empty());
+    assert_eq!(EndpointUrl::parse(url.as_str(), &with_http).as_ref(), Ok(&url));
+    assert_eq!(EndpointUrl::stored(url.as_str()).as_ref(), Ok(&url));
+    match url.literal_address() {
+        Some(address) => assert!(!is_certainly_not_public(address), "{address}"),
+        // What is not judged as an address must not be one to anybody else.
+        None => assert!(url.host().trim_matches(['[', ']', '.']).parse::<IpAddr>().is_err(), "{}", url.host()),
+    }
+});

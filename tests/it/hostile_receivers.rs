@@ -1,0 +1,286 @@
+//! Receivers that do anything but what a receiver should: none of them keeps a delivery longer than its endpoint's
+//! timeout, makes it look like something else, or disturbs its neighbours. What they cost in memory is in
+//! `tests/memory.rs`.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use http::Method;
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::PrivateKeyDer;
+use rustls::server::Acceptor;
+use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
+
+use crate::support::Step::{Drip, Hang, Read, ReadByte, Repeat, Reset, Say};
+use crate::support::{EVENT_TYPE, PATIENCE, RawServer, Receiver, Step, World, read_request, text};
+
+/// What becomes of a delivery: success, or one of these causes. Where the receiver's reset races with our reading,
+/// there are two.
+type Expected = &'static [&'static str];
+
+const SUCCESS: Expected = &["success"];
+const TIMEOUT: Expected = &["timeout"];
+const INVALID: Expected = &["invalid_response"];
+const STATUS: Expected = &["http_status"];
+
+fn say(text: &str) -> Step {
+    Say(text.as_bytes().to_vec())
+}
+
+fn answer(text: &str) -> Vec<Step> {
+    vec![Read, say(text)]
+}
+
+const OK: &str = "HTTP/1.1 200 OK\r\n";
+
+/// Receivers and what becomes of their deliveries.
+fn receivers() -> Vec<(&'static str, Vec<Step>, Expected)> {
+    let endless = |head: &str, body: &[u8]| vec![Read, say(head), Repeat(body.to_vec())];
+    let broken = |text: &str, end: Step| vec![Read, say(text), end];
+    let block = vec![b'x'; 8 * 1024];
+    vec![
+        ("an endless body", endless("HTTP/1.1 200 OK\r\n\r\n", &block), SUCCESS),
+        (
+            "an endless body of announced length",
+            endless("HTTP/1.1 200 OK\r\ncontent-length: 999999999999\r\n\r\n", &block),
+            SUCCESS,
+        ),
+        (
+            "an endless body in chunks",
+            endless("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
+            SUCCESS,
+        ),
+        ("an endless body of an error", endless("HTTP/1.1 500 No\r\n\r\n", &block), STATUS),
+        ("a body byte by byte", vec![Read, say("HTTP/1.1 200 OK\r\n\r\n"), Drip(vec![b'x'])], TIMEOUT),
+        ("a body that stalls", broken("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx", Hang), TIMEOUT),
+        ("endless headers", endless(OK, b"x-more: of the same\r\n"), INVALID),
+        ("one endless header", endless("HTTP/1.1 200 OK\r\nx: ", &block), INVALID),
+        ("an endless header name", endless(OK, &block), INVALID),
+        ("an endless reason", endless("HTTP/1.1 200 ", &block), INVALID),
+        ("huge headers", answer(&format!("{OK}x: {}\r\n\r\n", "x".repeat(1024 * 1024))), INVALID),
+        ("too many headers", answer(&format!("{OK}{}\r\n", "x: y\r\n".repeat(200))), INVALID),
+        ("headers byte by byte", vec![Read, say(OK), Drip(b"x: y\r\n".to_vec())], TIMEOUT),
+        ("a status line byte by byte", vec![Read, Drip(b"HTTP/1.1 2000000".to_vec())], TIMEOUT),
+        ("a head that stalls", broken("HTTP/1.1 200 OK\r\nx: y\r\n", Hang), TIMEOUT),
+        ("endless interim answers", endless("", b"HTTP/1.1 100 Continue\r\n\r\n"), TIMEOUT),
+        ("endless early hints", endless("", b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n"), TIMEOUT),
+        (
+            "an answer after interim ones",
+            answer("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 204 No\r\n\r\n"),
+            SUCCESS,
+        ),
+        ("another protocol", answer("HTTP/1.1 101 Switching\r\nupgrade: x\r\nconnection: upgrade\r\n\r\nx"), STATUS),
+        ("garbage", answer("\u{0}\u{1}\u{7f}garbage\r\n\r\n"), INVALID),
+        ("endless garbage", vec![Read, Repeat(vec![0xa5; 1024])], INVALID),
+        ("endless empty lines", vec![Read, Repeat(b"\r\n".to_vec())], INVALID),
+        ("HTTP/0.9", answer("<html>hello</html>"), INVALID),
+        ("HTTP/1.0", answer("HTTP/1.0 200 OK\r\n\r\nhello"), SUCCESS),
+        ("HTTP/2 in words", answer("HTTP/2 200 OK\r\n\r\n"), INVALID),
+        ("HTTP/2's settings and an end", answer("\0\0\0\x04\0\0\0\0\0\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\x01"), INVALID),
+        ("HTTP/2's reset of a stream", answer("\0\0\x04\x03\0\0\0\0\x01\0\0\0\x02"), INVALID),
+        ("HTTP/2's preface", answer("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), INVALID),
+        ("another language", answer("220 mail.example ESMTP ready\r\n"), INVALID),
+        ("a request", answer("POST / HTTP/1.1\r\nhost: x\r\n\r\n"), INVALID),
+        ("a status of two digits", answer("HTTP/1.1 20 OK\r\n\r\n"), INVALID),
+        ("a status of four digits", answer("HTTP/1.1 2000 OK\r\n\r\n"), INVALID),
+        ("a status that is none", answer("HTTP/1.1 abc OK\r\n\r\n"), INVALID),
+        ("a status nobody knows", answer("HTTP/1.1 999 Eh\r\ncontent-length: 0\r\n\r\n"), STATUS),
+        ("a header with a zero byte", answer("HTTP/1.1 200 OK\r\nx: a\0b\r\n\r\n"), INVALID),
+        ("a header without a colon", answer("HTTP/1.1 200 OK\r\nno colon\r\n\r\n"), INVALID),
+        ("a body longer than announced", answer("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokXXXX"), SUCCESS),
+        ("a body shorter than announced", answer("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort"), INVALID),
+        ("a negative length", answer("HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\nx"), INVALID),
+        ("an enormous length", answer(&format!("{OK}content-length: {}\r\n\r\nx", "9".repeat(30))), INVALID),
+        ("two lengths", answer("HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nxx"), INVALID),
+        ("chunks of no size", answer("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\nx"), INVALID),
+        (
+            "a chunk of an enormous size",
+            answer("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nfffffffffffffffff\r\nx"),
+            INVALID,
+        ),
+        (
+            "an endless chunk extension",
+            endless("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1;", &block),
+            INVALID,
+        ),
+        (
+            "endless trailers",
+            endless("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n", b"x: y\r\n"),
+            INVALID,
+        ),
+        ("chunks that break off", answer("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nab"), INVALID),
+        ("a reset at once", vec![Reset], &["connect", "invalid_response"]),
+        ("a reset within the request", vec![ReadByte, Reset], INVALID),
+        ("a reset after the request", vec![Read, Reset], INVALID),
+        ("a reset within the head", broken("HTTP/1.1 200 OK\r\nx", Reset), INVALID),
+        ("a reset after the head", broken("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n", Reset), INVALID),
+        ("a reset within the body", broken("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx", Reset), INVALID),
+        ("an end at once", vec![], INVALID),
+        ("an end within the request", vec![ReadByte], INVALID),
+        ("an end after the request", vec![Read], INVALID),
+        ("no answer", vec![Read, Hang], TIMEOUT),
+        ("no reader", vec![Hang], TIMEOUT),
+        ("an answer before the request", vec![say("HTTP/1.1 204 No\r\n\r\n"), Hang], &["success", "invalid_response"]),
+    ]
+}
+
+#[tokio::test]
+async fn every_hostile_receiver_is_a_failure_of_its_own_and_disturbs_no_other_delivery() {
+    let world = World::with(&[("MAX_ENDPOINTS", "200")]).await;
+    let tenant = world.tenant().await;
+    let receivers = receivers();
+    let (mut servers, mut healthy) = (Vec::new(), Vec::new());
+    for (n, (situation, steps, expected)) in receivers.iter().enumerate() {
+        let server = RawServer::new(steps.clone()).await;
+        // Where time is not the matter, there is enough of it for the slowest machine.
+        let timeout_seconds = if *expected == TIMEOUT { 1 } else { 30 };
+        tenant.endpoint_with(json!({"name": situation, "url": server.url(), "timeout_seconds": timeout_seconds})).await;
+        servers.push(server);
+        // In every batch there is somebody who behaves.
+        if n % 5 == 0 {
+            let receiver = Receiver::new().await;
+            tenant.endpoint(&receiver).await;
+            healthy.push(receiver);
+        }
+    }
+    let deliveries = tenant.publish().await;
+    // Without the endpoints' timeouts it would never end.
+    let drained = tokio::time::timeout(10 * PATIENCE, world.drain()).await;
+    assert_eq!(drained, Ok(receivers.len() + healthy.len()));
+
+    let mut hostile = deliveries.iter().enumerate().filter(|(at, _)| at % 6 != 1).map(|(_, id)| id);
+    for ((situation, _, expected), server) in receivers.iter().zip(&servers) {
+        let delivery = tenant.delivery(hostile.next().unwrap()).await;
+        let cause = delivery["error"].as_str().unwrap_or("success");
+        assert!(expected.contains(&cause), "{situation}: {cause} instead of {expected:?}");
+        let (status, retried) = if cause == "success" { ("success", false) } else { ("retrying", true) };
+        assert_eq!(
+            (text(&delivery["status"]), !delivery["next_attempt_at"].is_null()),
+            (status, retried),
+            "{situation}"
+        );
+        assert_eq!((&delivery["attempts"], server.connections()), (&json!(1), 1), "{situation}");
+        let kept = delivery["response_body"].as_str().unwrap_or_default().len();
+        assert!(kept <= if cause == "success" { 1024 } else { 4096 }, "{situation}: {kept}");
+    }
+    for receiver in &healthy {
+        receiver.only();
+    }
+}
+
+#[tokio::test]
+async fn a_receiver_that_never_reads_a_large_body_holds_its_delivery_for_the_timeout_alone() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let server = RawServer::new([Hang]).await;
+    tenant.endpoint_with(json!({"url": server.url(), "timeout_seconds": 1, "retry_schedule": []})).await;
+    let data = json!({"x": "y".repeat(250 * 1024)});
+    let body = json!({"type": EVENT_TYPE, "data": data}).to_string();
+    let event = tenant.call(Method::POST, "/events", &[], Some(body)).await.data(202);
+    world.drain().await;
+    let delivery = tenant.delivery(text(&event["webhook_deliveries"][0]["id"])).await;
+    assert_eq!((&delivery["error"], server.connections()), (&json!("timeout"), 1));
+}
+
+#[tokio::test]
+async fn nothing_is_decompressed_and_no_compression_is_asked_for() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    // A gzip stream of a mebibyte of zeros begins so; `br` and `zstd` would be as bad.
+    let bomb = b"\x1f\x8b\x08\0\0\0\0\0\x02\x03\xec\xc1\x01\x0d\0\0\0\xc2\xa0\xf7\x4fm\x0e\x37\xa0";
+    for encoding in ["gzip", "deflate", "br", "zstd"] {
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: {encoding}\r\ncontent-length: {}\r\n\r\n", bomb.len());
+        let server = RawServer::answering([head.as_bytes(), bomb].concat(), false).await;
+        let delivery = tenant.deliver_to(&world, &server.url(), 30).await;
+        assert_eq!(delivery["response_body"], json!(String::from_utf8_lossy(bomb)), "{encoding}");
+    }
+    let receiver = Receiver::new().await;
+    tenant.deliver_to(&world, &receiver.url(), 30).await;
+    assert!(receiver.only().headers.get("accept-encoding").is_none());
+}
+
+fn tls_config() -> Arc<rustls::ServerConfig> {
+    let CertifiedKey { cert, signing_key } = generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let key = PrivateKeyDer::Pkcs8(signing_key.serialize_der().into());
+    let config = rustls::ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+    let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+    Arc::new(config.with_single_cert(vec![cert.der().clone()], key).unwrap())
+}
+
+/// What is done with a connection on which TLS is to be spoken.
+#[derive(Debug, Clone, Copy)]
+enum Tls {
+    SelfSigned,
+    ReadsAndHangs,
+    ReadsAndResets,
+    ReadsAndEnds,
+    RepeatsGarbage,
+}
+
+#[tokio::test]
+async fn a_tls_that_is_not_to_be_trusted_is_a_failure_before_anything_is_sent() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let sent = Arc::new(Mutex::new(0));
+    for (tls, expected) in [
+        (Tls::SelfSigned, "tls"),
+        (Tls::ReadsAndHangs, "timeout"),
+        (Tls::ReadsAndResets, "connect"),
+        (Tls::ReadsAndEnds, "connect"),
+        (Tls::RepeatsGarbage, "tls"),
+    ] {
+        let (config, seen) = (tls_config(), Arc::clone(&sent));
+        let server = RawServer::serving(move |mut stream| {
+            let (acceptor, seen) = (TlsAcceptor::from(Arc::clone(&config)), Arc::clone(&seen));
+            async move {
+                if let Tls::SelfSigned = tls {
+                    let mut stream = acceptor.accept(stream).await?;
+                    read_request(&mut stream).await?;
+                    *seen.lock().unwrap() += 1;
+                    return stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await;
+                }
+                stream.read_buf(&mut Vec::with_capacity(16 * 1024)).await?;
+                match tls {
+                    Tls::ReadsAndHangs => std::future::pending().await,
+                    Tls::ReadsAndResets => stream.set_zero_linger(),
+                    Tls::RepeatsGarbage => loop {
+                        stream.write_all(&[0xa5; 1024]).await?;
+                    },
+                    Tls::SelfSigned | Tls::ReadsAndEnds => Ok(()),
+                }
+            }
+        })
+        .await;
+        let timeout_seconds = if expected == "timeout" { 1 } else { 30 };
+        let url = server.url().replace("http:", "https:");
+        let delivery = tenant.deliver_to(&world, &url, timeout_seconds).await;
+        assert_eq!((&delivery["error"], server.connections()), (&json!(expected), 1), "{tls:?}");
+        assert_eq!(delivery["response_status"], Value::Null);
+    }
+    assert_eq!(*sent.lock().unwrap(), 0);
+}
+
+/// With HTTP/2 come frames, streams and their resets: other ways to be attacked, for nothing.
+#[tokio::test]
+async fn http_1_1_is_all_that_is_offered() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let offered = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&offered);
+    let server = RawServer::serving(move |stream| {
+        let seen = Arc::clone(&seen);
+        async move {
+            let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await?;
+            let hello = hello.client_hello();
+            let protocols = hello.alpn().into_iter().flatten().map(|name| String::from_utf8_lossy(name).into_owned());
+            seen.lock().unwrap().extend(protocols);
+            Err(io::Error::other("that was all"))
+        }
+    })
+    .await;
+    tenant.deliver_to(&world, &server.url().replace("http:", "https:"), 30).await;
+    assert_eq!(*offered.lock().unwrap(), ["http/1.1"]);
+}

@@ -1,0 +1,95 @@
+//! What hostile receivers cost in memory: measured by a counting allocator, in a process of their own.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "a test may stop at the first surprise, and says what it measured"
+)]
+
+#[path = "it/support/raw_server.rs"]
+#[allow(dead_code, reason = "the other tests need more of it")]
+mod raw_server;
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use peak_alloc::PeakAlloc;
+use shared::clock::Clock;
+use shared::domain::addresses::AddressPolicy;
+use shared::domain::delivery::{Answer, Cause};
+use shared::domain::event_type::EventType;
+use shared::domain::fields::{EndpointUrl, Headers};
+use shared::domain::ids::EventId;
+use shared::domain::secret::SigningSecret;
+use shared::domain::time::Timestamp;
+use shared::sender::{Attempt, Sender};
+
+use raw_server::{RawServer, Step};
+
+#[global_allocator]
+static HEAP: PeakAlloc = PeakAlloc;
+
+const DELIVERIES: usize = 100;
+/// Most bytes that a delivery may hold at any time, whatever its receiver sends: a head may have 400 KiB, and is copied
+/// once when its buffer grows.
+const MOST_PER_DELIVERY: usize = 1024 * 1024;
+/// What a receiver sends at once.
+const BLOCK: usize = 64 * 1024;
+
+#[tokio::test]
+async fn a_hundred_deliveries_that_are_fed_without_end_hold_a_bounded_amount_of_memory() {
+    let addresses = AddressPolicy::parse("127.0.0.0/8").unwrap();
+    let sender = Sender::new(addresses, Clock::system()).unwrap();
+    let endless = |head: &str, again: &str| {
+        [Step::Read, Step::Say(head.into()), Step::Repeat(again.repeat(BLOCK / again.len()).into())]
+    };
+    for (situation, steps, expected) in [
+        ("bodies", endless("HTTP/1.1 200 OK\r\n\r\n", "x"), Ok(200)),
+        ("announced bodies", endless("HTTP/1.1 500 No\r\ncontent-length: 999999999999\r\n\r\n", "x"), Ok(500)),
+        ("chunks", endless("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "1\r\nx\r\n"), Ok(200)),
+        ("headers", endless("HTTP/1.1 200 OK\r\n", "x: y\r\n"), Err(Cause::InvalidResponse)),
+        ("one header", endless("HTTP/1.1 200 OK\r\nx: ", "x"), Err(Cause::InvalidResponse)),
+        ("interim answers", endless("", "HTTP/1.1 100 Continue\r\n\r\n"), Err(Cause::Timeout)),
+        ("headers of interim answers", endless("", "HTTP/1.1 103 Hi\r\nlink: </x>\r\n\r\n"), Err(Cause::Timeout)),
+        (
+            "trailers",
+            endless("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n", "x: y\r\n"),
+            Err(Cause::InvalidResponse),
+        ),
+    ] {
+        let server = RawServer::new(steps).await;
+        let url = EndpointUrl::stored(&server.url()).unwrap();
+        let before = HEAP.current_usage();
+        HEAP.reset_peak_usage();
+        // Where time ends it, that is enough to be fed gigabytes; where it does not, enough for the slowest machine.
+        let timeout = Duration::from_secs(if expected == Err(Cause::Timeout) { 3 } else { 30 });
+        let outcomes = join_all((0..DELIVERIES).map(|_| deliver(&sender, &url, timeout))).await;
+        let held = HEAP.peak_usage().saturating_sub(before);
+        assert!(held < DELIVERIES * MOST_PER_DELIVERY, "{situation}: {held} bytes");
+        for outcome in outcomes {
+            assert_eq!(outcome, expected, "{situation}");
+        }
+        println!("{DELIVERIES} deliveries fed with endless {situation} held {} KiB at most", held / 1024);
+        assert_eq!(server.connections(), DELIVERIES);
+    }
+}
+
+/// Makes one attempt, and says with which status or cause it ended.
+async fn deliver(sender: &Sender, url: &EndpointUrl, timeout: Duration) -> Result<u16, Cause> {
+    let now = Timestamp::from_unix_seconds(1_774_382_400);
+    let secret = SigningSecret::generate([7; 16]);
+    let attempt = Attempt {
+        url,
+        headers: &Headers::default(),
+        secrets: vec![&secret],
+        delivery: EventId::new(now, [3; 8]).delivery(0).unwrap(),
+        event_type: &EventType::parse("member.added").unwrap(),
+        number: 1,
+        body: Bytes::from_static(b"{}"),
+        timeout,
+    };
+    match sender.post(&attempt).await.answer {
+        Answer::Response { status, .. } => Ok(status),
+        Answer::None(cause) => Err(cause),
+    }
+}
