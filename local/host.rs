@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use axum::Router;
-use axum::routing::{get, post_service};
+use axum::routing::get;
 use shared::clock::{self, Clock};
 use shared::config::Settings;
 use shared::domain::access::Role;
@@ -31,6 +31,7 @@ use tracing::warn;
 use crate::aws::{EmbeddedAws, Storage};
 use crate::credentials::{self, Credentials, Kept};
 use crate::demo;
+use crate::gateway::gateway;
 use crate::options::Options;
 use crate::poller::Poller;
 
@@ -157,16 +158,8 @@ impl Host {
     }
 }
 
-/// What API Gateway does: publishing goes to one function, everything else to the other.
 fn routes(core: &Arc<Core>, organization: OrganizationId) -> Router {
-    let (api, publish) = (api::router(Arc::clone(core)), publish::router(Arc::clone(core)));
-    let published = || post_service(publish.clone()).fallback_service(api.clone());
-    Router::new()
-        .route("/v1/organizations/{organization}/events", published())
-        .route("/v1/organizations/{organization}/events/batch", published())
-        .route("/healthz", get(async || "ok\n"))
-        .merge(demo::routes(Arc::clone(core), organization))
-        .fallback_service(api)
+    gateway(core).route("/healthz", get(async || "ok\n")).merge(demo::routes(Arc::clone(core), organization))
 }
 
 async fn tick(core: Arc<Core>, aws: EmbeddedAws, mut stop: watch::Receiver<bool>) -> anyhow::Result<()> {

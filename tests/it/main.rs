@@ -30,6 +30,7 @@ mod secrets;
 mod shape;
 mod subscriptions;
 mod suspension;
+mod telemetry;
 mod template;
 mod tenants;
 mod tidy;

@@ -11,7 +11,7 @@ use shared::telemetry;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::start_on_lambda(config::log_level());
+    telemetry::start_on_lambda(config::log_level(), &config::stack_name());
     let Settings { table, queue_url, deployment } = Settings::from_environment()?;
     let sender = Sender::new(deployment.urls.addresses.clone(), Clock::system())?;
     let core = Core::new(&config::aws().await, &table, &queue_url, deployment, Clock::system());

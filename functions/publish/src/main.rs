@@ -7,7 +7,7 @@ use shared::telemetry;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    telemetry::start_on_lambda(config::log_level());
+    telemetry::start_on_lambda(config::log_level(), &config::stack_name());
     let Settings { table, queue_url, deployment } = Settings::from_environment()?;
     let core = Core::new(&config::aws().await, &table, &queue_url, deployment, Clock::system());
     lambda_http::run(publish::router(core)).await

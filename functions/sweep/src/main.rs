@@ -10,7 +10,7 @@ use shared::telemetry;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::start_on_lambda(config::log_level());
+    telemetry::start_on_lambda(config::log_level(), &config::stack_name());
     let Settings { table, queue_url, deployment } = Settings::from_environment()?;
     let core = Core::new(&config::aws().await, &table, &queue_url, deployment, Clock::system());
     let core = core.as_ref();

@@ -6,6 +6,7 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 
 use crate::domain::time::Timestamp;
 use crate::service::{Consumer, Message};
+use crate::telemetry::metrics;
 
 /// Handles one batch. What is not reported as failed is deleted by the event source mapping; what is
 /// reported keeps the visibility that the consumer gave it.
@@ -16,6 +17,7 @@ pub async fn handle(consumer: &Arc<Consumer>, batch: SqsEvent, deadline: Timesta
         body: record.body.unwrap_or_default(),
     });
     let stay = consumer.handle(messages.collect(), deadline).await;
+    metrics::emit(consumer.clock().now());
     let mut response = SqsBatchResponse::default();
     response.set_failures(stay);
     response

@@ -14,6 +14,7 @@ mod organizations;
 mod publishing;
 mod recovering;
 mod releasing;
+mod stock;
 mod sweeping;
 
 use std::sync::Arc;

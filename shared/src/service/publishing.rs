@@ -17,6 +17,7 @@ use crate::domain::ids::{EndpointId, EventId, KeyId, OrganizationId};
 use crate::domain::organization::{Organization, OrganizationStatus};
 use crate::queue::DeliverTask;
 use crate::store::{Claim, Claimed, EarlierClaim, StoreError};
+use crate::telemetry::metrics;
 
 /// A request that publishes has surely ended after this time, however it went: Lambda and API Gateway
 /// cut it off earlier.
@@ -90,6 +91,7 @@ impl Core {
         let endpoints = self.store.endpoints(organization).await?;
         let planned = plan(organization, by, new, first, &endpoints);
         self.store_and_send(&planned).await?;
+        metrics::accepted(planned.len());
         Ok(planned)
     }
 
@@ -121,6 +123,7 @@ impl Core {
         let new = NewEvent { event_type, data, subject: None, edition: endpoint.settings.edition.clone() };
         let planned = self.plan(organization, by, vec![new], &[endpoint]);
         self.store_and_send(&planned).await?;
+        metrics::accepted(planned.len());
         planned.into_iter().next().ok_or_else(|| ServiceError::Internal("nothing was published".to_owned()))
     }
 
