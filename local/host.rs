@@ -50,6 +50,7 @@ pub struct Host {
     restored: usize,
     stop: watch::Sender<bool>,
     running: JoinSet<anyhow::Result<()>>,
+    core: Arc<Core>,
     /// Held while the host runs, so that no other opens the same directory.
     _lock: File,
 }
@@ -121,7 +122,7 @@ impl Host {
         running.spawn(async move { Ok(serving.await?) });
         running.spawn(async move { Ok(aws.serve(aws_listener, until(stopped)).await?) });
 
-        Ok(Self { address, aws_address, organization, restored, stop, running, _lock: lock })
+        Ok(Self { address, aws_address, organization, restored, stop, running, core, _lock: lock })
     }
 
     /// Where the API listens.
@@ -154,6 +155,7 @@ impl Host {
         while let Some(ended) = self.running.join_next().await {
             ended??;
         }
+        self.core.write_all_usage().await;
         Ok(())
     }
 }
@@ -174,6 +176,8 @@ async fn tick(core: Arc<Core>, aws: EmbeddedAws, mut stop: watch::Receiver<bool>
         if let Err(error) = sweep::handle(&core, deadline).await {
             warn!(%error, "the sweep failed; it runs again in a minute");
         }
+        // No other minute may be left to a host.
+        core.write_all_usage().await;
         if let Err(error) = aws.expire_items().await {
             warn!(%error, "expired items were not removed");
         }

@@ -34,6 +34,7 @@ mod telemetry;
 mod template;
 mod tenants;
 mod tidy;
+mod usage;
 mod wire_endpoints;
 mod wire_events;
 mod wire_hooks;

@@ -16,6 +16,7 @@ const MARGIN: Duration = Duration::from_secs(10);
 /// [`ServiceError`] if DynamoDB or SQS failed; what was done until then is done.
 pub async fn handle(core: &Core, deadline: Timestamp) -> Result<(), ServiceError> {
     let swept = Box::pin(core.sweep(deadline.minus(MARGIN))).await;
+    core.write_usage().await;
     metrics::emit(core.clock().now());
     let Swept { due, released, recovered, probes, disabled, failed } = swept?;
     info!(due, released, recovered, probes, disabled, failed, "swept");

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use futures_util::future::join;
 
 use crate::domain::time::Timestamp;
 use crate::service::{Consumer, Message};
@@ -16,8 +17,9 @@ pub async fn handle(consumer: &Arc<Consumer>, batch: SqsEvent, deadline: Timesta
         receipt_handle: record.receipt_handle.unwrap_or_default(),
         body: record.body.unwrap_or_default(),
     });
-    let stay = consumer.handle(messages.collect(), deadline).await;
-    metrics::emit(consumer.clock().now());
+    let core = consumer.core();
+    let (stay, ()) = join(consumer.handle(messages.collect(), deadline), core.write_usage()).await;
+    metrics::emit(core.clock().now());
     let mut response = SqsBatchResponse::default();
     response.set_failures(stay);
     response

@@ -16,10 +16,11 @@ use tracing::{error, info, warn};
 use super::Core;
 use super::health::Noted;
 use super::load::{EndpointCache, Work, endpoint_cache};
-use crate::clock::{self, Clock};
+use crate::clock;
 use crate::domain::delivery::{Cause, Consequence, Delivery, DeliveryStatus, OnFailure, Step};
 use crate::domain::organization::OrganizationStatus;
 use crate::domain::time::Timestamp;
+use crate::domain::usage::Usage;
 use crate::queue::{Hide, Task};
 use crate::sender::{Attempt, Sender};
 use crate::store::StoreError;
@@ -66,9 +67,9 @@ impl Consumer {
         Arc::new(Self { core, sender, endpoints: endpoint_cache() })
     }
 
-    /// The clock that everything here reads.
-    pub fn clock(&self) -> &Clock {
-        self.core.clock()
+    /// What it works with.
+    pub fn core(&self) -> &Core {
+        &self.core
     }
 
     /// Handles a batch and returns the ids of the messages that must stay in the queue; those that
@@ -233,6 +234,7 @@ impl Consumer {
             Err(error) => return stays(&error),
         }
         report(&delivery, self.core.clock.now());
+        self.core.count(&delivery.organization, Usage::ATTEMPT);
         let changed = self.core.take_note(&endpoint, &delivery, consequence).await;
         let place = (endpoint.organization, endpoint.id);
         match changed {
