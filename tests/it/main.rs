@@ -28,6 +28,7 @@ mod rotations;
 mod routes;
 mod secrets;
 mod shape;
+mod sizes;
 mod subscriptions;
 mod suspension;
 mod telemetry;
