@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use axum::Router;
-use axum::routing::{get, post_service};
+use axum::routing::get;
 use shared::clock::{self, Clock};
 use shared::config::Settings;
 use shared::domain::access::Role;
@@ -31,6 +31,7 @@ use tracing::warn;
 use crate::aws::{EmbeddedAws, Storage};
 use crate::credentials::{self, Credentials, Kept};
 use crate::demo;
+use crate::gateway::gateway;
 use crate::options::Options;
 use crate::poller::Poller;
 
@@ -49,6 +50,7 @@ pub struct Host {
     restored: usize,
     stop: watch::Sender<bool>,
     running: JoinSet<anyhow::Result<()>>,
+    core: Arc<Core>,
     /// Held while the host runs, so that no other opens the same directory.
     _lock: File,
 }
@@ -120,7 +122,7 @@ impl Host {
         running.spawn(async move { Ok(serving.await?) });
         running.spawn(async move { Ok(aws.serve(aws_listener, until(stopped)).await?) });
 
-        Ok(Self { address, aws_address, organization, restored, stop, running, _lock: lock })
+        Ok(Self { address, aws_address, organization, restored, stop, running, core, _lock: lock })
     }
 
     /// Where the API listens.
@@ -153,20 +155,13 @@ impl Host {
         while let Some(ended) = self.running.join_next().await {
             ended??;
         }
+        self.core.write_all_usage().await;
         Ok(())
     }
 }
 
-/// What API Gateway does: publishing goes to one function, everything else to the other.
 fn routes(core: &Arc<Core>, organization: OrganizationId) -> Router {
-    let (api, publish) = (api::router(Arc::clone(core)), publish::router(Arc::clone(core)));
-    let published = || post_service(publish.clone()).fallback_service(api.clone());
-    Router::new()
-        .route("/v1/organizations/{organization}/events", published())
-        .route("/v1/organizations/{organization}/events/batch", published())
-        .route("/healthz", get(async || "ok\n"))
-        .merge(demo::routes(Arc::clone(core), organization))
-        .fallback_service(api)
+    gateway(core).route("/healthz", get(async || "ok\n")).merge(demo::routes(Arc::clone(core), organization))
 }
 
 async fn tick(core: Arc<Core>, aws: EmbeddedAws, mut stop: watch::Receiver<bool>) -> anyhow::Result<()> {
@@ -181,6 +176,8 @@ async fn tick(core: Arc<Core>, aws: EmbeddedAws, mut stop: watch::Receiver<bool>
         if let Err(error) = sweep::handle(&core, deadline).await {
             warn!(%error, "the sweep failed; it runs again in a minute");
         }
+        // No other minute may be left to a host.
+        core.write_all_usage().await;
         if let Err(error) = aws.expire_items().await {
             warn!(%error, "expired items were not removed");
         }

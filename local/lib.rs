@@ -4,11 +4,13 @@
 pub mod aws;
 mod credentials;
 mod demo;
+mod gateway;
 mod host;
 mod options;
 mod poller;
 
 pub use credentials::Credentials;
+pub use gateway::gateway;
 pub use host::Host;
 pub use options::{Options, USAGE};
 pub use poller::Poller;

@@ -103,6 +103,13 @@ pub fn log_level() -> tracing::Level {
     level.and_then(|level| level.parse().ok()).unwrap_or(tracing::Level::INFO)
 }
 
+/// `STACK_NAME`: what the deployment is called in its metrics.
+pub fn stack_name() -> String {
+    #[expect(clippy::disallowed_methods, reason = "this is the config room")]
+    let name = env::var("STACK_NAME").ok();
+    name.filter(|name| !name.is_empty()).unwrap_or_else(|| "pigeonpost".to_owned())
+}
+
 fn at<T>(name: &'static str, value: Result<T, Invalid>) -> Result<T, ConfigError> {
     value.map_err(|reason| ConfigError { name, reason })
 }

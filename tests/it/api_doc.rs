@@ -11,6 +11,7 @@ use http::Request;
 use regex_lite::Regex;
 use serde_json::{Value, json};
 use shared::domain::event_type::OPERATIONAL_EVENTS;
+use shared::domain::usage::Day;
 use shared::wire::error::ErrorCode;
 
 use crate::routes::ROUTES;
@@ -18,6 +19,9 @@ use crate::shape::{assert_well_formed, differences, tokens, with_tokens};
 use crate::support::{Answer, Received, Receiver, World};
 
 const BASE: &str = "http://127.0.0.1:8080";
+/// The day on which the document was written; it is read within one day, too.
+const TODAY: &str = "2026-11-20";
+const SECONDS_OF_A_DAY: i64 = 24 * 60 * 60;
 
 fn document() -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/api.md")).unwrap()
@@ -107,11 +111,17 @@ impl Reader {
             ("?status=503", Receiver::always(unavailable()).await),
             ("", Receiver::always(ok()).await),
         ];
+        let world = World::new().await;
+        let second_of_day = world.clock.now().unix_seconds().rem_euclid(SECONDS_OF_A_DAY);
+        if SECONDS_OF_A_DAY - second_of_day < 600 {
+            world.advance(Duration::from_secs(600));
+        }
+        let today = Day::of(world.clock.now()).to_string();
         Self {
-            world: World::new().await,
+            world,
             receivers: receivers.map(|(query, receiver)| (format!("{BASE}/demo/receiver{query}"), receiver)),
             assignments: String::new(),
-            known: BTreeMap::new(),
+            known: BTreeMap::from([(TODAY.to_owned(), today)]),
             called: BTreeSet::new(),
         }
     }

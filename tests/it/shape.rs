@@ -16,6 +16,7 @@ const FORMATS: &str = concat!(
     r"|(?<org>\borg_(?:[0-9a-hjkmnp-tv-z]{26}\b|…))",
     r"|(?<milliseconds>\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)",
     r"|(?<seconds>\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)",
+    r"|(?<day>\b\d{4}-\d\d-\d\d\b)",
     r"|(?<secret>\bwhsec_[0-9a-f]{32}\b)",
     r"|(?<presented>\bsk_live_[0-9A-Za-z]{43}\b)",
     r"|(?<preview>\bsk_live_…[0-9A-Za-z]{4}\b)",

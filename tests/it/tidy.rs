@@ -56,12 +56,12 @@ const ROOMS: [Room; 10] = [
     Room { name: "sender", knows: &["domain", "clock"], never: &["aws_", "axum", "lambda_", "serde_json"] },
     Room {
         name: "service",
-        knows: &["domain", "store", "queue", "sender", "clock"],
+        knows: &["domain", "store", "queue", "sender", "clock", "telemetry"],
         never: &["aws_sdk_dynamodb", "aws_sdk_sqs", "axum", "http", "lambda_", "aws_lambda_events", "reqwest"],
     },
     Room {
         name: "edge",
-        knows: &["wire", "domain", "service", "clock"],
+        knows: &["wire", "domain", "service", "clock", "telemetry"],
         never: &["aws_sdk_dynamodb", "aws_sdk_sqs", "reqwest"],
     },
     Room { name: "config", knows: &["domain"], never: &["aws_sdk_dynamodb", "aws_sdk_sqs", "axum", "reqwest"] },
@@ -76,7 +76,7 @@ const ONLY: [(&str, &[&str]); 6] = [
     ("store", &["aws_sdk_dynamodb", "serde_dynamo"]),
     ("queue", &["aws_sdk_sqs"]),
     ("sender", &["reqwest", "rustls"]),
-    ("telemetry", &["tracing_subscriber"]),
+    ("telemetry", &["tracing_subscriber", "metrics_cloudwatch_embedded"]),
 ];
 
 const FUNCTIONS: [&str; 4] = ["api", "publish", "deliver", "sweep"];

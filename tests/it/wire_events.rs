@@ -115,8 +115,10 @@ async fn a_batch_is_answered_one_by_one_in_order() {
         }
         json!({"object": "batch_result", "index": index, "status": "refused", "error": error})
     };
-    let accepted =
-        |index: u32| json!({"object": "batch_result", "index": index, "status": "accepted", "event": event(&[])});
+    let accepted = |index: u32| {
+        let event = json!({"object": "event", "id": "wevt_…", "type": TYPE, "delivery_ids": [], "created_at": "2026-03-24T20:00:00.000Z"});
+        json!({"object": "batch_result", "index": index, "status": "accepted", "event": event})
+    };
     let type_message = "must be segments of letters, digits and underscores, joined by dots";
     let answer = body_of(&tenant.post("/events/batch", &body).await, 202);
     let said = text(&answer["data"][1]["error"]["details"]["fields"][1]["message"]).to_owned();

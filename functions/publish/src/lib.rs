@@ -9,7 +9,7 @@ use shared::domain::event::NewEvent;
 use shared::domain::fields::IdempotencyKey;
 use shared::edge::scopes::EventsPublish;
 use shared::edge::{ApiError, AppState, Data, Tenant, check_size, finish, read_body};
-use shared::service::{Core, Idempotency, Published};
+use shared::service::{Core, Idempotency};
 use shared::wire::body;
 use shared::wire::error::{ErrorCode, Problem};
 use shared::wire::organizations::{BatchIn, BatchResultOut, EventIn, EventOut};
@@ -47,12 +47,12 @@ async fn one(
     let event = parse(&core, &body)?;
     let published = core.publish(&tenant.organization, tenant.caller.key(), vec![event], idempotency.as_ref()).await?;
     let published = published.first().ok_or_else(|| ApiError::new(ErrorCode::Internal, "nothing was published"))?;
-    Ok(Data::accepted(shown(published)))
+    Ok(Data::accepted(EventOut::new(&published.event, &published.deliveries)))
 }
 
 /// Publishes up to 100 events, each accepted or refused on its own.
 ///
-/// The results come in the order of the events.
+/// The results come in the order of the events. Of the deliveries they have the ids alone.
 #[utoipa::path(
     post, path = "/v1/organizations/{organization}/events/batch", operation_id = "publish_events",
     request_body = BatchIn,
@@ -80,7 +80,7 @@ async fn batch(
     let mut refused = refused.into_iter().peekable();
     let results = (0..entries.len()).filter_map(|index| match refused.next_if(|(at, _)| *at == index) {
         Some((_, error)) => Some(BatchResultOut::refused(index, error.code(), error.message(), error.problems())),
-        None => published.next().map(|published| BatchResultOut::accepted(index, shown(&published))),
+        None => published.next().map(|it| BatchResultOut::accepted(index, &it.event, &it.deliveries)),
     });
     Ok(Data::accepted(results.collect()))
 }
@@ -98,8 +98,4 @@ fn idempotency(headers: &HeaderMap, kind: &str, body: &[u8]) -> Result<Option<Id
     let problem = || ApiError::invalid(vec![Problem::new("Idempotency-Key", "must be 1 to 255 ASCII characters")]);
     let request_hash = hex::encode(Sha256::new().chain_update(kind).chain_update(body).finalize());
     Ok(Some(Idempotency { key: key.ok_or_else(problem)?, request_hash }))
-}
-
-fn shown(published: &Published) -> EventOut {
-    EventOut::new(&published.event, &published.deliveries)
 }

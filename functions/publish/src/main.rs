@@ -1,5 +1,6 @@
 //! The publishing Lambda function: wiring.
 
+use lambda_http::lambda_runtime::spawn_graceful_shutdown_handler;
 use shared::clock::Clock;
 use shared::config::{self, Settings};
 use shared::service::Core;
@@ -7,8 +8,10 @@ use shared::telemetry;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    telemetry::start_on_lambda(config::log_level());
+    telemetry::start_on_lambda(config::log_level(), &config::stack_name());
     let Settings { table, queue_url, deployment } = Settings::from_environment()?;
     let core = Core::new(&config::aws().await, &table, &queue_url, deployment, Clock::system());
+    let ending = core.clone();
+    spawn_graceful_shutdown_handler(async move || ending.write_all_usage().await).await;
     lambda_http::run(publish::router(core)).await
 }

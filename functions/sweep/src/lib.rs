@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use shared::domain::time::Timestamp;
 use shared::service::{Core, ServiceError, Swept};
+use shared::telemetry::metrics;
 use tracing::info;
 
 /// What a run leaves of its time for the call that is under way when it stops.
@@ -14,8 +15,10 @@ const MARGIN: Duration = Duration::from_secs(10);
 /// # Errors
 /// [`ServiceError`] if DynamoDB or SQS failed; what was done until then is done.
 pub async fn handle(core: &Core, deadline: Timestamp) -> Result<(), ServiceError> {
-    let swept = Box::pin(core.sweep(deadline.minus(MARGIN))).await?;
-    let Swept { due, released, recovered, probes, disabled, failed } = swept;
+    let swept = Box::pin(core.sweep(deadline.minus(MARGIN))).await;
+    core.write_usage().await;
+    metrics::emit(core.clock().now());
+    let Swept { due, released, recovered, probes, disabled, failed } = swept?;
     info!(due, released, recovered, probes, disabled, failed, "swept");
     Ok(())
 }

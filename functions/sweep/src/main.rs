@@ -1,7 +1,7 @@
 //! The sweeping Lambda function: wiring.
 
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;
-use lambda_runtime::{Error, LambdaEvent, service_fn};
+use lambda_runtime::{Error, LambdaEvent, service_fn, spawn_graceful_shutdown_handler};
 use shared::clock::Clock;
 use shared::config::{self, Settings};
 use shared::domain::time::Timestamp;
@@ -10,9 +10,11 @@ use shared::telemetry;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    telemetry::start_on_lambda(config::log_level());
+    telemetry::start_on_lambda(config::log_level(), &config::stack_name());
     let Settings { table, queue_url, deployment } = Settings::from_environment()?;
     let core = Core::new(&config::aws().await, &table, &queue_url, deployment, Clock::system());
+    let ending = core.clone();
+    spawn_graceful_shutdown_handler(async move || ending.write_all_usage().await).await;
     let core = core.as_ref();
     lambda_runtime::run(service_fn(async |event: LambdaEvent<EventBridgeEvent>| {
         let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);

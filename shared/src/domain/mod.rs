@@ -19,6 +19,7 @@ pub mod schedule;
 pub mod secret;
 pub mod signature;
 pub mod time;
+pub mod usage;
 
 /// Why a value was not accepted, as a phrase that follows the field's name: "must be an https URL".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

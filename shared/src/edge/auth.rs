@@ -7,6 +7,7 @@ use axum::extract::FromRequestParts;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
+use super::about::About;
 use super::input::path_parameter;
 use super::{ApiError, AppState};
 use crate::domain::access::Scope;
@@ -28,7 +29,9 @@ impl FromRequestParts<AppState> for Authenticated {
         let refused = |message| ApiError::new(ErrorCode::Unauthorized, message);
         let presented = bearer(parts).ok_or_else(|| refused("an API key is required: Authorization: Bearer sk_…"))?;
         let caller = core.authenticate(&presented).await?;
-        caller.map(Self).ok_or_else(|| refused("this API key is unknown, revoked or expired"))
+        let caller = caller.ok_or_else(|| refused("this API key is unknown, revoked or expired"))?;
+        parts.extensions.get::<About>().inspect(|about| about.is_by(&caller));
+        Ok(Self(caller))
     }
 }
 
@@ -91,6 +94,7 @@ impl<S: RequiredScope, W: Whereabouts> FromRequestParts<AppState> for Tenant<S, 
         let Authenticated(caller) = Authenticated::from_request_parts(parts, core).await?;
         let id = W::organization(&caller, parts, core).await?;
         let organization = core.organization_for(&caller, &id).await?;
+        parts.extensions.get::<About>().inspect(|about| about.is_in(&organization.id));
         require::<S>(&caller)?;
         Ok(Self { caller, organization, marker: PhantomData })
     }

@@ -3,7 +3,7 @@
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use http::{HeaderValue, Method, header};
@@ -11,10 +11,12 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tracing::info;
 
+use super::about::About;
 use super::reply::Enveloped;
 use super::{ApiError, AppState};
 use crate::clock;
 use crate::domain::ids::RequestId;
+use crate::telemetry::metrics;
 use crate::wire::error::ErrorCode;
 
 /// An answer whose body is still to be written.
@@ -41,15 +43,32 @@ pub fn finish(router: Router<AppState>, state: AppState) -> Router {
 async fn with_request_id(State(core): State<AppState>, mut request: Request, next: Next) -> Response {
     let started_at = core.clock().now();
     let request_id = RequestId::new(started_at, clock::id_bytes());
+    let about = About::default();
     request.extensions_mut().insert(request_id);
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    request.extensions_mut().insert(about.clone());
+    let method = request.method().clone();
+    // Not the path itself: anything may be in it, once it is mistyped.
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let mut response = next.run(request).await;
     let code = render(&mut response, request_id);
     if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {
         response.headers_mut().insert("x-request-id", value);
     }
-    let duration_ms = core.clock().now().since(started_at).as_millis();
-    info!(%request_id, %method, path, status = response.status().as_u16(), code, duration_ms, "request");
+    let now = core.clock().now();
+    // A number in the line only if it is not of 128 bits.
+    let duration_ms = u64::try_from(now.since(started_at).as_millis()).unwrap_or(u64::MAX);
+    info!(
+        %request_id,
+        %method,
+        route,
+        status = response.status().as_u16(),
+        code,
+        duration_ms,
+        organization = about.organization(),
+        key = about.key(),
+        "request"
+    );
+    metrics::emit(now);
     response
 }
 

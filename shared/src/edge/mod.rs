@@ -1,11 +1,13 @@
 //! Doors: what authenticates and loads, turns errors into answers, and SQS batches into verdicts.
 
+mod about;
 mod api_error;
 mod auth;
 mod input;
 mod layers;
 mod reply;
 pub mod sqs;
+mod weight;
 
 use std::sync::Arc;
 
@@ -16,6 +18,7 @@ pub use auth::{Authenticated, OfKey, Permitted, Platform, Tenant, own_or_named, 
 pub use input::{Body, HyphenatedEndpointId, Origin, PathId, Search, check_size, read_body};
 pub use layers::finish;
 pub use reply::{Bare, Data, Empty};
+pub use weight::fitting;
 
 /// The state of every route.
 pub type AppState = Arc<Core>;

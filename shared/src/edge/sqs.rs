@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
+use futures_util::future::join;
 
 use crate::domain::time::Timestamp;
 use crate::service::{Consumer, Message};
+use crate::telemetry::metrics;
 
 /// Handles one batch. What is not reported as failed is deleted by the event source mapping; what is
 /// reported keeps the visibility that the consumer gave it.
@@ -15,7 +17,9 @@ pub async fn handle(consumer: &Arc<Consumer>, batch: SqsEvent, deadline: Timesta
         receipt_handle: record.receipt_handle.unwrap_or_default(),
         body: record.body.unwrap_or_default(),
     });
-    let stay = consumer.handle(messages.collect(), deadline).await;
+    let core = consumer.core();
+    let (stay, ()) = join(consumer.handle(messages.collect(), deadline), core.write_usage()).await;
+    metrics::emit(core.clock().now());
     let mut response = SqsBatchResponse::default();
     response.set_failures(stay);
     response

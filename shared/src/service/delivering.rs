@@ -17,12 +17,14 @@ use super::Core;
 use super::health::Noted;
 use super::load::{EndpointCache, Work, endpoint_cache};
 use crate::clock;
-use crate::domain::delivery::{Consequence, Delivery, OnFailure, Step};
+use crate::domain::delivery::{Cause, Consequence, Delivery, DeliveryStatus, OnFailure, Step};
 use crate::domain::organization::OrganizationStatus;
 use crate::domain::time::Timestamp;
+use crate::domain::usage::Usage;
 use crate::queue::{Hide, Task};
 use crate::sender::{Attempt, Sender};
 use crate::store::StoreError;
+use crate::telemetry::metrics;
 
 /// How long verdicts that hide messages are gathered, so that one request hides several.
 const GATHER: Duration = Duration::from_millis(5);
@@ -63,6 +65,11 @@ impl Consumer {
     /// A consumer that delivers through this sender.
     pub fn new(core: Arc<Core>, sender: Sender) -> Arc<Self> {
         Arc::new(Self { core, sender, endpoints: endpoint_cache() })
+    }
+
+    /// What it works with.
+    pub fn core(&self) -> &Core {
+        &self.core
     }
 
     /// Handles a batch and returns the ids of the messages that must stay in the queue; those that
@@ -179,8 +186,13 @@ impl Consumer {
             Step::Fail(cause) => delivery.failed(cause, now),
         };
         match self.core.store.move_delivery(seen.as_ref(), &moved).await {
-            // In a conflict the delivery is in somebody else's hands.
-            Ok(()) | Err(StoreError::Conflict) => Verdict::Acknowledge,
+            Ok(()) => {
+                let cause = moved.error.filter(|_| moved.status == DeliveryStatus::Failed);
+                cause.inspect(|cause| metrics::failed(*cause, 1));
+                Verdict::Acknowledge
+            }
+            // It is in somebody else's hands.
+            Err(StoreError::Conflict) => Verdict::Acknowledge,
             Err(error) => stays(&error),
         }
     }
@@ -221,7 +233,8 @@ impl Consumer {
             Err(StoreError::Conflict) => return Verdict::Acknowledge,
             Err(error) => return stays(&error),
         }
-        log_failure(&delivery);
+        report(&delivery, self.core.clock.now());
+        self.core.count(&delivery.organization, Usage::ATTEMPT);
         let changed = self.core.take_note(&endpoint, &delivery, consequence).await;
         let place = (endpoint.organization, endpoint.id);
         match changed {
@@ -241,8 +254,19 @@ fn stays(error: &StoreError) -> Verdict {
     Verdict::Stay
 }
 
-fn log_failure(delivery: &Delivery) {
-    let Some(cause) = delivery.error else { return };
+/// Counts an attempt that was recorded, and logs it if it failed.
+fn report(delivery: &Delivery, now: Timestamp) {
+    delivery.log.last().inspect(|attempt| metrics::attempted(attempt.duration_ms));
+    match delivery.error {
+        None => metrics::delivered(now.since(delivery.id.created_at())),
+        Some(cause) => {
+            metrics::failed(cause, 1);
+            log_failure(delivery, cause);
+        }
+    }
+}
+
+fn log_failure(delivery: &Delivery, cause: Cause) {
     info!(
         organization = %delivery.organization,
         endpoint = %delivery.endpoint,

@@ -9,11 +9,13 @@ mod error;
 mod health;
 mod keys;
 mod load;
+mod metering;
 mod operational;
 mod organizations;
 mod publishing;
 mod recovering;
 mod releasing;
+mod stock;
 mod sweeping;
 
 use std::sync::Arc;
@@ -29,6 +31,7 @@ use crate::domain::organization::Organization;
 use crate::queue::Queue;
 use crate::store::Store;
 use cache::Cache;
+use metering::Meter;
 
 pub use access::Caller;
 pub use deliveries::{DeliveryDetail, Page};
@@ -56,6 +59,7 @@ pub struct Core {
     keys: Cache<KeyHash, ApiKey>,
     noted_uses: Cache<KeyId, ()>,
     organizations: Cache<OrganizationId, Organization>,
+    meter: Meter,
 }
 
 impl Core {
@@ -67,6 +71,7 @@ impl Core {
             keys: Cache::new(KEY_CACHE),
             noted_uses: Cache::new(USE_NOTED_EVERY),
             organizations: Cache::new(STATE_CACHE),
+            meter: Meter::default(),
             clock,
             deployment,
         })

@@ -79,7 +79,7 @@ impl Core {
     ) -> Result<(), ServiceError> {
         let planned = self.plan_operational(organization, event).await?;
         // Marked before they are sent: nobody would repeat this if the process died in between.
-        self.store_as_due(&planned, self.clock.now().plus(LEASE)).await?;
+        self.store_as_due(organization, &planned, self.clock.now().plus(LEASE)).await?;
         Ok(self.queue.send(planned.iter().flat_map(tasks).collect()).await?)
     }
 
@@ -90,7 +90,7 @@ impl Core {
         let stored = async {
             let now = self.clock.now();
             let planned = self.plan_operational(organization, event).await?;
-            self.store_as_due(&planned, now).await
+            self.store_as_due(organization, &planned, now).await
         };
         if let Err(error) = stored.await {
             warn!(%organization, %error, "an operational event was not published");
@@ -98,11 +98,18 @@ impl Core {
     }
 
     /// Stores events, their deliveries marked so that the sweep sends them from `at` on.
-    async fn store_as_due(&self, planned: &[Published], at: Timestamp) -> Result<(), ServiceError> {
+    async fn store_as_due(
+        &self,
+        organization: &OrganizationId,
+        planned: &[Published],
+        at: Timestamp,
+    ) -> Result<(), ServiceError> {
         let events: Vec<_> = planned.iter().map(|published| published.event.clone()).collect();
         let deliveries = planned.iter().flat_map(|published| published.deliveries.iter().cloned());
         let parked: Vec<_> = deliveries.map(|delivery| delivery.due_at(at)).collect();
-        Ok(self.store.write_events(&events, &parked).await?)
+        self.store.write_events(&events, &parked).await?;
+        self.count_published(organization, planned);
+        Ok(())
     }
 
     async fn plan_operational(

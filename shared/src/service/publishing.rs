@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use futures_util::future::try_join_all;
+use futures_util::future::{join, try_join_all};
 use futures_util::{StreamExt, stream};
 use serde_json::json;
 
@@ -17,6 +17,7 @@ use crate::domain::ids::{EndpointId, EventId, KeyId, OrganizationId};
 use crate::domain::organization::{Organization, OrganizationStatus};
 use crate::queue::DeliverTask;
 use crate::store::{Claim, Claimed, EarlierClaim, StoreError};
+use crate::telemetry::metrics;
 
 /// A request that publishes has surely ended after this time, however it went: Lambda and API Gateway
 /// cut it off earlier.
@@ -60,6 +61,19 @@ impl Core {
         idempotency: Option<&Idempotency>,
     ) -> Result<Vec<Published>, ServiceError> {
         let organization = publishing(organization)?;
+        let publishing = self.publish_or_complete(organization, by, new, idempotency);
+        let (published, ()) = join(publishing, self.write_usage()).await;
+        self.write_great_usage().await;
+        published
+    }
+
+    async fn publish_or_complete(
+        &self,
+        organization: &OrganizationId,
+        by: Option<KeyId>,
+        new: Vec<NewEvent>,
+        idempotency: Option<&Idempotency>,
+    ) -> Result<Vec<Published>, ServiceError> {
         let first = self.next_event_id();
         let Some(Idempotency { key, request_hash }) = idempotency else {
             return self.publish_new(organization, by, new, first).await;
@@ -75,7 +89,13 @@ impl Core {
                 }
                 published
             }
-            Claimed::Before(earlier) => self.complete(organization, by, new, &earlier).await,
+            Claimed::Before(earlier) => {
+                let published = self.complete(organization, by, new, &earlier).await?;
+                if earlier.ended && self.store.settle_claim(&claim, &earlier).await? {
+                    self.note_accepted(organization, &published);
+                }
+                Ok(published)
+            }
             Claimed::ByAnother => Err(ServiceError::IdempotencyConflict),
         }
     }
@@ -90,7 +110,13 @@ impl Core {
         let endpoints = self.store.endpoints(organization).await?;
         let planned = plan(organization, by, new, first, &endpoints);
         self.store_and_send(&planned).await?;
+        self.note_accepted(organization, &planned);
         Ok(planned)
+    }
+
+    fn note_accepted(&self, organization: &OrganizationId, published: &[Published]) {
+        metrics::accepted(published.len());
+        self.count_published(organization, published);
     }
 
     /// Sends a test event to one endpoint alone, whatever it subscribes to.
@@ -121,6 +147,8 @@ impl Core {
         let new = NewEvent { event_type, data, subject: None, edition: endpoint.settings.edition.clone() };
         let planned = self.plan(organization, by, vec![new], &[endpoint]);
         self.store_and_send(&planned).await?;
+        self.note_accepted(organization, &planned);
+        self.write_usage().await;
         planned.into_iter().next().ok_or_else(|| ServiceError::Internal("nothing was published".to_owned()))
     }
 

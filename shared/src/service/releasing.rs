@@ -8,6 +8,7 @@ use crate::domain::delivery::{Cause, Delivery};
 use crate::domain::endpoint::Endpoint;
 use crate::queue::DeliverTask;
 use crate::store::{StoreError, Waiting, WaitingRef, Wanted};
+use crate::telemetry::metrics;
 
 /// How many parked deliveries an endpoint that became active gets at once.
 const FIRST_RELEASE: usize = 500;
@@ -62,6 +63,7 @@ impl Core {
                 .await?
                 .len();
         }
+        metrics::failed(cause, failed);
         Ok(failed)
     }
 

@@ -7,10 +7,11 @@ use futures_util::future::join_all;
 use tracing::warn;
 
 use super::{Core, ServiceError, operational};
-use crate::domain::delivery::Cause;
+use crate::domain::delivery::{Cause, Mark};
 use crate::domain::endpoint::EndpointStatus;
 use crate::domain::time::Timestamp;
 use crate::store::{EndpointRef, Waiting};
+use crate::telemetry::metrics;
 
 /// How many references are read from the index at once.
 const PAGE: usize = 100;
@@ -48,23 +49,32 @@ impl Core {
         let started_at = self.clock.now();
         let mut run = Run { started_at, deadline, swept: Swept::default(), failure: None };
         let shards: Vec<_> = Waiting::due_shards().map(|shard| self.send_due(shard, deadline)).collect();
+        let mut latest = Some(Duration::ZERO);
         for sent in join_all(shards).await {
-            run.swept.due += run.note("due deliveries", sent).unwrap_or(0);
+            let sent = run.note("due deliveries", sent);
+            latest = latest.zip(sent.as_ref()).map(|(latest, sent)| latest.max(sent.latest));
+            run.swept.due += sent.map_or(0, |sent| sent.count);
         }
+        // A run that could not look everywhere says nothing, and the alarm takes silence for a fault.
+        latest.inspect(|latest| metrics::overdue(*latest));
         // Boxed: the types of these futures nest deeper than the compiler looks.
         Box::pin(self.probe_all(&mut run)).await;
         Box::pin(self.release_all(&mut run)).await;
         let recovered = Box::pin(self.continue_recoveries(deadline)).await;
         run.swept.recovered = run.note("recoveries", recovered).unwrap_or(0);
+        let stock = Box::pin(self.take_stock(started_at)).await;
+        run.note("taking stock", stock);
         run.failure.map_or(Ok(run.swept), Err)
     }
 
-    async fn send_due(&self, shard: Waiting, deadline: Timestamp) -> Result<usize, ServiceError> {
-        let mut sent = 0;
+    async fn send_due(&self, shard: Waiting, deadline: Timestamp) -> Result<Sent, ServiceError> {
+        let mut sent = Sent::default();
         while self.clock.now() < deadline {
-            let found = self.store.waiting_deliveries(shard, self.clock.now(), PAGE).await?;
+            let now = self.clock.now();
+            let found = self.store.waiting_deliveries(shard, now, PAGE).await?;
+            sent.latest = sent.latest.max(found.first().map_or(Duration::ZERO, |oldest| lateness(oldest.mark, now)));
             let taken = self.take_and_send(&found).await?;
-            sent += taken;
+            sent.count += taken;
             // A full page of which nothing could be taken is what the index has not caught up with.
             if found.len() < PAGE || taken == 0 {
                 break;
@@ -155,6 +165,18 @@ impl Core {
         }
         Ok(())
     }
+}
+
+/// What was sent of what was due.
+#[derive(Debug, Default)]
+struct Sent {
+    count: usize,
+    /// How late the latest was.
+    latest: Duration,
+}
+
+fn lateness(mark: Mark, now: Timestamp) -> Duration {
+    if let Mark::Due(at) = mark { now.since(at) } else { Duration::ZERO }
 }
 
 /// One run of the sweep.

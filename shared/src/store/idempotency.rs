@@ -128,6 +128,24 @@ impl Store {
         update.expression_attribute_values(":event", AttributeValue::S(claim.event.to_string())).send().await?;
         Ok(())
     }
+
+    /// Takes back the note that the earlier request with this claim was not finished, now that it is. Returns whether
+    /// there was one: of two that finish it at once, one gets to.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB did not do it.
+    pub async fn settle_claim(&self, claim: &Claim<'_>, earlier: &EarlierClaim) -> Result<bool, StoreError> {
+        let update = self.client.update_item().table_name(&self.table);
+        let update = update.set_key(Some(claim_key(claim).attributes())).update_expression("REMOVE ended");
+        let update = update.condition_expression("event = :event AND ended = :true");
+        let update = update.expression_attribute_values(":true", AttributeValue::Bool(true));
+        let update = update.expression_attribute_values(":event", AttributeValue::S(earlier.event.to_string()));
+        match update.send().await.map_err(StoreError::from) {
+            Ok(_) => Ok(true),
+            Err(StoreError::Conflict) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
 }
 
 fn claim_key(claim: &Claim<'_>) -> Key {

@@ -15,7 +15,7 @@ use crate::domain::time::Timestamp;
 /// One stored item, as the SDK has it.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
-const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 1;
 
 /// What every item has: its kind and its version, and its key.
 #[derive(Debug, Serialize, Deserialize)]

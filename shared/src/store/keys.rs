@@ -10,6 +10,7 @@ use crate::domain::ids::{
     DELIVERY_SHARDS, DUE_SHARDS, DeliveryId, EVENT_SHARDS, EndpointId, EventId, KeyId, OrganizationId, RecoveryId,
 };
 use crate::domain::time::Timestamp;
+use crate::domain::usage::Day;
 
 /// Partition key attribute of the table.
 pub(super) const PK: &str = "pk";
@@ -96,6 +97,11 @@ pub(super) fn recovery(organization: &OrganizationId, recovery: RecoveryId) -> K
 
 pub(super) fn idempotency(organization: &OrganizationId, key_hash: &str) -> Key {
     Key::new(format!("idem#{organization}#{key_hash}"), "idem")
+}
+
+/// What was done for an organization on a day.
+pub(super) fn usage(organization: &OrganizationId, day: Day) -> Key {
+    Key::new(format!("usage#{organization}"), day.to_string())
 }
 
 pub(super) fn event(organization: &OrganizationId, event: EventId) -> Key {

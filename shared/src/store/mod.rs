@@ -14,6 +14,7 @@ mod load;
 mod organizations;
 mod recoveries;
 pub mod schema;
+mod usage;
 mod waiting;
 
 use std::time::Duration;
@@ -26,6 +27,7 @@ pub use idempotency::{Claim, Claimed, EarlierClaim};
 pub use keys::{EndpointRef, Waiting};
 pub use load::{Loaded, Wanted};
 pub use organizations::Taken;
+pub use usage::NotAdded;
 pub use waiting::WaitingRef;
 
 /// The table, and how long what is in it is kept.

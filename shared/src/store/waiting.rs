@@ -1,7 +1,7 @@
 //! The `waiting` index: what is parked, dead, or to be released. It holds keys only, and is read
 //! eventually consistent: whoever acts on what it says checks the item by a condition.
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, Select};
 
 use super::keys::{self, EndpointRef, Key, WAITING, Waiting};
 use super::{Store, StoreError};
@@ -91,6 +91,39 @@ impl Store {
     pub async fn endpoints_to_probe(&self, now: Timestamp, limit: usize) -> Result<Vec<EndpointRef>, StoreError> {
         let found = self.waiting_keys(Waiting::Probe, LOWEST.to_owned(), keys::until(now), limit).await?;
         Ok(found.iter().filter_map(|(key, _)| keys::parse_endpoint(key)).collect())
+    }
+
+    /// Up to `limit` suspended endpoints, the one whose probe is due first at the beginning.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the index could not be read.
+    pub async fn suspended_endpoints(&self, limit: usize) -> Result<Vec<EndpointRef>, StoreError> {
+        let found = self.waiting_keys(Waiting::Probe, LOWEST.to_owned(), HIGHEST.to_owned(), limit).await?;
+        Ok(found.iter().filter_map(|(key, _)| keys::parse_endpoint(key)).collect())
+    }
+
+    /// How many items a partition has, counted up to `limit`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the index could not be read.
+    pub async fn count_waiting(&self, partition: Waiting, limit: usize) -> Result<usize, StoreError> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(WAITING)
+            .select(Select::Count)
+            .key_condition_expression("waiting_pk = :partition")
+            .expression_attribute_values(":partition", AttributeValue::S(partition.partition()))
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .into_paginator()
+            .send();
+        let mut counted = 0;
+        while counted < limit {
+            let Some(page) = pages.next().await else { break };
+            counted += usize::try_from(page?.count).unwrap_or(0);
+        }
+        Ok(counted.min(limit))
     }
 
     /// The keys of a partition whose sort keys lie in `lowest..=highest`, and these sort keys.

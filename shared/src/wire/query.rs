@@ -11,6 +11,7 @@ use crate::domain::event::EventFilter;
 use crate::domain::event_type::EventType;
 use crate::domain::ids::{EndpointId, OrganizationId};
 use crate::domain::time::Timestamp;
+use crate::domain::usage::{Day, Days};
 
 /// Longest page of a list.
 const MAX_LIMIT: usize = 100;
@@ -90,6 +91,17 @@ impl Query {
             until: self.take("until", Timestamp::parse),
         }
     }
+
+    /// `from` and `to`. Where they make no sense, today stands for them.
+    pub fn days(&mut self, today: Day) -> Days {
+        let (from, to) = (self.take("from", Day::parse), self.take("to", Day::parse));
+        Days::new(from, to, today).unwrap_or_else(|invalid| {
+            if self.problems.is_empty() {
+                self.problems.push(Problem::new("from", invalid));
+            }
+            Days::only(today)
+        })
+    }
 }
 
 /// Reads the status of a delivery.
@@ -142,6 +154,18 @@ pub struct EventParameters {
     pub endpoint_id: Option<String>,
 }
 
+/// What [`Query::days`] reads, for the OpenAPI document.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct UsageParameters {
+    /// The first day, UTC; 29 days before the last one if not said. At most 366 days are shown.
+    #[param(value_type = Option<Day>)]
+    pub from: Option<String>,
+    /// The last day, UTC; today if not said.
+    #[param(value_type = Option<Day>)]
+    pub to: Option<String>,
+}
+
 /// What [`Query::delivery_filter`] reads, for the OpenAPI document.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -178,5 +202,18 @@ mod tests {
         let _ = (query.paging(), query.delivery_filter());
         let names: Vec<_> = query.finish(()).unwrap_err().into_iter().map(|problem| problem.name).collect();
         assert_eq!(names, ["limit", "status", "since", "foo"]);
+
+        let today = Day::parse("2026-03-24").unwrap();
+        for (text, wrong) in [
+            ("from=2026-03-01&to=2026-03-02", &[][..]),
+            ("from=x&to=y&foo=1", &["from", "to", "foo"]),
+            ("from=2026-03-02&to=2026-03-01", &["from"]),
+            ("from=2026-03-25&to=x", &["to"]),
+        ] {
+            let mut query = Query::new(text);
+            let days = query.days(today);
+            let problems = query.finish(days).map_or_else(|problems| problems, |_| Vec::new());
+            assert_eq!(problems.into_iter().map(|problem| problem.name).collect::<Vec<_>>(), wrong);
+        }
     }
 }

@@ -100,6 +100,7 @@ fn publish() -> Vec<Row> {
         // The try that was performed looks like another request's.
         row("PutItem event", &[Repair], FAILED).lost_once(FAILED),
         row("PutItem delivery, new: due", &[Repair], FAILED),
+        row("UpdateItem idem REMOVE ended", &[Repair], FAILED),
     ]
 }
 
@@ -128,9 +129,9 @@ fn deliver() -> Vec<Row> {
         row("PutItem delivery, moved: none to held", &[Paused, StillPaused], FAILED),
         row("PutItem delivery, moved: due to held", &[LeasedAndPaused], FAILED),
         row("PutItem delivery, moved: none to dead", &[Deleted], FAILED),
-        row("UpdateItem endpoint SET failing_since ADD failures", &[ShortRetry], USUAL),
-        row("UpdateItem endpoint SET failing_since ADD failures", &[Suspension], UNNOTED),
-        row("UpdateItem endpoint REMOVE failures failing_since", &[Recovered], UNNOTED).lost(USUAL),
+        row("UpdateItem endpoint SET failing_since ADD failures REMOVE timeouts", &[ShortRetry], USUAL),
+        row("UpdateItem endpoint SET failing_since ADD failures REMOVE timeouts", &[Suspension], UNNOTED),
+        row("UpdateItem endpoint REMOVE failures timeouts failing_since", &[Recovered], UNNOTED).lost(USUAL),
         row("GetItem endpoint", &[Gone, Suspension, ProbeSucceeds], UNNOTED),
         row("PutItem endpoint, disabled", &[Gone], UNNOTED).lost(UNANNOUNCED),
         row("PutItem endpoint, suspended", &[Suspension], UNNOTED).lost(UNANNOUNCED),

@@ -175,8 +175,11 @@ impl Reply {
     }
 }
 
-/// The ids of an event's deliveries.
+/// The ids of an event's deliveries; of an event of a batch, which has nothing else of them, too.
 pub(crate) fn delivery_ids(event: &Value) -> Vec<String> {
+    if let Some(ids) = event["delivery_ids"].as_array() {
+        return ids.iter().map(|id| text(id).to_owned()).collect();
+    }
     let deliveries = event["webhook_deliveries"].as_array().unwrap();
     deliveries.iter().map(|delivery| text(&delivery["id"]).to_owned()).collect()
 }

@@ -8,11 +8,10 @@ use aws_config::SdkConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
 use axum::Router;
 use axum::body::Body;
-use axum::routing::post_service;
 use http::Request;
 use http_body_util::BodyExt;
-use pigeonpost::Poller;
 use pigeonpost::aws::{EmbeddedAws, Storage};
+use pigeonpost::{Poller, gateway};
 use serde_json::{Value, json};
 use shared::clock::{self, Clock};
 use shared::config::Settings;
@@ -232,12 +231,7 @@ impl Process {
         let core = Core::new(sdk, &table, &queue_url, deployment, clock.clone());
         let consumer = Consumer::new(Arc::clone(&core), sender.clone());
         let poller = Poller::new(aws_sdk_sqs::Client::new(sdk), queue_url, Arc::clone(&consumer), clock);
-        let (api, publish) = (api::router(Arc::clone(&core)), publish::router(Arc::clone(&core)));
-        let published = || post_service(publish.clone()).fallback_service(api.clone());
-        let router = Router::new()
-            .route("/v1/organizations/{organization}/events", published())
-            .route("/v1/organizations/{organization}/events/batch", published())
-            .fallback_service(api.clone());
+        let router = gateway(&core);
         Self { core, consumer, poller, router }
     }
 

@@ -6,7 +6,7 @@ use axum::routing::{get, post};
 use shared::domain::ids::{DeliveryId, EndpointId, OrganizationId};
 use shared::edge::scopes::{DeliveriesRead, DeliveriesWrite, EndpointsRead, EndpointsWrite};
 use shared::edge::{
-    ApiError, AppState, Bare, Body, Empty, OfKey, Origin, PathId, Permitted, Search, Tenant, own_or_named,
+    ApiError, AppState, Bare, Body, Empty, OfKey, Origin, PathId, Permitted, Search, Tenant, fitting, own_or_named,
 };
 use shared::service::DeliveryDetail;
 use shared::wire::error::Problem;
@@ -165,6 +165,8 @@ async fn rotate(
 }
 
 /// Lists an endpoint's deliveries.
+///
+/// Refused if the payloads of the page are more than one answer holds: a smaller `page_size` helps.
 #[utoipa::path(
     get, path = "/v1/webhook-endpoints/{endpoint}/deliveries", operation_id = "list_deliveries",
     params(DeliveriesParameters, PageParameters),
@@ -185,7 +187,12 @@ async fn deliveries(
     }
     let range = query.page.range(ids.len()).ok_or_else(|| ApiError::not_found("page"))?;
     let details = core.deliveries_by_id(organization, endpoint, &ids[range]).await?;
-    Ok(Bare::ok(PageOut::new(&url, query.page, ids.len(), details.into_iter().map(shown).collect())))
+    let results: Vec<_> = details.into_iter().map(shown).collect();
+    if fitting(&results) < results.len() {
+        let too_much = "must be smaller: the payloads of this page are more than one answer holds";
+        return Err(ApiError::invalid(vec![Problem::new("page_size", too_much)]));
+    }
+    Ok(Bare::ok(PageOut::new(&url, query.page, ids.len(), results)))
 }
 
 /// Reads a delivery.

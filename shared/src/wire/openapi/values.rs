@@ -18,6 +18,7 @@ use crate::domain::organization::OrganizationStatus;
 use crate::domain::schedule::{MAX_DELAY_SECONDS, MAX_RETRIES, RetrySchedule};
 use crate::domain::secret::SigningSecret;
 use crate::domain::time::Timestamp;
+use crate::domain::usage::Day;
 use crate::wire::error::ErrorCode;
 
 /// Values that only the wire tells from others.
@@ -149,6 +150,8 @@ schemas! {
 
     "Timestamp": Timestamp = "An RFC 3339 instant between 1970 and 9999, with any offset.",
         moment(r"^(19[7-9]|[2-9]\d\d)\d-", "2026-03-24T20:00:00Z");
+    "Day": Day = "A day, UTC.",
+        pattern("^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "2026-03-24").format(format("date"));
     "Millisecond": Millisecond = "An RFC 3339 instant in UTC, with milliseconds.",
         moment(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$", "2026-03-24T20:00:00.000Z");
     "WholeSecond": WholeSecond = "An RFC 3339 instant in UTC, with whole seconds.",
@@ -260,6 +263,7 @@ pub(crate) mod object {
         batch_result,
         event,
         organization,
+        usage,
         webhook_delivery,
         webhook_endpoint,
         webhook_recovery,
@@ -349,6 +353,7 @@ mod tests {
         check::<EventType, _>(|text| EventType::parse(text).ok());
         check::<Subscription, _>(|text| Subscription::parse(text).ok());
         check::<SigningSecret, _>(|text| SigningSecret::parse(text).ok());
+        check::<Day, _>(|text| Day::parse(text).ok());
         check::<Timestamp, _>(|text| Timestamp::parse(text).ok());
         check::<Role, _>(Role::parse);
         check::<Scope, _>(Scope::parse);

@@ -10,7 +10,7 @@ use crate::domain::delivery::Delivery;
 use crate::domain::event::{Event, NewEvent, Subject};
 use crate::domain::event_type::{Catalogue, EventType};
 use crate::domain::fields::{EditionId, SubjectPart};
-use crate::domain::ids::EventId;
+use crate::domain::ids::{DeliveryId, EventId};
 use crate::wire::body::RawObject;
 use crate::wire::error::{Details, ErrorCode, Problem};
 use crate::wire::field::{Field, Kind, Reader};
@@ -172,13 +172,30 @@ pub struct BatchResultOut {
     #[schema(schema_with = accepted_or_refused)]
     status: &'static str,
     /// The event, if it was accepted.
-    #[schema(value_type = EventOut)]
+    #[schema(value_type = AcceptedEventOut)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    event: Option<EventOut>,
+    event: Option<AcceptedEventOut>,
     /// Why it was refused, if it was.
     #[schema(value_type = BatchErrorOut)]
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<BatchErrorOut>,
+}
+
+/// An event of a batch, in as few words as leave room for the deliveries of a hundred of them.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = organizations::AcceptedEvent)]
+struct AcceptedEventOut {
+    #[schema(schema_with = object::event)]
+    object: &'static str,
+    #[schema(value_type = EventId)]
+    id: String,
+    #[serde(rename = "type")]
+    #[schema(value_type = EventType)]
+    event_type: String,
+    #[schema(value_type = Vec<DeliveryId>)]
+    delivery_ids: Vec<String>,
+    #[schema(value_type = Millisecond)]
+    created_at: String,
 }
 
 /// Why an entry of a batch was refused.
@@ -196,7 +213,14 @@ struct BatchErrorOut {
 
 impl BatchResultOut {
     /// The event was published.
-    pub fn accepted(index: usize, event: EventOut) -> Self {
+    pub fn accepted(index: usize, event: &Event, deliveries: &[Delivery]) -> Self {
+        let event = AcceptedEventOut {
+            object: "event",
+            id: event.id.to_string(),
+            event_type: event.event_type.to_string(),
+            delivery_ids: deliveries.iter().map(|delivery| delivery.id.to_string()).collect(),
+            created_at: event.id.created_at().rfc3339(),
+        };
         Self { object: "batch_result", index, status: "accepted", event: Some(event), error: None }
     }
 

@@ -5,6 +5,7 @@ mod endpoints;
 mod events;
 mod keys;
 mod tenants;
+mod usage;
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -18,6 +19,7 @@ pub use endpoints::{
 pub use events::{BatchIn, BatchResultOut, EventIn, EventOut};
 pub use keys::{ApiKeyIn, ApiKeyOut, ApiKeyPatchIn};
 pub use tenants::{OrganizationIn, OrganizationOut, OrganizationPatchIn};
+pub use usage::UsageOut;
 
 /// What an answer says about the request, for the OpenAPI document: the doors write it.
 #[derive(Debug, ToSchema)]

@@ -5,7 +5,8 @@ use axum::extract::State;
 use axum::routing::get;
 use shared::domain::ids::EventId;
 use shared::edge::scopes::{EventRead, EventsRead};
-use shared::edge::{ApiError, AppState, Data, PathId, Search, Tenant};
+use shared::edge::{ApiError, AppState, Data, PathId, Search, Tenant, fitting};
+use shared::service::Published;
 use shared::wire::organizations::{EventOut, PaginationOut};
 use shared::wire::query::{EventParameters, PagingParameters};
 use utoipa::OpenApi;
@@ -20,6 +21,8 @@ pub(super) fn routes() -> Router<AppState> {
 }
 
 /// Lists events with their deliveries, newest first.
+///
+/// A page of large events may be shorter than its limit and still not be the last.
 #[utoipa::path(
     get, path = "/events", operation_id = "list_events",
     params(EventParameters, PagingParameters),
@@ -33,8 +36,13 @@ async fn list(
     let wanted = (query.paging(), query.event_filter());
     let (paging, filter) = query.finish(wanted)?;
     let page = core.list_events(&tenant.organization.id, &filter, paging.cursor.as_deref(), paging.limit).await?;
-    let events = page.items.iter().map(|published| EventOut::new(&published.event, &published.deliveries)).collect();
-    Ok(Data::page(events, PaginationOut::new(paging.limit, page.next)))
+    let shown = |published: &Published| EventOut::new(&published.event, &published.deliveries);
+    let mut events: Vec<_> = page.items.iter().map(shown).collect();
+    let fit = fitting(&events);
+    let cut_off = if fit < events.len() { page.items[..fit].last() } else { None };
+    events.truncate(fit);
+    let next = cut_off.map(|last| last.event.id.to_string()).or(page.next);
+    Ok(Data::page(events, PaginationOut::new(paging.limit, next)))
 }
 
 /// Reads an event with its deliveries.

@@ -5,6 +5,7 @@ mod endpoints;
 mod events;
 mod keys;
 mod tenants;
+mod usage;
 
 use axum::Router;
 use shared::edge::{ApiError, AppState};
@@ -18,7 +19,8 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(keys::routes())
         .merge(endpoints::routes())
         .merge(deliveries::routes())
-        .merge(events::routes());
+        .merge(events::routes())
+        .merge(usage::routes());
     tenants::routes().nest("/v1/organizations/{organization}", organization)
 }
 
@@ -27,7 +29,8 @@ pub(crate) fn operations() -> utoipa::openapi::OpenApi {
     let organization = keys::Operations::openapi()
         .merge_from(endpoints::Operations::openapi())
         .merge_from(deliveries::Operations::openapi())
-        .merge_from(events::Operations::openapi());
+        .merge_from(events::Operations::openapi())
+        .merge_from(usage::Operations::openapi());
     tenants::Operations::openapi().nest("/v1/organizations/{organization}", organization)
 }
 

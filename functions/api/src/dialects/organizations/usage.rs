@@ -1,0 +1,39 @@
+//! Usage, by day.
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use shared::domain::usage::Day;
+use shared::edge::scopes::OrganizationRead;
+use shared::edge::{ApiError, AppState, Data, Search, Tenant};
+use shared::wire::organizations::UsageOut;
+use shared::wire::query::UsageParameters;
+use utoipa::OpenApi;
+
+/// What the OpenAPI document says of these routes.
+#[derive(OpenApi)]
+#[openapi(paths(read))]
+pub(super) struct Operations;
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/usage", get(read))
+}
+
+/// Reads how many events, deliveries and attempts there were, day by day.
+///
+/// Oldest first; days without any are there with zeros.
+#[utoipa::path(
+    get, path = "/usage", operation_id = "read_usage",
+    params(UsageParameters),
+    responses((status = 200, body = Vec<UsageOut>)),
+)]
+async fn read(
+    tenant: Tenant<OrganizationRead>,
+    State(core): State<AppState>,
+    Search(mut query): Search,
+) -> Result<Data<Vec<UsageOut>>, ApiError> {
+    let days = query.days(Day::of(core.clock().now()));
+    let days = query.finish(days)?;
+    let usage = core.usage(&tenant.organization.id, days).await?;
+    Ok(Data::ok(usage.into_iter().map(|(day, usage)| UsageOut::new(day, usage)).collect()))
+}

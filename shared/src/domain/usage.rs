@@ -1,0 +1,193 @@
+//! Usage: what was done for an organization, by day.
+
+use std::fmt;
+use std::ops::AddAssign;
+use std::time::Duration;
+
+use super::Invalid;
+use super::time::Timestamp;
+
+/// Most days that are looked at together.
+pub const MAX_DAYS: i64 = 366;
+/// How many days are looked at when nobody says.
+pub const DEFAULT_DAYS: i64 = 30;
+
+const SECONDS: i64 = 24 * 60 * 60;
+
+/// What counts less is kept for later, so that counting adds at most a twelfth of a write for each delivery: a 25th
+/// when it is made and another when it is attempted.
+const WORTH_A_WRITE: u64 = 25;
+/// What counts as much is not kept at all, and what counts less not for longer than [`KEPT`].
+const TOO_MUCH_TO_LOSE: u64 = 100;
+/// How long a count is kept in a process that has something to do.
+const KEPT: Duration = Duration::from_secs(10 * 60);
+
+/// A day, UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Day(i64);
+
+impl Day {
+    /// The day of an instant.
+    pub const fn of(at: Timestamp) -> Self {
+        Self(at.unix_seconds().div_euclid(SECONDS))
+    }
+
+    /// Reads `2026-03-24`.
+    ///
+    /// # Errors
+    /// [`Invalid`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let day = Timestamp::parse(&format!("{text}T00:00:00Z")).map(Self::of).ok();
+        day.filter(|day| day.to_string() == text).ok_or(Invalid::new("must be a day such as 2026-03-24"))
+    }
+
+    /// Its first instant.
+    pub const fn start(self) -> Timestamp {
+        Timestamp::from_unix_seconds(self.0 * SECONDS)
+    }
+}
+
+impl fmt::Display for Day {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.start().rfc3339().split('T').next().unwrap_or_default())
+    }
+}
+
+/// Days one after the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Days {
+    from: Day,
+    to: Day,
+}
+
+impl Days {
+    /// From one day to another, both included: to today if nobody says, and from 29 days before.
+    ///
+    /// # Errors
+    /// [`Invalid`], about the first of the two, if there are none or too many.
+    pub fn new(from: Option<Day>, to: Option<Day>, today: Day) -> Result<Self, Invalid> {
+        let to = to.unwrap_or(today);
+        let from = from.unwrap_or(Day((to.0 - DEFAULT_DAYS + 1).max(0)));
+        if from > to {
+            return Err(Invalid::new("must not be after to"));
+        }
+        if to.0 - from.0 >= MAX_DAYS {
+            return Err(Invalid::new(format!("must be so that there are at most {MAX_DAYS} days to the end of to")));
+        }
+        Ok(Self { from, to })
+    }
+
+    /// One day.
+    pub const fn only(day: Day) -> Self {
+        Self { from: day, to: day }
+    }
+
+    /// The first of them.
+    pub const fn first(self) -> Day {
+        self.from
+    }
+
+    /// The last of them.
+    pub const fn last(self) -> Day {
+        self.to
+    }
+
+    /// Each of them, in order.
+    pub fn iter(self) -> impl Iterator<Item = Day> {
+        (self.from.0..=self.to.0).map(Day)
+    }
+}
+
+/// What was done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Events that were accepted.
+    pub events: u64,
+    /// Deliveries that were made for them.
+    pub deliveries: u64,
+    /// Attempts that were made and recorded.
+    pub attempts: u64,
+}
+
+impl Usage {
+    /// One attempt.
+    pub const ATTEMPT: Self = Self { events: 0, deliveries: 0, attempts: 1 };
+
+    /// Whether it is to be written while something else is being done, after it was kept for so long.
+    pub fn is_worth_a_write(&self, kept: Duration) -> bool {
+        self.amount() >= WORTH_A_WRITE || kept >= KEPT
+    }
+
+    /// Whether it is to be written at once.
+    pub fn is_too_much_to_lose(&self) -> bool {
+        self.amount() >= TOO_MUCH_TO_LOSE
+    }
+
+    fn amount(&self) -> u64 {
+        self.events.max(self.deliveries).max(self.attempts)
+    }
+}
+
+impl AddAssign for Usage {
+    fn add_assign(&mut self, other: Self) {
+        self.events += other.events;
+        self.deliveries += other.deliveries;
+        self.attempts += other.attempts;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn days_are_read_and_printed() {
+        for text in ["1970-01-01", "2024-02-29", "2026-03-24", "9999-12-30"] {
+            assert_eq!(Day::parse(text).unwrap().to_string(), text);
+        }
+        for text in ["", "today", "2026-3-24", "20260324", "2026-02-29", "2026-03-24T00:00:00Z", "1969-12-31"] {
+            assert!(Day::parse(text).is_err(), "{text}");
+        }
+        let late = Timestamp::parse("2026-03-24T23:59:59.999Z").unwrap();
+        assert_eq!(Day::of(late), Day::parse("2026-03-24").unwrap());
+        assert_eq!(Day::of(late).start(), Timestamp::parse("2026-03-24T00:00:00Z").unwrap());
+    }
+
+    #[test]
+    fn of_days_both_ends_count_and_there_are_at_most_366() {
+        let day = |text: &str| (!text.is_empty()).then(|| Day::parse(text).unwrap());
+        let today = Day::parse("2026-03-24").unwrap();
+        for (from, to, expected) in [
+            ("", "", Some(("2026-02-23", "2026-03-24", 30))),
+            ("2026-03-24", "", Some(("2026-03-24", "2026-03-24", 1))),
+            ("", "2026-01-30", Some(("2026-01-01", "2026-01-30", 30))),
+            ("", "1970-01-02", Some(("1970-01-01", "1970-01-02", 2))),
+            ("2025-03-24", "2026-03-24", Some(("2025-03-24", "2026-03-24", 366))),
+            ("2025-03-23", "2026-03-24", None),
+            ("2026-03-25", "", None),
+            ("2026-03-02", "2026-03-01", None),
+        ] {
+            let days = Days::new(day(from), day(to), today).ok();
+            let shown = days.map(|days| (days.first().to_string(), days.last().to_string(), days.iter().count()));
+            let expected = expected.map(|(from, to, count)| (from.to_owned(), to.to_owned(), count));
+            assert_eq!(shown, expected, "{from} to {to}");
+        }
+    }
+
+    #[test]
+    fn little_is_kept_for_a_while_and_much_is_not() {
+        let attempts = |attempts| Usage { attempts, ..Usage::default() };
+        for (usage, kept_seconds, worth, much) in [
+            (Usage::ATTEMPT, 599, false, false),
+            (Usage::ATTEMPT, 600, true, false),
+            (attempts(24), 0, false, false),
+            (attempts(25), 0, true, false),
+            (Usage { events: 25, ..Usage::default() }, 0, true, false),
+            (Usage { events: 1, deliveries: 99, attempts: 99 }, 0, true, false),
+            (Usage { events: 1, deliveries: 100, attempts: 0 }, 0, true, true),
+        ] {
+            assert_eq!(usage.is_worth_a_write(Duration::from_secs(kept_seconds)), worth, "{usage:?}");
+            assert_eq!(usage.is_too_much_to_lose(), much, "{usage:?}");
+        }
+    }
+}

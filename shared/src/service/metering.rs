@@ -1,0 +1,112 @@
+//! Metering: what is done for each organization is added up in the process, and written now and then. A process that is
+//! killed takes with it what it had not written: too little may be billed, and never too much.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use futures_util::{StreamExt, stream};
+use tracing::{error, warn};
+
+use super::{Core, Published, ServiceError};
+use crate::domain::ids::OrganizationId;
+use crate::domain::time::Timestamp;
+use crate::domain::usage::{Day, Days, Usage};
+use crate::store::NotAdded;
+
+/// How many counts are written at once.
+const AT_ONCE: usize = 16;
+
+/// What this process counted and has not written.
+#[derive(Debug, Default)]
+pub(super) struct Meter(Mutex<HashMap<(OrganizationId, Day), Kept>>);
+
+#[derive(Debug, Clone, Copy)]
+struct Kept {
+    usage: Usage,
+    since: Timestamp,
+}
+
+impl Meter {
+    fn add(&self, place: (OrganizationId, Day), added: Kept) {
+        let mut kept = self.kept();
+        let entry = kept.entry(place).or_insert(Kept { usage: Usage::default(), since: added.since });
+        entry.usage += added.usage;
+        entry.since = entry.since.min(added.since);
+    }
+
+    fn take(&self, is_wanted: impl Fn(&OrganizationId, &Kept) -> bool) -> Vec<((OrganizationId, Day), Kept)> {
+        self.kept().extract_if(|(organization, _), kept| is_wanted(organization, kept)).collect()
+    }
+
+    fn kept(&self) -> MutexGuard<'_, HashMap<(OrganizationId, Day), Kept>> {
+        // A panic elsewhere cannot leave a half-added count behind.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Core {
+    /// Counts what was done for an organization just now.
+    pub(super) fn count(&self, organization: &OrganizationId, usage: Usage) {
+        if usage == Usage::default() {
+            return;
+        }
+        let now = self.clock.now();
+        self.meter.add((organization.clone(), Day::of(now)), Kept { usage, since: now });
+    }
+
+    /// Counts events with their deliveries, once they are accepted.
+    pub(super) fn count_published(&self, organization: &OrganizationId, published: &[Published]) {
+        let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
+        let deliveries = number(published.iter().map(|published| published.deliveries.len()).sum());
+        self.count(organization, Usage { events: number(published.len()), deliveries, attempts: 0 });
+    }
+
+    /// Writes the counts that are worth a write or old. Meant to run beside something else.
+    pub async fn write_usage(&self) {
+        let now = self.clock.now();
+        self.write_counts(|_, kept| kept.usage.is_worth_a_write(now.since(kept.since))).await;
+    }
+
+    /// Writes the counts of which too much would be lost if the process died.
+    pub(super) async fn write_great_usage(&self) {
+        self.write_counts(|_, kept| kept.usage.is_too_much_to_lose()).await;
+    }
+
+    /// Writes all counts: the process is about to end.
+    pub async fn write_all_usage(&self) {
+        self.write_counts(|_, _| true).await;
+    }
+
+    /// An organization's usage by day, in order; zero for days on which there was none. What other processes have not
+    /// written yet is not in it.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if it could not be read.
+    pub async fn usage(&self, organization: &OrganizationId, days: Days) -> Result<Vec<(Day, Usage)>, ServiceError> {
+        self.write_counts(|of, _| of == organization).await;
+        let found = self.store.usage(organization, days).await?;
+        Ok(days.iter().map(|day| (day, found.get(&day).copied().unwrap_or_default())).collect())
+    }
+
+    async fn write_counts(&self, is_wanted: impl Fn(&OrganizationId, &Kept) -> bool) {
+        let writes: Vec<_> =
+            self.meter.take(is_wanted).into_iter().map(|(place, kept)| self.write(place, kept)).collect();
+        stream::iter(writes).buffer_unordered(AT_ONCE).collect::<()>().await;
+    }
+
+    async fn write(&self, place: (OrganizationId, Day), kept: Kept) {
+        let (organization, day) = &place;
+        let Usage { events, deliveries, attempts } = kept.usage;
+        match self.store.add_usage(organization, *day, kept.usage).await {
+            Ok(()) => {}
+            Err(NotAdded::Refused(error)) => {
+                warn!(%organization, %day, %error, "usage is kept for later");
+                self.meter.add(place, kept);
+            }
+            // Written once more, it might be billed twice.
+            Err(NotAdded::Unknown(error)) => {
+                error!(%organization, %day, events, deliveries, attempts, %error, "usage may not have been written");
+            }
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! Metrics: counted where things happen, and written as log lines in CloudWatch's embedded metric format. Before
+//! [`start`] nothing is counted or written, so the local host stays quiet.
+//!
+//! They are those of the deployment, never of a tenant: each value of a dimension is a metric that is paid for.
+
+use std::io::{self, Write};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
+use metrics_cloudwatch_embedded::{Builder, Collector};
+use tracing::{Level, error};
+
+use crate::domain::delivery::Cause;
+use crate::domain::time::Timestamp;
+
+const NAMESPACE: &str = "Pigeonpost";
+/// The dimension that every metric has: the name of the deployment.
+const STACK: &str = "Stack";
+
+const ACCEPTED: &str = "Accepted";
+const DELIVERED: &str = "Delivered";
+const FAILED: &str = "Failed";
+const ATTEMPT_LATENCY: &str = "AttemptLatency";
+const END_TO_END_LATENCY: &str = "EndToEndLatency";
+const SWEEP_OVERDUE_SECONDS: &str = "SweepOverdueSeconds";
+const PARKED: &str = "Parked";
+const SUSPENDED_ENDPOINTS: &str = "SuspendedEndpoints";
+
+static COLLECTOR: OnceLock<&'static Collector> = OnceLock::new();
+
+/// Counts from now on, for the deployment of this name. Lambda drops lines below the level that is logged, and takes a
+/// line without a level for `INFO`, so metrics say that they are of that very level.
+pub(super) fn start(stack: &str, level: Level) {
+    match Builder::new().cloudwatch_namespace(NAMESPACE).with_dimension(STACK, stack.to_owned()).init() {
+        Ok(collector) => {
+            collector.set_property("level", level.as_str());
+            describe();
+            let _ = COLLECTOR.set(collector);
+        }
+        Err(error) => error!(%error, "metrics are not counted"),
+    }
+}
+
+fn describe() {
+    for name in [ACCEPTED, DELIVERED, FAILED] {
+        describe_counter!(name, Unit::Count, "");
+    }
+    for name in [ATTEMPT_LATENCY, END_TO_END_LATENCY] {
+        describe_histogram!(name, Unit::Milliseconds, "");
+    }
+    for (name, unit) in
+        [(SWEEP_OVERDUE_SECONDS, Unit::Seconds), (PARKED, Unit::Count), (SUSPENDED_ENDPOINTS, Unit::Count)]
+    {
+        describe_histogram!(name, unit, "");
+    }
+}
+
+/// Writes what was counted since the last time to standard output: a line for each set of dimensions, none if nothing
+/// was counted.
+pub fn emit(now: Timestamp) {
+    let Some(collector) = COLLECTOR.get() else { return };
+    if let Err(error) = write(collector, now, &mut io::stdout().lock()) {
+        error!(%error, "metrics were not written");
+    }
+}
+
+fn write(collector: &Collector, now: Timestamp, out: &mut impl Write) -> io::Result<()> {
+    let mut lines = Vec::new();
+    // Without a time, Lambda would take the line for INFO again.
+    collector.set_property("timestamp", now.rfc3339()).flush(&mut lines)?;
+    out.write_all(&lines)
+}
+
+/// Events were accepted.
+pub fn accepted(events: usize) {
+    counter!(ACCEPTED).increment(number(events).into());
+}
+
+/// An attempt was made and recorded.
+pub fn attempted(took_ms: u32) {
+    histogram!(ATTEMPT_LATENCY).record(took_ms);
+}
+
+/// A delivery succeeded, so long after its event was published.
+pub fn delivered(after: Duration) {
+    counter!(DELIVERED).increment(1);
+    histogram!(END_TO_END_LATENCY).record(u32::try_from(after.as_millis()).unwrap_or(u32::MAX));
+}
+
+/// Attempts failed, or deliveries without one.
+pub fn failed(cause: Cause, count: usize) {
+    counter!(FAILED, "Cause" => cause.as_str()).increment(number(count).into());
+}
+
+/// How late the latest of the parked deliveries was that a run of the sweep found due. A gauge would be repeated with
+/// every line until it is set again, also by a run that did not get to look; so what a run finds is a distribution.
+pub fn overdue(latest: Duration) {
+    histogram!(SWEEP_OVERDUE_SECONDS).record(u32::try_from(latest.as_secs()).unwrap_or(u32::MAX));
+}
+
+/// How much is parked, and how many endpoints are suspended. None are not reported: an idle deployment pays for no
+/// metric that is always zero.
+pub fn stock(parked: usize, suspended_endpoints: usize) {
+    histogram!(PARKED).record(number(parked));
+    if suspended_endpoints > 0 {
+        histogram!(SUSPENDED_ENDPOINTS).record(number(suspended_endpoints));
+    }
+}
+
+fn number(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// What has been counted by now, as lines. The only test that starts counting in this process.
+    #[test]
+    fn what_was_counted_is_written_once_in_a_line_for_each_set_of_dimensions() {
+        start("stage", Level::WARN);
+        let collector = COLLECTOR.get().unwrap();
+        let lines = || {
+            let mut text = Vec::new();
+            write(collector, Timestamp::from_unix_seconds(1_774_382_400), &mut text).unwrap();
+            let mut lines: Vec<Value> =
+                String::from_utf8(text).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+            // The library reads the system's clock for this one.
+            lines.iter_mut().for_each(|line| assert!(line["_aws"]["Timestamp"].take().is_u64()));
+            lines
+        };
+        assert_eq!(lines(), [Value::Null; 0]);
+
+        accepted(3);
+        for took in [12, 8] {
+            attempted(took);
+            delivered(Duration::from_millis(40));
+        }
+        failed(Cause::Timeout, 1);
+        let line = |dimensions: Value, metrics: Value, values: Value| {
+            let metrics = metrics.as_array().unwrap().iter().map(|it| json!({"Name": it[0], "Unit": it[1]}));
+            let directive =
+                json!({"Namespace": "Pigeonpost", "Dimensions": [dimensions], "Metrics": metrics.collect::<Value>()});
+            let mut line = json!({
+                "_aws": {"Timestamp": null, "CloudWatchMetrics": [directive]},
+                "Stack": "stage", "level": "WARN", "timestamp": "2026-03-24T20:00:00.000Z",
+            });
+            line.as_object_mut().unwrap().extend(values.as_object().unwrap().clone());
+            line
+        };
+        let (count, ms) = ("Count", "Milliseconds");
+        let counted =
+            json!([["Accepted", count], ["AttemptLatency", ms], ["Delivered", count], ["EndToEndLatency", ms]]);
+        let values = json!({
+            "Accepted": 3, "AttemptLatency": [12.0, 8.0], "Delivered": 2, "EndToEndLatency": [40.0, 40.0],
+        });
+        assert_eq!(
+            lines(),
+            [
+                line(json!(["Stack"]), counted, values),
+                line(json!(["Stack", "Cause"]), json!([["Failed", count]]), json!({"Failed": 1, "Cause": "timeout"})),
+            ]
+        );
+        assert_eq!(lines(), [Value::Null; 0], "what was written is not written again");
+
+        overdue(Duration::from_millis(61_900));
+        stock(0, 0);
+        let found = json!([["Parked", count], ["SweepOverdueSeconds", "Seconds"]]);
+        let values = json!({"Parked": [0.0], "SweepOverdueSeconds": [61.0]});
+        assert_eq!(lines(), [line(json!(["Stack"]), found, values)]);
+        stock(5, 2);
+        let found = json!([["Parked", count], ["SuspendedEndpoints", count]]);
+        assert_eq!(lines(), [line(json!(["Stack"]), found, json!({"Parked": [5.0], "SuspendedEndpoints": [2.0]}))]);
+    }
+}

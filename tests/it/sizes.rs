@@ -1,0 +1,83 @@
+//! Answers stay within what Lambda returns, however much there is to say: 6 MB, as a JSON string.
+
+use serde_json::{Value, json};
+
+use crate::support::{Receiver, Reply, Tenant, World, text};
+
+const LAMBDA_BYTES: usize = 6_000_000;
+/// More than one answer holds.
+const EVENTS: usize = 26;
+
+/// What Lambda counts of an answer.
+fn weight(reply: &Reply) -> usize {
+    serde_json::to_string(&reply.body.to_string()).unwrap().len()
+}
+
+/// Publishes events that are as large as they may be; half of their bytes are quotes.
+async fn publish_large(tenant: &Tenant) -> Vec<String> {
+    let data = json!({"list": vec![""; 80_000]});
+    let mut ids = Vec::new();
+    for _ in 0..EVENTS {
+        ids.push(text(&tenant.publish_data(&data).await["id"]).to_owned());
+    }
+    ids
+}
+
+#[tokio::test]
+async fn a_batch_is_answered_with_few_bytes_for_each_event_and_each_delivery() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    for _ in 0..5 {
+        tenant.endpoint(&receiver).await;
+    }
+    let event = json!({"type": "a".repeat(128), "data": {"long": "x".repeat(10_000)}});
+    let reply = tenant.post("/events/batch", &json!({"events": vec![event; 100]})).await;
+    let results = reply.body["data"].as_array().unwrap();
+    assert!(
+        results.iter().all(|result| result["event"]["delivery_ids"].as_array().unwrap().len() == 5),
+        "{}",
+        reply.body
+    );
+    let (bytes_of_event, bytes_of_delivery) = (450, 42);
+    assert!(weight(&reply) <= 100 * (bytes_of_event + 5 * bytes_of_delivery), "{}", weight(&reply));
+    assert!(100 * (bytes_of_event + 500 * bytes_of_delivery) < LAMBDA_BYTES);
+}
+
+#[tokio::test]
+async fn pages_of_large_events_are_short_and_go_on_until_all_have_come() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let mut published = publish_large(&tenant).await;
+    published.reverse();
+    let (mut listed, mut pages, mut cursor) = (Vec::new(), 0, String::new());
+    loop {
+        let reply = tenant.get(&format!("/events?limit=100{cursor}")).await;
+        assert!(weight(&reply) < LAMBDA_BYTES, "{}", weight(&reply));
+        let ids = reply.body["data"].as_array().unwrap().iter().map(|event| text(&event["id"]).to_owned());
+        listed.extend(ids);
+        pages += 1;
+        let pagination = &reply.body["pagination"];
+        assert_eq!(pagination["has_more"], json!(!pagination["next_cursor"].is_null()));
+        match &pagination["next_cursor"] {
+            Value::Null => break,
+            next => cursor = format!("&cursor={}", text(next)),
+        }
+    }
+    assert_eq!(listed, published);
+    assert!(pages > 1 && pages < EVENTS / 4, "{pages}");
+}
+
+#[tokio::test]
+async fn a_numbered_page_that_would_be_too_large_is_refused_and_a_smaller_one_is_not() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    let endpoint = tenant.endpoint(&receiver).await;
+    publish_large(&tenant).await;
+    let path = format!("/v1/webhook-endpoints/{}/deliveries", endpoint.id);
+    let refused = tenant.get(&path).await;
+    refused.is_error(400, "validation_failed");
+    assert_eq!(refused.body["error"]["details"]["fields"][0]["name"], "page_size");
+    let page = tenant.get(&format!("{path}?page_size=5")).await;
+    assert_eq!((page.status, page.body["results"].as_array().unwrap().len()), (200, 5));
+    assert!(weight(&page) < LAMBDA_BYTES, "{}", weight(&page));
+}

@@ -1,0 +1,336 @@
+//! What the functions say of themselves: log lines as on Lambda, and what is counted for the metrics.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, LazyLock, Mutex};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use http::Method;
+use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
+use serde_json::{Value, json};
+use shared::telemetry::json_lines;
+use tracing::Level;
+use tracing::dispatcher::Dispatch;
+use tracing::subscriber::DefaultGuard;
+
+use crate::support::{Answer, Fate, Receiver, World, over_network, text};
+
+/// The log of the thread that a test runs on.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    /// Logs into this from now on, as a function on Lambda would at its default level.
+    fn start() -> (Self, DefaultGuard) {
+        // While there is a single subscriber, what another thread logs for the first time is off everywhere.
+        static OTHERS: LazyLock<[Dispatch; 2]> =
+            LazyLock::new(|| [(); 2].map(|()| Dispatch::new(json_lines(Level::INFO, io::sink))));
+        LazyLock::force(&OTHERS);
+        let log = Self::default();
+        let writer = log.clone();
+        let guard = tracing::subscriber::set_default(json_lines(Level::INFO, move || writer.clone()));
+        (log, guard)
+    }
+
+    fn take(&self) -> String {
+        String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
+    }
+
+    /// The lines since the last time, without what differs every time.
+    fn take_lines(&self) -> Vec<Value> {
+        let mut lines: Vec<Value> = self.take().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        for line in lines.iter_mut().map(|line| line.as_object_mut().unwrap()) {
+            assert!(text(&line.remove("timestamp").unwrap()).ends_with('Z'));
+            line.remove("duration_ms").inspect(|duration| assert!(duration.is_u64()));
+        }
+        lines
+    }
+}
+
+#[tokio::test]
+async fn a_request_is_one_line_with_its_route_and_ids_and_nothing_that_was_sent() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let key = tenant.get("/api-keys").await.data(200)[0]["id"].clone();
+    let organization = json!(tenant.id);
+    let route = |path: &str| format!("/v1/organizations/{{organization}}{path}");
+    let (log, _guard) = Log::start();
+    let event = json!({"type": "a.b", "data": {"sent": "in the body"}}).to_string();
+    let headers = [("x-sent", "in a header"), ("idempotency-key", "sent as a key")];
+    let published = tenant.call(Method::POST, "/events?sent=in-the-query", &headers, Some(event)).await;
+    let listed = tenant.get("/webhooks/endpoints").await;
+    let malformed = tenant.get("/webhooks/endpoints?limit=sent").await;
+    let of_key = tenant.get("/v1/webhook-endpoints").await;
+    let by_platform = world.platform().get(&format!("/v1/organizations/{}", tenant.id)).await;
+    let unknown = tenant.get("/v1/sent-in-the-path").await;
+    let refused = tenant.with_key("sk_live_sent").get("").await;
+    let lines = log.take();
+    for secret in ["sent", &tenant.key, &world.platform().key] {
+        assert!(!lines.contains(secret), "{lines}");
+    }
+    log.clone().write_all(lines.as_bytes()).unwrap();
+    let line = |reply: &crate::support::Reply, method: &str, route: Option<String>, code: Option<&str>| {
+        let id = reply.headers["x-request-id"].to_str().unwrap();
+        let mut line = json!({
+            "level": "INFO", "message": "request", "request_id": id, "method": method, "status": reply.status,
+            "organization": organization, "key": key,
+        });
+        route.inspect(|route| line["route"] = json!(route));
+        code.inspect(|code| line["code"] = json!(code));
+        line
+    };
+    let without = |mut line: Value, names: &[&str]| {
+        names.iter().for_each(|name| drop(line.as_object_mut().unwrap().remove(*name)));
+        line
+    };
+    let mut platform = line(&by_platform, "GET", Some(route("")), None);
+    platform["key"] = json!("platform");
+    let expected = [
+        line(&published, "POST", Some(route("/events")), None),
+        line(&listed, "GET", Some(route("/webhooks/endpoints")), None),
+        line(&malformed, "GET", Some(route("/webhooks/endpoints")), Some("validation_failed")),
+        line(&of_key, "GET", Some("/v1/webhook-endpoints".to_owned()), None),
+        platform,
+        without(line(&unknown, "GET", None, Some("not_found")), &["organization", "key"]),
+        without(line(&refused, "GET", Some(route("")), Some("unauthorized")), &["organization", "key"]),
+    ];
+    assert_eq!(log.take_lines(), expected);
+}
+
+#[tokio::test]
+async fn why_a_request_failed_is_in_the_log_under_its_id_and_not_in_the_answer() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let broken = over_network(&world.sdk(), |operation| match operation {
+        "BatchWriteItem" => Fate::Refuse,
+        _ => Fate::Pass,
+    });
+    let process = world.process_over(&broken, world.clock.clock());
+    let (log, _guard) = Log::start();
+    let reply = tenant.at(&process).post("/events", &json!({"type": "a.b", "data": {}})).await;
+    reply.is_error(503, "unavailable");
+    assert!(!reply.body.to_string().contains("DynamoDB"), "{}", reply.body);
+    let lines = log.take_lines();
+    let id = &reply.body["error"]["request_id"];
+    let [cause, request] = &lines[..] else { panic!("{lines:?}") };
+    assert_eq!(json!([cause["level"], cause["message"], cause["request_id"]]), json!(["WARN", "unavailable", id]));
+    assert!(text(&cause["cause"]).contains("refused by the test"), "{cause}");
+    assert_eq!(json!([request["message"], request["request_id"]]), json!(["request", id]));
+}
+
+#[tokio::test]
+async fn a_failed_attempt_is_one_line_and_a_success_is_none() {
+    let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(500)]).await);
+    let tenant = world.tenant().await;
+    let endpoint = tenant.endpoint(&receiver).await;
+    let delivery = tenant.publish_one().await;
+    let (log, _guard) = Log::start();
+    world.drain().await;
+    let failed = json!({
+        "level": "INFO", "message": "attempt failed", "organization": tenant.id, "endpoint": endpoint.id,
+        "delivery": delivery, "attempt": 1, "cause": "http_status", "response_status": 500, "status": "retrying",
+    });
+    assert_eq!(log.take_lines(), [failed]);
+    world.advance(Duration::from_secs(1));
+    world.drain().await;
+    assert_eq!(tenant.delivery_status(&delivery).await, "success");
+    let lines = log.take_lines();
+    assert!(lines.iter().all(|line| line["message"] == "request"), "{lines:?}");
+}
+
+/// What is counted on the thread that a test runs on.
+#[derive(Default)]
+struct Counted {
+    counters: Mutex<BTreeMap<String, Arc<AtomicU64>>>,
+    distributions: Mutex<BTreeMap<String, Arc<Mutex<Vec<f64>>>>>,
+}
+
+impl Counted {
+    /// Counts from now on, to the end of the test.
+    fn start() -> (&'static Self, metrics::LocalRecorderGuard<'static>) {
+        let counted: &'static Self = Box::leak(Box::default());
+        (counted, metrics::set_default_local_recorder(counted))
+    }
+
+    /// The counters, with the values of their dimensions behind them.
+    fn counters(&self) -> BTreeMap<String, u64> {
+        let load = |(name, value): (&String, &Arc<AtomicU64>)| {
+            (name.clone(), value.load(std::sync::atomic::Ordering::Relaxed))
+        };
+        self.counters.lock().unwrap().iter().map(load).collect()
+    }
+
+    /// What was recorded under a name since the last time.
+    fn take(&self, name: &str) -> Vec<f64> {
+        self.distributions.lock().unwrap().get(name).map_or_else(Vec::new, |it| std::mem::take(&mut it.lock().unwrap()))
+    }
+}
+
+fn spelt(key: &Key) -> String {
+    key.labels().fold(key.name().to_owned(), |name, label| format!("{name} {}", label.value()))
+}
+
+struct Distribution(Arc<Mutex<Vec<f64>>>);
+
+impl metrics::HistogramFn for Distribution {
+    fn record(&self, value: f64) {
+        self.0.lock().unwrap().push(value);
+    }
+}
+
+impl Recorder for Counted {
+    fn describe_counter(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_gauge(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+    fn describe_histogram(&self, _: KeyName, _: Option<Unit>, _: SharedString) {}
+
+    fn register_counter(&self, key: &Key, _: &Metadata<'_>) -> Counter {
+        Counter::from_arc(Arc::clone(self.counters.lock().unwrap().entry(spelt(key)).or_default()))
+    }
+
+    fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+        panic!("{key} would be repeated with every line")
+    }
+
+    fn register_histogram(&self, key: &Key, _: &Metadata<'_>) -> Histogram {
+        let values = Arc::clone(self.distributions.lock().unwrap().entry(spelt(key)).or_default());
+        Histogram::from_arc(Arc::new(Distribution(values)))
+    }
+}
+
+fn counters<const N: usize>(expected: [(&str, u64); N]) -> BTreeMap<String, u64> {
+    expected.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
+}
+
+#[tokio::test]
+async fn events_deliveries_and_failures_by_cause_are_counted_and_no_tenant_is_named() {
+    let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(500), Answer::status(500)]).await);
+    let tenant = world.tenant().await;
+    let endpoint = tenant.endpoint(&receiver).await;
+    let (counted, _guard) = Counted::start();
+    tenant.publish().await;
+    let batch = json!({"events": [{"type": "a.b", "data": {}}, {"type": "a b", "data": {}}]});
+    tenant.post("/events/batch", &batch).await.data(202);
+    tenant.post(&format!("{}/test", endpoint.path()), &json!({})).await.data(200);
+    world.drain().await;
+    world.advance(Duration::from_secs(1));
+    world.drain().await;
+    assert_eq!(counted.counters(), counters([("Accepted", 3), ("Delivered", 3), ("Failed http_status", 2)]));
+    assert_eq!(counted.take("AttemptLatency").len(), 5);
+    let mut latencies = counted.take("EndToEndLatency");
+    latencies.sort_by(f64::total_cmp);
+    assert_eq!(latencies.iter().map(|ms| (ms / 1000.0).floor()).collect::<Vec<_>>(), [0.0, 1.0, 1.0]);
+
+    let idempotent = [("idempotency-key", "k")];
+    let event = json!({"type": "a.b", "data": {}}).to_string();
+    for _ in 0..2 {
+        tenant.call(Method::POST, "/events", &idempotent, Some(event.clone())).await.data(202);
+    }
+    tenant.set_status(&endpoint, "disabled").await;
+    world.advance(Duration::from_secs(10));
+    world.drain().await;
+    let all = [("Accepted", 4), ("Delivered", 3), ("Failed endpoint_disabled", 1), ("Failed http_status", 2)];
+    assert_eq!(counted.counters(), counters(all), "a repetition is no other event, and none was attempted");
+}
+
+#[tokio::test]
+async fn what_the_sweep_fails_is_counted_by_its_cause() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    let endpoint = tenant.endpoint(&receiver).await;
+    tenant.set_status(&endpoint, "paused").await;
+    for _ in 0..3 {
+        tenant.publish().await;
+    }
+    tenant.delete(&format!("{}?permanent=true", endpoint.path())).await.data(204);
+    let (counted, _guard) = Counted::start();
+    world.sweep().await;
+    assert_eq!(counted.counters(), counters([("Failed endpoint_deleted", 3)]));
+}
+
+#[tokio::test]
+async fn every_run_of_the_sweep_says_how_late_the_latest_was_that_it_found_due() {
+    let (world, receiver) = (World::new().await, Receiver::always(Answer::status(500)).await);
+    let tenant = world.tenant().await;
+    tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": [3600]})).await;
+    let (counted, _guard) = Counted::start();
+    world.sweep().await;
+    assert_eq!(counted.take("SweepOverdueSeconds"), [0.0], "nothing is parked");
+    for _ in 0..3 {
+        tenant.publish().await;
+        world.drain().await;
+        world.advance(Duration::from_secs(600));
+    }
+    world.sweep().await;
+    assert_eq!(counted.take("SweepOverdueSeconds"), [0.0], "nothing is due");
+    // The first of them was put off by up to a tenth of an hour.
+    world.advance(Duration::from_secs(3600 + 600));
+    world.sweep().await;
+    let late = counted.take("SweepOverdueSeconds");
+    assert!(late.len() == 1 && (2030.0..=2400.0).contains(&late[0]), "{late:?}");
+    world.sweep().await;
+    assert_eq!(counted.take("SweepOverdueSeconds"), [0.0], "what was sent is no longer due");
+}
+
+#[tokio::test]
+async fn a_sweep_that_cannot_look_does_not_say_that_nothing_is_late() {
+    let world = World::new().await;
+    let broken = over_network(&world.sdk(), |operation| if operation == "Query" { Fate::Refuse } else { Fate::Pass });
+    let process = world.process_over(&broken, world.clock.clock());
+    let (counted, _guard) = Counted::start();
+    sweep::handle(&process.core, process.deadline()).await.unwrap_err();
+    assert_eq!(counted.take("SweepOverdueSeconds"), [0.0; 0]);
+}
+
+#[tokio::test]
+async fn every_fifth_run_counts_what_is_parked_and_which_endpoints_are_suspended() {
+    let (world, receiver) = (World::new().await, Receiver::always(Answer::status(500)).await);
+    let tenant = world.tenant().await;
+    let endpoint = tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": [3600]})).await;
+    let (counted, _guard) = Counted::start();
+    let five_runs = async || {
+        for _ in 0..5 {
+            world.sweep().await;
+            world.advance(Duration::from_secs(60));
+        }
+        (counted.take("Parked"), counted.take("SuspendedEndpoints"))
+    };
+    assert_eq!(five_runs().await, (vec![0.0], vec![]), "no suspended endpoint is no metric");
+    for _ in 0..3 {
+        tenant.publish().await;
+    }
+    world.drain().await;
+    assert_eq!(five_runs().await, (vec![3.0], vec![]));
+
+    suspend(&world, &tenant.id, &endpoint.id).await;
+    let process = world.another_process();
+    for _ in 0..2 {
+        tenant.at(&process).publish().await;
+    }
+    assert_eq!(five_runs().await, (vec![5.0], vec![1.0]), "for the suspended endpoint, too");
+}
+
+/// Suspends an endpoint whose probe is not due for a day.
+async fn suspend(world: &World, organization: &str, endpoint: &str) {
+    let text = |value: String| AttributeValue::S(value);
+    let probe_at = world.clock.now().plus(Duration::from_secs(24 * 60 * 60)).rfc3339();
+    let update = world.dynamodb().update_item().table_name(world.table());
+    let update = update.key("pk", text(format!("org#{organization}"))).key("sk", text(format!("endpoint#{endpoint}")));
+    let set = "SET suspended_since = :now, probe_at = :at, probes = :one, waiting_pk = :probe, waiting_sk = :mark";
+    let update = update.update_expression(set).expression_attribute_values(":now", text(world.clock.now().rfc3339()));
+    let update = update.expression_attribute_values(":one", AttributeValue::N("1".to_owned()));
+    let update = update.expression_attribute_values(":probe", text("probe".to_owned()));
+    let update = update.expression_attribute_values(":mark", text(format!("{probe_at}#{endpoint}")));
+    update.expression_attribute_values(":at", text(probe_at)).send().await.unwrap();
+}
