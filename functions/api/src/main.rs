@@ -9,6 +9,6 @@ use shared::telemetry;
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::start_on_lambda(config::log_level());
     let Settings { table, queue_url, deployment } = Settings::from_environment()?;
-    let core = Core::new(&config::aws().await, &table, &queue_url, deployment, Clock::system());
+    let core = Core::new(&config::aws(), &table, &queue_url, deployment, Clock::system());
     lambda_http::run(api::router(core)).await
 }

@@ -14,7 +14,7 @@ async fn main() -> Result<(), Error> {
     telemetry::start_on_lambda(config::log_level());
     let Settings { table, queue_url, deployment } = Settings::from_environment()?;
     let sender = Sender::new(deployment.urls.addresses.clone(), Clock::system())?;
-    let core = Core::new(&config::aws().await, &table, &queue_url, deployment, Clock::system());
+    let core = Core::new(&config::aws(), &table, &queue_url, deployment, Clock::system());
     let consumer = &Consumer::new(core, sender);
     lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
         let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);

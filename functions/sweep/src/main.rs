@@ -12,7 +12,7 @@ use shared::telemetry;
 async fn main() -> Result<(), Error> {
     telemetry::start_on_lambda(config::log_level());
     let Settings { table, queue_url, deployment } = Settings::from_environment()?;
-    let core = Core::new(&config::aws().await, &table, &queue_url, deployment, Clock::system());
+    let core = Core::new(&config::aws(), &table, &queue_url, deployment, Clock::system());
     let core = core.as_ref();
     lambda_runtime::run(service_fn(async |event: LambdaEvent<EventBridgeEvent>| {
         let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
