@@ -38,9 +38,14 @@ use_cargo_fuzz() {
     PATH="$root/bin:$PATH"
 }
 
-# SAM CLI and cfn-lint.
-use_template_linters() {
+# SAM CLI and cfn-lint, and what `sam build` builds with: cargo-lambda and Zig.
+use_sam() {
     use_python_tools .ci/requirements.txt
+}
+
+# The emulator of AWS that template.yaml is deployed to, and what uses it.
+use_emulator() {
+    use_python_tools .ci/lambda/requirements.txt
 }
 
 # Redocly's linter and Schemathesis. The linter wants a younger Node.js than Debian has; PyPI has one.

@@ -62,8 +62,8 @@ impl Host {
     /// If a port is taken, the directory is in use or cannot be written, or a setting makes no sense.
     pub async fn start(options: &Options) -> anyhow::Result<Self> {
         let lock = lock(&options.data)?;
-        let listener = listen(options.port, "--port").await?;
-        let aws_listener = listen(options.aws_port, "--aws-port").await?;
+        let listener = listen(options.address, options.port, "--port").await?;
+        let aws_listener = listen(options.address, options.aws_port, "--aws-port").await?;
         let (address, aws_address) = (listener.local_addr()?, aws_listener.local_addr()?);
 
         let storage = if options.in_memory { Storage::Memory } else { Storage::Directory(options.data.clone()) };
@@ -83,7 +83,7 @@ impl Host {
             || KeySecret::generate(&clock::secret_bytes()),
             |kept| KeySecret::presented(&kept.platform_key),
         );
-        let settings = settings(&queue_url, &platform_key)?;
+        let settings = settings(&queue_url, &platform_key, options.address)?;
         let sender = Sender::new(settings.deployment.urls.addresses.clone(), clock.clone())?;
         let core = Core::new(&sdk, TABLE, &queue_url, settings.deployment, clock.clone());
         let receiver = format!("http://{address}/demo/receiver");
@@ -109,14 +109,15 @@ impl Host {
 
         let (stop, stopped) = watch::channel(false);
         let mut running = JoinSet::new();
-        let consumer = Consumer::new(Arc::clone(&core), sender);
-        let poller = Poller::new(sqs, &queue_url, consumer, clock);
-        let polling = poller.run(stopped.clone());
-        running.spawn(async move {
-            polling.await;
-            Ok(())
-        });
-        running.spawn(tick(Arc::clone(&core), aws.clone(), stopped.clone()));
+        if !options.no_triggers {
+            let poller = Poller::new(sqs, &queue_url, Consumer::new(Arc::clone(&core), sender), clock);
+            let polling = poller.run(stopped.clone());
+            running.spawn(async move {
+                polling.await;
+                Ok(())
+            });
+            running.spawn(tick(Arc::clone(&core), aws.clone(), stopped.clone()));
+        }
         let app = routes(&core, organization.clone());
         let serving = axum::serve(listener, app).with_graceful_shutdown(until(stopped.clone()));
         running.spawn(async move { Ok(serving.await?) });
@@ -204,9 +205,9 @@ fn lock(directory: &Path) -> anyhow::Result<File> {
     }
 }
 
-async fn listen(port: u16, option: &str) -> anyhow::Result<TcpListener> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
-    listener.with_context(|| format!("cannot listen on port {port}; choose another with {option}"))
+async fn listen(address: Ipv4Addr, port: u16, option: &str) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind((address, port)).await;
+    listener.with_context(|| format!("cannot listen on {address}, port {port}; choose another port with {option}"))
 }
 
 fn engine_clock(clock: Clock) -> crate::aws::Clock {
@@ -215,14 +216,16 @@ fn engine_clock(clock: Clock) -> crate::aws::Clock {
 }
 
 /// The deployment's settings from the environment, with what suits a laptop where it says nothing.
-fn settings(queue_url: &str, platform_key: &KeySecret) -> anyhow::Result<Settings> {
+fn settings(queue_url: &str, platform_key: &KeySecret, address: Ipv4Addr) -> anyhow::Result<Settings> {
     let hash = platform_key.hash().to_string();
+    // The demo receiver is at the host's own address.
+    let networks = format!("127.0.0.0/8,::1/128,{address}/32");
     Ok(Settings::from_environment_or(&[
         ("TABLE_NAME", TABLE),
         ("QUEUE_URL", queue_url),
         ("PLATFORM_KEY_SHA256", &hash),
         ("ALLOW_HTTP", "true"),
-        ("ALLOWED_NETWORKS", "127.0.0.0/8,::1/128"),
+        ("ALLOWED_NETWORKS", &networks),
     ])?)
 }
 

@@ -3,9 +3,11 @@
 use std::env;
 use std::time::Duration;
 
+use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, SdkConfig};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::provider::SharedCredentialsProvider;
 
 use crate::domain::Invalid;
 use crate::domain::addresses::AddressPolicy;
@@ -128,9 +130,20 @@ fn parse_catalogue(list: &str) -> Result<Catalogue, Invalid> {
     Ok(Catalogue::new(entries.map(parse).collect::<Result<Vec<_>, _>>()?))
 }
 
-/// How the AWS clients are set up on Lambda. The SDK itself has no time limits by default.
-pub async fn aws() -> SdkConfig {
-    aws_config::defaults(behavior_version()).retry_config(retries()).timeout_config(timeouts()).load().await
+/// How the AWS clients are set up on Lambda, which tells region and credentials by the environment. The SDK's own search
+/// for them would bring its clients for STS and instance metadata into every function, and a cold start begins with
+/// loading the program. `AWS_ENDPOINT_URL` leads to an emulator.
+pub fn aws() -> SdkConfig {
+    #[expect(clippy::disallowed_methods, reason = "this is the config room")]
+    let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
+    let mut config = SdkConfig::builder()
+        .behavior_version(behavior_version())
+        .region(variable("AWS_REGION").map(Region::new))
+        .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
+        .retry_config(retries())
+        .timeout_config(timeouts());
+    config.set_endpoint_url(variable("AWS_ENDPOINT_URL"));
+    config.build()
 }
 
 /// The SDK's defaults as of this version, pinned so that an update does not change behaviour.
@@ -143,7 +156,7 @@ pub fn retries() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50))
 }
 
-/// 3 s for a try, 10 s for a call with all its tries.
+/// The SDK has no time limits by default: 3 s for a try, 10 s for a call with all its tries.
 pub fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))

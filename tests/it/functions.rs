@@ -84,6 +84,66 @@ async fn api_unauthorized() {
 }
 
 #[tokio::test]
+async fn api_base64_body() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let event = sample("api_base64_body", &[(ORGANIZATION, &tenant.id), (KEY, &tenant.key)]);
+    let (head, body) = invoke(api::router(world.process.core.clone()), &event).await;
+    assert_eq!((head.status.as_u16(), &body["data"]["event_types"]), (201, &json!(["member.*"])), "{body}");
+}
+
+#[tokio::test]
+async fn api_hooks_create() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let event = sample("api_hooks_create", &[(ORGANIZATION, &tenant.id), (KEY, &tenant.key)]);
+    let (head, body) = invoke(api::router(world.process.core.clone()), &event).await;
+    assert_eq!((head.status.as_u16(), &body["events"]), (201, &json!(["member.added", "member.removed"])), "{body}");
+    assert!(text(&body["secret"]).starts_with("whsec_"));
+}
+
+#[tokio::test]
+async fn api_endpoints_list() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    tenant.endpoint(&receiver).await;
+    let event = sample("api_endpoints_list", &[(KEY, &tenant.key)]);
+    let (head, body) = invoke(api::router(world.process.core.clone()), &event).await;
+    assert_eq!((head.status.as_u16(), body.as_array().map(Vec::len)), (200, Some(1)), "{body}");
+    assert_eq!(body[0]["url"], receiver.url());
+}
+
+#[tokio::test]
+async fn api_pages_list() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    let older = tenant.endpoint(&receiver).await;
+    world.advance(Duration::from_secs(1));
+    let newer = tenant.endpoint(&receiver).await;
+    let disabled = tenant.endpoint(&receiver).await;
+    tenant.set_status(&disabled, "disabled").await;
+    let event = sample("api_pages_list", &[(KEY, &tenant.key)]);
+    let (head, body) = invoke(api::router(world.process.core.clone()), &event).await;
+    assert_eq!((head.status.as_u16(), &body["count"]), (200, &json!(2)), "{body}");
+    // The query string says the order and leaves out what is not active.
+    let listed: Vec<_> = body["results"].as_array().unwrap().iter().map(|it| text(&it["id"])).collect();
+    assert_eq!(listed, [newer.id, older.id]);
+}
+
+#[tokio::test]
+async fn publish_batch() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    tenant.endpoint(&receiver).await;
+    let event = sample("publish_batch", &[(ORGANIZATION, &tenant.id), (KEY, &tenant.key)]);
+    let (head, body) = invoke(publish::router(world.process.core.clone()), &event).await;
+    assert_eq!((head.status.as_u16(), body["data"].as_array().map(Vec::len)), (202, Some(2)), "{body}");
+    assert_eq!(body["data"][1]["error"]["code"], "validation_failed", "each is accepted or refused on its own");
+    world.drain().await;
+    assert_eq!(receiver.only().json()["type"], "member.added");
+}
+
+#[tokio::test]
 async fn publish_event() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
@@ -102,6 +162,16 @@ async fn deliver_fresh() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let (tenant, names) = published(&world, &receiver).await;
     assert_eq!(deliver(&world, &sample("deliver_fresh", &replacing(&names))).await, json!({"batchItemFailures": []}));
+    assert_eq!(receiver.only().json()["data"], json!({"member": "mbr_1"}));
+    assert_eq!(tenant.delivery_status(&names[2]).await, "success");
+}
+
+#[tokio::test]
+async fn deliver_large() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let (tenant, names) = published(&world, &receiver).await;
+    assert_eq!(deliver(&world, &sample("deliver_large", &replacing(&names))).await, json!({"batchItemFailures": []}));
+    // The message holds no body: it is the event's.
     assert_eq!(receiver.only().json()["data"], json!({"member": "mbr_1"}));
     assert_eq!(tenant.delivery_status(&names[2]).await, "success");
 }
@@ -160,13 +230,21 @@ async fn sweep_schedule() {
 #[test]
 fn there_are_no_other_samples() {
     let found = std::fs::read_dir(directory()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    // What `sam local` needs beside them.
+    let found = found.filter(|name| !["env.json", "deliver-queued"].contains(&name.as_str()));
     let expected = [
+        "api_base64_body",
         "api_create_endpoint",
+        "api_endpoints_list",
+        "api_hooks_create",
+        "api_pages_list",
         "api_unauthorized",
         "deliver_fresh",
+        "deliver_large",
         "deliver_mixed",
         "deliver_poisoned",
         "deliver_retried",
+        "publish_batch",
         "publish_event",
         "sweep_schedule",
     ];

@@ -168,6 +168,33 @@ async fn credentials_are_for_their_owner_alone_and_stay_the_same_over_restarts()
     host.stop().await.unwrap();
 }
 
+/// Calls the embedded SQS as a stranger does, without the SDK.
+async fn sqs(client: &Client, operation: &str, input: &Value) -> Value {
+    let request =
+        client.http.post(&client.credentials.aws_url).header("X-Amz-Target", format!("AmazonSQS.{operation}"));
+    let answer = request.json(input).send().await.unwrap().error_for_status().unwrap();
+    answer.json().await.unwrap()
+}
+
+#[tokio::test]
+async fn without_triggers_what_is_published_stays_in_the_queue_that_sam_local_is_told_of() {
+    let data = tempfile::tempdir().unwrap();
+    let options = Options { in_memory: true, no_triggers: true, ..options(data.path()) };
+    let host = Host::start(&options).await.unwrap();
+    let client = Client::new(data.path());
+    let (_, delivery) = client.publish("member.added").await;
+
+    let file = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("events/env.json")).unwrap();
+    let settings = &serde_json::from_slice::<Value>(&file).unwrap()["Parameters"];
+    let told = format!("http://host.docker.internal:{}", Options::default().aws_port);
+    assert_eq!(text(&settings["AWS_ENDPOINT_URL"]), told);
+    let queue = text(&settings["QUEUE_URL"]).replace(&told, &client.credentials.aws_url);
+    let received = sqs(&client, "ReceiveMessage", &json!({"QueueUrl": queue})).await;
+    assert!(text(&received["Messages"][0]["Body"]).contains(&delivery), "{received}");
+    assert_eq!(client.status(&delivery).await, "pending");
+    host.stop().await.unwrap();
+}
+
 #[tokio::test]
 async fn stopping_waits_until_running_attempts_are_recorded() {
     let data = tempfile::tempdir().unwrap();
@@ -221,6 +248,20 @@ async fn what_a_killed_host_left_unfinished_is_delivered_after_the_next_start() 
     let client = Client::new(data.path());
     client.wait_for_status(&retrying, "success").await;
     assert!(failing.received().iter().all(|request| request.header("webhook-id") == failed));
+    host.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn another_address_serves_everything_and_loopback_nothing() {
+    let data = tempfile::tempdir().unwrap();
+    let address = "127.0.0.2".parse().unwrap();
+    let host = Host::start(&Options { in_memory: true, address, ..options(data.path()) }).await.unwrap();
+    assert_eq!((host.address().ip(), host.aws_address().ip()), (address.into(), address.into()));
+    let client = Client::new(data.path());
+    let (_, delivery) = client.publish("member.added").await;
+    client.wait_for_status(&delivery, "success").await;
+    let elsewhere = std::net::TcpStream::connect(("127.0.0.1", host.address().port()));
+    assert_eq!(elsewhere.unwrap_err().kind(), std::io::ErrorKind::ConnectionRefused);
     host.stop().await.unwrap();
 }
 

@@ -167,6 +167,68 @@ fn every_setting_that_functions_read_is_in_their_environment() {
     }
 }
 
+/// `sam local` ignores what the template does not name.
+#[test]
+fn sam_local_is_given_the_variables_that_the_functions_have() {
+    let template = template();
+    let globals = template["Globals"]["Function"]["Environment"]["Variables"].as_object().unwrap();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("events/env.json");
+    let given: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let given = given["Parameters"].as_object().unwrap();
+    assert_eq!(given.keys().collect::<BTreeSet<_>>(), globals.keys().collect());
+    assert_eq!(globals["AWS_ENDPOINT_URL"], json!({"!Ref": "AWS::NoValue"}), "on AWS the SDK knows where AWS is");
+    let settings = Settings::read(|name| given.get(name).map(|value| text(value).to_owned())).unwrap();
+    assert!(settings.deployment.urls.allow_http);
+}
+
+/// Whether the template takes this for a parameter.
+fn takes(template: &Value, parameter: &str, value: &str) -> bool {
+    let pattern = text(&template["Parameters"][parameter]["AllowedPattern"]);
+    regex_lite::Regex::new(pattern).unwrap().is_match(value)
+}
+
+/// What a deployment accepts and the functions do not, would stop all of them at their next start.
+#[test]
+fn the_template_takes_only_settings_with_which_the_functions_start() {
+    let template = template();
+    let hash = "0".repeat(64);
+    let base = [("TABLE_NAME", "t"), ("QUEUE_URL", "q"), ("PLATFORM_KEY_SHA256", &*hash)];
+    let days = |count: usize| vec!["86400"; count].join(",");
+    let (most, too_many) = (days(16), days(17));
+    for (parameter, variable, good, bad) in [
+        (
+            "RetrySchedule",
+            "RETRY_SCHEDULE",
+            &["", "1", "1,5,30", "9999,10000,79999,85999,86399", &most][..],
+            &["0", "86401", "99999", "1,", "1, 5", "-1", "1.5", "5m", &too_many][..],
+        ),
+        (
+            "EventTypes",
+            "EVENT_TYPES",
+            &["", "ping", "member.added,invoice.paid.Late_2"],
+            &["a..b", ".a", "a.", "*", "a.*", "a-b", "a b"],
+        ),
+        (
+            "AllowedNetworks",
+            "ALLOWED_NETWORKS",
+            &["", "10.0.0.0/8", "127.0.0.0/8,::1/128,2001:db8::/32"],
+            &["localhost", "10.0.0.0-10.0.0.9", "10.0.0.0/x"],
+        ),
+        ("PlatformKeySha256", "PLATFORM_KEY_SHA256", &[&*hash], &["", "0", "secret"]),
+    ] {
+        let starts = |value: &str| {
+            let base = |name: &str| base.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+            Settings::read(|name| if name == variable { Some(value.to_owned()) } else { base(name) }).is_ok()
+        };
+        for value in good {
+            assert!(takes(&template, parameter, value) && starts(value), "{parameter}={value}");
+        }
+        for value in bad {
+            assert!(!takes(&template, parameter, value), "{parameter}={value}");
+        }
+    }
+}
+
 #[test]
 fn there_is_one_function_block_for_each_folder() {
     let template = template();
@@ -251,7 +313,8 @@ async fn each_role_allows_what_its_function_does() {
     let failing = Receiver::always(Answer::status(500)).await;
     let gone = Receiver::always(Answer::status(410)).await;
     let endpoint = at_api.endpoint_with(json!({"url": failing.url(), "retry_schedule": [1, 3600]})).await;
-    at_api.endpoint(&gone).await;
+    let tested = at_api.endpoint(&gone).await;
+    at_api.post(&format!("{}/test", tested.path()), &json!({})).await.data(200);
     let event = json!({"type": "a.b", "data": {"long": "x".repeat(60_000)}}).to_string();
     for _ in 0..2 {
         let key = [("idempotency-key", "k")];

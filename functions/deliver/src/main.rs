@@ -14,7 +14,7 @@ async fn main() -> Result<(), Error> {
     telemetry::start_on_lambda(config::log_level(), &config::stack_name());
     let Settings { table, queue_url, deployment } = Settings::from_environment()?;
     let sender = Sender::new(deployment.urls.addresses.clone(), Clock::system())?;
-    let core = Core::new(&config::aws().await, &table, &queue_url, deployment, Clock::system());
+    let core = Core::new(&config::aws(), &table, &queue_url, deployment, Clock::system());
     let ending = core.clone();
     spawn_graceful_shutdown_handler(async move || ending.write_all_usage().await).await;
     let consumer = &Consumer::new(core, sender);

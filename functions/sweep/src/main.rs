@@ -12,7 +12,7 @@ use shared::telemetry;
 async fn main() -> Result<(), Error> {
     telemetry::start_on_lambda(config::log_level(), &config::stack_name());
     let Settings { table, queue_url, deployment } = Settings::from_environment()?;
-    let core = Core::new(&config::aws().await, &table, &queue_url, deployment, Clock::system());
+    let core = Core::new(&config::aws(), &table, &queue_url, deployment, Clock::system());
     let ending = core.clone();
     spawn_graceful_shutdown_handler(async move || ending.write_all_usage().await).await;
     let core = core.as_ref();
