@@ -346,6 +346,11 @@ impl Run {
                 self.possible[endpoint].push(DISABLED);
             }
         }
+        // A sweep beside the consumer, or after it, asks again at once.
+        if made > 0 && model.status.is_dead() && record.status != model.status {
+            assert!(licence.asks_again, "nobody asked for {id}: {record:?}");
+            model.ask_again();
+        }
         if record.status == Status::Failed && !model.status.is_finished() {
             let stopped = seen.endpoints.get(&record.endpoint).is_none_or(|endpoint| endpoint.status == DISABLED);
             assert!(stopped, "{id} failed for no reason: {record:?}");
