@@ -106,12 +106,11 @@ impl Run {
         let (mut endpoints, mut receivers) = (Vec::new(), Vec::new());
         for schedule in SCHEDULES {
             let receiver = Receiver::new().await;
-            receiver.behind(&Fuse::after(0));
-            receiver.outlives_it(world.clock.now());
             let fields = json!({"url": receiver.url(), "retry_schedule": schedule});
             endpoints.push(tenant.endpoint_with(fields).await);
             receivers.push(receiver);
         }
+        ignore_the_dead(&receivers, world.clock.now());
         let unused = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
         Self {
             tenant,
@@ -284,7 +283,7 @@ impl Run {
         }
         let dies = join_all(running).await.contains(&false);
         self.world.advance(Duration::from_secs(1));
-        self.receivers.iter().for_each(|receiver| receiver.outlives_it(self.world.clock.now()));
+        ignore_the_dead(&self.receivers, self.world.clock.now());
         let consumers = processes.iter().filter(|work| matches!(work, Work::Deliver { .. })).count();
         Licence { asks_again: self.recovering, dies, consumers }
     }
@@ -331,7 +330,9 @@ impl Run {
         let model = self.model.entry(id.to_owned()).or_default();
         let before = model.status;
         let made = record.attempts.checked_sub(model.attempts).expect("attempts never fall");
-        if before.is_dead() && (made > 0 || !record.status.is_finished()) {
+        // It may be dead again already, if its endpoint is stopped.
+        let asked_again = made > 0 || record.status != before || record.retries_used < model.retries_used;
+        if before.is_dead() && asked_again {
             assert!(licence.asks_again, "nobody asked for {id}: {record:?}");
             model.ask_again();
         }
@@ -339,10 +340,16 @@ impl Run {
             let stopped = self.stopped[endpoint];
             assert!(stopped.is_none_or(|since| attempt.at < since.plus(REMEMBERED)), "{id} is stopped: {record:?}");
             let probed = self.suspended[endpoint] || seen.endpoints.get(&record.endpoint).is_some_and(|e| e.suspended);
-            model.attempt(attempt.answer, SCHEDULES[endpoint].len(), probed, record.retries_used);
+            let held = probed && record.status == Status::Retrying && record.retries_used == model.retries_used;
+            model.attempt(attempt.answer, SCHEDULES[endpoint].len(), held);
             if attempt.answer == Some(410) {
                 self.possible[endpoint].push(DISABLED);
             }
+        }
+        // A sweep beside the consumer, or after it, asks again at once.
+        if made > 0 && model.status.is_dead() && record.status != model.status {
+            assert!(licence.asks_again, "nobody asked for {id}: {record:?}");
+            model.ask_again();
         }
         if record.status == Status::Failed && !model.status.is_finished() {
             let stopped = seen.endpoints.get(&record.endpoint).is_none_or(|endpoint| endpoint.status == DISABLED);
@@ -410,6 +417,14 @@ impl Run {
         for (partition, key) in self.world.marks().await {
             assert!(["dead", "probe"].contains(&partition.split('#').next().unwrap()), "{partition} {key} is left");
         }
+    }
+}
+
+/// What a dead process sent may still be on its way, whether or not it died by a fuse that these receivers know.
+fn ignore_the_dead(receivers: &[Receiver], now: Timestamp) {
+    for receiver in receivers {
+        receiver.behind(&Fuse::after(0));
+        receiver.outlives_it(now);
     }
 }
 

@@ -46,16 +46,16 @@ pub(super) struct Delivery {
 }
 
 impl Delivery {
-    /// An attempt was recorded, with this answer if there was one. `retries_used` is what the record says: an attempt
-    /// at a suspended endpoint uses up nothing, and `probed` says whether it may have been one.
-    pub(super) fn attempt(&mut self, answer: Option<u16>, schedule: usize, probed: bool, retries_used: usize) {
+    /// An attempt was recorded, with this answer if there was one. It may have been `held`: at a suspended endpoint it
+    /// uses up nothing of the schedule.
+    pub(super) fn attempt(&mut self, answer: Option<u16>, schedule: usize, held: bool) {
         assert!(!self.status.is_finished(), "attempted when it was {:?}", self.status);
         self.attempts += 1;
         self.answered += usize::from(answer.is_some());
         self.status = match answer {
             Some(200..=299) => Status::Success,
             Some(410) => Status::Failed,
-            _ if probed && retries_used == self.retries_used => Status::Retrying,
+            _ if held => Status::Retrying,
             _ if self.retries_used < schedule => {
                 self.retries_used += 1;
                 Status::Retrying
