@@ -21,8 +21,8 @@ const BUSY_BATCHES: usize = 16;
 /// After this time a batch is not worked at any more, but waits for a slow receiver: others are taken
 /// up beside it, so that receivers which hang do not hold up the rest.
 const BUSY: Duration = Duration::from_millis(100);
-/// How many batches are under way at once, those that wait included.
-const MOST_BATCHES: usize = 256;
+/// How many attempts are under way at once, those that wait included.
+const MOST_ATTEMPTS: u32 = 2_560;
 /// How long nothing is received after the queue could not be read.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long a poll waits for messages, in seconds; the most that SQS allows.
@@ -45,7 +45,7 @@ impl Poller {
 
     /// Polls until `stop` turns true; batches under way are finished.
     pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
-        let (busy, all) = (Arc::new(Semaphore::new(BUSY_BATCHES)), Arc::new(Semaphore::new(most_batches())));
+        let (busy, all) = (Arc::new(Semaphore::new(BUSY_BATCHES)), Arc::new(Semaphore::new(most_attempts())));
         let mut under_way = JoinSet::new();
         while !*stop.borrow() {
             tokio::select! {
@@ -69,9 +69,10 @@ impl Poller {
         busy: &Arc<Semaphore>,
         all: &Arc<Semaphore>,
     ) -> anyhow::Result<impl Future<Output = ()> + use<>> {
-        let room = Arc::clone(all).acquire_owned().await?;
+        let mut room = Arc::clone(all).acquire_many_owned(CONSUMER_BATCH).await?;
         let busy = Arc::clone(busy).acquire_owned().await?;
         let batch = self.receive(CONSUMER_BATCH, LONG_POLL_SECONDS).await?;
+        drop(room.split((CONSUMER_BATCH as usize).saturating_sub(batch.len())));
         let poller = self.clone();
         Ok(async move {
             let mut handling = pin!(poller.handle(batch));
@@ -135,13 +136,12 @@ impl Poller {
     }
 }
 
-/// As many batches as there may be connections for: each attempt takes a file, and half of those that the
-/// process may open are left to everything else.
-fn most_batches() -> usize {
-    let attempts = MOST_BATCHES as u64 * u64::from(CONSUMER_BATCH);
-    let files = rlimit::increase_nofile_limit(2 * attempts).unwrap_or(256);
-    let batches = usize::try_from(files / 2 / u64::from(CONSUMER_BATCH)).unwrap_or(MOST_BATCHES);
-    batches.clamp(BUSY_BATCHES, MOST_BATCHES)
+/// As many attempts as there may be connections for: each takes a file, and half of those that the process may open
+/// are left to everything else.
+fn most_attempts() -> usize {
+    let files = rlimit::increase_nofile_limit(2 * u64::from(MOST_ATTEMPTS)).unwrap_or(0);
+    let busy = u64::from(CONSUMER_BATCH) * BUSY_BATCHES as u64;
+    usize::try_from((files / 2).clamp(busy, MOST_ATTEMPTS.into())).unwrap_or(usize::MAX)
 }
 
 /// The batch as Lambda would present it.

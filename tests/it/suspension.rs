@@ -98,7 +98,7 @@ async fn ten_failures_within_a_minute_or_with_a_success_between_do_not_suspend()
 }
 
 #[tokio::test]
-async fn ten_timeouts_in_a_row_suspend_at_once() {
+async fn ten_timeouts_in_a_row_over_six_seconds_suspend() {
     let (world, gate) = (World::new().await, Gate::closed());
     let hangs = Answer::status(200).behind(&gate);
     let script = [vec![hangs.clone(); 9], vec![Answer::status(500)]].concat();
@@ -109,6 +109,7 @@ async fn ten_timeouts_in_a_row_suspend_at_once() {
         for _ in 0..events {
             tenant.publish().await;
         }
+        world.advance(seconds(6));
         world.drain().await;
         let item = world.items("endpoint").await.remove(0);
         assert_eq!(item.contains_key("suspended_since"), suspended, "after {} requests", receiver.received().len());
@@ -120,6 +121,31 @@ async fn ten_timeouts_in_a_row_suspend_at_once() {
     world.sweep().await;
     world.drain().await;
     assert_eq!(tenant.delivery_status(&parked).await, "success");
+    let item = world.items("endpoint").await.remove(0);
+    assert!(!item.contains_key("timeouts") && !item.contains_key("suspended_since"));
+}
+
+#[tokio::test]
+async fn timeouts_between_the_successes_of_other_processes_are_not_in_a_row() {
+    let (world, gate) = (World::new().await, Gate::closed());
+    let hangs = Answer::status(200).behind(&gate);
+    let script = [vec![Answer::status(200)], vec![hangs; 10], vec![Answer::status(200)]].concat();
+    let receiver = Receiver::scripted(script).await;
+    let (tenant, other) = (world.tenant().await, world.another_process());
+    tenant.endpoint_with(json!({"url": receiver.url(), "timeout_seconds": 1, "retry_schedule": []})).await;
+    tenant.publish().await;
+    assert_eq!(other.drain().await, 1, "it remembers the endpoint as healthy");
+    for _ in 0..10 {
+        tenant.publish().await;
+    }
+    world.drain().await;
+    let item = world.items("endpoint").await.remove(0);
+    assert_eq!(item["timeouts"].as_n().unwrap(), "10");
+    assert!(!item.contains_key("suspended_since"), "it may be healthy for others");
+
+    world.advance(seconds(6));
+    tenant.publish().await;
+    assert_eq!(other.drain().await, 1);
     let item = world.items("endpoint").await.remove(0);
     assert!(!item.contains_key("timeouts") && !item.contains_key("suspended_since"));
 }

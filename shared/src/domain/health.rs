@@ -10,9 +10,12 @@ use super::time::Timestamp;
 const MAX_FAILURES: u32 = 10;
 /// … if the first of them is at least this long ago.
 const MIN_FAILING: Duration = Duration::from_secs(60);
-/// After how many timeouts in a row it is suspended at once: each has kept a place busy for as long as
-/// the endpoint may take, which deliveries to others could have used.
+/// After how many timeouts in a row it is suspended sooner: each has kept a place busy for as long as the
+/// endpoint may take, which deliveries to others could have used …
 const MAX_TIMEOUTS: u32 = 10;
+/// … if the first failure is at least this long ago. A consumer remembers an endpoint for five seconds:
+/// by now each one knows that there were failures, and would have ended the row with a success.
+const MIN_HANGING: Duration = Duration::from_secs(6);
 /// How long after the suspension the first probe goes out; each later one waits twice as long …
 const FIRST_PROBE: Duration = Duration::from_secs(60);
 /// … up to this.
@@ -49,9 +52,10 @@ pub struct Suspension {
 impl Health {
     /// Whether the endpoint has failed often and long enough, or slowly enough, to be suspended.
     pub fn calls_for_suspension(&self, now: Timestamp) -> bool {
-        let long_enough = self.failing_since.is_some_and(|since| now.since(since) >= MIN_FAILING);
-        let fails = self.failures >= MAX_FAILURES && long_enough;
-        self.suspension.is_none() && (fails || self.timeouts >= MAX_TIMEOUTS)
+        let for_at_least = |time| self.failing_since.is_some_and(|since| now.since(since) >= time);
+        let fails = self.failures >= MAX_FAILURES && for_at_least(MIN_FAILING);
+        let hangs = self.timeouts >= MAX_TIMEOUTS && for_at_least(MIN_HANGING);
+        self.suspension.is_none() && (fails || hangs)
     }
 
     /// The health of an endpoint that is suspended now.
@@ -105,10 +109,10 @@ mod tests {
     }
 
     #[test]
-    fn ten_timeouts_in_a_row_suspend_at_once() {
-        for (timeouts, expected) in [(9, false), (10, true), (11, true)] {
+    fn ten_timeouts_in_a_row_suspend_after_six_seconds() {
+        for (timeouts, seconds, expected) in [(9, 6, false), (10, 5, false), (10, 6, true), (11, 7, true)] {
             let health = Health { failures: 11, timeouts, failing_since: Some(START), suspension: None };
-            assert_eq!(health.calls_for_suspension(START), expected, "{timeouts}");
+            assert_eq!(health.calls_for_suspension(later(seconds)), expected, "{timeouts} in {seconds} s");
         }
     }
 

@@ -39,6 +39,7 @@ impl Core {
         if let Err(error) = self.publish_operational(organization, operational::webhook_created(&endpoint)).await {
             warn!(endpoint = %endpoint.id, %error, "webhook.created was not published");
         }
+        self.write_usage().await;
         Ok(endpoint)
     }
 

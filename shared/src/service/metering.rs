@@ -15,6 +15,8 @@ use crate::store::NotAdded;
 
 /// How many counts are written at once.
 const AT_ONCE: usize = 16;
+/// How many counts are written beside something else, which waits for them: the rest has time.
+const BESIDE: usize = 32;
 
 /// What this process counted and has not written.
 #[derive(Debug, Default)]
@@ -34,8 +36,24 @@ impl Meter {
         entry.since = entry.since.min(added.since);
     }
 
-    fn take(&self, is_wanted: impl Fn(&OrganizationId, &Kept) -> bool) -> Vec<((OrganizationId, Day), Kept)> {
-        self.kept().extract_if(|(organization, _), kept| is_wanted(organization, kept)).collect()
+    /// Takes out what is wanted, the oldest first and at most so many.
+    fn take(
+        &self,
+        most: usize,
+        is_wanted: impl Fn(&OrganizationId, &Kept) -> bool,
+    ) -> Vec<((OrganizationId, Day), Kept)> {
+        let mut kept = self.kept();
+        let mut wanted: Vec<_> = kept
+            .iter()
+            .filter(|((organization, _), kept)| is_wanted(organization, kept))
+            .map(|(place, kept)| (place.clone(), *kept))
+            .collect();
+        wanted.sort_unstable_by_key(|(_, kept)| kept.since);
+        wanted.truncate(most);
+        for (place, _) in &wanted {
+            kept.remove(place);
+        }
+        wanted
     }
 
     fn kept(&self) -> MutexGuard<'_, HashMap<(OrganizationId, Day), Kept>> {
@@ -64,17 +82,17 @@ impl Core {
     /// Writes the counts that are worth a write or old. Meant to run beside something else.
     pub async fn write_usage(&self) {
         let now = self.clock.now();
-        self.write_counts(|_, kept| kept.usage.is_worth_a_write(now.since(kept.since))).await;
+        self.write_counts(BESIDE, |_, kept| kept.usage.is_worth_a_write(now.since(kept.since))).await;
     }
 
     /// Writes the counts of which too much would be lost if the process died.
     pub(super) async fn write_great_usage(&self) {
-        self.write_counts(|_, kept| kept.usage.is_too_much_to_lose()).await;
+        self.write_counts(BESIDE, |_, kept| kept.usage.is_too_much_to_lose()).await;
     }
 
     /// Writes all counts: the process is about to end.
     pub async fn write_all_usage(&self) {
-        self.write_counts(|_, _| true).await;
+        self.write_counts(usize::MAX, |_, _| true).await;
     }
 
     /// An organization's usage by day, in order; zero for days on which there was none. What other processes have not
@@ -83,14 +101,14 @@ impl Core {
     /// # Errors
     /// [`ServiceError`] if it could not be read.
     pub async fn usage(&self, organization: &OrganizationId, days: Days) -> Result<Vec<(Day, Usage)>, ServiceError> {
-        self.write_counts(|of, _| of == organization).await;
+        self.write_counts(usize::MAX, |of, _| of == organization).await;
         let found = self.store.usage(organization, days).await?;
         Ok(days.iter().map(|day| (day, found.get(&day).copied().unwrap_or_default())).collect())
     }
 
-    async fn write_counts(&self, is_wanted: impl Fn(&OrganizationId, &Kept) -> bool) {
+    async fn write_counts(&self, most: usize, is_wanted: impl Fn(&OrganizationId, &Kept) -> bool) {
         let writes: Vec<_> =
-            self.meter.take(is_wanted).into_iter().map(|(place, kept)| self.write(place, kept)).collect();
+            self.meter.take(most, is_wanted).into_iter().map(|(place, kept)| self.write(place, kept)).collect();
         stream::iter(writes).buffer_unordered(AT_ONCE).collect::<()>().await;
     }
 

@@ -62,8 +62,10 @@ impl Core {
         Box::pin(self.release_all(&mut run)).await;
         let recovered = Box::pin(self.continue_recoveries(deadline)).await;
         run.swept.recovered = run.note("recoveries", recovered).unwrap_or(0);
-        let stock = Box::pin(self.take_stock(started_at)).await;
-        run.note("taking stock", stock);
+        if self.clock.now() < deadline {
+            let stock = Box::pin(self.take_stock(started_at)).await;
+            run.note("taking stock", stock);
+        }
         run.failure.map_or(Ok(run.swept), Err)
     }
 
