@@ -14,7 +14,8 @@ pub const DEFAULT_DAYS: i64 = 30;
 
 const SECONDS: i64 = 24 * 60 * 60;
 
-/// What counts less is kept for later, so that counting adds at most a twelfth of a write for each delivery: a 25th
+/// What counts less is kept for later, so that for a busy organization counting adds at most a twelfth of a write for
+/// each delivery: a 25th
 /// when it is made and another when it is attempted.
 const WORTH_A_WRITE: u64 = 25;
 /// What counts as much is not kept at all, and what counts less not for longer than [`KEPT`].
