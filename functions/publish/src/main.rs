@@ -1,6 +1,6 @@
 //! The publishing Lambda function: wiring.
 
-use lambda_http::lambda_runtime::spawn_graceful_shutdown_handler;
+use lambda_runtime::spawn_graceful_shutdown_handler;
 use shared::clock::Clock;
 use shared::config::{self, Settings};
 use shared::service::Core;
