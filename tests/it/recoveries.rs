@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Endpoint, Receiver, Tenant, World, delivery_ids, text};
+use crate::support::{
+    Answer, Endpoint, Fate, Receiver, Tenant, World, delivery_ids, over_network, over_network_by_call, text,
+};
 
 /// Publishes so many events, a hundred at once, and lets them fail.
 async fn fail(world: &World, tenant: &Tenant, count: usize) {
@@ -119,4 +122,49 @@ async fn only_what_is_asked_for_is_recovered() {
         refused.is_error(400, "validation_failed");
         assert_eq!(refused.body["error"]["details"]["fields"][0]["name"], name, "{body}");
     }
+}
+
+/// Three endpoints, each with a recovery that is left to the sweep. The oldest one's item cannot be read.
+async fn three_under_way(world: &World, tenant: &Tenant) -> Vec<(Endpoint, Receiver)> {
+    let mut endpoints = Vec::new();
+    for _ in 0..3 {
+        let receiver = Receiver::scripted([Answer::status(500)]).await;
+        let fields = json!({"url": receiver.url(), "retry_schedule": []});
+        endpoints.push((tenant.endpoint_with(fields).await, receiver));
+    }
+    fail(world, tenant, 1).await;
+    let refuse = |operation: &str| if operation == "Query" { Fate::Refuse } else { Fate::Pass };
+    let hasty = world.process_over(&over_network(&world.sdk(), refuse), world.clock.clock());
+    for (endpoint, _) in &endpoints {
+        tenant.at(&hasty).post(&format!("{}/recover", endpoint.path()), &all()).await.is_error(503, "unavailable");
+        world.advance(Duration::from_secs(1));
+    }
+    let oldest = AttributeValue::S(endpoints[0].0.id.clone());
+    let mut item = world.items("recovery").await.into_iter().find(|item| item["endpoint"] == oldest).unwrap();
+    item.insert("from_id".to_owned(), AttributeValue::S("unreadable".to_owned()));
+    world.dynamodb().put_item().table_name(world.table()).set_item(Some(item)).send().await.unwrap();
+    endpoints
+}
+
+#[tokio::test]
+async fn neither_an_unreadable_nor_a_failing_recovery_stops_the_others() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let endpoints = three_under_way(&world, &tenant).await;
+    let arrived = || endpoints.iter().map(|(_, receiver)| receiver.received().len()).collect::<Vec<_>>();
+    assert_eq!(arrived(), [1, 1, 1]);
+
+    let dead = format!("dead#{}", endpoints[1].0.id);
+    let network = over_network_by_call(&world.sdk(), move |call| {
+        let is_failing = call.body["ExpressionAttributeValues"][":partition"]["S"] == *dead;
+        if is_failing { Fate::Error(400, "AccessDeniedException") } else { Fate::Pass }
+    });
+    world.process_over(&network, world.clock.clock()).try_sweep().await.unwrap_err();
+    world.drain().await;
+    assert_eq!(arrived(), [1, 1, 2]);
+
+    world.sweep().await;
+    world.drain().await;
+    assert_eq!(arrived(), [1, 2, 2]);
+    assert_eq!(world.items("recovery").await.len(), 1, "what cannot be read is left as it is");
 }

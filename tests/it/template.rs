@@ -193,6 +193,7 @@ fn the_template_takes_only_settings_with_which_the_functions_start() {
     let template = template();
     let hash = "0".repeat(64);
     let base = [("TABLE_NAME", "t"), ("QUEUE_URL", "q"), ("PLATFORM_KEY_SHA256", &*hash)];
+    let whole = ["", "0", "01", "1.5", "1e3", "-1", "100000", "ten"];
     let days = |count: usize| vec!["86400"; count].join(",");
     let (most, too_many) = (days(16), days(17));
     for (parameter, variable, good, bad) in [
@@ -215,6 +216,8 @@ fn the_template_takes_only_settings_with_which_the_functions_start() {
             &["localhost", "10.0.0.0-10.0.0.9", "10.0.0.0/x"],
         ),
         ("PlatformKeySha256", "PLATFORM_KEY_SHA256", &[&*hash], &["", "0", "secret"]),
+        ("MaxEndpoints", "MAX_ENDPOINTS", &["1", "100", "99999"], &whole),
+        ("RetentionDays", "RETENTION_DAYS", &["1", "30", "99999"], &whole),
     ] {
         let starts = |value: &str| {
             let base = |name: &str| base.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());

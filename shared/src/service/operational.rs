@@ -1,5 +1,6 @@
 //! The events that the service itself publishes into an organization's stream.
 
+use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
 use tracing::warn;
 
@@ -12,6 +13,10 @@ use crate::domain::event_type::{EventType, Subscription};
 use crate::domain::fields::SubjectPart;
 use crate::domain::ids::OrganizationId;
 use crate::domain::time::Timestamp;
+use crate::store::StoreError;
+
+/// How many deliveries are written at once.
+const AT_ONCE: usize = 16;
 
 /// An endpoint was made.
 pub(super) fn webhook_created(endpoint: &Endpoint) -> Option<NewEvent> {
@@ -70,6 +75,14 @@ fn about(endpoint: &Endpoint, event_type: &str, data: &serde_json::Value) -> Opt
     })
 }
 
+/// The ids are new: what is there was written by a try whose answer was lost.
+fn written(put: Result<(), StoreError>) -> Result<(), StoreError> {
+    match put {
+        Err(StoreError::Conflict) => Ok(()),
+        other => other,
+    }
+}
+
 impl Core {
     /// Publishes an operational event, if anybody subscribes to it.
     pub(super) async fn publish_operational(
@@ -97,17 +110,20 @@ impl Core {
         }
     }
 
-    /// Stores events, their deliveries marked so that the sweep sends them from `at` on.
+    /// Stores events, their deliveries marked so that the sweep sends them from `at` on. The sweep may send one before
+    /// the answer to its write has come, so a repetition of the write must not undo what was recorded since.
     async fn store_as_due(
         &self,
         organization: &OrganizationId,
         planned: &[Published],
         at: Timestamp,
     ) -> Result<(), ServiceError> {
-        let events: Vec<_> = planned.iter().map(|published| published.event.clone()).collect();
-        let deliveries = planned.iter().flat_map(|published| published.deliveries.iter().cloned());
-        let parked: Vec<_> = deliveries.map(|delivery| delivery.due_at(at)).collect();
-        self.store.write_events(&events, &parked).await?;
+        for Published { event, deliveries } in planned {
+            written(self.store.put_event_if_absent(event).await)?;
+            let parked: Vec<_> = deliveries.iter().map(|delivery| delivery.clone().due_at(at)).collect();
+            let writes: Vec<_> = parked.iter().map(|delivery| self.store.move_delivery(None, delivery)).collect();
+            stream::iter(writes).buffer_unordered(AT_ONCE).map(written).try_collect::<()>().await?;
+        }
         self.count_published(organization, planned);
         Ok(())
     }

@@ -1,5 +1,7 @@
 //! Recovering: everything that an endpoint missed, asked for again, over any number of deliveries.
 
+use tracing::error;
+
 use super::releasing::{STRIDE, task_without_body};
 use super::{Core, ServiceError};
 use crate::clock;
@@ -52,7 +54,13 @@ impl Core {
     /// is gone on with next time, and holds up none of the others.
     pub(super) async fn continue_recoveries(&self, deadline: Timestamp) -> Result<usize, ServiceError> {
         let (mut recovered, mut failure) = (0, None);
-        let mut under_way = self.store.recoveries(PAGE).await?;
+        let mut under_way = Vec::new();
+        for recovery in self.store.recoveries(PAGE).await? {
+            match recovery {
+                Ok(recovery) => under_way.push(recovery),
+                Err(error) => error!(%error, "a recovery cannot be read"),
+            }
+        }
         // In turns, so that a large one does not hold up the others.
         while !under_way.is_empty() {
             let mut unfinished = Vec::new();

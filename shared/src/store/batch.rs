@@ -20,6 +20,8 @@ use crate::clock;
 use crate::domain::delivery::Delivery;
 use crate::domain::event::Event;
 
+/// The attribute that tells one write of an item from any other.
+const STAMP: &str = "stamp";
 /// Most keys that one BatchGetItem takes.
 const READ_CHUNK: usize = 100;
 /// Most items that one BatchWriteItem takes.
@@ -104,17 +106,19 @@ impl Store {
         Ok(())
     }
 
-    /// The same for an item that no other process would write alike. The SDK repeats a write whose
-    /// answer was lost, and then the fence finds the very item that the first try wrote: a success.
+    /// The same with a stamp that no other write has. The SDK repeats a write whose answer was lost, and then the
+    /// fence finds the very item that the first try wrote: a success.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if the fence does not hold.
     pub(super) async fn put_own_if(
         &self,
-        item: Item,
+        mut item: Item,
         fence: &str,
         values: impl IntoIterator<Item = (&'static str, AttributeValue)>,
     ) -> Result<(), StoreError> {
+        // Two processes that do the same in the same millisecond would take each other's item for their own.
+        item.insert(STAMP.to_owned(), AttributeValue::S(hex::encode(clock::secret_bytes::<8>())));
         let put = self.fenced_put(item.clone(), fence, values);
         let put = put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let Err(error) = put.send().await else { return Ok(()) };

@@ -41,15 +41,16 @@ impl Store {
         Ok(())
     }
 
-    /// Up to `limit` recoveries under way, the oldest first.
+    /// Up to `limit` recoveries under way, the oldest first. An item that cannot be read is an error of its own and
+    /// spoils no other.
     ///
     /// # Errors
-    /// [`StoreError`] if they could not be read.
-    pub async fn recoveries(&self, limit: usize) -> Result<Vec<Recovery>, StoreError> {
+    /// [`StoreError`] if the index or the items could not be had.
+    pub async fn recoveries(&self, limit: usize) -> Result<Vec<Result<Recovery, StoreError>>, StoreError> {
         let found = self.waiting_keys(Waiting::Recovery, LOWEST.to_owned(), HIGHEST.to_owned(), limit).await?;
         let items = self.get_all(found.into_iter().map(|(key, _)| key).collect()).await?;
-        let mut recoveries = items.into_iter().map(read::<RecoveryItem, _>).collect::<Result<Vec<Recovery>, _>>()?;
-        recoveries.sort_by_key(|recovery| recovery.id);
+        let mut recoveries: Vec<Result<Recovery, _>> = items.into_iter().map(read::<RecoveryItem, _>).collect();
+        recoveries.sort_by_key(|recovery| recovery.as_ref().ok().map(|recovery| recovery.id));
         Ok(recoveries)
     }
 }

@@ -9,11 +9,14 @@ mod wire;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use futures_util::{FutureExt, StreamExt, stream};
+use serde_json::json;
 use shared::config;
 
-use crate::support::{ACTIONS, Call, Fate, Part, Receiver, World, over_network_by_call};
+use crate::support::{ACTIONS, Answer, Call, Fate, Gate, Part, Receiver, World, eventually, over_network_by_call};
 use rows::{Effect, Row, USUAL, rows};
 use scene::{Function, Scene};
 use wire::{Spoilt, Times, Wire};
@@ -134,6 +137,9 @@ async fn play(scene: Scene, spoilt: Vec<Spoilt>, expected: Option<Effect>, known
     differences.note("unfinished", &ended.unfinished, &if scene == Scene::Keyless { ended.unfinished } else { 0 });
     let unknown: Vec<_> = wire.kinds().into_iter().filter(|kind| !known.contains(kind.as_str())).collect();
     differences.note("calls without a row", &unknown, &vec![]);
+    let (counted, done) = ended.usage;
+    let too_much: Vec<_> = counted.iter().zip(&done).filter(|(counted, done)| counted > done).collect();
+    differences.note("counted too much", &too_much, &vec![]);
     let Some(effect) = expected else {
         differences.note("repeats more than one", &(ended.repetitions > 1), &false);
         return differences.0;
@@ -143,6 +149,10 @@ async fn play(scene: Scene, spoilt: Vec<Spoilt>, expected: Option<Effect>, known
     differences.note("announced", &ended.announced, &announced.iter().map(|it| (*it).to_owned()).collect());
     let endpoint = if effect.is_unnoted { ends.endpoint.1 } else { ends.endpoint.0 };
     differences.note("endpoint", &ended.endpoint, &endpoint.to_owned());
+    // Of two publishings without a key, the first was not accepted.
+    if scene != Scene::Keyless {
+        differences.note("counted less", &(counted != done), &effect.is_uncounted);
+    }
     differences.note("repeats", &(ended.repetitions > 0), &effect.repeats);
     differences.note("sent what else is to be sent", &(is_all_sent || !effect.others_go_on), &true);
     differences.0
@@ -261,4 +271,34 @@ async fn a_call_that_is_never_answered_is_given_up_and_made_again() {
     let ending = world.run_to_the_end().await;
     ending.keeps_the_promise(&[id], &[&receiver]);
     receiver.only();
+}
+
+/// The first try to store the announcement is performed and its answer lost, and the second comes after a sweep.
+#[tokio::test]
+async fn an_announcement_is_sent_once_though_the_sweep_is_faster_than_the_answer() {
+    let (world, receiver, listener) =
+        (World::new().await, Receiver::always(Answer::status(500)).await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": []})).await;
+    tenant.endpoint_with(json!({"url": listener.url(), "event_types": ["delivery.exhausted"]})).await;
+    tenant.publish_one().await;
+    let (tries, gate) = (Arc::new(AtomicUsize::new(0)), Gate::closed());
+    let (counter, second) = (Arc::clone(&tries), gate.clone());
+    let network = over_network_by_call(&world.sdk(), move |call| {
+        if call.kind() != "PutItem delivery, new: due" {
+            return Fate::Pass;
+        }
+        if counter.fetch_add(1, Ordering::SeqCst) == 0 { Fate::LoseAnswer } else { Fate::Behind(second.clone()) }
+    });
+    let process = world.process_over(&network, world.clock.clock());
+    let meanwhile = async || {
+        eventually("it is tried again", async || tries.load(Ordering::SeqCst) == 2).await;
+        world.sweep().await;
+        assert_eq!(world.process.drain().await, 1);
+        gate.open();
+    };
+    assert_eq!(tokio::join!(process.poll(), meanwhile()).0, 1);
+    world.run_to_the_end().await;
+    let announced: Vec<_> = listener.received().iter().map(|it| it.header("x-webhook-attempt").to_owned()).collect();
+    assert_eq!(announced, ["1"]);
 }

@@ -15,17 +15,34 @@ pub(super) struct Effect {
     pub(super) is_unnoted: bool,
     /// Whether the sweep sends everything else all the same.
     pub(super) others_go_on: bool,
+    /// Whether something is not counted. Nothing is ever counted twice.
+    pub(super) is_uncounted: bool,
+}
+
+impl Effect {
+    const fn uncounted(self) -> Self {
+        Self { is_uncounted: true, ..self }
+    }
 }
 
 /// Nobody notices.
-pub(super) const USUAL: Effect =
-    Effect { outcome: None, repeats: false, is_unannounced: false, is_unnoted: false, others_go_on: false };
+pub(super) const USUAL: Effect = Effect {
+    outcome: None,
+    repeats: false,
+    is_unannounced: false,
+    is_unnoted: false,
+    others_go_on: false,
+    is_uncounted: false,
+};
 const FAILED: Effect = Effect { outcome: Some(Outcome::Failed), ..USUAL };
 const LATE: Effect = Effect { outcome: Some(Outcome::Late), ..USUAL };
 const REPEATED: Effect = Effect { repeats: true, ..FAILED };
 const UNANNOUNCED: Effect = Effect { is_unannounced: true, ..USUAL };
 const UNNOTED: Effect = Effect { is_unnoted: true, ..UNANNOUNCED };
 const ALONE: Effect = Effect { others_go_on: true, ..FAILED };
+
+/// A count that is refused is kept for later, and one that may have been written is not written again.
+pub(super) const ADD_USAGE: &str = "UpdateItem usage ADD events deliveries attempts SET entity v expires_at";
 
 /// One call in the scenes in which it fails.
 #[derive(Debug, Clone)]
@@ -80,19 +97,19 @@ pub(super) fn rows() -> Vec<Row> {
 }
 
 fn publish() -> Vec<Row> {
-    use Scene::{Again, Batch, CutOff, Keyed, Keyless, Repair, ToPaused};
+    use Scene::{Again, Batch, CutOff, Great, Keyed, Keyless, Repair, ToPaused};
     let row = |call, scenes, failed| Row::new(Function::Publish, call, scenes, failed);
     vec![
         row("GetItem key by hash", &[Keyed, Again], FAILED),
         row("PutItem used", &[Keyed], USUAL),
         row("GetItem organization", &[Keyed], FAILED),
         // Nobody notes the end of a request that does not know of its claim.
-        row("PutItem idem", &[Keyed], FAILED).lost(LATE),
+        row("PutItem idem", &[Keyed], FAILED).lost(LATE.uncounted()),
         row("PutItem idem", &[Again], FAILED),
         row("Query endpoint", &[Keyed, Keyless, Repair], FAILED),
         row("BatchWriteItem events and deliveries", &[Keyed, Keyless, Batch, ToPaused], FAILED),
         row("SendMessageBatch delivery", &[Keyed, Keyless, Batch], FAILED),
-        row("UpdateItem idem SET ended", &[CutOff], LATE).lost(USUAL),
+        row("UpdateItem idem SET ended", &[CutOff], LATE.uncounted()).lost(USUAL),
         row("BatchGetItem event", &[Again, Repair], FAILED),
         row("BatchGetItem delivery", &[Again], FAILED),
         row("BatchGetItem delivery", &[Again], FAILED).after(1),
@@ -100,14 +117,15 @@ fn publish() -> Vec<Row> {
         // The try that was performed looks like another request's.
         row("PutItem event", &[Repair], FAILED).lost_once(FAILED),
         row("PutItem delivery, new: due", &[Repair], FAILED),
-        row("UpdateItem idem REMOVE ended", &[Repair], FAILED),
+        row("UpdateItem idem REMOVE ended", &[Repair], FAILED).lost_once(USUAL.uncounted()).lost(FAILED.uncounted()),
+        row(ADD_USAGE, &[Great], USUAL),
     ]
 }
 
 fn deliver() -> Vec<Row> {
     use Scene::{
-        Deleted, Exhaustion, Gone, Large, LeasedAndPaused, LongRetry, Paused, ProbeFails, ProbeSucceeds, Recovered,
-        ShortRetry, StillPaused, Success, Suspension,
+        Counted, Deleted, Exhaustion, Gone, Large, LeasedAndPaused, LongRetry, Paused, ProbeFails, ProbeSucceeds,
+        Recovered, ShortRetry, StillPaused, Success, Suspension,
     };
     let row = |call, scenes, failed| Row::new(Function::Deliver, call, scenes, failed);
     vec![
@@ -115,17 +133,17 @@ fn deliver() -> Vec<Row> {
         row("BatchGetItem delivery", &[Success, ShortRetry, Paused], FAILED),
         row("BatchGetItem delivery, event", &[Large], FAILED),
         row("BatchGetItem endpoint, organization", &[StillPaused], FAILED),
-        row("PutItem delivery, attempt: success, none", &[Success], REPEATED).lost(FAILED),
+        row("PutItem delivery, attempt: success, none", &[Success], REPEATED).lost(FAILED.uncounted()),
         row("PutItem delivery, attempt: success, none", &[ProbeSucceeds], REPEATED)
-            .lost(Effect { outcome: FAILED.outcome, ..UNNOTED }),
-        row("PutItem delivery, attempt: retrying, none", &[ShortRetry], REPEATED).lost(FAILED),
-        row("PutItem delivery, attempt: retrying, due", &[LongRetry], REPEATED).lost(FAILED),
-        row("PutItem delivery, attempt: retrying, held", &[ProbeFails], REPEATED).lost(FAILED),
+            .lost(Effect { outcome: FAILED.outcome, ..UNNOTED }.uncounted()),
+        row("PutItem delivery, attempt: retrying, none", &[ShortRetry], REPEATED).lost(FAILED.uncounted()),
+        row("PutItem delivery, attempt: retrying, due", &[LongRetry], REPEATED).lost(FAILED.uncounted()),
+        row("PutItem delivery, attempt: retrying, held", &[ProbeFails], REPEATED).lost(FAILED.uncounted()),
         // What is recorded already is not looked at again.
         row("PutItem delivery, attempt: exhausted, dead", &[Exhaustion], REPEATED)
-            .lost(Effect { outcome: FAILED.outcome, ..UNNOTED }),
+            .lost(Effect { outcome: FAILED.outcome, ..UNNOTED }.uncounted()),
         row("PutItem delivery, attempt: failed, dead", &[Gone], REPEATED)
-            .lost(Effect { outcome: FAILED.outcome, ..UNNOTED }),
+            .lost(Effect { outcome: FAILED.outcome, ..UNNOTED }.uncounted()),
         row("PutItem delivery, moved: none to held", &[Paused, StillPaused], FAILED),
         row("PutItem delivery, moved: due to held", &[LeasedAndPaused], FAILED),
         row("PutItem delivery, moved: none to dead", &[Deleted], FAILED),
@@ -137,16 +155,18 @@ fn deliver() -> Vec<Row> {
         row("PutItem endpoint, suspended", &[Suspension], UNNOTED).lost(UNANNOUNCED),
         row("PutItem endpoint, active", &[ProbeSucceeds], UNNOTED).lost(UNANNOUNCED),
         row("Query endpoint", &[Exhaustion, Gone, Suspension, ProbeSucceeds], UNANNOUNCED),
-        row("BatchWriteItem events and deliveries", &[Exhaustion, Gone], UNANNOUNCED).lost(USUAL),
+        row("PutItem event", &[Exhaustion, Gone], UNANNOUNCED).lost(UNANNOUNCED.uncounted()),
+        row("PutItem delivery, new: due", &[Exhaustion, Gone], UNANNOUNCED.uncounted()).lost(USUAL.uncounted()),
         row("ChangeMessageVisibilityBatch", &[ShortRetry], FAILED).lost(USUAL).undone_once(FAILED),
         row("DeleteMessageBatch", &[Success], FAILED).lost(USUAL).undone_once(FAILED),
+        row(ADD_USAGE, &[Counted], USUAL),
     ]
 }
 
 fn sweep() -> Vec<Row> {
     use Scene::{
-        Due, GiveUp, LongRecovery, NothingToProbeWith, Probe, Recovery, Release, ReleaseEnds, ReleaseOfDeletedEnds,
-        ReleaseOfDisabled,
+        Announced, Due, GiveUp, LongRecovery, NothingToProbeWith, Probe, Recovery, Release, ReleaseEnds,
+        ReleaseOfDeletedEnds, ReleaseOfDisabled, Stock,
     };
     let row = |call, scenes, failed| Row::new(Function::Sweep, call, scenes, failed);
     vec![
@@ -177,10 +197,16 @@ fn sweep() -> Vec<Row> {
         row("PutItem endpoint, suspended", &[NothingToProbeWith], FAILED),
         row("PutItem endpoint, disabled", &[GiveUp], FAILED).lost(Effect { outcome: FAILED.outcome, ..UNANNOUNCED }),
         row("Query endpoint", &[GiveUp], UNANNOUNCED),
-        row("BatchWriteItem events and deliveries", &[GiveUp], UNANNOUNCED).lost(USUAL),
+        row("PutItem event", &[GiveUp], UNANNOUNCED).lost(UNANNOUNCED.uncounted()),
+        row("PutItem delivery, new: due", &[GiveUp], UNANNOUNCED.uncounted()).lost(USUAL.uncounted()),
         row("UpdateItem endpoint SET revision REMOVE waiting_pk waiting_sk", &[ReleaseEnds], FAILED),
         row("DeleteItem gone", &[ReleaseOfDeletedEnds], FAILED),
         row("PutItem recovery, advanced", &[LongRecovery], FAILED),
         row("DeleteItem recovery", &[Recovery], FAILED),
+        // Stock is taken when everything else is done.
+        row("Query waiting probe", &[Stock], ALONE).after(1),
+        row("Query waiting due, counted", &[Stock], ALONE),
+        row("Query waiting held, counted", &[Stock], ALONE),
+        row(ADD_USAGE, &[Announced], USUAL),
     ]
 }

@@ -6,6 +6,8 @@ use crate::support::Answer;
 
 /// So many events that they and their deliveries take two calls to write and two to send.
 pub(super) const BATCH: usize = 13;
+/// So many that their count is not kept for later.
+pub(super) const GREAT: usize = 100;
 /// More deliveries than a recovery goes through in one page.
 pub(super) const MANY: usize = 101;
 
@@ -35,6 +37,8 @@ pub(super) enum Scene {
     Keyless,
     /// Publishes so many events at once that they take several calls.
     Batch,
+    /// Publishes so many that they are counted at once.
+    Great,
     /// Publishes to an endpoint that is paused.
     ToPaused,
     /// Is asked again for what it has done.
@@ -71,6 +75,8 @@ pub(super) enum Scene {
     ProbeSucceeds,
     /// Delivers to an endpoint that failed before.
     Recovered,
+    /// Writes what it counted some time ago, and delivers.
+    Counted,
     /// Sends what is due.
     Due,
     /// Releases what was held for a paused endpoint.
@@ -87,6 +93,10 @@ pub(super) enum Scene {
     NothingToProbeWith,
     /// Gives a suspended endpoint up.
     GiveUp,
+    /// Writes what it counted some time ago, and sends what it announced then.
+    Announced,
+    /// Sends a probe, and takes stock.
+    Stock,
     /// Goes on with a recovery.
     Recovery,
     /// Goes on with one that takes more than a page.
@@ -116,10 +126,11 @@ pub(super) enum Outcome {
 }
 
 impl Scene {
-    pub(super) const ALL: [Self; 31] = [
+    pub(super) const ALL: [Self; 35] = [
         Self::Keyed,
         Self::Keyless,
         Self::Batch,
+        Self::Great,
         Self::ToPaused,
         Self::Again,
         Self::Repair,
@@ -138,6 +149,7 @@ impl Scene {
         Self::ProbeFails,
         Self::ProbeSucceeds,
         Self::Recovered,
+        Self::Counted,
         Self::Due,
         Self::Release,
         Self::ReleaseEnds,
@@ -146,6 +158,8 @@ impl Scene {
         Self::Probe,
         Self::NothingToProbeWith,
         Self::GiveUp,
+        Self::Announced,
+        Self::Stock,
         Self::Recovery,
         Self::LongRecovery,
     ];
@@ -165,7 +179,9 @@ impl Scene {
         let active = ("active", "active");
         match self {
             Self::Batch => ends(&[("success", BATCH)], &[], active),
+            Self::Great => ends(&[("success", GREAT)], &[], active),
             Self::Success
+            | Self::Counted
             | Self::Large
             | Self::ShortRetry
             | Self::LongRetry
@@ -181,12 +197,14 @@ impl Scene {
             Self::ReleaseOfDisabled => ends(&[("failed", 2)], &[], ("disabled", "disabled")),
             Self::Gone => ends(&[("failed", 1)], &["webhook.disabled"], ("disabled", "active")),
             Self::Suspension => ends(&[("exhausted", 1)], &["webhook.suspended"], ("suspended", "failing")),
-            Self::ProbeFails | Self::Probe => ends(&[("exhausted", 1), ("success", 1)], &[], active),
+            Self::ProbeFails | Self::Probe | Self::Stock => ends(&[("exhausted", 1), ("success", 1)], &[], active),
             Self::ProbeSucceeds => {
                 ends(&[("exhausted", 1), ("success", 1)], &["webhook.resumed"], ("active", "suspended"))
             }
             Self::NothingToProbeWith => ends(&[("exhausted", 1)], &[], ("suspended", "suspended")),
-            Self::GiveUp => ends(&[("exhausted", 1), ("failed", 1)], &["webhook.disabled"], ("disabled", "disabled")),
+            Self::GiveUp | Self::Announced => {
+                ends(&[("exhausted", 1), ("failed", 1)], &["webhook.disabled"], ("disabled", "disabled"))
+            }
             Self::Recovered => ends(&[("exhausted", 1), ("success", 1)], &[], ("active", "failing")),
             Self::LongRecovery => ends(&[("success", MANY)], &[], active),
             Self::Keyed
@@ -209,7 +227,7 @@ impl Scene {
     pub(super) fn queued(self) -> usize {
         match self {
             Self::ShortRetry | Self::Due | Self::Release | Self::Recovery => 2,
-            Self::Probe => 1,
+            Self::Probe | Self::Stock | Self::Announced => 1,
             Self::LongRecovery => MANY,
             _ => 0,
         }
@@ -218,10 +236,12 @@ impl Scene {
     pub(super) fn answers(self) -> Receiving {
         let failures = |count| Receiving::Then200(vec![Answer::status(500); count]);
         match self {
-            Self::Exhaustion | Self::Suspension | Self::GiveUp | Self::NothingToProbeWith => Receiving::Always(500),
+            Self::Exhaustion | Self::Suspension | Self::GiveUp | Self::Announced | Self::NothingToProbeWith => {
+                Receiving::Always(500)
+            }
             Self::Gone => Receiving::Always(410),
             Self::ShortRetry | Self::LongRetry | Self::Due | Self::Recovery | Self::ProbeFails => failures(2),
-            Self::Recovered | Self::LeasedAndPaused | Self::ProbeSucceeds | Self::Probe => failures(1),
+            Self::Recovered | Self::LeasedAndPaused | Self::ProbeSucceeds | Self::Probe | Self::Stock => failures(1),
             _ => failures(0),
         }
     }

@@ -9,7 +9,7 @@ use http::Method;
 use serde_json::{Value, json};
 use shared::queue::schema::VISIBILITY_SECONDS;
 
-use super::scene::{BATCH, Function, MANY, Outcome, Receiving, Scene};
+use super::scene::{BATCH, Function, GREAT, MANY, Outcome, Receiving, Scene};
 use super::wire::Wire;
 use crate::support::{
     Answer, EVENT_TYPE, Ending, Endpoint, Fate, Process, Receiver, Reply, Tenant, World, delivery_ids, over_network,
@@ -19,6 +19,8 @@ use crate::support::{
 const VISIBILITY: Duration = Duration::from_secs(VISIBILITY_SECONDS as u64);
 /// Longer than any process remembers an endpoint.
 const REMEMBERED: Duration = Duration::from_secs(6);
+/// Longer than a count is kept for later.
+const ELEVEN_MINUTES: Duration = Duration::from_secs(11 * 60);
 /// Longer than the wait before a probe, and than a release lasts at least.
 const A_MINUTE: Duration = Duration::from_secs(61);
 
@@ -27,7 +29,7 @@ impl Scene {
     pub(super) async fn set(self, wire: &Wire) -> Stage {
         let mut stage = Stage::new(self, wire).await;
         match self {
-            Self::Keyed | Self::Keyless | Self::Batch | Self::CutOff => {}
+            Self::Keyed | Self::Keyless | Self::Batch | Self::Great | Self::CutOff => {}
             Self::ToPaused => stage.set_status("paused").await,
             Self::Again => drop(stage.publish_over(&stage.world.process.clone()).await.data(202)),
             Self::Repair => {
@@ -68,16 +70,25 @@ impl Scene {
                 stage.world.drain().await;
                 stage.world.advance(A_MINUTE);
             }
-            Self::GiveUp => {
+            Self::GiveUp => stage.wear_out().await,
+            Self::Announced => {
+                stage.wear_out().await;
+                stage.process.sweep().await;
+                stage.world.advance(ELEVEN_MINUTES);
+            }
+            Self::Stock => {
                 stage.suspend_and_park().await;
-                stage.world.advance(Duration::from_secs(5 * 86_400));
-                stage.world.sweep().await;
-                stage.world.drain().await;
-                stage.world.advance(2 * A_MINUTE);
+                stage.world.clock.advance_to_stock_taking();
             }
             Self::Recovered => {
                 stage.publish(1).await;
                 stage.world.drain().await;
+                stage.publish(1).await;
+            }
+            Self::Counted => {
+                stage.publish(1).await;
+                assert_eq!(stage.process.poll().await, 1);
+                stage.world.advance(ELEVEN_MINUTES);
                 stage.publish(1).await;
             }
             Self::Due => {
@@ -196,14 +207,17 @@ impl Stage {
         first.is_error(503, "unavailable");
         let healthy = self.world.another_process();
         let again = self.publish_over(&healthy).await;
-        if again.status == 202 {
+        let outcome = if again.status == 202 {
             self.accepted = self.deliveries_of(again);
-            return Outcome::Failed;
-        }
-        again.is_error(503, "unavailable");
-        self.world.advance(A_MINUTE);
-        self.accepted = self.deliveries_of(self.publish_over(&healthy).await);
-        Outcome::Late
+            Outcome::Failed
+        } else {
+            again.is_error(503, "unavailable");
+            self.world.advance(A_MINUTE);
+            self.accepted = self.deliveries_of(self.publish_over(&healthy).await);
+            Outcome::Late
+        };
+        healthy.core.write_all_usage().await;
+        outcome
     }
 
     fn deliveries_of(&self, reply: Reply) -> Vec<String> {
@@ -216,6 +230,7 @@ impl Stage {
     async fn publish_over(&self, process: &Process) -> Reply {
         let (path, body) = match self.scene {
             Scene::Batch => ("/events/batch", json!({"events": vec![event(10); BATCH]})),
+            Scene::Great => ("/events/batch", json!({"events": vec![event(10); GREAT]})),
             _ => ("/events", event(10)),
         };
         let key = [("idempotency-key", "order-17")];
@@ -294,13 +309,26 @@ impl Stage {
         self.world.advance(A_MINUTE);
     }
 
+    /// Suspends the endpoint for as long as it takes to give it up.
+    async fn wear_out(&mut self) {
+        self.suspend_and_park().await;
+        self.world.advance(Duration::from_secs(5 * 86_400));
+        self.world.sweep().await;
+        self.world.drain().await;
+        self.world.advance(3 * A_MINUTE);
+    }
+
     /// Runs the world to its end. Everybody works again, and a paused endpoint is resumed.
     pub(super) async fn end(&self) -> Ended {
         if self.endpoint_stands().await == "paused" {
             self.set_status("active").await;
         }
         let ending = self.world.run_to_the_end().await;
+        for process in [&self.world.process, &self.process] {
+            process.core.write_all_usage().await;
+        }
         Ended {
+            usage: (self.world.usage().await, self.done(&ending).await),
             statuses: self.accepted.iter().fold(BTreeMap::new(), |mut counts, id| {
                 *counts.entry(ending.record(id).status.clone()).or_insert(0) += 1;
                 counts
@@ -310,6 +338,12 @@ impl Stage {
             endpoint: self.endpoint_stands().await,
             unfinished: self.check(&ending),
         }
+    }
+
+    /// What was done in all, in the order of usage.
+    async fn done(&self, ending: &Ending) -> [u64; 3] {
+        let attempts = ending.records.values().map(|record| record.attempts).sum();
+        [self.world.items("event").await.len(), ending.records.len(), attempts].map(|count| count as u64)
     }
 
     /// Checks that the promise is kept, and says how many records of what was not accepted are unfinished.
@@ -346,6 +380,8 @@ pub(super) struct Ended {
     pub(super) endpoint: String,
     /// Deliveries that nobody was promised.
     pub(super) unfinished: usize,
+    /// Events, deliveries and attempts, as they were counted and as they were done.
+    pub(super) usage: ([u64; 3], [u64; 3]),
 }
 
 fn event(bytes: usize) -> Value {

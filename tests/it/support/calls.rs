@@ -92,8 +92,12 @@ impl Call {
         match self.index() {
             Some(index) => {
                 let partition = value(":partition").split('#').next().unwrap_or_default();
-                let one = if self.body["Limit"] == 1 { ", one" } else { "" };
-                format!("{index} {partition}{one}")
+                let how = match (&self.body["Select"], &self.body["Limit"]) {
+                    (select, _) if select == "COUNT" => ", counted",
+                    (_, limit) if *limit == 1 => ", one",
+                    _ => "",
+                };
+                format!("{index} {partition}{how}")
             }
             None => name(value(":pk"), &format!("{}{}", value(":prefix"), value(":from"))),
         }
@@ -218,7 +222,7 @@ pub(crate) const ACTIONS: [(&str, &[Action]); 3] = [
             on_table("dynamodb:GetItem", &["key", "org"]),
             on_table("dynamodb:PutItem", &["delivery", "event", "idem", "used"]),
             on_table("dynamodb:Query", &["org"]),
-            on_table("dynamodb:UpdateItem", &["idem"]),
+            on_table("dynamodb:UpdateItem", &["idem", "usage"]),
             on_queue("sqs:SendMessage"),
         ],
     ),
@@ -226,11 +230,10 @@ pub(crate) const ACTIONS: [(&str, &[Action]); 3] = [
         "deliver",
         &[
             on_table("dynamodb:BatchGetItem", &["delivery", "event", "org"]),
-            on_table("dynamodb:BatchWriteItem", &["delivery", "event"]),
             on_table("dynamodb:GetItem", &["org"]),
-            on_table("dynamodb:PutItem", &["delivery", "org"]),
+            on_table("dynamodb:PutItem", &["delivery", "event", "org"]),
             on_table("dynamodb:Query", &["org"]),
-            on_table("dynamodb:UpdateItem", &["org"]),
+            on_table("dynamodb:UpdateItem", &["org", "usage"]),
             on_queue("sqs:ChangeMessageVisibility"),
             on_queue("sqs:DeleteMessage"),
             on_queue("sqs:ReceiveMessage"),
@@ -240,13 +243,12 @@ pub(crate) const ACTIONS: [(&str, &[Action]); 3] = [
         "sweep",
         &[
             on_table("dynamodb:BatchGetItem", &["delivery", "org"]),
-            on_table("dynamodb:BatchWriteItem", &["delivery", "event"]),
             on_table("dynamodb:DeleteItem", &["org"]),
             on_table("dynamodb:GetItem", &["org"]),
-            on_table("dynamodb:PutItem", &["delivery", "org"]),
+            on_table("dynamodb:PutItem", &["delivery", "event", "org"]),
             on_table("dynamodb:Query", &["org"]),
             LIST_WAITING,
-            on_table("dynamodb:UpdateItem", &["org"]),
+            on_table("dynamodb:UpdateItem", &["org", "usage"]),
             on_queue("sqs:SendMessage"),
         ],
     ),

@@ -7,8 +7,12 @@ use std::time::{Duration, SystemTime};
 use shared::clock::Clock;
 use shared::domain::time::Timestamp;
 
-/// Starts at the system's time. It passes only as tests say, but for a microsecond at every look, so
-/// that what happens later is later. Clones are the same clock.
+/// Every fifth minute the sweep does more than in the others. A test begins in the one after, whenever it runs.
+const FIFTH_MINUTE: i64 = 5 * 60;
+const MINUTE: i64 = 60;
+
+/// Starts within five minutes of the system's time. It passes only as tests say, but for a microsecond at every look,
+/// so that what happens later is later. Clones are the same clock.
 #[derive(Debug, Clone)]
 pub(crate) struct TestClock {
     started_at: Timestamp,
@@ -17,11 +21,19 @@ pub(crate) struct TestClock {
 
 impl TestClock {
     pub(crate) fn new() -> Self {
-        Self { started_at: Clock::system().now(), passed_micros: Arc::default() }
+        let now = Clock::system().now().unix_seconds();
+        let started_at = Timestamp::from_unix_seconds(now - now.rem_euclid(FIFTH_MINUTE) + MINUTE);
+        Self { started_at, passed_micros: Arc::default() }
     }
 
     pub(crate) fn advance(&self, by: Duration) {
         self.passed_micros.fetch_add(u64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
+    }
+
+    /// Lets the time pass until the next minute in which the sweep takes stock.
+    pub(crate) fn advance_to_stock_taking(&self) {
+        let seconds = FIFTH_MINUTE - self.now().unix_seconds().rem_euclid(FIFTH_MINUTE);
+        self.advance(Duration::from_secs(u64::try_from(seconds).unwrap()));
     }
 
     pub(crate) fn now(&self) -> Timestamp {

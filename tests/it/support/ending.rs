@@ -50,6 +50,7 @@ impl World {
                 process.drain().await;
             }
             if self.in_the_queue().await == 0 && self.restless_marks().await.is_empty() {
+                process.core.write_all_usage().await;
                 return self.ending().await;
             }
             self.advance(FIRST_STEP.saturating_mul(2_u32.saturating_pow(step)).min(LONGEST_STEP));

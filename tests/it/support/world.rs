@@ -163,6 +163,13 @@ impl World {
         scan.into_paginator().items().send().collect::<Result<_, _>>().await.unwrap()
     }
 
+    /// The events, deliveries and attempts that are written as usage, all organizations and days together.
+    pub(crate) async fn usage(&self) -> [u64; 3] {
+        let items = self.items("usage").await;
+        ["events", "deliveries", "attempts"]
+            .map(|name| items.iter().map(|item| item[name].as_n().unwrap().parse::<u64>().unwrap()).sum())
+    }
+
     /// Every item of the table, as it is stored.
     pub(crate) async fn all_items(&self) -> Vec<HashMap<String, AttributeValue>> {
         let scan = self.dynamodb().scan().table_name(self.table()).into_paginator();
