@@ -30,10 +30,8 @@ use_cargo_fuzz() {
         echo "skipped: there is no C++ compiler for libFuzzer"
         return 1
     }
-    if ! [ -x "$root/bin/cargo-fuzz" ] &&
-        ! CARGO_PROFILE_DEV_DEBUG=0 cargo install --locked --debug --root "$root" "cargo-fuzz@$cargo_fuzz_version"; then
-        echo "skipped: cargo-fuzz $cargo_fuzz_version cannot be installed"
-        return 1
+    if ! [ -x "$root/bin/cargo-fuzz" ]; then
+        CARGO_PROFILE_DEV_DEBUG=0 cargo install --locked --debug --root "$root" "cargo-fuzz@$cargo_fuzz_version"
     fi
     PATH="$root/bin:$PATH"
 }
