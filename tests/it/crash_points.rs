@@ -68,7 +68,7 @@ async fn an_exhaustion_survives_every_cut_and_is_announced_without_one() {
             assert_eq!(scene.heard("delivery.exhausted"), 1);
         }
     };
-    assert_eq!(cut_everywhere(prepare, poll, announced).await, 8);
+    assert_eq!(cut_everywhere(prepare, poll, announced).await, 9);
 }
 
 #[tokio::test]
