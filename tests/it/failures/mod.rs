@@ -151,7 +151,8 @@ async fn play(scene: Scene, spoilt: Vec<Spoilt>, expected: Option<Effect>, known
     differences.note("endpoint", &ended.endpoint, &endpoint.to_owned());
     // Of two publishings without a key, the first was not accepted.
     if scene != Scene::Keyless {
-        differences.note("counted less", &(counted != done), &effect.is_uncounted);
+        let is_less = counted.iter().zip(&done).any(|(counted, done)| counted < done);
+        differences.note("counted less", &is_less, &effect.is_uncounted);
     }
     differences.note("repeats", &(ended.repetitions > 0), &effect.repeats);
     differences.note("sent what else is to be sent", &(is_all_sent || !effect.others_go_on), &true);
