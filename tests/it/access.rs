@@ -1,11 +1,15 @@
 //! Who may do what: every caller at every route, and what a role is for.
 
+use std::sync::{Arc, Mutex};
+
 use http::Method;
 use serde_json::{Value, json};
 
 use crate::routes::{ROUTES, Route, implies_organization};
 use crate::shape::assert_well_formed;
-use crate::support::{Answer, Receiver, Reply, Tenant, World, delivery_ids, text};
+use crate::support::{
+    Answer, Call, Fate, Process, Receiver, Reply, Tenant, World, delivery_ids, done, listed, over_network_by_call, text,
+};
 
 const ROLES: [&str; 4] = ["owner", "admin", "member", "publisher"];
 const UNKNOWN_KEY: &str = "sk_live_0000000000000000000000000000000000000000000";
@@ -50,11 +54,16 @@ impl Scene<'_> {
     }
 
     async fn call(&self, route: &Route, key: Option<&str>) -> Reply {
+        self.call_at(&self.world.process, route, key).await
+    }
+
+    /// Calls a route of another process; what it needs to find comes from the world's own.
+    async fn call_at(&self, process: &Process, route: &Route, key: Option<&str>) -> Reply {
         let method = Method::from_bytes(route.method.as_bytes()).unwrap();
         let path = self.path(route).await;
         let slug = format!("n{}", self.world.clock.now().unix_micros());
         let body = (!route.body.is_empty()).then(|| route.body.replace("{slug}", &slug));
-        let caller = self.owner.with_key(key.unwrap_or_default());
+        let caller = self.owner.with_key(key.unwrap_or_default()).at(process);
         caller.call(method, &path, &[], body).await
     }
 }
@@ -97,6 +106,38 @@ async fn every_caller_gets_at_every_route_what_its_role_allows() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Each route once, and beside them what only some requests come to: an endpoint that is paused, resumed and
+/// deleted, and one that somebody wants to hear of.
+#[tokio::test]
+async fn the_api_calls_aws_for_what_the_list_of_actions_says() {
+    let (world, failing) = (World::new().await, Receiver::always(Answer::status(500)).await);
+    let calls: Arc<Mutex<Vec<Call>>> = Arc::default();
+    let record = Arc::clone(&calls);
+    let network = over_network_by_call(&world.sdk(), move |call| {
+        record.lock().unwrap().push(call.clone());
+        Fate::Pass
+    });
+    let api = world.process_over(&network, world.clock.clock());
+    let publishes = |route: &Route| route.method == "POST" && route.path.contains("/{organization}/events");
+    for route in ROUTES.iter().filter(|route| !publishes(route)) {
+        let scene = Scene { world: &world, owner: world.tenant().await, failing: &failing };
+        let platform = world.platform().key;
+        let reply = scene.call_at(&api, route, Some(&platform)).await;
+        assert_eq!(reply.status, route.statuses[0], "{} {}: {}", route.method, route.path, reply.body);
+    }
+    let owner = world.tenant().await;
+    let endpoint = owner.endpoint(&failing).await;
+    owner.set_status(&endpoint, "paused").await;
+    owner.publish().await;
+    owner.at(&api).set_status(&endpoint, "active").await;
+    owner.endpoint_with(json!({"url": failing.url(), "event_types": ["webhook.created"]})).await;
+    owner.at(&api).endpoint(&failing).await;
+    owner.at(&api).delete(&format!("{}?permanent=true", endpoint.path())).await.data(204);
+    api.core.write_all_usage().await;
+    let calls = std::mem::take(&mut *calls.lock().unwrap());
+    assert_eq!(done(calls), listed("api"));
 }
 
 #[tokio::test]

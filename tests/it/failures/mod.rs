@@ -16,7 +16,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 use serde_json::json;
 use shared::config;
 
-use crate::support::{ACTIONS, Answer, Call, Fate, Gate, Part, Receiver, World, eventually, over_network_by_call};
+use crate::support::{Answer, Call, Fate, Gate, Part, Receiver, World, done, eventually, listed, over_network_by_call};
 use rows::{Effect, Row, USUAL, rows};
 use scene::{Function, Scene};
 use wire::{Spoilt, Times, Wire};
@@ -151,7 +151,8 @@ async fn play(scene: Scene, spoilt: Vec<Spoilt>, expected: Option<Effect>, known
     differences.note("endpoint", &ended.endpoint, &endpoint.to_owned());
     // Of two publishings without a key, the first was not accepted.
     if scene != Scene::Keyless {
-        differences.note("counted less", &(counted != done), &effect.is_uncounted);
+        let is_less = counted.iter().zip(&done).any(|(counted, done)| counted < done);
+        differences.note("counted less", &is_less, &effect.is_uncounted);
     }
     differences.note("repeats", &(ended.repetitions > 0), &effect.repeats);
     differences.note("sent what else is to be sent", &(is_all_sent || !effect.others_go_on), &true);
@@ -238,20 +239,11 @@ async fn every_call_of_a_function_has_a_row_and_every_row_a_call() {
     assert_eq!(made.difference(&rows).collect::<BTreeSet<_>>(), none, "calls without a row");
     assert_eq!(rows.difference(&made).collect::<BTreeSet<_>>(), none, "rows without a call");
 
-    let mut done: BTreeMap<_, BTreeSet<String>> = BTreeMap::new();
-    for (function, call) in &calls {
-        let action = (function.name(), call.action(), call.index().map(str::to_owned));
-        done.entry(action).or_default().extend(call.partitions());
+    for function in [Function::Publish, Function::Deliver, Function::Sweep] {
+        let own = calls.iter().filter(|(of, _)| *of == function).map(|(_, call)| call.clone());
+        let name = function.name();
+        assert_eq!(done(own), listed(name), "what {name} does, and what support/calls.rs says it does");
     }
-    let listed: BTreeMap<_, BTreeSet<String>> = ACTIONS
-        .iter()
-        .flat_map(|(function, actions)| actions.iter().map(move |action| (function, action)))
-        .map(|(function, action)| {
-            let partitions = action.partitions.iter().map(|partition| (*partition).to_owned());
-            ((*function, action.name.to_owned(), action.index.map(str::to_owned)), partitions.collect())
-        })
-        .collect();
-    assert_eq!(done, listed, "what the functions do, and what support/calls.rs says they do");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Calls of AWS, told apart by what they are for, as far as that can be seen on the wire.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use serde_json::Value;
@@ -46,13 +46,18 @@ impl Call {
         format!("{} {about}", self.operation).trim_end().to_owned()
     }
 
-    /// The IAM action that allows it. A batch of messages is allowed by the action for one.
-    pub(crate) fn action(&self) -> String {
-        let operation = match self.service {
-            "sqs" => self.operation.trim_end_matches("Batch"),
-            _ => &self.operation,
+    /// The IAM actions that allow it. A batch of messages is allowed by the action for one, and a transaction by those
+    /// that it is made of.
+    pub(crate) fn actions(&self) -> BTreeSet<String> {
+        let operations = match (self.service, self.operation.as_str()) {
+            ("sqs", operation) => vec![operation.trim_end_matches("Batch").to_owned()],
+            (_, "TransactWriteItems") => {
+                let made_of = items(&self.body["TransactItems"]).flat_map(|item| item.as_object().unwrap().keys());
+                made_of.map(|name| format!("{name}Item")).collect()
+            }
+            (_, operation) => vec![operation.to_owned()],
         };
-        format!("{}:{operation}", self.service)
+        operations.iter().map(|operation| format!("{}:{operation}", self.service)).collect()
     }
 
     /// The first parts of the partition keys that it names; none for an index or a queue.
@@ -193,12 +198,12 @@ fn collect_partitions(value: &Value, found: &mut BTreeSet<String>) {
 }
 
 /// What a function does to the table and the queue, in the words of IAM.
-pub(crate) struct Action {
-    pub(crate) name: &'static str,
+struct Action {
+    name: &'static str,
     /// The index that it is done to, if it is not the table itself.
-    pub(crate) index: Option<&'static str>,
+    index: Option<&'static str>,
     /// The first parts of the partition keys that it names.
-    pub(crate) partitions: &'static [&'static str],
+    partitions: &'static [&'static str],
 }
 
 const fn on_table(name: &'static str, partitions: &'static [&'static str]) -> Action {
@@ -211,9 +216,48 @@ const fn on_queue(name: &'static str) -> Action {
 
 const LIST_WAITING: Action = Action { name: "dynamodb:Query", index: Some("waiting"), partitions: &[] };
 
-/// All that each function does. A test of `failures` holds this against what the functions are seen to do; that of
-/// `deliver` includes what Lambda does for it, with its role, to receive and delete messages.
-pub(crate) const ACTIONS: [(&str, &[Action]); 3] = [
+/// What was done: the action, the index it was done to, and the partitions, by their first parts.
+pub(crate) type Done = BTreeMap<(String, Option<String>), BTreeSet<String>>;
+
+/// What was done in these calls.
+pub(crate) fn done(calls: impl IntoIterator<Item = Call>) -> Done {
+    let mut done = Done::new();
+    for call in calls {
+        for action in call.actions() {
+            done.entry((action, call.index().map(str::to_owned))).or_default().extend(call.partitions());
+        }
+    }
+    done
+}
+
+/// What the list says of a function.
+pub(crate) fn listed(function: &str) -> Done {
+    let (_, actions) = ACTIONS.iter().find(|(name, _)| *name == function).unwrap();
+    let entry = |action: &Action| {
+        let partitions = action.partitions.iter().map(|partition| (*partition).to_owned());
+        ((action.name.to_owned(), action.index.map(str::to_owned)), partitions.collect())
+    };
+    actions.iter().map(entry).collect()
+}
+
+/// All that each function does. Tests hold this against what the functions are seen to do, in the scenes of `failures`
+/// and at every route of the API, and against the roles in `template.yaml`; that of `deliver` includes what Lambda does
+/// for it, with its role, to receive and delete messages.
+const ACTIONS: [(&str, &[Action]); 4] = [
+    (
+        "api",
+        &[
+            on_table("dynamodb:BatchGetItem", &["delivery", "org", "used"]),
+            on_table("dynamodb:BatchWriteItem", &["delivery", "event"]),
+            on_table("dynamodb:DeleteItem", &["org"]),
+            on_table("dynamodb:GetItem", &["delivery", "event", "key", "org", "used"]),
+            on_table("dynamodb:PutItem", &["delivery", "event", "key", "org", "slug", "used"]),
+            on_table("dynamodb:Query", &["delivery", "event", "org", "usage"]),
+            LIST_WAITING,
+            on_table("dynamodb:UpdateItem", &["org", "usage"]),
+            on_queue("sqs:SendMessage"),
+        ],
+    ),
     (
         "publish",
         &[

@@ -13,7 +13,7 @@ mod receiver;
 mod tenant;
 mod world;
 
-pub(crate) use calls::{ACTIONS, Call};
+pub(crate) use calls::{Call, Done, done, listed};
 pub(crate) use clock::TestClock;
 pub(crate) use ending::{Ending, Requests};
 pub(crate) use faults::{Fate, over_network, over_network_by_call};
