@@ -1,10 +1,11 @@
 //! The delivering Lambda function: wiring.
 
 use aws_lambda_events::event::sqs::SqsEvent;
-use lambda_runtime::{Error, LambdaEvent, service_fn, spawn_graceful_shutdown_handler};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
 use shared::clock::Clock;
 use shared::config::{self, Settings};
 use shared::domain::time::Timestamp;
+use shared::edge::write_usage_at_the_end;
 use shared::sender::Sender;
 use shared::service::{Consumer, Core};
 use shared::telemetry;
@@ -15,8 +16,7 @@ async fn main() -> Result<(), Error> {
     let Settings { table, queue_url, deployment } = Settings::from_environment()?;
     let sender = Sender::new(deployment.urls.addresses.clone(), Clock::system())?;
     let core = Core::new(&config::aws(), &table, &queue_url, deployment, Clock::system());
-    let ending = core.clone();
-    spawn_graceful_shutdown_handler(async move || ending.write_all_usage().await).await;
+    write_usage_at_the_end(core.clone()).await;
     let consumer = &Consumer::new(core, sender);
     lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
         let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);

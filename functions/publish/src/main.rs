@@ -1,8 +1,8 @@
 //! The publishing Lambda function: wiring.
 
-use lambda_runtime::spawn_graceful_shutdown_handler;
 use shared::clock::Clock;
 use shared::config::{self, Settings};
+use shared::edge::write_usage_at_the_end;
 use shared::service::Core;
 use shared::telemetry;
 
@@ -11,7 +11,6 @@ async fn main() -> Result<(), lambda_http::Error> {
     telemetry::start_on_lambda(config::log_level(), &config::stack_name());
     let Settings { table, queue_url, deployment } = Settings::from_environment()?;
     let core = Core::new(&config::aws(), &table, &queue_url, deployment, Clock::system());
-    let ending = core.clone();
-    spawn_graceful_shutdown_handler(async move || ending.write_all_usage().await).await;
+    write_usage_at_the_end(core.clone()).await;
     lambda_http::run(publish::router(core)).await
 }

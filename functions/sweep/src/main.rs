@@ -1,10 +1,11 @@
 //! The sweeping Lambda function: wiring.
 
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;
-use lambda_runtime::{Error, LambdaEvent, service_fn, spawn_graceful_shutdown_handler};
+use lambda_runtime::{Error, LambdaEvent, service_fn};
 use shared::clock::Clock;
 use shared::config::{self, Settings};
 use shared::domain::time::Timestamp;
+use shared::edge::write_usage_at_the_end;
 use shared::service::Core;
 use shared::telemetry;
 
@@ -13,8 +14,7 @@ async fn main() -> Result<(), Error> {
     telemetry::start_on_lambda(config::log_level(), &config::stack_name());
     let Settings { table, queue_url, deployment } = Settings::from_environment()?;
     let core = Core::new(&config::aws(), &table, &queue_url, deployment, Clock::system());
-    let ending = core.clone();
-    spawn_graceful_shutdown_handler(async move || ending.write_all_usage().await).await;
+    write_usage_at_the_end(core.clone()).await;
     let core = core.as_ref();
     lambda_runtime::run(service_fn(async |event: LambdaEvent<EventBridgeEvent>| {
         let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);

@@ -3,6 +3,7 @@
 mod about;
 mod api_error;
 mod auth;
+mod ending;
 mod input;
 mod layers;
 mod reply;
@@ -15,6 +16,7 @@ use crate::service::Core;
 
 pub use api_error::ApiError;
 pub use auth::{Authenticated, OfKey, Permitted, Platform, Tenant, own_or_named, scopes};
+pub use ending::write_usage_at_the_end;
 pub use input::{Body, HyphenatedEndpointId, Origin, PathId, Search, check_size, read_body};
 pub use layers::finish;
 pub use reply::{Bare, Data, Empty};
