@@ -24,6 +24,8 @@ const RECEIVER_DELAY: Duration = Duration::from_millis(50);
 const LONGEST_LIFE: Duration = Duration::from_millis(1_500);
 /// How long everything may take to arrive after the last kill.
 const PATIENCE: Duration = Duration::from_secs(120);
+/// How long a publisher waits after a failure.
+const WITHOUT_HOST: Duration = Duration::from_millis(50);
 const EVENT_TYPE: &str = "bench.killed";
 
 pub(crate) async fn run(times: u32, events: u64, seed: Option<u64>) -> anyhow::Result<Report> {
@@ -41,9 +43,21 @@ pub(crate) async fn run(times: u32, events: u64, seed: Option<u64>) -> anyhow::R
     for _ in 0..PUBLISHERS {
         let (publisher, goes_on, begun) = (publisher.clone(), Arc::clone(&goes_on), Arc::clone(&begun));
         publishing.spawn(async move {
-            let mut accepted = Vec::new();
+            let (mut accepted, mut repeating) = (Vec::new(), tokio::task::JoinSet::new());
             while begun.fetch_add(1, Ordering::Relaxed) < events || goes_on.load(Ordering::Relaxed) {
-                accepted.push(publisher.publish(EVENT_TYPE).await?.event);
+                let number = publisher.next_number();
+                match publisher.try_once(EVENT_TYPE, number).await {
+                    Ok(published) => accepted.push(published.event),
+                    // Repeated beside the next ones, so that the load goes on.
+                    Err(_) => {
+                        let publisher = publisher.clone();
+                        repeating.spawn(async move { publisher.insist(EVENT_TYPE, number).await });
+                        tokio::time::sleep(WITHOUT_HOST).await;
+                    }
+                }
+            }
+            for published in repeating.join_all().await {
+                accepted.push(published?.event);
             }
             anyhow::Ok(accepted)
         });

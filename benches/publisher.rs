@@ -59,21 +59,35 @@ impl Publisher {
     /// Publishes an event, again and again with the same idempotency key until it is accepted: so does a publisher
     /// whose server dies.
     pub(crate) async fn publish(&self, event_type: &str) -> anyhow::Result<Accepted> {
-        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-        let (at, key) = (Instant::now(), format!("bench-{number}"));
-        let event = json!({"type": event_type, "data": {"number": number, "padding": &*self.padding}});
+        let (number, at) = (self.next_number(), Instant::now());
+        Ok(Accepted { at, ..self.insist(event_type, number).await? })
+    }
+
+    /// The number of an event that was not published yet.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.numbers.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Publishes the event of this number until it is accepted.
+    pub(crate) async fn insist(&self, event_type: &str, number: u64) -> anyhow::Result<Accepted> {
         let mut last = None;
         for _ in 0..2_000 {
-            match self.send(Method::POST, "/events", Some(&event), Some(&key)).await {
-                Ok(published) => {
-                    let event = published["id"].as_str().context("an event has an id")?.to_owned();
-                    return Ok(Accepted { event, number, at });
-                }
+            match self.try_once(event_type, number).await {
+                Ok(accepted) => return Ok(accepted),
                 Err(error) => last = Some(error),
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         Err(last.context("never accepted")?)
+    }
+
+    /// Publishes the event of this number, with a key of its own.
+    pub(crate) async fn try_once(&self, event_type: &str, number: u64) -> anyhow::Result<Accepted> {
+        let (at, key) = (Instant::now(), format!("bench-{number}"));
+        let event = json!({"type": event_type, "data": {"number": number, "padding": &*self.padding}});
+        let published = self.send(Method::POST, "/events", Some(&event), Some(&key)).await?;
+        let event = published["id"].as_str().context("an event has an id")?.to_owned();
+        Ok(Accepted { event, number, at })
     }
 
     /// Publishes at a fixed rate for a while, each event on time whether or not the earlier ones were answered.
