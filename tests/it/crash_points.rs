@@ -68,7 +68,8 @@ async fn an_exhaustion_survives_every_cut_and_is_announced_without_one() {
             assert_eq!(scene.heard("delivery.exhausted"), 1);
         }
     };
-    assert_eq!(cut_everywhere(prepare, poll, announced).await, 9);
+    let calls = cut_everywhere(prepare, poll, announced).await;
+    assert_eq!(calls, 9, "receive, load, request, record, count, endpoints, announced event, its delivery, delete");
 }
 
 #[tokio::test]
