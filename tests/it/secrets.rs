@@ -15,7 +15,9 @@ use shared::edge::Data;
 use shared::wire::{body, endpoints, hooks, organizations, pages};
 use tracing::Level;
 
-use crate::support::{Answer, EVENT_TYPE, Fate, Gate, RawServer, Receiver, Reply, Tenant, World, over_network, text};
+use crate::support::{
+    Answer, EVENT_TYPE, Fate, Gate, RawServer, Receiver, Reply, Tenant, World, capture, over_network, text,
+};
 
 /// Everything that is logged in this thread, at the highest level that a deployment can have.
 #[derive(Clone, Default)]
@@ -27,7 +29,7 @@ impl Log {
         let writer = log.clone();
         let subscriber =
             tracing_subscriber::fmt().json().with_max_level(Level::DEBUG).with_writer(move || writer.clone());
-        (log, tracing::subscriber::set_default(subscriber.finish()))
+        (log, capture(subscriber.finish()))
     }
 
     fn text(&self) -> String {

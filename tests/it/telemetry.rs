@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, LazyLock, Mutex};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -12,10 +12,9 @@ use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, Share
 use serde_json::{Value, json};
 use shared::telemetry::json_lines;
 use tracing::Level;
-use tracing::dispatcher::Dispatch;
 use tracing::subscriber::DefaultGuard;
 
-use crate::support::{Answer, Fate, Receiver, World, over_network, text};
+use crate::support::{Answer, Fate, Receiver, World, capture, over_network, text};
 
 /// The log of the thread that a test runs on.
 #[derive(Clone, Default)]
@@ -34,13 +33,9 @@ impl Write for Log {
 impl Log {
     /// Logs into this from now on, as a function on Lambda would at its default level.
     fn start() -> (Self, DefaultGuard) {
-        // While there is a single subscriber, what another thread logs for the first time is off everywhere.
-        static OTHERS: LazyLock<[Dispatch; 2]> =
-            LazyLock::new(|| [(); 2].map(|()| Dispatch::new(json_lines(Level::INFO, io::sink))));
-        LazyLock::force(&OTHERS);
         let log = Self::default();
         let writer = log.clone();
-        let guard = tracing::subscriber::set_default(json_lines(Level::INFO, move || writer.clone()));
+        let guard = capture(json_lines(Level::INFO, move || writer.clone()));
         (log, guard)
     }
 
