@@ -1,5 +1,5 @@
 //! Metrics: counted where things happen, and written as log lines in CloudWatch's embedded metric format. Before
-//! [`start`] nothing is counted or written, so the local host stays quiet.
+//! `start` nothing is counted or written, so the local host stays quiet.
 //!
 //! They are those of the deployment, never of a tenant: each value of a dimension is a metric that is paid for.
 
