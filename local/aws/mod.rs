@@ -9,6 +9,7 @@ mod connector;
 mod dynamodb;
 mod engines;
 mod http;
+mod metered;
 mod sqs;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,8 @@ use connector::InProcess;
 use dynamodb::DynamoDb;
 use engines::Engines;
 use sqs::Sqs;
+
+pub use metered::{Bill, Meter};
 
 /// Tells the time. Visibility timeouts, delays, retention and (in memory) items' time to live follow it, so tests can pass
 /// one that they move.

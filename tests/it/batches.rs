@@ -11,7 +11,7 @@ use shared::clock::Clock;
 use shared::queue::schema::{MAX_RECEIVES, VISIBILITY_SECONDS};
 use shared::service::Message;
 
-use crate::support::{Answer, Gate, Received, Receiver, Tenant, World, eventually, text};
+use crate::support::{Answer, Gate, Received, Receiver, Tenant, World, eventually, pending_ids, text};
 
 const VISIBILITY: Duration = Duration::from_secs(VISIBILITY_SECONDS as u64);
 
@@ -108,9 +108,11 @@ async fn a_record_that_cannot_be_read_disturbs_no_other() {
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;
     let deliveries = publish(&tenant, 10).await;
-    let mut broken = world.items("delivery").await.remove(0);
-    let id = broken["sk"].as_s().unwrap().clone();
-    broken.insert("status".to_owned(), AttributeValue::S("of a newer version".to_owned()));
+    let mut broken = world.items("pending").await.remove(0);
+    let id = pending_ids(&broken).next().unwrap();
+    for (name, value) in [("sk", id.as_str()), ("entity", "delivery"), ("status", "of a newer version")] {
+        broken.insert(name.to_owned(), AttributeValue::S(value.to_owned()));
+    }
     world.dynamodb().put_item().table_name(world.table()).set_item(Some(broken)).send().await.unwrap();
 
     assert_eq!(world.process.poll().await, 10);

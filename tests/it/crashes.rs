@@ -100,14 +100,15 @@ async fn two_handlers_with_the_same_message_record_once() {
 }
 
 #[tokio::test]
-async fn a_record_that_is_missing_is_taken_for_a_fresh_delivery() {
+async fn a_delivery_without_a_record_is_pending_and_attempted_as_a_fresh_one() {
     for (status, expected) in [(200, "success"), (500, "retrying")] {
         let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(status)]).await);
         let tenant = world.tenant().await;
         tenant.endpoint(&receiver).await;
         let id = tenant.publish_one().await;
-        world.delete_items("delivery").await;
-        tenant.get(&format!("/webhooks/deliveries/{id}")).await.is_error(404, "not_found");
+        world.delete_items("pending").await;
+        assert_eq!(world.items("delivery").await, []);
+        assert_eq!(tenant.delivery_status(&id).await, "pending", "its event names it");
         world.drain().await;
         let delivery = tenant.delivery(&id).await;
         assert_eq!(json!(["status", "attempts"].map(|name| &delivery[name])), json!([expected, 1]));

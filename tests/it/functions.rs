@@ -250,3 +250,15 @@ fn there_are_no_other_samples() {
     ];
     assert_eq!(found.collect::<BTreeSet<_>>(), expected.map(|name| format!("{name}.json")).into());
 }
+
+/// Outside Lambda nobody takes the registration, as where an extension is refused.
+#[tokio::test]
+async fn a_process_that_will_not_be_told_of_its_end_works_all_the_same() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    tenant.endpoint(&receiver).await;
+    shared::edge::write_usage_at_the_end(std::sync::Arc::clone(&world.process.core)).await;
+    let id = tenant.publish_one().await;
+    world.drain().await;
+    assert_eq!(tenant.delivery_status(&id).await, "success");
+}

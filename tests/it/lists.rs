@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Endpoint, Receiver, Tenant, World, text};
+use crate::support::{Answer, Endpoint, Receiver, Tenant, World, delivery_ids, text};
 
 fn ids(items: &Value) -> Vec<String> {
     items.as_array().unwrap().iter().map(|item| text(&item["id"]).to_owned()).collect()
@@ -66,6 +66,40 @@ async fn cursors_hold_while_new_items_arrive() {
     }
     let exact = format!("{}/deliveries?limit=7&event_type=a", endpoint.path());
     assert_eq!(follow(&tenant, &exact, async || {}).await.len(), 1, "a full last page has no next one");
+}
+
+/// What is pending is listed by publishing, what was attempted has a record; all of it has ids of one millisecond.
+#[tokio::test]
+async fn pages_of_pending_and_attempted_deliveries_are_whole_wherever_they_end() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    let endpoint = tenant.endpoint(&receiver).await;
+    let mut all = Vec::new();
+    for _ in 0..2 {
+        let event = |n: usize| json!({"type": ["a", "b"][n % 2], "data": {}});
+        let batch = json!({"events": (0..12).map(event).collect::<Vec<_>>()});
+        let results = tenant.post("/events/batch", &batch).await.data(202);
+        all.extend(results.as_array().unwrap().iter().flat_map(|result| delivery_ids(&result["event"])));
+        all.push(tenant.publish_one().await);
+        world.process.poll_at_most(7).await;
+    }
+    all.sort_unstable_by(|one, other| other.cmp(one));
+    let attempted: BTreeSet<_> =
+        receiver.received().iter().map(|request| request.header("x-webhook-delivery").to_owned()).collect();
+    assert_eq!((all.len(), attempted.len()), (26, 14));
+    let pending: Vec<_> = all.iter().filter(|id| !attempted.contains(*id)).cloned().collect();
+    let path = format!("{}/deliveries", endpoint.path());
+    for limit in [1, 2, 3, 5, 11, 25, 26, 27] {
+        let pages = follow(&tenant, &format!("{path}?limit={limit}"), async || {}).await;
+        assert!(pages[..pages.len() - 1].iter().all(|page| page.len() == limit), "{pages:?}");
+        assert_eq!(pages.concat(), all, "pages of {limit}");
+        let listed = follow(&tenant, &format!("{path}?limit={limit}&status=pending"), async || {}).await;
+        assert_eq!(listed.concat(), pending, "pages of {limit} pending ones");
+    }
+    let numbered = format!("/v1/webhook-endpoints/{}/deliveries", endpoint.id);
+    for (status, count) in [("", 26), ("?status=pending", 12), ("?status=success", 14)] {
+        assert_eq!(tenant.get(&format!("{numbered}{status}")).await.body["count"], count, "{status}");
+    }
 }
 
 #[tokio::test]

@@ -10,6 +10,7 @@ mod addresses;
 mod api_doc;
 mod batches;
 mod causes;
+mod costs;
 mod crash_points;
 mod crashes;
 mod deliveries;

@@ -112,6 +112,11 @@ impl Event {
         self.endpoints.iter().enumerate().filter_map(|(index, endpoint)| Some((*endpoint, self.id.delivery(index)?)))
     }
 
+    /// Its deliveries, as nobody has attempted them.
+    pub fn deliveries(&self) -> impl Iterator<Item = Delivery> {
+        self.fan_out().map(|(endpoint, id)| Delivery::new(id, &self.organization, endpoint, &self.event_type, false))
+    }
+
     /// The `data` that was published, as JSON text.
     pub fn data(&self) -> &str {
         // What precedes it holds only characters of ids, types and times.

@@ -227,6 +227,12 @@ impl DeliveryId {
     pub fn first_at(instant: Timestamp) -> Self {
         Self(first_uuid_at(instant))
     }
+
+    /// The last identifier that a delivery published in the same millisecond can have.
+    #[must_use]
+    pub fn last_of_its_millisecond(self) -> Self {
+        Self(Uuid::from_u128(self.0.as_u128() | ((1 << 80) - 1)))
+    }
 }
 
 fn without_ordinal(uuid: Uuid) -> Uuid {

@@ -14,6 +14,7 @@ pub mod fields;
 pub mod health;
 pub mod ids;
 pub mod organization;
+pub mod pending;
 pub mod recovery;
 pub mod schedule;
 pub mod secret;

@@ -124,8 +124,8 @@ impl Core {
         let exists = |endpoint| existing.iter().any(|existing| existing.id == endpoint);
         let mut by_id: HashMap<_, _> = stored.into_iter().map(|delivery| (delivery.id, delivery)).collect();
         let complete = |event: Event| {
-            let visible = event.fan_out().filter(|(endpoint, _)| exists(*endpoint));
-            let deliveries = visible.filter_map(|(_, id)| by_id.remove(&id)).collect();
+            let visible = event.deliveries().filter(|delivery| exists(delivery.endpoint));
+            let deliveries = visible.map(|pending| by_id.remove(&pending.id).unwrap_or(pending)).collect();
             Published { event, deliveries }
         };
         Ok(events.into_iter().map(complete).collect())
@@ -175,11 +175,15 @@ impl Core {
     ) -> Result<DeliveryDetail, ServiceError> {
         let missing = || ServiceError::NotFound("delivery");
         let event = self.store.event(organization, id.event()).await?.ok_or_else(missing)?;
-        let endpoint = id.index().and_then(|index| event.endpoints.get(index)).copied().ok_or_else(missing)?;
-        let (delivery, endpoint) =
-            tokio::try_join!(self.store.delivery(endpoint, id), self.store.endpoint(organization, endpoint),)?;
-        let visible = endpoint.is_some() && !self.is_expired(id.created_at());
-        let delivery = delivery.filter(|_| visible).ok_or_else(missing)?;
+        let pending = id.index().and_then(|index| event.deliveries().nth(index)).ok_or_else(missing)?;
+        let (delivery, endpoint) = tokio::try_join!(
+            self.store.delivery(pending.endpoint, id),
+            self.store.endpoint(organization, pending.endpoint),
+        )?;
+        if endpoint.is_none() || self.is_expired(id.created_at()) {
+            return Err(missing());
+        }
+        let delivery = delivery.unwrap_or(pending);
         Ok(DeliveryDetail { delivery, payload: event.body })
     }
 
@@ -217,11 +221,12 @@ impl Core {
         events.dedup();
         let (deliveries, events) =
             tokio::try_join!(self.store.deliveries_by_id(&keys), self.store.events_by_id(organization, &events))?;
-        let payloads: HashMap<_, _> = events.into_iter().map(|event| (event.id, event.body)).collect();
+        let events: HashMap<_, _> = events.into_iter().map(|event| (event.id, event)).collect();
         let mut by_id: HashMap<_, _> = deliveries.into_iter().map(|delivery| (delivery.id, delivery)).collect();
         let detail = |id: &DeliveryId| {
-            let payload = payloads.get(&id.event())?.clone();
-            Some(DeliveryDetail { delivery: by_id.remove(id)?, payload })
+            let event = events.get(&id.event())?;
+            let delivery = by_id.remove(id).or_else(|| event.deliveries().nth(id.index()?))?;
+            Some(DeliveryDetail { delivery, payload: event.body.clone() })
         };
         Ok(ids.iter().filter_map(detail).collect())
     }

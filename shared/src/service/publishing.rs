@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::{Core, ServiceError};
 use crate::clock;
-use crate::domain::delivery::{Delivery, DeliveryStatus};
+use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::{Endpoint, EndpointStatus};
 use crate::domain::event::{Event, NewEvent, TestEvent};
 use crate::domain::event_type::{EventType, Subscription};
@@ -214,33 +214,23 @@ impl Core {
 
     /// Whether all events are there, with all their deliveries.
     async fn is_all_stored(&self, stored: &[Event], wanted: usize) -> Result<bool, ServiceError> {
-        let keys: Vec<_> = stored.iter().flat_map(Event::fan_out).collect();
-        Ok(stored.len() == wanted && self.store.deliveries_by_id(&keys).await?.len() == keys.len())
+        let deliveries: Vec<_> = stored.iter().flat_map(Event::deliveries).collect();
+        Ok(stored.len() == wanted && self.store.are_stored(&deliveries).await?)
     }
 
-    /// Writes the records that are missing, and parks what is still pending until the first request
-    /// must have ended. If that one sent it, the attempt's record takes it out again; if not, the
-    /// sweep sends it. So a repetition sends nothing twice, even while the first is still at work.
+    /// Parks what has no record until the first request must have ended. If that one sent it, the attempt's record takes
+    /// it out again; if not, the sweep sends it. So a repetition sends nothing twice, even while the first is still at
+    /// work.
     async fn restore_deliveries(&self, published: &Published) -> Result<(), ServiceError> {
         let until = self.clock.now().plus(FIRST_REQUEST_ENDS);
         let keys: Vec<_> = published.deliveries.iter().map(|delivery| (delivery.endpoint, delivery.id)).collect();
-        let mut stored = self.store.deliveries_by_id(&keys).await?;
-        let moves: Vec<_> = published
-            .deliveries
-            .iter()
-            .filter_map(|planned| {
-                let found = stored.iter().position(|stored| stored.id == planned.id).map(|at| stored.swap_remove(at));
-                let current = found.as_ref().unwrap_or(planned);
-                let waits = current.status == DeliveryStatus::Pending && current.mark.is_none();
-                let parked = current.clone().due_at(until);
-                (waits || found.is_none()).then_some((found, parked))
-            })
-            .collect();
-        let moves: Vec<_> =
-            moves.iter().map(|(seen, parked)| self.store.move_delivery(seen.as_ref(), parked)).collect();
-        let mut moves = stream::iter(moves).buffer_unordered(AT_ONCE);
-        while let Some(moved) = moves.next().await {
-            match moved {
+        let stored = self.store.deliveries_by_id(&keys).await?;
+        let missing = published.deliveries.iter().filter(|planned| stored.iter().all(|stored| stored.id != planned.id));
+        let parked: Vec<_> = missing.map(|planned| planned.clone().due_at(until)).collect();
+        let writes: Vec<_> = parked.iter().map(|delivery| self.store.move_delivery(None, delivery)).collect();
+        let mut writes = stream::iter(writes).buffer_unordered(AT_ONCE);
+        while let Some(written) = writes.next().await {
+            match written {
                 // A consumer was faster.
                 Ok(()) | Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error.into()),
@@ -276,10 +266,7 @@ fn plan(
 
 /// An event that was stored before, with its deliveries as they were made then.
 fn as_first_published(event: Event) -> Published {
-    let made = event.endpoints.iter().enumerate().filter_map(|(index, endpoint)| {
-        Some(Delivery::new(event.id.delivery(index)?, &event.organization, *endpoint, &event.event_type, false))
-    });
-    Published { deliveries: made.collect(), event }
+    Published { deliveries: event.deliveries().collect(), event }
 }
 
 /// What goes into the queue: a task for each delivery that is not parked.

@@ -19,6 +19,7 @@ use super::{Store, StoreError};
 use crate::clock;
 use crate::domain::delivery::Delivery;
 use crate::domain::event::Event;
+use crate::domain::pending::Pending;
 
 /// The attribute that tells one write of an item from any other.
 const STAMP: &str = "stamp";
@@ -64,14 +65,18 @@ impl Store {
         if wanted.is_none() { Ok(found) } else { Err(unprocessed("BatchGetItem")) }
     }
 
-    /// Writes new events and deliveries, in parallel chunks.
+    /// Writes the events of one publishing and their deliveries, in parallel chunks: what is to be queued is listed, what
+    /// is parked has a record.
     ///
     /// # Errors
     /// [`StoreError`] if some of them may not have been written.
     pub async fn write_events(&self, events: &[Event], deliveries: &[Delivery]) -> Result<(), StoreError> {
         let events = events.iter().map(|event| self.event_item(event));
-        let deliveries = deliveries.iter().map(|delivery| self.delivery_item(delivery));
-        let items = events.chain(deliveries).collect::<Result<Vec<_>, _>>()?;
+        let pending = Pending::of(deliveries);
+        let pending = pending.iter().map(|list| self.pending_item(list));
+        let parked = deliveries.iter().filter(|delivery| delivery.mark.is_some());
+        let parked = parked.map(|delivery| self.delivery_item(delivery));
+        let items = events.chain(pending).chain(parked).collect::<Result<Vec<_>, _>>()?;
         let chunks: Vec<_> = items.chunks(WRITE_CHUNK).map(|chunk| self.write_chunk(chunk)).collect();
         stream::iter(chunks).buffer_unordered(AT_ONCE).try_collect::<()>().await
     }
@@ -160,53 +165,71 @@ impl Store {
         Ok(items)
     }
 
-    /// The `limit` items with the highest sort keys in `from..before` over all these partitions,
-    /// highest first.
+    /// Of these partitions, at least the `limit` items with the highest sort keys in `from..before`, as far as there are
+    /// so many, and of those in `before..=to` the ones that are `wanted` all the same; highest first. Whatever is below
+    /// the last of them may be incomplete.
     pub(super) async fn newest_of(
         &self,
         partitions: impl Iterator<Item = String>,
-        range: (String, String),
+        range: &NewestFirst<'_>,
         limit: usize,
     ) -> Result<Vec<Item>, StoreError> {
-        if range.0 > range.1 {
+        if range.from > range.to {
             return Ok(Vec::new()); // DynamoDB would refuse the query.
         }
-        let shards = try_join_all(partitions.map(|partition| self.newest_in(partition, &range, limit))).await?;
+        let shards = try_join_all(partitions.map(|partition| self.newest_in(partition, range, limit))).await?;
         let mut items: Vec<_> = shards.into_iter().flatten().collect();
-        let sort_key = |item: &Item| item.get(SK).and_then(|sk| sk.as_s().ok()).cloned();
-        items.sort_by_cached_key(|item| std::cmp::Reverse(sort_key(item)));
-        items.truncate(limit);
+        items.sort_by_cached_key(|item| std::cmp::Reverse(sort_key(item).to_owned()));
+        let above = items.iter().filter(|item| sort_key(item) >= range.before).count();
+        items.truncate(above + limit);
         Ok(items)
     }
 
     async fn newest_in(
         &self,
         partition: String,
-        (from, before): &(String, String),
+        range: &NewestFirst<'_>,
         limit: usize,
     ) -> Result<Vec<Item>, StoreError> {
-        // DynamoDB has no half-open range: `before` itself, if it is there, is left out below.
         let mut pages = self
             .client
             .query()
             .table_name(&self.table)
-            .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :before")
+            .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
             .expression_attribute_values(":pk", AttributeValue::S(partition))
-            .expression_attribute_values(":from", AttributeValue::S(from.clone()))
-            .expression_attribute_values(":before", AttributeValue::S(before.clone()))
+            .expression_attribute_values(":from", AttributeValue::S(range.from.to_owned()))
+            .expression_attribute_values(":to", AttributeValue::S(range.to.to_owned()))
             .scan_index_forward(false)
             .limit(i32::try_from(limit.saturating_add(1)).unwrap_or(i32::MAX))
             .into_paginator()
             .send();
-        let mut items = Vec::new();
-        while items.len() < limit {
+        let (mut items, mut left) = (Vec::new(), limit);
+        while left > 0 {
             let Some(page) = pages.next().await else { break };
-            let page = page?.items.unwrap_or_default();
-            items.extend(page.into_iter().filter(|item| item.get(SK).and_then(|sk| sk.as_s().ok()) != Some(before)));
+            for item in page?.items.unwrap_or_default() {
+                let is_below = sort_key(&item) < range.before;
+                if is_below && left > 0 {
+                    left -= 1;
+                    items.push(item);
+                } else if !is_below && (range.wanted_above)(sort_key(&item)) {
+                    items.push(item);
+                }
+            }
         }
-        items.truncate(limit);
         Ok(items)
     }
+}
+
+/// A range of sort keys that is read downwards. DynamoDB has no half-open range, and a list may stand above what it lists.
+pub(super) struct NewestFirst<'a> {
+    pub(super) from: &'a str,
+    pub(super) before: &'a str,
+    pub(super) to: &'a str,
+    pub(super) wanted_above: fn(&str) -> bool,
+}
+
+fn sort_key(item: &Item) -> &str {
+    item.get(SK).and_then(|sk| sk.as_s().ok()).map_or("", String::as_str)
 }
 
 fn unprocessed(operation: &str) -> StoreError {

@@ -1,14 +1,20 @@
 //! Deliveries, spread over their endpoint's partitions.
 
+use std::collections::{BTreeMap, HashMap, HashSet};
+
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
+use super::batch::NewestFirst;
 use super::items::{Base, Item, Unreadable, is_zero, read, time, to_item, unknown};
-use super::{Store, StoreError, keys};
+use super::keys::Key;
+use super::pending::PendingItem;
+use super::{Store, StoreError, keys, pending};
 use crate::domain::delivery::{AttemptEntry, Cause, Delivery, DeliveryStatus};
 use crate::domain::event_type::EventType;
 use crate::domain::ids::{DeliveryId, EndpointId, OrganizationId};
+use crate::domain::pending::Pending;
 use crate::domain::time::Timestamp;
 
 const ENTITY: &str = "delivery";
@@ -31,6 +37,18 @@ impl Store {
         self.get_all(wanted).await?.into_iter().map(read::<DeliveryItem, _>).collect()
     }
 
+    /// Whether each of these deliveries has a record or is listed as the publishing of all of them lists it.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they could not be read.
+    pub async fn are_stored(&self, published: &[Delivery]) -> Result<bool, StoreError> {
+        let records = published.iter().map(|delivery| keys::delivery(delivery.endpoint, delivery.id));
+        let lists = Pending::of(published);
+        let lists = lists.iter().filter_map(|list| Some(keys::pending(list.endpoint, list.last()?)));
+        let stored = told_of(self.get_all(records.chain(lists).collect()).await?)?;
+        Ok(published.iter().all(|delivery| stored.contains_key(&delivery.id)))
+    }
+
     /// Up to `limit` of the endpoint's deliveries with `from <= id < before`, newest first.
     ///
     /// # Errors
@@ -42,14 +60,19 @@ impl Store {
         before: Option<DeliveryId>,
         limit: usize,
     ) -> Result<Vec<Delivery>, StoreError> {
-        let from = from.map_or_else(|| DeliveryId::PREFIX.to_owned(), |id| id.to_string());
-        let before = before.map_or_else(|| format!("{}~", DeliveryId::PREFIX), |id| id.to_string());
-        if before < from {
-            // DynamoDB does not take a range that ends before it begins.
-            return Ok(Vec::new());
-        }
-        let items = self.newest_of(keys::delivery_partitions(endpoint), (from, before), limit).await?;
-        items.into_iter().map(read::<DeliveryItem, _>).collect()
+        let text = |id: Option<DeliveryId>, all: String| id.map_or(all, |id| id.to_string());
+        let end = || format!("{}~", DeliveryId::PREFIX);
+        // What is listed was published together, and so has ids of one millisecond.
+        let range = NewestFirst {
+            from: &text(from, DeliveryId::PREFIX.to_owned()),
+            before: &text(before, end()),
+            to: &text(before.map(DeliveryId::last_of_its_millisecond), end()),
+            wanted_above: keys::is_pending,
+        };
+        // Each delivery has a record, or a list, or both.
+        let items = self.newest_of(keys::delivery_partitions(endpoint), &range, 2 * limit).await?;
+        let is_wanted = |id: DeliveryId| from.is_none_or(|from| from <= id) && before.is_none_or(|before| id < before);
+        Ok(told_of(items)?.into_values().rev().filter(|delivery| is_wanted(delivery.id)).take(limit).collect())
     }
 
     /// The ids of all of the endpoint's deliveries that stand so, in no order.
@@ -61,29 +84,41 @@ impl Store {
         endpoint: EndpointId,
         status: Option<DeliveryStatus>,
     ) -> Result<Vec<DeliveryId>, StoreError> {
-        let shards: Vec<_> =
-            keys::delivery_partitions(endpoint).map(|partition| self.ids_in(partition, status)).collect();
-        Ok(try_join_all(shards).await?.into_iter().flatten().collect())
+        let shards: Vec<_> = keys::delivery_partitions(endpoint).map(|partition| self.statuses_in(partition)).collect();
+        let (mut records, mut listed) = (HashMap::new(), HashSet::new());
+        for (of_shard, listed_in_shard) in try_join_all(shards).await? {
+            records.extend(of_shard);
+            listed.extend(listed_in_shard);
+        }
+        listed.retain(|id| !records.contains_key(id));
+        let listed = listed.into_iter().map(|id| (id, DeliveryStatus::Pending));
+        let wanted = |(id, found)| status.is_none_or(|wanted| wanted == found).then_some(id);
+        Ok(records.into_iter().chain(listed).filter_map(wanted).collect())
     }
 
-    async fn ids_in(&self, partition: String, status: Option<DeliveryStatus>) -> Result<Vec<DeliveryId>, StoreError> {
+    async fn statuses_in(
+        &self,
+        partition: String,
+    ) -> Result<(Vec<(DeliveryId, DeliveryStatus)>, Vec<DeliveryId>), StoreError> {
         let query = self.client.query().table_name(&self.table).key_condition_expression("pk = :pk");
-        let mut query =
-            query.expression_attribute_values(":pk", AttributeValue::S(partition)).projection_expression("sk");
-        if let Some(status) = status {
-            query = query
-                .filter_expression("#status = :status")
-                .expression_attribute_names("#status", "status")
-                .expression_attribute_values(":status", AttributeValue::S(status.as_str().to_owned()));
-        }
-        let mut pages = query.into_paginator().send();
-        let mut ids = Vec::new();
+        let query = query.expression_attribute_values(":pk", AttributeValue::S(partition));
+        let query = query.projection_expression("sk, #status, deliveries");
+        let mut pages = query.expression_attribute_names("#status", "status").into_paginator().send();
+        let (mut records, mut listed) = (Vec::new(), Vec::new());
         while let Some(page) = pages.next().await {
-            let items = page?.items.unwrap_or_default();
-            let id = |item: &Item| DeliveryId::parse(item.get(keys::SK)?.as_s().ok()?).ok();
-            ids.extend(items.iter().filter_map(id));
+            for item in page?.items.unwrap_or_default() {
+                let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
+                match item.get("deliveries") {
+                    Some(AttributeValue::B(ids)) => listed.extend(pending::listed(ids.as_ref()).unwrap_or_default()),
+                    _ => records.extend(
+                        text(keys::SK)
+                            .and_then(|id| DeliveryId::parse(id).ok())
+                            .zip(text("status").and_then(|status| DeliveryStatus::parse(status))),
+                    ),
+                }
+            }
         }
-        Ok(ids)
+        Ok((records, listed))
     }
 
     /// Records an attempt. The fence: of several processes that attempted the same delivery at
@@ -128,34 +163,69 @@ impl Store {
     }
 
     /// Every unfinished delivery, by reading the whole table: for a host whose queue does not
-    /// outlive it, and for tools.
+    /// outlive it, and for tools. What was answered is left out.
     ///
     /// # Errors
     /// [`StoreError`] if they could not be read.
     pub async fn unfinished_deliveries(&self) -> Result<Vec<Delivery>, StoreError> {
         let text = |value: &str| AttributeValue::S(value.to_owned());
+        let wanted = "pk, sk, entity, v, organization, #type, #status, attempts, retries_used, next_attempt_at, \
+                      updated_at, expires_at, waiting_pk, waiting_sk, deliveries";
         let mut pages = self
             .client
             .scan()
             .table_name(&self.table)
-            .filter_expression("entity = :delivery AND #status IN (:pending, :retrying)")
+            .projection_expression(wanted)
+            .filter_expression("entity IN (:delivery, :pending)")
             .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#type", "type")
             .expression_attribute_values(":delivery", text(ENTITY))
-            .expression_attribute_values(":pending", text(DeliveryStatus::Pending.as_str()))
-            .expression_attribute_values(":retrying", text(DeliveryStatus::Retrying.as_str()))
+            .expression_attribute_values(":pending", text(pending::ENTITY))
             .into_paginator()
             .send();
-        let mut deliveries = Vec::new();
+        let (mut unfinished, mut finished) = (BTreeMap::new(), HashSet::new());
+        let mut lists = Vec::new();
         while let Some(page) = pages.next().await {
-            let items = page?.items.unwrap_or_default().into_iter();
-            deliveries.extend(items.map(read::<DeliveryItem, _>).collect::<Result<Vec<_>, _>>()?);
+            let (listed, records) = split_lists(page?.items.unwrap_or_default())?;
+            lists.extend(listed);
+            for delivery in records {
+                if delivery.status.is_finished() {
+                    finished.insert(delivery.id);
+                } else {
+                    unfinished.insert(delivery.id, delivery);
+                }
+            }
         }
-        Ok(deliveries)
+        for delivery in lists.iter().flat_map(Pending::deliveries).filter(|delivery| !finished.contains(&delivery.id)) {
+            unfinished.entry(delivery.id).or_insert(delivery);
+        }
+        Ok(unfinished.into_values().collect())
     }
 
     pub(super) fn delivery_item(&self, delivery: &Delivery) -> Result<Item, StoreError> {
         to_item(&DeliveryItem::new(delivery, delivery.id.created_at().plus(self.retention)))
     }
+}
+
+/// The lists and the records among an endpoint's items.
+fn split_lists(items: Vec<Item>) -> Result<(Vec<Pending>, Vec<Delivery>), StoreError> {
+    let (mut lists, mut records) = (Vec::new(), Vec::new());
+    for item in items {
+        if Key::of(&item).is_some_and(|key| keys::is_pending(&key.sk)) {
+            lists.push(read::<PendingItem, _>(item)?);
+        } else {
+            records.push(read::<DeliveryItem, _>(item)?);
+        }
+    }
+    Ok((lists, records))
+}
+
+/// The deliveries that an endpoint's items tell of: those that have a record, and those that are only listed.
+fn told_of(items: Vec<Item>) -> Result<BTreeMap<DeliveryId, Delivery>, StoreError> {
+    let (lists, records) = split_lists(items)?;
+    let listed = lists.iter().flat_map(Pending::deliveries).map(|delivery| (delivery.id, delivery));
+    // What is recorded later in the map replaces what is listed.
+    Ok(listed.chain(records.into_iter().map(|delivery| (delivery.id, delivery))).collect())
 }
 
 /// A delivery.

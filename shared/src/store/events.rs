@@ -4,8 +4,9 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use uuid::Uuid;
 
+use super::batch::NewestFirst;
 use super::items::{Base, Item, Unreadable, read, to_item};
-use super::{Store, StoreError, keys};
+use super::{Store, StoreError, keys, packed};
 use crate::domain::Invalid;
 use crate::domain::event::{Event, Subject};
 use crate::domain::event_type::EventType;
@@ -45,9 +46,9 @@ impl Store {
         before: Option<EventId>,
         limit: usize,
     ) -> Result<Vec<Event>, StoreError> {
-        let before = before.map(|id| id.to_string());
-        let range = (EventId::PREFIX.to_owned(), before.unwrap_or_else(|| format!("{}~", EventId::PREFIX)));
-        let items = self.newest_of(keys::event_partitions(organization), range, limit).await?;
+        let before = before.map_or_else(|| format!("{}~", EventId::PREFIX), |id| id.to_string());
+        let range = NewestFirst { from: EventId::PREFIX, before: &before, to: &before, wanted_above: |_| false };
+        let items = self.newest_of(keys::event_partitions(organization), &range, limit).await?;
         items.into_iter().map(read::<EventItem, _>).collect()
     }
 
@@ -71,7 +72,8 @@ pub(super) struct EventItem {
     base: Base,
     #[serde(rename = "type")]
     event_type: String,
-    body: String,
+    /// Packed.
+    body: ByteBuf,
     /// The endpoints' ids in the order of the fan-out, 16 bytes each.
     #[serde(default, skip_serializing_if = "ByteBuf::is_empty_buf")]
     endpoints: ByteBuf,
@@ -102,7 +104,7 @@ impl EventItem {
         Self {
             base: Base::new(keys::event(&event.organization, event.id), "event"),
             event_type: event.event_type.to_string(),
-            body: event.body.clone(),
+            body: packed::pack(&event.body).into(),
             endpoints: ByteBuf::from(bytes),
             subject_type: event.subject.as_ref().map(|subject| subject.kind.to_string()),
             subject_id: event.subject.as_ref().map(|subject| subject.id.to_string()),
@@ -130,7 +132,7 @@ impl TryFrom<EventItem> for Event {
             event_type: EventType::parse(&item.event_type)?,
             subject: subject.transpose()?,
             edition: item.edition_id.map(|edition| EditionId::parse(&edition)).transpose()?,
-            body: item.body,
+            body: packed::unpack(&item.body)?,
             endpoints: endpoints.map_err(|e| Unreadable(e.to_string()))?,
             published_by: item.published_by.map(|key| KeyId::parse(&key)).transpose()?,
         })

@@ -30,6 +30,7 @@ pub(super) const ENDPOINT_PREFIX: &str = "endpoint#";
 /// What the sort keys of an organization's API keys start with.
 pub(super) const KEY_PREFIX: &str = "key#";
 const GONE_PREFIX: &str = "gone#";
+const PENDING_SUFFIX: &str = "#pending";
 
 /// The primary key of one item.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -120,6 +121,16 @@ pub(super) fn delivery(endpoint: EndpointId, delivery: DeliveryId) -> Key {
     Key::new(delivery_partition(endpoint, delivery.shard()), delivery.to_string())
 }
 
+/// The list of pending deliveries that ends with this one. It comes right after that delivery's record.
+pub(super) fn pending(endpoint: EndpointId, last: DeliveryId) -> Key {
+    Key::new(delivery_partition(endpoint, last.shard()), format!("{last}{PENDING_SUFFIX}"))
+}
+
+/// Whether a sort key among an endpoint's deliveries is that of a list of pending ones.
+pub(super) fn is_pending(sk: &str) -> bool {
+    sk.ends_with(PENDING_SUFFIX)
+}
+
 fn delivery_partition(endpoint: EndpointId, shard: u8) -> String {
     format!("delivery#{endpoint}#{shard}")
 }
@@ -130,8 +141,12 @@ pub(super) fn delivery_partitions(endpoint: EndpointId) -> impl Iterator<Item = 
 
 /// The endpoint and the delivery of a delivery's key.
 pub(super) fn parse_delivery(key: &Key) -> Option<(EndpointId, DeliveryId)> {
-    let endpoint = key.pk.strip_prefix("delivery#")?.split('#').next()?;
-    Some((EndpointId::parse(endpoint).ok()?, DeliveryId::parse(&key.sk).ok()?))
+    Some((parse_delivery_partition(&key.pk)?, DeliveryId::parse(&key.sk).ok()?))
+}
+
+/// The endpoint whose deliveries a partition holds.
+pub(super) fn parse_delivery_partition(pk: &str) -> Option<EndpointId> {
+    EndpointId::parse(pk.strip_prefix("delivery#")?.split('#').next()?).ok()
 }
 
 /// An endpoint, or what stays of a deleted one.

@@ -12,6 +12,8 @@ mod items;
 mod keys;
 mod load;
 mod organizations;
+mod packed;
+mod pending;
 mod recoveries;
 pub mod schema;
 mod usage;

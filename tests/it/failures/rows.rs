@@ -113,10 +113,9 @@ fn publish() -> Vec<Row> {
         row("BatchGetItem event", &[Again, Repair], FAILED),
         row("BatchGetItem delivery", &[Again], FAILED),
         row("BatchGetItem delivery", &[Again], FAILED).after(1),
-        row("PutItem delivery, moved: none to due", &[Again], FAILED),
         // The try that was performed looks like another request's.
         row("PutItem event", &[Repair], FAILED).lost_once(FAILED),
-        row("PutItem delivery, new: due", &[Repair], FAILED),
+        row("PutItem delivery, new: due", &[Again, Repair], FAILED),
         row("UpdateItem idem REMOVE ended", &[Repair], FAILED).lost_once(USUAL.uncounted()).lost(FAILED.uncounted()),
         row(ADD_USAGE, &[Great], USUAL),
     ]
@@ -144,9 +143,9 @@ fn deliver() -> Vec<Row> {
             .lost(Effect { outcome: FAILED.outcome, ..UNNOTED }.uncounted()),
         row("PutItem delivery, attempt: failed, dead", &[Gone], REPEATED)
             .lost(Effect { outcome: FAILED.outcome, ..UNNOTED }.uncounted()),
-        row("PutItem delivery, moved: none to held", &[Paused, StillPaused], FAILED),
+        row("PutItem delivery, new: held", &[Paused, StillPaused], FAILED),
         row("PutItem delivery, moved: due to held", &[LeasedAndPaused], FAILED),
-        row("PutItem delivery, moved: none to dead", &[Deleted], FAILED),
+        row("PutItem delivery, new: dead", &[Deleted], FAILED),
         row("UpdateItem endpoint SET failing_since ADD failures REMOVE timeouts", &[ShortRetry], USUAL),
         row("UpdateItem endpoint SET failing_since ADD failures REMOVE timeouts", &[Suspension], UNNOTED),
         row("UpdateItem endpoint REMOVE failures timeouts failing_since", &[Recovered], UNNOTED).lost(USUAL),

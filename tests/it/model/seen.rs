@@ -7,7 +7,7 @@ use serde_json::Value;
 use shared::domain::time::Timestamp;
 
 use super::states::Status;
-use crate::support::{Receiver, Requests, World, text};
+use crate::support::{Receiver, Requests, World, pending_ids, text};
 
 type Item = HashMap<String, AttributeValue>;
 
@@ -15,6 +15,7 @@ type Item = HashMap<String, AttributeValue>;
 pub(super) struct Seen {
     /// By id.
     pub(super) deliveries: BTreeMap<String, SeenDelivery>,
+    listed: Vec<(String, SeenDelivery)>,
     /// By id; what was deleted is missing.
     pub(super) endpoints: HashMap<String, SeenEndpoint>,
     /// Deleted endpoints for which something may still be parked.
@@ -26,7 +27,7 @@ pub(super) struct Seen {
     pub(super) requests: Requests,
 }
 
-/// A delivery's record.
+/// What the table says of a delivery.
 #[derive(Debug)]
 pub(super) struct SeenDelivery {
     pub(super) endpoint: String,
@@ -58,6 +59,7 @@ impl Seen {
     pub(super) async fn of(world: &World, receivers: &[Receiver]) -> Self {
         let mut seen = Self {
             deliveries: BTreeMap::new(),
+            listed: Vec::new(),
             endpoints: HashMap::new(),
             gone: Vec::new(),
             recovering: false,
@@ -66,6 +68,9 @@ impl Seen {
         };
         for item in world.all_items().await {
             seen.add(&item);
+        }
+        for (id, pending) in std::mem::take(&mut seen.listed) {
+            seen.deliveries.entry(id).or_insert(pending);
         }
         for body in world.messages() {
             seen.messages.entry(delivery_of(&body)).or_default().push(body);
@@ -77,6 +82,7 @@ impl Seen {
         let sort_key = string(item, "sk").unwrap();
         let mark = string(item, "waiting_pk");
         match string(item, "entity") {
+            Some("pending") => self.listed.extend(pending_ids(item).map(|id| (id, SeenDelivery::pending(item)))),
             Some("delivery") => drop(self.deliveries.insert(sort_key.to_owned(), SeenDelivery::of(item))),
             Some("endpoint") => {
                 let endpoint = SeenEndpoint {
@@ -99,6 +105,17 @@ impl Seen {
 }
 
 impl SeenDelivery {
+    fn pending(list: &Item) -> Self {
+        Self {
+            endpoint: string(list, "pk").unwrap().split('#').nth(1).unwrap().to_owned(),
+            status: Status::parse("pending"),
+            attempts: 0,
+            retries_used: 0,
+            log: Vec::new(),
+            mark: None,
+        }
+    }
+
     fn of(item: &Item) -> Self {
         let number = |name: &str| item.get(name).map_or(0, |value| value.as_n().unwrap().parse().unwrap());
         let log = item.get("log").map_or(&[][..], |log| log.as_l().unwrap());

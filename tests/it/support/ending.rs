@@ -87,10 +87,14 @@ impl World {
         items.iter().map(|item| (required(item, "waiting_pk"), required(item, "waiting_sk"))).collect()
     }
 
-    /// Every delivery's record, by its id.
+    /// What the table says of every delivery, by its id: its record, or that it is listed as pending.
     pub(crate) async fn records(&self) -> BTreeMap<String, Record> {
-        let items = self.items("delivery").await;
-        items.iter().map(|item| (required(item, "sk"), Record::of(item))).collect()
+        let mut records = BTreeMap::new();
+        for list in self.items("pending").await {
+            records.extend(pending_ids(&list).map(|id| (id, Record::pending(&list))));
+        }
+        records.extend(self.items("delivery").await.iter().map(|item| (required(item, "sk"), Record::of(item))));
+        records
     }
 
     /// The marks of what is still to be done. At rest are dead deliveries, those held for an endpoint until its owner
@@ -187,7 +191,23 @@ impl Requests {
     }
 }
 
+/// The ids of the deliveries that a list of pending ones holds.
+pub(crate) fn pending_ids(list: &Item) -> impl Iterator<Item = String> {
+    list["deliveries"].as_b().unwrap().as_ref().chunks(16).map(|id| format!("wdlv_{}", hex::encode(id)))
+}
+
 impl Record {
+    fn pending(list: &Item) -> Self {
+        Self {
+            endpoint: required(list, "pk").split('#').nth(1).unwrap().to_owned(),
+            event_type: required(list, "type"),
+            status: "pending".to_owned(),
+            attempts: 0,
+            error: None,
+            mark: None,
+        }
+    }
+
     fn of(item: &Item) -> Self {
         let attempts = item.get("attempts").and_then(|value| value.as_n().ok()).unwrap();
         Self {

@@ -16,7 +16,7 @@ mod world;
 
 pub(crate) use calls::{Call, Done, done, listed};
 pub(crate) use clock::TestClock;
-pub(crate) use ending::{Ending, Requests};
+pub(crate) use ending::{Ending, Requests, pending_ids};
 pub(crate) use faults::{Fate, over_network, over_network_by_call};
 pub(crate) use fuse::Fuse;
 pub(crate) use logs::capture;

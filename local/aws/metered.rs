@@ -1,0 +1,138 @@
+//! What AWS would charge for, counted at the wire.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use aws_config::SdkConfig;
+use aws_sdk_sqs::config::RuntimeComponents;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_types::body::SdkBody;
+use serde_json::{Value, json};
+
+/// What SQS takes for one request, in bytes; a larger one counts as several.
+const QUEUE_REQUEST_BYTES: usize = 64 * 1024;
+
+/// What was used of DynamoDB and SQS.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Bill {
+    /// Calls, by operation (`PutItem`). Each try counts.
+    pub calls: BTreeMap<String, u32>,
+    /// DynamoDB's write request units, those of the index included.
+    pub write_units: f64,
+    /// DynamoDB's read request units.
+    pub read_units: f64,
+    /// SQS's requests, of 64 KiB each.
+    pub queue_requests: u32,
+}
+
+/// Reads what was used since it was read last.
+#[derive(Debug, Clone, Default)]
+pub struct Meter(Arc<Mutex<Bill>>);
+
+impl Meter {
+    /// The same AWS with a meter. DynamoDB is asked for the units that it counts itself (`ReturnConsumedCapacity`).
+    /// `None` if the configuration has no HTTP client of its own.
+    pub fn install(sdk: &SdkConfig) -> Option<(SdkConfig, Self)> {
+        let meter = Self::default();
+        let client = Metered { inner: sdk.http_client()?, meter: meter.clone() };
+        Some((sdk.to_builder().http_client(SharedHttpClient::new(client)).build(), meter))
+    }
+
+    /// What was used since the last time.
+    pub fn take(&self) -> Bill {
+        std::mem::take(&mut self.bill())
+    }
+
+    fn add(&self, operation: &str, request: &[u8], response: &[u8]) {
+        let (request, response) = (read(request), read(response));
+        let mut bill = self.bill();
+        *bill.calls.entry(operation.to_owned()).or_default() += 1;
+        if let Some(units) = dynamodb_units(operation, &response) {
+            let units_of = if is_read(operation) { &mut bill.read_units } else { &mut bill.write_units };
+            *units_of += units;
+        } else {
+            // An answer that carries messages counts by them.
+            let bytes = payload(&request["Entries"]).max(payload(&response["Messages"]));
+            bill.queue_requests += u32::try_from(bytes.div_ceil(QUEUE_REQUEST_BYTES)).unwrap_or(u32::MAX).max(1);
+        }
+    }
+
+    fn bill(&self) -> MutexGuard<'_, Bill> {
+        // A panic elsewhere cannot leave half a count behind.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn read(body: &[u8]) -> Value {
+    serde_json::from_slice(body).unwrap_or_default()
+}
+
+fn is_read(operation: &str) -> bool {
+    ["GetItem", "BatchGetItem", "Query", "Scan"].contains(&operation)
+}
+
+/// The units of one answer of DynamoDB; `None` if it is SQS's.
+fn dynamodb_units(operation: &str, response: &Value) -> Option<f64> {
+    let writes = ["PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"];
+    if !is_read(operation) && !writes.contains(&operation) {
+        return None;
+    }
+    let units = |capacity: &Value| capacity["CapacityUnits"].as_f64();
+    Some(match &response["ConsumedCapacity"] {
+        Value::Array(tables) => tables.iter().filter_map(units).sum(),
+        // A write whose condition failed is charged like one that was made, and its error does not say so.
+        Value::Null if response["__type"].as_str().is_some_and(|error| error.ends_with("CheckFailedException")) => 1.0,
+        capacity => units(capacity).unwrap_or(0.0),
+    })
+}
+
+/// The bytes of the messages in a request or an answer of SQS.
+fn payload(messages: &Value) -> usize {
+    let text = |value: &Value| value.as_str().map_or(0, str::len);
+    let bytes = |message: &Value| text(&message["MessageBody"]).max(text(&message["Body"]));
+    messages.as_array().into_iter().flatten().map(bytes).sum()
+}
+
+/// Both of the SDK's roles, client and connector.
+#[derive(Clone)]
+struct Metered<T> {
+    inner: T,
+    meter: Meter,
+}
+
+impl<T: fmt::Debug> fmt::Debug for Metered<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Metered({:?})", self.inner)
+    }
+}
+
+impl HttpClient for Metered<SharedHttpClient> {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        let inner = self.inner.http_connector(settings, components);
+        SharedHttpConnector::new(Metered { inner, meter: self.meter.clone() })
+    }
+}
+
+impl HttpConnector for Metered<SharedHttpConnector> {
+    fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
+        let target = request.headers().get("x-amz-target").unwrap_or_default();
+        let (service, operation) = target.split_once('.').unwrap_or_default();
+        let (is_dynamodb, operation) = (service.starts_with("DynamoDB"), operation.to_owned());
+        let mut body = read(request.body().bytes().unwrap_or_default());
+        if is_dynamodb && let Some(fields) = body.as_object_mut() {
+            fields.insert("ReturnConsumedCapacity".to_owned(), json!("TOTAL"));
+            *request.body_mut() = SdkBody::from(body.to_string());
+        }
+        let sent = request.body().bytes().unwrap_or_default().to_vec();
+        let (answer, meter) = (self.inner.call(request), self.meter.clone());
+        HttpConnectorFuture::new(async move {
+            let response: HttpResponse = answer.await?;
+            meter.add(&operation, &sent, response.body().bytes().unwrap_or_default());
+            Ok(response)
+        })
+    }
+}

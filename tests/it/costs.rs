@@ -1,0 +1,184 @@
+//! What publishing and delivering use of AWS, as counted at the wire, against docs/storage.md.
+
+use pigeonpost::aws::{Bill, Meter};
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Process, Receiver, Tenant, World, text};
+
+/// A process, and what it uses.
+struct Metered {
+    process: Process,
+    meter: Meter,
+}
+
+impl Metered {
+    fn new(world: &World) -> Self {
+        let (sdk, meter) = Meter::install(&world.sdk()).unwrap();
+        Self { process: world.process_over(&sdk, world.clock.clock()), meter }
+    }
+
+    /// What it uses to publish, once it remembers the key and the organization.
+    async fn publish(&self, tenant: &Tenant, path: &str, headers: &[(&str, &str)], body: &Value) -> Bill {
+        let tenant = tenant.at(&self.process);
+        tenant.get("/webhooks/endpoints").await.data(200);
+        self.meter.take();
+        tenant.call(http::Method::POST, path, headers, Some(body.to_string())).await.data(202);
+        self.meter.take()
+    }
+
+    /// What it uses for the next batch of the queue.
+    async fn deliver(&self, messages: usize) -> Bill {
+        self.meter.take();
+        assert_eq!(self.process.poll().await, messages);
+        self.meter.take()
+    }
+}
+
+/// An event whose data is some 1,000 bytes of JSON, as applications send it.
+fn event(number: u32) -> Value {
+    let member = |n: u32| {
+        json!({
+            "id": format!("mbr_{:08x}", n.wrapping_mul(2_654_435_761)),
+            "email": format!("member.{n}@example.com"),
+            "name": {"given": "Wilhelmina", "family": format!("Pemberton-{n}")},
+            "joined_at": format!("2026-0{}-1{}T08:{:02}:00.000Z", n % 9 + 1, n % 10, n % 60),
+        })
+    };
+    let members: Vec<_> = (0..7).map(|n| member(7 * number + n)).collect();
+    json!({"type": "member.added", "data": {"group": format!("grp_{number}"), "members": members}})
+}
+
+fn batch(events: u32) -> Value {
+    json!({"events": (0..events).map(event).collect::<Vec<_>>()})
+}
+
+fn calls<const N: usize>(expected: [(&str, u32); N]) -> std::collections::BTreeMap<String, u32> {
+    expected.into_iter().map(|(name, count)| (name.to_owned(), count)).collect()
+}
+
+async fn subscribed(endpoints: usize) -> (World, Receiver, Tenant) {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    for _ in 0..endpoints {
+        tenant.endpoint(&receiver).await;
+    }
+    (world, receiver, tenant)
+}
+
+#[test]
+fn the_event_that_is_measured_has_about_a_kilobyte() {
+    let bytes = event(7)["data"].to_string().len();
+    assert!((1_000..=1_100).contains(&bytes), "{bytes}");
+}
+
+#[tokio::test]
+async fn publishing_uses_what_is_written_down() {
+    // Endpoints, the event's own units, the endpoints' units to read.
+    for (endpoints, event_units, read_units) in [(1, 1.0, 1.0), (10, 1.0, 2.0), (100, 3.0, 12.0)] {
+        let (world, _receiver, tenant) = subscribed(endpoints).await;
+        let metered = Metered::new(&world);
+        let bill = metered.publish(&tenant, "/events", &[], &event(1)).await;
+        let count = u32::try_from(endpoints).unwrap();
+        let (writes, sends) = ((count + 1).div_ceil(25), count.div_ceil(10));
+        let mut expected = calls([("BatchWriteItem", writes), ("Query", 1), ("SendMessageBatch", sends)]);
+        // So much is counted at once.
+        let usage = u32::from(endpoints >= 100);
+        expected.extend((usage > 0).then(|| ("UpdateItem".to_owned(), usage)));
+        assert_eq!(bill.calls, expected, "{endpoints} endpoints");
+        assert_eq!(bill.write_units, event_units + f64::from(count + usage), "{endpoints} endpoints");
+        assert!(bill.read_units <= read_units, "{endpoints} endpoints: {}", bill.read_units);
+        assert_eq!(bill.queue_requests, sends, "{endpoints} endpoints");
+    }
+}
+
+#[tokio::test]
+async fn an_idempotency_key_costs_one_write() {
+    let (world, _receiver, tenant) = subscribed(1).await;
+    let bill = Metered::new(&world).publish(&tenant, "/events", &[("idempotency-key", "once")], &event(1)).await;
+    assert_eq!(bill.calls, calls([("BatchWriteItem", 1), ("PutItem", 1), ("Query", 1), ("SendMessageBatch", 1)]));
+    assert_eq!(bill.write_units, 3.0);
+}
+
+#[tokio::test]
+async fn a_batch_writes_each_event_and_one_list_for_each_endpoint() {
+    let (world, _receiver, tenant) = subscribed(1).await;
+    let bill = Metered::new(&world).publish(&tenant, "/events/batch", &[], &batch(100)).await;
+    assert_eq!(bill.calls, calls([("BatchWriteItem", 5), ("Query", 1), ("SendMessageBatch", 10), ("UpdateItem", 1)]));
+    assert_eq!((bill.write_units, bill.queue_requests), (100.0 + 2.0 + 1.0, 10), "events, list, usage");
+    assert!(bill.read_units <= 1.0);
+}
+
+#[tokio::test]
+async fn a_delivery_costs_one_write_and_one_read() {
+    let (world, _receiver, tenant) = subscribed(1).await;
+    let metered = Metered::new(&world);
+    for number in 0..20 {
+        tenant.post("/events", &event(number)).await.data(202);
+    }
+    metered.deliver(10).await;
+    let bill = metered.deliver(10).await;
+    let expected = [("BatchGetItem", 1), ("DeleteMessageBatch", 1), ("PutItem", 10), ("ReceiveMessage", 1)];
+    assert_eq!(bill.calls, calls(expected));
+    assert_eq!((bill.write_units, bill.read_units, bill.queue_requests), (10.0, 10.0, 2));
+}
+
+#[tokio::test]
+async fn a_failed_attempt_costs_two_writes_and_is_hidden_with_the_rest_of_its_batch() {
+    let (world, receiver) = (World::new().await, Receiver::always(Answer::status(500)).await);
+    let tenant = world.tenant().await;
+    tenant.endpoint(&receiver).await;
+    let metered = Metered::new(&world);
+    tenant.publish().await;
+    let bill = metered.deliver(1).await;
+    let expected = [
+        ("BatchGetItem", 1),
+        ("ChangeMessageVisibilityBatch", 1),
+        ("PutItem", 1),
+        ("ReceiveMessage", 1),
+        ("UpdateItem", 1),
+    ];
+    assert_eq!(bill.calls, calls(expected));
+    assert_eq!((bill.write_units, bill.queue_requests), (2.0, 2));
+}
+
+#[tokio::test]
+async fn a_manual_retry_costs_a_few_units() {
+    let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(410)]).await);
+    let tenant = world.tenant().await;
+    let endpoint = tenant.endpoint(&receiver).await;
+    let id = tenant.publish_one().await;
+    world.drain().await;
+    tenant.set_status(&endpoint, "active").await;
+    let metered = Metered::new(&world);
+    let tenant = tenant.at(&metered.process);
+    tenant.get("/webhooks/endpoints").await.data(200);
+    metered.meter.take();
+    tenant.post(&format!("/webhooks/deliveries/{id}/retry"), &json!({})).await.data(202);
+    let bill = metered.meter.take();
+    assert_eq!(bill.calls, calls([("GetItem", 3), ("PutItem", 1), ("SendMessageBatch", 1)]));
+    // The record, and its mark, which is moved.
+    assert_eq!((bill.write_units, bill.read_units), (3.0, 3.0));
+}
+
+/// However many are stored, and for however many endpoints.
+#[tokio::test]
+async fn a_page_of_deliveries_costs_the_same_however_many_there_are() {
+    let (world, _receiver, tenant) = subscribed(1).await;
+    let metered = Metered::new(&world);
+    let endpoints = tenant.get("/webhooks/endpoints").await.data(200);
+    let path = format!("/webhooks/endpoints/{}/deliveries?limit=10", text(&endpoints[0]["id"]));
+    let reader = tenant.at(&metered.process);
+    let mut bills = Vec::new();
+    for _ in 0..3 {
+        for _ in 0..3 {
+            tenant.post("/events/batch", &batch(100)).await.data(202);
+            world.drain().await;
+        }
+        metered.meter.take();
+        assert_eq!(reader.get(&path).await.data(200).as_array().unwrap().len(), 10);
+        bills.push(metered.meter.take());
+    }
+    let [first, .., last] = &bills[..] else { panic!("several") };
+    assert!(last.read_units <= first.read_units * 1.1, "{bills:?}");
+    assert_eq!(last.calls["Query"], 4, "one for each shard");
+}
