@@ -1,14 +1,18 @@
 //! Measures Pigeonpost and tries to break it, from outside: against the release build of the local host, with
 //! publishers and receivers of its own.
 
+mod cost;
+mod deployment;
 mod fanout;
 mod host;
 mod kill;
 mod latency;
 mod neighbour;
+mod payload;
 mod publisher;
 mod receiver;
 mod report;
+mod stored;
 
 use std::path::PathBuf;
 
@@ -32,6 +36,12 @@ Usage: bench COMMAND [--json FILE] [OPTIONS]
   fanout     one event for many endpoints
                --endpoints N  how many (default 500)
 
+Without the host, in this process:
+
+  cost       what a million deliveries cost on AWS, at list prices
+  stored     what lists and deliveries use as endpoints and stored deliveries become many
+               --deliveries N  how many are stored at most (default 1000000; some 2 GB of memory)
+
   --json FILE  writes the figures there as well";
 
 /// What the command line asks for.
@@ -43,6 +53,7 @@ struct Options {
     seed: Option<u64>,
     seconds: u64,
     endpoints: u32,
+    deliveries: Option<u32>,
 }
 
 #[tokio::main]
@@ -64,6 +75,8 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
         "kill" => kill::run(options.times, options.events, options.seed).await,
         "fanout" => fanout::run(options.endpoints).await,
         "neighbour" => neighbour::run(options.seconds).await,
+        "cost" => cost::run().await,
+        "stored" => stored::run(options.deliveries.unwrap_or(1_000_000)).await,
         other => bail!("there is no command {other}; see bench --help"),
     }
 }
@@ -77,6 +90,7 @@ fn parse(mut arguments: lexopt::Parser) -> anyhow::Result<Option<Options>> {
         seed: None,
         seconds: 15,
         endpoints: 500,
+        deliveries: None,
     };
     while let Some(argument) = arguments.next()? {
         match argument {
@@ -85,6 +99,7 @@ fn parse(mut arguments: lexopt::Parser) -> anyhow::Result<Option<Options>> {
             Long("events") => options.events = arguments.value()?.parse()?,
             Long("seed") => options.seed = Some(arguments.value()?.parse()?),
             Long("seconds") => options.seconds = arguments.value()?.parse()?,
+            Long("deliveries") => options.deliveries = Some(arguments.value()?.parse()?),
             Long("endpoints") => options.endpoints = arguments.value()?.parse()?,
             Value(command) if options.command.is_empty() => options.command = command.string()?,
             Long("help") | Short('h') => return Ok(None),

@@ -14,10 +14,9 @@ pub const DEFAULT_DAYS: i64 = 30;
 
 const SECONDS: i64 = 24 * 60 * 60;
 
-/// What counts less is kept for later, so that for a busy organization counting adds at most a twelfth of a write for
-/// each delivery: a 25th
-/// when it is made and another when it is attempted.
-const WORTH_A_WRITE: u64 = 25;
+/// What counts less is kept for later, so that for a busy organization counting adds at most a 25th of a write for each
+/// delivery: a 50th when it is made and another when it is attempted.
+const WORTH_A_WRITE: u64 = 50;
 /// What counts as much is not kept at all, and what counts less not for longer than [`KEPT`].
 const TOO_MUCH_TO_LOSE: u64 = 100;
 /// How long a count is kept in a process that has something to do.
@@ -181,9 +180,9 @@ mod tests {
         for (usage, kept_seconds, worth, much) in [
             (Usage::ATTEMPT, 599, false, false),
             (Usage::ATTEMPT, 600, true, false),
-            (attempts(24), 0, false, false),
-            (attempts(25), 0, true, false),
-            (Usage { events: 25, ..Usage::default() }, 0, true, false),
+            (attempts(49), 0, false, false),
+            (attempts(50), 0, true, false),
+            (Usage { events: 50, ..Usage::default() }, 0, true, false),
             (Usage { events: 1, deliveries: 99, attempts: 99 }, 0, true, false),
             (Usage { events: 1, deliveries: 100, attempts: 0 }, 0, true, true),
         ] {

@@ -1,0 +1,137 @@
+//! A deployment inside this process, on the embedded engines, with a meter on what it uses of AWS.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context, ensure};
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Method, Request, header};
+use axum::routing::post;
+use pigeonpost::aws::{Bill, EmbeddedAws, Meter, Storage};
+use pigeonpost::{Poller, gateway};
+use serde_json::{Value, json};
+use shared::clock::{self, Clock};
+use shared::config::Settings;
+use shared::domain::access::Role;
+use shared::domain::api_key::{KeySecret, NewKey};
+use shared::domain::fields::{Name, Slug};
+use shared::domain::organization::NewOrganization;
+use shared::queue::schema::{CONSUMER_BATCH, create_queues};
+use shared::sender::Sender;
+use shared::service::{Consumer, Core};
+use shared::store::schema::create_table;
+use tokio::net::TcpListener;
+use tower::ServiceExt;
+
+pub(crate) const TABLE: &str = "pigeonpost";
+/// The type that all endpoints subscribe to.
+pub(crate) const EVENT_TYPE: &str = "order.updated";
+
+/// An organization with endpoints, and the functions of one process.
+pub(crate) struct Deployment {
+    /// The table, unmetered.
+    pub(crate) dynamodb: aws_sdk_dynamodb::Client,
+    organization: String,
+    key: String,
+    receiver: SocketAddr,
+    router: Router,
+    poller: Poller,
+    meter: Meter,
+}
+
+/// What something used and how long it took.
+#[derive(Debug, Default)]
+pub(crate) struct Used {
+    pub(crate) bill: Bill,
+    pub(crate) took: Duration,
+}
+
+impl Deployment {
+    /// A deployment with an organization that has no endpoints.
+    pub(crate) async fn new() -> anyhow::Result<Self> {
+        let aws = EmbeddedAws::open(&Storage::Memory, "127.0.0.1:1", Arc::new(SystemTime::now))?;
+        let dynamodb = aws_sdk_dynamodb::Client::new(&aws.sdk_config());
+        create_table(&dynamodb, TABLE).await?;
+        let queue_url = create_queues(&aws_sdk_sqs::Client::new(&aws.sdk_config()), "deliveries").await?;
+        let (sdk, meter) = Meter::install(&aws.sdk_config()).context("the engines are reached in the process")?;
+        let Settings { table, queue_url, deployment } = settings(&queue_url)?;
+        let sender = Sender::new(deployment.urls.addresses.clone(), Clock::system())?;
+        let core = Core::new(&sdk, &table, &queue_url, deployment, Clock::system());
+        let consumer = Consumer::new(Arc::clone(&core), sender);
+        let new = NewOrganization { id: None, name: Name::parse("Bench")?, slug: Slug::parse("bench")? };
+        let organization = core.create_organization(new).await?.id;
+        let key = core.issue_key(&organization, NewKey { name: Name::parse("Bench")?, role: Role::Owner }).await?;
+        Ok(Self {
+            dynamodb,
+            organization: organization.to_string(),
+            key: key.secret.reveal().to_owned(),
+            receiver: receiver().await?,
+            router: gateway(&core),
+            poller: Poller::new(aws_sdk_sqs::Client::new(&sdk), queue_url, consumer, Clock::system()),
+            meter,
+        })
+    }
+
+    /// Makes another endpoint and returns its id.
+    pub(crate) async fn endpoint(&self, event_type: &str) -> anyhow::Result<String> {
+        let url = format!("http://{}/", self.receiver);
+        let endpoint = json!({"name": "Bench", "url": url, "event_types": [event_type]});
+        let made = self.call(Method::POST, &self.path("/webhooks/endpoints"), &endpoint).await?;
+        Ok(made["data"]["id"].as_str().context("an endpoint has an id")?.to_owned())
+    }
+
+    /// A path within the organization.
+    pub(crate) fn path(&self, rest: &str) -> String {
+        format!("/v1/organizations/{}{rest}", self.organization)
+    }
+
+    /// Calls the API and measures it.
+    pub(crate) async fn measure(&self, method: Method, path: &str, body: &Value) -> anyhow::Result<(Value, Used)> {
+        self.meter.take();
+        let began = Instant::now();
+        let answer = self.call(method, path, body).await?;
+        Ok((answer, Used { took: began.elapsed(), bill: self.meter.take() }))
+    }
+
+    /// Handles one batch of the queue and measures it. `None` if the queue is empty.
+    pub(crate) async fn deliver(&self) -> anyhow::Result<Option<(usize, Used)>> {
+        self.meter.take();
+        let began = Instant::now();
+        let handled = self.poller.poll_once(CONSUMER_BATCH).await?;
+        Ok((handled > 0).then(|| (handled, Used { took: began.elapsed(), bill: self.meter.take() })))
+    }
+
+    async fn call(&self, method: Method, path: &str, body: &Value) -> anyhow::Result<Value> {
+        let request = Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, "application/json");
+        let request = request.header(header::AUTHORIZATION, format!("Bearer {}", self.key));
+        let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
+        let answer = self.router.clone().oneshot(request.body(body)?).await?;
+        let status = answer.status();
+        let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await?;
+        ensure!(status.is_success(), "{path}: {status} {}", String::from_utf8_lossy(&body));
+        Ok(serde_json::from_slice(&body)?)
+    }
+}
+
+fn settings(queue_url: &str) -> anyhow::Result<Settings> {
+    let hash = KeySecret::generate(&clock::secret_bytes()).hash().to_string();
+    let variables = [
+        ("TABLE_NAME", TABLE),
+        ("QUEUE_URL", queue_url),
+        ("PLATFORM_KEY_SHA256", &hash),
+        ("ALLOW_HTTP", "true"),
+        ("ALLOWED_NETWORKS", "127.0.0.0/8"),
+        ("MAX_ENDPOINTS", "2000"),
+    ];
+    Ok(Settings::read(|name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))?)
+}
+
+/// A receiver that answers at once.
+async fn receiver() -> anyhow::Result<SocketAddr> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let address = listener.local_addr()?;
+    tokio::spawn(async move { axum::serve(listener, Router::new().route("/", post(async || ""))).await });
+    Ok(address)
+}
