@@ -45,9 +45,4 @@ impl Store {
     pub fn new(sdk: &SdkConfig, table: impl Into<String>, retention: Duration) -> Self {
         Self { client: Client::new(sdk), table: table.into(), retention }
     }
-
-    /// How long events and deliveries are kept.
-    pub const fn retention(&self) -> Duration {
-        self.retention
-    }
 }
