@@ -17,6 +17,9 @@ use crate::domain::event_type::{Catalogue, EventType};
 use crate::domain::fields::UrlPolicy;
 use crate::domain::schedule::RetrySchedule;
 
+/// Most endpoints that an organization can have: an event names those that it goes to in one item, of 400 KB at most.
+const MOST_ENDPOINTS: u32 = 8_000;
+
 /// Where a function finds its table and queue, and the deployment's settings.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -91,7 +94,7 @@ impl Settings {
                     allow_http: at("ALLOW_HTTP", flag("ALLOW_HTTP"))?,
                     addresses: at("ALLOWED_NETWORKS", AddressPolicy::parse(&optional("ALLOWED_NETWORKS")))?,
                 },
-                max_endpoints: at("MAX_ENDPOINTS", number("MAX_ENDPOINTS", 100))? as usize,
+                max_endpoints: at("MAX_ENDPOINTS", number("MAX_ENDPOINTS", 100).and_then(endpoints))?,
                 retention: days(at("RETENTION_DAYS", number("RETENTION_DAYS", 30))?),
             },
         })
@@ -114,6 +117,15 @@ pub fn stack_name() -> String {
 
 fn at<T>(name: &'static str, value: Result<T, Invalid>) -> Result<T, ConfigError> {
     value.map_err(|reason| ConfigError { name, reason })
+}
+
+/// A number of endpoints.
+fn endpoints(count: u32) -> Result<usize, Invalid> {
+    if count <= MOST_ENDPOINTS {
+        Ok(count as usize)
+    } else {
+        Err(Invalid::new(format!("must be at most {MOST_ENDPOINTS}")))
+    }
 }
 
 /// A number of days.
@@ -199,6 +211,7 @@ mod tests {
             ("ALLOW_HTTP", "yes"),
             ("ALLOWED_NETWORKS", "localhost"),
             ("MAX_ENDPOINTS", "-1"),
+            ("MAX_ENDPOINTS", "8001"),
             ("RETENTION_DAYS", "a month"),
         ] {
             let error = read(&[(name, value)]).unwrap_err();

@@ -418,7 +418,7 @@ async fn subscribed(world: World) -> Scene {
 }
 
 /// How many events a request publishes: too many for one request to the table, and for one to the queue.
-const PUBLISHED: usize = 13;
+const PUBLISHED: usize = 25;
 
 async fn publish_with_key(tenant: &Tenant) -> Reply {
     tenant.call(Method::POST, "/events/batch", &[("idempotency-key", "once")], Some(batch(PUBLISHED).to_string())).await

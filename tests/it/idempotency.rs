@@ -154,6 +154,22 @@ async fn records_that_are_missing_are_written_and_those_that_are_there_left_as_t
     assert_eq!(receiver.received().len(), 2);
 }
 
+/// As when the first request died between writing its events and writing what it made for the endpoints.
+#[tokio::test]
+async fn events_whose_deliveries_are_not_listed_are_not_taken_for_finished() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    tenant.endpoint(&receiver).await;
+    publish_with(&tenant, KEY, &event()).await.data(202);
+    world.purge().await;
+    world.delete_items("pending").await;
+    publish_with(&tenant, KEY, &event()).await.is_error(503, "unavailable");
+    world.advance(Duration::from_secs(60));
+    publish_with(&tenant, KEY, &event()).await.data(202);
+    drain_and_sweep(&world).await;
+    receiver.only();
+}
+
 #[tokio::test]
 async fn two_requests_with_one_key_at_once_make_one_event() {
     let (world, receiver) = (World::new().await, Receiver::new().await);

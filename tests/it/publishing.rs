@@ -155,6 +155,21 @@ async fn copy_endpoint(world: &World, id: &str, count: usize) {
 }
 
 #[tokio::test]
+async fn an_event_that_was_stored_before_bodies_were_packed_is_read_and_sent() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    tenant.endpoint(&receiver).await;
+    let event = tenant.publish_data(&json!({"long": "x".repeat(60_000)})).await;
+    let body = json!({"id": event["id"], "data": {"short": true}}).to_string();
+    let mut item = world.items("event").await.remove(0);
+    assert!(item.remove("packed").is_some());
+    item.insert("body".to_owned(), AttributeValue::S(body.clone()));
+    world.dynamodb().put_item().table_name(world.table()).set_item(Some(item)).send().await.unwrap();
+    world.drain().await;
+    assert_eq!(receiver.only().body, body.as_bytes());
+}
+
+#[tokio::test]
 async fn an_organization_has_as_many_endpoints_as_the_deployment_allows() {
     for (settings, most) in [(vec![], 100), (vec![("MAX_ENDPOINTS", "500")], 500), (vec![("MAX_ENDPOINTS", "1")], 1)] {
         let world = World::with(&settings).await;

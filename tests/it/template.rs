@@ -192,6 +192,7 @@ fn the_template_takes_only_settings_with_which_the_functions_start() {
     let hash = "0".repeat(64);
     let base = [("TABLE_NAME", "t"), ("QUEUE_URL", "q"), ("PLATFORM_KEY_SHA256", &*hash)];
     let whole = ["", "0", "01", "1.5", "1e3", "-1", "100000", "ten"];
+    let endpoints = [&whole[..], &["8001", "9000", "10000"]].concat();
     let days = |count: usize| vec!["86400"; count].join(",");
     let (most, too_many) = (days(16), days(17));
     for (parameter, variable, good, bad) in [
@@ -214,7 +215,7 @@ fn the_template_takes_only_settings_with_which_the_functions_start() {
             &["localhost", "10.0.0.0-10.0.0.9", "10.0.0.0/x"],
         ),
         ("PlatformKeySha256", "PLATFORM_KEY_SHA256", &[&*hash], &["", "0", "secret"]),
-        ("MaxEndpoints", "MAX_ENDPOINTS", &["1", "100", "99999"], &whole),
+        ("MaxEndpoints", "MAX_ENDPOINTS", &["1", "100", "999", "7999", "8000"], &endpoints),
         ("RetentionDays", "RETENTION_DAYS", &["1", "30", "99999"], &whole),
     ] {
         let starts = |value: &str| {

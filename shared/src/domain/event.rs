@@ -114,7 +114,17 @@ impl Event {
 
     /// Its deliveries, as nobody has attempted them.
     pub fn deliveries(&self) -> impl Iterator<Item = Delivery> {
-        self.fan_out().map(|(endpoint, id)| Delivery::new(id, &self.organization, endpoint, &self.event_type, false))
+        self.fan_out().map(|(endpoint, id)| self.made(endpoint, id))
+    }
+
+    /// One of them; `None` if it has none with this id.
+    pub fn delivery(&self, id: DeliveryId) -> Option<Delivery> {
+        let endpoint = self.endpoints.get(id.index()?).filter(|_| id.event() == self.id)?;
+        Some(self.made(*endpoint, id))
+    }
+
+    fn made(&self, endpoint: EndpointId, id: DeliveryId) -> Delivery {
+        Delivery::new(id, &self.organization, endpoint, &self.event_type, false)
     }
 
     /// The `data` that was published, as JSON text.

@@ -46,8 +46,12 @@ impl Pending {
 
     /// The deliveries, as nobody has attempted them.
     pub fn deliveries(&self) -> impl Iterator<Item = Delivery> {
-        let made = |id: &DeliveryId| Delivery::new(*id, &self.organization, self.endpoint, &self.event_type, false);
-        self.deliveries.iter().map(made)
+        self.deliveries.iter().map(|id| self.delivery(*id))
+    }
+
+    /// One of them.
+    pub fn delivery(&self, id: DeliveryId) -> Delivery {
+        Delivery::new(id, &self.organization, self.endpoint, &self.event_type, false)
     }
 }
 

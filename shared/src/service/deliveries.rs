@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use futures_util::future::BoxFuture;
+use tracing::error;
 
 use super::publishing::Published;
 use super::releasing::task_without_body;
@@ -175,7 +176,7 @@ impl Core {
     ) -> Result<DeliveryDetail, ServiceError> {
         let missing = || ServiceError::NotFound("delivery");
         let event = self.store.event(organization, id.event()).await?.ok_or_else(missing)?;
-        let pending = id.index().and_then(|index| event.deliveries().nth(index)).ok_or_else(missing)?;
+        let pending = event.delivery(id).ok_or_else(missing)?;
         let (delivery, endpoint) = tokio::try_join!(
             self.store.delivery(pending.endpoint, id),
             self.store.endpoint(organization, pending.endpoint),
@@ -225,7 +226,8 @@ impl Core {
         let mut by_id: HashMap<_, _> = deliveries.into_iter().map(|delivery| (delivery.id, delivery)).collect();
         let detail = |id: &DeliveryId| {
             let event = events.get(&id.event())?;
-            let delivery = by_id.remove(id).or_else(|| event.deliveries().nth(id.index()?))?;
+            let pending = || event.delivery(*id).filter(|pending| pending.endpoint == endpoint);
+            let delivery = by_id.remove(id).or_else(pending)?;
             Some(DeliveryDetail { delivery, payload: event.body.clone() })
         };
         Ok(ids.iter().filter_map(detail).collect())
@@ -260,8 +262,16 @@ impl Core {
     /// [`ServiceError`] if DynamoDB or SQS failed.
     pub async fn restore_queue(&self) -> Result<usize, ServiceError> {
         let now = self.clock.now();
-        let mut moving = self.store.unfinished_deliveries().await?;
-        moving.retain(|delivery| delivery.is_in_motion(now));
+        let mut moving = Vec::new();
+        for delivery in self.store.unfinished_deliveries().await? {
+            match delivery {
+                // Of what is expired, the record may be gone before the list.
+                Ok(delivery) if self.is_expired(delivery.id.created_at()) => {}
+                Ok(delivery) if delivery.is_in_motion(now) => moving.push(delivery),
+                Ok(_) => {}
+                Err(error) => error!(%error, "what cannot be read is not put back into the queue"),
+            }
+        }
         moving.sort_by_key(|delivery| delivery.id);
         let restored = moving.len();
         self.queue.send(moving.into_iter().map(task_without_body).collect()).await?;

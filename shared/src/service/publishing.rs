@@ -175,7 +175,7 @@ impl Core {
     }
 
     /// Answers a repeated request as the first time, after doing what the first time left undone:
-    /// missing records are written, and what may not be in the queue is left to the sweep.
+    /// missing events are written, and deliveries without a record, which may not be in the queue, are left to the sweep.
     async fn complete(
         &self,
         organization: &OrganizationId,

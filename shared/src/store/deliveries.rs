@@ -1,6 +1,7 @@
 //! Deliveries, spread over their endpoint's partitions.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::try_join_all;
@@ -72,7 +73,8 @@ impl Store {
         // Each delivery has a record, or a list, or both.
         let items = self.newest_of(keys::delivery_partitions(endpoint), &range, 2 * limit).await?;
         let is_wanted = |id: DeliveryId| from.is_none_or(|from| from <= id) && before.is_none_or(|before| id < before);
-        Ok(told_of(items)?.into_values().rev().filter(|delivery| is_wanted(delivery.id)).take(limit).collect())
+        let newest = told_of(items)?.into_iter().rev().filter(|(id, _)| is_wanted(*id)).take(limit);
+        Ok(newest.map(|(id, told)| told.delivery(id)).collect())
     }
 
     /// The ids of all of the endpoint's deliveries that stand so, in no order.
@@ -102,20 +104,21 @@ impl Store {
     ) -> Result<(Vec<(DeliveryId, DeliveryStatus)>, Vec<DeliveryId>), StoreError> {
         let query = self.client.query().table_name(&self.table).key_condition_expression("pk = :pk");
         let query = query.expression_attribute_values(":pk", AttributeValue::S(partition));
-        let query = query.projection_expression("sk, #status, deliveries");
-        let mut pages = query.expression_attribute_names("#status", "status").into_paginator().send();
+        let query =
+            query.projection_expression("pk, sk, entity, v, organization, #type, #status, deliveries, expires_at");
+        let query = query.expression_attribute_names("#status", "status").expression_attribute_names("#type", "type");
+        let mut pages = query.into_paginator().send();
         let (mut records, mut listed) = (Vec::new(), Vec::new());
         while let Some(page) = pages.next().await {
             for item in page?.items.unwrap_or_default() {
-                let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
-                match item.get("deliveries") {
-                    Some(AttributeValue::B(ids)) => listed.extend(pending::listed(ids.as_ref()).unwrap_or_default()),
-                    _ => records.extend(
-                        text(keys::SK)
-                            .and_then(|id| DeliveryId::parse(id).ok())
-                            .zip(text("status").and_then(|status| DeliveryStatus::parse(status))),
-                    ),
+                if is_list(&item) {
+                    listed.extend(read::<PendingItem, Pending>(item)?.deliveries);
+                    continue;
                 }
+                let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
+                let id = text(keys::SK).and_then(|id| DeliveryId::parse(id).ok());
+                let status = text("status").and_then(|status| DeliveryStatus::parse(status));
+                records.push(id.zip(status).ok_or_else(|| StoreError::corrupt("a delivery without id or status"))?);
             }
         }
         Ok((records, listed))
@@ -163,11 +166,11 @@ impl Store {
     }
 
     /// Every unfinished delivery, by reading the whole table: for a host whose queue does not
-    /// outlive it, and for tools. What was answered is left out.
+    /// outlive it, and for tools. What was answered is left out. An item that cannot be read is an error of its own.
     ///
     /// # Errors
-    /// [`StoreError`] if they could not be read.
-    pub async fn unfinished_deliveries(&self) -> Result<Vec<Delivery>, StoreError> {
+    /// [`StoreError`] if the table could not be read.
+    pub async fn unfinished_deliveries(&self) -> Result<Vec<Result<Delivery, StoreError>>, StoreError> {
         let text = |value: &str| AttributeValue::S(value.to_owned());
         let wanted = "pk, sk, entity, v, organization, #type, #status, attempts, retries_used, next_attempt_at, \
                       updated_at, expires_at, waiting_pk, waiting_sk, deliveries";
@@ -183,23 +186,30 @@ impl Store {
             .expression_attribute_values(":pending", text(pending::ENTITY))
             .into_paginator()
             .send();
-        let (mut unfinished, mut finished) = (BTreeMap::new(), HashSet::new());
-        let mut lists = Vec::new();
+        let (mut unfinished, mut lists) = (Vec::new(), Vec::new());
+        let mut recorded = HashSet::new();
         while let Some(page) = pages.next().await {
-            let (listed, records) = split_lists(page?.items.unwrap_or_default())?;
-            lists.extend(listed);
-            for delivery in records {
-                if delivery.status.is_finished() {
-                    finished.insert(delivery.id);
-                } else {
-                    unfinished.insert(delivery.id, delivery);
+            for item in page?.items.unwrap_or_default() {
+                let status = item.get("status").and_then(|status| status.as_s().ok());
+                let is_finished =
+                    status.and_then(|name| DeliveryStatus::parse(name)).is_some_and(|it| it.is_finished());
+                if is_list(&item) {
+                    lists.push(read::<PendingItem, Pending>(item));
+                    continue;
+                }
+                recorded.extend(Key::of(&item).and_then(|key| DeliveryId::parse(&key.sk).ok()));
+                if !is_finished {
+                    unfinished.push(read::<DeliveryItem, _>(item));
                 }
             }
         }
-        for delivery in lists.iter().flat_map(Pending::deliveries).filter(|delivery| !finished.contains(&delivery.id)) {
-            unfinished.entry(delivery.id).or_insert(delivery);
+        for list in lists {
+            match list {
+                Ok(list) => unfinished.extend(list.deliveries().filter(|it| !recorded.contains(&it.id)).map(Ok)),
+                Err(error) => unfinished.push(Err(error)),
+            }
         }
-        Ok(unfinished.into_values().collect())
+        Ok(unfinished)
     }
 
     pub(super) fn delivery_item(&self, delivery: &Delivery) -> Result<Item, StoreError> {
@@ -207,25 +217,39 @@ impl Store {
     }
 }
 
-/// The lists and the records among an endpoint's items.
-fn split_lists(items: Vec<Item>) -> Result<(Vec<Pending>, Vec<Delivery>), StoreError> {
-    let (mut lists, mut records) = (Vec::new(), Vec::new());
-    for item in items {
-        if Key::of(&item).is_some_and(|key| keys::is_pending(&key.sk)) {
-            lists.push(read::<PendingItem, _>(item)?);
-        } else {
-            records.push(read::<DeliveryItem, _>(item)?);
-        }
-    }
-    Ok((lists, records))
+fn is_list(item: &Item) -> bool {
+    Key::of(item).is_some_and(|key| keys::is_pending(&key.sk))
 }
 
 /// The deliveries that an endpoint's items tell of: those that have a record, and those that are only listed.
-fn told_of(items: Vec<Item>) -> Result<BTreeMap<DeliveryId, Delivery>, StoreError> {
-    let (lists, records) = split_lists(items)?;
-    let listed = lists.iter().flat_map(Pending::deliveries).map(|delivery| (delivery.id, delivery));
-    // What is recorded later in the map replaces what is listed.
-    Ok(listed.chain(records.into_iter().map(|delivery| (delivery.id, delivery))).collect())
+fn told_of(items: Vec<Item>) -> Result<BTreeMap<DeliveryId, Told>, StoreError> {
+    let (lists, records): (Vec<_>, Vec<_>) = items.into_iter().partition(is_list);
+    let mut told = BTreeMap::new();
+    for list in lists {
+        let list = Arc::new(read::<PendingItem, Pending>(list)?);
+        told.extend(list.deliveries.iter().map(|id| (*id, Told::Listed(Arc::clone(&list)))));
+    }
+    for record in records {
+        let delivery = read::<DeliveryItem, Delivery>(record)?;
+        // A record contradicts its listing.
+        told.insert(delivery.id, Told::Recorded(Box::new(delivery)));
+    }
+    Ok(told)
+}
+
+/// Where a delivery is told of.
+enum Told {
+    Listed(Arc<Pending>),
+    Recorded(Box<Delivery>),
+}
+
+impl Told {
+    fn delivery(self, id: DeliveryId) -> Delivery {
+        match self {
+            Self::Listed(list) => list.delivery(id),
+            Self::Recorded(delivery) => *delivery,
+        }
+    }
 }
 
 /// A delivery.

@@ -72,8 +72,12 @@ pub(super) struct EventItem {
     base: Base,
     #[serde(rename = "type")]
     event_type: String,
-    /// Packed.
-    body: ByteBuf,
+    /// The body, packed …
+    #[serde(default, skip_serializing_if = "ByteBuf::is_empty_buf")]
+    packed: ByteBuf,
+    /// … or, in an item of before it was, as it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
     /// The endpoints' ids in the order of the fan-out, 16 bytes each.
     #[serde(default, skip_serializing_if = "ByteBuf::is_empty_buf")]
     endpoints: ByteBuf,
@@ -104,7 +108,8 @@ impl EventItem {
         Self {
             base: Base::new(keys::event(&event.organization, event.id), "event"),
             event_type: event.event_type.to_string(),
-            body: packed::pack(&event.body).into(),
+            packed: packed::pack(&event.body).into(),
+            body: None,
             endpoints: ByteBuf::from(bytes),
             subject_type: event.subject.as_ref().map(|subject| subject.kind.to_string()),
             subject_id: event.subject.as_ref().map(|subject| subject.id.to_string()),
@@ -132,7 +137,7 @@ impl TryFrom<EventItem> for Event {
             event_type: EventType::parse(&item.event_type)?,
             subject: subject.transpose()?,
             edition: item.edition_id.map(|edition| EditionId::parse(&edition)).transpose()?,
-            body: packed::unpack(&item.body)?,
+            body: item.body.map_or_else(|| packed::unpack(&item.packed), Ok)?,
             endpoints: endpoints.map_err(|e| Unreadable(e.to_string()))?,
             published_by: item.published_by.map(|key| KeyId::parse(&key)).transpose()?,
         })

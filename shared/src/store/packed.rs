@@ -5,7 +5,7 @@ use miniz_oxide::inflate::decompress_to_vec_with_limit;
 
 use super::items::Unreadable;
 
-/// Of the levels up to 10, where JSON of a KiB or two gains nothing more.
+/// How hard to try, up to 10. JSON of a KiB or two becomes no smaller above this.
 const LEVEL: u8 = 6;
 /// More than any text that is packed has, and little enough to be held in memory.
 const MAX_BYTES: usize = 1024 * 1024;

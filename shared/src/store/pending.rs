@@ -38,21 +38,17 @@ pub(super) struct PendingItem {
     expires_at: i64,
 }
 
-/// The ids in [`PendingItem::deliveries`].
-pub(super) fn listed(bytes: &[u8]) -> Result<Vec<DeliveryId>, Unreadable> {
-    let id = |bytes: &[u8]| Uuid::from_slice(bytes).map(DeliveryId::from_uuid);
-    bytes.chunks(16).map(id).collect::<Result<_, _>>().map_err(|e| Unreadable(e.to_string()))
-}
-
 impl TryFrom<PendingItem> for Pending {
     type Error = Unreadable;
 
     fn try_from(item: PendingItem) -> Result<Self, Unreadable> {
+        let id = |bytes: &[u8]| Uuid::from_slice(bytes).map(DeliveryId::from_uuid);
+        let ids = item.deliveries.chunks(16).map(id).collect::<Result<_, _>>();
         Ok(Self {
             organization: OrganizationId::parse(&item.organization)?,
             endpoint: required("endpoint", keys::parse_delivery_partition(&item.base.pk))?,
             event_type: EventType::parse(&item.event_type)?,
-            deliveries: listed(&item.deliveries)?,
+            deliveries: ids.map_err(|e| Unreadable(e.to_string()))?,
         })
     }
 }

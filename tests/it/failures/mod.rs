@@ -239,6 +239,11 @@ async fn every_call_of_a_function_has_a_row_and_every_row_a_call() {
     assert_eq!(made.difference(&rows).collect::<BTreeSet<_>>(), none, "calls without a row");
     assert_eq!(rows.difference(&made).collect::<BTreeSet<_>>(), none, "rows without a call");
 
+    let batch = Wire::new(Vec::new());
+    Box::pin(Box::pin(Scene::Batch.set(&batch)).await.act()).await;
+    let count = |operation| batch.seen().iter().filter(|call| call.operation == operation).count();
+    assert!(count("BatchWriteItem") > 1 && count("SendMessageBatch") > 1, "a batch takes several calls");
+
     for function in [Function::Publish, Function::Deliver, Function::Sweep] {
         let own = calls.iter().filter(|(of, _)| *of == function).map(|(_, call)| call.clone());
         let name = function.name();

@@ -124,7 +124,7 @@ fn publish() -> Vec<Row> {
 fn deliver() -> Vec<Row> {
     use Scene::{
         Counted, Deleted, Exhaustion, Gone, Large, LeasedAndPaused, LongRetry, Paused, ProbeFails, ProbeSucceeds,
-        Recovered, ShortRetry, StillPaused, Success, Suspension,
+        Recovered, RetryingAndDeleted, RetryingAndPaused, ShortRetry, StillPaused, Success, Suspension,
     };
     let row = |call, scenes, failed| Row::new(Function::Deliver, call, scenes, failed);
     vec![
@@ -144,6 +144,8 @@ fn deliver() -> Vec<Row> {
         row("PutItem delivery, attempt: failed, dead", &[Gone], REPEATED)
             .lost(Effect { outcome: FAILED.outcome, ..UNNOTED }.uncounted()),
         row("PutItem delivery, new: held", &[Paused, StillPaused], FAILED),
+        row("PutItem delivery, moved: none to held", &[RetryingAndPaused], FAILED),
+        row("PutItem delivery, moved: none to dead", &[RetryingAndDeleted], FAILED),
         row("PutItem delivery, moved: due to held", &[LeasedAndPaused], FAILED),
         row("PutItem delivery, new: dead", &[Deleted], FAILED),
         row("UpdateItem endpoint SET failing_since ADD failures REMOVE timeouts", &[ShortRetry], USUAL),

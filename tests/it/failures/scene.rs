@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::Answer;
 
 /// So many events that they and their deliveries take two calls to write and two to send.
-pub(super) const BATCH: usize = 13;
+pub(super) const BATCH: usize = 25;
 /// So many that their count is not kept for later.
 pub(super) const GREAT: usize = 100;
 /// More deliveries than a recovery goes through in one page.
@@ -63,8 +63,12 @@ pub(super) enum Scene {
     StillPaused,
     /// Finds a leased delivery's endpoint paused.
     LeasedAndPaused,
+    /// Finds the endpoint of a delivery paused that has failed before.
+    RetryingAndPaused,
     /// Finds the endpoint deleted.
     Deleted,
+    /// Finds the endpoint of a delivery deleted that has failed before.
+    RetryingAndDeleted,
     /// Is told that the endpoint is gone.
     Gone,
     /// Suspends the endpoint.
@@ -126,7 +130,7 @@ pub(super) enum Outcome {
 }
 
 impl Scene {
-    pub(super) const ALL: [Self; 35] = [
+    pub(super) const ALL: [Self; 37] = [
         Self::Keyed,
         Self::Keyless,
         Self::Batch,
@@ -143,7 +147,9 @@ impl Scene {
         Self::Paused,
         Self::StillPaused,
         Self::LeasedAndPaused,
+        Self::RetryingAndPaused,
         Self::Deleted,
+        Self::RetryingAndDeleted,
         Self::Gone,
         Self::Suspension,
         Self::ProbeFails,
@@ -194,6 +200,7 @@ impl Scene {
                 ends(&[("exhausted", 2)], &["delivery.exhausted", "delivery.exhausted"], ("failing", "active"))
             }
             Self::Deleted | Self::ReleaseOfDeletedEnds => ends(&[("failed", 2)], &[], ("", "")),
+            Self::RetryingAndDeleted => ends(&[("failed", 1)], &[], ("", "")),
             Self::ReleaseOfDisabled => ends(&[("failed", 2)], &[], ("disabled", "disabled")),
             Self::Gone => ends(&[("failed", 1)], &["webhook.disabled"], ("disabled", "active")),
             Self::Suspension => ends(&[("exhausted", 1)], &["webhook.suspended"], ("suspended", "failing")),
@@ -214,6 +221,7 @@ impl Scene {
             | Self::Repair
             | Self::CutOff
             | Self::LeasedAndPaused
+            | Self::RetryingAndPaused
             | Self::ReleaseEnds => ends(&[("success", 1)], &[], active),
         }
     }
@@ -241,14 +249,20 @@ impl Scene {
             }
             Self::Gone => Receiving::Always(410),
             Self::ShortRetry | Self::LongRetry | Self::Due | Self::Recovery | Self::ProbeFails => failures(2),
-            Self::Recovered | Self::LeasedAndPaused | Self::ProbeSucceeds | Self::Probe | Self::Stock => failures(1),
+            Self::Recovered
+            | Self::LeasedAndPaused
+            | Self::RetryingAndPaused
+            | Self::RetryingAndDeleted
+            | Self::ProbeSucceeds
+            | Self::Probe
+            | Self::Stock => failures(1),
             _ => failures(0),
         }
     }
 
     pub(super) fn settings(self) -> Value {
         match self {
-            Self::ShortRetry => json!({}),
+            Self::ShortRetry | Self::RetryingAndPaused | Self::RetryingAndDeleted => json!({}),
             Self::LongRetry | Self::Due | Self::LeasedAndPaused => json!({"retry_schedule": [1000]}),
             _ => json!({"retry_schedule": []}),
         }

@@ -55,6 +55,16 @@ impl Scene {
                 stage.world.sweep().await;
                 stage.set_status("paused").await;
             }
+            Self::RetryingAndPaused => {
+                stage.publish(1).await;
+                stage.fail_until_due().await;
+                stage.set_status("paused").await;
+            }
+            Self::RetryingAndDeleted => {
+                stage.publish(1).await;
+                stage.fail_until_due().await;
+                stage.delete().await;
+            }
             Self::Deleted => {
                 stage.publish(2).await;
                 stage.delete().await;
