@@ -168,9 +168,9 @@ impl Core {
     }
 
     pub(super) async fn store_and_send(&self, planned: &[Published]) -> Result<(), ServiceError> {
-        let events: Vec<_> = planned.iter().map(|published| published.event.clone()).collect();
-        let deliveries: Vec<_> = planned.iter().flat_map(|published| published.deliveries.clone()).collect();
-        self.store.write_events(&events, &deliveries).await?;
+        let events = planned.iter().map(|published| &published.event);
+        let deliveries = planned.iter().flat_map(|published| &published.deliveries);
+        self.store.write_events(events, deliveries).await?;
         Ok(self.queue.send(planned.iter().flat_map(tasks).collect()).await?)
     }
 

@@ -70,23 +70,27 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] if some of them may not have been written.
-    pub async fn write_events(&self, events: &[Event], deliveries: &[Delivery]) -> Result<(), StoreError> {
-        let events = events.iter().map(|event| self.event_item(event));
-        let pending = Pending::of(deliveries);
+    pub async fn write_events<'a>(
+        &self,
+        events: impl Iterator<Item = &'a Event>,
+        deliveries: impl Iterator<Item = &'a Delivery> + Clone,
+    ) -> Result<(), StoreError> {
+        let events = events.map(|event| self.event_item(event));
+        let pending = Pending::of(deliveries.clone());
         let pending = pending.iter().map(|list| self.pending_item(list));
-        let parked = deliveries.iter().filter(|delivery| delivery.mark.is_some());
+        let parked = deliveries.filter(|delivery| delivery.mark.is_some());
         let parked = parked.map(|delivery| self.delivery_item(delivery));
-        let items = events.chain(pending).chain(parked).collect::<Result<Vec<_>, _>>()?;
-        let chunks: Vec<_> = items.chunks(WRITE_CHUNK).map(|chunk| self.write_chunk(chunk)).collect();
+        let mut puts = events.chain(pending).chain(parked).map(put).collect::<Result<Vec<_>, _>>()?;
+        let mut chunks = Vec::with_capacity(puts.len().div_ceil(WRITE_CHUNK));
+        while !puts.is_empty() {
+            let rest = puts.split_off(puts.len().min(WRITE_CHUNK));
+            chunks.push(self.write_chunk(std::mem::replace(&mut puts, rest)));
+        }
         stream::iter(chunks).buffer_unordered(AT_ONCE).try_collect::<()>().await
     }
 
-    async fn write_chunk(&self, items: &[Item]) -> Result<(), StoreError> {
-        let put = |item: &Item| {
-            let put = PutRequest::builder().set_item(Some(item.clone())).build().map_err(StoreError::corrupt)?;
-            Ok::<_, StoreError>(WriteRequest::builder().put_request(put).build())
-        };
-        let mut requests = Some(items.iter().map(put).collect::<Result<Vec<_>, _>>()?);
+    async fn write_chunk(&self, puts: Vec<WriteRequest>) -> Result<(), StoreError> {
+        let mut requests = Some(puts);
         for attempt in 0..BATCH_TRIES {
             let Some(chunk) = requests.take() else { return Ok(()) };
             clock::back_off(attempt).await;
@@ -226,6 +230,11 @@ pub(super) struct NewestFirst<'a> {
     pub(super) before: &'a str,
     pub(super) to: &'a str,
     pub(super) wanted_above: fn(&str) -> bool,
+}
+
+fn put(item: Result<Item, StoreError>) -> Result<WriteRequest, StoreError> {
+    let put = PutRequest::builder().set_item(Some(item?)).build().map_err(StoreError::corrupt)?;
+    Ok(WriteRequest::builder().put_request(put).build())
 }
 
 fn sort_key(item: &Item) -> &str {
