@@ -19,11 +19,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run(endpoints: u32) -> anyhow::Result<Report> {
     let data = tempfile::tempdir()?;
-    let most = endpoints + 1; // the demo endpoint
-    let host = Host::start_with(data.path(), &[("MAX_ENDPOINTS", &most.to_string())]).await?;
+    let host = Host::start_with(data.path(), &[("MAX_ENDPOINTS", &endpoints.to_string())]).await?;
     let receiver = Receiver::start(Behaviour { delay: Duration::ZERO, fails_one_of: 0 }).await?;
-    let publisher = Publisher::new(host.credentials()?, 800);
-    publisher.silence_demo().await?;
+    let publisher = Publisher::new(host.credentials()?);
+    publisher.remove_demo().await?;
     for _ in 0..endpoints {
         publisher.endpoint(&receiver.url(), EVENT_TYPE, json!({})).await?;
     }
@@ -33,11 +32,8 @@ pub(crate) async fn run(endpoints: u32) -> anyhow::Result<Report> {
         publisher.publish(EVENT_TYPE).await?;
         publishing.push(began.elapsed());
         expected += endpoints as usize;
-        while receiver.arrivals().len() < expected {
-            if began.elapsed() > PATIENCE {
-                bail!("of {expected} deliveries {} arrive", receiver.arrivals().len());
-            }
-            tokio::time::sleep(Duration::from_millis(2)).await;
+        if !receiver.wait_for(expected, PATIENCE).await {
+            bail!("of {expected} deliveries {} arrive", receiver.count());
         }
         let last = receiver.arrivals().iter().map(|arrival| arrival.at).max().unwrap_or(began);
         arriving.push(last - began);

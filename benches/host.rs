@@ -3,11 +3,13 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use pigeonpost::Credentials;
 use tokio::process::{Child, Command};
+
+use crate::process::Process;
 
 /// How long a start may take.
 const START: Duration = Duration::from_secs(60);
@@ -19,6 +21,7 @@ pub(crate) struct Host {
     ports: [u16; 2],
     settings: Vec<(String, String)>,
     process: Child,
+    started_in: Duration,
 }
 
 impl Host {
@@ -35,10 +38,8 @@ impl Host {
         }
         let ports = [free_port()?, free_port()?];
         let settings: Vec<_> = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let process = spawn(&executable, data, ports, &settings)?;
-        let host = Self { executable, data: data.to_owned(), ports, settings, process };
-        host.wait_until_healthy().await?;
-        Ok(host)
+        let (process, started_in) = start(&executable, data, ports, &settings).await?;
+        Ok(Self { executable, data: data.to_owned(), ports, settings, process, started_in })
     }
 
     /// Kills the process with SIGKILL, without warning.
@@ -48,24 +49,43 @@ impl Host {
 
     /// Starts a killed host again, on the same ports and data.
     pub(crate) async fn start_again(&mut self) -> anyhow::Result<()> {
-        self.process = spawn(&self.executable, &self.data, self.ports, &self.settings)?;
-        self.wait_until_healthy().await
+        (self.process, self.started_in) = start(&self.executable, &self.data, self.ports, &self.settings).await?;
+        Ok(())
+    }
+
+    /// How long the last start took, from the process's begin to the first answer.
+    pub(crate) fn started_in(&self) -> Duration {
+        self.started_in
+    }
+
+    /// The process, while it runs.
+    pub(crate) fn process(&self) -> anyhow::Result<Process> {
+        self.process.id().map(Process::new).context("the host has ended")
     }
 
     /// How the demo organization is used.
     pub(crate) fn credentials(&self) -> anyhow::Result<Credentials> {
         Ok(serde_json::from_slice(&std::fs::read(self.data.join(Credentials::FILE))?)?)
     }
+}
 
-    async fn wait_until_healthy(&self) -> anyhow::Result<()> {
-        let health = format!("http://127.0.0.1:{}/healthz", self.ports[0]);
-        let healthy = async {
-            while !reqwest::get(&health).await.is_ok_and(|answer| answer.status().is_success()) {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-        };
-        tokio::time::timeout(START, healthy).await.context("the host does not become healthy")
-    }
+/// Starts a process and waits until it is healthy; says how long that took.
+async fn start(
+    executable: &Path,
+    data: &Path,
+    ports: [u16; 2],
+    settings: &[(String, String)],
+) -> anyhow::Result<(Child, Duration)> {
+    let (client, health) = (reqwest::Client::new(), format!("http://127.0.0.1:{}/healthz", ports[0]));
+    let began = Instant::now();
+    let process = spawn(executable, data, ports, settings)?;
+    let healthy = async {
+        while !client.get(&health).send().await.is_ok_and(|answer| answer.status().is_success()) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(START, healthy).await.context("the host does not become healthy")?;
+    Ok((process, began.elapsed()))
 }
 
 fn spawn(executable: &Path, data: &Path, ports: [u16; 2], settings: &[(String, String)]) -> anyhow::Result<Child> {

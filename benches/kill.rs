@@ -34,8 +34,8 @@ pub(crate) async fn run(times: u32, events: u64, seed: Option<u64>) -> anyhow::R
     let data = tempfile::tempdir()?;
     let mut host = Host::start(data.path()).await?;
     let receiver = Receiver::start(Behaviour { delay: RECEIVER_DELAY, fails_one_of: 20 }).await?;
-    let publisher = Publisher::new(host.credentials()?, 800);
-    publisher.silence_demo().await?;
+    let publisher = Publisher::new(host.credentials()?);
+    publisher.remove_demo().await?;
     publisher.endpoint(&receiver.url(), EVENT_TYPE, serde_json::json!({})).await?;
 
     let (goes_on, begun) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU64::new(0)));

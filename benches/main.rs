@@ -7,11 +7,14 @@ mod fanout;
 mod host;
 mod kill;
 mod latency;
+mod load;
 mod neighbour;
 mod payload;
+mod process;
 mod publisher;
 mod receiver;
 mod report;
+mod stage;
 mod stored;
 
 use std::path::PathBuf;
@@ -19,6 +22,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use lexopt::prelude::{Long, Short, Value, ValueExt};
 
+use load::Extent;
 use report::Report;
 
 const USAGE: &str = "\
@@ -26,13 +30,19 @@ Measures Pigeonpost and tries to break it. Build the host first: cargo build --r
 
 Usage: bench COMMAND [--json FILE] [OPTIONS]
 
+  load       throughput, a fixed rate, many endpoints, and a host that has nothing to do
+               --part NAME    throughput, rate, fanout or idle alone
+               --events N     how many at full speed (default 30000)
+               --seconds N    how long at a fixed rate (default 15)
+               --repeat N     how often each part is measured; shown are medians (default 3)
+  growth     the same at full speed with a hundredth, a tenth, and all of many events
+               --events N     how many (default 100000)
   kill       kills the host with SIGKILL under load, again and again, and counts what arrives
                --times N    how often (default 10)
                --events N   how many events are published meanwhile, at least (default 30000)
                --seed N     which moments (default: other ones each time; printed)
   neighbour  what an endpoint that hangs under heavy traffic does to another one
                --seconds N  how long each part takes, at least (default 15)
-
   fanout     one event for many endpoints
                --endpoints N  how many (default 500)
 
@@ -49,11 +59,13 @@ struct Options {
     command: String,
     json: Option<PathBuf>,
     times: u32,
-    events: u64,
+    events: Option<u64>,
     seed: Option<u64>,
     seconds: u64,
     endpoints: u32,
     deliveries: Option<u32>,
+    part: Option<String>,
+    repeat: usize,
 }
 
 #[tokio::main]
@@ -72,7 +84,12 @@ async fn main() -> anyhow::Result<()> {
 
 async fn run(options: &Options) -> anyhow::Result<Report> {
     match options.command.as_str() {
-        "kill" => kill::run(options.times, options.events, options.seed).await,
+        "load" => {
+            let (events, seconds) = (usize::try_from(options.events.unwrap_or(30_000))?, options.seconds.try_into()?);
+            load::run(&Extent { part: options.part.clone(), events, seconds, repeat: options.repeat }).await
+        }
+        "growth" => load::growth(usize::try_from(options.events.unwrap_or(100_000))?).await,
+        "kill" => kill::run(options.times, options.events.unwrap_or(30_000), options.seed).await,
         "fanout" => fanout::run(options.endpoints).await,
         "neighbour" => neighbour::run(options.seconds).await,
         "cost" => cost::run().await,
@@ -86,17 +103,21 @@ fn parse(mut arguments: lexopt::Parser) -> anyhow::Result<Option<Options>> {
         command: String::new(),
         json: None,
         times: 10,
-        events: 30_000,
+        events: None,
         seed: None,
         seconds: 15,
         endpoints: 500,
         deliveries: None,
+        part: None,
+        repeat: 3,
     };
     while let Some(argument) = arguments.next()? {
         match argument {
             Long("json") => options.json = Some(arguments.value()?.into()),
             Long("times") => options.times = arguments.value()?.parse()?,
-            Long("events") => options.events = arguments.value()?.parse()?,
+            Long("events") => options.events = Some(arguments.value()?.parse()?),
+            Long("part") => options.part = Some(arguments.value()?.string()?),
+            Long("repeat") => options.repeat = arguments.value()?.parse()?,
             Long("seed") => options.seed = Some(arguments.value()?.parse()?),
             Long("seconds") => options.seconds = arguments.value()?.parse()?,
             Long("deliveries") => options.deliveries = Some(arguments.value()?.parse()?),

@@ -27,8 +27,8 @@ pub(crate) async fn run(seconds: u64) -> anyhow::Result<Report> {
     let at_once = Behaviour { delay: Duration::ZERO, fails_one_of: 0 };
     let never = Behaviour { delay: Duration::from_secs(3_600), ..at_once };
     let (healthy, hanging) = (Receiver::start(at_once).await?, Receiver::start(never).await?);
-    let publisher = Publisher::new(host.credentials()?, 800);
-    publisher.silence_demo().await?;
+    let publisher = Publisher::new(host.credentials()?);
+    publisher.remove_demo().await?;
     publisher.endpoint(&healthy.url(), HEALTHY, json!({})).await?;
     publisher.endpoint(&hanging.url(), HANGING, json!({"timeout_seconds": TIMEOUT_SECONDS})).await?;
 

@@ -77,7 +77,7 @@ const GOODS: [&str; 12] = [
 
 /// The `data` of an event: a JSON object of about 1 KB.
 pub(crate) fn data(random: &mut Rng) -> String {
-    let lines: Vec<_> = (0..3).map(|_| line(random)).collect();
+    let lines: Vec<_> = (0..4).map(|_| line(random)).collect();
     let net: u64 = lines.iter().filter_map(|line| line["net_cents"].as_u64()).sum();
     let order = json!({
         "order_id": format!("ord_{}", token(random, 24)),

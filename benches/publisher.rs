@@ -5,9 +5,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use axum::body::Bytes;
 use pigeonpost::Credentials;
+use reqwest::header::CONTENT_TYPE;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
+
+use crate::payload;
 
 /// A publisher; clones number their events together.
 #[derive(Clone)]
@@ -15,7 +19,29 @@ pub(crate) struct Publisher {
     http: Client,
     credentials: Arc<Credentials>,
     numbers: Arc<AtomicU64>,
-    padding: Arc<str>,
+}
+
+/// An event that is ready to be published.
+#[derive(Debug, Clone)]
+pub(crate) struct Event {
+    /// `data.number`.
+    pub(crate) number: u64,
+    /// The request's body.
+    body: Bytes,
+}
+
+impl Event {
+    /// The event of this number: the same one every time.
+    fn new(event_type: &str, number: u64) -> Self {
+        let order = payload::data(&mut fastrand::Rng::with_seed(number));
+        let body = format!(r#"{{"type":"{event_type}","data":{{"number":{number},"order":{order}}}}}"#).into();
+        Self { number, body }
+    }
+
+    /// How many bytes its request has.
+    pub(crate) fn size(&self) -> usize {
+        self.body.len()
+    }
 }
 
 /// An event that was accepted.
@@ -30,18 +56,16 @@ pub(crate) struct Accepted {
 }
 
 impl Publisher {
-    /// A publisher of events whose data has about so many bytes.
-    pub(crate) fn new(credentials: Credentials, bytes: usize) -> Self {
-        let (credentials, padding) = (Arc::new(credentials), "x".repeat(bytes).into());
-        Self { http: Client::new(), credentials, numbers: Arc::default(), padding }
+    pub(crate) fn new(credentials: Credentials) -> Self {
+        Self { http: Client::new(), credentials: Arc::new(credentials), numbers: Arc::default() }
     }
 
-    /// Switches the demo endpoint off, which subscribes to everything.
-    pub(crate) async fn silence_demo(&self) -> anyhow::Result<()> {
+    /// Removes the demo endpoint, which subscribes to everything.
+    pub(crate) async fn remove_demo(&self) -> anyhow::Result<()> {
         let endpoints = self.call(Method::GET, "/webhooks/endpoints", None).await?;
         for endpoint in endpoints.as_array().into_iter().flatten() {
-            let path = format!("/webhooks/endpoints/{}", endpoint["id"].as_str().unwrap_or_default());
-            self.call(Method::PATCH, &path, Some(json!({"status": "disabled"}))).await?;
+            let path = format!("/webhooks/endpoints/{}?permanent=true", endpoint["id"].as_str().unwrap_or_default());
+            self.send(Method::DELETE, &path, None, None).await?;
         }
         Ok(())
     }
@@ -84,10 +108,20 @@ impl Publisher {
     /// Publishes the event of this number, with a key of its own.
     pub(crate) async fn try_once(&self, event_type: &str, number: u64) -> anyhow::Result<Accepted> {
         let (at, key) = (Instant::now(), format!("bench-{number}"));
-        let event = json!({"type": event_type, "data": {"number": number, "padding": &*self.padding}});
-        let published = self.send(Method::POST, "/events", Some(&event), Some(&key)).await?;
+        let event = Event::new(event_type, number);
+        let published = data(&self.send(Method::POST, "/events", Some(event.body), Some(&key)).await?)?;
         let event = published["id"].as_str().context("an event has an id")?.to_owned();
         Ok(Accepted { event, number, at })
+    }
+
+    /// Events that were not published yet.
+    pub(crate) fn next_events(&self, event_type: &str, count: usize) -> Vec<Event> {
+        (0..count).map(|_| Event::new(event_type, self.next_number())).collect()
+    }
+
+    /// Publishes an event once, without a key, and looks only whether it was accepted: what is measured is the host.
+    pub(crate) async fn publish_lightly(&self, event: Event) -> anyhow::Result<()> {
+        self.send(Method::POST, "/events", Some(event.body), None).await.map(drop)
     }
 
     /// Publishes at a fixed rate for a while, each event on time whether or not the earlier ones were answered.
@@ -97,41 +131,58 @@ impl Publisher {
         duration: Duration,
         event_type: &'static str,
     ) -> anyhow::Result<Vec<Accepted>> {
-        let mut ticks = tokio::time::interval(Duration::from_secs(1) / per_second);
-        let (end, mut sent) = (Instant::now() + duration, tokio::task::JoinSet::new());
-        while Instant::now() < end {
-            ticks.tick().await;
+        let times = duration.as_secs() * u64::from(per_second);
+        at_rate(per_second, 0..times, |_| {
             let publisher = self.clone();
-            sent.spawn(async move { publisher.publish(event_type).await });
-        }
-        sent.join_all().await.into_iter().collect()
+            async move { publisher.publish(event_type).await }
+        })
+        .await
     }
 
     async fn call(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
-        self.send(method, path, body.as_ref(), None).await
+        data(&self.send(method, path, body.map(|body| body.to_string().into()), None).await?)
     }
 
     async fn send(
         &self,
         method: Method,
         path: &str,
-        body: Option<&Value>,
+        body: Option<Bytes>,
         idempotency_key: Option<&str>,
-    ) -> anyhow::Result<Value> {
+    ) -> anyhow::Result<Bytes> {
         let Credentials { base_url, organization_id, api_key, .. } = &*self.credentials;
         let url = format!("{base_url}/v1/organizations/{organization_id}{path}");
         let mut request = self.http.request(method, url).bearer_auth(api_key);
         if let Some(body) = body {
-            request = request.json(body);
+            request = request.header(CONTENT_TYPE, "application/json").body(body);
         }
         if let Some(key) = idempotency_key {
             request = request.header("idempotency-key", key);
         }
         let answer = request.send().await?;
-        let (status, mut body) = (answer.status(), answer.json::<Value>().await?);
+        let (status, body) = (answer.status(), answer.bytes().await?);
         if !status.is_success() {
-            bail!("{path}: {status} {body}");
+            bail!("{path}: {status} {}", String::from_utf8_lossy(&body));
         }
-        Ok(body["data"].take())
+        Ok(body)
     }
+}
+
+/// Does something for each of these at a fixed rate, each on time whether or not the earlier ones are done.
+pub(crate) async fn at_rate<T, R: Send + 'static, F: Future<Output = anyhow::Result<R>> + Send + 'static>(
+    per_second: u32,
+    all: impl IntoIterator<Item = T>,
+    mut begin: impl FnMut(T) -> F,
+) -> anyhow::Result<Vec<R>> {
+    let (mut ticks, mut begun) =
+        (tokio::time::interval(Duration::from_secs(1) / per_second), tokio::task::JoinSet::new());
+    for one in all {
+        ticks.tick().await;
+        begun.spawn(begin(one));
+    }
+    begun.join_all().await.into_iter().collect()
+}
+
+fn data(answer: &[u8]) -> anyhow::Result<Value> {
+    Ok(serde_json::from_slice::<Value>(answer)?["data"].take())
 }

@@ -60,6 +60,29 @@ impl Receiver {
         self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// How many requests came in until now.
+    pub(crate) fn count(&self) -> usize {
+        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Waits until so many requests came in, or until none has for as long as the patience lasts, and says which.
+    pub(crate) async fn wait_for(&self, expected: usize, patience: Duration) -> bool {
+        let (mut seen, mut since) = (0, Instant::now());
+        while seen < expected && since.elapsed() < patience {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            let count = self.count();
+            if count > seen {
+                (seen, since) = (count, Instant::now());
+            }
+        }
+        seen >= expected
+    }
+
+    /// Forgets what came in until now.
+    pub(crate) fn forget(&self) {
+        self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// How many different events came in until now.
     pub(crate) fn events(&self) -> usize {
         self.attempts_by(|arrival| arrival.event.clone()).len()

@@ -3,18 +3,40 @@
 use std::io::Write;
 
 use anyhow::bail;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// A table of figures, and what must hold but does not.
 pub(crate) struct Report {
     title: String,
     figures: Vec<(String, Value)>,
     broken: Vec<String>,
+    parts: Vec<Report>,
 }
 
 impl Report {
     pub(crate) fn new(title: &str) -> Self {
-        Self { title: title.to_owned(), figures: Vec::new(), broken: Vec::new() }
+        Self { title: title.to_owned(), figures: Vec::new(), broken: Vec::new(), parts: Vec::new() }
+    }
+
+    /// The same measured several times: the median of each number, and every promise that was broken in any of them.
+    pub(crate) fn medians(repeated: Vec<Self>) -> Option<Self> {
+        let all: Vec<_> = repeated.iter().map(|report| report.figures.clone()).collect();
+        let mut reports = repeated.into_iter();
+        let mut first = reports.next()?;
+        first.broken.extend(reports.flat_map(|report| report.broken));
+        for (index, (_, value)) in first.figures.iter_mut().enumerate() {
+            let mut numbers: Vec<_> = all.iter().filter_map(|figures| figures.get(index)?.1.as_f64()).collect();
+            numbers.sort_by(f64::total_cmp);
+            if let Some(median) = numbers.get(numbers.len() / 2) {
+                *value = (*median).into();
+            }
+        }
+        Some(first)
+    }
+
+    /// Adds a table of its own.
+    pub(crate) fn part(&mut self, part: Self) {
+        self.parts.push(part);
     }
 
     /// Adds a figure; units are in its name.
@@ -34,25 +56,51 @@ impl Report {
         let width = self.figures.iter().map(|(name, _)| name.len()).max().unwrap_or(0);
         let mut lines = format!("{}\n", self.title);
         for (name, value) in &self.figures {
-            let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-            lines += &format!("  {name:width$}  {value}\n");
+            lines += &format!("  {name:width$}  {}\n", shown(value));
         }
         print(lines.trim_end());
+        self.parts.iter().for_each(Self::show);
+    }
+
+    /// The same in a line, for whoever waits.
+    pub(crate) fn line(&self) -> String {
+        let figures: Vec<_> = self.figures.iter().map(|(name, value)| format!("{name} {}", shown(value))).collect();
+        format!("{}: {}", self.title, figures.join("; "))
     }
 
     /// The same as JSON.
     pub(crate) fn json(&self) -> String {
+        format!("{:#}\n", self.value())
+    }
+
+    fn value(&self) -> Value {
         let figures: Map<_, _> = self.figures.iter().cloned().collect();
-        format!("{:#}\n", serde_json::json!({"title": self.title, "figures": figures, "broken": self.broken}))
+        let parts: Vec<_> = self.parts.iter().map(Self::value).collect();
+        json!({"title": self.title, "figures": figures, "broken": self.broken, "parts": parts})
+    }
+
+    fn all_broken(&self) -> Vec<String> {
+        let own = self.broken.iter().map(|broken| format!("{}: {broken}", self.title));
+        own.chain(self.parts.iter().flat_map(Self::all_broken)).collect()
     }
 
     /// # Errors
     /// If a promise was broken.
     pub(crate) fn verdict(&self) -> anyhow::Result<()> {
-        if self.broken.is_empty() {
+        let broken = self.all_broken();
+        if broken.is_empty() {
             return Ok(());
         }
-        bail!("broken: {}", self.broken.join("; "))
+        bail!("broken: {}", broken.join("; "))
+    }
+}
+
+/// Strings without quotes, whole numbers without a fraction.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) if number.is_f64() => number.as_f64().unwrap_or_default().to_string(),
+        other => other.to_string(),
     }
 }
 
