@@ -1,16 +1,25 @@
-//! Measures Pigeonpost and tries to break it, from outside: against the release build of the local host, with
-//! publishers and receivers of its own.
+//! Measures Pigeonpost and tries to break it: from outside, against the release build of the local host, with
+//! publishers and receivers of its own; and function by function, with AWS answered at once.
 
+mod bare;
+mod consumer;
+mod cpu;
 mod fanout;
 mod host;
+mod instant;
 mod kill;
 mod latency;
 mod neighbour;
+mod payload;
 mod publisher;
+mod publishing;
 mod receiver;
 mod report;
+mod sink;
+mod stage;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use lexopt::prelude::{Long, Short, Value, ValueExt};
@@ -32,6 +41,14 @@ Usage: bench COMMAND [--json FILE] [OPTIONS]
   fanout     one event for many endpoints
                --endpoints N  how many (default 500)
 
+Without the host, and with AWS answered at once, so that our own code is what is measured:
+
+  consumer   delivering, beside a bare loop of the same HTTP client
+               --deliveries N  how many in a round (default 10000)
+               --rounds N      how many rounds (default 7)
+  publish    publishing to 1, 10 and 100 endpoints, with an idempotency key, and in batches
+               --deliveries N  how many are published in each scene (default 10000)
+
   --json FILE  writes the figures there as well";
 
 /// What the command line asks for.
@@ -43,6 +60,9 @@ struct Options {
     seed: Option<u64>,
     seconds: u64,
     endpoints: u32,
+    deliveries: usize,
+    rounds: usize,
+    delay: Duration,
 }
 
 #[tokio::main]
@@ -51,6 +71,9 @@ async fn main() -> anyhow::Result<()> {
         report::print(USAGE);
         return Ok(());
     };
+    if options.command == sink::COMMAND {
+        return cpu::on_one_thread(move || sink::run(options.delay)).await;
+    }
     let report = run(&options).await?;
     report.show();
     if let Some(file) = &options.json {
@@ -61,6 +84,8 @@ async fn main() -> anyhow::Result<()> {
 
 async fn run(options: &Options) -> anyhow::Result<Report> {
     match options.command.as_str() {
+        "consumer" => consumer::run(options.deliveries, options.rounds).await,
+        "publish" => publishing::run(options.deliveries).await,
         "kill" => kill::run(options.times, options.events, options.seed).await,
         "fanout" => fanout::run(options.endpoints).await,
         "neighbour" => neighbour::run(options.seconds).await,
@@ -77,6 +102,9 @@ fn parse(mut arguments: lexopt::Parser) -> anyhow::Result<Option<Options>> {
         seed: None,
         seconds: 15,
         endpoints: 500,
+        deliveries: 10_000,
+        rounds: 7,
+        delay: Duration::ZERO,
     };
     while let Some(argument) = arguments.next()? {
         match argument {
@@ -85,6 +113,9 @@ fn parse(mut arguments: lexopt::Parser) -> anyhow::Result<Option<Options>> {
             Long("events") => options.events = arguments.value()?.parse()?,
             Long("seed") => options.seed = Some(arguments.value()?.parse()?),
             Long("seconds") => options.seconds = arguments.value()?.parse()?,
+            Long("deliveries") => options.deliveries = arguments.value()?.parse()?,
+            Long("rounds") => options.rounds = arguments.value()?.parse()?,
+            Long("delay-ms") => options.delay = Duration::from_millis(arguments.value()?.parse()?),
             Long("endpoints") => options.endpoints = arguments.value()?.parse()?,
             Value(command) if options.command.is_empty() => options.command = command.string()?,
             Long("help") | Short('h') => return Ok(None),
