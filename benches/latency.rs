@@ -21,6 +21,10 @@ impl Latencies {
 
     /// The time, in milliseconds, that this share (0 to 1) of all does not exceed; 0 if there are none.
     pub(crate) fn percentile(&self, share: f64) -> f64 {
+        (self.at(share).as_secs_f64() * 100_000.0).round() / 100.0
+    }
+
+    fn at(&self, share: f64) -> Duration {
         let last = self.0.len().saturating_sub(1);
         #[expect(
             clippy::cast_possible_truncation,
@@ -29,11 +33,15 @@ impl Latencies {
             reason = "small"
         )]
         let index = (last as f64 * share).round() as usize;
-        self.0.get(index).map_or(0.0, |time| (time.as_secs_f64() * 100_000.0).round() / 100.0)
+        self.0.get(index).copied().unwrap_or_default()
     }
 
     /// The median and the 99th percentile, as a table shows them.
     pub(crate) fn shown(&self) -> String {
         format!("{:.1} / {:.1}", self.percentile(0.5), self.percentile(0.99))
+    }
+    /// The same in microseconds.
+    pub(crate) fn shown_in_micros(&self) -> String {
+        format!("{} / {}", self.at(0.5).as_micros(), self.at(0.99).as_micros())
     }
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use crate::host::Host;
 use crate::latency::Latencies;
 use crate::report::{Report, print};
-use crate::stage::{PUBLISHERS, Stage};
+use crate::trial::{PUBLISHERS, Trial};
 
 /// Events per second where they come at a fixed rate.
 const RATE: u32 = 200;
@@ -39,14 +39,14 @@ pub(crate) async fn run(extent: &Extent) -> anyhow::Result<Report> {
     }
     if wanted("rate") {
         let title = format!("{RATE} events a second to 1 endpoint");
-        report.part(medians(repeat, async || Stage::new(1).await?.at_rate(&title, RATE, extent.seconds).await).await?);
+        report.part(medians(repeat, async || Trial::new(1).await?.at_rate(&title, RATE, extent.seconds).await).await?);
         measured += 1;
     }
     if wanted("fanout") {
         for (events, endpoints) in FAN_OUTS {
             let title = format!("{events} events to {endpoints} endpoints each, {PUBLISHERS} publishers");
-            let stage = async || Stage::new(endpoints).await?.at_full_speed(&title, events).await;
-            report.part(medians(repeat, stage).await?);
+            let trial = async || Trial::new(endpoints).await?.at_full_speed(&title, events).await;
+            report.part(medians(repeat, trial).await?);
         }
         measured += 1;
     }
@@ -72,7 +72,7 @@ pub(crate) async fn growth(events: usize) -> anyhow::Result<Report> {
 
 async fn throughput(events: usize) -> anyhow::Result<Report> {
     let title = format!("{events} events to 1 endpoint, {PUBLISHERS} publishers");
-    Stage::new(1).await?.at_full_speed(&title, events).await
+    Trial::new(1).await?.at_full_speed(&title, events).await
 }
 
 async fn medians(repeat: usize, part: impl AsyncFn() -> anyhow::Result<Report>) -> anyhow::Result<Report> {

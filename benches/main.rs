@@ -1,10 +1,14 @@
-//! Measures Pigeonpost and tries to break it, from outside: against the release build of the local host, with
-//! publishers and receivers of its own.
+//! Measures Pigeonpost and tries to break it: from outside, against the release build of the local host, with
+//! publishers and receivers of its own; and function by function, with AWS answered at once.
 
+mod bare;
+mod consumer;
 mod cost;
+mod cpu;
 mod deployment;
 mod fanout;
 mod host;
+mod instant;
 mod kill;
 mod latency;
 mod load;
@@ -12,12 +16,16 @@ mod neighbour;
 mod payload;
 mod process;
 mod publisher;
+mod publishing;
 mod receiver;
 mod report;
+mod sink;
 mod stage;
 mod stored;
+mod trial;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context, bail};
 use lexopt::prelude::{Long, Short, Value, ValueExt};
@@ -52,6 +60,14 @@ Without the host, in this process:
   stored     what lists and deliveries use as endpoints and stored deliveries become many
                --deliveries N  how many are stored at most (default 1000000; some 2 GB of memory)
 
+Without the host, and with AWS answered at once, so that our own code is what is measured:
+
+  consumer   delivering, beside a bare loop of the same HTTP client
+               --deliveries N  how many in a round (default 10000)
+               --rounds N      how many rounds (default 7)
+  publish    publishing to 1, 10 and 100 endpoints, with an idempotency key, and in batches
+               --deliveries N  how many are published in each scene (default 10000)
+
   --json FILE  writes the figures there as well";
 
 /// What the command line asks for.
@@ -63,9 +79,11 @@ struct Options {
     seed: Option<u64>,
     seconds: u64,
     endpoints: u32,
-    deliveries: Option<u32>,
+    deliveries: Option<usize>,
     part: Option<String>,
     repeat: usize,
+    rounds: usize,
+    delay: Duration,
 }
 
 #[tokio::main]
@@ -74,6 +92,9 @@ async fn main() -> anyhow::Result<()> {
         report::print(USAGE);
         return Ok(());
     };
+    if options.command == sink::COMMAND {
+        return cpu::on_one_thread(move || sink::run(options.delay)).await;
+    }
     let report = run(&options).await?;
     report.show();
     if let Some(file) = &options.json {
@@ -90,10 +111,12 @@ async fn run(options: &Options) -> anyhow::Result<Report> {
         }
         "growth" => load::growth(usize::try_from(options.events.unwrap_or(100_000))?).await,
         "kill" => kill::run(options.times, options.events.unwrap_or(30_000), options.seed).await,
+        "consumer" => consumer::run(options.deliveries.unwrap_or(10_000), options.rounds).await,
+        "publish" => publishing::run(options.deliveries.unwrap_or(10_000)).await,
         "fanout" => fanout::run(options.endpoints).await,
         "neighbour" => neighbour::run(options.seconds).await,
         "cost" => cost::run().await,
-        "stored" => stored::run(options.deliveries.unwrap_or(1_000_000)).await,
+        "stored" => stored::run(u32::try_from(options.deliveries.unwrap_or(1_000_000))?).await,
         other => bail!("there is no command {other}; see bench --help"),
     }
 }
@@ -110,6 +133,8 @@ fn parse(mut arguments: lexopt::Parser) -> anyhow::Result<Option<Options>> {
         deliveries: None,
         part: None,
         repeat: 3,
+        rounds: 7,
+        delay: Duration::ZERO,
     };
     while let Some(argument) = arguments.next()? {
         match argument {
@@ -121,6 +146,8 @@ fn parse(mut arguments: lexopt::Parser) -> anyhow::Result<Option<Options>> {
             Long("seed") => options.seed = Some(arguments.value()?.parse()?),
             Long("seconds") => options.seconds = arguments.value()?.parse()?,
             Long("deliveries") => options.deliveries = Some(arguments.value()?.parse()?),
+            Long("rounds") => options.rounds = arguments.value()?.parse()?,
+            Long("delay-ms") => options.delay = Duration::from_millis(arguments.value()?.parse()?),
             Long("endpoints") => options.endpoints = arguments.value()?.parse()?,
             Value(command) if options.command.is_empty() => options.command = command.string()?,
             Long("help") | Short('h') => return Ok(None),

@@ -1,159 +1,221 @@
-//! A fresh host with endpoints at one receiver, and what it does under a load: how fast, how soon, at what cost.
+//! A deployment to measure a function alone in: made on the embedded engines, and from then on answered at once.
 
-use std::collections::{HashMap, HashSet};
-use std::path::Path;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::SystemTime;
 
-use serde_json::json;
-use tempfile::TempDir;
-use tokio::task::JoinSet;
+use anyhow::Context;
+use aws_config::{Region, SdkConfig};
+use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
+use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_runtime_api::client::http::SharedHttpClient;
+use bytes::Bytes;
+use fastrand::Rng;
+use pigeonpost::aws::{EmbeddedAws, REGION, Storage};
+use serde_json::value::RawValue;
+use serde_json::{Value, json};
+use shared::clock::{self, Clock};
+use shared::config::{self, Settings};
+use shared::domain::access::Role;
+use shared::domain::api_key::{KeySecret, NewKey};
+use shared::domain::endpoint::{EndpointSettings, NewEndpoint, WantedStatus};
+use shared::domain::event::NewEvent;
+use shared::domain::event_type::{EventType, Subscription};
+use shared::domain::fields::{EndpointUrl, Headers, Name, Slug, TimeoutSeconds};
+use shared::domain::organization::{NewOrganization, Organization};
+use shared::queue::schema::{CONSUMER_BATCH, create_queues};
+use shared::queue::{DeliverTask, Task};
+use shared::sender::Sender;
+use shared::service::{Consumer, Core};
+use shared::store::schema::create_table;
+use shared::telemetry::json_lines;
+use tokio::net::TcpListener;
+use tracing::Level;
 
-use crate::host::Host;
-use crate::latency::Latencies;
-use crate::process::{MemoryWatch, Process};
-use crate::publisher::{Event, Publisher, at_rate};
-use crate::receiver::{Behaviour, Receiver};
-use crate::report::Report;
+use crate::instant::InstantAws;
+use crate::payload;
 
-const EVENT_TYPE: &str = "bench.load";
-/// How many publishers publish at once, each on a connection of its own.
-pub(crate) const PUBLISHERS: usize = 64;
-/// How many events go before those that are measured, so that connections and caches are there.
-const WARM_UP: usize = 200;
-/// After how long without an arrival what is missing counts as lost.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// What would come twice comes soon; and what the host still records belongs to its cost.
-const SETTLE: Duration = Duration::from_secs(1);
-const MIB: f64 = 1024.0 * 1024.0;
+/// The type of all events.
+pub(crate) const EVENT_TYPE: &str = "order.updated";
+const TABLE: &str = "pigeonpost";
+/// How many events are published at once while the stage is set.
+const AT_ONCE: usize = 100;
+/// The payloads are the same in every run.
+const SEED: u64 = 7;
 
-/// A host, its receiver and its publisher.
+/// An organization with endpoints, and events that wait to be delivered.
 pub(crate) struct Stage {
-    host: Host,
-    publisher: Publisher,
-    receiver: Receiver,
-    endpoints: usize,
-    data: TempDir,
-}
-
-/// An event that was accepted.
-struct Published {
-    number: u64,
-    bytes: usize,
-    at: Instant,
-    took: Duration,
+    /// What answers for DynamoDB and SQS.
+    pub(crate) aws: InstantAws,
+    /// The organization's id.
+    pub(crate) organization: String,
+    /// A key of it that may publish.
+    pub(crate) key: String,
+    /// What clients of it are made from.
+    pub(crate) sdk: SdkConfig,
+    /// The deployment's settings.
+    pub(crate) settings: Settings,
+    messages: Vec<String>,
 }
 
 impl Stage {
-    /// A host that is warm, with so many endpoints that get every event.
-    pub(crate) async fn new(endpoints: usize) -> anyhow::Result<Self> {
-        let data = tempfile::tempdir()?;
-        let host = Host::start_with(data.path(), &[("MAX_ENDPOINTS", &endpoints.to_string())]).await?;
-        let receiver = Receiver::start(Behaviour { delay: Duration::ZERO, fails_one_of: 0 }).await?;
-        let publisher = Publisher::new(host.credentials()?);
-        publisher.remove_demo().await?;
+    /// Makes that many endpoints at `url`, and publishes that many events for each of them.
+    pub(crate) async fn set(url: &str, endpoints: usize, events: usize) -> anyhow::Result<Self> {
+        // Logged as in a function, and to nobody. The second stage finds it so.
+        let _ = tracing::subscriber::set_global_default(json_lines(Level::INFO, std::io::sink));
+        let epoch = Arc::new(|| SystemTime::UNIX_EPOCH);
+        let embedded = EmbeddedAws::open(&Storage::Memory, "127.0.0.1:1", epoch)?;
+        let sdk = embedded.sdk_config();
+        create_table(&aws_sdk_dynamodb::Client::new(&sdk), TABLE).await?;
+        let queue_url = create_queues(&aws_sdk_sqs::Client::new(&sdk), "deliveries").await?;
+        let settings = settings(&queue_url)?;
+        let core = core(&sdk, &settings);
+        let new = NewOrganization { id: None, name: Name::parse("Bench")?, slug: Slug::parse("bench")? };
+        let organization = core.create_organization(new).await?;
+        let key = NewKey { name: Name::parse("bench")?, role: Role::Publisher };
+        let key = core.issue_key(&organization.id, key).await?;
         for _ in 0..endpoints {
-            publisher.endpoint(&receiver.url(), EVENT_TYPE, json!({})).await?;
+            core.create_endpoint(&organization.id, endpoint(url, &core)?).await?;
         }
-        all_at_once(&publisher, publisher.next_events(EVENT_TYPE, WARM_UP)).await?;
-        receiver.wait_for(WARM_UP * endpoints, PATIENCE).await;
-        tokio::time::sleep(SETTLE).await;
-        receiver.forget();
-        Ok(Self { host, publisher, receiver, endpoints, data })
+        publish(&core, &organization, events).await?;
+
+        let messages = embedded.messages(&queue_url);
+        let aws = InstantAws::new(items(embedded).await?)?;
+        let sdk = as_in_a_function(&aws);
+        let (organization, key) = (organization.id.to_string(), key.secret.reveal().to_owned());
+        Ok(Self { aws, organization, key, sdk, settings, messages })
     }
 
-    /// Publishes so many events, each publisher its next one as soon as its last one was accepted.
-    pub(crate) async fn at_full_speed(self, title: &str, events: usize) -> anyhow::Result<Report> {
-        let events = self.publisher.next_events(EVENT_TYPE, events);
-        self.measure(title, all_at_once(&self.publisher, events)).await
+    /// What the functions of a new process work with.
+    pub(crate) fn core(&self) -> Arc<Core> {
+        core(&self.sdk, &self.settings)
     }
 
-    /// Publishes so many events a second, each on time.
-    pub(crate) async fn at_rate(self, title: &str, per_second: u32, seconds: usize) -> anyhow::Result<Report> {
-        let events = self.publisher.next_events(EVENT_TYPE, per_second as usize * seconds);
-        let publishing = at_rate(per_second, events, |event| publish(self.publisher.clone(), event));
-        self.measure(title, publishing).await
+    /// What the messages ask for.
+    pub(crate) fn tasks(&self) -> anyhow::Result<Vec<DeliverTask>> {
+        self.messages.iter().map(|message| Ok(Task::decode(message)?)).collect()
     }
 
-    async fn measure(
-        &self,
-        title: &str,
-        publishing: impl Future<Output = anyhow::Result<Vec<Published>>>,
-    ) -> anyhow::Result<Report> {
-        let (host, own) = (self.host.process()?, Process::own());
-        let (host_before, own_before) = (host.cpu()?, own.cpu()?);
-        let memory = MemoryWatch::over(host);
-        let began = Instant::now();
-        let published = publishing.await?;
-        let answered = began.elapsed();
-        let expected = published.len() * self.endpoints;
-        self.receiver.wait_for(expected, PATIENCE).await;
-        tokio::time::sleep(SETTLE).await;
-        let (host_cpu, own_cpu) = (host.cpu()? - host_before, own.cpu()? - own_before);
+    /// The consumer of a new process.
+    pub(crate) fn consumer(&self) -> anyhow::Result<Arc<Consumer>> {
+        let sender = Sender::new(self.settings.deployment.urls.addresses.clone(), Clock::system())?;
+        Ok(Consumer::new(self.core(), sender))
+    }
 
-        let arrivals = self.receiver.arrivals();
-        let last = arrivals.iter().map(|arrival| arrival.at).max().unwrap_or(began);
-        let begun: HashMap<_, _> = published.iter().map(|published| (published.number, published.at)).collect();
-        let times = arrivals.iter().filter_map(|arrival| Some(arrival.at - *begun.get(&arrival.number)?));
-        let end_to_end: Latencies = times.collect();
-        let publishing: Latencies = published.iter().map(|published| published.took).collect();
-        let different: HashSet<_> = arrivals.iter().map(|arrival| &arrival.delivery).collect();
+    /// The messages of the queue, in batches as Lambda hands them over.
+    pub(crate) fn batches(&self) -> Vec<SqsEvent> {
+        self.messages.chunks(CONSUMER_BATCH as usize).map(batch).collect()
+    }
 
-        let per_delivery = |cpu: Duration| rounded(cpu.as_secs_f64() * 1000.0 / expected as f64);
-        let mut report = Report::new(title);
-        report.figure("events", published.len());
-        let bytes: usize = published.iter().map(|published| published.bytes).sum();
-        report.figure("bytes of a request, on average", bytes / published.len().max(1));
-        report.figure("publishes per second", (published.len() as f64 / answered.as_secs_f64()).round());
-        report.figure("deliveries per second", (expected as f64 / (last - began).as_secs_f64()).round());
-        report.figure("publish, p50 ms", publishing.percentile(0.5));
-        report.figure("publish, p99 ms", publishing.percentile(0.99));
-        report.figure("publish to receiver, p50 ms", end_to_end.percentile(0.5));
-        report.figure("publish to receiver, p99 ms", end_to_end.percentile(0.99));
-        report.figure("CPU of the host per delivery, ms", per_delivery(host_cpu));
-        report.figure("CPU of publishers and receiver per delivery, ms", per_delivery(own_cpu));
-        report.figure("memory of the host at the end (PSS), MiB", host.pss_mib()?.round());
-        report.figure("memory of the host, most seen (PSS), MiB", memory.most().round());
-        report.figure("memory of the host, peak (RSS), MiB", host.peak_rss_mib()?.round());
-        report.figure("data on disk, MiB", (size(self.data.path())? as f64 / MIB).round());
-        report.promise("every event arrives", different.len() == expected);
-        report.promise("nothing is delivered twice", arrivals.len() == expected);
-        Ok(report)
+    /// The bodies that these messages have delivered.
+    pub(crate) fn bodies(&self) -> anyhow::Result<Vec<Bytes>> {
+        let body = |task: DeliverTask| Ok(Bytes::from(task.body.context("bodies are in their messages")?));
+        self.tasks()?.into_iter().map(body).collect()
     }
 }
 
-async fn all_at_once(publisher: &Publisher, events: Vec<Event>) -> anyhow::Result<Vec<Published>> {
-    let (events, next) = (Arc::new(events), Arc::new(AtomicUsize::new(0)));
-    let mut publishing = JoinSet::new();
-    for _ in 0..PUBLISHERS {
-        let (publisher, events, next) = (publisher.clone(), Arc::clone(&events), Arc::clone(&next));
-        publishing.spawn(async move {
-            let mut published = Vec::new();
-            while let Some(event) = events.get(next.fetch_add(1, Ordering::Relaxed)) {
-                published.push(publish(publisher.clone(), event.clone()).await?);
-            }
-            anyhow::Ok(published)
-        });
+fn settings(queue_url: &str) -> anyhow::Result<Settings> {
+    let hash = KeySecret::generate(&clock::secret_bytes()).hash().to_string();
+    let variables = [
+        ("TABLE_NAME", TABLE),
+        ("QUEUE_URL", queue_url),
+        ("PLATFORM_KEY_SHA256", &hash),
+        ("ALLOW_HTTP", "true"),
+        ("ALLOWED_NETWORKS", "127.0.0.0/8"),
+        ("MAX_ENDPOINTS", "1000"),
+    ];
+    Ok(Settings::read(|name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))?)
+}
+
+/// What clients are made from in a function, but for where they connect to.
+fn as_in_a_function(aws: &InstantAws) -> SdkConfig {
+    let credentials = Credentials::new("A".repeat(20), "s".repeat(40), Some("t".repeat(800)), None, "bench");
+    SdkConfig::builder()
+        .behavior_version(config::behavior_version())
+        .region(Region::from_static(REGION))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .retry_config(config::retries())
+        .timeout_config(config::timeouts())
+        .http_client(SharedHttpClient::new(aws.clone()))
+        .build()
+}
+
+fn core(sdk: &SdkConfig, settings: &Settings) -> Arc<Core> {
+    let Settings { table, queue_url, deployment } = settings.clone();
+    Core::new(sdk, &table, &queue_url, deployment, Clock::system())
+}
+
+fn endpoint(url: &str, core: &Core) -> anyhow::Result<NewEndpoint> {
+    let settings = EndpointSettings {
+        name: Name::parse("Bench")?,
+        url: EndpointUrl::parse(url, &core.deployment().urls)?,
+        subscriptions: vec![Subscription::parse("order.created")?, Subscription::parse(EVENT_TYPE)?],
+        headers: Headers::default(),
+        timeout: TimeoutSeconds::default(),
+        edition: None,
+        retry_schedule: None,
+    };
+    Ok(NewEndpoint { settings, secret: None, status: WantedStatus::Active })
+}
+
+async fn publish(core: &Core, organization: &Organization, events: usize) -> anyhow::Result<()> {
+    let mut random = Rng::with_seed(SEED);
+    let event_type = EventType::parse(EVENT_TYPE)?;
+    let mut event =
+        || NewEvent { event_type: event_type.clone(), data: payload::data(&mut random), subject: None, edition: None };
+    for published in (0..events).step_by(AT_ONCE) {
+        let some = (published..events).take(AT_ONCE).map(|_| event()).collect();
+        core.publish(organization, None, some, None).await?;
     }
-    let published: Vec<_> = publishing.join_all().await.into_iter().collect::<anyhow::Result<_>>()?;
-    Ok(published.into_iter().flatten().collect())
+    core.write_all_usage().await;
+    Ok(())
 }
 
-async fn publish(publisher: Publisher, event: Event) -> anyhow::Result<Published> {
-    let (number, bytes, at) = (event.number, event.size(), Instant::now());
-    publisher.publish_lightly(event).await?;
-    Ok(Published { number, bytes, at, took: at.elapsed() })
+/// Everything in the table, in DynamoDB's own JSON.
+async fn items(embedded: EmbeddedAws) -> anyhow::Result<Vec<Box<RawValue>>> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let address = listener.local_addr()?;
+    let serving = tokio::spawn(embedded.serve(listener, std::future::pending()));
+    let items = scan(address).await;
+    serving.abort();
+    items
 }
 
-fn size(directory: &Path) -> anyhow::Result<u64> {
-    let mut bytes = 0;
-    for entry in std::fs::read_dir(directory)? {
-        bytes += entry?.metadata()?.len();
+async fn scan(address: SocketAddr) -> anyhow::Result<Vec<Box<RawValue>>> {
+    let (http, mut items, mut start) = (reqwest::Client::new(), Vec::new(), Value::Null);
+    loop {
+        let mut request = json!({"TableName": TABLE});
+        if !start.is_null() {
+            request["ExclusiveStartKey"] = start;
+        }
+        let request = http.post(format!("http://{address}/")).body(request.to_string());
+        let answer = request.header("x-amz-target", "DynamoDB_20120810.Scan").send().await?.error_for_status()?;
+        let mut page: Page = serde_json::from_str(&answer.text().await?).context("a page of the table")?;
+        items.append(&mut page.items);
+        start = page.last_evaluated_key;
+        if start.is_null() {
+            return Ok(items);
+        }
     }
-    Ok(bytes)
 }
 
-fn rounded(value: f64) -> f64 {
-    (value * 1000.0).round() / 1000.0
+#[derive(serde::Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Page {
+    items: Vec<Box<RawValue>>,
+    #[serde(default)]
+    last_evaluated_key: Value,
+}
+
+fn batch(bodies: &[String]) -> SqsEvent {
+    let record = |(index, body): (usize, &String)| {
+        let mut record = SqsMessage::default();
+        record.message_id = Some(format!("059f36b4-87a3-44ab-83d2-66197597a{index:03}"));
+        record.receipt_handle = Some("AQEB".repeat(50));
+        record.body = Some(body.clone());
+        record
+    };
+    let mut event = SqsEvent::default();
+    event.records = bodies.iter().enumerate().map(record).collect();
+    event
 }

@@ -36,9 +36,9 @@ const MAX_KEPT_ON_SUCCESS: usize = 1024;
 /// Most bytes of a failed answer's body that are kept.
 const MAX_KEPT_ON_FAILURE: usize = 4 * 1024;
 /// How long an idle connection is kept for the next delivery to the same host.
-const IDLE: Duration = Duration::from_secs(30);
+pub const IDLE: Duration = Duration::from_secs(30);
 /// Most idle connections kept for one host.
-const IDLE_PER_HOST: usize = 8;
+pub const IDLE_PER_HOST: usize = 8;
 
 /// Sends requests to receivers. Cloning it shares its connections.
 #[derive(Debug, Clone)]

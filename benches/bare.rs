@@ -1,0 +1,68 @@
+//! The bare HTTP client: what a delivery would cost without us.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::ensure;
+use bytes::Bytes;
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, Url, redirect};
+use shared::sender::{IDLE, IDLE_PER_HOST};
+use tokio::task::JoinSet;
+
+/// A client set up as the sender's, and what it posts.
+pub(crate) struct Bare {
+    client: Client,
+    url: Url,
+    headers: HeaderMap,
+    bodies: Arc<[Bytes]>,
+}
+
+impl Bare {
+    /// Posts these bodies with the headers that a delivery was seen to have.
+    pub(crate) fn new(url: &str, seen: &HashMap<String, String>, bodies: Vec<Bytes>) -> anyhow::Result<Self> {
+        let client = Client::builder()
+            .http1_only()
+            .redirect(redirect::Policy::none())
+            .no_proxy()
+            .referer(false)
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(IDLE_PER_HOST)
+            .build()?;
+        let mut headers = HeaderMap::new();
+        // The client sets these by itself.
+        let ours = |name: &str| !["host", "content-length", "accept"].contains(&name);
+        for (name, value) in seen.iter().filter(|(name, _)| ours(name)) {
+            headers.insert(HeaderName::try_from(name)?, HeaderValue::try_from(value)?);
+        }
+        ensure!(headers.contains_key("webhook-signature"), "the receiver has seen no delivery");
+        Ok(Self { client, url: url.parse()?, headers, bodies: bodies.into() })
+    }
+
+    /// How many bodies it posts.
+    pub(crate) fn len(&self) -> usize {
+        self.bodies.len()
+    }
+
+    /// Posts each body once, so many at once.
+    pub(crate) async fn post_all(&self, at_once: usize) -> anyhow::Result<()> {
+        let next = Arc::new(AtomicUsize::new(0));
+        let mut loops = JoinSet::new();
+        for _ in 0..at_once {
+            let (client, url, headers) = (self.client.clone(), self.url.clone(), self.headers.clone());
+            let (bodies, next) = (Arc::clone(&self.bodies), Arc::clone(&next));
+            loops.spawn(async move {
+                while let Some(body) = bodies.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let request = client.post(url.clone()).headers(headers.clone()).body(body.clone());
+                    request.send().await?.error_for_status()?.bytes().await?;
+                }
+                anyhow::Ok(())
+            });
+        }
+        while let Some(ended) = loops.join_next().await {
+            ended??;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,199 @@
+//! Parts of the hot path one by one, with the allocations that each makes.
+#![allow(dead_code, reason = "the commands need more of the modules")]
+#![allow(clippy::unwrap_used, reason = "a measurement may stop at the first surprise")]
+
+mod instant;
+mod payload;
+mod stage;
+
+use std::hint::black_box;
+
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode};
+use divan::{AllocProfiler, Bencher};
+use fastrand::Rng;
+use shared::domain::endpoint::{Endpoint, EndpointSettings, WantedStatus};
+use shared::domain::event::{Event, NewEvent};
+use shared::domain::event_type::{Catalogue, EventType, Subscription};
+use shared::domain::fields::{EndpointUrl, Headers, Name, TimeoutSeconds};
+use shared::domain::ids::{EndpointId, EventId, OrganizationId};
+use shared::domain::secret::SigningSecret;
+use shared::domain::signature;
+use shared::domain::time::Timestamp;
+use shared::queue::{DeliverTask, Task};
+use shared::store::{Store, Wanted};
+use shared::wire::body;
+use shared::wire::organizations::EventIn;
+use tokio::runtime::Runtime;
+use tower::ServiceExt;
+
+use stage::{EVENT_TYPE, Stage};
+
+#[global_allocator]
+static HEAP: AllocProfiler = AllocProfiler::system();
+
+const NOW: Timestamp = Timestamp::from_unix_seconds(1_774_382_400);
+/// Nothing is delivered there.
+const NOWHERE: &str = "http://127.0.0.1:9/hooks/orders";
+/// How many deliveries a batch has.
+const BATCH: usize = 10;
+
+fn main() {
+    divan::main();
+}
+
+/// Both signatures of a request, by one secret or, during a rotation, by two.
+#[divan::bench(args = [1, 2])]
+fn sign(bencher: Bencher<'_, '_>, secrets: u8) {
+    let secrets: Vec<_> = (0..secrets).map(|seed| SigningSecret::generate([seed; 16])).collect();
+    let secrets: Vec<_> = secrets.iter().collect();
+    let event = planned(&[]);
+    let sign =
+        |body: &[u8]| (signature::standard(&secrets, &event.id, NOW, body), signature::body_digest(secrets[0], body));
+    bencher.bench_local(|| sign(black_box(event.body.as_bytes())));
+}
+
+/// A publisher's request, to the event that it asks for.
+#[divan::bench]
+fn parse_publish_request(bencher: Bencher<'_, '_>) {
+    let (request, catalogue) = (request_body(), Catalogue::default());
+    let parse = |request: &[u8]| body::parse::<EventIn>(request).unwrap().read(|event| event.parse(&catalogue));
+    bencher.bench_local(|| parse(black_box(request.as_bytes())).unwrap());
+}
+
+/// Which of an organization's endpoints want an event: one in ten.
+#[divan::bench(args = [1, 10, 100, 1_000])]
+fn match_endpoints(bencher: Bencher<'_, '_>, count: i64) {
+    let (endpoints, event_type) = (endpoints(count), EventType::parse(EVENT_TYPE).unwrap());
+    bencher.bench_local(|| black_box(&endpoints).iter().filter(|endpoint| endpoint.wants(&event_type, None)).count());
+}
+
+/// The body of an event that nobody wants.
+#[divan::bench]
+fn render_body(bencher: Bencher<'_, '_>) {
+    bencher.with_inputs(new_event).bench_local_values(|new| plan(new, &[]));
+}
+
+/// An event with its body and its deliveries, to one in ten of the endpoints.
+#[divan::bench(args = [1, 10, 100, 1_000])]
+fn plan_event(bencher: Bencher<'_, '_>, count: i64) {
+    let endpoints = endpoints(count);
+    bencher.with_inputs(new_event).bench_local_values(|new| plan(new, &endpoints));
+}
+
+#[divan::bench]
+fn read_task(bencher: Bencher<'_, '_>) {
+    let message = Task::DeliverV1(task().into()).encode().unwrap();
+    bencher.bench_local(|| Task::decode(black_box(&message)).unwrap());
+}
+
+#[divan::bench]
+fn write_task(bencher: Bencher<'_, '_>) {
+    bencher.with_inputs(task).bench_local_values(|task| Task::DeliverV1(task.into()).encode().unwrap());
+}
+
+/// What a batch of ten needs, with the SDK's part of it.
+#[divan::bench]
+fn load_batch(bencher: Bencher<'_, '_>) {
+    let (runtime, stage) = staged(1, BATCH);
+    let (store, wanted) = (store(&stage), wanted(&stage));
+    bencher.bench_local(|| {
+        let loaded = runtime.block_on(store.load(black_box(&wanted))).unwrap();
+        assert_eq!(loaded.deliveries.len(), BATCH);
+        loaded
+    });
+}
+
+/// The record of one attempt, with the SDK's part of it.
+#[divan::bench]
+fn record_attempt(bencher: Bencher<'_, '_>) {
+    let (runtime, stage) = staged(1, BATCH);
+    let store = store(&stage);
+    let loaded = runtime.block_on(store.load(&wanted(&stage))).unwrap();
+    let delivery = loaded.deliveries.into_values().next().unwrap().unwrap();
+    bencher.bench_local(|| runtime.block_on(store.record_attempt(black_box(&delivery))).unwrap());
+}
+
+/// A whole request, from the route to its answer.
+#[divan::bench(args = [1, 10, 100])]
+fn publish_event(bencher: Bencher<'_, '_>, endpoints: usize) {
+    let (runtime, stage) = staged(endpoints, 0);
+    let (router, body) = (publish::router(stage.core()), request_body());
+    let request = || {
+        Request::post(format!("/v1/organizations/{}/events", stage.organization))
+            .header("authorization", format!("Bearer {}", stage.key))
+            .header("content-type", "application/json")
+            .body(Body::from(body.clone()))
+            .unwrap()
+    };
+    bencher.with_inputs(request).bench_local_values(|request| {
+        runtime.block_on(async {
+            let answer = router.clone().oneshot(request).await.unwrap();
+            assert_eq!(answer.status(), StatusCode::ACCEPTED);
+            to_bytes(answer.into_body(), usize::MAX).await.unwrap()
+        })
+    });
+}
+
+fn staged(endpoints: usize, events: usize) -> (Runtime, Stage) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let stage = runtime.block_on(Stage::set(NOWHERE, endpoints, events)).unwrap();
+    (runtime, stage)
+}
+
+fn store(stage: &Stage) -> Store {
+    Store::new(&stage.sdk, &stage.settings.table, stage.settings.deployment.retention)
+}
+
+fn wanted(stage: &Stage) -> Wanted {
+    let deliveries = stage.tasks().unwrap().into_iter().map(|task| (task.endpoint, task.delivery)).collect();
+    Wanted { deliveries, ..Wanted::default() }
+}
+
+fn request_body() -> String {
+    format!(r#"{{"type":"{EVENT_TYPE}","data":{}}}"#, payload::data(&mut Rng::with_seed(1)))
+}
+
+fn new_event() -> NewEvent {
+    let (event_type, data) = (EventType::parse(EVENT_TYPE).unwrap(), payload::data(&mut Rng::with_seed(1)));
+    NewEvent { event_type, data, subject: None, edition: None }
+}
+
+fn organization() -> OrganizationId {
+    OrganizationId::new(NOW, [1; 8])
+}
+
+fn plan(new: NewEvent, endpoints: &[Endpoint]) -> Event {
+    Event::plan(new, EventId::new(NOW, [3; 8]), &organization(), None, endpoints).0
+}
+
+fn planned(endpoints: &[Endpoint]) -> Event {
+    plan(new_event(), endpoints)
+}
+
+/// Endpoints with three subscriptions each, the first and every tenth to what is published.
+fn endpoints(count: i64) -> Vec<Endpoint> {
+    let endpoint = |index: i64| {
+        let wanted = if index % 10 == 0 { EVENT_TYPE } else { "order.refunded" };
+        let settings = EndpointSettings {
+            name: Name::parse("Bench").unwrap(),
+            url: EndpointUrl::stored("https://hooks.example.com/orders").unwrap(),
+            subscriptions: ["customer.*", "order.created", wanted].map(|it| Subscription::parse(it).unwrap()).to_vec(),
+            headers: Headers::default(),
+            timeout: TimeoutSeconds::default(),
+            edition: None,
+            retry_schedule: None,
+        };
+        let (id, secret) =
+            (EndpointId::new(Timestamp::from_unix_seconds(index), [2; 8]), SigningSecret::generate([5; 16]));
+        Endpoint::new(id, &organization(), settings, secret, WantedStatus::Active, NOW)
+    };
+    (0..count).map(endpoint).collect()
+}
+
+fn task() -> DeliverTask {
+    let event = planned(&endpoints(1));
+    let (endpoint, delivery) = event.fan_out().next().unwrap();
+    let body = DeliverTask::inline(&event.body);
+    DeliverTask { organization: organization(), endpoint, delivery, event_type: event.event_type, probe: false, body }
+}

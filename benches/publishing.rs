@@ -1,0 +1,108 @@
+//! Publishing alone: requests straight into the publishing function's routes, one after the other, with DynamoDB and
+//! SQS answered at once.
+
+use std::time::{Duration, Instant};
+
+use anyhow::ensure;
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::http::{Request, StatusCode};
+use fastrand::Rng;
+use tower::ServiceExt;
+
+use crate::cpu;
+use crate::latency::Latencies;
+use crate::payload;
+use crate::report::Report;
+use crate::stage::{EVENT_TYPE, Stage};
+
+/// Nothing is delivered there.
+const NOWHERE: &str = "http://127.0.0.1:9/hooks/orders";
+/// The payloads are the same in every run.
+const SEED: u64 = 11;
+
+/// What is published.
+#[derive(Debug, Clone, Copy)]
+struct Scene {
+    title: &'static str,
+    endpoints: usize,
+    /// How many events a request has: one alone, or a batch.
+    batch: Option<usize>,
+    with_key: bool,
+}
+
+const SCENES: [Scene; 5] = [
+    Scene { title: "1 endpoint", endpoints: 1, batch: None, with_key: false },
+    Scene { title: "10 endpoints", endpoints: 10, batch: None, with_key: false },
+    Scene { title: "100 endpoints", endpoints: 100, batch: None, with_key: false },
+    Scene { title: "1 endpoint, with an idempotency key", endpoints: 1, batch: None, with_key: true },
+    Scene { title: "1 endpoint, batches of 100", endpoints: 1, batch: Some(100), with_key: false },
+];
+
+pub(crate) async fn run(deliveries: usize) -> anyhow::Result<Report> {
+    let mut report = Report::new("Publishing alone, one request after the other on one thread");
+    for scene in SCENES {
+        let at_once = scene.endpoints * scene.batch.unwrap_or(1);
+        let requests = (deliveries / at_once).max(50);
+        let (took, cpu) = cpu::on_one_thread(move || measure(scene, requests)).await?;
+        let events = requests * scene.batch.unwrap_or(1);
+        let name = |what: &str| format!("{}: {what}", scene.title);
+        let took: Latencies = took.into_iter().collect();
+        report.figure(&name("requests"), requests);
+        report.figure(&name("p50 / p99 µs"), took.shown_in_micros());
+        report.figure(&name("CPU µs per event"), (cpu.as_secs_f64() * 1e7 / events as f64).round() / 10.0);
+    }
+    Ok(report)
+}
+
+/// The time of each request, and the processor time of all.
+async fn measure(scene: Scene, requests: usize) -> anyhow::Result<(Vec<Duration>, Duration)> {
+    let stage = Stage::set(NOWHERE, scene.endpoints, 0).await?;
+    let router = publish::router(stage.core());
+    let mut random = Rng::with_seed(SEED);
+    let events: Vec<_> = (0..requests).map(|_| body(scene, &mut random)).collect();
+    for number in 0..requests.div_ceil(10) {
+        publish(&router, request(&stage, scene, &format!("warm-{number}"), body(scene, &mut random))?).await?;
+    }
+    let sent_before = stage.aws.sent();
+    let mut took = Vec::with_capacity(requests);
+    let cpu = cpu::of_process();
+    for (number, event) in events.into_iter().enumerate() {
+        let request = request(&stage, scene, &number.to_string(), event)?;
+        let began = Instant::now();
+        publish(&router, request).await?;
+        took.push(began.elapsed());
+    }
+    let cpu = cpu::of_process().saturating_sub(cpu);
+    let (sent, expected) = (stage.aws.sent() - sent_before, requests * scene.batch.unwrap_or(1) * scene.endpoints);
+    ensure!(sent == expected, "{sent} of {expected} deliveries were sent to the queue");
+    Ok((took, cpu))
+}
+
+async fn publish(router: &Router, request: Request<Body>) -> anyhow::Result<()> {
+    let answer = router.clone().oneshot(request).await?;
+    let status = answer.status();
+    let body = to_bytes(answer.into_body(), usize::MAX).await?;
+    ensure!(status == StatusCode::ACCEPTED, "{status} {}", String::from_utf8_lossy(&body));
+    Ok(())
+}
+
+fn body(scene: Scene, random: &mut Rng) -> String {
+    let mut event = || format!(r#"{{"type":"{EVENT_TYPE}","data":{}}}"#, payload::data(random));
+    match scene.batch {
+        None => event(),
+        Some(events) => {
+            let events: Vec<_> = (0..events).map(|_| event()).collect();
+            format!(r#"{{"events":[{}]}}"#, events.join(","))
+        }
+    }
+}
+
+fn request(stage: &Stage, scene: Scene, number: &str, body: String) -> anyhow::Result<Request<Body>> {
+    let kind = if scene.batch.is_some() { "events/batch" } else { "events" };
+    let request = Request::post(format!("/v1/organizations/{}/{kind}", stage.organization))
+        .header("authorization", format!("Bearer {}", stage.key))
+        .header("content-type", "application/json");
+    let request = if scene.with_key { request.header("idempotency-key", number) } else { request };
+    Ok(request.body(Body::from(body))?)
+}

@@ -1,0 +1,159 @@
+//! A fresh host with endpoints at one receiver, and what it does under a load: how fast, how soon, at what cost.
+
+use std::collections::{HashMap, HashSet};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tempfile::TempDir;
+use tokio::task::JoinSet;
+
+use crate::host::Host;
+use crate::latency::Latencies;
+use crate::process::{MemoryWatch, Process};
+use crate::publisher::{Event, Publisher, at_rate};
+use crate::receiver::{Behaviour, Receiver};
+use crate::report::Report;
+
+const EVENT_TYPE: &str = "bench.load";
+/// How many publishers publish at once, each on a connection of its own.
+pub(crate) const PUBLISHERS: usize = 64;
+/// How many events go before those that are measured, so that connections and caches are there.
+const WARM_UP: usize = 200;
+/// After how long without an arrival what is missing counts as lost.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// What would come twice comes soon; and what the host still records belongs to its cost.
+const SETTLE: Duration = Duration::from_secs(1);
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// A host, its receiver and its publisher.
+pub(crate) struct Trial {
+    host: Host,
+    publisher: Publisher,
+    receiver: Receiver,
+    endpoints: usize,
+    data: TempDir,
+}
+
+/// An event that was accepted.
+struct Published {
+    number: u64,
+    bytes: usize,
+    at: Instant,
+    took: Duration,
+}
+
+impl Trial {
+    /// A host that is warm, with so many endpoints that get every event.
+    pub(crate) async fn new(endpoints: usize) -> anyhow::Result<Self> {
+        let data = tempfile::tempdir()?;
+        let host = Host::start_with(data.path(), &[("MAX_ENDPOINTS", &endpoints.to_string())]).await?;
+        let receiver = Receiver::start(Behaviour { delay: Duration::ZERO, fails_one_of: 0 }).await?;
+        let publisher = Publisher::new(host.credentials()?);
+        publisher.remove_demo().await?;
+        for _ in 0..endpoints {
+            publisher.endpoint(&receiver.url(), EVENT_TYPE, json!({})).await?;
+        }
+        all_at_once(&publisher, publisher.next_events(EVENT_TYPE, WARM_UP)).await?;
+        receiver.wait_for(WARM_UP * endpoints, PATIENCE).await;
+        tokio::time::sleep(SETTLE).await;
+        receiver.forget();
+        Ok(Self { host, publisher, receiver, endpoints, data })
+    }
+
+    /// Publishes so many events, each publisher its next one as soon as its last one was accepted.
+    pub(crate) async fn at_full_speed(self, title: &str, events: usize) -> anyhow::Result<Report> {
+        let events = self.publisher.next_events(EVENT_TYPE, events);
+        self.measure(title, all_at_once(&self.publisher, events)).await
+    }
+
+    /// Publishes so many events a second, each on time.
+    pub(crate) async fn at_rate(self, title: &str, per_second: u32, seconds: usize) -> anyhow::Result<Report> {
+        let events = self.publisher.next_events(EVENT_TYPE, per_second as usize * seconds);
+        let publishing = at_rate(per_second, events, |event| publish(self.publisher.clone(), event));
+        self.measure(title, publishing).await
+    }
+
+    async fn measure(
+        &self,
+        title: &str,
+        publishing: impl Future<Output = anyhow::Result<Vec<Published>>>,
+    ) -> anyhow::Result<Report> {
+        let (host, own) = (self.host.process()?, Process::own());
+        let (host_before, own_before) = (host.cpu()?, own.cpu()?);
+        let memory = MemoryWatch::over(host);
+        let began = Instant::now();
+        let published = publishing.await?;
+        let answered = began.elapsed();
+        let expected = published.len() * self.endpoints;
+        self.receiver.wait_for(expected, PATIENCE).await;
+        tokio::time::sleep(SETTLE).await;
+        let (host_cpu, own_cpu) = (host.cpu()? - host_before, own.cpu()? - own_before);
+
+        let arrivals = self.receiver.arrivals();
+        let last = arrivals.iter().map(|arrival| arrival.at).max().unwrap_or(began);
+        let begun: HashMap<_, _> = published.iter().map(|published| (published.number, published.at)).collect();
+        let times = arrivals.iter().filter_map(|arrival| Some(arrival.at - *begun.get(&arrival.number)?));
+        let end_to_end: Latencies = times.collect();
+        let publishing: Latencies = published.iter().map(|published| published.took).collect();
+        let different: HashSet<_> = arrivals.iter().map(|arrival| &arrival.delivery).collect();
+
+        let per_delivery = |cpu: Duration| rounded(cpu.as_secs_f64() * 1000.0 / expected as f64);
+        let mut report = Report::new(title);
+        report.figure("events", published.len());
+        let bytes: usize = published.iter().map(|published| published.bytes).sum();
+        report.figure("bytes of a request, on average", bytes / published.len().max(1));
+        report.figure("publishes per second", (published.len() as f64 / answered.as_secs_f64()).round());
+        report.figure("deliveries per second", (expected as f64 / (last - began).as_secs_f64()).round());
+        report.figure("publish, p50 ms", publishing.percentile(0.5));
+        report.figure("publish, p99 ms", publishing.percentile(0.99));
+        report.figure("publish to receiver, p50 ms", end_to_end.percentile(0.5));
+        report.figure("publish to receiver, p99 ms", end_to_end.percentile(0.99));
+        report.figure("CPU of the host per delivery, ms", per_delivery(host_cpu));
+        report.figure("CPU of publishers and receiver per delivery, ms", per_delivery(own_cpu));
+        report.figure("memory of the host at the end (PSS), MiB", host.pss_mib()?.round());
+        report.figure("memory of the host, most seen (PSS), MiB", memory.most().round());
+        report.figure("memory of the host, peak (RSS), MiB", host.peak_rss_mib()?.round());
+        report.figure("data on disk, MiB", (size(self.data.path())? as f64 / MIB).round());
+        report.promise("every event arrives", different.len() == expected);
+        report.promise("nothing is delivered twice", arrivals.len() == expected);
+        Ok(report)
+    }
+}
+
+async fn all_at_once(publisher: &Publisher, events: Vec<Event>) -> anyhow::Result<Vec<Published>> {
+    let (events, next) = (Arc::new(events), Arc::new(AtomicUsize::new(0)));
+    let mut publishing = JoinSet::new();
+    for _ in 0..PUBLISHERS {
+        let (publisher, events, next) = (publisher.clone(), Arc::clone(&events), Arc::clone(&next));
+        publishing.spawn(async move {
+            let mut published = Vec::new();
+            while let Some(event) = events.get(next.fetch_add(1, Ordering::Relaxed)) {
+                published.push(publish(publisher.clone(), event.clone()).await?);
+            }
+            anyhow::Ok(published)
+        });
+    }
+    let published: Vec<_> = publishing.join_all().await.into_iter().collect::<anyhow::Result<_>>()?;
+    Ok(published.into_iter().flatten().collect())
+}
+
+async fn publish(publisher: Publisher, event: Event) -> anyhow::Result<Published> {
+    let (number, bytes, at) = (event.number, event.size(), Instant::now());
+    publisher.publish_lightly(event).await?;
+    Ok(Published { number, bytes, at, took: at.elapsed() })
+}
+
+fn size(directory: &Path) -> anyhow::Result<u64> {
+    let mut bytes = 0;
+    for entry in std::fs::read_dir(directory)? {
+        bytes += entry?.metadata()?.len();
+    }
+    Ok(bytes)
+}
+
+fn rounded(value: f64) -> f64 {
+    (value * 1000.0).round() / 1000.0
+}
