@@ -37,8 +37,9 @@ const MAX_KEPT_ON_SUCCESS: usize = 1024;
 const MAX_KEPT_ON_FAILURE: usize = 4 * 1024;
 /// How long an idle connection is kept for the next delivery to the same host.
 const IDLE: Duration = Duration::from_secs(30);
-/// Most idle connections kept for one host.
-const IDLE_PER_HOST: usize = 8;
+/// Most idle connections kept for one host. Under load the local host makes that many attempts at once, and with fewer
+/// would make a connection for every other one; a function never makes more than ten.
+const IDLE_PER_HOST: usize = 64;
 
 /// Sends requests to receivers. Cloning it shares its connections.
 #[derive(Debug, Clone)]
