@@ -145,15 +145,15 @@ async fn a_great_count_is_written_before_the_answer_and_a_small_one_with_what_co
     };
     publish(BATCH).await;
     assert_eq!(world.usage().await, [100, 100, 0]);
-    publish(30).await;
+    publish(60).await;
     assert_eq!(world.usage().await, [100, 100, 0]);
     publish(3).await;
-    assert_eq!(world.usage().await, [130, 130, 0]);
+    assert_eq!(world.usage().await, [160, 160, 0]);
     world.advance(Duration::from_secs(601));
     publish(1).await;
-    assert_eq!(world.usage().await, [133, 133, 0], "it is not kept for longer than ten minutes");
+    assert_eq!(world.usage().await, [163, 163, 0], "it is not kept for longer than ten minutes");
     world.process.core.write_all_usage().await;
-    assert_eq!(world.usage().await, [134, 134, 0]);
+    assert_eq!(world.usage().await, [164, 164, 0]);
 }
 
 #[tokio::test]
