@@ -27,6 +27,7 @@ use shared::queue::schema::{CONSUMER_BATCH, create_queues};
 use shared::queue::{DeliverTask, Task};
 use shared::sender::Sender;
 use shared::service::{Consumer, Core};
+use shared::store::Store;
 use shared::store::schema::create_table;
 use shared::telemetry::json_lines;
 use tokio::net::TcpListener;
@@ -51,10 +52,8 @@ pub(crate) struct Stage {
     pub(crate) organization: String,
     /// A key of it that may publish.
     pub(crate) key: String,
-    /// What clients of it are made from.
-    pub(crate) sdk: SdkConfig,
-    /// The deployment's settings.
-    pub(crate) settings: Settings,
+    sdk: SdkConfig,
+    settings: Settings,
     messages: Vec<String>,
 }
 
@@ -89,6 +88,11 @@ impl Stage {
     /// What the functions of a new process work with.
     pub(crate) fn core(&self) -> Arc<Core> {
         core(&self.sdk, &self.settings)
+    }
+
+    /// The table, as a new process reaches it.
+    pub(crate) fn store(&self) -> Store {
+        Store::new(&self.sdk, &self.settings.table, self.settings.deployment.retention)
     }
 
     /// What the messages ask for.
@@ -130,12 +134,10 @@ fn settings(queue_url: &str) -> anyhow::Result<Settings> {
 /// What clients are made from in a function, but for where they connect to.
 fn as_in_a_function(aws: &InstantAws) -> SdkConfig {
     let credentials = Credentials::new("A".repeat(20), "s".repeat(40), Some("t".repeat(800)), None, "bench");
-    SdkConfig::builder()
-        .behavior_version(config::behavior_version())
+    config::aws_clients()
+        .into_builder()
         .region(Region::from_static(REGION))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .retry_config(config::retries())
-        .timeout_config(config::timeouts())
         .http_client(SharedHttpClient::new(aws.clone()))
         .build()
 }

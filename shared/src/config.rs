@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
 use aws_config::retry::RetryConfig;
+use aws_config::stalled_stream_protection::StalledStreamProtectionConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
@@ -148,14 +149,24 @@ fn parse_catalogue(list: &str) -> Result<Catalogue, Invalid> {
 pub fn aws() -> SdkConfig {
     #[expect(clippy::disallowed_methods, reason = "this is the config room")]
     let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
-    let mut config = SdkConfig::builder()
-        .behavior_version(behavior_version())
+    let mut config = aws_clients()
+        .into_builder()
         .region(variable("AWS_REGION").map(Region::new))
-        .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()))
-        .retry_config(retries())
-        .timeout_config(timeouts());
+        .credentials_provider(SharedCredentialsProvider::new(EnvironmentVariableCredentialsProvider::new()));
     config.set_endpoint_url(variable("AWS_ENDPOINT_URL"));
     config.build()
+}
+
+/// What the AWS clients of a function are like, wherever they connect to.
+pub fn aws_clients() -> SdkConfig {
+    SdkConfig::builder()
+        .behavior_version(behavior_version())
+        .retry_config(retries())
+        .timeout_config(timeouts())
+        // Requests and answers are short, and a try has its time limit: nothing is to be watched for stalling, which
+        // would be done for each.
+        .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
+        .build()
 }
 
 /// The SDK's defaults as of this version, pinned so that an update does not change behaviour.

@@ -55,7 +55,7 @@ impl Queue {
     /// # Errors
     /// [`QueueError`] if some of them may not be in the queue.
     pub async fn send(&self, tasks: Vec<DeliverTask>) -> Result<(), QueueError> {
-        let entries = tasks.into_iter().map(entry).collect::<Result<Vec<_>, _>>()?;
+        let entries = tasks.iter().map(entry).collect::<Result<Vec<_>, _>>()?;
         let batches: Vec<_> = batches(entries).into_iter().map(|batch| self.send_batch(batch)).collect();
         stream::iter(batches).buffer_unordered(AT_ONCE).try_collect::<()>().await
     }
@@ -103,7 +103,7 @@ impl Queue {
     }
 }
 
-fn entry(task: DeliverTask) -> Result<SendMessageBatchRequestEntry, QueueError> {
+fn entry(task: &DeliverTask) -> Result<SendMessageBatchRequestEntry, QueueError> {
     let group = task.endpoint.to_string();
     let id = task.delivery.to_string();
     let body = Task::DeliverV1(task.into()).encode().map_err(QueueError::refused)?;

@@ -1,5 +1,7 @@
 //! What a message says. Every shape that was ever sent stays readable.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
@@ -35,27 +37,30 @@ impl DeliverTask {
     }
 }
 
-/// The body of a message.
+/// The body of a message. What is in it is copied neither to be written nor to be read.
 #[derive(Debug, Serialize, Deserialize)]
-pub enum Task {
+pub enum Task<'a> {
     /// Attempt a delivery.
-    #[serde(rename = "deliver_v1")]
-    DeliverV1(DeliverV1),
+    #[serde(rename = "deliver_v1", borrow)]
+    DeliverV1(DeliverV1<'a>),
 }
 
 /// [`DeliverTask`] as it travels.
 #[derive(Debug, Serialize, Deserialize)]
-pub struct DeliverV1 {
-    organization: String,
-    endpoint: String,
-    delivery: String,
-    #[serde(rename = "type")]
-    event_type: String,
+pub struct DeliverV1<'a> {
+    #[serde(borrow)]
+    organization: Cow<'a, str>,
+    #[serde(borrow)]
+    endpoint: Cow<'a, str>,
+    #[serde(borrow)]
+    delivery: Cow<'a, str>,
+    #[serde(rename = "type", borrow)]
+    event_type: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     probe: bool,
     /// Itself JSON, so it travels as it is, byte for byte, instead of escaped.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    body: Option<Box<RawValue>>,
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    body: Option<&'a RawValue>,
 }
 
 /// The body of a message is not a task.
@@ -63,7 +68,7 @@ pub struct DeliverV1 {
 #[error("not a task: {0}")]
 pub struct UnreadableTask(String);
 
-impl Task {
+impl Task<'_> {
     /// The message's body.
     ///
     /// # Errors
@@ -78,7 +83,7 @@ impl Task {
     /// [`UnreadableTask`] if it is none of the shapes that were ever sent.
     pub fn decode(body: &str) -> Result<DeliverTask, UnreadableTask> {
         let unreadable = |reason: &dyn std::fmt::Display| UnreadableTask(reason.to_string());
-        let Self::DeliverV1(task) = serde_json::from_str(body).map_err(|e| unreadable(&e))?;
+        let Task::DeliverV1(task) = serde_json::from_str(body).map_err(|e| unreadable(&e))?;
         Ok(DeliverTask {
             organization: OrganizationId::parse(&task.organization).map_err(|e| unreadable(&e))?,
             endpoint: EndpointId::parse(&task.endpoint).map_err(|e| unreadable(&e))?,
@@ -90,16 +95,16 @@ impl Task {
     }
 }
 
-impl From<DeliverTask> for DeliverV1 {
-    fn from(task: DeliverTask) -> Self {
+impl<'a> From<&'a DeliverTask> for DeliverV1<'a> {
+    fn from(task: &'a DeliverTask) -> Self {
         Self {
-            organization: task.organization.to_string(),
-            endpoint: task.endpoint.to_string(),
-            delivery: task.delivery.to_string(),
-            event_type: task.event_type.to_string(),
+            organization: task.organization.as_str().into(),
+            endpoint: task.endpoint.to_string().into(),
+            delivery: task.delivery.to_string().into(),
+            event_type: task.event_type.as_str().into(),
             probe: task.probe,
             // A body that is no JSON cannot occur; it would be read from the event.
-            body: task.body.and_then(|body| RawValue::from_string(body).ok()),
+            body: task.body.as_deref().and_then(|body| serde_json::from_str(body).ok()),
         }
     }
 }
@@ -125,7 +130,7 @@ mod tests {
     #[test]
     fn a_task_is_read_back_with_its_body_byte_for_byte() {
         for body in [None, Some(r#"{"a": 1.10,  "b":"\u00e9 é \" "}"#)] {
-            let encoded = Task::DeliverV1(task(body).into()).encode().unwrap();
+            let encoded = Task::DeliverV1((&task(body)).into()).encode().unwrap();
             assert!(encoded.starts_with(r#"{"deliver_v1":{"#), "{encoded}");
             assert_eq!(Task::decode(&encoded).unwrap(), task(body));
         }
@@ -133,7 +138,7 @@ mod tests {
 
     #[test]
     fn what_is_no_task_is_refused() {
-        let good = Task::DeliverV1(task(None).into()).encode().unwrap();
+        let good = Task::DeliverV1((&task(None)).into()).encode().unwrap();
         let (unknown, other_id) = (good.replace("deliver_v1", "deliver_v9"), good.replace("we_", "ep_"));
         for body in ["", "{}", "null", "hello", &good[1..], unknown.as_str(), other_id.as_str()] {
             assert!(Task::decode(body).is_err(), "{body}");

@@ -112,12 +112,14 @@ impl Consumer {
         let mut open = HashMap::new();
         for (message, work) in messages.into_iter().zip(work) {
             let consumer = Arc::clone(self);
-            let task = running.spawn(async move {
+            // What an attempt keeps in mind is 16 KB, the SDK's and the HTTP client's part included. Boxed, it stays where
+            // it is when the task is made.
+            let task = running.spawn(Box::pin(async move {
                 match work {
                     Ok(work) => consumer.decide(work, deadline).await,
                     Err(error) => stays(&error),
                 }
-            });
+            }));
             open.insert(task.id(), message);
         }
         let (mut stay, mut hidden) = (Vec::new(), Vec::new());
@@ -167,9 +169,9 @@ impl Consumer {
 
     async fn decide(&self, work: Work, deadline: Timestamp) -> Verdict {
         let now = self.core.clock.now();
-        let Work { task, delivery: seen, .. } = &work;
+        let task = &work.task;
         let fresh = || Delivery::new(task.delivery, &task.organization, task.endpoint, &task.event_type, false);
-        let (seen, delivery) = (seen.clone(), seen.clone().unwrap_or_else(fresh));
+        let delivery = work.delivery.clone().unwrap_or_else(fresh);
         let status = work.organization.as_ref().map_or(OrganizationStatus::Active, |organization| organization.status);
         let moved = match delivery.step(work.endpoint.as_ref(), status, task.probe, now) {
             // Only attempts are made on what was true a moment ago.
@@ -185,7 +187,7 @@ impl Consumer {
             Step::Park => delivery.parked(now),
             Step::Fail(cause) => delivery.failed(cause, now),
         };
-        match self.core.store.move_delivery(seen.as_ref(), &moved).await {
+        match self.core.store.move_delivery(work.delivery.as_ref(), &moved).await {
             Ok(()) => {
                 let cause = moved.error.filter(|_| moved.status == DeliveryStatus::Failed);
                 cause.inspect(|cause| metrics::failed(*cause, 1));
