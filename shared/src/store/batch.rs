@@ -127,12 +127,13 @@ impl Store {
         values: impl IntoIterator<Item = (&'static str, AttributeValue)>,
     ) -> Result<(), StoreError> {
         // Two processes that do the same in the same millisecond would take each other's item for their own.
-        item.insert(STAMP.to_owned(), AttributeValue::S(hex::encode(clock::secret_bytes::<8>())));
-        let put = self.fenced_put(item.clone(), fence, values);
+        let stamp = AttributeValue::S(hex::encode(clock::secret_bytes::<8>()));
+        item.insert(STAMP.to_owned(), stamp.clone());
+        let put = self.fenced_put(item, fence, values);
         let put = put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let Err(error) = put.send().await else { return Ok(()) };
         match error.as_service_error() {
-            Some(PutItemError::ConditionalCheckFailedException(found)) if found.item() == Some(&item) => Ok(()),
+            Some(PutItemError::ConditionalCheckFailedException(found)) if is_stamped(found.item(), &stamp) => Ok(()),
             _ => Err(error.into()),
         }
     }
@@ -230,6 +231,10 @@ pub(super) struct NewestFirst<'a> {
     pub(super) before: &'a str,
     pub(super) to: &'a str,
     pub(super) wanted_above: fn(&str) -> bool,
+}
+
+fn is_stamped(item: Option<&Item>, stamp: &AttributeValue) -> bool {
+    item.and_then(|item| item.get(STAMP)) == Some(stamp)
 }
 
 fn put(item: Result<Item, StoreError>) -> Result<WriteRequest, StoreError> {

@@ -45,10 +45,13 @@ pub(super) fn read<T, Noun>(item: Item) -> Result<Noun, StoreError>
 where
     T: for<'a> Deserialize<'a> + TryInto<Noun, Error = Unreadable>,
 {
-    let place = Key::of(&item).map_or_else(String::new, |key| format!("{} {}", key.pk, key.sk));
-    let stored: T =
-        serde_dynamo::from_item(item).map_err(|e| StoreError::corrupt(format!("{place}: {}", without_value(&e))))?;
-    stored.try_into().map_err(|Unreadable(e)| StoreError::corrupt(format!("{place}: {e}")))
+    let key = Key::of(&item);
+    let corrupt = |reason: String| {
+        let place = key.as_ref().map_or_else(String::new, |key| format!("{} {}", key.pk, key.sk));
+        StoreError::corrupt(format!("{place}: {reason}"))
+    };
+    let stored: T = serde_dynamo::from_item(item).map_err(|e| corrupt(without_value(&e)))?;
+    stored.try_into().map_err(|Unreadable(e)| corrupt(e))
 }
 
 /// What serde says of a value, without the value it quotes: that may be a credential, and errors are logged.
