@@ -9,6 +9,7 @@
 
 mod bare;
 mod cpu;
+mod deployment;
 mod instant;
 mod payload;
 mod report;

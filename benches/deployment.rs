@@ -116,7 +116,8 @@ impl Deployment {
     }
 }
 
-fn settings(queue_url: &str) -> anyhow::Result<Settings> {
+/// What a deployment is told that may do everything here.
+pub(crate) fn settings(queue_url: &str) -> anyhow::Result<Settings> {
     let hash = KeySecret::generate(&clock::secret_bytes()).hash().to_string();
     let variables = [
         ("TABLE_NAME", TABLE),

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "the commands need more of the modules")]
 #![allow(clippy::unwrap_used, reason = "a measurement may stop at the first surprise")]
 
+mod deployment;
 mod instant;
 mod payload;
 mod stage;

@@ -14,10 +14,10 @@ use fastrand::Rng;
 use pigeonpost::aws::{EmbeddedAws, REGION, Storage};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use shared::clock::{self, Clock};
+use shared::clock::Clock;
 use shared::config::{self, Settings};
 use shared::domain::access::Role;
-use shared::domain::api_key::{KeySecret, NewKey};
+use shared::domain::api_key::NewKey;
 use shared::domain::endpoint::{EndpointSettings, NewEndpoint, WantedStatus};
 use shared::domain::event::NewEvent;
 use shared::domain::event_type::{EventType, Subscription};
@@ -33,12 +33,12 @@ use shared::telemetry::json_lines;
 use tokio::net::TcpListener;
 use tracing::Level;
 
+use crate::deployment::{TABLE, settings};
 use crate::instant::InstantAws;
 use crate::payload;
 
 /// The type of all events.
 pub(crate) const EVENT_TYPE: &str = "order.updated";
-const TABLE: &str = "pigeonpost";
 /// How many events are published at once while the stage is set.
 const AT_ONCE: usize = 100;
 /// The payloads are the same in every run.
@@ -116,19 +116,6 @@ impl Stage {
         let body = |task: DeliverTask| Ok(Bytes::from(task.body.context("bodies are in their messages")?));
         self.tasks()?.into_iter().map(body).collect()
     }
-}
-
-fn settings(queue_url: &str) -> anyhow::Result<Settings> {
-    let hash = KeySecret::generate(&clock::secret_bytes()).hash().to_string();
-    let variables = [
-        ("TABLE_NAME", TABLE),
-        ("QUEUE_URL", queue_url),
-        ("PLATFORM_KEY_SHA256", &hash),
-        ("ALLOW_HTTP", "true"),
-        ("ALLOWED_NETWORKS", "127.0.0.0/8"),
-        ("MAX_ENDPOINTS", "1000"),
-    ];
-    Ok(Settings::read(|name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))?)
 }
 
 /// What clients are made from in a function, but for where they connect to.
