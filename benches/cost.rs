@@ -103,12 +103,15 @@ async fn measure(report: &mut Report, form: &str, at_once: u32, most: f64, rando
     ensure!(delivered == DELIVERIES as usize, "{delivered} deliveries of {DELIVERIES}");
 
     let api = price::HTTP_API_REQUEST / f64::from(at_once);
-    let mut total = [api; 2];
+    let mut total = [api; 3];
     report.figure(&format!("{form}: HTTP API"), cents(api));
     for (name, function, waits) in [("publish", &publish, WAITS_TO_PUBLISH), ("deliver", &deliver, WAITS_TO_DELIVER)] {
         let [table, queue, lambda] = function.dollars(function.measured());
         let [.., in_lambda] = function.dollars(function.in_lambda(waits));
-        total = [total[0] + table + queue + lambda, total[1] + table + queue + in_lambda];
+        let [.., invocations] = function.dollars(Duration::ZERO);
+        for (sum, of_function) in total.iter_mut().zip([invocations, lambda, in_lambda]) {
+            *sum += table + queue + of_function;
+        }
         let per_delivery = |units: f64| (units / f64::from(DELIVERIES) * 1e3).round() / 1e3;
         report.figure(&format!("{form}: {name}, write units per delivery"), per_delivery(function.bill.write_units));
         report.figure(&format!("{form}: {name}, read units per delivery"), per_delivery(function.bill.read_units));
@@ -119,9 +122,12 @@ async fn measure(report: &mut Report, form: &str, at_once: u32, most: f64, rando
         report
             .figure(&format!("{form}: {name}, function, with AWS's waits and share of a processor"), cents(in_lambda));
     }
-    report.figure(&format!("{form}: total at the time it took here"), cents(total[0]));
-    report.figure(&format!("{form}: total with AWS's waits and share of a processor"), cents(total[1]));
-    report.promise(&format!("{form}: at most ${most:.2} for a million"), total[0] <= most);
+    let [counted, here, in_lambda] = total;
+    report.figure(&format!("{form}: total of what is counted, without the functions' time"), cents(counted));
+    report.figure(&format!("{form}: total at the time it took here"), cents(here));
+    report.figure(&format!("{form}: total with AWS's waits and share of a processor"), cents(in_lambda));
+    // Not with the time, which is the machine's and the hour's.
+    report.promise(&format!("{form}: at most ${most:.2} for a million"), counted <= most);
     Ok(())
 }
 
