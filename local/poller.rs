@@ -13,7 +13,7 @@ use shared::queue::schema::{CONSUMER_BATCH, CONSUMER_TIMEOUT_SECONDS};
 use shared::service::Consumer;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tracing::warn;
 
 /// How many batches are worked at at once. More would not be faster, and run over receivers.
@@ -23,11 +23,6 @@ const BUSY_BATCHES: usize = 16;
 const BUSY: Duration = Duration::from_millis(100);
 /// How many attempts are under way at once, those that wait included.
 const MOST_ATTEMPTS: u32 = 2_560;
-/// When so many batches are worked at, and the last one was not full, the next one is given time to fill: a batch costs
-/// the same calls whether it has one message or ten.
-const MANY_BATCHES: usize = 4;
-/// How long that takes.
-const FILLING: Duration = Duration::from_millis(10);
 /// How long nothing is received after the queue could not be read.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long a poll waits for messages, in seconds; the most that SQS allows.
@@ -51,17 +46,14 @@ impl Poller {
     /// Polls until `stop` turns true; batches under way are finished.
     pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
         let (busy, all) = (Arc::new(Semaphore::new(BUSY_BATCHES)), Arc::new(Semaphore::new(most_attempts())));
-        let (mut under_way, mut was_full) = (JoinSet::new(), true);
+        let mut under_way = JoinSet::new();
         while !*stop.borrow() {
             tokio::select! {
-                taken = self.take_up(&busy, &all, was_full) => match taken {
-                    Ok((received, handling)) => {
-                        was_full = received == CONSUMER_BATCH as usize;
-                        under_way.spawn(handling);
-                    }
+                taken = self.take_up(&busy, &all) => match taken {
+                    Ok(handling) => drop(under_way.spawn(handling)),
                     Err(error) => {
                         warn!(%error, "polling failed");
-                        sleep(PAUSE).await;
+                        tokio::time::sleep(PAUSE).await;
                     }
                 },
                 _ = stop.changed() => break,
@@ -71,23 +63,18 @@ impl Poller {
         under_way.join_all().await;
     }
 
-    /// Waits for room and for messages. Returns how many there are, and the future that handles them.
+    /// Waits for room and for messages; the future it returns handles them.
     async fn take_up(
         &self,
         busy: &Arc<Semaphore>,
         all: &Arc<Semaphore>,
-        was_full: bool,
-    ) -> anyhow::Result<(usize, impl Future<Output = ()> + use<>)> {
+    ) -> anyhow::Result<impl Future<Output = ()> + use<>> {
         let mut room = Arc::clone(all).acquire_many_owned(CONSUMER_BATCH).await?;
-        if !was_full && BUSY_BATCHES - busy.available_permits() >= MANY_BATCHES {
-            sleep(FILLING).await;
-        }
         let busy = Arc::clone(busy).acquire_owned().await?;
         let batch = self.receive(CONSUMER_BATCH, LONG_POLL_SECONDS).await?;
-        let received = batch.len();
-        drop(room.split((CONSUMER_BATCH as usize).saturating_sub(received)));
+        drop(room.split((CONSUMER_BATCH as usize).saturating_sub(batch.len())));
         let poller = self.clone();
-        let handling = async move {
+        Ok(async move {
             let mut handling = pin!(poller.handle(batch));
             let early = timeout(BUSY, &mut handling).await;
             drop(busy);
@@ -99,8 +86,7 @@ impl Poller {
             if let Err(error) = handled {
                 warn!(%error, "a batch could not be deleted");
             }
-        };
-        Ok((received, handling))
+        })
     }
 
     /// Handles one batch of at most `most` visible messages, without waiting for any. Returns how
