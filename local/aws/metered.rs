@@ -47,11 +47,10 @@ impl Meter {
         std::mem::take(&mut self.bill())
     }
 
-    fn add(&self, operation: &str, request: &[u8], response: &[u8]) {
-        let (request, response) = (read(request), read(response));
+    fn add(&self, operation: &str, request: &Value, response: &Value) {
         let mut bill = self.bill();
         *bill.calls.entry(operation.to_owned()).or_default() += 1;
-        if let Some(units) = dynamodb_units(operation, &response) {
+        if let Some(units) = dynamodb_units(operation, response) {
             let units_of = if is_read(operation) { &mut bill.read_units } else { &mut bill.write_units };
             *units_of += units;
         } else {
@@ -127,11 +126,10 @@ impl HttpConnector for Metered<SharedHttpConnector> {
             fields.insert("ReturnConsumedCapacity".to_owned(), json!("TOTAL"));
             *request.body_mut() = SdkBody::from(body.to_string());
         }
-        let sent = request.body().bytes().unwrap_or_default().to_vec();
         let (answer, meter) = (self.inner.call(request), self.meter.clone());
         HttpConnectorFuture::new(async move {
             let response: HttpResponse = answer.await?;
-            meter.add(&operation, &sent, response.body().bytes().unwrap_or_default());
+            meter.add(&operation, &body, &read(response.body().bytes().unwrap_or_default()));
             Ok(response)
         })
     }

@@ -190,13 +190,13 @@ impl Store {
         let mut recorded = HashSet::new();
         while let Some(page) = pages.next().await {
             for item in page?.items.unwrap_or_default() {
-                let status = item.get("status").and_then(|status| status.as_s().ok());
-                let is_finished =
-                    status.and_then(|name| DeliveryStatus::parse(name)).is_some_and(|it| it.is_finished());
                 if is_list(&item) {
                     lists.push(read::<PendingItem, Pending>(item));
                     continue;
                 }
+                let status = item.get("status").and_then(|status| status.as_s().ok());
+                let is_finished =
+                    status.and_then(|name| DeliveryStatus::parse(name)).is_some_and(|it| it.is_finished());
                 recorded.extend(Key::of(&item).and_then(|key| DeliveryId::parse(&key.sk).ok()));
                 if !is_finished {
                     unfinished.push(read::<DeliveryItem, _>(item));
