@@ -4,6 +4,7 @@ pub mod clock;
 pub mod config;
 pub mod domain;
 pub mod edge;
+mod gather;
 pub mod queue;
 pub mod sender;
 pub mod service;

@@ -3,7 +3,7 @@
 use aws_sdk_sqs::error::{DisplayErrorContext, SdkError};
 
 /// The queue did not do what was asked.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 pub enum QueueError {
     /// SQS could not be reached or had a fault: try again later.
     #[error("SQS: {0}")]

@@ -7,10 +7,11 @@ mod task;
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, SendMessageBatchRequestEntry};
-use futures_util::future::try_join_all;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::future::{join_all, try_join_all};
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 
 use crate::clock;
+use crate::gather::{Gather, Lost};
 
 pub use error::QueueError;
 pub use task::{DeliverTask, Task, UnreadableTask};
@@ -32,7 +33,11 @@ pub const MAX_HIDE_SECONDS: u32 = 42_000;
 pub struct Queue {
     client: Client,
     url: String,
+    sends: Gather<(), SendMessageBatchRequestEntry, Sent>,
 }
+
+/// A message that was sent, or itself if SQS had a fault.
+type Sent = Result<Option<SendMessageBatchRequestEntry>, QueueError>;
 
 /// A message to be hidden.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +51,10 @@ pub struct Hide {
 impl Queue {
     /// The queue at that URL.
     pub fn new(sdk: &SdkConfig, url: impl Into<String>) -> Self {
-        Self { client: Client::new(sdk), url: url.into() }
+        let (client, url) = (Client::new(sdk), url.into());
+        let (sender, to) = (client.clone(), url.clone());
+        let sends = Gather::new(BATCH_ENTRIES, move |(), entries| send_all(sender.clone(), to.clone(), entries).boxed());
+        Self { client, url, sends }
     }
 
     /// Sends tasks, in parallel batches. Each task's group is its endpoint, so that the backlog of
@@ -60,21 +68,17 @@ impl Queue {
         stream::iter(batches).buffer_unordered(AT_ONCE).try_collect::<()>().await
     }
 
-    async fn send_batch(&self, mut entries: Vec<SendMessageBatchRequestEntry>) -> Result<(), QueueError> {
+    async fn send_batch(&self, entries: Vec<SendMessageBatchRequestEntry>) -> Result<(), QueueError> {
+        let mut left = entries;
         for attempt in 0..BATCH_TRIES {
             clock::back_off(attempt).await;
-            let request = self.client.send_message_batch().queue_url(&self.url);
-            let output = request.set_entries(Some(entries.clone())).send().await?;
-            let failed = output.failed();
-            if let Some(refused) = failed.iter().find(|failure| failure.sender_fault()) {
-                return Err(QueueError::Refused(refused.message().unwrap_or(refused.code()).to_owned()));
-            }
-            entries.retain(|entry| failed.iter().any(|failure| failure.id() == entry.id()));
-            if entries.is_empty() {
+            let sent = self.sends.all((), left).await?;
+            left = sent.into_iter().filter_map(Result::transpose).collect::<Result<_, _>>()?;
+            if left.is_empty() {
                 return Ok(());
             }
         }
-        Err(QueueError::Unavailable(format!("{} messages failed {BATCH_TRIES} times", entries.len())))
+        Err(QueueError::Unavailable(format!("{} messages failed {BATCH_TRIES} times", left.len())))
     }
 
     /// Hides messages, so that each is received again after its own delay.
@@ -100,6 +104,36 @@ impl Queue {
             None => Ok(()),
             Some(failure) => Err(QueueError::Refused(failure.message().unwrap_or(failure.code()).to_owned())),
         }
+    }
+}
+
+async fn send_all(client: Client, url: String, entries: Vec<SendMessageBatchRequestEntry>) -> Vec<Sent> {
+    let sends = batches(entries).into_iter().map(|batch| send(&client, &url, batch));
+    join_all(sends).await.into_iter().flatten().collect()
+}
+
+async fn send(client: &Client, url: &str, mut entries: Vec<SendMessageBatchRequestEntry>) -> Vec<Sent> {
+    for (id, entry) in entries.iter_mut().enumerate() {
+        entry.id = id.to_string();
+    }
+    let request = client.send_message_batch().queue_url(url).set_entries(Some(entries.clone()));
+    let output = match request.send().await {
+        Ok(output) => output,
+        Err(error) => return vec![Err(error.into()); entries.len()],
+    };
+    let sent = entries.into_iter().map(|entry| match output.failed().iter().find(|failure| failure.id() == entry.id()) {
+        None => Ok(None),
+        Some(refused) if refused.sender_fault() => {
+            Err(QueueError::Refused(refused.message().unwrap_or(refused.code()).to_owned()))
+        }
+        Some(_) => Ok(Some(entry)),
+    });
+    sent.collect()
+}
+
+impl From<Lost> for QueueError {
+    fn from(Lost: Lost) -> Self {
+        Self::Unavailable("a call panicked".to_owned())
     }
 }
 

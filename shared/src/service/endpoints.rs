@@ -48,7 +48,7 @@ impl Core {
     /// # Errors
     /// [`ServiceError`] if they could not be read.
     pub async fn list_endpoints(&self, organization: &OrganizationId) -> Result<Vec<Endpoint>, ServiceError> {
-        Ok(self.store.endpoints(organization).await?)
+        Ok(self.store.endpoints(organization).await?.to_vec())
     }
 
     /// One endpoint.

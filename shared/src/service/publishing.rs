@@ -1,5 +1,6 @@
 //! Publishing: from a publisher's request to deliveries that are stored and in the queue.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::{join, try_join_all};
@@ -191,7 +192,7 @@ impl Core {
             // It is still writing, and would overwrite what is written here.
             return Err(ServiceError::Unavailable("the first request with this key is not finished".to_owned()));
         }
-        let endpoints = if stored.len() < new.len() { self.store.endpoints(organization).await? } else { Vec::new() };
+        let endpoints = if stored.len() < new.len() { self.store.endpoints(organization).await? } else { Arc::default() };
         let planned = plan(organization, by, new, first, &endpoints);
         let published = planned.into_iter().map(|planned| match stored.iter().find(|e| e.id == planned.event.id) {
             Some(event) => as_first_published(event.clone()),

@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 
 use super::batch::failed_conditions;
+use super::batch::query_prefix;
 use super::items::{Base, Unreadable, read, required, time, to_item, unknown};
 use super::keys::Key;
 use super::{Store, StoreError, keys};
@@ -65,7 +66,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if they could not be read.
     pub async fn api_keys(&self, organization: &OrganizationId) -> Result<Vec<ApiKey>, StoreError> {
-        let items = self.query_prefix(keys::organization_partition(organization), keys::KEY_PREFIX).await?;
+        let partition = keys::organization_partition(organization);
+        let items = query_prefix(&self.client, &self.table, partition, keys::KEY_PREFIX).await?;
         let found = items.into_iter().map(read::<ApiKeyItem, _>).collect::<Result<Vec<ApiKey>, _>>()?;
         let uses = self.get_all(found.iter().map(|key| keys::key_use(key.id)).collect()).await?;
         let uses = uses.into_iter().map(read::<KeyUseItem, KeyUse>).collect::<Result<Vec<_>, _>>()?;

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
@@ -26,7 +27,7 @@ const STAMP: &str = "stamp";
 /// Most keys that one BatchGetItem takes.
 const READ_CHUNK: usize = 100;
 /// Most items that one BatchWriteItem takes.
-const WRITE_CHUNK: usize = 25;
+pub(super) const WRITE_CHUNK: usize = 25;
 /// How many chunks are under way at once.
 const AT_ONCE: usize = 16;
 /// How often a chunk is sent before what is left unprocessed counts as a failure.
@@ -81,24 +82,25 @@ impl Store {
         let parked = deliveries.filter(|delivery| delivery.mark.is_some());
         let parked = parked.map(|delivery| self.delivery_item(delivery));
         let mut puts = events.chain(pending).chain(parked).map(put).collect::<Result<Vec<_>, _>>()?;
-        let mut chunks = Vec::with_capacity(puts.len().div_ceil(WRITE_CHUNK));
+        // Full chunks go their own way; what is left shares a call with what else is written meanwhile.
+        let mut writes = Vec::with_capacity(puts.len().div_ceil(WRITE_CHUNK));
         while !puts.is_empty() {
             let rest = puts.split_off(puts.len().min(WRITE_CHUNK));
-            chunks.push(self.write_chunk(std::mem::replace(&mut puts, rest)));
+            writes.push(self.write(std::mem::replace(&mut puts, rest)));
         }
-        stream::iter(chunks).buffer_unordered(AT_ONCE).try_collect::<()>().await
+        stream::iter(writes).buffer_unordered(AT_ONCE).try_collect::<()>().await
     }
 
-    async fn write_chunk(&self, puts: Vec<WriteRequest>) -> Result<(), StoreError> {
-        let mut requests = Some(puts);
+    async fn write(&self, puts: Vec<WriteRequest>) -> Result<(), StoreError> {
+        let mut left = puts;
         for attempt in 0..BATCH_TRIES {
-            let Some(chunk) = requests.take() else { return Ok(()) };
             clock::back_off(attempt).await;
-            let output = self.client.batch_write_item().request_items(&self.table, chunk).send().await?;
-            let left = output.unprocessed_items.and_then(|mut tables| tables.remove(&self.table));
-            requests = left.filter(|left| !left.is_empty());
+            left = self.gathered.write(left).await?;
+            if left.is_empty() {
+                return Ok(());
+            }
         }
-        if requests.is_none() { Ok(()) } else { Err(unprocessed("BatchWriteItem")) }
+        Err(unprocessed("BatchWriteItem"))
     }
 
     /// Writes one item if `fence` holds of what is there.
@@ -149,25 +151,6 @@ impl Store {
         let values = values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<HashMap<_, _>>();
         put.set_expression_attribute_names(names)
             .set_expression_attribute_values(Some(values).filter(|values| !values.is_empty()))
-    }
-
-    /// All items of a partition whose sort key starts with `prefix`, strongly consistent.
-    pub(super) async fn query_prefix(&self, partition: String, prefix: &str) -> Result<Vec<Item>, StoreError> {
-        let mut pages = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
-            .expression_attribute_values(":pk", AttributeValue::S(partition))
-            .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned()))
-            .consistent_read(true)
-            .into_paginator()
-            .send();
-        let mut items = Vec::new();
-        while let Some(page) = pages.next().await {
-            items.extend(page?.items.unwrap_or_default());
-        }
-        Ok(items)
     }
 
     /// Of these partitions, at least the `limit` items with the highest sort keys in `from..before`, as far as there are
@@ -257,4 +240,27 @@ pub(super) fn failed_conditions(error: &SdkError<TransactWriteItemsError>) -> Ve
     };
     let failed = |code: Option<&str>| code == Some("ConditionalCheckFailed");
     cancelled.cancellation_reasons().iter().map(|reason| failed(reason.code())).collect()
+}
+
+/// All items of a partition whose sort key starts with `prefix`, strongly consistent.
+pub(super) async fn query_prefix(
+    client: &Client,
+    table: &str,
+    partition: String,
+    prefix: &str,
+) -> Result<Vec<Item>, StoreError> {
+    let mut pages = client
+        .query()
+        .table_name(table)
+        .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+        .expression_attribute_values(":pk", AttributeValue::S(partition))
+        .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned()))
+        .consistent_read(true)
+        .into_paginator()
+        .send();
+    let mut items = Vec::new();
+    while let Some(page) = pages.next().await {
+        items.extend(page?.items.unwrap_or_default());
+    }
+    Ok(items)
 }

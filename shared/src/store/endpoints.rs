@@ -1,6 +1,7 @@
 //! Endpoints. One query reads all of an organization's.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, ReturnValue, TransactWriteItem};
 use serde::{Deserialize, Serialize};
@@ -24,9 +25,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] if they could not be read.
-    pub async fn endpoints(&self, organization: &OrganizationId) -> Result<Vec<Endpoint>, StoreError> {
-        let items = self.query_prefix(keys::organization_partition(organization), keys::ENDPOINT_PREFIX).await?;
-        items.into_iter().map(read::<EndpointItem, _>).collect()
+    pub async fn endpoints(&self, organization: &OrganizationId) -> Result<Arc<[Endpoint]>, StoreError> {
+        self.gathered.endpoints(organization).await
     }
 
     /// One endpoint.

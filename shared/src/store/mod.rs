@@ -7,6 +7,7 @@ mod deliveries;
 mod endpoints;
 mod error;
 mod events;
+mod gathered;
 mod idempotency;
 mod items;
 mod keys;
@@ -24,6 +25,8 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 
+use gathered::Gathered;
+
 pub use error::StoreError;
 pub use idempotency::{Claim, Claimed, EarlierClaim};
 pub use keys::{EndpointRef, Waiting};
@@ -38,11 +41,13 @@ pub struct Store {
     client: Client,
     table: String,
     retention: Duration,
+    gathered: Gathered,
 }
 
 impl Store {
     /// The store in that table. Events and deliveries are kept for `retention`.
     pub fn new(sdk: &SdkConfig, table: impl Into<String>, retention: Duration) -> Self {
-        Self { client: Client::new(sdk), table: table.into(), retention }
+        let (client, table) = (Client::new(sdk), table.into());
+        Self { gathered: Gathered::new(&client, &table), client, table, retention }
     }
 }

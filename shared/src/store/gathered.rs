@@ -1,0 +1,87 @@
+//! Calls that serve several requests of this process at once.
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::WriteRequest;
+use futures_util::FutureExt;
+
+use super::StoreError;
+use super::batch::{WRITE_CHUNK, query_prefix};
+use super::endpoints::EndpointItem;
+use super::items::read;
+use super::keys::{self, Key};
+use crate::domain::endpoint::Endpoint;
+use crate::domain::ids::OrganizationId;
+use crate::gather::{Gather, Lost};
+
+/// How many requests a read serves at most.
+const READERS: usize = 1_000;
+
+/// A write, or itself if DynamoDB left it unprocessed.
+type Written = Result<Option<WriteRequest>, StoreError>;
+type Endpoints = Result<Arc<[Endpoint]>, StoreError>;
+
+#[derive(Debug, Clone)]
+pub(super) struct Gathered {
+    writes: Gather<(), WriteRequest, Written>,
+    endpoints: Gather<OrganizationId, (), Endpoints>,
+}
+
+impl Gathered {
+    pub(super) fn new(client: &Client, table: &str) -> Self {
+        let table: Arc<str> = table.into();
+        let (reader, read_from) = (client.clone(), Arc::clone(&table));
+        let writer = client.clone();
+        Self {
+            writes: Gather::new(WRITE_CHUNK, move |(), puts| write(writer.clone(), Arc::clone(&table), puts).boxed()),
+            endpoints: Gather::new(READERS, move |organization, readers| {
+                read_endpoints(reader.clone(), Arc::clone(&read_from), organization, readers.len()).boxed()
+            }),
+        }
+    }
+
+    /// Writes at most [`WRITE_CHUNK`] items and returns those that were left unprocessed.
+    pub(super) async fn write(&self, puts: Vec<WriteRequest>) -> Result<Vec<WriteRequest>, StoreError> {
+        let written = self.writes.all((), puts).await?;
+        written.into_iter().filter_map(Result::transpose).collect()
+    }
+
+    /// All endpoints of an organization as they are now or later: a read that began earlier is not waited for.
+    pub(super) async fn endpoints(&self, organization: &OrganizationId) -> Endpoints {
+        self.endpoints.one(organization.clone(), ()).await?
+    }
+}
+
+impl From<Lost> for StoreError {
+    fn from(Lost: Lost) -> Self {
+        Self::Unavailable("a call panicked".to_owned())
+    }
+}
+
+async fn write(client: Client, table: Arc<str>, puts: Vec<WriteRequest>) -> Vec<Written> {
+    let keys: Vec<_> = puts.iter().map(key).collect();
+    let output = match client.batch_write_item().request_items(&*table, puts).send().await {
+        Ok(output) => output,
+        Err(error) => return vec![Err(error.into()); keys.len()],
+    };
+    let mut left = output.unprocessed_items.and_then(|mut tables| tables.remove(&*table)).unwrap_or_default();
+    let mut take = |wanted: &Option<Key>| left.iter().position(|put| key(put) == *wanted).map(|at| left.swap_remove(at));
+    keys.iter().map(|wanted| Ok(take(wanted))).collect()
+}
+
+fn key(put: &WriteRequest) -> Option<Key> {
+    Key::of(put.put_request()?.item())
+}
+
+async fn read_endpoints(
+    client: Client,
+    table: Arc<str>,
+    organization: OrganizationId,
+    readers: usize,
+) -> Vec<Endpoints> {
+    let partition = keys::organization_partition(&organization);
+    let items = query_prefix(&client, &table, partition, keys::ENDPOINT_PREFIX).await;
+    let endpoints: Endpoints = items.and_then(|items| items.into_iter().map(read::<EndpointItem, _>).collect());
+    vec![endpoints; readers]
+}
