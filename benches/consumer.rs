@@ -134,7 +134,7 @@ async fn recording(times: usize) -> anyhow::Result<f64> {
     let delivery = Delivery::new(task.delivery, &task.organization, task.endpoint, &task.event_type, false);
     let cpu = cpu::of_process();
     for _ in 0..times {
-        store.record_attempt(&delivery).await?;
+        store.record_attempt(None, &delivery).await?;
     }
     Ok(cpu::of_process().saturating_sub(cpu).as_secs_f64() * 1e6 / times as f64)
 }

@@ -14,6 +14,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
 /// An HTTP client for the SDK. Clones share everything.
@@ -78,6 +79,10 @@ impl InstantAws {
                 });
                 format!(r#"{{"Successful":[{}]}}"#, sent.collect::<Vec<_>>().join(","))
             }
+            "BatchExecuteStatement" => {
+                let request: BatchExecuteStatement = serde_json::from_slice(body)?;
+                format!(r#"{{"Responses":[{}]}}"#, joined(request.statements.iter().map(|_| "{}")))
+            }
             "PutItem" | "UpdateItem" | "BatchWriteItem" => "{}".to_owned(),
             other => return Err(serde::de::Error::custom(format!("nothing answers {other} here"))),
         })
@@ -111,6 +116,12 @@ fn response(body: String) -> Result<HttpResponse, ConnectorError> {
     let mut response = HttpResponse::new(status, SdkBody::from(body));
     response.headers_mut().insert("content-type", "application/x-amz-json-1.0");
     Ok(response)
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct BatchExecuteStatement {
+    statements: Vec<IgnoredAny>,
 }
 
 #[derive(Deserialize)]

@@ -114,7 +114,7 @@ fn record_attempt(bencher: Bencher<'_, '_>) {
     let store = stage.store();
     let task = stage.tasks().unwrap().remove(0);
     let delivery = Delivery::new(task.delivery, &task.organization, task.endpoint, &task.event_type, false);
-    bencher.bench_local(|| runtime.block_on(store.record_attempt(black_box(&delivery))).unwrap());
+    bencher.bench_local(|| runtime.block_on(store.record_attempt(None, black_box(&delivery))).unwrap());
 }
 
 /// A whole request, from the route to its answer.

@@ -85,6 +85,7 @@ fn perform(database: &Database, operation: &str, body: &[u8]) -> Answer {
         };
     }
     operations! {
+        "BatchExecuteStatement" => batch_execute_statement,
         "BatchGetItem" => batch_get_item,
         "BatchWriteItem" => batch_write_item,
         "CreateTable" => create_table,

@@ -76,7 +76,8 @@ fn is_read(operation: &str) -> bool {
 
 /// The units of one answer of DynamoDB; `None` if it is SQS's.
 fn dynamodb_units(operation: &str, response: &Value) -> Option<f64> {
-    let writes = ["PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"];
+    let writes =
+        ["BatchExecuteStatement", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"];
     if !is_read(operation) && !writes.contains(&operation) {
         return None;
     }

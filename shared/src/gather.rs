@@ -59,12 +59,8 @@ where
         told.await.map_err(|_| Lost)
     }
 
-    /// The outputs for several inputs, in order. They get into one call, if they fit. What fills a call by itself has one
-    /// of its own, and need not wait for another to end.
+    /// The outputs for several inputs, in order. They get into one call, if they fit.
     pub(crate) async fn all(&self, key: Key, inputs: Vec<In>) -> Result<Vec<Out>, Lost> {
-        if inputs.len() >= self.shared.most {
-            return Ok((self.shared.call)(key, inputs).await);
-        }
         let (mut waiting, mut outputs) = (Vec::with_capacity(inputs.len()), Vec::with_capacity(inputs.len()));
         for input in inputs {
             let (tell, told) = oneshot::channel();
@@ -77,6 +73,11 @@ where
             told.push(output.await.map_err(|_| Lost)?);
         }
         Ok(told)
+    }
+
+    /// The same by a call of their own, for inputs that fill one: it need not wait for another to end.
+    pub(crate) async fn alone(&self, key: Key, inputs: Vec<In>) -> Vec<Out> {
+        (self.shared.call)(key, inputs).await
     }
 
     fn enter(&self, key: Key, waiting: impl IntoIterator<Item = Waiting<In, Out>>) {

@@ -53,7 +53,8 @@ impl Queue {
     pub fn new(sdk: &SdkConfig, url: impl Into<String>) -> Self {
         let (client, url) = (Client::new(sdk), url.into());
         let (sender, to) = (client.clone(), url.clone());
-        let sends = Gather::new(BATCH_ENTRIES, move |(), entries| send_all(sender.clone(), to.clone(), entries).boxed());
+        let sends =
+            Gather::new(BATCH_ENTRIES, move |(), entries| send_all(sender.clone(), to.clone(), entries).boxed());
         Self { client, url, sends }
     }
 
@@ -64,15 +65,18 @@ impl Queue {
     /// [`QueueError`] if some of them may not be in the queue.
     pub async fn send(&self, tasks: Vec<DeliverTask>) -> Result<(), QueueError> {
         let entries = tasks.iter().map(entry).collect::<Result<Vec<_>, _>>()?;
-        let batches: Vec<_> = batches(entries).into_iter().map(|batch| self.send_batch(batch)).collect();
-        stream::iter(batches).buffer_unordered(AT_ONCE).try_collect::<()>().await
+        let batches = batches(entries);
+        let last = batches.len().saturating_sub(1);
+        // All but the last are full.
+        let sends: Vec<_> = (0..).zip(batches).map(|(at, batch)| self.send_batch(batch, at < last)).collect();
+        stream::iter(sends).buffer_unordered(AT_ONCE).try_collect::<()>().await
     }
 
-    async fn send_batch(&self, entries: Vec<SendMessageBatchRequestEntry>) -> Result<(), QueueError> {
+    async fn send_batch(&self, entries: Vec<SendMessageBatchRequestEntry>, is_full: bool) -> Result<(), QueueError> {
         let mut left = entries;
         for attempt in 0..BATCH_TRIES {
             clock::back_off(attempt).await;
-            let sent = self.sends.all((), left).await?;
+            let sent = if is_full { self.sends.alone((), left).await } else { self.sends.all((), left).await? };
             left = sent.into_iter().filter_map(Result::transpose).collect::<Result<_, _>>()?;
             if left.is_empty() {
                 return Ok(());
@@ -121,13 +125,14 @@ async fn send(client: &Client, url: &str, mut entries: Vec<SendMessageBatchReque
         Ok(output) => output,
         Err(error) => return vec![Err(error.into()); entries.len()],
     };
-    let sent = entries.into_iter().map(|entry| match output.failed().iter().find(|failure| failure.id() == entry.id()) {
-        None => Ok(None),
-        Some(refused) if refused.sender_fault() => {
-            Err(QueueError::Refused(refused.message().unwrap_or(refused.code()).to_owned()))
-        }
-        Some(_) => Ok(Some(entry)),
-    });
+    let sent =
+        entries.into_iter().map(|entry| match output.failed().iter().find(|failure| failure.id() == entry.id()) {
+            None => Ok(None),
+            Some(refused) if refused.sender_fault() => {
+                Err(QueueError::Refused(refused.message().unwrap_or(refused.code()).to_owned()))
+            }
+            Some(_) => Ok(Some(entry)),
+        });
     sent.collect()
 }
 

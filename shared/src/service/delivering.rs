@@ -230,7 +230,7 @@ impl Consumer {
             None => OnFailure::Follow(schedule, clock::jitter()),
         };
         let (delivery, consequence) = delivery.after_attempt(outcome, on_failure, self.core.clock.now());
-        match self.core.store.record_attempt(&delivery).await {
+        match self.core.store.record_attempt(work.delivery.as_ref(), &delivery).await {
             Ok(()) => {}
             Err(StoreError::Conflict) => return Verdict::Acknowledge,
             Err(error) => return stays(&error),

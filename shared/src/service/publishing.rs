@@ -192,7 +192,8 @@ impl Core {
             // It is still writing, and would overwrite what is written here.
             return Err(ServiceError::Unavailable("the first request with this key is not finished".to_owned()));
         }
-        let endpoints = if stored.len() < new.len() { self.store.endpoints(organization).await? } else { Arc::default() };
+        let endpoints =
+            if stored.len() < new.len() { self.store.endpoints(organization).await? } else { Arc::default() };
         let planned = plan(organization, by, new, first, &endpoints);
         let published = planned.into_iter().map(|planned| match stored.iter().find(|e| e.id == planned.event.id) {
             Some(event) => as_first_published(event.clone()),

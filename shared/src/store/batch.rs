@@ -23,7 +23,7 @@ use crate::domain::event::Event;
 use crate::domain::pending::Pending;
 
 /// The attribute that tells one write of an item from any other.
-const STAMP: &str = "stamp";
+pub(super) const STAMP: &str = "stamp";
 /// Most keys that one BatchGetItem takes.
 const READ_CHUNK: usize = 100;
 /// Most items that one BatchWriteItem takes.
@@ -128,14 +128,23 @@ impl Store {
         fence: &str,
         values: impl IntoIterator<Item = (&'static str, AttributeValue)>,
     ) -> Result<(), StoreError> {
-        // Two processes that do the same in the same millisecond would take each other's item for their own.
-        let stamp = AttributeValue::S(hex::encode(clock::secret_bytes::<8>()));
+        let stamp = new_stamp();
         item.insert(STAMP.to_owned(), stamp.clone());
+        self.put_stamped_if(item, &stamp, fence, values).await
+    }
+
+    pub(super) async fn put_stamped_if(
+        &self,
+        item: Item,
+        stamp: &AttributeValue,
+        fence: &str,
+        values: impl IntoIterator<Item = (&'static str, AttributeValue)>,
+    ) -> Result<(), StoreError> {
         let put = self.fenced_put(item, fence, values);
         let put = put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let Err(error) = put.send().await else { return Ok(()) };
         match error.as_service_error() {
-            Some(PutItemError::ConditionalCheckFailedException(found)) if is_stamped(found.item(), &stamp) => Ok(()),
+            Some(PutItemError::ConditionalCheckFailedException(found)) if is_stamped(found.item(), stamp) => Ok(()),
             _ => Err(error.into()),
         }
     }
@@ -214,6 +223,11 @@ pub(super) struct NewestFirst<'a> {
     pub(super) before: &'a str,
     pub(super) to: &'a str,
     pub(super) wanted_above: fn(&str) -> bool,
+}
+
+/// Two processes that do the same in the same millisecond would take each other's item for their own.
+pub(super) fn new_stamp() -> AttributeValue {
+    AttributeValue::S(hex::encode(clock::secret_bytes::<8>()))
 }
 
 fn is_stamped(item: Option<&Item>, stamp: &AttributeValue) -> bool {

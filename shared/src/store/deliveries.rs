@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
-use super::batch::NewestFirst;
+use super::batch::{NewestFirst, STAMP, new_stamp};
 use super::items::{Base, Item, Unreadable, is_zero, read, time, to_item, unknown};
 use super::keys::Key;
 use super::pending::PendingItem;
@@ -124,12 +124,23 @@ impl Store {
         Ok((records, listed))
     }
 
-    /// Records an attempt. The fence: of several processes that attempted the same delivery at
-    /// once, one records. A record that is missing is written anew.
+    /// Records an attempt at a delivery that was not there (`seen` is `None`) or as it was `seen`. The fence: of several
+    /// processes that attempted the same delivery at once, one records.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if another process recorded this attempt first.
-    pub async fn record_attempt(&self, delivery: &Delivery) -> Result<(), StoreError> {
+    pub async fn record_attempt(&self, seen: Option<&Delivery>, delivery: &Delivery) -> Result<(), StoreError> {
+        let stamp = new_stamp();
+        let item = || {
+            let mut item = self.delivery_item(delivery)?;
+            item.insert(STAMP.to_owned(), stamp.clone());
+            Ok::<_, StoreError>(item)
+        };
+        // It is usually the first one. Then there is no record, and one call makes those of several deliveries. What that
+        // did not do, whatever the reason, is done alone: the fence knows our own item by its stamp.
+        if seen.is_none() && self.gathered.insert(item()?).await? {
+            return Ok(());
+        }
         let previous = delivery.attempts.saturating_sub(1);
         let fence = "attribute_not_exists(pk) OR (attempts = :previous AND #status IN (:pending, :retrying))";
         let values = [
@@ -137,7 +148,7 @@ impl Store {
             (":pending", AttributeValue::S(DeliveryStatus::Pending.as_str().to_owned())),
             (":retrying", AttributeValue::S(DeliveryStatus::Retrying.as_str().to_owned())),
         ];
-        self.put_own_if(self.delivery_item(delivery)?, fence, values).await
+        self.put_stamped_if(item()?, &stamp, fence, values).await
     }
 
     /// Replaces a delivery that still is as it was `seen`; one that was not there is written unless

@@ -1,15 +1,17 @@
 //! Calls that serve several requests of this process at once.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::WriteRequest;
+use aws_sdk_dynamodb::error::{BuildError, SdkError};
+use aws_sdk_dynamodb::types::{BatchStatementRequest, WriteRequest};
 use futures_util::FutureExt;
 
 use super::StoreError;
 use super::batch::{WRITE_CHUNK, query_prefix};
 use super::endpoints::EndpointItem;
-use super::items::read;
+use super::items::{Item, read};
 use super::keys::{self, Key};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::ids::OrganizationId;
@@ -20,11 +22,14 @@ const READERS: usize = 1_000;
 
 /// A write, or itself if DynamoDB left it unprocessed.
 type Written = Result<Option<WriteRequest>, StoreError>;
+/// Whether the item is known to be written.
+type Inserted = Result<bool, StoreError>;
 type Endpoints = Result<Arc<[Endpoint]>, StoreError>;
 
 #[derive(Debug, Clone)]
 pub(super) struct Gathered {
     writes: Gather<(), WriteRequest, Written>,
+    inserts: Gather<(), Item, Inserted>,
     endpoints: Gather<OrganizationId, (), Endpoints>,
 }
 
@@ -32,9 +37,12 @@ impl Gathered {
     pub(super) fn new(client: &Client, table: &str) -> Self {
         let table: Arc<str> = table.into();
         let (reader, read_from) = (client.clone(), Arc::clone(&table));
-        let writer = client.clone();
+        let (writer, inserter, into) = (client.clone(), client.clone(), Arc::clone(&table));
         Self {
             writes: Gather::new(WRITE_CHUNK, move |(), puts| write(writer.clone(), Arc::clone(&table), puts).boxed()),
+            inserts: Gather::new(WRITE_CHUNK, move |(), items| {
+                insert(inserter.clone(), Arc::clone(&into), items).boxed()
+            }),
             endpoints: Gather::new(READERS, move |organization, readers| {
                 read_endpoints(reader.clone(), Arc::clone(&read_from), organization, readers.len()).boxed()
             }),
@@ -43,8 +51,15 @@ impl Gathered {
 
     /// Writes at most [`WRITE_CHUNK`] items and returns those that were left unprocessed.
     pub(super) async fn write(&self, puts: Vec<WriteRequest>) -> Result<Vec<WriteRequest>, StoreError> {
-        let written = self.writes.all((), puts).await?;
+        let is_full = puts.len() == WRITE_CHUNK;
+        let written = if is_full { self.writes.alone((), puts).await } else { self.writes.all((), puts).await? };
         written.into_iter().filter_map(Result::transpose).collect()
+    }
+
+    /// Writes an item if there is none with its key. `false` if it was not written, or its answer was lost: then somebody
+    /// has to look.
+    pub(super) async fn insert(&self, item: Item) -> Inserted {
+        self.inserts.one((), item).await?
     }
 
     /// All endpoints of an organization as they are now or later: a read that began earlier is not waited for.
@@ -66,8 +81,38 @@ async fn write(client: Client, table: Arc<str>, puts: Vec<WriteRequest>) -> Vec<
         Err(error) => return vec![Err(error.into()); keys.len()],
     };
     let mut left = output.unprocessed_items.and_then(|mut tables| tables.remove(&*table)).unwrap_or_default();
-    let mut take = |wanted: &Option<Key>| left.iter().position(|put| key(put) == *wanted).map(|at| left.swap_remove(at));
+    let mut take =
+        |wanted: &Option<Key>| left.iter().position(|put| key(put) == *wanted).map(|at| left.swap_remove(at));
     keys.iter().map(|wanted| Ok(take(wanted))).collect()
+}
+
+/// What BatchWriteItem does not have: a condition for each item. The units are the same.
+async fn insert(client: Client, table: Arc<str>, items: Vec<Item>) -> Vec<Inserted> {
+    let count = items.len();
+    let statements: Result<Vec<_>, _> = items.into_iter().map(|item| insertion(&table, item)).collect();
+    let statements = match statements {
+        Ok(statements) => statements,
+        Err(error) => return vec![Err(StoreError::corrupt(error)); count],
+    };
+    match client.batch_execute_statement().set_statements(Some(statements)).send().await {
+        Ok(output) => {
+            output.responses.unwrap_or_default().iter().map(|response| Ok(response.error.is_none())).collect()
+        }
+        // It may be refused for one of them (two with the same key, say), which need not spoil the others.
+        Err(SdkError::ServiceError(_)) => vec![Ok(false); count],
+        Err(error) => vec![Err(error.into()); count],
+    }
+}
+
+fn insertion(table: &str, item: Item) -> Result<BatchStatementRequest, BuildError> {
+    let (names, values): (Vec<_>, Vec<_>) = item.into_iter().unzip();
+    let mut statement = format!("INSERT INTO \"{table}\" VALUE {{");
+    for (at, name) in names.iter().enumerate() {
+        let comma = if at == 0 { "" } else { ", " };
+        let _ = write!(statement, "{comma}'{name}': ?");
+    }
+    statement.push('}');
+    BatchStatementRequest::builder().statement(statement).set_parameters(Some(values)).build()
 }
 
 fn key(put: &WriteRequest) -> Option<Key> {
