@@ -61,7 +61,7 @@ impl Store {
     }
 
     pub(super) fn event_item(&self, event: &Event) -> Result<Item, StoreError> {
-        to_item(&EventItem::new(event, event.id.created_at().plus(self.retention)))
+        to_item(&EventItem::new(event, event.id.created_at().plus(self.retention))?)
     }
 }
 
@@ -103,12 +103,12 @@ impl IsEmptyBuf for ByteBuf {
 }
 
 impl EventItem {
-    fn new(event: &Event, expires_at: Timestamp) -> Self {
+    fn new(event: &Event, expires_at: Timestamp) -> Result<Self, StoreError> {
         let bytes: Vec<u8> = event.endpoints.iter().flat_map(|id| id.uuid().into_bytes()).collect();
-        Self {
+        Ok(Self {
             base: Base::new(keys::event(&event.organization, event.id), "event"),
             event_type: event.event_type.to_string(),
-            packed: packed::pack(&event.body).into(),
+            packed: packed::pack(&event.body)?.into(),
             body: None,
             endpoints: ByteBuf::from(bytes),
             subject_type: event.subject.as_ref().map(|subject| subject.kind.to_string()),
@@ -116,7 +116,7 @@ impl EventItem {
             edition_id: event.edition.as_ref().map(EditionId::to_string),
             published_by: event.published_by.map(|key| key.to_string()),
             expires_at: expires_at.unix_seconds(),
-        }
+        })
     }
 }
 
