@@ -16,11 +16,12 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::warn;
 
-/// How many batches are worked at at once. More would not be faster, and run over receivers.
-const BUSY_BATCHES: usize = 16;
+/// How many batches are worked at at once. With more, each holds fewer messages: what comes meanwhile is taken up
+/// together by the next one.
+const BUSY_BATCHES: usize = 4;
 /// After this time a batch is not worked at any more, but waits for a slow receiver: others are taken
 /// up beside it, so that receivers which hang do not hold up the rest.
-const BUSY: Duration = Duration::from_millis(100);
+const BUSY: Duration = Duration::from_millis(25);
 /// How many attempts are under way at once, those that wait included.
 const MOST_ATTEMPTS: u32 = 2_560;
 /// How long nothing is received after the queue could not be read.
