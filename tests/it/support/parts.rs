@@ -25,6 +25,7 @@ impl Part {
 pub(super) fn split(call: &Call, part: Part) -> (Option<Value>, Value) {
     let mut body = call.body.clone();
     let at = match call.operation.as_str() {
+        "BatchExecuteStatement" => "/Statements",
         "BatchGetItem" => "/RequestItems/*/Keys",
         "BatchWriteItem" => "/RequestItems/*",
         _ => "/Entries",
@@ -35,6 +36,7 @@ pub(super) fn split(call: &Call, part: Part) -> (Option<Value>, Value) {
     let left = entries.split_off(part.performed(entries.len()));
     let something = !entries.is_empty();
     let answer = match call.operation.as_str() {
+        "BatchExecuteStatement" => json!({"Responses": vec![throttled(); left.len()]}),
         "BatchGetItem" => json!({"Responses": {}, "UnprocessedKeys": of_table(call, json!({"Keys": left}))}),
         "BatchWriteItem" => json!({"UnprocessedItems": of_table(call, Value::Array(left))}),
         _ => json!({"Successful": [], "Failed": left.iter().map(|entry| failed(entry, part)).collect::<Vec<_>>()}),
@@ -47,8 +49,10 @@ pub(super) fn join(done: Value, left: Value) -> Value {
     let (Value::Object(mut done), Value::Object(left)) = (done, left) else { panic!("answers are objects") };
     for (name, rest) in left {
         let is_empty = rest.as_array().is_some_and(Vec::is_empty) || rest.as_object().is_some_and(Map::is_empty);
-        if !is_empty {
-            done.insert(name, rest);
+        match (done.get_mut(&name), rest) {
+            (Some(Value::Array(done)), Value::Array(rest)) => done.extend(rest),
+            (_, rest) if !is_empty => drop(done.insert(name, rest)),
+            _ => {}
         }
     }
     Value::Object(done)
@@ -77,4 +81,9 @@ fn failed(entry: &Value, part: Part) -> Value {
         Part::Nothing | Part::Half => ("InternalError", false),
     };
     json!({"Id": entry["Id"], "Code": code, "SenderFault": fault, "Message": "so the test will have it"})
+}
+
+/// What DynamoDB answers in place of a statement.
+fn throttled() -> Value {
+    json!({"Error": {"Code": "ThrottlingError", "Message": "so the test will have it"}})
 }
