@@ -180,9 +180,12 @@ mod tests {
 
         /// Whether no other call is under way or about to begin.
         async fn is_idle(&mut self) -> bool {
-            while !self.gather.shared.open().is_empty() {
-                tokio::task::yield_now().await;
-            }
+            let ends = async {
+                while !self.gather.shared.open().is_empty() {
+                    tokio::task::yield_now().await;
+                }
+            };
+            timeout(PATIENCE, ends).await.expect("the last call ends");
             self.begun.try_recv().is_err()
         }
     }

@@ -13,11 +13,22 @@ pub(crate) enum Part {
     Half,
     /// Nothing, and it is the sender's fault.
     NothingBySender,
+    /// Everything but what has this text in it.
+    Without(&'static str),
+    /// The same, and it is the sender's fault.
+    WithoutBySender(&'static str),
 }
 
 impl Part {
-    fn performed(self, entries: usize) -> usize {
-        if self == Self::Half { entries / 2 } else { 0 }
+    /// Leaves what is performed and returns the rest.
+    fn leave(self, entries: &mut Vec<Value>) -> Vec<Value> {
+        match self {
+            Self::Nothing | Self::NothingBySender => std::mem::take(entries),
+            Self::Half => entries.split_off(entries.len() / 2),
+            Self::Without(text) | Self::WithoutBySender(text) => {
+                entries.extract_if(.., |entry| entry.to_string().contains(text)).collect()
+            }
+        }
     }
 }
 
@@ -33,7 +44,7 @@ pub(super) fn split(call: &Call, part: Part) -> (Option<Value>, Value) {
     let entries = entries_of(&mut body, at);
     // In the order of their kinds, deliveries last: what is left is what the call is about.
     entries.sort_by_key(|entry| std::cmp::Reverse(entry["pk"]["S"].as_str().map(str::to_owned)));
-    let left = entries.split_off(part.performed(entries.len()));
+    let left = part.leave(entries);
     let something = !entries.is_empty();
     let answer = match call.operation.as_str() {
         "BatchExecuteStatement" => json!({"Responses": vec![throttled(); left.len()]}),
@@ -77,8 +88,8 @@ fn of_table(call: &Call, left: Value) -> Value {
 
 fn failed(entry: &Value, part: Part) -> Value {
     let (code, fault) = match part {
-        Part::NothingBySender => ("InvalidMessageContents", true),
-        Part::Nothing | Part::Half => ("InternalError", false),
+        Part::NothingBySender | Part::WithoutBySender(_) => ("InvalidMessageContents", true),
+        Part::Nothing | Part::Half | Part::Without(_) => ("InternalError", false),
     };
     json!({"Id": entry["Id"], "Code": code, "SenderFault": fault, "Message": "so the test will have it"})
 }
