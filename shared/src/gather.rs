@@ -132,3 +132,180 @@ impl<Key, In, Out> fmt::Debug for Gather<Key, In, Out> {
         f.write_str("Gather")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+    use tokio::task::JoinHandle;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    /// How long a test waits, in real time, for what has to happen.
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    /// A call that is under way. It ends when the test says how; a call that is dropped panics.
+    struct Begun {
+        key: char,
+        inputs: Vec<u32>,
+        end: oneshot::Sender<()>,
+    }
+
+    /// Doubles numbers, when the test lets it, and shows each call to the test.
+    struct Doubler {
+        gather: Gather<char, u32, u32>,
+        begun: UnboundedReceiver<Begun>,
+    }
+
+    impl Doubler {
+        fn of_at_most(most: usize) -> Self {
+            let (show, begun) = unbounded_channel();
+            Self { gather: Gather::new(most, move |key, inputs| double(show.clone(), key, inputs).boxed()), begun }
+        }
+
+        /// Enters, in this order, before anything else of the test goes on.
+        fn ask(&self, key: char, inputs: &[u32]) -> JoinHandle<Result<Vec<u32>, Lost>> {
+            let (gather, inputs) = (self.gather.clone(), inputs.to_vec());
+            let mut asking = Box::pin(async move { gather.all(key, inputs).await });
+            // Polled once it waits for its call; its output comes later.
+            assert!(asking.as_mut().now_or_never().is_none());
+            tokio::spawn(asking)
+        }
+
+        async fn next(&mut self) -> Begun {
+            timeout(PATIENCE, self.begun.recv()).await.expect("a call begins").unwrap()
+        }
+
+        /// Whether no other call is under way or about to begin.
+        async fn is_idle(&mut self) -> bool {
+            let ends = async {
+                while !self.gather.shared.open().is_empty() {
+                    tokio::task::yield_now().await;
+                }
+            };
+            timeout(PATIENCE, ends).await.expect("the last call ends");
+            self.begun.try_recv().is_err()
+        }
+    }
+
+    async fn double(show: UnboundedSender<Begun>, key: char, inputs: Vec<u32>) -> Vec<u32> {
+        let (end, ended) = oneshot::channel();
+        show.send(Begun { key, inputs: inputs.clone(), end }).unwrap();
+        ended.await.expect("so the test will have it");
+        inputs.iter().map(|input| 2 * input).collect()
+    }
+
+    async fn told(asked: JoinHandle<Result<Vec<u32>, Lost>>) -> Result<Vec<u32>, Lost> {
+        timeout(PATIENCE, asked).await.expect("it is told").unwrap()
+    }
+
+    #[tokio::test]
+    async fn who_comes_alone_is_served_at_once() {
+        let mut doubler = Doubler::of_at_most(10);
+        for input in 1..=3 {
+            let asked = doubler.ask('a', &[input]);
+            let begun = doubler.next().await;
+            assert_eq!(begun.inputs, [input]);
+            begun.end.send(()).unwrap();
+            assert_eq!(told(asked).await, Ok(vec![2 * input]));
+            assert!(doubler.is_idle().await);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_comes_during_a_call_shares_the_next_one_in_order() {
+        let mut doubler = Doubler::of_at_most(10);
+        let first = doubler.ask('a', &[1]);
+        let call = doubler.next().await;
+        let meanwhile = [doubler.ask('a', &[5]), doubler.ask('a', &[4, 3]), doubler.ask('a', &[2])];
+        call.end.send(()).unwrap();
+        assert_eq!(told(first).await, Ok(vec![2]));
+        let call = doubler.next().await;
+        assert_eq!(call.inputs, [5, 4, 3, 2]);
+        call.end.send(()).unwrap();
+        for (asked, expected) in meanwhile.into_iter().zip([vec![10], vec![8, 6], vec![4]]) {
+            assert_eq!(told(asked).await, Ok(expected));
+        }
+        assert!(doubler.is_idle().await);
+    }
+
+    #[tokio::test]
+    async fn a_call_takes_no_more_than_it_may_and_the_rest_comes_next() {
+        let mut doubler = Doubler::of_at_most(3);
+        let asked =
+            [doubler.ask('a', &[1]), doubler.ask('a', &[2, 3]), doubler.ask('a', &[4, 5, 6]), doubler.ask('a', &[7])];
+        for expected in [&[1, 2, 3][..], &[4, 5, 6], &[7]] {
+            let call = doubler.next().await;
+            assert_eq!(call.inputs, expected);
+            call.end.send(()).unwrap();
+        }
+        for (asked, expected) in asked.into_iter().zip([vec![2], vec![4, 6], vec![8, 10, 12], vec![14]]) {
+            assert_eq!(told(asked).await, Ok(expected));
+        }
+    }
+
+    #[tokio::test]
+    async fn keys_do_not_wait_for_each_other() {
+        let mut doubler = Doubler::of_at_most(10);
+        let hanging = doubler.ask('a', &[1]);
+        let hangs = doubler.next().await;
+        let other = doubler.ask('b', &[2]);
+        let call = doubler.next().await;
+        assert_eq!((call.key, &call.inputs), ('b', &vec![2]));
+        call.end.send(()).unwrap();
+        assert_eq!(told(other).await, Ok(vec![4]));
+        hangs.end.send(()).unwrap();
+        assert_eq!(told(hanging).await, Ok(vec![2]));
+    }
+
+    #[tokio::test]
+    async fn what_fills_a_call_of_its_own_waits_for_none() {
+        let mut doubler = Doubler::of_at_most(2);
+        let hanging = doubler.ask('a', &[1]);
+        let hangs = doubler.next().await;
+        let gather = doubler.gather.clone();
+        let alone = tokio::spawn(async move { gather.alone('a', vec![2, 3]).await });
+        let call = doubler.next().await;
+        assert_eq!(call.inputs, [2, 3]);
+        call.end.send(()).unwrap();
+        assert_eq!(timeout(PATIENCE, alone).await.unwrap().unwrap(), [4, 6]);
+        hangs.end.send(()).unwrap();
+        assert_eq!(told(hanging).await, Ok(vec![2]));
+    }
+
+    #[tokio::test]
+    async fn a_call_that_panics_is_lost_for_its_own_and_for_nobody_else() {
+        let mut doubler = Doubler::of_at_most(2);
+        let own = [doubler.ask('a', &[1]), doubler.ask('a', &[2])];
+        let next = doubler.ask('a', &[3]);
+        let panics = doubler.next().await;
+        assert_eq!(panics.inputs, [1, 2]);
+        drop(panics.end);
+        for asked in own {
+            assert_eq!(told(asked).await, Err(Lost));
+        }
+        doubler.next().await.end.send(()).unwrap();
+        assert_eq!(told(next).await, Ok(vec![6]));
+        assert!(doubler.is_idle().await);
+        let later = doubler.ask('a', &[4]);
+        doubler.next().await.end.send(()).unwrap();
+        assert_eq!(told(later).await, Ok(vec![8]));
+    }
+
+    #[tokio::test]
+    async fn who_began_a_call_may_go_away() {
+        let mut doubler = Doubler::of_at_most(2);
+        let first = doubler.ask('a', &[1]);
+        let others = [doubler.ask('a', &[2]), doubler.ask('a', &[3])];
+        let call = doubler.next().await;
+        first.abort();
+        assert!(first.await.unwrap_err().is_cancelled());
+        call.end.send(()).unwrap();
+        doubler.next().await.end.send(()).unwrap();
+        for (asked, expected) in others.into_iter().zip([vec![4], vec![6]]) {
+            assert_eq!(told(asked).await, Ok(expected));
+        }
+    }
+}

@@ -169,7 +169,8 @@ async fn a_failed_probe_survives_every_cut() {
 
 #[tokio::test]
 async fn a_mixed_batch_of_ten_survives_every_cut() {
-    assert!(cut_everywhere(mixed_batch, poll, resume_all).await >= 25);
+    let calls = cut_everywhere(mixed_batch, poll, resume_all).await;
+    assert!(calls >= 20, "{calls}: eight records may share calls");
 }
 
 /// Ten messages: successes, short and long retries, a paused and a deleted endpoint, and one that is gone.
@@ -247,7 +248,9 @@ fn batch_ids(results: &Value) -> Vec<String> {
 
 #[tokio::test]
 async fn a_sweep_of_what_is_due_survives_every_cut() {
-    assert!(cut_everywhere(due, sweep, nothing).await >= 20);
+    let calls = cut_everywhere(due, sweep, nothing).await;
+    // Eleven queries, then a read and a lease for each of three shards. What they send may share calls.
+    assert!((18..=20).contains(&calls), "{calls}");
 }
 
 #[tokio::test]

@@ -13,11 +13,14 @@ use crate::support::{Answer, Fate, Gate, Process, Receiver, World, over_network}
 
 const VISIBILITY: Duration = Duration::from_secs(VISIBILITY_SECONDS as u64);
 
-/// A process whose requests of one operation have another fate than to pass.
-fn process_where(world: &World, operation: &'static str, fate: &Fate) -> Process {
+/// How an attempt is recorded: by a call for several, and by a call of its own where that fails.
+const RECORD: [&str; 2] = ["BatchExecuteStatement", "PutItem"];
+
+/// A process whose requests of these operations have another fate than to pass.
+fn process_where(world: &World, operations: &'static [&str], fate: &Fate) -> Process {
     let fate = fate.clone();
-    let network = over_network(&world.sdk(), move |called| if called == operation { fate.clone() } else { Fate::Pass });
-    world.process_over(&network, world.clock.clock())
+    let fate = move |called: &str| if operations.contains(&called) { fate.clone() } else { Fate::Pass };
+    world.process_over(&over_network(&world.sdk(), fate), world.clock.clock())
 }
 
 #[tokio::test]
@@ -28,7 +31,7 @@ async fn a_handler_killed_between_attempt_and_record_repeats_the_attempt_with_th
     let id = tenant.publish_one().await;
     let reached = recording.clone();
     let network = over_network(&world.sdk(), move |operation| {
-        if operation != "PutItem" {
+        if operation != "BatchExecuteStatement" {
             return Fate::Pass;
         }
         reached.open();
@@ -154,20 +157,20 @@ async fn what_is_unfinished_is_put_back_into_an_empty_queue_and_nothing_else() {
 #[tokio::test]
 async fn a_table_out_of_reach_delays_deliveries_and_loses_none() {
     // Reading fails: nothing is attempted. Recording fails: the attempt is repeated.
-    for (operation, fate, attempts) in [
-        ("BatchGetItem", Fate::Refuse, 1),
-        ("PutItem", Fate::Refuse, 2),
+    for (operations, fate, attempts) in [
+        (&["BatchGetItem"][..], Fate::Refuse, 1),
+        (&RECORD, Fate::Refuse, 2),
         // Recorded without anybody knowing: the message comes back and is dropped.
-        ("PutItem", Fate::LoseAnswer, 1),
+        (&RECORD, Fate::LoseAnswer, 1),
     ] {
         let (world, receiver) = (World::new().await, Receiver::new().await);
         let tenant = world.tenant().await;
         tenant.endpoint(&receiver).await;
         let id = tenant.publish_one().await;
-        assert_eq!(process_where(&world, operation, &fate).drain().await, 1);
+        assert_eq!(process_where(&world, operations, &fate).drain().await, 1);
         world.advance(VISIBILITY);
-        assert_eq!(world.drain().await, 1, "{operation} {fate:?}: the message stays");
-        assert_eq!(receiver.received().len(), attempts, "{operation} {fate:?}");
+        assert_eq!(world.drain().await, 1, "{operations:?} {fate:?}: the message stays");
+        assert_eq!(receiver.received().len(), attempts, "{operations:?} {fate:?}");
         let delivery = tenant.delivery(&id).await;
         assert_eq!(json!(["status", "attempts"].map(|name| &delivery[name])), json!(["success", 1]));
         world.advance(VISIBILITY);
@@ -176,15 +179,39 @@ async fn a_table_out_of_reach_delays_deliveries_and_loses_none() {
 }
 
 #[tokio::test]
+async fn what_a_call_for_several_records_does_not_do_is_done_at_once_and_nothing_is_repeated() {
+    for fate in [Fate::Refuse, Fate::LoseAnswer, Fate::Error(400, "ThrottlingException")] {
+        let (world, receiver) = (World::new().await, Receiver::new().await);
+        let tenant = world.tenant().await;
+        tenant.endpoint(&receiver).await;
+        let id = tenant.publish_one().await;
+        let process = process_where(&world, &["BatchExecuteStatement"], &fate);
+        assert_eq!(process.drain().await, 1);
+        let delivery = tenant.delivery(&id).await;
+        assert_eq!(json!(["status", "attempts"].map(|name| &delivery[name])), json!(["success", 1]), "{fate:?}");
+        process.core.write_all_usage().await;
+        assert_eq!(world.usage().await[2], 1, "{fate:?}: it knows that it recorded it");
+        world.advance(VISIBILITY);
+        assert_eq!(world.drain().await, 0, "{fate:?}: its message is gone");
+        receiver.only();
+    }
+}
+
+#[tokio::test]
 async fn a_record_whose_answer_was_lost_is_known_for_ones_own_when_it_is_repeated() {
-    for (status, expected) in [(200, "success"), (500, "retrying")] {
+    // Alone, where the call for several is refused.
+    let refused = [Fate::Pass, Fate::Refuse];
+    for ((status, expected), together) in
+        [(200, "success"), (500, "retrying")].into_iter().flat_map(|it| refused.clone().map(|refused| (it, refused)))
+    {
         let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(status)]).await);
         let tenant = world.tenant().await;
         tenant.endpoint(&receiver).await;
         let id = tenant.publish_one().await;
         let first = AtomicBool::new(true);
         let network = over_network(&world.sdk(), move |operation| match operation {
-            "PutItem" if first.swap(false, Ordering::SeqCst) => Fate::LoseAnswer,
+            "BatchExecuteStatement" if !matches!(together, Fate::Pass) => together.clone(),
+            _ if RECORD.contains(&operation) && first.swap(false, Ordering::SeqCst) => Fate::LoseAnswer,
             _ => Fate::Pass,
         });
         world.process_over(&network, world.clock.clock()).drain().await;
@@ -203,7 +230,7 @@ async fn a_message_that_could_not_be_hidden_comes_back_late_and_is_retried() {
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;
     let id = tenant.publish_one().await;
-    process_where(&world, "ChangeMessageVisibilityBatch", &Fate::Refuse).drain().await;
+    process_where(&world, &["ChangeMessageVisibilityBatch"], &Fate::Refuse).drain().await;
     assert_eq!(tenant.delivery_status(&id).await, "retrying");
     world.advance(Duration::from_secs(1));
     assert_eq!(world.drain().await, 0);

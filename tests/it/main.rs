@@ -18,6 +18,7 @@ mod dialects;
 mod errors;
 mod failures;
 mod functions;
+mod gathered;
 mod host;
 mod hostile_receivers;
 mod idempotency;

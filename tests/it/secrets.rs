@@ -212,7 +212,8 @@ async fn after_a_full_run_no_secret_is_in_logs_errors_messages_or_debug_output()
     }
 
     // DynamoDB and SQS fail, for callers and for the consumer, until the messages are dead letters.
-    let dynamodb_fails = |operation: &str| if operation.contains("Item") { Fate::Refuse } else { Fate::Pass };
+    let is_dynamodb = |operation: &str| ["Item", "Statement"].iter().any(|it| operation.contains(it));
+    let dynamodb_fails = move |operation: &str| if is_dynamodb(operation) { Fate::Refuse } else { Fate::Pass };
     let broken = world.process_over(&over_network(&world.sdk(), dynamodb_fails), world.clock.clock());
     let (secret, header) = (search.own("brought"), search.own("header"));
     let fields = json!({"name": "n", "url": "http://127.0.0.1/", "event_types": ["*"], "secret": secret,

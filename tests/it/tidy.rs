@@ -13,7 +13,7 @@ struct Room {
     never: &'static [&'static str],
 }
 
-const ROOMS: [Room; 10] = [
+const ROOMS: [Room; 11] = [
     Room {
         name: "domain",
         knows: &[],
@@ -45,14 +45,15 @@ const ROOMS: [Room; 10] = [
     },
     Room {
         name: "store",
-        knows: &["domain", "clock"],
+        knows: &["domain", "clock", "gather"],
         never: &["aws_sdk_sqs", "axum", "lambda_", "aws_lambda_events", "reqwest"],
     },
     Room {
         name: "queue",
-        knows: &["domain", "clock"],
+        knows: &["domain", "clock", "gather"],
         never: &["aws_sdk_dynamodb", "axum", "lambda_", "aws_lambda_events", "reqwest"],
     },
+    Room { name: "gather", knows: &[], never: &["aws_", "axum", "http", "lambda_", "reqwest", "sleep", "timeout"] },
     Room { name: "sender", knows: &["domain", "clock"], never: &["aws_", "axum", "lambda_", "serde_json"] },
     Room {
         name: "service",

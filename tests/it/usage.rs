@@ -206,7 +206,8 @@ async fn an_attempt_that_two_processes_record_counts_once() {
         let gate = Gate::closed();
         let [first, second] = [(); 2].map(|()| {
             let gate = gate.clone();
-            let fate = move |it: &str| if it == "PutItem" { Fate::Behind(gate.clone()) } else { Fate::Pass };
+            let fate =
+                move |it: &str| if it == "BatchExecuteStatement" { Fate::Behind(gate.clone()) } else { Fate::Pass };
             world.process_over(&over_network(&world.sdk(), fate), world.clock.clock())
         });
         let both = async || {

@@ -138,7 +138,7 @@ impl Store {
         };
         // It is usually the first one. Then there is no record, and one call makes those of several deliveries. What that
         // did not do, whatever the reason, is done alone: the fence knows our own item by its stamp.
-        if seen.is_none() && self.gathered.insert(item()?).await? {
+        if seen.is_none() && self.gathered.insert(item()?).await {
             return Ok(());
         }
         let previous = delivery.attempts.saturating_sub(1);

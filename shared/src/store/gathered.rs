@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{BuildError, SdkError};
+use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{BatchStatementRequest, WriteRequest};
 use futures_util::FutureExt;
 
@@ -22,14 +22,12 @@ const READERS: usize = 1_000;
 
 /// A write, or itself if DynamoDB left it unprocessed.
 type Written = Result<Option<WriteRequest>, StoreError>;
-/// Whether the item is known to be written.
-type Inserted = Result<bool, StoreError>;
 type Endpoints = Result<Arc<[Endpoint]>, StoreError>;
 
 #[derive(Debug, Clone)]
 pub(super) struct Gathered {
     writes: Gather<(), WriteRequest, Written>,
-    inserts: Gather<(), Item, Inserted>,
+    inserts: Gather<(), Item, bool>,
     endpoints: Gather<OrganizationId, (), Endpoints>,
 }
 
@@ -56,10 +54,10 @@ impl Gathered {
         written.into_iter().filter_map(Result::transpose).collect()
     }
 
-    /// Writes an item if there is none with its key. `false` if it was not written, or its answer was lost: then somebody
-    /// has to look.
-    pub(super) async fn insert(&self, item: Item) -> Inserted {
-        self.inserts.one((), item).await?
+    /// Writes an item if there is none with its key, and says whether it is known to be written. If it is not, whoever
+    /// asked has to look.
+    pub(super) async fn insert(&self, item: Item) -> bool {
+        self.inserts.one((), item).await.unwrap_or(false)
     }
 
     /// All endpoints of an organization as they are now or later: a read that began earlier is not waited for.
@@ -87,20 +85,16 @@ async fn write(client: Client, table: Arc<str>, puts: Vec<WriteRequest>) -> Vec<
 }
 
 /// What BatchWriteItem does not have: a condition for each item. The units are the same.
-async fn insert(client: Client, table: Arc<str>, items: Vec<Item>) -> Vec<Inserted> {
+///
+/// An error says nothing about any of them: the call may have been refused for one alone (two with the same key, say),
+/// or performed and not answered.
+async fn insert(client: Client, table: Arc<str>, items: Vec<Item>) -> Vec<bool> {
     let count = items.len();
     let statements: Result<Vec<_>, _> = items.into_iter().map(|item| insertion(&table, item)).collect();
-    let statements = match statements {
-        Ok(statements) => statements,
-        Err(error) => return vec![Err(StoreError::corrupt(error)); count],
-    };
+    let Ok(statements) = statements else { return vec![false; count] };
     match client.batch_execute_statement().set_statements(Some(statements)).send().await {
-        Ok(output) => {
-            output.responses.unwrap_or_default().iter().map(|response| Ok(response.error.is_none())).collect()
-        }
-        // It may be refused for one of them (two with the same key, say), which need not spoil the others.
-        Err(SdkError::ServiceError(_)) => vec![Ok(false); count],
-        Err(error) => vec![Err(error.into()); count],
+        Ok(output) => output.responses().iter().map(|response| response.error.is_none()).collect(),
+        Err(_) => vec![false; count],
     }
 }
 

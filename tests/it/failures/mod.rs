@@ -124,7 +124,7 @@ fn effect(row: &Row, fault: &Fault) -> Option<Effect> {
 /// Plays a scene in which calls are spoilt, and says what is not as it should be.
 async fn play(scene: Scene, spoilt: Vec<Spoilt>, expected: Option<Effect>, known: &BTreeSet<&str>) -> Vec<String> {
     let is_one = spoilt.len() == 1;
-    let wire = Wire::new(cut_off(scene).chain(spoilt).collect());
+    let wire = Wire::new(of_itself(scene).chain(spoilt).collect());
     let mut stage = Box::pin(scene.set(&wire)).await;
     let (outcome, is_all_sent) = Box::pin(stage.act()).await;
     let ended = Box::pin(stage.end()).await;
@@ -172,10 +172,18 @@ impl Differences {
 }
 
 /// What fails in a scene of itself.
-fn cut_off(scene: Scene) -> impl Iterator<Item = Spoilt> {
-    let kind = "BatchWriteItem events and deliveries";
+fn of_itself(scene: Scene) -> impl Iterator<Item = Spoilt> {
+    let kind = match scene {
+        Scene::CutOff => Some("BatchWriteItem events and deliveries"),
+        Scene::SuccessAlone => Some("BatchExecuteStatement delivery, attempt: success, none"),
+        Scene::ShortRetryAlone => Some("BatchExecuteStatement delivery, attempt: retrying, none"),
+        Scene::LongRetryAlone => Some("BatchExecuteStatement delivery, attempt: retrying, due"),
+        Scene::ExhaustionAlone => Some("BatchExecuteStatement delivery, attempt: exhausted, dead"),
+        Scene::GoneAlone => Some("BatchExecuteStatement delivery, attempt: failed, dead"),
+        _ => None,
+    };
     let fates = vec![Fate::Error(500, "InternalServerError")];
-    (scene == Scene::CutOff).then_some(Spoilt { kind, after: 0, fates, times: Times::Always }).into_iter()
+    kind.map(|kind| Spoilt { kind, after: 0, fates, times: Times::Always }).into_iter()
 }
 
 /// Plays the scenes of every row of a function with every fault.
@@ -222,7 +230,7 @@ async fn whatever_fails_while_sweeping_the_deliveries_arrive() {
 /// Every call of every scene in which nothing fails but what belongs to it.
 async fn calls_of_all_scenes() -> Vec<(Function, Call)> {
     let runs = Scene::ALL.map(async |scene| {
-        let wire = Wire::new(cut_off(scene).collect());
+        let wire = Wire::new(of_itself(scene).collect());
         let mut stage = Box::pin(scene.set(&wire)).await;
         Box::pin(stage.act()).await;
         wire.seen().into_iter().map(|call| (scene.function(), call)).collect::<Vec<_>>()

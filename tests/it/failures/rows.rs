@@ -123,8 +123,9 @@ fn publish() -> Vec<Row> {
 
 fn deliver() -> Vec<Row> {
     use Scene::{
-        Counted, Deleted, Exhaustion, Gone, Large, LeasedAndPaused, LongRetry, Paused, ProbeFails, ProbeSucceeds,
-        Recovered, RetryingAndDeleted, RetryingAndPaused, ShortRetry, StillPaused, Success, Suspension,
+        Counted, Deleted, Exhaustion, ExhaustionAlone, Gone, GoneAlone, Large, LeasedAndPaused, LongRetry,
+        LongRetryAlone, Paused, ProbeFails, ProbeSucceeds, Recovered, RetryingAndDeleted, RetryingAndPaused,
+        ShortRetry, ShortRetryAlone, StillPaused, Success, SuccessAlone, Suspension,
     };
     let row = |call, scenes, failed| Row::new(Function::Deliver, call, scenes, failed);
     vec![
@@ -132,16 +133,22 @@ fn deliver() -> Vec<Row> {
         row("BatchGetItem delivery", &[Success, ShortRetry, Paused], FAILED),
         row("BatchGetItem delivery, event", &[Large], FAILED),
         row("BatchGetItem endpoint, organization", &[StillPaused], FAILED),
-        row("PutItem delivery, attempt: success, none", &[Success], REPEATED).lost(FAILED.uncounted()),
+        // What the call for several records does not do, is done for each alone.
+        row("BatchExecuteStatement delivery, attempt: success, none", &[Success], USUAL),
+        row("BatchExecuteStatement delivery, attempt: retrying, none", &[ShortRetry], USUAL),
+        row("BatchExecuteStatement delivery, attempt: retrying, due", &[LongRetry], USUAL),
+        row("BatchExecuteStatement delivery, attempt: exhausted, dead", &[Exhaustion, Suspension], USUAL),
+        row("BatchExecuteStatement delivery, attempt: failed, dead", &[Gone], USUAL),
+        row("PutItem delivery, attempt: success, none", &[SuccessAlone], REPEATED).lost(FAILED.uncounted()),
         row("PutItem delivery, attempt: success, none", &[ProbeSucceeds], REPEATED)
             .lost(Effect { outcome: FAILED.outcome, ..UNNOTED }.uncounted()),
-        row("PutItem delivery, attempt: retrying, none", &[ShortRetry], REPEATED).lost(FAILED.uncounted()),
-        row("PutItem delivery, attempt: retrying, due", &[LongRetry], REPEATED).lost(FAILED.uncounted()),
+        row("PutItem delivery, attempt: retrying, none", &[ShortRetryAlone], REPEATED).lost(FAILED.uncounted()),
+        row("PutItem delivery, attempt: retrying, due", &[LongRetryAlone], REPEATED).lost(FAILED.uncounted()),
         row("PutItem delivery, attempt: retrying, held", &[ProbeFails], REPEATED).lost(FAILED.uncounted()),
         // What is recorded already is not looked at again.
-        row("PutItem delivery, attempt: exhausted, dead", &[Exhaustion], REPEATED)
+        row("PutItem delivery, attempt: exhausted, dead", &[ExhaustionAlone], REPEATED)
             .lost(Effect { outcome: FAILED.outcome, ..UNNOTED }.uncounted()),
-        row("PutItem delivery, attempt: failed, dead", &[Gone], REPEATED)
+        row("PutItem delivery, attempt: failed, dead", &[GoneAlone], REPEATED)
             .lost(Effect { outcome: FAILED.outcome, ..UNNOTED }.uncounted()),
         row("PutItem delivery, new: held", &[Paused, StillPaused], FAILED),
         row("PutItem delivery, moved: none to held", &[RetryingAndPaused], FAILED),

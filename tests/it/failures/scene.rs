@@ -71,6 +71,16 @@ pub(super) enum Scene {
     RetryingAndDeleted,
     /// Is told that the endpoint is gone.
     Gone,
+    /// Delivers two events, the records of which cannot share a call.
+    SuccessAlone,
+    /// Fails to deliver, for a second, and the records cannot share a call.
+    ShortRetryAlone,
+    /// Fails to deliver, for longer than a message may be hidden, and the records cannot share a call.
+    LongRetryAlone,
+    /// Fails to deliver for the last time, and the records cannot share a call.
+    ExhaustionAlone,
+    /// Is told that the endpoint is gone, and has to record it alone.
+    GoneAlone,
     /// Suspends the endpoint.
     Suspension,
     /// Probes a suspended endpoint, in vain.
@@ -130,7 +140,7 @@ pub(super) enum Outcome {
 }
 
 impl Scene {
-    pub(super) const ALL: [Self; 37] = [
+    pub(super) const ALL: [Self; 42] = [
         Self::Keyed,
         Self::Keyless,
         Self::Batch,
@@ -151,6 +161,11 @@ impl Scene {
         Self::Deleted,
         Self::RetryingAndDeleted,
         Self::Gone,
+        Self::SuccessAlone,
+        Self::ShortRetryAlone,
+        Self::LongRetryAlone,
+        Self::ExhaustionAlone,
+        Self::GoneAlone,
         Self::Suspension,
         Self::ProbeFails,
         Self::ProbeSucceeds,
@@ -187,22 +202,25 @@ impl Scene {
             Self::Batch => ends(&[("success", BATCH)], &[], active),
             Self::Great => ends(&[("success", GREAT)], &[], active),
             Self::Success
+            | Self::SuccessAlone
             | Self::Counted
             | Self::Large
             | Self::ShortRetry
+            | Self::ShortRetryAlone
             | Self::LongRetry
+            | Self::LongRetryAlone
             | Self::Paused
             | Self::StillPaused
             | Self::Due
             | Self::Release
             | Self::Recovery => ends(&[("success", 2)], &[], active),
-            Self::Exhaustion => {
+            Self::Exhaustion | Self::ExhaustionAlone => {
                 ends(&[("exhausted", 2)], &["delivery.exhausted", "delivery.exhausted"], ("failing", "active"))
             }
             Self::Deleted | Self::ReleaseOfDeletedEnds => ends(&[("failed", 2)], &[], ("", "")),
             Self::RetryingAndDeleted => ends(&[("failed", 1)], &[], ("", "")),
             Self::ReleaseOfDisabled => ends(&[("failed", 2)], &[], ("disabled", "disabled")),
-            Self::Gone => ends(&[("failed", 1)], &["webhook.disabled"], ("disabled", "active")),
+            Self::Gone | Self::GoneAlone => ends(&[("failed", 1)], &["webhook.disabled"], ("disabled", "active")),
             Self::Suspension => ends(&[("exhausted", 1)], &["webhook.suspended"], ("suspended", "failing")),
             Self::ProbeFails | Self::Probe | Self::Stock => ends(&[("exhausted", 1), ("success", 1)], &[], active),
             Self::ProbeSucceeds => {
@@ -234,7 +252,7 @@ impl Scene {
     /// How many messages the act sends, or leaves to come back in a second.
     pub(super) fn queued(self) -> usize {
         match self {
-            Self::ShortRetry | Self::Due | Self::Release | Self::Recovery => 2,
+            Self::ShortRetry | Self::ShortRetryAlone | Self::Due | Self::Release | Self::Recovery => 2,
             Self::Probe | Self::Stock | Self::Announced => 1,
             Self::LongRecovery => MANY,
             _ => 0,
@@ -244,11 +262,15 @@ impl Scene {
     pub(super) fn answers(self) -> Receiving {
         let failures = |count| Receiving::Then200(vec![Answer::status(500); count]);
         match self {
-            Self::Exhaustion | Self::Suspension | Self::GiveUp | Self::Announced | Self::NothingToProbeWith => {
-                Receiving::Always(500)
-            }
-            Self::Gone => Receiving::Always(410),
-            Self::ShortRetry | Self::LongRetry | Self::Due | Self::Recovery | Self::ProbeFails => failures(2),
+            Self::Exhaustion
+            | Self::ExhaustionAlone
+            | Self::Suspension
+            | Self::GiveUp
+            | Self::Announced
+            | Self::NothingToProbeWith => Receiving::Always(500),
+            Self::Gone | Self::GoneAlone => Receiving::Always(410),
+            Self::ShortRetry | Self::ShortRetryAlone | Self::LongRetry | Self::LongRetryAlone => failures(2),
+            Self::Due | Self::Recovery | Self::ProbeFails => failures(2),
             Self::Recovered
             | Self::LeasedAndPaused
             | Self::RetryingAndPaused
@@ -262,8 +284,10 @@ impl Scene {
 
     pub(super) fn settings(self) -> Value {
         match self {
-            Self::ShortRetry | Self::RetryingAndPaused | Self::RetryingAndDeleted => json!({}),
-            Self::LongRetry | Self::Due | Self::LeasedAndPaused => json!({"retry_schedule": [1000]}),
+            Self::ShortRetry | Self::ShortRetryAlone | Self::RetryingAndPaused | Self::RetryingAndDeleted => json!({}),
+            Self::LongRetry | Self::LongRetryAlone | Self::Due | Self::LeasedAndPaused => {
+                json!({"retry_schedule": [1000]})
+            }
             _ => json!({"retry_schedule": []}),
         }
     }

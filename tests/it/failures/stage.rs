@@ -39,7 +39,10 @@ impl Scene {
             Self::Success | Self::Large | Self::ShortRetry | Self::LongRetry | Self::Exhaustion => {
                 stage.publish(2).await;
             }
-            Self::Gone => stage.publish(1).await,
+            Self::SuccessAlone | Self::ShortRetryAlone | Self::LongRetryAlone | Self::ExhaustionAlone => {
+                stage.publish(2).await;
+            }
+            Self::Gone | Self::GoneAlone => stage.publish(1).await,
             Self::Paused => {
                 stage.publish(2).await;
                 stage.set_status("paused").await;

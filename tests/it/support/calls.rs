@@ -36,6 +36,9 @@ impl Call {
             "GetItem" | "DeleteItem" => entity(&self.body["Key"]),
             "PutItem" => format!("{}{}", entity(&self.body["Item"]), self.put_state()),
             "UpdateItem" => format!("{} {}", entity(&self.body["Key"]), self.updated()),
+            "BatchExecuteStatement" => {
+                joined(self.inserted().map(|item| format!("{}{}", entity(&item), attempt(&item))))
+            }
             "BatchGetItem" => self.batch_read(),
             "BatchWriteItem" => self.batch_write(),
             "TransactWriteItems" => joined(items(&self.body["TransactItems"]).flat_map(written).map(entity)),
@@ -46,14 +49,21 @@ impl Call {
         format!("{} {about}", self.operation).trim_end().to_owned()
     }
 
-    /// The IAM actions that allow it. A batch of messages is allowed by the action for one, and a transaction by those
-    /// that it is made of.
+    /// The IAM actions that allow it. A batch of messages is allowed by the action for one, a transaction by those that it
+    /// is made of, and statements by what each of them begins with.
     pub(crate) fn actions(&self) -> BTreeSet<String> {
         let operations = match (self.service, self.operation.as_str()) {
             ("sqs", operation) => vec![operation.trim_end_matches("Batch").to_owned()],
             (_, "TransactWriteItems") => {
                 let made_of = items(&self.body["TransactItems"]).flat_map(|item| item.as_object().unwrap().keys());
                 made_of.map(|name| format!("{name}Item")).collect()
+            }
+            (_, "BatchExecuteStatement") => {
+                let first_word = |statement: &Value| match statement["Statement"].as_str().unwrap().split(' ').next() {
+                    Some("INSERT") => "PartiQLInsert".to_owned(),
+                    word => panic!("no statement here begins with {word:?}"),
+                };
+                items(&self.body["Statements"]).map(first_word).collect()
             }
             (_, operation) => vec![operation.to_owned()],
         };
@@ -65,8 +75,14 @@ impl Call {
         let mut found = BTreeSet::new();
         if self.service == "dynamodb" && self.index().is_none() {
             collect_partitions(&self.body, &mut found);
+            self.inserted().for_each(|item| collect_partitions(&item, &mut found));
         }
         found
+    }
+
+    /// The items of a batch of statements.
+    pub(crate) fn inserted(&self) -> impl Iterator<Item = Value> {
+        items(&self.body["Statements"]).map(inserted)
     }
 
     fn in_table(&self) -> impl Iterator<Item = &Value> {
@@ -112,15 +128,11 @@ impl Call {
     fn put_state(&self) -> String {
         let (item, fence) = (&self.body["Item"], self.body["ConditionExpression"].as_str().unwrap_or_default());
         let text = |name: &str| item[name]["S"].as_str();
-        let mark = |mark: Option<&str>| mark.and_then(|mark| mark.split('#').next()).unwrap_or("none").to_owned();
-        let now = mark(text("waiting_pk"));
+        let now = mark(&item["waiting_pk"]);
         match entity(item).as_str() {
-            "delivery" if fence.contains(":previous") => {
-                format!(", attempt: {}, {now}", text("status").unwrap_or_default())
-            }
+            "delivery" if fence.contains(":previous") => attempt(item),
             "delivery" if fence.contains(":attempts") => {
-                let seen = &self.body["ExpressionAttributeValues"][":waiting_pk"]["S"];
-                format!(", moved: {} to {now}", mark(seen.as_str()))
+                format!(", moved: {} to {now}", mark(&self.body["ExpressionAttributeValues"][":waiting_pk"]))
             }
             "delivery" => format!(", new: {now}"),
             "endpoint" => match (text("suspended_since"), item.get("probes")) {
@@ -145,6 +157,22 @@ impl Call {
         }
         found.join(" ")
     }
+}
+
+/// How the record of an attempt says it went, and the mark that it leaves.
+fn attempt(item: &Value) -> String {
+    format!(", attempt: {}, {}", item["status"]["S"].as_str().unwrap_or_default(), mark(&item["waiting_pk"]))
+}
+
+/// The first part of the key of a mark.
+fn mark(waiting_pk: &Value) -> &str {
+    waiting_pk["S"].as_str().and_then(|mark| mark.split('#').next()).unwrap_or("none")
+}
+
+/// The item of a statement `INSERT INTO "table" VALUE {'name': ?, …}`.
+fn inserted(statement: &Value) -> Value {
+    let names = statement["Statement"].as_str().unwrap_or_default().split('\'').skip(1).step_by(2);
+    names.zip(items(&statement["Parameters"])).map(|(name, value)| (name.to_owned(), value.clone())).collect()
 }
 
 /// The items or keys of one entry of a batch or a transaction that writes.
@@ -275,6 +303,7 @@ const ACTIONS: [(&str, &[Action]); 4] = [
         &[
             on_table("dynamodb:BatchGetItem", &["delivery", "event", "org"]),
             on_table("dynamodb:GetItem", &["org"]),
+            on_table("dynamodb:PartiQLInsert", &["delivery"]),
             on_table("dynamodb:PutItem", &["delivery", "event", "org"]),
             on_table("dynamodb:Query", &["org"]),
             on_table("dynamodb:UpdateItem", &["org", "usage"]),

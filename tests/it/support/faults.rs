@@ -29,6 +29,8 @@ pub(crate) enum Fate {
     Refuse,
     /// It is performed when the gate is open, and the caller waits so long.
     Behind(Gate),
+    /// It is performed, which opens one gate, and answered when the other is open.
+    AnswerBehind { performed: Gate, gate: Gate },
     /// It is performed, and its answer is lost; the SDK then tries again by itself.
     LoseAnswer,
     /// It is not performed: the service answers with this status and code.
@@ -93,6 +95,15 @@ impl HttpConnector for Network<SharedHttpConnector> {
                 HttpConnectorFuture::new(async move {
                     gate.pass().await;
                     inner.call(request).await
+                })
+            }
+            Fate::AnswerBehind { performed, gate } => {
+                let inner = self.inner.call(request);
+                HttpConnectorFuture::new(async move {
+                    let answer = inner.await;
+                    performed.open();
+                    gate.pass().await;
+                    answer
                 })
             }
             Fate::Through(fuse) => {

@@ -13,11 +13,22 @@ pub(crate) enum Part {
     Half,
     /// Nothing, and it is the sender's fault.
     NothingBySender,
+    /// Everything but what has this text in it.
+    Without(&'static str),
+    /// The same, and it is the sender's fault.
+    WithoutBySender(&'static str),
 }
 
 impl Part {
-    fn performed(self, entries: usize) -> usize {
-        if self == Self::Half { entries / 2 } else { 0 }
+    /// Leaves what is performed and returns the rest.
+    fn leave(self, entries: &mut Vec<Value>) -> Vec<Value> {
+        match self {
+            Self::Nothing | Self::NothingBySender => std::mem::take(entries),
+            Self::Half => entries.split_off(entries.len() / 2),
+            Self::Without(text) | Self::WithoutBySender(text) => {
+                entries.extract_if(.., |entry| entry.to_string().contains(text)).collect()
+            }
+        }
     }
 }
 
@@ -25,6 +36,7 @@ impl Part {
 pub(super) fn split(call: &Call, part: Part) -> (Option<Value>, Value) {
     let mut body = call.body.clone();
     let at = match call.operation.as_str() {
+        "BatchExecuteStatement" => "/Statements",
         "BatchGetItem" => "/RequestItems/*/Keys",
         "BatchWriteItem" => "/RequestItems/*",
         _ => "/Entries",
@@ -32,9 +44,10 @@ pub(super) fn split(call: &Call, part: Part) -> (Option<Value>, Value) {
     let entries = entries_of(&mut body, at);
     // In the order of their kinds, deliveries last: what is left is what the call is about.
     entries.sort_by_key(|entry| std::cmp::Reverse(entry["pk"]["S"].as_str().map(str::to_owned)));
-    let left = entries.split_off(part.performed(entries.len()));
+    let left = part.leave(entries);
     let something = !entries.is_empty();
     let answer = match call.operation.as_str() {
+        "BatchExecuteStatement" => json!({"Responses": vec![throttled(); left.len()]}),
         "BatchGetItem" => json!({"Responses": {}, "UnprocessedKeys": of_table(call, json!({"Keys": left}))}),
         "BatchWriteItem" => json!({"UnprocessedItems": of_table(call, Value::Array(left))}),
         _ => json!({"Successful": [], "Failed": left.iter().map(|entry| failed(entry, part)).collect::<Vec<_>>()}),
@@ -47,8 +60,10 @@ pub(super) fn join(done: Value, left: Value) -> Value {
     let (Value::Object(mut done), Value::Object(left)) = (done, left) else { panic!("answers are objects") };
     for (name, rest) in left {
         let is_empty = rest.as_array().is_some_and(Vec::is_empty) || rest.as_object().is_some_and(Map::is_empty);
-        if !is_empty {
-            done.insert(name, rest);
+        match (done.get_mut(&name), rest) {
+            (Some(Value::Array(done)), Value::Array(rest)) => done.extend(rest),
+            (_, rest) if !is_empty => drop(done.insert(name, rest)),
+            _ => {}
         }
     }
     Value::Object(done)
@@ -73,8 +88,13 @@ fn of_table(call: &Call, left: Value) -> Value {
 
 fn failed(entry: &Value, part: Part) -> Value {
     let (code, fault) = match part {
-        Part::NothingBySender => ("InvalidMessageContents", true),
-        Part::Nothing | Part::Half => ("InternalError", false),
+        Part::NothingBySender | Part::WithoutBySender(_) => ("InvalidMessageContents", true),
+        Part::Nothing | Part::Half | Part::Without(_) => ("InternalError", false),
     };
     json!({"Id": entry["Id"], "Code": code, "SenderFault": fault, "Message": "so the test will have it"})
+}
+
+/// What DynamoDB answers in place of a statement.
+fn throttled() -> Value {
+    json!({"Error": {"Code": "ThrottlingError", "Message": "so the test will have it"}})
 }
