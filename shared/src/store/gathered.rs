@@ -60,7 +60,7 @@ impl Gathered {
         self.inserts.one((), item).await.unwrap_or(false)
     }
 
-    /// All endpoints of an organization as they are now or later: a read that began earlier is not waited for.
+    /// All endpoints of an organization as they are now or later: what a read finds that began earlier is not taken for it.
     pub(super) async fn endpoints(&self, organization: &OrganizationId) -> Endpoints {
         self.endpoints.one(organization.clone(), ()).await?
     }
