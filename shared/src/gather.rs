@@ -11,7 +11,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, join_all};
 use tokio::sync::oneshot;
 
 /// Makes one call for several inputs, and returns an output for each, in order.
@@ -34,7 +34,7 @@ struct Waiting<In, Out> {
     tell: oneshot::Sender<Out>,
 }
 
-/// The call ended without an output: it panicked.
+/// The call ended without an output: it panicked, or the runtime ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Lost;
 
@@ -59,7 +59,7 @@ where
         told.await.map_err(|_| Lost)
     }
 
-    /// The outputs for several inputs, in order. They get into one call, if they fit.
+    /// The outputs for several inputs, in order, once there are all of them. They get into one call, if they fit.
     pub(crate) async fn all(&self, key: Key, inputs: Vec<In>) -> Result<Vec<Out>, Lost> {
         let (mut waiting, mut outputs) = (Vec::with_capacity(inputs.len()), Vec::with_capacity(inputs.len()));
         for input in inputs {
@@ -68,11 +68,7 @@ where
             outputs.push(told);
         }
         self.enter(key, waiting);
-        let mut told = Vec::with_capacity(outputs.len());
-        for output in outputs {
-            told.push(output.await.map_err(|_| Lost)?);
-        }
-        Ok(told)
+        join_all(outputs).await.into_iter().map(|told| told.map_err(|_| Lost)).collect()
     }
 
     /// The same by a call of their own, for inputs that fill one: it need not wait for another to end.
@@ -85,18 +81,26 @@ where
             Entry::Occupied(mut open) => return open.get_mut().extend(waiting),
             Entry::Vacant(closed) => closed.insert(waiting.into_iter().collect()),
         };
+        let run = Run { shared: Arc::clone(&self.shared), key: Some(key) };
         // A task of its own: who made the first request may go away, and the others still want theirs done.
-        tokio::spawn(Arc::clone(&self.shared).run(key));
+        tokio::spawn(run.make_calls());
     }
 }
 
-impl<Key: Clone + Eq + Hash, In, Out> Shared<Key, In, Out> {
+/// The calls for one key.
+struct Run<Key: Eq + Hash, In, Out> {
+    shared: Arc<Shared<Key, In, Out>>,
+    /// `None` when it has come to its end.
+    key: Option<Key>,
+}
+
+impl<Key: Clone + Eq + Hash, In, Out> Run<Key, In, Out> {
     /// Makes calls until nothing waits any more.
-    async fn run(self: Arc<Self>, key: Key) {
-        while let Some(waiting) = self.next(&key) {
+    async fn make_calls(mut self) {
+        while let Some((key, waiting)) = self.next() {
             let (inputs, tells): (Vec<_>, Vec<_>) = waiting.into_iter().map(|it| (it.input, it.tell)).unzip();
             // After a panic nobody is told, which is told by that.
-            let called = async { (self.call)(key.clone(), inputs).await };
+            let called = async { (self.shared.call)(key, inputs).await };
             let outputs = AssertUnwindSafe(called).catch_unwind().await.unwrap_or_default();
             for (tell, output) in tells.into_iter().zip(outputs) {
                 // Who does not wait any more does not want to know.
@@ -105,17 +109,31 @@ impl<Key: Clone + Eq + Hash, In, Out> Shared<Key, In, Out> {
         }
     }
 
-    fn next(&self, key: &Key) -> Option<Vec<Waiting<In, Out>>> {
-        let mut open = self.open();
-        let waiting = open.get_mut(key)?;
+    fn next(&mut self) -> Option<(Key, Vec<Waiting<In, Out>>)> {
+        let mut open = self.shared.open();
+        let key = self.key.clone()?;
+        let waiting = open.get_mut(&key)?;
         if waiting.is_empty() {
-            open.remove(key);
+            open.remove(&key);
+            self.key = None;
             return None;
         }
-        let rest = waiting.split_off(waiting.len().min(self.most));
-        Some(std::mem::replace(waiting, rest))
+        let rest = waiting.split_off(waiting.len().min(self.shared.most));
+        let next = std::mem::replace(waiting, rest);
+        Some((key, next))
     }
+}
 
+impl<Key: Eq + Hash, In, Out> Drop for Run<Key, In, Out> {
+    /// Who waits is told even if the runtime ends before the calls do.
+    fn drop(&mut self) {
+        if let Some(key) = self.key.take() {
+            self.shared.open().remove(&key);
+        }
+    }
+}
+
+impl<Key, In, Out> Shared<Key, In, Out> {
     fn open(&self) -> MutexGuard<'_, HashMap<Key, Vec<Waiting<In, Out>>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }

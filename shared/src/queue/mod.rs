@@ -8,7 +8,7 @@ use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{ChangeMessageVisibilityBatchRequestEntry, SendMessageBatchRequestEntry};
 use futures_util::future::{join_all, try_join_all};
-use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
 
 use crate::clock;
 use crate::gather::{Gather, Lost};
@@ -67,12 +67,13 @@ impl Queue {
         let entries = tasks.iter().map(entry).collect::<Result<Vec<_>, _>>()?;
         let batches = batches(entries);
         let last = batches.len().saturating_sub(1);
-        // All but the last are full.
-        let sends: Vec<_> = (0..).zip(batches).map(|(at, batch)| self.send_batch(batch, at < last)).collect();
-        stream::iter(sends).buffer_unordered(AT_ONCE).try_collect::<()>().await
+        // All but the last are full, and that one may be.
+        let is_full = |at: usize, batch: &[_]| at < last || batch.len() == BATCH_ENTRIES;
+        let sends: Vec<_> = (0..).zip(batches).map(|(at, batch)| self.send_batch(is_full(at, &batch), batch)).collect();
+        stream::iter(sends).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await.into_iter().collect()
     }
 
-    async fn send_batch(&self, entries: Vec<SendMessageBatchRequestEntry>, is_full: bool) -> Result<(), QueueError> {
+    async fn send_batch(&self, is_full: bool, entries: Vec<SendMessageBatchRequestEntry>) -> Result<(), QueueError> {
         let mut left = entries;
         for attempt in 0..BATCH_TRIES {
             clock::back_off(attempt).await;
@@ -138,7 +139,7 @@ async fn send(client: &Client, url: &str, mut entries: Vec<SendMessageBatchReque
 
 impl From<Lost> for QueueError {
     fn from(Lost: Lost) -> Self {
-        Self::Unavailable("a call panicked".to_owned())
+        Self::Unavailable("a call ended without an answer".to_owned())
     }
 }
 

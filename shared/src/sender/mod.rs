@@ -38,8 +38,9 @@ const MAX_KEPT_ON_FAILURE: usize = 4 * 1024;
 /// How long an idle connection is kept for the next delivery to the same host. Nothing bounds how many hosts that are,
 /// and a function may have 1,024 files open: in so short a time it cannot reach that many hosts.
 pub const IDLE: Duration = Duration::from_secs(10);
-/// Most idle connections kept for one host: as many as a host is ever sent deliveries at once, in a function (a batch of
-/// ten) and in the local host (sixteen of them). With fewer, a busy receiver is connected to anew all the time.
+/// Most idle connections kept for one host: more than a function sends deliveries at once (a batch of ten), and as many as
+/// the local host sends to a receiver that is a few milliseconds away at full speed. With fewer, a busy receiver is
+/// connected to anew all the time.
 pub const IDLE_PER_HOST: usize = 160;
 
 /// Sends requests to receivers. Cloning it shares its connections.

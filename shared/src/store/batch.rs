@@ -88,7 +88,8 @@ impl Store {
             let rest = puts.split_off(puts.len().min(WRITE_CHUNK));
             writes.push(self.write(std::mem::replace(&mut puts, rest)));
         }
-        stream::iter(writes).buffer_unordered(AT_ONCE).try_collect::<()>().await
+        // All of them, for whoever is told of a failure may write the same anew: nothing may still be under way then.
+        stream::iter(writes).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await.into_iter().collect()
     }
 
     async fn write(&self, puts: Vec<WriteRequest>) -> Result<(), StoreError> {

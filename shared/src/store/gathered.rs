@@ -2,11 +2,15 @@
 
 use std::fmt::Write as _;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::BuildError;
-use aws_sdk_dynamodb::types::{BatchStatementRequest, WriteRequest};
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+use aws_sdk_dynamodb::error::{BuildError, ProvideErrorMetadata};
+use aws_sdk_dynamodb::types::{BatchStatementError, BatchStatementErrorCodeEnum, BatchStatementRequest, WriteRequest};
 use futures_util::FutureExt;
+use tracing::warn;
 
 use super::StoreError;
 use super::batch::{WRITE_CHUNK, query_prefix};
@@ -17,6 +21,8 @@ use crate::domain::endpoint::Endpoint;
 use crate::domain::ids::OrganizationId;
 use crate::gather::{Gather, Lost};
 
+/// How long records are waited for that are made together. Alone they may take ten seconds more.
+const ONE_TRY: Duration = Duration::from_secs(2);
 /// How many requests a read serves at most.
 const READERS: usize = 1_000;
 
@@ -35,7 +41,7 @@ impl Gathered {
     pub(super) fn new(client: &Client, table: &str) -> Self {
         let table: Arc<str> = table.into();
         let (reader, read_from) = (client.clone(), Arc::clone(&table));
-        let (writer, inserter, into) = (client.clone(), client.clone(), Arc::clone(&table));
+        let (writer, inserter, into) = (client.clone(), in_one_try(client), Arc::clone(&table));
         Self {
             writes: Gather::new(WRITE_CHUNK, move |(), puts| write(writer.clone(), Arc::clone(&table), puts).boxed()),
             inserts: Gather::new(WRITE_CHUNK, move |(), items| {
@@ -66,9 +72,16 @@ impl Gathered {
     }
 }
 
+/// Whatever a call for several did not do is done alone, and that is its second try.
+fn in_one_try(client: &Client) -> Client {
+    let once = TimeoutConfig::builder().operation_timeout(ONE_TRY).build();
+    let config = client.config().to_builder().retry_config(RetryConfig::disabled()).timeout_config(once);
+    Client::from_conf(config.build())
+}
+
 impl From<Lost> for StoreError {
     fn from(Lost: Lost) -> Self {
-        Self::Unavailable("a call panicked".to_owned())
+        Self::Unavailable("a call ended without an answer".to_owned())
     }
 }
 
@@ -81,7 +94,13 @@ async fn write(client: Client, table: Arc<str>, puts: Vec<WriteRequest>) -> Vec<
     let mut left = output.unprocessed_items.and_then(|mut tables| tables.remove(&*table)).unwrap_or_default();
     let mut take =
         |wanted: &Option<Key>| left.iter().position(|put| key(put) == *wanted).map(|at| left.swap_remove(at));
-    keys.iter().map(|wanted| Ok(take(wanted))).collect()
+    let written = keys.iter().map(|wanted| Ok(take(wanted))).collect();
+    // What is nobody's may be anybody's.
+    if left.is_empty() {
+        written
+    } else {
+        vec![Err(StoreError::corrupt("an unprocessed item without a key")); keys.len()]
+    }
 }
 
 /// What BatchWriteItem does not have: a condition for each item. The units are the same.
@@ -93,9 +112,20 @@ async fn insert(client: Client, table: Arc<str>, items: Vec<Item>) -> Vec<bool> 
     let statements: Result<Vec<_>, _> = items.into_iter().map(|item| insertion(&table, item)).collect();
     let Ok(statements) = statements else { return vec![false; count] };
     match client.batch_execute_statement().set_statements(Some(statements)).send().await {
-        Ok(output) => output.responses().iter().map(|response| response.error.is_none()).collect(),
-        Err(_) => vec![false; count],
+        Ok(output) => output.responses().iter().map(|response| is_inserted(response.error())).collect(),
+        Err(error) => {
+            warn!(error = error.code(), "records could not be made together, and are made one by one");
+            vec![false; count]
+        }
     }
+}
+
+fn is_inserted(error: Option<&BatchStatementError>) -> bool {
+    let code = error.and_then(BatchStatementError::code);
+    if let Some(code) = code.filter(|code| **code != BatchStatementErrorCodeEnum::DuplicateItem) {
+        warn!(error = code.as_str(), "a record could not be made together with others, and is made alone");
+    }
+    error.is_none()
 }
 
 fn insertion(table: &str, item: Item) -> Result<BatchStatementRequest, BuildError> {

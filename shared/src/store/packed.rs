@@ -22,11 +22,8 @@ const BLOCK_OVERHEAD: usize = 64;
 pub(super) fn pack(text: &str) -> Result<Vec<u8>, StoreError> {
     let room = text.len() + BLOCK_OVERHEAD * (1 + text.len() / (16 * 1024));
     let mut packed = Vec::with_capacity(room);
-    let status = Compress::new(Compression::new(LEVEL), false).compress_vec(
-        text.as_bytes(),
-        &mut packed,
-        FlushCompress::Finish,
-    );
+    let status =
+        Compress::new(Compression::new(LEVEL), false).compress_vec(text.as_bytes(), &mut packed, FlushCompress::Finish);
     match status {
         Ok(Status::StreamEnd) => Ok(packed),
         Ok(_) => Err(StoreError::corrupt("text that became larger")),
@@ -74,7 +71,9 @@ mod tests {
     fn what_was_not_packed_is_refused() {
         let packed = |bytes: &[u8]| {
             let mut packed = Vec::with_capacity(MAX_BYTES as usize);
-            Compress::new(Compression::new(LEVEL), false).compress_vec(bytes, &mut packed, FlushCompress::Finish).unwrap();
+            Compress::new(Compression::new(LEVEL), false)
+                .compress_vec(bytes, &mut packed, FlushCompress::Finish)
+                .unwrap();
             packed
         };
         let broken = &packed(&[b'x'; 100])[..3];
