@@ -18,10 +18,10 @@ use tracing::warn;
 
 /// How many batches are worked at at once. With more, each holds fewer messages: what comes meanwhile is taken up
 /// together by the next one.
-const BUSY_BATCHES: usize = 4;
+const BUSY_BATCHES: usize = 8;
 /// After this time a batch is not worked at any more, but waits for a slow receiver: others are taken
 /// up beside it, so that receivers which hang do not hold up the rest.
-const BUSY: Duration = Duration::from_millis(25);
+const BUSY: Duration = Duration::from_millis(50);
 /// How many attempts are under way at once, those that wait included.
 const MOST_ATTEMPTS: u32 = 2_560;
 /// How long nothing is received after the queue could not be read.
