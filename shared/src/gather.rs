@@ -326,4 +326,36 @@ mod tests {
             assert_eq!(told(asked).await, Ok(expected));
         }
     }
+
+    #[test]
+    fn a_call_whose_runtime_ends_is_lost_and_keeps_nobody_waiting() {
+        let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let mut doubler = Doubler::of_at_most(2);
+        let ends = runtime();
+        let (first, second) = ends.block_on(async {
+            let asked = (doubler.ask('a', &[1]), doubler.ask('a', &[2]));
+            doubler.next().await;
+            asked
+        });
+        drop((ends, first, second));
+        runtime().block_on(async {
+            let asked = doubler.ask('a', &[3]);
+            doubler.next().await.end.send(()).unwrap();
+            assert_eq!(told(asked).await, Ok(vec![6]));
+        });
+    }
+
+    #[tokio::test]
+    async fn who_is_told_of_a_loss_has_nothing_under_way_any_more() {
+        let mut doubler = Doubler::of_at_most(2);
+        let asked = doubler.ask('a', &[1, 2, 3]);
+        drop(doubler.next().await.end);
+        let second = doubler.next().await;
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert!(!asked.is_finished());
+        second.end.send(()).unwrap();
+        assert_eq!(told(asked).await, Err(Lost));
+    }
 }

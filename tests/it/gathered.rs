@@ -8,7 +8,8 @@ use http::Method;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Answer, Call, EVENT_TYPE, Fate, Gate, Part, Process, Receiver, Tenant, World, delivery_ids, over_network_by_call,
+    Answer, Call, EVENT_TYPE, Fate, Gate, Part, Process, Receiver, Reply, Tenant, World, delivery_ids,
+    over_network_by_call,
 };
 
 /// More rounds than it takes until requests come so close together that they share a call.
@@ -237,17 +238,38 @@ impl Publishers {
 
     /// All publish at once. The last one gets this answer, and the others are accepted.
     async fn publish(&self, process: &Process, last: u16) -> Vec<String> {
-        let publish = |(at, tenant): (usize, &Tenant)| {
-            let body =
-                json!({"type": if at + 1 == self.tenants.len() { UNLUCKY } else { LUCKY }, "data": {}}).to_string();
-            let tenant = tenant.at(process);
-            async move { tenant.call(Method::POST, "/events", &[("idempotency-key", "k")], Some(body)).await }
-        };
-        let mut replies = join_all(self.tenants.iter().enumerate().map(publish)).await;
+        let mut replies = self.publish_of(process, "k", 0).await;
         if last != 202 {
             replies.pop().unwrap().is_error(last, "unavailable");
         }
         replies.into_iter().flat_map(|reply| delivery_ids(&reply.data(202))).collect()
+    }
+
+    /// All publish at once, and some may be accepted.
+    async fn publish_as_far_as_possible(&self, process: &Process) {
+        for reply in self.publish_of(process, "k", 0).await {
+            if reply.status != 202 {
+                reply.is_error(503, "unavailable");
+            }
+        }
+    }
+
+    /// All publish so much data at once, with this key.
+    async fn publish_of(&self, process: &Process, key: &str, bytes: usize) -> Vec<Reply> {
+        let publish = |(at, tenant): (usize, &Tenant)| {
+            let event_type = if at + 1 == self.tenants.len() { UNLUCKY } else { LUCKY };
+            let body = json!({"type": event_type, "data": {"text": "x".repeat(bytes)}}).to_string();
+            let (tenant, key) = (tenant.at(process), key.to_owned());
+            async move { tenant.call(Method::POST, "/events", &[("idempotency-key", &key)], Some(body)).await }
+        };
+        join_all(self.tenants.iter().enumerate().map(publish)).await
+    }
+
+    /// Stops the test unless each accepted delivery comes. What was sent although its publisher was told otherwise may
+    /// come twice.
+    async fn comes_at_least_once(&self, world: &World, accepted: &[String]) {
+        let ending = world.run_to_the_end().await;
+        ending.keeps_the_promise(accepted, &[&self.receiver]);
     }
 
     /// Stops the test unless each accepted delivery comes once, and what was not accepted is when it is asked for again.
@@ -303,6 +325,91 @@ async fn a_message_that_sqs_does_not_take_of_one_publisher_keeps_no_other_out() 
         })
         .await;
     }
+}
+
+/// Only a call for several that fails as a whole fails for all of them.
+#[tokio::test]
+async fn what_fails_for_all_who_share_it_is_finished_by_their_repetitions() {
+    for operation in ["BatchWriteItem", "SendMessageBatch"] {
+        for fate in [Fate::Refuse, Fate::LoseAnswer] {
+            until_shared(async |world| {
+                let publishers = Publishers::new(&world).await;
+                let sharing = fate.clone();
+                let (process, calls) = Calls::of_process(&world, move |call, _| {
+                    if call.operation == operation && is_shared(call) { sharing.clone() } else { Fate::Pass }
+                });
+                publishers.publish_as_far_as_possible(&process).await;
+                let accepted = publishers.publish(&world.process, 202).await;
+                publishers.comes_at_least_once(&world, &accepted).await;
+                calls.of(operation).iter().any(is_shared)
+            })
+            .await;
+        }
+    }
+}
+
+/// One chunk is full and refused, and what is left over is still being written.
+#[tokio::test]
+async fn who_is_told_of_a_failure_has_nothing_under_way_any_more() {
+    let world = World::new().await;
+    let (receiver, tenant) = (Receiver::new().await, world.tenant().await);
+    for _ in 0..30 {
+        tenant.endpoint(&receiver).await;
+    }
+    let written = Gate::closed();
+    let gate = written.clone();
+    let (process, calls) = Calls::of_process(&world, move |call, _| match call.operation.as_str() {
+        "BatchWriteItem" if items(call) == 25 => Fate::Refuse,
+        "BatchWriteItem" => Fate::Behind(gate.clone()),
+        _ => Fate::Pass,
+    });
+    let body = json!({"type": EVENT_TYPE, "data": {}}).to_string();
+    let publish = async |tenant: Tenant| {
+        tenant.call(Method::POST, "/events", &[("idempotency-key", "k")], Some(body.clone())).await
+    };
+    let mut publishing = Box::pin(publish(tenant.at(&process)));
+    let is_refused = async {
+        while calls.of("BatchWriteItem").len() < 2 {
+            tokio::task::yield_now().await;
+        }
+        // Often enough to be told, if the rest were not waited for.
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        _ = &mut publishing => panic!("it is answered while something is under way"),
+        () = is_refused => {}
+    }
+    written.open();
+    publishing.await.is_error(503, "unavailable");
+    assert_eq!(delivery_ids(&publish(tenant.at(&world.process)).await.data(202)).len(), 30);
+    let ending = world.run_to_the_end().await;
+    assert_eq!((ending.repetitions(&[&receiver]), receiver.received().len()), (0, 30));
+}
+
+fn items(call: &Call) -> usize {
+    call.body["RequestItems"].as_object().unwrap().values().map(|items| items.as_array().unwrap().len()).sum()
+}
+
+/// SQS takes 256 KiB at a time.
+#[tokio::test]
+async fn large_messages_of_several_publishers_are_sent_in_batches_that_sqs_takes() {
+    until_shared(async |world| {
+        let publishers = Publishers::new(&world).await;
+        let (process, calls) = Calls::of_process(&world, |_, _| Fate::Pass);
+        let rounds = join_all(["a", "b", "c"].map(|key| publishers.publish_of(&process, key, 47 * 1024))).await;
+        let accepted: Vec<_> = rounds.into_iter().flatten().flat_map(|reply| delivery_ids(&reply.data(202))).collect();
+        let sends = calls.of("SendMessageBatch");
+        let bytes = |call: &Call| {
+            let entries = call.body["Entries"].as_array().unwrap();
+            entries.iter().map(|entry| entry["MessageBody"].as_str().unwrap().len()).sum::<usize>()
+        };
+        assert!(sends.iter().all(|call| bytes(call) <= 256 * 1024));
+        assert_eq!(world.in_the_queue().await, accepted.len());
+        sends.iter().any(|call| bytes(call) > 200 * 1024)
+    })
+    .await;
 }
 
 /// The endpoint comes to be after the first query was performed and before it was answered. Those who publish then must
