@@ -34,7 +34,7 @@ pub(crate) async fn run(deliveries: usize, rounds: usize) -> anyhow::Result<Repo
         compare(&mut report, at_once, deliveries, rounds).await?;
     }
     let one_record = cpu::on_one_thread(move || recording(deliveries)).await?;
-    report.figure("CPU µs of each delivery's one call of AWS, answered at once", tenths(one_record));
+    report.figure("CPU µs of a record whose call nobody shares, answered at once", tenths(one_record));
     slow(&mut report).await?;
     Ok(report)
 }
