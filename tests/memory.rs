@@ -16,7 +16,7 @@ use futures_util::future::join_all;
 use peak_alloc::PeakAlloc;
 use shared::clock::Clock;
 use shared::domain::addresses::AddressPolicy;
-use shared::domain::delivery::{Answer, Cause};
+use shared::domain::attempt::{Answer, Cause};
 use shared::domain::event_type::EventType;
 use shared::domain::fields::{EndpointUrl, Headers};
 use shared::domain::ids::EventId;

@@ -4,7 +4,7 @@ use std::error::Error;
 use std::io;
 
 use super::resolver::{RefusedAddress, Unresolved};
-use crate::domain::delivery::Cause;
+use crate::domain::attempt::Cause;
 
 /// The cause of a client error, told from the errors it wraps.
 pub(super) fn cause(error: &reqwest::Error) -> Cause {

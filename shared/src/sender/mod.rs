@@ -24,7 +24,7 @@ pub use resolver::Lookup;
 
 use crate::clock::Clock;
 use crate::domain::addresses::AddressPolicy;
-use crate::domain::delivery::{Answer, Cause, Outcome};
+use crate::domain::attempt::{Answer, Cause, Outcome};
 use crate::domain::fields::EndpointUrl;
 use crate::domain::schedule::parse_retry_after;
 use resolver::VettedResolver;

@@ -4,7 +4,8 @@
 use tracing::warn;
 
 use super::{Core, ServiceError, operational};
-use crate::domain::delivery::{Cause, Consequence, Delivery, DeliveryStatus};
+use crate::domain::attempt::Cause;
+use crate::domain::delivery::{Consequence, Delivery, DeliveryStatus};
 use crate::domain::endpoint::{DisabledReason, Endpoint};
 
 /// What became of an endpoint after an attempt.

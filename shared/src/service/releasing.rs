@@ -4,7 +4,8 @@ use futures_util::future::join_all;
 use tracing::error;
 
 use super::{Core, ServiceError};
-use crate::domain::delivery::{Cause, Delivery};
+use crate::domain::attempt::Cause;
+use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::Endpoint;
 use crate::queue::DeliverTask;
 use crate::store::{StoreError, Waiting, WaitingRef, Wanted};

@@ -7,7 +7,8 @@ use futures_util::future::join_all;
 use tracing::warn;
 
 use super::{Core, ServiceError, operational};
-use crate::domain::delivery::{Cause, Mark};
+use crate::domain::attempt::Cause;
+use crate::domain::delivery::Mark;
 use crate::domain::endpoint::EndpointStatus;
 use crate::domain::time::Timestamp;
 use crate::store::{EndpointRef, Waiting};

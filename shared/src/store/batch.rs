@@ -23,7 +23,7 @@ use crate::domain::event::Event;
 use crate::domain::pending::Pending;
 
 /// The attribute that tells one write of an item from any other.
-pub(super) const STAMP: &str = "stamp";
+const STAMP: &str = "stamp";
 /// Most keys that one BatchGetItem takes.
 const READ_CHUNK: usize = 100;
 /// Most items that one BatchWriteItem takes.
@@ -125,13 +125,12 @@ impl Store {
     /// [`StoreError::Conflict`] if the fence does not hold.
     pub(super) async fn put_own_if(
         &self,
-        mut item: Item,
+        item: Item,
         fence: &str,
         values: impl IntoIterator<Item = (&'static str, AttributeValue)>,
     ) -> Result<(), StoreError> {
         let stamp = new_stamp();
-        item.insert(STAMP.to_owned(), stamp.clone());
-        self.put_stamped_if(item, &stamp, fence, values).await
+        self.put_stamped_if(stamped(item, &stamp), &stamp, fence, values).await
     }
 
     pub(super) async fn put_stamped_if(
@@ -229,6 +228,11 @@ pub(super) struct NewestFirst<'a> {
 /// Two processes that do the same in the same millisecond would take each other's item for their own.
 pub(super) fn new_stamp() -> AttributeValue {
     AttributeValue::S(hex::encode(clock::secret_bytes::<8>()))
+}
+
+pub(super) fn stamped(mut item: Item, stamp: &AttributeValue) -> Item {
+    item.insert(STAMP.to_owned(), stamp.clone());
+    item
 }
 
 fn is_stamped(item: Option<&Item>, stamp: &AttributeValue) -> bool {

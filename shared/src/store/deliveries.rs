@@ -7,12 +7,13 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
-use super::batch::{NewestFirst, STAMP, new_stamp};
+use super::batch::{NewestFirst, new_stamp, stamped};
 use super::items::{Base, Item, Unreadable, is_zero, read, time, to_item, unknown};
 use super::keys::Key;
 use super::pending::PendingItem;
 use super::{Store, StoreError, keys, pending};
-use crate::domain::delivery::{AttemptEntry, Cause, Delivery, DeliveryStatus};
+use crate::domain::attempt::{AttemptEntry, Cause};
+use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::event_type::EventType;
 use crate::domain::ids::{DeliveryId, EndpointId, OrganizationId};
 use crate::domain::pending::Pending;
@@ -124,18 +125,14 @@ impl Store {
         Ok((records, listed))
     }
 
-    /// Records an attempt at a delivery that was not there (`seen` is `None`) or as it was `seen`. The fence: of several
-    /// processes that attempted the same delivery at once, one records.
+    /// Records an attempt at a delivery that was `seen`, or had no record. The fence: of several processes that attempted
+    /// the same delivery at once, one records.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if another process recorded this attempt first.
     pub async fn record_attempt(&self, seen: Option<&Delivery>, delivery: &Delivery) -> Result<(), StoreError> {
         let stamp = new_stamp();
-        let item = || {
-            let mut item = self.delivery_item(delivery)?;
-            item.insert(STAMP.to_owned(), stamp.clone());
-            Ok::<_, StoreError>(item)
-        };
+        let item = || Ok::<_, StoreError>(stamped(self.delivery_item(delivery)?, &stamp));
         // It is usually the first one. Then there is no record, and one call makes those of several deliveries. What that
         // did not do, whatever the reason, is done alone: the fence knows our own item by its stamp.
         if seen.is_none() && self.gathered.insert(item()?).await {

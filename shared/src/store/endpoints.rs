@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::items::{Base, Unreadable, is_zero, read, required, time, to_item, unknown};
 use super::keys::EndpointRef;
 use super::{Store, StoreError, keys};
-use crate::domain::delivery::Cause;
+use crate::domain::attempt::Cause;
 use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointSettings, EndpointStatus, Secrets};
 use crate::domain::event_type::Subscription;
 use crate::domain::fields::{EditionId, EndpointUrl, Headers, Name, TimeoutSeconds};

@@ -11,7 +11,7 @@ use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 use metrics_cloudwatch_embedded::{Builder, Collector};
 use tracing::{Level, error};
 
-use crate::domain::delivery::Cause;
+use crate::domain::attempt::Cause;
 use crate::domain::time::Timestamp;
 
 const NAMESPACE: &str = "Pigeonpost";

@@ -9,7 +9,8 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::access::{Role, Scope};
 use crate::domain::api_key::{KeySecret, KeyStatus};
-use crate::domain::delivery::{Cause, DeliveryStatus};
+use crate::domain::attempt::Cause;
+use crate::domain::delivery::DeliveryStatus;
 use crate::domain::endpoint::{DisabledReason, EndpointStatus};
 use crate::domain::event_type::{EventType, MAX_EVENT_TYPE_CHARS, MAX_SUBSCRIPTIONS, Subscription};
 use crate::domain::fields::{EditionId, EndpointUrl, Headers, IdempotencyKey, Name, Slug, SubjectPart, TimeoutSeconds};

@@ -3,7 +3,8 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::delivery::{AttemptEntry, Cause, Delivery, DeliveryStatus};
+use crate::domain::attempt::{AttemptEntry, Cause};
+use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::event_type::EventType;
 use crate::domain::ids::{DeliveryId, EndpointId, EventId};
 use crate::domain::time::Timestamp;

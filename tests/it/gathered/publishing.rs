@@ -1,0 +1,231 @@
+//! What several publishers need at the same time.
+
+use futures_util::future::join_all;
+use http::Method;
+use serde_json::json;
+
+use super::{Calls, until_shared};
+use crate::support::{Call, EVENT_TYPE, Fate, Gate, Part, Process, Receiver, Reply, Tenant, World, delivery_ids};
+
+/// The types of one publisher's event and of all others'.
+const UNLUCKY: &str = "order.unlucky";
+const LUCKY: &str = "order.lucky";
+
+/// Publishers of as many organizations, the last of whom is unlucky.
+struct Publishers {
+    tenants: Vec<Tenant>,
+    receiver: Receiver,
+}
+
+impl Publishers {
+    async fn new(world: &World) -> Self {
+        let receiver = Receiver::new().await;
+        let mut tenants = Vec::new();
+        for _ in 0..6 {
+            let tenant = world.tenant().await;
+            tenant.endpoint(&receiver).await;
+            tenants.push(tenant);
+        }
+        Self { tenants, receiver }
+    }
+
+    /// All publish at once. The last one gets this answer, and the others are accepted.
+    async fn publish(&self, process: &Process, last: u16) -> Vec<String> {
+        let mut replies = self.publish_of(process, "k", 0).await;
+        if last != 202 {
+            replies.pop().unwrap().is_error(last, "unavailable");
+        }
+        replies.into_iter().flat_map(|reply| delivery_ids(&reply.data(202))).collect()
+    }
+
+    /// All publish at once, and some may be accepted.
+    async fn publish_as_far_as_possible(&self, process: &Process) {
+        for reply in self.publish_of(process, "k", 0).await {
+            if reply.status != 202 {
+                reply.is_error(503, "unavailable");
+            }
+        }
+    }
+
+    /// All publish so much data at once, with this key.
+    async fn publish_of(&self, process: &Process, key: &str, bytes: usize) -> Vec<Reply> {
+        let publish = |(at, tenant): (usize, &Tenant)| {
+            let event_type = if at + 1 == self.tenants.len() { UNLUCKY } else { LUCKY };
+            let body = json!({"type": event_type, "data": {"text": "x".repeat(bytes)}}).to_string();
+            let (tenant, key) = (tenant.at(process), key.to_owned());
+            async move { tenant.call(Method::POST, "/events", &[("idempotency-key", &key)], Some(body)).await }
+        };
+        join_all(self.tenants.iter().enumerate().map(publish)).await
+    }
+
+    /// Stops the test unless each accepted delivery comes. What was sent although its publisher was told otherwise may
+    /// come twice.
+    async fn comes_at_least_once(&self, world: &World, accepted: &[String]) {
+        let ending = world.run_to_the_end().await;
+        ending.keeps_the_promise(accepted, &[&self.receiver]);
+    }
+
+    /// Stops the test unless each accepted delivery comes once, and what was not accepted is when it is asked for again.
+    async fn everything_comes(&self, world: &World, accepted: &[String]) {
+        assert_eq!(world.drain().await, accepted.len());
+        let again = self.publish(&world.process, 202).await;
+        assert!(accepted.iter().all(|id| again.contains(id)), "a request that is repeated publishes nothing anew");
+        let ending = world.run_to_the_end().await;
+        ending.keeps_the_promise(&again, &[&self.receiver]);
+        assert_eq!((ending.repetitions(&[&self.receiver]), self.receiver.received().len()), (0, self.tenants.len()));
+    }
+}
+
+/// Whether the call is about what is left of several publishers, the unlucky one among them.
+fn is_shared(call: &Call) -> bool {
+    let text = call.body.to_string();
+    text.contains(UNLUCKY) && text.contains(LUCKY)
+}
+
+/// Publishes while an operation leaves out what is of the unlucky one, at its first calls or at all of them.
+async fn one_is_left_out(operation: &'static str, part: Part, is_always: bool, last: u16) {
+    until_shared(async |world| {
+        let publishers = Publishers::new(&world).await;
+        let (process, calls) = Calls::of_process(&world, move |call, number| {
+            let is_part = call.operation == operation && (is_always || number < 3);
+            if is_part { Fate::Only(part) } else { Fate::Pass }
+        });
+        let accepted = publishers.publish(&process, last).await;
+        publishers.everything_comes(&world, &accepted).await;
+        calls.of(operation).iter().any(is_shared)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_dynamodb_leaves_undone_for_one_publisher_is_done_for_the_others() {
+    one_is_left_out("BatchWriteItem", Part::Without(UNLUCKY), false, 202).await;
+    one_is_left_out("BatchWriteItem", Part::Without(UNLUCKY), true, 503).await;
+}
+
+#[tokio::test]
+async fn a_message_that_sqs_does_not_take_of_one_publisher_keeps_no_other_out() {
+    one_is_left_out("SendMessageBatch", Part::Without(UNLUCKY), false, 202).await;
+    one_is_left_out("SendMessageBatch", Part::Without(UNLUCKY), true, 503).await;
+    one_is_left_out("SendMessageBatch", Part::WithoutBySender(UNLUCKY), true, 503).await;
+}
+
+/// Only a call for several that fails as a whole fails for all of them.
+#[tokio::test]
+async fn what_fails_for_all_who_share_it_is_finished_by_their_repetitions() {
+    for operation in ["BatchWriteItem", "SendMessageBatch"] {
+        for fate in [Fate::Refuse, Fate::LoseAnswer] {
+            until_shared(async |world| {
+                let publishers = Publishers::new(&world).await;
+                let sharing = fate.clone();
+                let (process, calls) = Calls::of_process(&world, move |call, _| {
+                    if call.operation == operation && is_shared(call) { sharing.clone() } else { Fate::Pass }
+                });
+                publishers.publish_as_far_as_possible(&process).await;
+                let accepted = publishers.publish(&world.process, 202).await;
+                publishers.comes_at_least_once(&world, &accepted).await;
+                calls.of(operation).iter().any(is_shared)
+            })
+            .await;
+        }
+    }
+}
+
+/// One chunk is full and refused, and what is left over is still being written.
+#[tokio::test]
+async fn who_is_told_of_a_failure_has_nothing_under_way_any_more() {
+    let world = World::new().await;
+    let (receiver, tenant) = (Receiver::new().await, world.tenant().await);
+    for _ in 0..30 {
+        tenant.endpoint(&receiver).await;
+    }
+    let written = Gate::closed();
+    let gate = written.clone();
+    let (process, calls) = Calls::of_process(&world, move |call, _| match call.operation.as_str() {
+        "BatchWriteItem" if items(call) == 25 => Fate::Refuse,
+        "BatchWriteItem" => Fate::Behind(gate.clone()),
+        _ => Fate::Pass,
+    });
+    let body = json!({"type": EVENT_TYPE, "data": {}}).to_string();
+    let publish = async |tenant: Tenant| {
+        tenant.call(Method::POST, "/events", &[("idempotency-key", "k")], Some(body.clone())).await
+    };
+    let mut publishing = Box::pin(publish(tenant.at(&process)));
+    let is_refused = async {
+        while calls.of("BatchWriteItem").len() < 2 {
+            tokio::task::yield_now().await;
+        }
+        // Often enough to be told, if the rest were not waited for.
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        _ = &mut publishing => panic!("it is answered while something is under way"),
+        () = is_refused => {}
+    }
+    written.open();
+    publishing.await.is_error(503, "unavailable");
+    assert_eq!(delivery_ids(&publish(tenant.at(&world.process)).await.data(202)).len(), 30);
+    let ending = world.run_to_the_end().await;
+    assert_eq!((ending.repetitions(&[&receiver]), receiver.received().len()), (0, 30));
+}
+
+fn items(call: &Call) -> usize {
+    call.body["RequestItems"].as_object().unwrap().values().map(|items| items.as_array().unwrap().len()).sum()
+}
+
+/// SQS takes 256 KiB at a time.
+#[tokio::test]
+async fn large_messages_of_several_publishers_are_sent_in_batches_that_sqs_takes() {
+    until_shared(async |world| {
+        let publishers = Publishers::new(&world).await;
+        let (process, calls) = Calls::of_process(&world, |_, _| Fate::Pass);
+        let rounds = join_all(["a", "b", "c"].map(|key| publishers.publish_of(&process, key, 47 * 1024))).await;
+        let accepted: Vec<_> = rounds.into_iter().flatten().flat_map(|reply| delivery_ids(&reply.data(202))).collect();
+        let sends = calls.of("SendMessageBatch");
+        let bytes = |call: &Call| {
+            let entries = call.body["Entries"].as_array().unwrap();
+            entries.iter().map(|entry| entry["MessageBody"].as_str().unwrap().len()).sum::<usize>()
+        };
+        assert!(sends.iter().all(|call| bytes(call) <= 256 * 1024));
+        assert_eq!(world.in_the_queue().await, accepted.len());
+        sends.iter().any(|call| bytes(call) > 200 * 1024)
+    })
+    .await;
+}
+
+/// The endpoint comes to be after the first query was performed and before it was answered. Those who publish then must
+/// not take its answer for theirs.
+#[tokio::test]
+async fn who_shares_a_query_of_endpoints_sees_one_that_was_made_before() {
+    until_shared(async |world| {
+        let (receiver, tenant) = (Receiver::new().await, world.tenant().await);
+        tenant.endpoint(&receiver).await;
+        let (performed, answered) = (Gate::closed(), Gate::closed());
+        let held = Fate::AnswerBehind { performed: performed.clone(), gate: answered.clone() };
+        // The one before lets the process remember the key.
+        let (process, calls) = Calls::of_process(&world, move |call, number| match call.operation.as_str() {
+            "Query" if number == 1 => held.clone(),
+            _ => Fate::Pass,
+        });
+        let at_process = tenant.at(&process);
+        assert_eq!(at_process.publish().await.len(), 1);
+        let meanwhile = async {
+            performed.pass().await;
+            tenant.endpoint(&receiver).await;
+            let open = async {
+                // Both find the key remembered, so nothing keeps them from coming to the query.
+                for _ in 0..100 {
+                    tokio::task::yield_now().await;
+                }
+                answered.open();
+            };
+            tokio::join!(at_process.publish(), at_process.publish(), open)
+        };
+        let (first, (second, third, ())) = tokio::join!(at_process.publish(), meanwhile);
+        assert_eq!([first.len(), second.len(), third.len()], [1, 2, 2]);
+        calls.of("Query").len() == 3
+    })
+    .await;
+}
