@@ -196,5 +196,13 @@ fn task() -> DeliverTask {
     let event = planned(&endpoints(1));
     let (endpoint, delivery) = event.fan_out().next().unwrap();
     let body = DeliverTask::inline(&event.body);
-    DeliverTask { organization: organization(), endpoint, delivery, event_type: event.event_type, probe: false, body }
+    DeliverTask {
+        organization: organization(),
+        endpoint,
+        delivery,
+        event_type: event.event_type,
+        ticket: None,
+        probe: false,
+        body,
+    }
 }

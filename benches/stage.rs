@@ -153,7 +153,7 @@ async fn publish(core: &Core, organization: &Organization, events: usize) -> any
     let mut event =
         || NewEvent { event_type: event_type.clone(), data: payload::data(&mut random), subject: None, edition: None };
     for published in (0..events).step_by(AT_ONCE) {
-        let some = (published..events).take(AT_ONCE).map(|_| event()).collect();
+        let some = (0..).zip(published..events).take(AT_ONCE).map(|(index, _)| (index, event())).collect();
         core.publish(organization, None, some, None).await?;
     }
     core.write_all_usage().await;

@@ -83,7 +83,9 @@ impl Host {
             || KeySecret::generate(&clock::secret_bytes()),
             |kept| KeySecret::presented(&kept.platform_key),
         );
-        let settings = settings(&queue_url, &platform_key, options.address)?;
+        let mut settings = settings(&queue_url, &platform_key, options.address)?;
+        // Without triggers, functions run elsewhere.
+        settings.deployment.only_process_since = (!options.no_triggers).then(|| clock.now());
         let sender = Sender::new(settings.deployment.urls.addresses.clone(), clock.clone())?;
         let core = Core::new(&sdk, TABLE, &queue_url, settings.deployment, clock.clone());
         let receiver = format!("http://{address}/demo/receiver");

@@ -32,6 +32,7 @@ fn deployment() -> Deployment {
         urls: UrlPolicy { allow_http: true, addresses: AddressPolicy::default() },
         max_endpoints: 100,
         retention: std::time::Duration::from_secs(86_400),
+        only_process_since: None,
     }
 }
 

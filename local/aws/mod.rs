@@ -110,6 +110,17 @@ impl EmbeddedAws {
         self.engines.sqs.bodies(queue_url)
     }
 
+    /// Makes every message in flight visible before its time, for tests: SQS may deliver a message twice.
+    pub fn redeliver(&self, queue_url: &str) {
+        self.engines.sqs.with_queue(queue_url, sqs::Queue::redeliver);
+    }
+
+    /// Chooses whether the receipt of a former receive still deletes and hides its message, for tests: SQS promises
+    /// neither.
+    pub fn let_former_receipts_act(&self, queue_url: &str, act: bool) {
+        self.engines.sqs.with_queue(queue_url, |queue| queue.let_former_receipts_act(act));
+    }
+
     /// Deletes the items whose time to live has passed and says how many; DynamoDB does it by itself, here somebody has
     /// to call.
     pub async fn expire_items(&self) -> Result<usize, dynoxide::DynoxideError> {

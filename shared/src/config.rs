@@ -97,6 +97,7 @@ impl Settings {
                 },
                 max_endpoints: at("MAX_ENDPOINTS", number("MAX_ENDPOINTS", 100).and_then(endpoints))?,
                 retention: days(at("RETENTION_DAYS", number("RETENTION_DAYS", 30))?),
+                only_process_since: None,
             },
         })
     }

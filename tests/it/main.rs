@@ -42,6 +42,7 @@ mod suspension;
 mod telemetry;
 mod template;
 mod tenants;
+mod tickets;
 mod tidy;
 mod usage;
 mod wire_endpoints;

@@ -98,6 +98,8 @@ struct Licence {
     dies: bool,
     /// Several consumers at work, who may hold messages for the same delivery.
     consumers: usize,
+    /// Messages in flight were delivered a second time meanwhile.
+    redelivers: bool,
 }
 
 impl Run {
@@ -173,6 +175,7 @@ impl Run {
                 licence.asks_again = true;
             }
             Operation::Restart => self.consumer = self.world.another_process(),
+            Operation::FormerReceipts { act } => self.world.let_former_receipts_act(*act),
             Operation::RestartHost => {
                 self.world.advance(Duration::from_secs(60)); // SQS lets nobody purge more often.
                 self.world.purge().await;
@@ -266,8 +269,9 @@ impl Run {
                 _ => self.world.another_process(),
             };
             let fuse = (index == 0 && cut.is_some()).then(|| fuse.clone());
+            let world = &self.world;
             running.push(async move {
-                let work = work.perform(&process);
+                let work = work.perform(&process, world);
                 match fuse {
                     Some(fuse) => fuse.run(work).await.is_some(),
                     None => {
@@ -285,7 +289,8 @@ impl Run {
         self.world.advance(Duration::from_secs(1));
         ignore_the_dead(&self.receivers, self.world.clock.now());
         let consumers = processes.iter().filter(|work| matches!(work, Work::Deliver { .. })).count();
-        Licence { asks_again: self.recovering, dies, consumers }
+        let redelivers = processes.iter().any(|work| matches!(work, Work::Redeliver { .. }));
+        Licence { asks_again: self.recovering, dies, consumers, redelivers }
     }
 
     async fn move_to(&self, endpoint: usize, reachable: bool) {
@@ -318,7 +323,7 @@ impl Run {
             self.follow_endpoint(endpoint, &seen);
         }
         self.queued = seen.messages.iter().map(|(id, bodies)| (id.clone(), bodies.len())).collect();
-        self.messages.extend(seen.messages.into_values().flatten());
+        self.messages.extend(seen.messages.into_values().flatten().map(|message| message.body));
         self.messages.sort();
         self.messages.dedup();
         self.recovering = seen.recovering;
@@ -366,7 +371,8 @@ impl Run {
 
         let repeats = seen.requests.count(id).checked_sub(model.answered).expect("an answer without a request");
         let grown = repeats.checked_sub(model.repeats).expect("requests never fall");
-        let held_twice = licence.consumers > 1 && self.queued.get(id).is_some_and(|messages| *messages > 1);
+        let has_copies = licence.redelivers || self.queued.get(id).is_some_and(|messages| *messages > 1);
+        let held_twice = licence.consumers > 1 && has_copies;
         assert!(grown <= usize::from(licence.dies) + usize::from(held_twice), "{id} is repeated: {record:?}");
         assert!(grown == 0 || before != Status::Success, "{id} is attempted after its success: {record:?}");
         model.repeats = repeats;
@@ -377,7 +383,7 @@ impl Run {
         let kept = match (record.status, record.mark.as_deref()) {
             (Status::Success, mark) => mark.is_none(),
             (status, mark) if status.is_dead() => mark == Some("dead"),
-            (_, None) => seen.messages.contains_key(id) || self.unpromised.contains_key(id),
+            (_, None) => seen.is_owned(id, record) || self.unpromised.contains_key(id),
             (_, Some("held")) => seen.is_looked_after(&record.endpoint),
             (_, mark) => mark == Some("due"),
         };
@@ -435,10 +441,16 @@ fn ignore_the_dead(receivers: &[Receiver], now: Timestamp) {
 }
 
 impl Work {
-    async fn perform(self, process: &Process) {
+    async fn perform(self, process: &Process, world: &World) {
         match self {
             Self::Deliver { most } => drop(process.poll_at_most(most).await),
             Self::Sweep => process.sweep().await,
+            Self::Redeliver { turns } => {
+                for _ in 0..turns {
+                    tokio::task::yield_now().await;
+                }
+                world.redeliver();
+            }
         }
     }
 }

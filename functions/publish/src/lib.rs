@@ -45,7 +45,8 @@ async fn one(
     let body = read_body(request).await?;
     let idempotency = idempotency(&headers, "event", &body)?;
     let event = parse(&core, &body)?;
-    let published = core.publish(&tenant.organization, tenant.caller.key(), vec![event], idempotency.as_ref()).await?;
+    let published =
+        core.publish(&tenant.organization, tenant.caller.key(), vec![(0, event)], idempotency.as_ref()).await?;
     let published = published.first().ok_or_else(|| ApiError::new(ErrorCode::Internal, "nothing was published"))?;
     Ok(Data::accepted(EventOut::new(&published.event, &published.deliveries)))
 }
@@ -69,10 +70,10 @@ async fn batch(
     let idempotency = idempotency(&headers, "batch", &body)?;
     let entries = body::parse::<BatchIn>(&body)?.read(BatchIn::entries)?;
     let (mut accepted, mut refused) = (Vec::new(), Vec::new());
-    for (index, entry) in entries.iter().enumerate() {
+    for (index, entry) in (0..).zip(&entries) {
         match parse(&core, entry.as_bytes()) {
-            Ok(event) => accepted.push(event),
-            Err(error) => refused.push((index, error)),
+            Ok(event) => accepted.push((index, event)),
+            Err(error) => refused.push((index as usize, error)),
         }
     }
     let by = tenant.caller.key();

@@ -26,7 +26,7 @@ use tokio::sync::Notify;
 use self::error::SqsError;
 use self::limits::MAX_VISIBILITY_SECONDS;
 use self::message::Receipt;
-use self::queue::Queue;
+pub(crate) use self::queue::Queue;
 use self::queues::Queues;
 use super::Clock;
 use super::answer::Answer;
@@ -82,6 +82,14 @@ impl Sqs {
     /// The bodies of all messages in the queue that a URL names, hidden ones included; none if there is no such queue.
     pub(crate) fn bodies(&self, queue_url: &str) -> Vec<String> {
         self.queues().at(queue_url).map_or_else(|_| Vec::new(), |queue| queue.bodies().map(str::to_owned).collect())
+    }
+
+    /// Changes how the queue that a URL names treats its messages; nothing if there is no such queue.
+    pub(crate) fn with_queue(&self, queue_url: &str, change: impl FnOnce(&mut Queue)) {
+        if let Ok(queue) = self.queues().at(queue_url) {
+            change(queue);
+        }
+        self.arrivals.notify_waiters();
     }
 
     fn delete_message(&self, request: wire::DeleteMessage) -> Result<wire::Nothing, SqsError> {

@@ -28,6 +28,8 @@ pub(crate) struct Queue {
     in_flight: BTreeSet<(SystemTime, Uuid)>,
     next_expiry: SystemTime,
     purged_at: Option<SystemTime>,
+    /// Whether the receipt of a former receive still deletes and hides its message; SQS promises neither.
+    former_receipts_act: bool,
 }
 
 /// How many messages are in which state.
@@ -60,6 +62,7 @@ impl Queue {
             in_flight: BTreeSet::new(),
             next_expiry: now + EXPIRY_INTERVAL,
             purged_at: None,
+            former_receipts_act: false,
         }
     }
 
@@ -115,10 +118,27 @@ impl Queue {
         taken
     }
 
-    /// Deletes the message if this was its latest receive, also after it has become visible again; else does nothing.
+    /// Deletes the message if this was its latest receive, also after it has become visible again; else does nothing,
+    /// unless former receipts act.
     pub(crate) fn delete(&mut self, receipt: Receipt) {
-        if self.messages.get(&receipt.message).is_some_and(|message| message.receipt() == receipt) {
+        if self.messages.get(&receipt.message).is_some_and(|message| self.acts(receipt, message)) {
             self.remove(receipt.message);
+        }
+    }
+
+    fn acts(&self, receipt: Receipt, message: &Message) -> bool {
+        receipt == message.receipt() || self.former_receipts_act
+    }
+
+    /// Chooses whether the receipts of former receives act.
+    pub(crate) fn let_former_receipts_act(&mut self, act: bool) {
+        self.former_receipts_act = act;
+    }
+
+    /// Makes every message in flight visible before its time: SQS may deliver a message twice.
+    pub(crate) fn redeliver(&mut self) {
+        for (_, id) in std::mem::take(&mut self.in_flight) {
+            self.show(id);
         }
     }
 
@@ -130,7 +150,9 @@ impl Queue {
         now: SystemTime,
     ) -> Result<(), SqsError> {
         self.show_what_is_due(now);
-        let in_flight = self.messages.get_mut(&receipt.message).filter(|message| message.receipt() == receipt);
+        let former_receipts_act = self.former_receipts_act;
+        let acts = |message: &&mut Message| message.receipt() == receipt || former_receipts_act;
+        let in_flight = self.messages.get_mut(&receipt.message).filter(acts);
         let Some((message, since, until)) = in_flight.and_then(|message| match message.state {
             State::InFlight { since, until } => Some((message, since, until)),
             State::Visible | State::Delayed { .. } => None,
@@ -215,17 +237,24 @@ impl Queue {
     }
 
     fn show_what_is_due(&mut self, now: SystemTime) {
-        for hidden in [&mut self.delayed, &mut self.in_flight] {
-            while hidden.first().is_some_and(|(until, _)| *until <= now) {
-                let Some((_, id)) = hidden.pop_first() else { break };
-                let Some(message) = self.messages.get_mut(&id) else { continue };
-                if matches!(message.state, State::InFlight { .. }) {
-                    self.visible.landed(message.group_id.as_deref());
-                }
-                message.state = State::Visible;
-                self.visible.push(message.group_id.as_deref(), id);
-            }
+        let is_due = |hidden: &BTreeSet<(SystemTime, Uuid)>| hidden.first().is_some_and(|(until, _)| *until <= now);
+        while is_due(&self.delayed) {
+            let Some((_, id)) = self.delayed.pop_first() else { break };
+            self.show(id);
         }
+        while is_due(&self.in_flight) {
+            let Some((_, id)) = self.in_flight.pop_first() else { break };
+            self.show(id);
+        }
+    }
+
+    fn show(&mut self, id: Uuid) {
+        let Some(message) = self.messages.get_mut(&id) else { return };
+        if matches!(message.state, State::InFlight { .. }) {
+            self.visible.landed(message.group_id.as_deref());
+        }
+        message.state = State::Visible;
+        self.visible.push(message.group_id.as_deref(), id);
     }
 
     fn expire(&mut self, now: SystemTime) {

@@ -8,10 +8,17 @@ use super::event_type::EventType;
 use super::ids::{DeliveryId, EndpointId, OrganizationId};
 use super::organization::OrganizationStatus;
 use super::schedule::{MAX_HIDDEN_SECONDS, RetrySchedule};
+use super::ticket::Ticket;
 use super::time::Timestamp;
 
 /// How long a delivery that was sent to the queue out of turn is left alone by the sweep.
 pub const LEASE: Duration = Duration::from_secs(15 * 60);
+/// Longest wait that is spent in the queue.
+const LONGEST_HIDDEN: Duration = Duration::from_secs(MAX_HIDDEN_SECONDS as u64);
+/// How much earlier than its delivery is due a message may arrive and still count as due.
+const EARLY: Duration = Duration::from_secs(1);
+/// A request that publishes has surely ended after this time, however it went: Lambda and API Gateway end it earlier.
+pub const PUBLISHING_ENDS: Duration = Duration::from_secs(30);
 /// Most attempts that a delivery's log remembers; the oldest go first.
 pub const MAX_LOG: usize = 32;
 
@@ -36,6 +43,8 @@ pub struct Delivery {
     pub next_attempt_at: Option<Timestamp>,
     /// How it is found when it is not in the queue.
     pub mark: Option<Mark>,
+    /// The ticket of the message that owns it; `None` if that is the message of the request that published it.
+    pub ticket: Option<Ticket>,
     /// What the last attempt's answer was, if there was one.
     pub response_status: Option<u16>,
     /// The beginning of the last answer's body.
@@ -131,11 +140,22 @@ pub enum Mark {
     Dead,
 }
 
-/// What is to be done with a message that names a delivery.
+/// Where a delivery is, according to its record.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Nowhere: it is in a final state.
+    Final,
+    /// In the queue, without a mark.
+    Queued,
+    /// In the queue, or about to be sent there; marked until its lease ends.
+    Leased,
+    /// In the table alone: only a lease ends parking.
+    Parked,
+}
+
+/// What is to be done with a message that owns a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Nothing: acknowledge the message.
-    Drop,
     /// Leave it in the queue until then.
     HideUntil(Timestamp),
     /// Record the delivery as parked until its endpoint can take it, and acknowledge.
@@ -191,6 +211,7 @@ impl Delivery {
             retries_used: 0,
             next_attempt_at: None,
             mark: parked.then_some(Mark::Held),
+            ticket: None,
             response_status: None,
             response_body: None,
             error: None,
@@ -200,8 +221,18 @@ impl Delivery {
         }
     }
 
-    /// What is to be done with a message that names this delivery. A probe is attempted although its
-    /// endpoint is suspended.
+    /// Where it is.
+    pub fn place(&self) -> Place {
+        match self.mark {
+            _ if self.status.is_finished() => Place::Final,
+            None => Place::Queued,
+            Some(Mark::Due(at)) if self.next_attempt_at.is_none_or(|due| due < at) => Place::Leased,
+            Some(_) => Place::Parked,
+        }
+    }
+
+    /// What is to be done with a message that owns this delivery, which is not parked and not final. A probe is attempted
+    /// although its endpoint is suspended.
     pub fn step(
         &self,
         endpoint: Option<&Endpoint>,
@@ -209,9 +240,6 @@ impl Delivery {
         probe: bool,
         now: Timestamp,
     ) -> Step {
-        if self.status.is_finished() {
-            return Step::Drop;
-        }
         let Some(endpoint) = endpoint else { return Step::Fail(Cause::EndpointDeleted) };
         match (endpoint.status, organization) {
             (_, OrganizationStatus::Suspended) => Step::Fail(Cause::OrganizationSuspended),
@@ -224,22 +252,18 @@ impl Delivery {
     }
 
     fn step_when_active(&self, now: Timestamp) -> Step {
-        match (self.next_attempt_at, self.mark) {
-            // Parked until it is due. A lease ends later than that, and its message waits.
-            (Some(due), Some(Mark::Due(parked))) if now < due && parked <= due => Step::Drop,
-            (Some(due), _) if now < due => Step::HideUntil(due),
+        match self.next_attempt_at {
+            Some(due) if now.plus(EARLY) < due => Step::HideUntil(due),
             _ => Step::Attempt,
         }
     }
 
-    /// Whether a message should be in the queue: unfinished, and not parked. A leased delivery is
-    /// marked and in motion.
+    /// Whether a message should be in the queue. After the end of a lease the sweep sends another one.
     pub fn is_in_motion(&self, now: Timestamp) -> bool {
-        match self.mark {
-            None => !self.status.is_finished(),
-            // Under a lease; what is parked until a time is the sweep's.
-            Some(Mark::Due(at)) => now < at && self.next_attempt_at.is_none_or(|due| due < at),
-            Some(Mark::Held | Mark::Dead) => false,
+        match self.place() {
+            Place::Queued => true,
+            Place::Leased => !matches!(self.mark, Some(Mark::Due(end)) if end <= now),
+            Place::Parked | Place::Final => false,
         }
     }
 
@@ -269,6 +293,26 @@ impl Delivery {
         });
         let consequence = self.settle(on_failure, retry_after, now);
         (self, consequence)
+    }
+
+    /// The delivery after a success that was to be recorded as `succeeded`, when another process recorded an attempt first
+    /// and left the delivery unfinished: a success counts in any unfinished state.
+    #[must_use]
+    pub fn after_late_success(mut self, succeeded: &Self) -> Self {
+        self.attempts += 1;
+        self.log.extend(succeeded.log.last().map(|entry| AttemptEntry { number: self.attempts, ..entry.clone() }));
+        self.log.drain(..self.log.len().saturating_sub(MAX_LOG));
+        Self {
+            status: DeliveryStatus::Success,
+            next_attempt_at: None,
+            mark: None,
+            response_status: succeeded.response_status,
+            response_body: succeeded.response_body.clone(),
+            error: None,
+            signature: succeeded.signature.clone(),
+            updated_at: succeeded.updated_at,
+            ..self
+        }
     }
 
     /// Moves on to the state that the last attempt leads to.
@@ -312,7 +356,7 @@ impl Delivery {
         self.status = DeliveryStatus::Retrying;
         self.retries_used += 1;
         self.next_attempt_at = Some(due);
-        if delay <= Duration::from_secs(u64::from(MAX_HIDDEN_SECONDS)) {
+        if delay <= LONGEST_HIDDEN {
             return Consequence::HideUntil(due);
         }
         self.mark = Some(Mark::Due(due));
@@ -333,10 +377,13 @@ impl Delivery {
         self
     }
 
-    /// The delivery, left to the sweep from this time on; a held one stays where it is.
+    /// The delivery, parked until this time; a held one stays where it is.
     #[must_use]
     pub fn due_at(mut self, at: Timestamp) -> Self {
-        self.mark = self.mark.or(Some(Mark::Due(at)));
+        if self.mark.is_none() {
+            self.mark = Some(Mark::Due(at));
+            self.next_attempt_at = Some(at);
+        }
         self
     }
 
@@ -349,41 +396,83 @@ impl Delivery {
         self
     }
 
-    /// The delivery, taken out of its place to be sent to the queue: if that never happens, the
-    /// sweep finds it when the lease ends.
+    /// The delivery, which the request that publishes it sends before this time, or never: the sweep finds it then. Its
+    /// message has no ticket. A held delivery stays where it is.
     #[must_use]
-    pub fn leased(mut self, now: Timestamp) -> Self {
-        self.mark = Some(Mark::Due(now.plus(LEASE)));
+    pub fn leased_to_publisher(self, until: Timestamp) -> Self {
+        Self { mark: self.mark.or(Some(Mark::Due(until))), ..self }
+    }
+
+    /// The delivery, handed over to a new message with this ticket. If that is never sent, the sweep finds the delivery
+    /// when the lease ends, which is later than its next attempt.
+    fn leased(self, now: Timestamp, ticket: Ticket) -> Self {
+        Self { ticket: Some(ticket), ..self }.renewed(now)
+    }
+
+    /// The same for a message that has its ticket already.
+    fn renewed(mut self, now: Timestamp) -> Self {
+        let from = self.next_attempt_at.map_or(now, |due| due.max(now));
+        self.mark = Some(Mark::Due(from.plus(LEASE)));
         self
     }
 
-    /// The delivery, asked for again: on a fresh schedule, its attempts counted on.
+    /// The delivery, taken out of its place to be sent to the queue: leased under this ticket if it is parked, under its
+    /// own if its lease has ended. One whose next attempt is too far ahead to wait in the queue is parked until then.
+    /// `None` if there is nothing to send.
+    pub fn taken(self, now: Timestamp, ticket: Ticket) -> Option<Self> {
+        match (self.place(), self.next_attempt_at) {
+            (Place::Final | Place::Queued, _) => None,
+            (Place::Leased, _) => Some(self.renewed(now)),
+            (Place::Parked, Some(due)) if now.plus(LONGEST_HIDDEN) < due => {
+                Some(Self { mark: Some(Mark::Due(due)), ..self })
+            }
+            (Place::Parked, _) => Some(self.leased(now, ticket)),
+        }
+    }
+
+    /// The delivery, taken out of its place under this ticket to be attempted at once, whatever its schedule says. `None`
+    /// if it is not parked.
+    pub fn taken_as_probe(self, now: Timestamp, ticket: Ticket) -> Option<Self> {
+        (self.place() == Place::Parked).then(|| Self { next_attempt_at: None, ..self }.leased(now, ticket))
+    }
+
+    /// Whether its publishing ended without sending it: it was never attempted or handed over, and is older than any
+    /// request that publishes.
+    pub fn is_abandoned(&self, now: Timestamp) -> bool {
+        let is_untouched = self.status == DeliveryStatus::Pending && self.place() == Place::Queued;
+        is_untouched && self.ticket.is_none() && self.id.created_at().plus(PUBLISHING_ENDS) <= now
+    }
+
+    /// The delivery, asked for again and handed over to a new message with this ticket: on a fresh schedule, its attempts
+    /// counted on.
     ///
     /// # Errors
-    /// [`NotDead`] unless it is failed or exhausted.
-    pub fn asked_again(mut self, now: Timestamp) -> Result<Self, NotDead> {
-        if !self.status.is_dead() {
+    /// [`NotDead`] unless it is failed, exhausted, or [abandoned](Self::is_abandoned).
+    pub fn asked_again(mut self, now: Timestamp, ticket: Ticket) -> Result<Self, NotDead> {
+        if !self.status.is_dead() && !self.is_abandoned(now) {
             return Err(NotDead(self.status));
         }
         self.status = if self.attempts == 0 { DeliveryStatus::Pending } else { DeliveryStatus::Retrying };
         self.retries_used = 0;
         self.next_attempt_at = None;
         self.updated_at = now;
-        Ok(self.leased(now))
+        Ok(self.leased(now, ticket))
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::super::endpoint::tests::endpoint;
     use super::super::endpoint::{EndpointPatch, WantedStatus};
     use super::super::health::Health;
     use super::super::ids::EventId;
     use super::*;
 
-    const NOW: Timestamp = Timestamp::from_unix_seconds(1_774_382_400);
+    const OWN: Ticket = Ticket::new([1; 8]);
+    const OTHER: Ticket = Ticket::new([2; 8]);
+    pub(crate) const NOW: Timestamp = Timestamp::from_unix_seconds(1_774_382_400);
 
-    fn delivery() -> Delivery {
+    pub(crate) fn delivery() -> Delivery {
         let endpoint = endpoint();
         let id = EventId::new(NOW, [0; 8]).delivery(0).unwrap();
         Delivery::new(id, &endpoint.organization, endpoint.id, &EventType::parse("a.b").unwrap(), false)
@@ -402,7 +491,7 @@ mod tests {
         delivery.after_attempt(outcome, OnFailure::Follow(&RetrySchedule::default(), 0.0), NOW)
     }
 
-    fn in_seconds(seconds: u64) -> Timestamp {
+    pub(crate) fn in_seconds(seconds: u64) -> Timestamp {
         NOW.plus(Duration::from_secs(seconds))
     }
 
@@ -479,36 +568,29 @@ mod tests {
         let fresh = delivery();
         let waiting = Delivery { next_attempt_at: Some(in_seconds(5)), ..delivery() };
         let due = Delivery { next_attempt_at: Some(NOW), ..delivery() };
-        let parked = Delivery { mark: Some(Mark::Due(in_seconds(5))), ..waiting.clone() };
-        let leased = due.clone().leased(NOW);
-        let held = fresh.clone().parked(NOW);
-        let released_early = waiting.clone().leased(NOW);
-        let done = Delivery { status: DeliveryStatus::Success, ..delivery() };
+        let early = Delivery { next_attempt_at: Some(in_seconds(1)), ..delivery() };
+        let leased = due.clone().leased(NOW, OWN);
+        let released_early = waiting.clone().leased(NOW, OWN);
         let (on, off) = (OrganizationStatus::Active, OrganizationStatus::Suspended);
         let table = [
             (&fresh, Some(&active), on, Step::Attempt),
             (&due, Some(&active), on, Step::Attempt),
             (&leased, Some(&active), on, Step::Attempt),
-            (&held, Some(&active), on, Step::Attempt),
+            (&early, Some(&active), on, Step::Attempt),
             (&waiting, Some(&active), on, Step::HideUntil(in_seconds(5))),
-            (&parked, Some(&active), on, Step::Drop),
             (&released_early, Some(&active), on, Step::HideUntil(in_seconds(5))),
             (&fresh, Some(&paused), on, Step::Park),
             (&fresh, Some(&suspended), on, Step::Park),
-            (&done, Some(&suspended), on, Step::Drop),
             (&waiting, Some(&paused), on, Step::Park),
             (&fresh, Some(&disabled), on, Step::Fail(Cause::EndpointDisabled)),
             (&fresh, None, on, Step::Fail(Cause::EndpointDeleted)),
             (&fresh, Some(&active), off, Step::Fail(Cause::OrganizationSuspended)),
-            (&done, None, off, Step::Drop),
-            (&done, Some(&paused), on, Step::Drop),
         ];
         for (row, (delivery, endpoint, organization, expected)) in table.into_iter().enumerate() {
             assert_eq!(delivery.step(endpoint, organization, false, NOW), expected, "row {row}");
         }
         assert_eq!(waiting.step(Some(&suspended), on, true, NOW), Step::Attempt);
         assert_eq!(fresh.step(Some(&paused), on, true, NOW), Step::Park);
-        assert_eq!(done.step(Some(&suspended), on, true, NOW), Step::Drop);
     }
 
     #[test]
@@ -522,8 +604,10 @@ mod tests {
         let table = [
             (delivery(), true),
             (retrying.clone(), true),
-            (retrying.clone().leased(NOW), true),
-            (delivery().leased(NOW), true),
+            (retrying.clone().leased(NOW, OWN), true),
+            (delivery().leased(NOW, OWN), true),
+            (delivery().leased_to_publisher(in_seconds(1)), true),
+            (Delivery { mark: Some(Mark::Due(NOW)), ..delivery() }, false),
             (parked, false),
             (delivery().due_at(NOW), false),
             (delivery().parked(NOW), false),
@@ -538,15 +622,69 @@ mod tests {
     #[test]
     fn only_dead_deliveries_are_asked_for_again_on_a_fresh_schedule() {
         for status in [DeliveryStatus::Pending, DeliveryStatus::Retrying, DeliveryStatus::Success] {
-            assert_eq!(Delivery { status, ..delivery() }.asked_again(NOW), Err(NotDead(status)));
+            assert_eq!(Delivery { status, ..delivery() }.asked_again(NOW, OWN), Err(NotDead(status)));
         }
         let exhausted = Delivery { attempts: 4, retries_used: 3, status: DeliveryStatus::Exhausted, ..delivery() };
-        let again = exhausted.asked_again(NOW).unwrap();
+        let again = exhausted.asked_again(NOW, OWN).unwrap();
         assert_eq!((again.status, again.attempts, again.retries_used), (DeliveryStatus::Retrying, 4, 0));
+        assert_eq!((again.ticket, again.place()), (Some(OWN), Place::Leased));
         assert_eq!(again.mark, Some(Mark::Due(NOW.plus(LEASE))));
         assert_eq!(again.step(Some(&endpoint()), OrganizationStatus::Active, false, NOW), Step::Attempt);
-        let never_tried = delivery().failed(Cause::EndpointDisabled, NOW).asked_again(NOW).unwrap();
+        let never_tried = delivery().failed(Cause::EndpointDisabled, NOW).asked_again(NOW, OWN).unwrap();
         assert_eq!(never_tried.status, DeliveryStatus::Pending);
+    }
+
+    #[test]
+    fn a_pending_delivery_can_be_sent_once_no_publishing_request_can_still_send_it() {
+        let later = NOW.plus(PUBLISHING_ENDS);
+        let sent = delivery().asked_again(later, OWN).unwrap();
+        assert_eq!((sent.status, sent.ticket, sent.place()), (DeliveryStatus::Pending, Some(OWN), Place::Leased));
+        let pending = Err(NotDead(DeliveryStatus::Pending));
+        assert_eq!(delivery().asked_again(NOW.plus(Duration::from_millis(29_999)), OWN), pending);
+        let taken = [sent, delivery().parked(NOW), delivery().due_at(later), delivery().leased_to_publisher(later)];
+        for taken in taken {
+            assert_eq!(taken.asked_again(later, OTHER), pending);
+        }
+    }
+
+    #[test]
+    fn a_new_ticket_is_drawn_when_parking_ends_and_kept_when_a_lease_is_renewed() {
+        let held = Delivery { ticket: Some(OWN), ..delivery() }.parked(NOW);
+        let due = Delivery { ticket: Some(OWN), ..delivery() }.due_at(NOW);
+        for parked in [held.clone(), due] {
+            let leased = parked.taken(NOW, OTHER).unwrap();
+            assert_eq!((leased.ticket, leased.place()), (Some(OTHER), Place::Leased));
+            assert_eq!(leased.mark, Some(Mark::Due(NOW.plus(LEASE))));
+            let end = NOW.plus(LEASE);
+            let renewed = leased.taken(end, OWN).unwrap();
+            assert_eq!((renewed.ticket, renewed.mark), (Some(OTHER), Some(Mark::Due(end.plus(LEASE)))));
+        }
+        let published = delivery().leased_to_publisher(NOW).taken(NOW, OWN).unwrap();
+        assert_eq!(published.ticket, None, "the message of its publishing may be in the queue");
+        let done = Delivery { status: DeliveryStatus::Success, ..delivery() };
+        for nothing in [done, delivery()] {
+            assert_eq!(nothing.taken(NOW, OWN), None);
+        }
+        // A delivery that was held while it waited for a retry.
+        for (seconds, place, mark) in [(900, Place::Leased, 1800), (901, Place::Parked, 901)] {
+            let taken =
+                Delivery { next_attempt_at: Some(in_seconds(seconds)), ..held.clone() }.taken(NOW, OTHER).unwrap();
+            assert_eq!((taken.place(), taken.mark), (place, Some(Mark::Due(in_seconds(mark)))));
+        }
+        let probe = Delivery { next_attempt_at: Some(in_seconds(5000)), ..held }.taken_as_probe(NOW, OTHER).unwrap();
+        assert_eq!((probe.place(), probe.ticket, probe.next_attempt_at), (Place::Leased, Some(OTHER), None));
+        assert_eq!(probe.taken_as_probe(NOW, OWN), None);
+    }
+
+    #[test]
+    fn a_success_that_comes_late_is_added_to_what_was_recorded_meanwhile() {
+        let (recorded, _) = after(delivery(), response(500, None));
+        let (succeeded, _) = after(delivery(), response(204, None));
+        let merged = Delivery { ticket: Some(OTHER), ..recorded.parked(NOW) }.after_late_success(&succeeded);
+        assert_eq!((merged.status, merged.attempts, merged.ticket), (DeliveryStatus::Success, 2, Some(OTHER)));
+        assert_eq!((merged.mark, merged.next_attempt_at, merged.error), (None, None, None));
+        let log: Vec<_> = merged.log.iter().map(|entry| (entry.number, entry.response_status)).collect();
+        assert_eq!(log, [(1, Some(500)), (2, Some(204))]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use super::api_key::KeyHash;
 use super::event_type::Catalogue;
 use super::fields::UrlPolicy;
 use super::schedule::RetrySchedule;
+use super::time::Timestamp;
 
 /// The settings of one deployment.
 #[derive(Debug, Clone)]
@@ -22,4 +23,7 @@ pub struct Deployment {
     pub max_endpoints: usize,
     /// How long events and deliveries are kept.
     pub retention: Duration,
+    /// When the only process of the deployment started: whatever a request began earlier has ended. `None` if there are
+    /// several processes.
+    pub only_process_since: Option<Timestamp>,
 }

@@ -20,6 +20,7 @@ pub mod recovery;
 pub mod schedule;
 pub mod secret;
 pub mod signature;
+pub mod ticket;
 pub mod time;
 pub mod usage;
 

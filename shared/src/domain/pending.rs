@@ -44,6 +44,11 @@ impl Pending {
         self.deliveries.last().copied()
     }
 
+    /// Whether one of these deliveries is in the list.
+    pub fn contains_any(&self, deliveries: &[Delivery]) -> bool {
+        deliveries.iter().any(|delivery| self.deliveries.binary_search(&delivery.id).is_ok())
+    }
+
     /// The deliveries, as nobody has attempted them.
     pub fn deliveries(&self) -> impl Iterator<Item = Delivery> {
         self.deliveries.iter().map(|id| self.delivery(*id))

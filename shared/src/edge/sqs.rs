@@ -1,5 +1,6 @@
 //! SQS batches: from Lambda's event to messages, and from verdicts to Lambda's answer.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
@@ -9,12 +10,15 @@ use crate::domain::time::Timestamp;
 use crate::service::{Consumer, Message};
 use crate::telemetry::metrics;
 
+const SENT_AT: &str = "SentTimestamp";
+
 /// Handles one batch. What is not reported as failed is deleted by the event source mapping; what is
 /// reported keeps the visibility that the consumer gave it.
 pub async fn handle(consumer: &Arc<Consumer>, batch: SqsEvent, deadline: Timestamp) -> SqsBatchResponse {
     let messages = batch.records.into_iter().map(|record| Message {
         id: record.message_id.unwrap_or_default(),
         receipt_handle: record.receipt_handle.unwrap_or_default(),
+        sent_at: sent_at(&record.attributes),
         body: record.body.unwrap_or_default(),
     });
     let core = consumer.core();
@@ -23,4 +27,9 @@ pub async fn handle(consumer: &Arc<Consumer>, batch: SqsEvent, deadline: Timesta
     let mut response = SqsBatchResponse::default();
     response.set_failures(stay);
     response
+}
+
+/// When a message was sent: SQS says it in milliseconds since the Unix epoch.
+fn sent_at(attributes: &HashMap<String, String>) -> Option<Timestamp> {
+    attributes.get(SENT_AT)?.parse().ok().map(Timestamp::from_unix_millis)
 }

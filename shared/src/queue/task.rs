@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 
 use crate::domain::event_type::EventType;
 use crate::domain::ids::{DeliveryId, EndpointId, OrganizationId};
+use crate::domain::ticket::Ticket;
 
 /// Largest body, in bytes, that travels in the message; larger ones are read from the event.
 const MAX_INLINE_BODY_BYTES: usize = 48 * 1024;
@@ -22,6 +23,8 @@ pub struct DeliverTask {
     pub delivery: DeliveryId,
     /// The event's type.
     pub event_type: EventType,
+    /// What makes the message the owner of the delivery; `None` for the message of the request that published it.
+    pub ticket: Option<Ticket>,
     /// Whether it is tried to see if its suspended endpoint works again.
     pub probe: bool,
     /// The exact body to send, unless it is to be read from the event.
@@ -56,6 +59,8 @@ pub struct DeliverV1<'a> {
     delivery: Cow<'a, str>,
     #[serde(rename = "type", borrow)]
     event_type: Cow<'a, str>,
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    ticket: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     probe: bool,
     /// Itself JSON, so it travels as it is, byte for byte, instead of escaped.
@@ -89,6 +94,7 @@ impl Task<'_> {
             endpoint: EndpointId::parse(&task.endpoint).map_err(|e| unreadable(&e))?,
             delivery: DeliveryId::parse(&task.delivery).map_err(|e| unreadable(&e))?,
             event_type: EventType::parse(&task.event_type).map_err(|e| unreadable(&e))?,
+            ticket: task.ticket.map(|it| Ticket::parse(&it)).transpose().map_err(|e| unreadable(&e))?,
             probe: task.probe,
             body: task.body.map(|body| body.get().to_owned()),
         })
@@ -102,6 +108,7 @@ impl<'a> From<&'a DeliverTask> for DeliverV1<'a> {
             endpoint: task.endpoint.to_string().into(),
             delivery: task.delivery.to_string().into(),
             event_type: task.event_type.as_str().into(),
+            ticket: task.ticket.map(|ticket| ticket.to_string().into()),
             probe: task.probe,
             // A body that is no JSON cannot occur; it would be read from the event.
             body: task.body.as_deref().and_then(|body| serde_json::from_str(body).ok()),
@@ -122,6 +129,7 @@ mod tests {
             endpoint: EndpointId::new(now, [2; 8]),
             delivery: EventId::new(now, [3; 8]).delivery(0).unwrap(),
             event_type: EventType::parse("member.added").unwrap(),
+            ticket: body.is_none().then_some(Ticket::new([4; 8])),
             probe: body.is_none(),
             body: body.map(str::to_owned),
         }
@@ -140,7 +148,8 @@ mod tests {
     fn what_is_no_task_is_refused() {
         let good = Task::DeliverV1((&task(None)).into()).encode().unwrap();
         let (unknown, other_id) = (good.replace("deliver_v1", "deliver_v9"), good.replace("we_", "ep_"));
-        for body in ["", "{}", "null", "hello", &good[1..], unknown.as_str(), other_id.as_str()] {
+        let other_ticket = good.replace("0404", "ticket");
+        for body in ["", "{}", "null", "hello", &good[1..], &unknown, &other_id, &other_ticket] {
             assert!(Task::decode(body).is_err(), "{body}");
         }
     }

@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use tracing::error;
 
 use super::publishing::Published;
-use super::releasing::task_without_body;
+use super::releasing::{new_ticket, task_without_body};
 use super::{Caller, Core, ServiceError};
 use crate::domain::access::Scope;
 use crate::domain::delivery::{Delivery, DeliveryFilter, DeliveryStatus};
@@ -34,6 +34,15 @@ pub struct DeliveryDetail {
     pub delivery: Delivery,
     /// The exact body that is sent.
     pub payload: String,
+}
+
+/// A delivery as it is stored.
+struct Found {
+    event: Event,
+    /// Its record, if it has one.
+    record: Option<Delivery>,
+    /// The delivery as it is without a record.
+    pending: Delivery,
 }
 
 impl Core {
@@ -174,18 +183,22 @@ impl Core {
         organization: &OrganizationId,
         id: DeliveryId,
     ) -> Result<DeliveryDetail, ServiceError> {
+        let Found { event, record, pending } = self.find_delivery(organization, id).await?;
+        Ok(DeliveryDetail { delivery: record.unwrap_or(pending), payload: event.body })
+    }
+
+    async fn find_delivery(&self, organization: &OrganizationId, id: DeliveryId) -> Result<Found, ServiceError> {
         let missing = || ServiceError::NotFound("delivery");
         let event = self.store.event(organization, id.event()).await?.ok_or_else(missing)?;
         let pending = event.delivery(id).ok_or_else(missing)?;
-        let (delivery, endpoint) = tokio::try_join!(
+        let (record, endpoint) = tokio::try_join!(
             self.store.delivery(pending.endpoint, id),
             self.store.endpoint(organization, pending.endpoint),
         )?;
         if endpoint.is_none() || self.is_expired(id.created_at()) {
             return Err(missing());
         }
-        let delivery = delivery.unwrap_or(pending);
-        Ok(DeliveryDetail { delivery, payload: event.body })
+        Ok(Found { event, record, pending })
     }
 
     /// The ids of all deliveries of an endpoint that stand so, oldest first. It looks at every one of
@@ -233,7 +246,7 @@ impl Core {
         Ok(ids.iter().filter_map(detail).collect())
     }
 
-    /// Delivers a failed or exhausted delivery again, on a fresh schedule.
+    /// Delivers a failed or exhausted delivery again, on a fresh schedule, or one that its publishing never sent.
     ///
     /// # Errors
     /// As [`Core::delivery`], and [`ServiceError::Conflict`] in any other state.
@@ -242,9 +255,13 @@ impl Core {
         organization: &OrganizationId,
         id: DeliveryId,
     ) -> Result<DeliveryDetail, ServiceError> {
-        let DeliveryDetail { delivery: seen, payload } = self.delivery(organization, id).await?;
-        let again = seen.clone().asked_again(self.clock.now()).map_err(|e| ServiceError::Conflict(e.to_string()))?;
-        match self.store.move_delivery(Some(&seen), &again).await {
+        let Found { event, record, pending } = self.find_delivery(organization, id).await?;
+        let again = record
+            .clone()
+            .unwrap_or(pending)
+            .asked_again(self.clock.now(), new_ticket())
+            .map_err(|e| ServiceError::Conflict(e.to_string()))?;
+        match self.store.move_delivery(record.as_ref(), &again).await {
             Ok(()) => {}
             Err(StoreError::Conflict) => {
                 return Err(ServiceError::Conflict("the delivery was asked for by somebody else".to_owned()));
@@ -252,7 +269,7 @@ impl Core {
             Err(error) => return Err(error.into()),
         }
         self.queue.send(vec![task_without_body(again.clone())]).await?;
-        Ok(DeliveryDetail { delivery: again, payload })
+        Ok(DeliveryDetail { delivery: again, payload: event.body })
     }
 
     /// Puts everything that is in motion back into the queue, for a host whose queue does not

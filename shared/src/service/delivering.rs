@@ -4,7 +4,8 @@
 //! Each record is a task of its own: neither a hanging receiver nor a panic disturbs the others.
 //! A message that cannot be read stays in the queue and reaches the dead-letter queue by redrive.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,17 +21,21 @@ use crate::clock;
 use crate::domain::attempt::Cause;
 use crate::domain::delivery::{Consequence, Delivery, DeliveryStatus, OnFailure, Step};
 use crate::domain::organization::OrganizationStatus;
+use crate::domain::ticket::{OnConflict, OnReceipt, Receipt};
 use crate::domain::time::Timestamp;
 use crate::domain::usage::Usage;
-use crate::queue::{Hide, Task};
+use crate::queue::{DeliverTask, Hide, Task};
 use crate::sender::{Attempt, Sender};
-use crate::store::StoreError;
+use crate::store::{Replaced, StoreError};
 use crate::telemetry::metrics;
 
 /// How long verdicts that hide messages are gathered, so that one request hides several.
 const GATHER: Duration = Duration::from_millis(5);
 /// What an attempt needs beside the endpoint's timeout to be recorded before the deadline.
 const MARGIN: Duration = Duration::from_secs(1);
+
+/// How often a success is recorded anew that other processes' records came before.
+const LATE_SUCCESS_TRIES: usize = 5;
 
 /// One received message.
 #[derive(Debug, Clone)]
@@ -39,8 +44,18 @@ pub struct Message {
     pub id: String,
     /// What hides or deletes it.
     pub receipt_handle: String,
+    /// When it was sent; `None` if the queue did not say.
+    pub sent_at: Option<Timestamp>,
     /// What it says.
     pub body: String,
+}
+
+/// A task, and the messages of a batch that carry it: SQS may deliver one twice.
+#[derive(Debug)]
+struct Received {
+    task: DeliverTask,
+    receipt: Receipt,
+    messages: Vec<Message>,
 }
 
 /// What becomes of one message.
@@ -76,28 +91,14 @@ impl Consumer {
     /// Handles a batch and returns the ids of the messages that must stay in the queue; those that
     /// wait for a retry are hidden for exactly as long as it takes.
     pub async fn handle(self: &Arc<Self>, messages: Vec<Message>, deadline: Timestamp) -> Vec<String> {
-        let mut stay = Vec::new();
-        let mut seen = HashSet::new();
-        let (mut readable, mut tasks) = (Vec::new(), Vec::new());
-        for message in messages {
-            match Task::decode(&message.body) {
-                // One message is enough: the other's verdict stands for this one too.
-                Ok(task) if !seen.insert(task.delivery) => {}
-                Ok(task) => {
-                    readable.push(message);
-                    tasks.push(task);
-                }
-                Err(error) => {
-                    error!(message = %message.id, %error, "unreadable message");
-                    stay.push(message.id);
-                }
-            }
-        }
+        let (received, mut stay) = read(messages);
+        let (tasks, messages): (Vec<_>, Vec<_>) =
+            received.into_iter().map(|it| ((it.task, it.receipt), it.messages)).unzip();
         match self.core.load(tasks, &self.endpoints).await {
-            Ok(work) => stay.extend(self.handle_each(readable, work, deadline).await),
+            Ok(work) => stay.extend(self.handle_each(messages, work, deadline).await),
             Err(error) => {
                 warn!(%error, "a batch could not be loaded");
-                stay.extend(readable.into_iter().map(|message| message.id));
+                stay.extend(messages.into_iter().flatten().map(|message| message.id));
             }
         }
         stay
@@ -105,13 +106,13 @@ impl Consumer {
 
     async fn handle_each(
         self: &Arc<Self>,
-        messages: Vec<Message>,
+        messages: Vec<Vec<Message>>,
         work: Vec<Result<Work, StoreError>>,
         deadline: Timestamp,
     ) -> Vec<String> {
         let mut running = JoinSet::new();
         let mut open = HashMap::new();
-        for (message, work) in messages.into_iter().zip(work) {
+        for (messages, work) in messages.into_iter().zip(work) {
             let consumer = Arc::clone(self);
             // What an attempt keeps in mind is 16 KB, the SDK's and the HTTP client's part included. Boxed, it stays where
             // it is when the task is made.
@@ -121,7 +122,7 @@ impl Consumer {
                     Err(error) => stays(&error),
                 }
             }));
-            open.insert(task.id(), message);
+            open.insert(task.id(), messages);
         }
         let (mut stay, mut hidden) = (Vec::new(), Vec::new());
         loop {
@@ -141,12 +142,13 @@ impl Consumer {
                     (panic.id(), Verdict::Stay)
                 }
             };
-            let Some(message) = open.remove(&id) else { continue };
-            if verdict != Verdict::Acknowledge {
-                stay.push(message.id);
-            }
-            if let Verdict::HideUntil(until) = verdict {
-                hidden.push((message.receipt_handle, until));
+            for message in open.remove(&id).unwrap_or_default() {
+                if verdict != Verdict::Acknowledge {
+                    stay.push(message.id);
+                }
+                if let Verdict::HideUntil(until) = verdict {
+                    hidden.push((message.receipt_handle, until));
+                }
             }
         }
         self.hide(&mut hidden).await;
@@ -169,9 +171,17 @@ impl Consumer {
     }
 
     async fn decide(&self, work: Work, deadline: Timestamp) -> Verdict {
+        match work.receipt.on_receipt(work.delivery.as_ref(), work.read_at) {
+            OnReceipt::Process => {}
+            OnReceipt::Acknowledge => return Verdict::Acknowledge,
+            OnReceipt::HideUntil(until) => return Verdict::HideUntil(until),
+        }
         let now = self.core.clock.now();
         let task = &work.task;
-        let fresh = || Delivery::new(task.delivery, &task.organization, task.endpoint, &task.event_type, false);
+        let fresh = || Delivery {
+            ticket: task.ticket,
+            ..Delivery::new(task.delivery, &task.organization, task.endpoint, &task.event_type, false)
+        };
         let delivery = work.delivery.clone().unwrap_or_else(fresh);
         let status = work.organization.as_ref().map_or(OrganizationStatus::Active, |organization| organization.status);
         let moved = match delivery.step(work.endpoint.as_ref(), status, task.probe, now) {
@@ -184,20 +194,43 @@ impl Consumer {
             }
             Step::Attempt => return self.attempt(delivery, work, deadline).await,
             Step::HideUntil(due) => return Verdict::HideUntil(due),
-            Step::Drop => return Verdict::Acknowledge,
             Step::Park => delivery.parked(now),
             Step::Fail(cause) => delivery.failed(cause, now),
         };
-        match self.core.store.move_delivery(work.delivery.as_ref(), &moved).await {
-            Ok(()) => {
+        match self.core.store.replace_delivery(work.delivery.as_ref(), &moved).await {
+            Ok(Replaced::Written) => {
                 let cause = moved.error.filter(|_| moved.status == DeliveryStatus::Failed);
                 cause.inspect(|cause| metrics::failed(*cause, 1));
                 Verdict::Acknowledge
             }
-            // It is in somebody else's hands.
-            Err(StoreError::Conflict) => Verdict::Acknowledge,
+            Ok(Replaced::Found(found)) => after_conflict(work.receipt, found.as_deref(), now),
             Err(error) => stays(&error),
         }
+    }
+
+    /// Records an attempt at a delivery that was `seen`, or had no record. A success is added to what another process
+    /// recorded meanwhile, unless that is final. Returns the recorded delivery, or else what becomes of the message.
+    async fn record(
+        &self,
+        mut seen: Option<Delivery>,
+        mut attempted: Delivery,
+        receipt: Receipt,
+    ) -> Result<Delivery, Verdict> {
+        for _ in 0..LATE_SUCCESS_TRIES {
+            let now = self.core.clock.now();
+            match self.core.store.record_attempt(seen.as_ref(), &attempted).await {
+                Ok(Replaced::Written) => return Ok(attempted),
+                Ok(Replaced::Found(Some(found)))
+                    if attempted.status == DeliveryStatus::Success && !found.status.is_finished() =>
+                {
+                    attempted = found.clone().after_late_success(&attempted);
+                    seen = Some(*found);
+                }
+                Ok(Replaced::Found(found)) => return Err(after_conflict(receipt, found.as_deref(), now)),
+                Err(error) => return Err(stays(&error)),
+            }
+        }
+        Err(Verdict::Stay)
     }
 
     async fn attempt(&self, delivery: Delivery, work: Work, deadline: Timestamp) -> Verdict {
@@ -231,11 +264,10 @@ impl Consumer {
             None => OnFailure::Follow(schedule, clock::jitter()),
         };
         let (delivery, consequence) = delivery.after_attempt(outcome, on_failure, self.core.clock.now());
-        match self.core.store.record_attempt(work.delivery.as_ref(), &delivery).await {
-            Ok(()) => {}
-            Err(StoreError::Conflict) => return Verdict::Acknowledge,
-            Err(error) => return stays(&error),
-        }
+        let delivery = match self.record(work.delivery, delivery, work.receipt).await {
+            Ok(recorded) => recorded,
+            Err(verdict) => return verdict,
+        };
         report(&delivery, self.core.clock.now());
         self.core.count(&delivery.organization, Usage::ATTEMPT);
         let changed = self.core.take_note(&endpoint, &delivery, consequence).await;
@@ -249,6 +281,43 @@ impl Consumer {
             Consequence::Drop | Consequence::Disable(_) => Verdict::Acknowledge,
             Consequence::HideUntil(due) => Verdict::HideUntil(due),
         }
+    }
+}
+
+/// Decodes the messages. Those with the same ticket for the same delivery are copies of one: they are processed once, and
+/// each is then treated by its own receipt. Returns also the ids of those that cannot be decoded.
+fn read(messages: Vec<Message>) -> (Vec<Received>, Vec<String>) {
+    let (mut received, mut unreadable) = (Vec::<Received>::new(), Vec::new());
+    let mut places = HashMap::new();
+    for message in messages {
+        match Task::decode(&message.body) {
+            Ok(task) => match places.entry((task.delivery, task.ticket)) {
+                Entry::Occupied(place) => {
+                    let first: &mut Received = &mut received[*place.get()];
+                    first.receipt.sent_at = first.receipt.sent_at.max(message.sent_at);
+                    first.messages.push(message);
+                }
+                Entry::Vacant(place) => {
+                    place.insert(received.len());
+                    let receipt = Receipt { ticket: task.ticket, sent_at: message.sent_at };
+                    received.push(Received { task, receipt, messages: vec![message] });
+                }
+            },
+            Err(error) => {
+                error!(message = %message.id, %error, "unreadable message");
+                unreadable.push(message.id);
+            }
+        }
+    }
+    (received, unreadable)
+}
+
+/// What becomes of a message whose delivery another process changed first; `found` is its record as it is now.
+fn after_conflict(receipt: Receipt, found: Option<&Delivery>, written_at: Timestamp) -> Verdict {
+    match found.map(|found| receipt.on_conflict(found, written_at)) {
+        Some(OnConflict::Acknowledge) => Verdict::Acknowledge,
+        Some(OnConflict::HideUntil(until)) => Verdict::HideUntil(until),
+        Some(OnConflict::Leave) | None => Verdict::Stay,
     }
 }
 

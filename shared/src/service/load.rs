@@ -8,6 +8,7 @@ use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::ids::{EndpointId, OrganizationId};
 use crate::domain::organization::Organization;
+use crate::domain::ticket::Receipt;
 use crate::domain::time::Timestamp;
 use crate::queue::DeliverTask;
 use crate::store::{Loaded, StoreError, Wanted};
@@ -23,6 +24,10 @@ pub(super) fn endpoint_cache() -> EndpointCache {
 #[derive(Debug)]
 pub(super) struct Work {
     pub(super) task: DeliverTask,
+    /// What the task's message shows of itself.
+    pub(super) receipt: Receipt,
+    /// When the reading of the record began.
+    pub(super) read_at: Timestamp,
     /// `None` if there is no record.
     pub(super) delivery: Option<Delivery>,
     /// `None` if the endpoint is deleted.
@@ -40,7 +45,7 @@ impl Core {
     /// An item that cannot be read is an error of its task alone.
     pub(super) async fn load(
         &self,
-        tasks: Vec<DeliverTask>,
+        tasks: Vec<(DeliverTask, Receipt)>,
         cache: &EndpointCache,
     ) -> Result<Vec<Result<Work, StoreError>>, StoreError> {
         let now = self.clock.now();
@@ -48,7 +53,7 @@ impl Core {
         let (mut endpoints, mut organizations, mut events) = (HashSet::new(), HashSet::new(), HashSet::new());
         // What is remembered is looked up once: it may be forgotten while the rest is read.
         let mut remembered = Vec::new();
-        for task in &tasks {
+        for (task, _) in &tasks {
             let DeliverTask { organization, endpoint, delivery, body, .. } = task;
             wanted.deliveries.push((*endpoint, *delivery));
             let known = (cache.get(&(organization.clone(), *endpoint), now), self.organizations.get(organization, now));
@@ -68,8 +73,11 @@ impl Core {
         wanted.events.extend(events);
         let loaded = self.store.load(&wanted).await?;
         let work = tasks.into_iter().zip(remembered);
-        let work =
-            work.map(|(task, (endpoint, organization))| assemble(task, endpoint, organization, &loaded)).collect();
+        let work = work
+            .map(|((task, receipt), (endpoint, organization))| {
+                assemble((task, receipt, now), endpoint, organization, &loaded)
+            })
+            .collect();
         self.remember(&loaded, cache, now);
         Ok(work)
     }
@@ -102,7 +110,7 @@ impl Core {
 }
 
 fn assemble(
-    task: DeliverTask,
+    (task, receipt, read_at): (DeliverTask, Receipt, Timestamp),
     endpoint: Option<Endpoint>,
     organization: Option<Organization>,
     loaded: &Loaded,
@@ -114,7 +122,7 @@ fn assemble(
     let delivery = found(loaded.deliveries.get(&task.delivery))?;
     let event = found(loaded.events.get(&task.delivery.event()))?;
     let body = task.body.clone().or_else(|| event.map(|event| event.body));
-    Ok(Work { delivery, endpoint, organization, remembered, body, task })
+    Ok(Work { delivery, endpoint, organization, remembered, body, task, receipt, read_at })
 }
 
 fn found<T: Clone>(item: Option<&Result<T, StoreError>>) -> Result<Option<T>, StoreError> {

@@ -38,7 +38,7 @@ pub use deliveries::{DeliveryDetail, Page};
 pub use delivering::{Consumer, Message};
 pub use error::ServiceError;
 pub use keys::Issued;
-pub use publishing::{Idempotency, Published};
+pub use publishing::{Idempotency, Numbered, Published};
 pub use recovering::Progress;
 pub use sweeping::Swept;
 

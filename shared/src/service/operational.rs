@@ -12,7 +12,6 @@ use crate::domain::event::{NewEvent, Subject};
 use crate::domain::event_type::{EventType, Subscription};
 use crate::domain::fields::SubjectPart;
 use crate::domain::ids::OrganizationId;
-use crate::domain::time::Timestamp;
 use crate::store::StoreError;
 
 /// How many deliveries are written at once.
@@ -91,8 +90,9 @@ impl Core {
         event: Option<NewEvent>,
     ) -> Result<(), ServiceError> {
         let planned = self.plan_operational(organization, event).await?;
-        // Marked before they are sent: nobody would repeat this if the process died in between.
-        self.store_as_due(organization, &planned, self.clock.now().plus(LEASE)).await?;
+        // Leased before they are sent: no request is repeated if the process dies in between.
+        let until = self.clock.now().plus(LEASE);
+        self.store_marked(organization, &planned, |delivery| delivery.leased_to_publisher(until)).await?;
         Ok(self.queue.send(planned.iter().flat_map(tasks).collect()).await?)
     }
 
@@ -103,25 +103,25 @@ impl Core {
         let stored = async {
             let now = self.clock.now();
             let planned = self.plan_operational(organization, event).await?;
-            self.store_as_due(organization, &planned, now).await
+            self.store_marked(organization, &planned, |delivery| delivery.due_at(now)).await
         };
         if let Err(error) = stored.await {
             warn!(%organization, %error, "an operational event was not published");
         }
     }
 
-    /// Stores events, their deliveries marked so that the sweep sends them from `at` on. The sweep may send one before
-    /// the answer to its write has come, so a repetition of the write must not undo what was recorded since.
-    async fn store_as_due(
+    /// Stores events, and their deliveries as `mark` leaves them. The sweep may send one before the answer to its write has
+    /// come, so a repetition of the write must not undo what was recorded since.
+    async fn store_marked(
         &self,
         organization: &OrganizationId,
         planned: &[Published],
-        at: Timestamp,
+        mark: impl Fn(Delivery) -> Delivery,
     ) -> Result<(), ServiceError> {
         for Published { event, deliveries } in planned {
             written(self.store.put_event_if_absent(event).await)?;
-            let parked: Vec<_> = deliveries.iter().map(|delivery| delivery.clone().due_at(at)).collect();
-            let writes: Vec<_> = parked.iter().map(|delivery| self.store.move_delivery(None, delivery)).collect();
+            let marked: Vec<_> = deliveries.iter().cloned().map(&mark).collect();
+            let writes: Vec<_> = marked.iter().map(|delivery| self.store.move_delivery(None, delivery)).collect();
             stream::iter(writes).buffer_unordered(AT_ONCE).map(written).try_collect::<()>().await?;
         }
         self.count_published(organization, planned);
@@ -136,6 +136,6 @@ impl Core {
         let Some(event) = event else { return Ok(Vec::new()) };
         let endpoints = self.store.endpoints(organization).await?;
         let wanted = endpoints.iter().any(|endpoint| endpoint.wants(&event.event_type, event.edition.as_ref()));
-        Ok(if wanted { self.plan(organization, None, vec![event], &endpoints) } else { Vec::new() })
+        Ok(if wanted { self.plan(organization, None, event, &endpoints) } else { Vec::new() })
     }
 }

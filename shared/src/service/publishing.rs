@@ -1,28 +1,25 @@
 //! Publishing: from a publisher's request to deliveries that are stored and in the queue.
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::collections::HashSet;
 
-use futures_util::future::{join, try_join_all};
+use futures_util::future::{join, join_all, try_join_all};
 use futures_util::{StreamExt, stream};
 use serde_json::json;
 
 use super::{Core, ServiceError};
 use crate::clock;
-use crate::domain::delivery::Delivery;
+use crate::domain::delivery::{Delivery, PUBLISHING_ENDS};
 use crate::domain::endpoint::{Endpoint, EndpointStatus};
 use crate::domain::event::{Event, NewEvent, TestEvent};
 use crate::domain::event_type::{EventType, Subscription};
 use crate::domain::fields::IdempotencyKey;
 use crate::domain::ids::{EndpointId, EventId, KeyId, OrganizationId};
 use crate::domain::organization::{Organization, OrganizationStatus};
+use crate::domain::pending::Pending;
+use crate::domain::time::Timestamp;
 use crate::queue::DeliverTask;
 use crate::store::{Claim, Claimed, EarlierClaim, StoreError};
 use crate::telemetry::metrics;
-
-/// A request that publishes has surely ended after this time, however it went: Lambda and API Gateway
-/// cut it off earlier.
-const FIRST_REQUEST_ENDS: Duration = Duration::from_secs(60);
 
 /// How many records are repaired at once.
 const AT_ONCE: usize = 16;
@@ -35,6 +32,10 @@ pub struct Published {
     /// Its deliveries, in the order of the fan-out.
     pub deliveries: Vec<Delivery>,
 }
+
+/// An event of a request that publishes, and its place among the request's events. Its id follows from the place, so that a
+/// repetition makes the same ids even if the rules by which events are accepted have changed since.
+pub type Numbered = (u32, NewEvent);
 
 /// How a repeated request is recognised.
 #[derive(Debug)]
@@ -58,7 +59,7 @@ impl Core {
         &self,
         organization: &Organization,
         by: Option<KeyId>,
-        new: Vec<NewEvent>,
+        new: Vec<Numbered>,
         idempotency: Option<&Idempotency>,
     ) -> Result<Vec<Published>, ServiceError> {
         let organization = publishing(organization)?;
@@ -72,17 +73,20 @@ impl Core {
         &self,
         organization: &OrganizationId,
         by: Option<KeyId>,
-        new: Vec<NewEvent>,
+        new: Vec<Numbered>,
         idempotency: Option<&Idempotency>,
     ) -> Result<Vec<Published>, ServiceError> {
         let first = self.next_event_id();
         let Some(Idempotency { key, request_hash }) = idempotency else {
-            return self.publish_new(organization, by, new, first).await;
+            let planned = self.plan_new(organization, by, new, first).await?;
+            self.store_and_send(&planned).await?;
+            self.note_accepted(organization, &planned);
+            return Ok(planned);
         };
         let claim = Claim { organization, key, request_hash: request_hash.clone(), event: first };
         match self.store.claim(&claim, self.clock.now()).await? {
             Claimed::First => {
-                let published = self.publish_new(organization, by, new, first).await;
+                let published = self.publish_repeatable(organization, by, new, first).await;
                 if published.is_err() {
                     // A repetition need not wait until this request must have ended. If that cannot be
                     // noted, it waits.
@@ -101,18 +105,33 @@ impl Core {
         }
     }
 
-    async fn publish_new(
+    /// Publishes what a repetition may have to complete. The events are written before anything that names their
+    /// deliveries: an event that a repetition finds missing was planned for nobody yet, and can be planned anew.
+    async fn publish_repeatable(
         &self,
         organization: &OrganizationId,
         by: Option<KeyId>,
-        new: Vec<NewEvent>,
+        new: Vec<Numbered>,
+        first: EventId,
+    ) -> Result<Vec<Published>, ServiceError> {
+        let planned = self.plan_new(organization, by, new, first).await?;
+        self.store.write_events(planned.iter().map(|it| &it.event), std::iter::empty()).await?;
+        let deliveries = planned.iter().flat_map(|published| &published.deliveries);
+        self.store.write_events(std::iter::empty(), deliveries).await?;
+        self.queue.send(planned.iter().flat_map(tasks).collect()).await?;
+        self.note_accepted(organization, &planned);
+        Ok(planned)
+    }
+
+    async fn plan_new(
+        &self,
+        organization: &OrganizationId,
+        by: Option<KeyId>,
+        new: Vec<Numbered>,
         first: EventId,
     ) -> Result<Vec<Published>, ServiceError> {
         let endpoints = self.store.endpoints(organization).await?;
-        let planned = plan(organization, by, new, first, &endpoints);
-        self.store_and_send(&planned).await?;
-        self.note_accepted(organization, &planned);
-        Ok(planned)
+        Ok(plan(organization, by, new, first, &endpoints))
     }
 
     fn note_accepted(&self, organization: &OrganizationId, published: &[Published]) {
@@ -146,7 +165,7 @@ impl Core {
         let data = test.data.unwrap_or_else(|| json!({"test": true}).to_string());
         endpoint.settings.subscriptions = vec![Subscription::Exact(event_type.clone())];
         let new = NewEvent { event_type, data, subject: None, edition: endpoint.settings.edition.clone() };
-        let planned = self.plan(organization, by, vec![new], &[endpoint]);
+        let planned = self.plan(organization, by, new, &[endpoint]);
         self.store_and_send(&planned).await?;
         self.note_accepted(organization, &planned);
         self.write_usage().await;
@@ -157,15 +176,15 @@ impl Core {
         EventId::new(self.clock.now(), clock::id_bytes())
     }
 
-    /// New events, and their deliveries to those of these endpoints that want them.
+    /// A new event, and its deliveries to those of these endpoints that want it.
     pub(super) fn plan(
         &self,
         organization: &OrganizationId,
         by: Option<KeyId>,
-        new: Vec<NewEvent>,
+        new: NewEvent,
         endpoints: &[Endpoint],
     ) -> Vec<Published> {
-        plan(organization, by, new, self.next_event_id(), endpoints)
+        plan(organization, by, vec![(0, new)], self.next_event_id(), endpoints)
     }
 
     pub(super) async fn store_and_send(&self, planned: &[Published]) -> Result<(), ServiceError> {
@@ -175,26 +194,45 @@ impl Core {
         Ok(self.queue.send(planned.iter().flat_map(tasks).collect()).await?)
     }
 
-    /// Answers a repeated request as the first time, after doing what the first time left undone:
-    /// missing events are written, and deliveries without a record, which may not be in the queue, are left to the sweep.
+    /// Answers a repeated request as the first time, after doing what the first time left undone.
     async fn complete(
         &self,
         organization: &OrganizationId,
         by: Option<KeyId>,
-        new: Vec<NewEvent>,
+        new: Vec<Numbered>,
         earlier: &EarlierClaim,
     ) -> Result<Vec<Published>, ServiceError> {
-        let first = earlier.event;
-        let ids: Vec<_> = (0..).map(|index| first.nth(index)).take(new.len()).collect();
+        let began_at = earlier.event.created_at();
+        let first_has_ended = earlier.ended || self.has_ended(began_at);
+        let ids: Vec<_> = new.iter().map(|(index, _)| earlier.event.nth(*index)).collect();
         let stored = self.store.events_by_id(organization, &ids).await?;
-        let ended = earlier.ended || self.clock.now().since(first.created_at()) >= FIRST_REQUEST_ENDS;
-        if !ended && !self.is_all_stored(&stored, new.len()).await? {
-            // It is still writing, and would overwrite what is written here.
-            return Err(ServiceError::Unavailable("the first request with this key is not finished".to_owned()));
-        }
-        let endpoints =
-            if stored.len() < new.len() { self.store.endpoints(organization).await? } else { Arc::default() };
-        let planned = plan(organization, by, new, first, &endpoints);
+        let published = if stored.len() == ids.len() {
+            in_order(&ids, stored)
+        } else if first_has_ended {
+            self.complete_events(organization, by, new, earlier.event, stored).await?
+        } else {
+            return Err(unfinished());
+        };
+        self.complete_deliveries(&published, began_at, first_has_ended).await?;
+        Ok(published)
+    }
+
+    /// Whether a request that publishes and began at this time can no longer be at work.
+    fn has_ended(&self, began_at: Timestamp) -> bool {
+        let is_of_earlier_process = self.deployment.only_process_since.is_some_and(|since| began_at < since);
+        is_of_earlier_process || self.clock.now().since(began_at) >= PUBLISHING_ENDS
+    }
+
+    /// Writes the missing events, planned for the present endpoints: nothing names deliveries of theirs yet.
+    async fn complete_events(
+        &self,
+        organization: &OrganizationId,
+        by: Option<KeyId>,
+        new: Vec<Numbered>,
+        first: EventId,
+        stored: Vec<Event>,
+    ) -> Result<Vec<Published>, ServiceError> {
+        let planned = self.plan_new(organization, by, new, first).await?;
         let published = planned.into_iter().map(|planned| match stored.iter().find(|e| e.id == planned.event.id) {
             Some(event) => as_first_published(event.clone()),
             None => planned,
@@ -203,33 +241,58 @@ impl Core {
         let missing = published.iter().map(|p| &p.event).filter(|event| !stored.contains(event));
         try_join_all(missing.map(|event| self.store.put_event_if_absent(event))).await.map_err(
             |error| match error {
-                // The first request is still at work: the next repetition finds what it wrote.
-                StoreError::Conflict => ServiceError::Unavailable("the first request is not finished".to_owned()),
+                // Another repetition is at work.
+                StoreError::Conflict => unfinished(),
                 other => other.into(),
             },
         )?;
-        for published in &published {
-            self.restore_deliveries(published).await?;
-        }
         Ok(published)
     }
 
-    /// Whether all events are there, with all their deliveries.
-    async fn is_all_stored(&self, stored: &[Event], wanted: usize) -> Result<bool, ServiceError> {
-        let deliveries: Vec<_> = stored.iter().flat_map(Event::deliveries).collect();
-        Ok(stored.len() == wanted && self.store.are_stored(&deliveries).await?)
+    /// Brings each delivery into the queue or the index. What is neither recorded nor listed cannot have been sent, since
+    /// sending follows that write: it is listed and sent now. What is listed without a record may have been sent: it is
+    /// leased to the first request until that has ended. If a message is in the queue, it owns the delivery; if not, the
+    /// sweep sends one.
+    async fn complete_deliveries(
+        &self,
+        published: &[Published],
+        began_at: Timestamp,
+        first_has_ended: bool,
+    ) -> Result<(), ServiceError> {
+        let deliveries: Vec<_> = published.iter().flat_map(|it| it.deliveries.iter().cloned()).collect();
+        let stored = self.store.stored_deliveries(&deliveries).await?;
+        let missing: Vec<_> = deliveries.iter().filter(|delivery| !stored.contains_key(&delivery.id)).collect();
+        if !missing.is_empty() && !first_has_ended {
+            return Err(unfinished());
+        }
+        let (held, queued): (Vec<_>, Vec<_>) = missing.into_iter().cloned().partition(|it| it.mark.is_some());
+        let lists = Pending::of(&deliveries).into_iter().filter(|list| list.contains_any(&queued));
+        let lists: Vec<_> = lists.collect();
+        let listed_here = join_all(lists.iter().map(|list| self.store.put_list_if_absent(list))).await;
+        let mut sendable = HashSet::new();
+        for (list, written) in lists.iter().zip(listed_here) {
+            match written {
+                Ok(()) => sendable.extend(list.deliveries.iter().copied()),
+                // Another repetition lists and sends them, if it does not die; they are leased below.
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let sends = |delivery: &Delivery| !stored.contains_key(&delivery.id) && sendable.contains(&delivery.id);
+        let until = if first_has_ended { self.clock.now() } else { began_at.plus(PUBLISHING_ENDS) };
+        let is_unsent = |delivery: &&Delivery| match stored.get(&delivery.id) {
+            Some(is_recorded) => !is_recorded,
+            None => delivery.mark.is_none() && !sendable.contains(&delivery.id),
+        };
+        let unsent = deliveries.iter().filter(is_unsent).map(|delivery| delivery.clone().leased_to_publisher(until));
+        self.record_missing(held.into_iter().chain(unsent).collect()).await?;
+        let tasks = published.iter().flat_map(|published| tasks_of(published, sends));
+        Ok(self.queue.send(tasks.collect()).await?)
     }
 
-    /// Parks what has no record until the first request must have ended. If that one sent it, the attempt's record takes
-    /// it out again; if not, the sweep sends it. So a repetition sends nothing twice, even while the first is still at
-    /// work.
-    async fn restore_deliveries(&self, published: &Published) -> Result<(), ServiceError> {
-        let until = self.clock.now().plus(FIRST_REQUEST_ENDS);
-        let keys: Vec<_> = published.deliveries.iter().map(|delivery| (delivery.endpoint, delivery.id)).collect();
-        let stored = self.store.deliveries_by_id(&keys).await?;
-        let missing = published.deliveries.iter().filter(|planned| stored.iter().all(|stored| stored.id != planned.id));
-        let parked: Vec<_> = missing.map(|planned| planned.clone().due_at(until)).collect();
-        let writes: Vec<_> = parked.iter().map(|delivery| self.store.move_delivery(None, delivery)).collect();
+    /// Writes the marked deliveries that have no record.
+    async fn record_missing(&self, marked: Vec<Delivery>) -> Result<(), ServiceError> {
+        let writes: Vec<_> = marked.iter().map(|delivery| self.store.move_delivery(None, delivery)).collect();
         let mut writes = stream::iter(writes).buffer_unordered(AT_ONCE);
         while let Some(written) = writes.next().await {
             match written {
@@ -240,6 +303,16 @@ impl Core {
         }
         Ok(())
     }
+}
+
+fn unfinished() -> ServiceError {
+    ServiceError::Unavailable("the first request with this key is not finished".to_owned())
+}
+
+/// Stored events with these ids, in this order.
+fn in_order(ids: &[EventId], mut stored: Vec<Event>) -> Vec<Published> {
+    stored.sort_by_key(|event| ids.iter().position(|id| *id == event.id));
+    stored.into_iter().map(as_first_published).collect()
 }
 
 /// The organization's id, if it may publish.
@@ -255,11 +328,11 @@ fn publishing(organization: &Organization) -> Result<&OrganizationId, ServiceErr
 fn plan(
     organization: &OrganizationId,
     by: Option<KeyId>,
-    new: Vec<NewEvent>,
+    new: Vec<Numbered>,
     first: EventId,
     endpoints: &[Endpoint],
 ) -> Vec<Published> {
-    let planned = (0..).zip(new).map(|(index, new)| {
+    let planned = new.into_iter().map(|(index, new)| {
         let (event, deliveries) = Event::plan(new, first.nth(index), organization, by, endpoints);
         Published { event, deliveries }
     });
@@ -273,13 +346,18 @@ fn as_first_published(event: Event) -> Published {
 
 /// What goes into the queue: a task for each delivery that is not parked.
 pub(super) fn tasks(published: &Published) -> impl Iterator<Item = DeliverTask> {
+    tasks_of(published, |delivery| delivery.mark.is_none())
+}
+
+fn tasks_of(published: &Published, is_sent: impl Fn(&Delivery) -> bool) -> impl Iterator<Item = DeliverTask> {
     let Published { event, deliveries } = published;
     let body = DeliverTask::inline(&event.body);
-    deliveries.iter().filter(|delivery| delivery.mark.is_none()).map(move |delivery| DeliverTask {
+    deliveries.iter().filter(move |delivery| is_sent(delivery)).map(move |delivery| DeliverTask {
         organization: event.organization.clone(),
         endpoint: delivery.endpoint,
         delivery: delivery.id,
         event_type: event.event_type.clone(),
+        ticket: None,
         probe: false,
         body: body.clone(),
     })

@@ -2,7 +2,7 @@
 
 use tracing::error;
 
-use super::releasing::{STRIDE, task_without_body};
+use super::releasing::{STRIDE, new_ticket, task_without_body};
 use super::{Core, ServiceError};
 use crate::clock;
 use crate::domain::endpoint::EndpointStatus;
@@ -91,7 +91,8 @@ impl Core {
             for chunk in found.chunks(STRIDE) {
                 let now = self.clock.now();
                 let wanted = recovery.clone();
-                let again = move |delivery| Some(delivery).filter(|d| wanted.admits(d))?.asked_again(now).ok();
+                let again =
+                    move |delivery| Some(delivery).filter(|d| wanted.admits(d))?.asked_again(now, new_ticket()).ok();
                 let (moved, failure) = self.try_each(chunk, again).await?;
                 progress.recovered += moved.len();
                 self.queue.send(moved.into_iter().map(task_without_body).collect()).await?;

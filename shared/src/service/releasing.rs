@@ -4,9 +4,11 @@ use futures_util::future::join_all;
 use tracing::error;
 
 use super::{Core, ServiceError};
+use crate::clock;
 use crate::domain::attempt::Cause;
-use crate::domain::delivery::Delivery;
+use crate::domain::delivery::{Delivery, Place};
 use crate::domain::endpoint::Endpoint;
+use crate::domain::ticket::Ticket;
 use crate::queue::DeliverTask;
 use crate::store::{StoreError, Waiting, WaitingRef, Wanted};
 use crate::telemetry::metrics;
@@ -24,18 +26,18 @@ impl Core {
         self.take_and_send(&found).await
     }
 
-    /// Leases these deliveries, in order, and sends those that nobody else took. Returns how many.
+    /// Leases these deliveries, in order, and sends those that no other process took. Returns how many were moved: one
+    /// whose next attempt is too far ahead to wait in the queue is parked until then instead.
     ///
-    /// Whatever dies on the way, a leased delivery is found again by the sweep when its lease ends.
+    /// If the process dies in between, the sweep finds a leased delivery again when its lease ends.
     pub(super) async fn take_and_send(&self, found: &[WaitingRef]) -> Result<usize, ServiceError> {
         let mut sent = 0;
         for chunk in found.chunks(STRIDE) {
             let now = self.clock.now();
-            let leased = self
-                .move_each(chunk, move |delivery| unfinished(delivery).map(|delivery| delivery.leased(now)))
-                .await?;
-            sent += leased.len();
-            self.queue.send(leased.into_iter().map(task_without_body).collect()).await?;
+            let taken = self.move_each(chunk, move |delivery| delivery.taken(now, new_ticket())).await?;
+            sent += taken.len();
+            let leased = taken.into_iter().filter(|delivery| delivery.place() == Place::Leased);
+            self.queue.send(leased.map(task_without_body).collect()).await?;
         }
         Ok(sent)
     }
@@ -45,8 +47,7 @@ impl Core {
     pub(super) async fn send_probe(&self, endpoint: &Endpoint) -> Result<bool, ServiceError> {
         let now = self.clock.now();
         let oldest = self.store.waiting_deliveries(Waiting::Held(endpoint.id), now, 1).await?;
-        let leased =
-            self.move_each(&oldest, move |delivery| unfinished(delivery).map(|delivery| delivery.leased(now))).await?;
+        let leased = self.move_each(&oldest, move |delivery| delivery.taken_as_probe(now, new_ticket())).await?;
         let probes: Vec<_> =
             leased.into_iter().map(|delivery| DeliverTask { probe: true, ..task_without_body(delivery) }).collect();
         let sent = !probes.is_empty();
@@ -128,6 +129,11 @@ impl Core {
     }
 }
 
+/// A ticket that no message has.
+pub(super) fn new_ticket() -> Ticket {
+    Ticket::new(clock::secret_bytes())
+}
+
 fn unfinished(delivery: Delivery) -> Option<Delivery> {
     (!delivery.status.is_finished()).then_some(delivery)
 }
@@ -139,6 +145,7 @@ pub(super) fn task_without_body(delivery: Delivery) -> DeliverTask {
         endpoint: delivery.endpoint,
         delivery: delivery.id,
         event_type: delivery.event_type,
+        ticket: delivery.ticket,
         probe: false,
         body: None,
     }

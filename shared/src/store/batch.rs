@@ -104,7 +104,8 @@ impl Store {
         Err(unprocessed("BatchWriteItem"))
     }
 
-    /// Writes one item if `fence` holds of what is there.
+    /// Writes one item if `fence` holds of what is there, with a stamp that no other write has. The SDK repeats a write
+    /// whose answer was lost, and then the fence finds the very item that the first try wrote: a success.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if the fence does not hold.
@@ -114,24 +115,14 @@ impl Store {
         fence: &str,
         values: impl IntoIterator<Item = (&'static str, AttributeValue)>,
     ) -> Result<(), StoreError> {
-        self.fenced_put(item, fence, values).send().await?;
-        Ok(())
+        let stamp = new_stamp();
+        match self.put_stamped_if(stamped(item, &stamp), &stamp, fence, values).await? {
+            Put::Written => Ok(()),
+            Put::Found(_) => Err(StoreError::Conflict),
+        }
     }
 
-    /// The same with a stamp that no other write has. The SDK repeats a write whose answer was lost, and then the
-    /// fence finds the very item that the first try wrote: a success.
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`] if the fence does not hold.
-    pub(super) async fn put_own_if(
-        &self,
-        item: Item,
-        fence: &str,
-        values: impl IntoIterator<Item = (&'static str, AttributeValue)>,
-    ) -> Result<(), StoreError> {
-        let stamp = new_stamp();
-        self.put_stamped_if(stamped(item, &stamp), &stamp, fence, values).await
-    }
+    /// The same for a caller that needs the item which is there instead.
 
     pub(super) async fn put_stamped_if(
         &self,
@@ -139,12 +130,15 @@ impl Store {
         stamp: &AttributeValue,
         fence: &str,
         values: impl IntoIterator<Item = (&'static str, AttributeValue)>,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Put, StoreError> {
         let put = self.fenced_put(item, fence, values);
         let put = put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let Err(error) = put.send().await else { return Ok(()) };
+        let Err(error) = put.send().await else { return Ok(Put::Written) };
         match error.as_service_error() {
-            Some(PutItemError::ConditionalCheckFailedException(found)) if is_stamped(found.item(), stamp) => Ok(()),
+            Some(PutItemError::ConditionalCheckFailedException(found)) if is_stamped(found.item(), stamp) => {
+                Ok(Put::Written)
+            }
+            Some(PutItemError::ConditionalCheckFailedException(found)) => Ok(Put::Found(found.item().cloned())),
             _ => Err(error.into()),
         }
     }
@@ -215,6 +209,14 @@ impl Store {
         }
         Ok(items)
     }
+}
+
+/// What a conditional PutItem came to.
+pub(super) enum Put {
+    /// The item was written.
+    Written,
+    /// The condition did not hold for this item, or for there being none.
+    Found(Option<Item>),
 }
 
 /// A range of sort keys that is read downwards. DynamoDB has no half-open range, and a list may stand above what it lists.

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
-use super::batch::{NewestFirst, new_stamp, stamped};
+use super::batch::{NewestFirst, Put, new_stamp, stamped};
 use super::items::{Base, Item, Unreadable, is_zero, read, time, to_item, unknown};
 use super::keys::Key;
 use super::pending::PendingItem;
@@ -17,6 +17,7 @@ use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::event_type::EventType;
 use crate::domain::ids::{DeliveryId, EndpointId, OrganizationId};
 use crate::domain::pending::Pending;
+use crate::domain::ticket::Ticket;
 use crate::domain::time::Timestamp;
 
 const ENTITY: &str = "delivery";
@@ -39,16 +40,17 @@ impl Store {
         self.get_all(wanted).await?.into_iter().map(read::<DeliveryItem, _>).collect()
     }
 
-    /// Whether each of these deliveries has a record or is listed as the publishing of all of them lists it.
+    /// Those of these deliveries, all that one request publishes, that are stored, and whether each has a record; the
+    /// others are only listed.
     ///
     /// # Errors
     /// [`StoreError`] if they could not be read.
-    pub async fn are_stored(&self, published: &[Delivery]) -> Result<bool, StoreError> {
+    pub async fn stored_deliveries(&self, published: &[Delivery]) -> Result<HashMap<DeliveryId, bool>, StoreError> {
         let records = published.iter().map(|delivery| keys::delivery(delivery.endpoint, delivery.id));
         let lists = Pending::of(published);
         let lists = lists.iter().filter_map(|list| Some(keys::pending(list.endpoint, list.last()?)));
         let stored = told_of(self.get_all(records.chain(lists).collect()).await?)?;
-        Ok(published.iter().all(|delivery| stored.contains_key(&delivery.id)))
+        Ok(stored.into_iter().map(|(id, told)| (id, matches!(told, Told::Recorded(_)))).collect())
     }
 
     /// Up to `limit` of the endpoint's deliveries with `from <= id < before`, newest first.
@@ -125,52 +127,79 @@ impl Store {
         Ok((records, listed))
     }
 
-    /// Records an attempt at a delivery that was `seen`, or had no record. The fence: of several processes that attempted
-    /// the same delivery at once, one records.
+    /// Records an attempt at a delivery that was `seen`, or had no record.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if another process recorded this attempt first.
-    pub async fn record_attempt(&self, seen: Option<&Delivery>, delivery: &Delivery) -> Result<(), StoreError> {
+    /// [`StoreError`] if it may not be recorded.
+    pub async fn record_attempt(&self, seen: Option<&Delivery>, delivery: &Delivery) -> Result<Replaced, StoreError> {
         let stamp = new_stamp();
         let item = || Ok::<_, StoreError>(stamped(self.delivery_item(delivery)?, &stamp));
         // It is usually the first one. Then there is no record, and one call makes those of several deliveries. What that
         // did not do, whatever the reason, is done alone: the fence knows our own item by its stamp.
         if seen.is_none() && self.gathered.insert(item()?).await {
-            return Ok(());
+            return Ok(Replaced::Written);
         }
-        let previous = delivery.attempts.saturating_sub(1);
-        let fence = "attribute_not_exists(pk) OR (attempts = :previous AND #status IN (:pending, :retrying))";
-        let values = [
-            (":previous", AttributeValue::N(previous.to_string())),
-            (":pending", AttributeValue::S(DeliveryStatus::Pending.as_str().to_owned())),
-            (":retrying", AttributeValue::S(DeliveryStatus::Retrying.as_str().to_owned())),
-        ];
-        self.put_stamped_if(item()?, &stamp, fence, values).await
+        self.replace(seen, item()?, &stamp).await
     }
 
-    /// Replaces a delivery that still is as it was `seen`; one that was not there is written unless
-    /// it has come to be.
+    /// Replaces a delivery that still is as it was `seen`; one that had no record is written if it still has none.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it may not be written.
+    pub async fn replace_delivery(&self, seen: Option<&Delivery>, delivery: &Delivery) -> Result<Replaced, StoreError> {
+        let stamp = new_stamp();
+        self.replace(seen, stamped(self.delivery_item(delivery)?, &stamp), &stamp).await
+    }
+
+    /// The same where it does not matter what was found instead.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if it is not as it was seen.
     pub async fn move_delivery(&self, seen: Option<&Delivery>, delivery: &Delivery) -> Result<(), StoreError> {
-        let item = self.delivery_item(delivery)?;
-        let Some(seen) = seen else {
-            return self.put_if(item, "attribute_not_exists(pk)", []).await;
-        };
-        let values = [
-            (":attempts", AttributeValue::N(seen.attempts.to_string())),
-            (":status", AttributeValue::S(seen.status.as_str().to_owned())),
-        ];
-        let unchanged = "attempts = :attempts AND #status = :status";
-        match seen.mark.map(|mark| keys::mark(mark, seen.endpoint, seen.id)) {
-            None => self.put_if(item, &format!("{unchanged} AND attribute_not_exists(waiting_sk)"), values).await,
-            Some((pk, sk)) => {
-                let fence = format!("{unchanged} AND waiting_pk = :waiting_pk AND waiting_sk = :waiting_sk");
-                let mark = [(":waiting_pk", AttributeValue::S(pk)), (":waiting_sk", AttributeValue::S(sk))];
-                self.put_if(item, &fence, values.into_iter().chain(mark)).await
-            }
+        match self.replace_delivery(seen, delivery).await? {
+            Replaced::Written => Ok(()),
+            Replaced::Found(_) => Err(StoreError::Conflict),
         }
+    }
+
+    /// The condition covers everything that another process may have changed: attempts, status, ticket and mark.
+    async fn replace(
+        &self,
+        seen: Option<&Delivery>,
+        item: Item,
+        stamp: &AttributeValue,
+    ) -> Result<Replaced, StoreError> {
+        let text = |value: &str| AttributeValue::S(value.to_owned());
+        let put = match seen {
+            None => self.put_stamped_if(item, stamp, "attribute_not_exists(pk)", []).await?,
+            Some(seen) => {
+                let mut condition = "attempts = :attempts AND #status = :status".to_owned();
+                let mut values = vec![
+                    (":attempts", AttributeValue::N(seen.attempts.to_string())),
+                    (":status", text(seen.status.as_str())),
+                ];
+                match seen.ticket {
+                    None => condition.push_str(" AND attribute_not_exists(ticket)"),
+                    Some(ticket) => {
+                        condition.push_str(" AND ticket = :ticket");
+                        values.push((":ticket", text(&ticket.to_string())));
+                    }
+                }
+                match seen.mark.map(|mark| keys::mark(mark, seen.endpoint, seen.id)) {
+                    None => condition.push_str(" AND attribute_not_exists(waiting_sk)"),
+                    Some((pk, sk)) => {
+                        condition.push_str(" AND waiting_pk = :waiting_pk AND waiting_sk = :waiting_sk");
+                        values.extend([(":waiting_pk", text(&pk)), (":waiting_sk", text(&sk))]);
+                    }
+                }
+                self.put_stamped_if(item, stamp, &condition, values).await?
+            }
+        };
+        Ok(match put {
+            Put::Written => Replaced::Written,
+            Put::Found(None) => Replaced::Found(None),
+            Put::Found(Some(found)) => Replaced::Found(Some(Box::new(read::<DeliveryItem, _>(found)?))),
+        })
     }
 
     /// Every unfinished delivery, by reading the whole table: for a host whose queue does not
@@ -181,7 +210,7 @@ impl Store {
     pub async fn unfinished_deliveries(&self) -> Result<Vec<Result<Delivery, StoreError>>, StoreError> {
         let text = |value: &str| AttributeValue::S(value.to_owned());
         let wanted = "pk, sk, entity, v, organization, #type, #status, attempts, retries_used, next_attempt_at, \
-                      updated_at, expires_at, waiting_pk, waiting_sk, deliveries";
+                      ticket, updated_at, expires_at, waiting_pk, waiting_sk, deliveries";
         let mut pages = self
             .client
             .scan()
@@ -223,6 +252,15 @@ impl Store {
     pub(super) fn delivery_item(&self, delivery: &Delivery) -> Result<Item, StoreError> {
         to_item(&DeliveryItem::new(delivery, delivery.id.created_at().plus(self.retention)))
     }
+}
+
+/// What a conditional write of a delivery came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Replaced {
+    /// It was written.
+    Written,
+    /// It was not written: this was found instead, or no record.
+    Found(Option<Box<Delivery>>),
 }
 
 fn is_list(item: &Item) -> bool {
@@ -275,6 +313,8 @@ pub(super) struct DeliveryItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     next_attempt_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    ticket: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     response_status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     response_body: Option<String>,
@@ -323,6 +363,7 @@ impl DeliveryItem {
             attempts: delivery.attempts,
             retries_used: delivery.retries_used,
             next_attempt_at: delivery.next_attempt_at.map(Timestamp::rfc3339),
+            ticket: delivery.ticket.map(|ticket| ticket.to_string()),
             response_status: delivery.response_status,
             response_body: delivery.response_body.clone(),
             error: delivery.error.map(name),
@@ -363,6 +404,7 @@ impl TryFrom<DeliveryItem> for Delivery {
             attempts: item.attempts,
             retries_used: item.retries_used,
             next_attempt_at: time(item.next_attempt_at.as_ref())?,
+            ticket: item.ticket.as_deref().map(Ticket::parse).transpose()?,
             mark: waiting.and_then(|(pk, sk)| keys::parse_mark(pk, sk)),
             response_status: item.response_status,
             response_body: item.response_body,

@@ -61,10 +61,10 @@ impl Store {
     pub async fn put_endpoint(&self, endpoint: &Endpoint) -> Result<(), StoreError> {
         let item = to_item(&EndpointItem::from(endpoint))?;
         match endpoint.revision.checked_sub(1) {
-            None | Some(0) => self.put_own_if(item, "attribute_not_exists(pk)", []).await,
+            None | Some(0) => self.put_if(item, "attribute_not_exists(pk)", []).await,
             Some(seen) => {
                 let seen = [(":seen", AttributeValue::N(seen.to_string()))];
-                self.put_own_if(item, "revision = :seen", seen).await
+                self.put_if(item, "revision = :seen", seen).await
             }
         }
     }

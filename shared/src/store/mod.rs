@@ -27,6 +27,7 @@ use aws_sdk_dynamodb::Client;
 
 use gathered::Gathered;
 
+pub use deliveries::Replaced;
 pub use error::StoreError;
 pub use idempotency::{Claim, Claimed, EarlierClaim};
 pub use keys::{EndpointRef, Waiting};

@@ -13,6 +13,14 @@ use crate::domain::pending::Pending;
 pub(super) const ENTITY: &str = "pending";
 
 impl Store {
+    /// Writes a list that is not there yet.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if it is there.
+    pub async fn put_list_if_absent(&self, list: &Pending) -> Result<(), StoreError> {
+        self.put_if(self.pending_item(list)?, "attribute_not_exists(pk)", []).await
+    }
+
     pub(super) fn pending_item(&self, pending: &Pending) -> Result<Item, StoreError> {
         let last = pending.last().ok_or_else(|| StoreError::corrupt("a list of nothing"))?;
         to_item(&PendingItem {

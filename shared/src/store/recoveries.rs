@@ -19,7 +19,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if DynamoDB did not do it.
     pub async fn put_recovery(&self, recovery: &Recovery) -> Result<(), StoreError> {
-        self.put_own_if(to_item(&RecoveryItem::from(recovery))?, "attribute_not_exists(pk)", []).await
+        self.put_if(to_item(&RecoveryItem::from(recovery))?, "attribute_not_exists(pk)", []).await
     }
 
     /// Writes how far a recovery came, unless another process came as far or farther.
@@ -28,7 +28,7 @@ impl Store {
     /// [`StoreError::Conflict`] if it did.
     pub async fn advance_recovery(&self, recovery: &Recovery) -> Result<(), StoreError> {
         let from = [(":from", AttributeValue::S(recovery.from.to_string()))];
-        self.put_own_if(to_item(&RecoveryItem::from(recovery))?, "from_id < :from", from).await
+        self.put_if(to_item(&RecoveryItem::from(recovery))?, "from_id < :from", from).await
     }
 
     /// Removes a recovery that is finished.

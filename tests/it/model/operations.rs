@@ -11,6 +11,8 @@ pub(super) const ENDPOINTS: usize = 3;
 /// make.
 const MOST_CALLS_OF_WORK: usize = 20;
 const MOST_CALLS_OF_API: usize = 10;
+/// Most turns of the others before messages are delivered a second time.
+const MOST_TURNS: usize = 50;
 /// So many failures in a row that an endpoint may be suspended.
 const STREAK: usize = 12;
 
@@ -41,6 +43,8 @@ pub(super) enum Operation {
     Recover { endpoint: usize, cut: Option<usize> },
     /// The consumer forgets what it remembers.
     Restart,
+    /// From now on the receipts of former receives act, or not.
+    FormerReceipts { act: bool },
     /// The queue is lost with the host, and filled again from the table.
     RestartHost,
 }
@@ -48,8 +52,14 @@ pub(super) enum Operation {
 /// What a process does.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Work {
-    Deliver { most: u32 },
+    Deliver {
+        most: u32,
+    },
     Sweep,
+    /// The messages in flight are delivered a second time, after so many turns of the others.
+    Redeliver {
+        turns: usize,
+    },
 }
 
 /// What a receiver answers.
@@ -69,7 +79,7 @@ pub(super) fn operation() -> impl Strategy<Value = Operation> {
         1 => Just(Operation::Repeat),
         4 => (endpoint(), reactions())
             .prop_map(|(endpoint, reactions)| Operation::Script { endpoint, reactions }),
-        14 => (prop::collection::vec(work(), 1..=2), cut(MOST_CALLS_OF_WORK))
+        14 => (prop::collection::vec(work(), 1..=3), cut(MOST_CALLS_OF_WORK))
             .prop_map(|(processes, cut)| Operation::Run { processes, cut }),
         3 => any::<prop::sample::Index>().prop_map(|at| Operation::Duplicate { message: at.index(usize::MAX) }),
         8 => select(vec![1, 5, 30, 61, 361, 960]).prop_map(|seconds| Operation::Pass(Duration::from_secs(seconds))),
@@ -81,6 +91,7 @@ pub(super) fn operation() -> impl Strategy<Value = Operation> {
             .prop_map(|(at, cut)| Operation::Retry { delivery: at.index(usize::MAX), cut }),
         1 => (endpoint(), cut(MOST_CALLS_OF_API)).prop_map(|(endpoint, cut)| Operation::Recover { endpoint, cut }),
         1 => Just(Operation::Restart),
+        1 => any::<bool>().prop_map(|act| Operation::FormerReceipts { act }),
         1 => Just(Operation::RestartHost),
     ]
 }
@@ -94,7 +105,11 @@ fn cut(most_calls: usize) -> impl Strategy<Value = Option<usize>> {
 }
 
 fn work() -> impl Strategy<Value = Work> {
-    prop_oneof![2 => (1..=10_u32).prop_map(|most| Work::Deliver { most }), 1 => Just(Work::Sweep)]
+    prop_oneof![
+        4 => (1..=10_u32).prop_map(|most| Work::Deliver { most }),
+        2 => Just(Work::Sweep),
+        1 => (0..=MOST_TURNS).prop_map(|turns| Work::Redeliver { turns }),
+    ]
 }
 
 fn reactions() -> impl Strategy<Value = Vec<Reaction>> {

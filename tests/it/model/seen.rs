@@ -23,7 +23,7 @@ pub(super) struct Seen {
     /// Whether something is being asked for again.
     pub(super) recovering: bool,
     /// The messages, by the delivery that they name.
-    pub(super) messages: HashMap<String, Vec<String>>,
+    pub(super) messages: HashMap<String, Vec<SeenMessage>>,
     pub(super) requests: Requests,
 }
 
@@ -37,6 +37,16 @@ pub(super) struct SeenDelivery {
     pub(super) log: Vec<SeenAttempt>,
     /// The partition of the index that it is marked in, without what comes after `#`.
     pub(super) mark: Option<String>,
+    /// The ticket of the message that owns it.
+    pub(super) ticket: Option<String>,
+}
+
+/// A message in the queue.
+#[derive(Debug)]
+pub(super) struct SeenMessage {
+    pub(super) delivery: String,
+    pub(super) ticket: Option<String>,
+    pub(super) body: String,
 }
 
 /// A line of a delivery's log.
@@ -73,7 +83,8 @@ impl Seen {
             seen.deliveries.entry(id).or_insert(pending);
         }
         for body in world.messages() {
-            seen.messages.entry(delivery_of(&body)).or_default().push(body);
+            let message = SeenMessage::of(body);
+            seen.messages.entry(message.delivery.clone()).or_default().push(message);
         }
         seen
     }
@@ -97,6 +108,11 @@ impl Seen {
         }
     }
 
+    /// Whether a message in the queue owns this delivery.
+    pub(super) fn is_owned(&self, id: &str, delivery: &SeenDelivery) -> bool {
+        self.messages.get(id).is_some_and(|messages| messages.iter().any(|it| it.ticket == delivery.ticket))
+    }
+
     /// Whether an endpoint's parked deliveries will be looked for.
     pub(super) fn is_looked_after(&self, endpoint: &str) -> bool {
         let parks = |endpoint: &SeenEndpoint| endpoint.status == "paused" || endpoint.suspended || endpoint.releasing;
@@ -113,6 +129,7 @@ impl SeenDelivery {
             retries_used: 0,
             log: Vec::new(),
             mark: None,
+            ticket: None,
         }
     }
 
@@ -126,7 +143,17 @@ impl SeenDelivery {
             retries_used: number("retries_used"),
             log: log.iter().map(|entry| SeenAttempt::of(entry.as_m().unwrap())).collect(),
             mark: string(item, "waiting_pk").map(|mark| mark.split('#').next().unwrap().to_owned()),
+            ticket: string(item, "ticket").map(str::to_owned),
         }
+    }
+}
+
+impl SeenMessage {
+    fn of(body: String) -> Self {
+        let task: Value = serde_json::from_str(&body).unwrap();
+        let task = &task["deliver_v1"];
+        let (delivery, ticket) = (text(&task["delivery"]).to_owned(), task["ticket"].as_str().map(str::to_owned));
+        Self { delivery, ticket, body }
     }
 }
 
@@ -139,10 +166,4 @@ impl SeenAttempt {
 
 fn string<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
     item.get(name).and_then(|value| value.as_s().ok()).map(String::as_str)
-}
-
-/// The delivery that a message names.
-fn delivery_of(body: &str) -> String {
-    let task: Value = serde_json::from_str(body).unwrap();
-    text(&task["deliver_v1"]["delivery"]).to_owned()
 }

@@ -129,8 +129,11 @@ impl Call {
         let (item, fence) = (&self.body["Item"], self.body["ConditionExpression"].as_str().unwrap_or_default());
         let text = |name: &str| item[name]["S"].as_str();
         let now = mark(&item["waiting_pk"]);
+        let attempts = |value: &Value| value["N"].as_str().and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
+        let before = attempts(&self.body["ExpressionAttributeValues"][":attempts"]);
         match entity(item).as_str() {
-            "delivery" if fence.contains(":previous") => attempt(item),
+            "delivery" if attempts(&item["attempts"]) > before => attempt(item),
+            "delivery" if item.get("deliveries").is_some() => ", list".to_owned(),
             "delivery" if fence.contains(":attempts") => {
                 format!(", moved: {} to {now}", mark(&self.body["ExpressionAttributeValues"][":waiting_pk"]))
             }

@@ -205,6 +205,23 @@ impl World {
         self.take_from(&found.queue_url.unwrap()).await
     }
 
+    /// Makes the messages in flight visible, as if SQS delivered them a second time.
+    pub(crate) fn redeliver(&self) {
+        self.aws.redeliver(self.queue_url());
+    }
+
+    /// Chooses whether the receipt of a former receive still deletes and hides its message.
+    pub(crate) fn let_former_receipts_act(&self, act: bool) {
+        self.aws.let_former_receipts_act(self.queue_url(), act);
+    }
+
+    /// Moves what is in the dead-letter queue back, as an operator does. As on AWS the messages are new ones.
+    pub(crate) async fn redrive(&self) {
+        for body in self.take_dead_letters().await {
+            self.send(&body).await;
+        }
+    }
+
     /// Empties the queue, hidden messages included.
     pub(crate) async fn purge(&self) {
         self.sqs().purge_queue().queue_url(self.queue_url()).send().await.unwrap();

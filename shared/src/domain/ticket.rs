@@ -1,0 +1,189 @@
+//! Tickets: which message owns a delivery.
+//!
+//! A task carries a ticket, and the delivery's record stores the ticket of the message that owns it. Messages of a publish
+//! request, and the records written for them, have none. Whatever hands a delivery over to a new message draws a new
+//! ticket and stores it with the write that hands over. Copies of one message share its ticket, so SQS may deliver a
+//! message any number of times, and give a moved message another id.
+
+use std::time::Duration;
+
+use super::Invalid;
+use super::delivery::{Delivery, Place};
+use super::time::Timestamp;
+
+/// How long after a message was sent the write that stores its ticket may still be in progress.
+const TICKET_WRITE: Duration = Duration::from_secs(120);
+/// How long after the next attempt's time a message is hidden that lost a conditional write to another copy of itself:
+/// long enough for that copy to come first.
+const BEHIND_OTHER_COPY: Duration = Duration::from_secs(2);
+
+/// Names the message that owns a delivery: 8 random bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ticket([u8; 8]);
+
+impl Ticket {
+    /// A ticket of these random bytes.
+    pub const fn new(random: [u8; 8]) -> Self {
+        Self(random)
+    }
+
+    /// Reads 16 hex digits.
+    ///
+    /// # Errors
+    /// [`Invalid`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, Invalid> {
+        let mut bytes = [0; 8];
+        hex::decode_to_slice(text, &mut bytes).map_err(|_| Invalid::new("must be 16 hex digits"))?;
+        Ok(Self(bytes))
+    }
+}
+
+impl std::fmt::Display for Ticket {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
+/// What a received message shows of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Receipt {
+    /// The ticket in its task.
+    pub ticket: Option<Ticket>,
+    /// When it was sent; `None` if the queue did not say.
+    pub sent_at: Option<Timestamp>,
+}
+
+/// What a consumer does with a received message, before anything else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnReceipt {
+    /// Process it: the message owns the delivery.
+    Process,
+    /// Acknowledge it: another message owns the delivery, or none needs to.
+    Acknowledge,
+    /// Hide it until then: the write that makes it the owner may be in progress.
+    HideUntil(Timestamp),
+}
+
+/// What a consumer does with its message after another process changed the delivery first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnConflict {
+    /// Acknowledge it.
+    Acknowledge,
+    /// Hide it until then.
+    HideUntil(Timestamp),
+    /// Leave it: it is received again after the queue's visibility timeout.
+    Leave,
+}
+
+impl Receipt {
+    /// What to do with the message, given the delivery's record as it was at `read_at` or later.
+    pub fn on_receipt(&self, record: Option<&Delivery>, read_at: Timestamp) -> OnReceipt {
+        let Some(record) = record else { return OnReceipt::Process };
+        match record.place() {
+            Place::Final | Place::Parked => OnReceipt::Acknowledge,
+            Place::Queued | Place::Leased if record.ticket == self.ticket => OnReceipt::Process,
+            Place::Queued | Place::Leased => match self.sent_at.map(|sent_at| sent_at.plus(TICKET_WRITE)) {
+                Some(written_by) if written_by < read_at => OnReceipt::Acknowledge,
+                Some(written_by) => OnReceipt::HideUntil(written_by),
+                None => OnReceipt::HideUntil(read_at.plus(TICKET_WRITE)),
+            },
+        }
+    }
+
+    /// What to do with the message after a conditional write at `written_at` or later found this record instead of the
+    /// one that was read.
+    pub fn on_conflict(&self, found: &Delivery, written_at: Timestamp) -> OnConflict {
+        match (self.on_receipt(Some(found), written_at), found.next_attempt_at) {
+            (OnReceipt::Acknowledge, _) => OnConflict::Acknowledge,
+            (OnReceipt::HideUntil(until), _) => OnConflict::HideUntil(until),
+            // Another copy of this message recorded an attempt. Both wait for the next one, this copy a little longer.
+            (OnReceipt::Process, Some(due)) if found.place() == Place::Queued && due > written_at => {
+                OnConflict::HideUntil(due.plus(BEHIND_OTHER_COPY))
+            }
+            (OnReceipt::Process, _) => OnConflict::Leave,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::delivery::tests::{NOW, delivery, in_seconds};
+    use super::super::delivery::{DeliveryStatus, Mark};
+    use super::*;
+
+    const OWN: Ticket = Ticket::new([1; 8]);
+    const OTHER: Ticket = Ticket::new([2; 8]);
+
+    fn receipt(ticket: Option<Ticket>, age_seconds: u64) -> Receipt {
+        Receipt { ticket, sent_at: Some(NOW.minus(Duration::from_secs(age_seconds))) }
+    }
+
+    #[test]
+    fn a_ticket_is_read_back_and_nothing_else_is_one() {
+        assert_eq!(Ticket::parse(&OWN.to_string()), Ok(OWN));
+        for text in ["", "01", "010101010101010g", "0101010101010101 ", "010101010101010101"] {
+            assert!(Ticket::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_message_is_processed_by_its_ticket_and_acknowledged_without_it() {
+        let queued = |ticket| Delivery { ticket, ..delivery() };
+        let leased = Delivery { mark: Some(Mark::Due(in_seconds(900))), ..queued(Some(OWN)) };
+        let held = Delivery { mark: Some(Mark::Held), ..queued(Some(OWN)) };
+        let due = Delivery { mark: Some(Mark::Due(NOW)), next_attempt_at: Some(NOW), ..queued(Some(OWN)) };
+        let done = Delivery { status: DeliveryStatus::Success, ..queued(Some(OWN)) };
+        let failed = Delivery { status: DeliveryStatus::Failed, mark: Some(Mark::Dead), ..queued(Some(OWN)) };
+        let (old, young) = (121, 60);
+        let hidden = OnReceipt::HideUntil(in_seconds(60));
+        let table = [
+            (None, receipt(None, old), OnReceipt::Process),
+            (None, receipt(Some(OWN), old), OnReceipt::Process),
+            (Some(&done), receipt(Some(OWN), old), OnReceipt::Acknowledge),
+            (Some(&failed), receipt(Some(OWN), young), OnReceipt::Acknowledge),
+            (Some(&held), receipt(Some(OWN), old), OnReceipt::Acknowledge),
+            (Some(&held), receipt(Some(OTHER), young), OnReceipt::Acknowledge),
+            (Some(&due), receipt(Some(OWN), old), OnReceipt::Acknowledge),
+            (Some(&queued(None)), receipt(None, old), OnReceipt::Process),
+            (Some(&queued(Some(OWN))), receipt(Some(OWN), old), OnReceipt::Process),
+            (Some(&leased), receipt(Some(OWN), old), OnReceipt::Process),
+            (Some(&leased), receipt(None, old), OnReceipt::Acknowledge),
+            (Some(&leased), receipt(Some(OTHER), old), OnReceipt::Acknowledge),
+            (Some(&leased), receipt(None, young), hidden),
+            (Some(&queued(Some(OWN))), receipt(Some(OTHER), young), hidden),
+            (Some(&queued(None)), receipt(Some(OTHER), 120), OnReceipt::HideUntil(NOW)),
+            (Some(&leased), Receipt { ticket: None, sent_at: None }, OnReceipt::HideUntil(in_seconds(120))),
+        ];
+        for (row, (record, receipt, expected)) in table.into_iter().enumerate() {
+            assert_eq!(receipt.on_receipt(record, NOW), expected, "row {row}");
+        }
+    }
+
+    #[test]
+    fn after_a_conflict_a_copy_waits_behind_the_other_and_a_former_owner_is_acknowledged() {
+        let retrying = |due| Delivery {
+            status: DeliveryStatus::Retrying,
+            attempts: 1,
+            next_attempt_at: Some(due),
+            ticket: Some(OWN),
+            ..delivery()
+        };
+        let leased = Delivery { mark: Some(Mark::Due(in_seconds(900))), ..retrying(NOW) };
+        let parked = Delivery { mark: Some(Mark::Due(in_seconds(5))), ..retrying(in_seconds(5)) };
+        let done = Delivery { status: DeliveryStatus::Success, ..retrying(NOW) };
+        let (own, other) = (receipt(Some(OWN), 500), receipt(Some(OTHER), 500));
+        let table = [
+            (retrying(in_seconds(5)), own, OnConflict::HideUntil(in_seconds(7))),
+            (retrying(NOW), own, OnConflict::Leave),
+            (Delivery { next_attempt_at: None, ..retrying(NOW) }, own, OnConflict::Leave),
+            (leased, own, OnConflict::Leave),
+            (parked, own, OnConflict::Acknowledge),
+            (done, own, OnConflict::Acknowledge),
+            (retrying(in_seconds(5)), other, OnConflict::Acknowledge),
+            (retrying(in_seconds(5)), receipt(Some(OTHER), 60), OnConflict::HideUntil(in_seconds(60))),
+        ];
+        for (row, (found, receipt, expected)) in table.into_iter().enumerate() {
+            assert_eq!(receipt.on_conflict(&found, NOW), expected, "row {row}");
+        }
+    }
+}
