@@ -7,7 +7,7 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{EVENT_TYPE, Fate, Gate, Receiver, Reply, Tenant, World, delivery_ids, over_network, text};
+use crate::support::{EVENT_TYPE, Fate, Gate, Part, Receiver, Reply, Tenant, World, delivery_ids, over_network, text};
 
 const KEY: &str = "order-17";
 
@@ -89,6 +89,10 @@ async fn a_publish_that_could_not_be_finished_is_completed_by_its_repetition() {
 
         let completed = publish(&tenant).await.data(202);
         let expected = if batch { 30 } else { 1 };
+        if operation == "BatchWriteItem" {
+            world.drain().await;
+            assert_eq!(receiver.received().len(), expected, "what was not even stored is sent at once");
+        }
         drain_and_sweep(&world).await;
         let arrived: BTreeSet<_> = receiver.received().iter().map(|r| r.header("webhook-id").to_owned()).collect();
         assert_eq!((receiver.received().len(), arrived.len()), (expected, expected), "{operation}");
@@ -137,8 +141,9 @@ async fn records_that_are_missing_are_written_and_those_that_are_there_left_as_t
         world.delete_items(entity).await;
     }
     // Until the first request must have ended, it may still be writing them.
+    world.advance(Duration::from_secs(29));
     publish_with(&tenant, KEY, &event()).await.is_error(503, "unavailable");
-    world.advance(Duration::from_secs(60));
+    world.advance(Duration::from_secs(1));
     let again = publish_with(&tenant, KEY, &event()).await.data(202);
     assert_eq!(again, first);
     drain_and_sweep(&world).await;
@@ -234,4 +239,70 @@ async fn a_lost_answer_of_the_queue_or_the_table_sends_nothing_twice() {
         world.drain().await;
         receiver.only();
     }
+}
+
+/// The events of one request, of which some could be written, with what was made for their endpoints.
+#[tokio::test]
+async fn a_repetition_after_endpoints_changed_makes_no_delivery_for_two_endpoints() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    let first_endpoint = tenant.endpoint(&receiver).await;
+    tenant.endpoint(&receiver).await;
+    let network = over_network(&world.sdk(), |operation| match operation {
+        "BatchWriteItem" => Fate::Only(Part::Without(r#""entity":{"S":"event"}"#)),
+        _ => Fate::Pass,
+    });
+    let cut_off = tenant.at(&world.process_over(&network, world.clock.clock()));
+    publish_with(&cut_off, KEY, &event()).await.is_error(503, "unavailable");
+    tenant.delete(&format!("{}?permanent=true", first_endpoint.path())).await.data(204);
+    tenant.endpoint(&receiver).await;
+    let published = publish_with(&tenant, KEY, &event()).await.data(202);
+    drain_and_sweep(&world).await;
+    assert_eq!(receiver.received().len(), 2);
+    let mut ids: Vec<_> = world.items("delivery").await.iter().map(|item| item["sk"].as_s().unwrap().clone()).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, delivery_ids(&published), "a delivery of one id is stored for one endpoint");
+    assert_eq!(world.items("pending").await.len(), 2);
+}
+
+#[tokio::test]
+async fn an_event_of_a_batch_keeps_its_id_when_more_of_the_batch_is_accepted_later() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    tenant.endpoint(&receiver).await;
+    let strict = tenant.at(&world.process_with(&[("EVENT_TYPES", EVENT_TYPE)]));
+    let batch = json!({"events": [{"type": "unknown.yet", "data": {}}, event()]}).to_string();
+    let publish = async |tenant: &Tenant| {
+        tenant.call(Method::POST, "/events/batch", &[("idempotency-key", KEY)], Some(batch.clone())).await
+    };
+    let first = publish(&strict).await.data(202);
+    assert_eq!(first[0]["error"]["code"], "validation_failed");
+    world.drain().await;
+    world.advance(Duration::from_secs(30));
+    let again = publish(&tenant).await.data(202);
+    assert_eq!(again[1]["event"]["id"], first[1]["event"]["id"]);
+    assert_ne!(again[0]["event"]["id"], again[1]["event"]["id"]);
+    drain_and_sweep(&world).await;
+    let received: Vec<_> = receiver.received().iter().map(|it| it.header("x-webhook-event").to_owned()).collect();
+    assert_eq!(received, [EVENT_TYPE, "unknown.yet"]);
+}
+
+/// The only process of a deployment knows that whatever was begun before its start has ended.
+#[tokio::test]
+async fn a_repetition_after_a_restart_of_the_only_process_does_not_wait() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    tenant.endpoint(&receiver).await;
+    let network = over_network(&world.sdk(), |operation| match operation {
+        "BatchWriteItem" | "UpdateItem" => Fate::Refuse,
+        _ => Fate::Pass,
+    });
+    let dying = tenant.at(&world.process_over(&network, world.clock.clock()));
+    publish_with(&dying, KEY, &event()).await.is_error(503, "unavailable");
+    publish_with(&tenant, KEY, &event()).await.is_error(503, "unavailable");
+    world.advance(Duration::from_millis(1));
+    let restarted = tenant.at(&world.only_process());
+    publish_with(&restarted, KEY, &event()).await.data(202);
+    world.drain().await;
+    receiver.only();
 }

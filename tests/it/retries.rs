@@ -5,7 +5,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use serde_json::{Value, json};
 use shared::domain::time::Timestamp;
 
-use crate::support::{Answer, Endpoint, Receiver, Tenant, World, text};
+use crate::support::{Answer, EVENT_TYPE, Endpoint, Fate, Receiver, Tenant, World, over_network, text};
 
 const fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
@@ -248,4 +248,43 @@ async fn an_exhausted_delivery_can_be_asked_for_again_on_a_fresh_schedule() {
     tenant.post(&retry, &json!({})).await.is_error(409, "conflict");
     let numbers: Vec<_> = receiver.received().iter().map(|r| r.header("x-webhook-attempt").to_owned()).collect();
     assert_eq!(numbers, ["1", "2", "3", "4"]);
+}
+
+/// A publisher died between its writes and its sends, and the request is not repeated.
+#[tokio::test]
+async fn a_delivery_that_its_publishing_never_sent_can_be_listed_and_retried() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let (tenant, endpoint) = tenant_with(&world, &receiver, json!({})).await;
+    let network = over_network(&world.sdk(), |operation| match operation {
+        "SendMessageBatch" => Fate::Refuse,
+        _ => Fate::Pass,
+    });
+    let dying = tenant.at(&world.process_over(&network, world.clock.clock()));
+    dying.post("/events", &json!({"type": EVENT_TYPE, "data": {}})).await.is_error(503, "unavailable");
+    let listed = tenant.get(&format!("{}/deliveries?status=pending", endpoint.path())).await.data(200);
+    let id = text(&listed[0]["id"]).to_owned();
+    let retry = format!("/webhooks/deliveries/{id}/retry");
+    world.advance(Duration::from_secs(29));
+    tenant.post(&retry, &json!({})).await.is_error(409, "conflict");
+    world.advance(Duration::from_secs(1));
+    let retried = tenant.post(&retry, &json!({})).await.data(202);
+    assert_eq!(json!(["status", "attempts"].map(|name| &retried[name])), json!(["pending", 0]));
+    tenant.post(&retry, &json!({})).await.is_error(409, "conflict");
+    world.drain().await;
+    assert_eq!(receiver.only().header("x-webhook-delivery"), id);
+    assert_eq!(tenant.delivery_status(&id).await, "success");
+}
+
+/// The message of the publishing waits in a backlog, and the delivery is retried meanwhile.
+#[tokio::test]
+async fn a_retry_of_a_pending_delivery_takes_it_away_from_the_message_that_waits() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let (tenant, _) = tenant_with(&world, &receiver, json!({})).await;
+    let id = tenant.publish_one().await;
+    world.advance(Duration::from_secs(121));
+    tenant.post(&format!("/webhooks/deliveries/{id}/retry"), &json!({})).await.data(202);
+    assert_eq!(world.in_the_queue().await, 2);
+    while world.process.poll_at_most(1).await > 0 {}
+    assert_eq!(world.in_the_queue().await, 0);
+    assert_eq!(receiver.only().header("x-webhook-delivery"), id);
 }

@@ -15,8 +15,9 @@ use super::time::Timestamp;
 pub const LEASE: Duration = Duration::from_secs(15 * 60);
 /// Longest wait that is spent in the queue.
 const LONGEST_HIDDEN: Duration = Duration::from_secs(MAX_HIDDEN_SECONDS as u64);
-/// How much earlier than its delivery is due a message may arrive and still count as due.
-const EARLY: Duration = Duration::from_secs(1);
+/// How much earlier than its delivery is due a message may arrive and still count as due: clocks differ, and another wait
+/// takes at least a second. Less than the shortest delay of a schedule, so that a copy does not attempt a retry at once.
+const EARLY: Duration = Duration::from_millis(500);
 /// A request that publishes has surely ended after this time, however it went: Lambda and API Gateway end it earlier.
 pub const PUBLISHING_ENDS: Duration = Duration::from_secs(30);
 /// Most attempts that a delivery's log remembers; the oldest go first.
@@ -568,7 +569,7 @@ pub(crate) mod tests {
         let fresh = delivery();
         let waiting = Delivery { next_attempt_at: Some(in_seconds(5)), ..delivery() };
         let due = Delivery { next_attempt_at: Some(NOW), ..delivery() };
-        let early = Delivery { next_attempt_at: Some(in_seconds(1)), ..delivery() };
+        let early = Delivery { next_attempt_at: Some(NOW.plus(EARLY)), ..delivery() };
         let leased = due.clone().leased(NOW, OWN);
         let released_early = waiting.clone().leased(NOW, OWN);
         let (on, off) = (OrganizationStatus::Active, OrganizationStatus::Suspended);

@@ -98,6 +98,13 @@ impl World {
         Process::start(sdk, &self.settings, &self.sender, clock)
     }
 
+    /// A process that starts now and is the only one, as a restarted local host is.
+    pub(crate) fn only_process(&self) -> Process {
+        let mut settings = self.settings.clone();
+        settings.deployment.only_process_since = Some(self.clock.now());
+        Process::start(&self.sdk(), &settings, &self.sender, self.clock.clock())
+    }
+
     /// Another process, deployed with other settings.
     pub(crate) fn process_with(&self, settings: &[(&str, &str)]) -> Process {
         let settings = read_settings(settings, &self.variables);
