@@ -180,7 +180,8 @@ async fn failing_receivers() -> (Vec<String>, Vec<RawServer>, Vec<Receiver>) {
     // Not TLS; a name that is refused, since it leads to ::1, too; a name that there cannot be; nobody.
     urls.push(receivers[0].url().replace("http:", "https:"));
     urls.push(format!("http://{}.example/", "label-of-more-than-63-characters".repeat(3)));
-    urls.push("http://127.0.0.1:1/".to_owned());
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    urls.push(format!("http://{nobody}/"));
     (urls, raw, receivers)
 }
 
