@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use http::header::{HeaderName, HeaderValue};
@@ -163,6 +164,10 @@ impl EndpointUrl {
             Some(address) if !policy.addresses.allows(address) => {
                 Err(Invalid::new("must not point to a private or reserved address"))
             }
+            // `134744072`, `0x8.8.8.8` and `8.8.8.8.` are the same address to the parser.
+            Some(IpAddr::V4(address)) if host(authority(text)) != address.to_string() => {
+                Err(Invalid::new(format!("must have its host written as {address}")))
+            }
             _ => Ok(url),
         }
     }
@@ -196,7 +201,7 @@ impl EndpointUrl {
     }
 
     /// The address, if the host is one, in whatever spelling.
-    pub fn literal_address(&self) -> Option<std::net::IpAddr> {
+    pub fn literal_address(&self) -> Option<IpAddr> {
         match self.0.host() {
             Some(Host::Ipv4(address)) => Some(address.into()),
             Some(Host::Ipv6(address)) => Some(address.into()),
@@ -219,8 +224,10 @@ fn check_spelling(text: &str, allow_http: bool) -> Result<(), Invalid> {
     if !(scheme.eq_ignore_ascii_case("https") || allow_http && scheme.eq_ignore_ascii_case("http")) {
         return Err(Invalid::new(if allow_http { "must be an http or https URL" } else { "must be an https URL" }));
     }
-    let rest = rest.strip_prefix("//").ok_or_else(|| Invalid::new(format!("must have // after {scheme}:")))?;
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if !rest.starts_with("//") {
+        return Err(Invalid::new(format!("must have // after {scheme}:")));
+    }
+    let authority = authority(text);
     if authority.contains('@') {
         return Err(Invalid::new("must not contain a user name or password"));
     }
@@ -234,11 +241,21 @@ fn check_spelling(text: &str, allow_http: bool) -> Result<(), Invalid> {
         return Err(Invalid::new(BAD_PORT));
     }
     let is_of_hosts = |c: char| c.is_ascii_alphanumeric() || !c.is_ascii() || matches!(c, '-' | '.' | '_');
-    let host = if authority.starts_with('[') { "" } else { authority.split(':').next().unwrap_or_default() };
-    if let Some(character) = host.chars().find(|c| !is_of_hosts(*c)) {
+    if let Some(character) = host(authority).chars().find(|c| !is_of_hosts(*c)) {
         return Err(Invalid::new(format!("must not have {character:?} in its host")));
     }
     Ok(())
+}
+
+/// What is written between `scheme://` and the path.
+fn authority(url: &str) -> &str {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    rest.split(['/', '?', '#']).next().unwrap_or_default()
+}
+
+/// An authority without its port, unless the host is an IPv6 address.
+fn host(authority: &str) -> &str {
+    if authority.starts_with('[') { "" } else { authority.split(':').next().unwrap_or_default() }
 }
 
 /// Why the parser takes no such URL, as a phrase about it.
@@ -427,6 +444,10 @@ mod tests {
             ("https://*.example.com/", "must not have '*' in its host"),
             ("https://{host}/", "must not have '{' in its host"),
             ("https://256.0.0.1/", "must have a valid IPv4 address as its host"),
+            ("https://134744072/", "must have its host written as 8.8.8.8"),
+            ("https://0x8.8.8.8:8443/", "must have its host written as 8.8.8.8"),
+            ("https://8.8.8.8./", "must have its host written as 8.8.8.8"),
+            ("https://\u{ff18}.8.8.8/", "must have its host written as 8.8.8.8"),
             ("https://[::1/", "must have a valid IPv6 address between its brackets"),
             ("https://[::g]/", "must have a valid IPv6 address between its brackets"),
             ("https://xn--a/", "must have a host that is a valid domain name"),
