@@ -164,10 +164,6 @@ impl EndpointUrl {
             Some(address) if !policy.addresses.allows(address) => {
                 Err(Invalid::new("must not point to a private or reserved address"))
             }
-            // `134744072`, `0x8.8.8.8` and `8.8.8.8.` are the same address to the parser.
-            Some(IpAddr::V4(address)) if host(authority(text)) != address.to_string() => {
-                Err(Invalid::new(format!("must have its host written as {address}")))
-            }
             _ => Ok(url),
         }
     }
@@ -224,10 +220,8 @@ fn check_spelling(text: &str, allow_http: bool) -> Result<(), Invalid> {
     if !(scheme.eq_ignore_ascii_case("https") || allow_http && scheme.eq_ignore_ascii_case("http")) {
         return Err(Invalid::new(if allow_http { "must be an http or https URL" } else { "must be an https URL" }));
     }
-    if !rest.starts_with("//") {
-        return Err(Invalid::new(format!("must have // after {scheme}:")));
-    }
-    let authority = authority(text);
+    let rest = rest.strip_prefix("//").ok_or_else(|| Invalid::new(format!("must have // after {scheme}:")))?;
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
     if authority.contains('@') {
         return Err(Invalid::new("must not contain a user name or password"));
     }
@@ -240,22 +234,13 @@ fn check_spelling(text: &str, allow_http: bool) -> Result<(), Invalid> {
     if authority.ends_with(':') {
         return Err(Invalid::new(BAD_PORT));
     }
-    let is_of_hosts = |c: char| c.is_ascii_alphanumeric() || !c.is_ascii() || matches!(c, '-' | '.' | '_');
-    if let Some(character) = host(authority).chars().find(|c| !is_of_hosts(*c)) {
+    // A percent-encoded host is judged after it is decoded.
+    let is_of_hosts = |c: char| c.is_ascii_alphanumeric() || !c.is_ascii() || matches!(c, '-' | '.' | '_' | '%');
+    let host = if authority.starts_with('[') { "" } else { authority.split(':').next().unwrap_or_default() };
+    if let Some(character) = host.chars().find(|c| !is_of_hosts(*c)) {
         return Err(Invalid::new(format!("must not have {character:?} in its host")));
     }
     Ok(())
-}
-
-/// What is written between `scheme://` and the path.
-fn authority(url: &str) -> &str {
-    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
-    rest.split(['/', '?', '#']).next().unwrap_or_default()
-}
-
-/// An authority without its port, unless the host is an IPv6 address.
-fn host(authority: &str) -> &str {
-    if authority.starts_with('[') { "" } else { authority.split(':').next().unwrap_or_default() }
 }
 
 /// Why the parser takes no such URL, as a phrase about it.
@@ -440,14 +425,10 @@ mod tests {
             ("https://example.com:/", BAD_PORT),
             ("https://example.com:0/", BAD_PORT),
             ("https://exam<ple.com/", "must not have '<' in its host"),
-            ("https://ex%61mple.com/", "must not have '%' in its host"),
+            ("https://ex%3cmple.com/", "must have a host that is a valid domain name"),
             ("https://*.example.com/", "must not have '*' in its host"),
             ("https://{host}/", "must not have '{' in its host"),
             ("https://256.0.0.1/", "must have a valid IPv4 address as its host"),
-            ("https://134744072/", "must have its host written as 8.8.8.8"),
-            ("https://0x8.8.8.8:8443/", "must have its host written as 8.8.8.8"),
-            ("https://8.8.8.8./", "must have its host written as 8.8.8.8"),
-            ("https://\u{ff18}.8.8.8/", "must have its host written as 8.8.8.8"),
             ("https://[::1/", "must have a valid IPv6 address between its brackets"),
             ("https://[::g]/", "must have a valid IPv6 address between its brackets"),
             ("https://xn--a/", "must have a host that is a valid domain name"),
