@@ -59,6 +59,20 @@ use_openapi_tools() {
     export REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true
 }
 
+# Client generators for Python and TypeScript, and TypeScript's compiler; with the Node.js of use_openapi_tools.
+openapi_ts_version=0.99.0
+typescript_version=5.9.3
+use_client_generators() {
+    local root="$cache/openapi-ts-$openapi_ts_version-$typescript_version"
+    use_python_tools .ci/openapi/clients-requirements.txt
+    if ! [ -e "$root/complete" ]; then
+        npm install --silent --no-fund --no-audit --no-update-notifier --prefix "$root" \
+            "@hey-api/openapi-ts@$openapi_ts_version" "typescript@$typescript_version"
+        touch "$root/complete"
+    fi
+    PATH="$root/node_modules/.bin:$PATH"
+}
+
 # use_python_tools REQUIREMENTS: a virtual environment for each set of pinned versions.
 use_python_tools() {
     local requirements=$1 venv

@@ -4,23 +4,24 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
-use axum::middleware::map_request;
-use axum::routing::post_service;
+use axum::http::Method;
+use axum::routing::any;
+
 use shared::service::Core;
+use tower::ServiceExt as _;
 
 /// All routes of both functions.
 pub fn gateway(core: &Arc<Core>) -> Router {
     let (api, publish) = (api::router(Arc::clone(core)), publish::router(Arc::clone(core)));
-    let published = || post_service(publish.clone()).fallback_service(api.clone());
+    let (other, publishing) = (api.clone(), publish);
+    let by_method = any(move |mut request: Request| {
+        let function = if request.method() == Method::POST { publishing.clone() } else { other.clone() };
+        // A function's own route would be taken for a nested one, and named twice in its log.
+        request.extensions_mut().remove::<MatchedPath>();
+        function.oneshot(request)
+    });
     Router::new()
-        .route("/v1/organizations/{organization}/events", published())
-        .route("/v1/organizations/{organization}/events/batch", published())
-        .layer(map_request(forget_route))
+        .route("/v1/organizations/{organization}/events", by_method.clone())
+        .route("/v1/organizations/{organization}/events/batch", by_method)
         .fallback_service(api)
-}
-
-/// A function's own routes would be taken for nested ones, and named twice over in its log.
-async fn forget_route(mut request: Request) -> Request {
-    request.extensions_mut().remove::<MatchedPath>();
-    request
 }

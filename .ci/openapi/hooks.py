@@ -15,7 +15,7 @@ import schemathesis
 BASE, ORGANIZATION, API_KEY = (os.environ[name] for name in ("BASE_URL", "ORGANIZATION", "API_KEY"))
 RECEIVER = f"{BASE}/demo/receiver"
 ROOT = f"/v1/organizations/{ORGANIZATION}"
-WELL_FORMED_URL = re.compile(r"^https?://[^#]+$")
+WELL_FORMED_URL = re.compile(r"^https?://[^\s\\#]+$")
 IDS = {
     "organization": r"org_[0-9a-hjkmnp-tv-z]{26}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
     "endpoint": r"we_[0-9a-f]{32}|ep_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",

@@ -16,6 +16,12 @@ fuzz_target!(|text: &str| {
     };
     assert_eq!(EndpointUrl::parse(text, &strict).is_ok(), url.as_str().starts_with("https://"));
     assert!(url.as_str().starts_with("http"));
+    // Nothing was dropped from what is written, and nothing read as something else.
+    let (scheme, rest) = text.split_once("://").expect("it is written so");
+    assert!(url.as_str().starts_with(&format!("{}://", scheme.to_ascii_lowercase())));
+    assert!(!rest.starts_with(['/', '?', '#', ':', '@']));
+    assert!(!text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\'));
+    assert!(url.as_str().starts_with(&url.origin()));
     assert!(!url.host().is_empty());
     assert_eq!(EndpointUrl::parse(url.as_str(), &with_http).as_ref(), Ok(&url));
     assert_eq!(EndpointUrl::stored(url.as_str()).as_ref(), Ok(&url));

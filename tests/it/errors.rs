@@ -12,7 +12,7 @@ use crate::shape::assert_well_formed;
 use crate::support::{Reply, Tenant, World, text};
 
 /// The route's path with ids that nobody has.
-fn path_of_nobody(path: &str, organization: &str) -> String {
+pub(crate) fn path_of_nobody(path: &str, organization: &str) -> String {
     let hex = "01890000000070008000000000000001";
     let endpoint = if path.starts_with("/v1/endpoints") {
         "ep_01890000-0000-7000-8000-000000000001".to_owned()
@@ -39,9 +39,7 @@ async fn a_method_that_a_path_does_not_take_is_405() {
     let paths: BTreeSet<_> = ROUTES.iter().map(|route| route.path).collect();
     for path in paths {
         for method in ["GET", "POST", "PUT", "PATCH", "DELETE"] {
-            // What looks like the event "batch" is a path of its own for POST alone.
-            let same = |other: &str| other == path || path.ends_with("/batch") && other.ends_with("/events/{event}");
-            if ROUTES.iter().any(|route| same(route.path) && route.method == method) {
+            if ROUTES.iter().any(|route| route.path == path && route.method == method) {
                 continue;
             }
             let reply = send(&tenant, method, &path_of_nobody(path, &tenant.id), &[], None).await;

@@ -43,7 +43,7 @@ async fn endpoints_get_the_types_that_they_name_and_those_of_their_wildcards() {
         ("order", vec![0, 3]),
         ("orders.paid", vec![0, 3]),
         ("member.added", vec![0, 3]),
-        ("webhook.created", vec![4]),
+        ("webhook.own", vec![0, 3, 4]),
     ] {
         let event = json!({"type": event_type, "data": {}});
         let got = who_gets(&world, &tenant, &receivers, &event).await;

@@ -94,9 +94,14 @@ fn parse(core: &Core, entry: &[u8]) -> Result<NewEvent, ApiError> {
 
 /// The `Idempotency-Key` header, and a hash of what it stands for.
 fn idempotency(headers: &HeaderMap, kind: &str, body: &[u8]) -> Result<Option<Idempotency>, ApiError> {
-    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    let problem = |message| ApiError::invalid(vec![Problem::new("Idempotency-Key", message)]);
+    let mut values = headers.get_all("idempotency-key").iter();
+    let Some(value) = values.next() else { return Ok(None) };
+    if values.next().is_some() {
+        return Err(problem("is given more than once"));
+    }
     let key = value.to_str().ok().and_then(|text| IdempotencyKey::parse(text).ok());
-    let problem = || ApiError::invalid(vec![Problem::new("Idempotency-Key", "must be 1 to 255 ASCII characters")]);
     let request_hash = hex::encode(Sha256::new().chain_update(kind).chain_update(body).finalize());
-    Ok(Some(Idempotency { key: key.ok_or_else(problem)?, request_hash }))
+    let key = key.ok_or_else(|| problem("must be 1 to 255 ASCII characters"))?;
+    Ok(Some(Idempotency { key, request_hash }))
 }

@@ -8,6 +8,9 @@ use super::ids::{DeliveryId, EndpointId, EventId, KeyId, OrganizationId};
 
 /// Most bytes that an event's `data` may have.
 pub const MAX_DATA_BYTES: usize = 256 * 1024;
+/// Most levels of objects and arrays that an event's `data` may have, itself included. Many JSON libraries read no more
+/// than 100, and a list of events is as deep as the deepest of them.
+pub const MAX_DATA_LEVELS: usize = 64;
 
 /// What a publisher sends.
 #[derive(Debug, Clone)]

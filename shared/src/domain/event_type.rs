@@ -117,12 +117,16 @@ impl Catalogue {
         self.0.as_ref()
     }
 
-    /// Whether an event of this type may be published.
+    /// Whether a caller may publish an event of this type. The [`OPERATIONAL_EVENTS`] are the service's own, so that
+    /// nobody can forge one.
     ///
     /// # Errors
     /// [`Invalid`], naming the allowed types.
     pub fn check_published(&self, event_type: &EventType) -> Result<(), Invalid> {
         match &self.0 {
+            _ if event_type.is_operational() => {
+                Err(Invalid::new(format!("must not be {event_type}, which only the service itself publishes")))
+            }
             Some(types) if !types.contains(event_type) => Err(self.refusal(event_type)),
             _ => Ok(()),
         }
@@ -202,5 +206,18 @@ mod tests {
             assert_eq!(checked.is_ok(), allowed, "{text}");
         }
         assert!(Catalogue::new([]).check_published(&event_type("anything")).is_ok());
+    }
+
+    #[test]
+    fn only_the_service_publishes_operational_events() {
+        let named = Catalogue::new(OPERATIONAL_EVENTS.map(event_type));
+        for catalogue in [Catalogue::default(), named] {
+            for name in OPERATIONAL_EVENTS {
+                let refusal = catalogue.check_published(&event_type(name)).unwrap_err();
+                assert!(refusal.0.contains(name), "{refusal}");
+                assert!(catalogue.check_subscribed(&Subscription::parse(name).unwrap()).is_ok());
+            }
+        }
+        assert!(Catalogue::default().check_published(&event_type("webhook.test")).is_ok());
     }
 }

@@ -14,6 +14,7 @@ pub mod event_type;
 pub mod fields;
 pub mod health;
 pub mod ids;
+pub mod next_attempt;
 pub mod organization;
 pub mod pending;
 pub mod recovery;

@@ -1,9 +1,10 @@
 //! Secrets: an endpoint's signing secret and an API key. Neither prints itself.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::GeneralPurpose;
+use base64::engine::general_purpose::{GeneralPurpose, STANDARD};
 use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
 
 use super::Invalid;
@@ -13,7 +14,11 @@ use super::Invalid;
 pub struct SigningSecret(String);
 
 const PREFIX: &str = "whsec_";
-const STANDARD_KEY_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
+/// The bytes of a key that `whsec_` goes before, for signing. The specification says at most 64; some of its libraries
+/// make and take 75.
+const STANDARD_KEY_BYTES: RangeInclusive<usize> = 24..=75;
+/// The same for a secret that a caller supplies.
+const SUPPLIED_KEY_BYTES: RangeInclusive<usize> = 24..=64;
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
@@ -25,7 +30,35 @@ impl SigningSecret {
         Self(format!("{PREFIX}{}", hex::encode(random)))
     }
 
-    /// A secret that a caller brought: 16 to 256 printable ASCII characters.
+    /// A secret that a caller supplies and that every Standard Webhooks library can verify, if it is written as those
+    /// libraries write secrets: 16 to 256 printable ASCII characters, without a space at either end. What begins with
+    /// `whsec_` goes on with the base64 of 24 to 64 bytes, in the standard alphabet and padded.
+    ///
+    /// # Errors
+    /// [`Invalid`] for anything else. It does not repeat the text.
+    pub fn parse_verifiable(text: &str) -> Result<Self, Invalid> {
+        let secret = Self::parse(text)?;
+        if text.trim() != text {
+            return Err(Invalid::new("must not begin or end with a space"));
+        }
+        if text.starts_with(&format!("v1,{PREFIX}")) {
+            return Err(Invalid::new(format!("must not have v1, before {PREFIX}")));
+        }
+        let is_standard = |encoded| {
+            // Some libraries decode no other alphabet, and nothing without its padding.
+            STANDARD.decode(encoded).is_ok_and(|key| SUPPLIED_KEY_BYTES.contains(&key.len()))
+        };
+        if text.strip_prefix(PREFIX).is_some_and(|encoded| !is_standard(encoded)) {
+            return Err(Invalid::new(format!(
+                "must have the base64 of {} to {} bytes after {PREFIX}, in the standard alphabet and padded",
+                SUPPLIED_KEY_BYTES.start(),
+                SUPPLIED_KEY_BYTES.end(),
+            )));
+        }
+        Ok(secret)
+    }
+
+    /// Any secret that a caller supplies: 16 to 256 printable ASCII characters.
     ///
     /// # Errors
     /// [`Invalid`] for anything else.
@@ -48,7 +81,7 @@ impl SigningSecret {
     }
 
     /// The key that Standard Webhooks libraries use: the base64 decoding of what follows `whsec_`
-    /// when that is 24 to 64 bytes, else the bytes of the whole string.
+    /// when that is 24 to 75 bytes, else the bytes of the whole string.
     pub(super) fn standard_key(&self) -> Vec<u8> {
         self.0
             .strip_prefix(PREFIX)
@@ -61,5 +94,64 @@ impl SigningSecret {
 impl fmt::Debug for SigningSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SigningSecret(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE};
+
+    use super::*;
+
+    fn whsec(key_bytes: usize) -> String {
+        format!("{PREFIX}{}", STANDARD.encode(vec![0xfb; key_bytes]))
+    }
+
+    #[test]
+    fn a_supplied_secret_with_the_standard_prefix_is_one_that_libraries_verify() {
+        let table = [
+            (whsec(24), true),
+            (whsec(25), true),
+            (whsec(64), true),
+            (whsec(16), false),
+            (whsec(20), false),
+            (whsec(23), false),
+            (whsec(65), false),
+            (whsec(80), false),
+            (format!("{PREFIX}{}", URL_SAFE.encode([0xfb; 24])), false),
+            (format!("{PREFIX}{}", STANDARD_NO_PAD.encode([0xfb; 25])), false),
+            (format!("v1,{}", whsec(24)), false),
+            (format!("{} ", whsec(24)), false),
+            (format!(" {}", whsec(24)), false),
+            ("whsec_your_signing_secret".to_owned(), false),
+            ("whsec_0123456789abcdef0123456789abcdef".to_owned(), true),
+            ("our own secret of ours".to_owned(), true),
+            (" our own secret of ours".to_owned(), false),
+            ("our own secret of ours ".to_owned(), false),
+        ];
+        for (text, allowed) in table {
+            assert_eq!(SigningSecret::parse_verifiable(&text).is_ok(), allowed, "{text}");
+            assert!(SigningSecret::parse(&text).is_ok(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_says_what_the_secret_must_be_and_does_not_repeat_it() {
+        for (text, says) in [
+            (whsec(16), "must have the base64 of 24 to 64 bytes after whsec_, in the standard alphabet and padded"),
+            (format!("v1,{}", whsec(24)), "must not have v1, before whsec_"),
+            (format!("{} ", whsec(24)), "must not begin or end with a space"),
+        ] {
+            assert_eq!(SigningSecret::parse_verifiable(&text).unwrap_err().0, says);
+        }
+    }
+
+    #[test]
+    fn a_key_of_24_to_75_bytes_signs_as_its_bytes_and_any_other_as_its_text() {
+        for (bytes, decoded) in [(23, false), (24, true), (64, true), (65, true), (75, true), (76, false)] {
+            let text = whsec(bytes);
+            let expected = if decoded { vec![0xfb; bytes] } else { text.clone().into_bytes() };
+            assert_eq!(SigningSecret::stored(&text).standard_key(), expected, "{bytes}");
+        }
     }
 }

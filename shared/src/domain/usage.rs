@@ -37,8 +37,12 @@ impl Day {
     /// # Errors
     /// [`Invalid`] for anything else.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let day = Timestamp::parse(&format!("{text}T00:00:00Z")).map(Self::of).ok();
-        day.filter(|day| day.to_string() == text).ok_or(Invalid::new("must be a day such as 2026-03-24"))
+        let day = Timestamp::parse(&format!("{text}T00:00:00Z")).map(Self::of);
+        let day = day.map_err(|_| Invalid::new("must be a day such as 2026-03-24"))?;
+        if day.to_string() != text {
+            return Err(Invalid::new("must be a day from 1970-01-01 to 9999-12-30"));
+        }
+        Ok(day)
     }
 
     /// Its first instant.

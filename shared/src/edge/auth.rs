@@ -16,6 +16,7 @@ use crate::domain::ids::OrganizationId;
 use crate::domain::organization::Organization;
 use crate::service::Caller;
 use crate::wire::error::{ErrorCode, Problem};
+use crate::wire::headers::HeaderValues;
 use crate::wire::query::Query;
 
 /// Whoever presents a key that works.
@@ -97,6 +98,13 @@ impl<S: RequiredScope, W: Whereabouts> FromRequestParts<AppState> for Tenant<S, 
         parts.extensions.get::<About>().inspect(|about| about.is_in(&organization.id));
         require::<S>(&caller)?;
         Ok(Self { caller, organization, marker: PhantomData })
+    }
+}
+
+impl<S, W> Tenant<S, W> {
+    /// Whether the caller sees the values of endpoints' headers: only those who may write endpoints do.
+    pub const fn header_values(&self) -> HeaderValues {
+        if self.caller.may(Scope::EndpointsWrite) { HeaderValues::Shown } else { HeaderValues::Hidden }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
-use http::header::CONTENT_TYPE;
+use http::HeaderMap;
+use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 use url::Url;
@@ -17,6 +18,8 @@ use crate::wire::query::Query;
 
 /// Most bytes of a request body that are read: what Lambda itself takes.
 const MAX_BODY_BYTES: usize = 6 * 1024 * 1024;
+/// Longest part of a header that an error repeats, in characters.
+const MAX_SHOWN_CHARS: usize = 64;
 
 /// A JSON body.
 #[derive(Debug)]
@@ -40,12 +43,13 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     }
 }
 
-/// Reads a body of the right content type. A request without a body needs no content type.
+/// Reads a body of the right content type that is not compressed. A request without a body needs no content type.
 ///
 /// # Errors
-/// 415 for another content type, 413 if it is too large.
+/// 415 for another content type or a content coding, 413 if it is too large.
 pub async fn read_body(request: Request) -> Result<axum::body::Bytes, ApiError> {
     let content_type = request.headers().get(CONTENT_TYPE).cloned();
+    let coding = content_coding(request.headers());
     let bytes = to_bytes(request.into_body(), MAX_BODY_BYTES).await.map_err(|_| {
         ApiError::new(ErrorCode::PayloadTooLarge, format!("the body must be at most {MAX_BODY_BYTES} bytes"))
     })?;
@@ -53,7 +57,20 @@ pub async fn read_body(request: Request) -> Result<axum::body::Bytes, ApiError> 
     if !is_json && !bytes.is_empty() {
         return Err(ApiError::new(ErrorCode::UnsupportedMediaType, "the content type must be application/json"));
     }
+    if let Some(coding) = coding.filter(|_| !bytes.is_empty()) {
+        let message = format!("the body must be sent without a content coding, not as {coding:?}");
+        return Err(ApiError::new(ErrorCode::UnsupportedMediaType, message));
+    }
     Ok(bytes)
+}
+
+/// The first coding that a body has, shortened; `None` if it is what the content type says.
+fn content_coding(headers: &HeaderMap) -> Option<String> {
+    let values = headers.get_all(CONTENT_ENCODING).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let codings: Vec<_> =
+        values.flat_map(|value| value.split(',').map(|c| c.trim().to_owned()).collect::<Vec<_>>()).collect();
+    let found = codings.into_iter().find(|coding| !coding.is_empty() && !coding.eq_ignore_ascii_case("identity"));
+    found.map(|coding| coding.chars().take(MAX_SHOWN_CHARS).collect())
 }
 
 /// Refuses event data that is too large.

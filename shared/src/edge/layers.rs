@@ -3,8 +3,8 @@
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{MatchedPath, Request, State};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::extract::{Extension, MatchedPath, Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use http::{HeaderValue, Method, header};
 use serde::Serialize;
@@ -26,27 +26,58 @@ pub(super) enum Unrendered {
     Error(ApiError),
 }
 
+/// The method that the caller sent.
+#[derive(Debug, Clone)]
+struct Sent(Method);
+
 /// Completes a router: unknown paths and methods are answered in the error shape, and every answer
 /// carries its request id.
 pub fn finish(router: Router<AppState>, state: AppState) -> Router {
     let unknown_path = async || ApiError::new(ErrorCode::NotFound, "there is nothing at this path");
-    let unknown_method = async |method: Method| {
+    let unknown_method = async |Extension(Sent(method)): Extension<Sent>| {
         ApiError::new(ErrorCode::MethodNotAllowed, format!("{method} is not possible at this path"))
     };
-    router
+    let routes = router
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
         .layer(from_fn_with_state(state.clone(), with_request_id))
-        .with_state(state)
+        .with_state(state);
+    Router::new().fallback_service(routes).layer(from_fn(without_head))
 }
 
-async fn with_request_id(State(core): State<AppState>, mut request: Request, next: Next) -> Response {
+/// axum answers HEAD wherever it answers GET, and names it in `Allow`. The API's description has no HEAD, so it is
+/// refused like any other method that a path does not have: as TRACE, which none has.
+async fn without_head(mut request: Request, next: Next) -> Response {
+    let method = request.method().clone();
+    let is_head = method == Method::HEAD;
+    if is_head {
+        *request.method_mut() = Method::TRACE;
+    }
+    request.extensions_mut().insert(Sent(method));
+    let mut response = next.run(request).await;
+    if is_head {
+        *response.body_mut() = Body::empty();
+    }
+    if let Some(allowed) = response.headers().get(header::ALLOW).and_then(|allowed| allowed.to_str().ok()) {
+        let methods: Vec<_> = allowed.split(',').filter(|method| *method != Method::HEAD.as_str()).collect();
+        if let Ok(allowed) = HeaderValue::from_str(&methods.join(", ")) {
+            response.headers_mut().insert(header::ALLOW, allowed);
+        }
+    }
+    response
+}
+
+async fn with_request_id(
+    State(core): State<AppState>,
+    Extension(Sent(method)): Extension<Sent>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let started_at = core.clock().now();
     let request_id = RequestId::new(started_at, clock::id_bytes());
     let about = About::default();
     request.extensions_mut().insert(request_id);
     request.extensions_mut().insert(about.clone());
-    let method = request.method().clone();
     // Not the path itself: anything may be in it, once it is mistyped.
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let mut response = next.run(request).await;

@@ -10,8 +10,10 @@ use super::releasing::{new_ticket, task_without_body};
 use super::{Caller, Core, ServiceError};
 use crate::domain::access::Scope;
 use crate::domain::delivery::{Delivery, DeliveryFilter, DeliveryStatus};
+use crate::domain::endpoint::Endpoint;
 use crate::domain::event::{Event, EventFilter};
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, OrganizationId};
+use crate::domain::next_attempt::next_attempt_at;
 use crate::store::StoreError;
 
 /// Most items that are looked through for one page of a filtered list. A page may end there and be
@@ -43,6 +45,7 @@ struct Found {
     record: Option<Delivery>,
     /// The delivery as it is without a record.
     pending: Delivery,
+    endpoint: Endpoint,
 }
 
 impl Core {
@@ -131,12 +134,14 @@ impl Core {
             self.store.deliveries_by_id(&wanted),
             self.store.endpoints_by_id(&organization, &targets),
         )?;
-        let exists = |endpoint| existing.iter().any(|existing| existing.id == endpoint);
+        let seen = self.seen_in(&organization).await?;
         let mut by_id: HashMap<_, _> = stored.into_iter().map(|delivery| (delivery.id, delivery)).collect();
         let complete = |event: Event| {
-            let visible = event.deliveries().filter(|delivery| exists(delivery.endpoint));
-            let deliveries = visible.map(|pending| by_id.remove(&pending.id).unwrap_or(pending)).collect();
-            Published { event, deliveries }
+            let visible = event.deliveries().filter_map(|pending| {
+                let endpoint = existing.iter().find(|existing| existing.id == pending.endpoint)?;
+                Some(seen(by_id.remove(&pending.id).unwrap_or(pending), endpoint))
+            });
+            Published { deliveries: visible.collect(), event }
         };
         Ok(events.into_iter().map(complete).collect())
     }
@@ -154,13 +159,29 @@ impl Core {
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<Page<Delivery>, ServiceError> {
-        self.endpoint(organization, endpoint).await?;
+        let target = self.endpoint(organization, endpoint).await?;
+        let seen = self.seen_in(organization).await?;
         let cursor = cursor.map(|text| DeliveryId::parse(text).map_err(|_| bad_cursor())).transpose()?;
         let before = cursor.into_iter().chain(filter.until.map(DeliveryId::first_at)).min();
         let from = filter.since.map(DeliveryId::first_at);
         let admits = |delivery: &Delivery| filter.admits(delivery) && !self.is_expired(delivery.id.created_at());
         let read = |before, limit| -> BoxFuture<'_, _> { Box::pin(self.deliveries_of(endpoint, from, before, limit)) };
-        look_through(before, limit, read, admits).await
+        let Page { items, next } = look_through(before, limit, read, admits).await?;
+        Ok(Page { items: items.into_iter().map(|delivery| seen(delivery, &target)).collect(), next })
+    }
+
+    /// What makes a stored delivery of the organization one to show: its next attempt is there only if it is to come.
+    async fn seen_in(
+        &self,
+        organization: &OrganizationId,
+    ) -> Result<impl Fn(Delivery, &Endpoint) -> Delivery + use<>, ServiceError> {
+        let organization = self.known_organization(organization).await?;
+        let status = organization.ok_or(ServiceError::NotFound("organization"))?.status;
+        let now = self.clock.now();
+        Ok(move |delivery: Delivery, endpoint: &Endpoint| {
+            let next_attempt_at = next_attempt_at(&delivery, endpoint, status, now);
+            Delivery { next_attempt_at, ..delivery }
+        })
     }
 
     async fn deliveries_of(
@@ -183,10 +204,12 @@ impl Core {
         organization: &OrganizationId,
         id: DeliveryId,
     ) -> Result<DeliveryDetail, ServiceError> {
-        let Found { event, record, pending } = self.find_delivery(organization, id).await?;
-        Ok(DeliveryDetail { delivery: record.unwrap_or(pending), payload: event.body })
+        let Found { event, record, pending, endpoint } = self.find_delivery(organization, id).await?;
+        let seen = self.seen_in(organization).await?;
+        Ok(DeliveryDetail { delivery: seen(record.unwrap_or(pending), &endpoint), payload: event.body })
     }
 
+    /// The same as it is stored, and its endpoint.
     async fn find_delivery(&self, organization: &OrganizationId, id: DeliveryId) -> Result<Found, ServiceError> {
         let missing = || ServiceError::NotFound("delivery");
         let event = self.store.event(organization, id.event()).await?.ok_or_else(missing)?;
@@ -195,10 +218,8 @@ impl Core {
             self.store.delivery(pending.endpoint, id),
             self.store.endpoint(organization, pending.endpoint),
         )?;
-        if endpoint.is_none() || self.is_expired(id.created_at()) {
-            return Err(missing());
-        }
-        Ok(Found { event, record, pending })
+        let endpoint = endpoint.filter(|_| !self.is_expired(id.created_at())).ok_or_else(missing)?;
+        Ok(Found { event, record, pending, endpoint })
     }
 
     /// The ids of all deliveries of an endpoint that stand so, oldest first. It looks at every one of
@@ -222,7 +243,7 @@ impl Core {
     /// These deliveries of an endpoint with their payloads, in this order, as far as they exist.
     ///
     /// # Errors
-    /// [`ServiceError`] if they could not be read.
+    /// [`ServiceError::NotFound`] if the organization has no such endpoint.
     pub async fn deliveries_by_id(
         &self,
         organization: &OrganizationId,
@@ -233,15 +254,20 @@ impl Core {
         let mut events: Vec<_> = ids.iter().map(|id| id.event()).collect();
         events.sort_unstable();
         events.dedup();
-        let (deliveries, events) =
-            tokio::try_join!(self.store.deliveries_by_id(&keys), self.store.events_by_id(organization, &events))?;
+        let (deliveries, events, target) = tokio::try_join!(
+            self.store.deliveries_by_id(&keys),
+            self.store.events_by_id(organization, &events),
+            self.store.endpoint(organization, endpoint),
+        )?;
+        let target = target.ok_or(ServiceError::NotFound("endpoint"))?;
+        let seen = self.seen_in(organization).await?;
         let events: HashMap<_, _> = events.into_iter().map(|event| (event.id, event)).collect();
         let mut by_id: HashMap<_, _> = deliveries.into_iter().map(|delivery| (delivery.id, delivery)).collect();
         let detail = |id: &DeliveryId| {
             let event = events.get(&id.event())?;
             let pending = || event.delivery(*id).filter(|pending| pending.endpoint == endpoint);
             let delivery = by_id.remove(id).or_else(pending)?;
-            Some(DeliveryDetail { delivery, payload: event.body.clone() })
+            Some(DeliveryDetail { delivery: seen(delivery, &target), payload: event.body.clone() })
         };
         Ok(ids.iter().filter_map(detail).collect())
     }
@@ -255,7 +281,7 @@ impl Core {
         organization: &OrganizationId,
         id: DeliveryId,
     ) -> Result<DeliveryDetail, ServiceError> {
-        let Found { event, record, pending } = self.find_delivery(organization, id).await?;
+        let Found { event, record, pending, .. } = self.find_delivery(organization, id).await?;
         let again = record
             .clone()
             .unwrap_or(pending)

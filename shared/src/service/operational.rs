@@ -17,14 +17,14 @@ use crate::store::StoreError;
 /// How many deliveries are written at once.
 const AT_ONCE: usize = 16;
 
-/// An endpoint was made.
+/// An endpoint was made. Of its URL, whose path or query may be a credential, subscribers learn the origin.
 pub(super) fn webhook_created(endpoint: &Endpoint) -> Option<NewEvent> {
     let settings = &endpoint.settings;
     let data = json!({
         "id": endpoint.id.to_string(),
         "organization_id": endpoint.organization.as_str(),
         "name": settings.name.as_str(),
-        "url": settings.url.as_str(),
+        "url": settings.url.origin(),
         "event_types": settings.subscriptions.iter().map(Subscription::to_string).collect::<Vec<_>>(),
         "created_at": endpoint.created_at.rfc3339(),
     });
@@ -41,7 +41,7 @@ pub(super) fn webhook_changed(endpoint: &Endpoint, event_type: &'static str) -> 
         "id": endpoint.id.to_string(),
         "organization_id": endpoint.organization.as_str(),
         "name": endpoint.settings.name.as_str(),
-        "url": endpoint.settings.url.as_str(),
+        "url": endpoint.settings.url.origin(),
         "disabled_reason": disabled_reason,
     });
     about(endpoint, event_type, &data)

@@ -159,7 +159,8 @@ impl Core {
         let subscribed = endpoint.settings.subscriptions.first().cloned();
         let event_type = match (test.event_type, subscribed) {
             (Some(wanted), _) => wanted,
-            (None, Some(Subscription::Exact(first))) => first,
+            // A test must not pass for an operational event.
+            (None, Some(Subscription::Exact(first))) if !first.is_operational() => first,
             _ => EventType::parse("webhook.test").map_err(|e| ServiceError::Internal(e.to_string()))?,
         };
         let data = test.data.unwrap_or_else(|| json!({"test": true}).to_string());

@@ -9,6 +9,10 @@ use serde_json::error::Category;
 use serde_json::value::RawValue;
 
 use super::error::Problem;
+use crate::domain::event::MAX_DATA_LEVELS;
+
+/// The byte order mark that some programs write before UTF-8. RFC 8259 allows a reader to ignore it.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The body is not a JSON object; the message says where and why.
 #[derive(Debug, PartialEq, Eq)]
@@ -37,11 +41,12 @@ impl<T> Parsed<T> {
     }
 }
 
-/// Reads a JSON object. An empty body is an empty object.
+/// Reads a JSON object. An empty body is an empty object, and a byte order mark before it is ignored.
 ///
 /// # Errors
 /// If it is no JSON object: a message that says where and why.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<Parsed<T>, InvalidJson> {
+    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let bytes = if bytes.trim_ascii().is_empty() { b"{}" } else { bytes };
     let present: BTreeMap<String, IgnoredAny> = serde_json::from_slice(bytes).map_err(|e| invalid_json(&e))?;
     let known = known_fields::<T>();
@@ -101,13 +106,37 @@ impl RawObject {
     /// The object's text, or `None` if there is none.
     ///
     /// # Errors
-    /// The phrase for a value that is no object.
-    pub fn text(&self) -> Result<Option<&str>, &'static str> {
+    /// The phrase for a value that is no object, or has more levels than an event's data may have.
+    pub fn text(&self) -> Result<Option<&str>, String> {
         match self.0.as_deref().map(RawValue::get) {
-            Some(text) if !text.starts_with('{') => Err("must be a JSON object"),
+            Some(text) if !text.starts_with('{') => Err("must be a JSON object".to_owned()),
+            Some(text) if levels(text) > MAX_DATA_LEVELS => {
+                Err(format!("must have at most {MAX_DATA_LEVELS} levels of objects and arrays"))
+            }
             text => Ok(text),
         }
     }
+}
+
+/// How deep objects and arrays are nested in a JSON text. One pass without recursion: nobody has limited the depth yet.
+fn levels(json: &str) -> usize {
+    let (mut level, mut deepest) = (0_usize, 0);
+    let (mut in_string, mut escaped) = (false, false);
+    for byte in json.bytes() {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_string => escaped = true,
+            b'"' => in_string = !in_string,
+            _ if in_string => {}
+            b'{' | b'[' => {
+                level += 1;
+                deepest = deepest.max(level);
+            }
+            b'}' | b']' => level = level.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 #[cfg(test)]
@@ -160,5 +189,38 @@ mod tests {
         assert!(message(b"{\"name\": 1, \"name\": 2}").contains("duplicate field"));
         let deep = format!("{{\"name\": {}{}}}", "[".repeat(200), "]".repeat(200));
         assert!(message(deep.as_bytes()).contains("recursion limit"));
+    }
+
+    #[test]
+    fn a_byte_order_mark_before_the_body_is_ignored() {
+        let marked = |body: &str| parse::<Sample>(format!("\u{feff}{body}").as_bytes());
+        assert!(matches!(marked(r#"{"count": 7}"#).unwrap().fields.count, Field::Value(7)));
+        assert!(matches!(marked("").unwrap().fields.count, Field::Absent));
+        assert!(marked("\u{feff}{}").is_err());
+    }
+
+    #[test]
+    fn data_has_at_most_64_levels() {
+        let nested = |levels: usize| format!("{}1{}", "{\"a\":".repeat(levels), "}".repeat(levels));
+        let mixed = |levels: usize| format!("{{\"a\":{}{}}}", "[".repeat(levels - 1), "]".repeat(levels - 1));
+        let read = |data: &str| {
+            let sample: Sample = parse(format!("{{\"data\": {data}}}").as_bytes()).unwrap().fields;
+            sample.data.text().map(|text| text.map(str::to_owned))
+        };
+        let refusal = Err("must have at most 64 levels of objects and arrays".to_owned());
+        for (data, allowed) in [
+            (nested(64), true),
+            (nested(65), false),
+            (mixed(64), true),
+            (mixed(65), false),
+            (mixed(100_000), false),
+            (format!("{{\"a\": \"{}\"}}", "[{".repeat(100)), true),
+            (format!("{{\"a\\\"{}\": {{}}}}", "[{".repeat(100)), true),
+            (format!("{{\"a\": [{}]}}", vec!["{}"; 100].join(",")), true),
+            (format!("{{\"\\\\\": {}}}", nested(64)), false),
+        ] {
+            let expected = if allowed { Ok(Some(data.clone())) } else { refusal.clone() };
+            assert_eq!(read(&data), expected);
+        }
     }
 }

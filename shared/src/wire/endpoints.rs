@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use super::error::Problem;
 use super::field::{Field, Reader};
-use super::openapi::{CapitalStatus, HyphenatedEndpointId, PausedOrActive, StoredUrl, WholeSecond};
+use super::headers::{HeaderValues, HeadersOut};
+use super::openapi::{CapitalStatus, HyphenatedEndpointId, PausedOrActive, ShownHeaders, StoredUrl, WholeSecond};
 use super::unprinted::Unprinted;
 use crate::domain::Invalid;
 use crate::domain::endpoint::{Endpoint, EndpointPatch, EndpointSettings, EndpointStatus, NewEndpoint, WantedStatus};
@@ -128,8 +129,9 @@ pub struct EndpointOut {
     name: String,
     #[schema(value_type = StoredUrl)]
     url: Unprinted<String>,
-    #[schema(value_type = Headers)]
-    headers_json: Unprinted<BTreeMap<String, String>>,
+    /// The values are null for those who may not change endpoints.
+    #[schema(value_type = ShownHeaders)]
+    headers_json: HeadersOut,
     #[schema(value_type = TimeoutSeconds)]
     timeout_seconds: u8,
     #[schema(value_type = CapitalStatus)]
@@ -148,15 +150,8 @@ pub struct EndpointOut {
 }
 
 impl EndpointOut {
-    /// The same with the secret, which is shown once.
-    #[must_use]
-    pub fn revealing(self, endpoint: &Endpoint) -> Self {
-        Self { secret: Some(endpoint.secrets.current.reveal().into()), ..self }
-    }
-}
-
-impl From<&Endpoint> for EndpointOut {
-    fn from(endpoint: &Endpoint) -> Self {
+    /// An endpoint without its secret.
+    pub fn new(endpoint: &Endpoint, values: HeaderValues) -> Self {
         let settings = &endpoint.settings;
         let (status, paused_at) = match endpoint.status {
             EndpointStatus::Active => ("ACTIVE", None),
@@ -167,7 +162,7 @@ impl From<&Endpoint> for EndpointOut {
             id: print_id(endpoint.id),
             name: settings.name.to_string(),
             url: settings.url.as_str().into(),
-            headers_json: settings.headers.as_map().clone().into(),
+            headers_json: HeadersOut::new(&settings.headers, values),
             timeout_seconds: settings.timeout.get(),
             status,
             paused_at,
@@ -175,6 +170,12 @@ impl From<&Endpoint> for EndpointOut {
             created_at: endpoint.created_at.rfc3339_seconds(),
             updated_at: endpoint.updated_at.rfc3339_seconds(),
         }
+    }
+
+    /// The same with the secret, which is shown once.
+    #[must_use]
+    pub fn revealing(self, endpoint: &Endpoint) -> Self {
+        Self { secret: Some(endpoint.secrets.current.reveal().into()), ..self }
     }
 }
 

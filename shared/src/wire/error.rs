@@ -62,7 +62,7 @@ error_codes! {
     IdempotencyConflict = "idempotency_conflict", 409;
     /// The body is too large.
     PayloadTooLarge = "payload_too_large", 413;
-    /// The body's content type is not JSON.
+    /// The body's content type is not JSON, or the body is compressed.
     UnsupportedMediaType = "unsupported_media_type", 415;
     /// A limit of the deployment is reached.
     QuotaExceeded = "quota_exceeded", 422;

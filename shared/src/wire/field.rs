@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 
 use super::error::Problem;
+use super::keyed::Keyed;
 use crate::domain::Invalid;
 use crate::domain::endpoint::WantedStatus;
 use crate::domain::event_type::{Catalogue, MAX_SUBSCRIPTIONS, Subscription};
@@ -25,6 +26,8 @@ pub enum Field<T> {
     Value(T),
     /// With a value of another kind.
     WrongKind,
+    /// With an object that has this key twice, of which nobody can say which counts.
+    Repeated(String),
 }
 
 impl<T> fmt::Debug for Field<T> {
@@ -34,6 +37,7 @@ impl<T> fmt::Debug for Field<T> {
             Self::Null => "Null",
             Self::Value(_) => "Value(…)",
             Self::WrongKind => "WrongKind",
+            Self::Repeated(_) => "Repeated(…)",
         })
     }
 }
@@ -90,11 +94,11 @@ impl Kind for BTreeMap<String, String> {
 
 impl<'de, T: Kind> Deserialize<'de> for Field<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let value = Value::deserialize(deserializer)?;
-        if value.is_null() {
-            return Ok(Self::Null);
+        match Keyed::deserialize(deserializer)? {
+            Keyed { repeated: Some(key), .. } => Ok(Self::Repeated(key)),
+            Keyed { value: Value::Null, .. } => Ok(Self::Null),
+            Keyed { value, .. } => Ok(T::read(value).map_or(Self::WrongKind, Self::Value)),
         }
-        Ok(T::read(value).map_or(Self::WrongKind, Self::Value))
     }
 }
 
@@ -138,6 +142,10 @@ impl Reader {
             Field::Value(value) => self.check(name, parse(value)),
             Field::WrongKind => {
                 self.problem(name, T::EXPECTED);
+                None
+            }
+            Field::Repeated(key) => {
+                self.problem(name, format!("must not have {key:?} twice"));
                 None
             }
         }

@@ -251,6 +251,8 @@ pub struct DeliveryOut {
     response_status_code: Option<u16>,
     #[schema(value_type = Option<Millisecond>, required)]
     last_attempt_at: Option<String>,
+    /// When the next attempt comes, always later than now. Null if none is scheduled: also while the endpoint is paused
+    /// or suspended, and while an attempt is due.
     #[schema(value_type = Option<Millisecond>, required)]
     next_retry_at: Option<String>,
     /// The `X-Webhook-Signature` of the last attempt; null before the first.

@@ -26,9 +26,16 @@ pub struct Query {
 }
 
 impl Query {
-    /// Reads a query string. Of a parameter that comes twice, the last counts.
+    /// Reads a query string. A parameter that comes more than once is a problem.
     pub fn new(query: &str) -> Self {
-        Self { parameters: url::form_urlencoded::parse(query.as_bytes()).into_owned().collect(), problems: Vec::new() }
+        let (mut parameters, mut problems) = (BTreeMap::new(), Vec::new());
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()).into_owned() {
+            let repeated = Problem::new(&name, "is given more than once");
+            if parameters.insert(name, value).is_some() && !problems.contains(&repeated) {
+                problems.push(repeated);
+            }
+        }
+        Self { parameters, problems }
     }
 
     /// A parameter, if it is there and not empty.
@@ -87,8 +94,8 @@ impl Query {
         DeliveryFilter {
             status: self.take("status", delivery_status),
             event_type: self.take("event_type", EventType::parse),
-            since: self.take("since", Timestamp::parse),
-            until: self.take("until", Timestamp::parse),
+            since: self.take("since", time),
+            until: self.take("until", time),
         }
     }
 
@@ -102,6 +109,11 @@ impl Query {
             Days::only(today)
         })
     }
+}
+
+/// Reads a time. Where nobody percent-encoded the `+` of an offset, it has become a space, which no time has.
+fn time(text: &str) -> Result<Timestamp, Invalid> {
+    Timestamp::parse(&text.replace(' ', "+"))
 }
 
 /// Reads the status of a delivery.
@@ -203,6 +215,14 @@ mod tests {
         let names: Vec<_> = query.finish(()).unwrap_err().into_iter().map(|problem| problem.name).collect();
         assert_eq!(names, ["limit", "status", "since", "foo"]);
 
+        let mut query = Query::new("status=failed&limit=1&status=failed&status=lost&limit=&foo=1&foo=2");
+        let _ = (query.paging(), query.delivery_filter());
+        let problems = query.finish(()).unwrap_err();
+        let problems: Vec<_> = problems.iter().map(|it| (it.name.as_str(), it.message.as_str())).collect();
+        let repeated = "is given more than once";
+        assert_eq!(problems[..3], [("status", repeated), ("limit", repeated), ("foo", repeated)]);
+        assert_eq!(problems.last(), Some(&("foo", "is not a known parameter")));
+
         let today = Day::parse("2026-03-24").unwrap();
         for (text, wrong) in [
             ("from=2026-03-01&to=2026-03-02", &[][..]),
@@ -214,6 +234,19 @@ mod tests {
             let days = query.days(today);
             let problems = query.finish(days).map_or_else(|problems| problems, |_| Vec::new());
             assert_eq!(problems.into_iter().map(|problem| problem.name).collect::<Vec<_>>(), wrong);
+        }
+    }
+
+    #[test]
+    fn the_plus_of_an_offset_may_be_written_as_it_is() {
+        for text in ["2026-03-24T22:00:00+02:00", "2026-03-24T22:00:00%2B02:00", "2026-03-24T22:00:00%2b02%3A00"] {
+            let filter = Query::new(&format!("since={text}")).delivery_filter();
+            assert_eq!(filter.since, Timestamp::parse("2026-03-24T20:00:00Z").ok(), "{text}");
+        }
+        for text in ["2026-03-24+20:00:00Z", "2026-03-24%2020:00:00Z", "+2026-03-24T20:00:00Z"] {
+            let mut query = Query::new(&format!("since={text}"));
+            let filter = query.delivery_filter();
+            assert!(filter.since.is_none() && query.finish(()).is_err(), "{text}");
         }
     }
 }

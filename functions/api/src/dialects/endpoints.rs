@@ -32,7 +32,7 @@ async fn create(tenant: Tenant<EndpointsWrite, OfKey>, State(core): State<AppSta
     let new = body.read(|body| body.parse(&core.deployment().urls))?;
     let generated = new.secret.is_none();
     let endpoint = core.create_endpoint(&tenant.organization.id, new).await?;
-    let shown = EndpointOut::from(&endpoint);
+    let shown = EndpointOut::new(&endpoint, tenant.header_values());
     Ok(Bare::created(if generated { shown.revealing(&endpoint) } else { shown }))
 }
 
@@ -46,7 +46,7 @@ async fn list(
     State(core): State<AppState>,
 ) -> Result<Bare<Vec<EndpointOut>>, ApiError> {
     let endpoints = core.list_endpoints(&tenant.organization.id).await?;
-    Ok(Bare::ok(endpoints.iter().map(EndpointOut::from).collect()))
+    Ok(Bare::ok(endpoints.iter().map(|endpoint| EndpointOut::new(endpoint, tenant.header_values())).collect()))
 }
 
 /// Reads an endpoint.
@@ -60,7 +60,7 @@ async fn read(
     State(core): State<AppState>,
 ) -> Answer {
     let endpoint = core.endpoint(&tenant.organization.id, endpoint).await?;
-    Ok(Bare::ok((&endpoint).into()))
+    Ok(Bare::ok(EndpointOut::new(&endpoint, tenant.header_values())))
 }
 
 /// Changes an endpoint.
@@ -76,7 +76,7 @@ async fn update(
 ) -> Answer {
     let patch = body.read(|body| body.parse(&core.deployment().urls))?;
     let endpoint = core.update_endpoint(&tenant.organization.id, endpoint, patch).await?;
-    Ok(Bare::ok((&endpoint).into()))
+    Ok(Bare::ok(EndpointOut::new(&endpoint, tenant.header_values())))
 }
 
 /// Deletes an endpoint for good.

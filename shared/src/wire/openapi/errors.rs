@@ -1,8 +1,8 @@
-//! The error answers: one for each status, shared by all operations.
+//! The error answers: one for each status, shared by all operations. The bodies of all of them are the one schema
+//! `Error`, of which a client generator makes one class; which codes go with a status is in the description.
 
 use http::StatusCode;
 use utoipa::openapi::header::HeaderBuilder;
-use utoipa::openapi::schema::{AllOfBuilder, ObjectBuilder, Type};
 use utoipa::openapi::{ContentBuilder, Ref, Response, ResponseBuilder};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -31,11 +31,7 @@ pub(super) fn reason(status: u16) -> &'static str {
 fn response(status: u16) -> Response {
     let codes: Vec<_> = ErrorCode::ALL.iter().filter(|code| code.status() == status).collect();
     let meanings: Vec<_> = codes.iter().map(|code| format!("`{}`: {}", code.as_str(), code.meaning())).collect();
-    let code = ObjectBuilder::new().schema_type(Type::String).enum_values(Some(codes.iter().map(|code| code.as_str())));
-    let error = ObjectBuilder::new().property("code", code);
-    let schema = AllOfBuilder::new()
-        .item(Ref::from_schema_name(ErrorOut::name()))
-        .item(ObjectBuilder::new().property("error", error));
+    let schema = Ref::from_schema_name(ErrorOut::name());
     let response = ResponseBuilder::new()
         .description(meanings.join("\n\n"))
         .content("application/json", ContentBuilder::new().schema(Some(schema)).build())

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, Object, ObjectBuilder, Schema, Type};
+use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, Object, ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::{RefOr, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
@@ -38,6 +38,10 @@ wire_values! {
     BroughtOrganizationId;
     /// A URL as it was accepted and normalised.
     StoredUrl;
+    /// Headers in an answer.
+    ShownHeaders;
+    /// A secret that a caller of the canonical dialect supplies.
+    VerifiableSecret;
     /// What an endpoint wants.
     Subscriptions;
     /// An instant as most dialects print it.
@@ -111,8 +115,8 @@ schemas! {
 
     "EndpointUrl": EndpointUrl =
         "Where deliveries go: `https`, and `http` only where the deployment allows it; without user name, password \
-         and fragment; not a private or reserved address.",
-        pattern("^https?://[^#]+$", "https://app.acme.co/signup")
+         and fragment; without whitespace and backslashes; not a private or reserved address.",
+        pattern(r"^https?://[^\s\\#]+$", "https://app.acme.co/signup")
             .format(format("uri")).max_length(Some(2_048));
     "StoredUrl": StoredUrl = "Where deliveries go.",
         pattern("^https?://[^#]+$", "https://app.acme.co/signup").format(format("uri"));
@@ -135,6 +139,13 @@ schemas! {
                 pattern(r"^[^\x00-\x08\n-\x1f\x7f]*$", "acme").max_length(Some(1_024)),
             ))))
             .examples([serde_json::json!({"X-Tenant": "acme"})]);
+    "ShownHeaders": ShownHeaders =
+        "Headers added to every request. The values are null for those who may not change endpoints.",
+        ObjectBuilder::new()
+            .additional_properties(Some(AdditionalProperties::from(Schema::from(
+                ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null])),
+            ))))
+            .examples([serde_json::json!({"X-Tenant": "acme"})]);
     "TimeoutSeconds": TimeoutSeconds =
         "How long one attempt may take, in seconds, from resolving the name to the last byte of the answer.",
         number(1, 30, 10).default(Some(TimeoutSeconds::default().get().into()));
@@ -144,13 +155,17 @@ schemas! {
             .examples([serde_json::json!([1, 5, 30])]);
     "SigningSecret": SigningSecret = "What deliveries are signed with. Generated if not brought.",
         pattern("^[ -~]+$", "whsec_0123456789abcdef0123456789abcdef").min_length(Some(16)).max_length(Some(256));
+    "VerifiableSecret": VerifiableSecret =
+        "What deliveries are signed with. Generated if not brought. After `whsec_` comes the base64 of 24 to 64 bytes, in \
+         the standard alphabet and padded; any other text is a key as it is.",
+        pattern("^[!-~][ -~]*[!-~]$", "whsec_0123456789abcdef0123456789abcdef").min_length(Some(16)).max_length(Some(256));
     "ApiKeySecret": KeySecret = "What the key's holder presents.",
         pattern("^sk_live_[0-9A-Za-z]{43}$", "sk_live_3fLc8tqXyW0pZ5vJm2nR7sKd9hBgQ1uEa4iTo6rNbCx");
     "BodyDigest": BodyDigest = "HMAC-SHA256 of the body.",
         pattern("^[0-9a-f]{64}$", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08");
 
-    "Timestamp": Timestamp = "An RFC 3339 instant between 1970 and 9999, with any offset.",
-        moment(r"^(19[7-9]|[2-9]\d\d)\d-", "2026-03-24T20:00:00Z");
+    "Timestamp": Timestamp = "An RFC 3339 instant with any offset. One before 1970 counts as the beginning of 1970.",
+        ObjectBuilder::new().schema_type(Type::String).examples(["2026-03-24T20:00:00Z"]).format(format("date-time"));
     "Day": Day = "A day, UTC.",
         pattern("^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "2026-03-24").format(format("date"));
     "Millisecond": Millisecond = "An RFC 3339 instant in UTC, with milliseconds.",
@@ -303,6 +318,7 @@ mod tests {
         check::<IdempotencyKey, _>(IdempotencyKey::parse);
         check::<EventType, _>(EventType::parse);
         check::<SigningSecret, _>(SigningSecret::parse);
+        check::<VerifiableSecret, _>(SigningSecret::parse_verifiable);
         let longest = |text: &str| "a".repeat(object::<Subscription>().max_length.unwrap() - text.len()) + text;
         assert!(Subscription::parse(&longest(".*")).is_ok() && Subscription::parse(&longest("a.*")).is_ok());
         assert!(Subscription::parse(&("a".to_owned() + &longest(".*"))).is_err());
@@ -354,6 +370,7 @@ mod tests {
         check::<EventType, _>(|text| EventType::parse(text).ok());
         check::<Subscription, _>(|text| Subscription::parse(text).ok());
         check::<SigningSecret, _>(|text| SigningSecret::parse(text).ok());
+        check::<VerifiableSecret, _>(|text| SigningSecret::parse_verifiable(text).ok());
         check::<Day, _>(|text| Day::parse(text).ok());
         check::<Timestamp, _>(|text| Timestamp::parse(text).ok());
         check::<Role, _>(Role::parse);

@@ -37,7 +37,8 @@ pub struct DeliveryOut {
     /// Why the last attempt failed, if it did.
     #[schema(value_type = Option<Cause>, required)]
     error: Option<&'static str>,
-    /// When the next attempt is due, if one is.
+    /// When the next attempt comes, always later than now. Null if none is scheduled: also while the endpoint is paused
+    /// or suspended, and while an attempt is due.
     #[schema(value_type = Option<Millisecond>, required)]
     next_attempt_at: Option<String>,
     #[schema(value_type = Millisecond)]

@@ -24,7 +24,8 @@ use crate::domain::time::Timestamp;
 use crate::wire::body::RawObject;
 use crate::wire::error::Problem;
 use crate::wire::field::{Field, Reader, each, subscriptions, wanted_status};
-use crate::wire::openapi::{DeadStatus, Millisecond, StoredUrl, Subscriptions, object};
+use crate::wire::headers::{HeaderValues, HeadersOut};
+use crate::wire::openapi::{DeadStatus, Millisecond, ShownHeaders, StoredUrl, Subscriptions, VerifiableSecret, object};
 use crate::wire::unprinted::Unprinted;
 
 /// Longest time, in seconds, that a rotated signing secret signs on.
@@ -43,7 +44,7 @@ pub struct EndpointIn {
     url: Field<String>,
     #[schema(value_type = Subscriptions, required)]
     event_types: Field<Vec<String>>,
-    #[schema(value_type = Option<SigningSecret>)]
+    #[schema(value_type = Option<VerifiableSecret>)]
     secret: Field<String>,
     #[schema(value_type = Option<Headers>)]
     headers: Field<BTreeMap<String, String>>,
@@ -68,7 +69,7 @@ pub struct EndpointPatchIn {
     url: Field<String>,
     #[schema(value_type = Subscriptions)]
     event_types: Field<Vec<String>>,
-    #[schema(value_type = SigningSecret)]
+    #[schema(value_type = VerifiableSecret)]
     secret: Field<String>,
     #[schema(value_type = Option<Headers>)]
     headers: Field<BTreeMap<String, String>>,
@@ -97,7 +98,7 @@ impl EndpointIn {
         let timeout = read.optional("timeout_seconds", self.timeout_seconds, TimeoutSeconds::new).unwrap_or_default();
         let edition = read.optional("edition_id", self.edition_id, |edition| EditionId::parse(&edition));
         let retry_schedule = read.optional("retry_schedule", self.retry_schedule, RetrySchedule::new);
-        let secret = read.optional("secret", self.secret, |secret| SigningSecret::parse(&secret));
+        let secret = read.optional("secret", self.secret, |secret| SigningSecret::parse_verifiable(&secret));
         let status = read.optional("status", self.status, wanted_status).unwrap_or(WantedStatus::Active);
         let complete = name.zip(url).zip(subscriptions).map(|((name, url), subscriptions)| NewEndpoint {
             settings: EndpointSettings { name, url, subscriptions, headers, timeout, edition, retry_schedule },
@@ -126,7 +127,7 @@ impl EndpointPatchIn {
                 .map(Option::unwrap_or_default),
             edition: read.cleared("edition_id", self.edition_id, |edition| EditionId::parse(&edition)),
             retry_schedule: read.cleared("retry_schedule", self.retry_schedule, RetrySchedule::new),
-            secret: read.changed("secret", self.secret, |secret| SigningSecret::parse(&secret)),
+            secret: read.changed("secret", self.secret, |secret| SigningSecret::parse_verifiable(&secret)),
             status: read.changed("status", self.status, wanted_status),
         };
         read.finish(Some(patch))
@@ -151,8 +152,9 @@ pub struct EndpointOut {
     status: &'static str,
     #[schema(value_type = Subscriptions)]
     event_types: Vec<String>,
-    #[schema(value_type = Headers)]
-    headers: Unprinted<BTreeMap<String, String>>,
+    /// The values are null for those who may not change endpoints.
+    #[schema(value_type = ShownHeaders)]
+    headers: HeadersOut,
     #[schema(value_type = TimeoutSeconds)]
     timeout_seconds: u8,
     #[schema(value_type = Option<EditionId>, required)]
@@ -175,15 +177,8 @@ pub struct EndpointOut {
 }
 
 impl EndpointOut {
-    /// The same with the current secret, which is shown once.
-    #[must_use]
-    pub fn revealing(self, endpoint: &Endpoint) -> Self {
-        Self { signing_secret: Some(endpoint.secrets.current.reveal().into()), ..self }
-    }
-}
-
-impl From<&Endpoint> for EndpointOut {
-    fn from(endpoint: &Endpoint) -> Self {
+    /// An endpoint without its secret.
+    pub fn new(endpoint: &Endpoint, values: HeaderValues) -> Self {
         let settings = &endpoint.settings;
         let (status, paused_at, disabled_reason) = match endpoint.status {
             EndpointStatus::Active => ("active", None, None),
@@ -198,7 +193,7 @@ impl From<&Endpoint> for EndpointOut {
             url: settings.url.as_str().into(),
             status,
             event_types: settings.subscriptions.iter().map(Subscription::to_string).collect(),
-            headers: settings.headers.as_map().clone().into(),
+            headers: HeadersOut::new(&settings.headers, values),
             timeout_seconds: settings.timeout.get(),
             edition_id: settings.edition.as_ref().map(EditionId::to_string),
             retry_schedule: settings.retry_schedule.as_ref().map(|schedule| schedule.delays().to_vec()),
@@ -208,6 +203,12 @@ impl From<&Endpoint> for EndpointOut {
             created_at: endpoint.created_at.rfc3339(),
             updated_at: endpoint.updated_at.rfc3339(),
         }
+    }
+
+    /// The same with the current secret, which is shown once.
+    #[must_use]
+    pub fn revealing(self, endpoint: &Endpoint) -> Self {
+        Self { signing_secret: Some(endpoint.secrets.current.reveal().into()), ..self }
     }
 }
 
@@ -241,7 +242,7 @@ impl RotationIn {
 #[serde(default)]
 #[schema(as = organizations::EndpointTest)]
 pub struct TestIn {
-    /// If not said, the first type that the endpoint subscribes to; `webhook.test` if that is a wildcard.
+    /// If not said, the first type that the endpoint subscribes to; `webhook.test` if that is a wildcard or operational.
     #[schema(value_type = Option<EventType>)]
     event_type: Field<String>,
     /// The event's data.

@@ -43,7 +43,7 @@ async fn create(tenant: Tenant<EndpointsWrite>, State(core): State<AppState>, bo
     let new = body.read(|body| body.parse(core.deployment()))?;
     let generated = new.secret.is_none();
     let endpoint = core.create_endpoint(&tenant.organization.id, new).await?;
-    let shown = EndpointOut::from(&endpoint);
+    let shown = EndpointOut::new(&endpoint, tenant.header_values());
     Ok(Data::created(if generated { shown.revealing(&endpoint) } else { shown }))
 }
 
@@ -63,7 +63,10 @@ async fn list(
     let endpoints = core.list_endpoints(&tenant.organization.id).await?;
     let (endpoints, pagination) =
         page(endpoints, &paging, |endpoint| endpoint.id, |text| EndpointId::parse(text).ok())?;
-    Ok(Data::page(endpoints.iter().map(EndpointOut::from).collect(), pagination))
+    Ok(Data::page(
+        endpoints.iter().map(|endpoint| EndpointOut::new(endpoint, tenant.header_values())).collect(),
+        pagination,
+    ))
 }
 
 /// Reads a webhook endpoint.
@@ -77,7 +80,7 @@ async fn read(
     State(core): State<AppState>,
 ) -> Answer {
     let endpoint = core.endpoint(&tenant.organization.id, endpoint).await?;
-    Ok(Data::ok((&endpoint).into()))
+    Ok(Data::ok(EndpointOut::new(&endpoint, tenant.header_values())))
 }
 
 /// Changes a webhook endpoint.
@@ -95,7 +98,7 @@ async fn update(
 ) -> Answer {
     let patch = body.read(|body| body.parse(core.deployment()))?;
     let endpoint = core.update_endpoint(&tenant.organization.id, endpoint, patch).await?;
-    Ok(Data::ok((&endpoint).into()))
+    Ok(Data::ok(EndpointOut::new(&endpoint, tenant.header_values())))
 }
 
 /// Disables a webhook endpoint, or deletes it for good.
@@ -122,7 +125,7 @@ async fn remove(
         return Ok(Empty.into_response());
     }
     let disabled = core.disable_endpoint(&tenant.organization.id, endpoint, DisabledReason::Owner).await?;
-    Ok(Data::ok(EndpointOut::from(&disabled)).into_response())
+    Ok(Data::ok(EndpointOut::new(&disabled, tenant.header_values())).into_response())
 }
 
 /// Gives a webhook endpoint a new secret.
@@ -140,7 +143,7 @@ async fn rotate(
     body: Body<RotationIn>,
 ) -> Answer {
     let endpoint = core.rotate_secret(&tenant.organization.id, endpoint, body.read(RotationIn::parse)?).await?;
-    Ok(Data::ok(EndpointOut::from(&endpoint).revealing(&endpoint)))
+    Ok(Data::ok(EndpointOut::new(&endpoint, tenant.header_values()).revealing(&endpoint)))
 }
 
 /// Sends a test event to one endpoint alone.

@@ -2,11 +2,11 @@
 
 use axum::Router;
 use axum::extract::State;
-use axum::routing::get;
+use axum::routing::{get, post};
 use shared::domain::ids::EventId;
 use shared::edge::scopes::{EventRead, EventsRead};
 use shared::edge::{ApiError, AppState, Data, PathId, Search, Tenant, fitting};
-use shared::service::Published;
+use shared::service::{Published, ServiceError};
 use shared::wire::organizations::{EventOut, PaginationOut};
 use shared::wire::query::{EventParameters, PagingParameters};
 use utoipa::OpenApi;
@@ -17,7 +17,16 @@ use utoipa::OpenApi;
 pub(super) struct Operations;
 
 pub(super) fn routes() -> Router<AppState> {
-    Router::new().route("/events", get(list)).route("/events/{event}", get(read))
+    Router::new()
+        .route("/events", get(list).post(publish))
+        .route("/events/batch", post(publish))
+        .route("/events/{event}", get(read))
+}
+
+/// The gateway routes publishing to its own function. It is here so that every path has all its methods, which `Allow`
+/// names.
+async fn publish() -> ApiError {
+    ServiceError::Internal("the gateway routed publishing to the wrong function".to_owned()).into()
 }
 
 /// Lists events with their deliveries, newest first.

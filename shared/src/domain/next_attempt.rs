@@ -1,0 +1,76 @@
+//! When a delivery's next attempt comes, as far as that can be told to a reader.
+
+use super::delivery::{Delivery, Mark};
+use super::endpoint::{Endpoint, EndpointStatus};
+use super::organization::OrganizationStatus;
+use super::time::Timestamp;
+
+/// When the next attempt is due. `None` if nothing is scheduled; if nothing is attempted at that time, because the
+/// endpoint is paused, suspended or disabled or the organization is suspended; and once the time has come.
+///
+/// A delivery keeps its schedule while it is parked, so the stored time alone may be past.
+pub fn next_attempt_at(
+    delivery: &Delivery,
+    endpoint: &Endpoint,
+    organization: OrganizationStatus,
+    now: Timestamp,
+) -> Option<Timestamp> {
+    let attempts = matches!(endpoint.status, EndpointStatus::Active)
+        && !endpoint.parks()
+        && organization == OrganizationStatus::Active
+        && delivery.mark != Some(Mark::Held)
+        && !delivery.status.is_finished();
+    delivery.next_attempt_at.filter(|due| attempts && *due > now)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::attempt::Cause;
+    use super::super::endpoint::tests::endpoint;
+    use super::super::endpoint::{EndpointPatch, WantedStatus};
+    use super::super::event_type::EventType;
+    use super::super::health::Health;
+    use super::super::ids::EventId;
+    use super::super::ticket::Ticket;
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_unix_seconds(1_774_382_400);
+
+    #[test]
+    fn a_next_attempt_is_told_only_if_it_is_to_come_at_that_time() {
+        let with_status =
+            |wanted| endpoint().patched(EndpointPatch { status: Some(wanted), ..Default::default() }, NOW);
+        let (active, paused, disabled) =
+            (endpoint(), with_status(WantedStatus::Paused), with_status(WantedStatus::Disabled));
+        let suspended = Endpoint { health: Health::default().suspended(NOW), ..endpoint() };
+        let (on, off) = (OrganizationStatus::Active, OrganizationStatus::Suspended);
+
+        let id = EventId::new(NOW, [0; 8]).delivery(0).unwrap();
+        let event_type = EventType::parse("a.b").unwrap();
+        let fresh = Delivery::new(id, &active.organization, active.id, &event_type, false);
+        let due = NOW.plus(Duration::from_secs(5));
+        let waiting = Delivery { next_attempt_at: Some(due), ..fresh.clone() };
+        let overdue = Delivery { next_attempt_at: Some(NOW), ..fresh.clone() };
+        let until_due = Delivery { mark: Some(Mark::Due(due)), ..waiting.clone() };
+        let released = |it: &Delivery| it.clone().parked(NOW).taken(NOW, Ticket::new([0; 8])).unwrap();
+        let table = [
+            (&fresh, &active, on, None),
+            (&waiting, &active, on, Some(due)),
+            (&until_due, &active, on, Some(due)),
+            (&released(&waiting), &active, on, Some(due)),
+            (&overdue, &active, on, None),
+            (&released(&overdue), &active, on, None),
+            (&waiting.clone().parked(NOW), &active, on, None),
+            (&waiting, &paused, on, None),
+            (&waiting, &suspended, on, None),
+            (&until_due, &disabled, on, None),
+            (&waiting, &active, off, None),
+            (&waiting.clone().failed(Cause::Dns, NOW), &active, on, None),
+        ];
+        for (row, (delivery, endpoint, organization, expected)) in table.into_iter().enumerate() {
+            assert_eq!(next_attempt_at(delivery, endpoint, organization, NOW), expected, "row {row}");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! JSON values whose objects name each key once.
+
+use std::fmt;
+
+use serde::de::{Error, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Number, Value};
+
+/// Longest key that is repeated in an error, in characters.
+const MAX_SHOWN_CHARS: usize = 64;
+
+/// A JSON value. Of a key that comes twice, [`Value`] keeps the last without a word.
+pub(super) struct Keyed {
+    pub(super) value: Value,
+    /// The first key that an object in it has twice, shortened.
+    pub(super) repeated: Option<String>,
+}
+
+impl From<Value> for Keyed {
+    fn from(value: Value) -> Self {
+        Self { value, repeated: None }
+    }
+}
+
+impl<'de> Deserialize<'de> for Keyed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(KeyedVisitor)
+    }
+}
+
+struct KeyedVisitor;
+
+impl<'de> Visitor<'de> for KeyedVisitor {
+    type Value = Keyed;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Keyed, E> {
+        Ok(Value::Null.into())
+    }
+
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Keyed, E> {
+        Ok(Value::Bool(value).into())
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Keyed, E> {
+        Ok(Value::from(value).into())
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Keyed, E> {
+        Ok(Value::from(value).into())
+    }
+
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Keyed, E> {
+        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number).into())
+    }
+
+    fn visit_str<E: Error>(self, value: &str) -> Result<Keyed, E> {
+        Ok(Value::from(value).into())
+    }
+
+    fn visit_string<E: Error>(self, value: String) -> Result<Keyed, E> {
+        Ok(Value::from(value).into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut entries: A) -> Result<Keyed, A::Error> {
+        let (mut values, mut repeated) = (Vec::new(), None);
+        while let Some(entry) = entries.next_element::<Keyed>()? {
+            values.push(entry.value);
+            repeated = repeated.or(entry.repeated);
+        }
+        Ok(Keyed { value: Value::Array(values), repeated })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Keyed, A::Error> {
+        let (mut values, mut repeated) = (Map::new(), None);
+        while let Some((key, entry)) = entries.next_entry::<String, Keyed>()? {
+            if values.contains_key(&key) {
+                repeated = repeated.or_else(|| Some(key.chars().take(MAX_SHOWN_CHARS).collect()));
+            }
+            repeated = repeated.or(entry.repeated);
+            values.insert(key, entry.value);
+        }
+        Ok(Keyed { value: Value::Object(values), repeated })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_key_that_comes_twice_is_known() {
+        for (text, repeated) in [
+            (r#"{"a": 1, "b": {"a": 2}}"#, None),
+            (r#"[{"a": 1}, {"a": 1}]"#, None),
+            (r#"{"a": 1, "A": 1}"#, None),
+            (r#"{"a": 1, "a": 1}"#, Some("a")),
+            (r#"{"a": 1, "\u0061": 1}"#, Some("a")),
+            (r#"[0, {"x": {"b": [], "b": {}}}]"#, Some("b")),
+        ] {
+            let keyed: Keyed = serde_json::from_str(text).unwrap();
+            assert_eq!(keyed.repeated.as_deref(), repeated, "{text}");
+        }
+        let long: Keyed = serde_json::from_str(&format!("{{\"{0}\": 1, \"{0}\": 2}}", "x".repeat(1_000))).unwrap();
+        assert_eq!(long.repeated.unwrap().len(), MAX_SHOWN_CHARS);
+    }
+
+    #[test]
+    fn values_are_those_of_the_json_library() {
+        for text in ["null", "true", "-1", "18446744073709551615", "1.5", "1e300", "\"x\"", r#"[1, {"a": [null]}]"#] {
+            let keyed: Keyed = serde_json::from_str(text).unwrap();
+            assert_eq!(keyed.value, serde_json::from_str::<Value>(text).unwrap());
+        }
+    }
+}

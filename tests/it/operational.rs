@@ -1,0 +1,70 @@
+//! Operational events come from the service alone, and hold nothing that their readers may not know.
+
+use serde_json::{Value, json};
+use shared::domain::event_type::OPERATIONAL_EVENTS;
+
+use crate::support::{Answer, Receiver, World, delivery_ids, text};
+
+#[tokio::test]
+async fn nobody_else_publishes_an_operational_event() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    let fields = json!({"url": receiver.url(), "event_types": ["webhook.disabled", "webhook.*", "delivery.*"]});
+    let endpoint = tenant.endpoint_with(fields).await;
+    world.drain().await;
+    let before = receiver.received().len();
+    for name in OPERATIONAL_EVENTS {
+        let message = format!("must not be {name}, which only the service itself publishes");
+        for caller in [&tenant, &world.platform()] {
+            let path = format!("/v1/organizations/{}", tenant.id);
+            let event = json!({"type": name, "data": {}});
+            let refused = caller.post(&format!("{path}/events"), &event).await;
+            refused.is_error(400, "validation_failed");
+            assert_eq!(refused.body["error"]["details"]["fields"], json!([{"name": "type", "message": message}]));
+
+            let batch = caller.post(&format!("{path}/events/batch"), &json!({"events": [event]})).await.data(202);
+            assert_eq!(batch[0]["status"], "refused");
+            assert_eq!(batch[0]["error"]["details"]["fields"][0]["message"], message);
+
+            let test = format!("{path}{}/test", endpoint.path());
+            let refused = caller.post(&test, &json!({"event_type": name})).await;
+            refused.is_error(400, "validation_failed");
+            assert_eq!(refused.body["error"]["details"]["fields"][0]["name"], "event_type");
+        }
+    }
+    // The first type that the endpoint subscribes to is no type of a test.
+    let test = tenant.post(&format!("{}/test", endpoint.path()), &json!({})).await.data(200);
+    assert_eq!(test["latest_delivery"]["event_type"], "webhook.test");
+    world.drain().await;
+    let types: Vec<_> = receiver.received().iter().map(|it| it.header("x-webhook-event").to_owned()).collect();
+    assert_eq!(types[before..], ["webhook.test"]);
+    // What only looks similar is a publisher's own.
+    let events = json!({"type": "webhook.disabled_by_us", "data": {}});
+    assert_eq!(delivery_ids(&tenant.post("/events", &events).await.data(202)).len(), 1);
+}
+
+#[tokio::test]
+async fn an_operational_event_has_the_origin_of_an_endpoints_url_and_nothing_else_of_it() {
+    let (world, watcher) = (World::new().await, Receiver::new().await);
+    let gone = Receiver::always(Answer::status(410)).await;
+    let tenant = world.tenant().await;
+    tenant.endpoint_with(json!({"url": watcher.url(), "event_types": ["webhook.*"]})).await;
+    let url = format!("{}/path-token?token=query-token", gone.url());
+    tenant.endpoint_with(json!({"url": url, "event_types": ["member.added"]})).await;
+    tenant.publish().await;
+    world.drain().await;
+    world.sweep().await;
+    world.drain().await;
+    let origin = url.split('/').take(3).collect::<Vec<_>>().join("/");
+    let told: Vec<(String, Value)> = watcher
+        .received()
+        .iter()
+        .filter(|it| !text(&it.json()["data"]["name"]).is_empty() && it.json()["data"]["url"] == json!(origin))
+        .map(|it| (it.header("x-webhook-event").to_owned(), it.json()["data"].clone()))
+        .collect();
+    let types: Vec<_> = told.iter().map(|(event_type, _)| event_type.as_str()).collect();
+    assert_eq!(types, ["webhook.created", "webhook.disabled"]);
+    for request in watcher.received() {
+        assert!(!String::from_utf8_lossy(&request.body).contains("token"), "{:?}", request.json());
+    }
+}
