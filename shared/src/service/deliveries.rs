@@ -5,13 +5,17 @@ use std::collections::HashMap;
 use futures_util::future::BoxFuture;
 use tracing::error;
 
+use super::endpoints::require_enabled;
+use super::organizations::require_active;
 use super::publishing::Published;
 use super::releasing::task_without_body;
 use super::{Caller, Core, ServiceError};
 use crate::domain::access::Scope;
 use crate::domain::delivery::{Delivery, DeliveryFilter, DeliveryStatus};
+use crate::domain::endpoint::Endpoint;
 use crate::domain::event::{Event, EventFilter};
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, OrganizationId};
+use crate::domain::organization::Organization;
 use crate::store::StoreError;
 
 /// Most items that are looked through for one page of a filtered list. A page may end there and be
@@ -174,6 +178,14 @@ impl Core {
         organization: &OrganizationId,
         id: DeliveryId,
     ) -> Result<DeliveryDetail, ServiceError> {
+        Ok(self.delivery_and_endpoint(organization, id).await?.0)
+    }
+
+    async fn delivery_and_endpoint(
+        &self,
+        organization: &OrganizationId,
+        id: DeliveryId,
+    ) -> Result<(DeliveryDetail, Endpoint), ServiceError> {
         let missing = || ServiceError::NotFound("delivery");
         let event = self.store.event(organization, id.event()).await?.ok_or_else(missing)?;
         let pending = event.delivery(id).ok_or_else(missing)?;
@@ -181,11 +193,9 @@ impl Core {
             self.store.delivery(pending.endpoint, id),
             self.store.endpoint(organization, pending.endpoint),
         )?;
-        if endpoint.is_none() || self.is_expired(id.created_at()) {
-            return Err(missing());
-        }
+        let endpoint = endpoint.filter(|_| !self.is_expired(id.created_at())).ok_or_else(missing)?;
         let delivery = delivery.unwrap_or(pending);
-        Ok(DeliveryDetail { delivery, payload: event.body })
+        Ok((DeliveryDetail { delivery, payload: event.body }, endpoint))
     }
 
     /// The ids of all deliveries of an endpoint that stand so, oldest first. It looks at every one of
@@ -233,16 +243,21 @@ impl Core {
         Ok(ids.iter().filter_map(detail).collect())
     }
 
-    /// Delivers a failed or exhausted delivery again, on a fresh schedule.
+    /// Delivers a failed or exhausted delivery again, on a fresh schedule. If its endpoint is paused or suspended, the
+    /// delivery is parked.
     ///
     /// # Errors
-    /// As [`Core::delivery`], and [`ServiceError::Conflict`] in any other state.
+    /// As [`Core::delivery`], [`ServiceError::Forbidden`] for a suspended organization, and [`ServiceError::Conflict`]
+    /// in any other state or if the endpoint is disabled. The record then stays as it is.
     pub async fn retry_delivery(
         &self,
-        organization: &OrganizationId,
+        organization: &Organization,
         id: DeliveryId,
     ) -> Result<DeliveryDetail, ServiceError> {
-        let DeliveryDetail { delivery: seen, payload } = self.delivery(organization, id).await?;
+        let organization = require_active(organization)?;
+        let (detail, endpoint) = self.delivery_and_endpoint(organization, id).await?;
+        require_enabled(&endpoint)?;
+        let DeliveryDetail { delivery: seen, payload } = detail;
         let again = seen.clone().asked_again(self.clock.now()).map_err(|e| ServiceError::Conflict(e.to_string()))?;
         match self.store.move_delivery(Some(&seen), &again).await {
             Ok(()) => {}

@@ -7,15 +7,17 @@ use futures_util::future::{join, try_join_all};
 use futures_util::{StreamExt, stream};
 use serde_json::json;
 
+use super::endpoints::require_enabled;
+use super::organizations::require_active;
 use super::{Core, ServiceError};
 use crate::clock;
 use crate::domain::delivery::Delivery;
-use crate::domain::endpoint::{Endpoint, EndpointStatus};
+use crate::domain::endpoint::Endpoint;
 use crate::domain::event::{Event, NewEvent, TestEvent};
 use crate::domain::event_type::{EventType, Subscription};
 use crate::domain::fields::IdempotencyKey;
 use crate::domain::ids::{EndpointId, EventId, KeyId, OrganizationId};
-use crate::domain::organization::{Organization, OrganizationStatus};
+use crate::domain::organization::Organization;
 use crate::queue::DeliverTask;
 use crate::store::{Claim, Claimed, EarlierClaim, StoreError};
 use crate::telemetry::metrics;
@@ -61,7 +63,7 @@ impl Core {
         new: Vec<NewEvent>,
         idempotency: Option<&Idempotency>,
     ) -> Result<Vec<Published>, ServiceError> {
-        let organization = publishing(organization)?;
+        let organization = require_active(organization)?;
         let publishing = self.publish_or_complete(organization, by, new, idempotency);
         let (published, ()) = join(publishing, self.write_usage()).await;
         self.write_great_usage().await;
@@ -132,11 +134,9 @@ impl Core {
         endpoint: EndpointId,
         test: TestEvent,
     ) -> Result<Published, ServiceError> {
-        let organization = publishing(organization)?;
+        let organization = require_active(organization)?;
         let mut endpoint = self.endpoint(organization, endpoint).await?;
-        if matches!(endpoint.status, EndpointStatus::Disabled { .. }) {
-            return Err(ServiceError::Conflict("the endpoint is disabled".to_owned()));
-        }
+        require_enabled(&endpoint)?;
         let subscribed = endpoint.settings.subscriptions.first().cloned();
         let event_type = match (test.event_type, subscribed) {
             (Some(wanted), _) => wanted,
@@ -239,16 +239,6 @@ impl Core {
             }
         }
         Ok(())
-    }
-}
-
-/// The organization's id, if it may publish.
-fn publishing(organization: &Organization) -> Result<&OrganizationId, ServiceError> {
-    match organization.status {
-        OrganizationStatus::Active => Ok(&organization.id),
-        OrganizationStatus::Suspended => {
-            Err(ServiceError::Forbidden("the organization is suspended and cannot publish"))
-        }
     }
 }
 

@@ -140,11 +140,31 @@ impl Store {
         fence: &str,
         values: impl IntoIterator<Item = (&'static str, AttributeValue)>,
     ) -> Result<(), StoreError> {
+        match self.put_or_find(item, stamp, fence, values).await? {
+            Put::Written => Ok(()),
+            Put::Refused(_) => Err(StoreError::Conflict),
+        }
+    }
+
+    /// Writes one item that has this stamp if `fence` holds of what is there.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB did not answer. A fence that does not hold is no error: [`Put::Refused`].
+    pub(super) async fn put_or_find(
+        &self,
+        item: Item,
+        stamp: &AttributeValue,
+        fence: &str,
+        values: impl IntoIterator<Item = (&'static str, AttributeValue)>,
+    ) -> Result<Put, StoreError> {
         let put = self.fenced_put(item, fence, values);
         let put = put.return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let Err(error) = put.send().await else { return Ok(()) };
+        let Err(error) = put.send().await else { return Ok(Put::Written) };
         match error.as_service_error() {
-            Some(PutItemError::ConditionalCheckFailedException(found)) if is_stamped(found.item(), stamp) => Ok(()),
+            Some(PutItemError::ConditionalCheckFailedException(found)) if is_stamped(found.item(), stamp) => {
+                Ok(Put::Written)
+            }
+            Some(PutItemError::ConditionalCheckFailedException(found)) => Ok(Put::Refused(found.item().cloned())),
             _ => Err(error.into()),
         }
     }
@@ -215,6 +235,15 @@ impl Store {
         }
         Ok(items)
     }
+}
+
+/// The outcome of a write under a condition.
+#[derive(Debug)]
+pub(super) enum Put {
+    /// The item is written.
+    Written,
+    /// The condition does not hold of this item, or of none.
+    Refused(Option<Item>),
 }
 
 /// A range of sort keys that is read downwards. DynamoDB has no half-open range, and a list may stand above what it lists.

@@ -210,7 +210,7 @@ async fn delivery(
 
 /// Delivers a failed or exhausted delivery again, on a fresh schedule.
 ///
-/// In any other state: a conflict.
+/// A conflict in any other state, or if the endpoint is disabled. Forbidden while the organization is suspended.
 #[utoipa::path(
     post, path = "/v1/webhook-deliveries/{delivery}/retry", operation_id = "retry_delivery",
     responses((status = 202, body = DeliveryOut), (status = 409)),
@@ -220,7 +220,7 @@ async fn retry(
     PathId(delivery): PathId<DeliveryId>,
     State(core): State<AppState>,
 ) -> Result<Bare<DeliveryOut>, ApiError> {
-    Ok(Bare::accepted(shown(core.retry_delivery(&tenant.organization.id, delivery).await?)))
+    Ok(Bare::accepted(shown(core.retry_delivery(&tenant.organization, delivery).await?)))
 }
 
 fn shown(DeliveryDetail { delivery, payload }: DeliveryDetail) -> DeliveryOut {
