@@ -31,6 +31,8 @@ mod openapi;
 mod parking;
 mod publishing;
 mod recoveries;
+mod refused_writes;
+mod resending;
 mod retries;
 mod rotations;
 mod routes;

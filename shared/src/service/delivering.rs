@@ -14,11 +14,14 @@ use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use super::Core;
+use super::cache::Cache;
 use super::health::Noted;
 use super::load::{EndpointCache, Work, endpoint_cache};
 use crate::clock;
 use crate::domain::attempt::Cause;
 use crate::domain::delivery::{Consequence, Delivery, DeliveryStatus, OnFailure, Step};
+use crate::domain::endpoint::Endpoint;
+use crate::domain::ids::DeliveryId;
 use crate::domain::organization::OrganizationStatus;
 use crate::domain::time::Timestamp;
 use crate::domain::usage::Usage;
@@ -29,6 +32,10 @@ use crate::telemetry::metrics;
 
 /// How long verdicts that hide messages are gathered, so that one request hides several.
 const GATHER: Duration = Duration::from_millis(5);
+/// How long a process remembers an attempt whose record DynamoDB refuses. The message comes back sooner.
+const UNRECORDED: Duration = Duration::from_secs(60 * 60);
+/// After how long such a message comes back. It is a dead letter after 25 receives, so after some four minutes.
+const TRY_RECORD_AFTER: Duration = Duration::from_secs(10);
 /// What an attempt needs beside the endpoint's timeout to be recorded before the deadline.
 const MARGIN: Duration = Duration::from_secs(1);
 
@@ -60,12 +67,14 @@ pub struct Consumer {
     core: Arc<Core>,
     sender: Sender,
     endpoints: EndpointCache,
+    /// Attempts that were made and whose records DynamoDB refuses.
+    unrecorded: Cache<DeliveryId, (Delivery, Consequence)>,
 }
 
 impl Consumer {
     /// A consumer that delivers through this sender.
     pub fn new(core: Arc<Core>, sender: Sender) -> Arc<Self> {
-        Arc::new(Self { core, sender, endpoints: endpoint_cache() })
+        Arc::new(Self { core, sender, endpoints: endpoint_cache(), unrecorded: Cache::new(UNRECORDED) })
     }
 
     /// What it works with.
@@ -211,6 +220,10 @@ impl Consumer {
         };
         let settings = &endpoint.settings;
         let now = self.core.clock.now();
+        let made = self.unrecorded.get(&delivery.id, now).filter(|(made, _)| made.attempts == delivery.attempts + 1);
+        if let Some((made, consequence)) = made {
+            return self.record(work.delivery.as_ref(), made, consequence, endpoint).await;
+        }
         if deadline.since(now) < settings.timeout.duration() + MARGIN {
             return Verdict::HideUntil(now);
         }
@@ -231,9 +244,21 @@ impl Consumer {
             None => OnFailure::Follow(schedule, clock::jitter()),
         };
         let (delivery, consequence) = delivery.after_attempt(outcome, on_failure, self.core.clock.now());
-        match self.core.store.record_attempt(work.delivery.as_ref(), &delivery).await {
-            Ok(()) => {}
+        self.record(work.delivery.as_ref(), delivery, consequence, endpoint).await
+    }
+
+    /// Records an attempt that was made, and does what follows from it.
+    async fn record(
+        &self,
+        seen: Option<&Delivery>,
+        delivery: Delivery,
+        consequence: Consequence,
+        endpoint: Endpoint,
+    ) -> Verdict {
+        match self.core.store.record_attempt(seen, &delivery).await {
+            Ok(()) => self.unrecorded.forget(&delivery.id),
             Err(StoreError::Conflict) => return Verdict::Acknowledge,
+            Err(error @ StoreError::Refused(_)) => return self.unrecordable(delivery, consequence, &error),
             Err(error) => return stays(&error),
         }
         report(&delivery, self.core.clock.now());
@@ -250,10 +275,28 @@ impl Consumer {
             Consequence::HideUntil(due) => Verdict::HideUntil(due),
         }
     }
+
+    /// DynamoDB refuses the record of an attempt, so the message goes to the dead-letter queue. Until then this process
+    /// tries to write the record, and does not repeat the attempt: the receiver may have taken it.
+    fn unrecordable(&self, delivery: Delivery, consequence: Consequence, error: &StoreError) -> Verdict {
+        error!(
+            delivery = %delivery.id,
+            attempt = delivery.attempts,
+            status = delivery.status.as_str(),
+            %error,
+            "an attempt cannot be recorded"
+        );
+        let now = self.core.clock.now();
+        self.unrecorded.put(delivery.id, (delivery, consequence), now);
+        Verdict::HideUntil(now.plus(TRY_RECORD_AFTER))
+    }
 }
 
 fn stays(error: &StoreError) -> Verdict {
-    warn!(%error, "a record was left in the queue");
+    match error {
+        StoreError::Refused(_) | StoreError::Corrupt(_) => error!(%error, "a record was left in the queue"),
+        StoreError::Conflict | StoreError::Unavailable(_) => warn!(%error, "a record was left in the queue"),
+    }
     Verdict::Stay
 }
 

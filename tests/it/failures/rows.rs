@@ -192,7 +192,8 @@ fn sweep() -> Vec<Row> {
         row("Query waiting dead", &[Recovery], FAILED),
         row("BatchGetItem delivery", &[Due, Release, ReleaseOfDisabled, Probe, Recovery], FAILED),
         row("BatchGetItem recovery", &[Recovery], FAILED),
-        row("GetItem endpoint", &[Release, Probe, GiveUp], FAILED),
+        row("GetItem endpoint", &[Release, Probe, GiveUp, Recovery], FAILED),
+        row("GetItem organization", &[Recovery], FAILED),
         row("GetItem endpoint", &[Probe], FAILED).after(1),
         // Two sweeps may write the same lease: it is nobody's own.
         row("PutItem delivery, moved: due to due", &[Due], FAILED).lost_once(LATE),
