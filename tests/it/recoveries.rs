@@ -217,7 +217,8 @@ async fn a_recovery_that_another_process_came_farther_with_says_that_it_is_finis
         assert_eq!(exhausted_now(&world).await, 50, "a page each");
         gate.open();
     };
-    let (recovery, ()) = tokio::join!(recover(&slow, &endpoint, &all()), meanwhile());
+    let all = all();
+    let (recovery, ()) = tokio::join!(recover(&slow, &endpoint, &all), meanwhile());
     assert_eq!(json!([recovery["recovered"], recovery["finished"]]), json!([150, true]));
     assert_eq!(exhausted_now(&world).await, 0);
     assert_eq!(world.items("recovery").await.len(), 0);
@@ -238,7 +239,8 @@ async fn a_recovery_that_another_process_finished_is_finished() {
         assert_eq!(world.items("recovery").await.len(), 0);
         gate.open();
     };
-    let (recovery, ()) = tokio::join!(recover(&slow, &endpoint, &all()), meanwhile());
+    let all = all();
+    let (recovery, ()) = tokio::join!(recover(&slow, &endpoint, &all), meanwhile());
     assert_eq!(json!([recovery["recovered"], recovery["finished"]]), json!([100, true]));
     assert_eq!((exhausted_now(&world).await, world.items("recovery").await.len()), (0, 0));
 }

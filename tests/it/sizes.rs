@@ -1,5 +1,7 @@
 //! Answers stay within what Lambda returns, however much there is to say: 6 MB, as a JSON string.
 
+use std::time::Duration;
+
 use http::Method;
 use lambda_http::Body;
 use lambda_http::aws_lambda_events::apigw::ApiGatewayV2httpResponse;
@@ -84,6 +86,28 @@ async fn pages_go_on_until_all_have_come(tenant: &Tenant, data: &str) {
     }
     assert_eq!(listed, published);
     assert!(pages > 1 && pages < EVENTS / 4, "{pages}");
+}
+
+/// Each header's value is quotes, of which each takes four bytes in JSON inside a JSON string.
+#[tokio::test]
+async fn pages_of_endpoints_with_many_headers_are_short_and_go_on_until_all_have_come() {
+    const ENDPOINTS: usize = 90;
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let headers: Value = (0..16).map(|number| (format!("x-{number}"), json!("\"".repeat(1_000)))).collect();
+    let mut made = Vec::new();
+    for _ in 0..ENDPOINTS {
+        made.push(tenant.endpoint_with(json!({"url": "https://example.com/", "headers": headers})).await.id);
+        world.advance(Duration::from_millis(1));
+    }
+    let first = tenant.get("/webhooks/endpoints?limit=100").await;
+    assert!(weight(&first) < LAMBDA_BYTES, "{}", weight(&first));
+    let cursor = text(&first.body["pagination"]["next_cursor"]);
+    let second = tenant.get(&format!("/webhooks/endpoints?limit=100&cursor={cursor}")).await;
+    assert_eq!(second.body["pagination"]["has_more"], false);
+    let listed = [first.data(200), second.data(200)];
+    let ids = listed.iter().flat_map(|page| page.as_array().unwrap()).map(|endpoint| text(&endpoint["id"]).to_owned());
+    assert_eq!(ids.collect::<Vec<_>>(), made);
 }
 
 #[tokio::test]

@@ -62,9 +62,7 @@ async fn list(
     let paging = query.paging();
     let paging = query.finish(paging)?;
     let endpoints = core.list_endpoints(&tenant.organization.id).await?;
-    let (endpoints, pagination) =
-        page(endpoints, &paging, |endpoint| endpoint.id, |text| EndpointId::parse(text).ok())?;
-    Ok(Data::page(endpoints.iter().map(EndpointOut::from).collect(), pagination))
+    page(endpoints, &paging, |endpoint| endpoint.id, |text| EndpointId::parse(text).ok())
 }
 
 /// Reads a webhook endpoint.
