@@ -366,11 +366,28 @@ async fn asking_for_everything_again_survives_every_cut() {
     assert!(cut_everywhere(prepare, handle, recover_the_rest).await >= 10);
 }
 
-/// Whoever got no answer asks again.
+#[tokio::test]
+async fn asking_for_everything_again_twice_at_once_survives_every_cut_of_one() {
+    let prepare = async |world: World| exhausted(world, 3).await.0;
+    let both = async |process: &Process, scene: &Scene| {
+        let endpoint = only_endpoint(scene).await;
+        let (tenant, of_other) = (scene.tenant.at(&scene.world.another_process()), endpoint.clone());
+        scene.beside.lock().unwrap().push(tokio::spawn(async move {
+            recover(&tenant, &of_other).await.data(202);
+        }));
+        recover(&scene.tenant.at(process), &endpoint).await.data(202);
+    };
+    assert!(cut_everywhere(prepare, both, recover_the_rest).await >= 6);
+}
+
+/// Whoever got no answer asks again. Then none is under way, and no delivery is left out.
 async fn recover_the_rest(scene: &mut Scene, answer: Option<()>) {
     if answer.is_none() {
-        recover(&scene.tenant, &only_endpoint(scene).await).await.data(202);
+        let recovery = recover(&scene.tenant, &only_endpoint(scene).await).await.data(202);
+        assert_eq!(recovery["finished"], true);
     }
+    assert_eq!(scene.world.items("recovery").await.len(), 0);
+    assert!(scene.world.records().await.values().all(|record| record.status != "exhausted"));
 }
 
 async fn only_endpoint(scene: &Scene) -> Endpoint {

@@ -35,6 +35,8 @@ mod operational;
 mod parking;
 mod publishing;
 mod recoveries;
+mod refused_writes;
+mod resending;
 mod retries;
 mod rotations;
 mod routes;

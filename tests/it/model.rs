@@ -171,7 +171,8 @@ impl Run {
             }
             Operation::Recover { endpoint, cut } => {
                 let path = format!("{}/recover", self.endpoints[*endpoint].path());
-                self.call(Method::POST, &path, &json!({"since": "2020-01-01T00:00:00Z"}), *cut).await;
+                let reply = self.call(Method::POST, &path, &json!({"since": "2020-01-01T00:00:00Z"}), *cut).await;
+                self.check_that_it_is_taken(*endpoint, reply);
                 licence.asks_again = true;
             }
             Operation::Restart => self.consumer = self.world.another_process(),
@@ -303,7 +304,19 @@ impl Run {
         let all: Vec<_> = self.model.iter().collect();
         let among = if dead.is_empty() { all } else { dead };
         let Some((id, _)) = among.get(choice % among.len().max(1)) else { return };
-        self.call(Method::POST, &format!("/webhooks/deliveries/{id}/retry"), &json!({}), cut).await;
+        let reply = self.call(Method::POST, &format!("/webhooks/deliveries/{id}/retry"), &json!({}), cut).await;
+        let of = self.world.records().await.get(*id).map(|record| record.endpoint.clone());
+        if let Some(endpoint) = self.endpoints.iter().position(|endpoint| Some(&endpoint.id) == of.as_ref()) {
+            self.check_that_it_is_taken(endpoint, reply);
+        }
+    }
+
+    /// An endpoint that is surely disabled or deleted has nothing sent again.
+    fn check_that_it_is_taken(&self, endpoint: usize, reply: Option<Reply>) {
+        let (possible, Some(reply)) = (&self.possible[endpoint], reply) else { return };
+        let is_stopped = possible.iter().all(|status| [DISABLED, DELETED].contains(status));
+        assert!(!is_stopped || [404, 409].contains(&reply.status), "{possible:?}: {reply:?}");
+        assert!([202, 404, 409].contains(&reply.status), "{reply:?}");
     }
 
     /// Looks at the world, and stops the test if it is not as it may be.

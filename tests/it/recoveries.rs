@@ -1,13 +1,16 @@
 //! Recovering everything that an endpoint missed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Answer, Endpoint, Fate, Receiver, Tenant, World, delivery_ids, over_network, over_network_by_call, text,
+    Answer, Endpoint, Fate, Gate, Process, Receiver, Tenant, World, delivery_ids, eventually, over_network,
+    over_network_by_call, text,
 };
 
 /// Publishes so many events, a hundred at once, and lets them fail.
@@ -167,4 +170,173 @@ async fn neither_an_unreadable_nor_a_failing_recovery_stops_the_others() {
     world.drain().await;
     assert_eq!(arrived(), [1, 2, 2]);
     assert_eq!(world.items("recovery").await.len(), 1, "what cannot be read is left as it is");
+}
+
+/// A process that meets this fate at the n-th call (from 0) of a kind and at all later ones.
+fn from_the_nth(world: &World, kind: &'static str, nth: usize, fate: Fate) -> Process {
+    let seen = AtomicUsize::new(0);
+    let network = over_network_by_call(&world.sdk(), move |call| {
+        let is_meant = call.kind() == kind && seen.fetch_add(1, Ordering::SeqCst) >= nth;
+        if is_meant { fate.clone() } else { Fate::Pass }
+    });
+    world.process_over(&network, world.clock.clock())
+}
+
+/// An endpoint that does not retry, with so many exhausted deliveries, whose receiver fails so many requests more.
+async fn exhausted(world: &World, count: usize, more: usize) -> (Tenant, Endpoint, Receiver) {
+    let receiver = Receiver::scripted((0..count + more).map(|_| Answer::status(500))).await;
+    let tenant = world.tenant().await;
+    let endpoint = tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": []})).await;
+    fail(world, &tenant, count).await;
+    (tenant, endpoint, receiver)
+}
+
+async fn exhausted_now(world: &World) -> usize {
+    let marks = world.marks().await;
+    marks.iter().filter(|(partition, _)| partition.starts_with("dead#")).count()
+}
+
+/// The request waits before it notes its first page. A sweep notes a page more, and fails.
+#[tokio::test]
+async fn a_recovery_that_another_process_came_farther_with_says_that_it_is_finished_only_when_it_is() {
+    let world = World::new().await;
+    let (tenant, endpoint, _receiver) = exhausted(&world, 250, 0).await;
+    let (noting, gate) = (Arc::new(AtomicUsize::new(0)), Gate::closed());
+    let (counter, behind) = (Arc::clone(&noting), gate.clone());
+    let network = over_network_by_call(&world.sdk(), move |call| {
+        if call.kind() != "PutItem recovery, advanced" {
+            return Fate::Pass;
+        }
+        counter.fetch_add(1, Ordering::SeqCst);
+        Fate::Behind(behind.clone())
+    });
+    let slow = tenant.at(&world.process_over(&network, world.clock.clock()));
+    let meanwhile = async || {
+        eventually("the first page is to be noted", async || noting.load(Ordering::SeqCst) > 0).await;
+        from_the_nth(&world, "Query waiting dead", 1, Fate::Refuse).try_sweep().await.unwrap_err();
+        assert_eq!(exhausted_now(&world).await, 50, "a page each");
+        gate.open();
+    };
+    let all = all();
+    let (recovery, ()) = tokio::join!(recover(&slow, &endpoint, &all), meanwhile());
+    assert_eq!(json!([recovery["recovered"], recovery["finished"]]), json!([150, true]));
+    assert_eq!(exhausted_now(&world).await, 0);
+    assert_eq!(world.items("recovery").await.len(), 0);
+}
+
+#[tokio::test]
+async fn a_recovery_that_another_process_finished_is_finished() {
+    let world = World::new().await;
+    let (tenant, endpoint, _receiver) = exhausted(&world, 150, 0).await;
+    let gate = Gate::closed();
+    let performed = Gate::closed();
+    let fate = Fate::AnswerBehind { performed: performed.clone(), gate: gate.clone() };
+    // The messages of the first page are sent when the sweep has finished the rest.
+    let slow = tenant.at(&from_the_nth(&world, "SendMessageBatch delivery", 9, fate));
+    let meanwhile = async || {
+        performed.pass().await;
+        world.sweep().await;
+        assert_eq!(world.items("recovery").await.len(), 0);
+        gate.open();
+    };
+    let all = all();
+    let (recovery, ()) = tokio::join!(recover(&slow, &endpoint, &all), meanwhile());
+    assert_eq!(json!([recovery["recovered"], recovery["finished"]]), json!([100, true]));
+    assert_eq!((exhausted_now(&world).await, world.items("recovery").await.len()), (0, 0));
+}
+
+#[tokio::test]
+async fn the_repetition_of_a_recovery_that_failed_midway_joins_it() {
+    let world = World::new().await;
+    // What is asked for again fails again.
+    let (tenant, endpoint, receiver) = exhausted(&world, 150, 150).await;
+    let path = format!("{}/recover", endpoint.path());
+    let broken = tenant.at(&from_the_nth(&world, "PutItem recovery, advanced", 0, Fate::Refuse));
+    broken.post(&path, &all()).await.is_error(503, "unavailable");
+    world.advance(Duration::from_secs(1));
+    world.drain().await;
+    assert_eq!(receiver.received().len(), 250);
+    world.advance(Duration::from_secs(1));
+
+    let both = json!({"since": "2020-01-01T01:00:00+01:00", "statuses": ["exhausted", "failed", "exhausted"]});
+    let unbuilt = tenant.at(&from_the_nth(&world, "Query waiting dead", 0, Fate::Refuse));
+    unbuilt.post(&path, &both).await.is_error(503, "unavailable");
+    let items = world.items("recovery").await;
+    assert_eq!(items.len(), 1, "the same deliveries, said in another way");
+
+    let joined = recover(&tenant, &endpoint, &all()).await;
+    let shown = ["id", "joined", "recovered", "finished"].map(|name| &joined[name]);
+    let id = items[0]["id"].as_s().unwrap();
+    assert_eq!(json!(shown), json!([id, true, 50, true]), "what failed again is not asked for again");
+    world.drain().await;
+    assert_eq!(receiver.received().len(), 300);
+    assert_eq!(world.items("recovery").await.len(), 0);
+
+    world.advance(Duration::from_secs(1));
+    let new = recover(&tenant, &endpoint, &all()).await;
+    assert_ne!(new["id"], *id);
+    assert_eq!((&new["recovered"], new.get("joined")), (&json!(150), None), "a request after the end is a new one");
+}
+
+#[tokio::test]
+async fn recoveries_of_other_spans_statuses_and_endpoints_do_not_join() {
+    let world = World::new().await;
+    let (tenant, first, _one) = exhausted(&world, 1, 0).await;
+    let second = tenant.endpoint_with(json!({"url": "http://127.0.0.1:9/", "retry_schedule": []})).await;
+    let broken = tenant.at(&from_the_nth(&world, "Query waiting dead", 0, Fate::Refuse));
+    for (endpoint, body) in [
+        (&first, all()),
+        (&second, all()),
+        (&first, json!({"since": "2020-01-01T00:00:00.001Z"})),
+        (&first, json!({"since": "2020-01-01T00:00:00Z", "until": "2199-01-01T00:00:00Z"})),
+        (&first, json!({"since": "2020-01-01T00:00:00Z", "statuses": ["failed"]})),
+    ] {
+        for _ in 0..2 {
+            broken.post(&format!("{}/recover", endpoint.path()), &body).await.is_error(503, "unavailable");
+        }
+    }
+    assert_eq!(world.items("recovery").await.len(), 5);
+    world.sweep().await;
+    assert_eq!(world.items("recovery").await.len(), 0);
+}
+
+#[tokio::test]
+async fn two_requests_at_once_are_one_recovery_and_ask_for_each_delivery_once() {
+    let world = World::new().await;
+    let (tenant, endpoint, receiver) = exhausted(&world, 250, 0).await;
+    let (one, two) = (tenant.at(&world.another_process()), tenant.at(&world.another_process()));
+    let all = all();
+    let (one, two) = tokio::join!(recover(&one, &endpoint, &all), recover(&two, &endpoint, &all));
+    let recovered = [&one, &two].map(|recovery| recovery["recovered"].as_u64().unwrap());
+    assert_eq!(recovered.iter().sum::<u64>(), 250, "{recovered:?}");
+    assert_eq!(one["id"], two["id"]);
+    assert_eq!(json!([one["finished"], two["finished"]]), json!([true, true]));
+    world.drain().await;
+    let ids: BTreeSet<_> =
+        receiver.received().iter().map(|request| request.header("x-webhook-delivery").to_owned()).collect();
+    assert_eq!((ids.len(), receiver.received().len()), (250, 500));
+}
+
+#[tokio::test]
+async fn a_recovery_ends_with_its_endpoint_or_organization_and_changes_nothing_more() {
+    for stopped in ["disabled", "deleted", "suspended"] {
+        let world = World::new().await;
+        let (tenant, endpoint, _receiver) = exhausted(&world, 3, 0).await;
+        let broken = tenant.at(&from_the_nth(&world, "Query waiting dead", 0, Fate::Refuse));
+        broken.post(&format!("{}/recover", endpoint.path()), &all()).await.is_error(503, "unavailable");
+        match stopped {
+            "disabled" => tenant.set_status(&endpoint, "disabled").await,
+            "deleted" => drop(tenant.delete(&format!("{}?permanent=true", endpoint.path())).await.data(204)),
+            _ => {
+                let path = format!("/v1/organizations/{}", tenant.id);
+                drop(world.platform().patch(&path, &json!({"status": "suspended"})).await.data(200));
+            }
+        }
+        world.advance(Duration::from_secs(6));
+        let before = world.items("delivery").await;
+        world.sweep().await;
+        world.drain().await;
+        assert_eq!(world.items("delivery").await, before, "{stopped}: the causes stay");
+        assert_eq!(world.items("recovery").await.len(), 0, "{stopped}");
+    }
 }

@@ -208,8 +208,12 @@ impl Endpoint {
     /// Whether a delivery is made for an event of this type and edition.
     pub fn wants(&self, event_type: &EventType, edition: Option<&EditionId>) -> bool {
         let of_edition = self.settings.edition.is_none() || self.settings.edition.as_ref() == edition;
-        let enabled = !matches!(self.status, EndpointStatus::Disabled { .. });
-        enabled && of_edition && self.settings.subscriptions.iter().any(|wanted| wanted.matches(event_type))
+        !self.is_disabled() && of_edition && self.settings.subscriptions.iter().any(|wanted| wanted.matches(event_type))
+    }
+
+    /// Whether it is disabled: unfinished deliveries to it fail.
+    pub const fn is_disabled(&self) -> bool {
+        matches!(self.status, EndpointStatus::Disabled { .. })
     }
 
     /// Whether deliveries are parked instead of attempted: it is paused or suspended.

@@ -4,7 +4,7 @@ use super::delivery::{Delivery, DeliveryStatus};
 use super::ids::{DeliveryId, EndpointId, OrganizationId, RecoveryId};
 use super::time::Timestamp;
 
-/// What of an endpoint's deliveries is asked for again.
+/// Which of an endpoint's deliveries are asked for again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewRecovery {
     /// Only those of events published at this time or later.
@@ -15,8 +15,8 @@ pub struct NewRecovery {
     pub statuses: Vec<DeliveryStatus>,
 }
 
-/// A recovery under way. It goes through the deliveries once, oldest first, so that one which fails
-/// again is not asked for again and again.
+/// A recovery under way. It goes through the deliveries once, oldest first. Of an endpoint, one with the same
+/// [`NewRecovery`] is under way at a time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recovery {
     /// Its identifier.
@@ -27,8 +27,8 @@ pub struct Recovery {
     pub endpoint: EndpointId,
     /// When it was asked for.
     pub requested_at: Timestamp,
-    /// Only those that stand so.
-    pub statuses: Vec<DeliveryStatus>,
+    /// What was asked for.
+    pub wanted: NewRecovery,
     /// The first delivery that may still be asked for.
     pub from: DeliveryId,
     /// The first delivery that is too young.
@@ -48,16 +48,18 @@ impl Recovery {
             id,
             organization: organization.clone(),
             endpoint,
-            requested_at: now,
-            statuses: new.statuses,
+            requested_at: now.to_millis(),
             from: DeliveryId::first_at(new.since),
             before: DeliveryId::first_at(new.until.unwrap_or(now)),
+            wanted: new,
         }
     }
 
-    /// Whether the delivery is to be asked for again.
+    /// Whether the delivery is to be asked for again. One that failed after the recovery was requested is not: it may
+    /// have failed again because two processes go through the same deliveries.
     pub fn admits(&self, delivery: &Delivery) -> bool {
-        (self.from..self.before).contains(&delivery.id) && self.statuses.contains(&delivery.status)
+        let is_in_span = (self.from..self.before).contains(&delivery.id);
+        is_in_span && self.wanted.statuses.contains(&delivery.status) && delivery.updated_at <= self.requested_at
     }
 
     /// Notes that everything up to this delivery was gone through.
@@ -77,11 +79,13 @@ mod tests {
         let at = Timestamp::from_unix_seconds;
         let organization = OrganizationId::new(at(0), [0; 8]);
         let endpoint = EndpointId::new(at(0), [0; 8]);
-        let delivery = |seconds, status| {
+        let delivery_that_failed = |failed_at, seconds, status| {
             let id = EventId::new(at(seconds), [0; 8]).delivery(0).unwrap();
             let event_type = EventType::parse("a.b").unwrap();
-            Delivery { status, ..Delivery::new(id, &organization, endpoint, &event_type, false) }
+            let updated_at = at(failed_at);
+            Delivery { status, updated_at, ..Delivery::new(id, &organization, endpoint, &event_type, false) }
         };
+        let delivery = |seconds, status| delivery_that_failed(200, seconds, status);
         let statuses = vec![DeliveryStatus::Exhausted];
         let new = NewRecovery { since: at(100), until: None, statuses };
         let id = RecoveryId::new(at(200), [0; 8]);
@@ -96,6 +100,8 @@ mod tests {
         ] {
             assert_eq!(recovery.admits(&delivery(seconds, status)), admitted, "{seconds} {status:?}");
         }
+        let failed_later = delivery_that_failed(201, 150, DeliveryStatus::Exhausted);
+        assert!(!recovery.admits(&failed_later), "it failed after the request");
         let first = delivery(100, DeliveryStatus::Exhausted);
         recovery.pass(first.id);
         assert!(!recovery.admits(&first));

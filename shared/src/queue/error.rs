@@ -1,14 +1,14 @@
 //! What can go wrong with the queue, by what a caller can do about it.
 
-use aws_sdk_sqs::error::{DisplayErrorContext, SdkError};
+use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 
 /// The queue did not do what was asked.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum QueueError {
-    /// SQS could not be reached or had a fault: try again later.
+    /// SQS could not be reached, had a fault, is throttled or is not set up: the same request may succeed later.
     #[error("SQS: {0}")]
     Unavailable(String),
-    /// SQS will not do it, however often it is asked.
+    /// SQS does not accept the request or the message itself, however often it is sent.
     #[error("SQS refused: {0}")]
     Refused(String),
 }
@@ -21,9 +21,79 @@ impl QueueError {
 
 impl<E, R> From<SdkError<E, R>> for QueueError
 where
-    SdkError<E, R>: std::error::Error,
+    E: std::error::Error + ProvideErrorMetadata + 'static,
+    R: std::fmt::Debug + 'static,
 {
     fn from(error: SdkError<E, R>) -> Self {
-        Self::Unavailable(DisplayErrorContext(error).to_string())
+        let is_built = !matches!(error, SdkError::ConstructionFailure(_));
+        let is_permanent = error.code().map_or(!is_built, is_permanent);
+        let reason = DisplayErrorContext(error).to_string();
+        if is_permanent { Self::Refused(reason) } else { Self::Unavailable(reason) }
+    }
+}
+
+/// Whether SQS never accepts what it answers with this error code. What an operator has to mend (permissions,
+/// credentials, a queue that is not there) passes, and so does a code that is not listed.
+fn is_permanent(code: &str) -> bool {
+    // The same names with and without the prefix of the older protocol.
+    let name = code.rsplit('.').next().unwrap_or(code);
+    matches!(
+        name,
+        "InvalidMessageContents"
+            | "InvalidAttributeName"
+            | "InvalidAttributeValue"
+            | "InvalidIdFormat"
+            | "InvalidBatchEntryId"
+            | "BatchEntryIdsNotDistinct"
+            | "BatchRequestTooLong"
+            | "EmptyBatchRequest"
+            | "TooManyEntriesInBatchRequest"
+            | "ReceiptHandleIsInvalid"
+            | "MessageNotInflight"
+            | "UnsupportedOperation"
+            | "InvalidAction"
+            | "InvalidParameterCombination"
+            | "InvalidParameterValue"
+            | "InvalidQueryParameter"
+            | "MalformedQueryString"
+            | "MissingAction"
+            | "MissingParameter"
+            | "ValidationException"
+            | "ValidationError"
+            | "SerializationException"
+            | "UnknownOperationException"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_of_sqs_is_permanent_if_the_request_itself_is_wrong() {
+        for (code, expected) in [
+            ("InvalidMessageContents", true),
+            ("AWS.SimpleQueueService.BatchRequestTooLong", true),
+            ("AWS.SimpleQueueService.UnsupportedOperation", true),
+            ("ReceiptHandleIsInvalid", true),
+            ("InvalidParameterValue", true),
+            ("SerializationException", true),
+            ("RequestThrottled", false),
+            ("ThrottlingException", false),
+            ("OverLimit", false),
+            ("KmsThrottled", false),
+            ("KmsAccessDenied", false),
+            ("InternalFailure", false),
+            ("ServiceUnavailable", false),
+            ("AccessDenied", false),
+            ("AccessDeniedException", false),
+            ("QueueDoesNotExist", false),
+            ("AWS.SimpleQueueService.NonExistentQueue", false),
+            ("InvalidClientTokenId", false),
+            ("RequestExpired", false),
+            ("SomethingNew", false),
+        ] {
+            assert_eq!(is_permanent(code), expected, "{code}");
+        }
     }
 }

@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use futures_util::future::BoxFuture;
 use tracing::error;
 
+use super::endpoints::require_enabled;
+use super::organizations::require_active;
 use super::publishing::Published;
 use super::releasing::{new_ticket, task_without_body};
 use super::{Caller, Core, ServiceError};
@@ -14,6 +16,7 @@ use crate::domain::endpoint::Endpoint;
 use crate::domain::event::{Event, EventFilter};
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, OrganizationId};
 use crate::domain::next_attempt::next_attempt_at;
+use crate::domain::organization::Organization;
 use crate::store::StoreError;
 
 /// Most items that are looked through for one page of a filtered list. A page may end there and be
@@ -272,16 +275,20 @@ impl Core {
         Ok(ids.iter().filter_map(detail).collect())
     }
 
-    /// Delivers a failed or exhausted delivery again, on a fresh schedule, or one that its publishing never sent.
+    /// Delivers a failed or exhausted delivery again, on a fresh schedule, or one that its publishing never sent. If its
+    /// endpoint is paused or suspended, the delivery is parked.
     ///
     /// # Errors
-    /// As [`Core::delivery`], and [`ServiceError::Conflict`] in any other state.
+    /// As [`Core::delivery`], [`ServiceError::Forbidden`] for a suspended organization, and [`ServiceError::Conflict`]
+    /// in any other state or if the endpoint is disabled. The record then stays as it is.
     pub async fn retry_delivery(
         &self,
-        organization: &OrganizationId,
+        organization: &Organization,
         id: DeliveryId,
     ) -> Result<DeliveryDetail, ServiceError> {
-        let Found { event, record, pending, .. } = self.find_delivery(organization, id).await?;
+        let organization = require_active(organization)?;
+        let Found { event, record, pending, endpoint } = self.find_delivery(organization, id).await?;
+        require_enabled(&endpoint)?;
         let again = record
             .clone()
             .unwrap_or(pending)

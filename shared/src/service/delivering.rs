@@ -15,11 +15,14 @@ use tokio::time::timeout;
 use tracing::{error, info, warn};
 
 use super::Core;
+use super::cache::Cache;
 use super::health::Noted;
 use super::load::{EndpointCache, Work, endpoint_cache};
 use crate::clock;
 use crate::domain::attempt::Cause;
 use crate::domain::delivery::{Consequence, Delivery, DeliveryStatus, OnFailure, Step};
+use crate::domain::endpoint::Endpoint;
+use crate::domain::ids::DeliveryId;
 use crate::domain::organization::OrganizationStatus;
 use crate::domain::ticket::{OnConflict, OnReceipt, Receipt};
 use crate::domain::time::Timestamp;
@@ -31,6 +34,10 @@ use crate::telemetry::metrics;
 
 /// How long verdicts that hide messages are gathered, so that one request hides several.
 const GATHER: Duration = Duration::from_millis(5);
+/// How long a process remembers an attempt whose record DynamoDB refuses. The message comes back sooner.
+const UNRECORDED: Duration = Duration::from_secs(60 * 60);
+/// After how long such a message comes back. It is a dead letter after 25 receives, so after some four minutes.
+const TRY_RECORD_AFTER: Duration = Duration::from_secs(10);
 /// What an attempt needs beside the endpoint's timeout to be recorded before the deadline.
 const MARGIN: Duration = Duration::from_secs(1);
 
@@ -75,12 +82,14 @@ pub struct Consumer {
     core: Arc<Core>,
     sender: Sender,
     endpoints: EndpointCache,
+    /// Attempts that were made and whose records DynamoDB refuses.
+    unrecorded: Cache<DeliveryId, (Delivery, Consequence)>,
 }
 
 impl Consumer {
     /// A consumer that delivers through this sender.
     pub fn new(core: Arc<Core>, sender: Sender) -> Arc<Self> {
-        Arc::new(Self { core, sender, endpoints: endpoint_cache() })
+        Arc::new(Self { core, sender, endpoints: endpoint_cache(), unrecorded: Cache::new(UNRECORDED) })
     }
 
     /// What it works with.
@@ -208,31 +217,6 @@ impl Consumer {
         }
     }
 
-    /// Records an attempt at a delivery that was `seen`, or had no record. A success is added to what another process
-    /// recorded meanwhile, unless that is final. Returns the recorded delivery, or else what becomes of the message.
-    async fn record(
-        &self,
-        mut seen: Option<Delivery>,
-        mut attempted: Delivery,
-        receipt: Receipt,
-    ) -> Result<Delivery, Verdict> {
-        for _ in 0..LATE_SUCCESS_TRIES {
-            let now = self.core.clock.now();
-            match self.core.store.record_attempt(seen.as_ref(), &attempted).await {
-                Ok(Replaced::Written) => return Ok(attempted),
-                Ok(Replaced::Found(Some(found)))
-                    if attempted.status == DeliveryStatus::Success && !found.status.is_finished() =>
-                {
-                    attempted = found.clone().after_late_success(&attempted);
-                    seen = Some(*found);
-                }
-                Ok(Replaced::Found(found)) => return Err(after_conflict(receipt, found.as_deref(), now)),
-                Err(error) => return Err(stays(&error)),
-            }
-        }
-        Err(Verdict::Stay)
-    }
-
     async fn attempt(&self, delivery: Delivery, work: Work, deadline: Timestamp) -> Verdict {
         let (Some(endpoint), Some(body)) = (work.endpoint, work.body) else {
             // Retention ends for an event and its deliveries at about the same time.
@@ -244,6 +228,10 @@ impl Consumer {
         };
         let settings = &endpoint.settings;
         let now = self.core.clock.now();
+        let made = self.unrecorded.get(&delivery.id, now).filter(|(made, _)| made.attempts == delivery.attempts + 1);
+        if let Some((made, consequence)) = made {
+            return self.record(work.delivery, made, consequence, endpoint, work.receipt).await;
+        }
         if deadline.since(now) < settings.timeout.duration() + MARGIN {
             return Verdict::HideUntil(now);
         }
@@ -264,10 +252,39 @@ impl Consumer {
             None => OnFailure::Follow(schedule, clock::jitter()),
         };
         let (delivery, consequence) = delivery.after_attempt(outcome, on_failure, self.core.clock.now());
-        let delivery = match self.record(work.delivery, delivery, work.receipt).await {
-            Ok(recorded) => recorded,
-            Err(verdict) => return verdict,
-        };
+        self.record(work.delivery, delivery, consequence, endpoint, work.receipt).await
+    }
+
+    /// Records an attempt that was made, and does what follows from it. A success is added to what another process
+    /// recorded meanwhile, unless that is final.
+    async fn record(
+        &self,
+        mut seen: Option<Delivery>,
+        mut delivery: Delivery,
+        consequence: Consequence,
+        endpoint: Endpoint,
+        receipt: Receipt,
+    ) -> Verdict {
+        let mut tries = 0;
+        loop {
+            let now = self.core.clock.now();
+            tries += 1;
+            match self.core.store.record_attempt(seen.as_ref(), &delivery).await {
+                Ok(Replaced::Written) => break,
+                Ok(Replaced::Found(Some(found)))
+                    if delivery.status == DeliveryStatus::Success
+                        && !found.status.is_finished()
+                        && tries < LATE_SUCCESS_TRIES =>
+                {
+                    delivery = found.clone().after_late_success(&delivery);
+                    seen = Some(*found);
+                }
+                Ok(Replaced::Found(found)) => return after_conflict(receipt, found.as_deref(), now),
+                Err(error @ StoreError::Refused(_)) => return self.unrecordable(delivery, consequence, &error),
+                Err(error) => return stays(&error),
+            }
+        }
+        self.unrecorded.forget(&delivery.id);
         report(&delivery, self.core.clock.now());
         self.core.count(&delivery.organization, Usage::ATTEMPT);
         let changed = self.core.take_note(&endpoint, &delivery, consequence).await;
@@ -281,6 +298,21 @@ impl Consumer {
             Consequence::Drop | Consequence::Disable(_) => Verdict::Acknowledge,
             Consequence::HideUntil(due) => Verdict::HideUntil(due),
         }
+    }
+
+    /// DynamoDB refuses the record of an attempt, so the message goes to the dead-letter queue. Until then this process
+    /// tries to write the record, and does not repeat the attempt: the receiver may have taken it.
+    fn unrecordable(&self, delivery: Delivery, consequence: Consequence, error: &StoreError) -> Verdict {
+        error!(
+            delivery = %delivery.id,
+            attempt = delivery.attempts,
+            status = delivery.status.as_str(),
+            %error,
+            "an attempt cannot be recorded"
+        );
+        let now = self.core.clock.now();
+        self.unrecorded.put(delivery.id, (delivery, consequence), now);
+        Verdict::HideUntil(now.plus(TRY_RECORD_AFTER))
     }
 }
 
@@ -322,7 +354,10 @@ fn after_conflict(receipt: Receipt, found: Option<&Delivery>, written_at: Timest
 }
 
 fn stays(error: &StoreError) -> Verdict {
-    warn!(%error, "a record was left in the queue");
+    match error {
+        StoreError::Refused(_) | StoreError::Corrupt(_) => error!(%error, "a record was left in the queue"),
+        StoreError::Conflict | StoreError::Unavailable(_) => warn!(%error, "a record was left in the queue"),
+    }
     Verdict::Stay
 }
 

@@ -153,3 +153,12 @@ impl Core {
         Err(ServiceError::Unavailable("the endpoint is being changed by others".to_owned()))
     }
 }
+
+/// Refuses to ask for deliveries to a disabled endpoint: they would fail at once, and their failure would replace what
+/// is recorded of them. A paused or suspended endpoint parks them.
+pub(super) fn require_enabled(endpoint: &Endpoint) -> Result<(), ServiceError> {
+    if endpoint.is_disabled() {
+        return Err(ServiceError::Conflict("the endpoint is disabled".to_owned()));
+    }
+    Ok(())
+}

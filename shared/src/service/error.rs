@@ -38,15 +38,15 @@ impl From<StoreError> for ServiceError {
         match error {
             StoreError::Conflict => Self::Conflict(error.to_string()),
             StoreError::Unavailable(_) => Self::Unavailable(error.to_string()),
-            StoreError::Corrupt(_) => Self::Internal(error.to_string()),
+            StoreError::Refused(_) | StoreError::Corrupt(_) => Self::Internal(error.to_string()),
         }
     }
 }
 
 impl From<QueueError> for ServiceError {
     fn from(error: QueueError) -> Self {
-        // Also what SQS refuses: what was to be sent is marked, or is so when the request is repeated, and the sweep
-        // sends it in another shape.
+        // Also what SQS refuses for good: what was to be sent is marked, or is so when the request is repeated with its
+        // key, which sends nothing itself. The sweep sends it in another shape.
         Self::Unavailable(error.to_string())
     }
 }

@@ -39,7 +39,7 @@ pub use delivering::{Consumer, Message};
 pub use error::ServiceError;
 pub use keys::Issued;
 pub use publishing::{Idempotency, Numbered, Published};
-pub use recovering::Progress;
+pub use recovering::{Progress, Recovering};
 pub use sweeping::Swept;
 
 /// How long a process trusts what it read about a key.

@@ -43,3 +43,13 @@ impl Core {
         updated.ok_or(ServiceError::NotFound("organization"))
     }
 }
+
+/// Refuses to publish, test, retry or recover for a suspended organization. Returns its id if it is active.
+pub(super) fn require_active(organization: &Organization) -> Result<&OrganizationId, ServiceError> {
+    match organization.status {
+        OrganizationStatus::Active => Ok(&organization.id),
+        OrganizationStatus::Suspended => {
+            Err(ServiceError::Forbidden("the organization is suspended: nothing is published or delivered for it"))
+        }
+    }
+}

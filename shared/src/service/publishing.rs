@@ -6,15 +6,17 @@ use futures_util::future::{join, join_all, try_join_all};
 use futures_util::{StreamExt, stream};
 use serde_json::json;
 
+use super::endpoints::require_enabled;
+use super::organizations::require_active;
 use super::{Core, ServiceError};
 use crate::clock;
 use crate::domain::delivery::{Delivery, PUBLISHING_ENDS};
-use crate::domain::endpoint::{Endpoint, EndpointStatus};
+use crate::domain::endpoint::Endpoint;
 use crate::domain::event::{Event, NewEvent, TestEvent};
 use crate::domain::event_type::{EventType, Subscription};
 use crate::domain::fields::IdempotencyKey;
 use crate::domain::ids::{EndpointId, EventId, KeyId, OrganizationId};
-use crate::domain::organization::{Organization, OrganizationStatus};
+use crate::domain::organization::Organization;
 use crate::domain::pending::Pending;
 use crate::domain::time::Timestamp;
 use crate::queue::DeliverTask;
@@ -62,7 +64,7 @@ impl Core {
         new: Vec<Numbered>,
         idempotency: Option<&Idempotency>,
     ) -> Result<Vec<Published>, ServiceError> {
-        let organization = publishing(organization)?;
+        let organization = require_active(organization)?;
         let publishing = self.publish_or_complete(organization, by, new, idempotency);
         let (published, ()) = join(publishing, self.write_usage()).await;
         self.write_great_usage().await;
@@ -151,11 +153,9 @@ impl Core {
         endpoint: EndpointId,
         test: TestEvent,
     ) -> Result<Published, ServiceError> {
-        let organization = publishing(organization)?;
+        let organization = require_active(organization)?;
         let mut endpoint = self.endpoint(organization, endpoint).await?;
-        if matches!(endpoint.status, EndpointStatus::Disabled { .. }) {
-            return Err(ServiceError::Conflict("the endpoint is disabled".to_owned()));
-        }
+        require_enabled(&endpoint)?;
         let subscribed = endpoint.settings.subscriptions.first().cloned();
         let event_type = match (test.event_type, subscribed) {
             (Some(wanted), _) => wanted,
@@ -314,16 +314,6 @@ fn unfinished() -> ServiceError {
 fn in_order(ids: &[EventId], mut stored: Vec<Event>) -> Vec<Published> {
     stored.sort_by_key(|event| ids.iter().position(|id| *id == event.id));
     stored.into_iter().map(as_first_published).collect()
-}
-
-/// The organization's id, if it may publish.
-fn publishing(organization: &Organization) -> Result<&OrganizationId, ServiceError> {
-    match organization.status {
-        OrganizationStatus::Active => Ok(&organization.id),
-        OrganizationStatus::Suspended => {
-            Err(ServiceError::Forbidden("the organization is suspended and cannot publish"))
-        }
-    }
 }
 
 fn plan(

@@ -2,14 +2,17 @@
 
 use tracing::error;
 
+use super::endpoints::require_enabled;
+use super::organizations::require_active;
 use super::releasing::{STRIDE, new_ticket, task_without_body};
 use super::{Core, ServiceError};
 use crate::clock;
-use crate::domain::endpoint::EndpointStatus;
-use crate::domain::ids::{EndpointId, OrganizationId, RecoveryId};
+use crate::domain::endpoint::Endpoint;
+use crate::domain::ids::{EndpointId, RecoveryId};
+use crate::domain::organization::{Organization, OrganizationStatus};
 use crate::domain::recovery::{NewRecovery, Recovery};
 use crate::domain::time::Timestamp;
-use crate::store::StoreError;
+use crate::store::RecoveryPut;
 
 /// How many deliveries a request goes through at once; the rest is the sweep's.
 const AT_ONCE: usize = 500;
@@ -21,33 +24,45 @@ const PAGE: usize = 100;
 pub struct Progress {
     /// How many deliveries were asked for again in this step.
     pub recovered: usize,
-    /// Whether all of them were.
+    /// Whether the recovery is finished, by whatever process.
     pub finished: bool,
+}
+
+/// A recovery that somebody asked for.
+#[derive(Debug)]
+pub struct Recovering {
+    /// The recovery.
+    pub recovery: Recovery,
+    /// Whether it was under way before.
+    pub joined: bool,
+    /// What this request did for it.
+    pub progress: Progress,
 }
 
 impl Core {
     /// Asks for an endpoint's failed and exhausted deliveries again. The first are asked for at once,
-    /// the others by the sweep, whatever happens to this process.
+    /// the others by the sweep, whatever happens to this process. The same request joins the recovery that is under way.
     ///
     /// # Errors
-    /// [`ServiceError::NotFound`] if the organization has no such endpoint,
-    /// [`ServiceError::Conflict`] if it is disabled and could not take them.
+    /// [`ServiceError::Forbidden`] for a suspended organization, [`ServiceError::NotFound`] if it has no such endpoint,
+    /// [`ServiceError::Conflict`] if the endpoint is disabled and could not take them.
     pub async fn recover(
         &self,
-        organization: &OrganizationId,
+        organization: &Organization,
         endpoint: EndpointId,
         new: NewRecovery,
-    ) -> Result<(Recovery, Progress), ServiceError> {
-        let found = self.endpoint(organization, endpoint).await?;
-        if matches!(found.status, EndpointStatus::Disabled { .. }) {
-            return Err(ServiceError::Conflict("the endpoint is disabled".to_owned()));
-        }
+    ) -> Result<Recovering, ServiceError> {
+        let organization = require_active(organization)?;
+        require_enabled(&self.endpoint(organization, endpoint).await?)?;
         let now = self.clock.now();
         let id = RecoveryId::new(now, clock::id_bytes());
-        let mut recovery = Recovery::new(id, organization, endpoint, new, now);
-        self.store.put_recovery(&recovery).await?;
+        let new = Recovery::new(id, organization, endpoint, new, now);
+        let (mut recovery, joined) = match self.store.put_recovery(&new).await? {
+            RecoveryPut::UnderWay(recovery) => (recovery, true),
+            RecoveryPut::Written | RecoveryPut::Gone => (new, false),
+        };
         let progress = self.advance(&mut recovery).await?;
-        Ok((recovery, progress))
+        Ok(Recovering { recovery, joined, progress })
     }
 
     /// Goes on with the recoveries that are under way. Returns how many deliveries were asked for. One that fails
@@ -68,7 +83,7 @@ impl Core {
                 if self.clock.now() >= deadline {
                     return failure.map_or(Ok(recovered), Err);
                 }
-                match self.advance(&mut recovery).await {
+                match self.advance_or_end(&mut recovery).await {
                     Ok(progress) => {
                         recovered += progress.recovered;
                         unfinished.extend((!progress.finished).then_some(recovery));
@@ -79,6 +94,20 @@ impl Core {
             under_way = unfinished;
         }
         failure.map_or(Ok(recovered), Err)
+    }
+
+    /// Goes on with a recovery. It ends if its endpoint is disabled or deleted, or its organization suspended: what it
+    /// asked for would fail at once, and lose the cause of its failure.
+    async fn advance_or_end(&self, recovery: &mut Recovery) -> Result<Progress, ServiceError> {
+        let (organization, endpoint) = tokio::try_join!(self.known_organization(&recovery.organization), async {
+            Ok(self.store.endpoint(&recovery.organization, recovery.endpoint).await?)
+        },)?;
+        let is_active = organization.is_none_or(|organization| organization.status == OrganizationStatus::Active);
+        if is_active && endpoint.is_some_and(|endpoint: Endpoint| !endpoint.is_disabled()) {
+            return self.advance(recovery).await;
+        }
+        self.store.delete_recovery(recovery).await?;
+        Ok(Progress { recovered: 0, finished: true })
     }
 
     /// Goes through the next deliveries, and notes after each page how far it came.
@@ -106,14 +135,15 @@ impl Core {
                 break;
             };
             recovery.pass(last.delivery);
-            match self.store.advance_recovery(recovery).await {
-                Ok(()) => {}
-                // Another process goes on with it.
-                Err(StoreError::Conflict) => {
+            match self.store.advance_recovery(recovery).await? {
+                RecoveryPut::Written => {}
+                // Another process came at least as far: this one goes on from there.
+                RecoveryPut::UnderWay(current) if current.id == recovery.id => *recovery = current,
+                // Another process finished it.
+                RecoveryPut::UnderWay(_) | RecoveryPut::Gone => {
                     progress.finished = true;
                     break;
                 }
-                Err(error) => return Err(error.into()),
             }
         }
         Ok(progress)

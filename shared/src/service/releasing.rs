@@ -124,6 +124,11 @@ impl Core {
         match self.store.move_delivery(Some(&seen), &moved).await {
             Ok(()) => Ok(Some(moved)),
             Err(StoreError::Conflict) => Ok(None),
+            // No repetition helps it. It holds up none of the others, as one that cannot be read.
+            Err(error @ StoreError::Refused(_)) => {
+                error!(delivery = %seen.id, %error, "a parked delivery cannot be written");
+                Ok(None)
+            }
             Err(error) => Err(error.into()),
         }
     }

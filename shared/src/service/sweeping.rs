@@ -9,7 +9,6 @@ use tracing::warn;
 use super::{Core, ServiceError, operational};
 use crate::domain::attempt::Cause;
 use crate::domain::delivery::Mark;
-use crate::domain::endpoint::EndpointStatus;
 use crate::domain::time::Timestamp;
 use crate::store::{EndpointRef, Waiting};
 use crate::telemetry::metrics;
@@ -108,9 +107,7 @@ impl Core {
         let cause = match endpoint {
             // What was parked stays parked; whoever changed the endpoint also changed its mark.
             Some(endpoint) if endpoint.parks() => return Ok(()),
-            Some(endpoint) => {
-                matches!(endpoint.status, EndpointStatus::Disabled { .. }).then_some(Cause::EndpointDisabled)
-            }
+            Some(endpoint) => endpoint.is_disabled().then_some(Cause::EndpointDisabled),
             None => Some(Cause::EndpointDeleted),
         };
         let mut moved_in_all = 0;

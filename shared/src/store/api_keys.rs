@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::failed_conditions;
 use super::batch::query_prefix;
+use super::error::of_transaction;
 use super::items::{Base, Unreadable, read, required, time, to_item, unknown};
 use super::keys::Key;
 use super::{Store, StoreError, keys};
@@ -39,7 +40,7 @@ impl Store {
             }
         }
         let Err(error) = request.send().await else { return Ok(()) };
-        Err(if failed_conditions(&error).contains(&true) { StoreError::Conflict } else { error.into() })
+        Err(if failed_conditions(&error).contains(&true) { StoreError::Conflict } else { of_transaction(error) })
     }
 
     /// The key with this hash.

@@ -1,6 +1,7 @@
 //! What can go wrong with the table, by what a caller can do about it.
 
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 
 /// The table did not do what was asked.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -8,9 +9,12 @@ pub enum StoreError {
     /// The item is not what the caller saw: read again and decide again.
     #[error("the item was changed by somebody else")]
     Conflict,
-    /// DynamoDB refused or could not be reached: try again later.
+    /// DynamoDB could not be reached, had a fault, is throttled or is not set up: the same request may succeed later.
     #[error("DynamoDB: {0}")]
     Unavailable(String),
+    /// DynamoDB does not accept the request itself: a defect, and the same request never succeeds.
+    #[error("DynamoDB refused: {0}")]
+    Refused(String),
     /// A stored item cannot be read: a defect, or a newer version's item.
     #[error("unreadable item: {0}")]
     Corrupt(String),
@@ -28,9 +32,123 @@ where
     R: std::fmt::Debug + 'static,
 {
     fn from(error: SdkError<E, R>) -> Self {
-        if error.code() == Some("ConditionalCheckFailedException") {
-            return Self::Conflict;
+        let unanswered = match &error {
+            SdkError::ConstructionFailure(_) => Meaning::Never,
+            _ => Meaning::Later,
+        };
+        match error.code().map_or(unanswered, meaning_of) {
+            Meaning::Conflict => Self::Conflict,
+            Meaning::Later => Self::Unavailable(DisplayErrorContext(error).to_string()),
+            Meaning::Never => Self::Refused(DisplayErrorContext(error).to_string()),
         }
-        Self::Unavailable(DisplayErrorContext(error).to_string())
+    }
+}
+
+/// The error of a transaction. Why it was cancelled is told by the reasons for its items.
+pub(super) fn of_transaction(error: SdkError<TransactWriteItemsError>) -> StoreError {
+    if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() {
+        let mut codes = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code());
+        if codes.any(|code| meaning_of(code) == Meaning::Never) {
+            return StoreError::Refused(DisplayErrorContext(error).to_string());
+        }
+    }
+    error.into()
+}
+
+/// What an error of the service means for a caller.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Meaning {
+    /// A condition does not hold.
+    Conflict,
+    /// The same request may succeed later. What an operator has to mend (permissions, credentials, a table that is not
+    /// there) belongs here: the request is right.
+    Later,
+    /// The same request never succeeds.
+    Never,
+}
+
+/// By the error's code. One that is not listed is passing: repeating in vain is bounded everywhere, giving up is final.
+fn meaning_of(code: &str) -> Meaning {
+    match code {
+        "ConditionalCheckFailedException" => Meaning::Conflict,
+        "ValidationException"
+        | "ValidationError"
+        | "SerializationException"
+        | "ItemCollectionSizeLimitExceededException"
+        | "ItemCollectionSizeLimitExceeded"
+        | "IdempotentParameterMismatchException"
+        | "DuplicateItemException"
+        | "UnknownOperationException"
+        | "InvalidAction"
+        | "InvalidParameterCombination"
+        | "InvalidParameterValue"
+        | "InvalidQueryParameter"
+        | "MalformedQueryString"
+        | "MissingAction"
+        | "MissingParameter" => Meaning::Never,
+        _ => Meaning::Later,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::error::{ConnectorError, ErrorMetadata};
+    use aws_sdk_dynamodb::operation::put_item::PutItemError;
+
+    use super::*;
+
+    type Failure = SdkError<PutItemError, ()>;
+
+    fn answered(code: Option<&str>) -> Failure {
+        let metadata = code.map_or_else(ErrorMetadata::builder, |code| ErrorMetadata::builder().code(code));
+        Failure::service_error(PutItemError::generic(metadata.build()), ())
+    }
+
+    #[test]
+    fn an_error_of_dynamodb_is_a_conflict_passing_or_permanent() {
+        let table = [
+            (Some("ConditionalCheckFailedException"), Meaning::Conflict),
+            (Some("ValidationException"), Meaning::Never),
+            (Some("SerializationException"), Meaning::Never),
+            (Some("ItemCollectionSizeLimitExceededException"), Meaning::Never),
+            (Some("UnknownOperationException"), Meaning::Never),
+            (Some("MissingParameter"), Meaning::Never),
+            (Some("ThrottlingException"), Meaning::Later),
+            (Some("ProvisionedThroughputExceededException"), Meaning::Later),
+            (Some("RequestLimitExceeded"), Meaning::Later),
+            (Some("LimitExceededException"), Meaning::Later),
+            (Some("TransactionConflictException"), Meaning::Later),
+            (Some("TransactionInProgressException"), Meaning::Later),
+            (Some("TransactionCanceledException"), Meaning::Later),
+            (Some("ReplicatedWriteConflictException"), Meaning::Later),
+            (Some("ResourceNotFoundException"), Meaning::Later),
+            (Some("AccessDeniedException"), Meaning::Later),
+            (Some("UnrecognizedClientException"), Meaning::Later),
+            (Some("ExpiredTokenException"), Meaning::Later),
+            (Some("RequestExpired"), Meaning::Later),
+            (Some("SomethingNew"), Meaning::Later),
+            (Some("InternalServerError"), Meaning::Later),
+            (Some("ServiceUnavailable"), Meaning::Later),
+            (None, Meaning::Later),
+        ];
+        for (code, expected) in table {
+            let meaning = match StoreError::from(answered(code)) {
+                StoreError::Conflict => Meaning::Conflict,
+                StoreError::Unavailable(_) => Meaning::Later,
+                StoreError::Refused(_) => Meaning::Never,
+                StoreError::Corrupt(reason) => panic!("{reason}"),
+            };
+            assert_eq!(meaning, expected, "{code:?}");
+        }
+    }
+
+    #[test]
+    fn a_request_that_was_not_answered_may_succeed_later_and_one_that_cannot_be_built_never() {
+        let unbuilt = Failure::construction_failure("no table");
+        assert!(matches!(StoreError::from(unbuilt), StoreError::Refused(_)));
+        let connector = || ConnectorError::io("reset".into());
+        for unanswered in [Failure::timeout_error("late"), Failure::dispatch_failure(connector())] {
+            assert!(matches!(StoreError::from(unanswered), StoreError::Unavailable(_)));
+        }
     }
 }

@@ -5,10 +5,11 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::domain::api_key::KeyHash;
-use crate::domain::delivery::Mark;
+use crate::domain::delivery::{DeliveryStatus, Mark};
 use crate::domain::ids::{
     DELIVERY_SHARDS, DUE_SHARDS, DeliveryId, EVENT_SHARDS, EndpointId, EventId, KeyId, OrganizationId, RecoveryId,
 };
+use crate::domain::recovery::NewRecovery;
 use crate::domain::time::Timestamp;
 use crate::domain::usage::Day;
 
@@ -91,9 +92,14 @@ pub(super) fn gone_endpoint(organization: &OrganizationId, endpoint: EndpointId)
     Key::new(organization_partition(organization), format!("{GONE_PREFIX}{endpoint}"))
 }
 
-/// A recovery under way.
-pub(super) fn recovery(organization: &OrganizationId, recovery: RecoveryId) -> Key {
-    Key::new(organization_partition(organization), format!("recovery#{recovery}"))
+/// The recovery under way of what was asked for of an endpoint. There is one at a time.
+pub(super) fn recovery(organization: &OrganizationId, endpoint: EndpointId, wanted: &NewRecovery) -> Key {
+    let since = wanted.since.rfc3339();
+    let until = wanted.until.map(Timestamp::rfc3339).unwrap_or_default();
+    let named = DeliveryStatus::ALL.into_iter().filter(|status| wanted.statuses.contains(status));
+    let statuses: Vec<_> = named.map(DeliveryStatus::as_str).collect();
+    let sk = format!("recovery#{endpoint}#{since}#{until}#{}", statuses.join(","));
+    Key::new(organization_partition(organization), sk)
 }
 
 pub(super) fn idempotency(organization: &OrganizationId, key_hash: &str) -> Key {

@@ -33,6 +33,7 @@ pub use idempotency::{Claim, Claimed, EarlierClaim};
 pub use keys::{EndpointRef, Waiting};
 pub use load::{Loaded, Wanted};
 pub use organizations::Taken;
+pub use recoveries::RecoveryPut;
 pub use usage::NotAdded;
 pub use waiting::WaitingRef;
 

@@ -3,6 +3,7 @@
 use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValue, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 
+use super::error::of_transaction;
 use super::items::{Base, Unreadable, read, to_item, unknown};
 use super::{Store, StoreError, keys};
 use crate::domain::fields::{Name, Slug};
@@ -37,7 +38,7 @@ impl Store {
         match super::batch::failed_conditions(&error).as_slice() {
             [true, ..] => Ok(Err(Taken::Id)),
             [_, true] => Ok(Err(Taken::Slug)),
-            _ => Err(error.into()),
+            _ => Err(of_transaction(error)),
         }
     }
 

@@ -12,7 +12,7 @@ use super::unprinted::Unprinted;
 use crate::domain::Invalid;
 use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::deployment::Deployment;
-use crate::domain::endpoint::{Endpoint, EndpointPatch, EndpointSettings, EndpointStatus, NewEndpoint, WantedStatus};
+use crate::domain::endpoint::{Endpoint, EndpointPatch, EndpointSettings, NewEndpoint, WantedStatus};
 use crate::domain::event_type::{EventType, Subscription};
 use crate::domain::fields::{EditionId, EndpointUrl, Headers, Name, TimeoutSeconds};
 use crate::domain::ids::{DeliveryId, EndpointId, OrganizationId};
@@ -224,7 +224,7 @@ impl From<&Endpoint> for EndpointOut {
 }
 
 const fn is_active(endpoint: &Endpoint) -> bool {
-    !matches!(endpoint.status, EndpointStatus::Disabled { .. })
+    !endpoint.is_disabled()
 }
 
 /// A delivery with its payload.

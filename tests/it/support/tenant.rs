@@ -1,6 +1,6 @@
 //! Somebody with a key who uses the API.
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use http::{HeaderMap, Method, Request, header};
 use serde_json::{Value, json};
 
@@ -156,6 +156,8 @@ impl Endpoint {
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
+    /// The body as it was sent.
+    pub(crate) bytes: Bytes,
     /// Null if it was no JSON.
     pub(crate) body: Value,
 }

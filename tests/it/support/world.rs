@@ -313,7 +313,7 @@ impl Process {
         let (head, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Reply { status: head.status.as_u16(), headers: head.headers, body }
+        Reply { status: head.status.as_u16(), headers: head.headers, bytes, body }
     }
 }
 

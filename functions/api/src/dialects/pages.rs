@@ -3,6 +3,7 @@
 use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
+use serde::Serialize;
 use shared::domain::ids::{DeliveryId, EndpointId, OrganizationId};
 use shared::edge::scopes::{DeliveriesRead, DeliveriesWrite, EndpointsRead, EndpointsWrite};
 use shared::edge::{
@@ -49,7 +50,8 @@ async fn list(
     let query = EndpointsQuery::parse(query)?;
     let endpoints = query.select(core.list_endpoints(&tenant.organization.id).await?);
     let range = query.page.range(endpoints.len()).ok_or_else(|| ApiError::not_found("page"))?;
-    let results = endpoints[range].iter().map(EndpointOut::from).collect();
+    let results: Vec<_> = endpoints[range].iter().map(EndpointOut::from).collect();
+    require_fitting(&results)?;
     Ok(Bare::ok(PageOut::new(&url, query.page, endpoints.len(), results)))
 }
 
@@ -188,10 +190,7 @@ async fn deliveries(
     let range = query.page.range(ids.len()).ok_or_else(|| ApiError::not_found("page"))?;
     let details = core.deliveries_by_id(organization, endpoint, &ids[range]).await?;
     let results: Vec<_> = details.into_iter().map(shown).collect();
-    if fitting(&results) < results.len() {
-        let too_much = "must be smaller: the payloads of this page are more than one answer holds";
-        return Err(ApiError::invalid(vec![Problem::new("page_size", too_much)]));
-    }
+    require_fitting(&results)?;
     Ok(Bare::ok(PageOut::new(&url, query.page, ids.len(), results)))
 }
 
@@ -210,7 +209,7 @@ async fn delivery(
 
 /// Delivers a failed or exhausted delivery again, on a fresh schedule.
 ///
-/// In any other state: a conflict.
+/// A conflict in any other state, or if the endpoint is disabled. Forbidden while the organization is suspended.
 #[utoipa::path(
     post, path = "/v1/webhook-deliveries/{delivery}/retry", operation_id = "retry_delivery",
     responses((status = 202, body = DeliveryOut), (status = 409)),
@@ -220,7 +219,16 @@ async fn retry(
     PathId(delivery): PathId<DeliveryId>,
     State(core): State<AppState>,
 ) -> Result<Bare<DeliveryOut>, ApiError> {
-    Ok(Bare::accepted(shown(core.retry_delivery(&tenant.organization.id, delivery).await?)))
+    Ok(Bare::accepted(shown(core.retry_delivery(&tenant.organization, delivery).await?)))
+}
+
+/// Refuses a page that one answer does not hold: numbered pages cannot be cut short.
+fn require_fitting(results: &[impl Serialize]) -> Result<(), ApiError> {
+    if fitting(results) < results.len() {
+        let too_much = "must be smaller: this page is more than one answer holds";
+        return Err(ApiError::invalid(vec![Problem::new("page_size", too_much)]));
+    }
+    Ok(())
 }
 
 fn shown(DeliveryDetail { delivery, payload }: DeliveryDetail) -> DeliveryOut {

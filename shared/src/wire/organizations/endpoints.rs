@@ -348,22 +348,27 @@ pub struct RecoveryOut {
     endpoint_id: String,
     #[schema(value_type = Vec<DeadStatus>)]
     statuses: Vec<&'static str>,
-    /// How many deliveries were asked for before the answer was sent.
+    /// True if the same request was made before and that recovery is still under way: this is that one, which goes on.
+    /// Absent otherwise.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    joined: bool,
+    /// How many deliveries were asked for between this request and its answer.
     recovered: usize,
-    /// Whether those were all; if not, the rest follows within minutes.
+    /// Whether all of them were asked for; if not, the rest follows within minutes.
     finished: bool,
     #[schema(value_type = Millisecond)]
     created_at: String,
 }
 
 impl RecoveryOut {
-    /// A recovery, how many deliveries were asked for at once, and whether that was all.
-    pub fn new(recovery: &Recovery, recovered: usize, finished: bool) -> Self {
+    /// A recovery and what the request did for it.
+    pub fn new(recovery: &Recovery, joined: bool, recovered: usize, finished: bool) -> Self {
         Self {
             object: "webhook_recovery",
             id: recovery.id.to_string(),
             endpoint_id: recovery.endpoint.to_string(),
-            statuses: recovery.statuses.iter().map(|status| status.as_str()).collect(),
+            statuses: recovery.wanted.statuses.iter().map(|status| status.as_str()).collect(),
+            joined,
             recovered,
             finished,
             created_at: recovery.requested_at.rfc3339(),

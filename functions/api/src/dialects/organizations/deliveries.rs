@@ -58,7 +58,7 @@ async fn read(
 
 /// Delivers a failed or exhausted delivery again, on a fresh schedule.
 ///
-/// In any other state: a conflict.
+/// A conflict in any other state, or if the endpoint is disabled. Forbidden while the organization is suspended.
 #[utoipa::path(
     post, path = "/webhooks/deliveries/{delivery}/retry", operation_id = "retry_delivery",
     responses((status = 202, body = DeliveryOut), (status = 409)),
@@ -68,6 +68,6 @@ async fn retry(
     PathId(delivery): PathId<DeliveryId>,
     State(core): State<AppState>,
 ) -> Result<Data<DeliveryOut>, ApiError> {
-    let detail = core.retry_delivery(&tenant.organization.id, delivery).await?;
+    let detail = core.retry_delivery(&tenant.organization, delivery).await?;
     Ok(Data::accepted((&detail.delivery).into()))
 }

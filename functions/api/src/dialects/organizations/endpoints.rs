@@ -4,10 +4,11 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use shared::domain::endpoint::DisabledReason;
+use shared::domain::endpoint::{DisabledReason, Endpoint};
 use shared::domain::ids::EndpointId;
 use shared::edge::scopes::{DeliveriesWrite, EndpointsRead, EndpointsWrite};
 use shared::edge::{ApiError, AppState, Body, Data, Empty, PathId, Search, Tenant, check_size};
+use shared::service::Recovering;
 use shared::wire::organizations::{
     EndpointIn, EndpointOut, EndpointPatchIn, RecoverIn, RecoveryOut, RotationIn, TestIn, TestOut,
 };
@@ -61,12 +62,8 @@ async fn list(
     let paging = query.paging();
     let paging = query.finish(paging)?;
     let endpoints = core.list_endpoints(&tenant.organization.id).await?;
-    let (endpoints, pagination) =
-        page(endpoints, &paging, |endpoint| endpoint.id, |text| EndpointId::parse(text).ok())?;
-    Ok(Data::page(
-        endpoints.iter().map(|endpoint| EndpointOut::new(endpoint, tenant.header_values())).collect(),
-        pagination,
-    ))
+    let show = |endpoint: &Endpoint| EndpointOut::new(endpoint, tenant.header_values());
+    page(endpoints, &paging, show, |endpoint| endpoint.id, |text| EndpointId::parse(text).ok())
 }
 
 /// Reads a webhook endpoint.
@@ -148,7 +145,7 @@ async fn rotate(
 
 /// Sends a test event to one endpoint alone.
 ///
-/// A disabled endpoint cannot take it: a conflict.
+/// A disabled endpoint cannot take it: a conflict. Forbidden while the organization is suspended.
 #[utoipa::path(
     post, path = "/webhooks/endpoints/{endpoint}/test", operation_id = "test_endpoint", request_body = TestIn,
     responses((status = 200, body = TestOut), (status = 409)),
@@ -168,7 +165,8 @@ async fn test(
 
 /// Asks for everything again that an endpoint missed.
 ///
-/// A disabled endpoint cannot take it: a conflict.
+/// The same request joins the recovery that it began, as long as that is under way. A disabled endpoint cannot take it:
+/// a conflict. Forbidden while the organization is suspended.
 #[utoipa::path(
     post, path = "/webhooks/endpoints/{endpoint}/recover", operation_id = "recover_endpoint", request_body = RecoverIn,
     responses((status = 202, body = RecoveryOut), (status = 409)),
@@ -180,6 +178,6 @@ async fn recover(
     body: Body<RecoverIn>,
 ) -> Result<Data<RecoveryOut>, ApiError> {
     let wanted = body.read(RecoverIn::parse)?;
-    let (recovery, progress) = core.recover(&tenant.organization.id, endpoint, wanted).await?;
-    Ok(Data::accepted(RecoveryOut::new(&recovery, progress.recovered, progress.finished)))
+    let Recovering { recovery, joined, progress } = core.recover(&tenant.organization, endpoint, wanted).await?;
+    Ok(Data::accepted(RecoveryOut::new(&recovery, joined, progress.recovered, progress.finished)))
 }

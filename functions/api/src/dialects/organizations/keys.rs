@@ -51,9 +51,8 @@ async fn list(
 ) -> Result<Data<Vec<ApiKeyOut>>, ApiError> {
     let paging = query.paging();
     let paging = query.finish(paging)?;
-    let (keys, pagination) =
-        page(core.list_keys(&tenant.organization.id).await?, &paging, |key| key.id, |text| KeyId::parse(text).ok())?;
-    Ok(Data::page(keys.iter().map(ApiKeyOut::from).collect(), pagination))
+    let keys = core.list_keys(&tenant.organization.id).await?;
+    page(keys, &paging, |key| ApiKeyOut::from(key), |key| key.id, |text| KeyId::parse(text).ok())
 }
 
 /// Renames an API key.

@@ -1,0 +1,143 @@
+//! What DynamoDB refuses for good is not tried again as if it might pass.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use serde_json::json;
+
+use crate::support::{Answer, Call, Fate, Process, Receiver, World, over_network_by_call};
+
+const REFUSED: Fate = Fate::Error(400, "ValidationException");
+/// More receives than the queue allows for a message.
+const MANY_RECEIVES: usize = 30;
+const VISIBILITY: Duration = Duration::from_secs(6 * 60);
+
+/// Whether it is the write of an attempt's record.
+fn records(call: &Call) -> bool {
+    call.kind().contains("delivery, attempt")
+}
+
+/// A process to which DynamoDB refuses these calls as long as the switch is on.
+fn refused(world: &World, is_meant: impl Fn(&Call) -> bool + Send + Sync + 'static) -> (Process, Arc<AtomicBool>) {
+    let switch = Arc::new(AtomicBool::new(true));
+    let is_on = Arc::clone(&switch);
+    let fate = move |call: &Call| if is_on.load(Ordering::SeqCst) && is_meant(call) { REFUSED } else { Fate::Pass };
+    (world.process_over(&over_network_by_call(&world.sdk(), fate), world.clock.clock()), switch)
+}
+
+#[tokio::test]
+async fn an_attempt_that_can_never_be_recorded_is_made_once_and_its_message_becomes_a_dead_letter() {
+    for status in [200, 500] {
+        let (world, receiver) = (World::new().await, Receiver::always(Answer::status(status)).await);
+        let tenant = world.tenant().await;
+        tenant.endpoint(&receiver).await;
+        tenant.publish_one().await;
+        let (process, _) = refused(&world, records);
+        for _ in 0..MANY_RECEIVES {
+            process.drain().await;
+            world.advance(VISIBILITY);
+        }
+        receiver.only();
+        assert_eq!(world.messages(), [""; 0]);
+        assert_eq!(world.take_dead_letters().await.len(), 1, "an operator finds it");
+    }
+}
+
+#[tokio::test]
+async fn an_attempt_that_could_not_be_recorded_at_first_is_recorded_without_another_one() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    tenant.endpoint(&receiver).await;
+    let id = tenant.publish_one().await;
+    let (process, switch) = refused(&world, records);
+    process.drain().await;
+    assert_eq!(tenant.delivery_status(&id).await, "pending");
+    switch.store(false, Ordering::SeqCst);
+    world.advance(Duration::from_secs(10));
+    process.drain().await;
+    receiver.only();
+    let delivery = tenant.delivery(&id).await;
+    assert_eq!(
+        json!([delivery["status"], delivery["attempts"], delivery["response_status"]]),
+        json!(["success", 1, 200])
+    );
+    assert_eq!(world.messages(), [""; 0]);
+}
+
+#[tokio::test]
+async fn a_failed_attempt_that_is_recorded_late_is_followed_by_its_retries() {
+    let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(500)]).await);
+    let tenant = world.tenant().await;
+    tenant.endpoint(&receiver).await;
+    let id = tenant.publish_one().await;
+    let (process, switch) = refused(&world, records);
+    process.drain().await;
+    switch.store(false, Ordering::SeqCst);
+    for _ in 0..3 {
+        world.advance(Duration::from_secs(10));
+        process.drain().await;
+    }
+    let delivery = tenant.delivery(&id).await;
+    assert_eq!(json!([delivery["status"], delivery["attempts"]]), json!(["success", 2]));
+    assert_eq!(receiver.received().len(), 2);
+}
+
+#[tokio::test]
+async fn a_request_that_dynamodb_refuses_for_good_is_answered_500_and_one_that_may_pass_503() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let event = json!({"type": "a", "data": {}});
+    let endpoint = json!({"name": "n", "url": "https://example.com/", "event_types": ["*"]});
+    for (operation, path, body) in [
+        ("BatchWriteItem", "/events", &event),
+        ("Query", "/events", &event),
+        ("PutItem", "/webhooks/endpoints", &endpoint),
+        ("PutItem", "/v1/endpoints", &json!({"name": "n", "url": "https://example.com/"})),
+        ("PutItem", "/v1/webhook-endpoints", &json!({"name": "n", "url": "https://example.com/", "events": ["a"]})),
+        ("PutItem", "/webhooks", &json!({"url": "https://example.com/", "events": ["a"]})),
+    ] {
+        for (code, status, name) in [
+            ("ValidationException", 500, "internal"),
+            ("SerializationException", 500, "internal"),
+            ("AccessDeniedException", 503, "unavailable"),
+            ("ThrottlingException", 503, "unavailable"),
+        ] {
+            let fate = move |call: &Call| {
+                let is_meant = call.operation == operation && !call.kind().contains("used");
+                if is_meant { Fate::Error(400, code) } else { Fate::Pass }
+            };
+            let process = world.process_over(&over_network_by_call(&world.sdk(), fate), world.clock.clock());
+            let reply = tenant.at(&process).post(path, body).await;
+            reply.is_error(status, name);
+            assert_eq!(reply.headers.contains_key("retry-after"), status == 503, "{operation} {code}");
+            assert!(!reply.body.to_string().contains("DynamoDB"), "{}", reply.body);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_delivery_that_can_never_be_written_holds_up_no_other() {
+    let (world, receiver) = (World::new().await, Receiver::scripted((0..3).map(|_| Answer::status(500))).await);
+    let tenant = world.tenant().await;
+    let endpoint = tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": []})).await;
+    let mut ids = Vec::new();
+    for _ in 0..3 {
+        ids.push(tenant.publish_one().await);
+        world.advance(Duration::from_secs(1));
+    }
+    world.drain().await;
+    world.advance(Duration::from_secs(1));
+    let unlucky = ids[0].clone();
+    let (process, _) =
+        refused(&world, move |call| call.operation == "PutItem" && call.body["Item"]["sk"]["S"] == *unlucky);
+    let path = format!("{}/recover", endpoint.path());
+    let recovery = tenant.at(&process).post(&path, &json!({"since": "2020-01-01T00:00:00Z"})).await.data(202);
+    assert_eq!(json!([recovery["recovered"], recovery["finished"]]), json!([2, true]));
+    world.drain().await;
+    let mut statuses = Vec::new();
+    for id in &ids {
+        statuses.push(tenant.delivery_status(id).await);
+    }
+    assert_eq!(statuses, ["exhausted", "success", "success"]);
+}
