@@ -17,7 +17,7 @@ use super::Core;
 use super::health::Noted;
 use super::load::{EndpointCache, Work, endpoint_cache};
 use crate::clock;
-use crate::domain::attempt::Cause;
+use crate::domain::attempt::{Cause, Detail};
 use crate::domain::delivery::{Consequence, Delivery, DeliveryStatus, OnFailure, Step};
 use crate::domain::organization::OrganizationStatus;
 use crate::domain::time::Timestamp;
@@ -276,6 +276,7 @@ fn log_failure(delivery: &Delivery, cause: Cause) {
         delivery = %delivery.id,
         attempt = delivery.attempts,
         cause = cause.as_str(),
+        detail = delivery.log.last().and_then(|attempt| attempt.detail).map(Detail::as_str),
         response_status = delivery.response_status,
         status = delivery.status.as_str(),
         "attempt failed"

@@ -108,7 +108,7 @@ impl World {
     pub(crate) fn process_looking_up(&self, lookup: Lookup) -> Process {
         let clock = self.clock.clock();
         let addresses = self.settings.deployment.urls.addresses.clone();
-        let sender = Sender::with_lookup(addresses, clock.clone(), lookup).unwrap();
+        let sender = Sender::with(addresses, clock.clone(), lookup, Vec::new()).unwrap();
         Process::start(&self.sdk(), &self.settings, &sender, clock)
     }
 

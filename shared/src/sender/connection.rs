@@ -1,0 +1,132 @@
+//! A connection that knows whether the receiver began to answer the current request.
+//!
+//! `hyper` reports the end of a connection in the same way whether or not a part of an answer came before it. The
+//! difference matters. A reused connection that ends without a byte of an answer was closed while it was idle, and the
+//! receiver may never have seen the request.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use hyper_util::client::legacy::connect::{Connected, Connection};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// What the first write of every request begins with. The sender makes no other requests.
+const METHOD: &[u8] = b"POST ";
+
+/// The connection ended after a request was written and before the first byte of its answer was read.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection ended before an answer began")]
+pub(super) struct NoAnswer {
+    /// Whether an earlier request was answered on this connection.
+    pub(super) reused: bool,
+    source: io::Error,
+}
+
+/// How far the current request is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Progress {
+    /// Nothing was written yet.
+    New,
+    /// A request was written, and nothing of its answer was read yet.
+    Asked { reused: bool },
+    /// At least one byte of an answer was read since the request was written.
+    Answered,
+}
+
+/// A connection whose end is reported as [`NoAnswer`] when it leaves a request without an answer.
+#[derive(Debug)]
+pub(super) struct Watched<T> {
+    inner: T,
+    progress: Progress,
+    /// Why writing failed. It is reported by the next read that finds no answer: a receiver may answer, and then close,
+    /// before it has read the whole request.
+    write_error: Option<io::Error>,
+}
+
+impl<T> Watched<T> {
+    pub(super) fn new(inner: T) -> Self {
+        Self { inner, progress: Progress::New, write_error: None }
+    }
+
+    /// Takes note that these bytes, if any, are about to be written.
+    fn asks(&mut self, bytes: &[u8]) {
+        match self.progress {
+            Progress::New if !bytes.is_empty() => self.progress = Progress::Asked { reused: false },
+            Progress::Answered if bytes.starts_with(METHOD) => self.progress = Progress::Asked { reused: true },
+            _ => {}
+        }
+    }
+
+    /// Hides the failure of a write of so many bytes, until the answer has been looked for.
+    fn written(&mut self, result: io::Result<usize>, length: usize) -> io::Result<usize> {
+        result.or_else(|error| {
+            self.write_error.get_or_insert(error);
+            Ok(length)
+        })
+    }
+
+    /// What the end of the connection means: `error`, or the orderly end that is passed on.
+    fn ended(&mut self, error: Option<io::Error>) -> io::Result<()> {
+        let error = self.write_error.take().or(error);
+        let Progress::Asked { reused } = self.progress else { return error.map_or(Ok(()), Err) };
+        let source = error.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into());
+        Err(io::Error::new(source.kind(), NoAnswer { reused, source }))
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        Poll::Ready(match ready!(Pin::new(&mut this.inner).poll_read(cx, buf)) {
+            Ok(()) if buf.filled().len() > before => {
+                this.progress = Progress::Answered;
+                Ok(())
+            }
+            Ok(()) if buf.remaining() == 0 => Ok(()),
+            Ok(()) => this.ended(None),
+            Err(error) => this.ended(Some(error)),
+        })
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        this.asks(buf);
+        let result = ready!(Pin::new(&mut this.inner).poll_write(cx, buf));
+        Poll::Ready(this.written(result, buf.len()))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        this.asks(bufs.iter().find(|buf| !buf.is_empty()).map_or(&[], |buf| buf));
+        let result = ready!(Pin::new(&mut this.inner).poll_write_vectored(cx, bufs));
+        Poll::Ready(this.written(result, bufs.iter().map(|buf| buf.len()).sum()))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let result = ready!(Pin::new(&mut this.inner).poll_flush(cx));
+        Poll::Ready(this.written(result.map(|()| 0), 0).map(|_| ()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().inner).poll_shutdown(cx)
+    }
+}
+
+impl<T: Connection> Connection for Watched<T> {
+    fn connected(&self) -> Connected {
+        self.inner.connected()
+    }
+}
