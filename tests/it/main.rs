@@ -32,6 +32,7 @@ mod parking;
 mod publishing;
 mod recoveries;
 mod retries;
+mod reused_connections;
 mod rotations;
 mod routes;
 mod secrets;

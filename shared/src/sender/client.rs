@@ -17,7 +17,7 @@ use rustls_platform_verifier::Verifier;
 use tower::ServiceExt;
 use tower::util::MapResponse;
 
-use super::connection::Watched;
+use super::connection::{RequestNumber, Watched};
 use super::failure;
 use super::resolver::VettedResolver;
 use super::{IDLE, IDLE_PER_HOST, SetupError};
@@ -61,15 +61,16 @@ impl Client {
         Ok(Self { kept: build(IDLE_PER_HOST), fresh: build(0) })
     }
 
-    /// Sends a request and returns the head of its answer. If a reused connection ends without a byte of an answer, the
+    /// Sends a request and returns the head of its answer. If a kept connection ends without a byte of an answer, the
     /// request is made again and sent over a new one: the receiver closed a connection that was idle, and a request that
     /// it did read is recognised by its `webhook-id`. `hyper-util` itself repeats only what it has not begun to write.
     ///
     /// # Errors
     /// [`Error`] if no head of an answer came.
     pub(super) async fn send(&self, request: impl Fn() -> Request<Full<Bytes>>) -> Result<Response<Incoming>, Error> {
-        match self.kept.request(request()).await {
-            Err(error) if failure::is_of_idle_connection(&error) => self.fresh.request(request()).await,
+        let number = RequestNumber::next();
+        match number.run(self.kept.request(request())).await {
+            Err(error) if failure::is_of_kept_connection(&error, number) => self.fresh.request(request()).await,
             result => result,
         }
     }

@@ -1,11 +1,12 @@
 //! A connection that knows whether the receiver began to answer the current request.
 //!
 //! `hyper` reports the end of a connection in the same way whether or not a part of an answer came before it. The
-//! difference matters. A reused connection that ends without a byte of an answer was closed while it was idle, and the
+//! difference matters. A kept connection that ends without a byte of an answer was closed while it was idle, and the
 //! receiver may never have seen the request.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use hyper_util::client::legacy::connect::{Connected, Connection};
@@ -18,18 +19,40 @@ const METHOD: &[u8] = b"POST ";
 #[derive(Debug, thiserror::Error)]
 #[error("the connection ended before an answer began")]
 pub(super) struct NoAnswer {
-    /// Whether an earlier request was answered on this connection.
-    pub(super) reused: bool,
+    /// The request that the connection was made for, if this is the first one on it.
+    pub(super) made_for: Option<RequestNumber>,
     source: io::Error,
+}
+
+/// Tells the requests of a process apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct RequestNumber(u64);
+
+tokio::task_local! {
+    static CURRENT: RequestNumber;
+}
+
+impl RequestNumber {
+    /// A number that no other request of the process has.
+    pub(super) fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Runs a request under this number: the connections that its future makes are made for it. The client may go on with
+    /// the making of a connection after the request got another one; such a connection is made for no request.
+    pub(super) async fn run<F: Future>(self, request: F) -> F::Output {
+        CURRENT.scope(self, request).await
+    }
 }
 
 /// How far the current request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Progress {
     /// Nothing was written yet.
-    New,
+    New { made_for: Option<RequestNumber> },
     /// A request was written, and nothing of its answer was read yet.
-    Asked { reused: bool },
+    Asked { made_for: Option<RequestNumber> },
     /// At least one byte of an answer was read since the request was written.
     Answered,
 }
@@ -45,15 +68,17 @@ pub(super) struct Watched<T> {
 }
 
 impl<T> Watched<T> {
+    /// A new connection, made for the current request.
     pub(super) fn new(inner: T) -> Self {
-        Self { inner, progress: Progress::New, write_error: None }
+        let made_for = CURRENT.try_with(|number| *number).ok();
+        Self { inner, progress: Progress::New { made_for }, write_error: None }
     }
 
     /// Takes note that these bytes, if any, are about to be written.
     fn asks(&mut self, bytes: &[u8]) {
         match self.progress {
-            Progress::New if !bytes.is_empty() => self.progress = Progress::Asked { reused: false },
-            Progress::Answered if bytes.starts_with(METHOD) => self.progress = Progress::Asked { reused: true },
+            Progress::New { made_for } if !bytes.is_empty() => self.progress = Progress::Asked { made_for },
+            Progress::Answered if bytes.starts_with(METHOD) => self.progress = Progress::Asked { made_for: None },
             _ => {}
         }
     }
@@ -69,9 +94,9 @@ impl<T> Watched<T> {
     /// What the end of the connection means: `error`, or the orderly end that is passed on.
     fn ended(&mut self, error: Option<io::Error>) -> io::Result<()> {
         let error = self.write_error.take().or(error);
-        let Progress::Asked { reused } = self.progress else { return error.map_or(Ok(()), Err) };
+        let Progress::Asked { made_for } = self.progress else { return error.map_or(Ok(()), Err) };
         let source = error.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into());
-        Err(io::Error::new(source.kind(), NoAnswer { reused, source }))
+        Err(io::Error::new(source.kind(), NoAnswer { made_for, source }))
     }
 }
 

@@ -6,13 +6,13 @@ use std::io;
 use hyper_util::client::legacy;
 use rustls::{AlertDescription, CertificateError};
 
-use super::connection::NoAnswer;
+use super::connection::{NoAnswer, RequestNumber};
 use super::resolver::{RefusedAddress, Unresolved};
 use crate::domain::attempt::{Cause, Detail, Failure};
 
-/// Whether a reused connection ended without a byte of an answer.
-pub(super) fn is_of_idle_connection(error: &legacy::Error) -> bool {
-    find::<NoAnswer>(error).is_some_and(|no_answer| no_answer.reused)
+/// Whether a connection that was not made for this request ended without a byte of an answer.
+pub(super) fn is_of_kept_connection(error: &legacy::Error, request: RequestNumber) -> bool {
+    find::<NoAnswer>(error).is_some_and(|no_answer| no_answer.made_for != Some(request))
 }
 
 /// Why no answer's head came, told from the errors that the client's error wraps.
