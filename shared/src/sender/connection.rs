@@ -9,8 +9,10 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
+use http::Extensions;
 use hyper_util::client::legacy::connect::{Connected, Connection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::watch;
 
 /// What the first write of every request begins with. The sender makes no other requests.
 const METHOD: &[u8] = b"POST ";
@@ -18,11 +20,7 @@ const METHOD: &[u8] = b"POST ";
 /// The connection ended after a request was written and before the first byte of its answer was read.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection ended before an answer began")]
-pub(super) struct NoAnswer {
-    /// The request that the connection was made for, if this is the first one on it.
-    pub(super) made_for: Option<RequestNumber>,
-    source: io::Error,
-}
+pub(super) struct NoAnswer(#[source] io::Error);
 
 /// Tells the requests of a process apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,21 +44,48 @@ impl RequestNumber {
     }
 }
 
+/// What the client can learn about the connection of a request.
+#[derive(Debug, Clone)]
+pub(super) struct Info {
+    made_for: Option<RequestNumber>,
+    end: watch::Receiver<()>,
+}
+
+impl Info {
+    /// The information about a connection of the client.
+    pub(super) fn of(connected: &Connected) -> Option<Self> {
+        let mut extras = Extensions::new();
+        connected.get_extras(&mut extras);
+        extras.remove()
+    }
+
+    /// Whether the connection was made for this request, and not kept for it.
+    pub(super) fn is_made_for(&self, request: RequestNumber) -> bool {
+        self.made_for == Some(request)
+    }
+
+    /// Returns when the connection is closed on this side too. What came of its last request is known before.
+    pub(super) async fn ended(mut self) {
+        while self.end.changed().await.is_ok() {}
+    }
+}
+
 /// How far the current request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Progress {
-    /// Nothing was written yet.
-    New { made_for: Option<RequestNumber> },
+    /// No request is under way, as far as it is known: none was written yet, or an answer has begun.
+    Idle,
     /// A request was written, and nothing of its answer was read yet.
-    Asked { made_for: Option<RequestNumber> },
-    /// At least one byte of an answer was read since the request was written.
-    Answered,
+    Asked,
 }
 
 /// A connection whose end is reported as [`NoAnswer`] when it leaves a request without an answer.
 #[derive(Debug)]
 pub(super) struct Watched<T> {
     inner: T,
+    made_for: Option<RequestNumber>,
+    /// Its receivers learn that the connection is dropped.
+    alive: watch::Sender<()>,
     progress: Progress,
     /// Why writing failed. It is reported by the next read that finds no answer: a receiver may answer, and then close,
     /// before it has read the whole request.
@@ -71,15 +96,14 @@ impl<T> Watched<T> {
     /// A new connection, made for the current request.
     pub(super) fn new(inner: T) -> Self {
         let made_for = CURRENT.try_with(|number| *number).ok();
-        Self { inner, progress: Progress::New { made_for }, write_error: None }
+        let alive = watch::Sender::new(());
+        Self { inner, made_for, alive, progress: Progress::Idle, write_error: None }
     }
 
     /// Takes note that these bytes, if any, are about to be written.
     fn asks(&mut self, bytes: &[u8]) {
-        match self.progress {
-            Progress::New { made_for } if !bytes.is_empty() => self.progress = Progress::Asked { made_for },
-            Progress::Answered if bytes.starts_with(METHOD) => self.progress = Progress::Asked { made_for: None },
-            _ => {}
+        if bytes.starts_with(METHOD) {
+            self.progress = Progress::Asked;
         }
     }
 
@@ -94,9 +118,11 @@ impl<T> Watched<T> {
     /// What the end of the connection means: `error`, or the orderly end that is passed on.
     fn ended(&mut self, error: Option<io::Error>) -> io::Result<()> {
         let error = self.write_error.take().or(error);
-        let Progress::Asked { made_for } = self.progress else { return error.map_or(Ok(()), Err) };
-        let source = error.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into());
-        Err(io::Error::new(source.kind(), NoAnswer { made_for, source }))
+        if self.progress == Progress::Idle {
+            return error.map_or(Ok(()), Err);
+        }
+        let error = error.unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into());
+        Err(io::Error::new(error.kind(), NoAnswer(error)))
     }
 }
 
@@ -106,7 +132,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
         let before = buf.filled().len();
         Poll::Ready(match ready!(Pin::new(&mut this.inner).poll_read(cx, buf)) {
             Ok(()) if buf.filled().len() > before => {
-                this.progress = Progress::Answered;
+                this.progress = Progress::Idle;
                 Ok(())
             }
             Ok(()) if buf.remaining() == 0 => Ok(()),
@@ -152,6 +178,6 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
 
 impl<T: Connection> Connection for Watched<T> {
     fn connected(&self) -> Connected {
-        self.inner.connected()
+        self.inner.connected().extra(Info { made_for: self.made_for, end: self.alive.subscribe() })
     }
 }

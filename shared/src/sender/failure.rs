@@ -6,13 +6,13 @@ use std::io;
 use hyper_util::client::legacy;
 use rustls::{AlertDescription, CertificateError};
 
-use super::connection::{NoAnswer, RequestNumber};
+use super::connection::NoAnswer;
 use super::resolver::{RefusedAddress, Unresolved};
 use crate::domain::attempt::{Cause, Detail, Failure};
 
-/// Whether a connection that was not made for this request ended without a byte of an answer.
-pub(super) fn is_of_kept_connection(error: &legacy::Error, request: RequestNumber) -> bool {
-    find::<NoAnswer>(error).is_some_and(|no_answer| no_answer.made_for != Some(request))
+/// Whether the connection ended without a byte of an answer: after the request was written, or before.
+pub(super) fn is_without_answer(error: &legacy::Error) -> bool {
+    find::<NoAnswer>(error).is_some() || find::<hyper::Error>(error).is_some_and(hyper::Error::is_canceled)
 }
 
 /// Why no answer's head came, told from the errors that the client's error wraps.
