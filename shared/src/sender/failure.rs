@@ -87,7 +87,14 @@ fn is_parse_version(error: &hyper::Error) -> bool {
 
 /// How the connection failed or ended.
 fn of_connection(error: &legacy::Error) -> Option<Detail> {
-    let by_kind = |error: &io::Error| match error.kind() {
+    let of_io =
+        chain(error).find_map(|error| error.downcast_ref::<io::Error>().and_then(|error| of_kind(error.kind())));
+    let is_end = |error: &hyper::Error| error.is_incomplete_message() || error.is_canceled() || error.is_closed();
+    of_io.or_else(|| find::<hyper::Error>(error).filter(|error| is_end(error)).map(|_| Detail::ClosedBeforeAnswer))
+}
+
+fn of_kind(kind: io::ErrorKind) -> Option<Detail> {
+    match kind {
         io::ErrorKind::ConnectionRefused => Some(Detail::ConnectionRefused),
         io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
             Some(Detail::ConnectionReset)
@@ -98,10 +105,7 @@ fn of_connection(error: &legacy::Error) -> Option<Detail> {
         | io::ErrorKind::NetworkDown
         | io::ErrorKind::TimedOut => Some(Detail::Unreachable),
         _ => None,
-    };
-    let of_io = chain(error).filter_map(|error| error.downcast_ref::<io::Error>()).find_map(by_kind);
-    let is_end = |error: &hyper::Error| error.is_incomplete_message() || error.is_canceled() || error.is_closed();
-    of_io.or_else(|| find::<hyper::Error>(error).filter(|error| is_end(error)).map(|_| Detail::ClosedBeforeAnswer))
+    }
 }
 
 /// The outermost error of this type.
@@ -119,5 +123,20 @@ fn inner<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'stati
     match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         Some(content) => Some(content),
         None => error.source(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No address is unreachable on every machine. The others are tested over sockets.
+    #[test]
+    fn addresses_that_no_way_leads_to_are_unreachable() {
+        use io::ErrorKind::{HostUnreachable, NetworkDown, NetworkUnreachable, Other, TimedOut};
+        for kind in [HostUnreachable, NetworkDown, NetworkUnreachable, TimedOut] {
+            assert_eq!(of_kind(kind), Some(Detail::Unreachable), "{kind}");
+        }
+        assert_eq!(of_kind(Other), None);
     }
 }

@@ -180,11 +180,6 @@ impl World {
         item["log"].as_l().unwrap().last().unwrap().as_m().unwrap().clone()
     }
 
-    /// The detail of the last attempt's failure, as it is stored.
-    pub(crate) async fn last_detail(&self, delivery: &str) -> Option<String> {
-        self.last_attempt(delivery).await.get("detail").map(|detail| detail.as_s().unwrap().clone())
-    }
-
     /// The events, deliveries and attempts that are written as usage, all organizations and days together.
     pub(crate) async fn usage(&self) -> [u64; 3] {
         let items = self.items("usage").await;
