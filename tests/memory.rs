@@ -90,6 +90,6 @@ async fn deliver(sender: &Sender, url: &EndpointUrl, timeout: Duration) -> Resul
     };
     match sender.post(&attempt).await.answer {
         Answer::Response { status, .. } => Ok(status),
-        Answer::None(cause) => Err(cause),
+        Answer::None(failure) => Err(failure.cause),
     }
 }

@@ -14,7 +14,7 @@ use shared::telemetry::json_lines;
 use tracing::Level;
 use tracing::subscriber::DefaultGuard;
 
-use crate::support::{Answer, Fate, Receiver, World, capture, over_network, text};
+use crate::support::{Answer, Fate, RawServer, Receiver, World, capture, over_network, text};
 
 /// The log of the thread that a test runs on.
 #[derive(Clone, Default)]
@@ -138,7 +138,17 @@ async fn a_failed_attempt_is_one_line_and_a_success_is_none() {
         "delivery": delivery, "attempt": 1, "cause": "http_status", "response_status": 500, "status": "retrying",
     });
     assert_eq!(log.take_lines(), [failed]);
-    world.advance(Duration::from_secs(1));
+    let mute = RawServer::answering("", false).await;
+    tenant.patch(&endpoint.path(), &json!({"url": mute.url()})).await.data(200);
+    log.take();
+    world.advance(Duration::from_secs(60));
+    world.drain().await;
+    let lines = log.take_lines();
+    let shown = ["message", "cause", "detail"].map(|name| &lines[0][name]);
+    assert_eq!(json!(shown), json!(["attempt failed", "invalid_response", "closed_before_answer"]), "{lines:?}");
+    tenant.patch(&endpoint.path(), &json!({"url": receiver.url()})).await.data(200);
+    log.take();
+    world.advance(Duration::from_secs(60));
     world.drain().await;
     assert_eq!(tenant.delivery_status(&delivery).await, "success");
     let lines = log.take_lines();

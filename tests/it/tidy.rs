@@ -54,7 +54,11 @@ const ROOMS: [Room; 11] = [
         never: &["aws_sdk_dynamodb", "axum", "lambda_", "aws_lambda_events", "reqwest"],
     },
     Room { name: "gather", knows: &[], never: &["aws_", "axum", "http", "lambda_", "reqwest", "sleep", "timeout"] },
-    Room { name: "sender", knows: &["domain", "clock"], never: &["aws_", "axum", "lambda_", "serde_json"] },
+    Room {
+        name: "sender",
+        knows: &["domain", "clock"],
+        never: &["aws_config", "aws_sdk_", "aws_smithy_", "axum", "lambda_", "serde_json"],
+    },
     Room {
         name: "service",
         knows: &["domain", "store", "queue", "sender", "clock", "telemetry"],
@@ -76,7 +80,7 @@ const ONLY: [(&str, &[&str]); 6] = [
     ("clock", &["SystemTime::now", "Timestamp::now", "Zoned::now", "now_v7", "fastrand", "getrandom"]),
     ("store", &["aws_sdk_dynamodb", "serde_dynamo"]),
     ("queue", &["aws_sdk_sqs"]),
-    ("sender", &["reqwest", "rustls"]),
+    ("sender", &["dns_lookup", "hyper", "hyper_", "reqwest", "rustls", "rustls_"]),
     ("telemetry", &["tracing_subscriber", "metrics_cloudwatch_embedded"]),
 ];
 

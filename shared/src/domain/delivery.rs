@@ -272,26 +272,35 @@ impl Delivery {
     pub fn after_attempt(mut self, outcome: Outcome, on_failure: OnFailure<'_>, now: Timestamp) -> (Self, Consequence) {
         self.attempts += 1;
         self.updated_at = now;
-        let (status, body, retry_after, error) = match outcome.answer {
-            Answer::Response { status, body, retry_after } => {
-                let error = (!(200..300).contains(&status)).then_some(Cause::HttpStatus);
-                (Some(status), Some(body), retry_after, error)
-            }
-            Answer::None(cause) => (None, None, None, Some(cause)),
-        };
-        self.response_status = status;
-        self.response_body = body;
-        self.error = error;
-        self.signature = Some(outcome.signature);
-        let surplus = (self.log.len() + 1).saturating_sub(MAX_LOG);
-        self.log.drain(..surplus);
-        self.log.push(AttemptEntry {
+        let mut entry = AttemptEntry {
             number: self.attempts,
             started_at: outcome.started_at,
             duration_ms: u32::try_from(outcome.duration.as_millis()).unwrap_or(u32::MAX),
-            response_status: status,
-            error,
-        });
+            response_status: None,
+            error: None,
+            detail: None,
+            body_cut: false,
+        };
+        let (body, retry_after) = match outcome.answer {
+            Answer::Response { status, body, body_cut, retry_after } => {
+                entry.response_status = Some(status);
+                entry.error = (!(200..300).contains(&status)).then_some(Cause::HttpStatus);
+                entry.body_cut = body_cut;
+                (Some(body), retry_after)
+            }
+            Answer::None(failure) => {
+                entry.error = Some(failure.cause);
+                entry.detail = failure.detail;
+                (None, None)
+            }
+        };
+        self.response_status = entry.response_status;
+        self.response_body = body;
+        self.error = entry.error;
+        self.signature = Some(outcome.signature);
+        let surplus = (self.log.len() + 1).saturating_sub(MAX_LOG);
+        self.log.drain(..surplus);
+        self.log.push(entry);
         let consequence = self.settle(on_failure, retry_after, now);
         (self, consequence)
     }
@@ -485,7 +494,7 @@ pub(crate) mod tests {
 
     fn response(status: u16, retry_after: Option<u64>) -> Outcome {
         let retry_after = retry_after.map(Duration::from_secs);
-        outcome(Answer::Response { status, body: "hello".into(), retry_after })
+        outcome(Answer::Response { status, body: "hello".into(), body_cut: false, retry_after })
     }
 
     fn after(delivery: Delivery, outcome: Outcome) -> (Delivery, Consequence) {
@@ -519,7 +528,7 @@ pub(crate) mod tests {
             assert_eq!((next.next_attempt_at, next.mark), (Some(in_seconds(delay)), None));
             current = next;
         }
-        let (dead, consequence) = after(current, outcome(Answer::None(Cause::Connect)));
+        let (dead, consequence) = after(current, outcome(Answer::None(Cause::Connect.into())));
         assert_eq!((dead.status, dead.attempts, dead.mark), (DeliveryStatus::Exhausted, 4, Some(Mark::Dead)));
         assert_eq!((dead.error, dead.response_status), (Some(Cause::Connect), None));
         assert_eq!(consequence, Consequence::Drop);
@@ -542,7 +551,7 @@ pub(crate) mod tests {
         let (gone, consequence) = after(delivery(), response(410, None));
         assert_eq!((gone.status, gone.mark), (DeliveryStatus::Failed, Some(Mark::Dead)));
         assert_eq!(consequence, Consequence::Disable(DisabledReason::Gone));
-        let (refused, consequence) = after(delivery(), outcome(Answer::None(Cause::RefusedAddress)));
+        let (refused, consequence) = after(delivery(), outcome(Answer::None(Cause::RefusedAddress.into())));
         assert_eq!((refused.status, refused.error), (DeliveryStatus::Failed, Some(Cause::RefusedAddress)));
         assert_eq!(consequence, Consequence::Drop);
     }

@@ -1,33 +1,121 @@
-//! Why an exchange failed, as one of the closed set of causes.
+//! Why an exchange failed, as a cause and a detail of the closed sets.
 
 use std::error::Error;
 use std::io;
 
-use super::resolver::{RefusedAddress, Unresolved};
-use crate::domain::attempt::Cause;
+use hyper_util::client::legacy;
+use rustls::{AlertDescription, CertificateError};
 
-/// The cause of a client error, told from the errors it wraps.
-pub(super) fn cause(error: &reqwest::Error) -> Cause {
-    let mut current: Option<&(dyn Error + 'static)> = Some(error);
-    while let Some(error) = current {
-        if let Some(cause) = cause_of_one(error) {
-            return cause;
-        }
-        current = inner(error);
-    }
-    if error.is_connect() { Cause::Connect } else { Cause::InvalidResponse }
+use super::connection::NoAnswer;
+use super::resolver::{RefusedAddress, Unresolved};
+use crate::domain::attempt::{Cause, Detail, Failure};
+
+/// Whether the connection ended without a byte of an answer: after the request was written, or before.
+pub(super) fn is_without_answer(error: &legacy::Error) -> bool {
+    find::<NoAnswer>(error).is_some() || find::<hyper::Error>(error).is_some_and(hyper::Error::is_canceled)
 }
 
-fn cause_of_one(error: &(dyn Error + 'static)) -> Option<Cause> {
-    if error.is::<RefusedAddress>() {
-        Some(Cause::RefusedAddress)
-    } else if error.is::<Unresolved>() {
-        Some(Cause::Dns)
-    } else if error.is::<rustls::Error>() {
-        Some(Cause::Tls)
+/// Why no answer's head came, told from the errors that the client's error wraps.
+pub(super) fn of(error: &legacy::Error) -> Failure {
+    if find::<RefusedAddress>(error).is_some() {
+        return Cause::RefusedAddress.into();
+    }
+    let (cause, detail) = if let Some(unresolved) = find::<Unresolved>(error) {
+        (Cause::Dns, unresolved.detail())
+    } else if let Some(tls) = find::<rustls::Error>(error) {
+        (Cause::Tls, of_tls(tls))
+    } else if error.is_connect() {
+        (Cause::Connect, of_connection(error))
+    } else {
+        let parsing = find::<hyper::Error>(error).and_then(of_parsing);
+        (Cause::InvalidResponse, parsing.or_else(|| of_connection(error)))
+    };
+    Failure { cause, detail }
+}
+
+fn of_tls(error: &rustls::Error) -> Option<Detail> {
+    match error {
+        rustls::Error::InvalidCertificate(error) => Some(of_certificate(error)),
+        rustls::Error::NoCertificatesPresented => Some(Detail::CertificateInvalid),
+        // There is no certificate of ours, so one that is complained about is one that is missing.
+        rustls::Error::AlertReceived(
+            AlertDescription::CertificateRequired
+            | AlertDescription::NoCertificate
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateUnknown,
+        ) => Some(Detail::ClientCertificateWanted),
+        rustls::Error::AlertReceived(_)
+        | rustls::Error::InappropriateMessage { .. }
+        | rustls::Error::InappropriateHandshakeMessage { .. }
+        | rustls::Error::InvalidMessage(_)
+        | rustls::Error::NoApplicationProtocol
+        | rustls::Error::PeerIncompatible(_)
+        | rustls::Error::PeerMisbehaved(_) => Some(Detail::HandshakeRefused),
+        _ => None,
+    }
+}
+
+fn of_certificate(error: &CertificateError) -> Detail {
+    match error {
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => Detail::CertificateExpired,
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => Detail::CertificateNotYetValid,
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            Detail::CertificateWrongName
+        }
+        CertificateError::UnknownIssuer => Detail::CertificateUnknownIssuer,
+        _ => Detail::CertificateInvalid,
+    }
+}
+
+fn of_parsing(error: &hyper::Error) -> Option<Detail> {
+    if error.is_parse_too_large() {
+        Some(Detail::TooLarge)
+    } else if error.is_parse_status() || error.is_parse_version_h2() || is_parse_version(error) {
+        Some(Detail::BadStatusLine)
+    } else if error.is_parse() {
+        Some(Detail::BadHeader)
     } else {
         None
     }
+}
+
+/// `hyper` has no method that tells a bad version from a bad header.
+fn is_parse_version(error: &hyper::Error) -> bool {
+    error.is_parse() && error.to_string() == "invalid HTTP version parsed"
+}
+
+/// How the connection failed or ended.
+fn of_connection(error: &legacy::Error) -> Option<Detail> {
+    let of_io =
+        chain(error).find_map(|error| error.downcast_ref::<io::Error>().and_then(|error| of_kind(error.kind())));
+    let is_end = |error: &hyper::Error| error.is_incomplete_message() || error.is_canceled() || error.is_closed();
+    of_io.or_else(|| find::<hyper::Error>(error).filter(|error| is_end(error)).map(|_| Detail::ClosedBeforeAnswer))
+}
+
+fn of_kind(kind: io::ErrorKind) -> Option<Detail> {
+    match kind {
+        io::ErrorKind::ConnectionRefused => Some(Detail::ConnectionRefused),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted | io::ErrorKind::BrokenPipe => {
+            Some(Detail::ConnectionReset)
+        }
+        io::ErrorKind::UnexpectedEof => Some(Detail::ClosedBeforeAnswer),
+        io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::NetworkDown
+        | io::ErrorKind::TimedOut => Some(Detail::Unreachable),
+        _ => None,
+    }
+}
+
+/// The outermost error of this type.
+fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
+    chain(error).find_map(|error| error.downcast_ref())
+}
+
+/// The error and what it wraps, from the outside in.
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |error| inner(*error))
 }
 
 /// What an error wraps. An `io::Error` names as its source what its content wraps, not the content.
@@ -35,5 +123,20 @@ fn inner<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'stati
     match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         Some(content) => Some(content),
         None => error.source(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// No address is unreachable on every machine. The others are tested over sockets.
+    #[test]
+    fn addresses_that_no_way_leads_to_are_unreachable() {
+        use io::ErrorKind::{HostUnreachable, NetworkDown, NetworkUnreachable, Other, TimedOut};
+        for kind in [HostUnreachable, NetworkDown, NetworkUnreachable, TimedOut] {
+            assert_eq!(of_kind(kind), Some(Detail::Unreachable), "{kind}");
+        }
+        assert_eq!(of_kind(Other), None);
     }
 }

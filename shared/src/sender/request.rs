@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT as USER_AGENT_HEADER};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT as USER_AGENT_HEADER};
 
 use crate::domain::event_type::EventType;
 use crate::domain::fields::{EndpointUrl, Headers};
@@ -12,7 +12,7 @@ use crate::domain::secret::SigningSecret;
 use crate::domain::signature;
 use crate::domain::time::Timestamp;
 
-/// How requests name their sender.
+/// How requests name their sender, unless the endpoint's headers do.
 pub const USER_AGENT: &str = concat!("Pigeonpost/", env!("CARGO_PKG_VERSION"));
 
 /// One request to be made.
@@ -20,7 +20,7 @@ pub const USER_AGENT: &str = concat!("Pigeonpost/", env!("CARGO_PKG_VERSION"));
 pub struct Attempt<'a> {
     /// Where it goes.
     pub url: &'a EndpointUrl,
-    /// The endpoint owner's own headers. They never override those of the delivery.
+    /// The endpoint owner's own headers. They override `user-agent` and `accept`, and nothing else.
     pub headers: &'a Headers,
     /// The secrets that sign at this time, the newest first.
     pub secrets: Vec<&'a SigningSecret>,
@@ -55,13 +55,14 @@ impl Attempt<'_> {
             ("x-webhook-delivery", self.delivery.to_string()),
             ("x-webhook-attempt", self.number.to_string()),
         ];
-        let mut headers = HeaderMap::with_capacity(own.len() + 2 + self.headers.as_map().len());
+        let mut headers = HeaderMap::with_capacity(own.len() + 3 + self.headers.as_map().len());
+        headers.insert(USER_AGENT_HEADER, HeaderValue::from_static(USER_AGENT));
+        headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
         for (name, value) in self.headers.iter() {
             if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
                 headers.insert(name, value);
             }
         }
-        headers.insert(USER_AGENT_HEADER, HeaderValue::from_static(USER_AGENT));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         for (name, value) in own {
             if let Ok(value) = HeaderValue::try_from(value) {

@@ -5,11 +5,17 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::vec;
 
+use dns_lookup::{AddrInfoHints, LookupError, LookupErrorKind, SockType, getaddrinfo};
 use futures_util::future::BoxFuture;
-use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use hyper_util::client::legacy::connect::dns::Name;
+use tokio::task::spawn_blocking;
+use tower::Service;
 
 use crate::domain::addresses::AddressPolicy;
+use crate::domain::attempt::Detail;
 
 /// The name leads to an address that deliveries may not go to.
 #[derive(Debug, thiserror::Error)]
@@ -18,8 +24,25 @@ pub(super) struct RefusedAddress;
 
 /// The name could not be resolved.
 #[derive(Debug, thiserror::Error)]
-#[error("the name could not be resolved")]
-pub(super) struct Unresolved;
+pub(super) enum Unresolved {
+    #[error("the name does not exist")]
+    NotFound,
+    #[error("the name has no address")]
+    NoAddress,
+    #[error("the name could not be looked up")]
+    Failed,
+}
+
+impl Unresolved {
+    /// What is known about the failure.
+    pub(super) fn detail(&self) -> Option<Detail> {
+        match self {
+            Self::NotFound => Some(Detail::NameNotFound),
+            Self::NoAddress => Some(Detail::NoAddress),
+            Self::Failed => None,
+        }
+    }
+}
 
 /// Finds the addresses of a name. Cloning it shares it.
 #[derive(Clone)]
@@ -28,13 +51,11 @@ pub struct Lookup(Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr
 impl Lookup {
     /// The system's resolver.
     pub fn system() -> Self {
-        Self::from_fn(async |name| {
-            let found = tokio::net::lookup_host((name, 0)).await?;
-            Ok(found.map(|address| address.ip()).collect())
-        })
+        Self::from_fn(async |name| spawn_blocking(move || look_up(&name)).await?)
     }
 
-    /// A resolver that finds addresses elsewhere.
+    /// A resolver that finds addresses elsewhere. A name that does not exist is an error of the kind `NotFound`, and one
+    /// that has no address an empty list.
     pub fn from_fn<F>(find: impl Fn(String) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = io::Result<Vec<IpAddr>>> + Send + 'static,
@@ -46,6 +67,20 @@ impl Lookup {
 impl fmt::Debug for Lookup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Lookup")
+    }
+}
+
+/// Asks the system. Tokio's look-up does the same, but its error does not tell what failed.
+fn look_up(name: &str) -> io::Result<Vec<IpAddr>> {
+    let hints = AddrInfoHints { socktype: SockType::Stream.into(), ..AddrInfoHints::default() };
+    let failed = |error: LookupError| match error.kind() {
+        LookupErrorKind::NoName => io::Error::new(io::ErrorKind::NotFound, error),
+        _ => error.into(),
+    };
+    match getaddrinfo(Some(name), None, Some(hints)) {
+        Ok(found) => found.map(|info| Ok(info?.sockaddr.ip())).collect(),
+        Err(error) if matches!(error.kind(), LookupErrorKind::NoData) => Ok(Vec::new()),
+        Err(error) => Err(failed(error)),
     }
 }
 
@@ -62,24 +97,39 @@ impl VettedResolver {
     }
 }
 
-impl Resolve for VettedResolver {
-    fn resolve(&self, name: Name) -> Resolving {
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+impl Service<Name> for VettedResolver {
+    type Response = vec::IntoIter<SocketAddr>;
+    type Error = BoxError;
+    type Future = BoxFuture<'static, Result<Self::Response, BoxError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, name: Name) -> Self::Future {
         let policy = self.addresses.clone();
         let looking_up = (self.lookup.0)(name.as_str().to_owned());
-        Box::pin(async move { vet(&policy, looking_up.await.map_err(|_| Unresolved)?) })
+        let failed = |error: io::Error| match error.kind() {
+            io::ErrorKind::NotFound => Unresolved::NotFound,
+            _ => Unresolved::Failed,
+        };
+        Box::pin(async move { vet(&policy, looking_up.await.map_err(failed)?) })
     }
 }
 
 /// The addresses, unless one of them is refused: a name that leads to a mix is not trusted at all.
-fn vet(policy: &AddressPolicy, found: Vec<IpAddr>) -> Result<Addrs, Box<dyn std::error::Error + Send + Sync>> {
+fn vet(policy: &AddressPolicy, found: Vec<IpAddr>) -> Result<vec::IntoIter<SocketAddr>, BoxError> {
     if found.is_empty() {
-        return Err(Unresolved.into());
+        return Err(Unresolved::NoAddress.into());
     }
     if !found.iter().all(|address| policy.allows(*address)) {
         return Err(RefusedAddress.into());
     }
     // Port 0 stands for the URL's own.
-    Ok(Box::new(found.into_iter().map(|address| SocketAddr::new(address, 0))))
+    let found: Vec<_> = found.into_iter().map(|address| SocketAddr::new(address, 0)).collect();
+    Ok(found.into_iter())
 }
 
 #[cfg(test)]

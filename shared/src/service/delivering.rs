@@ -19,7 +19,7 @@ use super::cache::Cache;
 use super::health::Noted;
 use super::load::{EndpointCache, Work, endpoint_cache};
 use crate::clock;
-use crate::domain::attempt::Cause;
+use crate::domain::attempt::{Cause, Detail};
 use crate::domain::delivery::{Consequence, Delivery, DeliveryStatus, OnFailure, Step};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::ids::DeliveryId;
@@ -380,6 +380,7 @@ fn log_failure(delivery: &Delivery, cause: Cause) {
         delivery = %delivery.id,
         attempt = delivery.attempts,
         cause = cause.as_str(),
+        detail = delivery.log.last().and_then(|attempt| attempt.detail).map(Detail::as_str),
         response_status = delivery.response_status,
         status = delivery.status.as_str(),
         "attempt failed"

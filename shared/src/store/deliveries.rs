@@ -12,7 +12,7 @@ use super::items::{Base, Item, Unreadable, is_zero, read, time, to_item, unknown
 use super::keys::Key;
 use super::pending::PendingItem;
 use super::{Store, StoreError, keys, pending};
-use crate::domain::attempt::{AttemptEntry, Cause};
+use crate::domain::attempt::{AttemptEntry, Cause, Detail};
 use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::event_type::EventType;
 use crate::domain::ids::{DeliveryId, EndpointId, OrganizationId};
@@ -341,6 +341,10 @@ struct AttemptItem {
     status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    cut: bool,
 }
 
 impl DeliveryItem {
@@ -354,6 +358,8 @@ impl DeliveryItem {
             ms: entry.duration_ms,
             status: entry.response_status,
             error: entry.error.map(name),
+            detail: entry.detail.map(|detail| detail.as_str().to_owned()),
+            cut: entry.body_cut,
         };
         Self {
             base: Base::new(keys::delivery(delivery.endpoint, delivery.id), ENTITY),
@@ -392,6 +398,9 @@ impl TryFrom<DeliveryItem> for Delivery {
                 duration_ms: entry.ms,
                 response_status: entry.status,
                 error: entry.error.map(cause).transpose()?,
+                // A later version may know more of them.
+                detail: entry.detail.as_deref().and_then(Detail::parse),
+                body_cut: entry.cut,
             })
         };
         let waiting = item.waiting_pk.as_deref().zip(item.waiting_sk.as_deref());

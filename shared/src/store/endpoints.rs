@@ -267,7 +267,7 @@ impl TryFrom<EndpointItem> for Endpoint {
                 name: Name::parse(&item.name)?,
                 url: EndpointUrl::stored(&item.url)?,
                 subscriptions: item.event_types.iter().map(|t| Subscription::parse(t)).collect::<Result<_, _>>()?,
-                headers: Headers::new(item.headers)?,
+                headers: Headers::stored(item.headers),
                 timeout: TimeoutSeconds::new(item.timeout_seconds.into())?,
                 edition: item.edition_id.map(|edition| EditionId::parse(&edition)).transpose()?,
                 retry_schedule: item.retry_schedule.map(RetrySchedule::new).transpose()?,

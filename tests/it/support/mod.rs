@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+mod attempt;
+mod authority;
 mod calls;
 mod clock;
 mod ending;
@@ -14,6 +16,8 @@ mod receiver;
 mod tenant;
 mod world;
 
+pub(crate) use attempt::{Post, sender, sender_looking_up};
+pub(crate) use authority::Authority;
 pub(crate) use calls::{Call, Done, done, listed};
 pub(crate) use clock::TestClock;
 pub(crate) use ending::{Ending, Requests, pending_ids};

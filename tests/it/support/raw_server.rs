@@ -131,7 +131,8 @@ async fn drip(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Resul
 /// Reads a head and as much of a body as it announces: a socket that is closed with something unread is reset.
 pub(crate) async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
     let mut request = Vec::new();
-    loop {
+    let mut whole = None;
+    while whole.is_none_or(|length| request.len() < length) {
         if stream.read_buf(&mut request).await? == 0 {
             return Ok(());
         }
@@ -139,11 +140,15 @@ pub(crate) async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> io::R
         if request.first() == Some(&0x16) {
             return Ok(());
         }
-        let text = String::from_utf8_lossy(&request).to_ascii_lowercase();
-        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
-        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
-        if body.len() >= length.unwrap_or(0) {
-            return Ok(());
-        }
+        whole = whole.or_else(|| length_of_request(&request));
     }
+    Ok(())
+}
+
+/// The length of the request that begins so, if its head is complete.
+fn length_of_request(beginning: &[u8]) -> Option<usize> {
+    let text = String::from_utf8_lossy(beginning).to_ascii_lowercase();
+    let (head, _) = text.split_once("\r\n\r\n")?;
+    let body = head.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse().ok());
+    Some(head.len() + 4 + body.unwrap_or(0))
 }

@@ -12,6 +12,7 @@ use http::Request;
 use http_body_util::BodyExt;
 use pigeonpost::aws::{EmbeddedAws, Storage};
 use pigeonpost::{Poller, gateway};
+use rustls::pki_types::CertificateDer;
 use serde_json::{Value, json};
 use shared::clock::{self, Clock};
 use shared::config::Settings;
@@ -113,9 +114,18 @@ impl World {
 
     /// Another process, which looks names up in this way.
     pub(crate) fn process_looking_up(&self, lookup: Lookup) -> Process {
+        self.process_with_sender(lookup, Vec::new())
+    }
+
+    /// Another process, whose sender trusts these TLS roots beside the system's.
+    pub(crate) fn process_trusting(&self, roots: Vec<CertificateDer<'static>>) -> Process {
+        self.process_with_sender(Lookup::system(), roots)
+    }
+
+    fn process_with_sender(&self, lookup: Lookup, roots: Vec<CertificateDer<'static>>) -> Process {
         let clock = self.clock.clock();
         let addresses = self.settings.deployment.urls.addresses.clone();
-        let sender = Sender::with_lookup(addresses, clock.clone(), lookup).unwrap();
+        let sender = Sender::with(addresses, clock.clone(), lookup, roots).unwrap();
         Process::start(&self.sdk(), &self.settings, &sender, clock)
     }
 
@@ -168,6 +178,13 @@ impl World {
         let scan = self.dynamodb().scan().table_name(self.table()).filter_expression("entity = :entity");
         let scan = scan.expression_attribute_values(":entity", AttributeValue::S(entity.to_owned()));
         scan.into_paginator().items().send().collect::<Result<_, _>>().await.unwrap()
+    }
+
+    /// The last entry of a delivery's stored log.
+    pub(crate) async fn last_attempt(&self, delivery: &str) -> HashMap<String, AttributeValue> {
+        let id = AttributeValue::S(delivery.to_owned());
+        let item = self.items("delivery").await.into_iter().find(|item| item["sk"] == id).unwrap();
+        item["log"].as_l().unwrap().last().unwrap().as_m().unwrap().clone()
     }
 
     /// The events, deliveries and attempts that are written as usage, all organizations and days together.

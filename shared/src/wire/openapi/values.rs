@@ -129,14 +129,15 @@ schemas! {
     "Subscriptions": Subscriptions = "Which events the endpoint gets.",
         ArrayBuilder::new().items(Subscription::schema()).min_items(Some(1)).max_items(Some(MAX_SUBSCRIPTIONS));
     "Headers": Headers =
-        "Headers added to every request. Not those that the delivery itself sets: `host`, `content-length`, \
-         `content-type`, `connection`, `transfer-encoding`, `te`, `upgrade`, `expect`, `proxy-*`, `webhook-*`, \
-         `x-webhook-*`.",
+        "Headers added to every request, in place of `user-agent` and `accept` if they have these names. Not those that \
+         are the delivery's own: `connection`, `content-encoding`, `content-length`, `content-type`, `expect`, `host`, \
+         `http2-settings`, `keep-alive`, `te`, `trailer`, `transfer-encoding`, `upgrade`, `proxy-*`, `webhook-*`, \
+         `x-webhook-*`. No value begins or ends with a space or a tab.",
         ObjectBuilder::new()
             .max_properties(Some(16))
             .property_names(Some(pattern("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "X-Tenant").max_length(Some(1_024)).build()))
             .additional_properties(Some(AdditionalProperties::from(Schema::from(
-                pattern(r"^[^\x00-\x08\n-\x1f\x7f]*$", "acme").max_length(Some(1_024)),
+                pattern(r"^([^\x00-\x20\x7f]([^\x00-\x08\n-\x1f\x7f]*[^\x00-\x20\x7f])?)?$", "acme").max_length(Some(1_024)),
             ))))
             .examples([serde_json::json!({"X-Tenant": "acme"})]);
     "ShownHeaders": ShownHeaders =

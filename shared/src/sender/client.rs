@@ -1,0 +1,115 @@
+//! The HTTP client: `hyper-util`'s, over connections to vetted addresses.
+
+use std::future::pending;
+use std::pin::pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use http::{Request, Response};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper_rustls::HttpsConnector;
+use hyper_util::client::legacy::connect::{CaptureConnection, HttpConnector, capture_connection};
+use hyper_util::client::legacy::{Client as HttpClient, Error};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::ClientConfig;
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::CertificateDer;
+use rustls_platform_verifier::Verifier;
+use tokio::select;
+use tower::ServiceExt;
+use tower::util::MapResponse;
+
+use super::connection::{Info, RequestNumber, Watched};
+use super::failure;
+use super::resolver::VettedResolver;
+use super::{IDLE, IDLE_PER_HOST, SetupError};
+
+type Https = HttpsConnector<HttpConnector<VettedResolver>>;
+type Stream = <Https as tower::Service<http::Uri>>::Response;
+type Io = TokioIo<Watched<TokioIo<Stream>>>;
+type Connector = MapResponse<Https, fn(Stream) -> Io>;
+
+/// The client. Cloning it shares its connections.
+#[derive(Debug, Clone)]
+pub(super) struct Client {
+    /// Keeps its connections for later requests.
+    kept: HttpClient<Connector, Full<Bytes>>,
+    /// Makes a connection for every request.
+    fresh: HttpClient<Connector, Full<Bytes>>,
+}
+
+impl Client {
+    /// A client that connects to what the resolver finds, and trusts the system's roots and these.
+    ///
+    /// # Errors
+    /// [`SetupError`] if there are no roots, or one of those that were given cannot be read.
+    pub(super) fn new(resolver: VettedResolver, roots: Vec<CertificateDer<'static>>) -> Result<Self, SetupError> {
+        let mut http = HttpConnector::new_with_resolver(resolver);
+        http.enforce_http(false);
+        http.set_nodelay(true);
+        let https = HttpsConnector::from((http, tls(roots)?));
+        let watched: fn(Stream) -> Io = |stream| TokioIo::new(Watched::new(TokioIo::new(stream)));
+        let connector = https.map_response(watched);
+        let build = |idle_per_host| {
+            HttpClient::builder(TokioExecutor::new())
+                .pool_timer(TokioTimer::new())
+                .pool_idle_timeout(IDLE)
+                .pool_max_idle_per_host(idle_per_host)
+                .retry_canceled_requests(false)
+                .http1_allow_obsolete_multiline_headers_in_responses(true)
+                .http1_allow_spaces_after_header_name_in_responses(true)
+                .http1_ignore_invalid_headers_in_responses(true)
+                .build(connector.clone())
+        };
+        Ok(Self { kept: build(IDLE_PER_HOST), fresh: build(0) })
+    }
+
+    /// Sends a request and returns the head of its answer. If a kept connection ends without a byte of an answer, the
+    /// request is made again and sent over a new one: the receiver closed a connection that was idle, and a request that
+    /// it did read is recognised by its `webhook-id`.
+    ///
+    /// # Errors
+    /// [`Error`] if no head of an answer came.
+    pub(super) async fn send(&self, request: impl Fn() -> Request<Full<Bytes>>) -> Result<Response<Incoming>, Error> {
+        let number = RequestNumber::next();
+        let mut first = request();
+        let mut connection = capture_connection(&mut first);
+        let mut sending = pin!(number.run(self.kept.request(first)));
+        let result = select! {
+            biased;
+            result = &mut sending => Some(result),
+            // `hyper` may lose a request that is handed to a connection at the very moment of its end.
+            () = end(&mut connection) => sending.now_or_never(),
+        };
+        let is_kept = || {
+            let info = connection.connection_metadata().as_ref().and_then(Info::of);
+            info.is_some_and(|info| !info.is_made_for(number))
+        };
+        match result {
+            Some(Err(error)) if !(failure::is_without_answer(&error) && is_kept()) => Err(error),
+            Some(Ok(response)) => Ok(response),
+            _ => self.fresh.request(request()).await,
+        }
+    }
+}
+
+/// Returns when the connection that a request was given ends.
+async fn end(connection: &mut CaptureConnection) {
+    let info = connection.wait_for_connection_metadata().await.as_ref().and_then(Info::of);
+    match info {
+        Some(info) => info.ended().await,
+        None => pending().await,
+    }
+}
+
+/// HTTP/1.1 is all that is offered.
+fn tls(roots: Vec<CertificateDer<'static>>) -> Result<ClientConfig, SetupError> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let verifier = Arc::new(Verifier::new_with_extra_roots(roots, Arc::clone(&provider))?);
+    let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let mut config = config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}

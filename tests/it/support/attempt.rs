@@ -1,0 +1,65 @@
+//! Attempts by a sender alone, without a table and a queue.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use rustls::pki_types::CertificateDer;
+use shared::clock::Clock;
+use shared::domain::addresses::AddressPolicy;
+use shared::domain::attempt::Outcome;
+use shared::domain::event_type::EventType;
+use shared::domain::fields::{EndpointUrl, Headers, UrlPolicy};
+use shared::domain::ids::EventId;
+use shared::domain::secret::SigningSecret;
+use shared::domain::time::Timestamp;
+use shared::sender::{Attempt, Lookup, Sender};
+
+use super::PATIENCE;
+
+fn loopback() -> AddressPolicy {
+    AddressPolicy::parse("127.0.0.0/8").unwrap()
+}
+
+/// A sender that reaches loopback addresses and trusts these TLS roots beside the system's.
+pub(crate) fn sender(roots: Vec<CertificateDer<'static>>) -> Sender {
+    Sender::with(loopback(), Clock::system(), Lookup::system(), roots).unwrap()
+}
+
+/// A sender that reaches loopback addresses and looks names up in this way.
+pub(crate) fn sender_looking_up(lookup: Lookup) -> Sender {
+    Sender::with(loopback(), Clock::system(), lookup, Vec::new()).unwrap()
+}
+
+/// What one attempt sends.
+#[derive(Debug, Clone)]
+pub(crate) struct Post {
+    pub(crate) url: String,
+    pub(crate) headers: Headers,
+    pub(crate) body: Bytes,
+    pub(crate) timeout: Duration,
+}
+
+impl Post {
+    /// A small body without further headers, and time enough.
+    pub(crate) fn to(url: &str) -> Self {
+        let body = Bytes::from_static(b"{}");
+        Self { url: url.to_owned(), headers: Headers::default(), body, timeout: PATIENCE }
+    }
+
+    pub(crate) async fn by(&self, sender: &Sender) -> Outcome {
+        let now = Timestamp::from_unix_seconds(1_774_382_400);
+        let policy = UrlPolicy { allow_http: true, addresses: loopback() };
+        let secret = SigningSecret::generate([7; 16]);
+        let attempt = Attempt {
+            url: &EndpointUrl::parse(&self.url, &policy).unwrap(),
+            headers: &self.headers,
+            secrets: vec![&secret],
+            delivery: EventId::new(now, [3; 8]).delivery(0).unwrap(),
+            event_type: &EventType::parse("member.added").unwrap(),
+            number: 1,
+            body: self.body.clone(),
+            timeout: self.timeout,
+        };
+        sender.post(&attempt).await
+    }
+}

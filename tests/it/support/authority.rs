@@ -1,0 +1,74 @@
+//! A certificate authority of a test's own, and TLS servers with its certificates.
+
+use std::sync::Arc;
+
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
+
+/// Issues certificates that are valid at present, unless a test changes that.
+pub(crate) struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    root: CertificateDer<'static>,
+}
+
+impl Authority {
+    pub(crate) fn new() -> Self {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        // Authorities of the same name would be taken for each other.
+        params.distinguished_name.push(DnType::CommonName, hex::encode(key.public_key_raw()));
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let root = params.self_signed(&key).unwrap().der().clone();
+        Self { issuer: Issuer::new(params, key), root }
+    }
+
+    /// What a client must trust.
+    pub(crate) fn root(&self) -> CertificateDer<'static> {
+        self.root.clone()
+    }
+
+    /// A server at 127.0.0.1 with a certificate that is changed before it is signed.
+    pub(crate) fn server(&self, change: impl FnOnce(&mut CertificateParams)) -> Arc<ServerConfig> {
+        let (certificate, key) = self.issue(change);
+        Self::server_of(certificate, &key)
+    }
+
+    /// A server with this certificate.
+    pub(crate) fn server_of(certificate: CertificateDer<'static>, key: &KeyPair) -> Arc<ServerConfig> {
+        let config = server_config(rustls::ALL_VERSIONS).with_no_client_auth();
+        Arc::new(config.with_single_cert(vec![certificate], private(key)).unwrap())
+    }
+
+    /// A server that speaks this version alone, and wants a certificate of this authority from its clients.
+    pub(crate) fn server_for_known_clients(&self, version: &'static SupportedProtocolVersion) -> Arc<ServerConfig> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.root()).unwrap();
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build().unwrap();
+        let (certificate, key) = self.issue(|_| {});
+        let config = server_config(&[version]).with_client_cert_verifier(verifier);
+        Arc::new(config.with_single_cert(vec![certificate], private(&key)).unwrap())
+    }
+
+    fn issue(&self, change: impl FnOnce(&mut CertificateParams)) -> (CertificateDer<'static>, KeyPair) {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+        change(&mut params);
+        let certificate = params.signed_by(&key, &self.issuer).unwrap();
+        (certificate.der().clone(), key)
+    }
+}
+
+fn server_config(
+    versions: &[&'static SupportedProtocolVersion],
+) -> rustls::ConfigBuilder<ServerConfig, rustls::WantsVerifier> {
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+    config.with_protocol_versions(versions).unwrap()
+}
+
+fn private(key: &KeyPair) -> PrivateKeyDer<'static> {
+    PrivateKeyDer::Pkcs8(key.serialize_der().into())
+}
