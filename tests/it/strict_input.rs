@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use http::{Method, Request};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::{Receiver, Reply, Tenant, World, text};
 
@@ -134,7 +134,7 @@ async fn a_query_parameter_or_idempotency_key_that_comes_twice_is_refused_by_nam
         ("/usage?from=2026-01-01&from=2026-01-02".to_owned(), "from"),
         (format!("{paged}?page=1&page=2"), "page"),
         (format!("/v1/endpoints?organization_id={id}&organization_id={id}"), "organization_id"),
-        (format!("/v1/webhook-endpoints?ordering=name&ordering=-name"), "ordering"),
+        ("/v1/webhook-endpoints?ordering=name&ordering=-name".to_owned(), "ordering"),
     ] {
         assert_eq!(problem(&tenant.get(&path).await, name), "is given more than once", "{path}");
     }
@@ -257,6 +257,6 @@ async fn the_data_of_an_event_is_passed_on_with_keys_that_come_twice() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let event = send(&tenant, Method::POST, "/events", r#"{"type": "a", "data": {"k": 1, "k": 2}}"#).await.data(202);
-    assert_eq!(event["data"], json!({"k": 2}), "what is the publisher's is not judged");
-    assert_ne!(event, Value::Null);
+    // The test's JSON parser keeps the last; the text in the answer has both.
+    assert_eq!(event["data"], json!({"k": 2}));
 }

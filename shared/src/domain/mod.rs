@@ -9,6 +9,7 @@ pub mod attempt;
 pub mod delivery;
 pub mod deployment;
 pub mod endpoint;
+mod endpoint_url;
 pub mod event;
 pub mod event_type;
 pub mod fields;

@@ -1,4 +1,4 @@
-//! When a delivery's next attempt comes, as far as that can be told to a reader.
+//! When a delivery's next attempt comes, as the API shows it.
 
 use super::delivery::{Delivery, Mark};
 use super::endpoint::{Endpoint, EndpointStatus};

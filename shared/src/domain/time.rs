@@ -85,8 +85,8 @@ impl Timestamp {
         self.print(0)
     }
 
-    /// Any RFC 3339 instant, whatever its offset. One before 1970 or at the very end of the year 9999 is read as the
-    /// first or the last instant that there is here: nothing is older or younger.
+    /// Reads an RFC 3339 instant with any offset. An instant before 1970 is read as the Unix epoch, and one after
+    /// 9999-12-30T22:00:00Z, the last one that can be printed, as that.
     ///
     /// # Errors
     /// [`Invalid`] if it is not one.

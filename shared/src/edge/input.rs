@@ -64,7 +64,7 @@ pub async fn read_body(request: Request) -> Result<axum::body::Bytes, ApiError> 
     Ok(bytes)
 }
 
-/// The first coding that a body has, shortened; `None` if it is what the content type says.
+/// The first content coding that a body has, shortened; `None` if there is none but `identity`.
 fn content_coding(headers: &HeaderMap) -> Option<String> {
     let values = headers.get_all(CONTENT_ENCODING).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
     let codings: Vec<_> =

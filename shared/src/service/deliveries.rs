@@ -173,7 +173,8 @@ impl Core {
         Ok(Page { items: items.into_iter().map(|delivery| seen(delivery, &target)).collect(), next })
     }
 
-    /// What makes a stored delivery of the organization one to show: its next attempt is there only if it is to come.
+    /// Turns stored deliveries of the organization into those that readers see: `next_attempt_at` is set only if an
+    /// attempt comes at that time. The organization is read, from the cache if it is there.
     async fn seen_in(
         &self,
         organization: &OrganizationId,

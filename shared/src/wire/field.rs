@@ -26,7 +26,7 @@ pub enum Field<T> {
     Value(T),
     /// With a value of another kind.
     WrongKind,
-    /// With an object that has this key twice, of which nobody can say which counts.
+    /// With an object that has this key twice.
     Repeated(String),
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Map, Number, Value};
 /// Longest key that is repeated in an error, in characters.
 const MAX_SHOWN_CHARS: usize = 64;
 
-/// A JSON value. Of a key that comes twice, [`Value`] keeps the last without a word.
+/// A JSON value that reports keys that come twice. [`Value`] silently keeps the last one.
 pub(super) struct Keyed {
     pub(super) value: Value,
     /// The first key that an object in it has twice, shortened.

@@ -23,8 +23,8 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/events/{event}", get(read))
 }
 
-/// The gateway routes publishing to its own function. It is here so that every path has all its methods, which `Allow`
-/// names.
+/// The gateway routes publishing to a function of its own. This function answers the other methods of these paths, and
+/// its `Allow` header must name POST as well.
 async fn publish() -> ApiError {
     ServiceError::Internal("the gateway routed publishing to the wrong function".to_owned()).into()
 }
