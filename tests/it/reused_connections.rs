@@ -309,6 +309,7 @@ async fn of_2000_deliveries_to_a_receiver_that_closes_idle_connections_none_is_l
 
 /// Between two batches a function is frozen: nothing of it runs, and it does not see that its connections are closed.
 #[test]
+#[allow(clippy::disallowed_methods, reason = "the runtime of the sender must not run meanwhile")]
 fn after_a_freeze_every_delivery_of_a_batch_finds_its_kept_connection_closed_and_none_is_lost() {
     const BATCH: usize = 10;
     for resets in [false, true] {
