@@ -7,14 +7,16 @@ use super::endpoint::{DisabledReason, Endpoint, EndpointStatus};
 use super::event_type::EventType;
 use super::ids::{DeliveryId, EndpointId, OrganizationId};
 use super::organization::OrganizationStatus;
-use super::schedule::{MAX_HIDDEN_SECONDS, RetrySchedule};
+use super::schedule::{MAX_DELAYED_SECONDS, MAX_HIDDEN_SECONDS, RetrySchedule};
 use super::ticket::Ticket;
 use super::time::Timestamp;
 
 /// How long a delivery that was sent to the queue out of turn is left alone by the sweep.
 pub const LEASE: Duration = Duration::from_secs(15 * 60);
-/// Longest wait that is spent in the queue.
+/// Longest wait for which a received message is hidden.
 const LONGEST_HIDDEN: Duration = Duration::from_secs(MAX_HIDDEN_SECONDS as u64);
+/// Longest wait for which a delayed message is sent.
+const LONGEST_DELAYED: Duration = Duration::from_secs(MAX_DELAYED_SECONDS as u64);
 /// How much earlier than its delivery is due a message may arrive and still count as due: clocks differ, and another wait
 /// takes at least a second. Less than the shortest delay of a schedule, so that a copy does not attempt a retry at once.
 const EARLY: Duration = Duration::from_millis(500);
@@ -174,6 +176,8 @@ pub enum Consequence {
     Drop,
     /// Leave the message in the queue until then.
     HideUntil(Timestamp),
+    /// Send a copy of the message that is delayed until then, before this is recorded, and acknowledge the message.
+    SendDelayed(Timestamp),
     /// Disable the endpoint, and acknowledge the message.
     Disable(DisabledReason),
 }
@@ -369,6 +373,9 @@ impl Delivery {
         if delay <= LONGEST_HIDDEN {
             return Consequence::HideUntil(due);
         }
+        if delay <= LONGEST_DELAYED {
+            return Consequence::SendDelayed(due);
+        }
         self.mark = Some(Mark::Due(due));
         Consequence::Drop
     }
@@ -426,14 +433,21 @@ impl Delivery {
         self
     }
 
+    /// How long the message of a leased delivery is to be delayed, in whole seconds, so that it comes when the next attempt
+    /// is due and not earlier.
+    pub fn message_delay_seconds(&self, now: Timestamp) -> u32 {
+        let wait = self.next_attempt_at.map_or(Duration::ZERO, |due| due.since(now));
+        u32::try_from(wait.as_micros().div_ceil(1_000_000)).unwrap_or(u32::MAX).min(MAX_DELAYED_SECONDS)
+    }
+
     /// The delivery, taken out of its place to be sent to the queue: leased under this ticket if it is parked, under its
     /// own if its lease has ended. One whose next attempt is too far ahead to wait in the queue is parked until then.
     /// `None` if there is nothing to send.
     pub fn taken(self, now: Timestamp, ticket: Ticket) -> Option<Self> {
         match (self.place(), self.next_attempt_at) {
             (Place::Final | Place::Queued, _) => None,
-            (Place::Leased, _) => Some(self.renewed(now)),
-            (Place::Parked, Some(due)) if now.plus(LONGEST_HIDDEN) < due => {
+            (Place::Leased, _) => (!self.is_in_motion(now)).then(|| self.renewed(now)),
+            (Place::Parked, Some(due)) if now.plus(LONGEST_DELAYED) < due => {
                 Some(Self { mark: Some(Mark::Due(due)), ..self })
             }
             (Place::Parked, _) => Some(self.leased(now, ticket)),
@@ -536,14 +550,27 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn waits_of_more_than_fifteen_minutes_are_parked() {
-        for (asked, parked) in [(900, false), (901, true), (1_000_000, true)] {
+    fn waits_are_hidden_up_to_30_s_delayed_up_to_15_min_and_parked_beyond() {
+        for asked in [1, 30, 31, 900, 901, 1_000_000] {
             let (delivery, consequence) = after(delivery(), response(503, Some(asked)));
             let due = in_seconds(asked.min(86_400));
             assert_eq!(delivery.next_attempt_at, Some(due));
-            assert_eq!(delivery.mark, parked.then_some(Mark::Due(due)), "{asked}");
-            assert_eq!(consequence, if parked { Consequence::Drop } else { Consequence::HideUntil(due) });
+            let (mark, expected) = match asked {
+                ..=30 => (None, Consequence::HideUntil(due)),
+                31..=900 => (None, Consequence::SendDelayed(due)),
+                _ => (Some(Mark::Due(due)), Consequence::Drop),
+            };
+            assert_eq!((delivery.mark, consequence), (mark, expected), "{asked}");
         }
+    }
+
+    #[test]
+    fn a_message_is_delayed_by_whole_seconds_rounded_up_to_the_next_attempt() {
+        for (millis, expected) in [(0, 0), (1, 1), (1_000, 1), (1_001, 2), (900_000, 900), (2_000_000, 900)] {
+            let delivery = Delivery { next_attempt_at: Some(NOW.plus(Duration::from_millis(millis))), ..delivery() };
+            assert_eq!(delivery.message_delay_seconds(NOW), expected, "{millis}");
+        }
+        assert_eq!(delivery().message_delay_seconds(NOW), 0);
     }
 
     #[test]
@@ -666,6 +693,7 @@ pub(crate) mod tests {
             assert_eq!((leased.ticket, leased.place()), (Some(OTHER), Place::Leased));
             assert_eq!(leased.mark, Some(Mark::Due(NOW.plus(LEASE))));
             let end = NOW.plus(LEASE);
+            assert_eq!(leased.clone().taken(end.minus(Duration::from_secs(1)), OWN), None, "its lease has not ended");
             let renewed = leased.taken(end, OWN).unwrap();
             assert_eq!((renewed.ticket, renewed.mark), (Some(OTHER), Some(Mark::Due(end.plus(LEASE)))));
         }

@@ -9,9 +9,11 @@ use super::time::Timestamp;
 pub const MAX_RETRIES: usize = 16;
 /// Longest delay of a schedule, in seconds.
 pub const MAX_DELAY_SECONDS: u32 = 86_400;
-/// Longest delay, in seconds, that a message waits out hidden in the queue. A hidden message
-/// counts against the queue's limit of about 120,000 in flight, so longer waits are parked.
-pub const MAX_HIDDEN_SECONDS: u32 = 900;
+/// Longest wait, in seconds, for which a received message is hidden. A hidden message counts against the queue's limit of
+/// about 120,000 in flight.
+pub const MAX_HIDDEN_SECONDS: u32 = 30;
+/// Longest wait, in seconds, for which a delayed message is sent: what SQS allows. Longer waits are parked.
+pub const MAX_DELAYED_SECONDS: u32 = 900;
 /// Delays from this many seconds on are jittered.
 const JITTER_FROM_SECONDS: u32 = 60;
 

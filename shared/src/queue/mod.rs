@@ -66,7 +66,15 @@ impl Queue {
     /// # Errors
     /// [`QueueError`] if some of them may not be in the queue.
     pub async fn send(&self, tasks: Vec<DeliverTask>) -> Result<(), QueueError> {
-        let entries = tasks.iter().map(entry).collect::<Result<Vec<_>, _>>()?;
+        self.send_delayed(tasks.into_iter().map(|task| (task, 0)).collect()).await
+    }
+
+    /// The same with a delay for each, in seconds and at most 900, until it can be received.
+    ///
+    /// # Errors
+    /// [`QueueError`] if some of them may not be in the queue.
+    pub async fn send_delayed(&self, tasks: Vec<(DeliverTask, u32)>) -> Result<(), QueueError> {
+        let entries = tasks.iter().map(|(task, delay)| entry(task, *delay)).collect::<Result<Vec<_>, _>>()?;
         let batches = batches(entries);
         let last = batches.len().saturating_sub(1);
         // All but the last are full, and that one may be.
@@ -146,11 +154,12 @@ impl From<Lost> for QueueError {
     }
 }
 
-fn entry(task: &DeliverTask) -> Result<SendMessageBatchRequestEntry, QueueError> {
+fn entry(task: &DeliverTask, delay_seconds: u32) -> Result<SendMessageBatchRequestEntry, QueueError> {
     let group = task.endpoint.to_string();
     let body = Task::DeliverV1(task.into()).encode().map_err(QueueError::refused)?;
     let entry = SendMessageBatchRequestEntry::builder().id(UNNUMBERED).message_body(body).message_group_id(group);
-    entry.build().map_err(QueueError::refused)
+    let delay = (delay_seconds > 0).then(|| i32::try_from(delay_seconds).unwrap_or(i32::MAX));
+    entry.set_delay_seconds(delay).build().map_err(QueueError::refused)
 }
 
 /// Splits entries, in order, into batches that SQS accepts.

@@ -325,7 +325,11 @@ impl Core {
         }
         moving.sort_by_key(|delivery| delivery.id);
         let restored = moving.len();
-        self.queue.send(moving.into_iter().map(task_without_body).collect()).await?;
+        let messages = moving.into_iter().map(|delivery| {
+            let delay = delivery.message_delay_seconds(now);
+            (task_without_body(delivery), delay)
+        });
+        self.queue.send_delayed(messages.collect()).await?;
         Ok(restored)
     }
 }

@@ -10,7 +10,7 @@ use crate::domain::delivery::{Delivery, Place};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::ticket::Ticket;
 use crate::queue::DeliverTask;
-use crate::store::{StoreError, Waiting, WaitingRef, Wanted};
+use crate::store::{StoreError, WaitingRef, Wanted};
 use crate::telemetry::metrics;
 
 /// How many parked deliveries an endpoint that became active gets at once.
@@ -21,8 +21,7 @@ pub(super) const STRIDE: usize = 10;
 impl Core {
     /// Sends the oldest parked deliveries of an endpoint that became active.
     pub(super) async fn release_first(&self, endpoint: &Endpoint) -> Result<usize, ServiceError> {
-        let parked = Waiting::Held(endpoint.id);
-        let found = self.store.waiting_deliveries(parked, self.clock.now(), FIRST_RELEASE).await?;
+        let found = self.store.held_deliveries(endpoint.id, FIRST_RELEASE).await?;
         self.take_and_send(&found).await
     }
 
@@ -37,7 +36,11 @@ impl Core {
             let taken = self.move_each(chunk, move |delivery| delivery.taken(now, new_ticket())).await?;
             sent += taken.len();
             let leased = taken.into_iter().filter(|delivery| delivery.place() == Place::Leased);
-            self.queue.send(leased.map(task_without_body).collect()).await?;
+            let messages = leased.map(|delivery| {
+                let delay = delivery.message_delay_seconds(now);
+                (task_without_body(delivery), delay)
+            });
+            self.queue.send_delayed(messages.collect()).await?;
         }
         Ok(sent)
     }
@@ -46,7 +49,7 @@ impl Core {
     /// whether there was one.
     pub(super) async fn send_probe(&self, endpoint: &Endpoint) -> Result<bool, ServiceError> {
         let now = self.clock.now();
-        let oldest = self.store.waiting_deliveries(Waiting::Held(endpoint.id), now, 1).await?;
+        let oldest = self.store.held_deliveries(endpoint.id, 1).await?;
         let leased = self.move_each(&oldest, move |delivery| delivery.taken_as_probe(now, new_ticket())).await?;
         let probes: Vec<_> =
             leased.into_iter().map(|delivery| DeliverTask { probe: true, ..task_without_body(delivery) }).collect();

@@ -21,6 +21,9 @@ const RELEASE_PER_RUN: usize = 3_000;
 /// A release is finished only by a run that starts this long after it began: whoever read the
 /// endpoint's former status a moment earlier may still be parking deliveries.
 const LAST_LOOK: Duration = Duration::from_secs(60);
+/// How far ahead of its time a parked delivery is sent, in a message that is delayed until then: a run comes every minute
+/// and may be late.
+const LOOK_AHEAD: Duration = Duration::from_secs(180);
 
 /// What one run did.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -71,14 +74,15 @@ impl Core {
 
     async fn send_due(&self, shard: Waiting, deadline: Timestamp) -> Result<Sent, ServiceError> {
         let mut sent = Sent::default();
+        let mut last = None;
         while self.clock.now() < deadline {
             let now = self.clock.now();
-            let found = self.store.waiting_deliveries(shard, now, PAGE).await?;
+            let found = self.store.due_deliveries(shard, now.plus(LOOK_AHEAD), last.as_ref(), PAGE).await?;
             sent.latest = sent.latest.max(found.first().map_or(Duration::ZERO, |oldest| lateness(oldest.mark, now)));
-            let taken = self.take_and_send(&found).await?;
-            sent.count += taken;
-            // A full page of which nothing could be taken is what the index has not caught up with.
-            if found.len() < PAGE || taken == 0 {
+            // Among them are leases that have not ended. They are not taken, and hide nothing that comes after them.
+            sent.count += self.take_and_send(&found).await?;
+            last = found.last().copied();
+            if found.len() < PAGE {
                 break;
             }
         }
@@ -112,8 +116,7 @@ impl Core {
         };
         let mut moved_in_all = 0;
         while self.clock.now() < run.deadline && moved_in_all < RELEASE_PER_RUN {
-            let parked = Waiting::Held(place.endpoint);
-            let found = self.store.waiting_deliveries(parked, self.clock.now(), PAGE).await?;
+            let found = self.store.held_deliveries(place.endpoint, PAGE).await?;
             if found.is_empty() && run.started_at.since(since) >= LAST_LOOK {
                 self.store.finish_release(place, since).await?;
             }
@@ -156,7 +159,7 @@ impl Core {
             run.swept.disabled += 1;
             return Ok(());
         }
-        let parked = self.store.waiting_deliveries(Waiting::Held(id), now, 1).await?;
+        let parked = self.store.held_deliveries(id, 1).await?;
         let claimed = self.change_if(organization, id, |endpoint| endpoint.probed(!parked.is_empty(), now)).await?;
         if let Some((_, endpoint)) = claimed
             && self.send_probe(&endpoint).await?

@@ -26,19 +26,31 @@ pub struct WaitingRef {
 }
 
 impl Store {
-    /// Up to `limit` deliveries of a partition, the lowest sort key first: the longest due, or the
-    /// oldest. Of those parked until a time, only what is due by `now`.
+    /// Up to `limit` deliveries that are held for an endpoint, the oldest first.
     ///
     /// # Errors
     /// [`StoreError`] if the index could not be read.
-    pub async fn waiting_deliveries(
+    pub async fn held_deliveries(&self, endpoint: EndpointId, limit: usize) -> Result<Vec<WaitingRef>, StoreError> {
+        let partition = Waiting::Held(endpoint);
+        let found = self.waiting_keys(partition, LOWEST.to_owned(), HIGHEST.to_owned(), limit).await?;
+        Ok(references(partition, &found))
+    }
+
+    /// Up to `limit` deliveries of a shard of [`Waiting::Due`] whose marks are not later than `until`, the earliest
+    /// first; those that come after `after`.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the index could not be read.
+    pub async fn due_deliveries(
         &self,
-        partition: Waiting,
-        now: Timestamp,
+        shard: Waiting,
+        until: Timestamp,
+        after: Option<&WaitingRef>,
         limit: usize,
     ) -> Result<Vec<WaitingRef>, StoreError> {
-        let highest = if matches!(partition, Waiting::Due(_)) { keys::until(now) } else { HIGHEST.to_owned() };
-        Ok(references(partition, &self.waiting_keys(partition, LOWEST.to_owned(), highest, limit).await?))
+        let key_after = |last: &WaitingRef| format!("{}{LOWEST}", keys::mark(last.mark, last.endpoint, last.delivery).1);
+        let lowest = after.map_or_else(|| LOWEST.to_owned(), key_after);
+        Ok(references(shard, &self.waiting_keys(shard, lowest, keys::until(until), limit).await?))
     }
 
     /// Up to `limit` failed or exhausted deliveries of an endpoint with `from <= id < before`, the

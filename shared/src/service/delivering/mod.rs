@@ -4,30 +4,32 @@
 //! Each record is a task of its own: neither a hanging receiver nor a panic disturbs the others.
 //! A message that cannot be read stays in the queue and reaches the dead-letter queue by redrive.
 
+mod message;
+mod record;
+
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tracing::{error, info, warn};
+use tracing::{error, warn};
 
 use super::Core;
 use super::cache::Cache;
-use super::health::Noted;
+pub use message::Message;
+use message::{Verdict, read};
+use record::{after_conflict, stays};
+
 use super::load::{EndpointCache, Work, endpoint_cache};
 use crate::clock;
-use crate::domain::attempt::{Cause, Detail};
 use crate::domain::delivery::{Consequence, Delivery, DeliveryStatus, OnFailure, Step};
-use crate::domain::endpoint::Endpoint;
 use crate::domain::ids::DeliveryId;
 use crate::domain::organization::OrganizationStatus;
-use crate::domain::ticket::{OnConflict, OnReceipt, Receipt};
+use crate::domain::ticket::OnReceipt;
 use crate::domain::time::Timestamp;
-use crate::domain::usage::Usage;
-use crate::queue::{DeliverTask, Hide, Task};
+use crate::queue::Hide;
 use crate::sender::{Attempt, Sender};
 use crate::store::{Replaced, StoreError};
 use crate::telemetry::metrics;
@@ -36,45 +38,9 @@ use crate::telemetry::metrics;
 const GATHER: Duration = Duration::from_millis(5);
 /// How long a process remembers an attempt whose record DynamoDB refuses. The message comes back sooner.
 const UNRECORDED: Duration = Duration::from_secs(60 * 60);
-/// After how long such a message comes back. It is a dead letter after 25 receives, so after some four minutes.
-const TRY_RECORD_AFTER: Duration = Duration::from_secs(10);
 /// What an attempt needs beside the endpoint's timeout to be recorded before the deadline.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// How often a success is recorded anew that other processes' records came before.
-const LATE_SUCCESS_TRIES: usize = 5;
-
-/// One received message.
-#[derive(Debug, Clone)]
-pub struct Message {
-    /// What the batch's answer calls it.
-    pub id: String,
-    /// What hides or deletes it.
-    pub receipt_handle: String,
-    /// When it was sent; `None` if the queue did not say.
-    pub sent_at: Option<Timestamp>,
-    /// What it says.
-    pub body: String,
-}
-
-/// A task, and the messages of a batch that carry it: SQS may deliver one twice.
-#[derive(Debug)]
-struct Received {
-    task: DeliverTask,
-    receipt: Receipt,
-    messages: Vec<Message>,
-}
-
-/// What becomes of one message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verdict {
-    /// It is done and may be deleted.
-    Acknowledge,
-    /// It stays, and comes back after the queue's visibility timeout.
-    Stay,
-    /// It stays, and comes back at that time.
-    HideUntil(Timestamp),
-}
 
 /// Performs deliveries. One per process.
 #[derive(Debug)]
@@ -252,137 +218,9 @@ impl Consumer {
             None => OnFailure::Follow(schedule, clock::jitter()),
         };
         let (delivery, consequence) = delivery.after_attempt(outcome, on_failure, self.core.clock.now());
+        let Some((delivery, consequence)) = self.send_copy(&work.task, delivery, consequence).await else {
+            return Verdict::Stay;
+        };
         self.record(work.delivery, delivery, consequence, endpoint, work.receipt).await
     }
-
-    /// Records an attempt that was made, and does what follows from it. A success is added to what another process
-    /// recorded meanwhile, unless that is final.
-    async fn record(
-        &self,
-        mut seen: Option<Delivery>,
-        mut delivery: Delivery,
-        consequence: Consequence,
-        endpoint: Endpoint,
-        receipt: Receipt,
-    ) -> Verdict {
-        let mut tries = 0;
-        loop {
-            let now = self.core.clock.now();
-            tries += 1;
-            match self.core.store.record_attempt(seen.as_ref(), &delivery).await {
-                Ok(Replaced::Written) => break,
-                Ok(Replaced::Found(Some(found)))
-                    if delivery.status == DeliveryStatus::Success
-                        && !found.status.is_finished()
-                        && tries < LATE_SUCCESS_TRIES =>
-                {
-                    delivery = found.clone().after_late_success(&delivery);
-                    seen = Some(*found);
-                }
-                Ok(Replaced::Found(found)) => return after_conflict(receipt, found.as_deref(), now),
-                Err(error @ StoreError::Refused(_)) => return self.unrecordable(delivery, consequence, &error),
-                Err(error) => return stays(&error),
-            }
-        }
-        self.unrecorded.forget(&delivery.id);
-        report(&delivery, self.core.clock.now());
-        self.core.count(&delivery.organization, Usage::ATTEMPT);
-        let changed = self.core.take_note(&endpoint, &delivery, consequence).await;
-        let place = (endpoint.organization, endpoint.id);
-        match changed {
-            Noted::Nothing => {}
-            Noted::Counted(counted) => self.endpoints.put(place, *counted, self.core.clock.now()),
-            Noted::Changed => self.endpoints.forget(&place),
-        }
-        match consequence {
-            Consequence::Drop | Consequence::Disable(_) => Verdict::Acknowledge,
-            Consequence::HideUntil(due) => Verdict::HideUntil(due),
-        }
-    }
-
-    /// DynamoDB refuses the record of an attempt, so the message goes to the dead-letter queue. Until then this process
-    /// tries to write the record, and does not repeat the attempt: the receiver may have taken it.
-    fn unrecordable(&self, delivery: Delivery, consequence: Consequence, error: &StoreError) -> Verdict {
-        error!(
-            delivery = %delivery.id,
-            attempt = delivery.attempts,
-            status = delivery.status.as_str(),
-            %error,
-            "an attempt cannot be recorded"
-        );
-        let now = self.core.clock.now();
-        self.unrecorded.put(delivery.id, (delivery, consequence), now);
-        Verdict::HideUntil(now.plus(TRY_RECORD_AFTER))
-    }
-}
-
-/// Decodes the messages. Those with the same ticket for the same delivery are copies of one: they are processed once, and
-/// each is then treated by its own receipt. Returns also the ids of those that cannot be decoded.
-fn read(messages: Vec<Message>) -> (Vec<Received>, Vec<String>) {
-    let (mut received, mut unreadable) = (Vec::<Received>::new(), Vec::new());
-    let mut places = HashMap::new();
-    for message in messages {
-        match Task::decode(&message.body) {
-            Ok(task) => match places.entry((task.delivery, task.ticket)) {
-                Entry::Occupied(place) => {
-                    let first: &mut Received = &mut received[*place.get()];
-                    first.receipt.sent_at = first.receipt.sent_at.max(message.sent_at);
-                    first.messages.push(message);
-                }
-                Entry::Vacant(place) => {
-                    place.insert(received.len());
-                    let receipt = Receipt { ticket: task.ticket, sent_at: message.sent_at };
-                    received.push(Received { task, receipt, messages: vec![message] });
-                }
-            },
-            Err(error) => {
-                error!(message = %message.id, %error, "unreadable message");
-                unreadable.push(message.id);
-            }
-        }
-    }
-    (received, unreadable)
-}
-
-/// What becomes of a message whose delivery another process changed first; `found` is its record as it is now.
-fn after_conflict(receipt: Receipt, found: Option<&Delivery>, written_at: Timestamp) -> Verdict {
-    match found.map(|found| receipt.on_conflict(found, written_at)) {
-        Some(OnConflict::Acknowledge) => Verdict::Acknowledge,
-        Some(OnConflict::HideUntil(until)) => Verdict::HideUntil(until),
-        Some(OnConflict::Leave) | None => Verdict::Stay,
-    }
-}
-
-fn stays(error: &StoreError) -> Verdict {
-    match error {
-        StoreError::Refused(_) | StoreError::Corrupt(_) => error!(%error, "a record was left in the queue"),
-        StoreError::Conflict | StoreError::Unavailable(_) => warn!(%error, "a record was left in the queue"),
-    }
-    Verdict::Stay
-}
-
-/// Counts an attempt that was recorded, and logs it if it failed.
-fn report(delivery: &Delivery, now: Timestamp) {
-    delivery.log.last().inspect(|attempt| metrics::attempted(attempt.duration_ms));
-    match delivery.error {
-        None => metrics::delivered(now.since(delivery.id.created_at())),
-        Some(cause) => {
-            metrics::failed(cause, 1);
-            log_failure(delivery, cause);
-        }
-    }
-}
-
-fn log_failure(delivery: &Delivery, cause: Cause) {
-    info!(
-        organization = %delivery.organization,
-        endpoint = %delivery.endpoint,
-        delivery = %delivery.id,
-        attempt = delivery.attempts,
-        cause = cause.as_str(),
-        detail = delivery.log.last().and_then(|attempt| attempt.detail).map(Detail::as_str),
-        response_status = delivery.response_status,
-        status = delivery.status.as_str(),
-        "attempt failed"
-    );
 }
