@@ -1,14 +1,24 @@
 //! What API Gateway does: publishing goes to one function, everything else to the other.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{MatchedPath, Request};
-use axum::http::Method;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{Method, StatusCode};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 
 use shared::service::Core;
+use tokio::time::timeout;
 use tower::ServiceExt as _;
+
+/// What API Gateway answers when a function does not.
+const TIMED_OUT: &str = r#"{"message":"Service Unavailable"}"#;
+/// How long a request may take, as in `template.yaml`: a repetition relies on the end of the first request.
+const TIME_LIMIT: Duration = Duration::from_secs(29);
 
 /// All routes of both functions.
 pub fn gateway(core: &Arc<Core>) -> Router {
@@ -20,8 +30,16 @@ pub fn gateway(core: &Arc<Core>) -> Router {
         request.extensions_mut().remove::<MatchedPath>();
         function.oneshot(request)
     });
-    Router::new()
+    let routes = Router::new()
         .route("/v1/organizations/{organization}/events", by_method.clone())
         .route("/v1/organizations/{organization}/events/batch", by_method)
-        .fallback_service(api)
+        .fallback_service(api);
+    routes.layer(from_fn(end_in_time))
+}
+
+async fn end_in_time(request: Request, next: Next) -> Response {
+    match timeout(TIME_LIMIT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, [(CONTENT_TYPE, "application/json")], TIMED_OUT).into_response(),
+    }
 }

@@ -45,6 +45,16 @@ async fn a_short_retry_survives_every_cut() {
 }
 
 #[tokio::test]
+async fn a_wait_of_a_delayed_copy_survives_every_cut() {
+    let fields = json!({"retry_schedule": [600]});
+    let prepare = async |world: World| {
+        Scene::with_delivery(world, fields.clone(), [Answer::status(500)], &["success"], 2).await.0
+    };
+    let calls = cut_everywhere(prepare, poll, nothing).await;
+    assert_eq!(calls, 7, "receive, load, request, send the copy, record, count the failure, delete");
+}
+
+#[tokio::test]
 async fn a_long_wait_survives_every_cut() {
     let fields = json!({"retry_schedule": [3600]});
     let prepare = async |world: World| {

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use shared::domain::health::Health;
-use shared::domain::schedule::{MAX_HIDDEN_SECONDS, RetrySchedule};
+use shared::domain::schedule::{MAX_DELAYED_SECONDS, MAX_HIDDEN_SECONDS, RetrySchedule};
 use shared::domain::time::Timestamp;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reliability.md");
@@ -25,7 +25,7 @@ const LONGEST_HIDE: u64 = 43_200;
 
 #[derive(Clone, Copy, PartialEq)]
 enum Design {
-    /// Short waits hidden, long ones parked in the table, and a circuit breaker.
+    /// Short waits hidden, longer ones delayed, the longest parked in the table, and a circuit breaker.
     Ours,
     /// Every wait hidden in the queue, every endpoint tried for ever.
     Naive,
@@ -42,22 +42,26 @@ struct Down<'a> {
     under_way: BTreeMap<u64, Vec<usize>>,
     /// When hidden messages come back, by the retry that each will be.
     hidden: BTreeMap<u64, Vec<usize>>,
+    /// When delayed messages come, by the retry that each will be. They are not in flight.
+    delayed: BTreeMap<u64, Vec<usize>>,
 }
 
 impl<'a> Down<'a> {
     fn new(design: Design, schedule: &'a RetrySchedule, failing_takes: u64) -> Self {
-        let (under_way, hidden) = (BTreeMap::new(), BTreeMap::new());
-        Self { design, schedule, failing_takes, health: Health::default(), under_way, hidden }
+        let (under_way, hidden, delayed) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        Self { design, schedule, failing_takes, health: Health::default(), under_way, hidden, delayed }
     }
 
     /// Lets a second pass and says how much is in flight after it.
     fn step(&mut self, second: u64) -> u64 {
         self.attempt(0, second);
-        while let Some(entry) = self.hidden.first_entry().filter(|entry| *entry.key() <= second) {
-            for retry in entry.remove() {
-                self.attempt(retry, second);
+        let mut come = Vec::new();
+        for waiting in [&mut self.hidden, &mut self.delayed] {
+            while let Some(entry) = waiting.first_entry().filter(|entry| *entry.key() <= second) {
+                come.extend(entry.remove());
             }
         }
+        come.into_iter().for_each(|retry| self.attempt(retry, second));
         if self.is_suspended() {
             self.probe(second);
         }
@@ -98,10 +102,14 @@ impl<'a> Down<'a> {
             }
         }
         let Some(delay) = self.schedule.delay(retry, 0.5, None) else { return };
-        let longest = if self.design == Design::Ours { u64::from(MAX_HIDDEN_SECONDS) } else { LONGEST_HIDE };
-        if self.design == Design::Naive || delay.as_secs() <= longest {
-            self.hidden.entry(second + delay.as_secs().min(longest)).or_default().push(retry + 1);
-        }
+        let seconds = delay.as_secs();
+        let (waiting, seconds) = match self.design {
+            Design::Naive => (&mut self.hidden, seconds.min(LONGEST_HIDE)),
+            Design::Ours if seconds <= u64::from(MAX_HIDDEN_SECONDS) => (&mut self.hidden, seconds),
+            Design::Ours if seconds <= u64::from(MAX_DELAYED_SECONDS) => (&mut self.delayed, seconds),
+            Design::Ours => return, // Parked.
+        };
+        waiting.entry(second + seconds).or_default().push(retry + 1);
     }
 
     fn is_suspended(&self) -> bool {

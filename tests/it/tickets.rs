@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
+use shared::domain::time::Timestamp;
 use shared::queue::schema::{MAX_RECEIVES, VISIBILITY_SECONDS};
 use tokio::task::JoinHandle;
 
-use crate::support::{Answer, Endpoint, Fate, Gate, Process, Receiver, Tenant, World, over_network};
+use crate::support::{Answer, Endpoint, Fate, Gate, Process, Receiver, Tenant, World, over_network, text};
 
 const VISIBILITY: Duration = Duration::from_secs(VISIBILITY_SECONDS as u64);
 const TICKET: &str = "0123456789abcdef";
@@ -349,4 +350,101 @@ async fn a_message_of_before_a_lease_is_not_acknowledged_too_early_and_attempts_
     scene.receiver.only();
     scene.arrives().await;
     scene.receiver.only();
+}
+
+/// A scene whose first retry waits as a delayed copy.
+async fn delayed(former_receipts_act: bool) -> Scene {
+    let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(500)]).await);
+    world.let_former_receipts_act(former_receipts_act);
+    let tenant = world.tenant().await;
+    let fields = json!({"url": receiver.url(), "retry_schedule": [40, 40]});
+    let endpoint = tenant.endpoint_with(fields).await;
+    let id = tenant.publish_one().await;
+    Scene { world, tenant, endpoint, receiver, id }
+}
+
+#[tokio::test]
+async fn a_wait_of_31_s_to_15_min_is_a_delayed_copy_that_owns_the_delivery_and_is_not_in_flight() {
+    let scene = delayed(false).await;
+    scene.world.drain().await;
+    let ticket = scene.item("ticket").await;
+    assert!(ticket.is_some() && scene.item("waiting_pk").await.is_none());
+    let tickets: Vec<_> = scene.world.messages().iter().map(|body| scene.ticket_of(body)).collect();
+    assert_eq!(tickets, [Some(ticket)], "the former message is deleted");
+    assert_eq!(scene.world.in_flight().await, 0);
+    let due = Timestamp::parse(text(&scene.tenant.delivery(&scene.id).await["next_attempt_at"])).unwrap();
+    scene.world.advance(due.since(scene.world.clock.now()).saturating_sub(Duration::from_millis(1)));
+    assert_eq!(scene.world.drain().await, 0);
+    scene.world.advance(Duration::from_secs(1));
+    assert_eq!(scene.world.drain().await, 1);
+    scene.arrives().await;
+    assert_eq!(scene.receiver.received().len(), 2);
+}
+
+/// The first consumer sends a copy and dies before the record; the message comes back and is attempted again, and its
+/// copy is recorded. Neither copy that no record names is attempted.
+#[tokio::test]
+async fn a_copy_that_no_record_names_is_acknowledged() {
+    let scene = delayed(false).await;
+    let network = over_network(&scene.world.sdk(), |operation| match operation {
+        "BatchExecuteStatement" | "PutItem" => Fate::Hang,
+        _ => Fate::Pass,
+    });
+    let doomed = start(scene.world.process_over(&network, scene.world.clock.clock()));
+    while scene.world.messages().len() < 2 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    doomed.abort();
+    scene.world.redeliver();
+    scene.receiver.then([Answer::status(500)]);
+    assert_eq!(scene.start().await.unwrap(), 1);
+    assert_eq!(scene.world.messages().len(), 2, "an orphan, and the copy that owns the delivery");
+    scene.check().await;
+    scene.arrives().await;
+    assert_eq!(scene.receiver.received().len(), 3, "two failures, of which one is recorded, and the success");
+}
+
+/// A copy is received before the write that makes it the owner: it waits, and is not deleted.
+#[tokio::test]
+async fn a_copy_that_comes_before_its_record_waits_for_it() {
+    for former_receipts_act in [false, true] {
+        let scene = delayed(former_receipts_act).await;
+        scene.world.drain().await;
+        scene.world.advance(Duration::from_secs(45));
+        scene.receiver.then([Answer::status(500)]);
+        let (reached, gate) = (Gate::closed(), Gate::closed());
+        let (there, held) = (reached.clone(), gate.clone());
+        let network = over_network(&scene.world.sdk(), move |operation| {
+            if operation != "PutItem" {
+                return Fate::Pass;
+            }
+            there.open();
+            Fate::Behind(held.clone())
+        });
+        let recording = start(scene.world.process_over(&network, scene.world.clock.clock()));
+        reached.pass().await;
+        scene.world.advance(Duration::from_secs(45));
+        assert_eq!(scene.start().await.unwrap(), 1, "the copy");
+        gate.open();
+        recording.await.unwrap();
+        scene.check().await;
+        scene.arrives().await;
+        assert_eq!(scene.receiver.received().len(), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_copy_that_cannot_be_sent_leaves_the_message_hidden() {
+    let scene = delayed(false).await;
+    let network = over_network(&scene.world.sdk(), |operation| match operation {
+        "SendMessageBatch" => Fate::Refuse,
+        _ => Fate::Pass,
+    });
+    scene.world.process_over(&network, scene.world.clock.clock()).drain().await;
+    assert_eq!(scene.world.in_flight().await, 1);
+    assert_eq!(scene.item("ticket").await, None);
+    scene.world.advance(Duration::from_secs(40));
+    assert_eq!(scene.world.drain().await, 1);
+    scene.arrives().await;
+    assert_eq!(scene.receiver.received().len(), 2);
 }

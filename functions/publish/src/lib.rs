@@ -43,7 +43,7 @@ async fn one(
     request: Request,
 ) -> Result<Data<EventOut>, ApiError> {
     let body = read_body(request).await?;
-    let idempotency = idempotency(&headers, "event", &body)?;
+    let idempotency = idempotency(&headers, "event", &body, 1)?;
     let event = parse(&core, &body)?;
     let published =
         core.publish(&tenant.organization, tenant.caller.key(), vec![(0, event)], idempotency.as_ref()).await?;
@@ -67,8 +67,9 @@ async fn batch(
     request: Request,
 ) -> Result<Data<Vec<BatchResultOut>>, ApiError> {
     let body = read_body(request).await?;
-    let idempotency = idempotency(&headers, "batch", &body)?;
     let entries = body::parse::<BatchIn>(&body)?.read(BatchIn::entries)?;
+    let count = u32::try_from(entries.len()).unwrap_or(u32::MAX);
+    let idempotency = idempotency(&headers, "batch", &body, count)?;
     let (mut accepted, mut refused) = (Vec::new(), Vec::new());
     for (index, entry) in (0..).zip(&entries) {
         match parse(&core, entry.as_bytes()) {
@@ -93,7 +94,7 @@ fn parse(core: &Core, entry: &[u8]) -> Result<NewEvent, ApiError> {
 }
 
 /// The `Idempotency-Key` header, and a hash of what it stands for.
-fn idempotency(headers: &HeaderMap, kind: &str, body: &[u8]) -> Result<Option<Idempotency>, ApiError> {
+fn idempotency(headers: &HeaderMap, kind: &str, body: &[u8], events: u32) -> Result<Option<Idempotency>, ApiError> {
     let problem = |message| ApiError::invalid(vec![Problem::new("Idempotency-Key", message)]);
     let mut values = headers.get_all("idempotency-key").iter();
     let Some(value) = values.next() else { return Ok(None) };
@@ -103,5 +104,5 @@ fn idempotency(headers: &HeaderMap, kind: &str, body: &[u8]) -> Result<Option<Id
     let key = value.to_str().ok().and_then(|text| IdempotencyKey::parse(text).ok());
     let request_hash = hex::encode(Sha256::new().chain_update(kind).chain_update(body).finalize());
     let key = key.ok_or_else(|| problem("must be 1 to 255 ASCII characters"))?;
-    Ok(Some(Idempotency { key, request_hash }))
+    Ok(Some(Idempotency { key, request_hash, events }))
 }

@@ -217,6 +217,13 @@ pub struct Outcome {
     pub answer: Answer,
 }
 
+impl Outcome {
+    /// Whether the receiver took it: the answer's status is 2xx.
+    pub const fn is_success(&self) -> bool {
+        matches!(self.answer, Answer::Response { status: 200..=299, .. })
+    }
+}
+
 /// What came back for one request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {

@@ -8,7 +8,7 @@ use super::event_type::EventType;
 use super::ids::{DeliveryId, EndpointId, OrganizationId};
 use super::organization::OrganizationStatus;
 use super::schedule::{MAX_DELAYED_SECONDS, MAX_HIDDEN_SECONDS, RetrySchedule};
-use super::ticket::Ticket;
+use super::ticket::{BEHIND_OTHER_COPY, OnReceipt, Receipt, Ticket};
 use super::time::Timestamp;
 
 /// How long a delivery that was sent to the queue out of turn is left alone by the sweep.
@@ -258,7 +258,8 @@ impl Delivery {
 
     fn step_when_active(&self, now: Timestamp) -> Step {
         match self.next_attempt_at {
-            Some(due) if now.plus(EARLY) < due => Step::HideUntil(due),
+            // It may be a copy of the message that is hidden until then.
+            Some(due) if now.plus(EARLY) < due => Step::HideUntil(due.plus(BEHIND_OTHER_COPY)),
             _ => Step::Attempt,
         }
     }
@@ -273,7 +274,12 @@ impl Delivery {
     }
 
     /// The delivery after an attempt, and what follows from it.
-    pub fn after_attempt(mut self, outcome: Outcome, on_failure: OnFailure<'_>, now: Timestamp) -> (Self, Consequence) {
+    pub fn after_attempt(
+        mut self,
+        outcome: &Outcome,
+        on_failure: OnFailure<'_>,
+        now: Timestamp,
+    ) -> (Self, Consequence) {
         self.attempts += 1;
         self.updated_at = now;
         let mut entry = AttemptEntry {
@@ -285,12 +291,12 @@ impl Delivery {
             detail: None,
             body_cut: false,
         };
-        let (body, retry_after) = match outcome.answer {
-            Answer::Response { status, body, body_cut, retry_after } => {
+        let (body, retry_after) = match &outcome.answer {
+            &Answer::Response { status, ref body, body_cut, retry_after } => {
                 entry.response_status = Some(status);
                 entry.error = (!(200..300).contains(&status)).then_some(Cause::HttpStatus);
                 entry.body_cut = body_cut;
-                (Some(body), retry_after)
+                (Some(body.clone()), retry_after)
             }
             Answer::None(failure) => {
                 entry.error = Some(failure.cause);
@@ -301,7 +307,7 @@ impl Delivery {
         self.response_status = entry.response_status;
         self.response_body = body;
         self.error = entry.error;
-        self.signature = Some(outcome.signature);
+        self.signature = Some(outcome.signature.clone());
         let surplus = (self.log.len() + 1).saturating_sub(MAX_LOG);
         self.log.drain(..surplus);
         self.log.push(entry);
@@ -309,24 +315,20 @@ impl Delivery {
         (self, consequence)
     }
 
-    /// The delivery after a success that was to be recorded as `succeeded`, when another process recorded an attempt first
-    /// and left the delivery unfinished: a success counts in any unfinished state.
+    /// Whether the outcome of an attempt is recorded in this delivery too, although it is not as it was when the attempt was
+    /// made: it had so many `attempts` then. A success counts in every state that is not final. A failure counts if
+    /// nothing but a lease has changed.
+    pub fn takes(&self, outcome: &Outcome, attempts: u32, receipt: Receipt, now: Timestamp) -> bool {
+        let is_owned = || receipt.on_receipt(Some(self), now) == OnReceipt::Process;
+        !self.status.is_finished() && (outcome.is_success() || (self.attempts == attempts && is_owned()))
+    }
+
+    /// The delivery without what an item need not have: the answer's body, the signature, and the log of the attempts
+    /// before the last.
     #[must_use]
-    pub fn after_late_success(mut self, succeeded: &Self) -> Self {
-        self.attempts += 1;
-        self.log.extend(succeeded.log.last().map(|entry| AttemptEntry { number: self.attempts, ..entry.clone() }));
-        self.log.drain(..self.log.len().saturating_sub(MAX_LOG));
-        Self {
-            status: DeliveryStatus::Success,
-            next_attempt_at: None,
-            mark: None,
-            response_status: succeeded.response_status,
-            response_body: succeeded.response_body.clone(),
-            error: None,
-            signature: succeeded.signature.clone(),
-            updated_at: succeeded.updated_at,
-            ..self
-        }
+    pub fn reduced(mut self) -> Self {
+        self.log.drain(..self.log.len().saturating_sub(1));
+        Self { response_body: None, signature: None, ..self }
     }
 
     /// Moves on to the state that the last attempt leads to.
@@ -512,7 +514,7 @@ pub(crate) mod tests {
     }
 
     fn after(delivery: Delivery, outcome: Outcome) -> (Delivery, Consequence) {
-        delivery.after_attempt(outcome, OnFailure::Follow(&RetrySchedule::default(), 0.0), NOW)
+        delivery.after_attempt(&outcome, OnFailure::Follow(&RetrySchedule::default(), 0.0), NOW)
     }
 
     pub(crate) fn in_seconds(seconds: u64) -> Timestamp {
@@ -586,12 +588,12 @@ pub(crate) mod tests {
     #[test]
     fn a_failed_probe_goes_back_to_where_it_was_parked_and_uses_up_nothing() {
         let held = Delivery { retries_used: 3, ..delivery() }.parked(NOW);
-        let (failed, consequence) = held.clone().after_attempt(response(500, None), OnFailure::Hold, NOW);
+        let (failed, consequence) = held.clone().after_attempt(&response(500, None), OnFailure::Hold, NOW);
         assert_eq!((failed.status, failed.mark), (DeliveryStatus::Retrying, Some(Mark::Held)));
         assert_eq!((failed.attempts, failed.retries_used, consequence), (1, 3, Consequence::Drop));
-        let (done, _) = held.clone().after_attempt(response(200, None), OnFailure::Hold, NOW);
+        let (done, _) = held.clone().after_attempt(&response(200, None), OnFailure::Hold, NOW);
         assert_eq!((done.status, done.mark), (DeliveryStatus::Success, None));
-        let (gone, consequence) = held.after_attempt(response(410, None), OnFailure::Hold, NOW);
+        let (gone, consequence) = held.after_attempt(&response(410, None), OnFailure::Hold, NOW);
         assert_eq!((gone.status, consequence), (DeliveryStatus::Failed, Consequence::Disable(DisabledReason::Gone)));
     }
 
@@ -614,8 +616,8 @@ pub(crate) mod tests {
             (&due, Some(&active), on, Step::Attempt),
             (&leased, Some(&active), on, Step::Attempt),
             (&early, Some(&active), on, Step::Attempt),
-            (&waiting, Some(&active), on, Step::HideUntil(in_seconds(5))),
-            (&released_early, Some(&active), on, Step::HideUntil(in_seconds(5))),
+            (&waiting, Some(&active), on, Step::HideUntil(in_seconds(7))),
+            (&released_early, Some(&active), on, Step::HideUntil(in_seconds(7))),
             (&fresh, Some(&paused), on, Step::Park),
             (&fresh, Some(&suspended), on, Step::Park),
             (&waiting, Some(&paused), on, Step::Park),
@@ -715,14 +717,26 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_success_that_comes_late_is_added_to_what_was_recorded_meanwhile() {
-        let (recorded, _) = after(delivery(), response(500, None));
-        let (succeeded, _) = after(delivery(), response(204, None));
-        let merged = Delivery { ticket: Some(OTHER), ..recorded.parked(NOW) }.after_late_success(&succeeded);
-        assert_eq!((merged.status, merged.attempts, merged.ticket), (DeliveryStatus::Success, 2, Some(OTHER)));
-        assert_eq!((merged.mark, merged.next_attempt_at, merged.error), (None, None, None));
-        let log: Vec<_> = merged.log.iter().map(|entry| (entry.number, entry.response_status)).collect();
+    fn an_outcome_is_added_to_what_another_process_changed_meanwhile() {
+        let (ok, failure) = (response(204, None), response(500, None));
+        let own = Receipt { ticket: Some(OWN), sent_at: Some(NOW) };
+        let queued = Delivery { ticket: Some(OWN), ..delivery() };
+        let leased = queued.clone().renewed(NOW);
+        let (retried, _) = after(queued.clone(), failure.clone());
+        let done = Delivery { status: DeliveryStatus::Success, ..queued.clone() };
+        let lost = Delivery { ticket: Some(OTHER), ..leased.clone() };
+        let table = [(leased, true, true), (retried.clone(), true, false), (queued.parked(NOW), true, false)];
+        let table = table.into_iter().chain([(lost, true, false), (done, false, false)]);
+        for (row, (found, takes_success, takes_failure)) in table.enumerate() {
+            assert_eq!(found.takes(&ok, 0, own, NOW), takes_success, "row {row}");
+            assert_eq!(found.takes(&failure, 0, own, NOW), takes_failure, "row {row}");
+        }
+        let (added, _) = after(retried.parked(NOW), ok);
+        assert_eq!((added.status, added.attempts, added.mark), (DeliveryStatus::Success, 2, None));
+        let log: Vec<_> = added.log.iter().map(|entry| (entry.number, entry.response_status)).collect();
         assert_eq!(log, [(1, Some(500)), (2, Some(204))]);
+        let reduced = added.reduced();
+        assert_eq!((reduced.log.len(), reduced.response_body, reduced.attempts), (1, None, 2));
     }
 
     #[test]

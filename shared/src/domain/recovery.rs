@@ -1,8 +1,13 @@
 //! Recoveries: everything that an endpoint missed in a span of time, asked for again.
 
+use std::time::Duration;
+
 use super::delivery::{Delivery, DeliveryStatus};
 use super::ids::{DeliveryId, EndpointId, OrganizationId, RecoveryId};
 use super::time::Timestamp;
+
+/// How far the clocks of two processes may differ: one records a failure, the other notes when the recovery was requested.
+const CLOCK_DIFFERENCE: Duration = Duration::from_secs(2);
 
 /// Which of an endpoint's deliveries are asked for again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,11 +60,13 @@ impl Recovery {
         }
     }
 
-    /// Whether the delivery is to be asked for again. One that failed after the recovery was requested is not: it may
+    /// Whether the delivery is to be asked for again. One that failed well after the recovery was requested is not: it may
     /// have failed again because two processes go through the same deliveries.
     pub fn admits(&self, delivery: &Delivery) -> bool {
         let is_in_span = (self.from..self.before).contains(&delivery.id);
-        is_in_span && self.wanted.statuses.contains(&delivery.status) && delivery.updated_at <= self.requested_at
+        is_in_span
+            && self.wanted.statuses.contains(&delivery.status)
+            && delivery.updated_at <= self.requested_at.plus(CLOCK_DIFFERENCE)
     }
 
     /// Notes that everything up to this delivery was gone through.

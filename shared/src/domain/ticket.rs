@@ -13,9 +13,9 @@ use super::time::Timestamp;
 
 /// How long after a message was sent the write that stores its ticket may still be in progress.
 const TICKET_WRITE: Duration = Duration::from_secs(120);
-/// How long after the next attempt's time a message is hidden that lost a conditional write to another copy of itself:
-/// long enough for that copy to come first.
-const BEHIND_OTHER_COPY: Duration = Duration::from_secs(2);
+/// How long after the next attempt's time a message is hidden that may be a copy of the one which waits for that attempt:
+/// long enough for that one to come first.
+pub const BEHIND_OTHER_COPY: Duration = Duration::from_secs(2);
 
 /// Names the message that owns a delivery: 8 random bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

@@ -66,7 +66,8 @@ impl Client {
         Ok(Self { kept: build(IDLE_PER_HOST), fresh: build(0) })
     }
 
-    /// Sends a request and returns the head of its answer. If a kept connection ends without a byte of an answer, the
+    /// Sends a request and returns the head of its answer. If a kept connection ends without a byte of an answer, or a
+    /// connection is gone and the request has no result, the
     /// request is made again and sent over a new one: the receiver closed a connection that was idle, and a request that
     /// it did read is recognised by its `webhook-id`.
     ///

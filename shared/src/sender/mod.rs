@@ -37,6 +37,9 @@ use resolver::VettedResolver;
 const MAX_KEPT_ON_SUCCESS: usize = 1024;
 /// Most bytes of a failed answer's body that are kept.
 const MAX_KEPT_ON_FAILURE: usize = 4 * 1024;
+/// How long after its head the body of an answer is read. The head decides how the attempt ends, and a receiver that does
+/// not end its answer keeps no place for the endpoint's whole timeout.
+const BODY_WITHIN: Duration = Duration::from_secs(2);
 /// How long an idle connection is kept for the next delivery to the same host. Nothing bounds how many hosts that are,
 /// and a function may have 1,024 files open: in so short a time it cannot reach that many hosts.
 pub const IDLE: Duration = Duration::from_secs(10);
@@ -121,7 +124,7 @@ impl Sender {
         let retry_after = matches!(status, 429 | 503).then(|| head.headers.get(RETRY_AFTER)).flatten();
         let retry_after = retry_after.and_then(|value| parse_retry_after(value.to_str().ok()?, self.clock.now()));
         let kept = if head.status.is_success() { MAX_KEPT_ON_SUCCESS } else { MAX_KEPT_ON_FAILURE };
-        let body = answer::read_beginning(body, kept, deadline).await;
+        let body = answer::read_beginning(body, kept, deadline.min(Instant::now() + BODY_WITHIN)).await;
         Answer::Response { status, body: body.text, body_cut: body.is_cut, retry_after }
     }
 }

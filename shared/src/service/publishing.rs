@@ -19,8 +19,8 @@ use crate::domain::ids::{EndpointId, EventId, KeyId, OrganizationId};
 use crate::domain::organization::Organization;
 use crate::domain::pending::Pending;
 use crate::domain::time::Timestamp;
-use crate::queue::DeliverTask;
-use crate::store::{Claim, Claimed, EarlierClaim, StoreError};
+use crate::queue::{DeliverTask, QueueError};
+use crate::store::{Claim, Claimed, EarlierClaim, StoreError, WRITE_CHUNK};
 use crate::telemetry::metrics;
 
 /// How many records are repaired at once.
@@ -46,6 +46,8 @@ pub struct Idempotency {
     pub key: IdempotencyKey,
     /// A hash of the request.
     pub request_hash: String,
+    /// How many events the request holds, refused ones included.
+    pub events: u32,
 }
 
 impl Core {
@@ -79,7 +81,7 @@ impl Core {
         idempotency: Option<&Idempotency>,
     ) -> Result<Vec<Published>, ServiceError> {
         let first = self.next_event_id();
-        let Some(Idempotency { key, request_hash }) = idempotency else {
+        let Some(Idempotency { key, request_hash, events }) = idempotency else {
             let planned = self.plan_new(organization, by, new, first).await?;
             self.store_and_send(&planned).await?;
             self.note_accepted(organization, &planned);
@@ -97,7 +99,7 @@ impl Core {
                 published
             }
             Claimed::Before(earlier) => {
-                let published = self.complete(organization, by, new, &earlier).await?;
+                let published = self.complete(organization, by, new, *events, &earlier).await?;
                 if earlier.ended && self.store.settle_claim(&claim, &earlier).await? {
                     self.note_accepted(organization, &published);
                 }
@@ -108,7 +110,7 @@ impl Core {
     }
 
     /// Publishes what a repetition may have to complete. The events are written before anything that names their
-    /// deliveries: an event that a repetition finds missing was planned for nobody yet, and can be planned anew.
+    /// deliveries: an event that a repetition finds missing was planned for no endpoint yet, and can be planned anew.
     async fn publish_repeatable(
         &self,
         organization: &OrganizationId,
@@ -117,12 +119,16 @@ impl Core {
         first: EventId,
     ) -> Result<Vec<Published>, ServiceError> {
         let planned = self.plan_new(organization, by, new, first).await?;
-        self.store.write_events(planned.iter().map(|it| &it.event), std::iter::empty()).await?;
-        let deliveries = planned.iter().flat_map(|published| &published.deliveries);
-        self.store.write_events(std::iter::empty(), deliveries).await?;
+        self.store_events_first(&planned).await?;
         self.queue.send(planned.iter().flat_map(tasks).collect()).await?;
         self.note_accepted(organization, &planned);
         Ok(planned)
+    }
+
+    async fn store_events_first(&self, planned: &[Published]) -> Result<(), ServiceError> {
+        self.store.write_events(planned.iter().map(|it| &it.event), std::iter::empty()).await?;
+        let deliveries = planned.iter().flat_map(|published| &published.deliveries);
+        Ok(self.store.write_events(std::iter::empty(), deliveries).await?)
     }
 
     async fn plan_new(
@@ -188,11 +194,20 @@ impl Core {
         plan(organization, by, vec![(0, new)], self.next_event_id(), endpoints)
     }
 
+    /// Stores events and their deliveries, and sends these. One call writes all, if it can. Otherwise the events come first,
+    /// so that no list names a delivery of an event that is not there.
     pub(super) async fn store_and_send(&self, planned: &[Published]) -> Result<(), ServiceError> {
-        let events = planned.iter().map(|published| &published.event);
         let deliveries = planned.iter().flat_map(|published| &published.deliveries);
-        self.store.write_events(events, deliveries).await?;
-        Ok(self.queue.send(planned.iter().flat_map(tasks).collect()).await?)
+        if planned.len() + deliveries.clone().count() <= WRITE_CHUNK {
+            self.store.write_events(planned.iter().map(|published| &published.event), deliveries).await?;
+        } else {
+            self.store_events_first(planned).await?;
+        }
+        self.queue.send(planned.iter().flat_map(tasks).collect()).await.map_err(|error| match error {
+            // There is no key, so a repetition would publish something else and be refused as well.
+            QueueError::Refused(_) => ServiceError::Internal(error.to_string()),
+            passing => passing.into(),
+        })
     }
 
     /// Answers a repeated request as the first time, after doing what the first time left undone.
@@ -201,12 +216,16 @@ impl Core {
         organization: &OrganizationId,
         by: Option<KeyId>,
         new: Vec<Numbered>,
+        events: u32,
         earlier: &EarlierClaim,
     ) -> Result<Vec<Published>, ServiceError> {
         let began_at = earlier.event.created_at();
         let first_has_ended = earlier.ended || self.has_ended(began_at);
         let ids: Vec<_> = new.iter().map(|(index, _)| earlier.event.nth(*index)).collect();
-        let stored = self.store.events_by_id(organization, &ids).await?;
+        // Also those that would be refused now: the first request may have accepted them, and listed them with the others.
+        let possible: Vec<_> = (0..events).map(|index| earlier.event.nth(index)).collect();
+        let stored = self.store.events_by_id(organization, &possible).await?;
+        let (stored, refused_now): (Vec<_>, Vec<_>) = stored.into_iter().partition(|event| ids.contains(&event.id));
         let published = if stored.len() == ids.len() {
             in_order(&ids, stored)
         } else if first_has_ended {
@@ -214,7 +233,9 @@ impl Core {
         } else {
             return Err(unfinished());
         };
-        self.complete_deliveries(&published, began_at, first_has_ended).await?;
+        let refused_now: Vec<_> = refused_now.into_iter().map(as_first_published).collect();
+        let all: Vec<_> = published.iter().chain(&refused_now).collect();
+        self.complete_deliveries(&all, began_at, first_has_ended).await?;
         Ok(published)
     }
 
@@ -256,7 +277,7 @@ impl Core {
     /// sweep sends one.
     async fn complete_deliveries(
         &self,
-        published: &[Published],
+        published: &[&Published],
         began_at: Timestamp,
         first_has_ended: bool,
     ) -> Result<(), ServiceError> {
@@ -280,7 +301,9 @@ impl Core {
             }
         }
         let sends = |delivery: &Delivery| !stored.contains_key(&delivery.id) && sendable.contains(&delivery.id);
-        let until = if first_has_ended { self.clock.now() } else { began_at.plus(PUBLISHING_ENDS) };
+        // Long enough for another repetition that listed them to send them.
+        let from = if first_has_ended { self.clock.now() } else { began_at };
+        let until = from.plus(PUBLISHING_ENDS);
         let is_unsent = |delivery: &&Delivery| match stored.get(&delivery.id) {
             Some(is_recorded) => !is_recorded,
             None => delivery.mark.is_none() && !sendable.contains(&delivery.id),

@@ -16,6 +16,8 @@ use crate::store::RecoveryPut;
 
 /// How many deliveries a request goes through at once; the rest is the sweep's.
 const AT_ONCE: usize = 500;
+/// Most recoveries of one endpoint under way beside a new one: all recoveries share the sweep's time.
+const MAX_UNDER_WAY: usize = 9;
 /// How many deliveries are gone through before it is noted how far the recovery came.
 const PAGE: usize = 100;
 
@@ -54,6 +56,10 @@ impl Core {
     ) -> Result<Recovering, ServiceError> {
         let organization = require_active(organization)?;
         require_enabled(&self.endpoint(organization, endpoint).await?)?;
+        if self.store.count_recoveries(organization, endpoint).await? > MAX_UNDER_WAY {
+            let message = format!("the endpoint has more than {MAX_UNDER_WAY} recoveries under way");
+            return Err(ServiceError::Conflict(message));
+        }
         let now = self.clock.now();
         let id = RecoveryId::new(now, clock::id_bytes());
         let new = Recovery::new(id, organization, endpoint, new, now);
@@ -70,7 +76,7 @@ impl Core {
     pub(super) async fn continue_recoveries(&self, deadline: Timestamp) -> Result<usize, ServiceError> {
         let (mut recovered, mut failure) = (0, None);
         let mut under_way = Vec::new();
-        for recovery in self.store.recoveries(PAGE).await? {
+        for recovery in self.store.recoveries().await? {
             match recovery {
                 Ok(recovery) => under_way.push(recovery),
                 Err(error) => error!(%error, "a recovery cannot be read"),

@@ -27,7 +27,7 @@ const STAMP: &str = "stamp";
 /// Most keys that one BatchGetItem takes.
 const READ_CHUNK: usize = 100;
 /// Most items that one BatchWriteItem takes.
-pub(super) const WRITE_CHUNK: usize = 25;
+pub const WRITE_CHUNK: usize = 25;
 /// How many chunks are under way at once.
 const AT_ONCE: usize = 16;
 /// How often a chunk is sent before what is left unprocessed counts as a failure.
@@ -122,8 +122,10 @@ impl Store {
         }
     }
 
-    /// The same for a caller that needs the item which is there instead.
-
+    /// Writes one item that has this stamp if `fence` holds of what is there, and returns the item for which it does not.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB did not answer.
     pub(super) async fn put_stamped_if(
         &self,
         item: Item,

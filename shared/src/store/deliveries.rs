@@ -47,8 +47,8 @@ impl Store {
     /// [`StoreError`] if they could not be read.
     pub async fn stored_deliveries(&self, published: &[Delivery]) -> Result<HashMap<DeliveryId, bool>, StoreError> {
         let records = published.iter().map(|delivery| keys::delivery(delivery.endpoint, delivery.id));
-        let lists = Pending::of(published);
-        let lists = lists.iter().filter_map(|list| Some(keys::pending(list.endpoint, list.last()?)));
+        // A list ends with one of them: which one depends on what the request that wrote it accepted and held.
+        let lists = published.iter().map(|delivery| keys::pending(delivery.endpoint, delivery.id));
         let stored = told_of(self.get_all(records.chain(lists).collect()).await?)?;
         Ok(stored.into_iter().map(|(id, told)| (id, matches!(told, Told::Recorded(_)))).collect())
     }

@@ -27,6 +27,7 @@ use aws_sdk_dynamodb::Client;
 
 use gathered::Gathered;
 
+pub use batch::WRITE_CHUNK;
 pub use deliveries::Replaced;
 pub use error::StoreError;
 pub use idempotency::{Claim, Claimed, EarlierClaim};

@@ -48,7 +48,8 @@ impl Store {
         after: Option<&WaitingRef>,
         limit: usize,
     ) -> Result<Vec<WaitingRef>, StoreError> {
-        let key_after = |last: &WaitingRef| format!("{}{LOWEST}", keys::mark(last.mark, last.endpoint, last.delivery).1);
+        let key_after =
+            |last: &WaitingRef| format!("{}{LOWEST}", keys::mark(last.mark, last.endpoint, last.delivery).1);
         let lowest = after.map_or_else(|| LOWEST.to_owned(), key_after);
         Ok(references(shard, &self.waiting_keys(shard, lowest, keys::until(until), limit).await?))
     }

@@ -123,8 +123,8 @@ fn publish() -> Vec<Row> {
 
 fn deliver() -> Vec<Row> {
     use Scene::{
-        Counted, Deleted, Exhaustion, ExhaustionAlone, Gone, GoneAlone, Large, LeasedAndPaused, LongRetry,
-        LongRetryAlone, Paused, ProbeFails, ProbeSucceeds, Recovered, RetryingAndDeleted, RetryingAndPaused,
+        Counted, DelayedRetry, Deleted, Exhaustion, ExhaustionAlone, Gone, GoneAlone, Large, LeasedAndPaused,
+        LongRetry, LongRetryAlone, Paused, ProbeFails, ProbeSucceeds, Recovered, RetryingAndDeleted, RetryingAndPaused,
         ShortRetry, ShortRetryAlone, StillPaused, Success, SuccessAlone, Suspension,
     };
     let row = |call, scenes, failed| Row::new(Function::Deliver, call, scenes, failed);
@@ -135,7 +135,9 @@ fn deliver() -> Vec<Row> {
         row("BatchGetItem endpoint, organization", &[StillPaused], FAILED),
         // What the call for several records does not do, is done for each alone.
         row("BatchExecuteStatement delivery, attempt: success, none", &[Success], USUAL),
-        row("BatchExecuteStatement delivery, attempt: retrying, none", &[ShortRetry], USUAL),
+        row("BatchExecuteStatement delivery, attempt: retrying, none", &[ShortRetry, DelayedRetry], USUAL),
+        // The message itself is hidden instead.
+        row("SendMessageBatch delivery", &[DelayedRetry], USUAL),
         row("BatchExecuteStatement delivery, attempt: retrying, due", &[LongRetry], USUAL),
         row("BatchExecuteStatement delivery, attempt: exhausted, dead", &[Exhaustion, Suspension], USUAL),
         row("BatchExecuteStatement delivery, attempt: failed, dead", &[Gone], USUAL),

@@ -55,6 +55,8 @@ pub(super) enum Scene {
     ShortRetry,
     /// Fails to deliver, for longer than a message may be hidden.
     LongRetry,
+    /// Fails to deliver, for ten minutes, which a delayed copy waits.
+    DelayedRetry,
     /// Fails to deliver for the last time.
     Exhaustion,
     /// Finds the endpoint paused.
@@ -153,6 +155,7 @@ impl Scene {
         Self::Large,
         Self::ShortRetry,
         Self::LongRetry,
+        Self::DelayedRetry,
         Self::Exhaustion,
         Self::Paused,
         Self::StillPaused,
@@ -208,6 +211,7 @@ impl Scene {
             | Self::ShortRetry
             | Self::ShortRetryAlone
             | Self::LongRetry
+            | Self::DelayedRetry
             | Self::LongRetryAlone
             | Self::Paused
             | Self::StillPaused
@@ -270,6 +274,7 @@ impl Scene {
             | Self::NothingToProbeWith => Receiving::Always(500),
             Self::Gone | Self::GoneAlone => Receiving::Always(410),
             Self::ShortRetry | Self::ShortRetryAlone | Self::LongRetry | Self::LongRetryAlone => failures(2),
+            Self::DelayedRetry => failures(2),
             Self::Due | Self::Recovery | Self::ProbeFails => failures(2),
             Self::Recovered
             | Self::LeasedAndPaused
@@ -288,6 +293,7 @@ impl Scene {
             Self::LongRetry | Self::LongRetryAlone | Self::Due | Self::LeasedAndPaused => {
                 json!({"retry_schedule": [1000]})
             }
+            Self::DelayedRetry => json!({"retry_schedule": [600]}),
             _ => json!({"retry_schedule": []}),
         }
     }

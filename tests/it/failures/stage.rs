@@ -36,7 +36,12 @@ impl Scene {
                 let refuse = |it: &str| if it == "BatchWriteItem" { Fate::Refuse } else { Fate::Pass };
                 stage.publish_over(&stage.spoiled(refuse)).await.is_error(503, "unavailable");
             }
-            Self::Success | Self::Large | Self::ShortRetry | Self::LongRetry | Self::Exhaustion => {
+            Self::Success
+            | Self::Large
+            | Self::ShortRetry
+            | Self::LongRetry
+            | Self::DelayedRetry
+            | Self::Exhaustion => {
                 stage.publish(2).await;
             }
             Self::SuccessAlone | Self::ShortRetryAlone | Self::LongRetryAlone | Self::ExhaustionAlone => {

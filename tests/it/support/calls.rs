@@ -313,6 +313,7 @@ const ACTIONS: [(&str, &[Action]); 4] = [
             on_queue("sqs:ChangeMessageVisibility"),
             on_queue("sqs:DeleteMessage"),
             on_queue("sqs:ReceiveMessage"),
+            on_queue("sqs:SendMessage"),
         ],
     ),
     (

@@ -74,6 +74,11 @@ impl World {
         self.count(&[QueueAttributeName::ApproximateNumberOfMessages]).await
     }
 
+    /// How many messages were received and neither deleted nor shown again.
+    pub(crate) async fn in_flight(&self) -> usize {
+        self.count(&[QueueAttributeName::ApproximateNumberOfMessagesNotVisible]).await
+    }
+
     async fn count(&self, counts: &[QueueAttributeName]) -> usize {
         let wanted = self.sqs().get_queue_attributes().queue_url(self.queue_url());
         let found = wanted.attribute_names(QueueAttributeName::All).send().await.unwrap().attributes.unwrap();

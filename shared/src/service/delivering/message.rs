@@ -51,6 +51,7 @@ pub(super) fn read(messages: Vec<Message>) -> (Vec<Received>, Vec<String>) {
             Ok(task) => match places.entry((task.delivery, task.ticket)) {
                 Entry::Occupied(place) => {
                     let first: &mut Received = &mut received[*place.get()];
+                    first.task.probe |= task.probe;
                     first.receipt.sent_at = first.receipt.sent_at.max(message.sent_at);
                     first.messages.push(message);
                 }

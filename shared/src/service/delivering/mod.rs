@@ -20,14 +20,13 @@ use super::Core;
 use super::cache::Cache;
 pub use message::Message;
 use message::{Verdict, read};
-use record::{after_conflict, stays};
+use record::{Attempted, Unrecorded, after_conflict, stays, unrecorded};
 
 use super::load::{EndpointCache, Work, endpoint_cache};
-use crate::clock;
-use crate::domain::delivery::{Consequence, Delivery, DeliveryStatus, OnFailure, Step};
+use crate::domain::delivery::{Delivery, DeliveryStatus, Step};
 use crate::domain::ids::DeliveryId;
 use crate::domain::organization::OrganizationStatus;
-use crate::domain::ticket::OnReceipt;
+use crate::domain::ticket::{BEHIND_OTHER_COPY, OnReceipt};
 use crate::domain::time::Timestamp;
 use crate::queue::Hide;
 use crate::sender::{Attempt, Sender};
@@ -41,7 +40,6 @@ const UNRECORDED: Duration = Duration::from_secs(60 * 60);
 /// What an attempt needs beside the endpoint's timeout to be recorded before the deadline.
 const MARGIN: Duration = Duration::from_secs(1);
 
-
 /// Performs deliveries. One per process.
 #[derive(Debug)]
 pub struct Consumer {
@@ -49,7 +47,7 @@ pub struct Consumer {
     sender: Sender,
     endpoints: EndpointCache,
     /// Attempts that were made and whose records DynamoDB refuses.
-    unrecorded: Cache<DeliveryId, (Delivery, Consequence)>,
+    unrecorded: Cache<DeliveryId, Unrecorded>,
 }
 
 impl Consumer {
@@ -117,11 +115,13 @@ impl Consumer {
                     (panic.id(), Verdict::Stay)
                 }
             };
-            for message in open.remove(&id).unwrap_or_default() {
+            for (copy, message) in open.remove(&id).unwrap_or_default().into_iter().enumerate() {
                 if verdict != Verdict::Acknowledge {
                     stay.push(message.id);
                 }
                 if let Verdict::HideUntil(until) = verdict {
+                    // Not at the same time: two consumers would attempt the delivery at once.
+                    let until = if copy == 0 { until } else { until.plus(BEHIND_OTHER_COPY) };
                     hidden.push((message.receipt_handle, until));
                 }
             }
@@ -152,14 +152,9 @@ impl Consumer {
             OnReceipt::HideUntil(until) => return Verdict::HideUntil(until),
         }
         let now = self.core.clock.now();
-        let task = &work.task;
-        let fresh = || Delivery {
-            ticket: task.ticket,
-            ..Delivery::new(task.delivery, &task.organization, task.endpoint, &task.event_type, false)
-        };
-        let delivery = work.delivery.clone().unwrap_or_else(fresh);
+        let delivery = work.delivery.clone().unwrap_or_else(|| unrecorded(&work.task));
         let status = work.organization.as_ref().map_or(OrganizationStatus::Active, |organization| organization.status);
-        let moved = match delivery.step(work.endpoint.as_ref(), status, task.probe, now) {
+        let moved = match delivery.step(work.endpoint.as_ref(), status, work.task.probe, now) {
             // Only attempts are made on what was true a moment ago.
             Step::Park | Step::Fail(_) if work.remembered => {
                 return match self.core.refresh(work, &self.endpoints).await {
@@ -194,9 +189,9 @@ impl Consumer {
         };
         let settings = &endpoint.settings;
         let now = self.core.clock.now();
-        let made = self.unrecorded.get(&delivery.id, now).filter(|(made, _)| made.attempts == delivery.attempts + 1);
-        if let Some((made, consequence)) = made {
-            return self.record(work.delivery, made, consequence, endpoint, work.receipt).await;
+        let attempted = Attempted { seen: work.delivery, task: work.task, receipt: work.receipt, endpoint: &endpoint };
+        if let Some(outcome) = self.unrecorded_outcome(&delivery, work.receipt, now) {
+            return self.record(attempted, outcome).await;
         }
         if deadline.since(now) < settings.timeout.duration() + MARGIN {
             return Verdict::HideUntil(now);
@@ -212,15 +207,6 @@ impl Consumer {
             timeout: settings.timeout.duration(),
         };
         let outcome = self.sender.post(&attempt).await;
-        let schedule = settings.retry_schedule.as_ref().unwrap_or(&self.core.deployment.retry_schedule);
-        let on_failure = match endpoint.health.suspension {
-            Some(_) => OnFailure::Hold,
-            None => OnFailure::Follow(schedule, clock::jitter()),
-        };
-        let (delivery, consequence) = delivery.after_attempt(outcome, on_failure, self.core.clock.now());
-        let Some((delivery, consequence)) = self.send_copy(&work.task, delivery, consequence).await else {
-            return Verdict::Stay;
-        };
-        self.record(work.delivery, delivery, consequence, endpoint, work.receipt).await
+        self.record(attempted, outcome).await
     }
 }

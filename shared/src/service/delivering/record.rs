@@ -6,10 +6,11 @@ use tracing::{error, info, warn};
 
 use super::Consumer;
 use super::message::Verdict;
-use crate::domain::attempt::{Cause, Detail};
-use crate::domain::delivery::{Consequence, Delivery, DeliveryStatus};
+use crate::clock;
+use crate::domain::attempt::{Cause, Detail, Outcome};
+use crate::domain::delivery::{Consequence, Delivery, OnFailure};
 use crate::domain::endpoint::Endpoint;
-use crate::domain::ticket::{OnConflict, Receipt};
+use crate::domain::ticket::{OnConflict, Receipt, Ticket};
 use crate::domain::time::Timestamp;
 use crate::domain::usage::Usage;
 use crate::queue::DeliverTask;
@@ -20,71 +21,102 @@ use crate::telemetry::metrics;
 
 /// After how long such a message comes back. It is a dead letter after 25 receives, so after some four minutes.
 const TRY_RECORD_AFTER: Duration = Duration::from_secs(10);
-/// How often a success is recorded anew that other processes' records came before.
-const LATE_SUCCESS_TRIES: usize = 5;
+/// How often an attempt is recorded before other processes' changes come first too often.
+const TRIES: usize = 5;
 /// How long after a delayed copy was sent the write that makes it the owner may begin. Until a message is 2 minutes old,
 /// another ticket in the record does not tell against it.
 const RECORD_AFTER_COPY: Duration = Duration::from_secs(60);
 
+/// An attempt that was made.
+pub(super) struct Attempted<'a> {
+    /// The delivery's record as it was read; `None` if there was none.
+    pub(super) seen: Option<Delivery>,
+    pub(super) task: DeliverTask,
+    pub(super) receipt: Receipt,
+    pub(super) endpoint: &'a Endpoint,
+}
+
+/// What came of an attempt whose record DynamoDB refuses.
+#[derive(Debug, Clone)]
+pub(super) struct Unrecorded {
+    outcome: Outcome,
+    /// The number of the attempt.
+    number: u32,
+    /// The ticket of the message that it was made for.
+    ticket: Option<Ticket>,
+}
+
 impl Consumer {
-    /// Sends the delayed copy of a message that the next attempt waits for, and makes it the owner of the delivery. If it
-    /// cannot be sent, the message itself waits. `None` if it took so long that the copy must not become the owner.
-    pub(super) async fn send_copy(
-        &self,
-        task: &DeliverTask,
-        delivery: Delivery,
-        consequence: Consequence,
-    ) -> Option<(Delivery, Consequence)> {
-        let Consequence::SendDelayed(due) = consequence else { return Some((delivery, consequence)) };
-        let now = self.core.clock.now();
-        let copy = DeliverTask { ticket: Some(new_ticket()), probe: false, ..task.clone() };
-        let ticket = copy.ticket;
-        let sent = self.core.queue.send_delayed(vec![(copy, delivery.message_delay_seconds(now))]).await;
-        match sent {
-            Ok(()) if self.core.clock.now().since(now) > RECORD_AFTER_COPY => None,
-            Ok(()) => Some((Delivery { ticket, ..delivery }, consequence)),
+    /// Records an attempt, and does what follows from it. If another process changed the record first, a success is added
+    /// to any unfinished record, and a failure to one that has the same attempts and ticket and is not parked: only its
+    /// lease is another one.
+    pub(super) async fn record(&self, attempted: Attempted<'_>, outcome: Outcome) -> Verdict {
+        let Attempted { mut seen, task, receipt, endpoint } = attempted;
+        let jitter = clock::jitter();
+        let schedule = endpoint.settings.retry_schedule.as_ref().unwrap_or(&self.core.deployment.retry_schedule);
+        let on_failure = match endpoint.health.suspension {
+            Some(_) => OnFailure::Hold,
+            None => OnFailure::Follow(schedule, jitter),
+        };
+        let mut copy = None;
+        for _ in 0..TRIES {
+            let now = self.core.clock.now();
+            let current = seen.clone().unwrap_or_else(|| unrecorded(&task));
+            let attempts = current.attempts;
+            let (mut made, mut consequence) = current.after_attempt(&outcome, on_failure, now);
+            if let Consequence::SendDelayed(due) = consequence {
+                let sent = match copy {
+                    Some(sent) => sent,
+                    None => self.send_copy(&task, made.message_delay_seconds(now)).await,
+                };
+                copy = Some(sent);
+                match sent {
+                    Some(sent) if self.core.clock.now().since(sent.at) > RECORD_AFTER_COPY => return Verdict::Stay,
+                    Some(sent) => made.ticket = Some(sent.ticket),
+                    None => consequence = Consequence::HideUntil(due),
+                }
+            }
+            match self.core.store.record_attempt(seen.as_ref(), &made).await {
+                Ok(Replaced::Written) => return self.recorded(endpoint, &made, consequence).await,
+                Ok(Replaced::Found(Some(found))) if found.takes(&outcome, attempts, receipt, now) => {
+                    seen = Some(*found);
+                }
+                Ok(Replaced::Found(found)) => return after_conflict(receipt, found.as_deref(), now),
+                Err(error @ StoreError::Refused(_)) => {
+                    let reduced = made.reduced();
+                    let written = self.core.store.replace_delivery(seen.as_ref(), &reduced).await;
+                    if !matches!(written, Ok(Replaced::Written)) {
+                        return self.refused(&reduced, receipt, outcome, &error);
+                    }
+                    error!(delivery = %reduced.id, %error, "an attempt is recorded without its details");
+                    return self.recorded(endpoint, &reduced, consequence).await;
+                }
+                Err(error) => return stays(&error),
+            }
+        }
+        Verdict::Stay
+    }
+
+    /// Sends the delayed copy of a message that waits for the next attempt. `None` if it could not be sent.
+    async fn send_copy(&self, task: &DeliverTask, delay_seconds: u32) -> Option<Copy> {
+        let (at, ticket) = (self.core.clock.now(), new_ticket());
+        let copy = DeliverTask { ticket: Some(ticket), probe: false, ..task.clone() };
+        match self.core.queue.send_delayed(vec![(copy, delay_seconds)]).await {
+            Ok(()) => Some(Copy { ticket, at }),
             Err(error) => {
                 warn!(%error, "a delayed copy could not be sent, and the message is hidden instead");
-                Some((delivery, Consequence::HideUntil(due)))
+                None
             }
         }
     }
 
-    /// Records an attempt that was made, and does what follows from it. A success is added to what another process
-    /// recorded meanwhile, unless that is final.
-    pub(super) async fn record(
-        &self,
-        mut seen: Option<Delivery>,
-        mut delivery: Delivery,
-        consequence: Consequence,
-        endpoint: Endpoint,
-        receipt: Receipt,
-    ) -> Verdict {
-        let mut tries = 0;
-        loop {
-            let now = self.core.clock.now();
-            tries += 1;
-            match self.core.store.record_attempt(seen.as_ref(), &delivery).await {
-                Ok(Replaced::Written) => break,
-                Ok(Replaced::Found(Some(found)))
-                    if delivery.status == DeliveryStatus::Success
-                        && !found.status.is_finished()
-                        && tries < LATE_SUCCESS_TRIES =>
-                {
-                    delivery = found.clone().after_late_success(&delivery);
-                    seen = Some(*found);
-                }
-                Ok(Replaced::Found(found)) => return after_conflict(receipt, found.as_deref(), now),
-                Err(error @ StoreError::Refused(_)) => return self.unrecordable(delivery, consequence, receipt, &error),
-                Err(error) => return stays(&error),
-            }
-        }
+    /// Does what follows from an attempt that was recorded.
+    async fn recorded(&self, endpoint: &Endpoint, delivery: &Delivery, consequence: Consequence) -> Verdict {
         self.unrecorded.forget(&delivery.id);
-        report(&delivery, self.core.clock.now());
+        report(delivery, self.core.clock.now());
         self.core.count(&delivery.organization, Usage::ATTEMPT);
-        let changed = self.core.take_note(&endpoint, &delivery, consequence).await;
-        let place = (endpoint.organization, endpoint.id);
-        match changed {
+        let place = (endpoint.organization.clone(), endpoint.id);
+        match self.core.take_note(endpoint, delivery, consequence).await {
             Noted::Nothing => {}
             Noted::Counted(counted) => self.endpoints.put(place, *counted, self.core.clock.now()),
             Noted::Changed => self.endpoints.forget(&place),
@@ -97,30 +129,38 @@ impl Consumer {
 
     /// DynamoDB refuses the record of an attempt, so the message goes to the dead-letter queue. Until then this process
     /// tries to write the record, and does not repeat the attempt: the receiver may have taken it.
-    ///
-    /// A delayed copy does not become the owner by a later record: it may be acknowledged by then.
-    fn unrecordable(
-        &self,
-        mut delivery: Delivery,
-        mut consequence: Consequence,
-        receipt: Receipt,
-        error: &StoreError,
-    ) -> Verdict {
+    fn refused(&self, made: &Delivery, receipt: Receipt, outcome: Outcome, error: &StoreError) -> Verdict {
         error!(
-            delivery = %delivery.id,
-            attempt = delivery.attempts,
-            status = delivery.status.as_str(),
+            delivery = %made.id,
+            attempt = made.attempts,
+            status = made.status.as_str(),
             %error,
             "an attempt cannot be recorded"
         );
-        if let Consequence::SendDelayed(due) = consequence {
-            consequence = Consequence::HideUntil(due);
-            delivery.ticket = receipt.ticket;
-        }
         let now = self.core.clock.now();
-        self.unrecorded.put(delivery.id, (delivery, consequence), now);
+        self.unrecorded.put(made.id, Unrecorded { outcome, number: made.attempts, ticket: receipt.ticket }, now);
         Verdict::HideUntil(now.plus(TRY_RECORD_AFTER))
     }
+
+    /// What came of the next attempt at this delivery, if this process made it for this message and could not record it.
+    pub(super) fn unrecorded_outcome(&self, delivery: &Delivery, receipt: Receipt, now: Timestamp) -> Option<Outcome> {
+        let found = self.unrecorded.get(&delivery.id, now)?;
+        (found.number == delivery.attempts + 1 && found.ticket == receipt.ticket).then_some(found.outcome)
+    }
+}
+
+/// A delayed copy of a message.
+#[derive(Debug, Clone, Copy)]
+struct Copy {
+    ticket: Ticket,
+    /// When its sending began.
+    at: Timestamp,
+}
+
+/// The delivery of a task, when it has no record.
+pub(super) fn unrecorded(task: &DeliverTask) -> Delivery {
+    let delivery = Delivery::new(task.delivery, &task.organization, task.endpoint, &task.event_type, false);
+    Delivery { ticket: task.ticket, ..delivery }
 }
 
 /// What becomes of a message whose delivery another process changed first; `found` is its record as it is now.
