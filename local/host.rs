@@ -1,27 +1,20 @@
 //! Puts everything together and starts it.
 
-use std::fs::{DirBuilder, File};
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow};
 use axum::Router;
 use axum::routing::get;
 use shared::clock::{self, Clock};
 use shared::config::Settings;
-use shared::domain::access::Role;
-use shared::domain::api_key::{KeySecret, NewKey};
-use shared::domain::endpoint::{EndpointPatch, EndpointSettings, NewEndpoint, WantedStatus};
-use shared::domain::event_type::Subscription;
-use shared::domain::fields::{EndpointUrl, Headers, Name, Slug, TimeoutSeconds};
-use shared::domain::ids::{EndpointId, OrganizationId};
-use shared::domain::organization::NewOrganization;
+use shared::domain::api_key::KeySecret;
+use shared::domain::ids::OrganizationId;
 use shared::queue::schema::{CONSUMER_TIMEOUT_SECONDS, create_queues};
 use shared::sender::Sender;
-use shared::service::{Consumer, Core, ServiceError};
+use shared::service::{Consumer, Core};
 use shared::store::schema::create_table;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -31,13 +24,14 @@ use tracing::warn;
 use crate::aws::{EmbeddedAws, Storage};
 use crate::credentials::{self, Credentials, Kept};
 use crate::demo;
+use crate::directory::Directory;
 use crate::gateway::gateway;
 use crate::options::Options;
 use crate::poller::Poller;
+use crate::tenant;
 
 const TABLE: &str = "pigeonpost";
 const QUEUE: &str = "deliveries";
-const DATABASE: &str = "dynamodb.sqlite";
 /// How often the sweep runs, as on AWS.
 const TICK: Duration = Duration::from_secs(60);
 
@@ -52,7 +46,7 @@ pub struct Host {
     running: JoinSet<anyhow::Result<()>>,
     core: Arc<Core>,
     /// Held while the host runs, so that no other opens the same directory.
-    _lock: File,
+    _directory: Directory,
 }
 
 impl Host {
@@ -61,24 +55,22 @@ impl Host {
     /// # Errors
     /// If a port is taken, the directory is in use or cannot be written, or a setting makes no sense.
     pub async fn start(options: &Options) -> anyhow::Result<Self> {
-        let lock = lock(&options.data)?;
+        let directory = Directory::lock(&options.data)?;
         let listener = listen(options.address, options.port, "--port").await?;
         let aws_listener = listen(options.address, options.aws_port, "--aws-port").await?;
         let (address, aws_address) = (listener.local_addr()?, aws_listener.local_addr()?);
 
-        let storage = if options.in_memory { Storage::Memory } else { Storage::Directory(options.data.clone()) };
+        let storage = if options.in_memory { Storage::Memory } else { directory.storage()? };
         let clock = Clock::system();
-        if !options.in_memory {
-            // The database holds secrets, too: SQLite keeps the mode of a file that is there.
-            credentials::touch_private(&options.data.join(DATABASE))?;
-        }
-        let aws = EmbeddedAws::open(&storage, &aws_address.to_string(), engine_clock(clock.clone()))?;
+        let aws = EmbeddedAws::open(&storage, &aws_address.to_string(), engine_clock(clock.clone()));
+        let aws = aws.with_context(|| directory.unusable())?;
         let sdk = aws.sdk_config();
         let sqs = aws_sdk_sqs::Client::new(&sdk);
-        create_table(&aws_sdk_dynamodb::Client::new(&sdk), TABLE).await?;
-        let queue_url = create_queues(&sqs, QUEUE).await?;
+        let table = create_table(&aws_sdk_dynamodb::Client::new(&sdk), TABLE).await;
+        table.with_context(|| directory.unusable())?;
+        let queue_url = create_queues(&sqs, QUEUE).await.with_context(|| directory.unusable())?;
 
-        let kept = if options.in_memory { None } else { credentials::read::<Kept>(&options.data, Kept::FILE)? };
+        let kept = if options.in_memory { None } else { Kept::read(directory.path())? };
         let platform_key = kept.as_ref().map_or_else(
             || KeySecret::generate(&clock::secret_bytes()),
             |kept| KeySecret::presented(&kept.platform_key),
@@ -88,11 +80,12 @@ impl Host {
         let core = Core::new(&sdk, TABLE, &queue_url, settings.deployment, clock.clone());
         let receiver = format!("http://{address}/demo/receiver");
         let kept = match kept {
-            Some(kept) => keep_up(&core, kept, &receiver).await?,
-            None => first_start(&core, platform_key, &receiver).await?,
+            Some(kept) => tenant::keep_up(&core, kept, &receiver).await,
+            None => tenant::create(&core, platform_key, &receiver).await,
         };
+        let kept = kept.with_context(|| directory.unusable())?;
         if !options.in_memory {
-            credentials::write_private(&options.data, Kept::FILE, &kept)?;
+            credentials::write_private(directory.path(), Kept::FILE, &kept)?;
         }
         let organization = OrganizationId::parse(&kept.organization_id)?;
         let restored = core.restore_queue().await?;
@@ -105,7 +98,7 @@ impl Host {
             organization_id: kept.organization_id,
             api_key: kept.api_key,
         };
-        credentials::write_private(&options.data, Credentials::FILE, &credentials)?;
+        credentials::write_private(directory.path(), Credentials::FILE, &credentials)?;
 
         let (stop, stopped) = watch::channel(false);
         let mut running = JoinSet::new();
@@ -123,7 +116,7 @@ impl Host {
         running.spawn(async move { Ok(serving.await?) });
         running.spawn(async move { Ok(aws.serve(aws_listener, until(stopped)).await?) });
 
-        Ok(Self { address, aws_address, organization, restored, stop, running, core, _lock: lock })
+        Ok(Self { address, aws_address, organization, restored, stop, running, core, _directory: directory })
     }
 
     /// Where the API listens.
@@ -193,21 +186,14 @@ async fn until(mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// Secrets are kept in the directory: only its owner may look into it.
-fn lock(directory: &Path) -> anyhow::Result<File> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
-    made.with_context(|| format!("cannot make the directory {}", directory.display()))?;
-    let path = directory.join("lock");
-    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(_) => bail!("another host is using {}; give this one another --data", directory.display()),
-    }
-}
-
 async fn listen(address: Ipv4Addr, port: u16, option: &str) -> anyhow::Result<TcpListener> {
-    let listener = TcpListener::bind((address, port)).await;
-    listener.with_context(|| format!("cannot listen on {address}, port {port}; choose another port with {option}"))
+    TcpListener::bind((address, port)).await.map_err(|error| {
+        let hint = match error.kind() {
+            ErrorKind::AddrNotAvailable => "choose an address of this machine with --address".to_owned(),
+            _ => format!("choose another port with {option}"),
+        };
+        anyhow!("cannot listen on {address}:{port}: {error}; {hint}")
+    })
 }
 
 fn engine_clock(clock: Clock) -> crate::aws::Clock {
@@ -220,69 +206,6 @@ fn settings(queue_url: &str, platform_key: &KeySecret, address: Ipv4Addr) -> any
     let hash = platform_key.hash().to_string();
     // The demo receiver is at the host's own address.
     let networks = format!("127.0.0.0/8,::1/128,{address}/32");
-    Ok(Settings::from_environment_or(&[
-        ("TABLE_NAME", TABLE),
-        ("QUEUE_URL", queue_url),
-        ("PLATFORM_KEY_SHA256", &hash),
-        ("ALLOW_HTTP", "true"),
-        ("ALLOWED_NETWORKS", &networks),
-    ])?)
-}
-
-/// Makes the demo organization, its key and its endpoint.
-async fn first_start(core: &Core, platform_key: KeySecret, receiver: &str) -> anyhow::Result<Kept> {
-    let organization = demo_organization(core).await?;
-    let key = NewKey { name: Name::parse("demo")?, role: Role::Owner };
-    let issued = core.issue_key(&organization, key).await?;
-    let settings = EndpointSettings {
-        name: Name::parse("Demo receiver")?,
-        url: EndpointUrl::parse(receiver, &core.deployment().urls)?,
-        subscriptions: vec![Subscription::All],
-        headers: Headers::default(),
-        timeout: TimeoutSeconds::default(),
-        edition: None,
-        retry_schedule: None,
-    };
-    let new = NewEndpoint { settings, secret: None, status: WantedStatus::Active };
-    let endpoint = core.create_endpoint(&organization, new).await?;
-    Ok(Kept {
-        platform_key: platform_key.reveal().to_owned(),
-        organization_id: organization.to_string(),
-        api_key: issued.secret.reveal().to_owned(),
-        endpoint_id: endpoint.id.to_string(),
-    })
-}
-
-/// The slug is taken if the database is older than the file that remembers the demo organization.
-async fn demo_organization(core: &Core) -> anyhow::Result<OrganizationId> {
-    for slug in ["demo".to_owned(), format!("demo-{}", core.clock().now().unix_seconds())] {
-        let new = NewOrganization { id: None, name: Name::parse("Demo")?, slug: Slug::parse(&slug)? };
-        match core.create_organization(new).await {
-            Ok(organization) => return Ok(organization.id),
-            Err(ServiceError::Conflict(_)) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    bail!("the demo organization could not be made")
-}
-
-/// Points the demo endpoint at this start's port, if it is still there.
-async fn keep_up(core: &Core, kept: Kept, receiver: &str) -> anyhow::Result<Kept> {
-    let organization = OrganizationId::parse(&kept.organization_id)?;
-    let endpoint = EndpointId::parse(&kept.endpoint_id)?;
-    let url = EndpointUrl::parse(receiver, &core.deployment().urls)?;
-    match core.endpoint(&organization, endpoint).await {
-        Ok(found) if found.settings.url.url().path() == "/demo/receiver" && found.settings.url != url => {
-            let url = EndpointUrl::parse(&with_query(receiver, &found.settings.url), &core.deployment().urls)?;
-            core.update_endpoint(&organization, endpoint, EndpointPatch { url: Some(url), ..EndpointPatch::default() })
-                .await?;
-        }
-        Ok(_) | Err(ServiceError::NotFound(_)) => {}
-        Err(error) => return Err(error.into()),
-    }
-    Ok(kept)
-}
-
-fn with_query(receiver: &str, former: &EndpointUrl) -> String {
-    former.url().query().map_or_else(|| receiver.to_owned(), |query| format!("{receiver}?{query}"))
+    let fixed = [("TABLE_NAME", TABLE), ("QUEUE_URL", queue_url), ("PLATFORM_KEY_SHA256", &hash)];
+    Ok(Settings::from_environment_with(&fixed, &[("ALLOW_HTTP", "true"), ("ALLOWED_NETWORKS", &networks)])?)
 }

@@ -48,6 +48,12 @@ pub enum Storage {
     Directory(PathBuf),
 }
 
+impl Storage {
+    const DYNAMODB: &str = "dynamodb.sqlite";
+    /// The databases in the directory.
+    pub const FILES: [&str; 1] = [Self::DYNAMODB];
+}
+
 /// Why the embedded services cannot be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -55,8 +61,8 @@ pub enum OpenError {
     #[error("cannot make the data directory {0}")]
     Directory(PathBuf, #[source] std::io::Error),
     /// The database cannot be opened: damaged, written by a newer version, or not ours to write.
-    #[error("cannot open the embedded DynamoDB: {0}")]
-    Database(#[from] dynoxide::DynoxideError),
+    #[error("cannot open {file}", file = Storage::DYNAMODB)]
+    DynamoDb(#[from] dynoxide::DynoxideError),
 }
 
 /// One DynamoDB and one SQS. Cloning is cheap; clones share everything.
@@ -73,7 +79,7 @@ impl EmbeddedAws {
             Storage::Memory => DynamoDb::in_memory(Arc::clone(&clock))?,
             Storage::Directory(directory) => {
                 std::fs::create_dir_all(directory).map_err(|error| OpenError::Directory(directory.clone(), error))?;
-                DynamoDb::in_file(&directory.join("dynamodb.sqlite"))?
+                DynamoDb::in_file(&directory.join(Storage::DYNAMODB))?
             }
         };
         let sqs = Sqs::new(authority, clock);

@@ -29,6 +29,7 @@ mod lists;
 mod model;
 mod openapi;
 mod parking;
+mod program;
 mod publishing;
 mod recoveries;
 mod retries;
