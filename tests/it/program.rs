@@ -161,6 +161,10 @@ async fn a_damaged_directory_is_said_with_what_to_do() {
     for (index, (name, damage, expected)) in table.into_iter().enumerate() {
         let directory = data.path().join(index.to_string());
         drop(started(&mut program(&directory), &directory).await);
+        // A killed host leaves its write-ahead log, whose pages would hide the damage.
+        for log in ["-wal", "-shm"] {
+            let _ = std::fs::remove_file(directory.join(format!("{name}{log}")));
+        }
         damage(&directory.join(name));
         let message = refusal(&mut program(&directory));
         assert_says(&message, expected);
