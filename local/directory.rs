@@ -47,15 +47,20 @@ impl Directory {
         &self.path
     }
 
-    /// The storage in it. Databases hold secrets, too, and SQLite keeps the mode of a file that is there.
+    /// The storage in it; `durable` as there. Databases hold secrets, too, and SQLite keeps the mode of a file that is there.
     ///
     /// # Errors
-    /// If a file cannot be made.
-    pub(crate) fn storage(&self) -> anyhow::Result<Storage> {
+    /// If a file cannot be made, or one is missing.
+    pub(crate) fn storage(&self, durable: bool) -> anyhow::Result<Storage> {
+        let [messages, items] = Storage::FILES.map(|file| self.path.join(file));
+        if items.exists() && !messages.exists() {
+            // Started without it, the host would never make the deliveries that were in it.
+            bail!("{} is missing; {}", messages.display(), self.unusable());
+        }
         for file in Storage::FILES {
             credentials::touch_private(&self.path.join(file)).with_context(|| self.unusable())?;
         }
-        Ok(Storage::Directory(self.path.clone()))
+        Ok(Storage::Directory { path: self.path.clone(), durable })
     }
 
     /// What to say, with its cause, of data that cannot be read.

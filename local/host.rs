@@ -34,6 +34,9 @@ const TABLE: &str = "pigeonpost";
 const QUEUE: &str = "deliveries";
 /// How often the sweep runs, as on AWS.
 const TICK: Duration = Duration::from_secs(60);
+/// How often expired items are deleted, first a tick after the start. The engine reads the whole table for it, a few items
+/// at a time; DynamoDB itself may take days.
+const EXPIRY: Duration = Duration::from_secs(60 * 60);
 
 /// A running host.
 #[derive(Debug)]
@@ -45,6 +48,7 @@ pub struct Host {
     stop: watch::Sender<bool>,
     running: JoinSet<anyhow::Result<()>>,
     core: Arc<Core>,
+    aws: EmbeddedAws,
     /// Held while the host runs, so that no other opens the same directory.
     _directory: Directory,
 }
@@ -60,7 +64,7 @@ impl Host {
         let aws_listener = listen(options.address, options.aws_port, "--aws-port").await?;
         let (address, aws_address) = (listener.local_addr()?, aws_listener.local_addr()?);
 
-        let storage = if options.in_memory { Storage::Memory } else { directory.storage()? };
+        let storage = if options.in_memory { Storage::Memory } else { directory.storage(options.durable)? };
         let clock = Clock::system();
         let aws = EmbeddedAws::open(&storage, &aws_address.to_string(), engine_clock(clock.clone()));
         let aws = aws.with_context(|| directory.unusable())?;
@@ -69,6 +73,7 @@ impl Host {
         let table = create_table(&aws_sdk_dynamodb::Client::new(&sdk), TABLE).await;
         table.with_context(|| directory.unusable())?;
         let queue_url = create_queues(&sqs, QUEUE).await.with_context(|| directory.unusable())?;
+        let restored = aws.messages(&queue_url).len();
 
         let kept = if options.in_memory { None } else { Kept::read(directory.path())? };
         let platform_key = kept.as_ref().map_or_else(
@@ -88,7 +93,6 @@ impl Host {
             credentials::write_private(directory.path(), Kept::FILE, &kept)?;
         }
         let organization = OrganizationId::parse(&kept.organization_id)?;
-        let restored = core.restore_queue().await?;
 
         // Whoever finds the host healthy finds its credentials, too.
         let credentials = Credentials {
@@ -109,14 +113,16 @@ impl Host {
                 polling.await;
                 Ok(())
             });
-            running.spawn(tick(Arc::clone(&core), aws.clone(), stopped.clone()));
+            running.spawn(tick(Arc::clone(&core), stopped.clone()));
         }
+        running.spawn(expire(aws.clone(), stopped.clone()));
         let app = routes(&core, organization.clone());
         let serving = axum::serve(listener, app).with_graceful_shutdown(until(stopped.clone()));
         running.spawn(async move { Ok(serving.await?) });
-        running.spawn(async move { Ok(aws.serve(aws_listener, until(stopped)).await?) });
+        let serving_aws = aws.clone().serve(aws_listener, until(stopped));
+        running.spawn(async move { Ok(serving_aws.await?) });
 
-        Ok(Self { address, aws_address, organization, restored, stop, running, core, _directory: directory })
+        Ok(Self { address, aws_address, organization, restored, stop, running, core, aws, _directory: directory })
     }
 
     /// Where the API listens.
@@ -134,7 +140,7 @@ impl Host {
         &self.organization
     }
 
-    /// How many deliveries were put back into the queue at the start.
+    /// How many messages were in the queue at the start.
     pub const fn restored(&self) -> usize {
         self.restored
     }
@@ -150,7 +156,7 @@ impl Host {
             ended??;
         }
         self.core.write_all_usage().await;
-        Ok(())
+        Ok(self.aws.flush().await?)
     }
 }
 
@@ -158,7 +164,7 @@ fn routes(core: &Arc<Core>, organization: OrganizationId) -> Router {
     gateway(core).route("/healthz", get(async || "ok\n")).merge(demo::routes(Arc::clone(core), organization))
 }
 
-async fn tick(core: Arc<Core>, aws: EmbeddedAws, mut stop: watch::Receiver<bool>) -> anyhow::Result<()> {
+async fn tick(core: Arc<Core>, mut stop: watch::Receiver<bool>) -> anyhow::Result<()> {
     let mut minutes = tokio::time::interval(TICK);
     minutes.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -172,6 +178,17 @@ async fn tick(core: Arc<Core>, aws: EmbeddedAws, mut stop: watch::Receiver<bool>
         }
         // No other minute may be left to a host.
         core.write_all_usage().await;
+    }
+}
+
+async fn expire(aws: EmbeddedAws, mut stop: watch::Receiver<bool>) -> anyhow::Result<()> {
+    let mut hours = tokio::time::interval_at(tokio::time::Instant::now() + TICK, EXPIRY);
+    hours.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = hours.tick() => {}
+            _ = stop.changed() => return Ok(()),
+        }
         if let Err(error) = aws.expire_items().await {
             warn!(%error, "expired items were not removed");
         }

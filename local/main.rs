@@ -54,7 +54,7 @@ fn greet(host: &Host, data: &Path) -> anyhow::Result<()> {
     let (organization, key) = (&credentials.organization_id, &credentials.api_key);
     let restored = match host.restored() {
         0 => String::new(),
-        count => format!("  Resumed        {count} unfinished deliveries\n"),
+        count => format!("  In the queue   {count} messages of an earlier run\n"),
     };
     write!(
         stdout(),

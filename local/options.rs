@@ -37,6 +37,9 @@ pub struct Options {
     /// Keep the data in memory only; credentials are still written to the directory
     #[arg(long)]
     pub in_memory: bool,
+    /// Answer only when what was written is on disk, so that a power cut takes nothing back
+    #[arg(long, conflicts_with = "in_memory")]
+    pub durable: bool,
     /// Run neither consumer nor sweep, for functions that run elsewhere, such as in `sam local`
     #[arg(long)]
     pub no_triggers: bool,

@@ -173,12 +173,6 @@ impl Run {
                 licence.asks_again = true;
             }
             Operation::Restart => self.consumer = self.world.another_process(),
-            Operation::RestartHost => {
-                self.world.advance(Duration::from_secs(60)); // SQS lets nobody purge more often.
-                self.world.purge().await;
-                self.consumer = self.world.another_process();
-                self.consumer.core.restore_queue().await.unwrap();
-            }
         }
         licence
     }

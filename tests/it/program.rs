@@ -84,7 +84,8 @@ fn the_version_and_the_help_are_printed() {
         let output = bare(&[argument]);
         assert!(output.status.success());
         let help = String::from_utf8(output.stdout).unwrap();
-        let options = ["--port", "--aws-port", "--address", "--data", "--in-memory", "--no-triggers", "--verbose"];
+        let options =
+            ["--port", "--aws-port", "--address", "--data", "--in-memory", "--durable", "--no-triggers", "--verbose"];
         assert_says(&help, &options);
         assert_says(&help, &["--help", "--version", "SSL_CERT_FILE"]);
         assert_says(&help, &SETTINGS);
@@ -151,10 +152,16 @@ type Damage = fn(&Path);
 async fn a_damaged_directory_is_said_with_what_to_do() {
     let data = tempfile::tempdir().unwrap();
     let garbage = |file: &Path| std::fs::write(file, "no database ".repeat(1_000)).unwrap();
-    let table: [(&str, Damage, &[&str]); 5] = [
+    let table: [(&str, Damage, &[&str]); 7] = [
         ("dynamodb.sqlite", garbage, &["cannot use the data in", "dynamodb.sqlite"]),
         ("dynamodb.sqlite", |file| std::fs::remove_file(file).unwrap(), &["cannot use the data in", "host.json"]),
         ("dynamodb.sqlite", |file| replace(file, |_| std::fs::create_dir(file).unwrap()), &["cannot use the data in"]),
+        ("sqs.sqlite", garbage, &["cannot use the data in", "sqs.sqlite"]),
+        (
+            "sqs.sqlite",
+            |file| std::fs::remove_file(file).unwrap(),
+            &["sqs.sqlite is missing", "cannot use the data in"],
+        ),
         ("host.json", |file| std::fs::write(file, "{").unwrap(), &["host.json is damaged", "delete it"]),
         ("host.json", |file| std::fs::write(file, "{}").unwrap(), &["host.json is damaged", "delete it"]),
     ];

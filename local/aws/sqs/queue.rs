@@ -1,14 +1,17 @@
 //! One standard queue: which messages are visible, delayed, in flight. It is given the time and never looks at a clock.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 
 use super::error::SqsError;
+use super::journal::Journal;
 use super::limits::{MAX_IN_FLIGHT, MAX_VISIBILITY_SECONDS};
 use super::message::{Draft, Message, Receipt, State};
 use super::settings::Settings;
+use super::stored::Stored;
 use super::visible::Visible;
 
 /// How often messages past their retention are looked for; between, they are only not handed out.
@@ -17,6 +20,8 @@ const EXPIRY_INTERVAL: Duration = Duration::from_secs(60);
 /// A queue's messages and settings.
 #[derive(Debug)]
 pub(crate) struct Queue {
+    name: Arc<str>,
+    journal: Journal,
     pub(crate) settings: Settings,
     pub(crate) created_at: SystemTime,
     pub(crate) modified_at: SystemTime,
@@ -48,9 +53,11 @@ pub(crate) struct Taken {
 }
 
 impl Queue {
-    /// An empty queue.
-    pub(crate) fn new(settings: Settings, now: SystemTime) -> Self {
+    /// An empty queue, whose messages are recorded in the journal.
+    pub(crate) fn new(name: &str, journal: Journal, settings: Settings, now: SystemTime) -> Self {
         Self {
+            name: name.into(),
+            journal,
             settings,
             created_at: now,
             modified_at: now,
@@ -68,6 +75,7 @@ impl Queue {
         self.expire(now);
         let delay = seconds(draft.delay_seconds.unwrap_or(self.settings.delay));
         let message = Message {
+            number: self.journal.next_number(),
             id: Uuid::new_v4(),
             body: draft.body,
             attributes: draft.attributes,
@@ -79,14 +87,27 @@ impl Queue {
             state: if delay.is_zero() { State::Visible } else { State::Delayed { until: now + delay } },
         };
         let id = message.id;
+        self.journal.insert(&self.name, &message);
         self.insert(message);
         id
+    }
+
+    /// Takes in a message that the journal had at its opening.
+    pub(crate) fn restore(&mut self, stored: Stored, now: SystemTime) {
+        let Stored { mut message, visible_at: until, .. } = stored;
+        message.state = match message.receive_count {
+            _ if until <= now => State::Visible,
+            0 => State::Delayed { until },
+            _ => State::InFlight { since: now, until },
+        };
+        self.insert(message);
     }
 
     /// Takes in a dead letter of the queue `source`. It keeps its id, age and receive count.
     pub(crate) fn accept_dead(&mut self, mut message: Message, source: &str) {
         message.dead_letter_source = Some(source.to_owned());
         message.state = State::Visible;
+        self.journal.move_to(&self.name, &message);
         self.insert(message);
     }
 
@@ -147,6 +168,7 @@ impl Queue {
             )));
         }
         message.state = State::InFlight { since, until: changed };
+        self.journal.hide(message, changed);
         self.in_flight.remove(&(until, receipt.message));
         self.in_flight.insert((changed, receipt.message));
         Ok(())
@@ -159,11 +181,17 @@ impl Queue {
             return Err(SqsError::new("PurgeQueueInProgress", message));
         }
         self.purged_at = Some(now);
+        self.forget();
+        Ok(())
+    }
+
+    /// Deletes everything.
+    pub(crate) fn forget(&mut self) {
+        self.journal.purge(&self.name);
         self.messages.clear();
         self.visible = Visible::default();
         self.delayed.clear();
         self.in_flight.clear();
-        Ok(())
     }
 
     /// How many messages are in which state.
@@ -204,6 +232,7 @@ impl Queue {
 
     fn remove(&mut self, id: Uuid) {
         let Some(message) = self.messages.remove(&id) else { return };
+        self.journal.delete(&message);
         match message.state {
             State::Visible => {}
             State::Delayed { until } => drop(self.delayed.remove(&(until, id))),

@@ -232,17 +232,6 @@ impl Delivery {
         }
     }
 
-    /// Whether a message should be in the queue: unfinished, and not parked. A leased delivery is
-    /// marked and in motion.
-    pub fn is_in_motion(&self, now: Timestamp) -> bool {
-        match self.mark {
-            None => !self.status.is_finished(),
-            // Under a lease; what is parked until a time is the sweep's.
-            Some(Mark::Due(at)) => now < at && self.next_attempt_at.is_none_or(|due| due < at),
-            Some(Mark::Held | Mark::Dead) => false,
-        }
-    }
-
     /// The delivery after an attempt, and what follows from it.
     pub fn after_attempt(mut self, outcome: Outcome, on_failure: OnFailure<'_>, now: Timestamp) -> (Self, Consequence) {
         self.attempts += 1;
@@ -509,30 +498,6 @@ mod tests {
         assert_eq!(waiting.step(Some(&suspended), on, true, NOW), Step::Attempt);
         assert_eq!(fresh.step(Some(&paused), on, true, NOW), Step::Park);
         assert_eq!(done.step(Some(&suspended), on, true, NOW), Step::Drop);
-    }
-
-    #[test]
-    fn what_is_in_motion_is_put_back_into_a_queue_that_was_lost() {
-        let parked = Delivery {
-            next_attempt_at: Some(in_seconds(1_000)),
-            mark: Some(Mark::Due(in_seconds(1_000))),
-            ..delivery()
-        };
-        let retrying = Delivery { next_attempt_at: Some(in_seconds(5)), ..delivery() };
-        let table = [
-            (delivery(), true),
-            (retrying.clone(), true),
-            (retrying.clone().leased(NOW), true),
-            (delivery().leased(NOW), true),
-            (parked, false),
-            (delivery().due_at(NOW), false),
-            (delivery().parked(NOW), false),
-            (delivery().failed(Cause::Dns, NOW), false),
-            (Delivery { status: DeliveryStatus::Success, ..delivery() }, false),
-        ];
-        for (row, (delivery, expected)) in table.into_iter().enumerate() {
-            assert_eq!(delivery.is_in_motion(NOW), expected, "row {row}");
-        }
     }
 
     #[test]

@@ -41,8 +41,6 @@ pub(super) enum Operation {
     Recover { endpoint: usize, cut: Option<usize> },
     /// The consumer forgets what it remembers.
     Restart,
-    /// The queue is lost with the host, and filled again from the table.
-    RestartHost,
 }
 
 /// What a process does.
@@ -81,7 +79,6 @@ pub(super) fn operation() -> impl Strategy<Value = Operation> {
             .prop_map(|(at, cut)| Operation::Retry { delivery: at.index(usize::MAX), cut }),
         1 => (endpoint(), cut(MOST_CALLS_OF_API)).prop_map(|(endpoint, cut)| Operation::Recover { endpoint, cut }),
         1 => Just(Operation::Restart),
-        1 => Just(Operation::RestartHost),
     ]
 }
 
