@@ -27,6 +27,7 @@ use crate::demo;
 use crate::directory::Directory;
 use crate::gateway::gateway;
 use crate::options::Options;
+use crate::pace::at_pace_of_queue;
 use crate::poller::Poller;
 use crate::tenant;
 
@@ -116,7 +117,10 @@ impl Host {
             running.spawn(tick(Arc::clone(&core), stopped.clone()));
         }
         running.spawn(expire(aws.clone(), stopped.clone()));
-        let app = routes(&core, organization.clone());
+        let mut app = routes(&core, organization.clone());
+        if !options.no_triggers {
+            app = at_pace_of_queue(app, aws.clone(), &queue_url);
+        }
         let serving = axum::serve(listener, app).with_graceful_shutdown(until(stopped.clone()));
         running.spawn(async move { Ok(serving.await?) });
         let serving_aws = aws.clone().serve(aws_listener, until(stopped));

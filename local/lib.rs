@@ -8,6 +8,7 @@ mod directory;
 mod gateway;
 mod host;
 mod options;
+mod pace;
 mod poller;
 mod tenant;
 

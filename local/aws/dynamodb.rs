@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use super::Clock;
 use super::answer::Answer;
 use super::durability::{GroupSync, Log};
+use super::transactions;
 
 /// Operations under way at once. The engine has one lock, so more would only wait in more threads; a second one reads
 /// its request and writes its answer while the first holds the lock.
@@ -102,6 +103,9 @@ impl DynamoDb {
 }
 
 fn perform(database: &Database, operation: &str, body: &[u8]) -> Answer {
+    if let Some(answer) = transactions::perform(database, operation, body) {
+        return answer;
+    }
     macro_rules! operations {
         ($($name:literal => $method:ident,)*) => {
             match operation {

@@ -14,6 +14,7 @@ mod metered;
 mod sqs;
 #[cfg(test)]
 mod tests;
+mod transactions;
 
 use std::future::Future;
 use std::path::{Path, PathBuf};
@@ -30,6 +31,7 @@ use connector::InProcess;
 use durability::Log;
 use dynamodb::DynamoDb;
 use engines::Engines;
+pub(crate) use sqs::Flow;
 use sqs::{Journal, Sqs};
 
 pub use metered::{Bill, Meter};
@@ -144,6 +146,11 @@ impl EmbeddedAws {
     /// tests that must know what is there.
     pub fn messages(&self, queue_url: &str) -> Vec<String> {
         self.engines.sqs.bodies(queue_url)
+    }
+
+    /// What goes through a queue; nothing if there is no such queue.
+    pub(crate) fn flow(&self, queue_url: &str) -> Flow {
+        self.engines.sqs.flow(queue_url)
     }
 
     /// Waits until everything that was answered is in the files.

@@ -30,6 +30,7 @@ use self::error::SqsError;
 pub(crate) use self::journal::Journal;
 use self::limits::MAX_VISIBILITY_SECONDS;
 use self::message::Receipt;
+pub(crate) use self::queue::Flow;
 use self::queue::Queue;
 use self::queues::Queues;
 pub(crate) use self::stored::Stored;
@@ -94,6 +95,12 @@ impl Sqs {
             _ => result,
         };
         result.unwrap_or_else(Answer::from)
+    }
+
+    /// What goes through a queue; nothing if there is no such queue.
+    pub(crate) fn flow(&self, queue_url: &str) -> Flow {
+        let now = self.now();
+        self.queues().at(queue_url).map_or_else(|_| Flow::default(), |queue| queue.flow(now))
     }
 
     /// Waits until everything that was answered is committed, unless that failed.

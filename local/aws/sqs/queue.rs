@@ -33,6 +33,18 @@ pub(crate) struct Queue {
     in_flight: BTreeSet<(SystemTime, Uuid)>,
     next_expiry: SystemTime,
     purged_at: Option<SystemTime>,
+    flow: Flow,
+}
+
+/// What goes through a queue.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Flow {
+    /// How many messages are visible.
+    pub(crate) visible: usize,
+    /// How many messages were ever sent in this process.
+    pub(crate) sent: u64,
+    /// How many receives of a message there were in this process.
+    pub(crate) received: u64,
 }
 
 /// How many messages are in which state.
@@ -67,6 +79,7 @@ impl Queue {
             in_flight: BTreeSet::new(),
             next_expiry: now + EXPIRY_INTERVAL,
             purged_at: None,
+            flow: Flow::default(),
         }
     }
 
@@ -86,6 +99,7 @@ impl Queue {
             dead_letter_source: None,
             state: if delay.is_zero() { State::Visible } else { State::Delayed { until: now + delay } },
         };
+        self.flow.sent += 1;
         let id = message.id;
         self.journal.insert(&self.name, &message);
         self.insert(message);
@@ -127,6 +141,7 @@ impl Queue {
             }
             let until = now + visibility;
             message.receive_count += 1;
+            self.flow.received += 1;
             message.first_received_at.get_or_insert(now);
             message.state = State::InFlight { since: now, until };
             self.in_flight.insert((until, id));
@@ -192,6 +207,11 @@ impl Queue {
         self.visible = Visible::default();
         self.delayed.clear();
         self.in_flight.clear();
+    }
+
+    /// What goes through it.
+    pub(crate) fn flow(&mut self, now: SystemTime) -> Flow {
+        Flow { visible: self.counts(now).visible, ..self.flow }
     }
 
     /// How many messages are in which state.
