@@ -49,11 +49,7 @@ struct Seen {
 
 /// The same routes, with publishing at the queue's pace.
 pub(crate) fn at_pace_of_queue(routes: Router, aws: EmbeddedAws, queue_url: &str) -> Router {
-    let flow = aws.flow(queue_url);
-    let seen = std::sync::Mutex::new(Seen { flow, received_at: Instant::now(), deliveries_per_request: 1.0 });
-    let (publishing, turn) = (AtomicU64::new(0), Mutex::new(()));
-    let pace = Arc::new(Pace { aws, queue_url: queue_url.to_owned(), publishing, turn, seen });
-    routes.layer(from_fn_with_state(pace, pass))
+    routes.layer(from_fn_with_state(Arc::new(Pace::new(aws, queue_url)), pass))
 }
 
 async fn pass(State(pace): State<Arc<Pace>>, request: Request, next: Next) -> Response {
@@ -74,18 +70,24 @@ fn publishes(request: &Request) -> bool {
 }
 
 impl Pace {
+    fn new(aws: EmbeddedAws, queue_url: &str) -> Self {
+        let flow = aws.flow(queue_url);
+        let seen = std::sync::Mutex::new(Seen { flow, received_at: Instant::now(), deliveries_per_request: 1.0 });
+        Self { aws, queue_url: queue_url.to_owned(), publishing: AtomicU64::new(0), turn: Mutex::new(()), seen }
+    }
+
     /// Waits for this request's turn, and until few deliveries are on their way.
     async fn wait(&self) {
         let _turn = self.turn.lock().await;
         let latest = Instant::now() + LONGEST_WAIT;
-        while self.is_ahead() && Instant::now() < latest {
+        while Instant::now() < latest && self.is_ahead(Instant::now()) {
             sleep(LOOK).await;
         }
     }
 
     /// Whether more deliveries are on their way than the consumer can take at once, and it is taking some.
-    fn is_ahead(&self) -> bool {
-        let (flow, now) = (self.aws.flow(&self.queue_url), Instant::now());
+    fn is_ahead(&self, now: Instant) -> bool {
+        let flow = self.aws.flow(&self.queue_url);
         let mut seen = self.seen();
         if seen.flow.received != flow.received {
             seen.flow.received = flow.received;
@@ -122,5 +124,77 @@ impl<'a> Publishing<'a> {
 impl Drop for Publishing<'_> {
     fn drop(&mut self) {
         self.0.publishing.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_sqs::Client;
+    use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+
+    use super::*;
+    use crate::aws::Storage;
+
+    /// A queue and the pace of publishing into it.
+    async fn queue() -> (Client, String, Pace) {
+        let epoch = Arc::new(|| std::time::SystemTime::UNIX_EPOCH);
+        let aws = EmbeddedAws::open(&Storage::Memory, "127.0.0.1:1", epoch).unwrap();
+        let client = Client::new(&aws.sdk_config());
+        let url = client.create_queue().queue_name("q").send().await.unwrap().queue_url.unwrap();
+        let pace = Pace::new(aws, &url);
+        (client, url, pace)
+    }
+
+    async fn send_ten(client: &Client, url: &str) {
+        let entry =
+            |n: usize| SendMessageBatchRequestEntry::builder().id(n.to_string()).message_body("m").build().unwrap();
+        let entries = Some((0..10).map(entry).collect());
+        client.send_message_batch().queue_url(url).set_entries(entries).send().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn publishing_is_ahead_while_much_is_visible_and_the_consumer_takes_some() {
+        let (client, url, pace) = queue().await;
+        let now = Instant::now();
+        for _ in 0..26 {
+            assert!(!pace.is_ahead(now));
+            send_ten(&client, &url).await;
+        }
+        assert!(pace.is_ahead(now), "260 are visible");
+        assert!(!pace.is_ahead(now + 2 * STANDSTILL), "the consumer takes none");
+        client.receive_message().queue_url(&url).send().await.unwrap();
+        assert!(pace.is_ahead(now + 3 * STANDSTILL), "it goes on");
+        let four = client.receive_message().queue_url(&url).max_number_of_messages(4).send().await.unwrap();
+        assert_eq!(four.messages().len(), 4);
+        assert!(!pace.is_ahead(now + 3 * STANDSTILL), "255 are visible");
+    }
+
+    #[tokio::test]
+    async fn requests_under_way_count_as_many_deliveries_as_earlier_ones_had() {
+        let (client, url, pace) = queue().await;
+        let now = Instant::now();
+        let under_way: Vec<_> = (0..64).map(|_| Publishing::begin(&pace)).collect();
+        assert!(!pace.is_ahead(now), "64 requests with a delivery each");
+        for _ in 0..20 {
+            send_ten(&client, &url).await;
+            pace.learn();
+        }
+        client.purge_queue().queue_url(&url).send().await.unwrap();
+        assert!(pace.is_ahead(now), "64 requests with ten deliveries each");
+        drop(under_way);
+        assert!(!pace.is_ahead(now));
+    }
+
+    #[test]
+    fn only_requests_that_publish_are_held_back() {
+        for (method, path, expected) in [
+            (Method::POST, "/v1/organizations/o/events", true),
+            (Method::POST, "/v1/organizations/o/events/batch", true),
+            (Method::GET, "/v1/organizations/o/events", false),
+            (Method::POST, "/v1/organizations/o/webhooks/endpoints", false),
+        ] {
+            let request = axum::http::Request::builder().method(method).uri(path).body(axum::body::Body::empty());
+            assert_eq!(publishes(&request.unwrap()), expected, "{path}");
+        }
     }
 }

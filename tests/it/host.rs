@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use pigeonpost::{Credentials, Host, Options};
@@ -111,35 +110,6 @@ async fn receivers_that_hang_do_not_hold_up_the_others() {
     healthy.only();
     assert_eq!(hanging.received().len(), 300, "none of them was tried again, so none has timed out");
     gate.open();
-    host.stop().await.unwrap();
-}
-
-/// How many events are published, by so many publishers at once, and to how many endpoints each goes.
-const BURST: usize = 120;
-const PUBLISHERS: usize = 24;
-const ENDPOINTS: usize = 30;
-
-#[tokio::test]
-async fn events_are_accepted_as_fast_as_their_deliveries_are_made() {
-    let data = tempfile::tempdir().unwrap();
-    let host = Host::start(&Options { in_memory: true, ..options(data.path()) }).await.unwrap();
-    let (client, receiver) = (Arc::new(Client::new(data.path())), Receiver::new().await);
-    for _ in 0..ENDPOINTS {
-        client.endpoint(&receiver, "burst.one").await;
-    }
-    let mut publishing = tokio::task::JoinSet::new();
-    for _ in 0..PUBLISHERS {
-        let client = Arc::clone(&client);
-        publishing.spawn(async move {
-            for _ in 0..BURST / PUBLISHERS {
-                client.post("/events", &json!({"type": "burst.one", "data": {}})).await;
-            }
-        });
-    }
-    publishing.join_all().await;
-    let (delivered, all) = (receiver.received().len(), BURST * ENDPOINTS);
-    assert!(delivered * 2 > all, "when the last event is accepted, {delivered} of {all} deliveries are made");
-    receiver.wait_for(all).await;
     host.stop().await.unwrap();
 }
 
