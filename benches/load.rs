@@ -2,17 +2,19 @@
 
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
 use crate::host::Host;
 use crate::latency::Latencies;
 use crate::report::{Report, print};
-use crate::trial::{PUBLISHERS, Trial};
+use crate::trial::{Fan, Trial};
 
 /// Events per second where they come at a fixed rate.
 const RATE: u32 = 200;
-/// Events and endpoints where each event has many deliveries.
-const FAN_OUTS: [(usize, usize); 2] = [(1_000, 10), (100, 100)];
+/// How many publishers publish to one endpoint at full speed, and to many.
+const PUBLISHERS: [usize; 2] = [64, 32];
+/// The parts, by their names on the command line.
+pub(crate) const PARTS: [&str; 7] = ["one", "rate", "ten", "hundred", "hundred-longer", "by-type", "idle"];
 /// How many fresh hosts are started to tell how long it takes.
 const STARTS: usize = 10;
 /// How long a host is watched that has nothing to do.
@@ -31,33 +33,37 @@ pub(crate) async fn run(extent: &Extent) -> anyhow::Result<Report> {
     let mut report = Report::new("The local host under load");
     report.figure("load of the machine before", machine_load()?);
     report.figure("runs of each part; shown are medians", extent.repeat);
-    let wanted = |name: &str| extent.part.as_deref().is_none_or(|part| part == name);
-    let (repeat, mut measured) = (extent.repeat, 0);
-    if wanted("throughput") {
-        report.part(medians(repeat, async || throughput(extent.events).await).await?);
-        measured += 1;
-    }
-    if wanted("rate") {
-        let title = format!("{RATE} events a second to 1 endpoint");
-        report.part(medians(repeat, async || Trial::new(1).await?.at_rate(&title, RATE, extent.seconds).await).await?);
-        measured += 1;
-    }
-    if wanted("fanout") {
-        for (events, endpoints) in FAN_OUTS {
-            let title = format!("{events} events to {endpoints} endpoints each, {PUBLISHERS} publishers");
-            let trial = async || Trial::new(endpoints).await?.at_full_speed(&title, events).await;
-            report.part(medians(repeat, trial).await?);
-        }
-        measured += 1;
-    }
-    if wanted("idle") {
-        report.part(idle().await?);
-        measured += 1;
-    }
-    if measured == 0 {
-        bail!("there is no such part; see bench --help");
+    for part in PARTS.into_iter().filter(|name| extent.part.as_deref().is_none_or(|part| part == *name)) {
+        report.part(measure(part, extent).await?);
     }
     Ok(report)
+}
+
+async fn measure(part: &str, extent: &Extent) -> anyhow::Result<Report> {
+    let [_, publishers] = PUBLISHERS;
+    let by_type = extent.events / 6;
+    let full_speed = async |what: &str, fan, events: usize| {
+        let title = format!("{events} {what}, {publishers} publishers");
+        Trial::new(fan, publishers).await?.at_full_speed(&title, events).await
+    };
+    let repeat = extent.repeat;
+    match part {
+        "one" => medians(repeat, async || throughput(extent.events).await).await,
+        "rate" => {
+            let title = format!("{RATE} events a second to 1 endpoint");
+            let trial =
+                async || Trial::new(Fan::ToAll(1), publishers).await?.at_rate(&title, RATE, extent.seconds).await;
+            medians(repeat, trial).await
+        }
+        "ten" => medians(repeat, async || full_speed("to 10 endpoints", Fan::ToAll(10), 1_000).await).await,
+        "hundred" => medians(repeat, async || full_speed("to 100 endpoints", Fan::ToAll(100), 100).await).await,
+        "hundred-longer" => medians(repeat, async || full_speed("to 100 endpoints", Fan::ToAll(100), 300).await).await,
+        "by-type" => {
+            medians(repeat, async || full_speed("to 1 of 100 endpoints, by type", Fan::ByType(100), by_type).await)
+                .await
+        }
+        _ => idle().await,
+    }
 }
 
 /// The same with more and more events, each number on a fresh host.
@@ -71,8 +77,9 @@ pub(crate) async fn growth(events: usize) -> anyhow::Result<Report> {
 }
 
 async fn throughput(events: usize) -> anyhow::Result<Report> {
-    let title = format!("{events} events to 1 endpoint, {PUBLISHERS} publishers");
-    Trial::new(1).await?.at_full_speed(&title, events).await
+    let [publishers, _] = PUBLISHERS;
+    let title = format!("{events} to 1 endpoint, {publishers} publishers");
+    Trial::new(Fan::ToAll(1), publishers).await?.at_full_speed(&title, events).await
 }
 
 async fn medians(repeat: usize, part: impl AsyncFn() -> anyhow::Result<Report>) -> anyhow::Result<Report> {

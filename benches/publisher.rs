@@ -114,14 +114,21 @@ impl Publisher {
         Ok(Accepted { event, number, at })
     }
 
-    /// Events that were not published yet.
-    pub(crate) fn next_events(&self, event_type: &str, count: usize) -> Vec<Event> {
-        (0..count).map(|_| Event::new(event_type, self.next_number())).collect()
+    /// Events that were not published yet, of these types in turn.
+    pub(crate) fn next_events(&self, event_types: &[String], count: usize) -> Vec<Event> {
+        event_types.iter().cycle().take(count).map(|event_type| Event::new(event_type, self.next_number())).collect()
     }
 
     /// Publishes an event once, without a key, and looks only whether it was accepted: what is measured is the host.
     pub(crate) async fn publish_lightly(&self, event: Event) -> anyhow::Result<()> {
         self.send(Method::POST, "/events", Some(event.body), None).await.map(drop)
+    }
+
+    /// Publishes events in one request.
+    pub(crate) async fn publish_batch(&self, event_type: &str, count: usize) -> anyhow::Result<()> {
+        let events: Vec<_> =
+            (0..count).map(|_| json!({"type": event_type, "data": {"number": self.next_number()}})).collect();
+        self.call(Method::POST, "/events/batch", Some(json!({"events": events}))).await.map(drop)
     }
 
     /// Publishes at a fixed rate for a while, each event on time whether or not the earlier ones were answered.

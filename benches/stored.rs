@@ -1,20 +1,13 @@
 //! Whether costs stay flat: what publishing, delivering and lists use as endpoints and stored deliveries become many.
 
-use std::collections::HashMap;
-use std::time::Duration;
-
-use anyhow::{Context, ensure};
-use aws_sdk_dynamodb::primitives::Blob;
-use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
+use anyhow::ensure;
 use axum::http::Method;
 use fastrand::Rng;
-use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::{Value, json};
-use shared::clock::{self, Clock};
-use shared::domain::ids::{DeliveryId, EventId};
-use shared::domain::time::Timestamp;
+use shared::domain::ids::DeliveryId;
 
-use crate::deployment::{Deployment, EVENT_TYPE, TABLE, Used};
+use crate::deployment::{Deployment, EVENT_TYPE, Used};
+use crate::filler::Filler;
 use crate::payload;
 use crate::report::Report;
 
@@ -24,13 +17,6 @@ const ENDPOINTS: [u32; 4] = [1, 10, 100, 1_000];
 const REPEATED: usize = 5;
 /// The `pages` dialect reads all deliveries at every page, and is not tried with more.
 const MOST_COUNTED: u32 = 100_000;
-/// How many items DynamoDB takes at once.
-const AT_ONCE: usize = 25;
-
-/// What is stored lies so far apart: a million deliveries are two weeks of them.
-const EVERY: Duration = Duration::from_millis(1_200);
-
-type Item = HashMap<String, AttributeValue>;
 
 pub(crate) async fn run(most_stored: u32) -> anyhow::Result<Report> {
     let mut report = Report::new("What is used as there is more; ms are this machine's, on the embedded engines");
@@ -44,7 +30,7 @@ pub(crate) async fn run(most_stored: u32) -> anyhow::Result<Report> {
     let endpoint = deployment.endpoint(EVENT_TYPE).await?;
     let (mut filler, mut first, mut stored) = (Filler::new(&deployment).await?, None, 1_000);
     while stored <= most_stored {
-        filler.fill(&deployment, stored).await?;
+        filler.fill(&deployment.dynamodb, stored).await?;
         let units = stored_deliveries(&mut report, &deployment, &endpoint, stored, filler.middle()?).await?;
         let first = *first.get_or_insert(units);
         report.promise("a page of deliveries reads as much however many are stored", units <= first * 1.2);
@@ -145,83 +131,10 @@ async fn repeated(deployment: &Deployment, path: &str) -> anyhow::Result<Used> {
     Ok(median(all))
 }
 
-async fn publish(deployment: &Deployment, random: &mut Rng) -> anyhow::Result<Used> {
+pub(crate) async fn publish(deployment: &Deployment, random: &mut Rng) -> anyhow::Result<Used> {
     let data: Value = serde_json::from_str(&payload::data(random))?;
     let event = json!({"type": EVENT_TYPE, "data": data});
     Ok(deployment.measure(Method::POST, &deployment.path("/events"), &event).await?.1)
-}
-
-/// Copies of one delivery that was really made, with ids of their own, ever further back in time.
-struct Filler {
-    items: Vec<Item>,
-    stored: u32,
-    now: Timestamp,
-    ids: Vec<EventId>,
-}
-
-impl Filler {
-    async fn new(deployment: &Deployment) -> anyhow::Result<Self> {
-        publish(deployment, &mut Rng::with_seed(7)).await?;
-        ensure!(deployment.deliver().await?.is_some(), "an event is delivered");
-        let scan = deployment.dynamodb.scan().table_name(TABLE).send().await?.items.unwrap_or_default();
-        let of_delivery =
-            |item: &Item| string(item, "pk").starts_with("event#") || string(item, "pk").starts_with("delivery#");
-        let items: Vec<_> = scan.into_iter().filter(of_delivery).collect();
-        ensure!(items.len() == 3, "an event, its list and its record, not {}", items.len());
-        Ok(Self { items, stored: 1, now: Clock::system().now(), ids: Vec::new() })
-    }
-
-    /// Makes copies until so many are stored.
-    async fn fill(&mut self, deployment: &Deployment, stored: u32) -> anyhow::Result<()> {
-        let mut writes = Vec::new();
-        while self.stored < stored {
-            let id = EventId::new(self.now.minus(EVERY * self.stored), clock::id_bytes());
-            self.ids.push(id);
-            self.stored += 1;
-            for item in &self.items {
-                let put = PutRequest::builder().set_item(Some(copy(item, id)?)).build()?;
-                writes.push(WriteRequest::builder().put_request(put).build());
-            }
-        }
-        let requests = writes.chunks(AT_ONCE).map(|chunk| {
-            let write = deployment.dynamodb.batch_write_item().request_items(TABLE, chunk.to_vec());
-            async move {
-                let left = write.send().await?.unprocessed_items.is_some_and(|left| !left.is_empty());
-                ensure!(!left, "the embedded engine leaves nothing undone");
-                Ok(())
-            }
-        });
-        stream::iter(requests).buffer_unordered(4).try_collect().await
-    }
-
-    /// A delivery with as many before as after it.
-    fn middle(&self) -> anyhow::Result<DeliveryId> {
-        let middle = self.ids.get(self.ids.len() / 2).context("something is stored")?;
-        middle.delivery(0).context("an event has a first delivery")
-    }
-}
-
-/// The same item of another event.
-fn copy(item: &Item, id: EventId) -> anyhow::Result<Item> {
-    let mut item = item.clone();
-    let delivery = id.delivery(0).context("an event has a first delivery")?;
-    let (partition, _) = string(&item, "pk").rsplit_once('#').context("partitions end with their shard")?;
-    let (shard, sort) = match string(&item, "entity") {
-        "event" => (id.shard(), id.to_string()),
-        "pending" => (delivery.shard(), format!("{delivery}#pending")),
-        _ => (delivery.shard(), delivery.to_string()),
-    };
-    let pk = format!("{partition}#{shard}");
-    if item.contains_key("deliveries") {
-        item.insert("deliveries".to_owned(), AttributeValue::B(Blob::new(delivery.uuid().into_bytes())));
-    }
-    item.insert("pk".to_owned(), AttributeValue::S(pk));
-    item.insert("sk".to_owned(), AttributeValue::S(sort));
-    Ok(item)
-}
-
-fn string<'a>(item: &'a Item, name: &str) -> &'a str {
-    item.get(name).and_then(|value| value.as_s().ok()).map_or("", String::as_str)
 }
 
 fn median(mut used: Vec<Used>) -> Used {

@@ -17,9 +17,6 @@ use crate::publisher::{Event, Publisher, at_rate};
 use crate::receiver::{Behaviour, Receiver};
 use crate::report::Report;
 
-const EVENT_TYPE: &str = "bench.load";
-/// How many publishers publish at once, each on a connection of its own.
-pub(crate) const PUBLISHERS: usize = 64;
 /// How many events go before those that are measured, so that connections and caches are there.
 const WARM_UP: usize = 200;
 /// After how long without an arrival what is missing counts as lost.
@@ -33,8 +30,42 @@ pub(crate) struct Trial {
     host: Host,
     publisher: Publisher,
     receiver: Receiver,
-    endpoints: usize,
+    fan: Fan,
+    publishers: usize,
+    event_types: Vec<String>,
     data: TempDir,
+}
+
+/// Which endpoints there are, and which of them get an event.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Fan {
+    /// So many, and all of them.
+    ToAll(usize),
+    /// So many, each for a type of its own.
+    ByType(usize),
+}
+
+impl Fan {
+    fn endpoints(self) -> usize {
+        match self {
+            Self::ToAll(endpoints) | Self::ByType(endpoints) => endpoints,
+        }
+    }
+
+    fn deliveries(self) -> usize {
+        match self {
+            Self::ToAll(endpoints) => endpoints,
+            Self::ByType(_) => 1,
+        }
+    }
+
+    /// The type that an endpoint subscribes to.
+    fn event_type(self, endpoint: usize) -> String {
+        match self {
+            Self::ToAll(_) => "bench.load".to_owned(),
+            Self::ByType(_) => format!("bench.load{endpoint}"),
+        }
+    }
 }
 
 /// An event that was accepted.
@@ -46,32 +77,34 @@ struct Published {
 }
 
 impl Trial {
-    /// A host that is warm, with so many endpoints that get every event.
-    pub(crate) async fn new(endpoints: usize) -> anyhow::Result<Self> {
+    /// A host that is warm, with these endpoints. So many publishers publish at once, each on a connection of its own.
+    pub(crate) async fn new(fan: Fan, publishers: usize) -> anyhow::Result<Self> {
+        let endpoints = fan.endpoints();
         let data = tempfile::tempdir()?;
         let host = Host::start_with(data.path(), &[("MAX_ENDPOINTS", &endpoints.to_string())]).await?;
         let receiver = Receiver::start(Behaviour { delay: Duration::ZERO, fails_one_of: 0 }).await?;
         let publisher = Publisher::new(host.credentials()?);
         publisher.remove_demo().await?;
-        for _ in 0..endpoints {
-            publisher.endpoint(&receiver.url(), EVENT_TYPE, json!({})).await?;
+        let event_types: Vec<_> = (0..endpoints).map(|endpoint| fan.event_type(endpoint)).collect();
+        for event_type in &event_types {
+            publisher.endpoint(&receiver.url(), event_type, json!({})).await?;
         }
-        all_at_once(&publisher, publisher.next_events(EVENT_TYPE, WARM_UP)).await?;
-        receiver.wait_for(WARM_UP * endpoints, PATIENCE).await;
+        all_at_once(&publisher, publishers, publisher.next_events(&event_types, WARM_UP)).await?;
+        receiver.wait_for(WARM_UP * fan.deliveries(), PATIENCE).await;
         tokio::time::sleep(SETTLE).await;
         receiver.forget();
-        Ok(Self { host, publisher, receiver, endpoints, data })
+        Ok(Self { host, publisher, receiver, fan, publishers, event_types, data })
     }
 
     /// Publishes so many events, each publisher its next one as soon as its last one was accepted.
     pub(crate) async fn at_full_speed(self, title: &str, events: usize) -> anyhow::Result<Report> {
-        let events = self.publisher.next_events(EVENT_TYPE, events);
-        self.measure(title, all_at_once(&self.publisher, events)).await
+        let events = self.publisher.next_events(&self.event_types, events);
+        self.measure(title, all_at_once(&self.publisher, self.publishers, events)).await
     }
 
     /// Publishes so many events a second, each on time.
     pub(crate) async fn at_rate(self, title: &str, per_second: u32, seconds: usize) -> anyhow::Result<Report> {
-        let events = self.publisher.next_events(EVENT_TYPE, per_second as usize * seconds);
+        let events = self.publisher.next_events(&self.event_types, per_second as usize * seconds);
         let publishing = at_rate(per_second, events, |event| publish(self.publisher.clone(), event));
         self.measure(title, publishing).await
     }
@@ -87,7 +120,8 @@ impl Trial {
         let began = Instant::now();
         let published = publishing.await?;
         let answered = began.elapsed();
-        let expected = published.len() * self.endpoints;
+        let expected = published.len() * self.fan.deliveries();
+        let soon = self.receiver.count();
         self.receiver.wait_for(expected, PATIENCE).await;
         tokio::time::sleep(SETTLE).await;
         let (host_cpu, own_cpu) = (host.cpu()? - host_before, own.cpu()? - own_before);
@@ -107,6 +141,7 @@ impl Trial {
         report.figure("bytes of a request, on average", bytes / published.len().max(1));
         report.figure("publishes per second", (published.len() as f64 / answered.as_secs_f64()).round());
         report.figure("deliveries per second", (expected as f64 / (last - began).as_secs_f64()).round());
+        report.figure("delivered when the last event is accepted, %", (soon as f64 * 100.0 / expected as f64).round());
         report.figure("publish, p50 ms", publishing.percentile(0.5));
         report.figure("publish, p99 ms", publishing.percentile(0.99));
         report.figure("publish to receiver, p50 ms", end_to_end.percentile(0.5));
@@ -123,10 +158,10 @@ impl Trial {
     }
 }
 
-async fn all_at_once(publisher: &Publisher, events: Vec<Event>) -> anyhow::Result<Vec<Published>> {
+async fn all_at_once(publisher: &Publisher, publishers: usize, events: Vec<Event>) -> anyhow::Result<Vec<Published>> {
     let (events, next) = (Arc::new(events), Arc::new(AtomicUsize::new(0)));
     let mut publishing = JoinSet::new();
-    for _ in 0..PUBLISHERS {
+    for _ in 0..publishers {
         let (publisher, events, next) = (publisher.clone(), Arc::clone(&events), Arc::clone(&next));
         publishing.spawn(async move {
             let mut published = Vec::new();

@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
 /// What scripts need to use a host: `credentials.json`.
@@ -28,7 +29,9 @@ pub(crate) struct Kept {
     pub(crate) platform_key: String,
     pub(crate) organization_id: String,
     pub(crate) api_key: String,
-    pub(crate) endpoint_id: String,
+    /// The endpoint at the demo receiver, unless the settings refuse that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) endpoint_id: Option<String>,
 }
 
 impl Credentials {
@@ -38,6 +41,24 @@ impl Credentials {
 
 impl Kept {
     pub(crate) const FILE: &'static str = "host.json";
+
+    /// Reads the file, if it is there.
+    ///
+    /// # Errors
+    /// If it cannot be read.
+    pub(crate) fn read(directory: &Path) -> anyhow::Result<Option<Self>> {
+        let file = directory.join(Self::FILE);
+        let shown = file.display();
+        match fs::read(&file) {
+            Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes).with_context(|| {
+                format!("{shown} is damaged; restore it from a backup, or delete it to get a new demo organization")
+            })?)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => {
+                Err(error).with_context(|| format!("cannot read {shown}; choose another directory with --data"))
+            }
+        }
+    }
 }
 
 /// Writes a file that only its owner can read, whole or not at all.
@@ -54,13 +75,4 @@ pub(crate) fn write_private(directory: &Path, name: &str, value: &impl Serialize
 /// Makes a file that only its owner can read, if there is none.
 pub(crate) fn touch_private(path: &Path) -> io::Result<()> {
     fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(drop)
-}
-
-/// Reads such a file, if it is there.
-pub(crate) fn read<T: for<'a> Deserialize<'a>>(directory: &Path, name: &str) -> io::Result<Option<T>> {
-    match fs::read(directory.join(name)) {
-        Ok(bytes) => Ok(Some(serde_json::from_slice(&bytes)?)),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    }
 }

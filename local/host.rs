@@ -1,27 +1,20 @@
 //! Puts everything together and starts it.
 
-use std::fs::{DirBuilder, File};
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow};
 use axum::Router;
 use axum::routing::get;
 use shared::clock::{self, Clock};
 use shared::config::Settings;
-use shared::domain::access::Role;
-use shared::domain::api_key::{KeySecret, NewKey};
-use shared::domain::endpoint::{EndpointPatch, EndpointSettings, NewEndpoint, WantedStatus};
-use shared::domain::event_type::Subscription;
-use shared::domain::fields::{EndpointUrl, Headers, Name, Slug, TimeoutSeconds};
-use shared::domain::ids::{EndpointId, OrganizationId};
-use shared::domain::organization::NewOrganization;
+use shared::domain::api_key::KeySecret;
+use shared::domain::ids::OrganizationId;
 use shared::queue::schema::{CONSUMER_TIMEOUT_SECONDS, create_queues};
 use shared::sender::Sender;
-use shared::service::{Consumer, Core, ServiceError};
+use shared::service::{Consumer, Core};
 use shared::store::schema::create_table;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -31,15 +24,20 @@ use tracing::warn;
 use crate::aws::{EmbeddedAws, Storage};
 use crate::credentials::{self, Credentials, Kept};
 use crate::demo;
+use crate::directory::Directory;
 use crate::gateway::gateway;
 use crate::options::Options;
+use crate::pace::at_pace_of_queue;
 use crate::poller::Poller;
+use crate::tenant;
 
 const TABLE: &str = "pigeonpost";
 const QUEUE: &str = "deliveries";
-const DATABASE: &str = "dynamodb.sqlite";
 /// How often the sweep runs, as on AWS.
 const TICK: Duration = Duration::from_secs(60);
+/// How often expired items are deleted, first a tick after the start. The engine reads the whole table for it, a few items
+/// at a time; DynamoDB itself may take days.
+const EXPIRY: Duration = Duration::from_secs(60 * 60);
 
 /// A running host.
 #[derive(Debug)]
@@ -51,8 +49,9 @@ pub struct Host {
     stop: watch::Sender<bool>,
     running: JoinSet<anyhow::Result<()>>,
     core: Arc<Core>,
+    aws: EmbeddedAws,
     /// Held while the host runs, so that no other opens the same directory.
-    _lock: File,
+    _directory: Directory,
 }
 
 impl Host {
@@ -61,24 +60,23 @@ impl Host {
     /// # Errors
     /// If a port is taken, the directory is in use or cannot be written, or a setting makes no sense.
     pub async fn start(options: &Options) -> anyhow::Result<Self> {
-        let lock = lock(&options.data)?;
+        let directory = Directory::lock(&options.data)?;
         let listener = listen(options.address, options.port, "--port").await?;
         let aws_listener = listen(options.address, options.aws_port, "--aws-port").await?;
         let (address, aws_address) = (listener.local_addr()?, aws_listener.local_addr()?);
 
-        let storage = if options.in_memory { Storage::Memory } else { Storage::Directory(options.data.clone()) };
+        let storage = if options.in_memory { Storage::Memory } else { directory.storage(options.durable)? };
         let clock = Clock::system();
-        if !options.in_memory {
-            // The database holds secrets, too: SQLite keeps the mode of a file that is there.
-            credentials::touch_private(&options.data.join(DATABASE))?;
-        }
-        let aws = EmbeddedAws::open(&storage, &aws_address.to_string(), engine_clock(clock.clone()))?;
+        let aws = EmbeddedAws::open(&storage, &aws_address.to_string(), engine_clock(clock.clone()));
+        let aws = aws.with_context(|| directory.unusable())?;
         let sdk = aws.sdk_config();
         let sqs = aws_sdk_sqs::Client::new(&sdk);
-        create_table(&aws_sdk_dynamodb::Client::new(&sdk), TABLE).await?;
-        let queue_url = create_queues(&sqs, QUEUE).await?;
+        let table = create_table(&aws_sdk_dynamodb::Client::new(&sdk), TABLE).await;
+        table.with_context(|| directory.unusable())?;
+        let queue_url = create_queues(&sqs, QUEUE).await.with_context(|| directory.unusable())?;
+        let restored = aws.messages(&queue_url).len();
 
-        let kept = if options.in_memory { None } else { credentials::read::<Kept>(&options.data, Kept::FILE)? };
+        let kept = if options.in_memory { None } else { Kept::read(directory.path())? };
         let platform_key = kept.as_ref().map_or_else(
             || KeySecret::generate(&clock::secret_bytes()),
             |kept| KeySecret::presented(&kept.platform_key),
@@ -90,14 +88,14 @@ impl Host {
         let core = Core::new(&sdk, TABLE, &queue_url, settings.deployment, clock.clone());
         let receiver = format!("http://{address}/demo/receiver");
         let kept = match kept {
-            Some(kept) => keep_up(&core, kept, &receiver).await?,
-            None => first_start(&core, platform_key, &receiver).await?,
+            Some(kept) => tenant::keep_up(&core, kept, &receiver).await,
+            None => tenant::create(&core, platform_key, &receiver).await,
         };
+        let kept = kept.with_context(|| directory.unusable())?;
         if !options.in_memory {
-            credentials::write_private(&options.data, Kept::FILE, &kept)?;
+            credentials::write_private(directory.path(), Kept::FILE, &kept)?;
         }
         let organization = OrganizationId::parse(&kept.organization_id)?;
-        let restored = core.restore_queue().await?;
 
         // Whoever finds the host healthy finds its credentials, too.
         let credentials = Credentials {
@@ -107,7 +105,7 @@ impl Host {
             organization_id: kept.organization_id,
             api_key: kept.api_key,
         };
-        credentials::write_private(&options.data, Credentials::FILE, &credentials)?;
+        credentials::write_private(directory.path(), Credentials::FILE, &credentials)?;
 
         let (stop, stopped) = watch::channel(false);
         let mut running = JoinSet::new();
@@ -118,14 +116,19 @@ impl Host {
                 polling.await;
                 Ok(())
             });
-            running.spawn(tick(Arc::clone(&core), aws.clone(), stopped.clone()));
+            running.spawn(tick(Arc::clone(&core), stopped.clone()));
         }
-        let app = routes(&core, organization.clone());
+        running.spawn(expire(aws.clone(), stopped.clone()));
+        let mut app = routes(&core, organization.clone());
+        if !options.no_triggers {
+            app = at_pace_of_queue(app, aws.clone(), &queue_url);
+        }
         let serving = axum::serve(listener, app).with_graceful_shutdown(until(stopped.clone()));
         running.spawn(async move { Ok(serving.await?) });
-        running.spawn(async move { Ok(aws.serve(aws_listener, until(stopped)).await?) });
+        let serving_aws = aws.clone().serve(aws_listener, until(stopped));
+        running.spawn(async move { Ok(serving_aws.await?) });
 
-        Ok(Self { address, aws_address, organization, restored, stop, running, core, _lock: lock })
+        Ok(Self { address, aws_address, organization, restored, stop, running, core, aws, _directory: directory })
     }
 
     /// Where the API listens.
@@ -143,7 +146,7 @@ impl Host {
         &self.organization
     }
 
-    /// How many deliveries were put back into the queue at the start.
+    /// How many messages were in the queue at the start.
     pub const fn restored(&self) -> usize {
         self.restored
     }
@@ -159,7 +162,7 @@ impl Host {
             ended??;
         }
         self.core.write_all_usage().await;
-        Ok(())
+        Ok(self.aws.flush().await?)
     }
 }
 
@@ -167,7 +170,7 @@ fn routes(core: &Arc<Core>, organization: OrganizationId) -> Router {
     gateway(core).route("/healthz", get(async || "ok\n")).merge(demo::routes(Arc::clone(core), organization))
 }
 
-async fn tick(core: Arc<Core>, aws: EmbeddedAws, mut stop: watch::Receiver<bool>) -> anyhow::Result<()> {
+async fn tick(core: Arc<Core>, mut stop: watch::Receiver<bool>) -> anyhow::Result<()> {
     let mut minutes = tokio::time::interval(TICK);
     minutes.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -181,6 +184,17 @@ async fn tick(core: Arc<Core>, aws: EmbeddedAws, mut stop: watch::Receiver<bool>
         }
         // No other minute may be left to a host.
         core.write_all_usage().await;
+    }
+}
+
+async fn expire(aws: EmbeddedAws, mut stop: watch::Receiver<bool>) -> anyhow::Result<()> {
+    let mut hours = tokio::time::interval_at(tokio::time::Instant::now() + TICK, EXPIRY);
+    hours.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = hours.tick() => {}
+            _ = stop.changed() => return Ok(()),
+        }
         if let Err(error) = aws.expire_items().await {
             warn!(%error, "expired items were not removed");
         }
@@ -195,21 +209,14 @@ async fn until(mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// Secrets are kept in the directory: only its owner may look into it.
-fn lock(directory: &Path) -> anyhow::Result<File> {
-    let made = DirBuilder::new().recursive(true).mode(0o700).create(directory);
-    made.with_context(|| format!("cannot make the directory {}", directory.display()))?;
-    let path = directory.join("lock");
-    let file = File::create(&path).with_context(|| format!("cannot write {}", path.display()))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(_) => bail!("another host is using {}; give this one another --data", directory.display()),
-    }
-}
-
 async fn listen(address: Ipv4Addr, port: u16, option: &str) -> anyhow::Result<TcpListener> {
-    let listener = TcpListener::bind((address, port)).await;
-    listener.with_context(|| format!("cannot listen on {address}, port {port}; choose another port with {option}"))
+    TcpListener::bind((address, port)).await.map_err(|error| {
+        let hint = match error.kind() {
+            ErrorKind::AddrNotAvailable => "choose an address of this machine with --address".to_owned(),
+            _ => format!("choose another port with {option}"),
+        };
+        anyhow!("cannot listen on {address}:{port}: {error}; {hint}")
+    })
 }
 
 fn engine_clock(clock: Clock) -> crate::aws::Clock {
@@ -222,69 +229,6 @@ fn settings(queue_url: &str, platform_key: &KeySecret, address: Ipv4Addr) -> any
     let hash = platform_key.hash().to_string();
     // The demo receiver is at the host's own address.
     let networks = format!("127.0.0.0/8,::1/128,{address}/32");
-    Ok(Settings::from_environment_or(&[
-        ("TABLE_NAME", TABLE),
-        ("QUEUE_URL", queue_url),
-        ("PLATFORM_KEY_SHA256", &hash),
-        ("ALLOW_HTTP", "true"),
-        ("ALLOWED_NETWORKS", &networks),
-    ])?)
-}
-
-/// Makes the demo organization, its key and its endpoint.
-async fn first_start(core: &Core, platform_key: KeySecret, receiver: &str) -> anyhow::Result<Kept> {
-    let organization = demo_organization(core).await?;
-    let key = NewKey { name: Name::parse("demo")?, role: Role::Owner };
-    let issued = core.issue_key(&organization, key).await?;
-    let settings = EndpointSettings {
-        name: Name::parse("Demo receiver")?,
-        url: EndpointUrl::parse(receiver, &core.deployment().urls)?,
-        subscriptions: vec![Subscription::All],
-        headers: Headers::default(),
-        timeout: TimeoutSeconds::default(),
-        edition: None,
-        retry_schedule: None,
-    };
-    let new = NewEndpoint { settings, secret: None, status: WantedStatus::Active };
-    let endpoint = core.create_endpoint(&organization, new).await?;
-    Ok(Kept {
-        platform_key: platform_key.reveal().to_owned(),
-        organization_id: organization.to_string(),
-        api_key: issued.secret.reveal().to_owned(),
-        endpoint_id: endpoint.id.to_string(),
-    })
-}
-
-/// The slug is taken if the database is older than the file that remembers the demo organization.
-async fn demo_organization(core: &Core) -> anyhow::Result<OrganizationId> {
-    for slug in ["demo".to_owned(), format!("demo-{}", core.clock().now().unix_seconds())] {
-        let new = NewOrganization { id: None, name: Name::parse("Demo")?, slug: Slug::parse(&slug)? };
-        match core.create_organization(new).await {
-            Ok(organization) => return Ok(organization.id),
-            Err(ServiceError::Conflict(_)) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-    bail!("the demo organization could not be made")
-}
-
-/// Points the demo endpoint at this start's port, if it is still there.
-async fn keep_up(core: &Core, kept: Kept, receiver: &str) -> anyhow::Result<Kept> {
-    let organization = OrganizationId::parse(&kept.organization_id)?;
-    let endpoint = EndpointId::parse(&kept.endpoint_id)?;
-    let url = EndpointUrl::parse(receiver, &core.deployment().urls)?;
-    match core.endpoint(&organization, endpoint).await {
-        Ok(found) if found.settings.url.url().path() == "/demo/receiver" && found.settings.url != url => {
-            let url = EndpointUrl::parse(&with_query(receiver, &found.settings.url), &core.deployment().urls)?;
-            core.update_endpoint(&organization, endpoint, EndpointPatch { url: Some(url), ..EndpointPatch::default() })
-                .await?;
-        }
-        Ok(_) | Err(ServiceError::NotFound(_)) => {}
-        Err(error) => return Err(error.into()),
-    }
-    Ok(kept)
-}
-
-fn with_query(receiver: &str, former: &EndpointUrl) -> String {
-    former.url().query().map_or_else(|| receiver.to_owned(), |query| format!("{receiver}?{query}"))
+    let fixed = [("TABLE_NAME", TABLE), ("QUEUE_URL", queue_url), ("PLATFORM_KEY_SHA256", &hash)];
+    Ok(Settings::from_environment_with(&fixed, &[("ALLOW_HTTP", "true"), ("ALLOWED_NETWORKS", &networks)])?)
 }

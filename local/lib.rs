@@ -4,13 +4,16 @@
 pub mod aws;
 mod credentials;
 mod demo;
+mod directory;
 mod gateway;
 mod host;
 mod options;
+mod pace;
 mod poller;
+mod tenant;
 
 pub use credentials::Credentials;
 pub use gateway::gateway;
 pub use host::Host;
-pub use options::{Options, USAGE};
+pub use options::{NotRun, Options};
 pub use poller::Poller;

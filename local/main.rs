@@ -1,23 +1,43 @@
 //! `cargo run`: all of Pigeonpost in one process.
 
-use std::io::{Write, stdout};
+use std::io::{Write, stderr, stdout};
 use std::path::Path;
+use std::process::ExitCode;
 
-use pigeonpost::{Credentials, Host, Options, USAGE};
+use pigeonpost::{Credentials, Host, NotRun, Options};
 use shared::telemetry;
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::Level;
 
+/// The exit status after a wrong command line.
+const WRONG_USAGE: u8 = 2;
+
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let options = Options::parse(lexopt::Parser::from_env())?;
-    if options.help {
-        writeln!(stdout(), "{USAGE}")?;
-        return Ok(());
+async fn main() -> ExitCode {
+    // Nothing can be done about a terminal that is gone.
+    match Options::read(std::env::args_os()) {
+        Ok(options) => match run(&options).await {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                let _ = writeln!(stderr(), "error: {error:#}");
+                ExitCode::FAILURE
+            }
+        },
+        Err(NotRun::Asked(text)) => {
+            let _ = write!(stdout(), "{text}");
+            ExitCode::SUCCESS
+        }
+        Err(NotRun::Wrong(message)) => {
+            let _ = writeln!(stderr(), "{message}");
+            ExitCode::from(WRONG_USAGE)
+        }
     }
+}
+
+async fn run(options: &Options) -> anyhow::Result<()> {
     telemetry::start_locally(if options.verbose { Level::INFO } else { Level::WARN });
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    let host = Host::start(&options).await?;
+    let host = Host::start(options).await?;
     greet(&host, &options.data)?;
     tokio::select! {
         _ = interrupt.recv() => {}
@@ -34,7 +54,7 @@ fn greet(host: &Host, data: &Path) -> anyhow::Result<()> {
     let (organization, key) = (&credentials.organization_id, &credentials.api_key);
     let restored = match host.restored() {
         0 => String::new(),
-        count => format!("  Resumed        {count} unfinished deliveries\n"),
+        count => format!("  In the queue   {count} messages of an earlier run\n"),
     };
     write!(
         stdout(),

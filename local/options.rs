@@ -1,102 +1,123 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
-use lexopt::prelude::{Long, Short, ValueExt};
+use clap::Parser;
 
-/// What `--help` prints.
-pub const USAGE: &str = "\
-Runs all of Pigeonpost in one process, on an embedded DynamoDB and SQS.
-
-Usage: pigeonpost [--port PORT] [--aws-port PORT] [--address IP] [--data DIR] [--in-memory] [--no-triggers] [--verbose]
-
-  --port PORT      where the API listens (default 8080)
-  --aws-port PORT  where the embedded DynamoDB and SQS listen (default 8001)
-  --address IP     the IPv4 address that both listen on (default 127.0.0.1); who reaches it may do anything
-  --data DIR       where data and credentials are kept (default .pigeonpost)
-  --in-memory      keep the data in memory only; credentials still go to the directory
-  --no-triggers    leave the queue and the sweep to somebody else, such as `sam local`
-  --verbose        log every request and every failed attempt
-  --help           print this
-
-Settings are read from the environment as on AWS: RETRY_SCHEDULE, EVENT_TYPES, MAX_ENDPOINTS,
-RETENTION_DAYS, ALLOWED_NETWORKS (default: loopback, --address) and ALLOW_HTTP (default: true).";
+const AFTER_HELP: &str = "\
+Environment:
+  RETRY_SCHEDULE, EVENT_TYPES, MAX_ENDPOINTS, RETENTION_DAYS, ALLOWED_NETWORKS, ALLOW_HTTP
+      The settings of a deployment. Here the last two default to the machine's own addresses and true.
+  SSL_CERT_FILE
+      A PEM file with all certificate authorities to trust, instead of the system's.";
 
 /// What the command line asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Parser)]
+#[command(
+    name = "pigeonpost",
+    version,
+    about = "Runs all of Pigeonpost in one process, on an embedded DynamoDB and SQS",
+    after_help = AFTER_HELP
+)]
 pub struct Options {
-    /// Where the API listens; 0 picks a free port.
+    /// The port where the API listens; 0 picks a free one
+    #[arg(long, value_name = "PORT", default_value_t = 8080)]
     pub port: u16,
-    /// Where the embedded DynamoDB and SQS listen; 0 picks a free port.
+    /// The port where the embedded DynamoDB and SQS listen; 0 picks a free one
+    #[arg(long, value_name = "PORT", default_value_t = 8001)]
     pub aws_port: u16,
-    /// The address that both listen on.
+    /// The IPv4 address that both listen on; programs that reach it may do anything
+    #[arg(long, value_name = "IP", default_value_t = Ipv4Addr::LOCALHOST)]
     pub address: Ipv4Addr,
-    /// Where data and credentials are kept.
+    /// The directory for data and credentials
+    #[arg(long, value_name = "DIR", default_value = ".pigeonpost")]
     pub data: PathBuf,
-    /// Whether the data is kept in memory only.
+    /// Keep the data in memory only; credentials are still written to the directory
+    #[arg(long)]
     pub in_memory: bool,
-    /// Whether the host leaves the queue and the sweep to somebody else.
+    /// Answer only when what was written is on disk, so that a power cut takes nothing back
+    #[arg(long, conflicts_with = "in_memory")]
+    pub durable: bool,
+    /// Run neither consumer nor sweep, for functions that run elsewhere, such as in `sam local`
+    #[arg(long)]
     pub no_triggers: bool,
-    /// Whether every request is logged.
+    /// Log every request and every failed attempt
+    #[arg(long)]
     pub verbose: bool,
-    /// Whether only the usage is wanted.
-    pub help: bool,
+}
+
+/// The program is not to be run: the command line asks for help or the version, or is wrong.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotRun {
+    /// The text that `--help` or `--version` asks for.
+    #[error("{0}")]
+    Asked(String),
+    /// What is wrong with the command line, in one line.
+    #[error("{0}")]
+    Wrong(String),
 }
 
 impl Default for Options {
+    /// The options of an empty command line.
     fn default() -> Self {
-        Self {
-            port: 8080,
-            aws_port: 8001,
-            address: Ipv4Addr::LOCALHOST,
-            data: PathBuf::from(".pigeonpost"),
-            in_memory: false,
-            no_triggers: false,
-            verbose: false,
-            help: false,
-        }
+        Self::parse_from(["pigeonpost"])
     }
 }
 
 impl Options {
-    /// Reads the command line's arguments.
+    /// Reads a command line that begins with the program's name.
     ///
     /// # Errors
-    /// [`lexopt::Error`] naming the argument that makes no sense.
-    pub fn parse(mut arguments: lexopt::Parser) -> Result<Self, lexopt::Error> {
-        let mut options = Self::default();
-        while let Some(argument) = arguments.next()? {
-            match argument {
-                Long("port") => options.port = arguments.value()?.parse()?,
-                Long("aws-port") => options.aws_port = arguments.value()?.parse()?,
-                Long("address") => options.address = arguments.value()?.parse()?,
-                Long("data") => options.data = arguments.value()?.into(),
-                Long("in-memory") => options.in_memory = true,
-                Long("no-triggers") => options.no_triggers = true,
-                Long("verbose") => options.verbose = true,
-                Long("help") | Short('h') => options.help = true,
-                other => return Err(other.unexpected()),
-            }
-        }
-        Ok(options)
+    /// [`NotRun`] if it asks for something else than running the host, or is wrong.
+    pub fn read<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) -> Result<Self, NotRun> {
+        Self::try_parse_from(arguments).map_err(|error| {
+            let text = error.render().to_string();
+            if error.use_stderr() { NotRun::Wrong(one_line(&text)) } else { NotRun::Asked(text) }
+        })
     }
+}
+
+/// The parser's message without its paragraphs on usage: what is wrong, its tip if there is one, and where to find help.
+fn one_line(text: &str) -> String {
+    let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let wrong = lines.next().unwrap_or_default();
+    let tip = lines.find(|line| line.starts_with("tip:")).map(|tip| format!("; {tip}")).unwrap_or_default();
+    format!("{wrong}{tip}; see pigeonpost --help")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn read(arguments: &[&str]) -> Result<Options, NotRun> {
+        Options::read(["pigeonpost"].iter().chain(arguments))
+    }
+
     #[test]
-    fn arguments_are_read_and_unknown_ones_refused() {
-        let parse = |arguments: &[&str]| Options::parse(lexopt::Parser::from_args(arguments));
-        assert_eq!(parse(&[]).unwrap(), Options::default());
-        let given = parse(&["--port", "1", "--aws-port=2", "--data", "d", "--in-memory", "--no-triggers"]).unwrap();
+    fn arguments_are_read() {
+        assert_eq!(read(&[]).unwrap(), Options::default());
+        let given = read(&["--port", "1", "--aws-port=2", "--data", "d", "--in-memory", "--no-triggers"]).unwrap();
         assert_eq!((given.port, given.aws_port, given.in_memory, given.no_triggers), (1, 2, true, true));
-        for bad in
-            [&["--port"][..], &["--port", "x"], &["--port", "70000"], &["--address", "::"], &["--colour"], &["stray"]]
-        {
-            assert!(parse(bad).is_err(), "{bad:?}");
+    }
+
+    #[test]
+    fn a_wrong_command_line_is_refused_in_one_line_with_a_hint() {
+        for (arguments, expected) in [
+            (&["--port"][..], "a value is required for '--port <PORT>'"),
+            (&["--port", "x"], "invalid value 'x' for '--port <PORT>'"),
+            (&["--port", "70000"], "invalid value '70000' for '--port <PORT>'"),
+            (&["--port", "1", "--port", "2"], "'--port <PORT>' cannot be used multiple times"),
+            (&["--address", "::"], "invalid value '::' for '--address <IP>'"),
+            (&["--in-memory=yes"], "unexpected value 'yes' for '--in-memory'"),
+            (&["--colour"], "unexpected argument '--colour' found"),
+            (&["--prot", "1"], "unexpected argument '--prot' found; tip: a similar argument exists: '--port'"),
+            (&["stray"], "unexpected argument 'stray' found"),
+        ] {
+            let Err(NotRun::Wrong(message)) = read(arguments) else { panic!("{arguments:?} is taken") };
+            assert!(message.contains(expected), "{message}");
+            assert!(!message.contains('\n') && message.ends_with("; see pigeonpost --help"), "{message}");
         }
     }
 }

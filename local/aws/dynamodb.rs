@@ -12,16 +12,32 @@ use tokio::sync::Semaphore;
 
 use super::Clock;
 use super::answer::Answer;
+use super::durability::{GroupSync, Log};
+use super::transactions;
 
 /// Operations under way at once. The engine has one lock, so more would only wait in more threads; a second one reads
 /// its request and writes its answer while the first holds the lock.
 const CONCURRENT_OPERATIONS: usize = 4;
+
+/// The operations that write nothing.
+const READS: [&str; 8] = [
+    "BatchGetItem",
+    "DescribeTable",
+    "DescribeTimeToLive",
+    "GetItem",
+    "ListTables",
+    "Query",
+    "Scan",
+    "TransactGetItems",
+];
 
 /// The engine. Cloning is cheap; clones share the database.
 #[derive(Clone)]
 pub(crate) struct DynamoDb {
     database: Database,
     turns: Arc<Semaphore>,
+    /// Set if writes are answered only when they are on disk.
+    sync: Option<GroupSync>,
 }
 
 impl std::fmt::Debug for DynamoDb {
@@ -33,28 +49,39 @@ impl std::fmt::Debug for DynamoDb {
 impl DynamoDb {
     /// An empty database that is gone with the process; items expire by `clock`.
     pub(crate) fn in_memory(clock: Clock) -> Result<Self, DynoxideError> {
-        Ok(Self::new(Database::memory_with_clock(Arc::new(ItemClock(clock)))?))
+        Ok(Self::new(Database::memory_with_clock(Arc::new(ItemClock(clock)))?, None))
     }
 
-    /// The database in `file`, made if it is missing; items expire by the system's clock.
-    pub(crate) fn in_file(file: &Path) -> Result<Self, DynoxideError> {
+    /// Opens the database in `file`, made if it is missing; items expire by the system's clock.
+    pub(crate) fn open(file: &Path) -> Result<Database, DynoxideError> {
         let database = Database::new(&file.to_string_lossy())?;
         // Sets SQLite's `synchronous = NORMAL`, which the crate offers only under this name. With its write-ahead log
         // a commit then outlives a killed process without an fsync; only a power cut can take the last ones back.
         database.disable_bulk_loading()?;
-        Ok(Self::new(database))
+        Ok(database)
     }
 
-    fn new(database: Database) -> Self {
-        Self { database, turns: Arc::new(Semaphore::new(CONCURRENT_OPERATIONS)) }
+    /// An opened database. With its log, a write is answered only when it is on disk.
+    pub(crate) fn in_file(database: Database, log: Option<Log>) -> Self {
+        Self::new(database, log.map(GroupSync::new))
+    }
+
+    fn new(database: Database, sync: Option<GroupSync>) -> Self {
+        Self { database, turns: Arc::new(Semaphore::new(CONCURRENT_OPERATIONS)), sync }
     }
 
     /// Performs one operation, named as in `X-Amz-Target` after the dot.
     pub(crate) async fn call(&self, operation: &str, body: &[u8]) -> Answer {
-        let (operation, body) = (operation.to_owned(), body.to_vec());
-        self.run(move |database| perform(database, &operation, &body))
-            .await
-            .unwrap_or_else(|panic| internal_error(&panic))
+        let (name, body) = (operation.to_owned(), body.to_vec());
+        let answer = self.run(move |database| perform(database, &name, &body)).await;
+        let answer = answer.unwrap_or_else(|panic| internal_error(&panic));
+        match &self.sync {
+            Some(sync) if !READS.contains(&operation) => match sync.wait().await {
+                Ok(()) => answer,
+                Err(error) => internal_error(&format!("the write may not be on disk: {error}")),
+            },
+            _ => answer,
+        }
     }
 
     /// Deletes the items whose time to live has passed and says how many.
@@ -76,6 +103,9 @@ impl DynamoDb {
 }
 
 fn perform(database: &Database, operation: &str, body: &[u8]) -> Answer {
+    if let Some(answer) = transactions::perform(database, operation, body) {
+        return answer;
+    }
     macro_rules! operations {
         ($($name:literal => $method:ident,)*) => {
             match operation {

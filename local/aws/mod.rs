@@ -2,10 +2,11 @@
 //!
 //! Both are spoken to only through the AWS SDK's clients, so the code above them is what runs on AWS. The clients reach
 //! the engines by a function call ([`EmbeddedAws::sdk_config`]); everybody else by a port ([`EmbeddedAws::serve`]).
-//! DynamoDB is the `dynoxide` crate over SQLite; SQS is our own (`sqs`) and lives in memory.
+//! DynamoDB is the `dynoxide` crate over SQLite; SQS is our own (`sqs`), in memory and with a journal in SQLite.
 
 mod answer;
 mod connector;
+mod durability;
 mod dynamodb;
 mod engines;
 mod http;
@@ -13,9 +14,10 @@ mod metered;
 mod sqs;
 #[cfg(test)]
 mod tests;
+mod transactions;
 
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -26,9 +28,11 @@ use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tokio::net::TcpListener;
 
 use connector::InProcess;
+use durability::Log;
 use dynamodb::DynamoDb;
 use engines::Engines;
-use sqs::Sqs;
+pub(crate) use sqs::Flow;
+use sqs::{Journal, Sqs};
 
 pub use metered::{Bill, Meter};
 
@@ -39,13 +43,26 @@ pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 /// The region that resources pretend to be in.
 pub const REGION: &str = "us-east-1";
 
-/// Where the items live. Queues are in memory in either case.
+/// Where items and messages live.
 #[derive(Clone, Debug)]
 pub enum Storage {
     /// Gone with the process.
     Memory,
-    /// `dynamodb.sqlite` in this directory, which is made if it is missing.
-    Directory(PathBuf),
+    /// In a directory.
+    Directory {
+        /// The directory, which is made if it is missing.
+        path: PathBuf,
+        /// Whether an answer waits until its commit is on disk. Otherwise a power cut may take the last ones back; the
+        /// end of the process, however it ends, takes none.
+        durable: bool,
+    },
+}
+
+impl Storage {
+    const SQS: &str = "sqs.sqlite";
+    const DYNAMODB: &str = "dynamodb.sqlite";
+    /// The databases in the directory, in the order in which they are made.
+    pub const FILES: [&str; 2] = [Self::SQS, Self::DYNAMODB];
 }
 
 /// Why the embedded services cannot be opened.
@@ -55,8 +72,14 @@ pub enum OpenError {
     #[error("cannot make the data directory {0}")]
     Directory(PathBuf, #[source] std::io::Error),
     /// The database cannot be opened: damaged, written by a newer version, or not ours to write.
-    #[error("cannot open the embedded DynamoDB: {0}")]
-    Database(#[from] dynoxide::DynoxideError),
+    #[error("cannot open {file}", file = Storage::DYNAMODB)]
+    DynamoDb(#[from] dynoxide::DynoxideError),
+    /// The queues' database cannot be opened, or is damaged.
+    #[error("cannot open {file}", file = Storage::SQS)]
+    Sqs(#[from] rusqlite::Error),
+    /// What is written cannot be brought to disk.
+    #[error("cannot sync the data directory {0}")]
+    Sync(PathBuf, #[source] std::io::Error),
 }
 
 /// One DynamoDB and one SQS. Cloning is cheap; clones share everything.
@@ -69,14 +92,29 @@ pub struct EmbeddedAws {
 impl EmbeddedAws {
     /// Opens the services. `authority` (`127.0.0.1:8001`) is what queue URLs name.
     pub fn open(storage: &Storage, authority: &str, clock: Clock) -> Result<Self, OpenError> {
-        let dynamodb = match storage {
-            Storage::Memory => DynamoDb::in_memory(Arc::clone(&clock))?,
-            Storage::Directory(directory) => {
-                std::fs::create_dir_all(directory).map_err(|error| OpenError::Directory(directory.clone(), error))?;
-                DynamoDb::in_file(&directory.join("dynamodb.sqlite"))?
+        Self::open_with(storage, authority, clock, durability::system_sync())
+    }
+
+    /// The same with another way to bring files to disk.
+    pub(crate) fn open_with(
+        storage: &Storage,
+        authority: &str,
+        clock: Clock,
+        sync: durability::Sync,
+    ) -> Result<Self, OpenError> {
+        let (dynamodb, journal, stored) = match storage {
+            Storage::Memory => (DynamoDb::in_memory(Arc::clone(&clock))?, Journal::default(), Vec::new()),
+            Storage::Directory { path, durable } => {
+                std::fs::create_dir_all(path).map_err(|error| OpenError::Directory(path.clone(), error))?;
+                let log = |file: &Path| durable.then(|| Log::of(file, Arc::clone(&sync))).transpose();
+                let (sqs, dynamodb) = (path.join(Storage::SQS), path.join(Storage::DYNAMODB));
+                let (journal, stored) = Journal::open(&sqs, || log(&sqs))?;
+                let database = DynamoDb::open(&dynamodb)?;
+                let log = log(&dynamodb).map_err(|error| OpenError::Sync(path.clone(), error))?;
+                (DynamoDb::in_file(database, log), journal, stored)
             }
         };
-        let sqs = Sqs::new(authority, clock);
+        let sqs = Sqs::new(authority, journal, stored, clock);
         Ok(Self { engines: Engines { dynamodb, sqs }, authority: authority.to_owned() })
     }
 
@@ -119,6 +157,19 @@ impl EmbeddedAws {
     /// neither.
     pub fn let_former_receipts_act(&self, queue_url: &str, act: bool) {
         self.engines.sqs.with_queue(queue_url, |queue| queue.let_former_receipts_act(act));
+    }
+
+    /// What goes through a queue; nothing if there is no such queue.
+    pub(crate) fn flow(&self, queue_url: &str) -> Flow {
+        self.engines.sqs.flow(queue_url)
+    }
+
+    /// Waits until everything that was answered is in the files.
+    ///
+    /// # Errors
+    /// If the files cannot be written.
+    pub async fn flush(&self) -> Result<(), std::io::Error> {
+        self.engines.sqs.flush().await.map_err(std::io::Error::other)
     }
 
     /// Deletes the items whose time to live has passed and says how many; DynamoDB does it by itself, here somebody has

@@ -1,8 +1,10 @@
 //! The embedded services through the AWS SDK's clients, and nothing else.
 
 mod batches;
+mod durability;
 mod dynamodb;
 mod fairness;
+mod journal;
 mod limits;
 mod long_polls;
 mod queues;
@@ -27,6 +29,10 @@ fn system_clock() -> Clock {
     Arc::new(SystemTime::now)
 }
 
+fn in_directory(directory: impl Into<std::path::PathBuf>) -> Storage {
+    Storage::Directory { path: directory.into(), durable: false }
+}
+
 /// A clock that stands still until a test moves it.
 #[derive(Clone)]
 struct StillClock(Arc<Mutex<SystemTime>>);
@@ -41,9 +47,13 @@ impl StillClock {
     }
 
     fn aws(&self) -> EmbeddedAws {
+        self.aws_on(&Storage::Memory)
+    }
+
+    fn aws_on(&self, storage: &Storage) -> EmbeddedAws {
         let time = Arc::clone(&self.0);
         let clock = Arc::new(move || *time.lock().unwrap());
-        EmbeddedAws::open(&Storage::Memory, AUTHORITY, clock).unwrap()
+        EmbeddedAws::open(storage, AUTHORITY, clock).unwrap()
     }
 }
 

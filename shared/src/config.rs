@@ -21,6 +21,9 @@ use crate::domain::schedule::RetrySchedule;
 /// Most endpoints that an organization can have: an event names those that it goes to in one item, of 400 KB at most.
 const MOST_ENDPOINTS: u32 = 8_000;
 
+/// The longest retention, in days.
+const MOST_DAYS: u32 = 99_999;
+
 /// Where a function finds its table and queue, and the deployment's settings.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -34,7 +37,7 @@ pub struct Settings {
 
 /// A setting is missing or makes no sense.
 #[derive(Debug, thiserror::Error)]
-#[error("the environment variable {name} {reason}")]
+#[error("the environment variable {name}: {reason}")]
 pub struct ConfigError {
     name: &'static str,
     reason: Invalid,
@@ -46,18 +49,16 @@ impl Settings {
     /// # Errors
     /// [`ConfigError`] naming the variable that is missing or malformed.
     pub fn from_environment() -> Result<Self, ConfigError> {
-        #[expect(clippy::disallowed_methods, reason = "this is the config room")]
-        Self::read(|name| env::var(name).ok())
+        Self::read(variable)
     }
 
-    /// The same, with defaults for what the environment does not say.
+    /// The same for a process that knows some of them: the environment does not override `fixed`, and `defaults` are
+    /// taken where it says nothing.
     ///
     /// # Errors
     /// As [`Settings::from_environment`].
-    pub fn from_environment_or(defaults: &[(&str, &str)]) -> Result<Self, ConfigError> {
-        let default = |name: &str| defaults.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-        #[expect(clippy::disallowed_methods, reason = "this is the config room")]
-        Self::read(|name| env::var(name).ok().or_else(|| default(name)))
+    pub fn from_environment_with(fixed: &[(&str, &str)], defaults: &[(&str, &str)]) -> Result<Self, ConfigError> {
+        Self::read(|name| among(fixed, name).or_else(|| variable(name)).or_else(|| among(defaults, name)))
     }
 
     /// The same from any source of variables.
@@ -67,9 +68,13 @@ impl Settings {
     pub fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, ConfigError> {
         let required = |name| variable(name).filter(|value| !value.is_empty()).ok_or(Invalid::new("is not set"));
         let optional = |name| variable(name).unwrap_or_default();
-        let number = |name, default| match optional(name).as_str() {
+        let number = |name, default, most| match optional(name).as_str() {
             "" => Ok(default),
-            text => text.parse::<u32>().map_err(|_| Invalid::new("must be a whole number")),
+            text => text
+                .parse::<u32>()
+                .ok()
+                .filter(|number| (1..=most).contains(number))
+                .ok_or_else(|| Invalid::new(format!("must be a whole number from 1 to {most}"))),
         };
         let flag = |name| match optional(name).as_str() {
             "" | "false" => Ok(false),
@@ -95,39 +100,36 @@ impl Settings {
                     allow_http: at("ALLOW_HTTP", flag("ALLOW_HTTP"))?,
                     addresses: at("ALLOWED_NETWORKS", AddressPolicy::parse(&optional("ALLOWED_NETWORKS")))?,
                 },
-                max_endpoints: at("MAX_ENDPOINTS", number("MAX_ENDPOINTS", 100).and_then(endpoints))?,
-                retention: days(at("RETENTION_DAYS", number("RETENTION_DAYS", 30))?),
+                max_endpoints: at("MAX_ENDPOINTS", number("MAX_ENDPOINTS", 100, MOST_ENDPOINTS))? as usize,
+                retention: days(at("RETENTION_DAYS", number("RETENTION_DAYS", 30, MOST_DAYS))?),
                 only_process_since: None,
             },
         })
     }
 }
 
+fn among(values: &[(&str, &str)], name: &str) -> Option<String> {
+    values.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
+}
+
+/// A variable of the environment. What is not UTF-8 in it is replaced, so that no parser takes it for something else.
+fn variable(name: &str) -> Option<String> {
+    #[expect(clippy::disallowed_methods, reason = "this is the config room")]
+    env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
 /// The level that Lambda's logging configuration asks for; `INFO` if it does not.
 pub fn log_level() -> tracing::Level {
-    #[expect(clippy::disallowed_methods, reason = "this is the config room")]
-    let level = env::var("AWS_LAMBDA_LOG_LEVEL").ok();
-    level.and_then(|level| level.parse().ok()).unwrap_or(tracing::Level::INFO)
+    variable("AWS_LAMBDA_LOG_LEVEL").and_then(|level| level.parse().ok()).unwrap_or(tracing::Level::INFO)
 }
 
 /// `STACK_NAME`: what the deployment is called in its metrics.
 pub fn stack_name() -> String {
-    #[expect(clippy::disallowed_methods, reason = "this is the config room")]
-    let name = env::var("STACK_NAME").ok();
-    name.filter(|name| !name.is_empty()).unwrap_or_else(|| "pigeonpost".to_owned())
+    variable("STACK_NAME").filter(|name| !name.is_empty()).unwrap_or_else(|| "pigeonpost".to_owned())
 }
 
 fn at<T>(name: &'static str, value: Result<T, Invalid>) -> Result<T, ConfigError> {
     value.map_err(|reason| ConfigError { name, reason })
-}
-
-/// A number of endpoints.
-fn endpoints(count: u32) -> Result<usize, Invalid> {
-    if count <= MOST_ENDPOINTS {
-        Ok(count as usize)
-    } else {
-        Err(Invalid::new(format!("must be at most {MOST_ENDPOINTS}")))
-    }
 }
 
 /// A number of days.
@@ -148,8 +150,7 @@ fn parse_catalogue(list: &str) -> Result<Catalogue, Invalid> {
 /// for them would bring its clients for STS and instance metadata into every function, and a cold start begins with
 /// loading the program. `AWS_ENDPOINT_URL` leads to an emulator.
 pub fn aws() -> SdkConfig {
-    #[expect(clippy::disallowed_methods, reason = "this is the config room")]
-    let variable = |name| env::var(name).ok().filter(|value| !value.is_empty());
+    let variable = |name| variable(name).filter(|value| !value.is_empty());
     let mut config = aws_clients()
         .into_builder()
         .region(variable("AWS_REGION").map(Region::new))
@@ -223,8 +224,12 @@ mod tests {
             ("ALLOW_HTTP", "yes"),
             ("ALLOWED_NETWORKS", "localhost"),
             ("MAX_ENDPOINTS", "-1"),
+            ("MAX_ENDPOINTS", "0"),
             ("MAX_ENDPOINTS", "8001"),
             ("RETENTION_DAYS", "a month"),
+            ("RETENTION_DAYS", "0"),
+            ("RETENTION_DAYS", "100000"),
+            ("RETENTION_DAYS", "3\u{fffd}"),
         ] {
             let error = read(&[(name, value)]).unwrap_err();
             assert!(error.to_string().contains(name), "{error}");

@@ -1,11 +1,9 @@
 //! Processes that die, meet, or are cut off from the table or the queue: nothing is lost, and what is
 //! repeated can be recognised.
 
-use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::json;
 use shared::queue::schema::VISIBILITY_SECONDS;
 
@@ -119,37 +117,6 @@ async fn a_delivery_without_a_record_is_pending_and_attempted_as_a_fresh_one() {
         world.drain().await;
         assert_eq!(tenant.delivery_status(&id).await, "success");
     }
-}
-
-/// The local host's queue does not outlive it: at a start, the table says what was in it.
-#[tokio::test]
-async fn what_is_unfinished_is_put_back_into_an_empty_queue_and_nothing_else() {
-    let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(500)]).await);
-    let tenant = world.tenant().await;
-    tenant.endpoint(&receiver).await;
-    let old = tenant.publish_one().await;
-    world.drain().await;
-    world.advance(Duration::from_secs(1));
-    world.drain().await;
-    // Items that are past their time go one by one, and in no order.
-    world.delete_items("delivery").await;
-    world.advance(Duration::from_secs(30 * 24 * 60 * 60));
-    let done = tenant.publish_one().await;
-    world.drain().await;
-    let mut broken = world.items("delivery").await.remove(0);
-    for (name, value) in [("sk", "wdlv_00000000000000000000000000000001"), ("status", "of a newer version")] {
-        broken.insert(name.to_owned(), AttributeValue::S(value.to_owned()));
-    }
-    world.dynamodb().put_item().table_name(world.table()).set_item(Some(broken)).send().await.unwrap();
-    let waiting = [tenant.publish_one().await, tenant.publish_one().await];
-    world.purge().await;
-    let before = receiver.received().len();
-
-    assert_eq!(world.another_process().core.restore_queue().await.unwrap(), 2);
-    world.drain().await;
-    let received = receiver.received();
-    let again: BTreeSet<_> = received[before..].iter().map(|it| it.header("x-webhook-delivery")).collect();
-    assert_eq!(again, waiting.iter().map(String::as_str).collect(), "neither {old} nor {done}");
 }
 
 #[tokio::test]

@@ -35,6 +35,7 @@ mod next_attempts;
 mod openapi;
 mod operational;
 mod parking;
+mod program;
 mod publishing;
 mod recoveries;
 mod refused_writes;

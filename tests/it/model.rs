@@ -177,12 +177,6 @@ impl Run {
             }
             Operation::Restart => self.consumer = self.world.another_process(),
             Operation::FormerReceipts { act } => self.world.let_former_receipts_act(*act),
-            Operation::RestartHost => {
-                self.world.advance(Duration::from_secs(60)); // SQS lets nobody purge more often.
-                self.world.purge().await;
-                self.consumer = self.world.another_process();
-                self.consumer.core.restore_queue().await.unwrap();
-            }
         }
         licence
     }

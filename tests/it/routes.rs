@@ -93,7 +93,7 @@ pub(crate) const ROUTES: [Route; 44] = [
 ];
 
 /// What everybody may see, with a key or without.
-pub(crate) const OPEN: [(&str, &str); 2] = [("GET", "/openapi.json"), ("GET", "/docs")];
+pub(crate) const OPEN: [(&str, &str); 3] = [("GET", "/"), ("GET", "/openapi.json"), ("GET", "/docs")];
 
 /// Whether the dialect takes the organization from the key, or else from the query.
 pub(crate) fn implies_organization(path: &str) -> bool {

@@ -2,7 +2,10 @@
 
 use super::super::answer::Answer;
 
-/// A refusal that is the caller's fault.
+/// The code of the one error that is not the caller's fault.
+pub(crate) const INTERNAL: &str = "InternalError";
+
+/// A refusal.
 #[derive(Debug, thiserror::Error)]
 #[error("{code}: {message}")]
 pub(crate) struct SqsError {
@@ -46,9 +49,10 @@ impl SqsError {
 
 impl From<SqsError> for Answer {
     fn from(error: SqsError) -> Self {
+        let (status, fault) = if error.code == INTERNAL { (500, "Receiver") } else { (400, "Sender") };
         Self {
-            query_error: Some(format!("{};Sender", error.query_code())),
-            ..Self::error(400, &format!("com.amazonaws.sqs#{}", error.code), &error.message)
+            query_error: Some(format!("{};{fault}", error.query_code())),
+            ..Self::error(status, &format!("com.amazonaws.sqs#{}", error.code), &error.message)
         }
     }
 }

@@ -64,6 +64,8 @@ pub(crate) fn size(body: &str, attributes: &Attributes) -> usize {
 /// A message in a queue.
 #[derive(Clone, Debug)]
 pub(crate) struct Message {
+    /// Its place in the order of sending, by which the journal knows it.
+    pub(crate) number: i64,
     pub(crate) id: Uuid,
     pub(crate) body: String,
     pub(crate) attributes: Attributes,

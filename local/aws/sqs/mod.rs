@@ -1,4 +1,5 @@
-//! SQS: standard queues in memory, spoken to in SQS's JSON protocol.
+//! SQS: standard queues in memory, spoken to in SQS's JSON protocol. Their messages outlive the process if there is a
+//! data directory (`journal.rs`); the queues themselves are made again at each start.
 //!
 //! It keeps to what the API reference documents, as far as this project and the usual tools ask: batches with a result
 //! for each entry, long polling, visibility timeouts, delays, redrive, limits. Not here: FIFO queues, tags, permissions,
@@ -6,6 +7,7 @@
 //! guards all queues; nothing waits while holding it.
 
 mod error;
+mod journal;
 mod limits;
 mod message;
 mod queue;
@@ -13,6 +15,7 @@ mod queues;
 mod receive;
 mod send;
 mod settings;
+mod stored;
 mod visible;
 mod wire;
 
@@ -24,10 +27,12 @@ use serde::de::DeserializeOwned;
 use tokio::sync::Notify;
 
 use self::error::SqsError;
+pub(crate) use self::journal::Journal;
 use self::limits::MAX_VISIBILITY_SECONDS;
 use self::message::Receipt;
-pub(crate) use self::queue::Queue;
+pub(crate) use self::queue::{Flow, Queue};
 use self::queues::Queues;
+pub(crate) use self::stored::Stored;
 use super::Clock;
 use super::answer::Answer;
 
@@ -37,6 +42,7 @@ pub(crate) struct Sqs {
     queues: Arc<Mutex<Queues>>,
     /// Wakes the long polls when a message may have become visible.
     arrivals: Arc<Notify>,
+    journal: Journal,
     clock: Clock,
 }
 
@@ -47,15 +53,17 @@ impl std::fmt::Debug for Sqs {
 }
 
 impl Sqs {
-    /// No queues yet; `authority` (`127.0.0.1:8001`) is what their URLs will name.
-    pub(crate) fn new(authority: &str, clock: Clock) -> Self {
-        Self { queues: Arc::new(Mutex::new(Queues::new(authority))), arrivals: Arc::new(Notify::new()), clock }
+    /// No queues yet; `authority` (`127.0.0.1:8001`) is what their URLs will name. What the journal had `stored` is in the
+    /// queues once they are made.
+    pub(crate) fn new(authority: &str, journal: Journal, stored: Vec<Stored>, clock: Clock) -> Self {
+        let queues = Queues::new(authority, journal.clone(), stored);
+        Self { queues: Arc::new(Mutex::new(queues)), arrivals: Arc::new(Notify::new()), journal, clock }
     }
 
     /// Performs one operation, named as in `X-Amz-Target` after the dot. Dropping the future ends a long poll; a message
     /// is only taken together with the answer that carries it.
     pub(crate) async fn call(&self, operation: &str, body: &[u8]) -> Answer {
-        let now = self.now();
+        let (now, began) = (self.now(), self.journal.moment());
         let result = match operation {
             "ReceiveMessage" => self.receive_message(body).await,
             "SendMessage" => reply(body, |request| self.send_message(request, now)),
@@ -76,7 +84,27 @@ impl Sqs {
             }),
             _ => return Answer::unknown_operation(operation),
         };
+        // What a deletion or a hiding that is not committed comes to after a restart is what SQS may do at any time:
+        // the message is received once more.
+        let result = match operation {
+            "SendMessage" | "SendMessageBatch" | "DeleteQueue" | "PurgeQueue" => match result {
+                Ok(answer) => self.journal.committed(began).await.map(|()| answer),
+                Err(error) => Err(error),
+            },
+            _ => result,
+        };
         result.unwrap_or_else(Answer::from)
+    }
+
+    /// What goes through a queue; nothing if there is no such queue.
+    pub(crate) fn flow(&self, queue_url: &str) -> Flow {
+        let now = self.now();
+        self.queues().at(queue_url).map_or_else(|_| Flow::default(), |queue| queue.flow(now))
+    }
+
+    /// Waits until everything that was answered is committed, unless that failed.
+    pub(crate) async fn flush(&self) -> Result<(), SqsError> {
+        self.journal.committed(self.journal.moment()).await
     }
 
     /// The bodies of all messages in the queue that a URL names, hidden ones included; none if there is no such queue.
@@ -163,5 +191,5 @@ fn parse<Request: DeserializeOwned>(body: &[u8]) -> Result<Request, SqsError> {
 
 fn answer(response: &impl Serialize) -> Result<Answer, SqsError> {
     let body = serde_json::to_string(response);
-    body.map(Answer::ok).map_err(|error| SqsError::new("InternalError", error.to_string()))
+    body.map(Answer::ok).map_err(|error| SqsError::new(error::INTERNAL, error.to_string()))
 }

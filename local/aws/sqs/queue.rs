@@ -1,14 +1,17 @@
 //! One standard queue: which messages are visible, delayed, in flight. It is given the time and never looks at a clock.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use uuid::Uuid;
 
 use super::error::SqsError;
+use super::journal::Journal;
 use super::limits::{MAX_IN_FLIGHT, MAX_VISIBILITY_SECONDS};
 use super::message::{Draft, Message, Receipt, State};
 use super::settings::Settings;
+use super::stored::Stored;
 use super::visible::Visible;
 
 /// How often messages past their retention are looked for; between, they are only not handed out.
@@ -17,6 +20,8 @@ const EXPIRY_INTERVAL: Duration = Duration::from_secs(60);
 /// A queue's messages and settings.
 #[derive(Debug)]
 pub(crate) struct Queue {
+    name: Arc<str>,
+    journal: Journal,
     pub(crate) settings: Settings,
     pub(crate) created_at: SystemTime,
     pub(crate) modified_at: SystemTime,
@@ -30,6 +35,18 @@ pub(crate) struct Queue {
     purged_at: Option<SystemTime>,
     /// Whether the receipt of a former receive still deletes and hides its message; SQS promises neither.
     former_receipts_act: bool,
+    flow: Flow,
+}
+
+/// What goes through a queue.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Flow {
+    /// How many messages are visible.
+    pub(crate) visible: usize,
+    /// How many messages were ever sent in this process.
+    pub(crate) sent: u64,
+    /// How many receives of a message there were in this process.
+    pub(crate) received: u64,
 }
 
 /// How many messages are in which state.
@@ -50,9 +67,11 @@ pub(crate) struct Taken {
 }
 
 impl Queue {
-    /// An empty queue.
-    pub(crate) fn new(settings: Settings, now: SystemTime) -> Self {
+    /// An empty queue, whose messages are recorded in the journal.
+    pub(crate) fn new(name: &str, journal: Journal, settings: Settings, now: SystemTime) -> Self {
         Self {
+            name: name.into(),
+            journal,
             settings,
             created_at: now,
             modified_at: now,
@@ -63,6 +82,7 @@ impl Queue {
             next_expiry: now + EXPIRY_INTERVAL,
             purged_at: None,
             former_receipts_act: false,
+            flow: Flow::default(),
         }
     }
 
@@ -71,6 +91,7 @@ impl Queue {
         self.expire(now);
         let delay = seconds(draft.delay_seconds.unwrap_or(self.settings.delay));
         let message = Message {
+            number: self.journal.next_number(),
             id: Uuid::new_v4(),
             body: draft.body,
             attributes: draft.attributes,
@@ -81,15 +102,29 @@ impl Queue {
             dead_letter_source: None,
             state: if delay.is_zero() { State::Visible } else { State::Delayed { until: now + delay } },
         };
+        self.flow.sent += 1;
         let id = message.id;
+        self.journal.insert(&self.name, &message);
         self.insert(message);
         id
+    }
+
+    /// Takes in a message that the journal had at its opening.
+    pub(crate) fn restore(&mut self, stored: Stored, now: SystemTime) {
+        let Stored { mut message, visible_at: until, .. } = stored;
+        message.state = match message.receive_count {
+            _ if until <= now => State::Visible,
+            0 => State::Delayed { until },
+            _ => State::InFlight { since: now, until },
+        };
+        self.insert(message);
     }
 
     /// Takes in a dead letter of the queue `source`. It keeps its id, age and receive count.
     pub(crate) fn accept_dead(&mut self, mut message: Message, source: &str) {
         message.dead_letter_source = Some(source.to_owned());
         message.state = State::Visible;
+        self.journal.move_to(&self.name, &message);
         self.insert(message);
     }
 
@@ -109,6 +144,7 @@ impl Queue {
             }
             let until = now + visibility;
             message.receive_count += 1;
+            self.flow.received += 1;
             message.first_received_at.get_or_insert(now);
             message.state = State::InFlight { since: now, until };
             self.in_flight.insert((until, id));
@@ -169,6 +205,7 @@ impl Queue {
             )));
         }
         message.state = State::InFlight { since, until: changed };
+        self.journal.hide(message, changed);
         self.in_flight.remove(&(until, receipt.message));
         self.in_flight.insert((changed, receipt.message));
         Ok(())
@@ -181,11 +218,22 @@ impl Queue {
             return Err(SqsError::new("PurgeQueueInProgress", message));
         }
         self.purged_at = Some(now);
+        self.forget();
+        Ok(())
+    }
+
+    /// Deletes everything.
+    pub(crate) fn forget(&mut self) {
+        self.journal.purge(&self.name);
         self.messages.clear();
         self.visible = Visible::default();
         self.delayed.clear();
         self.in_flight.clear();
-        Ok(())
+    }
+
+    /// What goes through it.
+    pub(crate) fn flow(&mut self, now: SystemTime) -> Flow {
+        Flow { visible: self.counts(now).visible, ..self.flow }
     }
 
     /// How many messages are in which state.
@@ -226,6 +274,7 @@ impl Queue {
 
     fn remove(&mut self, id: Uuid) {
         let Some(message) = self.messages.remove(&id) else { return };
+        self.journal.delete(&message);
         match message.state {
             State::Visible => {}
             State::Delayed { until } => drop(self.delayed.remove(&(until, id))),

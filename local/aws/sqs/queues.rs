@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::error::SqsError;
+use super::journal::Journal;
 use super::limits;
 use super::message::Message;
 use super::queue::Queue;
 use super::settings::Settings;
+use super::stored::Stored;
 use super::wire;
 
 /// The account that resources pretend to be in.
@@ -17,6 +19,9 @@ const ACCOUNT: &str = "000000000000";
 #[derive(Debug)]
 pub(crate) struct Queues {
     authority: String,
+    journal: Journal,
+    /// Messages of an earlier process whose queues are not made again yet.
+    stored: Vec<Stored>,
     by_name: BTreeMap<String, Queue>,
 }
 
@@ -28,9 +33,9 @@ pub(crate) struct Handout {
 }
 
 impl Queues {
-    /// No queues yet.
-    pub(crate) fn new(authority: &str) -> Self {
-        Self { authority: authority.to_owned(), by_name: BTreeMap::new() }
+    /// No queues yet. A queue that is made gets those of the `stored` messages that are its own.
+    pub(crate) fn new(authority: &str, journal: Journal, stored: Vec<Stored>) -> Self {
+        Self { authority: authority.to_owned(), journal, stored, by_name: BTreeMap::new() }
     }
 
     /// The queue that a URL names. Only the path is read: in a container the host has another name.
@@ -73,7 +78,11 @@ impl Queues {
         match self.by_name.get(name) {
             None => {
                 let settings = self.settings(&Settings::default(), &request.attributes)?;
-                self.by_name.insert(name.clone(), Queue::new(settings, now));
+                let mut queue = Queue::new(name, self.journal.clone(), settings, now);
+                for stored in self.stored.extract_if(.., |stored| *stored.queue == **name) {
+                    queue.restore(stored, now);
+                }
+                self.by_name.insert(name.clone(), queue);
             }
             Some(queue) if queue.settings.with(&request.attributes)? != queue.settings => {
                 let message = format!(
@@ -88,7 +97,7 @@ impl Queues {
 
     /// Forgets a queue and its messages.
     pub(crate) fn delete(&mut self, request: &wire::OneQueue) -> Result<wire::Nothing, SqsError> {
-        self.by_name.remove(name_of(&request.queue_url)).ok_or_else(missing)?;
+        self.by_name.remove(name_of(&request.queue_url)).ok_or_else(missing)?.forget();
         Ok(wire::Nothing {})
     }
 

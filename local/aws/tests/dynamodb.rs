@@ -5,8 +5,8 @@ use std::time::SystemTime;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, AttributeValue, BillingMode, ConditionCheck, GlobalSecondaryIndex, KeySchemaElement, KeyType,
-    KeysAndAttributes, Projection, ProjectionType, Put, PutRequest, ReturnConsumedCapacity,
+    AttributeDefinition, AttributeValue, BatchStatementRequest, BillingMode, ConditionCheck, GlobalSecondaryIndex,
+    KeySchemaElement, KeyType, KeysAndAttributes, Projection, ProjectionType, Put, PutRequest, ReturnConsumedCapacity,
     ReturnValuesOnConditionCheckFailure, ScalarAttributeType, TimeToLiveSpecification, TransactWriteItem, WriteRequest,
 };
 
@@ -216,4 +216,57 @@ async fn mistakes_are_answered_as_dynamodb_does() {
     big.insert("body".into(), text("x".repeat(400 * 1024)));
     let big = client.put_item().table_name(TABLE).set_item(Some(big)).send().await.unwrap_err();
     assert_eq!(code(big), "ValidationException");
+}
+
+/// Whether the answer tells of consumption decides whether the batch is one transaction of the engine.
+const EITHER_WAY: [Option<ReturnConsumedCapacity>; 2] = [None, Some(ReturnConsumedCapacity::Total)];
+
+#[tokio::test]
+async fn a_batch_of_puts_comes_to_the_same_whether_or_not_it_is_one_transaction() {
+    for capacity in EITHER_WAY {
+        let client = client().await;
+        put(&client, key("a", "0")).await;
+        let batch = async |items: Vec<Item>| {
+            let puts = items.into_iter().map(|item| PutRequest::builder().set_item(Some(item)).build().unwrap());
+            let writes = puts.map(|put| WriteRequest::builder().put_request(put).build()).collect();
+            let batch = client.batch_write_item().request_items(TABLE, writes);
+            batch.set_return_consumed_capacity(capacity.clone()).send().await.map_err(code)
+        };
+        let mut marked = key("a", "1");
+        marked.extend([("waiting_pk".to_owned(), text("due")), ("waiting_sk".to_owned(), text("1"))]);
+        let written = batch(vec![key("a", "0"), marked, key("a", "2")]).await.unwrap();
+        assert_eq!(written.unprocessed_items.unwrap_or_default().len(), 0);
+        assert_eq!(client.scan().table_name(TABLE).send().await.unwrap().count(), 3);
+        assert_eq!(client.scan().table_name(TABLE).index_name("waiting").send().await.unwrap().count(), 1);
+
+        let twice = batch(vec![key("b", "1"), key("b", "1")]).await;
+        assert_eq!(twice.map(drop), Err("ValidationException".to_owned()));
+        let without_key = batch(vec![key("b", "1"), Item::from([("pk".to_owned(), text("b"))])]).await;
+        assert_eq!(without_key.map(drop), Err("ValidationException".to_owned()));
+        assert_eq!(client.scan().table_name(TABLE).send().await.unwrap().count(), 3);
+    }
+}
+
+#[tokio::test]
+async fn a_batch_of_inserts_says_of_each_whether_it_was_made_whether_or_not_it_is_one_transaction() {
+    for capacity in EITHER_WAY {
+        let client = client().await;
+        let insert = async |keys: &[&str]| {
+            let statements = keys.iter().map(|sk| {
+                let statement = BatchStatementRequest::builder()
+                    .statement(format!("INSERT INTO \"{TABLE}\" VALUE {{'pk': ?, 'sk': ?}}"));
+                statement.parameters(text("a")).parameters(text(*sk)).build().unwrap()
+            });
+            let batch = client.batch_execute_statement().set_statements(Some(statements.collect()));
+            let made = batch.set_return_consumed_capacity(capacity.clone()).send().await.unwrap();
+            made.responses()
+                .iter()
+                .map(|response| (response.table_name().map(str::to_owned), response.error().is_some()))
+                .collect::<Vec<_>>()
+        };
+        let (made, refused) = ((Some(TABLE.to_owned()), false), (Some(TABLE.to_owned()), true));
+        assert_eq!(insert(&["1", "2"]).await, [made.clone(), made.clone()]);
+        assert_eq!(insert(&["2", "3"]).await, [refused, made], "one that is there already does not stop the others");
+        assert_eq!(client.scan().table_name(TABLE).send().await.unwrap().count(), 3);
+    }
 }

@@ -5,7 +5,7 @@ use super::*;
 const DEAD_LETTERS_ARN: &str = "arn:aws:sqs:us-east-1:000000000000:tasks-dead";
 
 /// A queue and its dead-letter queue; `count` as JSON.
-async fn with_dead_letters(aws: &EmbeddedAws, count: &str) -> (TestQueue, TestQueue) {
+pub(super) async fn with_dead_letters(aws: &EmbeddedAws, count: &str) -> (TestQueue, TestQueue) {
     let dead = TestQueue::named(aws, "tasks-dead", &[]).await;
     let policy = format!(r#"{{"deadLetterTargetArn":"{DEAD_LETTERS_ARN}","maxReceiveCount":{count}}}"#);
     let queue = TestQueue::new(aws, &[(QueueAttributeName::RedrivePolicy, &policy)]).await;

@@ -264,15 +264,6 @@ impl Delivery {
         }
     }
 
-    /// Whether a message should be in the queue. After the end of a lease the sweep sends another one.
-    pub fn is_in_motion(&self, now: Timestamp) -> bool {
-        match self.place() {
-            Place::Queued => true,
-            Place::Leased => !matches!(self.mark, Some(Mark::Due(end)) if end <= now),
-            Place::Parked | Place::Final => false,
-        }
-    }
-
     /// The delivery after an attempt, and what follows from it.
     pub fn after_attempt(
         mut self,
@@ -448,7 +439,10 @@ impl Delivery {
     pub fn taken(self, now: Timestamp, ticket: Ticket) -> Option<Self> {
         match (self.place(), self.next_attempt_at) {
             (Place::Final | Place::Queued, _) => None,
-            (Place::Leased, _) => (!self.is_in_motion(now)).then(|| self.renewed(now)),
+            (Place::Leased, _) => {
+                let has_ended = matches!(self.mark, Some(Mark::Due(end)) if end <= now);
+                has_ended.then(|| self.renewed(now))
+            }
             (Place::Parked, Some(due)) if now.plus(LONGEST_DELAYED) < due => {
                 Some(Self { mark: Some(Mark::Due(due)), ..self })
             }
@@ -630,32 +624,6 @@ pub(crate) mod tests {
         }
         assert_eq!(waiting.step(Some(&suspended), on, true, NOW), Step::Attempt);
         assert_eq!(fresh.step(Some(&paused), on, true, NOW), Step::Park);
-    }
-
-    #[test]
-    fn what_is_in_motion_is_put_back_into_a_queue_that_was_lost() {
-        let parked = Delivery {
-            next_attempt_at: Some(in_seconds(1_000)),
-            mark: Some(Mark::Due(in_seconds(1_000))),
-            ..delivery()
-        };
-        let retrying = Delivery { next_attempt_at: Some(in_seconds(5)), ..delivery() };
-        let table = [
-            (delivery(), true),
-            (retrying.clone(), true),
-            (retrying.clone().leased(NOW, OWN), true),
-            (delivery().leased(NOW, OWN), true),
-            (delivery().leased_to_publisher(in_seconds(1)), true),
-            (Delivery { mark: Some(Mark::Due(NOW)), ..delivery() }, false),
-            (parked, false),
-            (delivery().due_at(NOW), false),
-            (delivery().parked(NOW), false),
-            (delivery().failed(Cause::Dns, NOW), false),
-            (Delivery { status: DeliveryStatus::Success, ..delivery() }, false),
-        ];
-        for (row, (delivery, expected)) in table.into_iter().enumerate() {
-            assert_eq!(delivery.is_in_motion(NOW), expected, "row {row}");
-        }
     }
 
     #[test]

@@ -58,7 +58,9 @@ pub struct Sender {
 
 /// The HTTP client could not be set up.
 #[derive(Debug, thiserror::Error)]
-#[error("the HTTP client could not be set up: {0}")]
+#[error(
+    "the HTTP client cannot be set up; SSL_CERT_FILE, if it is set, must name a PEM file of certificate authorities"
+)]
 pub struct SetupError(#[from] rustls::Error);
 
 impl Sender {

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use futures_util::future::BoxFuture;
-use tracing::error;
 
 use super::endpoints::require_enabled;
 use super::organizations::require_active;
@@ -304,33 +303,6 @@ impl Core {
         }
         self.queue.send(vec![task_without_body(again.clone())]).await?;
         Ok(DeliveryDetail { delivery: again, payload: event.body })
-    }
-
-    /// Puts everything that is in motion back into the queue, for a host whose queue does not
-    /// outlive it. Returns how many.
-    ///
-    /// # Errors
-    /// [`ServiceError`] if DynamoDB or SQS failed.
-    pub async fn restore_queue(&self) -> Result<usize, ServiceError> {
-        let now = self.clock.now();
-        let mut moving = Vec::new();
-        for delivery in self.store.unfinished_deliveries().await? {
-            match delivery {
-                // Of what is expired, the record may be gone before the list.
-                Ok(delivery) if self.is_expired(delivery.id.created_at()) => {}
-                Ok(delivery) if delivery.is_in_motion(now) => moving.push(delivery),
-                Ok(_) => {}
-                Err(error) => error!(%error, "what cannot be read is not put back into the queue"),
-            }
-        }
-        moving.sort_by_key(|delivery| delivery.id);
-        let restored = moving.len();
-        let messages = moving.into_iter().map(|delivery| {
-            let delay = delivery.message_delay_seconds(now);
-            (task_without_body(delivery), delay)
-        });
-        self.queue.send_delayed(messages.collect()).await?;
-        Ok(restored)
     }
 }
 

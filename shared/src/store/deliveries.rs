@@ -11,7 +11,7 @@ use super::batch::{NewestFirst, Put, new_stamp, stamped};
 use super::items::{Base, Item, Unreadable, is_zero, read, time, to_item, unknown};
 use super::keys::Key;
 use super::pending::PendingItem;
-use super::{Store, StoreError, keys, pending};
+use super::{Store, StoreError, keys};
 use crate::domain::attempt::{AttemptEntry, Cause, Detail};
 use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::event_type::EventType;
@@ -200,53 +200,6 @@ impl Store {
             Put::Found(None) => Replaced::Found(None),
             Put::Found(Some(found)) => Replaced::Found(Some(Box::new(read::<DeliveryItem, _>(found)?))),
         })
-    }
-
-    /// Every unfinished delivery, by reading the whole table: for a host whose queue does not
-    /// outlive it, and for tools. What was answered is left out. An item that cannot be read is an error of its own.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the table could not be read.
-    pub async fn unfinished_deliveries(&self) -> Result<Vec<Result<Delivery, StoreError>>, StoreError> {
-        let text = |value: &str| AttributeValue::S(value.to_owned());
-        let wanted = "pk, sk, entity, v, organization, #type, #status, attempts, retries_used, next_attempt_at, \
-                      ticket, updated_at, expires_at, waiting_pk, waiting_sk, deliveries";
-        let mut pages = self
-            .client
-            .scan()
-            .table_name(&self.table)
-            .projection_expression(wanted)
-            .filter_expression("entity IN (:delivery, :pending)")
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_names("#type", "type")
-            .expression_attribute_values(":delivery", text(ENTITY))
-            .expression_attribute_values(":pending", text(pending::ENTITY))
-            .into_paginator()
-            .send();
-        let (mut unfinished, mut lists) = (Vec::new(), Vec::new());
-        let mut recorded = HashSet::new();
-        while let Some(page) = pages.next().await {
-            for item in page?.items.unwrap_or_default() {
-                if is_list(&item) {
-                    lists.push(read::<PendingItem, Pending>(item));
-                    continue;
-                }
-                let status = item.get("status").and_then(|status| status.as_s().ok());
-                let is_finished =
-                    status.and_then(|name| DeliveryStatus::parse(name)).is_some_and(|it| it.is_finished());
-                recorded.extend(Key::of(&item).and_then(|key| DeliveryId::parse(&key.sk).ok()));
-                if !is_finished {
-                    unfinished.push(read::<DeliveryItem, _>(item));
-                }
-            }
-        }
-        for list in lists {
-            match list {
-                Ok(list) => unfinished.extend(list.deliveries().filter(|it| !recorded.contains(&it.id)).map(Ok)),
-                Err(error) => unfinished.push(Err(error)),
-            }
-        }
-        Ok(unfinished)
     }
 
     pub(super) fn delivery_item(&self, delivery: &Delivery) -> Result<Item, StoreError> {

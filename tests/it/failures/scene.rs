@@ -142,7 +142,7 @@ pub(super) enum Outcome {
 }
 
 impl Scene {
-    pub(super) const ALL: [Self; 42] = [
+    pub(super) const ALL: [Self; 43] = [
         Self::Keyed,
         Self::Keyless,
         Self::Batch,

@@ -45,8 +45,6 @@ pub(super) enum Operation {
     Restart,
     /// From now on the receipts of former receives act, or not.
     FormerReceipts { act: bool },
-    /// The queue is lost with the host, and filled again from the table.
-    RestartHost,
 }
 
 /// What a process does.
@@ -92,7 +90,6 @@ pub(super) fn operation() -> impl Strategy<Value = Operation> {
         1 => (endpoint(), cut(MOST_CALLS_OF_API)).prop_map(|(endpoint, cut)| Operation::Recover { endpoint, cut }),
         1 => Just(Operation::Restart),
         1 => any::<bool>().prop_map(|act| Operation::FormerReceipts { act }),
-        1 => Just(Operation::RestartHost),
     ]
 }
 

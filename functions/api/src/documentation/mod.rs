@@ -1,4 +1,4 @@
-//! `GET /openapi.json` and `GET /docs`: the API's description, for programs and for people.
+//! `GET /openapi.json` and `GET /docs`: the API's description, for programs and for people. `/` leads to the latter.
 
 mod model;
 mod page;
@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 
 use axum::Router;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
 use shared::edge::{ApiError, AppState};
 use shared::wire::error::ErrorCode;
@@ -27,11 +27,17 @@ static PAGE: LazyLock<serde_json::Result<String>> =
 
 /// What the OpenAPI document says of these routes.
 #[derive(OpenApi)]
-#[openapi(paths(document, page))]
+#[openapi(paths(root, document, page))]
 pub(crate) struct Operations;
 
 pub(crate) fn routes() -> Router<AppState> {
-    Router::new().route("/openapi.json", get(document)).route("/docs", get(page))
+    Router::new().route("/", get(root)).route("/openapi.json", get(document)).route("/docs", get(page))
+}
+
+/// Redirects to the page.
+#[utoipa::path(get, path = "/", operation_id = "read_root", responses((status = 307)))]
+async fn root() -> Redirect {
+    Redirect::temporary("/docs")
 }
 
 /// Reads this document.

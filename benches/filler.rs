@@ -1,0 +1,107 @@
+//! Fills a table with finished deliveries.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use anyhow::{Context, ensure};
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::{AttributeValue, PutRequest, WriteRequest};
+use fastrand::Rng;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use shared::clock::{self, Clock};
+use shared::domain::ids::{DeliveryId, EventId};
+use shared::domain::time::Timestamp;
+
+use crate::deployment::{Deployment, TABLE};
+use crate::stored::publish;
+
+/// How many items DynamoDB takes at once.
+const AT_ONCE: usize = 25;
+/// How many deliveries are held in memory at once.
+const SOME: u32 = 10_000;
+/// What is stored lies so far apart: a million deliveries are two weeks of them.
+const EVERY: Duration = Duration::from_millis(1_200);
+
+type Item = HashMap<String, AttributeValue>;
+
+/// Copies of one delivery that was really made, with ids of their own, ever further back in time.
+pub(crate) struct Filler {
+    items: Vec<Item>,
+    stored: u32,
+    now: Timestamp,
+    ids: Vec<EventId>,
+}
+
+impl Filler {
+    /// From a delivery that is made in this deployment.
+    pub(crate) async fn new(deployment: &Deployment) -> anyhow::Result<Self> {
+        publish(deployment, &mut Rng::with_seed(7)).await?;
+        ensure!(deployment.deliver().await?.is_some(), "an event is delivered");
+        let scan = deployment.dynamodb.scan().table_name(TABLE).send().await?.items.unwrap_or_default();
+        let of_delivery =
+            |item: &Item| string(item, "pk").starts_with("event#") || string(item, "pk").starts_with("delivery#");
+        let items: Vec<_> = scan.into_iter().filter(of_delivery).collect();
+        ensure!(items.len() == 3, "an event, its list and its record, not {}", items.len());
+        Ok(Self { items, stored: 1, now: Clock::system().now(), ids: Vec::new() })
+    }
+
+    /// Makes copies until so many are stored.
+    pub(crate) async fn fill(&mut self, dynamodb: &Client, stored: u32) -> anyhow::Result<()> {
+        while self.stored < stored {
+            self.fill_some(dynamodb, stored.min(self.stored + SOME)).await?;
+        }
+        Ok(())
+    }
+
+    async fn fill_some(&mut self, dynamodb: &Client, stored: u32) -> anyhow::Result<()> {
+        let mut writes = Vec::new();
+        while self.stored < stored {
+            let id = EventId::new(self.now.minus(EVERY * self.stored), clock::id_bytes());
+            self.ids.push(id);
+            self.stored += 1;
+            for item in &self.items {
+                let put = PutRequest::builder().set_item(Some(copy(item, id)?)).build()?;
+                writes.push(WriteRequest::builder().put_request(put).build());
+            }
+        }
+        let requests = writes.chunks(AT_ONCE).map(|chunk| {
+            let write = dynamodb.batch_write_item().request_items(TABLE, chunk.to_vec());
+            async move {
+                let left = write.send().await?.unprocessed_items.is_some_and(|left| !left.is_empty());
+                ensure!(!left, "the embedded engine leaves nothing undone");
+                Ok(())
+            }
+        });
+        stream::iter(requests).buffer_unordered(4).try_collect().await
+    }
+
+    /// A delivery with as many before as after it.
+    pub(crate) fn middle(&self) -> anyhow::Result<DeliveryId> {
+        let middle = self.ids.get(self.ids.len() / 2).context("something is stored")?;
+        middle.delivery(0).context("an event has a first delivery")
+    }
+}
+
+/// The same item of another event.
+fn copy(item: &Item, id: EventId) -> anyhow::Result<Item> {
+    let mut item = item.clone();
+    let delivery = id.delivery(0).context("an event has a first delivery")?;
+    let (partition, _) = string(&item, "pk").rsplit_once('#').context("partitions end with their shard")?;
+    let (shard, sort) = match string(&item, "entity") {
+        "event" => (id.shard(), id.to_string()),
+        "pending" => (delivery.shard(), format!("{delivery}#pending")),
+        _ => (delivery.shard(), delivery.to_string()),
+    };
+    let pk = format!("{partition}#{shard}");
+    if item.contains_key("deliveries") {
+        item.insert("deliveries".to_owned(), AttributeValue::B(Blob::new(delivery.uuid().into_bytes())));
+    }
+    item.insert("pk".to_owned(), AttributeValue::S(pk));
+    item.insert("sk".to_owned(), AttributeValue::S(sort));
+    Ok(item)
+}
+
+fn string<'a>(item: &'a Item, name: &str) -> &'a str {
+    item.get(name).and_then(|value| value.as_s().ok()).map_or("", String::as_str)
+}

@@ -1,0 +1,221 @@
+//! What of the messages outlives the process: a SQLite database that one thread writes, in group commits.
+//!
+//! The queues in memory decide; the journal follows them. A change is recorded under the queues' lock, so changes are
+//! committed in the order in which they were made, and [`Journal::committed`] waits for all that were recorded before.
+//! Receives are not recorded: after a restart a message that was in flight is visible at once. One that was hidden by
+//! `ChangeMessageVisibility` or delayed stays hidden until its time.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, SystemTime};
+
+use rusqlite::{Connection, params};
+use tokio::sync::{mpsc, oneshot};
+use tracing::error;
+
+use super::error::{INTERNAL, SqsError};
+use super::message::{Message, State};
+use super::stored::{self, Stored};
+use crate::aws::durability::Log;
+
+/// Most changes in one commit, so that the first of many waiting for one is not kept for the last.
+const COMMIT: usize = 1_000;
+/// How long another process's lock on the file is waited for.
+const BUSY: Duration = Duration::from_secs(5);
+
+/// Records changes of messages. Clones record into the same database; one that is in memory records nothing.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Journal {
+    entries: Option<mpsc::UnboundedSender<Entry>>,
+    last_number: Arc<AtomicI64>,
+    /// How many commits failed.
+    failures: Arc<AtomicU64>,
+}
+
+/// A moment before changes are recorded, to ask later whether they are committed.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    failures: u64,
+}
+
+/// A change of the stored messages, which are known by their number.
+#[derive(Debug)]
+enum Change {
+    Insert { queue: Arc<str>, message: Box<Message> },
+    Hide { number: i64, until: SystemTime, receive_count: u32 },
+    Move { number: i64, queue: Arc<str>, message: Box<Message> },
+    Delete { number: i64 },
+    Purge { queue: Arc<str> },
+}
+
+#[derive(Debug)]
+enum Entry {
+    Change(Change),
+    /// Is told when all earlier changes are committed, or have failed.
+    Barrier(oneshot::Sender<()>),
+}
+
+impl Journal {
+    /// Opens the database, made if it is missing, and reads what is in it. With `log`, a commit is on disk before
+    /// anybody is told of it.
+    ///
+    /// # Errors
+    /// If the file cannot be read or written, or is no such database.
+    pub(crate) fn open(
+        file: &Path,
+        log: impl FnOnce() -> std::io::Result<Option<Log>>,
+    ) -> rusqlite::Result<(Self, Vec<Stored>)> {
+        let connection = Connection::open(file)?;
+        connection.busy_timeout(BUSY)?;
+        // A commit outlives a killed process; a power cut may take the last ones back, unless `log` syncs them.
+        connection.pragma_update(None, "journal_mode", "WAL")?;
+        connection.pragma_update(None, "synchronous", "NORMAL")?;
+        connection.execute_batch(stored::TABLE)?;
+        let messages = stored::read(&connection)?;
+        let log = log().map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+        let last_number = messages.iter().map(|stored| stored.message.number).max().unwrap_or(0);
+        let (entries, received) = mpsc::unbounded_channel();
+        let journal = Self {
+            entries: Some(entries),
+            last_number: Arc::new(AtomicI64::new(last_number)),
+            failures: Arc::default(),
+        };
+        let writer = Writer { connection, log, failures: Arc::clone(&journal.failures) };
+        let thread = thread::Builder::new().name("sqs-journal".to_owned()).spawn(move || writer.run(received));
+        thread.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
+        Ok((journal, messages))
+    }
+
+    /// The number of a new message.
+    pub(crate) fn next_number(&self) -> i64 {
+        self.last_number.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Records a message that was sent.
+    pub(crate) fn insert(&self, queue: &Arc<str>, message: &Message) {
+        self.record(|| Change::Insert { queue: Arc::clone(queue), message: Box::new(message.clone()) });
+    }
+
+    /// Records until when a received message is hidden.
+    pub(crate) fn hide(&self, message: &Message, until: SystemTime) {
+        let (number, receive_count) = (message.number, message.receive_count);
+        self.record(|| Change::Hide { number, until, receive_count });
+    }
+
+    /// Records that a message came from another queue, as a dead letter.
+    pub(crate) fn move_to(&self, queue: &Arc<str>, message: &Message) {
+        let (number, queue) = (message.number, Arc::clone(queue));
+        self.record(|| Change::Move { number, queue, message: Box::new(message.clone()) });
+    }
+
+    /// Records that a message was deleted.
+    pub(crate) fn delete(&self, message: &Message) {
+        self.record(|| Change::Delete { number: message.number });
+    }
+
+    /// Records that all messages of a queue were deleted.
+    pub(crate) fn purge(&self, queue: &Arc<str>) {
+        self.record(|| Change::Purge { queue: Arc::clone(queue) });
+    }
+
+    /// This moment.
+    pub(crate) fn moment(&self) -> Moment {
+        Moment { failures: self.failures.load(Ordering::SeqCst) }
+    }
+
+    /// Waits until everything that was recorded since that moment is committed.
+    ///
+    /// # Errors
+    /// `InternalError` if a commit failed since; a message may be gone after a restart then.
+    pub(crate) async fn committed(&self, since: Moment) -> Result<(), SqsError> {
+        let Some(entries) = &self.entries else { return Ok(()) };
+        let (told, answer) = oneshot::channel();
+        let reached = entries.send(Entry::Barrier(told)).is_ok() && answer.await.is_ok();
+        if reached && self.moment().failures == since.failures {
+            return Ok(());
+        }
+        Err(SqsError::new(INTERNAL, "The messages could not be written to the data directory."))
+    }
+
+    fn record(&self, change: impl FnOnce() -> Change) {
+        if let Some(entries) = &self.entries {
+            // Without the thread no barrier is reached, which is said there.
+            let _ = entries.send(Entry::Change(change()));
+        }
+    }
+}
+
+struct Writer {
+    connection: Connection,
+    log: Option<Log>,
+    failures: Arc<AtomicU64>,
+}
+
+impl Writer {
+    /// Commits what comes until nobody can record any more.
+    fn run(mut self, mut entries: mpsc::UnboundedReceiver<Entry>) {
+        let mut batch = Vec::new();
+        while entries.blocking_recv_many(&mut batch, COMMIT) > 0 {
+            let (mut changes, mut waiting) = (Vec::new(), Vec::new());
+            for entry in batch.drain(..) {
+                match entry {
+                    Entry::Change(change) => changes.push(change),
+                    Entry::Barrier(told) => waiting.push(told),
+                }
+            }
+            if let Err(error) = self.commit(&changes) {
+                self.failures.fetch_add(1, Ordering::SeqCst);
+                error!(%error, "changes of messages were not written");
+            }
+            for told in waiting {
+                let _ = told.send(());
+            }
+        }
+    }
+
+    fn commit(&mut self, changes: &[Change]) -> anyhow::Result<()> {
+        if changes.is_empty() {
+            return Ok(());
+        }
+        let transaction = self.connection.transaction()?;
+        for change in changes {
+            change.write(&transaction)?;
+        }
+        transaction.commit()?;
+        if let Some(log) = &self.log {
+            log.sync()?;
+        }
+        Ok(())
+    }
+}
+
+impl Change {
+    fn write(&self, connection: &Connection) -> rusqlite::Result<()> {
+        let execute = |sql, values: &[&dyn rusqlite::ToSql]| connection.prepare_cached(sql)?.execute(values).map(drop);
+        match self {
+            Self::Insert { queue, message } => stored::insert(connection, queue, message),
+            Self::Hide { number, until, receive_count } => execute(
+                "UPDATE messages SET visible_at = ?2, receive_count = ?3 WHERE number = ?1",
+                params![number, stored::micros(*until), receive_count],
+            ),
+            Self::Move { number, queue, message } => {
+                execute("DELETE FROM messages WHERE number = ?1", params![number])?;
+                stored::insert(connection, queue, message)
+            }
+            Self::Delete { number } => execute("DELETE FROM messages WHERE number = ?1", params![number]),
+            Self::Purge { queue } => execute("DELETE FROM messages WHERE queue = ?1", params![&**queue]),
+        }
+    }
+}
+
+impl Message {
+    /// When a message that is neither delayed nor hidden by its receiver would be visible after a restart: at once.
+    pub(super) fn visible_at(&self) -> SystemTime {
+        match self.state {
+            State::Delayed { until } => until,
+            State::Visible | State::InFlight { .. } => self.sent_at,
+        }
+    }
+}

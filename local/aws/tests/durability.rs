@@ -1,0 +1,96 @@
+//! What a power cut leaves: the files as they were at the last sync.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use super::dynamodb::{TABLE, create_table, key};
+use super::*;
+use crate::aws::durability::Sync;
+
+/// How many writes are made: few enough that SQLite keeps them all in the write-ahead log.
+const WRITES: usize = 60;
+
+/// A sync that copies both databases to `image`, as what is on disk from then on.
+fn into_image(data: &Path, image: &Path) -> Sync {
+    let (data, image, turn) = (data.to_owned(), image.to_owned(), Mutex::new(()));
+    Arc::new(move |_: &File| {
+        let _turn = turn.lock().unwrap();
+        for file in Storage::FILES {
+            for part in ["", "-wal"] {
+                std::fs::copy(data.join(format!("{file}{part}")), image.join(format!("{file}{part}")))?;
+            }
+        }
+        Ok(())
+    })
+}
+
+struct Power {
+    data: tempfile::TempDir,
+    image: tempfile::TempDir,
+}
+
+impl Power {
+    /// Makes writes, many at a time, and cuts the power when the last is answered. Says how many items and messages a
+    /// start on what is left has.
+    async fn after_a_cut(&self, durable: bool) -> (usize, u32) {
+        let storage = |path: &Path| Storage::Directory { path: PathBuf::from(path), durable };
+        let sync = into_image(self.data.path(), self.image.path());
+        let aws =
+            EmbeddedAws::open_with(&storage(self.data.path()), AUTHORITY, system_clock(), Arc::clone(&sync)).unwrap();
+        let (items, queue) = (aws_sdk_dynamodb::Client::new(&aws.sdk_config()), TestQueue::new(&aws, &[]).await);
+        create_table(&items).await;
+        let file = File::open(self.data.path().join(Storage::FILES[0])).unwrap();
+        sync(&file).unwrap();
+        let mut writing = tokio::task::JoinSet::new();
+        for n in 0..WRITES {
+            let (items, queue) = (items.clone(), queue.clone());
+            writing.spawn(async move {
+                let put = items.put_item().table_name(TABLE).set_item(Some(key("n", &n.to_string())));
+                put.send().await.unwrap();
+                queue.send(&n.to_string()).await;
+            });
+        }
+        writing.join_all().await;
+        // From here on nothing is written.
+        let left = tempfile::tempdir().unwrap();
+        for entry in std::fs::read_dir(self.image.path()).unwrap() {
+            let entry = entry.unwrap();
+            std::fs::copy(entry.path(), left.path().join(entry.file_name())).unwrap();
+        }
+        drop(aws);
+        let aws = EmbeddedAws::open(&storage(left.path()), AUTHORITY, system_clock()).unwrap();
+        let items = aws_sdk_dynamodb::Client::new(&aws.sdk_config()).scan().table_name(TABLE).send().await.unwrap();
+        (items.items().len(), TestQueue::new(&aws, &[]).await.counts().await[0])
+    }
+}
+
+#[tokio::test]
+async fn a_durable_answer_outlives_a_power_cut_and_another_may_not() {
+    for (durable, expected) in [(true, (WRITES, WRITES as u32)), (false, (0, 0))] {
+        let power = Power { data: tempfile::tempdir().unwrap(), image: tempfile::tempdir().unwrap() };
+        assert_eq!(power.after_a_cut(durable).await, expected, "durable: {durable}");
+    }
+}
+
+#[tokio::test]
+async fn a_write_that_cannot_be_brought_to_disk_is_refused() {
+    let directory = tempfile::tempdir().unwrap();
+    let storage = Storage::Directory { path: directory.path().to_owned(), durable: true };
+    let broken = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let sync: Sync = Arc::new({
+        let broken = Arc::clone(&broken);
+        move |_| match broken.load(std::sync::atomic::Ordering::SeqCst) {
+            true => Err(std::io::Error::other("the disk is gone")),
+            false => Ok(()),
+        }
+    });
+    let aws = EmbeddedAws::open_with(&storage, AUTHORITY, system_clock(), sync).unwrap();
+    let (items, queue) = (aws_sdk_dynamodb::Client::new(&aws.sdk_config()), TestQueue::new(&aws, &[]).await);
+    create_table(&items).await;
+    broken.store(true, std::sync::atomic::Ordering::SeqCst);
+    let put = items.put_item().table_name(TABLE).set_item(Some(key("n", "1"))).send().await;
+    assert_eq!(put.map(drop).map_err(code), Err("InternalServerError".to_owned()));
+    let sent = queue.client.send_message().queue_url(&queue.url).message_body("a").send().await;
+    assert_eq!(sent.map(drop).map_err(code), Err("InternalError".to_owned()));
+    items.get_item().table_name(TABLE).set_key(Some(key("n", "1"))).send().await.unwrap();
+}

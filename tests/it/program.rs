@@ -1,0 +1,298 @@
+//! The program itself: what it prints, and how it ends.
+
+use std::ffi::OsStr;
+use std::io::Read as _;
+use std::net::TcpListener;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::Arc;
+use std::time::Instant;
+
+use pigeonpost::Credentials;
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
+use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::PrivateKeyDer;
+use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt as _;
+use tokio_rustls::TlsAcceptor;
+
+use crate::support::{PATIENCE, RawServer, eventually, read_request, text};
+
+const SETTINGS: [&str; 6] =
+    ["RETRY_SCHEDULE", "EVENT_TYPES", "MAX_ENDPOINTS", "RETENTION_DAYS", "ALLOWED_NETWORKS", "ALLOW_HTTP"];
+
+/// The program with a directory and free ports, backtraces wanted, and no settings from outside.
+fn program(data: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_pigeonpost"));
+    command.arg("--data").arg(data).args(["--port", "0", "--aws-port", "0"]);
+    for name in SETTINGS.into_iter().chain(["SSL_CERT_FILE", "SSL_CERT_DIR"]) {
+        command.env_remove(name);
+    }
+    command.env("RUST_BACKTRACE", "1").stdin(Stdio::null());
+    command
+}
+
+/// The program with these arguments alone.
+fn bare(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_pigeonpost")).args(arguments).env("RUST_BACKTRACE", "1").output().unwrap()
+}
+
+/// A program that is killed when the test ends, however it ends.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// Runs the program to its end, which must come by itself, and says what it wrote to standard error.
+fn refusal(command: &mut Command) -> String {
+    let mut running = Running(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
+    let started = Instant::now();
+    let status = loop {
+        if let Some(status) = running.0.try_wait().unwrap() {
+            break status;
+        }
+        assert!(started.elapsed() < PATIENCE, "the program runs: {command:?}");
+        std::thread::yield_now();
+    };
+    let mut message = String::new();
+    running.0.stderr.take().unwrap().read_to_string(&mut message).unwrap();
+    assert_eq!(status.code(), Some(1), "{message}");
+    assert!(message.starts_with("error: ") && message.lines().count() <= 2, "{message}");
+    assert!(!message.contains("backtrace"), "{message}");
+    message
+}
+
+fn assert_says(message: &str, expected: &[&str]) {
+    for part in expected {
+        assert!(message.contains(part), "{part:?} is not in: {message}");
+    }
+}
+
+#[test]
+fn the_version_and_the_help_are_printed() {
+    for argument in ["--version", "-V"] {
+        let output = bare(&[argument]);
+        assert!(output.status.success());
+        assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("pigeonpost {}\n", env!("CARGO_PKG_VERSION")));
+    }
+    for argument in ["--help", "-h"] {
+        let output = bare(&[argument]);
+        assert!(output.status.success());
+        let help = String::from_utf8(output.stdout).unwrap();
+        let options =
+            ["--port", "--aws-port", "--address", "--data", "--in-memory", "--durable", "--no-triggers", "--verbose"];
+        assert_says(&help, &options);
+        assert_says(&help, &["--help", "--version", "SSL_CERT_FILE"]);
+        assert_says(&help, &SETTINGS);
+    }
+}
+
+#[test]
+fn the_readme_shows_every_option_of_the_help() {
+    let readme = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md")).unwrap();
+    let help = String::from_utf8(bare(&["--help"]).stdout).unwrap();
+    let (_, options) = help.split_once("Options:\n").unwrap();
+    let (options, _) = options.split_once("\nEnvironment:").unwrap();
+    assert!(readme.contains(options.trim_end()), "README.md, Options: {options}");
+}
+
+#[test]
+fn a_wrong_command_line_is_one_line_with_a_hint_and_status_2() {
+    for arguments in [&["--colour"][..], &["--prot", "1"], &["--port", "70000"], &["--port"], &["stray"]] {
+        let output = bare(arguments);
+        let message = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{message}");
+        assert!(output.stdout.is_empty());
+        assert_eq!(message.lines().count(), 1, "{message}");
+        assert_says(&message, &["error: ", arguments[0], "see pigeonpost --help"]);
+    }
+}
+
+#[test]
+fn a_busy_port_and_a_foreign_address_are_named_with_the_option_that_changes_them() {
+    let data = tempfile::tempdir().unwrap();
+    let holder = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = holder.local_addr().unwrap().port().to_string();
+    for option in ["--port", "--aws-port"] {
+        let other = if option == "--port" { "--aws-port" } else { "--port" };
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pigeonpost"));
+        command.arg("--data").arg(data.path()).args([option, &port, other, "0"]).env("RUST_BACKTRACE", "1");
+        assert_says(&refusal(&mut command), &[&port, &format!("choose another port with {option}")]);
+    }
+    let message = refusal(program(data.path()).args(["--address", "192.0.2.1"]));
+    assert_says(&message, &["192.0.2.1", "choose an address of this machine with --address"]);
+}
+
+#[tokio::test]
+async fn a_directory_that_is_in_use_or_none_is_said() {
+    let data = tempfile::tempdir().unwrap();
+    let directory = data.path().join("data");
+    let running = started(&mut program(&directory), &directory).await;
+    let message = refusal(&mut program(&directory));
+    assert_says(&message, &["another host is using", directory.to_str().unwrap(), "stop it", "--data"]);
+    drop(running);
+
+    let file = data.path().join("file");
+    std::fs::write(&file, "").unwrap();
+    for directory in [&file, &file.join("below")] {
+        let message = refusal(&mut program(directory));
+        assert_says(&message, &["cannot make the directory", directory.to_str().unwrap(), "--data"]);
+    }
+}
+
+/// What is done to the files of a data directory that a host has used.
+type Damage = fn(&Path);
+
+#[tokio::test]
+async fn a_damaged_directory_is_said_with_what_to_do() {
+    let data = tempfile::tempdir().unwrap();
+    let garbage = |file: &Path| std::fs::write(file, "no database ".repeat(1_000)).unwrap();
+    let table: [(&str, Damage, &[&str]); 7] = [
+        ("dynamodb.sqlite", garbage, &["cannot use the data in", "dynamodb.sqlite"]),
+        ("dynamodb.sqlite", |file| std::fs::remove_file(file).unwrap(), &["cannot use the data in", "host.json"]),
+        ("dynamodb.sqlite", |file| replace(file, |_| std::fs::create_dir(file).unwrap()), &["cannot use the data in"]),
+        ("sqs.sqlite", garbage, &["cannot use the data in", "sqs.sqlite"]),
+        (
+            "sqs.sqlite",
+            |file| std::fs::remove_file(file).unwrap(),
+            &["sqs.sqlite is missing", "cannot use the data in"],
+        ),
+        ("host.json", |file| std::fs::write(file, "{").unwrap(), &["host.json is damaged", "delete it"]),
+        ("host.json", |file| std::fs::write(file, "{}").unwrap(), &["host.json is damaged", "delete it"]),
+    ];
+    for (index, (name, damage, expected)) in table.into_iter().enumerate() {
+        let directory = data.path().join(index.to_string());
+        drop(started(&mut program(&directory), &directory).await);
+        // A killed host leaves its write-ahead log, whose pages would hide the damage.
+        for log in ["-wal", "-shm"] {
+            let _ = std::fs::remove_file(directory.join(format!("{name}{log}")));
+        }
+        damage(&directory.join(name));
+        let message = refusal(&mut program(&directory));
+        assert_says(&message, expected);
+        assert_says(&message, &[directory.to_str().unwrap(), "restore", "backup"]);
+    }
+}
+
+fn replace(file: &Path, with: impl FnOnce(&Path)) {
+    std::fs::remove_file(file).unwrap();
+    with(file);
+}
+
+#[test]
+fn a_bad_environment_value_is_named_with_what_it_must_be() {
+    let data = tempfile::tempdir().unwrap();
+    for (name, value, expected) in [
+        ("RETRY_SCHEDULE", &b"1,x"[..], "x is not a number of seconds"),
+        ("EVENT_TYPES", b"a..b", "\"a..b\""),
+        ("MAX_ENDPOINTS", b"0", "must be a whole number from 1 to 8000"),
+        ("RETENTION_DAYS", b"a month", "must be a whole number from 1 to 99999"),
+        ("RETENTION_DAYS", b"3\xff", "must be a whole number from 1 to 99999"),
+        ("ALLOWED_NETWORKS", b"localhost", "localhost is not a network such as"),
+        ("ALLOW_HTTP", b"yes", "must be true or false"),
+        ("SSL_CERT_FILE", b"/nowhere/at/all.pem", "must name a PEM file"),
+    ] {
+        let message = refusal(program(data.path()).arg("--in-memory").env(name, OsStr::from_bytes(value)));
+        assert_says(&message, &[name, expected]);
+    }
+}
+
+/// A host in memory, with these variables in its environment.
+async fn start(data: &Path, variables: &[(&str, &str)]) -> (Running, Credentials) {
+    let running = started(program(data).arg("--in-memory").envs(variables.iter().copied()), data).await;
+    (running, serde_json::from_slice(&std::fs::read(data.join(Credentials::FILE)).unwrap()).unwrap())
+}
+
+/// The program when it has written its credentials, the last thing before it serves.
+async fn started(command: &mut Command, data: &Path) -> Running {
+    let running = Running(command.stdout(Stdio::null()).spawn().unwrap());
+    let file = data.join(Credentials::FILE);
+    eventually("the host has started", async || file.exists()).await;
+    running
+}
+
+async fn call(credentials: &Credentials, path: &str, body: Option<&Value>) -> Value {
+    let (http, url) =
+        (reqwest::Client::new(), format!("{}/v1/organizations/{}", credentials.base_url, credentials.organization_id));
+    let request = match body {
+        Some(body) => http.post(url + path).json(body),
+        None => http.get(url + path),
+    };
+    let answer = request.bearer_auth(&credentials.api_key).send().await.unwrap().error_for_status().unwrap();
+    answer.json::<Value>().await.unwrap()["data"].take()
+}
+
+#[tokio::test]
+async fn the_root_leads_to_the_documentation() {
+    let data = tempfile::tempdir().unwrap();
+    let (_running, credentials) = start(data.path(), &[]).await;
+    let answer = reqwest::get(format!("{}/", credentials.base_url)).await.unwrap();
+    assert_eq!((answer.status().as_u16(), answer.url().path()), (200, "/docs"));
+}
+
+#[tokio::test]
+async fn settings_that_refuse_the_demo_receiver_leave_it_out() {
+    for variable in [("ALLOW_HTTP", "false"), ("ALLOWED_NETWORKS", "")] {
+        let data = tempfile::tempdir().unwrap();
+        let (_running, credentials) = start(data.path(), &[variable]).await;
+        assert_eq!(call(&credentials, "/webhooks/endpoints", None).await, json!([]), "{variable:?}");
+    }
+}
+
+#[tokio::test]
+async fn variables_that_only_a_deployment_has_are_not_read() {
+    let data = tempfile::tempdir().unwrap();
+    let variables = [("PLATFORM_KEY_SHA256", "none"), ("QUEUE_URL", "http://127.0.0.1:1/none"), ("TABLE_NAME", "none")];
+    let (_running, credentials) = start(data.path(), &variables).await;
+    call(&credentials, "/events", Some(&json!({"type": "member.added", "data": {}}))).await;
+}
+
+/// A receiver whose certificate is of this authority.
+async fn receiver(authority: &CertifiedIssuer<'_, KeyPair>) -> RawServer {
+    let key = KeyPair::generate().unwrap();
+    let certificate = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().signed_by(&key, authority).unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()));
+    let config = config.with_safe_default_protocol_versions().unwrap().with_no_client_auth();
+    let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
+    let config = Arc::new(config.with_single_cert(vec![certificate.der().clone()], key).unwrap());
+    RawServer::serving(move |stream| {
+        let acceptor = TlsAcceptor::from(Arc::clone(&config));
+        async move {
+            let mut stream = acceptor.accept(stream).await?;
+            read_request(&mut stream).await?;
+            stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_own_certificate_authority_is_trusted_if_ssl_cert_file_has_it() {
+    let mut params = CertificateParams::new([]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();
+    let receiver = receiver(&authority).await;
+    let files = tempfile::tempdir().unwrap();
+    let file = files.path().join("authorities.pem");
+    std::fs::write(&file, authority.pem()).unwrap();
+    for (variables, [status, error]) in
+        [(&[][..], ["exhausted", "tls"]), (&[("SSL_CERT_FILE", file.to_str().unwrap())], ["success", ""])]
+    {
+        let data = tempfile::tempdir().unwrap();
+        let (_running, credentials) = start(data.path(), variables).await;
+        let url = receiver.url().replace("http:", "https:");
+        let endpoint = json!({"name": "TLS", "url": url, "event_types": ["a"], "retry_schedule": []});
+        call(&credentials, "/webhooks/endpoints", Some(&endpoint)).await;
+        let event = call(&credentials, "/events", Some(&json!({"type": "a", "data": {}}))).await;
+        let delivery = text(&event["webhook_deliveries"][1]["id"]).to_owned();
+        let path = format!("/webhooks/deliveries/{delivery}");
+        eventually("the attempt is made", async || call(&credentials, &path, None).await["status"] != "pending").await;
+        let delivery = call(&credentials, &path, None).await;
+        assert_eq!((text(&delivery["status"]), delivery["error"].as_str().unwrap_or_default()), (status, error));
+    }
+}
