@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::Client;
 use pigeonpost::aws::{EmbeddedAws, Storage};
 use serde_json::json;
 
-use crate::deployment::Deployment;
+use crate::deployment::{Deployment, EVENT_TYPE};
 use crate::filler::Filler;
 use crate::host::Host;
 use crate::latency::Latencies;
@@ -30,14 +30,15 @@ pub(crate) async fn run(deliveries: u32, unfinished: usize) -> anyhow::Result<Re
     let mut report = Report::new("The local host's start after SIGKILL");
     let data = tempfile::tempdir()?;
     let mut host = Host::start(data.path()).await?;
-    let mut filler = Filler::new(&Deployment::new().await?).await?;
+    let deployment = Deployment::new().await?;
+    deployment.endpoint(EVENT_TYPE).await?;
+    let mut filler = Filler::new(&deployment).await?;
     for stored in [deliveries / 100, deliveries / 10, deliveries] {
         host.kill().await?;
         fill(&mut filler, data.path(), stored).await?;
         let title = format!("{stored} finished deliveries stored");
         report.part(starts(&title, &mut host, PROMISED[0]).await?);
     }
-    host.start_again().await?;
     let receiver = Receiver::start(Behaviour { delay: HANGING, fails_one_of: 0 }).await?;
     let publisher = Publisher::new(host.credentials()?);
     publisher.endpoint(&receiver.url(), UNFINISHED, json!({"timeout_seconds": 30})).await?;

@@ -23,8 +23,9 @@ use crate::aws::{EmbeddedAws, Flow};
 const ON_THEIR_WAY: f64 = 256.0;
 /// The longest wait of the request whose turn it is.
 const LONGEST_WAIT: Duration = Duration::from_millis(100);
-/// The consumer takes no messages for so long only if all its attempts wait for their receivers.
-const STANDSTILL: Duration = Duration::from_millis(20);
+/// The consumer takes no messages for so long only if all its attempts wait for their receivers. While publishers keep the
+/// engine busy it may pause for some ten milliseconds.
+const STANDSTILL: Duration = Duration::from_millis(200);
 /// How often the queue is looked at meanwhile.
 const LOOK: Duration = Duration::from_millis(1);
 /// How much a request counts in the average of deliveries for each.

@@ -13,10 +13,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::sync::Mutex;
 
 /// Waits until what was written to a file is on disk.
-pub(crate) type Sync = Arc<dyn Fn(&File) -> io::Result<()> + Send + std::marker::Sync>;
+pub(crate) type SyncFile = Arc<dyn Fn(&File) -> io::Result<()> + Send + Sync>;
 
 /// What the operating system offers: `fdatasync`.
-pub(crate) fn system_sync() -> Sync {
+pub(crate) fn system_sync() -> SyncFile {
     Arc::new(File::sync_data)
 }
 
@@ -24,7 +24,7 @@ pub(crate) fn system_sync() -> Sync {
 #[derive(Clone)]
 pub(crate) struct Log {
     file: Arc<File>,
-    sync: Sync,
+    sync: SyncFile,
 }
 
 impl Log {
@@ -32,7 +32,7 @@ impl Log {
     ///
     /// # Errors
     /// If the log is not there, or its directory cannot be synced.
-    pub(crate) fn of(file: &Path, sync: Sync) -> io::Result<Self> {
+    pub(crate) fn of(file: &Path, sync: SyncFile) -> io::Result<Self> {
         let mut log = file.as_os_str().to_owned();
         log.push("-wal");
         let log = File::open(PathBuf::from(log))?;

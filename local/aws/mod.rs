@@ -100,7 +100,7 @@ impl EmbeddedAws {
         storage: &Storage,
         authority: &str,
         clock: Clock,
-        sync: durability::Sync,
+        sync: durability::SyncFile,
     ) -> Result<Self, OpenError> {
         let (dynamodb, journal, stored) = match storage {
             Storage::Memory => (DynamoDb::in_memory(Arc::clone(&clock))?, Journal::default(), Vec::new()),

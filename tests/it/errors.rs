@@ -67,7 +67,7 @@ async fn a_path_that_is_not_there_is_404() {
             send(&tenant, method, &path, &[], None).await.is_error(404, "not_found");
         }
     }
-    let reply = world.process.call(Request::get("/").body(Body::empty()).unwrap()).await;
+    let reply = world.process.call(Request::get("/index.html").body(Body::empty()).unwrap()).await;
     assert_well_formed(&reply);
     reply.is_error(404, "not_found");
 }

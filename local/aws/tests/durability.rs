@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 use super::dynamodb::{TABLE, create_table, key};
 use super::*;
-use crate::aws::durability::Sync;
+use crate::aws::durability::SyncFile;
 
 /// How many writes are made: few enough that SQLite keeps them all in the write-ahead log.
 const WRITES: usize = 60;
 
 /// A sync that copies both databases to `image`, as what is on disk from then on.
-fn into_image(data: &Path, image: &Path) -> Sync {
+fn into_image(data: &Path, image: &Path) -> SyncFile {
     let (data, image, turn) = (data.to_owned(), image.to_owned(), Mutex::new(()));
     Arc::new(move |_: &File| {
         let _turn = turn.lock().unwrap();
@@ -77,7 +77,7 @@ async fn a_write_that_cannot_be_brought_to_disk_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let storage = Storage::Directory { path: directory.path().to_owned(), durable: true };
     let broken = Arc::new(std::sync::atomic::AtomicBool::new(false));
-    let sync: Sync = Arc::new({
+    let sync: SyncFile = Arc::new({
         let broken = Arc::clone(&broken);
         move |_| match broken.load(std::sync::atomic::Ordering::SeqCst) {
             true => Err(std::io::Error::other("the disk is gone")),

@@ -32,7 +32,7 @@ async fn messages_are_there_after_a_restart_as_they_were_sent() {
     assert_eq!(system(&messages[0], System::MessageGroupId), Some("g"));
     assert_eq!(system(&messages[0], System::SentTimestamp), Some("1800000000000"));
     assert_eq!(messages[0].message_attributes().unwrap()["name"].string_value(), Some("v"));
-    assert_eq!(messages[0].md5_of_message_attributes().is_some(), true);
+    assert!(messages[0].md5_of_message_attributes().is_some());
     assert_ne!(queue.send("three").await, id);
 }
 
