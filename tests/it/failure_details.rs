@@ -148,7 +148,6 @@ async fn why_there_is_no_connection_is_recorded() {
             &format!("http://{}.test/", "label-of-more-than-63-characters".repeat(3)),
             Some("name_not_found"),
         ),
-        (world.process.clone(), "http://{receiver}.test/", Some("name_not_found")),
     ] {
         let found = failure(&world, &tenant, &process, url).await;
         assert_eq!(found, ("dns".to_owned(), detail.map(str::to_owned)), "{url}");

@@ -57,6 +57,7 @@ mod tenants;
 mod tickets;
 mod tidy;
 mod usage;
+mod waits;
 mod wire_endpoints;
 mod wire_events;
 mod wire_hooks;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::attempt::{Answer, AttemptEntry, Cause, Outcome};
 use super::endpoint::{DisabledReason, Endpoint, EndpointStatus};
 use super::event_type::EventType;
-use super::ids::{DeliveryId, EndpointId, OrganizationId};
+use super::ids::{DeliveryId, EndpointId, OrganizationId, RecoveryId};
 use super::organization::OrganizationStatus;
 use super::schedule::{MAX_DELAYED_SECONDS, MAX_HIDDEN_SECONDS, RetrySchedule};
 use super::ticket::{BEHIND_OTHER_COPY, OnReceipt, Receipt, Ticket};
@@ -48,6 +48,8 @@ pub struct Delivery {
     pub mark: Option<Mark>,
     /// The ticket of the message that owns it; `None` if that is the message of the request that published it.
     pub ticket: Option<Ticket>,
+    /// The last recovery that asked for it again.
+    pub recovery: Option<RecoveryId>,
     /// What the last attempt's answer was, if there was one.
     pub response_status: Option<u16>,
     /// The beginning of the last answer's body.
@@ -217,6 +219,7 @@ impl Delivery {
             next_attempt_at: None,
             mark: parked.then_some(Mark::Held),
             ticket: None,
+            recovery: None,
             response_status: None,
             response_body: None,
             error: None,

@@ -1,13 +1,9 @@
 //! Recoveries: everything that an endpoint missed in a span of time, asked for again.
 
-use std::time::Duration;
-
 use super::delivery::{Delivery, DeliveryStatus};
 use super::ids::{DeliveryId, EndpointId, OrganizationId, RecoveryId};
+use super::ticket::Ticket;
 use super::time::Timestamp;
-
-/// How far the clocks of two processes may differ: one records a failure, the other notes when the recovery was requested.
-const CLOCK_DIFFERENCE: Duration = Duration::from_secs(2);
 
 /// Which of an endpoint's deliveries are asked for again.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,13 +56,13 @@ impl Recovery {
         }
     }
 
-    /// Whether the delivery is to be asked for again. One that failed well after the recovery was requested is not: it may
-    /// have failed again because two processes go through the same deliveries.
-    pub fn admits(&self, delivery: &Delivery) -> bool {
+    /// The delivery, asked for again under this ticket, if it is one that the recovery is for. One that this recovery asked
+    /// for before is not: two processes may go through the same deliveries.
+    pub fn ask_again(&self, delivery: Delivery, now: Timestamp, ticket: Ticket) -> Option<Delivery> {
         let is_in_span = (self.from..self.before).contains(&delivery.id);
-        is_in_span
-            && self.wanted.statuses.contains(&delivery.status)
-            && delivery.updated_at <= self.requested_at.plus(CLOCK_DIFFERENCE)
+        let is_wanted = self.wanted.statuses.contains(&delivery.status) && delivery.recovery != Some(self.id);
+        let again = Some(delivery).filter(|_| is_in_span && is_wanted)?.asked_again(now, ticket).ok()?;
+        Some(Delivery { recovery: Some(self.id), ..again })
     }
 
     /// Notes that everything up to this delivery was gone through.
@@ -86,13 +82,12 @@ mod tests {
         let at = Timestamp::from_unix_seconds;
         let organization = OrganizationId::new(at(0), [0; 8]);
         let endpoint = EndpointId::new(at(0), [0; 8]);
-        let delivery_that_failed = |failed_at, seconds, status| {
+        let delivery = |seconds, status| {
             let id = EventId::new(at(seconds), [0; 8]).delivery(0).unwrap();
             let event_type = EventType::parse("a.b").unwrap();
-            let updated_at = at(failed_at);
-            Delivery { status, updated_at, ..Delivery::new(id, &organization, endpoint, &event_type, false) }
+            Delivery { status, ..Delivery::new(id, &organization, endpoint, &event_type, false) }
         };
-        let delivery = |seconds, status| delivery_that_failed(200, seconds, status);
+        let ticket = Ticket::new([1; 8]);
         let statuses = vec![DeliveryStatus::Exhausted];
         let new = NewRecovery { since: at(100), until: None, statuses };
         let id = RecoveryId::new(at(200), [0; 8]);
@@ -105,13 +100,16 @@ mod tests {
             (199, DeliveryStatus::Exhausted, true),
             (200, DeliveryStatus::Exhausted, false),
         ] {
-            assert_eq!(recovery.admits(&delivery(seconds, status)), admitted, "{seconds} {status:?}");
+            let again = recovery.ask_again(delivery(seconds, status), at(201), ticket);
+            assert_eq!(again.is_some(), admitted, "{seconds} {status:?}");
         }
-        let failed_later = delivery_that_failed(201, 150, DeliveryStatus::Exhausted);
-        assert!(!recovery.admits(&failed_later), "it failed after the request");
+        let again = recovery.ask_again(delivery(150, DeliveryStatus::Exhausted), at(201), ticket).unwrap();
+        assert_eq!((again.ticket, again.recovery), (Some(ticket), Some(id)));
+        let failed_again = Delivery { status: DeliveryStatus::Exhausted, ..again };
+        assert_eq!(recovery.ask_again(failed_again, at(202), ticket), None, "it was asked for before");
         let first = delivery(100, DeliveryStatus::Exhausted);
         recovery.pass(first.id);
-        assert!(!recovery.admits(&first));
-        assert!(recovery.admits(&delivery(101, DeliveryStatus::Exhausted)));
+        assert_eq!(recovery.ask_again(first, at(201), ticket), None);
+        assert!(recovery.ask_again(delivery(101, DeliveryStatus::Exhausted), at(201), ticket).is_some());
     }
 }

@@ -16,8 +16,6 @@ use crate::store::RecoveryPut;
 
 /// How many deliveries a request goes through at once; the rest is the sweep's.
 const AT_ONCE: usize = 500;
-/// Most recoveries of one endpoint under way beside a new one: all recoveries share the sweep's time.
-const MAX_UNDER_WAY: usize = 9;
 /// How many deliveries are gone through before it is noted how far the recovery came.
 const PAGE: usize = 100;
 
@@ -56,10 +54,6 @@ impl Core {
     ) -> Result<Recovering, ServiceError> {
         let organization = require_active(organization)?;
         require_enabled(&self.endpoint(organization, endpoint).await?)?;
-        if self.store.count_recoveries(organization, endpoint).await? > MAX_UNDER_WAY {
-            let message = format!("the endpoint has more than {MAX_UNDER_WAY} recoveries under way");
-            return Err(ServiceError::Conflict(message));
-        }
         let now = self.clock.now();
         let id = RecoveryId::new(now, clock::id_bytes());
         let new = Recovery::new(id, organization, endpoint, new, now);
@@ -126,8 +120,7 @@ impl Core {
             for chunk in found.chunks(STRIDE) {
                 let now = self.clock.now();
                 let wanted = recovery.clone();
-                let again =
-                    move |delivery| Some(delivery).filter(|d| wanted.admits(d))?.asked_again(now, new_ticket()).ok();
+                let again = move |delivery| wanted.ask_again(delivery, now, new_ticket());
                 let (moved, failure) = self.try_each(chunk, again).await?;
                 progress.recovered += moved.len();
                 self.queue.send(moved.into_iter().map(task_without_body).collect()).await?;

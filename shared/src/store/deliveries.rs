@@ -15,7 +15,7 @@ use super::{Store, StoreError, keys};
 use crate::domain::attempt::{AttemptEntry, Cause, Detail};
 use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::event_type::EventType;
-use crate::domain::ids::{DeliveryId, EndpointId, OrganizationId};
+use crate::domain::ids::{DeliveryId, EndpointId, OrganizationId, RecoveryId};
 use crate::domain::pending::Pending;
 use crate::domain::ticket::Ticket;
 use crate::domain::time::Timestamp;
@@ -268,6 +268,8 @@ pub(super) struct DeliveryItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     ticket: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    recovery: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     response_status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
     response_body: Option<String>,
@@ -323,6 +325,7 @@ impl DeliveryItem {
             retries_used: delivery.retries_used,
             next_attempt_at: delivery.next_attempt_at.map(Timestamp::rfc3339),
             ticket: delivery.ticket.map(|ticket| ticket.to_string()),
+            recovery: delivery.recovery.map(|recovery| recovery.to_string()),
             response_status: delivery.response_status,
             response_body: delivery.response_body.clone(),
             error: delivery.error.map(name),
@@ -367,6 +370,7 @@ impl TryFrom<DeliveryItem> for Delivery {
             retries_used: item.retries_used,
             next_attempt_at: time(item.next_attempt_at.as_ref())?,
             ticket: item.ticket.as_deref().map(Ticket::parse).transpose()?,
+            recovery: item.recovery.as_deref().map(RecoveryId::parse).transpose()?,
             mark: waiting.and_then(|(pk, sk)| keys::parse_mark(pk, sk)),
             response_status: item.response_status,
             response_body: item.response_body,

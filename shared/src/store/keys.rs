@@ -92,18 +92,13 @@ pub(super) fn gone_endpoint(organization: &OrganizationId, endpoint: EndpointId)
     Key::new(organization_partition(organization), format!("{GONE_PREFIX}{endpoint}"))
 }
 
-/// What the sort keys of an endpoint's recoveries start with.
-pub(super) fn recoveries_prefix(endpoint: EndpointId) -> String {
-    format!("recovery#{endpoint}#")
-}
-
 /// The recovery under way of what was asked for of an endpoint. There is one at a time.
 pub(super) fn recovery(organization: &OrganizationId, endpoint: EndpointId, wanted: &NewRecovery) -> Key {
     let since = wanted.since.rfc3339();
     let until = wanted.until.map(Timestamp::rfc3339).unwrap_or_default();
     let named = DeliveryStatus::ALL.into_iter().filter(|status| wanted.statuses.contains(status));
     let statuses: Vec<_> = named.map(DeliveryStatus::as_str).collect();
-    let sk = format!("{}{since}#{until}#{}", recoveries_prefix(endpoint), statuses.join(","));
+    let sk = format!("recovery#{endpoint}#{since}#{until}#{}", statuses.join(","));
     Key::new(organization_partition(organization), sk)
 }
 

@@ -4,7 +4,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
 
-use super::batch::{Put, new_stamp, query_prefix, stamped};
+use super::batch::{Put, new_stamp, stamped};
 use super::items::{Base, Unreadable, read, time, to_item, unknown};
 use super::keys::Waiting;
 use super::waiting::{HIGHEST, LOWEST};
@@ -13,6 +13,9 @@ use crate::domain::delivery::DeliveryStatus;
 use crate::domain::ids::{DeliveryId, EndpointId, OrganizationId, RecoveryId};
 use crate::domain::recovery::{NewRecovery, Recovery};
 use crate::domain::time::Timestamp;
+
+/// Most recoveries that one run of the sweep works on.
+const MOST: usize = 10_000;
 
 impl Store {
     /// Writes a new recovery, unless one of the same deliveries is under way.
@@ -65,26 +68,13 @@ impl Store {
         }
     }
 
-    /// How many recoveries of an endpoint are under way. Strongly consistent.
-    ///
-    /// # Errors
-    /// [`StoreError`] if they could not be read.
-    pub async fn count_recoveries(
-        &self,
-        organization: &OrganizationId,
-        endpoint: EndpointId,
-    ) -> Result<usize, StoreError> {
-        let partition = keys::organization_partition(organization);
-        Ok(query_prefix(&self.client, &self.table, partition, &keys::recoveries_prefix(endpoint)).await?.len())
-    }
-
-    /// All recoveries under way, the oldest first. An item that cannot be read is an error of its own and
+    /// The recoveries under way, the oldest first and at most [`MOST`]. An item that cannot be read is an error of its own and
     /// spoils no other.
     ///
     /// # Errors
     /// [`StoreError`] if the index or the items could not be had.
     pub async fn recoveries(&self) -> Result<Vec<Result<Recovery, StoreError>>, StoreError> {
-        let found = self.waiting_keys(Waiting::Recovery, LOWEST.to_owned(), HIGHEST.to_owned(), usize::MAX).await?;
+        let found = self.waiting_keys(Waiting::Recovery, LOWEST.to_owned(), HIGHEST.to_owned(), MOST).await?;
         let items = self.get_all(found.into_iter().map(|(key, _)| key).collect()).await?;
         let mut recoveries: Vec<Result<Recovery, _>> = items.into_iter().map(read::<RecoveryItem, _>).collect();
         recoveries.sort_by_key(|recovery| recovery.as_ref().ok().map(|recovery| recovery.id));

@@ -256,7 +256,8 @@ impl Scene {
     /// How many messages the act sends, or leaves to come back in a second.
     pub(super) fn queued(self) -> usize {
         match self {
-            Self::ShortRetry | Self::ShortRetryAlone | Self::Due | Self::Release | Self::Recovery => 2,
+            Self::ShortRetry | Self::ShortRetryAlone | Self::DelayedRetry => 2,
+            Self::Due | Self::Release | Self::Recovery => 2,
             Self::Probe | Self::Stock | Self::Announced => 1,
             Self::LongRecovery => MANY,
             _ => 0,

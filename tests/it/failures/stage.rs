@@ -199,6 +199,7 @@ impl Stage {
             (Function::Sweep, true) if queued < expected => Outcome::Late,
             (Function::Sweep, true) => Outcome::Usual,
             (Function::Sweep, false) => Outcome::Failed,
+            _ if self.scene == Scene::DelayedRetry => self.how_copies_wait().await,
             _ => self.how_messages_stay(queued, expected).await,
         };
         (outcome, queued >= expected)
@@ -215,14 +216,25 @@ impl Stage {
         Outcome::Failed
     }
 
+    /// Usual is a retry in ten minutes, whichever message waits for it. A message that is left alone comes back before.
+    async fn how_copies_wait(&self) -> Outcome {
+        self.world.advance(VISIBILITY);
+        if self.world.visible_in_the_queue().await == 0 { Outcome::Usual } else { Outcome::Failed }
+    }
+
     async fn publish_until_accepted(&mut self) -> Outcome {
         let first = self.wire.armed(self.publish_over(&self.process)).await;
         if first.status == 202 {
             self.accepted = self.deliveries_of(first);
             return Outcome::Usual;
         }
-        assert!(first.headers.contains_key("retry-after"), "{}", first.body);
-        first.is_error(503, "unavailable");
+        if self.scene == Scene::Keyless && first.status == 500 {
+            // What SQS refuses for good is refused again.
+            first.is_error(500, "internal");
+        } else {
+            assert!(first.headers.contains_key("retry-after"), "{}", first.body);
+            first.is_error(503, "unavailable");
+        }
         let healthy = self.world.another_process();
         let again = self.publish_over(&healthy).await;
         let outcome = if again.status == 202 {
