@@ -68,7 +68,7 @@ impl Store {
         }
     }
 
-    /// The recoveries under way, the oldest first and at most [`MOST`]. An item that cannot be read is an error of its own and
+    /// The recoveries under way, the oldest first and at most 10,000. An item that cannot be read is an error of its own and
     /// spoils no other.
     ///
     /// # Errors
