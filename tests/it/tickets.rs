@@ -132,11 +132,18 @@ async fn the_copy_that_lost_waits_behind_the_one_that_was_recorded() {
 /// Two receives; the first one's attempt fails after the second one parked the delivery and deleted the message.
 #[tokio::test]
 async fn a_failed_attempt_does_not_overwrite_that_the_delivery_was_parked_meanwhile() {
-    for former_receipts_act in [false, true] {
+    for (former_receipts_act, was_attempted) in [(false, false), (true, false), (false, true), (true, true)] {
         let gate = Gate::closed();
-        let scene = Scene::new([Answer::status(500).behind(&gate)], former_receipts_act).await;
+        let behind = Answer::status(500).behind(&gate);
+        let answers = if was_attempted { vec![Answer::status(500), behind] } else { vec![behind] };
+        let requests = answers.len();
+        let scene = Scene::new(answers, former_receipts_act).await;
+        if was_attempted {
+            scene.world.drain().await;
+            scene.world.advance(Duration::from_secs(10));
+        }
         let attempting = scene.start();
-        scene.receiver.wait_for(1).await;
+        scene.receiver.wait_for(requests).await;
         scene.tenant.set_status(&scene.endpoint, "paused").await;
         scene.world.redeliver();
         assert_eq!(scene.start().await.unwrap(), 1);
