@@ -45,6 +45,9 @@ impl EndpointUrl {
         if url.as_str().len() > MAX_URL_CHARS {
             return Err(Invalid::new(format!("must be at most {MAX_URL_CHARS} characters when it is percent-encoded")));
         }
+        if let Some(Host::Domain(host)) = url.host() {
+            check_host(host, |_| false)?;
+        }
         if url.port() == Some(0) {
             return Err(Invalid::new(BAD_PORT));
         }
@@ -123,13 +126,19 @@ fn check_spelling(text: &str, allow_http: bool) -> Result<(), Invalid> {
     if authority.ends_with(':') {
         return Err(Invalid::new(BAD_PORT));
     }
-    // A percent-encoded host is judged after it is decoded.
-    let is_of_hosts = |c: char| c.is_ascii_alphanumeric() || !c.is_ascii() || matches!(c, '-' | '.' | '_' | '%');
+    // What is not ASCII or percent-encoded is judged after the parser has decoded it.
     let host = if authority.starts_with('[') { "" } else { authority.split(':').next().unwrap_or_default() };
-    if let Some(character) = host.chars().find(|c| !is_of_hosts(*c)) {
-        return Err(Invalid::new(format!("must not have {character:?} in its host")));
+    check_host(host, |c| !c.is_ascii() || c == '%')
+}
+
+/// Refuses a host with characters that no name has. The parser takes more of them, and makes more of them from others: it
+/// decodes `\u{2476}` to `(3)`.
+fn check_host(host: &str, is_judged_later: impl Fn(char) -> bool) -> Result<(), Invalid> {
+    let is_of_names = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    match host.chars().find(|c| !is_of_names(*c) && !is_judged_later(*c)) {
+        Some(character) => Err(Invalid::new(format!("must not have {character:?} in its host"))),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// Why the parser takes no such URL, as a phrase about it.
@@ -221,6 +230,7 @@ mod tests {
             ("https://example.com:0/", BAD_PORT),
             ("https://exam<ple.com/", "must not have '<' in its host"),
             ("https://ex%3cmple.com/", "must have a host that is a valid domain name"),
+            ("https://p\u{2460}\u{2476}\u{301c}/", "must not have '(' in its host"),
             ("https://*.example.com/", "must not have '*' in its host"),
             ("https://{host}/", "must not have '{' in its host"),
             ("https://256.0.0.1/", "must have a valid IPv4 address as its host"),
