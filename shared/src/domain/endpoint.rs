@@ -4,6 +4,7 @@ use super::event_type::{EventType, Subscription};
 use super::fields::{EditionId, EndpointUrl, Headers, Name, TimeoutSeconds};
 use super::health::Health;
 use super::ids::{EndpointId, OrganizationId};
+use super::lane::Lane;
 use super::schedule::RetrySchedule;
 use super::secret::SigningSecret;
 use super::time::Timestamp;
@@ -23,6 +24,8 @@ pub struct Endpoint {
     pub secrets: Secrets,
     /// How it has been doing.
     pub health: Health,
+    /// The queue that its deliveries wait in.
+    pub lane: Lane,
     /// Since when its parked deliveries are to be released (it became active) or failed (it was
     /// disabled); `None` when there is nothing to do.
     pub release_since: Option<Timestamp>,
@@ -198,6 +201,7 @@ impl Endpoint {
             status,
             secrets: Secrets::only(secret),
             health: Health::default(),
+            lane: Lane::default(),
             release_since: None,
             created_at: now,
             updated_at: now,

@@ -15,6 +15,7 @@ use crate::domain::event_type::Subscription;
 use crate::domain::fields::{EditionId, EndpointUrl, Headers, Name, TimeoutSeconds};
 use crate::domain::health::{Health, Suspension};
 use crate::domain::ids::{EndpointId, OrganizationId};
+use crate::domain::lane::Lane;
 use crate::domain::schedule::RetrySchedule;
 use crate::domain::secret::SigningSecret;
 use crate::domain::time::Timestamp;
@@ -203,6 +204,9 @@ pub(super) struct EndpointItem {
     probe_at: Option<String>,
     #[serde(default, skip_serializing_if = "is_zero")]
     probes: u32,
+    /// Absent for the fast lane.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lane: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     waiting_pk: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -246,6 +250,7 @@ impl From<&Endpoint> for EndpointItem {
             suspended_since: suspension.map(|suspension| suspension.since.rfc3339()),
             probe_at: suspension.map(|suspension| suspension.probe_at.rfc3339()),
             probes: suspension.map_or(0, |suspension| suspension.probes),
+            lane: (endpoint.lane != Lane::default()).then(|| endpoint.lane.as_str().to_owned()),
             waiting_pk,
             waiting_sk,
         }
@@ -290,6 +295,10 @@ impl TryFrom<EndpointItem> for Endpoint {
                 suspension: time(item.suspended_since.as_ref())?
                     .zip(time(item.probe_at.as_ref())?)
                     .map(|(since, probe_at)| Suspension { since, probes: item.probes, probe_at }),
+            },
+            lane: match item.lane {
+                None => Lane::default(),
+                Some(lane) => Lane::parse(&lane).ok_or_else(|| unknown("lane", &lane))?,
             },
             release_since: item.waiting_pk.zip(item.waiting_sk).and_then(|(pk, sk)| keys::parse_release(&pk, &sk)),
             created_at: Timestamp::parse(&item.created_at)?,
