@@ -1,7 +1,11 @@
 //! Random sequences of what may happen, with processes that die anywhere, against a model of what may come of it. After
 //! each step the promise is looked up in the table and in the queue: what is unfinished is in the one or marked in the
 //! other. At the end everything is finished.
+//!
+//! There are two organizations. Everything happens to the endpoints of the first one, and nothing of that changes
+//! anything for the second one, which publishes through the same processes.
 
+mod isolation;
 mod operations;
 mod seen;
 mod states;
@@ -17,7 +21,8 @@ use proptest::test_runner::{Config, FileFailurePersistence, TestRunner};
 use serde_json::{Value, json};
 use shared::domain::time::Timestamp;
 
-use crate::support::{Answer, EVENT_TYPE, Endpoint, Fuse, Process, Receiver, Reply, Tenant, World, delivery_ids};
+use crate::support::{Answer, EVENT_TYPE, Endpoint, Fuse, Process, Receiver, Reply, World, delivery_ids};
+use isolation::{ORGANIZATIONS, Organization, QUIET_ENDPOINTS, TROUBLED, owner};
 use operations::{ENDPOINTS, Operation, Reaction, Work, operation};
 use seen::{Seen, SeenDelivery};
 use states::{Delivery, Status};
@@ -30,8 +35,10 @@ const ACTIVE: &str = "active";
 const PAUSED: &str = "paused";
 const DISABLED: &str = "disabled";
 const DELETED: &str = "deleted";
+/// How many endpoints both organizations have together; those of the troubled one come first.
+const ALL_ENDPOINTS: usize = ENDPOINTS + QUIET_ENDPOINTS;
 /// The retry schedules of the endpoints.
-const SCHEDULES: [&[u32]; ENDPOINTS] = [&[1, 5, 30], &[], &[1, 3600]];
+const SCHEDULES: [&[u32]; ALL_ENDPOINTS] = [&[1, 5, 30], &[], &[1, 3600], &[1, 5, 30], &[]];
 /// How long after a change of an endpoint a consumer may still go by what it remembers.
 const REMEMBERED: Duration = Duration::from_secs(6);
 /// A request that publishes has surely ended after this time.
@@ -61,7 +68,7 @@ fn cases() -> u32 {
 /// One sequence under way.
 struct Run {
     world: World,
-    tenant: Tenant,
+    organizations: Vec<Organization>,
     endpoints: Vec<Endpoint>,
     receivers: Vec<Receiver>,
     /// Where nobody listens.
@@ -75,18 +82,26 @@ struct Run {
     /// Since when each endpoint is not active.
     stopped: Vec<Option<Timestamp>>,
     suspended: Vec<bool>,
-    /// The keys of requests that publish and were not answered, and how many events they publish.
-    unanswered: Vec<(String, usize)>,
+    /// The requests that publish and were not answered.
+    unanswered: Vec<Publishing>,
     /// The one of them that this step was about.
-    cut_off: Option<String>,
+    cut_off: Option<Publishing>,
     /// The deliveries that came of them.
-    unpromised: BTreeMap<String, String>,
-    keys: usize,
+    unpromised: BTreeMap<String, Publishing>,
     /// Every message that was seen.
     messages: Vec<String>,
     /// How many messages each delivery had before the step.
     queued: HashMap<String, usize>,
     recovering: bool,
+}
+
+/// A request that publishes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Publishing {
+    by: usize,
+    /// Its idempotency key. Both organizations use the same keys.
+    key: String,
+    events: usize,
 }
 
 /// What a step may lead to beside what happens by itself.
@@ -100,34 +115,39 @@ struct Licence {
     consumers: usize,
     /// Messages in flight were delivered a second time meanwhile.
     redelivers: bool,
+    /// The organizations of which nothing may change.
+    spares: [bool; ORGANIZATIONS],
 }
 
 impl Run {
     async fn new(world: World) -> Self {
-        let tenant = world.tenant().await;
+        let tenants = [world.tenant().await, world.tenant().await];
         let (mut endpoints, mut receivers) = (Vec::new(), Vec::new());
-        for schedule in SCHEDULES {
+        for (endpoint, schedule) in SCHEDULES.into_iter().enumerate() {
             let receiver = Receiver::new().await;
             let fields = json!({"url": receiver.url(), "retry_schedule": schedule});
-            endpoints.push(tenant.endpoint_with(fields).await);
+            endpoints.push(tenants[owner(endpoint)].endpoint_with(fields).await);
             receivers.push(receiver);
+        }
+        let mut organizations = Vec::new();
+        for (index, tenant) in tenants.into_iter().enumerate() {
+            organizations.push(Organization::new(index, tenant, &endpoints).await);
         }
         ignore_the_dead(&receivers, world.clock.now());
         let unused = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
         Self {
-            tenant,
+            organizations,
             endpoints,
             receivers,
             nowhere: format!("http://{unused}/"),
             consumer: world.another_process(),
             model: BTreeMap::new(),
-            possible: vec![vec![ACTIVE]; ENDPOINTS],
-            stopped: vec![None; ENDPOINTS],
-            suspended: vec![false; ENDPOINTS],
+            possible: vec![vec![ACTIVE]; ALL_ENDPOINTS],
+            stopped: vec![None; ALL_ENDPOINTS],
+            suspended: vec![false; ALL_ENDPOINTS],
             unanswered: Vec::new(),
             cut_off: None,
             unpromised: BTreeMap::new(),
-            keys: 0,
             messages: Vec::new(),
             queued: HashMap::new(),
             recovering: false,
@@ -138,7 +158,7 @@ impl Run {
     async fn all(mut self, sequence: Vec<Operation>) {
         for operation in sequence {
             let licence = self.perform(&operation).await;
-            self.look(licence).await;
+            self.look(Licence { spares: operation.spares(), ..licence }).await;
         }
         self.end().await;
     }
@@ -146,7 +166,7 @@ impl Run {
     async fn perform(&mut self, operation: &Operation) -> Licence {
         let mut licence = Licence::default();
         match operation {
-            Operation::Publish { events, cut } => self.publish(*events, *cut).await,
+            Operation::Publish { by, events, cut } => self.publish(*by, *events, *cut).await,
             Operation::Repeat => self.repeat().await,
             Operation::Script { endpoint, reactions } => {
                 self.receivers[*endpoint].then(reactions.iter().map(|reaction| reaction.answer()));
@@ -175,16 +195,19 @@ impl Run {
                 self.check_that_it_is_taken(*endpoint, reply);
                 licence.asks_again = true;
             }
+            Operation::SetOrganization { suspended } => self.set_organization(*suspended).await,
+            Operation::Trespass { by, route } => self.trespass(*by, *route).await,
             Operation::Restart => self.consumer = self.world.another_process(),
             Operation::FormerReceipts { act } => self.world.let_former_receipts_act(*act),
         }
         licence
     }
 
-    /// Calls the API, at a process that dies after so many calls out. `None` if it died.
+    /// Calls the API as the troubled organization, at a process that dies after so many calls out. `None` if it died.
     async fn call(&self, method: Method, path: &str, body: &Value, cut: Option<usize>) -> Option<Reply> {
         let body = (!body.is_null()).then(|| body.to_string());
-        self.or_die(cut, async |process| self.tenant.at(process).call(method, path, &[], body).await).await
+        let tenant = &self.organizations[TROUBLED].tenant;
+        self.or_die(cut, async |process| tenant.at(process).call(method, path, &[], body).await).await
     }
 
     /// Does something in a healthy process, or in one that dies after so many calls out. `None` if it died.
@@ -195,38 +218,46 @@ impl Run {
         fuse.run(work(&process)).await
     }
 
-    async fn publish(&mut self, events: usize, cut: Option<usize>) {
-        self.keys += 1;
-        let key = self.keys.to_string();
-        let reply = self.try_to_publish(&key, events, cut).await;
+    async fn publish(&mut self, by: usize, events: usize, cut: Option<usize>) {
+        let organization = &mut self.organizations[by];
+        organization.keys += 1;
+        let publishing = Publishing { by, key: organization.keys.to_string(), events };
+        let reply = self.try_to_publish(&publishing, cut).await;
+        if reply.as_ref().is_some_and(|reply| self.is_refused(by, reply)) {
+            return;
+        }
         assert!(reply.as_ref().is_none_or(|reply| reply.status == 202), "{reply:?}");
-        self.note_publishing(key, events, reply);
+        self.note_publishing(publishing, reply);
     }
 
     async fn repeat(&mut self) {
-        let Some((key, events)) = self.unanswered.pop() else { return };
-        let reply = self.try_to_publish(&key, events, None).await;
-        self.note_publishing(key, events, reply.filter(|reply| reply.status != 503));
+        let Some(publishing) = self.unanswered.pop() else { return };
+        let reply = self.try_to_publish(&publishing, None).await;
+        let reply = reply.filter(|reply| reply.status != 503 && !self.is_refused(publishing.by, reply));
+        self.note_publishing(publishing, reply);
     }
 
-    fn note_publishing(&mut self, key: String, events: usize, reply: Option<Reply>) {
+    fn note_publishing(&mut self, publishing: Publishing, reply: Option<Reply>) {
         let Some(reply) = reply else {
-            self.cut_off = Some(key.clone());
-            self.unanswered.push((key, events));
+            self.cut_off = Some(publishing.clone());
+            self.unanswered.push(publishing);
             return;
         };
         let results = reply.data(202);
         for id in results.as_array().unwrap().iter().flat_map(|result| delivery_ids(&result["event"])) {
             self.unpromised.remove(&id);
         }
-        assert!(!self.unpromised.values().any(|of| *of == key), "an answer that does not name all deliveries");
+        assert!(!self.unpromised.values().any(|of| *of == publishing), "an answer that does not name all deliveries");
     }
 
-    async fn try_to_publish(&self, key: &str, events: usize, cut: Option<usize>) -> Option<Reply> {
-        let body = json!({"events": vec![json!({"type": EVENT_TYPE, "data": {}}); events]}).to_string();
-        let headers = [("idempotency-key", key)];
+    async fn try_to_publish(&self, publishing: &Publishing, cut: Option<usize>) -> Option<Reply> {
+        let tenant = &self.organizations[publishing.by].tenant;
+        // Receivers look whose event it is.
+        let event = json!({"type": EVENT_TYPE, "data": {"organization": tenant.id}});
+        let body = json!({"events": vec![event; publishing.events]}).to_string();
+        let headers = [("idempotency-key", publishing.key.as_str())];
         let publish = async |process: &Process| {
-            self.tenant.at(process).call(Method::POST, "/events/batch", &headers, Some(body)).await
+            tenant.at(process).call(Method::POST, "/events/batch", &headers, Some(body)).await
         };
         self.or_die(cut, publish).await
     }
@@ -285,7 +316,7 @@ impl Run {
         ignore_the_dead(&self.receivers, self.world.clock.now());
         let consumers = processes.iter().filter(|work| matches!(work, Work::Deliver { .. })).count();
         let redelivers = processes.iter().any(|work| matches!(work, Work::Redeliver { .. }));
-        Licence { asks_again: self.recovering, dies, consumers, redelivers }
+        Licence { asks_again: self.recovering, dies, consumers, redelivers, ..Licence::default() }
     }
 
     async fn move_to(&self, endpoint: usize, reachable: bool) {
@@ -300,8 +331,10 @@ impl Run {
         let Some((id, _)) = among.get(choice % among.len().max(1)) else { return };
         let reply = self.call(Method::POST, &format!("/webhooks/deliveries/{id}/retry"), &json!({}), cut).await;
         let of = self.world.records().await.get(*id).map(|record| record.endpoint.clone());
-        if let Some(endpoint) = self.endpoints.iter().position(|endpoint| Some(&endpoint.id) == of.as_ref()) {
-            self.check_that_it_is_taken(endpoint, reply);
+        match self.endpoints.iter().position(|endpoint| Some(&endpoint.id) == of.as_ref()) {
+            Some(endpoint) if owner(endpoint) == TROUBLED => self.check_that_it_is_taken(endpoint, reply),
+            Some(_) => self.check_that_it_is_not_found(TROUBLED, reply),
+            None => {}
         }
     }
 
@@ -309,13 +342,14 @@ impl Run {
     fn check_that_it_is_taken(&self, endpoint: usize, reply: Option<Reply>) {
         let (possible, Some(reply)) = (&self.possible[endpoint], reply) else { return };
         let is_stopped = possible.iter().all(|status| [DISABLED, DELETED].contains(status));
-        assert!(!is_stopped || [404, 409].contains(&reply.status), "{possible:?}: {reply:?}");
-        assert!([202, 404, 409].contains(&reply.status), "{reply:?}");
+        assert!(!is_stopped || reply.status != 202, "{possible:?}: {reply:?}");
+        assert!([202, 404, 409].contains(&reply.status) || self.is_refused(TROUBLED, &reply), "{reply:?}");
     }
 
     /// Looks at the world, and stops the test if it is not as it may be.
     async fn look(&mut self, licence: Licence) {
         let seen = Seen::of(&self.world, &self.receivers).await;
+        self.check_isolation(&seen, licence.spares);
         let new: Vec<_> = seen.deliveries.keys().filter(|id| !self.model.contains_key(*id)).cloned().collect();
         if let Some(key) = self.cut_off.take() {
             self.unpromised.extend(new.into_iter().map(|id| (id, key.clone())));
@@ -326,7 +360,7 @@ impl Run {
         }
         assert!(self.model.keys().all(|id| seen.deliveries.contains_key(id)), "a record is gone");
         assert!(seen.requests.deliveries().all(|id| seen.deliveries.contains_key(id)), "a request without a record");
-        for endpoint in 0..ENDPOINTS {
+        for endpoint in 0..ALL_ENDPOINTS {
             self.follow_endpoint(endpoint, &seen);
         }
         self.queued = seen.messages.iter().map(|(id, bodies)| (id.clone(), bodies.len())).collect();
@@ -340,6 +374,7 @@ impl Run {
     fn follow(&mut self, id: &str, record: &SeenDelivery, seen: &Seen, licence: Licence) {
         let endpoint = self.endpoints.iter().position(|endpoint| endpoint.id == record.endpoint).unwrap();
         let model = self.model.entry(id.to_owned()).or_default();
+        model.endpoint = Some(endpoint);
         let before = model.status;
         let made = record.attempts.checked_sub(model.attempts).expect("attempts never fall");
         // It may be dead again already, if its endpoint is stopped.
@@ -348,8 +383,9 @@ impl Run {
             assert!(licence.asks_again, "nobody asked for {id}: {record:?}");
             model.ask_again();
         }
+        let organization = &self.organizations[owner(endpoint)];
         for attempt in &record.log[record.log.len() - made..] {
-            let stopped = self.stopped[endpoint];
+            let stopped = [self.stopped[endpoint], organization.suspended_since].into_iter().flatten().min();
             assert!(stopped.is_none_or(|since| attempt.at < since.plus(REMEMBERED)), "{id} is stopped: {record:?}");
             let probed = self.suspended[endpoint] || seen.endpoints.get(&record.endpoint).is_some_and(|e| e.suspended);
             let held = probed && record.status == Status::Retrying && record.retries_used == model.retries_used;
@@ -365,7 +401,8 @@ impl Run {
         }
         if record.status == Status::Failed && !model.status.is_finished() {
             let stopped = seen.endpoints.get(&record.endpoint).is_none_or(|endpoint| endpoint.status == DISABLED);
-            assert!(stopped, "{id} failed for no reason: {record:?}");
+            let suspended = organization.may_be_suspended(self.world.clock.now());
+            assert!(stopped || suspended, "{id} failed for no reason: {record:?}");
             model.stop();
             // It was asked for again, and met the stopped endpoint once more.
             if record.retries_used < model.retries_used {
@@ -413,6 +450,7 @@ impl Run {
     /// Receivers and owners are kind from now on, and whoever got no answer asks again. Then everything ends.
     async fn end(mut self) {
         self.receivers.iter().for_each(Receiver::forget_script);
+        self.set_organization(false).await;
         self.world.advance(FIRST_REQUEST_ENDS);
         while !self.unanswered.is_empty() {
             let left = self.unanswered.len();
@@ -433,6 +471,8 @@ impl Run {
         for (id, delivery) in &self.model {
             assert!(delivery.status.is_finished(), "{id} has no end: {delivery:?}");
         }
+        self.check_that_the_quiet_one_noticed_nothing();
+        self.check_lists().await;
         for (partition, key) in self.world.marks().await {
             assert!(["dead", "probe"].contains(&partition.split('#').next().unwrap()), "{partition} {key} is left");
         }

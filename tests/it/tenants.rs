@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::support::{Receiver, Tenant, World, text};
 
 /// Every route that names something of an organization's.
-fn routes(endpoint: &str, delivery: &str, event: &str, key: &str) -> Vec<(Method, String, Option<Value>)> {
+pub(crate) fn routes(endpoint: &str, delivery: &str, event: &str, key: &str) -> Vec<(Method, String, Option<Value>)> {
     let id = endpoint;
     let endpoint = |rest: &str| format!("/webhooks/endpoints/{id}{rest}");
     vec![

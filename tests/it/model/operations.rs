@@ -5,7 +5,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-/// How many endpoints there are.
+use super::isolation::{ORGANIZATIONS, QUIET, TROUBLED};
+
+/// How many endpoints the troubled organization has.
 pub(super) const ENDPOINTS: usize = 3;
 /// Most calls out after which a process is cut, one that works and one that answers a request: about as many as they
 /// make.
@@ -19,8 +21,8 @@ const STREAK: usize = 12;
 /// One operation. Processes are cut after so many calls out, or not at all.
 #[derive(Debug, Clone)]
 pub(super) enum Operation {
-    /// Events are published, all in one request.
-    Publish { events: usize, cut: Option<usize> },
+    /// An organization publishes events, all in one request.
+    Publish { by: usize, events: usize, cut: Option<usize> },
     /// Somebody repeats a publishing that was not answered.
     Repeat,
     /// The next requests to an endpoint are answered so.
@@ -41,6 +43,10 @@ pub(super) enum Operation {
     Retry { delivery: usize, cut: Option<usize> },
     /// Somebody asks for everything again that an endpoint missed.
     Recover { endpoint: usize, cut: Option<usize> },
+    /// The platform suspends the troubled organization, or resumes it.
+    SetOrganization { suspended: bool },
+    /// An organization uses a route with the ids of the other one.
+    Trespass { by: usize, route: usize },
     /// The consumer forgets what it remembers.
     Restart,
     /// From now on the receipts of former receives act, or not.
@@ -70,10 +76,35 @@ pub(super) enum Reaction {
     Gone,
 }
 
+impl Operation {
+    /// The organizations of which the operation may change nothing.
+    pub(super) fn spares(&self) -> [bool; ORGANIZATIONS] {
+        let except = |actor: usize| [0, 1].map(|organization| organization != actor);
+        match self {
+            Self::Publish { by, .. } => except(*by),
+            Self::Script { .. } | Self::Trespass { .. } => [true; ORGANIZATIONS],
+            Self::SetStatus { .. }
+            | Self::Delete { .. }
+            | Self::Move { .. }
+            | Self::Retry { .. }
+            | Self::Recover { .. }
+            | Self::SetOrganization { .. } => except(TROUBLED),
+            // Processes and messages are everybody's.
+            Self::Repeat
+            | Self::Run { .. }
+            | Self::Duplicate { .. }
+            | Self::Pass(_)
+            | Self::Restart
+            | Self::FormerReceipts { .. } => [false; ORGANIZATIONS],
+        }
+    }
+}
+
 /// Any operation.
 pub(super) fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
-        6 => (1..=3_usize, cut(MOST_CALLS_OF_API)).prop_map(|(events, cut)| Operation::Publish { events, cut }),
+        8 => (organization(), 1..=3_usize, cut(MOST_CALLS_OF_API))
+            .prop_map(|(by, events, cut)| Operation::Publish { by, events, cut }),
         1 => Just(Operation::Repeat),
         4 => (endpoint(), reactions())
             .prop_map(|(endpoint, reactions)| Operation::Script { endpoint, reactions }),
@@ -88,11 +119,19 @@ pub(super) fn operation() -> impl Strategy<Value = Operation> {
         2 => (any::<prop::sample::Index>(), cut(MOST_CALLS_OF_API))
             .prop_map(|(at, cut)| Operation::Retry { delivery: at.index(usize::MAX), cut }),
         1 => (endpoint(), cut(MOST_CALLS_OF_API)).prop_map(|(endpoint, cut)| Operation::Recover { endpoint, cut }),
+        2 => any::<bool>().prop_map(|suspended| Operation::SetOrganization { suspended }),
+        2 => (organization(), any::<prop::sample::Index>())
+            .prop_map(|(by, at)| Operation::Trespass { by, route: at.index(usize::MAX) }),
         1 => Just(Operation::Restart),
         1 => any::<bool>().prop_map(|act| Operation::FormerReceipts { act }),
     ]
 }
 
+fn organization() -> impl Strategy<Value = usize> {
+    prop_oneof![2 => Just(TROUBLED), 1 => Just(QUIET)]
+}
+
+/// An endpoint of the troubled organization.
 fn endpoint() -> impl Strategy<Value = usize> {
     0..ENDPOINTS
 }

@@ -9,7 +9,8 @@ use shared::domain::time::Timestamp;
 use super::states::Status;
 use crate::support::{Receiver, Requests, World, pending_ids, text};
 
-type Item = HashMap<String, AttributeValue>;
+/// An item as it is stored.
+pub(super) type Item = HashMap<String, AttributeValue>;
 
 /// A world at one moment.
 pub(super) struct Seen {
@@ -25,6 +26,8 @@ pub(super) struct Seen {
     /// The messages, by the delivery that they name.
     pub(super) messages: HashMap<String, Vec<SeenMessage>>,
     pub(super) requests: Requests,
+    /// Everything that is stored.
+    pub(super) items: Vec<Item>,
 }
 
 /// What the table says of a delivery.
@@ -44,6 +47,7 @@ pub(super) struct SeenDelivery {
 /// A message in the queue.
 #[derive(Debug)]
 pub(super) struct SeenMessage {
+    pub(super) organization: String,
     pub(super) delivery: String,
     pub(super) ticket: Option<String>,
     pub(super) body: String,
@@ -75,10 +79,11 @@ impl Seen {
             recovering: false,
             messages: HashMap::new(),
             requests: Requests::of(&receivers.iter().collect::<Vec<_>>()),
+            items: Vec::new(),
         };
-        for item in world.all_items().await {
-            seen.add(&item);
-        }
+        let items = world.all_items().await;
+        items.iter().for_each(|item| seen.add(item));
+        seen.items = items;
         for (id, pending) in std::mem::take(&mut seen.listed) {
             seen.deliveries.entry(id).or_insert(pending);
         }
@@ -152,8 +157,9 @@ impl SeenMessage {
     fn of(body: String) -> Self {
         let task: Value = serde_json::from_str(&body).unwrap();
         let task = &task["deliver_v1"];
-        let (delivery, ticket) = (text(&task["delivery"]).to_owned(), task["ticket"].as_str().map(str::to_owned));
-        Self { delivery, ticket, body }
+        let named = |name: &str| text(&task[name]).to_owned();
+        let ticket = task["ticket"].as_str().map(str::to_owned);
+        Self { organization: named("organization"), delivery: named("delivery"), ticket, body }
     }
 }
 
@@ -164,6 +170,7 @@ impl SeenAttempt {
     }
 }
 
-fn string<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
+/// An attribute that is a string.
+pub(super) fn string<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
     item.get(name).and_then(|value| value.as_s().ok()).map(String::as_str)
 }

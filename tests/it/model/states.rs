@@ -35,6 +35,8 @@ impl Status {
 /// A delivery, as the model has it.
 #[derive(Debug, Default)]
 pub(super) struct Delivery {
+    /// The endpoint that it goes to; `None` before it was seen.
+    pub(super) endpoint: Option<usize>,
     pub(super) status: Status,
     pub(super) attempts: usize,
     /// How many retries of its schedule are used up.
