@@ -17,6 +17,7 @@ use shared::config::Settings;
 use shared::domain::access::Role;
 use shared::domain::api_key::{KeySecret, NewKey};
 use shared::domain::fields::{Name, Slug};
+use shared::domain::lane::{ByLane, Lane};
 use shared::domain::organization::NewOrganization;
 use shared::queue::schema::{CONSUMER_BATCH, create_queues};
 use shared::sender::Sender;
@@ -55,12 +56,13 @@ impl Deployment {
         let aws = EmbeddedAws::open(&Storage::Memory, "127.0.0.1:1", Arc::new(|| SystemTime::UNIX_EPOCH))?;
         let dynamodb = aws_sdk_dynamodb::Client::new(&aws.sdk_config());
         create_table(&dynamodb, TABLE).await?;
-        let queue_url = create_queues(&aws_sdk_sqs::Client::new(&aws.sdk_config()), "deliveries").await?;
+        let queue_urls = create_queues(&aws_sdk_sqs::Client::new(&aws.sdk_config()), "deliveries").await?;
         let (sdk, meter) = Meter::install(&aws.sdk_config()).context("the engines are reached in the process")?;
-        let Settings { table, queue_url, deployment } = settings(&queue_url)?;
+        let Settings { table, queue_urls, deployment } = settings(&queue_urls)?;
         let sender = Sender::new(deployment.urls.addresses.clone(), Clock::system())?;
-        let core = Core::new(&sdk, &table, &queue_url, deployment, Clock::system());
+        let core = Core::new(&sdk, &table, queue_urls.clone(), deployment, Clock::system());
         let consumer = Consumer::new(Arc::clone(&core), sender);
+        let sqs = aws_sdk_sqs::Client::new(&sdk);
         let new = NewOrganization { id: None, name: Name::parse("Bench")?, slug: Slug::parse("bench")? };
         let organization = core.create_organization(new).await?.id;
         let key = core.issue_key(&organization, NewKey { name: Name::parse("Bench")?, role: Role::Owner }).await?;
@@ -70,7 +72,7 @@ impl Deployment {
             key: key.secret.reveal().to_owned(),
             receiver: receiver().await?,
             router: gateway(&core),
-            poller: Poller::new(aws_sdk_sqs::Client::new(&sdk), queue_url, consumer, Clock::system()),
+            poller: Poller::new(sqs, Lane::Fast, queue_urls.fast, consumer, Clock::system()),
             meter,
         })
     }
@@ -117,11 +119,12 @@ impl Deployment {
 }
 
 /// What a deployment is told that may do everything here.
-pub(crate) fn settings(queue_url: &str) -> anyhow::Result<Settings> {
+pub(crate) fn settings(queues: &ByLane<String>) -> anyhow::Result<Settings> {
     let hash = KeySecret::generate(&clock::secret_bytes()).hash().to_string();
     let variables = [
         ("TABLE_NAME", TABLE),
-        ("QUEUE_URL", queue_url),
+        ("QUEUE_URL", &*queues.fast),
+        ("SLOW_QUEUE_URL", &*queues.slow),
         ("PLATFORM_KEY_SHA256", &hash),
         ("ALLOW_HTTP", "true"),
         ("ALLOWED_NETWORKS", "127.0.0.0/8"),

@@ -66,8 +66,8 @@ impl Stage {
         let embedded = EmbeddedAws::open(&Storage::Memory, "127.0.0.1:1", epoch)?;
         let sdk = embedded.sdk_config();
         create_table(&aws_sdk_dynamodb::Client::new(&sdk), TABLE).await?;
-        let queue_url = create_queues(&aws_sdk_sqs::Client::new(&sdk), "deliveries").await?;
-        let settings = settings(&queue_url)?;
+        let queue_urls = create_queues(&aws_sdk_sqs::Client::new(&sdk), "deliveries").await?;
+        let settings = settings(&queue_urls)?;
         let core = core(&sdk, &settings);
         let new = NewOrganization { id: None, name: Name::parse("Bench")?, slug: Slug::parse("bench")? };
         let organization = core.create_organization(new).await?;
@@ -78,7 +78,7 @@ impl Stage {
         }
         publish(&core, &organization, events).await?;
 
-        let messages = embedded.messages(&queue_url);
+        let messages = embedded.messages(&queue_urls.fast);
         let aws = InstantAws::new(items(embedded).await?)?;
         let sdk = as_in_a_function(&aws);
         let (organization, key) = (organization.id.to_string(), key.secret.reveal().to_owned());
@@ -130,8 +130,8 @@ fn as_in_a_function(aws: &InstantAws) -> SdkConfig {
 }
 
 fn core(sdk: &SdkConfig, settings: &Settings) -> Arc<Core> {
-    let Settings { table, queue_url, deployment } = settings.clone();
-    Core::new(sdk, &table, &queue_url, deployment, Clock::system())
+    let Settings { table, queue_urls, deployment } = settings.clone();
+    Core::new(sdk, &table, queue_urls, deployment, Clock::system())
 }
 
 fn endpoint(url: &str, core: &Core) -> anyhow::Result<NewEndpoint> {

@@ -12,6 +12,7 @@ use shared::clock::{self, Clock};
 use shared::config::Settings;
 use shared::domain::api_key::KeySecret;
 use shared::domain::ids::OrganizationId;
+use shared::domain::lane::{ByLane, Lane};
 use shared::queue::schema::{CONSUMER_TIMEOUT_SECONDS, create_queues};
 use shared::sender::Sender;
 use shared::service::{Consumer, Core};
@@ -73,19 +74,19 @@ impl Host {
         let sqs = aws_sdk_sqs::Client::new(&sdk);
         let table = create_table(&aws_sdk_dynamodb::Client::new(&sdk), TABLE).await;
         table.with_context(|| directory.unusable())?;
-        let queue_url = create_queues(&sqs, QUEUE).await.with_context(|| directory.unusable())?;
-        let restored = aws.messages(&queue_url).len();
+        let queue_urls = create_queues(&sqs, QUEUE).await.with_context(|| directory.unusable())?;
+        let restored = Lane::ALL.iter().map(|lane| aws.messages(queue_urls.of(*lane)).len()).sum();
 
         let kept = if options.in_memory { None } else { Kept::read(directory.path())? };
         let platform_key = kept.as_ref().map_or_else(
             || KeySecret::generate(&clock::secret_bytes()),
             |kept| KeySecret::presented(&kept.platform_key),
         );
-        let mut settings = settings(&queue_url, &platform_key, options.address)?;
+        let mut settings = settings(&queue_urls, &platform_key, options.address)?;
         // Without triggers, functions run elsewhere.
         settings.deployment.only_process_since = (!options.no_triggers).then(|| clock.now());
         let sender = Sender::new(settings.deployment.urls.addresses.clone(), clock.clone())?;
-        let core = Core::new(&sdk, TABLE, &queue_url, settings.deployment, clock.clone());
+        let core = Core::new(&sdk, TABLE, queue_urls.clone(), settings.deployment, clock.clone());
         let receiver = format!("http://{address}/demo/receiver");
         let kept = match kept {
             Some(kept) => tenant::keep_up(&core, kept, &receiver).await,
@@ -110,18 +111,22 @@ impl Host {
         let (stop, stopped) = watch::channel(false);
         let mut running = JoinSet::new();
         if !options.no_triggers {
-            let poller = Poller::new(sqs, &queue_url, Consumer::new(Arc::clone(&core), sender), clock);
-            let polling = poller.run(stopped.clone());
-            running.spawn(async move {
-                polling.await;
-                Ok(())
-            });
+            let consumer = Consumer::new(Arc::clone(&core), sender);
+            for lane in Lane::ALL {
+                let queue_url = queue_urls.of(lane);
+                let poller = Poller::new(sqs.clone(), lane, queue_url, Arc::clone(&consumer), clock.clone());
+                let polling = poller.run(stopped.clone());
+                running.spawn(async move {
+                    polling.await;
+                    Ok(())
+                });
+            }
             running.spawn(tick(Arc::clone(&core), stopped.clone()));
         }
         running.spawn(expire(aws.clone(), stopped.clone()));
         let mut app = routes(&core, organization.clone());
         if !options.no_triggers {
-            app = at_pace_of_queue(app, aws.clone(), &queue_url);
+            app = at_pace_of_queue(app, aws.clone(), &queue_urls.fast);
         }
         let serving = axum::serve(listener, app).with_graceful_shutdown(until(stopped.clone()));
         running.spawn(async move { Ok(serving.await?) });
@@ -146,7 +151,7 @@ impl Host {
         &self.organization
     }
 
-    /// How many messages were in the queue at the start.
+    /// How many messages were in the queues at the start.
     pub const fn restored(&self) -> usize {
         self.restored
     }
@@ -225,10 +230,15 @@ fn engine_clock(clock: Clock) -> crate::aws::Clock {
 }
 
 /// The deployment's settings from the environment, with what suits a laptop where it says nothing.
-fn settings(queue_url: &str, platform_key: &KeySecret, address: Ipv4Addr) -> anyhow::Result<Settings> {
+fn settings(queues: &ByLane<String>, platform_key: &KeySecret, address: Ipv4Addr) -> anyhow::Result<Settings> {
     let hash = platform_key.hash().to_string();
     // The demo receiver is at the host's own address.
     let networks = format!("127.0.0.0/8,::1/128,{address}/32");
-    let fixed = [("TABLE_NAME", TABLE), ("QUEUE_URL", queue_url), ("PLATFORM_KEY_SHA256", &hash)];
+    let fixed = [
+        ("TABLE_NAME", TABLE),
+        ("QUEUE_URL", &*queues.fast),
+        ("SLOW_QUEUE_URL", &*queues.slow),
+        ("PLATFORM_KEY_SHA256", &hash),
+    ];
     Ok(Settings::from_environment_with(&fixed, &[("ALLOW_HTTP", "true"), ("ALLOWED_NETWORKS", &networks)])?)
 }

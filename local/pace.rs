@@ -3,7 +3,7 @@
 //! On AWS the consumer has processors of its own. Here it shares them with the publishers, who would otherwise fill the
 //! queue first and leave the deliveries for later. A publish request waits while the deliveries on their way are as many as
 //! the consumer makes in some ten milliseconds. It does not wait for long: deliveries to receivers that hang must not
-//! stop the others' publishers.
+//! stop the others' publishers. Only the fast lane counts: deliveries of the slow lane wait for their receivers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -19,7 +19,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::aws::{EmbeddedAws, Flow};
 
-/// How many deliveries may be on their way: visible in the queue, or of requests that are being published.
+/// How many deliveries may be on their way: visible in the fast lane's queue, or of requests that are being published.
 const ON_THEIR_WAY: f64 = 256.0;
 /// The longest wait of the request whose turn it is.
 const LONGEST_WAIT: Duration = Duration::from_millis(100);

@@ -9,6 +9,7 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName};
 use shared::clock::Clock;
+use shared::domain::lane::Lane;
 use shared::queue::schema::{CONSUMER_BATCH, CONSUMER_TIMEOUT_SECONDS};
 use shared::service::Consumer;
 use tokio::sync::{Semaphore, watch};
@@ -16,37 +17,54 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tracing::warn;
 
-/// How many batches are worked at at once. With more, each holds fewer messages: what comes meanwhile is taken up
-/// together by the next one.
-const BUSY_BATCHES: usize = 8;
+use crate::aws::arn_of;
+
+/// How much a lane's poller does at once. Each lane has its own share, so the slow lane takes none of the fast lane's.
+#[derive(Debug, Clone, Copy)]
+struct Share {
+    /// How many batches are worked at at once. With more, each holds fewer messages: what comes meanwhile is taken up
+    /// together by the next one.
+    busy_batches: u32,
+    /// How many attempts are under way at once, those that wait included.
+    attempts: u32,
+}
+
+const FAST: Share = Share { busy_batches: 8, attempts: 2_560 };
+/// Its receivers are waited for nearly all the time, so few batches are worked at.
+const SLOW: Share = Share { busy_batches: 2, attempts: 640 };
+
 /// After this time a batch is not worked at any more, but waits for a slow receiver: others are taken
 /// up beside it, so that receivers which hang do not hold up the rest.
 const BUSY: Duration = Duration::from_millis(50);
-/// How many attempts are under way at once, those that wait included.
-const MOST_ATTEMPTS: u32 = 2_560;
 /// How long nothing is received after the queue could not be read.
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long a poll waits for messages, in seconds; the most that SQS allows.
 const LONG_POLL_SECONDS: i32 = 20;
 
-/// Moves messages from the queue to the consumer.
+/// Moves messages from a lane's queue to the consumer.
 #[derive(Debug, Clone)]
 pub struct Poller {
     sqs: Client,
     queue_url: String,
+    share: Share,
     consumer: Arc<Consumer>,
     clock: Clock,
 }
 
 impl Poller {
-    /// A poller of this queue for this consumer.
-    pub fn new(sqs: Client, queue_url: impl Into<String>, consumer: Arc<Consumer>, clock: Clock) -> Self {
-        Self { sqs, queue_url: queue_url.into(), consumer, clock }
+    /// A poller of this queue, which is that of the lane, for this consumer.
+    pub fn new(sqs: Client, lane: Lane, queue_url: impl Into<String>, consumer: Arc<Consumer>, clock: Clock) -> Self {
+        let share = match lane {
+            Lane::Fast => FAST,
+            Lane::Slow => SLOW,
+        };
+        Self { sqs, queue_url: queue_url.into(), share, consumer, clock }
     }
 
     /// Polls until `stop` turns true; batches under way are finished.
     pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
-        let (busy, all) = (Arc::new(Semaphore::new(BUSY_BATCHES)), Arc::new(Semaphore::new(most_attempts())));
+        let semaphore = |permits: u32| Arc::new(Semaphore::new(permits as usize));
+        let (busy, all) = (semaphore(self.share.busy_batches), semaphore(self.share.most_attempts()));
         let mut under_way = JoinSet::new();
         while !*stop.borrow() {
             tokio::select! {
@@ -112,7 +130,7 @@ impl Poller {
         let deadline = self.clock.now().plus(Duration::from_secs(u64::from(CONSUMER_TIMEOUT_SECONDS)));
         let handles: Vec<_> =
             batch.iter().map(|message| (message.message_id.clone(), message.receipt_handle.clone())).collect();
-        let response = deliver::handle(&self.consumer, event(batch), deadline).await;
+        let response = deliver::handle(&self.consumer, event(batch, &self.queue_url), deadline).await;
         self.delete(handles, &response).await?;
         Ok(received)
     }
@@ -137,16 +155,21 @@ impl Poller {
     }
 }
 
-/// As many attempts as there may be connections for: each takes a file, and half of those that the process may open
-/// are left to everything else.
-fn most_attempts() -> usize {
-    let files = rlimit::increase_nofile_limit(2 * u64::from(MOST_ATTEMPTS)).unwrap_or(0);
-    let busy = u64::from(CONSUMER_BATCH) * BUSY_BATCHES as u64;
-    usize::try_from((files / 2).clamp(busy, MOST_ATTEMPTS.into())).unwrap_or(usize::MAX)
+impl Share {
+    /// As many attempts as there may be connections for: each takes a file, and half of those that the process may open
+    /// are left to everything else.
+    fn most_attempts(self) -> u32 {
+        let all_lanes = FAST.attempts + SLOW.attempts;
+        let files = rlimit::increase_nofile_limit(2 * u64::from(all_lanes)).unwrap_or(0);
+        let files = u32::try_from(files / 2).unwrap_or(u32::MAX).min(all_lanes);
+        let own_files = u64::from(files) * u64::from(self.attempts) / u64::from(all_lanes);
+        u32::try_from(own_files).unwrap_or(u32::MAX).max(CONSUMER_BATCH * self.busy_batches)
+    }
 }
 
 /// The batch as Lambda would present it.
-fn event(batch: Vec<Message>) -> SqsEvent {
+fn event(batch: Vec<Message>, queue_url: &str) -> SqsEvent {
+    let arn = arn_of(queue_url);
     let record = |message: Message| {
         let mut record = SqsMessage::default();
         record.message_id = message.message_id;
@@ -156,6 +179,7 @@ fn event(batch: Vec<Message>) -> SqsEvent {
         let attributes = message.attributes.into_iter().flatten();
         record.attributes = attributes.map(|(name, value)| (name.as_str().to_owned(), value)).collect();
         record.event_source = Some("aws:sqs".to_owned());
+        record.event_source_arn = Some(arn.clone());
         record.aws_region = Some(crate::aws::REGION.to_owned());
         record
     };

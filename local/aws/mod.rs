@@ -31,7 +31,7 @@ use connector::InProcess;
 use durability::Log;
 use dynamodb::DynamoDb;
 use engines::Engines;
-pub(crate) use sqs::Flow;
+pub(crate) use sqs::{Flow, arn_of};
 use sqs::{Journal, Sqs};
 
 pub use metered::{Bill, Meter};

@@ -16,6 +16,7 @@ use crate::domain::api_key::KeyHash;
 use crate::domain::deployment::Deployment;
 use crate::domain::event_type::{Catalogue, EventType};
 use crate::domain::fields::UrlPolicy;
+use crate::domain::lane::ByLane;
 use crate::domain::schedule::RetrySchedule;
 
 /// Most endpoints that an organization can have: an event names those that it goes to in one item, of 400 KB at most.
@@ -24,13 +25,13 @@ const MOST_ENDPOINTS: u32 = 8_000;
 /// The longest retention, in days.
 const MOST_DAYS: u32 = 99_999;
 
-/// Where a function finds its table and queue, and the deployment's settings.
+/// Where a function finds its table and queues, and the deployment's settings.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// `TABLE_NAME`.
     pub table: String,
-    /// `QUEUE_URL`.
-    pub queue_url: String,
+    /// `QUEUE_URL` and `SLOW_QUEUE_URL`.
+    pub queue_urls: ByLane<String>,
     /// Everything else.
     pub deployment: Deployment,
 }
@@ -91,7 +92,10 @@ impl Settings {
         };
         Ok(Self {
             table: at("TABLE_NAME", required("TABLE_NAME"))?,
-            queue_url: at("QUEUE_URL", required("QUEUE_URL"))?,
+            queue_urls: ByLane {
+                fast: at("QUEUE_URL", required("QUEUE_URL"))?,
+                slow: at("SLOW_QUEUE_URL", required("SLOW_QUEUE_URL"))?,
+            },
             deployment: Deployment {
                 platform_key: at("PLATFORM_KEY_SHA256", platform_key())?,
                 retry_schedule: at("RETRY_SCHEDULE", schedule())?,
@@ -197,7 +201,7 @@ mod tests {
     const HASH: &str = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08";
 
     fn read(extra: &[(&str, &str)]) -> Result<Settings, ConfigError> {
-        let base = [("TABLE_NAME", "t"), ("QUEUE_URL", "q"), ("PLATFORM_KEY_SHA256", HASH)];
+        let base = [("TABLE_NAME", "t"), ("QUEUE_URL", "q"), ("SLOW_QUEUE_URL", "s"), ("PLATFORM_KEY_SHA256", HASH)];
         Settings::read(|name| {
             let found = extra.iter().chain(&base).find(|(key, _)| *key == name);
             found.map(|(_, value)| (*value).to_owned())
@@ -218,6 +222,7 @@ mod tests {
         for (name, value) in [
             ("TABLE_NAME", ""),
             ("QUEUE_URL", ""),
+            ("SLOW_QUEUE_URL", ""),
             ("PLATFORM_KEY_SHA256", "abc"),
             ("RETRY_SCHEDULE", "1,x"),
             ("EVENT_TYPES", "a..b"),

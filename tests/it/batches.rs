@@ -8,6 +8,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::json;
 use shared::clock::Clock;
+use shared::domain::lane::Lane;
 use shared::queue::schema::{MAX_RECEIVES, VISIBILITY_SECONDS};
 use shared::service::Message;
 
@@ -192,7 +193,7 @@ async fn a_record_is_not_started_when_the_time_left_is_too_short_for_it() {
         .collect();
     let late = messages.iter().find(|message| message.body.contains(&deliveries[1])).unwrap().id.clone();
     let deadline = world.clock.now().plus(Duration::from_secs(10));
-    assert_eq!(world.process.consumer.handle(messages, deadline).await, [late]);
+    assert_eq!(world.process.consumer.handle(Lane::Fast, messages, deadline).await, [late]);
     assert_eq!(statuses(&tenant, &deliveries).await, ["success", "pending"]);
 
     assert_eq!(world.drain().await, 1, "it is visible again at once");

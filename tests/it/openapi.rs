@@ -120,10 +120,15 @@ fn updating() -> bool {
 /// The API's router. Nothing here gets as far as AWS.
 fn router() -> Router {
     let hash = "0".repeat(64);
-    let values = [("TABLE_NAME", "none"), ("QUEUE_URL", "http://127.0.0.1/none"), ("PLATFORM_KEY_SHA256", &hash)];
+    let values = [
+        ("TABLE_NAME", "none"),
+        ("QUEUE_URL", "http://127.0.0.1/none"),
+        ("SLOW_QUEUE_URL", "http://127.0.0.1/none-slow"),
+        ("PLATFORM_KEY_SHA256", &hash),
+    ];
     let settings = Settings::from_environment_with(&values, &[]).unwrap();
     let aws = aws_config::SdkConfig::builder().behavior_version(aws_config::BehaviorVersion::latest()).build();
-    let core = Core::new(&aws, &settings.table, &settings.queue_url, settings.deployment, Clock::system());
+    let core = Core::new(&aws, &settings.table, settings.queue_urls, settings.deployment, Clock::system());
     api::router(core)
 }
 

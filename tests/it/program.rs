@@ -247,7 +247,12 @@ async fn settings_that_refuse_the_demo_receiver_leave_it_out() {
 #[tokio::test]
 async fn variables_that_only_a_deployment_has_are_not_read() {
     let data = tempfile::tempdir().unwrap();
-    let variables = [("PLATFORM_KEY_SHA256", "none"), ("QUEUE_URL", "http://127.0.0.1:1/none"), ("TABLE_NAME", "none")];
+    let variables = [
+        ("PLATFORM_KEY_SHA256", "none"),
+        ("QUEUE_URL", "http://127.0.0.1:1/none"),
+        ("SLOW_QUEUE_URL", "http://127.0.0.1:1/none"),
+        ("TABLE_NAME", "none"),
+    ];
     let (_running, credentials) = start(data.path(), &variables).await;
     call(&credentials, "/events", Some(&json!({"type": "member.added", "data": {}}))).await;
 }

@@ -10,6 +10,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 use shared::config::Settings;
+use shared::domain::lane::Lane;
 use shared::queue::schema::{
     CONSUMER_BATCH, CONSUMER_TIMEOUT_SECONDS, MAX_RECEIVES, RETENTION_SECONDS, VISIBILITY_SECONDS,
 };
@@ -91,48 +92,77 @@ async fn the_table_is_the_one_that_the_local_host_makes() {
 #[tokio::test]
 async fn the_queues_are_those_that_the_local_host_makes() {
     let (world, template) = (World::new().await, template());
-    let (queue, dead) = (properties(&template, "Queue"), properties(&template, "DeadLetterQueue"));
-    let attributes = world.sqs().get_queue_attributes().queue_url(world.queue_url());
-    let made = attributes.attribute_names(QueueAttributeName::All).send().await.unwrap().attributes.unwrap();
-    for (name, made) in [
-        ("MessageRetentionPeriod", &made[&QueueAttributeName::MessageRetentionPeriod]),
-        ("VisibilityTimeout", &made[&QueueAttributeName::VisibilityTimeout]),
-    ] {
-        assert_eq!(queue[name].to_string(), *made, "{name}");
+    for (resource, lane) in QUEUES {
+        let queue = properties(&template, resource);
+        let attributes = world.sqs().get_queue_attributes().queue_url(world.queue_url_of(lane));
+        let made = attributes.attribute_names(QueueAttributeName::All).send().await.unwrap().attributes.unwrap();
+        for (name, made) in [
+            ("MessageRetentionPeriod", &made[&QueueAttributeName::MessageRetentionPeriod]),
+            ("VisibilityTimeout", &made[&QueueAttributeName::VisibilityTimeout]),
+        ] {
+            assert_eq!(queue[name].to_string(), *made, "{name}");
+        }
+        let redrive: Value = serde_json::from_str(&made[&QueueAttributeName::RedrivePolicy]).unwrap();
+        let max_receives = &redrive["maxReceiveCount"];
+        assert_eq!(queue["RedrivePolicy"]["maxReceiveCount"].to_string(), max_receives.to_string().trim_matches('"'));
+        assert!(text(&redrive["deadLetterTargetArn"]).ends_with("-dead"), "{redrive}");
+        assert_eq!(queue["RedrivePolicy"]["deadLetterTargetArn"], json!({"!GetAtt": "DeadLetterQueue.Arn"}));
+        assert_eq!(queue["RedrivePolicy"]["maxReceiveCount"], json!(MAX_RECEIVES));
     }
-    let redrive: Value = serde_json::from_str(&made[&QueueAttributeName::RedrivePolicy]).unwrap();
-    let max_receives = &redrive["maxReceiveCount"];
-    assert_eq!(queue["RedrivePolicy"]["maxReceiveCount"].to_string(), max_receives.to_string().trim_matches('"'));
-    assert_eq!(queue["RedrivePolicy"]["deadLetterTargetArn"], json!({"!GetAtt": "DeadLetterQueue.Arn"}));
-    assert_eq!(queue["RedrivePolicy"]["maxReceiveCount"], json!(MAX_RECEIVES));
-    for queue in [queue, dead] {
+    let dead = properties(&template, "DeadLetterQueue");
+    assert!(dead.get("RedriveAllowPolicy").is_none(), "both queues may name it");
+    for queue in [properties(&template, "Queue"), properties(&template, "SlowQueue"), dead] {
         assert_eq!(queue["MessageRetentionPeriod"], json!(RETENTION_SECONDS));
         assert!(queue.get("FifoQueue").is_none() && queue.get("DelaySeconds").is_none());
     }
 }
 
+/// The lanes' queues in the template.
+const QUEUES: [(&str, Lane); 2] = [("Queue", Lane::Fast), ("SlowQueue", Lane::Slow)];
+
 #[test]
-fn the_event_source_keeps_what_failed_and_never_starves_it() {
+fn the_event_sources_keep_what_failed_and_never_starve_it() {
     let template = template();
     let function = properties(&template, "DeliverFunction");
-    let source = &function["Events"]["Deliveries"];
-    assert_eq!(source["Type"], "SQS");
-    let source = &source["Properties"];
-    assert_eq!(source["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
-    assert_eq!(source["BatchSize"], json!(CONSUMER_BATCH));
-    assert_eq!(source["Queue"], json!({"!GetAtt": "Queue.Arn"}));
-    assert!(source.get("MaximumBatchingWindowInSeconds").is_none());
-    let concurrency = text(&source["ScalingConfig"]["MaximumConcurrency"]["!Ref"]);
-    assert!(template["Parameters"][concurrency]["MinValue"].as_u64().unwrap() >= 2, "AWS takes no less");
+    let sources = function["Events"].as_object().unwrap();
+    assert_eq!(sources.len(), 2);
+    for (source, queue, concurrency) in
+        [("Deliveries", "Queue", "MaximumConcurrency"), ("SlowDeliveries", "SlowQueue", "SlowMaximumConcurrency")]
+    {
+        let source = &sources[source];
+        assert_eq!(source["Type"], "SQS");
+        let source = &source["Properties"];
+        assert_eq!(source["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
+        assert_eq!(source["BatchSize"], json!(CONSUMER_BATCH));
+        assert_eq!(source["Queue"], json!({"!GetAtt": format!("{queue}.Arn")}));
+        assert!(source.get("MaximumBatchingWindowInSeconds").is_none());
+        assert_eq!(source["ScalingConfig"], json!({"MaximumConcurrency": {"!Ref": concurrency}}), "each has its own");
+        assert!(template["Parameters"][concurrency]["MinValue"].as_u64().unwrap() >= 2, "AWS takes no less");
+        let visibility = properties(&template, queue)["VisibilityTimeout"].as_u64().unwrap();
+        let timeout = function["Timeout"].as_u64().unwrap();
+        assert!(visibility >= 6 * timeout && visibility == u64::from(VISIBILITY_SECONDS));
+    }
     assert!(
         function.get("ReservedConcurrentExecutions").is_none(),
         "it would send untouched messages to the dead letters"
     );
 
-    let timeout = function["Timeout"].as_u64().unwrap();
-    assert_eq!(timeout, u64::from(CONSUMER_TIMEOUT_SECONDS));
-    let visibility = properties(&template, "Queue")["VisibilityTimeout"].as_u64().unwrap();
-    assert!(visibility >= 6 * timeout && visibility == u64::from(VISIBILITY_SECONDS));
+    assert_eq!(function["Timeout"], json!(CONSUMER_TIMEOUT_SECONDS));
+}
+
+/// An alarm of one queue would not see what the other one suffers from.
+#[test]
+fn both_queues_have_the_same_alarms() {
+    let template = template();
+    let alarms_of = |queue: &str| {
+        let of_queue = json!([{"Name": "QueueName", "Value": {"!GetAtt": format!("{queue}.QueueName")}}]);
+        let resources = template["Resources"].as_object().unwrap().values();
+        let alarms = resources.map(|resource| &resource["Properties"]).filter(|it| it["Dimensions"] == of_queue);
+        let rules = ["MetricName", "Statistic", "Period", "EvaluationPeriods", "ComparisonOperator", "Threshold"];
+        alarms.map(|alarm| rules.map(|rule| alarm[rule].to_string())).collect::<BTreeSet<_>>()
+    };
+    assert_eq!(alarms_of("Queue").len(), 2);
+    assert_eq!(alarms_of("Queue"), alarms_of("SlowQueue"));
 }
 
 #[test]
@@ -150,7 +180,7 @@ fn every_setting_that_functions_read_is_in_their_environment() {
     let hash = "0".repeat(64);
     let answer = |name: &str| {
         read.borrow_mut().insert(name.to_owned());
-        ["TABLE_NAME", "QUEUE_URL", "PLATFORM_KEY_SHA256"].contains(&name).then(|| hash.clone())
+        ["TABLE_NAME", "QUEUE_URL", "SLOW_QUEUE_URL", "PLATFORM_KEY_SHA256"].contains(&name).then(|| hash.clone())
     };
     Settings::read(answer).unwrap();
     let template = template();
@@ -190,7 +220,7 @@ fn takes(template: &Value, parameter: &str, value: &str) -> bool {
 fn the_template_takes_only_settings_with_which_the_functions_start() {
     let template = template();
     let hash = "0".repeat(64);
-    let base = [("TABLE_NAME", "t"), ("QUEUE_URL", "q"), ("PLATFORM_KEY_SHA256", &*hash)];
+    let base = [("TABLE_NAME", "t"), ("QUEUE_URL", "q"), ("SLOW_QUEUE_URL", "s"), ("PLATFORM_KEY_SHA256", &*hash)];
     let whole = ["", "0", "01", "1.5", "1e3", "-1", "100000", "ten"];
     let endpoints = [&whole[..], &["8001", "9000", "10000"]].concat();
     let days = |count: usize| vec!["86400"; count].join(",");
@@ -240,7 +270,7 @@ fn there_is_one_function_block_for_each_folder() {
     assert_eq!(folders, ["api", "deliver", "publish", "sweep"].map(|name| format!("functions/{name}")).into());
 }
 
-/// What a role allows of the table and the queue, in the shape of what functions do. The partitions are those that its
+/// What a role allows of the table and of both queues alike, in the shape of what functions do. The partitions are those that its
 /// conditions name; none where it has no condition.
 fn allowed(template: &Value, role: &str) -> Done {
     let policies = properties(template, role)["Policies"].as_array().unwrap();
@@ -265,7 +295,7 @@ fn actions(statement: &Value) -> Vec<(String, Option<String>)> {
     let (resource, index) = match &statement["Resource"] {
         it if *it == json!({"!GetAtt": "Table.Arn"}) => ("dynamodb:", None),
         it if *it == json!({"!Sub": "${Table.Arn}/index/waiting"}) => ("dynamodb:", Some("waiting".to_owned())),
-        it if *it == json!({"!GetAtt": "Queue.Arn"}) => ("sqs:", None),
+        it if *it == json!([{"!GetAtt": "Queue.Arn"}, {"!GetAtt": "SlowQueue.Arn"}]) => ("sqs:", None),
         it => {
             assert!(text(&it["!GetAtt"]).ends_with("LogGroup.Arn"), "{it}");
             assert_eq!(names, ["logs:CreateLogStream", "logs:PutLogEvents"]);

@@ -13,9 +13,9 @@ use shared::telemetry;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     telemetry::start_on_lambda(config::log_level(), &config::stack_name());
-    let Settings { table, queue_url, deployment } = Settings::from_environment()?;
+    let Settings { table, queue_urls, deployment } = Settings::from_environment()?;
     let sender = Sender::new(deployment.urls.addresses.clone(), Clock::system())?;
-    let core = Core::new(&config::aws(), &table, &queue_url, deployment, Clock::system());
+    let core = Core::new(&config::aws(), &table, queue_urls, deployment, Clock::system());
     write_usage_at_the_end(core.clone()).await;
     let consumer = &Consumer::new(core, sender);
     lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {

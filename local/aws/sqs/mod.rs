@@ -32,6 +32,7 @@ use self::limits::MAX_VISIBILITY_SECONDS;
 use self::message::Receipt;
 pub(crate) use self::queue::{Flow, Queue};
 use self::queues::Queues;
+pub(crate) use self::queues::arn_of;
 pub(crate) use self::stored::Stored;
 use super::Clock;
 use super::answer::Answer;

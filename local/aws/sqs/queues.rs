@@ -185,6 +185,11 @@ fn unix_seconds(time: SystemTime) -> String {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().to_string()
 }
 
+/// The ARN of the queue that a URL names.
+pub(crate) fn arn_of(url: &str) -> String {
+    arn(name_of(url))
+}
+
 fn arn(name: &str) -> String {
     format!("arn:aws:sqs:{}:{ACCOUNT}:{name}", super::super::REGION)
 }

@@ -15,14 +15,17 @@ const SENT_AT: &str = "SentTimestamp";
 /// Handles one batch. What is not reported as failed is deleted by the event source mapping; what is
 /// reported keeps the visibility that the consumer gave it.
 pub async fn handle(consumer: &Arc<Consumer>, batch: SqsEvent, deadline: Timestamp) -> SqsBatchResponse {
+    let core = consumer.core();
+    // A batch is of one queue.
+    let source = batch.records.first().and_then(|record| record.event_source_arn.as_deref());
+    let lane = core.lane_of(source.unwrap_or_default());
     let messages = batch.records.into_iter().map(|record| Message {
         id: record.message_id.unwrap_or_default(),
         receipt_handle: record.receipt_handle.unwrap_or_default(),
         sent_at: sent_at(&record.attributes),
         body: record.body.unwrap_or_default(),
     });
-    let core = consumer.core();
-    let (stay, ()) = join(consumer.handle(messages.collect(), deadline), core.write_usage()).await;
+    let (stay, ()) = join(consumer.handle(lane, messages.collect(), deadline), core.write_usage()).await;
     metrics::emit(core.clock().now());
     let mut response = SqsBatchResponse::default();
     response.set_failures(stay);

@@ -1,4 +1,4 @@
-//! SQS: the tasks we send ourselves, and for how long a message stays hidden.
+//! SQS: the tasks we send ourselves, and for how long a message stays hidden. Each lane has a queue.
 
 mod error;
 pub mod schema;
@@ -11,6 +11,7 @@ use futures_util::future::{join_all, try_join_all};
 use futures_util::{FutureExt, StreamExt, stream};
 
 use crate::clock;
+use crate::domain::lane::{ByLane, Lane};
 use crate::gather::{Gather, Lost};
 
 pub use error::QueueError;
@@ -30,12 +31,30 @@ const BATCH_TRIES: u32 = 5;
 /// hours after the receive.
 pub const MAX_HIDE_SECONDS: u32 = 42_000;
 
-/// The queue of deliveries.
+/// The queues of deliveries.
 #[derive(Debug, Clone)]
 pub struct Queue {
     client: Client,
-    url: String,
-    sends: Gather<(), SendMessageBatchRequestEntry, Sent>,
+    urls: ByLane<String>,
+    sends: Gather<Lane, SendMessageBatchRequestEntry, Sent>,
+}
+
+/// A message to be sent.
+#[derive(Debug, Clone)]
+pub struct Outgoing {
+    /// What it says.
+    pub task: DeliverTask,
+    /// The queue that it goes to.
+    pub lane: Lane,
+    /// After how many seconds it can be received; at most 900.
+    pub delay_seconds: u32,
+}
+
+impl Outgoing {
+    /// A message that can be received at once.
+    pub const fn new(task: DeliverTask, lane: Lane) -> Self {
+        Self { task, lane, delay_seconds: 0 }
+    }
 }
 
 /// A message that was sent, or itself if SQS had a fault.
@@ -51,43 +70,61 @@ pub struct Hide {
 }
 
 impl Queue {
-    /// The queue at that URL.
-    pub fn new(sdk: &SdkConfig, url: impl Into<String>) -> Self {
-        let (client, url) = (Client::new(sdk), url.into());
-        let (sender, to) = (client.clone(), url.clone());
-        let sends =
-            Gather::new(BATCH_ENTRIES, move |(), entries| send_all(sender.clone(), to.clone(), entries).boxed());
-        Self { client, url, sends }
+    /// The queues at these URLs.
+    pub fn new(sdk: &SdkConfig, urls: ByLane<String>) -> Self {
+        let client = Client::new(sdk);
+        let (sender, to) = (client.clone(), urls.clone());
+        let sends = Gather::new(BATCH_ENTRIES, move |lane, entries| {
+            send_all(sender.clone(), to.of(lane).clone(), entries).boxed()
+        });
+        Self { client, urls, sends }
     }
 
-    /// Sends tasks, in parallel batches. Each task's group is its endpoint, so that the backlog of
+    /// The lane whose queue has this ARN. It is the slow one only if the name is that of the queue to which messages are
+    /// forwarded, so no message is forwarded twice.
+    pub fn lane_of(&self, arn: &str) -> Lane {
+        let name = |of: &str| of.rsplit(['/', ':']).next().unwrap_or_default().to_owned();
+        if name(arn) == name(&self.urls.slow) { Lane::Slow } else { Lane::Fast }
+    }
+
+    /// Sends messages, in parallel batches. The group of each is its endpoint, so that the backlog of
     /// one endpoint does not delay the others' (SQS fair queues).
     ///
     /// # Errors
     /// [`QueueError`] if some of them may not be in the queue.
-    pub async fn send(&self, tasks: Vec<DeliverTask>) -> Result<(), QueueError> {
-        self.send_delayed(tasks.into_iter().map(|task| (task, 0)).collect()).await
-    }
-
-    /// The same with a delay for each, in seconds and at most 900, until it can be received.
-    ///
-    /// # Errors
-    /// [`QueueError`] if some of them may not be in the queue.
-    pub async fn send_delayed(&self, tasks: Vec<(DeliverTask, u32)>) -> Result<(), QueueError> {
-        let entries = tasks.iter().map(|(task, delay)| entry(task, *delay)).collect::<Result<Vec<_>, _>>()?;
-        let batches = batches(entries);
-        let last = batches.len().saturating_sub(1);
-        // All but the last are full, and that one may be.
-        let is_full = |at: usize, batch: &[_]| at < last || batch.len() == BATCH_ENTRIES;
-        let sends: Vec<_> = (0..).zip(batches).map(|(at, batch)| self.send_batch(is_full(at, &batch), batch)).collect();
+    pub async fn send(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {
+        let mut entries = ByLane::<Vec<_>>::default();
+        for message in &messages {
+            entries.of_mut(message.lane).push(entry(message)?);
+        }
+        let fast = self.send_batches(Lane::Fast, entries.fast);
+        let sends: Vec<_> = fast.chain(self.send_batches(Lane::Slow, entries.slow)).collect();
         stream::iter(sends).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await.into_iter().collect()
     }
 
-    async fn send_batch(&self, is_full: bool, entries: Vec<SendMessageBatchRequestEntry>) -> Result<(), QueueError> {
+    /// A future for each batch of these entries.
+    fn send_batches(
+        &self,
+        lane: Lane,
+        entries: Vec<SendMessageBatchRequestEntry>,
+    ) -> impl Iterator<Item = impl Future<Output = Result<(), QueueError>>> {
+        let batches = batches(entries);
+        let last = batches.len().saturating_sub(1);
+        // All but the last are full, and that one may be.
+        let is_full = move |at: usize, batch: &[_]| at < last || batch.len() == BATCH_ENTRIES;
+        (0..).zip(batches).map(move |(at, batch)| self.send_batch(lane, is_full(at, &batch), batch))
+    }
+
+    async fn send_batch(
+        &self,
+        lane: Lane,
+        is_full: bool,
+        entries: Vec<SendMessageBatchRequestEntry>,
+    ) -> Result<(), QueueError> {
         let mut left = entries;
         for attempt in 0..BATCH_TRIES {
             clock::back_off(attempt).await;
-            let sent = if is_full { self.sends.alone((), left).await } else { self.sends.all((), left).await? };
+            let sent = if is_full { self.sends.alone(lane, left).await } else { self.sends.all(lane, left).await? };
             left = sent.into_iter().filter_map(Result::transpose).collect::<Result<_, _>>()?;
             if left.is_empty() {
                 return Ok(());
@@ -96,17 +133,17 @@ impl Queue {
         Err(QueueError::Unavailable(format!("{} messages failed {BATCH_TRIES} times", left.len())))
     }
 
-    /// Hides messages, so that each is received again after its own delay.
+    /// Hides messages of this lane's queue, so that each is received again after its own delay.
     ///
     /// # Errors
     /// [`QueueError`] if some were not hidden: those come back after the queue's own timeout.
-    pub async fn hide(&self, messages: &[Hide]) -> Result<(), QueueError> {
-        try_join_all(messages.chunks(BATCH_ENTRIES).map(|chunk| self.hide_batch(chunk))).await?;
+    pub async fn hide(&self, lane: Lane, messages: &[Hide]) -> Result<(), QueueError> {
+        try_join_all(messages.chunks(BATCH_ENTRIES).map(|chunk| self.hide_batch(lane, chunk))).await?;
         Ok(())
     }
 
-    async fn hide_batch(&self, messages: &[Hide]) -> Result<(), QueueError> {
-        let mut request = self.client.change_message_visibility_batch().queue_url(&self.url);
+    async fn hide_batch(&self, lane: Lane, messages: &[Hide]) -> Result<(), QueueError> {
+        let mut request = self.client.change_message_visibility_batch().queue_url(self.urls.of(lane));
         for (id, hide) in messages.iter().enumerate() {
             let entry = ChangeMessageVisibilityBatchRequestEntry::builder()
                 .id(id.to_string())
@@ -154,11 +191,11 @@ impl From<Lost> for QueueError {
     }
 }
 
-fn entry(task: &DeliverTask, delay_seconds: u32) -> Result<SendMessageBatchRequestEntry, QueueError> {
-    let group = task.endpoint.to_string();
-    let body = Task::DeliverV1(task.into()).encode().map_err(QueueError::refused)?;
+fn entry(message: &Outgoing) -> Result<SendMessageBatchRequestEntry, QueueError> {
+    let group = message.task.endpoint.to_string();
+    let body = Task::DeliverV1((&message.task).into()).encode().map_err(QueueError::refused)?;
     let entry = SendMessageBatchRequestEntry::builder().id(UNNUMBERED).message_body(body).message_group_id(group);
-    let delay = (delay_seconds > 0).then(|| i32::try_from(delay_seconds).unwrap_or(i32::MAX));
+    let delay = (message.delay_seconds > 0).then(|| i32::try_from(message.delay_seconds).unwrap_or(i32::MAX));
     entry.set_delay_seconds(delay).build().map_err(QueueError::refused)
 }
 

@@ -7,6 +7,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
 
 use super::QueueError;
+use crate::domain::lane::ByLane;
 
 /// How long messages are kept, in seconds: 14 days, the longest there is.
 pub const RETENTION_SECONDS: u32 = 14 * 24 * 60 * 60;
@@ -21,11 +22,12 @@ pub const MAX_RECEIVES: u32 = 25;
 /// Most messages that the consumer is given at once.
 pub const CONSUMER_BATCH: u32 = 10;
 
-/// Creates the queue `name` and its dead-letter queue `name-dead`, and returns the first one's URL.
+/// Creates the queue `name`, `name-slow` for the slow lane, and the dead-letter queue of both, `name-dead`. Returns the
+/// URLs of the first two.
 ///
 /// # Errors
 /// [`QueueError`] if SQS refuses.
-pub async fn create_queues(client: &Client, name: &str) -> Result<String, QueueError> {
+pub async fn create_queues(client: &Client, name: &str) -> Result<ByLane<String>, QueueError> {
     let dead = create(client, &format!("{name}-dead"), HashMap::new()).await?;
     let arn = client.get_queue_attributes().queue_url(dead).attribute_names(QueueAttributeName::QueueArn);
     let arn = arn.send().await?.attributes.and_then(|mut all| all.remove(&QueueAttributeName::QueueArn));
@@ -35,7 +37,10 @@ pub async fn create_queues(client: &Client, name: &str) -> Result<String, QueueE
         (QueueAttributeName::VisibilityTimeout, VISIBILITY_SECONDS.to_string()),
         (QueueAttributeName::RedrivePolicy, redrive.to_string()),
     ]);
-    create(client, name, own).await
+    Ok(ByLane {
+        fast: create(client, name, own.clone()).await?,
+        slow: create(client, &format!("{name}-slow"), own).await?,
+    })
 }
 
 async fn create(

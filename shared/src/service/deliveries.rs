@@ -16,6 +16,7 @@ use crate::domain::event::{Event, EventFilter};
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, OrganizationId};
 use crate::domain::next_attempt::next_attempt_at;
 use crate::domain::organization::Organization;
+use crate::queue::Outgoing;
 use crate::store::StoreError;
 
 /// Most items that are looked through for one page of a filtered list. A page may end there and be
@@ -301,7 +302,7 @@ impl Core {
             }
             Err(error) => return Err(error.into()),
         }
-        self.queue.send(vec![task_without_body(again.clone())]).await?;
+        self.queue.send(vec![Outgoing::new(task_without_body(again.clone()), endpoint.lane)]).await?;
         Ok(DeliveryDetail { delivery: again, payload: event.body })
     }
 }

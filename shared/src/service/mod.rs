@@ -27,6 +27,7 @@ use crate::clock::Clock;
 use crate::domain::api_key::{ApiKey, KeyHash};
 use crate::domain::deployment::Deployment;
 use crate::domain::ids::{KeyId, OrganizationId};
+use crate::domain::lane::{ByLane, Lane};
 use crate::domain::organization::Organization;
 use crate::queue::Queue;
 use crate::store::Store;
@@ -63,11 +64,17 @@ pub struct Core {
 }
 
 impl Core {
-    /// Connects to the table and the queue of a deployment. Nothing is sent before it is needed.
-    pub fn new(sdk: &SdkConfig, table: &str, queue_url: &str, deployment: Deployment, clock: Clock) -> Arc<Self> {
+    /// Connects to the table and the queues of a deployment. Nothing is sent before it is needed.
+    pub fn new(
+        sdk: &SdkConfig,
+        table: &str,
+        queue_urls: ByLane<String>,
+        deployment: Deployment,
+        clock: Clock,
+    ) -> Arc<Self> {
         Arc::new(Self {
             store: Store::new(sdk, table, deployment.retention),
-            queue: Queue::new(sdk, queue_url),
+            queue: Queue::new(sdk, queue_urls),
             keys: Cache::new(KEY_CACHE),
             noted_uses: Cache::new(USE_NOTED_EVERY),
             organizations: Cache::new(STATE_CACHE),
@@ -80,6 +87,11 @@ impl Core {
     /// The deployment's settings.
     pub const fn deployment(&self) -> &Deployment {
         &self.deployment
+    }
+
+    /// The lane whose queue has this ARN.
+    pub fn lane_of(&self, queue_arn: &str) -> Lane {
+        self.queue.lane_of(queue_arn)
     }
 
     /// The clock that everything here reads.

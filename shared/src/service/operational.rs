@@ -4,7 +4,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
 use tracing::warn;
 
-use super::publishing::{Published, tasks};
+use super::publishing::{Published, messages};
 use super::{Core, ServiceError};
 use crate::domain::delivery::{Delivery, LEASE};
 use crate::domain::endpoint::{Endpoint, EndpointStatus};
@@ -12,6 +12,7 @@ use crate::domain::event::{NewEvent, Subject};
 use crate::domain::event_type::{EventType, Subscription};
 use crate::domain::fields::SubjectPart;
 use crate::domain::ids::OrganizationId;
+use crate::domain::lane::Lanes;
 use crate::store::StoreError;
 
 /// How many deliveries are written at once.
@@ -89,11 +90,11 @@ impl Core {
         organization: &OrganizationId,
         event: Option<NewEvent>,
     ) -> Result<(), ServiceError> {
-        let planned = self.plan_operational(organization, event).await?;
+        let (planned, lanes) = self.plan_operational(organization, event).await?;
         // Leased before they are sent: no request is repeated if the process dies in between.
         let until = self.clock.now().plus(LEASE);
         self.store_marked(organization, &planned, |delivery| delivery.leased_to_publisher(until)).await?;
-        Ok(self.queue.send(planned.iter().flat_map(tasks).collect()).await?)
+        Ok(self.queue.send(messages(&planned, &lanes)).await?)
     }
 
     /// The same from within the engine. The consumer must not send to the queue that feeds it, so the
@@ -102,7 +103,7 @@ impl Core {
     pub(super) async fn announce(&self, organization: &OrganizationId, event: Option<NewEvent>) {
         let stored = async {
             let now = self.clock.now();
-            let planned = self.plan_operational(organization, event).await?;
+            let (planned, _) = self.plan_operational(organization, event).await?;
             self.store_marked(organization, &planned, |delivery| delivery.due_at(now)).await
         };
         if let Err(error) = stored.await {
@@ -132,10 +133,11 @@ impl Core {
         &self,
         organization: &OrganizationId,
         event: Option<NewEvent>,
-    ) -> Result<Vec<Published>, ServiceError> {
-        let Some(event) = event else { return Ok(Vec::new()) };
+    ) -> Result<(Vec<Published>, Lanes), ServiceError> {
+        let Some(event) = event else { return Ok((Vec::new(), Lanes::default())) };
         let endpoints = self.store.endpoints(organization).await?;
         let wanted = endpoints.iter().any(|endpoint| endpoint.wants(&event.event_type, event.edition.as_ref()));
-        Ok(if wanted { self.plan(organization, None, event, &endpoints) } else { Vec::new() })
+        let planned = if wanted { self.plan(organization, None, event, &endpoints) } else { Vec::new() };
+        Ok((planned, endpoints.iter().collect()))
     }
 }

@@ -16,10 +16,11 @@ use crate::domain::event::{Event, NewEvent, TestEvent};
 use crate::domain::event_type::{EventType, Subscription};
 use crate::domain::fields::IdempotencyKey;
 use crate::domain::ids::{EndpointId, EventId, KeyId, OrganizationId};
+use crate::domain::lane::Lanes;
 use crate::domain::organization::Organization;
 use crate::domain::pending::Pending;
 use crate::domain::time::Timestamp;
-use crate::queue::{DeliverTask, QueueError};
+use crate::queue::{DeliverTask, Outgoing, QueueError};
 use crate::store::{Claim, Claimed, EarlierClaim, StoreError, WRITE_CHUNK};
 use crate::telemetry::metrics;
 
@@ -82,8 +83,8 @@ impl Core {
     ) -> Result<Vec<Published>, ServiceError> {
         let first = self.next_event_id();
         let Some(Idempotency { key, request_hash, events }) = idempotency else {
-            let planned = self.plan_new(organization, by, new, first).await?;
-            self.store_and_send(&planned).await?;
+            let (planned, lanes) = self.plan_new(organization, by, new, first).await?;
+            self.store_and_send(&planned, &lanes).await?;
             self.note_accepted(organization, &planned);
             return Ok(planned);
         };
@@ -118,9 +119,9 @@ impl Core {
         new: Vec<Numbered>,
         first: EventId,
     ) -> Result<Vec<Published>, ServiceError> {
-        let planned = self.plan_new(organization, by, new, first).await?;
+        let (planned, lanes) = self.plan_new(organization, by, new, first).await?;
         self.store_events_first(&planned).await?;
-        self.queue.send(planned.iter().flat_map(tasks).collect()).await?;
+        self.queue.send(messages(&planned, &lanes)).await?;
         self.note_accepted(organization, &planned);
         Ok(planned)
     }
@@ -137,9 +138,9 @@ impl Core {
         by: Option<KeyId>,
         new: Vec<Numbered>,
         first: EventId,
-    ) -> Result<Vec<Published>, ServiceError> {
+    ) -> Result<(Vec<Published>, Lanes), ServiceError> {
         let endpoints = self.store.endpoints(organization).await?;
-        Ok(plan(organization, by, new, first, &endpoints))
+        Ok((plan(organization, by, new, first, &endpoints), endpoints.iter().collect()))
     }
 
     fn note_accepted(&self, organization: &OrganizationId, published: &[Published]) {
@@ -172,8 +173,9 @@ impl Core {
         let data = test.data.unwrap_or_else(|| json!({"test": true}).to_string());
         endpoint.settings.subscriptions = vec![Subscription::Exact(event_type.clone())];
         let new = NewEvent { event_type, data, subject: None, edition: endpoint.settings.edition.clone() };
+        let lanes = std::iter::once(&endpoint).collect();
         let planned = self.plan(organization, by, new, &[endpoint]);
-        self.store_and_send(&planned).await?;
+        self.store_and_send(&planned, &lanes).await?;
         self.note_accepted(organization, &planned);
         self.write_usage().await;
         planned.into_iter().next().ok_or_else(|| ServiceError::Internal("nothing was published".to_owned()))
@@ -196,14 +198,14 @@ impl Core {
 
     /// Stores events and their deliveries, and sends these. One call writes all, if it can. Otherwise the events come first,
     /// so that no list names a delivery of an event that is not there.
-    pub(super) async fn store_and_send(&self, planned: &[Published]) -> Result<(), ServiceError> {
+    async fn store_and_send(&self, planned: &[Published], lanes: &Lanes) -> Result<(), ServiceError> {
         let deliveries = planned.iter().flat_map(|published| &published.deliveries);
         if planned.len() + deliveries.clone().count() <= WRITE_CHUNK {
             self.store.write_events(planned.iter().map(|published| &published.event), deliveries).await?;
         } else {
             self.store_events_first(planned).await?;
         }
-        self.queue.send(planned.iter().flat_map(tasks).collect()).await.map_err(|error| match error {
+        self.queue.send(messages(planned, lanes)).await.map_err(|error| match error {
             // There is no key, so a repetition would publish something else and be refused as well.
             QueueError::Refused(_) => ServiceError::Internal(error.to_string()),
             passing => passing.into(),
@@ -254,7 +256,7 @@ impl Core {
         first: EventId,
         stored: Vec<Event>,
     ) -> Result<Vec<Published>, ServiceError> {
-        let planned = self.plan_new(organization, by, new, first).await?;
+        let (planned, _) = self.plan_new(organization, by, new, first).await?;
         let published = planned.into_iter().map(|planned| match stored.iter().find(|e| e.id == planned.event.id) {
             Some(event) => as_first_published(event.clone()),
             None => planned,
@@ -310,8 +312,10 @@ impl Core {
         };
         let unsent = deliveries.iter().filter(is_unsent).map(|delivery| delivery.clone().leased_to_publisher(until));
         self.record_missing(held.into_iter().chain(unsent).collect()).await?;
-        let tasks = published.iter().flat_map(|published| tasks_of(published, sends));
-        Ok(self.queue.send(tasks.collect()).await?)
+        // The endpoints of a stored event are not read for their lanes.
+        let lanes = Lanes::default();
+        let messages = published.iter().flat_map(|published| messages_of(published, &lanes, sends));
+        Ok(self.queue.send(messages.collect()).await?)
     }
 
     /// Writes the marked deliveries that have no record.
@@ -358,21 +362,29 @@ fn as_first_published(event: Event) -> Published {
     Published { deliveries: event.deliveries().collect(), event }
 }
 
-/// What goes into the queue: a task for each delivery that is not parked.
-pub(super) fn tasks(published: &Published) -> impl Iterator<Item = DeliverTask> {
-    tasks_of(published, |delivery| delivery.mark.is_none())
+/// What goes into the queues: a message for each delivery that is not parked.
+pub(super) fn messages(published: &[Published], lanes: &Lanes) -> Vec<Outgoing> {
+    let is_queued = |delivery: &Delivery| delivery.mark.is_none();
+    published.iter().flat_map(|published| messages_of(published, lanes, is_queued)).collect()
 }
 
-fn tasks_of(published: &Published, is_sent: impl Fn(&Delivery) -> bool) -> impl Iterator<Item = DeliverTask> {
+fn messages_of<'a>(
+    published: &'a Published,
+    lanes: &'a Lanes,
+    is_sent: impl Fn(&Delivery) -> bool + 'a,
+) -> impl Iterator<Item = Outgoing> + 'a {
     let Published { event, deliveries } = published;
     let body = DeliverTask::inline(&event.body);
-    deliveries.iter().filter(move |delivery| is_sent(delivery)).map(move |delivery| DeliverTask {
-        organization: event.organization.clone(),
-        endpoint: delivery.endpoint,
-        delivery: delivery.id,
-        event_type: event.event_type.clone(),
-        ticket: None,
-        probe: false,
-        body: body.clone(),
+    deliveries.iter().filter(move |delivery| is_sent(delivery)).map(move |delivery| {
+        let task = DeliverTask {
+            organization: event.organization.clone(),
+            endpoint: delivery.endpoint,
+            delivery: delivery.id,
+            event_type: event.event_type.clone(),
+            ticket: None,
+            probe: false,
+            body: body.clone(),
+        };
+        Outgoing::new(task, lanes.of(delivery.endpoint))
     })
 }

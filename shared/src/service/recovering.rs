@@ -9,9 +9,11 @@ use super::{Core, ServiceError};
 use crate::clock;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::ids::{EndpointId, RecoveryId};
+use crate::domain::lane::Lane;
 use crate::domain::organization::{Organization, OrganizationStatus};
 use crate::domain::recovery::{NewRecovery, Recovery};
 use crate::domain::time::Timestamp;
+use crate::queue::Outgoing;
 use crate::store::RecoveryPut;
 
 /// How many deliveries a request goes through at once; the rest is the sweep's.
@@ -53,7 +55,8 @@ impl Core {
         new: NewRecovery,
     ) -> Result<Recovering, ServiceError> {
         let organization = require_active(organization)?;
-        require_enabled(&self.endpoint(organization, endpoint).await?)?;
+        let target = self.endpoint(organization, endpoint).await?;
+        require_enabled(&target)?;
         let now = self.clock.now();
         let id = RecoveryId::new(now, clock::id_bytes());
         let new = Recovery::new(id, organization, endpoint, new, now);
@@ -61,7 +64,7 @@ impl Core {
             RecoveryPut::UnderWay(recovery) => (recovery, true),
             RecoveryPut::Written | RecoveryPut::Gone => (new, false),
         };
-        let progress = self.advance(&mut recovery).await?;
+        let progress = self.advance(&mut recovery, target.lane).await?;
         Ok(Recovering { recovery, joined, progress })
     }
 
@@ -103,15 +106,15 @@ impl Core {
             Ok(self.store.endpoint(&recovery.organization, recovery.endpoint).await?)
         },)?;
         let is_active = organization.is_none_or(|organization| organization.status == OrganizationStatus::Active);
-        if is_active && endpoint.is_some_and(|endpoint: Endpoint| !endpoint.is_disabled()) {
-            return self.advance(recovery).await;
+        if let Some(endpoint) = endpoint.filter(|endpoint: &Endpoint| is_active && !endpoint.is_disabled()) {
+            return self.advance(recovery, endpoint.lane).await;
         }
         self.store.delete_recovery(recovery).await?;
         Ok(Progress { recovered: 0, finished: true })
     }
 
-    /// Goes through the next deliveries, and notes after each page how far it came.
-    async fn advance(&self, recovery: &mut Recovery) -> Result<Progress, ServiceError> {
+    /// Goes through the next deliveries, of an endpoint in this lane, and notes after each page how far it came.
+    async fn advance(&self, recovery: &mut Recovery, lane: Lane) -> Result<Progress, ServiceError> {
         let mut progress = Progress { recovered: 0, finished: false };
         let mut seen = 0;
         while seen < AT_ONCE {
@@ -123,7 +126,8 @@ impl Core {
                 let again = move |delivery| wanted.ask_again(delivery, now, new_ticket());
                 let (moved, failure) = self.try_each(chunk, again).await?;
                 progress.recovered += moved.len();
-                self.queue.send(moved.into_iter().map(task_without_body).collect()).await?;
+                let messages = moved.into_iter().map(|delivery| Outgoing::new(task_without_body(delivery), lane));
+                self.queue.send(messages.collect()).await?;
                 // What it has passed it does not find again.
                 failure.map_or(Ok(()), Err)?;
             }

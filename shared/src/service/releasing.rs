@@ -8,8 +8,9 @@ use crate::clock;
 use crate::domain::attempt::Cause;
 use crate::domain::delivery::{Delivery, Place};
 use crate::domain::endpoint::Endpoint;
+use crate::domain::lane::Lane;
 use crate::domain::ticket::Ticket;
-use crate::queue::DeliverTask;
+use crate::queue::{DeliverTask, Outgoing};
 use crate::store::{StoreError, WaitingRef, Wanted};
 use crate::telemetry::metrics;
 
@@ -22,14 +23,14 @@ impl Core {
     /// Sends the oldest parked deliveries of an endpoint that became active.
     pub(super) async fn release_first(&self, endpoint: &Endpoint) -> Result<usize, ServiceError> {
         let found = self.store.held_deliveries(endpoint.id, FIRST_RELEASE).await?;
-        self.take_and_send(&found).await
+        self.take_and_send(&found, endpoint.lane).await
     }
 
-    /// Leases these deliveries, in order, and sends those that no other process took. Returns how many were moved: one
+    /// Leases these deliveries, in order, and sends those that no other process took to this lane. Returns how many were moved: one
     /// whose next attempt is too far ahead to wait in the queue is parked until then instead.
     ///
     /// If the process dies in between, the sweep finds a leased delivery again when its lease ends.
-    pub(super) async fn take_and_send(&self, found: &[WaitingRef]) -> Result<usize, ServiceError> {
+    pub(super) async fn take_and_send(&self, found: &[WaitingRef], lane: Lane) -> Result<usize, ServiceError> {
         let mut sent = 0;
         for chunk in found.chunks(STRIDE) {
             let now = self.clock.now();
@@ -37,10 +38,10 @@ impl Core {
             sent += taken.len();
             let leased = taken.into_iter().filter(|delivery| delivery.place() == Place::Leased);
             let messages = leased.map(|delivery| {
-                let delay = delivery.message_delay_seconds(now);
-                (task_without_body(delivery), delay)
+                let delay_seconds = delivery.message_delay_seconds(now);
+                Outgoing { task: task_without_body(delivery), lane, delay_seconds }
             });
-            self.queue.send_delayed(messages.collect()).await?;
+            self.queue.send(messages.collect()).await?;
         }
         Ok(sent)
     }
@@ -51,8 +52,8 @@ impl Core {
         let now = self.clock.now();
         let oldest = self.store.held_deliveries(endpoint.id, 1).await?;
         let leased = self.move_each(&oldest, move |delivery| delivery.taken_as_probe(now, new_ticket())).await?;
-        let probes: Vec<_> =
-            leased.into_iter().map(|delivery| DeliverTask { probe: true, ..task_without_body(delivery) }).collect();
+        let probe = |delivery| DeliverTask { probe: true, ..task_without_body(delivery) };
+        let probes: Vec<_> = leased.into_iter().map(|delivery| Outgoing::new(probe(delivery), endpoint.lane)).collect();
         let sent = !probes.is_empty();
         self.queue.send(probes).await?;
         Ok(sent)

@@ -9,6 +9,7 @@ use tracing::warn;
 use super::{Core, ServiceError, operational};
 use crate::domain::attempt::Cause;
 use crate::domain::delivery::Mark;
+use crate::domain::lane::Lane;
 use crate::domain::time::Timestamp;
 use crate::store::{EndpointRef, Waiting};
 use crate::telemetry::metrics;
@@ -80,7 +81,8 @@ impl Core {
             let found = self.store.due_deliveries(shard, now.plus(LOOK_AHEAD), last.as_ref(), PAGE).await?;
             sent.latest = sent.latest.max(found.first().map_or(Duration::ZERO, |oldest| lateness(oldest.mark, now)));
             // Among them are leases that have not ended. They are not taken, and hide nothing that comes after them.
-            sent.count += self.take_and_send(&found).await?;
+            // Of mixed endpoints, which are not read: see `Lanes`.
+            sent.count += self.take_and_send(&found, Lane::Fast).await?;
             last = found.last().copied();
             if found.len() < PAGE {
                 break;
@@ -108,6 +110,7 @@ impl Core {
     /// Releases or fails, page by page, what is parked for one endpoint.
     async fn release(&self, place: &EndpointRef, since: Timestamp, run: &mut Run) -> Result<(), ServiceError> {
         let endpoint = self.store.endpoint(&place.organization, place.endpoint).await?;
+        let lane = endpoint.as_ref().map_or(Lane::Fast, |endpoint| endpoint.lane);
         let cause = match endpoint {
             // What was parked stays parked; whoever changed the endpoint also changed its mark.
             Some(endpoint) if endpoint.parks() => return Ok(()),
@@ -121,7 +124,7 @@ impl Core {
                 self.store.finish_release(place, since).await?;
             }
             let moved = match cause {
-                None => self.take_and_send(&found).await.inspect(|moved| run.swept.released += moved)?,
+                None => self.take_and_send(&found, lane).await.inspect(|moved| run.swept.released += moved)?,
                 Some(cause) => self.fail_each(&found, cause).await.inspect(|moved| run.swept.failed += moved)?,
             };
             moved_in_all += moved;

@@ -38,7 +38,7 @@ pub(crate) struct Record {
 }
 
 impl World {
-    /// Lets time pass, with a healthy consumer and sweep, until nothing is in the queue and nothing is marked that
+    /// Lets time pass, with a healthy consumer and sweep, until nothing is in the queues and nothing is marked that
     /// waits for time alone.
     pub(crate) async fn run_to_the_end(&self) -> Ending {
         let process = self.another_process();
@@ -59,7 +59,7 @@ impl World {
         panic!("no end comes: {queued} messages and the marks {marks:?} are left");
     }
 
-    /// How many messages the queue holds, hidden ones included.
+    /// How many messages the queues hold, hidden ones included.
     pub(crate) async fn in_the_queue(&self) -> usize {
         self.count(&[
             QueueAttributeName::ApproximateNumberOfMessages,
@@ -80,9 +80,13 @@ impl World {
     }
 
     async fn count(&self, counts: &[QueueAttributeName]) -> usize {
-        let wanted = self.sqs().get_queue_attributes().queue_url(self.queue_url());
-        let found = wanted.attribute_names(QueueAttributeName::All).send().await.unwrap().attributes.unwrap();
-        counts.iter().map(|name| found[name].parse::<usize>().unwrap()).sum()
+        let mut total = 0;
+        for queue in self.queue_urls() {
+            let wanted = self.sqs().get_queue_attributes().queue_url(queue);
+            let found = wanted.attribute_names(QueueAttributeName::All).send().await.unwrap().attributes.unwrap();
+            total += counts.iter().map(|name| found[name].parse::<usize>().unwrap()).sum::<usize>();
+        }
+        total
     }
 
     /// The partitions and sort keys of the `waiting` index.

@@ -1,4 +1,4 @@
-//! A deployment of its own for each test: a table and a queue in memory, and a process over them.
+//! A deployment of its own for each test: a table and queues in memory, and a process over them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,18 +17,22 @@ use serde_json::{Value, json};
 use shared::clock::{self, Clock};
 use shared::config::Settings;
 use shared::domain::api_key::KeySecret;
+use shared::domain::endpoint;
+use shared::domain::ids::{EndpointId, OrganizationId};
+use shared::domain::lane::{ByLane, Lane};
 use shared::domain::time::Timestamp;
 use shared::queue::schema::{CONSUMER_BATCH, CONSUMER_TIMEOUT_SECONDS, create_queues};
 use shared::sender::{Lookup, Sender};
 use shared::service::{Consumer, Core, ServiceError};
+use shared::store::Store;
 use shared::store::schema::create_table;
 use tower::ServiceExt;
 
-use super::{Reply, Tenant, TestClock, text};
+use super::{Endpoint, Reply, Tenant, TestClock, text};
 
 const TABLE: &str = "pigeonpost";
 const QUEUE: &str = "deliveries";
-/// More batches than any test has; a queue that is not empty by then never will be.
+/// More batches than any test has; queues that are not empty by then never will be.
 const MOST_BATCHES: usize = 1_000;
 
 /// One deployment, used through its first process unless a test starts another.
@@ -51,12 +55,13 @@ impl World {
     /// A deployment with these settings, named as in the environment of a function.
     pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
         let clock = TestClock::new();
-        let (aws, queue_url) = empty(&clock).await;
+        let (aws, queues) = empty(&clock).await;
         let platform_key = KeySecret::generate(&clock::secret_bytes());
         let hash = platform_key.hash().to_string();
         let usual = [
             ("TABLE_NAME", TABLE),
-            ("QUEUE_URL", &queue_url),
+            ("QUEUE_URL", &*queues.fast),
+            ("SLOW_QUEUE_URL", &*queues.slow),
             ("PLATFORM_KEY_SHA256", &hash),
             ("ALLOW_HTTP", "true"),
             ("ALLOWED_NETWORKS", "127.0.0.0/8"),
@@ -69,7 +74,7 @@ impl World {
         Self { aws, variables, settings, platform_key: platform_key.reveal().to_owned(), clock, sender, process }
     }
 
-    /// The same deployment with an empty table and an empty queue. That is much cheaper than another one: to set up a
+    /// The same deployment with an empty table and empty queues. That is much cheaper than another one: to set up a
     /// sender takes longer than all the rest, and this one is shared.
     pub(crate) async fn anew(&self) -> Self {
         let (aws, clock, sender) = (empty(&self.clock).await.0, self.clock.clone(), self.sender.clone());
@@ -169,8 +174,27 @@ impl World {
         &self.settings.table
     }
 
+    /// The queue of the fast lane.
     pub(crate) fn queue_url(&self) -> &str {
-        &self.settings.queue_url
+        self.queue_url_of(Lane::Fast)
+    }
+
+    pub(crate) fn queue_url_of(&self, lane: Lane) -> &str {
+        self.settings.queue_urls.of(lane)
+    }
+
+    /// Every queue of deliveries.
+    pub(super) fn queue_urls(&self) -> impl Iterator<Item = &str> {
+        Lane::ALL.into_iter().map(|lane| self.queue_url_of(lane))
+    }
+
+    /// Moves an endpoint to a lane, as the consumer does after slow or quick attempts. Nothing happens if it is deleted.
+    pub(crate) async fn set_lane(&self, tenant: &Tenant, endpoint: &Endpoint, lane: Lane) {
+        let store = Store::new(&self.sdk(), self.table(), self.settings.deployment.retention);
+        let (organization, id) = (OrganizationId::parse(&tenant.id).unwrap(), EndpointId::parse(&endpoint.id).unwrap());
+        let Some(found) = store.endpoint(&organization, id).await.unwrap() else { return };
+        let moved = endpoint::Endpoint { lane, revision: found.revision + 1, ..found };
+        store.put_endpoint(&moved).await.unwrap();
     }
 
     /// Every item of a kind, as it is stored.
@@ -208,17 +232,22 @@ impl World {
         }
     }
 
-    /// Puts a message into the queue.
+    /// Puts a message into the fast lane's queue.
     pub(crate) async fn send(&self, body: &str) {
         self.sqs().send_message().queue_url(self.queue_url()).message_body(body).send().await.unwrap();
     }
 
-    /// What is in the queue, hidden messages included; they stay as they are.
+    /// What is in the queues, hidden messages included; they stay as they are.
     pub(crate) fn messages(&self) -> Vec<String> {
-        self.aws.messages(self.queue_url())
+        Lane::ALL.into_iter().flat_map(|lane| self.messages_of(lane)).collect()
     }
 
-    /// What is visible in the queue, which thereby becomes hidden.
+    /// The same of one lane.
+    pub(crate) fn messages_of(&self, lane: Lane) -> Vec<String> {
+        self.aws.messages(self.queue_url_of(lane))
+    }
+
+    /// What is visible in the fast lane's queue, which thereby becomes hidden.
     pub(crate) async fn take_messages(&self) -> Vec<String> {
         self.take_from(self.queue_url()).await
     }
@@ -231,24 +260,26 @@ impl World {
 
     /// Makes the messages in flight visible, as if SQS delivered them a second time.
     pub(crate) fn redeliver(&self) {
-        self.aws.redeliver(self.queue_url());
+        self.queue_urls().for_each(|queue| self.aws.redeliver(queue));
     }
 
     /// Chooses whether the receipt of a former receive still deletes and hides its message.
     pub(crate) fn let_former_receipts_act(&self, act: bool) {
-        self.aws.let_former_receipts_act(self.queue_url(), act);
+        self.queue_urls().for_each(|queue| self.aws.let_former_receipts_act(queue, act));
     }
 
-    /// Moves what is in the dead-letter queue back, as an operator does. As on AWS the messages are new ones.
+    /// Moves what is in the dead-letter queue to the fast lane, as an operator can. As on AWS the messages are new ones.
     pub(crate) async fn redrive(&self) {
         for body in self.take_dead_letters().await {
             self.send(&body).await;
         }
     }
 
-    /// Empties the queue, hidden messages included.
+    /// Empties the queues, hidden messages included.
     pub(crate) async fn purge(&self) {
-        self.sqs().purge_queue().queue_url(self.queue_url()).send().await.unwrap();
+        for queue in self.queue_urls() {
+            self.sqs().purge_queue().queue_url(queue).send().await.unwrap();
+        }
     }
 
     async fn take_from(&self, queue_url: &str) -> Vec<String> {
@@ -269,46 +300,54 @@ impl World {
 pub(crate) struct Process {
     pub(crate) core: Arc<Core>,
     pub(crate) consumer: Arc<Consumer>,
-    poller: Poller,
+    pollers: ByLane<Poller>,
     router: Router,
 }
 
 impl Process {
     fn start(sdk: &SdkConfig, settings: &Settings, sender: &Sender, clock: Clock) -> Self {
-        let Settings { table, queue_url, deployment } = settings.clone();
-        let core = Core::new(sdk, &table, &queue_url, deployment, clock.clone());
+        let Settings { table, queue_urls, deployment } = settings.clone();
+        let core = Core::new(sdk, &table, queue_urls.clone(), deployment, clock.clone());
         let consumer = Consumer::new(Arc::clone(&core), sender.clone());
-        let poller = Poller::new(aws_sdk_sqs::Client::new(sdk), queue_url, Arc::clone(&consumer), clock);
+        let sqs = aws_sdk_sqs::Client::new(sdk);
+        let poller = |lane| Poller::new(sqs.clone(), lane, queue_urls.of(lane), Arc::clone(&consumer), clock.clone());
+        let pollers = ByLane { fast: poller(Lane::Fast), slow: poller(Lane::Slow) };
         let router = gateway(&core);
-        Self { core, consumer, poller, router }
+        Self { core, consumer, pollers, router }
     }
 
-    /// Handles one batch of what is visible in the queue, and says how many messages it was.
+    /// Handles one batch of what is visible in the fast lane, and says how many messages it was.
     pub(crate) async fn poll(&self) -> usize {
-        self.poll_at_most(CONSUMER_BATCH).await
+        self.poll_of(Lane::Fast, CONSUMER_BATCH).await
     }
 
     /// The same with a batch of at most so many.
     pub(crate) async fn poll_at_most(&self, most: u32) -> usize {
-        self.poller.poll_once(most).await.unwrap()
+        self.poll_of(Lane::Fast, most).await
     }
 
-    /// Handles one batch, unless the queue does not let it.
+    /// Handles one batch of a lane, of at most so many messages, and says how many it was.
+    pub(crate) async fn poll_of(&self, lane: Lane, most: u32) -> usize {
+        self.pollers.of(lane).poll_once(most).await.unwrap()
+    }
+
+    /// Handles one batch of the fast lane, unless the queue does not let it.
     pub(crate) async fn try_poll(&self) -> anyhow::Result<usize> {
-        self.poller.poll_once(CONSUMER_BATCH).await
+        self.pollers.fast.poll_once(CONSUMER_BATCH).await
     }
 
-    /// Handles batch after batch until nothing is visible. What a handler hides for later is not
+    /// Handles batch after batch of both lanes until nothing is visible. What a handler hides for later is not
     /// waited for. Says how many messages it handled.
     pub(crate) async fn drain(&self) -> usize {
         let mut handled = 0;
         for _ in 0..MOST_BATCHES {
-            match self.poll().await {
-                0 => return handled,
-                batch => handled += batch,
+            let batch = self.poll().await + self.poll_of(Lane::Slow, CONSUMER_BATCH).await;
+            if batch == 0 {
+                return handled;
             }
+            handled += batch;
         }
-        panic!("the queue does not become empty");
+        panic!("the queues do not become empty");
     }
 
     /// When an invocation that starts now has to end.
@@ -334,12 +373,12 @@ impl Process {
     }
 }
 
-/// An empty table and an empty queue, and the queue's URL.
-async fn empty(clock: &TestClock) -> (EmbeddedAws, String) {
+/// An empty table and empty queues, and the queues' URLs.
+async fn empty(clock: &TestClock) -> (EmbeddedAws, ByLane<String>) {
     let aws = EmbeddedAws::open(&Storage::Memory, "127.0.0.1:8001", clock.engines()).unwrap();
     create_table(&aws_sdk_dynamodb::Client::new(&aws.sdk_config()), TABLE).await.unwrap();
-    let queue_url = create_queues(&aws_sdk_sqs::Client::new(&aws.sdk_config()), QUEUE).await.unwrap();
-    (aws, queue_url)
+    let queue_urls = create_queues(&aws_sdk_sqs::Client::new(&aws.sdk_config()), QUEUE).await.unwrap();
+    (aws, queue_urls)
 }
 
 fn new_sender(settings: &Settings, clock: &TestClock) -> Sender {

@@ -25,10 +25,11 @@ use record::{Attempted, Unrecorded, after_conflict, stays, unrecorded};
 use super::load::{EndpointCache, Work, endpoint_cache};
 use crate::domain::delivery::{Delivery, DeliveryStatus, Step};
 use crate::domain::ids::DeliveryId;
+use crate::domain::lane::Lane;
 use crate::domain::organization::OrganizationStatus;
 use crate::domain::ticket::{BEHIND_OTHER_COPY, OnReceipt};
 use crate::domain::time::Timestamp;
-use crate::queue::Hide;
+use crate::queue::{DeliverTask, Hide, Outgoing};
 use crate::sender::{Attempt, Sender};
 use crate::store::{Replaced, StoreError};
 use crate::telemetry::metrics;
@@ -50,6 +51,15 @@ pub struct Consumer {
     unrecorded: Cache<DeliveryId, Unrecorded>,
 }
 
+/// What a batch has to go by.
+#[derive(Debug, Clone, Copy)]
+struct Batch {
+    /// The lane whose queue it came from.
+    lane: Lane,
+    /// When the function ends.
+    deadline: Timestamp,
+}
+
 impl Consumer {
     /// A consumer that delivers through this sender.
     pub fn new(core: Arc<Core>, sender: Sender) -> Arc<Self> {
@@ -61,14 +71,14 @@ impl Consumer {
         &self.core
     }
 
-    /// Handles a batch and returns the ids of the messages that must stay in the queue; those that
+    /// Handles a batch of this lane's queue and returns the ids of the messages that must stay in the queue; those that
     /// wait for a retry are hidden for exactly as long as it takes.
-    pub async fn handle(self: &Arc<Self>, messages: Vec<Message>, deadline: Timestamp) -> Vec<String> {
+    pub async fn handle(self: &Arc<Self>, lane: Lane, messages: Vec<Message>, deadline: Timestamp) -> Vec<String> {
         let (received, mut stay) = read(messages);
         let (tasks, messages): (Vec<_>, Vec<_>) =
             received.into_iter().map(|it| ((it.task, it.receipt), it.messages)).unzip();
         match self.core.load(tasks, &self.endpoints).await {
-            Ok(work) => stay.extend(self.handle_each(messages, work, deadline).await),
+            Ok(work) => stay.extend(self.handle_each(messages, work, Batch { lane, deadline }).await),
             Err(error) => {
                 warn!(%error, "a batch could not be loaded");
                 stay.extend(messages.into_iter().flatten().map(|message| message.id));
@@ -81,7 +91,7 @@ impl Consumer {
         self: &Arc<Self>,
         messages: Vec<Vec<Message>>,
         work: Vec<Result<Work, StoreError>>,
-        deadline: Timestamp,
+        batch: Batch,
     ) -> Vec<String> {
         let mut running = JoinSet::new();
         let mut open = HashMap::new();
@@ -91,7 +101,7 @@ impl Consumer {
             // it is when the task is made.
             let task = running.spawn(Box::pin(async move {
                 match work {
-                    Ok(work) => consumer.decide(work, deadline).await,
+                    Ok(work) => consumer.decide(work, batch).await,
                     Err(error) => stays(&error),
                 }
             }));
@@ -103,7 +113,7 @@ impl Consumer {
                 Ok(next) => next,
                 Err(_) if hidden.is_empty() => running.join_next_with_id().await,
                 Err(_) => {
-                    self.hide(&mut hidden).await;
+                    self.hide(batch.lane, &mut hidden).await;
                     continue;
                 }
             };
@@ -126,12 +136,12 @@ impl Consumer {
                 }
             }
         }
-        self.hide(&mut hidden).await;
+        self.hide(batch.lane, &mut hidden).await;
         stay
     }
 
     /// Hides messages until their times, rounded up to whole seconds.
-    async fn hide(&self, hidden: &mut Vec<(String, Timestamp)>) {
+    async fn hide(&self, lane: Lane, hidden: &mut Vec<(String, Timestamp)>) {
         let now = self.core.clock.now();
         let seconds = |until: Timestamp| u32::try_from(until.since(now).as_micros().div_ceil(1_000_000));
         let hide = |(receipt_handle, until): (String, Timestamp)| Hide {
@@ -139,13 +149,13 @@ impl Consumer {
             seconds: seconds(until).unwrap_or(u32::MAX),
         };
         let messages: Vec<_> = hidden.drain(..).map(hide).collect();
-        if let Err(error) = self.core.queue.hide(&messages).await {
+        if let Err(error) = self.core.queue.hide(lane, &messages).await {
             // They come back after the queue's own timeout instead, which is late but safe.
             warn!(%error, count = messages.len(), "messages could not be hidden");
         }
     }
 
-    async fn decide(&self, work: Work, deadline: Timestamp) -> Verdict {
+    async fn decide(&self, work: Work, batch: Batch) -> Verdict {
         match work.receipt.on_receipt(work.delivery.as_ref(), work.read_at) {
             OnReceipt::Process => {}
             OnReceipt::Acknowledge => return Verdict::Acknowledge,
@@ -158,11 +168,11 @@ impl Consumer {
             // Only attempts are made on what was true a moment ago.
             Step::Park | Step::Fail(_) if work.remembered => {
                 return match self.core.refresh(work, &self.endpoints).await {
-                    Ok(work) => Box::pin(self.decide(work, deadline)).await,
+                    Ok(work) => Box::pin(self.decide(work, batch)).await,
                     Err(error) => stays(&error),
                 };
             }
-            Step::Attempt => return self.attempt(delivery, work, deadline).await,
+            Step::Attempt => return self.attempt(delivery, work, batch).await,
             Step::HideUntil(due) => return Verdict::HideUntil(due),
             Step::Park => delivery.parked(now),
             Step::Fail(cause) => delivery.failed(cause, now),
@@ -178,7 +188,7 @@ impl Consumer {
         }
     }
 
-    async fn attempt(&self, delivery: Delivery, work: Work, deadline: Timestamp) -> Verdict {
+    async fn attempt(&self, delivery: Delivery, work: Work, batch: Batch) -> Verdict {
         let (Some(endpoint), Some(body)) = (work.endpoint, work.body) else {
             // Retention ends for an event and its deliveries at about the same time.
             if self.core.is_expired(delivery.id.created_at()) {
@@ -193,7 +203,10 @@ impl Consumer {
         if let Some(outcome) = self.unrecorded_outcome(&delivery, work.receipt, now) {
             return self.record(attempted, outcome).await;
         }
-        if deadline.since(now) < settings.timeout.duration() + MARGIN {
+        if batch.lane.forwards_to(endpoint.lane) {
+            return self.forward(attempted.task, endpoint.lane).await;
+        }
+        if batch.deadline.since(now) < settings.timeout.duration() + MARGIN {
             return Verdict::HideUntil(now);
         }
         let attempt = Attempt {
@@ -208,5 +221,16 @@ impl Consumer {
         };
         let outcome = self.sender.post(&attempt).await;
         self.record(attempted, outcome).await
+    }
+
+    /// Sends a message that is due to another lane. It keeps its ticket, so it owns the delivery as before.
+    async fn forward(&self, task: DeliverTask, lane: Lane) -> Verdict {
+        match self.core.queue.send(vec![Outgoing::new(task, lane)]).await {
+            Ok(()) => Verdict::Acknowledge,
+            Err(error) => {
+                warn!(%error, lane = lane.as_str(), "a message could not be forwarded");
+                Verdict::Stay
+            }
+        }
     }
 }

@@ -10,10 +10,11 @@ use crate::clock;
 use crate::domain::attempt::{Cause, Detail, Outcome};
 use crate::domain::delivery::{Consequence, Delivery, OnFailure};
 use crate::domain::endpoint::Endpoint;
+use crate::domain::lane::Lane;
 use crate::domain::ticket::{OnConflict, Receipt, Ticket};
 use crate::domain::time::Timestamp;
 use crate::domain::usage::Usage;
-use crate::queue::DeliverTask;
+use crate::queue::{DeliverTask, Outgoing};
 use crate::service::health::Noted;
 use crate::service::releasing::new_ticket;
 use crate::store::{Replaced, StoreError};
@@ -67,7 +68,7 @@ impl Consumer {
             if let Consequence::SendDelayed(due) = consequence {
                 let sent = match copy {
                     Some(sent) => sent,
-                    None => self.send_copy(&task, made.message_delay_seconds(now)).await,
+                    None => self.send_copy(&task, endpoint.lane, made.message_delay_seconds(now)).await,
                 };
                 copy = Some(sent);
                 match sent {
@@ -98,10 +99,10 @@ impl Consumer {
     }
 
     /// Sends the delayed copy of a message that waits for the next attempt. `None` if it could not be sent.
-    async fn send_copy(&self, task: &DeliverTask, delay_seconds: u32) -> Option<Copy> {
+    async fn send_copy(&self, task: &DeliverTask, lane: Lane, delay_seconds: u32) -> Option<Copy> {
         let (at, ticket) = (self.core.clock.now(), new_ticket());
-        let copy = DeliverTask { ticket: Some(ticket), probe: false, ..task.clone() };
-        match self.core.queue.send_delayed(vec![(copy, delay_seconds)]).await {
+        let task = DeliverTask { ticket: Some(ticket), probe: false, ..task.clone() };
+        match self.core.queue.send(vec![Outgoing { task, lane, delay_seconds }]).await {
             Ok(()) => Some(Copy { ticket, at }),
             Err(error) => {
                 warn!(%error, "a delayed copy could not be sent, and the message is hidden instead");
