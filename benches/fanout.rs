@@ -19,8 +19,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run(endpoints: u32) -> anyhow::Result<Report> {
     let data = tempfile::tempdir()?;
-    let host = Host::start_with(data.path(), &[("MAX_ENDPOINTS", &endpoints.to_string())]).await?;
-    let receiver = Receiver::start(Behaviour { delay: Duration::ZERO, fails_one_of: 0 }).await?;
+    let host = Host::start_with(data.path(), &[], &[("MAX_ENDPOINTS", &endpoints.to_string())]).await?;
+    let receiver = Receiver::start(Behaviour::HEALTHY).await?;
     let publisher = Publisher::new(host.credentials()?);
     publisher.remove_demo().await?;
     for _ in 0..endpoints {

@@ -1,4 +1,4 @@
-//! Fills a table with finished deliveries.
+//! Fills a table with copies of a delivery.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -38,11 +38,19 @@ impl Filler {
     pub(crate) async fn new(deployment: &Deployment) -> anyhow::Result<Self> {
         publish(deployment, &mut Rng::with_seed(7)).await?;
         ensure!(deployment.deliver().await?.is_some(), "an event is delivered");
-        let scan = deployment.dynamodb.scan().table_name(TABLE).send().await?.items.unwrap_or_default();
-        let of_delivery =
-            |item: &Item| string(item, "pk").starts_with("event#") || string(item, "pk").starts_with("delivery#");
-        let items: Vec<_> = scan.into_iter().filter(of_delivery).collect();
-        ensure!(items.len() == 3, "an event, its list and its record, not {}", items.len());
+        let filler = Self::of_stored(&deployment.dynamodb, |_| true).await?;
+        ensure!(filler.items.len() == 3, "an event, its list and its record, not {}", filler.items.len());
+        Ok(filler)
+    }
+
+    /// From the one delivery in this table whose event and endpoint have such partition keys.
+    pub(crate) async fn of_stored(dynamodb: &Client, is_wanted: impl Fn(&str) -> bool) -> anyhow::Result<Self> {
+        let scan = dynamodb.scan().table_name(TABLE).send().await?.items.unwrap_or_default();
+        let is_of_delivery = |item: &Item| {
+            let pk = string(item, "pk");
+            (pk.starts_with("event#") || pk.starts_with("delivery#")) && is_wanted(pk)
+        };
+        let items: Vec<_> = scan.into_iter().filter(is_of_delivery).collect();
         Ok(Self { items, stored: 1, now: Clock::system().now(), ids: Vec::new() })
     }
 
@@ -97,6 +105,12 @@ fn copy(item: &Item, id: EventId) -> anyhow::Result<Item> {
     if item.contains_key("deliveries") {
         item.insert("deliveries".to_owned(), AttributeValue::B(Blob::new(delivery.uuid().into_bytes())));
     }
+    if string(&item, "waiting_sk").starts_with("wdlv_") {
+        // A held or failed delivery.
+        let waiting = waiting_partition(string(&item, "waiting_pk"), shard);
+        item.insert("waiting_pk".to_owned(), AttributeValue::S(waiting));
+        item.insert("waiting_sk".to_owned(), AttributeValue::S(delivery.to_string()));
+    }
     item.insert("pk".to_owned(), AttributeValue::S(pk));
     item.insert("sk".to_owned(), AttributeValue::S(sort));
     Ok(item)
@@ -104,4 +118,9 @@ fn copy(item: &Item, id: EventId) -> anyhow::Result<Item> {
 
 fn string<'a>(item: &'a Item, name: &str) -> &'a str {
     item.get(name).and_then(|value| value.as_s().ok()).map_or("", String::as_str)
+}
+
+/// The same partition of the index for a delivery with another shard.
+fn waiting_partition(partition: &str, _shard: u8) -> String {
+    partition.to_owned()
 }

@@ -19,6 +19,7 @@ pub(crate) struct Host {
     executable: PathBuf,
     data: PathBuf,
     ports: [u16; 2],
+    arguments: Vec<String>,
     settings: Vec<(String, String)>,
     process: Child,
     started_in: Duration,
@@ -27,19 +28,20 @@ pub(crate) struct Host {
 impl Host {
     /// Starts a host on a data directory and waits until it is healthy.
     pub(crate) async fn start(data: &Path) -> anyhow::Result<Self> {
-        Self::start_with(data, &[]).await
+        Self::start_with(data, &[], &[]).await
     }
 
-    /// The same with these settings in its environment.
-    pub(crate) async fn start_with(data: &Path, settings: &[(&str, &str)]) -> anyhow::Result<Self> {
+    /// The same with these further arguments, and these settings in its environment.
+    pub(crate) async fn start_with(data: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let executable = std::env::current_exe()?.with_file_name("pigeonpost");
         if !executable.exists() {
             bail!("{} is not there: cargo build --release", executable.display());
         }
         let ports = [free_port()?, free_port()?];
         let settings: Vec<_> = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        let (process, started_in) = start(&executable, data, ports, &settings).await?;
-        Ok(Self { executable, data: data.to_owned(), ports, settings, process, started_in })
+        let arguments: Vec<_> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
+        let (process, started_in) = start(&executable, data, ports, &arguments, &settings).await?;
+        Ok(Self { executable, data: data.to_owned(), ports, arguments, settings, process, started_in })
     }
 
     /// Kills the process with SIGKILL, without warning.
@@ -49,7 +51,8 @@ impl Host {
 
     /// Starts a killed host again, on the same ports and data.
     pub(crate) async fn start_again(&mut self) -> anyhow::Result<()> {
-        (self.process, self.started_in) = start(&self.executable, &self.data, self.ports, &self.settings).await?;
+        let Self { executable, data, ports, arguments, settings, .. } = self;
+        (self.process, self.started_in) = start(executable, data, *ports, arguments, settings).await?;
         Ok(())
     }
 
@@ -74,11 +77,12 @@ async fn start(
     executable: &Path,
     data: &Path,
     ports: [u16; 2],
+    arguments: &[String],
     settings: &[(String, String)],
 ) -> anyhow::Result<(Child, Duration)> {
     let (client, health) = (reqwest::Client::new(), format!("http://127.0.0.1:{}/healthz", ports[0]));
     let began = Instant::now();
-    let process = spawn(executable, data, ports, settings)?;
+    let process = spawn(executable, data, ports, arguments, settings)?;
     let healthy = async {
         while !client.get(&health).send().await.is_ok_and(|answer| answer.status().is_success()) {
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -88,10 +92,17 @@ async fn start(
     Ok((process, began.elapsed()))
 }
 
-fn spawn(executable: &Path, data: &Path, ports: [u16; 2], settings: &[(String, String)]) -> anyhow::Result<Child> {
+fn spawn(
+    executable: &Path,
+    data: &Path,
+    ports: [u16; 2],
+    arguments: &[String],
+    settings: &[(String, String)],
+) -> anyhow::Result<Child> {
     let mut command = Command::new(executable);
     command.arg("--data").arg(data);
     command.args(["--port".to_owned(), ports[0].to_string(), "--aws-port".to_owned(), ports[1].to_string()]);
+    command.args(arguments);
     command.envs(settings.iter().map(|(name, value)| (name, value)));
     Ok(command.stdin(Stdio::null()).stdout(Stdio::null()).kill_on_drop(true).spawn()?)
 }

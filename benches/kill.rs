@@ -13,7 +13,7 @@ use pigeonpost::aws::{EmbeddedAws, Storage};
 
 use crate::host::Host;
 use crate::publisher::Publisher;
-use crate::receiver::{Behaviour, Receiver};
+use crate::receiver::{Behaviour, Fails, Receiver};
 use crate::report::{Report, print};
 
 /// How many publishers publish at once.
@@ -34,7 +34,7 @@ pub(crate) async fn run(times: u32, events: u64, seed: Option<u64>) -> anyhow::R
     let mut chance = fastrand::Rng::with_seed(seed);
     let data = tempfile::tempdir()?;
     let mut host = Host::start(data.path()).await?;
-    let receiver = Receiver::start(Behaviour { delay: RECEIVER_DELAY, fails_one_of: 20 }).await?;
+    let receiver = Receiver::start(Behaviour { delay: RECEIVER_DELAY, fails: Fails::FirstAttemptOfOneIn(20) }).await?;
     let publisher = Publisher::new(host.credentials()?);
     publisher.remove_demo().await?;
     publisher.endpoint(&receiver.url(), EVENT_TYPE, serde_json::json!({})).await?;

@@ -15,10 +15,6 @@ impl FromIterator<Duration> for Latencies {
 }
 
 impl Latencies {
-    pub(crate) fn count(&self) -> usize {
-        self.0.len()
-    }
-
     /// The time, in milliseconds, that this share (0 to 1) of all does not exceed; 0 if there are none.
     pub(crate) fn percentile(&self, share: f64) -> f64 {
         (self.at(share).as_secs_f64() * 100_000.0).round() / 100.0

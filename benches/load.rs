@@ -14,7 +14,8 @@ const RATE: u32 = 200;
 /// How many publishers publish to one endpoint at full speed, and to many.
 const PUBLISHERS: [usize; 2] = [64, 32];
 /// The parts, by their names on the command line.
-pub(crate) const PARTS: [&str; 7] = ["one", "rate", "ten", "hundred", "hundred-longer", "by-type", "idle"];
+pub(crate) const PARTS: [&str; 8] =
+    ["one", "one-durable", "rate", "ten", "hundred", "hundred-longer", "by-type", "idle"];
 /// How many fresh hosts are started to tell how long it takes.
 const STARTS: usize = 10;
 /// How long a host is watched that has nothing to do.
@@ -48,7 +49,8 @@ async fn measure(part: &str, extent: &Extent) -> anyhow::Result<Report> {
     };
     let repeat = extent.repeat;
     match part {
-        "one" => medians(repeat, async || throughput(extent.events).await).await,
+        "one" => medians(repeat, async || throughput(&[], extent.events).await).await,
+        "one-durable" => medians(repeat, async || throughput(&["--durable"], extent.events).await).await,
         "rate" => {
             let title = format!("{RATE} events a second to 1 endpoint");
             let trial =
@@ -71,15 +73,16 @@ pub(crate) async fn growth(events: usize) -> anyhow::Result<Report> {
     let mut report = Report::new("The local host under more and more events");
     report.figure("load of the machine before", machine_load()?);
     for events in [events / 100, events / 10, events] {
-        report.part(announced(throughput(events).await?));
+        report.part(announced(throughput(&[], events).await?));
     }
     Ok(report)
 }
 
-async fn throughput(events: usize) -> anyhow::Result<Report> {
+async fn throughput(arguments: &[&str], events: usize) -> anyhow::Result<Report> {
     let [publishers, _] = PUBLISHERS;
-    let title = format!("{events} to 1 endpoint, {publishers} publishers");
-    Trial::new(Fan::ToAll(1), publishers).await?.at_full_speed(&title, events).await
+    let title = format!("{events} to 1 endpoint, {publishers} publishers {}", arguments.join(" "));
+    let trial = Trial::with_arguments(arguments, Fan::ToAll(1), publishers).await?;
+    trial.at_full_speed(title.trim_end(), events).await
 }
 
 async fn medians(repeat: usize, part: impl AsyncFn() -> anyhow::Result<Report>) -> anyhow::Result<Report> {

@@ -10,10 +10,10 @@ mod fanout;
 mod filler;
 mod host;
 mod instant;
+mod isolate;
 mod kill;
 mod latency;
 mod load;
-mod neighbour;
 mod payload;
 mod process;
 mod publisher;
@@ -32,6 +32,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 
+use isolate::Trouble;
 use load::Extent;
 use report::Report;
 
@@ -89,11 +90,20 @@ enum Command {
         #[arg(long)]
         seed: Option<u64>,
     },
-    /// What an endpoint that hangs under heavy traffic does to another one
-    Neighbour {
-        /// How long each part takes, at least, in seconds
-        #[arg(long, default_value_t = 15)]
+    /// What other tenants' trouble does to a healthy endpoint
+    Isolate {
+        /// One kind of trouble alone
+        #[arg(long, value_parser = Trouble::NAMES)]
+        part: Option<String>,
+        /// How long each of the five windows is, alone and beside the trouble, in seconds
+        #[arg(long, default_value_t = 20)]
         seconds: u64,
+        /// How long the trouble goes on before its effect counts, in seconds
+        #[arg(long, default_value_t = 60)]
+        settle: u64,
+        /// How many deliveries are resumed or recovered
+        #[arg(long, default_value_t = 100_000)]
+        backlog: u32,
     },
     /// One event for many endpoints
     Fanout {
@@ -152,7 +162,10 @@ async fn run(command: Command) -> anyhow::Result<Report> {
         Command::Growth { events } => load::growth(events).await,
         Command::Restart { deliveries, unfinished } => restart::run(deliveries, unfinished).await,
         Command::Kill { times, events, seed } => kill::run(times, events, seed).await,
-        Command::Neighbour { seconds } => neighbour::run(seconds).await,
+        Command::Isolate { part, seconds, settle, backlog } => {
+            let [window, settle] = [seconds, settle].map(Duration::from_secs);
+            isolate::run(&isolate::Extent { part, window, settle, backlog }).await
+        }
         Command::Fanout { endpoints } => fanout::run(endpoints).await,
         Command::Cost => cost::run().await,
         Command::Stored { deliveries } => stored::run(deliveries).await,

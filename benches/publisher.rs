@@ -60,6 +60,31 @@ impl Publisher {
         Self { http: Client::new(), credentials: Arc::new(credentials), numbers: Arc::default() }
     }
 
+    /// A publisher of a new organization on the same host.
+    pub(crate) async fn another(&self, slug: &str) -> anyhow::Result<Self> {
+        let platform_key = &self.credentials.platform_key;
+        let organization = json!({"name": slug, "slug": slug});
+        let made = self.send_as(platform_key, "/v1/organizations", organization).await?;
+        let organization_id = made["id"].as_str().context("an organization has an id")?.to_owned();
+        let path = format!("/v1/organizations/{organization_id}/api-keys");
+        let issued = self.send_as(platform_key, &path, json!({"name": slug, "role": "owner"})).await?;
+        let api_key = issued["revealed_key"].as_str().context("a new key is revealed")?.to_owned();
+        let credentials = Credentials { organization_id, api_key, ..Credentials::clone(&self.credentials) };
+        Ok(Self { http: Client::new(), credentials: Arc::new(credentials), numbers: Arc::clone(&self.numbers) })
+    }
+
+    async fn send_as(&self, key: &str, path: &str, body: Value) -> anyhow::Result<Value> {
+        let url = format!("{}{path}", self.credentials.base_url);
+        let answer = self.http.post(url).bearer_auth(key).header(CONTENT_TYPE, "application/json");
+        let answer = answer.body(body.to_string()).send().await?.error_for_status()?;
+        data(&answer.bytes().await?)
+    }
+
+    /// The id of its organization.
+    pub(crate) fn organization(&self) -> &str {
+        &self.credentials.organization_id
+    }
+
     /// Removes the demo endpoint, which subscribes to everything.
     pub(crate) async fn remove_demo(&self) -> anyhow::Result<()> {
         let endpoints = self.call(Method::GET, "/webhooks/endpoints", None).await?;
@@ -70,14 +95,25 @@ impl Publisher {
         Ok(())
     }
 
-    /// Makes an endpoint for one type of event.
-    pub(crate) async fn endpoint(&self, url: &str, event_type: &str, more: Value) -> anyhow::Result<()> {
+    /// Makes an endpoint for one type of event and returns its id.
+    pub(crate) async fn endpoint(&self, url: &str, event_type: &str, more: Value) -> anyhow::Result<String> {
         let mut endpoint = json!({"name": "Bench", "url": url, "event_types": [event_type]});
         if let (Some(endpoint), Value::Object(more)) = (endpoint.as_object_mut(), more) {
             endpoint.extend(more);
         }
-        self.call(Method::POST, "/webhooks/endpoints", Some(endpoint)).await?;
-        Ok(())
+        let made = self.call(Method::POST, "/webhooks/endpoints", Some(endpoint)).await?;
+        Ok(made["id"].as_str().context("an endpoint has an id")?.to_owned())
+    }
+
+    /// Changes an endpoint.
+    pub(crate) async fn change_endpoint(&self, endpoint: &str, change: Value) -> anyhow::Result<()> {
+        self.call(Method::PATCH, &format!("/webhooks/endpoints/{endpoint}"), Some(change)).await.map(drop)
+    }
+
+    /// Begins a recovery of everything that failed for an endpoint since the year 2000.
+    pub(crate) async fn recover(&self, endpoint: &str) -> anyhow::Result<()> {
+        let all = json!({"since": "2000-01-01T00:00:00Z"});
+        self.call(Method::POST, &format!("/webhooks/endpoints/{endpoint}/recover"), Some(all)).await.map(drop)
     }
 
     /// Publishes an event, again and again with the same idempotency key until it is accepted: so does a publisher

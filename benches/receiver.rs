@@ -38,8 +38,26 @@ pub(crate) struct Receiver {
 pub(crate) struct Behaviour {
     /// How long it waits before it answers.
     pub(crate) delay: Duration,
-    /// Of how many deliveries it fails the first attempt of one; 0 for none.
-    pub(crate) fails_one_of: u64,
+    /// Which requests it answers with 500.
+    pub(crate) fails: Fails,
+}
+
+/// Which requests a receiver answers with 500.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fails {
+    /// None.
+    Never,
+    /// All.
+    Always,
+    /// The first attempt of one delivery in so many.
+    FirstAttemptOfOneIn(u64),
+    /// All but one request in so many, in the order of their arrival.
+    AllButOneIn(usize),
+}
+
+impl Behaviour {
+    /// Answers 200 at once.
+    pub(crate) const HEALTHY: Self = Self { delay: Duration::ZERO, fails: Fails::Never };
 }
 
 impl Receiver {
@@ -114,8 +132,18 @@ async fn receive(
         at,
         number,
     };
-    let fails = behaviour.fails_one_of > 0 && number.is_multiple_of(behaviour.fails_one_of) && arrival.attempt == 1;
-    receiver.arrivals.lock().unwrap_or_else(PoisonError::into_inner).push(arrival);
+    let attempt = arrival.attempt;
+    let arrived = {
+        let mut arrivals = receiver.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
+        arrivals.push(arrival);
+        arrivals.len()
+    };
+    let fails = match behaviour.fails {
+        Fails::Never => false,
+        Fails::Always => true,
+        Fails::FirstAttemptOfOneIn(many) => attempt == 1 && number.is_multiple_of(many),
+        Fails::AllButOneIn(many) => !arrived.is_multiple_of(many),
+    };
     tokio::time::sleep(behaviour.delay).await;
     if fails { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK }
 }

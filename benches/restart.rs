@@ -39,7 +39,7 @@ pub(crate) async fn run(deliveries: u32, unfinished: usize) -> anyhow::Result<Re
         let title = format!("{stored} finished deliveries stored");
         report.part(starts(&title, &mut host, PROMISED[0]).await?);
     }
-    let receiver = Receiver::start(Behaviour { delay: HANGING, fails_one_of: 0 }).await?;
+    let receiver = Receiver::start(Behaviour { delay: HANGING, ..Behaviour::HEALTHY }).await?;
     let publisher = Publisher::new(host.credentials()?);
     publisher.endpoint(&receiver.url(), UNFINISHED, json!({"timeout_seconds": 30})).await?;
     for _ in 0..unfinished / BATCH {

@@ -79,10 +79,15 @@ struct Published {
 impl Trial {
     /// A host that is warm, with these endpoints. So many publishers publish at once, each on a connection of its own.
     pub(crate) async fn new(fan: Fan, publishers: usize) -> anyhow::Result<Self> {
+        Self::with_arguments(&[], fan, publishers).await
+    }
+
+    /// The same with further arguments for the host.
+    pub(crate) async fn with_arguments(arguments: &[&str], fan: Fan, publishers: usize) -> anyhow::Result<Self> {
         let endpoints = fan.endpoints();
         let data = tempfile::tempdir()?;
-        let host = Host::start_with(data.path(), &[("MAX_ENDPOINTS", &endpoints.to_string())]).await?;
-        let receiver = Receiver::start(Behaviour { delay: Duration::ZERO, fails_one_of: 0 }).await?;
+        let host = Host::start_with(data.path(), arguments, &[("MAX_ENDPOINTS", &endpoints.to_string())]).await?;
+        let receiver = Receiver::start(Behaviour::HEALTHY).await?;
         let publisher = Publisher::new(host.credentials()?);
         publisher.remove_demo().await?;
         let event_types: Vec<_> = (0..endpoints).map(|endpoint| fan.event_type(endpoint)).collect();

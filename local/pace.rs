@@ -1,12 +1,14 @@
-//! The pace of publishing: events are accepted as fast as their deliveries are made.
+//! The pace of publishing: the events of an organization are accepted as fast as its deliveries are made.
 //!
 //! On AWS the consumer has processors of its own. Here it shares them with the publishers, who would otherwise fill the
-//! queue first and leave the deliveries for later. A publish request waits while the deliveries on their way are as many as
-//! the consumer makes in some ten milliseconds. It does not wait for long: deliveries to receivers that hang must not
-//! stop the others' publishers. Only the fast lane counts: deliveries of the slow lane wait for their receivers.
+//! queue first and leave the deliveries for later. A publish request waits while its organization has as many deliveries on
+//! their way as the consumer makes in some ten milliseconds. It does not wait for long: deliveries to receivers that hang
+//! must not stop publishers. It does not wait for other organizations' deliveries. Only the fast lane counts: deliveries of
+//! the slow lane wait for their receivers.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Router;
@@ -19,7 +21,8 @@ use tokio::time::{Instant, sleep};
 
 use crate::aws::{EmbeddedAws, Flow};
 
-/// How many deliveries may be on their way: visible in the fast lane's queue, or of requests that are being published.
+/// How many deliveries of an organization may be on their way: visible in the fast lane's queue, or of requests that are
+/// being published.
 const ON_THEIR_WAY: f64 = 256.0;
 /// The longest wait of the request whose turn it is.
 const LONGEST_WAIT: Duration = Duration::from_millis(100);
@@ -31,17 +34,25 @@ const LOOK: Duration = Duration::from_millis(1);
 /// How much a request counts in the average of deliveries for each.
 const WEIGHT: f64 = 0.1;
 
-/// Holds publish requests back.
+/// Delays publish requests.
 struct Pace {
     aws: EmbeddedAws,
     queue_url: String,
-    publishing: AtomicU64,
-    /// Held by the request whose turn it is.
-    turn: Mutex<()>,
-    seen: std::sync::Mutex<Seen>,
+    /// Those that have requests under way or waiting.
+    organizations: std::sync::Mutex<HashMap<Box<str>, Arc<Line>>>,
 }
 
-/// What earlier looks at the queue told.
+/// The publish requests of an organization.
+#[derive(Default)]
+struct Line {
+    under_way: AtomicU64,
+    /// Held by the request whose turn it is.
+    turn: Mutex<()>,
+    /// What the last look at the queue showed; `None` before the first.
+    seen: std::sync::Mutex<Option<Seen>>,
+}
+
+#[derive(Clone, Copy)]
 struct Seen {
     flow: Flow,
     received_at: Instant,
@@ -54,33 +65,50 @@ pub(crate) fn at_pace_of_queue(routes: Router, aws: EmbeddedAws, queue_url: &str
 }
 
 async fn pass(State(pace): State<Arc<Pace>>, request: Request, next: Next) -> Response {
-    if !publishes(&request) {
-        return next.run(request).await;
-    }
-    pace.wait().await;
-    let publishing = Publishing::begin(&pace);
+    let Some(organization) = publisher(&request) else { return next.run(request).await };
+    let publishing = pace.enter(organization);
+    publishing.wait_until(Instant::now() + LONGEST_WAIT).await;
+    let under_way = publishing.begin();
     let response = next.run(request).await;
-    drop(publishing);
-    pace.learn();
+    drop(under_way);
+    publishing.learn();
     response
 }
 
-fn publishes(request: &Request) -> bool {
-    let path = request.uri().path();
-    request.method() == Method::POST && (path.ends_with("/events") || path.ends_with("/events/batch"))
+/// The organization that a request publishes for, as its path spells it.
+fn publisher(request: &Request) -> Option<&str> {
+    let path = request.uri().path().strip_prefix("/v1/organizations/")?;
+    let (organization, rest) = path.split_once('/')?;
+    (request.method() == Method::POST && matches!(rest, "events" | "events/batch")).then_some(organization)
 }
 
 impl Pace {
     fn new(aws: EmbeddedAws, queue_url: &str) -> Self {
-        let flow = aws.flow(queue_url);
-        let seen = std::sync::Mutex::new(Seen { flow, received_at: Instant::now(), deliveries_per_request: 1.0 });
-        Self { aws, queue_url: queue_url.to_owned(), publishing: AtomicU64::new(0), turn: Mutex::new(()), seen }
+        Self { aws, queue_url: queue_url.to_owned(), organizations: std::sync::Mutex::default() }
     }
 
-    /// Waits for this request's turn, and until few deliveries are on their way.
-    async fn wait(&self) {
-        let _turn = self.turn.lock().await;
-        let latest = Instant::now() + LONGEST_WAIT;
+    fn enter<'a>(&'a self, organization: &str) -> Publishing<'a> {
+        let line = Arc::clone(self.organizations().entry(organization.into()).or_default());
+        Publishing { pace: self, organization: organization.into(), line }
+    }
+
+    fn organizations(&self) -> MutexGuard<'_, HashMap<Box<str>, Arc<Line>>> {
+        self.organizations.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A publish request. An organization is forgotten when the last of its requests ends, so paths that name no organization
+/// leave nothing behind.
+struct Publishing<'a> {
+    pace: &'a Pace,
+    organization: Box<str>,
+    line: Arc<Line>,
+}
+
+impl Publishing<'_> {
+    /// Waits for this request's turn, and then until few deliveries of its organization are on their way, or until `latest`.
+    async fn wait_until(&self, latest: Instant) {
+        let _turn = self.line.turn.lock().await;
         while Instant::now() < latest && self.is_ahead(Instant::now()) {
             sleep(LOOK).await;
         }
@@ -88,43 +116,57 @@ impl Pace {
 
     /// Whether more deliveries are on their way than the consumer can take at once, and it is taking some.
     fn is_ahead(&self, now: Instant) -> bool {
-        let flow = self.aws.flow(&self.queue_url);
+        let flow = self.flow();
         let mut seen = self.seen();
+        let seen = seen.get_or_insert(Seen { flow, received_at: now, deliveries_per_request: 1.0 });
         if seen.flow.received != flow.received {
             seen.flow.received = flow.received;
             seen.received_at = now;
         }
-        let publishing = self.publishing.load(Ordering::Relaxed) as f64 * seen.deliveries_per_request;
-        publishing + flow.visible as f64 >= ON_THEIR_WAY && now < seen.received_at + STANDSTILL
+        let under_way = self.line.under_way.load(Ordering::Relaxed) as f64 * seen.deliveries_per_request;
+        under_way + flow.visible as f64 >= ON_THEIR_WAY && now < seen.received_at + STANDSTILL
     }
 
-    /// Takes note of how many messages were sent since a request ended last.
+    fn begin(&self) -> UnderWay<'_> {
+        self.line.under_way.fetch_add(1, Ordering::Relaxed);
+        UnderWay(&self.line)
+    }
+
+    /// Adds the messages that were sent since a request ended last to the average.
     fn learn(&self) {
-        let sent = self.aws.flow(&self.queue_url).sent;
-        let mut seen = self.seen();
-        let since = sent.saturating_sub(seen.flow.sent) as f64;
-        seen.flow.sent = seen.flow.sent.max(sent);
-        seen.deliveries_per_request += (since.max(1.0) - seen.deliveries_per_request) * WEIGHT;
+        let sent = self.flow().sent;
+        if let Some(seen) = self.seen().as_mut() {
+            let since = sent.saturating_sub(seen.flow.sent) as f64;
+            seen.flow.sent = seen.flow.sent.max(sent);
+            seen.deliveries_per_request += (since.max(1.0) - seen.deliveries_per_request) * WEIGHT;
+        }
     }
 
-    fn seen(&self) -> std::sync::MutexGuard<'_, Seen> {
-        self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    fn flow(&self) -> Flow {
+        self.pace.aws.flow(&self.pace.queue_url, &self.organization)
     }
-}
 
-/// A request that is being published, also when its client goes away meanwhile.
-struct Publishing<'a>(&'a Pace);
-
-impl<'a> Publishing<'a> {
-    fn begin(pace: &'a Pace) -> Self {
-        pace.publishing.fetch_add(1, Ordering::Relaxed);
-        Self(pace)
+    fn seen(&self) -> MutexGuard<'_, Option<Seen>> {
+        self.line.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for Publishing<'_> {
     fn drop(&mut self) {
-        self.0.publishing.fetch_sub(1, Ordering::Relaxed);
+        let mut organizations = self.pace.organizations();
+        // The map's, and this one.
+        if Arc::strong_count(&self.line) == 2 {
+            organizations.remove(&self.organization);
+        }
+    }
+}
+
+/// A request that is being handled, also when its client goes away meanwhile.
+struct UnderWay<'a>(&'a Line);
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -132,9 +174,13 @@ impl Drop for Publishing<'_> {
 mod tests {
     use aws_sdk_sqs::Client;
     use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+    use futures_util::poll;
+    use std::pin::pin;
 
     use super::*;
     use crate::aws::Storage;
+
+    const HOUR: Duration = Duration::from_secs(60 * 60);
 
     /// A queue and the pace of publishing into it.
     async fn queue() -> (Client, String, Pace) {
@@ -146,9 +192,12 @@ mod tests {
         (client, url, pace)
     }
 
-    async fn send_ten(client: &Client, url: &str) {
-        let entry =
-            |n: usize| SendMessageBatchRequestEntry::builder().id(n.to_string()).message_body("m").build().unwrap();
+    /// Sends ten messages of an organization's endpoints.
+    async fn send_ten(client: &Client, url: &str, organization: &str) {
+        let entry = |n: usize| {
+            let entry = SendMessageBatchRequestEntry::builder().id(n.to_string()).message_body("m");
+            entry.message_group_id(format!("{organization}#{}", n % 8)).build().unwrap()
+        };
         let entries = Some((0..10).map(entry).collect());
         client.send_message_batch().queue_url(url).set_entries(entries).send().await.unwrap();
     }
@@ -156,46 +205,89 @@ mod tests {
     #[tokio::test]
     async fn publishing_is_ahead_while_much_is_visible_and_the_consumer_takes_some() {
         let (client, url, pace) = queue().await;
+        let (publishing, other) = (pace.enter("a"), pace.enter("b"));
         let now = Instant::now();
         for _ in 0..26 {
-            assert!(!pace.is_ahead(now));
-            send_ten(&client, &url).await;
+            assert!(!publishing.is_ahead(now));
+            send_ten(&client, &url, "a").await;
         }
-        assert!(pace.is_ahead(now), "260 are visible");
-        assert!(!pace.is_ahead(now + 2 * STANDSTILL), "the consumer takes none");
+        assert!(publishing.is_ahead(now), "260 are visible");
+        assert!(!other.is_ahead(now), "none of another organization's");
+        assert!(!publishing.is_ahead(now + 2 * STANDSTILL), "the consumer takes none");
         client.receive_message().queue_url(&url).send().await.unwrap();
-        assert!(pace.is_ahead(now + 3 * STANDSTILL), "it goes on");
+        assert!(publishing.is_ahead(now + 3 * STANDSTILL), "it goes on");
         let four = client.receive_message().queue_url(&url).max_number_of_messages(4).send().await.unwrap();
         assert_eq!(four.messages().len(), 4);
-        assert!(!pace.is_ahead(now + 3 * STANDSTILL), "255 are visible");
+        assert!(!publishing.is_ahead(now + 3 * STANDSTILL), "255 are visible");
     }
 
     #[tokio::test]
-    async fn requests_under_way_count_as_many_deliveries_as_earlier_ones_had() {
+    async fn requests_under_way_count_as_many_deliveries_as_earlier_ones_of_the_organization_had() {
         let (client, url, pace) = queue().await;
+        let (publishing, other) = (pace.enter("a"), pace.enter("b"));
         let now = Instant::now();
-        let under_way: Vec<_> = (0..64).map(|_| Publishing::begin(&pace)).collect();
-        assert!(!pace.is_ahead(now), "64 requests with a delivery each");
+        let under_way: Vec<_> = (0..64).map(|_| publishing.begin()).collect();
+        assert!(!publishing.is_ahead(now), "64 requests with a delivery each");
+        let others: Vec<_> = (0..64).map(|_| other.begin()).collect();
         for _ in 0..20 {
-            send_ten(&client, &url).await;
-            pace.learn();
+            send_ten(&client, &url, "a").await;
+            publishing.learn();
+            other.learn();
         }
         client.purge_queue().queue_url(&url).send().await.unwrap();
-        assert!(pace.is_ahead(now), "64 requests with ten deliveries each");
-        drop(under_way);
-        assert!(!pace.is_ahead(now));
+        assert!(publishing.is_ahead(now), "64 requests with ten deliveries each");
+        assert!(!other.is_ahead(now), "another organization's requests have one each");
+        drop((under_way, others));
+        assert!(!publishing.is_ahead(now));
+    }
+
+    #[tokio::test]
+    async fn a_request_waits_until_fewer_deliveries_are_on_their_way() {
+        let (client, url, pace) = queue().await;
+        let (first, second) = (pace.enter("a"), pace.enter("a"));
+        for _ in 0..26 {
+            send_ten(&client, &url, "a").await;
+        }
+        let (mut waits, mut next) =
+            (pin!(first.wait_until(Instant::now() + HOUR)), pin!(second.wait_until(Instant::now())));
+        assert!(poll!(&mut waits).is_pending());
+        assert!(poll!(&mut next).is_pending(), "it is the first one's turn");
+        client.purge_queue().queue_url(&url).send().await.unwrap();
+        waits.await;
+        next.await;
+    }
+
+    #[tokio::test]
+    async fn a_request_whose_time_is_over_waits_no_longer() {
+        let (client, url, pace) = queue().await;
+        let publishing = pace.enter("a");
+        for _ in 0..26 {
+            send_ten(&client, &url, "a").await;
+        }
+        assert!(poll!(pin!(publishing.wait_until(Instant::now()))).is_ready());
+    }
+
+    #[tokio::test]
+    async fn an_organization_is_forgotten_with_its_last_request() {
+        let (_, _, pace) = queue().await;
+        let (one, other) = (pace.enter("a"), pace.enter("a"));
+        drop(one);
+        assert_eq!(pace.organizations().len(), 1);
+        drop(other);
+        assert_eq!(pace.organizations().len(), 0);
     }
 
     #[test]
     fn only_requests_that_publish_are_held_back() {
         for (method, path, expected) in [
-            (Method::POST, "/v1/organizations/o/events", true),
-            (Method::POST, "/v1/organizations/o/events/batch", true),
-            (Method::GET, "/v1/organizations/o/events", false),
-            (Method::POST, "/v1/organizations/o/webhooks/endpoints", false),
+            (Method::POST, "/v1/organizations/o/events", Some("o")),
+            (Method::POST, "/v1/organizations/o/events/batch", Some("o")),
+            (Method::GET, "/v1/organizations/o/events", None),
+            (Method::POST, "/v1/organizations/o/webhooks/endpoints", None),
+            (Method::POST, "/v1/organizations/o/webhooks/events", None),
         ] {
             let request = axum::http::Request::builder().method(method).uri(path).body(axum::body::Body::empty());
-            assert_eq!(publishes(&request.unwrap()), expected, "{path}");
+            assert_eq!(publisher(&request.unwrap()), expected, "{path}");
         }
     }
 }

@@ -159,9 +159,9 @@ impl EmbeddedAws {
         self.engines.sqs.with_queue(queue_url, |queue| queue.let_former_receipts_act(act));
     }
 
-    /// What goes through a queue; nothing if there is no such queue.
-    pub(crate) fn flow(&self, queue_url: &str) -> Flow {
-        self.engines.sqs.flow(queue_url)
+    /// What goes through a queue of a family of message groups; nothing if there is no such queue.
+    pub(crate) fn flow(&self, queue_url: &str, family: &str) -> Flow {
+        self.engines.sqs.flow(queue_url, family)
     }
 
     /// Waits until everything that was answered is in the files.

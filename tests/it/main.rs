@@ -19,6 +19,7 @@ mod dialects;
 mod errors;
 mod failure_details;
 mod failures;
+mod fair_turns;
 mod forwarding;
 mod functions;
 mod gathered;

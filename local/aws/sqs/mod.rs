@@ -97,10 +97,10 @@ impl Sqs {
         result.unwrap_or_else(Answer::from)
     }
 
-    /// What goes through a queue; nothing if there is no such queue.
-    pub(crate) fn flow(&self, queue_url: &str) -> Flow {
+    /// What goes through a queue of a family of message groups; nothing if there is no such queue.
+    pub(crate) fn flow(&self, queue_url: &str, family: &str) -> Flow {
         let now = self.now();
-        self.queues().at(queue_url).map_or_else(|_| Flow::default(), |queue| queue.flow(now))
+        self.queues().at(queue_url).map_or_else(|_| Flow::default(), |queue| queue.flow(family, now))
     }
 
     /// Waits until everything that was answered is committed, unless that failed.

@@ -35,17 +35,19 @@ pub(crate) struct Queue {
     purged_at: Option<SystemTime>,
     /// Whether the receipt of a former receive still deletes and hides its message; SQS promises neither.
     former_receipts_act: bool,
-    flow: Flow,
+    received: u64,
+    /// How many messages were sent, by the first part of their group's id.
+    sent: HashMap<Box<str>, u64>,
 }
 
-/// What goes through a queue.
+/// The messages of a queue whose group's id is `<family>#…`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Flow {
-    /// How many messages are visible.
+    /// How many of them are visible.
     pub(crate) visible: usize,
-    /// How many messages were ever sent in this process.
+    /// How many of them were sent in this process.
     pub(crate) sent: u64,
-    /// How many receives of a message there were in this process.
+    /// How many receives of any message there were in this process.
     pub(crate) received: u64,
 }
 
@@ -82,7 +84,8 @@ impl Queue {
             next_expiry: now + EXPIRY_INTERVAL,
             purged_at: None,
             former_receipts_act: false,
-            flow: Flow::default(),
+            received: 0,
+            sent: HashMap::new(),
         }
     }
 
@@ -102,7 +105,12 @@ impl Queue {
             dead_letter_source: None,
             state: if delay.is_zero() { State::Visible } else { State::Delayed { until: now + delay } },
         };
-        self.flow.sent += 1;
+        if let Some(family) = message.group_id.as_deref().and_then(family) {
+            match self.sent.get_mut(family) {
+                Some(sent) => *sent += 1,
+                None => drop(self.sent.insert(family.into(), 1)),
+            }
+        }
         let id = message.id;
         self.journal.insert(&self.name, &message);
         self.insert(message);
@@ -144,7 +152,7 @@ impl Queue {
             }
             let until = now + visibility;
             message.receive_count += 1;
-            self.flow.received += 1;
+            self.received += 1;
             message.first_received_at.get_or_insert(now);
             message.state = State::InFlight { since: now, until };
             self.in_flight.insert((until, id));
@@ -231,9 +239,12 @@ impl Queue {
         self.in_flight.clear();
     }
 
-    /// What goes through it.
-    pub(crate) fn flow(&mut self, now: SystemTime) -> Flow {
-        Flow { visible: self.counts(now).visible, ..self.flow }
+    /// What goes through it of a family of message groups.
+    pub(crate) fn flow(&mut self, of: &str, now: SystemTime) -> Flow {
+        self.expire(now);
+        self.show_what_is_due(now);
+        let visible = self.visible.count(|group| family(group) == Some(of));
+        Flow { visible, sent: self.sent.get(of).copied().unwrap_or_default(), received: self.received }
     }
 
     /// How many messages are in which state.
@@ -318,6 +329,11 @@ impl Queue {
         }
         self.visible.retain(|id| self.messages.contains_key(id));
     }
+}
+
+/// The first part of a group's id.
+fn family(group: &str) -> Option<&str> {
+    group.split_once('#').map(|(family, _)| family)
 }
 
 /// A number of seconds that was checked to be none or more.

@@ -33,6 +33,12 @@ impl Visible {
         self.change(group, |group| group.messages.push_back((arrival, message)));
     }
 
+    /// How many messages there are in the groups that are wanted; those that were deleted meanwhile may be counted.
+    pub(crate) fn count(&self, is_wanted: impl Fn(&str) -> bool) -> usize {
+        let wanted = self.groups.iter().filter(|(id, _)| id.as_deref().is_some_and(&is_wanted));
+        wanted.map(|(_, group)| group.messages.len()).sum()
+    }
+
     /// Takes out the message whose turn it is.
     pub(crate) fn pop(&mut self) -> Option<Uuid> {
         let (_, _, group) = self.turns.first().cloned()?;

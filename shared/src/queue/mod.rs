@@ -31,6 +31,10 @@ const BATCH_TRIES: u32 = 5;
 /// hours after the receive.
 pub const MAX_HIDE_SECONDS: u32 = 42_000;
 
+/// How many message groups an organization has. With one, an endpoint with a backlog would delay all of its
+/// organization's others. With one for each endpoint, an organization with many endpoints would delay the other ones.
+const GROUPS: u8 = 8;
+
 /// The queues of deliveries.
 #[derive(Debug, Clone)]
 pub struct Queue {
@@ -87,8 +91,7 @@ impl Queue {
         if name(arn) == name(&self.urls.slow) { Lane::Slow } else { Lane::Fast }
     }
 
-    /// Sends messages, in parallel batches. The group of each is its endpoint, so that the backlog of
-    /// one endpoint does not delay the others' (SQS fair queues).
+    /// Sends messages, in parallel batches, each in its organization's message group (SQS fair queues).
     ///
     /// # Errors
     /// [`QueueError`] if some of them may not be in the queue.
@@ -191,8 +194,15 @@ impl From<Lost> for QueueError {
     }
 }
 
+/// The message group of a task: its organization, and one of [`GROUPS`] that the organization's endpoints are spread over.
+/// A fair queue gives each group its turn, so an organization has as many turns with 8,000 endpoints as with eight.
+fn message_group(task: &DeliverTask) -> String {
+    let [.., byte] = task.endpoint.uuid().into_bytes();
+    format!("{}#{}", task.organization, byte % GROUPS)
+}
+
 fn entry(message: &Outgoing) -> Result<SendMessageBatchRequestEntry, QueueError> {
-    let group = message.task.endpoint.to_string();
+    let group = message_group(&message.task);
     let body = Task::DeliverV1((&message.task).into()).encode().map_err(QueueError::refused)?;
     let entry = SendMessageBatchRequestEntry::builder().id(UNNUMBERED).message_body(body).message_group_id(group);
     let delay = (message.delay_seconds > 0).then(|| i32::try_from(message.delay_seconds).unwrap_or(i32::MAX));
