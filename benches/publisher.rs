@@ -70,14 +70,14 @@ impl Publisher {
         Ok(())
     }
 
-    /// Makes an endpoint for one type of event.
-    pub(crate) async fn endpoint(&self, url: &str, event_type: &str, more: Value) -> anyhow::Result<()> {
+    /// Makes an endpoint for one type of event, and returns its id.
+    pub(crate) async fn endpoint(&self, url: &str, event_type: &str, more: Value) -> anyhow::Result<String> {
         let mut endpoint = json!({"name": "Bench", "url": url, "event_types": [event_type]});
         if let (Some(endpoint), Value::Object(more)) = (endpoint.as_object_mut(), more) {
             endpoint.extend(more);
         }
-        self.call(Method::POST, "/webhooks/endpoints", Some(endpoint)).await?;
-        Ok(())
+        let made = self.call(Method::POST, "/webhooks/endpoints", Some(endpoint)).await?;
+        Ok(made["id"].as_str().context("an endpoint has an id")?.to_owned())
     }
 
     /// Publishes an event, again and again with the same idempotency key until it is accepted: so does a publisher
