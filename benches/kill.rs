@@ -1,5 +1,5 @@
 //! Kills the host with SIGKILL under load and counts: nothing that was accepted may be missing, and nothing may be
-//! repeated but what was in flight at a kill.
+//! repeated but what was in flight at a kill. One of the two endpoints is in the slow lane from the first kill on.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -8,8 +8,13 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, bail};
+use aws_config::SdkConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
 use pigeonpost::aws::{EmbeddedAws, Storage};
+use shared::domain::endpoint::Endpoint;
+use shared::domain::ids::{EndpointId, OrganizationId};
+use shared::domain::lane::Lane;
+use shared::store::Store;
 
 use crate::host::Host;
 use crate::publisher::Publisher;
@@ -20,6 +25,10 @@ use crate::report::{Report, print};
 const PUBLISHERS: u64 = 32;
 /// How long the receiver takes, so that much is in flight.
 const RECEIVER_DELAY: Duration = Duration::from_millis(50);
+/// How long the receiver of the endpoint takes that is in the slow lane from the first kill on …
+const SLOW_RECEIVER_DELAY: Duration = Duration::from_millis(2_200);
+/// … and of how many events it gets one.
+const SLOW_ONE_OF: u64 = 16;
 /// Longest time between two kills.
 const LONGEST_LIFE: Duration = Duration::from_millis(1_500);
 /// How long everything may take to arrive after the last kill. A publish request that a kill cut off is repeated, and its
@@ -28,6 +37,9 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// How long a publisher waits after a failure.
 const WITHOUT_HOST: Duration = Duration::from_millis(50);
 const EVENT_TYPE: &str = "bench.killed";
+const SLOW_EVENT_TYPE: &str = "bench.killed.slow";
+/// How long events are kept, of which the table's connection here makes no use.
+const RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(crate) async fn run(times: u32, events: u64, seed: Option<u64>) -> anyhow::Result<Report> {
     let seed = seed.unwrap_or_else(|| fastrand::u64(..));
@@ -38,6 +50,9 @@ pub(crate) async fn run(times: u32, events: u64, seed: Option<u64>) -> anyhow::R
     let publisher = Publisher::new(host.credentials()?);
     publisher.remove_demo().await?;
     publisher.endpoint(&receiver.url(), EVENT_TYPE, serde_json::json!({})).await?;
+    let slow = Receiver::start(Behaviour { delay: SLOW_RECEIVER_DELAY, fails: Fails::FirstAttemptOfOneIn(20) }).await?;
+    let slow_endpoint = publisher.endpoint(&slow.url(), SLOW_EVENT_TYPE, serde_json::json!({})).await?;
+    let receivers = [receiver, slow];
 
     let (goes_on, begun) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU64::new(0)));
     let mut publishing = tokio::task::JoinSet::new();
@@ -47,12 +62,12 @@ pub(crate) async fn run(times: u32, events: u64, seed: Option<u64>) -> anyhow::R
             let (mut accepted, mut repeating) = (Vec::new(), tokio::task::JoinSet::new());
             while begun.fetch_add(1, Ordering::Relaxed) < events || goes_on.load(Ordering::Relaxed) {
                 let number = publisher.next_number();
-                match publisher.try_once(EVENT_TYPE, number).await {
+                match publisher.try_once(type_of(number), number).await {
                     Ok(published) => accepted.push(published.event),
                     // Repeated beside the next ones, so that the load goes on.
                     Err(_) => {
                         let publisher = publisher.clone();
-                        repeating.spawn(async move { publisher.insist(EVENT_TYPE, number).await });
+                        repeating.spawn(async move { publisher.insist(type_of(number), number).await });
                         tokio::time::sleep(WITHOUT_HOST).await;
                     }
                 }
@@ -68,11 +83,16 @@ pub(crate) async fn run(times: u32, events: u64, seed: Option<u64>) -> anyhow::R
     for kill in 1..=times {
         tokio::time::sleep(LONGEST_LIFE.mul_f64(chance.f64())).await;
         host.kill().await?;
-        let caught = unrecorded(&receiver, data.path()).await?;
+        let caught = unrecorded(&receivers, data.path()).await?;
         print(&format!("kill {kill} of {times}: {} attempts were in flight", caught.len()));
         in_flight.push(caught.len());
         for attempt in caught {
             *may_repeat.entry(attempt).or_default() += 1;
+        }
+        if kill == 1 {
+            // What is in the fast lane for it is forwarded from now on.
+            let organization = host.credentials()?.organization_id;
+            move_to_slow_lane(data.path(), &organization, &slow_endpoint).await?;
         }
         let down = Instant::now();
         host.start_again().await?;
@@ -81,10 +101,10 @@ pub(crate) async fn run(times: u32, events: u64, seed: Option<u64>) -> anyhow::R
     goes_on.store(false, Ordering::Relaxed);
     let published: Vec<_> = publishing.join_all().await.into_iter().collect::<anyhow::Result<_>>()?;
     let accepted: HashSet<_> = published.into_iter().flatten().collect();
-    wait_for(&receiver, &accepted).await?;
+    wait_for(&receivers, &accepted).await?;
     let recorded = wait_until_recorded(&mut host, data.path()).await?;
 
-    let arrivals = receiver.arrivals();
+    let arrivals: Vec<_> = receivers.iter().flat_map(Receiver::arrivals).collect();
     let received: HashSet<_> = arrivals.iter().map(|arrival| arrival.event.clone()).collect();
     let mut times_received = HashMap::<_, u32>::new();
     for arrival in &arrivals {
@@ -100,6 +120,7 @@ pub(crate) async fn run(times: u32, events: u64, seed: Option<u64>) -> anyhow::R
     report.figure("seed", seed);
     report.figure("events accepted", accepted.len());
     report.figure("events lost", lost);
+    report.figure("requests to the slow endpoint", receivers[1].count());
     report.figure("attempts in flight at the kills", in_flight.iter().sum::<usize>());
     report.figure("attempts repeated", repeats);
     report.figure("repeated, though not in flight", unexplained);
@@ -112,22 +133,40 @@ pub(crate) async fn run(times: u32, events: u64, seed: Option<u64>) -> anyhow::R
     Ok(report)
 }
 
+/// The type of the event of this number.
+fn type_of(number: u64) -> &'static str {
+    if number.is_multiple_of(SLOW_ONE_OF) { SLOW_EVENT_TYPE } else { EVENT_TYPE }
+}
+
+/// How a dead host's table and queues are reached.
+fn dead_host(data: &Path) -> anyhow::Result<SdkConfig> {
+    let storage = Storage::Directory { path: data.to_owned(), durable: false };
+    let epoch = std::sync::Arc::new(|| SystemTime::UNIX_EPOCH);
+    Ok(EmbeddedAws::open(&storage, "127.0.0.1:1", epoch)?.sdk_config())
+}
+
+/// Moves an endpoint of a dead host to the slow lane, as the consumer does after slow attempts.
+async fn move_to_slow_lane(data: &Path, organization: &str, endpoint: &str) -> anyhow::Result<()> {
+    let store = Store::new(&dead_host(data)?, "pigeonpost", RETENTION);
+    let (organization, id) = (OrganizationId::parse(organization)?, EndpointId::parse(endpoint)?);
+    let found = store.endpoint(&organization, id).await?.context("the endpoint is there")?;
+    store.put_endpoint(&Endpoint { lane: Lane::Slow, revision: found.revision + 1, ..found }).await?;
+    Ok(())
+}
+
 /// The attempts that came in, and which a dead host's table does not know of.
-async fn unrecorded(receiver: &Receiver, data: &Path) -> anyhow::Result<Vec<(String, u32)>> {
+async fn unrecorded(receivers: &[Receiver], data: &Path) -> anyhow::Result<Vec<(String, u32)>> {
     let recorded = recorded(data).await?;
     let known = |delivery: &str| recorded.get(delivery).map_or(0, |(attempts, _)| *attempts);
-    let received = receiver.attempts_by(|arrival| arrival.delivery.clone());
-    Ok(received.into_iter().filter(|(delivery, attempt)| *attempt > known(delivery)).collect())
+    let received = receivers.iter().flat_map(|receiver| receiver.attempts_by(|arrival| arrival.delivery.clone()));
+    Ok(received.filter(|(delivery, attempt)| *attempt > known(delivery)).collect())
 }
 
 /// Each delivery in a dead host's table: how many attempts are recorded, and its status.
 async fn recorded(data: &Path) -> anyhow::Result<HashMap<String, (u32, String)>> {
-    let storage = Storage::Directory { path: data.to_owned(), durable: false };
-    let epoch = std::sync::Arc::new(|| SystemTime::UNIX_EPOCH);
-    let aws = EmbeddedAws::open(&storage, "127.0.0.1:1", epoch)?;
-    let scan = aws_sdk_dynamodb::Client::new(&aws.sdk_config()).scan().table_name("pigeonpost");
-    let scan =
-        scan.filter_expression("entity = :delivery AND #type = :type").expression_attribute_names("#type", "type");
+    let scan = aws_sdk_dynamodb::Client::new(&dead_host(data)?).scan().table_name("pigeonpost");
+    let scan = scan.filter_expression("entity = :delivery AND begins_with(#type, :type)");
+    let scan = scan.expression_attribute_names("#type", "type");
     let scan = scan.expression_attribute_values(":delivery", AttributeValue::S("delivery".to_owned()));
     let scan = scan.expression_attribute_values(":type", AttributeValue::S(EVENT_TYPE.to_owned()));
     let mut items = scan.into_paginator().items().send();
@@ -142,9 +181,9 @@ async fn recorded(data: &Path) -> anyhow::Result<HashMap<String, (u32, String)>>
     Ok(deliveries)
 }
 
-async fn wait_for(receiver: &Receiver, accepted: &HashSet<String>) -> anyhow::Result<()> {
+async fn wait_for(receivers: &[Receiver], accepted: &HashSet<String>) -> anyhow::Result<()> {
     let until = Instant::now() + PATIENCE;
-    while receiver.events() < accepted.len() && Instant::now() < until {
+    while receivers.iter().map(Receiver::events).sum::<usize>() < accepted.len() && Instant::now() < until {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     Ok(())

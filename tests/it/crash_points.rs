@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
+use shared::domain::lane::Lane;
 
 use crate::support::{
     Answer, EVENT_TYPE, Endpoint, Fate, Process, Receiver, Reply, Tenant, World, delivery_ids, over_network, text,
@@ -52,6 +53,58 @@ async fn a_wait_of_a_delayed_copy_survives_every_cut() {
     };
     let calls = cut_everywhere(prepare, poll, nothing).await;
     assert_eq!(calls, 7, "receive, load, request, send the copy, record, count the failure, delete");
+}
+
+#[tokio::test]
+async fn forwarding_to_the_slow_lane_survives_every_cut() {
+    let prepare = async |world: World| {
+        let (scene, endpoint) = Scene::with_delivery(world, json!({}), [], &["success"], 1).await;
+        scene.world.set_lane(&scene.tenant, &endpoint, Lane::Slow).await;
+        scene
+    };
+    let calls = cut_everywhere(prepare, poll, nothing).await;
+    assert_eq!(calls, 4, "receive, load, send, delete");
+}
+
+#[tokio::test]
+async fn an_attempt_in_the_slow_lane_survives_every_cut() {
+    let prepare = async |world: World| {
+        let (mut scene, endpoint) = Scene::with_endpoint(world, json!({}), [Answer::status(500)]).await;
+        scene.world.set_lane(&scene.tenant, &endpoint, Lane::Slow).await;
+        let published = scene.tenant.publish().await;
+        scene.expect(published, &["success"], 2);
+        scene
+    };
+    let poll_slow = async |process: &Process, _: &Scene| {
+        process.poll_of(Lane::Slow, 10).await;
+    };
+    let calls = cut_everywhere(prepare, poll_slow, nothing).await;
+    assert_eq!(calls, 6, "receive, load, request, record, count the failure, hide");
+}
+
+/// Two lanes are two calls: a publishing may reach one queue and not the other.
+#[tokio::test]
+async fn a_publishing_to_both_lanes_is_completed_by_its_repetition_after_every_cut() {
+    let prepare = async |world: World| {
+        let (mut scene, _) = Scene::with_endpoint(world, json!({}), []).await;
+        let receiver = Receiver::new().await;
+        let slow = endpoint(&scene.tenant, &receiver, json!({})).await;
+        scene.world.set_lane(&scene.tenant, &slow, Lane::Slow).await;
+        scene.receivers.push(receiver);
+        scene
+    };
+    let handle = async |process: &Process, scene: &Scene| publish_with_key(&scene.tenant.at(process)).await.data(202);
+    let repeat = async |scene: &mut Scene, _: Option<Value>| {
+        let mut reply = publish_with_key(&scene.tenant).await;
+        if reply.status == 503 {
+            scene.world.advance(FIRST_REQUEST_ENDS);
+            reply = publish_with_key(&scene.tenant).await;
+        }
+        let ids = batch_ids(&reply.data(202));
+        assert_eq!(ids.len(), PUBLISHED * 2);
+        scene.expect(ids, &["success"], 1);
+    };
+    assert!(cut_everywhere(prepare, handle, repeat).await >= 8);
 }
 
 #[tokio::test]

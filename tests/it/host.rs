@@ -5,10 +5,15 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
+use pigeonpost::aws::{EmbeddedAws, Storage};
 use pigeonpost::{Credentials, Host, Options};
 use serde_json::{Value, json};
+use shared::domain::endpoint::Endpoint;
+use shared::domain::ids::{EndpointId, OrganizationId};
+use shared::domain::lane::Lane;
+use shared::store::Store;
 
-use crate::support::{Answer, Gate, PATIENCE, Receiver, eventually, text};
+use crate::support::{Answer, Gate, PATIENCE, Receiver, TestClock, eventually, text};
 
 fn options(data: &Path) -> Options {
     Options { port: 0, aws_port: 0, data: data.to_owned(), ..Options::default() }
@@ -46,10 +51,10 @@ impl Client {
         format!("{}/v1/organizations/{}{path}", self.credentials.base_url, self.credentials.organization_id)
     }
 
-    /// An endpoint for events of this type alone, of which the demo receiver gets its own deliveries.
-    async fn endpoint(&self, receiver: &Receiver, event_type: &str) {
+    /// The id of a new endpoint for events of this type alone, of which the demo receiver gets its own deliveries.
+    async fn endpoint(&self, receiver: &Receiver, event_type: &str) -> String {
         let endpoint = json!({"name": "Receiver", "url": receiver.url(), "event_types": [event_type]});
-        self.post("/webhooks/endpoints", &endpoint).await;
+        text(&self.post("/webhooks/endpoints", &endpoint).await["id"]).to_owned()
     }
 
     /// Publishes an event and returns its id and that of the delivery to the endpoint made last.
@@ -188,10 +193,51 @@ async fn without_triggers_what_is_published_stays_in_the_queue_that_sam_local_is
     let settings = &serde_json::from_slice::<Value>(&file).unwrap()["Parameters"];
     let told = format!("http://host.docker.internal:{}", Options::default().aws_port);
     assert_eq!(text(&settings["AWS_ENDPOINT_URL"]), told);
-    let queue = text(&settings["QUEUE_URL"]).replace(&told, &client.credentials.aws_url);
+    let [queue, slow] =
+        ["QUEUE_URL", "SLOW_QUEUE_URL"].map(|name| text(&settings[name]).replace(&told, &client.credentials.aws_url));
+    let nothing = sqs(&client, "ReceiveMessage", &json!({"QueueUrl": slow})).await;
+    assert!(nothing["Messages"].is_null(), "it is there, and empty");
     let received = sqs(&client, "ReceiveMessage", &json!({"QueueUrl": queue})).await;
     assert!(text(&received["Messages"][0]["Body"]).contains(&delivery), "{received}");
     assert_eq!(client.status(&delivery).await, "pending");
+    host.stop().await.unwrap();
+}
+
+/// Moves an endpoint of a host that is stopped to the slow lane.
+async fn move_to_slow_lane(data: &Path, endpoint: &str) {
+    let storage = Storage::Directory { path: data.to_owned(), durable: false };
+    let aws = EmbeddedAws::open(&storage, "127.0.0.1:1", TestClock::new().engines()).unwrap();
+    let store = Store::new(&aws.sdk_config(), "pigeonpost", Duration::from_secs(86_400));
+    let organization = OrganizationId::parse(&credentials(data).organization_id).unwrap();
+    let found = store.endpoint(&organization, EndpointId::parse(endpoint).unwrap()).await.unwrap().unwrap();
+    let moved = Endpoint { lane: Lane::Slow, revision: found.revision + 1, ..found };
+    store.put_endpoint(&moved).await.unwrap();
+    aws.flush().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_slow_lanes_messages_outlive_the_host_and_have_a_poller_of_their_own() {
+    let data = tempfile::tempdir().unwrap();
+    let without_triggers = Options { no_triggers: true, ..options(data.path()) };
+    let host = Host::start(&without_triggers).await.unwrap();
+    let receiver = Receiver::new().await;
+    let endpoint = Client::new(data.path()).endpoint(&receiver, "slow.one").await;
+    host.stop().await.unwrap();
+    move_to_slow_lane(data.path(), &endpoint).await;
+
+    let host = Host::start(&without_triggers).await.unwrap();
+    let client = Client::new(data.path());
+    let (_, delivery) = client.publish("slow.one").await;
+    let queue = format!("{}/000000000000/deliveries-slow", client.credentials.aws_url);
+    let wanted = json!({"QueueUrl": queue, "AttributeNames": ["ApproximateNumberOfMessages"]});
+    let attributes = sqs(&client, "GetQueueAttributes", &wanted).await;
+    assert_eq!(attributes["Attributes"]["ApproximateNumberOfMessages"], "1");
+    host.stop().await.unwrap();
+
+    let host = Host::start(&options(data.path())).await.unwrap();
+    assert_eq!(host.restored(), 2, "this one, and the demo endpoint's in the fast lane");
+    Client::new(data.path()).wait_for_status(&delivery, "success").await;
+    receiver.only();
     host.stop().await.unwrap();
 }
 

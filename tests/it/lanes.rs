@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use shared::domain::lane::Lane;
 
-use crate::support::{Answer, Endpoint, Fate, Receiver, Tenant, World, over_network, text};
+use crate::support::{Answer, Endpoint, Fate, Receiver, Tenant, World, over_network, over_network_by_call, text};
 use crate::suspension::{failing, suspend};
 
 const fn seconds(seconds: u64) -> Duration {
@@ -54,6 +54,31 @@ async fn a_batch_of_events_with_an_idempotency_key_is_sent_to_the_lanes_of_its_e
     assert_eq!(queued(&world), [25, 25]);
     world.drain().await;
     assert_eq!(receiver.received().len(), 50);
+}
+
+/// One of the two queues takes nothing. The same request, repeated, completes the publishing and sends nothing twice.
+#[tokio::test]
+async fn a_publishing_that_reaches_one_lane_alone_is_answered_503_and_completed_by_its_repetition() {
+    for unreachable in Lane::ALL {
+        let (world, quick, late) = (World::new().await, Receiver::new().await, Receiver::new().await);
+        let (tenant, _) = slow(&world, &late, &[]).await;
+        tenant.endpoint(&quick).await;
+        let queue = world.queue_url_of(unreachable).to_owned();
+        let network = over_network_by_call(&world.sdk(), move |call| {
+            let is_unreachable = call.operation == "SendMessageBatch" && call.body["QueueUrl"] == queue.as_str();
+            if is_unreachable { Fate::Refuse } else { Fate::Pass }
+        });
+        let publish = async |tenant: &Tenant| {
+            let event = json!({"type": "a.b", "data": {}}).to_string();
+            tenant.call(http::Method::POST, "/events", &[("idempotency-key", "once")], Some(event)).await
+        };
+        publish(&tenant.at(&world.process_over(&network, world.clock.clock()))).await.is_error(503, "unavailable");
+        assert_eq!(queued(&world), if unreachable == Lane::Fast { [0, 1] } else { [1, 0] });
+        publish(&tenant).await.data(202);
+        world.run_to_the_end().await;
+        quick.only();
+        late.only();
+    }
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Random sequences of what may happen, with processes that die anywhere, against a model of what may come of it. After
+//! Random sequences of what may happen, in both lanes, with processes that die anywhere, against a model of what may come of it. After
 //! each step the promise is looked up in the table and in the queue: what is unfinished is in the one or marked in the
 //! other. At the end everything is finished.
 //!
@@ -184,6 +184,9 @@ impl Run {
                 self.set_status(*endpoint, status, *cut).await;
             }
             Operation::Delete { endpoint, cut } => self.delete(*endpoint, *cut).await,
+            Operation::SetLane { endpoint, lane } => {
+                self.world.set_lane(&self.tenant, &self.endpoints[*endpoint], *lane).await;
+            }
             Operation::Move { endpoint, reachable } => self.move_to(*endpoint, *reachable).await,
             Operation::Retry { delivery, cut } => {
                 self.retry(*delivery, *cut).await;
@@ -490,7 +493,7 @@ fn ignore_the_dead(receivers: &[Receiver], now: Timestamp) {
 impl Work {
     async fn perform(self, process: &Process, world: &World) {
         match self {
-            Self::Deliver { most } => drop(process.poll_at_most(most).await),
+            Self::Deliver { lane, most } => drop(process.poll_of(lane, most).await),
             Self::Sweep => process.sweep().await,
             Self::Redeliver { turns } => {
                 for _ in 0..turns {

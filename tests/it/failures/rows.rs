@@ -123,14 +123,14 @@ fn publish() -> Vec<Row> {
 
 fn deliver() -> Vec<Row> {
     use Scene::{
-        Counted, DelayedRetry, Deleted, Exhaustion, ExhaustionAlone, Gone, GoneAlone, Large, LeasedAndPaused,
-        LongRetry, LongRetryAlone, Paused, ProbeFails, ProbeSucceeds, Recovered, RetryingAndDeleted, RetryingAndPaused,
-        ShortRetry, ShortRetryAlone, StillPaused, Success, SuccessAlone, Suspension,
+        Counted, DelayedRetry, Deleted, Exhaustion, ExhaustionAlone, Forwarding, Gone, GoneAlone, Large,
+        LeasedAndPaused, LongRetry, LongRetryAlone, Paused, ProbeFails, ProbeSucceeds, Recovered, RetryingAndDeleted,
+        RetryingAndPaused, ShortRetry, ShortRetryAlone, StillPaused, Success, SuccessAlone, Suspension,
     };
     let row = |call, scenes, failed| Row::new(Function::Deliver, call, scenes, failed);
     vec![
         row("ReceiveMessage", &[Success], FAILED).lost_once(FAILED),
-        row("BatchGetItem delivery", &[Success, ShortRetry, Paused], FAILED),
+        row("BatchGetItem delivery", &[Success, ShortRetry, Paused, Forwarding], FAILED),
         row("BatchGetItem delivery, event", &[Large], FAILED),
         row("BatchGetItem endpoint, organization", &[StillPaused], FAILED),
         // What the call for several records does not do, is done for each alone.
@@ -138,6 +138,8 @@ fn deliver() -> Vec<Row> {
         row("BatchExecuteStatement delivery, attempt: retrying, none", &[ShortRetry, DelayedRetry], USUAL),
         // The message itself is hidden instead.
         row("SendMessageBatch delivery", &[DelayedRetry], USUAL),
+        // The message stays in the fast lane, and is not attempted there.
+        row("SendMessageBatch delivery", &[Forwarding], FAILED),
         row("BatchExecuteStatement delivery, attempt: retrying, due", &[LongRetry], USUAL),
         row("BatchExecuteStatement delivery, attempt: exhausted, dead", &[Exhaustion, Suspension], USUAL),
         row("BatchExecuteStatement delivery, attempt: failed, dead", &[Gone], USUAL),
@@ -168,7 +170,7 @@ fn deliver() -> Vec<Row> {
         row("PutItem event", &[Exhaustion, Gone], UNANNOUNCED).lost(UNANNOUNCED.uncounted()),
         row("PutItem delivery, new: due", &[Exhaustion, Gone], UNANNOUNCED.uncounted()).lost(USUAL.uncounted()),
         row("ChangeMessageVisibilityBatch", &[ShortRetry], FAILED).lost(USUAL).undone_once(FAILED),
-        row("DeleteMessageBatch", &[Success], FAILED).lost(USUAL).undone_once(FAILED),
+        row("DeleteMessageBatch", &[Success, Forwarding], FAILED).lost(USUAL).undone_once(FAILED),
         row(ADD_USAGE, &[Counted], USUAL),
     ]
 }

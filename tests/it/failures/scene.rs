@@ -73,6 +73,8 @@ pub(super) enum Scene {
     RetryingAndDeleted,
     /// Is told that the endpoint is gone.
     Gone,
+    /// Gets two messages for an endpoint in the slow lane.
+    Forwarding,
     /// Delivers two events, the records of which cannot share a call.
     SuccessAlone,
     /// Fails to deliver, for a second, and the records cannot share a call.
@@ -142,7 +144,7 @@ pub(super) enum Outcome {
 }
 
 impl Scene {
-    pub(super) const ALL: [Self; 43] = [
+    pub(super) const ALL: [Self; 44] = [
         Self::Keyed,
         Self::Keyless,
         Self::Batch,
@@ -164,6 +166,7 @@ impl Scene {
         Self::Deleted,
         Self::RetryingAndDeleted,
         Self::Gone,
+        Self::Forwarding,
         Self::SuccessAlone,
         Self::ShortRetryAlone,
         Self::LongRetryAlone,
@@ -215,6 +218,7 @@ impl Scene {
             | Self::LongRetryAlone
             | Self::Paused
             | Self::StillPaused
+            | Self::Forwarding
             | Self::Due
             | Self::Release
             | Self::Recovery => ends(&[("success", 2)], &[], active),

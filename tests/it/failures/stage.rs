@@ -7,6 +7,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use http::Method;
 use serde_json::{Value, json};
+use shared::domain::lane::Lane;
 use shared::queue::schema::VISIBILITY_SECONDS;
 
 use super::scene::{BATCH, Function, GREAT, MANY, Outcome, Receiving, Scene};
@@ -48,6 +49,10 @@ impl Scene {
                 stage.publish(2).await;
             }
             Self::Gone | Self::GoneAlone => stage.publish(1).await,
+            Self::Forwarding => {
+                stage.publish(2).await;
+                stage.world.set_lane(&stage.tenant, &stage.endpoint, Lane::Slow).await;
+            }
             Self::Paused => {
                 stage.publish(2).await;
                 stage.set_status("paused").await;
@@ -200,6 +205,7 @@ impl Stage {
             (Function::Sweep, true) => Outcome::Usual,
             (Function::Sweep, false) => Outcome::Failed,
             _ if self.scene == Scene::DelayedRetry => self.how_copies_wait().await,
+            _ if self.scene == Scene::Forwarding => self.how_forwarding_ends().await,
             _ => self.how_messages_stay(queued, expected).await,
         };
         (outcome, queued >= expected)
@@ -220,6 +226,18 @@ impl Stage {
     async fn how_copies_wait(&self) -> Outcome {
         self.world.advance(VISIBILITY);
         if self.world.visible_in_the_queue().await == 0 { Outcome::Usual } else { Outcome::Failed }
+    }
+
+    /// Usual is that nothing is left in the fast lane. What is left comes back after its visibility timeout.
+    async fn how_forwarding_ends(&self) -> Outcome {
+        let left = self.world.messages_of(Lane::Fast).len();
+        let forwarded = self.world.messages_of(Lane::Slow).len();
+        if left == 0 && forwarded >= self.accepted.len() {
+            return Outcome::Usual;
+        }
+        self.world.advance(VISIBILITY);
+        assert_eq!(self.world.visible_in_the_queue().await, left + forwarded, "each message comes back");
+        Outcome::Failed
     }
 
     async fn publish_until_accepted(&mut self) -> Outcome {

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::sample::select;
+use shared::domain::lane::Lane;
 
 use super::isolation::{ORGANIZATIONS, QUIET, TROUBLED};
 
@@ -37,6 +38,8 @@ pub(super) enum Operation {
     SetStatus { endpoint: usize, status: &'static str, cut: Option<usize> },
     /// The owner of an endpoint deletes it.
     Delete { endpoint: usize, cut: Option<usize> },
+    /// An endpoint changes its lane.
+    SetLane { endpoint: usize, lane: Lane },
     /// The owner of an endpoint gives it a URL where somebody listens, or nobody.
     Move { endpoint: usize, reachable: bool },
     /// Somebody asks for a delivery again.
@@ -57,6 +60,7 @@ pub(super) enum Operation {
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Work {
     Deliver {
+        lane: Lane,
         most: u32,
     },
     Sweep,
@@ -115,6 +119,7 @@ pub(super) fn operation() -> impl Strategy<Value = Operation> {
         4 => (endpoint(), select(vec!["active", "active", "paused", "disabled"]), cut(MOST_CALLS_OF_API))
             .prop_map(|(endpoint, status, cut)| Operation::SetStatus { endpoint, status, cut }),
         1 => (endpoint(), cut(MOST_CALLS_OF_API)).prop_map(|(endpoint, cut)| Operation::Delete { endpoint, cut }),
+        2 => (endpoint(), lane()).prop_map(|(endpoint, lane)| Operation::SetLane { endpoint, lane }),
         1 => (endpoint(), any::<bool>()).prop_map(|(endpoint, reachable)| Operation::Move { endpoint, reachable }),
         2 => (any::<prop::sample::Index>(), cut(MOST_CALLS_OF_API))
             .prop_map(|(at, cut)| Operation::Retry { delivery: at.index(usize::MAX), cut }),
@@ -136,13 +141,17 @@ fn endpoint() -> impl Strategy<Value = usize> {
     0..ENDPOINTS
 }
 
+fn lane() -> impl Strategy<Value = Lane> {
+    prop_oneof![2 => Just(Lane::Fast), 1 => Just(Lane::Slow)]
+}
+
 fn cut(most_calls: usize) -> impl Strategy<Value = Option<usize>> {
     prop_oneof![1 => Just(None), 1 => (0..most_calls).prop_map(Some)]
 }
 
 fn work() -> impl Strategy<Value = Work> {
     prop_oneof![
-        4 => (1..=10_u32).prop_map(|most| Work::Deliver { most }),
+        6 => (lane(), 1..=10_u32).prop_map(|(lane, most)| Work::Deliver { lane, most }),
         2 => Just(Work::Sweep),
         1 => (0..=MOST_TURNS).prop_map(|turns| Work::Redeliver { turns }),
     ]
