@@ -185,7 +185,8 @@ impl Run {
             }
             Operation::Delete { endpoint, cut } => self.delete(*endpoint, *cut).await,
             Operation::SetLane { endpoint, lane } => {
-                self.world.set_lane(&self.tenant, &self.endpoints[*endpoint], *lane).await;
+                let tenant = &self.organizations[owner(*endpoint)].tenant;
+                self.world.set_lane(tenant, &self.endpoints[*endpoint], *lane).await;
             }
             Operation::Move { endpoint, reachable } => self.move_to(*endpoint, *reachable).await,
             Operation::Retry { delivery, cut } => {

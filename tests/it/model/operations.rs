@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use shared::domain::lane::Lane;
 
-use super::isolation::{ORGANIZATIONS, QUIET, TROUBLED};
+use super::isolation::{ORGANIZATIONS, QUIET, TROUBLED, owner};
 
 /// How many endpoints the troubled organization has.
 pub(super) const ENDPOINTS: usize = 3;
@@ -86,6 +86,7 @@ impl Operation {
         let except = |actor: usize| [0, 1].map(|organization| organization != actor);
         match self {
             Self::Publish { by, .. } => except(*by),
+            Self::SetLane { endpoint, .. } => except(owner(*endpoint)),
             Self::Script { .. } | Self::Trespass { .. } => [true; ORGANIZATIONS],
             Self::SetStatus { .. }
             | Self::Delete { .. }
