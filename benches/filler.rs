@@ -12,6 +12,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use shared::clock::{self, Clock};
 use shared::domain::ids::{DeliveryId, EventId};
 use shared::domain::time::Timestamp;
+use shared::store::{DELIVERY_SHARDS, EVENT_SHARDS};
 
 use crate::deployment::{Deployment, TABLE};
 use crate::stored::publish;
@@ -97,9 +98,9 @@ fn copy(item: &Item, id: EventId) -> anyhow::Result<Item> {
     let delivery = id.delivery(0).context("an event has a first delivery")?;
     let (partition, _) = string(&item, "pk").rsplit_once('#').context("partitions end with their shard")?;
     let (shard, sort) = match string(&item, "entity") {
-        "event" => (id.shard(), id.to_string()),
-        "pending" => (delivery.shard(), format!("{delivery}#pending")),
-        _ => (delivery.shard(), delivery.to_string()),
+        "event" => (id.shard_byte() % EVENT_SHARDS, id.to_string()),
+        "pending" => (delivery.shard_byte() % DELIVERY_SHARDS, format!("{delivery}#pending")),
+        _ => (delivery.shard_byte() % DELIVERY_SHARDS, delivery.to_string()),
     };
     let pk = format!("{partition}#{shard}");
     if item.contains_key("deliveries") {

@@ -46,7 +46,7 @@ impl Metered {
 }
 
 /// An event whose data is some 1,000 bytes of JSON, as applications send it.
-fn event(number: u32) -> Value {
+pub(crate) fn event(number: u32) -> Value {
     let member = |n: u32| {
         json!({
             "id": format!("mbr_{:08x}", n.wrapping_mul(2_654_435_761)),
@@ -196,5 +196,26 @@ async fn a_page_of_deliveries_costs_the_same_however_many_there_are() {
     }
     let [first, .., last] = &bills[..] else { panic!("several") };
     assert!(last.read_units <= first.read_units * 1.1, "{bills:?}");
-    assert_eq!(last.calls["Query"], 4, "one for each shard");
+    assert_eq!(last.calls["Query"], 16, "one for each partition");
+}
+
+/// Deliveries of events that were published one by one, each of which has a list and a record, and the events.
+#[tokio::test]
+async fn a_page_asks_each_partition_for_its_share_and_few_of_them_again() {
+    let (world, _receiver, tenant) = subscribed(1).await;
+    for number in 0..150 {
+        tenant.post("/events", &event(number)).await.data(202);
+    }
+    world.drain().await;
+    let metered = Metered::new(&world);
+    let reader = tenant.at(&metered.process);
+    let endpoints = reader.get("/webhooks/endpoints").await.data(200);
+    let deliveries = format!("/webhooks/endpoints/{}/deliveries?limit=50", text(&endpoints[0]["id"]));
+    for (path, most) in [(deliveries.as_str(), 20.0), ("/events?limit=50", 80.0)] {
+        metered.meter.take();
+        assert_eq!(reader.get(path).await.data(200).as_array().unwrap().len(), 50);
+        let bill = metered.meter.take();
+        assert!(bill.read_units <= most, "{path}: {bill:?}");
+        assert!((16..=24).contains(&bill.calls["Query"]), "{path}: {bill:?}");
+    }
 }

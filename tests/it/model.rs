@@ -107,7 +107,7 @@ struct Publishing {
 /// What a step may lead to beside what happens by itself.
 #[derive(Debug, Default, Clone, Copy)]
 struct Licence {
-    /// Dead deliveries may be asked for again.
+    /// Failed and exhausted deliveries may be asked for again.
     asks_again: bool,
     /// A process dies, and may take the record of an attempt along.
     dies: bool,
@@ -207,14 +207,15 @@ impl Run {
         licence
     }
 
-    /// Calls the API as the troubled organization, at a process that dies after so many calls out. `None` if it died.
+    /// Calls the API as the troubled organization, at a process that dies after so many calls out that change something.
+    /// `None` if it died.
     async fn call(&self, method: Method, path: &str, body: &Value, cut: Option<usize>) -> Option<Reply> {
         let body = (!body.is_null()).then(|| body.to_string());
         let tenant = &self.organizations[TROUBLED].tenant;
         self.or_die(cut, async |process| tenant.at(process).call(method, path, &[], body).await).await
     }
 
-    /// Does something in a healthy process, or in one that dies after so many calls out. `None` if it died.
+    /// Does something in a healthy process, or in one that dies after so many calls out that change something. `None` if it died.
     async fn or_die<T>(&self, cut: Option<usize>, work: impl AsyncFnOnce(&Process) -> T) -> Option<T> {
         let Some(calls) = cut else { return Some(work(&self.world.process).await) };
         let fuse = Fuse::after(calls);
@@ -329,9 +330,9 @@ impl Run {
     }
 
     async fn retry(&self, choice: usize, cut: Option<usize>) {
-        let dead: Vec<_> = self.model.iter().filter(|(_, delivery)| delivery.status.is_dead()).collect();
+        let recoverable: Vec<_> = self.model.iter().filter(|(_, delivery)| delivery.status.is_recoverable()).collect();
         let all: Vec<_> = self.model.iter().collect();
-        let among = if dead.is_empty() { all } else { dead };
+        let among = if recoverable.is_empty() { all } else { recoverable };
         let Some((id, _)) = among.get(choice % among.len().max(1)) else { return };
         let reply = self.call(Method::POST, &format!("/webhooks/deliveries/{id}/retry"), &json!({}), cut).await;
         let of = self.world.records().await.get(*id).map(|record| record.endpoint.clone());
@@ -381,9 +382,9 @@ impl Run {
         model.endpoint = Some(endpoint);
         let before = model.status;
         let made = record.attempts.checked_sub(model.attempts).expect("attempts never fall");
-        // It may be dead again already, if its endpoint is stopped.
+        // It may have failed again already, if its endpoint is stopped.
         let asked_again = made > 0 || record.status != before || record.retries_used < model.retries_used;
-        if before.is_dead() && asked_again {
+        if before.is_recoverable() && asked_again {
             assert!(licence.asks_again, "nobody asked for {id}: {record:?}");
             model.ask_again();
         }
@@ -399,7 +400,7 @@ impl Run {
             }
         }
         // A sweep beside the consumer, or after it, asks again at once.
-        if made > 0 && model.status.is_dead() && record.status != model.status {
+        if made > 0 && model.status.is_recoverable() && record.status != model.status {
             assert!(licence.asks_again, "nobody asked for {id}: {record:?}");
             model.ask_again();
         }
@@ -430,7 +431,7 @@ impl Run {
     fn check_promise(&self, id: &str, record: &SeenDelivery, seen: &Seen) {
         let kept = match (record.status, record.mark.as_deref()) {
             (Status::Success, mark) => mark.is_none(),
-            (status, mark) if status.is_dead() => mark == Some("dead"),
+            (status, mark) if status.is_recoverable() => mark == Some("failed"),
             (_, None) => seen.is_owned(id, record) || self.unpromised.contains_key(id),
             (_, Some("held")) => seen.is_looked_after(&record.endpoint),
             (_, mark) => mark == Some("due"),
@@ -478,7 +479,10 @@ impl Run {
         self.check_that_the_quiet_one_noticed_nothing();
         self.check_lists().await;
         for (partition, key) in self.world.marks().await {
-            assert!(["dead", "probe"].contains(&partition.split('#').next().unwrap()), "{partition} {key} is left");
+            assert!(
+                ["failed", "half_open"].contains(&partition.split('#').next().unwrap()),
+                "{partition} {key} is left"
+            );
         }
     }
 }

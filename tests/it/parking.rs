@@ -212,8 +212,8 @@ async fn what_is_unfinished_fails_when_its_endpoint_is_deleted_and_nobody_can_re
     world.advance(LAST_LOOK);
     world.sweep().await;
     let left = world.dynamodb().scan().table_name(world.table()).index_name("waiting").send().await.unwrap();
-    let dead = left.items().iter().all(|item| attribute(item, "waiting_pk").starts_with("dead"));
-    assert!(dead, "no mark of the endpoint is left: {:?}", left.items());
+    let failed = left.items().iter().all(|item| attribute(item, "waiting_pk").starts_with("failed#"));
+    assert!(failed, "no mark of the endpoint is left: {:?}", left.items());
 }
 
 #[tokio::test]

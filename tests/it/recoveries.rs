@@ -13,6 +13,9 @@ use crate::support::{
     over_network_by_call, text,
 };
 
+/// How many queries read a page of what failed for an endpoint: one for each partition.
+const SHARDS: usize = 8;
+
 /// Publishes so many events, a hundred at once, and lets them fail.
 async fn fail(world: &World, tenant: &Tenant, count: usize) {
     for start in (0..count).step_by(100) {
@@ -157,10 +160,14 @@ async fn neither_an_unreadable_nor_a_failing_recovery_stops_the_others() {
     let arrived = || endpoints.iter().map(|(_, receiver)| receiver.received().len()).collect::<Vec<_>>();
     assert_eq!(arrived(), [1, 1, 1]);
 
-    let dead = format!("dead#{}", endpoints[1].0.id);
+    let failed = format!("failed#{}#", endpoints[1].0.id);
     let network = over_network_by_call(&world.sdk(), move |call| {
-        let is_failing = call.body["ExpressionAttributeValues"][":partition"]["S"] == *dead;
-        if is_failing { Fate::Error(400, "AccessDeniedException") } else { Fate::Pass }
+        let partition = call.body["ExpressionAttributeValues"][":partition"]["S"].as_str();
+        if partition.is_some_and(|partition| partition.starts_with(&failed)) {
+            Fate::Error(400, "AccessDeniedException")
+        } else {
+            Fate::Pass
+        }
     });
     world.process_over(&network, world.clock.clock()).try_sweep().await.unwrap_err();
     world.drain().await;
@@ -193,7 +200,7 @@ async fn exhausted(world: &World, count: usize, more: usize) -> (Tenant, Endpoin
 
 async fn exhausted_now(world: &World) -> usize {
     let marks = world.marks().await;
-    marks.iter().filter(|(partition, _)| partition.starts_with("dead#")).count()
+    marks.iter().filter(|(partition, _)| partition.starts_with("failed#")).count()
 }
 
 /// The request waits before it notes its first page. A sweep notes a page more, and fails.
@@ -213,7 +220,7 @@ async fn a_recovery_that_another_process_came_farther_with_says_that_it_is_finis
     let slow = tenant.at(&world.process_over(&network, world.clock.clock()));
     let meanwhile = async || {
         eventually("the first page is to be noted", async || noting.load(Ordering::SeqCst) > 0).await;
-        from_the_nth(&world, "Query waiting dead", 1, Fate::Refuse).try_sweep().await.unwrap_err();
+        from_the_nth(&world, "Query waiting failed", SHARDS, Fate::Refuse).try_sweep().await.unwrap_err();
         assert_eq!(exhausted_now(&world).await, 50, "a page each");
         gate.open();
     };
@@ -259,7 +266,7 @@ async fn the_repetition_of_a_recovery_that_failed_midway_joins_it() {
     world.advance(Duration::from_secs(1));
 
     let both = json!({"since": "2020-01-01T01:00:00+01:00", "statuses": ["exhausted", "failed", "exhausted"]});
-    let unbuilt = tenant.at(&from_the_nth(&world, "Query waiting dead", 0, Fate::Refuse));
+    let unbuilt = tenant.at(&from_the_nth(&world, "Query waiting failed", 0, Fate::Refuse));
     unbuilt.post(&path, &both).await.is_error(503, "unavailable");
     let items = world.items("recovery").await;
     assert_eq!(items.len(), 1, "the same deliveries, said in another way");
@@ -283,7 +290,7 @@ async fn recoveries_of_other_spans_statuses_and_endpoints_do_not_join() {
     let world = World::new().await;
     let (tenant, first, _one) = exhausted(&world, 1, 0).await;
     let second = tenant.endpoint_with(json!({"url": "http://127.0.0.1:9/", "retry_schedule": []})).await;
-    let broken = tenant.at(&from_the_nth(&world, "Query waiting dead", 0, Fate::Refuse));
+    let broken = tenant.at(&from_the_nth(&world, "Query waiting failed", 0, Fate::Refuse));
     for (endpoint, body) in [
         (&first, all()),
         (&second, all()),
@@ -322,7 +329,7 @@ async fn a_recovery_ends_with_its_endpoint_or_organization_and_changes_nothing_m
     for stopped in ["disabled", "deleted", "suspended"] {
         let world = World::new().await;
         let (tenant, endpoint, _receiver) = exhausted(&world, 3, 0).await;
-        let broken = tenant.at(&from_the_nth(&world, "Query waiting dead", 0, Fate::Refuse));
+        let broken = tenant.at(&from_the_nth(&world, "Query waiting failed", 0, Fate::Refuse));
         broken.post(&format!("{}/recover", endpoint.path()), &all()).await.is_error(503, "unavailable");
         match stopped {
             "disabled" => tenant.set_status(&endpoint, "disabled").await,

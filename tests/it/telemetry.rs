@@ -332,10 +332,10 @@ async fn suspend(world: &World, organization: &str, endpoint: &str) {
     let probe_at = world.clock.now().plus(Duration::from_secs(24 * 60 * 60)).rfc3339();
     let update = world.dynamodb().update_item().table_name(world.table());
     let update = update.key("pk", text(format!("org#{organization}"))).key("sk", text(format!("endpoint#{endpoint}")));
-    let set = "SET suspended_since = :now, probe_at = :at, probes = :one, waiting_pk = :probe, waiting_sk = :mark";
+    let set = "SET suspended_since = :now, probe_at = :at, probes = :one, waiting_pk = :half_open, waiting_sk = :mark";
     let update = update.update_expression(set).expression_attribute_values(":now", text(world.clock.now().rfc3339()));
     let update = update.expression_attribute_values(":one", AttributeValue::N("1".to_owned()));
-    let update = update.expression_attribute_values(":probe", text("probe".to_owned()));
+    let update = update.expression_attribute_values(":half_open", text("half_open#0".to_owned()));
     let update = update.expression_attribute_values(":mark", text(format!("{probe_at}#{endpoint}")));
     update.expression_attribute_values(":at", text(probe_at)).send().await.unwrap();
 }

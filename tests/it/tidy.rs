@@ -201,12 +201,13 @@ fn keys_of_the_table_are_spelt_in_one_file() {
     let spelt = |code: &str| -> BTreeSet<String> {
         let literals = code.split('"').skip(1).step_by(2);
         let key = literals.filter_map(|literal| literal.split_once('#').map(|(prefix, _)| prefix));
-        key.filter(|prefix| !prefix.is_empty() && prefix.chars().all(|c| c.is_ascii_lowercase()))
+        key.filter(|prefix| !prefix.is_empty() && prefix.chars().all(|c| c.is_ascii_lowercase() || c == '_'))
             .map(str::to_owned)
             .collect()
     };
     let prefixes = spelt(&all.iter().find(|source| source.path == KEYS).unwrap().code);
-    for prefix in ["org", "key", "slug", "endpoint", "idem", "event", "delivery", "due", "held", "dead"] {
+    for prefix in ["org", "key", "slug", "endpoint", "idem", "event", "delivery", "due", "held", "failed", "half_open"]
+    {
         assert!(prefixes.contains(prefix), "{prefix} is not in {prefixes:?}");
     }
     for Source { path, code } in

@@ -104,8 +104,8 @@ impl DeliveryStatus {
         !matches!(self, Self::Pending | Self::Retrying)
     }
 
-    /// Whether it may be asked for again.
-    pub const fn is_dead(self) -> bool {
+    /// Whether it is final without success: such a delivery can be retried by hand and recovered.
+    pub const fn is_recoverable(self) -> bool {
         matches!(self, Self::Exhausted | Self::Failed)
     }
 }
@@ -142,7 +142,7 @@ pub enum Mark {
     /// Parked until its endpoint can take it.
     Held,
     /// Failed or exhausted; may be asked for again.
-    Dead,
+    Failed,
 }
 
 /// Where a delivery is, according to its record.
@@ -197,7 +197,7 @@ pub enum OnFailure<'a> {
 /// The delivery is not one that can be asked for again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("only a failed or exhausted delivery can be retried, and this one is {}", .0.as_str())]
-pub struct NotDead(pub DeliveryStatus);
+pub struct NotRecoverable(pub DeliveryStatus);
 
 impl Delivery {
     /// A delivery that was not attempted yet: parked if its endpoint is paused, else to be queued.
@@ -335,11 +335,11 @@ impl Delivery {
                 Consequence::Drop
             }
             (Some(_), Some(410)) => {
-                self.die(DeliveryStatus::Failed);
+                self.end_without_success(DeliveryStatus::Failed);
                 Consequence::Disable(DisabledReason::Gone)
             }
             (Some(Cause::RefusedAddress), _) => {
-                self.die(DeliveryStatus::Failed);
+                self.end_without_success(DeliveryStatus::Failed);
                 Consequence::Drop
             }
             _ => match on_failure {
@@ -352,7 +352,7 @@ impl Delivery {
                     match schedule.delay(self.retries_used as usize, jitter, retry_after) {
                         Some(delay) => self.wait(delay, now),
                         None => {
-                            self.die(DeliveryStatus::Exhausted);
+                            self.end_without_success(DeliveryStatus::Exhausted);
                             Consequence::Drop
                         }
                     }
@@ -376,10 +376,10 @@ impl Delivery {
         Consequence::Drop
     }
 
-    fn die(&mut self, status: DeliveryStatus) {
+    fn end_without_success(&mut self, status: DeliveryStatus) {
         self.status = status;
         self.next_attempt_at = None;
-        self.mark = Some(Mark::Dead);
+        self.mark = Some(Mark::Failed);
     }
 
     /// The delivery, parked until its endpoint can take it.
@@ -404,7 +404,7 @@ impl Delivery {
     #[must_use]
     pub fn failed(mut self, cause: Cause, now: Timestamp) -> Self {
         self.error = Some(cause);
-        self.die(DeliveryStatus::Failed);
+        self.end_without_success(DeliveryStatus::Failed);
         self.updated_at = now;
         self
     }
@@ -470,10 +470,10 @@ impl Delivery {
     /// counted on.
     ///
     /// # Errors
-    /// [`NotDead`] unless it is failed, exhausted, or [abandoned](Self::is_abandoned).
-    pub fn asked_again(mut self, now: Timestamp, ticket: Ticket) -> Result<Self, NotDead> {
-        if !self.status.is_dead() && !self.is_abandoned(now) {
-            return Err(NotDead(self.status));
+    /// [`NotRecoverable`] unless it is failed, exhausted, or [abandoned](Self::is_abandoned).
+    pub fn asked_again(mut self, now: Timestamp, ticket: Ticket) -> Result<Self, NotRecoverable> {
+        if !self.status.is_recoverable() && !self.is_abandoned(now) {
+            return Err(NotRecoverable(self.status));
         }
         self.status = if self.attempts == 0 { DeliveryStatus::Pending } else { DeliveryStatus::Retrying };
         self.retries_used = 0;
@@ -541,11 +541,14 @@ pub(crate) mod tests {
             assert_eq!((next.next_attempt_at, next.mark), (Some(in_seconds(delay)), None));
             current = next;
         }
-        let (dead, consequence) = after(current, outcome(Answer::None(Cause::Connect.into())));
-        assert_eq!((dead.status, dead.attempts, dead.mark), (DeliveryStatus::Exhausted, 4, Some(Mark::Dead)));
-        assert_eq!((dead.error, dead.response_status), (Some(Cause::Connect), None));
+        let (exhausted, consequence) = after(current, outcome(Answer::None(Cause::Connect.into())));
+        assert_eq!(
+            (exhausted.status, exhausted.attempts, exhausted.mark),
+            (DeliveryStatus::Exhausted, 4, Some(Mark::Failed))
+        );
+        assert_eq!((exhausted.error, exhausted.response_status), (Some(Cause::Connect), None));
         assert_eq!(consequence, Consequence::Drop);
-        assert_eq!(dead.log.iter().map(|entry| entry.number).collect::<Vec<_>>(), [1, 2, 3, 4]);
+        assert_eq!(exhausted.log.iter().map(|entry| entry.number).collect::<Vec<_>>(), [1, 2, 3, 4]);
     }
 
     #[test]
@@ -575,7 +578,7 @@ pub(crate) mod tests {
     #[test]
     fn a_gone_endpoint_is_disabled_and_a_refused_address_not_tried_again() {
         let (gone, consequence) = after(delivery(), response(410, None));
-        assert_eq!((gone.status, gone.mark), (DeliveryStatus::Failed, Some(Mark::Dead)));
+        assert_eq!((gone.status, gone.mark), (DeliveryStatus::Failed, Some(Mark::Failed)));
         assert_eq!(consequence, Consequence::Disable(DisabledReason::Gone));
         let (refused, consequence) = after(delivery(), outcome(Answer::None(Cause::RefusedAddress.into())));
         assert_eq!((refused.status, refused.error), (DeliveryStatus::Failed, Some(Cause::RefusedAddress)));
@@ -632,7 +635,7 @@ pub(crate) mod tests {
     #[test]
     fn only_dead_deliveries_are_asked_for_again_on_a_fresh_schedule() {
         for status in [DeliveryStatus::Pending, DeliveryStatus::Retrying, DeliveryStatus::Success] {
-            assert_eq!(Delivery { status, ..delivery() }.asked_again(NOW, OWN), Err(NotDead(status)));
+            assert_eq!(Delivery { status, ..delivery() }.asked_again(NOW, OWN), Err(NotRecoverable(status)));
         }
         let exhausted = Delivery { attempts: 4, retries_used: 3, status: DeliveryStatus::Exhausted, ..delivery() };
         let again = exhausted.asked_again(NOW, OWN).unwrap();
@@ -649,7 +652,7 @@ pub(crate) mod tests {
         let later = NOW.plus(PUBLISHING_ENDS);
         let sent = delivery().asked_again(later, OWN).unwrap();
         assert_eq!((sent.status, sent.ticket, sent.place()), (DeliveryStatus::Pending, Some(OWN), Place::Leased));
-        let pending = Err(NotDead(DeliveryStatus::Pending));
+        let pending = Err(NotRecoverable(DeliveryStatus::Pending));
         assert_eq!(delivery().asked_again(NOW.plus(Duration::from_millis(29_999)), OWN), pending);
         let taken = [sent, delivery().parked(NOW), delivery().due_at(later), delivery().leased_to_publisher(later)];
         for taken in taken {

@@ -106,21 +106,19 @@ fn made_at(uuid: Uuid) -> Timestamp {
 }
 
 /// A byte of the random part that events and their deliveries share.
-fn shard_byte(uuid: Uuid) -> u8 {
+const fn shard_byte(uuid: Uuid) -> u8 {
     uuid.as_bytes()[13]
 }
-
-/// Number of partitions that an organization's events are spread over.
-pub const EVENT_SHARDS: u8 = 8;
-/// Number of partitions that an endpoint's deliveries are spread over.
-pub const DELIVERY_SHARDS: u8 = 4;
-/// Number of partitions that deliveries parked until a time are spread over.
-pub const DUE_SHARDS: u8 = 8;
 
 impl EndpointId {
     /// A new identifier.
     pub fn new(now: Timestamp, random: Random) -> Self {
         Self(uuid_v7(now, random))
+    }
+
+    /// The random byte that storage partitions are chosen by.
+    pub const fn shard_byte(self) -> u8 {
+        shard_byte(self.0)
     }
 }
 
@@ -156,9 +154,9 @@ impl EventId {
         made_at(self.0)
     }
 
-    /// Which of its organization's [`EVENT_SHARDS`] partitions it lies in.
-    pub fn shard(self) -> u8 {
-        shard_byte(self.0) % EVENT_SHARDS
+    /// The random byte that storage partitions are chosen by. Events of one batch have consecutive ones.
+    pub const fn shard_byte(self) -> u8 {
+        shard_byte(self.0)
     }
 
     /// The first identifier that an event made at `instant` can have.
@@ -202,14 +200,9 @@ impl DeliveryId {
         made_at(self.0)
     }
 
-    /// Which of its endpoint's [`DELIVERY_SHARDS`] partitions it lies in.
-    pub fn shard(self) -> u8 {
-        shard_byte(self.0) % DELIVERY_SHARDS
-    }
-
-    /// Which of the [`DUE_SHARDS`] partitions it waits in while it is parked until a time.
-    pub fn due_shard(self) -> u8 {
-        shard_byte(self.0) % DUE_SHARDS
+    /// The random byte that storage partitions are chosen by: that of its event.
+    pub const fn shard_byte(self) -> u8 {
+        shard_byte(self.0)
     }
 
     /// The identifier that comes right after this one.
@@ -352,8 +345,8 @@ mod tests {
             batch.is_sorted()
                 && batch.iter().all(|id| without_ordinal(id.0) == id.0 && id.created_at() == first.created_at())
         );
-        let shards: std::collections::BTreeSet<_> = batch.iter().map(|id| id.shard()).collect();
-        assert_eq!(shards.len(), usize::from(EVENT_SHARDS));
+        let bytes: std::collections::BTreeSet<_> = batch.iter().map(|id| id.shard_byte()).collect();
+        assert_eq!(bytes.len(), batch.len(), "no two of them share a byte");
         assert_eq!(EventId::new(NOW, [0xff; 8]).nth(1).uuid().get_version_num(), 7);
     }
 

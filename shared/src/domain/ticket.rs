@@ -133,7 +133,7 @@ mod tests {
         let held = Delivery { mark: Some(Mark::Held), ..queued(Some(OWN)) };
         let due = Delivery { mark: Some(Mark::Due(NOW)), next_attempt_at: Some(NOW), ..queued(Some(OWN)) };
         let done = Delivery { status: DeliveryStatus::Success, ..queued(Some(OWN)) };
-        let failed = Delivery { status: DeliveryStatus::Failed, mark: Some(Mark::Dead), ..queued(Some(OWN)) };
+        let failed = Delivery { status: DeliveryStatus::Failed, mark: Some(Mark::Failed), ..queued(Some(OWN)) };
         let (old, young) = (121, 60);
         let hidden = OnReceipt::HideUntil(in_seconds(60));
         let table = [

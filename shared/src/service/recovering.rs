@@ -119,7 +119,7 @@ impl Core {
         let mut seen = 0;
         while seen < AT_ONCE {
             let Recovery { endpoint, from, before, .. } = *recovery;
-            let found = self.store.dead_deliveries(endpoint, from, before, PAGE).await?;
+            let found = self.store.failed_deliveries(endpoint, from, before, PAGE).await?;
             for chunk in found.chunks(STRIDE) {
                 let now = self.clock.now();
                 let wanted = recovery.clone();

@@ -3,7 +3,8 @@
 
 use std::time::Duration;
 
-use futures_util::future::try_join_all;
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tracing::info;
 
 use super::{Core, ServiceError};
 use crate::domain::time::Timestamp;
@@ -14,8 +15,12 @@ use crate::telemetry::metrics;
 const EVERY: Duration = Duration::from_secs(5 * 60);
 /// The sweep runs once in this time.
 const RUN: Duration = Duration::from_secs(60);
-/// How far is counted in one partition; beyond, it is "at least".
-const MOST: usize = 5_000;
+/// How far is counted in one partition; beyond, the total is a lower bound.
+const MOST: usize = 500;
+/// How many suspended endpoints are counted.
+const MOST_SUSPENDED: usize = 4_000;
+/// How many partitions are counted at once.
+const AT_ONCE: usize = 8;
 /// For how many suspended endpoints, those that are probed next, it is counted what is parked for them.
 const ENDPOINTS: usize = 10;
 
@@ -26,10 +31,15 @@ impl Core {
         if !is_time(now) {
             return Ok(());
         }
-        let suspended = self.store.suspended_endpoints(MOST).await?;
-        let held = suspended.iter().take(ENDPOINTS).map(|place| Waiting::Held(place.endpoint));
+        let suspended = self.store.suspended_endpoints(MOST_SUSPENDED).await?;
+        let held = suspended.iter().take(ENDPOINTS).flat_map(|place| Waiting::held_shards(place.endpoint));
         let counts = Waiting::due_shards().chain(held).map(|partition| self.store.count_waiting(partition, MOST));
-        let parked = try_join_all(counts).await?.into_iter().sum();
+        let counts = counts.collect::<Vec<_>>();
+        let counts: Vec<_> = stream::iter(counts).buffer_unordered(AT_ONCE).try_collect().await?;
+        let parked = counts.iter().sum();
+        if counts.contains(&MOST) {
+            info!(parked, "more is parked than was counted");
+        }
         metrics::stock(parked, suspended.len());
         Ok(())
     }

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt, stream};
 use tracing::warn;
 
 use super::{Core, ServiceError, operational};
@@ -11,11 +11,13 @@ use crate::domain::attempt::Cause;
 use crate::domain::delivery::Mark;
 use crate::domain::lane::Lane;
 use crate::domain::time::Timestamp;
-use crate::store::{EndpointRef, Waiting};
+use crate::store::{EndpointRef, Waiting, WaitingRef};
 use crate::telemetry::metrics;
 
 /// How many references are read from the index at once.
 const PAGE: usize = 100;
+/// How many partitions of due deliveries are worked on at once.
+const DUE_AT_ONCE: usize = 8;
 /// Most deliveries that one run releases for one endpoint: about 50 a second, so that an endpoint
 /// which just came back is not run over.
 const RELEASE_PER_RUN: usize = 3_000;
@@ -52,15 +54,7 @@ impl Core {
     pub async fn sweep(&self, deadline: Timestamp) -> Result<Swept, ServiceError> {
         let started_at = self.clock.now();
         let mut run = Run { started_at, deadline, swept: Swept::default(), failure: None };
-        let shards: Vec<_> = Waiting::due_shards().map(|shard| self.send_due(shard, deadline)).collect();
-        let mut latest = Some(Duration::ZERO);
-        for sent in join_all(shards).await {
-            let sent = run.note("due deliveries", sent);
-            latest = latest.zip(sent.as_ref()).map(|(latest, sent)| latest.max(sent.latest));
-            run.swept.due += sent.map_or(0, |sent| sent.count);
-        }
-        // A run that could not look everywhere says nothing, and the alarm takes silence for a fault.
-        latest.inspect(|latest| metrics::overdue(*latest));
+        Box::pin(self.send_all_due(&mut run)).await;
         // Boxed: the types of these futures nest deeper than the compiler looks.
         Box::pin(self.probe_all(&mut run)).await;
         Box::pin(self.release_all(&mut run)).await;
@@ -73,22 +67,45 @@ impl Core {
         run.failure.map_or(Ok(run.swept), Err)
     }
 
-    async fn send_due(&self, shard: Waiting, deadline: Timestamp) -> Result<Sent, ServiceError> {
-        let mut sent = Sent::default();
-        let mut last = None;
-        while self.clock.now() < deadline {
-            let now = self.clock.now();
-            let found = self.store.due_deliveries(shard, now.plus(LOOK_AHEAD), last.as_ref(), PAGE).await?;
-            sent.latest = sent.latest.max(found.first().map_or(Duration::ZERO, |oldest| lateness(oldest.mark, now)));
-            // Among them are leases that have not ended. They are not taken, and hide nothing that comes after them.
-            // Of mixed endpoints, which are not read: see `Lanes`.
-            sent.count += self.take_and_send(&found, Lane::Fast).await?;
-            last = found.last().copied();
-            if found.len() < PAGE {
-                break;
+    /// Sends what is due. The partitions take turns, a page each, so that none waits for the whole backlog of another.
+    async fn send_all_due(&self, run: &mut Run) {
+        let mut begun: Vec<_> = Waiting::due_shards().map(|partition| DueShard { partition, last: None }).collect();
+        let partitions = begun.len();
+        let mut lateness = Vec::with_capacity(partitions);
+        while !begun.is_empty() {
+            let pages = begun.drain(..).map(|shard| self.send_due(shard, run.deadline)).collect::<Vec<_>>();
+            let mut pages = stream::iter(pages).buffer_unordered(DUE_AT_ONCE);
+            while let Some(page) = pages.next().await {
+                let Some(Some(page)) = run.note("due deliveries", page) else { continue };
+                run.swept.due += page.count;
+                lateness.extend(page.lateness);
+                begun.extend(page.rest);
             }
         }
-        Ok(sent)
+        // A run that did not look everywhere reports nothing, and the alarm treats silence as a fault.
+        if lateness.len() == partitions {
+            metrics::overdue(lateness.into_iter().max().unwrap_or_default());
+        }
+    }
+
+    /// Sends the next page of a partition; `None` if there is no time left.
+    async fn send_due(&self, shard: DueShard, deadline: Timestamp) -> Result<Option<DuePage>, ServiceError> {
+        let now = self.clock.now();
+        if now >= deadline {
+            return Ok(None);
+        }
+        let DueShard { partition, last } = shard;
+        let found = self.store.due_deliveries(partition, now.plus(LOOK_AHEAD), last.as_ref(), PAGE).await?;
+        let oldest = found.first().map_or(Duration::ZERO, |oldest| lateness(oldest.mark, now));
+        // Among them are leases that have not ended. They are not taken, and hide nothing that comes after them.
+        // Of mixed endpoints, which are not read: see `Lanes`.
+        let count = self.take_and_send(&found, Lane::Fast).await?;
+        let rest = found.last().filter(|_| found.len() == PAGE);
+        Ok(Some(DuePage {
+            count,
+            lateness: last.is_none().then_some(oldest),
+            rest: rest.map(|last| DueShard { partition, last: Some(*last) }),
+        }))
     }
 
     async fn release_all(&self, run: &mut Run) {
@@ -173,12 +190,22 @@ impl Core {
     }
 }
 
-/// What was sent of what was due.
-#[derive(Debug, Default)]
-struct Sent {
+/// A partition of due deliveries, and the last one that was read of it.
+#[derive(Debug, Clone, Copy)]
+struct DueShard {
+    partition: Waiting,
+    last: Option<WaitingRef>,
+}
+
+/// What a page of a partition came to.
+#[derive(Debug)]
+struct DuePage {
+    /// How many deliveries were sent.
     count: usize,
-    /// How late the latest was.
-    latest: Duration,
+    /// How late the partition's oldest delivery was; only in its first page.
+    lateness: Option<Duration>,
+    /// The partition, if it has more.
+    rest: Option<DueShard>,
 }
 
 fn lateness(mark: Mark, now: Timestamp) -> Duration {

@@ -10,12 +10,11 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
     AttributeValue, KeysAndAttributes, PutRequest, ReturnValuesOnConditionCheckFailure, WriteRequest,
 };
-use futures_util::future::try_join_all;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
 
 use super::items::{Item, Unreadable, read};
-use super::keys::{Key, SK};
+use super::keys::Key;
 use super::{Store, StoreError};
 use crate::clock;
 use crate::domain::delivery::Delivery;
@@ -157,60 +156,6 @@ impl Store {
         put.set_expression_attribute_names(names)
             .set_expression_attribute_values(Some(values).filter(|values| !values.is_empty()))
     }
-
-    /// Of these partitions, at least the `limit` items with the highest sort keys in `from..before`, as far as there are
-    /// so many, and of those in `before..=to` the ones that are `wanted` all the same; highest first. Whatever is below
-    /// the last of them may be incomplete.
-    pub(super) async fn newest_of(
-        &self,
-        partitions: impl Iterator<Item = String>,
-        range: &NewestFirst<'_>,
-        limit: usize,
-    ) -> Result<Vec<Item>, StoreError> {
-        if range.from > range.to {
-            return Ok(Vec::new()); // DynamoDB would refuse the query.
-        }
-        let shards = try_join_all(partitions.map(|partition| self.newest_in(partition, range, limit))).await?;
-        let mut items: Vec<_> = shards.into_iter().flatten().collect();
-        items.sort_by_cached_key(|item| std::cmp::Reverse(sort_key(item).to_owned()));
-        let above = items.iter().filter(|item| sort_key(item) >= range.before).count();
-        items.truncate(above + limit);
-        Ok(items)
-    }
-
-    async fn newest_in(
-        &self,
-        partition: String,
-        range: &NewestFirst<'_>,
-        limit: usize,
-    ) -> Result<Vec<Item>, StoreError> {
-        let mut pages = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
-            .expression_attribute_values(":pk", AttributeValue::S(partition))
-            .expression_attribute_values(":from", AttributeValue::S(range.from.to_owned()))
-            .expression_attribute_values(":to", AttributeValue::S(range.to.to_owned()))
-            .scan_index_forward(false)
-            .limit(i32::try_from(limit.saturating_add(1)).unwrap_or(i32::MAX))
-            .into_paginator()
-            .send();
-        let (mut items, mut left) = (Vec::new(), limit);
-        while left > 0 {
-            let Some(page) = pages.next().await else { break };
-            for item in page?.items.unwrap_or_default() {
-                let is_below = sort_key(&item) < range.before;
-                if is_below && left > 0 {
-                    left -= 1;
-                    items.push(item);
-                } else if !is_below && (range.wanted_above)(sort_key(&item)) {
-                    items.push(item);
-                }
-            }
-        }
-        Ok(items)
-    }
 }
 
 /// What a conditional PutItem came to.
@@ -219,14 +164,6 @@ pub(super) enum Put {
     Written,
     /// The condition did not hold for this item, or for there being none.
     Found(Option<Item>),
-}
-
-/// A range of sort keys that is read downwards. DynamoDB has no half-open range, and a list may stand above what it lists.
-pub(super) struct NewestFirst<'a> {
-    pub(super) from: &'a str,
-    pub(super) before: &'a str,
-    pub(super) to: &'a str,
-    pub(super) wanted_above: fn(&str) -> bool,
 }
 
 /// Two processes that do the same in the same millisecond would take each other's item for their own.
@@ -246,10 +183,6 @@ fn is_stamped(item: Option<&Item>, stamp: &AttributeValue) -> bool {
 fn put(item: Result<Item, StoreError>) -> Result<WriteRequest, StoreError> {
     let put = PutRequest::builder().set_item(Some(item?)).build().map_err(StoreError::corrupt)?;
     Ok(WriteRequest::builder().put_request(put).build())
-}
-
-fn sort_key(item: &Item) -> &str {
-    item.get(SK).and_then(|sk| sk.as_s().ok()).map_or("", String::as_str)
 }
 
 fn unprocessed(operation: &str) -> StoreError {

@@ -7,9 +7,10 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
-use super::batch::{NewestFirst, Put, new_stamp, stamped};
+use super::batch::{Put, new_stamp, stamped};
 use super::items::{Base, Item, Unreadable, is_zero, read, time, to_item, unknown};
 use super::keys::Key;
+use super::merge::{Range, Source, Take};
 use super::pending::PendingItem;
 use super::{Store, StoreError, keys};
 use crate::domain::attempt::{AttemptEntry, Cause, Detail};
@@ -66,15 +67,21 @@ impl Store {
     ) -> Result<Vec<Delivery>, StoreError> {
         let text = |id: Option<DeliveryId>, all: String| id.map_or(all, |id| id.to_string());
         let end = || format!("{}~", DeliveryId::PREFIX);
-        // What is listed was published together, and so has ids of one millisecond.
-        let range = NewestFirst {
+        let first_left_out = text(before, end());
+        // A list stands above what it lists, in the same millisecond: what is listed was published together.
+        let take = |sort_key: &str| match sort_key < &*first_left_out {
+            true => Take::Counted,
+            false if keys::is_pending(sort_key) => Take::Beside,
+            false => Take::Skipped,
+        };
+        let range = Range {
+            source: Source::TableDescending,
             from: &text(from, DeliveryId::PREFIX.to_owned()),
-            before: &text(before, end()),
             to: &text(before.map(DeliveryId::last_of_its_millisecond), end()),
-            wanted_above: keys::is_pending,
+            take: &take,
         };
         // Each delivery has a record, or a list, or both.
-        let items = self.newest_of(keys::delivery_partitions(endpoint), &range, 2 * limit).await?;
+        let items = self.merged(keys::delivery_partitions(endpoint), &range, 2 * limit).await?;
         let is_wanted = |id: DeliveryId| from.is_none_or(|from| from <= id) && before.is_none_or(|before| id < before);
         let newest = told_of(items)?.into_iter().rev().filter(|(id, _)| is_wanted(*id)).take(limit);
         Ok(newest.map(|(id, told)| told.delivery(id)).collect())

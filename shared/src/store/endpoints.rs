@@ -224,7 +224,7 @@ impl From<&Endpoint> for EndpointItem {
         let previous = endpoint.secrets.previous.as_ref();
         let Health { failures, timeouts, failing_since, suspension } = endpoint.health;
         let release = endpoint.release_since.map(|since| keys::release(since, endpoint.id));
-        let mark = suspension.map(|suspension| keys::probe(suspension.probe_at, endpoint.id)).or(release);
+        let mark = suspension.map(|suspension| keys::half_open(suspension.probe_at, endpoint.id)).or(release);
         let (waiting_pk, waiting_sk) = mark.unzip();
         Self {
             base: Base::new(keys::endpoint(&endpoint.organization, endpoint.id), "endpoint"),

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use uuid::Uuid;
 
-use super::batch::NewestFirst;
 use super::items::{Base, Item, Unreadable, read, to_item};
+use super::merge::{Range, Source, Take};
 use super::{Store, StoreError, keys, packed};
 use crate::domain::Invalid;
 use crate::domain::event::{Event, Subject};
@@ -47,8 +47,9 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<Event>, StoreError> {
         let before = before.map_or_else(|| format!("{}~", EventId::PREFIX), |id| id.to_string());
-        let range = NewestFirst { from: EventId::PREFIX, before: &before, to: &before, wanted_above: |_| false };
-        let items = self.newest_of(keys::event_partitions(organization), &range, limit).await?;
+        let take = |sort_key: &str| if sort_key < &*before { Take::Counted } else { Take::Skipped };
+        let range = Range { source: Source::TableDescending, from: EventId::PREFIX, to: &before, take: &take };
+        let items = self.merged(keys::event_partitions(organization), &range, limit).await?;
         items.into_iter().map(read::<EventItem, _>).collect()
     }
 

@@ -149,6 +149,5 @@ impl Store {
 }
 
 fn claim_key(claim: &Claim<'_>) -> Key {
-    let key_hash = hex::encode(Sha256::digest(claim.key.as_str().as_bytes()));
-    keys::idempotency(claim.organization, &key_hash)
+    keys::idempotency(claim.organization, Sha256::digest(claim.key.as_str().as_bytes()).into())
 }

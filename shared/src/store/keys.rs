@@ -6,9 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::domain::api_key::KeyHash;
 use crate::domain::delivery::{DeliveryStatus, Mark};
-use crate::domain::ids::{
-    DELIVERY_SHARDS, DUE_SHARDS, DeliveryId, EVENT_SHARDS, EndpointId, EventId, KeyId, OrganizationId, RecoveryId,
-};
+use crate::domain::ids::{DeliveryId, EndpointId, EventId, KeyId, OrganizationId, RecoveryId};
 use crate::domain::recovery::NewRecovery;
 use crate::domain::time::Timestamp;
 use crate::domain::usage::Day;
@@ -25,6 +23,21 @@ pub(super) const WAITING_SK: &str = "waiting_sk";
 pub(super) const WAITING: &str = "waiting";
 /// Attribute that DynamoDB's TTL reads, in Unix seconds.
 pub(super) const EXPIRES_AT: &str = "expires_at";
+
+/// Number of partitions that an organization's events are spread over.
+pub const EVENT_SHARDS: u8 = 16;
+/// Number of partitions that an endpoint's deliveries are spread over.
+pub const DELIVERY_SHARDS: u8 = 16;
+/// Number of partitions that an organization's idempotency keys are spread over.
+const IDEMPOTENCY_SHARDS: u8 = 16;
+/// Number of partitions of the index that the deliveries of all tenants that wait until a time are spread over.
+const DUE_SHARDS: u8 = 64;
+/// Number of partitions of the index that an endpoint's held deliveries are spread over.
+const HELD_SHARDS: u8 = 8;
+/// Number of partitions of the index that an endpoint's failed and exhausted deliveries are spread over.
+const FAILED_SHARDS: u8 = 8;
+/// Number of partitions of the index that the suspended endpoints of all tenants are spread over.
+const HALF_OPEN_SHARDS: u8 = 8;
 
 /// What the sort keys of an organization's endpoints start with.
 pub(super) const ENDPOINT_PREFIX: &str = "endpoint#";
@@ -102,8 +115,10 @@ pub(super) fn recovery(organization: &OrganizationId, endpoint: EndpointId, want
     Key::new(organization_partition(organization), sk)
 }
 
-pub(super) fn idempotency(organization: &OrganizationId, key_hash: &str) -> Key {
-    Key::new(format!("idem#{organization}#{key_hash}"), "idem")
+/// The claim of an idempotency key, of which this is the SHA-256.
+pub(super) fn idempotency(organization: &OrganizationId, key_hash: [u8; 32]) -> Key {
+    let shard = key_hash[0] % IDEMPOTENCY_SHARDS;
+    Key::new(format!("idem#{organization}#{shard}"), hex::encode(key_hash))
 }
 
 /// What was done for an organization on a day.
@@ -112,7 +127,7 @@ pub(super) fn usage(organization: &OrganizationId, day: Day) -> Key {
 }
 
 pub(super) fn event(organization: &OrganizationId, event: EventId) -> Key {
-    Key::new(event_partition(organization, event.shard()), event.to_string())
+    Key::new(event_partition(organization, event.shard_byte() % EVENT_SHARDS), event.to_string())
 }
 
 fn event_partition(organization: &OrganizationId, shard: u8) -> String {
@@ -124,17 +139,21 @@ pub(super) fn event_partitions(organization: &OrganizationId) -> impl Iterator<I
 }
 
 pub(super) fn delivery(endpoint: EndpointId, delivery: DeliveryId) -> Key {
-    Key::new(delivery_partition(endpoint, delivery.shard()), delivery.to_string())
+    Key::new(partition_of(endpoint, delivery), delivery.to_string())
 }
 
 /// The list of pending deliveries that ends with this one. It comes right after that delivery's record.
 pub(super) fn pending(endpoint: EndpointId, last: DeliveryId) -> Key {
-    Key::new(delivery_partition(endpoint, last.shard()), format!("{last}{PENDING_SUFFIX}"))
+    Key::new(partition_of(endpoint, last), format!("{last}{PENDING_SUFFIX}"))
 }
 
 /// Whether a sort key among an endpoint's deliveries is that of a list of pending ones.
 pub(super) fn is_pending(sk: &str) -> bool {
     sk.ends_with(PENDING_SUFFIX)
+}
+
+fn partition_of(endpoint: EndpointId, delivery: DeliveryId) -> String {
+    delivery_partition(endpoint, delivery.shard_byte() % DELIVERY_SHARDS)
 }
 
 fn delivery_partition(endpoint: EndpointId, shard: u8) -> String {
@@ -175,19 +194,19 @@ pub(super) fn parse_endpoint(key: &Key) -> Option<EndpointRef> {
     Some(EndpointRef { organization, endpoint: EndpointId::parse(id).ok()?, gone })
 }
 
-/// A partition of the `waiting` index.
+/// A partition of the `waiting` index. Those that are numbered are shards: together they hold what the variant says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waiting {
-    /// Deliveries parked until a time, one of several shards.
+    /// Deliveries of all tenants parked until a time.
     Due(u8),
     /// Deliveries parked until their endpoint can take them.
-    Held(EndpointId),
+    Held(EndpointId, u8),
     /// Failed and exhausted deliveries of an endpoint.
-    Dead(EndpointId),
+    Failed(EndpointId, u8),
+    /// Suspended endpoints of all tenants, and when their next probe is due.
+    HalfOpen(u8),
     /// Endpoints whose parked deliveries are to be released or failed.
     Release,
-    /// Suspended endpoints whose probe is due at a time.
-    Probe,
     /// Recoveries under way.
     Recovery,
 }
@@ -198,13 +217,28 @@ impl Waiting {
         (0..DUE_SHARDS).map(Self::Due)
     }
 
+    /// Every shard of [`Waiting::Held`] of an endpoint.
+    pub fn held_shards(endpoint: EndpointId) -> impl Iterator<Item = Self> {
+        (0..HELD_SHARDS).map(move |shard| Self::Held(endpoint, shard))
+    }
+
+    /// Every shard of [`Waiting::Failed`] of an endpoint.
+    pub(super) fn failed_shards(endpoint: EndpointId) -> impl Iterator<Item = Self> {
+        (0..FAILED_SHARDS).map(move |shard| Self::Failed(endpoint, shard))
+    }
+
+    /// Every shard of [`Waiting::HalfOpen`].
+    pub(super) fn half_open_shards() -> impl Iterator<Item = Self> {
+        (0..HALF_OPEN_SHARDS).map(Self::HalfOpen)
+    }
+
     pub(super) fn partition(self) -> String {
         match self {
             Self::Due(shard) => format!("due#{shard}"),
-            Self::Held(endpoint) => format!("held#{endpoint}"),
-            Self::Dead(endpoint) => format!("dead#{endpoint}"),
+            Self::Held(endpoint, shard) => format!("held#{endpoint}#{shard}"),
+            Self::Failed(endpoint, shard) => format!("failed#{endpoint}#{shard}"),
+            Self::HalfOpen(shard) => format!("half_open#{shard}"),
             Self::Release => "release".to_owned(),
-            Self::Probe => "probe".to_owned(),
             Self::Recovery => "recovery".to_owned(),
         }
     }
@@ -212,10 +246,11 @@ impl Waiting {
 
 /// The index key of a delivery's mark.
 pub(super) fn mark(mark: Mark, endpoint: EndpointId, delivery: DeliveryId) -> (String, String) {
+    let byte = delivery.shard_byte();
     match mark {
-        Mark::Due(at) => (Waiting::Due(delivery.due_shard()).partition(), timed(at, delivery)),
-        Mark::Held => (Waiting::Held(endpoint).partition(), delivery.to_string()),
-        Mark::Dead => (Waiting::Dead(endpoint).partition(), delivery.to_string()),
+        Mark::Due(at) => (Waiting::Due(byte % DUE_SHARDS).partition(), timed(at, delivery)),
+        Mark::Held => (Waiting::Held(endpoint, byte % HELD_SHARDS).partition(), delivery.to_string()),
+        Mark::Failed => (Waiting::Failed(endpoint, byte % FAILED_SHARDS).partition(), delivery.to_string()),
     }
 }
 
@@ -224,7 +259,7 @@ pub(super) fn parse_mark(waiting_pk: &str, waiting_sk: &str) -> Option<Mark> {
     match waiting_pk.split('#').next()? {
         "due" => Some(Mark::Due(Timestamp::parse(waiting_sk.split('#').next()?).ok()?)),
         "held" => Some(Mark::Held),
-        "dead" => Some(Mark::Dead),
+        "failed" => Some(Mark::Failed),
         _ => None,
     }
 }
@@ -234,9 +269,9 @@ pub(super) fn release(since: Timestamp, endpoint: EndpointId) -> (String, String
     (Waiting::Release.partition(), timed(since, endpoint))
 }
 
-/// The index key of a suspended endpoint.
-pub(super) fn probe(at: Timestamp, endpoint: EndpointId) -> (String, String) {
-    (Waiting::Probe.partition(), timed(at, endpoint))
+/// The index key of a suspended endpoint whose next probe is due then.
+pub(super) fn half_open(at: Timestamp, endpoint: EndpointId) -> (String, String) {
+    (Waiting::HalfOpen(endpoint.shard_byte() % HALF_OPEN_SHARDS).partition(), timed(at, endpoint))
 }
 
 /// The index key of a recovery.

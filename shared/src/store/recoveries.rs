@@ -74,8 +74,8 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the index or the items could not be had.
     pub async fn recoveries(&self) -> Result<Vec<Result<Recovery, StoreError>>, StoreError> {
-        let found = self.waiting_keys(Waiting::Recovery, LOWEST.to_owned(), HIGHEST.to_owned(), MOST).await?;
-        let items = self.get_all(found.into_iter().map(|(key, _)| key).collect()).await?;
+        let found = self.waiting_keys([Waiting::Recovery].into_iter(), LOWEST, HIGHEST, MOST).await?;
+        let items = self.get_all(found.into_iter().map(|waiting| waiting.key).collect()).await?;
         let mut recoveries: Vec<Result<Recovery, _>> = items.into_iter().map(read::<RecoveryItem, _>).collect();
         recoveries.sort_by_key(|recovery| recovery.as_ref().ok().map(|recovery| recovery.id));
         Ok(recoveries)

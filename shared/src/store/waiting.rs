@@ -1,9 +1,11 @@
-//! The `waiting` index: what is parked, dead, or to be released. It holds keys only, and is read
-//! eventually consistent: whoever acts on what it says checks the item by a condition.
+//! The `waiting` index: deliveries that are parked or failed, and endpoints and recoveries with work to do. It holds keys
+//! only, and is read eventually consistent: whoever acts on what it says checks the item by a condition.
 
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
 
+use super::items::Item;
 use super::keys::{self, EndpointRef, Key, WAITING, Waiting};
+use super::merge::{Range, Source, Take};
 use super::{Store, StoreError};
 use crate::domain::delivery::Mark;
 use crate::domain::ids::{DeliveryId, EndpointId};
@@ -31,9 +33,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the index could not be read.
     pub async fn held_deliveries(&self, endpoint: EndpointId, limit: usize) -> Result<Vec<WaitingRef>, StoreError> {
-        let partition = Waiting::Held(endpoint);
-        let found = self.waiting_keys(partition, LOWEST.to_owned(), HIGHEST.to_owned(), limit).await?;
-        Ok(references(partition, &found))
+        Ok(references(&self.waiting_keys(Waiting::held_shards(endpoint), LOWEST, HIGHEST, limit).await?))
     }
 
     /// Up to `limit` deliveries of a shard of [`Waiting::Due`] whose marks are not later than `until`, the earliest
@@ -51,7 +51,7 @@ impl Store {
         let key_after =
             |last: &WaitingRef| format!("{}{LOWEST}", keys::mark(last.mark, last.endpoint, last.delivery).1);
         let lowest = after.map_or_else(|| LOWEST.to_owned(), key_after);
-        Ok(references(shard, &self.waiting_keys(shard, lowest, keys::until(until), limit).await?))
+        Ok(references(&self.waiting_keys([shard].into_iter(), &lowest, &keys::until(until), limit).await?))
     }
 
     /// Up to `limit` failed or exhausted deliveries of an endpoint with `from <= id < before`, the
@@ -59,20 +59,16 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] if the index could not be read.
-    pub async fn dead_deliveries(
+    pub async fn failed_deliveries(
         &self,
         endpoint: EndpointId,
         from: DeliveryId,
         before: DeliveryId,
         limit: usize,
     ) -> Result<Vec<WaitingRef>, StoreError> {
-        if before < from {
-            // DynamoDB does not take a range that ends before it begins.
-            return Ok(Vec::new());
-        }
         let (lowest, highest) = (from.to_string(), before.to_string());
-        let partition = Waiting::Dead(endpoint);
-        let mut found = references(partition, &self.waiting_keys(partition, lowest, highest, limit).await?);
+        let shards = Waiting::failed_shards(endpoint);
+        let mut found = references(&self.waiting_keys(shards, &lowest, &highest, limit).await?);
         found.retain(|waiting| waiting.delivery < before);
         Ok(found)
     }
@@ -90,10 +86,10 @@ impl Store {
         // The key right after the last one of the page before.
         let lowest = after.map(|(place, since)| format!("{}{LOWEST}", keys::release(*since, place.endpoint).1));
         let lowest = lowest.unwrap_or_else(|| LOWEST.to_owned());
-        let found = self.waiting_keys(Waiting::Release, lowest, HIGHEST.to_owned(), limit).await?;
-        let release = Waiting::Release.partition();
-        let read =
-            |(key, mark): &(Key, String)| Some((keys::parse_endpoint(key)?, keys::parse_release(&release, mark)?));
+        let found = self.waiting_keys([Waiting::Release].into_iter(), &lowest, HIGHEST, limit).await?;
+        let read = |waiting: &WaitingKey| {
+            Some((keys::parse_endpoint(&waiting.key)?, keys::parse_release(&waiting.partition, &waiting.sort_key)?))
+        };
         Ok(found.iter().filter_map(read).collect())
     }
 
@@ -102,8 +98,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the index could not be read.
     pub async fn endpoints_to_probe(&self, now: Timestamp, limit: usize) -> Result<Vec<EndpointRef>, StoreError> {
-        let found = self.waiting_keys(Waiting::Probe, LOWEST.to_owned(), keys::until(now), limit).await?;
-        Ok(found.iter().filter_map(|(key, _)| keys::parse_endpoint(key)).collect())
+        self.half_open_endpoints(&keys::until(now), limit).await
     }
 
     /// Up to `limit` suspended endpoints, the one whose probe is due first at the beginning.
@@ -111,8 +106,12 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the index could not be read.
     pub async fn suspended_endpoints(&self, limit: usize) -> Result<Vec<EndpointRef>, StoreError> {
-        let found = self.waiting_keys(Waiting::Probe, LOWEST.to_owned(), HIGHEST.to_owned(), limit).await?;
-        Ok(found.iter().filter_map(|(key, _)| keys::parse_endpoint(key)).collect())
+        self.half_open_endpoints(HIGHEST, limit).await
+    }
+
+    async fn half_open_endpoints(&self, highest: &str, limit: usize) -> Result<Vec<EndpointRef>, StoreError> {
+        let found = self.waiting_keys(Waiting::half_open_shards(), LOWEST, highest, limit).await?;
+        Ok(found.iter().filter_map(|waiting| keys::parse_endpoint(&waiting.key)).collect())
     }
 
     /// How many items a partition has, counted up to `limit`.
@@ -139,47 +138,38 @@ impl Store {
         Ok(counted.min(limit))
     }
 
-    /// The keys of a partition whose sort keys lie in `lowest..=highest`, and these sort keys.
+    /// Up to `limit` entries of these partitions whose sort keys lie in `lowest..=highest`, in the order of the sort keys.
     pub(super) async fn waiting_keys(
         &self,
-        partition: Waiting,
-        lowest: String,
-        highest: String,
+        partitions: impl Iterator<Item = Waiting>,
+        lowest: &str,
+        highest: &str,
         limit: usize,
-    ) -> Result<Vec<(Key, String)>, StoreError> {
-        if lowest > highest {
-            return Ok(Vec::new()); // DynamoDB would refuse the query.
-        }
-        let mut pages = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name(WAITING)
-            .key_condition_expression("waiting_pk = :partition AND waiting_sk BETWEEN :lowest AND :highest")
-            .expression_attribute_values(":partition", AttributeValue::S(partition.partition()))
-            .expression_attribute_values(":lowest", AttributeValue::S(lowest))
-            .expression_attribute_values(":highest", AttributeValue::S(highest))
-            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
-            .into_paginator()
-            .send();
-        let mut found = Vec::new();
-        while found.len() < limit {
-            let Some(page) = pages.next().await else { break };
-            for item in page?.items.unwrap_or_default() {
-                let mark = item.get(keys::WAITING_SK).and_then(|value| value.as_s().ok()).cloned();
-                found.extend(Key::of(&item).zip(mark));
-            }
-        }
-        found.truncate(limit);
-        Ok(found)
+    ) -> Result<Vec<WaitingKey>, StoreError> {
+        let range = Range { source: Source::IndexAscending, from: lowest, to: highest, take: &|_| Take::Counted };
+        let found = self.merged(partitions.map(Waiting::partition), &range, limit).await?;
+        Ok(found.iter().filter_map(WaitingKey::of).collect())
     }
 }
 
-fn references(partition: Waiting, found: &[(Key, String)]) -> Vec<WaitingRef> {
-    let partition = partition.partition();
-    let reference = |(key, waiting_sk): &(Key, String)| {
-        let (endpoint, delivery) = keys::parse_delivery(key)?;
-        Some(WaitingRef { endpoint, delivery, mark: keys::parse_mark(&partition, waiting_sk)? })
+/// An entry of the index: the item's key, and the key that it is waiting under.
+pub(super) struct WaitingKey {
+    pub(super) key: Key,
+    partition: String,
+    sort_key: String,
+}
+
+impl WaitingKey {
+    fn of(item: &Item) -> Option<Self> {
+        let text = |name| item.get(name).and_then(|value| value.as_s().ok()).cloned();
+        Some(Self { key: Key::of(item)?, partition: text(keys::WAITING_PK)?, sort_key: text(keys::WAITING_SK)? })
+    }
+}
+
+fn references(found: &[WaitingKey]) -> Vec<WaitingRef> {
+    let reference = |waiting: &WaitingKey| {
+        let (endpoint, delivery) = keys::parse_delivery(&waiting.key)?;
+        Some(WaitingRef { endpoint, delivery, mark: keys::parse_mark(&waiting.partition, &waiting.sort_key)? })
     };
     found.iter().filter_map(reference).collect()
 }

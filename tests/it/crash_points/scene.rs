@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::support::{Answer, Ending, Endpoint, Fuse, Process, Receiver, Requests, Tenant, World};
+use crate::support::{Answer, Ending, Endpoint, Fuse, Gate, Process, Receiver, Requests, Tenant, World};
 
 /// More calls out than any handler here makes.
 const MOST_CALLS: usize = 200;
@@ -23,6 +23,8 @@ pub(super) struct Scene {
     pub(super) receivers: Vec<Receiver>,
     /// The deliveries that were accepted.
     pub(super) expected: BTreeMap<String, Expected>,
+    /// Opens when the process that is cut is about to change something, for others that work beside it from then on.
+    pub(super) begun: Gate,
     /// Healthy processes that run beside the one that is cut.
     pub(super) beside: Mutex<Vec<JoinHandle<()>>>,
     /// Whether a publishing that was never answered may have left deliveries behind that nobody asked for again.
@@ -39,7 +41,8 @@ pub(super) struct Expected {
 impl Scene {
     pub(super) fn new(world: World, tenant: Tenant, receivers: impl IntoIterator<Item = Receiver>) -> Self {
         let (receivers, expected) = (receivers.into_iter().collect(), BTreeMap::new());
-        Self { world, tenant, receivers, expected, beside: Mutex::default(), abandoned: false }
+        let (begun, beside) = (Gate::closed(), Mutex::default());
+        Self { world, tenant, receivers, expected, begun, beside, abandoned: false }
     }
 
     /// An endpoint with these fields, whose receiver gives these answers and then 200.
@@ -123,7 +126,10 @@ impl Scene {
         let accepted: Vec<_> = self.expected.keys().cloned().collect();
         ending.keeps_the_promise(&accepted, &self.receivers());
         for (partition, key) in self.world.marks().await {
-            assert!(["dead", "probe"].contains(&partition.split('#').next().unwrap()), "{partition} {key} is left");
+            assert!(
+                ["failed", "half_open"].contains(&partition.split('#').next().unwrap()),
+                "{partition} {key} is left"
+            );
         }
     }
 }
@@ -135,9 +141,9 @@ pub(super) async fn endpoint(tenant: &Tenant, receiver: &Receiver, fields: Value
     tenant.endpoint_with(all).await
 }
 
-/// Cuts a handler after each of its calls out, from none on, until it gets through, and checks how the world ends.
+/// Cuts a handler after each of its calls out that change something, from none on, until it gets through, and checks how the world ends.
 /// `afterwards` is what others do after the cut; they know the handler's answer if there was one. Returns how many
-/// calls out the handler makes. What shares calls makes more of them one time and fewer another, so it must get through
+/// such calls the handler makes. What shares calls makes more of them one time and fewer another, so it must get through
 /// several times.
 pub(super) async fn cut_everywhere<T>(
     prepare: impl AsyncFn(World) -> Scene,
@@ -168,6 +174,7 @@ async fn cut<T>(
     afterwards: &impl AsyncFn(&mut Scene, Option<T>),
 ) -> bool {
     let fuse = Fuse::after(calls);
+    scene.begun = fuse.begun();
     scene.receivers.iter().for_each(|receiver| receiver.behind(&fuse));
     let answer = fuse.run(handle(&fuse.process(&scene.world), &scene)).await;
     scene.world.advance(Duration::from_secs(1));

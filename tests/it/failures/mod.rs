@@ -178,8 +178,8 @@ fn of_itself(scene: Scene) -> impl Iterator<Item = Spoilt> {
         Scene::SuccessAlone => Some("BatchExecuteStatement delivery, attempt: success, none"),
         Scene::ShortRetryAlone => Some("BatchExecuteStatement delivery, attempt: retrying, none"),
         Scene::LongRetryAlone => Some("BatchExecuteStatement delivery, attempt: retrying, due"),
-        Scene::ExhaustionAlone => Some("BatchExecuteStatement delivery, attempt: exhausted, dead"),
-        Scene::GoneAlone => Some("BatchExecuteStatement delivery, attempt: failed, dead"),
+        Scene::ExhaustionAlone => Some("BatchExecuteStatement delivery, attempt: exhausted, failed"),
+        Scene::GoneAlone => Some("BatchExecuteStatement delivery, attempt: failed, failed"),
         _ => None,
     };
     let fates = vec![Fate::Error(500, "InternalServerError")];

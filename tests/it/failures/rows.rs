@@ -41,6 +41,9 @@ const UNANNOUNCED: Effect = Effect { is_unannounced: true, ..USUAL };
 const UNNOTED: Effect = Effect { is_unnoted: true, ..UNANNOUNCED };
 const ALONE: Effect = Effect { others_go_on: true, ..FAILED };
 
+/// How many queries look through the partitions of one list of the index.
+const SHARDS: usize = 8;
+
 /// A count that is refused is kept for later, and one that may have been written is not written again.
 pub(super) const ADD_USAGE: &str = "UpdateItem usage ADD events deliveries attempts SET entity v expires_at";
 
@@ -141,8 +144,8 @@ fn deliver() -> Vec<Row> {
         // The message stays in the fast lane, and is not attempted there.
         row("SendMessageBatch delivery", &[Forwarding], FAILED),
         row("BatchExecuteStatement delivery, attempt: retrying, due", &[LongRetry], USUAL),
-        row("BatchExecuteStatement delivery, attempt: exhausted, dead", &[Exhaustion, Suspension], USUAL),
-        row("BatchExecuteStatement delivery, attempt: failed, dead", &[Gone], USUAL),
+        row("BatchExecuteStatement delivery, attempt: exhausted, failed", &[Exhaustion, Suspension], USUAL),
+        row("BatchExecuteStatement delivery, attempt: failed, failed", &[Gone], USUAL),
         row("PutItem delivery, attempt: success, none", &[SuccessAlone], REPEATED).lost(FAILED.uncounted()),
         row("PutItem delivery, attempt: success, none", &[ProbeSucceeds], REPEATED)
             .lost(Effect { outcome: FAILED.outcome, ..UNNOTED }.uncounted()),
@@ -150,15 +153,15 @@ fn deliver() -> Vec<Row> {
         row("PutItem delivery, attempt: retrying, due", &[LongRetryAlone], REPEATED).lost(FAILED.uncounted()),
         row("PutItem delivery, attempt: retrying, held", &[ProbeFails], REPEATED).lost(FAILED.uncounted()),
         // What is recorded already is not looked at again.
-        row("PutItem delivery, attempt: exhausted, dead", &[ExhaustionAlone], REPEATED)
+        row("PutItem delivery, attempt: exhausted, failed", &[ExhaustionAlone], REPEATED)
             .lost(Effect { outcome: FAILED.outcome, ..UNNOTED }.uncounted()),
-        row("PutItem delivery, attempt: failed, dead", &[GoneAlone], REPEATED)
+        row("PutItem delivery, attempt: failed, failed", &[GoneAlone], REPEATED)
             .lost(Effect { outcome: FAILED.outcome, ..UNNOTED }.uncounted()),
         row("PutItem delivery, new: held", &[Paused, StillPaused], FAILED),
         row("PutItem delivery, moved: none to held", &[RetryingAndPaused], FAILED),
-        row("PutItem delivery, moved: none to dead", &[RetryingAndDeleted], FAILED),
+        row("PutItem delivery, moved: none to failed", &[RetryingAndDeleted], FAILED),
         row("PutItem delivery, moved: due to held", &[LeasedAndPaused], FAILED),
-        row("PutItem delivery, new: dead", &[Deleted], FAILED),
+        row("PutItem delivery, new: failed", &[Deleted], FAILED),
         row("UpdateItem endpoint SET failing_since ADD failures REMOVE timeouts", &[ShortRetry], USUAL),
         row("UpdateItem endpoint SET failing_since ADD failures REMOVE timeouts", &[Suspension], UNNOTED),
         row("UpdateItem endpoint REMOVE failures timeouts failing_since", &[Recovered], UNNOTED).lost(USUAL),
@@ -184,16 +187,16 @@ fn sweep() -> Vec<Row> {
     vec![
         row("Query waiting due", &[Due], FAILED),
         row("Query waiting due", &[Release], ALONE),
-        row("Query waiting probe", &[Probe], FAILED),
-        row("Query waiting probe", &[Due], ALONE),
+        row("Query waiting half_open", &[Probe], FAILED),
+        row("Query waiting half_open", &[Due], ALONE),
         row("Query waiting release", &[Release], FAILED),
         row("Query waiting release", &[Due], ALONE),
         row("Query waiting recovery", &[Recovery], FAILED),
         row("Query waiting recovery", &[Due], ALONE),
         row("Query waiting held", &[Release, ReleaseEnds, ReleaseOfDisabled], FAILED),
         row("Query waiting held, one", &[Probe, NothingToProbeWith], FAILED),
-        row("Query waiting held, one", &[Probe], FAILED).after(1),
-        row("Query waiting dead", &[Recovery], FAILED),
+        row("Query waiting held, one", &[Probe], FAILED).after(SHARDS),
+        row("Query waiting failed", &[Recovery], FAILED),
         row("BatchGetItem delivery", &[Due, Release, ReleaseOfDisabled, Probe, Recovery], FAILED),
         row("BatchGetItem recovery", &[Recovery], FAILED),
         row("GetItem endpoint", &[Release, Probe, GiveUp, Recovery], FAILED),
@@ -201,8 +204,8 @@ fn sweep() -> Vec<Row> {
         row("GetItem endpoint", &[Probe], FAILED).after(1),
         row("PutItem delivery, moved: due to due", &[Due], FAILED),
         row("PutItem delivery, moved: held to due", &[Release, Probe], FAILED),
-        row("PutItem delivery, moved: held to dead", &[ReleaseOfDisabled], FAILED),
-        row("PutItem delivery, moved: dead to due", &[Recovery], FAILED),
+        row("PutItem delivery, moved: held to failed", &[ReleaseOfDisabled], FAILED),
+        row("PutItem delivery, moved: failed to due", &[Recovery], FAILED),
         row("SendMessageBatch delivery", &[Due, Release, Recovery], FAILED),
         row("SendMessageBatch probe", &[Probe], FAILED),
         row("PutItem endpoint, probed", &[Probe], FAILED),
@@ -216,7 +219,7 @@ fn sweep() -> Vec<Row> {
         row("PutItem recovery, advanced", &[LongRecovery], FAILED),
         row("DeleteItem recovery", &[Recovery], FAILED),
         // Stock is taken when everything else is done.
-        row("Query waiting probe", &[Stock], ALONE).after(1),
+        row("Query waiting half_open", &[Stock], ALONE).after(SHARDS),
         row("Query waiting due, counted", &[Stock], ALONE),
         row("Query waiting held, counted", &[Stock], ALONE),
         row(ADD_USAGE, &[Announced], USUAL),

@@ -27,7 +27,7 @@ impl Status {
         matches!(self, Self::Success | Self::Exhausted | Self::Failed)
     }
 
-    pub(super) const fn is_dead(self) -> bool {
+    pub(super) const fn is_recoverable(self) -> bool {
         matches!(self, Self::Exhausted | Self::Failed)
     }
 }
@@ -74,7 +74,7 @@ impl Delivery {
 
     /// Somebody asked for it again.
     pub(super) fn ask_again(&mut self) {
-        assert!(self.status.is_dead(), "asked for again when it was {:?}", self.status);
+        assert!(self.status.is_recoverable(), "asked for again when it was {:?}", self.status);
         self.status = if self.attempts == 0 { Status::Pending } else { Status::Retrying };
         self.retries_used = 0;
     }

@@ -25,6 +25,11 @@ impl Call {
         }
     }
 
+    /// Whether it changes nothing. Receiving messages hides them.
+    pub(crate) fn reads(&self) -> bool {
+        ["GetItem", "BatchGetItem", "Query", "Scan"].contains(&self.operation.as_str())
+    }
+
     /// The index of the table that it reads.
     pub(crate) fn index(&self) -> Option<&str> {
         self.body["IndexName"].as_str()
@@ -173,7 +178,7 @@ fn mark(waiting_pk: &Value) -> &str {
 }
 
 /// The item of a statement `INSERT INTO "table" VALUE {'name': ?, …}`.
-fn inserted(statement: &Value) -> Value {
+pub(super) fn inserted(statement: &Value) -> Value {
     let names = statement["Statement"].as_str().unwrap_or_default().split('\'').skip(1).step_by(2);
     names.zip(items(&statement["Parameters"])).map(|(name, value)| (name.to_owned(), value.clone())).collect()
 }

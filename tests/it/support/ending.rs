@@ -106,11 +106,11 @@ impl World {
         records
     }
 
-    /// The marks of what is still to be done. At rest are dead deliveries, those held for an endpoint until its owner
+    /// The marks of what is still to be done. At rest are failed deliveries, those held for an endpoint until its owner
     /// resumes it, and the probes of a suspended endpoint for which nothing is held.
     async fn restless_marks(&self) -> Vec<(String, String)> {
         let marks = self.marks().await;
-        if marks.iter().all(|(partition, _)| partition.starts_with("dead#")) {
+        if marks.iter().all(|(partition, _)| partition.starts_with("failed#")) {
             return Vec::new();
         }
         let paused: Vec<_> = self
@@ -118,14 +118,15 @@ impl World {
             .await
             .iter()
             .filter(|endpoint| text(endpoint, "status").as_deref() == Some("paused"))
-            .map(|endpoint| format!("held#{}", required(endpoint, "sk").trim_start_matches("endpoint#")))
+            .map(|endpoint| format!("held#{}#", required(endpoint, "sk").trim_start_matches("endpoint#")))
             .collect();
         let is_probe_of_nothing = |(partition, key): &(String, String)| {
-            let held = key.split('#').next_back().map(|endpoint| format!("held#{endpoint}"));
-            partition == "probe" && !marks.iter().any(|(other, _)| Some(other) == held.as_ref())
+            let held = format!("held#{}#", key.split('#').next_back().unwrap_or_default());
+            partition.starts_with("half_open#") && !marks.iter().any(|(other, _)| other.starts_with(&held))
         };
         let at_rest = |mark: &(String, String)| {
-            mark.0.starts_with("dead#") || paused.contains(&mark.0) || is_probe_of_nothing(mark)
+            let is_paused = paused.iter().any(|held| mark.0.starts_with(held));
+            mark.0.starts_with("failed#") || is_paused || is_probe_of_nothing(mark)
         };
         marks.iter().filter(|mark| !at_rest(mark)).cloned().collect()
     }
@@ -135,7 +136,7 @@ impl World {
         let records = self.records().await;
         for (id, record) in &records {
             let expected = match record.status.as_str() {
-                "failed" | "exhausted" => Some(format!("dead#{}", record.endpoint)),
+                "failed" | "exhausted" => Some(format!("failed#{}#{}", record.endpoint, shard_byte(id) % 8)),
                 "success" => None,
                 // Held for a paused endpoint, or of a publishing that got no 202.
                 _ => record.mark.clone(),
@@ -198,6 +199,11 @@ impl Requests {
     pub(crate) fn count(&self, delivery: &str) -> usize {
         self.0.get(delivery).copied().unwrap_or(0)
     }
+}
+
+/// The byte of a delivery's id that chooses its partitions.
+fn shard_byte(id: &str) -> u8 {
+    hex::decode(id.trim_start_matches("wdlv_")).unwrap()[13]
 }
 
 /// The ids of the deliveries that a list of pending ones holds.

@@ -108,7 +108,10 @@ impl HttpConnector for Network<SharedHttpConnector> {
             }
             Fate::Through(fuse) => {
                 let inner = self.inner.clone();
-                HttpConnectorFuture::new(async move { fuse.pass(async { inner.call(request).await }).await })
+                HttpConnectorFuture::new(async move {
+                    let performed = async { inner.call(request).await };
+                    if call.reads() { fuse.pass_read(performed).await } else { fuse.pass(performed).await }
+                })
             }
             Fate::LoseAnswer => {
                 let performed = self.inner.call(request);
@@ -142,12 +145,12 @@ impl Network<SharedHttpConnector> {
     }
 }
 
-fn error(call: &Call, status: u16, code: &str) -> HttpResponse {
+pub(super) fn error(call: &Call, status: u16, code: &str) -> HttpResponse {
     let namespace = if call.service == "sqs" { "com.amazonaws.sqs" } else { "com.amazonaws.dynamodb.v20120810" };
     answer(status, &json!({"__type": format!("{namespace}#{code}"), "message": "so the test will have it"}))
 }
 
-fn answer(status: u16, body: &Value) -> HttpResponse {
+pub(super) fn answer(status: u16, body: &Value) -> HttpResponse {
     let mut response = HttpResponse::new(StatusCode::try_from(status).unwrap(), SdkBody::from(body.to_string()));
     response.headers_mut().insert("content-type", "application/x-amz-json-1.0");
     response

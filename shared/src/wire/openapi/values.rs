@@ -51,7 +51,7 @@ wire_values! {
     /// The `X-Webhook-Signature` of a request.
     BodyDigest;
     /// The statuses of deliveries that can be asked for again.
-    DeadStatus;
+    RecoverableStatus;
     /// The `endpoints` dialect's spelling of an endpoint's status.
     CapitalStatus;
     /// The statuses that the `endpoints` dialect can set.
@@ -195,8 +195,8 @@ schemas! {
     "DeliveryStatus": DeliveryStatus =
         "An exhausted delivery used up its retry schedule; a failed one will not be tried again for another reason.",
         one_of(DeliveryStatus::ALL.map(DeliveryStatus::as_str));
-    "DeadStatus": DeadStatus = "The deliveries that can be asked for again.",
-        one_of(DeliveryStatus::ALL.into_iter().filter(|status| status.is_dead()).map(DeliveryStatus::as_str));
+    "RecoverableStatus": RecoverableStatus = "The deliveries that can be asked for again.",
+        one_of(DeliveryStatus::ALL.into_iter().filter(|status| status.is_recoverable()).map(DeliveryStatus::as_str));
     "DeliveryError": Cause = "Why an attempt failed, or why none was made.", one_of(Cause::ALL.map(Cause::as_str));
     "ErrorCode": ErrorCode = &codes(),
         one_of(ErrorCode::ALL.iter().map(|code| code.as_str()));
@@ -377,6 +377,6 @@ mod tests {
         check::<Role, _>(Role::parse);
         check::<Scope, _>(Scope::parse);
         check::<EndpointStatus, _>(|text| wanted_status(text.to_owned()).ok());
-        check::<DeadStatus, _>(|text| DeliveryStatus::parse(text).filter(|status| status.is_dead()));
+        check::<RecoverableStatus, _>(|text| DeliveryStatus::parse(text).filter(|status| status.is_recoverable()));
     }
 }

@@ -25,7 +25,9 @@ use crate::wire::body::RawObject;
 use crate::wire::error::Problem;
 use crate::wire::field::{Field, Reader, each, subscriptions, wanted_status};
 use crate::wire::headers::{HeaderValues, HeadersOut};
-use crate::wire::openapi::{DeadStatus, Millisecond, ShownHeaders, StoredUrl, Subscriptions, VerifiableSecret, object};
+use crate::wire::openapi::{
+    Millisecond, RecoverableStatus, ShownHeaders, StoredUrl, Subscriptions, VerifiableSecret, object,
+};
 use crate::wire::unprinted::Unprinted;
 
 /// Longest time, in seconds, that a rotated signing secret signs on.
@@ -305,7 +307,7 @@ pub struct RecoverIn {
     #[schema(value_type = Option<Timestamp>)]
     until: Field<String>,
     /// Only those that stand so; both if not said.
-    #[schema(value_type = Option<Vec<DeadStatus>>, min_items = 1)]
+    #[schema(value_type = Option<Vec<RecoverableStatus>>, min_items = 1)]
     statuses: Field<Vec<String>>,
 }
 
@@ -323,11 +325,11 @@ impl RecoverIn {
         {
             read.problem("until", "must be later than since");
         }
-        let dead = |text: &str| {
-            let status = DeliveryStatus::parse(text).filter(|status| status.is_dead());
+        let recoverable = |text: &str| {
+            let status = DeliveryStatus::parse(text).filter(|status| status.is_recoverable());
             status.ok_or_else(|| Invalid::new("must be failed or exhausted"))
         };
-        let statuses = read.optional("statuses", self.statuses, |statuses| match each(&statuses, dead)? {
+        let statuses = read.optional("statuses", self.statuses, |statuses| match each(&statuses, recoverable)? {
             none if none.is_empty() => Err(Invalid::new("must name failed, exhausted or both")),
             some => Ok(some),
         });
@@ -346,7 +348,7 @@ pub struct RecoveryOut {
     id: String,
     #[schema(value_type = EndpointId)]
     endpoint_id: String,
-    #[schema(value_type = Vec<DeadStatus>)]
+    #[schema(value_type = Vec<RecoverableStatus>)]
     statuses: Vec<&'static str>,
     /// True if the same request was made before and that recovery is still under way: this is that one, which goes on.
     /// Absent otherwise.
