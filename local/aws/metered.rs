@@ -50,9 +50,10 @@ impl Meter {
     fn add(&self, operation: &str, request: &Value, response: &Value) {
         let mut bill = self.bill();
         *bill.calls.entry(operation.to_owned()).or_default() += 1;
-        if let Some(units) = dynamodb_units(operation, response) {
+        if is_dynamodb(operation) {
+            let Consumed { table, index } = Consumed::of(response);
             let units_of = if is_read(operation) { &mut bill.read_units } else { &mut bill.write_units };
-            *units_of += units;
+            *units_of += table + index;
         } else {
             // An answer that carries messages counts by them.
             let bytes = payload(&request["Entries"]).max(payload(&response["Messages"]));
@@ -74,20 +75,42 @@ fn is_read(operation: &str) -> bool {
     ["GetItem", "BatchGetItem", "Query", "Scan"].contains(&operation)
 }
 
-/// The units of one answer of DynamoDB; `None` if it is SQS's.
-fn dynamodb_units(operation: &str, response: &Value) -> Option<f64> {
+fn is_dynamodb(operation: &str) -> bool {
     let writes =
         ["BatchExecuteStatement", "PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems"];
-    if !is_read(operation) && !writes.contains(&operation) {
-        return None;
-    }
-    let units = |capacity: &Value| capacity["CapacityUnits"].as_f64();
-    Some(match &response["ConsumedCapacity"] {
-        Value::Array(tables) => tables.iter().filter_map(units).sum(),
+    is_read(operation) || writes.contains(&operation)
+}
+
+/// The units that an answer of DynamoDB says were consumed, of a request that asked for it with
+/// `ReturnConsumedCapacity: INDEXES`.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Consumed {
+    /// Units of the table.
+    pub table: f64,
+    /// Units of its indexes.
+    pub index: f64,
+}
+
+impl Consumed {
+    /// The units of an answer, all its tables together.
+    pub fn of(response: &Value) -> Self {
+        let capacity = &response["ConsumedCapacity"];
         // A write whose condition failed is charged like one that was made, and its error does not say so.
-        Value::Null if response["__type"].as_str().is_some_and(|error| error.ends_with("CheckFailedException")) => 1.0,
-        capacity => units(capacity).unwrap_or(0.0),
-    })
+        if capacity.is_null()
+            && response["__type"].as_str().is_some_and(|error| error.ends_with("CheckFailedException"))
+        {
+            return Self { table: 1.0, index: 0.0 };
+        }
+        let units = |capacity: &Value| capacity["CapacityUnits"].as_f64().unwrap_or(0.0);
+        let of_table = |capacity: &Value| {
+            let indexes = capacity["GlobalSecondaryIndexes"].as_object();
+            let index = indexes.map_or(0.0, |indexes| indexes.values().map(units).sum());
+            Self { table: units(capacity) - index, index }
+        };
+        let tables = capacity.as_array().map_or_else(|| std::slice::from_ref(capacity), Vec::as_slice);
+        let sum = |sum: Self, one: Self| Self { table: sum.table + one.table, index: sum.index + one.index };
+        tables.iter().map(of_table).fold(Self::default(), sum)
+    }
 }
 
 /// The bytes of the messages in a request or an answer of SQS.
@@ -124,7 +147,7 @@ impl HttpConnector for Metered<SharedHttpConnector> {
         let (is_dynamodb, operation) = (service.starts_with("DynamoDB"), operation.to_owned());
         let mut body = read(request.body().bytes().unwrap_or_default());
         if is_dynamodb && let Some(fields) = body.as_object_mut() {
-            fields.insert("ReturnConsumedCapacity".to_owned(), json!("TOTAL"));
+            fields.insert("ReturnConsumedCapacity".to_owned(), json!("INDEXES"));
             *request.body_mut() = SdkBody::from(body.to_string());
         }
         let (answer, meter) = (self.inner.call(request), self.meter.clone());

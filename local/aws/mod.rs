@@ -34,7 +34,7 @@ use engines::Engines;
 pub(crate) use sqs::{Flow, arn_of};
 use sqs::{Journal, Sqs};
 
-pub use metered::{Bill, Meter};
+pub use metered::{Bill, Consumed, Meter};
 
 /// Tells the time. Visibility timeouts, delays, retention and (in memory) items' time to live follow it, so tests can pass
 /// one that they move.

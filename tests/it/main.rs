@@ -26,6 +26,7 @@ mod gathered;
 mod header_values;
 mod host;
 mod hostile_receivers;
+mod hot_keys;
 mod idempotency;
 mod in_flight;
 mod keys;

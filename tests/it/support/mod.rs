@@ -4,6 +4,7 @@ use std::time::Duration;
 
 mod attempt;
 mod authority;
+mod budgets;
 mod calls;
 mod clock;
 mod ending;
@@ -14,10 +15,12 @@ mod parts;
 mod raw_server;
 mod receiver;
 mod tenant;
+mod touched;
 mod world;
 
 pub(crate) use attempt::{Post, sender, sender_looking_up};
 pub(crate) use authority::Authority;
+pub(crate) use budgets::{Budget, Budgets, UsedUp};
 pub(crate) use calls::{Call, Done, done, listed};
 pub(crate) use clock::TestClock;
 pub(crate) use ending::{Ending, Requests, pending_ids};

@@ -35,13 +35,7 @@ impl Part {
 /// The request for what is performed, if anything is, and the answer about the rest.
 pub(super) fn split(call: &Call, part: Part) -> (Option<Value>, Value) {
     let mut body = call.body.clone();
-    let at = match call.operation.as_str() {
-        "BatchExecuteStatement" => "/Statements",
-        "BatchGetItem" => "/RequestItems/*/Keys",
-        "BatchWriteItem" => "/RequestItems/*",
-        _ => "/Entries",
-    };
-    let entries = entries_of(&mut body, at);
+    let entries = entries_of(&call.operation, &mut body);
     // In the order of their kinds, deliveries last: what is left is what the call is about.
     entries.sort_by_key(|entry| std::cmp::Reverse(entry["pk"]["S"].as_str().map(str::to_owned)));
     let left = part.leave(entries);
@@ -69,7 +63,14 @@ pub(super) fn join(done: Value, left: Value) -> Value {
     Value::Object(done)
 }
 
-fn entries_of<'a>(body: &'a mut Value, at: &str) -> &'a mut Vec<Value> {
+/// What a batch is made of.
+pub(super) fn entries_of<'a>(operation: &str, body: &'a mut Value) -> &'a mut Vec<Value> {
+    let at = match operation {
+        "BatchExecuteStatement" => "/Statements",
+        "BatchGetItem" => "/RequestItems/*/Keys",
+        "BatchWriteItem" => "/RequestItems/*",
+        _ => "/Entries",
+    };
     let mut found = body;
     for name in at.split('/').skip(1) {
         let object = found.as_object_mut().unwrap();
@@ -81,7 +82,7 @@ fn entries_of<'a>(body: &'a mut Value, at: &str) -> &'a mut Vec<Value> {
     found.as_array_mut().unwrap()
 }
 
-fn of_table(call: &Call, left: Value) -> Value {
+pub(super) fn of_table(call: &Call, left: Value) -> Value {
     let table = call.body["RequestItems"].as_object().unwrap().keys().next().unwrap();
     json!({ table: left })
 }

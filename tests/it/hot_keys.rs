@@ -1,0 +1,154 @@
+//! The load of busy tenants against DynamoDB's limit for one partition key.
+//!
+//! Load and limits are scaled down alike: a twentieth of the events against a twentieth of the units. What the load
+//! takes of a key's budget is the same as at full scale. What does not grow with the load, as the sweep's reads, counts
+//! twenty times as much, and small numbers are spread less evenly over partitions, so what passes here passes at full
+//! scale.
+
+mod throttling;
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use http::Method;
+use serde_json::{Value, json};
+
+use crate::costs::event;
+use crate::support::{Answer, Budget, Budgets, Endpoint, Process, Receiver, Tenant, UsedUp, World};
+use crate::suspension::suspend;
+
+const SCALE: u32 = 20;
+/// Events of 1 KB that one organization publishes in a second: a tenth more than the thousand of docs/storage.md at full
+/// scale, so that a key which takes a unit of each event is over its budget, and not at it.
+const BATCH: u32 = 25;
+const SINGLES_PER_TICK: u32 = 3;
+const TICKS_PER_SECOND: u32 = 10;
+const EVENTS_PER_SECOND: u32 = BATCH + SINGLES_PER_TICK * TICKS_PER_SECOND;
+const TICK: Duration = Duration::from_millis(100);
+
+/// An organization with an endpoint of each kind.
+struct Busy {
+    tenant: Tenant,
+    healthy: Receiver,
+    suspended: Endpoint,
+    paused: Endpoint,
+    exhausting: Endpoint,
+    _others: [Receiver; 3],
+}
+
+impl Busy {
+    async fn new(world: &World) -> Self {
+        let tenant = world.tenant().await;
+        let down = Receiver::always(Answer::status(500)).await;
+        let suspended = tenant.endpoint_with(json!({"url": down.url(), "retry_schedule": []})).await;
+        suspend(world, &tenant).await;
+        let healthy = Receiver::new().await;
+        tenant.endpoint(&healthy).await;
+        let paused = tenant.endpoint(&healthy).await;
+        tenant.set_status(&paused, "paused").await;
+        let halves = [500, 200].map(Answer::status);
+        let failing = Receiver::scripted(halves.into_iter().cycle().take(4_000)).await;
+        tenant.endpoint(&failing).await;
+        let refusing = Receiver::always(Answer::status(500).body("x".repeat(100))).await;
+        // Four attempts within three seconds, so that those of several seconds' events come together.
+        let schedule = json!({"url": refusing.url(), "retry_schedule": [1, 1, 1]});
+        let exhausting = tenant.endpoint_with(schedule).await;
+        Self { tenant, healthy, suspended, paused, exhausting, _others: [down, failing, refusing] }
+    }
+
+    /// Publishes what comes in a tick: some events alone, and once in a second a batch.
+    async fn publish(&self, publisher: &Process, tick: u32) {
+        let tenant = self.tenant.at(publisher);
+        let singles = (0..SINGLES_PER_TICK).map(async |n| {
+            let number = SINGLES_PER_TICK * tick + n;
+            let (key, body) = (format!("order-{number}"), event(number).to_string());
+            tenant.call(Method::POST, "/events", &[("idempotency-key", &key)], Some(body)).await.data(202);
+        });
+        join_all(singles).await;
+        if tick % TICKS_PER_SECOND == 5 {
+            let events: Vec<_> = (0..BATCH).map(|n| event(10_000 + n)).collect();
+            let results: Value = tenant.post("/events/batch", &json!({"events": events})).await.data(202);
+            assert_eq!(results.as_array().unwrap().len(), BATCH as usize);
+        }
+    }
+}
+
+/// Lets the organizations publish for so many seconds, with a consumer that keeps up and a sweep in each second.
+async fn publish(world: &World, busy: &[Busy], budgets: &Budgets, seconds: u32) {
+    let [publisher, consumer, sweep] = std::array::from_fn(|_| budgets.process(world));
+    for tick in 0..seconds * TICKS_PER_SECOND {
+        for organization in busy {
+            organization.publish(&publisher, tick).await;
+        }
+        consumer.drain().await;
+        if tick % TICKS_PER_SECOND == 9 {
+            sweep.sweep().await;
+        }
+        world.advance(TICK);
+    }
+}
+
+/// The keys that are used up.
+async fn used_up(budgets: &Budgets) -> Vec<String> {
+    let mut used_up = budgets.used_up().await;
+    // Failures are still counted in the endpoint's item.
+    used_up.retain(|key| !key.starts_with("org#"));
+    used_up
+}
+
+#[tokio::test]
+async fn no_key_is_used_up_by_a_tenant_that_publishes_a_thousand_events_a_second() {
+    const SECONDS: u32 = 5;
+    let world = World::new().await;
+    let busy = [Busy::new(&world).await];
+    // A probe of the suspended endpoint is due soon after the beginning.
+    world.advance(Duration::from_secs(58));
+    let budgets = Budgets::new(&world, Budget::FULL.scaled_down(SCALE), UsedUp::Recorded);
+    publish(&world, &busy, &budgets, SECONDS).await;
+    assert_eq!(used_up(&budgets).await, [""; 0]);
+
+    let published = (SECONDS * EVENTS_PER_SECOND) as usize;
+    assert_eq!(busy[0].healthy.received().len(), published);
+    let marks = world.marks().await;
+    let marked = |prefix: String| marks.iter().filter(|(partition, _)| partition.starts_with(&prefix)).count();
+    assert_eq!(marked(format!("held#{}#", busy[0].paused.id)), published);
+    assert_eq!(marked(format!("held#{}#", busy[0].suspended.id)), published, "the probe is back");
+    assert!(marked(format!("failed#{}#", busy[0].exhausting.id)) > EVENTS_PER_SECOND as usize);
+}
+
+#[tokio::test]
+async fn no_key_is_used_up_by_two_such_tenants_at_once() {
+    let world = World::new().await;
+    let busy = [Busy::new(&world).await, Busy::new(&world).await];
+    let budgets = Budgets::new(&world, Budget::FULL.scaled_down(SCALE), UsedUp::Recorded);
+    publish(&world, &busy, &budgets, 2).await;
+    assert_eq!(used_up(&budgets).await, [""; 0]);
+}
+
+/// An outage of a provider that many tenants' receivers run at: 1,200 endpoints a second at full scale.
+#[tokio::test]
+async fn no_key_is_used_up_when_the_endpoints_of_many_tenants_are_suspended_at_once() {
+    const TENANTS: usize = 24;
+    let world = World::new().await;
+    let down = Receiver::always(Answer::status(500)).await;
+    let mut tenants = Vec::new();
+    for _ in 0..TENANTS {
+        let tenant = world.tenant().await;
+        tenant.endpoint_with(json!({"url": down.url(), "retry_schedule": []})).await;
+        for _ in 0..9 {
+            tenant.publish().await;
+        }
+        tenants.push(tenant);
+    }
+    world.drain().await;
+    world.advance(Duration::from_secs(61));
+    let budgets = Budgets::new(&world, Budget::FULL.scaled_down(50), UsedUp::Recorded);
+    let process = budgets.process(&world);
+    for tenant in &tenants {
+        tenant.at(&process).publish().await;
+    }
+    process.drain().await;
+    assert_eq!(used_up(&budgets).await, [""; 0]);
+    let marks = world.marks().await;
+    assert_eq!(marks.iter().filter(|(partition, _)| partition.starts_with("half_open#")).count(), TENANTS);
+}

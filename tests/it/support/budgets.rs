@@ -1,0 +1,302 @@
+//! DynamoDB's limit for one partition key: an HTTP client around the engine's that counts the units of each key of the
+//! table and of its index, in each second of the test's clock.
+//!
+//! A request finds a key used up if its budget was consumed within the second, by requests before it; the request that
+//! consumes the last of it passes whole. Nothing is carried over from one second to the next: DynamoDB's burst capacity
+//! is not promised. Requests are performed one after the other, so that none is let through by a count that is about to
+//! change.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::config::RuntimeComponents;
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient, SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_types::body::SdkBody;
+use pigeonpost::aws::Consumed;
+use serde_json::{Value, json};
+use tokio::sync::{Mutex, MutexGuard};
+
+use super::touched::{Key, Touched};
+use super::{Call, Process, TestClock, World, faults, parts};
+
+/// What one partition key may consume in a second.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Budget {
+    pub(crate) write_units: f64,
+    pub(crate) read_units: f64,
+}
+
+impl Budget {
+    /// DynamoDB's limits.
+    pub(crate) const FULL: Self = Self { write_units: 1_000.0, read_units: 3_000.0 };
+
+    /// A part of it, for a load that is scaled down alike.
+    pub(crate) fn scaled_down(self, by: u32) -> Self {
+        Self { write_units: self.write_units / f64::from(by), read_units: self.read_units / f64::from(by) }
+    }
+
+    const fn of(self, reads: bool) -> f64 {
+        if reads { self.read_units } else { self.write_units }
+    }
+}
+
+/// What becomes of a request that finds a key used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum UsedUp {
+    /// It is throttled, as DynamoDB does it: a call for one item as a whole, a batch for the items of that key, a
+    /// transaction as a whole.
+    Throttled,
+    /// It is performed, and [`Budgets::used_up`] names the key. For a load whose rate is the test's: the SDK's repetitions, which
+    /// wait in real time while the test's clock stands still, would change it.
+    Recorded,
+}
+
+/// The budgets of all keys. Clones are the same ones.
+#[derive(Debug, Clone)]
+pub(crate) struct Budgets(Arc<State>);
+
+#[derive(Debug)]
+struct State {
+    budget: Budget,
+    used_up: UsedUp,
+    clock: TestClock,
+    counts: Mutex<Counts>,
+}
+
+/// What was consumed.
+#[derive(Debug, Default)]
+struct Counts {
+    second: i64,
+    /// By key and by whether it was read, within that second.
+    consumed: HashMap<(Key, bool), f64>,
+    /// The most that each key consumed in any second.
+    highest: BTreeMap<(Key, bool), f64>,
+    /// Those that were used up when a request came.
+    used_up: BTreeSet<Key>,
+}
+
+impl Budgets {
+    pub(crate) fn new(world: &World, budget: Budget, used_up: UsedUp) -> Self {
+        Self(Arc::new(State { budget, used_up, clock: world.clock.clone(), counts: Mutex::default() }))
+    }
+
+    /// The same table, within the budgets.
+    pub(crate) fn over(&self, sdk: &SdkConfig) -> SdkConfig {
+        let client = Budgeted { inner: sdk.http_client().unwrap(), budgets: self.clone() };
+        sdk.to_builder().http_client(SharedHttpClient::new(client)).build()
+    }
+
+    /// A process that reaches the world's table within the budgets.
+    pub(crate) fn process(&self, world: &World) -> Process {
+        world.process_on(&self.over(&world.sdk()))
+    }
+
+    /// The keys that a request found used up, and the most that each consumed in a second.
+    pub(crate) async fn used_up(&self) -> Vec<String> {
+        let counts = self.0.counts.lock().await;
+        let most = |key: &Key, reads| counts.highest.get(&(key.clone(), reads)).copied().unwrap_or_default();
+        let named = |key| format!("{key}: {} write units, {} read units", most(key, false), most(key, true));
+        counts.used_up.iter().map(named).collect()
+    }
+
+    async fn counts(&self) -> MutexGuard<'_, Counts> {
+        let mut counts = self.0.counts.lock().await;
+        let second = self.0.clock.now().unix_seconds();
+        if counts.second != second {
+            counts.second = second;
+            counts.consumed.clear();
+        }
+        counts
+    }
+
+    /// Whether a request may touch these keys.
+    fn admit<'a>(&self, counts: &mut Counts, keys: impl Iterator<Item = &'a Key>, reads: bool) -> bool {
+        let budget = self.0.budget.of(reads);
+        let consumed = |key: &Key| counts.consumed.get(&(key.clone(), reads)).copied().unwrap_or_default();
+        let used_up: Vec<_> = keys.filter(|key| consumed(key) >= budget).cloned().collect();
+        let admitted = used_up.is_empty() || self.0.used_up == UsedUp::Recorded;
+        counts.used_up.extend(used_up);
+        admitted
+    }
+}
+
+impl Counts {
+    fn add(&mut self, key: &Key, reads: bool, units: f64) {
+        let consumed = self.consumed.entry((key.clone(), reads)).or_default();
+        *consumed += units;
+        let highest = self.highest.entry((key.clone(), reads)).or_default();
+        *highest = highest.max(*consumed);
+    }
+
+    /// Counts what a call for these items consumed. Transactions report the units of all items together, and all have
+    /// about the same size.
+    fn add_all(&mut self, touched: &[Touched], reads: bool, consumed: Consumed) {
+        if reads {
+            touched.iter().for_each(|item| self.add(&item.key, reads, consumed.table + consumed.index));
+            return;
+        }
+        let share = consumed.table / f64::from(u32::try_from(touched.len()).unwrap());
+        touched.iter().for_each(|item| self.add(&item.key, reads, share));
+        let moved: Vec<_> = touched.iter().flat_map(Touched::index_writes).cloned().collect();
+        if consumed.index > 0.0 {
+            assert_eq!(f64::from(u32::try_from(moved.len()).unwrap()), consumed.index, "what the engine counts");
+            moved.iter().for_each(|key| self.add(key, reads, 1.0));
+        }
+    }
+}
+
+/// Both of the SDK's roles, client and connector.
+#[derive(Debug, Clone)]
+struct Budgeted<T> {
+    inner: T,
+    budgets: Budgets,
+}
+
+impl HttpClient for Budgeted<SharedHttpClient> {
+    fn http_connector(&self, settings: &HttpConnectorSettings, components: &RuntimeComponents) -> SharedHttpConnector {
+        let inner = self.inner.http_connector(settings, components);
+        SharedHttpConnector::new(Budgeted { inner, budgets: self.budgets.clone() })
+    }
+}
+
+impl HttpConnector for Budgeted<SharedHttpConnector> {
+    fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
+        let call = Call::read(&request);
+        if call.service != "dynamodb" {
+            return self.inner.call(request);
+        }
+        let network = self.clone();
+        HttpConnectorFuture::new(async move {
+            let mut counts = network.budgets.counts().await;
+            if call.operation.starts_with("Batch") {
+                network.perform_each(&mut counts, &call, &request).await
+            } else {
+                network.perform_whole(&mut counts, &call, &request).await
+            }
+        })
+    }
+}
+
+impl Budgeted<SharedHttpConnector> {
+    /// A call for one item, a query or a transaction.
+    async fn perform_whole(
+        &self,
+        counts: &mut Counts,
+        call: &Call,
+        request: &HttpRequest,
+    ) -> Result<HttpResponse, ConnectorError> {
+        let mut touched = Vec::new();
+        for item in Touched::by(call) {
+            touched.push(self.with_present_mark(item, request).await?);
+        }
+        let admitted: Vec<_> =
+            touched.iter().map(|item| self.budgets.admit(counts, item.keys(), call.reads())).collect();
+        if admitted.iter().all(|admitted| *admitted) {
+            return self.perform(counts, call, request, &touched).await;
+        }
+        if call.operation != "TransactWriteItems" {
+            return Ok(faults::error(call, 400, "ProvisionedThroughputExceededException"));
+        }
+        let reasons = admitted.iter().map(|admitted| if *admitted { json!({"Code": "None"}) } else { throttled() });
+        let code = "com.amazonaws.dynamodb.v20120810#TransactionCanceledException";
+        let reasons = reasons.collect::<Value>();
+        Ok(faults::answer(
+            400,
+            &json!({"__type": code, "message": "so the test will have it", "CancellationReasons": reasons}),
+        ))
+    }
+
+    /// A batch: each of its items for itself, as DynamoDB does it.
+    async fn perform_each(
+        &self,
+        counts: &mut Counts,
+        call: &Call,
+        request: &HttpRequest,
+    ) -> Result<HttpResponse, ConnectorError> {
+        let mut body = call.body.clone();
+        let entries = std::mem::take(parts::entries_of(&call.operation, &mut body));
+        let (mut done, mut left) = (json!({}), Vec::new());
+        let count = entries.len();
+        for entry in entries {
+            let mut alone = Call { body: body.clone(), ..call.clone() };
+            parts::entries_of(&call.operation, &mut alone.body).push(entry.clone());
+            let item = Touched::by(&alone).next().unwrap();
+            let item = self.with_present_mark(item, request).await?;
+            if self.budgets.admit(counts, item.keys(), call.reads()) {
+                let response = self.perform(counts, &alone, request, &[item]).await?;
+                if !response.status().is_success() {
+                    return Ok(response);
+                }
+                merge(&mut done, serde_json::from_slice(response.body().bytes().unwrap()).unwrap());
+            } else if call.operation == "BatchExecuteStatement" {
+                merge(&mut done, json!({"Responses": [{"Error": throttled()}]}));
+            } else {
+                left.push(entry);
+            }
+        }
+        if left.len() == count {
+            return Ok(faults::error(call, 400, "ProvisionedThroughputExceededException"));
+        }
+        let left = match (left.is_empty(), call.reads()) {
+            (true, _) => json!({}),
+            (false, true) => json!({"UnprocessedKeys": parts::of_table(call, json!({"Keys": left}))}),
+            (false, false) => json!({"UnprocessedItems": parts::of_table(call, Value::Array(left))}),
+        };
+        merge(&mut done, left);
+        Ok(faults::answer(200, &done))
+    }
+
+    /// Performs a call, and counts what it consumed.
+    async fn perform(
+        &self,
+        counts: &mut Counts,
+        call: &Call,
+        request: &HttpRequest,
+        touched: &[Touched],
+    ) -> Result<HttpResponse, ConnectorError> {
+        let mut body = call.body.clone();
+        body["ReturnConsumedCapacity"] = json!("INDEXES");
+        let response = self.inner.call(with_body(request, &call.operation, &body)).await?;
+        if !touched.is_empty() {
+            let answer = serde_json::from_slice(response.body().bytes().unwrap()).unwrap_or_default();
+            counts.add_all(touched, call.reads(), Consumed::of(&answer));
+        }
+        Ok(response)
+    }
+
+    /// An item that is to be written, and the mark that it has until then.
+    async fn with_present_mark(&self, item: Touched, request: &HttpRequest) -> Result<Touched, ConnectorError> {
+        let Some(get) = item.read_mark() else { return Ok(item) };
+        let response = self.inner.call(with_body(request, "GetItem", &get)).await?;
+        let answer: Value = serde_json::from_slice(response.body().bytes().unwrap()).unwrap();
+        Ok(item.with_mark(&answer["Item"]))
+    }
+}
+
+fn with_body(request: &HttpRequest, operation: &str, body: &Value) -> HttpRequest {
+    let mut request = request.try_clone().unwrap();
+    request.headers_mut().insert("x-amz-target", format!("DynamoDB_20120810.{operation}"));
+    *request.body_mut() = SdkBody::from(body.to_string());
+    request
+}
+
+/// The reason for an item of a transaction, and the error of a statement.
+fn throttled() -> Value {
+    json!({"Code": "ThrottlingError", "Message": "so the test will have it"})
+}
+
+/// Adds one answer to another.
+fn merge(into: &mut Value, from: Value) {
+    match (into, from) {
+        (Value::Object(into), Value::Object(from)) => {
+            from.into_iter().for_each(|(name, value)| merge(into.entry(name).or_insert(Value::Null), value));
+        }
+        (Value::Array(into), Value::Array(from)) => into.extend(from),
+        (into, from) => *into = from,
+    }
+}
