@@ -12,7 +12,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use shared::clock::{self, Clock};
 use shared::domain::ids::{DeliveryId, EventId};
 use shared::domain::time::Timestamp;
-use shared::store::{DELIVERY_SHARDS, EVENT_SHARDS};
+use shared::store::{DELIVERY_SHARDS, EVENT_SHARDS, FAILED_SHARDS, HELD_SHARDS};
 
 use crate::deployment::{Deployment, TABLE};
 use crate::stored::publish;
@@ -108,7 +108,7 @@ fn copy(item: &Item, id: EventId) -> anyhow::Result<Item> {
     }
     if string(&item, "waiting_sk").starts_with("wdlv_") {
         // A held or failed delivery.
-        let waiting = waiting_partition(string(&item, "waiting_pk"), shard);
+        let waiting = waiting_partition(string(&item, "waiting_pk"), delivery)?;
         item.insert("waiting_pk".to_owned(), AttributeValue::S(waiting));
         item.insert("waiting_sk".to_owned(), AttributeValue::S(delivery.to_string()));
     }
@@ -121,7 +121,9 @@ fn string<'a>(item: &'a Item, name: &str) -> &'a str {
     item.get(name).and_then(|value| value.as_s().ok()).map_or("", String::as_str)
 }
 
-/// The same partition of the index for a delivery with another shard.
-fn waiting_partition(partition: &str, _shard: u8) -> String {
-    partition.to_owned()
+/// The partition of the index for another held or failed delivery of the same endpoint.
+fn waiting_partition(partition: &str, delivery: DeliveryId) -> anyhow::Result<String> {
+    let (of_endpoint, _) = partition.rsplit_once('#').context("partitions end with their shard")?;
+    let shards = if partition.starts_with("held#") { HELD_SHARDS } else { FAILED_SHARDS };
+    Ok(format!("{of_endpoint}#{}", delivery.shard_byte() % shards))
 }

@@ -299,6 +299,14 @@ async fn a_sweep_that_cannot_look_does_not_say_that_nothing_is_late() {
 }
 
 #[tokio::test]
+async fn a_sweep_without_time_to_look_everywhere_does_not_report_that_nothing_is_late() {
+    let world = World::new().await;
+    let (counted, _guard) = Counted::start();
+    sweep::handle(&world.process.core, world.clock.now()).await.unwrap();
+    assert_eq!(counted.take("SweepOverdueSeconds"), [0.0; 0]);
+}
+
+#[tokio::test]
 async fn every_fifth_run_counts_what_is_parked_and_which_endpoints_are_suspended() {
     let (world, receiver) = (World::new().await, Receiver::always(Answer::status(500)).await);
     let tenant = world.tenant().await;

@@ -33,9 +33,9 @@ const IDEMPOTENCY_SHARDS: u8 = 16;
 /// Number of partitions of the index that the deliveries of all tenants that wait until a time are spread over.
 const DUE_SHARDS: u8 = 64;
 /// Number of partitions of the index that an endpoint's held deliveries are spread over.
-const HELD_SHARDS: u8 = 8;
+pub const HELD_SHARDS: u8 = 8;
 /// Number of partitions of the index that an endpoint's failed and exhausted deliveries are spread over.
-const FAILED_SHARDS: u8 = 8;
+pub const FAILED_SHARDS: u8 = 8;
 /// Number of partitions of the index that the suspended endpoints of all tenants are spread over.
 const HALF_OPEN_SHARDS: u8 = 8;
 

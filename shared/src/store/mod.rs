@@ -32,7 +32,7 @@ pub use batch::WRITE_CHUNK;
 pub use deliveries::Replaced;
 pub use error::StoreError;
 pub use idempotency::{Claim, Claimed, EarlierClaim};
-pub use keys::{DELIVERY_SHARDS, EVENT_SHARDS, EndpointRef, Waiting};
+pub use keys::{DELIVERY_SHARDS, EVENT_SHARDS, EndpointRef, FAILED_SHARDS, HELD_SHARDS, Waiting};
 pub use load::{Loaded, Wanted};
 pub use organizations::Taken;
 pub use recoveries::RecoveryPut;
