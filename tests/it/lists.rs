@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Endpoint, Receiver, Tenant, World, delivery_ids, text};
@@ -66,6 +67,39 @@ async fn cursors_hold_while_new_items_arrive() {
     }
     let exact = format!("{}/deliveries?limit=7&event_type=a", endpoint.path());
     assert_eq!(follow(&tenant, &exact, async || {}).await.len(), 1, "a full last page has no next one");
+}
+
+/// Copies of the newest event, a millisecond apart: they differ in their times alone, so they lie in one partition.
+async fn copy_event(world: &World, count: u64) -> Vec<String> {
+    let events = world.items("event").await;
+    let event = events.iter().max_by_key(|event| event["sk"].as_s().unwrap()).unwrap();
+    let (time, rest) = event["sk"].as_s().unwrap().trim_start_matches("wevt_").split_at(12);
+    let published = u64::from_str_radix(time, 16).unwrap();
+    let ids: Vec<_> = (1..=count).map(|later| format!("wevt_{:012x}{rest}", published + later)).collect();
+    for id in &ids {
+        let mut copy = event.clone();
+        copy.insert("sk".to_owned(), AttributeValue::S(id.clone()));
+        world.dynamodb().put_item().table_name(world.table()).set_item(Some(copy)).send().await.unwrap();
+    }
+    ids
+}
+
+#[tokio::test]
+async fn pages_are_whole_though_the_newest_events_lie_in_one_partition() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let mut all = Vec::new();
+    for _ in 0..20 {
+        world.advance(Duration::from_secs(1));
+        all.push(text(&tenant.publish_data(&json!({})).await["id"]).to_owned());
+    }
+    // The newest of them, so that what the other partitions hold comes after all of it.
+    all.extend(copy_event(&world, 60).await);
+    world.advance(Duration::from_secs(1));
+    all.reverse();
+    for limit in [7, 30, 50] {
+        assert_eq!(follow(&tenant, &format!("/events?limit={limit}"), async || {}).await.concat(), all, "{limit}");
+    }
 }
 
 /// What is pending is listed by publishing, what was attempted has a record; all of it has ids of one millisecond.
