@@ -21,6 +21,8 @@ const STACK: &str = "Stack";
 const ACCEPTED: &str = "Accepted";
 const DELIVERED: &str = "Delivered";
 const FAILED: &str = "Failed";
+const UNREADABLE: &str = "Unreadable";
+const UNRECORDED: &str = "Unrecorded";
 const ATTEMPT_LATENCY: &str = "AttemptLatency";
 const END_TO_END_LATENCY: &str = "EndToEndLatency";
 const SWEEP_OVERDUE_SECONDS: &str = "SweepOverdueSeconds";
@@ -43,7 +45,7 @@ pub(super) fn start(stack: &str, level: Level) {
 }
 
 fn describe() {
-    for name in [ACCEPTED, DELIVERED, FAILED] {
+    for name in [ACCEPTED, DELIVERED, FAILED, UNREADABLE, UNRECORDED] {
         describe_counter!(name, Unit::Count, "");
     }
     for name in [ATTEMPT_LATENCY, END_TO_END_LATENCY] {
@@ -91,6 +93,17 @@ pub fn delivered(after: Duration) {
 /// Attempts failed, or deliveries without one.
 pub fn failed(cause: Cause, count: usize) {
     counter!(FAILED, "Cause" => cause.as_str()).increment(number(count).into());
+}
+
+/// A message was received that cannot be processed: its body is not a task, or its delivery or event cannot be read. It
+/// comes back and is counted again.
+pub fn unreadable() {
+    counter!(UNREADABLE).increment(1);
+}
+
+/// `DynamoDB` refused for good to write the record of a message's delivery. The message comes back and is counted again.
+pub fn unrecorded() {
+    counter!(UNRECORDED).increment(1);
 }
 
 /// How late the latest of the parked deliveries was that a run of the sweep found due. A gauge would be repeated with
