@@ -73,7 +73,7 @@ async fn a_task_that_ends_its_process_costs_each_task_beside_it_one_repetition()
     }
 
     world.advance(VISIBILITY);
-    world.receive_in_vain(2 * MAX_RECEIVES).await;
+    world.receive_in_vain(MAX_RECEIVES).await;
     assert_eq!(world.drain().await, 0);
     assert!(world.take_dead_letters().await.iter().any(|message| message.contains(&poison)));
     assert_eq!(owner.delivery_status(&poison).await, "pending");
