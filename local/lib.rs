@@ -2,6 +2,7 @@
 //! DynamoDB and SQS, for a laptop and for tests.
 
 pub mod aws;
+mod backlog;
 mod credentials;
 mod demo;
 mod directory;
@@ -12,8 +13,9 @@ mod pace;
 mod poller;
 mod tenant;
 
+pub use backlog::backlog;
 pub use credentials::Credentials;
 pub use gateway::gateway;
 pub use host::Host;
-pub use options::{NotRun, Options};
+pub use options::{Command, NotRun, Options};
 pub use poller::Poller;

@@ -4,8 +4,8 @@ use std::io::{Write, stderr, stdout};
 use std::path::Path;
 use std::process::ExitCode;
 
-use pigeonpost::{Credentials, Host, NotRun, Options};
-use shared::telemetry;
+use pigeonpost::{Command, Credentials, Host, NotRun, Options, backlog};
+use shared::{config, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::Level;
 
@@ -36,6 +36,10 @@ async fn main() -> ExitCode {
 
 async fn run(options: &Options) -> anyhow::Result<()> {
     telemetry::start_locally(if options.verbose { Level::INFO } else { Level::WARN });
+    if let Some(Command::Backlog { table, queue_urls }) = &options.command {
+        write!(stdout(), "{}", backlog(&config::aws(), table, queue_urls).await?)?;
+        return Ok(stdout().flush()?);
+    }
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let host = Host::start(options).await?;
     greet(&host, &options.data)?;

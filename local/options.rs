@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
 
 const AFTER_HELP: &str = "\
 Environment:
@@ -19,7 +19,9 @@ Environment:
     name = "pigeonpost",
     version,
     about = "Runs all of Pigeonpost in one process, on an embedded DynamoDB and SQS",
-    after_help = AFTER_HELP
+    after_help = AFTER_HELP,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true
 )]
 pub struct Options {
     /// The port where the API listens; 0 picks a free one
@@ -46,6 +48,26 @@ pub struct Options {
     /// Log every request and every failed attempt
     #[arg(long)]
     pub verbose: bool,
+    /// What to do instead
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+/// What the program does instead of running the host.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// List what waits in a deployment on AWS, by organization
+    ///
+    /// It reads the whole index of what waits: half a read unit for each 20 deliveries, failed ones included. Region and
+    /// credentials come from the environment: AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN.
+    Backlog {
+        /// The stack's output TableName
+        #[arg(long, value_name = "NAME")]
+        table: String,
+        /// The stack's outputs QueueUrl and SlowQueueUrl, each with the option before it
+        #[arg(long = "queue-url", value_name = "URL", required = true)]
+        queue_urls: Vec<String>,
+    },
 }
 
 /// The program is not to be run: the command line asks for help or the version, or is wrong.
@@ -103,6 +125,13 @@ mod tests {
     }
 
     #[test]
+    fn the_backlog_is_that_of_a_table_and_its_queues() {
+        let command = read(&["backlog", "--table", "t", "--queue-url", "q", "--queue-url", "r"]).unwrap().command;
+        let queue_urls = ["q", "r"].map(str::to_owned).to_vec();
+        assert_eq!(command, Some(Command::Backlog { table: "t".to_owned(), queue_urls }));
+    }
+
+    #[test]
     fn a_wrong_command_line_is_refused_in_one_line_with_a_hint() {
         for (arguments, expected) in [
             (&["--port"][..], "a value is required for '--port <PORT>'"),
@@ -113,7 +142,12 @@ mod tests {
             (&["--in-memory=yes"], "unexpected value 'yes' for '--in-memory'"),
             (&["--colour"], "unexpected argument '--colour' found"),
             (&["--prot", "1"], "unexpected argument '--prot' found; tip: a similar argument exists: '--port'"),
-            (&["stray"], "unexpected argument 'stray' found"),
+            (&["stray"], "unrecognized subcommand 'stray'"),
+            (&["backlog", "--table", "t"], "the following required arguments were not provided"),
+            (
+                &["--port", "1", "backlog", "--table", "t", "--queue-url", "q"],
+                "the subcommand 'backlog' cannot be used",
+            ),
         ] {
             let Err(NotRun::Wrong(message)) = read(arguments) else { panic!("{arguments:?} is taken") };
             assert!(message.contains(expected), "{message}");

@@ -8,7 +8,7 @@ use shared::domain::event_type::Subscription;
 use shared::domain::fields::{EndpointUrl, Headers, Name, Slug, TimeoutSeconds};
 use shared::domain::ids::{EndpointId, OrganizationId};
 use shared::domain::organization::NewOrganization;
-use shared::service::{Caller, Core, ServiceError};
+use shared::service::{Core, ServiceError};
 
 use crate::credentials::Kept;
 
@@ -66,7 +66,7 @@ async fn create_organization(core: &Core) -> anyhow::Result<OrganizationId> {
 /// If the table cannot be read or written, or lacks the organization that the host's file names.
 pub(crate) async fn keep_up(core: &Core, kept: Kept, receiver: &str) -> anyhow::Result<Kept> {
     let organization = OrganizationId::parse(&kept.organization_id)?;
-    match core.organization_for(&Caller::Platform, &organization).await {
+    match core.organization(&organization).await {
         Ok(_) => {}
         Err(ServiceError::NotFound(_)) => bail!("{} names an organization that the database lacks", Kept::FILE),
         Err(error) => return Err(error.into()),

@@ -6,7 +6,6 @@ use libfuzzer_sys::fuzz_target;
 use serde_json::value::RawValue;
 use serde_json::{json, to_value};
 use shared::domain::addresses::AddressPolicy;
-use shared::domain::api_key::KeyHash;
 use shared::domain::deployment::Deployment;
 use shared::domain::endpoint::{Endpoint, NewEndpoint};
 use shared::domain::event_type::Catalogue;
@@ -27,7 +26,7 @@ fuzz_target!(|input: &[u8]| {
 
 fn deployment() -> Deployment {
     Deployment {
-        platform_key: KeyHash::parse(&"0".repeat(64)).expect("64 hex digits"),
+        platform_keys: Vec::new(),
         retry_schedule: RetrySchedule::default(),
         catalogue: Catalogue::default(),
         urls: UrlPolicy { allow_http: true, addresses: AddressPolicy::default() },

@@ -11,8 +11,9 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 
 use crate::domain::Invalid;
+use crate::domain::access::PlatformRole;
 use crate::domain::addresses::AddressPolicy;
-use crate::domain::api_key::KeyHash;
+use crate::domain::api_key::{KeyHash, PlatformKey};
 use crate::domain::deployment::Deployment;
 use crate::domain::event_type::{Catalogue, EventType};
 use crate::domain::fields::UrlPolicy;
@@ -21,6 +22,9 @@ use crate::domain::schedule::RetrySchedule;
 
 /// Most endpoints that an organization can have: an event names those that it goes to in one item, of 400 KB at most.
 const MOST_ENDPOINTS: u32 = 8_000;
+
+/// Most platform keys that may do everything: the one in use, and its successor.
+const MOST_PLATFORM_KEYS: usize = 2;
 
 /// The longest retention, in days.
 const MOST_DAYS: u32 = 99_999;
@@ -86,10 +90,9 @@ impl Settings {
             "" => Ok(RetrySchedule::default()),
             text => RetrySchedule::parse(text),
         };
-        let platform_key = || {
-            KeyHash::parse(&required("PLATFORM_KEY_SHA256")?)
-                .ok_or(Invalid::new("must be the SHA-256 in 64 hex digits"))
-        };
+        let all_platform_keys =
+            || platform_keys(&required("PLATFORM_KEY_SHA256")?, PlatformRole::Full, MOST_PLATFORM_KEYS);
+        let publishing_key = || platform_keys(&optional("PLATFORM_PUBLISH_KEY_SHA256"), PlatformRole::Publisher, 1);
         Ok(Self {
             table: at("TABLE_NAME", required("TABLE_NAME"))?,
             queue_urls: ByLane {
@@ -97,7 +100,12 @@ impl Settings {
                 slow: at("SLOW_QUEUE_URL", required("SLOW_QUEUE_URL"))?,
             },
             deployment: Deployment {
-                platform_key: at("PLATFORM_KEY_SHA256", platform_key())?,
+                // The one that may do less comes first: it counts if a key is given twice.
+                platform_keys: [
+                    at("PLATFORM_PUBLISH_KEY_SHA256", publishing_key())?,
+                    at("PLATFORM_KEY_SHA256", all_platform_keys())?,
+                ]
+                .concat(),
                 retry_schedule: at("RETRY_SCHEDULE", schedule())?,
                 catalogue: at("EVENT_TYPES", parse_catalogue(&optional("EVENT_TYPES")))?,
                 urls: UrlPolicy {
@@ -139,6 +147,13 @@ fn at<T>(name: &'static str, value: Result<T, Invalid>) -> Result<T, ConfigError
 /// A number of days.
 pub const fn days(days: u32) -> Duration {
     Duration::from_secs(days as u64 * 24 * 60 * 60)
+}
+
+fn platform_keys(list: &str, role: PlatformRole, most: usize) -> Result<Vec<PlatformKey>, Invalid> {
+    let invalid = || Invalid::new(format!("must be up to {most} SHA-256 in 64 hex digits, separated by commas"));
+    let hashes = list.split(',').filter(|_| !list.is_empty()).map(|hash| KeyHash::parse(hash).ok_or_else(invalid));
+    let keys = hashes.map(|hash| hash.map(|hash| PlatformKey { hash, role })).collect::<Result<Vec<_>, _>>()?;
+    if keys.len() > most { Err(invalid()) } else { Ok(keys) }
 }
 
 fn parse_catalogue(list: &str) -> Result<Catalogue, Invalid> {
@@ -218,8 +233,28 @@ mod tests {
     }
 
     #[test]
+    fn platform_keys_are_two_that_may_do_everything_and_one_that_may_publish() {
+        let other = "0".repeat(64);
+        let both = format!("{HASH},{other}");
+        let read = |extra: &[(&str, &str)]| {
+            let keys = read(extra).unwrap().deployment.platform_keys;
+            keys.iter().map(|key| (key.hash.to_string(), key.role)).collect::<Vec<_>>()
+        };
+        let [first, second] = [HASH, &other].map(|hash| (hash.to_owned(), PlatformRole::Full));
+        assert_eq!(read(&[]), std::slice::from_ref(&first));
+        assert_eq!(read(&[("PLATFORM_KEY_SHA256", &both)]), [first.clone(), second]);
+        let publisher = (other.clone(), PlatformRole::Publisher);
+        assert_eq!(read(&[("PLATFORM_PUBLISH_KEY_SHA256", &other)]), [publisher, first]);
+    }
+
+    #[test]
     fn a_setting_that_makes_no_sense_is_named() {
+        let (two, three) = (vec![HASH; 2].join(","), vec![HASH; 3].join(","));
         for (name, value) in [
+            ("PLATFORM_KEY_SHA256", &*three),
+            ("PLATFORM_KEY_SHA256", &format!("{HASH},")),
+            ("PLATFORM_PUBLISH_KEY_SHA256", "abc"),
+            ("PLATFORM_PUBLISH_KEY_SHA256", &two),
             ("TABLE_NAME", ""),
             ("QUEUE_URL", ""),
             ("SLOW_QUEUE_URL", ""),

@@ -15,10 +15,10 @@ const ROLES: [&str; 4] = ["owner", "admin", "member", "publisher"];
 const UNKNOWN_KEY: &str = "sk_live_0000000000000000000000000000000000000000000";
 
 /// What the requests of a route need to find.
-struct Scene<'a> {
-    world: &'a World,
-    owner: Tenant,
-    failing: &'a Receiver,
+pub(crate) struct Scene<'a> {
+    pub(crate) world: &'a World,
+    pub(crate) owner: Tenant,
+    pub(crate) failing: &'a Receiver,
 }
 
 impl Scene<'_> {
@@ -29,7 +29,7 @@ impl Scene<'_> {
     }
 
     /// The route's path, with things of its own for what it names.
-    async fn path(&self, route: &Route) -> String {
+    pub(crate) async fn path(&self, route: &Route) -> String {
         let mut path = route.path.replace("{organization}", &self.owner.id);
         let mut event = Value::Null;
         if path.contains("{endpoint}") || path.contains("{delivery}") || path.contains("{event}") {
@@ -59,12 +59,16 @@ impl Scene<'_> {
 
     /// Calls a route of another process; what it needs to find comes from the world's own.
     async fn call_at(&self, process: &Process, route: &Route, key: Option<&str>) -> Reply {
+        self.call_path(process, route, &self.path(route).await, key).await
+    }
+
+    /// Calls a route at a path for which everything is there.
+    pub(crate) async fn call_path(&self, process: &Process, route: &Route, path: &str, key: Option<&str>) -> Reply {
         let method = Method::from_bytes(route.method.as_bytes()).unwrap();
-        let path = self.path(route).await;
         let slug = format!("n{}", self.world.clock.now().unix_micros());
         let body = (!route.body.is_empty()).then(|| route.body.replace("{slug}", &slug));
         let caller = self.owner.with_key(key.unwrap_or_default()).at(process);
-        caller.call(method, &path, &[], body).await
+        caller.call(method, path, &[], body).await
     }
 }
 

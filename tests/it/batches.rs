@@ -55,10 +55,11 @@ async fn a_message_that_cannot_be_read_disturbs_no_other_and_ends_in_the_dead_le
         assert_eq!(statuses(&tenant, &deliveries).await, ["success"; 9], "{poison}");
         assert_eq!(receiver.received().len(), 9);
 
-        for receives in 2..=MAX_RECEIVES {
-            world.advance(VISIBILITY);
-            assert_eq!(world.drain().await, 1, "the other nine are gone, this is receive {receives}");
-        }
+        world.advance(VISIBILITY);
+        assert_eq!(world.drain().await, 1, "the other nine are gone");
+        world.advance(VISIBILITY);
+        world.receive_in_vain(MAX_RECEIVES - 3).await;
+        assert_eq!(world.drain().await, 1);
         assert_eq!(world.take_dead_letters().await, [""; 0]);
         world.advance(VISIBILITY);
         assert_eq!(world.drain().await, 0);
@@ -188,6 +189,7 @@ async fn a_record_is_not_started_when_the_time_left_is_too_short_for_it() {
             id: message.message_id.unwrap(),
             receipt_handle: message.receipt_handle.unwrap(),
             sent_at: None,
+            receives: 1,
             body: message.body.unwrap(),
         })
         .collect();

@@ -10,6 +10,7 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 use shared::domain::lane::Lane;
+use shared::queue::schema::VISIBILITY_SECONDS;
 
 use crate::support::{
     Answer, EVENT_TYPE, Endpoint, Fate, Process, Receiver, Reply, Tenant, World, delivery_ids, over_network, text,
@@ -35,6 +36,20 @@ async fn a_success_survives_every_cut() {
     let prepare = async |world: World| Scene::with_delivery(world, json!({}), [], &["success"], 1).await.0;
     let calls = cut_everywhere(prepare, poll, nothing).await;
     assert_eq!(calls, 4, "receive, request, record, delete");
+}
+
+#[tokio::test]
+async fn tasks_that_are_isolated_survive_every_cut() {
+    let prepare = async |world: World| {
+        let (mut scene, _) = Scene::with_delivery(world, json!({}), [], &["success"], 1).await;
+        assert_eq!(scene.world.take_messages().await.len(), 1, "it was received in vain before");
+        scene.world.advance(Duration::from_secs(VISIBILITY_SECONDS.into()));
+        let fresh = scene.tenant.publish().await;
+        scene.expect(fresh, &["success"], 1);
+        scene
+    };
+    let calls = cut_everywhere(prepare, poll, nothing).await;
+    assert_eq!(calls, 8, "receive, load, request, record, load again, request, record, delete");
 }
 
 #[tokio::test]

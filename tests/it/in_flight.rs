@@ -12,9 +12,7 @@ use shared::domain::health::Health;
 use shared::domain::schedule::{MAX_DELAYED_SECONDS, MAX_HIDDEN_SECONDS, RetrySchedule};
 use shared::domain::time::Timestamp;
 
-const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reliability.md");
-const BEGIN: &str = "<!-- the in-flight model: begin -->\n";
-const END: &str = "<!-- the in-flight model: end -->\n";
+use crate::support::{grouped, update_table};
 
 /// What SQS allows a standard queue to have in flight.
 const LIMIT: u64 = 120_000;
@@ -167,23 +165,8 @@ fn table() -> String {
     table
 }
 
-fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let groups: Vec<_> = digits.as_bytes().rchunks(3).rev().map(|group| std::str::from_utf8(group).unwrap()).collect();
-    groups.join(",")
-}
-
 /// After a change: `UPDATE_RELIABILITY=1 cargo test --test it in_flight`.
 #[test]
 fn the_table_of_what_is_in_flight_is_current_and_never_passes_the_limit() {
-    let table = table();
-    let document = std::fs::read_to_string(FILE).unwrap();
-    let (before, rest) = document.split_once(BEGIN).unwrap();
-    let (kept, after) = rest.split_once(END).unwrap();
-    #[expect(clippy::disallowed_methods, reason = "how a person asks for the update")]
-    if std::env::var_os("UPDATE_RELIABILITY").is_some() {
-        std::fs::write(FILE, format!("{before}{BEGIN}\n{table}\n{END}{after}")).unwrap();
-        return;
-    }
-    assert_eq!(kept.trim(), table.trim(), "UPDATE_RELIABILITY=1 cargo test --test it in_flight");
+    update_table("the in-flight model", &table());
 }

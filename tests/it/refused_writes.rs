@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use serde_json::json;
+use shared::queue::schema::{MAX_RECEIVES, RETENTION_SECONDS};
 
 use crate::support::{Answer, Call, Fate, Process, Receiver, World, over_network_by_call};
 
 const REFUSED: Fate = Fate::Error(400, "ValidationException");
-/// More receives than the queue allows for a message.
-const MANY_RECEIVES: usize = 30;
-const VISIBILITY: Duration = Duration::from_secs(6 * 60);
+const MANY_RECEIVES: u32 = 30;
+/// After this time the record is tried again.
+const INTERVAL: Duration = Duration::from_secs(15 * 60);
 
 /// Whether it is the write of an attempt's record.
 fn records(call: &Call) -> bool {
@@ -35,13 +36,20 @@ async fn an_attempt_that_can_never_be_recorded_is_made_once_and_its_message_beco
         tenant.publish_one().await;
         let (process, _) = refused(&world, records);
         for _ in 0..MANY_RECEIVES {
-            process.drain().await;
-            world.advance(VISIBILITY);
+            assert_eq!(process.drain().await, 1);
+            world.advance(INTERVAL);
         }
         receiver.only();
+        world.receive_in_vain(MAX_RECEIVES - MANY_RECEIVES).await;
+        assert_eq!(process.drain().await, 0);
         assert_eq!(world.messages(), [""; 0]);
         assert_eq!(world.take_dead_letters().await.len(), 1, "an operator finds it");
     }
+}
+
+#[test]
+fn a_message_whose_record_is_refused_becomes_a_dead_letter_before_the_queue_drops_it() {
+    assert!(INTERVAL * MAX_RECEIVES < Duration::from_secs(RETENTION_SECONDS.into()));
 }
 
 #[tokio::test]
@@ -54,7 +62,7 @@ async fn an_attempt_that_could_not_be_recorded_at_first_is_recorded_without_anot
     process.drain().await;
     assert_eq!(tenant.delivery_status(&id).await, "pending");
     switch.store(false, Ordering::SeqCst);
-    world.advance(Duration::from_secs(10));
+    world.advance(INTERVAL);
     process.drain().await;
     receiver.only();
     let delivery = tenant.delivery(&id).await;
@@ -75,7 +83,7 @@ async fn a_failed_attempt_that_is_recorded_late_is_followed_by_its_retries() {
     process.drain().await;
     switch.store(false, Ordering::SeqCst);
     for _ in 0..3 {
-        world.advance(Duration::from_secs(10));
+        world.advance(INTERVAL);
         process.drain().await;
     }
     let delivery = tenant.delivery(&id).await;

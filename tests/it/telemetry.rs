@@ -10,6 +10,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use http::Method;
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use serde_json::{Value, json};
+use shared::domain::api_key::KeySecret;
 use shared::telemetry::json_lines;
 use tracing::Level;
 use tracing::subscriber::DefaultGuard;
@@ -18,7 +19,7 @@ use crate::support::{Answer, Fate, RawServer, Receiver, World, capture, over_net
 
 /// The log of the thread that a test runs on.
 #[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
 impl Write for Log {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
@@ -32,7 +33,7 @@ impl Write for Log {
 
 impl Log {
     /// Logs into this from now on, as a function on Lambda would at its default level.
-    fn start() -> (Self, DefaultGuard) {
+    pub(crate) fn start() -> (Self, DefaultGuard) {
         let log = Self::default();
         let writer = log.clone();
         let guard = capture(json_lines(Level::INFO, move || writer.clone()));
@@ -44,7 +45,7 @@ impl Log {
     }
 
     /// The lines since the last time, without what differs every time.
-    fn take_lines(&self) -> Vec<Value> {
+    pub(crate) fn take_lines(&self) -> Vec<Value> {
         let mut lines: Vec<Value> = self.take().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         for line in lines.iter_mut().map(|line| line.as_object_mut().unwrap()) {
             assert!(text(&line.remove("timestamp").unwrap()).ends_with('Z'));
@@ -91,7 +92,8 @@ async fn a_request_is_one_line_with_its_route_and_ids_and_nothing_that_was_sent(
         line
     };
     let mut platform = line(&by_platform, "GET", Some(route("")), None);
-    platform["key"] = json!("platform");
+    let hash = KeySecret::presented(&world.platform().key).hash().to_string();
+    platform["key"] = json!(format!("platform:{}", &hash[..8]));
     let expected = [
         line(&published, "POST", Some(route("/events")), None),
         line(&listed, "GET", Some(route("/webhooks/endpoints")), None),
@@ -231,7 +233,8 @@ async fn events_deliveries_and_failures_by_cause_are_counted_and_no_tenant_is_na
     world.drain().await;
     world.advance(Duration::from_secs(1));
     world.drain().await;
-    assert_eq!(counted.counters(), counters([("Accepted", 3), ("Delivered", 3), ("Failed http_status", 2)]));
+    assert_eq!(counted.counters(), counters([("Accepted", 3), ("Failed http_status", 2)]));
+    assert_eq!(counted.take("Delivered"), [0.0, 0.0, 0.0, 1.0, 1.0, 1.0], "each publishing says 0");
     assert_eq!(counted.take("AttemptLatency").len(), 5);
     let mut latencies = counted.take("EndToEndLatency");
     latencies.sort_by(f64::total_cmp);
@@ -245,8 +248,31 @@ async fn events_deliveries_and_failures_by_cause_are_counted_and_no_tenant_is_na
     tenant.set_status(&endpoint, "disabled").await;
     world.advance(Duration::from_secs(10));
     world.drain().await;
-    let all = [("Accepted", 4), ("Delivered", 3), ("Failed endpoint_disabled", 1), ("Failed http_status", 2)];
+    let all = [("Accepted", 4), ("Failed endpoint_disabled", 1), ("Failed http_status", 2)];
     assert_eq!(counted.counters(), counters(all), "a repetition is no other event, and none was attempted");
+}
+
+#[tokio::test]
+async fn messages_that_cannot_be_processed_and_records_that_are_refused_are_counted_at_once() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    tenant.endpoint(&receiver).await;
+    world.send("not a task").await;
+    tenant.publish().await;
+    let refuses = |operation: &str| ["BatchExecuteStatement", "PutItem"].contains(&operation);
+    let refused = over_network(&world.sdk(), move |operation| match operation {
+        operation if refuses(operation) => Fate::Error(400, "ValidationException"),
+        _ => Fate::Pass,
+    });
+    let (counted, _guard) = Counted::start();
+    world.process_over(&refused, world.clock.clock()).drain().await;
+    assert_eq!(counted.counters(), counters([("Unreadable", 1), ("Unrecorded", 1)]));
+    world.purge().await;
+    let event = json!({"type": "a.b", "data": {"large": "x".repeat(60_000)}});
+    tenant.post("/events", &event).await.data(202);
+    world.delete_items("event").await;
+    world.drain().await;
+    assert_eq!(counted.counters()["Unreadable"], 2, "the event of a message without a body is gone");
 }
 
 #[tokio::test]

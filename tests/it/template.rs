@@ -174,6 +174,47 @@ fn the_sweep_runs_every_minute_and_not_twice_at_once() {
     assert!(function["Timeout"].as_u64().unwrap() < 60);
 }
 
+/// Without the consumer a sweep would send again and again what nobody takes out of the queue.
+#[test]
+fn the_switch_for_delivery_stops_the_consumer_and_the_sweep_and_nothing_else() {
+    let template = template();
+    assert_eq!(template["Conditions"]["Delivers"], json!({"!Equals": [{"!Ref": "DeliveryEnabled"}, "true"]}));
+    assert_eq!(template["Parameters"]["DeliveryEnabled"]["Default"], "true");
+    let event = |function: &str, event: &str| properties(&template, function)["Events"][event]["Properties"].clone();
+    for lane in ["Deliveries", "SlowDeliveries"] {
+        assert_eq!(event("DeliverFunction", lane)["Enabled"], json!({"!If": ["Delivers", true, false]}));
+    }
+    let state = &event("SweepFunction", "EveryMinute")["State"];
+    assert_eq!(*state, json!({"!If": ["Delivers", "ENABLED", "DISABLED"]}));
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("template.yaml")).unwrap();
+    assert_eq!(text.matches("[Delivers,").count(), 3);
+}
+
+/// Every alarm on a metric of ours names one that the functions write, and is explained to operators.
+#[test]
+fn every_alarm_watches_a_metric_that_exists_and_is_in_the_handbook() {
+    const METRICS: [&str; 5] = ["Accepted", "Delivered", "SweepOverdueSeconds", "Unreadable", "Unrecorded"];
+    let template = template();
+    let read = |path: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
+    let (handbook, source) = (read("docs/operations.md"), read("shared/src/telemetry/metrics.rs"));
+    let mut watched = BTreeSet::new();
+    for (name, alarm) in template["Resources"].as_object().unwrap() {
+        if alarm["Type"] != "AWS::CloudWatch::Alarm" {
+            continue;
+        }
+        let alarm = &alarm["Properties"];
+        assert!(handbook.lines().any(|line| line.starts_with("### ") && line.contains(name.as_str())), "{name}");
+        let own = |metric: &Value| metric["Namespace"] == "Pigeonpost";
+        let stats = alarm["Metrics"].as_array().into_iter().flatten().map(|metric| &metric["MetricStat"]["Metric"]);
+        for metric in stats.chain([alarm]).filter(|metric| own(metric)) {
+            assert_eq!(metric["Dimensions"], json!([{"Name": "Stack", "Value": {"!Ref": "AWS::StackName"}}]), "{name}");
+            watched.insert(text(&metric["MetricName"]).to_owned());
+        }
+    }
+    assert_eq!(watched, METRICS.map(str::to_owned).into());
+    assert!(METRICS.iter().all(|metric| source.contains(&format!("= \"{metric}\";"))));
+}
+
 #[test]
 fn every_setting_that_functions_read_is_in_their_environment() {
     let read = RefCell::new(BTreeSet::new());
@@ -225,6 +266,7 @@ fn the_template_takes_only_settings_with_which_the_functions_start() {
     let endpoints = [&whole[..], &["8001", "9000", "10000"]].concat();
     let days = |count: usize| vec!["86400"; count].join(",");
     let (most, too_many) = (days(16), days(17));
+    let [two, three] = [2, 3].map(|count| vec![&*hash; count].join(","));
     for (parameter, variable, good, bad) in [
         (
             "RetrySchedule",
@@ -244,7 +286,8 @@ fn the_template_takes_only_settings_with_which_the_functions_start() {
             &["", "10.0.0.0/8", "127.0.0.0/8,::1/128,2001:db8::/32"],
             &["localhost", "10.0.0.0-10.0.0.9", "10.0.0.0/x"],
         ),
-        ("PlatformKeySha256", "PLATFORM_KEY_SHA256", &[&*hash], &["", "0", "secret"]),
+        ("PlatformKeySha256", "PLATFORM_KEY_SHA256", &[&*hash, &two], &["", "0", "secret", &three]),
+        ("PlatformPublishKeySha256", "PLATFORM_PUBLISH_KEY_SHA256", &["", &*hash], &["0", "secret", &two]),
         ("MaxEndpoints", "MAX_ENDPOINTS", &["1", "100", "999", "7999", "8000"], &endpoints),
         ("RetentionDays", "RETENTION_DAYS", &["1", "30", "99999"], &whole),
     ] {

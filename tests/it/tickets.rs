@@ -333,11 +333,10 @@ async fn a_message_that_was_moved_back_from_the_dead_letter_queue_still_owns_its
         _ => Fate::Pass,
     });
     let broken = scene.world.process_over(&broken, scene.world.clock.clock());
-    for _ in 0..MAX_RECEIVES {
-        scene.world.advance(VISIBILITY);
-        broken.drain().await;
-    }
     scene.world.advance(VISIBILITY);
+    broken.drain().await;
+    scene.world.advance(VISIBILITY);
+    scene.world.receive_in_vain(MAX_RECEIVES).await;
     assert_eq!(scene.world.drain().await, 0, "it was received too often");
     scene.world.redrive().await;
     scene.world.advance(Duration::from_secs(121));

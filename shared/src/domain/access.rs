@@ -120,9 +120,36 @@ impl Role {
     }
 }
 
+/// What the holder of a platform key may do, in every organization.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PlatformRole {
+    /// Everything, creating organizations and changing their status included.
+    Full,
+    /// Publishing alone.
+    Publisher,
+}
+
+impl PlatformRole {
+    /// Whether the role may do this.
+    pub const fn may(self, scope: Scope) -> bool {
+        match self {
+            Self::Full => true,
+            Self::Publisher => matches!(scope, Scope::EventsPublish),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_platform_key_for_publishing_may_do_nothing_else() {
+        for scope in Scope::ALL {
+            assert!(PlatformRole::Full.may(scope));
+            assert_eq!(PlatformRole::Publisher.may(scope), scope == Scope::EventsPublish, "{scope:?}");
+        }
+    }
 
     #[test]
     fn each_role_may_do_what_it_is_for() {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use super::access::Role;
+use super::access::{PlatformRole, Role};
 use super::fields::Name;
 use super::ids::{KeyId, OrganizationId};
 use super::time::Timestamp;
@@ -86,6 +86,22 @@ impl fmt::Display for KeyHash {
 impl fmt::Debug for KeyHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// A key of the platform. The deployment is configured with its hash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PlatformKey {
+    /// SHA-256 of the key.
+    pub hash: KeyHash,
+    /// What its holder may do.
+    pub role: PlatformRole,
+}
+
+impl PlatformKey {
+    /// What the key is called in logs: `platform:` and the first eight digits of its hash.
+    pub fn name(&self) -> String {
+        format!("platform:{}", hex::encode(&self.hash.0[..4]))
     }
 }
 

@@ -693,7 +693,7 @@ pub(crate) mod tests {
     #[test]
     fn an_outcome_is_added_to_what_another_process_changed_meanwhile() {
         let (ok, failure) = (response(204, None), response(500, None));
-        let own = Receipt { ticket: Some(OWN), sent_at: Some(NOW) };
+        let own = Receipt { ticket: Some(OWN), sent_at: Some(NOW), receives: 1 };
         let queued = Delivery { ticket: Some(OWN), ..delivery() };
         let leased = queued.clone().renewed(NOW);
         let (retried, _) = after(queued.clone(), failure.clone());

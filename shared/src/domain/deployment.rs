@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::api_key::KeyHash;
+use super::api_key::PlatformKey;
 use super::event_type::Catalogue;
 use super::fields::UrlPolicy;
 use super::schedule::RetrySchedule;
@@ -11,8 +11,8 @@ use super::time::Timestamp;
 /// The settings of one deployment.
 #[derive(Debug, Clone)]
 pub struct Deployment {
-    /// SHA-256 of the platform's key.
-    pub platform_key: KeyHash,
+    /// The platform's keys.
+    pub platform_keys: Vec<PlatformKey>,
     /// The schedule of endpoints that have none of their own.
     pub retry_schedule: RetrySchedule,
     /// The event types that may be published.

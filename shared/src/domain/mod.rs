@@ -15,6 +15,7 @@ pub mod event_type;
 pub mod fields;
 pub mod health;
 pub mod ids;
+pub mod isolation;
 pub mod lane;
 pub mod next_attempt;
 pub mod organization;

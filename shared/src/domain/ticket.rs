@@ -51,6 +51,8 @@ pub struct Receipt {
     pub ticket: Option<Ticket>,
     /// When it was sent; `None` if the queue did not say.
     pub sent_at: Option<Timestamp>,
+    /// How often it was received, this time included.
+    pub receives: u32,
 }
 
 /// What a consumer does with a received message, before anything else.
@@ -115,7 +117,7 @@ mod tests {
     const OTHER: Ticket = Ticket::new([2; 8]);
 
     fn receipt(ticket: Option<Ticket>, age_seconds: u64) -> Receipt {
-        Receipt { ticket, sent_at: Some(NOW.minus(Duration::from_secs(age_seconds))) }
+        Receipt { ticket, sent_at: Some(NOW.minus(Duration::from_secs(age_seconds))), receives: 1 }
     }
 
     #[test]
@@ -152,7 +154,11 @@ mod tests {
             (Some(&leased), receipt(None, young), hidden),
             (Some(&queued(Some(OWN))), receipt(Some(OTHER), young), hidden),
             (Some(&queued(None)), receipt(Some(OTHER), 120), OnReceipt::HideUntil(NOW)),
-            (Some(&leased), Receipt { ticket: None, sent_at: None }, OnReceipt::HideUntil(in_seconds(120))),
+            (
+                Some(&leased),
+                Receipt { ticket: None, sent_at: None, receives: 1 },
+                OnReceipt::HideUntil(in_seconds(120)),
+            ),
         ];
         for (row, (record, receipt, expected)) in table.into_iter().enumerate() {
             assert_eq!(receipt.on_receipt(record, NOW), expected, "row {row}");

@@ -7,7 +7,6 @@ use axum::extract::FromRequestParts;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
-use super::about::About;
 use super::input::path_parameter;
 use super::{ApiError, AppState};
 use crate::domain::access::Scope;
@@ -15,6 +14,7 @@ use crate::domain::api_key::KeySecret;
 use crate::domain::ids::OrganizationId;
 use crate::domain::organization::Organization;
 use crate::service::Caller;
+use crate::telemetry::RequestContext;
 use crate::wire::error::{ErrorCode, Problem};
 use crate::wire::headers::HeaderValues;
 use crate::wire::query::Query;
@@ -31,7 +31,10 @@ impl FromRequestParts<AppState> for Authenticated {
         let presented = bearer(parts).ok_or_else(|| refused("an API key is required: Authorization: Bearer sk_…"))?;
         let caller = core.authenticate(&presented).await?;
         let caller = caller.ok_or_else(|| refused("this API key is unknown, revoked or expired"))?;
-        parts.extensions.get::<About>().inspect(|about| about.is_by(&caller));
+        parts.extensions.get::<RequestContext>().inspect(|context| {
+            context.set_key(caller.name());
+            caller.own_organization().inspect(|organization| context.set_organization(organization));
+        });
         Ok(Self(caller))
     }
 }
@@ -42,7 +45,7 @@ fn bearer(parts: &Parts) -> Option<KeySecret> {
     (scheme.eq_ignore_ascii_case("bearer") && !key.is_empty()).then(|| KeySecret::presented(key.trim()))
 }
 
-/// The platform.
+/// The platform, with all its rights.
 #[derive(Debug)]
 pub struct Platform;
 
@@ -51,10 +54,8 @@ impl FromRequestParts<AppState> for Platform {
 
     async fn from_request_parts(parts: &mut Parts, core: &AppState) -> Result<Self, ApiError> {
         match Authenticated::from_request_parts(parts, core).await? {
-            Authenticated(Caller::Platform) => Ok(Self),
-            Authenticated(Caller::Key { .. }) => {
-                Err(ApiError::new(ErrorCode::Forbidden, "only the platform's key may do this"))
-            }
+            Authenticated(caller) if caller.is_platform() => Ok(Self),
+            Authenticated(_) => Err(ApiError::new(ErrorCode::Forbidden, "only the platform's key may do this")),
         }
     }
 }
@@ -95,7 +96,7 @@ impl<S: RequiredScope, W: Whereabouts> FromRequestParts<AppState> for Tenant<S, 
         let Authenticated(caller) = Authenticated::from_request_parts(parts, core).await?;
         let id = W::organization(&caller, parts, core).await?;
         let organization = core.organization_for(&caller, &id).await?;
-        parts.extensions.get::<About>().inspect(|about| about.is_in(&organization.id));
+        parts.extensions.get::<RequestContext>().inspect(|context| context.set_organization(&organization.id));
         require::<S>(&caller)?;
         Ok(Self { caller, organization, marker: PhantomData })
     }

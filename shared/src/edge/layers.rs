@@ -11,12 +11,11 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 use tracing::info;
 
-use super::about::About;
 use super::reply::Enveloped;
 use super::{ApiError, AppState};
 use crate::clock;
 use crate::domain::ids::RequestId;
-use crate::telemetry::metrics;
+use crate::telemetry::{RequestContext, metrics};
 use crate::wire::error::ErrorCode;
 
 /// An answer whose body is still to be written.
@@ -75,12 +74,12 @@ async fn with_request_id(
 ) -> Response {
     let started_at = core.clock().now();
     let request_id = RequestId::new(started_at, clock::id_bytes());
-    let about = About::default();
+    let context = RequestContext::new(request_id);
     request.extensions_mut().insert(request_id);
-    request.extensions_mut().insert(about.clone());
+    request.extensions_mut().insert(context.clone());
     // Not the path itself: anything may be in it, once it is mistyped.
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
-    let mut response = next.run(request).await;
+    let mut response = context.clone().scope(next.run(request)).await;
     let code = render(&mut response, request_id);
     if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {
         response.headers_mut().insert("x-request-id", value);
@@ -95,8 +94,8 @@ async fn with_request_id(
         status = response.status().as_u16(),
         code,
         duration_ms,
-        organization = about.organization(),
-        key = about.key(),
+        organization = context.organization(),
+        key = context.key(),
         "request"
     );
     metrics::emit(now);

@@ -1,6 +1,5 @@
 //! Doors: what authenticates and loads, turns errors into answers, and SQS batches into verdicts.
 
-mod about;
 mod api_error;
 mod auth;
 mod ending;

@@ -16,9 +16,9 @@ pub const CONSUMER_TIMEOUT_SECONDS: u32 = 60;
 /// For how long a received message is hidden, in seconds: six times the consumer's limit, as the
 /// event source mapping wants it.
 pub const VISIBILITY_SECONDS: u32 = 6 * CONSUMER_TIMEOUT_SECONDS;
-/// After how many receives a message counts as poison. Well above any schedule's length, since the
-/// consumer decides when a delivery is exhausted.
-pub const MAX_RECEIVES: u32 = 25;
+/// After how many receives a message becomes a dead letter: the most that SQS allows. At one receive in six minutes that is
+/// four days, so an outage of the table of a day makes no dead letters.
+pub const MAX_RECEIVES: u32 = 1_000;
 /// Most messages that the consumer is given at once.
 pub const CONSUMER_BATCH: u32 = 10;
 

@@ -4,8 +4,8 @@ use subtle::ConstantTimeEq;
 use tracing::warn;
 
 use super::{Core, ServiceError};
-use crate::domain::access::{Role, Scope};
-use crate::domain::api_key::KeySecret;
+use crate::domain::access::{PlatformRole, Role, Scope};
+use crate::domain::api_key::{KeySecret, PlatformKey};
 use crate::domain::ids::{KeyId, OrganizationId};
 use crate::domain::organization::Organization;
 use crate::domain::time::Timestamp;
@@ -13,8 +13,8 @@ use crate::domain::time::Timestamp;
 /// Who is calling.
 #[derive(Debug, Clone)]
 pub enum Caller {
-    /// The holder of the platform's key.
-    Platform,
+    /// The holder of a platform key.
+    Platform(PlatformKey),
     /// The holder of an organization's key.
     Key {
         /// The key.
@@ -30,15 +30,28 @@ impl Caller {
     /// Whether the caller may do this in an organization that it belongs to.
     pub const fn may(&self, scope: Scope) -> bool {
         match self {
-            Self::Platform => true,
+            Self::Platform(key) => key.role.may(scope),
             Self::Key { role, .. } => role.may(scope),
         }
+    }
+
+    /// What logs call the key.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Platform(key) => key.name(),
+            Self::Key { id, .. } => id.to_string(),
+        }
+    }
+
+    /// Whether it is the platform with all its rights.
+    pub const fn is_platform(&self) -> bool {
+        matches!(self, Self::Platform(PlatformKey { role: PlatformRole::Full, .. }))
     }
 
     /// The key it called with; `None` for the platform's.
     pub const fn key(&self) -> Option<KeyId> {
         match self {
-            Self::Platform => None,
+            Self::Platform(_) => None,
             Self::Key { id, .. } => Some(*id),
         }
     }
@@ -46,7 +59,7 @@ impl Caller {
     /// The organization that the key belongs to; `None` for the platform's.
     pub const fn own_organization(&self) -> Option<&OrganizationId> {
         match self {
-            Self::Platform => None,
+            Self::Platform(_) => None,
             Self::Key { organization, .. } => Some(organization),
         }
     }
@@ -59,8 +72,9 @@ impl Core {
     /// [`ServiceError`] if it could not be looked up.
     pub async fn authenticate(&self, presented: &KeySecret) -> Result<Option<Caller>, ServiceError> {
         let hash = presented.hash();
-        if bool::from(hash.as_bytes().ct_eq(self.deployment.platform_key.as_bytes())) {
-            return Ok(Some(Caller::Platform));
+        let is_presented = |key: &&PlatformKey| bool::from(hash.as_bytes().ct_eq(key.hash.as_bytes()));
+        if let Some(key) = self.deployment.platform_keys.iter().find(is_presented) {
+            return Ok(Some(Caller::Platform(*key)));
         }
         let now = self.clock.now();
         let known = match self.keys.get(&hash, now) {
@@ -93,6 +107,14 @@ impl Core {
         if caller.own_organization().is_some_and(|own| own != id) {
             return Err(ServiceError::NotFound("organization"));
         }
+        self.organization(id).await
+    }
+
+    /// The organization.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] if there is none.
+    pub async fn organization(&self, id: &OrganizationId) -> Result<Organization, ServiceError> {
         self.known_organization(id).await?.ok_or(ServiceError::NotFound("organization"))
     }
 

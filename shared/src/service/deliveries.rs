@@ -18,6 +18,7 @@ use crate::domain::next_attempt::next_attempt_at;
 use crate::domain::organization::Organization;
 use crate::queue::Outgoing;
 use crate::store::StoreError;
+use crate::telemetry::audit;
 
 /// Most items that are looked through for one page of a filtered list. A page may end there and be
 /// short; its cursor goes on.
@@ -296,7 +297,7 @@ impl Core {
             .asked_again(self.clock.now(), new_ticket())
             .map_err(|e| ServiceError::Conflict(e.to_string()))?;
         match self.store.move_delivery(record.as_ref(), &again).await {
-            Ok(()) => {}
+            Ok(()) => audit("delivery.retry", organization, id),
             Err(StoreError::Conflict) => {
                 return Err(ServiceError::Conflict("the delivery was asked for by somebody else".to_owned()));
             }

@@ -10,6 +10,7 @@ use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointPatch, EndpointS
 use crate::domain::ids::{EndpointId, OrganizationId};
 use crate::domain::secret::SigningSecret;
 use crate::store::StoreError;
+use crate::telemetry::audit;
 
 /// How often a change is decided anew because somebody else changed the endpoint meanwhile.
 const CHANGE_TRIES: u32 = 5;
@@ -35,6 +36,7 @@ impl Core {
         let id = EndpointId::new(now, clock::id_bytes());
         let endpoint = Endpoint::new(id, organization, new.settings, secret, new.status, now);
         self.store.put_endpoint(&endpoint).await?;
+        audit("endpoint.create", organization, id);
         // The endpoint is there whether or not the announcement succeeds.
         if let Err(error) = self.publish_operational(organization, operational::webhook_created(&endpoint)).await {
             warn!(endpoint = %endpoint.id, %error, "webhook.created was not published");
@@ -71,6 +73,7 @@ impl Core {
     ) -> Result<Endpoint, ServiceError> {
         let now = self.clock.now();
         let (before, after) = self.change(organization, id, |endpoint| endpoint.patched(patch.clone(), now)).await?;
+        audit("endpoint.update", organization, id);
         let resumed = before.release_since != after.release_since && after.status == EndpointStatus::Active;
         if resumed && let Err(error) = self.release_first(&after).await {
             // The sweep does what could not be done at once.
@@ -90,7 +93,9 @@ impl Core {
         reason: DisabledReason,
     ) -> Result<Endpoint, ServiceError> {
         let now = self.clock.now();
-        Ok(self.change(organization, id, |endpoint| endpoint.disabled(reason, now)).await?.1)
+        let disabled = self.change(organization, id, |endpoint| endpoint.disabled(reason, now)).await?.1;
+        audit("endpoint.disable", organization, id);
+        Ok(disabled)
     }
 
     /// Gives an endpoint a new secret; the old one signs beside it for `overlap`.
@@ -109,7 +114,9 @@ impl Core {
             let secrets = endpoint.secrets.clone().rotated(secret.clone(), overlap, now);
             Endpoint { secrets, updated_at: now, ..endpoint }
         };
-        Ok(self.change(organization, id, rotate).await?.1)
+        let rotated = self.change(organization, id, rotate).await?.1;
+        audit("endpoint.rotate_secret", organization, id);
+        Ok(rotated)
     }
 
     /// Deletes an endpoint for good.
@@ -118,7 +125,9 @@ impl Core {
     /// As [`Core::endpoint`].
     pub async fn delete_endpoint(&self, organization: &OrganizationId, id: EndpointId) -> Result<(), ServiceError> {
         let endpoint = self.endpoint(organization, id).await?;
-        Ok(self.store.delete_endpoint(&endpoint, self.clock.now()).await?)
+        self.store.delete_endpoint(&endpoint, self.clock.now()).await?;
+        audit("endpoint.delete", organization, id);
+        Ok(())
     }
 
     /// Applies a change to what is stored now, and again if somebody else was faster. Returns the

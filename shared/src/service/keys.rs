@@ -5,6 +5,7 @@ use crate::clock;
 use crate::domain::api_key::{ApiKey, KeySecret, KeyStatus, NewKey};
 use crate::domain::fields::Name;
 use crate::domain::ids::{KeyId, OrganizationId};
+use crate::telemetry::audit;
 
 /// A key that was just issued, with the only sight of its secret.
 #[derive(Debug)]
@@ -23,6 +24,7 @@ impl Core {
     pub async fn issue_key(&self, organization: &OrganizationId, new: NewKey) -> Result<Issued, ServiceError> {
         let issued = self.make_key(organization, new);
         self.store.put_api_keys(&[(None, &issued.key)]).await?;
+        audit("key.create", organization, issued.key.id);
         Ok(issued)
     }
 
@@ -48,6 +50,7 @@ impl Core {
         let Some(name) = name else { return Ok(key) };
         let renamed = ApiKey { name, ..key.clone() };
         self.store.put_api_keys(&[(Some(&key), &renamed)]).await?;
+        audit("key.update", organization, id);
         Ok(renamed)
     }
 
@@ -59,6 +62,7 @@ impl Core {
         let key = self.key(organization, id).await?;
         let revoked = ApiKey { status: key.status.revoked(self.clock.now()), ..key.clone() };
         self.store.put_api_keys(&[(Some(&key), &revoked)]).await?;
+        audit("key.revoke", organization, id);
         self.keys.forget(&revoked.hash);
         Ok(revoked)
     }
@@ -75,6 +79,7 @@ impl Core {
         let issued = self.make_key(organization, NewKey { name: key.name.clone(), role: key.role });
         let rotated = ApiKey { status, ..key.clone() };
         self.store.put_api_keys(&[(None, &issued.key), (Some(&key), &rotated)]).await?;
+        audit("key.rotate", organization, id);
         self.keys.forget(&rotated.hash);
         Ok(issued)
     }

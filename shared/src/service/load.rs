@@ -82,6 +82,16 @@ impl Core {
         Ok(work)
     }
 
+    /// What one task needs, as [`Core::load`] reads it.
+    pub(super) async fn load_one(
+        &self,
+        task: (DeliverTask, Receipt),
+        cache: &EndpointCache,
+    ) -> Result<Work, StoreError> {
+        let mut loaded = self.load(vec![task], cache).await?;
+        loaded.pop().unwrap_or_else(|| Err(StoreError::Corrupt("nothing was loaded for a task".to_owned())))
+    }
+
     /// The same work with its endpoint and organization as they are now.
     pub(super) async fn refresh(&self, work: Work, cache: &EndpointCache) -> Result<Work, StoreError> {
         let wanted = Wanted {

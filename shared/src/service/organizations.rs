@@ -5,6 +5,7 @@ use crate::clock;
 use crate::domain::ids::OrganizationId;
 use crate::domain::organization::{NewOrganization, Organization, OrganizationPatch, OrganizationStatus};
 use crate::store::Taken;
+use crate::telemetry::audit;
 
 impl Core {
     /// Creates an organization.
@@ -23,7 +24,10 @@ impl Core {
         };
         let taken = |what: &str, value: &str| ServiceError::Conflict(format!("the {what} {value} is taken"));
         match self.store.create_organization(&organization).await? {
-            Ok(()) => Ok(organization),
+            Ok(()) => {
+                audit("organization.create", &organization.id, &organization.id);
+                Ok(organization)
+            }
             Err(Taken::Id) => Err(taken("id", organization.id.as_str())),
             Err(Taken::Slug) => Err(taken("slug", organization.slug.as_str())),
         }
@@ -40,7 +44,7 @@ impl Core {
     ) -> Result<Organization, ServiceError> {
         let updated = self.store.update_organization(id, patch, self.clock.now()).await?;
         self.organizations.forget(id);
-        updated.ok_or(ServiceError::NotFound("organization"))
+        updated.inspect(|_| audit("organization.update", id, id)).ok_or(ServiceError::NotFound("organization"))
     }
 }
 

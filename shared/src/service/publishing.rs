@@ -22,7 +22,7 @@ use crate::domain::pending::Pending;
 use crate::domain::time::Timestamp;
 use crate::queue::{DeliverTask, Outgoing, QueueError};
 use crate::store::{Claim, Claimed, EarlierClaim, StoreError, WRITE_CHUNK};
-use crate::telemetry::metrics;
+use crate::telemetry::{audit, metrics};
 
 /// How many records are repaired at once.
 const AT_ONCE: usize = 16;
@@ -157,11 +157,11 @@ impl Core {
         &self,
         organization: &Organization,
         by: Option<KeyId>,
-        endpoint: EndpointId,
+        id: EndpointId,
         test: TestEvent,
     ) -> Result<Published, ServiceError> {
         let organization = require_active(organization)?;
-        let mut endpoint = self.endpoint(organization, endpoint).await?;
+        let mut endpoint = self.endpoint(organization, id).await?;
         require_enabled(&endpoint)?;
         let subscribed = endpoint.settings.subscriptions.first().cloned();
         let event_type = match (test.event_type, subscribed) {
@@ -176,6 +176,7 @@ impl Core {
         let lanes = std::iter::once(&endpoint).collect();
         let planned = self.plan(organization, by, new, &[endpoint]);
         self.store_and_send(&planned, &lanes).await?;
+        audit("endpoint.test", organization, id);
         self.note_accepted(organization, &planned);
         self.write_usage().await;
         planned.into_iter().next().ok_or_else(|| ServiceError::Internal("nothing was published".to_owned()))

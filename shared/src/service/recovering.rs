@@ -15,6 +15,7 @@ use crate::domain::recovery::{NewRecovery, Recovery};
 use crate::domain::time::Timestamp;
 use crate::queue::Outgoing;
 use crate::store::RecoveryPut;
+use crate::telemetry::audit;
 
 /// How many deliveries a request goes through at once; the rest is the sweep's.
 const AT_ONCE: usize = 500;
@@ -64,6 +65,7 @@ impl Core {
             RecoveryPut::UnderWay(recovery) => (recovery, true),
             RecoveryPut::Written | RecoveryPut::Gone => (new, false),
         };
+        audit("endpoint.recover", organization, endpoint);
         let progress = self.advance(&mut recovery, target.lane).await?;
         Ok(Recovering { recovery, joined, progress })
     }

@@ -2,6 +2,7 @@
 //! looks like and which access pattern it serves is in docs/storage.md.
 
 mod api_keys;
+mod backlog;
 mod batch;
 mod deliveries;
 mod endpoints;
@@ -28,6 +29,7 @@ use aws_sdk_dynamodb::Client;
 
 use gathered::Gathered;
 
+pub use backlog::Backlog;
 pub use batch::WRITE_CHUNK;
 pub use deliveries::Replaced;
 pub use error::StoreError;

@@ -1,6 +1,7 @@
 //! Logs and metrics: JSON lines on Lambda; plain text, and no metrics, on a laptop.
 
 pub mod metrics;
+mod request;
 
 use std::io::IsTerminal;
 
@@ -8,6 +9,8 @@ use tracing::{Level, Subscriber};
 use tracing_subscriber::fmt;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt;
+
+pub use request::{RequestContext, audit};
 
 /// Logs to standard output, as Lambda expects it, and counts for the deployment of this name.
 pub fn start_on_lambda(level: Level, stack: &str) {

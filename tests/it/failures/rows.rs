@@ -126,7 +126,7 @@ fn publish() -> Vec<Row> {
 
 fn deliver() -> Vec<Row> {
     use Scene::{
-        Counted, DelayedRetry, Deleted, Exhaustion, ExhaustionAlone, Forwarding, Gone, GoneAlone, Large,
+        Counted, DelayedRetry, Deleted, Exhaustion, ExhaustionAlone, Forwarding, Gone, GoneAlone, Isolated, Large,
         LeasedAndPaused, LongRetry, LongRetryAlone, Paused, ProbeFails, ProbeSucceeds, Recovered, RetryingAndDeleted,
         RetryingAndPaused, ShortRetry, ShortRetryAlone, StillPaused, Success, SuccessAlone, Suspension,
     };
@@ -134,6 +134,8 @@ fn deliver() -> Vec<Row> {
     vec![
         row("ReceiveMessage", &[Success], FAILED).lost_once(FAILED),
         row("BatchGetItem delivery", &[Success, ShortRetry, Paused, Forwarding], FAILED),
+        // An isolated task is read again.
+        row("BatchGetItem delivery", &[Isolated], FAILED).after(1),
         row("BatchGetItem delivery, event", &[Large], FAILED),
         row("BatchGetItem endpoint, organization", &[StillPaused], FAILED),
         // What the call for several records does not do, is done for each alone.

@@ -95,6 +95,8 @@ pub(super) enum Scene {
     Recovered,
     /// Writes what it counted some time ago, and delivers.
     Counted,
+    /// Delivers two events whose messages were received in vain before, one after the other.
+    Isolated,
     /// Sends what is due.
     Due,
     /// Releases what was held for a paused endpoint.
@@ -144,7 +146,7 @@ pub(super) enum Outcome {
 }
 
 impl Scene {
-    pub(super) const ALL: [Self; 44] = [
+    pub(super) const ALL: [Self; 45] = [
         Self::Keyed,
         Self::Keyless,
         Self::Batch,
@@ -177,6 +179,7 @@ impl Scene {
         Self::ProbeSucceeds,
         Self::Recovered,
         Self::Counted,
+        Self::Isolated,
         Self::Due,
         Self::Release,
         Self::ReleaseEnds,
@@ -210,6 +213,7 @@ impl Scene {
             Self::Success
             | Self::SuccessAlone
             | Self::Counted
+            | Self::Isolated
             | Self::Large
             | Self::ShortRetry
             | Self::ShortRetryAlone

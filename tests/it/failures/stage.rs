@@ -114,6 +114,11 @@ impl Scene {
                 stage.world.advance(ELEVEN_MINUTES);
                 stage.publish(1).await;
             }
+            Self::Isolated => {
+                stage.publish(2).await;
+                assert_eq!(stage.world.take_messages().await.len(), 2);
+                stage.world.advance(VISIBILITY);
+            }
             Self::Due => {
                 stage.publish(2).await;
                 stage.fail_until_due().await;

@@ -14,6 +14,7 @@ mod logs;
 mod parts;
 mod raw_server;
 mod receiver;
+mod tables;
 mod tenant;
 mod touched;
 mod world;
@@ -30,6 +31,7 @@ pub(crate) use logs::capture;
 pub(crate) use parts::Part;
 pub(crate) use raw_server::{RawServer, Step, read_request};
 pub(crate) use receiver::{Answer, Gate, Received, Receiver};
+pub(crate) use tables::{grouped, update_table};
 pub(crate) use tenant::{EVENT_TYPE, Endpoint, Reply, Tenant, delivery_ids, text};
 pub(crate) use world::{Process, World};
 

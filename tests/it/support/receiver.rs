@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -209,12 +209,13 @@ pub(crate) struct Answer {
     headers: HeaderMap,
     body: Bytes,
     gate: Option<Gate>,
+    takes: Duration,
 }
 
 impl Answer {
     pub(crate) fn status(status: u16) -> Self {
         let status = StatusCode::from_u16(status).unwrap();
-        Self { status, headers: HeaderMap::new(), body: Bytes::new(), gate: None }
+        Self { status, headers: HeaderMap::new(), body: Bytes::new(), gate: None, takes: Duration::ZERO }
     }
 
     #[must_use]
@@ -236,7 +237,17 @@ impl Answer {
         self
     }
 
+    /// Gives the answer after this time, as a slow receiver does.
+    #[must_use]
+    pub(crate) fn after(mut self, takes: Duration) -> Self {
+        self.takes = takes;
+        self
+    }
+
     async fn give(self) -> Response {
+        if !self.takes.is_zero() {
+            tokio::time::sleep(self.takes).await;
+        }
         if let Some(gate) = &self.gate {
             gate.pass().await;
         }

@@ -268,6 +268,15 @@ impl World {
         self.queue_urls().for_each(|queue| self.aws.let_former_receipts_act(queue, act));
     }
 
+    /// Receives everything that is visible so many times, as processes do that end at once. It is visible again then.
+    pub(crate) async fn receive_in_vain(&self, times: u32) {
+        let batches = u32::try_from(self.visible_in_the_queue().await).unwrap().div_ceil(CONSUMER_BATCH);
+        for _ in 0..times * batches {
+            let receive = self.sqs().receive_message().queue_url(self.queue_url()).max_number_of_messages(10);
+            receive.visibility_timeout(0).send().await.unwrap();
+        }
+    }
+
     /// Moves what is in the dead-letter queue to the fast lane, as an operator can. As on AWS the messages are new ones.
     pub(crate) async fn redrive(&self) {
         for body in self.take_dead_letters().await {

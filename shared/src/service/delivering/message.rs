@@ -5,9 +5,10 @@ use std::collections::hash_map::Entry;
 
 use tracing::error;
 
-use crate::domain::ticket::Receipt;
+use crate::domain::ticket::{BEHIND_OTHER_COPY, Receipt};
 use crate::domain::time::Timestamp;
 use crate::queue::{DeliverTask, Task};
+use crate::telemetry::metrics;
 
 /// One received message.
 #[derive(Debug, Clone)]
@@ -18,6 +19,8 @@ pub struct Message {
     pub receipt_handle: String,
     /// When it was sent; `None` if the queue did not say.
     pub sent_at: Option<Timestamp>,
+    /// How often it was received, this time included.
+    pub receives: u32,
     /// What it says.
     pub body: String,
 }
@@ -41,6 +44,31 @@ pub(super) enum Verdict {
     HideUntil(Timestamp),
 }
 
+/// What is left of a batch: which messages stay in the queue, and which of those are still to be hidden.
+#[derive(Debug, Default)]
+pub(super) struct Left {
+    /// Their ids.
+    pub(super) stay: Vec<String>,
+    /// Their receipt handles, and until when.
+    pub(super) hidden: Vec<(String, Timestamp)>,
+}
+
+impl Left {
+    /// Notes the verdict on a task's messages.
+    pub(super) fn note(&mut self, messages: Vec<Message>, verdict: Verdict) {
+        for (copy, message) in messages.into_iter().enumerate() {
+            if verdict != Verdict::Acknowledge {
+                self.stay.push(message.id);
+            }
+            if let Verdict::HideUntil(until) = verdict {
+                // Not at the same time: two consumers would attempt the delivery at once.
+                let until = if copy == 0 { until } else { until.plus(BEHIND_OTHER_COPY) };
+                self.hidden.push((message.receipt_handle, until));
+            }
+        }
+    }
+}
+
 /// Decodes the messages. Those with the same ticket for the same delivery are copies of one: they are processed once, and
 /// each is then treated by its own receipt. Returns also the ids of those that cannot be decoded.
 pub(super) fn read(messages: Vec<Message>) -> (Vec<Received>, Vec<String>) {
@@ -53,16 +81,18 @@ pub(super) fn read(messages: Vec<Message>) -> (Vec<Received>, Vec<String>) {
                     let first: &mut Received = &mut received[*place.get()];
                     first.task.probe |= task.probe;
                     first.receipt.sent_at = first.receipt.sent_at.max(message.sent_at);
+                    first.receipt.receives = first.receipt.receives.max(message.receives);
                     first.messages.push(message);
                 }
                 Entry::Vacant(place) => {
                     place.insert(received.len());
-                    let receipt = Receipt { ticket: task.ticket, sent_at: message.sent_at };
+                    let receipt = Receipt { ticket: task.ticket, sent_at: message.sent_at, receives: message.receives };
                     received.push(Received { task, receipt, messages: vec![message] });
                 }
             },
             Err(error) => {
                 error!(message = %message.id, %error, "unreadable message");
+                metrics::unreadable();
                 unreadable.push(message.id);
             }
         }

@@ -1,14 +1,16 @@
 //! The consumer: a ladder from a batch of messages to a verdict on each.
 //!
 //! Batch → tasks → what they need → a step for each (decided in `domain`) → an attempt, a record.
-//! Each record is a task of its own: neither a hanging receiver nor a panic disturbs the others.
+//! Each record is a task of its own: neither a hanging receiver nor a panic disturbs the others. What may end the
+//! process runs after the others and alone ([`Order`]).
 //! A message that cannot be read stays in the queue and reaches the dead-letter queue by redrive.
 
 mod message;
 mod record;
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -19,15 +21,17 @@ use tracing::{error, warn};
 use super::Core;
 use super::cache::Cache;
 pub use message::Message;
-use message::{Verdict, read};
+use message::{Left, Verdict, read};
 use record::{Attempted, Unrecorded, after_conflict, stays, unrecorded};
 
 use super::load::{EndpointCache, Work, endpoint_cache};
+use crate::clock;
 use crate::domain::delivery::{Delivery, DeliveryStatus, Step};
 use crate::domain::ids::DeliveryId;
+use crate::domain::isolation::{Finished, Order, unaccounted_receives};
 use crate::domain::lane::Lane;
 use crate::domain::organization::OrganizationStatus;
-use crate::domain::ticket::{BEHIND_OTHER_COPY, OnReceipt};
+use crate::domain::ticket::OnReceipt;
 use crate::domain::time::Timestamp;
 use crate::queue::{DeliverTask, Hide, Outgoing};
 use crate::sender::{Attempt, Sender};
@@ -36,10 +40,19 @@ use crate::telemetry::metrics;
 
 /// How long verdicts that hide messages are gathered, so that one request hides several.
 const GATHER: Duration = Duration::from_millis(5);
-/// How long a process remembers an attempt whose record DynamoDB refuses. The message comes back sooner.
-const UNRECORDED: Duration = Duration::from_secs(60 * 60);
+/// How long a process remembers an attempt whose record DynamoDB refuses. The message comes back sooner, and then it is
+/// remembered for as long again; other processes may receive it in between.
+const UNRECORDED: Duration = Duration::from_secs(12 * 60 * 60);
 /// What an attempt needs beside the endpoint's timeout to be recorded before the deadline.
 const MARGIN: Duration = Duration::from_secs(1);
+
+/// The unaccounted receives of a task's message, and a random number if there are any.
+fn suspicion(work: &Work) -> (u32, u64) {
+    match unaccounted_receives(work.receipt, work.delivery.as_ref(), work.read_at) {
+        0 => (0, 0),
+        receives => (receives, u64::from_be_bytes(clock::id_bytes())),
+    }
+}
 
 /// Performs deliveries. One per process.
 #[derive(Debug)]
@@ -49,6 +62,7 @@ pub struct Consumer {
     endpoints: EndpointCache,
     /// Attempts that were made and whose records DynamoDB refuses.
     unrecorded: Cache<DeliveryId, Unrecorded>,
+    finished: Mutex<Finished>,
 }
 
 /// What a batch has to go by.
@@ -60,10 +74,14 @@ struct Batch {
     deadline: Timestamp,
 }
 
+/// The verdict on a task's messages, when its work is done.
+type Decided = Pin<Box<dyn Future<Output = Verdict> + Send>>;
+
 impl Consumer {
     /// A consumer that delivers through this sender.
     pub fn new(core: Arc<Core>, sender: Sender) -> Arc<Self> {
-        Arc::new(Self { core, sender, endpoints: endpoint_cache(), unrecorded: Cache::new(UNRECORDED) })
+        let (unrecorded, finished) = (Cache::new(UNRECORDED), Mutex::default());
+        Arc::new(Self { core, sender, endpoints: endpoint_cache(), unrecorded, finished })
     }
 
     /// What it works with.
@@ -93,27 +111,68 @@ impl Consumer {
         work: Vec<Result<Work, StoreError>>,
         batch: Batch,
     ) -> Vec<String> {
+        let tasks: Vec<_> = work.iter().map(|work| work.as_ref().map_or((0, 0), suspicion)).collect();
+        let order = Order::of(&tasks, self.finished().are_many(self.core.clock.now()));
+        let mut waiting: Vec<_> = messages.into_iter().zip(work).map(Some).collect();
+        let mut take = |task: &usize| waiting[*task].take();
+        let mut left = Left::default();
+        let together: Vec<_> = order.together.iter().filter_map(&mut take).collect();
+        let together = together.into_iter().map(|(messages, work)| (messages, self.decided(work, batch)));
+        self.run(together, batch, &mut left).await;
+        order.together.iter().filter(|task| tasks[**task].0 > 0).for_each(|_| self.note_finished());
+        for (messages, work) in order.alone.iter().filter_map(&mut take) {
+            let decided = self.decided_alone(work, batch);
+            self.run([(messages, decided)], batch, &mut left).await;
+            self.note_finished();
+        }
+        left.stay
+    }
+
+    /// What becomes of a task.
+    fn decided(self: &Arc<Self>, work: Result<Work, StoreError>, batch: Batch) -> Decided {
+        let consumer = Arc::clone(self);
+        // What an attempt keeps in mind is 16 KB, the SDK's and the HTTP client's part included. Boxed, it stays where
+        // it is when the task is made.
+        Box::pin(async move {
+            match work {
+                Ok(work) => consumer.decide(work, batch).await,
+                Err(error) => stays(&error),
+            }
+        })
+    }
+
+    /// The same for a task that had to wait for others: what it needs is read again.
+    fn decided_alone(self: &Arc<Self>, work: Result<Work, StoreError>, batch: Batch) -> Decided {
+        let consumer = Arc::clone(self);
+        Box::pin(async move {
+            let again = match work {
+                Ok(work) => consumer.core.load_one((work.task, work.receipt), &consumer.endpoints).await,
+                Err(error) => Err(error),
+            };
+            consumer.decided(again, batch).await
+        })
+    }
+
+    /// Runs tasks at the same time. When it returns, what became of each is recorded, and messages that wait for a retry
+    /// are hidden.
+    async fn run(
+        self: &Arc<Self>,
+        tasks: impl IntoIterator<Item = (Vec<Message>, Decided)>,
+        batch: Batch,
+        left: &mut Left,
+    ) {
         let mut running = JoinSet::new();
         let mut open = HashMap::new();
-        for (messages, work) in messages.into_iter().zip(work) {
-            let consumer = Arc::clone(self);
-            // What an attempt keeps in mind is 16 KB, the SDK's and the HTTP client's part included. Boxed, it stays where
-            // it is when the task is made.
-            let task = running.spawn(Box::pin(async move {
-                match work {
-                    Ok(work) => consumer.decide(work, batch).await,
-                    Err(error) => stays(&error),
-                }
-            }));
+        for (messages, decided) in tasks {
+            let task = running.spawn(decided);
             open.insert(task.id(), messages);
         }
-        let (mut stay, mut hidden) = (Vec::new(), Vec::new());
         loop {
             let next = match timeout(GATHER, running.join_next_with_id()).await {
                 Ok(next) => next,
-                Err(_) if hidden.is_empty() => running.join_next_with_id().await,
+                Err(_) if left.hidden.is_empty() => running.join_next_with_id().await,
                 Err(_) => {
-                    self.hide(batch.lane, &mut hidden).await;
+                    self.hide(batch.lane, &mut left.hidden).await;
                     continue;
                 }
             };
@@ -125,23 +184,24 @@ impl Consumer {
                     (panic.id(), Verdict::Stay)
                 }
             };
-            for (copy, message) in open.remove(&id).unwrap_or_default().into_iter().enumerate() {
-                if verdict != Verdict::Acknowledge {
-                    stay.push(message.id);
-                }
-                if let Verdict::HideUntil(until) = verdict {
-                    // Not at the same time: two consumers would attempt the delivery at once.
-                    let until = if copy == 0 { until } else { until.plus(BEHIND_OTHER_COPY) };
-                    hidden.push((message.receipt_handle, until));
-                }
-            }
+            left.note(open.remove(&id).unwrap_or_default(), verdict);
         }
-        self.hide(batch.lane, &mut hidden).await;
-        stay
+        self.hide(batch.lane, &mut left.hidden).await;
+    }
+
+    fn finished(&self) -> MutexGuard<'_, Finished> {
+        self.finished.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn note_finished(&self) {
+        self.finished().note(self.core.clock.now());
     }
 
     /// Hides messages until their times, rounded up to whole seconds.
     async fn hide(&self, lane: Lane, hidden: &mut Vec<(String, Timestamp)>) {
+        if hidden.is_empty() {
+            return;
+        }
         let now = self.core.clock.now();
         let seconds = |until: Timestamp| u32::try_from(until.since(now).as_micros().div_ceil(1_000_000));
         let hide = |(receipt_handle, until): (String, Timestamp)| Hide {
@@ -195,6 +255,7 @@ impl Consumer {
                 return Verdict::Acknowledge;
             }
             error!(delivery = %delivery.id, "the event is gone");
+            metrics::unreadable();
             return Verdict::Stay;
         };
         let settings = &endpoint.settings;

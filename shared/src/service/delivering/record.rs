@@ -20,8 +20,9 @@ use crate::service::releasing::new_ticket;
 use crate::store::{Replaced, StoreError};
 use crate::telemetry::metrics;
 
-/// After how long such a message comes back. It is a dead letter after 25 receives, so after some four minutes.
-const TRY_RECORD_AFTER: Duration = Duration::from_secs(10);
+/// After how long such a message comes back. It becomes a dead letter after 1,000 receives, so within the 14 days for which
+/// the queue keeps it.
+const TRY_RECORD_AFTER: Duration = Duration::from_secs(15 * 60);
 /// How often an attempt is recorded before other processes' changes come first too often.
 const TRIES: usize = 5;
 /// How long after a delayed copy was sent the write that makes it the owner may begin. Until a message is 2 minutes old,
@@ -128,8 +129,9 @@ impl Consumer {
         }
     }
 
-    /// DynamoDB refuses the record of an attempt, so the message goes to the dead-letter queue. Until then this process
-    /// tries to write the record, and does not repeat the attempt: the receiver may have taken it.
+    /// DynamoDB refuses the record of an attempt. The message comes back until an operator has repaired the cause, or it
+    /// becomes a dead letter. This process then tries to write the record, and does not repeat the attempt: the receiver
+    /// may have taken it.
     fn refused(&self, made: &Delivery, receipt: Receipt, outcome: Outcome, error: &StoreError) -> Verdict {
         error!(
             delivery = %made.id,
@@ -138,6 +140,7 @@ impl Consumer {
             %error,
             "an attempt cannot be recorded"
         );
+        metrics::unrecorded();
         let now = self.core.clock.now();
         self.unrecorded.put(made.id, Unrecorded { outcome, number: made.attempts, ticket: receipt.ticket }, now);
         Verdict::HideUntil(now.plus(TRY_RECORD_AFTER))
@@ -175,7 +178,14 @@ pub(super) fn after_conflict(receipt: Receipt, found: Option<&Delivery>, written
 
 pub(super) fn stays(error: &StoreError) -> Verdict {
     match error {
-        StoreError::Refused(_) | StoreError::Corrupt(_) => error!(%error, "a record was left in the queue"),
+        StoreError::Refused(_) => {
+            error!(%error, "a record was left in the queue");
+            metrics::unrecorded();
+        }
+        StoreError::Corrupt(_) => {
+            error!(%error, "a record was left in the queue");
+            metrics::unreadable();
+        }
         StoreError::Conflict | StoreError::Unavailable(_) => warn!(%error, "a record was left in the queue"),
     }
     Verdict::Stay

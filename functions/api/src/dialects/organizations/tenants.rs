@@ -5,7 +5,6 @@ use axum::extract::State;
 use axum::routing::{get, post};
 use shared::edge::scopes::{OrganizationRead, OrganizationWrite};
 use shared::edge::{ApiError, AppState, Body, Data, Platform, Tenant};
-use shared::service::Caller;
 use shared::wire::error::ErrorCode;
 use shared::wire::organizations::{OrganizationIn, OrganizationOut, OrganizationPatchIn};
 use utoipa::OpenApi;
@@ -56,7 +55,7 @@ async fn update(
     body: Body<OrganizationPatchIn>,
 ) -> Answer {
     let patch = body.read(OrganizationPatchIn::parse)?;
-    if patch.status.is_some() && !matches!(tenant.caller, Caller::Platform) {
+    if patch.status.is_some() && !tenant.caller.is_platform() {
         return Err(ApiError::new(ErrorCode::Forbidden, "only the platform's key may change an organization's status"));
     }
     let organization = core.update_organization(&tenant.organization.id, patch).await?;

@@ -1,0 +1,63 @@
+//! What waits in the table, counted by organization. For operators: it reads the whole `waiting` index, which no function
+//! may do.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::keys::{self, Key, WAITING, WAITING_PK};
+use super::{Store, StoreError, Wanted};
+use crate::domain::ids::{DeliveryId, EndpointId, OrganizationId};
+
+/// What waits for one organization.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Backlog {
+    /// Deliveries parked until a time, and those that were sent to the queue under a lease.
+    pub due: usize,
+    /// Deliveries parked until their endpoint is resumed, or no longer suspended.
+    pub held: usize,
+    /// Endpoints that are suspended because they fail.
+    pub suspended_endpoints: usize,
+}
+
+/// What waits for one endpoint, and one of its deliveries, which names the organization.
+struct OfEndpoint {
+    backlog: Backlog,
+    example: DeliveryId,
+}
+
+impl Store {
+    /// What waits for each organization that anything waits for, eventually consistent. Under `None` is what belongs to no
+    /// organization that could be found: its deliveries expired, or were moved during the count.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the index or the deliveries could not be read.
+    pub async fn backlog(&self) -> Result<BTreeMap<Option<OrganizationId>, Backlog>, StoreError> {
+        let mut found: BTreeMap<Option<OrganizationId>, Backlog> = BTreeMap::new();
+        let mut endpoints: HashMap<EndpointId, OfEndpoint> = HashMap::new();
+        let mut items = self.client.scan().table_name(&self.table).index_name(WAITING).into_paginator().items().send();
+        while let Some(item) = items.next().await {
+            let item = item?;
+            let partition = item.get(WAITING_PK).and_then(|value| value.as_s().ok());
+            let (Some(key), Some(partition)) = (Key::of(&item), partition) else { continue };
+            let kind = partition.split('#').next().unwrap_or_default();
+            if let Some(place) = keys::parse_endpoint(&key).filter(|_| kind == "probe") {
+                found.entry(Some(place.organization)).or_default().suspended_endpoints += 1;
+            }
+            let Some((endpoint, example)) = keys::parse_delivery(&key) else { continue };
+            let of_endpoint = || OfEndpoint { backlog: Backlog::default(), example };
+            match kind {
+                "due" => endpoints.entry(endpoint).or_insert_with(of_endpoint).backlog.due += 1,
+                "held" => endpoints.entry(endpoint).or_insert_with(of_endpoint).backlog.held += 1,
+                _ => {}
+            }
+        }
+        let deliveries = endpoints.iter().map(|(endpoint, of)| (*endpoint, of.example)).collect();
+        let loaded = self.load(&Wanted { deliveries, ..Wanted::default() }).await?.deliveries;
+        for OfEndpoint { backlog, example } in endpoints.into_values() {
+            let delivery = loaded.get(&example).and_then(|delivery| delivery.as_ref().ok());
+            let sum = found.entry(delivery.map(|delivery| delivery.organization.clone())).or_default();
+            sum.due += backlog.due;
+            sum.held += backlog.held;
+        }
+        Ok(found)
+    }
+}
