@@ -87,8 +87,7 @@ impl Queue {
     /// The lane whose queue has this ARN. It is the slow one only if the name is that of the queue to which messages are
     /// forwarded, so no message is forwarded twice.
     pub fn lane_of(&self, arn: &str) -> Lane {
-        let name = |of: &str| of.rsplit(['/', ':']).next().unwrap_or_default().to_owned();
-        if name(arn) == name(&self.urls.slow) { Lane::Slow } else { Lane::Fast }
+        if queue_name(arn) == queue_name(&self.urls.slow) { Lane::Slow } else { Lane::Fast }
     }
 
     /// Sends messages, in parallel batches, each in its organization's message group (SQS fair queues).
@@ -162,6 +161,11 @@ impl Queue {
     }
 }
 
+/// The last part of a URL or an ARN.
+fn queue_name(of: &str) -> &str {
+    of.rsplit(['/', ':']).next().unwrap_or_default()
+}
+
 async fn send_all(client: Client, url: String, entries: Vec<SendMessageBatchRequestEntry>) -> Vec<Sent> {
     let sends = batches(entries).into_iter().map(|batch| send(&client, &url, batch));
     join_all(sends).await.into_iter().flatten().collect()
@@ -231,6 +235,21 @@ fn batches(entries: Vec<SendMessageBatchRequestEntry>) -> Vec<Vec<SendMessageBat
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn only_the_queue_that_messages_are_forwarded_to_is_the_slow_lanes() {
+        let url = |name: &str| format!("https://sqs.us-east-1.amazonaws.com/123456789012/{name}");
+        let sdk = SdkConfig::builder().behavior_version(crate::config::behavior_version()).build();
+        let queue = Queue::new(&sdk, ByLane { fast: url("stack-Queue-A"), slow: url("stack-SlowQueue-B") });
+        for (arn, expected) in [
+            ("arn:aws:sqs:us-east-1:123456789012:stack-SlowQueue-B", Lane::Slow),
+            ("arn:aws:sqs:us-east-1:123456789012:stack-Queue-A", Lane::Fast),
+            ("arn:aws:sqs:us-east-1:123456789012:stack-SlowQueue", Lane::Fast),
+            ("", Lane::Fast),
+        ] {
+            assert_eq!(queue.lane_of(arn), expected, "{arn}");
+        }
+    }
 
     #[test]
     fn batches_hold_ten_entries_and_a_quarter_of_a_mebibyte() {
