@@ -232,6 +232,7 @@ async fn after_a_full_run_no_secret_is_in_logs_errors_messages_or_debug_output()
             search.error(answer);
         }
     }
+    world.purge().await;
     tenant.publish().await;
     while broken.poll().await > 0 {}
     world.advance(Duration::from_secs(361));
