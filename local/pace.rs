@@ -45,6 +45,8 @@ struct Pace {
 /// The publish requests of an organization.
 #[derive(Default)]
 struct Line {
+    /// How many requests wait or are under way. It changes under the lock of the map.
+    entered: AtomicU64,
     under_way: AtomicU64,
     /// Held by the request whose turn it is.
     turn: Mutex<()>,
@@ -88,7 +90,9 @@ impl Pace {
     }
 
     fn enter<'a>(&'a self, organization: &str) -> Publishing<'a> {
-        let line = Arc::clone(self.organizations().entry(organization.into()).or_default());
+        let mut organizations = self.organizations();
+        let line = Arc::clone(organizations.entry(organization.into()).or_default());
+        line.entered.fetch_add(1, Ordering::Relaxed);
         Publishing { pace: self, organization: organization.into(), line }
     }
 
@@ -154,8 +158,7 @@ impl Publishing<'_> {
 impl Drop for Publishing<'_> {
     fn drop(&mut self) {
         let mut organizations = self.pace.organizations();
-        // The map's, and this one.
-        if Arc::strong_count(&self.line) == 2 {
+        if self.line.entered.fetch_sub(1, Ordering::Relaxed) == 1 {
             organizations.remove(&self.organization);
         }
     }

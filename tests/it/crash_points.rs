@@ -49,7 +49,7 @@ async fn tasks_that_are_isolated_survive_every_cut() {
         scene
     };
     let calls = cut_everywhere(prepare, poll, nothing).await;
-    assert_eq!(calls, 8, "receive, load, request, record, load again, request, record, delete");
+    assert_eq!(calls, 6, "receive, request, record, request, record, delete");
 }
 
 #[tokio::test]

@@ -3,8 +3,9 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::keys::{self, Key, WAITING, WAITING_PK};
+use super::keys::{self, Key, WAITING, WAITING_PK, WAITING_SK};
 use super::{Store, StoreError, Wanted};
+use crate::domain::delivery::Mark;
 use crate::domain::ids::{DeliveryId, EndpointId, OrganizationId};
 
 /// What waits for one organization.
@@ -36,18 +37,19 @@ impl Store {
         let mut items = self.client.scan().table_name(&self.table).index_name(WAITING).into_paginator().items().send();
         while let Some(item) = items.next().await {
             let item = item?;
-            let partition = item.get(WAITING_PK).and_then(|value| value.as_s().ok());
-            let (Some(key), Some(partition)) = (Key::of(&item), partition) else { continue };
-            let kind = partition.split('#').next().unwrap_or_default();
-            if let Some(place) = keys::parse_endpoint(&key).filter(|_| kind == "probe") {
+            let text = |name| item.get(name).and_then(|value| value.as_s().ok());
+            let (Some(key), Some(partition), Some(sort)) = (Key::of(&item), text(WAITING_PK), text(WAITING_SK)) else {
+                continue;
+            };
+            if let Some(place) = keys::parse_endpoint(&key).filter(|_| keys::is_half_open(partition)) {
                 found.entry(Some(place.organization)).or_default().suspended_endpoints += 1;
             }
             let Some((endpoint, example)) = keys::parse_delivery(&key) else { continue };
             let of_endpoint = || OfEndpoint { backlog: Backlog::default(), example };
-            match kind {
-                "due" => endpoints.entry(endpoint).or_insert_with(of_endpoint).backlog.due += 1,
-                "held" => endpoints.entry(endpoint).or_insert_with(of_endpoint).backlog.held += 1,
-                _ => {}
+            match keys::parse_mark(partition, sort) {
+                Some(Mark::Due(_)) => endpoints.entry(endpoint).or_insert_with(of_endpoint).backlog.due += 1,
+                Some(Mark::Held) => endpoints.entry(endpoint).or_insert_with(of_endpoint).backlog.held += 1,
+                Some(Mark::Failed) | None => {}
             }
         }
         let deliveries = endpoints.iter().map(|(endpoint, of)| (*endpoint, of.example)).collect();

@@ -274,6 +274,11 @@ pub(super) fn half_open(at: Timestamp, endpoint: EndpointId) -> (String, String)
     (Waiting::HalfOpen(endpoint.shard_byte() % HALF_OPEN_SHARDS).partition(), timed(at, endpoint))
 }
 
+/// Whether an index key is that of a suspended endpoint.
+pub(super) fn is_half_open(waiting_pk: &str) -> bool {
+    Waiting::half_open_shards().any(|shard| shard.partition() == waiting_pk)
+}
+
 /// The index key of a recovery.
 pub(super) fn recovery_mark(requested_at: Timestamp, recovery: RecoveryId) -> (String, String) {
     (Waiting::Recovery.partition(), timed(requested_at, recovery))
