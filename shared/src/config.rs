@@ -249,7 +249,7 @@ mod tests {
 
     #[test]
     fn a_setting_that_makes_no_sense_is_named() {
-        let (two, three) = (vec![HASH; 2].join(","), vec![HASH; 3].join(","));
+        let (two, three) = ([HASH; 2].join(","), [HASH; 3].join(","));
         for (name, value) in [
             ("PLATFORM_KEY_SHA256", &*three),
             ("PLATFORM_KEY_SHA256", &format!("{HASH},")),

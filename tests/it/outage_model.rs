@@ -130,7 +130,7 @@ fn table() -> String {
             ("1 s", SECOND, SECOND),
             ("5 s", 5 * SECOND, 5 * SECOND),
         ] {
-            let takes = |message: usize| if message % 100 == 0 { hanging } else { usual };
+            let takes = |message: usize| if message.is_multiple_of(100) { hanging } else { usual };
             let ours = model.clone().deliver(Rule::Ours, takes) - OUTAGE;
             let one_by_one = model.clone().deliver(Rule::OneByOne, takes) - OUTAGE;
             assert!(ours <= HOUR, "{fails}, {receivers}: {ours} ms");
