@@ -11,7 +11,9 @@ use anyhow::{Context, bail};
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::types::AttributeValue;
 use pigeonpost::aws::{EmbeddedAws, Storage};
+use shared::clock::Clock;
 use shared::domain::endpoint::Endpoint;
+use shared::domain::health::Counters;
 use shared::domain::ids::{EndpointId, OrganizationId};
 use shared::domain::lane::Lane;
 use shared::store::Store;
@@ -150,8 +152,11 @@ async fn move_to_slow_lane(data: &Path, organization: &str, endpoint: &str) -> a
     let store = Store::new(&dead_host(data)?, "pigeonpost", RETENTION);
     let (organization, id) = (OrganizationId::parse(organization)?, EndpointId::parse(endpoint)?);
     let found = store.endpoint(&organization, id).await?.context("the endpoint is there")?;
-    store.put_endpoint(&Endpoint { lane: Lane::Slow, revision: found.revision + 1, ..found }).await?;
-    Ok(())
+    let now = Clock::system().now();
+    let count = |counters| Counters { slow: 20, lane: Lane::Slow, lane_changed_at: Some(now), ..counters };
+    store.change_counters(id, now, count).await?.context("nobody else counts")?;
+    let moved = Endpoint { lane: Lane::Slow, revision: found.revision + 1, ..found.clone() };
+    Ok(store.change_endpoint(&found, &moved, now).await?)
 }
 
 /// The attempts that came in, and which a dead host's table does not know of.

@@ -112,7 +112,7 @@ async fn every_caller_gets_at_every_route_what_its_role_allows() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Each route once, and beside them what only some requests come to: an endpoint that is paused, resumed and
+/// Each route once, and beside them what only some requests come to: an endpoint that failed, is paused, resumed and
 /// deleted, and one that somebody wants to hear of.
 #[tokio::test]
 async fn the_api_calls_aws_for_what_the_list_of_actions_says() {
@@ -133,6 +133,8 @@ async fn the_api_calls_aws_for_what_the_list_of_actions_says() {
     }
     let owner = world.tenant().await;
     let endpoint = owner.endpoint(&failing).await;
+    owner.publish().await;
+    world.drain().await;
     owner.set_status(&endpoint, "paused").await;
     owner.publish().await;
     owner.at(&api).set_status(&endpoint, "active").await;

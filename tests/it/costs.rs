@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use pigeonpost::aws::{Bill, Meter};
 use serde_json::{Value, json};
@@ -139,22 +140,77 @@ async fn a_delivery_costs_one_write_and_one_read() {
 }
 
 #[tokio::test]
-async fn a_failed_attempt_costs_two_writes_and_is_hidden_with_the_rest_of_its_batch() {
+async fn a_failing_endpoint_costs_at_most_one_write_a_second_beside_its_records() {
+    let (world, receiver) = (World::new().await, Receiver::always(Answer::status(500)).await);
+    let tenant = world.tenant().await;
+    tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": [25]})).await;
+    let metered = Metered::new(&world);
+    tenant.publish().await;
+    let bill = metered.deliver(1).await;
+    let first = [
+        ("BatchExecuteStatement", 1),
+        ("BatchGetItem", 1),
+        ("ChangeMessageVisibilityBatch", 1),
+        ("GetItem", 2),
+        ("PutItem", 2),
+        ("ReceiveMessage", 1),
+    ];
+    assert_eq!(bill.calls, calls(first), "the endpoint is noted to fail, and the failure is counted");
+    assert_eq!((bill.write_units, bill.read_units, bill.queue_requests), (3.0, 5.0, 2));
+
+    for _ in 0..2 {
+        tenant.post("/events/batch", &batch(10)).await.data(202);
+    }
+    for (reads, writes) in [(0, 0), (1, 1)] {
+        let bill = metered.deliver(10).await;
+        let counted = ["GetItem", "PutItem"].map(|name| bill.calls.get(name).copied().unwrap_or_default());
+        assert_eq!(counted, [reads, writes]);
+        assert_eq!(bill.write_units, 10.0 + f64::from(writes), "ten records, and their failures together");
+        world.advance(Duration::from_secs(1));
+    }
+    let counters = world.items("health").await.remove(0);
+    assert_eq!(counters["failures"].as_n().unwrap(), "21");
+}
+
+/// By the default schedule, ten at a time: four records, a mark, and what is counted of its endpoint.
+#[tokio::test]
+async fn a_delivery_that_fails_four_times_costs_five_and_a_half_writes() {
     let (world, receiver) = (World::new().await, Receiver::always(Answer::status(500)).await);
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;
     let metered = Metered::new(&world);
-    tenant.publish().await;
-    let bill = metered.deliver(1).await;
-    let expected = [
-        ("BatchExecuteStatement", 1),
-        ("BatchGetItem", 1),
-        ("ChangeMessageVisibilityBatch", 1),
-        ("ReceiveMessage", 1),
-        ("UpdateItem", 1),
-    ];
-    assert_eq!(bill.calls, calls(expected));
-    assert_eq!((bill.write_units, bill.queue_requests), (2.0, 2));
+    tenant.post("/events/batch", &batch(10)).await.data(202);
+    let (mut write_units, mut read_units) = (0.0, 0.0);
+    for wait in [0, 1, 5, 31] {
+        world.advance(Duration::from_secs(wait));
+        let bill = metered.deliver(10).await;
+        write_units += bill.write_units;
+        read_units += bill.read_units;
+    }
+    assert!(world.records().await.values().all(|record| record.status == "exhausted"));
+    // Of the counts, four are written, and once that the endpoint fails.
+    assert_eq!(write_units, 10.0 * 5.0 + 4.0 + 1.0);
+    // The records, the counters, and endpoint and organization when they are not remembered.
+    assert!(read_units <= 10.0 * 4.0 + 4.0 + 12.0, "{read_units}");
+}
+
+#[tokio::test]
+async fn successes_cost_more_until_ten_minutes_after_a_failure() {
+    let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(500)]).await);
+    let tenant = world.tenant().await;
+    tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": []})).await;
+    let metered = Metered::new(&world);
+    let deliver = async |seconds| {
+        world.advance(Duration::from_secs(seconds));
+        tenant.publish().await;
+        let mut bill = metered.deliver(1).await;
+        ["GetItem", "PutItem"].map(|name| bill.calls.remove(name).unwrap_or_default())
+    };
+    assert_eq!(deliver(0).await, [2, 2], "the failure");
+    assert_eq!(deliver(10).await, [1, 1], "what it added is removed");
+    assert_eq!(deliver(10).await, [1, 0], "nothing is left to remove");
+    assert_eq!(deliver(600).await, [2, 1], "its successes need not be counted any more");
+    assert_eq!(deliver(10).await, [0, 0]);
 }
 
 #[tokio::test]

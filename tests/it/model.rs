@@ -41,6 +41,8 @@ const ALL_ENDPOINTS: usize = ENDPOINTS + QUIET_ENDPOINTS;
 const SCHEDULES: [&[u32]; ALL_ENDPOINTS] = [&[1, 5, 30], &[], &[1, 3600], &[1, 5, 30], &[]];
 /// How long after a change of an endpoint a consumer may still go by what it remembers.
 const REMEMBERED: Duration = Duration::from_secs(6);
+/// An endpoint is suspended after so many failures at the earliest.
+const FAILURES_THAT_SUSPEND: usize = 10;
 /// A request that publishes has surely ended after this time.
 const FIRST_REQUEST_ENDS: Duration = Duration::from_secs(61);
 
@@ -82,6 +84,8 @@ struct Run {
     /// Since when each endpoint is not active.
     stopped: Vec<Option<Timestamp>>,
     suspended: Vec<bool>,
+    /// How many attempts failed at each endpoint since it was suspended last.
+    failed: Vec<usize>,
     /// The requests that publish and were not answered.
     unanswered: Vec<Publishing>,
     /// The one of them that this step was about.
@@ -145,6 +149,7 @@ impl Run {
             possible: vec![vec![ACTIVE]; ALL_ENDPOINTS],
             stopped: vec![None; ALL_ENDPOINTS],
             suspended: vec![false; ALL_ENDPOINTS],
+            failed: vec![0; ALL_ENDPOINTS],
             unanswered: Vec::new(),
             cut_off: None,
             unpromised: BTreeMap::new(),
@@ -395,6 +400,7 @@ impl Run {
             let probed = self.suspended[endpoint] || seen.endpoints.get(&record.endpoint).is_some_and(|e| e.suspended);
             let held = probed && record.status == Status::Retrying && record.retries_used == model.retries_used;
             model.attempt(attempt.answer, SCHEDULES[endpoint].len(), held);
+            self.failed[endpoint] += usize::from(!attempt.answer.is_some_and(|status| (200..300).contains(&status)));
             if attempt.answer == Some(410) {
                 self.possible[endpoint].push(DISABLED);
             }
@@ -447,7 +453,14 @@ impl Run {
             panic!("endpoint {endpoint} is {status}, and can only be {possible:?}");
         };
         *possible = vec![status];
-        self.suspended[endpoint] = found.is_some_and(|endpoint| endpoint.suspended);
+        let suspended = found.is_some_and(|endpoint| endpoint.suspended);
+        // Counts may be lost and are never made up.
+        let failed = self.failed[endpoint];
+        assert!(!suspended || self.suspended[endpoint] || failed >= FAILURES_THAT_SUSPEND, "suspended after {failed}");
+        if suspended {
+            self.failed[endpoint] = 0;
+        }
+        self.suspended[endpoint] = suspended;
         let now = self.world.clock.now();
         self.stopped[endpoint] = (status != ACTIVE).then(|| self.stopped[endpoint].unwrap_or(now));
     }

@@ -80,74 +80,189 @@ async fn ten_failures_over_a_minute_suspend_and_a_successful_probe_releases_in_o
     assert_eq!(tenant.delivery_status(&after).await, "success");
 }
 
-#[tokio::test]
-async fn ten_failures_within_a_minute_or_with_a_success_between_do_not_suspend() {
-    let world = World::new().await;
-    let (tenant, _, receiver) = failing(&world, 12).await;
-    for _ in 0..12 {
-        tenant.publish().await;
-        world.drain().await;
-    }
-    assert_eq!(receiver.received().len(), 12);
-    world.advance(seconds(61));
-    let success = tenant.publish_one().await;
-    world.drain().await;
-    assert_eq!(tenant.delivery_status(&success).await, "success");
-    let item = world.items("endpoint").await.remove(0);
-    assert!(!item.contains_key("failures"), "a success forgets the failures");
+/// What is counted of the only endpoint: failures and timeouts; and whether it is suspended.
+async fn counted(world: &World) -> (u32, u32, bool) {
+    let counters = world.items("health").await.pop().unwrap_or_default();
+    let number = |name: &str| counters.get(name).map_or(0, |value| value.as_n().unwrap().parse().unwrap());
+    let endpoint = world.items("endpoint").await.remove(0);
+    (number("failures"), number("timeouts"), endpoint.contains_key("suspended_since"))
 }
 
 #[tokio::test]
-async fn ten_timeouts_in_a_row_over_six_seconds_suspend() {
+async fn a_random_mix_of_failures_and_successes_suspends_when_the_counters_say_so() {
+    let mut random = 7_u64;
+    let mut percent = || {
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (random >> 33) % 100
+    };
+    let first = World::new().await;
+    let mut suspended = 0;
+    for share in [30, 50, 60, 80] {
+        let world = first.anew().await;
+        let fails: Vec<_> = (0..60).map(|_| percent() < share).collect();
+        let answers = fails.iter().map(|fails| Answer::status(if *fails { 500 } else { 200 }));
+        let receiver = Receiver::scripted(answers).await;
+        let tenant = world.tenant().await;
+        tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": []})).await;
+        // The rule once more: a failure adds one, a success removes one, ten that lasted a minute suspend.
+        let (mut bucket, mut since) = (0_u32, 0);
+        for (attempt, fails) in fails.into_iter().enumerate() {
+            let now = 7 * attempt;
+            if bucket == 0 {
+                since = now;
+            }
+            bucket = if fails { bucket + 1 } else { bucket.saturating_sub(1) };
+            let suspends = fails && bucket >= 10 && now - since >= 60;
+            tenant.publish().await;
+            // Each attempt in a process of its own, which remembers nothing.
+            assert_eq!(world.another_process().drain().await, 1);
+            assert_eq!(counted(&world).await, (bucket, 0, suspends), "{share} %, attempt {attempt}");
+            world.advance(seconds(7));
+            if suspends {
+                suspended += 1;
+                break;
+            }
+        }
+    }
+    assert!((1..4).contains(&suspended), "{suspended} of four were suspended");
+}
+
+#[tokio::test]
+async fn a_thousand_failures_over_six_seconds_suspend() {
+    let world = World::new().await;
+    let (tenant, _, receiver) = failing(&world, 1_001).await;
+    let events = vec![json!({"type": crate::support::EVENT_TYPE, "data": {}}); 100];
+    for _ in 0..10 {
+        tenant.post("/events/batch", &json!({"events": events})).await.data(202);
+    }
+    let drain = async |messages: usize| {
+        for _ in 0..messages / 10 {
+            // Each batch is another process's: all of them are counted at once.
+            assert_eq!(world.another_process().poll().await, 10);
+        }
+    };
+    drain(990).await;
+    world.advance(seconds(6));
+    assert_eq!(counted(&world).await, (990, 0, false));
+    drain(10).await;
+    assert_eq!(counted(&world).await, (1_000, 0, true));
+    assert_eq!(receiver.received().len(), 1_000);
+}
+
+#[tokio::test]
+async fn ten_timeouts_over_six_seconds_suspend() {
     let (world, gate) = (World::new().await, Gate::closed());
     let hangs = Answer::status(200).behind(&gate);
-    let script = [vec![hangs.clone(); 9], vec![Answer::status(500)]].concat();
+    let script = [vec![hangs.clone(); 9], vec![Answer::status(500), Answer::status(200)]].concat();
     let receiver = Receiver::scripted_then(script, hangs).await;
     let tenant = world.tenant().await;
     tenant.endpoint_with(json!({"url": receiver.url(), "timeout_seconds": 1, "retry_schedule": []})).await;
-    for (events, suspended) in [(9, false), (1, false), (9, false), (1, true)] {
+    for (events, expected) in
+        [(9, (9, 9, false)), (1, (10, 9, false)), (1, (9, 8, false)), (1, (10, 9, false)), (1, (11, 10, true))]
+    {
         for _ in 0..events {
             tenant.publish().await;
         }
         world.advance(seconds(6));
         world.drain().await;
-        let item = world.items("endpoint").await.remove(0);
-        assert_eq!(item.contains_key("suspended_since"), suspended, "after {} requests", receiver.received().len());
+        assert_eq!(counted(&world).await, expected, "after {} requests", receiver.received().len());
     }
-    assert_eq!(receiver.received().len(), 20);
     gate.open();
     let parked = tenant.publish_one().await;
     world.advance(seconds(61));
     world.sweep().await;
     world.drain().await;
     assert_eq!(tenant.delivery_status(&parked).await, "success");
-    let item = world.items("endpoint").await.remove(0);
-    assert!(!item.contains_key("timeouts") && !item.contains_key("suspended_since"));
+    assert_eq!(counted(&world).await, (0, 0, false), "the end of the suspension empties the buckets");
 }
 
+/// Failures count only beside the successes of all processes.
 #[tokio::test]
-async fn timeouts_between_the_successes_of_other_processes_are_not_in_a_row() {
-    let (world, gate) = (World::new().await, Gate::closed());
-    let hangs = Answer::status(200).behind(&gate);
-    let script = [vec![Answer::status(200)], vec![hangs; 10], vec![Answer::status(200)]].concat();
+async fn a_process_that_has_seen_only_successes_counts_them_five_seconds_after_another_saw_a_failure() {
+    let world = World::new().await;
+    let script = [vec![Answer::status(200)], vec![Answer::status(500); 10]].concat();
     let receiver = Receiver::scripted(script).await;
     let (tenant, other) = (world.tenant().await, world.another_process());
-    tenant.endpoint_with(json!({"url": receiver.url(), "timeout_seconds": 1, "retry_schedule": []})).await;
+    tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": []})).await;
     tenant.publish().await;
     assert_eq!(other.drain().await, 1, "it remembers the endpoint as healthy");
     for _ in 0..10 {
         tenant.publish().await;
     }
     world.drain().await;
-    let item = world.items("endpoint").await.remove(0);
-    assert_eq!(item["timeouts"].as_n().unwrap(), "10");
-    assert!(!item.contains_key("suspended_since"), "it may be healthy for others");
+    assert_eq!(counted(&world).await, (10, 0, false));
+    for (expected, wait) in [(10, 5), (9, 1), (8, 0)] {
+        tenant.publish().await;
+        assert_eq!(other.drain().await, 1);
+        assert_eq!(counted(&world).await, (expected, 0, false));
+        world.advance(seconds(wait));
+    }
+}
 
-    world.advance(seconds(6));
+#[tokio::test]
+async fn an_endpoint_with_another_url_starts_anew() {
+    let world = World::new().await;
+    let (tenant, endpoint, receiver) = failing(&world, 9).await;
+    for _ in 0..9 {
+        tenant.publish().await;
+    }
+    world.drain().await;
+    assert_eq!(counted(&world).await, (9, 0, false));
+    let moved = json!({"url": format!("{}/elsewhere", receiver.url())});
+    tenant.patch(&endpoint.path(), &moved).await.data(200);
+    assert_eq!(counted(&world).await, (0, 0, false));
+    receiver.then([Answer::status(500)]);
+    world.advance(seconds(61));
     tenant.publish().await;
-    assert_eq!(other.drain().await, 1);
-    let item = world.items("endpoint").await.remove(0);
-    assert!(!item.contains_key("timeouts") && !item.contains_key("suspended_since"));
+    world.drain().await;
+    assert_eq!(counted(&world).await, (1, 0, false));
+}
+
+#[tokio::test]
+async fn counters_that_have_expired_count_as_none() {
+    let world = World::new().await;
+    let (tenant, _, _receiver) = failing(&world, 10).await;
+    for (events, wait, expected) in [(9, 31 * 86_400, 9), (1, 0, 1)] {
+        for _ in 0..events {
+            tenant.publish().await;
+        }
+        world.drain().await;
+        assert_eq!(counted(&world).await, (expected, 0, false));
+        world.advance(seconds(wait));
+    }
+}
+
+#[tokio::test]
+async fn five_slow_attempts_move_an_endpoint_to_the_slow_lane_and_five_fast_ones_back() {
+    let (world, gate) = (World::new().await, Gate::closed());
+    let receiver = Receiver::scripted(vec![Answer::status(200).behind(&gate); 5]).await;
+    let tenant = world.tenant().await;
+    tenant.endpoint(&receiver).await;
+    let lane = async || attribute(&world.items("endpoint").await[0], "lane").cloned();
+    for _ in 0..5 {
+        tenant.publish().await;
+    }
+    let answer_late = async {
+        receiver.wait_for(5).await;
+        // A slow attempt takes more than two seconds of real time.
+        tokio::time::sleep(Duration::from_millis(2_100)).await;
+        gate.open();
+    };
+    assert_eq!(tokio::join!(world.process.poll(), answer_late).0, 5);
+    assert_eq!(lane().await.as_deref(), Some("slow"));
+
+    for (wait, expected) in [(299, Some("slow")), (1, None)] {
+        world.advance(seconds(wait));
+        for _ in 0..5 {
+            tenant.publish().await;
+        }
+        world.drain().await;
+        assert_eq!(lane().await.as_deref(), expected, "a lane lasts five minutes");
+    }
+    world.advance(seconds(600));
+    tenant.publish().await;
+    world.drain().await;
+    assert!(!world.items("endpoint").await[0].contains_key("failing_until"));
 }
 
 #[tokio::test]

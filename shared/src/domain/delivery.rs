@@ -13,8 +13,8 @@ use super::time::Timestamp;
 
 /// How long a delivery that was sent to the queue out of turn is left alone by the sweep.
 pub const LEASE: Duration = Duration::from_secs(15 * 60);
-/// Longest wait for which a received message is hidden.
-const LONGEST_HIDDEN: Duration = Duration::from_secs(MAX_HIDDEN_SECONDS as u64);
+/// How long after its publishing a delivery's message is hidden at the latest.
+const HIDDEN_AFTER_PUBLISHING: Duration = Duration::from_secs(MAX_HIDDEN_SECONDS as u64);
 /// Longest wait for which a delayed message is sent.
 const LONGEST_DELAYED: Duration = Duration::from_secs(MAX_DELAYED_SECONDS as u64);
 /// How much earlier than its delivery is due a message may arrive and still count as due: clocks differ, and another wait
@@ -366,7 +366,7 @@ impl Delivery {
         self.status = DeliveryStatus::Retrying;
         self.retries_used += 1;
         self.next_attempt_at = Some(due);
-        if delay <= LONGEST_HIDDEN {
+        if due <= self.id.created_at().plus(HIDDEN_AFTER_PUBLISHING) {
             return Consequence::HideUntil(due);
         }
         if delay <= LONGEST_DELAYED {
@@ -487,7 +487,6 @@ impl Delivery {
 pub(crate) mod tests {
     use super::super::endpoint::tests::endpoint;
     use super::super::endpoint::{EndpointPatch, WantedStatus};
-    use super::super::health::Health;
     use super::super::ids::EventId;
     use super::*;
 
@@ -552,6 +551,20 @@ pub(crate) mod tests {
     }
 
     #[test]
+    fn a_wait_is_hidden_only_if_it_ends_within_30_s_of_the_publishing() {
+        for (age, delay, is_hidden) in
+            [(0, 30, true), (1, 29, true), (1, 30, false), (29, 1, true), (30, 1, false), (7_200, 1, false)]
+        {
+            let schedule = RetrySchedule::new(vec![delay]).unwrap();
+            let follow = OnFailure::Follow(&schedule, 0.0);
+            let (_, consequence) = delivery().after_attempt(&response(500, None), follow, in_seconds(age));
+            let due = in_seconds(age + u64::from(delay));
+            let expected = if is_hidden { Consequence::HideUntil(due) } else { Consequence::SendDelayed(due) };
+            assert_eq!(consequence, expected, "{delay} s after {age} s");
+        }
+    }
+
+    #[test]
     fn waits_are_hidden_up_to_30_s_delayed_up_to_15_min_and_parked_beyond() {
         for asked in [1, 30, 31, 900, 901, 1_000_000] {
             let (delivery, consequence) = after(delivery(), response(503, Some(asked)));
@@ -600,7 +613,7 @@ pub(crate) mod tests {
     #[test]
     fn what_is_done_with_a_message() {
         let active = endpoint();
-        let suspended = Endpoint { health: Health::default().suspended(NOW), ..endpoint() };
+        let suspended = endpoint().suspended(NOW).unwrap();
         let with_status =
             |wanted| endpoint().patched(EndpointPatch { status: Some(wanted), ..Default::default() }, NOW);
         let (paused, disabled) = (with_status(WantedStatus::Paused), with_status(WantedStatus::Disabled));

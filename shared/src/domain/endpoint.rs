@@ -225,32 +225,6 @@ impl Endpoint {
         matches!(self.status, EndpointStatus::Paused { .. }) || self.health.suspension.is_some()
     }
 
-    /// The endpoint after it was suspended; `None` if there is nothing to suspend.
-    pub fn suspended(self, now: Timestamp) -> Option<Self> {
-        let due = self.status == EndpointStatus::Active && self.health.calls_for_suspension(now);
-        due.then(|| Self { health: self.health.suspended(now), release_since: None, ..self })
-    }
-
-    /// The endpoint after a probe was sent, or put off because there is nothing to try; `None` if
-    /// none is due.
-    pub fn probed(self, something_to_try: bool, now: Timestamp) -> Option<Self> {
-        let due = self.health.suspension.filter(|suspension| suspension.probe_at <= now)?;
-        let suspension = if something_to_try { due.probed(now) } else { due.postponed(now) };
-        Some(Self { health: Health { suspension: Some(suspension), ..self.health }, ..self })
-    }
-
-    /// The endpoint after it was given up; `None` if it is not hopeless any more.
-    pub fn given_up(self, now: Timestamp) -> Option<Self> {
-        let hopeless = self.health.suspension.is_some_and(|suspension| suspension.is_hopeless(now));
-        hopeless.then(|| self.disabled(DisabledReason::Failing, now))
-    }
-
-    /// The endpoint after a probe succeeded; `None` if it was not suspended any more.
-    pub fn recovered(self, now: Timestamp) -> Option<Self> {
-        self.health.suspension?;
-        Some(Self { health: Health::default(), release_since: Some(now), ..self })
-    }
-
     /// The endpoint after a change.
     #[must_use]
     pub fn patched(mut self, patch: EndpointPatch, now: Timestamp) -> Self {
@@ -267,9 +241,7 @@ impl Endpoint {
         if moved && self.health.suspension.is_some() {
             // What was suspended is not there any more.
             self.release_since = Some(now);
-        }
-        if moved {
-            self.health = Health::default();
+            self.health = self.health.unsuspended();
         }
         if let Some(wanted) = patch.status {
             self.take_status(wanted, DisabledReason::Owner, now);
@@ -300,7 +272,7 @@ impl Endpoint {
             (WantedStatus::Active | WantedStatus::Enabled, _) => (Active, Some(now)),
             (WantedStatus::Disabled, _) => (Disabled { reason }, Some(now)),
         };
-        self.health = Health::default();
+        self.health = self.health.unsuspended();
     }
 }
 
@@ -380,35 +352,6 @@ pub(super) mod tests {
 
         let gone = resumed.disabled(DisabledReason::Gone, LATER);
         assert_eq!(gone.clone().disabled(DisabledReason::Owner, LATER).status, gone.status);
-    }
-
-    #[test]
-    fn suspension_parks_until_a_probe_succeeds_or_its_owner_says_so() {
-        let health = Health { failures: 10, failing_since: Some(NOW), ..Health::default() };
-        let suspended = Endpoint { health, ..endpoint() }.suspended(LATER).unwrap();
-        assert!(suspended.parks() && suspended.status == EndpointStatus::Active);
-        assert_eq!(suspended.clone().suspended(LATER), None);
-        assert_eq!(suspended.clone().probed(true, LATER), None);
-        let due = suspended.health.suspension.unwrap().probe_at;
-        for (something_to_try, probes) in [(true, 1), (false, 0)] {
-            let probed = suspended.clone().probed(something_to_try, due).unwrap().health.suspension.unwrap();
-            assert_eq!(probed.probes, probes);
-            assert!(probed.probe_at > due);
-        }
-        assert_eq!(suspended.clone().given_up(due), None);
-
-        let url = EndpointUrl::parse("https://example.com/new", &UrlPolicy::default()).unwrap();
-        let moved = suspended.clone().patched(EndpointPatch { url: Some(url), ..EndpointPatch::default() }, due);
-        assert_eq!((moved.health, moved.release_since), (Health::default(), Some(due)));
-
-        let recovered = suspended.clone().recovered(due).unwrap();
-        assert_eq!((recovered.health, recovered.release_since), (Health::default(), Some(due)));
-        assert_eq!(recovered.recovered(due), None);
-
-        let resumed = suspended.clone().patched(status(WantedStatus::Active), due);
-        assert_eq!((resumed.health, resumed.release_since), (Health::default(), Some(due)));
-        let paused = suspended.patched(status(WantedStatus::Paused), due);
-        assert_eq!((paused.health, paused.release_since), (Health::default(), None));
     }
 
     #[test]

@@ -31,7 +31,6 @@ mod tests {
     use super::super::endpoint::tests::endpoint;
     use super::super::endpoint::{EndpointPatch, WantedStatus};
     use super::super::event_type::EventType;
-    use super::super::health::Health;
     use super::super::ids::EventId;
     use super::super::ticket::Ticket;
     use super::*;
@@ -44,7 +43,7 @@ mod tests {
             |wanted| endpoint().patched(EndpointPatch { status: Some(wanted), ..Default::default() }, NOW);
         let (active, paused, disabled) =
             (endpoint(), with_status(WantedStatus::Paused), with_status(WantedStatus::Disabled));
-        let suspended = Endpoint { health: Health::default().suspended(NOW), ..endpoint() };
+        let suspended = endpoint().suspended(NOW).unwrap();
         let (on, off) = (OrganizationStatus::Active, OrganizationStatus::Suspended);
 
         let id = EventId::new(NOW, [0; 8]).delivery(0).unwrap();

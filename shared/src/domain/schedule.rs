@@ -9,8 +9,9 @@ use super::time::Timestamp;
 pub const MAX_RETRIES: usize = 16;
 /// Longest delay of a schedule, in seconds.
 pub const MAX_DELAY_SECONDS: u32 = 86_400;
-/// Longest wait, in seconds, for which a received message is hidden. A hidden message counts against the queue's limit of
-/// about 120,000 in flight.
+/// Until how many seconds after its publishing the message of a delivery is hidden for a retry. A hidden message counts
+/// against the queue's limit of about 120,000 in flight; so each delivery does so for this time at most and while it is
+/// attempted, whatever its schedule and its receiver.
 pub const MAX_HIDDEN_SECONDS: u32 = 30;
 /// Longest wait, in seconds, for which a delayed message is sent: what SQS allows. Longer waits are parked.
 pub const MAX_DELAYED_SECONDS: u32 = 900;

@@ -35,7 +35,7 @@ impl Core {
         let secret = new.secret.unwrap_or_else(|| SigningSecret::generate(clock::secret_bytes()));
         let id = EndpointId::new(now, clock::id_bytes());
         let endpoint = Endpoint::new(id, organization, new.settings, secret, new.status, now);
-        self.store.put_endpoint(&endpoint).await?;
+        self.store.create_endpoint(&endpoint).await?;
         audit("endpoint.create", organization, id);
         // The endpoint is there whether or not the announcement succeeds.
         if let Err(error) = self.publish_operational(organization, operational::webhook_created(&endpoint)).await {
@@ -149,11 +149,12 @@ impl Core {
         id: EndpointId,
         change: impl Fn(Endpoint) -> Option<Endpoint>,
     ) -> Result<Option<(Endpoint, Endpoint)>, ServiceError> {
-        for _ in 0..CHANGE_TRIES {
+        for tries in 0..CHANGE_TRIES {
+            clock::back_off(tries).await;
             let before = self.endpoint(organization, id).await?;
             let Some(changed) = change(before.clone()) else { return Ok(None) };
             let after = Endpoint { revision: before.revision + 1, ..changed };
-            match self.store.put_endpoint(&after).await {
+            match self.store.change_endpoint(&before, &after, self.clock.now()).await {
                 Ok(()) => return Ok(Some((before, after))),
                 Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error.into()),

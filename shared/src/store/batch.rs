@@ -8,7 +8,8 @@ use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::put_item::builders::PutItemFluentBuilder;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::{
-    AttributeValue, KeysAndAttributes, PutRequest, ReturnValuesOnConditionCheckFailure, WriteRequest,
+    AttributeValue, CancellationReason, KeysAndAttributes, PutRequest, ReturnValuesOnConditionCheckFailure,
+    WriteRequest,
 };
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
@@ -22,7 +23,7 @@ use crate::domain::event::Event;
 use crate::domain::pending::Pending;
 
 /// The attribute that tells one write of an item from any other.
-const STAMP: &str = "stamp";
+pub(super) const STAMP: &str = "stamp";
 /// Most keys that one BatchGetItem takes.
 const READ_CHUNK: usize = 100;
 /// Most items that one BatchWriteItem takes.
@@ -176,7 +177,7 @@ pub(super) fn stamped(mut item: Item, stamp: &AttributeValue) -> Item {
     item
 }
 
-fn is_stamped(item: Option<&Item>, stamp: &AttributeValue) -> bool {
+pub(super) fn is_stamped(item: Option<&Item>, stamp: &AttributeValue) -> bool {
     item.and_then(|item| item.get(STAMP)) == Some(stamp)
 }
 
@@ -189,13 +190,18 @@ fn unprocessed(operation: &str) -> StoreError {
     StoreError::Unavailable(format!("{operation} left items unprocessed {BATCH_TRIES} times"))
 }
 
+/// For each item of a transaction that was cancelled, why; nothing if it failed in another way.
+pub(super) fn cancellation_reasons(error: &SdkError<TransactWriteItemsError>) -> &[CancellationReason] {
+    match error.as_service_error() {
+        Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled.cancellation_reasons(),
+        _ => &[],
+    }
+}
+
 /// For each item of a transaction that was cancelled, whether its condition failed.
 pub(super) fn failed_conditions(error: &SdkError<TransactWriteItemsError>) -> Vec<bool> {
-    let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() else {
-        return Vec::new();
-    };
-    let failed = |code: Option<&str>| code == Some("ConditionalCheckFailed");
-    cancelled.cancellation_reasons().iter().map(|reason| failed(reason.code())).collect()
+    let failed = |reason: &CancellationReason| reason.code() == Some("ConditionalCheckFailed");
+    cancellation_reasons(error).iter().map(failed).collect()
 }
 
 /// All items of a partition whose sort key starts with `prefix`, strongly consistent.

@@ -3,13 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, ReturnValue, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 
+use super::batch::{cancellation_reasons, is_stamped, new_stamp, stamped};
+use super::error::of_transaction;
 use super::items::{Base, Unreadable, is_zero, read, required, time, to_item, unknown};
 use super::keys::EndpointRef;
 use super::{Store, StoreError, keys};
-use crate::domain::attempt::Cause;
 use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointSettings, EndpointStatus, Secrets};
 use crate::domain::event_type::Subscription;
 use crate::domain::fields::{EditionId, EndpointUrl, Headers, Name, TimeoutSeconds};
@@ -19,6 +20,9 @@ use crate::domain::lane::Lane;
 use crate::domain::schedule::RetrySchedule;
 use crate::domain::secret::SigningSecret;
 use crate::domain::time::Timestamp;
+
+/// Whether an endpoint is as it was read.
+const UNCHANGED: &str = "revision = :seen";
 
 impl Store {
     /// Every endpoint of the organization, oldest first. Strongly consistent: an endpoint made a
@@ -55,66 +59,48 @@ impl Store {
         self.get_all(wanted).await?.into_iter().map(read::<EndpointItem, _>).collect()
     }
 
-    /// Writes a new endpoint, or one whose revision is one above what is stored.
+    /// Writes a new endpoint.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if it is there.
+    pub async fn create_endpoint(&self, endpoint: &Endpoint) -> Result<(), StoreError> {
+        self.put_if(to_item(&EndpointItem::from(endpoint))?, "attribute_not_exists(pk)", []).await
+    }
+
+    /// Writes an endpoint over what it was before, and forgets the failures that are counted of it if it starts anew.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if somebody else changed or deleted it since it was read.
-    pub async fn put_endpoint(&self, endpoint: &Endpoint) -> Result<(), StoreError> {
-        let item = to_item(&EndpointItem::from(endpoint))?;
-        match endpoint.revision.checked_sub(1) {
-            None | Some(0) => self.put_if(item, "attribute_not_exists(pk)", []).await,
-            Some(seen) => {
-                let seen = [(":seen", AttributeValue::N(seen.to_string()))];
-                self.put_if(item, "revision = :seen", seen).await
-            }
+    pub async fn change_endpoint(&self, before: &Endpoint, after: &Endpoint, now: Timestamp) -> Result<(), StoreError> {
+        let item = to_item(&EndpointItem::from(after))?;
+        let seen = AttributeValue::N(before.revision.to_string());
+        if !after.forgets_failures_of(before) {
+            return self.put_if(item, UNCHANGED, [(":seen", seen)]).await;
         }
-    }
-
-    /// Counts a failed attempt, and returns the endpoint with the new count; `None` if it is gone.
-    ///
-    /// # Errors
-    /// [`StoreError`] if DynamoDB did not do it.
-    pub async fn count_failure(
-        &self,
-        endpoint: &Endpoint,
-        cause: Cause,
-        now: Timestamp,
-    ) -> Result<Option<Endpoint>, StoreError> {
-        let timeouts = if cause == Cause::Timeout { ", timeouts :one" } else { " REMOVE timeouts" };
-        let count = format!("SET failing_since = if_not_exists(failing_since, :now) ADD failures :one{timeouts}");
-        let update = self.client.update_item().table_name(&self.table);
-        let sent = update
-            .set_key(Some(keys::endpoint(&endpoint.organization, endpoint.id).attributes()))
-            .update_expression(count)
-            .condition_expression("attribute_exists(pk)")
-            .expression_attribute_values(":now", AttributeValue::S(now.rfc3339()))
-            .expression_attribute_values(":one", AttributeValue::N("1".to_owned()))
-            .return_values(ReturnValue::AllNew)
+        let stamp = new_stamp();
+        let put = Put::builder()
+            .table_name(&self.table)
+            .set_item(Some(stamped(item, &stamp)))
+            .condition_expression(UNCHANGED)
+            .expression_attribute_values(":seen", seen)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
+            .build()
+            .map_err(StoreError::corrupt)?;
+        let sent = self
+            .client
+            .transact_write_items()
+            .transact_items(TransactWriteItem::builder().put(put).build())
+            .transact_items(self.forget_failures(after.id, now)?)
             .send()
             .await;
-        match sent.map_err(StoreError::from) {
-            Ok(output) => output.attributes.map(read::<EndpointItem, _>).transpose(),
-            Err(StoreError::Conflict) => Ok(None),
-            Err(error) => Err(error),
+        let Err(error) = sent else { return Ok(()) };
+        let reasons = cancellation_reasons(&error);
+        if reasons.first().is_some_and(|reason| is_stamped(reason.item(), &stamp)) {
+            return Ok(());
         }
-    }
-
-    /// Forgets the failures of an endpoint that is not suspended.
-    ///
-    /// # Errors
-    /// [`StoreError`] if DynamoDB did not do it.
-    pub async fn forget_failures(&self, endpoint: &Endpoint) -> Result<(), StoreError> {
-        let update = self.client.update_item().table_name(&self.table);
-        let sent = update
-            .set_key(Some(keys::endpoint(&endpoint.organization, endpoint.id).attributes()))
-            .update_expression("REMOVE failures, timeouts, failing_since")
-            .condition_expression("attribute_exists(failures) AND attribute_not_exists(suspended_since)")
-            .send()
-            .await;
-        match sent.map_err(StoreError::from) {
-            Ok(_) | Err(StoreError::Conflict) => Ok(()),
-            Err(error) => Err(error),
-        }
+        let is_conflict = |code| ["ConditionalCheckFailed", "TransactionConflict"].contains(&code);
+        let is_conflict = reasons.iter().filter_map(|reason| reason.code()).any(is_conflict);
+        Err(if is_conflict { StoreError::Conflict } else { of_transaction(error) })
     }
 
     /// Deletes an endpoint for good, and leaves a mark for the sweep to fail what is parked for it.
@@ -192,12 +178,8 @@ pub(super) struct EndpointItem {
     created_at: String,
     updated_at: String,
     revision: u64,
-    #[serde(default, skip_serializing_if = "is_zero")]
-    failures: u32,
-    #[serde(default, skip_serializing_if = "is_zero")]
-    timeouts: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
-    failing_since: Option<String>,
+    failing_until: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     suspended_since: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -222,7 +204,7 @@ impl From<&Endpoint> for EndpointItem {
             EndpointStatus::Disabled { reason } => ("disabled", None, Some(reason.as_str().to_owned())),
         };
         let previous = endpoint.secrets.previous.as_ref();
-        let Health { failures, timeouts, failing_since, suspension } = endpoint.health;
+        let Health { failing_until, suspension } = endpoint.health;
         let release = endpoint.release_since.map(|since| keys::release(since, endpoint.id));
         let mark = suspension.map(|suspension| keys::half_open(suspension.probe_at, endpoint.id)).or(release);
         let (waiting_pk, waiting_sk) = mark.unzip();
@@ -244,9 +226,7 @@ impl From<&Endpoint> for EndpointItem {
             created_at: endpoint.created_at.rfc3339(),
             updated_at: endpoint.updated_at.rfc3339(),
             revision: endpoint.revision,
-            failures,
-            timeouts,
-            failing_since: failing_since.map(Timestamp::rfc3339),
+            failing_until: failing_until.map(Timestamp::rfc3339),
             suspended_since: suspension.map(|suspension| suspension.since.rfc3339()),
             probe_at: suspension.map(|suspension| suspension.probe_at.rfc3339()),
             probes: suspension.map_or(0, |suspension| suspension.probes),
@@ -289,9 +269,7 @@ impl TryFrom<EndpointItem> for Endpoint {
             },
             secrets: Secrets { current: SigningSecret::stored(&item.secret), previous },
             health: Health {
-                failures: item.failures,
-                timeouts: item.timeouts,
-                failing_since: time(item.failing_since.as_ref())?,
+                failing_until: time(item.failing_until.as_ref())?,
                 suspension: time(item.suspended_since.as_ref())?
                     .zip(time(item.probe_at.as_ref())?)
                     .map(|(since, probe_at)| Suspension { since, probes: item.probes, probe_at }),

@@ -70,7 +70,8 @@ enum Meaning {
 /// By the error's code. One that is not listed is passing: repeating in vain is bounded everywhere, giving up is final.
 fn meaning_of(code: &str) -> Meaning {
     match code {
-        "ConditionalCheckFailedException" => Meaning::Conflict,
+        // A transaction was changing the item at the same time.
+        "ConditionalCheckFailedException" | "TransactionConflictException" => Meaning::Conflict,
         "ValidationException"
         | "ValidationError"
         | "SerializationException"
@@ -117,7 +118,7 @@ mod tests {
             (Some("ProvisionedThroughputExceededException"), Meaning::Later),
             (Some("RequestLimitExceeded"), Meaning::Later),
             (Some("LimitExceededException"), Meaning::Later),
-            (Some("TransactionConflictException"), Meaning::Later),
+            (Some("TransactionConflictException"), Meaning::Conflict),
             (Some("TransactionInProgressException"), Meaning::Later),
             (Some("TransactionCanceledException"), Meaning::Later),
             (Some("ReplicatedWriteConflictException"), Meaning::Later),

@@ -100,6 +100,11 @@ pub(super) fn endpoint(organization: &OrganizationId, endpoint: EndpointId) -> K
     Key::new(organization_partition(organization), format!("{ENDPOINT_PREFIX}{endpoint}"))
 }
 
+/// The health counters of an endpoint.
+pub(super) fn health(endpoint: EndpointId) -> Key {
+    Key::new(format!("health#{endpoint}"), "health")
+}
+
 /// What stays of a deleted endpoint until its parked deliveries are failed.
 pub(super) fn gone_endpoint(organization: &OrganizationId, endpoint: EndpointId) -> Key {
     Key::new(organization_partition(organization), format!("{GONE_PREFIX}{endpoint}"))

@@ -9,6 +9,7 @@ mod endpoints;
 mod error;
 mod events;
 mod gathered;
+mod health;
 mod idempotency;
 mod items;
 mod keys;

@@ -345,11 +345,23 @@ impl Stage {
 
     /// Makes it as if nine attempts had failed; the tenth, of a message that is in the queue, is the one that suspends.
     async fn fail_nine(&mut self) {
-        let failing_since = self.world.clock.now().rfc3339();
+        let now = self.world.clock.now();
+        let until = now.plus(Duration::from_secs(600)).rfc3339();
         let update = self.world.dynamodb().update_item().table_name(self.world.table()).set_key(Some(self.key()));
-        let update = update.update_expression("SET failures = :failures, failing_since = :since");
-        let update = update.expression_attribute_values(":failures", AttributeValue::N("9".to_owned()));
-        update.expression_attribute_values(":since", AttributeValue::S(failing_since)).send().await.unwrap();
+        let update = update.update_expression("SET failing_until = :until");
+        update.expression_attribute_values(":until", AttributeValue::S(until)).send().await.unwrap();
+        let mut counters = self.health_key();
+        let number = |number: i64| AttributeValue::N(number.to_string());
+        counters.extend([
+            ("entity".to_owned(), AttributeValue::S("health".to_owned())),
+            ("v".to_owned(), number(1)),
+            ("failures".to_owned(), number(9)),
+            ("failing_since".to_owned(), AttributeValue::S(now.rfc3339())),
+            ("expires_at".to_owned(), number(now.unix_seconds() + 86_400)),
+            ("stamp".to_owned(), AttributeValue::S("0".to_owned())),
+        ]);
+        let put = self.world.dynamodb().put_item().table_name(self.world.table()).set_item(Some(counters));
+        put.send().await.unwrap();
         self.world.advance(A_MINUTE);
         self.publish(1).await;
     }
@@ -411,15 +423,24 @@ impl Stage {
         key.map(|(name, value)| (name.to_owned(), AttributeValue::S(value))).into()
     }
 
+    fn health_key(&self) -> HashMap<String, AttributeValue> {
+        let key = [("pk", format!("health#{}", self.endpoint.id)), ("sk", "health".to_owned())];
+        key.map(|(name, value)| (name.to_owned(), AttributeValue::S(value))).into()
+    }
+
+    async fn item(&self, key: HashMap<String, AttributeValue>) -> Option<HashMap<String, AttributeValue>> {
+        let get = self.world.dynamodb().get_item().table_name(self.world.table()).set_key(Some(key));
+        get.send().await.unwrap().item
+    }
+
     async fn endpoint_stands(&self) -> String {
-        let get = self.world.dynamodb().get_item().table_name(self.world.table()).set_key(Some(self.key()));
-        let Some(item) = get.send().await.unwrap().item else { return String::new() };
+        let Some(item) = self.item(self.key()).await else { return String::new() };
+        let counters = self.item(self.health_key()).await.unwrap_or_default();
         let status = item["status"].as_s().unwrap();
-        let finer = ["suspended_since", "failures"].iter().find(|name| item.contains_key(**name));
-        match (status.as_str(), finer) {
-            ("active", Some(&"suspended_since")) => "suspended".to_owned(),
-            ("active", Some(_)) => "failing".to_owned(),
-            (status, _) => status.to_owned(),
+        match status.as_str() {
+            "active" if item.contains_key("suspended_since") => "suspended".to_owned(),
+            "active" if counters.contains_key("failures") => "failing".to_owned(),
+            status => status.to_owned(),
         }
     }
 }

@@ -18,6 +18,7 @@ use shared::clock::{self, Clock};
 use shared::config::Settings;
 use shared::domain::api_key::KeySecret;
 use shared::domain::endpoint;
+use shared::domain::health::Counters;
 use shared::domain::ids::{EndpointId, OrganizationId};
 use shared::domain::lane::{ByLane, Lane};
 use shared::domain::time::Timestamp;
@@ -193,8 +194,11 @@ impl World {
         let store = Store::new(&self.sdk(), self.table(), self.settings.deployment.retention);
         let (organization, id) = (OrganizationId::parse(&tenant.id).unwrap(), EndpointId::parse(&endpoint.id).unwrap());
         let Some(found) = store.endpoint(&organization, id).await.unwrap() else { return };
-        let moved = endpoint::Endpoint { lane, revision: found.revision + 1, ..found };
-        store.put_endpoint(&moved).await.unwrap();
+        let (now, slow) = (self.clock.now(), if lane == Lane::Slow { 20 } else { 0 });
+        let count = |counters| Counters { slow, lane, lane_changed_at: Some(now), ..counters };
+        store.change_counters(id, now, count).await.unwrap().unwrap();
+        let moved = endpoint::Endpoint { lane, revision: found.revision + 1, ..found.clone() };
+        store.change_endpoint(&found, &moved, now).await.unwrap();
     }
 
     /// Every item of a kind, as it is stored.

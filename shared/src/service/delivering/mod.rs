@@ -6,6 +6,7 @@
 //! A message that cannot be read stays in the queue and reaches the dead-letter queue by redrive.
 
 mod message;
+mod observed;
 mod record;
 
 use std::collections::HashMap;
@@ -22,6 +23,7 @@ use super::Core;
 use super::cache::Cache;
 pub use message::Message;
 use message::{Left, Verdict, read};
+use observed::{Carried, Observations};
 use record::{Attempted, Unrecorded, after_conflict, stays, unrecorded};
 
 use super::load::{EndpointCache, Work, endpoint_cache};
@@ -63,6 +65,8 @@ pub struct Consumer {
     /// Attempts that were made and whose records DynamoDB refuses.
     unrecorded: Cache<DeliveryId, Unrecorded>,
     finished: Mutex<Finished>,
+    /// What attempts showed of their endpoints and is not counted yet.
+    carried: Carried,
 }
 
 /// What a batch has to go by.
@@ -80,8 +84,14 @@ type Decided = Pin<Box<dyn Future<Output = Verdict> + Send>>;
 impl Consumer {
     /// A consumer that delivers through this sender.
     pub fn new(core: Arc<Core>, sender: Sender) -> Arc<Self> {
-        let (unrecorded, finished) = (Cache::new(UNRECORDED), Mutex::default());
-        Arc::new(Self { core, sender, endpoints: endpoint_cache(), unrecorded, finished })
+        Arc::new(Self {
+            core,
+            sender,
+            endpoints: endpoint_cache(),
+            unrecorded: Cache::new(UNRECORDED),
+            finished: Mutex::default(),
+            carried: Carried::default(),
+        })
     }
 
     /// What it works with.
@@ -117,7 +127,10 @@ impl Consumer {
         let mut take = |task: &usize| waiting[*task].take();
         let mut left = Left::default();
         let together: Vec<_> = order.together.iter().filter_map(&mut take).collect();
-        let together = together.into_iter().map(|(messages, work)| (messages, self.decided(work, batch)));
+        let endpoint = |(_, work): &(_, Result<Work, StoreError>)| work.as_ref().ok().map(|work| work.task.endpoint);
+        let observations = Observations::shared(together.iter().map(endpoint));
+        let together = together.into_iter().zip(observations);
+        let together = together.map(|((messages, work), it)| (messages, self.decided(work, it, batch)));
         self.run(together, batch, &mut left).await;
         order.together.iter().filter(|task| tasks[**task].0 > 0).for_each(|_| self.note_finished());
         for (messages, work) in order.alone.iter().filter_map(&mut take) {
@@ -128,16 +141,18 @@ impl Consumer {
         left.stay
     }
 
-    /// What becomes of a task.
-    fn decided(self: &Arc<Self>, work: Result<Work, StoreError>, batch: Batch) -> Decided {
+    /// What becomes of a task. The last task of an endpoint counts what all of them showed of it.
+    fn decided(self: &Arc<Self>, work: Result<Work, StoreError>, observations: Observations, batch: Batch) -> Decided {
         let consumer = Arc::clone(self);
         // What an attempt keeps in mind is 16 KB, the SDK's and the HTTP client's part included. Boxed, it stays where
         // it is when the task is made.
         Box::pin(async move {
-            match work {
-                Ok(work) => consumer.decide(work, batch).await,
+            let verdict = match work {
+                Ok(work) => consumer.decide(work, &observations, batch).await,
                 Err(error) => stays(&error),
-            }
+            };
+            consumer.count_if_last(observations).await;
+            verdict
         })
     }
 
@@ -149,7 +164,7 @@ impl Consumer {
                 Ok(work) => consumer.core.load_one((work.task, work.receipt), &consumer.endpoints).await,
                 Err(error) => Err(error),
             };
-            consumer.decided(again, batch).await
+            consumer.decided(again, Observations::default(), batch).await
         })
     }
 
@@ -215,7 +230,7 @@ impl Consumer {
         }
     }
 
-    async fn decide(&self, work: Work, batch: Batch) -> Verdict {
+    async fn decide(&self, work: Work, observations: &Observations, batch: Batch) -> Verdict {
         match work.receipt.on_receipt(work.delivery.as_ref(), work.read_at) {
             OnReceipt::Process => {}
             OnReceipt::Acknowledge => return Verdict::Acknowledge,
@@ -228,11 +243,11 @@ impl Consumer {
             // Only attempts are made on what was true a moment ago.
             Step::Park | Step::Fail(_) if work.remembered => {
                 return match self.core.refresh(work, &self.endpoints).await {
-                    Ok(work) => Box::pin(self.decide(work, batch)).await,
+                    Ok(work) => Box::pin(self.decide(work, observations, batch)).await,
                     Err(error) => stays(&error),
                 };
             }
-            Step::Attempt => return self.attempt(delivery, work, batch).await,
+            Step::Attempt => return self.attempt(delivery, work, observations, batch).await,
             Step::HideUntil(due) => return Verdict::HideUntil(due),
             Step::Park => delivery.parked(now),
             Step::Fail(cause) => delivery.failed(cause, now),
@@ -248,7 +263,7 @@ impl Consumer {
         }
     }
 
-    async fn attempt(&self, delivery: Delivery, work: Work, batch: Batch) -> Verdict {
+    async fn attempt(&self, delivery: Delivery, work: Work, observations: &Observations, batch: Batch) -> Verdict {
         let (Some(endpoint), Some(body)) = (work.endpoint, work.body) else {
             // Retention ends for an event and its deliveries at about the same time.
             if self.core.is_expired(delivery.id.created_at()) {
@@ -260,8 +275,9 @@ impl Consumer {
         };
         let settings = &endpoint.settings;
         let now = self.core.clock.now();
-        let attempted = Attempted { seen: work.delivery, task: work.task, receipt: work.receipt, endpoint: &endpoint };
-        if let Some(outcome) = self.unrecorded_outcome(&delivery, work.receipt, now) {
+        let Work { delivery: seen, task, receipt, .. } = work;
+        let attempted = Attempted { seen, task, receipt, endpoint: &endpoint, observations };
+        if let Some(outcome) = self.unrecorded_outcome(&delivery, receipt, now) {
             return self.record(attempted, outcome).await;
         }
         if batch.lane.forwards_to(endpoint.lane) {

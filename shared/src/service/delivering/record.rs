@@ -6,6 +6,7 @@ use tracing::{error, info, warn};
 
 use super::Consumer;
 use super::message::Verdict;
+use super::observed::Observations;
 use crate::clock;
 use crate::domain::attempt::{Cause, Detail, Outcome};
 use crate::domain::delivery::{Consequence, Delivery, OnFailure};
@@ -15,7 +16,6 @@ use crate::domain::ticket::{OnConflict, Receipt, Ticket};
 use crate::domain::time::Timestamp;
 use crate::domain::usage::Usage;
 use crate::queue::{DeliverTask, Outgoing};
-use crate::service::health::Noted;
 use crate::service::releasing::new_ticket;
 use crate::store::{Replaced, StoreError};
 use crate::telemetry::metrics;
@@ -36,6 +36,7 @@ pub(super) struct Attempted<'a> {
     pub(super) task: DeliverTask,
     pub(super) receipt: Receipt,
     pub(super) endpoint: &'a Endpoint,
+    pub(super) observations: &'a Observations,
 }
 
 /// What came of an attempt whose record DynamoDB refuses.
@@ -53,7 +54,7 @@ impl Consumer {
     /// to any unfinished record, and a failure to one that has the same attempts and ticket and is not parked: only its
     /// lease is another one.
     pub(super) async fn record(&self, attempted: Attempted<'_>, outcome: Outcome) -> Verdict {
-        let Attempted { mut seen, task, receipt, endpoint } = attempted;
+        let Attempted { mut seen, task, receipt, endpoint, observations } = attempted;
         let jitter = clock::jitter();
         let schedule = endpoint.settings.retry_schedule.as_ref().unwrap_or(&self.core.deployment.retry_schedule);
         let on_failure = match endpoint.health.suspension {
@@ -79,7 +80,7 @@ impl Consumer {
                 }
             }
             match self.core.store.record_attempt(seen.as_ref(), &made).await {
-                Ok(Replaced::Written) => return self.recorded(endpoint, &made, consequence).await,
+                Ok(Replaced::Written) => return self.recorded(endpoint, observations, &made, consequence).await,
                 Ok(Replaced::Found(Some(found))) if found.takes(&outcome, attempts, receipt, now) => {
                     seen = Some(*found);
                 }
@@ -91,7 +92,7 @@ impl Consumer {
                         return self.refused(&reduced, receipt, outcome, &error);
                     }
                     error!(delivery = %reduced.id, %error, "an attempt is recorded without its details");
-                    return self.recorded(endpoint, &reduced, consequence).await;
+                    return self.recorded(endpoint, observations, &reduced, consequence).await;
                 }
                 Err(error) => return stays(&error),
             }
@@ -113,15 +114,22 @@ impl Consumer {
     }
 
     /// Does what follows from an attempt that was recorded.
-    async fn recorded(&self, endpoint: &Endpoint, delivery: &Delivery, consequence: Consequence) -> Verdict {
+    async fn recorded(
+        &self,
+        endpoint: &Endpoint,
+        observations: &Observations,
+        delivery: &Delivery,
+        consequence: Consequence,
+    ) -> Verdict {
+        let now = self.core.clock.now();
         self.unrecorded.forget(&delivery.id);
-        report(delivery, self.core.clock.now());
+        report(delivery, now);
         self.core.count(&delivery.organization, Usage::ATTEMPT);
-        let place = (endpoint.organization.clone(), endpoint.id);
-        match self.core.take_note(endpoint, delivery, consequence).await {
-            Noted::Nothing => {}
-            Noted::Counted(counted) => self.endpoints.put(place, *counted, self.core.clock.now()),
-            Noted::Changed => self.endpoints.forget(&place),
+        if !matches!(consequence, Consequence::Disable(_)) {
+            observations.add(endpoint, delivery, now);
+        }
+        if self.core.take_note(endpoint, delivery, consequence).await {
+            self.endpoints.forget(&(endpoint.organization.clone(), endpoint.id));
         }
         match consequence {
             Consequence::Drop | Consequence::SendDelayed(_) | Consequence::Disable(_) => Verdict::Acknowledge,

@@ -1,0 +1,66 @@
+//! An endpoint's health: the circuit breaker, which suspends an endpoint that keeps failing, and the choice of its lane.
+
+mod counters;
+mod outcomes;
+mod suspension;
+mod transitions;
+
+use std::time::Duration;
+
+pub use counters::Counters;
+pub use outcomes::{Bucket, Outcomes};
+pub use suspension::Suspension;
+
+use super::time::Timestamp;
+
+/// How far ahead a failure or a slow attempt sets [`Health::failing_until`] …
+const WATCHED: Duration = Duration::from_secs(10 * 60);
+/// … if less than this is left of it.
+const RENEWED_BELOW: Duration = Duration::from_secs(5 * 60);
+
+/// What the endpoint itself tells of its health. The counts are [`Counters`], an item of their own.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Health {
+    /// The endpoint failed or was slow lately: until this time at least, its successes are counted too. `None` if nothing
+    /// is counted, and successes cost neither a read nor a write.
+    pub failing_until: Option<Timestamp>,
+    /// Whether it is suspended.
+    pub suspension: Option<Suspension>,
+}
+
+impl Health {
+    /// The health after a failure or a slow attempt; `None` if it stays as it is. It changes at most once in five minutes.
+    pub fn watched(self, now: Timestamp) -> Option<Self> {
+        let is_ahead = self.failing_until.is_some_and(|until| until.since(now) >= RENEWED_BELOW);
+        (!is_ahead).then(|| Self { failing_until: Some(now.plus(WATCHED)), ..self })
+    }
+
+    /// Whether nothing need be counted any more once the counters are clear.
+    pub fn is_overdue(self, now: Timestamp) -> bool {
+        self.failing_until.is_some_and(|until| until <= now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_unix_seconds(1_774_382_400);
+
+    #[test]
+    fn a_failure_that_finds_less_than_five_minutes_left_sets_ten() {
+        let at = |seconds: u64| START.plus(Duration::from_secs(seconds));
+        for (until, now, expected) in [
+            (None, 0, Some(600)),
+            (Some(600), 0, None),
+            (Some(600), 300, None),
+            (Some(600), 301, Some(901)),
+            (Some(600), 5_000, Some(5_600)),
+        ] {
+            let health = Health { failing_until: until.map(at), suspension: None };
+            let watched = health.watched(at(now)).map(|health| health.failing_until);
+            assert_eq!(watched, expected.map(|seconds| Some(at(seconds))), "{until:?} at {now}");
+            assert_eq!(health.is_overdue(at(now)), until.is_some_and(|until| until <= now), "{until:?} at {now}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What attempts showed of an endpoint, added up.
+
+use std::ops::AddAssign;
+use std::time::Duration;
+
+use crate::domain::attempt::{AttemptEntry, Cause};
+use crate::domain::time::Timestamp;
+
+/// An attempt that takes longer than this is slow …
+const SLOW: Duration = Duration::from_secs(2);
+/// … and one that takes less than this is fast.
+const FAST: Duration = Duration::from_secs(1);
+
+/// A bucket: one failure adds 1, one success removes 1. It is never below 0 and not capped.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Bucket {
+    /// How much is in it.
+    pub count: u32,
+    /// When the first failure came into it that found it empty. `None` if it is empty.
+    pub since: Option<Timestamp>,
+}
+
+impl Bucket {
+    /// The bucket after so much was added and so much removed.
+    #[must_use]
+    pub(super) fn after(self, added: Self, removed: u32) -> Self {
+        let count = self.count.saturating_add(added.count).saturating_sub(removed);
+        if count == 0 { Self::default() } else { Self { count, since: self.since.or(added.since) } }
+    }
+
+    /// Whether it holds at least `count`, and has not been empty for at least `time`.
+    pub(super) fn holds(self, count: u32, time: Duration, now: Timestamp) -> bool {
+        self.count >= count && self.since.is_some_and(|since| now.since(since) >= time)
+    }
+}
+
+impl AddAssign for Bucket {
+    fn add_assign(&mut self, other: Self) {
+        self.count = self.count.saturating_add(other.count);
+        self.since = self.since.into_iter().chain(other.since).min();
+    }
+}
+
+/// How attempts went that are counted together.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Outcomes {
+    /// The failed ones.
+    pub(super) failures: Bucket,
+    /// Those of them that timed out.
+    pub(super) timeouts: Bucket,
+    /// The successful ones.
+    pub(super) successes: u32,
+    /// Those that took more than two seconds, however they ended.
+    pub(super) slow: u32,
+    /// Those that took less than one second, however they ended.
+    pub(super) fast: u32,
+}
+
+impl Outcomes {
+    /// How one attempt went that ended at `now`.
+    pub fn of(attempt: &AttemptEntry, now: Timestamp) -> Self {
+        let once = |is_so| Bucket { count: u32::from(is_so), since: Some(now).filter(|_| is_so) };
+        let took = Duration::from_millis(attempt.duration_ms.into());
+        Self {
+            failures: once(attempt.error.is_some()),
+            timeouts: once(attempt.error == Some(Cause::Timeout)),
+            successes: u32::from(attempt.error.is_none()),
+            slow: u32::from(took > SLOW),
+            fast: u32::from(took < FAST),
+        }
+    }
+
+    /// Whether one of them failed.
+    pub const fn has_failure(&self) -> bool {
+        self.failures.count > 0
+    }
+
+    /// Whether one of them failed or was slow. Otherwise there is nothing to count for an endpoint that is healthy.
+    pub const fn is_trouble(&self) -> bool {
+        self.has_failure() || self.slow > 0
+    }
+}
+
+impl AddAssign for Outcomes {
+    fn add_assign(&mut self, other: Self) {
+        self.failures += other.failures;
+        self.timeouts += other.timeouts;
+        self.successes = self.successes.saturating_add(other.successes);
+        self.slow = self.slow.saturating_add(other.slow);
+        self.fast = self.fast.saturating_add(other.fast);
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_unix_seconds(1_774_382_400);
+
+    pub(in super::super) fn attempt(error: Option<Cause>, duration_ms: u32) -> AttemptEntry {
+        AttemptEntry {
+            number: 1,
+            started_at: NOW,
+            duration_ms,
+            response_status: None,
+            error,
+            detail: None,
+            body_cut: false,
+        }
+    }
+
+    #[test]
+    fn an_attempt_is_a_failure_a_timeout_slow_or_fast() {
+        // Failures, timeouts, successes, slow, fast.
+        for (error, duration_ms, expected) in [
+            (None, 999, [0, 0, 1, 0, 1]),
+            (None, 1_000, [0, 0, 1, 0, 0]),
+            (None, 2_000, [0, 0, 1, 0, 0]),
+            (None, 2_001, [0, 0, 1, 1, 0]),
+            (Some(Cause::HttpStatus), 20, [1, 0, 0, 0, 1]),
+            (Some(Cause::HttpStatus), 29_000, [1, 0, 0, 1, 0]),
+            (Some(Cause::Timeout), 1_000, [1, 1, 0, 0, 0]),
+            (Some(Cause::Timeout), 10_000, [1, 1, 0, 1, 0]),
+        ] {
+            let it = Outcomes::of(&attempt(error, duration_ms), NOW);
+            let counts = [it.failures.count, it.timeouts.count, it.successes, it.slow, it.fast];
+            assert_eq!(counts, expected, "{error:?} after {duration_ms} ms");
+            assert_eq!(it.is_trouble(), error.is_some() || duration_ms > 2_000);
+            assert_eq!(it.failures.since, error.map(|_| NOW));
+        }
+    }
+
+    #[test]
+    fn what_is_added_up_keeps_the_time_of_its_first_failure() {
+        let later = NOW.plus(Duration::from_secs(3));
+        let (success, failure) = (attempt(None, 10), attempt(Some(Cause::Dns), 10));
+        let mut all = Outcomes::of(&success, NOW);
+        all += Outcomes::of(&failure, later);
+        all += Outcomes::of(&failure, NOW);
+        all += Outcomes::of(&success, later);
+        assert_eq!((all.failures, all.successes), (Bucket { count: 2, since: Some(NOW) }, 2));
+    }
+}

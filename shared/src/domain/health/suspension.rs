@@ -1,0 +1,87 @@
+//! Suspension: the deliveries of an endpoint that keeps failing are parked, and one at a time is tried. So the endpoint
+//! costs one attempt now and then and no room in the queue, whatever its traffic.
+
+use std::time::Duration;
+
+use crate::domain::time::Timestamp;
+
+/// How long after the suspension the first probe goes out; each later one waits twice as long …
+const FIRST_PROBE: Duration = Duration::from_secs(60);
+/// … up to this.
+const LONGEST_PROBE: Duration = Duration::from_secs(30 * 60);
+/// How long a probe is put off when nothing is parked that could be tried.
+const NOTHING_TO_TRY: Duration = Duration::from_secs(60);
+/// How long an endpoint may be suspended before it is disabled.
+const MAX_SUSPENDED: Duration = Duration::from_secs(5 * 24 * 60 * 60);
+
+/// An endpoint's suspension.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Suspension {
+    /// When it began.
+    pub since: Timestamp,
+    /// How many probes were sent.
+    pub probes: u32,
+    /// When the next probe is due.
+    pub probe_at: Timestamp,
+}
+
+impl Suspension {
+    /// A suspension that begins now.
+    pub fn begun(now: Timestamp) -> Self {
+        Self { since: now, probes: 0, probe_at: now.plus(FIRST_PROBE) }
+    }
+
+    /// Whether the endpoint is to be given up: it was tried, and nothing helped for long.
+    pub fn is_hopeless(&self, now: Timestamp) -> bool {
+        self.probes > 0 && now.since(self.since) >= MAX_SUSPENDED
+    }
+
+    /// The suspension after a probe was due and there was nothing to try.
+    #[must_use]
+    pub fn postponed(self, now: Timestamp) -> Self {
+        Self { probe_at: now.plus(NOTHING_TO_TRY), ..self }
+    }
+
+    /// The suspension after a probe was sent.
+    #[must_use]
+    pub fn probed(self, now: Timestamp) -> Self {
+        let probes = self.probes.saturating_add(1);
+        let wait = FIRST_PROBE.saturating_mul(2_u32.saturating_pow(probes)).min(LONGEST_PROBE);
+        Self { probes, probe_at: now.plus(wait), ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Timestamp = Timestamp::from_unix_seconds(1_774_382_400);
+
+    fn later(seconds: u64) -> Timestamp {
+        START.plus(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn probes_go_out_after_1_2_4_and_so_on_up_to_30_minutes() {
+        let mut suspension = Suspension::begun(START);
+        let mut waits = vec![suspension.probe_at.since(START).as_secs() / 60];
+        for _ in 0..40 {
+            let now = suspension.probe_at;
+            suspension = suspension.probed(now);
+            waits.push(suspension.probe_at.since(now).as_secs() / 60);
+        }
+        assert_eq!(waits[..8], [1, 2, 4, 8, 16, 30, 30, 30]);
+        assert!(waits[8..].iter().all(|wait| *wait == 30));
+    }
+
+    #[test]
+    fn five_days_without_success_are_hopeless() {
+        let untried = Suspension::begun(START);
+        let tried = untried.probed(later(60));
+        for (suspension, days, expected) in [(tried, 4, false), (tried, 5, true), (untried, 5, false)] {
+            assert_eq!(suspension.is_hopeless(later(days * 86_400)), expected, "{days}");
+        }
+        let postponed = untried.postponed(later(60));
+        assert_eq!((postponed.probes, postponed.probe_at), (0, later(120)));
+    }
+}

@@ -1,0 +1,179 @@
+//! How an endpoint changes with its health.
+
+use super::{Health, Outcomes, Suspension};
+use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointStatus};
+use crate::domain::lane::Lane;
+use crate::domain::time::Timestamp;
+
+impl Endpoint {
+    /// Whether these outcomes of its attempts are counted. Quick successes of a healthy endpoint are not, and a suspended
+    /// endpoint has nothing but probes.
+    pub const fn counts(&self, outcomes: &Outcomes) -> bool {
+        self.health.suspension.is_none() && (self.health.failing_until.is_some() || outcomes.is_trouble())
+    }
+
+    /// The endpoint after a failure or a slow attempt, from when on its successes are counted too; `None` if they are
+    /// already, for five minutes at least.
+    pub fn watched(self, now: Timestamp) -> Option<Self> {
+        let health = self.health.watched(now)?;
+        Some(Self { health, ..self })
+    }
+
+    /// The endpoint whose successes need not be counted any more, since its counters are clear; `None` if it failed or was
+    /// slow too lately, or has not followed its counters into the fast lane.
+    pub fn settled(self, now: Timestamp) -> Option<Self> {
+        let is_over = self.health.is_overdue(now) && self.lane == Lane::Fast;
+        is_over.then_some(Self { health: Health { failing_until: None, ..self.health }, ..self })
+    }
+
+    /// The endpoint in this lane; `None` if it is in it.
+    pub fn moved_to(self, lane: Lane) -> Option<Self> {
+        (self.lane != lane).then_some(Self { lane, ..self })
+    }
+
+    /// The endpoint after its counters called for its suspension; `None` if there is nothing to suspend.
+    pub fn suspended(self, now: Timestamp) -> Option<Self> {
+        let is_due = self.status == EndpointStatus::Active && self.health.suspension.is_none();
+        let suspended = Health { suspension: Some(Suspension::begun(now)), ..self.health };
+        is_due.then_some(Self { health: suspended, release_since: None, ..self })
+    }
+
+    /// The endpoint after a probe was sent, or put off because there is nothing to try; `None` if
+    /// none is due.
+    pub fn probed(self, something_to_try: bool, now: Timestamp) -> Option<Self> {
+        let due = self.health.suspension.filter(|suspension| suspension.probe_at <= now)?;
+        let suspension = if something_to_try { due.probed(now) } else { due.postponed(now) };
+        Some(Self { health: Health { suspension: Some(suspension), ..self.health }, ..self })
+    }
+
+    /// The endpoint after it was given up; `None` if it is not hopeless any more.
+    pub fn given_up(self, now: Timestamp) -> Option<Self> {
+        let hopeless = self.health.suspension.is_some_and(|suspension| suspension.is_hopeless(now));
+        hopeless.then(|| self.disabled(DisabledReason::Failing, now))
+    }
+
+    /// The endpoint after a probe succeeded; `None` if it was not suspended any more.
+    pub fn recovered(self, now: Timestamp) -> Option<Self> {
+        self.health.suspension?;
+        Some(Self { health: self.health.unsuspended(), release_since: Some(now), ..self })
+    }
+
+    /// Whether the failures that are counted of it have to be forgotten, since it was changed from `before`: it has another
+    /// URL, or is attempted again after it was paused, disabled or suspended. Of an endpoint that was healthy, none are.
+    pub fn forgets_failures_of(&self, before: &Self) -> bool {
+        let is_attempted = |it: &Self| it.status == EndpointStatus::Active && it.health.suspension.is_none();
+        let starts_anew = self.settings.url != before.settings.url || (is_attempted(self) && !is_attempted(before));
+        before.health.failing_until.is_some() && starts_anew
+    }
+}
+
+impl Health {
+    /// The same without a suspension. Whether successes are counted stays as it is.
+    #[must_use]
+    pub const fn unsuspended(self) -> Self {
+        Self { suspension: None, ..self }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::super::outcomes::tests::attempt;
+    use super::*;
+    use crate::domain::attempt::Cause;
+    use crate::domain::endpoint::tests::endpoint;
+    use crate::domain::endpoint::{EndpointPatch, WantedStatus};
+    use crate::domain::fields::{EndpointUrl, UrlPolicy};
+
+    const NOW: Timestamp = Timestamp::from_unix_seconds(1_774_382_400);
+    const LATER: Timestamp = Timestamp::from_unix_seconds(1_774_382_500);
+
+    fn status(wanted: WantedStatus) -> EndpointPatch {
+        EndpointPatch { status: Some(wanted), ..EndpointPatch::default() }
+    }
+
+    fn url() -> EndpointPatch {
+        let url = EndpointUrl::parse("https://example.com/new", &UrlPolicy::default()).unwrap();
+        EndpointPatch { url: Some(url), ..EndpointPatch::default() }
+    }
+
+    fn failing() -> Endpoint {
+        endpoint().watched(NOW).unwrap()
+    }
+
+    #[test]
+    fn quick_successes_count_only_of_an_endpoint_that_failed_or_was_slow() {
+        let outcomes = |error, duration_ms| Outcomes::of(&attempt(error, duration_ms), NOW);
+        let (success, slow, failure) = (outcomes(None, 10), outcomes(None, 3_000), outcomes(Some(Cause::Dns), 10));
+        let suspended = failing().suspended(NOW).unwrap();
+        for (name, endpoint, expected) in [
+            ("healthy", endpoint(), [false, true, true]),
+            ("failing", failing(), [true, true, true]),
+            ("suspended", suspended, [false, false, false]),
+        ] {
+            assert_eq!([success, slow, failure].map(|outcomes| endpoint.counts(&outcomes)), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn successes_are_counted_for_ten_minutes_and_as_long_as_the_endpoint_is_in_the_slow_lane() {
+        let ended = NOW.plus(Duration::from_secs(600));
+        assert_eq!(endpoint().settled(ended), None);
+        assert_eq!(failing().settled(NOW.plus(Duration::from_secs(599))), None);
+        assert_eq!(failing().settled(ended), Some(endpoint()));
+        let slow = failing().moved_to(Lane::Slow).unwrap();
+        assert_eq!(slow.clone().settled(ended), None);
+        assert_eq!(slow.clone().moved_to(Lane::Slow), None);
+        assert_eq!(slow.moved_to(Lane::Fast), Some(failing()));
+    }
+
+    #[test]
+    fn suspension_parks_until_a_probe_succeeds_or_its_owner_says_so() {
+        let suspended = failing().suspended(LATER).unwrap();
+        assert!(suspended.parks() && suspended.status == EndpointStatus::Active);
+        assert_eq!(suspended.clone().suspended(LATER), None);
+        assert_eq!(failing().patched(status(WantedStatus::Paused), LATER).suspended(LATER), None);
+        assert_eq!(suspended.clone().probed(true, LATER), None);
+        let due = suspended.health.suspension.unwrap().probe_at;
+        for (something_to_try, probes) in [(true, 1), (false, 0)] {
+            let probed = suspended.clone().probed(something_to_try, due).unwrap().health.suspension.unwrap();
+            assert_eq!(probed.probes, probes);
+            assert!(probed.probe_at > due);
+        }
+        assert_eq!(suspended.clone().given_up(due), None);
+
+        let recovered = suspended.clone().recovered(due).unwrap();
+        assert_eq!((recovered.health, recovered.release_since), (failing().health, Some(due)));
+        assert_eq!(recovered.recovered(due), None);
+        for (patch, release_since) in
+            [(url(), Some(due)), (status(WantedStatus::Active), Some(due)), (status(WantedStatus::Paused), None)]
+        {
+            let changed = suspended.clone().patched(patch, due);
+            assert_eq!((changed.health, changed.release_since), (failing().health, release_since));
+        }
+    }
+
+    #[test]
+    fn failures_are_forgotten_with_another_url_and_when_attempts_begin_again() {
+        let suspended = failing().suspended(NOW).unwrap();
+        let paused = failing().patched(status(WantedStatus::Paused), NOW);
+        let disabled = failing().patched(status(WantedStatus::Disabled), NOW);
+        for (name, before, patch, expected) in [
+            ("moved", failing(), url(), true),
+            ("suspended and moved", suspended.clone(), url(), true),
+            ("taken up by its owner", suspended.clone(), status(WantedStatus::Active), true),
+            ("resumed", paused.clone(), status(WantedStatus::Active), true),
+            ("enabled", disabled, status(WantedStatus::Enabled), true),
+            ("paused", failing(), status(WantedStatus::Paused), false),
+            ("suspended and paused", suspended.clone(), status(WantedStatus::Paused), false),
+            ("suspended and disabled", suspended.clone(), status(WantedStatus::Disabled), false),
+            ("left active", failing(), status(WantedStatus::Active), false),
+            ("healthy and moved", endpoint(), url(), false),
+        ] {
+            assert_eq!(before.clone().patched(patch, NOW).forgets_failures_of(&before), expected, "{name}");
+        }
+        assert!(suspended.clone().recovered(NOW).unwrap().forgets_failures_of(&suspended));
+        assert!(!suspended.forgets_failures_of(&failing()));
+    }
+}

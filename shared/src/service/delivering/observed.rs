@@ -1,0 +1,195 @@
+//! What this process's attempts show of endpoints, on the way to their counters. The attempts of a batch at one endpoint
+//! are counted together, and those of a process at most once a second: an endpoint that fails heavily would otherwise
+//! pass what DynamoDB takes for one item. Counts that a process loses on the way are not made up for.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tracing::warn;
+
+use super::Consumer;
+use crate::domain::delivery::Delivery;
+use crate::domain::endpoint::Endpoint;
+use crate::domain::health::Outcomes;
+use crate::domain::ids::EndpointId;
+use crate::domain::time::Timestamp;
+use crate::service::ServiceError;
+use crate::service::health::{Counted, Tally};
+
+/// How often a process writes the counters of an endpoint at most.
+const WRITES_EVERY: Duration = Duration::from_secs(1);
+/// After how long what was not written is dropped: the process may have been frozen, and the endpoint may do well by now.
+const DROPS_AFTER: Duration = Duration::from_secs(60);
+/// Of how many endpoints a process carries counts at most.
+const MAX_ENDPOINTS: usize = 10_000;
+
+/// What the attempts of a batch at one endpoint show of it. Clones are the same.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Observations(Arc<Mutex<Observed>>);
+
+#[derive(Debug, Default)]
+struct Observed {
+    tally: Tally,
+    /// The endpoint as it was attempted; `None` as long as there is nothing to count of it.
+    endpoint: Option<Endpoint>,
+}
+
+impl Observations {
+    /// For each task that is for one of these endpoints, what it shares with the others for the same one. All are made before
+    /// the first task can end.
+    pub(super) fn shared(endpoints: impl Iterator<Item = Option<EndpointId>>) -> Vec<Self> {
+        let mut by_endpoint = HashMap::<_, Self>::new();
+        endpoints.map(|endpoint| by_endpoint.entry(endpoint).or_default().clone()).collect()
+    }
+
+    /// Adds an attempt that was recorded just now.
+    pub(super) fn add(&self, endpoint: &Endpoint, delivery: &Delivery, now: Timestamp) {
+        let Some(attempt) = delivery.log.last() else { return };
+        let outcomes = Outcomes::of(attempt, now);
+        let mut observed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        observed.tally += Tally { outcomes, is_announced: !delivery.event_type.is_operational() };
+        if observed.endpoint.is_none() && endpoint.counts(&outcomes) {
+            observed.endpoint = Some(endpoint.clone());
+        }
+    }
+}
+
+/// Counts of this process that are not written yet.
+#[derive(Debug, Default)]
+pub(super) struct Carried(Mutex<HashMap<EndpointId, Kept>>);
+
+#[derive(Debug)]
+struct Kept {
+    written_at: Timestamp,
+    tally: Tally,
+}
+
+impl Carried {
+    /// All that is to be written of an endpoint with this tally; `None` if it is too early to write, and the tally is kept
+    /// for the next time.
+    fn due(&self, endpoint: EndpointId, tally: Tally, now: Timestamp) -> Option<Tally> {
+        let mut carried = self.kept();
+        if carried.len() >= MAX_ENDPOINTS {
+            carried.retain(|_, kept| now.since(kept.written_at) < WRITES_EVERY);
+        }
+        if carried.len() >= MAX_ENDPOINTS {
+            carried.clear();
+        }
+        match carried.entry(endpoint) {
+            Entry::Vacant(place) => {
+                place.insert(Kept { written_at: now, tally: Tally::default() });
+                Some(tally)
+            }
+            Entry::Occupied(place) => {
+                let kept = place.into_mut();
+                let age = now.since(kept.written_at);
+                if age >= DROPS_AFTER {
+                    kept.tally = Tally::default();
+                }
+                kept.tally += tally;
+                (age >= WRITES_EVERY).then(|| {
+                    kept.written_at = now;
+                    std::mem::take(&mut kept.tally)
+                })
+            }
+        }
+    }
+
+    /// Keeps what could not be written for the next time.
+    fn keep(&self, endpoint: EndpointId, tally: Tally) {
+        if let Some(kept) = self.kept().get_mut(&endpoint) {
+            kept.tally += tally;
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, HashMap<EndpointId, Kept>> {
+        // A panic elsewhere cannot leave a half-added count behind.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Consumer {
+    /// Counts what a batch showed of an endpoint if all its attempts there have ended: these were the last observations.
+    pub(super) async fn count_if_last(&self, observations: Observations) {
+        let Some(last) = Arc::into_inner(observations.0) else { return };
+        let Observed { tally, endpoint } = last.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let Some(endpoint) = endpoint else { return };
+        let now = self.core.clock.now();
+        let place = (endpoint.organization.clone(), endpoint.id);
+        let known = self.endpoints.get(&place, now);
+        let known = known.as_ref().unwrap_or(&endpoint);
+        // Its owner may have moved it away from what was attempted, or another batch may have suspended it.
+        if known.settings.url != endpoint.settings.url || !known.counts(&tally.outcomes) {
+            return;
+        }
+        let Some(due) = self.carried.due(endpoint.id, tally, now) else { return };
+        match self.core.count_outcomes(known, &due).await {
+            Ok(Counted::Yes) => return,
+            Ok(Counted::AndChanged) | Err(ServiceError::NotFound(_)) => {}
+            Ok(Counted::No) => self.carried.keep(endpoint.id, due),
+            Err(error) => warn!(endpoint = %endpoint.id, %error, "attempts may not have been counted"),
+        }
+        self.endpoints.forget(&place);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::attempt::{AttemptEntry, Cause};
+
+    const START: Timestamp = Timestamp::from_unix_seconds(1_774_382_400);
+    const ENDPOINT: [u8; 8] = [1; 8];
+
+    fn at(millis: u64) -> Timestamp {
+        START.plus(Duration::from_millis(millis))
+    }
+
+    fn failures(count: u32) -> Tally {
+        let failed = AttemptEntry {
+            number: 1,
+            started_at: START,
+            duration_ms: 10,
+            response_status: Some(500),
+            error: Some(Cause::HttpStatus),
+            detail: None,
+            body_cut: false,
+        };
+        let mut tally = Tally::default();
+        (0..count).for_each(|_| tally += Tally { outcomes: Outcomes::of(&failed, START), is_announced: true });
+        tally
+    }
+
+    #[test]
+    fn the_first_outcomes_are_written_at_once_and_later_ones_once_a_second() {
+        let (carried, endpoint) = (Carried::default(), EndpointId::new(START, ENDPOINT));
+        for (millis, count, expected) in [
+            (0, 1, Some(1)),
+            (1, 2, None),
+            (999, 4, None),
+            (1_000, 8, Some(14)),
+            (1_999, 16, None),
+            (2_500, 32, Some(48)),
+            (2_600, 64, None),
+            // What waited for a minute is not written.
+            (62_500, 128, Some(128)),
+        ] {
+            let due = carried.due(endpoint, failures(count), at(millis));
+            assert_eq!(due.map(|due| due.outcomes), expected.map(|count| failures(count).outcomes), "{millis} ms");
+        }
+        carried.keep(endpoint, failures(3));
+        let due = carried.due(endpoint, failures(1), at(63_500)).unwrap();
+        assert_eq!(due.outcomes, failures(4).outcomes);
+    }
+
+    #[test]
+    fn counts_of_a_bounded_number_of_endpoints_are_carried() {
+        let carried = Carried::default();
+        for number in 0..2 * MAX_ENDPOINTS as u64 {
+            assert!(carried.due(EndpointId::new(START, number.to_be_bytes()), failures(1), at(number)).is_some());
+        }
+        assert!(carried.kept().len() <= MAX_ENDPOINTS);
+    }
+}

@@ -1,0 +1,150 @@
+//! The health counters of an endpoint: an item of its own, so that a busy endpoint that fails does not keep its own item
+//! busy, and its owner can change that.
+
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
+use serde::{Deserialize, Serialize};
+
+use super::batch::{Put, STAMP, new_stamp, stamped};
+use super::items::{Base, Item, Unreadable, VERSION, is_zero, read, time, to_item, unknown};
+use super::{Store, StoreError, keys};
+use crate::domain::health::{Bucket, Counters};
+use crate::domain::ids::EndpointId;
+use crate::domain::lane::Lane;
+use crate::domain::time::Timestamp;
+
+/// How long the counters are kept after they changed last.
+const RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// How often a change is tried while other processes change the counters first.
+const TRIES: usize = 2;
+
+impl Store {
+    /// Changes the counters of an endpoint to what `change` makes of them, and returns them. What changes nothing is not
+    /// written. `None` if other processes changed them first, twice.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB did not do it.
+    pub async fn change_counters(
+        &self,
+        endpoint: EndpointId,
+        now: Timestamp,
+        change: impl Fn(Counters) -> Counters,
+    ) -> Result<Option<Counters>, StoreError> {
+        let key = keys::health(endpoint);
+        let get = self.client.get_item().table_name(&self.table).set_key(Some(key.attributes()));
+        let mut found = get.consistent_read(true).send().await?.item;
+        for _ in 0..TRIES {
+            let before = found.clone().map_or(Ok(Counters::default()), |item| counters(item, now))?;
+            let after = change(before);
+            if after == before {
+                return Ok(Some(after));
+            }
+            let stamp = new_stamp();
+            let item = stamped(to_item(&HealthItem::new(endpoint, &after, now))?, &stamp);
+            let seen = found.as_ref().and_then(|item| item.get(STAMP)).cloned();
+            let put = match seen {
+                Some(seen) => self.put_stamped_if(item, &stamp, "stamp = :seen", [(":seen", seen)]).await?,
+                None => self.put_stamped_if(item, &stamp, "attribute_not_exists(pk)", []).await?,
+            };
+            match put {
+                Put::Written => return Ok(Some(after)),
+                Put::Found(other) => found = other,
+            }
+        }
+        Ok(None)
+    }
+
+    /// A part of a transaction that empties the buckets of failures. The lane stays: otherwise a tenant whose endpoint is
+    /// slow could bring it back into the fast lane whenever it likes.
+    pub(super) fn forget_failures(
+        &self,
+        endpoint: EndpointId,
+        now: Timestamp,
+    ) -> Result<TransactWriteItem, StoreError> {
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(keys::health(endpoint).attributes()))
+            .update_expression(format!(
+                "SET {STAMP} = :stamp, entity = :entity, v = :v, expires_at = :expires_at \
+                 REMOVE failures, timeouts, failing_since, first_timeout_at"
+            ))
+            .expression_attribute_values(":stamp", new_stamp())
+            .expression_attribute_values(":entity", AttributeValue::S(ENTITY.to_owned()))
+            .expression_attribute_values(":v", AttributeValue::N(VERSION.to_string()))
+            .expression_attribute_values(":expires_at", AttributeValue::N(expires_at(now).to_string()))
+            .build()
+            .map_err(StoreError::corrupt)?;
+        Ok(TransactWriteItem::builder().update(update).build())
+    }
+}
+
+const ENTITY: &str = "health";
+
+fn expires_at(now: Timestamp) -> i64 {
+    now.plus(RETENTION).unix_seconds()
+}
+
+/// What an item says; nothing if it has expired.
+fn counters(item: Item, now: Timestamp) -> Result<Counters, StoreError> {
+    let (expires_at, counters) = read::<HealthItem, _>(item)?;
+    Ok(if now.unix_seconds() < expires_at { counters } else { Counters::default() })
+}
+
+/// The counters of an endpoint.
+#[derive(Debug, Serialize, Deserialize)]
+struct HealthItem {
+    #[serde(flatten)]
+    base: Base,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    failures: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failing_since: Option<String>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    timeouts: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_timeout_at: Option<String>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    slow: u32,
+    /// Absent for the fast lane.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lane: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lane_changed_at: Option<String>,
+    expires_at: i64,
+}
+
+impl HealthItem {
+    fn new(endpoint: EndpointId, counters: &Counters, now: Timestamp) -> Self {
+        let &Counters { failures, timeouts, slow, lane, lane_changed_at } = counters;
+        Self {
+            base: Base::new(keys::health(endpoint), ENTITY),
+            failures: failures.count,
+            failing_since: failures.since.map(Timestamp::rfc3339),
+            timeouts: timeouts.count,
+            first_timeout_at: timeouts.since.map(Timestamp::rfc3339),
+            slow,
+            lane: (lane != Lane::default()).then(|| lane.as_str().to_owned()),
+            lane_changed_at: lane_changed_at.map(Timestamp::rfc3339),
+            expires_at: expires_at(now),
+        }
+    }
+}
+
+impl TryFrom<HealthItem> for (i64, Counters) {
+    type Error = Unreadable;
+
+    fn try_from(item: HealthItem) -> Result<Self, Unreadable> {
+        let counters = Counters {
+            failures: Bucket { count: item.failures, since: time(item.failing_since.as_ref())? },
+            timeouts: Bucket { count: item.timeouts, since: time(item.first_timeout_at.as_ref())? },
+            slow: item.slow,
+            lane: match item.lane {
+                None => Lane::default(),
+                Some(lane) => Lane::parse(&lane).ok_or_else(|| unknown("lane", &lane))?,
+            },
+            lane_changed_at: time(item.lane_changed_at.as_ref())?,
+        };
+        Ok((item.expires_at, counters))
+    }
+}

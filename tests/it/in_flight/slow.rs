@@ -1,0 +1,74 @@
+//! A model of endpoints that answer slowly, with the product's own counters: how soon they are in the slow lane, and out of
+//! it again.
+
+use std::time::Duration;
+
+use shared::domain::attempt::AttemptEntry;
+use shared::domain::health::{Counters, Outcomes};
+use shared::domain::lane::Lane;
+use shared::domain::time::Timestamp;
+
+const ENDPOINTS: u64 = 1_000;
+const MINUTE: u64 = 60;
+const START: Timestamp = Timestamp::from_unix_seconds(1_774_382_400);
+
+/// Endpoints that get an event a minute each, at seconds of their own.
+struct Endpoints(Vec<Counters>);
+
+impl Endpoints {
+    /// Lets a second pass in which the attempts end that take so long, and were begun when they ended so.
+    fn step(&mut self, second: u64, takes: Duration) {
+        let now = START.plus(Duration::from_secs(second));
+        for (number, counters) in (0..).zip(&mut self.0) {
+            let began = second.checked_sub(takes.as_secs());
+            if began.is_some_and(|began| began % MINUTE == number % MINUTE) {
+                *counters = counters.after(&Outcomes::of(&success(takes), now), now);
+            }
+        }
+    }
+
+    /// The minutes after which all are in this lane.
+    fn minutes_to(&mut self, lane: Lane, from: u64, takes: Duration) -> u64 {
+        let is_over = |all: &Self| all.0.iter().all(|counters| counters.lane == lane);
+        let passed = (0..).find(|second| {
+            self.step(from + second, takes);
+            is_over(self)
+        });
+        passed.unwrap().div_ceil(MINUTE)
+    }
+}
+
+fn success(takes: Duration) -> AttemptEntry {
+    AttemptEntry {
+        number: 1,
+        started_at: START,
+        duration_ms: u32::try_from(takes.as_millis()).unwrap(),
+        response_status: Some(200),
+        error: None,
+        detail: None,
+        body_cut: false,
+    }
+}
+
+#[test]
+fn a_thousand_endpoints_that_answer_after_29_s_are_slow_within_ten_minutes_and_fast_again_when_they_answer_at_once() {
+    for minutes_slow in [0, 60] {
+        let mut endpoints = Endpoints(vec![Counters::default(); ENDPOINTS as usize]);
+        let to_slow = endpoints.minutes_to(Lane::Slow, 0, Duration::from_secs(29));
+        assert!(to_slow <= 10, "{to_slow} minutes");
+        let from = (to_slow + minutes_slow) * MINUTE;
+        (to_slow * MINUTE..from).for_each(|second| endpoints.step(second, Duration::from_secs(29)));
+        let to_fast = endpoints.minutes_to(Lane::Fast, from, Duration::from_millis(50));
+        // As many fast ones as the bucket holds slow ones.
+        assert!(to_fast <= 21, "{to_fast} minutes");
+    }
+}
+
+#[test]
+fn endpoints_that_answer_within_two_seconds_stay_in_the_fast_lane() {
+    let mut endpoints = Endpoints(vec![Counters::default(); ENDPOINTS as usize]);
+    for second in 0..60 * MINUTE {
+        endpoints.step(second, Duration::from_millis(1_900));
+    }
+    assert!(endpoints.0.iter().all(|counters| counters.lane == Lane::Fast));
+}
