@@ -7,6 +7,7 @@
 //! the slow lane wait for their receivers.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -14,6 +15,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::Method;
+use axum::http::header::AUTHORIZATION;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
 use tokio::sync::Mutex;
@@ -38,11 +40,16 @@ const WEIGHT: f64 = 0.1;
 struct Pace {
     aws: EmbeddedAws,
     queue_url: String,
-    /// Those that have requests under way or waiting.
-    organizations: std::sync::Mutex<HashMap<Box<str>, Arc<Line>>>,
+    /// Those that have requests waiting or under way.
+    lines: std::sync::Mutex<HashMap<Caller, Arc<Line>>>,
+    hasher: RandomState,
 }
 
-/// The publish requests of an organization.
+/// An organization, and a hash of the credentials. Requests with wrong credentials have a line of their own, so that they
+/// delay none of the organization's.
+type Caller = (Box<str>, u64);
+
+/// The publish requests of a caller.
 #[derive(Default)]
 struct Line {
     /// How many requests wait or are under way. It changes under the lock of the map.
@@ -68,7 +75,8 @@ pub(crate) fn at_pace_of_queue(routes: Router, aws: EmbeddedAws, queue_url: &str
 
 async fn pass(State(pace): State<Arc<Pace>>, request: Request, next: Next) -> Response {
     let Some(organization) = publisher(&request) else { return next.run(request).await };
-    let publishing = pace.enter(organization);
+    let credentials = pace.hasher.hash_one(request.headers().get(AUTHORIZATION));
+    let publishing = pace.enter(organization, credentials);
     publishing.wait_until(Instant::now() + LONGEST_WAIT).await;
     let under_way = publishing.begin();
     let response = next.run(request).await;
@@ -86,26 +94,28 @@ fn publisher(request: &Request) -> Option<&str> {
 
 impl Pace {
     fn new(aws: EmbeddedAws, queue_url: &str) -> Self {
-        Self { aws, queue_url: queue_url.to_owned(), organizations: std::sync::Mutex::default() }
+        let (lines, hasher) = (std::sync::Mutex::default(), RandomState::new());
+        Self { aws, queue_url: queue_url.to_owned(), lines, hasher }
     }
 
-    fn enter<'a>(&'a self, organization: &str) -> Publishing<'a> {
-        let mut organizations = self.organizations();
-        let line = Arc::clone(organizations.entry(organization.into()).or_default());
+    fn enter(&self, organization: &str, credentials: u64) -> Publishing<'_> {
+        let caller = (organization.into(), credentials);
+        let mut lines = self.lines();
+        let line = Arc::clone(lines.entry(caller.clone()).or_default());
         line.entered.fetch_add(1, Ordering::Relaxed);
-        Publishing { pace: self, organization: organization.into(), line }
+        Publishing { pace: self, caller, line }
     }
 
-    fn organizations(&self) -> MutexGuard<'_, HashMap<Box<str>, Arc<Line>>> {
-        self.organizations.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lines(&self) -> MutexGuard<'_, HashMap<Caller, Arc<Line>>> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// A publish request. An organization is forgotten when the last of its requests ends, so paths that name no organization
-/// leave nothing behind.
+/// A publish request. A caller is forgotten when the last of its requests ends, so paths that name no organization leave
+/// nothing behind.
 struct Publishing<'a> {
     pace: &'a Pace,
-    organization: Box<str>,
+    caller: Caller,
     line: Arc<Line>,
 }
 
@@ -147,7 +157,7 @@ impl Publishing<'_> {
     }
 
     fn flow(&self) -> Flow {
-        self.pace.aws.flow(&self.pace.queue_url, &self.organization)
+        self.pace.aws.flow(&self.pace.queue_url, &self.caller.0)
     }
 
     fn seen(&self) -> MutexGuard<'_, Option<Seen>> {
@@ -157,9 +167,9 @@ impl Publishing<'_> {
 
 impl Drop for Publishing<'_> {
     fn drop(&mut self) {
-        let mut organizations = self.pace.organizations();
+        let mut lines = self.pace.lines();
         if self.line.entered.fetch_sub(1, Ordering::Relaxed) == 1 {
-            organizations.remove(&self.organization);
+            lines.remove(&self.caller);
         }
     }
 }
@@ -208,7 +218,7 @@ mod tests {
     #[tokio::test]
     async fn publishing_is_ahead_while_much_is_visible_and_the_consumer_takes_some() {
         let (client, url, pace) = queue().await;
-        let (publishing, other) = (pace.enter("a"), pace.enter("b"));
+        let (publishing, other) = (pace.enter("a", 0), pace.enter("b", 0));
         let now = Instant::now();
         for _ in 0..26 {
             assert!(!publishing.is_ahead(now));
@@ -227,7 +237,7 @@ mod tests {
     #[tokio::test]
     async fn requests_under_way_count_as_many_deliveries_as_earlier_ones_of_the_organization_had() {
         let (client, url, pace) = queue().await;
-        let (publishing, other) = (pace.enter("a"), pace.enter("b"));
+        let (publishing, other) = (pace.enter("a", 0), pace.enter("b", 0));
         let now = Instant::now();
         let under_way: Vec<_> = (0..64).map(|_| publishing.begin()).collect();
         assert!(!publishing.is_ahead(now), "64 requests with a delivery each");
@@ -247,7 +257,7 @@ mod tests {
     #[tokio::test]
     async fn a_request_waits_until_fewer_deliveries_are_on_their_way() {
         let (client, url, pace) = queue().await;
-        let (first, second) = (pace.enter("a"), pace.enter("a"));
+        let (first, second) = (pace.enter("a", 0), pace.enter("a", 0));
         for _ in 0..26 {
             send_ten(&client, &url, "a").await;
         }
@@ -263,7 +273,7 @@ mod tests {
     #[tokio::test]
     async fn a_request_whose_time_is_over_waits_no_longer() {
         let (client, url, pace) = queue().await;
-        let publishing = pace.enter("a");
+        let publishing = pace.enter("a", 0);
         for _ in 0..26 {
             send_ten(&client, &url, "a").await;
         }
@@ -273,11 +283,11 @@ mod tests {
     #[tokio::test]
     async fn an_organization_is_forgotten_with_its_last_request() {
         let (_, _, pace) = queue().await;
-        let (one, other) = (pace.enter("a"), pace.enter("a"));
+        let (one, other) = (pace.enter("a", 0), pace.enter("a", 0));
         drop(one);
-        assert_eq!(pace.organizations().len(), 1);
+        assert_eq!(pace.lines().len(), 1);
         drop(other);
-        assert_eq!(pace.organizations().len(), 0);
+        assert_eq!(pace.lines().len(), 0);
     }
 
     #[test]
