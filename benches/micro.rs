@@ -203,6 +203,7 @@ fn task() -> DeliverTask {
         event_type: event.event_type,
         ticket: None,
         probe: false,
+        suspect: false,
         body,
     }
 }

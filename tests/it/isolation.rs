@@ -1,11 +1,14 @@
 //! A task that ends its process: it costs the tasks of its batch one repetition each, and some minutes.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
-use shared::queue::schema::{MAX_RECEIVES, VISIBILITY_SECONDS};
+use shared::domain::lane::Lane;
+use shared::queue::schema::{CONSUMER_TIMEOUT_SECONDS, MAX_RECEIVES, VISIBILITY_SECONDS};
 
-use crate::support::{Answer, EVENT_TYPE, Gate, Receiver, World};
+use crate::support::{Answer, EVENT_TYPE, Fate, Gate, Process, Receiver, Tenant, World, over_network_by_call};
 
 const VISIBILITY: Duration = Duration::from_secs(VISIBILITY_SECONDS as u64);
 /// How many tasks are with the one that ends its process.
@@ -15,31 +18,67 @@ const MOST_RUNS: usize = 30;
 /// An answer takes so long, in real time, that no request of a batch is recorded before all have arrived.
 const SLOW: Duration = Duration::from_millis(100);
 
+/// How many messages a process finishes before it isolates nothing.
+const MANY: usize = 30;
+/// How long a delivery that was sent to the queue stays leased.
+const LEASE: Duration = Duration::from_secs(15 * 60);
+
 /// Handles a batch in a process of its own, which ends when the request for the deadly task comes. Says whether it did.
 async fn poll_until_the_end(world: &World, deadly: &Receiver, ends: usize) -> bool {
-    let process = world.another_process();
+    poll_in(&world.another_process(), Lane::Fast, deadly, ends).await
+}
+
+/// The same in this process, with a batch of this lane.
+async fn poll_in(process: &Process, lane: Lane, deadly: &Receiver, ends: usize) -> bool {
     tokio::select! {
         biased;
         _ = deadly.wait_for(ends + 1) => true,
-        _ = process.poll() => false,
+        _ = process.poll_of(lane, 10) => false,
     }
+}
+
+/// Receivers of another tenant than the one whose task ends its process, and one event for all of them.
+struct Others {
+    tenant: Tenant,
+    receivers: Vec<Receiver>,
+    deliveries: Vec<String>,
+}
+
+impl Others {
+    async fn publish(world: &World, lane: Lane) -> Self {
+        let (tenant, mut receivers) = (world.tenant().await, Vec::new());
+        for _ in 0..OTHERS {
+            let receiver = Receiver::always(Answer::status(200).after(SLOW)).await;
+            let endpoint = tenant.endpoint(&receiver).await;
+            world.set_lane(&tenant, &endpoint, lane).await;
+            receivers.push(receiver);
+        }
+        let deliveries = tenant.publish().await;
+        Self { tenant, receivers, deliveries }
+    }
+
+    /// How many requests were made, and how many of them are recorded. A request without a record will be repeated.
+    async fn requested_and_recorded(&self) -> (usize, usize) {
+        let mut recorded = 0;
+        for id in &self.deliveries {
+            recorded += usize::from(self.tenant.delivery_status(id).await == "success");
+        }
+        (self.receivers.iter().map(|receiver| receiver.received().len()).sum(), recorded)
+    }
+}
+
+/// A tenant with a receiver, each request to which ends the process that makes it.
+async fn with_deadly_receiver(world: &World) -> (Tenant, Receiver) {
+    (world.tenant().await, Receiver::always(Answer::status(200).behind(&Gate::closed())).await)
 }
 
 #[tokio::test]
 async fn a_task_that_ends_its_process_costs_each_task_beside_it_one_repetition() {
-    let (world, never) = (World::new().await, Gate::closed());
-    let deadly = Receiver::always(Answer::status(200).behind(&never)).await;
-    let owner = world.tenant().await;
+    let world = World::new().await;
+    let (owner, deadly) = with_deadly_receiver(&world).await;
     owner.endpoint(&deadly).await;
     let poison = owner.publish_one().await;
-    let tenant = world.tenant().await;
-    let mut receivers = Vec::new();
-    for _ in 0..OTHERS {
-        let receiver = Receiver::always(Answer::status(200).after(SLOW)).await;
-        tenant.endpoint(&receiver).await;
-        receivers.push(receiver);
-    }
-    let others = tenant.publish().await;
+    let Others { tenant, receivers, deliveries } = Others::publish(&world, Lane::Fast).await;
     let (mut runs, mut ends, mut left) = (0, 0, OTHERS);
     while left > 0 {
         runs += 1;
@@ -49,7 +88,7 @@ async fn a_task_that_ends_its_process_costs_each_task_beside_it_one_repetition()
         }
         world.advance(VISIBILITY);
         left = 0;
-        for id in &others {
+        for id in &deliveries {
             left += usize::from(tenant.delivery_status(id).await != "success");
         }
     }
@@ -80,24 +119,137 @@ async fn a_task_that_ends_its_process_costs_each_task_beside_it_one_repetition()
 
 #[tokio::test]
 async fn many_messages_that_were_received_in_vain_are_attempted_at_the_same_time() {
-    const ALONE: usize = 30;
     let (world, gate) = (World::new().await, Gate::closed());
-    let at_once = (0..ALONE).map(|_| Answer::status(200));
+    let at_once = (0..MANY).map(|_| Answer::status(200));
     let receiver = Receiver::scripted_then(at_once, Answer::status(200).behind(&gate)).await;
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;
-    let events = vec![json!({"type": EVENT_TYPE, "data": {}}); ALONE + 10];
+    let events = vec![json!({"type": EVENT_TYPE, "data": {}}); MANY + 10];
     tenant.post("/events/batch", &json!({"events": events})).await.data(202);
-    assert_eq!(world.take_messages().await.len(), ALONE + 10);
+    assert_eq!(world.take_messages().await.len(), MANY + 10);
     world.advance(VISIBILITY);
     let process = world.another_process();
-    for _ in 0..ALONE / 10 {
+    for _ in 0..MANY / 10 {
         assert_eq!(process.poll().await, 10);
     }
-    assert_eq!(receiver.received().len(), ALONE);
+    assert_eq!(receiver.received().len(), MANY);
     let handling = tokio::spawn(async move { process.poll().await });
-    receiver.wait_for(ALONE + 10).await;
+    receiver.wait_for(MANY + 10).await;
     gate.open();
     assert_eq!(handling.await.unwrap(), 10);
     assert_eq!(world.in_the_queue().await, 0);
+}
+
+#[tokio::test]
+async fn a_task_is_isolated_when_its_lease_is_renewed() {
+    let world = World::new().await;
+    let (owner, deadly) = with_deadly_receiver(&world).await;
+    let endpoint = owner.endpoint(&deadly).await;
+    owner.set_status(&endpoint, "paused").await;
+    owner.publish_one().await;
+    owner.set_status(&endpoint, "active").await;
+    assert!(poll_until_the_end(&world, &deadly, 0).await, "the released delivery ends its process");
+
+    world.advance(LEASE);
+    assert_eq!(world.take_messages().await.len(), 1, "its first message is hidden from now on");
+    world.sweep().await;
+    let others = Others::publish(&world, Lane::Fast).await;
+    assert!(poll_until_the_end(&world, &deadly, 1).await, "its second message ends a process");
+    assert_eq!(others.requested_and_recorded().await, (OTHERS, OTHERS));
+}
+
+#[tokio::test]
+async fn a_task_that_was_received_in_vain_is_isolated_in_the_lane_it_is_forwarded_to() {
+    let world = World::new().await;
+    let (owner, deadly) = with_deadly_receiver(&world).await;
+    let endpoint = owner.endpoint(&deadly).await;
+    owner.publish_one().await;
+    world.set_lane(&owner, &endpoint, Lane::Slow).await;
+    assert_eq!(world.take_messages().await.len(), 1);
+    world.advance(VISIBILITY);
+    assert_eq!(world.another_process().poll().await, 1, "it is forwarded");
+
+    let others = Others::publish(&world, Lane::Slow).await;
+    assert!(poll_in(&world.another_process(), Lane::Slow, &deadly, 0).await);
+    assert_eq!(others.requested_and_recorded().await, (OTHERS, OTHERS));
+}
+
+/// A process handles many messages that were received in vain and makes no attempt: it has too little time, or the endpoint
+/// is in the slow lane. A task that ends the process is isolated afterwards.
+async fn is_isolated_after_many_without_an_attempt(lane: Lane) {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    let endpoint = tenant.endpoint(&receiver).await;
+    let events = vec![json!({"type": EVENT_TYPE, "data": {}}); MANY];
+    tenant.post("/events/batch", &json!({"events": events})).await.data(202);
+    world.set_lane(&tenant, &endpoint, lane).await;
+    assert_eq!(world.take_messages().await.len(), MANY);
+    world.advance(VISIBILITY);
+    let (is_late, clock) = (Arc::new(AtomicBool::new(false)), world.clock.clone());
+    let late = Arc::clone(&is_late);
+    let network = over_network_by_call(&world.sdk(), move |call| {
+        if call.operation == "BatchGetItem" && late.swap(false, Ordering::SeqCst) {
+            // Less is left than the endpoint's timeout.
+            clock.advance(Duration::from_secs(u64::from(CONSUMER_TIMEOUT_SECONDS) - 10));
+        }
+        Fate::Pass
+    });
+    let process = world.process_over(&network, world.clock.clock());
+    for _ in 0..MANY / 10 {
+        is_late.store(lane == Lane::Fast, Ordering::SeqCst);
+        assert_eq!(process.poll().await, 10);
+    }
+    assert_eq!(receiver.received().len(), 0);
+    assert_eq!(world.messages_of(lane).len(), MANY);
+    world.purge().await;
+
+    let (owner, deadly) = with_deadly_receiver(&world).await;
+    owner.endpoint(&deadly).await;
+    owner.publish_one().await;
+    let others = Others::publish(&world, Lane::Fast).await;
+    assert_eq!(world.take_messages().await.len(), 1 + OTHERS);
+    world.advance(VISIBILITY);
+    assert!(poll_in(&process, Lane::Fast, &deadly, 0).await);
+    let (requested, recorded) = others.requested_and_recorded().await;
+    assert_eq!(requested, recorded);
+}
+
+#[tokio::test]
+async fn tasks_that_are_postponed_for_lack_of_time_do_not_end_isolation() {
+    is_isolated_after_many_without_an_attempt(Lane::Fast).await;
+}
+
+#[tokio::test]
+async fn tasks_that_are_forwarded_do_not_end_isolation() {
+    is_isolated_after_many_without_an_attempt(Lane::Slow).await;
+}
+
+#[tokio::test]
+async fn isolated_tasks_that_no_time_is_left_for_come_back_at_once_and_are_not_read_again() {
+    let (world, gate) = (World::new().await, Gate::closed());
+    let receiver = Receiver::scripted([Answer::status(200).behind(&gate)]).await;
+    let tenant = world.tenant().await;
+    tenant.endpoint(&receiver).await;
+    let events = vec![json!({"type": EVENT_TYPE, "data": {}}); 10];
+    tenant.post("/events/batch", &json!({"events": events})).await.data(202);
+    assert_eq!(world.take_messages().await.len(), 10);
+    world.advance(VISIBILITY);
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&calls);
+    let network = over_network_by_call(&world.sdk(), move |call| {
+        seen.lock().unwrap().push(call.operation.clone());
+        Fate::Pass
+    });
+    let process = world.process_over(&network, world.clock.clock());
+    let handling = tokio::spawn(async move { process.poll().await });
+    receiver.wait_for(1).await;
+    world.advance(Duration::from_secs(u64::from(CONSUMER_TIMEOUT_SECONDS) - 1));
+    gate.open();
+    assert_eq!(handling.await.unwrap(), 10);
+    let count = |operation: &str| calls.lock().unwrap().iter().filter(|call| *call == operation).count();
+    assert_eq!(count("BatchGetItem"), 2, "for the batch, and for the task that was attempted");
+    assert_eq!(count("ChangeMessageVisibilityBatch"), 1);
+    assert_eq!(world.visible_in_the_queue().await, 9);
+    world.drain().await;
+    assert_eq!(receiver.received().len(), 10);
 }

@@ -84,6 +84,9 @@ impl Slug {
     }
 }
 
+/// What an attempt needs beside its timeout to be recorded.
+const RECORDING: Duration = Duration::from_secs(1);
+
 /// How long one attempt may take, from resolving the name to the last byte of the answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeoutSeconds(u8);
@@ -95,6 +98,9 @@ impl Default for TimeoutSeconds {
 }
 
 impl TimeoutSeconds {
+    /// The shortest one there is.
+    pub const SHORTEST: Self = Self(1);
+
     /// Reads a number of seconds.
     ///
     /// # Errors
@@ -104,6 +110,11 @@ impl TimeoutSeconds {
             Ok(seconds @ 1..=30) => Ok(Self(seconds)),
             _ => Err(Invalid::new("must be 1 to 30")),
         }
+    }
+
+    /// Whether an attempt with this timeout can be made and recorded in the time that is left.
+    pub fn fits(self, left: Duration) -> bool {
+        left >= self.duration() + RECORDING
     }
 
     /// The number of seconds.
@@ -236,6 +247,19 @@ mod tests {
     fn timeouts_are_1_to_30_seconds() {
         for (seconds, allowed) in [(0, false), (1, true), (30, true), (31, false), (-1, false), (257, false)] {
             assert_eq!(TimeoutSeconds::new(seconds).is_ok(), allowed, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn an_attempt_fits_if_its_timeout_and_a_second_are_left() {
+        let (longest, left) = (TimeoutSeconds::new(30).unwrap(), Duration::from_millis);
+        for (timeout, millis, fits) in [
+            (TimeoutSeconds::SHORTEST, 2_000, true),
+            (TimeoutSeconds::SHORTEST, 1_999, false),
+            (longest, 31_000, true),
+            (longest, 30_999, false),
+        ] {
+            assert_eq!(timeout.fits(left(millis)), fits, "{timeout:?} in {millis} ms");
         }
     }
 

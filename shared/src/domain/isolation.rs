@@ -10,21 +10,21 @@ use super::delivery::Delivery;
 use super::ticket::{OnReceipt, Receipt};
 use super::time::Timestamp;
 
-/// After so many suspicious tasks, finished within this time by one process, their receives are put down to something
-/// else than a crash. One that ends the process has at most nine others with it, and comes back after six minutes.
+/// If one process finishes this many suspicious tasks within this time, throttling or an outage caused their receives. A
+/// crash empties the count. The time is enough for 30 tasks that are processed one after another and take 30 s each.
 const MANY: usize = 30;
-const SHORT_TIME: Duration = Duration::from_secs(5 * 60);
+const SHORT_TIME: Duration = Duration::from_secs(30 * 60);
 
-/// How many receives of a message before this one left neither a recorded attempt nor a result that makes another
-/// attempt unnecessary. 0 for a message that would not be processed.
-pub fn unaccounted_receives(receipt: Receipt, record: Option<&Delivery>, read_at: Timestamp) -> u32 {
+/// Whether a message was received before without a recorded attempt, so that its task may end the process. `false` for a
+/// message that would not be processed.
+pub fn is_suspicious(receipt: Receipt, record: Option<&Delivery>, read_at: Timestamp) -> bool {
     if receipt.on_receipt(record, read_at) != OnReceipt::Process {
-        return 0;
+        return false;
     }
     let log = record.map_or(&[][..], |record| &record.log);
     let is_own = |started_at: Timestamp| receipt.sent_at.is_none_or(|sent_at| sent_at <= started_at);
     let recorded = log.iter().filter(|attempt| is_own(attempt.started_at)).count();
-    receipt.receives.saturating_sub(1).saturating_sub(u32::try_from(recorded).unwrap_or(u32::MAX))
+    usize::try_from(receipt.receives.saturating_sub(1)).is_ok_and(|before| before > recorded)
 }
 
 /// The order in which a batch is processed. Tasks are named by their index.
@@ -37,14 +37,16 @@ pub struct Order {
 }
 
 impl Order {
-    /// The order of tasks with these unaccounted receives, each with a random number. The task with the most unaccounted
-    /// receives is the last one; the random numbers order equal ones. Nothing is isolated while the process finishes
-    /// many suspicious tasks ([`Finished::are_many`]).
+    /// The order of tasks, each with a random number if it is suspicious. The random numbers order the suspicious tasks.
+    /// Nothing is isolated while the process finishes many suspicious tasks ([`Finished::are_many`]).
     ///
-    /// A task that ends the process so repeats no request of the others more than once: a task that was with it when it
+    /// A task that ends the process repeats no request of the others more than once: a task that was with it when it
     /// did so for the first time is suspicious itself from then on, and when it is repeated, no other task is under way.
-    pub fn of(tasks: &[(u32, u64)], are_many: bool) -> Self {
-        let is_alone = |task: &usize| !are_many && tasks[*task].0 > 0;
+    ///
+    /// Receives do not order the tasks: a task that is postponed for lack of time is received once more each time, and
+    /// would be postponed for ever. In random order each task has the same chance in every run.
+    pub fn of(tasks: &[Option<u64>], are_many: bool) -> Self {
+        let is_alone = |task: &usize| !are_many && tasks[*task].is_some();
         let (mut alone, together): (Vec<_>, Vec<_>) = (0..tasks.len()).partition(is_alone);
         alone.sort_unstable_by_key(|task| tasks[*task]);
         Self { together, alone }
@@ -98,37 +100,37 @@ mod tests {
         let held = Delivery { mark: Some(Mark::Held), ..retried.clone() };
         let sent = |second: u64| Some(in_seconds(second));
         for (receives, sent_at, record, expected) in [
-            (1, Some(NOW), None, 0),
-            (2, Some(NOW), None, 1),
-            (9, Some(NOW), None, 8),
-            (0, Some(NOW), None, 0),
+            (1, Some(NOW), None, false),
+            (2, Some(NOW), None, true),
+            (9, Some(NOW), None, true),
+            (0, Some(NOW), None, false),
             // Each retry of a hidden message is a receive.
-            (4, Some(NOW), Some(&retried), 0),
-            (5, Some(NOW), Some(&retried), 1),
-            (3, Some(NOW), Some(&retried), 0),
+            (4, Some(NOW), Some(&retried), false),
+            (5, Some(NOW), Some(&retried), true),
+            (3, Some(NOW), Some(&retried), false),
             // A delayed copy was sent after the second attempt.
-            (2, sent(6), Some(&retried), 0),
-            (3, sent(6), Some(&retried), 1),
-            (2, sent(9), Some(&retried), 0),
-            (2, sent(10), Some(&retried), 1),
-            (4, None, Some(&retried), 0),
+            (2, sent(6), Some(&retried), false),
+            (3, sent(6), Some(&retried), true),
+            (2, sent(9), Some(&retried), false),
+            (2, sent(10), Some(&retried), true),
+            (4, None, Some(&retried), false),
             // These are acknowledged, whatever happened before.
-            (9, Some(NOW), Some(&done), 0),
-            (9, Some(NOW), Some(&held), 0),
+            (9, Some(NOW), Some(&done), false),
+            (9, Some(NOW), Some(&held), false),
         ] {
             let receipt = Receipt { ticket: None, sent_at, receives };
-            let found = unaccounted_receives(receipt, record, in_seconds(10));
+            let found = is_suspicious(receipt, record, in_seconds(10));
             assert_eq!(found, expected, "{receives} receives of a message sent at {sent_at:?}: {record:?}");
         }
     }
 
     #[test]
-    fn suspicious_tasks_come_one_by_one_the_most_often_received_last() {
+    fn suspicious_tasks_come_one_by_one_in_random_order() {
         for (tasks, together, alone) in [
             (&[][..], &[][..], &[][..]),
-            (&[(0, 7), (0, 1)], &[0, 1], &[]),
-            (&[(1, 7), (0, 1), (1, 3)], &[1], &[2, 0]),
-            (&[(9, 1), (1, 7), (3, 0), (1, 2)], &[], &[3, 1, 2, 0]),
+            (&[None, None], &[0, 1], &[]),
+            (&[Some(7), None, Some(3)], &[1], &[2, 0]),
+            (&[Some(1), Some(7), Some(0), Some(2)], &[], &[2, 0, 3, 1]),
         ] {
             let expected = Order { together: together.to_vec(), alone: alone.to_vec() };
             assert_eq!(Order::of(tasks, false), expected, "{tasks:?}");

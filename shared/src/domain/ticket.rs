@@ -51,7 +51,7 @@ pub struct Receipt {
     pub ticket: Option<Ticket>,
     /// When it was sent; `None` if the queue did not say.
     pub sent_at: Option<Timestamp>,
-    /// How often it was received, this time included.
+    /// How often it was received, this time included, and once more if its task is marked as suspect.
     pub receives: u32,
 }
 

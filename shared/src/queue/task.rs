@@ -27,6 +27,8 @@ pub struct DeliverTask {
     pub ticket: Option<Ticket>,
     /// Whether it is tried to see if its suspended endpoint works again.
     pub probe: bool,
+    /// Whether an earlier message for the delivery was received, or may have been, and left no recorded attempt.
+    pub suspect: bool,
     /// The exact body to send, unless it is to be read from the event.
     pub body: Option<String>,
 }
@@ -63,6 +65,8 @@ pub struct DeliverV1<'a> {
     ticket: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     probe: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    suspect: bool,
     /// Itself JSON, so it travels as it is, byte for byte, instead of escaped.
     #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
     body: Option<&'a RawValue>,
@@ -96,6 +100,7 @@ impl Task<'_> {
             event_type: EventType::parse(&task.event_type).map_err(|e| unreadable(&e))?,
             ticket: task.ticket.map(|it| Ticket::parse(&it)).transpose().map_err(|e| unreadable(&e))?,
             probe: task.probe,
+            suspect: task.suspect,
             body: task.body.map(|body| body.get().to_owned()),
         })
     }
@@ -110,6 +115,7 @@ impl<'a> From<&'a DeliverTask> for DeliverV1<'a> {
             event_type: task.event_type.as_str().into(),
             ticket: task.ticket.map(|ticket| ticket.to_string().into()),
             probe: task.probe,
+            suspect: task.suspect,
             // A body that is no JSON cannot occur; it would be read from the event.
             body: task.body.as_deref().and_then(|body| serde_json::from_str(body).ok()),
         }
@@ -131,6 +137,7 @@ mod tests {
             event_type: EventType::parse("member.added").unwrap(),
             ticket: body.is_none().then_some(Ticket::new([4; 8])),
             probe: body.is_none(),
+            suspect: body.is_none(),
             body: body.map(str::to_owned),
         }
     }
@@ -140,6 +147,7 @@ mod tests {
         for body in [None, Some(r#"{"a": 1.10,  "b":"\u00e9 é \" "}"#)] {
             let encoded = Task::DeliverV1((&task(body)).into()).encode().unwrap();
             assert!(encoded.starts_with(r#"{"deliver_v1":{"#), "{encoded}");
+            assert_eq!(encoded.contains("suspect"), task(body).suspect, "a flag that is not set is absent: {encoded}");
             assert_eq!(Task::decode(&encoded).unwrap(), task(body));
         }
     }

@@ -384,6 +384,7 @@ fn messages_of<'a>(
             event_type: event.event_type.clone(),
             ticket: None,
             probe: false,
+            suspect: false,
             body: body.clone(),
         };
         Outgoing::new(task, lanes.of(delivery.endpoint))

@@ -33,13 +33,15 @@ impl Core {
     pub(super) async fn take_and_send(&self, found: &[WaitingRef], lane: Lane) -> Result<usize, ServiceError> {
         let mut sent = 0;
         for chunk in found.chunks(STRIDE) {
-            let now = self.clock.now();
-            let taken = self.move_each(chunk, move |delivery| delivery.taken(now, new_ticket())).await?;
+            let (now, ticket) = (self.clock.now(), new_ticket());
+            let taken = self.move_each(chunk, move |delivery| delivery.taken(now, ticket)).await?;
             sent += taken.len();
             let leased = taken.into_iter().filter(|delivery| delivery.place() == Place::Leased);
             let messages = leased.map(|delivery| {
                 let delay_seconds = delivery.message_delay_seconds(now);
-                Outgoing { task: task_without_body(delivery), lane, delay_seconds }
+                // A renewed lease keeps its ticket. Its former message may have ended the process that received it.
+                let suspect = delivery.ticket != Some(ticket);
+                Outgoing { task: DeliverTask { suspect, ..task_without_body(delivery) }, lane, delay_seconds }
             });
             self.queue.send(messages.collect()).await?;
         }
@@ -156,6 +158,7 @@ pub(super) fn task_without_body(delivery: Delivery) -> DeliverTask {
         event_type: delivery.event_type,
         ticket: delivery.ticket,
         probe: false,
+        suspect: false,
         body: None,
     }
 }

@@ -42,6 +42,17 @@ pub(super) enum Verdict {
     Stay,
     /// It stays, and comes back at that time.
     HideUntil(Timestamp),
+    /// The same, without anything having been tried or recorded.
+    Postpone(Timestamp),
+    /// It may be deleted: the same task was sent to another lane.
+    Forwarded,
+}
+
+impl Verdict {
+    /// Whether an attempt ended, or the record says that none is needed.
+    pub(super) const fn is_finished(self) -> bool {
+        matches!(self, Self::Acknowledge | Self::HideUntil(_))
+    }
 }
 
 /// What is left of a batch: which messages stay in the queue, and which of those are still to be hidden.
@@ -57,10 +68,10 @@ impl Left {
     /// Notes the verdict on a task's messages.
     pub(super) fn note(&mut self, messages: Vec<Message>, verdict: Verdict) {
         for (copy, message) in messages.into_iter().enumerate() {
-            if verdict != Verdict::Acknowledge {
+            if !matches!(verdict, Verdict::Acknowledge | Verdict::Forwarded) {
                 self.stay.push(message.id);
             }
-            if let Verdict::HideUntil(until) = verdict {
+            if let Verdict::HideUntil(until) | Verdict::Postpone(until) = verdict {
                 // Not at the same time: two consumers would attempt the delivery at once.
                 let until = if copy == 0 { until } else { until.plus(BEHIND_OTHER_COPY) };
                 self.hidden.push((message.receipt_handle, until));
@@ -76,20 +87,23 @@ pub(super) fn read(messages: Vec<Message>) -> (Vec<Received>, Vec<String>) {
     let mut places = HashMap::new();
     for message in messages {
         match Task::decode(&message.body) {
-            Ok(task) => match places.entry((task.delivery, task.ticket)) {
-                Entry::Occupied(place) => {
-                    let first: &mut Received = &mut received[*place.get()];
-                    first.task.probe |= task.probe;
-                    first.receipt.sent_at = first.receipt.sent_at.max(message.sent_at);
-                    first.receipt.receives = first.receipt.receives.max(message.receives);
-                    first.messages.push(message);
+            Ok(task) => {
+                let receives = message.receives.saturating_add(task.suspect.into());
+                match places.entry((task.delivery, task.ticket)) {
+                    Entry::Occupied(place) => {
+                        let first: &mut Received = &mut received[*place.get()];
+                        first.task.probe |= task.probe;
+                        first.receipt.sent_at = first.receipt.sent_at.max(message.sent_at);
+                        first.receipt.receives = first.receipt.receives.max(receives);
+                        first.messages.push(message);
+                    }
+                    Entry::Vacant(place) => {
+                        place.insert(received.len());
+                        let receipt = Receipt { ticket: task.ticket, sent_at: message.sent_at, receives };
+                        received.push(Received { task, receipt, messages: vec![message] });
+                    }
                 }
-                Entry::Vacant(place) => {
-                    place.insert(received.len());
-                    let receipt = Receipt { ticket: task.ticket, sent_at: message.sent_at, receives: message.receives };
-                    received.push(Received { task, receipt, messages: vec![message] });
-                }
-            },
+            }
             Err(error) => {
                 error!(message = %message.id, %error, "unreadable message");
                 metrics::unreadable();

@@ -29,8 +29,9 @@ use record::{Attempted, Unrecorded, after_conflict, stays, unrecorded};
 use super::load::{EndpointCache, Work, endpoint_cache};
 use crate::clock;
 use crate::domain::delivery::{Delivery, DeliveryStatus, Step};
+use crate::domain::fields::TimeoutSeconds;
 use crate::domain::ids::DeliveryId;
-use crate::domain::isolation::{Finished, Order, unaccounted_receives};
+use crate::domain::isolation::{Finished, Order, is_suspicious};
 use crate::domain::lane::Lane;
 use crate::domain::organization::OrganizationStatus;
 use crate::domain::ticket::OnReceipt;
@@ -45,15 +46,11 @@ const GATHER: Duration = Duration::from_millis(5);
 /// How long a process remembers an attempt whose record DynamoDB refuses. The message comes back sooner, and then it is
 /// remembered for as long again; other processes may receive it in between.
 const UNRECORDED: Duration = Duration::from_secs(12 * 60 * 60);
-/// What an attempt needs beside the endpoint's timeout to be recorded before the deadline.
-const MARGIN: Duration = Duration::from_secs(1);
 
-/// The unaccounted receives of a task's message, and a random number if there are any.
-fn suspicion(work: &Work) -> (u32, u64) {
-    match unaccounted_receives(work.receipt, work.delivery.as_ref(), work.read_at) {
-        0 => (0, 0),
-        receives => (receives, u64::from_be_bytes(clock::id_bytes())),
-    }
+/// A random number for a task that is suspicious.
+fn suspicion(work: &Work) -> Option<u64> {
+    let suspicious = is_suspicious(work.receipt, work.delivery.as_ref(), work.read_at);
+    suspicious.then(|| u64::from_be_bytes(clock::id_bytes()))
 }
 
 /// Performs deliveries. One per process.
@@ -121,7 +118,7 @@ impl Consumer {
         work: Vec<Result<Work, StoreError>>,
         batch: Batch,
     ) -> Vec<String> {
-        let tasks: Vec<_> = work.iter().map(|work| work.as_ref().map_or((0, 0), suspicion)).collect();
+        let tasks: Vec<_> = work.iter().map(|work| work.as_ref().ok().and_then(suspicion)).collect();
         let order = Order::of(&tasks, self.finished().are_many(self.core.clock.now()));
         let mut waiting: Vec<_> = messages.into_iter().zip(work).map(Some).collect();
         let mut take = |task: &usize| waiting[*task].take();
@@ -132,12 +129,16 @@ impl Consumer {
         let together = together.into_iter().zip(observations);
         let together = together.map(|((messages, work), it)| (messages, self.decided(work, it, batch)));
         self.run(together, batch, &mut left).await;
-        order.together.iter().filter(|task| tasks[**task].0 > 0).for_each(|_| self.note_finished());
-        for (messages, work) in order.alone.iter().filter_map(&mut take) {
+        let mut alone = order.alone.iter().filter_map(&mut take);
+        while TimeoutSeconds::SHORTEST.fits(self.left(batch))
+            && let Some((messages, work)) = alone.next()
+        {
             let decided = self.decided_alone(work, batch);
             self.run([(messages, decided)], batch, &mut left).await;
-            self.note_finished();
         }
+        let now = self.core.clock.now();
+        alone.for_each(|(messages, _)| left.note(messages, Verdict::Postpone(now)));
+        self.hide(batch.lane, &mut left.hidden).await;
         left.stay
     }
 
@@ -148,7 +149,14 @@ impl Consumer {
         // it is when the task is made.
         Box::pin(async move {
             let verdict = match work {
-                Ok(work) => consumer.decide(work, &observations, batch).await,
+                Ok(work) => {
+                    let suspicious = is_suspicious(work.receipt, work.delivery.as_ref(), work.read_at);
+                    let verdict = consumer.decide(work, &observations, batch).await;
+                    if suspicious && verdict.is_finished() {
+                        consumer.finished().note(consumer.core.clock.now());
+                    }
+                    verdict
+                }
                 Err(error) => stays(&error),
             };
             consumer.count_if_last(observations).await;
@@ -208,8 +216,9 @@ impl Consumer {
         self.finished.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note_finished(&self) {
-        self.finished().note(self.core.clock.now());
+    /// How much time is left to a batch.
+    fn left(&self, batch: Batch) -> Duration {
+        batch.deadline.since(self.core.clock.now())
     }
 
     /// Hides messages until their times, rounded up to whole seconds.
@@ -248,7 +257,7 @@ impl Consumer {
                 };
             }
             Step::Attempt => return self.attempt(delivery, work, observations, batch).await,
-            Step::HideUntil(due) => return Verdict::HideUntil(due),
+            Step::HideUntil(due) => return Verdict::Postpone(due),
             Step::Park => delivery.parked(now),
             Step::Fail(cause) => delivery.failed(cause, now),
         };
@@ -281,10 +290,11 @@ impl Consumer {
             return self.record(attempted, outcome).await;
         }
         if batch.lane.forwards_to(endpoint.lane) {
-            return self.forward(attempted.task, endpoint.lane).await;
+            let suspect = is_suspicious(receipt, attempted.seen.as_ref(), work.read_at);
+            return self.forward(DeliverTask { suspect, ..attempted.task }, endpoint.lane).await;
         }
-        if batch.deadline.since(now) < settings.timeout.duration() + MARGIN {
-            return Verdict::HideUntil(now);
+        if !settings.timeout.fits(batch.deadline.since(now)) {
+            return Verdict::Postpone(now);
         }
         let attempt = Attempt {
             url: &settings.url,
@@ -300,10 +310,10 @@ impl Consumer {
         self.record(attempted, outcome).await
     }
 
-    /// Sends a message that is due to another lane. It keeps its ticket, so it owns the delivery as before.
+    /// Sends a task that is due to another lane. It keeps its ticket, so it owns the delivery as before.
     async fn forward(&self, task: DeliverTask, lane: Lane) -> Verdict {
         match self.core.queue.send(vec![Outgoing::new(task, lane)]).await {
-            Ok(()) => Verdict::Acknowledge,
+            Ok(()) => Verdict::Forwarded,
             Err(error) => {
                 warn!(%error, lane = lane.as_str(), "a message could not be forwarded");
                 Verdict::Stay

@@ -103,7 +103,7 @@ impl Consumer {
     /// Sends the delayed copy of a message that waits for the next attempt. `None` if it could not be sent.
     async fn send_copy(&self, task: &DeliverTask, lane: Lane, delay_seconds: u32) -> Option<Copy> {
         let (at, ticket) = (self.core.clock.now(), new_ticket());
-        let task = DeliverTask { ticket: Some(ticket), probe: false, ..task.clone() };
+        let task = DeliverTask { ticket: Some(ticket), probe: false, suspect: false, ..task.clone() };
         match self.core.queue.send(vec![Outgoing { task, lane, delay_seconds }]).await {
             Ok(()) => Some(Copy { ticket, at }),
             Err(error) => {
