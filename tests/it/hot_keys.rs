@@ -127,12 +127,15 @@ async fn no_key_is_used_up_when_the_endpoints_of_many_tenants_are_suspended_at_o
     for _ in 0..TENANTS {
         let tenant = world.tenant().await;
         tenant.endpoint_with(json!({"url": down.url(), "retry_schedule": []})).await;
-        for _ in 0..9 {
-            tenant.publish().await;
-        }
         tenants.push(tenant);
     }
-    world.drain().await;
+    for _ in 0..9 {
+        for tenant in &tenants {
+            tenant.publish().await;
+        }
+        world.drain().await;
+        world.advance(Duration::from_secs(1));
+    }
     world.advance(Duration::from_secs(61));
     let budgets = Budgets::new(&world, Budget::FULL.scaled_down(50), UsedUp::Recorded);
     let process = budgets.process(&world);

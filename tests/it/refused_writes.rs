@@ -47,6 +47,27 @@ async fn an_attempt_that_can_never_be_recorded_is_made_once_and_its_message_beco
     }
 }
 
+/// The copy waits for the next attempt of a delivery that has no record.
+#[tokio::test]
+async fn the_delayed_copy_of_an_attempt_that_cannot_be_recorded_makes_no_other_attempt() {
+    let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(500)]).await);
+    let tenant = world.tenant().await;
+    tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": [600]})).await;
+    let id = tenant.publish_one().await;
+    let (process, switch) = refused(&world, records);
+    for messages in [1, 2, 1, 1] {
+        assert_eq!(process.drain().await, messages);
+        world.advance(INTERVAL);
+    }
+    receiver.only();
+    switch.store(false, Ordering::SeqCst);
+    assert_eq!(process.drain().await, 1);
+    receiver.only();
+    assert_eq!(tenant.delivery(&id).await["attempts"], 1);
+    world.run_to_the_end().await.keeps_the_promise(std::slice::from_ref(&id), &[&receiver]);
+    assert_eq!(tenant.delivery(&id).await["attempts"], 2);
+}
+
 #[test]
 fn a_message_whose_record_is_refused_becomes_a_dead_letter_before_the_queue_drops_it() {
     assert!(INTERVAL * MAX_RECEIVES < Duration::from_secs(RETENTION_SECONDS.into()));

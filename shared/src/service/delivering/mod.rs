@@ -24,7 +24,7 @@ use super::cache::Cache;
 pub use message::Message;
 use message::{Left, Verdict, read};
 use observed::{Carried, Observations};
-use record::{Attempted, Unrecorded, after_conflict, stays, unrecorded};
+use record::{Attempted, Remembered, Unrecorded, after_conflict, stays, unrecorded};
 
 use super::load::{EndpointCache, Work, endpoint_cache};
 use crate::clock;
@@ -285,9 +285,14 @@ impl Consumer {
         let settings = &endpoint.settings;
         let now = self.core.clock.now();
         let Work { delivery: seen, task, receipt, .. } = work;
-        let attempted = Attempted { seen, task, receipt, endpoint: &endpoint, observations };
-        if let Some(outcome) = self.unrecorded_outcome(&delivery, receipt, now) {
-            return self.record(attempted, outcome).await;
+        let endpoint = &endpoint;
+        let attempted = Attempted { seen, task, receipt, endpoint, observations, was_refused: false };
+        match self.remembered(&delivery, receipt, now) {
+            Some(Remembered::Outcome(outcome)) => {
+                return self.record(Attempted { was_refused: true, ..attempted }, outcome).await;
+            }
+            Some(Remembered::Copy) => return Verdict::Acknowledge,
+            None => {}
         }
         if batch.lane.forwards_to(endpoint.lane) {
             let suspect = is_suspicious(receipt, attempted.seen.as_ref(), work.read_at);

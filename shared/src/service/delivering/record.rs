@@ -37,6 +37,8 @@ pub(super) struct Attempted<'a> {
     pub(super) receipt: Receipt,
     pub(super) endpoint: &'a Endpoint,
     pub(super) observations: &'a Observations,
+    /// Whether DynamoDB refused the record before.
+    pub(super) was_refused: bool,
 }
 
 /// What came of an attempt whose record DynamoDB refuses.
@@ -47,6 +49,16 @@ pub(super) struct Unrecorded {
     number: u32,
     /// The ticket of the message that it was made for.
     ticket: Option<Ticket>,
+    /// The ticket of the delayed copy that was sent before the record was refused.
+    copy: Option<Ticket>,
+}
+
+/// What a process remembers of a delivery whose record DynamoDB refuses.
+pub(super) enum Remembered {
+    /// What came of the next attempt, which was made for this message.
+    Outcome(Outcome),
+    /// The message is the delayed copy of the one that the attempt was made for, which is still in the queue.
+    Copy,
 }
 
 impl Consumer {
@@ -54,14 +66,15 @@ impl Consumer {
     /// to any unfinished record, and a failure to one that has the same attempts and ticket and is not parked: only its
     /// lease is another one.
     pub(super) async fn record(&self, attempted: Attempted<'_>, outcome: Outcome) -> Verdict {
-        let Attempted { mut seen, task, receipt, endpoint, observations } = attempted;
+        let Attempted { mut seen, task, receipt, endpoint, observations, was_refused } = attempted;
         let jitter = clock::jitter();
         let schedule = endpoint.settings.retry_schedule.as_ref().unwrap_or(&self.core.deployment.retry_schedule);
         let on_failure = match endpoint.health.suspension {
             Some(_) => OnFailure::Hold,
             None => OnFailure::Follow(schedule, jitter),
         };
-        let mut copy = None;
+        // A copy that no record names would make attempts of its own.
+        let mut copy = was_refused.then_some(None);
         for _ in 0..TRIES {
             let now = self.core.clock.now();
             let current = seen.clone().unwrap_or_else(|| unrecorded(&task));
@@ -89,7 +102,7 @@ impl Consumer {
                     let reduced = made.reduced();
                     let written = self.core.store.replace_delivery(seen.as_ref(), &reduced).await;
                     if !matches!(written, Ok(Replaced::Written)) {
-                        return self.refused(&reduced, receipt, outcome, &error);
+                        return self.refused(&reduced, receipt, outcome, copy.flatten(), &error);
                     }
                     error!(delivery = %reduced.id, %error, "an attempt is recorded without its details");
                     return self.recorded(endpoint, observations, &reduced, consequence).await;
@@ -140,7 +153,14 @@ impl Consumer {
     /// DynamoDB refuses the record of an attempt. The message comes back until an operator has repaired the cause, or it
     /// becomes a dead letter. This process then tries to write the record, and does not repeat the attempt: the receiver
     /// may have taken it.
-    fn refused(&self, made: &Delivery, receipt: Receipt, outcome: Outcome, error: &StoreError) -> Verdict {
+    fn refused(
+        &self,
+        made: &Delivery,
+        receipt: Receipt,
+        outcome: Outcome,
+        copy: Option<Copy>,
+        error: &StoreError,
+    ) -> Verdict {
         error!(
             delivery = %made.id,
             attempt = made.attempts,
@@ -150,14 +170,20 @@ impl Consumer {
         );
         metrics::unrecorded();
         let now = self.core.clock.now();
-        self.unrecorded.put(made.id, Unrecorded { outcome, number: made.attempts, ticket: receipt.ticket }, now);
+        let copy = copy.map(|copy| copy.ticket).or_else(|| self.unrecorded.get(&made.id, now)?.copy);
+        let unrecorded = Unrecorded { outcome, number: made.attempts, ticket: receipt.ticket, copy };
+        self.unrecorded.put(made.id, unrecorded, now);
         Verdict::HideUntil(now.plus(TRY_RECORD_AFTER))
     }
 
-    /// What came of the next attempt at this delivery, if this process made it for this message and could not record it.
-    pub(super) fn unrecorded_outcome(&self, delivery: &Delivery, receipt: Receipt, now: Timestamp) -> Option<Outcome> {
-        let found = self.unrecorded.get(&delivery.id, now)?;
-        (found.number == delivery.attempts + 1 && found.ticket == receipt.ticket).then_some(found.outcome)
+    /// What this process remembers of the next attempt at this delivery, if it made it and could not record it.
+    pub(super) fn remembered(&self, delivery: &Delivery, receipt: Receipt, now: Timestamp) -> Option<Remembered> {
+        let found = self.unrecorded.get(&delivery.id, now).filter(|found| found.number == delivery.attempts + 1)?;
+        if found.ticket == receipt.ticket {
+            return Some(Remembered::Outcome(found.outcome));
+        }
+        let is_copy = found.copy.is_some() && found.copy == receipt.ticket;
+        is_copy.then_some(Remembered::Copy)
     }
 }
 
