@@ -129,16 +129,23 @@ impl Consumer {
         let together = together.into_iter().zip(observations);
         let together = together.map(|((messages, work), it)| (messages, self.decided(work, it, batch)));
         self.run(together, batch, &mut left).await;
-        let mut alone = order.alone.iter().filter_map(&mut take);
+        let alone: Vec<_> = order.alone.iter().filter_map(&mut take).collect();
+        let observations = Observations::shared(alone.iter().map(endpoint));
+        let mut alone = alone.into_iter().zip(observations);
         while TimeoutSeconds::SHORTEST.fits(self.left(batch))
-            && let Some((messages, work)) = alone.next()
+            && let Some(((messages, work), observations)) = alone.next()
         {
-            let decided = self.decided_alone(work, batch);
+            let decided = self.decided_alone(work, observations, batch);
             self.run([(messages, decided)], batch, &mut left).await;
         }
         let now = self.core.clock.now();
-        alone.for_each(|(messages, _)| left.note(messages, Verdict::Postpone(now)));
+        let (postponed, observations): (Vec<_>, Vec<_>) = alone.unzip();
+        postponed.into_iter().for_each(|(messages, _)| left.note(messages, Verdict::Postpone(now)));
         self.hide(batch.lane, &mut left.hidden).await;
+        for observations in observations {
+            // Boxed, it adds nothing to the future of each batch.
+            Box::pin(self.count_if_last(observations)).await;
+        }
         left.stay
     }
 
@@ -165,14 +172,19 @@ impl Consumer {
     }
 
     /// The same for a task that had to wait for others: what it needs is read again.
-    fn decided_alone(self: &Arc<Self>, work: Result<Work, StoreError>, batch: Batch) -> Decided {
+    fn decided_alone(
+        self: &Arc<Self>,
+        work: Result<Work, StoreError>,
+        observations: Observations,
+        batch: Batch,
+    ) -> Decided {
         let consumer = Arc::clone(self);
         Box::pin(async move {
             let again = match work {
                 Ok(work) => consumer.core.load_one((work.task, work.receipt), &consumer.endpoints).await,
                 Err(error) => Err(error),
             };
-            consumer.decided(again, Observations::default(), batch).await
+            consumer.decided(again, observations, batch).await
         })
     }
 
