@@ -77,8 +77,8 @@ fn write(collector: &Collector, now: Timestamp, out: &mut impl Write) -> io::Res
     out.write_all(&lines)
 }
 
-/// Events were accepted. The line also says that 0 deliveries succeeded, so that a minute without any has a data point:
-/// an alarm compares the two. A counter leaves out 0, so deliveries are a distribution.
+/// Events were accepted. The line also says that 0 deliveries succeeded, so that a minute without any has a data point for
+/// the alarm. A counter leaves out 0, so deliveries are a distribution.
 pub fn accepted(events: usize) {
     counter!(ACCEPTED).increment(number(events).into());
     histogram!(DELIVERED).record(0);
