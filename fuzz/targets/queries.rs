@@ -34,12 +34,12 @@ fn read_cursor(text: &str) {
         }
         // The order of ids is the order of times.
         assert!(DeliveryId::first_at(id.created_at()) <= id);
-        let _ = (id.next(), id.shard(), id.due_shard(), id.created_at().rfc3339());
+        let _ = (id.next(), id.shard_byte(), id.created_at().rfc3339());
     }
     if let Ok(id) = EventId::parse(text) {
         assert_eq!(id.to_string(), text);
         assert!(EventId::first_at(id.created_at()) <= id);
-        let _ = (id.nth(99), id.delivery(0), id.shard());
+        let _ = (id.nth(99), id.delivery(0), id.shard_byte());
     }
 }
 
