@@ -42,6 +42,8 @@ struct Pace {
     queue_url: String,
     /// Those that have requests waiting or under way.
     lines: std::sync::Mutex<HashMap<Caller, Arc<Line>>>,
+    /// How many deliveries the last requests of each organization had on average, if they had any.
+    learned: std::sync::Mutex<HashMap<Box<str>, f64>>,
     hasher: RandomState,
 }
 
@@ -94,8 +96,8 @@ fn publisher(request: &Request) -> Option<&str> {
 
 impl Pace {
     fn new(aws: EmbeddedAws, queue_url: &str) -> Self {
-        let (lines, hasher) = (std::sync::Mutex::default(), RandomState::new());
-        Self { aws, queue_url: queue_url.to_owned(), lines, hasher }
+        let (lines, learned, hasher) = (std::sync::Mutex::default(), std::sync::Mutex::default(), RandomState::new());
+        Self { aws, queue_url: queue_url.to_owned(), lines, learned, hasher }
     }
 
     fn enter(&self, organization: &str, credentials: u64) -> Publishing<'_> {
@@ -104,6 +106,10 @@ impl Pace {
         let line = Arc::clone(lines.entry(caller.clone()).or_default());
         line.entered.fetch_add(1, Ordering::Relaxed);
         Publishing { pace: self, caller, line }
+    }
+
+    fn learned(&self) -> MutexGuard<'_, HashMap<Box<str>, f64>> {
+        self.learned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn lines(&self) -> MutexGuard<'_, HashMap<Caller, Arc<Line>>> {
@@ -132,7 +138,10 @@ impl Publishing<'_> {
     fn is_ahead(&self, now: Instant) -> bool {
         let flow = self.flow();
         let mut seen = self.seen();
-        let seen = seen.get_or_insert(Seen { flow, received_at: now, deliveries_per_request: 1.0 });
+        let seen = seen.get_or_insert_with(|| {
+            let deliveries_per_request = self.pace.learned().get(&self.caller.0).copied().unwrap_or(1.0);
+            Seen { flow, received_at: now, deliveries_per_request }
+        });
         if seen.flow.received != flow.received {
             seen.flow.received = flow.received;
             seen.received_at = now;
@@ -153,6 +162,10 @@ impl Publishing<'_> {
             let since = sent.saturating_sub(seen.flow.sent) as f64;
             seen.flow.sent = seen.flow.sent.max(sent);
             seen.deliveries_per_request += (since.max(1.0) - seen.deliveries_per_request) * WEIGHT;
+            // Only an organization that exists has sent something, so the map does not grow with strangers' paths.
+            if sent > 0 {
+                self.pace.learned().insert(self.caller.0.clone(), seen.deliveries_per_request);
+            }
         }
     }
 
@@ -252,6 +265,26 @@ mod tests {
         assert!(!other.is_ahead(now), "another organization's requests have one each");
         drop((under_way, others));
         assert!(!publishing.is_ahead(now));
+    }
+
+    #[tokio::test]
+    async fn the_average_of_an_organization_outlives_its_last_request_and_a_strangers_does_not() {
+        let (client, url, pace) = queue().await;
+        for _ in 0..20 {
+            let publishing = pace.enter("a", 0);
+            publishing.is_ahead(Instant::now());
+            send_ten(&client, &url, "a").await;
+            publishing.learn();
+        }
+        let stranger = pace.enter("b", 0);
+        stranger.is_ahead(Instant::now());
+        stranger.learn();
+        drop(stranger);
+        client.purge_queue().queue_url(&url).send().await.unwrap();
+        assert_eq!(pace.learned().keys().map(|name| &**name).collect::<Vec<_>>(), ["a"]);
+        let publishing = pace.enter("a", 0);
+        let _under_way: Vec<_> = (0..64).map(|_| publishing.begin()).collect();
+        assert!(publishing.is_ahead(Instant::now()), "64 requests with nearly ten deliveries each");
     }
 
     #[tokio::test]
