@@ -79,7 +79,7 @@ async fn pass(State(pace): State<Arc<Pace>>, request: Request, next: Next) -> Re
     let Some(organization) = publisher(&request) else { return next.run(request).await };
     let credentials = pace.hasher.hash_one(request.headers().get(AUTHORIZATION));
     let publishing = pace.enter(organization, credentials);
-    publishing.wait_until(Instant::now() + LONGEST_WAIT).await;
+    publishing.wait(LONGEST_WAIT).await;
     let under_way = publishing.begin();
     let response = next.run(request).await;
     drop(under_way);
@@ -126,9 +126,11 @@ struct Publishing<'a> {
 }
 
 impl Publishing<'_> {
-    /// Waits for this request's turn, and then until few deliveries of its organization are on their way, or until `latest`.
-    async fn wait_until(&self, latest: Instant) {
+    /// Waits for this request's turn, and then until few deliveries of its organization are on their way, or as long as
+    /// `longest`.
+    async fn wait(&self, longest: Duration) {
         let _turn = self.line.turn.lock().await;
+        let latest = Instant::now() + longest;
         while Instant::now() < latest && self.is_ahead(Instant::now()) {
             sleep(LOOK).await;
         }
@@ -294,8 +296,7 @@ mod tests {
         for _ in 0..26 {
             send_ten(&client, &url, "a").await;
         }
-        let (mut waits, mut next) =
-            (pin!(first.wait_until(Instant::now() + HOUR)), pin!(second.wait_until(Instant::now())));
+        let (mut waits, mut next) = (pin!(first.wait(HOUR)), pin!(second.wait(Duration::ZERO)));
         assert!(poll!(&mut waits).is_pending());
         assert!(poll!(&mut next).is_pending(), "it is the first one's turn");
         client.purge_queue().queue_url(&url).send().await.unwrap();
@@ -310,7 +311,21 @@ mod tests {
         for _ in 0..26 {
             send_ten(&client, &url, "a").await;
         }
-        assert!(poll!(pin!(publishing.wait_until(Instant::now()))).is_ready());
+        assert!(poll!(pin!(publishing.wait(Duration::ZERO))).is_ready());
+    }
+
+    #[tokio::test]
+    async fn the_longest_wait_of_a_request_begins_with_its_turn() {
+        let (client, url, pace) = queue().await;
+        let (first, second) = (pace.enter("a", 0), pace.enter("a", 0));
+        for _ in 0..26 {
+            send_ten(&client, &url, "a").await;
+        }
+        let began = Instant::now();
+        let longest = STANDSTILL / 4;
+        tokio::join!(first.wait(longest), second.wait(longest));
+        let waited = began.elapsed();
+        assert!(waited >= 2 * longest, "{waited:?}");
     }
 
     #[tokio::test]

@@ -131,12 +131,16 @@ fn check_spelling(text: &str, allow_http: bool) -> Result<(), Invalid> {
     check_host(host, |c| !c.is_ascii() || c == '%')
 }
 
-/// Refuses a host with characters that no name has. The parser takes more of them, and makes more of them from others: it
-/// decodes `\u{2476}` to `(3)`.
+/// Refuses a host with characters that no name has, or with an empty label. The parser takes more of them, and makes more
+/// of them from others: it decodes `\u{2476}` to `(3)`. It takes `.127.0.0.1` for a name, others might read the address.
 fn check_host(host: &str, is_judged_later: impl Fn(char) -> bool) -> Result<(), Invalid> {
     let is_of_names = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
     match host.chars().find(|c| !is_of_names(*c) && !is_judged_later(*c)) {
         Some(character) => Err(Invalid::new(format!("must not have {character:?} in its host"))),
+        // One dot at the end is the root of the domain names.
+        None if !host.is_empty() && host.strip_suffix('.').unwrap_or(host).split('.').any(str::is_empty) => {
+            Err(Invalid::new("must not have an empty label in its host: two dots in a row, or one at its start"))
+        }
         None => Ok(()),
     }
 }
@@ -203,6 +207,7 @@ mod tests {
     #[test]
     fn a_url_is_taken_only_as_it_is_written_and_the_error_says_what_is_wrong() {
         let whitespace = "must not contain whitespace or control characters";
+        let empty_label = "must not have an empty label in its host: two dots in a row, or one at its start";
         let table = [
             ("https:///x", "must have a host"),
             ("https://", "must have a host"),
@@ -232,6 +237,13 @@ mod tests {
             ("https://ex%3cmple.com/", "must have a host that is a valid domain name"),
             ("https://p\u{2460}\u{2476}\u{301c}/", "must not have '(' in its host"),
             ("https://*.example.com/", "must not have '*' in its host"),
+            ("https://.example.com/", empty_label),
+            ("https://example..com/", empty_label),
+            ("https://example.com../", empty_label),
+            ("https://./", empty_label),
+            ("https://..0.0.0.0.../", empty_label),
+            ("https://\u{3002}\u{3002}0.0\u{3002}0.0.../", empty_label),
+            ("https://.127.0.0.1/", empty_label),
             ("https://{host}/", "must not have '{' in its host"),
             ("https://256.0.0.1/", "must have a valid IPv4 address as its host"),
             ("https://[::1/", "must have a valid IPv6 address between its brackets"),
@@ -250,6 +262,7 @@ mod tests {
         }
         for (text, shown) in [
             ("HTTPS://Example.COM", "https://example.com/"),
+            ("https://example.com./", "https://example.com./"),
             ("https://b\u{fc}cher.example/\u{e9}?a=b@c:d", "https://xn--bcher-kva.example/%C3%A9?a=b@c:d"),
             ("https://example.com:8443/a//b?x=https://y", "https://example.com:8443/a//b?x=https://y"),
         ] {
