@@ -12,6 +12,7 @@ use tokio::sync::Semaphore;
 
 use super::Clock;
 use super::answer::Answer;
+use super::checkpoints::Checkpoints;
 use super::durability::{GroupSync, Log};
 use super::transactions;
 
@@ -38,6 +39,8 @@ pub(crate) struct DynamoDb {
     turns: Arc<Semaphore>,
     /// Set if writes are answered only when they are on disk.
     sync: Option<GroupSync>,
+    /// Set for a database in a file.
+    checkpoints: Option<Checkpoints>,
 }
 
 impl std::fmt::Debug for DynamoDb {
@@ -49,7 +52,7 @@ impl std::fmt::Debug for DynamoDb {
 impl DynamoDb {
     /// An empty database that is gone with the process; items expire by `clock`.
     pub(crate) fn in_memory(clock: Clock) -> Result<Self, DynoxideError> {
-        Ok(Self::new(Database::memory_with_clock(Arc::new(ItemClock(clock)))?, None))
+        Ok(Self::new(Database::memory_with_clock(Arc::new(ItemClock(clock)))?, None, None))
     }
 
     /// Opens the database in `file`, made if it is missing; items expire by the system's clock.
@@ -62,12 +65,12 @@ impl DynamoDb {
     }
 
     /// An opened database. With its log, a write is answered only when it is on disk.
-    pub(crate) fn in_file(database: Database, log: Option<Log>) -> Self {
-        Self::new(database, log.map(GroupSync::new))
+    pub(crate) fn in_file(database: Database, log: Option<Log>, checkpoints: Checkpoints) -> Self {
+        Self::new(database, log.map(GroupSync::new), Some(checkpoints))
     }
 
-    fn new(database: Database, sync: Option<GroupSync>) -> Self {
-        Self { database, turns: Arc::new(Semaphore::new(CONCURRENT_OPERATIONS)), sync }
+    fn new(database: Database, sync: Option<GroupSync>, checkpoints: Option<Checkpoints>) -> Self {
+        Self { database, turns: Arc::new(Semaphore::new(CONCURRENT_OPERATIONS)), sync, checkpoints }
     }
 
     /// Performs one operation, named as in `X-Amz-Target` after the dot.
@@ -75,12 +78,18 @@ impl DynamoDb {
         let (name, body) = (operation.to_owned(), body.to_vec());
         let answer = self.run(move |database| perform(database, &name, &body)).await;
         let answer = answer.unwrap_or_else(|panic| internal_error(&panic));
+        if READS.contains(&operation) {
+            return answer;
+        }
+        if let Some(checkpoints) = &self.checkpoints {
+            checkpoints.committed();
+        }
         match &self.sync {
-            Some(sync) if !READS.contains(&operation) => match sync.wait().await {
+            Some(sync) => match sync.wait().await {
                 Ok(()) => answer,
                 Err(error) => internal_error(&format!("the write may not be on disk: {error}")),
             },
-            _ => answer,
+            None => answer,
         }
     }
 

@@ -5,6 +5,7 @@
 //! DynamoDB is the `dynoxide` crate over SQLite; SQS is our own (`sqs`), in memory and with a journal in SQLite.
 
 mod answer;
+mod checkpoints;
 mod connector;
 mod durability;
 mod dynamodb;
@@ -27,6 +28,7 @@ use aws_sdk_dynamodb::config::{Credentials, SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
 use tokio::net::TcpListener;
 
+use checkpoints::Checkpoints;
 use connector::InProcess;
 use durability::Log;
 use dynamodb::DynamoDb;
@@ -74,9 +76,9 @@ pub enum OpenError {
     /// The database cannot be opened: damaged, written by a newer version, or not ours to write.
     #[error("cannot open {file}", file = Storage::DYNAMODB)]
     DynamoDb(#[from] dynoxide::DynoxideError),
-    /// The queues' database cannot be opened, or is damaged.
-    #[error("cannot open {file}", file = Storage::SQS)]
-    Sqs(#[from] rusqlite::Error),
+    /// A database cannot be opened, or is damaged.
+    #[error("cannot open {0}")]
+    Database(&'static str, #[source] rusqlite::Error),
     /// What is written cannot be brought to disk.
     #[error("cannot sync the data directory {0}")]
     Sync(PathBuf, #[source] std::io::Error),
@@ -108,10 +110,13 @@ impl EmbeddedAws {
                 std::fs::create_dir_all(path).map_err(|error| OpenError::Directory(path.clone(), error))?;
                 let log = |file: &Path| durable.then(|| Log::of(file, Arc::clone(&sync))).transpose();
                 let (sqs, dynamodb) = (path.join(Storage::SQS), path.join(Storage::DYNAMODB));
-                let (journal, stored) = Journal::open(&sqs, || log(&sqs))?;
+                let (journal, stored) =
+                    Journal::open(&sqs, || log(&sqs)).map_err(|error| OpenError::Database(Storage::SQS, error))?;
                 let database = DynamoDb::open(&dynamodb)?;
                 let log = log(&dynamodb).map_err(|error| OpenError::Sync(path.clone(), error))?;
-                (DynamoDb::in_file(database, log), journal, stored)
+                let checkpoints = Checkpoints::begin(&dynamodb);
+                let checkpoints = checkpoints.map_err(|error| OpenError::Database(Storage::DYNAMODB, error))?;
+                (DynamoDb::in_file(database, log, checkpoints), journal, stored)
             }
         };
         let sqs = Sqs::new(authority, journal, stored, clock);

@@ -18,6 +18,7 @@ use tracing::error;
 use super::error::{INTERNAL, SqsError};
 use super::message::{Message, State};
 use super::stored::{self, Stored};
+use crate::aws::checkpoints::Checkpoints;
 use crate::aws::durability::Log;
 
 /// Most changes in one commit, so that the first of many waiting for one is not kept for the last.
@@ -82,7 +83,8 @@ impl Journal {
             last_number: Arc::new(AtomicI64::new(last_number)),
             failures: Arc::default(),
         };
-        let writer = Writer { connection, log, failures: Arc::clone(&journal.failures) };
+        let checkpoints = Checkpoints::begin(file)?;
+        let writer = Writer { connection, log, checkpoints, failures: Arc::clone(&journal.failures) };
         let thread = thread::Builder::new().name("sqs-journal".to_owned()).spawn(move || writer.run(received));
         thread.map_err(|error| rusqlite::Error::ToSqlConversionFailure(error.into()))?;
         Ok((journal, messages))
@@ -150,6 +152,7 @@ impl Journal {
 struct Writer {
     connection: Connection,
     log: Option<Log>,
+    checkpoints: Checkpoints,
     failures: Arc<AtomicU64>,
 }
 
@@ -184,6 +187,7 @@ impl Writer {
             change.write(&transaction)?;
         }
         transaction.commit()?;
+        self.checkpoints.committed();
         if let Some(log) = &self.log {
             log.sync()?;
         }
