@@ -12,7 +12,6 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Router, middleware};
 use serde::Serialize;
-use shared::domain::endpoint::Endpoint;
 use shared::domain::ids::{EventId, OrganizationId};
 use shared::domain::signature;
 use shared::domain::time::Timestamp;
@@ -133,7 +132,7 @@ impl Demo {
         let id = EventId::parse(text("webhook-id"));
         let sent_at = text("webhook-timestamp").parse().map(Timestamp::from_unix_seconds);
         let (Ok(id), Ok(sent_at)) = (id, sent_at) else { return (false, false) };
-        let endpoints: Vec<Endpoint> = self.core.list_endpoints(&self.organization).await.unwrap_or_default();
+        let endpoints = self.core.list_endpoints(&self.organization).await.unwrap_or_default();
         let secrets = || endpoints.iter().flat_map(|endpoint| endpoint.secrets.signing_at(sent_at));
         let standard = text("webhook-signature")
             .split(' ')

@@ -1,10 +1,12 @@
-//! What hostile receivers cost in memory: measured by a counting allocator, in a process of their own.
+//! What hostile receivers and large pages cost in memory: measured by a counting allocator, in a process of their own.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
     reason = "a test may stop at the first surprise, and says what it measured"
 )]
 
+#[path = "memory/pages.rs"]
+mod pages;
 #[path = "it/support/raw_server.rs"]
 #[allow(dead_code, reason = "the other tests need more of it")]
 mod raw_server;
@@ -23,11 +25,14 @@ use shared::domain::ids::EventId;
 use shared::domain::secret::SigningSecret;
 use shared::domain::time::Timestamp;
 use shared::sender::{Attempt, Sender};
+use tokio::sync::Mutex;
 
 use raw_server::{RawServer, Step};
 
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
+/// Held by the test that measures: the allocator counts what the whole process has.
+static MEASURING: Mutex<()> = Mutex::const_new(());
 
 const DELIVERIES: usize = 100;
 /// Most bytes that a delivery may hold at any time, whatever its receiver sends: a head may have 400 KiB, and is copied
@@ -38,6 +43,7 @@ const BLOCK: usize = 64 * 1024;
 
 #[tokio::test]
 async fn a_hundred_deliveries_that_are_fed_without_end_hold_a_bounded_amount_of_memory() {
+    let _measuring = MEASURING.lock().await;
     let addresses = AddressPolicy::parse("127.0.0.0/8").unwrap();
     let sender = Sender::new(addresses, Clock::system()).unwrap();
     let endless = |head: &str, again: &str| {

@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use pigeonpost::aws::{Bill, Meter};
 use serde_json::{Value, json};
+use shared::clock;
 
 use crate::support::{Answer, Fate, Process, Receiver, Tenant, World, over_network_by_call, text};
 
@@ -273,5 +276,30 @@ async fn a_page_asks_each_partition_for_its_share_and_few_of_them_again() {
         let bill = metered.meter.take();
         assert!(bill.read_units <= most, "{path}: {bill:?}");
         assert!((16..=24).contains(&bill.calls["Query"]), "{path}: {bill:?}");
+    }
+}
+
+/// Each has 256 KiB, of which 196 KiB are left when they are packed: a query reads five of them, and an answer holds twenty.
+#[tokio::test]
+async fn a_page_of_large_events_reads_their_bodies_as_far_as_it_shows_them() {
+    let (world, _receiver, tenant) = subscribed(1).await;
+    for _ in 0..100 {
+        let random = std::iter::repeat_with(|| STANDARD.encode(clock::secret_bytes::<1_200>()));
+        let text: String = random.take(163).collect();
+        tenant.post("/events", &json!({"type": "a", "data": {"text": text}})).await.data(202);
+    }
+    let metered = Metered::new(&world);
+    let reader = tenant.at(&metered.process);
+    reader.get("/webhooks/endpoints").await.data(200);
+    let bodies_records_endpoints = 3 + 1 + 1;
+    for (path, shown, reads, most) in
+        [("/events?limit=100", 20, bodies_records_endpoints, 3_200.0), ("/events?limit=100&type=none", 0, 0, 2_048.0)]
+    {
+        metered.meter.take();
+        assert_eq!(reader.get(path).await.data(200).as_array().unwrap().len(), shown);
+        let bill = metered.meter.take();
+        let calls = ["Query", "BatchGetItem"].map(|name| bill.calls.get(name).copied().unwrap_or_default());
+        assert_eq!(calls, [16, reads], "{path}: {bill:?}");
+        assert!(bill.read_units <= most, "{path}: {bill:?}");
     }
 }

@@ -5,8 +5,12 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
+use shared::domain::event_type::EventType;
+use shared::domain::ids::{EndpointId, EventId, OrganizationId};
+use shared::domain::pending::Pending;
+use shared::store::Store;
 
-use crate::support::{Answer, Endpoint, Receiver, Tenant, World, delivery_ids, text};
+use crate::support::{Answer, Endpoint, Receiver, Tenant, World, delivery_ids, pending_ids, text};
 
 fn ids(items: &Value) -> Vec<String> {
     items.as_array().unwrap().iter().map(|item| text(&item["id"]).to_owned()).collect()
@@ -134,6 +138,91 @@ async fn pages_of_pending_and_attempted_deliveries_are_whole_wherever_they_end()
     for (status, count) in [("", 26), ("?status=pending", 12), ("?status=success", 14)] {
         assert_eq!(tenant.get(&format!("{numbered}{status}")).await.body["count"], count, "{status}");
     }
+}
+
+/// Publishes batches of a hundred events of type `a`, each batch in a millisecond of its own.
+async fn publish_batches(world: &World, tenant: &Tenant, batches: usize) {
+    let batch = json!({"events": vec![json!({"type": "a", "data": {}}); 100]});
+    for _ in 0..batches {
+        tenant.post("/events/batch", &batch).await.data(202);
+        world.advance(Duration::from_millis(1));
+    }
+}
+
+#[tokio::test]
+async fn a_filter_that_matches_nothing_examines_two_thousand_records_for_a_page() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    let endpoint = tenant.endpoint(&receiver).await;
+    publish_batches(&world, &tenant, 21).await;
+    let newest_first = |mut ids: Vec<String>| {
+        ids.sort_unstable_by(|one, other| other.cmp(one));
+        ids
+    };
+    let events = world.items("event").await.iter().map(|item| item["sk"].as_s().unwrap().clone()).collect();
+    let deliveries =
+        world.items("pending").await.iter().flat_map(|list| pending_ids(list).collect::<Vec<_>>()).collect();
+    let (events, deliveries) = (newest_first(events), newest_first(deliveries));
+    assert_eq!((events.len(), deliveries.len()), (2_100, 2_100));
+    for (path, examined) in [
+        ("/events?type=none".to_owned(), &events),
+        (format!("/events?type=none&endpoint_id={}", endpoint.id), &events),
+        (format!("{}/deliveries?status=failed", endpoint.path()), &deliveries),
+        (format!("{}/deliveries?event_type=none", endpoint.path()), &deliveries),
+    ] {
+        let first = tenant.get(&path).await;
+        assert_eq!(first.body["data"], json!([]), "{path}");
+        assert_eq!(first.body["pagination"]["next_cursor"], json!(examined[1_999]), "{path}");
+        let second = tenant.get(&format!("{path}&cursor={}", examined[1_999])).await;
+        assert_eq!(second.body["pagination"], json!({"limit": 50, "has_more": false, "next_cursor": null}), "{path}");
+    }
+}
+
+/// Lists of deliveries as requests that published a hundred events each left them, a millisecond apart, the last one before
+/// now. The events are not there.
+async fn store_deliveries(world: &World, tenant: &Tenant, endpoint: &Endpoint, lists: u32) {
+    let store = Store::new(&world.sdk(), world.table(), Duration::from_secs(86_400));
+    let organization = OrganizationId::parse(&tenant.id).unwrap();
+    let endpoint = EndpointId::parse(&endpoint.id).unwrap();
+    for number in 1..=lists {
+        let published = world.clock.now().minus(Duration::from_millis(number.into()));
+        let first = EventId::new(published, [0; 8]);
+        let deliveries = (0..100).filter_map(|index| first.nth(index).delivery(0)).collect();
+        let event_type = EventType::parse("a").unwrap();
+        let list = Pending { organization: organization.clone(), endpoint, event_type, deliveries };
+        store.put_list_if_absent(&list).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn numbered_pages_lead_through_ten_thousand_deliveries_and_refuse_to_go_on() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    let endpoint = tenant.endpoint(&receiver).await;
+    let newest = tenant.publish_one().await;
+    let path = format!("/v1/webhook-endpoints/{}/deliveries?page_size=1", endpoint.id);
+    let page = async |rest: &str| tenant.get(&format!("{path}{rest}")).await;
+    store_deliveries(&world, &tenant, &endpoint, 99).await;
+    let all = page("").await.body;
+    assert_eq!((&all["count"], ids(&all["results"])), (&json!(9_901), vec![newest.clone()]));
+    page("&page=9902").await.is_error(404, "not_found");
+
+    store_deliveries(&world, &tenant, &endpoint, 101).await;
+    for (order, shown) in [("", vec![newest]), ("&ordering=created", Vec::new())] {
+        let first = page(order).await.body;
+        assert_eq!((&first["count"], ids(&first["results"])), (&json!(10_000), shown), "{order}");
+        let last = page(&format!("{order}&page=10000")).await;
+        assert_eq!((last.status, &last.body["next"]), (200, &Value::Null), "{order}");
+        for behind in ["10001", "99999"] {
+            let refused = page(&format!("{order}&page={behind}")).await;
+            refused.is_error(400, "validation_failed");
+            let field = &refused.body["error"]["details"]["fields"][0];
+            assert_eq!(field["name"], "page");
+            assert!(text(&field["message"]).contains("/webhooks/endpoints/{endpoint}/deliveries"), "{field}");
+        }
+    }
+    assert_eq!(page("&status=success").await.body["count"], 0);
+    page("&status=success&page=2").await.is_error(400, "validation_failed");
 }
 
 #[tokio::test]

@@ -246,8 +246,8 @@ async fn after_a_full_run_no_secret_is_in_logs_errors_messages_or_debug_output()
 
     let core = &world.process.core;
     search.text("debug", format!("{core:?} {:?}", world.process.consumer));
-    for endpoint in core.list_endpoints(&OrganizationId::parse(&tenant.id).unwrap()).await.unwrap() {
-        search.text("debug", format!("{endpoint:?} {}", outgoing(&endpoint)));
+    for endpoint in &*core.list_endpoints(&OrganizationId::parse(&tenant.id).unwrap()).await.unwrap() {
+        search.text("debug", format!("{endpoint:?} {}", outgoing(endpoint)));
     }
     search.text("debug", incoming(&fields));
     let logged = log.text();

@@ -91,7 +91,7 @@ async fn pages_go_on_until_all_have_come(tenant: &Tenant, data: &str) {
 
 /// Each header's value is quotes, of which each takes four bytes in JSON inside a JSON string.
 #[tokio::test]
-async fn pages_of_endpoints_with_many_headers_are_short_and_go_on_until_all_have_come() {
+async fn endpoints_with_many_headers_come_in_short_pages_and_are_refused_where_lists_have_none() {
     const ENDPOINTS: usize = 90;
     let world = World::new().await;
     let tenant = world.tenant().await;
@@ -111,6 +111,9 @@ async fn pages_of_endpoints_with_many_headers_are_short_and_go_on_until_all_have
     let cursor = text(&first.body["pagination"]["next_cursor"]);
     let second = tenant.get(&format!("/webhooks/endpoints?limit=100&cursor={cursor}")).await;
     assert_eq!(second.body["pagination"]["has_more"], false);
+    tenant.get("/v1/endpoints").await.is_error(422, "quota_exceeded");
+    let hooks = tenant.get("/webhooks").await;
+    assert_eq!((hooks.status, hooks.body.as_array().unwrap().len()), (200, ENDPOINTS), "they show no headers");
     let listed = [first.data(200), second.data(200)];
     let ids = listed.iter().flat_map(|page| page.as_array().unwrap()).map(|endpoint| text(&endpoint["id"]).to_owned());
     assert_eq!(ids.collect::<Vec<_>>(), made);

@@ -34,14 +34,6 @@ pub struct EventFilter {
     pub endpoint: Option<EndpointId>,
 }
 
-impl EventFilter {
-    /// Whether the event belongs into the list.
-    pub fn admits(&self, event: &Event) -> bool {
-        self.event_type.as_ref().is_none_or(|wanted| *wanted == event.event_type)
-            && self.endpoint.is_none_or(|wanted| event.endpoints.contains(&wanted))
-    }
-}
-
 /// What a test event is made from.
 #[derive(Debug, Default)]
 pub struct TestEvent {

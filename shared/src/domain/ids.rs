@@ -164,6 +164,12 @@ impl EventId {
         Self(first_uuid_at(instant))
     }
 
+    /// The greatest 128 bits that sort before this identifier. No event has them.
+    #[must_use]
+    pub fn former(self) -> Self {
+        Self(Uuid::from_u128(self.0.as_u128().saturating_sub(1)))
+    }
+
     /// The `index`-th event (from 0) of a batch whose first this is. The batch sorts in its order,
     /// and is spread over the partitions.
     #[must_use]

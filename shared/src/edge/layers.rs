@@ -18,6 +18,9 @@ use crate::domain::ids::RequestId;
 use crate::telemetry::{RequestContext, metrics};
 use crate::wire::error::ErrorCode;
 
+/// Room for what an answer has beside its data, in bytes.
+const BESIDE_THE_DATA: usize = 256;
+
 /// An answer whose body is still to be written.
 #[derive(Debug, Clone)]
 pub(super) enum Unrendered {
@@ -135,5 +138,7 @@ struct Meta {
 fn envelope(parts: &Enveloped, request_id: RequestId) -> Vec<u8> {
     let meta = Meta { request_id: request_id.to_string() };
     let envelope = Envelope { data: &parts.data, pagination: parts.pagination.as_deref(), meta };
-    serde_json::to_vec(&envelope).unwrap_or_default()
+    // A page may have megabytes: without enough room the vector would be copied, and be twice as large.
+    let mut body = Vec::with_capacity(parts.data.get().len() + BESIDE_THE_DATA);
+    serde_json::to_writer(&mut body, &envelope).map(|()| body).unwrap_or_default()
 }

@@ -4,10 +4,10 @@ mod api_error;
 mod auth;
 mod ending;
 mod input;
+mod items;
 mod layers;
 mod reply;
 pub mod sqs;
-mod weight;
 
 use std::sync::Arc;
 
@@ -17,9 +17,9 @@ pub use api_error::ApiError;
 pub use auth::{Authenticated, OfKey, Permitted, Platform, Tenant, own_or_named, scopes};
 pub use ending::write_usage_at_the_end;
 pub use input::{Body, HyphenatedEndpointId, Origin, PathId, Search, check_size, read_body};
+pub use items::Items;
 pub use layers::finish;
 pub use reply::{Bare, Data, Empty};
-pub use weight::fitting;
 
 /// The state of every route.
 pub type AppState = Arc<Core>;

@@ -1,56 +1,67 @@
 //! Answers that succeed.
 
+use std::marker::PhantomData;
+
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
-use super::ApiError;
+use super::items::unrenderable;
 use super::layers::Unrendered;
-use crate::wire::error::ErrorCode;
+use super::{ApiError, Items};
 use crate::wire::organizations::PaginationOut;
 
 /// An answer of the `organizations` dialect: `{"data":…, "meta":{"request_id":…}}`.
 #[derive(Debug)]
 pub struct Data<T> {
     status: StatusCode,
-    data: T,
-    pagination: Option<PaginationOut>,
+    rendered: Result<Enveloped, ApiError>,
+    data: PhantomData<T>,
 }
 
 impl<T: Serialize> Data<T> {
     /// 200.
-    pub const fn ok(data: T) -> Self {
-        Self { status: StatusCode::OK, data, pagination: None }
+    pub fn ok(data: T) -> Self {
+        Self::new(StatusCode::OK, &data)
     }
 
     /// 201.
-    pub const fn created(data: T) -> Self {
-        Self { status: StatusCode::CREATED, data, pagination: None }
+    pub fn created(data: T) -> Self {
+        Self::new(StatusCode::CREATED, &data)
     }
 
     /// 202.
-    pub const fn accepted(data: T) -> Self {
-        Self { status: StatusCode::ACCEPTED, data, pagination: None }
+    pub fn accepted(data: T) -> Self {
+        Self::new(StatusCode::ACCEPTED, &data)
     }
 
-    /// A page of a list.
-    pub const fn page(data: T, pagination: PaginationOut) -> Self {
-        Self { status: StatusCode::OK, data, pagination: Some(pagination) }
+    fn new(status: StatusCode, data: &T) -> Self {
+        let rendered = to_raw_value(data).map(|data| Enveloped { data, pagination: None });
+        Self { status, rendered: rendered.map_err(|error| unrenderable(&error)), data: PhantomData }
     }
 }
 
-impl<T: Serialize> IntoResponse for Data<T> {
+impl<T: Serialize> Data<Vec<T>> {
+    /// A page of a list.
+    pub fn page(items: Items<T>, pagination: &PaginationOut) -> Self {
+        let render = || {
+            let pagination = to_raw_value(pagination).map_err(|error| unrenderable(&error))?;
+            Ok(Enveloped { data: items.finish()?, pagination: Some(pagination) })
+        };
+        Self { status: StatusCode::OK, rendered: render(), data: PhantomData }
+    }
+}
+
+impl<T> IntoResponse for Data<T> {
     fn into_response(self) -> Response {
-        let data = to_raw_value(&self.data);
-        let pagination = self.pagination.map(|pagination| to_raw_value(&pagination)).transpose();
-        match (data, pagination) {
-            (Ok(data), Ok(pagination)) => {
+        match self.rendered {
+            Ok(enveloped) => {
                 let mut response = self.status.into_response();
-                response.extensions_mut().insert(Unrendered::Data(Enveloped { data, pagination }));
+                response.extensions_mut().insert(Unrendered::Data(enveloped));
                 response
             }
-            (Err(error), _) | (_, Err(error)) => unrenderable(&error),
+            Err(error) => error.into_response(),
         }
     }
 }
@@ -100,13 +111,9 @@ impl<T: Serialize> IntoResponse for Bare<T> {
                 let json = HeaderValue::from_static("application/json");
                 (self.status, [(header::CONTENT_TYPE, json)], body).into_response()
             }
-            Err(error) => unrenderable(&error),
+            Err(error) => unrenderable(&error).into_response(),
         }
     }
-}
-
-fn unrenderable(error: &serde_json::Error) -> Response {
-    ApiError::new(ErrorCode::Internal, format!("the answer could not be rendered: {error}")).into_response()
 }
 
 /// 204 without a body.

@@ -1,5 +1,6 @@
 //! Creating, changing and deleting endpoints.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::warn;
@@ -49,8 +50,8 @@ impl Core {
     ///
     /// # Errors
     /// [`ServiceError`] if they could not be read.
-    pub async fn list_endpoints(&self, organization: &OrganizationId) -> Result<Vec<Endpoint>, ServiceError> {
-        Ok(self.store.endpoints(organization).await?.to_vec())
+    pub async fn list_endpoints(&self, organization: &OrganizationId) -> Result<Arc<[Endpoint]>, ServiceError> {
+        Ok(self.store.endpoints(organization).await?)
     }
 
     /// One endpoint.

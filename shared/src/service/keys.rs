@@ -1,6 +1,7 @@
 //! Issuing, listing, renaming, rotating and revoking API keys.
 
-use super::{Core, ServiceError};
+use super::lists::bad_cursor;
+use super::{Core, Page, ServiceError};
 use crate::clock;
 use crate::domain::api_key::{ApiKey, KeySecret, KeyStatus, NewKey};
 use crate::domain::fields::Name;
@@ -28,12 +29,22 @@ impl Core {
         Ok(issued)
     }
 
-    /// All keys of an organization, oldest first.
+    /// A page of an organization's keys, oldest first.
     ///
     /// # Errors
-    /// [`ServiceError`] if they could not be read.
-    pub async fn list_keys(&self, organization: &OrganizationId) -> Result<Vec<ApiKey>, ServiceError> {
-        Ok(self.store.api_keys(organization).await?)
+    /// [`ServiceError::Invalid`] if the cursor is not one.
+    pub async fn list_keys(
+        &self,
+        organization: &OrganizationId,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<ApiKey>, ServiceError> {
+        let after = cursor.map(|text| KeyId::parse(text).map_err(|_| bad_cursor())).transpose()?;
+        let mut items = self.store.api_keys(organization, after, limit + 1).await?;
+        let is_last = items.len() <= limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| !is_last).map(|key| key.id.to_string());
+        Ok(Page { items, next })
     }
 
     /// Gives a key another name, if there is one.

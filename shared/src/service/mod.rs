@@ -8,6 +8,7 @@ mod endpoints;
 mod error;
 mod health;
 mod keys;
+mod lists;
 mod load;
 mod metering;
 mod operational;
@@ -29,16 +30,18 @@ use crate::domain::deployment::Deployment;
 use crate::domain::ids::{KeyId, OrganizationId};
 use crate::domain::lane::{ByLane, Lane};
 use crate::domain::organization::Organization;
+use crate::domain::time::Timestamp;
 use crate::queue::Queue;
 use crate::store::Store;
 use cache::Cache;
 use metering::Meter;
 
 pub use access::Caller;
-pub use deliveries::{DeliveryDetail, Page};
+pub use deliveries::DeliveryDetail;
 pub use delivering::{Consumer, Message};
 pub use error::ServiceError;
 pub use keys::Issued;
+pub use lists::{Counted, DeliveryReader, EventReader, MOST_COUNTED, Page};
 pub use publishing::{Idempotency, Numbered, Published};
 pub use recovering::{Progress, Recovering};
 pub use sweeping::Swept;
@@ -99,9 +102,14 @@ impl Core {
         &self.clock
     }
 
+    /// The first millisecond of which nothing is past its retention.
+    fn oldest_kept(&self) -> Timestamp {
+        self.clock.now().minus(self.deployment.retention).plus(Duration::from_millis(1))
+    }
+
     /// Whether something made at `created_at` is past its retention. DynamoDB removes expired items
     /// late, so readers leave them out.
-    fn is_expired(&self, created_at: crate::domain::time::Timestamp) -> bool {
+    fn is_expired(&self, created_at: Timestamp) -> bool {
         created_at.plus(self.deployment.retention) <= self.clock.now()
     }
 }

@@ -7,10 +7,10 @@ use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 
 use super::batch::failed_conditions;
-use super::batch::query_prefix;
 use super::error::of_transaction;
 use super::items::{Base, Unreadable, read, required, time, to_item, unknown};
-use super::keys::Key;
+use super::keys::{KEY_PREFIX, Key};
+use super::waiting::{HIGHEST, LOWEST};
 use super::{Store, StoreError, keys};
 use crate::domain::access::Role;
 use crate::domain::api_key::{ApiKey, KeyHash, KeyStatus};
@@ -62,14 +62,41 @@ impl Store {
         Ok(Some(ApiKey { last_used_at: seen.map(|seen| seen.at), ..key }))
     }
 
-    /// All of the organization's keys, oldest first, with the times when they were last seen.
+    /// Up to `limit` of the organization's keys that come after `after`, oldest first, with the times when they were last
+    /// seen.
     ///
     /// # Errors
     /// [`StoreError`] if they could not be read.
-    pub async fn api_keys(&self, organization: &OrganizationId) -> Result<Vec<ApiKey>, StoreError> {
-        let partition = keys::organization_partition(organization);
-        let items = query_prefix(&self.client, &self.table, partition, keys::KEY_PREFIX).await?;
-        let found = items.into_iter().map(read::<ApiKeyItem, _>).collect::<Result<Vec<ApiKey>, _>>()?;
+    pub async fn api_keys(
+        &self,
+        organization: &OrganizationId,
+        after: Option<KeyId>,
+        limit: usize,
+    ) -> Result<Vec<ApiKey>, StoreError> {
+        // The key right after that of the last one.
+        let from = after.map_or_else(|| KEY_PREFIX.to_owned(), |last| format!("{KEY_PREFIX}{last}{LOWEST}"));
+        let text = AttributeValue::S;
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk AND sk BETWEEN :from AND :to")
+            .expression_attribute_values(":pk", text(keys::organization_partition(organization)))
+            .expression_attribute_values(":from", text(from))
+            .expression_attribute_values(":to", text(format!("{KEY_PREFIX}{HIGHEST}")))
+            .consistent_read(true)
+            .limit(i32::try_from(limit).unwrap_or(i32::MAX))
+            .into_paginator()
+            .send();
+        let mut found: Vec<ApiKey> = Vec::new();
+        while found.len() < limit
+            && let Some(page) = pages.next().await
+        {
+            for item in page?.items.unwrap_or_default() {
+                found.push(read::<ApiKeyItem, _>(item)?);
+            }
+        }
+        found.truncate(limit);
         let uses = self.get_all(found.iter().map(|key| keys::key_use(key.id)).collect()).await?;
         let uses = uses.into_iter().map(read::<KeyUseItem, KeyUse>).collect::<Result<Vec<_>, _>>()?;
         let uses: HashMap<_, _> = uses.into_iter().map(|seen| (seen.key, seen.at)).collect();

@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::types::{
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
 
-use super::items::{Item, Unreadable, read};
+use super::items::{Item, Projection, Unreadable, read};
 use super::keys::Key;
 use super::{Store, StoreError};
 use crate::clock;
@@ -46,17 +46,30 @@ impl Store {
 
     /// These items as far as they exist, in no order, strongly consistent. No key may come twice.
     pub(super) async fn get_all(&self, keys: Vec<Key>) -> Result<Vec<Item>, StoreError> {
-        let chunks: Vec<_> = keys.chunks(READ_CHUNK).map(|chunk| self.get_chunk(chunk)).collect();
+        self.get_parts(keys, None).await
+    }
+
+    /// The same, and only these attributes of each item; `None` for all.
+    pub(super) async fn get_parts(
+        &self,
+        keys: Vec<Key>,
+        projection: Option<&'static Projection>,
+    ) -> Result<Vec<Item>, StoreError> {
+        let chunks: Vec<_> = keys.chunks(READ_CHUNK).map(|chunk| self.get_chunk(chunk, projection)).collect();
         stream::iter(chunks).buffer_unordered(AT_ONCE).try_concat().await
     }
 
-    async fn get_chunk(&self, keys: &[Key]) -> Result<Vec<Item>, StoreError> {
+    async fn get_chunk(&self, keys: &[Key], projection: Option<&'static Projection>) -> Result<Vec<Item>, StoreError> {
         let mut found = Vec::with_capacity(keys.len());
         let mut wanted = Some(keys.iter().map(Key::attributes).collect::<Vec<_>>());
         for attempt in 0..BATCH_TRIES {
             let Some(keys) = wanted.take() else { return Ok(found) };
             clock::back_off(attempt).await;
-            let keys = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true);
+            let keys = KeysAndAttributes::builder()
+                .set_keys(Some(keys))
+                .consistent_read(true)
+                .set_projection_expression(projection.map(Projection::expression))
+                .set_expression_attribute_names(projection.map(Projection::names));
             let keys = keys.build().map_err(StoreError::corrupt)?;
             let output = self.client.batch_get_item().request_items(&self.table, keys).send().await?;
             found.extend(output.responses.into_iter().flatten().flat_map(|(_, items)| items));

@@ -1,16 +1,14 @@
 //! Deliveries, spread over their endpoint's partitions.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::Arc;
+use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
 use super::batch::{Put, new_stamp, stamped};
 use super::items::{Base, Item, Unreadable, is_zero, read, time, to_item, unknown};
 use super::keys::Key;
-use super::merge::{Range, Source, Take};
+use super::listing::LISTED;
 use super::pending::PendingItem;
 use super::{Store, StoreError, keys};
 use crate::domain::attempt::{AttemptEntry, Cause, Detail};
@@ -41,6 +39,15 @@ impl Store {
         self.get_all(wanted).await?.into_iter().map(read::<DeliveryItem, _>).collect()
     }
 
+    /// The same without signatures and attempts, as lists show them.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they could not be read.
+    pub async fn listed_deliveries(&self, wanted: &[(EndpointId, DeliveryId)]) -> Result<Vec<Delivery>, StoreError> {
+        let wanted = wanted.iter().map(|(endpoint, id)| keys::delivery(*endpoint, *id)).collect();
+        self.get_parts(wanted, Some(&LISTED)).await?.into_iter().map(read::<DeliveryItem, _>).collect()
+    }
+
     /// Those of these deliveries, all that one request publishes, that are stored, and whether each has a record; the
     /// others are only listed.
     ///
@@ -50,88 +57,19 @@ impl Store {
         let records = published.iter().map(|delivery| keys::delivery(delivery.endpoint, delivery.id));
         // A list ends with one of them: which one depends on what the request that wrote it accepted and held.
         let lists = published.iter().map(|delivery| keys::pending(delivery.endpoint, delivery.id));
-        let stored = told_of(self.get_all(records.chain(lists).collect()).await?)?;
-        Ok(stored.into_iter().map(|(id, told)| (id, matches!(told, Told::Recorded(_)))).collect())
-    }
-
-    /// Up to `limit` of the endpoint's deliveries with `from <= id < before`, newest first.
-    ///
-    /// # Errors
-    /// [`StoreError`] if they could not be read.
-    pub async fn deliveries_before(
-        &self,
-        endpoint: EndpointId,
-        from: Option<DeliveryId>,
-        before: Option<DeliveryId>,
-        limit: usize,
-    ) -> Result<Vec<Delivery>, StoreError> {
-        let text = |id: Option<DeliveryId>, all: String| id.map_or(all, |id| id.to_string());
-        let end = || format!("{}~", DeliveryId::PREFIX);
-        let first_left_out = text(before, end());
-        // A list stands above what it lists, in the same millisecond: what is listed was published together.
-        let take = |sort_key: &str| match sort_key < &*first_left_out {
-            true => Take::Counted,
-            false if keys::is_pending(sort_key) => Take::Beside,
-            false => Take::Skipped,
-        };
-        let range = Range {
-            source: Source::TableDescending,
-            from: &text(from, DeliveryId::PREFIX.to_owned()),
-            to: &text(before.map(DeliveryId::last_of_its_millisecond), end()),
-            take: &take,
-        };
-        // Each delivery has a record, or a list, or both.
-        let items = self.merged(keys::delivery_partitions(endpoint), &range, 2 * limit).await?;
-        let is_wanted = |id: DeliveryId| from.is_none_or(|from| from <= id) && before.is_none_or(|before| id < before);
-        let newest = told_of(items)?.into_iter().rev().filter(|(id, _)| is_wanted(*id)).take(limit);
-        Ok(newest.map(|(id, told)| told.delivery(id)).collect())
-    }
-
-    /// The ids of all of the endpoint's deliveries that stand so, in no order.
-    ///
-    /// # Errors
-    /// [`StoreError`] if they could not be read.
-    pub async fn delivery_ids(
-        &self,
-        endpoint: EndpointId,
-        status: Option<DeliveryStatus>,
-    ) -> Result<Vec<DeliveryId>, StoreError> {
-        let shards: Vec<_> = keys::delivery_partitions(endpoint).map(|partition| self.statuses_in(partition)).collect();
-        let (mut records, mut listed) = (HashMap::new(), HashSet::new());
-        for (of_shard, listed_in_shard) in try_join_all(shards).await? {
-            records.extend(of_shard);
-            listed.extend(listed_in_shard);
+        let (lists, records): (Vec<_>, Vec<_>) =
+            self.get_all(records.chain(lists).collect()).await?.into_iter().partition(is_list);
+        let mut stored = HashMap::new();
+        for list in lists {
+            let list = read::<PendingItem, Pending>(list)?;
+            stored.extend(list.deliveries.into_iter().map(|id| (id, false)));
         }
-        listed.retain(|id| !records.contains_key(id));
-        let listed = listed.into_iter().map(|id| (id, DeliveryStatus::Pending));
-        let wanted = |(id, found)| status.is_none_or(|wanted| wanted == found).then_some(id);
-        Ok(records.into_iter().chain(listed).filter_map(wanted).collect())
-    }
-
-    async fn statuses_in(
-        &self,
-        partition: String,
-    ) -> Result<(Vec<(DeliveryId, DeliveryStatus)>, Vec<DeliveryId>), StoreError> {
-        let query = self.client.query().table_name(&self.table).key_condition_expression("pk = :pk");
-        let query = query.expression_attribute_values(":pk", AttributeValue::S(partition));
-        let query =
-            query.projection_expression("pk, sk, entity, v, organization, #type, #status, deliveries, expires_at");
-        let query = query.expression_attribute_names("#status", "status").expression_attribute_names("#type", "type");
-        let mut pages = query.into_paginator().send();
-        let (mut records, mut listed) = (Vec::new(), Vec::new());
-        while let Some(page) = pages.next().await {
-            for item in page?.items.unwrap_or_default() {
-                if is_list(&item) {
-                    listed.extend(read::<PendingItem, Pending>(item)?.deliveries);
-                    continue;
-                }
-                let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
-                let id = text(keys::SK).and_then(|id| DeliveryId::parse(id).ok());
-                let status = text("status").and_then(|status| DeliveryStatus::parse(status));
-                records.push(id.zip(status).ok_or_else(|| StoreError::corrupt("a delivery without id or status"))?);
-            }
+        for record in records {
+            let delivery = read::<DeliveryItem, Delivery>(record)?;
+            // A record contradicts its listing.
+            stored.insert(delivery.id, true);
         }
-        Ok((records, listed))
+        Ok(stored)
     }
 
     /// Records an attempt at a delivery that was `seen`, or had no record.
@@ -225,37 +163,6 @@ pub enum Replaced {
 
 fn is_list(item: &Item) -> bool {
     Key::of(item).is_some_and(|key| keys::is_pending(&key.sk))
-}
-
-/// The deliveries that an endpoint's items tell of: those that have a record, and those that are only listed.
-fn told_of(items: Vec<Item>) -> Result<BTreeMap<DeliveryId, Told>, StoreError> {
-    let (lists, records): (Vec<_>, Vec<_>) = items.into_iter().partition(is_list);
-    let mut told = BTreeMap::new();
-    for list in lists {
-        let list = Arc::new(read::<PendingItem, Pending>(list)?);
-        told.extend(list.deliveries.iter().map(|id| (*id, Told::Listed(Arc::clone(&list)))));
-    }
-    for record in records {
-        let delivery = read::<DeliveryItem, Delivery>(record)?;
-        // A record contradicts its listing.
-        told.insert(delivery.id, Told::Recorded(Box::new(delivery)));
-    }
-    Ok(told)
-}
-
-/// Where a delivery is told of.
-enum Told {
-    Listed(Arc<Pending>),
-    Recorded(Box<Delivery>),
-}
-
-impl Told {
-    fn delivery(self, id: DeliveryId) -> Delivery {
-        match self {
-            Self::Listed(list) => list.delivery(id),
-            Self::Recorded(delivery) => *delivery,
-        }
-    }
 }
 
 /// A delivery.

@@ -4,15 +4,34 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use uuid::Uuid;
 
-use super::items::{Base, Item, Unreadable, read, to_item};
-use super::merge::{Range, Source, Take};
-use super::{Store, StoreError, keys, packed};
+use super::items::{Base, Item, Projection, Unreadable, read, to_item};
+use super::merge::{Merge, Next, Range, Source};
+use super::{LIST_READ_UNITS, Listing, Store, StoreError, keys, packed};
 use crate::domain::Invalid;
 use crate::domain::event::{Event, Subject};
 use crate::domain::event_type::EventType;
 use crate::domain::fields::{EditionId, SubjectPart};
 use crate::domain::ids::{EndpointId, EventId, KeyId, OrganizationId};
 use crate::domain::time::Timestamp;
+
+/// Largest packed body, in bytes, that lists of events read along with the event. A larger one is in an attribute that lists
+/// leave out, and is read for the entries of a page alone.
+const MOST_LISTED: usize = 4 * 1024;
+/// What lists read of an event: everything but a large body.
+const LISTED: Projection = Projection(&[
+    "pk",
+    "sk",
+    "entity",
+    "v",
+    "type",
+    "packed",
+    "endpoints",
+    "subject_type",
+    "subject_id",
+    "edition_id",
+    "published_by",
+    "expires_at",
+]);
 
 impl Store {
     /// One event. Strongly consistent.
@@ -36,21 +55,35 @@ impl Store {
         self.get_all(wanted).await?.into_iter().map(read::<EventItem, _>).collect()
     }
 
-    /// Up to `limit` of the organization's events that come before `before`, newest first.
+    /// These events as lists show them, as far as they exist, in no order. Strongly consistent.
     ///
     /// # Errors
     /// [`StoreError`] if they could not be read.
-    pub async fn events_before(
+    pub async fn listed_events(
         &self,
         organization: &OrganizationId,
+        wanted: &[EventId],
+    ) -> Result<Vec<ListedEvent>, StoreError> {
+        let wanted = wanted.iter().map(|id| keys::event(organization, *id)).collect();
+        self.get_parts(wanted, Some(&LISTED)).await?.into_iter().map(read::<EventItem, _>).collect()
+    }
+
+    /// The organization's events with `from <= id < before`, newest first, of which about `limit` are wanted.
+    pub fn events_before(
+        &self,
+        organization: &OrganizationId,
+        from: EventId,
         before: Option<EventId>,
         limit: usize,
-    ) -> Result<Vec<Event>, StoreError> {
-        let before = before.map_or_else(|| format!("{}~", EventId::PREFIX), |id| id.to_string());
-        let take = |sort_key: &str| if sort_key < &*before { Take::Counted } else { Take::Skipped };
-        let range = Range { source: Source::TableDescending, from: EventId::PREFIX, to: &before, take: &take };
-        let items = self.merged(keys::event_partitions(organization), &range, limit).await?;
-        items.into_iter().map(read::<EventItem, _>).collect()
+    ) -> EventList<'_> {
+        let range = Range {
+            source: Source::TableDescending,
+            from: from.to_string(),
+            to: before.map_or_else(|| format!("{}~", EventId::PREFIX), |id| id.former().to_string()),
+            projection: Some(&LISTED),
+            most_read_units: Some(LIST_READ_UNITS),
+        };
+        EventList(Merge::new(self, keys::event_partitions(organization), range, limit))
     }
 
     /// Writes an event that is not there yet.
@@ -66,6 +99,54 @@ impl Store {
     }
 }
 
+/// An event of a list, whose body is still packed, or still in the table.
+#[derive(Debug)]
+pub struct ListedEvent {
+    event: Event,
+    packed: Option<Vec<u8>>,
+}
+
+impl ListedEvent {
+    /// The event. Its body is empty.
+    pub const fn without_body(&self) -> &Event {
+        &self.event
+    }
+
+    /// Whether its body is large, so that it was left in the table.
+    pub const fn is_large(&self) -> bool {
+        self.packed.is_none()
+    }
+
+    /// The event with its body; `None` if that is still in the table.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if the body cannot be read.
+    pub fn with_body(self) -> Result<Option<Event>, StoreError> {
+        let Self { event, packed } = self;
+        let Some(packed) = packed else { return Ok(None) };
+        match packed::unpack(&packed) {
+            Ok(body) => Ok(Some(Event { body, ..event })),
+            Err(Unreadable(reason)) => Err(StoreError::corrupt(format!("{}: {reason}", event.id))),
+        }
+    }
+}
+
+/// An organization's events, newest first.
+#[derive(Debug)]
+pub struct EventList<'a>(Merge<'a>);
+
+impl Listing for EventList<'_> {
+    type Entry = ListedEvent;
+
+    async fn next(&mut self) -> Result<Next<ListedEvent>, StoreError> {
+        Ok(match self.0.next().await? {
+            Next::Entry(item) => Next::Entry(read::<EventItem, _>(item)?),
+            Next::End => Next::End,
+            Next::Spent => Next::Spent,
+        })
+    }
+}
+
 /// An event.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct EventItem {
@@ -73,9 +154,12 @@ pub(super) struct EventItem {
     base: Base,
     #[serde(rename = "type")]
     event_type: String,
-    /// The body, packed …
+    /// The body, packed, if that has at most [`MOST_LISTED`] bytes …
     #[serde(default, skip_serializing_if = "ByteBuf::is_empty_buf")]
     packed: ByteBuf,
+    /// … or if it has more …
+    #[serde(default, skip_serializing_if = "ByteBuf::is_empty_buf")]
+    packed_large: ByteBuf,
     /// … or, in an item of before it was, as it is.
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<String>,
@@ -106,10 +190,13 @@ impl IsEmptyBuf for ByteBuf {
 impl EventItem {
     fn new(event: &Event, expires_at: Timestamp) -> Result<Self, StoreError> {
         let bytes: Vec<u8> = event.endpoints.iter().flat_map(|id| id.uuid().into_bytes()).collect();
+        let packed = packed::pack(&event.body)?;
+        let (packed, large) = if packed.len() <= MOST_LISTED { (packed, Vec::new()) } else { (Vec::new(), packed) };
         Ok(Self {
             base: Base::new(keys::event(&event.organization, event.id), "event"),
             event_type: event.event_type.to_string(),
-            packed: packed::pack(&event.body)?.into(),
+            packed: packed.into(),
+            packed_large: large.into(),
             body: None,
             endpoints: ByteBuf::from(bytes),
             subject_type: event.subject.as_ref().map(|subject| subject.kind.to_string()),
@@ -124,23 +211,43 @@ impl EventItem {
 impl TryFrom<EventItem> for Event {
     type Error = Unreadable;
 
-    fn try_from(item: EventItem) -> Result<Self, Unreadable> {
-        let organization = item.base.pk.split('#').nth(1).unwrap_or_default();
-        let subject = item.subject_type.zip(item.subject_id);
+    fn try_from(mut item: EventItem) -> Result<Self, Unreadable> {
+        let packed = [&item.packed, &item.packed_large].into_iter().find(|packed| !packed.is_empty());
+        let body = match item.body.take() {
+            Some(body) => body,
+            None => packed::unpack(packed.map_or(&[], |packed| packed))?,
+        };
+        Ok(Self { body, ..item.without_body()? })
+    }
+}
+
+impl TryFrom<EventItem> for ListedEvent {
+    type Error = Unreadable;
+
+    fn try_from(mut item: EventItem) -> Result<Self, Unreadable> {
+        let packed = std::mem::take(&mut item.packed).into_vec();
+        Ok(Self { packed: Some(packed).filter(|packed| !packed.is_empty()), event: item.without_body()? })
+    }
+}
+
+impl EventItem {
+    fn without_body(self) -> Result<Event, Unreadable> {
+        let organization = self.base.pk.split('#').nth(1).unwrap_or_default();
+        let subject = self.subject_type.zip(self.subject_id);
         let subject = subject.map(|(kind, id)| {
             Ok::<_, Invalid>(Subject { kind: SubjectPart::parse(&kind)?, id: SubjectPart::parse(&id)? })
         });
         let endpoint = |bytes: &[u8]| Uuid::from_slice(bytes).map(EndpointId::from_uuid);
-        let endpoints = item.endpoints.chunks(16).map(endpoint).collect::<Result<_, _>>();
-        Ok(Self {
-            id: EventId::parse(&item.base.sk)?,
+        let endpoints = self.endpoints.chunks(16).map(endpoint).collect::<Result<_, _>>();
+        Ok(Event {
+            id: EventId::parse(&self.base.sk)?,
             organization: OrganizationId::parse(organization)?,
-            event_type: EventType::parse(&item.event_type)?,
+            event_type: EventType::parse(&self.event_type)?,
             subject: subject.transpose()?,
-            edition: item.edition_id.map(|edition| EditionId::parse(&edition)).transpose()?,
-            body: item.body.map_or_else(|| packed::unpack(&item.packed), Ok)?,
+            edition: self.edition_id.map(|edition| EditionId::parse(&edition)).transpose()?,
+            body: String::new(),
             endpoints: endpoints.map_err(|e| Unreadable(e.to_string()))?,
-            published_by: item.published_by.map(|key| KeyId::parse(&key)).transpose()?,
+            published_by: self.published_by.map(|key| KeyId::parse(&key)).transpose()?,
         })
     }
 }

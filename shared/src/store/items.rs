@@ -36,6 +36,22 @@ impl Base {
     }
 }
 
+/// The attributes that a request reads of each item. What it leaves out is not sent, and costs read units all the same.
+#[derive(Debug)]
+pub(super) struct Projection(pub(super) &'static [&'static str]);
+
+impl Projection {
+    /// The expression. It names placeholders, since many attribute names are reserved words.
+    pub(super) fn expression(&self) -> String {
+        (0..self.0.len()).map(|number| format!("#p{number}")).collect::<Vec<_>>().join(", ")
+    }
+
+    /// What the placeholders stand for.
+    pub(super) fn names(&self) -> HashMap<String, String> {
+        self.0.iter().enumerate().map(|(number, name)| (format!("#p{number}"), (*name).to_owned())).collect()
+    }
+}
+
 pub(super) fn to_item(value: &impl Serialize) -> Result<Item, StoreError> {
     serde_dynamo::to_item(value).map_err(StoreError::corrupt)
 }

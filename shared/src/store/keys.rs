@@ -157,6 +157,11 @@ pub(super) fn is_pending(sk: &str) -> bool {
     sk.ends_with(PENDING_SUFFIX)
 }
 
+/// The delivery of a sort key among an endpoint's deliveries: of a list, its last.
+pub(super) fn delivery_of(sk: &str) -> Option<DeliveryId> {
+    DeliveryId::parse(sk.strip_suffix(PENDING_SUFFIX).unwrap_or(sk)).ok()
+}
+
 fn partition_of(endpoint: EndpointId, delivery: DeliveryId) -> String {
     delivery_partition(endpoint, delivery.shard_byte() % DELIVERY_SHARDS)
 }

@@ -50,13 +50,16 @@ impl TryFrom<PendingItem> for Pending {
     type Error = Unreadable;
 
     fn try_from(item: PendingItem) -> Result<Self, Unreadable> {
-        let id = |bytes: &[u8]| Uuid::from_slice(bytes).map(DeliveryId::from_uuid);
-        let ids = item.deliveries.chunks(16).map(id).collect::<Result<_, _>>();
         Ok(Self {
             organization: OrganizationId::parse(&item.organization)?,
             endpoint: required("endpoint", keys::parse_delivery_partition(&item.base.pk))?,
             event_type: EventType::parse(&item.event_type)?,
-            deliveries: ids.map_err(|e| Unreadable(e.to_string()))?,
+            deliveries: ids(&item.deliveries).map_err(|e| Unreadable(e.to_string()))?,
         })
     }
+}
+
+/// The deliveries that a list names.
+pub(super) fn ids(bytes: &[u8]) -> Result<Vec<DeliveryId>, uuid::Error> {
+    bytes.chunks(16).map(|bytes| Uuid::from_slice(bytes).map(DeliveryId::from_uuid)).collect()
 }

@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, Select};
 
 use super::items::Item;
 use super::keys::{self, EndpointRef, Key, WAITING, Waiting};
-use super::merge::{Range, Source, Take};
+use super::merge::{Range, Source};
 use super::{Store, StoreError};
 use crate::domain::delivery::Mark;
 use crate::domain::ids::{DeliveryId, EndpointId};
@@ -146,8 +146,14 @@ impl Store {
         highest: &str,
         limit: usize,
     ) -> Result<Vec<WaitingKey>, StoreError> {
-        let range = Range { source: Source::IndexAscending, from: lowest, to: highest, take: &|_| Take::Counted };
-        let found = self.merged(partitions.map(Waiting::partition), &range, limit).await?;
+        let range = Range {
+            source: Source::IndexAscending,
+            from: lowest.to_owned(),
+            to: highest.to_owned(),
+            projection: None,
+            most_read_units: None,
+        };
+        let found = self.merged(partitions.map(Waiting::partition), range, limit).await?;
         Ok(found.iter().filter_map(WaitingKey::of).collect())
     }
 }

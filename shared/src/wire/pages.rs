@@ -1,6 +1,9 @@
 //! The `pages` dialect: lists are pages with a count, `created` and `modified`, `is_active`.
 
+use std::marker::PhantomData;
+
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use url::Url;
 use utoipa::{IntoParams, ToSchema};
 
@@ -327,11 +330,12 @@ impl EndpointsQuery {
     }
 
     /// Those of an organization's endpoints that are wanted, in the wanted order.
-    pub fn select(&self, mut endpoints: Vec<Endpoint>) -> Vec<Endpoint> {
-        endpoints.retain(|endpoint| {
+    pub fn select<'a>(&self, endpoints: &'a [Endpoint]) -> Vec<&'a Endpoint> {
+        let is_wanted = |endpoint: &&Endpoint| {
             self.edition.as_ref().is_none_or(|wanted| endpoint.settings.edition.as_ref() == Some(wanted))
                 && self.is_active.is_none_or(|wanted| is_active(endpoint) == wanted)
-        });
+        };
+        let mut endpoints: Vec<_> = endpoints.iter().filter(is_wanted).collect();
         // The sort is stable, and the endpoints come in the order in which they were made.
         match self.ordering.by {
             By::Created => {}
@@ -445,12 +449,19 @@ impl PageNumber {
         Self { page: page.unwrap_or(1), size: size.unwrap_or(DEFAULT_PAGE_SIZE) }
     }
 
+    /// Whether it starts behind the first `count` items of a list.
+    pub fn starts_behind(self, count: usize) -> bool {
+        (self.page - 1).checked_mul(self.size).is_none_or(|start| start >= count)
+    }
+
     /// The part of a list of `count` items that the page holds; `None` past the end. The first page
     /// of an empty list is there, and empty.
     pub fn range(self, count: usize) -> Option<std::ops::Range<usize>> {
-        let start = (self.page - 1).checked_mul(self.size)?;
-        let there = start < count || self.page == 1;
-        there.then(|| start..count.min(start.saturating_add(self.size)))
+        let there = !self.starts_behind(count) || self.page == 1;
+        there.then(|| {
+            let start = (self.page - 1) * self.size;
+            start..count.min(start.saturating_add(self.size))
+        })
     }
 }
 
@@ -466,18 +477,23 @@ pub struct PageOut<T> {
     /// The URL of the page before.
     #[schema(required, format = "uri")]
     previous: Option<String>,
-    results: Vec<T>,
+    #[schema(value_type = Vec<T>)]
+    results: Box<RawValue>,
+    #[serde(skip)]
+    #[schema(ignore)]
+    result: PhantomData<T>,
 }
 
 impl<T> PageOut<T> {
-    /// A page of a list of `count` items, of which `url` asked for this one.
-    pub fn new(url: &Url, page: PageNumber, count: usize, results: Vec<T>) -> Self {
+    /// A page of a list of `count` items, of which `url` asked for this one. `results` is the array of what is on it.
+    pub fn new(url: &Url, page: PageNumber, count: usize, results: Box<RawValue>) -> Self {
         let more = page.page.checked_mul(page.size).is_some_and(|end| end < count);
         Self {
             count,
             next: more.then(|| with_page(url, page.page + 1)),
             previous: (page.page > 1).then(|| with_page(url, page.page - 1)),
             results,
+            result: PhantomData,
         }
     }
 }
@@ -498,11 +514,12 @@ mod tests {
     fn pages_link_to_their_neighbours_and_keep_the_other_parameters() {
         let url = Url::parse("https://api.test/v1/webhook-endpoints?page=2&ordering=-name&page_size=10").unwrap();
         let page = PageNumber { page: 2, size: 10 };
-        let out = PageOut::new(&url, page, 25, vec![(); 10]);
+        let none = || RawValue::from_string("[]".to_owned()).unwrap();
+        let out = PageOut::<()>::new(&url, page, 25, none());
         let expected = "https://api.test/v1/webhook-endpoints?ordering=-name&page_size=10&page=";
         assert_eq!(out.next.as_deref(), Some(format!("{expected}3").as_str()));
         assert_eq!(out.previous.as_deref(), Some(format!("{expected}1").as_str()));
-        let only = PageOut::new(&url, PageNumber { page: 1, size: 10 }, 10, vec![(); 10]);
+        let only = PageOut::<()>::new(&url, PageNumber { page: 1, size: 10 }, 10, none());
         assert_eq!((only.next, only.previous), (None, None));
     }
 

@@ -3,10 +3,13 @@
 use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
+use serde_json::value::RawValue;
 use shared::edge::scopes::{EndpointsRead, EndpointsWrite};
 use shared::edge::{ApiError, AppState, Bare, Body, Empty, HyphenatedEndpointId, OfKey, PathId, Tenant};
 use shared::wire::endpoints::{EndpointIn, EndpointOut, EndpointPatchIn};
 use utoipa::OpenApi;
+
+use super::whole_list;
 
 type Answer = Result<Bare<EndpointOut>, ApiError>;
 
@@ -37,16 +40,18 @@ async fn create(tenant: Tenant<EndpointsWrite, OfKey>, State(core): State<AppSta
 }
 
 /// Lists all endpoints, oldest first.
+///
+/// Refused if they are more than one answer holds: the list of dialect `organizations` has pages.
 #[utoipa::path(
     get, path = "/v1/endpoints", operation_id = "list_endpoints",
-    responses((status = 200, body = Vec<EndpointOut>)),
+    responses((status = 200, body = Vec<EndpointOut>), (status = 422)),
 )]
 async fn list(
     tenant: Tenant<EndpointsRead, OfKey>,
     State(core): State<AppState>,
-) -> Result<Bare<Vec<EndpointOut>>, ApiError> {
+) -> Result<Bare<Box<RawValue>>, ApiError> {
     let endpoints = core.list_endpoints(&tenant.organization.id).await?;
-    Ok(Bare::ok(endpoints.iter().map(|endpoint| EndpointOut::new(endpoint, tenant.header_values())).collect()))
+    whole_list(endpoints.iter().map(|endpoint| EndpointOut::new(endpoint, tenant.header_values())))
 }
 
 /// Reads an endpoint.

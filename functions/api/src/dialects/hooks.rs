@@ -3,11 +3,14 @@
 use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
+use serde_json::value::RawValue;
 use shared::domain::ids::EndpointId;
 use shared::edge::scopes::{EndpointsRead, EndpointsWrite};
 use shared::edge::{ApiError, AppState, Bare, Body, Empty, PathId, Tenant};
 use shared::wire::hooks::{HookIn, HookOut, HookPatchIn};
 use utoipa::OpenApi;
+
+use super::whole_list;
 
 type Answer = Result<Bare<HookOut>, ApiError>;
 
@@ -36,13 +39,15 @@ async fn create(tenant: Tenant<EndpointsWrite>, State(core): State<AppState>, bo
 }
 
 /// Lists webhooks, oldest first.
+///
+/// Refused if they are more than one answer holds: the list of dialect `organizations` has pages.
 #[utoipa::path(
     get, path = "/v1/organizations/{organization}/webhooks", operation_id = "list_webhooks",
-    responses((status = 200, body = Vec<HookOut>)),
+    responses((status = 200, body = Vec<HookOut>), (status = 422)),
 )]
-async fn list(tenant: Tenant<EndpointsRead>, State(core): State<AppState>) -> Result<Bare<Vec<HookOut>>, ApiError> {
+async fn list(tenant: Tenant<EndpointsRead>, State(core): State<AppState>) -> Result<Bare<Box<RawValue>>, ApiError> {
     let endpoints = core.list_endpoints(&tenant.organization.id).await?;
-    Ok(Bare::ok(endpoints.iter().map(HookOut::from).collect()))
+    whole_list(endpoints.iter().map(HookOut::from))
 }
 
 /// Reads a webhook.

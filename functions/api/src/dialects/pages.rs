@@ -3,13 +3,13 @@
 use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
-use serde::Serialize;
 use shared::domain::ids::{DeliveryId, EndpointId, OrganizationId};
 use shared::edge::scopes::{DeliveriesRead, DeliveriesWrite, EndpointsRead, EndpointsWrite};
 use shared::edge::{
-    ApiError, AppState, Bare, Body, Empty, OfKey, Origin, PathId, Permitted, Search, Tenant, fitting, own_or_named,
+    ApiError, AppState, Bare, Body, Empty, Items, OfKey, Origin, PathId, Permitted, Search, Tenant, own_or_named,
 };
-use shared::service::DeliveryDetail;
+use shared::service::{Counted, DeliveryDetail, MOST_COUNTED};
+use shared::store::Order;
 use shared::wire::error::Problem;
 use shared::wire::organizations::DEFAULT_OVERLAP;
 use shared::wire::pages::{
@@ -48,10 +48,11 @@ async fn list(
     Search(query): Search,
 ) -> Result<Bare<PageOut<EndpointOut>>, ApiError> {
     let query = EndpointsQuery::parse(query)?;
-    let endpoints = query.select(core.list_endpoints(&tenant.organization.id).await?);
+    let endpoints = core.list_endpoints(&tenant.organization.id).await?;
+    let endpoints = query.select(&endpoints);
     let range = query.page.range(endpoints.len()).ok_or_else(|| ApiError::not_found("page"))?;
-    let results: Vec<_> = endpoints[range].iter().map(EndpointOut::from).collect();
-    require_fitting(&results)?;
+    let results = Items::of_all(endpoints[range].iter().map(|endpoint| EndpointOut::from(*endpoint)));
+    let results = results?.ok_or_else(too_much)?;
     Ok(Bare::ok(PageOut::new(&url, query.page, endpoints.len(), results)))
 }
 
@@ -168,7 +169,9 @@ async fn rotate(
 
 /// Lists an endpoint's deliveries.
 ///
-/// Refused if the payloads of the page are more than one answer holds: a smaller `page_size` helps.
+/// Only the first 10,000 deliveries of the endpoint, in this order, are counted and shown: a page behind them is refused, and
+/// the list of dialect `organizations` goes on. Refused, too, if the payloads of the page are more than one answer holds: a
+/// smaller `page_size` helps.
 #[utoipa::path(
     get, path = "/v1/webhook-endpoints/{endpoint}/deliveries", operation_id = "list_deliveries",
     params(DeliveriesParameters, PageParameters),
@@ -183,15 +186,20 @@ async fn deliveries(
 ) -> Result<Bare<PageOut<DeliveryOut>>, ApiError> {
     let query = DeliveriesQuery::parse(query)?;
     let organization = &tenant.organization.id;
-    let mut ids = core.delivery_ids(organization, endpoint, query.status).await?;
-    if query.ordering.descending {
-        ids.reverse();
+    let order = if query.ordering.descending { Order::NewestFirst } else { Order::OldestFirst };
+    let Counted { ids, is_cut } = core.count_deliveries(organization, endpoint, query.status, order).await?;
+    if is_cut && query.page.starts_behind(ids.len().max(1)) {
+        return Err(behind_what_is_counted());
     }
     let range = query.page.range(ids.len()).ok_or_else(|| ApiError::not_found("page"))?;
-    let details = core.deliveries_by_id(organization, endpoint, &ids[range]).await?;
-    let results: Vec<_> = details.into_iter().map(shown).collect();
-    require_fitting(&results)?;
-    Ok(Bare::ok(PageOut::new(&url, query.page, ids.len(), results)))
+    let mut deliveries = core.read_deliveries(organization, endpoint, &ids[range]).await?;
+    let mut results = Items::default();
+    while let Some(detail) = deliveries.next().await? {
+        if !results.push(&shown(detail))? {
+            return Err(too_much());
+        }
+    }
+    Ok(Bare::ok(PageOut::new(&url, query.page, ids.len(), results.finish()?)))
 }
 
 /// Reads a delivery.
@@ -223,12 +231,16 @@ async fn retry(
 }
 
 /// Refuses a page that one answer does not hold: numbered pages cannot be cut short.
-fn require_fitting(results: &[impl Serialize]) -> Result<(), ApiError> {
-    if fitting(results) < results.len() {
-        let too_much = "must be smaller: this page is more than one answer holds";
-        return Err(ApiError::invalid(vec![Problem::new("page_size", too_much)]));
-    }
-    Ok(())
+fn too_much() -> ApiError {
+    ApiError::invalid(vec![Problem::new("page_size", "must be smaller: this page is more than one answer holds")])
+}
+
+fn behind_what_is_counted() -> ApiError {
+    let message = format!(
+        "is behind the first {MOST_COUNTED} deliveries of the endpoint, which are all that have pages: the list at \
+         /v1/organizations/{{organization}}/webhooks/endpoints/{{endpoint}}/deliveries goes on by cursors"
+    );
+    ApiError::invalid(vec![Problem::new("page", message)])
 }
 
 fn shown(DeliveryDetail { delivery, payload }: DeliveryDetail) -> DeliveryOut {

@@ -6,7 +6,7 @@ use axum::routing::{get, post};
 use shared::domain::ids::{DeliveryId, EndpointId};
 use shared::edge::scopes::{DeliveriesRead, DeliveriesWrite};
 use shared::edge::{ApiError, AppState, Data, PathId, Search, Tenant};
-use shared::wire::organizations::{DeliveryDetailOut, DeliveryOut, PaginationOut};
+use shared::wire::organizations::{DeliveryDetailOut, DeliveryOut};
 use shared::wire::query::{DeliveryParameters, PagingParameters};
 use utoipa::OpenApi;
 
@@ -38,8 +38,7 @@ async fn list(
     let (paging, filter) = query.finish(wanted)?;
     let cursor = paging.cursor.as_deref();
     let page = core.list_deliveries(&tenant.organization.id, endpoint, &filter, cursor, paging.limit).await?;
-    let deliveries = page.items.iter().map(DeliveryOut::from).collect();
-    Ok(Data::page(deliveries, PaginationOut::new(paging.limit, page.next)))
+    super::page(page.items, page.next, paging.limit, |it| DeliveryOut::from(it), |it| it.id.to_string())
 }
 
 /// Reads a delivery, with what was sent and each attempt.

@@ -9,6 +9,7 @@ use shared::domain::ids::EndpointId;
 use shared::edge::scopes::{DeliveriesWrite, EndpointsRead, EndpointsWrite};
 use shared::edge::{ApiError, AppState, Body, Data, Empty, PathId, Search, Tenant, check_size};
 use shared::service::Recovering;
+use shared::wire::error::Problem;
 use shared::wire::organizations::{
     EndpointIn, EndpointOut, EndpointPatchIn, RecoverIn, RecoveryOut, RotationIn, TestIn, TestOut,
 };
@@ -61,9 +62,14 @@ async fn list(
 ) -> Result<Data<Vec<EndpointOut>>, ApiError> {
     let paging = query.paging();
     let paging = query.finish(paging)?;
+    let bad_cursor = |_| ApiError::invalid(vec![Problem::new("cursor", "is not one that a list returned")]);
+    let after = paging.cursor.as_deref().map(|cursor| EndpointId::parse(cursor).map_err(bad_cursor)).transpose()?;
     let endpoints = core.list_endpoints(&tenant.organization.id).await?;
-    let show = |endpoint: &Endpoint| EndpointOut::new(endpoint, tenant.header_values());
-    page(endpoints, &paging, show, |endpoint| endpoint.id, |text| EndpointId::parse(text).ok())
+    let mut rest = endpoints.iter().filter(|endpoint| after.is_none_or(|after| endpoint.id > after));
+    let shown: Vec<_> = rest.by_ref().take(paging.limit).collect();
+    let next = rest.next().and(shown.last()).map(|last| last.id.to_string());
+    let show = |endpoint: &&Endpoint| EndpointOut::new(endpoint, tenant.header_values());
+    page(shown, next, paging.limit, show, |endpoint| endpoint.id.to_string())
 }
 
 /// Reads a webhook endpoint.

@@ -5,8 +5,8 @@ use axum::extract::State;
 use axum::routing::{get, post};
 use shared::domain::ids::EventId;
 use shared::edge::scopes::{EventRead, EventsRead};
-use shared::edge::{ApiError, AppState, Data, PathId, Search, Tenant, fitting};
-use shared::service::{Published, ServiceError};
+use shared::edge::{ApiError, AppState, Data, Items, PathId, Search, Tenant};
+use shared::service::ServiceError;
 use shared::wire::organizations::{EventOut, PaginationOut};
 use shared::wire::query::{EventParameters, PagingParameters};
 use utoipa::OpenApi;
@@ -44,14 +44,17 @@ async fn list(
 ) -> Result<Data<Vec<EventOut>>, ApiError> {
     let wanted = (query.paging(), query.event_filter());
     let (paging, filter) = query.finish(wanted)?;
-    let page = core.list_events(&tenant.organization.id, &filter, paging.cursor.as_deref(), paging.limit).await?;
-    let shown = |published: &Published| EventOut::new(&published.event, &published.deliveries);
-    let mut events: Vec<_> = page.items.iter().map(shown).collect();
-    let fit = fitting(&events);
-    let cut_off = if fit < events.len() { page.items[..fit].last() } else { None };
-    events.truncate(fit);
-    let next = cut_off.map(|last| last.event.id.to_string()).or(page.next);
-    Ok(Data::page(events, PaginationOut::new(paging.limit, next)))
+    let organization = &tenant.organization.id;
+    let page = core.list_events(organization, &filter, paging.cursor.as_deref(), paging.limit).await?;
+    let mut events = core.read_events(organization, page.items).await?;
+    let (mut items, mut last) = (Items::default(), None);
+    while let Some(published) = events.next().await? {
+        if !items.push(&EventOut::new(&published.event, &published.deliveries))? {
+            return Ok(Data::page(items, &PaginationOut::new(paging.limit, last)));
+        }
+        last = Some(published.event.id.to_string());
+    }
+    Ok(Data::page(items, &PaginationOut::new(paging.limit, page.next)))
 }
 
 /// Reads an event with its deliveries.

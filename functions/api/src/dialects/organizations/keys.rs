@@ -51,8 +51,8 @@ async fn list(
 ) -> Result<Data<Vec<ApiKeyOut>>, ApiError> {
     let paging = query.paging();
     let paging = query.finish(paging)?;
-    let keys = core.list_keys(&tenant.organization.id).await?;
-    page(keys, &paging, |key| ApiKeyOut::from(key), |key| key.id, |text| KeyId::parse(text).ok())
+    let keys = core.list_keys(&tenant.organization.id, paging.cursor.as_deref(), paging.limit).await?;
+    page(keys.items, keys.next, paging.limit, |key| ApiKeyOut::from(key), |key| key.id.to_string())
 }
 
 /// Renames an API key.

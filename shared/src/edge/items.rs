@@ -1,0 +1,136 @@
+//! The items of a list, and what an answer may have.
+
+use std::marker::PhantomData;
+
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+use super::ApiError;
+use crate::wire::error::ErrorCode;
+
+/// Most bytes that the items of one answer have. Lambda returns at most 6 MB, and the body is a JSON string of what it
+/// returns.
+const MOST: usize = 5 * 1024 * 1024;
+
+/// A JSON array that is written item by item, so that no more is held than is sent.
+#[derive(Debug)]
+pub struct Items<T> {
+    json: Vec<u8>,
+    /// How many bytes the items have inside a JSON string.
+    bytes: usize,
+    item: PhantomData<T>,
+}
+
+impl<T> Default for Items<T> {
+    fn default() -> Self {
+        Self { json: vec![b'['], bytes: 0, item: PhantomData }
+    }
+}
+
+impl<T: Serialize> Items<T> {
+    /// Adds an item and says whether the answer has room for it. If it does not, nothing is added; the first item is added
+    /// in any case.
+    ///
+    /// # Errors
+    /// If the item cannot be rendered.
+    pub fn push(&mut self, item: &T) -> Result<bool, ApiError> {
+        let before = self.json.len();
+        let is_first = before == 1;
+        if !is_first {
+            self.json.push(b',');
+        }
+        serde_json::to_writer(&mut self.json, item).map_err(|error| unrenderable(&error))?;
+        let bytes = bytes_in_string(&self.json[before..]);
+        let fits = is_first || self.bytes + bytes <= MOST;
+        if fits {
+            self.bytes += bytes;
+        } else {
+            self.json.truncate(before);
+        }
+        Ok(fits)
+    }
+
+    /// The array.
+    ///
+    /// # Errors
+    /// If it is no JSON.
+    pub fn finish(mut self) -> Result<Box<RawValue>, ApiError> {
+        self.json.push(b']');
+        let json = String::from_utf8(self.json).map_err(|error| unrenderable(&error))?;
+        RawValue::from_string(json).map_err(|error| unrenderable(&error))
+    }
+
+    /// The array of all these items; `None` if one answer does not hold them.
+    ///
+    /// # Errors
+    /// If an item cannot be rendered.
+    pub fn of_all(items: impl IntoIterator<Item = T>) -> Result<Option<Box<RawValue>>, ApiError> {
+        let mut all = Self::default();
+        for item in items {
+            if !all.push(&item)? {
+                return Ok(None);
+            }
+        }
+        all.finish().map(Some)
+    }
+}
+
+pub(super) fn unrenderable(error: &impl std::fmt::Display) -> ApiError {
+    ApiError::new(ErrorCode::Internal, format!("the answer could not be rendered: {error}"))
+}
+
+/// How many bytes this text has inside a JSON string.
+fn bytes_in_string(text: &[u8]) -> usize {
+    text.iter().map(|byte| byte_in_string(*byte)).sum()
+}
+
+/// How many bytes serde_json writes for this byte of a string.
+const fn byte_in_string(byte: u8) -> usize {
+    match byte {
+        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
+        0..=0x1f => 6,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn raw(text: &str) -> Box<RawValue> {
+        RawValue::from_string(text.to_owned()).unwrap()
+    }
+
+    #[test]
+    fn an_item_has_the_bytes_that_it_has_inside_a_json_string() {
+        let every_character: String = (0..=0x2ff).filter_map(char::from_u32).collect();
+        let spaced = "{\n\t\"a\":\r\n [1,\n\n2], \"b\": \"\\u0001 \\\\ \u{fffe}é\"}".to_owned();
+        for text in [serde_json::to_string(&every_character).unwrap(), spaced] {
+            let sent = serde_json::to_string(&text).unwrap().len() - "\"\"".len();
+            let mut items = Items::default();
+            items.push(&raw(&text)).unwrap();
+            assert_eq!(items.bytes, sent, "{text}");
+        }
+        for byte in 0..=0x7f_u8 {
+            let written = serde_json::to_string(&char::from(byte).to_string()).unwrap();
+            assert_eq!(byte_in_string(byte), written.len() - "\"\"".len(), "{byte}");
+        }
+    }
+
+    #[test]
+    fn items_are_added_while_there_is_room_and_one_in_any_case() {
+        // The commas count, the quotes around a string count twice.
+        let plain = "x".repeat(MOST / 4 - 5);
+        let quotes = "\"".repeat(MOST / 16 - 2);
+        for (item, count, fits) in
+            [(plain.clone(), 3, 3), (plain.clone(), 4, 4), (plain, 5, 4), (quotes, 9, 4), ("x".repeat(MOST), 2, 1)]
+        {
+            let mut items = Items::default();
+            let added = (0..count).filter(|_| items.push(&item).unwrap()).count();
+            assert_eq!(added, fits);
+            assert_eq!(items.finish().unwrap().get(), serde_json::to_string(&vec![&item; fits]).unwrap());
+            assert_eq!(Items::of_all(vec![&item; count]).unwrap().is_some(), fits == count);
+        }
+        assert_eq!(Items::<u8>::default().finish().unwrap().get(), "[]");
+    }
+}

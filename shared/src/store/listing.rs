@@ -1,0 +1,207 @@
+//! Lists that are read entry by entry, and an endpoint's deliveries as such a list.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::deliveries::DeliveryItem;
+use super::items::{Projection, read};
+use super::merge::{Merge, Next, Range, Source};
+use super::pending::PendingItem;
+use super::{Store, StoreError, keys};
+use crate::domain::delivery::{Delivery, DeliveryStatus};
+use crate::domain::ids::{DeliveryId, EndpointId};
+use crate::domain::pending::Pending;
+
+/// Read units after which nothing more is read for a page of a list: those of 4 MB, eventually consistent. The queries that
+/// come first, one for each partition, are made in any case, and read at most 1 MB each.
+pub(super) const LIST_READ_UNITS: f64 = 512.0;
+
+/// What lists read of deliveries: everything but signatures and attempts.
+pub(super) const LISTED: Projection = Projection(&[
+    "pk",
+    "sk",
+    "entity",
+    "v",
+    "organization",
+    "type",
+    "status",
+    "attempts",
+    "retries_used",
+    "next_attempt_at",
+    "ticket",
+    "recovery",
+    "response_status",
+    "response_body",
+    "error",
+    "updated_at",
+    "expires_at",
+    "waiting_pk",
+    "waiting_sk",
+    "deliveries",
+]);
+/// What counting deliveries by status reads of them.
+const COUNTED: Projection = Projection(&["sk", "status", "deliveries"]);
+
+/// A list that is read entry by entry.
+pub trait Listing: Send {
+    /// What is listed.
+    type Entry: Send;
+
+    /// What comes next.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it could not be read.
+    fn next(&mut self) -> impl Future<Output = Result<Next<Self::Entry>, StoreError>> + Send;
+}
+
+/// An endpoint's deliveries, newest first, without signatures and attempts. Each has a record, or is in a list of pending
+/// ones, or both.
+#[derive(Debug)]
+pub struct DeliveryList<'a> {
+    merge: Merge<'a>,
+    from: DeliveryId,
+    before: Option<DeliveryId>,
+    /// Those that lists name, and that did not come yet.
+    pending: BTreeMap<DeliveryId, Arc<Pending>>,
+}
+
+/// In which order deliveries are counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// From the newest on.
+    NewestFirst,
+    /// From the oldest on.
+    OldestFirst,
+}
+
+/// The first deliveries of an endpoint, with their status, in the order in which they were asked for.
+#[derive(Debug)]
+pub struct DeliveryIds {
+    /// The deliveries.
+    pub found: Vec<(DeliveryId, DeliveryStatus)>,
+    /// Whether there are more.
+    pub is_cut: bool,
+}
+
+impl Store {
+    /// The endpoint's deliveries with `from <= id < before`, newest first, of which about `limit` are wanted.
+    pub fn deliveries_before(
+        &self,
+        endpoint: EndpointId,
+        from: DeliveryId,
+        before: Option<DeliveryId>,
+        limit: usize,
+    ) -> DeliveryList<'_> {
+        let range = Range {
+            source: Source::TableDescending,
+            from: from.to_string(),
+            // A list comes right after its last delivery, which was published in the same millisecond as what it lists.
+            to: before.map_or_else(end, |id| id.last_of_its_millisecond().to_string()),
+            projection: Some(&LISTED),
+            most_read_units: Some(LIST_READ_UNITS),
+        };
+        // Each delivery may have a record and a list.
+        let merge = Merge::new(self, keys::delivery_partitions(endpoint), range, 2 * limit);
+        DeliveryList { merge, from, before, pending: BTreeMap::new() }
+    }
+
+    /// The first `most` of the endpoint's deliveries from `from` on.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they could not be read.
+    pub async fn delivery_ids(
+        &self,
+        endpoint: EndpointId,
+        from: DeliveryId,
+        order: Order,
+        most: usize,
+    ) -> Result<DeliveryIds, StoreError> {
+        let source = match order {
+            Order::NewestFirst => Source::TableDescending,
+            Order::OldestFirst => Source::TableAscending,
+        };
+        let (from_key, projection) = (from.to_string(), Some(&COUNTED));
+        let range = Range { source, from: from_key, to: end(), projection, most_read_units: None };
+        let mut merge = Merge::new(self, keys::delivery_partitions(endpoint), range, most);
+        let mut found = BTreeMap::new();
+        let mut last = None;
+        while let Next::Entry(mut item) = merge.next().await? {
+            let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
+            let sort_key = text(keys::SK).map_or("", String::as_str);
+            let id = keys::delivery_of(sort_key).ok_or_else(|| StoreError::corrupt("a delivery without id"))?;
+            // A list and what it lists are of one millisecond: beyond it, nothing changes what was found.
+            let is_later = last.replace(id.created_at()).is_some_and(|last| last != id.created_at());
+            if is_later && found.len() > most {
+                break;
+            }
+            if keys::is_pending(sort_key) {
+                let ids = item.remove("deliveries").and_then(|ids| ids.as_b().ok().map(|ids| ids.clone().into_inner()));
+                let ids = super::pending::ids(&ids.unwrap_or_default()).map_err(StoreError::corrupt)?;
+                for id in ids.into_iter().filter(|id| *id >= from) {
+                    found.entry(id).or_insert(DeliveryStatus::Pending);
+                }
+            } else {
+                let status = text("status").and_then(|status| DeliveryStatus::parse(status));
+                found.insert(id, status.ok_or_else(|| StoreError::corrupt("a delivery without status"))?);
+            }
+        }
+        let is_cut = found.len() > most;
+        let found = match order {
+            Order::NewestFirst => found.into_iter().rev().take(most).collect(),
+            Order::OldestFirst => found.into_iter().take(most).collect(),
+        };
+        Ok(DeliveryIds { found, is_cut })
+    }
+}
+
+impl Listing for DeliveryList<'_> {
+    type Entry = Delivery;
+
+    async fn next(&mut self) -> Result<Next<Delivery>, StoreError> {
+        loop {
+            let upcoming = match self.merge.peek().await? {
+                Next::Entry(sort_key) if keys::is_pending(sort_key) => {
+                    if let Next::Entry(list) = self.merge.next().await? {
+                        self.note(Arc::new(read::<PendingItem, Pending>(list)?));
+                    }
+                    continue;
+                }
+                Next::Entry(sort_key) => keys::delivery_of(sort_key),
+                Next::End => None,
+                Next::Spent => return Ok(Next::Spent),
+            };
+            // Every list that names a delivery before the upcoming one has been read: it lies before what it lists.
+            if let Some((id, list)) = self.pending.pop_last() {
+                if upcoming.is_none_or(|upcoming| id > upcoming) {
+                    return Ok(Next::Entry(list.delivery(id)));
+                }
+                if upcoming != Some(id) {
+                    self.pending.insert(id, list);
+                }
+            }
+            let Next::Entry(item) = self.merge.next().await? else { return Ok(Next::End) };
+            let delivery: Delivery = read::<DeliveryItem, _>(item)?;
+            if self.is_wanted(delivery.id) {
+                return Ok(Next::Entry(delivery));
+            }
+            // It lies above the cursor, and was on the page before.
+            self.merge.count_from_here();
+        }
+    }
+}
+
+impl DeliveryList<'_> {
+    fn is_wanted(&self, id: DeliveryId) -> bool {
+        self.from <= id && self.before.is_none_or(|before| id < before)
+    }
+
+    fn note(&mut self, list: Arc<Pending>) {
+        let wanted: Vec<_> = list.deliveries.iter().copied().filter(|id| self.is_wanted(*id)).collect();
+        self.pending.extend(wanted.into_iter().map(|id| (id, Arc::clone(&list))));
+    }
+}
+
+/// Comes after every sort key of a delivery.
+fn end() -> String {
+    format!("{}~", DeliveryId::PREFIX)
+}
