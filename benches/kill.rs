@@ -155,7 +155,7 @@ async fn move_to_slow_lane(data: &Path, organization: &str, endpoint: &str) -> a
     let now = Clock::system().now();
     let count = |counters| Counters { slow: 20, lane: Lane::Slow, lane_changed_at: Some(now), ..counters };
     store.change_counters(id, now, count).await?.context("the counters were changed meanwhile")?;
-    let moved = Endpoint { lane: Lane::Slow, revision: found.revision + 1, ..found.clone() };
+    let moved = Endpoint { lane: Lane::Slow, version: found.version + 1, ..found.clone() };
     Ok(store.change_endpoint(&found, &moved, now).await?)
 }
 

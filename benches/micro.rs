@@ -17,6 +17,7 @@ use shared::domain::delivery::Delivery;
 use shared::domain::endpoint::{Endpoint, EndpointSettings, WantedStatus};
 use shared::domain::event::{Event, NewEvent};
 use shared::domain::event_type::{Catalogue, EventType, Subscription};
+use shared::domain::fan_out::FanOut;
 use shared::domain::fields::{EndpointUrl, Headers, Name, TimeoutSeconds};
 use shared::domain::ids::{EndpointId, EventId, OrganizationId};
 use shared::domain::secret::SigningSecret;
@@ -49,7 +50,7 @@ fn main() {
 fn sign(bencher: Bencher<'_, '_>, secrets: u8) {
     let secrets: Vec<_> = (0..secrets).map(|seed| SigningSecret::generate([seed; 16])).collect();
     let secrets: Vec<_> = secrets.iter().collect();
-    let event = planned(&[]);
+    let event = planned(0);
     let sign =
         |body: &[u8]| (signature::standard(&secrets, &event.id, NOW, body), signature::body_digest(secrets[0], body));
     bencher.bench_local(|| sign(black_box(event.body.as_bytes())));
@@ -66,21 +67,21 @@ fn parse_publish_request(bencher: Bencher<'_, '_>) {
 /// Which of an organization's endpoints want an event: one in ten.
 #[divan::bench(args = [1, 10, 100, 1_000])]
 fn match_endpoints(bencher: Bencher<'_, '_>, count: i64) {
-    let (endpoints, event_type) = (endpoints(count), EventType::parse(EVENT_TYPE).unwrap());
-    bencher.bench_local(|| black_box(&endpoints).iter().filter(|endpoint| endpoint.wants(&event_type, None)).count());
+    let (fan_out, event_type) = (fan_out(count), EventType::parse(EVENT_TYPE).unwrap());
+    bencher.bench_local(|| black_box(&fan_out).targets().filter(|target| target.wants(&event_type, None)).count());
 }
 
 /// The body of an event that nobody wants.
 #[divan::bench]
 fn render_body(bencher: Bencher<'_, '_>) {
-    bencher.with_inputs(new_event).bench_local_values(|new| plan(new, &[]));
+    bencher.with_inputs(new_event).bench_local_values(|new| plan(new, &FanOut::default()));
 }
 
 /// An event with its body and its deliveries, to one in ten of the endpoints.
 #[divan::bench(args = [1, 10, 100, 1_000])]
 fn plan_event(bencher: Bencher<'_, '_>, count: i64) {
-    let endpoints = endpoints(count);
-    bencher.with_inputs(new_event).bench_local_values(|new| plan(new, &endpoints));
+    let fan_out = fan_out(count);
+    bencher.with_inputs(new_event).bench_local_values(|new| plan(new, &fan_out));
 }
 
 #[divan::bench]
@@ -164,12 +165,16 @@ fn organization() -> OrganizationId {
     OrganizationId::new(NOW, [1; 8])
 }
 
-fn plan(new: NewEvent, endpoints: &[Endpoint]) -> Event {
-    Event::plan(new, EventId::new(NOW, [3; 8]), &organization(), None, endpoints).0
+fn plan(new: NewEvent, fan_out: &FanOut) -> Event {
+    Event::plan(new, EventId::new(NOW, [3; 8]), &organization(), None, fan_out).0
 }
 
-fn planned(endpoints: &[Endpoint]) -> Event {
-    plan(new_event(), endpoints)
+fn planned(endpoints: i64) -> Event {
+    plan(new_event(), &fan_out(endpoints))
+}
+
+fn fan_out(endpoints: i64) -> FanOut {
+    self::endpoints(endpoints).iter().map(Endpoint::target).collect()
 }
 
 /// Endpoints with three subscriptions each, the first and every tenth to what is published.
@@ -193,13 +198,14 @@ fn endpoints(count: i64) -> Vec<Endpoint> {
 }
 
 fn task() -> DeliverTask {
-    let event = planned(&endpoints(1));
+    let event = planned(1);
     let (endpoint, delivery) = event.fan_out().next().unwrap();
     let body = DeliverTask::inline(&event.body);
     DeliverTask {
         organization: organization(),
         endpoint,
         delivery,
+        endpoint_version: 1,
         event_type: event.event_type,
         ticket: None,
         probe: false,

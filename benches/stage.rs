@@ -154,7 +154,7 @@ async fn publish(core: &Core, organization: &Organization, events: usize) -> any
         || NewEvent { event_type: event_type.clone(), data: payload::data(&mut random), subject: None, edition: None };
     for published in (0..events).step_by(AT_ONCE) {
         let some = (0..).zip(published..events).take(AT_ONCE).map(|(index, _)| (index, event())).collect();
-        core.publish(organization, None, some, None).await?;
+        core.publish(&core.current_state(&organization.id).await?, None, some, None).await?;
     }
     core.write_all_usage().await;
     Ok(())

@@ -210,7 +210,7 @@ async fn move_to_slow_lane(data: &Path, endpoint: &str) {
     let store = Store::new(&aws.sdk_config(), "pigeonpost", Duration::from_secs(86_400));
     let organization = OrganizationId::parse(&credentials(data).organization_id).unwrap();
     let found = store.endpoint(&organization, EndpointId::parse(endpoint).unwrap()).await.unwrap().unwrap();
-    let moved = Endpoint { lane: Lane::Slow, revision: found.revision + 1, ..found.clone() };
+    let moved = Endpoint { lane: Lane::Slow, version: found.version + 1, ..found.clone() };
     store.change_endpoint(&found, &moved, TestClock::new().now()).await.unwrap();
     aws.flush().await.unwrap();
 }

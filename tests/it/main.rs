@@ -22,6 +22,7 @@ mod errors;
 mod failure_details;
 mod failures;
 mod fair_turns;
+mod fan_out;
 mod forwarding;
 mod functions;
 mod gathered;

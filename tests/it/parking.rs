@@ -13,7 +13,7 @@ use crate::support::{
 /// After this long no process remembers an endpoint's former status.
 const REMEMBERED: Duration = Duration::from_secs(5);
 /// A release is finished by a sweep that starts this long after the endpoint became active.
-const LAST_LOOK: Duration = Duration::from_secs(60);
+const LAST_LOOK: Duration = Duration::from_secs(120);
 
 async fn setup(receiver: &Receiver) -> (World, Tenant, Endpoint) {
     let world = World::new().await;

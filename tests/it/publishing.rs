@@ -140,20 +140,6 @@ const NEW: [(&str, &str); 4] = [
     ("/v1/webhook-endpoints", r#"{"name": "n", "url": "https://example.com/", "events": ["a"]}"#),
 ];
 
-/// Puts copies of an endpoint into the table. Making hundreds through the API reads all of them each time.
-async fn copy_endpoint(world: &World, id: &str, count: usize) {
-    let original = world.items("endpoint").await.into_iter().find(|item| format!("{item:?}").contains(id)).unwrap();
-    for number in 0..count {
-        let copied = format!("we_{number:032x}");
-        let copy = original.iter().map(|(name, value)| match value {
-            AttributeValue::S(text) => (name.clone(), AttributeValue::S(text.replace(id, &copied))),
-            other => (name.clone(), other.clone()),
-        });
-        let put = world.dynamodb().put_item().table_name(world.table()).set_item(Some(copy.collect()));
-        put.send().await.unwrap();
-    }
-}
-
 #[tokio::test]
 async fn an_event_that_was_stored_before_bodies_were_packed_is_read_and_sent() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
@@ -175,7 +161,7 @@ async fn an_organization_has_as_many_endpoints_as_the_deployment_allows() {
         let world = World::with(&settings).await;
         let (tenant, other) = (world.tenant().await, world.tenant().await);
         let made = tenant.call(Method::POST, NEW[0].0, &[], Some(NEW[0].1.to_owned())).await.data(201);
-        copy_endpoint(&world, text(&made["id"]), most - 1).await;
+        world.make_endpoints(&tenant, most - 1, &["a"]).await;
         for (path, body) in NEW {
             let refused = tenant.call(Method::POST, path, &[], Some(body.to_owned())).await;
             refused.is_error(422, "quota_exceeded");

@@ -120,11 +120,16 @@ async fn a_request_that_dynamodb_refuses_for_good_is_answered_500_and_one_that_m
     let endpoint = json!({"name": "n", "url": "https://example.com/", "event_types": ["*"]});
     for (operation, path, body) in [
         ("BatchWriteItem", "/events", &event),
+        ("GetItem", "/events", &event),
         ("Query", "/events", &event),
-        ("PutItem", "/webhooks/endpoints", &endpoint),
-        ("PutItem", "/v1/endpoints", &json!({"name": "n", "url": "https://example.com/"})),
-        ("PutItem", "/v1/webhook-endpoints", &json!({"name": "n", "url": "https://example.com/", "events": ["a"]})),
-        ("PutItem", "/webhooks", &json!({"url": "https://example.com/", "events": ["a"]})),
+        ("TransactWriteItems", "/webhooks/endpoints", &endpoint),
+        ("TransactWriteItems", "/v1/endpoints", &json!({"name": "n", "url": "https://example.com/"})),
+        (
+            "TransactWriteItems",
+            "/v1/webhook-endpoints",
+            &json!({"name": "n", "url": "https://example.com/", "events": ["a"]}),
+        ),
+        ("TransactWriteItems", "/webhooks", &json!({"url": "https://example.com/", "events": ["a"]})),
     ] {
         for (code, status, name) in [
             ("ValidationException", 500, "internal"),

@@ -365,11 +365,14 @@ async fn suspend(world: &World, organization: &str, endpoint: &str) {
     let text = |value: String| AttributeValue::S(value);
     let probe_at = world.clock.now().plus(Duration::from_secs(24 * 60 * 60)).rfc3339();
     let update = world.dynamodb().update_item().table_name(world.table());
-    let update = update.key("pk", text(format!("org#{organization}"))).key("sk", text(format!("endpoint#{endpoint}")));
+    let update = update.set_key(Some(world.endpoint_key(organization, endpoint)));
     let set = "SET suspended_since = :now, probe_at = :at, probes = :one, waiting_pk = :half_open, waiting_sk = :mark";
     let update = update.update_expression(set).expression_attribute_values(":now", text(world.clock.now().rfc3339()));
     let update = update.expression_attribute_values(":one", AttributeValue::N("1".to_owned()));
     let update = update.expression_attribute_values(":half_open", text("half_open#0".to_owned()));
     let update = update.expression_attribute_values(":mark", text(format!("{probe_at}#{endpoint}")));
     update.expression_attribute_values(":at", text(probe_at)).send().await.unwrap();
+    let target = world.dynamodb().update_item().table_name(world.table()).key("sk", text(endpoint.to_owned()));
+    let target = target.key("pk", text(format!("fanout#{organization}#0"))).update_expression("SET suspended = :true");
+    target.expression_attribute_values(":true", AttributeValue::Bool(true)).send().await.unwrap();
 }

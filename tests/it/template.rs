@@ -400,7 +400,13 @@ fn what_a_role_must_never_allow() {
     }
     for ((action, _), partitions) in allowed(&template, "PublishRole") {
         let changes = ["Put", "Insert", "Update", "Delete", "Write"].iter().any(|word| action.contains(word));
-        let managed = ["key", "org", "slug"].iter().any(|managed| partitions.contains(*managed));
-        assert!(!(changes && managed && action.starts_with("dynamodb:")), "{action}: {partitions:?}");
+        let managed = ["key", "org", "slug", "state", "endpoint", "fanout"];
+        let is_managed = managed.iter().any(|managed| partitions.contains(*managed));
+        assert!(!(changes && is_managed && action.starts_with("dynamodb:")), "{action}: {partitions:?}");
+        let sees_secrets = ["endpoint", "org"].iter().any(|hidden| partitions.contains(*hidden));
+        assert!(!sees_secrets, "{action}: {partitions:?}");
+    }
+    for ((action, _), partitions) in allowed(&template, "DeliverRole") {
+        assert!(!["key", "org", "slug"].iter().any(|hidden| partitions.contains(*hidden)), "{action}: {partitions:?}");
     }
 }

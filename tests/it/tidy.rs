@@ -206,8 +206,21 @@ fn keys_of_the_table_are_spelt_in_one_file() {
             .collect()
     };
     let prefixes = spelt(&all.iter().find(|source| source.path == KEYS).unwrap().code);
-    for prefix in ["org", "key", "slug", "endpoint", "idem", "event", "delivery", "due", "held", "failed", "half_open"]
-    {
+    for prefix in [
+        "org",
+        "state",
+        "key",
+        "slug",
+        "endpoint",
+        "fanout",
+        "idem",
+        "event",
+        "delivery",
+        "due",
+        "held",
+        "failed",
+        "half_open",
+    ] {
         assert!(prefixes.contains(prefix), "{prefix} is not in {prefixes:?}");
     }
     for Source { path, code } in

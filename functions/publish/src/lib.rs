@@ -7,8 +7,7 @@ use http::HeaderMap;
 use sha2::{Digest, Sha256};
 use shared::domain::event::NewEvent;
 use shared::domain::fields::IdempotencyKey;
-use shared::edge::scopes::EventsPublish;
-use shared::edge::{ApiError, AppState, Data, Tenant, check_size, finish, read_body};
+use shared::edge::{ApiError, AppState, Data, Publisher, check_size, finish, read_body};
 use shared::service::{Core, Idempotency};
 use shared::wire::body;
 use shared::wire::error::{ErrorCode, Problem};
@@ -37,7 +36,7 @@ pub fn router(state: AppState) -> Router {
     responses((status = 202, body = EventOut), (status = 409)),
 )]
 async fn one(
-    tenant: Tenant<EventsPublish>,
+    publisher: Publisher,
     State(core): State<AppState>,
     headers: HeaderMap,
     request: Request,
@@ -46,7 +45,7 @@ async fn one(
     let idempotency = idempotency(&headers, "event", &body, 1)?;
     let event = parse(&core, &body)?;
     let published =
-        core.publish(&tenant.organization, tenant.caller.key(), vec![(0, event)], idempotency.as_ref()).await?;
+        core.publish(&publisher.organization, publisher.caller.key(), vec![(0, event)], idempotency.as_ref()).await?;
     let published = published.first().ok_or_else(|| ApiError::new(ErrorCode::Internal, "nothing was published"))?;
     Ok(Data::accepted(EventOut::new(&published.event, &published.deliveries)))
 }
@@ -61,7 +60,7 @@ async fn one(
     responses((status = 202, body = Vec<BatchResultOut>), (status = 409)),
 )]
 async fn batch(
-    tenant: Tenant<EventsPublish>,
+    publisher: Publisher,
     State(core): State<AppState>,
     headers: HeaderMap,
     request: Request,
@@ -77,8 +76,8 @@ async fn batch(
             Err(error) => refused.push((index as usize, error)),
         }
     }
-    let by = tenant.caller.key();
-    let mut published = core.publish(&tenant.organization, by, accepted, idempotency.as_ref()).await?.into_iter();
+    let by = publisher.caller.key();
+    let mut published = core.publish(&publisher.organization, by, accepted, idempotency.as_ref()).await?.into_iter();
     let mut refused = refused.into_iter().peekable();
     let results = (0..entries.len()).filter_map(|index| match refused.next_if(|(at, _)| *at == index) {
         Some((_, error)) => Some(BatchResultOut::refused(index, error.code(), error.message(), error.problems())),

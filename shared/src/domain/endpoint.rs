@@ -1,6 +1,7 @@
 //! Endpoints: where one subscriber wants events.
 
-use super::event_type::{EventType, Subscription};
+use super::event_type::Subscription;
+use super::fan_out::FanOutGroup;
 use super::fields::{EditionId, EndpointUrl, Headers, Name, TimeoutSeconds};
 use super::health::Health;
 use super::ids::{EndpointId, OrganizationId};
@@ -26,6 +27,8 @@ pub struct Endpoint {
     pub health: Health,
     /// The queue that its deliveries wait in.
     pub lane: Lane,
+    /// The group that its target is in, for good.
+    pub fan_out_group: FanOutGroup,
     /// Since when its parked deliveries are to be released (it became active) or failed (it was
     /// disabled); `None` when there is nothing to do.
     pub release_since: Option<Timestamp>,
@@ -34,7 +37,7 @@ pub struct Endpoint {
     /// When it was last changed.
     pub updated_at: Timestamp,
     /// Counts the changes, so that of two changes at once one is refused.
-    pub revision: u64,
+    pub version: u64,
 }
 
 /// What an endpoint's owner chose.
@@ -202,17 +205,12 @@ impl Endpoint {
             secrets: Secrets::only(secret),
             health: Health::default(),
             lane: Lane::default(),
+            fan_out_group: FanOutGroup::default(),
             release_since: None,
             created_at: now,
             updated_at: now,
-            revision: 1,
+            version: 1,
         }
-    }
-
-    /// Whether a delivery is made for an event of this type and edition.
-    pub fn wants(&self, event_type: &EventType, edition: Option<&EditionId>) -> bool {
-        let of_edition = self.settings.edition.is_none() || self.settings.edition.as_ref() == edition;
-        !self.is_disabled() && of_edition && self.settings.subscriptions.iter().any(|wanted| wanted.matches(event_type))
     }
 
     /// Whether it is disabled: unfinished deliveries to it fail.
@@ -313,23 +311,6 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn an_edition_restricts_an_endpoint_to_events_of_the_same_one() {
-        let added = EventType::parse("member.added").unwrap();
-        let edition = |text| Some(EditionId::parse(text).unwrap());
-        for (own, published, wanted) in [
-            (None, None, true),
-            (None, edition("a"), true),
-            (edition("a"), edition("a"), true),
-            (edition("a"), edition("b"), false),
-            (edition("a"), None, false),
-        ] {
-            let mut endpoint = endpoint();
-            endpoint.settings.edition.clone_from(&own);
-            assert_eq!(endpoint.wants(&added, published.as_ref()), wanted, "{own:?} {published:?}");
-        }
-    }
-
-    #[test]
     fn pausing_resuming_and_disabling() {
         let paused = endpoint().patched(status(WantedStatus::Paused), NOW);
         assert_eq!((paused.status, paused.release_since), (EndpointStatus::Paused { at: NOW }, None));
@@ -343,7 +324,7 @@ pub(super) mod tests {
 
         let disabled = resumed.clone().patched(status(WantedStatus::Disabled), LATER);
         assert_eq!(disabled.status, EndpointStatus::Disabled { reason: DisabledReason::Owner });
-        assert!(!disabled.wants(&EventType::parse("a").unwrap(), None));
+        assert!(disabled.is_disabled());
 
         let enabled = disabled.patched(status(WantedStatus::Enabled), LATER);
         assert_eq!((enabled.status, enabled.release_since), (EndpointStatus::Active, Some(LATER)));

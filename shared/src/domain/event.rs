@@ -1,8 +1,8 @@
 //! Events: what a publisher sent, and which endpoints it goes to.
 
 use super::delivery::Delivery;
-use super::endpoint::Endpoint;
 use super::event_type::EventType;
+use super::fan_out::FanOut;
 use super::fields::{EditionId, SubjectPart};
 use super::ids::{DeliveryId, EndpointId, EventId, KeyId, OrganizationId};
 
@@ -80,14 +80,17 @@ impl Event {
         id: EventId,
         organization: &OrganizationId,
         published_by: Option<KeyId>,
-        candidates: &[Endpoint],
+        candidates: &FanOut,
     ) -> (Self, Vec<Delivery>) {
-        let wanting = candidates.iter().filter(|endpoint| endpoint.wants(&new.event_type, new.edition.as_ref()));
+        let wanting = candidates.targets().filter(|target| target.wants(&new.event_type, new.edition.as_ref()));
+        // Whatever group each is in, the oldest endpoint comes first.
+        let mut wanting: Vec<_> = wanting.collect();
+        wanting.sort_unstable_by_key(|target| target.id);
         let (mut endpoints, mut deliveries) = (Vec::new(), Vec::new());
-        for endpoint in wanting {
+        for target in wanting {
             let Some(delivery) = id.delivery(endpoints.len()) else { break };
-            deliveries.push(Delivery::new(delivery, organization, endpoint.id, &new.event_type, endpoint.parks()));
-            endpoints.push(endpoint.id);
+            deliveries.push(Delivery::new(delivery, organization, target.id, &new.event_type, target.parks()));
+            endpoints.push(target.id);
         }
         let event = Self {
             id,
@@ -143,7 +146,7 @@ fn render_body(id: EventId, event_type: &EventType, data: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::endpoint::tests::endpoint;
-    use super::super::endpoint::{EndpointPatch, WantedStatus};
+    use super::super::endpoint::{Endpoint, EndpointPatch, WantedStatus};
     use super::super::time::Timestamp;
     use super::*;
 
@@ -158,7 +161,7 @@ mod tests {
     fn the_body_is_rendered_to_the_letter_and_the_data_found_in_it() {
         let id = EventId::new(NOW, [0; 8]);
         let data = r#"{ "big": 12345678901234567890.10, "x": ",\"data\":1" }"#;
-        let (event, _) = Event::plan(new_event(data), id, &endpoint().organization, None, &[]);
+        let (event, _) = Event::plan(new_event(data), id, &endpoint().organization, None, &FanOut::default());
         let expected = format!(
             r#"{{"id":"{id}","object":"webhook_event","type":"member.added","created":"2026-03-24T20:00:00.000Z","timestamp":"2026-03-24T20:00:00.000Z","data":{data}}}"#
         );
@@ -175,7 +178,9 @@ mod tests {
         candidates[1] = candidates[1].clone().patched(status(WantedStatus::Disabled), NOW);
         candidates[2] = candidates[2].clone().patched(status(WantedStatus::Paused), NOW);
         let id = EventId::new(NOW, [0; 8]);
-        let (event, deliveries) = Event::plan(new_event("{}"), id, &endpoint().organization, None, &candidates);
+        let group = |at: &[usize]| at.iter().map(|at| candidates[*at].target()).collect::<Vec<_>>().into();
+        let fan_out = FanOut::new(vec![group(&[1, 3]), group(&[0, 2])]);
+        let (event, deliveries) = Event::plan(new_event("{}"), id, &endpoint().organization, None, &fan_out);
         assert_eq!(event.endpoints, [candidates[0].id, candidates[2].id, candidates[3].id]);
         for (index, delivery) in deliveries.iter().enumerate() {
             assert_eq!(Some(delivery.id), id.delivery(index));

@@ -3,10 +3,7 @@
 //! An attempt occupies a place of the consumer for as long as its receiver takes. Endpoints that answer slowly get a queue
 //! and a consumer of their own, so that they delay only each other.
 
-use std::collections::HashSet;
-
 use super::endpoint::Endpoint;
-use super::ids::EndpointId;
 
 /// A queue of deliveries and its consumer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
@@ -69,31 +66,26 @@ impl<T> ByLane<T> {
     }
 }
 
-/// The lanes of the endpoints that a sender of messages has read. Any other endpoint counts as fast: the consumer of the
+/// How a message for an endpoint is sent. The default is for a sender that has not read the endpoint: the consumer of the
 /// fast lane forwards the messages for a slow one.
-#[derive(Debug, Clone, Default)]
-pub struct Lanes {
-    slow: HashSet<EndpointId>,
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Route {
+    /// The queue that it goes to.
+    pub lane: Lane,
+    /// The version of the endpoint that the sender has read; 0 if it has read none. A consumer that remembers an older
+    /// version reads the endpoint again.
+    pub endpoint_version: u64,
 }
 
-impl Lanes {
-    /// The lane of this endpoint.
-    pub fn of(&self, endpoint: EndpointId) -> Lane {
-        if self.slow.contains(&endpoint) { Lane::Slow } else { Lane::Fast }
-    }
-}
-
-impl<'a> FromIterator<&'a Endpoint> for Lanes {
-    fn from_iter<I: IntoIterator<Item = &'a Endpoint>>(endpoints: I) -> Self {
-        let slow = endpoints.into_iter().filter(|endpoint| endpoint.lane == Lane::Slow);
-        Self { slow: slow.map(|endpoint| endpoint.id).collect() }
+impl Endpoint {
+    /// How a message for it is sent.
+    pub const fn route(&self) -> Route {
+        Route { lane: self.lane, endpoint_version: self.version }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::endpoint::tests::endpoint;
-    use super::super::time::Timestamp;
     use super::*;
 
     #[test]
@@ -114,14 +106,5 @@ mod tests {
         ] {
             assert_eq!(consumer.forwards_to(endpoint), expected, "{consumer:?} {endpoint:?}");
         }
-    }
-
-    #[test]
-    fn an_endpoint_that_was_not_read_counts_as_fast() {
-        let id = |second| EndpointId::new(Timestamp::from_unix_seconds(second), [0; 8]);
-        let read =
-            [(1, Lane::Fast), (2, Lane::Slow)].map(|(second, lane)| Endpoint { id: id(second), lane, ..endpoint() });
-        let lanes: Lanes = read.iter().collect();
-        assert_eq!([1, 2, 3].map(|second| lanes.of(id(second))), [Lane::Fast, Lane::Slow, Lane::Fast]);
     }
 }

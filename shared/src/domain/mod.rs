@@ -12,6 +12,7 @@ pub mod endpoint;
 mod endpoint_url;
 pub mod event;
 pub mod event_type;
+pub mod fan_out;
 pub mod fields;
 pub mod health;
 pub mod ids;

@@ -13,7 +13,7 @@ use crate::domain::access::Scope;
 use crate::domain::api_key::KeySecret;
 use crate::domain::ids::OrganizationId;
 use crate::domain::organization::Organization;
-use crate::service::Caller;
+use crate::service::{Caller, CurrentState};
 use crate::telemetry::RequestContext;
 use crate::wire::error::{ErrorCode, Problem};
 use crate::wire::headers::HeaderValues;
@@ -106,6 +106,29 @@ impl<S, W> Tenant<S, W> {
     /// Whether the caller sees the values of endpoints' headers: only those who may write endpoints do.
     pub const fn header_values(&self) -> HeaderValues {
         if self.caller.may(Scope::EndpointsWrite) { HeaderValues::Shown } else { HeaderValues::Hidden }
+    }
+}
+
+/// A caller who may publish in the organization that the path names. The organization's state is read with this request,
+/// so one that was suspended a moment ago is refused.
+#[derive(Debug)]
+pub struct Publisher {
+    /// The caller.
+    pub caller: Caller,
+    /// The organization, as far as publishing needs it.
+    pub organization: CurrentState,
+}
+
+impl FromRequestParts<AppState> for Publisher {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, core: &AppState) -> Result<Self, ApiError> {
+        let Authenticated(caller) = Authenticated::from_request_parts(parts, core).await?;
+        let id = OfPath::organization(&caller, parts, core).await?;
+        let organization = core.state_for(&caller, &id).await?;
+        parts.extensions.get::<RequestContext>().inspect(|context| context.set_organization(&id));
+        require::<scopes::EventsPublish>(&caller)?;
+        Ok(Self { caller, organization })
     }
 }
 

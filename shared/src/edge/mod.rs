@@ -14,7 +14,7 @@ use std::sync::Arc;
 use crate::service::Core;
 
 pub use api_error::ApiError;
-pub use auth::{Authenticated, OfKey, Permitted, Platform, Tenant, own_or_named, scopes};
+pub use auth::{Authenticated, OfKey, Permitted, Platform, Publisher, Tenant, own_or_named, scopes};
 pub use ending::write_usage_at_the_end;
 pub use input::{Body, HyphenatedEndpointId, Origin, PathId, Search, check_size, read_body};
 pub use items::Items;

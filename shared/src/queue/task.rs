@@ -21,6 +21,8 @@ pub struct DeliverTask {
     pub endpoint: EndpointId,
     /// The delivery, which also tells the event.
     pub delivery: DeliveryId,
+    /// The version of the endpoint that the sender read; 0 if it read none. A consumer must not use an older one.
+    pub endpoint_version: u64,
     /// The event's type.
     pub event_type: EventType,
     /// What makes the message the owner of the delivery; `None` for the message of the request that published it.
@@ -59,6 +61,8 @@ pub struct DeliverV1<'a> {
     endpoint: Cow<'a, str>,
     #[serde(borrow)]
     delivery: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    endpoint_version: u64,
     #[serde(rename = "type", borrow)]
     event_type: Cow<'a, str>,
     #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
@@ -70,6 +74,11 @@ pub struct DeliverV1<'a> {
     /// Itself JSON, so it travels as it is, byte for byte, instead of escaped.
     #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
     body: Option<&'a RawValue>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// The body of a message is not a task.
@@ -97,6 +106,7 @@ impl Task<'_> {
             organization: OrganizationId::parse(&task.organization).map_err(|e| unreadable(&e))?,
             endpoint: EndpointId::parse(&task.endpoint).map_err(|e| unreadable(&e))?,
             delivery: DeliveryId::parse(&task.delivery).map_err(|e| unreadable(&e))?,
+            endpoint_version: task.endpoint_version,
             event_type: EventType::parse(&task.event_type).map_err(|e| unreadable(&e))?,
             ticket: task.ticket.map(|it| Ticket::parse(&it)).transpose().map_err(|e| unreadable(&e))?,
             probe: task.probe,
@@ -112,6 +122,7 @@ impl<'a> From<&'a DeliverTask> for DeliverV1<'a> {
             organization: task.organization.as_str().into(),
             endpoint: task.endpoint.to_string().into(),
             delivery: task.delivery.to_string().into(),
+            endpoint_version: task.endpoint_version,
             event_type: task.event_type.as_str().into(),
             ticket: task.ticket.map(|ticket| ticket.to_string().into()),
             probe: task.probe,
@@ -134,6 +145,7 @@ mod tests {
             organization: OrganizationId::new(now, [1; 8]),
             endpoint: EndpointId::new(now, [2; 8]),
             delivery: EventId::new(now, [3; 8]).delivery(0).unwrap(),
+            endpoint_version: if body.is_some() { 12 } else { 0 },
             event_type: EventType::parse("member.added").unwrap(),
             ticket: body.is_none().then_some(Ticket::new([4; 8])),
             probe: body.is_none(),
@@ -148,6 +160,7 @@ mod tests {
             let encoded = Task::DeliverV1((&task(body)).into()).encode().unwrap();
             assert!(encoded.starts_with(r#"{"deliver_v1":{"#), "{encoded}");
             assert_eq!(encoded.contains("suspect"), task(body).suspect, "a flag that is not set is absent: {encoded}");
+            assert_eq!(encoded.contains("endpoint_version"), task(body).endpoint_version > 0, "{encoded}");
             assert_eq!(Task::decode(&encoded).unwrap(), task(body));
         }
     }

@@ -3,6 +3,7 @@
 use subtle::ConstantTimeEq;
 use tracing::warn;
 
+use super::fan_out::CurrentState;
 use super::{Core, ServiceError};
 use crate::domain::access::{PlatformRole, Role, Scope};
 use crate::domain::api_key::{KeySecret, PlatformKey};
@@ -108,6 +109,17 @@ impl Core {
             return Err(ServiceError::NotFound("organization"));
         }
         self.organization(id).await
+    }
+
+    /// The state of the organization, read now, if the caller may know of it.
+    ///
+    /// # Errors
+    /// As [`Core::organization_for`].
+    pub async fn state_for(&self, caller: &Caller, id: &OrganizationId) -> Result<CurrentState, ServiceError> {
+        if caller.own_organization().is_some_and(|own| own != id) {
+            return Err(ServiceError::NotFound("organization"));
+        }
+        self.current_state(id).await
     }
 
     /// The organization.

@@ -151,7 +151,8 @@ impl Core {
             }
             Err(error) => return Err(error.into()),
         }
-        self.queue.send(vec![Outgoing::new(task_without_body(again.clone()), endpoint.lane)]).await?;
+        let route = endpoint.route();
+        self.queue.send(vec![Outgoing::new(task_without_body(again.clone(), route), route.lane)]).await?;
         Ok(DeliveryDetail { delivery: again, payload: event.body })
     }
 }

@@ -7,7 +7,7 @@ use super::{Core, STATE_CACHE};
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::ids::{EndpointId, OrganizationId};
-use crate::domain::organization::Organization;
+use crate::domain::organization::OrganizationStatus;
 use crate::domain::ticket::Receipt;
 use crate::domain::time::Timestamp;
 use crate::queue::DeliverTask;
@@ -32,9 +32,9 @@ pub(super) struct Work {
     pub(super) delivery: Option<Delivery>,
     /// `None` if the endpoint is deleted.
     pub(super) endpoint: Option<Endpoint>,
-    /// `None` if there is none, which cannot be while it has endpoints.
-    pub(super) organization: Option<Organization>,
-    /// Whether the endpoint or the organization is as it was up to [`STATE_CACHE`] ago.
+    /// The status of the organization; `None` if there is none, which cannot be while it has endpoints.
+    pub(super) organization: Option<OrganizationStatus>,
+    /// Whether the endpoint or the status is as it was up to [`STATE_CACHE`] ago.
     pub(super) remembered: bool,
     /// The body to send; `None` if the event is gone.
     pub(super) body: Option<String>,
@@ -54,9 +54,12 @@ impl Core {
         // What is remembered is looked up once: it may be forgotten while the rest is read.
         let mut remembered = Vec::new();
         for (task, _) in &tasks {
-            let DeliverTask { organization, endpoint, delivery, body, .. } = task;
+            let DeliverTask { organization, endpoint, delivery, endpoint_version, body, .. } = task;
             wanted.deliveries.push((*endpoint, *delivery));
-            let known = (cache.get(&(organization.clone(), *endpoint), now), self.organizations.get(organization, now));
+            // The sender read a newer one: its owner has changed it since.
+            let is_new_enough = |known: &Endpoint| known.version >= *endpoint_version;
+            let endpoint_known = cache.get(&(organization.clone(), *endpoint), now).filter(is_new_enough);
+            let known = (endpoint_known, self.statuses.get(organization, now));
             if known.0.is_none() {
                 endpoints.insert((organization.clone(), *endpoint));
             }
@@ -103,15 +106,17 @@ impl Core {
         self.remember(&loaded, cache, self.clock.now());
         Ok(Work {
             endpoint: found(loaded.endpoints.get(&work.task.endpoint))?,
-            organization: found(loaded.organizations.get(&work.task.organization))?,
+            organization: status(&loaded, &work.task.organization)?,
             remembered: false,
             ..work
         })
     }
 
     fn remember(&self, loaded: &Loaded, cache: &EndpointCache, now: Timestamp) {
-        for organization in loaded.organizations.values().flatten() {
-            self.organizations.put(organization.id.clone(), organization.clone(), now);
+        for (id, state) in &loaded.organizations {
+            if let Ok(state) = state {
+                self.statuses.put(id.clone(), state.status, now);
+            }
         }
         for endpoint in loaded.endpoints.values().flatten() {
             cache.put((endpoint.organization.clone(), endpoint.id), endpoint.clone(), now);
@@ -122,17 +127,20 @@ impl Core {
 fn assemble(
     (task, receipt, read_at): (DeliverTask, Receipt, Timestamp),
     endpoint: Option<Endpoint>,
-    organization: Option<Organization>,
+    organization: Option<OrganizationStatus>,
     loaded: &Loaded,
 ) -> Result<Work, StoreError> {
     let remembered = endpoint.is_some() || organization.is_some();
     let endpoint = endpoint.map_or_else(|| found(loaded.endpoints.get(&task.endpoint)), |known| Ok(Some(known)))?;
-    let organization =
-        organization.map_or_else(|| found(loaded.organizations.get(&task.organization)), |known| Ok(Some(known)))?;
+    let organization = organization.map_or_else(|| status(loaded, &task.organization), |known| Ok(Some(known)))?;
     let delivery = found(loaded.deliveries.get(&task.delivery))?;
     let event = found(loaded.events.get(&task.delivery.event()))?;
     let body = task.body.clone().or_else(|| event.map(|event| event.body));
     Ok(Work { delivery, endpoint, organization, remembered, body, task, receipt, read_at })
+}
+
+fn status(loaded: &Loaded, id: &OrganizationId) -> Result<Option<OrganizationStatus>, StoreError> {
+    Ok(found(loaded.organizations.get(id))?.map(|state| state.status))
 }
 
 fn found<T: Clone>(item: Option<&Result<T, StoreError>>) -> Result<Option<T>, StoreError> {

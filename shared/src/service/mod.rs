@@ -6,6 +6,7 @@ mod deliveries;
 mod delivering;
 mod endpoints;
 mod error;
+mod fan_out;
 mod health;
 mod keys;
 mod lists;
@@ -29,17 +30,19 @@ use crate::domain::api_key::{ApiKey, KeyHash};
 use crate::domain::deployment::Deployment;
 use crate::domain::ids::{KeyId, OrganizationId};
 use crate::domain::lane::{ByLane, Lane};
-use crate::domain::organization::Organization;
+use crate::domain::organization::{Organization, OrganizationStatus};
 use crate::domain::time::Timestamp;
 use crate::queue::Queue;
 use crate::store::Store;
 use cache::Cache;
+use fan_out::FanOutCache;
 use metering::Meter;
 
 pub use access::Caller;
 pub use deliveries::DeliveryDetail;
 pub use delivering::{Consumer, Message};
 pub use error::ServiceError;
+pub use fan_out::CurrentState;
 pub use keys::Issued;
 pub use lists::{Counted, DeliveryReader, EventReader, MOST_COUNTED, Page};
 pub use publishing::{Idempotency, Numbered, Published};
@@ -63,6 +66,8 @@ pub struct Core {
     keys: Cache<KeyHash, ApiKey>,
     noted_uses: Cache<KeyId, ()>,
     organizations: Cache<OrganizationId, Organization>,
+    statuses: Cache<OrganizationId, OrganizationStatus>,
+    fan_outs: FanOutCache,
     meter: Meter,
 }
 
@@ -81,6 +86,8 @@ impl Core {
             keys: Cache::new(KEY_CACHE),
             noted_uses: Cache::new(USE_NOTED_EVERY),
             organizations: Cache::new(STATE_CACHE),
+            statuses: Cache::new(STATE_CACHE),
+            fan_outs: FanOutCache::default(),
             meter: Meter::default(),
             clock,
             deployment,

@@ -10,9 +10,9 @@ use crate::domain::delivery::{Delivery, LEASE};
 use crate::domain::endpoint::{Endpoint, EndpointStatus};
 use crate::domain::event::{NewEvent, Subject};
 use crate::domain::event_type::{EventType, Subscription};
+use crate::domain::fan_out::FanOut;
 use crate::domain::fields::SubjectPart;
 use crate::domain::ids::OrganizationId;
-use crate::domain::lane::Lanes;
 use crate::store::StoreError;
 
 /// How many deliveries are written at once.
@@ -84,25 +84,32 @@ fn written(put: Result<(), StoreError>) -> Result<(), StoreError> {
 }
 
 impl Core {
-    /// Publishes an operational event, if anybody subscribes to it.
+    /// Publishes an operational event, if any endpoint subscribes to it.
     pub(super) async fn publish_operational(
         &self,
         organization: &OrganizationId,
         event: Option<NewEvent>,
     ) -> Result<(), ServiceError> {
-        let (planned, lanes) = self.plan_operational(organization, event).await?;
+        let Some(event) = event else { return Ok(()) };
+        let (planned, fan_out) = self.plan_operational(organization, event).await?;
         // Leased before they are sent: no request is repeated if the process dies in between.
         let until = self.clock.now().plus(LEASE);
         self.store_marked(organization, &planned, |delivery| delivery.leased_to_publisher(until)).await?;
-        Ok(self.queue.send(messages(&planned, &lanes)).await?)
+        Ok(self.queue.send(messages(&planned, &fan_out)).await?)
     }
 
     /// The same from within the engine. The consumer must not send to the queue that feeds it, so the
     /// deliveries are parked as due, and the sweep sends them. What was announced has happened whether
-    /// or not the announcement succeeds.
+    /// or not the announcement succeeds. Nothing is read if the process knows from the last 30 s that no endpoint
+    /// subscribes.
     pub(super) async fn announce(&self, organization: &OrganizationId, event: Option<NewEvent>) {
+        let now = self.clock.now();
+        let is_wanted = |event: &NewEvent| {
+            let recent = self.fan_outs.recent(organization, now);
+            recent.is_none_or(|fan_out| fan_out.wants(&event.event_type, event.edition.as_ref()))
+        };
+        let Some(event) = event.filter(is_wanted) else { return };
         let stored = async {
-            let now = self.clock.now();
             let (planned, _) = self.plan_operational(organization, event).await?;
             self.store_marked(organization, &planned, |delivery| delivery.due_at(now)).await
         };
@@ -132,12 +139,12 @@ impl Core {
     async fn plan_operational(
         &self,
         organization: &OrganizationId,
-        event: Option<NewEvent>,
-    ) -> Result<(Vec<Published>, Lanes), ServiceError> {
-        let Some(event) = event else { return Ok((Vec::new(), Lanes::default())) };
-        let endpoints = self.store.endpoints(organization).await?;
-        let wanted = endpoints.iter().any(|endpoint| endpoint.wants(&event.event_type, event.edition.as_ref()));
-        let planned = if wanted { self.plan(organization, None, event, &endpoints) } else { Vec::new() };
-        Ok((planned, endpoints.iter().collect()))
+        event: NewEvent,
+    ) -> Result<(Vec<Published>, FanOut), ServiceError> {
+        let current = self.current_state(organization).await?;
+        let fan_out = self.fan_out(&current).await?;
+        let is_wanted = fan_out.wants(&event.event_type, event.edition.as_ref());
+        let planned = if is_wanted { self.plan(organization, None, event, &fan_out) } else { Vec::new() };
+        Ok((planned, fan_out))
     }
 }

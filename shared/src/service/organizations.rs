@@ -4,8 +4,11 @@ use super::{Core, ServiceError};
 use crate::clock;
 use crate::domain::ids::OrganizationId;
 use crate::domain::organization::{NewOrganization, Organization, OrganizationPatch, OrganizationStatus};
-use crate::store::Taken;
+use crate::store::{StoreError, Taken};
 use crate::telemetry::audit;
+
+/// How often a change is tried while others change the organization's state.
+const TRIES: u32 = 5;
 
 impl Core {
     /// Creates an organization.
@@ -42,16 +45,37 @@ impl Core {
         id: &OrganizationId,
         patch: OrganizationPatch,
     ) -> Result<Organization, ServiceError> {
-        let updated = self.store.update_organization(id, patch, self.clock.now()).await?;
+        let updated = self.try_to_update(id, &patch).await?;
         self.organizations.forget(id);
+        self.statuses.forget(id);
         updated.inspect(|_| audit("organization.update", id, id)).ok_or(ServiceError::NotFound("organization"))
+    }
+
+    async fn try_to_update(
+        &self,
+        id: &OrganizationId,
+        patch: &OrganizationPatch,
+    ) -> Result<Option<Organization>, ServiceError> {
+        for tries in 0..TRIES {
+            clock::back_off(tries).await;
+            match self.store.update_organization(id, patch.clone(), self.clock.now()).await {
+                Err(StoreError::Conflict) => {}
+                other => return Ok(other?),
+            }
+        }
+        Err(ServiceError::Unavailable("the organization is being changed by others".to_owned()))
     }
 }
 
 /// Refuses to publish, test, retry or recover for a suspended organization. Returns its id if it is active.
 pub(super) fn require_active(organization: &Organization) -> Result<&OrganizationId, ServiceError> {
-    match organization.status {
-        OrganizationStatus::Active => Ok(&organization.id),
+    refuse_suspended(organization.status).map(|()| &organization.id)
+}
+
+/// The same for an organization of which only the status is known.
+pub(super) const fn refuse_suspended(status: OrganizationStatus) -> Result<(), ServiceError> {
+    match status {
+        OrganizationStatus::Active => Ok(()),
         OrganizationStatus::Suspended => {
             Err(ServiceError::Forbidden("the organization is suspended: nothing is published or delivered for it"))
         }

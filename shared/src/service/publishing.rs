@@ -7,16 +7,16 @@ use futures_util::{StreamExt, stream};
 use serde_json::json;
 
 use super::endpoints::require_enabled;
+use super::fan_out::CurrentState;
 use super::organizations::require_active;
 use super::{Core, ServiceError};
 use crate::clock;
 use crate::domain::delivery::{Delivery, PUBLISHING_ENDS};
-use crate::domain::endpoint::Endpoint;
 use crate::domain::event::{Event, NewEvent, TestEvent};
 use crate::domain::event_type::{EventType, Subscription};
+use crate::domain::fan_out::{FanOut, Target};
 use crate::domain::fields::IdempotencyKey;
 use crate::domain::ids::{EndpointId, EventId, KeyId, OrganizationId};
-use crate::domain::lane::Lanes;
 use crate::domain::organization::Organization;
 use crate::domain::pending::Pending;
 use crate::domain::time::Timestamp;
@@ -62,12 +62,12 @@ impl Core {
     /// then completes it.
     pub async fn publish(
         &self,
-        organization: &Organization,
+        organization: &CurrentState,
         by: Option<KeyId>,
         new: Vec<Numbered>,
         idempotency: Option<&Idempotency>,
     ) -> Result<Vec<Published>, ServiceError> {
-        let organization = require_active(organization)?;
+        Self::require_active_state(organization)?;
         let publishing = self.publish_or_complete(organization, by, new, idempotency);
         let (published, ()) = join(publishing, self.write_usage()).await;
         self.write_great_usage().await;
@@ -76,22 +76,22 @@ impl Core {
 
     async fn publish_or_complete(
         &self,
-        organization: &OrganizationId,
+        current: &CurrentState,
         by: Option<KeyId>,
         new: Vec<Numbered>,
         idempotency: Option<&Idempotency>,
     ) -> Result<Vec<Published>, ServiceError> {
-        let first = self.next_event_id();
+        let (organization, first) = (current.organization(), self.next_event_id());
         let Some(Idempotency { key, request_hash, events }) = idempotency else {
-            let (planned, lanes) = self.plan_new(organization, by, new, first).await?;
-            self.store_and_send(&planned, &lanes).await?;
+            let (planned, fan_out) = self.plan_new(current, by, new, first).await?;
+            self.store_and_send(&planned, &fan_out).await?;
             self.note_accepted(organization, &planned);
             return Ok(planned);
         };
         let claim = Claim { organization, key, request_hash: request_hash.clone(), event: first };
         match self.store.claim(&claim, self.clock.now()).await? {
             Claimed::First => {
-                let published = self.publish_repeatable(organization, by, new, first).await;
+                let published = self.publish_repeatable(current, by, new, first).await;
                 if published.is_err() {
                     // A repetition need not wait until this request must have ended. If that cannot be
                     // noted, it waits.
@@ -100,7 +100,7 @@ impl Core {
                 published
             }
             Claimed::Before(earlier) => {
-                let published = self.complete(organization, by, new, *events, &earlier).await?;
+                let published = self.complete(current, by, new, *events, &earlier).await?;
                 if earlier.ended && self.store.settle_claim(&claim, &earlier).await? {
                     self.note_accepted(organization, &published);
                 }
@@ -114,15 +114,15 @@ impl Core {
     /// deliveries: an event that a repetition finds missing was planned for no endpoint yet, and can be planned anew.
     async fn publish_repeatable(
         &self,
-        organization: &OrganizationId,
+        current: &CurrentState,
         by: Option<KeyId>,
         new: Vec<Numbered>,
         first: EventId,
     ) -> Result<Vec<Published>, ServiceError> {
-        let (planned, lanes) = self.plan_new(organization, by, new, first).await?;
+        let (planned, fan_out) = self.plan_new(current, by, new, first).await?;
         self.store_events_first(&planned).await?;
-        self.queue.send(messages(&planned, &lanes)).await?;
-        self.note_accepted(organization, &planned);
+        self.queue.send(messages(&planned, &fan_out)).await?;
+        self.note_accepted(current.organization(), &planned);
         Ok(planned)
     }
 
@@ -132,15 +132,16 @@ impl Core {
         Ok(self.store.write_events(std::iter::empty(), deliveries).await?)
     }
 
+    /// Plans events that are written at once.
     async fn plan_new(
         &self,
-        organization: &OrganizationId,
+        current: &CurrentState,
         by: Option<KeyId>,
         new: Vec<Numbered>,
         first: EventId,
-    ) -> Result<(Vec<Published>, Lanes), ServiceError> {
-        let endpoints = self.store.endpoints(organization).await?;
-        Ok((plan(organization, by, new, first, &endpoints), endpoints.iter().collect()))
+    ) -> Result<(Vec<Published>, FanOut), ServiceError> {
+        let fan_out = self.fan_out_to_write(current).await?;
+        Ok((plan(current.organization(), by, new, first, &fan_out), fan_out))
     }
 
     fn note_accepted(&self, organization: &OrganizationId, published: &[Published]) {
@@ -161,7 +162,7 @@ impl Core {
         test: TestEvent,
     ) -> Result<Published, ServiceError> {
         let organization = require_active(organization)?;
-        let mut endpoint = self.endpoint(organization, id).await?;
+        let endpoint = self.endpoint(organization, id).await?;
         require_enabled(&endpoint)?;
         let subscribed = endpoint.settings.subscriptions.first().cloned();
         let event_type = match (test.event_type, subscribed) {
@@ -171,11 +172,11 @@ impl Core {
             _ => EventType::parse("webhook.test").map_err(|e| ServiceError::Internal(e.to_string()))?,
         };
         let data = test.data.unwrap_or_else(|| json!({"test": true}).to_string());
-        endpoint.settings.subscriptions = vec![Subscription::Exact(event_type.clone())];
-        let new = NewEvent { event_type, data, subject: None, edition: endpoint.settings.edition.clone() };
-        let lanes = std::iter::once(&endpoint).collect();
-        let planned = self.plan(organization, by, new, &[endpoint]);
-        self.store_and_send(&planned, &lanes).await?;
+        let subscriptions = vec![Subscription::Exact(event_type.clone())];
+        let fan_out = FanOut::from_iter([Target { subscriptions, ..endpoint.target() }]);
+        let new = NewEvent { event_type, data, subject: None, edition: endpoint.settings.edition };
+        let planned = self.plan(organization, by, new, &fan_out);
+        self.store_and_send(&planned, &fan_out).await?;
         audit("endpoint.test", organization, id);
         self.note_accepted(organization, &planned);
         self.write_usage().await;
@@ -186,27 +187,27 @@ impl Core {
         EventId::new(self.clock.now(), clock::id_bytes())
     }
 
-    /// A new event, and its deliveries to those of these endpoints that want it.
+    /// A new event, and its deliveries to those of these targets that want it.
     pub(super) fn plan(
         &self,
         organization: &OrganizationId,
         by: Option<KeyId>,
         new: NewEvent,
-        endpoints: &[Endpoint],
+        fan_out: &FanOut,
     ) -> Vec<Published> {
-        plan(organization, by, vec![(0, new)], self.next_event_id(), endpoints)
+        plan(organization, by, vec![(0, new)], self.next_event_id(), fan_out)
     }
 
     /// Stores events and their deliveries, and sends these. One call writes all, if it can. Otherwise the events come first,
     /// so that no list names a delivery of an event that is not there.
-    async fn store_and_send(&self, planned: &[Published], lanes: &Lanes) -> Result<(), ServiceError> {
+    async fn store_and_send(&self, planned: &[Published], fan_out: &FanOut) -> Result<(), ServiceError> {
         let deliveries = planned.iter().flat_map(|published| &published.deliveries);
         if planned.len() + deliveries.clone().count() <= WRITE_CHUNK {
             self.store.write_events(planned.iter().map(|published| &published.event), deliveries).await?;
         } else {
             self.store_events_first(planned).await?;
         }
-        self.queue.send(messages(planned, lanes)).await.map_err(|error| match error {
+        self.queue.send(messages(planned, fan_out)).await.map_err(|error| match error {
             // There is no key, so a repetition would publish something else and be refused as well.
             QueueError::Refused(_) => ServiceError::Internal(error.to_string()),
             passing => passing.into(),
@@ -216,7 +217,7 @@ impl Core {
     /// Answers a repeated request as the first time, after doing what the first time left undone.
     async fn complete(
         &self,
-        organization: &OrganizationId,
+        current: &CurrentState,
         by: Option<KeyId>,
         new: Vec<Numbered>,
         events: u32,
@@ -227,12 +228,12 @@ impl Core {
         let ids: Vec<_> = new.iter().map(|(index, _)| earlier.event.nth(*index)).collect();
         // Also those that would be refused now: the first request may have accepted them, and listed them with the others.
         let possible: Vec<_> = (0..events).map(|index| earlier.event.nth(index)).collect();
-        let stored = self.store.events_by_id(organization, &possible).await?;
+        let stored = self.store.events_by_id(current.organization(), &possible).await?;
         let (stored, refused_now): (Vec<_>, Vec<_>) = stored.into_iter().partition(|event| ids.contains(&event.id));
         let published = if stored.len() == ids.len() {
             in_order(&ids, stored)
         } else if first_has_ended {
-            self.complete_events(organization, by, new, earlier.event, stored).await?
+            self.complete_events(current, by, new, earlier.event, stored).await?
         } else {
             return Err(unfinished());
         };
@@ -251,13 +252,13 @@ impl Core {
     /// Writes the missing events, planned for the present endpoints: nothing names deliveries of theirs yet.
     async fn complete_events(
         &self,
-        organization: &OrganizationId,
+        current: &CurrentState,
         by: Option<KeyId>,
         new: Vec<Numbered>,
         first: EventId,
         stored: Vec<Event>,
     ) -> Result<Vec<Published>, ServiceError> {
-        let (planned, _) = self.plan_new(organization, by, new, first).await?;
+        let (planned, _) = self.plan_new(current, by, new, first).await?;
         let published = planned.into_iter().map(|planned| match stored.iter().find(|e| e.id == planned.event.id) {
             Some(event) => as_first_published(event.clone()),
             None => planned,
@@ -313,9 +314,9 @@ impl Core {
         };
         let unsent = deliveries.iter().filter(is_unsent).map(|delivery| delivery.clone().leased_to_publisher(until));
         self.record_missing(held.into_iter().chain(unsent).collect()).await?;
-        // The endpoints of a stored event are not read for their lanes.
-        let lanes = Lanes::default();
-        let messages = published.iter().flat_map(|published| messages_of(published, &lanes, sends));
+        // The endpoints of a stored event are not read.
+        let unknown = FanOut::default();
+        let messages = published.iter().flat_map(|published| messages_of(published, &unknown, sends));
         Ok(self.queue.send(messages.collect()).await?)
     }
 
@@ -349,10 +350,10 @@ fn plan(
     by: Option<KeyId>,
     new: Vec<Numbered>,
     first: EventId,
-    endpoints: &[Endpoint],
+    fan_out: &FanOut,
 ) -> Vec<Published> {
     let planned = new.into_iter().map(|(index, new)| {
-        let (event, deliveries) = Event::plan(new, first.nth(index), organization, by, endpoints);
+        let (event, deliveries) = Event::plan(new, first.nth(index), organization, by, fan_out);
         Published { event, deliveries }
     });
     planned.collect()
@@ -364,29 +365,31 @@ fn as_first_published(event: Event) -> Published {
 }
 
 /// What goes into the queues: a message for each delivery that is not parked.
-pub(super) fn messages(published: &[Published], lanes: &Lanes) -> Vec<Outgoing> {
+pub(super) fn messages(published: &[Published], fan_out: &FanOut) -> Vec<Outgoing> {
     let is_queued = |delivery: &Delivery| delivery.mark.is_none();
-    published.iter().flat_map(|published| messages_of(published, lanes, is_queued)).collect()
+    published.iter().flat_map(|published| messages_of(published, fan_out, is_queued)).collect()
 }
 
 fn messages_of<'a>(
     published: &'a Published,
-    lanes: &'a Lanes,
+    fan_out: &'a FanOut,
     is_sent: impl Fn(&Delivery) -> bool + 'a,
 ) -> impl Iterator<Item = Outgoing> + 'a {
     let Published { event, deliveries } = published;
     let body = DeliverTask::inline(&event.body);
     deliveries.iter().filter(move |delivery| is_sent(delivery)).map(move |delivery| {
+        let route = fan_out.route_of(delivery.endpoint);
         let task = DeliverTask {
             organization: event.organization.clone(),
             endpoint: delivery.endpoint,
             delivery: delivery.id,
+            endpoint_version: route.endpoint_version,
             event_type: event.event_type.clone(),
             ticket: None,
             probe: false,
             suspect: false,
             body: body.clone(),
         };
-        Outgoing::new(task, lanes.of(delivery.endpoint))
+        Outgoing::new(task, route.lane)
     })
 }

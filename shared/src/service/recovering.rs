@@ -9,7 +9,7 @@ use super::{Core, ServiceError};
 use crate::clock;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::ids::{EndpointId, RecoveryId};
-use crate::domain::lane::Lane;
+use crate::domain::lane::Route;
 use crate::domain::organization::{Organization, OrganizationStatus};
 use crate::domain::recovery::{NewRecovery, Recovery};
 use crate::domain::time::Timestamp;
@@ -66,7 +66,7 @@ impl Core {
             RecoveryPut::Written | RecoveryPut::Gone => (new, false),
         };
         audit("endpoint.recover", organization, endpoint);
-        let progress = self.advance(&mut recovery, target.lane).await?;
+        let progress = self.advance(&mut recovery, target.route()).await?;
         Ok(Recovering { recovery, joined, progress })
     }
 
@@ -109,14 +109,14 @@ impl Core {
         },)?;
         let is_active = organization.is_none_or(|organization| organization.status == OrganizationStatus::Active);
         if let Some(endpoint) = endpoint.filter(|endpoint: &Endpoint| is_active && !endpoint.is_disabled()) {
-            return self.advance(recovery, endpoint.lane).await;
+            return self.advance(recovery, endpoint.route()).await;
         }
         self.store.delete_recovery(recovery).await?;
         Ok(Progress { recovered: 0, finished: true })
     }
 
-    /// Goes through the next deliveries, of an endpoint in this lane, and notes after each page how far it came.
-    async fn advance(&self, recovery: &mut Recovery, lane: Lane) -> Result<Progress, ServiceError> {
+    /// Goes through the next deliveries, sends them on this route, and notes after each page how far it came.
+    async fn advance(&self, recovery: &mut Recovery, route: Route) -> Result<Progress, ServiceError> {
         let mut progress = Progress { recovered: 0, finished: false };
         let mut seen = 0;
         while seen < AT_ONCE {
@@ -128,7 +128,8 @@ impl Core {
                 let again = move |delivery| wanted.ask_again(delivery, now, new_ticket());
                 let (moved, failure) = self.try_each(chunk, again).await?;
                 progress.recovered += moved.len();
-                let messages = moved.into_iter().map(|delivery| Outgoing::new(task_without_body(delivery), lane));
+                let message = |delivery| Outgoing::new(task_without_body(delivery, route), route.lane);
+                let messages = moved.into_iter().map(message);
                 self.queue.send(messages.collect()).await?;
                 // What it has passed it does not find again.
                 failure.map_or(Ok(()), Err)?;

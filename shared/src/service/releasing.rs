@@ -8,7 +8,7 @@ use crate::clock;
 use crate::domain::attempt::Cause;
 use crate::domain::delivery::{Delivery, Place};
 use crate::domain::endpoint::Endpoint;
-use crate::domain::lane::Lane;
+use crate::domain::lane::Route;
 use crate::domain::ticket::Ticket;
 use crate::queue::{DeliverTask, Outgoing};
 use crate::store::{StoreError, WaitingRef, Wanted};
@@ -23,14 +23,14 @@ impl Core {
     /// Sends the oldest parked deliveries of an endpoint that became active.
     pub(super) async fn release_first(&self, endpoint: &Endpoint) -> Result<usize, ServiceError> {
         let found = self.store.held_deliveries(endpoint.id, FIRST_RELEASE).await?;
-        self.take_and_send(&found, endpoint.lane).await
+        self.take_and_send(&found, endpoint.route()).await
     }
 
-    /// Leases these deliveries, in order, and sends those that no other process took to this lane. Returns how many were moved: one
+    /// Leases these deliveries, in order, and sends those that no other process took on this route. Returns how many were moved: one
     /// whose next attempt is too far ahead to wait in the queue is parked until then instead.
     ///
     /// If the process dies in between, the sweep finds a leased delivery again when its lease ends.
-    pub(super) async fn take_and_send(&self, found: &[WaitingRef], lane: Lane) -> Result<usize, ServiceError> {
+    pub(super) async fn take_and_send(&self, found: &[WaitingRef], route: Route) -> Result<usize, ServiceError> {
         let mut sent = 0;
         for chunk in found.chunks(STRIDE) {
             let (now, ticket) = (self.clock.now(), new_ticket());
@@ -41,7 +41,8 @@ impl Core {
                 let delay_seconds = delivery.message_delay_seconds(now);
                 // A renewed lease keeps its ticket. Its former message may have ended the process that received it.
                 let suspect = delivery.ticket != Some(ticket);
-                Outgoing { task: DeliverTask { suspect, ..task_without_body(delivery) }, lane, delay_seconds }
+                let task = DeliverTask { suspect, ..task_without_body(delivery, route) };
+                Outgoing { task, lane: route.lane, delay_seconds }
             });
             self.queue.send(messages.collect()).await?;
         }
@@ -54,8 +55,9 @@ impl Core {
         let now = self.clock.now();
         let oldest = self.store.held_deliveries(endpoint.id, 1).await?;
         let leased = self.move_each(&oldest, move |delivery| delivery.taken_as_probe(now, new_ticket())).await?;
-        let probe = |delivery| DeliverTask { probe: true, ..task_without_body(delivery) };
-        let probes: Vec<_> = leased.into_iter().map(|delivery| Outgoing::new(probe(delivery), endpoint.lane)).collect();
+        let route = endpoint.route();
+        let probe = |delivery| DeliverTask { probe: true, ..task_without_body(delivery, route) };
+        let probes: Vec<_> = leased.into_iter().map(|delivery| Outgoing::new(probe(delivery), route.lane)).collect();
         let sent = !probes.is_empty();
         self.queue.send(probes).await?;
         Ok(sent)
@@ -150,11 +152,12 @@ fn unfinished(delivery: Delivery) -> Option<Delivery> {
 }
 
 /// A task whose body is read from the event.
-pub(super) fn task_without_body(delivery: Delivery) -> DeliverTask {
+pub(super) fn task_without_body(delivery: Delivery, route: Route) -> DeliverTask {
     DeliverTask {
         organization: delivery.organization,
         endpoint: delivery.endpoint,
         delivery: delivery.id,
+        endpoint_version: route.endpoint_version,
         event_type: delivery.event_type,
         ticket: delivery.ticket,
         probe: false,

@@ -9,7 +9,8 @@ use tracing::warn;
 use super::{Core, ServiceError, operational};
 use crate::domain::attempt::Cause;
 use crate::domain::delivery::Mark;
-use crate::domain::lane::Lane;
+use crate::domain::endpoint::Endpoint;
+use crate::domain::lane::Route;
 use crate::domain::time::Timestamp;
 use crate::store::{EndpointRef, Waiting, WaitingRef};
 use crate::telemetry::metrics;
@@ -21,9 +22,9 @@ const DUE_AT_ONCE: usize = 8;
 /// Most deliveries that one run releases for one endpoint: about 50 a second, so that an endpoint
 /// which just came back is not run over.
 const RELEASE_PER_RUN: usize = 3_000;
-/// A release is finished only by a run that starts this long after it began: whoever read the
-/// endpoint's former status a moment earlier may still be parking deliveries.
-const LAST_LOOK: Duration = Duration::from_secs(60);
+/// A release is finished only by a run that starts this long after it began. A publisher may use an endpoint's former
+/// status for 30 s, begin its write up to 60 s after it read the organization's revision, and take 30 s for it.
+const LAST_LOOK: Duration = Duration::from_secs(120);
 /// How far ahead of its time a parked delivery is sent, in a message that is delayed until then: a run comes every minute
 /// and may be late.
 const LOOK_AHEAD: Duration = Duration::from_secs(180);
@@ -98,8 +99,8 @@ impl Core {
         let found = self.store.due_deliveries(partition, now.plus(LOOK_AHEAD), last.as_ref(), PAGE).await?;
         let oldest = found.first().map_or(Duration::ZERO, |oldest| lateness(oldest.mark, now));
         // Among them are leases that have not ended. They are not taken, and hide nothing that comes after them.
-        // Of mixed endpoints, which are not read: see `Lanes`.
-        let count = self.take_and_send(&found, Lane::Fast).await?;
+        // Of several endpoints, which are not read.
+        let count = self.take_and_send(&found, Route::default()).await?;
         let rest = found.last().filter(|_| found.len() == PAGE);
         Ok(Some(DuePage {
             count,
@@ -127,7 +128,7 @@ impl Core {
     /// Releases or fails, page by page, what is parked for one endpoint.
     async fn release(&self, place: &EndpointRef, since: Timestamp, run: &mut Run) -> Result<(), ServiceError> {
         let endpoint = self.store.endpoint(&place.organization, place.endpoint).await?;
-        let lane = endpoint.as_ref().map_or(Lane::Fast, |endpoint| endpoint.lane);
+        let route = endpoint.as_ref().map(Endpoint::route).unwrap_or_default();
         let cause = match endpoint {
             // What was parked stays parked; whoever changed the endpoint also changed its mark.
             Some(endpoint) if endpoint.parks() => return Ok(()),
@@ -141,7 +142,7 @@ impl Core {
                 self.store.finish_release(place, since).await?;
             }
             let moved = match cause {
-                None => self.take_and_send(&found, lane).await.inspect(|moved| run.swept.released += moved)?,
+                None => self.take_and_send(&found, route).await.inspect(|moved| run.swept.released += moved)?,
                 Some(cause) => self.fail_each(&found, cause).await.inspect(|moved| run.swept.failed += moved)?,
             };
             moved_in_all += moved;

@@ -12,13 +12,14 @@ use aws_sdk_dynamodb::types::{BatchStatementError, BatchStatementErrorCodeEnum, 
 use futures_util::FutureExt;
 use tracing::warn;
 
-use super::StoreError;
 use super::batch::{WRITE_CHUNK, query_prefix};
-use super::endpoints::EndpointItem;
+use super::fan_out::TargetItem;
 use super::items::{Item, read};
 use super::keys::{self, Key};
-use crate::domain::endpoint::Endpoint;
+use super::{StoreError, state};
+use crate::domain::fan_out::{FanOutGroup, Target};
 use crate::domain::ids::OrganizationId;
+use crate::domain::organization::OrganizationState;
 use crate::gather::{Gather, Lost};
 
 /// How long records are waited for that are made together. Alone they may take ten seconds more.
@@ -28,27 +29,36 @@ const READERS: usize = 1_000;
 
 /// A write, or itself if DynamoDB left it unprocessed.
 type Written = Result<Option<WriteRequest>, StoreError>;
-type Endpoints = Result<Arc<[Endpoint]>, StoreError>;
+type State = Result<Option<OrganizationState>, StoreError>;
+type Targets = Result<Arc<[Target]>, StoreError>;
 
 #[derive(Debug, Clone)]
 pub(super) struct Gathered {
     writes: Gather<(), WriteRequest, Written>,
     inserts: Gather<(), Item, bool>,
-    endpoints: Gather<OrganizationId, (), Endpoints>,
+    states: Gather<OrganizationId, (), State>,
+    targets: Gather<(OrganizationId, FanOutGroup), (), Targets>,
 }
 
 impl Gathered {
-    pub(super) fn new(client: &Client, table: &str) -> Self {
+    /// Calls for this table. Of the copies of an organization's state, one is read.
+    pub(super) fn new(client: &Client, table: &str, state_copy: u8) -> Self {
         let table: Arc<str> = table.into();
-        let (reader, read_from) = (client.clone(), Arc::clone(&table));
+        let (state_reader, states) = (client.clone(), Arc::clone(&table));
+        let (target_reader, targets) = (client.clone(), Arc::clone(&table));
         let (writer, inserter, into) = (client.clone(), in_one_try(client), Arc::clone(&table));
         Self {
             writes: Gather::new(WRITE_CHUNK, move |(), puts| write(writer.clone(), Arc::clone(&table), puts).boxed()),
             inserts: Gather::new(WRITE_CHUNK, move |(), items| {
                 insert(inserter.clone(), Arc::clone(&into), items).boxed()
             }),
-            endpoints: Gather::new(READERS, move |organization, readers| {
-                read_endpoints(reader.clone(), Arc::clone(&read_from), organization, readers.len()).boxed()
+            states: Gather::new(READERS, move |organization, readers| {
+                let read = read_state(state_reader.clone(), Arc::clone(&states), organization, state_copy);
+                read.map(move |state| vec![state; readers.len()]).boxed()
+            }),
+            targets: Gather::new(READERS, move |(organization, group), readers| {
+                let read = read_targets(target_reader.clone(), Arc::clone(&targets), organization, group);
+                read.map(move |targets| vec![targets; readers.len()]).boxed()
             }),
         }
     }
@@ -66,9 +76,14 @@ impl Gathered {
         self.inserts.one((), item).await.unwrap_or(false)
     }
 
-    /// All endpoints of an organization as they are now or later: what a read finds that began earlier is not taken for it.
-    pub(super) async fn endpoints(&self, organization: &OrganizationId) -> Endpoints {
-        self.endpoints.one(organization.clone(), ()).await?
+    /// The state of an organization. The read begins after this call.
+    pub(super) async fn state(&self, organization: &OrganizationId) -> State {
+        self.states.one(organization.clone(), ()).await?
+    }
+
+    /// The targets of a group, in the order of their ids. The read begins after this call.
+    pub(super) async fn targets(&self, organization: &OrganizationId, group: FanOutGroup) -> Targets {
+        self.targets.one((organization.clone(), group), ()).await?
     }
 }
 
@@ -143,14 +158,14 @@ fn key(put: &WriteRequest) -> Option<Key> {
     Key::of(put.put_request()?.item())
 }
 
-async fn read_endpoints(
-    client: Client,
-    table: Arc<str>,
-    organization: OrganizationId,
-    readers: usize,
-) -> Vec<Endpoints> {
-    let partition = keys::organization_partition(&organization);
-    let items = query_prefix(&client, &table, partition, keys::ENDPOINT_PREFIX).await;
-    let endpoints: Endpoints = items.and_then(|items| items.into_iter().map(read::<EndpointItem, _>).collect());
-    vec![endpoints; readers]
+async fn read_state(client: Client, table: Arc<str>, organization: OrganizationId, copy: u8) -> State {
+    let key = keys::state(&organization, copy).attributes();
+    let output = client.get_item().table_name(&*table).set_key(Some(key)).consistent_read(true).send().await?;
+    output.item.as_ref().map(state::read_state).transpose()
+}
+
+async fn read_targets(client: Client, table: Arc<str>, organization: OrganizationId, group: FanOutGroup) -> Targets {
+    let partition = keys::fan_out_partition(&organization, group);
+    let items = query_prefix(&client, &table, partition, keys::ENDPOINT_PREFIX).await?;
+    items.into_iter().map(read::<TargetItem, _>).collect()
 }

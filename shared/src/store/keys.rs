@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::domain::api_key::KeyHash;
 use crate::domain::delivery::{DeliveryStatus, Mark};
+use crate::domain::fan_out::FanOutGroup;
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, KeyId, OrganizationId, RecoveryId};
 use crate::domain::recovery::NewRecovery;
 use crate::domain::time::Timestamp;
@@ -39,11 +40,16 @@ pub const FAILED_SHARDS: u8 = 8;
 /// Number of partitions of the index that the suspended endpoints of all tenants are spread over.
 const HALF_OPEN_SHARDS: u8 = 8;
 
-/// What the sort keys of an organization's endpoints start with.
-pub(super) const ENDPOINT_PREFIX: &str = "endpoint#";
+/// Number of partitions that an organization's endpoints are spread over.
+const ENDPOINT_SHARDS: u8 = 16;
+/// Number of copies of an organization's state.
+pub(super) const STATE_COPIES: u8 = 4;
+
+/// What the sort keys of endpoints and of their fan-out items start with.
+pub(super) const ENDPOINT_PREFIX: &str = "we_";
 /// What the sort keys of an organization's API keys start with.
 pub(super) const KEY_PREFIX: &str = "key#";
-const GONE_PREFIX: &str = "gone#";
+const DELETED_PREFIX: &str = "deleted#";
 const PENDING_SUFFIX: &str = "#pending";
 
 /// The primary key of one item.
@@ -69,7 +75,7 @@ impl Key {
     }
 }
 
-/// The partition of an organization, its endpoints and its API keys.
+/// The partition of an organization and its API keys.
 pub(super) fn organization_partition(organization: &OrganizationId) -> String {
     format!("org#{organization}")
 }
@@ -96,8 +102,37 @@ pub(super) fn key_use(key: KeyId) -> Key {
     Key::new(format!("used#{key}"), "used")
 }
 
+/// One of the copies of an organization's state.
+pub(super) fn state(organization: &OrganizationId, copy: u8) -> Key {
+    Key::new(format!("state#{organization}#{copy}"), "state")
+}
+
+/// All copies of an organization's state.
+pub(super) fn states(organization: &OrganizationId) -> impl Iterator<Item = Key> {
+    (0..STATE_COPIES).map(|copy| state(organization, copy))
+}
+
 pub(super) fn endpoint(organization: &OrganizationId, endpoint: EndpointId) -> Key {
-    Key::new(organization_partition(organization), format!("{ENDPOINT_PREFIX}{endpoint}"))
+    let shard = endpoint.shard_byte() % ENDPOINT_SHARDS;
+    Key::new(endpoint_partition(organization, shard), endpoint.to_string())
+}
+
+fn endpoint_partition(organization: &OrganizationId, shard: u8) -> String {
+    format!("endpoint#{organization}#{shard}")
+}
+
+pub(super) fn endpoint_partitions(organization: &OrganizationId) -> impl Iterator<Item = String> {
+    (0..ENDPOINT_SHARDS).map(|shard| endpoint_partition(organization, shard))
+}
+
+/// The fan-out item of an endpoint.
+pub(super) fn target(organization: &OrganizationId, group: FanOutGroup, endpoint: EndpointId) -> Key {
+    Key::new(fan_out_partition(organization, group), endpoint.to_string())
+}
+
+/// The partition of the fan-out items of a group of endpoints.
+pub(super) fn fan_out_partition(organization: &OrganizationId, group: FanOutGroup) -> String {
+    format!("fanout#{organization}#{group}")
 }
 
 /// The health counters of an endpoint.
@@ -107,7 +142,8 @@ pub(super) fn health(endpoint: EndpointId) -> Key {
 
 /// What stays of a deleted endpoint until its parked deliveries are failed.
 pub(super) fn gone_endpoint(organization: &OrganizationId, endpoint: EndpointId) -> Key {
-    Key::new(organization_partition(organization), format!("{GONE_PREFIX}{endpoint}"))
+    let Key { pk, sk } = self::endpoint(organization, endpoint);
+    Key { pk, sk: format!("{DELETED_PREFIX}{sk}") }
 }
 
 /// The recovery under way of what was asked for of an endpoint. There is one at a time.
@@ -196,10 +232,11 @@ pub struct EndpointRef {
 }
 
 pub(super) fn parse_endpoint(key: &Key) -> Option<EndpointRef> {
-    let organization = OrganizationId::parse(key.pk.strip_prefix("org#")?).ok()?;
-    let (gone, id) = match key.sk.strip_prefix(GONE_PREFIX) {
+    let (organization, _) = key.pk.strip_prefix("endpoint#")?.split_once('#')?;
+    let organization = OrganizationId::parse(organization).ok()?;
+    let (gone, id) = match key.sk.strip_prefix(DELETED_PREFIX) {
         Some(id) => (true, id),
-        None => (false, key.sk.strip_prefix(ENDPOINT_PREFIX)?),
+        None => (false, key.sk.as_str()),
     };
     Some(EndpointRef { organization, endpoint: EndpointId::parse(id).ok()?, gone })
 }

@@ -7,13 +7,13 @@ use super::endpoints::EndpointItem;
 use super::events::EventItem;
 use super::items::read;
 use super::keys::Key;
-use super::organizations::OrganizationItem;
+use super::state::read_state;
 use super::{Store, StoreError, keys};
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event::Event;
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, OrganizationId};
-use crate::domain::organization::Organization;
+use crate::domain::organization::OrganizationState;
 
 /// What is wanted. Nothing may be named twice.
 #[derive(Debug, Default)]
@@ -22,7 +22,7 @@ pub struct Wanted {
     pub deliveries: Vec<(EndpointId, DeliveryId)>,
     /// Endpoints.
     pub endpoints: Vec<(OrganizationId, EndpointId)>,
-    /// Organizations.
+    /// Organizations whose states are wanted.
     pub organizations: Vec<OrganizationId>,
     /// Events.
     pub events: Vec<(OrganizationId, EventId)>,
@@ -35,8 +35,8 @@ pub struct Loaded {
     pub deliveries: HashMap<DeliveryId, Result<Delivery, StoreError>>,
     /// Endpoints.
     pub endpoints: HashMap<EndpointId, Result<Endpoint, StoreError>>,
-    /// Organizations.
-    pub organizations: HashMap<OrganizationId, Result<Organization, StoreError>>,
+    /// The states of organizations.
+    pub organizations: HashMap<OrganizationId, Result<OrganizationState, StoreError>>,
     /// Events.
     pub events: HashMap<EventId, Result<Event, StoreError>>,
 }
@@ -49,7 +49,7 @@ impl Store {
     pub async fn load(&self, wanted: &Wanted) -> Result<Loaded, StoreError> {
         let mut deliveries = by_key(&wanted.deliveries, |(endpoint, id)| (keys::delivery(*endpoint, *id), *id));
         let mut endpoints = by_key(&wanted.endpoints, |(of, id)| (keys::endpoint(of, *id), *id));
-        let mut organizations = by_key(&wanted.organizations, |id| (keys::organization(id), id.clone()));
+        let mut organizations = by_key(&wanted.organizations, |id| (keys::state(id, self.state_copy), id.clone()));
         let mut events = by_key(&wanted.events, |(of, id)| (keys::event(of, *id), *id));
         let all = deliveries.keys().chain(endpoints.keys()).chain(organizations.keys()).chain(events.keys());
         let mut loaded = Loaded::default();
@@ -60,7 +60,7 @@ impl Store {
             } else if let Some(id) = endpoints.remove(&key) {
                 loaded.endpoints.insert(id, read::<EndpointItem, _>(item));
             } else if let Some(id) = organizations.remove(&key) {
-                loaded.organizations.insert(id, read::<OrganizationItem, _>(item));
+                loaded.organizations.insert(id, read_state(&item));
             } else if let Some(id) = events.remove(&key) {
                 loaded.events.insert(id, read::<EventItem, _>(item));
             }

@@ -8,6 +8,7 @@ mod deliveries;
 mod endpoints;
 mod error;
 mod events;
+mod fan_out;
 mod gathered;
 mod health;
 mod idempotency;
@@ -21,6 +22,7 @@ mod packed;
 mod pending;
 mod recoveries;
 pub mod schema;
+mod state;
 mod usage;
 mod waiting;
 
@@ -29,7 +31,9 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 
+use crate::clock;
 use gathered::Gathered;
+use keys::STATE_COPIES;
 
 pub use backlog::Backlog;
 pub use batch::WRITE_CHUNK;
@@ -53,6 +57,8 @@ pub struct Store {
     client: Client,
     table: String,
     retention: Duration,
+    /// Which copy of organizations' states this process reads.
+    state_copy: u8,
     gathered: Gathered,
 }
 
@@ -60,6 +66,8 @@ impl Store {
     /// The store in that table. Events and deliveries are kept for `retention`.
     pub fn new(sdk: &SdkConfig, table: impl Into<String>, retention: Duration) -> Self {
         let (client, table) = (Client::new(sdk), table.into());
-        Self { gathered: Gathered::new(&client, &table), client, table, retention }
+        let [byte, ..] = clock::id_bytes();
+        let state_copy = byte % STATE_COPIES;
+        Self { gathered: Gathered::new(&client, &table, state_copy), client, table, retention, state_copy }
     }
 }

@@ -1,10 +1,12 @@
 //! Organizations, and the items that make their slugs unique.
 
-use aws_sdk_dynamodb::types::{AttributeValue, Put, ReturnValue, TransactWriteItem};
+use aws_sdk_dynamodb::operation::transact_write_items::builders::TransactWriteItemsFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 
+use super::batch::cancellation_reasons;
 use super::error::of_transaction;
-use super::items::{Base, Unreadable, read, to_item, unknown};
+use super::items::{Base, Unreadable, to_item, unknown};
 use super::{Store, StoreError, keys};
 use crate::domain::fields::{Name, Slug};
 use crate::domain::ids::OrganizationId;
@@ -26,18 +28,17 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if DynamoDB did not do it.
     pub async fn create_organization(&self, organization: &Organization) -> Result<Result<(), Taken>, StoreError> {
-        let slug = SlugItem::from(organization);
         let sent = self
             .client
             .transact_write_items()
             .transact_items(self.put_if_absent(to_item(&OrganizationItem::from(organization))?)?)
-            .transact_items(self.put_if_absent(to_item(&slug)?)?)
-            .send()
-            .await;
+            .transact_items(self.put_if_absent(to_item(&SlugItem::from(organization))?)?);
+        let states = self.new_states(&organization.id)?;
+        let sent = states.into_iter().fold(sent, TransactWriteItemsFluentBuilder::transact_items).send().await;
         let Err(error) = sent else { return Ok(Ok(())) };
         match super::batch::failed_conditions(&error).as_slice() {
             [true, ..] => Ok(Err(Taken::Id)),
-            [_, true] => Ok(Err(Taken::Slug)),
+            [_, true, ..] => Ok(Err(Taken::Slug)),
             _ => Err(of_transaction(error)),
         }
     }
@@ -50,10 +51,11 @@ impl Store {
         self.get::<OrganizationItem, _>(&keys::organization(id)).await
     }
 
-    /// Changes what the patch names; `None` if there is no such organization.
+    /// Changes what the patch names; `None` if there is no such organization. The status changes in all copies of the
+    /// state at the same time.
     ///
     /// # Errors
-    /// [`StoreError`] if DynamoDB did not do it.
+    /// [`StoreError::Conflict`] if another process is changing the organization or its endpoints: try again.
     pub async fn update_organization(
         &self,
         id: &OrganizationId,
@@ -61,9 +63,9 @@ impl Store {
         now: Timestamp,
     ) -> Result<Option<Organization>, StoreError> {
         let name = patch.name.map(|name| ("name", name.to_string()));
-        let status = patch.status.map(|status| ("status", organization_status(status).to_owned()));
+        let status = patch.status.map(|status| ("status", status_name(status).to_owned()));
         let changes = [name, status, Some(("updated_at", now.rfc3339()))];
-        let mut update = self.client.update_item().table_name(&self.table);
+        let mut update = Update::builder().table_name(&self.table);
         let mut assignments = Vec::new();
         for (attribute, value) in changes.into_iter().flatten() {
             assignments.push(format!("#{attribute} = :{attribute}"));
@@ -71,17 +73,23 @@ impl Store {
                 .expression_attribute_names(format!("#{attribute}"), attribute)
                 .expression_attribute_values(format!(":{attribute}"), AttributeValue::S(value));
         }
-        let sent = update
+        let update = update
             .set_key(Some(keys::organization(id).attributes()))
             .update_expression(format!("SET {}", assignments.join(", ")))
             .condition_expression("attribute_exists(pk)")
-            .return_values(ReturnValue::AllNew)
-            .send()
-            .await;
-        match sent.map_err(StoreError::from) {
-            Ok(output) => output.attributes.map(read::<OrganizationItem, _>).transpose(),
-            Err(StoreError::Conflict) => Ok(None),
-            Err(error) => Err(error),
+            .build()
+            .map_err(StoreError::corrupt)?;
+        let mut items = vec![TransactWriteItem::builder().update(update).build()];
+        if let Some(status) = patch.status {
+            items.extend(self.change_status(id, status)?);
+        }
+        let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
+        let Err(error) = sent else { return self.organization(id).await };
+        let reasons = cancellation_reasons(&error).iter().filter_map(|reason| reason.code()).collect::<Vec<_>>();
+        match reasons.as_slice() {
+            ["ConditionalCheckFailed", ..] => Ok(None),
+            reasons if reasons.contains(&"TransactionConflict") => Err(StoreError::Conflict),
+            _ => Err(of_transaction(error)),
         }
     }
 
@@ -121,11 +129,16 @@ pub(super) struct OrganizationItem {
 }
 
 /// Attribute value of an organization's status.
-const fn organization_status(status: OrganizationStatus) -> &'static str {
+pub(super) const fn status_name(status: OrganizationStatus) -> &'static str {
     match status {
         OrganizationStatus::Active => "active",
         OrganizationStatus::Suspended => "suspended",
     }
+}
+
+/// The status that an attribute stands for.
+pub(super) fn parse_status(name: &str) -> Option<OrganizationStatus> {
+    [OrganizationStatus::Active, OrganizationStatus::Suspended].into_iter().find(|status| status_name(*status) == name)
 }
 
 impl From<&Organization> for OrganizationItem {
@@ -135,7 +148,7 @@ impl From<&Organization> for OrganizationItem {
             id: organization.id.to_string(),
             name: organization.name.to_string(),
             slug: organization.slug.as_str().to_owned(),
-            status: organization_status(organization.status).to_owned(),
+            status: status_name(organization.status).to_owned(),
             created_at: organization.created_at.rfc3339(),
             updated_at: organization.updated_at.rfc3339(),
         }
@@ -150,11 +163,7 @@ impl TryFrom<OrganizationItem> for Organization {
             id: OrganizationId::parse(&item.id)?,
             name: Name::parse(&item.name)?,
             slug: Slug::parse(&item.slug)?,
-            status: match item.status.as_str() {
-                "active" => OrganizationStatus::Active,
-                "suspended" => OrganizationStatus::Suspended,
-                other => return Err(unknown("status", other)),
-            },
+            status: parse_status(&item.status).ok_or_else(|| unknown("status", &item.status))?,
             created_at: Timestamp::parse(&item.created_at)?,
             updated_at: Timestamp::parse(&item.updated_at)?,
         })

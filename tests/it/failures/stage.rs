@@ -22,8 +22,10 @@ const VISIBILITY: Duration = Duration::from_secs(VISIBILITY_SECONDS as u64);
 const REMEMBERED: Duration = Duration::from_secs(6);
 /// Longer than a count is kept for later.
 const ELEVEN_MINUTES: Duration = Duration::from_secs(11 * 60);
-/// Longer than the wait before a probe, and than a release lasts at least.
+/// Longer than the wait before a probe.
 const A_MINUTE: Duration = Duration::from_secs(61);
+/// Longer than a release lasts at least.
+const TWO_MINUTES: Duration = Duration::from_secs(121);
 
 impl Scene {
     /// Sets the scene: what was before the function acts.
@@ -131,7 +133,7 @@ impl Scene {
                 stage.hold(1).await;
                 stage.set_status("active").await;
                 stage.world.drain().await;
-                stage.world.advance(A_MINUTE);
+                stage.world.advance(TWO_MINUTES);
             }
             Self::ReleaseOfDisabled => {
                 stage.hold(2).await;
@@ -141,7 +143,7 @@ impl Scene {
                 stage.hold(2).await;
                 stage.delete().await;
                 stage.world.sweep().await;
-                stage.world.advance(A_MINUTE);
+                stage.world.advance(TWO_MINUTES);
             }
             Self::Recovery => {
                 stage.publish(2).await;
@@ -419,8 +421,7 @@ impl Stage {
     }
 
     fn key(&self) -> HashMap<String, AttributeValue> {
-        let key = [("pk", format!("org#{}", self.tenant.id)), ("sk", format!("endpoint#{}", self.endpoint.id))];
-        key.map(|(name, value)| (name.to_owned(), AttributeValue::S(value))).into()
+        self.world.endpoint_key(&self.tenant.id, &self.endpoint.id)
     }
 
     fn health_key(&self) -> HashMap<String, AttributeValue> {

@@ -1,5 +1,7 @@
 //! What several publishers need at the same time.
 
+use std::time::Duration;
+
 use futures_util::future::join_all;
 use http::Method;
 use serde_json::json;
@@ -197,22 +199,22 @@ async fn large_messages_of_several_publishers_are_sent_in_batches_that_sqs_takes
     .await;
 }
 
-/// The endpoint comes to be after the first query was performed and before it was answered. Those who publish then must
-/// not take its answer for theirs.
-#[tokio::test]
-async fn who_shares_a_query_of_endpoints_sees_one_that_was_made_before() {
+/// The endpoint is made after the first read was performed and before it was answered. Requests that come then must not
+/// use that answer. Of the reads of a process, `held` is the number of the one that is made wait.
+async fn a_read_that_is_shared_finds_an_endpoint_that_was_made_before(operation: &'static str, held: usize) {
     until_shared(async |world| {
         let (receiver, tenant) = (Receiver::new().await, world.tenant().await);
         tenant.endpoint(&receiver).await;
         let (performed, answered) = (Gate::closed(), Gate::closed());
-        let held = Fate::AnswerBehind { performed: performed.clone(), gate: answered.clone() };
+        let waits = Fate::AnswerBehind { performed: performed.clone(), gate: answered.clone() };
         // The one before lets the process remember the key.
-        let (process, calls) = Calls::of_process(&world, move |call, number| match call.operation.as_str() {
-            "Query" if number == 1 => held.clone(),
-            _ => Fate::Pass,
+        let (process, calls) = Calls::of_process(&world, move |call, number| {
+            if call.operation == operation && number == held { waits.clone() } else { Fate::Pass }
         });
         let at_process = tenant.at(&process);
         assert_eq!(at_process.publish().await.len(), 1);
+        // Longer than targets are remembered, and not as long as keys are.
+        world.advance(Duration::from_secs(31));
         let meanwhile = async {
             performed.pass().await;
             tenant.endpoint(&receiver).await;
@@ -225,9 +227,20 @@ async fn who_shares_a_query_of_endpoints_sees_one_that_was_made_before() {
             };
             tokio::join!(at_process.publish(), at_process.publish(), open)
         };
-        let (first, (second, third, ())) = tokio::join!(at_process.publish(), meanwhile);
-        assert_eq!([first.len(), second.len(), third.len()], [1, 2, 2]);
-        calls.of("Query").len() == 3
+        let (_, (second, third, ())) = tokio::join!(at_process.publish(), meanwhile);
+        assert_eq!([second.len(), third.len()], [2, 2]);
+        calls.of(operation).len() == held + 2
     })
     .await;
+}
+
+#[tokio::test]
+async fn requests_that_share_a_query_of_targets_find_an_endpoint_that_was_made_before() {
+    a_read_that_is_shared_finds_an_endpoint_that_was_made_before("Query", 1).await;
+}
+
+#[tokio::test]
+async fn requests_that_share_a_read_of_the_state_find_an_endpoint_that_was_made_before() {
+    // The key, and the state for the first event.
+    a_read_that_is_shared_finds_an_endpoint_that_was_made_before("GetItem", 2).await;
 }

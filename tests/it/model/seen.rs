@@ -106,9 +106,9 @@ impl Seen {
                     suspended: item.contains_key("suspended_since"),
                     releasing: mark == Some("release"),
                 };
-                self.endpoints.insert(sort_key.trim_start_matches("endpoint#").to_owned(), endpoint);
+                self.endpoints.insert(sort_key.to_owned(), endpoint);
             }
-            _ if sort_key.starts_with("gone#") => self.gone.push(sort_key.trim_start_matches("gone#").to_owned()),
+            Some("deleted_endpoint") => self.gone.push(sort_key.trim_start_matches("deleted#").to_owned()),
             entity => self.recovering |= entity == Some("recovery"),
         }
     }

@@ -95,13 +95,13 @@ impl Call {
         tables.flat_map(|of_table| items(of_table.get("Keys").unwrap_or(of_table)))
     }
 
-    /// Endpoints and organizations are read together, and come along with deliveries, as far as they are not
+    /// Endpoints and states of organizations are read together, and come along with deliveries, as far as they are not
     /// remembered.
     fn batch_read(&self) -> String {
         let (mut found, along): (BTreeSet<_>, BTreeSet<_>) =
-            self.in_table().map(entity).partition(|entity| !["endpoint", "organization"].contains(&entity.as_str()));
+            self.in_table().map(entity).partition(|entity| !["endpoint", "state"].contains(&entity.as_str()));
         if !along.is_empty() && !found.contains("delivery") {
-            found.insert("endpoint, organization".to_owned());
+            found.insert("endpoint, state".to_owned());
         }
         joined(found)
     }
@@ -214,6 +214,7 @@ fn name(pk: &str, sk: &str) -> String {
         ("org", "org") => "organization".to_owned(),
         ("org", of) => of.to_owned(),
         ("key", _) => "key by hash".to_owned(),
+        ("endpoint", "deleted") => "deleted endpoint".to_owned(),
         (of, _) => of.to_owned(),
     }
 }
@@ -283,14 +284,17 @@ const ACTIONS: [(&str, &[Action]); 4] = [
     (
         "api",
         &[
-            on_table("dynamodb:BatchGetItem", &["delivery", "org", "used"]),
+            on_table("dynamodb:BatchGetItem", &["delivery", "endpoint", "used"]),
             on_table("dynamodb:BatchWriteItem", &["delivery", "event"]),
-            on_table("dynamodb:DeleteItem", &["org"]),
-            on_table("dynamodb:GetItem", &["delivery", "event", "key", "org", "used"]),
-            on_table("dynamodb:PutItem", &["delivery", "event", "health", "key", "org", "slug", "used"]),
-            on_table("dynamodb:Query", &["delivery", "event", "org", "usage"]),
+            on_table("dynamodb:DeleteItem", &["endpoint", "fanout", "org"]),
+            on_table("dynamodb:GetItem", &["delivery", "endpoint", "event", "key", "org", "state", "used"]),
+            on_table(
+                "dynamodb:PutItem",
+                &["delivery", "endpoint", "event", "fanout", "health", "key", "org", "slug", "state", "used"],
+            ),
+            on_table("dynamodb:Query", &["delivery", "endpoint", "event", "fanout", "org", "usage"]),
             LIST_WAITING,
-            on_table("dynamodb:UpdateItem", &["health", "org", "usage"]),
+            on_table("dynamodb:UpdateItem", &["endpoint", "fanout", "health", "org", "state", "usage"]),
             on_queue("sqs:SendMessage"),
         ],
     ),
@@ -299,9 +303,9 @@ const ACTIONS: [(&str, &[Action]); 4] = [
         &[
             on_table("dynamodb:BatchGetItem", &["delivery", "event"]),
             on_table("dynamodb:BatchWriteItem", &["delivery", "event"]),
-            on_table("dynamodb:GetItem", &["key", "org"]),
+            on_table("dynamodb:GetItem", &["key", "state"]),
             on_table("dynamodb:PutItem", &["delivery", "event", "idem", "used"]),
-            on_table("dynamodb:Query", &["org"]),
+            on_table("dynamodb:Query", &["fanout"]),
             on_table("dynamodb:UpdateItem", &["idem", "usage"]),
             on_queue("sqs:SendMessage"),
         ],
@@ -309,12 +313,12 @@ const ACTIONS: [(&str, &[Action]); 4] = [
     (
         "deliver",
         &[
-            on_table("dynamodb:BatchGetItem", &["delivery", "event", "org"]),
-            on_table("dynamodb:GetItem", &["health", "org"]),
+            on_table("dynamodb:BatchGetItem", &["delivery", "endpoint", "event", "state"]),
+            on_table("dynamodb:GetItem", &["endpoint", "health", "state"]),
             on_table("dynamodb:PartiQLInsert", &["delivery"]),
-            on_table("dynamodb:PutItem", &["delivery", "event", "health", "org"]),
-            on_table("dynamodb:Query", &["org"]),
-            on_table("dynamodb:UpdateItem", &["health", "org", "usage"]),
+            on_table("dynamodb:PutItem", &["delivery", "endpoint", "event", "fanout", "health"]),
+            on_table("dynamodb:Query", &["fanout"]),
+            on_table("dynamodb:UpdateItem", &["endpoint", "fanout", "health", "usage"]),
             on_queue("sqs:ChangeMessageVisibility"),
             on_queue("sqs:DeleteMessage"),
             on_queue("sqs:ReceiveMessage"),
@@ -325,12 +329,12 @@ const ACTIONS: [(&str, &[Action]); 4] = [
         "sweep",
         &[
             on_table("dynamodb:BatchGetItem", &["delivery", "org"]),
-            on_table("dynamodb:DeleteItem", &["org"]),
-            on_table("dynamodb:GetItem", &["org"]),
-            on_table("dynamodb:PutItem", &["delivery", "event", "org"]),
-            on_table("dynamodb:Query", &["org"]),
+            on_table("dynamodb:DeleteItem", &["endpoint", "org"]),
+            on_table("dynamodb:GetItem", &["endpoint", "org", "state"]),
+            on_table("dynamodb:PutItem", &["delivery", "endpoint", "event", "fanout", "org"]),
+            on_table("dynamodb:Query", &["fanout"]),
             LIST_WAITING,
-            on_table("dynamodb:UpdateItem", &["org", "usage"]),
+            on_table("dynamodb:UpdateItem", &["endpoint", "usage"]),
             on_queue("sqs:SendMessage"),
         ],
     ),

@@ -118,7 +118,7 @@ impl World {
             .await
             .iter()
             .filter(|endpoint| text(endpoint, "status").as_deref() == Some("paused"))
-            .map(|endpoint| format!("held#{}#", required(endpoint, "sk").trim_start_matches("endpoint#")))
+            .map(|endpoint| format!("held#{}#", required(endpoint, "sk")))
             .collect();
         let is_probe_of_nothing = |(partition, key): &(String, String)| {
             let held = format!("held#{}#", key.split('#').next_back().unwrap_or_default());

@@ -18,6 +18,7 @@ use shared::clock::{self, Clock};
 use shared::config::Settings;
 use shared::domain::api_key::KeySecret;
 use shared::domain::endpoint;
+use shared::domain::fan_out::FanOutSize;
 use shared::domain::health::Counters;
 use shared::domain::ids::{EndpointId, OrganizationId};
 use shared::domain::lane::{ByLane, Lane};
@@ -189,16 +190,31 @@ impl World {
         Lane::ALL.into_iter().map(|lane| self.queue_url_of(lane))
     }
 
+    /// The table by the store's own operations.
+    pub(crate) fn store(&self) -> Store {
+        Store::new(&self.sdk(), self.table(), self.settings.deployment.retention)
+    }
+
     /// Moves an endpoint to a lane, as the consumer does after slow or quick attempts. Nothing happens if it is deleted.
     pub(crate) async fn set_lane(&self, tenant: &Tenant, endpoint: &Endpoint, lane: Lane) {
-        let store = Store::new(&self.sdk(), self.table(), self.settings.deployment.retention);
+        let store = self.store();
         let (organization, id) = (OrganizationId::parse(&tenant.id).unwrap(), EndpointId::parse(&endpoint.id).unwrap());
         let Some(found) = store.endpoint(&organization, id).await.unwrap() else { return };
         let (now, slow) = (self.clock.now(), if lane == Lane::Slow { 20 } else { 0 });
         let count = |counters| Counters { slow, lane, lane_changed_at: Some(now), ..counters };
         store.change_counters(id, now, count).await.unwrap().unwrap();
-        let moved = endpoint::Endpoint { lane, revision: found.revision + 1, ..found.clone() };
+        let moved = endpoint::Endpoint { lane, version: found.version + 1, ..found.clone() };
         store.change_endpoint(&found, &moved, now).await.unwrap();
+        // The consumer does not: publishers learn of a lane within half a minute, and tests need not wait for that.
+        let unchanged = FanOutSize::default();
+        store.raise_revision(&organization, found.fan_out_group, unchanged, unchanged).await.unwrap();
+    }
+
+    /// The primary key of an endpoint's item.
+    pub(crate) fn endpoint_key(&self, organization: &str, endpoint: &str) -> HashMap<String, AttributeValue> {
+        let shard = EndpointId::parse(endpoint).unwrap().shard_byte() % 16;
+        let key = [("pk", format!("endpoint#{organization}#{shard}")), ("sk", endpoint.to_owned())];
+        key.map(|(name, value)| (name.to_owned(), AttributeValue::S(value))).into()
     }
 
     /// Every item of a kind, as it is stored.

@@ -259,7 +259,7 @@ impl Consumer {
         }
         let now = self.core.clock.now();
         let delivery = work.delivery.clone().unwrap_or_else(|| unrecorded(&work.task));
-        let status = work.organization.as_ref().map_or(OrganizationStatus::Active, |organization| organization.status);
+        let status = work.organization.unwrap_or(OrganizationStatus::Active);
         let moved = match delivery.step(work.endpoint.as_ref(), status, work.task.probe, now) {
             // Only attempts are made on what was true a moment ago.
             Step::Park | Step::Fail(_) if work.remembered => {

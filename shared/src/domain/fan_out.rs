@@ -1,0 +1,335 @@
+//! Fan-out: which of an organization's endpoints an event goes to.
+//!
+//! Publishing reads targets instead of endpoints. A target has what the fan-out needs, and no secret, header or URL.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::endpoint::{Endpoint, EndpointStatus};
+use super::event_type::{EventType, Subscription};
+use super::fields::EditionId;
+use super::ids::EndpointId;
+use super::lane::{Lane, Route};
+
+/// Most bytes that the targets of an organization may have together, by [`Target::stored_bytes`].
+pub const MAX_FAN_OUT_BYTES: u64 = 4 * 1024 * 1024;
+/// So many endpoints of an organization are in the first group before others are used.
+const FIRST_GROUP_ENDPOINTS: u64 = 64;
+/// What a stored target has beside subscriptions and edition: its key and its other attributes.
+const TARGET_BASE_BYTES: u64 = 200;
+/// What each stored subscription has beside its text.
+const SUBSCRIPTION_BASE_BYTES: u64 = 4;
+
+/// A group of an organization's endpoints. Publishing reads again only the groups that have changed.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FanOutGroup(u8);
+
+impl FanOutGroup {
+    /// Number of groups.
+    pub const COUNT: u8 = 16;
+
+    /// Every group.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..Self::COUNT).map(Self)
+    }
+
+    /// The group with this number, from 0 to 15.
+    pub fn new(number: u8) -> Option<Self> {
+        (number < Self::COUNT).then_some(Self(number))
+    }
+
+    /// The group of a new endpoint of an organization that has so many. A small organization has one group, so that one
+    /// query reads it.
+    pub const fn of_new(endpoint: EndpointId, endpoints: u64) -> Self {
+        if endpoints < FIRST_GROUP_ENDPOINTS { Self(0) } else { Self(endpoint.shard_byte() % Self::COUNT) }
+    }
+
+    /// The group's number.
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+}
+
+impl fmt::Display for FanOutGroup {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What publishing knows of an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The endpoint.
+    pub id: EndpointId,
+    /// What becomes of an event that it subscribes to.
+    pub status: TargetStatus,
+    /// Whether the endpoint is suspended: deliveries are parked.
+    pub is_suspended: bool,
+    /// Which events it wants.
+    pub subscriptions: Vec<Subscription>,
+    /// Restricts it to events of the same edition.
+    pub edition: Option<EditionId>,
+    /// The queue that its deliveries wait in.
+    pub lane: Lane,
+    /// The version that the endpoint had when its target was written last.
+    pub version: u64,
+}
+
+/// An endpoint's status, without its times and reasons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TargetStatus {
+    /// Deliveries are attempted.
+    Active,
+    /// Deliveries are made and parked.
+    Paused,
+    /// No deliveries are made.
+    Disabled,
+}
+
+impl Target {
+    /// Whether a delivery is made for an event of this type and edition.
+    pub fn wants(&self, event_type: &EventType, edition: Option<&EditionId>) -> bool {
+        let of_edition = self.edition.is_none() || self.edition.as_ref() == edition;
+        let is_enabled = self.status != TargetStatus::Disabled;
+        is_enabled && of_edition && self.subscriptions.iter().any(|wanted| wanted.matches(event_type))
+    }
+
+    /// Whether deliveries are parked instead of queued.
+    pub fn parks(&self) -> bool {
+        self.is_suspended || self.status == TargetStatus::Paused
+    }
+
+    /// About how many bytes the stored target has. It depends on nothing but what the owner chose.
+    pub fn stored_bytes(&self) -> u64 {
+        let length = |text: String| text.len() as u64;
+        let subscriptions = self.subscriptions.iter().map(|it| SUBSCRIPTION_BASE_BYTES + length(it.to_string()));
+        let edition = self.edition.as_ref().map_or(0, |edition| length(edition.to_string()));
+        TARGET_BASE_BYTES + subscriptions.sum::<u64>() + edition
+    }
+
+    const fn route(&self) -> Route {
+        Route { lane: self.lane, endpoint_version: self.version }
+    }
+}
+
+impl Endpoint {
+    /// What publishing knows of it.
+    pub fn target(&self) -> Target {
+        Target {
+            id: self.id,
+            status: match self.status {
+                EndpointStatus::Active => TargetStatus::Active,
+                EndpointStatus::Paused { .. } => TargetStatus::Paused,
+                EndpointStatus::Disabled { .. } => TargetStatus::Disabled,
+            },
+            is_suspended: self.health.suspension.is_some(),
+            subscriptions: self.settings.subscriptions.clone(),
+            edition: self.settings.edition.clone(),
+            lane: self.lane,
+            version: self.version,
+        }
+    }
+
+    /// Whether its target is written with it when it was changed from `before`: the target itself changed, or what
+    /// deliveries are made with, which consumers learn from the version in the target.
+    pub fn changes_target_of(&self, before: &Self) -> bool {
+        let without_version = |endpoint: &Self| Target { version: 0, ..endpoint.target() };
+        self.settings != before.settings
+            || self.secrets != before.secrets
+            || without_version(self) != without_version(before)
+    }
+}
+
+/// The targets of an organization, in groups. Within a group they are in the order of their ids.
+#[derive(Debug, Clone, Default)]
+pub struct FanOut(Vec<Arc<[Target]>>);
+
+impl FanOut {
+    /// The fan-out of these groups, each of which is in the order of the ids.
+    pub const fn new(groups: Vec<Arc<[Target]>>) -> Self {
+        Self(groups)
+    }
+
+    /// Every target.
+    pub fn targets(&self) -> impl Iterator<Item = &Target> {
+        self.0.iter().flat_map(|group| group.iter())
+    }
+
+    /// Whether any endpoint wants events of this type and edition.
+    pub fn wants(&self, event_type: &EventType, edition: Option<&EditionId>) -> bool {
+        self.targets().any(|target| target.wants(event_type, edition))
+    }
+
+    /// How messages for this endpoint are sent; as for an endpoint of which nothing is known, if it is not a target.
+    pub fn route_of(&self, endpoint: EndpointId) -> Route {
+        let find = |group: &Arc<[Target]>| {
+            let at = group.binary_search_by_key(&endpoint, |target| target.id).ok()?;
+            group.get(at).map(Target::route)
+        };
+        self.0.iter().find_map(find).unwrap_or_default()
+    }
+}
+
+impl FromIterator<Target> for FanOut {
+    fn from_iter<I: IntoIterator<Item = Target>>(targets: I) -> Self {
+        let mut targets: Vec<_> = targets.into_iter().collect();
+        targets.sort_unstable_by_key(|target| target.id);
+        Self(vec![targets.into()])
+    }
+}
+
+/// How many endpoints an organization has, and the bytes of their targets.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct FanOutSize {
+    /// Endpoints.
+    pub endpoints: u64,
+    /// Bytes, by [`Target::stored_bytes`].
+    pub bytes: u64,
+}
+
+/// A limit that an organization would exceed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FanOutLimit {
+    /// The number of endpoints.
+    Endpoints,
+    /// [`MAX_FAN_OUT_BYTES`].
+    Bytes,
+}
+
+impl FanOutSize {
+    /// The limit that this size and `growth` exceed together. What does not grow exceeds no limit.
+    pub const fn exceeds_with(self, growth: Self, max_endpoints: u64) -> Option<FanOutLimit> {
+        if growth.endpoints > 0 && self.endpoints.saturating_add(growth.endpoints) > max_endpoints {
+            Some(FanOutLimit::Endpoints)
+        } else if growth.bytes > 0 && self.bytes.saturating_add(growth.bytes) > MAX_FAN_OUT_BYTES {
+            Some(FanOutLimit::Bytes)
+        } else {
+            None
+        }
+    }
+}
+
+impl FromIterator<Target> for FanOutSize {
+    fn from_iter<I: IntoIterator<Item = Target>>(targets: I) -> Self {
+        let add = |size: Self, target: Target| Self {
+            endpoints: size.endpoints + 1,
+            bytes: size.bytes + target.stored_bytes(),
+        };
+        targets.into_iter().fold(Self::default(), add)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::endpoint::tests::endpoint;
+    use super::super::endpoint::{EndpointPatch, WantedStatus};
+    use super::super::fields::{Headers, Name};
+    use super::super::secret::SigningSecret;
+    use super::super::time::Timestamp;
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_unix_seconds(1_774_382_400);
+
+    fn id(second: i64, byte: u8) -> EndpointId {
+        EndpointId::new(Timestamp::from_unix_seconds(second), [byte; 8])
+    }
+
+    #[test]
+    fn an_edition_restricts_a_target_to_events_of_the_same_one() {
+        let added = EventType::parse("member.added").unwrap();
+        let edition = |text| Some(EditionId::parse(text).unwrap());
+        for (own, published, wanted) in [
+            (None, None, true),
+            (None, edition("a"), true),
+            (edition("a"), edition("a"), true),
+            (edition("a"), edition("b"), false),
+            (edition("a"), None, false),
+        ] {
+            let target = Target { edition: own.clone(), ..endpoint().target() };
+            assert_eq!(target.wants(&added, published.as_ref()), wanted, "{own:?} {published:?}");
+        }
+    }
+
+    #[test]
+    fn a_paused_or_suspended_target_parks_and_a_disabled_one_wants_nothing() {
+        let added = EventType::parse("member.added").unwrap();
+        let status = |wanted| endpoint().patched(EndpointPatch { status: Some(wanted), ..Default::default() }, NOW);
+        for (name, endpoint, wants, parks) in [
+            ("active", endpoint(), true, false),
+            ("paused", status(WantedStatus::Paused), true, true),
+            ("suspended", endpoint().suspended(NOW).unwrap(), true, true),
+            ("disabled", status(WantedStatus::Disabled), false, false),
+        ] {
+            let target = endpoint.target();
+            assert_eq!((target.wants(&added, None), target.parks()), (wants, parks), "{name}");
+        }
+    }
+
+    #[test]
+    fn a_small_organization_has_one_group_and_a_large_one_uses_all() {
+        for (endpoints, byte, expected) in [(0, 5, 0), (63, 5, 0), (64, 5, 5), (64, 21, 5), (8_000, 255, 15)] {
+            let id = id(1, byte);
+            let expected = if endpoints < 64 { expected } else { id.shard_byte() % 16 };
+            assert_eq!(FanOutGroup::of_new(id, endpoints).number(), expected, "{endpoints}");
+        }
+        assert_eq!(FanOutGroup::new(15).map(FanOutGroup::number), Some(15));
+        assert_eq!(FanOutGroup::new(16), None);
+    }
+
+    #[test]
+    fn a_target_is_written_with_what_it_holds_and_with_what_deliveries_are_made_with() {
+        let patch = |patch| endpoint().patched(patch, NOW);
+        let patched = EndpointPatch::default;
+        let name = Name::parse("new").unwrap();
+        let headers = Headers::stored([("x-a".to_owned(), "b".to_owned())].into());
+        let secret = SigningSecret::generate([9; 16]);
+        let watched = endpoint().watched(NOW).unwrap();
+        let suspended = endpoint().suspended(NOW).unwrap();
+        let probed = suspended.clone().probed(true, suspended.health.suspension.unwrap().probe_at).unwrap();
+        for (case, before, after, expected) in [
+            ("nothing", endpoint(), patch(patched()), false),
+            ("name", endpoint(), patch(EndpointPatch { name: Some(name), ..patched() }), true),
+            ("headers", endpoint(), patch(EndpointPatch { headers: Some(headers), ..patched() }), true),
+            ("secret", endpoint(), patch(EndpointPatch { secret: Some(secret), ..patched() }), true),
+            ("status", endpoint(), patch(EndpointPatch { status: Some(WantedStatus::Paused), ..patched() }), true),
+            ("suspension", endpoint(), suspended.clone(), true),
+            ("lane", endpoint(), endpoint().moved_to(Lane::Slow).unwrap(), true),
+            ("a failure", endpoint(), watched, false),
+            ("a probe", suspended, probed, false),
+        ] {
+            let after = Endpoint { version: before.version + 1, ..after };
+            assert_eq!(after.changes_target_of(&before), expected, "{case}");
+        }
+    }
+
+    #[test]
+    fn a_message_for_an_endpoint_that_is_no_target_goes_to_the_fast_lane() {
+        let target = |second, lane| Target { id: id(second, 0), lane, version: 7, ..endpoint().target() };
+        let group = |targets: [Target; 2]| -> Arc<[Target]> { targets.into() };
+        let fan_out = FanOut::new(vec![
+            group([target(1, Lane::Fast), target(4, Lane::Slow)]),
+            group([target(2, Lane::Slow), target(3, Lane::Fast)]),
+        ]);
+        let lanes = [1, 2, 3, 4].map(|second| fan_out.route_of(id(second, 0)).lane);
+        assert_eq!(lanes, [Lane::Fast, Lane::Slow, Lane::Fast, Lane::Slow]);
+        assert_eq!(fan_out.route_of(id(1, 0)).endpoint_version, 7);
+        assert_eq!(fan_out.route_of(id(5, 0)), Route::default());
+    }
+
+    #[test]
+    fn growth_beyond_a_limit_is_refused_and_anything_else_is_not() {
+        let size = |endpoints, bytes| FanOutSize { endpoints, bytes };
+        let full = MAX_FAN_OUT_BYTES;
+        for (before, growth, expected) in [
+            (size(9, 0), size(1, 200), None),
+            (size(10, 0), size(1, 200), Some(FanOutLimit::Endpoints)),
+            (size(5, full - 200), size(1, 200), None),
+            (size(5, full - 199), size(1, 200), Some(FanOutLimit::Bytes)),
+            (size(11, full), size(0, 1), Some(FanOutLimit::Bytes)),
+            // A limit that was lowered since keeps nobody from making an endpoint smaller.
+            (size(11, full + 1), size(0, 0), None),
+        ] {
+            assert_eq!(before.exceeds_with(growth, 10), expected, "{before:?} {growth:?}");
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! How endpoints look in the table.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointSettings, EndpointStatus, Secrets};
+use crate::domain::event_type::Subscription;
+use crate::domain::fan_out::FanOutGroup;
+use crate::domain::fields::{EditionId, EndpointUrl, Headers, Name, TimeoutSeconds};
+use crate::domain::health::{Health, Suspension};
+use crate::domain::lane::Lane;
+use crate::domain::schedule::RetrySchedule;
+use crate::domain::secret::SigningSecret;
+use crate::domain::time::Timestamp;
+use crate::store::items::{Base, Unreadable, is_zero, required, time, unknown};
+use crate::store::keys;
+
+/// An endpoint.
+#[derive(Serialize, Deserialize)]
+pub(in crate::store) struct EndpointItem {
+    #[serde(flatten)]
+    base: Base,
+    name: String,
+    url: String,
+    event_types: Vec<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    headers: BTreeMap<String, String>,
+    timeout_seconds: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    edition_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_schedule: Option<Vec<u32>>,
+    status: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    paused_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    disabled_reason: Option<String>,
+    secret: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_secret: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_secret_until: Option<String>,
+    created_at: String,
+    updated_at: String,
+    version: u64,
+    fan_out_group: u8,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failing_until: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    suspended_since: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    probe_at: Option<String>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    probes: u32,
+    /// Absent for the fast lane.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lane: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting_pk: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting_sk: Option<String>,
+}
+
+impl From<&Endpoint> for EndpointItem {
+    fn from(endpoint: &Endpoint) -> Self {
+        let settings = &endpoint.settings;
+        let (status, paused_at, disabled_reason) = match endpoint.status {
+            EndpointStatus::Active => ("active", None, None),
+            EndpointStatus::Paused { at } => ("paused", Some(at.rfc3339()), None),
+            EndpointStatus::Disabled { reason } => ("disabled", None, Some(reason.as_str().to_owned())),
+        };
+        let previous = endpoint.secrets.previous.as_ref();
+        let Health { failing_until, suspension } = endpoint.health;
+        let release = endpoint.release_since.map(|since| keys::release(since, endpoint.id));
+        let mark = suspension.map(|suspension| keys::half_open(suspension.probe_at, endpoint.id)).or(release);
+        let (waiting_pk, waiting_sk) = mark.unzip();
+        Self {
+            base: Base::new(keys::endpoint(&endpoint.organization, endpoint.id), "endpoint"),
+            name: settings.name.to_string(),
+            url: settings.url.as_str().to_owned(),
+            event_types: settings.subscriptions.iter().map(Subscription::to_string).collect(),
+            headers: settings.headers.as_map().clone(),
+            timeout_seconds: settings.timeout.get(),
+            edition_id: settings.edition.as_ref().map(EditionId::to_string),
+            retry_schedule: settings.retry_schedule.as_ref().map(|schedule| schedule.delays().to_vec()),
+            status: status.to_owned(),
+            paused_at,
+            disabled_reason,
+            secret: endpoint.secrets.current.reveal().to_owned(),
+            previous_secret: previous.map(|(secret, _)| secret.reveal().to_owned()),
+            previous_secret_until: previous.map(|(_, until)| until.rfc3339()),
+            created_at: endpoint.created_at.rfc3339(),
+            updated_at: endpoint.updated_at.rfc3339(),
+            version: endpoint.version,
+            fan_out_group: endpoint.fan_out_group.number(),
+            failing_until: failing_until.map(Timestamp::rfc3339),
+            suspended_since: suspension.map(|suspension| suspension.since.rfc3339()),
+            probe_at: suspension.map(|suspension| suspension.probe_at.rfc3339()),
+            probes: suspension.map_or(0, |suspension| suspension.probes),
+            lane: (endpoint.lane != Lane::default()).then(|| endpoint.lane.as_str().to_owned()),
+            waiting_pk,
+            waiting_sk,
+        }
+    }
+}
+
+impl TryFrom<EndpointItem> for Endpoint {
+    type Error = Unreadable;
+
+    fn try_from(item: EndpointItem) -> Result<Self, Unreadable> {
+        let place = keys::parse_endpoint(&item.base.key());
+        let place = place.ok_or_else(|| Unreadable("not an endpoint's key".to_owned()))?;
+        let until = time(item.previous_secret_until.as_ref())?;
+        let previous = item.previous_secret.map(|secret| SigningSecret::stored(&secret)).zip(until);
+        Ok(Self {
+            id: place.endpoint,
+            organization: place.organization,
+            settings: EndpointSettings {
+                name: Name::parse(&item.name)?,
+                url: EndpointUrl::stored(&item.url)?,
+                subscriptions: item.event_types.iter().map(|t| Subscription::parse(t)).collect::<Result<_, _>>()?,
+                headers: Headers::stored(item.headers),
+                timeout: TimeoutSeconds::new(item.timeout_seconds.into())?,
+                edition: item.edition_id.map(|edition| EditionId::parse(&edition)).transpose()?,
+                retry_schedule: item.retry_schedule.map(RetrySchedule::new).transpose()?,
+            },
+            status: match item.status.as_str() {
+                "active" => EndpointStatus::Active,
+                "paused" => EndpointStatus::Paused { at: required("paused_at", time(item.paused_at.as_ref())?)? },
+                "disabled" => {
+                    let reason = required("disabled_reason", item.disabled_reason)?;
+                    let reason = DisabledReason::parse(&reason).ok_or_else(|| unknown("reason", &reason))?;
+                    EndpointStatus::Disabled { reason }
+                }
+                other => return Err(unknown("status", other)),
+            },
+            secrets: Secrets { current: SigningSecret::stored(&item.secret), previous },
+            health: Health {
+                failing_until: time(item.failing_until.as_ref())?,
+                suspension: time(item.suspended_since.as_ref())?
+                    .zip(time(item.probe_at.as_ref())?)
+                    .map(|(since, probe_at)| Suspension { since, probes: item.probes, probe_at }),
+            },
+            lane: match item.lane {
+                None => Lane::default(),
+                Some(lane) => Lane::parse(&lane).ok_or_else(|| unknown("lane", &lane))?,
+            },
+            fan_out_group: required("fan_out_group", FanOutGroup::new(item.fan_out_group))?,
+            release_since: item.waiting_pk.zip(item.waiting_sk).and_then(|(pk, sk)| keys::parse_release(&pk, &sk)),
+            created_at: Timestamp::parse(&item.created_at)?,
+            updated_at: Timestamp::parse(&item.updated_at)?,
+            version: item.version,
+        })
+    }
+}
+
+/// What is left of a deleted endpoint until its parked deliveries are failed.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct GoneEndpointItem {
+    #[serde(flatten)]
+    base: Base,
+    waiting_pk: String,
+    waiting_sk: String,
+}
+
+impl GoneEndpointItem {
+    pub(super) fn new(endpoint: &Endpoint, now: Timestamp) -> Self {
+        let (waiting_pk, waiting_sk) = keys::release(now, endpoint.id);
+        let place = keys::gone_endpoint(&endpoint.organization, endpoint.id);
+        Self { base: Base::new(place, "deleted_endpoint"), waiting_pk, waiting_sk }
+    }
+}

@@ -1,0 +1,212 @@
+//! The state of an organization: its status, and the revisions and the size of its fan-out.
+//!
+//! There are four equal copies, so that one organization can publish as often as it likes. A process reads one of them
+//! and compares revisions of that copy alone: the copies are incremented one by one.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
+use futures_util::future::join_all;
+
+use super::items::{Base, Item, to_item};
+use super::keys::{self, Key};
+use super::organizations::{parse_status, status_name};
+use super::{Store, StoreError};
+use crate::clock;
+use crate::domain::fan_out::{FanOutGroup, FanOutSize};
+use crate::domain::ids::OrganizationId;
+use crate::domain::organization::{OrganizationState, OrganizationStatus, Revisions};
+
+/// How often a write of a copy is tried while a transaction changes the copy.
+const TRIES: u32 = 5;
+/// Attribute of the status.
+pub(super) const STATUS: &str = "status";
+const ENDPOINTS: &str = "endpoints";
+const FAN_OUT_BYTES: &str = "fanout_bytes";
+
+impl Store {
+    /// What publishing knows of an organization; `None` if there is none. Strongly consistent: the read begins after the
+    /// call of this function.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it could not be read.
+    pub async fn organization_state(&self, id: &OrganizationId) -> Result<Option<OrganizationState>, StoreError> {
+        self.gathered.state(id).await
+    }
+
+    /// Makes publishers read this group of endpoints again, and notes how the size of the fan-out changed. Call it after
+    /// the endpoint's transaction has been acknowledged: the reads of others may see a part of a transaction that is under
+    /// way, so an increment within it could be seen before the endpoint.
+    ///
+    /// # Errors
+    /// [`StoreError`] if not all copies may have been written.
+    pub async fn raise_revision(
+        &self,
+        organization: &OrganizationId,
+        group: FanOutGroup,
+        before: FanOutSize,
+        after: FanOutSize,
+    ) -> Result<(), StoreError> {
+        let change = |before: u64, after: u64| number(i128::from(after) - i128::from(before));
+        let values = HashMap::from([
+            (":one".to_owned(), number(1)),
+            (":endpoints".to_owned(), change(before.endpoints, after.endpoints)),
+            (":bytes".to_owned(), change(before.bytes, after.bytes)),
+        ]);
+        let change = format!("ADD {} :one, {ENDPOINTS} :endpoints, {FAN_OUT_BYTES} :bytes", revision(group));
+        self.update_states(organization, &change, &values).await
+    }
+
+    /// Notes that this group may have endpoints, before its first one is written.
+    ///
+    /// # Errors
+    /// [`StoreError`] if not all copies may have been written.
+    pub async fn open_group(&self, organization: &OrganizationId, group: FanOutGroup) -> Result<(), StoreError> {
+        let name = revision(group);
+        let values = HashMap::from([(":zero".to_owned(), number(0))]);
+        self.update_states(organization, &format!("SET {name} = if_not_exists({name}, :zero)"), &values).await
+    }
+
+    /// Corrects the size of the fan-out to what was counted.
+    ///
+    /// # Errors
+    /// [`StoreError`] if not all copies may have been written.
+    pub async fn correct_size(&self, organization: &OrganizationId, counted: FanOutSize) -> Result<(), StoreError> {
+        let values = HashMap::from([
+            (":endpoints".to_owned(), number(counted.endpoints.into())),
+            (":bytes".to_owned(), number(counted.bytes.into())),
+        ]);
+        let change = format!("SET {ENDPOINTS} = :endpoints, {FAN_OUT_BYTES} = :bytes");
+        self.update_states(organization, &change, &values).await
+    }
+
+    /// Updates every copy, unless the organization does not exist.
+    async fn update_states(
+        &self,
+        organization: &OrganizationId,
+        change: &str,
+        values: &HashMap<String, AttributeValue>,
+    ) -> Result<(), StoreError> {
+        let updates = keys::states(organization).map(|key| self.update_state(key, change, values));
+        // All of them are tried, whichever fails.
+        join_all(updates).await.into_iter().collect()
+    }
+
+    async fn update_state(
+        &self,
+        key: Key,
+        change: &str,
+        values: &HashMap<String, AttributeValue>,
+    ) -> Result<(), StoreError> {
+        for tries in 0..TRIES {
+            clock::back_off(tries).await;
+            let update = self.client.update_item().table_name(&self.table).set_key(Some(key.attributes()));
+            let update = update.update_expression(change).set_expression_attribute_values(Some(values.clone()));
+            let Err(error) = update.condition_expression("attribute_exists(pk)").send().await else { return Ok(()) };
+            if error.as_service_error().is_some_and(UpdateItemError::is_conditional_check_failed_exception) {
+                return Ok(());
+            }
+            if !is_transaction_conflict(&error) {
+                return Err(error.into());
+            }
+        }
+        Err(StoreError::Unavailable("an organization is being changed by others".to_owned()))
+    }
+
+    /// The parts of the transaction that creates an organization.
+    pub(super) fn new_states(&self, organization: &OrganizationId) -> Result<Vec<TransactWriteItem>, StoreError> {
+        keys::states(organization).map(|key| self.put_if_absent(new_state(key)?)).collect()
+    }
+
+    /// The parts of the transaction that changes an organization's status.
+    pub(super) fn change_status(
+        &self,
+        organization: &OrganizationId,
+        status: OrganizationStatus,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let change = |key: Key| {
+            let update = Update::builder()
+                .table_name(&self.table)
+                .set_key(Some(key.attributes()))
+                .update_expression("SET #status = :status")
+                .condition_expression("attribute_exists(pk)")
+                .expression_attribute_names("#status", STATUS)
+                .expression_attribute_values(":status", AttributeValue::S(status_name(status).to_owned()))
+                .build()
+                .map_err(StoreError::corrupt)?;
+            Ok(TransactWriteItem::builder().update(update).build())
+        };
+        keys::states(organization).map(change).collect()
+    }
+}
+
+fn is_transaction_conflict<R>(error: &SdkError<UpdateItemError, R>) -> bool {
+    error.as_service_error().is_some_and(UpdateItemError::is_transaction_conflict_exception)
+}
+
+/// The first group has a revision from the beginning, so that creating a small organization's endpoints opens no group.
+fn new_state(key: Key) -> Result<Item, StoreError> {
+    let mut item = to_item(&Base::new(key, "state"))?;
+    item.insert(STATUS.to_owned(), AttributeValue::S(status_name(OrganizationStatus::Active).to_owned()));
+    let zeros = [revision(FanOutGroup::default()), ENDPOINTS.to_owned(), FAN_OUT_BYTES.to_owned()];
+    item.extend(zeros.map(|name| (name, number(0))));
+    Ok(item)
+}
+
+/// Reads a copy. Attributes that a later version added are ignored.
+pub(super) fn read_state(item: &Item) -> Result<OrganizationState, StoreError> {
+    let sum = |name: &str| Ok::<_, StoreError>(u64::try_from(integer(item, name)?.unwrap_or(0)).unwrap_or(0));
+    let status = item.get(STATUS).and_then(|status| status.as_s().ok());
+    let status = status.and_then(|status| parse_status(status));
+    let revisions = FanOutGroup::all().filter_map(|group| {
+        let revision = integer(item, &revision(group)).transpose()?;
+        Some(revision.map(|revision| (group, u64::try_from(revision).unwrap_or(0))))
+    });
+    Ok(OrganizationState {
+        status: status.ok_or_else(|| StoreError::corrupt("an organization's state without a status"))?,
+        revisions: revisions.collect::<Result<Revisions, _>>()?,
+        size: FanOutSize { endpoints: sum(ENDPOINTS)?, bytes: sum(FAN_OUT_BYTES)? },
+    })
+}
+
+fn integer(item: &Item, name: &str) -> Result<Option<i64>, StoreError> {
+    let Some(value) = item.get(name) else { return Ok(None) };
+    let number = value.as_n().ok().and_then(|text| text.parse().ok());
+    number.map(Some).ok_or_else(|| StoreError::corrupt(format!("an organization's state whose {name} is no number")))
+}
+
+/// The attribute of a group's revision.
+fn revision(group: FanOutGroup) -> String {
+    format!("r{group}")
+}
+
+fn number(number: i128) -> AttributeValue {
+    AttributeValue::N(number.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_is_read_as_far_as_it_is_known() {
+        let group = |number| FanOutGroup::new(number).unwrap();
+        let organization = OrganizationId::parse("00000000-0000-4000-8000-000000000001").unwrap();
+        let mut item = new_state(keys::state(&organization, 3)).unwrap();
+        assert_eq!(read_state(&item).unwrap().revisions.groups().collect::<Vec<_>>(), [(group(0), 0)]);
+        let later = AttributeValue::S("x".to_owned());
+        item.extend([("r7".to_owned(), number(12)), ("endpoints".to_owned(), number(-1)), ("new".to_owned(), later)]);
+        let state = read_state(&item).unwrap();
+        assert_eq!((state.status, state.size), (OrganizationStatus::Active, FanOutSize::default()));
+        assert_eq!(state.revisions.groups().collect::<Vec<_>>(), [(group(0), 0), (group(7), 12)]);
+        assert_eq!(state.revisions.of(group(1)), None);
+
+        item.insert("r1".to_owned(), AttributeValue::S("1".to_owned()));
+        assert!(read_state(&item).is_err());
+        item.remove("r1");
+        item.remove("status");
+        assert!(read_state(&item).is_err());
+    }
+}

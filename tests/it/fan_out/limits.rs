@@ -1,0 +1,66 @@
+//! How many endpoints an organization may have, and how much their event types may take.
+
+use serde_json::{Value, json};
+use shared::domain::fan_out::FanOutSize;
+use shared::domain::ids::OrganizationId;
+
+use crate::support::{Tenant, World, text};
+
+/// Event types of 8 KiB in all.
+fn large() -> Vec<String> {
+    (0..64).map(|number| format!("{number:02}{}", "x".repeat(126))).collect()
+}
+
+fn with_types(event_types: &[String]) -> Value {
+    json!({"url": "https://example.com/", "event_types": event_types})
+}
+
+async fn create(tenant: &Tenant, event_types: &[String]) -> crate::support::Reply {
+    let mut body = with_types(event_types);
+    body["name"] = json!("Receiver");
+    tenant.post("/webhooks/endpoints", &body).await
+}
+
+#[tokio::test]
+async fn what_the_event_types_of_all_endpoints_take_is_limited() {
+    let world = World::with(&[("MAX_ENDPOINTS", "8000")]).await;
+    let tenant = world.tenant().await;
+    let types = large();
+    let small = tenant.endpoint_with(with_types(&types[..1])).await;
+    let removed = tenant.endpoint_with(with_types(&types)).await;
+    // 8,648 bytes each, of 4 MiB.
+    world.make_endpoints(&tenant, 483, &types.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    create(&tenant, &types[..2]).await.data(201);
+    let refused = [create(&tenant, &types).await, tenant.patch(&small.path(), &json!({"event_types": types})).await];
+    for reply in refused {
+        reply.is_error(422, "quota_exceeded");
+        let message = text(&reply.body["error"]["message"]);
+        assert!(message.contains("event types") && message.contains("4 MiB"), "{message}");
+    }
+    // What takes no more room is accepted, and what there is room for.
+    tenant.patch(&removed.path(), &json!({"name": "other"})).await.data(200);
+    create(&tenant, &types[..1]).await.data(201);
+    tenant.delete(&format!("{}?permanent=true", removed.path())).await.data(204);
+    tenant.patch(&small.path(), &json!({"event_types": types})).await.data(200);
+    create(&tenant, &types).await.is_error(422, "quota_exceeded");
+}
+
+#[tokio::test]
+async fn a_stored_size_that_is_off_refuses_nothing_and_is_corrected() {
+    let world = World::with(&[("MAX_ENDPOINTS", "3")]).await;
+    let tenant = world.tenant().await;
+    let types = ["a.b".to_owned()];
+    create(&tenant, &types).await.data(201);
+    let organization = OrganizationId::parse(&tenant.id).unwrap();
+    for wrong in [FanOutSize { endpoints: 3, bytes: 0 }, FanOutSize { endpoints: 0, bytes: 5_000_000 }] {
+        world.store().correct_size(&organization, wrong).await.unwrap();
+        create(&tenant, &types).await.data(201);
+        let state = world.store().organization_state(&organization).await.unwrap().unwrap();
+        assert_eq!(state.size.bytes, 207 * state.size.endpoints);
+    }
+    create(&tenant, &types).await.is_error(422, "quota_exceeded");
+    for copy in world.items("state").await {
+        let number = |name: &str| copy[name].as_n().unwrap().clone();
+        assert_eq!((number("endpoints"), number("fanout_bytes")), ("3".to_owned(), "621".to_owned()));
+    }
+}

@@ -1,0 +1,178 @@
+//! Publishers that remember targets, beside endpoints that change, requests that are cut off between any two of their
+//! calls, and transactions that readers see in part. Whatever is tried: no event misses an endpoint that was there before
+//! its request began, and nothing is parked for good for an endpoint that was resumed.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use fastrand::Rng;
+use futures_util::FutureExt;
+use futures_util::future::join_all;
+use serde_json::json;
+
+use crate::support::{Process, Receiver, Splitter, Tenant, World, delivery_ids, text};
+
+/// More runs try more; each has a seed of its own.
+const RUNS: u64 = 6;
+const ROUNDS: usize = 12;
+const PROCESSES: usize = 3;
+/// Requests at the same time.
+const AT_ONCE: usize = 6;
+/// A request that is cut off gets to do so much; all of one is about as long as this.
+const MOST_TURNS: usize = 60;
+
+/// What the model knows of an endpoint.
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    /// Its creation was answered.
+    is_made: bool,
+    /// Its deletion or disabling may have begun.
+    is_leaving: bool,
+}
+
+/// A run: one organization, and processes that make and change its endpoints and publish.
+struct Run {
+    world: World,
+    tenants: Vec<Tenant>,
+    processes: Vec<Process>,
+    receiver: Receiver,
+    random: Mutex<Rng>,
+    endpoints: Mutex<BTreeMap<String, Known>>,
+    accepted: Mutex<Vec<String>>,
+}
+
+impl Run {
+    async fn new(world: World, seed: u64) -> Self {
+        let dice = Arc::new(Mutex::new(Rng::with_seed(seed)));
+        let (order, pauses) = (Arc::clone(&dice), Arc::clone(&dice));
+        let splitter = Splitter::new(
+            move || order.lock().unwrap().bool(),
+            move || turns(pauses.lock().unwrap().usize(..20)).boxed(),
+        );
+        let processes: Vec<_> = (0..PROCESSES).map(|_| world.process_on(&splitter.over(&world.sdk()))).collect();
+        let tenant = world.tenant().await;
+        let tenants = processes.iter().map(|process| tenant.at(process)).collect();
+        Self {
+            world,
+            tenants,
+            processes,
+            receiver: Receiver::new().await,
+            random: Mutex::new(Rng::with_seed(seed + 1)),
+            endpoints: Mutex::default(),
+            accepted: Mutex::default(),
+        }
+    }
+
+    fn below(&self, limit: usize) -> usize {
+        self.random.lock().unwrap().usize(..limit)
+    }
+
+    fn tenant(&self) -> &Tenant {
+        &self.tenants[self.below(PROCESSES)]
+    }
+
+    /// Some requests at the same time, of which some are cut off.
+    async fn play(&self) {
+        let requests = (0..AT_ONCE).map(|_| self.below(10)).map(async |what| {
+            turns(self.below(20)).await;
+            let request = async {
+                match what {
+                    0 | 1 => self.create().await,
+                    2..5 => self.change().await,
+                    _ => self.publish().await,
+                }
+            };
+            if self.below(4) == 0 {
+                cut_after(self.below(MOST_TURNS), request).await;
+            } else {
+                request.await;
+            }
+        });
+        join_all(requests).await;
+    }
+
+    async fn create(&self) {
+        let status = if self.below(3) == 0 { "paused" } else { "active" };
+        let made = self.tenant().endpoint_with(json!({"url": self.receiver.url(), "status": status})).await;
+        self.endpoints.lock().unwrap().entry(made.id).or_default().is_made = true;
+    }
+
+    async fn change(&self) {
+        let ids: Vec<_> = self.endpoints.lock().unwrap().keys().cloned().collect();
+        let Some(id) = ids.get(self.below(ids.len().max(1))) else { return };
+        let status = ["active", "active", "active", "paused", "paused", "disabled"][self.below(6)];
+        if status == "disabled" {
+            self.endpoints.lock().unwrap().get_mut(id).unwrap().is_leaving = true;
+        }
+        let path = format!("/webhooks/endpoints/{id}");
+        let reply = self.tenant().patch(&path, &json!({"status": status})).await;
+        // Others may change it more often than a request tries.
+        assert!([200, 503].contains(&reply.status), "{}", reply.body);
+    }
+
+    async fn publish(&self) {
+        let is_there = |(_, known): &(&String, &Known)| known.is_made && !known.is_leaving;
+        let known = self.endpoints.lock().unwrap().clone();
+        let there: BTreeSet<_> = known.iter().filter(is_there).map(|(id, _)| id.clone()).collect();
+        let event = self.tenant().publish_data(&json!({})).await;
+        let leaving = self.endpoints.lock().unwrap().clone();
+        let deliveries = event["webhook_deliveries"].as_array().unwrap();
+        let reached: BTreeSet<_> = deliveries.iter().map(|it| text(&it["endpoint_id"]).to_owned()).collect();
+        let missed: Vec<_> = there.difference(&reached).filter(|id| !leaving[*id].is_leaving).collect();
+        assert!(missed.is_empty(), "{missed:?} had been made before the event was published");
+        self.accepted.lock().unwrap().extend(delivery_ids(&event));
+    }
+
+    /// Every endpoint that is not disabled is resumed, and time goes on.
+    async fn end(&self) {
+        // What was cut off may still be under way.
+        turns(1_000).await;
+        // Also endpoints whose creation was not answered.
+        for endpoint in self.world.items("endpoint").await {
+            if endpoint["status"].as_s().unwrap() == "paused" {
+                let path = format!("/webhooks/endpoints/{}", endpoint["sk"].as_s().unwrap());
+                self.tenants[0].patch(&path, &json!({"status": "active"})).await.data(200);
+            }
+        }
+        let ending = self.world.run_to_the_end().await;
+        ending.keeps_the_promise(&self.accepted.lock().unwrap(), &[&self.receiver]);
+        let held: Vec<_> = self.world.marks().await.into_iter().filter(|(it, _)| it.starts_with("held#")).collect();
+        assert!(held.is_empty(), "{held:?}");
+    }
+}
+
+/// Lets the other tasks go on so many times.
+async fn turns(count: usize) {
+    for _ in 0..count {
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Does as much of a request as comes in so many turns.
+async fn cut_after(count: usize, request: impl Future<Output = ()>) {
+    tokio::select! {
+        biased;
+        () = request => {}
+        () = turns(count) => {}
+    }
+}
+
+#[tokio::test]
+async fn no_event_misses_an_endpoint_and_nothing_is_parked_for_good() {
+    let world = World::new().await;
+    for seed in 0..RUNS {
+        let run = Run::new(world.anew().await, seed).await;
+        for _ in 0..ROUNDS {
+            Box::pin(run.play()).await;
+            let process = &run.processes[run.below(PROCESSES)];
+            match run.below(4) {
+                0 => drop(Box::pin(process.drain()).await),
+                1 => Box::pin(process.sweep()).await,
+                2 => run.world.advance(Duration::from_secs(run.below(40) as u64)),
+                _ => {}
+            }
+        }
+        Box::pin(run.end()).await;
+    }
+}
