@@ -10,7 +10,9 @@ use std::time::Duration;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Endpoint, Fate, Gate, Process, Receiver, Tenant, World, over_network_by_call, text};
+use crate::support::{
+    Answer, Call, Endpoint, Fate, Gate, Process, Receiver, Tenant, World, over_network_by_call, text,
+};
 
 /// Longer than targets are used without being read again.
 const REMEMBERED: Duration = Duration::from_secs(31);
@@ -72,6 +74,24 @@ async fn an_endpoint_of_a_group_that_had_none_gets_the_next_event_of_every_proce
     let groups = world.items("fan_out").await.iter().map(|it| it["pk"].as_s().unwrap().clone()).collect::<Vec<_>>();
     assert_eq!(groups.iter().filter(|pk| pk.ends_with("#0")).count(), groups.len() - others(&groups));
     assert!(others(&groups) > 0, "{groups:?}");
+}
+
+/// Most of them are the first of their group.
+#[tokio::test]
+async fn an_endpoint_whose_creator_ended_before_it_raised_the_revision_is_hidden_for_half_a_minute_at_most() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    world.make_endpoints(&tenant, 64, &["other.type"]).await;
+    assert!(tenant.publish().await.is_empty());
+    let ends = |call: &Call| call.kind().starts_with("UpdateItem state ADD");
+    let network = over_network_by_call(&world.sdk(), move |call| if ends(call) { Fate::Refuse } else { Fate::Pass });
+    let process = world.process_over(&network, world.clock.clock());
+    let endpoint = json!({"name": "n", "url": receiver.url(), "event_types": ["*"]});
+    for made in 1..4 {
+        tenant.at(&process).post("/webhooks/endpoints", &endpoint).await.is_error(503, "unavailable");
+        world.advance(REMEMBERED);
+        assert_eq!(tenant.publish().await.len(), made);
+    }
 }
 
 fn others(groups: &[String]) -> usize {
@@ -138,21 +158,20 @@ async fn another_url_and_secret_hold_for_every_event_that_is_published_after_the
 #[tokio::test]
 async fn another_url_holds_for_every_delivery_that_is_asked_for_after_it() {
     for ask in ["retry", "test", "recover", "resume"] {
-        let world = World::new().await;
-        let receiver = Receiver::always(Answer::status(500)).await;
+        let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(500)]).await);
         let tenant = world.tenant().await;
         let fields = json!({"url": receiver.url(), "retry_schedule": []});
         let endpoint = tenant.endpoint_with(fields).await;
         let failed = tenant.publish_one().await;
         let process = world.another_process();
         assert_eq!(process.drain().await, 1);
+        // A failure makes the consumer forget the endpoint, and a success does not.
+        tenant.publish().await;
+        assert_eq!(process.drain().await, 1);
         world.advance(Duration::from_secs(1));
         if ask == "resume" {
             tenant.set_status(&endpoint, "paused").await;
             tenant.publish().await;
-            // The consumer remembers the endpoint from a delivery that it parks.
-            tenant.post(&format!("{}/test", endpoint.path()), &json!({})).await;
-            process.drain().await;
         }
         let moved = Receiver::new().await;
         let mut change = json!({"url": moved.url()});
@@ -170,7 +189,7 @@ async fn another_url_holds_for_every_delivery_that_is_asked_for_after_it() {
             assert!(reply.status < 300, "{ask}: {}", reply.body);
         }
         assert!(process.drain().await > 0, "{ask}");
-        assert_eq!(receiver.received().len(), 1, "{ask}: nothing more comes to the former URL");
+        assert_eq!(receiver.received().len(), 2, "{ask}: nothing more comes to the former URL");
         assert!(!moved.received().is_empty(), "{ask}");
     }
 }
