@@ -51,7 +51,7 @@ impl Checkpoints {
 
     /// Notes a commit.
     pub(crate) fn committed(&self) {
-        if self.0.writes.fetch_add(1, Ordering::Relaxed) % WRITES == 0 {
+        if self.0.writes.fetch_add(1, Ordering::Relaxed).is_multiple_of(WRITES) {
             self.0.wake();
         }
     }
