@@ -283,6 +283,7 @@ async fn a_page_asks_each_partition_for_its_share_and_few_of_them_again() {
 }
 
 /// Each has 256 KiB, of which 196 KiB are left when they are packed: a query reads five of them, and an answer holds twenty.
+/// A page ends earlier if one partition has more than five of the newest twenty, whose ids are random.
 #[tokio::test]
 async fn a_page_of_large_events_reads_their_bodies_as_far_as_it_shows_them() {
     let (world, _receiver, tenant) = subscribed(1).await;
@@ -294,15 +295,17 @@ async fn a_page_of_large_events_reads_their_bodies_as_far_as_it_shows_them() {
     let metered = Metered::new(&world);
     let reader = tenant.at(&metered.process);
     reader.get("/webhooks/endpoints").await.data(200);
-    let bodies_records_endpoints = 3 + 1 + 1;
-    for (path, shown, reads, most) in
-        [("/events?limit=100", 20, bodies_records_endpoints, 3_200.0), ("/events?limit=100&type=none", 0, 0, 2_048.0)]
+    for (path, possible, most) in
+        [("/events?limit=100", 5..=20, 3_200.0), ("/events?limit=100&type=none", 0..=0, 2_048.0)]
     {
         metered.meter.take();
-        assert_eq!(reader.get(path).await.data(200).as_array().unwrap().len(), shown);
+        let shown = reader.get(path).await.data(200).as_array().unwrap().len();
+        assert!(possible.contains(&shown), "{path}: {shown}");
         let bill = metered.meter.take();
         let calls = ["Query", "BatchGetItem"].map(|name| bill.calls.get(name).copied().unwrap_or_default());
-        assert_eq!(calls, [16, reads], "{path}: {bill:?}");
+        let records_and_endpoints = if shown > 0 { 2 } else { 0 };
+        let bodies = u32::try_from(shown.div_ceil(8)).unwrap();
+        assert_eq!(calls, [16, bodies + records_and_endpoints], "{path}: {shown}, {bill:?}");
         assert!(bill.read_units <= most, "{path}: {bill:?}");
     }
 }
