@@ -164,7 +164,7 @@ impl Publishing<'_> {
             let since = sent.saturating_sub(seen.flow.sent) as f64;
             seen.flow.sent = seen.flow.sent.max(sent);
             seen.deliveries_per_request += (since.max(1.0) - seen.deliveries_per_request) * WEIGHT;
-            // Only an organization that exists has sent something, so the map does not grow with strangers' paths.
+            // Only an organization that exists has sent something, so the map does not grow with paths of unknown organizations.
             if sent > 0 {
                 self.pace.learned().insert(self.caller.0.clone(), seen.deliveries_per_request);
             }
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_average_of_an_organization_outlives_its_last_request_and_a_strangers_does_not() {
+    async fn the_average_of_an_organization_outlives_its_last_request_and_an_unknown_organizations_does_not() {
         let (client, url, pace) = queue().await;
         for _ in 0..20 {
             let publishing = pace.enter("a", 0);
@@ -278,10 +278,10 @@ mod tests {
             send_ten(&client, &url, "a").await;
             publishing.learn();
         }
-        let stranger = pace.enter("b", 0);
-        stranger.is_ahead(Instant::now());
-        stranger.learn();
-        drop(stranger);
+        let unknown = pace.enter("b", 0);
+        unknown.is_ahead(Instant::now());
+        unknown.learn();
+        drop(unknown);
         client.purge_queue().queue_url(&url).send().await.unwrap();
         assert_eq!(pace.learned().keys().map(|name| &**name).collect::<Vec<_>>(), ["a"]);
         let publishing = pace.enter("a", 0);

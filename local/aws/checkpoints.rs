@@ -1,7 +1,7 @@
-//! Moving commits from SQLite's write-ahead log into the database file, in a thread of its own.
+//! Moves commits from SQLite's write-ahead log into the database file, in a separate thread.
 //!
 //! By default a commit that leaves 1,000 pages in the log moves them itself, and syncs both files: 10 to 100 ms in which
-//! the engine holds its lock and nobody else reads or writes. Here another connection moves most of them before, beside
+//! the engine holds its lock, so no other call can read or write. Here another connection moves most of them before, beside
 //! the commits. A commit that still finds 1,000 pages in the log moves the few that are left.
 
 use std::fs::File;

@@ -326,7 +326,7 @@ mod tests {
             (size(5, full - 200), size(1, 200), None),
             (size(5, full - 199), size(1, 200), Some(FanOutLimit::Bytes)),
             (size(11, full), size(0, 1), Some(FanOutLimit::Bytes)),
-            // A limit that was lowered since keeps nobody from making an endpoint smaller.
+            // An endpoint may become smaller although its organization is over a limit that was lowered.
             (size(11, full + 1), size(0, 0), None),
         ] {
             assert_eq!(before.exceeds_with(growth, 10), expected, "{before:?} {growth:?}");

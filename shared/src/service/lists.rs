@@ -75,7 +75,7 @@ impl Core {
         Ok(Page { items: self.listed_events(organization, &ids).await?, next })
     }
 
-    /// These events in this order, as far as they exist.
+    /// These events, in this order. Events that do not exist are left out.
     async fn listed_events(
         &self,
         organization: &OrganizationId,
@@ -148,7 +148,7 @@ impl Core {
         Ok(Counted { ids: counted.found.into_iter().filter_map(is_wanted).collect(), is_cut: counted.is_cut })
     }
 
-    /// Reads these deliveries of an endpoint with their payloads, one after the other, as far as they exist.
+    /// Reads these deliveries of an endpoint with their payloads, one after the other. Deliveries that do not exist are left out.
     ///
     /// # Errors
     /// [`ServiceError::NotFound`] if the organization has no such endpoint.
