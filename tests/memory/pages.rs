@@ -218,9 +218,9 @@ async fn no_page_of_any_list_takes_more_than_forty_megabytes() {
 
     // A record each, and more than numbered pages count.
     let event_type = EventType::parse("a").unwrap();
+    let newest = Clock::system().now().unix_millis() - 1_000;
     for number in 0..110 {
-        let first =
-            EventId::new(Timestamp::from_unix_millis(Clock::system().now().unix_millis() - 1_000 - number), [0; 8]);
+        let first = EventId::new(Timestamp::from_unix_millis(newest - number), [0; 8]);
         let deliveries = (0..100).filter_map(|index| first.nth(index).delivery(0)).collect();
         let list = Pending { organization: api.organization(), endpoint, event_type: event_type.clone(), deliveries };
         api.store.put_list_if_absent(&list).await.unwrap();
