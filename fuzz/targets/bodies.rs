@@ -11,6 +11,7 @@ use shared::domain::endpoint::{Endpoint, NewEndpoint};
 use shared::domain::event_type::Catalogue;
 use shared::domain::fields::UrlPolicy;
 use shared::domain::ids::{EndpointId, OrganizationId};
+use shared::domain::limits::Limits;
 use shared::domain::schedule::RetrySchedule;
 use shared::domain::secret::SigningSecret;
 use shared::domain::time::Timestamp;
@@ -30,7 +31,7 @@ fn deployment() -> Deployment {
         retry_schedule: RetrySchedule::default(),
         catalogue: Catalogue::default(),
         urls: UrlPolicy { allow_http: true, addresses: AddressPolicy::default() },
-        max_endpoints: 100,
+        limits: Limits { rate: None, events_per_month: None, max_endpoints: 100, max_event_bytes: 262_144 },
         retention: std::time::Duration::from_secs(86_400),
         only_process_since: None,
     }

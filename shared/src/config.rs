@@ -15,13 +15,15 @@ use crate::domain::access::PlatformRole;
 use crate::domain::addresses::AddressPolicy;
 use crate::domain::api_key::{KeyHash, PlatformKey};
 use crate::domain::deployment::Deployment;
+use crate::domain::event::MAX_DATA_BYTES;
 use crate::domain::event_type::{Catalogue, EventType};
 use crate::domain::fields::UrlPolicy;
 use crate::domain::lane::ByLane;
+use crate::domain::limits::{Limits, MOST_BURST, MOST_ENDPOINTS, MOST_EVENTS_PER_MONTH, MOST_EVENTS_PER_SECOND, Rate};
 use crate::domain::schedule::RetrySchedule;
 
-/// Most endpoints that an organization can have: an event names those that it goes to in one item, of 400 KB at most.
-const MOST_ENDPOINTS: u32 = 8_000;
+/// Most bytes that an event's data may be allowed to have.
+const MAX_EVENT_BYTES: u32 = MAX_DATA_BYTES as u32;
 
 /// Most platform keys that may do everything: the one in use, and its successor.
 const MOST_PLATFORM_KEYS: usize = 2;
@@ -93,6 +95,18 @@ impl Settings {
         let all_platform_keys =
             || platform_keys(&required("PLATFORM_KEY_SHA256")?, PlatformRole::Full, MOST_PLATFORM_KEYS);
         let publishing_key = || platform_keys(&optional("PLATFORM_PUBLISH_KEY_SHA256"), PlatformRole::Publisher, 1);
+        let limit = |name, most| match optional(name).as_str() {
+            "" => Ok(None),
+            text => {
+                let number = text.parse::<u64>().ok().filter(|number| (1..=most).contains(number));
+                number.map(Some).ok_or_else(|| Invalid::new(format!("must be a whole number from 1 to {most}")))
+            }
+        };
+        let small = |number: Option<u64>| number.and_then(|number| u32::try_from(number).ok());
+        let burst = small(at("EVENTS_BURST", limit("EVENTS_BURST", MOST_BURST.into()))?);
+        let per_second = small(at("EVENTS_PER_SECOND", limit("EVENTS_PER_SECOND", MOST_EVENTS_PER_SECOND.into()))?);
+        let rate = per_second.map(|per_second| Rate::new(per_second, burst)).transpose();
+        let rate = at("EVENTS_BURST", rate)?;
         Ok(Self {
             table: at("TABLE_NAME", required("TABLE_NAME"))?,
             queue_urls: ByLane {
@@ -112,7 +126,15 @@ impl Settings {
                     allow_http: at("ALLOW_HTTP", flag("ALLOW_HTTP"))?,
                     addresses: at("ALLOWED_NETWORKS", AddressPolicy::parse(&optional("ALLOWED_NETWORKS")))?,
                 },
-                max_endpoints: at("MAX_ENDPOINTS", number("MAX_ENDPOINTS", 100, MOST_ENDPOINTS))? as usize,
+                limits: Limits {
+                    rate,
+                    events_per_month: at("EVENTS_PER_MONTH", limit("EVENTS_PER_MONTH", MOST_EVENTS_PER_MONTH))?,
+                    max_endpoints: at("MAX_ENDPOINTS", number("MAX_ENDPOINTS", 100, MOST_ENDPOINTS))?,
+                    max_event_bytes: at(
+                        "MAX_EVENT_BYTES",
+                        number("MAX_EVENT_BYTES", MAX_EVENT_BYTES, MAX_EVENT_BYTES),
+                    )?,
+                },
                 retention: days(at("RETENTION_DAYS", number("RETENTION_DAYS", 30, MOST_DAYS))?),
                 only_process_since: None,
             },
@@ -226,10 +248,19 @@ mod tests {
     #[test]
     fn what_is_not_set_has_a_default() {
         let deployment = read(&[]).unwrap().deployment;
+        let limits = Limits { rate: None, events_per_month: None, max_endpoints: 100, max_event_bytes: 256 * 1024 };
         assert_eq!(deployment.retry_schedule, RetrySchedule::default());
-        assert_eq!((deployment.max_endpoints, deployment.retention), (100, days(30)));
+        assert_eq!((deployment.limits, deployment.retention), (limits, days(30)));
         assert!(!deployment.urls.allow_http);
         assert!(deployment.catalogue.types().is_none());
+    }
+
+    #[test]
+    fn a_rate_has_a_burst_of_at_least_a_hundred() {
+        let rate = |burst| read(&[("EVENTS_PER_SECOND", "7"), ("EVENTS_BURST", burst)]);
+        assert_eq!(rate("").unwrap().deployment.limits.rate, Rate::new(7, None).ok());
+        assert_eq!(rate("300").unwrap().deployment.limits.rate, Rate::new(7, Some(300)).ok());
+        assert!(rate("99").unwrap_err().to_string().contains("EVENTS_BURST"));
     }
 
     #[test]
@@ -263,6 +294,10 @@ mod tests {
             ("EVENT_TYPES", "a..b"),
             ("ALLOW_HTTP", "yes"),
             ("ALLOWED_NETWORKS", "localhost"),
+            ("EVENTS_PER_SECOND", "0"),
+            ("EVENTS_PER_SECOND", "100001"),
+            ("EVENTS_PER_MONTH", "many"),
+            ("MAX_EVENT_BYTES", "262145"),
             ("MAX_ENDPOINTS", "-1"),
             ("MAX_ENDPOINTS", "0"),
             ("MAX_ENDPOINTS", "8001"),

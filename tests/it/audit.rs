@@ -15,6 +15,7 @@ fn action(route: &Route) -> Option<&'static str> {
         ("POST", "events" | "batch") => return None,
         ("POST", "organizations") => "organization.create",
         ("PATCH", "{organization}") => "organization.update",
+        ("PUT", "limits") => "organization.limits",
         ("POST", "api-keys") => "key.create",
         ("PATCH", "{key}") => "key.update",
         ("DELETE", "{key}") => "key.revoke",

@@ -118,6 +118,21 @@ async fn an_idempotency_key_costs_one_write() {
 }
 
 #[tokio::test]
+async fn a_rate_limit_costs_one_write_for_a_request() {
+    let (world, _receiver, tenant) = subscribed(1).await;
+    let path = format!("/v1/organizations/{}/limits", tenant.id);
+    let limits = json!({"events_per_second": 1_000}).to_string();
+    world.platform().call(http::Method::PUT, &path, &[], Some(limits)).await.data(200);
+    let metered = Metered::new(&world);
+    for (path, body, events) in [("/events", event(1), 1.0), ("/events/batch", batch(10), 10.0)] {
+        let bill = metered.publish(&tenant, path, &[], &body).await;
+        assert_eq!(bill.calls["UpdateItem"], 1, "{bill:?}");
+        assert_eq!(bill.write_units, events + 1.0 + 1.0, "events, list, tokens");
+        assert_eq!((bill.calls["GetItem"], bill.read_units), (1, 1.0), "the state, which has the limits");
+    }
+}
+
+#[tokio::test]
 async fn a_batch_writes_each_event_and_one_list_for_each_endpoint() {
     let (world, _receiver, tenant) = subscribed(1).await;
     let bill = Metered::new(&world).publish(&tenant, "/events/batch", &[], &batch(100)).await;

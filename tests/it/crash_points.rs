@@ -536,6 +536,29 @@ async fn publish_with_key(tenant: &Tenant) -> Reply {
     tenant.call(Method::POST, "/events/batch", &[("idempotency-key", "once")], Some(batch(PUBLISHED).to_string())).await
 }
 
+/// It may have taken its tokens before the cut, and the repetition takes as many for what it has to write.
+#[tokio::test]
+async fn a_publishing_with_a_limit_is_completed_by_its_repetition_after_every_cut() {
+    let prepare = async |world: World| {
+        let (scene, _) = Scene::with_endpoint(world, json!({}), []).await;
+        let path = format!("/v1/organizations/{}/limits", scene.tenant.id);
+        let limits = json!({"events_per_second": 1, "events_per_month": 100}).to_string();
+        scene.world.platform().call(Method::PUT, &path, &[], Some(limits)).await.data(200);
+        scene
+    };
+    let handle = async |process: &Process, scene: &Scene| publish_with_key(&scene.tenant.at(process)).await.data(202);
+    let repeat = async |scene: &mut Scene, _: Option<Value>| {
+        let mut reply = publish_with_key(&scene.tenant).await;
+        if reply.status == 503 {
+            scene.world.advance(FIRST_REQUEST_ENDS);
+            reply = publish_with_key(&scene.tenant).await;
+        }
+        scene.expect(batch_ids(&reply.data(202)), &["success"], 1);
+        assert_eq!(scene.world.items("event").await.len(), PUBLISHED);
+    };
+    assert!(cut_everywhere(prepare, handle, repeat).await >= 8);
+}
+
 #[tokio::test]
 async fn a_publishing_that_is_cut_leaves_each_delivery_made_or_not_begun() {
     let handle = async |process: &Process, scene: &Scene| {

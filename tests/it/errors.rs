@@ -126,7 +126,8 @@ async fn a_body_that_is_no_json_object_says_where_and_one_of_another_type_is_415
         };
         let path =
             route.replace("{organization}", &tenant.id).replace("{endpoint}", &own).replace("{key}", text(&key["id"]));
-        let caller = if route == "/v1/organizations" { &world.platform() } else { &tenant };
+        let is_platforms = route == "/v1/organizations" || route.ends_with("/limits");
+        let caller = if is_platforms { &world.platform() } else { &tenant };
         for (body, says) in [
             ("{\n  \"name\": }", "at line 2 column 11"),
             ("{\"name\": \"x\"", "at line 1 column 12"),

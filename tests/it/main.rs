@@ -48,6 +48,7 @@ mod parking;
 mod platform_keys;
 mod program;
 mod publishing;
+mod rate_limits;
 mod recoveries;
 mod refused_writes;
 mod request_headers;

@@ -19,8 +19,18 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::support::{PATIENCE, RawServer, eventually, read_request, text};
 
-const SETTINGS: [&str; 6] =
-    ["RETRY_SCHEDULE", "EVENT_TYPES", "MAX_ENDPOINTS", "RETENTION_DAYS", "ALLOWED_NETWORKS", "ALLOW_HTTP"];
+const SETTINGS: [&str; 10] = [
+    "RETRY_SCHEDULE",
+    "EVENT_TYPES",
+    "EVENTS_PER_SECOND",
+    "EVENTS_BURST",
+    "EVENTS_PER_MONTH",
+    "MAX_EVENT_BYTES",
+    "MAX_ENDPOINTS",
+    "RETENTION_DAYS",
+    "ALLOWED_NETWORKS",
+    "ALLOW_HTTP",
+];
 
 /// The program with a directory and free ports, backtraces wanted, and no settings from outside.
 fn program(data: &Path) -> Command {

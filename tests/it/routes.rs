@@ -44,10 +44,12 @@ const BARE: &str = r#"{"name": "n", "url": "https://example.com/"}"#;
 const PAGED: &str = r#"{"name": "n", "url": "https://example.com/", "events": ["a"]}"#;
 const SINCE: &str = r#"{"since": "2026-01-01T00:00:00Z"}"#;
 
-pub(crate) const ROUTES: [Route; 44] = [
+pub(crate) const ROUTES: [Route; 46] = [
     route("POST", "/v1/organizations", r#"{"name": "n", "slug": "{slug}"}"#, PLATFORM_ONLY),
     route("GET", "/v1/organizations/{organization}", "", members(200)),
     route("PATCH", "/v1/organizations/{organization}", NAME, admins(200)),
+    route("GET", "/v1/organizations/{organization}/limits", "", members(200)),
+    route("PUT", "/v1/organizations/{organization}/limits", "{}", [200, 403, 403, 403, 403]),
     route("POST", "/v1/organizations/{organization}/api-keys", NAME, owners(201)),
     route("GET", "/v1/organizations/{organization}/api-keys", "", owners(200)),
     route("PATCH", "/v1/organizations/{organization}/api-keys/{key}", NAME, owners(200)),

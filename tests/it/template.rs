@@ -286,6 +286,9 @@ fn the_template_takes_only_settings_with_which_the_functions_start() {
         ),
         ("PlatformKeySha256", "PLATFORM_KEY_SHA256", &[&*hash, &two], &["", "0", "secret", &three]),
         ("PlatformPublishKeySha256", "PLATFORM_PUBLISH_KEY_SHA256", &["", &*hash], &["0", "secret", &two]),
+        ("EventsPerSecond", "EVENTS_PER_SECOND", &["", "1", "99999", "100000"], &["0", "100001", "1.5", "x"]),
+        ("EventsPerMonth", "EVENTS_PER_MONTH", &["", "1", "1000000000000"], &["0", "1000000000001", "1.5"]),
+        ("MaxEventBytes", "MAX_EVENT_BYTES", &["1", "99999", "199999", "262144"], &["0", "262145", "1000000", ""]),
         ("MaxEndpoints", "MAX_ENDPOINTS", &["1", "100", "999", "7999", "8000"], &endpoints),
         ("RetentionDays", "RETENTION_DAYS", &["1", "30", "99999"], &whole),
     ] {

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use shared::domain::event::NewEvent;
 use shared::domain::fields::IdempotencyKey;
 use shared::edge::{ApiError, AppState, Data, Publisher, check_size, finish, read_body};
-use shared::service::{Core, Idempotency};
+use shared::service::{Core, CurrentState, Idempotency};
 use shared::wire::body;
 use shared::wire::error::{ErrorCode, Problem};
 use shared::wire::organizations::{BatchIn, BatchResultOut, EventIn, EventOut};
@@ -33,7 +33,7 @@ pub fn router(state: AppState) -> Router {
 #[utoipa::path(
     post, path = "/v1/organizations/{organization}/events", operation_id = "publish_event", request_body = EventIn,
     params(("Idempotency-Key" = Option<IdempotencyKey>, Header)),
-    responses((status = 202, body = EventOut), (status = 409)),
+    responses((status = 202, body = EventOut), (status = 409), (status = 429)),
 )]
 async fn one(
     publisher: Publisher,
@@ -43,7 +43,7 @@ async fn one(
 ) -> Result<Data<EventOut>, ApiError> {
     let body = read_body(request).await?;
     let idempotency = idempotency(&headers, "event", &body, 1)?;
-    let event = parse(&core, &body)?;
+    let event = parse(&core, &publisher.organization, &body)?;
     let published =
         core.publish(&publisher.organization, publisher.caller.key(), vec![(0, event)], idempotency.as_ref()).await?;
     let published = published.first().ok_or_else(|| ApiError::new(ErrorCode::Internal, "nothing was published"))?;
@@ -57,7 +57,7 @@ async fn one(
     post, path = "/v1/organizations/{organization}/events/batch", operation_id = "publish_events",
     request_body = BatchIn,
     params(("Idempotency-Key" = Option<IdempotencyKey>, Header)),
-    responses((status = 202, body = Vec<BatchResultOut>), (status = 409)),
+    responses((status = 202, body = Vec<BatchResultOut>), (status = 409), (status = 429)),
 )]
 async fn batch(
     publisher: Publisher,
@@ -71,7 +71,7 @@ async fn batch(
     let idempotency = idempotency(&headers, "batch", &body, count)?;
     let (mut accepted, mut refused) = (Vec::new(), Vec::new());
     for (index, entry) in (0..).zip(&entries) {
-        match parse(&core, entry.as_bytes()) {
+        match parse(&core, &publisher.organization, entry.as_bytes()) {
             Ok(event) => accepted.push((index, event)),
             Err(error) => refused.push((index as usize, error)),
         }
@@ -86,9 +86,9 @@ async fn batch(
     Ok(Data::accepted(results.collect()))
 }
 
-fn parse(core: &Core, entry: &[u8]) -> Result<NewEvent, ApiError> {
+fn parse(core: &Core, organization: &CurrentState, entry: &[u8]) -> Result<NewEvent, ApiError> {
     let event = body::parse::<EventIn>(entry)?.read(|event| event.parse(&core.deployment().catalogue))?;
-    check_size(&event.data)?;
+    check_size(&event.data, &core.limits(organization))?;
     Ok(event)
 }
 

@@ -36,6 +36,12 @@ impl KeySecret {
         Self(text.to_owned())
     }
 
+    /// Whether it has the format of an organization's key. Nobody holds another one.
+    pub fn is_well_formed(&self) -> bool {
+        let random = self.0.strip_prefix(PREFIX);
+        random.is_some_and(|random| random.len() == RANDOM_CHARS && random.bytes().all(|byte| BASE62.contains(&byte)))
+    }
+
     /// The key itself, for showing it once.
     pub fn reveal(&self) -> &str {
         &self.0

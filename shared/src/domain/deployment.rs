@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::api_key::PlatformKey;
 use super::event_type::Catalogue;
 use super::fields::UrlPolicy;
+use super::limits::Limits;
 use super::schedule::RetrySchedule;
 use super::time::Timestamp;
 
@@ -19,8 +20,8 @@ pub struct Deployment {
     pub catalogue: Catalogue,
     /// Which URLs endpoints may have.
     pub urls: UrlPolicy,
-    /// Most endpoints that one organization may have.
-    pub max_endpoints: usize,
+    /// The limits of organizations for which the platform set none.
+    pub limits: Limits,
     /// How long events and deliveries are kept.
     pub retention: Duration,
     /// When the only process of the deployment started: whatever a request began earlier has ended. `None` if there are

@@ -18,6 +18,7 @@ pub mod health;
 pub mod ids;
 pub mod isolation;
 pub mod lane;
+pub mod limits;
 pub mod next_attempt;
 pub mod organization;
 pub mod pending;

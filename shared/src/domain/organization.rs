@@ -3,6 +3,7 @@
 use super::fan_out::{FanOutGroup, FanOutSize};
 use super::fields::{Name, Slug};
 use super::ids::OrganizationId;
+use super::limits::OwnLimits;
 use super::time::Timestamp;
 
 /// A tenant.
@@ -36,6 +37,8 @@ pub enum OrganizationStatus {
 pub struct OrganizationState {
     /// Whether it may publish.
     pub status: OrganizationStatus,
+    /// The limits that the platform set for it.
+    pub limits: OwnLimits,
     /// How often owners changed the endpoints of each fan-out group.
     pub revisions: Revisions,
     /// How large the fan-out is. It may be off after a crash, or when a write was repeated.

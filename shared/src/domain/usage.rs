@@ -45,6 +45,20 @@ impl Day {
         Ok(day)
     }
 
+    /// The first day of its month.
+    #[must_use]
+    pub fn first_of_month(self) -> Self {
+        let day_of_month = self.to_string().rsplit('-').next().and_then(|day| day.parse::<i64>().ok());
+        Self(self.0 - day_of_month.unwrap_or(1) + 1)
+    }
+
+    /// The first day of the month after its own.
+    #[must_use]
+    pub fn first_of_next_month(self) -> Self {
+        // No month has more than 31 days, or fewer than four.
+        Self(self.first_of_month().0 + 31).first_of_month()
+    }
+
     /// Its first instant.
     pub const fn start(self) -> Timestamp {
         Timestamp::from_unix_seconds(self.0 * SECONDS)
@@ -84,6 +98,11 @@ impl Days {
     /// One day.
     pub const fn only(day: Day) -> Self {
         Self { from: day, to: day }
+    }
+
+    /// The days of a month so far.
+    pub fn of_month(today: Day) -> Self {
+        Self { from: today.first_of_month(), to: today }
     }
 
     /// The first of them.
@@ -155,6 +174,22 @@ mod tests {
         let late = Timestamp::parse("2026-03-24T23:59:59.999Z").unwrap();
         assert_eq!(Day::of(late), Day::parse("2026-03-24").unwrap());
         assert_eq!(Day::of(late).start(), Timestamp::parse("2026-03-24T00:00:00Z").unwrap());
+    }
+
+    #[test]
+    fn a_month_begins_and_ends() {
+        for (day, first, next) in [
+            ("2026-03-01", "2026-03-01", "2026-04-01"),
+            ("2026-03-31", "2026-03-01", "2026-04-01"),
+            ("2024-02-29", "2024-02-01", "2024-03-01"),
+            ("2026-02-28", "2026-02-01", "2026-03-01"),
+            ("2026-12-31", "2026-12-01", "2027-01-01"),
+            ("2026-01-30", "2026-01-01", "2026-02-01"),
+        ] {
+            let day = Day::parse(day).unwrap();
+            assert_eq!([day.first_of_month(), day.first_of_next_month()].map(|day| day.to_string()), [first, next]);
+            assert_eq!((Days::of_month(day).first(), Days::of_month(day).last()), (day.first_of_month(), day));
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Errors on their way to the caller.
 
+use std::time::Duration;
+
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use tracing::{error, warn};
@@ -8,7 +10,7 @@ use super::layers::Unrendered;
 use crate::domain::ids::RequestId;
 use crate::service::ServiceError;
 use crate::wire::body::InvalidJson;
-use crate::wire::error::{ErrorCode, ErrorOut, Problem};
+use crate::wire::error::{Details, ErrorCode, ErrorOut, Problem};
 
 /// An error as the caller sees it. Internal causes are kept for the log and never shown.
 #[derive(Debug, Clone)]
@@ -16,13 +18,16 @@ pub struct ApiError {
     code: ErrorCode,
     message: String,
     problems: Vec<Problem>,
+    limit: Option<&'static str>,
+    retry_after_seconds: u64,
     internal: Option<String>,
 }
 
 impl ApiError {
     /// An error with this message.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), problems: Vec::new(), internal: None }
+        let message = message.into();
+        Self { code, message, problems: Vec::new(), limit: None, retry_after_seconds: 1, internal: None }
     }
 
     /// Fields, parameters or headers that make no sense.
@@ -30,6 +35,13 @@ impl ApiError {
         let sentences: Vec<_> =
             problems.iter().map(|problem| format!("{} {}", problem.name, problem.message)).collect();
         Self { problems, ..Self::new(ErrorCode::ValidationFailed, sentences.join("; ")) }
+    }
+
+    /// The organization has reached a limit; the same request can succeed after so long.
+    fn rate_limited(limit: &'static str, after: Duration) -> Self {
+        let retry_after_seconds = (after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1);
+        let message = format!("the organization has reached its limit {limit}");
+        Self { limit: Some(limit), retry_after_seconds, ..Self::new(ErrorCode::RateLimited, message) }
     }
 
     /// There is no such thing.
@@ -54,7 +66,8 @@ impl ApiError {
 
     /// The answer's body.
     pub fn render(&self, request_id: RequestId) -> Vec<u8> {
-        let body = ErrorOut::new(self.code, &self.message, &self.problems, request_id);
+        let details = Details::new(&self.problems, self.limit);
+        let body = ErrorOut::new(self.code, &self.message, details, request_id);
         serde_json::to_vec(&body).unwrap_or_default()
     }
 
@@ -83,6 +96,7 @@ impl From<ServiceError> for ApiError {
                 "this Idempotency-Key was used for a different request within the last 24 hours",
             ),
             ServiceError::QuotaExceeded(why) => Self::new(ErrorCode::QuotaExceeded, why),
+            ServiceError::RateLimited { limit, after } => Self::rate_limited(limit, after),
             ServiceError::Unavailable(_) => {
                 let message = "the service cannot do this right now; send the same request again";
                 Self { internal, ..Self::new(ErrorCode::Unavailable, message) }
@@ -116,7 +130,7 @@ impl IntoResponse for ApiError {
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
             ErrorCode::Unavailable | ErrorCode::RateLimited => {
-                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+                response.headers_mut().insert(header::RETRY_AFTER, self.retry_after_seconds.into());
             }
             _ => {}
         }

@@ -9,8 +9,8 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::ApiError;
-use crate::domain::event::MAX_DATA_BYTES;
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, KeyId};
+use crate::domain::limits::Limits;
 use crate::wire::body;
 use crate::wire::endpoints;
 use crate::wire::error::{ErrorCode, Problem};
@@ -77,11 +77,12 @@ fn content_coding(headers: &HeaderMap) -> Option<String> {
 ///
 /// # Errors
 /// 413.
-pub fn check_size(data: &str) -> Result<(), ApiError> {
-    if data.len() <= MAX_DATA_BYTES {
+pub fn check_size(data: &str, limits: &Limits) -> Result<(), ApiError> {
+    let most = limits.max_event_bytes;
+    if data.len() <= most as usize {
         return Ok(());
     }
-    Err(ApiError::new(ErrorCode::PayloadTooLarge, format!("data must be at most {MAX_DATA_BYTES} bytes")))
+    Err(ApiError::new(ErrorCode::PayloadTooLarge, format!("data must be at most {most} bytes")))
 }
 
 fn is_json(content_type: &str) -> bool {

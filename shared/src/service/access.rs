@@ -80,7 +80,15 @@ impl Core {
         let now = self.clock.now();
         let known = match self.keys.get(&hash, now) {
             Some(key) => Some(key),
-            None => self.store.api_key_by_hash(&hash).await?.inspect(|key| self.keys.put(hash, key.clone(), now)),
+            None if !presented.is_well_formed() || self.unknown_keys.get(&hash, now).is_some() => None,
+            None => {
+                let found = self.store.api_key_by_hash(&hash).await?;
+                match &found {
+                    Some(key) => self.keys.put(hash, key.clone(), now),
+                    None => self.unknown_keys.put(hash, (), now),
+                }
+                found
+            }
         };
         let working = known.filter(|key| key.status.works_at(now));
         if let Some(key) = &working {

@@ -216,9 +216,9 @@ impl Core {
         organization: &OrganizationId,
         growth: FanOutSize,
     ) -> Result<OrganizationState, ServiceError> {
-        let max_endpoints = self.deployment.max_endpoints as u64;
         let state = self.store.organization_state(organization).await?;
         let state = state.ok_or(ServiceError::NotFound("organization"))?;
+        let max_endpoints = u64::from(self.deployment.limits.with(&state.limits).max_endpoints);
         if state.size.exceeds_with(growth, max_endpoints).is_none() {
             return Ok(state);
         }

@@ -1,5 +1,7 @@
 //! Why a verb was not carried out.
 
+use std::time::Duration;
+
 use crate::domain::Invalid;
 use crate::queue::QueueError;
 use crate::store::StoreError;
@@ -25,6 +27,14 @@ pub enum ServiceError {
     /// A limit of the deployment is reached.
     #[error("{0}")]
     QuotaExceeded(String),
+    /// The organization publishes more than it may.
+    #[error("the limit {limit} is reached")]
+    RateLimited {
+        /// The limit.
+        limit: &'static str,
+        /// When the same request can succeed.
+        after: Duration,
+    },
     /// Not now; the same request may succeed later.
     #[error("temporarily unavailable: {0}")]
     Unavailable(String),

@@ -11,6 +11,7 @@ use super::organizations::refuse_suspended;
 use super::{Core, ServiceError};
 use crate::domain::fan_out::{FanOut, FanOutGroup, Target};
 use crate::domain::ids::OrganizationId;
+use crate::domain::limits::OwnLimits;
 use crate::domain::organization::{OrganizationState, Revisions};
 use crate::domain::time::Timestamp;
 
@@ -39,6 +40,11 @@ impl CurrentState {
     /// The organization.
     pub const fn organization(&self) -> &OrganizationId {
         &self.id
+    }
+
+    /// The limits that the platform set for it.
+    pub(super) const fn limits(&self) -> &OwnLimits {
+        &self.state.limits
     }
 }
 

@@ -9,6 +9,7 @@ mod error;
 mod fan_out;
 mod health;
 mod keys;
+mod limits;
 mod lists;
 mod load;
 mod metering;
@@ -36,6 +37,7 @@ use crate::queue::Queue;
 use crate::store::Store;
 use cache::Cache;
 use fan_out::FanOutCache;
+use limits::Remembered;
 use metering::Meter;
 
 pub use access::Caller;
@@ -53,7 +55,7 @@ pub use sweeping::Swept;
 const KEY_CACHE: Duration = Duration::from_secs(60);
 /// How often a process notes that a key is in use.
 const USE_NOTED_EVERY: Duration = Duration::from_secs(60 * 60);
-/// How long a process trusts what it read about an endpoint or an organization.
+/// How long a process trusts what it read about an endpoint or an organization, and that there is no such key.
 const STATE_CACHE: Duration = Duration::from_secs(5);
 
 /// What every verb works with. One per process.
@@ -68,6 +70,9 @@ pub struct Core {
     organizations: Cache<OrganizationId, Organization>,
     statuses: Cache<OrganizationId, OrganizationStatus>,
     fan_outs: FanOutCache,
+    /// Keys that nobody was found to hold.
+    unknown_keys: Cache<KeyHash, ()>,
+    limited: Remembered,
     meter: Meter,
 }
 
@@ -88,6 +93,8 @@ impl Core {
             organizations: Cache::new(STATE_CACHE),
             statuses: Cache::new(STATE_CACHE),
             fan_outs: FanOutCache::default(),
+            unknown_keys: Cache::new(STATE_CACHE),
+            limited: Remembered::default(),
             meter: Meter::default(),
             clock,
             deployment,

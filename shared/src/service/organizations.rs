@@ -3,6 +3,7 @@
 use super::{Core, ServiceError};
 use crate::clock;
 use crate::domain::ids::OrganizationId;
+use crate::domain::limits::{Limits, OwnLimits};
 use crate::domain::organization::{NewOrganization, Organization, OrganizationPatch, OrganizationStatus};
 use crate::store::{StoreError, Taken};
 use crate::telemetry::audit;
@@ -45,26 +46,42 @@ impl Core {
         id: &OrganizationId,
         patch: OrganizationPatch,
     ) -> Result<Organization, ServiceError> {
-        let updated = self.try_to_update(id, &patch).await?;
+        let update = || self.store.update_organization(id, patch.clone(), self.clock.now());
+        let updated = beside_other_changes(update).await?;
         self.organizations.forget(id);
         self.statuses.forget(id);
         updated.inspect(|_| audit("organization.update", id, id)).ok_or(ServiceError::NotFound("organization"))
     }
 
-    async fn try_to_update(
-        &self,
-        id: &OrganizationId,
-        patch: &OrganizationPatch,
-    ) -> Result<Option<Organization>, ServiceError> {
-        for tries in 0..TRIES {
-            clock::back_off(tries).await;
-            match self.store.update_organization(id, patch.clone(), self.clock.now()).await {
-                Err(StoreError::Conflict) => {}
-                other => return Ok(other?),
-            }
+    /// Replaces the limits that the platform set for an organization, and returns those that apply to it now. Requests that
+    /// begin after this returns find them.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] if there is none.
+    pub async fn set_limits(&self, id: &OrganizationId, limits: OwnLimits) -> Result<Limits, ServiceError> {
+        let found = beside_other_changes(|| self.store.set_limits(id, &limits, self.clock.now())).await?;
+        self.organizations.forget(id);
+        if !found {
+            return Err(ServiceError::NotFound("organization"));
         }
-        Err(ServiceError::Unavailable("the organization is being changed by others".to_owned()))
+        audit("organization.limits", id, id);
+        Ok(self.deployment.limits.with(&limits))
     }
+}
+
+/// Tries a change again while others change the organization's state.
+async fn beside_other_changes<T, F>(change: impl Fn() -> F) -> Result<T, ServiceError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    for tries in 0..TRIES {
+        clock::back_off(tries).await;
+        match change().await {
+            Err(StoreError::Conflict) => {}
+            other => return Ok(other?),
+        }
+    }
+    Err(ServiceError::Unavailable("the organization is being changed by others".to_owned()))
 }
 
 /// Refuses to publish, test, retry or recover for a suspended organization. Returns its id if it is active.

@@ -83,6 +83,7 @@ impl Core {
     ) -> Result<Vec<Published>, ServiceError> {
         let (organization, first) = (current.organization(), self.next_event_id());
         let Some(Idempotency { key, request_hash, events }) = idempotency else {
+            self.admit(current, new.len()).await?;
             let (planned, fan_out) = self.plan_new(current, by, new, first).await?;
             self.store_and_send(&planned, &fan_out).await?;
             self.note_accepted(organization, &planned);
@@ -91,6 +92,12 @@ impl Core {
         let claim = Claim { organization, key, request_hash: request_hash.clone(), event: first };
         match self.store.claim(&claim, self.clock.now()).await? {
             Claimed::First => {
+                if let Err(refused) = self.admit(current, new.len()).await {
+                    // Nothing is stored, so the same request is the first one when it comes again. If the claim stays, that
+                    // is completed as if this one had ended early.
+                    let _ = self.store.withdraw_claim(&claim).await;
+                    return Err(refused);
+                }
                 let published = self.publish_repeatable(current, by, new, first).await;
                 if published.is_err() {
                     // A repetition need not wait until this request must have ended. If that cannot be
@@ -233,6 +240,7 @@ impl Core {
         let published = if stored.len() == ids.len() {
             in_order(&ids, stored)
         } else if first_has_ended {
+            self.admit(current, ids.len() - stored.len()).await?;
             self.complete_events(current, by, new, earlier.event, stored).await?
         } else {
             return Err(unfinished());

@@ -129,6 +129,17 @@ impl Store {
         Ok(())
     }
 
+    /// Deletes this request's own claim, as if it had not come: it stored nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if the claim is another request's by now, another one if DynamoDB did not do it.
+    pub async fn withdraw_claim(&self, claim: &Claim<'_>) -> Result<(), StoreError> {
+        let delete = self.client.delete_item().table_name(&self.table).set_key(Some(claim_key(claim).attributes()));
+        let delete = delete.condition_expression("event = :event");
+        delete.expression_attribute_values(":event", AttributeValue::S(claim.event.to_string())).send().await?;
+        Ok(())
+    }
+
     /// Takes back the note that the earlier request with this claim was not finished, now that it is. Returns whether
     /// there was one: of two that finish it at once, one gets to.
     ///

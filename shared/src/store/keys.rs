@@ -162,6 +162,11 @@ pub(super) fn idempotency(organization: &OrganizationId, key_hash: [u8; 32]) -> 
     Key::new(format!("idem#{organization}#{shard}"), hex::encode(key_hash))
 }
 
+/// What is left of the rate that an organization may publish at.
+pub(super) fn rate(organization: &OrganizationId) -> Key {
+    Key::new(format!("limit#{organization}"), "rate")
+}
+
 /// What was done for an organization on a day.
 pub(super) fn usage(organization: &OrganizationId, day: Day) -> Key {
     Key::new(format!("usage#{organization}"), day.to_string())

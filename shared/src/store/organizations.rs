@@ -1,6 +1,7 @@
 //! Organizations, and the items that make their slugs unique.
 
 use aws_sdk_dynamodb::operation::transact_write_items::builders::TransactWriteItemsFluentBuilder;
+use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +11,7 @@ use super::items::{Base, Unreadable, to_item, unknown};
 use super::{Store, StoreError, keys};
 use crate::domain::fields::{Name, Slug};
 use crate::domain::ids::OrganizationId;
+use crate::domain::limits::OwnLimits;
 use crate::domain::organization::{Organization, OrganizationPatch, OrganizationStatus};
 use crate::domain::time::Timestamp;
 
@@ -65,7 +67,7 @@ impl Store {
         let name = patch.name.map(|name| ("name", name.to_string()));
         let status = patch.status.map(|status| ("status", status_name(status).to_owned()));
         let changes = [name, status, Some(("updated_at", now.rfc3339()))];
-        let mut update = Update::builder().table_name(&self.table);
+        let mut update = Update::builder();
         let mut assignments = Vec::new();
         for (attribute, value) in changes.into_iter().flatten() {
             assignments.push(format!("#{attribute} = :{attribute}"));
@@ -73,24 +75,51 @@ impl Store {
                 .expression_attribute_names(format!("#{attribute}"), attribute)
                 .expression_attribute_values(format!(":{attribute}"), AttributeValue::S(value));
         }
-        let update = update
-            .set_key(Some(keys::organization(id).attributes()))
-            .update_expression(format!("SET {}", assignments.join(", ")))
-            .condition_expression("attribute_exists(pk)")
-            .build()
-            .map_err(StoreError::corrupt)?;
-        let mut items = vec![TransactWriteItem::builder().update(update).build()];
-        if let Some(status) = patch.status {
-            items.extend(self.change_status(id, status)?);
-        }
+        let update = update.update_expression(format!("SET {}", assignments.join(", ")));
+        let states = patch.status.map(|status| self.change_status(id, status)).transpose()?.unwrap_or_default();
+        if self.change_organization(id, update, states).await? { self.organization(id).await } else { Ok(None) }
+    }
+
+    /// Replaces an organization's own limits in all copies of the state at the same time. Returns whether there is such an
+    /// organization.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if another process is changing the organization or its endpoints: try again.
+    pub async fn set_limits(
+        &self,
+        id: &OrganizationId,
+        limits: &OwnLimits,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let update = Update::builder()
+            .update_expression("SET updated_at = :updated_at")
+            .expression_attribute_values(":updated_at", AttributeValue::S(now.rfc3339()));
+        self.change_organization(id, update, self.change_limits(id, limits)?).await
+    }
+
+    /// Updates the organization's item together with copies of its state. Returns whether there is such an organization.
+    async fn change_organization(
+        &self,
+        id: &OrganizationId,
+        update: UpdateBuilder,
+        states: Vec<TransactWriteItem>,
+    ) -> Result<bool, StoreError> {
+        let update = update.set_key(Some(keys::organization(id).attributes()));
+        let items = [self.update_if_present(update)?].into_iter().chain(states).collect();
         let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
-        let Err(error) = sent else { return self.organization(id).await };
+        let Err(error) = sent else { return Ok(true) };
         let reasons = cancellation_reasons(&error).iter().filter_map(|reason| reason.code()).collect::<Vec<_>>();
         match reasons.as_slice() {
-            ["ConditionalCheckFailed", ..] => Ok(None),
+            ["ConditionalCheckFailed", ..] => Ok(false),
             reasons if reasons.contains(&"TransactionConflict") => Err(StoreError::Conflict),
             _ => Err(of_transaction(error)),
         }
+    }
+
+    /// The part of a transaction that updates an item which must be there.
+    pub(super) fn update_if_present(&self, update: UpdateBuilder) -> Result<TransactWriteItem, StoreError> {
+        let update = update.table_name(&self.table).condition_expression("attribute_exists(pk)");
+        Ok(TransactWriteItem::builder().update(update.build().map_err(StoreError::corrupt)?).build())
     }
 
     pub(super) fn put_if_absent(&self, item: super::items::Item) -> Result<TransactWriteItem, StoreError> {

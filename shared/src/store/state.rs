@@ -1,4 +1,4 @@
-//! The state of an organization: its status, and the revisions and the size of its fan-out.
+//! The state of an organization: its status and limits, and the revisions and the size of its fan-out.
 //!
 //! There are four equal copies, so that one organization can publish as often as it likes. A process reads one of them
 //! and compares revisions of that copy alone: the copies are incremented one by one.
@@ -7,22 +7,27 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
 use futures_util::future::join_all;
 
-use super::items::{Base, Item, to_item};
+use super::items::{Base, Item, read, to_item};
 use super::keys::{self, Key};
+use super::limits::LimitsItem;
 use super::organizations::{parse_status, status_name};
 use super::{Store, StoreError};
 use crate::clock;
 use crate::domain::fan_out::{FanOutGroup, FanOutSize};
 use crate::domain::ids::OrganizationId;
+use crate::domain::limits::OwnLimits;
 use crate::domain::organization::{OrganizationState, OrganizationStatus, Revisions};
 
 /// How often a write of a copy is tried while a transaction changes the copy.
 const TRIES: u32 = 5;
 /// Attribute of the status.
 pub(super) const STATUS: &str = "status";
+/// Attribute of the limits. An organization without any of its own has none.
+const LIMITS: &str = "limits";
 const ENDPOINTS: &str = "endpoints";
 const FAN_OUT_BYTES: &str = "fanout_bytes";
 
@@ -126,18 +131,36 @@ impl Store {
         organization: &OrganizationId,
         status: OrganizationStatus,
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
-        let change = |key: Key| {
-            let update = Update::builder()
-                .table_name(&self.table)
-                .set_key(Some(key.attributes()))
-                .update_expression("SET #status = :status")
-                .condition_expression("attribute_exists(pk)")
-                .expression_attribute_names("#status", STATUS)
-                .expression_attribute_values(":status", AttributeValue::S(status_name(status).to_owned()))
-                .build()
-                .map_err(StoreError::corrupt)?;
-            Ok(TransactWriteItem::builder().update(update).build())
+        let status = AttributeValue::S(status_name(status).to_owned());
+        let update = Update::builder()
+            .update_expression("SET #status = :status")
+            .expression_attribute_names("#status", STATUS)
+            .expression_attribute_values(":status", status);
+        self.change_states(organization, &update)
+    }
+
+    /// The parts of the transaction that replaces an organization's own limits.
+    pub(super) fn change_limits(
+        &self,
+        organization: &OrganizationId,
+        limits: &OwnLimits,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let update = if *limits == OwnLimits::default() {
+            Update::builder().update_expression(format!("REMOVE {LIMITS}"))
+        } else {
+            let limits = AttributeValue::M(to_item(&LimitsItem::from(limits))?);
+            let update = Update::builder().update_expression(format!("SET {LIMITS} = :limits"));
+            update.expression_attribute_values(":limits", limits)
         };
+        self.change_states(organization, &update)
+    }
+
+    fn change_states(
+        &self,
+        organization: &OrganizationId,
+        update: &UpdateBuilder,
+    ) -> Result<Vec<TransactWriteItem>, StoreError> {
+        let change = |key: Key| self.update_if_present(update.clone().set_key(Some(key.attributes())));
         keys::states(organization).map(change).collect()
     }
 }
@@ -166,9 +189,15 @@ pub(super) fn read_state(item: &Item) -> Result<OrganizationState, StoreError> {
     });
     Ok(OrganizationState {
         status: status.ok_or_else(|| StoreError::corrupt("an organization's state without a status"))?,
+        limits: item.get(LIMITS).map(read_limits).transpose()?.unwrap_or_default(),
         revisions: revisions.collect::<Result<Revisions, _>>()?,
         size: FanOutSize { endpoints: sum(ENDPOINTS)?, bytes: sum(FAN_OUT_BYTES)? },
     })
+}
+
+fn read_limits(limits: &AttributeValue) -> Result<OwnLimits, StoreError> {
+    let limits = limits.as_m().map_err(|_| StoreError::corrupt("an organization's state whose limits are no map"))?;
+    read::<LimitsItem, _>(limits.clone())
 }
 
 fn integer(item: &Item, name: &str) -> Result<Option<i64>, StoreError> {
@@ -200,12 +229,18 @@ mod tests {
         item.extend([("r7".to_owned(), number(12)), ("endpoints".to_owned(), number(-1)), ("new".to_owned(), later)]);
         let state = read_state(&item).unwrap();
         assert_eq!((state.status, state.size), (OrganizationStatus::Active, FanOutSize::default()));
+        assert_eq!(state.limits, OwnLimits::default());
         assert_eq!(state.revisions.groups().collect::<Vec<_>>(), [(group(0), 0), (group(7), 12)]);
         assert_eq!(state.revisions.of(group(1)), None);
 
         item.insert("r1".to_owned(), AttributeValue::S("1".to_owned()));
         assert!(read_state(&item).is_err());
         item.remove("r1");
+        for limits in [number(1), AttributeValue::M([("events_per_second".to_owned(), number(-1))].into())] {
+            item.insert(LIMITS.to_owned(), limits);
+            assert!(read_state(&item).is_err());
+        }
+        item.remove(LIMITS);
         item.remove("status");
         assert!(read_state(&item).is_err());
     }

@@ -66,7 +66,8 @@ error_codes! {
     UnsupportedMediaType = "unsupported_media_type", 415;
     /// A limit of the deployment is reached.
     QuotaExceeded = "quota_exceeded", 422;
-    /// Too many requests.
+    /// The organization has published as much as it may for now; `details` says which limit it reached, and `Retry-After`
+    /// when the same request can succeed.
     RateLimited = "rate_limited", 429;
     /// A defect on our side.
     Internal = "internal", 500;
@@ -118,29 +119,33 @@ struct ErrorBody {
     details: Option<Details>,
 }
 
-/// Which fields are to blame.
+/// Which fields are to blame, or which limit was reached.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ErrorDetails)]
 pub struct Details {
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     fields: Vec<Problem>,
+    #[schema(value_type = String, examples("events_per_second"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<&'static str>,
 }
 
 impl Details {
-    /// The details of an error, if fields are to blame.
-    pub fn new(problems: &[Problem]) -> Option<Self> {
-        (!problems.is_empty()).then(|| Self { fields: problems.to_vec() })
+    /// The details of an error, if there are any.
+    pub fn new(problems: &[Problem], limit: Option<&'static str>) -> Option<Self> {
+        (!problems.is_empty() || limit.is_some()).then(|| Self { fields: problems.to_vec(), limit })
     }
 }
 
 impl ErrorOut {
     /// The answer for this error.
-    pub fn new(code: ErrorCode, message: &str, problems: &[Problem], request_id: RequestId) -> Self {
+    pub fn new(code: ErrorCode, message: &str, details: Option<Details>, request_id: RequestId) -> Self {
         let error = ErrorBody {
             code: code.as_str(),
             message: message.to_owned(),
             request_id: request_id.to_string(),
             docs_url: format!("/docs#{}", code.as_str()),
-            details: Details::new(problems),
+            details,
         };
         Self { error }
     }

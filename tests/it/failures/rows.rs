@@ -47,6 +47,9 @@ const SHARDS: usize = 8;
 /// A count that is refused is kept for later, and one that may have been written is not written again.
 pub(super) const ADD_USAGE: &str = "UpdateItem usage ADD events deliveries attempts SET entity v expires_at";
 
+/// Tokens are taken once, whichever try of the write is answered.
+const TAKE_TOKENS: &str = "UpdateItem limit SET tat #stamp entity v expires_at";
+
 /// One call in the scenes in which it fails.
 #[derive(Debug, Clone)]
 pub(super) struct Row {
@@ -100,7 +103,7 @@ pub(super) fn rows() -> Vec<Row> {
 }
 
 fn publish() -> Vec<Row> {
-    use Scene::{Again, Batch, CutOff, Great, Keyed, Keyless, Repair, ToPaused};
+    use Scene::{Again, Batch, CutOff, Great, Keyed, Keyless, LimitReached, Limited, Repair, ToPaused};
     let row = |call, scenes, failed| Row::new(Function::Publish, call, scenes, failed);
     vec![
         row("GetItem key by hash", &[Keyed, Again], FAILED),
@@ -121,6 +124,11 @@ fn publish() -> Vec<Row> {
         row("PutItem delivery, new: due", &[Again], FAILED),
         row("UpdateItem idem REMOVE ended", &[Repair], FAILED).lost_once(USUAL.uncounted()).lost(FAILED.uncounted()),
         row(ADD_USAGE, &[Great], USUAL),
+        // What cannot be looked at limits nothing, but for an item that is throttled.
+        row("Query usage", &[Limited], USUAL),
+        row(TAKE_TOKENS, &[Limited], FAILED).lost(USUAL),
+        // A claim that stays is completed like that of a request that died.
+        row("DeleteItem idem", &[LimitReached], LATE.uncounted()).lost(USUAL),
     ]
 }
 

@@ -39,6 +39,10 @@ pub(super) enum Scene {
     Batch,
     /// Publishes so many that they are counted at once.
     Great,
+    /// Publishes where the rate and the month are limited.
+    Limited,
+    /// Publishes where there are no tokens for a second.
+    LimitReached,
     /// Publishes to an endpoint that is paused.
     ToPaused,
     /// Is asked again for what it has done.
@@ -138,7 +142,8 @@ pub(super) struct Ends {
 pub(super) enum Outcome {
     /// As if nothing had failed.
     Usual,
-    /// Publishing answers `503` with `Retry-After`, and the same request completes it at once. A message stays in the
+    /// Publishing answers `503` with `Retry-After`, or `429` after which a second passes, and the same request completes it
+    /// at once. A message stays in the
     /// queue and comes back after its visibility timeout. The sweep ends with an error, and the next one goes on.
     Failed,
     /// Publishing answers `503`, and so it does for a minute. The sweep is content, and has left something to another.
@@ -146,11 +151,13 @@ pub(super) enum Outcome {
 }
 
 impl Scene {
-    pub(super) const ALL: [Self; 45] = [
+    pub(super) const ALL: [Self; 47] = [
         Self::Keyed,
         Self::Keyless,
         Self::Batch,
         Self::Great,
+        Self::Limited,
+        Self::LimitReached,
         Self::ToPaused,
         Self::Again,
         Self::Repair,
@@ -246,6 +253,8 @@ impl Scene {
             Self::LongRecovery => ends(&[("success", MANY)], &[], active),
             Self::Keyed
             | Self::Keyless
+            | Self::Limited
+            | Self::LimitReached
             | Self::ToPaused
             | Self::Again
             | Self::Repair
@@ -258,7 +267,7 @@ impl Scene {
 
     /// What the act comes to when nothing fails but what belongs to the scene.
     pub(super) fn usual(self) -> Outcome {
-        if self == Self::CutOff { Outcome::Failed } else { Outcome::Usual }
+        if matches!(self, Self::CutOff | Self::LimitReached) { Outcome::Failed } else { Outcome::Usual }
     }
 
     /// How many messages the act sends, or leaves to come back in a second.

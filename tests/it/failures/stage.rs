@@ -33,6 +33,11 @@ impl Scene {
         let mut stage = Stage::new(self, wire).await;
         match self {
             Self::Keyed | Self::Keyless | Self::Batch | Self::Great | Self::CutOff => {}
+            Self::Limited => stage.limit().await,
+            Self::LimitReached => {
+                stage.limit().await;
+                stage.use_up_tokens().await;
+            }
             Self::ToPaused => stage.set_status("paused").await,
             Self::Again => drop(stage.publish_over(&stage.world.process.clone()).await.data(202)),
             Self::Repair => {
@@ -256,6 +261,10 @@ impl Stage {
         if self.scene == Scene::Keyless && first.status == 500 {
             // What SQS refuses for good is refused again.
             first.is_error(500, "internal");
+        } else if first.status == 429 {
+            assert_eq!(first.headers["retry-after"], "1");
+            first.is_error(429, "rate_limited");
+            self.world.advance(Duration::from_secs(1));
         } else {
             assert!(first.headers.contains_key("retry-after"), "{}", first.body);
             first.is_error(503, "unavailable");
@@ -273,6 +282,25 @@ impl Stage {
         };
         healthy.core.write_all_usage().await;
         outcome
+    }
+
+    /// Limits how much the organization may publish, to more than it does.
+    async fn limit(&self) {
+        let path = format!("/v1/organizations/{}/limits", self.tenant.id);
+        let limits = json!({"events_per_second": 1, "events_per_month": 1_000}).to_string();
+        self.world.platform().call(Method::PUT, &path, &[], Some(limits)).await.data(200);
+    }
+
+    /// Leaves no token for a second.
+    async fn use_up_tokens(&self) {
+        let full_at = self.world.clock.now().plus(Duration::from_secs(100)).unix_micros() * 1_000;
+        let item = [
+            ("pk", AttributeValue::S(format!("limit#{}", self.tenant.id))),
+            ("sk", AttributeValue::S("rate".to_owned())),
+            ("tat", AttributeValue::N(full_at.to_string())),
+        ];
+        let item = item.map(|(name, value)| (name.to_owned(), value)).into();
+        self.world.dynamodb().put_item().table_name(self.world.table()).set_item(Some(item)).send().await.unwrap();
     }
 
     fn deliveries_of(&self, reply: Reply) -> Vec<String> {

@@ -303,10 +303,11 @@ const ACTIONS: [(&str, &[Action]); 4] = [
         &[
             on_table("dynamodb:BatchGetItem", &["delivery", "event"]),
             on_table("dynamodb:BatchWriteItem", &["delivery", "event"]),
+            on_table("dynamodb:DeleteItem", &["idem"]),
             on_table("dynamodb:GetItem", &["key", "state"]),
             on_table("dynamodb:PutItem", &["delivery", "event", "idem", "used"]),
-            on_table("dynamodb:Query", &["fanout"]),
-            on_table("dynamodb:UpdateItem", &["idem", "usage"]),
+            on_table("dynamodb:Query", &["fanout", "usage"]),
+            on_table("dynamodb:UpdateItem", &["idem", "limit", "usage"]),
             on_queue("sqs:SendMessage"),
         ],
     ),

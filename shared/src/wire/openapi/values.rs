@@ -279,6 +279,7 @@ pub(crate) mod object {
         api_key,
         batch_result,
         event,
+        limits,
         organization,
         usage,
         webhook_delivery,

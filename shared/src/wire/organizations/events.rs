@@ -226,7 +226,8 @@ impl BatchResultOut {
 
     /// The event was not published.
     pub fn refused(index: usize, code: ErrorCode, message: &str, problems: &[Problem]) -> Self {
-        let error = BatchErrorOut { code: code.as_str(), message: message.to_owned(), details: Details::new(problems) };
+        let error =
+            BatchErrorOut { code: code.as_str(), message: message.to_owned(), details: Details::new(problems, None) };
         Self { object: "batch_result", index, status: "refused", event: None, error: Some(error) }
     }
 }

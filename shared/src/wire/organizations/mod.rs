@@ -4,6 +4,7 @@ mod deliveries;
 mod endpoints;
 mod events;
 mod keys;
+mod limits;
 mod tenants;
 mod usage;
 
@@ -18,6 +19,7 @@ pub use endpoints::{
 };
 pub use events::{BatchIn, BatchResultOut, EventIn, EventOut};
 pub use keys::{ApiKeyIn, ApiKeyOut, ApiKeyPatchIn};
+pub use limits::{LimitsIn, LimitsOut};
 pub use tenants::{OrganizationIn, OrganizationOut, OrganizationPatchIn};
 pub use usage::UsageOut;
 

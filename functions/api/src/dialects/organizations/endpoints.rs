@@ -164,7 +164,10 @@ async fn test(
 ) -> Result<Data<TestOut>, ApiError> {
     let by = tenant.caller.key();
     let test = body.read(|body| body.parse(&core.deployment().catalogue))?;
-    check_size(test.data.as_deref().unwrap_or_default())?;
+    if let Some(data) = &test.data {
+        let state = core.current_state(&tenant.organization.id).await?;
+        check_size(data, &core.limits(&state))?;
+    }
     let sent = core.send_test(&tenant.organization, by, endpoint, test).await?;
     Ok(Data::ok(TestOut::new(&sent.event, &sent.deliveries)))
 }

@@ -4,6 +4,7 @@ mod deliveries;
 mod endpoints;
 mod events;
 mod keys;
+mod limits;
 mod tenants;
 mod usage;
 
@@ -15,6 +16,7 @@ use utoipa::OpenApi;
 
 pub(crate) fn routes() -> Router<AppState> {
     let organization = Router::new()
+        .merge(limits::routes())
         .merge(keys::routes())
         .merge(endpoints::routes())
         .merge(deliveries::routes())
@@ -25,7 +27,8 @@ pub(crate) fn routes() -> Router<AppState> {
 
 /// What the OpenAPI document says of these routes.
 pub(crate) fn operations() -> utoipa::openapi::OpenApi {
-    let organization = keys::Operations::openapi()
+    let organization = limits::Operations::openapi()
+        .merge_from(keys::Operations::openapi())
         .merge_from(endpoints::Operations::openapi())
         .merge_from(deliveries::Operations::openapi())
         .merge_from(events::Operations::openapi())

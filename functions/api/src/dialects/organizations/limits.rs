@@ -1,0 +1,48 @@
+//! Limits of an organization.
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::get;
+use shared::edge::scopes::{OrganizationRead, OrganizationWrite};
+use shared::edge::{ApiError, AppState, Body, Data, Tenant};
+use shared::wire::error::ErrorCode;
+use shared::wire::organizations::{LimitsIn, LimitsOut};
+use utoipa::OpenApi;
+
+type Answer = Result<Data<LimitsOut>, ApiError>;
+
+/// What the OpenAPI document says of these routes.
+#[derive(OpenApi)]
+#[openapi(paths(read, replace))]
+pub(super) struct Operations;
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/limits", get(read).put(replace))
+}
+
+/// Reads the limits that apply to an organization.
+#[utoipa::path(
+    get, path = "/limits", operation_id = "read_limits",
+    responses((status = 200, body = LimitsOut)),
+)]
+async fn read(tenant: Tenant<OrganizationRead>, State(core): State<AppState>) -> Answer {
+    let state = core.current_state(&tenant.organization.id).await?;
+    Ok(Data::ok(core.limits(&state).into()))
+}
+
+/// Replaces the limits of an organization.
+///
+/// Only with the platform's key. A limit that is not named is the deployment's, and `null` stands for none. They apply to
+/// every request that begins after the answer.
+#[utoipa::path(
+    put, path = "/limits", operation_id = "replace_limits", request_body = LimitsIn,
+    responses((status = 200, body = LimitsOut)),
+)]
+async fn replace(tenant: Tenant<OrganizationWrite>, State(core): State<AppState>, body: Body<LimitsIn>) -> Answer {
+    if !tenant.caller.is_platform() {
+        return Err(ApiError::new(ErrorCode::Forbidden, "only the platform's key may set limits"));
+    }
+    let limits = body.read(LimitsIn::parse)?;
+    let limits = core.set_limits(&tenant.organization.id, limits).await?;
+    Ok(Data::ok(limits.into()))
+}

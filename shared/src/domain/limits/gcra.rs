@@ -1,0 +1,129 @@
+//! The generic cell rate algorithm: a bucket of tokens as one number, the time at which it is full again.
+
+use super::Rate;
+
+const NANOS_PER_SECOND: u64 = 1_000_000_000;
+const NANOS_PER_MICRO: i64 = 1_000;
+
+/// The time at which a bucket of tokens is full again, in nanoseconds since 1970. One that is past is full. It never moves
+/// back while tokens are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Bucket(pub i64);
+
+/// How tokens are taken from a bucket. Each form is a write with a condition of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Form {
+    /// The bucket is full: it is set.
+    #[default]
+    Full,
+    /// It is not: it is added to.
+    Partial,
+}
+
+/// What becomes of tokens that are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Taken {
+    /// They can be taken in this way.
+    By(Form),
+    /// They cannot be taken before so many microseconds have passed.
+    After(u64),
+}
+
+impl Bucket {
+    /// A bucket that is full from a time in microseconds since 1970 on.
+    pub const fn full_at(micros: i64) -> Self {
+        Self(micros * NANOS_PER_MICRO)
+    }
+}
+
+impl Rate {
+    /// What a number of tokens adds to a bucket, in nanoseconds.
+    pub fn cost(self, tokens: u32) -> i64 {
+        let nanos = u64::from(tokens) * NANOS_PER_SECOND;
+        i64::try_from(nanos.div_ceil(u64::from(self.per_second))).unwrap_or(i64::MAX)
+    }
+
+    /// The fullest that a bucket may be before `tokens` are taken from it at a time in microseconds since 1970.
+    pub fn latest(self, now_micros: i64, tokens: u32) -> Bucket {
+        Bucket(Bucket::full_at(now_micros).0 + self.cost(self.burst) - self.cost(tokens))
+    }
+
+    /// Whether and how tokens can be taken from a bucket now. `None` is a bucket that nothing was taken from.
+    pub fn take(self, bucket: Option<Bucket>, now_micros: i64, tokens: u32) -> Taken {
+        let Some(bucket) = bucket.filter(|bucket| *bucket > Bucket::full_at(now_micros)) else {
+            return Taken::By(Form::Full);
+        };
+        let latest = self.latest(now_micros, tokens);
+        if bucket <= latest {
+            return Taken::By(Form::Partial);
+        }
+        let wait = u64::try_from(bucket.0 - latest.0).unwrap_or(0);
+        Taken::After(wait.div_ceil(1_000))
+    }
+
+    /// The bucket after tokens were taken from a full one.
+    pub fn begun(self, now_micros: i64, tokens: u32) -> Bucket {
+        Bucket(Bucket::full_at(now_micros).0 + self.cost(tokens))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_774_382_400_000_000;
+    const SECOND: i64 = 1_000_000;
+
+    fn rate(per_second: u32) -> Rate {
+        Rate::new(per_second, None).unwrap()
+    }
+
+    #[test]
+    fn tokens_are_taken_while_there_are_some() {
+        let rate = rate(10);
+        let at = |micros: i64| Some(Bucket::full_at(NOW + micros));
+        for (bucket, tokens, expected) in [
+            (None, 1, Taken::By(Form::Full)),
+            (None, 100, Taken::By(Form::Full)),
+            (at(-1), 100, Taken::By(Form::Full)),
+            (at(0), 100, Taken::By(Form::Full)),
+            (at(1), 1, Taken::By(Form::Partial)),
+            (at(1), 100, Taken::After(1)),
+            (at(9 * SECOND + 900_000), 1, Taken::By(Form::Partial)),
+            (at(9 * SECOND + 900_001), 1, Taken::After(1)),
+            (at(9 * SECOND), 10, Taken::By(Form::Partial)),
+            (at(9 * SECOND), 11, Taken::After(100_000)),
+            (at(10 * SECOND), 1, Taken::After(100_000)),
+            (at(10 * SECOND), 100, Taken::After(10 * SECOND as u64)),
+        ] {
+            assert_eq!(rate.take(bucket, NOW, tokens), expected, "{bucket:?} {tokens}");
+        }
+    }
+
+    #[test]
+    fn a_burst_and_then_the_rate_are_taken_and_no_more() {
+        for (per_second, burst) in [(1, 100), (3, 100), (10, 250), (999, 999), (100_000, 100)] {
+            let rate = Rate::new(per_second, Some(burst)).unwrap();
+            let (mut bucket, mut taken) = (None, 0_u64);
+            for step in 0..10_000_i64 {
+                let now = NOW + step * 1_000;
+                let most = u64::from(burst) + u64::from(per_second) * u64::try_from(step).unwrap() / 1_000;
+                while let Taken::By(form) = rate.take(bucket, now, 1) {
+                    bucket = Some(match form {
+                        Form::Full => rate.begun(now, 1),
+                        Form::Partial => Bucket(bucket.map_or(0, |bucket| bucket.0) + rate.cost(1)),
+                    });
+                    taken += 1;
+                    assert!(taken <= most, "{per_second}, {burst}: {taken} > {most} after {step} ms");
+                }
+                // One may be missing, since costs are rounded up to nanoseconds.
+                if burst >= per_second / 1_000 {
+                    assert!(
+                        taken + 1 + most / 1_000_000 >= most,
+                        "{per_second}, {burst}: {taken} < {most} after {step} ms"
+                    );
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! Limits of organizations: what a publish request is let through by.
+
+use std::time::Duration;
+
+use tracing::{error, warn};
+
+use super::cache::Cache;
+use super::fan_out::CurrentState;
+use super::{Core, ServiceError};
+use crate::domain::ids::OrganizationId;
+use crate::domain::limits::{Bucket, Limits, Rate, Taken};
+use crate::domain::time::Timestamp;
+use crate::domain::usage::{Day, Days};
+use crate::store::{Tokens, Tried};
+
+/// How often tokens are asked for before a request counts as one too many. A form that fails names the one to try next; it
+/// fails again only if other requests took tokens, or time passed, in between.
+const TRIES: u32 = 5;
+/// How long a process remembers what is left of an organization's tokens.
+const BUCKET_CACHE: Duration = Duration::from_secs(60);
+/// How long a process trusts what it read of an organization's month.
+const MONTH_CACHE: Duration = Duration::from_secs(10 * 60);
+/// When to come again if it is not known when there will be tokens.
+const SOON: Duration = Duration::from_secs(1);
+
+/// What a process remembers of the organizations that have limits.
+#[derive(Debug)]
+pub(super) struct Remembered {
+    buckets: Cache<OrganizationId, Bucket>,
+    months: Cache<OrganizationId, Month>,
+}
+
+/// Events of the month so far.
+#[derive(Debug, Clone, Copy)]
+struct Month {
+    first: Day,
+    events: u64,
+    read_at: Timestamp,
+}
+
+impl Default for Remembered {
+    fn default() -> Self {
+        Self { buckets: Cache::new(BUCKET_CACHE), months: Cache::new(MONTH_CACHE) }
+    }
+}
+
+impl Core {
+    /// The limits that apply to an organization.
+    pub fn limits(&self, current: &CurrentState) -> Limits {
+        self.deployment.limits.with(current.limits())
+    }
+
+    /// Lets a request through that publishes so many events, and counts them towards the limits.
+    ///
+    /// # Errors
+    /// [`ServiceError::RateLimited`] if a limit is reached. Nothing is counted then.
+    pub(super) async fn admit(&self, current: &CurrentState, events: usize) -> Result<(), ServiceError> {
+        let Limits { rate, events_per_month, .. } = self.limits(current);
+        let count = u32::try_from(events).unwrap_or(u32::MAX);
+        if count == 0 {
+            return Ok(());
+        }
+        let organization = current.organization();
+        if let Some(most) = events_per_month {
+            self.admit_in_month(organization, most, count).await?;
+        }
+        if let Some(rate) = rate {
+            self.take_tokens(organization, rate, count).await?;
+        }
+        if events_per_month.is_some() {
+            self.count_in_month(organization, count);
+        }
+        Ok(())
+    }
+
+    async fn take_tokens(&self, organization: &OrganizationId, rate: Rate, count: u32) -> Result<(), ServiceError> {
+        let refused = |after| ServiceError::RateLimited { limit: "events_per_second", after };
+        let buckets = &self.limited.buckets;
+        let now = self.clock.now();
+        // Others can only have taken more from it since: what is too little in it is too little in the table.
+        let mut form = match rate.take(buckets.get(organization, now), now.unix_micros(), count) {
+            Taken::By(form) => form,
+            Taken::After(micros) => return Err(refused(Duration::from_micros(micros))),
+        };
+        let tokens = Tokens::new(organization, rate, count);
+        for _ in 0..TRIES {
+            let now = self.clock.now();
+            match self.store.take_tokens(&tokens, form, now).await {
+                Ok(Tried::Taken(bucket)) => {
+                    buckets.put(organization.clone(), bucket, now);
+                    return Ok(());
+                }
+                Ok(Tried::Found(found)) => match rate.take(found, now.unix_micros(), count) {
+                    Taken::By(other) => form = other,
+                    Taken::After(micros) => {
+                        if let Some(bucket) = found {
+                            buckets.put(organization.clone(), bucket, now);
+                        }
+                        return Err(refused(Duration::from_micros(micros)));
+                    }
+                },
+                Ok(Tried::Throttled) => return Err(refused(SOON)),
+                Err(error) => {
+                    warn!(%organization, %error, "the rate was not looked at");
+                    return Ok(());
+                }
+            }
+        }
+        Err(refused(SOON))
+    }
+
+    async fn admit_in_month(&self, organization: &OrganizationId, most: u64, count: u32) -> Result<(), ServiceError> {
+        let now = self.clock.now();
+        let first = Day::of(now).first_of_month();
+        let known = self.limited.months.get(organization, now).filter(|month| month.first == first);
+        let month = match known {
+            Some(month) => month,
+            None => match self.usage(organization, Days::of_month(Day::of(now))).await {
+                Ok(days) => {
+                    let events = days.iter().map(|(_, usage)| usage.events).sum();
+                    let month = Month { first, events, read_at: now };
+                    self.limited.months.put(organization.clone(), month, now);
+                    month
+                }
+                Err(error) => {
+                    error!(%organization, %error, "the month's usage was not read");
+                    return Ok(());
+                }
+            },
+        };
+        if month.events.saturating_add(count.into()) <= most {
+            return Ok(());
+        }
+        let after = first.first_of_next_month().start().since(now);
+        Err(ServiceError::RateLimited { limit: "events_per_month", after })
+    }
+
+    /// Adds to what was read what this process publishes until it reads again.
+    fn count_in_month(&self, organization: &OrganizationId, count: u32) {
+        let now = self.clock.now();
+        if let Some(month) = self.limited.months.get(organization, now) {
+            let events = month.events.saturating_add(count.into());
+            self.limited.months.put(organization.clone(), Month { events, ..month }, month.read_at);
+        }
+    }
+}
