@@ -11,6 +11,7 @@ mod host;
 mod options;
 mod pace;
 mod poller;
+mod send_all;
 mod tenant;
 
 pub use backlog::backlog;
@@ -19,3 +20,4 @@ pub use gateway::gateway;
 pub use host::Host;
 pub use options::{Command, NotRun, Options};
 pub use poller::Poller;
+pub use send_all::send_all;

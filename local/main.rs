@@ -4,7 +4,8 @@ use std::io::{Write, stderr, stdout};
 use std::path::Path;
 use std::process::ExitCode;
 
-use pigeonpost::{Command, Credentials, Host, NotRun, Options, backlog};
+use pigeonpost::{Command, Credentials, Host, NotRun, Options, backlog, send_all};
+use shared::clock::Clock;
 use shared::{config, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::Level;
@@ -36,9 +37,17 @@ async fn main() -> ExitCode {
 
 async fn run(options: &Options) -> anyhow::Result<()> {
     telemetry::start_locally(if options.verbose { Level::INFO } else { Level::WARN });
-    if let Some(Command::Backlog { table, queue_urls }) = &options.command {
-        write!(stdout(), "{}", backlog(&config::aws(), table, queue_urls).await?)?;
-        return Ok(stdout().flush()?);
+    match &options.command {
+        Some(Command::Backlog { table, queue_urls }) => {
+            write!(stdout(), "{}", backlog(&config::aws(), table, queue_urls).await?)?;
+            return Ok(stdout().flush()?);
+        }
+        Some(Command::SendAll { table }) => {
+            let requested = send_all(&config::aws(), table, &Clock::system()).await?;
+            writeln!(stdout(), "The sweep sends again what {requested} endpoints have in the queues.")?;
+            return Ok(stdout().flush()?);
+        }
+        None => {}
     }
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     let host = Host::start(options).await?;

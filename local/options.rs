@@ -69,6 +69,16 @@ pub enum Command {
         #[arg(long = "queue-url", value_name = "URL", required = true)]
         queue_urls: Vec<String>,
     },
+    /// Send what should be in the queues of a deployment on AWS again
+    ///
+    /// For a table that was restored, or a queue that was lost. It reads the whole table to find the endpoints, and writes a
+    /// job for each; the sweep then sends their unfinished deliveries that are not parked. Region and credentials come from
+    /// the environment, as for backlog.
+    SendAll {
+        /// The stack's output TableName
+        #[arg(long, value_name = "NAME")]
+        table: String,
+    },
 }
 
 /// The program is not to be run: the command line asks for help or the version, or is wrong.
@@ -130,6 +140,12 @@ mod tests {
         let command = read(&["backlog", "--table", "t", "--queue-url", "q", "--queue-url", "r"]).unwrap().command;
         let queue_urls = ["q", "r"].map(str::to_owned).to_vec();
         assert_eq!(command, Some(Command::Backlog { table: "t".to_owned(), queue_urls }));
+    }
+
+    #[test]
+    fn everything_of_a_table_is_sent_again() {
+        let command = read(&["send-all", "--table", "t"]).unwrap().command;
+        assert_eq!(command, Some(Command::SendAll { table: "t".to_owned() }));
     }
 
     #[test]

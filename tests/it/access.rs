@@ -46,11 +46,22 @@ impl Scene<'_> {
             self.world.drain().await;
             path = path.replace("{delivery}", delivery_ids(&event).last().unwrap());
         }
+        if path.contains("{job}") {
+            path = path.replace("{job}", &self.open_recovery().await);
+        }
         if path.contains("{key}") {
             let issued = self.owner.post("/api-keys", &json!({"name": "another"})).await.data(201);
             path = path.replace("{key}", text(&issued["id"]));
         }
         if implies_organization(&path) { format!("{path}?organization_id={}", self.owner.id) } else { path }
+    }
+
+    /// The id of a recovery that has not ended.
+    async fn open_recovery(&self) -> String {
+        let endpoint =
+            self.owner.endpoint_with(json!({"url": self.failing.url(), "event_types": ["matrix.job"]})).await;
+        let since = json!({"since": "2026-01-01T00:00:00Z"});
+        text(&self.owner.post(&format!("{}/recover", endpoint.path()), &since).await.data(202)["id"]).to_owned()
     }
 
     async fn call(&self, route: &Route, key: Option<&str>) -> Reply {

@@ -184,7 +184,7 @@ impl Reader {
     fn learn(&mut self, at: &str, actual: &Value, example: &Value) {
         for (actual, example) in strings(actual).into_iter().zip(strings(example)) {
             for (here, there) in tokens(actual).into_iter().zip(tokens(example)) {
-                let lasts = ["we", "wevt", "wdlv", "wrec", "key", "ep", "org", "presented", "secret"];
+                let lasts = ["we", "wevt", "wdlv", "wjob", "key", "ep", "org", "presented", "secret"];
                 if !lasts.contains(&here.format.as_str()) {
                     continue;
                 }

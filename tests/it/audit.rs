@@ -29,6 +29,7 @@ fn action(route: &Route) -> Option<&'static str> {
         ("POST", "test") => "endpoint.test",
         ("POST", "recover") => "endpoint.recover",
         ("POST", "retry") => "delivery.retry",
+        ("POST", "cancel") => "job.cancel",
         other => panic!("{other:?} has no action here"),
     })
 }

@@ -33,6 +33,7 @@ mod hot_keys;
 mod idempotency;
 mod in_flight;
 mod isolation;
+mod jobs;
 mod keys;
 mod lanes;
 mod limits;

@@ -146,7 +146,7 @@ async fn three_under_way(world: &World, tenant: &Tenant) -> Vec<(Endpoint, Recei
         world.advance(Duration::from_secs(1));
     }
     let oldest = AttributeValue::S(endpoints[0].0.id.clone());
-    let mut item = world.items("recovery").await.into_iter().find(|item| item["endpoint"] == oldest).unwrap();
+    let mut item = world.begun_jobs("recover").await.into_iter().find(|item| item["endpoint"] == oldest).unwrap();
     item.insert("from_id".to_owned(), AttributeValue::S("unreadable".to_owned()));
     world.dynamodb().put_item().table_name(world.table()).set_item(Some(item)).send().await.unwrap();
     endpoints
@@ -176,7 +176,7 @@ async fn neither_an_unreadable_nor_a_failing_recovery_stops_the_others() {
     world.sweep().await;
     world.drain().await;
     assert_eq!(arrived(), [1, 2, 2]);
-    assert_eq!(world.items("recovery").await.len(), 1, "what cannot be read is left as it is");
+    assert_eq!(world.begun_jobs("recover").await.len(), 1, "what cannot be read is left as it is");
 }
 
 /// A process that meets this fate at the n-th call (from 0) of a kind and at all later ones.
@@ -211,7 +211,7 @@ async fn a_recovery_that_another_process_came_farther_with_says_that_it_is_finis
     let (noting, gate) = (Arc::new(AtomicUsize::new(0)), Gate::closed());
     let (counter, behind) = (Arc::clone(&noting), gate.clone());
     let network = over_network_by_call(&world.sdk(), move |call| {
-        if call.kind() != "PutItem recovery, advanced" {
+        if call.kind() != "PutItem job, advanced" {
             return Fate::Pass;
         }
         counter.fetch_add(1, Ordering::SeqCst);
@@ -228,7 +228,7 @@ async fn a_recovery_that_another_process_came_farther_with_says_that_it_is_finis
     let (recovery, ()) = tokio::join!(recover(&slow, &endpoint, &all), meanwhile());
     assert_eq!(json!([recovery["recovered"], recovery["finished"]]), json!([150, true]));
     assert_eq!(exhausted_now(&world).await, 0);
-    assert_eq!(world.items("recovery").await.len(), 0);
+    assert_eq!(world.begun_jobs("recover").await.len(), 0);
 }
 
 #[tokio::test]
@@ -243,13 +243,13 @@ async fn a_recovery_that_another_process_finished_is_finished() {
     let meanwhile = async || {
         performed.pass().await;
         world.sweep().await;
-        assert_eq!(world.items("recovery").await.len(), 0);
+        assert_eq!(world.begun_jobs("recover").await.len(), 0);
         gate.open();
     };
     let all = all();
     let (recovery, ()) = tokio::join!(recover(&slow, &endpoint, &all), meanwhile());
     assert_eq!(json!([recovery["recovered"], recovery["finished"]]), json!([100, true]));
-    assert_eq!((exhausted_now(&world).await, world.items("recovery").await.len()), (0, 0));
+    assert_eq!((exhausted_now(&world).await, world.begun_jobs("recover").await.len()), (0, 0));
 }
 
 #[tokio::test]
@@ -258,7 +258,7 @@ async fn the_repetition_of_a_recovery_that_failed_midway_joins_it() {
     // What is asked for again fails again.
     let (tenant, endpoint, receiver) = exhausted(&world, 150, 150).await;
     let path = format!("{}/recover", endpoint.path());
-    let broken = tenant.at(&from_the_nth(&world, "PutItem recovery, advanced", 0, Fate::Refuse));
+    let broken = tenant.at(&from_the_nth(&world, "PutItem job, advanced", 0, Fate::Refuse));
     broken.post(&path, &all()).await.is_error(503, "unavailable");
     world.advance(Duration::from_secs(1));
     world.drain().await;
@@ -268,21 +268,25 @@ async fn the_repetition_of_a_recovery_that_failed_midway_joins_it() {
     let both = json!({"since": "2020-01-01T01:00:00+01:00", "statuses": ["exhausted", "failed", "exhausted"]});
     let unbuilt = tenant.at(&from_the_nth(&world, "Query waiting failed", 0, Fate::Refuse));
     unbuilt.post(&path, &both).await.is_error(503, "unavailable");
-    let items = world.items("recovery").await;
+    let items = world.begun_jobs("recover").await;
     assert_eq!(items.len(), 1, "the same deliveries, said in another way");
 
     let joined = recover(&tenant, &endpoint, &all()).await;
     let shown = ["id", "joined", "recovered", "finished"].map(|name| &joined[name]);
-    let id = items[0]["id"].as_s().unwrap();
+    let id = items[0]["sk"].as_s().unwrap();
     assert_eq!(json!(shown), json!([id, true, 50, true]), "what failed again is not asked for again");
     world.drain().await;
     assert_eq!(receiver.received().len(), 300);
-    assert_eq!(world.items("recovery").await.len(), 0);
+    assert_eq!(world.begun_jobs("recover").await.len(), 0);
 
     world.advance(Duration::from_secs(1));
     let new = recover(&tenant, &endpoint, &all()).await;
-    assert_ne!(new["id"], *id);
-    assert_eq!((&new["recovered"], new.get("joined")), (&json!(150), None), "a request after the end is a new one");
+    assert_eq!((&new["id"], new["created_at"] == joined["created_at"]), (&json!(id), false));
+    assert_eq!(
+        (&new["recovered"], new.get("joined")),
+        (&json!(150), None),
+        "a request after the first pass is a new one"
+    );
 }
 
 #[tokio::test]
@@ -302,9 +306,9 @@ async fn recoveries_of_other_spans_statuses_and_endpoints_do_not_join() {
             broken.post(&format!("{}/recover", endpoint.path()), &body).await.is_error(503, "unavailable");
         }
     }
-    assert_eq!(world.items("recovery").await.len(), 5);
+    assert_eq!(world.begun_jobs("recover").await.len(), 5);
     world.sweep().await;
-    assert_eq!(world.items("recovery").await.len(), 0);
+    assert_eq!(world.begun_jobs("recover").await.len(), 0);
 }
 
 #[tokio::test]
@@ -344,6 +348,6 @@ async fn a_recovery_ends_with_its_endpoint_or_organization_and_changes_nothing_m
         world.sweep().await;
         world.drain().await;
         assert_eq!(world.items("delivery").await, before, "{stopped}: the causes stay");
-        assert_eq!(world.items("recovery").await.len(), 0, "{stopped}");
+        assert_eq!(world.begun_jobs("recover").await.len(), 0, "{stopped}");
     }
 }

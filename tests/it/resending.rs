@@ -31,7 +31,7 @@ fn since() -> Value {
 
 /// What is stored of deliveries and recoveries.
 async fn stored(world: &World) -> [Items; 2] {
-    [world.items("delivery").await, world.items("recovery").await]
+    [world.items("delivery").await, world.items("job").await]
 }
 
 #[tokio::test]

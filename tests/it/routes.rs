@@ -44,7 +44,7 @@ const BARE: &str = r#"{"name": "n", "url": "https://example.com/"}"#;
 const PAGED: &str = r#"{"name": "n", "url": "https://example.com/", "events": ["a"]}"#;
 const SINCE: &str = r#"{"since": "2026-01-01T00:00:00Z"}"#;
 
-pub(crate) const ROUTES: [Route; 46] = [
+pub(crate) const ROUTES: [Route; 49] = [
     route("POST", "/v1/organizations", r#"{"name": "n", "slug": "{slug}"}"#, PLATFORM_ONLY),
     route("GET", "/v1/organizations/{organization}", "", members(200)),
     route("PATCH", "/v1/organizations/{organization}", NAME, admins(200)),
@@ -71,6 +71,9 @@ pub(crate) const ROUTES: [Route; 46] = [
     route("GET", "/v1/organizations/{organization}/events", "", members(200)),
     // A publisher sees what it published itself; this event is another's.
     route("GET", "/v1/organizations/{organization}/events/{event}", "", [200, 200, 200, 200, 404]),
+    route("GET", "/v1/organizations/{organization}/jobs", "", members(200)),
+    route("GET", "/v1/organizations/{organization}/jobs/{job}", "", members(200)),
+    route("POST", "/v1/organizations/{organization}/jobs/{job}/cancel", "", admins(200)),
     route("GET", "/v1/organizations/{organization}/usage", "", members(200)),
     route("POST", "/v1/organizations/{organization}/webhooks", HOOK, admins(201)),
     route("GET", "/v1/organizations/{organization}/webhooks", "", members(200)),

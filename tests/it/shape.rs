@@ -11,7 +11,7 @@ use crate::support::Reply;
 
 /// What is different every time. In examples, `…` may stand for the part that is.
 const FORMATS: &str = concat!(
-    r"(?<id>\b(?:we|wevt|wdlv|wrec|key|req)_(?:[0-9a-f]{32}\b|…))",
+    r"(?<id>\b(?:we|wevt|wdlv|wjob|key|req)_(?:[0-9a-f]{32}\b|…))",
     r"|(?<ep>\bep_(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b|…))",
     r"|(?<org>\borg_(?:[0-9a-hjkmnp-tv-z]{26}\b|…))",
     r"|(?<milliseconds>\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)",

@@ -188,7 +188,7 @@ async fn a_recovery_says_what_it_asked_for_again() {
     world.drain().await;
     // Until now is until this millisecond, and the clock stands still.
     world.advance(Duration::from_millis(1));
-    let example = r#"{"object":"webhook_recovery","id":"wrec_…","endpoint_id":"we_…","statuses":["failed","exhausted"],"recovered":1,
+    let example = r#"{"object":"webhook_recovery","id":"wjob_…","endpoint_id":"we_…","statuses":["failed","exhausted"],"recovered":1,
         "finished":true,"created_at":"2026-03-24T20:00:00.000Z"}"#;
     let path = format!("/webhooks/endpoints/{endpoint}/recover");
     let since = json!({"since": "2026-03-24T20:00:00.000Z"});

@@ -1,4 +1,4 @@
-//! The sweep: every minute, what is due is sent and what is parked is released or failed.
+//! The sweep: every minute, what is due is sent, suspended endpoints are probed, and jobs go on.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub async fn handle(core: &Core, deadline: Timestamp) -> Result<(), ServiceError
     let swept = Box::pin(core.sweep(deadline.minus(MARGIN))).await;
     core.write_usage().await;
     metrics::emit(core.clock().now());
-    let Swept { due, released, recovered, probes, disabled, failed } = swept?;
-    info!(due, released, recovered, probes, disabled, failed, "swept");
+    let Swept { due, released, recovered, sent_again, probes, disabled, failed } = swept?;
+    info!(due, released, recovered, sent_again, probes, disabled, failed, "swept");
     Ok(())
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::attempt::{Answer, AttemptEntry, Cause, Outcome};
 use super::endpoint::{DisabledReason, Endpoint, EndpointStatus};
 use super::event_type::EventType;
-use super::ids::{DeliveryId, EndpointId, OrganizationId, RecoveryId};
+use super::ids::{DeliveryId, EndpointId, OrganizationId};
+use super::job::JobRun;
 use super::organization::OrganizationStatus;
 use super::schedule::{MAX_DELAYED_SECONDS, MAX_HIDDEN_SECONDS, RetrySchedule};
 use super::ticket::{BEHIND_OTHER_COPY, OnReceipt, Receipt, Ticket};
@@ -13,6 +14,9 @@ use super::time::Timestamp;
 
 /// How long a delivery that was sent to the queue out of turn is left alone by the sweep.
 pub const LEASE: Duration = Duration::from_secs(15 * 60);
+/// The same for a lease that was renewed once, and for one that was renewed more often: a message that ends its process, or
+/// that waits in a backlog, is followed by at most one other an hour.
+const RENEWED_LEASES: [Duration; 2] = [Duration::from_secs(30 * 60), Duration::from_secs(60 * 60)];
 /// How long after its publishing a delivery's message is hidden at the latest.
 const HIDDEN_AFTER_PUBLISHING: Duration = Duration::from_secs(MAX_HIDDEN_SECONDS as u64);
 /// Longest wait for which a delayed message is sent.
@@ -48,8 +52,10 @@ pub struct Delivery {
     pub mark: Option<Mark>,
     /// The ticket of the message that owns it; `None` if that is the message of the request that published it.
     pub ticket: Option<Ticket>,
-    /// The last recovery that asked for it again.
-    pub recovery: Option<RecoveryId>,
+    /// The last recovery that retried it, or job that sent it again.
+    pub recovery: Option<JobRun>,
+    /// How often its lease was renewed since the last recorded attempt.
+    pub leases: u32,
     /// What the last attempt's answer was, if there was one.
     pub response_status: Option<u16>,
     /// The beginning of the last answer's body.
@@ -220,6 +226,7 @@ impl Delivery {
             mark: parked.then_some(Mark::Held),
             ticket: None,
             recovery: None,
+            leases: 0,
             response_status: None,
             response_body: None,
             error: None,
@@ -275,6 +282,7 @@ impl Delivery {
         now: Timestamp,
     ) -> (Self, Consequence) {
         self.attempts += 1;
+        self.leases = 0;
         self.updated_at = now;
         let mut entry = AttemptEntry {
             number: self.attempts,
@@ -419,13 +427,22 @@ impl Delivery {
     /// The delivery, handed over to a new message with this ticket. If that is never sent, the sweep finds the delivery
     /// when the lease ends, which is later than its next attempt.
     fn leased(self, now: Timestamp, ticket: Ticket) -> Self {
-        Self { ticket: Some(ticket), ..self }.renewed(now)
+        Self { ticket: Some(ticket), leases: 0, ..self }.until_lease_ends(now)
     }
 
-    /// The same for a message that has its ticket already.
-    fn renewed(mut self, now: Timestamp) -> Self {
+    /// The same for a message that has its ticket already. Each renewal is longer than the one before.
+    fn renewed(self, now: Timestamp) -> Self {
+        Self { leases: self.leases.saturating_add(1), ..self }.until_lease_ends(now)
+    }
+
+    fn until_lease_ends(mut self, now: Timestamp) -> Self {
         let from = self.next_attempt_at.map_or(now, |due| due.max(now));
-        self.mark = Some(Mark::Due(from.plus(LEASE)));
+        let length = match self.leases {
+            0 => LEASE,
+            1 => RENEWED_LEASES[0],
+            _ => RENEWED_LEASES[1],
+        };
+        self.mark = Some(Mark::Due(from.plus(length)));
         self
     }
 
@@ -459,6 +476,13 @@ impl Delivery {
         (self.place() == Place::Parked).then(|| Self { next_attempt_at: None, ..self }.leased(now, ticket))
     }
 
+    /// The delivery, which should be in the queue, handed over to a new message with this ticket: its message may be lost. Its
+    /// schedule stays. `None` if it is final or parked, or was sent again by this very job.
+    pub fn sent_again(self, run: JobRun, now: Timestamp, ticket: Ticket) -> Option<Self> {
+        let is_in_motion = matches!(self.place(), Place::Queued | Place::Leased) && self.recovery != Some(run);
+        is_in_motion.then(|| Self { recovery: Some(run), ..self }.leased(now, ticket))
+    }
+
     /// Whether its publishing ended without sending it: it was never attempted or handed over, and is older than any
     /// request that publishes.
     pub fn is_abandoned(&self, now: Timestamp) -> bool {
@@ -487,7 +511,7 @@ impl Delivery {
 pub(crate) mod tests {
     use super::super::endpoint::tests::endpoint;
     use super::super::endpoint::{EndpointPatch, WantedStatus};
-    use super::super::ids::EventId;
+    use super::super::ids::{EventId, JobId};
     use super::*;
 
     const OWN: Ticket = Ticket::new([1; 8]);
@@ -684,7 +708,7 @@ pub(crate) mod tests {
             let end = NOW.plus(LEASE);
             assert_eq!(leased.clone().taken(end.minus(Duration::from_secs(1)), OWN), None, "its lease has not ended");
             let renewed = leased.taken(end, OWN).unwrap();
-            assert_eq!((renewed.ticket, renewed.mark), (Some(OTHER), Some(Mark::Due(end.plus(LEASE)))));
+            assert_eq!((renewed.ticket, renewed.mark), (Some(OTHER), Some(Mark::Due(in_seconds(900 + 1_800)))));
         }
         let published = delivery().leased_to_publisher(NOW).taken(NOW, OWN).unwrap();
         assert_eq!(published.ticket, None, "the message of its publishing may be in the queue");
@@ -701,6 +725,43 @@ pub(crate) mod tests {
         let probe = Delivery { next_attempt_at: Some(in_seconds(5000)), ..held }.taken_as_probe(NOW, OTHER).unwrap();
         assert_eq!((probe.place(), probe.ticket, probe.next_attempt_at), (Place::Leased, Some(OTHER), None));
         assert_eq!(probe.taken_as_probe(NOW, OWN), None);
+    }
+
+    #[test]
+    fn what_should_be_in_the_queue_is_sent_again_once_by_a_job() {
+        let job = JobRun { job: JobId::from_uuid(uuid::Uuid::from_u128(1)), since: NOW };
+        let later = JobRun { since: in_seconds(1), ..job };
+        let waiting = Delivery { next_attempt_at: Some(in_seconds(600)), ticket: Some(OWN), ..delivery() };
+        let leased = delivery().parked(NOW).taken(NOW, OWN).unwrap();
+        for it in [delivery(), waiting.clone(), leased] {
+            let sent = it.clone().sent_again(job, NOW, OTHER).unwrap();
+            assert_eq!(
+                (sent.ticket, sent.place(), sent.next_attempt_at),
+                (Some(OTHER), Place::Leased, it.next_attempt_at)
+            );
+            assert_eq!(sent.clone().sent_again(job, in_seconds(2), OWN), None);
+            assert!(sent.sent_again(later, in_seconds(2), OWN).is_some());
+        }
+        let done = Delivery { status: DeliveryStatus::Success, ..delivery() };
+        for nothing in [done, delivery().parked(NOW), delivery().due_at(NOW), delivery().failed(Cause::Dns, NOW)] {
+            assert_eq!(nothing.sent_again(job, NOW, OTHER), None);
+        }
+        assert_eq!(waiting.sent_again(job, NOW, OTHER).unwrap().message_delay_seconds(NOW), 600);
+    }
+
+    #[test]
+    fn leases_get_longer_with_each_renewal_until_an_attempt_is_recorded() {
+        let mut leased = delivery().parked(NOW).taken(NOW, OWN).unwrap();
+        let mut end = 900;
+        for minutes in [30, 60, 60] {
+            leased = leased.taken(in_seconds(end), OTHER).unwrap();
+            end += 60 * minutes;
+            assert_eq!(leased.mark, Some(Mark::Due(in_seconds(end))));
+        }
+        assert_eq!(leased.leases, 3);
+        let again = leased.clone().parked(NOW).taken(NOW, OWN).unwrap();
+        assert_eq!((again.leases, again.mark), (0, Some(Mark::Due(NOW.plus(LEASE)))), "another message");
+        assert_eq!(after(leased, response(500, None)).0.leases, 0);
     }
 
     #[test]

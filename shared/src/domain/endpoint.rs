@@ -29,9 +29,6 @@ pub struct Endpoint {
     pub lane: Lane,
     /// The group that its target is in, for good.
     pub fan_out_group: FanOutGroup,
-    /// Since when its parked deliveries are to be released (it became active) or failed (it was
-    /// disabled); `None` when there is nothing to do.
-    pub release_since: Option<Timestamp>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it was last changed.
@@ -206,7 +203,6 @@ impl Endpoint {
             health: Health::default(),
             lane: Lane::default(),
             fan_out_group: FanOutGroup::default(),
-            release_since: None,
             created_at: now,
             updated_at: now,
             version: 1,
@@ -216,6 +212,11 @@ impl Endpoint {
     /// Whether it is disabled: unfinished deliveries to it fail.
     pub const fn is_disabled(&self) -> bool {
         matches!(self.status, EndpointStatus::Disabled { .. })
+    }
+
+    /// Whether deliveries are attempted: it is active and not suspended.
+    pub const fn accepts(&self) -> bool {
+        matches!(self.status, EndpointStatus::Active) && self.health.suspension.is_none()
     }
 
     /// Whether deliveries are parked instead of attempted: it is paused or suspended.
@@ -238,7 +239,6 @@ impl Endpoint {
         replace(&mut self.secrets, patch.secret.map(Secrets::only));
         if moved && self.health.suspension.is_some() {
             // What was suspended is not there any more.
-            self.release_since = Some(now);
             self.health = self.health.unsuspended();
         }
         if let Some(wanted) = patch.status {
@@ -259,16 +259,16 @@ impl Endpoint {
     fn take_status(&mut self, wanted: WantedStatus, reason: DisabledReason, now: Timestamp) {
         use EndpointStatus::{Active, Disabled, Paused};
         let suspended = self.health.suspension.is_some();
-        (self.status, self.release_since) = match (wanted, self.status) {
+        self.status = match (wanted, self.status) {
             // Its owner says that it works again.
-            (WantedStatus::Active, Active) if suspended => (Active, Some(now)),
+            (WantedStatus::Active, Active) if suspended => Active,
             (WantedStatus::Active, Active)
             | (WantedStatus::Paused, Paused { .. })
             | (WantedStatus::Disabled, Disabled { .. })
             | (WantedStatus::Enabled, Active | Paused { .. }) => return,
-            (WantedStatus::Paused, _) => (Paused { at: now }, None),
-            (WantedStatus::Active | WantedStatus::Enabled, _) => (Active, Some(now)),
-            (WantedStatus::Disabled, _) => (Disabled { reason }, Some(now)),
+            (WantedStatus::Paused, _) => Paused { at: now },
+            (WantedStatus::Active | WantedStatus::Enabled, _) => Active,
+            (WantedStatus::Disabled, _) => Disabled { reason },
         };
         self.health = self.health.unsuspended();
     }
@@ -313,21 +313,21 @@ pub(super) mod tests {
     #[test]
     fn pausing_resuming_and_disabling() {
         let paused = endpoint().patched(status(WantedStatus::Paused), NOW);
-        assert_eq!((paused.status, paused.release_since), (EndpointStatus::Paused { at: NOW }, None));
+        assert_eq!(paused.status, EndpointStatus::Paused { at: NOW });
         assert!(paused.parks());
 
         let still = paused.clone().patched(status(WantedStatus::Paused), LATER);
         assert_eq!(still.status, paused.status);
 
         let resumed = paused.patched(status(WantedStatus::Active), LATER);
-        assert_eq!((resumed.status, resumed.release_since), (EndpointStatus::Active, Some(LATER)));
+        assert_eq!(resumed.status, EndpointStatus::Active);
 
         let disabled = resumed.clone().patched(status(WantedStatus::Disabled), LATER);
         assert_eq!(disabled.status, EndpointStatus::Disabled { reason: DisabledReason::Owner });
         assert!(disabled.is_disabled());
 
         let enabled = disabled.patched(status(WantedStatus::Enabled), LATER);
-        assert_eq!((enabled.status, enabled.release_since), (EndpointStatus::Active, Some(LATER)));
+        assert_eq!(enabled.status, EndpointStatus::Active);
         let paused = enabled.patched(status(WantedStatus::Paused), LATER);
         assert_eq!(paused.clone().patched(status(WantedStatus::Enabled), LATER).status, paused.status);
 

@@ -80,8 +80,8 @@ id!(
 );
 
 id!(
-    /// A request for all failed deliveries of an endpoint, again.
-    RecoveryId, "wrec_"
+    /// A job: a digest of what it does, not a UUIDv7.
+    JobId, "wjob_"
 );
 
 fn simple_hex(text: &str) -> Option<Uuid> {
@@ -129,10 +129,10 @@ impl KeyId {
     }
 }
 
-impl RecoveryId {
-    /// A new identifier.
-    pub fn new(now: Timestamp, random: Random) -> Self {
-        Self(uuid_v7(now, random))
+impl JobId {
+    /// The byte that storage partitions are chosen by.
+    pub const fn shard_byte(self) -> u8 {
+        shard_byte(self.0)
     }
 }
 

@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::ApiError;
-use crate::domain::ids::{DeliveryId, EndpointId, EventId, KeyId};
+use crate::domain::ids::{DeliveryId, EndpointId, EventId, JobId, KeyId};
 use crate::domain::limits::Limits;
 use crate::wire::body;
 use crate::wire::endpoints;
@@ -163,6 +163,7 @@ in_path!(EndpointId, "endpoint", "endpoint");
 in_path!(DeliveryId, "delivery", "delivery");
 in_path!(EventId, "event", "event");
 in_path!(KeyId, "key", "API key");
+in_path!(JobId, "job", "job");
 
 impl<T: InPath, S: Send + Sync> FromRequestParts<S> for PathId<T> {
     type Rejection = ApiError;

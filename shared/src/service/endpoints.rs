@@ -6,7 +6,7 @@ use tracing::warn;
 
 use super::{Core, ServiceError, operational};
 use crate::clock;
-use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointPatch, EndpointStatus, NewEndpoint};
+use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointPatch, NewEndpoint};
 use crate::domain::fan_out::{FanOutGroup, FanOutLimit, FanOutSize, MAX_FAN_OUT_BYTES};
 use crate::domain::ids::{EndpointId, OrganizationId};
 use crate::domain::organization::OrganizationState;
@@ -78,8 +78,8 @@ impl Core {
         let now = self.clock.now();
         let patched = |endpoint: Endpoint| endpoint.patched(patch.clone(), now);
         let (before, after) = self.change(organization, id, "endpoint.update", patched).await?;
-        let resumed = before.release_since != after.release_since && after.status == EndpointStatus::Active;
-        if resumed && let Err(error) = self.release_first(&after).await {
+        let accepts_again = after.accepts() && !before.accepts();
+        if accepts_again && let Err(error) = self.begin_release(&after).await {
             // The sweep does what could not be done at once.
             warn!(endpoint = %id, %error, "parked deliveries were not released at once");
         }

@@ -107,10 +107,8 @@ impl Core {
 
     /// A probe succeeded.
     async fn take_up_again(&self, endpoint: &Endpoint, delivery: &Delivery) -> Result<(), ServiceError> {
-        let now = self.clock.now();
-        if let Some((_, recovered)) =
-            self.change_if(&endpoint.organization, endpoint.id, |endpoint| endpoint.recovered(now)).await?
-        {
+        let changed = self.change_if(&endpoint.organization, endpoint.id, Endpoint::recovered).await?;
+        if let Some((_, recovered)) = changed {
             self.announce_about(&recovered, delivery, "webhook.resumed").await;
         }
         Ok(())

@@ -8,6 +8,7 @@ mod endpoints;
 mod error;
 mod fan_out;
 mod health;
+mod jobs;
 mod keys;
 mod limits;
 mod lists;
@@ -16,7 +17,6 @@ mod metering;
 mod operational;
 mod organizations;
 mod publishing;
-mod recovering;
 mod releasing;
 mod stock;
 mod sweeping;
@@ -45,10 +45,10 @@ pub use deliveries::DeliveryDetail;
 pub use delivering::{Consumer, Message};
 pub use error::ServiceError;
 pub use fan_out::CurrentState;
+pub use jobs::Recovering;
 pub use keys::Issued;
 pub use lists::{Counted, DeliveryReader, EventReader, MOST_COUNTED, Page};
 pub use publishing::{Idempotency, Numbered, Published};
-pub use recovering::{Progress, Recovering};
 pub use sweeping::Swept;
 
 /// How long a process trusts what it read about a key.

@@ -8,34 +8,50 @@ use crate::clock;
 use crate::domain::attempt::Cause;
 use crate::domain::delivery::{Delivery, Place};
 use crate::domain::endpoint::Endpoint;
+use crate::domain::ids::DeliveryId;
+use crate::domain::job::JobRun;
 use crate::domain::lane::Route;
 use crate::domain::ticket::Ticket;
+use crate::domain::time::Timestamp;
 use crate::queue::{DeliverTask, Outgoing};
 use crate::store::{StoreError, WaitingRef, Wanted};
 use crate::telemetry::metrics;
 
-/// How many parked deliveries an endpoint that became active gets at once.
-const FIRST_RELEASE: usize = 500;
 /// How many deliveries are taken together: one batch of the queue.
-pub(super) const STRIDE: usize = 10;
+const STRIDE: usize = 10;
+
+/// What became of deliveries that were to be moved.
+#[derive(Debug, Default)]
+pub(super) struct Moved {
+    /// How many were moved.
+    pub(super) count: usize,
+    /// Whether some cannot be read or written at all, and are where they were.
+    pub(super) is_stuck: bool,
+    /// The last failure of a read or a write, which may succeed later. The deliveries behind it were gone on with.
+    pub(super) failure: Option<ServiceError>,
+}
+
+/// What a chunk of them came to.
+struct Chunk {
+    moved: Vec<Delivery>,
+    is_stuck: bool,
+    failure: Option<ServiceError>,
+}
 
 impl Core {
-    /// Sends the oldest parked deliveries of an endpoint that became active.
-    pub(super) async fn release_first(&self, endpoint: &Endpoint) -> Result<usize, ServiceError> {
-        let found = self.store.held_deliveries(endpoint.id, FIRST_RELEASE).await?;
-        self.take_and_send(&found, endpoint.route()).await
-    }
-
-    /// Leases these deliveries, in order, and sends those that no other process took on this route. Returns how many were moved: one
-    /// whose next attempt is too far ahead to wait in the queue is parked until then instead.
+    /// Leases these deliveries, in order, and sends those that no other process took on this route. One whose next attempt is
+    /// too far ahead to wait in the queue is parked until then instead.
     ///
     /// If the process dies in between, the sweep finds a leased delivery again when its lease ends.
-    pub(super) async fn take_and_send(&self, found: &[WaitingRef], route: Route) -> Result<usize, ServiceError> {
-        let mut sent = 0;
+    ///
+    /// # Errors
+    /// [`ServiceError`] if deliveries were leased and could not be sent. No further ones are leased then.
+    pub(super) async fn take_and_send(&self, found: &[WaitingRef], route: Route) -> Result<Moved, ServiceError> {
+        let mut all = Moved::default();
         for chunk in found.chunks(STRIDE) {
             let (now, ticket) = (self.clock.now(), new_ticket());
-            let taken = self.move_each(chunk, move |delivery| delivery.taken(now, ticket)).await?;
-            sent += taken.len();
+            let taken = self.move_each(chunk, move |delivery| delivery.taken(now, ticket)).await;
+            let taken = all.add(taken);
             let leased = taken.into_iter().filter(|delivery| delivery.place() == Place::Leased);
             let messages = leased.map(|delivery| {
                 let delay_seconds = delivery.message_delay_seconds(now);
@@ -46,15 +62,85 @@ impl Core {
             });
             self.queue.send(messages.collect()).await?;
         }
-        Ok(sent)
+        Ok(all)
+    }
+
+    /// Retries these deliveries, in order, as `again` says: leases them and sends those that no other process took on this
+    /// route.
+    ///
+    /// # Errors
+    /// As [`Core::take_and_send`].
+    pub(super) async fn retry_each(
+        &self,
+        found: &[WaitingRef],
+        route: Route,
+        again: impl Fn(Delivery, Timestamp, Ticket) -> Option<Delivery>,
+    ) -> Result<Moved, ServiceError> {
+        let mut all = Moved::default();
+        for chunk in found.chunks(STRIDE) {
+            let now = self.clock.now();
+            let taken = self.move_each(chunk, |delivery| again(delivery, now, new_ticket())).await;
+            let taken = all.add(taken);
+            let message = |delivery| Outgoing::new(task_without_body(delivery, route), route.lane);
+            let messages = taken.into_iter().map(message);
+            self.queue.send(messages.collect()).await?;
+        }
+        Ok(all)
+    }
+
+    /// Leases these deliveries, each with whether it has a record, under new tickets for this job, and sends them on this
+    /// route. Those that are parked or final are left out.
+    ///
+    /// # Errors
+    /// As [`Core::take_and_send`].
+    pub(super) async fn send_again(
+        &self,
+        stored: Vec<(bool, Delivery)>,
+        route: Route,
+        run: JobRun,
+    ) -> Result<Moved, ServiceError> {
+        let mut all = Moved::default();
+        let mut stored = stored.into_iter().filter(|(_, delivery)| !self.is_expired(delivery.id.created_at()));
+        loop {
+            let now = self.clock.now();
+            let chunk: Vec<_> = stored.by_ref().take(STRIDE).collect();
+            if chunk.is_empty() {
+                return Ok(all);
+            }
+            let moves = chunk.into_iter().filter_map(|(is_recorded, seen)| {
+                let again = seen.clone().sent_again(run, now, new_ticket())?;
+                Some((again, is_recorded.then_some(seen)))
+            });
+            let sent = self.move_all(moves.collect()).await;
+            let messages = all.add(sent).into_iter().map(|delivery| {
+                let delay_seconds = delivery.message_delay_seconds(now);
+                Outgoing { task: task_without_body(delivery, route), lane: route.lane, delay_seconds }
+            });
+            self.queue.send(messages.collect()).await?;
+        }
+    }
+
+    /// Fails these deliveries, whose endpoint is deleted or disabled.
+    pub(super) async fn fail_each(&self, found: &[WaitingRef], cause: Cause) -> Moved {
+        let mut all = Moved::default();
+        for chunk in found.chunks(STRIDE) {
+            let now = self.clock.now();
+            let fail = move |delivery| unfinished(delivery).map(|delivery| delivery.failed(cause, now));
+            let failed = self.move_each(chunk, fail).await;
+            all.add(failed);
+        }
+        metrics::failed(cause, all.count);
+        all
     }
 
     /// Leases the oldest delivery that is parked for an endpoint and sends it as a probe. Returns
     /// whether there was one.
     pub(super) async fn send_probe(&self, endpoint: &Endpoint) -> Result<bool, ServiceError> {
         let now = self.clock.now();
-        let oldest = self.store.held_deliveries(endpoint.id, 1).await?;
-        let leased = self.move_each(&oldest, move |delivery| delivery.taken_as_probe(now, new_ticket())).await?;
+        let oldest = self.store.held_deliveries(endpoint.id, None, 1).await?;
+        let Chunk { moved: leased, failure, .. } =
+            self.move_each(&oldest, move |delivery| delivery.taken_as_probe(now, new_ticket())).await;
+        failure.map_or(Ok(()), Err)?;
         let route = endpoint.route();
         let probe = |delivery| DeliverTask { probe: true, ..task_without_body(delivery, route) };
         let probes: Vec<_> = leased.into_iter().map(|delivery| Outgoing::new(probe(delivery), route.lane)).collect();
@@ -63,51 +149,24 @@ impl Core {
         Ok(sent)
     }
 
-    /// Fails these deliveries, whose endpoint is gone or disabled. Returns how many.
-    pub(super) async fn fail_each(&self, found: &[WaitingRef], cause: Cause) -> Result<usize, ServiceError> {
-        let mut failed = 0;
-        for chunk in found.chunks(STRIDE) {
-            let now = self.clock.now();
-            failed += self
-                .move_each(chunk, move |delivery| unfinished(delivery).map(|delivery| delivery.failed(cause, now)))
-                .await?
-                .len();
-        }
-        metrics::failed(cause, failed);
-        Ok(failed)
-    }
-
-    /// Moves those of these deliveries that `change` has another state for, and returns, in order,
-    /// those that nobody else moved first. What was moved is gone on with; the rest is found again.
-    ///
-    /// # Errors
-    /// The last [`ServiceError`], if nothing was moved.
-    pub(super) async fn move_each(
-        &self,
-        found: &[WaitingRef],
-        change: impl Fn(Delivery) -> Option<Delivery>,
-    ) -> Result<Vec<Delivery>, ServiceError> {
-        let (moved, failure) = self.try_each(found, change).await?;
-        failure.filter(|_| moved.is_empty()).map_or(Ok(moved), Err)
-    }
-
-    /// The same for somebody who does not find the rest again: says also why some were not moved. A
-    /// mark that is no longer what the index said tells that somebody moved a delivery before it was
-    /// read here.
-    ///
-    /// One that cannot be read or written is left where it is and holds up none of the others.
-    pub(super) async fn try_each(
-        &self,
-        found: &[WaitingRef],
-        change: impl Fn(Delivery) -> Option<Delivery>,
-    ) -> Result<(Vec<Delivery>, Option<ServiceError>), ServiceError> {
+    /// Moves those of these deliveries that `change` has another state for, and returns, in order, those that no other
+    /// process moved first: a mark that differs from the index's tells that one did. A delivery that cannot be read or
+    /// written is left where it is and holds up none of the others.
+    async fn move_each(&self, found: &[WaitingRef], change: impl Fn(Delivery) -> Option<Delivery>) -> Chunk {
         let deliveries = found.iter().map(|waiting| (waiting.endpoint, waiting.delivery)).collect();
-        let loaded = self.store.load(&Wanted { deliveries, ..Wanted::default() }).await?;
+        let loaded = match self.store.load(&Wanted { deliveries, ..Wanted::default() }).await {
+            Ok(loaded) => loaded,
+            Err(error) => return Chunk { moved: Vec::new(), is_stuck: false, failure: Some(error.into()) },
+        };
+        let mut is_stuck = false;
         let mut current = Vec::with_capacity(found.len());
         for (id, delivery) in loaded.deliveries {
             match delivery {
                 Ok(delivery) => current.push(delivery),
-                Err(error) => error!(delivery = %id, %error, "a parked delivery cannot be read"),
+                Err(error) => {
+                    is_stuck = true;
+                    error!(delivery = %id, %error, "a parked delivery cannot be read");
+                }
             }
         }
         let as_found = |delivery: &Delivery| {
@@ -115,30 +174,52 @@ impl Core {
         };
         current.retain(as_found);
         current.sort_by_key(|delivery| found.iter().position(|waiting| waiting.delivery == delivery.id));
-        let moves: Vec<_> = current.into_iter().filter_map(|seen| Some((change(seen.clone())?, seen))).collect();
-        let moves: Vec<_> = moves.into_iter().map(|(moved, seen)| self.move_one(seen, moved)).collect();
-        let (mut moved, mut failure) = (Vec::new(), None);
-        for result in join_all(moves).await {
-            match result {
-                Ok(one) => moved.extend(one),
-                Err(error) => failure = Some(error),
-            }
-        }
-        Ok((moved, failure))
+        let moves = current.into_iter().filter_map(|seen| Some((change(seen.clone())?, Some(seen)))).collect();
+        let chunk = self.move_all(moves).await;
+        Chunk { is_stuck: is_stuck || chunk.is_stuck, ..chunk }
     }
 
-    /// The delivery in its new state, unless somebody else moved it first.
-    async fn move_one(&self, seen: Delivery, moved: Delivery) -> Result<Option<Delivery>, ServiceError> {
-        match self.store.move_delivery(Some(&seen), &moved).await {
+    /// Writes these deliveries as they are to be, each over what was seen of it, and returns, in order, those that no other
+    /// process moved first.
+    async fn move_all(&self, moves: Vec<(Delivery, Option<Delivery>)>) -> Chunk {
+        let moves: Vec<_> = moves.into_iter().map(|(moved, seen)| self.move_one(seen, moved)).collect();
+        let (mut moved, mut is_stuck, mut failure) = (Vec::new(), false, None);
+        for result in join_all(moves).await {
+            match result {
+                Ok(Some(one)) => moved.push(one),
+                Ok(None) => {}
+                // No repetition helps it.
+                Err((id, error @ (StoreError::Refused(_) | StoreError::Corrupt(_)))) => {
+                    is_stuck = true;
+                    error!(delivery = %id, %error, "a delivery cannot be moved");
+                }
+                Err((_, error)) => failure = Some(error.into()),
+            }
+        }
+        Chunk { moved, is_stuck, failure }
+    }
+
+    /// The delivery in its new state, unless another process moved it first.
+    async fn move_one(
+        &self,
+        seen: Option<Delivery>,
+        moved: Delivery,
+    ) -> Result<Option<Delivery>, (DeliveryId, StoreError)> {
+        match self.store.move_delivery(seen.as_ref(), &moved).await {
             Ok(()) => Ok(Some(moved)),
             Err(StoreError::Conflict) => Ok(None),
-            // No repetition helps it. It holds up none of the others, as one that cannot be read.
-            Err(error @ StoreError::Refused(_)) => {
-                error!(delivery = %seen.id, %error, "a parked delivery cannot be written");
-                Ok(None)
-            }
-            Err(error) => Err(error.into()),
+            Err(error) => Err((moved.id, error)),
         }
+    }
+}
+
+impl Moved {
+    /// Adds a chunk, and returns what was moved of it.
+    fn add(&mut self, chunk: Chunk) -> Vec<Delivery> {
+        self.count += chunk.moved.len();
+        self.is_stuck |= chunk.is_stuck;
+        self.failure = chunk.failure.or(self.failure.take());
+        chunk.moved
     }
 }
 

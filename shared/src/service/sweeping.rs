@@ -1,15 +1,16 @@
-//! The sweep: what is due is sent, what is parked is released or failed.
+//! The sweep: what is due is sent, suspended endpoints are probed, and jobs go on.
 
 use std::collections::HashSet;
+use std::ops::AddAssign;
 use std::time::Duration;
 
+use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt, stream};
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::{Core, ServiceError, operational};
-use crate::domain::attempt::Cause;
 use crate::domain::delivery::Mark;
-use crate::domain::endpoint::Endpoint;
+use crate::domain::job::{JobKind, Turns};
 use crate::domain::lane::Route;
 use crate::domain::time::Timestamp;
 use crate::store::{EndpointRef, Waiting, WaitingRef};
@@ -17,14 +18,13 @@ use crate::telemetry::metrics;
 
 /// How many references are read from the index at once.
 const PAGE: usize = 100;
-/// How many partitions of due deliveries are worked on at once.
+/// How many partitions of due deliveries are worked on at once. Jobs have places of their own, so due deliveries take at
+/// most half of a run while jobs wait.
 const DUE_AT_ONCE: usize = 8;
-/// Most deliveries that one run releases for one endpoint: about 50 a second, so that an endpoint
-/// which just came back is not run over.
-const RELEASE_PER_RUN: usize = 3_000;
-/// A release is finished only by a run that starts this long after it began. A publisher may use an endpoint's former
-/// status for 30 s, begin its write up to 60 s after it read the organization's revision, and take 30 s for it.
-const LAST_LOOK: Duration = Duration::from_secs(120);
+/// How many jobs are worked on at once.
+const JOBS_AT_ONCE: usize = 8;
+/// How many suspended endpoints are worked on at once.
+const PROBES_AT_ONCE: usize = 8;
 /// How far ahead of its time a parked delivery is sent, in a message that is delayed until then: a run comes every minute
 /// and may be late.
 const LOOK_AHEAD: Duration = Duration::from_secs(180);
@@ -36,8 +36,10 @@ pub struct Swept {
     pub due: usize,
     /// Deliveries that were released.
     pub released: usize,
-    /// Deliveries that were asked for again.
+    /// Deliveries that were retried by recoveries.
     pub recovered: usize,
+    /// Deliveries that should be in the queue and were sent again.
+    pub sent_again: usize,
     /// Probes that were sent to suspended endpoints.
     pub probes: usize,
     /// Endpoints that were disabled because they were suspended for too long.
@@ -46,47 +48,61 @@ pub struct Swept {
     pub failed: usize,
 }
 
+impl AddAssign for Swept {
+    fn add_assign(&mut self, other: Self) {
+        self.due += other.due;
+        self.released += other.released;
+        self.recovered += other.recovered;
+        self.sent_again += other.sent_again;
+        self.probes += other.probes;
+        self.disabled += other.disabled;
+        self.failed += other.failed;
+    }
+}
+
 impl Core {
-    /// Does what is to be done, until nothing is left or `deadline` comes; the next run goes on. What
-    /// fails holds up nothing else.
+    /// Does what is to be done, until nothing is left or `deadline` comes; the next run goes on. Due deliveries, probes,
+    /// jobs and the backlog metrics go on at the same time, and what fails holds up nothing else.
     ///
     /// # Errors
     /// The last [`ServiceError`], if there was one, after everything was tried.
     pub async fn sweep(&self, deadline: Timestamp) -> Result<Swept, ServiceError> {
         let started_at = self.clock.now();
-        let mut run = Run { started_at, deadline, swept: Swept::default(), failure: None };
-        Box::pin(self.send_all_due(&mut run)).await;
         // Boxed: the types of these futures nest deeper than the compiler looks.
-        Box::pin(self.probe_all(&mut run)).await;
-        Box::pin(self.release_all(&mut run)).await;
-        let recovered = Box::pin(self.continue_recoveries(deadline)).await;
-        run.swept.recovered = run.note("recoveries", recovered).unwrap_or(0);
-        if self.clock.now() < deadline {
-            let stock = Box::pin(self.take_stock(started_at)).await;
-            run.note("taking stock", stock);
-        }
+        let (due, probes, jobs, backlog) = tokio::join!(
+            Box::pin(self.send_all_due(deadline)),
+            Box::pin(self.probe_all(started_at, deadline)),
+            Box::pin(self.work_on_jobs(deadline)),
+            Box::pin(self.take_stock(started_at)),
+        );
+        let mut run = Run::default();
+        run.note("backlog metrics", backlog);
+        [due, probes, jobs].into_iter().for_each(|part| run.add(part));
         run.failure.map_or(Ok(run.swept), Err)
     }
 
     /// Sends what is due. The partitions take turns, a page each, so that none waits for the whole backlog of another.
-    async fn send_all_due(&self, run: &mut Run) {
+    async fn send_all_due(&self, deadline: Timestamp) -> Run {
+        let mut run = Run::default();
         let mut begun: Vec<_> = Waiting::due_shards().map(|partition| DueShard { partition, last: None }).collect();
         let partitions = begun.len();
         let mut lateness = Vec::with_capacity(partitions);
         while !begun.is_empty() {
-            let pages = begun.drain(..).map(|shard| self.send_due(shard, run.deadline)).collect::<Vec<_>>();
+            let pages = begun.drain(..).map(|shard| self.send_due(shard, deadline)).collect::<Vec<_>>();
             let mut pages = stream::iter(pages).buffer_unordered(DUE_AT_ONCE);
             while let Some(page) = pages.next().await {
                 let Some(Some(page)) = run.note("due deliveries", page) else { continue };
                 run.swept.due += page.count;
                 lateness.extend(page.lateness);
                 begun.extend(page.rest);
+                run.note("due deliveries", page.failure.map_or(Ok(()), Err));
             }
         }
-        // A run that did not look everywhere reports nothing, and the alarm treats silence as a fault.
+        // A run that could not look everywhere reports nothing, and the alarm treats silence as a fault.
         if lateness.len() == partitions {
             metrics::overdue(lateness.into_iter().max().unwrap_or_default());
         }
+        run
     }
 
     /// Sends the next page of a partition; `None` if there is no time left.
@@ -98,96 +114,116 @@ impl Core {
         let DueShard { partition, last } = shard;
         let found = self.store.due_deliveries(partition, now.plus(LOOK_AHEAD), last.as_ref(), PAGE).await?;
         let oldest = found.first().map_or(Duration::ZERO, |oldest| lateness(oldest.mark, now));
+        let lateness = last.is_none().then_some(oldest);
         // Among them are leases that have not ended. They are not taken, and hide nothing that comes after them.
         // Of several endpoints, which are not read.
-        let count = self.take_and_send(&found, Route::default()).await?;
-        let rest = found.last().filter(|_| found.len() == PAGE);
-        Ok(Some(DuePage {
-            count,
-            lateness: last.is_none().then_some(oldest),
-            rest: rest.map(|last| DueShard { partition, last: Some(*last) }),
-        }))
-    }
-
-    async fn release_all(&self, run: &mut Run) {
-        let mut after = None;
-        while self.clock.now() < run.deadline {
-            let page = self.store.endpoints_to_release(after.as_ref(), PAGE).await;
-            let Some(page) = run.note("endpoints to release", page) else { return };
-            for (place, since) in &page {
-                let released = self.release(place, *since, run).await;
-                run.note("a release", released);
-            }
-            after = page.last().cloned();
-            if page.len() < PAGE {
-                return;
-            }
-        }
-    }
-
-    /// Releases or fails, page by page, what is parked for one endpoint.
-    async fn release(&self, place: &EndpointRef, since: Timestamp, run: &mut Run) -> Result<(), ServiceError> {
-        let endpoint = self.store.endpoint(&place.organization, place.endpoint).await?;
-        let route = endpoint.as_ref().map(Endpoint::route).unwrap_or_default();
-        let cause = match endpoint {
-            // What was parked stays parked; whoever changed the endpoint also changed its mark.
-            Some(endpoint) if endpoint.parks() => return Ok(()),
-            Some(endpoint) => endpoint.is_disabled().then_some(Cause::EndpointDisabled),
-            None => Some(Cause::EndpointDeleted),
+        let sent = match self.take_and_send(&found, Route::default()).await {
+            Ok(sent) => sent,
+            // The partition is left to the next run: what is leased and cannot be sent is late.
+            Err(error) => return Ok(Some(DuePage { count: 0, lateness, rest: None, failure: Some(error) })),
         };
-        let mut moved_in_all = 0;
-        while self.clock.now() < run.deadline && moved_in_all < RELEASE_PER_RUN {
-            let found = self.store.held_deliveries(place.endpoint, PAGE).await?;
-            if found.is_empty() && run.started_at.since(since) >= LAST_LOOK {
-                self.store.finish_release(place, since).await?;
-            }
-            let moved = match cause {
-                None => self.take_and_send(&found, route).await.inspect(|moved| run.swept.released += moved)?,
-                Some(cause) => self.fail_each(&found, cause).await.inspect(|moved| run.swept.failed += moved)?,
-            };
-            moved_in_all += moved;
-            if found.len() < PAGE || moved == 0 {
-                break;
-            }
-        }
-        Ok(())
+        let rest = found.last().filter(|_| found.len() == PAGE);
+        let rest = rest.map(|last| DueShard { partition, last: Some(*last) });
+        Ok(Some(DuePage { count: sent.count, lateness, rest, failure: sent.failure }))
     }
 
-    async fn probe_all(&self, run: &mut Run) {
+    /// Works on the jobs whose next page is due, in turns of a page, and on those that become due meanwhile.
+    async fn work_on_jobs(&self, deadline: Timestamp) -> Run {
+        let mut run = Run::default();
+        let mut failed = HashSet::new();
+        loop {
+            let listed = self.store.due_jobs(self.clock.now()).await;
+            let Some(listed) = run.note("jobs", listed) else { return run };
+            let mut turns = Turns::default();
+            let mut found = false;
+            for job in listed {
+                match job {
+                    Ok(job) if failed.contains(&job.id) => {}
+                    Ok(job) => {
+                        turns.push(job);
+                        found = true;
+                    }
+                    Err(error) => error!(%error, "a job cannot be read"),
+                }
+            }
+            if !found {
+                return run;
+            }
+            let mut working = FuturesUnordered::new();
+            loop {
+                while working.len() < JOBS_AT_ONCE
+                    && self.clock.now() < deadline
+                    && let Some(job) = turns.take()
+                {
+                    working.push(async move { (self.do_page(&job).await, job.id, job.work.kind()) });
+                }
+                let Some((done, id, kind)) = working.next().await else { break };
+                let Some(done) = run.note("a job", done) else {
+                    failed.insert(id);
+                    continue;
+                };
+                *run.swept.moved_by(kind) += done.moved.count;
+                run.note("a job", done.moved.failure.map_or(Ok(()), Err));
+                if done.job.is_due(self.clock.now()) {
+                    turns.push(done.job);
+                }
+            }
+            if self.clock.now() >= deadline {
+                return run;
+            }
+        }
+    }
+
+    async fn probe_all(&self, started_at: Timestamp, deadline: Timestamp) -> Run {
+        let mut run = Run::default();
         let mut seen = HashSet::new();
-        while self.clock.now() < run.deadline {
-            let page = self.store.endpoints_to_probe(run.started_at, PAGE).await;
-            let Some(mut page) = run.note("probes", page) else { return };
+        while self.clock.now() < deadline {
+            let page = self.store.endpoints_to_probe(started_at, PAGE).await;
+            let Some(mut page) = run.note("probes", page) else { break };
             let full = page.len() == PAGE;
             // The index may still name what was moved on a moment ago.
             page.retain(|place| seen.insert(place.endpoint));
-            for place in &page {
-                let probed = self.probe_or_give_up(place, run).await;
-                run.note("a probe", probed);
+            let probes = page.iter().map(|place| self.probe_or_give_up(place)).collect::<Vec<_>>();
+            let mut probes = stream::iter(probes).buffer_unordered(PROBES_AT_ONCE);
+            while let Some(probed) = probes.next().await {
+                if let Some(swept) = run.note("a probe", probed) {
+                    run.swept += swept;
+                }
             }
             if !full || page.is_empty() {
-                return;
+                break;
             }
         }
+        run
     }
 
     /// Sends a suspended endpoint's probe, or gives the endpoint up. Of two sweeps at once, one does.
-    async fn probe_or_give_up(&self, place: &EndpointRef, run: &mut Run) -> Result<(), ServiceError> {
+    async fn probe_or_give_up(&self, place: &EndpointRef) -> Result<Swept, ServiceError> {
         let now = self.clock.now();
         let (organization, id) = (&place.organization, place.endpoint);
         if let Some((_, disabled)) = self.change_if(organization, id, |endpoint| endpoint.given_up(now)).await? {
             self.announce(organization, operational::webhook_changed(&disabled, "webhook.disabled")).await;
-            run.swept.disabled += 1;
-            return Ok(());
+            return Ok(Swept { disabled: 1, ..Swept::default() });
         }
-        let parked = self.store.held_deliveries(id, 1).await?;
+        let parked = self.store.held_deliveries(id, None, 1).await?;
         let claimed = self.change_if(organization, id, |endpoint| endpoint.probed(!parked.is_empty(), now)).await?;
-        if let Some((_, endpoint)) = claimed
-            && self.send_probe(&endpoint).await?
-        {
-            run.swept.probes += 1;
+        let is_sent = match claimed {
+            Some((_, endpoint)) => self.send_probe(&endpoint).await?,
+            None => false,
+        };
+        Ok(Swept { probes: usize::from(is_sent), ..Swept::default() })
+    }
+}
+
+impl Swept {
+    /// The count of what jobs of this kind move.
+    const fn moved_by(&mut self, kind: JobKind) -> &mut usize {
+        match kind {
+            JobKind::Release => &mut self.released,
+            JobKind::FailHeld => &mut self.failed,
+            JobKind::Recover => &mut self.recovered,
+            JobKind::SendAll => &mut self.sent_again,
         }
-        Ok(())
     }
 }
 
@@ -207,21 +243,27 @@ struct DuePage {
     lateness: Option<Duration>,
     /// The partition, if it has more.
     rest: Option<DueShard>,
+    /// What failed; the deliveries behind it were gone on with.
+    failure: Option<ServiceError>,
 }
 
 fn lateness(mark: Mark, now: Timestamp) -> Duration {
     if let Mark::Due(at) = mark { now.since(at) } else { Duration::ZERO }
 }
 
-/// One run of the sweep.
+/// What a part of a run did.
+#[derive(Default)]
 struct Run {
-    started_at: Timestamp,
-    deadline: Timestamp,
     swept: Swept,
     failure: Option<ServiceError>,
 }
 
 impl Run {
+    fn add(&mut self, part: Self) {
+        self.swept += part.swept;
+        self.failure = part.failure.or(self.failure.take());
+    }
+
     /// What was done, or `None` after noting that it failed. An endpoint that is gone meanwhile has
     /// nothing to be done for.
     fn note<T>(&mut self, what: &str, result: Result<T, impl Into<ServiceError>>) -> Option<T> {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::batch::{Put, new_stamp, stamped};
 use super::items::{Base, Item, Unreadable, is_zero, read, time, to_item, unknown};
+use super::jobs::{read_run, run_text};
 use super::keys::Key;
 use super::listing::LISTED;
 use super::pending::PendingItem;
@@ -14,7 +15,7 @@ use super::{Store, StoreError, keys};
 use crate::domain::attempt::{AttemptEntry, Cause, Detail};
 use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::event_type::EventType;
-use crate::domain::ids::{DeliveryId, EndpointId, OrganizationId, RecoveryId};
+use crate::domain::ids::{DeliveryId, EndpointId, OrganizationId};
 use crate::domain::pending::Pending;
 use crate::domain::ticket::Ticket;
 use crate::domain::time::Timestamp;
@@ -161,7 +162,7 @@ pub enum Replaced {
     Found(Option<Box<Delivery>>),
 }
 
-fn is_list(item: &Item) -> bool {
+pub(super) fn is_list(item: &Item) -> bool {
     Key::of(item).is_some_and(|key| keys::is_pending(&key.sk))
 }
 
@@ -183,6 +184,8 @@ pub(super) struct DeliveryItem {
     ticket: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     recovery: Option<String>,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    leases: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     response_status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -239,7 +242,8 @@ impl DeliveryItem {
             retries_used: delivery.retries_used,
             next_attempt_at: delivery.next_attempt_at.map(Timestamp::rfc3339),
             ticket: delivery.ticket.map(|ticket| ticket.to_string()),
-            recovery: delivery.recovery.map(|recovery| recovery.to_string()),
+            recovery: delivery.recovery.map(run_text),
+            leases: delivery.leases,
             response_status: delivery.response_status,
             response_body: delivery.response_body.clone(),
             error: delivery.error.map(name),
@@ -284,7 +288,8 @@ impl TryFrom<DeliveryItem> for Delivery {
             retries_used: item.retries_used,
             next_attempt_at: time(item.next_attempt_at.as_ref())?,
             ticket: item.ticket.as_deref().map(Ticket::parse).transpose()?,
-            recovery: item.recovery.as_deref().map(RecoveryId::parse).transpose()?,
+            recovery: item.recovery.as_deref().map(read_run).transpose()?,
+            leases: item.leases,
             mark: waiting.and_then(|(pk, sk)| keys::parse_mark(pk, sk)),
             response_status: item.response_status,
             response_body: item.response_body,

@@ -8,13 +8,13 @@ use futures_util::future::try_join_all;
 use super::batch::{cancellation_reasons, is_stamped, new_stamp, query_prefix, stamped};
 use super::error::of_transaction;
 use super::items::{Item, read, to_item};
-use super::keys::EndpointRef;
 use super::{Store, StoreError, keys};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::ids::{EndpointId, OrganizationId};
+use crate::domain::job::Job;
 use crate::domain::time::Timestamp;
+use item::DeletedEndpointItem;
 pub(super) use item::EndpointItem;
-use item::GoneEndpointItem;
 
 /// Whether an endpoint is as it was read.
 const UNCHANGED: &str = "version = :seen";
@@ -70,8 +70,8 @@ impl Store {
         self.endpoint_transaction(&stamp, vec![put, self.put_target(endpoint)?]).await
     }
 
-    /// Writes an endpoint over what it was before. Its target is written with it if that changes, and the counted failures
-    /// are removed if the endpoint starts anew.
+    /// Writes an endpoint over what it was before. The same transaction writes its target if that changes and the job that
+    /// the change requires, and removes the counted failures if the endpoint starts anew.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if another process changed, deleted or is changing it: read it again.
@@ -81,6 +81,9 @@ impl Store {
         let mut others = Vec::new();
         if after.changes_target_of(before) {
             others.push(self.put_target(after)?);
+        }
+        if let Some(job) = Job::required_by(before, after, now) {
+            others.push(self.put_required_job(&job)?);
         }
         if after.forgets_failures_of(before) {
             others.push(self.forget_failures(after.id, now)?);
@@ -93,7 +96,7 @@ impl Store {
         self.endpoint_transaction(&stamp, others).await
     }
 
-    /// Deletes an endpoint for good, and leaves a mark for the sweep to fail what is parked for it.
+    /// Deletes an endpoint for good. The same transaction writes the job that fails what is held for it.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if another process changed, deleted or is changing it: read it again.
@@ -106,14 +109,19 @@ impl Store {
             .expression_attribute_values(":seen", AttributeValue::N(endpoint.version.to_string()))
             .build()
             .map_err(StoreError::corrupt)?;
-        let left = to_item(&GoneEndpointItem::new(endpoint, now))?;
-        let left = Put::builder().table_name(&self.table).set_item(Some(left)).build().map_err(StoreError::corrupt)?;
         let items = vec![
             TransactWriteItem::builder().delete(delete).build(),
-            TransactWriteItem::builder().put(left).build(),
+            self.put_tombstone(endpoint, now)?,
             self.delete_target(endpoint)?,
+            self.put_required_job(&Job::of_deletion(endpoint, now))?,
         ];
         self.endpoint_transaction(&new_stamp(), items).await
+    }
+
+    fn put_tombstone(&self, endpoint: &Endpoint, now: Timestamp) -> Result<TransactWriteItem, StoreError> {
+        let item = to_item(&DeletedEndpointItem::new(endpoint, now, self.retention))?;
+        let put = Put::builder().table_name(&self.table).set_item(Some(item)).build().map_err(StoreError::corrupt)?;
+        Ok(TransactWriteItem::builder().put(put).build())
     }
 
     /// The transaction in which an endpoint changes. The first item is the endpoint's own, on a condition; if it is put, it
@@ -149,32 +157,5 @@ impl Store {
             .build()
             .map_err(StoreError::corrupt)?;
         Ok(TransactWriteItem::builder().put(put).build())
-    }
-
-    /// Ends the release of an endpoint that began at `since`; nothing happens if it began anew.
-    ///
-    /// # Errors
-    /// [`StoreError`] if DynamoDB did not do it.
-    pub async fn finish_release(&self, place: &EndpointRef, since: Timestamp) -> Result<(), StoreError> {
-        let (_, mark) = keys::release(since, place.endpoint);
-        let unchanged = "waiting_sk = :seen";
-        let mark = AttributeValue::S(mark);
-        let finished: Result<(), StoreError> = if place.gone {
-            let key = keys::gone_endpoint(&place.organization, place.endpoint).attributes();
-            let delete = self.client.delete_item().table_name(&self.table).set_key(Some(key));
-            let sent = delete.condition_expression(unchanged).expression_attribute_values(":seen", mark).send().await;
-            sent.map(drop).map_err(Into::into)
-        } else {
-            let key = keys::endpoint(&place.organization, place.endpoint).attributes();
-            let update = self.client.update_item().table_name(&self.table).set_key(Some(key));
-            let update = update.update_expression("SET version = version + :one REMOVE waiting_pk, waiting_sk");
-            let update = update.expression_attribute_values(":one", AttributeValue::N("1".to_owned()));
-            let sent = update.condition_expression(unchanged).expression_attribute_values(":seen", mark).send().await;
-            sent.map(drop).map_err(Into::into)
-        };
-        match finished {
-            Err(StoreError::Conflict) => Ok(()),
-            other => other,
-        }
     }
 }

@@ -5,10 +5,9 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::domain::api_key::KeyHash;
-use crate::domain::delivery::{DeliveryStatus, Mark};
+use crate::domain::delivery::Mark;
 use crate::domain::fan_out::FanOutGroup;
-use crate::domain::ids::{DeliveryId, EndpointId, EventId, KeyId, OrganizationId, RecoveryId};
-use crate::domain::recovery::NewRecovery;
+use crate::domain::ids::{DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId};
 use crate::domain::time::Timestamp;
 use crate::domain::usage::Day;
 
@@ -39,6 +38,8 @@ pub const HELD_SHARDS: u8 = 8;
 pub const FAILED_SHARDS: u8 = 8;
 /// Number of partitions of the index that the suspended endpoints of all tenants are spread over.
 const HALF_OPEN_SHARDS: u8 = 8;
+/// Number of partitions of the index that the open jobs of all tenants are spread over.
+const JOB_SHARDS: u8 = 8;
 
 /// Number of partitions that an organization's endpoints are spread over.
 const ENDPOINT_SHARDS: u8 = 16;
@@ -50,6 +51,7 @@ pub(super) const ENDPOINT_PREFIX: &str = "we_";
 /// What the sort keys of an organization's API keys start with.
 pub(super) const KEY_PREFIX: &str = "key#";
 const DELETED_PREFIX: &str = "deleted#";
+const JOB_PREFIX: &str = "job#";
 const PENDING_SUFFIX: &str = "#pending";
 
 /// The primary key of one item.
@@ -140,20 +142,25 @@ pub(super) fn health(endpoint: EndpointId) -> Key {
     Key::new(format!("health#{endpoint}"), "health")
 }
 
-/// What stays of a deleted endpoint until its parked deliveries are failed.
-pub(super) fn gone_endpoint(organization: &OrganizationId, endpoint: EndpointId) -> Key {
+/// What tells of a deleted endpoint.
+pub(super) fn deleted_endpoint(organization: &OrganizationId, endpoint: EndpointId) -> Key {
     let Key { pk, sk } = self::endpoint(organization, endpoint);
     Key { pk, sk: format!("{DELETED_PREFIX}{sk}") }
 }
 
-/// The recovery under way of what was asked for of an endpoint. There is one at a time.
-pub(super) fn recovery(organization: &OrganizationId, endpoint: EndpointId, wanted: &NewRecovery) -> Key {
-    let since = wanted.since.rfc3339();
-    let until = wanted.until.map(Timestamp::rfc3339).unwrap_or_default();
-    let named = DeliveryStatus::ALL.into_iter().filter(|status| wanted.statuses.contains(status));
-    let statuses: Vec<_> = named.map(DeliveryStatus::as_str).collect();
-    let sk = format!("recovery#{endpoint}#{since}#{until}#{}", statuses.join(","));
-    Key::new(organization_partition(organization), sk)
+/// The partition of an organization's jobs.
+pub(super) fn job_partition(organization: &OrganizationId) -> String {
+    format!("{JOB_PREFIX}{organization}")
+}
+
+pub(super) fn job(organization: &OrganizationId, job: JobId) -> Key {
+    Key::new(job_partition(organization), job.to_string())
+}
+
+/// The organization and the job of a job's key.
+pub(super) fn parse_job(key: &Key) -> Option<(OrganizationId, JobId)> {
+    let organization = OrganizationId::parse(key.pk.strip_prefix(JOB_PREFIX)?).ok()?;
+    Some((organization, JobId::parse(&key.sk).ok()?))
 }
 
 /// The claim of an idempotency key, of which this is the SHA-256.
@@ -225,25 +232,19 @@ pub(super) fn parse_delivery_partition(pk: &str) -> Option<EndpointId> {
     EndpointId::parse(pk.strip_prefix("delivery#")?.split('#').next()?).ok()
 }
 
-/// An endpoint, or what stays of a deleted one.
+/// An endpoint that the index names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointRef {
     /// The organization it belongs to.
     pub organization: OrganizationId,
     /// The endpoint.
     pub endpoint: EndpointId,
-    /// Whether it was deleted.
-    pub gone: bool,
 }
 
 pub(super) fn parse_endpoint(key: &Key) -> Option<EndpointRef> {
     let (organization, _) = key.pk.strip_prefix("endpoint#")?.split_once('#')?;
     let organization = OrganizationId::parse(organization).ok()?;
-    let (gone, id) = match key.sk.strip_prefix(DELETED_PREFIX) {
-        Some(id) => (true, id),
-        None => (false, key.sk.as_str()),
-    };
-    Some(EndpointRef { organization, endpoint: EndpointId::parse(id).ok()?, gone })
+    Some(EndpointRef { organization, endpoint: EndpointId::parse(&key.sk).ok()? })
 }
 
 /// A partition of the `waiting` index. Those that are numbered are shards: together they hold what the variant says.
@@ -257,10 +258,8 @@ pub enum Waiting {
     Failed(EndpointId, u8),
     /// Suspended endpoints of all tenants, and when their next probe is due.
     HalfOpen(u8),
-    /// Endpoints whose parked deliveries are to be released or failed.
-    Release,
-    /// Recoveries under way.
-    Recovery,
+    /// Open jobs of all tenants, and when the next page of each is due.
+    Jobs(u8),
 }
 
 impl Waiting {
@@ -284,14 +283,18 @@ impl Waiting {
         (0..HALF_OPEN_SHARDS).map(Self::HalfOpen)
     }
 
+    /// Every shard of [`Waiting::Jobs`].
+    pub(super) fn job_shards() -> impl Iterator<Item = Self> {
+        (0..JOB_SHARDS).map(Self::Jobs)
+    }
+
     pub(super) fn partition(self) -> String {
         match self {
             Self::Due(shard) => format!("due#{shard}"),
             Self::Held(endpoint, shard) => format!("held#{endpoint}#{shard}"),
             Self::Failed(endpoint, shard) => format!("failed#{endpoint}#{shard}"),
             Self::HalfOpen(shard) => format!("half_open#{shard}"),
-            Self::Release => "release".to_owned(),
-            Self::Recovery => "recovery".to_owned(),
+            Self::Jobs(shard) => format!("jobs#{shard}"),
         }
     }
 }
@@ -316,11 +319,6 @@ pub(super) fn parse_mark(waiting_pk: &str, waiting_sk: &str) -> Option<Mark> {
     }
 }
 
-/// The index key of an endpoint whose parked deliveries are to be released or failed.
-pub(super) fn release(since: Timestamp, endpoint: EndpointId) -> (String, String) {
-    (Waiting::Release.partition(), timed(since, endpoint))
-}
-
 /// The index key of a suspended endpoint whose next probe is due then.
 pub(super) fn half_open(at: Timestamp, endpoint: EndpointId) -> (String, String) {
     (Waiting::HalfOpen(endpoint.shard_byte() % HALF_OPEN_SHARDS).partition(), timed(at, endpoint))
@@ -331,15 +329,9 @@ pub(super) fn is_half_open(waiting_pk: &str) -> bool {
     Waiting::half_open_shards().any(|shard| shard.partition() == waiting_pk)
 }
 
-/// The index key of a recovery.
-pub(super) fn recovery_mark(requested_at: Timestamp, recovery: RecoveryId) -> (String, String) {
-    (Waiting::Recovery.partition(), timed(requested_at, recovery))
-}
-
-/// Since when, of the index key of a release.
-pub(super) fn parse_release(waiting_pk: &str, waiting_sk: &str) -> Option<Timestamp> {
-    let is_release = waiting_pk == Waiting::Release.partition();
-    Timestamp::parse(waiting_sk.split('#').next().filter(|_| is_release)?).ok()
+/// The index key of a job whose next page is due then.
+pub(super) fn open_job(due_at: Timestamp, job: JobId) -> (String, String) {
+    (Waiting::Jobs(job.shard_byte() % JOB_SHARDS).partition(), timed(due_at, job))
 }
 
 fn timed(at: Timestamp, id: impl std::fmt::Display) -> String {

@@ -30,6 +30,7 @@ pub(super) const LISTED: Projection = Projection(&[
     "next_attempt_at",
     "ticket",
     "recovery",
+    "leases",
     "response_status",
     "response_body",
     "error",

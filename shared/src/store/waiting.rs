@@ -1,4 +1,4 @@
-//! The `waiting` index: deliveries that are parked or failed, and endpoints and recoveries with work to do. It holds keys
+//! The `waiting` index: deliveries that are parked or failed, suspended endpoints and open jobs. It holds keys
 //! only, and is read eventually consistent: whoever acts on what it says checks the item by a condition.
 
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
@@ -28,12 +28,18 @@ pub struct WaitingRef {
 }
 
 impl Store {
-    /// Up to `limit` deliveries that are held for an endpoint, the oldest first.
+    /// Up to `limit` deliveries with `from <= id` that are held for an endpoint, the oldest first.
     ///
     /// # Errors
     /// [`StoreError`] if the index could not be read.
-    pub async fn held_deliveries(&self, endpoint: EndpointId, limit: usize) -> Result<Vec<WaitingRef>, StoreError> {
-        Ok(references(&self.waiting_keys(Waiting::held_shards(endpoint), LOWEST, HIGHEST, limit).await?))
+    pub async fn held_deliveries(
+        &self,
+        endpoint: EndpointId,
+        from: Option<DeliveryId>,
+        limit: usize,
+    ) -> Result<Vec<WaitingRef>, StoreError> {
+        let lowest = from.map_or_else(|| LOWEST.to_owned(), |from| from.to_string());
+        Ok(references(&self.waiting_keys(Waiting::held_shards(endpoint), &lowest, HIGHEST, limit).await?))
     }
 
     /// Up to `limit` deliveries of a shard of [`Waiting::Due`] whose marks are not later than `until`, the earliest
@@ -71,26 +77,6 @@ impl Store {
         let mut found = references(&self.waiting_keys(shards, &lowest, &highest, limit).await?);
         found.retain(|waiting| waiting.delivery < before);
         Ok(found)
-    }
-
-    /// Up to `limit` endpoints whose parked deliveries are to be released or failed, and since
-    /// when, the longest waiting first; those that come after `after`.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the index could not be read.
-    pub async fn endpoints_to_release(
-        &self,
-        after: Option<&(EndpointRef, Timestamp)>,
-        limit: usize,
-    ) -> Result<Vec<(EndpointRef, Timestamp)>, StoreError> {
-        // The key right after the last one of the page before.
-        let lowest = after.map(|(place, since)| format!("{}{LOWEST}", keys::release(*since, place.endpoint).1));
-        let lowest = lowest.unwrap_or_else(|| LOWEST.to_owned());
-        let found = self.waiting_keys([Waiting::Release].into_iter(), &lowest, HIGHEST, limit).await?;
-        let read = |waiting: &WaitingKey| {
-            Some((keys::parse_endpoint(&waiting.key)?, keys::parse_release(&waiting.partition, &waiting.sort_key)?))
-        };
-        Ok(found.iter().filter_map(read).collect())
     }
 
     /// Up to `limit` suspended endpoints whose probe is due by `now`, the longest due first.

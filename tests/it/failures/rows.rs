@@ -179,8 +179,9 @@ fn deliver() -> Vec<Row> {
         row("PutItem health", &[ShortRetry, Suspension], UNNOTED),
         row("PutItem health", &[Recovered], UNNOTED).lost(USUAL),
         row("GetItem endpoint", &[Gone, Suspension, ProbeSucceeds], UNNOTED),
-        row("TransactWriteItems endpoint, fanout", &[Gone, Suspension], UNNOTED).lost(UNANNOUNCED),
-        row("TransactWriteItems endpoint, fanout, health", &[ProbeSucceeds], UNNOTED).lost(UNANNOUNCED),
+        row("TransactWriteItems endpoint, fanout", &[Suspension], UNNOTED).lost(UNANNOUNCED),
+        row("TransactWriteItems endpoint, fanout, job", &[Gone], UNNOTED).lost(UNANNOUNCED),
+        row("TransactWriteItems endpoint, fanout, health, job", &[ProbeSucceeds], UNNOTED).lost(UNANNOUNCED),
         row("GetItem state", &[Exhaustion, Gone, Suspension, ProbeSucceeds], UNANNOUNCED),
         row("Query fanout", &[Exhaustion, Gone, Suspension, ProbeSucceeds], UNANNOUNCED),
         row("PutItem event", &[Exhaustion, Gone], UNANNOUNCED).lost(UNANNOUNCED.uncounted()),
@@ -194,7 +195,7 @@ fn deliver() -> Vec<Row> {
 fn sweep() -> Vec<Row> {
     use Scene::{
         Announced, Due, GiveUp, LongRecovery, NothingToProbeWith, Probe, Recovery, Release, ReleaseEnds,
-        ReleaseOfDeletedEnds, ReleaseOfDisabled, Stock,
+        ReleaseOfDeletedEnds, ReleaseOfDisabled, SendAll, Stock,
     };
     let row = |call, scenes, failed| Row::new(Function::Sweep, call, scenes, failed);
     vec![
@@ -202,16 +203,14 @@ fn sweep() -> Vec<Row> {
         row("Query waiting due", &[Release], ALONE),
         row("Query waiting half_open", &[Probe], FAILED),
         row("Query waiting half_open", &[Due], ALONE),
-        row("Query waiting release", &[Release], FAILED),
-        row("Query waiting release", &[Due], ALONE),
-        row("Query waiting recovery", &[Recovery], FAILED),
-        row("Query waiting recovery", &[Due], ALONE),
+        row("Query waiting jobs", &[Release, Recovery], FAILED),
+        row("Query waiting jobs", &[Due], ALONE),
         row("Query waiting held", &[Release, ReleaseEnds, ReleaseOfDisabled], FAILED),
         row("Query waiting held, one", &[Probe, NothingToProbeWith], FAILED),
         row("Query waiting held, one", &[Probe], FAILED).after(SHARDS),
         row("Query waiting failed", &[Recovery], FAILED),
         row("BatchGetItem delivery", &[Due, Release, ReleaseOfDisabled, Probe, Recovery], FAILED),
-        row("BatchGetItem recovery", &[Recovery], FAILED),
+        row("BatchGetItem job", &[Release, Recovery], FAILED),
         row("GetItem endpoint", &[Release, Probe, GiveUp, Recovery], FAILED),
         row("GetItem organization", &[Recovery], FAILED),
         row("GetItem endpoint", &[Probe], FAILED).after(1),
@@ -223,16 +222,16 @@ fn sweep() -> Vec<Row> {
         row("SendMessageBatch probe", &[Probe], FAILED),
         row("PutItem endpoint, probed", &[Probe], FAILED),
         row("PutItem endpoint, suspended", &[NothingToProbeWith], FAILED),
-        row("TransactWriteItems endpoint, fanout", &[GiveUp], FAILED)
+        row("TransactWriteItems endpoint, fanout, job", &[GiveUp], FAILED)
             .lost(Effect { outcome: FAILED.outcome, ..UNANNOUNCED }),
         row("GetItem state", &[GiveUp], UNANNOUNCED),
         row("Query fanout", &[GiveUp], UNANNOUNCED),
         row("PutItem event", &[GiveUp], UNANNOUNCED).lost(UNANNOUNCED.uncounted()),
         row("PutItem delivery, new: due", &[GiveUp], UNANNOUNCED.uncounted()).lost(USUAL.uncounted()),
-        row("UpdateItem endpoint SET version REMOVE waiting_pk waiting_sk", &[ReleaseEnds], FAILED),
-        row("DeleteItem deleted endpoint", &[ReleaseOfDeletedEnds], FAILED),
-        row("PutItem recovery, advanced", &[LongRecovery], FAILED),
-        row("DeleteItem recovery", &[Recovery], FAILED),
+        row("PutItem job, done", &[ReleaseEnds, ReleaseOfDeletedEnds], FAILED),
+        row("PutItem job, advanced", &[Release, Recovery, LongRecovery], FAILED),
+        row("Query delivery", &[SendAll], FAILED),
+        row("PutItem delivery, new: due", &[SendAll], FAILED),
         // Stock is taken when everything else is done.
         row("Query waiting half_open", &[Stock], ALONE).after(SHARDS),
         row("Query waiting due, counted", &[Stock], ALONE),

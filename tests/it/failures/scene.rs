@@ -125,6 +125,8 @@ pub(super) enum Scene {
     Recovery,
     /// Goes on with one that takes more than a page.
     LongRecovery,
+    /// Sends again what a lost queue held.
+    SendAll,
 }
 
 /// How a scene ends, whatever fails in it.
@@ -151,7 +153,7 @@ pub(super) enum Outcome {
 }
 
 impl Scene {
-    pub(super) const ALL: [Self; 47] = [
+    pub(super) const ALL: [Self; 48] = [
         Self::Keyed,
         Self::Keyless,
         Self::Batch,
@@ -199,6 +201,7 @@ impl Scene {
         Self::Stock,
         Self::Recovery,
         Self::LongRecovery,
+        Self::SendAll,
     ];
 
     pub(super) fn function(self) -> Function {
@@ -232,6 +235,7 @@ impl Scene {
             | Self::Forwarding
             | Self::Due
             | Self::Release
+            | Self::SendAll
             | Self::Recovery => ends(&[("success", 2)], &[], active),
             Self::Exhaustion | Self::ExhaustionAlone => {
                 ends(&[("exhausted", 2)], &["delivery.exhausted", "delivery.exhausted"], ("failing", "active"))
@@ -274,7 +278,7 @@ impl Scene {
     pub(super) fn queued(self) -> usize {
         match self {
             Self::ShortRetry | Self::ShortRetryAlone | Self::DelayedRetry => 2,
-            Self::Due | Self::Release | Self::Recovery => 2,
+            Self::Due | Self::Release | Self::Recovery | Self::SendAll => 2,
             Self::Probe | Self::Stock | Self::Announced => 1,
             Self::LongRecovery => MANY,
             _ => 0,

@@ -155,6 +155,13 @@ impl Scene {
                 stage.world.drain().await;
                 stage.ask_for_recovery().await;
             }
+            Self::SendAll => {
+                stage.publish(2).await;
+                stage.world.purge().await;
+                stage.world.advance(A_MINUTE);
+                let (sdk, clock) = (stage.world.sdk(), stage.world.clock.clock());
+                pigeonpost::send_all(&sdk, stage.world.table(), &clock).await.unwrap();
+            }
             Self::LongRecovery => {
                 stage.hold(MANY).await;
                 stage.set_status("disabled").await;

@@ -19,8 +19,8 @@ pub(super) struct Seen {
     listed: Vec<(String, SeenDelivery)>,
     /// By id; what was deleted is missing.
     pub(super) endpoints: HashMap<String, SeenEndpoint>,
-    /// Deleted endpoints for which something may still be parked.
-    pub(super) gone: Vec<String>,
+    /// Endpoints with an open job that releases or fails what is held for them.
+    pub(super) releasing: Vec<String>,
     /// Whether something is being asked for again.
     pub(super) recovering: bool,
     /// The messages, by the delivery that they name.
@@ -65,8 +65,6 @@ pub(super) struct SeenAttempt {
 pub(super) struct SeenEndpoint {
     pub(super) status: String,
     pub(super) suspended: bool,
-    /// Whether what is parked for it is to be released or failed.
-    pub(super) releasing: bool,
 }
 
 impl Seen {
@@ -75,7 +73,7 @@ impl Seen {
             deliveries: BTreeMap::new(),
             listed: Vec::new(),
             endpoints: HashMap::new(),
-            gone: Vec::new(),
+            releasing: Vec::new(),
             recovering: false,
             messages: HashMap::new(),
             requests: Requests::of(&receivers.iter().collect::<Vec<_>>()),
@@ -96,7 +94,6 @@ impl Seen {
 
     fn add(&mut self, item: &Item) {
         let sort_key = string(item, "sk").unwrap();
-        let mark = string(item, "waiting_pk");
         match string(item, "entity") {
             Some("pending") => self.listed.extend(pending_ids(item).map(|id| (id, SeenDelivery::pending(item)))),
             Some("delivery") => drop(self.deliveries.insert(sort_key.to_owned(), SeenDelivery::of(item))),
@@ -104,12 +101,14 @@ impl Seen {
                 let endpoint = SeenEndpoint {
                     status: string(item, "status").unwrap().to_owned(),
                     suspended: item.contains_key("suspended_since"),
-                    releasing: mark == Some("release"),
                 };
                 self.endpoints.insert(sort_key.to_owned(), endpoint);
             }
-            Some("deleted_endpoint") => self.gone.push(sort_key.trim_start_matches("deleted#").to_owned()),
-            entity => self.recovering |= entity == Some("recovery"),
+            Some("job") if string(item, "status") == Some("open") => match string(item, "kind").unwrap() {
+                "recover" => self.recovering = true,
+                _ => self.releasing.push(string(item, "endpoint").unwrap().to_owned()),
+            },
+            _ => {}
         }
     }
 
@@ -120,8 +119,8 @@ impl Seen {
 
     /// Whether an endpoint's parked deliveries will be looked for.
     pub(super) fn is_looked_after(&self, endpoint: &str) -> bool {
-        let parks = |endpoint: &SeenEndpoint| endpoint.status == "paused" || endpoint.suspended || endpoint.releasing;
-        self.endpoints.get(endpoint).map_or_else(|| self.gone.iter().any(|gone| gone == endpoint), parks)
+        let parks = |endpoint: &SeenEndpoint| endpoint.status == "paused" || endpoint.suspended;
+        self.endpoints.get(endpoint).is_some_and(parks) || self.releasing.iter().any(|released| released == endpoint)
     }
 }
 

@@ -96,6 +96,16 @@ impl World {
         items.iter().map(|item| (required(item, "waiting_pk"), required(item, "waiting_sk"))).collect()
     }
 
+    /// The open jobs of this kind that are in their first pass, as they are stored.
+    pub(crate) async fn begun_jobs(&self, kind: &str) -> Vec<Item> {
+        let mut jobs = self.items("job").await;
+        jobs.retain(|job| {
+            let is = |name: &str, wanted: &str| text(job, name).as_deref() == Some(wanted);
+            is("kind", kind) && is("status", "open") && job["passes"] == AttributeValue::N("0".to_owned())
+        });
+        jobs
+    }
+
     /// What the table says of every delivery, by its id: its record, or that it is listed as pending.
     pub(crate) async fn records(&self) -> BTreeMap<String, Record> {
         let mut records = BTreeMap::new();

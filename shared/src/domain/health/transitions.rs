@@ -35,7 +35,7 @@ impl Endpoint {
     pub fn suspended(self, now: Timestamp) -> Option<Self> {
         let is_due = self.status == EndpointStatus::Active && self.health.suspension.is_none();
         let suspended = Health { suspension: Some(Suspension::begun(now)), ..self.health };
-        is_due.then_some(Self { health: suspended, release_since: None, ..self })
+        is_due.then_some(Self { health: suspended, ..self })
     }
 
     /// The endpoint after a probe was sent, or put off because there is nothing to try; `None` if
@@ -53,9 +53,9 @@ impl Endpoint {
     }
 
     /// The endpoint after a probe succeeded; `None` if it was not suspended any more.
-    pub fn recovered(self, now: Timestamp) -> Option<Self> {
+    pub fn recovered(self) -> Option<Self> {
         self.health.suspension?;
-        Some(Self { health: self.health.unsuspended(), release_since: Some(now), ..self })
+        Some(Self { health: self.health.unsuspended(), ..self })
     }
 
     /// Whether the failures that are counted of it have to be forgotten, since it was changed from `before`: it has another
@@ -143,14 +143,11 @@ mod tests {
         }
         assert_eq!(suspended.clone().given_up(due), None);
 
-        let recovered = suspended.clone().recovered(due).unwrap();
-        assert_eq!((recovered.health, recovered.release_since), (failing().health, Some(due)));
-        assert_eq!(recovered.recovered(due), None);
-        for (patch, release_since) in
-            [(url(), Some(due)), (status(WantedStatus::Active), Some(due)), (status(WantedStatus::Paused), None)]
-        {
-            let changed = suspended.clone().patched(patch, due);
-            assert_eq!((changed.health, changed.release_since), (failing().health, release_since));
+        let recovered = suspended.clone().recovered().unwrap();
+        assert_eq!(recovered.health, failing().health);
+        assert_eq!(recovered.recovered(), None);
+        for patch in [url(), status(WantedStatus::Active), status(WantedStatus::Paused)] {
+            assert_eq!(suspended.clone().patched(patch, due).health, failing().health);
         }
     }
 
@@ -173,7 +170,7 @@ mod tests {
         ] {
             assert_eq!(before.clone().patched(patch, NOW).forgets_failures_of(&before), expected, "{name}");
         }
-        assert!(suspended.clone().recovered(NOW).unwrap().forgets_failures_of(&suspended));
+        assert!(suspended.clone().recovered().unwrap().forgets_failures_of(&suspended));
         assert!(!suspended.forgets_failures_of(&failing()));
     }
 }

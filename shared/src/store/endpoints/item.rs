@@ -1,6 +1,7 @@
 //! How endpoints look in the table.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -72,8 +73,7 @@ impl From<&Endpoint> for EndpointItem {
         };
         let previous = endpoint.secrets.previous.as_ref();
         let Health { failing_until, suspension } = endpoint.health;
-        let release = endpoint.release_since.map(|since| keys::release(since, endpoint.id));
-        let mark = suspension.map(|suspension| keys::half_open(suspension.probe_at, endpoint.id)).or(release);
+        let mark = suspension.map(|suspension| keys::half_open(suspension.probe_at, endpoint.id));
         let (waiting_pk, waiting_sk) = mark.unzip();
         Self {
             base: Base::new(keys::endpoint(&endpoint.organization, endpoint.id), "endpoint"),
@@ -147,7 +147,6 @@ impl TryFrom<EndpointItem> for Endpoint {
                 Some(lane) => Lane::parse(&lane).ok_or_else(|| unknown("lane", &lane))?,
             },
             fan_out_group: required("fan_out_group", FanOutGroup::new(item.fan_out_group))?,
-            release_since: item.waiting_pk.zip(item.waiting_sk).and_then(|(pk, sk)| keys::parse_release(&pk, &sk)),
             created_at: Timestamp::parse(&item.created_at)?,
             updated_at: Timestamp::parse(&item.updated_at)?,
             version: item.version,
@@ -155,19 +154,25 @@ impl TryFrom<EndpointItem> for Endpoint {
     }
 }
 
-/// What is left of a deleted endpoint until its parked deliveries are failed.
+/// How much longer than its deliveries a deleted endpoint is noted.
+const NOTED_AFTER_DELIVERIES: Duration = Duration::from_secs(15 * 24 * 60 * 60);
+
+/// What tells of a deleted endpoint for as long as its deliveries are stored.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct GoneEndpointItem {
+pub(super) struct DeletedEndpointItem {
     #[serde(flatten)]
     base: Base,
-    waiting_pk: String,
-    waiting_sk: String,
+    deleted_at: String,
+    expires_at: i64,
 }
 
-impl GoneEndpointItem {
-    pub(super) fn new(endpoint: &Endpoint, now: Timestamp) -> Self {
-        let (waiting_pk, waiting_sk) = keys::release(now, endpoint.id);
-        let place = keys::gone_endpoint(&endpoint.organization, endpoint.id);
-        Self { base: Base::new(place, "deleted_endpoint"), waiting_pk, waiting_sk }
+impl DeletedEndpointItem {
+    /// The item of an endpoint that is deleted now, whose deliveries are kept for `retention`.
+    pub(super) fn new(endpoint: &Endpoint, now: Timestamp, retention: Duration) -> Self {
+        Self {
+            base: Base::new(keys::deleted_endpoint(&endpoint.organization, endpoint.id), "deleted_endpoint"),
+            deleted_at: now.rfc3339(),
+            expires_at: now.plus(retention).plus(NOTED_AFTER_DELIVERIES).unix_seconds(),
+        }
     }
 }

@@ -14,7 +14,8 @@ use crate::domain::delivery::DeliveryStatus;
 use crate::domain::endpoint::{DisabledReason, EndpointStatus};
 use crate::domain::event_type::{EventType, MAX_EVENT_TYPE_CHARS, MAX_SUBSCRIPTIONS, Subscription};
 use crate::domain::fields::{EditionId, EndpointUrl, Headers, IdempotencyKey, Name, Slug, SubjectPart, TimeoutSeconds};
-use crate::domain::ids::{DeliveryId, EndpointId, EventId, KeyId, OrganizationId, RecoveryId, RequestId};
+use crate::domain::ids::{DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId, RequestId};
+use crate::domain::job::{JobKind, JobState};
 use crate::domain::organization::OrganizationStatus;
 use crate::domain::schedule::{MAX_DELAY_SECONDS, MAX_RETRIES, RetrySchedule};
 use crate::domain::secret::SigningSecret;
@@ -94,7 +95,7 @@ schemas! {
     "EventId": EventId = "A published event.", id(EventId::PREFIX);
     "DeliveryId": DeliveryId = "One event for one endpoint.", id(DeliveryId::PREFIX);
     "ApiKeyId": KeyId = "An API key. It is not a secret.", id(KeyId::PREFIX);
-    "RecoveryId": RecoveryId = "A recovery.", id(RecoveryId::PREFIX);
+    "JobId": JobId = "A job. The same work has the same id.", id(JobId::PREFIX);
     "RequestId": RequestId = "One request to this API.", id(RequestId::PREFIX);
     "OrganizationId": OrganizationId = "An organization: generated, or a UUID that its maker brought.",
         pattern(&format!("^(org_[0-9a-hjkmnp-tv-z]{{26}}|{UUID})$"), "org_01jq4z8s3tf6v9x0b2c4d6e8ga");
@@ -197,6 +198,12 @@ schemas! {
         one_of(DeliveryStatus::ALL.map(DeliveryStatus::as_str));
     "RecoverableStatus": RecoverableStatus = "The deliveries that can be asked for again.",
         one_of(DeliveryStatus::ALL.into_iter().filter(|status| status.is_recoverable()).map(DeliveryStatus::as_str));
+    "JobKind": JobKind =
+        "A release sends what was held for an endpoint that accepts deliveries again; `fail_held` fails what was held \
+         for one that was disabled or deleted; a recovery retries what failed; `send_all` sends what should be in the queue \
+         again, after an operator restored the table or lost the queue. The last two can be cancelled.",
+        one_of(JobKind::ALL.map(JobKind::as_str));
+    "JobStatus": JobState = "Whether a job goes on.", one_of(JobState::NAMES);
     "DeliveryError": Cause = "Why an attempt failed, or why none was made.", one_of(Cause::ALL.map(Cause::as_str));
     "ErrorCode": ErrorCode = &codes(),
         one_of(ErrorCode::ALL.iter().map(|code| code.as_str()));
@@ -279,6 +286,7 @@ pub(crate) mod object {
         api_key,
         batch_result,
         event,
+        job,
         limits,
         organization,
         usage,
@@ -362,7 +370,7 @@ mod tests {
         check::<EventId, _>(|text| EventId::parse(text).ok());
         check::<DeliveryId, _>(|text| DeliveryId::parse(text).ok());
         check::<KeyId, _>(|text| KeyId::parse(text).ok());
-        check::<RecoveryId, _>(|text| RecoveryId::parse(text).ok());
+        check::<JobId, _>(|text| JobId::parse(text).ok());
         check::<OrganizationId, _>(|text| OrganizationId::parse(text).ok());
         check::<BroughtOrganizationId, _>(|text| OrganizationId::parse_brought(text).ok());
         check::<Name, _>(|text| Name::parse(text).ok());

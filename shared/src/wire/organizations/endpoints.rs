@@ -16,8 +16,8 @@ use crate::domain::endpoint::{
 use crate::domain::event::{Event, TestEvent};
 use crate::domain::event_type::{Catalogue, EventType, Subscription};
 use crate::domain::fields::{EditionId, EndpointUrl, Headers, Name, TimeoutSeconds};
-use crate::domain::ids::{DeliveryId, EndpointId, EventId, OrganizationId, RecoveryId};
-use crate::domain::recovery::{NewRecovery, Recovery};
+use crate::domain::ids::{DeliveryId, EndpointId, EventId, JobId, OrganizationId};
+use crate::domain::job::{Job, Recovery};
 use crate::domain::schedule::RetrySchedule;
 use crate::domain::secret::SigningSecret;
 use crate::domain::time::Timestamp;
@@ -316,7 +316,7 @@ impl RecoverIn {
     ///
     /// # Errors
     /// Every field that makes no sense.
-    pub fn parse(self) -> Result<NewRecovery, Vec<Problem>> {
+    pub fn parse(self) -> Result<Recovery, Vec<Problem>> {
         let mut read = Reader::default();
         let since = read.required("since", self.since, |since| Timestamp::parse(&since));
         let until = read.optional("until", self.until, |until| Timestamp::parse(&until));
@@ -334,7 +334,7 @@ impl RecoverIn {
             some => Ok(some),
         });
         let statuses = statuses.unwrap_or_else(|| vec![DeliveryStatus::Failed, DeliveryStatus::Exhausted]);
-        read.finish(since.map(|since| NewRecovery { since, until, statuses }))
+        read.finish(since.map(|since| Recovery { since, until, statuses }))
     }
 }
 
@@ -344,7 +344,8 @@ impl RecoverIn {
 pub struct RecoveryOut {
     #[schema(schema_with = object::webhook_recovery)]
     object: &'static str,
-    #[schema(value_type = RecoveryId)]
+    /// The job that does it.
+    #[schema(value_type = JobId)]
     id: String,
     #[schema(value_type = EndpointId)]
     endpoint_id: String,
@@ -354,26 +355,27 @@ pub struct RecoveryOut {
     /// Absent otherwise.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     joined: bool,
-    /// How many deliveries were asked for between this request and its answer.
+    /// How many deliveries were retried between this request and its answer.
     recovered: usize,
-    /// Whether all of them were asked for; if not, the rest follows within minutes.
+    /// Whether all of them were gone through; if not, the rest follows within minutes. The job is done two minutes later,
+    /// after it has looked again.
     finished: bool,
     #[schema(value_type = Millisecond)]
     created_at: String,
 }
 
 impl RecoveryOut {
-    /// A recovery and what the request did for it.
-    pub fn new(recovery: &Recovery, joined: bool, recovered: usize, finished: bool) -> Self {
+    /// A recovery, its job, and what the request did for it.
+    pub fn new(job: &Job, recovery: &Recovery, joined: bool, recovered: usize) -> Self {
         Self {
             object: "webhook_recovery",
-            id: recovery.id.to_string(),
-            endpoint_id: recovery.endpoint.to_string(),
-            statuses: recovery.wanted.statuses.iter().map(|status| status.as_str()).collect(),
+            id: job.id.to_string(),
+            endpoint_id: job.work.endpoint().to_string(),
+            statuses: recovery.statuses.iter().map(|status| status.as_str()).collect(),
             joined,
             recovered,
-            finished,
-            created_at: recovery.requested_at.rfc3339(),
+            finished: job.has_passed_once(),
+            created_at: job.since.rfc3339(),
         }
     }
 }

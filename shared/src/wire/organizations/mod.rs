@@ -3,6 +3,7 @@
 mod deliveries;
 mod endpoints;
 mod events;
+mod jobs;
 mod keys;
 mod limits;
 mod tenants;
@@ -18,6 +19,7 @@ pub use endpoints::{
     DEFAULT_OVERLAP, EndpointIn, EndpointOut, EndpointPatchIn, RecoverIn, RecoveryOut, RotationIn, TestIn, TestOut,
 };
 pub use events::{BatchIn, BatchResultOut, EventIn, EventOut};
+pub use jobs::JobOut;
 pub use keys::{ApiKeyIn, ApiKeyOut, ApiKeyPatchIn};
 pub use limits::{LimitsIn, LimitsOut};
 pub use tenants::{OrganizationIn, OrganizationOut, OrganizationPatchIn};

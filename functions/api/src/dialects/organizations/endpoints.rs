@@ -187,6 +187,6 @@ async fn recover(
     body: Body<RecoverIn>,
 ) -> Result<Data<RecoveryOut>, ApiError> {
     let wanted = body.read(RecoverIn::parse)?;
-    let Recovering { recovery, joined, progress } = core.recover(&tenant.organization, endpoint, wanted).await?;
-    Ok(Data::accepted(RecoveryOut::new(&recovery, joined, progress.recovered, progress.finished)))
+    let Recovering { job, recovery, joined, recovered } = core.recover(&tenant.organization, endpoint, wanted).await?;
+    Ok(Data::accepted(RecoveryOut::new(&job, &recovery, joined, recovered)))
 }

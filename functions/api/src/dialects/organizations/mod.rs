@@ -3,6 +3,7 @@
 mod deliveries;
 mod endpoints;
 mod events;
+mod jobs;
 mod keys;
 mod limits;
 mod tenants;
@@ -21,6 +22,7 @@ pub(crate) fn routes() -> Router<AppState> {
         .merge(endpoints::routes())
         .merge(deliveries::routes())
         .merge(events::routes())
+        .merge(jobs::routes())
         .merge(usage::routes());
     tenants::routes().nest("/v1/organizations/{organization}", organization)
 }
@@ -32,6 +34,7 @@ pub(crate) fn operations() -> utoipa::openapi::OpenApi {
         .merge_from(endpoints::Operations::openapi())
         .merge_from(deliveries::Operations::openapi())
         .merge_from(events::Operations::openapi())
+        .merge_from(jobs::Operations::openapi())
         .merge_from(usage::Operations::openapi());
     tenants::Operations::openapi().nest("/v1/organizations/{organization}", organization)
 }

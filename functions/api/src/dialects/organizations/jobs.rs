@@ -1,0 +1,76 @@
+//! Jobs.
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::{get, post};
+use shared::domain::ids::JobId;
+use shared::domain::job::JobPosition;
+use shared::edge::scopes::{DeliveriesRead, DeliveriesWrite};
+use shared::edge::{ApiError, AppState, Data, PathId, Search, Tenant};
+use shared::wire::error::Problem;
+use shared::wire::organizations::JobOut;
+use shared::wire::query::PagingParameters;
+use utoipa::OpenApi;
+
+use super::page;
+
+/// What the OpenAPI document says of these routes.
+#[derive(OpenApi)]
+#[openapi(paths(list, read, cancel))]
+pub(super) struct Operations;
+
+pub(super) fn routes() -> Router<AppState> {
+    Router::new().route("/jobs", get(list)).route("/jobs/{job}", get(read)).route("/jobs/{job}/cancel", post(cancel))
+}
+
+/// Lists jobs, the latest first.
+///
+/// They are the open ones, and those that ended in the last 30 days.
+#[utoipa::path(
+    get, path = "/jobs", operation_id = "list_jobs",
+    params(PagingParameters),
+    responses((status = 200, body = Vec<JobOut>)),
+)]
+async fn list(
+    tenant: Tenant<DeliveriesRead>,
+    State(core): State<AppState>,
+    Search(mut query): Search,
+) -> Result<Data<Vec<JobOut>>, ApiError> {
+    let paging = query.paging();
+    let paging = query.finish(paging)?;
+    let bad_cursor = || ApiError::invalid(vec![Problem::new("cursor", "is not one that a list returned")]);
+    let after = paging.cursor.as_deref().map(|cursor| JobPosition::parse(cursor).ok_or_else(bad_cursor)).transpose()?;
+    let jobs = core.list_jobs(&tenant.organization.id).await?;
+    let mut rest = jobs.iter().filter(|job| after.is_none_or(|after| JobPosition::of(job) > after));
+    let shown: Vec<_> = rest.by_ref().take(paging.limit).collect();
+    let next = rest.next().and(shown.last()).map(|last| JobPosition::of(last).to_string());
+    page(shown, next, paging.limit, |job| JobOut::from(*job), |job| JobPosition::of(job).to_string())
+}
+
+/// Reads a job.
+#[utoipa::path(
+    get, path = "/jobs/{job}", operation_id = "read_job",
+    responses((status = 200, body = JobOut)),
+)]
+async fn read(
+    tenant: Tenant<DeliveriesRead>,
+    PathId(job): PathId<JobId>,
+    State(core): State<AppState>,
+) -> Result<Data<JobOut>, ApiError> {
+    Ok(Data::ok((&core.job(&tenant.organization.id, job).await?).into()))
+}
+
+/// Cancels a job.
+///
+/// What it has done stays. It is a conflict if the job has ended, or if deliveries would be held for good without it.
+#[utoipa::path(
+    post, path = "/jobs/{job}/cancel", operation_id = "cancel_job",
+    responses((status = 200, body = JobOut), (status = 409)),
+)]
+async fn cancel(
+    tenant: Tenant<DeliveriesWrite>,
+    PathId(job): PathId<JobId>,
+    State(core): State<AppState>,
+) -> Result<Data<JobOut>, ApiError> {
+    Ok(Data::ok((&core.cancel_job(&tenant.organization.id, job).await?).into()))
+}

@@ -1,0 +1,51 @@
+//! Where a job is in the list of its organization's jobs.
+
+use std::cmp::Reverse;
+use std::fmt;
+
+use super::Job;
+use crate::domain::ids::JobId;
+use crate::domain::time::Timestamp;
+
+/// The place of a job in a list: the latest come first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct JobPosition(Reverse<Timestamp>, JobId);
+
+impl JobPosition {
+    /// That of this job.
+    pub const fn of(job: &Job) -> Self {
+        Self(Reverse(job.since), job.id)
+    }
+
+    /// Reads the printed form.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (since, id) = text.rsplit_once('.')?;
+        Some(Self(Reverse(Timestamp::parse(since).ok()?), JobId::parse(id).ok()?))
+    }
+}
+
+impl fmt::Display for JobPosition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.0.0.rfc3339(), self.1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Work;
+    use super::*;
+    use crate::domain::ids::{EndpointId, OrganizationId};
+
+    #[test]
+    fn the_latest_job_comes_first_and_a_position_is_read_back() {
+        let at = Timestamp::from_unix_seconds;
+        let organization = OrganizationId::new(at(0), [0; 8]);
+        let job = |seconds| Job::new(&organization, Work::Release(EndpointId::new(at(0), [0; 8])), at(seconds));
+        let (early, late) = (JobPosition::of(&job(100)), JobPosition::of(&job(101)));
+        assert!(late < early);
+        assert_eq!(JobPosition::parse(&late.to_string()), Some(late));
+        for text in ["", ".", "2026-01-01T00:00:00.000Z.x", "x.wjob_00000000000000000000000000000000"] {
+            assert_eq!(JobPosition::parse(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,88 @@
+//! Recoveries: everything that an endpoint missed in a span of time, retried.
+
+use std::fmt;
+
+use super::JobRun;
+use crate::domain::delivery::{Delivery, DeliveryStatus};
+use crate::domain::ids::DeliveryId;
+use crate::domain::ticket::Ticket;
+use crate::domain::time::Timestamp;
+
+/// Which of an endpoint's deliveries are retried.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recovery {
+    /// Only those of events published at this time or later.
+    pub since: Timestamp,
+    /// Only those of events published before this time; the time of the request if not said.
+    pub until: Option<Timestamp>,
+    /// Only those in these states: failed, exhausted, or both.
+    pub statuses: Vec<DeliveryStatus>,
+}
+
+/// The same text for the same deliveries.
+impl fmt::Display for Recovery {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let until = self.until.map(Timestamp::rfc3339).unwrap_or_default();
+        write!(f, "{} {until}", self.since.rfc3339())?;
+        let named = DeliveryStatus::ALL.into_iter().filter(|status| self.statuses.contains(status));
+        named.map(DeliveryStatus::as_str).try_for_each(|status| write!(f, " {status}"))
+    }
+}
+
+impl Recovery {
+    /// The delivery, retried under this ticket, if the recovery that `run` names is about it: it lies before `before`, and
+    /// that recovery has not retried it. Two processes may go through the same deliveries.
+    pub fn retried(
+        &self,
+        delivery: Delivery,
+        run: JobRun,
+        before: Option<DeliveryId>,
+        now: Timestamp,
+        ticket: Ticket,
+    ) -> Option<Delivery> {
+        let is_in_span = DeliveryId::first_at(self.since) <= delivery.id && before.is_none_or(|end| delivery.id < end);
+        let is_wanted = self.statuses.contains(&delivery.status) && delivery.recovery != Some(run);
+        let again = Some(delivery).filter(|_| is_in_span && is_wanted)?.asked_again(now, ticket).ok()?;
+        Some(Delivery { recovery: Some(run), ..again })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Job, Work};
+    use super::*;
+    use crate::domain::event_type::EventType;
+    use crate::domain::ids::{EndpointId, EventId, OrganizationId};
+
+    #[test]
+    fn a_recovery_retries_each_delivery_of_its_span_once() {
+        let at = Timestamp::from_unix_seconds;
+        let organization = OrganizationId::new(at(0), [0; 8]);
+        let endpoint = EndpointId::new(at(0), [0; 8]);
+        let delivery = |seconds, status| {
+            let id = EventId::new(at(seconds), [0; 8]).delivery(0).unwrap();
+            let event_type = EventType::parse("a.b").unwrap();
+            Delivery { status, ..Delivery::new(id, &organization, endpoint, &event_type, false) }
+        };
+        let ticket = Ticket::new([1; 8]);
+        let recovery = Recovery { since: at(100), until: None, statuses: vec![DeliveryStatus::Exhausted] };
+        let job = Job::new(&organization, Work::Recover(endpoint, recovery.clone()), at(200));
+        let retried = |delivery, seconds| recovery.retried(delivery, job.run(), job.before(), at(seconds), ticket);
+        for (seconds, status, admitted) in [
+            (99, DeliveryStatus::Exhausted, false),
+            (100, DeliveryStatus::Exhausted, true),
+            (150, DeliveryStatus::Failed, false),
+            (150, DeliveryStatus::Success, false),
+            (199, DeliveryStatus::Exhausted, true),
+            (200, DeliveryStatus::Exhausted, false),
+        ] {
+            assert_eq!(retried(delivery(seconds, status), 201).is_some(), admitted, "{seconds} {status:?}");
+        }
+        let again = retried(delivery(150, DeliveryStatus::Exhausted), 201).unwrap();
+        assert_eq!((again.ticket, again.recovery), (Some(ticket), Some(job.run())));
+        let failed_again = Delivery { status: DeliveryStatus::Exhausted, ..again };
+        assert_eq!(retried(failed_again.clone(), 202), None, "it was retried before");
+        let later = JobRun { since: at(300), ..job.run() };
+        assert!(recovery.retried(failed_again, later, None, at(301), ticket).is_some(), "by an earlier one");
+    }
+}

@@ -1,0 +1,64 @@
+//! Turns: which job comes next. Organizations take turns, and so do the jobs of each, so that neither an organization with
+//! many jobs nor a job with many deliveries delays the others by more than a page each.
+
+use std::collections::VecDeque;
+
+use super::Job;
+use crate::domain::ids::OrganizationId;
+
+/// Jobs that wait for their turn.
+#[derive(Debug, Default)]
+pub struct Turns {
+    organizations: VecDeque<(OrganizationId, VecDeque<Job>)>,
+}
+
+impl Turns {
+    /// Puts a job behind the others of its organization. An organization without waiting jobs comes behind the others.
+    pub fn push(&mut self, job: Job) {
+        match self.organizations.iter_mut().find(|(organization, _)| *organization == job.organization) {
+            Some((_, jobs)) => jobs.push_back(job),
+            None => self.organizations.push_back((job.organization.clone(), VecDeque::from([job]))),
+        }
+    }
+
+    /// Takes the job whose turn it is.
+    pub fn take(&mut self) -> Option<Job> {
+        let (organization, mut jobs) = self.organizations.pop_front()?;
+        let job = jobs.pop_front();
+        if !jobs.is_empty() {
+            self.organizations.push_back((organization, jobs));
+        }
+        job
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Work;
+    use super::*;
+    use crate::domain::ids::EndpointId;
+    use crate::domain::time::Timestamp;
+
+    const NOW: Timestamp = Timestamp::from_unix_seconds(1_774_382_400);
+
+    fn job(organization: u8, endpoint: u8) -> Job {
+        let work = Work::Release(EndpointId::new(NOW, [endpoint; 8]));
+        Job::new(&OrganizationId::new(NOW, [organization; 8]), work, NOW)
+    }
+
+    #[test]
+    fn organizations_take_turns_and_so_do_the_jobs_of_each() {
+        let mut turns = Turns::default();
+        let all = [job(1, 1), job(1, 2), job(1, 3), job(2, 4), job(3, 5)];
+        all.iter().cloned().for_each(|job| turns.push(job));
+        let mut order = Vec::new();
+        for _ in 0..9 {
+            let next = turns.take().unwrap();
+            order.push(all.iter().position(|job| *job == next).unwrap());
+            turns.push(next);
+        }
+        assert_eq!(order, [0, 3, 4, 1, 3, 4, 2, 3, 4]);
+        while turns.take().is_some() {}
+        assert_eq!(turns.take(), None);
+    }
+}

@@ -1,0 +1,258 @@
+//! Jobs. An open one is marked in the index, so that whatever dies on the way, the sweep goes on. One that ended is kept for
+//! a while, for its owner to see.
+
+use std::collections::HashSet;
+
+use aws_sdk_dynamodb::types::{AttributeValue, Put as PutRequest, TransactWriteItem};
+use serde::{Deserialize, Serialize};
+
+use super::batch::{Put, new_stamp, query_prefix, stamped};
+use super::items::{Base, Unreadable, read, required, time, to_item, unknown};
+use super::keys::{Key, Waiting};
+use super::waiting::LOWEST;
+use super::{Store, StoreError, keys};
+use crate::domain::delivery::DeliveryStatus;
+use crate::domain::ids::{DeliveryId, EndpointId, JobId, OrganizationId};
+use crate::domain::job::{Job, JobKind, JobRun, JobState, KEPT, Pass, Recovery, Work};
+use crate::domain::time::Timestamp;
+
+/// Most jobs that one run of the sweep works on.
+const MOST: usize = 10_000;
+/// Whether a requested job may be written: there is none with its id that is in its first pass.
+const NONE_BEGUN: &str = "attribute_not_exists(pk) OR #status <> :open OR passes > :none";
+/// Whether an open job is as it was read.
+const UNCHANGED: &str = "since = :since AND #status = :open AND passes = :passes AND from_id = :from";
+
+/// What became of the write of a job.
+#[derive(Debug)]
+pub enum JobPut {
+    /// It is written.
+    Written,
+    /// It is not written: this was found instead.
+    Found(Box<Job>),
+    /// It is not written, and there is none.
+    Gone,
+}
+
+impl Store {
+    /// Writes a requested job, unless one of the same work is in its first pass.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB did not do it.
+    pub async fn request_job(&self, job: &Job) -> Result<JobPut, StoreError> {
+        let values = [(":open", open()), (":none", AttributeValue::N("0".to_owned()))];
+        self.put_job_if(job, NONE_BEGUN, values.into()).await
+    }
+
+    /// Writes what became of an open job that was `seen`, unless another process changed, ended or replaced it.
+    ///
+    /// # Errors
+    /// [`StoreError`] if DynamoDB did not do it.
+    pub async fn change_job(&self, seen: &Job, job: &Job) -> Result<JobPut, StoreError> {
+        let values = vec![
+            (":since", AttributeValue::S(seen.since.rfc3339())),
+            (":open", open()),
+            (":passes", AttributeValue::N(seen.pass.number.to_string())),
+            (":from", AttributeValue::S(seen.pass.from.to_string())),
+        ];
+        self.put_job_if(job, UNCHANGED, values).await
+    }
+
+    async fn put_job_if(
+        &self,
+        job: &Job,
+        fence: &str,
+        values: Vec<(&'static str, AttributeValue)>,
+    ) -> Result<JobPut, StoreError> {
+        let stamp = new_stamp();
+        let item = stamped(to_item(&JobItem::from(job))?, &stamp);
+        Ok(match self.put_stamped_if(item, &stamp, fence, values).await? {
+            Put::Written => JobPut::Written,
+            Put::Found(Some(found)) => JobPut::Found(Box::new(read::<JobItem, _>(found)?)),
+            Put::Found(None) => JobPut::Gone,
+        })
+    }
+
+    /// A part of a transaction that writes a job which a change requires. It replaces an earlier one with its id.
+    pub(super) fn put_required_job(&self, job: &Job) -> Result<TransactWriteItem, StoreError> {
+        let item = to_item(&JobItem::from(job))?;
+        let put = PutRequest::builder().table_name(&self.table).set_item(Some(item)).build();
+        Ok(TransactWriteItem::builder().put(put.map_err(StoreError::corrupt)?).build())
+    }
+
+    /// The jobs whose next page is due by `now`, the longest due first and at most 10,000. An item that cannot be read is an
+    /// error of its own.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the index or the items could not be read.
+    pub async fn due_jobs(&self, now: Timestamp) -> Result<Vec<Result<Job, StoreError>>, StoreError> {
+        let found = self.waiting_keys(Waiting::job_shards(), LOWEST, &keys::until(now), MOST).await?;
+        let mut seen = HashSet::new();
+        let named = found.into_iter().map(|waiting| waiting.key).filter(|key| seen.insert(key.clone())).collect();
+        let mut jobs: Vec<Result<Job, _>> = self.get_all(named).await?.into_iter().map(read::<JobItem, _>).collect();
+        jobs.retain(|job| job.as_ref().map_or(true, |job| job.is_due(now)));
+        jobs.sort_by_key(|job| job.as_ref().ok().map(|job| (job.since, job.id)));
+        Ok(jobs)
+    }
+
+    /// The jobs of an organization, in no order.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they could not be read.
+    pub async fn jobs(&self, organization: &OrganizationId) -> Result<Vec<Job>, StoreError> {
+        let partition = keys::job_partition(organization);
+        let items = query_prefix(&self.client, &self.table, partition, JobId::PREFIX).await?;
+        items.into_iter().map(read::<JobItem, _>).collect()
+    }
+
+    /// Requests [`Work::SendAll`] for each endpoint that there is, and returns for how many. For operators: it reads the whole
+    /// table, which no function may do.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the table could not be read or written.
+    pub async fn request_send_all(&self, now: Timestamp) -> Result<usize, StoreError> {
+        let scan = self.client.scan().table_name(&self.table).projection_expression("pk, sk");
+        let scan = scan.filter_expression("entity = :endpoint");
+        let scan = scan.expression_attribute_values(":endpoint", AttributeValue::S("endpoint".to_owned()));
+        let mut found = scan.into_paginator().items().send();
+        let mut requested = 0;
+        while let Some(item) = found.next().await {
+            let Some(place) = Key::of(&item?).and_then(|key| keys::parse_endpoint(&key)) else { continue };
+            let job = Job::new(&place.organization, Work::SendAll(place.endpoint), now);
+            if matches!(self.request_job(&job).await?, JobPut::Written) {
+                requested += 1;
+            }
+        }
+        Ok(requested)
+    }
+
+    /// One job.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it could not be read.
+    pub async fn job(&self, organization: &OrganizationId, id: JobId) -> Result<Option<Job>, StoreError> {
+        self.get::<JobItem, _>(&keys::job(organization, id)).await
+    }
+}
+
+fn open() -> AttributeValue {
+    AttributeValue::S(JobState::NAMES[0].to_owned())
+}
+
+/// The text that stands for a creation of a job in the deliveries that it retried.
+pub(super) fn run_text(run: JobRun) -> String {
+    format!("{}#{}", run.job, run.since.rfc3339())
+}
+
+pub(super) fn read_run(text: &str) -> Result<JobRun, Unreadable> {
+    let (job, since) = text.split_once('#').ok_or_else(|| unknown("recovery", text))?;
+    Ok(JobRun { job: JobId::parse(job)?, since: Timestamp::parse(since)? })
+}
+
+/// A job.
+#[derive(Debug, Serialize, Deserialize)]
+struct JobItem {
+    #[serde(flatten)]
+    base: Base,
+    kind: String,
+    endpoint: String,
+    since: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed_from: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed_until: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    statuses: Option<Vec<String>>,
+    status: String,
+    passes: u32,
+    pass_at: String,
+    from_id: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_left: bool,
+    moved: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    due_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ended_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting_pk: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waiting_sk: Option<String>,
+}
+
+impl From<&Job> for JobItem {
+    fn from(job: &Job) -> Self {
+        let recovery = match &job.work {
+            Work::Recover(_, recovery) => Some(recovery),
+            Work::Release(_) | Work::FailHeld(_) | Work::SendAll(_) => None,
+        };
+        let (due_at, ended_at) = match job.state {
+            JobState::Open(at) => (Some(at), None),
+            JobState::Done(at) | JobState::Cancelled(at) => (None, Some(at)),
+        };
+        let (waiting_pk, waiting_sk) = due_at.map(|at| keys::open_job(at, job.id)).unzip();
+        let names = |statuses: &[DeliveryStatus]| statuses.iter().map(|status| status.as_str().to_owned()).collect();
+        Self {
+            base: Base::new(keys::job(&job.organization, job.id), "job"),
+            kind: job.work.kind().as_str().to_owned(),
+            endpoint: job.work.endpoint().to_string(),
+            since: job.since.rfc3339(),
+            failed_from: recovery.map(|recovery| recovery.since.rfc3339()),
+            failed_until: recovery.and_then(|recovery| recovery.until).map(Timestamp::rfc3339),
+            statuses: recovery.map(|recovery| names(&recovery.statuses)),
+            status: job.state.as_str().to_owned(),
+            passes: job.pass.number,
+            pass_at: job.pass.began_at.rfc3339(),
+            from_id: job.pass.from.to_string(),
+            is_left: job.pass.is_left,
+            moved: job.moved,
+            due_at: due_at.map(Timestamp::rfc3339),
+            ended_at: ended_at.map(Timestamp::rfc3339),
+            expires_at: ended_at.map(|at| at.plus(KEPT).unix_seconds()),
+            waiting_pk,
+            waiting_sk,
+        }
+    }
+}
+
+impl TryFrom<JobItem> for Job {
+    type Error = Unreadable;
+
+    fn try_from(item: JobItem) -> Result<Self, Unreadable> {
+        let (organization, id) =
+            keys::parse_job(&item.base.key()).ok_or_else(|| Unreadable("not a job's key".to_owned()))?;
+        let endpoint = EndpointId::parse(&item.endpoint)?;
+        let status = |name: &String| DeliveryStatus::parse(name).ok_or_else(|| unknown("status", name));
+        let ended_at = || required("ended_at", time(item.ended_at.as_ref())?);
+        Ok(Self {
+            id,
+            organization,
+            work: match JobKind::parse(&item.kind).ok_or_else(|| unknown("kind", &item.kind))? {
+                JobKind::Release => Work::Release(endpoint),
+                JobKind::FailHeld => Work::FailHeld(endpoint),
+                JobKind::SendAll => Work::SendAll(endpoint),
+                JobKind::Recover => {
+                    let since = required("failed_from", time(item.failed_from.as_ref())?)?;
+                    let statuses = item.statuses.iter().flatten().map(status).collect::<Result<_, _>>()?;
+                    Work::Recover(endpoint, Recovery { since, until: time(item.failed_until.as_ref())?, statuses })
+                }
+            },
+            since: Timestamp::parse(&item.since)?,
+            state: match item.status.as_str() {
+                "open" => JobState::Open(required("due_at", time(item.due_at.as_ref())?)?),
+                "done" => JobState::Done(ended_at()?),
+                "cancelled" => JobState::Cancelled(ended_at()?),
+                other => return Err(unknown("status", other)),
+            },
+            pass: Pass {
+                number: item.passes,
+                began_at: Timestamp::parse(&item.pass_at)?,
+                from: DeliveryId::parse(&item.from_id)?,
+                is_left: item.is_left,
+            },
+            moved: item.moved,
+        })
+    }
+}

@@ -1,0 +1,48 @@
+//! Jobs.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::domain::ids::{EndpointId, JobId};
+use crate::domain::job::{Job, JobKind, JobState};
+use crate::domain::time::Timestamp;
+use crate::wire::openapi::{Millisecond, object};
+
+/// Work over any number of deliveries, which goes on in the background.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = organizations::Job)]
+pub struct JobOut {
+    #[schema(schema_with = object::job)]
+    object: &'static str,
+    #[schema(value_type = JobId)]
+    id: String,
+    #[schema(value_type = JobKind)]
+    kind: &'static str,
+    #[schema(value_type = JobState)]
+    status: &'static str,
+    #[schema(value_type = EndpointId)]
+    endpoint_id: String,
+    /// How many deliveries it has moved so far.
+    deliveries: u64,
+    /// When it was requested, or when the change that requires it was made.
+    #[schema(value_type = Millisecond)]
+    created_at: String,
+    /// Null while it is open.
+    #[schema(value_type = Option<Millisecond>, required)]
+    ended_at: Option<String>,
+}
+
+impl From<&Job> for JobOut {
+    fn from(job: &Job) -> Self {
+        Self {
+            object: "job",
+            id: job.id.to_string(),
+            kind: job.work.kind().as_str(),
+            status: job.state.as_str(),
+            endpoint_id: job.work.endpoint().to_string(),
+            deliveries: job.moved,
+            created_at: job.since.rfc3339(),
+            ended_at: job.state.ended_at().map(Timestamp::rfc3339),
+        }
+    }
+}

@@ -1,0 +1,452 @@
+//! Jobs: as their owners see them, and as the sweep works on them.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::{Value, json};
+
+use crate::support::{
+    Answer, EVENT_TYPE, Endpoint, Fate, Process, Receiver, Tenant, World, over_network, over_network_by_call, text,
+};
+
+/// How many deliveries a page of a job holds.
+const PAGE: usize = 100;
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// Publishes so many events.
+async fn publish(tenant: &Tenant, count: usize) {
+    for start in (0..count).step_by(100) {
+        let events = vec![json!({"type": EVENT_TYPE, "data": {}}); (count - start).min(100)];
+        tenant.post("/events/batch", &json!({"events": events})).await.data(202);
+    }
+}
+
+/// An endpoint for which so many deliveries are held.
+async fn held(tenant: &Tenant, receiver: &Receiver, count: usize) -> Endpoint {
+    let endpoint = tenant.endpoint(receiver).await;
+    tenant.set_status(&endpoint, "paused").await;
+    publish(tenant, count).await;
+    endpoint
+}
+
+/// A process that can change endpoints and cannot look for deliveries, so that everything is left to the sweep.
+fn hasty(world: &World) -> Process {
+    let fate = |operation: &str| if operation == "Query" { Fate::Refuse } else { Fate::Pass };
+    world.process_over(&over_network(&world.sdk(), fate), world.clock.clock())
+}
+
+async fn resume(world: &World, tenant: &Tenant, endpoint: &Endpoint) {
+    tenant.at(&hasty(world)).set_status(endpoint, "active").await;
+}
+
+/// Begins a recovery that is left to the sweep, and returns its job's id.
+async fn begin_recovery(world: &World, tenant: &Tenant, endpoint: &Endpoint) -> String {
+    let body = json!({"since": "2020-01-01T00:00:00Z"});
+    let path = format!("{}/recover", endpoint.path());
+    tenant.at(&hasty(world)).post(&path, &body).await.is_error(503, "unavailable");
+    let jobs = jobs(tenant).await;
+    let of_endpoint = |job: &&Value| job["kind"] == "recover" && job["endpoint_id"] == json!(endpoint.id);
+    text(&jobs.iter().find(of_endpoint).unwrap()["id"]).to_owned()
+}
+
+/// An endpoint with so many exhausted deliveries, whose receiver works from now on.
+async fn exhausted(world: &World, tenant: &Tenant, count: usize) -> (Endpoint, Receiver) {
+    let receiver = Receiver::scripted(vec![Answer::status(500); count]).await;
+    let endpoint = tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": []})).await;
+    publish(tenant, count).await;
+    world.drain().await;
+    world.advance(seconds(1));
+    (endpoint, receiver)
+}
+
+async fn jobs(tenant: &Tenant) -> Vec<Value> {
+    tenant.get("/jobs").await.data(200).as_array().unwrap().clone()
+}
+
+fn shown(job: &Value) -> Value {
+    json!(["kind", "status", "deliveries"].map(|name| &job[name]))
+}
+
+#[tokio::test]
+async fn jobs_are_listed_from_the_latest_and_read_and_show_how_far_they_are() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    let first = held(&tenant, &receiver, 3).await;
+    tenant.set_status(&first, "active").await;
+    world.advance(seconds(1));
+    let second = held(&tenant, &receiver, 2).await;
+    tenant.set_status(&second, "disabled").await;
+
+    let listed = jobs(&tenant).await;
+    let ids: Vec<_> = listed.iter().map(|job| text(&job["endpoint_id"])).collect();
+    assert_eq!(ids, [&second.id, &first.id]);
+    assert_eq!(shown(&listed[0]), json!(["fail_held", "open", 0]));
+    assert_eq!(shown(&listed[1]), json!(["release", "open", 3]));
+    assert_eq!(tenant.get(&format!("/jobs/{}", text(&listed[1]["id"]))).await.data(200), listed[1]);
+
+    let page = tenant.get("/jobs?limit=1").await;
+    assert_eq!(page.body["data"], json!([listed[0]]));
+    let cursor = text(&page.body["pagination"]["next_cursor"]).to_owned();
+    let rest = tenant.get(&format!("/jobs?limit=1&cursor={cursor}")).await;
+    assert_eq!((&rest.body["data"], &rest.body["pagination"]["has_more"]), (&json!([listed[1]]), &json!(false)));
+    tenant.get("/jobs?cursor=x").await.is_error(400, "validation_failed");
+
+    world.sweep().await;
+    world.advance(seconds(121));
+    world.sweep().await;
+    let ended = jobs(&tenant).await;
+    assert_eq!(
+        ended.iter().map(shown).collect::<Vec<_>>(),
+        [json!(["fail_held", "done", 2]), json!(["release", "done", 3])]
+    );
+    assert!(ended.iter().all(|job| job["ended_at"].is_string()));
+    world.advance(seconds(30 * 86_400));
+    assert_eq!(jobs(&tenant).await, [Value::Null; 0], "for 30 days");
+}
+
+#[tokio::test]
+async fn a_cancelled_recovery_retries_nothing_more_and_can_be_requested_again() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let (endpoint, receiver) = exhausted(&world, &tenant, 2).await;
+    let id = begin_recovery(&world, &tenant, &endpoint).await;
+    let path = format!("/jobs/{id}/cancel");
+    let cancelled = tenant.post(&path, &json!({})).await.data(200);
+    assert_eq!(shown(&cancelled), json!(["recover", "cancelled", 0]));
+    tenant.post(&path, &json!({})).await.is_error(409, "conflict");
+    world.sweep().await;
+    world.drain().await;
+    assert_eq!(receiver.received().len(), 2);
+
+    world.advance(seconds(1));
+    let body = json!({"since": "2020-01-01T00:00:00Z"});
+    let again = tenant.post(&format!("{}/recover", endpoint.path()), &body).await.data(202);
+    assert_eq!(json!([again["id"], again["recovered"], again["joined"]]), json!([id, 2, null]));
+    world.drain().await;
+    assert_eq!(receiver.received().len(), 4);
+}
+
+#[tokio::test]
+async fn what_deliveries_would_be_held_without_cannot_be_cancelled() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    let released = held(&tenant, &receiver, 1).await;
+    resume(&world, &tenant, &released).await;
+    let failed = held(&tenant, &receiver, 1).await;
+    tenant.set_status(&failed, "disabled").await;
+    for job in jobs(&tenant).await {
+        let refused = tenant.post(&format!("/jobs/{}/cancel", text(&job["id"])), &json!({})).await;
+        refused.is_error(409, "conflict");
+        assert!(text(&refused.body["error"]["message"]).contains(text(&job["kind"])), "{}", refused.body);
+    }
+    assert!(jobs(&tenant).await.iter().all(|job| job["status"] == "open"));
+}
+
+#[tokio::test]
+async fn another_tenants_jobs_are_neither_seen_nor_cancelled() {
+    let world = World::new().await;
+    let (owner, stranger) = (world.tenant().await, world.tenant().await);
+    let (endpoint, _receiver) = exhausted(&world, &owner, 1).await;
+    let id = begin_recovery(&world, &owner, &endpoint).await;
+    assert_eq!(jobs(&stranger).await, [Value::Null; 0]);
+    let as_owner = owner.with_key(&stranger.key);
+    for tenant in [&stranger, &as_owner] {
+        tenant.get(&format!("/jobs/{id}")).await.is_error(404, "not_found");
+        tenant.post(&format!("/jobs/{id}/cancel"), &json!({})).await.is_error(404, "not_found");
+    }
+    as_owner.get("/jobs").await.is_error(404, "not_found");
+    assert_eq!(jobs(&owner).await[0]["status"], "open");
+}
+
+#[tokio::test]
+async fn a_job_that_is_cancelled_while_a_page_is_done_stays_cancelled() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let (endpoint, _receiver) = exhausted(&world, &tenant, 150).await;
+    let id = begin_recovery(&world, &tenant, &endpoint).await;
+    let (reached, gate) = (crate::support::Gate::closed(), crate::support::Gate::closed());
+    let (noting, behind) = (reached.clone(), gate.clone());
+    let network = over_network_by_call(&world.sdk(), move |call| {
+        if call.kind() != "PutItem job, advanced" {
+            return Fate::Pass;
+        }
+        noting.open();
+        Fate::Behind(behind.clone())
+    });
+    let sweeper = world.process_over(&network, world.clock.clock());
+    let cancel = async {
+        reached.pass().await;
+        tenant.post(&format!("/jobs/{id}/cancel"), &json!({})).await.data(200);
+        gate.open();
+    };
+    tokio::join!(async { sweeper.sweep().await }, cancel);
+    world.advance(seconds(121));
+    world.sweep().await;
+    assert_eq!(shown(&jobs(&tenant).await[0]), json!(["recover", "cancelled", 0]));
+    assert_eq!(world.in_the_queue().await, PAGE, "the page that was under way");
+}
+
+/// The endpoints whose held deliveries are read, in order, one entry for each page.
+fn pages_of(world: &World) -> (Process, Arc<Mutex<Vec<String>>>) {
+    let pages: Arc<Mutex<Vec<String>>> = Arc::default();
+    let seen = Arc::clone(&pages);
+    let network = over_network_by_call(&world.sdk(), move |call| {
+        if call.kind() == "Query waiting held" {
+            let partition = call.body["ExpressionAttributeValues"][":partition"]["S"].as_str().unwrap_or_default();
+            // Each page reads eight partitions, and those that have more may be read on.
+            let is_read_on = call.body.get("ExclusiveStartKey").is_some();
+            if !is_read_on
+                && let Some(endpoint) = partition.strip_prefix("held#").and_then(|rest| rest.strip_suffix("#0"))
+            {
+                seen.lock().unwrap().push(endpoint.to_owned());
+            }
+        }
+        Fate::Pass
+    });
+    (world.process_over(&network, world.clock.clock()), pages)
+}
+
+#[tokio::test]
+async fn of_a_hundred_endpoints_that_are_resumed_together_each_gets_its_first_page_before_any_gets_a_second() {
+    const BUSY: usize = 10;
+    const ENDPOINTS: usize = 100;
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    let mut endpoints = Vec::new();
+    for _ in 0..BUSY {
+        endpoints.push(held(&tenant, &receiver, 0).await);
+    }
+    publish(&tenant, PAGE).await;
+    while endpoints.len() < ENDPOINTS {
+        endpoints.push(held(&tenant, &receiver, 0).await);
+    }
+    publish(&tenant, 1).await;
+    for endpoint in &endpoints {
+        resume(&world, &tenant, endpoint).await;
+        // Jobs are worked on from the earliest.
+        world.advance(Duration::from_millis(1));
+    }
+    // Another organization's only job does not wait for a hundred others.
+    let other = world.tenant().await;
+    let own = held(&other, &receiver, PAGE + 1).await;
+    resume(&world, &other, &own).await;
+
+    let (sweeper, pages) = pages_of(&world);
+    sweeper.sweep().await;
+    let pages = pages.lock().unwrap().clone();
+    // Another organization has two pages among them, and eight jobs are worked on at once, whose calls come in any order.
+    let firsts: BTreeSet<_> = pages.iter().take(ENDPOINTS + 2 + 7).collect();
+    assert!(endpoints.iter().all(|endpoint| firsts.contains(&endpoint.id)), "the first page of each comes first");
+    let of_other: Vec<_> = pages.iter().enumerate().filter(|(_, id)| **id == own.id).map(|(index, _)| index).collect();
+    assert_eq!(of_other.len(), 2);
+    assert!(of_other.iter().all(|index| *index < 30), "organizations take turns: {of_other:?}");
+    assert_eq!(world.in_the_queue().await, BUSY * PAGE + ENDPOINTS + PAGE + 1);
+}
+
+#[tokio::test]
+async fn two_sweeps_at_once_send_each_delivery_once_and_both_end() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    let endpoint = held(&tenant, &receiver, 350).await;
+    resume(&world, &tenant, &endpoint).await;
+    let (failed, _failing) = exhausted(&world, &world.tenant().await, 120).await;
+    drop(failed);
+    let (one, two) = (world.another_process(), world.another_process());
+    tokio::join!(one.sweep(), two.sweep());
+    assert_eq!(world.in_the_queue().await, 350);
+    world.drain().await;
+    assert_eq!(receiver.received().len(), 350);
+    world.advance(seconds(121));
+    let (one, two) = (world.another_process(), world.another_process());
+    tokio::join!(one.sweep(), two.sweep());
+    assert_eq!(jobs(&tenant).await[0]["status"], "done");
+    assert_eq!(world.drain().await, 0);
+}
+
+#[tokio::test]
+async fn recoveries_due_deliveries_and_probes_go_on_beside_a_release_that_fails() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let (busy, quiet) = (world.tenant().await, world.tenant().await);
+    let endpoint = held(&busy, &receiver, 30).await;
+    let (failed, failed_receiver) = exhausted(&world, &quiet, 3).await;
+    begin_recovery(&world, &quiet, &failed).await;
+    let late = Receiver::scripted([Answer::status(500)]).await;
+    let waiting = world.tenant().await;
+    waiting.endpoint_with(json!({"url": late.url(), "retry_schedule": [3_600]})).await;
+    waiting.publish().await;
+    world.drain().await;
+    world.advance(seconds(4_000));
+    resume(&world, &busy, &endpoint).await;
+
+    let held = format!("held#{}#", endpoint.id);
+    let network = over_network_by_call(&world.sdk(), move |call| {
+        let partition = call.body["ExpressionAttributeValues"][":partition"]["S"].as_str();
+        let is_release = partition.is_some_and(|partition| partition.starts_with(&held));
+        if is_release { Fate::Error(400, "AccessDeniedException") } else { Fate::Pass }
+    });
+    world.process_over(&network, world.clock.clock()).try_sweep().await.unwrap_err();
+    world.drain().await;
+    assert_eq!((failed_receiver.received().len(), late.received().len()), (6, 2));
+    assert_eq!(receiver.received().len(), 0);
+    world.sweep().await;
+    world.drain().await;
+    assert_eq!(receiver.received().len(), 30);
+}
+
+/// Makes a delivery unreadable, and returns what it was.
+async fn spoil(world: &World, id: &str) -> std::collections::HashMap<String, AttributeValue> {
+    let item = world.items("delivery").await.into_iter().find(|item| item["sk"] == AttributeValue::S(id.to_owned()));
+    let item = item.unwrap();
+    let mut spoilt = item.clone();
+    spoilt.insert("status".to_owned(), AttributeValue::S("unreadable".to_owned()));
+    world.dynamodb().put_item().table_name(world.table()).set_item(Some(spoilt)).send().await.unwrap();
+    item
+}
+
+#[tokio::test]
+async fn a_delivery_that_cannot_be_read_holds_up_none_behind_it_and_keeps_its_release_open() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    let endpoint = held(&tenant, &receiver, 0).await;
+    let oldest = tenant.publish_one().await;
+    publish(&tenant, 2 * PAGE).await;
+    let item = spoil(&world, &oldest).await;
+    resume(&world, &tenant, &endpoint).await;
+    world.advance(seconds(121));
+    world.sweep().await;
+    assert_eq!(world.in_the_queue().await, 2 * PAGE);
+    assert_eq!(shown(&jobs(&tenant).await[0]), json!(["release", "open", 2 * PAGE]));
+
+    world.dynamodb().put_item().table_name(world.table()).set_item(Some(item)).send().await.unwrap();
+    world.advance(seconds(60));
+    world.sweep().await;
+    assert_eq!(world.in_the_queue().await, 2 * PAGE + 1);
+    assert_eq!(shown(&jobs(&tenant).await[0]), json!(["release", "done", 2 * PAGE + 1]));
+}
+
+#[tokio::test]
+async fn a_delivery_that_cannot_be_leased_holds_up_none_behind_it() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    let endpoint = held(&tenant, &receiver, 0).await;
+    let oldest = tenant.publish_one().await;
+    publish(&tenant, 2 * PAGE).await;
+    resume(&world, &tenant, &endpoint).await;
+    let id = oldest.clone();
+    let network = over_network_by_call(&world.sdk(), move |call| {
+        let is_meant = call.operation == "PutItem" && call.body["Item"]["sk"]["S"] == json!(id);
+        if is_meant { Fate::Error(400, "AccessDeniedException") } else { Fate::Pass }
+    });
+    world.process_over(&network, world.clock.clock()).try_sweep().await.unwrap_err();
+    assert_eq!(world.in_the_queue().await, 2 * PAGE);
+    world.advance(seconds(60));
+    world.sweep().await;
+    assert_eq!(world.in_the_queue().await, 2 * PAGE + 1);
+}
+
+#[tokio::test]
+async fn a_release_stops_leasing_when_the_queue_takes_nothing() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    let endpoint = held(&tenant, &receiver, 50).await;
+    resume(&world, &tenant, &endpoint).await;
+    let refuse = |operation: &str| if operation == "SendMessageBatch" { Fate::Refuse } else { Fate::Pass };
+    let cut_off = world.process_over(&over_network(&world.sdk(), refuse), world.clock.clock());
+    cut_off.try_sweep().await.unwrap_err();
+    let still_held = world.marks().await.iter().filter(|(partition, _)| partition.starts_with("held#")).count();
+    assert_eq!(still_held, 40, "one chunk is leased, and late");
+}
+
+#[tokio::test]
+async fn a_lease_that_is_renewed_lasts_longer_each_time() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    let endpoint = held(&tenant, &receiver, 1).await;
+    tenant.set_status(&endpoint, "active").await;
+    for minutes in [15, 30, 60, 60] {
+        assert_eq!(world.take_messages().await.len(), 1);
+        world.purge().await;
+        world.advance(seconds(60 * minutes - 1));
+        world.sweep().await;
+        assert_eq!(world.in_the_queue().await, 0, "{minutes} minutes have not passed");
+        world.advance(seconds(1));
+        world.sweep().await;
+    }
+    world.drain().await;
+    receiver.only();
+}
+
+#[tokio::test]
+async fn what_a_lost_queue_held_is_sent_again_and_what_is_parked_or_final_is_not() {
+    let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(500)]).await);
+    let tenant = world.tenant().await;
+    tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": [600]})).await;
+    let retrying = tenant.publish_one().await;
+    world.drain().await;
+    let delivered = tenant.publish_one().await;
+    world.drain().await;
+    let pending = tenant.publish_one().await;
+    let paused = held(&world.tenant().await, &receiver, 1).await;
+    world.purge().await;
+    assert_eq!(world.in_the_queue().await, 0, "the queue is lost");
+    world.advance(seconds(1));
+
+    let requested = pigeonpost::send_all(&world.sdk(), world.table(), &world.clock.clock()).await.unwrap();
+    assert_eq!(requested, 2, "a job for each endpoint");
+    world.sweep().await;
+    let messages = world.messages();
+    assert_eq!(messages.len(), 2);
+    assert!([&retrying, &pending].iter().all(|id| messages.iter().any(|message| message.contains(*id))));
+    assert!(messages.iter().all(|message| message.contains("ticket")), "each has a ticket of its own");
+    assert_eq!(shown(&jobs(&tenant).await[0]), json!(["send_all", "open", 2]));
+    world.drain().await;
+    assert_eq!(tenant.delivery_status(&pending).await, "success");
+    assert_eq!(tenant.delivery_status(&retrying).await, "retrying", "its schedule stays");
+    // The second pass finds nothing that this job has not sent.
+    world.advance(seconds(121));
+    world.sweep().await;
+    assert_eq!(shown(&jobs(&tenant).await[0]), json!(["send_all", "done", 2]));
+    world.advance(seconds(600));
+    world.drain().await;
+    assert_eq!(tenant.delivery_status(&retrying).await, "success");
+    assert_eq!(tenant.delivery_status(&delivered).await, "success");
+    assert_eq!(receiver.received().len(), 4, "nothing comes twice");
+    assert!(world.marks().await.iter().any(|(partition, _)| partition.starts_with(&format!("held#{}", paused.id))));
+}
+
+#[tokio::test]
+async fn sending_everything_again_beside_a_healthy_queue_repeats_no_attempt() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    tenant.endpoint(&receiver).await;
+    publish(&tenant, PAGE + 50).await;
+    world.advance(seconds(1));
+    pigeonpost::send_all(&world.sdk(), world.table(), &world.clock.clock()).await.unwrap();
+    world.sweep().await;
+    assert_eq!(world.in_the_queue().await, 2 * (PAGE + 50));
+    world.drain().await;
+    world.advance(seconds(121));
+    world.drain().await;
+    assert_eq!(receiver.received().len(), PAGE + 50);
+    assert_eq!(world.in_the_queue().await, 0);
+}
+
+#[tokio::test]
+async fn a_send_all_can_be_cancelled() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    tenant.endpoint(&receiver).await;
+    tenant.publish().await;
+    world.purge().await;
+    world.advance(seconds(1));
+    pigeonpost::send_all(&world.sdk(), world.table(), &world.clock.clock()).await.unwrap();
+    let id = text(&jobs(&tenant).await[0]["id"]).to_owned();
+    tenant.post(&format!("/jobs/{id}/cancel"), &json!({})).await.data(200);
+    world.sweep().await;
+    assert_eq!(world.in_the_queue().await, 0);
+}
