@@ -450,3 +450,15 @@ async fn a_send_all_can_be_cancelled() {
     world.sweep().await;
     assert_eq!(world.in_the_queue().await, 0);
 }
+
+#[tokio::test]
+async fn a_run_of_the_sweep_releases_at_most_3000_deliveries_for_an_endpoint() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    let endpoint = held(&tenant, &receiver, 3_010).await;
+    resume(&world, &tenant, &endpoint).await;
+    world.sweep().await;
+    assert_eq!(world.in_the_queue().await, 3_000);
+    world.sweep().await;
+    assert_eq!(world.in_the_queue().await, 3_010);
+}

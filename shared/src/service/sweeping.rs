@@ -1,6 +1,6 @@
 //! The sweep: what is due is sent, suspended endpoints are probed, and jobs go on.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ops::AddAssign;
 use std::time::Duration;
 
@@ -23,6 +23,9 @@ const PAGE: usize = 100;
 const DUE_AT_ONCE: usize = 8;
 /// How many jobs are worked on at once.
 const JOBS_AT_ONCE: usize = 8;
+/// How many pages of a release one run does: 3,000 deliveries, about 50 a second, so that an endpoint which just came back
+/// is not overrun.
+const RELEASE_PAGES_PER_RUN: usize = 30;
 /// How many suspended endpoints are worked on at once.
 const PROBES_AT_ONCE: usize = 8;
 /// How far ahead of its time a parked delivery is sent, in a message that is delayed until then: a run comes every minute
@@ -130,7 +133,8 @@ impl Core {
     /// Works on the jobs whose next page is due, in turns of a page, and on those that become due meanwhile.
     async fn work_on_jobs(&self, deadline: Timestamp) -> Run {
         let mut run = Run::default();
-        let mut failed = HashSet::new();
+        // What this run has done for a job, and the jobs that it leaves to the next run.
+        let (mut pages, mut left) = (HashMap::new(), HashSet::new());
         loop {
             let listed = self.store.due_jobs(self.clock.now()).await;
             let Some(listed) = run.note("jobs", listed) else { return run };
@@ -138,7 +142,7 @@ impl Core {
             let mut found = false;
             for job in listed {
                 match job {
-                    Ok(job) if failed.contains(&job.id) => {}
+                    Ok(job) if left.contains(&job.id) => {}
                     Ok(job) => {
                         turns.push(job);
                         found = true;
@@ -159,12 +163,16 @@ impl Core {
                 }
                 let Some((done, id, kind)) = working.next().await else { break };
                 let Some(done) = run.note("a job", done) else {
-                    failed.insert(id);
+                    left.insert(id);
                     continue;
                 };
                 *run.swept.moved_by(kind) += done.moved.count;
                 run.note("a job", done.moved.failure.map_or(Ok(()), Err));
-                if done.job.is_due(self.clock.now()) {
+                let done_pages = pages.entry(id).or_insert(0);
+                *done_pages += 1;
+                if kind == JobKind::Release && *done_pages >= RELEASE_PAGES_PER_RUN {
+                    left.insert(id);
+                } else if done.job.is_due(self.clock.now()) {
                     turns.push(done.job);
                 }
             }
