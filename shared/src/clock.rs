@@ -1,4 +1,4 @@
-//! The only place that reads the clock and rolls dice.
+//! The clock and the sources of randomness. No other module reads the system's clock or random numbers.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,12 +7,12 @@ use std::time::{Duration, SystemTime};
 use crate::domain::ids::Random;
 use crate::domain::time::Timestamp;
 
-/// Tells the time. Cloning it shares it.
+/// A source of the current time. Clones share the source.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 
 impl Clock {
-    /// The system's clock.
+    /// The system clock.
     pub fn system() -> Self {
         Self(Arc::new(|| {
             #[expect(clippy::disallowed_methods, reason = "this is the clock")]
@@ -21,12 +21,12 @@ impl Clock {
         }))
     }
 
-    /// A clock that reads the time from elsewhere.
+    /// A clock that calls `now` for the time.
     pub fn from_fn(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
 
-    /// The time.
+    /// The current time.
     pub fn now(&self) -> Timestamp {
         (self.0)()
     }
@@ -38,7 +38,7 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// Random bytes from the operating system, fit for secrets.
+/// Random bytes from the operating system, suitable for secrets.
 #[expect(clippy::expect_used, reason = "without randomness no secret can be made: nothing else is to be done")]
 pub fn secret_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
@@ -46,18 +46,18 @@ pub fn secret_bytes<const N: usize>() -> [u8; N] {
     bytes
 }
 
-/// Random bytes for an identifier. They need not be unguessable, only different.
+/// Random bytes for an identifier. They are distinct, but not unpredictable.
 pub fn id_bytes() -> Random {
     fastrand::u64(..).to_be_bytes()
 }
 
-/// A number in 0..1, for spreading delays.
+/// A random number in 0..1, for jitter of delays.
 pub fn jitter() -> f64 {
     fastrand::f64()
 }
 
-/// Waits before a repetition: not at all before try 0, then with exponential backoff and full jitter,
-/// up to about a second and a half.
+/// Waits before try number `tries`: not at all before try 0, then with exponential backoff and full jitter, at most
+/// 1.6 seconds.
 pub async fn back_off(tries: u32) {
     if tries > 0 {
         let longest = Duration::from_millis(25) * 2_u32.pow(tries.min(6));

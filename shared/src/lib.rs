@@ -1,4 +1,5 @@
-//! The rooms of Pigeonpost. ARCHITECTURE.md says what lives in each and who may know whom.
+//! The library of Pigeonpost's functions and local host. ARCHITECTURE.md describes the modules and their
+//! dependencies.
 
 pub mod clock;
 pub mod config;

@@ -1,32 +1,32 @@
-//! Roles, and what each may do.
+//! Roles and scopes: what the holder of a key may do.
 
-/// One kind of action within an organization. A role is a set of them.
+/// A permission for one kind of operation within an organization. A role is a set of scopes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
-    /// See the organization.
+    /// Read the organization.
     OrganizationRead,
-    /// Change the organization.
+    /// Change the organization's name.
     OrganizationWrite,
     /// List API keys.
     KeysRead,
     /// Issue, rename, rotate and revoke API keys.
     KeysWrite,
-    /// See endpoints.
+    /// Read endpoints, without their secrets.
     EndpointsRead,
-    /// Create, change, test and delete endpoints, and see their secrets.
+    /// Create, change, test and delete endpoints, and read their secrets.
     EndpointsWrite,
-    /// See deliveries.
+    /// Read deliveries.
     DeliveriesRead,
-    /// Ask for deliveries again.
+    /// Retry deliveries.
     DeliveriesWrite,
-    /// See every event.
+    /// Read every event.
     EventsRead,
-    /// Publish events, and see those one published.
+    /// Publish events, and read the events that the same key published.
     EventsPublish,
 }
 
 impl Scope {
-    /// Every scope, in the order in which they are listed.
+    /// Every scope, in the order of the API's documentation.
     pub const ALL: [Self; 10] = [
         Self::OrganizationRead,
         Self::OrganizationWrite,
@@ -40,7 +40,7 @@ impl Scope {
         Self::EventsPublish,
     ];
 
-    /// The scope's name.
+    /// The scope's name in the API, such as `endpoints:read`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::OrganizationRead => "organization:read",
@@ -56,30 +56,30 @@ impl Scope {
         }
     }
 
-    /// The scope with this name.
+    /// The scope with this name; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|scope| scope.as_str() == text)
     }
 }
 
-/// What the holder of an API key is in its organization.
+/// The role of an API key within its organization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Everything, keys included.
+    /// Every scope.
     Owner,
-    /// Everything but keys.
+    /// Every scope except those of keys.
     Admin,
-    /// Reading.
+    /// Every reading scope except that of keys.
     Member,
-    /// Publishing, and reading what it published itself.
+    /// [`Scope::EventsPublish`] only.
     Publisher,
 }
 
 impl Role {
-    /// Every role, from the smallest to the largest.
+    /// Every role, from the fewest scopes to the most.
     pub const ALL: [Self; 4] = [Self::Publisher, Self::Member, Self::Admin, Self::Owner];
 
-    /// The role's name.
+    /// The role's name in the API and in storage.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Owner => "owner",
@@ -89,12 +89,12 @@ impl Role {
         }
     }
 
-    /// The role with this name.
+    /// The role with this name; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.as_str() == text)
     }
 
-    /// Whether the role may do this.
+    /// Whether the role includes the scope.
     pub const fn may(self, scope: Scope) -> bool {
         match scope {
             Scope::KeysRead | Scope::KeysWrite => matches!(self, Self::Owner),
@@ -108,29 +108,29 @@ impl Role {
         }
     }
 
-    /// Everything the role may do.
+    /// The scopes that the role includes.
     pub fn scopes(self) -> impl Iterator<Item = Scope> {
         Scope::ALL.into_iter().filter(move |scope| self.may(*scope))
     }
 
-    /// The smallest role that may do all of these; the owner may do everything.
+    /// The role with the fewest scopes that includes all of `scopes`.
     pub fn smallest_with(scopes: &[Scope]) -> Self {
         let covers = |role: &Self| scopes.iter().all(|scope| role.may(*scope));
         Self::ALL.into_iter().find(covers).unwrap_or(Self::Owner)
     }
 }
 
-/// What the holder of a platform key may do, in every organization.
+/// The role of a platform key. It applies to every organization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlatformRole {
-    /// Everything, creating organizations and changing their status included.
+    /// Every operation, including creating organizations and changing their status.
     Full,
-    /// Publishing alone.
+    /// Publishing events only.
     Publisher,
 }
 
 impl PlatformRole {
-    /// Whether the role may do this.
+    /// Whether the role includes the scope.
     pub const fn may(self, scope: Scope) -> bool {
         match self {
             Self::Full => true,

@@ -1,5 +1,5 @@
-//! Which network addresses a delivery may go to. A Lambda can reach its own Runtime API without
-//! authentication, so a webhook must never reach anything but public unicast addresses.
+//! Which network addresses deliveries may connect to. A Lambda function can reach its own Runtime API without
+//! authentication, so deliveries connect to public unicast addresses only.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
@@ -51,32 +51,32 @@ const REFUSED_V6: [Ipv6Net; 10] = [
     v6([0xff00, 0, 0, 0, 0, 0, 0, 0], 8),
 ];
 
-/// NAT64 (well-known and local-use) and 6to4: judged by the IPv4 address inside as well.
+/// NAT64 (well-known and local-use prefix) and 6to4. Such an address is public if the embedded IPv4 address is.
 const NAT64: Ipv6Net = v6([0x64, 0xff9b, 0, 0, 0, 0, 0, 0], 96);
 const NAT64_LOCAL: Ipv6Net = v6([0x64, 0xff9b, 1, 0, 0, 0, 0, 0], 48);
 const SIX_TO_FOUR: Ipv6Net = v6([0x2002, 0, 0, 0, 0, 0, 0, 0], 16);
 
-/// Decides which addresses deliveries may go to: public ones, and the networks that the deployment
-/// allows by name (none unless configured).
+/// Decides which addresses deliveries may connect to: public addresses, and the networks that the deployment's
+/// configuration allows. By default it allows no other networks.
 #[derive(Debug, Clone, Default)]
 pub struct AddressPolicy {
     allowed: Vec<IpNet>,
 }
 
 impl AddressPolicy {
-    /// Public addresses and these networks.
+    /// A policy that allows public addresses and these networks.
     pub fn new(allowed: Vec<IpNet>) -> Self {
         Self { allowed }
     }
 
-    /// Reads a comma-separated list of networks in CIDR notation.
+    /// Parses a comma-separated list of networks in CIDR notation.
     ///
     /// # Errors
-    /// [`Invalid`] naming the entry that is no network.
+    /// [`Invalid`] naming the first entry that is not a network.
     pub fn parse(list: &str) -> Result<Self, Invalid> {
         let entries = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
         let network = |entry: &str| {
-            // `010.0.0.0` is ten to some and eight to others.
+            // Parsers disagree about leading zeros: some read `010.0.0.0` as octal, others as decimal.
             let clear = entry.split('/').next().is_some_and(|address| address.parse::<IpAddr>().is_ok());
             let read = IpNet::from_str(entry).ok().filter(|_| clear);
             read.ok_or_else(|| Invalid::new(format!("{entry} is not a network such as 10.0.0.0/8")))
@@ -84,7 +84,7 @@ impl AddressPolicy {
         Ok(Self { allowed: entries.map(network).collect::<Result<_, _>>()? })
     }
 
-    /// Whether a connection to this address may be made.
+    /// Whether a delivery may connect to this address.
     pub fn allows(&self, address: IpAddr) -> bool {
         self.allowed.iter().any(|network| network.contains(&address)) || is_public(address)
     }
@@ -109,7 +109,7 @@ fn is_public_v6(address: Ipv6Addr) -> bool {
     }
 }
 
-/// The IPv4 address that a translated address leads to.
+/// The IPv4 address that a NAT64 or 6to4 address embeds; `None` for any other address.
 fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let octets = address.octets();
     let at = |i: [usize; 4]| Ipv4Addr::from(i.map(|i| octets[i]));
@@ -129,7 +129,8 @@ fn embedded_v4(address: Ipv6Addr) -> Option<Ipv4Addr> {
 mod tests {
     use super::*;
 
-    /// Each network, and whether its neighbours below and above are public; `None` where there is none.
+    /// Each network, and whether the addresses just below and above it are public; `None` if there is no such
+    /// address.
     const BOUNDARIES: [(&str, Option<bool>, Option<bool>); 26] = [
         ("0.0.0.0/8", None, Some(true)),
         ("10.0.0.0/8", Some(true), Some(true)),
@@ -156,7 +157,7 @@ mod tests {
         ("fe80::/10", Some(true), Some(false)),
         ("fec0::/10", Some(false), Some(false)),
         ("ff00::/8", Some(false), None),
-        // The last of these leads to 255.255.255.255.
+        // The last 6to4 address embeds 255.255.255.255.
         ("2002:ffff:ffff::/48", Some(false), Some(true)),
     ];
 

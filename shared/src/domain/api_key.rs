@@ -1,4 +1,4 @@
-//! API keys: what authenticates a caller. Only the SHA-256 of a key is kept.
+//! API keys: the credentials of callers. Only the SHA-256 of a key is stored.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,49 +10,49 @@ use super::fields::Name;
 use super::ids::{KeyId, OrganizationId};
 use super::time::Timestamp;
 
-/// How long a rotated key keeps working.
+/// How long a key works after it was rotated.
 pub const GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 
 const PREFIX: &str = "sk_live_";
 const RANDOM_CHARS: usize = 43;
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// A key as its holder has it. It does not print itself.
+/// The secret text of an API key. Its `Debug` output is redacted.
 #[derive(Clone)]
 pub struct KeySecret(String);
 
 impl KeySecret {
-    /// A new key from 64 random bytes: `sk_live_` and 43 base62 characters (256 bits).
+    /// Generates a key: `sk_live_` and 43 base62 characters (256 bits of entropy).
     pub fn generate(random: &[u8; 64]) -> Self {
-        // Bytes of 248 and above are passed over, so that all characters are equally likely; 64
-        // bytes leave fewer than 43 with a probability below 10^-25, and then some repeat.
+        // Bytes from 248 on are skipped, so that all characters are equally likely. The probability that 64 bytes
+        // leave fewer than 43 is below 10^-25; characters repeat in that case.
         let fair = random.iter().filter(|byte| **byte < 248).cycle().take(RANDOM_CHARS);
         let chars = fair.map(|byte| char::from(BASE62[usize::from(*byte) % 62]));
         Self(format!("{PREFIX}{}", chars.collect::<String>()))
     }
 
-    /// What a caller presented.
+    /// The key that a caller presented, in any format.
     pub fn presented(text: &str) -> Self {
         Self(text.to_owned())
     }
 
-    /// Whether it has the format of an organization's key. Nobody holds another one.
+    /// Whether the text has the format of an organization's key. No key with another format is ever issued.
     pub fn is_well_formed(&self) -> bool {
         let random = self.0.strip_prefix(PREFIX);
         random.is_some_and(|random| random.len() == RANDOM_CHARS && random.bytes().all(|byte| BASE62.contains(&byte)))
     }
 
-    /// The key itself, for showing it once.
+    /// The secret text, for the one response that shows it.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// What is stored and looked up.
+    /// The hash by which the key is stored and looked up.
     pub fn hash(&self) -> KeyHash {
         KeyHash(Sha256::digest(self.0.as_bytes()).into())
     }
 
-    /// What may be shown later: `sk_live_…a1b2`.
+    /// A text that identifies the key without revealing it: `sk_live_…a1b2`.
     pub fn preview(&self) -> String {
         let last = self.0.char_indices().rev().nth(3).map_or(0, |(i, _)| i);
         format!("{PREFIX}…{}", &self.0[last..])
@@ -65,19 +65,19 @@ impl fmt::Debug for KeySecret {
     }
 }
 
-/// SHA-256 of a key.
+/// The SHA-256 of a key.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct KeyHash([u8; 32]);
 
 impl KeyHash {
-    /// Reads 64 hex digits.
+    /// Parses 64 hex digits; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         let mut bytes = [0; 32];
         hex::decode_to_slice(text, &mut bytes).ok()?;
         Some(Self(bytes))
     }
 
-    /// The 32 bytes.
+    /// The hash as bytes.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -95,77 +95,77 @@ impl fmt::Debug for KeyHash {
     }
 }
 
-/// A key of the platform. The deployment is configured with its hash.
+/// A platform key. The deployment's configuration holds its hash.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlatformKey {
     /// SHA-256 of the key.
     pub hash: KeyHash,
-    /// What its holder may do.
+    /// What the holder of the key may do.
     pub role: PlatformRole,
 }
 
 impl PlatformKey {
-    /// What the key is called in logs: `platform:` and the first eight digits of its hash.
+    /// The key's name in logs: `platform:` and the first eight hex digits of its hash.
     pub fn name(&self) -> String {
         format!("platform:{}", hex::encode(&self.hash.0[..4]))
     }
 }
 
-/// An API key as its organization sees it.
+/// An organization's API key, without the secret text.
 #[derive(Debug, Clone)]
 pub struct ApiKey {
-    /// Its identifier.
+    /// The key's identifier.
     pub id: KeyId,
     /// SHA-256 of the key.
     pub hash: KeyHash,
-    /// The organization it belongs to.
+    /// The organization that the key belongs to.
     pub organization: OrganizationId,
-    /// What people call it.
+    /// The name that the owner chose.
     pub name: Name,
-    /// What its holder may do.
+    /// What the holder of the key may do.
     pub role: Role,
-    /// The end of the key, for recognising it.
+    /// The key's [preview](KeySecret::preview), for recognizing it.
     pub preview: String,
-    /// Whether it works.
+    /// Whether the key is active, rotating or revoked.
     pub status: KeyStatus,
     /// When it was issued.
     pub created_at: Timestamp,
-    /// When it was last seen, to about an hour.
+    /// When a request last used the key, to about an hour; `None` if no request has.
     pub last_used_at: Option<Timestamp>,
 }
 
-/// What a key is made from.
+/// The fields of a new API key.
 #[derive(Debug)]
 pub struct NewKey {
-    /// Its name.
+    /// The name that the owner chose.
     pub name: Name,
-    /// What its holder may do.
+    /// What the holder of the key may do.
     pub role: Role,
 }
 
-/// Whether a key works.
+/// The life cycle of an API key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyStatus {
-    /// It works.
+    /// The key works.
     Active,
-    /// It has a successor and works until the end of its grace period.
+    /// The key has a successor and works until the end of its grace period.
     Rotating {
         /// When the successor was issued.
         rotated_at: Timestamp,
-        /// From when on it does not work.
+        /// When the key stops working.
         grace_expires_at: Timestamp,
     },
-    /// It does not work any more.
+    /// The key does not work any more.
     Revoked {
         /// When it was revoked.
         revoked_at: Timestamp,
-        /// When a successor had been issued, if one had.
+        /// When the successor was issued; `None` if there is none.
         rotated_at: Option<Timestamp>,
     },
 }
 
 impl KeyStatus {
-    /// Whether a caller who presents the key is let in.
+    /// Whether a request that presents the key at `now` is authenticated.
     pub fn works_at(self, now: Timestamp) -> bool {
         match self {
             Self::Active => true,
@@ -174,13 +174,13 @@ impl KeyStatus {
         }
     }
 
-    /// The status after a successor was issued; `None` if the key cannot have one.
+    /// The status after a successor was issued; `None` if the key is not active.
     pub fn rotated(self, now: Timestamp) -> Option<Self> {
         let rotating = Self::Rotating { rotated_at: now, grace_expires_at: now.plus(GRACE) };
         matches!(self, Self::Active).then_some(rotating)
     }
 
-    /// The status after the key was revoked. Revoking twice changes nothing.
+    /// The status after the key was revoked. Revoking a revoked key changes nothing.
     #[must_use]
     pub fn revoked(self, now: Timestamp) -> Self {
         match self {

@@ -1,4 +1,4 @@
-//! Attempts: what came of one request, and what a delivery's log keeps of it.
+//! Attempts: the outcome of one HTTP request, and the entry for it in a delivery's log.
 
 use std::time::Duration;
 
@@ -9,17 +9,17 @@ use super::time::Timestamp;
 pub enum Cause {
     /// The exchange took longer than the endpoint's timeout.
     Timeout,
-    /// The name could not be resolved.
+    /// The receiver's host name could not be resolved.
     Dns,
-    /// No connection could be made.
+    /// The TCP connection could not be opened.
     Connect,
     /// The TLS handshake failed.
     Tls,
-    /// The address is one that deliveries may not go to.
+    /// The address policy does not allow the receiver's address.
     RefusedAddress,
-    /// The answer's status was not 2xx.
+    /// The response's status is not 2xx.
     HttpStatus,
-    /// The head of the answer was not HTTP, or broke off.
+    /// The response's head is not valid HTTP, or is incomplete.
     InvalidResponse,
     /// The endpoint is disabled.
     EndpointDisabled,
@@ -44,7 +44,7 @@ impl Cause {
         Self::OrganizationSuspended,
     ];
 
-    /// The cause's name.
+    /// The cause's name in the API and in storage.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Timeout => "timeout",
@@ -60,46 +60,46 @@ impl Cause {
         }
     }
 
-    /// The cause with this name.
+    /// The cause with this name; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|cause| cause.as_str() == text)
     }
 }
 
-/// What exactly failed, as far as it is known, under the causes that say little by themselves.
+/// What exactly failed, for causes that are too general for a diagnosis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
-    /// The name does not exist.
+    /// The host name does not exist.
     NameNotFound,
-    /// The name exists, and has no address.
+    /// The host name exists and has no address.
     NoAddress,
-    /// Nothing listens at the address.
+    /// No process listens at the address.
     ConnectionRefused,
     /// The receiver reset the connection.
     ConnectionReset,
-    /// The receiver closed the connection before the head of an answer was complete.
+    /// The receiver closed the connection before the head of a response was complete.
     ClosedBeforeAnswer,
-    /// No way leads to the address.
+    /// There is no route to the address.
     Unreachable,
-    /// The receiver's certificate, or one above it, has expired.
+    /// The receiver's certificate, or one in its chain, has expired.
     CertificateExpired,
-    /// The receiver's certificate, or one above it, is not valid yet.
+    /// The receiver's certificate, or one in its chain, is not valid yet.
     CertificateNotYetValid,
     /// The receiver's certificate is for other names.
     CertificateWrongName,
     /// No trusted authority issued the receiver's certificate.
     CertificateUnknownIssuer,
-    /// The receiver's certificate cannot be used for another reason.
+    /// The receiver's certificate is invalid for another reason.
     CertificateInvalid,
-    /// The receiver wants a certificate from its clients.
+    /// The receiver requires a client certificate.
     ClientCertificateWanted,
     /// The receiver ended the handshake, or did not speak TLS.
     HandshakeRefused,
-    /// The answer did not begin with a status line of HTTP/1.
+    /// The response does not begin with a status line of HTTP/1.
     BadStatusLine,
-    /// The answer had a header that cannot be read.
+    /// The response has a malformed header.
     BadHeader,
-    /// The head of the answer was too large.
+    /// The response's head is too large.
     TooLarge,
 }
 
@@ -124,7 +124,7 @@ impl Detail {
         Self::TooLarge,
     ];
 
-    /// The detail's name.
+    /// The detail's name in the API and in storage.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NameNotFound => "name_not_found",
@@ -146,17 +146,18 @@ impl Detail {
         }
     }
 
-    /// The detail with this name.
+    /// The detail with this name; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|detail| detail.as_str() == text)
     }
 
-    /// The causes that it may be a detail of.
+    /// The causes that this detail can explain.
     pub const fn causes(self) -> &'static [Cause] {
         match self {
             Self::NameNotFound | Self::NoAddress => &[Cause::Dns],
             Self::ConnectionRefused | Self::Unreachable => &[Cause::Connect],
-            // While connecting, which includes the TLS handshake, or after the request was sent.
+            // The connection can break while it is opened, which includes the TLS handshake, or after the request
+            // was sent.
             Self::ConnectionReset | Self::ClosedBeforeAnswer => &[Cause::Connect, Cause::InvalidResponse],
             Self::CertificateExpired
             | Self::CertificateNotYetValid
@@ -170,10 +171,10 @@ impl Detail {
     }
 }
 
-/// Why no answer came.
+/// Why an attempt got no response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Failure {
-    /// The cause.
+    /// The cause that the API shows.
     pub cause: Cause,
     /// What exactly failed, if that is known.
     pub detail: Option<Detail>,
@@ -185,59 +186,59 @@ impl From<Cause> for Failure {
     }
 }
 
-/// One line of a delivery's log.
+/// One entry of a delivery's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttemptEntry {
-    /// From 1, over all schedules.
+    /// The attempt's number, from 1. A manual retry does not reset it.
     pub number: u32,
     /// When the request was sent.
     pub started_at: Timestamp,
     /// How long the exchange took, in milliseconds.
     pub duration_ms: u32,
-    /// The answer's status, if there was one.
+    /// The response's status; `None` without a response.
     pub response_status: Option<u16>,
-    /// Why it failed; `None` for a success.
+    /// Why the attempt failed; `None` for a success.
     pub error: Option<Cause>,
     /// What exactly failed, if the cause has details and this one is known.
     pub detail: Option<Detail>,
-    /// Whether the answer's body broke off, or did not end in time.
+    /// Whether the response's body is incomplete: the connection broke or the time limit ended before its end.
     pub body_cut: bool,
 }
 
-/// What became of one request.
+/// The outcome of one attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
     /// When the request was sent.
     pub started_at: Timestamp,
-    /// How long the exchange took.
+    /// How long the exchange took, from resolving the name to the end of the response.
     pub duration: Duration,
-    /// Hex signature of the body.
+    /// The hex signature of the request's body.
     pub signature: String,
-    /// What came back.
+    /// The receiver's response, or why there is none.
     pub answer: Answer,
 }
 
 impl Outcome {
-    /// Whether the receiver took it: the answer's status is 2xx.
+    /// Whether the response's status is 2xx.
     pub const fn is_success(&self) -> bool {
         matches!(self.answer, Answer::Response { status: 200..=299, .. })
     }
 }
 
-/// What came back for one request.
+/// The receiver's response, or why there is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
-    /// An HTTP answer.
+    /// An HTTP response.
     Response {
-        /// Its status.
+        /// The response's status.
         status: u16,
-        /// The beginning of its body.
+        /// The beginning of the response's body.
         body: String,
-        /// Whether the body broke off, or did not end in time, before enough of it was read.
+        /// Whether the connection broke or the time limit ended before enough of the body was read.
         body_cut: bool,
-        /// The wait it asked for (on 429 and 503).
+        /// The wait that the receiver asks for in `Retry-After` (with 429 and 503).
         retry_after: Option<Duration>,
     },
-    /// No complete head of an answer.
+    /// No complete response head.
     None(Failure),
 }

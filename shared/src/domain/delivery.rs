@@ -1,4 +1,4 @@
-//! Deliveries: one event for one endpoint, and the state machine that every attempt moves on.
+//! Deliveries: one event for one endpoint, and the state machine that each attempt advances.
 
 use std::time::Duration;
 
@@ -12,76 +12,77 @@ use super::schedule::{MAX_DELAYED_SECONDS, MAX_HIDDEN_SECONDS, RetrySchedule};
 use super::ticket::{BEHIND_OTHER_COPY, OnReceipt, Receipt, Ticket};
 use super::time::Timestamp;
 
-/// How long a delivery that was sent to the queue out of turn is left alone by the sweep.
+/// How long a lease lasts: within this time the sweep does not send the delivery again.
 pub const LEASE: Duration = Duration::from_secs(15 * 60);
-/// The same for a lease that was renewed once, and for one that was renewed more often: a message that ends its process, or
-/// that waits in a backlog, is followed by at most one other an hour.
+/// How long a lease lasts after one renewal, and after more. A message that crashes its process, or that waits in a
+/// backlog, gets at most one further message an hour.
 const RENEWED_LEASES: [Duration; 2] = [Duration::from_secs(30 * 60), Duration::from_secs(60 * 60)];
-/// How long after its publishing a delivery's message is hidden at the latest.
+/// How long after the publishing of its event a delivery's message is hidden at most.
 const HIDDEN_AFTER_PUBLISHING: Duration = Duration::from_secs(MAX_HIDDEN_SECONDS as u64);
-/// Longest wait for which a delayed message is sent.
+/// The longest wait for which a delayed message is sent.
 const LONGEST_DELAYED: Duration = Duration::from_secs(MAX_DELAYED_SECONDS as u64);
-/// How much earlier than its delivery is due a message may arrive and still count as due: clocks differ, and another wait
-/// takes at least a second. Less than the shortest delay of a schedule, so that a copy does not attempt a retry at once.
+/// How much earlier than the next attempt a message may arrive and still count as due: clocks differ, and hiding a
+/// message takes at least a second. This is less than the shortest delay of a schedule, so that a copy does not
+/// attempt a retry immediately.
 const EARLY: Duration = Duration::from_millis(500);
-/// A request that publishes has surely ended after this time, however it went: Lambda and API Gateway end it earlier.
+/// How long a publish request runs at most: Lambda and API Gateway end it earlier.
 pub const PUBLISHING_ENDS: Duration = Duration::from_secs(30);
-/// Most attempts that a delivery's log remembers; the oldest go first.
+/// Most attempts in a delivery's log. Further attempts replace the oldest.
 pub const MAX_LOG: usize = 32;
 
 /// One event for one endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Delivery {
-    /// Its identifier, which also tells the event and when it was published.
+    /// The delivery's identifier. It contains the event's id and the time of publishing.
     pub id: DeliveryId,
-    /// The organization it belongs to.
+    /// The organization that the delivery belongs to.
     pub organization: OrganizationId,
-    /// The endpoint it goes to.
+    /// The endpoint that the delivery goes to.
     pub endpoint: EndpointId,
     /// The event's type.
     pub event_type: EventType,
-    /// Where it stands.
+    /// The delivery's status.
     pub status: DeliveryStatus,
-    /// How many attempts were made, over all schedules.
+    /// How many attempts were recorded. A manual retry does not reset the count.
     pub attempts: u32,
-    /// How many retries of the current schedule were used.
+    /// How many retries of the current schedule were used. A manual retry resets it.
     pub retries_used: u32,
-    /// When the next attempt is due; `None` if at once or never.
+    /// When the next attempt is due; `None` if it is due immediately, or if there is none.
     pub next_attempt_at: Option<Timestamp>,
-    /// How it is found when it is not in the queue.
+    /// Which partition of the `waiting` index the record is in; `None` if it is not in the index.
     pub mark: Option<Mark>,
-    /// The ticket of the message that owns it; `None` if that is the message of the request that published it.
+    /// The ticket of the message that owns the delivery; `None` if that is the message of the publish request.
     pub ticket: Option<Ticket>,
-    /// The last recovery that retried it, or job that sent it again.
+    /// The last job run, of a recovery or of `send_all`, that sent the delivery.
     pub recovery: Option<JobRun>,
-    /// How often its lease was renewed since the last recorded attempt.
+    /// How often the lease was renewed since the last recorded attempt.
     pub leases: u32,
-    /// What the last attempt's answer was, if there was one.
+    /// The status of the last attempt's response; `None` without a response.
     pub response_status: Option<u16>,
-    /// The beginning of the last answer's body.
+    /// The beginning of the last response's body.
     pub response_body: Option<String>,
-    /// Why it is not (or not yet) delivered.
+    /// Why the last attempt or the delivery failed; `None` if neither has.
     pub error: Option<Cause>,
-    /// Hex signature of the last attempt.
+    /// The hex signature of the last attempt's body.
     pub signature: Option<String>,
     /// The last [`MAX_LOG`] attempts, oldest first.
     pub log: Vec<AttemptEntry>,
-    /// When it last changed.
+    /// When the record last changed.
     pub updated_at: Timestamp,
 }
 
-/// Where a delivery stands.
+/// The status of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeliveryStatus {
-    /// Not attempted yet.
+    /// No attempt was made.
     Pending,
-    /// Failed at least once, and will be tried again.
+    /// The last attempt failed, and another one will be made.
     Retrying,
-    /// Delivered.
+    /// The receiver answered with 2xx. Final.
     Success,
-    /// Its schedule is used up.
+    /// All attempts of the schedule failed. Final.
     Exhausted,
-    /// Will not be tried again for another reason.
+    /// The delivery failed for another reason than its schedule. Final.
     Failed,
 }
 
@@ -89,7 +90,7 @@ impl DeliveryStatus {
     /// Every status.
     pub const ALL: [Self; 5] = [Self::Pending, Self::Retrying, Self::Success, Self::Exhausted, Self::Failed];
 
-    /// The status's name.
+    /// The status's name in the API and in storage.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -100,37 +101,37 @@ impl DeliveryStatus {
         }
     }
 
-    /// The status with this name.
+    /// The status with this name; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|status| status.as_str() == text)
     }
 
-    /// Whether nothing more will happen unless somebody asks for it.
+    /// Whether the status is final: no attempt follows without a manual retry or a recovery.
     pub const fn is_finished(self) -> bool {
         !matches!(self, Self::Pending | Self::Retrying)
     }
 
-    /// Whether it is final without success: such a delivery can be retried by hand and recovered.
+    /// Whether the status is final without success. Such a delivery can be retried manually or by a recovery.
     pub const fn is_recoverable(self) -> bool {
         matches!(self, Self::Exhausted | Self::Failed)
     }
 }
 
-/// Which deliveries of an endpoint a list is to hold.
+/// Which deliveries of an endpoint a list contains. Absent fields do not restrict it.
 #[derive(Debug, Default)]
 pub struct DeliveryFilter {
-    /// Only those that stand so.
+    /// Only deliveries with this status.
     pub status: Option<DeliveryStatus>,
-    /// Only those of events of this type.
+    /// Only deliveries of events of this type.
     pub event_type: Option<EventType>,
-    /// Only those of events published at this time or later.
+    /// Only deliveries of events published at this time or later.
     pub since: Option<Timestamp>,
-    /// Only those of events published before this time.
+    /// Only deliveries of events published before this time.
     pub until: Option<Timestamp>,
 }
 
 impl DeliveryFilter {
-    /// Whether the delivery belongs into the list.
+    /// Whether the delivery meets all conditions of the filter.
     pub fn admits(&self, delivery: &Delivery) -> bool {
         let created_at = delivery.id.created_at();
         self.status.is_none_or(|wanted| wanted == delivery.status)
@@ -140,73 +141,75 @@ impl DeliveryFilter {
     }
 }
 
-/// How a delivery that is not in motion is found again.
+/// The partition of the `waiting` index that contains a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
-    /// Parked until this time, when the sweep sends it.
+    /// The delivery is parked or leased until this time, when the sweep sends it.
     Due(Timestamp),
-    /// Parked until its endpoint can take it.
+    /// The delivery is parked until its endpoint accepts deliveries.
     Held,
-    /// Failed or exhausted; may be asked for again.
+    /// The delivery is failed or exhausted, and can be retried.
     Failed,
 }
 
 /// Where a delivery is, according to its record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Place {
-    /// Nowhere: it is in a final state.
+    /// Neither queued nor parked: the delivery is in a final state.
     Final,
     /// In the queue, without a mark.
     Queued,
-    /// In the queue, or about to be sent there; marked until its lease ends.
+    /// In the queue or about to be sent to it. The mark is the end of the lease.
     Leased,
-    /// In the table alone: only a lease ends parking.
+    /// In the table only. Only a lease ends parking.
     Parked,
 }
 
-/// What is to be done with a message that owns a delivery.
+/// What a consumer does with a message that owns a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Leave it in the queue until then.
+    /// Hide the message until this time.
     HideUntil(Timestamp),
-    /// Record the delivery as parked until its endpoint can take it, and acknowledge.
+    /// Record the delivery as parked until its endpoint accepts deliveries, and acknowledge the message.
     Park,
-    /// Record the delivery as failed, and acknowledge.
+    /// Record the delivery as failed, and acknowledge the message.
     Fail(Cause),
     /// Send the request.
     Attempt,
 }
 
-/// What an attempt led to, beside the new state of the delivery.
+/// What a consumer does with the message after an attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Consequence {
-    /// Acknowledge the message: delivered, given up, or parked.
+    /// Acknowledge the message: the delivery is final or parked.
     Drop,
-    /// Leave the message in the queue until then.
+    /// Hide the message until this time.
     HideUntil(Timestamp),
-    /// Send a copy of the message that is delayed until then, before this is recorded, and acknowledge the message.
+    /// Send a copy of the message that is delayed until this time. Then record the attempt, and acknowledge the
+    /// message.
     SendDelayed(Timestamp),
     /// Disable the endpoint, and acknowledge the message.
     Disable(DisabledReason),
 }
 
-/// What a failed attempt leads to.
+/// The state of a delivery after a failed attempt.
 #[derive(Debug, Clone, Copy)]
 pub enum OnFailure<'a> {
-    /// The next delay of the schedule, with this jitter in 0..1.
+    /// The delivery waits for the next delay of the schedule. The number in 0..1 is the jitter.
     Follow(&'a RetrySchedule, f64),
-    /// Back to where it was parked: it was tried to see whether its suspended endpoint works again,
-    /// and its own schedule stands still.
+    /// The delivery is parked again: the attempt was a half-open probe of a suspended endpoint. A probe uses up no
+    /// retry of the schedule.
     Hold,
 }
 
-/// The delivery is not one that can be asked for again.
+/// The delivery is not in a state that allows a retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("only a failed or exhausted delivery can be retried, and this one is {}", .0.as_str())]
 pub struct NotRecoverable(pub DeliveryStatus);
 
 impl Delivery {
-    /// A delivery that was not attempted yet: parked if its endpoint is paused, else to be queued.
+    /// A delivery without attempts. With `parked` it is parked until its endpoint accepts deliveries; otherwise it
+    /// is queued.
     pub fn new(
         id: DeliveryId,
         organization: &OrganizationId,
@@ -236,7 +239,7 @@ impl Delivery {
         }
     }
 
-    /// Where it is.
+    /// Where the delivery is, from its status, mark and next attempt.
     pub fn place(&self) -> Place {
         match self.mark {
             _ if self.status.is_finished() => Place::Final,
@@ -246,8 +249,8 @@ impl Delivery {
         }
     }
 
-    /// What is to be done with a message that owns this delivery, which is not parked and not final. A probe is attempted
-    /// although its endpoint is suspended.
+    /// Decides what a consumer does with a message that owns this delivery. The delivery must be neither parked nor
+    /// final. A probe is attempted although its endpoint is suspended.
     pub fn step(
         &self,
         endpoint: Option<&Endpoint>,
@@ -268,13 +271,13 @@ impl Delivery {
 
     fn step_when_active(&self, now: Timestamp) -> Step {
         match self.next_attempt_at {
-            // It may be a copy of the message that is hidden until then.
+            // Another copy of the message may be hidden until the due time.
             Some(due) if now.plus(EARLY) < due => Step::HideUntil(due.plus(BEHIND_OTHER_COPY)),
             _ => Step::Attempt,
         }
     }
 
-    /// The delivery after an attempt, and what follows from it.
+    /// Returns the delivery after an attempt, and what the consumer does with the message.
     pub fn after_attempt(
         mut self,
         outcome: &Outcome,
@@ -317,23 +320,23 @@ impl Delivery {
         (self, consequence)
     }
 
-    /// Whether the outcome of an attempt is recorded in this delivery too, although it is not as it was when the attempt was
-    /// made: it had so many `attempts` then. A success counts in every state that is not final. A failure counts if
-    /// nothing but a lease has changed.
+    /// Whether the outcome of an attempt is added to this record, which has changed since the attempt began.
+    /// `attempts` is the count that the attempt was based on. A success is added to every state that is not final.
+    /// A failure is added if only a lease has changed the record.
     pub fn takes(&self, outcome: &Outcome, attempts: u32, receipt: Receipt, now: Timestamp) -> bool {
         let is_owned = || receipt.on_receipt(Some(self), now) == OnReceipt::Process;
         !self.status.is_finished() && (outcome.is_success() || (self.attempts == attempts && is_owned()))
     }
 
-    /// The delivery without what an item need not have: the answer's body, the signature, and the log of the attempts
-    /// before the last.
+    /// Returns the delivery without its optional fields: the response's body, the signature, and all log entries
+    /// but the last.
     #[must_use]
     pub fn reduced(mut self) -> Self {
         self.log.drain(..self.log.len().saturating_sub(1));
         Self { response_body: None, signature: None, ..self }
     }
 
-    /// Moves on to the state that the last attempt leads to.
+    /// Changes the state after the last attempt.
     fn settle(&mut self, on_failure: OnFailure<'_>, retry_after: Option<Duration>, now: Timestamp) -> Consequence {
         self.next_attempt_at = None;
         self.mark = None;
@@ -390,7 +393,7 @@ impl Delivery {
         self.mark = Some(Mark::Failed);
     }
 
-    /// The delivery, parked until its endpoint can take it.
+    /// Returns the delivery parked until its endpoint accepts deliveries.
     #[must_use]
     pub fn parked(mut self, now: Timestamp) -> Self {
         self.mark = Some(Mark::Held);
@@ -398,7 +401,7 @@ impl Delivery {
         self
     }
 
-    /// The delivery, parked until this time; a held one stays where it is.
+    /// Returns the delivery parked until this time. A delivery that has a mark is returned unchanged.
     #[must_use]
     pub fn due_at(mut self, at: Timestamp) -> Self {
         if self.mark.is_none() {
@@ -408,7 +411,7 @@ impl Delivery {
         self
     }
 
-    /// The delivery, given up for a reason other than its schedule.
+    /// Returns the delivery with the status `failed` and this cause.
     #[must_use]
     pub fn failed(mut self, cause: Cause, now: Timestamp) -> Self {
         self.error = Some(cause);
@@ -417,20 +420,21 @@ impl Delivery {
         self
     }
 
-    /// The delivery, which the request that publishes it sends before this time, or never: the sweep finds it then. Its
-    /// message has no ticket. A held delivery stays where it is.
+    /// Returns the delivery leased until this time to the publish request that sends it. If that request fails, the
+    /// sweep sends the delivery after the lease. The message has no ticket. A delivery that has a mark is returned
+    /// unchanged.
     #[must_use]
     pub fn leased_to_publisher(self, until: Timestamp) -> Self {
         Self { mark: self.mark.or(Some(Mark::Due(until))), ..self }
     }
 
-    /// The delivery, handed over to a new message with this ticket. If that is never sent, the sweep finds the delivery
-    /// when the lease ends, which is later than its next attempt.
+    /// Returns the delivery leased to a new message with this ticket. If the message is lost, the sweep sends the
+    /// delivery when the lease ends. The lease ends after the next attempt is due.
     fn leased(self, now: Timestamp, ticket: Ticket) -> Self {
         Self { ticket: Some(ticket), leases: 0, ..self }.until_lease_ends(now)
     }
 
-    /// The same for a message that has its ticket already. Each renewal is longer than the one before.
+    /// Renews the lease for a message with the same ticket. The first renewal lasts 30 minutes, later ones 60.
     fn renewed(self, now: Timestamp) -> Self {
         Self { leases: self.leases.saturating_add(1), ..self }.until_lease_ends(now)
     }
@@ -446,16 +450,16 @@ impl Delivery {
         self
     }
 
-    /// How long the message of a leased delivery is to be delayed, in whole seconds, so that it comes when the next attempt
-    /// is due and not earlier.
+    /// How many seconds SQS must delay the message of a leased delivery, rounded up, so that it does not arrive
+    /// before the next attempt is due. At most [`MAX_DELAYED_SECONDS`].
     pub fn message_delay_seconds(&self, now: Timestamp) -> u32 {
         let wait = self.next_attempt_at.map_or(Duration::ZERO, |due| due.since(now));
         u32::try_from(wait.as_micros().div_ceil(1_000_000)).unwrap_or(u32::MAX).min(MAX_DELAYED_SECONDS)
     }
 
-    /// The delivery, taken out of its place to be sent to the queue: leased under this ticket if it is parked, under its
-    /// own if its lease has ended. One whose next attempt is too far ahead to wait in the queue is parked until then.
-    /// `None` if there is nothing to send.
+    /// Returns the delivery as it must be stored before its message is sent. A parked delivery is leased under
+    /// `ticket`; a lease that has ended is renewed under its own ticket. A delivery whose next attempt is more than
+    /// 15 minutes ahead is parked until then instead. `None` if there is nothing to send.
     pub fn taken(self, now: Timestamp, ticket: Ticket) -> Option<Self> {
         match (self.place(), self.next_attempt_at) {
             (Place::Final | Place::Queued, _) => None,
@@ -470,28 +474,29 @@ impl Delivery {
         }
     }
 
-    /// The delivery, taken out of its place under this ticket to be attempted at once, whatever its schedule says. `None`
+    /// Returns the delivery leased under this ticket for an immediate attempt, whatever its schedule says. `None`
     /// if it is not parked.
     pub fn taken_as_probe(self, now: Timestamp, ticket: Ticket) -> Option<Self> {
         (self.place() == Place::Parked).then(|| Self { next_attempt_at: None, ..self }.leased(now, ticket))
     }
 
-    /// The delivery, which should be in the queue, handed over to a new message with this ticket: its message may be lost. Its
-    /// schedule stays. `None` if it is final or parked, or was sent again by this very job.
+    /// Returns a delivery that should be in the queue, leased to a new message with this ticket, since its message
+    /// may be lost. The schedule stays. `None` if the delivery is final or parked, or if this job run has already
+    /// sent it.
     pub fn sent_again(self, run: JobRun, now: Timestamp, ticket: Ticket) -> Option<Self> {
         let is_in_motion = matches!(self.place(), Place::Queued | Place::Leased) && self.recovery != Some(run);
         is_in_motion.then(|| Self { recovery: Some(run), ..self }.leased(now, ticket))
     }
 
-    /// Whether its publishing ended without sending it: it was never attempted or handed over, and is older than any
-    /// request that publishes.
+    /// Whether the publish request ended without sending the delivery: it was never attempted or leased, and is
+    /// older than [`PUBLISHING_ENDS`].
     pub fn is_abandoned(&self, now: Timestamp) -> bool {
         let is_untouched = self.status == DeliveryStatus::Pending && self.place() == Place::Queued;
         is_untouched && self.ticket.is_none() && self.id.created_at().plus(PUBLISHING_ENDS) <= now
     }
 
-    /// The delivery, asked for again and handed over to a new message with this ticket: on a fresh schedule, its attempts
-    /// counted on.
+    /// Returns the delivery after a manual retry or a recovery, leased to a new message with this ticket. It starts
+    /// a new schedule, and the count of attempts continues.
     ///
     /// # Errors
     /// [`NotRecoverable`] unless it is failed, exhausted, or [abandoned](Self::is_abandoned).
@@ -613,7 +618,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_gone_endpoint_is_disabled_and_a_refused_address_not_tried_again() {
+    fn a_410_disables_the_endpoint_and_a_refused_address_fails_without_a_retry() {
         let (gone, consequence) = after(delivery(), response(410, None));
         assert_eq!((gone.status, gone.mark), (DeliveryStatus::Failed, Some(Mark::Failed)));
         assert_eq!(consequence, Consequence::Disable(DisabledReason::Gone));
@@ -623,7 +628,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_failed_probe_goes_back_to_where_it_was_parked_and_uses_up_nothing() {
+    fn a_failed_probe_is_parked_again_and_uses_up_no_retry() {
         let held = Delivery { retries_used: 3, ..delivery() }.parked(NOW);
         let (failed, consequence) = held.clone().after_attempt(&response(500, None), OnFailure::Hold, NOW);
         assert_eq!((failed.status, failed.mark), (DeliveryStatus::Retrying, Some(Mark::Held)));
@@ -635,7 +640,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_is_done_with_a_message() {
+    fn the_step_follows_from_the_endpoint_the_organization_and_the_time() {
         let active = endpoint();
         let suspended = endpoint().suspended(NOW).unwrap();
         let with_status =
@@ -670,7 +675,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn only_dead_deliveries_are_asked_for_again_on_a_fresh_schedule() {
+    fn only_failed_and_exhausted_deliveries_are_retried_and_start_a_new_schedule() {
         for status in [DeliveryStatus::Pending, DeliveryStatus::Retrying, DeliveryStatus::Success] {
             assert_eq!(Delivery { status, ..delivery() }.asked_again(NOW, OWN), Err(NotRecoverable(status)));
         }
@@ -716,7 +721,7 @@ pub(crate) mod tests {
         for nothing in [done, delivery()] {
             assert_eq!(nothing.taken(NOW, OWN), None);
         }
-        // A delivery that was held while it waited for a retry.
+        // This delivery was parked as held while it waited for a retry.
         for (seconds, place, mark) in [(900, Place::Leased, 1800), (901, Place::Parked, 901)] {
             let taken =
                 Delivery { next_attempt_at: Some(in_seconds(seconds)), ..held.clone() }.taken(NOW, OTHER).unwrap();
@@ -728,7 +733,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn what_should_be_in_the_queue_is_sent_again_once_by_a_job() {
+    fn a_job_sends_each_delivery_that_should_be_queued_once() {
         let job = JobRun { job: JobId::from_uuid(uuid::Uuid::from_u128(1)), since: NOW };
         let later = JobRun { since: in_seconds(1), ..job };
         let waiting = Delivery { next_attempt_at: Some(in_seconds(600)), ticket: Some(OWN), ..delivery() };
@@ -788,7 +793,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn the_log_forgets_the_oldest_attempts() {
+    fn the_log_drops_the_oldest_attempts() {
         let mut current = delivery();
         for _ in 0..40 {
             current = Delivery { retries_used: 0, ..after(current, response(500, None)).0 };

@@ -1,4 +1,4 @@
-//! What the operator of a deployment decides.
+//! The configuration of a deployment.
 
 use std::time::Duration;
 
@@ -9,22 +9,22 @@ use super::limits::Limits;
 use super::schedule::RetrySchedule;
 use super::time::Timestamp;
 
-/// The settings of one deployment.
+/// The settings that apply to all organizations of a deployment.
 #[derive(Debug, Clone)]
 pub struct Deployment {
-    /// The platform's keys.
+    /// The platform keys.
     pub platform_keys: Vec<PlatformKey>,
-    /// The schedule of endpoints that have none of their own.
+    /// The retry schedule of endpoints without their own.
     pub retry_schedule: RetrySchedule,
-    /// The event types that may be published.
+    /// The event types that callers may publish.
     pub catalogue: Catalogue,
     /// Which URLs endpoints may have.
     pub urls: UrlPolicy,
-    /// The limits of organizations for which the platform set none.
+    /// The limits of organizations for which the platform sets none.
     pub limits: Limits,
-    /// How long events and deliveries are kept.
+    /// How long events and deliveries are stored.
     pub retention: Duration,
-    /// When the only process of the deployment started: whatever a request began earlier has ended. `None` if there are
+    /// When the deployment's only process started: all requests that began earlier have ended. `None` if there are
     /// several processes.
     pub only_process_since: Option<Timestamp>,
 }

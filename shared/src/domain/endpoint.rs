@@ -1,4 +1,4 @@
-//! Endpoints: where one subscriber wants events.
+//! Endpoints: the subscriber's URL, and the settings and state of its deliveries.
 
 use super::event_type::Subscription;
 use super::fan_out::FanOutGroup;
@@ -10,65 +10,65 @@ use super::schedule::RetrySchedule;
 use super::secret::SigningSecret;
 use super::time::Timestamp;
 
-/// A subscriber's URL and everything about delivering to it.
+/// A webhook endpoint.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Endpoint {
-    /// Its identifier.
+    /// The endpoint's identifier.
     pub id: EndpointId,
-    /// The organization it belongs to.
+    /// The organization that the endpoint belongs to.
     pub organization: OrganizationId,
-    /// What its owner chose.
+    /// The settings that the owner chose.
     pub settings: EndpointSettings,
-    /// Whether it is delivered to.
+    /// Whether deliveries are attempted, parked or not created.
     pub status: EndpointStatus,
-    /// What its deliveries are signed with.
+    /// The secrets that sign its deliveries.
     pub secrets: Secrets,
-    /// How it has been doing.
+    /// The state of the circuit breaker.
     pub health: Health,
-    /// The queue that its deliveries wait in.
+    /// The lane of its deliveries.
     pub lane: Lane,
-    /// The group that its target is in, for good.
+    /// The group of its fan-out item. It never changes.
     pub fan_out_group: FanOutGroup,
-    /// When it was created.
+    /// When the endpoint was created.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// When the endpoint last changed.
     pub updated_at: Timestamp,
-    /// Counts the changes, so that of two changes at once one is refused.
+    /// Increases with each change. A write is conditional on it, so that of two concurrent changes one is rejected.
     pub version: u64,
 }
 
-/// What an endpoint's owner chose.
+/// The settings that an endpoint's owner chose.
 #[derive(Debug, Clone, PartialEq)]
 pub struct EndpointSettings {
-    /// What people call it.
+    /// The name of the endpoint.
     pub name: Name,
-    /// Where deliveries go.
+    /// The URL that receives deliveries.
     pub url: EndpointUrl,
-    /// Which events it wants.
+    /// The event types that the endpoint receives.
     pub subscriptions: Vec<Subscription>,
-    /// Headers added to every request.
+    /// Headers that are added to each request.
     pub headers: Headers,
-    /// How long one attempt may take.
+    /// The time limit of one attempt.
     pub timeout: TimeoutSeconds,
-    /// Restricts it to events of the same edition.
+    /// If set, the endpoint receives only events of the same edition.
     pub edition: Option<EditionId>,
-    /// Replaces the deployment's retry schedule.
+    /// The retry schedule; `None` for the deployment's.
     pub retry_schedule: Option<RetrySchedule>,
 }
 
-/// Whether an endpoint is delivered to.
+/// Whether deliveries to an endpoint are attempted, parked or not created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EndpointStatus {
-    /// Deliveries are attempted.
+    /// Deliveries are created and attempted.
     Active,
-    /// Deliveries are made and parked until it is active again.
+    /// Deliveries are created and parked until the endpoint is active.
     Paused {
-        /// When its owner paused it.
+        /// When the owner paused it.
         at: Timestamp,
     },
-    /// Nothing new is made for it; what was waiting is failed.
+    /// No deliveries are created, and those that are not final fail.
     Disabled {
-        /// Why.
+        /// Why the endpoint was disabled.
         reason: DisabledReason,
     },
 }
@@ -76,11 +76,11 @@ pub enum EndpointStatus {
 /// Why an endpoint was disabled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DisabledReason {
-    /// Its owner did it.
+    /// The owner disabled it.
     Owner,
-    /// It answered 410 Gone.
+    /// The receiver answered 410 Gone.
     Gone,
-    /// It was suspended for days without a success.
+    /// The endpoint was suspended for five days without a successful probe.
     Failing,
 }
 
@@ -88,7 +88,7 @@ impl DisabledReason {
     /// Every reason.
     pub const ALL: [Self; 3] = [Self::Owner, Self::Gone, Self::Failing];
 
-    /// The reason's name.
+    /// The reason's name in the API and in storage.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Owner => "owner",
@@ -97,58 +97,58 @@ impl DisabledReason {
         }
     }
 
-    /// The reason with this name.
+    /// The reason with this name; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|reason| reason.as_str() == text)
     }
 }
 
-/// The status that an owner can ask for.
+/// The status that a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WantedStatus {
-    /// Deliver.
+    /// Attempt deliveries. This also ends a suspension.
     Active,
-    /// Park.
+    /// Park deliveries.
     Paused,
-    /// Stop.
+    /// Create no deliveries, and fail those that are not final.
     Disabled,
-    /// Anything but disabled: active if it is, else as it was.
+    /// Enable a disabled endpoint. An endpoint that is not disabled keeps its status.
     Enabled,
 }
 
-/// What an endpoint is made from.
+/// The fields of a new endpoint.
 #[derive(Debug)]
 pub struct NewEndpoint {
-    /// What its owner chose.
+    /// The settings that the owner chose.
     pub settings: EndpointSettings,
-    /// A secret that the owner brings, instead of a generated one.
+    /// A secret that the caller supplies; `None` to generate one.
     pub secret: Option<SigningSecret>,
-    /// Its first status.
+    /// The initial status.
     pub status: WantedStatus,
 }
 
 /// The signing secrets of an endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Secrets {
-    /// The newest one.
+    /// The newest secret.
     pub current: SigningSecret,
-    /// The one before a rotation, and until when it signs beside the newest.
+    /// The secret before a rotation, and until when requests are signed with both.
     pub previous: Option<(SigningSecret, Timestamp)>,
 }
 
 impl Secrets {
-    /// One secret that signs alone.
+    /// A single secret.
     pub const fn only(current: SigningSecret) -> Self {
         Self { current, previous: None }
     }
 
-    /// What a request at `now` is signed with, the newest first.
+    /// The secrets that sign a request at `now`, the newest first.
     pub fn signing_at(&self, now: Timestamp) -> Vec<&SigningSecret> {
         let previous = self.previous.as_ref().filter(|(_, until)| now < *until);
         std::iter::once(&self.current).chain(previous.map(|(secret, _)| secret)).collect()
     }
 
-    /// The secrets after a rotation at `now`; the current one signs on for `overlap`.
+    /// The secrets after a rotation at `now`. The former secret keeps signing for `overlap`.
     #[must_use]
     pub fn rotated(self, new: SigningSecret, overlap: std::time::Duration, now: Timestamp) -> Self {
         let previous = (!overlap.is_zero()).then(|| (self.current, now.plus(overlap)));
@@ -156,31 +156,31 @@ impl Secrets {
     }
 }
 
-/// What a change of an endpoint names; the rest stays.
+/// A change of an endpoint. Absent fields stay as they are.
 #[derive(Debug, Clone, Default)]
 pub struct EndpointPatch {
-    /// A new name.
+    /// The new name.
     pub name: Option<Name>,
-    /// A new URL.
+    /// The new URL.
     pub url: Option<EndpointUrl>,
-    /// New subscriptions.
+    /// The new subscriptions.
     pub subscriptions: Option<Vec<Subscription>>,
-    /// New headers.
+    /// The new headers.
     pub headers: Option<Headers>,
-    /// A new timeout.
+    /// The new timeout.
     pub timeout: Option<TimeoutSeconds>,
-    /// A new edition, or none.
+    /// The new edition, or none.
     pub edition: Option<Option<EditionId>>,
-    /// A new retry schedule, or the deployment's.
+    /// The new retry schedule, or the deployment's.
     pub retry_schedule: Option<Option<RetrySchedule>>,
-    /// A secret that the owner brought; it signs alone from now on.
+    /// A secret that the caller supplies. It replaces both former secrets immediately.
     pub secret: Option<SigningSecret>,
-    /// A new status.
+    /// The new status.
     pub status: Option<WantedStatus>,
 }
 
 impl Endpoint {
-    /// A new endpoint.
+    /// A new endpoint, in fan-out group 0 and in the fast lane.
     pub fn new(
         id: EndpointId,
         organization: &OrganizationId,
@@ -209,22 +209,22 @@ impl Endpoint {
         }
     }
 
-    /// Whether it is disabled: unfinished deliveries to it fail.
+    /// Whether the endpoint is disabled. Deliveries to it that are not final fail.
     pub const fn is_disabled(&self) -> bool {
         matches!(self.status, EndpointStatus::Disabled { .. })
     }
 
-    /// Whether deliveries are attempted: it is active and not suspended.
+    /// Whether deliveries are attempted: the endpoint is active and not suspended.
     pub const fn accepts(&self) -> bool {
         matches!(self.status, EndpointStatus::Active) && self.health.suspension.is_none()
     }
 
-    /// Whether deliveries are parked instead of attempted: it is paused or suspended.
+    /// Whether deliveries are parked instead of attempted: the endpoint is paused or suspended.
     pub const fn parks(&self) -> bool {
         matches!(self.status, EndpointStatus::Paused { .. }) || self.health.suspension.is_some()
     }
 
-    /// The endpoint after a change.
+    /// Returns the endpoint after a change by its owner.
     #[must_use]
     pub fn patched(mut self, patch: EndpointPatch, now: Timestamp) -> Self {
         let settings = &mut self.settings;
@@ -238,7 +238,7 @@ impl Endpoint {
         replace(&mut settings.retry_schedule, patch.retry_schedule);
         replace(&mut self.secrets, patch.secret.map(Secrets::only));
         if moved && self.health.suspension.is_some() {
-            // What was suspended is not there any more.
+            // The suspension applied to the former URL.
             self.health = self.health.unsuspended();
         }
         if let Some(wanted) = patch.status {
@@ -248,7 +248,7 @@ impl Endpoint {
         self
     }
 
-    /// The endpoint after the engine or its owner disabled it.
+    /// Returns the endpoint after it was disabled, by the engine or by its owner.
     #[must_use]
     pub fn disabled(mut self, reason: DisabledReason, now: Timestamp) -> Self {
         self.take_status(WantedStatus::Disabled, reason, now);
@@ -260,7 +260,7 @@ impl Endpoint {
         use EndpointStatus::{Active, Disabled, Paused};
         let suspended = self.health.suspension.is_some();
         self.status = match (wanted, self.status) {
-            // Its owner says that it works again.
+            // The owner ends the suspension.
             (WantedStatus::Active, Active) if suspended => Active,
             (WantedStatus::Active, Active)
             | (WantedStatus::Paused, Paused { .. })
@@ -290,7 +290,7 @@ pub(super) mod tests {
     const NOW: Timestamp = Timestamp::from_unix_seconds(1_774_382_400);
     const LATER: Timestamp = Timestamp::from_unix_seconds(1_774_382_500);
 
-    /// An active endpoint that wants everything.
+    /// An active endpoint that receives every type.
     pub(in super::super) fn endpoint() -> Endpoint {
         let settings = EndpointSettings {
             name: Name::parse("test").unwrap(),

@@ -1,4 +1,4 @@
-//! The URL of an endpoint: taken as it is written, or refused with what is wrong.
+//! The URL of an endpoint. A URL is accepted exactly as it is written, or rejected with the reason.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -8,7 +8,8 @@ use url::{Host, ParseError, Url};
 use super::Invalid;
 use super::addresses::AddressPolicy;
 
-/// Where an endpoint's deliveries go. Path and query may hold a credential: only the host is printed.
+/// Where an endpoint's deliveries go. Path and query may contain a credential, so `Debug` prints only scheme and
+/// host.
 #[derive(Clone, PartialEq, Eq)]
 pub struct EndpointUrl(Url);
 
@@ -21,7 +22,7 @@ impl fmt::Debug for EndpointUrl {
 /// Which URLs a deployment accepts.
 #[derive(Debug, Clone, Default)]
 pub struct UrlPolicy {
-    /// Whether `http` is accepted beside `https`.
+    /// Whether `http` is accepted as well as `https`.
     pub allow_http: bool,
     /// Which literal addresses are accepted.
     pub addresses: AddressPolicy,
@@ -30,18 +31,18 @@ pub struct UrlPolicy {
 const MAX_URL_CHARS: usize = 2_048;
 
 impl EndpointUrl {
-    /// Reads a URL under a deployment's policy.
+    /// Parses a URL under a deployment's policy.
     ///
     /// # Errors
     /// [`Invalid`] if it is too long, is not written as `scheme://host…`, is not `https`, has user info or a
-    /// fragment, or names a literal address that deliveries may not go to.
+    /// fragment, or has a literal address that deliveries may not connect to.
     pub fn parse(text: &str, policy: &UrlPolicy) -> Result<Self, Invalid> {
         if text.chars().count() > MAX_URL_CHARS {
             return Err(Invalid::new(format!("must be at most {MAX_URL_CHARS} characters")));
         }
         check_spelling(text, policy.allow_http)?;
         let url = Url::parse(text).map_err(|error| Invalid::new(what_is_wrong(error)))?;
-        // Percent-encoding makes a URL longer. What is shown must be accepted again.
+        // Percent-encoding makes a URL longer. The URL that the API shows must be accepted as input.
         if url.as_str().len() > MAX_URL_CHARS {
             return Err(Invalid::new(format!("must be at most {MAX_URL_CHARS} characters when it is percent-encoded")));
         }
@@ -60,15 +61,15 @@ impl EndpointUrl {
         }
     }
 
-    /// A URL that was accepted before, as it was stored.
+    /// Parses a URL that was accepted earlier, without checking the policy.
     ///
     /// # Errors
-    /// [`Invalid`] if it is no URL.
+    /// [`Invalid`] if the text is not a URL.
     pub fn stored(text: &str) -> Result<Self, Invalid> {
         Url::parse(text).map(Self).map_err(|e| Invalid::new(e.to_string()))
     }
 
-    /// The URL.
+    /// The parsed URL.
     pub fn url(&self) -> &Url {
         &self.0
     }
@@ -78,17 +79,17 @@ impl EndpointUrl {
         self.0.as_str()
     }
 
-    /// Scheme, host and port, without what may hold a credential: `https://example.com:8443`.
+    /// Scheme, host and port, without the parts that may contain a credential: `https://example.com:8443`.
     pub fn origin(&self) -> String {
         self.0.origin().ascii_serialization()
     }
 
-    /// The host, as the URL spells it after parsing.
+    /// The host in its parsed form.
     pub fn host(&self) -> &str {
         self.0.host_str().unwrap_or_default()
     }
 
-    /// The address, if the host is one, in whatever spelling.
+    /// The address, if the host is an IP address in any notation.
     pub fn literal_address(&self) -> Option<IpAddr> {
         match self.0.host() {
             Some(Host::Ipv4(address)) => Some(address.into()),
@@ -100,7 +101,7 @@ impl EndpointUrl {
 
 const BAD_PORT: &str = "must have a port from 1 to 65535 after the colon";
 
-/// Refuses text that the parser, as browsers do, would take for another URL than the one that is written.
+/// Rejects text that the WHATWG parser would change to a different URL.
 fn check_spelling(text: &str, allow_http: bool) -> Result<(), Invalid> {
     if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(Invalid::new("must not contain whitespace or control characters"));
@@ -126,18 +127,19 @@ fn check_spelling(text: &str, allow_http: bool) -> Result<(), Invalid> {
     if authority.ends_with(':') {
         return Err(Invalid::new(BAD_PORT));
     }
-    // What is not ASCII or percent-encoded is judged after the parser has decoded it.
+    // Characters that are not ASCII or that are percent-encoded are checked after the parser has decoded them.
     let host = if authority.starts_with('[') { "" } else { authority.split(':').next().unwrap_or_default() };
     check_host(host, |c| !c.is_ascii() || c == '%')
 }
 
-/// Refuses a host with characters that no name has, or with an empty label. The parser takes more of them, and makes more
-/// of them from others: it decodes `\u{2476}` to `(3)`. It takes `.127.0.0.1` for a name, others might read the address.
+/// Rejects a host with characters that host names do not have, or with an empty label. The WHATWG parser accepts
+/// more characters, and decoding creates others: it decodes `\u{2476}` to `(3)`. It reads `.127.0.0.1` as a name,
+/// while other parsers may read it as an address.
 fn check_host(host: &str, is_judged_later: impl Fn(char) -> bool) -> Result<(), Invalid> {
     let is_of_names = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
     match host.chars().find(|c| !is_of_names(*c) && !is_judged_later(*c)) {
         Some(character) => Err(Invalid::new(format!("must not have {character:?} in its host"))),
-        // One dot at the end is the root of the domain names.
+        // A trailing dot denotes the DNS root.
         None if !host.is_empty() && host.strip_suffix('.').unwrap_or(host).split('.').any(str::is_empty) => {
             Err(Invalid::new("must not have an empty label in its host: two dots in a row, or one at its start"))
         }
@@ -145,7 +147,7 @@ fn check_host(host: &str, is_judged_later: impl Fn(char) -> bool) -> Result<(), 
     }
 }
 
-/// Why the parser takes no such URL, as a phrase about it.
+/// The reason for a parser error, as a phrase that follows the field's name.
 fn what_is_wrong(error: ParseError) -> String {
     match error {
         ParseError::InvalidPort => BAD_PORT.to_owned(),

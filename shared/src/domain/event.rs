@@ -1,4 +1,4 @@
-//! Events: what a publisher sent, and which endpoints it goes to.
+//! Events: what a publisher sent, and which endpoints receive it.
 
 use super::delivery::Delivery;
 use super::event_type::EventType;
@@ -6,75 +6,75 @@ use super::fan_out::FanOut;
 use super::fields::{EditionId, SubjectPart};
 use super::ids::{DeliveryId, EndpointId, EventId, KeyId, OrganizationId};
 
-/// Most bytes that an event's `data` may have.
+/// Most bytes of an event's `data`.
 pub const MAX_DATA_BYTES: usize = 256 * 1024;
-/// Most levels of objects and arrays that an event's `data` may have, itself included. Many JSON libraries read no more
-/// than 100, and a list of events is as deep as the deepest of them.
+/// Most levels of nested objects and arrays in an event's `data`, including the outermost. Many JSON libraries read
+/// at most 100 levels, and a list of events is as deep as its deepest event.
 pub const MAX_DATA_LEVELS: usize = 64;
 
-/// What a publisher sends.
+/// The fields of a new event.
 #[derive(Debug, Clone)]
 pub struct NewEvent {
-    /// Its type.
+    /// The event's type.
     pub event_type: EventType,
-    /// A JSON object, as text.
+    /// The payload: the text of a JSON object.
     pub data: String,
-    /// What the event is about; the organization if not said.
+    /// The subject; `None` for the organization.
     pub subject: Option<Subject>,
-    /// The edition it belongs to.
+    /// The edition that the event belongs to.
     pub edition: Option<EditionId>,
 }
 
-/// Which events a list is to hold.
+/// Which events a list contains. Absent fields do not restrict it.
 #[derive(Debug, Default)]
 pub struct EventFilter {
     /// Only events of this type.
     pub event_type: Option<EventType>,
-    /// Only events that went to this endpoint.
+    /// Only events that have a delivery to this endpoint.
     pub endpoint: Option<EndpointId>,
 }
 
-/// What a test event is made from.
+/// The fields of a test event.
 #[derive(Debug, Default)]
 pub struct TestEvent {
-    /// Its type; if not said, the first that the endpoint subscribes to.
+    /// The event's type; `None` for the first type that the endpoint subscribes to.
     pub event_type: Option<EventType>,
-    /// A JSON object, as text.
+    /// The payload: the text of a JSON object; `None` for a default.
     pub data: Option<String>,
 }
 
-/// What an event is about.
+/// The subject of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Subject {
-    /// The kind of thing, such as `member`.
+    /// The type of the subject, such as `member`.
     pub kind: SubjectPart,
-    /// Which one.
+    /// The subject's id.
     pub id: SubjectPart,
 }
 
 /// A published event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Its identifier, which also tells when it was published.
+    /// The event's identifier. It contains the time of publishing.
     pub id: EventId,
-    /// The organization it was published in.
+    /// The organization that published the event.
     pub organization: OrganizationId,
-    /// Its type.
+    /// The event's type.
     pub event_type: EventType,
-    /// What it is about, if that is not the organization.
+    /// The subject; `None` for the organization.
     pub subject: Option<Subject>,
-    /// The edition it belongs to.
+    /// The edition that the event belongs to.
     pub edition: Option<EditionId>,
-    /// The exact body of every request, rendered once.
+    /// The exact body of each request. It is rendered once.
     pub body: String,
-    /// The endpoints it goes to; a delivery's ordinal counts along this list.
+    /// The endpoints that receive the event. A delivery's ordinal is its position in this list, from 1.
     pub endpoints: Vec<EndpointId>,
-    /// The key that published it; `None` for the platform and for the service itself.
+    /// The key that published the event; `None` for the platform and for the service itself.
     pub published_by: Option<KeyId>,
 }
 
 impl Event {
-    /// Plans an event: the endpoints that want it and a delivery for each.
+    /// Selects the endpoints that receive an event, and creates a delivery for each.
     pub fn plan(
         new: NewEvent,
         id: EventId,
@@ -83,7 +83,7 @@ impl Event {
         candidates: &FanOut,
     ) -> (Self, Vec<Delivery>) {
         let wanting = candidates.targets().filter(|target| target.wants(&new.event_type, new.edition.as_ref()));
-        // Whatever group each is in, the oldest endpoint comes first.
+        // The order of endpoints does not depend on their groups: the oldest endpoint comes first.
         let mut wanting: Vec<_> = wanting.collect();
         wanting.sort_unstable_by_key(|target| target.id);
         let (mut endpoints, mut deliveries) = (Vec::new(), Vec::new());
@@ -105,17 +105,17 @@ impl Event {
         (event, deliveries)
     }
 
-    /// The endpoints it goes to, each with its delivery, in the order of the fan-out.
+    /// The endpoints that receive the event, each with the id of its delivery, in the order of the fan-out.
     pub fn fan_out(&self) -> impl Iterator<Item = (EndpointId, DeliveryId)> {
         self.endpoints.iter().enumerate().filter_map(|(index, endpoint)| Some((*endpoint, self.id.delivery(index)?)))
     }
 
-    /// Its deliveries, as nobody has attempted them.
+    /// The event's deliveries in their initial state.
     pub fn deliveries(&self) -> impl Iterator<Item = Delivery> {
         self.fan_out().map(|(endpoint, id)| self.made(endpoint, id))
     }
 
-    /// One of them; `None` if it has none with this id.
+    /// The delivery with this id in its initial state; `None` if the event has no such delivery.
     pub fn delivery(&self, id: DeliveryId) -> Option<Delivery> {
         let endpoint = self.endpoints.get(id.index()?).filter(|_| id.event() == self.id)?;
         Some(self.made(*endpoint, id))
@@ -125,9 +125,9 @@ impl Event {
         Delivery::new(id, &self.organization, endpoint, &self.event_type, false)
     }
 
-    /// The `data` that was published, as JSON text.
+    /// The published `data`, as JSON text.
     pub fn data(&self) -> &str {
-        // What precedes it holds only characters of ids, types and times.
+        // The text before it consists of ids, types and times, none of which contains this string.
         let start = self.body.find(DATA).map_or(0, |at| at + DATA.len());
         self.body.get(start..self.body.len().saturating_sub(1)).unwrap_or_default()
     }
@@ -135,7 +135,7 @@ impl Event {
 
 const DATA: &str = r#","data":"#;
 
-/// The body that every attempt sends byte for byte, so that signatures and replays agree.
+/// Renders the body that each attempt sends byte for byte, so that signatures of retries and copies are valid.
 fn render_body(id: EventId, event_type: &EventType, data: &str) -> String {
     let created = id.created_at();
     format!(

@@ -1,25 +1,25 @@
-//! Event types, what an endpoint may subscribe to, and the catalogue a deployment may have.
+//! Event types, subscriptions, and the deployment's catalogue of types.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
 use super::Invalid;
 
-/// Longest event type, in characters.
+/// Most characters of an event type.
 pub const MAX_EVENT_TYPE_CHARS: usize = 128;
-/// Most subscriptions that one endpoint has.
+/// Most subscriptions of one endpoint.
 pub const MAX_SUBSCRIPTIONS: usize = 64;
 
-/// `segment(.segment)*`, such as `member.added`.
+/// The type of an event: `segment(.segment)*`, such as `member.added`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventType(String);
 
-/// The types of the events that the service itself publishes.
+/// The types of the events that only the service publishes.
 pub const OPERATIONAL_EVENTS: [&str; 5] =
     ["webhook.created", "webhook.disabled", "webhook.suspended", "webhook.resumed", "delivery.exhausted"];
 
 impl EventType {
-    /// Reads an event type.
+    /// Parses an event type.
     ///
     /// # Errors
     /// [`Invalid`] if it is not dot-separated segments of `[a-zA-Z0-9_]`, or is too long.
@@ -51,19 +51,19 @@ impl fmt::Display for EventType {
     }
 }
 
-/// What one entry of an endpoint's `event_types` stands for.
+/// One entry of an endpoint's `event_types`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Subscription {
-    /// `*`: every published type. Operational events are not among them.
+    /// `*`: every type except operational events.
     All,
     /// `prefix.*`: every type that starts with the prefix and a dot.
     Prefix(EventType),
-    /// One type.
+    /// One exact type.
     Exact(EventType),
 }
 
 impl Subscription {
-    /// Reads `*`, `prefix.*` or an event type.
+    /// Parses `*`, `prefix.*` or an event type.
     ///
     /// # Errors
     /// [`Invalid`] for anything else.
@@ -79,7 +79,7 @@ impl Subscription {
         }
     }
 
-    /// Whether events of this type are wanted.
+    /// Whether the subscription includes events of this type.
     pub fn matches(&self, event_type: &EventType) -> bool {
         match self {
             Self::All => !event_type.is_operational(),
@@ -101,23 +101,23 @@ impl fmt::Display for Subscription {
     }
 }
 
-/// The event types that a deployment knows; without one, every well-formed type is allowed.
+/// The event types that a deployment allows. Without a catalogue, it allows every well-formed type.
 #[derive(Debug, Clone, Default)]
 pub struct Catalogue(Option<BTreeSet<EventType>>);
 
 impl Catalogue {
-    /// A catalogue of these types; an empty list allows every type.
+    /// A catalogue of these types. An empty list allows every type.
     pub fn new(types: impl IntoIterator<Item = EventType>) -> Self {
         let types: BTreeSet<_> = types.into_iter().collect();
         Self((!types.is_empty()).then_some(types))
     }
 
-    /// The types, or `None` if every type is allowed.
+    /// The allowed types; `None` if every type is allowed.
     pub fn types(&self) -> Option<&BTreeSet<EventType>> {
         self.0.as_ref()
     }
 
-    /// Whether a caller may publish an event of this type. The [`OPERATIONAL_EVENTS`] are the service's own, so that
+    /// Whether a caller may publish an event of this type. Callers can never publish [`OPERATIONAL_EVENTS`], so
     /// nobody can forge one.
     ///
     /// # Errors
@@ -132,7 +132,7 @@ impl Catalogue {
         }
     }
 
-    /// Whether an endpoint may subscribe to this. Operational events may always be named.
+    /// Whether an endpoint may have this subscription. A catalogue never excludes operational events.
     ///
     /// # Errors
     /// [`Invalid`], naming the allowed types.

@@ -1,6 +1,7 @@
-//! Fan-out: which of an organization's endpoints an event goes to.
+//! Fan-out: which of an organization's endpoints receive an event.
 //!
-//! Publishing reads targets instead of endpoints. A target has what the fan-out needs, and no secret, header or URL.
+//! Publishing reads targets instead of endpoints. A target has the attributes that the fan-out needs, and contains
+//! no secret, header or URL.
 
 use std::fmt;
 use std::sync::Arc;
@@ -11,40 +12,40 @@ use super::fields::EditionId;
 use super::ids::EndpointId;
 use super::lane::{Lane, Route};
 
-/// Most bytes that the targets of an organization may have together, by [`Target::stored_bytes`].
+/// Most bytes of an organization's targets together, by [`Target::stored_bytes`].
 pub const MAX_FAN_OUT_BYTES: u64 = 4 * 1024 * 1024;
-/// So many endpoints of an organization are in the first group before others are used.
+/// How many endpoints of an organization go to group 0 before further ones are spread over all groups.
 const FIRST_GROUP_ENDPOINTS: u64 = 64;
-/// What a stored target has beside subscriptions and edition: its key and its other attributes.
+/// The bytes of a stored target's key and of its attributes other than subscriptions and edition.
 const TARGET_BASE_BYTES: u64 = 200;
-/// What each stored subscription has beside its text.
+/// The bytes of a stored subscription beyond its text.
 const SUBSCRIPTION_BASE_BYTES: u64 = 4;
 
-/// A group of an organization's endpoints. Publishing reads again only the groups that have changed.
+/// A group of an organization's endpoints. Publishing reads only the groups that have changed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FanOutGroup(u8);
 
 impl FanOutGroup {
-    /// Number of groups.
+    /// The number of groups.
     pub const COUNT: u8 = 16;
 
-    /// Every group.
+    /// Every group, in order.
     pub fn all() -> impl Iterator<Item = Self> {
         (0..Self::COUNT).map(Self)
     }
 
-    /// The group with this number, from 0 to 15.
+    /// The group with this number, from 0 to 15; `None` for any other number.
     pub fn new(number: u8) -> Option<Self> {
         (number < Self::COUNT).then_some(Self(number))
     }
 
-    /// The group of a new endpoint of an organization that has so many. A small organization has one group, so that one
-    /// query reads it.
+    /// The group of a new endpoint in an organization that has this many endpoints. A small organization has one
+    /// group, so that one query reads all its targets.
     pub const fn of_new(endpoint: EndpointId, endpoints: u64) -> Self {
         if endpoints < FIRST_GROUP_ENDPOINTS { Self(0) } else { Self(endpoint.shard_byte() % Self::COUNT) }
     }
 
-    /// The group's number.
+    /// The group's number, from 0 to 15.
     pub const fn number(self) -> u8 {
         self.0
     }
@@ -56,22 +57,22 @@ impl fmt::Display for FanOutGroup {
     }
 }
 
-/// What publishing knows of an endpoint.
+/// The attributes of an endpoint that publishing needs.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Target {
     /// The endpoint.
     pub id: EndpointId,
-    /// What becomes of an event that it subscribes to.
+    /// Whether deliveries are created for the endpoint.
     pub status: TargetStatus,
-    /// Whether the endpoint is suspended: deliveries are parked.
+    /// Whether the endpoint is suspended. Its deliveries are created parked.
     pub is_suspended: bool,
-    /// Which events it wants.
+    /// The event types that the endpoint receives.
     pub subscriptions: Vec<Subscription>,
-    /// Restricts it to events of the same edition.
+    /// If set, the endpoint receives only events of the same edition.
     pub edition: Option<EditionId>,
-    /// The queue that its deliveries wait in.
+    /// The lane of the endpoint's deliveries.
     pub lane: Lane,
-    /// The version that the endpoint had when its target was written last.
+    /// The endpoint's version when its target was last written.
     pub version: u64,
 }
 
@@ -80,26 +81,26 @@ pub struct Target {
 pub enum TargetStatus {
     /// Deliveries are attempted.
     Active,
-    /// Deliveries are made and parked.
+    /// Deliveries are created and parked.
     Paused,
-    /// No deliveries are made.
+    /// No deliveries are created.
     Disabled,
 }
 
 impl Target {
-    /// Whether a delivery is made for an event of this type and edition.
+    /// Whether the endpoint receives an event of this type and edition.
     pub fn wants(&self, event_type: &EventType, edition: Option<&EditionId>) -> bool {
         let of_edition = self.edition.is_none() || self.edition.as_ref() == edition;
         let is_enabled = self.status != TargetStatus::Disabled;
         is_enabled && of_edition && self.subscriptions.iter().any(|wanted| wanted.matches(event_type))
     }
 
-    /// Whether deliveries are parked instead of queued.
+    /// Whether the endpoint's deliveries are created parked instead of queued.
     pub fn parks(&self) -> bool {
         self.is_suspended || self.status == TargetStatus::Paused
     }
 
-    /// About how many bytes the stored target has. It depends on nothing but what the owner chose.
+    /// The approximate size of the stored target in bytes. It depends only on settings that the owner chose.
     pub fn stored_bytes(&self) -> u64 {
         let length = |text: String| text.len() as u64;
         let subscriptions = self.subscriptions.iter().map(|it| SUBSCRIPTION_BASE_BYTES + length(it.to_string()));
@@ -113,7 +114,7 @@ impl Target {
 }
 
 impl Endpoint {
-    /// What publishing knows of it.
+    /// The endpoint's target.
     pub fn target(&self) -> Target {
         Target {
             id: self.id,
@@ -130,8 +131,9 @@ impl Endpoint {
         }
     }
 
-    /// Whether its target is written with it when it was changed from `before`: the target itself changed, or what
-    /// deliveries are made with, which consumers learn from the version in the target.
+    /// Whether a change from `before` also writes the target. It does if the target itself has changed, or if
+    /// settings or secrets have: consumers learn from the version in the target that they must read the endpoint
+    /// again.
     pub fn changes_target_of(&self, before: &Self) -> bool {
         let without_version = |endpoint: &Self| Target { version: 0, ..endpoint.target() };
         self.settings != before.settings
@@ -140,12 +142,12 @@ impl Endpoint {
     }
 }
 
-/// The targets of an organization, in groups. Within a group they are in the order of their ids.
+/// The targets of an organization, in groups. Each group is sorted by id.
 #[derive(Debug, Clone, Default)]
 pub struct FanOut(Vec<Arc<[Target]>>);
 
 impl FanOut {
-    /// The fan-out of these groups, each of which is in the order of the ids.
+    /// A fan-out of these groups. Each group must be sorted by id.
     pub const fn new(groups: Vec<Arc<[Target]>>) -> Self {
         Self(groups)
     }
@@ -155,12 +157,12 @@ impl FanOut {
         self.0.iter().flat_map(|group| group.iter())
     }
 
-    /// Whether any endpoint wants events of this type and edition.
+    /// Whether any endpoint receives events of this type and edition.
     pub fn wants(&self, event_type: &EventType, edition: Option<&EditionId>) -> bool {
         self.targets().any(|target| target.wants(event_type, edition))
     }
 
-    /// How messages for this endpoint are sent; as for an endpoint of which nothing is known, if it is not a target.
+    /// How to send a message for this endpoint; the default route if the endpoint has no target.
     pub fn route_of(&self, endpoint: EndpointId) -> Route {
         let find = |group: &Arc<[Target]>| {
             let at = group.binary_search_by_key(&endpoint, |target| target.id).ok()?;
@@ -178,16 +180,16 @@ impl FromIterator<Target> for FanOut {
     }
 }
 
-/// How many endpoints an organization has, and the bytes of their targets.
+/// The number of an organization's endpoints, and the bytes of their targets.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FanOutSize {
-    /// Endpoints.
+    /// The number of endpoints.
     pub endpoints: u64,
-    /// Bytes, by [`Target::stored_bytes`].
+    /// The bytes of their targets, by [`Target::stored_bytes`].
     pub bytes: u64,
 }
 
-/// A limit that an organization would exceed.
+/// A limit on the size of an organization's fan-out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FanOutLimit {
     /// The number of endpoints.
@@ -197,7 +199,8 @@ pub enum FanOutLimit {
 }
 
 impl FanOutSize {
-    /// The limit that this size and `growth` exceed together. What does not grow exceeds no limit.
+    /// The limit that this size exceeds together with `growth`; `None` if it exceeds none. A dimension that does
+    /// not grow is not checked.
     pub const fn exceeds_with(self, growth: Self, max_endpoints: u64) -> Option<FanOutLimit> {
         if growth.endpoints > 0 && self.endpoints.saturating_add(growth.endpoints) > max_endpoints {
             Some(FanOutLimit::Endpoints)
@@ -326,7 +329,7 @@ mod tests {
             (size(5, full - 200), size(1, 200), None),
             (size(5, full - 199), size(1, 200), Some(FanOutLimit::Bytes)),
             (size(11, full), size(0, 1), Some(FanOutLimit::Bytes)),
-            // An endpoint may become smaller although its organization is over a limit that was lowered.
+            // A change may shrink an endpoint although its organization exceeds a limit that was lowered.
             (size(11, full + 1), size(0, 0), None),
         ] {
             assert_eq!(before.exceeds_with(growth, 10), expected, "{before:?} {growth:?}");

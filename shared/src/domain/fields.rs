@@ -1,4 +1,4 @@
-//! The checked values that resources are made of. Each is read once, at the door.
+//! Validated values of resources. They are validated when a request is parsed.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,7 +16,7 @@ macro_rules! text {
         pub struct $name(String);
 
         impl $name {
-            /// Reads the text.
+            /// Parses the text.
             ///
             /// # Errors
             /// [`Invalid`] if its number of characters is out of range.
@@ -42,28 +42,28 @@ macro_rules! text {
 }
 
 text!(
-    /// The name of an organization, an endpoint or a key.
+    /// The name of an organization, an endpoint or an API key.
     Name, 1..=255
 );
 text!(
-    /// Restricts an endpoint to the events that were published with the same edition.
+    /// Restricts an endpoint to events that were published with the same edition.
     EditionId, 1..=128
 );
 text!(
-    /// What a publisher repeats so that a repeated request is recognised.
+    /// A client's identifier of a publish request. A repeated request with the same key has no further effect.
     IdempotencyKey, 1..=255
 );
 text!(
-    /// One half of an event's subject: its type or its id.
+    /// One part of an event's subject: its type or its id.
     SubjectPart, 1..=255
 );
 
-/// An organization's short name, unique in the deployment: lower-case letters, digits and hyphens.
+/// An organization's short name, unique within the deployment: lower-case letters, digits and hyphens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Slug(String);
 
 impl Slug {
-    /// Reads a slug.
+    /// Parses a slug.
     ///
     /// # Errors
     /// [`Invalid`] for anything but 1 to 63 of `[a-z0-9-]`, starting and ending in a letter or digit.
@@ -84,10 +84,11 @@ impl Slug {
     }
 }
 
-/// What an attempt needs beside its timeout to be recorded.
+/// The time that is reserved for recording an attempt after its timeout.
 const RECORDING: Duration = Duration::from_secs(1);
 
-/// How long one attempt may take, from resolving the name to the last byte of the answer.
+/// The time limit of one attempt, from resolving the name to the last byte of the response: 1 to 30 seconds, 10 by
+/// default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TimeoutSeconds(u8);
 
@@ -98,10 +99,10 @@ impl Default for TimeoutSeconds {
 }
 
 impl TimeoutSeconds {
-    /// The shortest one there is.
+    /// The shortest allowed timeout.
     pub const SHORTEST: Self = Self(1);
 
-    /// Reads a number of seconds.
+    /// Validates a number of seconds.
     ///
     /// # Errors
     /// [`Invalid`] if it is not 1 to 30.
@@ -112,7 +113,7 @@ impl TimeoutSeconds {
         }
     }
 
-    /// Whether an attempt with this timeout can be made and recorded in the time that is left.
+    /// Whether an attempt with this timeout can be made and recorded within `left`.
     pub fn fits(self, left: Duration) -> bool {
         left >= self.duration() + RECORDING
     }
@@ -122,13 +123,14 @@ impl TimeoutSeconds {
         self.0
     }
 
-    /// The same as a duration.
+    /// The timeout as a duration.
     pub const fn duration(self) -> Duration {
         Duration::from_secs(self.0 as u64)
     }
 }
 
-/// Headers that an endpoint's owner adds to every request. Values may be credentials: only names are printed.
+/// Headers that an endpoint's owner adds to each request. Values may be credentials, so `Debug` prints only the
+/// names.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Headers(BTreeMap<String, String>);
 
@@ -140,7 +142,7 @@ impl fmt::Debug for Headers {
 
 const MAX_HEADERS: usize = 16;
 const MAX_HEADER_BYTES: usize = 1_024;
-/// Headers that the delivery sets itself, or that would say something untrue about its body or its connection.
+/// Headers that the delivery sets itself, or that would misdescribe its body or its connection.
 pub const REFUSED_HEADERS: [&str; 12] = [
     "connection",
     "content-encoding",
@@ -155,15 +157,15 @@ pub const REFUSED_HEADERS: [&str; 12] = [
     "transfer-encoding",
     "upgrade",
 ];
-/// The same for all headers that begin so.
+/// Prefixes of further headers that owners cannot set.
 pub const REFUSED_HEADER_PREFIXES: [&str; 3] = ["proxy-", "webhook-", "x-webhook-"];
 
 impl Headers {
-    /// Reads names and values; names are kept as they were written.
+    /// Validates names and values. Names keep their case.
     ///
     /// # Errors
-    /// [`Invalid`] naming the first header that is malformed, too long, given twice, or that cannot be sent as it is
-    /// given.
+    /// [`Invalid`] naming the first header that is malformed, too long, duplicated, or that the receiver would not
+    /// get exactly as given.
     pub fn new(headers: impl IntoIterator<Item = (String, String)>) -> Result<Self, Invalid> {
         let headers: BTreeMap<_, _> = headers.into_iter().collect();
         if headers.len() > MAX_HEADERS {
@@ -179,17 +181,17 @@ impl Headers {
         Ok(Self(headers))
     }
 
-    /// Headers that were accepted before, as they were stored.
+    /// Headers that were accepted earlier. They are not validated.
     pub fn stored(headers: BTreeMap<String, String>) -> Self {
         Self(headers)
     }
 
-    /// Names and values, sorted by name.
+    /// The names and values, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
-    /// The map itself.
+    /// The headers as a map.
     pub fn as_map(&self) -> &BTreeMap<String, String> {
         &self.0
     }
@@ -208,7 +210,7 @@ fn check_header(name: &str, value: &str) -> Result<(), Invalid> {
             "must have values of at most {MAX_HEADER_BYTES} bytes, unlike that of {name}"
         )));
     }
-    // The value may be a credential: it is not repeated in the messages.
+    // The value may be a credential, so no message contains it.
     if value.trim_matches([' ', '\t']) != value {
         return Err(Invalid::new(format!(
             "must have values without spaces and tabs at their ends, which no receiver sees, unlike that of {name}"

@@ -1,5 +1,5 @@
-//! Identifiers: 128-bit UUIDv7 printed as a prefix and 32 lower-case hex digits, so that they sort
-//! by the time they were made; and organization ids, which a caller may bring.
+//! Identifiers: 128-bit UUIDv7, printed as a prefix and 32 lower-case hex digits, so that they sort by creation
+//! time; and organization ids, which a caller may supply.
 
 use std::fmt;
 
@@ -7,10 +7,10 @@ use uuid::{Builder, Uuid};
 
 use super::time::Timestamp;
 
-/// Random bytes that go into one identifier.
+/// The random bytes of one identifier.
 pub type Random = [u8; 8];
 
-/// The text is not an identifier of the kind that was expected.
+/// The text is not an identifier of the expected kind.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("must be {0} and 32 lower-case hex digits")]
 pub struct MalformedId(&'static str);
@@ -22,10 +22,10 @@ macro_rules! id {
         pub struct $name(Uuid);
 
         impl $name {
-            /// What every identifier of this kind starts with.
+            /// The prefix of identifiers of this kind.
             pub const PREFIX: &'static str = $prefix;
 
-            /// Reads the printed form.
+            /// Parses the printed form.
             ///
             /// # Errors
             /// [`MalformedId`] for anything but the prefix and 32 lower-case hex digits.
@@ -33,12 +33,12 @@ macro_rules! id {
                 text.strip_prefix($prefix).and_then(simple_hex).map(Self).ok_or(MalformedId($prefix))
             }
 
-            /// The 128 bits.
+            /// The identifier as a UUID.
             pub const fn uuid(self) -> Uuid {
                 self.0
             }
 
-            /// The identifier with these 128 bits.
+            /// The identifier with these 128 bits. They are not validated.
             pub const fn from_uuid(uuid: Uuid) -> Self {
                 Self(uuid)
             }
@@ -59,28 +59,28 @@ macro_rules! id {
 }
 
 id!(
-    /// A webhook endpoint.
+    /// The identifier of a webhook endpoint.
     EndpointId, "we_"
 );
 id!(
-    /// A published event. Its last 16 bits are zero: they number its deliveries.
+    /// The identifier of an event. Its last 16 bits are zero; its deliveries' ids have an ordinal there.
     EventId, "wevt_"
 );
 id!(
-    /// One event for one endpoint: the event's id plus an ordinal from 1 in the last 16 bits.
+    /// The identifier of a delivery: the event's id with an ordinal from 1 in the last 16 bits.
     DeliveryId, "wdlv_"
 );
 id!(
-    /// An API key (not its secret).
+    /// The identifier of an API key. It is not secret.
     KeyId, "key_"
 );
 id!(
-    /// One HTTP request to the API.
+    /// The identifier of one HTTP request to the API.
     RequestId, "req_"
 );
 
 id!(
-    /// A job: a digest of what it does, not a UUIDv7.
+    /// The identifier of a job: a digest of the job's parameters, not a UUIDv7.
     JobId, "wjob_"
 );
 
@@ -89,8 +89,8 @@ fn simple_hex(text: &str) -> Option<Uuid> {
     (text.len() == 32 && text.bytes().all(lower_hex)).then(|| Uuid::try_parse(text).ok()).flatten()
 }
 
-/// A UUIDv7 whose 12 `rand_a` bits carry the fraction of the millisecond (RFC 9562, method 3), so
-/// that identifiers made one after the other sort in that order.
+/// A UUIDv7 whose 12 `rand_a` bits contain the fraction of the millisecond (RFC 9562, method 3), so that
+/// identifiers created one after the other sort in that order.
 fn uuid_v7(now: Timestamp, random: Random) -> Uuid {
     let millis = u64::try_from(now.unix_millis()).unwrap_or(0);
     let fraction = now.unix_micros().rem_euclid(1_000) * 4_096 / 1_000;
@@ -99,13 +99,13 @@ fn uuid_v7(now: Timestamp, random: Random) -> Uuid {
     Builder::from_unix_timestamp_millis(millis, &[high, low, a, b, c, d, e, f, g, h]).into_uuid()
 }
 
-/// The instant, to the millisecond, at which a UUIDv7 was made.
+/// The creation time of a UUIDv7, to the millisecond.
 fn made_at(uuid: Uuid) -> Timestamp {
     let millis = i64::try_from(uuid.as_u128() >> 80).unwrap_or(0);
     Timestamp::from_unix_millis(millis)
 }
 
-/// A byte of the random part that events and their deliveries share.
+/// A byte of the random bits. It is the same in an event and its deliveries.
 const fn shard_byte(uuid: Uuid) -> u8 {
     uuid.as_bytes()[13]
 }
@@ -116,7 +116,7 @@ impl EndpointId {
         Self(uuid_v7(now, random))
     }
 
-    /// The random byte that storage partitions are chosen by.
+    /// The random byte that selects the storage partition.
     pub const fn shard_byte(self) -> u8 {
         shard_byte(self.0)
     }
@@ -130,7 +130,7 @@ impl KeyId {
 }
 
 impl JobId {
-    /// The byte that storage partitions are chosen by.
+    /// The byte that selects the storage partition.
     pub const fn shard_byte(self) -> u8 {
         shard_byte(self.0)
     }
@@ -154,24 +154,24 @@ impl EventId {
         made_at(self.0)
     }
 
-    /// The random byte that storage partitions are chosen by. Events of one batch have consecutive ones.
+    /// The random byte that selects the storage partition. Events of one batch have consecutive bytes.
     pub const fn shard_byte(self) -> u8 {
         shard_byte(self.0)
     }
 
-    /// The first identifier that an event made at `instant` can have.
+    /// The smallest identifier of an event created at `instant`.
     pub fn first_at(instant: Timestamp) -> Self {
         Self(first_uuid_at(instant))
     }
 
-    /// The greatest 128 bits that sort before this identifier. No event has them.
+    /// The largest 128 bits that sort before this identifier. No event has them as its id.
     #[must_use]
     pub fn former(self) -> Self {
         Self(Uuid::from_u128(self.0.as_u128().saturating_sub(1)))
     }
 
-    /// The `index`-th event (from 0) of a batch whose first this is. The batch sorts in its order,
-    /// and is spread over the partitions.
+    /// The id of the `index`-th event (from 0) of a batch whose first event has this id. The ids of a batch sort in
+    /// its order and are spread over the partitions.
     #[must_use]
     pub fn nth(self, index: u32) -> Self {
         const RANDOM: u128 = ((1 << 46) - 1) << 16;
@@ -180,8 +180,8 @@ impl EventId {
         Self(Uuid::from_u128(bits & !RANDOM | moved))
     }
 
-    /// The delivery of this event to the `index`-th endpoint (from 0) of its fan-out, or `None`
-    /// past the 65,535 that there is room for.
+    /// The delivery of this event to the `index`-th endpoint (from 0) of its fan-out; `None` if `index` is 65,535
+    /// or more.
     pub fn delivery(self, index: usize) -> Option<DeliveryId> {
         let ordinal = u16::try_from(index).ok()?.checked_add(1)?;
         Some(DeliveryId(Uuid::from_u128(self.0.as_u128() | u128::from(ordinal))))
@@ -189,13 +189,13 @@ impl EventId {
 }
 
 impl DeliveryId {
-    /// The event that is delivered.
+    /// The event that the delivery belongs to.
     pub fn event(self) -> EventId {
         EventId(without_ordinal(self.0))
     }
 
-    /// Position (from 0) of the endpoint in the event's fan-out; `None` for an identifier that no
-    /// delivery has.
+    /// The position (from 0) of the endpoint in the event's fan-out; `None` if the ordinal is 0, which no delivery
+    /// has.
     pub fn index(self) -> Option<usize> {
         let ordinal = usize::try_from(self.0.as_u128() & 0xffff).unwrap_or(0);
         ordinal.checked_sub(1)
@@ -206,23 +206,23 @@ impl DeliveryId {
         made_at(self.0)
     }
 
-    /// The random byte that storage partitions are chosen by: that of its event.
+    /// The random byte that selects the storage partition. It is the same as the event's.
     pub const fn shard_byte(self) -> u8 {
         shard_byte(self.0)
     }
 
-    /// The identifier that comes right after this one.
+    /// The smallest identifier that sorts after this one.
     #[must_use]
     pub fn next(self) -> Self {
         Self(Uuid::from_u128(self.0.as_u128().saturating_add(1)))
     }
 
-    /// The first identifier that a delivery of an event made at `instant` can have.
+    /// The smallest identifier of a delivery whose event was created at `instant`.
     pub fn first_at(instant: Timestamp) -> Self {
         Self(first_uuid_at(instant))
     }
 
-    /// The last identifier that a delivery published in the same millisecond can have.
+    /// The largest identifier of a delivery that was published in the same millisecond.
     #[must_use]
     pub fn last_of_its_millisecond(self) -> Self {
         Self(Uuid::from_u128(self.0.as_u128() | ((1 << 80) - 1)))
@@ -237,8 +237,8 @@ fn first_uuid_at(instant: Timestamp) -> Uuid {
     Uuid::from_u128((u128::try_from(instant.unix_millis()).unwrap_or(0) & 0xffff_ffff_ffff) << 80)
 }
 
-/// An organization: a tenant. Either `org_` and 26 characters of Crockford's alphabet in lower
-/// case, or a UUID that the caller brought.
+/// The identifier of an organization: either `org_` and 26 lower-case characters of Crockford's alphabet, or a UUID
+/// that the caller supplied.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct OrganizationId(String);
 
@@ -252,7 +252,7 @@ impl OrganizationId {
         Self(format!("org_{}", digits.collect::<String>()))
     }
 
-    /// Reads a generated identifier or a hyphenated UUID (kept in lower case).
+    /// Parses a generated identifier or a hyphenated UUID, which is converted to lower case.
     ///
     /// # Errors
     /// [`super::Invalid`] for anything else.
@@ -266,7 +266,7 @@ impl OrganizationId {
         Self::parse_brought(text)
     }
 
-    /// Reads an identifier that a caller may bring: a hyphenated UUID.
+    /// Parses an identifier that a caller supplies: a hyphenated UUID.
     ///
     /// # Errors
     /// [`super::Invalid`] for anything else.
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delivery_knows_its_event_and_its_place_in_the_fan_out() {
+    fn a_delivery_id_contains_its_event_and_its_position_in_the_fan_out() {
         let event = EventId::new(NOW, [0xff; 8]);
         assert_eq!(without_ordinal(event.0), event.0);
         assert_eq!(event.created_at(), NOW.to_millis());
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn organization_ids_are_generated_or_brought() {
+    fn organization_ids_are_generated_or_supplied_by_the_caller() {
         let generated = OrganizationId::new(NOW, [9; 8]);
         assert_eq!(OrganizationId::parse(generated.as_str()).unwrap(), generated);
         assert_eq!(generated.as_str().len(), 30);

@@ -1,7 +1,7 @@
-//! Isolation: which tasks of a batch are processed one after another, because one of them may end the process.
+//! Isolation: a task that may crash the process is processed when no other task of its batch is in progress.
 //!
-//! A process that dies leaves no note, only messages that were received and not dealt with. So a receive without a
-//! recorded attempt counts as the sign of a crash. Throttling and outages of the table leave the same sign.
+//! A process that crashes leaves no trace except messages that were received and not acknowledged. So a receive
+//! without a recorded attempt counts as a sign of a crash. Throttling and outages of the table leave the same sign.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -10,13 +10,13 @@ use super::delivery::Delivery;
 use super::ticket::{OnReceipt, Receipt};
 use super::time::Timestamp;
 
-/// If one process finishes this many suspicious tasks within this time, throttling or an outage caused their receives. A
-/// crash empties the count. The time is enough for 30 tasks that are processed one after another and take 30 s each.
+/// If one process finishes this many suspicious tasks within [`SHORT_TIME`], throttling or an outage caused their
+/// receives, since a crash resets the count. The time is enough for 30 tasks of 30 s each in sequence.
 const MANY: usize = 30;
 const SHORT_TIME: Duration = Duration::from_secs(30 * 60);
 
-/// Whether a message was received before without a recorded attempt, so that its task may end the process. `false` for a
-/// message that would not be processed.
+/// Whether an earlier receive of the message has no recorded attempt, so that the task may crash the process.
+/// `false` for a message that is not processed.
 pub fn is_suspicious(receipt: Receipt, record: Option<&Delivery>, read_at: Timestamp) -> bool {
     if receipt.on_receipt(record, read_at) != OnReceipt::Process {
         return false;
@@ -27,24 +27,26 @@ pub fn is_suspicious(receipt: Receipt, record: Option<&Delivery>, read_at: Times
     usize::try_from(receipt.receives.saturating_sub(1)).is_ok_and(|before| before > recorded)
 }
 
-/// The order in which a batch is processed. Tasks are named by their index.
+/// The order in which a batch is processed. Each number is the index of a task.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Order {
-    /// Processed first, at the same time.
+    /// The tasks that are processed first, concurrently.
     pub together: Vec<usize>,
-    /// Processed one after another, when all others are finished.
+    /// The tasks that are processed afterwards, one at a time.
     pub alone: Vec<usize>,
 }
 
 impl Order {
-    /// The order of tasks, each with a random number if it is suspicious. The random numbers order the suspicious tasks.
-    /// Nothing is isolated while the process finishes many suspicious tasks ([`Finished::are_many`]).
+    /// The order of tasks. A suspicious task has a random number, and these numbers order the suspicious tasks.
+    /// With `are_many`, no task is isolated ([`Finished::are_many`]).
     ///
-    /// A task that ends the process repeats no request of the others more than once: a task that was with it when it
-    /// did so for the first time is suspicious itself from then on, and when it is repeated, no other task is under way.
+    /// A task that crashes the process repeats each request of other tasks at most once: tasks that were processed
+    /// together with it at the first crash are suspicious from then on, and no other task is in progress when a
+    /// suspicious task is repeated.
     ///
-    /// Receives do not order the tasks: a task that is postponed for lack of time is received once more each time, and
-    /// would be postponed for ever. In random order each task has the same chance in every run.
+    /// The number of receives does not order the tasks. A task that is postponed for lack of time is received once
+    /// more each time, so such an order would postpone it forever. In random order each task has the same chance in
+    /// every run.
     pub fn of(tasks: &[Option<u64>], are_many: bool) -> Self {
         let is_alone = |task: &usize| !are_many && tasks[*task].is_some();
         let (mut alone, together): (Vec<_>, Vec<_>) = (0..tasks.len()).partition(is_alone);
@@ -53,12 +55,12 @@ impl Order {
     }
 }
 
-/// When a process finished suspicious tasks, newest last.
+/// When a process finished its last suspicious tasks, the newest last.
 #[derive(Debug, Default)]
 pub struct Finished(VecDeque<Timestamp>);
 
 impl Finished {
-    /// Notes that a suspicious task was finished at this time.
+    /// Records that a suspicious task was finished at this time.
     pub fn note(&mut self, now: Timestamp) {
         if self.0.len() == MANY {
             self.0.pop_front();
@@ -66,8 +68,8 @@ impl Finished {
         self.0.push_back(now);
     }
 
-    /// Whether so many were finished lately that their receives come from throttling or an outage. All tasks are then
-    /// processed together: one after another they would take up to ten times as long.
+    /// Whether so many suspicious tasks were finished recently that throttling or an outage caused their receives.
+    /// All tasks are then processed concurrently. In sequence they would take up to ten times as long.
     pub fn are_many(&self, now: Timestamp) -> bool {
         self.0.len() == MANY && self.0.front().is_some_and(|oldest| now.since(*oldest) <= SHORT_TIME)
     }
@@ -104,7 +106,7 @@ mod tests {
             (2, Some(NOW), None, true),
             (9, Some(NOW), None, true),
             (0, Some(NOW), None, false),
-            // Each retry of a hidden message is a receive.
+            // Each retry of a hidden message adds a receive.
             (4, Some(NOW), Some(&retried), false),
             (5, Some(NOW), Some(&retried), true),
             (3, Some(NOW), Some(&retried), false),
@@ -114,7 +116,7 @@ mod tests {
             (2, sent(9), Some(&retried), false),
             (2, sent(10), Some(&retried), true),
             (4, None, Some(&retried), false),
-            // These are acknowledged, whatever happened before.
+            // Messages that are acknowledged, whatever the number of receives.
             (9, Some(NOW), Some(&done), false),
             (9, Some(NOW), Some(&held), false),
         ] {
@@ -140,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn many_finished_tasks_within_a_short_time_tell_of_something_else_than_a_crash() {
+    fn many_suspicious_tasks_finished_within_a_short_time_do_not_indicate_a_crash() {
         let mut finished = Finished::default();
         for second in 0..MANY as u64 {
             assert!(!finished.are_many(in_seconds(second)));

@@ -1,14 +1,14 @@
-//! Lanes: which queue the deliveries of an endpoint wait in.
+//! Lanes: which queue and consumer an endpoint's deliveries use.
 //!
-//! An attempt occupies a place of the consumer for as long as its receiver takes. Endpoints that answer slowly get a queue
-//! and a consumer of their own, so that they delay only each other.
+//! An attempt occupies a concurrency slot of the consumer for as long as the receiver takes. Slow endpoints have a
+//! queue and a consumer of their own, so that they delay only each other.
 
 use super::endpoint::Endpoint;
 
 /// A queue of deliveries and its consumer.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum Lane {
-    /// For endpoints that answer quickly, and for those that nothing is known of.
+    /// For endpoints that answer quickly, and for those without counters.
     #[default]
     Fast,
     /// For endpoints that answer slowly.
@@ -19,7 +19,7 @@ impl Lane {
     /// Every lane.
     pub const ALL: [Self; 2] = [Self::Fast, Self::Slow];
 
-    /// The lane's name.
+    /// The lane's name in storage and in the configuration.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Fast => "fast",
@@ -27,13 +27,14 @@ impl Lane {
         }
     }
 
-    /// The lane with this name.
+    /// The lane with this name; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|lane| lane.as_str() == text)
     }
 
-    /// Whether the consumer of this lane forwards messages for an endpoint of the other lane instead of attempting them.
-    /// The slow lane forwards nothing, so that no message goes back and forth when an endpoint changes lanes.
+    /// Whether the consumer of this lane forwards a message for an endpoint of the lane `of_endpoint` instead of
+    /// attempting it. Only the fast lane forwards, so a message cannot go back and forth when an endpoint changes
+    /// lanes.
     pub fn forwards_to(self, of_endpoint: Self) -> bool {
         (self, of_endpoint) == (Self::Fast, Self::Slow)
     }
@@ -57,7 +58,7 @@ impl<T> ByLane<T> {
         }
     }
 
-    /// The value for this lane, to be changed.
+    /// A mutable reference to the value for this lane.
     pub const fn of_mut(&mut self, lane: Lane) -> &mut T {
         match lane {
             Lane::Fast => &mut self.fast,
@@ -66,19 +67,19 @@ impl<T> ByLane<T> {
     }
 }
 
-/// How a message for an endpoint is sent. The default is for a sender that has not read the endpoint: the consumer of the
-/// fast lane forwards the messages for a slow one.
+/// How a message for an endpoint is sent. The default is for a sender that has not read the endpoint: the fast
+/// lane, whose consumer forwards messages for slow endpoints.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Route {
-    /// The queue that it goes to.
+    /// The lane of the message's queue.
     pub lane: Lane,
-    /// The version of the endpoint that the sender has read; 0 if it has read none. A consumer that remembers an older
-    /// version reads the endpoint again.
+    /// The version of the endpoint that the sender has read; 0 if it has read none. A consumer whose cached
+    /// endpoint is older reads the endpoint again.
     pub endpoint_version: u64,
 }
 
 impl Endpoint {
-    /// How a message for it is sent.
+    /// How a message for this endpoint is sent.
     pub const fn route(&self) -> Route {
         Route { lane: self.lane, endpoint_version: self.version }
     }

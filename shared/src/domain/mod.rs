@@ -1,6 +1,5 @@
-//! Nouns and decisions of the product: what an endpoint, an event and a delivery are, and every
-//! rule about them. Nothing here waits, reads a clock, rolls dice or knows AWS or HTTP: a rule
-//! takes values and returns a value.
+//! The resources of the product and the rules about them. All rules are pure functions: they take the time and
+//! random numbers as arguments, do no IO, and do not depend on AWS or HTTP.
 
 pub mod access;
 pub mod addresses;
@@ -30,13 +29,13 @@ pub mod ticket;
 pub mod time;
 pub mod usage;
 
-/// Why a value was not accepted, as a phrase that follows the field's name: "must be an https URL".
+/// Why a value was rejected, as a phrase that follows the field's name: "must be an https URL".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Invalid(pub String);
 
 impl Invalid {
-    /// A reason from anything that reads as a phrase.
+    /// An error with this phrase.
     pub fn new(reason: impl Into<String>) -> Self {
         Self(reason.into())
     }

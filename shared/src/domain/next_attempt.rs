@@ -1,14 +1,14 @@
-//! When a delivery's next attempt comes, as the API shows it.
+//! The time of a delivery's next attempt, as the API shows it.
 
 use super::delivery::{Delivery, Mark};
 use super::endpoint::{Endpoint, EndpointStatus};
 use super::organization::OrganizationStatus;
 use super::time::Timestamp;
 
-/// When the next attempt is due. `None` if nothing is scheduled; if nothing is attempted at that time, because the
-/// endpoint is paused, suspended or disabled or the organization is suspended; and once the time has come.
+/// When the next attempt is due. `None` if none is scheduled, if the due time has passed, or if no attempt can be
+/// made at that time because the endpoint is paused, suspended or disabled or the organization is suspended.
 ///
-/// A delivery keeps its schedule while it is parked, so the stored time alone may be past.
+/// A parked delivery keeps its schedule, so its stored time may have passed.
 pub fn next_attempt_at(
     delivery: &Delivery,
     endpoint: &Endpoint,
@@ -38,7 +38,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_unix_seconds(1_774_382_400);
 
     #[test]
-    fn a_next_attempt_is_told_only_if_it_is_to_come_at_that_time() {
+    fn the_next_attempt_is_shown_only_if_it_can_be_made_at_that_time() {
         let with_status =
             |wanted| endpoint().patched(EndpointPatch { status: Some(wanted), ..Default::default() }, NOW);
         let (active, paused, disabled) =

@@ -6,56 +6,56 @@ use super::ids::OrganizationId;
 use super::limits::OwnLimits;
 use super::time::Timestamp;
 
-/// A tenant.
+/// An organization.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Organization {
-    /// Its identifier.
+    /// The organization's identifier.
     pub id: OrganizationId,
-    /// What people call it.
+    /// The name of the organization.
     pub name: Name,
-    /// Its short name, unique in the deployment.
+    /// The organization's short name, unique within the deployment.
     pub slug: Slug,
-    /// Whether it may publish and is delivered for.
+    /// Whether the organization may publish and receives deliveries.
     pub status: OrganizationStatus,
-    /// When it was created.
+    /// When the organization was created.
     pub created_at: Timestamp,
-    /// When it was last changed.
+    /// When the organization's name or status last changed.
     pub updated_at: Timestamp,
 }
 
-/// Whether an organization may publish.
+/// Whether an organization may publish and receives deliveries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OrganizationStatus {
-    /// It may.
+    /// It may publish, and its deliveries are attempted.
     Active,
-    /// It may not publish, and nothing is delivered for it.
+    /// It may not publish, and its deliveries fail.
     Suspended,
 }
 
-/// What publishing knows of an organization.
+/// The attributes of an organization that publishing reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OrganizationState {
-    /// Whether it may publish.
+    /// Whether the organization may publish.
     pub status: OrganizationStatus,
-    /// The limits that the platform set for it.
+    /// The limits that the platform set for the organization.
     pub limits: OwnLimits,
-    /// How often owners changed the endpoints of each fan-out group.
+    /// For each fan-out group, how often owners changed its endpoints.
     pub revisions: Revisions,
-    /// How large the fan-out is. It may be off after a crash, or when a write was repeated.
+    /// The size of the fan-out. A crash or a repeated write can make it inaccurate.
     pub size: FanOutSize,
 }
 
-/// A number for each fan-out group. A group without one has no endpoints.
+/// A revision for each fan-out group. A group without a revision has no endpoints.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Revisions([Option<u64>; FanOutGroup::COUNT as usize]);
 
 impl Revisions {
-    /// The revision of this group; `None` if it has no endpoints.
+    /// The revision of this group; `None` if the group has no endpoints.
     pub fn of(&self, group: FanOutGroup) -> Option<u64> {
         self.0.get(usize::from(group.number())).copied().flatten()
     }
 
-    /// The groups that may have endpoints, and their revisions.
+    /// The groups that may have endpoints, with their revisions.
     pub fn groups(&self) -> impl Iterator<Item = (FanOutGroup, u64)> {
         FanOutGroup::all().filter_map(|group| Some((group, self.of(group)?)))
     }
@@ -71,22 +71,22 @@ impl FromIterator<(FanOutGroup, u64)> for Revisions {
     }
 }
 
-/// What an organization is made from.
+/// The fields of a new organization.
 #[derive(Debug)]
 pub struct NewOrganization {
-    /// An id that the caller brings.
+    /// An id that the caller supplies; `None` to generate one.
     pub id: Option<OrganizationId>,
-    /// Its name.
+    /// The name of the organization.
     pub name: Name,
-    /// Its short name.
+    /// The organization's short name.
     pub slug: Slug,
 }
 
-/// What a change of an organization names; the rest stays.
+/// A change of an organization. Absent fields stay as they are.
 #[derive(Debug, Clone, Default)]
 pub struct OrganizationPatch {
-    /// A new name.
+    /// The new name.
     pub name: Option<Name>,
-    /// A new status.
+    /// The new status.
     pub status: Option<OrganizationStatus>,
 }

@@ -1,4 +1,4 @@
-//! Deliveries that were made and have nothing to say yet.
+//! Lists of deliveries that were queued and have no record yet.
 
 use std::collections::BTreeMap;
 
@@ -6,23 +6,23 @@ use super::delivery::Delivery;
 use super::event_type::EventType;
 use super::ids::{DeliveryId, EndpointId, OrganizationId};
 
-/// What one publishing made for one endpoint, of one type, to be queued. A delivery that is listed here and has no
-/// record of its own is pending and was never attempted, so that many of them cost what one does.
+/// The queued deliveries of one publish request to one endpoint and of one event type. A listed delivery without a
+/// record is pending and was never attempted. So many new deliveries cost as much to store as one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pending {
-    /// Whose they are.
+    /// The organization that the deliveries belong to.
     pub organization: OrganizationId,
-    /// Where they go.
+    /// The endpoint that the deliveries go to.
     pub endpoint: EndpointId,
-    /// The type of their events.
+    /// The type of the deliveries' events.
     pub event_type: EventType,
-    /// Which they are, in order and at least one.
+    /// The ids of the deliveries, sorted; at least one.
     pub deliveries: Vec<DeliveryId>,
 }
 
 impl Pending {
-    /// The lists for the deliveries of one publishing, as far as they are to be queued: what is parked has a mark, and so a
-    /// record of its own.
+    /// The lists for the deliveries of one publish request. Parked deliveries are left out: they have a mark, and
+    /// so a record.
     pub fn of<'a>(published: impl IntoIterator<Item = &'a Delivery>) -> Vec<Self> {
         let mut lists = BTreeMap::<_, Self>::new();
         for delivery in published.into_iter().filter(|delivery| delivery.mark.is_none()) {
@@ -39,22 +39,23 @@ impl Pending {
         lists
     }
 
-    /// The last of them: whoever goes through deliveries from the newest on meets the list before what it lists.
+    /// The last delivery of the list. A reader that goes from the newest delivery to the oldest reads the list
+    /// before the records of the listed deliveries.
     pub fn last(&self) -> Option<DeliveryId> {
         self.deliveries.last().copied()
     }
 
-    /// Whether one of these deliveries is in the list.
+    /// Whether the list contains one of these deliveries.
     pub fn contains_any(&self, deliveries: &[Delivery]) -> bool {
         deliveries.iter().any(|delivery| self.deliveries.binary_search(&delivery.id).is_ok())
     }
 
-    /// The deliveries, as nobody has attempted them.
+    /// The listed deliveries in their initial state.
     pub fn deliveries(&self) -> impl Iterator<Item = Delivery> {
         self.deliveries.iter().map(|id| self.delivery(*id))
     }
 
-    /// One of them.
+    /// The delivery with this id in its initial state.
     pub fn delivery(&self, id: DeliveryId) -> Delivery {
         Delivery::new(id, &self.organization, self.endpoint, &self.event_type, false)
     }

@@ -1,24 +1,24 @@
-//! When a failed attempt is repeated.
+//! Retry schedules: when a failed attempt is repeated.
 
 use std::time::Duration;
 
 use super::Invalid;
 use super::time::Timestamp;
 
-/// Most retries in a schedule.
+/// Most retries of a schedule.
 pub const MAX_RETRIES: usize = 16;
-/// Longest delay of a schedule, in seconds.
+/// The longest delay of a schedule, in seconds.
 pub const MAX_DELAY_SECONDS: u32 = 86_400;
-/// Until how many seconds after its publishing the message of a delivery is hidden for a retry. A hidden message counts
-/// against the queue's limit of about 120,000 in flight; so each delivery does so for this time at most and while it is
-/// attempted, whatever its schedule and its receiver.
+/// How many seconds after the publishing of its event a delivery's message may be hidden for a retry. A hidden
+/// message counts against the queue's limit of about 120,000 messages in flight. So each delivery counts for this
+/// time and for its attempts at most, whatever its schedule and its receiver.
 pub const MAX_HIDDEN_SECONDS: u32 = 30;
-/// Longest wait, in seconds, for which a delayed message is sent: what SQS allows. Longer waits are parked.
+/// The longest wait, in seconds, for which a delayed message is sent: the limit of SQS. Longer waits are parked.
 pub const MAX_DELAYED_SECONDS: u32 = 900;
-/// Delays from this many seconds on are jittered.
+/// Delays of at least this many seconds get jitter.
 const JITTER_FROM_SECONDS: u32 = 60;
 
-/// The delays, in seconds, before each retry. An empty schedule never retries.
+/// The delay in seconds before each retry. An empty schedule has no retries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RetrySchedule(Vec<u32>);
 
@@ -29,11 +29,10 @@ impl Default for RetrySchedule {
 }
 
 impl RetrySchedule {
-    /// A schedule of these delays in seconds.
+    /// A schedule with these delays in seconds.
     ///
     /// # Errors
-    /// [`Invalid`] if there are more than [`MAX_RETRIES`] or one is not in 1 to
-    /// [`MAX_DELAY_SECONDS`].
+    /// [`Invalid`] if there are more than [`MAX_RETRIES`] delays, or if one is not in 1 to [`MAX_DELAY_SECONDS`].
     pub fn new(delays: Vec<u32>) -> Result<Self, Invalid> {
         if delays.len() > MAX_RETRIES {
             return Err(Invalid::new(format!("must have at most {MAX_RETRIES} delays")));
@@ -44,7 +43,7 @@ impl RetrySchedule {
         Ok(Self(delays))
     }
 
-    /// Reads comma-separated seconds, as a deployment's setting is written.
+    /// Parses comma-separated seconds, the format of the deployment's configuration.
     ///
     /// # Errors
     /// [`Invalid`] if an entry is not a number, or as [`RetrySchedule::new`].
@@ -60,10 +59,10 @@ impl RetrySchedule {
         &self.0
     }
 
-    /// How long to wait before retry number `retry` (from 0), or `None` if the schedule is used up.
+    /// The wait before retry number `retry` (from 0); `None` if the schedule is used up.
     ///
-    /// `jitter` in 0..1 adds up to 10 % to delays of a minute or more and is never subtracted. What
-    /// the receiver asked for by `Retry-After` lengthens the wait, to a day at most.
+    /// `jitter` in 0..1 adds up to 10 % to delays of a minute or more. It never shortens a delay. `retry_after` is
+    /// the wait that the receiver asked for; it lengthens the wait, up to a day.
     pub fn delay(&self, retry: usize, jitter: f64, retry_after: Option<Duration>) -> Option<Duration> {
         let seconds = *self.0.get(retry)?;
         let base = Duration::from_secs(u64::from(seconds));
@@ -74,7 +73,7 @@ impl RetrySchedule {
     }
 }
 
-/// Reads a `Retry-After` header: seconds, or an HTTP date.
+/// Parses a `Retry-After` header: seconds, or an HTTP date. `None` for any other text; zero for a past date.
 pub fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     if value.bytes().all(|b| b.is_ascii_digit()) && !value.is_empty() {

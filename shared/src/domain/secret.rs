@@ -1,4 +1,4 @@
-//! Secrets: an endpoint's signing secret and an API key. Neither prints itself.
+//! An endpoint's signing secret. Its `Debug` output is redacted.
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -9,15 +9,15 @@ use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
 
 use super::Invalid;
 
-/// What an endpoint's deliveries are signed with.
+/// The secret that signs an endpoint's deliveries.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SigningSecret(String);
 
 const PREFIX: &str = "whsec_";
-/// The bytes of a key that `whsec_` goes before, for signing. The specification says at most 64; some of its libraries
-/// make and take 75.
+/// The length of a key that is encoded after `whsec_`. The Standard Webhooks specification allows at most 64 bytes;
+/// some of its libraries generate and accept 75.
 const STANDARD_KEY_BYTES: RangeInclusive<usize> = 24..=75;
-/// The same for a secret that a caller supplies.
+/// The length of such a key in a secret that a caller supplies.
 const SUPPLIED_KEY_BYTES: RangeInclusive<usize> = 24..=64;
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
@@ -25,17 +25,17 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 );
 
 impl SigningSecret {
-    /// A new secret: `whsec_` and 32 lower-case hex digits, which are also the base64 of 24 bytes.
+    /// Generates a secret: `whsec_` and 32 lower-case hex digits, which are also the base64 of 24 bytes.
     pub fn generate(random: [u8; 16]) -> Self {
         Self(format!("{PREFIX}{}", hex::encode(random)))
     }
 
-    /// A secret that a caller supplies and that every Standard Webhooks library can verify, if it is written as those
-    /// libraries write secrets: 16 to 256 printable ASCII characters, without a space at either end. What begins with
-    /// `whsec_` goes on with the base64 of 24 to 64 bytes, in the standard alphabet and padded.
+    /// Parses a secret that a caller supplies, and accepts it only if every Standard Webhooks library can verify
+    /// with it: 16 to 256 printable ASCII characters, without a space at either end. After the prefix `whsec_`
+    /// there must be the base64 of 24 to 64 bytes, in the standard alphabet and padded.
     ///
     /// # Errors
-    /// [`Invalid`] for anything else. It does not repeat the text.
+    /// [`Invalid`] for anything else. The message does not contain the secret.
     pub fn parse_verifiable(text: &str) -> Result<Self, Invalid> {
         let secret = Self::parse(text)?;
         if text.trim() != text {
@@ -45,7 +45,7 @@ impl SigningSecret {
             return Err(Invalid::new(format!("must not have v1, before {PREFIX}")));
         }
         let is_standard = |encoded| {
-            // Some libraries decode no other alphabet, and nothing without its padding.
+            // Some libraries decode only the standard alphabet, and only with padding.
             STANDARD.decode(encoded).is_ok_and(|key| SUPPLIED_KEY_BYTES.contains(&key.len()))
         };
         if text.strip_prefix(PREFIX).is_some_and(|encoded| !is_standard(encoded)) {
@@ -58,10 +58,10 @@ impl SigningSecret {
         Ok(secret)
     }
 
-    /// Any secret that a caller supplies: 16 to 256 printable ASCII characters.
+    /// Parses a secret that a caller supplies: 16 to 256 printable ASCII characters.
     ///
     /// # Errors
-    /// [`Invalid`] for anything else.
+    /// [`Invalid`] for anything else. The message does not contain the secret.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let printable = text.bytes().all(|b| (b' '..=b'~').contains(&b));
         if !printable || !(16..=256).contains(&text.len()) {
@@ -70,18 +70,18 @@ impl SigningSecret {
         Ok(Self(text.to_owned()))
     }
 
-    /// A secret that was accepted before, as it was stored.
+    /// A secret that was accepted earlier. It is not validated.
     pub fn stored(text: &str) -> Self {
         Self(text.to_owned())
     }
 
-    /// The secret itself, for storing it and for showing it once.
+    /// The secret text, for storing it and for the one response that shows it.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// The key that Standard Webhooks libraries use: the base64 decoding of what follows `whsec_`
-    /// when that is 24 to 75 bytes, else the bytes of the whole string.
+    /// The key that Standard Webhooks libraries use: the decoded base64 after `whsec_` if it has 24 to 75 bytes,
+    /// otherwise the bytes of the whole text.
     pub(super) fn standard_key(&self) -> Vec<u8> {
         self.0
             .strip_prefix(PREFIX)

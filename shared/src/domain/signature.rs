@@ -1,4 +1,4 @@
-//! The two signatures of a request: Standard Webhooks, and a plain hex digest of the body.
+//! The two signatures of a request: Standard Webhooks, and a hex digest of the body.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -18,8 +18,8 @@ fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-/// The `webhook-signature` header (Standard Webhooks, `v1`): one signature for each secret, the
-/// newest first, separated by spaces.
+/// The value of the `webhook-signature` header (Standard Webhooks, `v1`): one signature for each secret, the newest
+/// first, separated by spaces.
 pub fn standard(secrets: &[&SigningSecret], id: &EventId, sent_at: Timestamp, body: &[u8]) -> String {
     let id = id.to_string();
     let seconds = sent_at.unix_seconds().to_string();
@@ -32,8 +32,8 @@ fn standard_one(secret: &SigningSecret, id: &[u8], seconds: &[u8], body: &[u8]) 
     format!("v1,{}", STANDARD.encode(mac))
 }
 
-/// The `X-Webhook-Signature` header: lower-case hex of HMAC-SHA256 over the body, keyed by the
-/// bytes of the whole secret.
+/// The value of the `X-Webhook-Signature` header: lower-case hex of HMAC-SHA256 over the body. The key is the bytes
+/// of the whole secret.
 pub fn body_digest(secret: &SigningSecret, body: &[u8]) -> String {
     hex::encode(hmac_sha256(secret.reveal().as_bytes(), &[body]))
 }
@@ -51,8 +51,8 @@ mod tests {
 
     #[test]
     fn standard_signatures_match_the_vectors() {
-        // The first two are the Standard Webhooks libraries' own tests; the last two secrets are
-        // not base64 of 24 to 64 bytes, so their bytes are the key.
+        // The first two vectors are from the tests of the Standard Webhooks libraries. The last two secrets are not
+        // the base64 of 24 to 64 bytes, so the bytes of their text are the key.
         let vectors = [
             (
                 "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn brought_secrets_are_16_to_256_printable_characters() {
+    fn supplied_secrets_are_16_to_256_printable_characters() {
         for (text, allowed) in [
             ("0123456789abcdef", true),
             ("0123456789abcde", false),

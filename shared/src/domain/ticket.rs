@@ -1,9 +1,9 @@
 //! Tickets: which message owns a delivery.
 //!
-//! A task carries a ticket, and the delivery's record stores the ticket of the message that owns it. Messages of a publish
-//! request, and the records written for them, have none. Whatever hands a delivery over to a new message draws a new
-//! ticket and stores it with the write that hands over. Copies of one message share its ticket, so SQS may deliver a
-//! message any number of times, and give a moved message another id.
+//! A task carries a ticket, and the delivery's record stores the ticket of the message that owns it. The messages
+//! of a publish request, and the records written for them, have no ticket. A write that hands a delivery over to a
+//! new message stores a new random ticket. All copies of a message have its ticket. So SQS may deliver a message
+//! any number of times, and a moved message may get another id.
 
 use std::time::Duration;
 
@@ -11,23 +11,23 @@ use super::Invalid;
 use super::delivery::{Delivery, Place};
 use super::time::Timestamp;
 
-/// How long after a message was sent the write that stores its ticket may still be in progress.
+/// How long after a message was sent the write that stores its ticket may be in progress.
 const TICKET_WRITE: Duration = Duration::from_secs(120);
-/// How long after the next attempt's time a message is hidden that may be a copy of the one which waits for that attempt:
-/// long enough for that one to come first.
+/// How long a copy of a message stays hidden after the next attempt is due, so that the message that waits for that
+/// attempt is received first.
 pub const BEHIND_OTHER_COPY: Duration = Duration::from_secs(2);
 
-/// Names the message that owns a delivery: 8 random bytes.
+/// Identifies the message that owns a delivery: 8 random bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Ticket([u8; 8]);
 
 impl Ticket {
-    /// A ticket of these random bytes.
+    /// A ticket with these random bytes.
     pub const fn new(random: [u8; 8]) -> Self {
         Self(random)
     }
 
-    /// Reads 16 hex digits.
+    /// Parses 16 hex digits.
     ///
     /// # Errors
     /// [`Invalid`] for anything else.
@@ -44,41 +44,41 @@ impl std::fmt::Display for Ticket {
     }
 }
 
-/// What a received message shows of itself.
+/// The properties of a received message that decide whether it owns the delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Receipt {
-    /// The ticket in its task.
+    /// The ticket in the message's task.
     pub ticket: Option<Ticket>,
-    /// When it was sent; `None` if the queue did not say.
+    /// When the message was sent; `None` if the queue did not report it.
     pub sent_at: Option<Timestamp>,
-    /// How often it was received, this time included, and once more if its task is marked as suspect.
+    /// How often the message was received, including this time. A mark in the task that it is suspect adds 1.
     pub receives: u32,
 }
 
-/// What a consumer does with a received message, before anything else.
+/// What a consumer does first with a received message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnReceipt {
     /// Process it: the message owns the delivery.
     Process,
-    /// Acknowledge it: another message owns the delivery, or none needs to.
+    /// Acknowledge it: another message owns the delivery, or the delivery is parked or final.
     Acknowledge,
-    /// Hide it until then: the write that makes it the owner may be in progress.
+    /// Hide it until this time: the write that stores its ticket may be in progress.
     HideUntil(Timestamp),
 }
 
-/// What a consumer does with its message after another process changed the delivery first.
+/// What a consumer does with its message if another process changed the delivery first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OnConflict {
     /// Acknowledge it.
     Acknowledge,
-    /// Hide it until then.
+    /// Hide it until this time.
     HideUntil(Timestamp),
-    /// Leave it: it is received again after the queue's visibility timeout.
+    /// Leave it in the queue: it is received again after the queue's visibility timeout.
     Leave,
 }
 
 impl Receipt {
-    /// What to do with the message, given the delivery's record as it was at `read_at` or later.
+    /// Decides what to do with the message. `record` is the delivery's record as of `read_at` or later.
     pub fn on_receipt(&self, record: Option<&Delivery>, read_at: Timestamp) -> OnReceipt {
         let Some(record) = record else { return OnReceipt::Process };
         match record.place() {
@@ -92,13 +92,14 @@ impl Receipt {
         }
     }
 
-    /// What to do with the message after a conditional write at `written_at` or later found this record instead of the
-    /// one that was read.
+    /// Decides what to do with the message after a conditional write at `written_at` or later failed because of
+    /// this record.
     pub fn on_conflict(&self, found: &Delivery, written_at: Timestamp) -> OnConflict {
         match (self.on_receipt(Some(found), written_at), found.next_attempt_at) {
             (OnReceipt::Acknowledge, _) => OnConflict::Acknowledge,
             (OnReceipt::HideUntil(until), _) => OnConflict::HideUntil(until),
-            // Another copy of this message recorded an attempt. Both wait for the next one, this copy a little longer.
+            // Another copy of this message recorded an attempt. Both copies wait for the next attempt, this one a
+            // little longer.
             (OnReceipt::Process, Some(due)) if found.place() == Place::Queued && due > written_at => {
                 OnConflict::HideUntil(due.plus(BEHIND_OTHER_COPY))
             }

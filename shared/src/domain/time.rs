@@ -1,4 +1,4 @@
-//! Instants, always UTC.
+//! Instants in UTC.
 
 use std::fmt;
 use std::ops::Range;
@@ -11,26 +11,26 @@ use jiff::tz::Offset;
 
 use super::Invalid;
 
-/// An instant in microseconds since the Unix epoch. Shown and stored with milliseconds; the finer
-/// digits only keep identifiers made within one millisecond in order.
+/// An instant in microseconds since the Unix epoch. It is shown and stored in milliseconds. The microseconds only
+/// keep identifiers of one millisecond in the order of their creation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(i64);
 
-/// The last whole second that can be printed, in Unix seconds: 9999-12-30T22:00:00Z.
+/// The last whole second that can be printed: 9999-12-30T22:00:00Z, in Unix seconds.
 const LAST_SECOND: i64 = 253_402_207_200;
 
 impl Timestamp {
-    /// The instant that many microseconds after the Unix epoch.
+    /// The instant this many microseconds after the Unix epoch.
     pub const fn from_unix_micros(micros: i64) -> Self {
         Self(micros)
     }
 
-    /// The instant that many milliseconds after the Unix epoch.
+    /// The instant this many milliseconds after the Unix epoch.
     pub const fn from_unix_millis(millis: i64) -> Self {
         Self(millis * 1_000)
     }
 
-    /// The instant that many seconds after the Unix epoch.
+    /// The instant this many seconds after the Unix epoch.
     pub const fn from_unix_seconds(seconds: i64) -> Self {
         Self(seconds * 1_000_000)
     }
@@ -50,7 +50,7 @@ impl Timestamp {
         self.0.div_euclid(1_000_000)
     }
 
-    /// The instant `duration` later, at most the end of the year 9999.
+    /// The instant `duration` later, at most 9999-12-30T22:00:00Z.
     #[must_use]
     pub fn plus(self, duration: Duration) -> Self {
         let micros = i64::try_from(duration.as_micros()).unwrap_or(i64::MAX);
@@ -64,12 +64,12 @@ impl Timestamp {
         Self(self.0.saturating_sub(micros).max(0))
     }
 
-    /// How long after `earlier` this is; zero if it is not after it.
+    /// The time from `earlier` to this instant; zero if `earlier` is later.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_micros(u64::try_from(self.0 - earlier.0).unwrap_or(0))
     }
 
-    /// The same instant without what is below a millisecond, as it is stored and shown.
+    /// The instant rounded down to the millisecond, as it is stored and shown.
     #[must_use]
     pub const fn to_millis(self) -> Self {
         Self::from_unix_millis(self.unix_millis())
@@ -85,17 +85,17 @@ impl Timestamp {
         self.print(0)
     }
 
-    /// Reads an RFC 3339 instant with any offset. An instant before 1970 is read as the Unix epoch, and one after
-    /// 9999-12-30T22:00:00Z, the last one that can be printed, as that.
+    /// Parses an RFC 3339 instant with any offset. An instant before 1970 becomes the Unix epoch. An instant after
+    /// 9999-12-30T22:00:00Z, the last one that can be printed, becomes that instant.
     ///
     /// # Errors
-    /// [`Invalid`] if it is not one.
+    /// [`Invalid`] if the text is not an RFC 3339 instant.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
         let (local, offset) =
             read(text).ok_or(Invalid::new("must be an RFC 3339 time such as 2026-03-24T20:00:00Z"))?;
         let micros = match offset.to_timestamp(local) {
             Ok(instant) => instant.as_microsecond(),
-            // Only the last hours of the year 9999 have no instant.
+            // Only instants at the very end of the year 9999 are out of range.
             Err(_) => i64::MAX,
         };
         Ok(Self(micros.clamp(0, LAST_SECOND * 1_000_000)))
@@ -108,7 +108,8 @@ impl Timestamp {
     }
 }
 
-/// The local time and its offset, by RFC 3339's grammar (section 5.6), which is narrower than that of most parsers.
+/// Parses the local time and the offset by the grammar of RFC 3339 (section 5.6), which is narrower than that of
+/// most parsers.
 fn read(text: &str) -> Option<(DateTime, Offset)> {
     let (date_time, rest) = text.split_at_checked("2026-03-24T20:00:00".len())?;
     let separators = [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')];
@@ -123,13 +124,13 @@ fn read(text: &str) -> Option<(DateTime, Offset)> {
         return None;
     }
     let (nanosecond, offset) = fraction(rest)?;
-    // A leap second is read as the second before it.
+    // A leap second becomes the second before it.
     let seconds = i64::from(hour) * 3_600 + i64::from(minute) * 60 + i64::from(second.min(59));
     let since_midnight = SignedDuration::new(seconds, nanosecond);
     Some((date.to_datetime(Time::midnight()).checked_add(since_midnight).ok()?, read_offset(offset)?))
 }
 
-/// The nanoseconds that a text begins with, if it begins with a fraction of a second, and what follows.
+/// Parses an optional fraction of a second. Returns its nanoseconds and the rest of the text.
 fn fraction(text: &str) -> Option<(i32, &str)> {
     let Some(fraction) = text.strip_prefix('.') else { return Some((0, text)) };
     let end = fraction.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(fraction.len());
@@ -138,7 +139,7 @@ fn fraction(text: &str) -> Option<(i32, &str)> {
     (!digits.is_empty()).then_some((nanoseconds, rest))
 }
 
-/// `Z`, or a sign, hours and minutes.
+/// Parses `Z`, or a sign, hours and minutes.
 fn read_offset(text: &str) -> Option<Offset> {
     let sign = match text.as_bytes().first()? {
         b'Z' | b'z' if text.len() == 1 => return Some(Offset::UTC),
@@ -155,7 +156,7 @@ fn read_offset(text: &str) -> Option<Offset> {
     (hours <= 23 && minutes <= 59).then(|| Offset::from_seconds(sign * seconds).ok()).flatten()
 }
 
-/// A number of digits alone.
+/// Parses a text that consists of digits only.
 fn number(text: &str) -> Option<i16> {
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
 }
@@ -195,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn times_beyond_the_first_and_the_last_are_read_as_these() {
+    fn times_out_of_range_become_the_first_or_the_last() {
         for text in ["1969-12-31T23:59:59Z", "0001-01-01T00:00:00Z", "0000-01-01T00:00:00+23:59"] {
             assert_eq!(Timestamp::parse(text), Ok(Timestamp::from_unix_seconds(0)), "{text}");
         }
@@ -205,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_rfc_3339_time_is_refused() {
+    fn text_that_is_not_an_rfc_3339_time_is_rejected() {
         for text in [
             "",
             "yesterday",

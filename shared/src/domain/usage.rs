@@ -1,4 +1,4 @@
-//! Usage: what was done for an organization, by day.
+//! Usage: the events, deliveries and attempts of an organization, by day.
 
 use std::fmt;
 use std::ops::AddAssign;
@@ -7,32 +7,32 @@ use std::time::Duration;
 use super::Invalid;
 use super::time::Timestamp;
 
-/// Most days that are looked at together.
+/// Most days of one query.
 pub const MAX_DAYS: i64 = 366;
-/// How many days are looked at when nobody says.
+/// How many days a query covers if it names no first day.
 pub const DEFAULT_DAYS: i64 = 30;
 
 const SECONDS: i64 = 24 * 60 * 60;
 
-/// What counts less is kept for later, so that for a busy organization counting adds at most a 25th of a write for each
-/// delivery: a 50th when it is made and another when it is attempted.
+/// A smaller count is not written immediately. So for a busy organization counting adds at most a 25th of a write
+/// to each delivery: a 50th when it is created, and a 50th when it is attempted.
 const WORTH_A_WRITE: u64 = 50;
-/// What counts as much is not kept at all, and what counts less not for longer than [`KEPT`].
+/// A count of this size is written immediately. A smaller count is kept in memory for at most [`KEPT`].
 const TOO_MUCH_TO_LOSE: u64 = 100;
-/// How long a count is kept in a process that has something to do.
+/// How long a process keeps a count in memory while it handles requests.
 const KEPT: Duration = Duration::from_secs(10 * 60);
 
-/// A day, UTC.
+/// A day in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Day(i64);
 
 impl Day {
-    /// The day of an instant.
+    /// The day that contains an instant.
     pub const fn of(at: Timestamp) -> Self {
         Self(at.unix_seconds().div_euclid(SECONDS))
     }
 
-    /// Reads `2026-03-24`.
+    /// Parses a day such as `2026-03-24`.
     ///
     /// # Errors
     /// [`Invalid`] for anything else.
@@ -45,21 +45,21 @@ impl Day {
         Ok(day)
     }
 
-    /// The first day of its month.
+    /// The first day of this day's month.
     #[must_use]
     pub fn first_of_month(self) -> Self {
         let day_of_month = self.to_string().rsplit('-').next().and_then(|day| day.parse::<i64>().ok());
         Self(self.0 - day_of_month.unwrap_or(1) + 1)
     }
 
-    /// The first day of the month after its own.
+    /// The first day of the next month.
     #[must_use]
     pub fn first_of_next_month(self) -> Self {
-        // No month has more than 31 days, or fewer than four.
+        // Every month has 28 to 31 days, so this day is in the next month.
         Self(self.first_of_month().0 + 31).first_of_month()
     }
 
-    /// Its first instant.
+    /// The first instant of the day.
     pub const fn start(self) -> Timestamp {
         Timestamp::from_unix_seconds(self.0 * SECONDS)
     }
@@ -71,7 +71,7 @@ impl fmt::Display for Day {
     }
 }
 
-/// Days one after the other.
+/// A range of days.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Days {
     from: Day,
@@ -79,10 +79,10 @@ pub struct Days {
 }
 
 impl Days {
-    /// From one day to another, both included: to today if nobody says, and from 29 days before.
+    /// The days from `from` to `to`, both included. `to` is today by default, and `from` is 29 days before `to`.
     ///
     /// # Errors
-    /// [`Invalid`], about the first of the two, if there are none or too many.
+    /// [`Invalid`] about `from` if `from` is after `to`, or if there are more than [`MAX_DAYS`] days.
     pub fn new(from: Option<Day>, to: Option<Day>, today: Day) -> Result<Self, Invalid> {
         let to = to.unwrap_or(today);
         let from = from.unwrap_or(Day((to.0 - DEFAULT_DAYS + 1).max(0)));
@@ -95,53 +95,53 @@ impl Days {
         Ok(Self { from, to })
     }
 
-    /// One day.
+    /// A range of one day.
     pub const fn only(day: Day) -> Self {
         Self { from: day, to: day }
     }
 
-    /// The days of a month so far.
+    /// The days of the current month up to today.
     pub fn of_month(today: Day) -> Self {
         Self { from: today.first_of_month(), to: today }
     }
 
-    /// The first of them.
+    /// The first day.
     pub const fn first(self) -> Day {
         self.from
     }
 
-    /// The last of them.
+    /// The last day.
     pub const fn last(self) -> Day {
         self.to
     }
 
-    /// Each of them, in order.
+    /// The days in order.
     pub fn iter(self) -> impl Iterator<Item = Day> {
         (self.from.0..=self.to.0).map(Day)
     }
 }
 
-/// What was done.
+/// Counts of events, deliveries and attempts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Usage {
-    /// Events that were accepted.
+    /// Accepted events.
     pub events: u64,
-    /// Deliveries that were made for them.
+    /// Deliveries that were created for the events.
     pub deliveries: u64,
     /// Attempts that were made and recorded.
     pub attempts: u64,
 }
 
 impl Usage {
-    /// One attempt.
+    /// The usage of one attempt.
     pub const ATTEMPT: Self = Self { events: 0, deliveries: 0, attempts: 1 };
 
-    /// Whether it is to be written while something else is being done, after it was kept for so long.
+    /// Whether the count is written together with other work, after the process has kept it for `kept`.
     pub fn is_worth_a_write(&self, kept: Duration) -> bool {
         self.amount() >= WORTH_A_WRITE || kept >= KEPT
     }
 
-    /// Whether it is to be written at once.
+    /// Whether the count is written immediately.
     pub fn is_too_much_to_lose(&self) -> bool {
         self.amount() >= TOO_MUCH_TO_LOSE
     }
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn of_days_both_ends_count_and_there_are_at_most_366() {
+    fn a_range_includes_both_ends_and_has_at_most_366_days() {
         let day = |text: &str| (!text.is_empty()).then(|| Day::parse(text).unwrap());
         let today = Day::parse("2026-03-24").unwrap();
         for (from, to, expected) in [
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn little_is_kept_for_a_while_and_much_is_not() {
+    fn a_small_count_is_kept_in_memory_for_a_while_and_a_large_one_is_written() {
         let attempts = |attempts| Usage { attempts, ..Usage::default() };
         for (usage, kept_seconds, worth, much) in [
             (Usage::ATTEMPT, 599, false, false),

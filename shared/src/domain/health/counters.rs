@@ -1,5 +1,6 @@
-//! The counters of an endpoint, and what they call for. Attempts are counted as a share, not in a row: an endpoint that
-//! fails more often than it succeeds is suspended, however the two alternate.
+//! The failure and latency counters of an endpoint, and the decisions of the circuit breaker. The counters measure
+//! the share of failures, not a streak: an endpoint that fails more often than it succeeds is suspended, in
+//! whatever order failures and successes occur.
 
 use std::time::Duration;
 
@@ -7,41 +8,46 @@ use super::outcomes::{Bucket, Outcomes};
 use crate::domain::lane::Lane;
 use crate::domain::time::Timestamp;
 
-/// An endpoint is suspended with so many more failures than successes …
+/// An endpoint is suspended at this many more failures than successes, if failures have outnumbered successes for
+/// at least [`MIN_FAILING`].
 const MAX_FAILURES: u32 = 10;
-/// … if they have been more for so long …
+/// See [`MAX_FAILURES`].
 const MIN_FAILING: Duration = Duration::from_secs(60);
-/// … or sooner with so many, which only heavy traffic makes …
+/// An endpoint is suspended at this many more failures than successes after only [`MIN_FAILING_AT_ONCE`]. Only
+/// heavy traffic reaches it.
 const MAX_FAILURES_AT_ONCE: u32 = 1_000;
-/// … or with so many timeouts: each keeps a place of the consumer busy for as long as the endpoint may take.
+/// An endpoint is suspended at this many more timeouts than successes after [`MIN_FAILING_AT_ONCE`]. Each timeout
+/// occupies a concurrency slot of the consumer for the endpoint's whole timeout.
 const MAX_TIMEOUTS: u32 = 10;
-/// How long it takes at least. A consumer remembers an endpoint for five seconds, and one that has seen only successes
-/// does not count them before it learns that others saw failures.
+/// The shortest time between an endpoint's first failure and its suspension. A consumer caches an endpoint for five
+/// seconds. Until then it does not count successes if it does not know of failures that other consumers saw.
 const MIN_FAILING_AT_ONCE: Duration = Duration::from_secs(6);
-/// With so many more slow attempts than fast ones an endpoint becomes slow, and with none fast …
+/// At this many more slow attempts than fast ones an endpoint moves to the slow lane. At 0 it moves to the fast
+/// lane.
 const MIN_SLOW: u32 = 5;
-/// … and no more of them count, so that an endpoint that has become fast is so soon.
+/// The count of slow attempts is limited to this number, so that an endpoint that answers quickly again soon
+/// returns to the fast lane.
 const MAX_SLOW: u32 = 20;
-/// How long an endpoint stays in a lane at least.
+/// The shortest time that an endpoint stays in a lane.
 const MIN_IN_LANE: Duration = Duration::from_secs(5 * 60);
 
-/// What is counted of an endpoint that fails or is slow.
+/// The counters of an endpoint. An endpoint that has never failed or been slow has none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// How many more attempts failed than succeeded.
+    /// Failures minus successes.
     pub failures: Bucket,
-    /// How many more attempts timed out than succeeded.
+    /// Timeouts minus successes.
     pub timeouts: Bucket,
-    /// How many more attempts were slow than fast, at most 20.
+    /// Slow attempts minus fast ones, from 0 to [`MAX_SLOW`].
     pub slow: u32,
-    /// The lane that the endpoint belongs into. The endpoint follows.
+    /// The lane that the counts call for. The endpoint's own lane is updated afterwards.
     pub lane: Lane,
-    /// When that changed last.
+    /// When [`lane`](Self::lane) last changed; `None` if it never has.
     pub lane_changed_at: Option<Timestamp>,
 }
 
 impl Counters {
-    /// The counters after these outcomes.
+    /// Returns the counters after these outcomes.
     #[must_use]
     pub fn after(self, outcomes: &Outcomes, now: Timestamp) -> Self {
         let slow = self.slow.saturating_add(outcomes.slow).saturating_sub(outcomes.fast).min(MAX_SLOW);
@@ -63,14 +69,14 @@ impl Counters {
         Self { lane, lane_changed_at: Some(now), ..counted }
     }
 
-    /// Whether the endpoint is to be suspended.
+    /// Whether the counts call for the suspension of the endpoint.
     pub fn call_for_suspension(&self, now: Timestamp) -> bool {
         self.failures.holds(MAX_FAILURES, MIN_FAILING, now)
             || self.failures.holds(MAX_FAILURES_AT_ONCE, MIN_FAILING_AT_ONCE, now)
             || self.timeouts.holds(MAX_TIMEOUTS, MIN_FAILING_AT_ONCE, now)
     }
 
-    /// Whether they say no more than those of an endpoint of which nothing was ever counted.
+    /// Whether all counts are 0 and the lane is the fast one.
     pub fn are_clear(&self) -> bool {
         Self { lane_changed_at: None, ..*self } == Self::default()
     }
@@ -92,7 +98,7 @@ mod tests {
         Outcomes::of(&attempt(error, duration_ms), now)
     }
 
-    /// The counters after attempts of which each is a failure (`f`), a timeout (`t`) or a success (`s`), one a second.
+    /// The counters after a sequence of attempts, one a second: `f` is a failure, `t` a timeout, `s` a success.
     fn after(sequence: &str) -> Counters {
         sequence.chars().zip(0..).fold(Counters::default(), |counters, (kind, second)| {
             let cause = match kind {
@@ -106,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_failure_adds_one_and_a_success_removes_one_down_to_none() {
-        // The counts and their ages, of failures and of timeouts.
+        // The count and the age of the failures, then of the timeouts.
         for (sequence, failures, timeouts) in [
             ("", (0, None), (0, None)),
             ("f", (1, Some(0)), (0, None)),
@@ -201,7 +207,7 @@ mod tests {
             (300, &fast, Lane::Fast),
             (301, &slow, Lane::Fast),
             (599, &slow, Lane::Fast),
-            // Nothing need be slow or fast for the change that is due.
+            // A lane change that is due needs no slow or fast attempt.
             (600, &Outcomes::default(), Lane::Slow),
         ] {
             counters = counters.after(outcomes, at(seconds));

@@ -1,4 +1,5 @@
-//! An endpoint's health: the circuit breaker, which suspends an endpoint that keeps failing, and the choice of its lane.
+//! Endpoint health: the circuit breaker, which suspends an endpoint that keeps failing, and the choice of an
+//! endpoint's lane.
 
 mod counters;
 mod outcomes;
@@ -13,29 +14,30 @@ pub use suspension::Suspension;
 
 use super::time::Timestamp;
 
-/// How far ahead a failure or a slow attempt sets [`Health::failing_until`] …
+/// A failure or a slow attempt sets [`Health::failing_until`] this far ahead.
 const WATCHED: Duration = Duration::from_secs(10 * 60);
-/// … if less than this is left of it.
+/// `failing_until` is set again only if less than this time is left.
 const RENEWED_BELOW: Duration = Duration::from_secs(5 * 60);
 
-/// What the endpoint itself tells of its health. The counts are [`Counters`], an item of their own.
+/// The health attributes of the endpoint item. The [`Counters`] are a separate item.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Health {
-    /// The endpoint failed or was slow lately: until this time at least, its successes are counted too. `None` if nothing
-    /// is counted, and successes cost neither a read nor a write.
+    /// Until this time at least, successes are counted as well, because the endpoint recently failed or was slow.
+    /// `None` if nothing is counted; then a success costs neither a read nor a write.
     pub failing_until: Option<Timestamp>,
-    /// Whether it is suspended.
+    /// The suspension; `None` if the endpoint is not suspended.
     pub suspension: Option<Suspension>,
 }
 
 impl Health {
-    /// The health after a failure or a slow attempt; `None` if it stays as it is. It changes at most once in five minutes.
+    /// The health after a failure or a slow attempt; `None` if it does not change. It changes at most once in five
+    /// minutes.
     pub fn watched(self, now: Timestamp) -> Option<Self> {
         let is_ahead = self.failing_until.is_some_and(|until| until.since(now) >= RENEWED_BELOW);
         (!is_ahead).then(|| Self { failing_until: Some(now.plus(WATCHED)), ..self })
     }
 
-    /// Whether nothing need be counted any more once the counters are clear.
+    /// Whether [`failing_until`](Self::failing_until) has passed. It is removed then once the counters are clear.
     pub fn is_overdue(self, now: Timestamp) -> bool {
         self.failing_until.is_some_and(|until| until <= now)
     }

@@ -1,4 +1,4 @@
-//! What attempts showed of an endpoint, added up.
+//! Sums of attempt outcomes of one endpoint.
 
 use std::ops::AddAssign;
 use std::time::Duration;
@@ -6,29 +6,29 @@ use std::time::Duration;
 use crate::domain::attempt::{AttemptEntry, Cause};
 use crate::domain::time::Timestamp;
 
-/// An attempt that takes longer than this is slow …
+/// An attempt that takes longer than this is slow.
 const SLOW: Duration = Duration::from_secs(2);
-/// … and one that takes less than this is fast.
+/// An attempt that takes less than this is fast.
 const FAST: Duration = Duration::from_secs(1);
 
-/// A bucket: one failure adds 1, one success removes 1. It is never below 0 and not capped.
+/// A counter: a failure adds 1, and a success removes 1, down to 0. It has no upper limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Bucket {
-    /// How much is in it.
+    /// The current count.
     pub count: u32,
-    /// When the first failure came into it that found it empty. `None` if it is empty.
+    /// When the first failure was added to the empty bucket. `None` if the bucket is empty.
     pub since: Option<Timestamp>,
 }
 
 impl Bucket {
-    /// The bucket after so much was added and so much removed.
+    /// Returns the bucket after `added` failures and `removed` successes.
     #[must_use]
     pub(super) fn after(self, added: Self, removed: u32) -> Self {
         let count = self.count.saturating_add(added.count).saturating_sub(removed);
         if count == 0 { Self::default() } else { Self { count, since: self.since.or(added.since) } }
     }
 
-    /// Whether it holds at least `count`, and has not been empty for at least `time`.
+    /// Whether the bucket contains at least `count`, and was last empty at least `time` ago.
     pub(super) fn holds(self, count: u32, time: Duration, now: Timestamp) -> bool {
         self.count >= count && self.since.is_some_and(|since| now.since(since) >= time)
     }
@@ -41,23 +41,23 @@ impl AddAssign for Bucket {
     }
 }
 
-/// How attempts went that are counted together.
+/// The outcomes of attempts that are counted in one write.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Outcomes {
-    /// The failed ones.
+    /// The failed attempts.
     pub(super) failures: Bucket,
-    /// Those of them that timed out.
+    /// The failed attempts that timed out.
     pub(super) timeouts: Bucket,
-    /// The successful ones.
+    /// The number of successful attempts.
     pub(super) successes: u32,
-    /// Those that took more than two seconds, however they ended.
+    /// The number of attempts that took more than two seconds, successful or not.
     pub(super) slow: u32,
-    /// Those that took less than one second, however they ended.
+    /// The number of attempts that took less than one second, successful or not.
     pub(super) fast: u32,
 }
 
 impl Outcomes {
-    /// How one attempt went that ended at `now`.
+    /// The outcome of one attempt that ended at `now`.
     pub fn of(attempt: &AttemptEntry, now: Timestamp) -> Self {
         let once = |is_so| Bucket { count: u32::from(is_so), since: Some(now).filter(|_| is_so) };
         let took = Duration::from_millis(attempt.duration_ms.into());
@@ -70,12 +70,12 @@ impl Outcomes {
         }
     }
 
-    /// Whether one of them failed.
+    /// Whether an attempt failed.
     pub const fn has_failure(&self) -> bool {
         self.failures.count > 0
     }
 
-    /// Whether one of them failed or was slow. Otherwise there is nothing to count for an endpoint that is healthy.
+    /// Whether an attempt failed or was slow. For a healthy endpoint no other outcome is counted.
     pub const fn is_trouble(&self) -> bool {
         self.has_failure() || self.slow > 0
     }
@@ -111,7 +111,7 @@ pub(super) mod tests {
 
     #[test]
     fn an_attempt_is_a_failure_a_timeout_slow_or_fast() {
-        // Failures, timeouts, successes, slow, fast.
+        // Failures, timeouts, successes, slow attempts, fast attempts.
         for (error, duration_ms, expected) in [
             (None, 999, [0, 0, 1, 0, 1]),
             (None, 1_000, [0, 0, 1, 0, 0]),

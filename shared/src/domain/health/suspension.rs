@@ -1,23 +1,24 @@
-//! Suspension: the deliveries of an endpoint that keeps failing are parked, and one at a time is tried. So the endpoint
-//! costs one attempt now and then and no room in the queue, whatever its traffic.
+//! Suspension: the open state of the circuit breaker. The deliveries of a suspended endpoint are parked, and
+//! half-open probes try one of them at a time. So a suspended endpoint costs few attempts and no space in the
+//! queue, whatever its traffic.
 
 use std::time::Duration;
 
 use crate::domain::time::Timestamp;
 
-/// How long after the suspension the first probe goes out; each later one waits twice as long …
+/// The wait between the suspension and the first probe. Each later wait is twice as long, up to [`LONGEST_PROBE`].
 const FIRST_PROBE: Duration = Duration::from_secs(60);
-/// … up to this.
+/// The longest wait between two probes.
 const LONGEST_PROBE: Duration = Duration::from_secs(30 * 60);
-/// How long a probe is put off when nothing is parked that could be tried.
+/// The wait until the next probe if no parked delivery is available for one.
 const NOTHING_TO_TRY: Duration = Duration::from_secs(60);
-/// How long an endpoint may be suspended before it is disabled.
+/// How long an endpoint may be suspended before the engine disables it.
 const MAX_SUSPENDED: Duration = Duration::from_secs(5 * 24 * 60 * 60);
 
-/// An endpoint's suspension.
+/// The suspension of an endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Suspension {
-    /// When it began.
+    /// When the suspension began.
     pub since: Timestamp,
     /// How many probes were sent.
     pub probes: u32,
@@ -26,23 +27,23 @@ pub struct Suspension {
 }
 
 impl Suspension {
-    /// A suspension that begins now.
+    /// A suspension that begins at `now`, without probes.
     pub fn begun(now: Timestamp) -> Self {
         Self { since: now, probes: 0, probe_at: now.plus(FIRST_PROBE) }
     }
 
-    /// Whether the endpoint is to be given up: it was tried, and nothing helped for long.
+    /// Whether the endpoint must be disabled: at least one probe was sent, and none succeeded within five days.
     pub fn is_hopeless(&self, now: Timestamp) -> bool {
         self.probes > 0 && now.since(self.since) >= MAX_SUSPENDED
     }
 
-    /// The suspension after a probe was due and there was nothing to try.
+    /// Returns the suspension with its due probe postponed, since no delivery is parked.
     #[must_use]
     pub fn postponed(self, now: Timestamp) -> Self {
         Self { probe_at: now.plus(NOTHING_TO_TRY), ..self }
     }
 
-    /// The suspension after a probe was sent.
+    /// Returns the suspension after a probe was sent.
     #[must_use]
     pub fn probed(self, now: Timestamp) -> Self {
         let probes = self.probes.saturating_add(1);

@@ -1,4 +1,4 @@
-//! How an endpoint changes with its health.
+//! Changes of an endpoint that result from its health.
 
 use super::{Health, Outcomes, Suspension};
 use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointStatus};
@@ -6,60 +6,63 @@ use crate::domain::lane::Lane;
 use crate::domain::time::Timestamp;
 
 impl Endpoint {
-    /// Whether these outcomes of its attempts are counted. Quick successes of a healthy endpoint are not, and a suspended
-    /// endpoint has nothing but probes.
+    /// Whether these outcomes are counted. Fast successes of a healthy endpoint are not, and neither are outcomes
+    /// of a suspended endpoint: only probes are sent to it.
     pub const fn counts(&self, outcomes: &Outcomes) -> bool {
         self.health.suspension.is_none() && (self.health.failing_until.is_some() || outcomes.is_trouble())
     }
 
-    /// The endpoint after a failure or a slow attempt, from when on its successes are counted too; `None` if they are
-    /// already, for five minutes at least.
+    /// Returns the endpoint after a failure or a slow attempt. Its successes are counted from then on. `None` if
+    /// they are counted for at least five minutes already.
     pub fn watched(self, now: Timestamp) -> Option<Self> {
         let health = self.health.watched(now)?;
         Some(Self { health, ..self })
     }
 
-    /// The endpoint whose successes need not be counted any more, since its counters are clear; `None` if it failed or was
-    /// slow too lately, or has not followed its counters into the fast lane.
+    /// Returns the endpoint without [`failing_until`](Health::failing_until): the counters are clear, so its
+    /// successes need not be counted. `None` if that time has not passed, or if the endpoint is still in the slow
+    /// lane.
     pub fn settled(self, now: Timestamp) -> Option<Self> {
         let is_over = self.health.is_overdue(now) && self.lane == Lane::Fast;
         is_over.then_some(Self { health: Health { failing_until: None, ..self.health }, ..self })
     }
 
-    /// The endpoint in this lane; `None` if it is in it.
+    /// Returns the endpoint in this lane; `None` if it is already in it.
     pub fn moved_to(self, lane: Lane) -> Option<Self> {
         (self.lane != lane).then_some(Self { lane, ..self })
     }
 
-    /// The endpoint after its counters called for its suspension; `None` if there is nothing to suspend.
+    /// Returns the endpoint after its counters called for suspension; `None` if it is not active or already
+    /// suspended.
     pub fn suspended(self, now: Timestamp) -> Option<Self> {
         let is_due = self.status == EndpointStatus::Active && self.health.suspension.is_none();
         let suspended = Health { suspension: Some(Suspension::begun(now)), ..self.health };
         is_due.then_some(Self { health: suspended, ..self })
     }
 
-    /// The endpoint after a probe was sent, or put off because there is nothing to try; `None` if
-    /// none is due.
+    /// Returns the endpoint after a probe was sent, or was postponed because `something_to_try` is false. `None` if
+    /// no probe is due.
     pub fn probed(self, something_to_try: bool, now: Timestamp) -> Option<Self> {
         let due = self.health.suspension.filter(|suspension| suspension.probe_at <= now)?;
         let suspension = if something_to_try { due.probed(now) } else { due.postponed(now) };
         Some(Self { health: Health { suspension: Some(suspension), ..self.health }, ..self })
     }
 
-    /// The endpoint after it was given up; `None` if it is not hopeless any more.
+    /// Returns the endpoint disabled after a suspension without success; `None` if its suspension has ended or does
+    /// not call for it.
     pub fn given_up(self, now: Timestamp) -> Option<Self> {
         let hopeless = self.health.suspension.is_some_and(|suspension| suspension.is_hopeless(now));
         hopeless.then(|| self.disabled(DisabledReason::Failing, now))
     }
 
-    /// The endpoint after a probe succeeded; `None` if it was not suspended any more.
+    /// Returns the endpoint after a probe succeeded; `None` if it is not suspended.
     pub fn recovered(self) -> Option<Self> {
         self.health.suspension?;
         Some(Self { health: self.health.unsuspended(), ..self })
     }
 
-    /// Whether the failures that are counted of it have to be forgotten, since it was changed from `before`: it has another
-    /// URL, or is attempted again after it was paused, disabled or suspended. Of an endpoint that was healthy, none are.
+    /// Whether the failure counts must be reset after a change from `before`: the URL has changed, or attempts
+    /// begin again after the endpoint was paused, disabled or suspended. A healthy endpoint has no counts.
     pub fn forgets_failures_of(&self, before: &Self) -> bool {
         let is_attempted = |it: &Self| it.status == EndpointStatus::Active && it.health.suspension.is_none();
         let starts_anew = self.settings.url != before.settings.url || (is_attempted(self) && !is_attempted(before));
@@ -68,7 +71,7 @@ impl Endpoint {
 }
 
 impl Health {
-    /// The same without a suspension. Whether successes are counted stays as it is.
+    /// Returns the health without a suspension. `failing_until` stays.
     #[must_use]
     pub const fn unsuspended(self) -> Self {
         Self { suspension: None, ..self }
