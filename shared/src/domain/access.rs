@@ -5,7 +5,7 @@
 pub enum Scope {
     /// Read the organization.
     OrganizationRead,
-    /// Change the organization's name.
+    /// Change the organization.
     OrganizationWrite,
     /// List API keys.
     KeysRead,

@@ -37,9 +37,10 @@ pub struct EventFilter {
 /// The fields of a test event.
 #[derive(Debug, Default)]
 pub struct TestEvent {
-    /// The event's type; `None` for the first type that the endpoint subscribes to.
+    /// The event's type. If it is `None`, the type is the endpoint's first subscription, provided that this is one
+    /// exact type and not operational; otherwise it is `webhook.test`.
     pub event_type: Option<EventType>,
-    /// The payload: the text of a JSON object; `None` for a default.
+    /// The payload: the text of a JSON object; `None` for `{"test": true}`.
     pub data: Option<String>,
 }
 

@@ -1,5 +1,5 @@
-//! API keys, each stored twice in one transaction: by the hash of its secret, which authentication
-//! reads, and in its organization, which lists read.
+//! API keys. Each key is stored as two items, which one transaction writes: one by the hash of the key, for
+//! authentication, and one in the organization's partition, for lists.
 
 use std::collections::HashMap;
 
@@ -19,10 +19,11 @@ use crate::domain::ids::{KeyId, OrganizationId};
 use crate::domain::time::Timestamp;
 
 impl Store {
-    /// Writes keys, all or none: new ones, and changed ones that still stand as they were seen.
+    /// Writes new and changed keys in one transaction. Each entry is the key as it was read, or `None` for a new
+    /// key, and the key to write.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if one does not.
+    /// [`StoreError::Conflict`] if a new key exists already, or if the status of another one is not as it was read.
     pub async fn put_api_keys(&self, keys: &[(Option<&ApiKey>, &ApiKey)]) -> Result<(), StoreError> {
         let mut request = self.client.transact_write_items();
         for (seen, key) in keys {
@@ -43,7 +44,7 @@ impl Store {
         Err(if failed_conditions(&error).contains(&true) { StoreError::Conflict } else { of_transaction(error) })
     }
 
-    /// The key with this hash.
+    /// Reads the key with this hash. Strongly consistent. [`ApiKey::last_used_at`] is not read.
     ///
     /// # Errors
     /// [`StoreError`] if it could not be read.
@@ -51,7 +52,7 @@ impl Store {
         self.get::<ApiKeyItem, _>(&keys::key_by_hash(hash)).await
     }
 
-    /// One of the organization's keys.
+    /// Reads a key of the organization, with the time of its last use.
     ///
     /// # Errors
     /// [`StoreError`] if it could not be read.
@@ -62,8 +63,8 @@ impl Store {
         Ok(Some(ApiKey { last_used_at: seen.map(|seen| seen.at), ..key }))
     }
 
-    /// Up to `limit` of the organization's keys that come after `after`, oldest first, with the times when they were last
-    /// seen.
+    /// Reads up to `limit` of the organization's keys that come after `after`, oldest first, with the times of
+    /// their last use.
     ///
     /// # Errors
     /// [`StoreError`] if they could not be read.
@@ -73,7 +74,7 @@ impl Store {
         after: Option<KeyId>,
         limit: usize,
     ) -> Result<Vec<ApiKey>, StoreError> {
-        // The key right after that of the last one.
+        // The smallest sort key after the last one.
         let from = after.map_or_else(|| KEY_PREFIX.to_owned(), |last| format!("{KEY_PREFIX}{last}{LOWEST}"));
         let text = AttributeValue::S;
         let mut pages = self
@@ -103,10 +104,10 @@ impl Store {
         Ok(found.into_iter().map(|key| ApiKey { last_used_at: uses.get(&key.id).copied(), ..key }).collect())
     }
 
-    /// Notes that a key was seen.
+    /// Records the last use of a key.
     ///
     /// # Errors
-    /// [`StoreError`] if DynamoDB did not do it.
+    /// [`StoreError`] if the write may have failed.
     pub async fn note_key_use(&self, key: KeyId, at: Timestamp) -> Result<(), StoreError> {
         let item =
             KeyUseItem { base: Base::new(keys::key_use(key), "key_use"), key: key.to_string(), at: at.rfc3339() };
@@ -123,7 +124,7 @@ const fn status_name(status: KeyStatus) -> &'static str {
     }
 }
 
-/// When a key was last seen.
+/// The last use of a key.
 #[derive(Debug, Serialize, Deserialize)]
 struct KeyUseItem {
     #[serde(flatten)]
@@ -145,7 +146,7 @@ impl TryFrom<KeyUseItem> for KeyUse {
     }
 }
 
-/// An API key, stored twice: by its hash, and in its organization.
+/// An API key. It is stored twice: by its hash, and in its organization.
 #[derive(Debug, Serialize, Deserialize)]
 struct ApiKeyItem {
     #[serde(flatten)]
@@ -167,12 +168,12 @@ struct ApiKeyItem {
 }
 
 impl ApiKeyItem {
-    /// What authentication reads.
+    /// The item that authentication reads.
     fn by_hash(key: &ApiKey) -> Self {
         Self::new(keys::key_by_hash(&key.hash), key)
     }
 
-    /// What the organization's list reads.
+    /// The item that lists read.
     fn in_organization(key: &ApiKey) -> Self {
         Self::new(keys::key_in_organization(&key.organization, key.id), key)
     }

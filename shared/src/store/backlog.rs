@@ -1,5 +1,5 @@
-//! What waits in the table, counted by organization. For operators: it reads the whole `waiting` index, which no function
-//! may do.
+//! The backlog in the table by organization, for operators. It scans the whole `waiting` index, which the roles of
+//! the functions do not allow.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,26 +8,26 @@ use super::{Store, StoreError, Wanted};
 use crate::domain::delivery::Mark;
 use crate::domain::ids::{DeliveryId, EndpointId, OrganizationId};
 
-/// What waits for one organization.
+/// The backlog of one organization.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Backlog {
-    /// Deliveries parked until a time, and those that were sent to the queue under a lease.
+    /// Deliveries that are parked until a time, and leased ones.
     pub due: usize,
-    /// Deliveries parked until their endpoint is resumed, or no longer suspended.
+    /// Deliveries that are parked until their endpoint is resumed or its suspension ends.
     pub held: usize,
-    /// Endpoints that are suspended because they fail.
+    /// Suspended endpoints.
     pub suspended_endpoints: usize,
 }
 
-/// What waits for one endpoint, and one of its deliveries, which names the organization.
+/// The backlog of one endpoint, and one of its deliveries. The delivery's record names the organization.
 struct OfEndpoint {
     backlog: Backlog,
     example: DeliveryId,
 }
 
 impl Store {
-    /// What waits for each organization that anything waits for, eventually consistent. Under `None` is what belongs to no
-    /// organization that could be found: its deliveries expired, or were moved during the count.
+    /// Counts the backlog of each organization that has one. Eventually consistent. The key `None` stands for
+    /// deliveries whose organization is unknown, because they expired or moved during the count.
     ///
     /// # Errors
     /// [`StoreError`] if the index or the deliveries could not be read.

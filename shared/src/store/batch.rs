@@ -1,4 +1,4 @@
-//! Reading and writing many items: pages, chunks and what DynamoDB left unprocessed.
+//! Batch reads and writes of items, with retries of what DynamoDB left unprocessed, and conditional writes.
 
 use std::collections::HashMap;
 
@@ -22,19 +22,19 @@ use crate::domain::delivery::Delivery;
 use crate::domain::event::Event;
 use crate::domain::pending::Pending;
 
-/// The attribute that tells one write of an item from any other.
+/// The attribute that holds the write token: a random value that identifies one write of an item.
 pub(super) const STAMP: &str = "stamp";
-/// Most keys that one BatchGetItem takes.
+/// Most keys of one BatchGetItem call.
 const READ_CHUNK: usize = 100;
-/// Most items that one BatchWriteItem takes.
+/// Most items of one BatchWriteItem call.
 pub const WRITE_CHUNK: usize = 25;
-/// How many chunks are under way at once.
+/// How many chunks are in progress at the same time.
 const AT_ONCE: usize = 16;
-/// How often a chunk is sent before what is left unprocessed counts as a failure.
+/// How often a chunk is sent before unprocessed items count as a failure.
 const BATCH_TRIES: u32 = 8;
 
 impl Store {
-    /// One item, strongly consistent.
+    /// Reads one item. Strongly consistent.
     pub(super) async fn get<T, Noun>(&self, key: &Key) -> Result<Option<Noun>, StoreError>
     where
         T: for<'a> Deserialize<'a> + TryInto<Noun, Error = Unreadable>,
@@ -44,12 +44,13 @@ impl Store {
         output.item.map(read::<T, _>).transpose()
     }
 
-    /// These items as far as they exist, in no order, strongly consistent. No key may come twice.
+    /// Reads these items, in any order. Missing items are left out. Strongly consistent. `keys` must not contain
+    /// duplicates.
     pub(super) async fn get_all(&self, keys: Vec<Key>) -> Result<Vec<Item>, StoreError> {
         self.get_parts(keys, None).await
     }
 
-    /// The same, and only these attributes of each item; `None` for all.
+    /// As [`get_all`](Self::get_all), but reads only the attributes of `projection`; `None` reads all.
     pub(super) async fn get_parts(
         &self,
         keys: Vec<Key>,
@@ -79,11 +80,11 @@ impl Store {
         if wanted.is_none() { Ok(found) } else { Err(unprocessed("BatchGetItem")) }
     }
 
-    /// Writes the events of one publishing and their deliveries, in parallel chunks: what is to be queued is listed, what
-    /// is parked has a record.
+    /// Writes the events of one publish request and their deliveries, in concurrent chunks. Deliveries to be queued
+    /// are written as lists, parked ones as records.
     ///
     /// # Errors
-    /// [`StoreError`] if some of them may not have been written.
+    /// [`StoreError`] if some of the items may not have been written. No write is in progress any more.
     pub async fn write_events<'a>(
         &self,
         events: impl Iterator<Item = &'a Event>,
@@ -95,13 +96,15 @@ impl Store {
         let parked = deliveries.filter(|delivery| delivery.mark.is_some());
         let parked = parked.map(|delivery| self.delivery_item(delivery));
         let mut puts = events.chain(pending).chain(parked).map(put).collect::<Result<Vec<_>, _>>()?;
-        // Full chunks go their own way; what is left shares a call with what else is written meanwhile.
+        // Full chunks are written by calls of their own. The rest shares a coalesced call with items of other
+        // requests.
         let mut writes = Vec::with_capacity(puts.len().div_ceil(WRITE_CHUNK));
         while !puts.is_empty() {
             let rest = puts.split_off(puts.len().min(WRITE_CHUNK));
             writes.push(self.write(std::mem::replace(&mut puts, rest)));
         }
-        // All of them, for whoever is told of a failure may write the same anew: nothing may still be under way then.
+        // Wait for all chunks even if one fails: the caller may retry the request, and the retry must not race with
+        // these writes.
         stream::iter(writes).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await.into_iter().collect()
     }
 
@@ -117,11 +120,12 @@ impl Store {
         Err(unprocessed("BatchWriteItem"))
     }
 
-    /// Writes one item if `fence` holds of what is there, with a stamp that no other write has. The SDK repeats a write
-    /// whose answer was lost, and then the fence finds the very item that the first try wrote: a success.
+    /// Writes one item if the condition `fence` holds for the stored item. The SDK repeats a write whose response
+    /// was lost. The condition then fails because of the item that the first try wrote; the write token identifies
+    /// it, and the write counts as a success.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if the fence does not hold.
+    /// [`StoreError::Conflict`] if the condition does not hold.
     pub(super) async fn put_if(
         &self,
         item: Item,
@@ -135,10 +139,11 @@ impl Store {
         }
     }
 
-    /// Writes one item that has this stamp if `fence` holds of what is there, and returns the item for which it does not.
+    /// Writes one item that contains the write token `stamp`, if the condition `fence` holds for the stored item.
+    /// Otherwise returns the stored item.
     ///
     /// # Errors
-    /// [`StoreError`] if DynamoDB did not answer.
+    /// [`StoreError`] if the write may have failed for another reason.
     pub(super) async fn put_stamped_if(
         &self,
         item: Item,
@@ -172,15 +177,15 @@ impl Store {
     }
 }
 
-/// What a conditional PutItem came to.
+/// The result of a conditional PutItem.
 pub(super) enum Put {
     /// The item was written.
     Written,
-    /// The condition did not hold for this item, or for there being none.
+    /// The condition does not hold. This is the stored item, if there is one.
     Found(Option<Item>),
 }
 
-/// Two processes that do the same in the same millisecond would take each other's item for their own.
+/// A new write token. It is random, because two processes may write the same item in the same millisecond.
 pub(super) fn new_stamp() -> AttributeValue {
     AttributeValue::S(hex::encode(clock::secret_bytes::<8>()))
 }
@@ -203,7 +208,7 @@ fn unprocessed(operation: &str) -> StoreError {
     StoreError::Unavailable(format!("{operation} left items unprocessed {BATCH_TRIES} times"))
 }
 
-/// For each item of a transaction that was cancelled, why; nothing if it failed in another way.
+/// The cancellation reason of each item of a cancelled transaction; empty for any other error.
 pub(super) fn cancellation_reasons(error: &SdkError<TransactWriteItemsError>) -> &[CancellationReason] {
     match error.as_service_error() {
         Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) => cancelled.cancellation_reasons(),
@@ -211,13 +216,13 @@ pub(super) fn cancellation_reasons(error: &SdkError<TransactWriteItemsError>) ->
     }
 }
 
-/// For each item of a transaction that was cancelled, whether its condition failed.
+/// For each item of a cancelled transaction, whether its condition failed; empty for any other error.
 pub(super) fn failed_conditions(error: &SdkError<TransactWriteItemsError>) -> Vec<bool> {
     let failed = |reason: &CancellationReason| reason.code() == Some("ConditionalCheckFailed");
     cancellation_reasons(error).iter().map(failed).collect()
 }
 
-/// All items of a partition whose sort key starts with `prefix`, strongly consistent.
+/// Reads all items of a partition whose sort key starts with `prefix`. Strongly consistent.
 pub(super) async fn query_prefix(
     client: &Client,
     table: &str,

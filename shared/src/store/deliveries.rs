@@ -1,4 +1,4 @@
-//! Deliveries, spread over their endpoint's partitions.
+//! Records of deliveries, spread over the partitions of their endpoint.
 
 use std::collections::HashMap;
 
@@ -23,7 +23,7 @@ use crate::domain::time::Timestamp;
 const ENTITY: &str = "delivery";
 
 impl Store {
-    /// One delivery. Strongly consistent.
+    /// Reads the record of one delivery. Strongly consistent.
     ///
     /// # Errors
     /// [`StoreError`] if it could not be read.
@@ -31,7 +31,7 @@ impl Store {
         self.get::<DeliveryItem, _>(&keys::delivery(endpoint, id)).await
     }
 
-    /// These deliveries, as far as they exist, in no order. Strongly consistent.
+    /// Reads the records of these deliveries, in any order. Missing records are left out. Strongly consistent.
     ///
     /// # Errors
     /// [`StoreError`] if they could not be read.
@@ -40,7 +40,8 @@ impl Store {
         self.get_all(wanted).await?.into_iter().map(read::<DeliveryItem, _>).collect()
     }
 
-    /// The same without signatures and attempts, as lists show them.
+    /// As [`deliveries_by_id`](Self::deliveries_by_id), but without signatures and attempts, which lists do not
+    /// show.
     ///
     /// # Errors
     /// [`StoreError`] if they could not be read.
@@ -49,14 +50,15 @@ impl Store {
         self.get_parts(wanted, Some(&LISTED)).await?.into_iter().map(read::<DeliveryItem, _>).collect()
     }
 
-    /// Those of these deliveries, all that one request publishes, that are stored, and whether each has a record; the
-    /// others are only listed.
+    /// Which deliveries of one publish request are stored, each with whether it has a record. A delivery without a
+    /// record is in a list. `published` must contain all deliveries of the request.
     ///
     /// # Errors
     /// [`StoreError`] if they could not be read.
     pub async fn stored_deliveries(&self, published: &[Delivery]) -> Result<HashMap<DeliveryId, bool>, StoreError> {
         let records = published.iter().map(|delivery| keys::delivery(delivery.endpoint, delivery.id));
-        // A list ends with one of them: which one depends on what the request that wrote it accepted and held.
+        // A list is stored under its last delivery. Which one that is depends on which deliveries the original
+        // request parked, so all are looked up.
         let lists = published.iter().map(|delivery| keys::pending(delivery.endpoint, delivery.id));
         let (lists, records): (Vec<_>, Vec<_>) =
             self.get_all(records.chain(lists).collect()).await?.into_iter().partition(is_list);
@@ -67,40 +69,41 @@ impl Store {
         }
         for record in records {
             let delivery = read::<DeliveryItem, Delivery>(record)?;
-            // A record contradicts its listing.
+            // The record of a listed delivery overrides the list.
             stored.insert(delivery.id, true);
         }
         Ok(stored)
     }
 
-    /// Records an attempt at a delivery that was `seen`, or had no record.
+    /// Records an attempt. `seen` is the record that was read before the attempt, or `None` if there was none.
     ///
     /// # Errors
-    /// [`StoreError`] if it may not be recorded.
+    /// [`StoreError`] if the attempt may not have been recorded.
     pub async fn record_attempt(&self, seen: Option<&Delivery>, delivery: &Delivery) -> Result<Replaced, StoreError> {
         let stamp = new_stamp();
         let item = || Ok::<_, StoreError>(stamped(self.delivery_item(delivery)?, &stamp));
-        // It is usually the first one. Then there is no record, and one call makes those of several deliveries. What that
-        // did not do, whatever the reason, is done alone: the fence knows our own item by its stamp.
+        // Most attempts are first attempts: no record exists, and coalesced calls insert the records of several
+        // deliveries. An insert that may have failed is repeated as a single conditional write. Its condition
+        // recognizes an item that this process wrote by the write token.
         if seen.is_none() && self.gathered.insert(item()?).await {
             return Ok(Replaced::Written);
         }
         self.replace(seen, item()?, &stamp).await
     }
 
-    /// Replaces a delivery that still is as it was `seen`; one that had no record is written if it still has none.
+    /// Writes a delivery's record if the stored record is still as it was `seen`, or if there is still none.
     ///
     /// # Errors
-    /// [`StoreError`] if it may not be written.
+    /// [`StoreError`] if the record may not have been written.
     pub async fn replace_delivery(&self, seen: Option<&Delivery>, delivery: &Delivery) -> Result<Replaced, StoreError> {
         let stamp = new_stamp();
         self.replace(seen, stamped(self.delivery_item(delivery)?, &stamp), &stamp).await
     }
 
-    /// The same where it does not matter what was found instead.
+    /// As [`replace_delivery`](Self::replace_delivery), for callers that do not need the stored record.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if it is not as it was seen.
+    /// [`StoreError::Conflict`] if the stored record is not as it was seen.
     pub async fn move_delivery(&self, seen: Option<&Delivery>, delivery: &Delivery) -> Result<(), StoreError> {
         match self.replace_delivery(seen, delivery).await? {
             Replaced::Written => Ok(()),
@@ -108,7 +111,8 @@ impl Store {
         }
     }
 
-    /// The condition covers everything that another process may have changed: attempts, status, ticket and mark.
+    /// Writes the item conditionally. The condition covers every attribute that another process may change:
+    /// attempts, status, ticket and mark.
     async fn replace(
         &self,
         seen: Option<&Delivery>,
@@ -153,12 +157,12 @@ impl Store {
     }
 }
 
-/// What a conditional write of a delivery came to.
+/// The result of a conditional write of a delivery's record.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Replaced {
-    /// It was written.
+    /// The record was written.
     Written,
-    /// It was not written: this was found instead, or no record.
+    /// The record was not written. This is the stored record, if there is one.
     Found(Option<Box<Delivery>>),
 }
 
@@ -166,7 +170,7 @@ pub(super) fn is_list(item: &Item) -> bool {
     Key::of(item).is_some_and(|key| keys::is_pending(&key.sk))
 }
 
-/// A delivery.
+/// A delivery's record.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct DeliveryItem {
     #[serde(flatten)]
@@ -272,7 +276,7 @@ impl TryFrom<DeliveryItem> for Delivery {
                 duration_ms: entry.ms,
                 response_status: entry.status,
                 error: entry.error.map(cause).transpose()?,
-                // A later version may know more of them.
+                // A detail of a later version is ignored.
                 detail: entry.detail.as_deref().and_then(Detail::parse),
                 body_cut: entry.cut,
             })

@@ -1,4 +1,4 @@
-//! Endpoints, each with its fan-out item.
+//! Endpoints. Most changes write the endpoint's item and its fan-out item in one transaction.
 
 mod item;
 
@@ -16,13 +16,13 @@ use crate::domain::time::Timestamp;
 use item::DeletedEndpointItem;
 pub(super) use item::EndpointItem;
 
-/// Whether an endpoint is as it was read.
+/// The condition that the endpoint has not changed since it was read.
 const UNCHANGED: &str = "version = :seen";
-/// Whether there is no such item.
+/// The condition that the item does not exist.
 const ABSENT: &str = "attribute_not_exists(pk)";
 
 impl Store {
-    /// Every endpoint of the organization, oldest first. Strongly consistent.
+    /// Reads every endpoint of the organization, oldest first. Strongly consistent.
     ///
     /// # Errors
     /// [`StoreError`] if they could not be read.
@@ -35,7 +35,7 @@ impl Store {
         Ok(endpoints)
     }
 
-    /// One endpoint.
+    /// Reads one endpoint. Strongly consistent.
     ///
     /// # Errors
     /// [`StoreError`] if it could not be read.
@@ -47,7 +47,7 @@ impl Store {
         self.get::<EndpointItem, _>(&keys::endpoint(organization, id)).await
     }
 
-    /// These endpoints, as far as they exist.
+    /// Reads these endpoints, in any order. Missing endpoints are left out. Strongly consistent.
     ///
     /// # Errors
     /// [`StoreError`] if they could not be read.
@@ -60,21 +60,22 @@ impl Store {
         self.get_all(wanted).await?.into_iter().map(read::<EndpointItem, _>).collect()
     }
 
-    /// Writes a new endpoint and its target.
+    /// Writes a new endpoint and its fan-out item.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if it is there.
+    /// [`StoreError::Conflict`] if the endpoint exists.
     pub async fn create_endpoint(&self, endpoint: &Endpoint) -> Result<(), StoreError> {
         let stamp = new_stamp();
         let put = self.conditional_put(stamped(to_item(&EndpointItem::from(endpoint))?, &stamp), ABSENT, None)?;
         self.endpoint_transaction(&stamp, vec![put, self.put_target(endpoint)?]).await
     }
 
-    /// Writes an endpoint over what it was before. The same transaction writes its target if that changes and the job that
-    /// the change requires, and removes the counted failures if the endpoint starts anew.
+    /// Replaces an endpoint. The same transaction writes the fan-out item if it changes and the job that the change
+    /// requires, and resets the failure counts if [`Endpoint::forgets_failures_of`] says so.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if another process changed, deleted or is changing it: read it again.
+    /// [`StoreError::Conflict`] if another process has changed or deleted the endpoint or is changing it: read it
+    /// again.
     pub async fn change_endpoint(&self, before: &Endpoint, after: &Endpoint, now: Timestamp) -> Result<(), StoreError> {
         let item = to_item(&EndpointItem::from(after))?;
         let seen = AttributeValue::N(before.version.to_string());
@@ -96,10 +97,12 @@ impl Store {
         self.endpoint_transaction(&stamp, others).await
     }
 
-    /// Deletes an endpoint for good. The same transaction writes the job that fails what is held for it.
+    /// Deletes an endpoint. The same transaction deletes its fan-out item, and writes the job that fails its held
+    /// deliveries and the item that records the deletion.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if another process changed, deleted or is changing it: read it again.
+    /// [`StoreError::Conflict`] if another process has changed or deleted the endpoint or is changing it: read it
+    /// again.
     pub async fn delete_endpoint(&self, endpoint: &Endpoint, now: Timestamp) -> Result<(), StoreError> {
         let place = keys::endpoint(&endpoint.organization, endpoint.id);
         let delete = Delete::builder()
@@ -124,8 +127,9 @@ impl Store {
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
-    /// The transaction in which an endpoint changes. The first item is the endpoint's own, on a condition; if it is put, it
-    /// has this stamp. What else has to change with the endpoint is another item.
+    /// Sends a transaction that changes an endpoint. The first item must be the conditional write of the endpoint.
+    /// If that is a put, it must contain the write token `stamp`. The other items change together with the
+    /// endpoint.
     async fn endpoint_transaction(
         &self,
         stamp: &AttributeValue,

@@ -1,21 +1,21 @@
-//! What can go wrong with the table, by what a caller can do about it.
+//! Errors of the table, grouped by what a caller can do about them.
 
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 
-/// The table did not do what was asked.
+/// An operation on the table failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
-    /// The item is not what the caller saw: read again and decide again.
-    #[error("the item was changed by somebody else")]
+    /// The stored item is not as the caller read it: read it again and repeat the decision.
+    #[error("another process changed the item")]
     Conflict,
-    /// DynamoDB could not be reached, had a fault, is throttled or is not set up: the same request may succeed later.
+    /// DynamoDB is unreachable, faulty, throttled or not set up. The same request may succeed later.
     #[error("DynamoDB: {0}")]
     Unavailable(String),
-    /// DynamoDB does not accept the request itself: a defect, and the same request never succeeds.
-    #[error("DynamoDB refused: {0}")]
+    /// DynamoDB rejected the request as invalid. This is a defect: the same request never succeeds.
+    #[error("DynamoDB rejected the request: {0}")]
     Refused(String),
-    /// A stored item cannot be read: a defect, or a newer version's item.
+    /// A stored item cannot be read: a defect, or an item of a later version.
     #[error("unreadable item: {0}")]
     Corrupt(String),
 }
@@ -44,7 +44,7 @@ where
     }
 }
 
-/// The error of a transaction. Why it was cancelled is told by the reasons for its items.
+/// Converts the error of a transaction. The reasons for its cancellation decide whether it is permanent.
 pub(super) fn of_transaction(error: SdkError<TransactWriteItemsError>) -> StoreError {
     if let Some(TransactWriteItemsError::TransactionCanceledException(cancelled)) = error.as_service_error() {
         let mut codes = cancelled.cancellation_reasons().iter().filter_map(|reason| reason.code());
@@ -55,19 +55,20 @@ pub(super) fn of_transaction(error: SdkError<TransactWriteItemsError>) -> StoreE
     error.into()
 }
 
-/// What an error of the service means for a caller.
+/// What an error of DynamoDB means for the caller.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Meaning {
-    /// A condition does not hold.
+    /// A condition failed.
     Conflict,
-    /// The same request may succeed later. What an operator has to mend (permissions, credentials, a table that is not
-    /// there) belongs here: the request is right.
+    /// The same request may succeed later. Errors that an operator must fix (permissions, credentials, a missing
+    /// table) are in this group, since the request itself is valid.
     Later,
     /// The same request never succeeds.
     Never,
 }
 
-/// By the error's code. One that is not listed is passing: repeating in vain is bounded everywhere, giving up is final.
+/// The meaning of an error code. An unknown code means [`Meaning::Later`]: callers bound their retries, whereas a
+/// permanent error loses the request.
 fn meaning_of(code: &str) -> Meaning {
     match code {
         // A transaction was changing the item at the same time.

@@ -1,4 +1,4 @@
-//! Events, spread over the organization's partitions.
+//! Events, spread over the partitions of their organization.
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -14,10 +14,10 @@ use crate::domain::fields::{EditionId, SubjectPart};
 use crate::domain::ids::{EndpointId, EventId, KeyId, OrganizationId};
 use crate::domain::time::Timestamp;
 
-/// Largest packed body, in bytes, that lists of events read along with the event. A larger one is in an attribute that lists
-/// leave out, and is read for the entries of a page alone.
+/// The largest compressed body, in bytes, that lists read along with the event. A larger body is in an attribute
+/// that lists do not read; it is read only for the events of the page.
 const MOST_LISTED: usize = 4 * 1024;
-/// What lists read of an event: everything but a large body.
+/// The attributes that lists read: everything except a large body.
 const LISTED: Projection = Projection(&[
     "pk",
     "sk",
@@ -34,7 +34,7 @@ const LISTED: Projection = Projection(&[
 ]);
 
 impl Store {
-    /// One event. Strongly consistent.
+    /// Reads one event. Strongly consistent.
     ///
     /// # Errors
     /// [`StoreError`] if it could not be read.
@@ -42,7 +42,7 @@ impl Store {
         self.get::<EventItem, _>(&keys::event(organization, id)).await
     }
 
-    /// These events, as far as they exist, in no order. Strongly consistent.
+    /// Reads these events, in any order. Missing events are left out. Strongly consistent.
     ///
     /// # Errors
     /// [`StoreError`] if they could not be read.
@@ -55,7 +55,7 @@ impl Store {
         self.get_all(wanted).await?.into_iter().map(read::<EventItem, _>).collect()
     }
 
-    /// These events as lists show them, as far as they exist, in no order. Strongly consistent.
+    /// As [`events_by_id`](Self::events_by_id), but large bodies are not read.
     ///
     /// # Errors
     /// [`StoreError`] if they could not be read.
@@ -68,7 +68,8 @@ impl Store {
         self.get_parts(wanted, Some(&LISTED)).await?.into_iter().map(read::<EventItem, _>).collect()
     }
 
-    /// The organization's events with `from <= id < before`, newest first, of which about `limit` are wanted.
+    /// Lists the organization's events with `from <= id < before`, newest first. `limit` is the number of events
+    /// that the caller expects to need.
     pub fn events_before(
         &self,
         organization: &OrganizationId,
@@ -86,10 +87,10 @@ impl Store {
         EventList(Merge::new(self, keys::event_partitions(organization), range, limit))
     }
 
-    /// Writes an event that is not there yet.
+    /// Writes an event if it does not exist.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if it is there.
+    /// [`StoreError::Conflict`] if the event exists.
     pub async fn put_event_if_absent(&self, event: &Event) -> Result<(), StoreError> {
         self.put_if(self.event_item(event)?, "attribute_not_exists(pk)", []).await
     }
@@ -99,7 +100,7 @@ impl Store {
     }
 }
 
-/// An event of a list, whose body is still packed, or still in the table.
+/// An event of a list. Its body is compressed, or was not read.
 #[derive(Debug)]
 pub struct ListedEvent {
     event: Event,
@@ -107,20 +108,20 @@ pub struct ListedEvent {
 }
 
 impl ListedEvent {
-    /// The event. Its body is empty.
+    /// The event with an empty body.
     pub const fn without_body(&self) -> &Event {
         &self.event
     }
 
-    /// Whether its body is large, so that it was left in the table.
+    /// Whether the body is large, so that it was not read.
     pub const fn is_large(&self) -> bool {
         self.packed.is_none()
     }
 
-    /// The event with its body; `None` if that is still in the table.
+    /// The event with its body; `None` if the body was not read.
     ///
     /// # Errors
-    /// [`StoreError::Corrupt`] if the body cannot be read.
+    /// [`StoreError::Corrupt`] if the body cannot be decompressed.
     pub fn with_body(self) -> Result<Option<Event>, StoreError> {
         let Self { event, packed } = self;
         let Some(packed) = packed else { return Ok(None) };
@@ -131,7 +132,7 @@ impl ListedEvent {
     }
 }
 
-/// An organization's events, newest first.
+/// A list of an organization's events, newest first.
 #[derive(Debug)]
 pub struct EventList<'a>(Merge<'a>);
 
@@ -147,23 +148,23 @@ impl Listing for EventList<'_> {
     }
 }
 
-/// An event.
+/// The attributes of an event's item.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct EventItem {
     #[serde(flatten)]
     base: Base,
     #[serde(rename = "type")]
     event_type: String,
-    /// The body, packed, if that has at most [`MOST_LISTED`] bytes …
+    /// The compressed body, if it has at most [`MOST_LISTED`] bytes.
     #[serde(default, skip_serializing_if = "ByteBuf::is_empty_buf")]
     packed: ByteBuf,
-    /// … or if it has more …
+    /// The compressed body, if it has more than [`MOST_LISTED`] bytes.
     #[serde(default, skip_serializing_if = "ByteBuf::is_empty_buf")]
     packed_large: ByteBuf,
-    /// … or, in an item of before it was, as it is.
+    /// The uncompressed body, in items of former versions.
     #[serde(skip_serializing_if = "Option::is_none")]
     body: Option<String>,
-    /// The endpoints' ids in the order of the fan-out, 16 bytes each.
+    /// The ids of the endpoints in the order of the fan-out, 16 bytes each.
     #[serde(default, skip_serializing_if = "ByteBuf::is_empty_buf")]
     endpoints: ByteBuf,
     #[serde(skip_serializing_if = "Option::is_none")]

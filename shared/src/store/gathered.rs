@@ -1,4 +1,4 @@
-//! Calls that serve several requests of this process at once.
+//! Coalesced calls: one call of DynamoDB for several concurrent requests of this process.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -22,12 +22,12 @@ use crate::domain::ids::OrganizationId;
 use crate::domain::organization::OrganizationState;
 use crate::gather::{Gather, Lost};
 
-/// How long records are waited for that are made together. Alone they may take ten seconds more.
+/// The time limit of a coalesced INSERT. The single write that follows a failure may take ten seconds more.
 const ONE_TRY: Duration = Duration::from_secs(2);
-/// How many requests a read serves at most.
+/// Most requests that share one read.
 const READERS: usize = 1_000;
 
-/// A write, or itself if DynamoDB left it unprocessed.
+/// `None` if the item was written; the item itself if DynamoDB left it unprocessed.
 type Written = Result<Option<WriteRequest>, StoreError>;
 type State = Result<Option<OrganizationState>, StoreError>;
 type Targets = Result<Arc<[Target]>, StoreError>;
@@ -41,7 +41,7 @@ pub(super) struct Gathered {
 }
 
 impl Gathered {
-    /// Calls for this table. Of the copies of an organization's state, one is read.
+    /// Coalesced calls for this table. They read the copy `state_copy` of an organization's state.
     pub(super) fn new(client: &Client, table: &str, state_copy: u8) -> Self {
         let table: Arc<str> = table.into();
         let (state_reader, states) = (client.clone(), Arc::clone(&table));
@@ -63,31 +63,32 @@ impl Gathered {
         }
     }
 
-    /// Writes at most [`WRITE_CHUNK`] items and returns those that were left unprocessed.
+    /// Writes at most [`WRITE_CHUNK`] items. Returns the items that DynamoDB left unprocessed.
     pub(super) async fn write(&self, puts: Vec<WriteRequest>) -> Result<Vec<WriteRequest>, StoreError> {
         let is_full = puts.len() == WRITE_CHUNK;
         let written = if is_full { self.writes.alone((), puts).await } else { self.writes.all((), puts).await? };
         written.into_iter().filter_map(Result::transpose).collect()
     }
 
-    /// Writes an item if there is none with its key, and says whether it is known to be written. If it is not, whoever
-    /// asked has to look.
+    /// Inserts an item if no item has its key. Returns whether the item was certainly written; after `false` the
+    /// caller must check.
     pub(super) async fn insert(&self, item: Item) -> bool {
         self.inserts.one((), item).await.unwrap_or(false)
     }
 
-    /// The state of an organization. The read begins after this call.
+    /// Reads the state of an organization. The read begins after this call.
     pub(super) async fn state(&self, organization: &OrganizationId) -> State {
         self.states.one(organization.clone(), ()).await?
     }
 
-    /// The targets of a group, in the order of their ids. The read begins after this call.
+    /// Reads the targets of a fan-out group, sorted by id. The read begins after this call.
     pub(super) async fn targets(&self, organization: &OrganizationId, group: FanOutGroup) -> Targets {
         self.targets.one((organization.clone(), group), ()).await?
     }
 }
 
-/// Whatever a call for several did not do is done alone, and that is its second try.
+/// A client without retries and with a short time limit: items that a coalesced call did not write are written
+/// again by single calls.
 fn in_one_try(client: &Client) -> Client {
     let once = TimeoutConfig::builder().operation_timeout(ONE_TRY).build();
     let config = client.config().to_builder().retry_config(RetryConfig::disabled()).timeout_config(once);
@@ -96,7 +97,7 @@ fn in_one_try(client: &Client) -> Client {
 
 impl From<Lost> for StoreError {
     fn from(Lost: Lost) -> Self {
-        Self::Unavailable("a call ended without an answer".to_owned())
+        Self::Unavailable("a coalesced call ended without a response".to_owned())
     }
 }
 
@@ -110,7 +111,7 @@ async fn write(client: Client, table: Arc<str>, puts: Vec<WriteRequest>) -> Vec<
     let mut take =
         |wanted: &Option<Key>| left.iter().position(|put| key(put) == *wanted).map(|at| left.swap_remove(at));
     let written = keys.iter().map(|wanted| Ok(take(wanted))).collect();
-    // What is nobody's may be anybody's.
+    // An unprocessed item that matches no item of the call could belong to any request, so all of them fail.
     if left.is_empty() {
         written
     } else {
@@ -118,10 +119,11 @@ async fn write(client: Client, table: Arc<str>, puts: Vec<WriteRequest>) -> Vec<
     }
 }
 
-/// What BatchWriteItem does not have: a condition for each item. The units are the same.
+/// Inserts items with BatchExecuteStatement, because BatchWriteItem supports no conditions. Both consume the same
+/// write units.
 ///
-/// An error says nothing about any of them: the call may have been refused for one alone (two with the same key, say),
-/// or performed and not answered.
+/// After an error no item counts as written: DynamoDB may have rejected the call because of one item (two with the
+/// same key, for example), or may have performed it without a response.
 async fn insert(client: Client, table: Arc<str>, items: Vec<Item>) -> Vec<bool> {
     let count = items.len();
     let statements: Result<Vec<_>, _> = items.into_iter().map(|item| insertion(&table, item)).collect();
@@ -129,7 +131,7 @@ async fn insert(client: Client, table: Arc<str>, items: Vec<Item>) -> Vec<bool> 
     match client.batch_execute_statement().set_statements(Some(statements)).send().await {
         Ok(output) => output.responses().iter().map(|response| is_inserted(response.error())).collect(),
         Err(error) => {
-            warn!(error = error.code(), "records could not be made together, and are made one by one");
+            warn!(error = error.code(), "a coalesced insert failed, its records are written one by one");
             vec![false; count]
         }
     }
@@ -138,7 +140,7 @@ async fn insert(client: Client, table: Arc<str>, items: Vec<Item>) -> Vec<bool> 
 fn is_inserted(error: Option<&BatchStatementError>) -> bool {
     let code = error.and_then(BatchStatementError::code);
     if let Some(code) = code.filter(|code| **code != BatchStatementErrorCodeEnum::DuplicateItem) {
-        warn!(error = code.as_str(), "a record could not be made together with others, and is made alone");
+        warn!(error = code.as_str(), "a record of a coalesced insert failed and is written alone");
     }
     error.is_none()
 }

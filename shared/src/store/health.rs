@@ -1,5 +1,5 @@
-//! The health counters of an endpoint: an item of its own, so that a busy endpoint that fails does not keep its own item
-//! busy, and its owner can change that.
+//! The health counters of endpoints. They are separate items, so that their frequent writes do not conflict with
+//! changes of the endpoint by its owner.
 
 use std::time::Duration;
 
@@ -14,17 +14,17 @@ use crate::domain::ids::EndpointId;
 use crate::domain::lane::Lane;
 use crate::domain::time::Timestamp;
 
-/// How long the counters are kept after they changed last.
+/// How long the counters are stored after their last change.
 const RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// How often a change is tried while other processes change the counters first.
+/// How often a change is tried if other processes change the counters first.
 const TRIES: usize = 2;
 
 impl Store {
-    /// Changes the counters of an endpoint to what `change` makes of them, and returns them. What changes nothing is not
-    /// written. `None` if other processes changed them first, twice.
+    /// Changes an endpoint's counters by `change`, and returns the new counters. Unchanged counters are not
+    /// written. `None` if other processes changed the counters first, twice.
     ///
     /// # Errors
-    /// [`StoreError`] if DynamoDB did not do it.
+    /// [`StoreError`] if the write may have failed.
     pub async fn change_counters(
         &self,
         endpoint: EndpointId,
@@ -55,8 +55,8 @@ impl Store {
         Ok(None)
     }
 
-    /// A part of a transaction that empties the buckets of failures. The lane stays: otherwise a tenant whose endpoint is
-    /// slow could bring it back into the fast lane whenever it likes.
+    /// The part of a transaction that resets the failure counts. The lane and the slow count stay: otherwise a
+    /// tenant could move a slow endpoint back to the fast lane by changing it.
     pub(super) fn forget_failures(
         &self,
         endpoint: EndpointId,
@@ -85,13 +85,13 @@ fn expires_at(now: Timestamp) -> i64 {
     now.plus(RETENTION).unix_seconds()
 }
 
-/// What an item says; nothing if it has expired.
+/// The counters of an item; the default if the item has expired.
 fn counters(item: Item, now: Timestamp) -> Result<Counters, StoreError> {
     let (expires_at, counters) = read::<HealthItem, _>(item)?;
     Ok(if now.unix_seconds() < expires_at { counters } else { Counters::default() })
 }
 
-/// The counters of an endpoint.
+/// The attributes of the counters' item.
 #[derive(Debug, Serialize, Deserialize)]
 struct HealthItem {
     #[serde(flatten)]

@@ -1,4 +1,4 @@
-//! Idempotency keys: who published with one first, and which event that made.
+//! Idempotency keys. A claim records which request used a key first, and the id of its first event.
 
 use std::time::Duration;
 
@@ -14,39 +14,39 @@ use crate::domain::fields::IdempotencyKey;
 use crate::domain::ids::{EventId, OrganizationId};
 use crate::domain::time::Timestamp;
 
-/// How long a key is remembered.
+/// How long a claim is valid.
 const LIFETIME: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A request that wants to be the first with its key.
+/// A request's claim of an idempotency key.
 #[derive(Debug)]
 pub struct Claim<'a> {
-    /// The organization, within which keys are unique.
+    /// The organization. Keys are unique within it.
     pub organization: &'a OrganizationId,
-    /// The key.
+    /// The idempotency key.
     pub key: &'a IdempotencyKey,
-    /// The hash of the request; the same key may not be used for another.
+    /// The hash of the request. Another request with the same key is a conflict.
     pub request_hash: String,
-    /// The first event that the request makes. Those of a batch follow from it.
+    /// The id of the request's first event. The ids of the other events of a batch are derived from it.
     pub event: EventId,
 }
 
-/// Who came first.
+/// The result of a claim.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Claimed {
-    /// This request.
+    /// This request is the first with its key.
     First,
-    /// The same request, earlier.
+    /// The same request has claimed the key earlier.
     Before(EarlierClaim),
-    /// Another request.
+    /// Another request has claimed the key.
     ByAnother,
 }
 
-/// An earlier request with the same key and body.
+/// The claim of an earlier request with the same key and the same hash.
 #[derive(Debug, PartialEq, Eq)]
 pub struct EarlierClaim {
-    /// The first event that it made.
+    /// The id of the request's first event.
     pub event: EventId,
-    /// Whether it is known to have ended without being finished.
+    /// Whether the request is known to have ended without being complete.
     pub ended: bool,
 }
 
@@ -61,7 +61,7 @@ struct IdempotencyItem {
     expires_at: i64,
 }
 
-/// What an item says, read back.
+/// The contents of a stored claim.
 struct Earlier {
     claim: EarlierClaim,
     request_hash: String,
@@ -77,10 +77,10 @@ impl TryFrom<IdempotencyItem> for Earlier {
 }
 
 impl Store {
-    /// Claims an idempotency key. An expired claim counts as none, since TTL lags.
+    /// Claims an idempotency key. An expired claim is replaced, since DynamoDB deletes it with a delay.
     ///
     /// # Errors
-    /// [`StoreError`] if DynamoDB did not do it.
+    /// [`StoreError`] if the write may have failed.
     pub async fn claim(&self, claim: &Claim<'_>, now: Timestamp) -> Result<Claimed, StoreError> {
         let item = IdempotencyItem {
             base: Base::new(claim_key(claim), "idempotency"),
@@ -111,15 +111,16 @@ impl Store {
         if earlier.request_hash != claim.request_hash {
             return Ok(Claimed::ByAnother);
         }
-        // The SDK repeats a write whose answer was lost, and then finds this very claim.
+        // The SDK repeats a write whose response was lost. The condition then fails because of this request's own
+        // claim.
         let own = earlier.claim.event == claim.event;
         Ok(if own { Claimed::First } else { Claimed::Before(earlier.claim) })
     }
 
-    /// Notes that the request which made this claim has ended without being finished.
+    /// Records that the request with this claim ended without being complete.
     ///
     /// # Errors
-    /// [`StoreError`] if DynamoDB did not do it.
+    /// [`StoreError`] if the write may have failed.
     pub async fn end_claim(&self, claim: &Claim<'_>) -> Result<(), StoreError> {
         let update = self.client.update_item().table_name(&self.table);
         let update = update.set_key(Some(claim_key(claim).attributes())).update_expression("SET ended = :true");
@@ -129,10 +130,11 @@ impl Store {
         Ok(())
     }
 
-    /// Deletes this request's own claim, as if it had not come: it stored nothing.
+    /// Deletes the claim of a request that stored nothing. The key can be used again.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if the claim is another request's by now, another one if DynamoDB did not do it.
+    /// [`StoreError::Conflict`] if another request has claimed the key since; another [`StoreError`] if the write
+    /// may have failed.
     pub async fn withdraw_claim(&self, claim: &Claim<'_>) -> Result<(), StoreError> {
         let delete = self.client.delete_item().table_name(&self.table).set_key(Some(claim_key(claim).attributes()));
         let delete = delete.condition_expression("event = :event");
@@ -140,11 +142,11 @@ impl Store {
         Ok(())
     }
 
-    /// Takes back the note that the earlier request with this claim was not finished, now that it is. Returns whether
-    /// there was one: of two that finish it at once, one gets to.
+    /// Removes the record that the earlier request was not complete, after a repair completed it. Returns whether
+    /// there was one: of two concurrent repairs only one gets `true`.
     ///
     /// # Errors
-    /// [`StoreError`] if DynamoDB did not do it.
+    /// [`StoreError`] if the write may have failed.
     pub async fn settle_claim(&self, claim: &Claim<'_>, earlier: &EarlierClaim) -> Result<bool, StoreError> {
         let update = self.client.update_item().table_name(&self.table);
         let update = update.set_key(Some(claim_key(claim).attributes())).update_expression("REMOVE ended");

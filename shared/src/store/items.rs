@@ -1,5 +1,5 @@
-//! How the nouns look in the table, and the way between the two. Attributes that do not apply are
-//! absent, times are RFC 3339 with milliseconds, and every item says its kind and its version.
+//! Conversion between domain types and items. Attributes that do not apply are absent, times are RFC 3339 with
+//! milliseconds, and every item has its kind and its version.
 
 use std::collections::HashMap;
 
@@ -12,12 +12,12 @@ use crate::domain::Invalid;
 use crate::domain::ids::MalformedId;
 use crate::domain::time::Timestamp;
 
-/// One stored item, as the SDK has it.
+/// An item in the SDK's representation.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
 pub(super) const VERSION: u8 = 1;
 
-/// What every item has: its kind and its version, and its key.
+/// The attributes of every item: its key, its kind and its version.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Base {
     pub(super) pk: String,
@@ -36,17 +36,18 @@ impl Base {
     }
 }
 
-/// The attributes that a request reads of each item. What it leaves out is not sent, and costs read units all the same.
+/// The attributes that a request reads of each item. The others are not transferred, but the request costs the same
+/// read units.
 #[derive(Debug)]
 pub(super) struct Projection(pub(super) &'static [&'static str]);
 
 impl Projection {
-    /// The expression. It names placeholders, since many attribute names are reserved words.
+    /// The projection expression. It consists of placeholders, because many attribute names are reserved words.
     pub(super) fn expression(&self) -> String {
         (0..self.0.len()).map(|number| format!("#p{number}")).collect::<Vec<_>>().join(", ")
     }
 
-    /// What the placeholders stand for.
+    /// The attribute name of each placeholder.
     pub(super) fn names(&self) -> HashMap<String, String> {
         self.0.iter().enumerate().map(|(number, name)| (format!("#p{number}"), (*name).to_owned())).collect()
     }
@@ -56,7 +57,7 @@ pub(super) fn to_item(value: &impl Serialize) -> Result<Item, StoreError> {
     serde_dynamo::to_item(value).map_err(StoreError::corrupt)
 }
 
-/// Reads an item as `T` and turns it into the noun.
+/// Deserializes an item as `T` and converts it to the domain type.
 pub(super) fn read<T, Noun>(item: Item) -> Result<Noun, StoreError>
 where
     T: for<'a> Deserialize<'a> + TryInto<Noun, Error = Unreadable>,
@@ -70,7 +71,8 @@ where
     stored.try_into().map_err(|Unreadable(e)| corrupt(e))
 }
 
-/// What serde says of a value, without the value it quotes: that may be a credential, and errors are logged.
+/// The text of a serde error without the value that it quotes: the value may be a credential, and errors are
+/// logged.
 fn without_value(error: &impl std::fmt::Display) -> String {
     let text = error.to_string();
     match (text.find('"'), text.rfind('"')) {
@@ -79,7 +81,7 @@ fn without_value(error: &impl std::fmt::Display) -> String {
     }
 }
 
-/// Which stored value made no sense.
+/// Why a stored value cannot be read.
 #[derive(Debug)]
 pub(super) struct Unreadable(pub(super) String);
 

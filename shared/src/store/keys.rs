@@ -1,4 +1,4 @@
-//! Every key of the table and of its `waiting` index, and nothing else spells one.
+//! The keys of the table and of its `waiting` index. No other module constructs a key.
 
 use std::collections::HashMap;
 
@@ -11,44 +11,44 @@ use crate::domain::ids::{DeliveryId, EndpointId, EventId, JobId, KeyId, Organiza
 use crate::domain::time::Timestamp;
 use crate::domain::usage::Day;
 
-/// Partition key attribute of the table.
+/// The table's partition key attribute.
 pub(super) const PK: &str = "pk";
-/// Sort key attribute of the table.
+/// The table's sort key attribute.
 pub(super) const SK: &str = "sk";
-/// Partition key attribute of the index.
+/// The index's partition key attribute.
 pub(super) const WAITING_PK: &str = "waiting_pk";
-/// Sort key attribute of the index.
+/// The index's sort key attribute.
 pub(super) const WAITING_SK: &str = "waiting_sk";
-/// Name of the index.
+/// The name of the index.
 pub(super) const WAITING: &str = "waiting";
-/// Attribute that DynamoDB's TTL reads, in Unix seconds.
+/// The attribute of DynamoDB's time to live, in Unix seconds.
 pub(super) const EXPIRES_AT: &str = "expires_at";
 
-/// Number of partitions that an organization's events are spread over.
+/// Number of partitions of an organization's events.
 pub const EVENT_SHARDS: u8 = 16;
-/// Number of partitions that an endpoint's deliveries are spread over.
+/// Number of partitions of an endpoint's deliveries.
 pub const DELIVERY_SHARDS: u8 = 16;
-/// Number of partitions that an organization's idempotency keys are spread over.
+/// Number of partitions of an organization's idempotency keys.
 const IDEMPOTENCY_SHARDS: u8 = 16;
-/// Number of partitions of the index that the deliveries of all tenants that wait until a time are spread over.
+/// Number of index partitions of the parked and leased deliveries of all tenants, by time.
 const DUE_SHARDS: u8 = 64;
-/// Number of partitions of the index that an endpoint's held deliveries are spread over.
+/// Number of index partitions of an endpoint's held deliveries.
 pub const HELD_SHARDS: u8 = 8;
-/// Number of partitions of the index that an endpoint's failed and exhausted deliveries are spread over.
+/// Number of index partitions of an endpoint's failed and exhausted deliveries.
 pub const FAILED_SHARDS: u8 = 8;
-/// Number of partitions of the index that the suspended endpoints of all tenants are spread over.
+/// Number of index partitions of the suspended endpoints of all tenants.
 const HALF_OPEN_SHARDS: u8 = 8;
-/// Number of partitions of the index that the open jobs of all tenants are spread over.
+/// Number of index partitions of the open jobs of all tenants.
 const JOB_SHARDS: u8 = 8;
 
-/// Number of partitions that an organization's endpoints are spread over.
+/// Number of partitions of an organization's endpoints.
 const ENDPOINT_SHARDS: u8 = 16;
 /// Number of copies of an organization's state.
 pub(super) const STATE_COPIES: u8 = 4;
 
-/// What the sort keys of endpoints and of their fan-out items start with.
+/// The prefix of the sort keys of endpoints and of their fan-out items.
 pub(super) const ENDPOINT_PREFIX: &str = "we_";
-/// What the sort keys of an organization's API keys start with.
+/// The prefix of the sort keys of an organization's API keys.
 pub(super) const KEY_PREFIX: &str = "key#";
 const DELETED_PREFIX: &str = "deleted#";
 const JOB_PREFIX: &str = "job#";
@@ -77,7 +77,7 @@ impl Key {
     }
 }
 
-/// The partition of an organization and its API keys.
+/// The partition of an organization's item and its API keys.
 pub(super) fn organization_partition(organization: &OrganizationId) -> String {
     format!("org#{organization}")
 }
@@ -98,13 +98,13 @@ pub(super) fn key_in_organization(organization: &OrganizationId, key: KeyId) -> 
     Key::new(organization_partition(organization), format!("{KEY_PREFIX}{key}"))
 }
 
-/// When a key was last seen. It is an item of its own, so that whoever only authenticates need not
-/// be able to change keys.
+/// The last use of an API key. It is a separate item, so that functions that only authenticate need no permission
+/// to change API keys.
 pub(super) fn key_use(key: KeyId) -> Key {
     Key::new(format!("used#{key}"), "used")
 }
 
-/// One of the copies of an organization's state.
+/// A copy of an organization's state.
 pub(super) fn state(organization: &OrganizationId, copy: u8) -> Key {
     Key::new(format!("state#{organization}#{copy}"), "state")
 }
@@ -142,7 +142,7 @@ pub(super) fn health(endpoint: EndpointId) -> Key {
     Key::new(format!("health#{endpoint}"), "health")
 }
 
-/// What tells of a deleted endpoint.
+/// The item that records the deletion of an endpoint.
 pub(super) fn deleted_endpoint(organization: &OrganizationId, endpoint: EndpointId) -> Key {
     let Key { pk, sk } = self::endpoint(organization, endpoint);
     Key { pk, sk: format!("{DELETED_PREFIX}{sk}") }
@@ -157,24 +157,24 @@ pub(super) fn job(organization: &OrganizationId, job: JobId) -> Key {
     Key::new(job_partition(organization), job.to_string())
 }
 
-/// The organization and the job of a job's key.
+/// The organization and the id in a job's key.
 pub(super) fn parse_job(key: &Key) -> Option<(OrganizationId, JobId)> {
     let organization = OrganizationId::parse(key.pk.strip_prefix(JOB_PREFIX)?).ok()?;
     Some((organization, JobId::parse(&key.sk).ok()?))
 }
 
-/// The claim of an idempotency key, of which this is the SHA-256.
+/// The claim of the idempotency key with this SHA-256.
 pub(super) fn idempotency(organization: &OrganizationId, key_hash: [u8; 32]) -> Key {
     let shard = key_hash[0] % IDEMPOTENCY_SHARDS;
     Key::new(format!("idem#{organization}#{shard}"), hex::encode(key_hash))
 }
 
-/// What is left of the rate that an organization may publish at.
+/// The state of an organization's rate limit.
 pub(super) fn rate(organization: &OrganizationId) -> Key {
     Key::new(format!("limit#{organization}"), "rate")
 }
 
-/// What was done for an organization on a day.
+/// An organization's usage on a day.
 pub(super) fn usage(organization: &OrganizationId, day: Day) -> Key {
     Key::new(format!("usage#{organization}"), day.to_string())
 }
@@ -195,17 +195,17 @@ pub(super) fn delivery(endpoint: EndpointId, delivery: DeliveryId) -> Key {
     Key::new(partition_of(endpoint, delivery), delivery.to_string())
 }
 
-/// The list of pending deliveries that ends with this one. It comes right after that delivery's record.
+/// The list of pending deliveries whose last delivery is `last`. It sorts directly after that delivery's record.
 pub(super) fn pending(endpoint: EndpointId, last: DeliveryId) -> Key {
     Key::new(partition_of(endpoint, last), format!("{last}{PENDING_SUFFIX}"))
 }
 
-/// Whether a sort key among an endpoint's deliveries is that of a list of pending ones.
+/// Whether a sort key in a deliveries partition is that of a list of pending deliveries.
 pub(super) fn is_pending(sk: &str) -> bool {
     sk.ends_with(PENDING_SUFFIX)
 }
 
-/// The delivery of a sort key among an endpoint's deliveries: of a list, its last.
+/// The delivery that a sort key in a deliveries partition names. For a list it is the last delivery.
 pub(super) fn delivery_of(sk: &str) -> Option<DeliveryId> {
     DeliveryId::parse(sk.strip_suffix(PENDING_SUFFIX).unwrap_or(sk)).ok()
 }
@@ -222,20 +222,20 @@ pub(super) fn delivery_partitions(endpoint: EndpointId) -> impl Iterator<Item = 
     (0..DELIVERY_SHARDS).map(move |shard| delivery_partition(endpoint, shard))
 }
 
-/// The endpoint and the delivery of a delivery's key.
+/// The endpoint and the delivery in the key of a delivery's record.
 pub(super) fn parse_delivery(key: &Key) -> Option<(EndpointId, DeliveryId)> {
     Some((parse_delivery_partition(&key.pk)?, DeliveryId::parse(&key.sk).ok()?))
 }
 
-/// The endpoint whose deliveries a partition holds.
+/// The endpoint in the partition key of deliveries.
 pub(super) fn parse_delivery_partition(pk: &str) -> Option<EndpointId> {
     EndpointId::parse(pk.strip_prefix("delivery#")?.split('#').next()?).ok()
 }
 
-/// An endpoint that the index names.
+/// An endpoint that an entry of the index refers to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EndpointRef {
-    /// The organization it belongs to.
+    /// The organization that the endpoint belongs to.
     pub organization: OrganizationId,
     /// The endpoint.
     pub endpoint: EndpointId,
@@ -247,18 +247,18 @@ pub(super) fn parse_endpoint(key: &Key) -> Option<EndpointRef> {
     Some(EndpointRef { organization, endpoint: EndpointId::parse(&key.sk).ok()? })
 }
 
-/// A partition of the `waiting` index. Those that are numbered are shards: together they hold what the variant says.
+/// A partition of the `waiting` index. The number is the shard; all shards of a variant form one list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Waiting {
-    /// Deliveries of all tenants parked until a time.
+    /// Deliveries of all tenants that are parked or leased until a time.
     Due(u8),
-    /// Deliveries parked until their endpoint can take them.
+    /// Deliveries that are parked until their endpoint accepts deliveries.
     Held(EndpointId, u8),
     /// Failed and exhausted deliveries of an endpoint.
     Failed(EndpointId, u8),
-    /// Suspended endpoints of all tenants, and when their next probe is due.
+    /// Suspended endpoints of all tenants, by the time of their next probe.
     HalfOpen(u8),
-    /// Open jobs of all tenants, and when the next page of each is due.
+    /// Open jobs of all tenants, by the time of their next page.
     Jobs(u8),
 }
 
@@ -299,7 +299,7 @@ impl Waiting {
     }
 }
 
-/// The index key of a delivery's mark.
+/// The index key of a delivery with this mark.
 pub(super) fn mark(mark: Mark, endpoint: EndpointId, delivery: DeliveryId) -> (String, String) {
     let byte = delivery.shard_byte();
     match mark {
@@ -309,7 +309,7 @@ pub(super) fn mark(mark: Mark, endpoint: EndpointId, delivery: DeliveryId) -> (S
     }
 }
 
-/// The mark of an index key.
+/// The mark of an index key; `None` if the key is not that of a delivery.
 pub(super) fn parse_mark(waiting_pk: &str, waiting_sk: &str) -> Option<Mark> {
     match waiting_pk.split('#').next()? {
         "due" => Some(Mark::Due(Timestamp::parse(waiting_sk.split('#').next()?).ok()?)),
@@ -319,17 +319,17 @@ pub(super) fn parse_mark(waiting_pk: &str, waiting_sk: &str) -> Option<Mark> {
     }
 }
 
-/// The index key of a suspended endpoint whose next probe is due then.
+/// The index key of a suspended endpoint whose next probe is due at `at`.
 pub(super) fn half_open(at: Timestamp, endpoint: EndpointId) -> (String, String) {
     (Waiting::HalfOpen(endpoint.shard_byte() % HALF_OPEN_SHARDS).partition(), timed(at, endpoint))
 }
 
-/// Whether an index key is that of a suspended endpoint.
+/// Whether an index partition holds suspended endpoints.
 pub(super) fn is_half_open(waiting_pk: &str) -> bool {
     Waiting::half_open_shards().any(|shard| shard.partition() == waiting_pk)
 }
 
-/// The index key of a job whose next page is due then.
+/// The index key of a job whose next page is due at `due_at`.
 pub(super) fn open_job(due_at: Timestamp, job: JobId) -> (String, String) {
     (Waiting::Jobs(job.shard_byte() % JOB_SHARDS).partition(), timed(due_at, job))
 }
@@ -338,7 +338,7 @@ fn timed(at: Timestamp, id: impl std::fmt::Display) -> String {
     format!("{}#{id}", at.rfc3339())
 }
 
-/// The sort key that every key of a time up to `at` lies below.
+/// The upper bound of all sort keys with times up to `at`.
 pub(super) fn until(at: Timestamp) -> String {
     format!("{}#~", at.rfc3339())
 }

@@ -1,4 +1,4 @@
-//! Lists that are read entry by entry, and an endpoint's deliveries as such a list.
+//! Lists that are read entry by entry, and the list of an endpoint's deliveries.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,11 +12,11 @@ use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::ids::{DeliveryId, EndpointId};
 use crate::domain::pending::Pending;
 
-/// Read units after which nothing more is read for a page of a list: those of 4 MB, eventually consistent. The queries that
-/// come first, one for each partition, are made in any case, and read at most 1 MB each.
+/// How many read units one page of a list may use: those of 4 MB, eventually consistent. After that no further
+/// query is made. The first query of each partition is always made, and reads at most 1 MB.
 pub(super) const LIST_READ_UNITS: f64 = 512.0;
 
-/// What lists read of deliveries: everything but signatures and attempts.
+/// The attributes of deliveries that lists read: everything except signatures and attempts.
 pub(super) const LISTED: Projection = Projection(&[
     "pk",
     "sk",
@@ -40,52 +40,53 @@ pub(super) const LISTED: Projection = Projection(&[
     "waiting_sk",
     "deliveries",
 ]);
-/// What counting deliveries by status reads of them.
+/// The attributes that counting deliveries by status reads.
 const COUNTED: Projection = Projection(&["sk", "status", "deliveries"]);
 
 /// A list that is read entry by entry.
 pub trait Listing: Send {
-    /// What is listed.
+    /// The type of an entry.
     type Entry: Send;
 
-    /// What comes next.
+    /// Reads the next entry.
     ///
     /// # Errors
-    /// [`StoreError`] if it could not be read.
+    /// [`StoreError`] if the entry could not be read.
     fn next(&mut self) -> impl Future<Output = Result<Next<Self::Entry>, StoreError>> + Send;
 }
 
-/// An endpoint's deliveries, newest first, without signatures and attempts. Each has a record, or is in a list of pending
-/// ones, or both.
+/// A list of an endpoint's deliveries, newest first, without signatures and attempts. A delivery has a record, or
+/// is in a list of pending deliveries, or both.
 #[derive(Debug)]
 pub struct DeliveryList<'a> {
     merge: Merge<'a>,
     from: DeliveryId,
     before: Option<DeliveryId>,
-    /// Those that lists name, and that did not come yet.
+    /// Deliveries of the pending lists that were read, without those that were already returned.
     pending: BTreeMap<DeliveryId, Arc<Pending>>,
 }
 
-/// In which order deliveries are counted.
+/// The order in which deliveries are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Order {
-    /// From the newest on.
+    /// From the newest delivery to the oldest.
     NewestFirst,
-    /// From the oldest on.
+    /// From the oldest delivery to the newest.
     OldestFirst,
 }
 
-/// The first deliveries of an endpoint, with their status, in the order in which they were asked for.
+/// The first deliveries of an endpoint in the requested order, with their status.
 #[derive(Debug)]
 pub struct DeliveryIds {
-    /// The deliveries.
+    /// The deliveries with their status.
     pub found: Vec<(DeliveryId, DeliveryStatus)>,
-    /// Whether there are more.
+    /// Whether the endpoint has more deliveries.
     pub is_cut: bool,
 }
 
 impl Store {
-    /// The endpoint's deliveries with `from <= id < before`, newest first, of which about `limit` are wanted.
+    /// Lists the endpoint's deliveries with `from <= id < before`, newest first. `limit` is the number of
+    /// deliveries that the caller expects to need.
     pub fn deliveries_before(
         &self,
         endpoint: EndpointId,
@@ -96,20 +97,21 @@ impl Store {
         let range = Range {
             source: Source::TableDescending,
             from: from.to_string(),
-            // A list comes right after its last delivery, which was published in the same millisecond as what it lists.
+            // A pending list sorts directly after its last delivery, which was published in the same millisecond as
+            // the others.
             to: before.map_or_else(end, |id| id.last_of_its_millisecond().to_string()),
             projection: Some(&LISTED),
             most_read_units: Some(LIST_READ_UNITS),
         };
-        // Each delivery may have a record and a list.
+        // Each delivery may have a record and an entry in a list.
         let merge = Merge::new(self, keys::delivery_partitions(endpoint), range, 2 * limit);
         DeliveryList { merge, from, before, pending: BTreeMap::new() }
     }
 
-    /// The first `most` of the endpoint's deliveries from `from` on.
+    /// Reads the status of the first `most` deliveries of the endpoint with ids from `from` on.
     ///
     /// # Errors
-    /// [`StoreError`] if they could not be read.
+    /// [`StoreError`] if the deliveries could not be read.
     pub async fn delivery_ids(
         &self,
         endpoint: EndpointId,
@@ -130,7 +132,8 @@ impl Store {
             let text = |name: &str| item.get(name).and_then(|value| value.as_s().ok());
             let sort_key = text(keys::SK).map_or("", String::as_str);
             let id = keys::delivery_of(sort_key).ok_or_else(|| StoreError::corrupt("a delivery without id"))?;
-            // A list and what it lists are of one millisecond: beyond it, nothing changes what was found.
+            // All deliveries of a pending list are of one millisecond. Items of a later millisecond do not affect
+            // the earlier ones.
             let is_later = last.replace(id.created_at()).is_some_and(|last| last != id.created_at());
             if is_later && found.len() > most {
                 break;
@@ -171,7 +174,8 @@ impl Listing for DeliveryList<'_> {
                 Next::End => None,
                 Next::Spent => return Ok(Next::Spent),
             };
-            // Every list that names a delivery before the upcoming one has been read: it lies before what it lists.
+            // A pending list sorts before the records of its deliveries in this order. So all lists that name a
+            // delivery before the upcoming one have been read.
             if let Some((id, list)) = self.pending.pop_last() {
                 if upcoming.is_none_or(|upcoming| id > upcoming) {
                     return Ok(Next::Entry(list.delivery(id)));
@@ -185,7 +189,8 @@ impl Listing for DeliveryList<'_> {
             if self.is_wanted(delivery.id) {
                 return Ok(Next::Entry(delivery));
             }
-            // It lies above the cursor, and was on the page before.
+            // The delivery is not before the cursor, so an earlier page contained it. What was read so far does not
+            // count towards this page.
             self.merge.count_from_here();
         }
     }
@@ -202,7 +207,7 @@ impl DeliveryList<'_> {
     }
 }
 
-/// Comes after every sort key of a delivery.
+/// A key that sorts after every sort key of a delivery.
 fn end() -> String {
     format!("{}~", DeliveryId::PREFIX)
 }

@@ -1,4 +1,4 @@
-//! What a batch of deliveries needs, read together.
+//! Reads the items for a batch of deliveries together.
 
 use std::collections::HashMap;
 
@@ -15,23 +15,23 @@ use crate::domain::event::Event;
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, OrganizationId};
 use crate::domain::organization::OrganizationState;
 
-/// What is wanted. Nothing may be named twice.
+/// The items to read. Each list must not contain duplicates.
 #[derive(Debug, Default)]
 pub struct Wanted {
-    /// Deliveries.
+    /// Records of deliveries.
     pub deliveries: Vec<(EndpointId, DeliveryId)>,
     /// Endpoints.
     pub endpoints: Vec<(OrganizationId, EndpointId)>,
-    /// Organizations whose states are wanted.
+    /// Organizations, whose states are read.
     pub organizations: Vec<OrganizationId>,
     /// Events.
     pub events: Vec<(OrganizationId, EventId)>,
 }
 
-/// What was found of it. An item that cannot be read is an error of its own and spoils no other.
+/// The items that were found. An item that cannot be read is an error of its own and does not affect the others.
 #[derive(Debug, Default)]
 pub struct Loaded {
-    /// Deliveries.
+    /// Records of deliveries.
     pub deliveries: HashMap<DeliveryId, Result<Delivery, StoreError>>,
     /// Endpoints.
     pub endpoints: HashMap<EndpointId, Result<Endpoint, StoreError>>,
@@ -42,10 +42,10 @@ pub struct Loaded {
 }
 
 impl Store {
-    /// Reads all of it in one request (per 100 items), strongly consistent.
+    /// Reads all items with one BatchGetItem per 100 items. Missing items are left out. Strongly consistent.
     ///
     /// # Errors
-    /// [`StoreError`] if it could not be read.
+    /// [`StoreError`] if a call failed.
     pub async fn load(&self, wanted: &Wanted) -> Result<Loaded, StoreError> {
         let mut deliveries = by_key(&wanted.deliveries, |(endpoint, id)| (keys::delivery(*endpoint, *id), *id));
         let mut endpoints = by_key(&wanted.endpoints, |(of, id)| (keys::endpoint(of, *id), *id));

@@ -1,4 +1,4 @@
-//! Reading partitions that together hold one list, in the order of their sort keys.
+//! Lazy merge of the partitions of one list, in the order of their sort keys.
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, VecDeque};
@@ -10,19 +10,19 @@ use super::items::{Item, Projection};
 use super::keys::{PK, SK, WAITING, WAITING_PK, WAITING_SK};
 use super::{Store, StoreError};
 
-/// How many items beyond its share a partition is asked for at first: the items are spread at random.
+/// How many items beyond its equal share each partition reads first, since items are distributed at random.
 const SPARE: usize = 4;
-/// How many items a partition is asked for at most when it is asked again.
+/// Most items that a partition reads in each further query.
 const MOST_AGAIN: usize = 64;
 
-/// Where the partitions are, and by which of its keys they are ordered.
+/// The table or the index, and the order of the sort keys.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Source {
-    /// The table, from the highest sort key down.
+    /// The table, in descending order.
     TableDescending,
-    /// The table, from the lowest sort key up.
+    /// The table, in ascending order.
     TableAscending,
-    /// The `waiting` index, from the lowest sort key up.
+    /// The `waiting` index, in ascending order.
     IndexAscending,
 }
 
@@ -34,7 +34,7 @@ impl Source {
         }
     }
 
-    /// Which of two sort keys comes first.
+    /// Compares two sort keys in the order of this source.
     fn compare(self, one: &str, other: &str) -> Ordering {
         if self == Self::TableDescending { other.cmp(one) } else { one.cmp(other) }
     }
@@ -50,46 +50,46 @@ pub(super) struct Range {
     pub(super) source: Source,
     pub(super) from: String,
     pub(super) to: String,
-    /// The attributes that are read, among them the sort key; `None` for all.
+    /// The attributes to read. They must include the sort key. `None` reads all attributes.
     pub(super) projection: Option<&'static Projection>,
-    /// Nothing is read any more once the queries have used this many read units; `None` for no such limit.
+    /// The read units after which no further query is made; `None` for no limit.
     pub(super) most_read_units: Option<f64>,
 }
 
-/// What comes next in a list.
+/// The next entry of a list.
 #[derive(Debug)]
 pub enum Next<T> {
     /// An entry.
     Entry(T),
-    /// Nothing: this is the end of the list.
+    /// The list has no more entries.
     End,
-    /// Unknown: the list goes on, and enough was read of it for one request.
+    /// The list may have more entries, but the read units of the page are used up.
     Spent,
 }
 
-/// Partitions that are read in one order. Each is asked for its share of a page and a few items more, and again only if it
-/// runs out before the others.
+/// Partitions that are merged into one order. The first query of each partition reads its share of a page and a few
+/// items more. A partition is queried again only when its items are used up.
 #[derive(Debug)]
 pub(super) struct Merge<'a> {
     store: &'a Store,
     range: Range,
     shards: Vec<Shard>,
-    /// How many items a partition is asked for.
+    /// How many items the next query of a partition reads.
     page: usize,
     read_units: f64,
 }
 
 impl<'a> Merge<'a> {
-    /// A list of which about `limit` items are wanted.
+    /// A merge of these partitions. `limit` is the number of items that the caller expects to need.
     pub(super) fn new(store: &'a Store, partitions: impl Iterator<Item = String>, range: Range, limit: usize) -> Self {
-        // DynamoDB would refuse to query an empty range.
+        // DynamoDB rejects a query of an empty range.
         let is_empty = limit == 0 || range.from > range.to;
         let shards: Vec<_> = partitions.filter(|_| !is_empty).map(Shard::new).collect();
         let page = limit.min(limit.div_ceil(shards.len().max(1)) + SPARE);
         Self { store, range, shards, page, read_units: 0.0 }
     }
 
-    /// The sort key of the next item, which stays the next one.
+    /// The sort key of the next item, without taking the item.
     ///
     /// # Errors
     /// [`StoreError`] if a partition could not be read.
@@ -104,7 +104,7 @@ impl<'a> Merge<'a> {
         })
     }
 
-    /// The next item.
+    /// Takes the next item.
     ///
     /// # Errors
     /// [`StoreError`] if a partition could not be read.
@@ -116,12 +116,12 @@ impl<'a> Merge<'a> {
         })
     }
 
-    /// Leaves what was read so far out of the units that are counted.
+    /// Resets the count of read units.
     pub(super) const fn count_from_here(&mut self) {
         self.read_units = 0.0;
     }
 
-    /// The shard that has the next item, after those that ran out were read on.
+    /// The shard that holds the next item. Queries the shards whose items are used up.
     async fn first(&mut self) -> Result<Next<usize>, StoreError> {
         while self.shards.iter().any(Shard::ran_out) {
             if self.range.most_read_units.is_some_and(|most| self.read_units >= most) {
@@ -141,7 +141,7 @@ impl<'a> Merge<'a> {
 }
 
 impl Store {
-    /// The first `limit` items of these partitions, in order; fewer if there are no more.
+    /// Reads the first `limit` items of these partitions in order.
     ///
     /// # Errors
     /// [`StoreError`] if a partition could not be read.
@@ -161,7 +161,7 @@ impl Store {
         Ok(items)
     }
 
-    /// Reads the next items of a shard, and returns the read units that were used, if they are counted.
+    /// Reads the next items of a shard. Returns the consumed read units, or 0 if the range has no limit of them.
     async fn read_on(&self, shard: &mut Shard, range: &Range, limit: usize) -> Result<f64, StoreError> {
         let (partition_key, sort_key) = range.source.keys();
         let text = |value: &str| AttributeValue::S(value.to_owned());
@@ -191,14 +191,14 @@ impl Store {
     }
 }
 
-/// One of the partitions, and how far it is read.
+/// A partition and the position of its reader.
 #[derive(Debug)]
 struct Shard {
     partition: String,
     is_begun: bool,
-    /// What was read and not taken yet.
+    /// Items that were read and not yet taken.
     items: VecDeque<Item>,
-    /// The key of the last item that was read, if there may be more.
+    /// The key of the last item that was read; `None` if there are no more.
     resume: Option<HashMap<String, AttributeValue>>,
 }
 
@@ -207,7 +207,7 @@ impl Shard {
         Self { partition, is_begun: false, items: VecDeque::new(), resume: None }
     }
 
-    /// Whether it has to be read before its next item is known.
+    /// Whether the shard must be queried before its next item is known.
     fn ran_out(&self) -> bool {
         self.items.is_empty() && (!self.is_begun || self.resume.is_some())
     }

@@ -1,5 +1,5 @@
-//! DynamoDB: one table, whose keys are all spelt in `keys`; one file per noun. What every item
-//! looks like and which access pattern it serves is in docs/storage.md.
+//! The DynamoDB table. `keys` constructs all keys, and each resource has a file. docs/storage.md describes the
+//! items and the access patterns.
 
 mod api_keys;
 mod backlog;
@@ -55,19 +55,19 @@ pub use stored::StoredPage;
 pub use usage::NotAdded;
 pub use waiting::WaitingRef;
 
-/// The table, and how long what is in it is kept.
+/// Access to the table.
 #[derive(Debug, Clone)]
 pub struct Store {
     client: Client,
     table: String,
     retention: Duration,
-    /// Which copy of organizations' states this process reads.
+    /// The copy of organizations' states that this process reads.
     state_copy: u8,
     gathered: Gathered,
 }
 
 impl Store {
-    /// The store in that table. Events and deliveries are kept for `retention`.
+    /// Access to this table. Events and deliveries expire `retention` after they were published.
     pub fn new(sdk: &SdkConfig, table: impl Into<String>, retention: Duration) -> Self {
         let (client, table) = (Client::new(sdk), table.into());
         let [byte, ..] = clock::id_bytes();

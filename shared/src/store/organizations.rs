@@ -1,4 +1,4 @@
-//! Organizations, and the items that make their slugs unique.
+//! Organizations, and the items that reserve their slugs.
 
 use aws_sdk_dynamodb::operation::transact_write_items::builders::TransactWriteItemsFluentBuilder;
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
@@ -15,7 +15,7 @@ use crate::domain::limits::OwnLimits;
 use crate::domain::organization::{Organization, OrganizationPatch, OrganizationStatus};
 use crate::domain::time::Timestamp;
 
-/// What another organization already has.
+/// The attribute that another organization uses already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taken {
     /// The id.
@@ -25,10 +25,10 @@ pub enum Taken {
 }
 
 impl Store {
-    /// Creates an organization unless its id or its slug is taken.
+    /// Creates an organization. Fails if its id or its slug is in use.
     ///
     /// # Errors
-    /// [`StoreError`] if DynamoDB did not do it.
+    /// [`StoreError`] if the write may have failed.
     pub async fn create_organization(&self, organization: &Organization) -> Result<Result<(), Taken>, StoreError> {
         let sent = self
             .client
@@ -45,7 +45,7 @@ impl Store {
         }
     }
 
-    /// The organization, or `None` if there is none.
+    /// Reads the organization; `None` if it does not exist. Strongly consistent.
     ///
     /// # Errors
     /// [`StoreError`] if it could not be read.
@@ -53,11 +53,11 @@ impl Store {
         self.get::<OrganizationItem, _>(&keys::organization(id)).await
     }
 
-    /// Changes what the patch names; `None` if there is no such organization. The status changes in all copies of the
-    /// state at the same time.
+    /// Changes an organization. `None` if it does not exist. One transaction changes the status in all copies of
+    /// the state.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if another process is changing the organization or its endpoints: try again.
+    /// [`StoreError::Conflict`] if another process is changing the organization or its endpoints: retry.
     pub async fn update_organization(
         &self,
         id: &OrganizationId,
@@ -80,11 +80,11 @@ impl Store {
         if self.change_organization(id, update, states).await? { self.organization(id).await } else { Ok(None) }
     }
 
-    /// Replaces an organization's own limits in all copies of the state at the same time. Returns whether there is such an
-    /// organization.
+    /// Replaces an organization's own limits in all copies of the state, in one transaction. Returns whether the
+    /// organization exists.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if another process is changing the organization or its endpoints: try again.
+    /// [`StoreError::Conflict`] if another process is changing the organization or its endpoints: retry.
     pub async fn set_limits(
         &self,
         id: &OrganizationId,
@@ -97,7 +97,8 @@ impl Store {
         self.change_organization(id, update, self.change_limits(id, limits)?).await
     }
 
-    /// Updates the organization's item together with copies of its state. Returns whether there is such an organization.
+    /// Updates the organization's item and copies of its state in one transaction. Returns whether the organization
+    /// exists.
     async fn change_organization(
         &self,
         id: &OrganizationId,
@@ -116,7 +117,7 @@ impl Store {
         }
     }
 
-    /// The part of a transaction that updates an item which must be there.
+    /// The part of a transaction that updates an item on condition that it exists.
     pub(super) fn update_if_present(&self, update: UpdateBuilder) -> Result<TransactWriteItem, StoreError> {
         let update = update.table_name(&self.table).condition_expression("attribute_exists(pk)");
         Ok(TransactWriteItem::builder().update(update.build().map_err(StoreError::corrupt)?).build())
@@ -129,7 +130,7 @@ impl Store {
     }
 }
 
-/// Makes a slug unique.
+/// Reserves a slug for an organization.
 #[derive(Debug, Serialize)]
 struct SlugItem {
     #[serde(flatten)]
@@ -144,7 +145,7 @@ impl From<&Organization> for SlugItem {
     }
 }
 
-/// An organization.
+/// The attributes of an organization's item.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct OrganizationItem {
     #[serde(flatten)]
@@ -157,7 +158,7 @@ pub(super) struct OrganizationItem {
     updated_at: String,
 }
 
-/// Attribute value of an organization's status.
+/// The attribute value of an organization's status.
 pub(super) const fn status_name(status: OrganizationStatus) -> &'static str {
     match status {
         OrganizationStatus::Active => "active",
@@ -165,7 +166,7 @@ pub(super) const fn status_name(status: OrganizationStatus) -> &'static str {
     }
 }
 
-/// The status that an attribute stands for.
+/// The status for an attribute value; `None` for an unknown value.
 pub(super) fn parse_status(name: &str) -> Option<OrganizationStatus> {
     [OrganizationStatus::Active, OrganizationStatus::Suspended].into_iter().find(|status| status_name(*status) == name)
 }

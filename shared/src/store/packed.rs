@@ -1,4 +1,4 @@
-//! Text that is stored packed (a raw DEFLATE stream, RFC 1951), since every started KiB of an item costs a write unit.
+//! Compression of stored text (raw DEFLATE, RFC 1951): every started KiB of an item costs a write unit.
 
 use std::io::Read;
 
@@ -8,17 +8,17 @@ use flate2::{Compress, Compression, FlushCompress, Status};
 use super::StoreError;
 use super::items::Unreadable;
 
-/// How hard to try, up to 9. JSON of a KiB or two becomes no smaller above this.
+/// The compression level, up to 9. Higher levels do not compress JSON of one or two KiB any further.
 const LEVEL: u32 = 6;
-/// More than any text that is packed has, and little enough to be held in memory.
+/// Most bytes of a decompressed text. All stored texts are shorter.
 const MAX_BYTES: u64 = 1024 * 1024;
-/// What a stream needs at least, and every 16 KiB of it that become no smaller.
+/// The overhead of a stream, and of each 16 KiB of incompressible text.
 const BLOCK_OVERHEAD: usize = 64;
 
-/// The text, packed.
+/// Compresses a text.
 ///
 /// # Errors
-/// None in practice: there is room for text that becomes no smaller.
+/// None in practice: the buffer is large enough for incompressible text.
 pub(super) fn pack(text: &str) -> Result<Vec<u8>, StoreError> {
     let room = text.len() + BLOCK_OVERHEAD * (1 + text.len() / (16 * 1024));
     let mut packed = Vec::with_capacity(room);
@@ -26,18 +26,20 @@ pub(super) fn pack(text: &str) -> Result<Vec<u8>, StoreError> {
         Compress::new(Compression::new(LEVEL), false).compress_vec(text.as_bytes(), &mut packed, FlushCompress::Finish);
     match status {
         Ok(Status::StreamEnd) => Ok(packed),
-        Ok(_) => Err(StoreError::corrupt("text that became larger")),
+        Ok(_) => Err(StoreError::corrupt("compressed text exceeds its buffer")),
         Err(error) => Err(StoreError::corrupt(error)),
     }
 }
 
+/// Decompresses a text.
+///
 /// # Errors
-/// [`Unreadable`] if this is not what [`pack`] makes.
+/// [`Unreadable`] if the bytes are not the result of [`pack`].
 pub(super) fn unpack(packed: &[u8]) -> Result<String, Unreadable> {
     let mut text = String::new();
     let read = DeflateDecoder::new(packed).take(MAX_BYTES + 1).read_to_string(&mut text);
     match read {
-        Ok(bytes) if bytes as u64 > MAX_BYTES => Err(Unreadable("packed text is too long".to_owned())),
+        Ok(bytes) if bytes as u64 > MAX_BYTES => Err(Unreadable("compressed text is too long".to_owned())),
         Ok(_) => Ok(text),
         Err(error) => Err(Unreadable(error.to_string())),
     }
@@ -48,7 +50,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_packed_is_smaller_and_unpacked_to_the_letter() {
+    fn compressed_text_is_smaller_and_decompresses_to_the_same_text() {
         for text in [r#"{"name":"Zoë","names":["Zoë","Zoë","Zoë","Zoë","Zoë"]}"#.to_owned(), "x".repeat(600_000)]
         {
             let packed = pack(&text).unwrap();
@@ -59,7 +61,7 @@ mod tests {
     }
 
     #[test]
-    fn what_becomes_no_smaller_is_packed_all_the_same() {
+    fn incompressible_text_is_compressed_without_an_error() {
         let mut random = fastrand::Rng::with_seed(1);
         for length in [0, 1, 100, 16 * 1024, 256 * 1024] {
             let text: String = std::iter::repeat_with(|| random.char(..)).take(length).collect();
@@ -68,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_packed_is_refused() {
+    fn bytes_that_are_not_compressed_text_are_rejected() {
         let packed = |bytes: &[u8]| {
             let mut packed = Vec::with_capacity(MAX_BYTES as usize);
             Compress::new(Compression::new(LEVEL), false)

@@ -1,4 +1,4 @@
-//! Lists of deliveries that have no record yet.
+//! Lists of deliveries that were queued and have no record yet.
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
@@ -13,16 +13,16 @@ use crate::domain::pending::Pending;
 pub(super) const ENTITY: &str = "pending";
 
 impl Store {
-    /// Writes a list that is not there yet.
+    /// Writes a list if it does not exist.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if it is there.
+    /// [`StoreError::Conflict`] if the list exists.
     pub async fn put_list_if_absent(&self, list: &Pending) -> Result<(), StoreError> {
         self.put_if(self.pending_item(list)?, "attribute_not_exists(pk)", []).await
     }
 
     pub(super) fn pending_item(&self, pending: &Pending) -> Result<Item, StoreError> {
-        let last = pending.last().ok_or_else(|| StoreError::corrupt("a list of nothing"))?;
+        let last = pending.last().ok_or_else(|| StoreError::corrupt("an empty list of pending deliveries"))?;
         to_item(&PendingItem {
             base: Base::new(keys::pending(pending.endpoint, last), ENTITY),
             organization: pending.organization.to_string(),
@@ -33,7 +33,7 @@ impl Store {
     }
 }
 
-/// A list of deliveries.
+/// The attributes of a list's item.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct PendingItem {
     #[serde(flatten)]
@@ -41,7 +41,7 @@ pub(super) struct PendingItem {
     organization: String,
     #[serde(rename = "type")]
     event_type: String,
-    /// The deliveries' ids in order, 16 bytes each.
+    /// The sorted ids of the deliveries, 16 bytes each.
     deliveries: ByteBuf,
     expires_at: i64,
 }
@@ -59,7 +59,7 @@ impl TryFrom<PendingItem> for Pending {
     }
 }
 
-/// The deliveries that a list names.
+/// Decodes the ids of a list's deliveries.
 pub(super) fn ids(bytes: &[u8]) -> Result<Vec<DeliveryId>, uuid::Error> {
     bytes.chunks(16).map(|bytes| Uuid::from_slice(bytes).map(DeliveryId::from_uuid)).collect()
 }

@@ -1,5 +1,5 @@
-//! The definition of the table, as the local host creates it; `template.yaml` says the same, and a
-//! test compares the two.
+//! The definition of the table for the local host. `template.yaml` defines the same table for AWS, and a test
+//! compares the two.
 
 use aws_sdk_dynamodb::operation::create_table::builders::CreateTableInputBuilder;
 use aws_sdk_dynamodb::types::{
@@ -11,10 +11,10 @@ use aws_sdk_dynamodb::{Client, error::BuildError};
 use super::StoreError;
 use super::keys::{EXPIRES_AT, PK, SK, WAITING, WAITING_PK, WAITING_SK};
 
-/// Creates the table if it is not there.
+/// Creates the table if it does not exist.
 ///
 /// # Errors
-/// [`StoreError::Unavailable`] if DynamoDB refuses.
+/// [`StoreError`] if DynamoDB rejects the request or is unreachable.
 pub async fn create_table(client: &Client, table: &str) -> Result<(), StoreError> {
     let definition = definition(table).map_err(StoreError::corrupt)?;
     match definition.send_with(client).await {
@@ -28,10 +28,10 @@ pub async fn create_table(client: &Client, table: &str) -> Result<(), StoreError
     Ok(())
 }
 
-/// The table: keys `pk` and `sk`, the sparse keys-only index `waiting`, on demand.
+/// The definition of the table: keys `pk` and `sk`, the sparse keys-only index `waiting`, on-demand billing.
 ///
 /// # Errors
-/// None in practice: the parts are constant.
+/// None in practice, since all parts are constant.
 pub fn definition(table: &str) -> Result<CreateTableInputBuilder, BuildError> {
     let attribute =
         |name| AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S).build();

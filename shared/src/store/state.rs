@@ -1,7 +1,7 @@
 //! The state of an organization: its status and limits, and the revisions and the size of its fan-out.
 //!
-//! There are four equal copies, so that one organization can publish as often as it likes. A process reads one of them
-//! and compares revisions of that copy alone: the copies are incremented one by one.
+//! There are four equal copies, because one partition limits the rate of reads. A process reads one copy, and
+//! compares revisions of that copy only, since the copies are incremented one by one.
 
 use std::collections::HashMap;
 
@@ -22,18 +22,18 @@ use crate::domain::ids::OrganizationId;
 use crate::domain::limits::OwnLimits;
 use crate::domain::organization::{OrganizationState, OrganizationStatus, Revisions};
 
-/// How often a write of a copy is tried while a transaction changes the copy.
+/// How often the write of a copy is tried if a transaction is changing the copy.
 const TRIES: u32 = 5;
-/// Attribute of the status.
+/// The attribute of the status.
 pub(super) const STATUS: &str = "status";
-/// Attribute of the limits. An organization without any of its own has none.
+/// The attribute of the organization's own limits. It is absent if the organization has none.
 const LIMITS: &str = "limits";
 const ENDPOINTS: &str = "endpoints";
 const FAN_OUT_BYTES: &str = "fanout_bytes";
 
 impl Store {
-    /// What publishing knows of an organization; `None` if there is none. Strongly consistent: the read begins after the
-    /// call of this function.
+    /// Reads the state of an organization; `None` if the organization does not exist. Strongly consistent: the read
+    /// begins after this call.
     ///
     /// # Errors
     /// [`StoreError`] if it could not be read.
@@ -41,12 +41,13 @@ impl Store {
         self.gathered.state(id).await
     }
 
-    /// Makes publishers read this group of endpoints again, and notes how the size of the fan-out changed. Call it after
-    /// the endpoint's transaction has been acknowledged: the reads of others may see a part of a transaction that is under
-    /// way, so an increment within it could be seen before the endpoint.
+    /// Increments a group's revision in all copies, so that publishers read the group again, and adds the
+    /// difference between `before` and `after` to the size of the fan-out. Call it after the endpoint's transaction
+    /// was acknowledged. Other reads can see a part of a transaction in progress, so a revision inside the
+    /// transaction could become visible before the endpoint does.
     ///
     /// # Errors
-    /// [`StoreError`] if not all copies may have been written.
+    /// [`StoreError`] if some copies may not have been written.
     pub async fn raise_revision(
         &self,
         organization: &OrganizationId,
@@ -64,20 +65,20 @@ impl Store {
         self.update_states(organization, &change, &values).await
     }
 
-    /// Notes that this group may have endpoints, before its first one is written.
+    /// Sets the revision of a group to 0 if it has none. Call it before the first endpoint of the group is written.
     ///
     /// # Errors
-    /// [`StoreError`] if not all copies may have been written.
+    /// [`StoreError`] if some copies may not have been written.
     pub async fn open_group(&self, organization: &OrganizationId, group: FanOutGroup) -> Result<(), StoreError> {
         let name = revision(group);
         let values = HashMap::from([(":zero".to_owned(), number(0))]);
         self.update_states(organization, &format!("SET {name} = if_not_exists({name}, :zero)"), &values).await
     }
 
-    /// Corrects the size of the fan-out to what was counted.
+    /// Replaces the size of the fan-out by the counted size.
     ///
     /// # Errors
-    /// [`StoreError`] if not all copies may have been written.
+    /// [`StoreError`] if some copies may not have been written.
     pub async fn correct_size(&self, organization: &OrganizationId, counted: FanOutSize) -> Result<(), StoreError> {
         let values = HashMap::from([
             (":endpoints".to_owned(), number(counted.endpoints.into())),
@@ -87,7 +88,7 @@ impl Store {
         self.update_states(organization, &change, &values).await
     }
 
-    /// Updates every copy, unless the organization does not exist.
+    /// Updates every copy. Does nothing if the organization does not exist.
     async fn update_states(
         &self,
         organization: &OrganizationId,
@@ -95,7 +96,7 @@ impl Store {
         values: &HashMap<String, AttributeValue>,
     ) -> Result<(), StoreError> {
         let updates = keys::states(organization).map(|key| self.update_state(key, change, values));
-        // All of them are tried, whichever fails.
+        // Wait for all updates even if one fails.
         join_all(updates).await.into_iter().collect()
     }
 
@@ -117,15 +118,15 @@ impl Store {
                 return Err(error.into());
             }
         }
-        Err(StoreError::Unavailable("an organization is being changed by others".to_owned()))
+        Err(StoreError::Unavailable("transactions of other processes are changing the organization".to_owned()))
     }
 
-    /// The parts of the transaction that creates an organization.
+    /// The items of the transaction that creates an organization.
     pub(super) fn new_states(&self, organization: &OrganizationId) -> Result<Vec<TransactWriteItem>, StoreError> {
         keys::states(organization).map(|key| self.put_if_absent(new_state(key)?)).collect()
     }
 
-    /// The parts of the transaction that changes an organization's status.
+    /// The items of the transaction that changes an organization's status.
     pub(super) fn change_status(
         &self,
         organization: &OrganizationId,
@@ -139,7 +140,7 @@ impl Store {
         self.change_states(organization, &update)
     }
 
-    /// The parts of the transaction that replaces an organization's own limits.
+    /// The items of the transaction that replaces an organization's own limits.
     pub(super) fn change_limits(
         &self,
         organization: &OrganizationId,
@@ -169,7 +170,8 @@ fn is_transaction_conflict<R>(error: &SdkError<UpdateItemError, R>) -> bool {
     error.as_service_error().is_some_and(UpdateItemError::is_transaction_conflict_exception)
 }
 
-/// The first group has a revision from the beginning, so that creating a small organization's endpoints opens no group.
+/// The state of a new organization. Group 0 has a revision from the start, so creating the endpoints of a small
+/// organization requires no write to open a group.
 fn new_state(key: Key) -> Result<Item, StoreError> {
     let mut item = to_item(&Base::new(key, "state"))?;
     item.insert(STATUS.to_owned(), AttributeValue::S(status_name(OrganizationStatus::Active).to_owned()));
@@ -178,7 +180,7 @@ fn new_state(key: Key) -> Result<Item, StoreError> {
     Ok(item)
 }
 
-/// Reads a copy. Attributes that a later version added are ignored.
+/// Parses a copy of the state. Attributes of later versions are ignored.
 pub(super) fn read_state(item: &Item) -> Result<OrganizationState, StoreError> {
     let sum = |name: &str| Ok::<_, StoreError>(u64::try_from(integer(item, name)?.unwrap_or(0)).unwrap_or(0));
     let status = item.get(STATUS).and_then(|status| status.as_s().ok());
@@ -196,17 +198,18 @@ pub(super) fn read_state(item: &Item) -> Result<OrganizationState, StoreError> {
 }
 
 fn read_limits(limits: &AttributeValue) -> Result<OwnLimits, StoreError> {
-    let limits = limits.as_m().map_err(|_| StoreError::corrupt("an organization's state whose limits are no map"))?;
+    let limits =
+        limits.as_m().map_err(|_| StoreError::corrupt("the limits in an organization's state are not a map"))?;
     read::<LimitsItem, _>(limits.clone())
 }
 
 fn integer(item: &Item, name: &str) -> Result<Option<i64>, StoreError> {
     let Some(value) = item.get(name) else { return Ok(None) };
     let number = value.as_n().ok().and_then(|text| text.parse().ok());
-    number.map(Some).ok_or_else(|| StoreError::corrupt(format!("an organization's state whose {name} is no number")))
+    number.map(Some).ok_or_else(|| StoreError::corrupt(format!("{name} in an organization's state is not a number")))
 }
 
-/// The attribute of a group's revision.
+/// The attribute name of a group's revision.
 fn revision(group: FanOutGroup) -> String {
     format!("r{group}")
 }

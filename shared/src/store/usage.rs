@@ -1,4 +1,4 @@
-//! Usage: an item for each organization and day, to which processes add.
+//! Usage: an item for each organization and day. Processes add their counts to it.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,15 +15,15 @@ use super::{Store, StoreError, keys};
 use crate::domain::ids::OrganizationId;
 use crate::domain::usage::{Day, Days, Usage};
 
-/// How long a day's usage is kept after it.
+/// How long the usage of a day is stored.
 const RETENTION: Duration = Duration::from_secs(400 * 24 * 60 * 60);
 
-/// Usage was not added, or nobody knows.
+/// Usage was not added, or may not have been.
 #[derive(Debug)]
 pub enum NotAdded {
-    /// It was not.
+    /// The usage was not added.
     Refused(StoreError),
-    /// It may have been.
+    /// It is unknown whether the usage was added.
     Unknown(StoreError),
 }
 
@@ -60,10 +60,11 @@ impl TryFrom<UsageItem> for (Day, Usage) {
 }
 
 impl Store {
-    /// Adds to an organization's usage of a day, in one try: a second one might add it twice.
+    /// Adds to an organization's usage of a day. The call is made once, without retries, because a retry might add
+    /// the usage twice.
     ///
     /// # Errors
-    /// [`NotAdded`], which says whether it may be tried again.
+    /// [`NotAdded`], which says whether the call may be repeated.
     pub async fn add_usage(&self, organization: &OrganizationId, day: Day, usage: Usage) -> Result<(), NotAdded> {
         let number = |number: String| AttributeValue::N(number);
         let expires_at = day.start().plus(RETENTION).unix_seconds();
@@ -88,7 +89,7 @@ impl Store {
         Ok(())
     }
 
-    /// An organization's usage on these days, strongly consistent; days without any are left out.
+    /// Reads an organization's usage on these days. Strongly consistent. Days without usage are left out.
     ///
     /// # Errors
     /// [`StoreError`] if it could not be read.

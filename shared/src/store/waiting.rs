@@ -1,5 +1,6 @@
-//! The `waiting` index: deliveries that are parked or failed, suspended endpoints and open jobs. It holds keys
-//! only, and is read eventually consistent: whoever acts on what it says checks the item by a condition.
+//! Queries of the `waiting` index: parked, leased and failed deliveries, suspended endpoints and open jobs. The
+//! index contains only keys and is eventually consistent. So every change based on an entry is a conditional write
+//! of the item.
 
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
 
@@ -11,24 +12,24 @@ use crate::domain::delivery::Mark;
 use crate::domain::ids::{DeliveryId, EndpointId};
 use crate::domain::time::Timestamp;
 
-/// Comes before every sort key of the index. DynamoDB compares keys with no empty string.
+/// A text that sorts before every sort key of the index. DynamoDB rejects an empty string in a condition.
 pub(super) const LOWEST: &str = " ";
-/// Comes after every sort key of the index.
+/// A text that sorts after every sort key of the index.
 pub(super) const HIGHEST: &str = "~";
 
-/// A delivery that the index names.
+/// A delivery that an entry of the index refers to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct WaitingRef {
-    /// Its endpoint.
+    /// The delivery's endpoint.
     pub endpoint: EndpointId,
     /// The delivery.
     pub delivery: DeliveryId,
-    /// Its mark, as the index has it.
+    /// The delivery's mark according to the index.
     pub mark: Mark,
 }
 
 impl Store {
-    /// Up to `limit` deliveries with `from <= id` that are held for an endpoint, the oldest first.
+    /// Reads up to `limit` held deliveries of an endpoint with ids from `from` on, oldest first.
     ///
     /// # Errors
     /// [`StoreError`] if the index could not be read.
@@ -42,8 +43,8 @@ impl Store {
         Ok(references(&self.waiting_keys(Waiting::held_shards(endpoint), &lowest, HIGHEST, limit).await?))
     }
 
-    /// Up to `limit` deliveries of a shard of [`Waiting::Due`] whose marks are not later than `until`, the earliest
-    /// first; those that come after `after`.
+    /// Reads up to `limit` deliveries of a shard of [`Waiting::Due`] whose marks are at most `until` and sort after
+    /// `after`, earliest first.
     ///
     /// # Errors
     /// [`StoreError`] if the index could not be read.
@@ -60,8 +61,7 @@ impl Store {
         Ok(references(&self.waiting_keys([shard].into_iter(), &lowest, &keys::until(until), limit).await?))
     }
 
-    /// Up to `limit` failed or exhausted deliveries of an endpoint with `from <= id < before`, the
-    /// oldest first.
+    /// Reads up to `limit` failed or exhausted deliveries of an endpoint with `from <= id < before`, oldest first.
     ///
     /// # Errors
     /// [`StoreError`] if the index could not be read.
@@ -79,7 +79,7 @@ impl Store {
         Ok(found)
     }
 
-    /// Up to `limit` suspended endpoints whose probe is due by `now`, the longest due first.
+    /// Reads up to `limit` suspended endpoints whose next probe is due by `now`, longest overdue first.
     ///
     /// # Errors
     /// [`StoreError`] if the index could not be read.
@@ -87,7 +87,7 @@ impl Store {
         self.half_open_endpoints(&keys::until(now), limit).await
     }
 
-    /// Up to `limit` suspended endpoints, the one whose probe is due first at the beginning.
+    /// Reads up to `limit` suspended endpoints, ordered by the time of their next probe.
     ///
     /// # Errors
     /// [`StoreError`] if the index could not be read.
@@ -100,7 +100,7 @@ impl Store {
         Ok(found.iter().filter_map(|waiting| keys::parse_endpoint(&waiting.key)).collect())
     }
 
-    /// How many items a partition has, counted up to `limit`.
+    /// Counts the items of a partition, at most `limit`.
     ///
     /// # Errors
     /// [`StoreError`] if the index could not be read.
@@ -124,7 +124,8 @@ impl Store {
         Ok(counted.min(limit))
     }
 
-    /// Up to `limit` entries of these partitions whose sort keys lie in `lowest..=highest`, in the order of the sort keys.
+    /// Reads up to `limit` entries of these partitions with sort keys in `lowest..=highest`, in the order of the
+    /// sort keys.
     pub(super) async fn waiting_keys(
         &self,
         partitions: impl Iterator<Item = Waiting>,
@@ -144,7 +145,7 @@ impl Store {
     }
 }
 
-/// An entry of the index: the item's key, and the key that it is waiting under.
+/// An entry of the index: the item's key and its key in the index.
 pub(super) struct WaitingKey {
     pub(super) key: Key,
     partition: String,

@@ -1,4 +1,4 @@
-//! How endpoints look in the table.
+//! The items of endpoints and of deleted endpoints.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::domain::time::Timestamp;
 use crate::store::items::{Base, Unreadable, is_zero, required, time, unknown};
 use crate::store::keys;
 
-/// An endpoint.
+/// The attributes of an endpoint's item.
 #[derive(Serialize, Deserialize)]
 pub(in crate::store) struct EndpointItem {
     #[serde(flatten)]
@@ -154,10 +154,10 @@ impl TryFrom<EndpointItem> for Endpoint {
     }
 }
 
-/// How much longer than its deliveries a deleted endpoint is noted.
+/// How long a deletion is recorded after the endpoint's last delivery has expired.
 const NOTED_AFTER_DELIVERIES: Duration = Duration::from_secs(15 * 24 * 60 * 60);
 
-/// What tells of a deleted endpoint for as long as its deliveries are stored.
+/// Records that an endpoint was deleted, for as long as its deliveries are stored.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct DeletedEndpointItem {
     #[serde(flatten)]
@@ -167,7 +167,7 @@ pub(super) struct DeletedEndpointItem {
 }
 
 impl DeletedEndpointItem {
-    /// The item of an endpoint that is deleted now, whose deliveries are kept for `retention`.
+    /// The item for an endpoint that is deleted at `now`. `retention` is how long its deliveries are stored.
     pub(super) fn new(endpoint: &Endpoint, now: Timestamp, retention: Duration) -> Self {
         Self {
             base: Base::new(keys::deleted_endpoint(&endpoint.organization, endpoint.id), "deleted_endpoint"),
