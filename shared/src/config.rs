@@ -1,4 +1,4 @@
-//! The only place that reads the environment.
+//! Configuration from the environment. No other module reads environment variables.
 
 use std::env;
 use std::time::Duration;
@@ -22,27 +22,27 @@ use crate::domain::lane::ByLane;
 use crate::domain::limits::{Limits, MOST_BURST, MOST_ENDPOINTS, MOST_EVENTS_PER_MONTH, MOST_EVENTS_PER_SECOND, Rate};
 use crate::domain::schedule::RetrySchedule;
 
-/// Most bytes that an event's data may be allowed to have.
+/// Most bytes that the limit on an event's data may allow.
 const MAX_EVENT_BYTES: u32 = MAX_DATA_BYTES as u32;
 
-/// Most platform keys that may do everything: the one in use, and its successor.
+/// Most platform keys with full rights: the current one and its successor.
 const MOST_PLATFORM_KEYS: usize = 2;
 
 /// The longest retention, in days.
 const MOST_DAYS: u32 = 99_999;
 
-/// Where a function finds its table and queues, and the deployment's settings.
+/// The table and queues of a deployment, and its settings.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// `TABLE_NAME`.
+    /// The name of the table (`TABLE_NAME`).
     pub table: String,
-    /// `QUEUE_URL` and `SLOW_QUEUE_URL`.
+    /// The URLs of the queues (`QUEUE_URL` and `SLOW_QUEUE_URL`).
     pub queue_urls: ByLane<String>,
-    /// Everything else.
+    /// All other settings.
     pub deployment: Deployment,
 }
 
-/// A setting is missing or makes no sense.
+/// A setting is missing or invalid.
 #[derive(Debug, thiserror::Error)]
 #[error("the environment variable {name}: {reason}")]
 pub struct ConfigError {
@@ -54,13 +54,13 @@ impl Settings {
     /// Reads the settings that `template.yaml` puts into a function's environment.
     ///
     /// # Errors
-    /// [`ConfigError`] naming the variable that is missing or malformed.
+    /// [`ConfigError`] naming the first variable that is missing or invalid.
     pub fn from_environment() -> Result<Self, ConfigError> {
         Self::read(variable)
     }
 
-    /// The same for a process that knows some of them: the environment does not override `fixed`, and `defaults` are
-    /// taken where it says nothing.
+    /// As [`Settings::from_environment`], but values in `fixed` override the environment, and values in `defaults`
+    /// apply where the environment has none.
     ///
     /// # Errors
     /// As [`Settings::from_environment`].
@@ -68,7 +68,7 @@ impl Settings {
         Self::read(|name| among(fixed, name).or_else(|| variable(name)).or_else(|| among(defaults, name)))
     }
 
-    /// The same from any source of variables.
+    /// As [`Settings::from_environment`], from any source of variables.
     ///
     /// # Errors
     /// As [`Settings::from_environment`].
@@ -114,7 +114,7 @@ impl Settings {
                 slow: at("SLOW_QUEUE_URL", required("SLOW_QUEUE_URL"))?,
             },
             deployment: Deployment {
-                // The one that may do less comes first: it counts if a key is given twice.
+                // The key with fewer rights comes first, so that it applies if both variables contain the same key.
                 platform_keys: [
                     at("PLATFORM_PUBLISH_KEY_SHA256", publishing_key())?,
                     at("PLATFORM_KEY_SHA256", all_platform_keys())?,
@@ -146,18 +146,18 @@ fn among(values: &[(&str, &str)], name: &str) -> Option<String> {
     values.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
 }
 
-/// A variable of the environment. What is not UTF-8 in it is replaced, so that no parser takes it for something else.
+/// An environment variable. Invalid UTF-8 is replaced, so that the value fails validation.
 fn variable(name: &str) -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "this is the config room")]
     env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 
-/// The level that Lambda's logging configuration asks for; `INFO` if it does not.
+/// The level of Lambda's logging configuration; `INFO` if it is not set.
 pub fn log_level() -> tracing::Level {
     variable("AWS_LAMBDA_LOG_LEVEL").and_then(|level| level.parse().ok()).unwrap_or(tracing::Level::INFO)
 }
 
-/// `STACK_NAME`: what the deployment is called in its metrics.
+/// The name of the deployment in its metrics (`STACK_NAME`); `pigeonpost` if it is not set.
 pub fn stack_name() -> String {
     variable("STACK_NAME").filter(|name| !name.is_empty()).unwrap_or_else(|| "pigeonpost".to_owned())
 }
@@ -166,7 +166,7 @@ fn at<T>(name: &'static str, value: Result<T, Invalid>) -> Result<T, ConfigError
     value.map_err(|reason| ConfigError { name, reason })
 }
 
-/// A number of days.
+/// A duration of this many days.
 pub const fn days(days: u32) -> Duration {
     Duration::from_secs(days as u64 * 24 * 60 * 60)
 }
@@ -187,9 +187,9 @@ fn parse_catalogue(list: &str) -> Result<Catalogue, Invalid> {
     Ok(Catalogue::new(entries.map(parse).collect::<Result<Vec<_>, _>>()?))
 }
 
-/// How the AWS clients are set up on Lambda, which tells region and credentials by the environment. The SDK's own search
-/// for them would bring its clients for STS and instance metadata into every function, and a cold start begins with
-/// loading the program. `AWS_ENDPOINT_URL` leads to an emulator.
+/// The configuration of the AWS clients on Lambda, where the environment contains region and credentials. The SDK's
+/// default credentials chain would add its clients for STS and instance metadata to every function, and a larger
+/// program has a slower cold start. `AWS_ENDPOINT_URL` sets another endpoint, such as an emulator's.
 pub fn aws() -> SdkConfig {
     let variable = |name| variable(name).filter(|value| !value.is_empty());
     let mut config = aws_clients()
@@ -200,19 +200,19 @@ pub fn aws() -> SdkConfig {
     config.build()
 }
 
-/// What the AWS clients of a function are like, wherever they connect to.
+/// The settings of the AWS clients that do not depend on where they connect.
 pub fn aws_clients() -> SdkConfig {
     SdkConfig::builder()
         .behavior_version(behavior_version())
         .retry_config(retries())
         .timeout_config(timeouts())
-        // Requests and answers are short, and a try has its time limit: nothing is to be watched for stalling, which
-        // would be done for each.
+        // Requests and responses are short, and each try has a time limit. So stalled-stream protection has no
+        // benefit, and would cost work for each request.
         .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
         .build()
 }
 
-/// The SDK's defaults as of this version, pinned so that an update does not change behaviour.
+/// The SDK's defaults of this version. Pinning it ensures that an update does not change behaviour.
 pub fn behavior_version() -> BehaviorVersion {
     BehaviorVersion::v2026_01_12()
 }
@@ -222,7 +222,7 @@ pub fn retries() -> RetryConfig {
     RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(50))
 }
 
-/// The SDK has no time limits by default: 3 s for a try, 10 s for a call with all its tries.
+/// The time limits of a call: 3 s for each try, 10 s for all tries. The SDK has no time limits by default.
 pub fn timeouts() -> TimeoutConfig {
     TimeoutConfig::builder()
         .connect_timeout(Duration::from_secs(1))
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_set_has_a_default() {
+    fn settings_that_are_not_set_have_defaults() {
         let deployment = read(&[]).unwrap().deployment;
         let limits = Limits { rate: None, events_per_month: None, max_endpoints: 100, max_event_bytes: 256 * 1024 };
         assert_eq!(deployment.retry_schedule, RetrySchedule::default());
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn a_setting_that_makes_no_sense_is_named() {
+    fn the_error_names_the_invalid_setting() {
         let (two, three) = ([HASH; 2].join(","), [HASH; 3].join(","));
         for (name, value) in [
             ("PLATFORM_KEY_SHA256", &*three),

@@ -1,7 +1,7 @@
-//! Puts what comes while a call is under way into the next call.
+//! Coalescing of calls: inputs that arrive while a call is in progress share the next call.
 //!
-//! Who comes alone is served at once, and waits for nobody. Under load calls grow instead of becoming more, up to
-//! their limit, without a timer that would have to be right for both.
+//! A call is sent immediately if no call with the same key is in progress. Under load the calls get larger, up to
+//! their limit, instead of more frequent. No timer is involved.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -14,10 +14,10 @@ use futures_util::FutureExt;
 use futures_util::future::{BoxFuture, join_all};
 use tokio::sync::oneshot;
 
-/// Makes one call for several inputs, and returns an output for each, in order.
+/// Makes one call for several inputs. Returns an output for each input, in order.
 type Call<Key, In, Out> = dyn Fn(Key, Vec<In>) -> BoxFuture<'static, Vec<Out>> + Send + Sync;
 
-/// Gathers inputs, those of a key apart from all others: of each key one call is under way at a time.
+/// A coalescer. For each key one call is in progress at a time, and only inputs with the same key share calls.
 pub(crate) struct Gather<Key, In, Out> {
     shared: Arc<Shared<Key, In, Out>>,
 }
@@ -25,7 +25,7 @@ pub(crate) struct Gather<Key, In, Out> {
 struct Shared<Key, In, Out> {
     call: Box<Call<Key, In, Out>>,
     most: usize,
-    /// The keys that have a call under way, and what waits for their next one.
+    /// The keys with a call in progress, each with the inputs that wait for the next call.
     open: Mutex<HashMap<Key, Vec<Waiting<In, Out>>>>,
 }
 
@@ -34,7 +34,7 @@ struct Waiting<In, Out> {
     tell: oneshot::Sender<Out>,
 }
 
-/// The call ended without an output: it panicked, or the runtime ended.
+/// The call ended without an output, because it panicked or the runtime shut down.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Lost;
 
@@ -44,7 +44,7 @@ where
     In: Send + 'static,
     Out: Send + 'static,
 {
-    /// Gathers at most `most` inputs into one call.
+    /// A coalescer whose calls have at most `most` inputs.
     pub(crate) fn new(
         most: usize,
         call: impl Fn(Key, Vec<In>) -> BoxFuture<'static, Vec<Out>> + Send + Sync + 'static,
@@ -52,14 +52,15 @@ where
         Self { shared: Arc::new(Shared { call: Box::new(call), most, open: Mutex::default() }) }
     }
 
-    /// The output for one input.
+    /// Returns the output for one input.
     pub(crate) async fn one(&self, key: Key, input: In) -> Result<Out, Lost> {
         let (tell, told) = oneshot::channel();
         self.enter(key, [Waiting { input, tell }]);
         told.await.map_err(|_| Lost)
     }
 
-    /// The outputs for several inputs, in order, once there are all of them. They get into one call, if they fit.
+    /// Returns the outputs for several inputs, in order, when all are available. The inputs share one call if they
+    /// fit.
     pub(crate) async fn all(&self, key: Key, inputs: Vec<In>) -> Result<Vec<Out>, Lost> {
         let (mut waiting, mut outputs) = (Vec::with_capacity(inputs.len()), Vec::with_capacity(inputs.len()));
         for input in inputs {
@@ -71,7 +72,7 @@ where
         join_all(outputs).await.into_iter().map(|told| told.map_err(|_| Lost)).collect()
     }
 
-    /// The same by a call of their own, for inputs that fill one: it need not wait for another to end.
+    /// Makes a separate call for inputs that fill one. It does not wait for a call in progress.
     pub(crate) async fn alone(&self, key: Key, inputs: Vec<In>) -> Vec<Out> {
         (self.shared.call)(key, inputs).await
     }
@@ -82,28 +83,29 @@ where
             Entry::Vacant(closed) => closed.insert(waiting.into_iter().collect()),
         };
         let run = Run { shared: Arc::clone(&self.shared), key: Some(key) };
-        // A task of its own: who made the first request may go away, and the others still want theirs done.
+        // The calls run in a task of their own, because other inputs depend on them even if the first caller is
+        // cancelled.
         tokio::spawn(run.make_calls());
     }
 }
 
-/// The calls for one key.
+/// The sequence of calls for one key.
 struct Run<Key: Eq + Hash, In, Out> {
     shared: Arc<Shared<Key, In, Out>>,
-    /// `None` when it has come to its end.
+    /// `None` when the sequence has ended.
     key: Option<Key>,
 }
 
 impl<Key: Clone + Eq + Hash, In, Out> Run<Key, In, Out> {
-    /// Makes calls until nothing waits any more.
+    /// Makes calls until no inputs are waiting.
     async fn make_calls(mut self) {
         while let Some((key, waiting)) = self.next() {
             let (inputs, tells): (Vec<_>, Vec<_>) = waiting.into_iter().map(|it| (it.input, it.tell)).unzip();
-            // After a panic nobody is told, which is told by that.
+            // After a panic there are no outputs, and the waiting callers get [`Lost`].
             let called = async { (self.shared.call)(key, inputs).await };
             let outputs = AssertUnwindSafe(called).catch_unwind().await.unwrap_or_default();
             for (tell, output) in tells.into_iter().zip(outputs) {
-                // Who does not wait any more does not want to know.
+                // The caller may have been cancelled.
                 let _ = tell.send(output);
             }
         }
@@ -125,7 +127,7 @@ impl<Key: Clone + Eq + Hash, In, Out> Run<Key, In, Out> {
 }
 
 impl<Key: Eq + Hash, In, Out> Drop for Run<Key, In, Out> {
-    /// Who waits is told even if the runtime ends before the calls do.
+    /// Lets waiting callers get [`Lost`] if the runtime shuts down during a call.
     fn drop(&mut self) {
         if let Some(key) = self.key.take() {
             self.shared.open().remove(&key);
@@ -161,17 +163,17 @@ mod tests {
 
     use super::*;
 
-    /// How long a test waits, in real time, for what has to happen.
+    /// How long, in real time, a test waits for an expected event.
     const PATIENCE: Duration = Duration::from_secs(30);
 
-    /// A call that is under way. It ends when the test says how; a call that is dropped panics.
+    /// A call in progress. The test decides how it ends. A call that is dropped panics.
     struct Begun {
         key: char,
         inputs: Vec<u32>,
         end: oneshot::Sender<()>,
     }
 
-    /// Doubles numbers, when the test lets it, and shows each call to the test.
+    /// A coalescer that doubles numbers when the test allows it, and reports each call to the test.
     struct Doubler {
         gather: Gather<char, u32, u32>,
         begun: UnboundedReceiver<Begun>,
@@ -183,11 +185,11 @@ mod tests {
             Self { gather: Gather::new(most, move |key, inputs| double(show.clone(), key, inputs).boxed()), begun }
         }
 
-        /// Enters, in this order, before anything else of the test goes on.
+        /// Submits inputs, before the test continues.
         fn ask(&self, key: char, inputs: &[u32]) -> JoinHandle<Result<Vec<u32>, Lost>> {
             let (gather, inputs) = (self.gather.clone(), inputs.to_vec());
             let mut asking = Box::pin(async move { gather.all(key, inputs).await });
-            // Polled once it waits for its call; its output comes later.
+            // The future is polled until it waits for its call. The test awaits its output later.
             assert!(asking.as_mut().now_or_never().is_none());
             tokio::spawn(asking)
         }
@@ -196,7 +198,7 @@ mod tests {
             timeout(PATIENCE, self.begun.recv()).await.expect("a call begins").unwrap()
         }
 
-        /// Whether no other call is under way or about to begin.
+        /// Whether no other call is in progress or about to begin.
         async fn is_idle(&mut self) -> bool {
             let ends = async {
                 while !self.gather.shared.open().is_empty() {
@@ -220,7 +222,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_comes_alone_is_served_at_once() {
+    async fn a_call_is_sent_immediately_if_none_is_in_progress() {
         let mut doubler = Doubler::of_at_most(10);
         for input in 1..=3 {
             let asked = doubler.ask('a', &[input]);
@@ -233,7 +235,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_comes_during_a_call_shares_the_next_one_in_order() {
+    async fn inputs_that_arrive_during_a_call_share_the_next_one_in_order() {
         let mut doubler = Doubler::of_at_most(10);
         let first = doubler.ask('a', &[1]);
         let call = doubler.next().await;
@@ -250,7 +252,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_takes_no_more_than_it_may_and_the_rest_comes_next() {
+    async fn a_call_has_at_most_its_limit_of_inputs_and_the_next_call_has_the_rest() {
         let mut doubler = Doubler::of_at_most(3);
         let asked =
             [doubler.ask('a', &[1]), doubler.ask('a', &[2, 3]), doubler.ask('a', &[4, 5, 6]), doubler.ask('a', &[7])];
@@ -279,7 +281,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_fills_a_call_of_its_own_waits_for_none() {
+    async fn inputs_that_fill_a_call_do_not_wait_for_a_call_in_progress() {
         let mut doubler = Doubler::of_at_most(2);
         let hanging = doubler.ask('a', &[1]);
         let hangs = doubler.next().await;
@@ -294,7 +296,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_call_that_panics_is_lost_for_its_own_and_for_nobody_else() {
+    async fn a_panic_in_a_call_affects_only_the_callers_of_that_call() {
         let mut doubler = Doubler::of_at_most(2);
         let own = [doubler.ask('a', &[1]), doubler.ask('a', &[2])];
         let next = doubler.ask('a', &[3]);
@@ -313,7 +315,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_began_a_call_may_go_away() {
+    async fn a_call_continues_if_the_caller_that_began_it_is_cancelled() {
         let mut doubler = Doubler::of_at_most(2);
         let first = doubler.ask('a', &[1]);
         let others = [doubler.ask('a', &[2]), doubler.ask('a', &[3])];
@@ -328,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_whose_runtime_ends_is_lost_and_keeps_nobody_waiting() {
+    fn callers_get_an_error_if_the_runtime_ends_during_their_call() {
         let runtime = || tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let mut doubler = Doubler::of_at_most(2);
         let ends = runtime();
@@ -346,7 +348,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_is_told_of_a_loss_has_nothing_under_way_any_more() {
+    async fn no_call_is_in_progress_when_a_caller_gets_its_error() {
         let mut doubler = Doubler::of_at_most(2);
         let asked = doubler.ask('a', &[1, 2, 3]);
         drop(doubler.next().await.end);

@@ -1,4 +1,4 @@
-//! Who is calling.
+//! Authentication of callers, and access to organizations.
 
 use subtle::ConstantTimeEq;
 use tracing::warn;
@@ -11,24 +11,24 @@ use crate::domain::ids::{KeyId, OrganizationId};
 use crate::domain::organization::Organization;
 use crate::domain::time::Timestamp;
 
-/// Who is calling.
+/// An authenticated caller.
 #[derive(Debug, Clone)]
 pub enum Caller {
     /// The holder of a platform key.
     Platform(PlatformKey),
     /// The holder of an organization's key.
     Key {
-        /// The key.
+        /// The key's identifier.
         id: KeyId,
-        /// Its organization.
+        /// The organization that the key belongs to.
         organization: OrganizationId,
-        /// What it may do there.
+        /// The key's role in its organization.
         role: Role,
     },
 }
 
 impl Caller {
-    /// Whether the caller may do this in an organization that it belongs to.
+    /// Whether the caller's role includes the scope. The caller's access to the organization is checked separately.
     pub const fn may(&self, scope: Scope) -> bool {
         match self {
             Self::Platform(key) => key.role.may(scope),
@@ -36,7 +36,7 @@ impl Caller {
         }
     }
 
-    /// What logs call the key.
+    /// The name of the caller's key in logs.
     pub fn name(&self) -> String {
         match self {
             Self::Platform(key) => key.name(),
@@ -44,12 +44,12 @@ impl Caller {
         }
     }
 
-    /// Whether it is the platform with all its rights.
+    /// Whether the caller holds a platform key with full rights.
     pub const fn is_platform(&self) -> bool {
         matches!(self, Self::Platform(PlatformKey { role: PlatformRole::Full, .. }))
     }
 
-    /// The key it called with; `None` for the platform's.
+    /// The id of the organization's key; `None` for a platform key.
     pub const fn key(&self) -> Option<KeyId> {
         match self {
             Self::Platform(_) => None,
@@ -57,7 +57,7 @@ impl Caller {
         }
     }
 
-    /// The organization that the key belongs to; `None` for the platform's.
+    /// The organization that the key belongs to; `None` for a platform key.
     pub const fn own_organization(&self) -> Option<&OrganizationId> {
         match self {
             Self::Platform(_) => None,
@@ -67,10 +67,11 @@ impl Caller {
 }
 
 impl Core {
-    /// The caller who presents this key, or `None` if nobody does.
+    /// Authenticates the holder of a key; `None` if the key is unknown or does not work. A known key is cached for
+    /// 60 s, an unknown one for 5 s. A text that does not have the format of a key causes no read.
     ///
     /// # Errors
-    /// [`ServiceError`] if it could not be looked up.
+    /// [`ServiceError`] if the key could not be read.
     pub async fn authenticate(&self, presented: &KeySecret) -> Result<Option<Caller>, ServiceError> {
         let hash = presented.hash();
         let is_presented = |key: &&PlatformKey| bool::from(hash.as_bytes().ct_eq(key.hash.as_bytes()));
@@ -97,21 +98,21 @@ impl Core {
         Ok(working.map(|key| Caller::Key { id: key.id, organization: key.organization, role: key.role }))
     }
 
-    /// Notes, at most once an hour in each process, that a key was seen.
+    /// Records the use of a key, at most once an hour in each process. A failure is logged only.
     async fn note_use(&self, key: KeyId, now: Timestamp) {
         if self.noted_uses.get(&key, now).is_some() {
             return;
         }
         self.noted_uses.put(key, (), now);
         if let Err(error) = self.store.note_key_use(key, now).await {
-            warn!(%key, %error, "the key's use was not noted");
+            warn!(%key, %error, "the key's use was not recorded");
         }
     }
 
-    /// The organization, if the caller may know of it.
+    /// The organization, if the caller may access it. It may be up to 5 s old.
     ///
     /// # Errors
-    /// [`ServiceError::NotFound`] if there is none, or it is another's.
+    /// [`ServiceError::NotFound`] if the organization does not exist or is not the caller's own.
     pub async fn organization_for(&self, caller: &Caller, id: &OrganizationId) -> Result<Organization, ServiceError> {
         if caller.own_organization().is_some_and(|own| own != id) {
             return Err(ServiceError::NotFound("organization"));
@@ -119,7 +120,7 @@ impl Core {
         self.organization(id).await
     }
 
-    /// The state of the organization, read now, if the caller may know of it.
+    /// The current state of the organization, if the caller may access it.
     ///
     /// # Errors
     /// As [`Core::organization_for`].
@@ -130,10 +131,10 @@ impl Core {
         self.current_state(id).await
     }
 
-    /// The organization.
+    /// The organization. It may be up to 5 s old.
     ///
     /// # Errors
-    /// [`ServiceError::NotFound`] if there is none.
+    /// [`ServiceError::NotFound`] if the organization does not exist.
     pub async fn organization(&self, id: &OrganizationId) -> Result<Organization, ServiceError> {
         self.known_organization(id).await?.ok_or(ServiceError::NotFound("organization"))
     }

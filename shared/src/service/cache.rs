@@ -1,4 +1,4 @@
-//! What a process remembers for a few seconds, so that the hot path does not read it every time.
+//! A cache in the process's memory, so that frequent requests do not read the same items each time.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use crate::domain::time::Timestamp;
 
-/// Most entries that are kept; a process that meets more forgets the old ones.
+/// Most entries of a cache. When it is full, expired entries are removed, or else all entries.
 const MAX_ENTRIES: usize = 10_000;
 
-/// Values that are trusted for a while after they were read.
+/// Values that are valid for a limited time after they were read.
 #[derive(Debug)]
 pub(super) struct Cache<K, V> {
     lifetime: Duration,
@@ -44,7 +44,7 @@ impl<K: Eq + Hash, V: Clone> Cache<K, V> {
     }
 
     fn entries(&self) -> MutexGuard<'_, HashMap<K, (Timestamp, V)>> {
-        // A panic elsewhere cannot leave a half-written entry behind.
+        // A panic in another thread cannot leave a partial entry behind.
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! Looking at events and deliveries, and asking for deliveries again.
+//! Reading events and deliveries, and manual retries.
 
 use std::collections::HashMap;
 
@@ -19,26 +19,26 @@ use crate::queue::Outgoing;
 use crate::store::StoreError;
 use crate::telemetry::audit;
 
-/// A delivery with everything that is known of it.
+/// A delivery with its payload.
 #[derive(Debug)]
 pub struct DeliveryDetail {
     /// The delivery.
     pub delivery: Delivery,
-    /// The exact body that is sent.
+    /// The exact body of the request.
     pub payload: String,
 }
 
-/// A delivery as it is stored.
+/// A stored delivery with its event and endpoint.
 struct Found {
     event: Event,
-    /// Its record, if it has one.
+    /// The delivery's record, if there is one.
     record: Option<Delivery>,
-    /// The delivery as it is without a record.
+    /// The delivery in its initial state, which applies if there is no record.
     pending: Delivery,
     endpoint: Endpoint,
 }
 
-/// Turns stored deliveries of an organization into those that readers see.
+/// Converts stored deliveries of an organization to those that the API shows.
 #[derive(Debug)]
 pub(super) struct Seen {
     status: OrganizationStatus,
@@ -46,13 +46,13 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// The delivery, whose `next_attempt_at` is set only if an attempt comes at that time.
+    /// The delivery as the API shows it: [`next_attempt_at`] decides whether it has a next attempt.
     pub(super) fn delivery(&self, delivery: Delivery, endpoint: &Endpoint) -> Delivery {
         let next_attempt_at = next_attempt_at(&delivery, endpoint, self.status, self.now);
         Delivery { next_attempt_at, ..delivery }
     }
 
-    /// An event's deliveries, but for those of endpoints that were deleted. One without a record is pending.
+    /// The deliveries of an event, without those of deleted endpoints. A delivery without a record is pending.
     pub(super) fn deliveries(
         &self,
         event: &Event,
@@ -68,11 +68,10 @@ impl Seen {
 }
 
 impl Core {
-    /// One event with its deliveries as they stand. A publisher sees only what it published itself.
+    /// Reads one event with its deliveries. A publisher can read only events that its own key published.
     ///
     /// # Errors
-    /// [`ServiceError::NotFound`] if the organization has none with this id, or none that the caller
-    /// may see.
+    /// [`ServiceError::NotFound`] if the organization has no event with this id, or if the caller may not read it.
     pub async fn event(
         &self,
         organization: &OrganizationId,
@@ -91,17 +90,17 @@ impl Core {
         Ok(Published { event, deliveries })
     }
 
-    /// How deliveries of the organization are shown now. The organization is read, from the cache if it is there.
+    /// Prepares to show deliveries of the organization at the current time. The organization may be up to 5 s old.
     pub(super) async fn seen_in(&self, organization: &OrganizationId) -> Result<Seen, ServiceError> {
         let organization = self.known_organization(organization).await?;
         let status = organization.ok_or(ServiceError::NotFound("organization"))?.status;
         Ok(Seen { status, now: self.clock.now() })
     }
 
-    /// One delivery with its payload.
+    /// Reads one delivery with its payload.
     ///
     /// # Errors
-    /// [`ServiceError::NotFound`] if the organization has none with this id, or its endpoint is gone.
+    /// [`ServiceError::NotFound`] if the organization has no delivery with this id, or if its endpoint was deleted.
     pub async fn delivery(
         &self,
         organization: &OrganizationId,
@@ -112,7 +111,7 @@ impl Core {
         Ok(DeliveryDetail { delivery: seen.delivery(record.unwrap_or(pending), &endpoint), payload: event.body })
     }
 
-    /// The same as it is stored, and its endpoint.
+    /// Reads a delivery with its event and its endpoint.
     async fn find_delivery(&self, organization: &OrganizationId, id: DeliveryId) -> Result<Found, ServiceError> {
         let missing = || ServiceError::NotFound("delivery");
         let event = self.store.event(organization, id.event()).await?.ok_or_else(missing)?;
@@ -125,12 +124,13 @@ impl Core {
         Ok(Found { event, record, pending, endpoint })
     }
 
-    /// Delivers a failed or exhausted delivery again, on a fresh schedule, or one that its publishing never sent. If its
-    /// endpoint is paused or suspended, the delivery is parked.
+    /// Retries a failed or exhausted delivery with a new schedule, or sends a delivery that its publish request did
+    /// not send. If the endpoint is paused or suspended, the consumer parks the delivery.
     ///
     /// # Errors
-    /// As [`Core::delivery`], [`ServiceError::Forbidden`] for a suspended organization, and [`ServiceError::Conflict`]
-    /// in any other state or if the endpoint is disabled. The record then stays as it is.
+    /// As [`Core::delivery`], [`ServiceError::Forbidden`] for a suspended organization, and
+    /// [`ServiceError::Conflict`] if the delivery has another status or the endpoint is disabled. After a conflict
+    /// the record is unchanged.
     pub async fn retry_delivery(
         &self,
         organization: &Organization,
@@ -147,7 +147,7 @@ impl Core {
         match self.store.move_delivery(record.as_ref(), &again).await {
             Ok(()) => audit("delivery.retry", organization, id),
             Err(StoreError::Conflict) => {
-                return Err(ServiceError::Conflict("the delivery was asked for by somebody else".to_owned()));
+                return Err(ServiceError::Conflict("another process changed the delivery at the same time".to_owned()));
             }
             Err(error) => return Err(error.into()),
         }

@@ -14,15 +14,16 @@ use crate::domain::secret::SigningSecret;
 use crate::store::StoreError;
 use crate::telemetry::audit;
 
-/// How often a change is decided anew because somebody else changed the endpoint meanwhile.
+/// How often a change is tried if other processes change the endpoint first.
 const CHANGE_TRIES: u32 = 5;
 
 impl Core {
-    /// Creates an endpoint, and publishes `webhook.created`. Requests that publish after this returns find the endpoint.
+    /// Creates an endpoint and publishes `webhook.created`. Publish requests that begin after this returns use the
+    /// endpoint.
     ///
     /// # Errors
-    /// [`ServiceError::QuotaExceeded`] if the organization has all it may have. After [`ServiceError::Unavailable`] the
-    /// endpoint may exist, and publishers may not find it for half a minute.
+    /// [`ServiceError::QuotaExceeded`] if the organization has reached a limit. After [`ServiceError::Unavailable`]
+    /// the endpoint may exist, and publish requests may not use it for 30 seconds.
     pub async fn create_endpoint(
         &self,
         organization: &OrganizationId,
@@ -41,7 +42,7 @@ impl Core {
         self.store.create_endpoint(&endpoint).await?;
         audit("endpoint.create", organization, id);
         self.tell_publishers(&endpoint, None, Some(&endpoint)).await?;
-        // The endpoint is there whether or not the announcement succeeds.
+        // A failed announcement does not affect the endpoint.
         if let Err(error) = self.publish_operational(organization, operational::webhook_created(&endpoint)).await {
             warn!(endpoint = %endpoint.id, %error, "webhook.created was not published");
         }
@@ -60,15 +61,17 @@ impl Core {
     /// One endpoint.
     ///
     /// # Errors
-    /// [`ServiceError::NotFound`] if the organization has none with this id.
+    /// [`ServiceError::NotFound`] if the organization has no endpoint with this id.
     pub async fn endpoint(&self, organization: &OrganizationId, id: EndpointId) -> Result<Endpoint, ServiceError> {
         self.store.endpoint(organization, id).await?.ok_or(ServiceError::NotFound("endpoint"))
     }
 
-    /// Changes an endpoint. One that becomes active again gets the first of what was parked for it.
+    /// Changes an endpoint. If it accepts deliveries again, a first part of its parked deliveries is sent before
+    /// this returns.
     ///
     /// # Errors
-    /// As [`Core::endpoint`], and [`ServiceError::QuotaExceeded`] if it grows beyond what the organization may have.
+    /// As [`Core::endpoint`], and [`ServiceError::QuotaExceeded`] if the change exceeds a limit of the
+    /// organization.
     pub async fn update_endpoint(
         &self,
         organization: &OrganizationId,
@@ -80,13 +83,13 @@ impl Core {
         let (before, after) = self.change(organization, id, "endpoint.update", patched).await?;
         let accepts_again = after.accepts() && !before.accepts();
         if accepts_again && let Err(error) = self.begin_release(&after).await {
-            // The sweep does what could not be done at once.
-            warn!(endpoint = %id, %error, "parked deliveries were not released at once");
+            // The sweep continues the release.
+            warn!(endpoint = %id, %error, "parked deliveries were not released immediately");
         }
         Ok(after)
     }
 
-    /// Disables an endpoint: nothing new is made for it, and what is parked is failed by the sweep.
+    /// Disables an endpoint: it gets no new deliveries, and the sweep fails the parked ones.
     ///
     /// # Errors
     /// As [`Core::endpoint`].
@@ -101,7 +104,8 @@ impl Core {
         Ok(self.change(organization, id, "endpoint.disable", disable).await?.1)
     }
 
-    /// Gives an endpoint a new secret; the old one signs beside it for `overlap`.
+    /// Replaces an endpoint's secret by a generated one. Requests are also signed with the former secret for
+    /// `overlap`.
     ///
     /// # Errors
     /// As [`Core::endpoint`].
@@ -120,7 +124,7 @@ impl Core {
         Ok(self.change(organization, id, "endpoint.rotate_secret", rotate).await?.1)
     }
 
-    /// Deletes an endpoint for good.
+    /// Deletes an endpoint permanently.
     ///
     /// # Errors
     /// As [`Core::endpoint`].
@@ -138,15 +142,17 @@ impl Core {
             }
             match self.store.endpoint(organization, id).await? {
                 Some(changed) => endpoint = changed,
-                // Deleted by another request, which notes the size, or by a try whose answer was lost.
+                // Another request deleted the endpoint and updates the size, or this request did in a try whose
+                // response was lost.
                 None => return self.tell_publishers(&endpoint, None, None).await,
             }
         }
         Err(changed_by_others())
     }
 
-    /// Applies an owner's change to what is stored now, and again if another process changed the endpoint first. Returns
-    /// the endpoint before and after. Requests that publish after this returns find the changed endpoint.
+    /// Applies an owner's change to the stored endpoint, and repeats that if another process changed the endpoint
+    /// first. Returns the endpoint before and after. Publish requests that begin after this returns use the changed
+    /// endpoint.
     async fn change(
         &self,
         organization: &OrganizationId,
@@ -163,8 +169,8 @@ impl Core {
         Ok((before, after))
     }
 
-    /// Applies a change that may turn out not to be wanted any more. Publishers of other processes may not find it for half
-    /// a minute.
+    /// Applies a change, unless `change` returns `None` for the stored endpoint. Publishers in other processes may
+    /// use the former endpoint for 30 seconds.
     pub(super) async fn change_if(
         &self,
         organization: &OrganizationId,
@@ -194,8 +200,8 @@ impl Core {
         Err(changed_by_others())
     }
 
-    /// Makes publishers of all processes read an endpoint that its owner created, changed or deleted. It must be called
-    /// after the change was acknowledged, and before the owner is answered.
+    /// Makes publishers in all processes read the group of an endpoint that its owner created, changed or deleted.
+    /// Call it after the change was acknowledged, and before the response to the owner.
     async fn tell_publishers(
         &self,
         endpoint: &Endpoint,
@@ -207,10 +213,10 @@ impl Core {
         Ok(self.store.raise_revision(organization, group, size_of(before), size_of(after)).await?)
     }
 
-    /// The state of an organization whose fan-out may grow by so much.
+    /// Returns the state of an organization if its fan-out may grow by `growth`.
     ///
     /// # Errors
-    /// [`ServiceError::QuotaExceeded`] if it may not.
+    /// [`ServiceError::QuotaExceeded`] if the growth exceeds a limit.
     async fn require_room(
         &self,
         organization: &OrganizationId,
@@ -222,7 +228,7 @@ impl Core {
         if state.size.exceeds_with(growth, max_endpoints).is_none() {
             return Ok(state);
         }
-        // The stored size may be off, and must not refuse what there is room for.
+        // The stored size may be inaccurate, so the endpoints are counted before the growth is rejected.
         let size = self.store.count_fan_out(organization, &state.revisions).await?;
         if size != state.size {
             self.store.correct_size(organization, size).await?;
@@ -230,27 +236,27 @@ impl Core {
         match size.exceeds_with(growth, max_endpoints) {
             None => Ok(OrganizationState { size, ..state }),
             Some(FanOutLimit::Endpoints) => Err(ServiceError::QuotaExceeded(format!(
-                "the organization already has {max_endpoints} endpoints, the most it may have"
+                "the organization has reached its limit of {max_endpoints} endpoints"
             ))),
             Some(FanOutLimit::Bytes) => Err(ServiceError::QuotaExceeded(format!(
-                "the event types of the organization's endpoints would take more than {} MiB in all, the most they may",
+                "the event types of the organization's endpoints would exceed their limit of {} MiB in total",
                 MAX_FAN_OUT_BYTES / (1024 * 1024)
             ))),
         }
     }
 }
 
-/// What an endpoint adds to the size of the fan-out.
+/// The part of an endpoint in the size of the fan-out; zero for `None`.
 fn size_of(endpoint: Option<&Endpoint>) -> FanOutSize {
     endpoint.map(Endpoint::target).into_iter().collect()
 }
 
 fn changed_by_others() -> ServiceError {
-    ServiceError::Unavailable("the endpoint is being changed by others".to_owned())
+    ServiceError::Unavailable("other processes are changing the endpoint".to_owned())
 }
 
-/// Refuses to ask for deliveries to a disabled endpoint: they would fail at once, and their failure would replace what
-/// is recorded of them. A paused or suspended endpoint parks them.
+/// Rejects tests and retries for a disabled endpoint: the deliveries would fail immediately, and the recorded cause
+/// of their failure would be replaced. For a paused or suspended endpoint they are parked.
 pub(super) fn require_enabled(endpoint: &Endpoint) -> Result<(), ServiceError> {
     if endpoint.is_disabled() {
         return Err(ServiceError::Conflict("the endpoint is disabled".to_owned()));

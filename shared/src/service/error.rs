@@ -1,4 +1,4 @@
-//! Why a verb was not carried out.
+//! Errors of the service's operations.
 
 use std::time::Duration;
 
@@ -6,39 +6,39 @@ use crate::domain::Invalid;
 use crate::queue::QueueError;
 use crate::store::StoreError;
 
-/// Why a verb was not carried out, by what the caller can do about it.
+/// Why an operation failed, grouped by what the caller can do about it.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
-    /// There is no such thing, or not for this caller.
+    /// The resource does not exist, or the caller may not access it.
     #[error("{0} not found")]
     NotFound(&'static str),
-    /// The caller may not do this.
+    /// The caller may not perform the operation.
     #[error("{0}")]
     Forbidden(&'static str),
-    /// Fields make no sense; their names are the domain's.
+    /// Fields are invalid. Their names are those of the domain.
     #[error("invalid fields")]
     Invalid(Vec<(&'static str, Invalid)>),
-    /// It does not go with the present state.
+    /// The operation conflicts with the current state of the resource.
     #[error("{0}")]
     Conflict(String),
-    /// The idempotency key was used for another request.
+    /// The idempotency key was used for a different request.
     #[error("the idempotency key was used for a different request")]
     IdempotencyConflict,
-    /// A limit of the deployment is reached.
+    /// A limit of the organization or of the deployment is reached.
     #[error("{0}")]
     QuotaExceeded(String),
-    /// The organization publishes more than it may.
+    /// The organization publishes more than its limits allow.
     #[error("the limit {limit} is reached")]
     RateLimited {
-        /// The limit.
+        /// The name of the limit.
         limit: &'static str,
-        /// When the same request can succeed.
+        /// The time after which the same request can succeed.
         after: Duration,
     },
-    /// Not now; the same request may succeed later.
+    /// A dependency failed. The same request may succeed later.
     #[error("temporarily unavailable: {0}")]
     Unavailable(String),
-    /// A defect.
+    /// A defect in the service.
     #[error("internal: {0}")]
     Internal(String),
 }
@@ -55,8 +55,9 @@ impl From<StoreError> for ServiceError {
 
 impl From<QueueError> for ServiceError {
     fn from(error: QueueError) -> Self {
-        // Also what SQS refuses for good: what was to be sent is marked, or is so when the request is repeated with its
-        // key, which sends nothing itself. The sweep sends it in another shape.
+        // This includes requests that SQS rejects as invalid. The deliveries are either marked already, or a
+        // repeated request with the same idempotency key marks them without sending. The sweep then sends them in
+        // smaller messages.
         Self::Unavailable(error.to_string())
     }
 }

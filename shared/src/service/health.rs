@@ -1,5 +1,5 @@
-//! What attempts mean for their endpoint: counting failures, suspending, taking up again, disabling, changing lanes. A
-//! healthy endpoint costs no write.
+//! Consequences of attempts for their endpoint: counting outcomes, suspending and resuming, disabling, and changing
+//! the lane. A success of a healthy endpoint causes no write.
 
 use std::ops::AddAssign;
 
@@ -11,11 +11,11 @@ use crate::domain::endpoint::{DisabledReason, Endpoint};
 use crate::domain::health::{Counters, Outcomes};
 use crate::domain::time::Timestamp;
 
-/// Outcomes of attempts at one endpoint that are counted together.
+/// Outcomes of attempts to one endpoint that are counted in one write.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Tally {
     pub(super) outcomes: Outcomes,
-    /// Whether a suspension that they lead to is announced: one of the attempts was not for an operational event.
+    /// Whether a resulting suspension is announced: at least one attempt was not for an operational event.
     pub(super) is_announced: bool,
 }
 
@@ -26,20 +26,20 @@ impl AddAssign for Tally {
     }
 }
 
-/// What became of a tally.
+/// The result of counting a tally.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Counted {
-    /// It is counted.
+    /// The tally was counted.
     Yes,
-    /// It is counted, and the endpoint was changed by this or another process.
+    /// The tally was counted, and this or another process changed the endpoint.
     AndChanged,
-    /// Other processes changed the counters first, twice.
+    /// The tally was not counted, because other processes changed the counters first, twice.
     No,
 }
 
 impl Core {
-    /// Does what an attempt, recorded already, means by itself, and says whether the endpoint was changed. Nothing is lost
-    /// if that does not succeed: the next attempt means the same.
+    /// Applies the consequence of a single recorded attempt, and returns whether the endpoint changed. Errors are
+    /// logged only: the next attempt has the same consequence.
     pub(super) async fn take_note(&self, endpoint: &Endpoint, delivery: &Delivery, consequence: Consequence) -> bool {
         let changed = match consequence {
             Consequence::Disable(reason) => self.give_up(endpoint, delivery, reason).await.map(|()| true),
@@ -57,15 +57,15 @@ impl Core {
         })
     }
 
-    /// Counts outcomes at an endpoint, and changes it as the counters then call for.
+    /// Counts outcomes of an endpoint, and changes the endpoint as the counters call for.
     ///
     /// # Errors
-    /// [`ServiceError`] if they may not be counted, or the endpoint may not be changed. The next outcomes call for the same
-    /// change.
+    /// [`ServiceError`] if the outcomes may not have been counted, or if the endpoint may not have been changed.
+    /// The next outcomes call for the same change.
     pub(super) async fn count_outcomes(&self, endpoint: &Endpoint, tally: &Tally) -> Result<Counted, ServiceError> {
         let now = self.clock.now();
         let mut is_changed = false;
-        // First, so that nobody counts failures whose successes are not counted.
+        // This comes first, so that every process that counts failures also counts successes.
         if tally.outcomes.is_trouble() && endpoint.health.watched(now).is_some() {
             self.change_if(&endpoint.organization, endpoint.id, |endpoint| endpoint.watched(now)).await?;
             is_changed = true;
@@ -78,8 +78,8 @@ impl Core {
         Ok(if is_changed { Counted::AndChanged } else { Counted::Yes })
     }
 
-    /// Changes an endpoint as its counters call for, unless another process has done so. Returns whether they call for
-    /// anything.
+    /// Changes an endpoint as its counters call for, unless another process already has. Returns whether they call
+    /// for a change.
     async fn follow(
         &self,
         endpoint: &Endpoint,
@@ -89,7 +89,7 @@ impl Core {
     ) -> Result<bool, ServiceError> {
         let Endpoint { organization, id, settings, .. } = endpoint;
         if tally.outcomes.has_failure() && counters.call_for_suspension(now) {
-            // Its owner may have moved it away from what fails.
+            // The owner may have replaced the URL that fails.
             let suspend = |it: Endpoint| Some(it).filter(|it| it.settings.url == settings.url)?.suspended(now);
             let suspended = self.change_if(organization, *id, suspend).await?;
             if let Some((_, suspended)) = suspended.filter(|_| tally.is_announced) {
@@ -105,7 +105,7 @@ impl Core {
         Ok(true)
     }
 
-    /// A probe succeeded.
+    /// Ends the suspension after a successful probe.
     async fn take_up_again(&self, endpoint: &Endpoint, delivery: &Delivery) -> Result<(), ServiceError> {
         let changed = self.change_if(&endpoint.organization, endpoint.id, Endpoint::recovered).await?;
         if let Some((_, recovered)) = changed {
@@ -121,7 +121,7 @@ impl Core {
         reason: DisabledReason,
     ) -> Result<(), ServiceError> {
         let now = self.clock.now();
-        // Its owner may have moved it away from what is gone.
+        // The owner may have replaced the URL that returned 410.
         let attempted = &endpoint.settings.url;
         let disable = |e: Endpoint| Some(e).filter(|e| e.settings.url == *attempted).map(|e| e.disabled(reason, now));
         if let Some((_, disabled)) = self.change_if(&endpoint.organization, endpoint.id, disable).await? {
@@ -130,7 +130,7 @@ impl Core {
         Ok(())
     }
 
-    /// An operational event never causes another one about the same endpoint.
+    /// Announces a change of an endpoint, unless the attempt that caused it was for an operational event.
     async fn announce_about(&self, endpoint: &Endpoint, cause: &Delivery, event_type: &'static str) {
         if !cause.event_type.is_operational() {
             self.announce(&endpoint.organization, operational::webhook_changed(endpoint, event_type)).await;

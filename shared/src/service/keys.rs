@@ -8,12 +8,12 @@ use crate::domain::fields::Name;
 use crate::domain::ids::{KeyId, OrganizationId};
 use crate::telemetry::audit;
 
-/// A key that was just issued, with the only sight of its secret.
+/// A newly issued key and its secret text, which is shown only once.
 #[derive(Debug)]
 pub struct Issued {
     /// The key.
     pub key: ApiKey,
-    /// What its holder presents.
+    /// The secret text that the holder presents.
     pub secret: KeySecret,
 }
 
@@ -32,7 +32,7 @@ impl Core {
     /// A page of an organization's keys, oldest first.
     ///
     /// # Errors
-    /// [`ServiceError::Invalid`] if the cursor is not one.
+    /// [`ServiceError::Invalid`] if `cursor` is not a cursor of this list.
     pub async fn list_keys(
         &self,
         organization: &OrganizationId,
@@ -47,10 +47,10 @@ impl Core {
         Ok(Page { items, next })
     }
 
-    /// Gives a key another name, if there is one.
+    /// Renames a key. Without a name the key stays as it is.
     ///
     /// # Errors
-    /// [`ServiceError::NotFound`] if the organization has no such key.
+    /// [`ServiceError::NotFound`] if the organization has no key with this id.
     pub async fn rename_key(
         &self,
         organization: &OrganizationId,
@@ -65,10 +65,10 @@ impl Core {
         Ok(renamed)
     }
 
-    /// Revokes a key. It works no longer than a process trusts what it read: 60 s.
+    /// Revokes a key. Other processes may accept it for up to 60 s, the lifetime of their caches.
     ///
     /// # Errors
-    /// [`ServiceError::NotFound`] if the organization has no such key.
+    /// [`ServiceError::NotFound`] if the organization has no key with this id.
     pub async fn revoke_key(&self, organization: &OrganizationId, id: KeyId) -> Result<ApiKey, ServiceError> {
         let key = self.key(organization, id).await?;
         let revoked = ApiKey { status: key.status.revoked(self.clock.now()), ..key.clone() };
@@ -78,11 +78,11 @@ impl Core {
         Ok(revoked)
     }
 
-    /// Issues a key's successor, with its name and role; the key itself works on for a day.
+    /// Issues a successor of a key, with the same name and role. The key itself keeps working for a day.
     ///
     /// # Errors
-    /// [`ServiceError::NotFound`] if the organization has no such key, [`ServiceError::Conflict`] if
-    /// it was rotated or revoked before.
+    /// [`ServiceError::NotFound`] if the organization has no key with this id, [`ServiceError::Conflict`] if it was
+    /// already rotated or revoked.
     pub async fn rotate_key(&self, organization: &OrganizationId, id: KeyId) -> Result<Issued, ServiceError> {
         let key = self.key(organization, id).await?;
         let status = key.status.rotated(self.clock.now());

@@ -1,5 +1,5 @@
-//! Lists of events and deliveries. What one request examines is bounded, and so is what it holds in memory: bodies and
-//! records are read while the answer is built, a few at a time.
+//! Lists of events and deliveries. The number of records that one request examines and the memory that it uses are
+//! bounded: bodies and records are read while the response is built, a few at a time.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -13,32 +13,33 @@ use crate::domain::event_type::EventType;
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, OrganizationId};
 use crate::store::{ListedEvent, Listing, Next, Order};
 
-/// Most records that are examined for one page. A page may end there and be short; its cursor goes on.
+/// Most records that are examined for one page. A page that reaches this number may be short, and its cursor
+/// continues after the last examined record.
 const MOST_EXAMINED: usize = 2_000;
-/// Most deliveries of an endpoint that are counted for numbered pages.
+/// Most deliveries of an endpoint that numbered pages count.
 pub const MOST_COUNTED: usize = 10_000;
-/// How many large bodies are read at once. Each may have 256 KiB.
+/// How many large bodies are read at the same time. Each has up to 256 KiB.
 const BODIES_AT_ONCE: usize = 8;
-/// How many records of deliveries are read at once. Each may have 4 KiB of an answer.
+/// How many records of deliveries are read at the same time. Each contains up to 4 KiB of a response.
 const RECORDS_AT_ONCE: usize = 500;
-/// How many deliveries of a numbered page are read at once. Each has its attempts as well.
+/// How many deliveries of a numbered page are read at the same time. Each also contains its attempts.
 const DETAILS_AT_ONCE: usize = 100;
 
-/// One page of a list.
+/// A page of a list.
 #[derive(Debug)]
 pub struct Page<T> {
-    /// What is on it.
+    /// The entries of the page.
     pub items: Vec<T>,
-    /// Where the next page starts; `None` if this is the last.
+    /// The cursor of the next page; `None` if this is the last page.
     pub next: Option<String>,
 }
 
-/// The deliveries of an endpoint that numbered pages lead to.
+/// The deliveries of an endpoint for numbered pages.
 #[derive(Debug)]
 pub struct Counted {
-    /// Those that are wanted among the first [`MOST_COUNTED`] of the endpoint, in order.
+    /// The deliveries with the requested status among the first [`MOST_COUNTED`] of the endpoint, in order.
     pub ids: Vec<DeliveryId>,
-    /// Whether the endpoint has more than were looked at.
+    /// Whether the endpoint has more deliveries than were counted.
     pub is_cut: bool,
 }
 
@@ -46,8 +47,8 @@ impl Core {
     /// A page of an organization's events, newest first.
     ///
     /// # Errors
-    /// [`ServiceError::Invalid`] if the cursor is not one, [`ServiceError::NotFound`] if the organization has no endpoint
-    /// as the filter names.
+    /// [`ServiceError::Invalid`] if `cursor` is not a cursor of this list, [`ServiceError::NotFound`] if the
+    /// organization does not have the filter's endpoint.
     pub async fn list_events(
         &self,
         organization: &OrganizationId,
@@ -64,7 +65,7 @@ impl Core {
             let admits = |listed: &ListedEvent| is_wanted(&listed.without_body().event_type);
             return examine(list, limit, before, id, admits).await;
         };
-        // Its deliveries tell which events went to it.
+        // The endpoint's deliveries contain the ids of its events.
         self.endpoint(organization, endpoint).await?;
         let before = before.map(|event| DeliveryId::from_uuid(event.uuid()));
         let list = self.store.deliveries_before(endpoint, DeliveryId::first_at(oldest), before, limit + 1);
@@ -75,7 +76,7 @@ impl Core {
         Ok(Page { items: self.listed_events(organization, &ids).await?, next })
     }
 
-    /// These events, in this order. Events that do not exist are left out.
+    /// Reads these events in this order. Missing events are left out.
     async fn listed_events(
         &self,
         organization: &OrganizationId,
@@ -86,10 +87,10 @@ impl Core {
         Ok(ids.iter().filter_map(|id| by_id.remove(id)).collect())
     }
 
-    /// Reads events of a list with their bodies and deliveries, one after the other.
+    /// Returns a reader of listed events with their bodies and deliveries.
     ///
     /// # Errors
-    /// [`ServiceError::NotFound`] if there is no such organization.
+    /// [`ServiceError::NotFound`] if the organization does not exist.
     pub async fn read_events<'a>(
         &'a self,
         organization: &'a OrganizationId,
@@ -108,8 +109,8 @@ impl Core {
     /// A page of an endpoint's deliveries, newest first.
     ///
     /// # Errors
-    /// [`ServiceError::NotFound`] if the organization has no such endpoint, [`ServiceError::Invalid`]
-    /// if the cursor is not one.
+    /// [`ServiceError::NotFound`] if the organization has no endpoint with this id, [`ServiceError::Invalid`] if
+    /// `cursor` is not a cursor of this list.
     pub async fn list_deliveries(
         &self,
         organization: &OrganizationId,
@@ -130,10 +131,10 @@ impl Core {
         Ok(Page { items, ..page })
     }
 
-    /// The ids of an endpoint's deliveries that have this status, among its first [`MOST_COUNTED`] in this order.
+    /// Reads the ids of an endpoint's deliveries with this status, among its first [`MOST_COUNTED`] in this order.
     ///
     /// # Errors
-    /// [`ServiceError::NotFound`] if the organization has no such endpoint.
+    /// [`ServiceError::NotFound`] if the organization has no endpoint with this id.
     pub async fn count_deliveries(
         &self,
         organization: &OrganizationId,
@@ -148,10 +149,10 @@ impl Core {
         Ok(Counted { ids: counted.found.into_iter().filter_map(is_wanted).collect(), is_cut: counted.is_cut })
     }
 
-    /// Reads these deliveries of an endpoint with their payloads, one after the other. Deliveries that do not exist are left out.
+    /// Returns a reader of these deliveries of an endpoint with their payloads. Missing deliveries are left out.
     ///
     /// # Errors
-    /// [`ServiceError::NotFound`] if the organization has no such endpoint.
+    /// [`ServiceError::NotFound`] if the organization has no endpoint with this id.
     pub async fn read_deliveries<'a>(
         &'a self,
         organization: &'a OrganizationId,
@@ -168,8 +169,8 @@ impl Core {
         })
     }
 
-    /// The records of these events' deliveries, and their endpoints that are not known yet; `None` for one that was
-    /// deleted.
+    /// Reads the records of these events' deliveries, and those of their endpoints that are not in `known`. The
+    /// value for a deleted endpoint is `None`.
     pub(super) async fn records_of(
         &self,
         organization: &OrganizationId,
@@ -191,24 +192,24 @@ impl Core {
     }
 }
 
-/// Events of a list, which are read with their bodies and deliveries.
+/// Reads the events of a list one by one, with their bodies and deliveries.
 #[derive(Debug)]
 pub struct EventReader<'a> {
     seen: Seen,
     bodies: Bodies<'a>,
     events: VecDeque<ListedEvent>,
-    /// For how many of the events, from the first on, the records were read.
+    /// For how many of the next events the records have been read.
     with_records: usize,
     records: HashMap<DeliveryId, Delivery>,
-    /// The endpoints that were read; `None` for one that was deleted.
+    /// The endpoints that have been read; `None` for a deleted one.
     endpoints: HashMap<EndpointId, Option<Endpoint>>,
 }
 
 impl EventReader<'_> {
-    /// The next event with those of its deliveries whose endpoints exist; `None` after the last one.
+    /// Reads the next event with its deliveries, without those of deleted endpoints; `None` after the last event.
     ///
     /// # Errors
-    /// [`ServiceError`] if it could not be read.
+    /// [`ServiceError`] if the event could not be read.
     pub async fn next(&mut self) -> Result<Option<Published>, ServiceError> {
         while let Some(listed) = self.events.pop_front() {
             if self.with_records == 0 {
@@ -225,7 +226,7 @@ impl EventReader<'_> {
         Ok(None)
     }
 
-    /// Reads the records of the first events, at least of one.
+    /// Reads the records of the next events: those of at least one, and at most [`RECORDS_AT_ONCE`] for more.
     async fn read_records(&mut self) -> Result<(), ServiceError> {
         let mut records = 0;
         let first = self.events.iter().map(ListedEvent::without_body).enumerate().take_while(|(index, event)| {
@@ -242,23 +243,23 @@ impl EventReader<'_> {
     }
 }
 
-/// Deliveries of an endpoint, which are read with their payloads.
+/// Reads deliveries of an endpoint one by one, with their payloads.
 #[derive(Debug)]
 pub struct DeliveryReader<'a> {
     seen: Seen,
     endpoint: Endpoint,
     bodies: Bodies<'a>,
     ids: VecDeque<DeliveryId>,
-    /// The events of the deliveries that come next, each with its delivery.
+    /// The events of the next deliveries, each with the id of its delivery.
     events: VecDeque<(DeliveryId, ListedEvent)>,
     records: HashMap<DeliveryId, Delivery>,
 }
 
 impl DeliveryReader<'_> {
-    /// The next delivery that exists; `None` after the last one.
+    /// Reads the next delivery that exists; `None` after the last one.
     ///
     /// # Errors
-    /// [`ServiceError`] if it could not be read.
+    /// [`ServiceError`] if the delivery could not be read.
     pub async fn next(&mut self) -> Result<Option<DeliveryDetail>, ServiceError> {
         while !self.events.is_empty() || !self.ids.is_empty() {
             let Some((id, listed)) = self.events.pop_front() else {
@@ -279,7 +280,7 @@ impl DeliveryReader<'_> {
     async fn read_on(&mut self) -> Result<(), ServiceError> {
         let ids: Vec<_> = self.ids.drain(..self.ids.len().min(DETAILS_AT_ONCE)).collect();
         let keys: Vec<_> = ids.iter().map(|id| (self.endpoint.id, *id)).collect();
-        // An event has one delivery to the endpoint.
+        // An event has at most one delivery to the endpoint.
         let of_event: HashMap<_, _> = ids.iter().map(|id| (id.event(), *id)).collect();
         let events: Vec<_> = ids.iter().map(|id| id.event()).collect();
         let Bodies { core, organization, .. } = self.bodies;
@@ -294,17 +295,18 @@ impl DeliveryReader<'_> {
     }
 }
 
-/// Reads the large bodies of events, a few at a time.
+/// Reads large bodies of events, a few at a time.
 #[derive(Debug)]
 struct Bodies<'a> {
     core: &'a Core,
     organization: &'a OrganizationId,
-    /// What was read and is to come.
+    /// Events that were read and not yet returned.
     read: HashMap<EventId, Event>,
 }
 
 impl Bodies<'_> {
-    /// The event with its body; `None` if it is gone. A body that has to be read is read with those that follow.
+    /// The event with its body; `None` if the event no longer exists. Reading a large body also reads those of the
+    /// following events.
     async fn complete(
         &mut self,
         listed: ListedEvent,
@@ -324,8 +326,8 @@ impl Bodies<'_> {
     }
 }
 
-/// Goes through a list from `before` on until `limit` entries are admitted, nothing is left, or enough was examined for one
-/// request.
+/// Reads a list up to the first entry that does not fit on the page, the end of the list, or the limit of examined
+/// entries. `before` is the cursor of the request.
 async fn examine<L: Listing, Id: Copy + ToString>(
     mut list: L,
     limit: usize,
@@ -354,7 +356,7 @@ async fn examine<L: Listing, Id: Copy + ToString>(
     Ok(Page { items, next: text(last_examined) })
 }
 
-/// The error for a cursor that is not one.
+/// The error for a text that is not a cursor of the list.
 pub(super) fn bad_cursor() -> ServiceError {
     ServiceError::Invalid(vec![("cursor", crate::domain::Invalid::new("is not one that a list returned"))])
 }

@@ -1,4 +1,4 @@
-//! What a batch of messages needs: read together, or remembered from a moment ago.
+//! Loading the items that a batch of messages needs, from the table or from the process's caches.
 
 use std::collections::HashSet;
 
@@ -13,36 +13,37 @@ use crate::domain::time::Timestamp;
 use crate::queue::DeliverTask;
 use crate::store::{Loaded, StoreError, Wanted};
 
-/// Endpoints that a consumer read a moment ago.
+/// A consumer's cache of endpoints.
 pub(super) type EndpointCache = Cache<(OrganizationId, EndpointId), Endpoint>;
 
 pub(super) fn endpoint_cache() -> EndpointCache {
     Cache::new(STATE_CACHE)
 }
 
-/// Everything that is needed to decide about one task.
+/// The items that deciding about one task requires.
 #[derive(Debug)]
 pub(super) struct Work {
     pub(super) task: DeliverTask,
-    /// What the task's message shows of itself.
+    /// The properties of the task's message.
     pub(super) receipt: Receipt,
-    /// When the reading of the record began.
+    /// When reading the record began.
     pub(super) read_at: Timestamp,
-    /// `None` if there is no record.
+    /// The delivery's record, if there is one.
     pub(super) delivery: Option<Delivery>,
-    /// `None` if the endpoint is deleted.
+    /// The endpoint; `None` if it was deleted.
     pub(super) endpoint: Option<Endpoint>,
-    /// The status of the organization; `None` if there is none, which cannot be while it has endpoints.
+    /// The organization's status; `None` if the organization does not exist, which is impossible while it has
+    /// endpoints.
     pub(super) organization: Option<OrganizationStatus>,
-    /// Whether the endpoint or the status is as it was up to [`STATE_CACHE`] ago.
+    /// Whether endpoint or status come from a cache, and so may be up to [`STATE_CACHE`] old.
     pub(super) remembered: bool,
-    /// The body to send; `None` if the event is gone.
+    /// The request's body; `None` if the event does not exist.
     pub(super) body: Option<String>,
 }
 
 impl Core {
-    /// Reads what these tasks need: their deliveries always, the rest as far as it is not known.
-    /// An item that cannot be read is an error of its task alone.
+    /// Loads the items that these tasks need. Records are always read, other items only if they are not cached. An
+    /// item that cannot be read is an error of its tasks only.
     pub(super) async fn load(
         &self,
         tasks: Vec<(DeliverTask, Receipt)>,
@@ -51,12 +52,12 @@ impl Core {
         let now = self.clock.now();
         let mut wanted = Wanted::default();
         let (mut endpoints, mut organizations, mut events) = (HashSet::new(), HashSet::new(), HashSet::new());
-        // What is remembered is looked up once: it may be forgotten while the rest is read.
+        // Look up each cache only once: an entry may expire while the other items are read.
         let mut remembered = Vec::new();
         for (task, _) in &tasks {
             let DeliverTask { organization, endpoint, delivery, endpoint_version, body, .. } = task;
             wanted.deliveries.push((*endpoint, *delivery));
-            // The sender read a newer one: its owner has changed it since.
+            // A newer version in the task shows that the endpoint has changed since it was cached.
             let is_new_enough = |known: &Endpoint| known.version >= *endpoint_version;
             let endpoint_known = cache.get(&(organization.clone(), *endpoint), now).filter(is_new_enough);
             let known = (endpoint_known, self.statuses.get(organization, now));
@@ -85,7 +86,7 @@ impl Core {
         Ok(work)
     }
 
-    /// What one task needs, as [`Core::load`] reads it.
+    /// As [`Core::load`], for one task.
     pub(super) async fn load_one(
         &self,
         task: (DeliverTask, Receipt),
@@ -95,7 +96,7 @@ impl Core {
         loaded.pop().unwrap_or_else(|| Err(StoreError::Corrupt("nothing was loaded for a task".to_owned())))
     }
 
-    /// The same work with its endpoint and organization as they are now.
+    /// The same work with its endpoint and status read again from the table.
     pub(super) async fn refresh(&self, work: Work, cache: &EndpointCache) -> Result<Work, StoreError> {
         let wanted = Wanted {
             endpoints: vec![(work.task.organization.clone(), work.task.endpoint)],

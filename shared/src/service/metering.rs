@@ -1,5 +1,5 @@
-//! Metering: what is done for each organization is added up in the process, and written now and then. A process that is
-//! killed takes with it what it had not written: too little may be billed, and never too much.
+//! Metering: a process adds up the usage of each organization in memory, and writes it from time to time. Counts
+//! that a process has not written when it is killed are lost. So usage may be too low, but never too high.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -13,12 +13,12 @@ use crate::domain::time::Timestamp;
 use crate::domain::usage::{Day, Days, Usage};
 use crate::store::NotAdded;
 
-/// How many counts are written at once.
+/// How many counts are written at the same time.
 const AT_ONCE: usize = 16;
-/// How many counts are written beside something else, which waits for them: the rest has time.
+/// How many counts are written together with other work, which waits for them. Further counts are written later.
 const BESIDE: usize = 32;
 
-/// What this process counted and has not written.
+/// Counts that this process has not written yet.
 #[derive(Debug, Default)]
 pub(super) struct Meter(Mutex<HashMap<(OrganizationId, Day), Kept>>);
 
@@ -36,7 +36,7 @@ impl Meter {
         entry.since = entry.since.min(added.since);
     }
 
-    /// Takes out what is wanted, the oldest first and at most so many.
+    /// Removes and returns at most `most` matching counts, the oldest first.
     fn take(
         &self,
         most: usize,
@@ -57,13 +57,13 @@ impl Meter {
     }
 
     fn kept(&self) -> MutexGuard<'_, HashMap<(OrganizationId, Day), Kept>> {
-        // A panic elsewhere cannot leave a half-added count behind.
+        // A panic in another thread cannot leave a partial count behind.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Core {
-    /// Counts what was done for an organization just now.
+    /// Adds to an organization's usage of today. The count is written later.
     pub(super) fn count(&self, organization: &OrganizationId, usage: Usage) {
         if usage == Usage::default() {
             return;
@@ -72,34 +72,34 @@ impl Core {
         self.meter.add((organization.clone(), Day::of(now)), Kept { usage, since: now });
     }
 
-    /// Counts events with their deliveries, once they are accepted.
+    /// Counts accepted events and their deliveries.
     pub(super) fn count_published(&self, organization: &OrganizationId, published: &[Published]) {
         let number = |count: usize| u64::try_from(count).unwrap_or(u64::MAX);
         let deliveries = number(published.iter().map(|published| published.deliveries.len()).sum());
         self.count(organization, Usage { events: number(published.len()), deliveries, attempts: 0 });
     }
 
-    /// Writes the counts that are worth a write or old. Meant to run beside something else.
+    /// Writes counts that are large or old enough. Call it concurrently with other work.
     pub async fn write_usage(&self) {
         let now = self.clock.now();
         self.write_counts(BESIDE, |_, kept| kept.usage.is_worth_a_write(now.since(kept.since))).await;
     }
 
-    /// Writes the counts of which too much would be lost if the process died.
+    /// Writes counts that are too large to be lost with the process.
     pub(super) async fn write_great_usage(&self) {
         self.write_counts(BESIDE, |_, kept| kept.usage.is_too_much_to_lose()).await;
     }
 
-    /// Writes all counts: the process is about to end.
+    /// Writes all counts. Call it before the process ends.
     pub async fn write_all_usage(&self) {
         self.write_counts(usize::MAX, |_, _| true).await;
     }
 
-    /// An organization's usage by day, in order; zero for days on which there was none. What other processes have not
-    /// written yet is not in it.
+    /// An organization's usage of each day, in order; zero for days without usage. It includes this process's
+    /// counts, but not those that other processes have not written yet.
     ///
     /// # Errors
-    /// [`ServiceError`] if it could not be read.
+    /// [`ServiceError`] if the usage could not be read.
     pub async fn usage(&self, organization: &OrganizationId, days: Days) -> Result<Vec<(Day, Usage)>, ServiceError> {
         self.write_counts(usize::MAX, |of, _| of == organization).await;
         let found = self.store.usage(organization, days).await?;
@@ -121,7 +121,7 @@ impl Core {
                 warn!(%organization, %day, %error, "usage is kept for later");
                 self.meter.add(place, kept);
             }
-            // Written once more, it might be billed twice.
+            // It is not written again, because it could be counted twice.
             Err(NotAdded::Unknown(error)) => {
                 error!(%organization, %day, events, deliveries, attempts, %error, "usage may not have been written");
             }

@@ -1,4 +1,4 @@
-//! Verbs: they put the rooms in order, and decide nothing that `domain` could decide.
+//! The operations of the product. They connect `domain`, `store`, `queue` and `sender`; rules belong to `domain`.
 
 mod access;
 mod cache;
@@ -51,14 +51,14 @@ pub use lists::{Counted, DeliveryReader, EventReader, MOST_COUNTED, Page};
 pub use publishing::{Idempotency, Numbered, Published};
 pub use sweeping::Swept;
 
-/// How long a process trusts what it read about a key.
+/// How long a process caches an API key.
 const KEY_CACHE: Duration = Duration::from_secs(60);
-/// How often a process notes that a key is in use.
+/// How often a process records the use of a key.
 const USE_NOTED_EVERY: Duration = Duration::from_secs(60 * 60);
-/// How long a process trusts what it read about an endpoint or an organization, and that there is no such key.
+/// How long a process caches an endpoint, an organization, or the absence of a key.
 const STATE_CACHE: Duration = Duration::from_secs(5);
 
-/// What every verb works with. One per process.
+/// The parts that all operations use. A process has one.
 #[derive(Debug)]
 pub struct Core {
     store: Store,
@@ -70,14 +70,14 @@ pub struct Core {
     organizations: Cache<OrganizationId, Organization>,
     statuses: Cache<OrganizationId, OrganizationStatus>,
     fan_outs: FanOutCache,
-    /// Keys that nobody was found to hold.
+    /// Hashes of keys that do not exist.
     unknown_keys: Cache<KeyHash, ()>,
     limited: Remembered,
     meter: Meter,
 }
 
 impl Core {
-    /// Connects to the table and the queues of a deployment. Nothing is sent before it is needed.
+    /// Connects to the table and the queues of a deployment. It sends no request.
     pub fn new(
         sdk: &SdkConfig,
         table: &str,
@@ -101,28 +101,28 @@ impl Core {
         })
     }
 
-    /// The deployment's settings.
+    /// The settings of the deployment.
     pub const fn deployment(&self) -> &Deployment {
         &self.deployment
     }
 
-    /// The lane whose queue has this ARN.
+    /// The lane of the queue with this ARN.
     pub fn lane_of(&self, queue_arn: &str) -> Lane {
         self.queue.lane_of(queue_arn)
     }
 
-    /// The clock that everything here reads.
+    /// The clock that all operations read.
     pub const fn clock(&self) -> &Clock {
         &self.clock
     }
 
-    /// The first millisecond of which nothing is past its retention.
+    /// The earliest publishing time whose events and deliveries have not expired.
     fn oldest_kept(&self) -> Timestamp {
         self.clock.now().minus(self.deployment.retention).plus(Duration::from_millis(1))
     }
 
-    /// Whether something made at `created_at` is past its retention. DynamoDB removes expired items
-    /// late, so readers leave them out.
+    /// Whether an item that was created at `created_at` has expired. DynamoDB deletes expired items with a delay,
+    /// so readers must skip them.
     fn is_expired(&self, created_at: Timestamp) -> bool {
         created_at.plus(self.deployment.retention) <= self.clock.now()
     }

@@ -1,4 +1,4 @@
-//! The events that the service itself publishes into an organization's stream.
+//! Operational events: events about endpoints and deliveries that the service itself publishes to an organization.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
@@ -15,10 +15,11 @@ use crate::domain::fields::SubjectPart;
 use crate::domain::ids::OrganizationId;
 use crate::store::StoreError;
 
-/// How many deliveries are written at once.
+/// How many deliveries are written at the same time.
 const AT_ONCE: usize = 16;
 
-/// An endpoint was made. Of its URL, whose path or query may be a credential, subscribers learn the origin.
+/// An endpoint was created. The event contains only the origin of the URL, because path and query may contain a
+/// credential.
 pub(super) fn webhook_created(endpoint: &Endpoint) -> Option<NewEvent> {
     let settings = &endpoint.settings;
     let data = json!({
@@ -32,7 +33,7 @@ pub(super) fn webhook_created(endpoint: &Endpoint) -> Option<NewEvent> {
     about(endpoint, "webhook.created", &data)
 }
 
-/// An endpoint was disabled, suspended or taken up again: `event_type` says which.
+/// An endpoint was disabled, suspended or resumed. `event_type` says which.
 pub(super) fn webhook_changed(endpoint: &Endpoint, event_type: &'static str) -> Option<NewEvent> {
     let disabled_reason = match endpoint.status {
         EndpointStatus::Disabled { reason } => Some(reason.as_str()),
@@ -48,7 +49,7 @@ pub(super) fn webhook_changed(endpoint: &Endpoint, event_type: &'static str) -> 
     about(endpoint, event_type, &data)
 }
 
-/// A delivery's schedule is used up.
+/// A delivery has used up its schedule.
 pub(super) fn delivery_exhausted(endpoint: &Endpoint, delivery: &Delivery) -> Option<NewEvent> {
     let data = json!({
         "id": delivery.id.to_string(),
@@ -75,7 +76,8 @@ fn about(endpoint: &Endpoint, event_type: &str, data: &serde_json::Value) -> Opt
     })
 }
 
-/// The ids are new: what is there was written by a try whose answer was lost.
+/// Treats a conflict as a success: the ids are new, so an earlier try of the same write stored the item, and its
+/// response was lost.
 fn written(put: Result<(), StoreError>) -> Result<(), StoreError> {
     match put {
         Err(StoreError::Conflict) => Ok(()),
@@ -84,7 +86,7 @@ fn written(put: Result<(), StoreError>) -> Result<(), StoreError> {
 }
 
 impl Core {
-    /// Publishes an operational event, if any endpoint subscribes to it.
+    /// Publishes an operational event if an endpoint subscribes to it.
     pub(super) async fn publish_operational(
         &self,
         organization: &OrganizationId,
@@ -92,16 +94,17 @@ impl Core {
     ) -> Result<(), ServiceError> {
         let Some(event) = event else { return Ok(()) };
         let (planned, fan_out) = self.plan_operational(organization, event).await?;
-        // Leased before they are sent: no request is repeated if the process dies in between.
+        // The deliveries are leased before they are sent, because no request is repeated if the process ends in
+        // between.
         let until = self.clock.now().plus(LEASE);
         self.store_marked(organization, &planned, |delivery| delivery.leased_to_publisher(until)).await?;
         Ok(self.queue.send(messages(&planned, &fan_out)).await?)
     }
 
-    /// The same from within the engine. The consumer must not send to the queue that feeds it, so the
-    /// deliveries are parked as due, and the sweep sends them. What was announced has happened whether
-    /// or not the announcement succeeds. Nothing is read if the process knows from the last 30 s that no endpoint
-    /// subscribes.
+    /// As [`publish_operational`](Self::publish_operational), for the consumer, which must not send to the queue
+    /// that feeds it. The deliveries are parked as due now, and the sweep sends them. An error is logged only,
+    /// since the change that the event announces has already happened. If this process knows from the last 30 s
+    /// that no endpoint subscribes, nothing is read.
     pub(super) async fn announce(&self, organization: &OrganizationId, event: Option<NewEvent>) {
         let now = self.clock.now();
         let is_wanted = |event: &NewEvent| {
@@ -118,8 +121,9 @@ impl Core {
         }
     }
 
-    /// Stores events, and their deliveries as `mark` leaves them. The sweep may send one before the answer to its write has
-    /// come, so a repetition of the write must not undo what was recorded since.
+    /// Stores events, and their deliveries with the mark that `mark` sets. The writes are conditional: the sweep
+    /// may send a delivery before the response to its write arrives, and a repeated write must not overwrite what
+    /// was recorded since.
     async fn store_marked(
         &self,
         organization: &OrganizationId,

@@ -8,14 +8,14 @@ use crate::domain::organization::{NewOrganization, Organization, OrganizationPat
 use crate::store::{StoreError, Taken};
 use crate::telemetry::audit;
 
-/// How often a change is tried while others change the organization's state.
+/// How often a change is tried if other processes change the organization's state first.
 const TRIES: u32 = 5;
 
 impl Core {
     /// Creates an organization.
     ///
     /// # Errors
-    /// [`ServiceError::Conflict`] if the id or the slug is taken.
+    /// [`ServiceError::Conflict`] if the id or the slug is in use.
     pub async fn create_organization(&self, new: NewOrganization) -> Result<Organization, ServiceError> {
         let now = self.clock.now();
         let organization = Organization {
@@ -40,7 +40,7 @@ impl Core {
     /// Changes an organization.
     ///
     /// # Errors
-    /// [`ServiceError::NotFound`] if there is none.
+    /// [`ServiceError::NotFound`] if the organization does not exist.
     pub async fn update_organization(
         &self,
         id: &OrganizationId,
@@ -53,11 +53,11 @@ impl Core {
         updated.inspect(|_| audit("organization.update", id, id)).ok_or(ServiceError::NotFound("organization"))
     }
 
-    /// Replaces the limits that the platform set for an organization, and returns those that apply to it now. Requests that
-    /// begin after this returns find them.
+    /// Replaces the limits that the platform set for an organization. Returns the limits that now apply to it. They
+    /// apply to all requests that begin after this returns.
     ///
     /// # Errors
-    /// [`ServiceError::NotFound`] if there is none.
+    /// [`ServiceError::NotFound`] if the organization does not exist.
     pub async fn set_limits(&self, id: &OrganizationId, limits: OwnLimits) -> Result<Limits, ServiceError> {
         let found = beside_other_changes(|| self.store.set_limits(id, &limits, self.clock.now())).await?;
         self.organizations.forget(id);
@@ -69,7 +69,7 @@ impl Core {
     }
 }
 
-/// Tries a change again while others change the organization's state.
+/// Retries a change while other processes change the organization's state.
 async fn beside_other_changes<T, F>(change: impl Fn() -> F) -> Result<T, ServiceError>
 where
     F: Future<Output = Result<T, StoreError>>,
@@ -81,15 +81,15 @@ where
             other => return Ok(other?),
         }
     }
-    Err(ServiceError::Unavailable("the organization is being changed by others".to_owned()))
+    Err(ServiceError::Unavailable("other processes are changing the organization".to_owned()))
 }
 
-/// Refuses to publish, test, retry or recover for a suspended organization. Returns its id if it is active.
+/// Returns the id of an active organization. A suspended one may not publish, test, retry or recover.
 pub(super) fn require_active(organization: &Organization) -> Result<&OrganizationId, ServiceError> {
     refuse_suspended(organization.status).map(|()| &organization.id)
 }
 
-/// The same for an organization of which only the status is known.
+/// As [`require_active`], for an organization of which only the status was read.
 pub(super) const fn refuse_suspended(status: OrganizationStatus) -> Result<(), ServiceError> {
     match status {
         OrganizationStatus::Active => Ok(()),

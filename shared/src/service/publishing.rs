@@ -1,4 +1,4 @@
-//! Publishing: from a publisher's request to deliveries that are stored and in the queue.
+//! Publishing: from a publish request to deliveries that are stored, and queued or parked.
 
 use std::collections::HashSet;
 
@@ -24,42 +24,42 @@ use crate::queue::{DeliverTask, Outgoing, QueueError};
 use crate::store::{Claim, Claimed, EarlierClaim, StoreError, WRITE_CHUNK};
 use crate::telemetry::{audit, metrics};
 
-/// How many records are repaired at once.
+/// How many records a repair writes at the same time.
 const AT_ONCE: usize = 16;
 
-/// A published event, and its deliveries as they were made.
+/// A published event with its deliveries in their initial state.
 #[derive(Debug)]
 pub struct Published {
-    /// The event.
+    /// The published event.
     pub event: Event,
-    /// Its deliveries, in the order of the fan-out.
+    /// The event's deliveries, in the order of the fan-out.
     pub deliveries: Vec<Delivery>,
 }
 
-/// An event of a request that publishes, and its place among the request's events. Its id follows from the place, so that a
-/// repetition makes the same ids even if the rules by which events are accepted have changed since.
+/// An event of a publish request, with its position among the request's events. The event's id is derived from the
+/// position. So a repeated request results in the same ids even if the validation rules have changed in between.
 pub type Numbered = (u32, NewEvent);
 
-/// How a repeated request is recognised.
+/// Identifies repetitions of a publish request.
 #[derive(Debug)]
 pub struct Idempotency {
-    /// The key that the publisher sent.
+    /// The idempotency key of the request.
     pub key: IdempotencyKey,
     /// A hash of the request.
     pub request_hash: String,
-    /// How many events the request holds, refused ones included.
+    /// The number of events in the request, including rejected ones.
     pub events: u32,
 }
 
 impl Core {
-    /// Publishes events. When this returns, every event and every delivery is stored, and each
-    /// delivery is in the queue or parked.
+    /// Publishes events. When this returns, every event and every delivery is stored, and each delivery is queued
+    /// or parked.
     ///
     /// # Errors
-    /// [`ServiceError::Forbidden`] for a suspended organization,
-    /// [`ServiceError::IdempotencyConflict`] if the key was used for another request, and
-    /// [`ServiceError::Unavailable`] if it could not be finished: the same request with the same key
-    /// then completes it.
+    /// [`ServiceError::Forbidden`] for a suspended organization, [`ServiceError::IdempotencyConflict`] if the key
+    /// was used for a different request, [`ServiceError::RateLimited`] if a limit is reached, and
+    /// [`ServiceError::Unavailable`] if a call failed. In the last case a repetition with the same key completes
+    /// the request.
     pub async fn publish(
         &self,
         organization: &CurrentState,
@@ -93,15 +93,15 @@ impl Core {
         match self.store.claim(&claim, self.clock.now()).await? {
             Claimed::First => {
                 if let Err(refused) = self.admit(current, new.len()).await {
-                    // Nothing is stored, so the same request is the first one when it comes again. If the claim stays, that
-                    // is completed as if this one had ended early.
+                    // Nothing was stored, so a repetition must be treated as a first request. If the claim cannot
+                    // be deleted, the repetition is treated as a repair, with the same result.
                     let _ = self.store.withdraw_claim(&claim).await;
                     return Err(refused);
                 }
                 let published = self.publish_repeatable(current, by, new, first).await;
                 if published.is_err() {
-                    // A repetition need not wait until this request must have ended. If that cannot be
-                    // noted, it waits.
+                    // This lets a repetition complete the request immediately. If it fails, a repetition is
+                    // answered with 503 until this request must have ended.
                     let _ = self.store.end_claim(&claim).await;
                 }
                 published
@@ -117,8 +117,8 @@ impl Core {
         }
     }
 
-    /// Publishes what a repetition may have to complete. The events are written before anything that names their
-    /// deliveries: an event that a repetition finds missing was planned for no endpoint yet, and can be planned anew.
+    /// Publishes events so that a repetition can complete the request. The events are written before anything that
+    /// names their deliveries. So a repetition that finds an event missing can plan it again.
     async fn publish_repeatable(
         &self,
         current: &CurrentState,
@@ -139,7 +139,7 @@ impl Core {
         Ok(self.store.write_events(std::iter::empty(), deliveries).await?)
     }
 
-    /// Plans events that are written at once.
+    /// Plans events that are written immediately afterwards.
     async fn plan_new(
         &self,
         current: &CurrentState,
@@ -156,7 +156,7 @@ impl Core {
         self.count_published(organization, published);
     }
 
-    /// Sends a test event to one endpoint alone, whatever it subscribes to.
+    /// Sends a test event to one endpoint, whatever it subscribes to.
     ///
     /// # Errors
     /// [`ServiceError::Forbidden`] for a suspended organization, [`ServiceError::Conflict`] if the
@@ -174,7 +174,7 @@ impl Core {
         let subscribed = endpoint.settings.subscriptions.first().cloned();
         let event_type = match (test.event_type, subscribed) {
             (Some(wanted), _) => wanted,
-            // A test must not pass for an operational event.
+            // A test must not look like an operational event.
             (None, Some(Subscription::Exact(first))) if !first.is_operational() => first,
             _ => EventType::parse("webhook.test").map_err(|e| ServiceError::Internal(e.to_string()))?,
         };
@@ -194,7 +194,7 @@ impl Core {
         EventId::new(self.clock.now(), clock::id_bytes())
     }
 
-    /// A new event, and its deliveries to those of these targets that want it.
+    /// A new event with its deliveries to the matching targets.
     pub(super) fn plan(
         &self,
         organization: &OrganizationId,
@@ -205,8 +205,8 @@ impl Core {
         plan(organization, by, vec![(0, new)], self.next_event_id(), fan_out)
     }
 
-    /// Stores events and their deliveries, and sends these. One call writes all, if it can. Otherwise the events come first,
-    /// so that no list names a delivery of an event that is not there.
+    /// Stores events and their deliveries, and sends messages for the deliveries. If all items fit, one call writes
+    /// them. Otherwise the events are written first, so that no list names a delivery of a missing event.
     async fn store_and_send(&self, planned: &[Published], fan_out: &FanOut) -> Result<(), ServiceError> {
         let deliveries = planned.iter().flat_map(|published| &published.deliveries);
         if planned.len() + deliveries.clone().count() <= WRITE_CHUNK {
@@ -215,13 +215,13 @@ impl Core {
             self.store_events_first(planned).await?;
         }
         self.queue.send(messages(planned, fan_out)).await.map_err(|error| match error {
-            // There is no key, so a repetition would publish something else and be refused as well.
+            // Without an idempotency key a repetition would be a new request, which SQS would reject as well.
             QueueError::Refused(_) => ServiceError::Internal(error.to_string()),
             passing => passing.into(),
         })
     }
 
-    /// Answers a repeated request as the first time, after doing what the first time left undone.
+    /// Answers a repeated request like the first one, after completing what the first request left undone.
     async fn complete(
         &self,
         current: &CurrentState,
@@ -233,7 +233,8 @@ impl Core {
         let began_at = earlier.event.created_at();
         let first_has_ended = earlier.ended || self.has_ended(began_at);
         let ids: Vec<_> = new.iter().map(|(index, _)| earlier.event.nth(*index)).collect();
-        // Also those that would be refused now: the first request may have accepted them, and listed them with the others.
+        // This includes events that would be rejected now: the first request may have accepted them, and listed
+        // their deliveries with the others.
         let possible: Vec<_> = (0..events).map(|index| earlier.event.nth(index)).collect();
         let stored = self.store.events_by_id(current.organization(), &possible).await?;
         let (stored, refused_now): (Vec<_>, Vec<_>) = stored.into_iter().partition(|event| ids.contains(&event.id));
@@ -251,13 +252,13 @@ impl Core {
         Ok(published)
     }
 
-    /// Whether a request that publishes and began at this time can no longer be at work.
+    /// Whether a publish request that began at this time must have ended.
     fn has_ended(&self, began_at: Timestamp) -> bool {
         let is_of_earlier_process = self.deployment.only_process_since.is_some_and(|since| began_at < since);
         is_of_earlier_process || self.clock.now().since(began_at) >= PUBLISHING_ENDS
     }
 
-    /// Writes the missing events, planned for the present endpoints: nothing names deliveries of theirs yet.
+    /// Writes the missing events, planned for the current endpoints. No item names deliveries of these events.
     async fn complete_events(
         &self,
         current: &CurrentState,
@@ -275,7 +276,7 @@ impl Core {
         let missing = published.iter().map(|p| &p.event).filter(|event| !stored.contains(event));
         try_join_all(missing.map(|event| self.store.put_event_if_absent(event))).await.map_err(
             |error| match error {
-                // Another repetition is at work.
+                // Another repetition wrote the event first.
                 StoreError::Conflict => unfinished(),
                 other => other.into(),
             },
@@ -283,10 +284,10 @@ impl Core {
         Ok(published)
     }
 
-    /// Brings each delivery into the queue or the index. What is neither recorded nor listed cannot have been sent, since
-    /// sending follows that write: it is listed and sent now. What is listed without a record may have been sent: it is
-    /// leased to the first request until that has ended. If a message is in the queue, it owns the delivery; if not, the
-    /// sweep sends one.
+    /// Ensures that each delivery is queued or in the index. A delivery that is neither recorded nor listed was not
+    /// sent, because messages are sent after that write: it is listed and sent now. A delivery that is listed and
+    /// not recorded may have been sent: it is leased to the first request until that must have ended. A message of
+    /// the first request owns the delivery. If there is none, the sweep sends one.
     async fn complete_deliveries(
         &self,
         published: &[&Published],
@@ -307,13 +308,14 @@ impl Core {
         for (list, written) in lists.iter().zip(listed_here) {
             match written {
                 Ok(()) => sendable.extend(list.deliveries.iter().copied()),
-                // Another repetition lists and sends them, if it does not die; they are leased below.
+                // Another repetition lists and sends these deliveries, unless its process ends. They are leased
+                // below.
                 Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }
         }
         let sends = |delivery: &Delivery| !stored.contains_key(&delivery.id) && sendable.contains(&delivery.id);
-        // Long enough for another repetition that listed them to send them.
+        // The lease is long enough for another repetition that listed the deliveries to send them.
         let from = if first_has_ended { self.clock.now() } else { began_at };
         let until = from.plus(PUBLISHING_ENDS);
         let is_unsent = |delivery: &&Delivery| match stored.get(&delivery.id) {
@@ -322,19 +324,19 @@ impl Core {
         };
         let unsent = deliveries.iter().filter(is_unsent).map(|delivery| delivery.clone().leased_to_publisher(until));
         self.record_missing(held.into_iter().chain(unsent).collect()).await?;
-        // The endpoints of a stored event are not read.
+        // The endpoints of a stored event are not read, so its messages have the default route.
         let unknown = FanOut::default();
         let messages = published.iter().flat_map(|published| messages_of(published, &unknown, sends));
         Ok(self.queue.send(messages.collect()).await?)
     }
 
-    /// Writes the marked deliveries that have no record.
+    /// Writes the records of marked deliveries that have none.
     async fn record_missing(&self, marked: Vec<Delivery>) -> Result<(), ServiceError> {
         let writes: Vec<_> = marked.iter().map(|delivery| self.store.move_delivery(None, delivery)).collect();
         let mut writes = stream::iter(writes).buffer_unordered(AT_ONCE);
         while let Some(written) = writes.next().await {
             match written {
-                // A consumer was faster.
+                // A consumer wrote the record first.
                 Ok(()) | Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -347,7 +349,7 @@ fn unfinished() -> ServiceError {
     ServiceError::Unavailable("the first request with this key is not finished".to_owned())
 }
 
-/// Stored events with these ids, in this order.
+/// The stored events in the order of `ids`.
 fn in_order(ids: &[EventId], mut stored: Vec<Event>) -> Vec<Published> {
     stored.sort_by_key(|event| ids.iter().position(|id| *id == event.id));
     stored.into_iter().map(as_first_published).collect()
@@ -367,12 +369,12 @@ fn plan(
     planned.collect()
 }
 
-/// An event that was stored before, with its deliveries as they were made then.
+/// A stored event with its deliveries in their initial state.
 fn as_first_published(event: Event) -> Published {
     Published { deliveries: event.deliveries().collect(), event }
 }
 
-/// What goes into the queues: a message for each delivery that is not parked.
+/// The messages for all deliveries that are not parked.
 pub(super) fn messages(published: &[Published], fan_out: &FanOut) -> Vec<Outgoing> {
     let is_queued = |delivery: &Delivery| delivery.mark.is_none();
     published.iter().flat_map(|published| messages_of(published, fan_out, is_queued)).collect()

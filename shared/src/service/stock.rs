@@ -1,5 +1,5 @@
-//! Taking stock: how much is parked, and how many endpoints are suspended. The table keeps no totals, so it is counted,
-//! now and then and within limits.
+//! Backlog metrics: the number of parked deliveries and of suspended endpoints. The table has no totals, so the
+//! sweep counts index entries, at intervals and up to a limit.
 
 use std::time::Duration;
 
@@ -11,22 +11,23 @@ use crate::domain::time::Timestamp;
 use crate::store::Waiting;
 use crate::telemetry::metrics;
 
-/// How often stock is taken.
+/// How often the backlog is counted.
 const EVERY: Duration = Duration::from_secs(5 * 60);
-/// The sweep runs once in this time.
+/// The interval of the sweep.
 const RUN: Duration = Duration::from_secs(60);
-/// How far is counted in one partition; beyond, the total is a lower bound.
+/// Most entries that are counted in one partition. If there are more, the total is a lower bound.
 const MOST: usize = 500;
-/// How many suspended endpoints are counted.
+/// Most suspended endpoints that are counted.
 const MOST_SUSPENDED: usize = 4_000;
-/// How many partitions are counted at once.
+/// How many partitions are counted at the same time.
 const AT_ONCE: usize = 8;
-/// For how many suspended endpoints, those that are probed next, it is counted what is parked for them.
+/// For how many suspended endpoints the held deliveries are counted: those whose probes are due next.
 const ENDPOINTS: usize = 10;
 
 impl Core {
-    /// Counts, in one run of the sweep out of five, what is parked until a time, leased, or parked for a suspended
-    /// endpoint. What is parked for paused endpoints is in no partition that could be found without their names.
+    /// Counts, in one of five runs of the sweep, the deliveries that are parked until a time, leased, or held for a
+    /// suspended endpoint. Deliveries held for paused endpoints are not counted: finding their partitions would
+    /// require reading all endpoints.
     pub(super) async fn take_stock(&self, now: Timestamp) -> Result<(), ServiceError> {
         if !is_time(now) {
             return Ok(());
@@ -55,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_five_runs_one_after_the_other_one_takes_stock_wherever_in_its_minute_it_runs() {
+    fn one_of_five_consecutive_runs_counts_the_backlog_at_any_second_of_the_minute() {
         let runs =
             |second: i64| (0..10).map(move |minute| Timestamp::from_unix_seconds(1_774_382_460 + 60 * minute + second));
         for second in [0, 17, 59] {

@@ -1,7 +1,7 @@
-//! Metrics: counted where things happen, and written as log lines in CloudWatch's embedded metric format. Before
-//! `start` nothing is counted or written, so the local host stays quiet.
+//! Metrics, written as log lines in CloudWatch's embedded metric format. Before `start` nothing is counted or
+//! written, so the local host writes no metrics.
 //!
-//! They are those of the deployment, never of a tenant: each value of a dimension is a metric that is paid for.
+//! Metrics are of the whole deployment, never of one tenant: CloudWatch charges for each value of a dimension.
 
 use std::io::{self, Write};
 use std::sync::OnceLock;
@@ -15,7 +15,7 @@ use crate::domain::attempt::Cause;
 use crate::domain::time::Timestamp;
 
 const NAMESPACE: &str = "Pigeonpost";
-/// The dimension that every metric has: the name of the deployment.
+/// The dimension of every metric: the name of the deployment.
 const STACK: &str = "Stack";
 
 const ACCEPTED: &str = "Accepted";
@@ -31,8 +31,8 @@ const SUSPENDED_ENDPOINTS: &str = "SuspendedEndpoints";
 
 static COLLECTOR: OnceLock<&'static Collector> = OnceLock::new();
 
-/// Counts from now on, for the deployment of this name. Lambda drops lines below the level that is logged, and takes a
-/// line without a level for `INFO`, so metrics say that they are of that very level.
+/// Starts counting for the deployment `stack`. Lambda drops lines below the log level and treats a line without a
+/// level as `INFO`, so the metrics' lines have exactly the log level.
 pub(super) fn start(stack: &str, level: Level) {
     match Builder::new().cloudwatch_namespace(NAMESPACE).with_dimension(STACK, stack.to_owned()).init() {
         Ok(collector) => {
@@ -61,8 +61,8 @@ fn describe() {
     }
 }
 
-/// Writes what was counted since the last time to standard output: a line for each set of dimensions, none if nothing
-/// was counted.
+/// Writes what was counted since the last call to standard output: one line for each set of dimensions, and none if
+/// nothing was counted.
 pub fn emit(now: Timestamp) {
     let Some(collector) = COLLECTOR.get() else { return };
     if let Err(error) = write(collector, now, &mut io::stdout().lock()) {
@@ -72,53 +72,54 @@ pub fn emit(now: Timestamp) {
 
 fn write(collector: &Collector, now: Timestamp, out: &mut impl Write) -> io::Result<()> {
     let mut lines = Vec::new();
-    // Without a time, Lambda would take the line for INFO again.
+    // Without a timestamp, Lambda would treat the line as `INFO`.
     collector.set_property("timestamp", now.rfc3339()).flush(&mut lines)?;
     out.write_all(&lines)
 }
 
-/// Events were accepted. The line also says that 0 deliveries succeeded, so that a minute without any has a data point for
-/// the alarm. A counter leaves out 0, so deliveries are a distribution.
+/// Counts accepted events. It also records 0 successful deliveries, so that the alarm has a data point in a minute
+/// without deliveries. A counter omits zeros, so deliveries are a distribution.
 pub fn accepted(events: usize) {
     counter!(ACCEPTED).increment(number(events).into());
     histogram!(DELIVERED).record(0);
 }
 
-/// An attempt was made and recorded.
+/// Records the duration of an attempt that was recorded.
 pub fn attempted(took_ms: u32) {
     histogram!(ATTEMPT_LATENCY).record(took_ms);
 }
 
-/// A delivery succeeded, so long after its event was published.
+/// Counts a successful delivery, and records the time since its event was published.
 pub fn delivered(after: Duration) {
     histogram!(DELIVERED).record(1);
     histogram!(END_TO_END_LATENCY).record(u32::try_from(after.as_millis()).unwrap_or(u32::MAX));
 }
 
-/// Attempts failed, or deliveries without one.
+/// Counts failed attempts, or deliveries that failed without an attempt.
 pub fn failed(cause: Cause, count: usize) {
     counter!(FAILED, "Cause" => cause.as_str()).increment(number(count).into());
 }
 
-/// A message was received that cannot be processed: its body is not a task, or its delivery or event cannot be read. It
-/// comes back and is counted again.
+/// Counts a message that cannot be processed: its body is not a task, or its delivery or event cannot be read. The
+/// message is received and counted again.
 pub fn unreadable() {
     counter!(UNREADABLE).increment(1);
 }
 
-/// `DynamoDB` refused for good to write the record of a message's delivery. The message comes back and is counted again.
+/// Counts a record of a delivery that `DynamoDB` rejected as invalid. The message is received and counted again.
 pub fn unrecorded() {
     counter!(UNRECORDED).increment(1);
 }
 
-/// How late the latest of the parked deliveries was that a run of the sweep found due. A gauge would be repeated with
-/// every line until it is set again, also by a run that did not get to look; so what a run finds is a distribution.
+/// Records how late the most overdue parked delivery was that a run of the sweep found. It is a distribution,
+/// because a gauge would be repeated with each line until it is set again, including by runs that did not measure
+/// it.
 pub fn overdue(latest: Duration) {
     histogram!(SWEEP_OVERDUE_SECONDS).record(u32::try_from(latest.as_secs()).unwrap_or(u32::MAX));
 }
 
-/// How much is parked, and how many endpoints are suspended. None are not reported: an idle deployment pays for no
-/// metric that is always zero.
+/// Records the number of parked deliveries and of suspended endpoints. Zero suspended endpoints are not recorded,
+/// so that an idle deployment does not pay for a metric that is always zero.
 pub fn stock(parked: usize, suspended_endpoints: usize) {
     histogram!(PARKED).record(number(parked));
     if suspended_endpoints > 0 {
@@ -136,9 +137,9 @@ mod tests {
 
     use super::*;
 
-    /// What has been counted by now, as lines. The only test that starts counting in this process.
+    /// The lines of everything counted so far. This is the only test that starts counting in this process.
     #[test]
-    fn what_was_counted_is_written_once_in_a_line_for_each_set_of_dimensions() {
+    fn each_count_is_written_once_in_a_line_for_each_set_of_dimensions() {
         start("stage", Level::WARN);
         let collector = COLLECTOR.get().unwrap();
         let lines = || {
@@ -146,7 +147,7 @@ mod tests {
             write(collector, Timestamp::from_unix_seconds(1_774_382_400), &mut text).unwrap();
             let mut lines: Vec<Value> =
                 String::from_utf8(text).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-            // The library reads the system's clock for this one.
+            // The library sets this field from the system's clock.
             lines.iter_mut().for_each(|line| assert!(line["_aws"]["Timestamp"].take().is_u64()));
             lines
         };

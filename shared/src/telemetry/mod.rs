@@ -1,4 +1,4 @@
-//! Logs and metrics: JSON lines on Lambda; plain text, and no metrics, on a laptop.
+//! Logs and metrics: JSON lines and metrics on Lambda; plain-text logs without metrics on the local host.
 
 pub mod metrics;
 mod request;
@@ -12,14 +12,14 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 pub use request::{RequestContext, audit};
 
-/// Logs to standard output, as Lambda expects it, and counts for the deployment of this name.
+/// Starts logs and metrics on Lambda: both are written to standard output. `stack` is the name of the deployment.
 pub fn start_on_lambda(level: Level, stack: &str) {
     json_lines(level, std::io::stdout).init();
     metrics::start(stack, level);
 }
 
-/// Logs a JSON object a line. Never more than `DEBUG`: at `TRACE` the SDK logs whole requests and answers, signing
-/// secrets among them.
+/// A subscriber that writes each event as a line of JSON. The level is limited to `DEBUG`, because at `TRACE` the
+/// SDK logs complete requests and responses, including signing secrets.
 pub fn json_lines<W>(level: Level, writer: W) -> impl Subscriber + Send + Sync
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
@@ -29,7 +29,7 @@ where
     lines.with_max_level(level).with_writer(writer).finish()
 }
 
-/// Logs plain text to standard error.
+/// Starts plain-text logs to standard error.
 pub fn start_locally(level: Level) {
     fmt()
         .compact()

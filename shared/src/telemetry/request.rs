@@ -1,4 +1,4 @@
-//! The context of a request: for its line in the log, and for the audit lines of the changes that it makes.
+//! The context of a request, for its log line and for the audit lines of the changes that it makes.
 
 use std::fmt::Display;
 use std::sync::{Arc, OnceLock};
@@ -11,7 +11,7 @@ tokio::task_local! {
     static CURRENT: RequestContext;
 }
 
-/// What is known of a request. Extractors fill it in while the request is handled. Clones are the same.
+/// The context of a request. Extractors add to it while the request is handled. Clones share it.
 #[derive(Debug, Clone)]
 pub struct RequestContext(Arc<Known>);
 
@@ -23,39 +23,39 @@ struct Known {
 }
 
 impl RequestContext {
-    /// The context of a request of which only the id is known.
+    /// A context with the request's id only.
     pub fn new(id: RequestId) -> Self {
         Self(Arc::new(Known { id, organization: OnceLock::new(), key: OnceLock::new() }))
     }
 
-    /// Sets the organization, unless it is known already.
+    /// Sets the organization, if it is not set yet.
     pub fn set_organization(&self, organization: &OrganizationId) {
         let _ = self.0.organization.set(organization.to_string());
     }
 
-    /// Sets the name of the caller's key.
+    /// Sets the name of the caller's key, if it is not set yet.
     pub fn set_key(&self, name: String) {
         let _ = self.0.key.set(name);
     }
 
-    /// The organization, if it is known.
+    /// The organization, if it is set.
     pub fn organization(&self) -> Option<&str> {
         self.0.organization.get().map(String::as_str)
     }
 
-    /// The name of the caller's key, if the caller is known.
+    /// The name of the caller's key, if it is set.
     pub fn key(&self) -> Option<&str> {
         self.0.key.get().map(String::as_str)
     }
 
-    /// Handles the request: what it changes is logged in its name.
+    /// Runs `handling` with this context. Audit lines of its changes name the request.
     pub async fn scope<T>(self, handling: impl Future<Output = T>) -> T {
         CURRENT.scope(self, handling).await
     }
 }
 
-/// Logs that the current request has changed something, under an action such as `endpoint.update`. Changes that the engine
-/// makes by itself are not logged.
+/// Logs a change by the current request, with an action such as `endpoint.update`. Outside a request, for changes
+/// by the engine itself, nothing is logged.
 pub fn audit(action: &'static str, organization: &OrganizationId, object: impl Display) {
     let _ = CURRENT.try_with(|request| {
         info!(request_id = %request.0.id, key = request.key(), %organization, action, %object, "audit");

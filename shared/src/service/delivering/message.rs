@@ -1,4 +1,4 @@
-//! Messages: what is received, and what becomes of it.
+//! Received messages, and what the consumer does with each.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -10,22 +10,22 @@ use crate::domain::time::Timestamp;
 use crate::queue::{DeliverTask, Task};
 use crate::telemetry::metrics;
 
-/// One received message.
+/// A received message.
 #[derive(Debug, Clone)]
 pub struct Message {
-    /// What the batch's answer calls it.
+    /// The message's id in the response of the batch.
     pub id: String,
-    /// What hides or deletes it.
+    /// The receipt handle, which is required to hide or delete the message.
     pub receipt_handle: String,
-    /// When it was sent; `None` if the queue did not say.
+    /// When the message was sent; `None` if the queue did not report it.
     pub sent_at: Option<Timestamp>,
-    /// How often it was received, this time included.
+    /// How often the message was received, including this time.
     pub receives: u32,
-    /// What it says.
+    /// The body: an encoded task.
     pub body: String,
 }
 
-/// A task, and the messages of a batch that carry it: SQS may deliver one twice.
+/// A task and the messages of a batch that contain it. SQS may deliver a message twice in one batch.
 #[derive(Debug)]
 pub(super) struct Received {
     pub(super) task: DeliverTask,
@@ -33,46 +33,47 @@ pub(super) struct Received {
     pub(super) messages: Vec<Message>,
 }
 
-/// What becomes of one message.
+/// What the consumer does with a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// It is done and may be deleted.
+    /// Delete the message: its task is complete.
     Acknowledge,
-    /// It stays, and comes back after the queue's visibility timeout.
+    /// Leave the message in the queue. It is received again after the queue's visibility timeout.
     Stay,
-    /// It stays, and comes back at that time.
+    /// Hide the message until this time.
     HideUntil(Timestamp),
-    /// The same, without anything having been tried or recorded.
+    /// Hide the message until this time, although neither an attempt was made nor a record was written.
     Postpone(Timestamp),
-    /// It may be deleted: the same task was sent to another lane.
+    /// Delete the message: the same task was sent to another lane.
     Forwarded,
 }
 
 impl Verdict {
-    /// Whether an attempt ended, or the record says that none is needed.
+    /// Whether an attempt ended, or the record shows that no attempt is needed.
     pub(super) const fn is_finished(self) -> bool {
         matches!(self, Self::Acknowledge | Self::HideUntil(_))
     }
 }
 
-/// What is left of a batch: which messages stay in the queue, and which of those are still to be hidden.
+/// Which messages of a batch stay in the queue, and which of them are not hidden yet.
 #[derive(Debug, Default)]
 pub(super) struct Left {
-    /// Their ids.
+    /// The ids of the messages that stay.
     pub(super) stay: Vec<String>,
-    /// Their receipt handles, and until when.
+    /// The receipt handles of messages that must be hidden, and until when.
     pub(super) hidden: Vec<(String, Timestamp)>,
 }
 
 impl Left {
-    /// Notes the verdict on a task's messages.
+    /// Records the verdict on the messages of a task.
     pub(super) fn note(&mut self, messages: Vec<Message>, verdict: Verdict) {
         for (copy, message) in messages.into_iter().enumerate() {
             if !matches!(verdict, Verdict::Acknowledge | Verdict::Forwarded) {
                 self.stay.push(message.id);
             }
             if let Verdict::HideUntil(until) | Verdict::Postpone(until) = verdict {
-                // Not at the same time: two consumers would attempt the delivery at once.
+                // Copies must not become visible at the same time: two consumers would attempt the delivery
+                // concurrently.
                 let until = if copy == 0 { until } else { until.plus(BEHIND_OTHER_COPY) };
                 self.hidden.push((message.receipt_handle, until));
             }
@@ -80,8 +81,9 @@ impl Left {
     }
 }
 
-/// Decodes the messages. Those with the same ticket for the same delivery are copies of one: they are processed once, and
-/// each is then treated by its own receipt. Returns also the ids of those that cannot be decoded.
+/// Decodes the messages. Messages with the same ticket for the same delivery are copies: their task is processed
+/// once, and each copy is then hidden or deleted by its own receipt handle. Returns also the ids of messages that
+/// cannot be decoded.
 pub(super) fn read(messages: Vec<Message>) -> (Vec<Received>, Vec<String>) {
     let (mut received, mut unreadable) = (Vec::<Received>::new(), Vec::new());
     let mut places = HashMap::new();

@@ -1,9 +1,9 @@
-//! The consumer: a ladder from a batch of messages to a verdict on each.
+//! The consumer: it turns a batch of messages into a verdict on each message.
 //!
-//! Batch → tasks → what they need → a step for each (decided in `domain`) → an attempt, a record.
-//! Each record is a task of its own: neither a hanging receiver nor a panic disturbs the others. What may end the
-//! process runs after the others and alone ([`Order`]).
-//! A message that cannot be read stays in the queue and reaches the dead-letter queue by redrive.
+//! The steps are: decode the tasks; load the items that they need; decide a step for each task (in `domain`); make
+//! the attempts and record them. Each task runs in its own tokio task, so neither a slow receiver nor a panic
+//! affects the others. Tasks that may crash the process run after the others, one at a time ([`Order`]). A message
+//! that cannot be decoded stays in the queue and reaches the dead-letter queue by redrive.
 
 mod message;
 mod observed;
@@ -41,45 +41,45 @@ use crate::sender::{Attempt, Sender};
 use crate::store::{Replaced, StoreError};
 use crate::telemetry::metrics;
 
-/// How long verdicts that hide messages are gathered, so that one request hides several.
+/// How long verdicts that hide messages are collected before one call hides them.
 const GATHER: Duration = Duration::from_millis(5);
-/// How long a process remembers an attempt whose record DynamoDB refuses. The message comes back sooner, and then it is
-/// remembered for as long again; other processes may receive it in between.
+/// How long a process caches the outcome of an attempt whose record DynamoDB rejects. The message is received again
+/// earlier, which renews the entry. Other processes may receive it in between.
 const UNRECORDED: Duration = Duration::from_secs(12 * 60 * 60);
 
-/// A random number for a task that is suspicious.
+/// A random number for a suspicious task; `None` for any other task.
 fn suspicion(work: &Work) -> Option<u64> {
     let suspicious = is_suspicious(work.receipt, work.delivery.as_ref(), work.read_at);
     suspicious.then(|| u64::from_be_bytes(clock::id_bytes()))
 }
 
-/// Performs deliveries. One per process.
+/// The consumer of deliveries. A process has one.
 #[derive(Debug)]
 pub struct Consumer {
     core: Arc<Core>,
     sender: Sender,
     endpoints: EndpointCache,
-    /// Attempts that were made and whose records DynamoDB refuses.
+    /// Outcomes of attempts whose records DynamoDB rejected.
     unrecorded: Cache<DeliveryId, Unrecorded>,
     finished: Mutex<Finished>,
-    /// What attempts showed of their endpoints and is not counted yet.
+    /// Outcomes that this process has not yet added to the endpoints' counters.
     carried: Carried,
 }
 
-/// What a batch has to go by.
+/// The properties of a batch.
 #[derive(Debug, Clone, Copy)]
 struct Batch {
-    /// The lane whose queue it came from.
+    /// The lane of the queue that the batch was received from.
     lane: Lane,
-    /// When the function ends.
+    /// When the function's run ends.
     deadline: Timestamp,
 }
 
-/// The verdict on a task's messages, when its work is done.
+/// The future of the verdict on a task's messages.
 type Decided = Pin<Box<dyn Future<Output = Verdict> + Send>>;
 
 impl Consumer {
-    /// A consumer that delivers through this sender.
+    /// A consumer that makes its attempts with `sender`.
     pub fn new(core: Arc<Core>, sender: Sender) -> Arc<Self> {
         Arc::new(Self {
             core,
@@ -91,13 +91,14 @@ impl Consumer {
         })
     }
 
-    /// What it works with.
+    /// The core that this consumer uses.
     pub fn core(&self) -> &Core {
         &self.core
     }
 
-    /// Handles a batch of this lane's queue and returns the ids of the messages that must stay in the queue; those that
-    /// wait for a retry are hidden for exactly as long as it takes.
+    /// Processes a batch of messages from this lane's queue. Returns the ids of the messages that must stay in the
+    /// queue. Messages that wait for a retry were hidden until its time. An attempt begins only if it can end
+    /// before `deadline`.
     pub async fn handle(self: &Arc<Self>, lane: Lane, messages: Vec<Message>, deadline: Timestamp) -> Vec<String> {
         let (received, mut stay) = read(messages);
         let (tasks, messages): (Vec<_>, Vec<_>) =
@@ -143,17 +144,17 @@ impl Consumer {
         postponed.into_iter().for_each(|(messages, _)| left.note(messages, Verdict::Postpone(now)));
         self.hide(batch.lane, &mut left.hidden).await;
         for observations in observations {
-            // Boxed, it adds nothing to the future of each batch.
+            // Boxed, this future does not enlarge the future of each batch.
             Box::pin(self.count_if_last(observations)).await;
         }
         left.stay
     }
 
-    /// What becomes of a task. The last task of an endpoint counts what all of them showed of it.
+    /// Processes one task. The last task of an endpoint adds the outcomes of all its tasks to the counters.
     fn decided(self: &Arc<Self>, work: Result<Work, StoreError>, observations: Observations, batch: Batch) -> Decided {
         let consumer = Arc::clone(self);
-        // What an attempt keeps in mind is 16 KB, the SDK's and the HTTP client's part included. Boxed, it stays where
-        // it is when the task is made.
+        // The future of an attempt is about 16 KB, including those of the SDK and of the HTTP client. Boxing it
+        // avoids a copy when the task is spawned.
         Box::pin(async move {
             let verdict = match work {
                 Ok(work) => {
@@ -171,7 +172,7 @@ impl Consumer {
         })
     }
 
-    /// The same for a task that had to wait for others: what it needs is read again.
+    /// As [`decided`](Self::decided), for a task that waited for others: the items that it needs are read again.
     fn decided_alone(
         self: &Arc<Self>,
         work: Result<Work, StoreError>,
@@ -188,8 +189,8 @@ impl Consumer {
         })
     }
 
-    /// Runs tasks at the same time. When it returns, what became of each is recorded, and messages that wait for a retry
-    /// are hidden.
+    /// Runs tasks concurrently. When it returns, their results are recorded, and messages that wait for a retry are
+    /// hidden.
     async fn run(
         self: &Arc<Self>,
         tasks: impl IntoIterator<Item = (Vec<Message>, Decided)>,
@@ -215,7 +216,7 @@ impl Consumer {
                 None => break,
                 Some(Ok((id, verdict))) => (id, verdict),
                 Some(Err(panic)) => {
-                    error!(%panic, "a record panicked");
+                    error!(%panic, "processing a message panicked");
                     (panic.id(), Verdict::Stay)
                 }
             };
@@ -228,7 +229,7 @@ impl Consumer {
         self.finished.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How much time is left to a batch.
+    /// The time that is left for a batch.
     fn left(&self, batch: Batch) -> Duration {
         batch.deadline.since(self.core.clock.now())
     }
@@ -246,7 +247,8 @@ impl Consumer {
         };
         let messages: Vec<_> = hidden.drain(..).map(hide).collect();
         if let Err(error) = self.core.queue.hide(lane, &messages).await {
-            // They come back after the queue's own timeout instead, which is late but safe.
+            // The messages become visible after the queue's visibility timeout instead. That is late, but no
+            // delivery is lost.
             warn!(%error, count = messages.len(), "messages could not be hidden");
         }
     }
@@ -261,7 +263,8 @@ impl Consumer {
         let delivery = work.delivery.clone().unwrap_or_else(|| unrecorded(&work.task));
         let status = work.organization.unwrap_or(OrganizationStatus::Active);
         let moved = match delivery.step(work.endpoint.as_ref(), status, work.task.probe, now) {
-            // Only attempts are made on what was true a moment ago.
+            // Cached items may be out of date. They suffice for an attempt, but not for parking or failing a
+            // delivery.
             Step::Park | Step::Fail(_) if work.remembered => {
                 return match self.core.refresh(work, &self.endpoints).await {
                     Ok(work) => Box::pin(self.decide(work, observations, batch)).await,
@@ -286,11 +289,11 @@ impl Consumer {
 
     async fn attempt(&self, delivery: Delivery, work: Work, observations: &Observations, batch: Batch) -> Verdict {
         let (Some(endpoint), Some(body)) = (work.endpoint, work.body) else {
-            // Retention ends for an event and its deliveries at about the same time.
+            // An event and its deliveries expire at about the same time.
             if self.core.is_expired(delivery.id.created_at()) {
                 return Verdict::Acknowledge;
             }
-            error!(delivery = %delivery.id, "the event is gone");
+            error!(delivery = %delivery.id, "the delivery's event does not exist");
             metrics::unreadable();
             return Verdict::Stay;
         };
@@ -327,7 +330,7 @@ impl Consumer {
         self.record(attempted, outcome).await
     }
 
-    /// Sends a task that is due to another lane. It keeps its ticket, so it owns the delivery as before.
+    /// Forwards a task to another lane. The new message has the same ticket, so it owns the delivery.
     async fn forward(&self, task: DeliverTask, lane: Lane) -> Verdict {
         match self.core.queue.send(vec![Outgoing::new(task, lane)]).await {
             Ok(()) => Verdict::Forwarded,

@@ -1,6 +1,7 @@
-//! What this process's attempts show of endpoints, on the way to their counters. The attempts of a batch at one endpoint
-//! are counted together, and those of a process at most once a second: an endpoint that fails heavily would otherwise
-//! pass what DynamoDB takes for one item. Counts that a process loses on the way are not made up for.
+//! Outcomes of this process's attempts, before they are added to the counters of their endpoints. One write counts
+//! all attempts of a batch to an endpoint, and a process writes the counters of an endpoint at most once a second.
+//! Otherwise an endpoint with much traffic that fails would exceed the write rate of one item. Counts that a
+//! process has not written when it ends are lost.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -18,33 +19,34 @@ use crate::domain::time::Timestamp;
 use crate::service::ServiceError;
 use crate::service::health::{Counted, Tally};
 
-/// How often a process writes the counters of an endpoint at most.
+/// The shortest time between two writes of an endpoint's counters by one process.
 const WRITES_EVERY: Duration = Duration::from_secs(1);
-/// After how long what was not written is dropped: the process may have been frozen, and the endpoint may do well by now.
+/// Unwritten counts are dropped after this time: the process may have been frozen, and the endpoint may have
+/// recovered.
 const DROPS_AFTER: Duration = Duration::from_secs(60);
-/// Of how many endpoints a process carries counts at most.
+/// Most endpoints for which a process holds counts.
 const MAX_ENDPOINTS: usize = 10_000;
 
-/// What the attempts of a batch at one endpoint show of it. Clones are the same.
+/// The outcomes of a batch's attempts to one endpoint. Clones share them.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Observations(Arc<Mutex<Observed>>);
 
 #[derive(Debug, Default)]
 struct Observed {
     tally: Tally,
-    /// The endpoint as it was attempted; `None` as long as there is nothing to count of it.
+    /// The endpoint as it was attempted; `None` while nothing has to be counted for it.
     endpoint: Option<Endpoint>,
 }
 
 impl Observations {
-    /// For each task that is for one of these endpoints, what it shares with the others for the same one. All are made before
-    /// the first task can end.
+    /// Returns the observations of each task. Tasks for the same endpoint share them. All are created before the
+    /// first task can end, because the last owner counts.
     pub(super) fn shared(endpoints: impl Iterator<Item = Option<EndpointId>>) -> Vec<Self> {
         let mut by_endpoint = HashMap::<_, Self>::new();
         endpoints.map(|endpoint| by_endpoint.entry(endpoint).or_default().clone()).collect()
     }
 
-    /// Adds an attempt that was recorded just now.
+    /// Adds an attempt that was just recorded.
     pub(super) fn add(&self, endpoint: &Endpoint, delivery: &Delivery, now: Timestamp) {
         let Some(attempt) = delivery.log.last() else { return };
         let outcomes = Outcomes::of(attempt, now);
@@ -56,7 +58,7 @@ impl Observations {
     }
 }
 
-/// Counts of this process that are not written yet.
+/// Counts that this process has not written yet, by endpoint.
 #[derive(Debug, Default)]
 pub(super) struct Carried(Mutex<HashMap<EndpointId, Kept>>);
 
@@ -67,8 +69,8 @@ struct Kept {
 }
 
 impl Carried {
-    /// All that is to be written of an endpoint with this tally; `None` if it is too early to write, and the tally is kept
-    /// for the next time.
+    /// Returns all counts of an endpoint that must be written now, including this tally. `None` if the last write
+    /// was less than a second ago; the tally is then kept for the next write.
     fn due(&self, endpoint: EndpointId, tally: Tally, now: Timestamp) -> Option<Tally> {
         let mut carried = self.kept();
         if carried.len() >= MAX_ENDPOINTS {
@@ -97,7 +99,7 @@ impl Carried {
         }
     }
 
-    /// Keeps what could not be written for the next time.
+    /// Keeps a tally that could not be written for the next write.
     fn keep(&self, endpoint: EndpointId, tally: Tally) {
         if let Some(kept) = self.kept().get_mut(&endpoint) {
             kept.tally += tally;
@@ -105,13 +107,14 @@ impl Carried {
     }
 
     fn kept(&self) -> MutexGuard<'_, HashMap<EndpointId, Kept>> {
-        // A panic elsewhere cannot leave a half-added count behind.
+        // A panic in another thread cannot leave a partial count behind.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Consumer {
-    /// Counts what a batch showed of an endpoint if all its attempts there have ended: these were the last observations.
+    /// Counts the outcomes of a batch for an endpoint if these are the last observations: all its attempts have
+    /// ended.
     pub(super) async fn count_if_last(&self, observations: Observations) {
         let Some(last) = Arc::into_inner(observations.0) else { return };
         let Observed { tally, endpoint } = last.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -120,7 +123,7 @@ impl Consumer {
         let place = (endpoint.organization.clone(), endpoint.id);
         let known = self.endpoints.get(&place, now);
         let known = known.as_ref().unwrap_or(&endpoint);
-        // Its owner may have moved it away from what was attempted, or another batch may have suspended it.
+        // The owner may have changed the URL since, or another batch may have suspended the endpoint.
         if known.settings.url != endpoint.settings.url || !known.counts(&tally.outcomes) {
             return;
         }
@@ -173,7 +176,7 @@ mod tests {
             (1_999, 16, None),
             (2_500, 32, Some(48)),
             (2_600, 64, None),
-            // What waited for a minute is not written.
+            // Counts that are older than a minute are dropped.
             (62_500, 128, Some(128)),
         ] {
             let due = carried.due(endpoint, failures(count), at(millis));
@@ -185,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_of_a_bounded_number_of_endpoints_are_carried() {
+    fn a_process_holds_counts_for_a_bounded_number_of_endpoints() {
         let carried = Carried::default();
         for number in 0..2 * MAX_ENDPOINTS as u64 {
             assert!(carried.due(EndpointId::new(START, number.to_be_bytes()), failures(1), at(number)).is_some());

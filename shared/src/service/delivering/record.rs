@@ -1,4 +1,4 @@
-//! Recording an attempt, and what becomes of the message then.
+//! Recording an attempt, and the verdict on its message.
 
 use std::time::Duration;
 
@@ -20,16 +20,16 @@ use crate::service::releasing::new_ticket;
 use crate::store::{Replaced, StoreError};
 use crate::telemetry::metrics;
 
-/// After how long such a message comes back. It becomes a dead letter after 1,000 receives, so within the 14 days for which
-/// the queue keeps it.
+/// After this time a message whose record DynamoDB rejects is received again. It is a dead letter after 1,000
+/// receives, so before the queue deletes it after 14 days.
 const TRY_RECORD_AFTER: Duration = Duration::from_secs(15 * 60);
-/// How often an attempt is recorded before other processes' changes come first too often.
+/// How often the record of an attempt is tried if other processes change the record first.
 const TRIES: usize = 5;
-/// How long after a delayed copy was sent the write that makes it the owner may begin. Until a message is 2 minutes old,
-/// another ticket in the record does not tell against it.
+/// How long after a delayed copy was sent the write that makes it the owner may begin. Another ticket in the record
+/// does not disqualify a message that is less than 2 minutes old.
 const RECORD_AFTER_COPY: Duration = Duration::from_secs(60);
 
-/// An attempt that was made.
+/// A completed attempt.
 pub(super) struct Attempted<'a> {
     /// The delivery's record as it was read; `None` if there was none.
     pub(super) seen: Option<Delivery>,
@@ -37,34 +37,35 @@ pub(super) struct Attempted<'a> {
     pub(super) receipt: Receipt,
     pub(super) endpoint: &'a Endpoint,
     pub(super) observations: &'a Observations,
-    /// Whether DynamoDB refused the record before.
+    /// Whether DynamoDB has already rejected the record of this attempt.
     pub(super) was_refused: bool,
 }
 
-/// What came of an attempt whose record DynamoDB refuses.
+/// The outcome of an attempt whose record DynamoDB rejected.
 #[derive(Debug, Clone)]
 pub(super) struct Unrecorded {
     outcome: Outcome,
-    /// The number of the attempt.
+    /// The attempt's number.
     number: u32,
-    /// The ticket of the message that it was made for.
+    /// The ticket of the message that the attempt was made for.
     ticket: Option<Ticket>,
-    /// The ticket of the delayed copy that was sent before the record was refused.
+    /// The ticket of the delayed copy that was sent before the record was rejected.
     copy: Option<Ticket>,
 }
 
-/// What a process remembers of a delivery whose record DynamoDB refuses.
+/// What a process has cached about a delivery whose record DynamoDB rejected.
 pub(super) enum Remembered {
-    /// What came of the next attempt, which was made for this message.
+    /// The outcome of the next attempt, which was made for this message.
     Outcome(Outcome),
-    /// The message is the delayed copy of the one that the attempt was made for, which is still in the queue.
+    /// The message is the delayed copy of the message that the attempt was made for. That message is still in the
+    /// queue.
     Copy,
 }
 
 impl Consumer {
-    /// Records an attempt, and does what follows from it. If another process changed the record first, a success is added
-    /// to any unfinished record, and a failure to one that has the same attempts and ticket and is not parked: only its
-    /// lease is another one.
+    /// Records an attempt and returns the verdict on its message. If another process changed the record first, a
+    /// success is added to every record that is not final. A failure is added if only the lease has changed:
+    /// attempts and ticket are the same, and the delivery is not parked.
     pub(super) async fn record(&self, attempted: Attempted<'_>, outcome: Outcome) -> Verdict {
         let Attempted { mut seen, task, receipt, endpoint, observations, was_refused } = attempted;
         let jitter = clock::jitter();
@@ -73,7 +74,8 @@ impl Consumer {
             Some(_) => OnFailure::Hold,
             None => OnFailure::Follow(schedule, jitter),
         };
-        // A copy that no record names would make attempts of its own.
+        // If the record was rejected before, no copy is sent: no record would name it, so it would lead to attempts
+        // of its own.
         let mut copy = was_refused.then_some(None);
         for _ in 0..TRIES {
             let now = self.core.clock.now();
@@ -113,20 +115,20 @@ impl Consumer {
         Verdict::Stay
     }
 
-    /// Sends the delayed copy of a message that waits for the next attempt. `None` if it could not be sent.
+    /// Sends the delayed copy of a message, for the next attempt. `None` if it could not be sent.
     async fn send_copy(&self, task: &DeliverTask, lane: Lane, delay_seconds: u32) -> Option<Copy> {
         let (at, ticket) = (self.core.clock.now(), new_ticket());
         let task = DeliverTask { ticket: Some(ticket), probe: false, suspect: false, ..task.clone() };
         match self.core.queue.send(vec![Outgoing { task, lane, delay_seconds }]).await {
             Ok(()) => Some(Copy { ticket, at }),
             Err(error) => {
-                warn!(%error, "a delayed copy could not be sent, and the message is hidden instead");
+                warn!(%error, "a delayed copy could not be sent, the message is hidden instead");
                 None
             }
         }
     }
 
-    /// Does what follows from an attempt that was recorded.
+    /// Applies the consequences of a recorded attempt.
     async fn recorded(
         &self,
         endpoint: &Endpoint,
@@ -150,9 +152,9 @@ impl Consumer {
         }
     }
 
-    /// DynamoDB refuses the record of an attempt. The message comes back until an operator has repaired the cause, or it
-    /// becomes a dead letter. This process then tries to write the record, and does not repeat the attempt: the receiver
-    /// may have taken it.
+    /// Handles a record that DynamoDB rejects. The message is received again until an operator has fixed the cause,
+    /// or until it is a dead letter. This process then only writes the record. It does not repeat the attempt,
+    /// since the receiver may have accepted the request.
     fn refused(
         &self,
         made: &Delivery,
@@ -176,7 +178,7 @@ impl Consumer {
         Verdict::HideUntil(now.plus(TRY_RECORD_AFTER))
     }
 
-    /// What this process remembers of the next attempt at this delivery, if it made it and could not record it.
+    /// The cached outcome of the next attempt at this delivery, if this process made it and could not record it.
     pub(super) fn remembered(&self, delivery: &Delivery, receipt: Receipt, now: Timestamp) -> Option<Remembered> {
         let found = self.unrecorded.get(&delivery.id, now).filter(|found| found.number == delivery.attempts + 1)?;
         if found.ticket == receipt.ticket {
@@ -191,17 +193,17 @@ impl Consumer {
 #[derive(Debug, Clone, Copy)]
 struct Copy {
     ticket: Ticket,
-    /// When its sending began.
+    /// When the send began.
     at: Timestamp,
 }
 
-/// The delivery of a task, when it has no record.
+/// The delivery of a task that has no record.
 pub(super) fn unrecorded(task: &DeliverTask) -> Delivery {
     let delivery = Delivery::new(task.delivery, &task.organization, task.endpoint, &task.event_type, false);
     Delivery { ticket: task.ticket, ..delivery }
 }
 
-/// What becomes of a message whose delivery another process changed first; `found` is its record as it is now.
+/// The verdict on a message after another process changed the delivery first. `found` is the current record.
 pub(super) fn after_conflict(receipt: Receipt, found: Option<&Delivery>, written_at: Timestamp) -> Verdict {
     match found.map(|found| receipt.on_conflict(found, written_at)) {
         Some(OnConflict::Acknowledge) => Verdict::Acknowledge,
@@ -225,7 +227,7 @@ pub(super) fn stays(error: &StoreError) -> Verdict {
     Verdict::Stay
 }
 
-/// Counts an attempt that was recorded, and logs it if it failed.
+/// Emits the metrics of a recorded attempt, and logs a failure.
 fn report(delivery: &Delivery, now: Timestamp) {
     delivery.log.last().inspect(|attempt| metrics::attempted(attempt.duration_ms));
     match delivery.error {
