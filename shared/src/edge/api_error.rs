@@ -1,4 +1,4 @@
-//! Errors on their way to the caller.
+//! Errors of the API and their responses.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::service::ServiceError;
 use crate::wire::body::InvalidJson;
 use crate::wire::error::{Details, ErrorCode, ErrorOut, Problem};
 
-/// An error as the caller sees it. Internal causes are kept for the log and never shown.
+/// An error response. The internal cause is logged and never sent to the caller.
 #[derive(Debug, Clone)]
 pub struct ApiError {
     code: ErrorCode,
@@ -24,54 +24,55 @@ pub struct ApiError {
 }
 
 impl ApiError {
-    /// An error with this message.
+    /// An error with this message and no details.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         let message = message.into();
         Self { code, message, problems: Vec::new(), limit: None, retry_after_seconds: 1, internal: None }
     }
 
-    /// Fields, parameters or headers that make no sense.
+    /// The error for invalid fields, parameters or headers. The message lists all of them.
     pub fn invalid(problems: Vec<Problem>) -> Self {
         let sentences: Vec<_> =
             problems.iter().map(|problem| format!("{} {}", problem.name, problem.message)).collect();
         Self { problems, ..Self::new(ErrorCode::ValidationFailed, sentences.join("; ")) }
     }
 
-    /// The organization has reached a limit; the same request can succeed after so long.
+    /// The error for a limit that the organization has reached. The same request can succeed after `after`, rounded
+    /// up to whole seconds.
     fn rate_limited(limit: &'static str, after: Duration) -> Self {
         let retry_after_seconds = (after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1);
         let message = format!("the organization has reached its limit {limit}");
         Self { limit: Some(limit), retry_after_seconds, ..Self::new(ErrorCode::RateLimited, message) }
     }
 
-    /// There is no such thing.
+    /// The error for a resource that does not exist, or that the caller may not access.
     pub fn not_found(what: &str) -> Self {
         Self::new(ErrorCode::NotFound, format!("{what} not found"))
     }
 
-    /// What went wrong, for programs.
+    /// The error's code.
     pub const fn code(&self) -> ErrorCode {
         self.code
     }
 
-    /// What went wrong, for people.
+    /// The error's message for people.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// The fields that are to blame.
+    /// The invalid fields, parameters or headers.
     pub fn problems(&self) -> &[Problem] {
         &self.problems
     }
 
-    /// The answer's body.
+    /// Renders the response's body.
     pub fn render(&self, request_id: RequestId) -> Vec<u8> {
         let details = Details::new(&self.problems, self.limit);
         let body = ErrorOut::new(self.code, &self.message, details, request_id);
         serde_json::to_vec(&body).unwrap_or_default()
     }
 
-    /// Writes what the caller does not see to the log, with the id by which it can be found.
+    /// Logs the internal cause, if there is one, with the request id.
     pub(super) fn log(&self, request_id: RequestId) {
         let Some(cause) = &self.internal else { return };
         match self.code {
@@ -98,11 +99,11 @@ impl From<ServiceError> for ApiError {
             ServiceError::QuotaExceeded(why) => Self::new(ErrorCode::QuotaExceeded, why),
             ServiceError::RateLimited { limit, after } => Self::rate_limited(limit, after),
             ServiceError::Unavailable(_) => {
-                let message = "the service cannot do this right now; send the same request again";
+                let message = "the service is temporarily unavailable; send the same request again";
                 Self { internal, ..Self::new(ErrorCode::Unavailable, message) }
             }
             ServiceError::Internal(_) => {
-                let message = "something is wrong on our side; the request id helps to find it";
+                let message = "an internal error occurred; please report the request id";
                 Self { internal, ..Self::new(ErrorCode::Internal, message) }
             }
         }

@@ -1,5 +1,5 @@
-//! Extractors that authenticate the caller and load what it may see. They run before the body is
-//! read: who may not do a thing learns nothing about how to do it.
+//! Extractors that authenticate the caller and load its organization. Authorization runs before the body is parsed,
+//! so unauthorized callers get no validation details.
 
 use std::marker::PhantomData;
 
@@ -19,7 +19,7 @@ use crate::wire::error::{ErrorCode, Problem};
 use crate::wire::headers::HeaderValues;
 use crate::wire::query::Query;
 
-/// Whoever presents a key that works.
+/// A caller whose key works.
 #[derive(Debug)]
 pub struct Authenticated(pub Caller);
 
@@ -45,7 +45,7 @@ fn bearer(parts: &Parts) -> Option<KeySecret> {
     (scheme.eq_ignore_ascii_case("bearer") && !key.is_empty()).then(|| KeySecret::presented(key.trim()))
 }
 
-/// The platform, with all its rights.
+/// The holder of a platform key with full rights.
 #[derive(Debug)]
 pub struct Platform;
 
@@ -60,10 +60,10 @@ impl FromRequestParts<AppState> for Platform {
     }
 }
 
-/// A caller who may do what `S` says, in whichever organization it may act.
+/// A caller whose role includes the scope `S`, in any organization that it may access.
 #[derive(Debug)]
 pub struct Permitted<S> {
-    /// The caller.
+    /// The authenticated caller.
     pub caller: Caller,
     scope: PhantomData<S>,
 }
@@ -78,13 +78,13 @@ impl<S: RequiredScope> FromRequestParts<AppState> for Permitted<S> {
     }
 }
 
-/// A caller in an organization, who may do what `S` says there. Which organization that is, `W`
-/// says: the one that the path names, or the key's own.
+/// A caller whose role includes the scope `S`, and its organization. `W` decides which organization the request is
+/// for: the one in the path, or the key's own.
 #[derive(Debug)]
 pub struct Tenant<S, W = OfPath> {
-    /// The caller.
+    /// The authenticated caller.
     pub caller: Caller,
-    /// The organization.
+    /// The organization of the request. It may be up to 5 s old.
     pub organization: Organization,
     marker: PhantomData<(S, W)>,
 }
@@ -103,19 +103,20 @@ impl<S: RequiredScope, W: Whereabouts> FromRequestParts<AppState> for Tenant<S, 
 }
 
 impl<S, W> Tenant<S, W> {
-    /// Whether the caller sees the values of endpoints' headers: only those who may write endpoints do.
+    /// Whether the caller may read the values of endpoints' headers: its role must include
+    /// [`Scope::EndpointsWrite`].
     pub const fn header_values(&self) -> HeaderValues {
         if self.caller.may(Scope::EndpointsWrite) { HeaderValues::Shown } else { HeaderValues::Hidden }
     }
 }
 
-/// A caller who may publish in the organization that the path names. The organization's state is read with this request,
-/// so one that was suspended a moment ago is refused.
+/// A caller that may publish in the organization of the path. The organization's state is read for each request, so
+/// a suspension takes effect immediately.
 #[derive(Debug)]
 pub struct Publisher {
-    /// The caller.
+    /// The authenticated caller.
     pub caller: Caller,
-    /// The organization, as far as publishing needs it.
+    /// The current state of the organization.
     pub organization: CurrentState,
 }
 
@@ -140,9 +141,9 @@ fn require<S: RequiredScope>(caller: &Caller) -> Result<(), ApiError> {
     Err(ApiError::new(ErrorCode::Forbidden, format!("this key's role lacks the scope {}", scopes.join(" or "))))
 }
 
-/// Says which organization a request is about.
+/// The source of the organization of a request.
 pub trait Whereabouts: Send + Sync + 'static {
-    /// The organization's id; whether the caller may know of it is checked elsewhere.
+    /// The id of the organization. The caller's access to it is checked separately.
     fn organization(
         caller: &Caller,
         parts: &mut Parts,
@@ -150,7 +151,7 @@ pub trait Whereabouts: Send + Sync + 'static {
     ) -> impl Future<Output = Result<OrganizationId, ApiError>> + Send;
 }
 
-/// The organization that the path names.
+/// The organization in the path.
 #[derive(Debug)]
 pub struct OfPath;
 
@@ -162,8 +163,7 @@ impl Whereabouts for OfPath {
     }
 }
 
-/// The organization that the key belongs to; with the platform's key, the one that the query's
-/// `organization_id` names.
+/// The organization of the key; with a platform key, the one in the query parameter `organization_id`.
 #[derive(Debug)]
 pub struct OfKey;
 
@@ -176,18 +176,18 @@ impl Whereabouts for OfKey {
     }
 }
 
-/// The organization that a request without one in its path is about.
+/// The organization of a request whose path contains none: the named one, or else the key's own.
 ///
 /// # Errors
-/// 400 with the platform's key if none is named.
+/// 400 if the caller holds a platform key and no organization is named.
 pub fn own_or_named(caller: &Caller, named: Option<OrganizationId>) -> Result<OrganizationId, ApiError> {
     let required = || Problem::new("organization_id", "is required with the platform's key");
     named.or_else(|| caller.own_organization().cloned()).ok_or_else(|| ApiError::invalid(vec![required()]))
 }
 
-/// What a route requires of its caller, as a type.
+/// The scopes that a route requires, as a type.
 pub trait RequiredScope: Send + Sync + 'static {
-    /// Any of these scopes is enough.
+    /// The caller's role must include at least one of these.
     const ANY_OF: &'static [Scope];
 }
 
@@ -197,7 +197,7 @@ pub mod scopes {
 
     macro_rules! scopes {
         ($($name:ident = $($scope:ident)|+),+ $(,)?) => {$(
-            /// What the name says.
+            /// Requires the scopes of the same name.
             #[derive(Debug)]
             pub struct $name;
 
@@ -218,7 +218,7 @@ pub mod scopes {
         DeliveriesWrite = DeliveriesWrite,
         EventsRead = EventsRead,
         EventsPublish = EventsPublish,
-        // A publisher may look at what it published; the service tells which that is.
+        // A publisher may read the events that its own key published. The service checks that.
         EventRead = EventsRead | EventsPublish,
     );
 }

@@ -1,4 +1,4 @@
-//! Paths, queries and bodies on their way in.
+//! Extractors for paths, queries and bodies.
 
 use axum::body::to_bytes;
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
@@ -16,20 +16,20 @@ use crate::wire::endpoints;
 use crate::wire::error::{ErrorCode, Problem};
 use crate::wire::query::Query;
 
-/// Most bytes of a request body that are read: what Lambda itself takes.
+/// Most bytes of a request body: the limit of Lambda.
 const MAX_BODY_BYTES: usize = 6 * 1024 * 1024;
-/// Longest part of a header that an error repeats, in characters.
+/// Most characters of a header's value that an error repeats.
 const MAX_SHOWN_CHARS: usize = 64;
 
-/// A JSON body.
+/// A JSON body whose fields were deserialized and not yet validated.
 #[derive(Debug)]
 pub struct Body<T>(body::Parsed<T>);
 
 impl<T> Body<T> {
-    /// What `read` makes of the body.
+    /// Validates the body with `read`.
     ///
     /// # Errors
-    /// 400 with everything that is wrong with it.
+    /// 400 with all invalid and unknown fields.
     pub fn read<U>(self, read: impl FnOnce(T) -> Result<U, Vec<Problem>>) -> Result<U, ApiError> {
         Ok(self.0.read(read)?)
     }
@@ -43,10 +43,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
     }
 }
 
-/// Reads a body of the right content type that is not compressed. A request without a body needs no content type.
+/// Reads a body that must be JSON and uncompressed. An empty body needs no content type.
 ///
 /// # Errors
-/// 415 for another content type or a content coding, 413 if it is too large.
+/// 415 for another content type or a content coding, 413 if the body is too large.
 pub async fn read_body(request: Request) -> Result<axum::body::Bytes, ApiError> {
     let content_type = request.headers().get(CONTENT_TYPE).cloned();
     let coding = content_coding(request.headers());
@@ -64,7 +64,7 @@ pub async fn read_body(request: Request) -> Result<axum::body::Bytes, ApiError> 
     Ok(bytes)
 }
 
-/// The first content coding that a body has, shortened; `None` if there is none but `identity`.
+/// The first content coding of a body other than `identity`, shortened; `None` if there is none.
 fn content_coding(headers: &HeaderMap) -> Option<String> {
     let values = headers.get_all(CONTENT_ENCODING).iter().map(|value| String::from_utf8_lossy(value.as_bytes()));
     let codings: Vec<_> =
@@ -73,10 +73,10 @@ fn content_coding(headers: &HeaderMap) -> Option<String> {
     found.map(|coding| coding.chars().take(MAX_SHOWN_CHARS).collect())
 }
 
-/// Refuses event data that is too large.
+/// Checks the size of an event's data.
 ///
 /// # Errors
-/// 413.
+/// 413 if the data is larger than the limit.
 pub fn check_size(data: &str, limits: &Limits) -> Result<(), ApiError> {
     let most = limits.max_event_bytes;
     if data.len() <= most as usize {
@@ -90,7 +90,7 @@ fn is_json(content_type: &str) -> bool {
     essence == "application/json" || essence.starts_with("application/") && essence.ends_with("+json")
 }
 
-/// The query string.
+/// The query string, parsed into parameters.
 #[derive(Debug)]
 pub struct Search(pub Query);
 
@@ -102,7 +102,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Search {
     }
 }
 
-/// The request's own URL, as the client sees it.
+/// The URL of the request as the client sees it, from `x-forwarded-proto` and `host`.
 #[derive(Debug)]
 pub struct Origin(pub Url);
 
@@ -119,17 +119,17 @@ impl<S: Send + Sync> FromRequestParts<S> for Origin {
     }
 }
 
-/// An identifier in the path. A malformed one is answered like one that nobody has.
+/// An identifier in the path. A malformed one results in 404, like an unknown one.
 #[derive(Debug)]
 pub struct PathId<T>(pub T);
 
-/// A kind of identifier that paths name.
+/// An identifier that occurs in paths.
 pub trait InPath: Sized {
-    /// The parameter's name in routes.
+    /// The name of the path parameter in routes.
     const PARAMETER: &'static str;
-    /// What it identifies.
+    /// The name of the resource in error messages.
     const WHAT: &'static str;
-    /// Reads it.
+    /// Parses the identifier; `None` if it is malformed.
     fn parse(text: &str) -> Option<Self>;
 }
 
@@ -146,7 +146,7 @@ macro_rules! in_path {
     };
 }
 
-/// An endpoint's identifier as the `endpoints` dialect prints it.
+/// An endpoint's identifier in the format of the `endpoints` dialect.
 #[derive(Debug, Clone, Copy)]
 pub struct HyphenatedEndpointId(pub EndpointId);
 
@@ -175,7 +175,7 @@ impl<T: InPath, S: Send + Sync> FromRequestParts<S> for PathId<T> {
     }
 }
 
-/// A parameter of the path, if the route has it and it is UTF-8.
+/// A parameter of the path; `None` if the route does not have it or it is not UTF-8.
 pub(super) async fn path_parameter<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> Option<String> {
     let parameters = RawPathParams::from_request_parts(parts, state).await.ok()?;
     parameters.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())

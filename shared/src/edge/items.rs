@@ -1,4 +1,4 @@
-//! The items of a list, and what an answer may have.
+//! The items of a list, limited by the size of a response.
 
 use std::marker::PhantomData;
 
@@ -8,15 +8,14 @@ use serde_json::value::RawValue;
 use super::ApiError;
 use crate::wire::error::ErrorCode;
 
-/// Most bytes that the items of one answer have. Lambda returns at most 6 MB, and the body is a JSON string of what it
-/// returns.
+/// Most bytes of the items of one response. Lambda returns at most 6 MB, and the body is a JSON string within that.
 const MOST: usize = 5 * 1024 * 1024;
 
-/// A JSON array that is written item by item, so that no more is held than is sent.
+/// A JSON array that is serialized item by item, so that the items need not be in memory together.
 #[derive(Debug)]
 pub struct Items<T> {
     json: Vec<u8>,
-    /// How many bytes the items have inside a JSON string.
+    /// The size of the items within a JSON string, in bytes.
     bytes: usize,
     item: PhantomData<T>,
 }
@@ -28,11 +27,11 @@ impl<T> Default for Items<T> {
 }
 
 impl<T: Serialize> Items<T> {
-    /// Adds an item and says whether the answer has room for it. If it does not, nothing is added; the first item is added
-    /// in any case.
+    /// Adds an item and returns whether it fits in the response. An item that does not fit is not added. The first
+    /// item is always added.
     ///
     /// # Errors
-    /// If the item cannot be rendered.
+    /// An internal error if the item cannot be serialized.
     pub fn push(&mut self, item: &T) -> Result<bool, ApiError> {
         let before = self.json.len();
         let is_first = before == 1;
@@ -50,20 +49,20 @@ impl<T: Serialize> Items<T> {
         Ok(fits)
     }
 
-    /// The array.
+    /// The complete array.
     ///
     /// # Errors
-    /// If it is no JSON.
+    /// An internal error if the array is not valid JSON.
     pub fn finish(mut self) -> Result<Box<RawValue>, ApiError> {
         self.json.push(b']');
         let json = String::from_utf8(self.json).map_err(|error| unrenderable(&error))?;
         RawValue::from_string(json).map_err(|error| unrenderable(&error))
     }
 
-    /// The array of all these items; `None` if one answer does not hold them.
+    /// The array of all these items; `None` if they do not fit in one response.
     ///
     /// # Errors
-    /// If an item cannot be rendered.
+    /// An internal error if an item cannot be serialized.
     pub fn of_all(items: impl IntoIterator<Item = T>) -> Result<Option<Box<RawValue>>, ApiError> {
         let mut all = Self::default();
         for item in items {
@@ -79,7 +78,7 @@ pub(super) fn unrenderable(error: &impl std::fmt::Display) -> ApiError {
     ApiError::new(ErrorCode::Internal, format!("the answer could not be rendered: {error}"))
 }
 
-/// How many bytes this text has inside a JSON string.
+/// The size of this text within a JSON string, in bytes.
 fn bytes_in_string(text: &[u8]) -> usize {
     text.iter().map(|byte| byte_in_string(*byte)).sum()
 }
@@ -102,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_has_the_bytes_that_it_has_inside_a_json_string() {
+    fn an_items_size_is_its_size_within_a_json_string() {
         let every_character: String = (0..=0x2ff).filter_map(char::from_u32).collect();
         let spaced = "{\n\t\"a\":\r\n [1,\n\n2], \"b\": \"\\u0001 \\\\ \u{fffe}é\"}".to_owned();
         for text in [serde_json::to_string(&every_character).unwrap(), spaced] {
@@ -118,8 +117,8 @@ mod tests {
     }
 
     #[test]
-    fn items_are_added_while_there_is_room_and_one_in_any_case() {
-        // The commas count, the quotes around a string count twice.
+    fn items_are_added_while_they_fit_and_the_first_is_always_added() {
+        // Commas count. The quotes around a string count twice, because they are escaped.
         let plain = "x".repeat(MOST / 4 - 5);
         let quotes = "\"".repeat(MOST / 16 - 2);
         for (item, count, fits) in

@@ -1,5 +1,5 @@
-//! What surrounds every route: the request id, the rendering of answers that carry it, and the
-//! answers for what no route takes.
+//! The layers around all routes: the request id, the rendering of responses that contain it, and the responses for
+//! unknown paths and methods.
 
 use axum::Router;
 use axum::body::Body;
@@ -18,26 +18,26 @@ use crate::domain::ids::RequestId;
 use crate::telemetry::{RequestContext, metrics};
 use crate::wire::error::ErrorCode;
 
-/// Room for what an answer has beside its data, in bytes.
+/// The size of a response beyond its data, in bytes.
 const BESIDE_THE_DATA: usize = 256;
 
-/// An answer whose body is still to be written.
+/// A response whose body is rendered once the request id is known.
 #[derive(Debug, Clone)]
 pub(super) enum Unrendered {
     Data(Enveloped),
     Error(ApiError),
 }
 
-/// The method that the caller sent.
+/// The method of the request as the caller sent it.
 #[derive(Debug, Clone)]
 struct Sent(Method);
 
-/// Completes a router: unknown paths and methods are answered in the error shape, and every answer
-/// carries its request id.
+/// Completes a router: unknown paths and methods result in the API's error format, and every response has a request
+/// id.
 pub fn finish(router: Router<AppState>, state: AppState) -> Router {
-    let unknown_path = async || ApiError::new(ErrorCode::NotFound, "there is nothing at this path");
+    let unknown_path = async || ApiError::new(ErrorCode::NotFound, "no resource has this path");
     let unknown_method = async |Extension(Sent(method)): Extension<Sent>| {
-        ApiError::new(ErrorCode::MethodNotAllowed, format!("{method} is not possible at this path"))
+        ApiError::new(ErrorCode::MethodNotAllowed, format!("{method} is not allowed at this path"))
     };
     let routes = router
         .fallback(unknown_path)
@@ -47,8 +47,8 @@ pub fn finish(router: Router<AppState>, state: AppState) -> Router {
     Router::new().fallback_service(routes).layer(from_fn(without_head))
 }
 
-/// axum answers HEAD wherever it answers GET, and names it in `Allow`. The API's description has no HEAD, so it is
-/// refused like any other method that a path does not have: as TRACE, which none has.
+/// Rejects HEAD requests. axum answers HEAD wherever it answers GET, and lists it in `Allow`, but the API's OpenAPI
+/// document has no HEAD. So HEAD is treated like TRACE, which no path supports.
 async fn without_head(mut request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let is_head = method == Method::HEAD;
@@ -80,7 +80,7 @@ async fn with_request_id(
     let context = RequestContext::new(request_id);
     request.extensions_mut().insert(request_id);
     request.extensions_mut().insert(context.clone());
-    // Not the path itself: anything may be in it, once it is mistyped.
+    // The route is logged instead of the path, because a mistyped path may contain anything.
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let mut response = context.clone().scope(next.run(request)).await;
     let code = render(&mut response, request_id);
@@ -88,7 +88,7 @@ async fn with_request_id(
         response.headers_mut().insert("x-request-id", value);
     }
     let now = core.clock().now();
-    // A number in the line only if it is not of 128 bits.
+    // The value is converted because the log subscriber writes a 128-bit number as a string.
     let duration_ms = u64::try_from(now.since(started_at).as_millis()).unwrap_or(u64::MAX);
     info!(
         %request_id,
@@ -105,7 +105,7 @@ async fn with_request_id(
     response
 }
 
-/// Writes the body that waits for its request id, and returns the error's code if it is one.
+/// Renders the body of a response with the request id. Returns the code of an error.
 fn render(response: &mut Response, request_id: RequestId) -> Option<&'static str> {
     let unrendered = response.extensions_mut().remove::<Unrendered>()?;
     let (body, code) = match unrendered {
@@ -138,7 +138,8 @@ struct Meta {
 fn envelope(parts: &Enveloped, request_id: RequestId) -> Vec<u8> {
     let meta = Meta { request_id: request_id.to_string() };
     let envelope = Envelope { data: &parts.data, pagination: parts.pagination.as_deref(), meta };
-    // A page may have megabytes: without enough room the vector would be copied, and be twice as large.
+    // A page may have several megabytes. Without sufficient capacity the vector would be reallocated, which doubles
+    // the memory.
     let mut body = Vec::with_capacity(parts.data.get().len() + BESIDE_THE_DATA);
     serde_json::to_writer(&mut body, &envelope).map(|()| body).unwrap_or_default()
 }

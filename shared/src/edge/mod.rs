@@ -1,4 +1,5 @@
-//! Doors: what authenticates and loads, turns errors into answers, and SQS batches into verdicts.
+//! The entry points of requests and SQS batches: extractors that authenticate and load, responses and errors, and
+//! the conversion of batches.
 
 mod api_error;
 mod auth;
@@ -21,5 +22,5 @@ pub use items::Items;
 pub use layers::finish;
 pub use reply::{Bare, Data, Empty};
 
-/// The state of every route.
+/// The state of all routes.
 pub type AppState = Arc<Core>;

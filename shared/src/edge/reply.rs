@@ -1,4 +1,4 @@
-//! Answers that succeed.
+//! Success responses.
 
 use std::marker::PhantomData;
 
@@ -12,7 +12,7 @@ use super::layers::Unrendered;
 use super::{ApiError, Items};
 use crate::wire::organizations::PaginationOut;
 
-/// An answer of the `organizations` dialect: `{"data":…, "meta":{"request_id":…}}`.
+/// A response of the `organizations` dialect: `{"data":…, "meta":{"request_id":…}}`.
 #[derive(Debug)]
 pub struct Data<T> {
     status: StatusCode,
@@ -21,17 +21,17 @@ pub struct Data<T> {
 }
 
 impl<T: Serialize> Data<T> {
-    /// 200.
+    /// A response with status 200.
     pub fn ok(data: T) -> Self {
         Self::new(StatusCode::OK, &data)
     }
 
-    /// 201.
+    /// A response with status 201.
     pub fn created(data: T) -> Self {
         Self::new(StatusCode::CREATED, &data)
     }
 
-    /// 202.
+    /// A response with status 202.
     pub fn accepted(data: T) -> Self {
         Self::new(StatusCode::ACCEPTED, &data)
     }
@@ -43,7 +43,7 @@ impl<T: Serialize> Data<T> {
 }
 
 impl<T: Serialize> Data<Vec<T>> {
-    /// A page of a list.
+    /// A response with a page of a list.
     pub fn page(items: Items<T>, pagination: &PaginationOut) -> Self {
         let render = || {
             let pagination = to_raw_value(pagination).map_err(|error| unrenderable(&error))?;
@@ -66,21 +66,21 @@ impl<T> IntoResponse for Data<T> {
     }
 }
 
-/// The parts of an answer, before the request id is added.
+/// The parts of a response before the request id is added.
 #[derive(Clone)]
 pub(super) struct Enveloped {
     pub(super) data: Box<RawValue>,
     pub(super) pagination: Option<Box<RawValue>>,
 }
 
-/// The data may hold a secret that is shown once, and only to its owner.
+/// `Debug` is redacted: the data may contain a secret that is shown once.
 impl std::fmt::Debug for Enveloped {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Enveloped(…)")
     }
 }
 
-/// An answer of the other dialects: the object or the array itself.
+/// A response of the other dialects: an object or an array without an envelope.
 #[derive(Debug)]
 pub struct Bare<T> {
     status: StatusCode,
@@ -88,17 +88,17 @@ pub struct Bare<T> {
 }
 
 impl<T: Serialize> Bare<T> {
-    /// 200.
+    /// A response with status 200.
     pub const fn ok(body: T) -> Self {
         Self { status: StatusCode::OK, body }
     }
 
-    /// 201.
+    /// A response with status 201.
     pub const fn created(body: T) -> Self {
         Self { status: StatusCode::CREATED, body }
     }
 
-    /// 202.
+    /// A response with status 202.
     pub const fn accepted(body: T) -> Self {
         Self { status: StatusCode::ACCEPTED, body }
     }
@@ -116,7 +116,7 @@ impl<T: Serialize> IntoResponse for Bare<T> {
     }
 }
 
-/// 204 without a body.
+/// A response with status 204 and no body.
 #[derive(Debug)]
 pub struct Empty;
 

@@ -1,4 +1,4 @@
-//! SQS batches: from Lambda's event to messages, and from verdicts to Lambda's answer.
+//! SQS batches: conversion of Lambda's event to messages, and of the result to Lambda's response.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,11 +13,11 @@ use crate::telemetry::metrics;
 const SENT_AT: &str = "SentTimestamp";
 const RECEIVES: &str = "ApproximateReceiveCount";
 
-/// Handles one batch. What is not reported as failed is deleted by the event source mapping; what is
-/// reported keeps the visibility that the consumer gave it.
+/// Processes one batch. The event source mapping deletes the messages that are not reported as failed. A reported
+/// message keeps the visibility timeout that the consumer set.
 pub async fn handle(consumer: &Arc<Consumer>, batch: SqsEvent, deadline: Timestamp) -> SqsBatchResponse {
     let core = consumer.core();
-    // A batch is of one queue.
+    // All messages of a batch are from one queue.
     let source = batch.records.first().and_then(|record| record.event_source_arn.as_deref());
     let lane = core.lane_of(source.unwrap_or_default());
     let messages = batch.records.into_iter().map(|record| Message {
@@ -34,12 +34,12 @@ pub async fn handle(consumer: &Arc<Consumer>, batch: SqsEvent, deadline: Timesta
     response
 }
 
-/// When a message was sent: SQS says it in milliseconds since the Unix epoch.
+/// When a message was sent. SQS reports milliseconds since the Unix epoch.
 fn sent_at(attributes: &HashMap<String, String>) -> Option<Timestamp> {
     attributes.get(SENT_AT)?.parse().ok().map(Timestamp::from_unix_millis)
 }
 
-/// How often a message was received, this time included; 1 if the queue does not say.
+/// How often a message was received, including this time; 1 if the queue did not report it.
 fn receives(attributes: &HashMap<String, String>) -> u32 {
     attributes.get(RECEIVES).and_then(|count| count.parse().ok()).unwrap_or(1)
 }

@@ -1,15 +1,15 @@
-//! What can go wrong with the queue, by what a caller can do about it.
+//! Errors of the queue, grouped by what a caller can do about them.
 
 use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 
-/// The queue did not do what was asked.
+/// An operation on a queue failed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum QueueError {
-    /// SQS could not be reached, had a fault, is throttled or is not set up: the same request may succeed later.
+    /// SQS is unreachable, faulty, throttled or not set up. The same request may succeed later.
     #[error("SQS: {0}")]
     Unavailable(String),
-    /// SQS does not accept the request or the message itself, however often it is sent.
-    #[error("SQS refused: {0}")]
+    /// SQS rejected the request or the message as invalid. The same request never succeeds.
+    #[error("SQS rejected the request: {0}")]
     Refused(String),
 }
 
@@ -32,10 +32,10 @@ where
     }
 }
 
-/// Whether SQS never accepts what it answers with this error code. What an operator has to mend (permissions,
-/// credentials, a queue that is not there) passes, and so does a code that is not listed.
+/// Whether a request with this error code never succeeds. Errors that an operator must fix (permissions,
+/// credentials, a missing queue) and unknown codes are not permanent.
 fn is_permanent(code: &str) -> bool {
-    // The same names with and without the prefix of the older protocol.
+    // The older protocol of SQS prefixes these names.
     let name = code.rsplit('.').next().unwrap_or(code);
     matches!(
         name,

@@ -1,4 +1,4 @@
-//! SQS: the tasks we send ourselves, and for how long a message stays hidden. Each lane has a queue.
+//! The SQS queues: sending tasks, and hiding received messages. Each lane has a queue.
 
 mod error;
 pub mod schema;
@@ -19,20 +19,21 @@ pub use task::{DeliverTask, Task, UnreadableTask};
 
 /// Most entries of one batch request.
 const BATCH_ENTRIES: usize = 10;
-/// Most bytes of one batch of messages that every SQS accepts.
+/// Most bytes of one batch of messages that all implementations of SQS accept.
 const BATCH_BYTES: usize = 256 * 1024;
-/// How many batches are under way at once.
+/// How many batches are in progress at the same time.
 const AT_ONCE: usize = 16;
-/// The id of an entry that is in no batch yet.
+/// The id of an entry that is not in a batch yet.
 const UNNUMBERED: &str = "";
-/// How often entries that failed are sent before that counts as a failure.
+/// How often failed entries are sent again before they count as a failure.
 const BATCH_TRIES: u32 = 5;
-/// Longest time, in seconds, that a message is hidden. SQS refuses what would end more than 12
-/// hours after the receive.
+/// The longest visibility timeout that is requested, in seconds. SQS rejects one that ends more than 12 hours after
+/// the receive.
 pub const MAX_HIDE_SECONDS: u32 = 42_000;
 
-/// How many message groups an organization has. With one, an endpoint with a backlog would delay all of its
-/// organization's others. With one for each endpoint, an organization with many endpoints would delay the other ones.
+/// The number of message groups of an organization. With one group, an endpoint with a backlog would delay all
+/// other endpoints of its organization. With a group for each endpoint, an organization with many endpoints would
+/// delay other organizations.
 const GROUPS: u8 = 8;
 
 /// The queues of deliveries.
@@ -43,38 +44,38 @@ pub struct Queue {
     sends: Gather<Lane, SendMessageBatchRequestEntry, Sent>,
 }
 
-/// A message to be sent.
+/// A message to send.
 #[derive(Debug, Clone)]
 pub struct Outgoing {
-    /// What it says.
+    /// The task that the message contains.
     pub task: DeliverTask,
-    /// The queue that it goes to.
+    /// The lane of the queue that the message goes to.
     pub lane: Lane,
-    /// After how many seconds it can be received; at most 900.
+    /// The delay in seconds before the message can be received; at most 900.
     pub delay_seconds: u32,
 }
 
 impl Outgoing {
-    /// A message that can be received at once.
+    /// A message without a delay.
     pub const fn new(task: DeliverTask, lane: Lane) -> Self {
         Self { task, lane, delay_seconds: 0 }
     }
 }
 
-/// A message that was sent, or itself if SQS had a fault.
+/// `None` if the message was sent; the message itself if SQS had a temporary error.
 type Sent = Result<Option<SendMessageBatchRequestEntry>, QueueError>;
 
-/// A message to be hidden.
+/// A message to hide.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hide {
     /// The receipt handle of the last receive.
     pub receipt_handle: String,
-    /// For how long, in seconds from now; at most [`MAX_HIDE_SECONDS`] count.
+    /// The visibility timeout in seconds from now. Values above [`MAX_HIDE_SECONDS`] are reduced to it.
     pub seconds: u32,
 }
 
 impl Queue {
-    /// The queues at these URLs.
+    /// Access to the queues with these URLs.
     pub fn new(sdk: &SdkConfig, urls: ByLane<String>) -> Self {
         let client = Client::new(sdk);
         let (sender, to) = (client.clone(), urls.clone());
@@ -84,16 +85,17 @@ impl Queue {
         Self { client, urls, sends }
     }
 
-    /// The lane whose queue has this ARN. It is the slow one only if the name is that of the queue to which messages are
-    /// forwarded, so no message is forwarded twice.
+    /// The lane of the queue with this ARN. It is the slow lane only if the name is that of the queue for slow
+    /// endpoints, so no message is forwarded twice.
     pub fn lane_of(&self, arn: &str) -> Lane {
         if queue_name(arn) == queue_name(&self.urls.slow) { Lane::Slow } else { Lane::Fast }
     }
 
-    /// Sends messages, in parallel batches, each in its organization's message group (SQS fair queues).
+    /// Sends messages in concurrent batches. The message group of each is derived from its organization and
+    /// endpoint (SQS fair queues).
     ///
     /// # Errors
-    /// [`QueueError`] if some of them may not be in the queue.
+    /// [`QueueError`] if some of the messages may not have been sent.
     pub async fn send(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {
         let mut entries = ByLane::<Vec<_>>::default();
         for message in &messages {
@@ -104,7 +106,7 @@ impl Queue {
         stream::iter(sends).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await.into_iter().collect()
     }
 
-    /// A future for each batch of these entries.
+    /// Returns a future for each batch of these entries.
     fn send_batches(
         &self,
         lane: Lane,
@@ -112,7 +114,7 @@ impl Queue {
     ) -> impl Iterator<Item = impl Future<Output = Result<(), QueueError>>> {
         let batches = batches(entries);
         let last = batches.len().saturating_sub(1);
-        // All but the last are full, and that one may be.
+        // All batches except the last are full.
         let is_full = move |at: usize, batch: &[_]| at < last || batch.len() == BATCH_ENTRIES;
         (0..).zip(batches).map(move |(at, batch)| self.send_batch(lane, is_full(at, &batch), batch))
     }
@@ -135,10 +137,10 @@ impl Queue {
         Err(QueueError::Unavailable(format!("{} messages failed {BATCH_TRIES} times", left.len())))
     }
 
-    /// Hides messages of this lane's queue, so that each is received again after its own delay.
+    /// Sets the visibility timeouts of received messages in this lane's queue.
     ///
     /// # Errors
-    /// [`QueueError`] if some were not hidden: those come back after the queue's own timeout.
+    /// [`QueueError`] if some messages were not hidden. They become visible after the queue's visibility timeout.
     pub async fn hide(&self, lane: Lane, messages: &[Hide]) -> Result<(), QueueError> {
         try_join_all(messages.chunks(BATCH_ENTRIES).map(|chunk| self.hide_batch(lane, chunk))).await?;
         Ok(())
@@ -172,7 +174,7 @@ async fn send_all(client: Client, url: String, entries: Vec<SendMessageBatchRequ
 }
 
 async fn send(client: &Client, url: &str, mut entries: Vec<SendMessageBatchRequestEntry>) -> Vec<Sent> {
-    // Their places tell them apart: a call that is shared may have two messages for one delivery.
+    // Entries are identified by their position, since a coalesced call may contain two messages for one delivery.
     for (id, entry) in entries.iter_mut().enumerate() {
         entry.id = id.to_string();
     }
@@ -194,12 +196,13 @@ async fn send(client: &Client, url: &str, mut entries: Vec<SendMessageBatchReque
 
 impl From<Lost> for QueueError {
     fn from(Lost: Lost) -> Self {
-        Self::Unavailable("a call ended without an answer".to_owned())
+        Self::Unavailable("a coalesced call ended without a response".to_owned())
     }
 }
 
-/// The message group of a task: its organization, and one of [`GROUPS`] that the organization's endpoints are spread over.
-/// A fair queue gives each group its turn, so an organization has as many turns with 8,000 endpoints as with eight.
+/// The message group of a task: its organization, and one of [`GROUPS`] groups of the organization's endpoints. A
+/// fair queue serves the groups in turn. So an organization with 8,000 endpoints gets no more turns than one with
+/// eight.
 fn message_group(task: &DeliverTask) -> String {
     let [.., byte] = task.endpoint.uuid().into_bytes();
     format!("{}#{}", task.organization, byte % GROUPS)
@@ -213,7 +216,7 @@ fn entry(message: &Outgoing) -> Result<SendMessageBatchRequestEntry, QueueError>
     entry.set_delay_seconds(delay).build().map_err(QueueError::refused)
 }
 
-/// Splits entries, in order, into batches that SQS accepts.
+/// Splits entries into batches that SQS accepts, in the same order.
 fn batches(entries: Vec<SendMessageBatchRequestEntry>) -> Vec<Vec<SendMessageBatchRequestEntry>> {
     let mut batches: Vec<Vec<_>> = Vec::new();
     let mut bytes = 0;
@@ -237,7 +240,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn only_the_queue_that_messages_are_forwarded_to_is_the_slow_lanes() {
+    async fn only_the_queue_for_slow_endpoints_is_the_slow_lane() {
         let url = |name: &str| format!("https://sqs.us-east-1.amazonaws.com/123456789012/{name}");
         let sdk = SdkConfig::builder().behavior_version(crate::config::behavior_version()).build();
         let queue = Queue::new(&sdk, ByLane { fast: url("stack-Queue-A"), slow: url("stack-SlowQueue-B") });
@@ -252,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn batches_hold_ten_entries_and_a_quarter_of_a_mebibyte() {
+    fn a_batch_has_at_most_ten_entries_and_256_kib() {
         let entry = |size: usize| {
             let entry = SendMessageBatchRequestEntry::builder().id("x").message_body("x".repeat(size));
             entry.build().unwrap()

@@ -1,5 +1,5 @@
-//! The definition of the queues, as the local host creates them; `template.yaml` says the same, and
-//! a test compares the two.
+//! The definition of the queues for the local host. `template.yaml` defines the same queues for AWS, and a test
+//! compares the two.
 
 use std::collections::HashMap;
 
@@ -9,24 +9,25 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use super::QueueError;
 use crate::domain::lane::ByLane;
 
-/// How long messages are kept, in seconds: 14 days, the longest there is.
+/// The retention of messages, in seconds: 14 days, the maximum of SQS.
 pub const RETENTION_SECONDS: u32 = 14 * 24 * 60 * 60;
-/// The consumer's own time limit, in seconds: an attempt of 30 s, and as much again to start late.
+/// The time limit of the consumer's function, in seconds: an attempt takes at most 30 s, and can begin up to 30 s
+/// after the start.
 pub const CONSUMER_TIMEOUT_SECONDS: u32 = 60;
-/// For how long a received message is hidden, in seconds: six times the consumer's limit, as the
-/// event source mapping wants it.
+/// The visibility timeout of the queues, in seconds: six times the function's time limit, as AWS recommends for
+/// event source mappings.
 pub const VISIBILITY_SECONDS: u32 = 6 * CONSUMER_TIMEOUT_SECONDS;
-/// After how many receives a message becomes a dead letter: the most that SQS allows. At one receive in six minutes that is
-/// four days, so an outage of the table of a day makes no dead letters.
+/// After this many receives a message moves to the dead-letter queue: the maximum of SQS. At one receive in six
+/// minutes this takes four days, so an outage of the table for a day moves no messages there.
 pub const MAX_RECEIVES: u32 = 1_000;
-/// Most messages that the consumer is given at once.
+/// Most messages in one batch for the consumer.
 pub const CONSUMER_BATCH: u32 = 10;
 
-/// Creates the queue `name`, `name-slow` for the slow lane, and the dead-letter queue of both, `name-dead`. Returns the
-/// URLs of the first two.
+/// Creates the queue `name`, the queue `name-slow` for the slow lane, and their dead-letter queue `name-dead`.
+/// Returns the URLs of the first two.
 ///
 /// # Errors
-/// [`QueueError`] if SQS refuses.
+/// [`QueueError`] if SQS rejects a request or is unreachable.
 pub async fn create_queues(client: &Client, name: &str) -> Result<ByLane<String>, QueueError> {
     let dead = create(client, &format!("{name}-dead"), HashMap::new()).await?;
     let arn = client.get_queue_attributes().queue_url(dead).attribute_names(QueueAttributeName::QueueArn);

@@ -1,4 +1,4 @@
-//! What a message says. Every shape that was ever sent stays readable.
+//! The content of messages. Every format that was ever sent stays readable.
 
 use std::borrow::Cow;
 
@@ -9,42 +9,43 @@ use crate::domain::event_type::EventType;
 use crate::domain::ids::{DeliveryId, EndpointId, OrganizationId};
 use crate::domain::ticket::Ticket;
 
-/// Largest body, in bytes, that travels in the message; larger ones are read from the event.
+/// The largest body in bytes that a message contains. A larger body is read from the event.
 const MAX_INLINE_BODY_BYTES: usize = 48 * 1024;
 
-/// A delivery to be attempted.
+/// A task to attempt a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliverTask {
-    /// The organization it belongs to.
+    /// The organization that the delivery belongs to.
     pub organization: OrganizationId,
-    /// The endpoint it goes to.
+    /// The endpoint that the delivery goes to.
     pub endpoint: EndpointId,
-    /// The delivery, which also tells the event.
+    /// The delivery's id. It contains the event's id.
     pub delivery: DeliveryId,
-    /// The version of the endpoint that the sender read; 0 if it read none. A consumer must not use an older one.
+    /// The version of the endpoint that the sender read; 0 if it read none. A consumer must not use an older
+    /// version.
     pub endpoint_version: u64,
     /// The event's type.
     pub event_type: EventType,
-    /// What makes the message the owner of the delivery; `None` for the message of the request that published it.
+    /// The ticket, by which the message owns the delivery; `None` for the message of a publish request.
     pub ticket: Option<Ticket>,
-    /// Whether it is tried to see if its suspended endpoint works again.
+    /// Whether the attempt is a half-open probe of a suspended endpoint.
     pub probe: bool,
-    /// Whether an earlier message for the delivery was received, or may have been, and left no recorded attempt.
+    /// Whether an earlier message for the delivery was or may have been received without a recorded attempt.
     pub suspect: bool,
-    /// The exact body to send, unless it is to be read from the event.
+    /// The exact body of the request; `None` if it must be read from the event.
     pub body: Option<String>,
 }
 
 impl DeliverTask {
-    /// The body, if it may travel in the message: small enough, and without the two characters
-    /// that JSON allows and SQS does not.
+    /// The body, if a message can contain it: it must be small, and must not contain the two characters that JSON
+    /// allows and SQS rejects.
     pub fn inline(body: &str) -> Option<String> {
         let fits = body.len() <= MAX_INLINE_BODY_BYTES && !body.contains(['\u{fffe}', '\u{ffff}']);
         fits.then(|| body.to_owned())
     }
 }
 
-/// The body of a message. What is in it is copied neither to be written nor to be read.
+/// The decoded body of a message. It borrows strings from the message where possible.
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Task<'a> {
     /// Attempt a delivery.
@@ -52,7 +53,7 @@ pub enum Task<'a> {
     DeliverV1(DeliverV1<'a>),
 }
 
-/// [`DeliverTask`] as it travels.
+/// [`DeliverTask`] in the format of messages.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct DeliverV1<'a> {
     #[serde(borrow)]
@@ -71,7 +72,7 @@ pub struct DeliverV1<'a> {
     probe: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     suspect: bool,
-    /// Itself JSON, so it travels as it is, byte for byte, instead of escaped.
+    /// The body is JSON itself, so it is embedded as it is instead of as an escaped string.
     #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
     body: Option<&'a RawValue>,
 }
@@ -87,7 +88,7 @@ const fn is_zero(number: &u64) -> bool {
 pub struct UnreadableTask(String);
 
 impl Task<'_> {
-    /// The message's body.
+    /// Encodes the message's body.
     ///
     /// # Errors
     /// None in practice: tasks are plain data.
@@ -95,10 +96,10 @@ impl Task<'_> {
         serde_json::to_string(self)
     }
 
-    /// Reads a message's body.
+    /// Decodes a message's body.
     ///
     /// # Errors
-    /// [`UnreadableTask`] if it is none of the shapes that were ever sent.
+    /// [`UnreadableTask`] if the body has none of the known formats.
     pub fn decode(body: &str) -> Result<DeliverTask, UnreadableTask> {
         let unreadable = |reason: &dyn std::fmt::Display| UnreadableTask(reason.to_string());
         let Task::DeliverV1(task) = serde_json::from_str(body).map_err(|e| unreadable(&e))?;
@@ -127,7 +128,7 @@ impl<'a> From<&'a DeliverTask> for DeliverV1<'a> {
             ticket: task.ticket.map(|ticket| ticket.to_string().into()),
             probe: task.probe,
             suspect: task.suspect,
-            // A body that is no JSON cannot occur; it would be read from the event.
+            // A body that is not JSON cannot occur. It would be read from the event.
             body: task.body.as_deref().and_then(|body| serde_json::from_str(body).ok()),
         }
     }
@@ -166,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_task_is_refused() {
+    fn a_body_that_is_not_a_task_is_rejected() {
         let good = Task::DeliverV1((&task(None)).into()).encode().unwrap();
         let (unknown, other_id) = (good.replace("deliver_v1", "deliver_v9"), good.replace("we_", "ep_"));
         let other_ticket = good.replace("0404", "ticket");
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn bodies_travel_in_the_message_if_they_are_small_and_sqs_allows_their_characters() {
+    fn a_message_contains_a_body_that_is_small_and_whose_characters_sqs_accepts() {
         let long = "x".repeat(MAX_INLINE_BODY_BYTES + 1);
         for (body, inline) in
             [("{}", true), (&long[1..], true), (&long, false), ("\u{ffff}", false), ("\u{fffd}", true)]

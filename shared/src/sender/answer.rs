@@ -1,22 +1,22 @@
-//! Reading the beginning of an answer's body.
+//! Reading the beginning of a response's body.
 
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use tokio::time::{Instant, timeout_at};
 
-/// Most bytes of an answer's body that are read.
+/// Most bytes of a response's body that are read.
 const MAX_READ_BYTES: usize = 16 * 1024;
 
-/// What was read of a body.
+/// The part of a body that was read.
 pub(super) struct Beginning {
-    /// The first bytes as text. Bytes that are not UTF-8 are replaced, and a character that is cut at the end is left out.
+    /// The first bytes as text. Invalid UTF-8 is replaced, and an incomplete character at the end is omitted.
     pub(super) text: String,
-    /// Whether the body broke off, or did not end before the deadline, while more of it was to be read.
+    /// Whether the connection broke or the deadline passed before the end of the part to be read.
     pub(super) is_cut: bool,
 }
 
-/// Reads at most [`MAX_READ_BYTES`] of the body until the deadline, and keeps the first `kept` of them.
+/// Reads up to [`MAX_READ_BYTES`] of the body until the deadline, and returns the first `kept` bytes.
 pub(super) async fn read_beginning(mut body: Incoming, kept: usize, deadline: Instant) -> Beginning {
     let mut beginning = Vec::new();
     let mut read = 0;
@@ -33,7 +33,7 @@ pub(super) async fn read_beginning(mut body: Incoming, kept: usize, deadline: In
     Beginning { text: text(beginning), is_cut: false }
 }
 
-/// The bytes as text, what is not UTF-8 replaced; a character cut at the end is left out.
+/// Converts bytes to text. Invalid UTF-8 is replaced, and an incomplete character at the end is omitted.
 fn text(bytes: Vec<u8>) -> String {
     let cut = bytes.utf8_chunks().last().filter(|last| {
         let tail = last.invalid();
@@ -48,7 +48,7 @@ mod tests {
     use super::text;
 
     #[test]
-    fn what_is_kept_of_an_answer_is_text() {
+    fn the_kept_part_of_a_response_is_text() {
         let table: [(&[u8], &str); 5] = [
             (b"", ""),
             (b"plain", "plain"),

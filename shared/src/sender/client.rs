@@ -1,4 +1,4 @@
-//! The HTTP client: `hyper-util`'s, over connections to vetted addresses.
+//! The HTTP client: `hyper-util`'s client over connections to vetted addresses.
 
 use std::future::pending;
 use std::pin::pin;
@@ -31,20 +31,20 @@ type Stream = <Https as tower::Service<http::Uri>>::Response;
 type Io = TokioIo<Watched<TokioIo<Stream>>>;
 type Connector = MapResponse<Https, fn(Stream) -> Io>;
 
-/// The client. Cloning it shares its connections.
+/// The HTTP client. Clones share its connections.
 #[derive(Debug, Clone)]
 pub(super) struct Client {
-    /// Keeps its connections for later requests.
+    /// Reuses connections.
     kept: HttpClient<Connector, Full<Bytes>>,
-    /// Makes a connection for every request.
+    /// Opens a connection for each request.
     fresh: HttpClient<Connector, Full<Bytes>>,
 }
 
 impl Client {
-    /// A client that connects to what the resolver finds, and trusts the system's roots and these.
+    /// A client that connects to the addresses of `resolver`, and trusts `roots` and the system's TLS roots.
     ///
     /// # Errors
-    /// [`SetupError`] if there are no roots, or one of those that were given cannot be read.
+    /// [`SetupError`] if there are no TLS roots, or if one of `roots` cannot be parsed.
     pub(super) fn new(resolver: VettedResolver, roots: Vec<CertificateDer<'static>>) -> Result<Self, SetupError> {
         let mut http = HttpConnector::new_with_resolver(resolver);
         http.enforce_http(false);
@@ -66,13 +66,13 @@ impl Client {
         Ok(Self { kept: build(IDLE_PER_HOST), fresh: build(0) })
     }
 
-    /// Sends a request and returns the head of its answer. If a kept connection ends without a byte of an answer, or a
-    /// connection is gone and the request has no result, the
-    /// request is made again and sent over a new one: the receiver closed a connection that was idle, and a request that
-    /// it did read is recognised by its `webhook-id`.
+    /// Sends a request and returns the head of its response. The request is sent again over a new connection in two
+    /// cases: a reused connection ended without a byte of a response, or a connection ended and `hyper` reports no
+    /// result. In both cases the receiver closed an idle connection. A receiver that read the request anyway
+    /// recognizes the repetition by its `webhook-id`.
     ///
     /// # Errors
-    /// [`Error`] if no head of an answer came.
+    /// [`Error`] if no complete head of a response was received.
     pub(super) async fn send(&self, request: impl Fn() -> Request<Full<Bytes>>) -> Result<Response<Incoming>, Error> {
         let number = RequestNumber::next();
         let mut first = request();
@@ -81,7 +81,7 @@ impl Client {
         let result = select! {
             biased;
             result = &mut sending => Some(result),
-            // `hyper` may lose a request that is handed to a connection at the very moment of its end.
+            // `hyper` may lose a request that it hands to a connection just when the connection ends.
             () = end(&mut connection) => sending.now_or_never(),
         };
         let is_kept = || {
@@ -96,7 +96,7 @@ impl Client {
     }
 }
 
-/// Returns when the connection that a request was given ends.
+/// Returns when the connection of a request ends. Never returns if that is unknown.
 async fn end(connection: &mut CaptureConnection) {
     let info = connection.wait_for_connection_metadata().await.as_ref().and_then(Info::of);
     match info {
@@ -105,7 +105,7 @@ async fn end(connection: &mut CaptureConnection) {
     }
 }
 
-/// HTTP/1.1 is all that is offered.
+/// The TLS configuration. It offers HTTP/1.1 only.
 fn tls(roots: Vec<CertificateDer<'static>>) -> Result<ClientConfig, SetupError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let verifier = Arc::new(Verifier::new_with_extra_roots(roots, Arc::clone(&provider))?);

@@ -1,8 +1,8 @@
-//! A connection that knows whether the receiver began to answer the current request.
+//! A connection that records whether a response to the current request has begun.
 //!
-//! `hyper` reports the end of a connection in the same way whether or not a part of an answer came before it. The
-//! difference matters. A kept connection that ends without a byte of an answer was closed while it was idle, and the
-//! receiver may never have seen the request.
+//! `hyper` reports the end of a connection in the same way whether or not a part of a response was received. The
+//! difference matters: a reused connection that ends without a byte of a response was closed while it was idle, and
+//! the receiver may never have seen the request.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -14,15 +14,15 @@ use hyper_util::client::legacy::connect::{Connected, Connection};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
 
-/// What the first write of every request begins with. The sender makes no other requests.
+/// The first bytes of every request. The sender makes no other requests.
 const METHOD: &[u8] = b"POST ";
 
-/// The connection ended after a request was written and before the first byte of its answer was read.
+/// The connection ended after a request was written and before the first byte of its response was read.
 #[derive(Debug, thiserror::Error)]
 #[error("the connection ended before an answer began")]
 pub(super) struct NoAnswer(#[source] io::Error);
 
-/// Tells the requests of a process apart.
+/// Identifies a request within the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct RequestNumber(u64);
 
@@ -31,20 +31,20 @@ tokio::task_local! {
 }
 
 impl RequestNumber {
-    /// A number that no other request of the process has.
+    /// A number that is unique in the process.
     pub(super) fn next() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
     }
 
-    /// Runs a request under this number: the connections that its future makes are made for it. The client may go on with
-    /// the making of a connection after the request got another one; such a connection is made for no request.
+    /// Runs a request under this number. Connections that its future opens are marked with it. The client may
+    /// finish opening a connection after the request was sent over another one; such a connection has no mark.
     pub(super) async fn run<F: Future>(self, request: F) -> F::Output {
         CURRENT.scope(self, request).await
     }
 }
 
-/// What the client can learn about the connection of a request.
+/// Properties of the connection of a request.
 #[derive(Debug, Clone)]
 pub(super) struct Info {
     made_for: Option<RequestNumber>,
@@ -52,62 +52,63 @@ pub(super) struct Info {
 }
 
 impl Info {
-    /// The information about a connection of the client.
+    /// The properties of one of this client's connections.
     pub(super) fn of(connected: &Connected) -> Option<Self> {
         let mut extras = Extensions::new();
         connected.get_extras(&mut extras);
         extras.remove()
     }
 
-    /// Whether the connection was made for this request, and not kept for it.
+    /// Whether the connection was opened for this request, and not reused.
     pub(super) fn is_made_for(&self, request: RequestNumber) -> bool {
         self.made_for == Some(request)
     }
 
-    /// Returns when the connection is closed on this side too. What came of its last request is known before.
+    /// Returns when the connection is closed on this side as well. The result of its last request is available
+    /// before that.
     pub(super) async fn ended(mut self) {
         while self.end.changed().await.is_ok() {}
     }
 }
 
-/// How far the current request is.
+/// The progress of the current request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Progress {
-    /// No request is under way, as far as it is known: none was written yet, or an answer has begun.
+    /// No request is in progress: none was written, or a response has begun.
     Idle,
-    /// A request was written, and nothing of its answer was read yet.
+    /// A request was written, and nothing of its response was read.
     Asked,
 }
 
-/// A connection whose end is reported as [`NoAnswer`] when it leaves a request without an answer.
+/// A connection that reports its end as [`NoAnswer`] if it leaves a request without a response.
 #[derive(Debug)]
 pub(super) struct Watched<T> {
     inner: T,
     made_for: Option<RequestNumber>,
-    /// Its receivers learn that the connection is dropped.
+    /// Its receivers are notified when the connection is dropped.
     alive: watch::Sender<()>,
     progress: Progress,
-    /// Why writing failed. It is reported by the next read that finds no answer: a receiver may answer, and then close,
-    /// before it has read the whole request.
+    /// The error of a failed write. The next read without a response reports it: a receiver may respond and close
+    /// the connection before it has read the complete request.
     write_error: Option<io::Error>,
 }
 
 impl<T> Watched<T> {
-    /// A new connection, made for the current request.
+    /// A new connection, opened for the current request.
     pub(super) fn new(inner: T) -> Self {
         let made_for = CURRENT.try_with(|number| *number).ok();
         let alive = watch::Sender::new(());
         Self { inner, made_for, alive, progress: Progress::Idle, write_error: None }
     }
 
-    /// Takes note that these bytes, if any, are about to be written.
+    /// Records that these bytes are about to be written.
     fn asks(&mut self, bytes: &[u8]) {
         if bytes.starts_with(METHOD) {
             self.progress = Progress::Asked;
         }
     }
 
-    /// Hides the failure of a write of so many bytes, until the answer has been looked for.
+    /// Stores the error of a write of `length` bytes and reports success, so that a response is read first.
     fn written(&mut self, result: io::Result<usize>, length: usize) -> io::Result<usize> {
         result.or_else(|error| {
             self.write_error.get_or_insert(error);
@@ -115,7 +116,8 @@ impl<T> Watched<T> {
         })
     }
 
-    /// What the end of the connection means: `error`, or the orderly end that is passed on.
+    /// The result of a read at the end of the connection: `error`, or an orderly end if it is `None` and no request
+    /// is in progress.
     fn ended(&mut self, error: Option<io::Error>) -> io::Result<()> {
         let error = self.write_error.take().or(error);
         if self.progress == Progress::Idle {

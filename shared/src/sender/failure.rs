@@ -1,4 +1,4 @@
-//! Why an exchange failed, as a cause and a detail of the closed sets.
+//! Classification of a failed exchange as a cause and a detail.
 
 use std::error::Error;
 use std::io;
@@ -10,12 +10,12 @@ use super::connection::NoAnswer;
 use super::resolver::{RefusedAddress, Unresolved};
 use crate::domain::attempt::{Cause, Detail, Failure};
 
-/// Whether the connection ended without a byte of an answer: after the request was written, or before.
+/// Whether the connection ended without a byte of a response, before or after the request was written.
 pub(super) fn is_without_answer(error: &legacy::Error) -> bool {
     find::<NoAnswer>(error).is_some() || find::<hyper::Error>(error).is_some_and(hyper::Error::is_canceled)
 }
 
-/// Why no answer's head came, told from the errors that the client's error wraps.
+/// Why no head of a response was received, from the error and the errors that it wraps.
 pub(super) fn of(error: &legacy::Error) -> Failure {
     if find::<RefusedAddress>(error).is_some() {
         return Cause::RefusedAddress.into();
@@ -37,7 +37,7 @@ fn of_tls(error: &rustls::Error) -> Option<Detail> {
     match error {
         rustls::Error::InvalidCertificate(error) => Some(of_certificate(error)),
         rustls::Error::NoCertificatesPresented => Some(Detail::CertificateInvalid),
-        // There is no certificate of ours, so one that is complained about is one that is missing.
+        // This client sends no certificate, so an alert about a certificate means that the receiver requires one.
         rustls::Error::AlertReceived(
             AlertDescription::CertificateRequired
             | AlertDescription::NoCertificate
@@ -80,12 +80,12 @@ fn of_parsing(error: &hyper::Error) -> Option<Detail> {
     }
 }
 
-/// `hyper` has no method that tells a bad version from a bad header.
+/// `hyper` has no method that distinguishes an invalid version from an invalid header.
 fn is_parse_version(error: &hyper::Error) -> bool {
     error.is_parse() && error.to_string() == "invalid HTTP version parsed"
 }
 
-/// How the connection failed or ended.
+/// Why the connection failed or ended.
 fn of_connection(error: &legacy::Error) -> Option<Detail> {
     let of_io =
         chain(error).find_map(|error| error.downcast_ref::<io::Error>().and_then(|error| of_kind(error.kind())));
@@ -108,17 +108,18 @@ fn of_kind(kind: io::ErrorKind) -> Option<Detail> {
     }
 }
 
-/// The outermost error of this type.
+/// The outermost wrapped error of this type.
 fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     chain(error).find_map(|error| error.downcast_ref())
 }
 
-/// The error and what it wraps, from the outside in.
+/// The error and the errors that it wraps, from the outermost to the innermost.
 fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
     std::iter::successors(Some(error), |error| inner(*error))
 }
 
-/// What an error wraps. An `io::Error` names as its source what its content wraps, not the content.
+/// The error that an error wraps. The source of an `io::Error` is the source of its content, so the content is
+/// taken instead.
 fn inner<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'static)> {
     match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         Some(content) => Some(content),
@@ -130,9 +131,10 @@ fn inner<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a (dyn Error + 'stati
 mod tests {
     use super::*;
 
-    /// No address is unreachable on every machine. The others are tested over sockets.
+    /// No address is unreachable on every machine, so this is a unit test. The other causes are tested over
+    /// sockets.
     #[test]
-    fn addresses_that_no_way_leads_to_are_unreachable() {
+    fn addresses_without_a_route_are_unreachable() {
         use io::ErrorKind::{HostUnreachable, NetworkDown, NetworkUnreachable, Other, TimedOut};
         for kind in [HostUnreachable, NetworkDown, NetworkUnreachable, TimedOut] {
             assert_eq!(of_kind(kind), Some(Detail::Unreachable), "{kind}");

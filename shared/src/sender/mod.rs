@@ -1,11 +1,11 @@
-//! The only room that opens connections to strangers' servers: one POST, one [`Outcome`].
+//! The only module that connects to receivers: one POST, one [`Outcome`].
 //!
-//! A receiver may be hostile. It is reached only at addresses that the deployment's policy allows
-//! and that our own resolver vetted; redirects are not followed, no proxy is asked, nothing is
-//! decompressed, a bounded part of its answer is read, and one time limit covers it all.
+//! Receivers are untrusted. Requests go only to addresses that the deployment's policy allows and that this
+//! module's resolver vetted. Redirects are not followed, proxies are not used, and nothing is decompressed. A
+//! bounded part of the response is read, and one time limit covers the whole exchange.
 //!
-//! Connections are kept for the next delivery to the same host. One that is kept still leads to the
-//! address that was vetted when it was made, wherever the name leads by now; a new one is vetted anew.
+//! Connections are reused for later deliveries to the same host. A reused connection leads to the address that was
+//! vetted when it was opened, whatever the name resolves to now. Each new connection is vetted again.
 
 mod answer;
 mod client;
@@ -33,22 +33,22 @@ use crate::domain::schedule::parse_retry_after;
 use client::Client;
 use resolver::VettedResolver;
 
-/// Most bytes of a successful answer's body that are kept.
+/// Most bytes that are kept of a success response's body.
 const MAX_KEPT_ON_SUCCESS: usize = 1024;
-/// Most bytes of a failed answer's body that are kept.
+/// Most bytes that are kept of a failure response's body.
 const MAX_KEPT_ON_FAILURE: usize = 4 * 1024;
-/// How long after its head the body of an answer is read. The head decides how the attempt ends, and a receiver that does
-/// not end its answer keeps no place for the endpoint's whole timeout.
+/// How long after its head the body of a response is read. The head decides the outcome, so a receiver that does
+/// not end its response does not occupy a concurrency slot for the endpoint's whole timeout.
 const BODY_WITHIN: Duration = Duration::from_secs(2);
-/// How long an idle connection is kept for the next delivery to the same host. Nothing bounds how many hosts that are,
-/// and a function may have 1,024 files open: in so short a time it cannot reach that many hosts.
+/// How long an idle connection is kept. The number of hosts is not limited, and a function may have 1,024 open
+/// files; in this time it cannot connect to that many hosts.
 pub const IDLE: Duration = Duration::from_secs(10);
-/// Most idle connections kept for one host: more than a function sends deliveries at once (a batch of ten), and as many as
-/// the local host sends to a receiver that is a few milliseconds away at full speed. With fewer, a busy receiver is
-/// connected to anew all the time.
+/// Most idle connections to one host. A function makes at most ten attempts at a time (one batch). The local host
+/// makes as many as this to a receiver with a latency of a few milliseconds at full load; with a lower limit it
+/// would open connections permanently.
 pub const IDLE_PER_HOST: usize = 160;
 
-/// Sends requests to receivers. Cloning it shares its connections.
+/// Sends requests to receivers. Clones share connections.
 #[derive(Debug, Clone)]
 pub struct Sender {
     client: Client,
@@ -64,18 +64,18 @@ pub struct Sender {
 pub struct SetupError(#[from] rustls::Error);
 
 impl Sender {
-    /// A sender that connects only where the policy allows.
+    /// A sender that connects only to addresses that the policy allows.
     ///
     /// # Errors
-    /// [`SetupError`] if the system offers no TLS roots.
+    /// [`SetupError`] if the system has no TLS roots.
     pub fn new(addresses: AddressPolicy, clock: Clock) -> Result<Self, SetupError> {
         Self::with(addresses, clock, Lookup::system(), Vec::new())
     }
 
-    /// A sender with another way to look names up, which trusts these TLS roots beside the system's.
+    /// A sender with another resolver, which trusts `roots` in addition to the system's TLS roots.
     ///
     /// # Errors
-    /// [`SetupError`] if there are no TLS roots, or one of these is not a certificate.
+    /// [`SetupError`] if there are no TLS roots, or if one of `roots` is not a certificate.
     pub fn with(
         addresses: AddressPolicy,
         clock: Clock,
@@ -86,8 +86,8 @@ impl Sender {
         Ok(Self { client, addresses, clock })
     }
 
-    /// Makes one attempt. Its time limit covers everything from resolving the name to the last byte of the answer that is
-    /// read. An answer counts as soon as its head is complete, whatever becomes of its body.
+    /// Makes one attempt. The time limit covers everything from resolving the name to the last byte of the response
+    /// that is read. A response counts once its head is complete, even if its body is incomplete.
     pub async fn post(&self, attempt: &Attempt<'_>) -> Outcome {
         let started_at = self.clock.now();
         let start = Instant::now();
@@ -101,13 +101,13 @@ impl Sender {
         Outcome { started_at, duration: start.elapsed(), signature: signed.digest, answer }
     }
 
-    /// Sends the request and waits for the head of the answer.
+    /// Sends the request and waits for the head of the response.
     async fn request(&self, attempt: &Attempt<'_>, headers: &HeaderMap) -> Result<Response<Incoming>, Failure> {
-        // A literal address does not pass through the resolver.
+        // The resolver is not called for a literal address.
         if attempt.url.literal_address().is_some_and(|address| !self.addresses.allows(address)) {
             return Err(Cause::RefusedAddress.into());
         }
-        // The URL is percent-encoded. What `http` does not take of it is a host with characters that are in no name.
+        // The URL is percent-encoded, so `http` rejects it only if the host has characters that no host name has.
         let no_name = |_| Failure { cause: Cause::Dns, detail: Some(Detail::NameNotFound) };
         let uri = Uri::try_from(attempt.url.as_str()).map_err(no_name)?;
         let request = || {

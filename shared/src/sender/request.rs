@@ -1,4 +1,4 @@
-//! What a receiver gets beside the body.
+//! The headers of a request.
 
 use std::time::Duration;
 
@@ -12,31 +12,31 @@ use crate::domain::secret::SigningSecret;
 use crate::domain::signature;
 use crate::domain::time::Timestamp;
 
-/// How requests name their sender, unless the endpoint's headers do.
+/// The `user-agent` of requests, unless the endpoint's headers set another.
 pub const USER_AGENT: &str = concat!("Pigeonpost/", env!("CARGO_PKG_VERSION"));
 
-/// One request to be made.
+/// A request to make.
 #[derive(Debug)]
 pub struct Attempt<'a> {
-    /// Where it goes.
+    /// The endpoint's URL.
     pub url: &'a EndpointUrl,
-    /// The endpoint owner's own headers. They override `user-agent` and `accept`, and nothing else.
+    /// The endpoint's own headers. They can override `user-agent` and `accept`, and no other header.
     pub headers: &'a Headers,
-    /// The secrets that sign at this time, the newest first.
+    /// The secrets that sign the request, the newest first.
     pub secrets: Vec<&'a SigningSecret>,
-    /// The delivery.
+    /// The delivery's id.
     pub delivery: DeliveryId,
     /// The event's type.
     pub event_type: &'a EventType,
-    /// Which attempt this is, from 1.
+    /// The attempt's number, from 1.
     pub number: u32,
     /// The exact body.
     pub body: Bytes,
-    /// How long the whole exchange may take.
+    /// The time limit of the whole exchange.
     pub timeout: Duration,
 }
 
-/// The headers of one request, and the hex signature among them.
+/// The headers of a request, and the hex signature that one of them contains.
 pub(super) struct Signed {
     pub(super) headers: HeaderMap,
     pub(super) digest: String,

@@ -1,5 +1,5 @@
-//! Resolves names, once per connection, to vetted addresses: the connection goes to these and no
-//! others, so that a name cannot change its mind between the check and the connection.
+//! Resolves names to vetted addresses, once per connection. The connection uses exactly these addresses, so a name
+//! cannot resolve to another address between the check and the connection.
 
 use std::fmt;
 use std::io;
@@ -17,9 +17,9 @@ use tower::Service;
 use crate::domain::addresses::AddressPolicy;
 use crate::domain::attempt::Detail;
 
-/// The name leads to an address that deliveries may not go to.
+/// The name resolves to an address that the policy does not allow.
 #[derive(Debug, thiserror::Error)]
-#[error("the name leads to an address that deliveries may not go to")]
+#[error("the name resolves to an address that deliveries may not connect to")]
 pub(super) struct RefusedAddress;
 
 /// The name could not be resolved.
@@ -34,7 +34,7 @@ pub(super) enum Unresolved {
 }
 
 impl Unresolved {
-    /// What is known about the failure.
+    /// The detail of the failure; `None` if it is unknown.
     pub(super) fn detail(&self) -> Option<Detail> {
         match self {
             Self::NotFound => Some(Detail::NameNotFound),
@@ -44,7 +44,7 @@ impl Unresolved {
     }
 }
 
-/// Finds the addresses of a name. Cloning it shares it.
+/// A resolver of names. Clones share it.
 #[derive(Clone)]
 pub struct Lookup(Arc<dyn Fn(String) -> BoxFuture<'static, io::Result<Vec<IpAddr>>> + Send + Sync>);
 
@@ -54,8 +54,8 @@ impl Lookup {
         Self::from_fn(async |name| spawn_blocking(move || look_up(&name)).await?)
     }
 
-    /// A resolver that finds addresses elsewhere. A name that does not exist is an error of the kind `NotFound`, and one
-    /// that has no address an empty list.
+    /// A resolver that calls `find`. For a name that does not exist, `find` must return an error of the kind
+    /// `NotFound`; for a name without an address, an empty list.
     pub fn from_fn<F>(find: impl Fn(String) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = io::Result<Vec<IpAddr>>> + Send + 'static,
@@ -70,7 +70,7 @@ impl fmt::Debug for Lookup {
     }
 }
 
-/// Asks the system. Tokio's look-up does the same, but its error does not tell what failed.
+/// Calls the system's resolver. Tokio's lookup calls it as well, but its error does not contain the cause.
 fn look_up(name: &str) -> io::Result<Vec<IpAddr>> {
     let hints = AddrInfoHints { socktype: SockType::Stream.into(), ..AddrInfoHints::default() };
     let failed = |error: LookupError| match error.kind() {
@@ -84,7 +84,7 @@ fn look_up(name: &str) -> io::Result<Vec<IpAddr>> {
     }
 }
 
-/// A look-up, with its answers vetted.
+/// A resolver that checks all addresses against the policy.
 #[derive(Debug, Clone)]
 pub(super) struct VettedResolver {
     addresses: AddressPolicy,
@@ -119,7 +119,7 @@ impl Service<Name> for VettedResolver {
     }
 }
 
-/// The addresses, unless one of them is refused: a name that leads to a mix is not trusted at all.
+/// Returns the addresses, unless the policy refuses one of them: a name that resolves to both kinds is not trusted.
 fn vet(policy: &AddressPolicy, found: Vec<IpAddr>) -> Result<vec::IntoIter<SocketAddr>, BoxError> {
     if found.is_empty() {
         return Err(Unresolved::NoAddress.into());
@@ -127,7 +127,7 @@ fn vet(policy: &AddressPolicy, found: Vec<IpAddr>) -> Result<vec::IntoIter<Socke
     if !found.iter().all(|address| policy.allows(*address)) {
         return Err(RefusedAddress.into());
     }
-    // Port 0 stands for the URL's own.
+    // Port 0 stands for the URL's port.
     let found: Vec<_> = found.into_iter().map(|address| SocketAddr::new(address, 0)).collect();
     Ok(found.into_iter())
 }
