@@ -1,4 +1,4 @@
-//! Reading request bodies.
+//! Parsing of request bodies.
 
 use std::collections::BTreeMap;
 
@@ -11,14 +11,14 @@ use serde_json::value::RawValue;
 use super::error::Problem;
 use crate::domain::event::MAX_DATA_LEVELS;
 
-/// The byte order mark that some programs write before UTF-8. RFC 8259 allows a reader to ignore it.
+/// The UTF-8 byte order mark. RFC 8259 allows parsers to ignore it.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// The body is not a JSON object; the message says where and why.
+/// The body is not a JSON object. The message contains the reason and the position.
 #[derive(Debug, PartialEq, Eq)]
 pub struct InvalidJson(pub String);
 
-/// A body, and the fields of it that nobody knows.
+/// A deserialized body and its unknown fields.
 #[derive(Debug)]
 pub struct Parsed<T> {
     fields: T,
@@ -26,10 +26,10 @@ pub struct Parsed<T> {
 }
 
 impl<T> Parsed<T> {
-    /// What `read` makes of the fields.
+    /// Validates the fields with `read`.
     ///
     /// # Errors
-    /// Everything that is wrong with the body, unknown fields included.
+    /// All problems of the body, including its unknown fields.
     pub fn read<U>(self, read: impl FnOnce(T) -> Result<U, Vec<Problem>>) -> Result<U, Vec<Problem>> {
         let mut problems = self.unknown;
         match read(self.fields) {
@@ -41,10 +41,10 @@ impl<T> Parsed<T> {
     }
 }
 
-/// Reads a JSON object. An empty body is an empty object, and a byte order mark before it is ignored.
+/// Parses a JSON object. An empty body counts as an empty object, and a leading byte order mark is ignored.
 ///
 /// # Errors
-/// If it is no JSON object: a message that says where and why.
+/// [`InvalidJson`] if the body is not a JSON object.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<Parsed<T>, InvalidJson> {
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let bytes = if bytes.trim_ascii().is_empty() { b"{}" } else { bytes };
@@ -59,12 +59,12 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<Parsed<T>, InvalidJson
 fn invalid_json(error: &serde_json::Error) -> InvalidJson {
     InvalidJson(match error.classify() {
         Category::Data if error.to_string().starts_with("invalid type") => "the body must be a JSON object".to_owned(),
-        // serde_json ends its messages with "at line L column C".
+        // The messages of serde_json end with "at line L column C".
         _ => format!("the body is not valid JSON: {error}"),
     })
 }
 
-/// The names of a struct's fields, asked of its own `Deserialize`.
+/// The names of a struct's fields, obtained from its `Deserialize` implementation.
 fn known_fields<T: DeserializeOwned>() -> &'static [&'static str] {
     struct Introspection<'a>(&'a mut &'static [&'static str]);
 
@@ -92,21 +92,21 @@ fn known_fields<T: DeserializeOwned>() -> &'static [&'static str] {
     }
 
     let mut fields: &'static [&'static str] = &[];
-    // It always fails: no value is wanted.
+    // The deserialization always fails, since only the names are needed.
     let _ = T::deserialize(Introspection(&mut fields));
     fields
 }
 
-/// A JSON object that is passed on exactly as it was sent, numbers and all.
+/// A JSON object that is passed on byte for byte.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(transparent)]
 pub struct RawObject(Option<Box<RawValue>>);
 
 impl RawObject {
-    /// The object's text, or `None` if there is none.
+    /// The object's text; `None` if the field is absent or null.
     ///
     /// # Errors
-    /// The phrase for a value that is no object, or has more levels than an event's data may have.
+    /// The reason, as a phrase, if the value is not an object or has more than [`MAX_DATA_LEVELS`] levels.
     pub fn text(&self) -> Result<Option<&str>, String> {
         match self.0.as_deref().map(RawValue::get) {
             Some(text) if !text.starts_with('{') => Err("must be a JSON object".to_owned()),
@@ -118,7 +118,8 @@ impl RawObject {
     }
 }
 
-/// How deep objects and arrays are nested in a JSON text. One pass without recursion: nobody has limited the depth yet.
+/// The depth of nested objects and arrays in a JSON text. It is computed without recursion, since the depth is not
+/// limited yet.
 fn levels(json: &str) -> usize {
     let (mut level, mut deepest) = (0_usize, 0);
     let (mut in_string, mut escaped) = (false, false);

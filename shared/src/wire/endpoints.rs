@@ -1,4 +1,4 @@
-//! The `endpoints` dialect: the tenant is the key's, ids are hyphenated, times have whole seconds.
+//! The `endpoints` dialect: the organization is the key's own, ids are hyphenated, and times have whole seconds.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ use crate::domain::fields::{EndpointUrl, Headers, Name, TimeoutSeconds, UrlPolic
 use crate::domain::ids::EndpointId;
 use crate::domain::secret::SigningSecret;
 
-/// Reads `ep_` and a hyphenated UUID in lower case.
+/// Parses `ep_` and a hyphenated UUID in lower case.
 pub fn parse_id(text: &str) -> Option<EndpointId> {
     let uuid = Uuid::try_parse(text.strip_prefix("ep_")?).ok()?;
     (print_id(EndpointId::from_uuid(uuid)) == text).then(|| EndpointId::from_uuid(uuid))
@@ -28,7 +28,7 @@ fn print_id(id: EndpointId) -> String {
     format!("ep_{}", id.uuid().hyphenated())
 }
 
-/// `POST /v1/endpoints`.
+/// The body of `POST /v1/endpoints`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
 #[schema(as = endpoints::NewEndpoint)]
@@ -46,10 +46,10 @@ pub struct EndpointIn {
 }
 
 impl EndpointIn {
-    /// What is to be created. It subscribes to everything.
+    /// Validates the fields. The new endpoint subscribes to all events.
     ///
     /// # Errors
-    /// Every field that makes no sense.
+    /// All invalid fields.
     pub fn parse(self, urls: &UrlPolicy) -> Result<NewEndpoint, Vec<Problem>> {
         let mut read = Reader::default();
         let name = read.required("name", self.name, |name| Name::parse(&name));
@@ -74,7 +74,7 @@ impl EndpointIn {
     }
 }
 
-/// `PATCH /v1/endpoints/{ep_id}`.
+/// The body of `PATCH /v1/endpoints/{ep_id}`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
 #[schema(as = endpoints::EndpointPatch)]
@@ -94,10 +94,10 @@ pub struct EndpointPatchIn {
 }
 
 impl EndpointPatchIn {
-    /// What is to be changed. `null` clears the headers and the timeout.
+    /// Validates the fields. `null` resets the headers and the timeout.
     ///
     /// # Errors
-    /// Every field that makes no sense.
+    /// All invalid fields.
     pub fn parse(self, urls: &UrlPolicy) -> Result<EndpointPatch, Vec<Problem>> {
         let mut read = Reader::default();
         let patch = EndpointPatch {
@@ -119,7 +119,7 @@ impl EndpointPatchIn {
     }
 }
 
-/// An endpoint. Its secret is there only when it was just generated.
+/// An endpoint. The response that generated its secret contains it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = endpoints::Endpoint)]
 pub struct EndpointOut {
@@ -129,17 +129,17 @@ pub struct EndpointOut {
     name: String,
     #[schema(value_type = StoredUrl)]
     url: Unprinted<String>,
-    /// The values are null for those who may not change endpoints.
+    /// The values are null if the key's role cannot change endpoints.
     #[schema(value_type = ShownHeaders)]
     headers_json: HeadersOut,
     #[schema(value_type = TimeoutSeconds)]
     timeout_seconds: u8,
     #[schema(value_type = CapitalStatus)]
     status: &'static str,
-    /// When it was paused, if it is.
+    /// When the endpoint was paused; null if it is not paused.
     #[schema(value_type = Option<WholeSecond>, required)]
     paused_at: Option<String>,
-    /// Only in the answer that made it.
+    /// Only in the response that generated it.
     #[schema(value_type = SigningSecret)]
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<Unprinted<String>>,
@@ -172,7 +172,7 @@ impl EndpointOut {
         }
     }
 
-    /// The same with the secret, which is shown once.
+    /// Adds the secret, which is shown only once.
     #[must_use]
     pub fn revealing(self, endpoint: &Endpoint) -> Self {
         Self { secret: Some(endpoint.secrets.current.reveal().into()), ..self }
@@ -184,7 +184,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_the_same_endpoint_in_another_spelling() {
+    fn an_id_of_this_dialect_denotes_the_same_endpoint() {
         let id = EndpointId::parse("we_550e8400e29b41d4a716446655440000").unwrap();
         assert_eq!(print_id(id), "ep_550e8400-e29b-41d4-a716-446655440000");
         assert_eq!(parse_id(&print_id(id)), Some(id));

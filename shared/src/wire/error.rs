@@ -1,15 +1,15 @@
-//! Errors, the same in every dialect: a closed list of codes, each with one HTTP status.
+//! The errors of all dialects: a closed list of codes, each with one HTTP status.
 
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::domain::ids::RequestId;
 
-/// One row for each code, so that none is without a name, a status and a meaning. The meaning is both the code's
-/// documentation here and what callers read.
+/// Defines the codes. Each row has a name, a status and a meaning. The meaning is the variant's doc comment, and is
+/// shown in the OpenAPI document.
 macro_rules! error_codes {
     ($($(#[doc = $meaning:literal])+ $code:ident = $name:literal, $status:literal;)+) => {
-        /// What went wrong, for programs.
+        /// The reason of an error, for programs.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub enum ErrorCode {
             $($(#[doc = $meaning])+ $code,)+
@@ -19,21 +19,21 @@ macro_rules! error_codes {
             /// Every code.
             pub const ALL: &'static [Self] = &[$(Self::$code),+];
 
-            /// The code as it is sent.
+            /// The code in the API.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $(Self::$code => $name,)+
                 }
             }
 
-            /// The HTTP status that goes with it.
+            /// The HTTP status of the code.
             pub const fn status(self) -> u16 {
                 match self {
                     $(Self::$code => $status,)+
                 }
             }
 
-            /// What it means, in a sentence or two.
+            /// The meaning of the code, for the OpenAPI document.
             pub const fn meaning(self) -> &'static str {
                 match self {
                     $(Self::$code => concat!($($meaning),+).trim_ascii(),)+
@@ -44,19 +44,19 @@ macro_rules! error_codes {
 }
 
 error_codes! {
-    /// A field, a parameter or a header makes no sense; `details` says which.
+    /// A field, a parameter or a header is invalid; `details` names it.
     ValidationFailed = "validation_failed", 400;
     /// The body is not JSON.
     InvalidJson = "invalid_json", 400;
-    /// No key, or one that nobody holds.
+    /// The key is missing, unknown, revoked or expired.
     Unauthorized = "unauthorized", 401;
-    /// The key's role may not do this, or the organization is suspended.
+    /// The key's role does not allow the operation, or the organization is suspended.
     Forbidden = "forbidden", 403;
-    /// There is no such thing, or not in this organization.
+    /// The resource does not exist in this organization.
     NotFound = "not_found", 404;
-    /// The path exists, but not with this method.
+    /// The path does not support this method.
     MethodNotAllowed = "method_not_allowed", 405;
-    /// It does not go with the present state.
+    /// The operation conflicts with the current state of the resource.
     Conflict = "conflict", 409;
     /// The idempotency key was used for a different request.
     IdempotencyConflict = "idempotency_conflict", 409;
@@ -64,36 +64,36 @@ error_codes! {
     PayloadTooLarge = "payload_too_large", 413;
     /// The body's content type is not JSON, or the body is compressed.
     UnsupportedMediaType = "unsupported_media_type", 415;
-    /// A limit of the deployment is reached.
+    /// A limit of the organization or of the deployment is reached.
     QuotaExceeded = "quota_exceeded", 422;
-    /// The organization has published as much as it may for now; `details` says which limit it reached, and `Retry-After`
-    /// when the same request can succeed.
+    /// The organization has reached a limit on publishing; `details` names the limit, and `Retry-After` says when
+    /// the same request can succeed.
     RateLimited = "rate_limited", 429;
-    /// A defect on our side.
+    /// A defect in the service.
     Internal = "internal", 500;
-    /// Not now; the same request may succeed later.
+    /// The service is temporarily unavailable; the same request may succeed later.
     Unavailable = "unavailable", 503;
 }
 
-/// A field, parameter or header that makes no sense.
+/// An invalid field, parameter or header.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Problem {
-    /// Its name as the dialect has it.
+    /// The name in this dialect.
     #[schema(examples("url"))]
     pub name: String,
-    /// Why, as a phrase that follows the name.
+    /// The reason, as a phrase that follows the name.
     #[schema(examples("must be an https URL"))]
     pub message: String,
 }
 
 impl Problem {
-    /// A problem with a field.
+    /// A problem of the field, parameter or header `name`.
     pub fn new(name: impl Into<String>, message: impl ToString) -> Self {
         Self { name: name.into(), message: message.to_string() }
     }
 }
 
-/// The body of every error answer.
+/// The body of an error response.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Error)]
 pub struct ErrorOut {
@@ -101,17 +101,17 @@ pub struct ErrorOut {
     error: ErrorBody,
 }
 
-/// What went wrong.
+/// The details of an error.
 #[derive(Debug, Serialize, ToSchema)]
 struct ErrorBody {
     #[schema(value_type = ErrorCode)]
     code: &'static str,
-    /// What went wrong, for people.
+    /// The reason of the error, for people.
     #[schema(examples("url must be an https URL"))]
     message: String,
     #[schema(value_type = RequestId)]
     request_id: String,
-    /// Where the code is explained.
+    /// The documentation of the code.
     #[schema(format = "uri-reference", examples("/docs#validation_failed"))]
     docs_url: String,
     #[schema(value_type = Details)]
@@ -119,7 +119,7 @@ struct ErrorBody {
     details: Option<Details>,
 }
 
-/// Which fields are to blame, or which limit was reached.
+/// The invalid fields, or the limit that was reached.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ErrorDetails)]
 pub struct Details {
@@ -131,14 +131,14 @@ pub struct Details {
 }
 
 impl Details {
-    /// The details of an error, if there are any.
+    /// The details of an error; `None` if there are none.
     pub fn new(problems: &[Problem], limit: Option<&'static str>) -> Option<Self> {
         (!problems.is_empty() || limit.is_some()).then(|| Self { fields: problems.to_vec(), limit })
     }
 }
 
 impl ErrorOut {
-    /// The answer for this error.
+    /// The body for this error.
     pub fn new(code: ErrorCode, message: &str, details: Option<Details>, request_id: RequestId) -> Self {
         let error = ErrorBody {
             code: code.as_str(),

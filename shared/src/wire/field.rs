@@ -1,5 +1,5 @@
-//! One field of a request body. Reading it never fails at once, so that everything that is wrong
-//! with a body can be reported together.
+//! A field of a request body. Deserializing a field never fails, so that one response can report all problems of a
+//! body.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -14,19 +14,19 @@ use crate::domain::Invalid;
 use crate::domain::endpoint::WantedStatus;
 use crate::domain::event_type::{Catalogue, MAX_SUBSCRIPTIONS, Subscription};
 
-/// A field as it was sent. It may be a secret, so its value is not printed.
+/// The state of a field in a request. Its value may be a secret, so `Debug` is redacted.
 #[derive(Default)]
 pub enum Field<T> {
-    /// Not at all.
+    /// The field is absent.
     #[default]
     Absent,
-    /// As `null`.
+    /// The field is `null`.
     Null,
-    /// With a value of the right kind.
+    /// The field has a value of the expected type.
     Value(T),
-    /// With a value of another kind.
+    /// The field has a value of another type.
     WrongKind,
-    /// With an object that has this key twice.
+    /// The field is an object in which this key occurs twice.
     Repeated(String),
 }
 
@@ -42,12 +42,12 @@ impl<T> fmt::Debug for Field<T> {
     }
 }
 
-/// A kind of JSON value.
+/// An expected type of JSON value.
 pub trait Kind: DeserializeOwned {
-    /// What a value of another kind is told: "must be a string".
+    /// The message for a value of another type, such as "must be a string".
     const EXPECTED: &'static str;
 
-    /// The value, if it is of this kind.
+    /// The value; `None` if it has another type.
     fn read(value: Value) -> Option<Self> {
         serde_json::from_value(value).ok()
     }
@@ -81,7 +81,8 @@ impl Kind for Vec<u32> {
     }
 }
 
-/// To JSON, `1.0` is as whole as `1`. Beyond 2^53 a fraction could not be told.
+/// In JSON, `1.0` and `1` are the same number. From 2^53 on, an `f64` cannot represent fractions, so such numbers
+/// are rejected.
 fn whole_number(value: &Value) -> Option<i64> {
     let whole = |number: &f64| number.fract() == 0.0 && number.abs() < 9_007_199_254_740_992.0;
     #[expect(clippy::cast_possible_truncation, reason = "it is whole, and in range")]
@@ -102,21 +103,21 @@ impl<'de, T: Kind> Deserialize<'de> for Field<T> {
     }
 }
 
-/// For the OpenAPI document alone, which asks what a field is that was not sent.
+/// Only for the OpenAPI document, which contains the default of a field that is absent.
 impl<T> Serialize for Field<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_none()
     }
 }
 
-/// Reads fields one after the other, and remembers what is wrong with them.
+/// Validates fields and collects their problems.
 #[derive(Debug, Default)]
 pub struct Reader {
     problems: Vec<Problem>,
 }
 
 impl Reader {
-    /// A field that must be there.
+    /// Validates a field that must be present.
     pub fn required<T: Kind, U>(
         &mut self,
         name: &str,
@@ -130,7 +131,7 @@ impl Reader {
         self.optional(name, field, parse)
     }
 
-    /// A field that may be absent or `null`.
+    /// Validates a field that may be absent or `null`.
     pub fn optional<T: Kind, U>(
         &mut self,
         name: &str,
@@ -151,7 +152,7 @@ impl Reader {
         }
     }
 
-    /// A field of a change that cannot be cleared.
+    /// Validates a field of a change that cannot be `null`.
     pub fn changed<T: Kind, U>(
         &mut self,
         name: &str,
@@ -165,7 +166,7 @@ impl Reader {
         self.optional(name, field, parse)
     }
 
-    /// A field of a change that `null` clears.
+    /// Validates a field of a change that `null` resets. `Some(None)` stands for `null`.
     pub fn cleared<T: Kind, U>(
         &mut self,
         name: &str,
@@ -178,20 +179,20 @@ impl Reader {
         }
     }
 
-    /// A value that was read already.
+    /// Records the problem of a value that is already validated.
     pub fn check<U>(&mut self, name: &str, value: Result<U, impl ToString>) -> Option<U> {
         value.map_err(|invalid| self.problem(name, invalid)).ok()
     }
 
-    /// Something is wrong with a field.
+    /// Records a problem of a field.
     pub fn problem(&mut self, name: &str, message: impl ToString) {
         self.problems.push(Problem::new(name, message));
     }
 
-    /// What was built from the fields, if all of them made sense.
+    /// Returns the value that was built from the fields, if there are no problems.
     ///
     /// # Errors
-    /// Everything that was wrong.
+    /// All recorded problems.
     pub fn finish<T>(self, built: Option<T>) -> Result<T, Vec<Problem>> {
         match built {
             Some(built) if self.problems.is_empty() => Ok(built),
@@ -200,10 +201,10 @@ impl Reader {
     }
 }
 
-/// Parses each entry of an array, naming the one that is wrong.
+/// Parses each entry of an array. An error contains the index of the entry.
 ///
 /// # Errors
-/// [`Invalid`] for the first entry that is refused.
+/// [`Invalid`] for the first invalid entry.
 pub fn each<T>(entries: &[String], parse: impl Fn(&str) -> Result<T, Invalid>) -> Result<Vec<T>, Invalid> {
     let one = |(index, entry): (usize, &String)| {
         parse(entry).map_err(|Invalid(reason)| Invalid(format!("[{index}] {reason}")))
@@ -211,10 +212,10 @@ pub fn each<T>(entries: &[String], parse: impl Fn(&str) -> Result<T, Invalid>) -
     entries.iter().enumerate().map(one).collect()
 }
 
-/// Reads the status that an endpoint is to have.
+/// Parses the requested status of an endpoint.
 ///
 /// # Errors
-/// [`Invalid`] naming those there are.
+/// [`Invalid`] naming the possible values.
 pub fn wanted_status(status: String) -> Result<WantedStatus, Invalid> {
     match status.as_str() {
         "active" => Ok(WantedStatus::Active),
@@ -224,10 +225,10 @@ pub fn wanted_status(status: String) -> Result<WantedStatus, Invalid> {
     }
 }
 
-/// Reads 1 to 64 different subscriptions.
+/// Parses 1 to 64 subscriptions, and removes duplicates.
 ///
 /// # Errors
-/// [`Invalid`] for none, too many, or the first that is malformed or not in the catalogue.
+/// [`Invalid`] if there are none or too many, or for the first one that is malformed or not in the catalogue.
 pub fn subscriptions(types: &[String], catalogue: &Catalogue) -> Result<Vec<Subscription>, Invalid> {
     if types.is_empty() || types.len() > MAX_SUBSCRIPTIONS {
         return Err(Invalid::new(format!("must name 1 to {MAX_SUBSCRIPTIONS} event types")));

@@ -1,4 +1,4 @@
-//! The `hooks` dialect: webhooks of an organization, as bare objects with `events`.
+//! The `hooks` dialect: an organization's webhooks as bare objects with `events`.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -15,7 +15,7 @@ use crate::domain::fields::{EndpointUrl, Headers, Name, TimeoutSeconds};
 use crate::domain::ids::{EndpointId, OrganizationId};
 use crate::domain::secret::SigningSecret;
 
-/// `POST …/webhooks`.
+/// The body of `POST …/webhooks`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
 #[schema(as = hooks::NewWebhook)]
@@ -27,10 +27,10 @@ pub struct HookIn {
 }
 
 impl HookIn {
-    /// What is to be created. Its name is the URL's host.
+    /// Validates the fields. The name of the endpoint is the URL's host.
     ///
     /// # Errors
-    /// Every field that makes no sense.
+    /// All invalid fields.
     pub fn parse(self, deployment: &Deployment) -> Result<NewEndpoint, Vec<Problem>> {
         let mut read = Reader::default();
         let named = |url: String| {
@@ -59,7 +59,7 @@ impl HookIn {
     }
 }
 
-/// `PATCH …/webhooks/{id}`.
+/// The body of `PATCH …/webhooks/{id}`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
 #[schema(as = hooks::WebhookPatch)]
@@ -73,10 +73,10 @@ pub struct HookPatchIn {
 }
 
 impl HookPatchIn {
-    /// What is to be changed.
+    /// Validates the fields.
     ///
     /// # Errors
-    /// Every field that makes no sense.
+    /// All invalid fields.
     pub fn parse(self, deployment: &Deployment) -> Result<EndpointPatch, Vec<Problem>> {
         let mut read = Reader::default();
         let patch = EndpointPatch {
@@ -89,7 +89,7 @@ impl HookPatchIn {
     }
 }
 
-/// A webhook. Its secret is there only when it was just made.
+/// A webhook. The response that created it contains its secret.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = hooks::Webhook)]
 pub struct HookOut {
@@ -103,7 +103,7 @@ pub struct HookOut {
     events: Vec<String>,
     #[schema(value_type = EndpointStatus)]
     status: &'static str,
-    /// Only in the answer that made it.
+    /// Only in the response that generated it.
     #[schema(value_type = SigningSecret)]
     #[serde(skip_serializing_if = "Option::is_none")]
     secret: Option<Unprinted<String>>,
@@ -114,7 +114,7 @@ pub struct HookOut {
 }
 
 impl HookOut {
-    /// The same with the secret, which is shown once.
+    /// Adds the secret, which is shown only once.
     #[must_use]
     pub fn revealing(self, endpoint: &Endpoint) -> Self {
         Self { secret: Some(endpoint.secrets.current.reveal().into()), ..self }

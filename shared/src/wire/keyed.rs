@@ -1,4 +1,4 @@
-//! JSON values whose objects name each key once.
+//! JSON values with detection of duplicate keys.
 
 use std::fmt;
 
@@ -6,13 +6,13 @@ use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Number, Value};
 
-/// Longest key that is repeated in an error, in characters.
+/// Most characters of a key that an error repeats.
 const MAX_SHOWN_CHARS: usize = 64;
 
-/// A JSON value that reports keys that come twice. [`Value`] silently keeps the last one.
+/// A JSON value and its first duplicate key. [`Value`] keeps the last one without an error.
 pub(super) struct Keyed {
     pub(super) value: Value,
-    /// The first key that an object in it has twice, shortened.
+    /// The first key that occurs twice in one object, shortened; `None` if there is none.
     pub(super) repeated: Option<String>,
 }
 
@@ -92,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_first_key_that_comes_twice_is_known() {
+    fn the_first_duplicate_key_is_reported() {
         for (text, repeated) in [
             (r#"{"a": 1, "b": {"a": 2}}"#, None),
             (r#"[{"a": 1}, {"a": 1}]"#, None),
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_those_of_the_json_library() {
+    fn values_equal_those_of_the_json_library() {
         for text in ["null", "true", "-1", "18446744073709551615", "1.5", "1e300", "\"x\"", r#"[1, {"a": [null]}]"#] {
             let keyed: Keyed = serde_json::from_str(text).unwrap();
             assert_eq!(keyed.value, serde_json::from_str::<Value>(text).unwrap());

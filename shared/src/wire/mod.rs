@@ -1,5 +1,5 @@
-//! What strangers say to us over HTTP and what we answer: one file per dialect, and what all of
-//! them share. Shapes only; every rule about a value is its domain type's.
+//! Requests and responses of the HTTP API: a module for each dialect, and what all dialects share. These types
+//! define formats only; the domain types validate values.
 
 pub mod body;
 pub mod endpoints;

@@ -1,4 +1,5 @@
-//! The `pages` dialect: lists are pages with a count, `created` and `modified`, `is_active`.
+//! The `pages` dialect: lists have numbered pages and a count, and resources have `created`, `modified` and
+//! `is_active`.
 
 use std::marker::PhantomData;
 
@@ -25,12 +26,12 @@ use crate::domain::time::Timestamp;
 const DEFAULT_PAGE_SIZE: usize = 100;
 const MAX_PAGE_SIZE: usize = 1_000;
 
-/// `POST` and `PUT` of endpoints.
+/// The body of `POST` and `PUT` of endpoints.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
 #[schema(as = pages::NewEndpoint)]
 pub struct EndpointIn {
-    /// The key's own; with the platform's key, any.
+    /// The key's own organization; with a platform key, any organization.
     #[schema(value_type = Option<OrganizationId>)]
     organization_id: Field<String>,
     #[schema(value_type = Name, required)]
@@ -41,19 +42,19 @@ pub struct EndpointIn {
     events: Field<Vec<String>>,
     #[schema(value_type = Option<EditionId>)]
     edition_id: Field<String>,
-    /// False makes it disabled.
+    /// False disables the endpoint.
     #[schema(value_type = Option<bool>, default = true)]
     is_active: Field<bool>,
     #[schema(value_type = Option<TimeoutSeconds>)]
     timeout_seconds: Field<i64>,
 }
 
-/// `PATCH` of endpoints.
+/// The body of `PATCH` of endpoints.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
 #[schema(as = pages::EndpointPatch)]
 pub struct EndpointPatchIn {
-    /// The endpoint's own: it cannot be changed.
+    /// The endpoint's own organization. It cannot be changed.
     #[schema(value_type = OrganizationId)]
     organization_id: Field<String>,
     #[schema(value_type = Name)]
@@ -64,36 +65,36 @@ pub struct EndpointPatchIn {
     events: Field<Vec<String>>,
     #[schema(value_type = Option<EditionId>)]
     edition_id: Field<String>,
-    /// False disables it; true makes a disabled one active.
+    /// False disables the endpoint. True enables it if it is disabled.
     #[schema(value_type = bool)]
     is_active: Field<bool>,
     #[schema(value_type = Option<TimeoutSeconds>)]
     timeout_seconds: Field<i64>,
 }
 
-/// An endpoint to be made, and in which organization if the body says so.
+/// A new endpoint, and the organization that the body names.
 #[derive(Debug)]
 pub struct Created {
-    /// The organization that the body names.
+    /// The organization that the body names; `None` for the key's own.
     pub organization: Option<OrganizationId>,
-    /// The endpoint.
+    /// The new endpoint.
     pub endpoint: NewEndpoint,
 }
 
-/// A change, and the organization that the body names, which cannot be changed.
+/// A change of an endpoint, and the organization that the body names, which must be the endpoint's own.
 #[derive(Debug)]
 pub struct Changed {
-    /// The organization that the body names.
+    /// The organization that the body names; `None` if it names none.
     pub organization: Option<OrganizationId>,
     /// The change.
     pub patch: EndpointPatch,
 }
 
 impl EndpointIn {
-    /// What is to be created.
+    /// Validates the fields of a new endpoint.
     ///
     /// # Errors
-    /// Every field that makes no sense.
+    /// All invalid fields.
     pub fn parse(self, deployment: &Deployment) -> Result<Created, Vec<Problem>> {
         let mut read = Reader::default();
         let organization = read.optional("organization_id", self.organization_id, |id| OrganizationId::parse(&id));
@@ -123,10 +124,10 @@ impl EndpointIn {
         read.finish(complete)
     }
 
-    /// What `PUT` replaces: everything that this dialect shows.
+    /// Validates the fields of `PUT`, which replaces all settings that this dialect shows.
     ///
     /// # Errors
-    /// Every field that makes no sense.
+    /// All invalid fields.
     pub fn parse_replacement(self, deployment: &Deployment) -> Result<Changed, Vec<Problem>> {
         let Created { organization, endpoint: NewEndpoint { settings, status, .. } } = self.parse(deployment)?;
         let patch = EndpointPatch {
@@ -135,7 +136,7 @@ impl EndpointIn {
             subscriptions: Some(settings.subscriptions),
             timeout: Some(settings.timeout),
             edition: Some(settings.edition),
-            // A paused endpoint counts as active: replacing it does not resume it.
+            // A paused endpoint counts as active, so a replacement does not resume it.
             status: Some(if status == WantedStatus::Active { WantedStatus::Enabled } else { status }),
             ..EndpointPatch::default()
         };
@@ -144,10 +145,10 @@ impl EndpointIn {
 }
 
 impl EndpointPatchIn {
-    /// What is to be changed. `null` clears the edition and the timeout.
+    /// Validates the fields. `null` resets the edition and the timeout.
     ///
     /// # Errors
-    /// Every field that makes no sense.
+    /// All invalid fields.
     pub fn parse(self, deployment: &Deployment) -> Result<Changed, Vec<Problem>> {
         let mut read = Reader::default();
         let organization = read.changed("organization_id", self.organization_id, |id| OrganizationId::parse(&id));
@@ -170,7 +171,7 @@ fn wanted_status(is_active: bool) -> Result<WantedStatus, Invalid> {
     Ok(if is_active { WantedStatus::Enabled } else { WantedStatus::Disabled })
 }
 
-/// An endpoint. Its secret is null unless it was just generated.
+/// An endpoint. Its secret is null except in the response that generated it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = pages::Endpoint)]
 pub struct EndpointOut {
@@ -190,17 +191,17 @@ pub struct EndpointOut {
     created: String,
     #[schema(value_type = Millisecond)]
     modified: String,
-    /// False if it is disabled. A paused endpoint is active.
+    /// False if the endpoint is disabled. A paused endpoint is active.
     is_active: bool,
     #[schema(value_type = TimeoutSeconds)]
     timeout_seconds: u8,
-    /// Null but in the answer that generated it.
+    /// Null, except in the response that generated it.
     #[schema(value_type = Option<SigningSecret>, required)]
     secret: Option<Unprinted<String>>,
 }
 
 impl EndpointOut {
-    /// The same with the secret, which is shown once.
+    /// Adds the secret, which is shown only once.
     #[must_use]
     pub fn revealing(self, endpoint: &Endpoint) -> Self {
         Self { secret: Some(endpoint.secrets.current.reveal().into()), ..self }
@@ -243,28 +244,28 @@ pub struct DeliveryOut {
     created: String,
     #[schema(value_type = EndpointId)]
     endpoint_id: String,
-    /// The exact body that is sent.
+    /// The exact body of the request.
     payload: String,
     #[schema(value_type = DeliveryStatus)]
     status: &'static str,
-    /// How many attempts were made.
+    /// The number of attempts.
     attempts: u32,
-    /// What the last attempt was answered, if it was.
+    /// The status of the last attempt's response; null without a response.
     #[schema(required)]
     response_status_code: Option<u16>,
     #[schema(value_type = Option<Millisecond>, required)]
     last_attempt_at: Option<String>,
-    /// When the next attempt comes, always later than now. Null if none is scheduled: also while the endpoint is paused
+    /// When the next attempt is due, always in the future. Null if none is scheduled, while the endpoint is paused
     /// or suspended, and while an attempt is due.
     #[schema(value_type = Option<Millisecond>, required)]
     next_retry_at: Option<String>,
-    /// The `X-Webhook-Signature` of the last attempt; null before the first.
+    /// The `X-Webhook-Signature` of the last attempt; null before the first attempt.
     #[schema(value_type = Option<BodyDigest>, required)]
     signature: Option<String>,
 }
 
 impl DeliveryOut {
-    /// A delivery and the exact body that is sent.
+    /// A delivery with the exact body of its request.
     pub fn new(delivery: &Delivery, payload: String) -> Self {
         Self {
             id: delivery.id.to_string(),
@@ -282,11 +283,11 @@ impl DeliveryOut {
     }
 }
 
-/// How a list is sorted.
+/// The order of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Ordering {
     by: By,
-    /// Whether the greatest comes first.
+    /// Whether the order is descending.
     pub descending: bool,
 }
 
@@ -303,15 +304,15 @@ pub struct EndpointsQuery {
     edition: Option<EditionId>,
     is_active: Option<bool>,
     ordering: Ordering,
-    /// Which page.
+    /// The requested page.
     pub page: PageNumber,
 }
 
 impl EndpointsQuery {
-    /// Reads the query; `organization_id` was read before.
+    /// Parses the query. `organization_id` is ignored, because it was parsed earlier.
     ///
     /// # Errors
-    /// Every parameter that makes no sense.
+    /// All invalid or unknown parameters.
     pub fn parse(mut query: Query) -> Result<Self, Vec<Problem>> {
         let _ = query.organization();
         let wanted = Self {
@@ -329,14 +330,14 @@ impl EndpointsQuery {
         query.finish(wanted)
     }
 
-    /// Those of an organization's endpoints that are wanted, in the wanted order.
+    /// Filters and sorts an organization's endpoints, which must be sorted by creation time.
     pub fn select<'a>(&self, endpoints: &'a [Endpoint]) -> Vec<&'a Endpoint> {
         let is_wanted = |endpoint: &&Endpoint| {
             self.edition.as_ref().is_none_or(|wanted| endpoint.settings.edition.as_ref() == Some(wanted))
                 && self.is_active.is_none_or(|wanted| is_active(endpoint) == wanted)
         };
         let mut endpoints: Vec<_> = endpoints.iter().filter(is_wanted).collect();
-        // The sort is stable, and the endpoints come in the order in which they were made.
+        // The sort is stable, so endpoints with equal values stay in the order of their creation.
         match self.ordering.by {
             By::Created => {}
             By::Modified => endpoints.sort_by_key(|endpoint| endpoint.updated_at),
@@ -352,19 +353,19 @@ impl EndpointsQuery {
 /// The query of the list of an endpoint's deliveries.
 #[derive(Debug)]
 pub struct DeliveriesQuery {
-    /// Only those that stand so.
+    /// Only deliveries with this status.
     pub status: Option<DeliveryStatus>,
-    /// Newest first unless asked otherwise.
+    /// The order, by default newest first.
     pub ordering: Ordering,
-    /// Which page.
+    /// The requested page.
     pub page: PageNumber,
 }
 
 impl DeliveriesQuery {
-    /// Reads the query; `organization_id` was read before.
+    /// Parses the query. `organization_id` is ignored, because it was parsed earlier.
     ///
     /// # Errors
-    /// Every parameter that makes no sense.
+    /// All invalid or unknown parameters.
     pub fn parse(mut query: Query) -> Result<Self, Vec<Problem>> {
         let _ = query.organization();
         let wanted = Self {
@@ -378,40 +379,40 @@ impl DeliveriesQuery {
     }
 }
 
-/// What [`EndpointsQuery::parse`] reads, for the OpenAPI document.
+/// The parameters of [`EndpointsQuery::parse`] for the OpenAPI document.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct EndpointsParameters {
     /// Only endpoints of this edition.
     #[param(value_type = Option<EditionId>)]
     pub edition_id: Option<String>,
-    /// Only active ones, or only disabled ones.
+    /// Only enabled endpoints, or only disabled ones.
     pub is_active: Option<bool>,
-    /// How the list is sorted; `-` for the greatest first.
+    /// The order of the list; `-` stands for descending.
     #[param(schema_with = endpoints_ordering)]
     pub ordering: Option<String>,
 }
 
-/// What [`DeliveriesQuery::parse`] reads, for the OpenAPI document.
+/// The parameters of [`DeliveriesQuery::parse`] for the OpenAPI document.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct DeliveriesParameters {
-    /// Only those that stand so.
+    /// Only deliveries with this status.
     #[param(value_type = Option<DeliveryStatus>)]
     pub status: Option<String>,
-    /// How the list is sorted; `-created` for the newest first.
+    /// The order of the list; `-created` stands for newest first.
     #[param(schema_with = deliveries_ordering)]
     pub ordering: Option<String>,
 }
 
-/// What [`PageNumber`] is read from, for the OpenAPI document.
+/// The parameters of [`PageNumber`] for the OpenAPI document.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct PageParameters {
-    /// Which page. One past the end is not found.
+    /// The number of the page. A page after the last one results in 404.
     #[param(minimum = 1, default = 1)]
     pub page: Option<u32>,
-    /// How many items a page has.
+    /// The number of items per page.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     pub page_size: Option<u32>,
 }
@@ -430,7 +431,7 @@ fn ordering(text: &str, allowed: &[By]) -> Result<Ordering, Invalid> {
     })
 }
 
-/// `page` and `page_size`.
+/// The parameters `page` and `page_size`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PageNumber {
     page: usize,
@@ -449,13 +450,13 @@ impl PageNumber {
         Self { page: page.unwrap_or(1), size: size.unwrap_or(DEFAULT_PAGE_SIZE) }
     }
 
-    /// Whether it starts behind the first `count` items of a list.
+    /// Whether the page starts after the first `count` items of a list.
     pub fn starts_behind(self, count: usize) -> bool {
         (self.page - 1).checked_mul(self.size).is_none_or(|start| start >= count)
     }
 
-    /// The part of a list of `count` items that the page holds; `None` past the end. The first page
-    /// of an empty list is there, and empty.
+    /// The range of a list of `count` items that the page contains; `None` if the page is after the last one. The
+    /// first page of an empty list exists and is empty.
     pub fn range(self, count: usize) -> Option<std::ops::Range<usize>> {
         let there = !self.starts_behind(count) || self.page == 1;
         there.then(|| {
@@ -469,12 +470,12 @@ impl PageNumber {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = pages::Page)]
 pub struct PageOut<T> {
-    /// How many there are on all pages.
+    /// The number of items on all pages.
     count: usize,
     /// The URL of the next page.
     #[schema(required, format = "uri")]
     next: Option<String>,
-    /// The URL of the page before.
+    /// The URL of the previous page.
     #[schema(required, format = "uri")]
     previous: Option<String>,
     #[schema(value_type = Vec<T>)]
@@ -485,7 +486,8 @@ pub struct PageOut<T> {
 }
 
 impl<T> PageOut<T> {
-    /// A page of a list of `count` items, of which `url` asked for this one. `results` is the array of what is on it.
+    /// A page of a list of `count` items. `url` is the URL of the request, and `results` the array of the page's
+    /// items.
     pub fn new(url: &Url, page: PageNumber, count: usize, results: Box<RawValue>) -> Self {
         let more = page.page.checked_mul(page.size).is_some_and(|end| end < count);
         Self {
@@ -498,7 +500,7 @@ impl<T> PageOut<T> {
     }
 }
 
-/// The same URL for another page; the other parameters stay.
+/// The same URL with another page number.
 fn with_page(url: &Url, page: usize) -> String {
     let others: Vec<_> = url.query_pairs().filter(|(name, _)| name != "page").collect();
     let mut other = url.clone();
@@ -524,7 +526,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_past_the_end_is_not_there() {
+    fn a_page_after_the_last_one_does_not_exist() {
         let range = |page, count| PageNumber { page, size: 10 }.range(count);
         let table = [
             (1, 0, Some(0..0)),

@@ -1,4 +1,4 @@
-//! Reading query strings.
+//! Parsing of query strings.
 
 use std::collections::BTreeMap;
 
@@ -13,12 +13,12 @@ use crate::domain::ids::{EndpointId, OrganizationId};
 use crate::domain::time::Timestamp;
 use crate::domain::usage::{Day, Days};
 
-/// Longest page of a list.
+/// Most items of a page.
 const MAX_LIMIT: usize = 100;
-/// Page of a list that does not say.
+/// The number of items of a page by default.
 const DEFAULT_LIMIT: usize = 50;
 
-/// The parameters of a query string, taken one by one; what is left is unknown.
+/// The parameters of a query string. Parameters that are not taken are unknown.
 #[derive(Debug)]
 pub struct Query {
     parameters: BTreeMap<String, String>,
@@ -26,7 +26,7 @@ pub struct Query {
 }
 
 impl Query {
-    /// Reads a query string. A parameter that comes more than once is a problem.
+    /// Parses a query string. A repeated parameter is a problem.
     pub fn new(query: &str) -> Self {
         let (mut parameters, mut problems) = (BTreeMap::new(), Vec::new());
         for (name, value) in url::form_urlencoded::parse(query.as_bytes()).into_owned() {
@@ -38,43 +38,43 @@ impl Query {
         Self { parameters, problems }
     }
 
-    /// A parameter, if it is there and not empty.
+    /// Takes and parses a parameter; `None` if it is absent, empty or invalid.
     pub fn take<T>(&mut self, name: &str, parse: impl FnOnce(&str) -> Result<T, Invalid>) -> Option<T> {
         let text = self.parameters.remove(name).filter(|text| !text.is_empty())?;
         parse(&text).map_err(|invalid| self.problems.push(Problem::new(name, invalid))).ok()
     }
 
-    /// What was built from the parameters, if all of them made sense.
+    /// Returns the value that was built from the parameters, if there are no problems.
     ///
     /// # Errors
-    /// Everything that was wrong, unknown parameters included.
+    /// All problems, including unknown parameters.
     pub fn finish<T>(mut self, built: T) -> Result<T, Vec<Problem>> {
         let unknown = self.parameters.keys().map(|name| Problem::new(name, "is not a known parameter"));
         self.problems.extend(unknown);
         if self.problems.is_empty() { Ok(built) } else { Err(self.problems) }
     }
 
-    /// What is wrong so far, if anything is.
+    /// Fails if there are problems so far.
     ///
     /// # Errors
-    /// Everything that was wrong.
+    /// All problems so far.
     pub fn problems(&mut self) -> Result<(), Vec<Problem>> {
         let problems = std::mem::take(&mut self.problems);
         if problems.is_empty() { Ok(()) } else { Err(problems) }
     }
 
-    /// `organization_id`.
+    /// Takes `organization_id`.
     pub fn organization(&mut self) -> Option<OrganizationId> {
         self.take("organization_id", OrganizationId::parse)
     }
 
-    /// `permanent`.
+    /// Takes `permanent`, which is false by default.
     pub fn permanent(&mut self) -> bool {
         let flag = |text: &str| text.parse().map_err(|_| Invalid::new("must be true or false"));
         self.take("permanent", flag).unwrap_or_default()
     }
 
-    /// `limit` and `cursor`.
+    /// Takes `limit` and `cursor`.
     pub fn paging(&mut self) -> Paging {
         let limit = self.take("limit", |text| {
             let limit = text.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
@@ -83,13 +83,13 @@ impl Query {
         Paging { limit: limit.unwrap_or(DEFAULT_LIMIT), cursor: self.take("cursor", |text| Ok(text.to_owned())) }
     }
 
-    /// `type` and `endpoint_id`.
+    /// Takes `type` and `endpoint_id`.
     pub fn event_filter(&mut self) -> EventFilter {
         let endpoint = |text: &str| EndpointId::parse(text).map_err(|e| Invalid::new(e.to_string()));
         EventFilter { event_type: self.take("type", EventType::parse), endpoint: self.take("endpoint_id", endpoint) }
     }
 
-    /// `status`, `event_type`, `since` and `until`.
+    /// Takes `status`, `event_type`, `since` and `until`.
     pub fn delivery_filter(&mut self) -> DeliveryFilter {
         DeliveryFilter {
             status: self.take("status", delivery_status),
@@ -99,7 +99,7 @@ impl Query {
         }
     }
 
-    /// `from` and `to`. Where they make no sense, today stands for them.
+    /// Takes `from` and `to`. If they are invalid, a problem is recorded and the range is today.
     pub fn days(&mut self, today: Day) -> Days {
         let (from, to) = (self.take("from", Day::parse), self.take("to", Day::parse));
         Days::new(from, to, today).unwrap_or_else(|invalid| {
@@ -111,87 +111,87 @@ impl Query {
     }
 }
 
-/// Reads a time. Where nobody percent-encoded the `+` of an offset, it has become a space, which no time has.
+/// Parses a time. An unencoded `+` of an offset arrives as a space, which times do not contain otherwise.
 fn time(text: &str) -> Result<Timestamp, Invalid> {
     Timestamp::parse(&text.replace(' ', "+"))
 }
 
-/// Reads the status of a delivery.
+/// Parses the status of a delivery.
 ///
 /// # Errors
-/// [`Invalid`] naming the statuses there are.
+/// [`Invalid`] naming the possible values.
 pub fn delivery_status(text: &str) -> Result<DeliveryStatus, Invalid> {
     let names = DeliveryStatus::ALL.map(DeliveryStatus::as_str).join(", ");
     DeliveryStatus::parse(text).ok_or_else(|| Invalid::new(format!("must be one of {names}")))
 }
 
-/// Which page of a list is wanted.
+/// The requested page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Paging {
-    /// How many items at most.
+    /// Most items of the page.
     pub limit: usize,
-    /// Where the page starts, as the page before said.
+    /// The cursor from the previous page; `None` for the first page.
     pub cursor: Option<String>,
 }
 
-/// What [`Query::paging`] reads, for the OpenAPI document.
+/// The parameters of [`Query::paging`] for the OpenAPI document.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct PagingParameters {
-    /// How many items at most.
+    /// Most items of the page.
     #[param(minimum = 1, maximum = 100, default = 50)]
     pub limit: Option<u32>,
-    /// The `next_cursor` of the page before.
+    /// The `next_cursor` of the previous page.
     pub cursor: Option<String>,
 }
 
-/// What [`Query::permanent`] reads, for the OpenAPI document.
+/// The parameters of [`Query::permanent`] for the OpenAPI document.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct DeletionParameters {
-    /// Deletes for good instead of disabling.
+    /// Deletes the endpoint instead of disabling it.
     #[param(default = false)]
     pub permanent: Option<bool>,
 }
 
-/// What [`Query::event_filter`] reads, for the OpenAPI document.
+/// The parameters of [`Query::event_filter`] for the OpenAPI document.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct EventParameters {
     /// Only events of this type.
     #[param(rename = "type", value_type = Option<EventType>)]
     pub event_type: Option<String>,
-    /// Only events that went to this endpoint.
+    /// Only events that have a delivery to this endpoint.
     #[param(value_type = Option<EndpointId>)]
     pub endpoint_id: Option<String>,
 }
 
-/// What [`Query::days`] reads, for the OpenAPI document.
+/// The parameters of [`Query::days`] for the OpenAPI document.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct UsageParameters {
-    /// The first day, UTC; 29 days before the last one if not said. At most 366 days are shown.
+    /// The first day (UTC); by default 29 days before the last one. At most 366 days are allowed.
     #[param(value_type = Option<Day>)]
     pub from: Option<String>,
-    /// The last day, UTC; today if not said.
+    /// The last day (UTC); by default today.
     #[param(value_type = Option<Day>)]
     pub to: Option<String>,
 }
 
-/// What [`Query::delivery_filter`] reads, for the OpenAPI document.
+/// The parameters of [`Query::delivery_filter`] for the OpenAPI document.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct DeliveryParameters {
-    /// Only those that stand so.
+    /// Only deliveries with this status.
     #[param(value_type = Option<DeliveryStatus>)]
     pub status: Option<String>,
-    /// Only those of events of this type.
+    /// Only deliveries of events of this type.
     #[param(value_type = Option<EventType>)]
     pub event_type: Option<String>,
-    /// Only those of events published at this time or later.
+    /// Only deliveries of events published at this time or later.
     #[param(value_type = Option<Timestamp>)]
     pub since: Option<String>,
-    /// Only those of events published before this time.
+    /// Only deliveries of events published before this time.
     #[param(value_type = Option<Timestamp>)]
     pub until: Option<String>,
 }
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn the_plus_of_an_offset_may_be_written_as_it_is() {
+    fn the_plus_of_an_offset_need_not_be_percent_encoded() {
         for text in ["2026-03-24T22:00:00+02:00", "2026-03-24T22:00:00%2B02:00", "2026-03-24T22:00:00%2b02%3A00"] {
             let filter = Query::new(&format!("since={text}")).delivery_filter();
             assert_eq!(filter.since, Timestamp::parse("2026-03-24T20:00:00Z").ok(), "{text}");

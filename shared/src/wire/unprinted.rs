@@ -1,10 +1,10 @@
-//! What a caller is shown and a log is not.
+//! Redaction of values that responses contain and logs must not.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// Part of an answer that may be a credential: written into the answer as it is, and never printed.
+/// A part of a response that may be a credential. It is serialized as it is, and its `Debug` output is redacted.
 #[derive(Clone, Serialize)]
 #[serde(transparent)]
 pub struct Unprinted<T>(T);

@@ -1,5 +1,5 @@
-//! The error answers: one for each status, shared by all operations. The bodies of all of them are the one schema
-//! `Error`, of which a client generator makes one class; which codes go with a status is in the description.
+//! The error responses of the OpenAPI document: one for each status, shared by all operations. All have the schema
+//! `Error`, so that a client generator creates one class. The description lists the codes of the status.
 
 use http::StatusCode;
 use utoipa::openapi::header::HeaderBuilder;
@@ -9,21 +9,21 @@ use utoipa::{PartialSchema, ToSchema};
 use super::request_id;
 use crate::wire::error::{ErrorCode, ErrorOut};
 
-/// The name and the description of every error answer.
+/// The name and the definition of each error response.
 pub(super) fn responses() -> Vec<(String, Response)> {
-    // Nothing is documented about methods that a path does not have, so no operation answers 405.
+    // The document contains only supported methods, so no operation returns 405.
     let mut statuses: Vec<_> =
         ErrorCode::ALL.iter().map(|code| code.status()).filter(|status| *status != 405).collect();
     statuses.dedup();
     statuses.into_iter().map(|status| (name(status), response(status))).collect()
 }
 
-/// What the answer with this status is called.
+/// The name of the response for this status.
 pub(super) fn name(status: u16) -> String {
     reason(status).replace(' ', "")
 }
 
-/// What HTTP calls this status.
+/// The reason phrase of this status.
 pub(super) fn reason(status: u16) -> &'static str {
     StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or_default()
 }
@@ -38,7 +38,7 @@ fn response(status: u16) -> Response {
         .header_ref("x-request-id", request_id());
     match status {
         401 => response.header("www-authenticate", text_header("The scheme: `Bearer`.")),
-        429 | 503 => response.header("retry-after", text_header("After how many seconds to try again.")),
+        429 | 503 => response.header("retry-after", text_header("The number of seconds after which to retry.")),
         _ => response,
     }
     .build()

@@ -1,6 +1,6 @@
-//! The OpenAPI document of this API. Shapes come from the wire types, operations from the handlers; what all operations
-//! have in common is added here. The functions do not carry it: it is made by a test, kept as `docs/openapi.json`, and
-//! served from there.
+//! The OpenAPI document. Formats come from the wire types, operations from the handlers, and this module adds the
+//! common parts of all operations. The functions do not contain the document: a test generates `docs/openapi.json`,
+//! which is served as a file.
 
 mod errors;
 mod values;
@@ -23,18 +23,18 @@ use crate::domain::ids::{DeliveryId, EndpointId, EventId, KeyId, OrganizationId,
 
 pub use values::*;
 
-/// The groups of operations, in the order in which they are shown.
+/// The groups of operations, in the order of the document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Dialect {
-    /// The canonical one.
+    /// The canonical dialect.
     Organizations,
-    /// Webhooks with `events`.
+    /// The dialect with webhooks and `events`.
     Hooks,
-    /// The tenant is the key's.
+    /// The dialect whose organization is the key's own.
     Endpoints,
-    /// Lists in pages.
+    /// The dialect with numbered pages.
     Pages,
-    /// Not a dialect: this document.
+    /// The OpenAPI document and its rendering.
     Documentation,
 }
 
@@ -54,38 +54,38 @@ impl Dialect {
     const fn description(self) -> &'static str {
         match self {
             Self::Organizations => {
-                "The canonical dialect: every feature is here. Answers have `data` and `meta`, lists have cursors."
+                "The canonical dialect, with every feature. Responses have `data` and `meta`, lists have cursors."
             }
             Self::Hooks => "An organization's webhooks as bare objects with `events`.",
             Self::Endpoints => {
-                "The organization is the key's own. Bare objects and arrays, hyphenated ids, times in whole seconds."
+                "The organization is the key's own. Bare objects and arrays, with hyphenated ids and whole seconds."
             }
-            Self::Pages => "Lists come in numbered pages with a count. The organization is the key's own.",
-            Self::Documentation => "This document, for programs and for people. Neither needs a key.",
+            Self::Pages => "Lists have numbered pages and a count. The organization is the key's own.",
+            Self::Documentation => "This document as JSON and as a web page. Neither requires a key.",
         }
     }
 
-    /// Whether the organization is the key's own, so that the platform's key must name one.
+    /// Whether the organization is the key's own. A platform key must name an organization then.
     const fn is_of_key(self) -> bool {
         matches!(self, Self::Endpoints | Self::Pages)
     }
 }
 
 const DESCRIPTION: &str = "\
-Webhooks as a service: events come in over HTTP and go out signed, retried and recorded.
+Webhooks as a service: it receives events over HTTP, and delivers them signed, with retries and a log.
 
-One set of resources is served in four dialects. An endpoint made in one is visible, and can be changed, in every other.
+Four dialects serve the same resources. An endpoint that was created in one can be read and changed in all of them.
 
-Every answer has an `x-request-id`; in the `organizations` dialect it is also in `meta.request_id`. Request bodies are \
-JSON objects; fields and query parameters that nobody knows are refused by name. A `PATCH` changes only what it names; \
-`null` clears what can be cleared.";
+Every response has an `x-request-id`; in the `organizations` dialect it is also in `meta.request_id`. Request bodies \
+are JSON objects; unknown fields and query parameters are rejected by name. A `PATCH` changes only the fields that \
+it contains; `null` resets optional fields.";
 
 const KEY: &str = "\
-An API key: `Authorization: Bearer sk_live_…`. What it may do depends on its role. `owner`: everything in its \
+An API key: `Authorization: Bearer sk_live_…`. Its role decides what it may do. `owner`: everything in its \
 organization. `admin`: everything but API keys. `member`: reading. `publisher`: publishing events, and reading those \
-it published. The platform's key creates organizations and acts in any of them.";
+it published. A platform key creates organizations and acts in all of them.";
 
-/// The document of these operations.
+/// Builds the document from the operations of each dialect.
 pub fn document(parts: impl IntoIterator<Item = (Dialect, OpenApi)>) -> OpenApi {
     let mut document = OpenApiBuilder::new()
         .info(
@@ -98,7 +98,7 @@ pub fn document(parts: impl IntoIterator<Item = (Dialect, OpenApi)>) -> OpenApi 
                 ))
                 .build(),
         )
-        .servers(Some([ServerBuilder::new().url("/").description(Some("The deployment that serves this.")).build()]))
+        .servers(Some([ServerBuilder::new().url("/").description(Some("This deployment.")).build()]))
         .tags(Some(
             Dialect::ALL
                 .map(|dialect| TagBuilder::new().name(dialect.tag()).description(Some(dialect.description())).build()),
@@ -133,7 +133,7 @@ fn add_shared(components: &mut Components) {
     components.responses.extend(errors::responses().into_iter().map(|(name, response)| (name, response.into())));
     let request_id = HeaderBuilder::new()
         .schema(Some(Ref::from_schema_name(RequestId::name())))
-        .description(Some("By which the request is found in the logs."));
+        .description(Some("Identifies the request in the logs."));
     components.headers.insert("RequestId".to_owned(), request_id.build().into());
     let mut bearer = Http::new(HttpAuthScheme::Bearer);
     bearer.description = Some(KEY.to_owned());
@@ -152,7 +152,7 @@ fn for_each_operation(paths: &mut Paths, mut act: impl FnMut(&str, &mut Operatio
     }
 }
 
-/// Adds what follows from an operation's place: its group, the parameters of its path, and how it can go wrong.
+/// Adds the common parts of an operation: its group, its path parameters and its errors.
 fn complete(dialect: Dialect, path: &str, operation: &mut Operation) {
     if let Some(summary) = &mut operation.summary {
         summary.truncate(summary.trim_end_matches('.').len());
@@ -192,7 +192,8 @@ fn complete(dialect: Dialect, path: &str, operation: &mut Operation) {
     }
 }
 
-/// The dialect's answers are `{"data": …, "meta": …}`, and those with cursors have a `pagination` as well.
+/// Wraps responses of the canonical dialect in `{"data": …, "meta": …}`. Lists with cursors have `pagination` as
+/// well.
 fn wrap(operation: &mut Operation, has_cursor: bool) {
     let answers = operation.responses.responses.values_mut().filter_map(|response| match response {
         RefOr::T(response) => Some(&mut response.content),
@@ -211,7 +212,7 @@ fn wrap(operation: &mut Operation, has_cursor: bool) {
     }
 }
 
-/// Optional parameters are absent, never null.
+/// An optional parameter may be absent, but not null.
 fn forget_null(parameter: &mut RefOr<Parameter>) {
     if let RefOr::T(Parameter { schema: Some(schema), .. }) = parameter
         && let RefOr::T(Schema::OneOf(one_of)) = schema
@@ -275,17 +276,20 @@ fn organization_parameter() -> Parameter {
     ParameterBuilder::new()
         .name("organization_id")
         .parameter_in(ParameterIn::Query)
-        .description(Some("With the platform's key: the organization. With any other, its own if anything."))
+        .description(Some(
+            "The organization. Required with a platform key; with any other key, only its own organization is allowed.",
+        ))
         .schema(Some(Ref::from_schema_name(OrganizationId::name())))
         .build()
 }
 
-/// The header that every answer has.
+/// The header of every response.
 fn request_id() -> Ref {
     Ref::new("#/components/headers/RequestId")
 }
 
-/// Input fields default to being absent, which the generator can only see as null.
+/// Removes null as the default of input fields: the fields are absent by default, which the generator cannot
+/// express.
 fn forget_absent_defaults(schema: &mut RefOr<Schema>) {
     let RefOr::T(Schema::Object(object)) = schema else { return };
     for property in object.properties.values_mut() {
@@ -300,7 +304,7 @@ fn forget_absent_defaults(schema: &mut RefOr<Schema>) {
     }
 }
 
-/// Fields that nobody knows are refused, and no body is as good as an empty object.
+/// Declares that unknown fields are rejected, and that a body without required fields is optional.
 fn describe_body(operation: &mut Operation, components: &mut Components) {
     let Some(RefOr::T(body)) = &mut operation.request_body else { return };
     for content in body.content.values() {

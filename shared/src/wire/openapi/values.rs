@@ -1,5 +1,5 @@
-//! The schemas of single values: what each accepts, so that a client need not try. The rules themselves are the domain
-//! types'; a test below holds the two together.
+//! The schemas of single values, with the values that each accepts. The domain types define the rules, and a test
+//! compares the schemas with them.
 
 use std::borrow::Cow;
 
@@ -23,7 +23,7 @@ use crate::domain::time::Timestamp;
 use crate::domain::usage::Day;
 use crate::wire::error::ErrorCode;
 
-/// Values that only the wire tells from others.
+/// Types for values that have no type of their own in the domain.
 macro_rules! wire_values {
     ($($(#[$doc:meta])+ $name:ident;)+) => {$(
         $(#[$doc])+
@@ -33,29 +33,29 @@ macro_rules! wire_values {
 }
 
 wire_values! {
-    /// An endpoint's id as the `endpoints` dialect prints it.
+    /// An endpoint's id in the `endpoints` dialect.
     HyphenatedEndpointId;
-    /// The id that a caller may bring for an organization.
+    /// An organization's id that the caller supplies.
     BroughtOrganizationId;
-    /// A URL as it was accepted and normalised.
+    /// A URL after it was accepted and normalized.
     StoredUrl;
-    /// Headers in an answer.
+    /// Headers in a response.
     ShownHeaders;
-    /// A secret that a caller of the canonical dialect supplies.
+    /// A signing secret that a caller of the canonical dialect supplies.
     VerifiableSecret;
-    /// What an endpoint wants.
+    /// The subscriptions of an endpoint.
     Subscriptions;
-    /// An instant as most dialects print it.
+    /// An instant with milliseconds.
     Millisecond;
-    /// An instant as the `endpoints` dialect prints it.
+    /// An instant with whole seconds.
     WholeSecond;
-    /// The `X-Webhook-Signature` of a request.
+    /// The value of the `X-Webhook-Signature` header.
     BodyDigest;
-    /// The statuses of deliveries that can be asked for again.
+    /// The statuses of deliveries that can be retried.
     RecoverableStatus;
-    /// The `endpoints` dialect's spelling of an endpoint's status.
+    /// The status of an endpoint in the `endpoints` dialect.
     CapitalStatus;
-    /// The statuses that the `endpoints` dialect can set.
+    /// The statuses that a caller of the `endpoints` dialect can set.
     PausedOrActive;
     /// The only type of API key.
     SecretKey;
@@ -89,51 +89,51 @@ const EVENT_TYPE: &str = r"[a-zA-Z0-9_]+(\.[a-zA-Z0-9_]+)*";
 schemas! {
     "EndpointId": EndpointId = "A webhook endpoint.", id(EndpointId::PREFIX);
     "endpoints.EndpointId": HyphenatedEndpointId =
-        "A webhook endpoint. The same one is `we_` and the digits without hyphens in the other dialects.",
+        "A webhook endpoint. In the other dialects its id is `we_` and the digits without hyphens.",
         pattern("^ep_[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$",
             "ep_550e8400-e29b-41d4-a716-446655440000");
     "EventId": EventId = "A published event.", id(EventId::PREFIX);
     "DeliveryId": DeliveryId = "One event for one endpoint.", id(DeliveryId::PREFIX);
     "ApiKeyId": KeyId = "An API key. It is not a secret.", id(KeyId::PREFIX);
-    "JobId": JobId = "A job. The same work has the same id.", id(JobId::PREFIX);
+    "JobId": JobId = "A job. Its id is derived from its work, so the same work has the same id.", id(JobId::PREFIX);
     "RequestId": RequestId = "One request to this API.", id(RequestId::PREFIX);
-    "OrganizationId": OrganizationId = "An organization: generated, or a UUID that its maker brought.",
+    "OrganizationId": OrganizationId = "An organization. The id is generated, or a UUID that its creator supplied.",
         pattern(&format!("^(org_[0-9a-hjkmnp-tv-z]{{26}}|{UUID})$"), "org_01jq4z8s3tf6v9x0b2c4d6e8ga");
-    "BroughtOrganizationId": BroughtOrganizationId = "An id of your own for the organization. Generated if not said.",
+    "BroughtOrganizationId": BroughtOrganizationId = "The organization's id; generated if absent.",
         pattern(&format!("^{UUID}$"), "550e8400-e29b-41d4-a716-446655440000").format(format("uuid"));
 
-    "Name": Name = "What people call it.", text(1, 255, "Acme Growth Workspace");
-    "Slug": Slug = "A short name, unique in the deployment.",
+    "Name": Name = "The name.", text(1, 255, "Acme Growth Workspace");
+    "Slug": Slug = "A short name, unique within the deployment.",
         pattern("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", "acme").max_length(Some(63));
     "EditionId": EditionId =
-        "An endpoint with an edition gets only events published with the same; one without gets all.",
+        "An endpoint with an edition receives only events of the same edition. An endpoint without one receives all.",
         text(1, 128, "emea");
-    "SubjectPart": SubjectPart = "The type, or the id, of what an event is about.", text(1, 255, "member");
+    "SubjectPart": SubjectPart = "The type or the id of an event's subject.", text(1, 255, "member");
     "IdempotencyKey": IdempotencyKey =
-        "The same key with the same body, within 24 hours, is answered as the first time, and nothing is sent twice. \
-         The same key with another body is refused.",
+        "A repeated request with the same key and body within 24 hours gets the same response and sends nothing twice. \
+         A request with the same key and another body is rejected.",
         pattern("^[!-~]([ -~]*[!-~])?$", "order-1234-paid").max_length(Some(255));
 
     "EndpointUrl": EndpointUrl =
-        "Where deliveries go: `https`, and `http` only where the deployment allows it; without user name, password \
+        "The URL of deliveries: `https`, and `http` only if the deployment allows it; without user name, password \
          and fragment; without whitespace and backslashes; not a private or reserved address.",
         pattern(r"^https?://[^\s\\#]+$", "https://app.acme.co/signup")
             .format(format("uri")).max_length(Some(2_048));
-    "StoredUrl": StoredUrl = "Where deliveries go.",
+    "StoredUrl": StoredUrl = "The URL of deliveries.",
         pattern("^https?://[^#]+$", "https://app.acme.co/signup").format(format("uri"));
     "EventType": EventType = "Segments of letters, digits and `_`, joined by dots.",
         pattern(&format!("^{EVENT_TYPE}$"), "session.fingerprint.calculated").max_length(Some(MAX_EVENT_TYPE_CHARS));
     "Subscription": Subscription =
-        "An event type; `prefix.*` for all that start so; or `*` for all but the operational ones.",
+        "An event type; `prefix.*` for all types with that prefix; or `*` for all types except the operational ones.",
         pattern(&format!(r"^(\*|{EVENT_TYPE}(\.\*)?)$"), "session.fingerprint.calculated")
             .max_length(Some(MAX_EVENT_TYPE_CHARS));
-    "Subscriptions": Subscriptions = "Which events the endpoint gets.",
+    "Subscriptions": Subscriptions = "The event types that the endpoint receives.",
         ArrayBuilder::new().items(Subscription::schema()).min_items(Some(1)).max_items(Some(MAX_SUBSCRIPTIONS));
     "Headers": Headers =
-        "Headers added to every request, in place of `user-agent` and `accept` if they have these names. Not those that \
-         are the delivery's own: `connection`, `content-encoding`, `content-length`, `content-type`, `expect`, `host`, \
-         `http2-settings`, `keep-alive`, `te`, `trailer`, `transfer-encoding`, `upgrade`, `proxy-*`, `webhook-*`, \
-         `x-webhook-*`. No value begins or ends with a space or a tab.",
+        "Headers that are added to every request. They may replace `user-agent` and `accept`, but not the headers that \
+         the delivery sets itself: `connection`, `content-encoding`, `content-length`, `content-type`, `expect`, \
+         `host`, `http2-settings`, `keep-alive`, `te`, `trailer`, `transfer-encoding`, `upgrade`, `proxy-*`, \
+         `webhook-*`, `x-webhook-*`. No value begins or ends with a space or a tab.",
         ObjectBuilder::new()
             .max_properties(Some(16))
             .property_names(Some(pattern("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "X-Tenant").max_length(Some(1_024)).build()))
@@ -142,69 +142,73 @@ schemas! {
             ))))
             .examples([serde_json::json!({"X-Tenant": "acme"})]);
     "ShownHeaders": ShownHeaders =
-        "Headers added to every request. The values are null for those who may not change endpoints.",
+        "Headers that are added to every request. The values are null if the key's role cannot change endpoints.",
         ObjectBuilder::new()
             .additional_properties(Some(AdditionalProperties::from(Schema::from(
                 ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null])),
             ))))
             .examples([serde_json::json!({"X-Tenant": "acme"})]);
     "TimeoutSeconds": TimeoutSeconds =
-        "How long one attempt may take, in seconds, from resolving the name to the last byte of the answer.",
+        "The time limit of one attempt, in seconds, from resolving the name to the last byte of the response.",
         number(1, 30, 10).default(Some(TimeoutSeconds::default().get().into()));
     "RetrySchedule": RetrySchedule =
-        "The delays, in seconds, before each retry. Null for the deployment's; empty for no retries.",
+        "The delay before each retry, in seconds. Null stands for the deployment's schedule, an empty list for no \
+         retries.",
         ArrayBuilder::new().items(number(1, MAX_DELAY_SECONDS, 30)).max_items(Some(MAX_RETRIES))
             .examples([serde_json::json!([1, 5, 30])]);
-    "SigningSecret": SigningSecret = "What deliveries are signed with. Generated if not brought.",
+    "SigningSecret": SigningSecret = "The secret that signs deliveries; generated if absent.",
         pattern("^[ -~]+$", "whsec_0123456789abcdef0123456789abcdef").min_length(Some(16)).max_length(Some(256));
     "VerifiableSecret": VerifiableSecret =
-        "What deliveries are signed with. Generated if not brought. After `whsec_` comes the base64 of 24 to 64 bytes, in \
-         the standard alphabet and padded; any other text is a key as it is.",
+        "The secret that signs deliveries; generated if absent. After `whsec_` there must be the base64 of 24 to 64 \
+         bytes, in the standard alphabet and padded; the bytes of any other text are the key.",
         pattern("^[!-~][ -~]*[!-~]$", "whsec_0123456789abcdef0123456789abcdef").min_length(Some(16)).max_length(Some(256));
-    "ApiKeySecret": KeySecret = "What the key's holder presents.",
+    "ApiKeySecret": KeySecret = "The API key.",
         pattern("^sk_live_[0-9A-Za-z]{43}$", "sk_live_3fLc8tqXyW0pZ5vJm2nR7sKd9hBgQ1uEa4iTo6rNbCx");
     "BodyDigest": BodyDigest = "HMAC-SHA256 of the body.",
         pattern("^[0-9a-f]{64}$", "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08");
 
-    "Timestamp": Timestamp = "An RFC 3339 instant with any offset. One before 1970 counts as the beginning of 1970.",
+    "Timestamp": Timestamp =
+        "An RFC 3339 instant with any offset. An instant before 1970 counts as 1970-01-01T00:00:00Z.",
         ObjectBuilder::new().schema_type(Type::String).examples(["2026-03-24T20:00:00Z"]).format(format("date-time"));
-    "Day": Day = "A day, UTC.",
+    "Day": Day = "A day in UTC.",
         pattern("^[0-9]{4}-[0-9]{2}-[0-9]{2}$", "2026-03-24").format(format("date"));
     "Millisecond": Millisecond = "An RFC 3339 instant in UTC, with milliseconds.",
         moment(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$", "2026-03-24T20:00:00.000Z");
     "WholeSecond": WholeSecond = "An RFC 3339 instant in UTC, with whole seconds.",
         moment(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", "2024-01-01T00:00:00Z");
 
-    "Role": Role = "What the key's holder may do.", one_of(Role::ALL.map(Role::as_str));
-    "Scope": Scope = "One kind of action.", one_of(Scope::ALL.map(Scope::as_str));
+    "Role": Role = "The role of the key.", one_of(Role::ALL.map(Role::as_str));
+    "Scope": Scope = "A permission for one kind of operation.", one_of(Scope::ALL.map(Scope::as_str));
     "ApiKeyStatus": KeyStatus = "A rotating key has a successor and works until its grace period ends.",
         one_of(["active", "rotating", "revoked"]);
-    "SecretKey": SecretKey = "The only type there is.", one_of(["secret"]);
-    "Live": Live = "The only environment there is.", one_of(["live"]);
+    "SecretKey": SecretKey = "The only type.", one_of(["secret"]);
+    "Live": Live = "The only environment.", one_of(["live"]);
     "OrganizationStatus": OrganizationStatus =
-        "A suspended organization cannot publish, and nothing is delivered for it.", one_of(["active", "suspended"]);
+        "A suspended organization cannot publish, and its deliveries fail.", one_of(["active", "suspended"]);
     "EndpointStatus": EndpointStatus =
-        "Deliveries of a paused endpoint wait until it is active again; for a disabled one none are made.",
+        "Deliveries of a paused endpoint wait until it is active. A disabled endpoint gets no deliveries.",
         one_of(["active", "paused", "disabled"]);
     "endpoints.EndpointStatus": CapitalStatus =
-        "Deliveries of a paused endpoint wait until it is active again; for a disabled one none are made.",
+        "Deliveries of a paused endpoint wait until it is active. A disabled endpoint gets no deliveries.",
         one_of(["ACTIVE", "PAUSED", "DISABLED"]);
     "endpoints.WantedStatus": PausedOrActive = "Pausing sets `paused_at`, resuming clears it.",
         one_of(["ACTIVE", "PAUSED"]);
-    "DisabledReason": DisabledReason = "Its owner did it; it answered 410 Gone; or it failed for days without a success.",
+    "DisabledReason": DisabledReason =
+        "The owner disabled it; the receiver answered 410 Gone; or no attempt succeeded for days.",
         one_of(DisabledReason::ALL.map(DisabledReason::as_str));
     "DeliveryStatus": DeliveryStatus =
-        "An exhausted delivery used up its retry schedule; a failed one will not be tried again for another reason.",
+        "An exhausted delivery has used up its retry schedule. A failed one is not retried for another reason.",
         one_of(DeliveryStatus::ALL.map(DeliveryStatus::as_str));
-    "RecoverableStatus": RecoverableStatus = "The deliveries that can be asked for again.",
+    "RecoverableStatus": RecoverableStatus = "The statuses of deliveries that can be retried.",
         one_of(DeliveryStatus::ALL.into_iter().filter(|status| status.is_recoverable()).map(DeliveryStatus::as_str));
     "JobKind": JobKind =
-        "A release sends what was held for an endpoint that accepts deliveries again; `fail_held` fails what was held \
-         for one that was disabled or deleted; a recovery retries what failed; `send_all` sends what should be in the queue \
-         again, after an operator restored the table or lost the queue. The last two can be cancelled.",
+        "A release sends the held deliveries of an endpoint that accepts deliveries again; `fail_held` fails those \
+         of an endpoint that was disabled or deleted; a recovery retries failed deliveries; `send_all` sends all \
+         queued deliveries again, after the table was restored or the queue was lost. The last two can be cancelled.",
         one_of(JobKind::ALL.map(JobKind::as_str));
-    "JobStatus": JobState = "Whether a job goes on.", one_of(JobState::NAMES);
-    "DeliveryError": Cause = "Why an attempt failed, or why none was made.", one_of(Cause::ALL.map(Cause::as_str));
+    "JobStatus": JobState = "The state of a job.", one_of(JobState::NAMES);
+    "DeliveryError": Cause = "Why an attempt failed, or why no attempt was made.",
+        one_of(Cause::ALL.map(Cause::as_str));
     "ErrorCode": ErrorCode = &codes(),
         one_of(ErrorCode::ALL.iter().map(|code| code.as_str()));
 }
@@ -212,7 +216,7 @@ schemas! {
 fn codes() -> String {
     let line = |code: &ErrorCode| format!("- `{}` ({}): {}", code.as_str(), code.status(), code.meaning());
     let lines: Vec<_> = ErrorCode::ALL.iter().map(line).collect();
-    format!("What went wrong, for programs.\n\n{}", lines.join("\n"))
+    format!("The reason of an error, for programs.\n\n{}", lines.join("\n"))
 }
 
 fn describe(schema: &mut Schema, text: &str) {
@@ -254,23 +258,23 @@ fn one_of(words: impl IntoIterator<Item = &'static str>) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words))
 }
 
-/// What became of an entry of a batch.
+/// The result of an entry of a batch.
 pub(crate) fn accepted_or_refused() -> Object {
     one_of(["accepted", "refused"]).build()
 }
 
-/// How endpoints can be sorted.
+/// The possible orders of endpoints.
 pub(crate) fn endpoints_ordering() -> Object {
     let orders = ["created", "-created", "modified", "-modified", "name", "-name"];
     one_of(orders).default(Some("created".into())).build()
 }
 
-/// How deliveries can be sorted.
+/// The possible orders of deliveries.
 pub(crate) fn deliveries_ordering() -> Object {
     one_of(["created", "-created"]).default(Some("-created".into())).build()
 }
 
-/// What an `object` field says.
+/// The values of `object` fields.
 pub(crate) mod object {
     use super::{Object, one_of};
 

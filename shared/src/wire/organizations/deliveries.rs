@@ -26,18 +26,18 @@ pub struct DeliveryOut {
     event_type: String,
     #[schema(value_type = DeliveryStatus)]
     status: &'static str,
-    /// How many attempts were made.
+    /// The number of attempts.
     attempts: u32,
-    /// What the last attempt was answered, if it was.
+    /// The status of the last attempt's response; null without a response.
     #[schema(required)]
     response_status: Option<u16>,
-    /// The beginning of that answer's body.
+    /// The beginning of the last response's body.
     #[schema(required)]
     response_body: Option<String>,
-    /// Why the last attempt failed, if it did.
+    /// Why the last attempt or the delivery failed; null if neither has.
     #[schema(value_type = Option<Cause>, required)]
     error: Option<&'static str>,
-    /// When the next attempt comes, always later than now. Null if none is scheduled: also while the endpoint is paused
+    /// When the next attempt is due, always in the future. Null if none is scheduled, while the endpoint is paused
     /// or suspended, and while an attempt is due.
     #[schema(value_type = Option<Millisecond>, required)]
     next_attempt_at: Option<String>,
@@ -67,25 +67,25 @@ impl From<&Delivery> for DeliveryOut {
     }
 }
 
-/// A delivery with everything that is known of it.
+/// A delivery with its payload and its attempts.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = organizations::DeliveryDetail)]
 pub struct DeliveryDetailOut {
     #[serde(flatten)]
     delivery: DeliveryOut,
-    /// The exact body that is sent.
+    /// The exact body of the request.
     payload: String,
-    /// The `X-Webhook-Signature` of the last attempt; null before the first.
+    /// The `X-Webhook-Signature` of the last attempt; null before the first attempt.
     #[schema(value_type = Option<BodyDigest>, required)]
     signature: Option<String>,
     attempt_log: Vec<AttemptOut>,
 }
 
-/// An attempt to deliver.
+/// An attempt at a delivery.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = organizations::Attempt)]
 struct AttemptOut {
-    /// Which attempt it was, counted from 1.
+    /// The attempt's number, from 1.
     attempt: u32,
     #[schema(value_type = Millisecond)]
     started_at: String,
@@ -109,7 +109,7 @@ impl From<&AttemptEntry> for AttemptOut {
 }
 
 impl DeliveryDetailOut {
-    /// A delivery and the exact body that is sent.
+    /// A delivery with the exact body of its request.
     pub fn new(delivery: &Delivery, payload: String) -> Self {
         Self {
             delivery: delivery.into(),

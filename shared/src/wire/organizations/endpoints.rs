@@ -1,4 +1,4 @@
-//! Webhook endpoints, and test events.
+//! Webhook endpoints and test events.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -30,12 +30,12 @@ use crate::wire::openapi::{
 };
 use crate::wire::unprinted::Unprinted;
 
-/// Longest time, in seconds, that a rotated signing secret signs on.
+/// The longest overlap of a rotation, in seconds.
 const MAX_OVERLAP_SECONDS: i64 = 604_800;
-/// How long it does if nothing is said.
+/// The overlap of a rotation by default.
 pub const DEFAULT_OVERLAP: Duration = Duration::from_secs(86_400);
 
-/// `POST …/webhooks/endpoints`.
+/// The body of `POST …/webhooks/endpoints`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
 #[schema(as = organizations::NewEndpoint)]
@@ -60,7 +60,7 @@ pub struct EndpointIn {
     status: Field<String>,
 }
 
-/// `PATCH …/webhooks/endpoints/{we}`.
+/// The body of `PATCH …/webhooks/endpoints/{we}`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
 #[schema(as = organizations::EndpointPatch)]
@@ -86,10 +86,10 @@ pub struct EndpointPatchIn {
 }
 
 impl EndpointIn {
-    /// What is to be created.
+    /// Validates the fields.
     ///
     /// # Errors
-    /// Every field that makes no sense.
+    /// All invalid fields.
     pub fn parse(self, deployment: &Deployment) -> Result<NewEndpoint, Vec<Problem>> {
         let mut read = Reader::default();
         let name = read.required("name", self.name, |name| Name::parse(&name));
@@ -112,10 +112,10 @@ impl EndpointIn {
 }
 
 impl EndpointPatchIn {
-    /// What is to be changed. `null` clears headers, timeout, edition and retry schedule.
+    /// Validates the fields. `null` resets headers, timeout, edition and retry schedule.
     ///
     /// # Errors
-    /// Every field that makes no sense.
+    /// All invalid fields.
     pub fn parse(self, deployment: &Deployment) -> Result<EndpointPatch, Vec<Problem>> {
         let mut read = Reader::default();
         let patch = EndpointPatch {
@@ -136,7 +136,7 @@ impl EndpointPatchIn {
     }
 }
 
-/// An endpoint. Its secret is there only when it was just generated.
+/// An endpoint. The response that generated its secret contains it.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = organizations::Endpoint)]
 pub struct EndpointOut {
@@ -154,7 +154,7 @@ pub struct EndpointOut {
     status: &'static str,
     #[schema(value_type = Subscriptions)]
     event_types: Vec<String>,
-    /// The values are null for those who may not change endpoints.
+    /// The values are null if the key's role cannot change endpoints.
     #[schema(value_type = ShownHeaders)]
     headers: HeadersOut,
     #[schema(value_type = TimeoutSeconds)]
@@ -163,13 +163,13 @@ pub struct EndpointOut {
     edition_id: Option<String>,
     #[schema(value_type = Option<RetrySchedule>, required)]
     retry_schedule: Option<Vec<u32>>,
-    /// When it was paused, if it is.
+    /// When the endpoint was paused; null if it is not paused.
     #[schema(value_type = Option<Millisecond>, required)]
     paused_at: Option<String>,
-    /// Why it is disabled, if it is.
+    /// Why the endpoint is disabled; null if it is not disabled.
     #[schema(value_type = Option<DisabledReason>, required)]
     disabled_reason: Option<&'static str>,
-    /// Null but in the answer that generated it.
+    /// Null, except in the response that generated it.
     #[schema(value_type = Option<SigningSecret>, required)]
     signing_secret: Option<Unprinted<String>>,
     #[schema(value_type = Millisecond)]
@@ -207,28 +207,28 @@ impl EndpointOut {
         }
     }
 
-    /// The same with the current secret, which is shown once.
+    /// Adds the current secret, which is shown only once.
     #[must_use]
     pub fn revealing(self, endpoint: &Endpoint) -> Self {
         Self { signing_secret: Some(endpoint.secrets.current.reveal().into()), ..self }
     }
 }
 
-/// `POST …/webhooks/endpoints/{we}/rotations`.
+/// The body of `POST …/webhooks/endpoints/{we}/rotations`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
 #[schema(as = organizations::EndpointRotation)]
 pub struct RotationIn {
-    /// How long, in seconds, the old secret signs beside the new one.
+    /// How long, in seconds, requests are signed with the former secret as well.
     #[schema(value_type = Option<u32>, maximum = 604_800, default = 86_400)]
     overlap_seconds: Field<i64>,
 }
 
 impl RotationIn {
-    /// How long the old secret signs on.
+    /// Validates the overlap, during which requests are signed with both secrets.
     ///
     /// # Errors
-    /// Every field that makes no sense.
+    /// All invalid fields.
     pub fn parse(self) -> Result<Duration, Vec<Problem>> {
         let mut read = Reader::default();
         let overlap = read.optional("overlap_seconds", self.overlap_seconds, |seconds| match u64::try_from(seconds) {
@@ -239,12 +239,12 @@ impl RotationIn {
     }
 }
 
-/// `POST …/webhooks/endpoints/{we}/test`.
+/// The body of `POST …/webhooks/endpoints/{we}/test`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
 #[schema(as = organizations::EndpointTest)]
 pub struct TestIn {
-    /// If not said, the first type that the endpoint subscribes to; `webhook.test` if that is a wildcard or operational.
+    /// By default the endpoint's first subscription; `webhook.test` if that is a wildcard or operational.
     #[schema(value_type = Option<EventType>)]
     event_type: Field<String>,
     /// The event's data.
@@ -253,10 +253,10 @@ pub struct TestIn {
 }
 
 impl TestIn {
-    /// What is to be sent.
+    /// Validates the fields.
     ///
     /// # Errors
-    /// Every field that makes no sense.
+    /// All invalid fields.
     pub fn parse(self, catalogue: &Catalogue) -> Result<TestEvent, Vec<Problem>> {
         let mut read = Reader::default();
         let event_type = read.optional("event_type", self.event_type, |text| {
@@ -269,7 +269,7 @@ impl TestIn {
     }
 }
 
-/// What a test event made.
+/// A published test event.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = organizations::EndpointTested)]
 pub struct TestOut {
@@ -284,7 +284,7 @@ pub struct TestOut {
 }
 
 impl TestOut {
-    /// The event and its deliveries.
+    /// A test event and its deliveries.
     pub fn new(event: &Event, deliveries: &[Delivery]) -> Self {
         Self {
             object: "webhook_test",
@@ -295,7 +295,7 @@ impl TestOut {
     }
 }
 
-/// `POST …/webhooks/endpoints/{we}/recover`.
+/// The body of `POST …/webhooks/endpoints/{we}/recover`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
 #[schema(as = organizations::NewRecovery)]
@@ -303,19 +303,20 @@ pub struct RecoverIn {
     /// Only deliveries of events published at this time or later.
     #[schema(value_type = Timestamp, required)]
     since: Field<String>,
-    /// Only deliveries of events published before this time, which is later than `since`; now if not said.
+    /// Only deliveries of events published before this time, which must be later than `since`; by default the
+    /// current time.
     #[schema(value_type = Option<Timestamp>)]
     until: Field<String>,
-    /// Only those that stand so; both if not said.
+    /// Only deliveries with these statuses; by default both.
     #[schema(value_type = Option<Vec<RecoverableStatus>>, min_items = 1)]
     statuses: Field<Vec<String>>,
 }
 
 impl RecoverIn {
-    /// What is asked for again.
+    /// Validates the fields.
     ///
     /// # Errors
-    /// Every field that makes no sense.
+    /// All invalid fields.
     pub fn parse(self) -> Result<Recovery, Vec<Problem>> {
         let mut read = Reader::default();
         let since = read.required("since", self.since, |since| Timestamp::parse(&since));
@@ -344,28 +345,27 @@ impl RecoverIn {
 pub struct RecoveryOut {
     #[schema(schema_with = object::webhook_recovery)]
     object: &'static str,
-    /// The job that does it.
+    /// The job that performs the recovery.
     #[schema(value_type = JobId)]
     id: String,
     #[schema(value_type = EndpointId)]
     endpoint_id: String,
     #[schema(value_type = Vec<RecoverableStatus>)]
     statuses: Vec<&'static str>,
-    /// True if the same request was made before and that recovery is still under way: this is that one, which goes on.
-    /// Absent otherwise.
+    /// True if an earlier identical request began this recovery, which is still in progress. Absent otherwise.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     joined: bool,
-    /// How many deliveries were retried between this request and its answer.
+    /// How many deliveries this request retried before its response.
     recovered: usize,
-    /// Whether all of them were gone through; if not, the rest follows within minutes. The job is done two minutes later,
-    /// after it has looked again.
+    /// Whether the first pass is complete. If not, the job continues within minutes. It ends after a second pass,
+    /// at least two minutes after the request.
     finished: bool,
     #[schema(value_type = Millisecond)]
     created_at: String,
 }
 
 impl RecoveryOut {
-    /// A recovery, its job, and what the request did for it.
+    /// A recovery, its job, and how many deliveries the request retried.
     pub fn new(job: &Job, recovery: &Recovery, joined: bool, recovered: usize) -> Self {
         Self {
             object: "webhook_recovery",

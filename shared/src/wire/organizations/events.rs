@@ -19,7 +19,7 @@ use crate::wire::openapi::{Millisecond, accepted_or_refused, object};
 /// Most events of one batch.
 const MAX_BATCH: usize = 100;
 
-/// `POST …/events`, and each entry of `POST …/events/batch`.
+/// The body of `POST …/events`, and each entry of `POST …/events/batch`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
 #[schema(as = organizations::NewEvent)]
@@ -27,7 +27,7 @@ pub struct EventIn {
     #[serde(rename = "type")]
     #[schema(value_type = EventType, required)]
     event_type: Field<String>,
-    /// What happened: any object of at most 256 KiB. It is sent on exactly as it is.
+    /// The payload: any object of at most 256 KiB. It is delivered unchanged.
     #[schema(value_type = Object, required, examples(json!({"member": "mbr_1"})))]
     data: RawObject,
     #[schema(value_type = Option<SubjectIn>)]
@@ -36,7 +36,7 @@ pub struct EventIn {
     edition_id: Field<String>,
 }
 
-/// What an event is about.
+/// The subject of an event.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = organizations::NewSubject)]
@@ -53,10 +53,10 @@ impl Kind for SubjectIn {
 }
 
 impl EventIn {
-    /// What is to be published.
+    /// Validates the fields.
     ///
     /// # Errors
-    /// Every field that makes no sense.
+    /// All invalid fields.
     pub fn parse(self, catalogue: &Catalogue) -> Result<NewEvent, Vec<Problem>> {
         let mut read = Reader::default();
         let event_type = read.required("type", self.event_type, |text| {
@@ -93,7 +93,7 @@ pub struct EventOut {
     #[schema(value_type = EventType)]
     event_type: String,
     subject: SubjectOut,
-    /// What happened, exactly as it was published.
+    /// The payload, exactly as it was published.
     #[schema(value_type = Object, required, examples(json!({"member": "mbr_1"})))]
     data: Option<Box<RawValue>>,
     #[schema(value_type = Option<EditionId>, required)]
@@ -103,7 +103,7 @@ pub struct EventOut {
     created_at: String,
 }
 
-/// What an event is about; the organization if the publisher did not say.
+/// The subject of an event; by default the organization.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = organizations::Subject)]
 struct SubjectOut {
@@ -115,7 +115,7 @@ struct SubjectOut {
 }
 
 impl EventOut {
-    /// An event and those of its deliveries that are to be shown.
+    /// An event with the deliveries to show.
     pub fn new(event: &Event, deliveries: &[Delivery]) -> Self {
         let organization = || SubjectOut { kind: "organization".to_owned(), id: event.organization.to_string() };
         let own = event.subject.as_ref();
@@ -133,21 +133,21 @@ impl EventOut {
     }
 }
 
-/// `POST …/events/batch`.
+/// The body of `POST …/events/batch`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
 #[schema(as = organizations::NewEvents)]
 pub struct BatchIn {
-    /// Each is accepted or refused on its own.
+    /// Each entry is accepted or refused separately.
     #[schema(value_type = Vec<EventIn>, required, min_items = 1, max_items = 100)]
     events: Option<Box<RawValue>>,
 }
 
 impl BatchIn {
-    /// The entries as JSON text: each is accepted or refused on its own.
+    /// The entries as JSON text. Each is parsed separately.
     ///
     /// # Errors
-    /// If there are none or too many.
+    /// A problem of `events` if it is absent, not an array, empty or too long.
     pub fn entries(self) -> Result<Vec<String>, Vec<Problem>> {
         let entries = self.events.map(|events| serde_json::from_str::<Vec<Box<RawValue>>>(events.get()));
         match entries {
@@ -161,27 +161,28 @@ impl BatchIn {
     }
 }
 
-/// What became of one entry of a batch.
+/// The result of one entry of a batch.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = organizations::BatchResult)]
 pub struct BatchResultOut {
     #[schema(schema_with = object::batch_result)]
     object: &'static str,
-    /// Which entry this is about, counted from 0.
+    /// The index of the entry, from 0.
     index: usize,
     #[schema(schema_with = accepted_or_refused)]
     status: &'static str,
-    /// The event, if it was accepted.
+    /// The event; only if it was accepted.
     #[schema(value_type = AcceptedEventOut)]
     #[serde(skip_serializing_if = "Option::is_none")]
     event: Option<AcceptedEventOut>,
-    /// Why it was refused, if it was.
+    /// The error; only if the event was refused.
     #[schema(value_type = BatchErrorOut)]
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<BatchErrorOut>,
 }
 
-/// An event of a batch, in as few words as leave room for the deliveries of a hundred of them.
+/// An accepted event of a batch. It contains only the ids of its deliveries, so that a response with a hundred
+/// events is small enough.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = organizations::AcceptedEvent)]
 struct AcceptedEventOut {
@@ -204,7 +205,7 @@ struct AcceptedEventOut {
 struct BatchErrorOut {
     #[schema(value_type = ErrorCode)]
     code: &'static str,
-    /// What went wrong, for people.
+    /// The reason of the error, for people.
     message: String,
     #[schema(value_type = Details)]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -212,7 +213,7 @@ struct BatchErrorOut {
 }
 
 impl BatchResultOut {
-    /// The event was published.
+    /// The result of a published event.
     pub fn accepted(index: usize, event: &Event, deliveries: &[Delivery]) -> Self {
         let event = AcceptedEventOut {
             object: "event",
@@ -224,7 +225,7 @@ impl BatchResultOut {
         Self { object: "batch_result", index, status: "accepted", event: Some(event), error: None }
     }
 
-    /// The event was not published.
+    /// The result of an event that was not published.
     pub fn refused(index: usize, code: ErrorCode, message: &str, problems: &[Problem]) -> Self {
         let error =
             BatchErrorOut { code: code.as_str(), message: message.to_owned(), details: Details::new(problems, None) };

@@ -8,7 +8,7 @@ use crate::domain::job::{Job, JobKind, JobState};
 use crate::domain::time::Timestamp;
 use crate::wire::openapi::{Millisecond, object};
 
-/// Work over any number of deliveries, which goes on in the background.
+/// Background work on any number of deliveries.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = organizations::Job)]
 pub struct JobOut {
@@ -22,12 +22,12 @@ pub struct JobOut {
     status: &'static str,
     #[schema(value_type = EndpointId)]
     endpoint_id: String,
-    /// How many deliveries it has moved so far.
+    /// How many deliveries the job has moved so far.
     deliveries: u64,
-    /// When it was requested, or when the change that requires it was made.
+    /// When the job was requested, or when the change that requires it was made.
     #[schema(value_type = Millisecond)]
     created_at: String,
-    /// Null while it is open.
+    /// When the job ended; null while it is open.
     #[schema(value_type = Option<Millisecond>, required)]
     ended_at: Option<String>,
 }

@@ -14,14 +14,14 @@ use crate::wire::field::{Field, Reader, each};
 use crate::wire::openapi::{Live, Millisecond, SecretKey, object};
 use crate::wire::unprinted::Unprinted;
 
-/// `POST …/api-keys`. `type`, `environment` and `allowed_origins` have only one value that works.
+/// The body of `POST …/api-keys`. `type`, `environment` and `allowed_origins` have only one valid value.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
 #[schema(as = organizations::NewApiKey)]
 pub struct ApiKeyIn {
     #[schema(value_type = Name, required)]
     name: Field<String>,
-    /// If not said, the smallest role that covers the scopes; without scopes, owner.
+    /// By default the smallest role that includes the scopes; without scopes, `owner`.
     #[schema(value_type = Option<Role>)]
     role: Field<String>,
     #[serde(rename = "type")]
@@ -29,19 +29,19 @@ pub struct ApiKeyIn {
     kind: Field<String>,
     #[schema(value_type = Option<Live>)]
     environment: Field<String>,
-    /// What the key is to be for. They must be within what the role may do, if that is said, too.
+    /// The scopes that the key needs. If `role` is present, the role must include them.
     #[schema(value_type = Option<Vec<Scope>>)]
     scopes: Field<Vec<String>>,
-    /// Empty: secret keys are not used by browsers.
+    /// Must be empty: secret keys are not used by browsers.
     #[schema(value_type = Option<Vec<String>>, max_items = 0)]
     allowed_origins: Field<Vec<String>>,
 }
 
 impl ApiKeyIn {
-    /// What is to be issued. A list of scopes picks the smallest role that covers it.
+    /// Validates the fields. Without a role, the smallest role that includes the scopes applies.
     ///
     /// # Errors
-    /// Every field that makes no sense.
+    /// All invalid fields.
     pub fn parse(self) -> Result<NewKey, Vec<Problem>> {
         let mut read = Reader::default();
         let name = read.required("name", self.name, |name| Name::parse(&name));
@@ -76,7 +76,7 @@ impl ApiKeyIn {
     }
 }
 
-/// `PATCH …/api-keys/{key}`.
+/// The body of `PATCH …/api-keys/{key}`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
 #[schema(as = organizations::ApiKeyPatch)]
@@ -86,10 +86,10 @@ pub struct ApiKeyPatchIn {
 }
 
 impl ApiKeyPatchIn {
-    /// The new name, if there is one.
+    /// Validates the new name; `None` if it is absent.
     ///
     /// # Errors
-    /// Every field that makes no sense.
+    /// All invalid fields.
     pub fn parse(self) -> Result<Option<Name>, Vec<Problem>> {
         let mut read = Reader::default();
         let name = read.changed("name", self.name, |name| Name::parse(&name));
@@ -97,7 +97,7 @@ impl ApiKeyPatchIn {
     }
 }
 
-/// An API key. Its secret is there only when it was just issued.
+/// An API key. The response that issued it contains its secret.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = organizations::ApiKey)]
 pub struct ApiKeyOut {
@@ -117,7 +117,7 @@ pub struct ApiKeyOut {
     /// Always null.
     #[schema(required)]
     allowed_origins: Option<Vec<String>>,
-    /// What the role may do.
+    /// The scopes of the role.
     #[schema(value_type = Vec<Scope>)]
     scopes: Vec<&'static str>,
     /// Always null.
@@ -125,13 +125,13 @@ pub struct ApiKeyOut {
     rate_limit: Option<u32>,
     #[schema(value_type = KeyStatus)]
     status: &'static str,
-    /// Enough of the key to recognise it by.
+    /// A part of the key by which it can be recognized.
     #[schema(examples("sk_live_…a1b2"))]
     key_preview: String,
     /// Always null.
     #[schema(required)]
     display_key: Option<String>,
-    /// When it was last used, to the hour or so; null if it never was.
+    /// When the key was last used, to about an hour; null if it was never used.
     #[schema(value_type = Option<Millisecond>, required)]
     last_used_at: Option<String>,
     #[schema(value_type = Millisecond)]
@@ -140,17 +140,17 @@ pub struct ApiKeyOut {
     rotated_at: Option<String>,
     #[schema(value_type = Option<Millisecond>, required)]
     revoked_at: Option<String>,
-    /// Until when a rotated key still works.
+    /// Until when a rotated key works.
     #[schema(value_type = Option<Millisecond>, required)]
     grace_expires_at: Option<String>,
-    /// The key itself, only in the answer that issued it.
+    /// The key itself; only in the response that issued it.
     #[schema(value_type = KeySecret)]
     #[serde(skip_serializing_if = "Option::is_none")]
     revealed_key: Option<Unprinted<String>>,
 }
 
 impl ApiKeyOut {
-    /// The same with the key's secret, which is shown once.
+    /// Adds the key's secret, which is shown only once.
     #[must_use]
     pub fn revealing(self, secret: &str) -> Self {
         Self { revealed_key: Some(secret.into()), ..self }

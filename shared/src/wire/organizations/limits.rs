@@ -1,4 +1,4 @@
-//! Limits of an organization.
+//! The limits of an organization.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -10,33 +10,33 @@ use crate::wire::error::Problem;
 use crate::wire::field::{Field, Reader};
 use crate::wire::openapi::object;
 
-/// `PUT …/limits`. A limit that is not named is the deployment's; `null` stands for none.
+/// The body of `PUT …/limits`. A limit that is absent is the deployment's. `null` stands for no limit.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
 #[schema(as = organizations::NewLimits)]
 pub struct LimitsIn {
-    /// Events a second.
+    /// Events per second.
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 100_000)]
     events_per_second: Field<i64>,
-    /// How many events may come at once; those of a second, and at least 100, if not said.
+    /// How many events may be published at once; by default those of a second, and at least 100.
     #[schema(value_type = Option<u32>, minimum = 100, maximum = 1_000_000)]
     burst: Field<i64>,
-    /// Events of a calendar month, UTC.
+    /// Events per calendar month (UTC).
     #[schema(value_type = Option<u64>, minimum = 1, maximum = 1_000_000_000_000_i64)]
     events_per_month: Field<i64>,
-    /// Endpoints.
+    /// The number of endpoints.
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 8_000)]
     max_endpoints: Field<i64>,
-    /// Bytes of an event's data.
+    /// The size of an event's data in bytes.
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 262_144)]
     max_event_bytes: Field<i64>,
 }
 
 impl LimitsIn {
-    /// What the limits are to be.
+    /// Validates the fields.
     ///
     /// # Errors
-    /// Every field that makes no sense.
+    /// All invalid fields.
     pub fn parse(self) -> Result<OwnLimits, Vec<Problem>> {
         let mut read = Reader::default();
         let burst = read.optional("burst", self.burst, |burst| {
@@ -77,24 +77,24 @@ fn at_most<T: TryFrom<i64> + Copy + std::fmt::Display + PartialOrd>(number: i64,
     number.ok_or_else(|| Invalid::new(format!("must be 1 to {most}")))
 }
 
-/// The limits that apply to an organization: its own, and the deployment's for the rest. `null` stands for none.
+/// The limits that apply to an organization: its own, and otherwise the deployment's. `null` stands for no limit.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = organizations::Limits)]
 pub struct LimitsOut {
     #[schema(schema_with = object::limits)]
     object: &'static str,
-    /// Events a second.
+    /// Events per second.
     #[schema(required)]
     events_per_second: Option<u32>,
-    /// How many events may come at once.
+    /// How many events may be published at once.
     #[schema(required)]
     burst: Option<u32>,
-    /// Events of a calendar month, UTC.
+    /// Events per calendar month (UTC).
     #[schema(required)]
     events_per_month: Option<u64>,
-    /// Endpoints.
+    /// The number of endpoints.
     max_endpoints: u32,
-    /// Bytes of an event's data.
+    /// The size of an event's data in bytes.
     max_event_bytes: u32,
 }
 

@@ -1,4 +1,4 @@
-//! The `organizations` dialect: the canonical one, in which every feature is available.
+//! The `organizations` dialect: the canonical one, with every feature.
 
 mod deliveries;
 mod endpoints;
@@ -25,29 +25,29 @@ pub use limits::{LimitsIn, LimitsOut};
 pub use tenants::{OrganizationIn, OrganizationOut, OrganizationPatchIn};
 pub use usage::UsageOut;
 
-/// What an answer says about the request, for the OpenAPI document: the doors write it.
+/// Metadata of a response.
 #[derive(Debug, ToSchema)]
 #[schema(as = organizations::Meta)]
 pub struct MetaOut {
-    /// By which the request is found in the logs.
+    /// Identifies the request in the logs.
     #[schema(value_type = RequestId)]
     pub request_id: String,
 }
 
-/// What a list adds to its items.
+/// The position of a page in its list.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = organizations::Pagination)]
 pub struct PaginationOut {
-    /// How many items a page has at most.
+    /// Most items of a page.
     limit: usize,
     has_more: bool,
-    /// The `cursor` of the next page.
+    /// The `cursor` of the next page; null on the last page.
     #[schema(required)]
     next_cursor: Option<String>,
 }
 
 impl PaginationOut {
-    /// The page that `next_cursor` follows.
+    /// The pagination of a page with at most `limit` items.
     pub fn new(limit: usize, next_cursor: Option<String>) -> Self {
         Self { limit, has_more: next_cursor.is_some(), next_cursor }
     }

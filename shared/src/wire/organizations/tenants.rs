@@ -1,4 +1,4 @@
-//! Organizations themselves.
+//! Organizations.
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -11,7 +11,7 @@ use crate::wire::error::Problem;
 use crate::wire::field::{Field, Reader};
 use crate::wire::openapi::{BroughtOrganizationId, Millisecond, object};
 
-/// `POST /v1/organizations`.
+/// The body of `POST /v1/organizations`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
 #[schema(as = organizations::NewOrganization)]
@@ -25,10 +25,10 @@ pub struct OrganizationIn {
 }
 
 impl OrganizationIn {
-    /// What is to be created.
+    /// Validates the fields.
     ///
     /// # Errors
-    /// Every field that makes no sense.
+    /// All invalid fields.
     pub fn parse(self) -> Result<NewOrganization, Vec<Problem>> {
         let mut read = Reader::default();
         let id = read.optional("id", self.id, |id| OrganizationId::parse_brought(&id));
@@ -38,23 +38,23 @@ impl OrganizationIn {
     }
 }
 
-/// `PATCH /v1/organizations/{org}`.
+/// The body of `PATCH /v1/organizations/{org}`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
 #[schema(as = organizations::OrganizationPatch)]
 pub struct OrganizationPatchIn {
     #[schema(value_type = Name)]
     name: Field<String>,
-    /// Only the platform's key may change it.
+    /// Requires a platform key.
     #[schema(value_type = OrganizationStatus)]
     status: Field<String>,
 }
 
 impl OrganizationPatchIn {
-    /// What is to be changed.
+    /// Validates the fields.
     ///
     /// # Errors
-    /// Every field that makes no sense.
+    /// All invalid fields.
     pub fn parse(self) -> Result<OrganizationPatch, Vec<Problem>> {
         let mut read = Reader::default();
         let patch = OrganizationPatch {

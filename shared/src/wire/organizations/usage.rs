@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 use crate::domain::usage::{Day, Usage};
 use crate::wire::openapi::object;
 
-/// What was done for an organization on one day.
+/// The usage of an organization on one day.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = organizations::Usage)]
 pub struct UsageOut {
@@ -14,16 +14,16 @@ pub struct UsageOut {
     object: &'static str,
     #[schema(value_type = Day)]
     date: String,
-    /// How many events were accepted.
+    /// The number of accepted events.
     events: u64,
-    /// How many deliveries were made for them.
+    /// The number of deliveries that were created for the events.
     deliveries: u64,
-    /// How many requests were made to endpoints.
+    /// The number of recorded attempts.
     attempts: u64,
 }
 
 impl UsageOut {
-    /// One day's usage.
+    /// The usage of this day.
     pub fn new(day: Day, usage: Usage) -> Self {
         let Usage { events, deliveries, attempts } = usage;
         Self { object: "usage", date: day.to_string(), events, deliveries, attempts }
