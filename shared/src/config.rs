@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn platform_keys_are_two_that_may_do_everything_and_one_that_may_publish() {
+    fn there_are_up_to_two_platform_keys_with_full_rights_and_one_for_publishing() {
         let other = "0".repeat(64);
         let both = format!("{HASH},{other}");
         let read = |extra: &[(&str, &str)]| {

@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn each_role_may_do_what_it_is_for() {
+    fn each_role_includes_its_scopes() {
         let names = |role: Role| role.scopes().map(Scope::as_str).collect::<Vec<_>>();
         assert_eq!(names(Role::Owner).len(), Scope::ALL.len());
         assert!(!names(Role::Admin).iter().any(|scope| scope.starts_with("keys:")));
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn scopes_pick_the_smallest_role() {
+    fn the_smallest_role_that_includes_the_scopes_is_chosen() {
         let table: [(&[Scope], Role); 6] = [
             (&[Scope::EventsPublish], Role::Publisher),
             (&[Scope::EndpointsRead], Role::Member),
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_read_back() {
+    fn printed_names_are_parsed_to_the_same_value() {
         assert!(Scope::ALL.into_iter().all(|scope| Scope::parse(scope.as_str()) == Some(scope)));
         assert!(Role::ALL.into_iter().all(|role| Role::parse(role.as_str()) == Some(role)));
     }

@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn every_refused_network_is_refused_to_its_last_address_and_no_further() {
+    fn every_refused_network_is_refused_from_its_first_to_its_last_address() {
         for (network, before, after) in BOUNDARIES {
             let net: IpNet = network.parse().unwrap();
             assert!(!is_public(net.network()), "first of {network}");
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn at_every_boundary_a_translated_address_is_judged_as_the_address_inside() {
+    fn a_translated_address_is_public_if_the_embedded_one_is_at_every_boundary() {
         let networks = REFUSED_V4.map(|net| [Some(net.network().into()), Some(net.broadcast().into())]);
         let edges = networks.into_iter().flatten().flatten();
         let around: Vec<_> = edges.flat_map(|edge| [below(edge), Some(edge), above(edge)]).flatten().collect();
@@ -215,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn translated_addresses_are_judged_by_the_address_inside() {
+    fn translated_addresses_are_public_if_the_embedded_ones_are() {
         let table = [
             ("64:ff9b::7f00:1", false),
             ("64:ff9b::a9fe:6401", false),
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deployment_allows_networks_by_name() {
+    fn a_deployment_allows_the_configured_networks() {
         let policy = AddressPolicy::parse("127.0.0.0/8, ::1/128").unwrap();
         for (address, expected) in [("127.0.0.1", true), ("::1", true), ("10.0.0.1", false), ("8.8.8.8", true)] {
             assert_eq!(policy.allows(address.parse().unwrap()), expected, "{address}");

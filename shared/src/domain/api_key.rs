@@ -196,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_43_base62_characters_and_prints_only_its_end() {
+    fn a_key_has_43_base62_characters_and_its_preview_shows_the_last_four() {
         let mut random = [0; 64];
         random.iter_mut().enumerate().for_each(|(i, byte)| *byte = (i * 4) as u8);
         let key = KeySecret::generate(&random);
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rotated_key_works_for_a_day_and_a_revoked_one_not() {
+    fn a_rotated_key_works_for_a_day_and_a_revoked_key_never() {
         let at = Timestamp::from_unix_seconds;
         let rotating = KeyStatus::Active.rotated(at(100)).unwrap();
         let table = [

@@ -560,7 +560,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn failures_follow_the_schedule_and_then_exhaust() {
+    fn a_delivery_follows_its_schedule_and_is_then_exhausted() {
         let mut current = delivery();
         for (attempt, delay) in [(1, 1), (2, 5), (3, 30)] {
             let (next, consequence) = after(current, response(500, None));
@@ -690,7 +690,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_pending_delivery_can_be_sent_once_no_publishing_request_can_still_send_it() {
+    fn a_pending_delivery_can_be_retried_once_its_publish_request_must_have_ended() {
         let later = NOW.plus(PUBLISHING_ENDS);
         let sent = delivery().asked_again(later, OWN).unwrap();
         assert_eq!((sent.status, sent.ticket, sent.place()), (DeliveryStatus::Pending, Some(OWN), Place::Leased));
@@ -770,7 +770,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn an_outcome_is_added_to_what_another_process_changed_meanwhile() {
+    fn an_outcome_is_added_to_a_record_that_another_process_changed() {
         let (ok, failure) = (response(204, None), response(500, None));
         let own = Receipt { ticket: Some(OWN), sent_at: Some(NOW), receives: 1 };
         let queued = Delivery { ticket: Some(OWN), ..delivery() };

@@ -311,7 +311,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn pausing_resuming_and_disabling() {
+    fn a_status_change_leads_to_the_requested_status() {
         let paused = endpoint().patched(status(WantedStatus::Paused), NOW);
         assert_eq!(paused.status, EndpointStatus::Paused { at: NOW });
         assert!(paused.parks());
@@ -336,7 +336,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_patch_changes_only_what_it_names() {
+    fn a_patch_changes_only_the_fields_that_it_contains() {
         let before = endpoint();
         let name = Name::parse("new").unwrap();
         let after =

@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_url_is_taken_only_as_it_is_written_and_the_error_says_what_is_wrong() {
+    fn a_url_is_accepted_only_as_it_is_written_and_the_error_states_the_reason() {
         let whitespace = "must not contain whitespace or control characters";
         let empty_label = "must not have an empty label in its host: two dots in a row, or one at its start";
         let table = [

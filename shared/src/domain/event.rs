@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn the_body_is_rendered_to_the_letter_and_the_data_found_in_it() {
+    fn the_body_has_the_documented_format_and_contains_the_data() {
         let id = EventId::new(NOW, [0; 8]);
         let data = r#"{ "big": 12345678901234567890.10, "x": ",\"data\":1" }"#;
         let (event, _) = Event::plan(new_event(data), id, &endpoint().organization, None, &FanOut::default());
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn every_endpoint_that_wants_the_event_gets_one_delivery_in_order() {
+    fn every_endpoint_that_receives_the_event_gets_one_delivery_in_order() {
         let status = |wanted| EndpointPatch { status: Some(wanted), ..EndpointPatch::default() };
         let mut candidates: Vec<Endpoint> = (0..4_i64)
             .map(|i| Endpoint { id: EndpointId::new(Timestamp::from_unix_seconds(i), [0; 8]), ..endpoint() })

@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn subscriptions_match_what_they_name() {
+    fn subscriptions_match_the_types_that_they_name() {
         let table = [
             ("*", "member.added", true),
             ("*", "webhook.created", false),
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_catalogue_refuses_what_it_does_not_name() {
+    fn a_catalogue_rejects_types_that_it_does_not_contain() {
         let catalogue = Catalogue::new([event_type("member.added"), event_type("member.removed")]);
         assert!(catalogue.check_published(&event_type("member.added")).is_ok());
         let refusal = catalogue.check_published(&event_type("x")).unwrap_err();

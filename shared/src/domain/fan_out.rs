@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn an_edition_restricts_a_target_to_events_of_the_same_one() {
+    fn an_edition_restricts_a_target_to_events_of_the_same_edition() {
         let added = EventType::parse("member.added").unwrap();
         let edition = |text| Some(EditionId::parse(text).unwrap());
         for (own, published, wanted) in [
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_paused_or_suspended_target_parks_and_a_disabled_one_wants_nothing() {
+    fn deliveries_of_a_paused_or_suspended_target_are_parked_and_a_disabled_one_gets_none() {
         let added = EventType::parse("member.added").unwrap();
         let status = |wanted| endpoint().patched(EndpointPatch { status: Some(wanted), ..Default::default() }, NOW);
         for (name, endpoint, wants, parks) in [
@@ -280,7 +280,7 @@ mod tests {
     }
 
     #[test]
-    fn a_target_is_written_with_what_it_holds_and_with_what_deliveries_are_made_with() {
+    fn a_target_is_written_if_it_or_the_settings_or_secrets_change() {
         let patch = |patch| endpoint().patched(patch, NOW);
         let patched = EndpointPatch::default;
         let name = Name::parse("new").unwrap();
@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_for_an_endpoint_that_is_no_target_goes_to_the_fast_lane() {
+    fn a_message_for_an_endpoint_without_a_target_goes_to_the_fast_lane() {
         let target = |second, lane| Target { id: id(second, 0), lane, version: 7, ..endpoint().target() };
         let group = |targets: [Target; 2]| -> Arc<[Target]> { targets.into() };
         let fan_out = FanOut::new(vec![
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn growth_beyond_a_limit_is_refused_and_anything_else_is_not() {
+    fn only_growth_beyond_a_limit_is_rejected() {
         let size = |endpoints, bytes| FanOutSize { endpoints, bytes };
         let full = MAX_FAN_OUT_BYTES;
         for (before, growth, expected) in [

@@ -253,7 +253,7 @@ mod tests {
     }
 
     #[test]
-    fn an_attempt_fits_if_its_timeout_and_a_second_are_left() {
+    fn an_attempt_fits_if_its_timeout_and_one_more_second_are_left() {
         let (longest, left) = (TimeoutSeconds::new(30).unwrap(), Duration::from_millis);
         for (timeout, millis, fits) in [
             (TimeoutSeconds::SHORTEST, 2_000, true),
@@ -266,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_never_override_what_the_delivery_sets() {
+    fn an_owner_cannot_set_headers_that_the_delivery_sets() {
         let one = |name: &str, value: &str| Headers::new([(name.to_owned(), value.to_owned())]);
         for name in ["Authorization", "X-Tenant", "accept", "User-Agent", "Accept-Encoding", "content-language"] {
             assert!(one(name, "value").is_ok(), "{name}");
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn header_values_are_those_that_arrive_as_they_are() {
+    fn only_header_values_that_arrive_unchanged_are_accepted() {
         let one = |name: &str, value: &str| Headers::new([(name.to_owned(), value.to_owned())]);
         for value in ["", "a", "a b", "a\tb", "caf\u{e9}", "\u{1f426}", "\"quoted\"", &"v".repeat(1_024)] {
             assert!(one("x", value).is_ok(), "{value:?}");
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn headers_that_were_accepted_before_stay_readable() {
+    fn stored_headers_stay_readable() {
         let stored = BTreeMap::from([("Keep-Alive".to_owned(), " 5".to_owned())]);
         assert!(Headers::new(stored.clone()).is_err());
         assert_eq!(Headers::stored(stored.clone()).as_map(), &stored);

@@ -302,7 +302,7 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_unix_micros(1_774_382_400_123_456);
 
     #[test]
-    fn an_id_prints_and_parses() {
+    fn a_printed_id_is_parsed_to_the_same_id() {
         let id = EndpointId::new(NOW, [7; 8]);
         let text = id.to_string();
         assert_eq!(text.len(), 35);
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_ids_are_refused() {
+    fn malformed_ids_are_rejected() {
         let good = EndpointId::new(NOW, [7; 8]).to_string();
         let other_kind = good.replace("we_", "wevt_");
         let upper = good.to_uppercase();
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_sort_by_the_time_they_were_made_within_a_millisecond_too() {
+    fn ids_sort_by_creation_time_even_within_a_millisecond() {
         let ids: Vec<_> = (0..1_000)
             .map(|i| EventId::new(Timestamp::from_unix_micros(NOW.unix_micros() + i), [255 - (i % 256) as u8; 8]))
             .collect();
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn the_events_of_a_batch_follow_from_the_first() {
+    fn the_event_ids_of_a_batch_are_derived_from_the_first() {
         let first = EventId::new(NOW, [9; 8]);
         let batch: Vec<_> = (0..100).map(|index| first.nth(index)).collect();
         assert_eq!(batch[0], first);

@@ -83,7 +83,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn receives_are_accounted_for_by_attempts_that_began_after_the_message_was_sent() {
+    fn a_message_is_suspicious_if_it_has_more_earlier_receives_than_recorded_attempts() {
         let attempt = |number: u32, second: u64| AttemptEntry {
             number,
             started_at: in_seconds(second),
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn suspicious_tasks_come_one_by_one_in_random_order() {
+    fn suspicious_tasks_are_processed_one_at_a_time_in_random_order() {
         for (tasks, together, alone) in [
             (&[][..], &[][..], &[][..]),
             (&[None, None], &[0, 1], &[]),

@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_publishing_lists_what_it_queues_by_endpoint_and_type() {
+    fn queued_deliveries_are_listed_by_endpoint_and_type() {
         let organization = endpoint().organization;
         let first = EventId::new(Timestamp::from_unix_seconds(1), [0; 8]);
         let endpoints = [0, 1].map(|n| EndpointId::new(Timestamp::from_unix_seconds(n), [0; 8]));

@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn delays_of_a_minute_or_more_get_up_to_a_tenth_added() {
+    fn jitter_adds_up_to_a_tenth_to_delays_of_a_minute_or_more() {
         let schedule = RetrySchedule::new(vec![59, 60, 86_400]).unwrap();
         let table = [(0, 1.0, 59.0), (1, 0.0, 60.0), (1, 0.5, 63.0), (1, 1.0, 66.0), (2, 1.0, 95_040.0)];
         for (retry, jitter, expected) in table {
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_lengthens_and_never_shortens_to_a_day_at_most() {
+    fn retry_after_lengthens_a_delay_up_to_a_day_and_never_shortens_it() {
         let schedule = RetrySchedule::default();
         for (asked, expected) in [(0, 5), (4, 5), (6, 6), (86_400, 86_400), (1_000_000, 86_400)] {
             assert_eq!(schedule.delay(1, 0.0, Some(seconds(asked))), Some(seconds(expected)), "{asked}");
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn schedules_out_of_range_are_refused() {
+    fn schedules_out_of_range_are_rejected() {
         for good in ["", "1", "1,5,30", "5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400"] {
             assert!(RetrySchedule::parse(good).is_ok(), "{good}");
         }

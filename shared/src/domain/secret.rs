@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_says_what_the_secret_must_be_and_does_not_repeat_it() {
+    fn an_error_states_the_format_of_secrets_and_does_not_contain_the_secret() {
         for (text, says) in [
             (whsec(16), "must have the base64 of 24 to 64 bytes after whsec_, in the standard alphabet and padded"),
             (format!("v1,{}", whsec(24)), "must not have v1, before whsec_"),
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_of_24_to_75_bytes_signs_as_its_bytes_and_any_other_as_its_text() {
+    fn an_encoded_key_of_24_to_75_bytes_signs_as_its_bytes_and_any_other_text_as_itself() {
         for (bytes, decoded) in [(23, false), (24, true), (64, true), (65, true), (75, true), (76, false)] {
             let text = whsec(bytes);
             let expected = if decoded { vec![0xfb; bytes] } else { text.clone().into_bytes() };

@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_generated_secret_is_24_bytes_to_standard_libraries() {
+    fn standard_libraries_decode_a_generated_secret_to_24_bytes() {
         let generated = SigningSecret::generate([0xab; 16]);
         assert_eq!(generated.standard_key().len(), 24);
         assert_eq!(generated.reveal().len(), 38);

@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ticket_is_read_back_and_nothing_else_is_one() {
+    fn a_printed_ticket_is_parsed_and_other_text_is_rejected() {
         assert_eq!(Ticket::parse(&OWN.to_string()), Ok(OWN));
         for text in ["", "01", "010101010101010g", "0101010101010101 ", "010101010101010101"] {
             assert!(Ticket::parse(text).is_err(), "{text}");
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_is_processed_by_its_ticket_and_acknowledged_without_it() {
+    fn a_message_is_processed_if_its_ticket_is_the_records_and_otherwise_acknowledged() {
         let queued = |ticket| Delivery { ticket, ..delivery() };
         let leased = Delivery { mark: Some(Mark::Due(in_seconds(900))), ..queued(Some(OWN)) };
         let held = Delivery { mark: Some(Mark::Held), ..queued(Some(OWN)) };
@@ -167,7 +167,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_conflict_a_copy_waits_behind_the_other_and_a_former_owner_is_acknowledged() {
+    fn after_a_conflict_a_copy_is_hidden_longer_than_the_other_and_a_former_owner_is_acknowledged() {
         let retrying = |due| Delivery {
             status: DeliveryStatus::Retrying,
             attempts: 1,

@@ -172,7 +172,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn times_are_printed_and_read_back() {
+    fn printed_times_are_parsed_to_the_same_time() {
         let instant = Timestamp::from_unix_micros(1_774_382_400_000_999);
         assert_eq!(instant.rfc3339(), "2026-03-24T20:00:00.000Z");
         assert_eq!(instant.rfc3339_seconds(), "2026-03-24T20:00:00Z");
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn every_rfc_3339_time_is_read() {
+    fn every_rfc_3339_time_is_parsed() {
         for (text, read) in [
             ("2026-03-24t20:00:00z", "2026-03-24T20:00:00.000Z"),
             ("2026-03-24T20:00:00.5Z", "2026-03-24T20:00:00.500Z"),

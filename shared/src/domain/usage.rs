@@ -164,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days_are_read_and_printed() {
+    fn days_are_parsed_and_printed() {
         for text in ["1970-01-01", "2024-02-29", "2026-03-24", "9999-12-30"] {
             assert_eq!(Day::parse(text).unwrap().to_string(), text);
         }
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_month_begins_and_ends() {
+    fn a_month_has_a_first_day_and_a_first_day_of_the_next_month() {
         for (day, first, next) in [
             ("2026-03-01", "2026-03-01", "2026-04-01"),
             ("2026-03-31", "2026-03-01", "2026-04-01"),

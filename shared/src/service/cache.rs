@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn entries_are_trusted_for_their_lifetime_and_kept_within_bounds() {
+    fn entries_are_valid_for_their_lifetime_and_their_number_is_bounded() {
         let cache = Cache::new(Duration::from_secs(5));
         let at = Timestamp::from_unix_seconds;
         cache.put(0, "a", at(100));

@@ -107,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_of_dynamodb_is_a_conflict_passing_or_permanent() {
+    fn an_error_of_dynamodb_is_a_conflict_temporary_or_permanent() {
         let table = [
             (Some("ConditionalCheckFailedException"), Meaning::Conflict),
             (Some("ValidationException"), Meaning::Never),
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_that_was_not_answered_may_succeed_later_and_one_that_cannot_be_built_never() {
+    fn a_request_without_a_response_may_succeed_later_and_one_that_cannot_be_built_never_does() {
         let unbuilt = Failure::construction_failure("no table");
         assert!(matches!(StoreError::from(unbuilt), StoreError::Refused(_)));
         let connector = || ConnectorError::io("reset".into());

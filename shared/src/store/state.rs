@@ -223,7 +223,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_state_is_read_as_far_as_it_is_known() {
+    fn unknown_attributes_of_a_state_are_ignored_and_malformed_ones_rejected() {
         let group = |number| FanOutGroup::new(number).unwrap();
         let organization = OrganizationId::parse("00000000-0000-4000-8000-000000000001").unwrap();
         let mut item = new_state(keys::state(&organization, 3)).unwrap();

@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_are_read_one_by_one() {
+    fn fields_are_deserialized_independently() {
         let sample: Sample = parse(br#"{"name": null, "count": "x", "data": {"a":  1.10}}"#).unwrap().fields;
         assert!(matches!((sample.name, sample.count), (Field::Null, Field::WrongKind)));
         assert_eq!(sample.data.text(), Ok(Some(r#"{"a":  1.10}"#)));
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_object_says_where_and_why() {
+    fn an_error_for_a_body_that_is_not_a_json_object_states_position_and_reason() {
         let message = |body: &[u8]| parse::<Sample>(body).unwrap_err().0;
         for body in ["[]", "1", "\"x\"", "null"] {
             assert_eq!(message(body.as_bytes()), "the body must be a JSON object", "{body}");

@@ -543,7 +543,7 @@ mod tests {
     }
 
     #[test]
-    fn orderings_are_checked() {
+    fn unknown_orderings_are_rejected() {
         assert_eq!(ordering("-name", &[By::Name]), Ok(Ordering { by: By::Name, descending: true }));
         assert!(ordering("name", &[By::Created]).unwrap_err().0.ends_with("created, -created"));
         assert!(ordering("", &[By::Created]).is_err());

@@ -201,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_query_is_read_and_everything_wrong_with_it_named() {
+    fn all_problems_of_a_query_are_reported() {
         let mut query =
             Query::new("limit=7&cursor=abc&status=exhausted&event_type=a.b&since=2026-03-24T20%3A00%3A00Z&until=");
         let (paging, filter) = (query.paging(), query.delivery_filter());

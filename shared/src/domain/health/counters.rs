@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failure_adds_one_and_a_success_removes_one_down_to_none() {
+    fn a_failure_adds_one_and_a_success_removes_one_down_to_zero() {
         // The count and the age of the failures, then of the timeouts.
         for (sequence, failures, timeouts) in [
             ("", (0, None), (0, None)),
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn five_slow_attempts_make_an_endpoint_slow_and_as_many_fast_ones_fast_again() {
+    fn five_slow_attempts_select_the_slow_lane_and_as_many_fast_ones_the_fast_lane() {
         let count = |counters: Counters, attempts: usize, duration_ms, now| {
             (0..attempts).fold(counters, |counters, _| counters.after(&outcome(None, duration_ms, now), now))
         };
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lane_lasts_five_minutes_at_least() {
+    fn an_endpoint_stays_in_a_lane_for_at_least_five_minutes() {
         let mut slow = Outcomes::default();
         (0..5).for_each(|_| slow += outcome(None, 3_000, START));
         let mut fast = Outcomes::default();

@@ -50,7 +50,7 @@ mod tests {
     const START: Timestamp = Timestamp::from_unix_seconds(1_774_382_400);
 
     #[test]
-    fn a_failure_that_finds_less_than_five_minutes_left_sets_ten() {
+    fn a_failure_with_less_than_five_minutes_left_sets_failing_until_ten_minutes_ahead() {
         let at = |seconds: u64| START.plus(Duration::from_secs(seconds));
         for (until, now, expected) in [
             (None, 0, Some(600)),

@@ -110,7 +110,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn an_attempt_is_a_failure_a_timeout_slow_or_fast() {
+    fn an_attempt_counts_as_failure_timeout_slow_or_fast() {
         // Failures, timeouts, successes, slow attempts, fast attempts.
         for (error, duration_ms, expected) in [
             (None, 999, [0, 0, 1, 0, 1]),
@@ -131,7 +131,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_is_added_up_keeps_the_time_of_its_first_failure() {
+    fn a_sum_of_outcomes_keeps_the_time_of_the_first_failure() {
         let later = NOW.plus(Duration::from_secs(3));
         let (success, failure) = (attempt(None, 10), attempt(Some(Cause::Dns), 10));
         let mut all = Outcomes::of(&success, NOW);

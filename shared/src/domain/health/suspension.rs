@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn probes_go_out_after_1_2_4_and_so_on_up_to_30_minutes() {
+    fn the_waits_between_probes_double_from_1_up_to_30_minutes() {
         let mut suspension = Suspension::begun(START);
         let mut waits = vec![suspension.probe_at.since(START).as_secs() / 60];
         for _ in 0..40 {
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn five_days_without_success_are_hopeless() {
+    fn an_endpoint_is_disabled_after_five_days_without_a_success() {
         let untried = Suspension::begun(START);
         let tried = untried.probed(later(60));
         for (suspension, days, expected) in [(tried, 4, false), (tried, 5, true), (untried, 5, false)] {

@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn quick_successes_count_only_of_an_endpoint_that_failed_or_was_slow() {
+    fn fast_successes_are_counted_only_for_an_endpoint_that_failed_or_was_slow() {
         let outcomes = |error, duration_ms| Outcomes::of(&attempt(error, duration_ms), NOW);
         let (success, slow, failure) = (outcomes(None, 10), outcomes(None, 3_000), outcomes(Some(Cause::Dns), 10));
         let suspended = failing().suspended(NOW).unwrap();
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn suspension_parks_until_a_probe_succeeds_or_its_owner_says_so() {
+    fn a_suspension_lasts_until_a_probe_succeeds_or_the_owner_ends_it() {
         let suspended = failing().suspended(LATER).unwrap();
         assert!(suspended.parks() && suspended.status == EndpointStatus::Active);
         assert_eq!(suspended.clone().suspended(LATER), None);
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn failures_are_forgotten_with_another_url_and_when_attempts_begin_again() {
+    fn failures_are_reset_by_a_new_url_and_when_attempts_begin_again() {
         let suspended = failing().suspended(NOW).unwrap();
         let paused = failing().patched(status(WantedStatus::Paused), NOW);
         let disabled = failing().patched(status(WantedStatus::Disabled), NOW);

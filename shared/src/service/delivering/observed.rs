@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_outcomes_are_written_at_once_and_later_ones_once_a_second() {
+    fn the_first_outcomes_are_written_immediately_and_later_ones_once_a_second() {
         let (carried, endpoint) = (Carried::default(), EndpointId::new(START, ENDPOINT));
         for (millis, count, expected) in [
             (0, 1, Some(1)),

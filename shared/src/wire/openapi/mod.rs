@@ -58,7 +58,7 @@ impl Dialect {
             }
             Self::Hooks => "An organization's webhooks as bare objects with `events`.",
             Self::Endpoints => {
-                "The organization is the key's own. Bare objects and arrays, with hyphenated ids and whole seconds."
+                "The organization is the key's own. Bare objects and arrays, hyphenated ids, times in whole seconds."
             }
             Self::Pages => "Lists have numbered pages and a count. The organization is the key's own.",
             Self::Documentation => "This document as JSON and as a web page. Neither requires a key.",

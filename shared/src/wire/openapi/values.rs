@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_have_the_lengths_that_the_domain_allows() {
+    fn schemas_of_texts_have_the_lengths_that_the_domain_allows() {
         fn check<T: ToSchema, U>(parse: impl Fn(&str) -> Result<U, Invalid>) {
             let (name, schema) = (T::name(), object::<T>());
             let max = schema.max_length.unwrap();
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_and_lists_have_the_ranges_that_the_domain_allows() {
+    fn schemas_of_numbers_and_lists_have_the_ranges_that_the_domain_allows() {
         let timeout = serde_json::to_value(object::<TimeoutSeconds>()).unwrap();
         let (min, max) = (timeout["minimum"].as_i64().unwrap(), timeout["maximum"].as_i64().unwrap());
         for (seconds, allowed) in [(min - 1, false), (min, true), (max, true), (max + 1, false)] {
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn examples_and_words_are_accepted() {
+    fn the_domain_accepts_all_examples_and_enum_values_of_schemas() {
         fn check<T: ToSchema, U>(parse: impl Fn(&str) -> Option<U>) {
             let schema = object::<T>();
             let shown: Vec<_> = schema.examples.into_iter().chain(schema.enum_values.into_iter().flatten()).collect();
