@@ -15,7 +15,7 @@ impl Clock {
     /// The system clock.
     pub fn system() -> Self {
         Self(Arc::new(|| {
-            #[expect(clippy::disallowed_methods, reason = "this is the clock")]
+            #[expect(clippy::disallowed_methods, reason = "this is the only module that reads the clock")]
             let since_epoch = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or(Duration::ZERO);
             Timestamp::from_unix_micros(i64::try_from(since_epoch.as_micros()).unwrap_or(i64::MAX))
         }))
@@ -39,7 +39,7 @@ impl fmt::Debug for Clock {
 }
 
 /// Random bytes from the operating system, suitable for secrets.
-#[expect(clippy::expect_used, reason = "without randomness no secret can be made: nothing else is to be done")]
+#[expect(clippy::expect_used, reason = "without randomness no secret can be generated")]
 pub fn secret_bytes<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
     getrandom::fill(&mut bytes).expect("the operating system gives random bytes");

@@ -148,7 +148,7 @@ fn among(values: &[(&str, &str)], name: &str) -> Option<String> {
 
 /// An environment variable. Invalid UTF-8 is replaced, so that the value fails validation.
 fn variable(name: &str) -> Option<String> {
-    #[expect(clippy::disallowed_methods, reason = "this is the config room")]
+    #[expect(clippy::disallowed_methods, reason = "this is the only module that reads the environment")]
     env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
 

@@ -203,22 +203,22 @@ fn check_header(name: &str, value: &str) -> Result<(), Invalid> {
         return Err(Invalid::new(format!("must have valid header names, not {:?}", shorten(name))));
     }
     if REFUSED_HEADERS.contains(&lower.as_str()) || REFUSED_HEADER_PREFIXES.iter().any(|p| lower.starts_with(p)) {
-        return Err(Invalid::new(format!("must not set {name}, which is the delivery's own")));
+        return Err(Invalid::new(format!("must not set {name}, which the delivery sets itself")));
     }
     if value.len() > MAX_HEADER_BYTES {
         return Err(Invalid::new(format!(
-            "must have values of at most {MAX_HEADER_BYTES} bytes, unlike that of {name}"
+            "must have values of at most {MAX_HEADER_BYTES} bytes, but that of {name} is longer"
         )));
     }
     // The value may be a credential, so no message contains it.
     if value.trim_matches([' ', '\t']) != value {
         return Err(Invalid::new(format!(
-            "must have values without spaces and tabs at their ends, which no receiver sees, unlike that of {name}"
+            "must have values without leading and trailing spaces and tabs, which HTTP removes, but that of {name} has some"
         )));
     }
     HeaderValue::from_str(value)
         .map(|_| ())
-        .map_err(|_| Invalid::new(format!("must have valid header values, unlike that of {name}")))
+        .map_err(|_| Invalid::new(format!("must have valid header values, but that of {name} is invalid")))
 }
 
 fn shorten(text: &str) -> String {

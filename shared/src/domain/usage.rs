@@ -90,7 +90,7 @@ impl Days {
             return Err(Invalid::new("must not be after to"));
         }
         if to.0 - from.0 >= MAX_DAYS {
-            return Err(Invalid::new(format!("must be so that there are at most {MAX_DAYS} days to the end of to")));
+            return Err(Invalid::new(format!("must be at most {MAX_DAYS} days before the end of to")));
         }
         Ok(Self { from, to })
     }

@@ -75,7 +75,7 @@ impl<T: Serialize> Items<T> {
 }
 
 pub(super) fn unrenderable(error: &impl std::fmt::Display) -> ApiError {
-    ApiError::new(ErrorCode::Internal, format!("the answer could not be rendered: {error}"))
+    ApiError::new(ErrorCode::Internal, format!("the response could not be serialized: {error}"))
 }
 
 /// The size of this text within a JSON string, in bytes.

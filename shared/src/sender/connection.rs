@@ -19,7 +19,7 @@ const METHOD: &[u8] = b"POST ";
 
 /// The connection ended after a request was written and before the first byte of its response was read.
 #[derive(Debug, thiserror::Error)]
-#[error("the connection ended before an answer began")]
+#[error("the connection ended before a response began")]
 pub(super) struct NoAnswer(#[source] io::Error);
 
 /// Identifies a request within the process.

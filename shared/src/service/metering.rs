@@ -118,7 +118,7 @@ impl Core {
         match self.store.add_usage(organization, *day, kept.usage).await {
             Ok(()) => {}
             Err(NotAdded::Refused(error)) => {
-                warn!(%organization, %day, %error, "usage is kept for later");
+                warn!(%organization, %day, %error, "usage was not written and is kept for later");
                 self.meter.add(place, kept);
             }
             // It is not written again, because it could be counted twice.

@@ -346,7 +346,7 @@ impl Core {
 }
 
 fn unfinished() -> ServiceError {
-    ServiceError::Unavailable("the first request with this key is not finished".to_owned())
+    ServiceError::Unavailable("the first request with this key may still be in progress".to_owned())
 }
 
 /// The stored events in the order of `ids`.

@@ -82,7 +82,7 @@ fn known_fields<T: DeserializeOwned>() -> &'static [&'static str] {
             _: V,
         ) -> Result<V::Value, Self::Error> {
             *self.0 = fields;
-            Err(Self::Error::custom("the fields are all that was asked for"))
+            Err(Self::Error::custom("only the names of the fields are needed"))
         }
 
         forward_to_deserialize_any! {

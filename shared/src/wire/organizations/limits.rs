@@ -47,7 +47,7 @@ impl LimitsIn {
             Rate::new(u32::try_from(per_second).unwrap_or_default(), burst)
         });
         if burst.is_some() && !matches!(per_second, Some(Some(_))) {
-            read.problem("burst", "goes with events_per_second alone");
+            read.problem("burst", "requires events_per_second");
         }
         let limits = OwnLimits {
             rate: own(per_second),
