@@ -146,7 +146,7 @@ fn among(values: &[(&str, &str)], name: &str) -> Option<String> {
     values.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned())
 }
 
-/// An environment variable. Invalid UTF-8 is replaced, so that the value fails validation.
+/// An environment variable. Invalid UTF-8 is replaced, so that no parser mistakes the value for a valid one.
 fn variable(name: &str) -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "this is the only module that reads the environment")]
     env::var_os(name).map(|value| value.to_string_lossy().into_owned())

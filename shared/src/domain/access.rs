@@ -26,7 +26,7 @@ pub enum Scope {
 }
 
 impl Scope {
-    /// Every scope, in the order of the API's documentation.
+    /// Every scope, in the order in which the API lists them.
     pub const ALL: [Self; 10] = [
         Self::OrganizationRead,
         Self::OrganizationWrite,

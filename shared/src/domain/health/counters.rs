@@ -38,7 +38,7 @@ pub struct Counters {
     pub failures: Bucket,
     /// Timeouts minus successes.
     pub timeouts: Bucket,
-    /// Slow attempts minus fast ones, from 0 to [`MAX_SLOW`].
+    /// Slow attempts minus fast ones, from 0 to 20.
     pub slow: u32,
     /// The lane that the counts call for. The endpoint's own lane is updated afterwards.
     pub lane: Lane,
