@@ -1,4 +1,5 @@
-//! The backlog of a deployment, for its operator: what is in the queue, and what waits in the table by organization.
+//! Describes the backlog of a deployment for its operator: the messages in the queues and the waiting deliveries in the
+//! table by organization.
 
 use std::fmt::Write as _;
 
@@ -7,10 +8,11 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use shared::config::days;
 use shared::store::{Backlog, Store};
 
-/// Describes the backlog of a table and its queues as text: a line for each organization, the largest backlog first.
+/// Describes the backlog of a table and its queues as text. It has a line for each organization, the largest backlog
+/// first.
 ///
 /// # Errors
-/// If the counts of a queue or the index cannot be read.
+/// If the message counts of a queue or the index cannot be read.
 pub async fn backlog(sdk: &SdkConfig, table: &str, queue_urls: &[String]) -> anyhow::Result<String> {
     let sqs = aws_sdk_sqs::Client::new(sdk);
     let mut text = String::from("In the queues, all organizations together:\n\n");
@@ -25,7 +27,7 @@ pub async fn backlog(sdk: &SdkConfig, table: &str, queue_urls: &[String]) -> any
         writeln!(text, "{name}: {ready} ready, {in_flight} in flight or hidden, {delayed} delayed")?;
     }
     text.push('\n');
-    // How long items are kept makes no difference to who reads them.
+    // The retention does not affect reads.
     let found = Store::new(sdk, table, days(1)).backlog().await?;
     let mut organizations: Vec<_> = found.into_iter().collect();
     organizations.sort_by_key(|(_, backlog)| std::cmp::Reverse(backlog.due + backlog.held));

@@ -1,4 +1,4 @@
-//! What a host needs to know of itself at the next start, and what scripts need to use it.
+//! The host's state that the next start reads, and the credentials that scripts use.
 
 use std::fs;
 use std::io::{self, Write};
@@ -8,44 +8,45 @@ use std::path::Path;
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
-/// What scripts need to use a host: `credentials.json`.
+/// The addresses and keys that scripts use to call a host. They are stored in `credentials.json`.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Credentials {
-    /// Where the API listens.
+    /// The base URL of the API.
     pub base_url: String,
-    /// Where the embedded DynamoDB and SQS listen.
+    /// The URL of the embedded DynamoDB and SQS.
     pub aws_url: String,
     /// The platform's key.
     pub platform_key: String,
-    /// The demo organization.
+    /// The id of the demo organization.
     pub organization_id: String,
-    /// An owner's key of the demo organization.
+    /// A key of the demo organization with the role `owner`.
     pub api_key: String,
 }
 
-/// What the host itself keeps: `host.json`. Hosts in memory do not touch it.
+/// The state that the host keeps for its next start. It is stored in `host.json`. A host in memory neither reads nor
+/// writes it.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Kept {
     pub(crate) platform_key: String,
     pub(crate) organization_id: String,
     pub(crate) api_key: String,
-    /// The endpoint at the demo receiver, unless the settings refuse that.
+    /// The id of the endpoint at the demo receiver. It is `None` if the settings refuse the receiver's URL.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) endpoint_id: Option<String>,
 }
 
 impl Credentials {
-    /// Where they are in a data directory.
+    /// The name of the file in the data directory.
     pub const FILE: &'static str = "credentials.json";
 }
 
 impl Kept {
     pub(crate) const FILE: &'static str = "host.json";
 
-    /// Reads the file, if it is there.
+    /// Reads the file. Returns `None` if it does not exist.
     ///
     /// # Errors
-    /// If it cannot be read.
+    /// If the file cannot be read or parsed.
     pub(crate) fn read(directory: &Path) -> anyhow::Result<Option<Self>> {
         let file = directory.join(Self::FILE);
         let shown = file.display();
@@ -61,7 +62,7 @@ impl Kept {
     }
 }
 
-/// Writes a file that only its owner can read, whole or not at all.
+/// Writes a file atomically. Only its owner can read it.
 pub(crate) fn write_private(directory: &Path, name: &str, value: &impl Serialize) -> io::Result<()> {
     let unfinished = directory.join(format!("{name}.new"));
     let _ = fs::remove_file(&unfinished);
@@ -72,7 +73,7 @@ pub(crate) fn write_private(directory: &Path, name: &str, value: &impl Serialize
     fs::rename(unfinished, directory.join(name))
 }
 
-/// Makes a file that only its owner can read, if there is none.
+/// Creates an empty file that only its owner can read, unless the file exists.
 pub(crate) fn touch_private(path: &Path) -> io::Result<()> {
     fs::OpenOptions::new().append(true).create(true).mode(0o600).open(path).map(drop)
 }

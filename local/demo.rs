@@ -1,5 +1,5 @@
-//! A receiver to play with: it verifies both signatures, shows what it got, and can be told to
-//! behave badly.
+//! A demo receiver. It verifies both signatures, shows the requests that it received, and fails or waits if the URL's
+//! query requests that.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,10 +18,10 @@ use shared::domain::time::Timestamp;
 use shared::service::Core;
 use shared::wire::query::Query;
 
-/// How many requests are remembered.
+/// The number of latest requests that the receiver keeps.
 const REMEMBERED: usize = 100;
 
-/// What the receiver remembers.
+/// The demo receiver and the requests that it keeps.
 pub(crate) struct Demo {
     core: Arc<Core>,
     organization: OrganizationId,
@@ -48,18 +48,18 @@ struct Received {
     body: String,
 }
 
-/// How the receiver is to behave, from the query string.
+/// The receiver's behavior, read from the query string.
 #[derive(Debug)]
 struct Behaviour {
-    /// Answers with this status.
+    /// The status of the response.
     status: Option<u16>,
-    /// Waits this long, in milliseconds, before it answers.
+    /// The delay before the response, in milliseconds.
     delay_ms: u64,
-    /// Fails this many first attempts of each delivery, with `status` or else 500.
+    /// The number of first attempts of each delivery that fail, with `status` or 500.
     fail_first: Option<u32>,
 }
 
-/// `/demo/receiver`: POST delivers, GET shows, DELETE forgets.
+/// The routes of `/demo/receiver`: POST receives a delivery, GET shows the kept requests, DELETE removes them.
 pub(crate) fn routes(core: Arc<Core>, organization: OrganizationId) -> Router {
     let demo = Arc::new(Demo { core, organization, seen: Mutex::default() });
     Router::new()
@@ -126,7 +126,7 @@ impl Demo {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Whether the two signatures are those of one of the demo organization's endpoints.
+    /// Whether each of the two signatures is valid for an endpoint of the demo organization.
     async fn verify(&self, headers: &HeaderMap, body: &[u8]) -> (bool, bool) {
         let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let id = EventId::parse(text("webhook-id"));

@@ -1,4 +1,4 @@
-//! The data directory: locked by one host at a time, and readable by its owner alone.
+//! The data directory. One host at a time can lock it, and only its owner can read it.
 
 use std::fs::{DirBuilder, File, TryLockError};
 use std::os::unix::fs::DirBuilderExt;
@@ -11,7 +11,7 @@ use crate::credentials;
 
 const LOCK: &str = "lock";
 
-/// A data directory that this host alone uses, until this is dropped.
+/// A data directory that this host has locked. Dropping it releases the lock.
 #[derive(Debug)]
 pub(crate) struct Directory {
     path: PathBuf,
@@ -19,13 +19,13 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    /// Makes the directory if it is missing, and locks it.
+    /// Creates the directory if it does not exist, and locks it.
     ///
     /// # Errors
-    /// If it cannot be made or written, or another host has locked it.
+    /// If the directory cannot be created or written, or if another host has locked it.
     pub(crate) fn lock(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
-        // Secrets are kept in it.
+        // The directory contains secrets.
         let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
         made.with_context(|| format!("cannot make the directory {shown}; choose another with --data"))?;
         let file = File::create(path.join(LOCK));
@@ -42,19 +42,20 @@ impl Directory {
         }
     }
 
-    /// Where it is.
+    /// The path of the directory.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The storage in it; `durable` as there. Databases hold secrets, too, and SQLite keeps the mode of a file that is there.
+    /// Returns the storage in the directory. [`Storage::Directory`] documents `durable`. The database files are created
+    /// here because they contain secrets too, and SQLite keeps the mode of an existing file.
     ///
     /// # Errors
-    /// If a file cannot be made, or one is missing.
+    /// If a file cannot be created, or if one of two database files is missing.
     pub(crate) fn storage(&self, durable: bool) -> anyhow::Result<Storage> {
         let [messages, items] = Storage::FILES.map(|file| self.path.join(file));
         if items.exists() && !messages.exists() {
-            // Started without it, the host would never make the deliveries that were in it.
+            // Starting without the queue's database would lose the deliveries whose messages it contains.
             bail!("{} is missing; {}", messages.display(), self.unusable());
         }
         for file in Storage::FILES {
@@ -63,7 +64,7 @@ impl Directory {
         Ok(Storage::Directory { path: self.path.clone(), durable })
     }
 
-    /// What to say, with its cause, of data that cannot be read.
+    /// The error message for data that cannot be read. The caller adds the cause.
     pub(crate) fn unusable(&self) -> String {
         let shown = self.path.display();
         format!("cannot use the data in {shown}; restore the directory from a backup, or choose another with --data")

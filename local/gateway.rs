@@ -1,4 +1,4 @@
-//! What API Gateway does: publishing goes to one function, everything else to the other.
+//! Stands in for API Gateway: routes publishing to one function and all other requests to the other.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,18 +15,19 @@ use shared::service::Core;
 use tokio::time::timeout;
 use tower::ServiceExt as _;
 
-/// What API Gateway answers when a function does not.
+/// The body of API Gateway's response when a function does not respond in time.
 const TIMED_OUT: &str = r#"{"message":"Service Unavailable"}"#;
-/// How long a request may take, as in `template.yaml`: a repetition relies on the end of the first request.
+/// The time limit of a request, as in `template.yaml`. A retry with an idempotency key relies on the first request
+/// having ended by then.
 const TIME_LIMIT: Duration = Duration::from_secs(29);
 
-/// All routes of both functions.
+/// Builds the router with all routes of both functions.
 pub fn gateway(core: &Arc<Core>) -> Router {
     let (api, publish) = (api::router(Arc::clone(core)), publish::router(Arc::clone(core)));
     let (other, publishing) = (api.clone(), publish);
     let by_method = any(move |mut request: Request| {
         let function = if request.method() == Method::POST { publishing.clone() } else { other.clone() };
-        // A function's own route would be taken for a nested one, and named twice in its log.
+        // Without this, the function would treat its own route as nested and log its path twice.
         request.extensions_mut().remove::<MatchedPath>();
         function.oneshot(request)
     });

@@ -1,4 +1,4 @@
-//! Puts everything together and starts it.
+//! Assembles and starts the parts of the local host.
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -34,10 +34,10 @@ use crate::tenant;
 
 const TABLE: &str = "pigeonpost";
 const QUEUE: &str = "deliveries";
-/// How often the sweep runs, as on AWS.
+/// The interval of the sweep, as on AWS.
 const TICK: Duration = Duration::from_secs(60);
-/// How often expired items are deleted, first a tick after the start. The engine reads the whole table for it, a few items
-/// at a time; DynamoDB itself may take days.
+/// The interval at which expired items are deleted. The first deletion happens one tick after the start. The engine
+/// reads the whole table for it, a few items at a time. DynamoDB can take days.
 const EXPIRY: Duration = Duration::from_secs(60 * 60);
 
 /// A running host.
@@ -51,15 +51,15 @@ pub struct Host {
     running: JoinSet<anyhow::Result<()>>,
     core: Arc<Core>,
     aws: EmbeddedAws,
-    /// Held while the host runs, so that no other opens the same directory.
+    /// Keeps the directory locked while the host runs.
     _directory: Directory,
 }
 
 impl Host {
-    /// Starts a host. When this returns it is ready.
+    /// Starts a host. It accepts requests when this returns.
     ///
     /// # Errors
-    /// If a port is taken, the directory is in use or cannot be written, or a setting makes no sense.
+    /// If a port is taken, the directory is in use or cannot be written, or a setting is invalid.
     pub async fn start(options: &Options) -> anyhow::Result<Self> {
         let directory = Directory::lock(&options.data)?;
         let listener = listen(options.address, options.port, "--port").await?;
@@ -83,7 +83,7 @@ impl Host {
             |kept| KeySecret::presented(&kept.platform_key),
         );
         let mut settings = settings(&queue_urls, &platform_key, options.address)?;
-        // Without triggers, functions run elsewhere.
+        // Without triggers, other processes may run the functions.
         settings.deployment.only_process_since = (!options.no_triggers).then(|| clock.now());
         let sender = Sender::new(settings.deployment.urls.addresses.clone(), clock.clone())?;
         let core = Core::new(&sdk, TABLE, queue_urls.clone(), settings.deployment, clock.clone());
@@ -98,7 +98,7 @@ impl Host {
         }
         let organization = OrganizationId::parse(&kept.organization_id)?;
 
-        // Whoever finds the host healthy finds its credentials, too.
+        // The credentials are written before the health check succeeds.
         let credentials = Credentials {
             base_url: format!("http://{address}"),
             aws_url: format!("http://{aws_address}"),
@@ -136,31 +136,30 @@ impl Host {
         Ok(Self { address, aws_address, organization, restored, stop, running, core, aws, _directory: directory })
     }
 
-    /// Where the API listens.
+    /// The address of the API.
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Where the embedded DynamoDB and SQS listen.
+    /// The address of the embedded DynamoDB and SQS.
     pub const fn aws_address(&self) -> SocketAddr {
         self.aws_address
     }
 
-    /// The demo organization.
+    /// The id of the demo organization.
     pub const fn organization(&self) -> &OrganizationId {
         &self.organization
     }
 
-    /// How many messages were in the queues at the start.
+    /// The number of messages that were in the queues at the start.
     pub const fn restored(&self) -> usize {
         self.restored
     }
 
-    /// Stops taking requests and messages, and waits until what is under way is finished and
-    /// recorded.
+    /// Stops accepting requests and messages, and waits until everything in progress is completed and recorded.
     ///
     /// # Errors
-    /// If a part of the host had failed.
+    /// If a part of the host failed.
     pub async fn stop(mut self) -> anyhow::Result<()> {
         let _ = self.stop.send(true);
         while let Some(ended) = self.running.join_next().await {
@@ -187,7 +186,7 @@ async fn tick(core: Arc<Core>, mut stop: watch::Receiver<bool>) -> anyhow::Resul
         if let Err(error) = sweep::handle(&core, deadline).await {
             warn!(%error, "the sweep failed; it runs again in a minute");
         }
-        // No other minute may be left to a host.
+        // The host may stop within the next minute.
         core.write_all_usage().await;
     }
 }
@@ -229,10 +228,10 @@ fn engine_clock(clock: Clock) -> crate::aws::Clock {
     Arc::new(move || std::time::SystemTime::UNIX_EPOCH + Duration::from_micros(micros()))
 }
 
-/// The deployment's settings from the environment, with what suits a laptop where it says nothing.
+/// Reads the deployment's settings from the environment. Missing settings get defaults for local use.
 fn settings(queues: &ByLane<String>, platform_key: &KeySecret, address: Ipv4Addr) -> anyhow::Result<Settings> {
     let hash = platform_key.hash().to_string();
-    // The demo receiver is at the host's own address.
+    // The demo receiver listens at the host's own address.
     let networks = format!("127.0.0.0/8,::1/128,{address}/32");
     let fixed = [
         ("TABLE_NAME", TABLE),

@@ -1,5 +1,5 @@
-//! The whole of Pigeonpost in one process: the API, the consumer and the sweep on an embedded
-//! DynamoDB and SQS, for a laptop and for tests.
+//! The local host: the API, the consumer and the sweep in one process, on an embedded DynamoDB and SQS. It is for
+//! development and for tests.
 
 pub mod aws;
 mod backlog;

@@ -1,4 +1,4 @@
-//! `cargo run`: all of Pigeonpost in one process.
+//! The program `pigeonpost`, which runs the local host.
 
 use std::io::{Write, stderr, stdout};
 use std::path::Path;
@@ -10,12 +10,12 @@ use shared::{config, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::Level;
 
-/// The exit status after a wrong command line.
+/// The exit status for an invalid command line.
 const WRONG_USAGE: u8 = 2;
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    // Nothing can be done about a terminal that is gone.
+    // Errors of writing to the terminal are ignored, because they cannot be reported.
     match Options::read(std::env::args_os()) {
         Ok(options) => match run(&options).await {
             Ok(()) => ExitCode::SUCCESS,
@@ -44,7 +44,7 @@ async fn run(options: &Options) -> anyhow::Result<()> {
         }
         Some(Command::SendAll { table }) => {
             let requested = send_all(&config::aws(), table, &Clock::system()).await?;
-            writeln!(stdout(), "The sweep sends again what {requested} endpoints have in the queues.")?;
+            writeln!(stdout(), "The sweep resends the queued deliveries of {requested} endpoints.")?;
             return Ok(stdout().flush()?);
         }
         None => {}
@@ -56,7 +56,7 @@ async fn run(options: &Options) -> anyhow::Result<()> {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
-    writeln!(stdout(), "\nFinishing what is under way …")?;
+    writeln!(stdout(), "\nWaiting for requests and attempts in progress …")?;
     host.stop().await
 }
 

@@ -14,7 +14,7 @@ Environment:
   SSL_CERT_FILE
       A PEM file with all certificate authorities to trust, instead of the system's.";
 
-/// What the command line asks for.
+/// The options and the subcommand of the command line.
 #[derive(Debug, Clone, PartialEq, Eq, Parser)]
 #[command(
     name = "pigeonpost",
@@ -49,18 +49,19 @@ pub struct Options {
     /// Log every request and every failed attempt
     #[arg(long)]
     pub verbose: bool,
-    /// What to do instead
+    /// A subcommand to run instead of the host
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
-/// What the program does instead of running the host.
+/// A subcommand that runs instead of the host.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// List what waits in a deployment on AWS, by organization
     ///
-    /// It reads the whole index of what waits: half a read unit for each 20 deliveries, failed ones included. Region and
-    /// credentials come from the environment: AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN.
+    /// This reads the whole index of waiting deliveries. It costs half a read unit for each 20 deliveries, including
+    /// failed ones. Region and credentials come from the environment: AWS_REGION, AWS_ACCESS_KEY_ID,
+    /// AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN.
     Backlog {
         /// The stack's output TableName
         #[arg(long, value_name = "NAME")]
@@ -69,11 +70,11 @@ pub enum Command {
         #[arg(long = "queue-url", value_name = "URL", required = true)]
         queue_urls: Vec<String>,
     },
-    /// Send what should be in the queues of a deployment on AWS again
+    /// Resend all deliveries that should be in the queues of a deployment on AWS
     ///
-    /// For a table that was restored, or a queue that was lost. It reads the whole table to find the endpoints, and writes a
-    /// job for each; the sweep then sends their unfinished deliveries that are not parked. Region and credentials come from
-    /// the environment, as for backlog.
+    /// Use it after a table was restored or a queue was lost. This reads the whole table to find the endpoints, and
+    /// writes a job for each. The sweep then sends their unfinished deliveries that are not parked. Region and
+    /// credentials come from the environment, as for backlog.
     SendAll {
         /// The stack's output TableName
         #[arg(long, value_name = "NAME")]
@@ -81,13 +82,13 @@ pub enum Command {
     },
 }
 
-/// The program is not to be run: the command line asks for help or the version, or is wrong.
+/// The reason why no command runs: the command line requests help or the version, or is invalid.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum NotRun {
-    /// The text that `--help` or `--version` asks for.
+    /// The text that `--help` or `--version` prints.
     #[error("{0}")]
     Asked(String),
-    /// What is wrong with the command line, in one line.
+    /// The error in the command line, in one line.
     #[error("{0}")]
     Wrong(String),
 }
@@ -100,10 +101,10 @@ impl Default for Options {
 }
 
 impl Options {
-    /// Reads a command line that begins with the program's name.
+    /// Parses a command line whose first argument is the program's name.
     ///
     /// # Errors
-    /// [`NotRun`] if it asks for something else than running the host, or is wrong.
+    /// Returns [`NotRun`] if the command line requests help or the version, or is invalid.
     pub fn read<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) -> Result<Self, NotRun> {
         Self::try_parse_from(arguments).map_err(|error| {
             let text = error.render().to_string();
@@ -112,7 +113,7 @@ impl Options {
     }
 }
 
-/// The parser's message without its paragraphs on usage: what is wrong, its tip if there is one, and where to find help.
+/// Reduces the parser's message to one line: the error, its tip if there is one, and a reference to `--help`.
 fn one_line(text: &str) -> String {
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let wrong = lines.next().unwrap_or_default();
@@ -136,20 +137,20 @@ mod tests {
     }
 
     #[test]
-    fn the_backlog_is_that_of_a_table_and_its_queues() {
+    fn the_backlog_subcommand_reads_a_table_and_its_queues() {
         let command = read(&["backlog", "--table", "t", "--queue-url", "q", "--queue-url", "r"]).unwrap().command;
         let queue_urls = ["q", "r"].map(str::to_owned).to_vec();
         assert_eq!(command, Some(Command::Backlog { table: "t".to_owned(), queue_urls }));
     }
 
     #[test]
-    fn everything_of_a_table_is_sent_again() {
+    fn the_send_all_subcommand_reads_a_table() {
         let command = read(&["send-all", "--table", "t"]).unwrap().command;
         assert_eq!(command, Some(Command::SendAll { table: "t".to_owned() }));
     }
 
     #[test]
-    fn a_wrong_command_line_is_refused_in_one_line_with_a_hint() {
+    fn an_invalid_command_line_fails_with_a_message_of_one_line() {
         for (arguments, expected) in [
             (&["--port"][..], "a value is required for '--port <PORT>'"),
             (&["--port", "x"], "invalid value 'x' for '--port <PORT>'"),
@@ -166,7 +167,7 @@ mod tests {
                 "the subcommand 'backlog' cannot be used",
             ),
         ] {
-            let Err(NotRun::Wrong(message)) = read(arguments) else { panic!("{arguments:?} is taken") };
+            let Err(NotRun::Wrong(message)) = read(arguments) else { panic!("{arguments:?} is accepted") };
             assert!(message.contains(expected), "{message}");
             assert!(!message.contains('\n') && message.ends_with("; see pigeonpost --help"), "{message}");
         }

@@ -1,10 +1,10 @@
-//! The pace of publishing: the events of an organization are accepted as fast as its deliveries are made.
+//! Limits the rate of publishing to the rate at which the consumer makes deliveries, for each organization.
 //!
-//! On AWS the consumer has processors of its own. Here it shares them with the publishers, who would otherwise fill the
-//! queue first and leave the deliveries for later. A publish request waits while its organization has as many deliveries on
-//! their way as the consumer makes in some ten milliseconds. It does not wait for long: deliveries to receivers that hang
-//! must not stop publishers. It does not wait for other organizations' deliveries. Only the fast lane counts: deliveries of
-//! the slow lane wait for their receivers.
+//! On AWS the consumer has CPUs of its own. Here it shares them with the publishers, which would otherwise fill the
+//! queue first and delay the deliveries. A publish request waits while the number of its organization's deliveries in
+//! the queue or being published is at least what the consumer makes in about ten milliseconds. The wait is short, so
+//! that deliveries to receivers that do not respond cannot stop publishers. Deliveries of other organizations do not
+//! count. Only the fast lane counts, because deliveries in the slow lane wait for their receivers.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
@@ -23,43 +23,43 @@ use tokio::time::{Instant, sleep};
 
 use crate::aws::{EmbeddedAws, Flow};
 
-/// How many deliveries of an organization may be on their way: visible in the fast lane's queue, or of requests that are
-/// being published.
+/// The number of deliveries of an organization from which on its publish requests wait. Visible messages in the fast
+/// lane's queue count, and the estimated deliveries of publish requests in progress.
 const ON_THEIR_WAY: f64 = 256.0;
-/// The longest wait of the request whose turn it is.
+/// The longest wait of a request, measured from its turn.
 const LONGEST_WAIT: Duration = Duration::from_millis(100);
-/// The consumer takes no messages for so long only if all its attempts wait for their receivers. While publishers keep the
-/// engine busy it may pause for some ten milliseconds.
+/// If the consumer receives no messages for this long, all its attempts wait for their receivers, and publish requests
+/// do not wait. Shorter pauses of about ten milliseconds are normal while publishers keep the engine busy.
 const STANDSTILL: Duration = Duration::from_millis(200);
-/// How often the queue is looked at meanwhile.
+/// The interval at which a waiting request checks the queue.
 const LOOK: Duration = Duration::from_millis(1);
-/// How much a request counts in the average of deliveries for each.
+/// The weight of one request in the moving average of deliveries per request.
 const WEIGHT: f64 = 0.1;
 
 /// Delays publish requests.
 struct Pace {
     aws: EmbeddedAws,
     queue_url: String,
-    /// Those that have requests waiting or under way.
+    /// The callers that have requests waiting or in progress.
     lines: std::sync::Mutex<HashMap<Caller, Arc<Line>>>,
-    /// How many deliveries the last requests of each organization had on average, if they had any.
+    /// The moving average of deliveries per request, for each organization that has sent messages.
     learned: std::sync::Mutex<HashMap<Box<str>, f64>>,
     hasher: RandomState,
 }
 
-/// An organization, and a hash of the credentials. Requests with wrong credentials have a line of their own, so that they
-/// delay none of the organization's.
+/// An organization and a hash of the credentials. Requests with invalid credentials have a queue of their own, so they
+/// cannot delay the organization's requests.
 type Caller = (Box<str>, u64);
 
 /// The publish requests of a caller.
 #[derive(Default)]
 struct Line {
-    /// How many requests wait or are under way. It changes under the lock of the map.
+    /// The number of requests that wait or are in progress. It changes only while the map of callers is locked.
     entered: AtomicU64,
     under_way: AtomicU64,
-    /// Held by the request whose turn it is.
+    /// Locked by the request whose turn it is.
     turn: Mutex<()>,
-    /// What the last look at the queue showed; `None` before the first.
+    /// The result of the last check of the queue. It is `None` before the first check.
     seen: std::sync::Mutex<Option<Seen>>,
 }
 
@@ -70,7 +70,7 @@ struct Seen {
     deliveries_per_request: f64,
 }
 
-/// The same routes, with publishing at the queue's pace.
+/// Adds the delay of publish requests to the routes.
 pub(crate) fn at_pace_of_queue(routes: Router, aws: EmbeddedAws, queue_url: &str) -> Router {
     routes.layer(from_fn_with_state(Arc::new(Pace::new(aws, queue_url)), pass))
 }
@@ -87,7 +87,7 @@ async fn pass(State(pace): State<Arc<Pace>>, request: Request, next: Next) -> Re
     response
 }
 
-/// The organization that a request publishes for, as its path spells it.
+/// The organization that a publish request names in its path. It is `None` for other requests.
 fn publisher(request: &Request) -> Option<&str> {
     let path = request.uri().path().strip_prefix("/v1/organizations/")?;
     let (organization, rest) = path.split_once('/')?;
@@ -117,8 +117,8 @@ impl Pace {
     }
 }
 
-/// A publish request. A caller is forgotten when the last of its requests ends, so paths that name no organization leave
-/// nothing behind.
+/// A publish request. The caller's entry is removed when its last request ends, so paths with unknown organizations
+/// leave no entries behind.
 struct Publishing<'a> {
     pace: &'a Pace,
     caller: Caller,
@@ -126,8 +126,8 @@ struct Publishing<'a> {
 }
 
 impl Publishing<'_> {
-    /// Waits for this request's turn, and then until few deliveries of its organization are on their way, or as long as
-    /// `longest`.
+    /// Waits for this request's turn, and then until fewer deliveries of its organization are queued or being
+    /// published. The second wait takes at most `longest`.
     async fn wait(&self, longest: Duration) {
         let _turn = self.line.turn.lock().await;
         let latest = Instant::now() + longest;
@@ -136,7 +136,8 @@ impl Publishing<'_> {
         }
     }
 
-    /// Whether more deliveries are on their way than the consumer can take at once, and it is taking some.
+    /// Whether the number of deliveries reached [`ON_THEIR_WAY`] and the consumer has received messages in the last
+    /// [`STANDSTILL`].
     fn is_ahead(&self, now: Instant) -> bool {
         let flow = self.flow();
         let mut seen = self.seen();
@@ -157,14 +158,14 @@ impl Publishing<'_> {
         UnderWay(&self.line)
     }
 
-    /// Adds the messages that were sent since a request ended last to the average.
+    /// Updates the moving average with the messages that were sent since the last request ended.
     fn learn(&self) {
         let sent = self.flow().sent;
         if let Some(seen) = self.seen().as_mut() {
             let since = sent.saturating_sub(seen.flow.sent) as f64;
             seen.flow.sent = seen.flow.sent.max(sent);
             seen.deliveries_per_request += (since.max(1.0) - seen.deliveries_per_request) * WEIGHT;
-            // Only an organization that exists has sent something, so the map does not grow with paths of unknown organizations.
+            // Only an existing organization has sent messages, so unknown organizations in paths add no entries.
             if sent > 0 {
                 self.pace.learned().insert(self.caller.0.clone(), seen.deliveries_per_request);
             }
@@ -189,7 +190,7 @@ impl Drop for Publishing<'_> {
     }
 }
 
-/// A request that is being handled, also when its client goes away meanwhile.
+/// Counts a request as in progress until it is dropped, even if the client disconnects.
 struct UnderWay<'a>(&'a Line);
 
 impl Drop for UnderWay<'_> {
@@ -210,7 +211,7 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(60 * 60);
 
-    /// A queue and the pace of publishing into it.
+    /// Creates a queue and the pace of publishing into it.
     async fn queue() -> (Client, String, Pace) {
         let epoch = Arc::new(|| std::time::SystemTime::UNIX_EPOCH);
         let aws = EmbeddedAws::open(&Storage::Memory, "127.0.0.1:1", epoch).unwrap();
@@ -220,7 +221,7 @@ mod tests {
         (client, url, pace)
     }
 
-    /// Sends ten messages of an organization's endpoints.
+    /// Sends ten messages for endpoints of an organization.
     async fn send_ten(client: &Client, url: &str, organization: &str) {
         let entry = |n: usize| {
             let entry = SendMessageBatchRequestEntry::builder().id(n.to_string()).message_body("m");
@@ -231,7 +232,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn publishing_is_ahead_while_much_is_visible_and_the_consumer_takes_some() {
+    async fn publishing_is_ahead_while_many_messages_are_visible_and_the_consumer_receives() {
         let (client, url, pace) = queue().await;
         let (publishing, other) = (pace.enter("a", 0), pace.enter("b", 0));
         let now = Instant::now();
@@ -239,18 +240,18 @@ mod tests {
             assert!(!publishing.is_ahead(now));
             send_ten(&client, &url, "a").await;
         }
-        assert!(publishing.is_ahead(now), "260 are visible");
-        assert!(!other.is_ahead(now), "none of another organization's");
-        assert!(!publishing.is_ahead(now + 2 * STANDSTILL), "the consumer takes none");
+        assert!(publishing.is_ahead(now), "260 messages are visible");
+        assert!(!other.is_ahead(now), "the other organization has no visible messages");
+        assert!(!publishing.is_ahead(now + 2 * STANDSTILL), "the consumer receives no messages");
         client.receive_message().queue_url(&url).send().await.unwrap();
-        assert!(publishing.is_ahead(now + 3 * STANDSTILL), "it goes on");
+        assert!(publishing.is_ahead(now + 3 * STANDSTILL), "the consumer receives again");
         let four = client.receive_message().queue_url(&url).max_number_of_messages(4).send().await.unwrap();
         assert_eq!(four.messages().len(), 4);
-        assert!(!publishing.is_ahead(now + 3 * STANDSTILL), "255 are visible");
+        assert!(!publishing.is_ahead(now + 3 * STANDSTILL), "255 messages are visible");
     }
 
     #[tokio::test]
-    async fn requests_under_way_count_as_many_deliveries_as_earlier_ones_of_the_organization_had() {
+    async fn requests_in_progress_count_with_the_average_deliveries_of_earlier_requests() {
         let (client, url, pace) = queue().await;
         let (publishing, other) = (pace.enter("a", 0), pace.enter("b", 0));
         let now = Instant::now();
@@ -270,7 +271,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_average_of_an_organization_outlives_its_last_request_and_an_unknown_organizations_does_not() {
+    async fn only_the_average_of_an_existing_organization_is_kept_after_its_last_request() {
         let (client, url, pace) = queue().await;
         for _ in 0..20 {
             let publishing = pace.enter("a", 0);
@@ -298,14 +299,14 @@ mod tests {
         }
         let (mut waits, mut next) = (pin!(first.wait(HOUR)), pin!(second.wait(Duration::ZERO)));
         assert!(poll!(&mut waits).is_pending());
-        assert!(poll!(&mut next).is_pending(), "it is the first one's turn");
+        assert!(poll!(&mut next).is_pending(), "it is the first request's turn");
         client.purge_queue().queue_url(&url).send().await.unwrap();
         waits.await;
         next.await;
     }
 
     #[tokio::test]
-    async fn a_request_whose_time_is_over_waits_no_longer() {
+    async fn a_request_waits_no_longer_than_its_limit() {
         let (client, url, pace) = queue().await;
         let publishing = pace.enter("a", 0);
         for _ in 0..26 {
@@ -329,7 +330,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_organization_is_forgotten_with_its_last_request() {
+    async fn an_organizations_entry_is_removed_with_its_last_request() {
         let (_, _, pace) = queue().await;
         let (one, other) = (pace.enter("a", 0), pace.enter("a", 0));
         drop(one);
@@ -339,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn only_requests_that_publish_are_held_back() {
+    fn only_publish_requests_wait() {
         for (method, path, expected) in [
             (Method::POST, "/v1/organizations/o/events", Some("o")),
             (Method::POST, "/v1/organizations/o/events/batch", Some("o")),

@@ -1,16 +1,16 @@
-//! Sending everything again, for a deployment's operator: after its table was restored or its queue was lost.
+//! Implements `pigeonpost send-all`, which an operator runs after the table was restored or a queue was lost.
 
 use aws_config::SdkConfig;
 use shared::clock::Clock;
 use shared::config::days;
 use shared::store::Store;
 
-/// Requests for each endpoint of a table that what should be in the queue is sent again, and returns how many were requested.
-/// The sweep does it. An endpoint for which that is under way is left out.
+/// Writes a job of the kind `send_all` for each endpoint of a table, and returns the number of jobs. The sweep performs
+/// the jobs. An endpoint that already has an open job of this kind gets no other one.
 ///
 /// # Errors
-/// If the table cannot be read or written. What was requested until then stays.
+/// If the table cannot be read or written. Jobs that were written before the error remain.
 pub async fn send_all(sdk: &SdkConfig, table: &str, clock: &Clock) -> anyhow::Result<usize> {
-    // How long deliveries are kept makes no difference to jobs.
+    // The retention of deliveries does not affect jobs.
     Ok(Store::new(sdk, table, days(1)).request_send_all(clock.now()).await?)
 }

@@ -1,4 +1,4 @@
-//! The demo organization: made at the first start, and kept in step with the host's port at later ones.
+//! The demo organization. The first start creates it. Later starts update its endpoint's URL to the host's port.
 
 use anyhow::bail;
 use shared::domain::access::Role;
@@ -12,8 +12,8 @@ use shared::service::{Core, ServiceError};
 
 use crate::credentials::Kept;
 
-/// Makes the organization, its key, and its endpoint at the demo receiver. There is no endpoint if `ALLOW_HTTP` or
-/// `ALLOWED_NETWORKS` refuse the receiver.
+/// Creates the organization, its key, and its endpoint at the demo receiver. No endpoint is created if `ALLOW_HTTP` or
+/// `ALLOWED_NETWORKS` forbid the receiver's URL.
 ///
 /// # Errors
 /// If the table cannot be written.
@@ -47,7 +47,8 @@ async fn create_endpoint(core: &Core, organization: &OrganizationId, url: Endpoi
     Ok(core.create_endpoint(organization, new).await?.id)
 }
 
-/// The slug is taken if the database is older than the file that remembers the demo organization.
+/// Creates the organization. The slug `demo` is taken if the database has a demo organization that `host.json` does not
+/// name.
 async fn create_organization(core: &Core) -> anyhow::Result<OrganizationId> {
     for slug in ["demo".to_owned(), format!("demo-{}", core.clock().now().unix_seconds())] {
         let new = NewOrganization { id: None, name: Name::parse("Demo")?, slug: Slug::parse(&slug)? };
@@ -60,7 +61,7 @@ async fn create_organization(core: &Core) -> anyhow::Result<OrganizationId> {
     bail!("the demo organization cannot be made: its slug is taken")
 }
 
-/// Points the demo endpoint at this start's port, if it is still there and the receiver is allowed.
+/// Sets the demo endpoint's URL to the port of this start, if the endpoint exists and the receiver's URL is allowed.
 ///
 /// # Errors
 /// If the table cannot be read or written, or lacks the organization that the host's file names.

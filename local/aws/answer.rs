@@ -1,21 +1,21 @@
-//! What an engine answers: an HTTP status and a JSON body, before any transport.
+//! The response of an engine: an HTTP status and a JSON body, independent of the transport.
 
 use serde::Serialize;
 
 /// The media type of both services' JSON protocol.
 pub(crate) const CONTENT_TYPE: &str = "application/x-amz-json-1.0";
 
-/// The header in which SQS repeats an error's code as its older query protocol spelled it.
+/// The header in which SQS repeats an error's code in the spelling of the older query protocol.
 pub(crate) const QUERY_ERROR_HEADER: &str = "x-amzn-query-error";
 
-/// One response of an engine.
+/// The response of an engine to one request.
 #[derive(Debug)]
 pub(crate) struct Answer {
-    /// HTTP status code.
+    /// The HTTP status code.
     pub(crate) status: u16,
-    /// JSON document.
+    /// The JSON document.
     pub(crate) body: String,
-    /// Value of [`QUERY_ERROR_HEADER`]; only on errors of SQS.
+    /// The value of [`QUERY_ERROR_HEADER`]. Only errors of SQS have one.
     pub(crate) query_error: Option<String>,
 }
 
@@ -25,7 +25,7 @@ impl Answer {
         Self { status: 200, body, query_error: None }
     }
 
-    /// An error in the shape both services use: `{"__type": …, "message": …}`.
+    /// An error in the format of both services: `{"__type": …, "message": …}`.
     pub(crate) fn error(status: u16, error_type: &str, message: &str) -> Self {
         #[derive(Serialize)]
         struct Body<'a> {
@@ -37,7 +37,7 @@ impl Answer {
         Self { status, body: body.unwrap_or_default(), query_error: None }
     }
 
-    /// The answer to an operation that the engine does not have.
+    /// The error for an operation that the engine does not support.
     pub(crate) fn unknown_operation(target: &str) -> Self {
         Self::error(
             400,

@@ -1,8 +1,9 @@
 //! Moves commits from SQLite's write-ahead log into the database file, in a separate thread.
 //!
-//! By default a commit that leaves 1,000 pages in the log moves them itself, and syncs both files: 10 to 100 ms in which
-//! the engine holds its lock, so no other call can read or write. Here another connection moves most of them before, beside
-//! the commits. A commit that still finds 1,000 pages in the log moves the few that are left.
+//! By default a commit that leaves 1,000 pages in the log moves them itself and syncs both files. This takes 10 to 100
+//! ms, in which the engine holds its lock, so no other call can read or write. Here a second connection moves most
+//! pages earlier, concurrently with the commits. A commit that still finds 1,000 pages in the log moves the few
+//! remaining ones.
 
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
@@ -14,12 +15,13 @@ use std::thread::{self, JoinHandle};
 use rusqlite::Connection;
 use tracing::warn;
 
-/// From how many pages on they are moved: well before a commit does it, and enough to be worth two syncs.
+/// The number of pages in the log from which on the thread moves them. It is far below the limit of a commit, and large
+/// enough to justify two syncs.
 const PAGES: u32 = 500;
-/// How many writes there are between two looks at the log. A write has one to some hundred pages.
+/// The number of writes between two checks of the log. A write has between one and a few hundred pages.
 const WRITES: u64 = 4;
 
-/// Moves the commits of one database. Clones are the same; the thread ends with the last of them.
+/// Moves the commits of one database. Clones share the thread. It ends when the last clone is dropped.
 #[derive(Clone, Debug)]
 pub(crate) struct Checkpoints(Arc<Worker>);
 
@@ -28,13 +30,13 @@ struct Worker {
     writes: AtomicU64,
     ended: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
-    /// Kept as long as the database is open, also if the thread has given up: SQLite locks this file, and closing it ends
-    /// the locks of the whole process.
+    /// The file stays open as long as the database, even after the thread has stopped with an error. SQLite holds locks
+    /// on this file, and closing it would release all locks of the process.
     _index: Arc<LogIndex>,
 }
 
 impl Checkpoints {
-    /// Begins to look after the database in `file`, which must be open in WAL mode.
+    /// Starts the thread that moves the commits of the database in `file`, which must be open in WAL mode.
     ///
     /// # Errors
     /// If the file cannot be opened.
@@ -49,7 +51,7 @@ impl Checkpoints {
         Ok(Self(Arc::new(Worker { writes: AtomicU64::new(0), ended, thread: Some(thread), _index: index })))
     }
 
-    /// Notes a commit.
+    /// Counts a commit, and wakes the thread after every few commits.
     pub(crate) fn committed(&self) {
         if self.0.writes.fetch_add(1, Ordering::Relaxed).is_multiple_of(WRITES) {
             self.0.wake();
@@ -70,7 +72,7 @@ impl Drop for Worker {
         self.ended.store(true, Ordering::SeqCst);
         self.wake();
         if let Some(thread) = self.thread.take() {
-            // It has said what went wrong.
+            // The thread has logged its error.
             let _ = thread.join();
         }
     }
@@ -81,15 +83,15 @@ fn run(connection: &Connection, index: &LogIndex, ended: &AtomicBool) {
         match index.pages_to_move() {
             Ok(pages) if pages < PAGES => thread::park(),
             Ok(_) => {
-                // If a commit moves pages at this moment, this returns at once.
+                // If a commit is moving pages at the same time, this returns immediately.
                 let moved = connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |_| Ok(()));
                 if let Err(error) = moved {
-                    warn!(%error, "commits are not moved from the write-ahead log beside the engine");
+                    warn!(%error, "the checkpoint thread cannot move commits from the write-ahead log and stops");
                     return;
                 }
             }
             Err(error) => {
-                warn!(%error, "the index of the write-ahead log cannot be read");
+                warn!(%error, "the checkpoint thread cannot read the index of the write-ahead log and stops");
                 return;
             }
         }
@@ -101,9 +103,9 @@ fn run(connection: &Connection, index: &LogIndex, ended: &AtomicBool) {
 struct LogIndex(File);
 
 impl LogIndex {
-    /// Where the number of pages in the log is.
+    /// The offset of the number of pages in the log.
     const IN_LOG: u64 = 16;
-    /// Where the number of those is that are in the database file as well.
+    /// The offset of the number of pages in the log that are also in the database file.
     const MOVED: u64 = 96;
 
     fn of(file: &Path) -> std::io::Result<Self> {
@@ -112,8 +114,8 @@ impl LogIndex {
         Ok(Self(File::open(PathBuf::from(index))?))
     }
 
-    /// How many pages are in the log alone. While the log begins again the two numbers may not belong together, which is
-    /// noticed at the next look.
+    /// The number of pages that are only in the log. While SQLite restarts the log, the two numbers may be
+    /// inconsistent. The next check corrects that.
     fn pages_to_move(&self) -> std::io::Result<u32> {
         let number = |at| {
             let (mut file, mut bytes) = (&self.0, [0; 4]);
@@ -130,7 +132,7 @@ mod tests {
 
     use super::*;
 
-    /// A database whose commits move nothing themselves.
+    /// Creates a database whose commits do not move pages.
     fn database(directory: &Path) -> (PathBuf, Connection) {
         let file = directory.join("test.sqlite");
         let connection = Connection::open(&file).unwrap();
@@ -140,7 +142,7 @@ mod tests {
         (file, connection)
     }
 
-    /// Fills at least that many pages of the log.
+    /// Fills at least this many pages of the log.
     fn fill(connection: &Connection, pages: u32) {
         connection.execute("INSERT INTO t VALUES (zeroblob(?1))", [4_096 * pages]).unwrap();
     }
@@ -156,11 +158,11 @@ mod tests {
         connection.query_row("PRAGMA wal_checkpoint(PASSIVE)", (), |_| Ok(())).unwrap();
         assert_eq!(index.pages_to_move().unwrap(), 0);
         fill(&connection, 7);
-        assert!((7..17).contains(&index.pages_to_move().unwrap()), "the log began again");
+        assert!((7..17).contains(&index.pages_to_move().unwrap()), "SQLite restarted the log");
     }
 
     #[test]
-    fn many_pages_are_moved_beside_the_commits_and_few_stay_in_the_log() {
+    fn the_thread_moves_pages_concurrently_with_commits_until_it_is_dropped() {
         let directory = tempfile::tempdir().unwrap();
         let (file, connection) = database(directory.path());
         let index = LogIndex::of(&file).unwrap();
@@ -172,7 +174,7 @@ mod tests {
         (0..WRITES).for_each(|_| checkpoints.committed());
         let patience = Instant::now() + Duration::from_secs(60);
         while index.pages_to_move().unwrap() > 0 {
-            assert!(Instant::now() < patience, "the pages are not moved");
+            assert!(Instant::now() < patience, "the thread did not move the pages in time");
             thread::yield_now();
         }
         drop(checkpoints);

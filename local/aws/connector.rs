@@ -1,4 +1,4 @@
-//! The HTTP client that SDK clients are given: it calls the engines in this process, without a socket.
+//! The HTTP client of the SDK's clients. It calls the engines in this process without a socket.
 
 use aws_sdk_sqs::config::RuntimeComponents;
 use aws_smithy_runtime_api::client::http::{
@@ -12,7 +12,7 @@ use aws_smithy_types::body::SdkBody;
 use super::answer::{Answer, CONTENT_TYPE, QUERY_ERROR_HEADER};
 use super::engines::Engines;
 
-/// Both of the SDK's roles, client and connector: there is no connection to keep.
+/// Implements both the SDK's client and its connector, since there is no connection to keep open.
 #[derive(Clone, Debug)]
 pub(crate) struct InProcess(pub(crate) Engines);
 

@@ -1,4 +1,4 @@
-//! Bringing commits to disk, so that they outlive a power cut.
+//! Syncs commits to disk so that they survive a power failure.
 //!
 //! SQLite's write-ahead log with `synchronous = NORMAL` writes a commit to the log file without waiting for the disk.
 //! A sync of that file after the commit makes it durable: SQLite itself syncs before and after it moves pages from the
@@ -12,10 +12,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Mutex;
 
-/// Waits until what was written to a file is on disk.
+/// A function that blocks until a file's written data is on disk.
 pub(crate) type SyncFile = Arc<dyn Fn(&File) -> io::Result<()> + Send + Sync>;
 
-/// What the operating system offers: `fdatasync`.
+/// Uses the operating system's `fdatasync`.
 pub(crate) fn system_sync() -> SyncFile {
     Arc::new(File::sync_data)
 }
@@ -28,34 +28,35 @@ pub(crate) struct Log {
 }
 
 impl Log {
-    /// The log of the database in `file`, which must be open: its log is there as long as it is.
+    /// Opens the log of the database in `file`. The database must be open, because SQLite deletes the log when it
+    /// closes the database.
     ///
     /// # Errors
-    /// If the log is not there, or its directory cannot be synced.
+    /// If the log does not exist, or its directory cannot be synced.
     pub(crate) fn of(file: &Path, sync: SyncFile) -> io::Result<Self> {
         let mut log = file.as_os_str().to_owned();
         log.push("-wal");
         let log = File::open(PathBuf::from(log))?;
-        // Else the files themselves may be gone.
+        // The sync makes the directory entries of new files durable.
         File::open(file.parent().unwrap_or(Path::new(".")))?.sync_all()?;
         Ok(Self { file: Arc::new(log), sync })
     }
 
-    /// Blocks until every commit made before is on disk.
+    /// Blocks until every earlier commit is on disk.
     ///
     /// # Errors
-    /// If the disk refuses.
+    /// If the sync fails.
     pub(crate) fn sync(&self) -> io::Result<()> {
         (self.sync)(&self.file)
     }
 }
 
-/// Syncs for several callers at once: all that committed before a sync begins share it.
+/// Coalesces the syncs of concurrent callers. One sync covers all commits that were made before it began.
 #[derive(Clone)]
 pub(crate) struct GroupSync {
     log: Log,
     commits: Arc<AtomicU64>,
-    /// How many of the commits are on disk. Held while a sync is under way.
+    /// The number of commits that are on disk. The mutex is locked during a sync.
     synced: Arc<Mutex<u64>>,
 }
 
@@ -64,10 +65,10 @@ impl GroupSync {
         Self { log, commits: Arc::default(), synced: Arc::default() }
     }
 
-    /// Waits until the caller's commit, which was made before the call, is on disk.
+    /// Waits until the caller's commit is on disk. The commit must precede the call.
     ///
     /// # Errors
-    /// If the disk refuses.
+    /// If the sync fails.
     pub(crate) async fn wait(&self) -> io::Result<()> {
         let own = self.commits.fetch_add(1, Ordering::SeqCst) + 1;
         let mut synced = self.synced.lock().await;

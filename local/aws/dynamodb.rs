@@ -1,4 +1,4 @@
-//! DynamoDB: the `dynoxide` engine over SQLite, spoken to in DynamoDB's JSON protocol.
+//! The embedded DynamoDB: the `dynoxide` engine on SQLite, with DynamoDB's JSON protocol.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,11 +16,11 @@ use super::checkpoints::Checkpoints;
 use super::durability::{GroupSync, Log};
 use super::transactions;
 
-/// Operations under way at once. The engine has one lock, so more would only wait in more threads; a second one reads
-/// its request and writes its answer while the first holds the lock.
+/// The maximum number of concurrent operations. The engine has one lock, so more operations would only block more
+/// threads. With a few, one operation parses its request or writes its response while another holds the lock.
 const CONCURRENT_OPERATIONS: usize = 4;
 
-/// The operations that write nothing.
+/// The operations that do not write.
 const READS: [&str; 8] = [
     "BatchGetItem",
     "DescribeTable",
@@ -32,14 +32,14 @@ const READS: [&str; 8] = [
     "TransactGetItems",
 ];
 
-/// The engine. Cloning is cheap; clones share the database.
+/// The engine. Clones are cheap and share the database.
 #[derive(Clone)]
 pub(crate) struct DynamoDb {
     database: Database,
     turns: Arc<Semaphore>,
-    /// Set if writes are answered only when they are on disk.
+    /// Present if a write's response waits until the write is on disk.
     sync: Option<GroupSync>,
-    /// Set for a database in a file.
+    /// Present if the database is in a file.
     checkpoints: Option<Checkpoints>,
 }
 
@@ -50,21 +50,21 @@ impl std::fmt::Debug for DynamoDb {
 }
 
 impl DynamoDb {
-    /// An empty database that is gone with the process; items expire by `clock`.
+    /// Creates an empty database that exists only in this process. Items expire by `clock`.
     pub(crate) fn in_memory(clock: Clock) -> Result<Self, DynoxideError> {
         Ok(Self::new(Database::memory_with_clock(Arc::new(ItemClock(clock)))?, None, None))
     }
 
-    /// Opens the database in `file`, made if it is missing; items expire by the system's clock.
+    /// Opens the database in `file`, or creates it. Items expire by the system's clock.
     pub(crate) fn open(file: &Path) -> Result<Database, DynoxideError> {
         let database = Database::new(&file.to_string_lossy())?;
-        // Sets SQLite's `synchronous = NORMAL`, which the crate offers only under this name. With its write-ahead log
-        // a commit then outlives a killed process without an fsync; only a power cut can take the last ones back.
+        // This sets SQLite's `synchronous = NORMAL`, which the crate offers only under this name. With the write-ahead
+        // log, commits then survive a killed process without an fsync. Only a power failure can lose the latest ones.
         database.disable_bulk_loading()?;
         Ok(database)
     }
 
-    /// An opened database. With its log, a write is answered only when it is on disk.
+    /// Wraps an open database. If `log` is present, a write's response waits until the write is on disk.
     pub(crate) fn in_file(database: Database, log: Option<Log>, checkpoints: Checkpoints) -> Self {
         Self::new(database, log.map(GroupSync::new), Some(checkpoints))
     }
@@ -93,12 +93,12 @@ impl DynamoDb {
         }
     }
 
-    /// Deletes the items whose time to live has passed and says how many.
+    /// Deletes the items whose time to live has passed, and returns their number.
     pub(crate) async fn expire_items(&self) -> Result<usize, DynoxideError> {
         self.run(Database::sweep_ttl).await.unwrap_or_else(|panic| Err(DynoxideError::InternalServerError(panic)))
     }
 
-    /// Runs `work` where blocking is allowed; `Err` is a panic's text.
+    /// Runs `work` on a thread where blocking is allowed. Returns the text of a panic as `Err`.
     async fn run<T: Send + 'static>(&self, work: impl FnOnce(&Database) -> T + Send + 'static) -> Result<T, String> {
         let database = self.database.clone();
         let turn = Arc::clone(&self.turns).acquire_owned().await;
@@ -163,7 +163,7 @@ fn answer<Request: DeserializeOwned, Response: Serialize>(
     }
 }
 
-/// The engine's readers mark what DynamoDB calls a validation error with a prefix before a colon.
+/// Converts a parser's message. The engine's parsers prefix the message of what DynamoDB calls a validation error.
 fn unreadable(message: &str) -> DynoxideError {
     match message.split_once(':') {
         Some((marker, rest)) if marker.starts_with("VALIDATION") => DynoxideError::ValidationException(rest.to_owned()),
@@ -182,7 +182,7 @@ fn internal_error(message: &str) -> Answer {
     refusal(&DynoxideError::InternalServerError(message.to_owned()))
 }
 
-/// Our clock in the engine's shape.
+/// Adapts the injected clock to the engine's trait.
 struct ItemClock(Clock);
 
 impl DynoxideClock for ItemClock {

@@ -1,10 +1,10 @@
-//! The two engines behind one door, told apart as AWS's JSON protocol does it: by `X-Amz-Target`.
+//! Routes a request to one of the two engines by its `X-Amz-Target`, as AWS's JSON protocol does.
 
 use super::answer::Answer;
 use super::dynamodb::DynamoDb;
 use super::sqs::Sqs;
 
-/// DynamoDB and SQS of one [`EmbeddedAws`](super::EmbeddedAws). Cloning is cheap; clones share everything.
+/// DynamoDB and SQS of one [`EmbeddedAws`](super::EmbeddedAws). Clones are cheap and share all state.
 #[derive(Clone, Debug)]
 pub(crate) struct Engines {
     pub(crate) dynamodb: DynamoDb,
@@ -12,7 +12,7 @@ pub(crate) struct Engines {
 }
 
 impl Engines {
-    /// Performs one request. Dropping the future ends a long poll; a DynamoDB operation that has begun is finished.
+    /// Performs one request. Dropping the future ends a long poll. A DynamoDB operation that has begun is completed.
     pub(crate) async fn call(&self, target: &str, body: &[u8]) -> Answer {
         match target.split_once('.') {
             Some(("DynamoDB_20120810", operation)) => self.dynamodb.call(operation, body).await,

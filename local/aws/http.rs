@@ -1,7 +1,7 @@
-//! Both services on one port, for what is not in this process: the AWS CLI, `sam local`, other SDKs.
+//! Serves both services on one port for other processes: the AWS CLI, `sam local` and other SDKs.
 //!
-//! Credentials and signatures are accepted unread. A browser cannot get here from a foreign page: `X-Amz-Target` makes
-//! it ask first (CORS), and that is refused.
+//! Credentials and signatures are not checked. Web pages of other origins cannot call the services: the header
+//! `X-Amz-Target` requires a CORS preflight request, which the server refuses.
 
 use std::future::Future;
 
@@ -16,7 +16,7 @@ use tokio::sync::watch;
 use super::answer::{Answer, CONTENT_TYPE, QUERY_ERROR_HEADER};
 use super::engines::Engines;
 
-/// DynamoDB's own limit on a request.
+/// DynamoDB's limit on the size of a request.
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 
 #[derive(Clone)]
@@ -25,7 +25,7 @@ struct Door {
     closing: watch::Receiver<bool>,
 }
 
-/// Serves until `shutdown` resolves; requests under way are finished, long polls ended.
+/// Serves until `shutdown` resolves. Then it completes the requests in progress and ends long polls.
 pub(crate) async fn serve(
     engines: Engines,
     listener: TcpListener,
@@ -47,7 +47,7 @@ async fn call(State(mut door): State<Door>, headers: HeaderMap, body: Bytes) -> 
     let answer = tokio::select! {
         biased;
         answer = door.engines.call(target, &body) => answer,
-        // Of SQS only a long poll ever waits; what DynamoDB has begun is finished, so its answer is awaited.
+        // Only SQS's long polls wait. A DynamoDB operation that has begun is completed, so its response is awaited.
         _ = door.closing.wait_for(|closing| *closing), if target.starts_with("AmazonSQS.") => {
             Answer::error(503, "com.amazonaws.sqs#ServiceUnavailable", "the local host is stopping")
         }

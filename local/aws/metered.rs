@@ -1,4 +1,4 @@
-//! What AWS would charge for, counted at the wire.
+//! Counts the billable use of DynamoDB and SQS from the requests and responses of the SDK's clients.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,36 +13,36 @@ use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
 use aws_smithy_types::body::SdkBody;
 use serde_json::{Value, json};
 
-/// What SQS takes for one request, in bytes; a larger one counts as several.
+/// The size of one billed SQS request, in bytes. A larger request is billed as several.
 const QUEUE_REQUEST_BYTES: usize = 64 * 1024;
 
-/// What was used of DynamoDB and SQS.
+/// The billable use of DynamoDB and SQS.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Bill {
-    /// Calls, by operation (`PutItem`). Each try counts.
+    /// The number of calls by operation, such as `PutItem`. Each retry of the SDK counts.
     pub calls: BTreeMap<String, u32>,
-    /// DynamoDB's write request units, those of the index included.
+    /// The write request units of DynamoDB, including those of the index.
     pub write_units: f64,
-    /// DynamoDB's read request units.
+    /// The read request units of DynamoDB.
     pub read_units: f64,
-    /// SQS's requests, of 64 KiB each.
+    /// The number of billed SQS requests of 64 KiB each.
     pub queue_requests: u32,
 }
 
-/// Reads what was used since it was read last.
+/// Counts the billable use since the last [`take`](Self::take).
 #[derive(Debug, Clone, Default)]
 pub struct Meter(Arc<Mutex<Bill>>);
 
 impl Meter {
-    /// The same AWS with a meter. DynamoDB is asked for the units that it counts itself (`ReturnConsumedCapacity`).
-    /// `None` if the configuration has no HTTP client of its own.
+    /// Returns a configuration whose clients are metered, and the meter. Requests to DynamoDB ask for the consumed
+    /// units (`ReturnConsumedCapacity`). Returns `None` if the configuration has no HTTP client.
     pub fn install(sdk: &SdkConfig) -> Option<(SdkConfig, Self)> {
         let meter = Self::default();
         let client = Metered { inner: sdk.http_client()?, meter: meter.clone() };
         Some((sdk.to_builder().http_client(SharedHttpClient::new(client)).build(), meter))
     }
 
-    /// What was used since the last time.
+    /// Returns the use since the last call, and starts again at zero.
     pub fn take(&self) -> Bill {
         std::mem::take(&mut self.bill())
     }
@@ -55,14 +55,14 @@ impl Meter {
             let units_of = if is_read(operation) { &mut bill.read_units } else { &mut bill.write_units };
             *units_of += table + index;
         } else {
-            // An answer that carries messages counts by them.
+            // A response with messages is billed by its size.
             let bytes = payload(&request["Entries"]).max(payload(&response["Messages"]));
             bill.queue_requests += u32::try_from(bytes.div_ceil(QUEUE_REQUEST_BYTES)).unwrap_or(u32::MAX).max(1);
         }
     }
 
     fn bill(&self) -> MutexGuard<'_, Bill> {
-        // A panic elsewhere cannot leave half a count behind.
+        // A panic in another thread cannot leave a count incomplete.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -81,21 +81,22 @@ fn is_dynamodb(operation: &str) -> bool {
     is_read(operation) || writes.contains(&operation)
 }
 
-/// The units that an answer of DynamoDB says were consumed, of a request that asked for it with
-/// `ReturnConsumedCapacity: INDEXES`.
+/// The consumed units in a response of DynamoDB. The request must have asked for them with `ReturnConsumedCapacity:
+/// INDEXES`.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Consumed {
-    /// Units of the table.
+    /// The units of the table.
     pub table: f64,
-    /// Units of its indexes.
+    /// The units of its indexes.
     pub index: f64,
 }
 
 impl Consumed {
-    /// The units of an answer, all its tables together.
+    /// Sums the units of a response over all its tables.
     pub fn of(response: &Value) -> Self {
         let capacity = &response["ConsumedCapacity"];
-        // A write whose condition failed is charged like one that was made, and its error does not say so.
+        // A write whose condition failed consumes the same units as a successful write, but its error does not contain
+        // them.
         if capacity.is_null()
             && response["__type"].as_str().is_some_and(|error| error.ends_with("CheckFailedException"))
         {
@@ -113,14 +114,14 @@ impl Consumed {
     }
 }
 
-/// The bytes of the messages in a request or an answer of SQS.
+/// The size of the messages in a request or a response of SQS, in bytes.
 fn payload(messages: &Value) -> usize {
     let text = |value: &Value| value.as_str().map_or(0, str::len);
     let bytes = |message: &Value| text(&message["MessageBody"]).max(text(&message["Body"]));
     messages.as_array().into_iter().flatten().map(bytes).sum()
 }
 
-/// Both of the SDK's roles, client and connector.
+/// Implements both the SDK's client and its connector.
 #[derive(Clone)]
 struct Metered<T> {
     inner: T,

@@ -1,8 +1,9 @@
-//! DynamoDB and SQS inside this process, for the local host and the tests.
+//! DynamoDB and SQS in this process, for the local host and the tests.
 //!
-//! Both are spoken to only through the AWS SDK's clients, so the code above them is what runs on AWS. The clients reach
-//! the engines by a function call ([`EmbeddedAws::sdk_config`]); everybody else by a port ([`EmbeddedAws::serve`]).
-//! DynamoDB is the `dynoxide` crate over SQLite; SQS is our own (`sqs`), in memory and with a journal in SQLite.
+//! Only the AWS SDK's clients call them, so the code above them is the same as on AWS. The clients of this process call
+//! the engines directly ([`EmbeddedAws::sdk_config`]). Other processes connect to a port ([`EmbeddedAws::serve`]).
+//! DynamoDB is the `dynoxide` crate on SQLite. SQS is the module `sqs`: it keeps messages in memory and writes them to
+//! a journal in SQLite.
 
 mod answer;
 mod checkpoints;
@@ -38,24 +39,24 @@ use sqs::{Journal, Sqs};
 
 pub use metered::{Bill, Consumed, Meter};
 
-/// Tells the time. Visibility timeouts, delays, retention and (in memory) items' time to live follow it, so tests can pass
-/// one that they move.
+/// Returns the current time. Visibility timeouts, delays, retention and, in memory, the items' time to live depend on
+/// it. Tests inject a clock that they control.
 pub type Clock = Arc<dyn Fn() -> SystemTime + Send + Sync>;
 
-/// The region that resources pretend to be in.
+/// The region in the resources' names.
 pub const REGION: &str = "us-east-1";
 
-/// Where items and messages live.
+/// The location of items and messages.
 #[derive(Clone, Debug)]
 pub enum Storage {
-    /// Gone with the process.
+    /// In memory. The data is lost when the process ends.
     Memory,
     /// In a directory.
     Directory {
-        /// The directory, which is made if it is missing.
+        /// The directory, which is created if it does not exist.
         path: PathBuf,
-        /// Whether an answer waits until its commit is on disk. Otherwise a power cut may take the last ones back; the
-        /// end of the process, however it ends, takes none.
+        /// Whether a response waits until its commit is on disk. Otherwise a power failure can lose the latest commits.
+        /// The end of the process never does, even if it is killed.
         durable: bool,
     },
 }
@@ -63,28 +64,29 @@ pub enum Storage {
 impl Storage {
     const SQS: &str = "sqs.sqlite";
     const DYNAMODB: &str = "dynamodb.sqlite";
-    /// The databases in the directory, in the order in which they are made.
+    /// The database files in the directory, in the order in which they are created.
     pub const FILES: [&str; 2] = [Self::SQS, Self::DYNAMODB];
 }
 
-/// Why the embedded services cannot be opened.
+/// An error of opening the embedded services.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
-    /// The data directory cannot be made.
+    /// The data directory cannot be created.
     #[error("cannot make the data directory {0}")]
     Directory(PathBuf, #[source] std::io::Error),
-    /// The database cannot be opened: damaged, written by a newer version, or not ours to write.
+    /// The database cannot be opened: it is damaged, a newer version wrote it, or the process has no permission to
+    /// write it.
     #[error("cannot open {file}", file = Storage::DYNAMODB)]
     DynamoDb(#[from] dynoxide::DynoxideError),
     /// A database cannot be opened, or is damaged.
     #[error("cannot open {0}")]
     Database(&'static str, #[source] rusqlite::Error),
-    /// What is written cannot be brought to disk.
+    /// Written data cannot be synced to disk.
     #[error("cannot sync the data directory {0}")]
     Sync(PathBuf, #[source] std::io::Error),
 }
 
-/// One DynamoDB and one SQS. Cloning is cheap; clones share everything.
+/// An embedded DynamoDB and an embedded SQS. Clones are cheap and share all state.
 #[derive(Clone, Debug)]
 pub struct EmbeddedAws {
     engines: Engines,
@@ -92,12 +94,12 @@ pub struct EmbeddedAws {
 }
 
 impl EmbeddedAws {
-    /// Opens the services. `authority` (`127.0.0.1:8001`) is what queue URLs name.
+    /// Opens the services. `authority` is host and port of the queue URLs, such as `127.0.0.1:8001`.
     pub fn open(storage: &Storage, authority: &str, clock: Clock) -> Result<Self, OpenError> {
         Self::open_with(storage, authority, clock, durability::system_sync())
     }
 
-    /// The same with another way to bring files to disk.
+    /// Opens the services with a replacement for the function that syncs a file.
     pub(crate) fn open_with(
         storage: &Storage,
         authority: &str,
@@ -123,8 +125,9 @@ impl EmbeddedAws {
         Ok(Self { engines: Engines { dynamodb, sqs }, authority: authority.to_owned() })
     }
 
-    /// What SDK clients are made from: region, credentials that mean nothing, and an HTTP client that calls the engines
-    /// in this process. The endpoint is that of [`serve`](Self::serve), for a client given another HTTP client.
+    /// The configuration for the SDK's clients: the region, dummy credentials, and an HTTP client that calls the
+    /// engines in this process. Its endpoint URL is that of [`serve`](Self::serve), for a client with another HTTP
+    /// client.
     pub fn sdk_config(&self) -> SdkConfig {
         let credentials = Credentials::new("local", "local", None, None, "embedded");
         SdkConfig::builder()
@@ -133,12 +136,13 @@ impl EmbeddedAws {
             .credentials_provider(SharedCredentialsProvider::new(credentials))
             .endpoint_url(format!("http://{}", self.authority))
             .http_client(SharedHttpClient::new(InProcess(self.engines.clone())))
-            // There is no stream that could stall: it would take a long poll for one.
+            // The stalled-stream protection would end long polls, and there are no streams to protect.
             .stalled_stream_protection(StalledStreamProtectionConfig::disabled())
             .build()
     }
 
-    /// Serves both services on `listener` until `shutdown` resolves; requests under way are finished, long polls ended.
+    /// Serves both services on `listener` until `shutdown` resolves. Then it completes the requests in progress and
+    /// ends long polls.
     pub async fn serve(
         self,
         listener: TcpListener,
@@ -147,29 +151,31 @@ impl EmbeddedAws {
         http::serve(self.engines, listener, shutdown).await
     }
 
-    /// The bodies of all messages in a queue, hidden ones included and in no order: what SQS itself tells nobody, for
-    /// tests that must know what is there.
+    /// The bodies of all messages in a queue, including hidden ones, in no particular order. It is for tests, since SQS
+    /// has no such operation.
     pub fn messages(&self, queue_url: &str) -> Vec<String> {
         self.engines.sqs.bodies(queue_url)
     }
 
-    /// Makes every message in flight visible before its time, for tests: SQS may deliver a message twice.
+    /// Makes every message in flight visible before its timeout. It is for tests, since SQS may deliver a message
+    /// twice.
     pub fn redeliver(&self, queue_url: &str) {
         self.engines.sqs.with_queue(queue_url, sqs::Queue::redeliver);
     }
 
-    /// Chooses whether the receipt of a former receive still deletes and hides its message, for tests: SQS promises
-    /// neither.
+    /// Sets whether the receipt handle of an earlier receive can still delete and hide its message. It is for tests,
+    /// since SQS guarantees neither behavior.
     pub fn let_former_receipts_act(&self, queue_url: &str, act: bool) {
         self.engines.sqs.with_queue(queue_url, |queue| queue.let_former_receipts_act(act));
     }
 
-    /// What goes through a queue of a family of message groups; nothing if there is no such queue.
+    /// The visible, sent and received messages of a family of message groups in a queue. All numbers are 0 if the queue
+    /// does not exist.
     pub(crate) fn flow(&self, queue_url: &str, family: &str) -> Flow {
         self.engines.sqs.flow(queue_url, family)
     }
 
-    /// Waits until everything that was answered is in the files.
+    /// Waits until every change that a response acknowledged is in the files.
     ///
     /// # Errors
     /// If the files cannot be written.
@@ -177,8 +183,8 @@ impl EmbeddedAws {
         self.engines.sqs.flush().await.map_err(std::io::Error::other)
     }
 
-    /// Deletes the items whose time to live has passed and says how many; DynamoDB does it by itself, here somebody has
-    /// to call.
+    /// Deletes the items whose time to live has passed, and returns their number. DynamoDB does this by itself. Here
+    /// the caller must do it regularly.
     pub async fn expire_items(&self) -> Result<usize, dynoxide::DynoxideError> {
         self.engines.dynamodb.expire_items().await
     }

@@ -1,4 +1,4 @@
-//! The embedded services through the AWS SDK's clients, and nothing else.
+//! Tests of the embedded services through the AWS SDK's clients.
 
 mod batches;
 mod durability;
@@ -21,10 +21,10 @@ use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName
 
 use super::{Clock, EmbeddedAws, Storage};
 
-/// Where queue URLs point in tests that open no port.
+/// Host and port of the queue URLs in tests that open no port.
 const AUTHORITY: &str = "127.0.0.1:8001";
 
-#[expect(clippy::disallowed_methods, reason = "how long things really take is what some tests are about")]
+#[expect(clippy::disallowed_methods, reason = "some tests measure real time")]
 fn system_clock() -> Clock {
     Arc::new(SystemTime::now)
 }
@@ -33,7 +33,7 @@ fn in_directory(directory: impl Into<std::path::PathBuf>) -> Storage {
     Storage::Directory { path: directory.into(), durable: false }
 }
 
-/// A clock that stands still until a test moves it.
+/// A clock that only the test advances.
 #[derive(Clone)]
 struct StillClock(Arc<Mutex<SystemTime>>);
 
@@ -57,7 +57,7 @@ impl StillClock {
     }
 }
 
-/// A queue and the client that speaks to it.
+/// A queue and a client for it.
 #[derive(Clone)]
 struct TestQueue {
     client: aws_sdk_sqs::Client,
@@ -84,7 +84,7 @@ impl TestQueue {
         sent.message_id.unwrap()
     }
 
-    /// Up to ten messages, with all attributes, after a long poll of `wait` seconds.
+    /// Receives up to ten messages with all attributes, in a long poll of `wait` seconds.
     async fn receive(&self, wait: i32) -> Vec<Message> {
         let request = self.client.receive_message().queue_url(&self.url).max_number_of_messages(10);
         let request = request.message_system_attribute_names(MessageSystemAttributeName::All);
@@ -103,14 +103,14 @@ impl TestQueue {
         request.receipt_handle(handle(message)).send().await.unwrap();
     }
 
-    /// Hides a message for so many seconds; `Err` is the error's code.
+    /// Hides a message for a number of seconds. Returns the error's code.
     async fn hide(&self, handle: &str, seconds: i32) -> Result<(), String> {
         let request = self.client.change_message_visibility().queue_url(&self.url);
         let result = request.receipt_handle(handle).visibility_timeout(seconds).send().await;
         result.map(drop).map_err(code)
     }
 
-    /// Visible, delayed and in flight.
+    /// The numbers of visible, delayed and in-flight messages.
     async fn counts(&self) -> [u32; 3] {
         let request = self.client.get_queue_attributes().queue_url(&self.url);
         let attributes = request.attribute_names(QueueAttributeName::All).send().await.unwrap().attributes.unwrap();
@@ -135,7 +135,7 @@ fn bodies(messages: &[Message]) -> Vec<&str> {
     messages.iter().map(|message| message.body().unwrap()).collect()
 }
 
-/// An error's code as the SDK shows it.
+/// The error's code.
 fn code<E: ProvideErrorMetadata, R>(error: SdkError<E, R>) -> String {
-    error.code().expect("an answer of the service").to_owned()
+    error.code().expect("a response of the service").to_owned()
 }

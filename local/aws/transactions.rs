@@ -1,9 +1,9 @@
-//! Batches of writes as one transaction of the engine.
+//! Performs batches of writes as one transaction of the engine.
 //!
-//! The engine makes a SQLite transaction for each item of a batch; in one, the same items take a fraction of the time.
-//! DynamoDB's batches are no transactions, but a transaction that succeeds is an outcome that a batch may have. One that
-//! fails leaves nothing behind, and the caller performs the batch item by item. Batches that ask for what they consumed
-//! are not performed here, since a transaction would be charged differently.
+//! The engine makes a SQLite transaction for each item of a batch. One transaction for all items takes a fraction of
+//! the time. DynamoDB's batches are not transactions, but the outcome of a successful transaction is a valid outcome of
+//! a batch. A failed transaction changes nothing, and the caller then performs the batch item by item. Batches that
+//! request the consumed capacity are not performed here, because a transaction consumes other amounts.
 
 use dynoxide::Database;
 use dynoxide::actions::batch_write_item::BatchWriteItemRequest;
@@ -14,10 +14,11 @@ use serde_json::json;
 
 use super::answer::Answer;
 
-/// Batches of so many items that a transaction is worth it, up to as many as DynamoDB takes in one.
+/// The sizes of batches that are performed as a transaction. A single item gains nothing, and DynamoDB allows at most
+/// 25 items in a batch.
 const WORTH_IT: std::ops::RangeInclusive<usize> = 2..=25;
 
-/// Performs a batch, unless it is none that a transaction can perform, or the transaction fails.
+/// Performs a batch. Returns `None` if a transaction cannot perform it or if the transaction fails.
 pub(crate) fn perform(database: &Database, operation: &str, body: &[u8]) -> Option<Answer> {
     match operation {
         "BatchWriteItem" => write_items(database, serde_json::from_slice(body).ok()?),
@@ -26,7 +27,7 @@ pub(crate) fn perform(database: &Database, operation: &str, body: &[u8]) -> Opti
     }
 }
 
-/// A batch of nothing but puts.
+/// Performs a `BatchWriteItem` request that contains only puts.
 fn write_items(database: &Database, request: BatchWriteItemRequest) -> Option<Answer> {
     if request.return_consumed_capacity.is_some() || request.return_item_collection_metrics.is_some() {
         return None;
@@ -53,7 +54,7 @@ struct Statements {
     return_consumed_capacity: Option<String>,
 }
 
-/// A batch of nothing but INSERT statements.
+/// Performs a `BatchExecuteStatement` request that contains only INSERT statements.
 fn insert(database: &Database, request: Statements) -> Option<Answer> {
     if request.return_consumed_capacity.is_some() || !WORTH_IT.contains(&request.statements.len()) {
         return None;
@@ -67,7 +68,7 @@ fn insert(database: &Database, request: Statements) -> Option<Answer> {
     Some(Answer::ok(json!({"Responses": responses}).to_string()))
 }
 
-/// The table of a statement of the form `INSERT INTO "table" …`.
+/// The table in a statement of the form `INSERT INTO "table" …`.
 fn table_of_insert(statement: &str) -> Option<&str> {
     let (table, _) = statement.strip_prefix("INSERT INTO \"")?.split_once('"')?;
     Some(table)

@@ -1,5 +1,4 @@
-//! The API: everything that tenants ask for but publishing, in four dialects over the same services, and what they
-//! need to know for it.
+//! The API function: all HTTP operations except publishing, in four dialects, and the documentation pages.
 
 mod dialects;
 mod documentation;
@@ -10,7 +9,7 @@ use shared::wire::openapi::Dialect;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
-/// What the OpenAPI document says of the function's routes, by dialect.
+/// The OpenAPI descriptions of the function's routes, by dialect.
 pub fn operations() -> [(Dialect, OpenApi); 5] {
     [
         (Dialect::Organizations, dialects::organizations::operations()),
@@ -21,7 +20,7 @@ pub fn operations() -> [(Dialect, OpenApi); 5] {
     ]
 }
 
-/// All routes of the function.
+/// Builds the router with all routes of the function.
 pub fn router(state: AppState) -> Router {
     let routes = Router::new()
         .merge(dialects::organizations::routes())

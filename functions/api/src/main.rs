@@ -1,4 +1,4 @@
-//! The API's Lambda function: wiring.
+//! The entry point of the Lambda function `api`.
 
 use shared::clock::Clock;
 use shared::config::{self, Settings};

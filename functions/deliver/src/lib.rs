@@ -1,3 +1,3 @@
-//! Delivering: SQS batches in, signed requests out.
+//! The delivery function: receives SQS batches and sends signed HTTP requests.
 
 pub use shared::edge::sqs::handle;

@@ -1,4 +1,4 @@
-//! The delivering Lambda function: wiring.
+//! The entry point of the Lambda function `deliver`.
 
 use aws_lambda_events::event::sqs::SqsEvent;
 use lambda_runtime::{Error, LambdaEvent, service_fn};

@@ -1,4 +1,4 @@
-//! Publishing: events in. The hot path, and so a function of its own.
+//! The publish function: accepts events. It is a function of its own because it is the hot path.
 
 use axum::Router;
 use axum::extract::{Request, State};
@@ -14,12 +14,12 @@ use shared::wire::error::{ErrorCode, Problem};
 use shared::wire::organizations::{BatchIn, BatchResultOut, EventIn, EventOut};
 use utoipa::OpenApi;
 
-/// What the OpenAPI document says of the function's routes.
+/// The OpenAPI description of the function's routes.
 #[derive(Debug, OpenApi)]
 #[openapi(paths(one, batch))]
 pub struct Operations;
 
-/// All routes of the function.
+/// Builds the router with all routes of the function.
 pub fn router(state: AppState) -> Router {
     let routes = Router::new()
         .route("/v1/organizations/{organization}/events", post(one))
@@ -29,7 +29,7 @@ pub fn router(state: AppState) -> Router {
 
 /// Publishes an event.
 ///
-/// The answer comes when every delivery is stored and on its way.
+/// The response is sent after every delivery is stored and queued.
 #[utoipa::path(
     post, path = "/v1/organizations/{organization}/events", operation_id = "publish_event", request_body = EventIn,
     params(("Idempotency-Key" = Option<IdempotencyKey>, Header)),
@@ -50,9 +50,9 @@ async fn one(
     Ok(Data::accepted(EventOut::new(&published.event, &published.deliveries)))
 }
 
-/// Publishes up to 100 events, each accepted or refused on its own.
+/// Publishes up to 100 events. Each event is accepted or refused independently.
 ///
-/// The results come in the order of the events. Of the deliveries they have the ids alone.
+/// The results have the order of the events. A result lists only the ids of its deliveries.
 #[utoipa::path(
     post, path = "/v1/organizations/{organization}/events/batch", operation_id = "publish_events",
     request_body = BatchIn,
@@ -92,7 +92,7 @@ fn parse(core: &Core, organization: &CurrentState, entry: &[u8]) -> Result<NewEv
     Ok(event)
 }
 
-/// The `Idempotency-Key` header, and a hash of what it stands for.
+/// Reads the `Idempotency-Key` header and hashes the request that it identifies.
 fn idempotency(headers: &HeaderMap, kind: &str, body: &[u8], events: u32) -> Result<Option<Idempotency>, ApiError> {
     let problem = |message| ApiError::invalid(vec![Problem::new("Idempotency-Key", message)]);
     let mut values = headers.get_all("idempotency-key").iter();

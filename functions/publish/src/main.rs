@@ -1,4 +1,4 @@
-//! The publishing Lambda function: wiring.
+//! The entry point of the Lambda function `publish`.
 
 use shared::clock::Clock;
 use shared::config::{self, Settings};

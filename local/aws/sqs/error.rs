@@ -1,33 +1,33 @@
-//! The errors of SQS, by the codes that AWS documents.
+//! The errors of SQS with the codes that AWS documents.
 
 use super::super::answer::Answer;
 
-/// The code of the one error that is not the caller's fault.
+/// The code of an error in the service. All other errors are the caller's.
 pub(crate) const INTERNAL: &str = "InternalError";
 
-/// A refusal.
+/// An error of an SQS operation.
 #[derive(Debug, thiserror::Error)]
 #[error("{code}: {message}")]
 pub(crate) struct SqsError {
-    /// The code as the JSON protocol spells it.
+    /// The code in the spelling of the JSON protocol.
     pub(crate) code: &'static str,
-    /// What is wrong, for people.
+    /// The message for people.
     pub(crate) message: String,
 }
 
 impl SqsError {
-    /// An error of the given code.
+    /// An error with the given code.
     pub(crate) fn new(code: &'static str, message: impl Into<String>) -> Self {
         let message = message.into();
         Self { code, message }
     }
 
-    /// A parameter whose value is not allowed.
+    /// An error for an invalid parameter value.
     pub(crate) fn invalid_parameter(message: impl Into<String>) -> Self {
         Self::new("InvalidParameterValue", message)
     }
 
-    /// The code as the older query protocol spelled it; batches' entries and many programs still show that one.
+    /// The code in the spelling of the older query protocol. Entries of batches and many programs still show it.
     pub(crate) fn query_code(&self) -> String {
         match self.code {
             "QueueDoesNotExist" => "AWS.SimpleQueueService.NonExistentQueue".to_owned(),

@@ -1,9 +1,9 @@
-//! What of the messages outlives the process: a SQLite database that one thread writes, in group commits.
+//! Stores the messages so that they survive the process: one thread writes them to a SQLite database in group commits.
 //!
-//! The queues in memory decide; the journal follows them. A change is recorded under the queues' lock, so changes are
-//! committed in the order in which they were made, and [`Journal::committed`] waits for all that were recorded before.
-//! Receives are not recorded: after a restart a message that was in flight is visible at once. One that was hidden by
-//! `ChangeMessageVisibility` or delayed stays hidden until its time.
+//! The queues in memory decide, and the journal follows them. A change is recorded while the queues are locked, so the
+//! commits have the order of the changes. [`Journal::committed`] waits for all changes that were recorded before.
+//! Receives are not recorded: after a restart, a message that was in flight is visible immediately. A message that was
+//! delayed, or hidden by `ChangeMessageVisibility`, stays hidden until its time.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,27 +21,27 @@ use super::stored::{self, Stored};
 use crate::aws::checkpoints::Checkpoints;
 use crate::aws::durability::Log;
 
-/// Most changes in one commit, so that the first of many waiting for one is not kept for the last.
+/// The maximum number of changes in one commit. It limits how long the first change waits for the others.
 const COMMIT: usize = 1_000;
-/// How long another process's lock on the file is waited for.
+/// The time limit for waiting for another process's lock on the file.
 const BUSY: Duration = Duration::from_secs(5);
 
-/// Records changes of messages. Clones record into the same database; one that is in memory records nothing.
+/// Records changes of messages. Clones write to the same database. A journal in memory records nothing.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Journal {
     entries: Option<mpsc::UnboundedSender<Entry>>,
     last_number: Arc<AtomicI64>,
-    /// How many commits failed.
+    /// The number of failed commits.
     failures: Arc<AtomicU64>,
 }
 
-/// A moment before changes are recorded, to ask later whether they are committed.
+/// A point in time before changes are recorded. [`Journal::committed`] takes it to detect failed commits since then.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Moment {
     failures: u64,
 }
 
-/// A change of the stored messages, which are known by their number.
+/// A change of the stored messages. It identifies a message by its number.
 #[derive(Debug)]
 enum Change {
     Insert { queue: Arc<str>, message: Box<Message> },
@@ -54,23 +54,23 @@ enum Change {
 #[derive(Debug)]
 enum Entry {
     Change(Change),
-    /// Is told when all earlier changes are committed, or have failed.
+    /// Notifies a waiter when all earlier changes are committed or have failed.
     Barrier(oneshot::Sender<()>),
 }
 
 impl Journal {
-    /// Opens the database, made if it is missing, and reads what is in it. With `log`, a commit is on disk before
-    /// anybody is told of it.
+    /// Opens the database, or creates it, and reads the messages in it. If `log` returns a log, each commit is synced
+    /// to disk before its waiters are notified.
     ///
     /// # Errors
-    /// If the file cannot be read or written, or is no such database.
+    /// If the file cannot be read or written, or is not such a database.
     pub(crate) fn open(
         file: &Path,
         log: impl FnOnce() -> std::io::Result<Option<Log>>,
     ) -> rusqlite::Result<(Self, Vec<Stored>)> {
         let connection = Connection::open(file)?;
         connection.busy_timeout(BUSY)?;
-        // A commit outlives a killed process; a power cut may take the last ones back, unless `log` syncs them.
+        // Commits survive a killed process. A power failure can lose the latest ones, unless `log` syncs them.
         connection.pragma_update(None, "journal_mode", "WAL")?;
         connection.pragma_update(None, "synchronous", "NORMAL")?;
         connection.execute_batch(stored::TABLE)?;
@@ -90,47 +90,47 @@ impl Journal {
         Ok((journal, messages))
     }
 
-    /// The number of a new message.
+    /// The next message number.
     pub(crate) fn next_number(&self) -> i64 {
         self.last_number.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// Records a message that was sent.
+    /// Records a sent message.
     pub(crate) fn insert(&self, queue: &Arc<str>, message: &Message) {
         self.record(|| Change::Insert { queue: Arc::clone(queue), message: Box::new(message.clone()) });
     }
 
-    /// Records until when a received message is hidden.
+    /// Records the time until which a received message is hidden.
     pub(crate) fn hide(&self, message: &Message, until: SystemTime) {
         let (number, receive_count) = (message.number, message.receive_count);
         self.record(|| Change::Hide { number, until, receive_count });
     }
 
-    /// Records that a message came from another queue, as a dead letter.
+    /// Records that a message moved from another queue as a dead letter.
     pub(crate) fn move_to(&self, queue: &Arc<str>, message: &Message) {
         let (number, queue) = (message.number, Arc::clone(queue));
         self.record(|| Change::Move { number, queue, message: Box::new(message.clone()) });
     }
 
-    /// Records that a message was deleted.
+    /// Records the deletion of a message.
     pub(crate) fn delete(&self, message: &Message) {
         self.record(|| Change::Delete { number: message.number });
     }
 
-    /// Records that all messages of a queue were deleted.
+    /// Records the deletion of all messages of a queue.
     pub(crate) fn purge(&self, queue: &Arc<str>) {
         self.record(|| Change::Purge { queue: Arc::clone(queue) });
     }
 
-    /// This moment.
+    /// The current point in time, for [`committed`](Self::committed).
     pub(crate) fn moment(&self) -> Moment {
         Moment { failures: self.failures.load(Ordering::SeqCst) }
     }
 
-    /// Waits until everything that was recorded since that moment is committed.
+    /// Waits until all changes recorded since that point are committed.
     ///
     /// # Errors
-    /// `InternalError` if a commit failed since; a message may be gone after a restart then.
+    /// Returns `InternalError` if a commit has failed since then. A restart may then lose a message.
     pub(crate) async fn committed(&self, since: Moment) -> Result<(), SqsError> {
         let Some(entries) = &self.entries else { return Ok(()) };
         let (told, answer) = oneshot::channel();
@@ -143,7 +143,7 @@ impl Journal {
 
     fn record(&self, change: impl FnOnce() -> Change) {
         if let Some(entries) = &self.entries {
-            // Without the thread no barrier is reached, which is said there.
+            // If the thread has ended, `committed` reports it.
             let _ = entries.send(Entry::Change(change()));
         }
     }
@@ -157,7 +157,7 @@ struct Writer {
 }
 
 impl Writer {
-    /// Commits what comes until nobody can record any more.
+    /// Commits changes until all senders are dropped.
     fn run(mut self, mut entries: mpsc::UnboundedReceiver<Entry>) {
         let mut batch = Vec::new();
         while entries.blocking_recv_many(&mut batch, COMMIT) > 0 {
@@ -170,7 +170,7 @@ impl Writer {
             }
             if let Err(error) = self.commit(&changes) {
                 self.failures.fetch_add(1, Ordering::SeqCst);
-                error!(%error, "changes of messages were not written");
+                error!(%error, "cannot write changes of messages to the journal");
             }
             for told in waiting {
                 let _ = told.send(());
@@ -215,7 +215,8 @@ impl Change {
 }
 
 impl Message {
-    /// When a message that is neither delayed nor hidden by its receiver would be visible after a restart: at once.
+    /// The time at which the message becomes visible after a restart: the end of its delay, or else the time at which
+    /// it was sent.
     pub(super) fn visible_at(&self) -> SystemTime {
         match self.state {
             State::Delayed { until } => until,

@@ -1,17 +1,17 @@
-//! What SQS refuses in a request, as the API reference documents it.
+//! The validation of requests, as SQS's API reference documents it.
 
 use std::collections::HashSet;
 use std::ops::RangeInclusive;
 
 use super::error::SqsError;
 
-/// Largest message, and largest sum of a batch, in bytes.
+/// The maximum size of a message and of all messages of a batch, in bytes.
 pub(crate) const MAX_MESSAGE_BYTES: usize = 1024 * 1024;
-/// Longest delay of a message, in seconds.
+/// The maximum delay of a message, in seconds.
 pub(crate) const MAX_DELAY_SECONDS: i64 = 900;
-/// Longest time a message is hidden after one receive, in seconds.
+/// The maximum time for which one receive can hide a message, in seconds.
 pub(crate) const MAX_VISIBILITY_SECONDS: i64 = 43_200;
-/// Messages received and not deleted that a queue may have; beyond, it hands out nothing.
+/// The maximum number of messages in flight in a queue. At the limit, SQS returns no messages.
 pub(crate) const MAX_IN_FLIGHT: usize = 120_000;
 const MAX_BATCH_ENTRIES: usize = 10;
 
@@ -26,7 +26,7 @@ pub(crate) fn within(name: &str, value: i64, range: RangeInclusive<i64>) -> Resu
     )))
 }
 
-/// Refuses an empty body and the characters that XML 1.0 does not have.
+/// Refuses an empty body and characters that XML 1.0 does not allow.
 pub(crate) fn body(body: &str) -> Result<(), SqsError> {
     if body.is_empty() {
         return Err(SqsError::new("MissingParameter", "The request must contain the parameter MessageBody."));
@@ -46,7 +46,7 @@ pub(crate) fn body(body: &str) -> Result<(), SqsError> {
     }
 }
 
-/// Refuses a group id that is not 1 to 128 letters, digits and punctuation marks.
+/// Refuses a group id that is not 1 to 128 letters, digits and punctuation characters.
 pub(crate) fn group_id(id: &str) -> Result<(), SqsError> {
     if (1..=128).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(());
@@ -57,7 +57,7 @@ pub(crate) fn group_id(id: &str) -> Result<(), SqsError> {
     )))
 }
 
-/// Refuses a batch as a whole: none or too many entries, malformed or repeated ids.
+/// Refuses a complete batch if it has no or too many entries, or malformed or repeated ids.
 pub(crate) fn batch<'a>(ids: impl ExactSizeIterator<Item = &'a str>) -> Result<(), SqsError> {
     let count = ids.len();
     if count == 0 {
@@ -84,7 +84,7 @@ pub(crate) fn batch<'a>(ids: impl ExactSizeIterator<Item = &'a str>) -> Result<(
     Ok(())
 }
 
-/// Refuses a batch of more than [`MAX_MESSAGE_BYTES`].
+/// Refuses a batch that is larger than [`MAX_MESSAGE_BYTES`].
 pub(crate) fn batch_bytes(total: usize) -> Result<(), SqsError> {
     if total <= MAX_MESSAGE_BYTES {
         return Ok(());
@@ -95,7 +95,8 @@ pub(crate) fn batch_bytes(total: usize) -> Result<(), SqsError> {
     ))
 }
 
-/// Whether this can name a queue or a batch's entry: 1 to 80 letters, digits, hyphens and underscores.
+/// Whether the text is a valid name of a queue or id of a batch entry: 1 to 80 letters, digits, hyphens and
+/// underscores.
 pub(crate) fn is_name(name: &str) -> bool {
     (1..=80).contains(&name.len()) && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte))
 }

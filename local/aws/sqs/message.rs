@@ -1,4 +1,4 @@
-//! A message, what a sender gives for one, and the receipt handles that name one receive of it.
+//! A message, its attributes, and the receipt handles that identify one receive of it.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::error::SqsError;
 
-/// A sender's own attribute; a binary value is base64, as on the wire.
+/// A message attribute set by the sender. A binary value is encoded in base64, as in the protocol.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Attribute {
@@ -22,7 +22,7 @@ pub(crate) struct Attribute {
 }
 
 impl Attribute {
-    /// Refuses an attribute without type or value, or with the wrong kind of value.
+    /// Refuses an attribute without a type or a value, or with a value of the wrong type.
     pub(crate) fn check(&self) -> Result<(), SqsError> {
         let kind = self.data_type.split('.').next().unwrap_or_default();
         match (kind, &self.string_value, &self.binary_value) {
@@ -42,20 +42,20 @@ impl Attribute {
     }
 }
 
-/// The sender's own attributes, by name.
+/// The message attributes set by the sender, by name.
 pub(crate) type Attributes = BTreeMap<String, Attribute>;
 
-/// What a sender gives, already checked.
+/// The validated parameters of a message to send.
 #[derive(Debug)]
 pub(crate) struct Draft {
     pub(crate) body: String,
     pub(crate) attributes: Attributes,
     pub(crate) group_id: Option<String>,
-    /// Seconds; `None` takes the queue's.
+    /// The delay in seconds. `None` means the queue's default.
     pub(crate) delay_seconds: Option<i64>,
 }
 
-/// What counts against the size limits, in bytes.
+/// The size that counts against the limits, in bytes.
 pub(crate) fn size(body: &str, attributes: &Attributes) -> usize {
     let attributes = attributes.iter().map(|(name, it)| name.len() + it.data_type.len() + it.value().1.len());
     body.len() + attributes.sum::<usize>()
@@ -64,7 +64,7 @@ pub(crate) fn size(body: &str, attributes: &Attributes) -> usize {
 /// A message in a queue.
 #[derive(Clone, Debug)]
 pub(crate) struct Message {
-    /// Its place in the order of sending, by which the journal knows it.
+    /// The position in the order of sending. The journal identifies the message by it.
     pub(crate) number: i64,
     pub(crate) id: Uuid,
     pub(crate) body: String,
@@ -73,20 +73,20 @@ pub(crate) struct Message {
     pub(crate) sent_at: SystemTime,
     pub(crate) first_received_at: Option<SystemTime>,
     pub(crate) receive_count: u32,
-    /// ARN of the queue it was moved here from as a dead letter.
+    /// The ARN of the queue from which the message was moved as a dead letter.
     pub(crate) dead_letter_source: Option<String>,
     pub(crate) state: State,
 }
 
-/// Where a message stands.
+/// The state of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     Visible,
-    /// Not received yet, hidden by its delay.
+    /// Not received yet and hidden by its delay.
     Delayed {
         until: SystemTime,
     },
-    /// Received and hidden from other receivers.
+    /// Received, and hidden from other receivers.
     InFlight {
         since: SystemTime,
         until: SystemTime,
@@ -94,13 +94,13 @@ pub(crate) enum State {
 }
 
 impl Message {
-    /// Names the latest receive of this message.
+    /// The receipt of the latest receive of this message.
     pub(crate) fn receipt(&self) -> Receipt {
         Receipt { message: self.id, receive_count: self.receive_count }
     }
 }
 
-/// One receive of one message. An earlier receive's receipt does nothing once the message was received again.
+/// One receive of one message. A receipt has no effect after a later receive of the same message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Receipt {
     pub(crate) message: Uuid,
@@ -115,7 +115,7 @@ impl Receipt {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// Reads a handle back; what was never one is `ReceiptHandleIsInvalid`.
+    /// Parses a receipt handle. Returns `ReceiptHandleIsInvalid` if the text is not one.
     pub(crate) fn parse(handle: &str) -> Result<Self, SqsError> {
         let invalid = || SqsError::new("ReceiptHandleIsInvalid", "The input receipt handle is invalid.");
         let bytes = URL_SAFE_NO_PAD.decode(handle).map_err(|_| invalid())?;
@@ -127,12 +127,13 @@ impl Receipt {
     }
 }
 
-/// Hexadecimal MD5 of a body.
+/// The MD5 digest of a body, in hexadecimal.
 pub(crate) fn md5_of_body(body: &str) -> String {
     format!("{:x}", md5::compute(body))
 }
 
-/// Hexadecimal MD5 over the attributes as the SQS developer guide encodes them; none for none.
+/// The MD5 digest of the attributes, in hexadecimal, encoded as the SQS developer guide describes. It is `None` if
+/// there are no attributes.
 pub(crate) fn md5_of_attributes(attributes: &Attributes) -> Option<String> {
     if attributes.is_empty() {
         return None;
@@ -148,7 +149,7 @@ pub(crate) fn md5_of_attributes(attributes: &Attributes) -> Option<String> {
     Some(format!("{:x}", md5::compute(encoded)))
 }
 
-/// A length in four bytes, then the bytes.
+/// Appends the length in four bytes and then the bytes.
 fn push_field(encoded: &mut Vec<u8>, field: &[u8]) {
     encoded.extend(u32::try_from(field.len()).unwrap_or(u32::MAX).to_be_bytes());
     encoded.extend(field);

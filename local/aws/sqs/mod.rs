@@ -1,10 +1,10 @@
-//! SQS: standard queues in memory, spoken to in SQS's JSON protocol. Their messages outlive the process if there is a
-//! data directory (`journal.rs`); the queues themselves are made again at each start.
+//! The embedded SQS: standard queues in memory, with SQS's JSON protocol. If there is a data directory, messages
+//! survive the process (`journal.rs`). The queues are created again at each start.
 //!
-//! It keeps to what the API reference documents, as far as this project and the usual tools ask: batches with a result
-//! for each entry, long polling, visibility timeouts, delays, redrive, limits. Not here: FIFO queues, tags, permissions,
-//! message moving tasks, message system attributes on sending. Receives are fair to message groups (`visible.rs`). One lock
-//! guards all queues; nothing waits while holding it.
+//! It implements the parts of the API reference that this project and common tools use: batches with a result for each
+//! entry, long polling, visibility timeouts, delays, redrive and limits. It does not implement FIFO queues, tags,
+//! permissions, message move tasks, and message system attributes of senders. Receives are fair to message groups
+//! (`visible.rs`). One lock guards all queues. It is never held across an await.
 
 mod error;
 mod journal;
@@ -37,7 +37,7 @@ pub(crate) use self::stored::Stored;
 use super::Clock;
 use super::answer::Answer;
 
-/// The engine. Cloning is cheap; clones share the queues.
+/// The engine. Clones are cheap and share the queues.
 #[derive(Clone)]
 pub(crate) struct Sqs {
     queues: Arc<Mutex<Queues>>,
@@ -54,15 +54,15 @@ impl std::fmt::Debug for Sqs {
 }
 
 impl Sqs {
-    /// No queues yet; `authority` (`127.0.0.1:8001`) is what their URLs will name. What the journal had `stored` is in the
-    /// queues once they are made.
+    /// Creates the engine without queues. `authority` is host and port of the queue URLs, such as `127.0.0.1:8001`. The
+    /// messages of the journal in `stored` are added to their queues when these are created.
     pub(crate) fn new(authority: &str, journal: Journal, stored: Vec<Stored>, clock: Clock) -> Self {
         let queues = Queues::new(authority, journal.clone(), stored);
         Self { queues: Arc::new(Mutex::new(queues)), arrivals: Arc::new(Notify::new()), journal, clock }
     }
 
-    /// Performs one operation, named as in `X-Amz-Target` after the dot. Dropping the future ends a long poll; a message
-    /// is only taken together with the answer that carries it.
+    /// Performs one operation, named as in `X-Amz-Target` after the dot. Dropping the future ends a long poll. A
+    /// message is received only together with the response that contains it.
     pub(crate) async fn call(&self, operation: &str, body: &[u8]) -> Answer {
         let (now, began) = (self.now(), self.journal.moment());
         let result = match operation {
@@ -85,8 +85,8 @@ impl Sqs {
             }),
             _ => return Answer::unknown_operation(operation),
         };
-        // What a deletion or a hiding that is not committed comes to after a restart is what SQS may do at any time:
-        // the message is received once more.
+        // If a deletion or a change of visibility is lost in a restart, the message is received once more. SQS itself
+        // may always do that, so these operations do not wait for the commit.
         let result = match operation {
             "SendMessage" | "SendMessageBatch" | "DeleteQueue" | "PurgeQueue" => match result {
                 Ok(answer) => self.journal.committed(began).await.map(|()| answer),
@@ -97,23 +97,25 @@ impl Sqs {
         result.unwrap_or_else(Answer::from)
     }
 
-    /// What goes through a queue of a family of message groups; nothing if there is no such queue.
+    /// The visible, sent and received messages of a family of message groups. All numbers are 0 if the queue does not
+    /// exist.
     pub(crate) fn flow(&self, queue_url: &str, family: &str) -> Flow {
         let now = self.now();
         self.queues().at(queue_url).map_or_else(|_| Flow::default(), |queue| queue.flow(family, now))
     }
 
-    /// Waits until everything that was answered is committed, unless that failed.
+    /// Waits until every acknowledged change is committed. Returns an error if a commit failed.
     pub(crate) async fn flush(&self) -> Result<(), SqsError> {
         self.journal.committed(self.journal.moment()).await
     }
 
-    /// The bodies of all messages in the queue that a URL names, hidden ones included; none if there is no such queue.
+    /// The bodies of all messages in the queue with this URL, including hidden ones. The result is empty if the queue
+    /// does not exist.
     pub(crate) fn bodies(&self, queue_url: &str) -> Vec<String> {
         self.queues().at(queue_url).map_or_else(|_| Vec::new(), |queue| queue.bodies().map(str::to_owned).collect())
     }
 
-    /// Changes how the queue that a URL names treats its messages; nothing if there is no such queue.
+    /// Applies `change` to the queue with this URL. It does nothing if the queue does not exist.
     pub(crate) fn with_queue(&self, queue_url: &str, change: impl FnOnce(&mut Queue)) {
         if let Ok(queue) = self.queues().at(queue_url) {
             change(queue);
@@ -178,7 +180,7 @@ fn hide(queue: &mut Queue, message: &wire::Hiding, now: SystemTime) -> Result<wi
     Ok(wire::Nothing {})
 }
 
-/// Reads a request, performs it and writes its answer.
+/// Parses a request, performs it and serializes its response.
 fn reply<Request: DeserializeOwned, Response: Serialize>(
     body: &[u8],
     operation: impl FnOnce(Request) -> Result<Response, SqsError>,

@@ -1,4 +1,4 @@
-//! One standard queue: which messages are visible, delayed, in flight. It is given the time and never looks at a clock.
+//! A standard queue with its visible, delayed and in-flight messages. Callers pass the time to every method.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -14,10 +14,10 @@ use super::settings::Settings;
 use super::stored::Stored;
 use super::visible::Visible;
 
-/// How often messages past their retention are looked for; between, they are only not handed out.
+/// The interval at which expired messages are removed. In between, they are not delivered.
 const EXPIRY_INTERVAL: Duration = Duration::from_secs(60);
 
-/// A queue's messages and settings.
+/// The messages and settings of a queue.
 #[derive(Debug)]
 pub(crate) struct Queue {
     name: Arc<str>,
@@ -26,32 +26,33 @@ pub(crate) struct Queue {
     pub(crate) created_at: SystemTime,
     pub(crate) modified_at: SystemTime,
     messages: HashMap<Uuid, Message>,
-    /// May still name messages that were deleted meanwhile.
+    /// Visible messages. It can contain ids of messages that were deleted since.
     visible: Visible,
-    /// By the time when they become visible.
+    /// Delayed and in-flight messages by the time at which they become visible.
     delayed: BTreeSet<(SystemTime, Uuid)>,
     in_flight: BTreeSet<(SystemTime, Uuid)>,
     next_expiry: SystemTime,
     purged_at: Option<SystemTime>,
-    /// Whether the receipt of a former receive still deletes and hides its message; SQS promises neither.
+    /// Whether the receipt handle of an earlier receive can still delete and hide its message. SQS guarantees neither
+    /// behavior.
     former_receipts_act: bool,
     received: u64,
-    /// How many messages were sent, by the first part of their group's id.
+    /// The number of sent messages by the first part of their group's id.
     sent: HashMap<Box<str>, u64>,
 }
 
-/// The messages of a queue whose group's id is `<family>#…`.
+/// The messages of a queue whose group id begins with `<family>#`.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Flow {
-    /// How many of them are visible.
+    /// The number of visible messages of the family.
     pub(crate) visible: usize,
-    /// How many of them were sent in this process.
+    /// The number of messages of the family that were sent since the process started.
     pub(crate) sent: u64,
-    /// How many receives of any message there were in this process.
+    /// The number of receives of any message of the queue since the process started.
     pub(crate) received: u64,
 }
 
-/// How many messages are in which state.
+/// The number of messages in each state.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) visible: usize,
@@ -59,17 +60,17 @@ pub(crate) struct Counts {
     pub(crate) in_flight: usize,
 }
 
-/// What a receive takes from the queue.
+/// The result of a receive from one queue.
 #[derive(Debug, Default)]
 pub(crate) struct Taken {
-    /// For the receiver; in flight now.
+    /// The messages for the receiver. They are in flight now.
     pub(crate) received: Vec<Message>,
-    /// Received too often already: out of this queue, for the dead-letter queue.
+    /// The messages that were received too often. They are removed from this queue and belong to the dead-letter queue.
     pub(crate) dead: Vec<Message>,
 }
 
 impl Queue {
-    /// An empty queue, whose messages are recorded in the journal.
+    /// Creates an empty queue that records its changes in the journal.
     pub(crate) fn new(name: &str, journal: Journal, settings: Settings, now: SystemTime) -> Self {
         Self {
             name: name.into(),
@@ -89,7 +90,7 @@ impl Queue {
         }
     }
 
-    /// Takes a message in and returns its id.
+    /// Adds a message and returns its id.
     pub(crate) fn send(&mut self, draft: Draft, now: SystemTime) -> Uuid {
         self.expire(now);
         let delay = seconds(draft.delay_seconds.unwrap_or(self.settings.delay));
@@ -117,7 +118,7 @@ impl Queue {
         id
     }
 
-    /// Takes in a message that the journal had at its opening.
+    /// Adds a message that was in the journal when it was opened.
     pub(crate) fn restore(&mut self, stored: Stored, now: SystemTime) {
         let Stored { mut message, visible_at: until, .. } = stored;
         message.state = match message.receive_count {
@@ -128,7 +129,7 @@ impl Queue {
         self.insert(message);
     }
 
-    /// Takes in a dead letter of the queue `source`. It keeps its id, age and receive count.
+    /// Adds a dead letter of the queue `source`. The message keeps its id, age and receive count.
     pub(crate) fn accept_dead(&mut self, mut message: Message, source: &str) {
         message.dead_letter_source = Some(source.to_owned());
         message.state = State::Visible;
@@ -136,8 +137,8 @@ impl Queue {
         self.insert(message);
     }
 
-    /// Hands out up to `most` visible messages and hides them for `visibility`. With `redrive`, those received too often
-    /// are taken out instead.
+    /// Receives up to `most` visible messages and hides them for `visibility`. With `redrive`, messages that were
+    /// received too often are removed and returned separately.
     pub(crate) fn receive(&mut self, most: usize, visibility: Duration, redrive: bool, now: SystemTime) -> Taken {
         self.expire(now);
         self.show_what_is_due(now);
@@ -162,8 +163,8 @@ impl Queue {
         taken
     }
 
-    /// Deletes the message if this was its latest receive, also after it has become visible again; else does nothing,
-    /// unless former receipts act.
+    /// Deletes a message if the receipt is from its latest receive, even if the message has become visible again.
+    /// Otherwise it does nothing, unless receipts of earlier receives have an effect.
     pub(crate) fn delete(&mut self, receipt: Receipt) {
         if self.messages.get(&receipt.message).is_some_and(|message| self.acts(receipt, message)) {
             self.remove(receipt.message);
@@ -174,19 +175,19 @@ impl Queue {
         receipt == message.receipt() || self.former_receipts_act
     }
 
-    /// Chooses whether the receipts of former receives act.
+    /// Sets whether receipts of earlier receives have an effect.
     pub(crate) fn let_former_receipts_act(&mut self, act: bool) {
         self.former_receipts_act = act;
     }
 
-    /// Makes every message in flight visible before its time: SQS may deliver a message twice.
+    /// Makes every message in flight visible before its timeout, as SQS may deliver a message twice.
     pub(crate) fn redeliver(&mut self) {
         for (_, id) in std::mem::take(&mut self.in_flight) {
             self.show(id);
         }
     }
 
-    /// Hides a message in flight for `timeout` seconds from now; 0 makes it visible.
+    /// Hides a message in flight for `timeout` seconds from now. 0 makes it visible.
     pub(crate) fn change_visibility(
         &mut self,
         receipt: Receipt,
@@ -219,7 +220,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Deletes everything; once a minute at most.
+    /// Deletes all messages. Returns an error if the last purge was less than 60 seconds ago.
     pub(crate) fn purge(&mut self, now: SystemTime) -> Result<(), SqsError> {
         if self.purged_at.is_some_and(|at| now < at + Duration::from_secs(60)) {
             let message = "Only one PurgeQueue operation on a queue is allowed every 60 seconds.";
@@ -230,7 +231,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Deletes everything.
+    /// Deletes all messages.
     pub(crate) fn forget(&mut self) {
         self.journal.purge(&self.name);
         self.messages.clear();
@@ -239,7 +240,7 @@ impl Queue {
         self.in_flight.clear();
     }
 
-    /// What goes through it of a family of message groups.
+    /// The visible, sent and received messages of a family of message groups.
     pub(crate) fn flow(&mut self, of: &str, now: SystemTime) -> Flow {
         self.expire(now);
         self.show_what_is_due(now);
@@ -247,7 +248,7 @@ impl Queue {
         Flow { visible, sent: self.sent.get(of).copied().unwrap_or_default(), received: self.received }
     }
 
-    /// How many messages are in which state.
+    /// The number of messages in each state.
     pub(crate) fn counts(&mut self, now: SystemTime) -> Counts {
         self.expire(now);
         self.show_what_is_due(now);
@@ -255,18 +256,18 @@ impl Queue {
         Counts { visible: self.messages.len() - delayed - in_flight, delayed, in_flight }
     }
 
-    /// The bodies of all messages, hidden ones included.
+    /// The bodies of all messages, including hidden ones.
     pub(crate) fn bodies(&self) -> impl Iterator<Item = &str> {
         self.messages.values().map(|message| message.body.as_str())
     }
 
-    /// When the next hidden message becomes visible, if one is hidden.
+    /// The time at which the next hidden message becomes visible, or `None` if no message is hidden.
     pub(crate) fn next_visible_at(&self) -> Option<SystemTime> {
         let first = |hidden: &BTreeSet<(SystemTime, Uuid)>| hidden.first().map(|(until, _)| *until);
         [first(&self.delayed), first(&self.in_flight)].into_iter().flatten().min()
     }
 
-    /// Whether so many messages are in flight that no more are handed out.
+    /// Whether the number of messages in flight is at its limit, so that receives return nothing.
     pub(crate) fn is_at_flight_limit(&self) -> bool {
         self.in_flight.len() >= MAX_IN_FLIGHT
     }
@@ -336,7 +337,7 @@ fn family(group: &str) -> Option<&str> {
     group.split_once('#').map(|(family, _)| family)
 }
 
-/// A number of seconds that was checked to be none or more.
+/// Converts a validated, non-negative number of seconds.
 pub(crate) fn seconds(count: i64) -> Duration {
     Duration::from_secs(count.unsigned_abs())
 }

@@ -1,4 +1,4 @@
-//! All queues of the engine by name, and the operations on queues as such.
+//! All queues by name, and the operations on queues.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -12,39 +12,39 @@ use super::settings::Settings;
 use super::stored::Stored;
 use super::wire;
 
-/// The account that resources pretend to be in.
+/// The account in the resources' names.
 const ACCOUNT: &str = "000000000000";
 
-/// The queues, and the authority that their URLs name.
+/// All queues, and the host and port of their URLs.
 #[derive(Debug)]
 pub(crate) struct Queues {
     authority: String,
     journal: Journal,
-    /// Messages of an earlier process whose queues are not made again yet.
+    /// Messages of an earlier process whose queues are not created yet.
     stored: Vec<Stored>,
     by_name: BTreeMap<String, Queue>,
 }
 
-/// What a receive gives, over all queues.
+/// The result of a receive that includes the dead-letter queue.
 pub(crate) struct Handout {
     pub(crate) messages: Vec<Message>,
-    /// Whether messages arrived in a dead-letter queue by it.
+    /// Whether the receive moved messages to a dead-letter queue.
     pub(crate) moved_dead_letters: bool,
 }
 
 impl Queues {
-    /// No queues yet. A queue that is made gets those of the `stored` messages that are its own.
+    /// Creates a set without queues. When a queue is created, its messages among `stored` are added to it.
     pub(crate) fn new(authority: &str, journal: Journal, stored: Vec<Stored>) -> Self {
         Self { authority: authority.to_owned(), journal, stored, by_name: BTreeMap::new() }
     }
 
-    /// The queue that a URL names. Only the path is read: in a container the host has another name.
+    /// The queue with this URL. Only the path is compared, because the host has another name in a container.
     pub(crate) fn at(&mut self, url: &str) -> Result<&mut Queue, SqsError> {
         self.by_name.get_mut(name_of(url)).ok_or_else(missing)
     }
 
-    /// Takes visible messages from a queue. Those received too often are moved to its dead-letter queue; without one
-    /// they are received like any other.
+    /// Receives visible messages from a queue. Messages that were received too often are moved to its dead-letter
+    /// queue. If that queue does not exist, they are received like other messages.
     pub(crate) fn receive(
         &mut self,
         url: &str,
@@ -65,7 +65,7 @@ impl Queues {
         Ok(Handout { messages: taken.received, moved_dead_letters })
     }
 
-    /// Makes a queue; the same queue again is no error unless its attributes differ.
+    /// Creates a queue. Returns an error if it exists with different attributes.
     pub(crate) fn create(&mut self, request: &wire::CreateQueue, now: SystemTime) -> Result<wire::QueueUrl, SqsError> {
         let name = &request.queue_name;
         if name.ends_with(".fifo") || request.attributes.contains_key("FifoQueue") {
@@ -95,13 +95,13 @@ impl Queues {
         Ok(wire::QueueUrl { queue_url: self.url(name) })
     }
 
-    /// Forgets a queue and its messages.
+    /// Removes a queue and its messages.
     pub(crate) fn delete(&mut self, request: &wire::OneQueue) -> Result<wire::Nothing, SqsError> {
         self.by_name.remove(name_of(&request.queue_url)).ok_or_else(missing)?.forget();
         Ok(wire::Nothing {})
     }
 
-    /// The URL of a queue by its name.
+    /// The URL of the queue with this name.
     pub(crate) fn find(&self, request: &wire::GetQueueUrl) -> Result<wire::QueueUrl, SqsError> {
         let (name, _) = self.by_name.get_key_value(&request.queue_name).ok_or_else(missing)?;
         Ok(wire::QueueUrl { queue_url: self.url(name) })
@@ -113,7 +113,7 @@ impl Queues {
         wire::QueueUrls { queue_urls: names.map(|name| self.url(name)).collect() }
     }
 
-    /// The URLs of the queues whose dead letters come to this one.
+    /// The URLs of the queues that have this one as their dead-letter queue.
     pub(crate) fn sources(&mut self, request: &wire::OneQueue) -> Result<wire::SourceQueueUrls, SqsError> {
         self.at(&request.queue_url)?;
         let dead_letter_arn = arn(name_of(&request.queue_url));
@@ -124,7 +124,7 @@ impl Queues {
         Ok(wire::SourceQueueUrls { queue_urls: sources.map(|(name, _)| self.url(name)).collect() })
     }
 
-    /// The attributes asked for, counts included.
+    /// The requested attributes, including the message counts.
     pub(crate) fn attributes(
         &mut self,
         request: &wire::GetQueueAttributes,
@@ -147,7 +147,7 @@ impl Queues {
         Ok(wire::QueueAttributes { attributes })
     }
 
-    /// Changes some attributes.
+    /// Sets attributes.
     pub(crate) fn set_attributes(
         &mut self,
         request: &wire::SetQueueAttributes,
@@ -176,7 +176,7 @@ impl Queues {
     }
 }
 
-/// Milliseconds since 1970, as messages' attributes give times.
+/// Milliseconds since 1970, the format of times in message attributes.
 pub(crate) fn unix_millis(time: SystemTime) -> String {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_millis().to_string()
 }
@@ -185,7 +185,7 @@ fn unix_seconds(time: SystemTime) -> String {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs().to_string()
 }
 
-/// The ARN of the queue that a URL names.
+/// The ARN of the queue with this URL.
 pub(crate) fn arn_of(url: &str) -> String {
     arn(name_of(url))
 }

@@ -1,4 +1,4 @@
-//! Handing messages out, with long polling.
+//! Receiving messages, with long polling.
 
 use std::collections::BTreeMap;
 use std::pin::pin;
@@ -14,19 +14,20 @@ use super::queue::seconds;
 use super::queues::unix_millis;
 use super::{Sqs, answer, parse, wire};
 
-/// How long a long poll trusts the clock: while messages are hidden it looks again this often, because a test may have
-/// moved the clock, or a laptop slept.
+/// The interval at which a long poll checks the clock while messages are hidden. The clock can jump: a test moves it,
+/// or a laptop sleeps.
 const CLOCK_TRUST: Duration = Duration::from_millis(20);
 
-/// What one look at a queue gives.
+/// The result of one check of a queue.
 enum Look {
     Messages(Vec<Message>),
-    /// None is visible; the next one will be in this time, if any is hidden.
+    /// No message is visible. The next one becomes visible after this duration, if one is hidden.
     NoneFor(Option<Duration>),
 }
 
 impl Sqs {
-    /// Answers as soon as a message is visible, at the latest after the wait, which is real time whatever the clock.
+    /// Responds as soon as a message is visible, and at the latest after the wait. The wait is real time and
+    /// independent of the clock.
     pub(super) async fn receive_message(&self, body: &[u8]) -> Result<Answer, SqsError> {
         let request: wire::ReceiveMessage = parse(body)?;
         let wait = match request.wait_time_seconds {
@@ -70,7 +71,7 @@ impl Sqs {
             return Ok(Look::Messages(handout.messages));
         }
         let queue = queues.at(&request.queue_url)?;
-        // At the limit a long poll waits without a word; so does AWS.
+        // At the limit of messages in flight, a long poll returns no messages and no error, as on AWS.
         if queue.is_at_flight_limit() && !is_long_poll {
             return Err(SqsError::new("OverLimit", "Too many messages in flight."));
         }
@@ -79,7 +80,7 @@ impl Sqs {
     }
 }
 
-/// A message as its receiver gets it, with the attributes asked for.
+/// The message in the receiver's format, with the requested attributes.
 fn present(message: Message, request: &wire::ReceiveMessage) -> wire::ReceivedMessage {
     let system_names = || request.attribute_names.iter().chain(&request.message_system_attribute_names);
     let mut attributes = system_attributes(&message);
@@ -113,7 +114,7 @@ fn system_attributes(message: &Message) -> BTreeMap<&'static str, String> {
     attributes
 }
 
-/// Whether a requested name (`All`, `prefix.*` or a name) means this attribute.
+/// Whether a requested name (`All`, `prefix.*` or a name) matches this attribute.
 fn matches(wanted: &str, name: &str) -> bool {
     wanted == "All" || wanted == name || wanted.strip_suffix(".*").is_some_and(|prefix| name.starts_with(prefix))
 }

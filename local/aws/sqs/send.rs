@@ -1,4 +1,4 @@
-//! Taking messages in.
+//! Sending messages.
 
 use std::time::SystemTime;
 

@@ -1,4 +1,4 @@
-//! A queue's attributes that callers set: parsed on the way in, spelled as strings on the way out.
+//! The attributes of a queue that callers set: parsed from strings and formatted as strings.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,11 +9,11 @@ use serde_json::{Value, json};
 use super::error::SqsError;
 use super::limits::{MAX_DELAY_SECONDS, MAX_MESSAGE_BYTES, MAX_VISIBILITY_SECONDS};
 
-/// Attributes that mean nothing here and are only given back.
+/// Attributes that have no effect here and are only returned.
 const KEPT: [&str; 5] =
     ["Policy", "RedriveAllowPolicy", "KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds", "SqsManagedSseEnabled"];
 
-/// Settings of a queue; times in seconds.
+/// The settings of a queue. Times are in seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Settings {
     pub(crate) visibility_timeout: i64,
@@ -25,11 +25,11 @@ pub(crate) struct Settings {
     kept: BTreeMap<String, String>,
 }
 
-/// Where a message goes that was received too often.
+/// The redrive policy: the destination of messages that were received too often.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Redrive {
     pub(crate) dead_letter_arn: String,
-    /// A message received this often goes to the dead-letter queue instead of a further receiver.
+    /// After this many receives, the next receive moves the message to the dead-letter queue.
     pub(crate) max_receive_count: u32,
 }
 
@@ -48,7 +48,7 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// These settings with `attributes` set; nothing is changed if one of them is refused.
+    /// Returns these settings with `attributes` applied. Returns an error if any attribute is invalid.
     pub(crate) fn with(&self, attributes: &BTreeMap<String, String>) -> Result<Self, SqsError> {
         let mut changed = self.clone();
         for (name, value) in attributes {
@@ -69,7 +69,7 @@ impl Settings {
         Ok(changed)
     }
 
-    /// Every setting as an attribute.
+    /// All settings as attributes.
     pub(crate) fn attributes(&self) -> BTreeMap<String, String> {
         let mut attributes = self.kept.clone();
         let numbers = [
@@ -90,14 +90,15 @@ impl Settings {
         attributes
     }
 
-    /// How long a message is kept.
+    /// The retention period of messages.
     pub(crate) fn retention(&self) -> Duration {
         Duration::from_secs(self.retention.unsigned_abs())
     }
 }
 
 impl Redrive {
-    /// Reads a `RedrivePolicy`; `maxReceiveCount` may be a number or a string of digits, an empty policy removes it.
+    /// Parses a `RedrivePolicy`. `maxReceiveCount` can be a number or a string of digits. An empty policy removes the
+    /// redrive.
     fn parse(policy: &str) -> Result<Option<Self>, SqsError> {
         #[derive(Deserialize)]
         #[serde(rename_all = "camelCase")]

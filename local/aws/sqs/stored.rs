@@ -1,4 +1,4 @@
-//! A message as a row of the journal's table.
+//! The row of a message in the journal's table.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -9,7 +9,7 @@ use uuid::Uuid;
 
 use super::message::{Message, State};
 
-/// Times are in microseconds since 1970; `attributes` are JSON.
+/// Times are in microseconds since 1970. `attributes` is JSON.
 pub(super) const TABLE: &str = "\
 CREATE TABLE IF NOT EXISTS messages (
     number INTEGER PRIMARY KEY,
@@ -24,16 +24,16 @@ CREATE TABLE IF NOT EXISTS messages (
     dead_letter_source TEXT
 ) STRICT";
 
-/// A message that was there when the database was opened.
+/// A message that was in the database when it was opened.
 #[derive(Debug)]
 pub(crate) struct Stored {
     pub(super) queue: Arc<str>,
     pub(super) visible_at: SystemTime,
-    /// Visible, until its queue says otherwise.
+    /// The message in the state `Visible`. Its queue sets the state when it is created.
     pub(super) message: Message,
 }
 
-/// Every message, in the order of sending.
+/// Reads all messages in the order of sending.
 pub(super) fn read(connection: &Connection) -> rusqlite::Result<Vec<Stored>> {
     let mut all = connection.prepare(
         "SELECT number, queue, id, body, attributes, group_id, sent_at, visible_at, receive_count, dead_letter_source

@@ -1,19 +1,20 @@
-//! Whose turn it is: visible messages, handed out so that no message group takes more than its share.
+//! The order in which visible messages are received. Each message group gets a fair share.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use uuid::Uuid;
 
-/// A message group's id. Messages without one are a group like any other.
+/// The id of a message group. All messages without one form a group.
 type GroupId = Option<Arc<str>>;
 
-/// The visible messages of a queue by group. The next one is the oldest of the groups that have the fewest in flight:
-/// that is what SQS's fair queues come to, so a group with a large backlog does not make the others wait.
+/// The visible messages of a queue by group. The next message is the oldest of the groups with the fewest messages in
+/// flight. SQS's fair queues have the same effect: a group with a large backlog does not delay the others.
 #[derive(Debug, Default)]
 pub(crate) struct Visible {
     groups: HashMap<GroupId, Group>,
-    /// The groups that have visible messages: by what they have in flight, then by the age of their oldest message.
+    /// The groups with visible messages, ordered by their messages in flight and then by the age of their oldest
+    /// message.
     turns: BTreeSet<(usize, u64, GroupId)>,
     next_arrival: u64,
 }
@@ -21,7 +22,7 @@ pub(crate) struct Visible {
 #[derive(Debug, Default)]
 struct Group {
     in_flight: usize,
-    /// By the order of arrival; may still name messages that were deleted meanwhile.
+    /// The messages in the order of arrival. It can contain ids of messages that were deleted since.
     messages: VecDeque<(u64, Uuid)>,
 }
 
@@ -33,29 +34,29 @@ impl Visible {
         self.change(group, |group| group.messages.push_back((arrival, message)));
     }
 
-    /// How many messages there are in the groups that are wanted; those that were deleted meanwhile may be counted.
+    /// The number of messages in the groups that match. It can include messages that were deleted since.
     pub(crate) fn count(&self, is_wanted: impl Fn(&str) -> bool) -> usize {
         let wanted = self.groups.iter().filter(|(id, _)| id.as_deref().is_some_and(&is_wanted));
         wanted.map(|(_, group)| group.messages.len()).sum()
     }
 
-    /// Takes out the message whose turn it is.
+    /// Removes and returns the next message.
     pub(crate) fn pop(&mut self) -> Option<Uuid> {
         let (_, _, group) = self.turns.first().cloned()?;
         self.change(group.as_deref(), |group| group.messages.pop_front()).map(|(_, message)| message)
     }
 
-    /// Notes that a message of this group is in flight now.
+    /// Records that a message of this group is in flight.
     pub(crate) fn took_off(&mut self, group: Option<&str>) {
         self.change(group, |group| group.in_flight += 1);
     }
 
-    /// Notes that a message of this group is no longer in flight.
+    /// Records that a message of this group is no longer in flight.
     pub(crate) fn landed(&mut self, group: Option<&str>) {
         self.change(group, |group| group.in_flight = group.in_flight.saturating_sub(1));
     }
 
-    /// Keeps only the messages for which that holds.
+    /// Keeps only the messages for which `keep` returns true.
     pub(crate) fn retain(&mut self, keep: impl Fn(&Uuid) -> bool) {
         self.turns.clear();
         self.groups.retain(|id, group| {

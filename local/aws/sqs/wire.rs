@@ -1,4 +1,4 @@
-//! The JSON protocol's requests and responses, in the order of the operations.
+//! The requests and responses of the JSON protocol, in the order of the operations.
 
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ pub(crate) struct ListQueues {
     pub(crate) queue_name_prefix: String,
 }
 
-/// What `DeleteQueue`, `PurgeQueue` and `ListDeadLetterSourceQueues` are given.
+/// The request of `DeleteQueue`, `PurgeQueue` and `ListDeadLetterSourceQueues`.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct OneQueue {
@@ -59,7 +59,7 @@ pub(crate) struct SendMessage {
     pub(crate) message: NewMessage,
 }
 
-/// A message to send, alone or as a batch's entry.
+/// A message to send: a request of its own or an entry of a batch.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct NewMessage {
@@ -73,7 +73,7 @@ pub(crate) struct NewMessage {
     pub(crate) message_deduplication_id: Option<String>,
 }
 
-/// `SendMessageBatch`, `DeleteMessageBatch` and `ChangeMessageVisibilityBatch`.
+/// The request of `SendMessageBatch`, `DeleteMessageBatch` and `ChangeMessageVisibilityBatch`.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Batch<T> {
@@ -119,12 +119,12 @@ pub(crate) struct DeleteMessage {
     pub(crate) message: Deletion,
 }
 
-/// A message to hide for so many seconds from now.
+/// A message to hide for a number of seconds from now.
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Hiding {
     pub(crate) receipt_handle: String,
-    /// Optional in a batch's entry, by the reference; 0 then.
+    /// The API reference makes it optional in an entry of a batch. The default is 0.
     #[serde(default)]
     pub(crate) visibility_timeout: i64,
 }
@@ -137,7 +137,7 @@ pub(crate) struct ChangeMessageVisibility {
     pub(crate) message: Hiding,
 }
 
-/// The response of an operation that returns nothing.
+/// The response of operations that return nothing.
 #[derive(Serialize)]
 pub(crate) struct Nothing {}
 
@@ -153,7 +153,7 @@ pub(crate) struct QueueUrls {
     pub(crate) queue_urls: Vec<String>,
 }
 
-/// The response of `ListDeadLetterSourceQueues`, whose field AWS spells in lower case.
+/// The response of `ListDeadLetterSourceQueues`. AWS spells its field in lower case.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct SourceQueueUrls {
@@ -200,7 +200,7 @@ pub(crate) struct ReceivedMessage {
     pub(crate) message_attributes: Attributes,
 }
 
-/// A batch's response: what became of each entry.
+/// The response of a batch: the result of each entry.
 #[derive(Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct BatchResult<T> {
@@ -226,12 +226,12 @@ pub(crate) struct Failure {
 }
 
 impl<T> Batch<T> {
-    /// Refuses the batch as a whole for its number of entries or their ids.
+    /// Refuses the complete batch if the number of its entries or their ids are invalid.
     pub(crate) fn check(&self) -> Result<(), SqsError> {
         limits::batch(self.entries.iter().map(|entry| entry.id.as_str()))
     }
 
-    /// Performs every entry, each on its own.
+    /// Performs every entry independently.
     pub(crate) fn each<R>(self, mut perform: impl FnMut(T) -> Result<R, SqsError>) -> BatchResult<R> {
         let mut result = BatchResult { successful: Vec::new(), failed: Vec::new() };
         for Entry { id, content } in self.entries {

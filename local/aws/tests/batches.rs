@@ -23,7 +23,7 @@ async fn send(
 }
 
 #[tokio::test]
-async fn ten_messages_are_sent_received_and_deleted_in_one_call_each() {
+async fn one_call_sends_receives_or_deletes_ten_messages() {
     let queue = TestQueue::new(&StillClock::new().aws(), &[]).await;
     let entries = (0..10).map(|n| entry(&n.to_string(), &format!("body {n}"))).collect();
     assert_eq!(send(&queue, entries).await.unwrap().0.len(), 10);
@@ -44,7 +44,7 @@ async fn ten_messages_are_sent_received_and_deleted_in_one_call_each() {
 }
 
 #[tokio::test]
-async fn visibility_is_changed_for_each_message_on_its_own() {
+async fn a_batch_changes_the_visibility_of_each_message_independently() {
     let clock = StillClock::new();
     let queue = TestQueue::new(&clock.aws(), &[]).await;
     for body in ["1", "5", "gone"] {
@@ -67,7 +67,7 @@ async fn visibility_is_changed_for_each_message_on_its_own() {
 }
 
 #[tokio::test]
-async fn one_bad_entry_does_not_hold_back_the_others() {
+async fn an_invalid_entry_does_not_affect_the_others() {
     let queue = TestQueue::new(&StillClock::new().aws(), &[]).await;
     let delayed = SendMessageBatchRequestEntry::builder().id("late").message_body("x").delay_seconds(901);
     let entries = vec![entry("good", "x"), entry("empty", ""), entry("bell", "\u{7}"), delayed.build().unwrap()];
@@ -81,7 +81,7 @@ async fn one_bad_entry_does_not_hold_back_the_others() {
 }
 
 #[tokio::test]
-async fn a_batch_is_refused_as_a_whole_for_its_ids_and_its_size() {
+async fn a_batch_with_invalid_ids_or_size_is_refused_completely() {
     let queue = TestQueue::new(&StillClock::new().aws(), &[]).await;
     let eleven = (0..11).map(|n| entry(&n.to_string(), "x")).collect();
     let half = "x".repeat(512 * 1024 + 1);
@@ -98,7 +98,7 @@ async fn a_batch_is_refused_as_a_whole_for_its_ids_and_its_size() {
 }
 
 #[tokio::test]
-async fn a_message_comes_back_with_its_group_attributes_and_digests() {
+async fn a_received_message_has_its_group_attributes_and_digests() {
     let queue = TestQueue::new(&StillClock::new().aws(), &[]).await;
     let text = MessageAttributeValue::builder().data_type("String").string_value("v").build().unwrap();
     let blob = aws_sdk_sqs::primitives::Blob::new([0, 255]);
@@ -117,5 +117,8 @@ async fn a_message_comes_back_with_its_group_attributes_and_digests() {
     let bare = queue.client.receive_message().queue_url(&queue.url);
     queue.hide(handle(&message), 0).await.unwrap();
     let bare = bare.send().await.unwrap().messages.unwrap().remove(0);
-    assert!(bare.attributes().is_none() && bare.message_attributes().is_none(), "only what was asked for");
+    assert!(
+        bare.attributes().is_none() && bare.message_attributes().is_none(),
+        "only the requested attributes are returned"
+    );
 }

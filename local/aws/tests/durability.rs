@@ -1,4 +1,4 @@
-//! What a power cut leaves: the files as they were at the last sync.
+//! Simulates a power failure: only the files as they were at the last sync remain.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -7,10 +7,10 @@ use super::dynamodb::{TABLE, create_table, key};
 use super::*;
 use crate::aws::durability::SyncFile;
 
-/// How many writes are made: few enough that SQLite keeps them all in the write-ahead log.
+/// The number of writes. It is small enough that SQLite keeps them all in the write-ahead log.
 const WRITES: usize = 60;
 
-/// A sync that copies both databases to `image`, as what is on disk from then on.
+/// A sync function that copies both databases to `image`, which stands for the content of the disk.
 fn into_image(data: &Path, image: &Path) -> SyncFile {
     let (data, image, turn) = (data.to_owned(), image.to_owned(), Mutex::new(()));
     Arc::new(move |_: &File| {
@@ -30,8 +30,8 @@ struct Power {
 }
 
 impl Power {
-    /// Makes writes, many at a time, and cuts the power when the last is answered. Says how many items and messages a
-    /// start on what is left has.
+    /// Makes concurrent writes, and simulates a power failure after the last response. Returns the number of items and
+    /// messages that the next start finds.
     async fn after_a_cut(&self, durable: bool) -> (usize, u32) {
         let storage = |path: &Path| Storage::Directory { path: PathBuf::from(path), durable };
         let sync = into_image(self.data.path(), self.image.path());
@@ -51,7 +51,7 @@ impl Power {
             });
         }
         writing.join_all().await;
-        // From here on nothing is written.
+        // The copy is made before `aws` is dropped, so it contains nothing that is written later.
         let left = tempfile::tempdir().unwrap();
         for entry in std::fs::read_dir(self.image.path()).unwrap() {
             let entry = entry.unwrap();
@@ -65,7 +65,7 @@ impl Power {
 }
 
 #[tokio::test]
-async fn a_durable_answer_outlives_a_power_cut_and_another_may_not() {
+async fn acknowledged_writes_survive_a_power_failure_only_if_durable_is_set() {
     for (durable, expected) in [(true, (WRITES, WRITES as u32)), (false, (0, 0))] {
         let power = Power { data: tempfile::tempdir().unwrap(), image: tempfile::tempdir().unwrap() };
         assert_eq!(power.after_a_cut(durable).await, expected, "durable: {durable}");
@@ -73,14 +73,14 @@ async fn a_durable_answer_outlives_a_power_cut_and_another_may_not() {
 }
 
 #[tokio::test]
-async fn a_write_that_cannot_be_brought_to_disk_is_refused() {
+async fn a_write_that_cannot_be_synced_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let storage = Storage::Directory { path: directory.path().to_owned(), durable: true };
     let broken = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let sync: SyncFile = Arc::new({
         let broken = Arc::clone(&broken);
         move |_| match broken.load(std::sync::atomic::Ordering::SeqCst) {
-            true => Err(std::io::Error::other("the disk is gone")),
+            true => Err(std::io::Error::other("the disk fails")),
             false => Ok(()),
         }
     });

@@ -1,4 +1,4 @@
-//! Not a test of the engine's every feature: of those that the product rests on.
+//! Tests of the engine's features that Pigeonpost depends on.
 
 use std::collections::HashMap;
 use std::time::SystemTime;
@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::{
 
 use super::*;
 
-/// The table of these tests.
+/// The name of the table in these tests.
 pub(crate) const TABLE: &str = "items";
 
 type Item = HashMap<String, AttributeValue>;
@@ -25,7 +25,7 @@ pub(crate) fn key(pk: &str, sk: &str) -> Item {
     HashMap::from([("pk".to_owned(), text(pk)), ("sk".to_owned(), text(sk))])
 }
 
-/// Keys `pk` and `sk`, a sparse index `waiting`.
+/// Creates a table with the keys `pk` and `sk` and the sparse index `waiting`.
 pub(crate) async fn create_table(client: &Client) {
     let element = |name: &str, kind| KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap();
     let schema = |prefix: &str| {
@@ -78,7 +78,7 @@ async fn a_failed_condition_returns_the_old_item() {
 }
 
 #[tokio::test]
-async fn the_sparse_index_holds_only_items_with_its_keys_and_pages_in_order() {
+async fn the_sparse_index_contains_only_items_with_its_keys_in_order_across_pages() {
     let client = client().await;
     for n in 0..5 {
         let mut item = key("a", &n.to_string());
@@ -104,7 +104,7 @@ async fn the_sparse_index_holds_only_items_with_its_keys_and_pages_in_order() {
 }
 
 #[tokio::test]
-async fn a_transaction_is_all_or_nothing_and_says_what_failed() {
+async fn a_transaction_is_atomic_and_reports_the_failed_condition() {
     let client = client().await;
     put(&client, key("a", "1")).await;
     let write = |sk: &str| Put::builder().table_name(TABLE).set_item(Some(key("b", sk))).build().unwrap();
@@ -127,7 +127,7 @@ async fn a_transaction_is_all_or_nothing_and_says_what_failed() {
 }
 
 #[tokio::test]
-async fn batches_are_written_and_read_with_nothing_unprocessed_and_missing_keys_left_out() {
+async fn batches_process_every_item_and_omit_missing_keys() {
     let client = client().await;
     let write = |n: usize| {
         let put = PutRequest::builder().set_item(Some(key("a", &n.to_string()))).build().unwrap();
@@ -143,11 +143,11 @@ async fn batches_are_written_and_read_with_nothing_unprocessed_and_missing_keys_
     let answer = request.return_consumed_capacity(ReturnConsumedCapacity::Total).send().await.unwrap();
     assert_eq!(answer.responses().unwrap()[TABLE].len(), 25);
     assert!(answer.unprocessed_keys().is_none_or(HashMap::is_empty));
-    assert_eq!(answer.consumed_capacity()[0].capacity_units(), Some(30.0), "a missing item costs a unit too");
+    assert_eq!(answer.consumed_capacity()[0].capacity_units(), Some(30.0), "a missing item also costs a unit");
 }
 
 #[tokio::test]
-async fn batch_get_reports_what_did_not_fit_into_sixteen_mebibytes() {
+async fn batch_get_returns_the_keys_that_do_not_fit_into_sixteen_mebibytes() {
     let client = client().await;
     for n in 0..45 {
         let mut item = key("a", &n.to_string());
@@ -163,7 +163,7 @@ async fn batch_get_reports_what_did_not_fit_into_sixteen_mebibytes() {
 }
 
 #[tokio::test]
-async fn items_past_their_time_to_live_go_when_the_sweep_is_called() {
+async fn expired_items_are_deleted_by_expire_items() {
     let clock = StillClock::new();
     let aws = clock.aws();
     let client = Client::new(&aws.sdk_config());
@@ -199,7 +199,7 @@ async fn of_many_concurrent_conditional_updates_exactly_one_wins_each_round() {
 }
 
 #[tokio::test]
-async fn mistakes_are_answered_as_dynamodb_does() {
+async fn invalid_requests_get_the_errors_of_dynamodb() {
     let client = client().await;
     let missing = client.get_item().table_name("none").set_key(Some(key("a", "1"))).send().await.unwrap_err();
     assert!(missing.as_service_error().unwrap().is_resource_not_found_exception());
@@ -218,11 +218,11 @@ async fn mistakes_are_answered_as_dynamodb_does() {
     assert_eq!(code(big), "ValidationException");
 }
 
-/// Whether the answer tells of consumption decides whether the batch is one transaction of the engine.
+/// Requests with and without consumed capacity. Only without it, the batch is one transaction of the engine.
 const EITHER_WAY: [Option<ReturnConsumedCapacity>; 2] = [None, Some(ReturnConsumedCapacity::Total)];
 
 #[tokio::test]
-async fn a_batch_of_puts_comes_to_the_same_whether_or_not_it_is_one_transaction() {
+async fn a_batch_of_puts_has_the_same_result_with_and_without_a_transaction() {
     for capacity in EITHER_WAY {
         let client = client().await;
         put(&client, key("a", "0")).await;
@@ -248,7 +248,7 @@ async fn a_batch_of_puts_comes_to_the_same_whether_or_not_it_is_one_transaction(
 }
 
 #[tokio::test]
-async fn a_batch_of_inserts_says_of_each_whether_it_was_made_whether_or_not_it_is_one_transaction() {
+async fn a_batch_of_inserts_reports_each_result_with_and_without_a_transaction() {
     for capacity in EITHER_WAY {
         let client = client().await;
         let insert = async |keys: &[&str]| {
@@ -266,7 +266,7 @@ async fn a_batch_of_inserts_says_of_each_whether_it_was_made_whether_or_not_it_i
         };
         let (made, refused) = ((Some(TABLE.to_owned()), false), (Some(TABLE.to_owned()), true));
         assert_eq!(insert(&["1", "2"]).await, [made.clone(), made.clone()]);
-        assert_eq!(insert(&["2", "3"]).await, [refused, made], "one that is there already does not stop the others");
+        assert_eq!(insert(&["2", "3"]).await, [refused, made], "an existing item does not affect the other inserts");
         assert_eq!(client.scan().table_name(TABLE).send().await.unwrap().count(), 3);
     }
 }

@@ -6,7 +6,7 @@ impl TestQueue {
         request.message_group_id(group).send().await.unwrap();
     }
 
-    /// The bodies of the next so many messages, one receive for each.
+    /// Receives this many messages one at a time and joins their bodies. `-` stands for a receive without a message.
     async fn next(&self, count: usize) -> String {
         let mut bodies = String::new();
         for _ in 0..count {
@@ -31,7 +31,7 @@ async fn a_group_with_a_backlog_does_not_make_the_others_wait() {
 }
 
 #[tokio::test]
-async fn what_is_no_longer_in_flight_does_not_count_against_its_group() {
+async fn messages_no_longer_in_flight_do_not_count_against_their_group() {
     let clock = StillClock::new();
     let queue = TestQueue::new(&clock.aws(), &[(QueueAttributeName::VisibilityTimeout, "30")]).await;
     for body in ["1", "2", "3"] {
@@ -42,11 +42,11 @@ async fn what_is_no_longer_in_flight_does_not_count_against_its_group() {
     }
     queue.send_to_group("busy", "4").await;
     queue.send_to_group("quiet", "a").await;
-    assert_eq!(queue.next(1).await, "4", "nobody has anything in flight, so it is the oldest");
+    assert_eq!(queue.next(1).await, "4", "no group has messages in flight, so the oldest message is next");
 
     clock.advance(29);
     assert_eq!(queue.next(1).await, "a");
     queue.send_to_group("quiet", "b").await;
     clock.advance(1);
-    assert_eq!(queue.next(2).await, "4b", "4 came back, a did not");
+    assert_eq!(queue.next(2).await, "4b", "4 is visible again, a is still in flight");
 }

@@ -1,10 +1,10 @@
-//! What becomes of messages when the process ends.
+//! Tests of the messages' state after a restart.
 
 use aws_sdk_sqs::types::{MessageAttributeValue, MessageSystemAttributeName as System};
 
 use super::*;
 
-/// The services on a directory, which another process had open before.
+/// Drops the services and opens them again on the same directory, as another process.
 async fn reopened(aws: EmbeddedAws, clock: &StillClock, storage: &Storage) -> EmbeddedAws {
     aws.flush().await.unwrap();
     drop(aws);
@@ -12,7 +12,7 @@ async fn reopened(aws: EmbeddedAws, clock: &StillClock, storage: &Storage) -> Em
 }
 
 #[tokio::test]
-async fn messages_are_there_after_a_restart_as_they_were_sent() {
+async fn messages_are_unchanged_after_a_restart() {
     let (clock, directory) = (StillClock::new(), tempfile::tempdir().unwrap());
     let storage = in_directory(directory.path());
     let aws = clock.aws_on(&storage);
@@ -27,7 +27,7 @@ async fn messages_are_there_after_a_restart_as_they_were_sent() {
     let queue = TestQueue::new(&aws, &[]).await;
     assert_eq!(queue.counts().await, [2, 0, 0]);
     let messages = queue.receive(0).await;
-    assert_eq!(bodies(&messages), ["one", "two"], "the oldest first");
+    assert_eq!(bodies(&messages), ["one", "two"], "the oldest message is first");
     assert_eq!(messages[0].message_id(), Some(id.as_str()));
     assert_eq!(system(&messages[0], System::MessageGroupId), Some("g"));
     assert_eq!(system(&messages[0], System::SentTimestamp), Some("1800000000000"));
@@ -37,7 +37,7 @@ async fn messages_are_there_after_a_restart_as_they_were_sent() {
 }
 
 #[tokio::test]
-async fn after_a_restart_a_message_in_flight_is_visible_and_a_hidden_one_keeps_its_time() {
+async fn after_a_restart_messages_in_flight_are_visible_and_hidden_ones_stay_hidden() {
     let (clock, directory) = (StillClock::new(), tempfile::tempdir().unwrap());
     let storage = in_directory(directory.path());
     let aws = clock.aws_on(&storage);
@@ -70,7 +70,7 @@ async fn after_a_restart_a_message_in_flight_is_visible_and_a_hidden_one_keeps_i
 }
 
 #[tokio::test]
-async fn dead_letters_stay_dead_letters_and_what_was_purged_or_expired_is_gone() {
+async fn a_restart_keeps_dead_letters_and_does_not_restore_purged_or_expired_messages() {
     let (clock, directory) = (StillClock::new(), tempfile::tempdir().unwrap());
     let storage = in_directory(directory.path());
     let aws = clock.aws_on(&storage);

@@ -6,7 +6,7 @@ async fn send(queue: &TestQueue, body: impl Into<String>) -> Result<(), String> 
 }
 
 #[tokio::test]
-async fn a_body_of_one_mebibyte_passes_and_a_byte_more_does_not() {
+async fn a_body_of_one_mebibyte_is_accepted_and_a_larger_one_is_refused() {
     let queue = TestQueue::new(&StillClock::new().aws(), &[]).await;
     let body = "x".repeat(1024 * 1024);
     send(&queue, &body).await.unwrap();
@@ -22,7 +22,7 @@ async fn a_queue_can_have_a_smaller_limit() {
 }
 
 #[tokio::test]
-async fn characters_that_xml_does_not_have_are_refused() {
+async fn characters_that_xml_does_not_allow_are_refused() {
     let queue = TestQueue::new(&StillClock::new().aws(), &[]).await;
     for good in ["\t\n\r ~", "\u{7f}", "\u{d7ff}\u{e000}\u{fffd}", "😀\u{10ffff}"] {
         send(&queue, good).await.unwrap();
@@ -34,7 +34,7 @@ async fn characters_that_xml_does_not_have_are_refused() {
 }
 
 #[tokio::test]
-async fn delay_wait_number_and_group_are_kept_in_their_ranges() {
+async fn delay_wait_number_and_group_outside_their_ranges_are_refused() {
     let queue = TestQueue::new(&StillClock::new().aws(), &[]).await;
     let send = || queue.client.send_message().queue_url(&queue.url).message_body("x");
     let receive = || queue.client.receive_message().queue_url(&queue.url);

@@ -27,7 +27,7 @@ async fn a_long_poll_on_an_empty_queue_ends_after_its_wait() {
     let queue = TestQueue::new(&real_aws(), &[(QueueAttributeName::ReceiveMessageWaitTimeSeconds, "1")]).await;
     let started_at = Instant::now();
     let request = queue.client.receive_message().queue_url(&queue.url);
-    assert!(request.send().await.unwrap().messages().is_empty(), "by the queue's attribute");
+    assert!(request.send().await.unwrap().messages().is_empty(), "the wait is the queue's attribute");
     assert!((1_000..1_500).contains(&started_at.elapsed().as_millis()));
     let started_at = Instant::now();
     assert!(queue.receive(0).await.is_empty());
@@ -35,7 +35,7 @@ async fn a_long_poll_on_an_empty_queue_ends_after_its_wait() {
 }
 
 #[tokio::test]
-async fn a_long_poll_that_was_given_up_takes_no_message_with_it() {
+async fn a_cancelled_long_poll_receives_no_message() {
     let queue = TestQueue::new(&real_aws(), &[]).await;
     let given_up = tokio::time::timeout(Duration::from_millis(50), queue.receive(20)).await;
     assert!(given_up.is_err());
@@ -44,7 +44,7 @@ async fn a_long_poll_that_was_given_up_takes_no_message_with_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn concurrent_senders_and_receivers_lose_and_repeat_nothing() {
+async fn concurrent_senders_and_receivers_lose_and_duplicate_no_message() {
     const SENDERS: usize = 4;
     const EACH: usize = 250;
     let queue = TestQueue::new(&real_aws(), &[]).await;

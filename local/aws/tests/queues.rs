@@ -1,12 +1,12 @@
 use super::*;
 
 #[tokio::test]
-async fn a_queue_is_made_found_listed_and_deleted() {
+async fn a_queue_is_created_found_listed_and_deleted() {
     let aws = StillClock::new().aws();
     let queue = TestQueue::new(&aws, &[]).await;
     assert_eq!(queue.url, "http://127.0.0.1:8001/000000000000/tasks");
     let client = &queue.client;
-    assert_eq!(TestQueue::new(&aws, &[]).await.url, queue.url, "again is no error");
+    assert_eq!(TestQueue::new(&aws, &[]).await.url, queue.url, "creating the same queue again is no error");
     let found = client.get_queue_url().queue_name("tasks").send().await.unwrap();
     assert_eq!(found.queue_url(), Some(queue.url.as_str()));
     TestQueue::named(&aws, "other", &[]).await;
@@ -20,7 +20,7 @@ async fn a_queue_is_made_found_listed_and_deleted() {
 }
 
 #[tokio::test]
-async fn a_queue_is_not_made_twice_with_different_attributes() {
+async fn a_queue_is_not_created_again_with_different_attributes() {
     let aws = StillClock::new().aws();
     let queue = TestQueue::new(&aws, &[(QueueAttributeName::VisibilityTimeout, "60")]).await;
     TestQueue::new(&aws, &[(QueueAttributeName::VisibilityTimeout, "60")]).await;
@@ -37,7 +37,7 @@ async fn a_queue_is_not_made_twice_with_different_attributes() {
 }
 
 #[tokio::test]
-async fn attributes_have_documented_defaults_and_can_be_set() {
+async fn attributes_have_the_documented_defaults_and_can_be_set() {
     let queue = TestQueue::new(&StillClock::new().aws(), &[]).await;
     let all = async || {
         let request = queue.client.get_queue_attributes().queue_url(&queue.url);
@@ -62,7 +62,7 @@ async fn attributes_have_documented_defaults_and_can_be_set() {
 }
 
 #[tokio::test]
-async fn purging_deletes_everything_once_a_minute() {
+async fn a_purge_deletes_all_messages_and_is_allowed_once_a_minute() {
     let clock = StillClock::new();
     let queue = TestQueue::new(&clock.aws(), &[]).await;
     let purge = || queue.client.purge_queue().queue_url(&queue.url).send();

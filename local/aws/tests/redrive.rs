@@ -4,7 +4,7 @@ use super::*;
 
 const DEAD_LETTERS_ARN: &str = "arn:aws:sqs:us-east-1:000000000000:tasks-dead";
 
-/// A queue and its dead-letter queue; `count` as JSON.
+/// Creates a queue and its dead-letter queue. `count` is the value of `maxReceiveCount` in JSON.
 pub(super) async fn with_dead_letters(aws: &EmbeddedAws, count: &str) -> (TestQueue, TestQueue) {
     let dead = TestQueue::named(aws, "tasks-dead", &[]).await;
     let policy = format!(r#"{{"deadLetterTargetArn":"{DEAD_LETTERS_ARN}","maxReceiveCount":{count}}}"#);
@@ -24,7 +24,7 @@ async fn a_message_received_too_often_moves_to_the_dead_letter_queue() {
             clock.advance(30);
         }
         queue.send("good").await;
-        assert_eq!(bodies(&queue.receive(0).await), ["good"], "the others are not held up");
+        assert_eq!(bodies(&queue.receive(0).await), ["good"], "other messages are not delayed");
         assert_eq!(queue.counts().await, [0, 0, 1]);
         let letter = dead.receive_one().await;
         assert_eq!((letter.message_id(), letter.body()), (Some(id.as_str()), Some("poison")));
@@ -35,7 +35,7 @@ async fn a_message_received_too_often_moves_to_the_dead_letter_queue() {
 }
 
 #[tokio::test]
-async fn a_receiver_waiting_at_the_dead_letter_queue_gets_the_letter() {
+async fn a_long_poll_of_the_dead_letter_queue_receives_a_dead_letter() {
     let clock = StillClock::new();
     let (queue, dead) = with_dead_letters(&clock.aws(), "1").await;
     queue.send("poison").await;
@@ -50,7 +50,7 @@ async fn a_receiver_waiting_at_the_dead_letter_queue_gets_the_letter() {
 }
 
 #[tokio::test]
-async fn without_its_dead_letter_queue_a_message_stays() {
+async fn a_message_stays_in_its_queue_if_the_dead_letter_queue_does_not_exist() {
     let clock = StillClock::new();
     let (queue, dead) = with_dead_letters(&clock.aws(), "1").await;
     dead.client.delete_queue().queue_url(&dead.url).send().await.unwrap();
@@ -62,7 +62,7 @@ async fn without_its_dead_letter_queue_a_message_stays() {
 }
 
 #[tokio::test]
-async fn a_redrive_policy_is_checked_and_given_back() {
+async fn a_redrive_policy_is_validated_and_returned() {
     let aws = StillClock::new().aws();
     let (queue, dead) = with_dead_letters(&aws, "\"25\"").await;
     let request = queue.client.get_queue_attributes().queue_url(&queue.url);

@@ -1,4 +1,4 @@
-//! What is in the file outlives the process, however it ends.
+//! Data in the files survives the process, even if it is killed.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, Stdio};
@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::Client;
 use super::dynamodb::{TABLE, create_table, key};
 use super::*;
 
-/// Names the directory to the process that is going to be killed.
+/// The environment variable that names the directory for the process that is killed.
 const DIRECTORY: &str = "RESTARTS_DIRECTORY";
 
 fn open_aws(directory: impl Into<std::path::PathBuf>) -> EmbeddedAws {
@@ -20,10 +20,10 @@ fn open(directory: impl Into<std::path::PathBuf>) -> Client {
     Client::new(&aws.sdk_config())
 }
 
-/// Not a test: what the killed process runs. It says each number after the item was acknowledged.
+/// This is not a test. It runs in the process that is killed, and prints each number after its item is acknowledged.
 #[tokio::test]
 #[ignore = "run by a_killed_process_loses_no_acknowledged_write"]
-#[expect(clippy::disallowed_methods, reason = "the process is told by its environment where to write")]
+#[expect(clippy::disallowed_methods, reason = "the process reads its directory from the environment")]
 async fn write_until_killed() {
     let client = open(std::env::var(DIRECTORY).unwrap());
     create_table(&client).await;
@@ -34,7 +34,7 @@ async fn write_until_killed() {
     }
 }
 
-/// Runs one of the tests above in a process, kills it while it writes, and says what it acknowledged last.
+/// Runs one of these programs in a process, kills it while it writes, and returns the last number that it printed.
 fn run_and_kill(test: &str, directory: &std::path::Path) -> u32 {
     let (_, module) = module_path!().split_once("::").unwrap();
     let mut process = Command::new(std::env::current_exe().unwrap())
@@ -69,7 +69,7 @@ async fn a_killed_process_loses_no_acknowledged_write() {
 }
 
 #[tokio::test]
-async fn the_directory_is_made_and_its_items_are_there_at_the_next_start() {
+async fn the_directory_is_created_and_its_items_are_found_at_the_next_start() {
     let directory = tempfile::tempdir().unwrap();
     let data = directory.path().join("made/here");
     let client = open(&data);
@@ -82,7 +82,7 @@ async fn the_directory_is_made_and_its_items_are_there_at_the_next_start() {
 }
 
 #[test]
-fn a_directory_that_cannot_be_made_is_said() {
+fn a_directory_that_cannot_be_created_is_an_error() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("file");
     std::fs::write(&file, "").unwrap();
@@ -90,10 +90,10 @@ fn a_directory_that_cannot_be_made_is_said() {
     assert!(error.to_string().contains("data directory"), "{error}");
 }
 
-/// Not a test: what the killed process runs. It says each number after the message was acknowledged.
+/// This is not a test. It runs in the process that is killed, and prints each number after its message is acknowledged.
 #[tokio::test]
 #[ignore = "run by a_killed_process_loses_no_acknowledged_message"]
-#[expect(clippy::disallowed_methods, reason = "the process is told by its environment where to write")]
+#[expect(clippy::disallowed_methods, reason = "the process reads its directory from the environment")]
 async fn send_until_killed() {
     let queue = TestQueue::new(&open_aws(std::env::var(DIRECTORY).unwrap()), &[]).await;
     for n in 0.. {
@@ -108,6 +108,6 @@ async fn a_killed_process_loses_no_acknowledged_message() {
     let acknowledged = run_and_kill("send_until_killed", directory.path());
     let queue = TestQueue::new(&open_aws(directory.path()), &[]).await;
     let [there, ..] = queue.counts().await;
-    // One more may have been sent, whose answer was never read.
+    // The process can have sent one more message before its output was read.
     assert!((acknowledged + 1..=acknowledged + 2).contains(&there), "{there} of {}", acknowledged + 1);
 }

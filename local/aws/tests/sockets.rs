@@ -6,7 +6,7 @@ use tokio::sync::oneshot;
 
 use super::*;
 
-/// One request on a connection of its own: the whole response.
+/// Sends one request on a connection of its own and returns the complete response.
 async fn post(authority: &str, target: &str, body: &str) -> String {
     let mut stream = TcpStream::connect(authority).await.unwrap();
     let length = body.len();
@@ -20,7 +20,7 @@ async fn post(authority: &str, target: &str, body: &str) -> String {
 }
 
 #[tokio::test]
-async fn both_services_answer_on_one_port_and_stop_when_asked() {
+async fn both_services_respond_on_one_port_until_shutdown() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let authority = listener.local_addr().unwrap().to_string();
     let aws = EmbeddedAws::open(&Storage::Memory, &authority, system_clock()).unwrap();
@@ -50,5 +50,5 @@ async fn both_services_answer_on_one_port_and_stop_when_asked() {
     stop.send(()).unwrap();
     server.await.unwrap().unwrap();
     assert!(poll.await.unwrap().starts_with("HTTP/1.1 503"));
-    assert!(asked_at.elapsed() < Duration::from_secs(2), "a long poll does not hold it up");
+    assert!(asked_at.elapsed() < Duration::from_secs(2), "a long poll does not delay the shutdown");
 }

@@ -5,7 +5,7 @@ use aws_sdk_sqs::types::{MessageSystemAttributeName as System, QueueAttributeNam
 use super::*;
 
 #[tokio::test]
-async fn a_received_message_is_hidden_for_the_queues_timeout_and_then_comes_back() {
+async fn a_received_message_is_hidden_for_the_queues_timeout_and_then_visible() {
     let clock = StillClock::new();
     let queue = TestQueue::new(&clock.aws(), &[(QueueAttributeName::VisibilityTimeout, "5")]).await;
     queue.send("a").await;
@@ -25,7 +25,7 @@ async fn a_received_message_is_hidden_for_the_queues_timeout_and_then_comes_back
 }
 
 #[tokio::test]
-async fn a_message_hidden_for_a_second_comes_back_to_a_waiting_receiver_after_that_second() {
+async fn a_long_poll_receives_a_hidden_message_when_its_time_ends() {
     let aws = EmbeddedAws::open(&Storage::Memory, AUTHORITY, system_clock()).unwrap();
     let queue = TestQueue::new(&aws, &[]).await;
     queue.send("a").await;
@@ -39,7 +39,7 @@ async fn a_message_hidden_for_a_second_comes_back_to_a_waiting_receiver_after_th
 }
 
 #[tokio::test]
-async fn a_waiting_receiver_notices_that_the_clock_was_moved() {
+async fn a_long_poll_notices_a_jump_of_the_clock() {
     let clock = StillClock::new();
     let queue = TestQueue::new(&clock.aws(), &[]).await;
     queue.send("a").await;
@@ -58,7 +58,7 @@ async fn a_waiting_receiver_notices_that_the_clock_was_moved() {
 }
 
 #[tokio::test]
-async fn visibility_zero_makes_a_message_visible_at_once() {
+async fn visibility_zero_makes_a_message_visible_immediately() {
     let queue = TestQueue::new(&StillClock::new().aws(), &[]).await;
     queue.send("a").await;
     let message = queue.receive_one().await;
@@ -78,7 +78,7 @@ async fn a_receive_can_set_its_own_visibility_timeout() {
 }
 
 #[tokio::test]
-async fn a_change_starts_from_now_and_ends_within_twelve_hours_of_the_receive() {
+async fn a_change_of_visibility_starts_now_and_ends_within_twelve_hours_of_the_receive() {
     let clock = StillClock::new();
     let queue = TestQueue::new(&clock.aws(), &[(QueueAttributeName::VisibilityTimeout, "43200")]).await;
     queue.send("a").await;
@@ -104,14 +104,18 @@ async fn the_visibility_of_a_message_that_is_not_in_flight_cannot_be_changed() {
     let not_in_flight = "AWS.SimpleQueueService.MessageNotInflight";
     assert_eq!(queue.hide(handle(&message), 10).await.unwrap_err(), not_in_flight);
     let again = queue.receive_one().await;
-    assert_eq!(queue.hide(handle(&message), 0).await.unwrap_err(), not_in_flight, "an earlier receive");
+    assert_eq!(
+        queue.hide(handle(&message), 0).await.unwrap_err(),
+        not_in_flight,
+        "the handle is from an earlier receive"
+    );
     queue.delete(&again).await;
     assert_eq!(queue.hide(handle(&again), 10).await.unwrap_err(), not_in_flight);
     assert_eq!(queue.hide("nonsense", 10).await.unwrap_err(), "ReceiptHandleIsInvalid");
 }
 
 #[tokio::test]
-async fn only_the_latest_receive_can_delete_and_it_can_even_late() {
+async fn only_the_latest_receive_can_delete_a_message_even_after_its_timeout() {
     let clock = StillClock::new();
     let queue = TestQueue::new(&clock.aws(), &[]).await;
     queue.send("a").await;
@@ -119,7 +123,7 @@ async fn only_the_latest_receive_can_delete_and_it_can_even_late() {
     clock.advance(30);
     let second = queue.receive_one().await;
     queue.delete(&first).await;
-    assert_eq!(queue.counts().await, [0, 0, 1], "an earlier receive's handle deletes nothing, and is no error");
+    assert_eq!(queue.counts().await, [0, 0, 1], "the handle of an earlier receive deletes nothing and is no error");
     clock.advance(30);
     assert_eq!(queue.counts().await, [1, 0, 0]);
     queue.delete(&second).await;
@@ -129,7 +133,7 @@ async fn only_the_latest_receive_can_delete_and_it_can_even_late() {
 }
 
 #[tokio::test]
-async fn delays_of_the_message_and_of_the_queue_hide_it_at_first() {
+async fn the_delay_of_a_message_or_its_queue_hides_it() {
     let clock = StillClock::new();
     let queue = TestQueue::new(&clock.aws(), &[(QueueAttributeName::DelaySeconds, "10")]).await;
     queue.send("by the queue").await;
@@ -147,7 +151,7 @@ async fn delays_of_the_message_and_of_the_queue_hide_it_at_first() {
 }
 
 #[tokio::test]
-async fn messages_are_gone_after_the_retention_period() {
+async fn messages_are_deleted_after_the_retention_period() {
     let clock = StillClock::new();
     let queue = TestQueue::new(&clock.aws(), &[(QueueAttributeName::MessageRetentionPeriod, "3600")]).await;
     queue.send("old").await;

@@ -1,4 +1,4 @@
-//! The `endpoints` dialect.
+//! Routes of the `endpoints` dialect.
 
 use axum::Router;
 use axum::extract::State;
@@ -13,7 +13,7 @@ use super::whole_list;
 
 type Answer = Result<Bare<EndpointOut>, ApiError>;
 
-/// What the OpenAPI document says of these routes.
+/// The OpenAPI description of these routes.
 #[derive(OpenApi)]
 #[openapi(paths(create, list, read, update, remove))]
 pub(crate) struct Operations;
@@ -26,7 +26,8 @@ pub(crate) fn routes() -> Router<AppState> {
 
 /// Creates an endpoint.
 ///
-/// It subscribes to `*`. A signing secret is generated, unless one is brought, and shown in this answer alone.
+/// The endpoint subscribes to `*`. The server generates a signing secret if the request has none. Only this response
+/// shows the generated secret.
 #[utoipa::path(
     post, path = "/v1/endpoints", operation_id = "create_endpoint", request_body = EndpointIn,
     responses((status = 201, body = EndpointOut), (status = 422)),
@@ -41,7 +42,8 @@ async fn create(tenant: Tenant<EndpointsWrite, OfKey>, State(core): State<AppSta
 
 /// Lists all endpoints, oldest first.
 ///
-/// Refused if they are more than one answer holds: the list of dialect `organizations` has pages.
+/// The request is refused if the list does not fit into one response. The list of the dialect `organizations` has
+/// pages.
 #[utoipa::path(
     get, path = "/v1/endpoints", operation_id = "list_endpoints",
     responses((status = 200, body = Vec<EndpointOut>), (status = 422)),

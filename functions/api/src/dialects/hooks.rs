@@ -1,4 +1,4 @@
-//! The `hooks` dialect.
+//! Routes of the `hooks` dialect.
 
 use axum::Router;
 use axum::extract::State;
@@ -14,7 +14,7 @@ use super::whole_list;
 
 type Answer = Result<Bare<HookOut>, ApiError>;
 
-/// What the OpenAPI document says of these routes.
+/// The OpenAPI description of these routes.
 #[derive(OpenApi)]
 #[openapi(paths(create, list, read, update, remove))]
 pub(crate) struct Operations;
@@ -27,7 +27,7 @@ pub(crate) fn routes() -> Router<AppState> {
 
 /// Creates a webhook.
 ///
-/// Its secret is shown in this answer, and never again. Its name is the URL's host.
+/// Only this response shows the webhook's secret. The webhook's name is the URL's host.
 #[utoipa::path(
     post, path = "/v1/organizations/{organization}/webhooks", operation_id = "create_webhook", request_body = HookIn,
     responses((status = 201, body = HookOut), (status = 422)),
@@ -40,7 +40,8 @@ async fn create(tenant: Tenant<EndpointsWrite>, State(core): State<AppState>, bo
 
 /// Lists webhooks, oldest first.
 ///
-/// Refused if they are more than one answer holds: the list of dialect `organizations` has pages.
+/// The request is refused if the list does not fit into one response. The list of the dialect `organizations` has
+/// pages.
 #[utoipa::path(
     get, path = "/v1/organizations/{organization}/webhooks", operation_id = "list_webhooks",
     responses((status = 200, body = Vec<HookOut>), (status = 422)),

@@ -1,4 +1,4 @@
-//! One thin module per dialect: routes, and which verb each calls.
+//! The dialects of the API. Each module has the routes of one dialect and calls the service's operations.
 
 pub(crate) mod endpoints;
 pub(crate) mod hooks;
@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use shared::edge::{ApiError, Bare, Items};
 use shared::wire::error::ErrorCode;
 
-/// A list that has no pages. Refused if it is more than one answer holds.
+/// Builds the response of a list without pages. Returns `quota_exceeded` if the items do not fit into one response.
 fn whole_list<T: Serialize>(items: impl IntoIterator<Item = T>) -> Result<Bare<Box<RawValue>>, ApiError> {
     let too_much = "these are more than one answer holds: the list at \
                     /v1/organizations/{organization}/webhooks/endpoints has pages";

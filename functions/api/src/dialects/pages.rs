@@ -1,4 +1,4 @@
-//! The `pages` dialect.
+//! Routes of the `pages` dialect.
 
 use axum::Router;
 use axum::extract::State;
@@ -20,7 +20,7 @@ use utoipa::OpenApi;
 
 type Answer = Result<Bare<EndpointOut>, ApiError>;
 
-/// What the OpenAPI document says of these routes.
+/// The OpenAPI description of these routes.
 #[derive(OpenApi)]
 #[openapi(paths(list, create, read, update, replace, remove, rotate, deliveries, delivery, retry))]
 pub(crate) struct Operations;
@@ -58,7 +58,7 @@ async fn list(
 
 /// Creates an endpoint.
 ///
-/// Its secret is shown in this answer. With the platform's key, the organization is named in the query or in the body.
+/// The response shows the endpoint's secret. With the platform's key, the query or the body must name the organization.
 #[utoipa::path(
     post, path = "/v1/webhook-endpoints", operation_id = "create_endpoint", request_body = EndpointIn,
     responses((status = 201, body = EndpointOut), (status = 422)),
@@ -114,7 +114,7 @@ async fn update(
 
 /// Replaces an endpoint.
 ///
-/// What is not said gets its default. Replacing does not resume a paused endpoint.
+/// A missing field gets its default. A paused endpoint stays paused.
 #[utoipa::path(
     put, path = "/v1/webhook-endpoints/{endpoint}", operation_id = "replace_endpoint", request_body = EndpointIn,
     responses((status = 200, body = EndpointOut)),
@@ -153,7 +153,7 @@ async fn remove(
 
 /// Gives an endpoint a new secret.
 ///
-/// It is shown in this answer alone. The old one signs beside it for 24 hours.
+/// Only this response shows the new secret. For 24 hours, requests are signed with both the former and the new secret.
 #[utoipa::path(
     post, path = "/v1/webhook-endpoints/{endpoint}/rotate-secret", operation_id = "rotate_endpoint_secret",
     responses((status = 200, body = EndpointOut)),
@@ -169,9 +169,9 @@ async fn rotate(
 
 /// Lists an endpoint's deliveries.
 ///
-/// Only the first 10,000 deliveries of the endpoint, in this order, are counted and shown: a page behind them is refused, and
-/// the list of dialect `organizations` goes on. Refused, too, if the payloads of the page are more than one answer holds: a
-/// smaller `page_size` helps.
+/// Only the first 10,000 deliveries of the endpoint in this order are counted and listed. A page after them is refused.
+/// The list of the dialect `organizations` has no such limit. A page is also refused if its payloads do not fit into
+/// one response. A smaller `page_size` helps then.
 #[utoipa::path(
     get, path = "/v1/webhook-endpoints/{endpoint}/deliveries", operation_id = "list_deliveries",
     params(DeliveriesParameters, PageParameters),
@@ -215,9 +215,10 @@ async fn delivery(
     Ok(Bare::ok(shown(core.delivery(&tenant.organization.id, delivery).await?)))
 }
 
-/// Delivers a failed or exhausted delivery again, on a fresh schedule.
+/// Retries a failed or exhausted delivery. Its schedule starts from the beginning.
 ///
-/// A conflict in any other state, or if the endpoint is disabled. Forbidden while the organization is suspended.
+/// The request is a conflict if the delivery is in progress or was successful, or if the endpoint is disabled. It is
+/// forbidden while the organization is suspended.
 #[utoipa::path(
     post, path = "/v1/webhook-deliveries/{delivery}/retry", operation_id = "retry_delivery",
     responses((status = 202, body = DeliveryOut), (status = 409)),
@@ -230,7 +231,8 @@ async fn retry(
     Ok(Bare::accepted(shown(core.retry_delivery(&tenant.organization, delivery).await?)))
 }
 
-/// Refuses a page that one answer does not hold: numbered pages cannot be cut short.
+/// The error for a page that does not fit into one response. A numbered page must be complete, so it cannot be
+/// shortened.
 fn too_much() -> ApiError {
     ApiError::invalid(vec![Problem::new("page_size", "must be smaller: this page is more than one answer holds")])
 }

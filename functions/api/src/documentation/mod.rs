@@ -1,4 +1,4 @@
-//! `GET /openapi.json` and `GET /docs`: the API's description, for programs and for people. `/` leads to the latter.
+//! `GET /openapi.json` returns the OpenAPI document. `GET /docs` shows it as an HTML page. `/` redirects to `/docs`.
 
 mod model;
 mod page;
@@ -15,17 +15,17 @@ use shared::wire::error::ErrorCode;
 use tracing::error;
 use utoipa::OpenApi;
 
-/// The document as `tests/it/openapi.rs` keeps it current.
+/// The OpenAPI document. `tests/it/openapi.rs` fails if it is not current.
 const DOCUMENT: &str = include_str!("../../../../docs/openapi.json");
 
-/// The page has a style sheet within it, and nothing else that a browser would load or run.
+/// The page contains its style sheet. The policy forbids scripts and all external resources.
 const PAGE_POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; frame-ancestors 'none'";
 
-/// The page, once the first reader has come.
+/// The rendered page. The first request for it renders it.
 static PAGE: LazyLock<serde_json::Result<String>> =
     LazyLock::new(|| Ok(page::render(&serde_json::from_str(DOCUMENT)?).into_string()));
 
-/// What the OpenAPI document says of these routes.
+/// The OpenAPI description of these routes.
 #[derive(OpenApi)]
 #[openapi(paths(root, document, page))]
 pub(crate) struct Operations;
@@ -34,13 +34,13 @@ pub(crate) fn routes() -> Router<AppState> {
     Router::new().route("/", get(root)).route("/openapi.json", get(document)).route("/docs", get(page))
 }
 
-/// Redirects to the page.
+/// Redirects to the documentation page.
 #[utoipa::path(get, path = "/", operation_id = "read_root", responses((status = 307)))]
 async fn root() -> Redirect {
     Redirect::temporary("/docs")
 }
 
-/// Reads this document.
+/// Returns this document.
 #[utoipa::path(
     get, path = "/openapi.json", operation_id = "read_openapi",
     responses((status = 200, body = Object, content_type = "application/json")),
@@ -49,7 +49,7 @@ async fn document() -> Response {
     ([(CONTENT_TYPE, "application/json"), (CACHE_CONTROL, "max-age=300")], DOCUMENT).into_response()
 }
 
-/// Reads this document as a page.
+/// Returns this document as an HTML page.
 #[utoipa::path(get, path = "/docs", operation_id = "read_docs", responses((status = 200, body = String, content_type = "text/html")))]
 async fn page() -> Result<Response, ApiError> {
     let page = PAGE.as_ref().map_err(|error| {

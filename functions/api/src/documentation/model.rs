@@ -1,4 +1,4 @@
-//! As much of the OpenAPI document as the page shows.
+//! The parts of an OpenAPI document that the page shows.
 
 use indexmap::IndexMap;
 use serde::Deserialize;
@@ -65,7 +65,8 @@ pub(super) struct Parameter {
     pub(super) schema: Schema,
 }
 
-/// The body of a request or of an answer. Of error answers only the status matters: they are references.
+/// The body of a request or a response. The bodies of error responses are references and are not read: the page shows
+/// only their status.
 #[derive(Deserialize)]
 pub(super) struct Body {
     #[serde(default)]
@@ -80,7 +81,7 @@ struct Content {
 }
 
 impl Body {
-    /// The shape of the JSON that it holds, if it does.
+    /// The schema of the `application/json` content, if there is one.
     pub(super) fn json(&self) -> Option<&Schema> {
         self.content.get("application/json").map(|content| &content.schema)
     }
@@ -121,7 +122,7 @@ enum Kind {
     Several(Vec<String>),
 }
 
-/// A field of an object.
+/// A property of an object schema.
 pub(super) struct Field<'a> {
     pub(super) name: &'a str,
     pub(super) schema: &'a Schema,
@@ -129,18 +130,18 @@ pub(super) struct Field<'a> {
 }
 
 impl Schema {
-    /// The name of the schema that this one refers to.
+    /// The name of the schema that this schema refers to.
     pub(super) fn name(&self) -> Option<&str> {
         self.reference.as_deref()?.strip_prefix("#/components/schemas/")
     }
 
-    /// Whether null is allowed.
+    /// Whether the schema allows null.
     pub(super) fn is_nullable(&self) -> bool {
         let null = |schema: &Self| schema.kinds().any(|kind| kind == "null");
         null(self) || self.one_of.iter().any(null)
     }
 
-    /// The types of JSON value that are allowed.
+    /// The JSON types that the schema allows.
     pub(super) fn kinds(&self) -> impl Iterator<Item = &str> {
         let kinds = match &self.kind {
             None => &[],
@@ -150,14 +151,14 @@ impl Schema {
         kinds.iter().map(String::as_str)
     }
 
-    /// The same without a choice of null.
+    /// The first alternative that is not null, or the schema itself.
     pub(super) fn unless_null(&self) -> &Self {
         self.one_of.iter().find(|schema| !schema.is_nullable()).unwrap_or(self)
     }
 }
 
 impl Document {
-    /// What a schema says when references and the choice of null are followed.
+    /// The schema after following references and nullable alternatives.
     pub(super) fn resolve<'a>(&'a self, schema: &'a Schema) -> &'a Schema {
         let schema = schema.unless_null();
         match schema.name().and_then(|name| self.components.schemas.get(name)) {
@@ -166,7 +167,7 @@ impl Document {
         }
     }
 
-    /// The fields of an object, those of what it is composed of included.
+    /// The properties of an object schema, including those of the schemas that it is composed of.
     pub(super) fn fields<'a>(&'a self, schema: &'a Schema) -> Vec<Field<'a>> {
         let schema = self.resolve(schema);
         let own = schema.properties.iter().map(|(name, property)| Field {
@@ -177,7 +178,7 @@ impl Document {
         schema.all_of.iter().flat_map(|part| self.fields(part)).chain(own).collect()
     }
 
-    /// The operations of a group, with method and path.
+    /// The operations with this tag, each with its method and path.
     pub(super) fn operations(&self, tag: &str) -> impl Iterator<Item = (&str, &str, &Operation)> {
         self.paths.iter().flat_map(move |(path, item)| {
             let tagged = item.iter().filter(move |(_, operation)| operation.tags.iter().any(|own| own == tag));

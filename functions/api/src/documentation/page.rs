@@ -1,4 +1,4 @@
-//! The page: plain HTML that needs no script and nothing from elsewhere.
+//! Renders the page as HTML without scripts and without external resources.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 use serde_json::Value;
@@ -9,7 +9,7 @@ use super::sample;
 
 const STYLE: &str = include_str!("style.css");
 
-/// The whole page.
+/// Renders the complete page.
 pub(super) fn render(document: &Document) -> Markup {
     let info = &document.info;
     html! {
@@ -85,12 +85,12 @@ fn authentication(document: &Document) -> Markup {
     }
 }
 
-/// Every code, at the place that an error's `docs_url` names.
+/// Lists all error codes. An error's `docs_url` links to its code's entry.
 fn errors(document: &Document) -> Markup {
     html! {
         section aria-labelledby="errors" {
             h2 id="errors" { "Errors" }
-            p { "Every error, in every dialect, is answered like this. All fields that make no sense are named at once." }
+            p { "Every error response in every dialect has this shape. It lists all invalid fields." }
             @if let Some(error) = document.components.schemas.get("Error") { (code_block(&sample::answer(document, error))) }
             dl {
                 @for code in ErrorCode::ALL {
@@ -109,7 +109,7 @@ fn show_operation(document: &Document, method: &str, path: &str, operation: &Ope
             h3 id=(id) { (operation.summary) " " a.anchor href={ "#" (id) } aria-label="Link to this operation" { "#" } }
             p.route { span class={ "method " (method) } { (method.to_uppercase()) } " " code { (breakable(path)) } }
             (paragraphs(&operation.description))
-            @if operation.security.iter().all(|needed| needed.is_empty()) { p { "Needs no key." } }
+            @if operation.security.iter().all(|needed| needed.is_empty()) { p { "No key is required." } }
             @if !operation.parameters.is_empty() {
                 h4 { "Parameters" }
                 dl { @for parameter in &operation.parameters { (show_parameter(document, parameter)) } }
@@ -190,7 +190,7 @@ fn described(
 ) -> Markup {
     let own = schema.unless_null();
     let value = document.resolve(schema);
-    // The field's own words, then those of its value.
+    // The description of the field, then that of its items.
     let items = value.items.as_deref().map_or("", |items| document.resolve(items).description.as_str());
     let mut words: Vec<&str> = [description, &own.description, &value.description, items].into();
     words.retain(|words| !words.is_empty());
@@ -209,7 +209,7 @@ fn described(
     }
 }
 
-/// The type of a value, in a word or two.
+/// The type of a value in one or two words.
 fn kind(document: &Document, schema: &Schema) -> Markup {
     let value = document.resolve(schema);
     let items = value.items.as_deref().map(|items| document.resolve(items));
@@ -227,7 +227,7 @@ fn kind(document: &Document, schema: &Schema) -> Markup {
     }
 }
 
-/// The named object that a value is, or that its items or its data are.
+/// The name of the object schema of a value, of its items or of its `data`.
 fn object_of<'a>(document: &'a Document, schema: &'a Schema) -> Option<&'a str> {
     let schema = schema.unless_null();
     if let Some(name) = schema.name() {
@@ -244,7 +244,7 @@ fn object_link(name: &str) -> Markup {
     html! { a href={ "#object-" (name) } { (name) } }
 }
 
-/// What a value is restricted to, as phrases.
+/// The restrictions of a value as phrases.
 fn limits(schema: &Schema) -> Vec<String> {
     let range = |min: Option<String>, max: Option<String>, of: &str| match (min, max) {
         (Some(min), Some(max)) if min == max => Some(format!("{max}{of}")),
@@ -285,11 +285,11 @@ fn short(method: &str) -> String {
 }
 
 fn code_block(text: &str) -> Markup {
-    // Focusable, so that it can be scrolled by keys.
+    // The element is focusable so that the keyboard can scroll it.
     html! { pre tabindex="0" { code { (text) } } }
 }
 
-/// A path that narrow screens may break before each slash.
+/// Allows narrow screens to break a path before each slash.
 fn breakable(path: &str) -> Markup {
     html! { @for part in path.split_inclusive('/') { (part) wbr; } }
 }
@@ -298,7 +298,7 @@ fn paragraphs(text: &str) -> Markup {
     html! { @for paragraph in text.split("\n\n").filter(|paragraph| !paragraph.is_empty()) { p { (inline(paragraph)) } } }
 }
 
-/// Text in which backquotes mark code.
+/// Renders text whose backquotes mark code.
 fn inline(text: &str) -> Markup {
     html! {
         @for (index, part) in text.split('`').enumerate() {

@@ -1,15 +1,15 @@
-//! Samples: JSON made of the examples that the schemas give.
+//! Samples: JSON built from the examples in the schemas.
 
 use std::fmt::Write as _;
 
 use super::model::{Document, Schema};
 
-/// What a client may send.
+/// A sample of a request body.
 pub(super) fn request(document: &Document, schema: &Schema) -> String {
     Sample { document, shows_null: false }.over_lines(schema)
 }
 
-/// What a client may get: null wherever that can be.
+/// A sample of a response body. Nullable values are null.
 pub(super) fn answer(document: &Document, schema: &Schema) -> String {
     Sample { document, shows_null: true }.over_lines(schema)
 }

@@ -1,4 +1,4 @@
-//! Deliveries.
+//! Routes for deliveries.
 
 use axum::Router;
 use axum::extract::State;
@@ -10,7 +10,7 @@ use shared::wire::organizations::{DeliveryDetailOut, DeliveryOut};
 use shared::wire::query::{DeliveryParameters, PagingParameters};
 use utoipa::OpenApi;
 
-/// What the OpenAPI document says of these routes.
+/// The OpenAPI description of these routes.
 #[derive(OpenApi)]
 #[openapi(paths(list, read, retry))]
 pub(super) struct Operations;
@@ -41,7 +41,7 @@ async fn list(
     super::page(page.items, page.next, paging.limit, |it| DeliveryOut::from(it), |it| it.id.to_string())
 }
 
-/// Reads a delivery, with what was sent and each attempt.
+/// Reads a delivery, with the payload and each attempt.
 #[utoipa::path(
     get, path = "/webhooks/deliveries/{delivery}", operation_id = "read_delivery",
     responses((status = 200, body = DeliveryDetailOut)),
@@ -55,9 +55,10 @@ async fn read(
     Ok(Data::ok(DeliveryDetailOut::new(&detail.delivery, detail.payload)))
 }
 
-/// Delivers a failed or exhausted delivery again, on a fresh schedule.
+/// Retries a failed or exhausted delivery. Its schedule starts from the beginning.
 ///
-/// A conflict in any other state, or if the endpoint is disabled. Forbidden while the organization is suspended.
+/// The request is a conflict if the delivery is in progress or was successful, or if the endpoint is disabled. It is
+/// forbidden while the organization is suspended.
 #[utoipa::path(
     post, path = "/webhooks/deliveries/{delivery}/retry", operation_id = "retry_delivery",
     responses((status = 202, body = DeliveryOut), (status = 409)),

@@ -1,4 +1,4 @@
-//! Webhook endpoints.
+//! Routes for webhook endpoints.
 
 use axum::Router;
 use axum::extract::State;
@@ -20,7 +20,7 @@ use utoipa::OpenApi;
 
 type Answer = Result<Data<EndpointOut>, ApiError>;
 
-/// What the OpenAPI document says of these routes.
+/// The OpenAPI description of these routes.
 #[derive(OpenApi)]
 #[openapi(paths(create, list, read, update, remove, rotate, test, recover))]
 pub(super) struct Operations;
@@ -36,7 +36,7 @@ pub(super) fn routes() -> Router<AppState> {
 
 /// Creates a webhook endpoint.
 ///
-/// A signing secret is generated, unless one is brought, and shown in this answer alone.
+/// The server generates a signing secret if the request has none. Only this response shows the generated secret.
 #[utoipa::path(
     post, path = "/webhooks/endpoints", operation_id = "create_endpoint", request_body = EndpointIn,
     responses((status = 201, body = EndpointOut), (status = 422)),
@@ -88,7 +88,7 @@ async fn read(
 
 /// Changes a webhook endpoint.
 ///
-/// A secret that is brought signs alone from now on.
+/// If the request sets a secret, only that secret signs requests from then on.
 #[utoipa::path(
     patch, path = "/webhooks/endpoints/{endpoint}", operation_id = "update_endpoint", request_body = EndpointPatchIn,
     responses((status = 200, body = EndpointOut)),
@@ -104,15 +104,15 @@ async fn update(
     Ok(Data::ok(EndpointOut::new(&endpoint, tenant.header_values())))
 }
 
-/// Disables a webhook endpoint, or deletes it for good.
+/// Disables a webhook endpoint, or deletes it permanently.
 ///
-/// The deliveries of one that is deleted for good can no longer be read.
+/// The deliveries of a permanently deleted endpoint can no longer be read.
 #[utoipa::path(
     delete, path = "/webhooks/endpoints/{endpoint}", operation_id = "delete_endpoint",
     params(DeletionParameters),
     responses(
-        (status = 200, body = EndpointOut, description = "It is disabled."),
-        (status = 204, description = "It is gone, as `permanent=true` asked."),
+        (status = 200, body = EndpointOut, description = "The endpoint is disabled."),
+        (status = 204, description = "The endpoint is deleted, because the request has `permanent=true`."),
         (status = 409)
     ),
 )]
@@ -133,7 +133,8 @@ async fn remove(
 
 /// Gives a webhook endpoint a new secret.
 ///
-/// It is shown in this answer alone. The old one signs beside it for a while.
+/// Only this response shows the new secret. For a limited time, requests are signed with both the former and the new
+/// secret.
 #[utoipa::path(
     post, path = "/webhooks/endpoints/{endpoint}/rotations", operation_id = "rotate_endpoint_secret",
     request_body = RotationIn,
@@ -149,9 +150,9 @@ async fn rotate(
     Ok(Data::ok(EndpointOut::new(&endpoint, tenant.header_values()).revealing(&endpoint)))
 }
 
-/// Sends a test event to one endpoint alone.
+/// Sends a test event to one endpoint.
 ///
-/// A disabled endpoint cannot take it: a conflict. Forbidden while the organization is suspended.
+/// The request is a conflict if the endpoint is disabled. It is forbidden while the organization is suspended.
 #[utoipa::path(
     post, path = "/webhooks/endpoints/{endpoint}/test", operation_id = "test_endpoint", request_body = TestIn,
     responses((status = 200, body = TestOut), (status = 409)),
@@ -172,10 +173,10 @@ async fn test(
     Ok(Data::ok(TestOut::new(&sent.event, &sent.deliveries)))
 }
 
-/// Asks for everything again that an endpoint missed.
+/// Retries the failed and exhausted deliveries of an endpoint in a span of time.
 ///
-/// The same request joins the recovery that it began, as long as that is under way. A disabled endpoint cannot take it:
-/// a conflict. Forbidden while the organization is suspended.
+/// If a recovery of the same span and statuses is open, the request joins it. The request is a conflict if the endpoint
+/// is disabled. It is forbidden while the organization is suspended.
 #[utoipa::path(
     post, path = "/webhooks/endpoints/{endpoint}/recover", operation_id = "recover_endpoint", request_body = RecoverIn,
     responses((status = 202, body = RecoveryOut), (status = 409)),

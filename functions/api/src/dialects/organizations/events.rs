@@ -1,4 +1,4 @@
-//! Looking at events. Publishing them is a function of its own.
+//! Routes that read events. The function `publish` has the routes that publish them.
 
 use axum::Router;
 use axum::extract::State;
@@ -11,7 +11,7 @@ use shared::wire::organizations::{EventOut, PaginationOut};
 use shared::wire::query::{EventParameters, PagingParameters};
 use utoipa::OpenApi;
 
-/// What the OpenAPI document says of these routes.
+/// The OpenAPI description of these routes.
 #[derive(OpenApi)]
 #[openapi(paths(list, read))]
 pub(super) struct Operations;
@@ -23,15 +23,15 @@ pub(super) fn routes() -> Router<AppState> {
         .route("/events/{event}", get(read))
 }
 
-/// The gateway routes publishing to a function of its own. This function answers the other methods of these paths, and
-/// its `Allow` header must name POST as well.
+/// Answers a POST that API Gateway should have routed to the function `publish`. The route is declared here because
+/// this function answers the other methods of these paths, and its `Allow` header must list POST.
 async fn publish() -> ApiError {
     ServiceError::Internal("the gateway routed publishing to the wrong function".to_owned()).into()
 }
 
 /// Lists events with their deliveries, newest first.
 ///
-/// A page of large events may be shorter than its limit and still not be the last.
+/// A page of large events can have fewer entries than `limit` and still not be the last page.
 #[utoipa::path(
     get, path = "/events", operation_id = "list_events",
     params(EventParameters, PagingParameters),
@@ -59,7 +59,7 @@ async fn list(
 
 /// Reads an event with its deliveries.
 ///
-/// A publisher sees those that it published itself.
+/// A key of the role `publisher` reads only the events that it published.
 #[utoipa::path(get, path = "/events/{event}", operation_id = "read_event", responses((status = 200, body = EventOut)))]
 async fn read(
     tenant: Tenant<EventRead>,

@@ -1,4 +1,4 @@
-//! Jobs.
+//! Routes for jobs.
 
 use axum::Router;
 use axum::extract::State;
@@ -14,7 +14,7 @@ use utoipa::OpenApi;
 
 use super::page;
 
-/// What the OpenAPI document says of these routes.
+/// The OpenAPI description of these routes.
 #[derive(OpenApi)]
 #[openapi(paths(list, read, cancel))]
 pub(super) struct Operations;
@@ -23,9 +23,9 @@ pub(super) fn routes() -> Router<AppState> {
     Router::new().route("/jobs", get(list)).route("/jobs/{job}", get(read)).route("/jobs/{job}/cancel", post(cancel))
 }
 
-/// Lists jobs, the latest first.
+/// Lists jobs, newest first.
 ///
-/// They are the open ones, and those that ended in the last 30 days.
+/// The list has all open jobs and the jobs that ended in the last 30 days.
 #[utoipa::path(
     get, path = "/jobs", operation_id = "list_jobs",
     params(PagingParameters),
@@ -62,7 +62,8 @@ async fn read(
 
 /// Cancels a job.
 ///
-/// What it has done stays. It is a conflict if the job has ended, or if deliveries would be held for good without it.
+/// Completed work is kept. The request is a conflict if the job has ended, or if its deliveries would stay held forever
+/// without it.
 #[utoipa::path(
     post, path = "/jobs/{job}/cancel", operation_id = "cancel_job",
     responses((status = 200, body = JobOut), (status = 409)),

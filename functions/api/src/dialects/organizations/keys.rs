@@ -1,4 +1,4 @@
-//! API keys.
+//! Routes for API keys.
 
 use axum::Router;
 use axum::extract::State;
@@ -14,7 +14,7 @@ use utoipa::OpenApi;
 
 type Answer = Result<Data<ApiKeyOut>, ApiError>;
 
-/// What the OpenAPI document says of these routes.
+/// The OpenAPI description of these routes.
 #[derive(OpenApi)]
 #[openapi(paths(issue, list, rename, revoke, rotate))]
 pub(super) struct Operations;
@@ -28,7 +28,7 @@ pub(super) fn routes() -> Router<AppState> {
 
 /// Issues an API key.
 ///
-/// The key itself is shown in this answer, and never again.
+/// Only this response shows the secret key.
 #[utoipa::path(
     post, path = "/api-keys", operation_id = "issue_key", request_body = ApiKeyIn,
     responses((status = 201, body = ApiKeyOut)),
@@ -72,7 +72,7 @@ async fn rename(
 
 /// Revokes an API key.
 ///
-/// It works for no longer than a minute.
+/// The key stops working within one minute.
 #[utoipa::path(
     delete, path = "/api-keys/{key}", operation_id = "revoke_key",
     responses((status = 200, body = ApiKeyOut)),
@@ -82,9 +82,10 @@ async fn revoke(tenant: Tenant<KeysWrite>, PathId(key): PathId<KeyId>, State(cor
     Ok(Data::ok((&revoked).into()))
 }
 
-/// Issues an API key's successor.
+/// Rotates an API key.
 ///
-/// The key itself works on for 24 hours. Only an active key can be rotated.
+/// The response has a new key with the same role. The former key works for 24 more hours. Only an active key can be
+/// rotated.
 #[utoipa::path(
     post, path = "/api-keys/{key}/rotations", operation_id = "rotate_key",
     responses((status = 201, body = ApiKeyOut), (status = 409)),

@@ -1,4 +1,4 @@
-//! Limits of an organization.
+//! Routes for the limits of an organization.
 
 use axum::Router;
 use axum::extract::State;
@@ -11,7 +11,7 @@ use utoipa::OpenApi;
 
 type Answer = Result<Data<LimitsOut>, ApiError>;
 
-/// What the OpenAPI document says of these routes.
+/// The OpenAPI description of these routes.
 #[derive(OpenApi)]
 #[openapi(paths(read, replace))]
 pub(super) struct Operations;
@@ -32,8 +32,8 @@ async fn read(tenant: Tenant<OrganizationRead>, State(core): State<AppState>) ->
 
 /// Replaces the limits of an organization.
 ///
-/// Only with the platform's key. A limit that is not named is the deployment's, and `null` stands for none. They apply to
-/// every request that begins after the answer.
+/// This needs the platform's key. A limit that is missing in the request gets the deployment's value. `null` means
+/// unlimited. The limits apply to every request that begins after this response.
 #[utoipa::path(
     put, path = "/limits", operation_id = "replace_limits", request_body = LimitsIn,
     responses((status = 200, body = LimitsOut)),

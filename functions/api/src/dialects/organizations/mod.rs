@@ -1,4 +1,4 @@
-//! The `organizations` dialect: the canonical one.
+//! Routes of the `organizations` dialect, which has all operations.
 
 mod deliveries;
 mod endpoints;
@@ -27,7 +27,7 @@ pub(crate) fn routes() -> Router<AppState> {
     tenants::routes().nest("/v1/organizations/{organization}", organization)
 }
 
-/// What the OpenAPI document says of these routes.
+/// The OpenAPI description of these routes.
 pub(crate) fn operations() -> utoipa::openapi::OpenApi {
     let organization = limits::Operations::openapi()
         .merge_from(keys::Operations::openapi())
@@ -39,7 +39,8 @@ pub(crate) fn operations() -> utoipa::openapi::OpenApi {
     tenants::Operations::openapi().nest("/v1/organizations/{organization}", organization)
 }
 
-/// A page of a list: these entries, as many as one answer holds. `next` follows the last of them.
+/// Builds one page of a list from `entries`. The page ends before the first entry that does not fit into the response.
+/// The next cursor follows the last entry of the page.
 fn page<T, Out: Serialize>(
     entries: impl IntoIterator<Item = T>,
     next: Option<String>,

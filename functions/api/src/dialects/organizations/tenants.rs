@@ -1,4 +1,4 @@
-//! Organizations themselves.
+//! Routes for organizations.
 
 use axum::Router;
 use axum::extract::State;
@@ -11,7 +11,7 @@ use utoipa::OpenApi;
 
 type Answer = Result<Data<OrganizationOut>, ApiError>;
 
-/// What the OpenAPI document says of these routes.
+/// The OpenAPI description of these routes.
 #[derive(OpenApi)]
 #[openapi(paths(create, read, update))]
 pub(super) struct Operations;
@@ -24,7 +24,7 @@ pub(super) fn routes() -> Router<AppState> {
 
 /// Creates an organization.
 ///
-/// Only with the platform's key. Refused as a conflict if the id or the slug is taken.
+/// This needs the platform's key. The request is a conflict if another organization has the id or the slug.
 #[utoipa::path(
     post, path = "/v1/organizations", operation_id = "create_organization", request_body = OrganizationIn,
     responses((status = 201, body = OrganizationOut), (status = 409)),

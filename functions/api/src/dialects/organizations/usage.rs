@@ -1,4 +1,4 @@
-//! Usage, by day.
+//! The route for usage by day.
 
 use axum::Router;
 use axum::extract::State;
@@ -10,7 +10,7 @@ use shared::wire::organizations::UsageOut;
 use shared::wire::query::UsageParameters;
 use utoipa::OpenApi;
 
-/// What the OpenAPI document says of these routes.
+/// The OpenAPI description of these routes.
 #[derive(OpenApi)]
 #[openapi(paths(read))]
 pub(super) struct Operations;
@@ -19,9 +19,9 @@ pub(super) fn routes() -> Router<AppState> {
     Router::new().route("/usage", get(read))
 }
 
-/// Reads how many events, deliveries and attempts there were, day by day.
+/// Reads the numbers of events, deliveries and attempts by day.
 ///
-/// Oldest first; days without any are there with zeros.
+/// The oldest day is first. A day without any has zeros.
 #[utoipa::path(
     get, path = "/usage", operation_id = "read_usage",
     params(UsageParameters),
