@@ -1,4 +1,4 @@
-//! Where deliveries never go, however they are sent there: by literal address, by name, by redirect, by proxy.
+//! No delivery reaches a forbidden address, whether the URL has a literal address, a name, a redirect or a proxy.
 
 use std::future::pending;
 use std::io;
@@ -12,7 +12,7 @@ use shared::sender::Lookup;
 
 use crate::support::{Answer, Endpoint, PATIENCE, Process, RawServer, Receiver, Step, Tenant, World, eventually, text};
 
-/// 127.0.0.1 and addresses that lead there, in spellings that URLs know.
+/// 127.0.0.1 and addresses that lead to it, in the spellings that URLs allow.
 const LOOPBACK: [&str; 28] = [
     "127.0.0.1",
     "127.0.0.1.",
@@ -43,7 +43,7 @@ const LOOPBACK: [&str; 28] = [
     "[::127.0.0.1]",
     "[64:ff9b::127.0.0.1]",
 ];
-/// What looks like an address and is none.
+/// Texts that resemble an address and are invalid.
 const NO_ADDRESS: [&str; 8] = [
     "[fe80::1%25lo]",
     "[fe80::1%lo]",
@@ -58,7 +58,7 @@ const EVERYWHERE: (&str, &str) = ("ALLOWED_NETWORKS", "0.0.0.0/0, ::/0");
 const NOWHERE: (&str, &str) = ("ALLOWED_NETWORKS", "");
 
 #[tokio::test]
-async fn a_literal_address_that_is_not_public_is_refused_at_creation_in_every_spelling_and_dialect() {
+async fn creating_an_endpoint_at_a_private_address_is_refused_in_every_spelling_and_dialect() {
     let world = World::with(&[NOWHERE]).await;
     let tenant = world.tenant().await;
     for host in LOOPBACK.iter().chain(&NO_ADDRESS).chain(&["169.254.169.254", "169.254.100.1", "10.0.0.1", "[fd00::1]"])
@@ -79,7 +79,7 @@ async fn a_literal_address_that_is_not_public_is_refused_at_creation_in_every_sp
 }
 
 #[tokio::test]
-async fn a_literal_address_that_is_no_longer_allowed_is_refused_at_the_attempt_in_every_spelling() {
+async fn an_attempt_at_an_address_that_is_no_longer_allowed_is_refused_in_every_spelling() {
     let world = World::with(&[EVERYWHERE]).await;
     let tenant = world.tenant().await;
     let server = RawServer::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", false).await;
@@ -97,13 +97,13 @@ async fn a_literal_address_that_is_no_longer_allowed_is_refused_at_the_attempt_i
     assert_eq!(server.connections(), 1);
 }
 
-/// Status, cause and number of attempts.
+/// The status, the cause and the number of attempts.
 fn outcome(delivery: &Value) -> Value {
     json!(["status", "error", "attempts"].map(|name| &delivery[name]))
 }
 
 #[tokio::test]
-async fn a_name_of_this_machine_is_refused_when_it_is_looked_up() {
+async fn a_name_of_this_machine_is_refused_after_its_lookup() {
     let world = World::with(&[NOWHERE]).await;
     let tenant = world.tenant().await;
     let server = RawServer::answering("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n", false).await;
@@ -114,7 +114,7 @@ async fn a_name_of_this_machine_is_refused_when_it_is_looked_up() {
     assert_eq!(server.connections(), 0);
 }
 
-/// A world in which 127.0.0.1 is the one address that is as good as public, and an endpoint at a name.
+/// A world that allows 127.0.0.1 and no other private address, and an endpoint whose URL has a name.
 struct Named {
     world: World,
     tenant: Tenant,
@@ -130,7 +130,7 @@ impl Named {
         Self { world, tenant, endpoint }
     }
 
-    /// Publishes an event and lets this process deliver it.
+    /// Publishes an event and delivers it in this process.
     async fn deliver(&self, process: &Process) -> Value {
         let id = self.tenant.publish_one().await;
         process.drain().await;
@@ -140,7 +140,8 @@ impl Named {
     }
 }
 
-/// A process for which names lead first here and then there, the last of them for good; and what it looked up.
+/// Creates a process whose lookups return these answers in turn and then always the last one. The second value lists
+/// the names that it looked up.
 fn names_lead(world: &World, answers: &[&[&str]]) -> (Process, Arc<Mutex<Vec<String>>>) {
     let answers: Vec<Vec<IpAddr>> =
         answers.iter().map(|answer| answer.iter().map(|ip| ip.parse().unwrap()).collect()).collect();
@@ -158,7 +159,7 @@ fn names_lead(world: &World, answers: &[&[&str]]) -> (Process, Arc<Mutex<Vec<Str
 const OK: &str = "HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
 #[tokio::test]
-async fn a_name_is_refused_if_any_of_its_addresses_is() {
+async fn a_name_is_refused_if_any_of_its_addresses_is_refused() {
     let server = RawServer::answering(OK, false).await;
     assert_eq!(server.ip().to_string(), "127.0.0.1");
     let named = Named::new(&server, 30).await;
@@ -174,13 +175,13 @@ async fn a_name_is_refused_if_any_of_its_addresses_is() {
         assert_eq!(*looked_up.lock().unwrap(), ["hooks.example"]);
     }
     assert_eq!(server.connections(), 0);
-    // It is the answers that are refused.
+    // The lookup itself works: an answer with allowed addresses is accepted.
     let (process, _) = names_lead(&named.world, &[&["127.0.0.1", "127.0.0.1"]]);
     assert_eq!(named.deliver(&process).await, json!(["success", null, 1]));
 }
 
 #[tokio::test]
-async fn a_name_that_changes_its_mind_is_looked_up_once_for_a_connection_and_again_for_the_next() {
+async fn a_name_whose_addresses_change_is_looked_up_once_for_each_connection() {
     let server = RawServer::answering(OK, false).await;
     let named = Named::new(&server, 30).await;
     let (process, looked_up) = names_lead(&named.world, &[&["127.0.0.1"], &["10.0.0.1"], &["127.0.0.1"]]);
@@ -193,7 +194,7 @@ async fn a_name_that_changes_its_mind_is_looked_up_once_for_a_connection_and_aga
 }
 
 #[tokio::test]
-async fn a_kept_connection_still_leads_to_the_address_that_was_vetted() {
+async fn a_reused_connection_stays_with_the_address_that_was_checked() {
     let receiver = Receiver::new().await;
     let world = World::with(&[("ALLOWED_NETWORKS", "127.0.0.1/32")]).await;
     let tenant = world.tenant().await;
@@ -208,7 +209,7 @@ async fn a_kept_connection_still_leads_to_the_address_that_was_vetted() {
 }
 
 #[tokio::test]
-async fn a_look_up_that_fails_or_hangs_is_a_failed_attempt() {
+async fn a_lookup_that_fails_or_does_not_end_is_a_failed_attempt() {
     let server = RawServer::answering(OK, false).await;
     let named = Named::new(&server, 1).await;
     let hangs = Lookup::from_fn(async |_| pending().await);
@@ -221,7 +222,7 @@ async fn a_look_up_that_fails_or_hangs_is_a_failed_attempt() {
 }
 
 #[tokio::test]
-async fn a_redirect_is_a_failure_and_never_followed() {
+async fn a_redirect_is_a_failure_and_is_not_followed() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let elsewhere = Receiver::new().await;
@@ -238,7 +239,7 @@ async fn a_redirect_is_a_failure_and_never_followed() {
 }
 
 #[tokio::test]
-async fn a_proxy_in_the_environment_gets_no_connection() {
+async fn a_proxy_in_the_environment_is_not_used() {
     let (data, receiver) = (tempfile::tempdir().unwrap(), Receiver::new().await);
     let proxy = RawServer::new([Step::Hang]).await;
     let mut host = Command::new(env!("CARGO_BIN_EXE_pigeonpost"));
@@ -263,7 +264,7 @@ async fn a_proxy_in_the_environment_gets_no_connection() {
     for (name, url) in [("literal", receiver.url()), ("name", receiver.url().replace("127.0.0.1", "localhost"))] {
         post("/webhooks/endpoints", json!({"name": name, "url": url, "event_types": ["member.added"]})).await;
     }
-    // Nothing listens there, but a proxy would be asked for it.
+    // No server listens there. A client that uses proxies would connect to the proxy for it.
     let nobody = json!({"name": "tls", "url": "https://127.0.0.1:1/", "event_types": ["*"]});
     post("/webhooks/endpoints", nobody).await;
     let event = post("/events", json!({"type": "member.added", "data": {}})).await;
@@ -277,7 +278,7 @@ async fn a_proxy_in_the_environment_gets_no_connection() {
     assert_eq!((receiver.received().len(), proxy.connections()), (2, 0));
 }
 
-/// A process that ends with the test.
+/// A process that is killed when the test ends.
 struct Child(process::Child);
 
 impl Drop for Child {

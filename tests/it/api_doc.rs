@@ -1,5 +1,5 @@
-//! `docs/api.md` is run as it is read: each command in turn, through the real routers, its answer
-//! compared with the one below it, and what the receiver got with what the document says it gets.
+//! Executes `docs/api.md`: sends each command through the real routers in order, compares the response with the one in
+//! the document, and compares a received request with the one in the document.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -19,7 +19,7 @@ use crate::shape::{assert_well_formed, differences, tokens, with_tokens};
 use crate::support::{Answer, Received, Receiver, World};
 
 const BASE: &str = "http://127.0.0.1:8080";
-/// The day on which the document was written; it is read within one day, too.
+/// The date in the document's examples. All examples are from the same day.
 const TODAY: &str = "2026-11-20";
 const SECONDS_OF_A_DAY: i64 = 24 * 60 * 60;
 
@@ -27,7 +27,7 @@ fn document() -> String {
     std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/api.md")).unwrap()
 }
 
-/// A fenced block: where it is, its language, and what is in it.
+/// A fenced code block with its line number, its language and its text.
 struct Block {
     line: usize,
     language: String,
@@ -51,7 +51,7 @@ fn blocks(document: &str) -> Vec<Block> {
     blocks
 }
 
-/// What a command would send.
+/// The request of a `curl` command.
 #[derive(Debug, Default)]
 struct Curl {
     method: Option<String>,
@@ -61,7 +61,7 @@ struct Curl {
 }
 
 impl Curl {
-    /// Lets the shell itself read the command, after these assignments.
+    /// Lets the shell parse the command, after these variable assignments.
     fn read(assignments: &str, command: &str) -> Self {
         let script = format!("curl() {{ printf '%s\\0' \"$@\"; }}\n{assignments}{command}");
         let run = Command::new("sh").args(["-euc", &script]).output().unwrap();
@@ -78,7 +78,7 @@ impl Curl {
                     curl.headers.push((name.to_owned(), value.to_owned()));
                 }
                 url => {
-                    assert!(url.starts_with(BASE) && curl.url.is_empty(), "what is {url}?");
+                    assert!(url.starts_with(BASE) && curl.url.is_empty(), "unexpected argument {url}");
                     curl.url = url[BASE.len()..].to_owned();
                 }
             }
@@ -91,13 +91,13 @@ impl Curl {
     }
 }
 
-/// A reader of the document, who writes down which id of theirs stands where the document has another.
+/// Runs the document's commands, and maps the ids of the document to those of this run.
 struct Reader {
     world: World,
-    /// What the document calls a receiver, and the receiver; the longest URL first.
+    /// The URL of each receiver in the document, and the receiver that stands for it. The longest URL is first.
     receivers: [(String, Receiver); 3],
     assignments: String,
-    /// Ids, keys and secrets of the document, and those that are there instead.
+    /// The ids, keys and secrets of the document, mapped to those of this run.
     known: BTreeMap<String, String>,
     called: BTreeSet<(String, String)>,
 }
@@ -126,7 +126,7 @@ impl Reader {
         }
     }
 
-    /// The platform's key is the first key that the document names.
+    /// Adds variable assignments. The first key in them is the platform's key.
     fn assign(&mut self, text: &str) {
         if self.assignments.is_empty() {
             let key = tokens(text).into_iter().find(|token| token.format == "presented").unwrap();
@@ -135,18 +135,18 @@ impl Reader {
         self.assignments.push_str(text);
     }
 
-    /// Text of the document as it is here.
+    /// Replaces the document's ids and URLs in a text with those of this run.
     fn here(&self, text: &str) -> String {
         let text = with_tokens(text, |token| self.known.get(&token.text).cloned().unwrap_or(token.text));
         self.receivers.iter().fold(text, |text, (url, receiver)| text.replace(url, &receiver.url_like(url)))
     }
 
-    /// Text from here as the document would have it, but for ids.
+    /// Replaces the URLs of this run in a text with the document's. It does not replace ids.
     fn there(&self, text: &str) -> String {
         self.receivers.iter().fold(text.to_owned(), |text, (url, receiver)| text.replace(&receiver.url_like(url), url))
     }
 
-    /// Sends what the command would send, compares the answer, and lets happen what happens then.
+    /// Sends the request of a command, compares the response with the document, and runs the consumer.
     async fn run(&mut self, command: &Block, answer: &Block) {
         let at = format!("docs/api.md:{}", command.line);
         let curl = Curl::read(&self.assignments, &command.text);
@@ -180,7 +180,8 @@ impl Reader {
         self.world.advance(Duration::from_secs(1));
     }
 
-    /// Notes which id is here where the document has another; it has to be the same one every time.
+    /// Records which id of this run stands for each id of the document. Fails if one of the two had another counterpart
+    /// before.
     fn learn(&mut self, at: &str, actual: &Value, example: &Value) {
         for (actual, example) in strings(actual).into_iter().zip(strings(example)) {
             for (here, there) in tokens(actual).into_iter().zip(tokens(example)) {
@@ -189,14 +190,14 @@ impl Reader {
                     continue;
                 }
                 let known = self.known.entry(there.text.clone()).or_insert_with(|| here.text.clone());
-                assert_eq!(*known, here.text, "{at}: the document has {} for another one", there.text);
+                assert_eq!(*known, here.text, "{at}: {} stands for two different ids", there.text);
                 let names = self.known.values().filter(|known| **known == here.text).count();
-                assert_eq!(names, 1, "{at}: the document had another name for {}", there.text);
+                assert_eq!(names, 1, "{at}: the document has two ids for the one of {}", there.text);
             }
         }
     }
 
-    /// The request that the document shows came in like this.
+    /// Compares the request that a receiver got with the one in the document.
     fn compare_received(&self, block: &Block) {
         let (example, body) = headers_and_body(&block.text);
         let id = self.here(&example["webhook-id"]);
@@ -220,13 +221,13 @@ impl Reader {
 }
 
 impl Receiver {
-    /// Its URL with the query of another.
+    /// The URL of this receiver with the query of `other`.
     fn url_like(&self, other: &str) -> String {
         other.split_once('?').map_or_else(|| self.url(), |(_, query)| format!("{}?{query}", self.url()))
     }
 }
 
-/// The texts in a value, in the order of names and places.
+/// All strings in a value, in document order.
 fn strings(value: &Value) -> Vec<&str> {
     match value {
         Value::String(text) => vec![text],
@@ -243,7 +244,7 @@ fn headers_and_body(block: &str) -> (BTreeMap<String, String>, &str) {
 }
 
 #[tokio::test]
-async fn every_command_is_answered_as_written_below_it() {
+async fn every_command_gets_the_response_in_the_document() {
     let document = document();
     let blocks = blocks(&document);
     let mut reader = Reader::new().await;
@@ -253,7 +254,7 @@ async fn every_command_is_answered_as_written_below_it() {
         match (block.language.as_str(), block.text.lines().next().unwrap_or_default()) {
             ("sh", first) if first.starts_with("curl ") => {
                 let answer = blocks.next_if(|next| next.language == "http" && next.text.starts_with("HTTP/1.1 "));
-                reader.run(block, answer.unwrap_or_else(|| panic!("no answer below line {}", block.line))).await;
+                reader.run(block, answer.unwrap_or_else(|| panic!("no response below line {}", block.line))).await;
             }
             ("sh", _) => reader.assign(&block.text),
             ("http", "POST /demo/receiver HTTP/1.1") => {
@@ -261,7 +262,7 @@ async fn every_command_is_answered_as_written_below_it() {
                 received += 1;
             }
             ("http", "POST /hooks HTTP/1.1") => {}
-            (language, first) => panic!("line {}: nobody knows what to do with {language} {first}", block.line),
+            (language, first) => panic!("line {}: unexpected block {language} {first}", block.line),
         }
     }
     assert_eq!(received, 1);
@@ -281,7 +282,7 @@ async fn every_command_is_answered_as_written_below_it() {
 }
 
 #[test]
-fn the_request_to_try_ones_own_code_on_is_genuine() {
+fn the_example_request_has_valid_signatures() {
     let document = document();
     let all = blocks(&document);
     let block = all.iter().find(|block| block.text.starts_with("POST /hooks ")).unwrap();
@@ -297,7 +298,7 @@ fn the_request_to_try_ones_own_code_on_is_genuine() {
 }
 
 #[test]
-fn the_table_of_errors_is_the_catalogue() {
+fn the_table_of_errors_has_every_code_with_its_status() {
     let row = Regex::new(r"(?m)^\| `([a-z_]+)` \| (\d{3}) \|").unwrap();
     let document = document();
     let rows: Vec<_> =
@@ -307,7 +308,7 @@ fn the_table_of_errors_is_the_catalogue() {
 }
 
 #[tokio::test]
-async fn the_table_of_operational_events_is_what_comes() {
+async fn the_table_of_operational_events_matches_the_received_events() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let (watcher, gone) = (Receiver::new().await, Receiver::always(Answer::status(410)).await);
@@ -315,7 +316,7 @@ async fn the_table_of_operational_events_is_what_comes() {
     tenant.endpoint_with(json!({"url": watcher.url(), "event_types": ["webhook.*", "delivery.*"]})).await;
     tenant.endpoint_with(json!({"url": gone.url(), "event_types": ["once"]})).await;
     tenant.endpoint_with(json!({"url": failing.url(), "event_types": ["often"], "retry_schedule": []})).await;
-    // Ten failures over more than a minute, and then a probe that succeeds.
+    // The last endpoint fails ten times within more than a minute. Then a probe succeeds.
     for (event_type, count) in [("once", 1), ("often", 9), ("often", 1), ("often", 1), ("often", 0)] {
         for _ in 0..count {
             tenant.post("/events", &json!({"type": event_type, "data": {}})).await.data(202);

@@ -1,4 +1,4 @@
-//! The audit log: each change that a request makes is one line, with the key that made it.
+//! The audit log: each change that a request makes is one line with the key of the request.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::routes::{ROUTES, Route};
 use crate::support::{Answer, Receiver, World, text};
 use crate::telemetry::Log;
 
-/// The action that a route is logged under; `None` for one that changes nothing or publishes.
+/// The action under which a route is logged, or `None` for a route that only reads or publishes.
 fn action(route: &Route) -> Option<&'static str> {
     let last = route.path.rsplit('/').next().unwrap();
     Some(match (route.method, last) {
@@ -23,18 +23,18 @@ fn action(route: &Route) -> Option<&'static str> {
         ("POST", "rotations" | "rotate-secret") => "endpoint.rotate_secret",
         ("POST", "endpoints" | "webhooks" | "webhook-endpoints") => "endpoint.create",
         ("PATCH" | "PUT", "{endpoint}") => "endpoint.update",
-        // The `organizations` dialect deletes for good only if it is asked to.
+        // Without `permanent=true`, the `organizations` dialect disables.
         ("DELETE", "{endpoint}") if route.path.contains("/webhooks/endpoints/") => "endpoint.disable",
         ("DELETE", "{endpoint}") => "endpoint.delete",
         ("POST", "test") => "endpoint.test",
         ("POST", "recover") => "endpoint.recover",
         ("POST", "retry") => "delivery.retry",
         ("POST", "cancel") => "job.cancel",
-        other => panic!("{other:?} has no action here"),
+        other => panic!("{other:?} has no action in this table"),
     })
 }
 
-/// The id of what a request is about: the last one in its path, or else that of what it made.
+/// The id of the logged object: the last id in the path, or else the id in the response.
 fn object(route: &Route, action: &str, path: &str, answer: &Value) -> String {
     let last = route.path.split('/').enumerate().filter(|(_, part)| part.starts_with('{')).last();
     let id = match last.filter(|_| !action.ends_with(".create")) {
@@ -49,7 +49,7 @@ fn object(route: &Route, action: &str, path: &str, answer: &Value) -> String {
 }
 
 #[tokio::test]
-async fn each_route_that_changes_something_logs_one_line_and_every_other_route_none() {
+async fn only_routes_that_change_something_log_an_audit_line() {
     let (world, failing) = (World::new().await, Receiver::always(Answer::status(500)).await);
     for route in &ROUTES {
         let scene = Scene { world: &world, owner: world.tenant().await, failing: &failing };
@@ -85,7 +85,7 @@ async fn each_route_that_changes_something_logs_one_line_and_every_other_route_n
 }
 
 #[tokio::test]
-async fn what_is_refused_and_what_the_engine_does_leave_no_audit_line() {
+async fn refused_requests_and_changes_by_the_engine_log_no_audit_line() {
     let (world, receiver) = (World::new().await, Receiver::always(Answer::status(410)).await);
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint(&receiver).await;

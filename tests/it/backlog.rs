@@ -1,4 +1,4 @@
-//! The operator's list of what waits, by organization.
+//! The operator's list of waiting deliveries by organization.
 
 use serde_json::json;
 use shared::domain::lane::Lane;
@@ -7,7 +7,7 @@ use crate::support::{Answer, Receiver, World};
 use crate::suspension::{failing, suspend};
 
 #[tokio::test]
-async fn the_backlog_is_listed_by_organization_the_largest_first() {
+async fn the_backlog_lists_the_organization_with_most_waiting_deliveries_first() {
     let (world, receiver) = (World::new().await, Receiver::always(Answer::status(500)).await);
     let paused = world.tenant().await;
     let endpoint = paused.endpoint(&receiver).await;

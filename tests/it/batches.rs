@@ -1,4 +1,4 @@
-//! The consumer and its batch: each record on its own, whatever becomes of its neighbours.
+//! The consumer processes each record of a batch independently of the others.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -37,7 +37,7 @@ fn distinct(requests: &[Received], header: &str) -> usize {
 }
 
 #[tokio::test]
-async fn a_message_that_cannot_be_read_disturbs_no_other_and_ends_in_the_dead_letter_queue() {
+async fn an_unreadable_message_becomes_a_dead_letter_and_does_not_affect_others() {
     for poison in [
         "not JSON",
         "{}",
@@ -51,12 +51,12 @@ async fn a_message_that_cannot_be_read_disturbs_no_other_and_ends_in_the_dead_le
         let mut deliveries = publish(&tenant, 4).await;
         world.send(poison).await;
         deliveries.extend(publish(&tenant, 5).await);
-        assert_eq!(world.process.poll().await, 10, "one batch");
+        assert_eq!(world.process.poll().await, 10, "all ten are one batch");
         assert_eq!(statuses(&tenant, &deliveries).await, ["success"; 9], "{poison}");
         assert_eq!(receiver.received().len(), 9);
 
         world.advance(VISIBILITY);
-        assert_eq!(world.drain().await, 1, "the other nine are gone");
+        assert_eq!(world.drain().await, 1, "the other nine are acknowledged");
         world.advance(VISIBILITY);
         world.receive_in_vain(MAX_RECEIVES - 3).await;
         assert_eq!(world.drain().await, 1);
@@ -69,7 +69,7 @@ async fn a_message_that_cannot_be_read_disturbs_no_other_and_ends_in_the_dead_le
 }
 
 #[tokio::test]
-async fn a_panic_in_one_record_disturbs_no_other() {
+async fn a_panic_in_one_record_does_not_affect_others() {
     let (world, gate) = (World::new().await, Gate::closed());
     let quick = (0..9).map(|_| Answer::status(200));
     let receiver = Receiver::scripted(quick.chain([Answer::status(200).behind(&gate)])).await;
@@ -77,35 +77,35 @@ async fn a_panic_in_one_record_disturbs_no_other() {
     tenant.endpoint(&receiver).await;
     let deliveries = publish(&tenant, 10).await;
 
-    // A clock that panics when it is looked at next: by the record that has just got its answer.
+    // The clock panics at its next use. The record that has just got its response uses it next.
     let broken = Arc::new(AtomicBool::new(false));
     let (clock, breaks) = (world.clock.clone(), Arc::clone(&broken));
     let clock = Clock::from_fn(move || {
-        assert!(!breaks.swap(false, Ordering::SeqCst), "the clock is broken");
+        assert!(!breaks.swap(false, Ordering::SeqCst), "the clock panics");
         clock.now()
     });
     let process = world.process_over(&world.sdk(), clock);
     let handling = tokio::spawn(async move { process.poll().await });
     receiver.wait_for(10).await;
-    eventually("nine are recorded", async || {
+    eventually("nine attempts are recorded", async || {
         statuses(&tenant, &deliveries).await.iter().filter(|status| *status == "success").count() == 9
     })
     .await;
     broken.store(true, Ordering::SeqCst);
     gate.open();
-    assert_eq!(handling.await.unwrap(), 10, "the handler has answered");
-    assert!(!broken.load(Ordering::SeqCst), "the record has panicked");
+    assert_eq!(handling.await.unwrap(), 10, "the handler returned");
+    assert!(!broken.load(Ordering::SeqCst), "the record panicked");
 
     assert_eq!(world.drain().await, 0);
     world.advance(VISIBILITY);
-    assert_eq!(world.drain().await, 1, "its message alone has stayed");
+    assert_eq!(world.drain().await, 1, "only its message is left");
     assert_eq!(statuses(&tenant, &deliveries).await, ["success"; 10]);
     assert_eq!(distinct(&receiver.received(), "webhook-id"), 10);
-    assert_eq!(receiver.received().len(), 11, "the attempt that was not recorded is repeated");
+    assert_eq!(receiver.received().len(), 11, "only the attempt without a record is repeated");
 }
 
 #[tokio::test]
-async fn a_record_that_cannot_be_read_disturbs_no_other() {
+async fn an_unreadable_record_does_not_affect_others() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;
@@ -123,11 +123,11 @@ async fn a_record_that_cannot_be_read_disturbs_no_other() {
         assert_eq!(tenant.delivery_status(other).await, "success");
     }
     world.advance(VISIBILITY);
-    assert_eq!(world.drain().await, 1, "its message stays");
+    assert_eq!(world.drain().await, 1, "its message stays in the queue");
 }
 
 #[tokio::test]
-async fn copies_of_a_message_in_one_batch_are_one_attempt() {
+async fn copies_of_a_message_in_one_batch_cause_one_attempt() {
     for (status, next) in [(200, 0), (500, 1)] {
         let (world, receiver) = (World::new().await, Receiver::always(Answer::status(status)).await);
         let tenant = world.tenant().await;
@@ -142,14 +142,14 @@ async fn copies_of_a_message_in_one_batch_are_one_attempt() {
         receiver.only();
         assert_eq!(tenant.delivery(&id).await["attempts"], 1);
         world.advance(Duration::from_secs(1));
-        assert_eq!(world.in_the_queue().await, 3 * next, "all three stay if there is to be a retry");
-        assert_eq!(world.drain().await, next, "and one of them comes first");
+        assert_eq!(world.in_the_queue().await, 3 * next, "all three copies stay for a retry");
+        assert_eq!(world.drain().await, next, "the retry uses one of them");
         assert_eq!(receiver.received().len(), 1 + next);
     }
 }
 
 #[tokio::test]
-async fn a_retry_does_not_wait_for_a_slow_neighbour_in_its_batch() {
+async fn a_retry_does_not_wait_for_a_slow_record_of_the_same_batch() {
     let (world, gate) = (World::new().await, Gate::closed());
     let slow = Receiver::always(Answer::status(200).behind(&gate)).await;
     let failing = Receiver::scripted([Answer::status(500)]).await;
@@ -160,8 +160,9 @@ async fn a_retry_does_not_wait_for_a_slow_neighbour_in_its_batch() {
     let another = world.another_process();
     let handling = tokio::spawn(async move { another.poll().await });
     slow.wait_for(1).await;
-    eventually("the failure is recorded", async || tenant.delivery_status(&deliveries[1]).await == "retrying").await;
-    eventually("and is retried", async || {
+    eventually("the failed attempt is recorded", async || tenant.delivery_status(&deliveries[1]).await == "retrying")
+        .await;
+    eventually("the delivery is retried", async || {
         world.advance(Duration::from_secs(1));
         world.drain().await;
         tenant.delivery_status(&deliveries[1]).await == "success"
@@ -174,7 +175,7 @@ async fn a_retry_does_not_wait_for_a_slow_neighbour_in_its_batch() {
 }
 
 #[tokio::test]
-async fn a_record_is_not_started_when_the_time_left_is_too_short_for_it() {
+async fn no_attempt_starts_when_less_time_is_left_than_its_timeout() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     for timeout in [1, 20] {
@@ -198,7 +199,7 @@ async fn a_record_is_not_started_when_the_time_left_is_too_short_for_it() {
     assert_eq!(world.process.consumer.handle(Lane::Fast, messages, deadline).await, [late]);
     assert_eq!(statuses(&tenant, &deliveries).await, ["success", "pending"]);
 
-    assert_eq!(world.drain().await, 1, "it is visible again at once");
+    assert_eq!(world.drain().await, 1, "the message is visible immediately");
     assert_eq!(statuses(&tenant, &deliveries).await, ["success"; 2]);
     let names: Vec<_> =
         receiver.received().iter().map(|request| request.header("x-webhook-attempt").to_owned()).collect();

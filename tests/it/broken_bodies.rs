@@ -1,4 +1,4 @@
-//! Answers whose head is complete and whose body is not. The head says what became of the request.
+//! Responses with a complete head and an incomplete body. The head determines the result of the attempt.
 
 use serde_json::{Value, json};
 use shared::domain::time::Timestamp;
@@ -10,20 +10,20 @@ use crate::support::{Authority, RawServer, Step, Tenant, World, read_request, te
 
 const BODY: &str = "the beginning";
 
-/// The ways in which a body breaks off: what is in the head beside the status, what is in the body, and what follows.
+/// The ways in which a body is incomplete: the situation, a header, the body, and the receiver's next step.
 fn breaks() -> Vec<(&'static str, &'static str, String, Option<Step>)> {
     let chunk = format!("{:x}\r\n{BODY}\r\n", BODY.len());
     vec![
-        ("it is short", "content-length: 100", BODY.to_owned(), None),
+        ("the body is short", "content-length: 100", BODY.to_owned(), None),
         ("a chunk is short", "transfer-encoding: chunked", format!("{chunk}5\r\nab"), None),
         ("the last chunk is missing", "transfer-encoding: chunked", chunk.clone(), None),
-        ("a chunk is bad", "transfer-encoding: chunked", format!("{chunk}zz\r\n"), None),
-        ("it is reset", "content-length: 100", BODY.to_owned(), Some(Reset)),
-        ("it stalls", "content-length: 100", BODY.to_owned(), Some(Hang)),
+        ("a chunk is malformed", "transfer-encoding: chunked", format!("{chunk}zz\r\n"), None),
+        ("the connection is reset", "content-length: 100", BODY.to_owned(), Some(Reset)),
+        ("the body stalls", "content-length: 100", BODY.to_owned(), Some(Hang)),
     ]
 }
 
-/// The delivery and the record of its only attempt.
+/// The delivery, and whether its only attempt was recorded with an incomplete body.
 async fn attempt(world: &World, tenant: &Tenant, url: &str, timeout_seconds: u8) -> (Value, bool) {
     let delivery = tenant.deliver_to(world, url, timeout_seconds).await;
     let attempt = world.last_attempt(text(&delivery["id"])).await;
@@ -33,13 +33,14 @@ async fn attempt(world: &World, tenant: &Tenant, url: &str, timeout_seconds: u8)
 }
 
 #[tokio::test]
-async fn a_complete_head_counts_however_the_body_breaks_off() {
+async fn a_complete_head_determines_the_result_if_the_body_is_incomplete() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     for (situation, header, body, end) in breaks() {
         for (status, expected, error) in [(200, "success", Value::Null), (500, "exhausted", json!("http_status"))] {
             let head = format!("HTTP/1.1 {status} X\r\n{header}\r\n\r\n");
-            // A reset may overtake what was sent before it, so the receiver waits until it was read.
+            // A reset can discard data that was sent before it, so the receiver waits until the client has read the
+            // data.
             let server = RawServer::serving({
                 let (answer, end) = (format!("{head}{body}"), end.clone());
                 move |mut stream| {
@@ -71,7 +72,7 @@ async fn a_complete_head_counts_however_the_body_breaks_off() {
 }
 
 #[tokio::test]
-async fn a_body_of_tls_that_ends_without_a_notice_is_cut() {
+async fn a_tls_body_that_ends_without_close_notify_is_incomplete() {
     let world = World::new().await;
     let authority = Authority::new();
     let process = world.process_trusting(vec![authority.root()]);
@@ -105,7 +106,7 @@ async fn a_body_of_tls_that_ends_without_a_notice_is_cut() {
 }
 
 #[tokio::test]
-async fn statuses_that_act_do_so_although_their_bodies_break_off() {
+async fn statuses_with_an_effect_have_it_if_their_bodies_are_incomplete() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     for (end, timeout_seconds) in [(None, 30), (Some(Hang), 1)] {

@@ -1,4 +1,4 @@
-//! Why deliveries fail: each cause of the closed set, from a situation that leads to it.
+//! Causes of failed deliveries: each one is tested in a situation that leads to it.
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
@@ -14,7 +14,7 @@ async fn unused_port() -> u16 {
 }
 
 #[tokio::test]
-async fn every_way_in_which_an_exchange_fails_has_its_cause() {
+async fn every_failed_exchange_has_its_cause() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let plain = Receiver::new().await;
@@ -29,18 +29,18 @@ async fn every_way_in_which_an_exchange_fails_has_its_cause() {
     let not_tls = format!("https://127.0.0.1:{}/", plain.port());
     let hangs_up = format!("https://127.0.0.1:{}/", garbage.port());
     for (situation, url, cause, status) in [
-        ("nothing listens", closed, "connect", Value::Null),
+        ("no server listens on the port", closed, "connect", Value::Null),
         ("the name has no address", unnamed, "dns", Value::Null),
         ("the receiver does not speak TLS", not_tls, "tls", Value::Null),
-        ("the receiver speaks nothing known instead of TLS", hangs_up, "tls", Value::Null),
-        ("the answer is not HTTP", garbage.url(), "invalid_response", Value::Null),
-        ("the connection ends without an answer", mute.url(), "invalid_response", Value::Null),
-        ("the head of the answer breaks off", breaks_off.url(), "invalid_response", Value::Null),
-        ("the head of the answer does not end", stalls.url(), "timeout", Value::Null),
-        ("there is no answer", silent.url(), "timeout", Value::Null),
-        ("the status is no success", refuses.url(), "http_status", json!(400)),
+        ("the receiver closes the connection instead of TLS", hangs_up, "tls", Value::Null),
+        ("the response is not HTTP", garbage.url(), "invalid_response", Value::Null),
+        ("the connection ends without a response", mute.url(), "invalid_response", Value::Null),
+        ("the head of the response is incomplete", breaks_off.url(), "invalid_response", Value::Null),
+        ("the head of the response does not end", stalls.url(), "timeout", Value::Null),
+        ("there is no response", silent.url(), "timeout", Value::Null),
+        ("the status is an error", refuses.url(), "http_status", json!(400)),
     ] {
-        // Where time is not the matter, there is enough of it for the slowest machine.
+        // Where time is irrelevant, the timeout is long enough for slow machines.
         let delivery = tenant.deliver_to(&world, &url, if cause == "timeout" { 1 } else { 30 }).await;
         let shown = ["status", "error", "response_status"].map(|name| &delivery[name]);
         assert_eq!(json!(shown), json!(["exhausted", cause, status]), "{situation}");
@@ -51,7 +51,7 @@ async fn every_way_in_which_an_exchange_fails_has_its_cause() {
 }
 
 #[tokio::test]
-async fn of_an_answer_16_kibibytes_are_read_and_not_one_byte_is_waited_for_beyond() {
+async fn reading_of_a_response_ends_after_16_kibibytes() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let head = "HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n";
@@ -85,9 +85,9 @@ async fn a_suspended_organization_cannot_publish_and_its_deliveries_fail() {
     assert_eq!(receiver.only().header("x-webhook-delivery"), id);
 }
 
-/// The other two causes are in `parking.rs`.
+/// `parking.rs` tests the causes that are not tested here.
 #[test]
-fn the_causes_are_these() {
+fn every_cause_is_tested() {
     let known: BTreeSet<_> = Cause::ALL.iter().map(|cause| cause.as_str()).collect();
     let tested = [
         "timeout",

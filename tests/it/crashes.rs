@@ -1,5 +1,5 @@
-//! Processes that die, meet, or are cut off from the table or the queue: nothing is lost, and what is
-//! repeated can be recognised.
+//! Processes that crash, run concurrently, or cannot reach the table or the queue. No delivery is lost, and repeated
+//! requests have the same id.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,10 +11,10 @@ use crate::support::{Answer, Fate, Gate, Process, Receiver, World, over_network}
 
 const VISIBILITY: Duration = Duration::from_secs(VISIBILITY_SECONDS as u64);
 
-/// How an attempt is recorded: by a call for several, and by a call of its own where that fails.
+/// The operations that record an attempt: a coalesced call, and a call of its own if the former fails.
 const RECORD: [&str; 2] = ["BatchExecuteStatement", "PutItem"];
 
-/// A process whose requests of these operations have another fate than to pass.
+/// A process whose requests for these operations have this fate.
 fn process_where(world: &World, operations: &'static [&str], fate: &Fate) -> Process {
     let fate = fate.clone();
     let fate = move |called: &str| if operations.contains(&called) { fate.clone() } else { Fate::Pass };
@@ -22,7 +22,7 @@ fn process_where(world: &World, operations: &'static [&str], fate: &Fate) -> Pro
 }
 
 #[tokio::test]
-async fn a_handler_killed_between_attempt_and_record_repeats_the_attempt_with_the_same_id() {
+async fn an_attempt_without_a_record_is_repeated_with_the_same_id_after_a_crash() {
     let (world, receiver, recording) = (World::new().await, Receiver::new().await, Gate::closed());
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;
@@ -56,7 +56,7 @@ async fn a_handler_killed_between_attempt_and_record_repeats_the_attempt_with_th
 }
 
 #[tokio::test]
-async fn a_handler_killed_during_the_attempt_repeats_it() {
+async fn an_attempt_is_repeated_after_a_crash_during_it() {
     let (world, gate) = (World::new().await, Gate::closed());
     let receiver = Receiver::scripted([Answer::status(200).behind(&gate)]).await;
     let tenant = world.tenant().await;
@@ -73,7 +73,7 @@ async fn a_handler_killed_during_the_attempt_repeats_it() {
 }
 
 #[tokio::test]
-async fn two_handlers_with_the_same_message_record_once() {
+async fn two_consumers_with_the_same_message_record_one_attempt() {
     for (status, expected, next) in [(200, "success", 0), (500, "retrying", 1)] {
         let (world, gate) = (World::new().await, Gate::closed());
         let receiver = Receiver::always(Answer::status(status).behind(&gate)).await;
@@ -93,7 +93,7 @@ async fn two_handlers_with_the_same_message_record_once() {
         let delivery = tenant.delivery(&id).await;
         assert_eq!(json!(["status", "attempts"].map(|name| &delivery[name])), json!([expected, 1]));
         assert_eq!(delivery["attempt_log"].as_array().unwrap().len(), 1);
-        assert_eq!(world.in_the_queue().await, next, "the message stays if there is to be a retry");
+        assert_eq!(world.in_the_queue().await, next, "the message stays for a retry");
         world.advance(Duration::from_secs(4));
         assert_eq!(world.drain().await, next);
         assert_eq!(receiver.received().len(), 2 + next);
@@ -101,7 +101,7 @@ async fn two_handlers_with_the_same_message_record_once() {
 }
 
 #[tokio::test]
-async fn a_delivery_without_a_record_is_pending_and_attempted_as_a_fresh_one() {
+async fn a_delivery_without_a_record_is_pending_and_its_next_attempt_is_the_first() {
     for (status, expected) in [(200, "success"), (500, "retrying")] {
         let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(status)]).await);
         let tenant = world.tenant().await;
@@ -109,7 +109,7 @@ async fn a_delivery_without_a_record_is_pending_and_attempted_as_a_fresh_one() {
         let id = tenant.publish_one().await;
         world.delete_items("pending").await;
         assert_eq!(world.items("delivery").await, []);
-        assert_eq!(tenant.delivery_status(&id).await, "pending", "its event names it");
+        assert_eq!(tenant.delivery_status(&id).await, "pending", "its event lists it");
         world.drain().await;
         let delivery = tenant.delivery(&id).await;
         assert_eq!(json!(["status", "attempts"].map(|name| &delivery[name])), json!([expected, 1]));
@@ -120,12 +120,13 @@ async fn a_delivery_without_a_record_is_pending_and_attempted_as_a_fresh_one() {
 }
 
 #[tokio::test]
-async fn a_table_out_of_reach_delays_deliveries_and_loses_none() {
-    // Reading fails: nothing is attempted. Recording fails: the attempt is repeated.
+async fn an_unreachable_table_delays_deliveries_and_loses_none() {
+    // If reading fails, nothing is attempted. If recording fails, the attempt is repeated.
     for (operations, fate, attempts) in [
         (&["BatchGetItem"][..], Fate::Refuse, 1),
         (&RECORD, Fate::Refuse, 2),
-        // Recorded without anybody knowing: the message comes back and is dropped.
+        // The attempt is recorded, but the consumer gets no response. The message becomes visible again and is
+        // acknowledged.
         (&RECORD, Fate::LoseAnswer, 1),
     ] {
         let (world, receiver) = (World::new().await, Receiver::new().await);
@@ -134,7 +135,7 @@ async fn a_table_out_of_reach_delays_deliveries_and_loses_none() {
         let id = tenant.publish_one().await;
         assert_eq!(process_where(&world, operations, &fate).drain().await, 1);
         world.advance(VISIBILITY);
-        assert_eq!(world.drain().await, 1, "{operations:?} {fate:?}: the message stays");
+        assert_eq!(world.drain().await, 1, "{operations:?} {fate:?}: the message stays in the queue");
         assert_eq!(receiver.received().len(), attempts, "{operations:?} {fate:?}");
         let delivery = tenant.delivery(&id).await;
         assert_eq!(json!(["status", "attempts"].map(|name| &delivery[name])), json!(["success", 1]));
@@ -144,7 +145,7 @@ async fn a_table_out_of_reach_delays_deliveries_and_loses_none() {
 }
 
 #[tokio::test]
-async fn what_a_call_for_several_records_does_not_do_is_done_at_once_and_nothing_is_repeated() {
+async fn a_record_that_a_coalesced_call_does_not_write_is_written_by_a_call_of_its_own() {
     for fate in [Fate::Refuse, Fate::LoseAnswer, Fate::Error(400, "ThrottlingException")] {
         let (world, receiver) = (World::new().await, Receiver::new().await);
         let tenant = world.tenant().await;
@@ -155,16 +156,16 @@ async fn what_a_call_for_several_records_does_not_do_is_done_at_once_and_nothing
         let delivery = tenant.delivery(&id).await;
         assert_eq!(json!(["status", "attempts"].map(|name| &delivery[name])), json!(["success", 1]), "{fate:?}");
         process.core.write_all_usage().await;
-        assert_eq!(world.usage().await[2], 1, "{fate:?}: it knows that it recorded it");
+        assert_eq!(world.usage().await[2], 1, "{fate:?}: the process knows that it recorded the attempt");
         world.advance(VISIBILITY);
-        assert_eq!(world.drain().await, 0, "{fate:?}: its message is gone");
+        assert_eq!(world.drain().await, 0, "{fate:?}: its message is acknowledged");
         receiver.only();
     }
 }
 
 #[tokio::test]
-async fn a_record_whose_answer_was_lost_is_known_for_ones_own_when_it_is_repeated() {
-    // Alone, where the call for several is refused.
+async fn a_consumer_recognises_its_own_record_after_losing_the_response() {
+    // In the second case the coalesced call is refused, and the call of its own loses its response.
     let refused = [Fate::Pass, Fate::Refuse];
     for ((status, expected), together) in
         [(200, "success"), (500, "retrying")].into_iter().flat_map(|it| refused.clone().map(|refused| (it, refused)))
@@ -185,12 +186,12 @@ async fn a_record_whose_answer_was_lost_is_known_for_ones_own_when_it_is_repeate
 
         world.advance(Duration::from_secs(1));
         world.drain().await;
-        assert_eq!(tenant.delivery_status(&id).await, "success", "its message has stayed as long as it was needed");
+        assert_eq!(tenant.delivery_status(&id).await, "success", "its message stayed until the retry");
     }
 }
 
 #[tokio::test]
-async fn a_message_that_could_not_be_hidden_comes_back_late_and_is_retried() {
+async fn a_message_that_cannot_be_hidden_is_retried_after_its_visibility_timeout() {
     let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(500)]).await);
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;

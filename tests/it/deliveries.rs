@@ -1,4 +1,4 @@
-//! What a receiver gets, and what is kept of what it answers.
+//! The requests that receivers get, and the parts of their responses that are stored.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -13,14 +13,14 @@ use tokio::net::TcpListener;
 
 use crate::support::{Answer, Receiver, World, delivery_ids, text};
 
-/// What a receiver computes that knows nothing of Standard Webhooks.
+/// The signature as computed by a receiver that does not implement Standard Webhooks.
 fn hmac_hex(secret: &str, body: &[u8]) -> String {
     let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap();
     hex::encode(mac.chain_update(body).finalize().into_bytes())
 }
 
 #[tokio::test]
-async fn a_delivery_arrives_signed_and_verifies_with_the_standard_webhooks_library() {
+async fn the_standard_webhooks_library_verifies_a_delivery() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint(&receiver).await;
@@ -40,7 +40,7 @@ async fn a_delivery_arrives_signed_and_verifies_with_the_standard_webhooks_libra
     let shown = ["status", "attempts", "response_status", "error", "signature", "payload"].map(|name| &delivery[name]);
     let body = std::str::from_utf8(&request.body).unwrap();
     assert_eq!(json!(shown), json!(["success", 1, 200, null, digest, body]));
-    assert_eq!(world.take_messages().await, [""; 0], "it is out of the queue");
+    assert_eq!(world.take_messages().await, [""; 0], "its message is deleted");
 }
 
 #[tokio::test]
@@ -49,7 +49,7 @@ async fn a_request_has_exactly_the_documented_head_and_body() {
     let tenant = world.tenant().await;
     let own = json!({"X-Own": "mine", "user-agent": "Mine/1", "accept": "text/plain", "authorization": "Bearer x"});
     tenant.endpoint_with(json!({"url": receiver.url(), "headers": own})).await;
-    // Odd but valid JSON travels as it was written.
+    // Unusual but valid JSON is sent exactly as it was published.
     let published = r#"{"type":"member.added","data":{ "amount":1.10, "é":"\u00e9" }}"#;
     let event = tenant.call(http::Method::POST, "/events", &[], Some(published.to_owned())).await.data(202);
     world.drain().await;
@@ -81,11 +81,11 @@ async fn a_request_has_exactly_the_documented_head_and_body() {
         assert_eq!(request.header(name), value, "{name}");
     }
     let names: BTreeSet<_> = request.headers.keys().map(http::HeaderName::as_str).collect();
-    assert_eq!(names.len(), 14, "these, three signing headers and host: {names:?}");
+    assert_eq!(names.len(), 14, "the ones above, three signing headers and host: {names:?}");
 }
 
 #[tokio::test]
-async fn headers_that_the_delivery_sets_are_refused_on_an_endpoint() {
+async fn an_endpoint_cannot_set_headers_that_the_delivery_sets() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     for name in ["webhook-id", "X-Webhook-Signature", "Content-Type", "host", "x-webhook-anything"] {
@@ -114,7 +114,11 @@ async fn after_a_rotation_both_secrets_verify_until_the_overlap_ends() {
     world.drain().await;
     assert!(verifies(new) && verifies(&endpoint.secret));
     let newest = hmac_hex(new, &receiver.only().body);
-    assert_eq!(receiver.only().header("x-webhook-signature"), newest, "the hex signature is the newest secret's");
+    assert_eq!(
+        receiver.only().header("x-webhook-signature"),
+        newest,
+        "the hexadecimal signature uses the newest secret"
+    );
 
     world.advance(std::time::Duration::from_secs(3601));
     tenant.publish().await;
@@ -127,8 +131,8 @@ async fn a_payload_of_any_size_and_character_arrives_as_it_was_published() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;
-    // The first travels in the message; the others are read from the table, one since it is larger than
-    // 48 KiB, one since SQS refuses its characters.
+    // The first body is in the message. The others are read from the table: the second is larger than 48 KiB, and SQS
+    // refuses characters of the third.
     for (text, in_message) in
         [("x".repeat(40 * 1024), true), ("y".repeat(250 * 1024), false), ("a\u{fffe}\u{ffff}b".to_owned(), false)]
     {
@@ -145,7 +149,7 @@ async fn a_payload_of_any_size_and_character_arrives_as_it_was_published() {
 }
 
 #[tokio::test]
-async fn an_event_goes_to_every_endpoint_that_wants_it_and_to_no_other() {
+async fn an_event_is_sent_to_every_subscribed_endpoint_and_to_no_other() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let mut receivers = Vec::new();
@@ -172,7 +176,7 @@ async fn an_event_goes_to_every_endpoint_that_wants_it_and_to_no_other() {
 
     let event = json!({"type": "member.added", "data": {}, "edition_id": "eu"});
     let event = tenant.post("/events", &event).await.data(202);
-    assert_eq!(delivery_ids(&event).len(), 5, "the paused one's is parked");
+    assert_eq!(delivery_ids(&event).len(), 5, "the delivery to the paused endpoint is parked");
     world.drain().await;
     for (wanted, fields, receiver) in &receivers {
         assert_eq!(receiver.received().len(), usize::from(*wanted), "{fields}");
@@ -200,10 +204,10 @@ async fn a_redirect_is_a_failure_and_is_not_followed() {
 }
 
 #[tokio::test]
-async fn of_an_answer_the_first_kibibyte_is_kept_and_of_a_failure_the_first_four() {
+async fn a_response_is_stored_up_to_one_kibibyte_and_a_failed_one_up_to_four() {
     let world = World::new().await;
     let tenant = world.tenant().await;
-    // A character of three bytes lies across each limit and is left out; what is not UTF-8 is replaced.
+    // A character of three bytes crosses each limit and is omitted. Bytes that are not UTF-8 are replaced.
     let long = format!("é{}", "€".repeat(3_000));
     for (answer, expected) in [
         (Answer::status(200).body(long.clone()), up_to(&long, 1024)),
@@ -221,13 +225,13 @@ async fn of_an_answer_the_first_kibibyte_is_kept_and_of_a_failure_the_first_four
     }
 }
 
-/// The longest beginning of at most so many bytes that ends between characters.
+/// The longest prefix of at most this many bytes that ends at a character boundary.
 fn up_to(text: &str, bytes: usize) -> String {
     text[..text.floor_char_boundary(bytes)].to_owned()
 }
 
 #[tokio::test]
-async fn an_answer_without_end_is_read_for_its_first_16_kibibytes_only() {
+async fn only_the_first_16_kibibytes_of_an_endless_response_are_read() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();

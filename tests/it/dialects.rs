@@ -1,20 +1,20 @@
-//! One set of resources, four ways to speak of them: what is made in one dialect is read, changed,
-//! paused, disabled and deleted in each other one, and shows everywhere rightly.
+//! The dialects share their resources: an endpoint that one dialect creates can be read, changed, paused, disabled and
+//! deleted in every other one, and every dialect shows it correctly.
 
 use http::Method;
 use serde_json::{Map, Value, json};
 
 use crate::support::{Reply, Tenant, World, text};
 
-/// How one dialect speaks of an endpoint.
+/// How a dialect represents an endpoint.
 struct Dialect {
     name: &'static str,
     collection: &'static str,
-    /// The fields it knows: the canonical name, and its own.
+    /// The dialect's fields: the canonical name, and the dialect's own name.
     fields: &'static [(&'static str, &'static str)],
-    /// What it shows for each status: active, paused, disabled.
+    /// The representations of the statuses active, paused and disabled.
     shown: [&'static str; 3],
-    /// The statuses that it can ask for.
+    /// The statuses that requests can set.
     settable: &'static [&'static str],
 }
 
@@ -71,7 +71,7 @@ const DIALECTS: [Dialect; 4] = [
 ];
 
 impl Dialect {
-    /// What it says of these canonical fields, as far as it knows them.
+    /// The canonical fields in the representation of this dialect. Fields that it does not have are omitted.
     fn say(&self, canonical: &Value) -> Value {
         let known = self.fields.iter().filter_map(|(name, own)| Some((*name, *own, canonical.get(*name)?)));
         let said = known.map(|(name, own, value)| match (name, value.as_str()) {
@@ -86,14 +86,14 @@ impl Dialect {
         serde_json::from_str(self.shown[index]).unwrap()
     }
 
-    /// Those of the canonical fields that it knows.
+    /// The canonical fields that this dialect has.
     fn known<'a>(&self, canonical: &'a Value) -> impl Iterator<Item = (String, Value)> + 'a {
         let names: Vec<_> = self.fields.iter().map(|(name, _)| *name).collect();
         let fields = canonical.as_object().unwrap().clone();
         fields.into_iter().filter(move |(name, _)| names.contains(&name.as_str()))
     }
 
-    /// What it made after this body, in canonical fields.
+    /// The canonical fields of an endpoint that this dialect created from `new`.
     fn made(&self, new: &Value) -> Value {
         let mut made = json!({"name": "example.com", "event_types": ["*"], "headers": {}, "timeout_seconds": 10,
                               "edition_id": null, "status": "active"});
@@ -101,7 +101,7 @@ impl Dialect {
         made
     }
 
-    /// Where it has the endpoint with this hexadecimal id.
+    /// The dialect's path of the endpoint with this hexadecimal id.
     fn path(&self, id: &str) -> String {
         let id = match self.name {
             "endpoints" => format!("ep_{}-{}-{}-{}-{}", &id[..8], &id[8..12], &id[12..16], &id[16..20], &id[20..]),
@@ -110,7 +110,7 @@ impl Dialect {
         format!("{}/{id}", self.collection)
     }
 
-    /// The endpoint in an answer, or those of a list, without what surrounds them.
+    /// The endpoint or the list of endpoints in a response, without the dialect's envelope.
     fn content(&self, reply: Reply) -> Value {
         let Reply { mut body, .. } = reply;
         match self.name {
@@ -120,14 +120,14 @@ impl Dialect {
         }
     }
 
-    /// What an answer says, as far as this table knows of it.
+    /// The fields of a represented endpoint that are in this table.
     fn said(&self, endpoint: &Value) -> Value {
         let fields = self.fields.iter().map(|(_, own)| ((*own).to_owned(), endpoint[*own].clone()));
         Value::Object(fields.collect::<Map<_, _>>())
     }
 }
 
-/// Stops the test unless every dialect shows this endpoint so, by itself and in its list.
+/// Asserts that every dialect shows this endpoint with these fields, by itself and in its list.
 async fn assert_shown_everywhere(tenant: &Tenant, id: &str, canonical: &Value, when: &str) {
     for dialect in &DIALECTS {
         let (path, expected) = (dialect.path(id), dialect.say(canonical));
@@ -142,7 +142,7 @@ async fn assert_shown_everywhere(tenant: &Tenant, id: &str, canonical: &Value, w
 }
 
 #[tokio::test]
-async fn an_endpoint_of_any_dialect_is_the_same_in_every_other() {
+async fn an_endpoint_created_in_one_dialect_is_the_same_in_every_other() {
     let new = json!({"name": "Made", "url": "https://example.com/made", "event_types": ["order.paid"],
                      "headers": {"X-Made": "1"}, "timeout_seconds": 5, "edition_id": "eu"});
     let change = json!({"name": "Changed", "url": "https://example.org/changed", "event_types": ["order.*", "member.added"],
@@ -190,7 +190,7 @@ async fn an_endpoint_of_any_dialect_is_the_same_in_every_other() {
 }
 
 #[tokio::test]
-async fn what_one_dialect_does_not_know_it_leaves_alone() {
+async fn a_change_in_one_dialect_keeps_fields_that_the_dialect_does_not_have() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let full = json!({"name": "n", "url": "https://example.com/", "event_types": ["a", "b"], "headers": {"X-A": "1"},

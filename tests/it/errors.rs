@@ -1,4 +1,4 @@
-//! Errors: one shape in every dialect, every cause named.
+//! Errors have one shape in every dialect, and list every cause.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::routes::{ROUTES, implies_organization};
 use crate::shape::assert_well_formed;
 use crate::support::{Reply, Tenant, World, text};
 
-/// The route's path with ids that nobody has.
+/// The route's path with ids that do not exist.
 pub(crate) fn path_of_nobody(path: &str, organization: &str) -> String {
     let hex = "01890000000070008000000000000001";
     let endpoint = if path.starts_with("/v1/endpoints") {
@@ -33,7 +33,7 @@ async fn send(tenant: &Tenant, method: &str, path: &str, headers: &[(&str, &str)
 }
 
 #[tokio::test]
-async fn a_method_that_a_path_does_not_take_is_405() {
+async fn a_method_that_a_path_does_not_allow_is_405() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let paths: BTreeSet<_> = ROUTES.iter().map(|route| route.path).collect();
@@ -50,7 +50,7 @@ async fn a_method_that_a_path_does_not_take_is_405() {
 }
 
 #[tokio::test]
-async fn a_path_that_is_not_there_is_404() {
+async fn an_unknown_path_is_404() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     for path in [
@@ -73,7 +73,7 @@ async fn a_path_that_is_not_there_is_404() {
 }
 
 #[tokio::test]
-async fn what_nobody_has_is_404_everywhere_and_so_is_a_malformed_id() {
+async fn an_unknown_or_malformed_id_in_a_path_is_404() {
     let world = World::new().await;
     let (tenant, platform) = (world.tenant().await, world.platform());
     for route in ROUTES.iter().filter(|route| route.path.contains('{')) {
@@ -88,7 +88,7 @@ async fn what_nobody_has_is_404_everywhere_and_so_is_a_malformed_id() {
                     .is_error(404, "not_found");
             }
         }
-        // Each id in the path, one after the other, in spellings that are not its own.
+        // Each id in the path in turn, in malformed spellings.
         for (parameter, others) in [
             ("{organization}", ["org_1", "acme", "org_ilou0000000000000000000000"]),
             ("{endpoint}", ["we_1", "ep_01890000000070008000000000000001", "WE_01890000000070008000000000000001"]),
@@ -105,14 +105,14 @@ async fn what_nobody_has_is_404_everywhere_and_so_is_a_malformed_id() {
     }
 }
 
-/// The routes that read a body.
+/// The routes that read a request body.
 fn routes_with_body() -> impl Iterator<Item = (&'static str, &'static str)> {
     let with_body = ROUTES.iter().filter(|route| !route.body.is_empty());
     with_body.map(|route| (route.method, route.path))
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_json_object_says_where_and_one_of_another_type_is_415() {
+async fn an_invalid_json_body_is_an_error_with_its_position_and_another_content_type_is_415() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint_with(json!({"url": "https://example.com/"})).await.id;
@@ -162,7 +162,7 @@ fn names(reply: &Reply) -> BTreeSet<&str> {
 }
 
 #[tokio::test]
-async fn the_content_type_is_any_spelling_of_json() {
+async fn every_spelling_of_the_json_content_type_is_accepted() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     for (content_type, expected) in [
@@ -183,7 +183,7 @@ async fn the_content_type_is_any_spelling_of_json() {
 }
 
 #[tokio::test]
-async fn all_invalid_fields_are_named_at_once_as_the_dialect_names_them() {
+async fn an_error_lists_all_invalid_fields_with_the_names_of_the_dialect() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let platform = world.platform();
@@ -213,7 +213,7 @@ async fn all_invalid_fields_are_named_at_once_as_the_dialect_names_them() {
 }
 
 #[tokio::test]
-async fn ids_in_a_body_or_a_query_that_make_no_sense_are_400() {
+async fn malformed_ids_in_a_body_or_a_query_are_400() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let body = json!({"organization_id": "org_1", "name": "n", "url": "https://example.com/", "events": ["a"]});
@@ -228,7 +228,7 @@ async fn ids_in_a_body_or_a_query_that_make_no_sense_are_400() {
 }
 
 #[tokio::test]
-async fn a_service_that_cannot_reach_its_table_says_so_and_when_to_come_again() {
+async fn an_unreachable_table_is_503_with_retry_after() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let reads = tenant.get("/events").await;
@@ -248,10 +248,10 @@ async fn a_service_that_cannot_reach_its_table_says_so_and_when_to_come_again() 
 }
 
 #[test]
-fn every_code_has_its_status_and_its_own_name() {
+fn every_code_has_its_status_and_a_unique_name() {
     let names: BTreeSet<_> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
     assert_eq!(names.len(), 14);
-    // These two no request can bring about here: nothing limits rates, and a defect would have to be made.
+    // Statuses that this file tests with no request: `rate_limits.rs` tests the former, and the latter needs a defect.
     for (code, status) in [(ErrorCode::RateLimited, 429), (ErrorCode::Internal, 500)] {
         assert_eq!(code.status(), status);
     }

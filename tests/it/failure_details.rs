@@ -1,5 +1,5 @@
-//! What exactly failed before a receiver answered, in the delivery's record and in the log. Details of answers that cannot
-//! be read are in `hostile_receivers.rs`.
+//! The details of failures before the response, in the delivery's record and in the log. `hostile_receivers.rs` tests
+//! the details of unreadable responses.
 
 use std::collections::BTreeSet;
 use std::io;
@@ -18,7 +18,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::support::{Authority, Process, RawServer, Tenant, World, read_request};
 
-/// Delivers one event there, and returns the recorded cause and detail.
+/// Delivers one event to the URL, and returns the recorded cause and detail.
 async fn failure(world: &World, tenant: &Tenant, process: &Process, url: &str) -> (String, Option<String>) {
     let endpoint = tenant.endpoint_with(json!({"url": url, "retry_schedule": []})).await;
     let id = tenant.publish_one().await;
@@ -30,7 +30,7 @@ async fn failure(world: &World, tenant: &Tenant, process: &Process, url: &str) -
     found
 }
 
-/// Speaks TLS, and answers a request if one comes.
+/// A server that accepts TLS connections and responds to a request.
 async fn over_tls(config: Arc<ServerConfig>) -> RawServer {
     RawServer::serving(move |stream| {
         let acceptor = TlsAcceptor::from(Arc::clone(&config));
@@ -50,7 +50,7 @@ fn alone(params: CertificateParams) -> Arc<ServerConfig> {
 }
 
 #[tokio::test]
-async fn what_is_wrong_with_a_certificate_or_a_handshake_is_recorded() {
+async fn a_failed_check_of_a_certificate_is_recorded_with_its_detail() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let authority = Authority::new();
@@ -72,22 +72,22 @@ async fn what_is_wrong_with_a_certificate_or_a_handshake_is_recorded() {
         params
     });
     for (situation, config, expected) in [
-        ("it is trusted", authority.server(|_| {}), None),
-        ("it has expired", expired, Some("certificate_expired")),
-        ("it is not valid yet", early, Some("certificate_not_yet_valid")),
-        ("it is for another name", other_name, Some("certificate_wrong_name")),
-        ("it is for no name", nameless, Some("certificate_wrong_name")),
-        ("it is for clients", for_clients, Some("certificate_invalid")),
-        ("its issuer is unknown", Authority::new().server(|_| {}), Some("certificate_unknown_issuer")),
-        ("it is self-signed", self_signed, Some("certificate_unknown_issuer")),
-        ("it is an authority's own", own_authority, Some("certificate_invalid")),
+        ("the certificate is trusted", authority.server(|_| {}), None),
+        ("the certificate has expired", expired, Some("certificate_expired")),
+        ("the certificate is not valid yet", early, Some("certificate_not_yet_valid")),
+        ("the certificate is for another name", other_name, Some("certificate_wrong_name")),
+        ("the certificate has no name", nameless, Some("certificate_wrong_name")),
+        ("the certificate is for clients", for_clients, Some("certificate_invalid")),
+        ("the issuer is unknown", Authority::new().server(|_| {}), Some("certificate_unknown_issuer")),
+        ("the certificate is self-signed", self_signed, Some("certificate_unknown_issuer")),
+        ("the certificate is an authority's own", own_authority, Some("certificate_invalid")),
         (
-            "TLS 1.2 wants one of the client",
+            "a TLS 1.2 server requires a client certificate",
             authority.server_for_known_clients(&TLS12),
             Some("client_certificate_wanted"),
         ),
         (
-            "TLS 1.3 wants one of the client",
+            "a TLS 1.3 server requires a client certificate",
             authority.server_for_known_clients(&TLS13),
             Some("client_certificate_wanted"),
         ),
@@ -100,7 +100,7 @@ async fn what_is_wrong_with_a_certificate_or_a_handshake_is_recorded() {
 }
 
 #[tokio::test]
-async fn how_a_handshake_ends_is_recorded() {
+async fn a_handshake_that_the_receiver_ends_is_recorded_with_its_detail() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let alert = |code: u8| vec![0x15, 3, 3, 0, 2, 2, code];
@@ -110,7 +110,7 @@ async fn how_a_handshake_ends_is_recorded() {
         ("unrecognized_name", alert(112), false, ("tls", "handshake_refused")),
         ("bad_certificate", alert(42), false, ("tls", "client_certificate_wanted")),
         ("plain HTTP", b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec(), false, ("tls", "handshake_refused")),
-        ("an end", Vec::new(), false, ("connect", "closed_before_answer")),
+        ("a closed connection", Vec::new(), false, ("connect", "closed_before_answer")),
         ("a reset", Vec::new(), true, ("connect", "connection_reset")),
     ] {
         let server = RawServer::serving(move |mut stream: TcpStream| {
@@ -129,7 +129,7 @@ async fn how_a_handshake_ends_is_recorded() {
 }
 
 #[tokio::test]
-async fn why_there_is_no_connection_is_recorded() {
+async fn a_failed_connection_is_recorded_with_its_detail() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let unused = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
@@ -155,7 +155,7 @@ async fn why_there_is_no_connection_is_recorded() {
 }
 
 #[test]
-fn every_detail_has_a_name_of_its_own_and_belongs_to_a_cause() {
+fn every_detail_has_a_unique_name_and_belongs_to_a_cause() {
     let names: BTreeSet<_> = Detail::ALL.iter().map(|detail| detail.as_str()).collect();
     assert_eq!(names.len(), Detail::ALL.len());
     for detail in Detail::ALL {

@@ -1,5 +1,5 @@
-//! Forwarding: the consumer of the fast lane sends messages for slow endpoints on to the slow lane, and nothing is lost or
-//! attempted twice on the way.
+//! The consumer of the fast lane forwards messages for slow endpoints to the slow lane. No delivery is lost or
+//! attempted twice.
 
 use std::time::Duration;
 
@@ -14,12 +14,12 @@ use crate::support::{
 use crate::suspension::{failing, suspend};
 
 const VISIBILITY: Duration = Duration::from_secs(VISIBILITY_SECONDS as u64);
-/// From this age on a message with another ticket than the record's is acknowledged.
+/// At this age, a message whose ticket differs from the record's is acknowledged.
 const OLD: Duration = Duration::from_secs(121);
-/// How many batches of a lane are attempted at the same time in the test of isolation, as with `MaximumConcurrency: 2`.
+/// The number of batches of each lane that are processed concurrently, as with `MaximumConcurrency: 2`.
 const CONCURRENCY: usize = 2;
 
-/// An endpoint in the slow lane, with one event for it in the fast lane's queue.
+/// An endpoint in the slow lane and one event for it in the fast lane's queue.
 struct Scene {
     world: World,
     tenant: Tenant,
@@ -29,7 +29,8 @@ struct Scene {
 }
 
 impl Scene {
-    /// The receiver gives these answers and then 200. The first event was published before the endpoint became slow.
+    /// The receiver gives these responses and then 200. The event is published before the endpoint moves to the slow
+    /// lane.
     async fn new(schedule: &[u32], answers: impl IntoIterator<Item = Answer>) -> Self {
         let (world, receiver) = (World::new().await, Receiver::scripted(answers).await);
         let tenant = world.tenant().await;
@@ -39,22 +40,22 @@ impl Scene {
         Self { world, tenant, endpoint, receiver, id }
     }
 
-    /// How many messages each lane's queue holds, hidden ones included: of the fast lane, and of the slow one.
+    /// The numbers of messages in the queues of the fast and the slow lane, including hidden ones.
     fn queued(&self) -> [usize; 2] {
         Lane::ALL.map(|lane| self.world.messages_of(lane).len())
     }
 
-    /// Handles one batch of a lane in a process that remembers nothing.
+    /// Processes one batch of a lane in a new process with empty caches.
     async fn poll(&self, lane: Lane) -> usize {
         self.world.another_process().poll_of(lane, 10).await
     }
 
-    /// A process that reaches table and queues over a network that treats each operation so.
+    /// A process with a network on which each operation has the fate that the function returns.
     fn process(&self, fate: impl Fn(&str) -> Fate + Send + Sync + 'static) -> Process {
         self.world.process_over(&over_network(&self.world.sdk(), fate), self.world.clock.clock())
     }
 
-    /// Lets everything happen that happens by itself, and stops the test unless the delivery arrived after so many requests.
+    /// Advances the world until nothing is left to do, and asserts that the delivery arrived after this many requests.
     async fn arrives(&self, requests: usize) {
         let ending = self.world.run_to_the_end().await;
         ending.keeps_the_promise(std::slice::from_ref(&self.id), &[&self.receiver]);
@@ -64,7 +65,7 @@ impl Scene {
 }
 
 #[tokio::test]
-async fn the_fast_lane_forwards_a_message_for_a_slow_endpoint_byte_for_byte_and_attempts_nothing() {
+async fn the_fast_lane_forwards_a_message_for_a_slow_endpoint_unchanged_and_does_not_attempt_it() {
     let scene = Scene::new(&[], []).await;
     let before = scene.world.messages_of(Lane::Fast);
     assert_eq!(scene.poll(Lane::Fast).await, 1);
@@ -77,7 +78,7 @@ async fn the_fast_lane_forwards_a_message_for_a_slow_endpoint_byte_for_byte_and_
 }
 
 #[tokio::test]
-async fn the_slow_lane_attempts_what_it_gets_for_an_endpoint_that_is_fast_again() {
+async fn the_slow_lane_attempts_messages_for_an_endpoint_that_is_fast_again() {
     let scene = Scene::new(&[], []).await;
     scene.poll(Lane::Fast).await;
     scene.world.set_lane(&scene.tenant, &scene.endpoint, Lane::Fast).await;
@@ -96,7 +97,7 @@ async fn copies_in_one_batch_are_forwarded_once() {
 }
 
 #[tokio::test]
-async fn what_is_not_to_be_attempted_is_not_forwarded() {
+async fn deliveries_that_are_not_attempted_are_not_forwarded() {
     for (change, status, expected) in [("paused", "pending", 1), ("disabled", "failed", 0)] {
         let scene = Scene::new(&[], []).await;
         scene.tenant.set_status(&scene.endpoint, change).await;
@@ -108,19 +109,19 @@ async fn what_is_not_to_be_attempted_is_not_forwarded() {
     }
 }
 
-/// The fast lane hides a message that comes before its time, and forwards it when it is due.
+/// The fast lane hides a message that is received too early, and forwards it when it is due.
 #[tokio::test]
-async fn a_retry_that_waits_in_the_fast_lane_keeps_its_time_when_the_endpoint_becomes_slow() {
+async fn a_waiting_retry_keeps_its_time_when_the_endpoint_moves_to_the_slow_lane() {
     let scene = Scene::new(&[10], [Answer::status(500)]).await;
     scene.world.set_lane(&scene.tenant, &scene.endpoint, Lane::Fast).await;
     assert_eq!(scene.poll(Lane::Fast).await, 1);
     scene.world.set_lane(&scene.tenant, &scene.endpoint, Lane::Slow).await;
     scene.world.redeliver();
     assert_eq!(scene.poll(Lane::Fast).await, 1);
-    assert_eq!(scene.queued(), [1, 0], "hidden again");
+    assert_eq!(scene.queued(), [1, 0], "the message is hidden again");
     scene.world.advance(Duration::from_secs(9));
     assert_eq!(scene.world.drain().await, 0);
-    // A message that comes early waits two seconds longer, behind its possible copy.
+    // A message that is received too early is hidden for two more seconds, so that its possible copy comes first.
     scene.world.advance(Duration::from_secs(4));
     assert_eq!(scene.poll(Lane::Fast).await, 1);
     assert_eq!((scene.queued(), scene.world.in_flight().await), ([0, 1], 0));
@@ -137,13 +138,17 @@ async fn a_forwarded_probe_stays_a_probe() {
     world.sweep().await;
     world.set_lane(&tenant, &endpoint, Lane::Slow).await;
     assert_eq!(world.another_process().poll().await, 1);
-    assert_eq!(receiver.received().len(), 10, "it is forwarded");
+    assert_eq!(receiver.received().len(), 10, "the probe is forwarded");
     assert_eq!(world.another_process().poll_of(Lane::Slow, 10).await, 1);
-    assert_eq!(tenant.delivery_status(&parked).await, "success", "and attempted though the endpoint is suspended");
+    assert_eq!(
+        tenant.delivery_status(&parked).await,
+        "success",
+        "the probe is attempted although the endpoint is suspended"
+    );
 }
 
 #[tokio::test]
-async fn a_message_that_cannot_be_forwarded_stays_and_comes_back_after_its_visibility_timeout() {
+async fn a_message_that_cannot_be_forwarded_is_visible_after_its_visibility_timeout() {
     let broken = [
         Fate::Refuse,
         Fate::TimeOut,
@@ -167,23 +172,23 @@ async fn a_message_that_cannot_be_forwarded_stays_and_comes_back_after_its_visib
     }
 }
 
-/// The consumer dies between the send and the acknowledgement, or its acknowledgement fails: the message and its forwarded
-/// copy have the same ticket.
+/// The consumer dies between send and acknowledgement, or the acknowledgement fails. The message and its forwarded copy
+/// have the same ticket.
 #[tokio::test]
-async fn a_message_that_was_forwarded_and_not_acknowledged_is_attempted_once() {
+async fn a_forwarded_message_that_is_not_acknowledged_is_attempted_once() {
     let scene = Scene::new(&[], []).await;
     let unlucky = scene.process(|it| if it == "DeleteMessageBatch" { Fate::Refuse } else { Fate::Pass });
     assert!(unlucky.try_poll().await.is_err());
     assert_eq!(scene.queued(), [1, 1]);
     scene.world.advance(VISIBILITY);
     assert_eq!(scene.poll(Lane::Fast).await, 1);
-    assert_eq!(scene.queued(), [0, 2], "forwarded a second time");
+    assert_eq!(scene.queued(), [0, 2], "the message is forwarded a second time");
     assert_eq!(scene.poll(Lane::Slow).await, 2);
     scene.arrives(1).await;
 }
 
 #[tokio::test]
-async fn a_forwarded_send_whose_answer_is_lost_sends_twice_and_attempts_once() {
+async fn a_forwarding_send_whose_response_is_lost_sends_twice_and_attempts_once() {
     let scene = Scene::new(&[], []).await;
     let lost = std::sync::atomic::AtomicBool::new(false);
     let unlucky = scene.process(move |it| {
@@ -195,7 +200,8 @@ async fn a_forwarded_send_whose_answer_is_lost_sends_twice_and_attempts_once() {
     scene.arrives(1).await;
 }
 
-/// A forwarded message is younger for SQS than the one that it replaces. That can only delay its acknowledgement.
+/// SQS reports a later send time for a forwarded message than for the original. This can only delay its
+/// acknowledgement.
 #[tokio::test]
 async fn a_forwarded_message_is_hidden_for_two_minutes_while_another_ticket_owns_the_delivery() {
     let scene = Scene::new(&[], []).await;
@@ -209,20 +215,20 @@ async fn a_forwarded_message_is_hidden_for_two_minutes_while_another_ticket_owns
     let silent = scene.process(|it| if it == "SendMessageBatch" { Fate::Refuse } else { Fate::Pass });
     let status = scene.tenant.at(&silent).patch(&scene.endpoint.path(), &json!({"status": "active"})).await.status;
     assert_eq!(status, 200);
-    assert_eq!(scene.world.messages_of(Lane::Slow), forwarded, "leased, and the message for it is not sent");
+    assert_eq!(scene.world.messages_of(Lane::Slow), forwarded, "the delivery is leased and its message is not sent");
     assert_eq!(scene.poll(Lane::Slow).await, 1);
-    assert_eq!((scene.queued(), scene.world.in_flight().await), ([0, 1], 1), "hidden");
+    assert_eq!((scene.queued(), scene.world.in_flight().await), ([0, 1], 1), "the message is hidden");
     scene.world.advance(OLD);
     assert_eq!(scene.poll(Lane::Slow).await, 1);
-    assert_eq!(scene.queued(), [0, 0], "acknowledged");
+    assert_eq!(scene.queued(), [0, 0], "the message is acknowledged");
     assert_eq!(scene.receiver.received().len(), 0);
     // The sweep sends the message of the lease.
     scene.arrives(1).await;
 }
 
-/// A delayed copy is received before the write that makes it the owner. It is forwarded only after that.
+/// A delayed copy is received before its ticket is written. It is forwarded only after the write.
 #[tokio::test]
-async fn a_copy_that_comes_before_its_record_is_not_forwarded_until_it_owns_the_delivery() {
+async fn a_delayed_copy_is_not_forwarded_before_it_owns_the_delivery() {
     let scene = Scene::new(&[40, 40], [Answer::status(500), Answer::status(500)]).await;
     scene.world.set_lane(&scene.tenant, &scene.endpoint, Lane::Fast).await;
     scene.poll(Lane::Fast).await;
@@ -240,8 +246,8 @@ async fn a_copy_that_comes_before_its_record_is_not_forwarded_until_it_owns_the_
     reached.pass().await;
     scene.world.set_lane(&scene.tenant, &scene.endpoint, Lane::Slow).await;
     scene.world.advance(Duration::from_secs(45));
-    assert_eq!(scene.poll(Lane::Fast).await, 1, "the copy");
-    assert_eq!(scene.world.messages_of(Lane::Slow).len(), 0, "the record names another ticket: it is hidden");
+    assert_eq!(scene.poll(Lane::Fast).await, 1, "the copy is received");
+    assert_eq!(scene.world.messages_of(Lane::Slow).len(), 0, "the record has another ticket, so the copy is hidden");
     gate.open();
     recording.await.unwrap();
     scene.world.advance(OLD);
@@ -250,10 +256,10 @@ async fn a_copy_that_comes_before_its_record_is_not_forwarded_until_it_owns_the_
     scene.arrives(3).await;
 }
 
-/// The process dies anywhere between the receive and the acknowledgement.
+/// The process dies at any point between receive and acknowledgement.
 #[tokio::test]
-async fn the_order_of_forwarding_is_to_send_and_then_to_acknowledge() {
-    // Receive, send, delete.
+async fn forwarding_sends_the_message_before_it_acknowledges() {
+    // The calls are receive, send and delete.
     for (calls, expected) in [(1, [1, 0]), (2, [1, 1]), (3, [0, 1])] {
         let scene = Scene::new(&[], []).await;
         let fuse = Fuse::after(calls);
@@ -263,9 +269,9 @@ async fn the_order_of_forwarding_is_to_send_and_then_to_acknowledge() {
     }
 }
 
-/// More messages than both lanes attempt at once, for an endpoint that does not answer.
+/// An endpoint that does not respond has more messages than both lanes process concurrently.
 #[tokio::test]
-async fn a_slow_endpoint_keeps_nothing_from_a_healthy_endpoint_of_another_tenant() {
+async fn a_slow_endpoint_does_not_delay_a_healthy_endpoint_of_another_tenant() {
     let (world, gate) = (World::new().await, Gate::closed());
     let (hanging, healthy) = (Receiver::always(Answer::status(200).behind(&gate)).await, Receiver::new().await);
     let (slow, other) = (world.tenant().await, world.tenant().await);
@@ -273,7 +279,8 @@ async fn a_slow_endpoint_keeps_nothing_from_a_healthy_endpoint_of_another_tenant
     other.endpoint(&healthy).await;
     let events = json!({"events": vec![json!({"type": "a.b", "data": {}}); 100]});
     let publish = async || slow.post("/events/batch", &events).await.data(202);
-    // One half of 600 is in the fast lane when the endpoint becomes slow, the other half is published after.
+    // 300 of 600 messages are in the fast lane when the endpoint moves to the slow lane. The others are published
+    // afterwards.
     for _ in 0..3 {
         publish().await;
     }
@@ -299,7 +306,7 @@ async fn a_slow_endpoint_keeps_nothing_from_a_healthy_endpoint_of_another_tenant
         other.publish_one().await;
     }
     healthy.wait_for(20).await;
-    assert_eq!(hanging.received().len(), 10 * CONCURRENCY, "none has ended");
+    assert_eq!(hanging.received().len(), 10 * CONCURRENCY, "no attempt has ended");
     assert_eq!(world.messages_of(Lane::Slow).len(), 600);
     gate.open();
     eventually("the slow lane is empty", async || world.messages().is_empty()).await;

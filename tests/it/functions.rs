@@ -1,5 +1,5 @@
-//! The sample invocations in `events/`, each through the function that it is for. The files name an
-//! organization, a key, an endpoint and a delivery; here those of a world take their places.
+//! Invokes each function with its samples in `events/`. The samples name an organization, a key, an endpoint and a
+//! delivery. The tests replace them with those of a world.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -26,7 +26,7 @@ fn directory() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("events")
 }
 
-/// A sample with these parts of it replaced.
+/// The sample with these texts replaced.
 fn sample(name: &str, replaced: &[(&str, &str)]) -> String {
     let file = std::fs::read_to_string(directory().join(format!("{name}.json"))).unwrap();
     replaced.iter().fold(file, |text, (from, to)| {
@@ -35,7 +35,7 @@ fn sample(name: &str, replaced: &[(&str, &str)]) -> String {
     })
 }
 
-/// What a function behind API Gateway answers, and the body of it.
+/// The response of a function behind API Gateway, and its JSON body.
 async fn invoke(router: Router, event: &str) -> (http::response::Parts, Value) {
     let request = lambda_http::request::from_str(event).unwrap();
     let request = request.map(|body| Body::from(body.as_ref().to_vec()));
@@ -44,14 +44,14 @@ async fn invoke(router: Router, event: &str) -> (http::response::Parts, Value) {
     (head, serde_json::from_slice(&bytes).unwrap())
 }
 
-/// What the consumer answers, as Lambda reads it.
+/// The response of the consumer in Lambda's format.
 async fn deliver(world: &World, event: &str) -> Value {
     let batch: SqsEvent = serde_json::from_str(event).unwrap();
     let response = deliver::handle(&world.process.consumer, batch, world.process.deadline()).await;
     serde_json::to_value(response).unwrap()
 }
 
-/// A tenant with one endpoint at the receiver and a published event, and what stands for them in a sample.
+/// A tenant with one endpoint and a published event, and the ids that replace those of a sample.
 async fn published(world: &World, receiver: &Receiver) -> (Tenant, [String; 3]) {
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint(receiver).await;
@@ -125,7 +125,7 @@ async fn api_pages_list() {
     let event = sample("api_pages_list", &[(KEY, &tenant.key)]);
     let (head, body) = invoke(api::router(world.process.core.clone()), &event).await;
     assert_eq!((head.status.as_u16(), &body["count"]), (200, &json!(2)), "{body}");
-    // The query string says the order and leaves out what is not active.
+    // The query string sets the order and excludes inactive endpoints.
     let listed: Vec<_> = body["results"].as_array().unwrap().iter().map(|it| text(&it["id"])).collect();
     assert_eq!(listed, [newer.id, older.id]);
 }
@@ -138,7 +138,10 @@ async fn publish_batch() {
     let event = sample("publish_batch", &[(ORGANIZATION, &tenant.id), (KEY, &tenant.key)]);
     let (head, body) = invoke(publish::router(world.process.core.clone()), &event).await;
     assert_eq!((head.status.as_u16(), body["data"].as_array().map(Vec::len)), (202, Some(2)), "{body}");
-    assert_eq!(body["data"][1]["error"]["code"], "validation_failed", "each is accepted or refused on its own");
+    assert_eq!(
+        body["data"][1]["error"]["code"], "validation_failed",
+        "each event is accepted or refused independently"
+    );
     world.drain().await;
     assert_eq!(receiver.only().json()["type"], "member.added");
 }
@@ -152,7 +155,7 @@ async fn publish_event() {
     let (head, first) = invoke(publish::router(world.process.core.clone()), &event).await;
     assert_eq!(head.status.as_u16(), 202, "{first}");
     let (_, again) = invoke(publish::router(world.process.core.clone()), &event).await;
-    assert_eq!(first["data"], again["data"], "it has an idempotency key");
+    assert_eq!(first["data"], again["data"], "the sample has an idempotency key");
     world.drain().await;
     assert_eq!(receiver.only().header("webhook-id"), text(&first["data"]["id"]));
 }
@@ -171,7 +174,7 @@ async fn deliver_large() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let (tenant, names) = published(&world, &receiver).await;
     assert_eq!(deliver(&world, &sample("deliver_large", &replacing(&names))).await, json!({"batchItemFailures": []}));
-    // The message holds no body: it is the event's.
+    // The message contains no body, so the body is the event's.
     assert_eq!(receiver.only().json()["data"], json!({"member": "mbr_1"}));
     assert_eq!(tenant.delivery_status(&names[2]).await, "success");
 }
@@ -186,10 +189,10 @@ async fn deliver_retried() {
     let handle = received.messages()[0].receipt_handle().unwrap();
     let event = sample("deliver_retried", &[&replacing(&names)[..], &[(RECEIPT, handle)]].concat());
     assert_eq!(deliver(&world, &event).await, json!({"batchItemFailures": [{"itemIdentifier": MESSAGE}]}));
-    // The receive count is no attempt count, whatever it says.
+    // The receive count does not change the attempt number.
     assert_eq!(receiver.received()[1].header("x-webhook-attempt"), "2");
     world.advance(Duration::from_secs(5));
-    assert_eq!(world.drain().await, 1, "it was hidden for as long as the schedule says");
+    assert_eq!(world.drain().await, 1, "the message was hidden for the time in the schedule");
     assert_eq!(tenant.delivery(&names[2]).await["attempts"], 3);
 }
 
@@ -205,7 +208,7 @@ async fn deliver_mixed() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let (tenant, names) = published(&world, &receiver).await;
     let answer = deliver(&world, &sample("deliver_mixed", &replacing(&names))).await;
-    // Fresh, no task at all, for an endpoint that is gone, and the first one's copy.
+    // A fresh delivery, an invalid task, a delivery of a deleted endpoint, and a copy of the first message.
     let poisoned = MESSAGE.replace("110", "111");
     assert_eq!(answer, json!({"batchItemFailures": [{"itemIdentifier": poisoned}]}));
     receiver.only();
@@ -226,11 +229,11 @@ async fn sweep_schedule() {
     assert_eq!(tenant.delivery_status(&delivery).await, "success");
 }
 
-/// Every sample is named after a function and its case, and is tested above.
+/// Every sample has the name of its function and case, and a test above.
 #[test]
-fn there_are_no_other_samples() {
+fn every_sample_has_a_test() {
     let found = std::fs::read_dir(directory()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    // What `sam local` needs beside them.
+    // Files for `sam local`.
     let found = found.filter(|name| !["env.json", "deliver-queued"].contains(&name.as_str()));
     let expected = [
         "api_base64_body",
@@ -251,9 +254,9 @@ fn there_are_no_other_samples() {
     assert_eq!(found.collect::<BTreeSet<_>>(), expected.map(|name| format!("{name}.json")).into());
 }
 
-/// Outside Lambda nobody takes the registration, as where an extension is refused.
+/// Outside Lambda no extension can be registered, as if Lambda refused the registration.
 #[tokio::test]
-async fn a_process_that_will_not_be_told_of_its_end_works_all_the_same() {
+async fn a_process_that_cannot_register_a_shutdown_hook_works() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;

@@ -1,4 +1,4 @@
-//! The values of an endpoint's headers may be credentials: only those who may write endpoints see them.
+//! The values of an endpoint's headers can be credentials. Only callers that may write endpoints see them.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use crate::support::{Tenant, World, text};
 
 const SECRET: &str = "Bearer of-the-receiver";
 
-/// The headers in every answer that shows an endpoint to this caller.
+/// The headers of the endpoint in every response that shows it to this caller.
 async fn shown(caller: &Tenant, endpoint: &str) -> Vec<Value> {
     let hex = endpoint.strip_prefix("we_").unwrap();
     let hyphenated = format!("ep_{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..]);
@@ -43,7 +43,7 @@ async fn readers_see_the_names_of_headers_and_writers_their_values() {
     for headers in shown(&platform, &endpoint).await {
         assert_eq!(headers, whole);
     }
-    // Those who write see what they wrote.
+    // Responses to writers contain the values.
     let patched = owner.patch(&format!("/webhooks/endpoints/{endpoint}"), &json!({"name": "n"})).await.data(200);
     assert_eq!(patched["headers"], whole);
 }

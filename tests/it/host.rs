@@ -1,4 +1,4 @@
-//! The local host as `cargo run` starts it: real ports, real time, and a directory that outlives it.
+//! The local host as `cargo run` starts it, with real ports, real time and a data directory that survives it.
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt;
@@ -23,7 +23,7 @@ fn credentials(data: &Path) -> Credentials {
     serde_json::from_slice(&std::fs::read(data.join(Credentials::FILE)).unwrap()).unwrap()
 }
 
-/// A client of a host's demo organization.
+/// A client with the credentials of the host's demo organization.
 struct Client {
     http: reqwest::Client,
     credentials: Credentials,
@@ -51,13 +51,13 @@ impl Client {
         format!("{}/v1/organizations/{}{path}", self.credentials.base_url, self.credentials.organization_id)
     }
 
-    /// The id of a new endpoint for events of this type alone, of which the demo receiver gets its own deliveries.
+    /// Creates an endpoint for one event type and returns its id. The demo receiver's endpoint gets the events too.
     async fn endpoint(&self, receiver: &Receiver, event_type: &str) -> String {
         let endpoint = json!({"name": "Receiver", "url": receiver.url(), "event_types": [event_type]});
         text(&self.post("/webhooks/endpoints", &endpoint).await["id"]).to_owned()
     }
 
-    /// Publishes an event and returns its id and that of the delivery to the endpoint made last.
+    /// Publishes an event. Returns its id and that of the delivery to the newest endpoint.
     async fn publish(&self, event_type: &str) -> (String, String) {
         let event = self.post("/events", &json!({"type": event_type, "data": {}})).await;
         let delivery = event["webhook_deliveries"].as_array().unwrap().last().unwrap();
@@ -69,12 +69,12 @@ impl Client {
     }
 
     async fn wait_for_status(&self, delivery: &str, status: &str) {
-        eventually("the delivery gets there", async || self.status(delivery).await == status).await;
+        eventually("the delivery has the status", async || self.status(delivery).await == status).await;
     }
 }
 
 #[tokio::test]
-async fn a_receiver_that_fails_twice_gets_three_attempts_one_and_then_five_seconds_apart() {
+async fn a_receiver_that_fails_twice_gets_retries_after_one_and_five_seconds() {
     let data = tempfile::tempdir().unwrap();
     let host = Host::start(&Options { in_memory: true, ..options(data.path()) }).await.unwrap();
     let client = Client::new(data.path());
@@ -86,7 +86,7 @@ async fn a_receiver_that_fails_twice_gets_three_attempts_one_and_then_five_secon
     let gaps: Vec<_> = requests.windows(2).map(|two| two[1].arrived - two[0].arrived).collect();
     for (gap, delay) in gaps.iter().zip([1, 5]) {
         let delay = Duration::from_secs(delay);
-        // The upper bound is for a busy machine; about a second is what it is elsewhere.
+        // The upper bound allows for a busy machine. It is about one second otherwise.
         assert!((delay..delay + Duration::from_secs(8)).contains(gap), "{gaps:?}");
     }
     assert!(requests.iter().all(|request| request.header("webhook-id") == event));
@@ -96,7 +96,7 @@ async fn a_receiver_that_fails_twice_gets_three_attempts_one_and_then_five_secon
 }
 
 #[tokio::test]
-async fn receivers_that_hang_do_not_hold_up_the_others() {
+async fn receivers_that_do_not_respond_do_not_delay_others() {
     let (data, gate) = (tempfile::tempdir().unwrap(), Gate::closed());
     let host = Host::start(&Options { in_memory: true, ..options(data.path()) }).await.unwrap();
     let client = Client::new(data.path());
@@ -108,18 +108,18 @@ async fn receivers_that_hang_do_not_hold_up_the_others() {
     for _ in 0..3 {
         client.post("/events/batch", &events).await;
     }
-    // More than are worked at at once, and all of them hang.
+    // These are more deliveries than the host attempts concurrently, and none of them gets a response.
     hanging.wait_for(300).await;
     let (_, delivery) = client.publish("quick.one").await;
     client.wait_for_status(&delivery, "success").await;
     healthy.only();
-    assert_eq!(hanging.received().len(), 300, "none of them was tried again, so none has timed out");
+    assert_eq!(hanging.received().len(), 300, "no delivery was retried, so no attempt has timed out");
     gate.open();
     host.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn the_first_delivery_is_seen_at_the_demo_receiver() {
+async fn the_demo_receiver_shows_the_first_delivery() {
     let data = tempfile::tempdir().unwrap();
     let host = Host::start(&Options { in_memory: true, ..options(data.path()) }).await.unwrap();
     let client = Client::new(data.path());
@@ -137,7 +137,7 @@ async fn the_first_delivery_is_seen_at_the_demo_receiver() {
 }
 
 #[tokio::test]
-async fn credentials_are_for_their_owner_alone_and_stay_the_same_over_restarts() {
+async fn only_the_owner_can_read_the_credentials_and_restarts_keep_them() {
     let data = tempfile::tempdir().unwrap();
     let directory = data.path().join("made");
     let host = Host::start(&options(&directory)).await.unwrap();
@@ -155,7 +155,7 @@ async fn credentials_are_for_their_owner_alone_and_stay_the_same_over_restarts()
     let expected = ["api_key", "aws_url", "base_url", "organization_id", "platform_key"].map(str::to_owned);
     assert_eq!(fields, BTreeSet::from(expected));
 
-    // Both keys work, each for its own.
+    // Both the platform's key and the organization's key work.
     let http = reqwest::Client::new();
     let create = http.post(format!("{}/v1/organizations", first.base_url)).json(&json!({"name": "n", "slug": "n"}));
     let status = async |key: &str| create.try_clone().unwrap().bearer_auth(key).send().await.unwrap().status().as_u16();
@@ -173,7 +173,7 @@ async fn credentials_are_for_their_owner_alone_and_stay_the_same_over_restarts()
     host.stop().await.unwrap();
 }
 
-/// Calls the embedded SQS as a stranger does, without the SDK.
+/// Calls the embedded SQS without the SDK, as another program does.
 async fn sqs(client: &Client, operation: &str, input: &Value) -> Value {
     let request =
         client.http.post(&client.credentials.aws_url).header("X-Amz-Target", format!("AmazonSQS.{operation}"));
@@ -182,7 +182,7 @@ async fn sqs(client: &Client, operation: &str, input: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn without_triggers_what_is_published_stays_in_the_queue_that_sam_local_is_told_of() {
+async fn without_triggers_messages_stay_in_the_queues_of_the_sam_local_settings() {
     let data = tempfile::tempdir().unwrap();
     let options = Options { in_memory: true, no_triggers: true, ..options(data.path()) };
     let host = Host::start(&options).await.unwrap();
@@ -196,14 +196,14 @@ async fn without_triggers_what_is_published_stays_in_the_queue_that_sam_local_is
     let [queue, slow] =
         ["QUEUE_URL", "SLOW_QUEUE_URL"].map(|name| text(&settings[name]).replace(&told, &client.credentials.aws_url));
     let nothing = sqs(&client, "ReceiveMessage", &json!({"QueueUrl": slow})).await;
-    assert!(nothing["Messages"].is_null(), "it is there, and empty");
+    assert!(nothing["Messages"].is_null(), "the slow lane's queue exists and is empty");
     let received = sqs(&client, "ReceiveMessage", &json!({"QueueUrl": queue})).await;
     assert!(text(&received["Messages"][0]["Body"]).contains(&delivery), "{received}");
     assert_eq!(client.status(&delivery).await, "pending");
     host.stop().await.unwrap();
 }
 
-/// Moves an endpoint of a host that is stopped to the slow lane.
+/// Moves an endpoint of a stopped host to the slow lane.
 async fn move_to_slow_lane(data: &Path, endpoint: &str) {
     let storage = Storage::Directory { path: data.to_owned(), durable: false };
     let aws = EmbeddedAws::open(&storage, "127.0.0.1:1", TestClock::new().engines()).unwrap();
@@ -216,7 +216,7 @@ async fn move_to_slow_lane(data: &Path, endpoint: &str) {
 }
 
 #[tokio::test]
-async fn the_slow_lanes_messages_outlive_the_host_and_have_a_poller_of_their_own() {
+async fn messages_of_the_slow_lane_survive_the_host_and_are_delivered_after_a_restart() {
     let data = tempfile::tempdir().unwrap();
     let without_triggers = Options { no_triggers: true, ..options(data.path()) };
     let host = Host::start(&without_triggers).await.unwrap();
@@ -235,14 +235,14 @@ async fn the_slow_lanes_messages_outlive_the_host_and_have_a_poller_of_their_own
     host.stop().await.unwrap();
 
     let host = Host::start(&options(data.path())).await.unwrap();
-    assert_eq!(host.restored(), 2, "this one, and the demo endpoint's in the fast lane");
+    assert_eq!(host.restored(), 2, "this message, and the demo endpoint's in the fast lane");
     Client::new(data.path()).wait_for_status(&delivery, "success").await;
     receiver.only();
     host.stop().await.unwrap();
 }
 
 #[tokio::test]
-async fn stopping_waits_until_running_attempts_are_recorded() {
+async fn stopping_waits_until_attempts_in_progress_are_recorded() {
     let data = tempfile::tempdir().unwrap();
     let host = Host::start(&options(data.path())).await.unwrap();
     let client = Client::new(data.path());
@@ -253,7 +253,7 @@ async fn stopping_waits_until_running_attempts_are_recorded() {
     receiver.wait_for(1).await;
     let stopping = tokio::spawn(host.stop());
     tokio::time::sleep(Duration::from_millis(200)).await;
-    assert!(!stopping.is_finished(), "an attempt is under way");
+    assert!(!stopping.is_finished(), "an attempt is in progress");
     gate.open();
     tokio::time::timeout(PATIENCE, stopping).await.unwrap().unwrap().unwrap();
 
@@ -265,12 +265,12 @@ async fn stopping_waits_until_running_attempts_are_recorded() {
 }
 
 #[tokio::test]
-async fn what_a_killed_host_left_unfinished_is_delivered_after_the_next_start() {
+async fn deliveries_of_a_killed_host_are_made_after_the_next_start() {
     let data = tempfile::tempdir().unwrap();
     let host = Host::start(&options(data.path())).await.unwrap();
     let client = Client::new(data.path());
     let gate = Gate::closed();
-    // Fewer than the poller handles batches at once, so that none has to wait for another's timeout.
+    // These are fewer than the batches that the poller processes concurrently, so no batch waits for another's timeout.
     let hanging = Receiver::scripted((0..12).map(|_| Answer::status(200).behind(&gate))).await;
     let failing = Receiver::scripted([Answer::status(500)]).await;
     client.endpoint(&hanging, "hanging.one").await;
@@ -282,15 +282,15 @@ async fn what_a_killed_host_left_unfinished_is_delivered_after_the_next_start() 
     hanging.wait_for(12).await;
     let (failed, retrying) = client.publish("failing.one").await;
     client.wait_for_status(&retrying, "retrying").await;
-    drop(host); // nothing is finished, nothing recorded
+    drop(host); // no attempt is completed or recorded
 
     let host = Host::start(&options(data.path())).await.unwrap();
-    // What was being attempted, what waited for its retry, and what the demo receiver may not have got.
+    // The messages of attempts in progress and of the waiting retry, and those that the demo receiver may not have got.
     assert!((13..=26).contains(&host.restored()), "{}", host.restored());
     gate.open();
     let again = hanging.wait_for(24).await;
     let ids: BTreeSet<_> = again[12..].iter().map(|request| request.header("webhook-id").to_owned()).collect();
-    assert_eq!(ids, expected, "repeated with the same id");
+    assert_eq!(ids, expected, "the attempts are repeated with the same ids");
     let client = Client::new(data.path());
     client.wait_for_status(&retrying, "success").await;
     assert!(failing.received().iter().all(|request| request.header("webhook-id") == failed));
@@ -298,7 +298,7 @@ async fn what_a_killed_host_left_unfinished_is_delivered_after_the_next_start() 
 }
 
 #[tokio::test]
-async fn the_host_listens_on_another_address_if_it_is_told_to() {
+async fn the_host_listens_on_the_address_of_the_option() {
     let data = tempfile::tempdir().unwrap();
     let address = "127.0.0.2".parse().unwrap();
     let host = Host::start(&Options { in_memory: true, address, ..options(data.path()) }).await.unwrap();
@@ -310,7 +310,7 @@ async fn the_host_listens_on_another_address_if_it_is_told_to() {
 }
 
 #[tokio::test]
-async fn a_port_in_use_is_named_with_the_option_that_changes_it() {
+async fn an_error_for_a_port_in_use_contains_the_port_and_its_option() {
     let data = tempfile::tempdir().unwrap();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let holder = std::net::TcpListener::bind(taken).unwrap();

@@ -1,6 +1,5 @@
-//! Receivers that do anything but what a receiver should: none of them keeps a delivery longer than its endpoint's
-//! timeout, makes it look like something else, or disturbs its neighbours. What they cost in memory is in
-//! `tests/memory.rs`.
+//! Receivers that violate the protocol. None of them keeps a delivery longer than its endpoint's timeout, causes a
+//! wrong result, or affects other deliveries. `tests/memory.rs` measures the memory that they cost.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -17,12 +16,12 @@ use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 use crate::support::Step::{Drip, Hang, Read, ReadByte, Repeat, Reset, Say};
 use crate::support::{EVENT_TYPE, PATIENCE, RawServer, Receiver, Step, World, read_request, text};
 
-/// The result of a delivery: success, or a cause and the detail that is recorded with it. If the receiver's reset can
-/// arrive at different moments of the exchange, there are several.
+/// The results that a delivery may have: success, or a cause with its recorded detail. There are several if the
+/// receiver's reset can arrive at different points of the exchange.
 type Expected = &'static [&'static str];
 
 const SUCCESS: Expected = &["success"];
-/// The answer's body breaks off, or does not end in time. The head counts.
+/// The body of the response is incomplete or does not end in time. The head determines the result.
 const CUT: Expected = &["success, cut"];
 const TIMEOUT: Expected = &["timeout"];
 const STATUS: Expected = &["http_status"];
@@ -42,7 +41,7 @@ fn answer(text: &str) -> Vec<Step> {
 
 const OK: &str = "HTTP/1.1 200 OK\r\n";
 
-/// Receivers and what becomes of their deliveries.
+/// The receivers and the expected results of their deliveries.
 fn receivers() -> Vec<(&'static str, Vec<Step>, Expected)> {
     let endless = |head: &str, body: &[u8]| vec![Read, say(head), Repeat(body.to_vec())];
     let broken = |text: &str, end: Step| vec![Read, say(text), end];
@@ -50,7 +49,7 @@ fn receivers() -> Vec<(&'static str, Vec<Step>, Expected)> {
     vec![
         ("an endless body", endless("HTTP/1.1 200 OK\r\n\r\n", &block), SUCCESS),
         (
-            "an endless body of announced length",
+            "an endless body with a content length",
             endless("HTTP/1.1 200 OK\r\ncontent-length: 999999999999\r\n\r\n", &block),
             SUCCESS,
         ),
@@ -59,10 +58,10 @@ fn receivers() -> Vec<(&'static str, Vec<Step>, Expected)> {
             endless("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", b"1\r\nx\r\n"),
             SUCCESS,
         ),
-        ("an endless body of an error", endless("HTTP/1.1 500 No\r\n\r\n", &block), STATUS),
+        ("an endless body of an error response", endless("HTTP/1.1 500 No\r\n\r\n", &block), STATUS),
         ("a body byte by byte", vec![Read, say("HTTP/1.1 200 OK\r\n\r\n"), Drip(vec![b'x'])], CUT),
         ("a body that stalls", broken("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx", Hang), CUT),
-        ("endless headers", endless(OK, b"x-more: of the same\r\n"), TOO_LARGE),
+        ("an endless number of headers", endless(OK, b"x-more: of the same\r\n"), TOO_LARGE),
         ("one endless header", endless("HTTP/1.1 200 OK\r\nx: ", &block), TOO_LARGE),
         ("an endless header name", endless(OK, &block), TOO_LARGE),
         ("an endless reason", endless("HTTP/1.1 200 ", &block), TOO_LARGE),
@@ -71,10 +70,10 @@ fn receivers() -> Vec<(&'static str, Vec<Step>, Expected)> {
         ("headers byte by byte", vec![Read, say(OK), Drip(b"x: y\r\n".to_vec())], TIMEOUT),
         ("a status line byte by byte", vec![Read, Drip(b"HTTP/1.1 2000000".to_vec())], TIMEOUT),
         ("a head that stalls", broken("HTTP/1.1 200 OK\r\nx: y\r\n", Hang), TIMEOUT),
-        ("endless interim answers", endless("", b"HTTP/1.1 100 Continue\r\n\r\n"), TIMEOUT),
+        ("endless interim responses", endless("", b"HTTP/1.1 100 Continue\r\n\r\n"), TIMEOUT),
         ("endless early hints", endless("", b"HTTP/1.1 103 Early Hints\r\nlink: </x>\r\n\r\n"), TIMEOUT),
         (
-            "an answer after interim ones",
+            "a response after interim responses",
             answer("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\n\r\nHTTP/1.1 204 No\r\n\r\n"),
             SUCCESS,
         ),
@@ -84,7 +83,7 @@ fn receivers() -> Vec<(&'static str, Vec<Step>, Expected)> {
         ("endless empty lines", vec![Read, Repeat(b"\r\n".to_vec())], TOO_LARGE),
         ("HTTP/0.9", answer("<html>hello</html>"), STATUS_LINE),
         ("HTTP/1.0", answer("HTTP/1.0 200 OK\r\n\r\nhello"), SUCCESS),
-        ("HTTP/2 in words", answer("HTTP/2 200 OK\r\n\r\n"), STATUS_LINE),
+        ("HTTP/2 in the status line", answer("HTTP/2 200 OK\r\n\r\n"), STATUS_LINE),
         (
             "HTTP/2's settings and an end",
             answer("\0\0\0\x04\0\0\0\0\0\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\x01"),
@@ -92,12 +91,12 @@ fn receivers() -> Vec<(&'static str, Vec<Step>, Expected)> {
         ),
         ("HTTP/2's reset of a stream", answer("\0\0\x04\x03\0\0\0\0\x01\0\0\0\x02"), STATUS_LINE),
         ("HTTP/2's preface", answer("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), STATUS_LINE),
-        ("another language", answer("220 mail.example ESMTP ready\r\n"), STATUS_LINE),
+        ("SMTP", answer("220 mail.example ESMTP ready\r\n"), STATUS_LINE),
         ("a request", answer("POST / HTTP/1.1\r\nhost: x\r\n\r\n"), STATUS_LINE),
         ("a status of two digits", answer("HTTP/1.1 20 OK\r\n\r\n"), STATUS_LINE),
         ("a status of four digits", answer("HTTP/1.1 2000 OK\r\n\r\n"), STATUS_LINE),
-        ("a status that is none", answer("HTTP/1.1 abc OK\r\n\r\n"), STATUS_LINE),
-        ("a status nobody knows", answer("HTTP/1.1 999 Eh\r\ncontent-length: 0\r\n\r\n"), STATUS),
+        ("a status that is not a number", answer("HTTP/1.1 abc OK\r\n\r\n"), STATUS_LINE),
+        ("an unknown status", answer("HTTP/1.1 999 Eh\r\ncontent-length: 0\r\n\r\n"), STATUS),
         ("a header with a zero byte", answer("HTTP/1.1 200 OK\r\nx: a\0b\r\n\r\n"), HEADER),
         ("a header without a colon", answer("HTTP/1.1 200 OK\r\nno colon\r\n\r\n"), SUCCESS),
         ("a header with a carriage return", answer("HTTP/1.1 200 OK\r\nx: a\rb\r\n\r\n"), HEADER),
@@ -120,12 +119,16 @@ fn receivers() -> Vec<(&'static str, Vec<Step>, Expected)> {
             answer("HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 2\r\n\r\nok"),
             SUCCESS,
         ),
-        ("a body longer than announced", answer("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokXXXX"), SUCCESS),
-        ("a body shorter than announced", answer("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort"), CUT),
+        (
+            "a body longer than its content length",
+            answer("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokXXXX"),
+            SUCCESS,
+        ),
+        ("a body shorter than its content length", answer("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nshort"), CUT),
         ("a negative length", answer("HTTP/1.1 200 OK\r\ncontent-length: -1\r\n\r\nx"), HEADER),
         ("an enormous length", answer(&format!("{OK}content-length: {}\r\n\r\nx", "9".repeat(30))), HEADER),
         ("two lengths", answer("HTTP/1.1 200 OK\r\ncontent-length: 1\r\ncontent-length: 2\r\n\r\nxx"), HEADER),
-        ("chunks of no size", answer("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\nx"), CUT),
+        ("chunks without a size", answer("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nzz\r\nx"), CUT),
         (
             "a chunk of an enormous size",
             answer("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\nfffffffffffffffff\r\nx"),
@@ -133,20 +136,20 @@ fn receivers() -> Vec<(&'static str, Vec<Step>, Expected)> {
         ),
         ("an endless chunk extension", endless("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1;", &block), CUT),
         ("endless trailers", endless("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n", b"x: y\r\n"), CUT),
-        ("chunks that break off", answer("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nab"), CUT),
-        ("a reset at once", vec![Reset], &["connect: connection_reset", "invalid_response: connection_reset"]),
+        ("an incomplete chunk", answer("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n5\r\nab"), CUT),
+        ("an immediate reset", vec![Reset], &["connect: connection_reset", "invalid_response: connection_reset"]),
         ("a reset within the request", vec![ReadByte, Reset], RESET),
         ("a reset after the request", vec![Read, Reset], RESET),
         ("a reset within the head", broken("HTTP/1.1 200 OK\r\nx", Reset), RESET),
         ("a reset after the head", broken("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n", Reset), CUT),
         ("a reset within the body", broken("HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\nx", Reset), CUT),
-        ("an end at once", vec![], CLOSED),
-        ("an end within the request", vec![ReadByte], CLOSED),
-        ("an end after the request", vec![Read], CLOSED),
-        ("no answer", vec![Read, Hang], TIMEOUT),
-        ("no reader", vec![Hang], TIMEOUT),
+        ("an immediate close", vec![], CLOSED),
+        ("a close within the request", vec![ReadByte], CLOSED),
+        ("a close after the request", vec![Read], CLOSED),
+        ("no response", vec![Read, Hang], TIMEOUT),
+        ("a request that is not read", vec![Hang], TIMEOUT),
         (
-            "an answer before the request",
+            "a response before the request",
             vec![say("HTTP/1.1 204 No\r\n\r\n"), Hang],
             &["success", "invalid_response: closed_before_answer"],
         ),
@@ -154,19 +157,19 @@ fn receivers() -> Vec<(&'static str, Vec<Step>, Expected)> {
 }
 
 #[tokio::test]
-async fn every_hostile_receiver_is_a_failure_of_its_own_and_disturbs_no_other_delivery() {
+async fn a_hostile_receiver_has_its_own_result_and_does_not_affect_other_deliveries() {
     let world = World::with(&[("MAX_ENDPOINTS", "200")]).await;
     let tenant = world.tenant().await;
     let receivers = receivers();
     let (mut servers, mut healthy) = (Vec::new(), Vec::new());
     for (n, (situation, steps, expected)) in receivers.iter().enumerate() {
         let server = RawServer::new(steps.clone()).await;
-        // If the receiver ends the exchange, there is time enough for the slowest machine.
+        // If the receiver ends the exchange, the timeout is long enough for slow machines.
         let ends = *expected != TIMEOUT && !steps.iter().any(|step| matches!(step, Drip(_) | Hang));
         let timeout_seconds = if ends { 30 } else { 1 };
         tenant.endpoint_with(json!({"name": situation, "url": server.url(), "timeout_seconds": timeout_seconds})).await;
         servers.push(server);
-        // In every batch there is somebody who behaves.
+        // Every batch contains a delivery to a healthy receiver.
         if n % 5 == 0 {
             let receiver = Receiver::new().await;
             tenant.endpoint(&receiver).await;
@@ -174,7 +177,7 @@ async fn every_hostile_receiver_is_a_failure_of_its_own_and_disturbs_no_other_de
         }
     }
     let deliveries = tenant.publish().await;
-    // Without the endpoints' timeouts it would never end.
+    // Without the endpoints' timeouts, the attempts would not end.
     let drained = tokio::time::timeout(10 * PATIENCE, world.drain()).await;
     assert_eq!(drained, Ok(receivers.len() + healthy.len()));
 
@@ -207,7 +210,7 @@ async fn every_hostile_receiver_is_a_failure_of_its_own_and_disturbs_no_other_de
 }
 
 #[tokio::test]
-async fn a_receiver_that_never_reads_a_large_body_holds_its_delivery_for_the_timeout_alone() {
+async fn a_receiver_that_does_not_read_a_large_body_ends_in_a_timeout() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let server = RawServer::new([Hang]).await;
@@ -221,10 +224,10 @@ async fn a_receiver_that_never_reads_a_large_body_holds_its_delivery_for_the_tim
 }
 
 #[tokio::test]
-async fn nothing_is_decompressed_and_no_compression_is_asked_for() {
+async fn responses_are_not_decompressed_and_requests_accept_no_compression() {
     let world = World::new().await;
     let tenant = world.tenant().await;
-    // A gzip stream of a mebibyte of zeros begins so; `br` and `zstd` would be as bad.
+    // The beginning of a gzip stream of one mebibyte of zeros. `br` and `zstd` have the same risk.
     let bomb = b"\x1f\x8b\x08\0\0\0\0\0\x02\x03\xec\xc1\x01\x0d\0\0\0\xc2\xa0\xf7\x4fm\x0e\x37\xa0";
     for encoding in ["gzip", "deflate", "br", "zstd"] {
         let head = format!("HTTP/1.1 200 OK\r\ncontent-encoding: {encoding}\r\ncontent-length: {}\r\n\r\n", bomb.len());
@@ -245,7 +248,7 @@ fn tls_config() -> Arc<rustls::ServerConfig> {
     Arc::new(config.with_single_cert(vec![cert.der().clone()], key).unwrap())
 }
 
-/// What is done with a connection on which TLS is to be spoken.
+/// The receiver's behavior on a connection that should use TLS.
 #[derive(Debug, Clone, Copy)]
 enum Tls {
     SelfSigned,
@@ -256,7 +259,7 @@ enum Tls {
 }
 
 #[tokio::test]
-async fn a_tls_that_is_not_to_be_trusted_is_a_failure_before_anything_is_sent() {
+async fn an_untrusted_tls_connection_fails_before_anything_is_sent() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let sent = Arc::new(Mutex::new(0));
@@ -298,9 +301,9 @@ async fn a_tls_that_is_not_to_be_trusted_is_a_failure_before_anything_is_sent() 
     assert_eq!(*sent.lock().unwrap(), 0);
 }
 
-/// With HTTP/2 come frames, streams and their resets: other ways to be attacked, for nothing.
+/// HTTP/2 would add frames, streams and resets to the attack surface without a benefit.
 #[tokio::test]
-async fn http_1_1_is_all_that_is_offered() {
+async fn only_http_1_1_is_offered() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let offered = Arc::new(Mutex::new(Vec::new()));
@@ -312,7 +315,7 @@ async fn http_1_1_is_all_that_is_offered() {
             let hello = hello.client_hello();
             let protocols = hello.alpn().into_iter().flatten().map(|name| String::from_utf8_lossy(name).into_owned());
             seen.lock().unwrap().extend(protocols);
-            Err(io::Error::other("that was all"))
+            Err(io::Error::other("the server has seen enough"))
         }
     })
     .await;

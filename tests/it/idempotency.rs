@@ -1,4 +1,5 @@
-//! Publishing again with the same key: nothing is sent twice, and what the first time left undone is done.
+//! Publishing with an idempotency key. A retry with the same key sends nothing twice and completes what the first
+//! request left undone.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -15,7 +16,8 @@ async fn publish_with(tenant: &Tenant, key: &str, body: &Value) -> Reply {
     tenant.call(Method::POST, "/events", &[("idempotency-key", key)], Some(body.to_string())).await
 }
 
-/// What a repetition finds unfinished is left to the sweep until the first request must have ended.
+/// Runs the consumer, waits until the first request must have ended, and runs the sweep, which sends the unfinished
+/// deliveries of a repair. Returns the number of processed messages.
 async fn drain_and_sweep(world: &World) -> usize {
     let queued = world.drain().await;
     world.advance(Duration::from_secs(60));
@@ -28,22 +30,22 @@ fn event() -> Value {
 }
 
 #[tokio::test]
-async fn the_same_key_and_body_give_the_same_answer_and_one_delivery() {
+async fn the_same_key_and_body_get_the_same_response_and_one_delivery() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;
     let first = publish_with(&tenant, KEY, &event()).await.data(202);
-    assert_eq!(publish_with(&tenant, KEY, &event()).await.data(202), first, "before it is delivered");
+    assert_eq!(publish_with(&tenant, KEY, &event()).await.data(202), first, "before the delivery");
     world.drain().await;
     let another = tenant.at(&world.another_process());
-    assert_eq!(publish_with(&another, KEY, &event()).await.data(202), first, "and after");
+    assert_eq!(publish_with(&another, KEY, &event()).await.data(202), first, "after the delivery");
     world.advance(Duration::from_secs(23 * 60 * 60));
-    assert_eq!(publish_with(&tenant, KEY, &event()).await.data(202), first, "and almost a day later");
+    assert_eq!(publish_with(&tenant, KEY, &event()).await.data(202), first, "almost a day later");
     world.drain().await;
     assert_eq!(receiver.only().header("webhook-id"), text(&first["id"]));
 
     world.advance(Duration::from_secs(2 * 60 * 60));
-    assert_ne!(publish_with(&tenant, KEY, &event()).await.data(202)["id"], first["id"], "a key lives for a day");
+    assert_ne!(publish_with(&tenant, KEY, &event()).await.data(202)["id"], first["id"], "a key expires after a day");
     world.drain().await;
     assert_eq!(receiver.received().len(), 2);
 }
@@ -59,14 +61,14 @@ async fn the_same_key_with_another_body_is_a_conflict() {
     let batch = Some(json!({"events": [event()]}).to_string());
     let batch = tenant.call(Method::POST, "/events/batch", &[("idempotency-key", KEY)], batch).await;
     batch.is_error(409, "idempotency_conflict");
-    // Keys are an organization's own.
+    // Keys of different organizations are independent.
     publish_with(&world.tenant().await, KEY, &other).await.data(202);
     world.drain().await;
     receiver.only();
 }
 
 #[tokio::test]
-async fn a_publish_that_could_not_be_finished_is_completed_by_its_repetition() {
+async fn a_failed_publish_request_is_completed_by_its_retry() {
     for (operation, batch) in
         [("BatchWriteItem", false), ("BatchWriteItem", true), ("SendMessageBatch", false), ("SendMessageBatch", true)]
     {
@@ -85,20 +87,20 @@ async fn a_publish_that_could_not_be_finished_is_completed_by_its_repetition() {
         let failed = publish(&cut_off).await;
         failed.is_error(503, "unavailable");
         assert!(failed.headers.contains_key("retry-after"));
-        assert_eq!(world.drain().await, 0, "nothing is in the queue");
+        assert_eq!(world.drain().await, 0, "the queue is empty");
 
         let completed = publish(&tenant).await.data(202);
         let expected = if batch { 30 } else { 1 };
         if operation == "BatchWriteItem" {
             world.drain().await;
-            assert_eq!(receiver.received().len(), expected, "what was not even stored is sent at once");
+            assert_eq!(receiver.received().len(), expected, "deliveries that were not stored are sent immediately");
         }
         drain_and_sweep(&world).await;
         let arrived: BTreeSet<_> = receiver.received().iter().map(|r| r.header("webhook-id").to_owned()).collect();
         assert_eq!((receiver.received().len(), arrived.len()), (expected, expected), "{operation}");
         assert_eq!(publish(&tenant).await.data(202), completed);
         drain_and_sweep(&world).await;
-        assert_eq!(receiver.received().len(), expected, "{operation}: once more is nothing new");
+        assert_eq!(receiver.received().len(), expected, "{operation}: another retry sends nothing");
         let statuses = tenant.get("/events?limit=100").await.data(200);
         let events = statuses.as_array().unwrap();
         assert!(events.iter().all(|event| event["webhook_deliveries"][0]["status"] == "success"));
@@ -106,7 +108,7 @@ async fn a_publish_that_could_not_be_finished_is_completed_by_its_repetition() {
 }
 
 #[tokio::test]
-async fn of_a_publish_that_was_half_queued_only_the_missing_half_is_sent_again() {
+async fn a_retry_sends_only_the_messages_that_were_not_queued() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     for _ in 0..15 {
@@ -122,7 +124,7 @@ async fn of_a_publish_that_was_half_queued_only_the_missing_half_is_sent_again()
     let queued = world.drain().await;
     assert_eq!(receiver.received().len(), queued);
     let completed = publish_with(&tenant, KEY, &event()).await.data(202);
-    assert_eq!(drain_and_sweep(&world).await, 15 - queued, "what is delivered is left alone");
+    assert_eq!(drain_and_sweep(&world).await, 15 - queued, "completed deliveries are not sent again");
     let arrived: BTreeSet<_> =
         receiver.received().iter().map(|request| request.header("x-webhook-delivery").to_owned()).collect();
     assert_eq!(receiver.received().len(), 15);
@@ -130,7 +132,7 @@ async fn of_a_publish_that_was_half_queued_only_the_missing_half_is_sent_again()
 }
 
 #[tokio::test]
-async fn records_that_are_missing_are_written_and_those_that_are_there_left_as_they_are() {
+async fn a_retry_writes_missing_records_and_keeps_existing_ones() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;
@@ -140,7 +142,7 @@ async fn records_that_are_missing_are_written_and_those_that_are_there_left_as_t
     for entity in ["delivery", "pending", "event"] {
         world.delete_items(entity).await;
     }
-    // Until the first request must have ended, it may still be writing them.
+    // The first request may still be writing the records until its time limit.
     world.advance(Duration::from_secs(29));
     publish_with(&tenant, KEY, &event()).await.is_error(503, "unavailable");
     world.advance(Duration::from_secs(1));
@@ -153,15 +155,15 @@ async fn records_that_are_missing_are_written_and_those_that_are_there_left_as_t
     assert_eq!(tenant.delivery_status(parked).await, "pending");
 
     publish_with(&tenant, KEY, &event()).await.data(202);
-    assert_eq!(drain_and_sweep(&world).await, 0, "the parked one is safe where it is");
+    assert_eq!(drain_and_sweep(&world).await, 0, "the parked delivery stays parked");
     tenant.set_status(&paused, "active").await;
     world.drain().await;
     assert_eq!(receiver.received().len(), 2);
 }
 
-/// As when the first request died between writing its events and writing what it made for the endpoints.
+/// The state after the first request died between writing its events and writing the lists of their deliveries.
 #[tokio::test]
-async fn events_whose_deliveries_are_not_listed_are_not_taken_for_finished() {
+async fn events_without_listed_deliveries_are_completed_by_a_retry() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;
@@ -176,7 +178,7 @@ async fn events_whose_deliveries_are_not_listed_are_not_taken_for_finished() {
 }
 
 #[tokio::test]
-async fn two_requests_with_one_key_at_once_make_one_event() {
+async fn two_concurrent_requests_with_one_key_create_one_event() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;
@@ -193,7 +195,7 @@ async fn two_requests_with_one_key_at_once_make_one_event() {
 }
 
 #[tokio::test]
-async fn a_request_that_is_overtaken_by_its_repetition_sends_nothing_twice() {
+async fn a_request_that_its_retry_overtakes_sends_nothing_twice() {
     for operation in ["BatchWriteItem", "SendMessageBatch"] {
         let (world, receiver) = (World::new().await, Receiver::new().await);
         let tenant = world.tenant().await;
@@ -211,7 +213,7 @@ async fn a_request_that_is_overtaken_by_its_repetition_sends_nothing_twice() {
         let first = tokio::spawn(async move { publish_with(&slow, KEY, &event()).await });
         reached.pass().await;
         let early = publish_with(&tenant, KEY, &event()).await;
-        // What is not all stored yet, the first request is still writing.
+        // While records are missing, the first request may still be writing them.
         assert_eq!(early.status, if operation == "BatchWriteItem" { 503 } else { 202 }, "{operation}");
         world.drain().await;
         gate.open();
@@ -224,7 +226,7 @@ async fn a_request_that_is_overtaken_by_its_repetition_sends_nothing_twice() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_of_the_queue_or_the_table_sends_nothing_twice() {
+async fn a_lost_response_of_the_queue_or_the_table_sends_nothing_twice() {
     for operation in ["BatchWriteItem", "SendMessageBatch", "PutItem"] {
         let (world, receiver) = (World::new().await, Receiver::new().await);
         let tenant = world.tenant().await;
@@ -241,9 +243,9 @@ async fn a_lost_answer_of_the_queue_or_the_table_sends_nothing_twice() {
     }
 }
 
-/// The events of one request, of which some could be written, with what was made for their endpoints.
+/// The first request writes all items except the events.
 #[tokio::test]
-async fn a_repetition_after_endpoints_changed_makes_no_delivery_for_two_endpoints() {
+async fn a_retry_after_endpoints_changed_uses_each_delivery_id_for_one_endpoint() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     let first_endpoint = tenant.endpoint(&receiver).await;
@@ -261,12 +263,12 @@ async fn a_repetition_after_endpoints_changed_makes_no_delivery_for_two_endpoint
     assert_eq!(receiver.received().len(), 2);
     let mut ids: Vec<_> = world.items("delivery").await.iter().map(|item| item["sk"].as_s().unwrap().clone()).collect();
     ids.sort_unstable();
-    assert_eq!(ids, delivery_ids(&published), "a delivery of one id is stored for one endpoint");
+    assert_eq!(ids, delivery_ids(&published), "each delivery id is stored for one endpoint");
     assert_eq!(world.items("pending").await.len(), 2);
 }
 
 #[tokio::test]
-async fn an_event_of_a_batch_keeps_its_id_when_more_of_the_batch_is_accepted_later() {
+async fn an_event_of_a_batch_keeps_its_id_when_a_retry_accepts_more_events() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;
@@ -287,9 +289,9 @@ async fn an_event_of_a_batch_keeps_its_id_when_more_of_the_batch_is_accepted_lat
     assert_eq!(received, [EVENT_TYPE, "unknown.yet"]);
 }
 
-/// The only process of a deployment knows that whatever was begun before its start has ended.
+/// The only process of a deployment knows that all requests from before its start have ended.
 #[tokio::test]
-async fn a_repetition_after_a_restart_of_the_only_process_does_not_wait() {
+async fn a_retry_after_a_restart_of_the_only_process_does_not_wait() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;

@@ -1,4 +1,4 @@
-//! A task that ends its process: it costs the tasks of its batch one repetition each, and some minutes.
+//! A task that crashes its process causes at most one repeated request for each other task of its batch.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,24 +11,26 @@ use shared::queue::schema::{CONSUMER_TIMEOUT_SECONDS, MAX_RECEIVES, VISIBILITY_S
 use crate::support::{Answer, EVENT_TYPE, Fate, Gate, Process, Receiver, Tenant, World, over_network_by_call};
 
 const VISIBILITY: Duration = Duration::from_secs(VISIBILITY_SECONDS as u64);
-/// How many tasks are with the one that ends its process.
+/// The number of tasks in a batch with the one that crashes the process.
 const OTHERS: usize = 9;
-/// So many runs are enough for the others to be delivered: about half of those that are left are in each run.
+/// The number of runs after which all other tasks are delivered. Each run delivers about half of the remaining ones.
 const MOST_RUNS: usize = 30;
-/// An answer takes so long, in real time, that no request of a batch is recorded before all have arrived.
+/// The duration of a response in real time. It is long enough that all requests of a batch arrive before the first one
+/// is recorded.
 const SLOW: Duration = Duration::from_millis(100);
 
-/// How many messages a process finishes before it isolates nothing.
+/// The number of messages that a process completes before it stops isolating.
 const MANY: usize = 30;
-/// How long a delivery that was sent to the queue stays leased.
+/// The duration of the lease of a delivery that was sent to the queue.
 const LEASE: Duration = Duration::from_secs(15 * 60);
 
-/// Handles a batch in a process of its own, which ends when the request for the deadly task comes. Says whether it did.
+/// Processes a batch in a process of its own, which ends when the request of the deadly task arrives. Returns whether
+/// it ended.
 async fn poll_until_the_end(world: &World, deadly: &Receiver, ends: usize) -> bool {
     poll_in(&world.another_process(), Lane::Fast, deadly, ends).await
 }
 
-/// The same in this process, with a batch of this lane.
+/// Processes a batch of a lane in this process, like [`poll_until_the_end`].
 async fn poll_in(process: &Process, lane: Lane, deadly: &Receiver, ends: usize) -> bool {
     tokio::select! {
         biased;
@@ -37,7 +39,7 @@ async fn poll_in(process: &Process, lane: Lane, deadly: &Receiver, ends: usize) 
     }
 }
 
-/// Receivers of another tenant than the one whose task ends its process, and one event for all of them.
+/// Receivers of a second tenant and one event for all of them.
 struct Others {
     tenant: Tenant,
     receivers: Vec<Receiver>,
@@ -57,7 +59,7 @@ impl Others {
         Self { tenant, receivers, deliveries }
     }
 
-    /// How many requests were made, and how many of them are recorded. A request without a record will be repeated.
+    /// The number of requests, and how many of them are recorded. A request without a record will be repeated.
     async fn requested_and_recorded(&self) -> (usize, usize) {
         let mut recorded = 0;
         for id in &self.deliveries {
@@ -67,13 +69,13 @@ impl Others {
     }
 }
 
-/// A tenant with a receiver, each request to which ends the process that makes it.
+/// A tenant and a receiver whose requests end the process that makes them.
 async fn with_deadly_receiver(world: &World) -> (Tenant, Receiver) {
     (world.tenant().await, Receiver::always(Answer::status(200).behind(&Gate::closed())).await)
 }
 
 #[tokio::test]
-async fn a_task_that_ends_its_process_costs_each_task_beside_it_one_repetition() {
+async fn a_task_that_crashes_its_process_repeats_other_tasks_at_most_once() {
     let world = World::new().await;
     let (owner, deadly) = with_deadly_receiver(&world).await;
     owner.endpoint(&deadly).await;
@@ -82,7 +84,7 @@ async fn a_task_that_ends_its_process_costs_each_task_beside_it_one_repetition()
     let (mut runs, mut ends, mut left) = (0, 0, OTHERS);
     while left > 0 {
         runs += 1;
-        assert!(runs <= MOST_RUNS, "{left} are not delivered");
+        assert!(runs <= MOST_RUNS, "{left} deliveries are not completed");
         while poll_until_the_end(&world, &deadly, ends).await {
             ends += 1;
         }
@@ -95,7 +97,7 @@ async fn a_task_that_ends_its_process_costs_each_task_beside_it_one_repetition()
     let most = receivers.iter().map(|receiver| receiver.received().len()).max().unwrap();
     assert!(most <= 2, "a receiver had {most} requests");
 
-    // What comes later is attempted before it, and not repeated.
+    // Later tasks are attempted before the deadly one and are not repeated.
     let requests = |receiver: &Receiver| receiver.received().len();
     let before: Vec<_> = receivers.iter().map(requests).collect();
     tenant.publish().await;
@@ -118,7 +120,7 @@ async fn a_task_that_ends_its_process_costs_each_task_beside_it_one_repetition()
 }
 
 #[tokio::test]
-async fn many_messages_that_were_received_in_vain_are_attempted_at_the_same_time() {
+async fn many_messages_that_were_received_without_result_are_attempted_concurrently() {
     let (world, gate) = (World::new().await, Gate::closed());
     let at_once = (0..MANY).map(|_| Answer::status(200));
     let receiver = Receiver::scripted_then(at_once, Answer::status(200).behind(&gate)).await;
@@ -151,15 +153,15 @@ async fn a_task_is_isolated_when_its_lease_is_renewed() {
     assert!(poll_until_the_end(&world, &deadly, 0).await, "the released delivery ends its process");
 
     world.advance(LEASE);
-    assert_eq!(world.take_messages().await.len(), 1, "its first message is hidden from now on");
+    assert_eq!(world.take_messages().await.len(), 1, "its first message is hidden");
     world.sweep().await;
     let others = Others::publish(&world, Lane::Fast).await;
-    assert!(poll_until_the_end(&world, &deadly, 1).await, "its second message ends a process");
+    assert!(poll_until_the_end(&world, &deadly, 1).await, "its second message ends another process");
     assert_eq!(others.requested_and_recorded().await, (OTHERS, OTHERS));
 }
 
 #[tokio::test]
-async fn a_task_that_was_received_in_vain_is_isolated_in_the_lane_it_is_forwarded_to() {
+async fn a_task_that_was_received_without_result_is_isolated_in_the_lane_it_is_forwarded_to() {
     let world = World::new().await;
     let (owner, deadly) = with_deadly_receiver(&world).await;
     let endpoint = owner.endpoint(&deadly).await;
@@ -167,15 +169,15 @@ async fn a_task_that_was_received_in_vain_is_isolated_in_the_lane_it_is_forwarde
     world.set_lane(&owner, &endpoint, Lane::Slow).await;
     assert_eq!(world.take_messages().await.len(), 1);
     world.advance(VISIBILITY);
-    assert_eq!(world.another_process().poll().await, 1, "it is forwarded");
+    assert_eq!(world.another_process().poll().await, 1, "the message is forwarded");
 
     let others = Others::publish(&world, Lane::Slow).await;
     assert!(poll_in(&world.another_process(), Lane::Slow, &deadly, 0).await);
     assert_eq!(others.requested_and_recorded().await, (OTHERS, OTHERS));
 }
 
-/// A process handles many messages that were received in vain and makes no attempt: it has too little time, or the endpoint
-/// is in the slow lane. A task that ends the process is isolated afterwards.
+/// Asserts that a process still isolates a deadly task after it has processed many messages without an attempt, because
+/// too little time was left or because it forwarded them to the slow lane.
 async fn is_isolated_after_many_without_an_attempt(lane: Lane) {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
@@ -189,7 +191,7 @@ async fn is_isolated_after_many_without_an_attempt(lane: Lane) {
     let late = Arc::clone(&is_late);
     let network = over_network_by_call(&world.sdk(), move |call| {
         if call.operation == "BatchGetItem" && late.swap(false, Ordering::SeqCst) {
-            // Less is left than the endpoint's timeout.
+            // Less time is left than the endpoint's timeout.
             clock.advance(Duration::from_secs(u64::from(CONSUMER_TIMEOUT_SECONDS) - 10));
         }
         Fate::Pass
@@ -215,7 +217,7 @@ async fn is_isolated_after_many_without_an_attempt(lane: Lane) {
 }
 
 #[tokio::test]
-async fn tasks_that_are_postponed_for_lack_of_time_do_not_end_isolation() {
+async fn tasks_that_are_postponed_because_of_the_deadline_do_not_end_isolation() {
     is_isolated_after_many_without_an_attempt(Lane::Fast).await;
 }
 
@@ -225,7 +227,7 @@ async fn tasks_that_are_forwarded_do_not_end_isolation() {
 }
 
 #[tokio::test]
-async fn isolated_tasks_that_no_time_is_left_for_come_back_at_once_and_are_not_read_again() {
+async fn isolated_tasks_without_time_left_are_visible_immediately_and_not_read_again() {
     let (world, gate) = (World::new().await, Gate::closed());
     let receiver = Receiver::scripted([Answer::status(200).behind(&gate)]).await;
     let tenant = world.tenant().await;
@@ -247,7 +249,7 @@ async fn isolated_tasks_that_no_time_is_left_for_come_back_at_once_and_are_not_r
     gate.open();
     assert_eq!(handling.await.unwrap(), 10);
     let count = |operation: &str| calls.lock().unwrap().iter().filter(|call| *call == operation).count();
-    assert_eq!(count("BatchGetItem"), 2, "for the batch, and for the task that was attempted");
+    assert_eq!(count("BatchGetItem"), 2, "one for the batch and one for the attempted task");
     assert_eq!(count("ChangeMessageVisibilityBatch"), 1);
     assert_eq!(world.visible_in_the_queue().await, 9);
     world.drain().await;

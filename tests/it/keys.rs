@@ -1,4 +1,4 @@
-//! API keys: issuing, rotating and revoking them, and what is kept of them.
+//! API keys: issuing, rotating and revoking them, and what is stored of them.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use crate::support::{Tenant, World, text};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// A new key of the tenant's: its id, and the tenant with it.
+/// Issues a key of the tenant. Returns its id and the tenant with this key.
 async fn issue(tenant: &Tenant, body: &Value) -> (String, Tenant) {
     let issued = tenant.post("/api-keys", body).await.data(201);
     (text(&issued["id"]).to_owned(), tenant.with_key(text(&issued["revealed_key"])))
@@ -20,7 +20,7 @@ async fn read(tenant: &Tenant, id: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_rotated_key_works_beside_its_successor_for_a_day() {
+async fn a_rotated_key_and_its_successor_both_work_for_a_day() {
     let world = World::new().await;
     let owner = world.tenant().await;
     let (id, old) = issue(&owner, &json!({"name": "Server", "role": "member"})).await;
@@ -41,7 +41,7 @@ async fn a_rotated_key_works_beside_its_successor_for_a_day() {
 }
 
 #[tokio::test]
-async fn a_revoked_key_stops_working_at_once_here_and_within_a_minute_elsewhere() {
+async fn a_revoked_key_stops_working_immediately_in_this_process_and_within_a_minute_in_others() {
     let world = World::new().await;
     let owner = world.tenant().await;
     let (id, key) = issue(&owner, &json!({"name": "Server"})).await;
@@ -57,7 +57,7 @@ async fn a_revoked_key_stops_working_at_once_here_and_within_a_minute_elsewhere(
 }
 
 #[tokio::test]
-async fn a_rotated_key_can_be_revoked_before_its_day_is_over() {
+async fn a_rotated_key_can_be_revoked_before_its_grace_period_ends() {
     let world = World::new().await;
     let owner = world.tenant().await;
     let (id, key) = issue(&owner, &json!({"name": "Server"})).await;
@@ -89,7 +89,7 @@ async fn a_list_of_scopes_picks_the_smallest_role_that_covers_it() {
 }
 
 #[tokio::test]
-async fn a_key_that_makes_no_sense_is_refused() {
+async fn a_key_with_invalid_fields_is_refused() {
     let world = World::new().await;
     let owner = world.tenant().await;
     for (name, value) in [
@@ -115,7 +115,7 @@ async fn a_key_that_makes_no_sense_is_refused() {
 }
 
 #[tokio::test]
-async fn renaming_changes_the_name_alone() {
+async fn renaming_a_key_changes_only_its_name() {
     let world = World::new().await;
     let (owner, stranger) = (world.tenant().await, world.tenant().await);
     let (id, _) = issue(&owner, &json!({"name": "Server"})).await;
@@ -131,7 +131,7 @@ async fn renaming_changes_the_name_alone() {
 }
 
 #[tokio::test]
-async fn it_is_noted_when_a_key_was_used_to_the_hour() {
+async fn the_last_use_of_a_key_is_recorded_to_the_hour() {
     let world = World::new().await;
     let owner = world.tenant().await;
     let (id, key) = issue(&owner, &json!({"name": "Server"})).await;
@@ -141,20 +141,20 @@ async fn it_is_noted_when_a_key_was_used_to_the_hour() {
     assert!(first.is_string());
     world.advance(Duration::from_secs(59 * 60));
     key.get("/events").await.data(200);
-    assert_eq!(read(&owner, &id).await["last_used_at"], first, "one write an hour is enough");
+    assert_eq!(read(&owner, &id).await["last_used_at"], first, "there is one write an hour");
     world.advance(Duration::from_secs(60));
     key.get("/events").await.data(200);
     assert!(text(&read(&owner, &id).await["last_used_at"]) > text(&first));
 }
 
 #[tokio::test]
-async fn only_the_hash_of_a_key_is_kept() {
+async fn only_the_hash_of_a_key_is_stored() {
     let world = World::new().await;
     let owner = world.tenant().await;
     let (_, key) = issue(&owner, &json!({"name": "Server"})).await;
     let scan = world.dynamodb().scan().table_name(world.table()).send().await.unwrap();
     let kept = format!("{:?}", scan.items());
-    assert!(kept.contains("Server") && kept.contains(&key.key[key.key.len() - 4..]), "the preview is kept");
+    assert!(kept.contains("Server") && kept.contains(&key.key[key.key.len() - 4..]), "the preview is stored");
     for key in [&key.key, &owner.key, &world.platform().key] {
         assert!(!kept.contains(key.as_str()) && !kept.contains(&key[8..]));
     }

@@ -1,4 +1,4 @@
-//! Lanes: whatever sends a delivery sends it to the queue of its endpoint's lane.
+//! Every operation that sends a delivery sends it to the queue of its endpoint's lane.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// How many messages each lane's queue holds, hidden ones included: of the fast lane, and of the slow one.
+/// The numbers of messages in the queues of the fast and the slow lane, including hidden ones.
 fn queued(world: &World) -> [usize; 2] {
     Lane::ALL.map(|lane| world.messages_of(lane).len())
 }
@@ -26,7 +26,7 @@ async fn slow(world: &World, receiver: &Receiver, schedule: &[u32]) -> (Tenant, 
 }
 
 #[tokio::test]
-async fn an_event_is_sent_to_the_lane_of_each_endpoint_and_delivered_from_there() {
+async fn an_event_is_sent_to_each_endpoints_lane_and_delivered() {
     let (world, quick, late) = (World::new().await, Receiver::new().await, Receiver::new().await);
     let (tenant, _) = slow(&world, &late, &[]).await;
     tenant.endpoint(&quick).await;
@@ -44,7 +44,7 @@ async fn an_event_is_sent_to_the_lane_of_each_endpoint_and_delivered_from_there(
 }
 
 #[tokio::test]
-async fn a_batch_of_events_with_an_idempotency_key_is_sent_to_the_lanes_of_its_endpoints() {
+async fn a_batch_of_events_with_an_idempotency_key_is_sent_to_its_endpoints_lanes() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let (tenant, _) = slow(&world, &receiver, &[]).await;
     tenant.endpoint(&receiver).await;
@@ -56,9 +56,9 @@ async fn a_batch_of_events_with_an_idempotency_key_is_sent_to_the_lanes_of_its_e
     assert_eq!(receiver.received().len(), 50);
 }
 
-/// One of the two queues takes nothing. The same request, repeated, completes the publishing and sends nothing twice.
+/// One of the two queues refuses messages. A retry with the same key completes the request and sends nothing twice.
 #[tokio::test]
-async fn a_publishing_that_reaches_one_lane_alone_is_answered_503_and_completed_by_its_repetition() {
+async fn a_publish_request_that_reaches_only_one_lane_is_503_and_completed_by_its_retry() {
     for unreachable in Lane::ALL {
         let (world, quick, late) = (World::new().await, Receiver::new().await, Receiver::new().await);
         let (tenant, _) = slow(&world, &late, &[]).await;
@@ -155,13 +155,13 @@ async fn the_probe_of_a_suspended_endpoint_is_sent_to_its_lane() {
 }
 
 #[tokio::test]
-async fn a_delayed_copy_is_sent_to_the_lane_that_the_endpoint_is_in_when_the_attempt_ends() {
+async fn a_delayed_copy_is_sent_to_the_endpoints_lane_at_the_end_of_the_attempt() {
     for (lane, expected) in [(Lane::Slow, [0, 1]), (Lane::Fast, [1, 0])] {
         let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(500)]).await);
         let (tenant, endpoint) = slow(&world, &receiver, &[40]).await;
         let delivery = tenant.publish_one().await;
         world.set_lane(&tenant, &endpoint, lane).await;
-        assert_eq!(world.process.poll_of(Lane::Slow, 10).await, 1, "the slow lane attempts what it gets");
+        assert_eq!(world.process.poll_of(Lane::Slow, 10).await, 1, "the slow lane attempts the message");
         receiver.only();
         assert_eq!(queued(&world), expected, "{lane:?}");
         assert_eq!(world.in_flight().await, 0);
@@ -174,7 +174,7 @@ async fn a_delayed_copy_is_sent_to_the_lane_that_the_endpoint_is_in_when_the_att
 }
 
 #[tokio::test]
-async fn a_short_retry_waits_hidden_in_the_slow_lane() {
+async fn a_message_for_a_short_retry_is_hidden_in_the_slow_lane() {
     let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(500)]).await);
     let (tenant, _) = slow(&world, &receiver, &[5]).await;
     let delivery = tenant.publish_one().await;
@@ -187,9 +187,9 @@ async fn a_short_retry_waits_hidden_in_the_slow_lane() {
     assert_eq!(tenant.delivery_status(&delivery).await, "success");
 }
 
-/// The sweep reads no endpoints for what is due: the fast lane forwards what it gets for slow ones.
+/// The sweep does not read the endpoints of due deliveries. The fast lane forwards the messages for slow ones.
 #[tokio::test]
-async fn what_is_due_for_a_slow_endpoint_goes_through_the_fast_lane() {
+async fn due_deliveries_of_a_slow_endpoint_go_through_the_fast_lane() {
     let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(500)]).await);
     let (tenant, _) = slow(&world, &receiver, &[3600]).await;
     let delivery = tenant.publish_one().await;
@@ -205,7 +205,7 @@ async fn what_is_due_for_a_slow_endpoint_goes_through_the_fast_lane() {
 }
 
 #[tokio::test]
-async fn a_message_that_nobody_can_read_in_the_slow_lane_becomes_a_dead_letter() {
+async fn an_unreadable_message_in_the_slow_lane_becomes_a_dead_letter() {
     let world = World::new().await;
     let send = world.sqs().send_message().queue_url(world.queue_url_of(Lane::Slow)).message_body("unreadable");
     send.send().await.unwrap();

@@ -1,11 +1,11 @@
-//! Every field at the edge of what is allowed, and one step beyond, in every dialect that has it.
+//! Every field at its limit and one step beyond, in every dialect that has the field.
 
 use http::Method;
 use serde_json::{Map, Value, json};
 
 use crate::support::{Reply, Tenant, World, text};
 
-/// A field, and how it is called in each dialect: organizations, hooks, endpoints, pages.
+/// A field and its names in the dialects organizations, hooks, endpoints and pages.
 struct Field {
     names: [&'static str; 4],
     values: Vec<(Value, bool)>,
@@ -124,7 +124,7 @@ fn fields() -> Vec<Field> {
                 (json!("x".repeat(15)), false),
                 (json!("x".repeat(257)), false),
                 (json!("tab\tis not printable"), false),
-                (json!("é is no ASCII letter"), false),
+                (json!("é is not an ASCII letter"), false),
             ],
         },
         Field {
@@ -156,7 +156,7 @@ fn fields() -> Vec<Field> {
     ]
 }
 
-/// Stops the test unless the field alone is to blame for a refusal.
+/// Asserts that the request was accepted, or refused because of this field only.
 fn judge(reply: &Reply, name: &str, value: &Value, accepted: bool, status: u16) {
     let shown = value.to_string().chars().take(80).collect::<String>();
     if accepted {
@@ -200,7 +200,8 @@ async fn delete(tenant: &Tenant, dialect: usize, created: &Reply) {
     assert_eq!(tenant.call(Method::DELETE, &path, &[], None).await.status, 204);
 }
 
-/// Who sends it where, the rest of the body, the status of success, the field, and its values.
+/// The caller, the path, the rest of the body, the status of success, the field, and its values with whether they are
+/// accepted.
 type Case<'a> = (&'a Tenant, &'a str, &'a Value, u16, &'a str, Vec<(Value, bool)>);
 
 #[tokio::test]

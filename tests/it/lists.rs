@@ -1,4 +1,4 @@
-//! Lists: filters, cursors that hold while new items arrive, and numbered pages.
+//! Lists: filters, cursors that stay valid while new items arrive, and numbered pages.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -16,7 +16,7 @@ fn ids(items: &Value) -> Vec<String> {
     items.as_array().unwrap().iter().map(|item| text(&item["id"]).to_owned()).collect()
 }
 
-/// Publishes events of this type, a second apart, and returns the ids of events and deliveries.
+/// Publishes events of this type, one second apart. Returns the ids of the events and their deliveries.
 async fn publish(world: &World, tenant: &Tenant, event_type: &str, count: usize) -> Vec<(String, String)> {
     let mut made = Vec::new();
     for _ in 0..count {
@@ -27,7 +27,7 @@ async fn publish(world: &World, tenant: &Tenant, event_type: &str, count: usize)
     made
 }
 
-/// The pages that follow each other from this path, with what happens between them.
+/// Reads all pages from this path on, and calls `between` after each page.
 async fn follow(tenant: &Tenant, path: &str, mut between: impl AsyncFnMut()) -> Vec<Vec<String>> {
     let mut pages = Vec::new();
     let mut cursor = String::new();
@@ -44,7 +44,7 @@ async fn follow(tenant: &Tenant, path: &str, mut between: impl AsyncFnMut()) -> 
 }
 
 #[tokio::test]
-async fn cursors_hold_while_new_items_arrive() {
+async fn cursors_stay_valid_while_new_items_arrive() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint(&receiver).await;
@@ -65,15 +65,15 @@ async fn cursors_hold_while_new_items_arrive() {
         };
         let first = ids(&tenant.get(&path.replace("limit=3", "limit=100")).await.data(200));
         let seen = follow(&tenant, &path, arriving).await.concat();
-        assert_eq!(seen, first, "{path}: nothing twice, nothing missing, nothing new");
+        assert_eq!(seen, first, "{path}: no item is duplicated, missing or new");
         let old: Vec<_> = seen.into_iter().filter(|id| expected.contains(id)).collect();
         assert_eq!(&old, expected, "{path}: newest first");
     }
     let exact = format!("{}/deliveries?limit=7&event_type=a", endpoint.path());
-    assert_eq!(follow(&tenant, &exact, async || {}).await.len(), 1, "a full last page has no next one");
+    assert_eq!(follow(&tenant, &exact, async || {}).await.len(), 1, "a full last page has no next page");
 }
 
-/// Copies of the newest event, a millisecond apart: they differ in their times alone, so they lie in one partition.
+/// Copies the newest event with times one millisecond apart. The copies have the same partition.
 async fn copy_event(world: &World, count: u64) -> Vec<String> {
     let events = world.items("event").await;
     let event = events.iter().max_by_key(|event| event["sk"].as_s().unwrap()).unwrap();
@@ -89,7 +89,7 @@ async fn copy_event(world: &World, count: u64) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn pages_are_whole_though_the_newest_events_lie_in_one_partition() {
+async fn pages_are_complete_if_the_newest_events_are_in_one_partition() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let mut all = Vec::new();
@@ -97,7 +97,7 @@ async fn pages_are_whole_though_the_newest_events_lie_in_one_partition() {
         world.advance(Duration::from_secs(1));
         all.push(text(&tenant.publish_data(&json!({})).await["id"]).to_owned());
     }
-    // The newest of them, so that what the other partitions hold comes after all of it.
+    // These are the newest events, so the events of all other partitions follow them.
     all.extend(copy_event(&world, 60).await);
     world.advance(Duration::from_secs(1));
     all.reverse();
@@ -106,9 +106,10 @@ async fn pages_are_whole_though_the_newest_events_lie_in_one_partition() {
     }
 }
 
-/// What is pending is listed by publishing, what was attempted has a record; all of it has ids of one millisecond.
+/// Pending deliveries are in the lists of publish requests, attempted ones have records. The ids of a batch are from
+/// one millisecond.
 #[tokio::test]
-async fn pages_of_pending_and_attempted_deliveries_are_whole_wherever_they_end() {
+async fn pages_of_pending_and_attempted_deliveries_are_complete_for_every_limit() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint(&receiver).await;
@@ -132,7 +133,7 @@ async fn pages_of_pending_and_attempted_deliveries_are_whole_wherever_they_end()
         assert!(pages[..pages.len() - 1].iter().all(|page| page.len() == limit), "{pages:?}");
         assert_eq!(pages.concat(), all, "pages of {limit}");
         let listed = follow(&tenant, &format!("{path}?limit={limit}&status=pending"), async || {}).await;
-        assert_eq!(listed.concat(), pending, "pages of {limit} pending ones");
+        assert_eq!(listed.concat(), pending, "pages of {limit} pending deliveries");
     }
     let numbered = format!("/v1/webhook-endpoints/{}/deliveries", endpoint.id);
     for (status, count) in [("", 26), ("?status=pending", 12), ("?status=success", 14)] {
@@ -140,7 +141,7 @@ async fn pages_of_pending_and_attempted_deliveries_are_whole_wherever_they_end()
     }
 }
 
-/// Publishes batches of a hundred events of type `a`, each batch in a millisecond of its own.
+/// Publishes batches of a hundred events of type `a`, one millisecond apart.
 async fn publish_batches(world: &World, tenant: &Tenant, batches: usize) {
     let batch = json!({"events": vec![json!({"type": "a", "data": {}}); 100]});
     for _ in 0..batches {
@@ -150,7 +151,7 @@ async fn publish_batches(world: &World, tenant: &Tenant, batches: usize) {
 }
 
 #[tokio::test]
-async fn a_filter_that_matches_nothing_examines_two_thousand_records_for_a_page() {
+async fn a_page_examines_at_most_two_thousand_records_if_its_filter_matches_nothing() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint(&receiver).await;
@@ -178,8 +179,8 @@ async fn a_filter_that_matches_nothing_examines_two_thousand_records_for_a_page(
     }
 }
 
-/// Lists of deliveries as requests that published a hundred events each left them, a millisecond apart, the last one before
-/// now. The events are not there.
+/// Stores lists of deliveries as publish requests of a hundred events each would, one millisecond apart and before now.
+/// Their events do not exist.
 async fn store_deliveries(world: &World, tenant: &Tenant, endpoint: &Endpoint, lists: u32) {
     let store = Store::new(&world.sdk(), world.table(), Duration::from_secs(86_400));
     let organization = OrganizationId::parse(&tenant.id).unwrap();
@@ -195,7 +196,7 @@ async fn store_deliveries(world: &World, tenant: &Tenant, endpoint: &Endpoint, l
 }
 
 #[tokio::test]
-async fn numbered_pages_lead_through_ten_thousand_deliveries_and_refuse_to_go_on() {
+async fn numbered_pages_cover_ten_thousand_deliveries_and_refuse_later_ones() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint(&receiver).await;
@@ -260,7 +261,7 @@ async fn deliveries_are_filtered_by_status_type_and_time() {
     }
 }
 
-/// Follows `next` from a page to the last one, and `previous` back again.
+/// Follows `next` to the last page and `previous` back to the first. Returns the pages.
 async fn walk(tenant: &Tenant, path: &str) -> Vec<Vec<String>> {
     let mut pages: Vec<Vec<String>> = Vec::new();
     let mut next = Some(path.to_owned());
@@ -281,7 +282,7 @@ async fn walk(tenant: &Tenant, path: &str) -> Vec<Vec<String>> {
 }
 
 #[tokio::test]
-async fn pages_of_deliveries_count_them_and_lead_to_each_other() {
+async fn pages_of_deliveries_have_their_count_and_links_to_each_other() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint(&receiver).await;
@@ -303,7 +304,7 @@ async fn pages_of_deliveries_count_them_and_lead_to_each_other() {
     tenant.get(&format!("{list}?status=failed&page=2")).await.is_error(404, "not_found");
 }
 
-/// Endpoints named as these letters, made in this order, a second apart.
+/// Creates endpoints with these letters as names, one second apart.
 async fn endpoints(world: &World, tenant: &Tenant, names: &str) -> Vec<Endpoint> {
     let mut made = Vec::new();
     for name in names.chars() {
@@ -351,7 +352,7 @@ async fn pages_of_endpoints_are_sorted_and_filtered() {
 }
 
 #[tokio::test]
-async fn parameters_that_make_no_sense_are_refused_all_at_once() {
+async fn an_error_lists_all_invalid_parameters() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint_with(json!({"url": "https://example.com/"})).await;

@@ -1,7 +1,7 @@
-//! The whole system in one process: the real routers, the real consumer and sweep, SDK clients, an
-//! embedded DynamoDB and SQS, and receivers on loopback sockets. One file per capability; what they
-//! share is in `support`.
-#![allow(clippy::unwrap_used, reason = "a test may stop at the first surprise, its helpers too")]
+//! Tests of the whole system in one process: the real routers, the real consumer and sweep, SDK clients, an embedded
+//! DynamoDB and SQS, and receivers on loopback sockets. Each file tests one capability. Shared helpers are in
+//! `support`.
+#![allow(clippy::unwrap_used, reason = "tests and their helpers may panic")]
 
 mod support;
 

@@ -1,4 +1,4 @@
-//! Which methods a path takes, and what the others are answered: `Allow` is what the OpenAPI document says.
+//! A path allows the methods in the OpenAPI document. Other methods get the same list in `Allow`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::support::World;
 
 const METHODS: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PURGE"];
 
-/// The methods that the document has for each path.
+/// The methods of each path in the document.
 fn documented() -> BTreeMap<String, BTreeSet<String>> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/openapi.json");
     let document: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();

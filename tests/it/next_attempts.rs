@@ -1,4 +1,4 @@
-//! When the next attempt comes, as readers are told: never a time that is past, in no dialect.
+//! The time of the next attempt in responses is never in the past, in any dialect.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use shared::domain::time::Timestamp;
 
 use crate::support::{Answer, Endpoint, Receiver, Tenant, World, text};
 
-/// What every answer that shows the delivery says about its next attempt; all of them agree.
+/// The next attempt in every response that shows the delivery. Asserts that all of them are equal.
 async fn shown(tenant: &Tenant, endpoint: &Endpoint, delivery: &str) -> Value {
     let own = tenant.delivery(delivery).await;
     let listed = tenant.deliveries(endpoint).await.remove(0);
@@ -39,10 +39,10 @@ async fn the_next_attempt_is_in_the_future_or_null() {
     assert!(Timestamp::parse(text(&due)).unwrap() > world.clock.now());
 
     tenant.set_status(&endpoint, "paused").await;
-    assert_eq!(shown(&tenant, &endpoint, &delivery).await, Value::Null, "paused, and still in the queue");
+    assert_eq!(shown(&tenant, &endpoint, &delivery).await, Value::Null, "paused and in the queue");
     world.advance(Duration::from_secs(120));
     world.drain().await;
-    assert_eq!(shown(&tenant, &endpoint, &delivery).await, Value::Null, "paused, parked, and overdue");
+    assert_eq!(shown(&tenant, &endpoint, &delivery).await, Value::Null, "paused, parked and overdue");
 
     tenant.set_status(&endpoint, "active").await;
     assert_eq!(shown(&tenant, &endpoint, &delivery).await, Value::Null, "leased and overdue");
@@ -51,7 +51,7 @@ async fn the_next_attempt_is_in_the_future_or_null() {
     let due = shown(&tenant, &endpoint, &delivery).await;
     assert!(Timestamp::parse(text(&due)).unwrap() > world.clock.now(), "parked until it is due");
     world.advance(Duration::from_secs(2 * 3_600));
-    assert_eq!(shown(&tenant, &endpoint, &delivery).await, Value::Null, "overdue: no sweep has come");
+    assert_eq!(shown(&tenant, &endpoint, &delivery).await, Value::Null, "overdue because no sweep ran");
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn a_delivery_of_a_suspended_endpoint_or_organization_has_no_next_attempt(
     world.drain().await;
     let item = world.items("endpoint").await.remove(0);
     assert!(item.contains_key("suspended_since"));
-    assert_eq!(shown(&tenant, &endpoint, &delivery).await, Value::Null, "suspended, and still in the queue");
+    assert_eq!(shown(&tenant, &endpoint, &delivery).await, Value::Null, "suspended and in the queue");
     world.advance(Duration::from_secs(80));
     world.drain().await;
     assert_eq!(shown(&tenant, &endpoint, &delivery).await, Value::Null, "suspended and parked");

@@ -1,4 +1,4 @@
-//! The OpenAPI document is what the wire types and the routes say, and the page shows it.
+//! The OpenAPI document matches the wire types and the routes, and the documentation page shows it.
 
 use std::collections::BTreeSet;
 
@@ -19,9 +19,9 @@ use crate::routes::{OPEN, ROUTES};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/openapi.json");
 
-/// After a change: `UPDATE_OPENAPI=1 cargo test --test it openapi`, and build again.
+/// To update the document: run `UPDATE_OPENAPI=1 cargo test --test it openapi` and build again.
 #[test]
-fn the_kept_document_is_current() {
+fn the_stored_document_is_current() {
     let generated = generated();
     if updating() {
         std::fs::write(FILE, &generated).unwrap();
@@ -35,9 +35,9 @@ fn the_kept_document_is_current() {
     );
 }
 
-/// `routes.rs` compares its table with the sources.
+/// `routes.rs` compares its table of routes with the sources.
 #[test]
-fn every_route_is_documented_and_every_documented_route_is_there() {
+fn the_document_has_exactly_the_existing_routes() {
     let routes = ROUTES.iter().map(|route| (route.method, route.path)).chain(OPEN);
     let routes: BTreeSet<_> = routes.map(|(method, path)| format!("{method} {path}")).collect();
     let document: Value = serde_json::from_str(&generated()).unwrap();
@@ -48,9 +48,9 @@ fn every_route_is_documented_and_every_documented_route_is_there() {
     assert_eq!(routes, operations.collect());
 }
 
-/// Of a response that each operation describes for itself, generators make a class for each operation.
+/// If operations had error schemas of their own, client generators would generate a class for each.
 #[test]
-fn every_error_answer_of_every_operation_is_the_one_error_schema() {
+fn all_error_responses_have_the_same_schema() {
     let document: Value = serde_json::from_str(&generated()).unwrap();
     let mut answers = 0;
     for (path, item) in document["paths"].as_object().unwrap() {
@@ -58,7 +58,7 @@ fn every_error_answer_of_every_operation_is_the_one_error_schema() {
             let responses = operation["responses"].as_object().unwrap();
             for (status, response) in responses.iter().filter(|(status, _)| status.as_str() >= "400") {
                 let name = response["$ref"].as_str().and_then(|it| it.strip_prefix("#/components/responses/"));
-                let name = name.unwrap_or_else(|| panic!("{method} {path} describes {status} for itself"));
+                let name = name.unwrap_or_else(|| panic!("{method} {path} has its own response for {status}"));
                 let content = &document["components"]["responses"][name]["content"];
                 let expected = json!({"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}});
                 assert_eq!(*content, expected, "{name}");
@@ -70,7 +70,7 @@ fn every_error_answer_of_every_operation_is_the_one_error_schema() {
 }
 
 #[tokio::test]
-async fn the_document_is_served_to_everybody() {
+async fn the_document_is_served_without_a_key() {
     let api = router();
     let answer = ask(&api, &Method::GET, "/openapi.json").await;
     assert_eq!(answer.status(), StatusCode::OK);
@@ -79,16 +79,16 @@ async fn the_document_is_served_to_everybody() {
 }
 
 #[tokio::test]
-async fn the_page_shows_every_operation_and_explains_every_error() {
+async fn the_page_shows_every_operation_and_every_error() {
     let api = router();
     let answer = ask(&api, &Method::GET, "/docs").await;
     assert_eq!(answer.status(), StatusCode::OK);
     assert_eq!(answer.headers()["content-type"], "text/html; charset=utf-8");
     let page = text(answer).await;
     let anchors: Vec<_> = page.split("id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
-    assert_eq!(anchors.iter().collect::<BTreeSet<_>>().len(), anchors.len(), "an anchor is there twice");
+    assert_eq!(anchors.iter().collect::<BTreeSet<_>>().len(), anchors.len(), "an anchor is duplicated");
     for link in page.split("href=\"#").skip(1).filter_map(|rest| rest.split('"').next()) {
-        assert!(anchors.contains(&link), "#{link} leads nowhere");
+        assert!(anchors.contains(&link), "#{link} has no anchor");
     }
     for code in ErrorCode::ALL {
         assert!(anchors.contains(&code.as_str()), "{code:?} has no anchor");
@@ -99,25 +99,25 @@ async fn the_page_shows_every_operation_and_explains_every_error() {
         let id = operation["operationId"].as_str().unwrap();
         assert!(anchors.contains(&id), "{id} is not shown");
     }
-    assert!(!page.contains("<script") && !page.contains("src="), "the page needs nothing but itself");
+    assert!(!page.contains("<script") && !page.contains("src="), "the page loads no resources");
 }
 
 fn generated() -> String {
     let published = (Dialect::Organizations, publish::Operations::openapi());
     let document = document(api::operations().into_iter().chain([published]));
-    // An indent of one: the file is part of a binary.
+    // The indent is 1 because the binary contains the document.
     let mut text = Vec::new();
     let formatter = serde_json::ser::PrettyFormatter::with_indent(b" ");
     serde::Serialize::serialize(&document, &mut serde_json::Serializer::with_formatter(&mut text, formatter)).unwrap();
     String::from_utf8(text).unwrap() + "\n"
 }
 
-#[expect(clippy::disallowed_methods, reason = "a wish of whoever runs the test, not a setting")]
+#[expect(clippy::disallowed_methods, reason = "the variable is an option of the test, not a setting")]
 fn updating() -> bool {
     std::env::var_os("UPDATE_OPENAPI").is_some()
 }
 
-/// The API's router. Nothing here gets as far as AWS.
+/// The API's router. The tests of this file make no AWS calls.
 fn router() -> Router {
     let hash = "0".repeat(64);
     let values = [

@@ -1,4 +1,4 @@
-//! Operational events come from the service alone, and hold nothing that their readers may not know.
+//! Only the service publishes operational events, and they contain nothing that their readers may not know.
 
 use serde_json::{Value, json};
 use shared::domain::event_type::OPERATIONAL_EVENTS;
@@ -6,7 +6,7 @@ use shared::domain::event_type::OPERATIONAL_EVENTS;
 use crate::support::{Answer, Receiver, World, delivery_ids, text};
 
 #[tokio::test]
-async fn nobody_else_publishes_an_operational_event() {
+async fn only_the_service_publishes_operational_events() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     let fields = json!({"url": receiver.url(), "event_types": ["webhook.disabled", "webhook.*", "delivery.*"]});
@@ -32,19 +32,19 @@ async fn nobody_else_publishes_an_operational_event() {
             assert_eq!(refused.body["error"]["details"]["fields"][0]["name"], "event_type");
         }
     }
-    // The first type that the endpoint subscribes to is no type of a test.
+    // The first type to which the endpoint subscribes cannot be the type of a test event.
     let test = tenant.post(&format!("{}/test", endpoint.path()), &json!({})).await.data(200);
     assert_eq!(test["latest_delivery"]["event_type"], "webhook.test");
     world.drain().await;
     let types: Vec<_> = receiver.received().iter().map(|it| it.header("x-webhook-event").to_owned()).collect();
     assert_eq!(types[before..], ["webhook.test"]);
-    // What only looks similar is a publisher's own.
+    // A publisher may use a type that only resembles an operational event's.
     let events = json!({"type": "webhook.disabled_by_us", "data": {}});
     assert_eq!(delivery_ids(&tenant.post("/events", &events).await.data(202)).len(), 1);
 }
 
 #[tokio::test]
-async fn an_operational_event_has_the_origin_of_an_endpoints_url_and_nothing_else_of_it() {
+async fn an_operational_event_contains_only_the_origin_of_an_endpoints_url() {
     let (world, watcher) = (World::new().await, Receiver::new().await);
     let gone = Receiver::always(Answer::status(410)).await;
     let tenant = world.tenant().await;

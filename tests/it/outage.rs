@@ -1,5 +1,5 @@
-//! The table is out of reach: no message becomes a dead letter, and afterwards everything is delivered within the hour.
-//! What 100,000 messages come to is a model, `outage_model`.
+//! While the table is unreachable, no message becomes a dead letter. Afterwards everything is delivered within one
+//! hour. The module `outage_model` simulates 100,000 messages.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ const VISIBILITY: Duration = Duration::from_secs(VISIBILITY_SECONDS as u64);
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const HOUR: Duration = Duration::from_secs(60 * 60);
 const TENANTS: usize = 4;
-/// How many events a request publishes.
+/// The number of events of a publish request.
 const BATCH: usize = 25;
 
-/// Publishes so many requests of each tenant, lets the table be out of reach for this time, and checks what becomes of the
-/// messages.
+/// Publishes this many requests of each tenant, makes the table unreachable for this time, and checks that all messages
+/// are delivered.
 async fn survives(outage: Duration, requests: usize) {
     let world = World::new().await;
     let mut receivers = Vec::new();

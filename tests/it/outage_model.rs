@@ -1,10 +1,10 @@
-//! A small deterministic model of 100,000 messages during and after a day without the table, with the product's own rule
-//! for isolation. The table in docs/reliability.md is its output.
+//! A deterministic model of 100,000 messages during and after a day without the table, with the production code for
+//! isolation. Its output is a table in docs/reliability.md.
 //!
-//! `MaximumConcurrency` processes take ten messages at a time. During the outage a run fails and its messages come back
-//! six minutes after they were received. Afterwards a run takes as long as its attempts and the reading before them. An
-//! endpoint has the default timeout, or one of 30 s if its receiver takes longer. What the model leaves out makes it slower or safer: endpoints that hang are not suspended, no process is replaced, and
-//! nothing is published.
+//! `MaximumConcurrency` processes receive ten messages at a time. During the outage a run fails, and its messages
+//! become visible six minutes after they were received. Afterwards a run takes as long as its attempts and the reading
+//! before them. An endpoint has the default timeout, or one of 30 s if its receiver takes longer. The model does not
+//! suspend endpoints, does not replace processes and publishes nothing.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -19,25 +19,25 @@ use shared::queue::schema::{CONSUMER_BATCH, CONSUMER_TIMEOUT_SECONDS, MAX_RECEIV
 use crate::support::{grouped, update_table};
 
 const MESSAGES: usize = 100_000;
-/// The default of `MaximumConcurrency`.
+/// The default value of `MaximumConcurrency`.
 const PROCESSES: usize = 50;
 const SECOND: u64 = 1_000;
 const HOUR: u64 = 3_600 * SECOND;
 const OUTAGE: u64 = 24 * HOUR;
 const VISIBILITY: u64 = VISIBILITY_SECONDS as u64 * SECOND;
-/// How long a run may take.
+/// The time limit of a run.
 const RUN: u64 = CONSUMER_TIMEOUT_SECONDS as u64 * SECOND;
-/// How long reading takes before the attempts, in milliseconds.
+/// The time for reading before the attempts, in milliseconds.
 const READING: u64 = 50;
 
-/// How a batch is processed.
+/// The rule by which a batch is processed.
 #[derive(Clone, Copy, PartialEq)]
 enum Rule {
-    /// The product's.
+    /// The production code's rule.
     Ours,
-    /// All tasks of a batch together, always.
+    /// All tasks of a batch run concurrently.
     Together,
-    /// Every suspicious task alone, always.
+    /// Every suspicious task runs alone.
     OneByOne,
 }
 
@@ -45,10 +45,10 @@ enum Rule {
 #[derive(Clone)]
 struct Model {
     visible: VecDeque<usize>,
-    /// Batches that come back at these times, the next one first.
+    /// Batches by the time at which they become visible, the earliest first.
     hidden: VecDeque<(u64, Vec<usize>)>,
     receives: Vec<u32>,
-    /// When each process is free, by its number.
+    /// The time at which each process is free, and its number.
     free: BinaryHeap<Reverse<(u64, usize)>>,
 }
 
@@ -62,7 +62,8 @@ impl Model {
         }
     }
 
-    /// The next batch, the time when it is received and the process that receives it. `None` if the queue is empty.
+    /// Returns the next batch, the time at which it is received and the process that receives it. Returns `None` if the
+    /// queue is empty.
     fn receive(&mut self) -> Option<(u64, usize, Vec<usize>)> {
         let Reverse((mut now, process)) = self.free.pop()?;
         if self.visible.is_empty() {
@@ -76,7 +77,7 @@ impl Model {
         Some((now, process, batch))
     }
 
-    /// The outage: runs that take so long fail.
+    /// Simulates the outage. Each run fails after this time.
     fn fail(&mut self, fails_in: u64) {
         while let Some((now, process, batch)) = self.receive() {
             self.hidden.push_back((now + VISIBILITY, batch));
@@ -87,8 +88,8 @@ impl Model {
         }
     }
 
-    /// The time after the outage: attempts take so long. Returns when the last message was delivered, and the most
-    /// receives of a message.
+    /// Simulates the time after the outage. `takes` is the duration of an attempt. Returns the time of the last
+    /// delivery and the highest receive count of a message.
     fn deliver(mut self, rule: Rule, takes: impl Fn(usize) -> u64) -> (u64, u32) {
         let (usual, longest) = (TimeoutSeconds::default(), TimeoutSeconds::new(30).unwrap());
         let timeout = |message: usize| if takes(message) > 10 * SECOND { longest } else { usual };
@@ -128,7 +129,7 @@ impl Model {
     }
 }
 
-/// The next number of a fixed series that looks random (SplitMix64).
+/// The next number of a fixed pseudorandom sequence (SplitMix64).
 fn next(state: &mut u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mixed = (*state ^ (*state >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -174,7 +175,7 @@ fn table() -> String {
     table
 }
 
-/// After a change: `UPDATE_RELIABILITY=1 cargo test --test it outage_model`.
+/// To update the table: run `UPDATE_RELIABILITY=1 cargo test --test it outage_model`.
 #[test]
 fn the_table_of_what_is_delivered_after_a_day_without_the_table_is_current_and_isolation_costs_at_most_half_an_hour() {
     update_table("the outage model", &table());

@@ -1,5 +1,5 @@
-//! Deliveries that may not go out now: parked while their endpoint is paused, and released or failed by
-//! what becomes of it.
+//! Deliveries that are parked while their endpoint is paused. They are released or failed when the endpoint's status
+//! changes.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::support::{
     Answer, EVENT_TYPE, Endpoint, Fate, Gate, Process, Receiver, Tenant, World, delivery_ids, over_network, text,
 };
 
-/// After this long no process remembers an endpoint's former status.
+/// After this time no process has a former status of an endpoint in its cache.
 const REMEMBERED: Duration = Duration::from_secs(5);
 /// A release ends with a sweep that starts this long after the endpoint became active.
 const LAST_LOOK: Duration = Duration::from_secs(120);
@@ -22,7 +22,7 @@ async fn setup(receiver: &Receiver) -> (World, Tenant, Endpoint) {
     (world, tenant, endpoint)
 }
 
-/// Publishes so many events, and returns the ids of their deliveries, which may be parked.
+/// Publishes this many events and returns the ids of their deliveries, some of which may be parked.
 async fn publish(tenant: &Tenant, count: usize) -> Vec<String> {
     let mut deliveries = Vec::new();
     for _ in 0..count.div_ceil(100) {
@@ -34,7 +34,7 @@ async fn publish(tenant: &Tenant, count: usize) -> Vec<String> {
     deliveries
 }
 
-/// Handles the queue one message at a time, so that the order in which they were sent shows.
+/// Processes the queue one message at a time, so that receivers see the order of sending.
 async fn drain_in_order(process: &Process) {
     while process.poll_at_most(1).await > 0 {}
 }
@@ -48,12 +48,12 @@ fn attribute<'a>(item: &'a std::collections::HashMap<String, AttributeValue>, na
 }
 
 #[tokio::test]
-async fn a_paused_endpoint_gets_nothing_until_resumed_and_then_everything_in_order_of_age() {
+async fn a_paused_endpoint_gets_its_deliveries_after_it_resumes_in_order_of_age() {
     let receiver = Receiver::new().await;
     let (world, tenant, endpoint) = setup(&receiver).await;
-    let mut expected = publish(&tenant, 4).await; // is in the queue already
+    let mut expected = publish(&tenant, 4).await; // these are in the queue
     tenant.set_status(&endpoint, "paused").await;
-    expected.extend(publish(&tenant, 4).await); // is parked at once
+    expected.extend(publish(&tenant, 4).await); // these are parked immediately
     assert!(tenant.read_endpoint(&endpoint).await["paused_at"].is_string());
     world.drain().await;
     for _ in 0..3 {
@@ -71,7 +71,7 @@ async fn a_paused_endpoint_gets_nothing_until_resumed_and_then_everything_in_ord
     assert!(tenant.read_endpoint(&endpoint).await["paused_at"].is_null());
     world.advance(LAST_LOOK);
     world.sweep().await;
-    assert_eq!(world.drain().await, 0, "nothing comes twice");
+    assert_eq!(world.drain().await, 0, "nothing is sent twice");
 }
 
 #[tokio::test]
@@ -82,24 +82,24 @@ async fn more_than_500_parked_deliveries_are_released_by_the_sweep() {
     let expected = publish(&tenant, 730).await;
     tenant.set_status(&endpoint, "active").await;
     let first = world.take_messages().await;
-    assert_eq!(first.len(), 500, "at once");
+    assert_eq!(first.len(), 500, "the request releases 500");
     world.purge().await;
     assert!(first.iter().zip(&expected).all(|(message, delivery)| message.contains(delivery)), "the oldest, in order");
 
     world.sweep().await;
     let rest = world.take_messages().await;
-    assert_eq!(rest.len(), 230, "the rest");
+    assert_eq!(rest.len(), 230, "the sweep releases the rest");
     assert!(rest.iter().zip(&expected[500..]).all(|(message, delivery)| message.contains(delivery)), "in order");
 }
 
 #[tokio::test]
-async fn a_process_that_remembers_a_pause_looks_again_before_it_parks() {
+async fn a_process_with_a_cached_pause_reads_the_endpoint_again_before_parking() {
     let receiver = Receiver::new().await;
     let (world, tenant, endpoint) = setup(&receiver).await;
     let early = tenant.publish_one().await;
     tenant.set_status(&endpoint, "paused").await;
     let stale = world.another_process();
-    stale.drain().await; // from now on it remembers a paused endpoint for a while
+    stale.drain().await; // its cache now has the paused endpoint
     tenant.set_status(&endpoint, "active").await;
     world.drain().await;
     let late = tenant.publish_one().await;
@@ -108,7 +108,7 @@ async fn a_process_that_remembers_a_pause_looks_again_before_it_parks() {
 }
 
 #[tokio::test]
-async fn a_delivery_parked_by_a_publisher_who_missed_the_resumption_is_released_by_the_sweep() {
+async fn a_delivery_parked_with_the_former_status_is_released_by_the_sweep() {
     let receiver = Receiver::new().await;
     let (world, tenant, endpoint) = setup(&receiver).await;
     tenant.set_status(&endpoint, "paused").await;
@@ -137,14 +137,14 @@ async fn a_delivery_parked_by_a_publisher_who_missed_the_resumption_is_released_
     let is_released = async || attribute(&world.items("job").await[0], "status") == "done";
     world.advance(Duration::from_secs(59));
     world.sweep().await;
-    assert!(!is_released().await, "somebody else may still be parking");
+    assert!(!is_released().await, "another process may still be parking");
     world.advance(Duration::from_secs(31));
     world.sweep().await;
     assert!(is_released().await);
 }
 
 #[tokio::test]
-async fn pausing_holds_retries_up_and_resuming_goes_on_with_the_schedule() {
+async fn pausing_delays_retries_and_resuming_continues_the_schedule() {
     let receiver = Receiver::scripted([Answer::status(500)]).await;
     let (world, tenant, endpoint) = setup(&receiver).await;
     let id = tenant.publish_one().await;
@@ -162,14 +162,14 @@ async fn pausing_holds_retries_up_and_resuming_goes_on_with_the_schedule() {
 }
 
 #[tokio::test]
-async fn what_is_unfinished_fails_when_its_endpoint_is_disabled() {
+async fn unfinished_deliveries_fail_when_their_endpoint_is_disabled() {
     let receiver = Receiver::always(Answer::status(500)).await;
     let (world, tenant, endpoint) = setup(&receiver).await;
     let retrying = tenant.publish_one().await;
     world.drain().await;
     tenant.set_status(&endpoint, "paused").await;
     let parked = publish(&tenant, 120).await;
-    // A DELETE without `permanent` disables.
+    // A DELETE request without `permanent` disables the endpoint.
     let disabled = tenant.delete(&endpoint.path()).await.data(200);
     assert_eq!(["status", "disabled_reason"].map(|name| text(&disabled[name])), ["disabled", "owner"]);
     world.sweep().await;
@@ -186,7 +186,7 @@ async fn what_is_unfinished_fails_when_its_endpoint_is_disabled() {
 }
 
 #[tokio::test]
-async fn what_is_unfinished_fails_when_its_endpoint_is_deleted_and_nobody_can_read_it_any_more() {
+async fn unfinished_deliveries_fail_and_become_unreadable_when_their_endpoint_is_deleted() {
     let receiver = Receiver::always(Answer::status(500)).await;
     let (world, tenant, endpoint) = setup(&receiver).await;
     let retrying = tenant.publish_one().await;
@@ -214,11 +214,11 @@ async fn what_is_unfinished_fails_when_its_endpoint_is_deleted_and_nobody_can_re
     world.sweep().await;
     let left = world.dynamodb().scan().table_name(world.table()).index_name("waiting").send().await.unwrap();
     let failed = left.items().iter().all(|item| attribute(item, "waiting_pk").starts_with("failed#"));
-    assert!(failed, "no mark of the endpoint is left: {:?}", left.items());
+    assert!(failed, "marks of the endpoint are left: {:?}", left.items());
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_disabled_and_active_again_gets_what_comes_from_then_on() {
+async fn an_endpoint_that_is_active_after_being_disabled_gets_later_events() {
     let receiver = Receiver::new().await;
     let (world, tenant, endpoint) = setup(&receiver).await;
     tenant.set_status(&endpoint, "disabled").await;
@@ -232,7 +232,7 @@ async fn an_endpoint_that_is_disabled_and_active_again_gets_what_comes_from_then
 }
 
 #[tokio::test]
-async fn a_sweep_ends_in_time_and_the_next_one_goes_on() {
+async fn a_sweep_ends_before_its_deadline_and_the_next_one_continues() {
     let receiver = Receiver::new().await;
     let (world, tenant, endpoint) = setup(&receiver).await;
     tenant.set_status(&endpoint, "paused").await;
@@ -241,13 +241,13 @@ async fn a_sweep_ends_in_time_and_the_next_one_goes_on() {
     assert_eq!(world.take_messages().await.len(), 500);
     let core = &world.process.core;
     sweep::handle(core, world.clock.now()).await.unwrap();
-    assert_eq!(world.take_messages().await, [""; 0], "there was no time");
+    assert_eq!(world.take_messages().await, [""; 0], "no time was left");
     sweep::handle(core, world.process.deadline()).await.unwrap();
     assert_eq!(world.take_messages().await.len(), 150);
 }
 
 #[tokio::test]
-async fn the_api_tells_a_paused_endpoints_deliveries_from_others() {
+async fn deliveries_of_a_paused_endpoint_are_pending_without_a_next_attempt() {
     let receiver = Receiver::new().await;
     let (world, tenant, endpoint) = setup(&receiver).await;
     tenant.set_status(&endpoint, "paused").await;

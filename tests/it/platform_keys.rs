@@ -1,4 +1,4 @@
-//! Several platform keys at once, one of which may only publish.
+//! Several platform keys are valid at the same time. One of them can only publish.
 
 use serde_json::json;
 use shared::clock;
@@ -29,7 +29,7 @@ async fn a_platform_key_and_its_successor_work_at_the_same_time() {
 }
 
 #[tokio::test]
-async fn a_platform_key_for_publishing_publishes_for_every_organization_and_does_nothing_else() {
+async fn a_publishing_platform_key_can_only_publish_for_every_organization() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let (publisher, hash) = key();
     let process = world.process_with(&[("PLATFORM_PUBLISH_KEY_SHA256", &hash)]);

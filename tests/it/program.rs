@@ -1,4 +1,4 @@
-//! The program itself: what it prints, and how it ends.
+//! The program's output and exit status.
 
 use std::ffi::OsStr;
 use std::io::Read as _;
@@ -32,7 +32,7 @@ const SETTINGS: [&str; 10] = [
     "ALLOW_HTTP",
 ];
 
-/// The program with a directory and free ports, backtraces wanted, and no settings from outside.
+/// The program with a data directory, free ports, backtraces and none of the settings in the test's environment.
 fn program(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pigeonpost"));
     command.arg("--data").arg(data).args(["--port", "0", "--aws-port", "0"]);
@@ -43,12 +43,12 @@ fn program(data: &Path) -> Command {
     command
 }
 
-/// The program with these arguments alone.
+/// Runs the program with these arguments only.
 fn bare(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_pigeonpost")).args(arguments).env("RUST_BACKTRACE", "1").output().unwrap()
 }
 
-/// A program that is killed when the test ends, however it ends.
+/// A program that is killed when the test ends, even after a panic.
 struct Running(Child);
 
 impl Drop for Running {
@@ -58,7 +58,7 @@ impl Drop for Running {
     }
 }
 
-/// Runs the program to its end, which must come by itself, and says what it wrote to standard error.
+/// Runs the program, which must end by itself, and returns its output on standard error.
 fn refusal(command: &mut Command) -> String {
     let mut running = Running(command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap());
     let started = Instant::now();
@@ -66,7 +66,7 @@ fn refusal(command: &mut Command) -> String {
         if let Some(status) = running.0.try_wait().unwrap() {
             break status;
         }
-        assert!(started.elapsed() < PATIENCE, "the program runs: {command:?}");
+        assert!(started.elapsed() < PATIENCE, "the program does not end: {command:?}");
         std::thread::yield_now();
     };
     let mut message = String::new();
@@ -112,7 +112,7 @@ fn the_readme_shows_every_option_of_the_help() {
 }
 
 #[test]
-fn a_wrong_command_line_is_one_line_with_a_hint_and_status_2() {
+fn an_invalid_command_line_prints_one_line_and_exits_with_status_2() {
     for arguments in [&["--colour"][..], &["--prot", "1"], &["--port", "70000"], &["--port"], &["stray"]] {
         let output = bare(arguments);
         let message = String::from_utf8(output.stderr).unwrap();
@@ -124,7 +124,7 @@ fn a_wrong_command_line_is_one_line_with_a_hint_and_status_2() {
 }
 
 #[test]
-fn a_busy_port_and_a_foreign_address_are_named_with_the_option_that_changes_them() {
+fn errors_for_ports_and_addresses_contain_their_option() {
     let data = tempfile::tempdir().unwrap();
     let holder = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = holder.local_addr().unwrap().port().to_string();
@@ -139,7 +139,7 @@ fn a_busy_port_and_a_foreign_address_are_named_with_the_option_that_changes_them
 }
 
 #[tokio::test]
-async fn a_directory_that_is_in_use_or_none_is_said() {
+async fn an_error_for_a_locked_or_invalid_directory_contains_its_path() {
     let data = tempfile::tempdir().unwrap();
     let directory = data.path().join("data");
     let running = started(&mut program(&directory), &directory).await;
@@ -155,11 +155,11 @@ async fn a_directory_that_is_in_use_or_none_is_said() {
     }
 }
 
-/// What is done to the files of a data directory that a host has used.
+/// Damages a file of a data directory that a host has used.
 type Damage = fn(&Path);
 
 #[tokio::test]
-async fn a_damaged_directory_is_said_with_what_to_do() {
+async fn an_error_for_a_damaged_directory_contains_the_remedy() {
     let data = tempfile::tempdir().unwrap();
     let garbage = |file: &Path| std::fs::write(file, "no database ".repeat(1_000)).unwrap();
     let table: [(&str, Damage, &[&str]); 7] = [
@@ -178,7 +178,7 @@ async fn a_damaged_directory_is_said_with_what_to_do() {
     for (index, (name, damage, expected)) in table.into_iter().enumerate() {
         let directory = data.path().join(index.to_string());
         drop(started(&mut program(&directory), &directory).await);
-        // A killed host leaves its write-ahead log, whose pages would hide the damage.
+        // A killed host leaves its write-ahead log. Its pages would hide the damage.
         for log in ["-wal", "-shm"] {
             let _ = std::fs::remove_file(directory.join(format!("{name}{log}")));
         }
@@ -195,7 +195,7 @@ fn replace(file: &Path, with: impl FnOnce(&Path)) {
 }
 
 #[test]
-fn a_bad_environment_value_is_named_with_what_it_must_be() {
+fn an_error_for_an_environment_variable_contains_the_allowed_values() {
     let data = tempfile::tempdir().unwrap();
     for (name, value, expected) in [
         ("RETRY_SCHEDULE", &b"1,x"[..], "x is not a number of seconds"),
@@ -212,13 +212,13 @@ fn a_bad_environment_value_is_named_with_what_it_must_be() {
     }
 }
 
-/// A host in memory, with these variables in its environment.
+/// Starts a host in memory with these environment variables.
 async fn start(data: &Path, variables: &[(&str, &str)]) -> (Running, Credentials) {
     let running = started(program(data).arg("--in-memory").envs(variables.iter().copied()), data).await;
     (running, serde_json::from_slice(&std::fs::read(data.join(Credentials::FILE)).unwrap()).unwrap())
 }
 
-/// The program when it has written its credentials, the last thing before it serves.
+/// Starts the program and waits until it has written its credentials, the last step before it serves.
 async fn started(command: &mut Command, data: &Path) -> Running {
     let running = Running(command.stdout(Stdio::null()).spawn().unwrap());
     let file = data.join(Credentials::FILE);
@@ -238,7 +238,7 @@ async fn call(credentials: &Credentials, path: &str, body: Option<&Value>) -> Va
 }
 
 #[tokio::test]
-async fn the_root_leads_to_the_documentation() {
+async fn the_root_redirects_to_the_documentation() {
     let data = tempfile::tempdir().unwrap();
     let (_running, credentials) = start(data.path(), &[]).await;
     let answer = reqwest::get(format!("{}/", credentials.base_url)).await.unwrap();
@@ -246,7 +246,7 @@ async fn the_root_leads_to_the_documentation() {
 }
 
 #[tokio::test]
-async fn settings_that_refuse_the_demo_receiver_leave_it_out() {
+async fn no_demo_endpoint_is_created_if_the_settings_forbid_it() {
     for variable in [("ALLOW_HTTP", "false"), ("ALLOWED_NETWORKS", "")] {
         let data = tempfile::tempdir().unwrap();
         let (_running, credentials) = start(data.path(), &[variable]).await;
@@ -267,7 +267,7 @@ async fn variables_that_only_a_deployment_has_are_not_read() {
     call(&credentials, "/events", Some(&json!({"type": "member.added", "data": {}}))).await;
 }
 
-/// A receiver whose certificate is of this authority.
+/// A receiver with a certificate of this authority.
 async fn receiver(authority: &CertifiedIssuer<'_, KeyPair>) -> RawServer {
     let key = KeyPair::generate().unwrap();
     let certificate = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap().signed_by(&key, authority).unwrap();
@@ -287,7 +287,7 @@ async fn receiver(authority: &CertifiedIssuer<'_, KeyPair>) -> RawServer {
 }
 
 #[tokio::test]
-async fn an_own_certificate_authority_is_trusted_if_ssl_cert_file_has_it() {
+async fn a_certificate_authority_in_ssl_cert_file_is_trusted() {
     let mut params = CertificateParams::new([]).unwrap();
     params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
     let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap();

@@ -1,4 +1,4 @@
-//! Publishing: idempotency, batches, sizes, and how many endpoints there may be.
+//! Publishing: idempotency, batches, sizes and the maximum number of endpoints.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ async fn publish_with_key(tenant: &Tenant, path: &str, key: &str, body: &Value) 
 }
 
 #[tokio::test]
-async fn a_repeated_request_gets_the_first_answer_and_nothing_is_sent_twice() {
+async fn a_retry_gets_the_first_response_and_sends_nothing_twice() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let (tenant, other) = (world.tenant().await, world.tenant().await);
     tenant.endpoint(&receiver).await;
@@ -26,7 +26,7 @@ async fn a_repeated_request_gets_the_first_answer_and_nothing_is_sent_twice() {
         let before = receiver.received().len();
         let first = publish_with_key(&tenant, path, &key, &body).await.data(202);
         world.drain().await;
-        // An endpoint that came later does not get it now.
+        // A new endpoint does not get the event of the first request.
         tenant.endpoint(&receiver).await;
         assert_eq!(publish_with_key(&tenant, path, &key, &body).await.data(202), first);
         let elsewhere = tenant.at(&world.another_process());
@@ -38,11 +38,15 @@ async fn a_repeated_request_gets_the_first_answer_and_nothing_is_sent_twice() {
         let another = if path == "/events" { one(2) } else { json!({"events": [one(1)]}) };
         publish_with_key(&tenant, path, &key, &another).await.is_error(409, "idempotency_conflict");
         let others = publish_with_key(&other, path, &key, &body).await.data(202);
-        assert_ne!(others, first, "keys are each organization's own");
+        assert_ne!(others, first, "keys of different organizations are independent");
         world.advance(Duration::from_secs(24 * 60 * 60 - 10));
         assert_eq!(publish_with_key(&tenant, path, &key, &body).await.data(202), first);
         world.advance(Duration::from_secs(10));
-        assert_ne!(publish_with_key(&tenant, path, &key, &body).await.data(202), first, "a day later it is new");
+        assert_ne!(
+            publish_with_key(&tenant, path, &key, &body).await.data(202),
+            first,
+            "the key has expired a day later"
+        );
         world.drain().await;
     }
     for key in [String::new(), "x".repeat(256), "é".to_owned()] {
@@ -51,7 +55,7 @@ async fn a_repeated_request_gets_the_first_answer_and_nothing_is_sent_twice() {
 }
 
 #[tokio::test]
-async fn a_refused_request_leaves_its_idempotency_key_free() {
+async fn a_refused_request_does_not_use_its_idempotency_key() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     publish_with_key(&tenant, "/events", "k", &json!({"type": "a b", "data": {}}))
@@ -61,13 +65,13 @@ async fn a_refused_request_leaves_its_idempotency_key_free() {
     publish_with_key(&tenant, "/events/batch", "k", &json!({"events": []})).await.is_error(400, "validation_failed");
 }
 
-/// An object of exactly so many bytes.
+/// A JSON object of exactly this many bytes.
 fn data_of(bytes: usize) -> String {
     format!("{{\"x\":\"{}\"}}", "é".repeat((bytes - 8) / 2))
 }
 
 #[tokio::test]
-async fn a_hundred_events_of_a_batch_are_accepted_or_refused_each_on_its_own() {
+async fn each_event_of_a_batch_is_accepted_or_refused_independently() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;
@@ -110,7 +114,7 @@ async fn a_hundred_events_of_a_batch_are_accepted_or_refused_each_on_its_own() {
 }
 
 #[tokio::test]
-async fn data_may_have_256_kib_and_arrives_as_it_was_sent() {
+async fn data_of_up_to_256_kib_is_delivered_unchanged() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;
@@ -141,7 +145,7 @@ const NEW: [(&str, &str); 4] = [
 ];
 
 #[tokio::test]
-async fn an_event_that_was_stored_before_bodies_were_packed_is_read_and_sent() {
+async fn an_event_with_an_uncompressed_body_is_read_and_sent() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;
@@ -156,7 +160,7 @@ async fn an_event_that_was_stored_before_bodies_were_packed_is_read_and_sent() {
 }
 
 #[tokio::test]
-async fn an_organization_has_as_many_endpoints_as_the_deployment_allows() {
+async fn an_organization_cannot_exceed_the_deployments_number_of_endpoints() {
     for (settings, most) in [(vec![], 100), (vec![("MAX_ENDPOINTS", "500")], 500), (vec![("MAX_ENDPOINTS", "1")], 1)] {
         let world = World::with(&settings).await;
         let (tenant, other) = (world.tenant().await, world.tenant().await);
