@@ -1,6 +1,6 @@
-//! Processes cut at every call out that changes something, in the table, in the queue or at a receiver: before each call,
-//! and after each, before its answer comes. After the cut healthy processes go on to the end. Nothing may be lost, and only an
-//! attempt that was cut off from its record may be repeated.
+//! Crash points: the tests cut a process before each call that changes the table, the queue or a receiver, and after
+//! each such call before its response. Afterwards healthy processes run until nothing is left to do. No delivery may be
+//! lost, and only an attempt whose record was cut off may be repeated.
 
 mod scene;
 
@@ -18,10 +18,10 @@ use crate::support::{
 use crate::suspension::{failing, suspend};
 use scene::{Scene, cut_everywhere, endpoint};
 
-/// A request that publishes has surely ended after this time.
+/// After this time a publish request must have ended.
 const FIRST_REQUEST_ENDS: Duration = Duration::from_secs(60);
 
-/// The calls that note the first failure of an endpoint: that it fails, and the count.
+/// The calls that count the first failure of an endpoint: one sets `failing_until`, and one writes the counters.
 const NOTES: usize = 2;
 
 async fn poll(process: &Process, _: &Scene) {
@@ -42,10 +42,10 @@ async fn a_success_survives_every_cut() {
 }
 
 #[tokio::test]
-async fn tasks_that_are_isolated_survive_every_cut() {
+async fn isolated_tasks_survive_every_cut() {
     let prepare = async |world: World| {
         let (mut scene, _) = Scene::with_delivery(world, json!({}), [], &["success"], 1).await;
-        assert_eq!(scene.world.take_messages().await.len(), 1, "it was received in vain before");
+        assert_eq!(scene.world.take_messages().await.len(), 1, "the message was received without a result");
         scene.world.advance(Duration::from_secs(VISIBILITY_SECONDS.into()));
         let fresh = scene.tenant.publish().await;
         scene.expect(fresh, &["success"], 1);
@@ -64,7 +64,7 @@ async fn a_short_retry_survives_every_cut() {
 }
 
 #[tokio::test]
-async fn a_wait_of_a_delayed_copy_survives_every_cut() {
+async fn a_delayed_copy_survives_every_cut() {
     let fields = json!({"retry_schedule": [600]});
     let prepare = async |world: World| {
         Scene::with_delivery(world, fields.clone(), [Answer::status(500)], &["success"], 2).await.0
@@ -100,9 +100,9 @@ async fn an_attempt_in_the_slow_lane_survives_every_cut() {
     assert_eq!(calls, 4 + NOTES, "receive, request, record, note, hide");
 }
 
-/// Two lanes are two calls: a publishing may reach one queue and not the other.
+/// Each lane is a call of its own, so a request may reach one queue and not the other.
 #[tokio::test]
-async fn a_publishing_to_both_lanes_is_completed_by_its_repetition_after_every_cut() {
+async fn a_publish_request_to_both_lanes_is_completed_by_its_retry_after_every_cut() {
     let prepare = async |world: World| {
         let (mut scene, _) = Scene::with_endpoint(world, json!({}), []).await;
         let receiver = Receiver::new().await;
@@ -135,7 +135,7 @@ async fn a_long_wait_survives_every_cut() {
 }
 
 #[tokio::test]
-async fn an_exhaustion_survives_every_cut_and_is_announced_without_one() {
+async fn an_exhausted_delivery_survives_every_cut_and_is_announced_without_a_cut() {
     let prepare = async |world: World| {
         let fields = json!({"retry_schedule": []});
         let failures = vec![Answer::status(500); 2];
@@ -182,7 +182,7 @@ async fn a_message_for_a_deleted_endpoint_survives_every_cut() {
 }
 
 #[tokio::test]
-async fn an_answer_of_410_survives_every_cut() {
+async fn a_410_response_survives_every_cut() {
     let prepare = async |world: World| {
         let gone = vec![Answer::status(410); 2];
         let mut scene = Scene::with_delivery(world, json!({}), gone, &["failed"], 1).await.0;
@@ -207,7 +207,7 @@ async fn a_failure_that_suspends_survives_every_cut() {
         scene.expect(last, &["exhausted", "success"], 2);
         scene
     };
-    // Parked or attempted, whether or not the suspension came about.
+    // The deliveries are parked or attempted, depending on whether the suspension was written.
     let publish_more = async |scene: &mut Scene, _: Option<()>| {
         let more = scene.tenant.publish().await;
         scene.expect(more, &["exhausted", "success"], 2);
@@ -215,7 +215,7 @@ async fn a_failure_that_suspends_survives_every_cut() {
     assert_eq!(cut_everywhere(prepare, poll, publish_more).await, 8);
 }
 
-/// A suspended endpoint with three parked deliveries, one of which is due as a probe.
+/// A suspended endpoint with three parked deliveries. One of them is due as a half-open probe.
 async fn suspended(world: World, failures: usize, status: &'static [&'static str], attempts: usize) -> Scene {
     let (tenant, _, receiver) = failing(&world, failures).await;
     suspend(&world, &tenant).await;
@@ -254,7 +254,8 @@ async fn a_mixed_batch_of_ten_survives_every_cut() {
     assert!(calls >= 16, "{calls}: eight records may share calls");
 }
 
-/// Ten messages: successes, short and long retries, a paused and a deleted endpoint, and one that is gone.
+/// Ten messages: successes, short and long retries, a paused and a deleted endpoint, and an endpoint that responds with
+/// 410.
 async fn mixed_batch(world: World) -> Scene {
     let tenant = world.tenant().await;
     let mut scene = Scene::new(world, tenant, []);
@@ -303,7 +304,7 @@ async fn a_large_body_survives_every_cut() {
     assert_eq!(cut_everywhere(prepare, poll, nothing).await, 4 + NOTES);
 }
 
-/// Deliveries that are due, out of the queue.
+/// Three parked deliveries that are due.
 async fn due(world: World) -> Scene {
     let failures = vec![Answer::status(500); 3];
     let (mut scene, _) = Scene::with_endpoint(world, json!({"retry_schedule": [3600]}), failures).await;
@@ -313,7 +314,7 @@ async fn due(world: World) -> Scene {
     scene
 }
 
-/// Publishes so many events in one request.
+/// Publishes this many events in one request.
 async fn publish(scene: &mut Scene, count: usize, status: &'static [&'static str], attempts: usize) {
     let results = scene.tenant.post("/events/batch", &batch(count)).await.data(202);
     scene.expect(batch_ids(&results), status, attempts);
@@ -328,14 +329,14 @@ fn batch_ids(results: &Value) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_sweep_of_what_is_due_survives_every_cut() {
+async fn a_sweep_of_due_deliveries_survives_every_cut() {
     let calls = cut_everywhere(due, sweep, nothing).await;
-    // A lease for each of three partitions, and at least one call for what they send.
+    // The calls are a lease for each of three partitions, and at least one send.
     assert!(calls >= 4, "{calls}");
 }
 
 #[tokio::test]
-async fn two_sweeps_at_once_survive_every_cut_of_one() {
+async fn two_concurrent_sweeps_survive_every_cut_of_one() {
     let both = async |process: &Process, scene: &Scene| {
         let other = scene.world.another_process();
         let begun = scene.begun.clone();
@@ -348,7 +349,7 @@ async fn two_sweeps_at_once_survive_every_cut_of_one() {
     assert!(cut_everywhere(due, both, nothing).await >= 1);
 }
 
-/// Parked deliveries of an endpoint that is active again, of which the API could release none.
+/// Parked deliveries of a resumed endpoint. The request that resumed it could not release them.
 async fn resumed(world: World) -> Scene {
     let (mut scene, endpoint) = Scene::with_endpoint(world, json!({}), []).await;
     scene.tenant.set_status(&endpoint, "paused").await;
@@ -358,7 +359,7 @@ async fn resumed(world: World) -> Scene {
     scene
 }
 
-/// The tenant at a process that is refused this operation.
+/// The tenant at a process for which this operation is refused.
 fn without(scene: &Scene, operation: &'static str) -> Tenant {
     let fate = move |called: &str| if called == operation { Fate::Refuse } else { Fate::Pass };
     let network = over_network(&scene.world.sdk(), fate);
@@ -381,7 +382,7 @@ async fn the_last_pass_of_a_release_survives_every_cut() {
 }
 
 #[tokio::test]
-async fn failing_what_was_parked_for_a_disabled_endpoint_survives_every_cut() {
+async fn failing_the_parked_deliveries_of_a_disabled_endpoint_survives_every_cut() {
     let prepare = async |world: World| {
         let (mut scene, endpoint) = Scene::with_endpoint(world, json!({}), []).await;
         scene.tenant.set_status(&endpoint, "paused").await;
@@ -399,7 +400,7 @@ async fn sending_a_probe_survives_every_cut() {
 }
 
 #[tokio::test]
-async fn giving_an_endpoint_up_survives_every_cut() {
+async fn disabling_a_suspended_endpoint_survives_every_cut() {
     let prepare = async |world: World| {
         let mut scene = suspended(world, 1_000, &["failed"], 1).await;
         scene.listening_to(json!(["webhook.disabled"])).await;
@@ -408,7 +409,7 @@ async fn giving_an_endpoint_up_survives_every_cut() {
         scene.world.advance(Duration::from_secs(5 * 86_400));
         scene
     };
-    // The announcement is sent, and what is held is failed, by the same run or by the next one.
+    // The first or the second run sends the announcement and fails the held deliveries.
     let twice = async |process: &Process, _: &Scene| {
         process.sweep().await;
         process.sweep().await;
@@ -420,13 +421,13 @@ async fn giving_an_endpoint_up_survives_every_cut() {
     );
 }
 
-/// Exhausted deliveries of an endpoint that works again.
+/// Exhausted deliveries of an endpoint whose receiver works again.
 async fn exhausted(world: World, count: usize) -> (Scene, Endpoint) {
     let failures = vec![Answer::status(500); count];
     let (mut scene, endpoint) = Scene::with_endpoint(world, json!({"retry_schedule": []}), failures).await;
     publish(&mut scene, count, &["success"], 2).await;
     scene.world.drain().await;
-    // What is published in the millisecond of the recovery is not a part of it.
+    // A recovery does not include events that are published in its own millisecond.
     scene.world.advance(Duration::from_secs(1));
     (scene, endpoint)
 }
@@ -443,11 +444,15 @@ async fn a_recovery_in_progress_survives_every_cut() {
         assert_eq!(scene.world.begun_jobs("recover").await.len(), 1);
         scene
     };
-    assert_eq!(cut_everywhere(prepare, sweep, nothing).await, 1, "all are leased: the pass ends");
+    assert_eq!(
+        cut_everywhere(prepare, sweep, nothing).await,
+        1,
+        "all deliveries are leased, so only the end of the pass is written"
+    );
 }
 
 #[tokio::test]
-async fn sending_everything_again_survives_every_cut() {
+async fn send_all_survives_every_cut() {
     let prepare = async |world: World| {
         let (mut scene, _) = Scene::with_endpoint(world, json!({}), []).await;
         publish(&mut scene, 3, &["success"], 1).await;
@@ -461,7 +466,7 @@ async fn sending_everything_again_survives_every_cut() {
 }
 
 #[tokio::test]
-async fn asking_for_everything_again_survives_every_cut() {
+async fn requesting_a_recovery_survives_every_cut() {
     let prepare = async |world: World| exhausted(world, 3).await.0;
     let handle = async |process: &Process, scene: &Scene| {
         let endpoint = only_endpoint(scene).await;
@@ -471,7 +476,7 @@ async fn asking_for_everything_again_survives_every_cut() {
 }
 
 #[tokio::test]
-async fn asking_for_everything_again_twice_at_once_survives_every_cut_of_one() {
+async fn requesting_a_recovery_twice_concurrently_survives_every_cut_of_one() {
     let prepare = async |world: World| exhausted(world, 3).await.0;
     let both = async |process: &Process, scene: &Scene| {
         let endpoint = only_endpoint(scene).await;
@@ -486,7 +491,8 @@ async fn asking_for_everything_again_twice_at_once_survives_every_cut_of_one() {
     assert!(cut_everywhere(prepare, both, recover_the_rest).await >= 1);
 }
 
-/// Whoever got no answer asks again. Then none is under way, and no delivery is left out.
+/// Requests the recovery again if the first request got no response. Afterwards no recovery is in its first pass, and
+/// no delivery is left out.
 async fn recover_the_rest(scene: &mut Scene, answer: Option<()>) {
     if answer.is_none() {
         let recovery = recover(&scene.tenant, &only_endpoint(scene).await).await.data(202);
@@ -502,7 +508,7 @@ async fn only_endpoint(scene: &Scene) -> Endpoint {
 }
 
 #[tokio::test]
-async fn asking_for_a_delivery_again_survives_every_cut() {
+async fn a_manual_retry_survives_every_cut() {
     let prepare = async |world: World| exhausted(world, 1).await.0;
     let path = |scene: &Scene| format!("/webhooks/deliveries/{}/retry", scene.expected.keys().next().unwrap());
     let handle = async |process: &Process, scene: &Scene| {
@@ -533,7 +539,7 @@ async fn resuming_an_endpoint_survives_every_cut() {
     assert_eq!(calls, 11, "use of the key, endpoint and job, four states, three leases, send, the end of the pass");
 }
 
-/// Two endpoints that take what is published, and one that is paused until the end.
+/// Two active endpoints and one that is paused until the end.
 async fn subscribed(world: World) -> Scene {
     let (mut scene, _) = Scene::with_endpoint(world, json!({}), []).await;
     for status in ["active", "paused"] {
@@ -544,16 +550,16 @@ async fn subscribed(world: World) -> Scene {
     scene
 }
 
-/// How many events a request publishes: too many for one request to the table, and for one to the queue.
+/// The number of events of a publish request. They need more than one request to the table and to the queue.
 const PUBLISHED: usize = 25;
 
 async fn publish_with_key(tenant: &Tenant) -> Reply {
     tenant.call(Method::POST, "/events/batch", &[("idempotency-key", "once")], Some(batch(PUBLISHED).to_string())).await
 }
 
-/// It may have taken its tokens before the cut, and the repetition takes as many for what it has to write.
+/// The request may have taken its tokens before the cut. Its retry takes as many again for the events that it writes.
 #[tokio::test]
-async fn a_publishing_with_a_limit_is_completed_by_its_repetition_after_every_cut() {
+async fn a_publish_request_with_a_limit_is_completed_by_its_retry_after_every_cut() {
     let prepare = async |world: World| {
         let (scene, _) = Scene::with_endpoint(world, json!({}), []).await;
         let path = format!("/v1/organizations/{}/limits", scene.tenant.id);
@@ -575,7 +581,7 @@ async fn a_publishing_with_a_limit_is_completed_by_its_repetition_after_every_cu
 }
 
 #[tokio::test]
-async fn a_publishing_that_is_cut_leaves_each_delivery_made_or_not_begun() {
+async fn a_cut_publish_request_completes_each_delivery_or_does_not_start_it() {
     let handle = async |process: &Process, scene: &Scene| {
         scene.tenant.at(process).post("/events/batch", &batch(PUBLISHED)).await.data(202)
     };
@@ -588,7 +594,7 @@ async fn a_publishing_that_is_cut_leaves_each_delivery_made_or_not_begun() {
 }
 
 #[tokio::test]
-async fn a_publishing_with_a_key_is_completed_by_its_repetition_after_every_cut() {
+async fn a_publish_request_with_a_key_is_completed_by_its_retry_after_every_cut() {
     let handle = async |process: &Process, scene: &Scene| publish_with_key(&scene.tenant.at(process)).await.data(202);
     let repeat = async |scene: &mut Scene, answer: Option<Value>| {
         let mut reply = publish_with_key(&scene.tenant).await;
@@ -598,7 +604,7 @@ async fn a_publishing_with_a_key_is_completed_by_its_repetition_after_every_cut(
             reply = publish_with_key(&scene.tenant).await;
         }
         let ids = batch_ids(&reply.data(202));
-        assert!(answer.is_none_or(|answer| batch_ids(&answer) == ids), "the first answer again");
+        assert!(answer.is_none_or(|answer| batch_ids(&answer) == ids), "the retry gets the first response");
         assert_eq!(ids.len(), PUBLISHED * 3);
         assert_eq!(scene.world.items("event").await.len(), PUBLISHED);
         resume_all(scene, None).await;

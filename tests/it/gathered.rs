@@ -1,4 +1,4 @@
-//! Calls that serve several requests of a process at once: what goes wrong for one of them is nobody else's trouble.
+//! Calls that a process coalesces for several requests. A failure for one request does not affect the others.
 
 mod publishing;
 mod records;
@@ -9,11 +9,11 @@ use serde_json::Value;
 
 use crate::support::{Call, Fate, Process, World, over_network_by_call};
 
-/// More rounds than it takes until requests come so close together that they share a call.
+/// The maximum number of rounds until concurrent requests are coalesced.
 const MOST_ROUNDS: usize = 50;
 
-/// Plays rounds, each in a world of its own, until requests shared a call in one. Who comes when is the machine's
-/// business; what comes of it has to be right in each of them.
+/// Repeats a round in new worlds until its requests shared a call. Their timing varies, but every round's result must
+/// be correct.
 async fn until_shared(round: impl AsyncFn(World) -> bool) {
     let world = World::new().await;
     for _ in 0..MOST_ROUNDS {
@@ -21,15 +21,16 @@ async fn until_shared(round: impl AsyncFn(World) -> bool) {
             return;
         }
     }
-    panic!("no call is ever shared");
+    panic!("no call was shared");
 }
 
-/// The calls that a process made.
+/// The recorded calls of a process.
 #[derive(Clone, Default)]
 struct Calls(Arc<Mutex<Vec<Call>>>);
 
 impl Calls {
-    /// A process whose calls are noted and have this fate; it knows which number of its operation a call is, from 0.
+    /// Creates a process whose calls are recorded. `fate` gets the call and its number among the calls of its
+    /// operation, from 0.
     fn of_process(world: &World, fate: impl Fn(&Call, usize) -> Fate + Send + Sync + 'static) -> (Process, Self) {
         let calls = Self::default();
         let noted = calls.clone();
@@ -45,7 +46,7 @@ impl Calls {
         self.0.lock().unwrap().iter().filter(|call| call.operation == operation).cloned().collect()
     }
 
-    /// The deliveries that each call for several records is about.
+    /// The deliveries in each coalesced call that writes records.
     fn recorded(&self) -> Vec<Vec<String>> {
         self.of("BatchExecuteStatement")
             .iter()

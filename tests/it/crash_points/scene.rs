@@ -1,4 +1,4 @@
-//! A world before a handler is cut, and how it has to end.
+//! A world before a handler is cut, and the expected end of the world.
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -11,9 +11,9 @@ use tokio::task::JoinHandle;
 
 use crate::support::{Answer, Ending, Endpoint, Fuse, Gate, Process, Receiver, Requests, Tenant, World};
 
-/// More calls out than any handler here makes.
+/// A limit above the number of calls that any handler makes.
 const MOST_CALLS: usize = 200;
-/// How often in a row a handler must get through.
+/// The number of consecutive runs that a handler must complete without a cut.
 const THROUGH: usize = 3;
 
 /// A world in which a handler is about to run.
@@ -21,20 +21,20 @@ pub(super) struct Scene {
     pub(super) world: World,
     pub(super) tenant: Tenant,
     pub(super) receivers: Vec<Receiver>,
-    /// The deliveries that were accepted.
+    /// The accepted deliveries.
     pub(super) expected: BTreeMap<String, Expected>,
-    /// Opens when the process that is cut is about to change something, for others that work beside it from then on.
+    /// Opens when the process that is cut is about to change something. Concurrent processes start then.
     pub(super) begun: Gate,
-    /// Healthy processes that run beside the one that is cut.
+    /// Healthy processes that run concurrently with the one that is cut.
     pub(super) beside: Mutex<Vec<JoinHandle<()>>>,
-    /// Whether a publishing that was never answered may have left deliveries behind that nobody asked for again.
+    /// Whether a publish request without a response may have left deliveries that no retry completed.
     pub(super) abandoned: bool,
 }
 
-/// How a delivery may end.
+/// The allowed results of a delivery.
 pub(super) struct Expected {
     statuses: &'static [&'static str],
-    /// The most attempts that are recorded.
+    /// The maximum number of recorded attempts.
     attempts: usize,
 }
 
@@ -45,7 +45,7 @@ impl Scene {
         Self { world, tenant, receivers, expected, begun, beside, abandoned: false }
     }
 
-    /// An endpoint with these fields, whose receiver gives these answers and then 200.
+    /// Creates an endpoint with these fields. Its receiver gives these responses and then 200.
     pub(super) async fn with_endpoint(
         world: World,
         fields: Value,
@@ -57,7 +57,7 @@ impl Scene {
         (Self::new(world, tenant, [receiver]), endpoint)
     }
 
-    /// The same, and an event in the queue, whose delivery is to end so after at most so many attempts.
+    /// Also publishes an event. Its delivery must end in one of these statuses after at most this many attempts.
     pub(super) async fn with_delivery(
         world: World,
         fields: Value,
@@ -71,7 +71,7 @@ impl Scene {
         (scene, endpoint)
     }
 
-    /// Another endpoint, which hears of such events.
+    /// Creates another endpoint that subscribes to these operational events.
     pub(super) async fn listening_to(&mut self, event_types: Value) {
         let receiver = Receiver::new().await;
         endpoint(&self.tenant, &receiver, json!({"event_types": event_types})).await;
@@ -91,32 +91,32 @@ impl Scene {
         self.receivers.iter().collect()
     }
 
-    /// How many events of this type came in.
+    /// The number of received events of this type.
     pub(super) fn heard(&self, event_type: &str) -> usize {
         let received = self.receivers.iter().flat_map(Receiver::received);
         received.filter(|request| request.header("x-webhook-event") == event_type).count()
     }
 
-    /// The deliveries that came to their receiver without a record of it.
+    /// The deliveries that arrived at their receiver without a record of the attempt.
     async fn unrecorded(&self) -> BTreeMap<String, usize> {
         let requests = Requests::of(&self.receivers());
         let unrecorded = |(id, attempts): (String, usize)| {
             let count = requests.count(&id) - attempts;
-            assert!(count <= 1, "{id} came {count} times too often");
+            assert!(count <= 1, "{id} arrived {count} times more than recorded");
             (count > 0).then_some((id, count))
         };
         let records = self.world.records().await;
         records.into_iter().filter_map(|(id, record)| unrecorded((id, record.attempts))).collect()
     }
 
-    /// Stops the test unless everything ended as it should, and nothing was repeated but what was unrecorded.
+    /// Asserts that every delivery has an allowed result, and that only unrecorded attempts were repeated.
     async fn check(&self, ending: &Ending, unrecorded: &BTreeMap<String, usize>) {
         let requests = Requests::of(&self.receivers());
         for (id, record) in &ending.records {
             let repeated = unrecorded.get(id).copied().unwrap_or(0);
             assert_eq!(requests.count(id), record.attempts + repeated, "requests of {id}: {record:?}");
             let is_finished = record.mark.is_some() || record.status == "success";
-            assert!(is_finished || self.abandoned, "{id} is not finished: {record:?}");
+            assert!(is_finished || self.abandoned, "{id} is not final: {record:?}");
         }
         for (id, expected) in &self.expected {
             let record = ending.record(id);
@@ -134,17 +134,17 @@ impl Scene {
     }
 }
 
-/// A new endpoint at a receiver, with these fields.
+/// Creates an endpoint with these fields at a receiver.
 pub(super) async fn endpoint(tenant: &Tenant, receiver: &Receiver, fields: Value) -> Endpoint {
     let mut all = json!({"url": receiver.url()});
     all.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     tenant.endpoint_with(all).await
 }
 
-/// Cuts a handler after each of its calls out that change something, from none on, until it gets through, and checks how the world ends.
-/// `afterwards` is what others do after the cut; they know the handler's answer if there was one. Returns how many
-/// such calls the handler makes. What shares calls makes more of them one time and fewer another, so it must get through
-/// several times.
+/// Cuts a handler after each number of changing calls, from 0 on, until the handler completes, and checks the end of
+/// the world each time. `afterwards` is what clients do after the cut. It gets the handler's response if there was one.
+/// Returns the number of changing calls that the handler makes. With coalesced calls this number varies, so the handler
+/// must complete several times in a row.
 pub(super) async fn cut_everywhere<T>(
     prepare: impl AsyncFn(World) -> Scene,
     handle: impl AsyncFn(&Process, &Scene) -> T,
@@ -155,7 +155,7 @@ pub(super) async fn cut_everywhere<T>(
     for calls in 0..MOST_CALLS {
         let run = async { cut(calls, prepare(world.anew().await).await, &handle, &afterwards).await };
         let finished = Box::pin(AssertUnwindSafe(run).catch_unwind()).await;
-        match finished.unwrap_or_else(|_| panic!("it goes wrong when it is cut after {calls} calls")) {
+        match finished.unwrap_or_else(|_| panic!("the test fails if the handler is cut after {calls} calls")) {
             true => through += 1,
             false => through = 0,
         }
@@ -163,10 +163,10 @@ pub(super) async fn cut_everywhere<T>(
             return calls - THROUGH;
         }
     }
-    panic!("the handler does not get through")
+    panic!("the handler does not complete")
 }
 
-/// Returns whether the handler got through.
+/// Returns whether the handler completed.
 async fn cut<T>(
     calls: usize,
     mut scene: Scene,

@@ -1,5 +1,5 @@
-//! Partial failures of DynamoDB and SQS at every call that publishing, delivering and sweeping make: what follows is
-//! what ARCHITECTURE.md says, and the delivery still arrives.
+//! Partial failures of DynamoDB and SQS at every call that publishing, delivering and sweeping make. Each has the
+//! effect in the table `rows.rs`, and the delivery still arrives.
 
 mod rows;
 mod scene;
@@ -21,10 +21,10 @@ use rows::{Effect, Row, USUAL, rows};
 use scene::{Function, Scene};
 use wire::{Spoilt, Times, Wire};
 
-/// How many worlds are run at once.
+/// The number of worlds that run concurrently.
 const AT_ONCE: usize = 8;
 
-/// Something that goes wrong with a call again and again, or that cannot go unnoticed.
+/// A fault of a call that is permanent, or that has an effect even if it occurs once.
 #[derive(Debug, Clone)]
 struct Fault {
     kind: Kind,
@@ -34,19 +34,19 @@ struct Fault {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// What the SDK tries again: throttling, faults of the service, broken connections, no answer in time.
+    /// A fault that the SDK retries: throttling, a service error, a broken connection or a timeout.
     Passing,
-    /// What it does not: one of the scene's calls of this kind fails.
+    /// A fault that the SDK does not retry. One call of this kind fails.
     Denied,
-    /// It is performed, and nobody hears of it.
+    /// The call is performed and its response is lost.
     Lost,
-    /// The service leaves some or all of a batch undone.
+    /// The service leaves a part of a batch or the whole batch unprocessed.
     Undone,
-    /// The service does not want an entry of a batch.
+    /// The service rejects an entry of a batch.
     Refused,
 }
 
-/// The faults that the rows of the table are run with, one by one.
+/// The faults that each scene of a row is run with, one at a time.
 fn faults(row: &Row) -> Vec<Fault> {
     let fault = |kind, times, fates: &[Fate]| Fault { kind, fates: fates.to_vec(), times };
     let [early, late] = passing(row.operation());
@@ -54,7 +54,7 @@ fn faults(row: &Row) -> Vec<Fault> {
         fault(Kind::Passing, Times::Always, &[early, late].concat()),
         fault(Kind::Denied, Times::Once, &[Fate::Error(400, "AccessDeniedException")]),
     ];
-    // To lose what was read is not to read it.
+    // For a read, a lost response has the same effect as a failed read.
     if !row.reads() {
         faults.push(fault(Kind::Lost, Times::Always, &[Fate::LoseAnswer]));
     }
@@ -74,7 +74,8 @@ fn faults(row: &Row) -> Vec<Fault> {
     faults
 }
 
-/// Everything that the SDK tries again, in the words of the service, in two parts that it outlasts.
+/// All faults that the SDK retries, with the service's error codes, in two groups. The SDK survives all faults of one
+/// group.
 fn passing(operation: &str) -> [Vec<Fate>; 2] {
     if operation.contains("Message") {
         let (throttled, failed) = (Fate::Error(400, "RequestThrottled"), Fate::Error(500, "InternalFailure"));
@@ -85,8 +86,8 @@ fn passing(operation: &str) -> [Vec<Fate>; 2] {
     [vec![throttled, Fate::TimeOut], vec![over_capacity, failed]]
 }
 
-/// Faults at every call of a function at once, none of which anybody may notice: the SDK tries three times, and what
-/// is left undone of a batch is sent again.
+/// Faults at every call of a function in one run. None of them may have an effect: the SDK tries three times, and
+/// unprocessed parts of a batch are sent again.
 fn passing_everywhere(rows: &[Row], part: usize) -> Vec<Spoilt> {
     let spoil = |row: &Row| {
         let mut fates = passing(row.operation())[part].clone();
@@ -102,7 +103,7 @@ fn passing_everywhere(rows: &[Row], part: usize) -> Vec<Spoilt> {
     for row in rows {
         let spoil = spoil(row);
         let known = spoilt.entry(row.call).or_insert_with(|| spoil.clone());
-        // In another scene the same call may not lose its answer unnoticed.
+        // In another scene, a lost response of the same call may have an effect.
         if row.lost_once != USUAL {
             *known = spoil;
         }
@@ -110,7 +111,7 @@ fn passing_everywhere(rows: &[Row], part: usize) -> Vec<Spoilt> {
     spoilt.into_values().collect()
 }
 
-/// What the table says of a fault; `None` if only that everything comes to its end.
+/// The effect of a fault according to the table. `None` if the table only requires that every delivery ends.
 fn effect(row: &Row, fault: &Fault) -> Option<Effect> {
     match (fault.kind, fault.times) {
         (Kind::Denied, _) => None,
@@ -121,7 +122,7 @@ fn effect(row: &Row, fault: &Fault) -> Option<Effect> {
     }
 }
 
-/// Plays a scene in which calls are spoilt, and says what is not as it should be.
+/// Runs a scene with faults, and returns the differences from the expected result.
 async fn play(scene: Scene, spoilt: Vec<Spoilt>, expected: Option<Effect>, known: &BTreeSet<&str>) -> Vec<String> {
     let is_one = spoilt.len() == 1;
     let wire = Wire::new(of_itself(scene).chain(spoilt).collect());
@@ -129,11 +130,11 @@ async fn play(scene: Scene, spoilt: Vec<Spoilt>, expected: Option<Effect>, known
     let (outcome, is_all_sent) = Box::pin(stage.act()).await;
     let ended = Box::pin(stage.end()).await;
     let mut differences = Differences::default();
-    differences.note("the fault happens", &(wire.is_spoilt() || !is_one), &true);
+    differences.note("the fault occurred", &(wire.is_spoilt() || !is_one), &true);
     let ends = scene.ends();
     let statuses: BTreeMap<_, _> = ends.statuses.iter().map(|(status, count)| ((*status).to_owned(), *count)).collect();
     differences.note("statuses", &ended.statuses, &statuses);
-    // Nobody was promised the first of two publishings without a key.
+    // In the scene `Keyless` the first request was not accepted, so its deliveries may stay unfinished.
     differences.note("unfinished", &ended.unfinished, &if scene == Scene::Keyless { ended.unfinished } else { 0 });
     let unknown: Vec<_> = wire.kinds().into_iter().filter(|kind| !known.contains(kind.as_str())).collect();
     differences.note("calls without a row", &unknown, &vec![]);
@@ -149,7 +150,7 @@ async fn play(scene: Scene, spoilt: Vec<Spoilt>, expected: Option<Effect>, known
     differences.note("announced", &ended.announced, &announced.iter().map(|it| (*it).to_owned()).collect());
     let endpoint = if effect.is_unnoted { ends.endpoint.1 } else { ends.endpoint.0 };
     differences.note("endpoint", &ended.endpoint, &endpoint.to_owned());
-    // Of two publishings without a key, the first was not accepted.
+    // In the scene `Keyless` the first request was not accepted.
     if scene != Scene::Keyless {
         let is_less = counted.iter().zip(&done).any(|(counted, done)| counted < done);
         differences.note("counted less", &is_less, &effect.is_uncounted);
@@ -159,7 +160,7 @@ async fn play(scene: Scene, spoilt: Vec<Spoilt>, expected: Option<Effect>, known
     differences.0
 }
 
-/// What is not as it should be.
+/// The differences from the expected result.
 #[derive(Default)]
 struct Differences(Vec<String>);
 
@@ -171,7 +172,7 @@ impl Differences {
     }
 }
 
-/// What fails in a scene of itself.
+/// The fault that is a part of the scene itself.
 fn of_itself(scene: Scene) -> impl Iterator<Item = Spoilt> {
     let kind = match scene {
         Scene::CutOff => Some("BatchWriteItem events and deliveries"),
@@ -186,7 +187,7 @@ fn of_itself(scene: Scene) -> impl Iterator<Item = Spoilt> {
     kind.map(|kind| Spoilt { kind, after: 0, fates, times: Times::Always }).into_iter()
 }
 
-/// Plays the scenes of every row of a function with every fault.
+/// Runs the scenes of every row of a function with every fault.
 async fn every_fault_ends_well(function: Function) {
     let rows: Vec<_> = rows().into_iter().filter(|row| row.function == function).collect();
     let known: BTreeSet<_> = rows.iter().map(|row| row.call).collect();
@@ -205,7 +206,7 @@ async fn every_fault_ends_well(function: Function) {
     }
     let runs = cases.into_iter().map(async |(name, scene, spoilt, effect)| {
         let played = AssertUnwindSafe(Box::pin(play(scene, spoilt, effect, &known))).catch_unwind().await;
-        let wrong = played.unwrap_or_else(|_| vec!["it panics, as is said above".to_owned()]);
+        let wrong = played.unwrap_or_else(|_| vec!["the run panics; the message is above".to_owned()]);
         wrong.into_iter().map(|wrong| format!("{name}: {wrong}")).collect::<Vec<_>>()
     });
     let wrong: Vec<_> = stream::iter(runs).buffer_unordered(AT_ONCE).concat().await;
@@ -213,21 +214,21 @@ async fn every_fault_ends_well(function: Function) {
 }
 
 #[tokio::test]
-async fn whatever_fails_while_publishing_the_deliveries_arrive() {
+async fn deliveries_arrive_after_every_fault_of_publishing() {
     every_fault_ends_well(Function::Publish).await;
 }
 
 #[tokio::test]
-async fn whatever_fails_while_delivering_the_deliveries_arrive() {
+async fn deliveries_arrive_after_every_fault_of_delivering() {
     every_fault_ends_well(Function::Deliver).await;
 }
 
 #[tokio::test]
-async fn whatever_fails_while_sweeping_the_deliveries_arrive() {
+async fn deliveries_arrive_after_every_fault_of_sweeping() {
     every_fault_ends_well(Function::Sweep).await;
 }
 
-/// Every call of every scene in which nothing fails but what belongs to it.
+/// All calls of all scenes without additional faults.
 async fn calls_of_all_scenes() -> Vec<(Function, Call)> {
     let runs = Scene::ALL.map(async |scene| {
         let wire = Wire::new(of_itself(scene).collect());
@@ -255,12 +256,12 @@ async fn every_call_of_a_function_has_a_row_and_every_row_a_call() {
     for function in [Function::Publish, Function::Deliver, Function::Sweep] {
         let own = calls.iter().filter(|(of, _)| *of == function).map(|(_, call)| call.clone());
         let name = function.name();
-        assert_eq!(done(own), listed(name), "what {name} does, and what support/calls.rs says it does");
+        assert_eq!(done(own), listed(name), "the actions of {name} and those listed in support/calls.rs");
     }
 }
 
 #[tokio::test]
-async fn a_call_that_is_never_answered_is_given_up_and_made_again() {
+async fn a_call_without_a_response_times_out_and_is_retried() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;
@@ -278,9 +279,10 @@ async fn a_call_that_is_never_answered_is_given_up_and_made_again() {
     receiver.only();
 }
 
-/// The first try to store the announcement is performed and its answer lost, and the second comes after a sweep.
+/// The first write of the announcement is performed and its response is lost. The retry of the write comes after a
+/// sweep.
 #[tokio::test]
-async fn an_announcement_is_sent_once_though_the_sweep_is_faster_than_the_answer() {
+async fn an_announcement_is_sent_once_if_a_sweep_precedes_the_retry_of_its_write() {
     let (world, receiver, listener) =
         (World::new().await, Receiver::always(Answer::status(500)).await, Receiver::new().await);
     let tenant = world.tenant().await;
@@ -297,7 +299,7 @@ async fn an_announcement_is_sent_once_though_the_sweep_is_faster_than_the_answer
     });
     let process = world.process_over(&network, world.clock.clock());
     let meanwhile = async || {
-        eventually("it is tried again", async || tries.load(Ordering::SeqCst) == 2).await;
+        eventually("the write is retried", async || tries.load(Ordering::SeqCst) == 2).await;
         world.sweep().await;
         assert_eq!(world.process.drain().await, 1);
         gate.open();

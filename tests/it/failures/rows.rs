@@ -1,21 +1,21 @@
-//! The table: every call that publishing, delivering and sweeping make, and what follows when it fails.
+//! The table of faults: every call that publishing, delivering and sweeping make, and the effect of its failure.
 
 use super::scene::{Function, Outcome, Scene};
 
-/// What follows from a fault.
+/// The effect of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Effect {
-    /// `None`: as usual in its scene.
+    /// The outcome, or `None` for the usual outcome of the scene.
     pub(super) outcome: Option<Outcome>,
-    /// Whether attempts are repeated that the receiver has had.
+    /// Whether attempts are repeated that the receiver has already got.
     pub(super) repeats: bool,
     /// Whether the operational event is never published.
     pub(super) is_unannounced: bool,
-    /// Whether the endpoint does not take note of the attempt.
+    /// Whether the attempt does not change the endpoint's counters.
     pub(super) is_unnoted: bool,
-    /// Whether the sweep sends everything else all the same.
+    /// Whether the sweep still sends all other deliveries.
     pub(super) others_go_on: bool,
-    /// Whether something is not counted. Nothing is ever counted twice.
+    /// Whether some usage is not counted. No usage is ever counted twice.
     pub(super) is_uncounted: bool,
 }
 
@@ -25,7 +25,7 @@ impl Effect {
     }
 }
 
-/// Nobody notices.
+/// The fault has no effect.
 pub(super) const USUAL: Effect = Effect {
     outcome: None,
     repeats: false,
@@ -41,30 +41,30 @@ const UNANNOUNCED: Effect = Effect { is_unannounced: true, ..USUAL };
 const UNNOTED: Effect = Effect { is_unnoted: true, ..UNANNOUNCED };
 const ALONE: Effect = Effect { others_go_on: true, ..FAILED };
 
-/// How many queries look through the partitions of one list of the index.
+/// The number of queries that read all partitions of one list of the index.
 const SHARDS: usize = 8;
 
-/// A count that is refused is kept for later, and one that may have been written is not written again.
+/// A refused count is written later. A count that may have been written is not written again.
 pub(super) const ADD_USAGE: &str = "UpdateItem usage ADD events deliveries attempts SET entity v expires_at";
 
-/// Tokens are taken once, whichever try of the write is answered.
+/// Tokens are taken once, even if the write is retried after a lost response.
 const TAKE_TOKENS: &str = "UpdateItem limit SET tat #stamp entity v expires_at";
 
-/// One call in the scenes in which it fails.
+/// One call, and the scenes in which it fails.
 #[derive(Debug, Clone)]
 pub(super) struct Row {
     pub(super) function: Function,
     pub(super) call: &'static str,
-    /// How many calls of the same kind pass before the one that is meant.
+    /// The number of calls of the same kind that pass before the one that fails.
     pub(super) after: usize,
     pub(super) scenes: &'static [Scene],
-    /// What follows when no try succeeds.
+    /// The effect if no attempt of the call succeeds.
     pub(super) failed: Effect,
-    /// What follows when one is performed and its answer is lost …
+    /// The effect if one attempt of the call is performed and its response is lost.
     pub(super) lost_once: Effect,
-    /// … and when that happens to every try.
+    /// The effect if every attempt of the call is performed and its response is lost.
     pub(super) lost: Effect,
-    /// What follows when the service leaves a part of a batch undone at first.
+    /// The effect if the service first leaves a part of a batch unprocessed.
     pub(super) undone_once: Effect,
 }
 
@@ -109,7 +109,7 @@ fn publish() -> Vec<Row> {
         row("GetItem key by hash", &[Keyed, Again], FAILED),
         row("PutItem used", &[Keyed], USUAL),
         row("GetItem state", &[Keyed], FAILED),
-        // Nobody notes the end of a request that does not know of its claim.
+        // The process does not know of its claim, so it does not record the end of the request.
         row("PutItem idem", &[Keyed], FAILED).lost(LATE.uncounted()),
         row("PutItem idem", &[Again], FAILED),
         row("Query fanout", &[Keyed, Keyless, Repair], FAILED),
@@ -124,10 +124,10 @@ fn publish() -> Vec<Row> {
         row("PutItem delivery, new: due", &[Again], FAILED),
         row("UpdateItem idem REMOVE ended", &[Repair], FAILED).lost_once(USUAL.uncounted()).lost(FAILED.uncounted()),
         row(ADD_USAGE, &[Great], USUAL),
-        // What cannot be looked at limits nothing, but for an item that is throttled.
+        // A limit that cannot be read is not enforced, except for an item that is throttled.
         row("Query usage", &[Limited], USUAL),
         row(TAKE_TOKENS, &[Limited], FAILED).lost(USUAL),
-        // A claim that stays is completed like that of a request that died.
+        // A remaining claim is completed like that of a request that died.
         row("DeleteItem idem", &[LimitReached], LATE.uncounted()).lost(USUAL),
     ]
 }
@@ -142,16 +142,16 @@ fn deliver() -> Vec<Row> {
     vec![
         row("ReceiveMessage", &[Success], FAILED).lost_once(FAILED),
         row("BatchGetItem delivery", &[Success, ShortRetry, Paused, Forwarding], FAILED),
-        // An isolated task is read again.
+        // An isolated task's record is read again.
         row("BatchGetItem delivery", &[Isolated], FAILED).after(1),
         row("BatchGetItem delivery, event", &[Large], FAILED),
         row("BatchGetItem endpoint, state", &[StillPaused], FAILED),
-        // What the call for several records does not do, is done for each alone.
+        // Records that the coalesced call does not write are written by calls of their own.
         row("BatchExecuteStatement delivery, attempt: success, none", &[Success], USUAL),
         row("BatchExecuteStatement delivery, attempt: retrying, none", &[ShortRetry, DelayedRetry], USUAL),
-        // The message itself is hidden instead.
+        // Without the copy, the message itself is hidden.
         row("SendMessageBatch delivery", &[DelayedRetry], USUAL),
-        // The message stays in the fast lane, and is not attempted there.
+        // The message stays in the fast lane and is not attempted there.
         row("SendMessageBatch delivery", &[Forwarding], FAILED),
         row("BatchExecuteStatement delivery, attempt: retrying, due", &[LongRetry], USUAL),
         row("BatchExecuteStatement delivery, attempt: exhausted, failed", &[Exhaustion, Suspension], USUAL),
@@ -162,7 +162,7 @@ fn deliver() -> Vec<Row> {
         row("PutItem delivery, attempt: retrying, none", &[ShortRetryAlone], REPEATED).lost(FAILED.uncounted()),
         row("PutItem delivery, attempt: retrying, due", &[LongRetryAlone], REPEATED).lost(FAILED.uncounted()),
         row("PutItem delivery, attempt: retrying, held", &[ProbeFails], REPEATED).lost(FAILED.uncounted()),
-        // What is recorded already is not looked at again.
+        // The consumer does not process a recorded attempt again.
         row("PutItem delivery, attempt: exhausted, failed", &[ExhaustionAlone], REPEATED)
             .lost(Effect { outcome: FAILED.outcome, ..UNNOTED }.uncounted()),
         row("PutItem delivery, attempt: failed, failed", &[GoneAlone], REPEATED)
@@ -172,7 +172,7 @@ fn deliver() -> Vec<Row> {
         row("PutItem delivery, moved: none to failed", &[RetryingAndDeleted], FAILED),
         row("PutItem delivery, moved: due to held", &[LeasedAndPaused], FAILED),
         row("PutItem delivery, new: failed", &[Deleted], FAILED),
-        // A failure that is not counted changes nothing but the counts.
+        // An uncounted failure changes only the counters.
         row("GetItem endpoint", &[ShortRetry], UNNOTED),
         row("PutItem endpoint, active", &[ShortRetry], UNNOTED).lost(UNNOTED),
         row("GetItem health", &[ShortRetry, Suspension, Recovered], UNNOTED),
@@ -232,7 +232,7 @@ fn sweep() -> Vec<Row> {
         row("PutItem job, advanced", &[Release, Recovery, LongRecovery], FAILED),
         row("Query delivery", &[SendAll], FAILED),
         row("PutItem delivery, new: due", &[SendAll], FAILED),
-        // Stock is taken when everything else is done.
+        // The backlog metrics are collected after all other work.
         row("Query waiting half_open", &[Stock], ALONE).after(SHARDS),
         row("Query waiting due, counted", &[Stock], ALONE),
         row("Query waiting held, counted", &[Stock], ALONE),

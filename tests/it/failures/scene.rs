@@ -1,14 +1,14 @@
-//! What the functions do, scene by scene, and how each scene ends.
+//! The scenes: what a function does in each, and how each ends.
 
 use serde_json::{Value, json};
 
 use crate::support::Answer;
 
-/// So many events that they and their deliveries take two calls to write and two to send.
+/// A number of events whose items and messages need two calls each.
 pub(super) const BATCH: usize = 25;
-/// So many that their count is not kept for later.
+/// A number of events that is counted immediately.
 pub(super) const GREAT: usize = 100;
-/// More deliveries than a recovery goes through in one page.
+/// More deliveries than one page of a recovery.
 pub(super) const MANY: usize = 101;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,127 +28,127 @@ impl Function {
     }
 }
 
-/// What a function does.
+/// What a function does in a scene.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Scene {
     /// Publishes an event with an idempotency key.
     Keyed,
-    /// Publishes an event without one.
+    /// Publishes an event without an idempotency key.
     Keyless,
-    /// Publishes so many events at once that they take several calls.
+    /// Publishes a batch of events that needs several calls.
     Batch,
-    /// Publishes so many that they are counted at once.
+    /// Publishes a batch that is counted immediately.
     Great,
-    /// Publishes where the rate and the month are limited.
+    /// Publishes with limits on the rate and the month.
     Limited,
-    /// Publishes where there are no tokens for a second.
+    /// Publishes when there are no tokens for a second.
     LimitReached,
-    /// Publishes to an endpoint that is paused.
+    /// Publishes to a paused endpoint.
     ToPaused,
-    /// Is asked again for what it has done.
+    /// Gets the retry of a completed publish request.
     Again,
-    /// Is asked again for what it could not do.
+    /// Gets the retry of a publish request that failed.
     Repair,
-    /// Cannot write, and notes that it failed.
+    /// Cannot write, and records that the request failed.
     CutOff,
     /// Delivers two events.
     Success,
-    /// The same with bodies that are too long for a message.
+    /// Delivers two events whose bodies are too large for a message.
     Large,
-    /// Fails to deliver, for a second.
+    /// Fails with a retry after one second.
     ShortRetry,
-    /// Fails to deliver, for longer than a message may be hidden.
+    /// Fails with a retry that is too late for a hidden message.
     LongRetry,
-    /// Fails to deliver, for ten minutes, which a delayed copy waits.
+    /// Fails with a retry after ten minutes, for which a delayed copy waits.
     DelayedRetry,
-    /// Fails to deliver for the last time.
+    /// Fails in the last attempt of the schedule.
     Exhaustion,
     /// Finds the endpoint paused.
     Paused,
-    /// The same, after it remembered that it was.
+    /// Finds the endpoint paused after it cached that status.
     StillPaused,
-    /// Finds a leased delivery's endpoint paused.
+    /// Finds the endpoint of a leased delivery paused.
     LeasedAndPaused,
-    /// Finds the endpoint of a delivery paused that has failed before.
+    /// Finds the endpoint of a delivery with a failed attempt paused.
     RetryingAndPaused,
     /// Finds the endpoint deleted.
     Deleted,
-    /// Finds the endpoint of a delivery deleted that has failed before.
+    /// Finds the endpoint of a delivery with a failed attempt deleted.
     RetryingAndDeleted,
-    /// Is told that the endpoint is gone.
+    /// Gets a 410 response.
     Gone,
     /// Gets two messages for an endpoint in the slow lane.
     Forwarding,
-    /// Delivers two events, the records of which cannot share a call.
+    /// Delivers two events whose records cannot share a call.
     SuccessAlone,
-    /// Fails to deliver, for a second, and the records cannot share a call.
+    /// Fails with a retry after one second. The records cannot share a call.
     ShortRetryAlone,
-    /// Fails to deliver, for longer than a message may be hidden, and the records cannot share a call.
+    /// Fails with a retry that is too late for a hidden message. The records cannot share a call.
     LongRetryAlone,
-    /// Fails to deliver for the last time, and the records cannot share a call.
+    /// Fails in the last attempt of the schedule. The records cannot share a call.
     ExhaustionAlone,
-    /// Is told that the endpoint is gone, and has to record it alone.
+    /// Gets a 410 response. The record cannot share a call.
     GoneAlone,
     /// Suspends the endpoint.
     Suspension,
-    /// Probes a suspended endpoint, in vain.
+    /// Attempts a half-open probe, which fails.
     ProbeFails,
-    /// Probes a suspended endpoint, which works again.
+    /// Attempts a half-open probe, which succeeds.
     ProbeSucceeds,
     /// Delivers to an endpoint that failed before.
     Recovered,
-    /// Writes what it counted some time ago, and delivers.
+    /// Writes usage that it counted some time ago, and delivers.
     Counted,
-    /// Delivers two events whose messages were received in vain before, one after the other.
+    /// Delivers two events one after the other, because their messages were received before without a result.
     Isolated,
-    /// Sends what is due.
+    /// Sends due deliveries.
     Due,
-    /// Releases what was held for a paused endpoint.
+    /// Releases the held deliveries of a resumed endpoint.
     Release,
-    /// Finds that everything is released.
+    /// Ends a release in which nothing is left.
     ReleaseEnds,
-    /// Fails what was held for an endpoint that is disabled.
+    /// Fails the held deliveries of a disabled endpoint.
     ReleaseOfDisabled,
-    /// Finds that everything is failed that was held for an endpoint that is deleted.
+    /// Ends the job that failed all held deliveries of a deleted endpoint.
     ReleaseOfDeletedEnds,
-    /// Sends a probe.
+    /// Sends a half-open probe.
     Probe,
-    /// Has nothing to probe with.
+    /// Finds no delivery to send as a half-open probe.
     NothingToProbeWith,
-    /// Gives a suspended endpoint up.
+    /// Disables an endpoint that was suspended for too long.
     GiveUp,
-    /// Writes what it counted some time ago, and sends what it announced then.
+    /// Writes usage that it counted some time ago, and sends an announcement from then.
     Announced,
-    /// Sends a probe, and takes stock.
+    /// Sends a half-open probe and collects the backlog metrics.
     Stock,
-    /// Goes on with a recovery.
+    /// Continues a recovery.
     Recovery,
-    /// Goes on with one that takes more than a page.
+    /// Continues a recovery of more than one page.
     LongRecovery,
-    /// Sends again what a lost queue held.
+    /// Resends the messages of a lost queue.
     SendAll,
 }
 
-/// How a scene ends, whatever fails in it.
+/// The end of a scene, which no fault may change.
 pub(super) struct Ends {
-    /// How many of the accepted deliveries end so.
+    /// The number of accepted deliveries by final status.
     pub(super) statuses: &'static [(&'static str, usize)],
-    /// The operational events that come out of it.
+    /// The announced operational events.
     pub(super) announced: &'static [&'static str],
-    /// How the endpoint stands in the end, and how if the function could not note what it learnt.
+    /// The final status of the endpoint, and the one if the function could not write the endpoint's counters.
     pub(super) endpoint: (&'static str, &'static str),
 }
 
-/// What became of an act.
+/// The outcome of a function's run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Outcome {
-    /// As if nothing had failed.
+    /// The outcome without a fault.
     Usual,
-    /// Publishing answers `503` with `Retry-After`, or `429` after which a second passes, and the same request completes it
-    /// at once. A message stays in the
-    /// queue and comes back after its visibility timeout. The sweep ends with an error, and the next one goes on.
+    /// Publishing responds with `503` and `Retry-After`, or with `429` until a second passes, and the retry with the
+    /// same key completes the request immediately. A message stays in the queue and becomes visible after its
+    /// visibility timeout. The sweep returns an error, and the next sweep continues.
     Failed,
-    /// Publishing answers `503`, and so it does for a minute. The sweep is content, and has left something to another.
+    /// Publishing responds with `503` for a minute. The sweep succeeds and leaves work to a later run.
     Late,
 }
 
@@ -269,12 +269,12 @@ impl Scene {
         }
     }
 
-    /// What the act comes to when nothing fails but what belongs to the scene.
+    /// The outcome without an additional fault.
     pub(super) fn usual(self) -> Outcome {
         if matches!(self, Self::CutOff | Self::LimitReached) { Outcome::Failed } else { Outcome::Usual }
     }
 
-    /// How many messages the act sends, or leaves to come back in a second.
+    /// The number of messages that the run sends, or that become visible again a second later.
     pub(super) fn queued(self) -> usize {
         match self {
             Self::ShortRetry | Self::ShortRetryAlone | Self::DelayedRetry => 2,
@@ -321,7 +321,7 @@ impl Scene {
     }
 }
 
-/// What the endpoint's receiver answers.
+/// The responses of the endpoint's receiver.
 pub(super) enum Receiving {
     Always(u16),
     Then200(Vec<Answer>),

@@ -1,5 +1,5 @@
-//! The stage on which a scene is played: everything before and after goes well, and while the function acts, its
-//! network does what a test wants.
+//! The stage of a scene: everything before and after the function's run succeeds. During the run, a test controls the
+//! function's network.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -18,17 +18,17 @@ use crate::support::{
 };
 
 const VISIBILITY: Duration = Duration::from_secs(VISIBILITY_SECONDS as u64);
-/// Longer than any process remembers an endpoint.
+/// Longer than a process caches an endpoint.
 const REMEMBERED: Duration = Duration::from_secs(6);
-/// Longer than a count is kept for later.
+/// Longer than usage is kept in memory.
 const ELEVEN_MINUTES: Duration = Duration::from_secs(11 * 60);
-/// Longer than the wait before a probe.
+/// Longer than the wait before a half-open probe.
 const A_MINUTE: Duration = Duration::from_secs(61);
-/// Longer than a release lasts at least.
+/// Longer than the minimum duration of a release.
 const TWO_MINUTES: Duration = Duration::from_secs(121);
 
 impl Scene {
-    /// Sets the scene: what was before the function acts.
+    /// Prepares the state before the function runs.
     pub(super) async fn set(self, wire: &Wire) -> Stage {
         let mut stage = Stage::new(self, wire).await;
         match self {
@@ -174,7 +174,7 @@ impl Scene {
     }
 }
 
-/// A world with an endpoint, somebody who hears operational events, and the process that is to act.
+/// A world with an endpoint, a listener for operational events, and the process that runs the function.
 pub(super) struct Stage {
     scene: Scene,
     wire: Wire,
@@ -209,8 +209,7 @@ impl Stage {
         Self { scene, wire, world, tenant, endpoint, receiver, listener, process, accepted: Vec::new() }
     }
 
-    /// Lets the function act over its network, and says what came of it, and whether everything was sent that the
-    /// scene sends.
+    /// Runs the function over its network. Returns the outcome and whether it sent all messages of the scene.
     pub(super) async fn act(&mut self) -> (Outcome, bool) {
         let acted = match self.scene.function() {
             Function::Publish => return (self.publish_until_accepted().await, true),
@@ -230,24 +229,27 @@ impl Stage {
         (outcome, queued >= expected)
     }
 
-    /// Usual are those that come back in a second; the others come back after their visibility timeout.
+    /// The outcome is usual if the messages are visible after one second. Otherwise they must be visible after their
+    /// visibility timeout.
     async fn how_messages_stay(&self, queued: usize, expected: usize) -> Outcome {
         self.world.advance(Duration::from_secs(1));
         if queued == expected && self.world.visible_in_the_queue().await == expected {
             return Outcome::Usual;
         }
         self.world.advance(VISIBILITY);
-        assert_eq!(self.world.visible_in_the_queue().await, queued, "each message comes back");
+        assert_eq!(self.world.visible_in_the_queue().await, queued, "each message becomes visible");
         Outcome::Failed
     }
 
-    /// Usual is a retry in ten minutes, whichever message waits for it. A message that is left alone comes back before.
+    /// The outcome is usual if a message waits for the retry in ten minutes. A message that was not acknowledged
+    /// becomes visible earlier.
     async fn how_copies_wait(&self) -> Outcome {
         self.world.advance(VISIBILITY);
         if self.world.visible_in_the_queue().await == 0 { Outcome::Usual } else { Outcome::Failed }
     }
 
-    /// Usual is that nothing is left in the fast lane. What is left comes back after its visibility timeout.
+    /// The outcome is usual if no message is left in the fast lane. Otherwise the messages must be visible after their
+    /// visibility timeout.
     async fn how_forwarding_ends(&self) -> Outcome {
         let left = self.world.messages_of(Lane::Fast).len();
         let forwarded = self.world.messages_of(Lane::Slow).len();
@@ -255,7 +257,7 @@ impl Stage {
             return Outcome::Usual;
         }
         self.world.advance(VISIBILITY);
-        assert_eq!(self.world.visible_in_the_queue().await, left + forwarded, "each message comes back");
+        assert_eq!(self.world.visible_in_the_queue().await, left + forwarded, "each message becomes visible");
         Outcome::Failed
     }
 
@@ -266,7 +268,7 @@ impl Stage {
             return Outcome::Usual;
         }
         if self.scene == Scene::Keyless && first.status == 500 {
-            // What SQS refuses for good is refused again.
+            // SQS rejects the message again in a retry.
             first.is_error(500, "internal");
         } else if first.status == 429 {
             assert_eq!(first.headers["retry-after"], "1");
@@ -291,14 +293,14 @@ impl Stage {
         outcome
     }
 
-    /// Limits how much the organization may publish, to more than it does.
+    /// Sets limits of the organization that the scene does not reach.
     async fn limit(&self) {
         let path = format!("/v1/organizations/{}/limits", self.tenant.id);
         let limits = json!({"events_per_second": 1, "events_per_month": 1_000}).to_string();
         self.world.platform().call(Method::PUT, &path, &[], Some(limits)).await.data(200);
     }
 
-    /// Leaves no token for a second.
+    /// Uses up the tokens of the next second.
     async fn use_up_tokens(&self) {
         let full_at = self.world.clock.now().plus(Duration::from_secs(100)).unix_micros() * 1_000;
         let item = [
@@ -328,7 +330,7 @@ impl Stage {
         self.tenant.at(process).call(Method::POST, path, headers, Some(body.to_string())).await
     }
 
-    /// Publishes so many events, as they have to be for the scene.
+    /// Publishes this many events, which the scene needs.
     async fn publish(&mut self, count: usize) {
         let bytes = if self.scene == Scene::Large { 50_000 } else { 10 };
         for _ in 0..count {
@@ -344,12 +346,12 @@ impl Stage {
         self.tenant.delete(&format!("{}?permanent=true", self.endpoint.path())).await.data(204);
     }
 
-    /// A process for which everything goes well but for these operations.
+    /// A process on whose network these operations have another fate than to pass.
     fn spoiled(&self, fate: impl Fn(&str) -> Fate + Send + Sync + 'static) -> Process {
         self.world.process_over(&over_network(&self.world.sdk(), fate), self.world.clock.clock())
     }
 
-    /// Publishes so many events for the endpoint, which is paused.
+    /// Publishes this many events for the endpoint, which is paused.
     async fn hold(&mut self, count: usize) {
         self.set_status("paused").await;
         for start in (0..count).step_by(100) {
@@ -359,13 +361,13 @@ impl Stage {
         }
     }
 
-    /// Makes the endpoint active, so that everything is left to the sweep.
+    /// Resumes the endpoint without releasing a delivery, so the sweep must release them.
     async fn resume_without_release(&self) {
         let hasty = self.spoiled(|operation| if operation == "Query" { Fate::Refuse } else { Fate::Pass });
         self.tenant.at(&hasty).set_status(&self.endpoint, "active").await;
     }
 
-    /// Asks for everything that failed, so that all of it is left to the sweep.
+    /// Requests a recovery without retrying a delivery, so the sweep must retry them.
     async fn ask_for_recovery(&self) {
         self.world.advance(REMEMBERED);
         let hasty = self.spoiled(|operation| if operation == "Query" { Fate::Refuse } else { Fate::Pass });
@@ -374,13 +376,14 @@ impl Stage {
         self.tenant.at(&hasty).post(&path, &all).await.is_error(503, "unavailable");
     }
 
-    /// Lets the first attempts fail, and the time pass until the retries are due.
+    /// Lets the first attempts fail, and advances the time until the retries are due.
     async fn fail_until_due(&self) {
         self.world.drain().await;
         self.world.advance(Duration::from_secs(1_100));
     }
 
-    /// Makes it as if nine attempts had failed; the tenth, of a message that is in the queue, is the one that suspends.
+    /// Stores the counters of nine failed attempts. The attempt of the queued message is the tenth, which suspends the
+    /// endpoint.
     async fn fail_nine(&mut self) {
         let now = self.world.clock.now();
         let until = now.plus(Duration::from_secs(600)).rfc3339();
@@ -403,7 +406,7 @@ impl Stage {
         self.publish(1).await;
     }
 
-    /// Suspends the endpoint and parks a delivery, the probe of which is due.
+    /// Suspends the endpoint and parks a delivery that is due as a half-open probe.
     async fn suspend_and_park(&mut self) {
         self.fail_nine().await;
         self.world.drain().await;
@@ -411,7 +414,7 @@ impl Stage {
         self.world.advance(A_MINUTE);
     }
 
-    /// Suspends the endpoint for as long as it takes to give it up.
+    /// Suspends the endpoint for as long as it takes to disable it.
     async fn wear_out(&mut self) {
         self.suspend_and_park().await;
         self.world.advance(Duration::from_secs(5 * 86_400));
@@ -420,7 +423,7 @@ impl Stage {
         self.world.advance(3 * A_MINUTE);
     }
 
-    /// Runs the world to its end. Everybody works again, and a paused endpoint is resumed.
+    /// Resumes a paused endpoint, and advances the world until nothing is left to do. Nothing fails any more.
     pub(super) async fn end(&self) -> Ended {
         if self.endpoint_stands().await == "paused" {
             self.set_status("active").await;
@@ -442,13 +445,13 @@ impl Stage {
         }
     }
 
-    /// What was done in all, in the order of usage.
+    /// The actual numbers of events, deliveries and attempts, in the order of usage.
     async fn done(&self, ending: &Ending) -> [u64; 3] {
         let attempts = ending.records.values().map(|record| record.attempts).sum();
         [self.world.items("event").await.len(), ending.records.len(), attempts].map(|count| count as u64)
     }
 
-    /// Checks that the promise is kept, and says how many records of what was not accepted are unfinished.
+    /// Checks the promise for the accepted deliveries. Returns the number of records that are not final.
     fn check(&self, ending: &Ending) -> usize {
         ending.keeps_the_promise(&self.accepted, &[&self.receiver]);
         let unfinished = |status: &str| ["pending", "retrying"].contains(&status);
@@ -481,16 +484,16 @@ impl Stage {
     }
 }
 
-/// How a scene ended.
+/// The end of a scene.
 #[derive(Debug)]
 pub(super) struct Ended {
     pub(super) statuses: BTreeMap<String, usize>,
     pub(super) repetitions: usize,
     pub(super) announced: Vec<String>,
     pub(super) endpoint: String,
-    /// Deliveries that nobody was promised.
+    /// The number of deliveries that are not final. They were not accepted.
     pub(super) unfinished: usize,
-    /// Events, deliveries and attempts, as they were counted and as they were done.
+    /// The counted and the actual numbers of events, deliveries and attempts.
     pub(super) usage: ([u64; 3], [u64; 3]),
 }
 

@@ -1,4 +1,4 @@
-//! The network of the function that acts: it notes every call, and spoils those that a test wants spoilt.
+//! The network of the function under test. It records every call and applies the faults of the test.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -6,26 +6,26 @@ use std::sync::{Arc, Mutex};
 
 use crate::support::{Call, Fate};
 
-/// How often a fault happens.
+/// The occurrences of a fault.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Times {
-    /// Each of them once: the SDK's next try passes.
+    /// Each fate occurs once. The SDK's next attempt passes.
     Once,
-    /// At every try, in turn, until the process is replaced.
+    /// The fates occur at every attempt in turn, until the process is replaced.
     Always,
 }
 
-/// Faults at one kind of call.
+/// Faults of one kind of call.
 #[derive(Debug, Clone)]
 pub(super) struct Spoilt {
     pub(super) kind: &'static str,
-    /// How many calls of the kind pass before.
+    /// The number of calls of the kind that pass before.
     pub(super) after: usize,
     pub(super) fates: Vec<Fate>,
     pub(super) times: Times,
 }
 
-/// The network. Clones are the same one.
+/// The network. Clones share its state.
 #[derive(Clone)]
 pub(super) struct Wire(Arc<State>);
 
@@ -42,7 +42,7 @@ impl Wire {
         Self(Arc::new(State { spoilt, counts, is_armed: AtomicBool::new(false), seen: Mutex::default() }))
     }
 
-    /// Does this while the network notes and spoils.
+    /// Runs `act` while the network records calls and applies faults.
     pub(super) async fn armed<T>(&self, act: impl Future<Output = T>) -> T {
         self.0.is_armed.store(true, Ordering::SeqCst);
         let done = act.await;
@@ -66,7 +66,7 @@ impl Wire {
         Fate::Pass
     }
 
-    /// Whether every fault happened.
+    /// Whether every fault occurred.
     pub(super) fn is_spoilt(&self) -> bool {
         let hit = |(spoilt, count): (&Spoilt, &AtomicUsize)| count.load(Ordering::SeqCst) > spoilt.after;
         self.0.spoilt.iter().zip(&self.0.counts).all(hit)
@@ -76,7 +76,7 @@ impl Wire {
         self.0.seen.lock().unwrap().clone()
     }
 
-    /// The kinds of call that were made.
+    /// The kinds of the recorded calls.
     pub(super) fn kinds(&self) -> BTreeSet<String> {
         self.seen().iter().map(Call::kind).collect()
     }

@@ -1,4 +1,4 @@
-//! What several publishers need at the same time.
+//! Coalesced calls of concurrent publish requests.
 
 use std::time::Duration;
 
@@ -9,11 +9,11 @@ use serde_json::json;
 use super::{Calls, until_shared};
 use crate::support::{Call, EVENT_TYPE, Fate, Gate, Part, Process, Receiver, Reply, Tenant, World, delivery_ids};
 
-/// The types of one publisher's event and of all others'.
+/// The event type of the publisher whose items fail. All others use `LUCKY`.
 const UNLUCKY: &str = "order.unlucky";
 const LUCKY: &str = "order.lucky";
 
-/// Publishers of as many organizations, the last of whom is unlucky.
+/// Publishers of different organizations. The items of the last one fail.
 struct Publishers {
     tenants: Vec<Tenant>,
     receiver: Receiver,
@@ -31,7 +31,7 @@ impl Publishers {
         Self { tenants, receiver }
     }
 
-    /// All publish at once. The last one gets this answer, and the others are accepted.
+    /// Publishes for all concurrently. Asserts that the last one gets this status and the others are accepted.
     async fn publish(&self, process: &Process, last: u16) -> Vec<String> {
         let mut replies = self.publish_of(process, "k", 0).await;
         if last != 202 {
@@ -40,7 +40,7 @@ impl Publishers {
         replies.into_iter().flat_map(|reply| delivery_ids(&reply.data(202))).collect()
     }
 
-    /// All publish at once, and some may be accepted.
+    /// Publishes for all concurrently. Each request is accepted or gets a 503.
     async fn publish_as_far_as_possible(&self, process: &Process) {
         for reply in self.publish_of(process, "k", 0).await {
             if reply.status != 202 {
@@ -49,7 +49,7 @@ impl Publishers {
         }
     }
 
-    /// All publish so much data at once, with this key.
+    /// Publishes this much data for all concurrently, with this key.
     async fn publish_of(&self, process: &Process, key: &str, bytes: usize) -> Vec<Reply> {
         let publish = |(at, tenant): (usize, &Tenant)| {
             let event_type = if at + 1 == self.tenants.len() { UNLUCKY } else { LUCKY };
@@ -60,31 +60,30 @@ impl Publishers {
         join_all(self.tenants.iter().enumerate().map(publish)).await
     }
 
-    /// Stops the test unless each accepted delivery comes. What was sent although its publisher was told otherwise may
-    /// come twice.
+    /// Asserts that each accepted delivery arrives. Deliveries whose publisher got an error may arrive twice.
     async fn comes_at_least_once(&self, world: &World, accepted: &[String]) {
         let ending = world.run_to_the_end().await;
         ending.keeps_the_promise(accepted, &[&self.receiver]);
     }
 
-    /// Stops the test unless each accepted delivery comes once, and what was not accepted is when it is asked for again.
+    /// Asserts that each accepted delivery arrives once, and that a retry completes the others.
     async fn everything_comes(&self, world: &World, accepted: &[String]) {
         assert_eq!(world.drain().await, accepted.len());
         let again = self.publish(&world.process, 202).await;
-        assert!(accepted.iter().all(|id| again.contains(id)), "a request that is repeated publishes nothing anew");
+        assert!(accepted.iter().all(|id| again.contains(id)), "a retry of an accepted request publishes nothing");
         let ending = world.run_to_the_end().await;
         ending.keeps_the_promise(&again, &[&self.receiver]);
         assert_eq!((ending.repetitions(&[&self.receiver]), self.receiver.received().len()), (0, self.tenants.len()));
     }
 }
 
-/// Whether the call is about what is left of several publishers, the unlucky one among them.
+/// Whether the call contains items of several publishers, including the one whose items fail.
 fn is_shared(call: &Call) -> bool {
     let text = call.body.to_string();
     text.contains(UNLUCKY) && text.contains(LUCKY)
 }
 
-/// Publishes while an operation leaves out what is of the unlucky one, at its first calls or at all of them.
+/// Publishes while an operation does not process the items of the last publisher, in its first calls or in all of them.
 async fn one_is_left_out(operation: &'static str, part: Part, is_always: bool, last: u16) {
     until_shared(async |world| {
         let publishers = Publishers::new(&world).await;
@@ -100,21 +99,21 @@ async fn one_is_left_out(operation: &'static str, part: Part, is_always: bool, l
 }
 
 #[tokio::test]
-async fn what_dynamodb_leaves_undone_for_one_publisher_is_done_for_the_others() {
+async fn unprocessed_items_of_one_publisher_do_not_affect_others() {
     one_is_left_out("BatchWriteItem", Part::Without(UNLUCKY), false, 202).await;
     one_is_left_out("BatchWriteItem", Part::Without(UNLUCKY), true, 503).await;
 }
 
 #[tokio::test]
-async fn a_message_that_sqs_does_not_take_of_one_publisher_keeps_no_other_out() {
+async fn a_message_that_sqs_rejects_does_not_affect_other_publishers() {
     one_is_left_out("SendMessageBatch", Part::Without(UNLUCKY), false, 202).await;
     one_is_left_out("SendMessageBatch", Part::Without(UNLUCKY), true, 503).await;
     one_is_left_out("SendMessageBatch", Part::WithoutBySender(UNLUCKY), true, 503).await;
 }
 
-/// Only a call for several that fails as a whole fails for all of them.
+/// A coalesced call that fails completely fails for all its requests.
 #[tokio::test]
-async fn what_fails_for_all_who_share_it_is_finished_by_their_repetitions() {
+async fn a_failed_coalesced_call_is_completed_by_retries_of_its_requests() {
     for operation in ["BatchWriteItem", "SendMessageBatch"] {
         for fate in [Fate::Refuse, Fate::LoseAnswer] {
             until_shared(async |world| {
@@ -133,9 +132,9 @@ async fn what_fails_for_all_who_share_it_is_finished_by_their_repetitions() {
     }
 }
 
-/// One chunk is full and refused, and what is left over is still being written.
+/// One full chunk is refused while the remaining items are still being written.
 #[tokio::test]
-async fn who_is_told_of_a_failure_has_nothing_under_way_any_more() {
+async fn a_failed_request_responds_after_all_its_writes_have_ended() {
     let world = World::new().await;
     let (receiver, tenant) = (Receiver::new().await, world.tenant().await);
     for _ in 0..30 {
@@ -144,7 +143,7 @@ async fn who_is_told_of_a_failure_has_nothing_under_way_any_more() {
     let written = Gate::closed();
     let gate = written.clone();
     let (process, calls) = Calls::of_process(&world, move |call, _| match call.operation.as_str() {
-        // The event, and then the lists of its deliveries.
+        // The event is written first, then the lists of its deliveries.
         "BatchWriteItem" if items(call) == 1 => Fate::Pass,
         "BatchWriteItem" if items(call) == 25 => Fate::Refuse,
         "BatchWriteItem" => Fate::Behind(gate.clone()),
@@ -159,13 +158,13 @@ async fn who_is_told_of_a_failure_has_nothing_under_way_any_more() {
         while calls.of("BatchWriteItem").len() < 3 {
             tokio::task::yield_now().await;
         }
-        // Often enough to be told, if the rest were not waited for.
+        // The response would arrive in these rounds if the request did not wait for the remaining write.
         for _ in 0..1_000 {
             tokio::task::yield_now().await;
         }
     };
     tokio::select! {
-        _ = &mut publishing => panic!("it is answered while something is under way"),
+        _ = &mut publishing => panic!("the request responded while a write was in progress"),
         () = is_refused => {}
     }
     written.open();
@@ -179,9 +178,9 @@ fn items(call: &Call) -> usize {
     call.body["RequestItems"].as_object().unwrap().values().map(|items| items.as_array().unwrap().len()).sum()
 }
 
-/// SQS takes 256 KiB at a time.
+/// SQS accepts at most 256 KiB in a call.
 #[tokio::test]
-async fn large_messages_of_several_publishers_are_sent_in_batches_that_sqs_takes() {
+async fn large_messages_of_several_publishers_are_sent_in_batches_that_sqs_accepts() {
     until_shared(async |world| {
         let publishers = Publishers::new(&world).await;
         let (process, calls) = Calls::of_process(&world, |_, _| Fate::Pass);
@@ -199,27 +198,27 @@ async fn large_messages_of_several_publishers_are_sent_in_batches_that_sqs_takes
     .await;
 }
 
-/// The endpoint is made after the first read was performed and before it was answered. Requests that come then must not
-/// use that answer. Of the reads of a process, `held` is the number of the one that is made wait.
-async fn a_read_that_is_shared_finds_an_endpoint_that_was_made_before(operation: &'static str, held: usize) {
+/// The endpoint is created after the first read was performed and before its response. Requests that start then must
+/// not use this response. `held` is the number of the read whose response is delayed.
+async fn a_coalesced_read_finds_an_endpoint_that_was_created_before(operation: &'static str, held: usize) {
     until_shared(async |world| {
         let (receiver, tenant) = (Receiver::new().await, world.tenant().await);
         tenant.endpoint(&receiver).await;
         let (performed, answered) = (Gate::closed(), Gate::closed());
         let waits = Fate::AnswerBehind { performed: performed.clone(), gate: answered.clone() };
-        // The one before lets the process remember the key.
+        // The first request makes the process cache the key.
         let (process, calls) = Calls::of_process(&world, move |call, number| {
             if call.operation == operation && number == held { waits.clone() } else { Fate::Pass }
         });
         let at_process = tenant.at(&process);
         assert_eq!(at_process.publish().await.len(), 1);
-        // Longer than targets are remembered, and not as long as keys are.
+        // Longer than targets are cached, and shorter than keys are.
         world.advance(Duration::from_secs(31));
         let meanwhile = async {
             performed.pass().await;
             tenant.endpoint(&receiver).await;
             let open = async {
-                // Both find the key remembered, so nothing keeps them from coming to the query.
+                // The key is in the cache, so both requests reach the query.
                 for _ in 0..100 {
                     tokio::task::yield_now().await;
                 }
@@ -235,12 +234,12 @@ async fn a_read_that_is_shared_finds_an_endpoint_that_was_made_before(operation:
 }
 
 #[tokio::test]
-async fn requests_that_share_a_query_of_targets_find_an_endpoint_that_was_made_before() {
-    a_read_that_is_shared_finds_an_endpoint_that_was_made_before("Query", 1).await;
+async fn requests_that_share_a_query_of_targets_find_an_endpoint_that_was_created_before() {
+    a_coalesced_read_finds_an_endpoint_that_was_created_before("Query", 1).await;
 }
 
 #[tokio::test]
-async fn requests_that_share_a_read_of_the_state_find_an_endpoint_that_was_made_before() {
-    // The key, and the state for the first event.
-    a_read_that_is_shared_finds_an_endpoint_that_was_made_before("GetItem", 2).await;
+async fn requests_that_share_a_read_of_the_state_find_an_endpoint_that_was_created_before() {
+    // The earlier reads are those of the key and of the state for the first event.
+    a_coalesced_read_finds_an_endpoint_that_was_created_before("GetItem", 2).await;
 }

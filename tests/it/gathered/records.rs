@@ -1,4 +1,4 @@
-//! The records of first attempts that end together.
+//! Coalesced records of first attempts that end at the same time.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use crate::support::{Answer, EVENT_TYPE, Fate, Gate, Part, Process, Receiver, Te
 
 const BATCH: usize = 10;
 
-/// Deliveries in the queue whose receiver answers all at once, when the gate opens.
+/// Queued deliveries whose receiver sends all responses when the gate opens.
 struct Batch {
     tenant: Tenant,
     receiver: Receiver,
@@ -29,7 +29,7 @@ impl Batch {
         Self { tenant, receiver, gate, ids }
     }
 
-    /// Lets a process handle the batch.
+    /// Processes the batch in this process.
     async fn handle(&self, process: &Process) {
         let all_at_once = async {
             self.receiver.wait_for(BATCH).await;
@@ -38,7 +38,7 @@ impl Batch {
         assert_eq!(tokio::join!(process.poll(), all_at_once).0, BATCH);
     }
 
-    /// Stops the test unless each attempt was recorded once and counted once, and so many came twice.
+    /// Asserts that each attempt was recorded and counted once, and that this many requests were repeated.
     async fn is_recorded(&self, world: &World, processes: &[&Process], repetitions: usize) {
         for id in &self.ids {
             let delivery = self.tenant.delivery(id).await;
@@ -56,7 +56,7 @@ impl Batch {
 }
 
 #[tokio::test]
-async fn a_record_that_another_process_made_spoils_no_other_of_its_call() {
+async fn an_existing_record_does_not_affect_others_in_a_coalesced_call() {
     until_shared(async |world| {
         let batch = Batch::new(&world, 200).await;
         let message = world.messages().remove(BATCH / 2);
@@ -79,7 +79,7 @@ async fn a_record_that_another_process_made_spoils_no_other_of_its_call() {
 }
 
 #[tokio::test]
-async fn records_that_dynamodb_does_not_make_together_are_made_alone() {
+async fn records_that_a_coalesced_call_does_not_write_are_written_individually() {
     until_shared(async |world| {
         let batch = Batch::new(&world, 200).await;
         let (process, calls) = Calls::of_process(&world, |call, _| match call.inserted().count() {
@@ -97,7 +97,7 @@ async fn records_that_dynamodb_does_not_make_together_are_made_alone() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_about_several_records_repeats_no_attempt_and_loses_none() {
+async fn a_lost_response_of_a_coalesced_call_repeats_and_loses_no_attempt() {
     for loses_always in [false, true] {
         until_shared(async |world| {
             let batch = Batch::new(&world, 200).await;
@@ -113,9 +113,10 @@ async fn a_lost_answer_about_several_records_repeats_no_attempt_and_loses_none()
     }
 }
 
-/// A record that is taken for somebody else's would drop the message, and nobody would try again.
+/// If the consumer took its own record for another process's, it would acknowledge the message and nothing would retry
+/// the delivery.
 #[tokio::test]
-async fn a_lost_answer_about_several_failed_attempts_loses_no_retry() {
+async fn a_lost_response_about_failed_attempts_loses_no_retry() {
     until_shared(async |world| {
         let batch = Batch::new(&world, 500).await;
         let (process, calls) = Calls::of_process(&world, |call, number| {
@@ -133,9 +134,9 @@ async fn a_lost_answer_about_several_failed_attempts_loses_no_retry() {
     .await;
 }
 
-/// DynamoDB refuses a call as a whole that has the same key twice.
+/// DynamoDB rejects a call that contains the same key twice.
 #[tokio::test]
-async fn two_messages_for_one_delivery_make_one_record_and_lose_no_other() {
+async fn two_messages_for_one_delivery_write_one_record_and_affect_no_other() {
     until_shared(async |world| {
         let batch = Batch::new(&world, 200).await;
         batch.receiver.then([Answer::status(200).behind(&batch.gate)]);

@@ -1,4 +1,4 @@
-//! How many messages are in flight: the tables in docs/reliability.md are the output of the model in `traffic.rs`.
+//! The number of messages in flight. The tables in docs/reliability.md are the output of the model in `traffic.rs`.
 
 mod slow;
 mod traffic;
@@ -10,17 +10,17 @@ use traffic::{Design, RATE, Receivers, Tenant, Traffic};
 
 use crate::support::{grouped, update_table};
 
-/// What SQS allows a standard queue to have in flight.
+/// SQS's limit of messages in flight for a standard queue.
 const LIMIT: u64 = 120_000;
-/// What one tenant with a thousand events a second may have of it.
+/// The share of the limit that one tenant with a thousand events a second may use.
 const SHARE: u64 = 45_000;
-/// The default of `MaximumConcurrency`, and the most that it may be.
+/// The default and the maximum of `MaximumConcurrency`.
 const CONCURRENCY: [u64; 2] = [50, 1_000];
-/// Long enough for an outage, the suspension, the probe after a minute, and what follows from it.
+/// The simulated time in seconds: enough for an outage, the suspension, the probe after a minute and its effects.
 const SECONDS: u64 = 170;
 const HOUR: u64 = 3_600;
 
-/// The highest count of so many seconds, and the first second that has it.
+/// The maximum number of messages in flight in this many seconds, and the first second that has it.
 fn peak(traffic: Traffic<'_>, seconds: u64) -> (u64, u64) {
     let mut tenant = Tenant::new(traffic);
     let counts = (0..seconds).map(|second| (tenant.step(second), second));
@@ -31,13 +31,13 @@ fn schedule(delays: &[u32]) -> RetrySchedule {
     RetrySchedule::new(delays.to_vec()).unwrap()
 }
 
-/// Receivers of which so many attempts of so many fail, and both kinds take so long.
+/// Receivers of which `fail` of `of` attempts fail. All attempts take `takes` seconds.
 const fn failing(fail: u64, of: u64, takes: u64) -> Receivers {
     Receivers { of, fail, failing_takes: takes, success_takes: takes, retry_after: None }
 }
 
-/// The most that one tenant keeps in flight, of all combinations of schedules, answers, shares of failures, durations,
-/// numbers of endpoints and settings.
+/// The maximum number of messages that one tenant has in flight, over all combinations of schedules, responses, failure
+/// rates, durations, numbers of endpoints and settings.
 fn worst() -> (u64, String) {
     let schedules: [&[u32]; 5] = [&[1, 5, 30], &[1; 16], &[9; 16], &[30; 16], &[900; 16]];
     let mut worst = (0, String::new());
@@ -64,15 +64,15 @@ fn worst() -> (u64, String) {
 }
 
 #[test]
-fn one_tenant_keeps_at_most_45_000_messages_in_flight_whatever_its_schedule_answers_and_successes() {
+fn one_tenant_has_at_most_45_000_messages_in_flight_in_every_combination() {
     let worst = worst();
     assert!(worst.0 <= SHARE, "{worst:?}");
-    // The search finds what it is for.
+    // The combinations include some that come close to the limit.
     assert!(worst.0 >= SHARE * 3 / 4, "{worst:?}");
 }
 
 #[test]
-fn retries_that_add_up_for_hours_keep_nothing_more_in_flight() {
+fn retries_over_hours_do_not_increase_the_messages_in_flight() {
     for (delays, receivers) in [([900; 16], failing(1, 2, 5)), ([30; 16], failing(1, 2, 0))] {
         let schedule = schedule(&delays);
         let traffic =
@@ -81,7 +81,7 @@ fn retries_that_add_up_for_hours_keep_nothing_more_in_flight() {
     }
 }
 
-/// The same events, of which a share goes to endpoints that are down for an hour.
+/// The same traffic, with a part of the events going to endpoints that are down for an hour.
 fn outages() -> String {
     let schedules = [
         ("1, 5, 30 s (default)", schedule(&[1, 5, 30])),
@@ -111,7 +111,7 @@ fn outages() -> String {
     table
 }
 
-/// One tenant that does its worst.
+/// One tenant in the worst cases.
 fn tenants() -> String {
     let mut table = String::from(
         "| one tenant's endpoints | schedule | most in flight: `MaximumConcurrency` 50 | 1,000 |\n\
@@ -140,9 +140,9 @@ fn tenants() -> String {
     table
 }
 
-/// After a change: `UPDATE_RELIABILITY=1 cargo test --test it in_flight`.
+/// To update the tables: run `UPDATE_RELIABILITY=1 cargo test --test it in_flight`.
 #[test]
-fn the_tables_of_what_is_in_flight_are_current() {
+fn the_tables_of_messages_in_flight_are_current() {
     update_table("in flight, outages", &outages());
     update_table("in flight, one tenant", &tenants());
 }

@@ -1,5 +1,5 @@
-//! A model of endpoints that answer slowly, with the product's own counters: how soon they are in the slow lane, and out of
-//! it again.
+//! A model of slow endpoints with the production code's counters. It measures how soon they move to the slow lane and
+//! back.
 
 use std::time::Duration;
 
@@ -12,11 +12,11 @@ const ENDPOINTS: u64 = 1_000;
 const MINUTE: u64 = 60;
 const START: Timestamp = Timestamp::from_unix_seconds(1_774_382_400);
 
-/// Endpoints that get an event a minute each, at seconds of their own.
+/// Endpoints that get one event a minute each, in different seconds of the minute.
 struct Endpoints(Vec<Counters>);
 
 impl Endpoints {
-    /// Lets a second pass in which the attempts end that take so long, and were begun when they ended so.
+    /// Simulates one second, in which attempts of this duration end.
     fn step(&mut self, second: u64, takes: Duration) {
         let now = START.plus(Duration::from_secs(second));
         for (number, counters) in (0..).zip(&mut self.0) {
@@ -27,7 +27,7 @@ impl Endpoints {
         }
     }
 
-    /// The minutes after which all are in this lane.
+    /// The number of minutes after which all endpoints are in this lane.
     fn minutes_to(&mut self, lane: Lane, from: u64, takes: Duration) -> u64 {
         let is_over = |all: &Self| all.0.iter().all(|counters| counters.lane == lane);
         let passed = (0..).find(|second| {
@@ -51,7 +51,7 @@ fn success(takes: Duration) -> AttemptEntry {
 }
 
 #[test]
-fn a_thousand_endpoints_that_answer_after_29_s_are_slow_within_ten_minutes_and_fast_again_when_they_answer_at_once() {
+fn a_thousand_endpoints_move_to_the_slow_lane_within_ten_minutes_and_back_when_they_respond_quickly() {
     for minutes_slow in [0, 60] {
         let mut endpoints = Endpoints(vec![Counters::default(); ENDPOINTS as usize]);
         let to_slow = endpoints.minutes_to(Lane::Slow, 0, Duration::from_secs(29));
@@ -59,13 +59,13 @@ fn a_thousand_endpoints_that_answer_after_29_s_are_slow_within_ten_minutes_and_f
         let from = (to_slow + minutes_slow) * MINUTE;
         (to_slow * MINUTE..from).for_each(|second| endpoints.step(second, Duration::from_secs(29)));
         let to_fast = endpoints.minutes_to(Lane::Fast, from, Duration::from_millis(50));
-        // As many fast ones as the bucket holds slow ones.
+        // The bucket needs as many fast attempts as it contains slow ones.
         assert!(to_fast <= 21, "{to_fast} minutes");
     }
 }
 
 #[test]
-fn endpoints_that_answer_within_two_seconds_stay_in_the_fast_lane() {
+fn endpoints_that_respond_within_two_seconds_stay_in_the_fast_lane() {
     let mut endpoints = Endpoints(vec![Counters::default(); ENDPOINTS as usize]);
     for second in 0..60 * MINUTE {
         endpoints.step(second, Duration::from_millis(1_900));

@@ -1,9 +1,9 @@
-//! A deterministic model of one tenant's deliveries, second by second, with the product's own decisions: the state machine
-//! of a delivery, the counters of an endpoint, and its suspension.
+//! A deterministic model of one tenant's deliveries in steps of one second. It uses the production code for the state
+//! machine of a delivery, the counters of an endpoint and its suspension.
 //!
-//! A thousand events a second, each for one of the tenant's endpoints, which all do the same. What is worst is assumed
-//! where the model does not follow: every message that a batch has room for is attempted at once, other processes learn of
-//! a suspension five seconds late, each probe succeeds, and all that was parked then comes at once.
+//! The tenant publishes a thousand events a second, each for one of its endpoints, which all behave the same. Where the
+//! model is not exact, it assumes the worst: a batch attempts all its messages concurrently, other processes learn of a
+//! suspension five seconds late, every probe succeeds, and all parked deliveries are sent at the same time.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
@@ -16,52 +16,52 @@ use shared::domain::ids::{EndpointId, EventId, OrganizationId};
 use shared::domain::schedule::RetrySchedule;
 use shared::domain::time::Timestamp;
 
-/// Events a second.
+/// Events per second.
 pub(super) const RATE: u64 = 1_000;
-/// For so long a process may go on with an endpoint that another one suspended, in seconds.
+/// The time for which a process may use the former status of a suspended endpoint, in seconds.
 const REMEMBERED: u64 = 5;
-/// How many messages a batch has.
+/// The number of messages in a batch.
 const BATCH: u64 = 10;
-/// The longest that SQS hides a message, in seconds.
+/// SQS's limit on the time for which a message can be hidden, in seconds.
 const LONGEST_HIDE: u64 = 43_200;
 
-/// How deliveries wait, and what becomes of endpoints that fail.
+/// A design of waiting and of handling failing endpoints.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Design {
-    /// As the product decides.
+    /// The production code's decisions.
     Ours,
-    /// Every wait is hidden in the queue, and every endpoint is tried for ever.
+    /// Every wait is a hidden message, and endpoints are never suspended.
     Naive,
 }
 
-/// What a tenant's receivers do.
+/// The behavior of a tenant's receivers.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Receivers {
-    /// Of so many attempts …
+    /// The number of attempts of which `fail` fail.
     pub(super) of: u64,
-    /// … so many fail, evenly spread.
+    /// The number of failing attempts among `of`, evenly distributed.
     pub(super) fail: u64,
-    /// How long an attempt takes to fail, in seconds; from ten seconds on, it times out.
+    /// The duration of a failing attempt in seconds. From ten seconds on, it is a timeout.
     pub(super) failing_takes: u64,
-    /// How long an attempt takes to succeed, in seconds.
+    /// The duration of a successful attempt in seconds.
     pub(super) success_takes: u64,
-    /// What a failure asks for, in seconds.
+    /// The `Retry-After` of a failure in seconds.
     pub(super) retry_after: Option<u64>,
 }
 
-/// One tenant's traffic.
+/// The traffic of one tenant.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Traffic<'a> {
     pub(super) design: Design,
     pub(super) schedule: &'a RetrySchedule,
     pub(super) receivers: Receivers,
-    /// Over how many endpoints the events are spread.
+    /// The number of endpoints over which the events are distributed.
     pub(super) endpoints: u64,
-    /// How many batches may be worked at.
+    /// The maximum number of concurrent batches.
     pub(super) concurrency: u64,
 }
 
-/// Deliveries that were published in the same second and have used up as many retries.
+/// Deliveries that were published in the same second and have used the same number of retries.
 #[derive(Debug, Clone, Copy)]
 struct Cohort {
     published: u64,
@@ -69,17 +69,17 @@ struct Cohort {
     count: u64,
 }
 
-/// Where a failed attempt leaves a delivery.
+/// The state of a delivery after a failed attempt.
 #[derive(Debug, Clone, Copy)]
 enum Wait {
-    /// In flight, for so many seconds.
+    /// In flight for this many seconds.
     Hidden(u64),
-    /// Not in flight, for so many seconds.
+    /// Not in flight for this many seconds.
     Elsewhere(u64),
     None,
 }
 
-/// Deliveries by the second in which something happens to them.
+/// Deliveries by the second of their next change.
 #[derive(Default)]
 struct Timeline {
     by_second: BTreeMap<u64, Vec<Cohort>>,
@@ -92,7 +92,7 @@ impl Timeline {
         self.by_second.entry(second).or_default().push(cohort);
     }
 
-    /// Takes out what happens until this second.
+    /// Removes and returns the deliveries that change until this second.
     fn until(&mut self, second: u64) -> Vec<Cohort> {
         let mut found = Vec::new();
         while let Some(entry) = self.by_second.first_entry().filter(|entry| *entry.key() <= second) {
@@ -103,23 +103,23 @@ impl Timeline {
     }
 }
 
-/// A tenant's deliveries under way.
+/// The unfinished deliveries of a tenant.
 pub(super) struct Tenant<'a> {
     traffic: Traffic<'a>,
-    /// In the queue, to be received.
+    /// In the queue and visible.
     ready: VecDeque<Cohort>,
-    /// Attempts by the second in which they end.
+    /// Failing attempts by the second in which they end.
     failing: Timeline,
     succeeding: Timeline,
-    /// Places in batches by the second in which the batch ends.
+    /// Occupied places of batches by the second in which the batch ends.
     busy: Timeline,
     hidden: Timeline,
     elsewhere: Timeline,
     parked: Vec<Cohort>,
-    /// What is left over of even spreading: of failures among attempts, and of outcomes among endpoints.
+    /// The remainders of even distribution: of failures among attempts, and of results among endpoints.
     left: [u64; 3],
     counters: Counters,
-    /// The suspension, and from when on it is known to all.
+    /// The suspension, and the second from which on all processes know it.
     suspension: Option<(Suspension, u64)>,
     waits: HashMap<(usize, u64), Wait>,
 }
@@ -142,7 +142,7 @@ impl<'a> Tenant<'a> {
         }
     }
 
-    /// Lets a second pass, and returns how many messages are in flight after it.
+    /// Simulates one second, and returns the number of messages in flight after it.
     pub(super) fn step(&mut self, second: u64) -> u64 {
         self.ready.push_back(Cohort { published: second, retry: 0, count: RATE });
         for waiting in [&mut self.hidden, &mut self.elsewhere] {
@@ -166,7 +166,7 @@ impl<'a> Tenant<'a> {
         }
     }
 
-    /// Receives what there is room for, and attempts it or parks it.
+    /// Receives as many messages as the batches can take, and attempts or parks them.
     fn attempt(&mut self, second: u64) {
         let Receivers { of, fail, failing_takes, success_takes, .. } = self.traffic.receivers;
         let is_known = self.suspension.is_some_and(|(_, known)| known <= second);
@@ -189,13 +189,13 @@ impl<'a> Tenant<'a> {
             }
             let failing = share(&mut self.left[0], begun.count * fail, of);
             self.busy.add(second + longest, begun);
-            // What is acknowledged is in flight until its batch ends.
+            // Acknowledged messages stay in flight until their batch ends.
             self.succeeding.add(second + longest, Cohort { count: begun.count - failing, ..begun });
             self.failing.add(second + failing_takes, Cohort { count: failing, ..begun });
         }
     }
 
-    /// Counts what ended in this second at one of the endpoints, in one write.
+    /// Counts the attempts at one endpoint that ended in this second, in one write.
     fn count(&mut self, succeeded: u64, failed: u64, second: u64) {
         if self.traffic.design == Design::Naive || self.suspension.is_some() {
             return;
@@ -231,8 +231,8 @@ impl<'a> Tenant<'a> {
 }
 
 impl Traffic<'_> {
-    /// Where a delivery waits that was published so many seconds ago and has used up so many retries, after one more
-    /// failed attempt. Jitter is at its mean.
+    /// The wait after another failed attempt of a delivery with this age in seconds and this many used retries. Jitter
+    /// has its mean value.
     fn wait(&self, retry: usize, age: u64) -> Wait {
         let Receivers { failing_takes, retry_after, .. } = self.receivers;
         let delivery = delivery(0, retry);
@@ -253,7 +253,7 @@ impl Traffic<'_> {
     }
 }
 
-/// So much of `amount` as one of `of` gets; the rest is left for the next time.
+/// The share of `amount` for one of `of` receivers. The remainder is kept for the next call.
 fn share(left: &mut u64, amount: u64, of: u64) -> u64 {
     *left += amount;
     let share = *left / of;

@@ -1,4 +1,4 @@
-//! Attempts by a sender alone, without a table and a queue.
+//! Attempts by a sender without a table and a queue.
 
 use std::time::Duration;
 
@@ -20,17 +20,17 @@ fn loopback() -> AddressPolicy {
     AddressPolicy::parse("127.0.0.0/8").unwrap()
 }
 
-/// A sender that reaches loopback addresses and trusts these TLS roots beside the system's.
+/// A sender that allows loopback addresses and trusts these TLS roots in addition to the system's.
 pub(crate) fn sender(roots: Vec<CertificateDer<'static>>) -> Sender {
     Sender::with(loopback(), Clock::system(), Lookup::system(), roots).unwrap()
 }
 
-/// A sender that reaches loopback addresses and looks names up in this way.
+/// A sender that allows loopback addresses and uses this lookup of names.
 pub(crate) fn sender_looking_up(lookup: Lookup) -> Sender {
     Sender::with(loopback(), Clock::system(), lookup, Vec::new()).unwrap()
 }
 
-/// What one attempt sends.
+/// The request of one attempt.
 #[derive(Debug, Clone)]
 pub(crate) struct Post {
     pub(crate) url: String,
@@ -40,7 +40,7 @@ pub(crate) struct Post {
 }
 
 impl Post {
-    /// A small body without further headers, and time enough.
+    /// A request with a small body, no additional headers and a long timeout.
     pub(crate) fn to(url: &str) -> Self {
         let body = Bytes::from_static(b"{}");
         Self { url: url.to_owned(), headers: Headers::default(), body, timeout: PATIENCE }

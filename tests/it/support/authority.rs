@@ -1,4 +1,4 @@
-//! A certificate authority of a test's own, and TLS servers with its certificates.
+//! A certificate authority for a test, and TLS servers with its certificates.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
 
-/// Issues certificates that are valid at present, unless a test changes that.
+/// Issues certificates that are currently valid. A test can change them before they are signed.
 pub(crate) struct Authority {
     issuer: Issuer<'static, KeyPair>,
     root: CertificateDer<'static>,
@@ -18,19 +18,19 @@ impl Authority {
     pub(crate) fn new() -> Self {
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
-        // Authorities of the same name would be taken for each other.
+        // Clients cannot distinguish authorities of the same name.
         params.distinguished_name.push(DnType::CommonName, hex::encode(key.public_key_raw()));
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         let root = params.self_signed(&key).unwrap().der().clone();
         Self { issuer: Issuer::new(params, key), root }
     }
 
-    /// What a client must trust.
+    /// The root certificate for a client's trust store.
     pub(crate) fn root(&self) -> CertificateDer<'static> {
         self.root.clone()
     }
 
-    /// A server at 127.0.0.1 with a certificate that is changed before it is signed.
+    /// A server at 127.0.0.1. `change` modifies its certificate before it is signed.
     pub(crate) fn server(&self, change: impl FnOnce(&mut CertificateParams)) -> Arc<ServerConfig> {
         let (certificate, key) = self.issue(change);
         Self::server_of(certificate, &key)
@@ -42,7 +42,7 @@ impl Authority {
         Arc::new(config.with_single_cert(vec![certificate], private(key)).unwrap())
     }
 
-    /// A server that speaks this version alone, and wants a certificate of this authority from its clients.
+    /// A server that supports only this TLS version and requires a client certificate of this authority.
     pub(crate) fn server_for_known_clients(&self, version: &'static SupportedProtocolVersion) -> Arc<ServerConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(self.root()).unwrap();

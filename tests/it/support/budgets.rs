@@ -1,9 +1,9 @@
-//! DynamoDB's limit for one partition key: an HTTP client around the engine's that counts the units of each key of the
-//! table and of its index, in each second of the test's clock.
+//! DynamoDB's throughput limit of a partition key: an HTTP client around the engine's client that counts the consumed
+//! units of each key of the table and the index, in each second of the test's clock.
 //!
-//! A request finds a key used up if its budget was consumed within the second, by requests before it; the request that
-//! consumes the last of it passes whole. Nothing is carried over from one second to the next: DynamoDB's burst capacity
-//! is not promised. Requests are performed one after the other, so that none is let through by a count that is about to
+//! A key is used up if earlier requests of the same second consumed its budget. The request that consumes the last
+//! units passes completely. Unused units do not carry over to the next second, because DynamoDB does not guarantee
+//! burst capacity. Requests are performed sequentially, so that each one sees the consumption of all earlier ones.
 //! change.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -24,7 +24,7 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::touched::{Key, Touched};
 use super::{Call, Process, TestClock, World, faults, parts};
 
-/// What one partition key may consume in a second.
+/// The units that one partition key may consume in a second.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Budget {
     pub(crate) write_units: f64,
@@ -35,7 +35,7 @@ impl Budget {
     /// DynamoDB's limits.
     pub(crate) const FULL: Self = Self { write_units: 1_000.0, read_units: 3_000.0 };
 
-    /// A part of it, for a load that is scaled down alike.
+    /// Divides the budget, for a load that is scaled down by the same factor.
     pub(crate) fn scaled_down(self, by: u32) -> Self {
         Self { write_units: self.write_units / f64::from(by), read_units: self.read_units / f64::from(by) }
     }
@@ -45,18 +45,18 @@ impl Budget {
     }
 }
 
-/// What becomes of a request that finds a key used up.
+/// The handling of a request whose key is used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum UsedUp {
-    /// It is throttled, as DynamoDB does it: a call for one item as a whole, a batch for the items of that key, a
-    /// transaction as a whole.
+    /// The request is throttled like in DynamoDB: a call for one item or a transaction completely, a batch only for the
+    /// items of the key.
     Throttled,
-    /// It is performed, and [`Budgets::used_up`] names the key. For a load whose rate is the test's: the SDK's repetitions, which
-    /// wait in real time while the test's clock stands still, would change it.
+    /// The request is performed and [`Budgets::used_up`] lists the key. Use it if the test controls the rate of the
+    /// load: retries of the SDK wait in real time while the test's clock stands still, and would change the rate.
     Recorded,
 }
 
-/// The budgets of all keys. Clones are the same ones.
+/// The budgets of all keys. Clones share their state.
 #[derive(Debug, Clone)]
 pub(crate) struct Budgets(Arc<State>);
 
@@ -68,15 +68,15 @@ struct State {
     counts: Mutex<Counts>,
 }
 
-/// What was consumed.
+/// The counted consumption.
 #[derive(Debug, Default)]
 struct Counts {
     second: i64,
-    /// By key and by whether it was read, within that second.
+    /// The units in the current second, by key and by whether they are read units.
     consumed: HashMap<(Key, bool), f64>,
-    /// The most that each key consumed in any second.
+    /// The maximum units of each key in any second.
     highest: BTreeMap<(Key, bool), f64>,
-    /// Those that were used up when a request came.
+    /// The keys that were used up when a request arrived.
     used_up: BTreeSet<Key>,
 }
 
@@ -85,18 +85,18 @@ impl Budgets {
         Self(Arc::new(State { budget, used_up, clock: world.clock.clone(), counts: Mutex::default() }))
     }
 
-    /// The same table, within the budgets.
+    /// Applies the budgets to the clients of a configuration.
     pub(crate) fn over(&self, sdk: &SdkConfig) -> SdkConfig {
         let client = Budgeted { inner: sdk.http_client().unwrap(), budgets: self.clone() };
         sdk.to_builder().http_client(SharedHttpClient::new(client)).build()
     }
 
-    /// A process that reaches the world's table within the budgets.
+    /// A process whose calls to the world's table have these budgets.
     pub(crate) fn process(&self, world: &World) -> Process {
         world.process_on(&self.over(&world.sdk()))
     }
 
-    /// The keys that a request found used up, and the most that each consumed in a second.
+    /// The keys that were used up when a request arrived, with the maximum units that each consumed in a second.
     pub(crate) async fn used_up(&self) -> Vec<String> {
         let counts = self.0.counts.lock().await;
         let most = |key: &Key, reads| counts.highest.get(&(key.clone(), reads)).copied().unwrap_or_default();
@@ -114,7 +114,7 @@ impl Budgets {
         counts
     }
 
-    /// Whether a request may touch these keys.
+    /// Whether a request may use these keys.
     fn admit<'a>(&self, counts: &mut Counts, keys: impl Iterator<Item = &'a Key>, reads: bool) -> bool {
         let budget = self.0.budget.of(reads);
         let consumed = |key: &Key| counts.consumed.get(&(key.clone(), reads)).copied().unwrap_or_default();
@@ -133,8 +133,8 @@ impl Counts {
         *highest = highest.max(*consumed);
     }
 
-    /// Counts what a call for these items consumed. Transactions report the units of all items together, and all have
-    /// about the same size.
+    /// Counts the units of a call for these items. A transaction reports the sum for all items, which have about the
+    /// same size.
     fn add_all(&mut self, touched: &[Touched], reads: bool, consumed: Consumed) {
         if reads {
             touched.iter().for_each(|item| self.add(&item.key, reads, consumed.table + consumed.index));
@@ -144,13 +144,17 @@ impl Counts {
         touched.iter().for_each(|item| self.add(&item.key, reads, share));
         let moved: Vec<_> = touched.iter().flat_map(Touched::index_writes).cloned().collect();
         if consumed.index > 0.0 {
-            assert_eq!(f64::from(u32::try_from(moved.len()).unwrap()), consumed.index, "what the engine counts");
+            assert_eq!(
+                f64::from(u32::try_from(moved.len()).unwrap()),
+                consumed.index,
+                "the units that the engine reports"
+            );
             moved.iter().for_each(|key| self.add(key, reads, 1.0));
         }
     }
 }
 
-/// Both of the SDK's roles, client and connector.
+/// Implements both the SDK's client and its connector.
 #[derive(Debug, Clone)]
 struct Budgeted<T> {
     inner: T,
@@ -183,7 +187,7 @@ impl HttpConnector for Budgeted<SharedHttpConnector> {
 }
 
 impl Budgeted<SharedHttpConnector> {
-    /// A call for one item, a query or a transaction.
+    /// Performs a call for one item, a query or a transaction.
     async fn perform_whole(
         &self,
         counts: &mut Counts,
@@ -211,7 +215,7 @@ impl Budgeted<SharedHttpConnector> {
         ))
     }
 
-    /// A batch: each of its items for itself, as DynamoDB does it.
+    /// Performs each item of a batch separately, as DynamoDB does.
     async fn perform_each(
         &self,
         counts: &mut Counts,
@@ -251,7 +255,7 @@ impl Budgeted<SharedHttpConnector> {
         Ok(faults::answer(200, &done))
     }
 
-    /// Performs a call, and counts what it consumed.
+    /// Performs a call and counts its units.
     async fn perform(
         &self,
         counts: &mut Counts,
@@ -269,7 +273,7 @@ impl Budgeted<SharedHttpConnector> {
         Ok(response)
     }
 
-    /// An item that is to be written, and the mark that it has until then.
+    /// Reads the index key of an item before it is written.
     async fn with_present_mark(&self, item: Touched, request: &HttpRequest) -> Result<Touched, ConnectorError> {
         let Some(get) = item.read_mark() else { return Ok(item) };
         let response = self.inner.call(with_body(request, "GetItem", &get)).await?;
@@ -285,12 +289,12 @@ fn with_body(request: &HttpRequest, operation: &str, body: &Value) -> HttpReques
     request
 }
 
-/// The reason for an item of a transaction, and the error of a statement.
+/// The cancellation reason of an item of a transaction, and the error of a statement.
 fn throttled() -> Value {
     json!({"Code": "ThrottlingError", "Message": "so the test will have it"})
 }
 
-/// Adds one answer to another.
+/// Adds the parts of one response to another.
 fn merge(into: &mut Value, from: Value) {
     match (into, from) {
         (Value::Object(into), Value::Object(from)) => {

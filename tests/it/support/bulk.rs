@@ -1,4 +1,4 @@
-//! Organizations with many endpoints, which would take long to make through the API.
+//! Organizations with many endpoints. Creating these through the API would take long.
 
 use futures_util::{StreamExt, stream};
 use shared::clock;
@@ -11,12 +11,12 @@ use shared::domain::secret::SigningSecret;
 
 use super::{Tenant, World};
 
-/// How many endpoints are written at once.
+/// The number of endpoints that are written concurrently.
 const AT_ONCE: usize = 16;
 
 impl World {
-    /// Makes endpoints that subscribe to these types of events, by the store's operations, in the order and the groups in
-    /// which the API would make them.
+    /// Creates endpoints that subscribe to these event types with the store's operations, in the same order and groups
+    /// as the API.
     pub(crate) async fn make_endpoints(&self, tenant: &Tenant, count: usize, event_types: &[&str]) {
         let (store, organization) = (self.store(), OrganizationId::parse(&tenant.id).unwrap());
         let before = store.organization_state(&organization).await.unwrap().unwrap().size.endpoints;

@@ -1,14 +1,14 @@
-//! Calls of AWS, told apart by what they are for, as far as that can be seen on the wire.
+//! Calls to AWS, classified by their purpose as far as the request shows it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use serde_json::Value;
 
-/// One request to DynamoDB or SQS.
+/// A request to DynamoDB or SQS.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Call {
-    /// `dynamodb` or `sqs`, as in the name of an IAM action.
+    /// `dynamodb` or `sqs`, as in the names of IAM actions.
     pub(crate) service: &'static str,
     pub(crate) operation: String,
     pub(crate) body: Value,
@@ -25,17 +25,17 @@ impl Call {
         }
     }
 
-    /// Whether it changes nothing. Receiving messages hides them.
+    /// Whether the call changes nothing. Receiving messages is a change, because it hides them.
     pub(crate) fn reads(&self) -> bool {
         ["GetItem", "BatchGetItem", "Query", "Scan"].contains(&self.operation.as_str())
     }
 
-    /// The index of the table that it reads.
+    /// The name of the index that the call reads, if any.
     pub(crate) fn index(&self) -> Option<&str> {
         self.body["IndexName"].as_str()
     }
 
-    /// What kind of call it is: the operation, what it is about, and what it does there.
+    /// The kind of the call: its operation, the items and the change.
     pub(crate) fn kind(&self) -> String {
         let about = match self.operation.as_str() {
             "GetItem" | "DeleteItem" => entity(&self.body["Key"]),
@@ -54,8 +54,8 @@ impl Call {
         format!("{} {about}", self.operation).trim_end().to_owned()
     }
 
-    /// The IAM actions that allow it. A batch of messages is allowed by the action for one, a transaction by those that it
-    /// is made of, and statements by what each of them begins with.
+    /// The IAM actions that allow the call. A batch of messages needs the action for one message. A transaction or a
+    /// batch of statements needs the actions of its entries.
     pub(crate) fn actions(&self) -> BTreeSet<String> {
         let operations = match (self.service, self.operation.as_str()) {
             ("sqs", operation) => vec![operation.trim_end_matches("Batch").to_owned()],
@@ -75,7 +75,7 @@ impl Call {
         operations.iter().map(|operation| format!("{}:{operation}", self.service)).collect()
     }
 
-    /// The first parts of the partition keys that it names; none for an index or a queue.
+    /// The first parts of the partition keys in the call. It is empty for a call to an index or a queue.
     pub(crate) fn partitions(&self) -> BTreeSet<String> {
         let mut found = BTreeSet::new();
         if self.service == "dynamodb" && self.index().is_none() {
@@ -95,8 +95,7 @@ impl Call {
         tables.flat_map(|of_table| items(of_table.get("Keys").unwrap_or(of_table)))
     }
 
-    /// Endpoints and states of organizations are read together, and come along with deliveries, as far as they are not
-    /// remembered.
+    /// Uncached endpoints and organization states are read together, or together with deliveries.
     fn batch_read(&self) -> String {
         let (mut found, along): (BTreeSet<_>, BTreeSet<_>) =
             self.in_table().map(entity).partition(|entity| !["endpoint", "state"].contains(&entity.as_str()));
@@ -106,7 +105,7 @@ impl Call {
         joined(found)
     }
 
-    /// A chunk of a publishing may hold only events or only deliveries.
+    /// A chunk of a publish request can contain events, deliveries or both.
     fn batch_write(&self) -> String {
         let found: BTreeSet<_> = self.in_table().flat_map(written).map(entity).collect();
         let published = found.iter().all(|entity| ["event", "delivery"].contains(&entity.as_str()));
@@ -129,7 +128,7 @@ impl Call {
         }
     }
 
-    /// Of a delivery: what the fence is for, and the way of its mark. Of an endpoint: how it stands then.
+    /// For a delivery: the kind of its condition and the change of its mark. For an endpoint: its new status.
     fn put_state(&self) -> String {
         let (item, fence) = (&self.body["Item"], self.body["ConditionExpression"].as_str().unwrap_or_default());
         let text = |name: &str| item[name]["S"].as_str();
@@ -157,7 +156,7 @@ impl Call {
         }
     }
 
-    /// The clauses of an update and the attributes that it names.
+    /// The clauses of an update and the names of its attributes.
     fn updated(&self) -> String {
         let expression = self.body["UpdateExpression"].as_str().unwrap_or_default();
         let words = expression.split(|c: char| !c.is_ascii_alphanumeric() && !"_:#".contains(c));
@@ -171,12 +170,12 @@ impl Call {
     }
 }
 
-/// How the record of an attempt says it went, and the mark that it leaves.
+/// The status and the mark in the record of an attempt.
 fn attempt(item: &Value) -> String {
     format!(", attempt: {}, {}", item["status"]["S"].as_str().unwrap_or_default(), mark(&item["waiting_pk"]))
 }
 
-/// The first part of the key of a mark.
+/// The first part of a mark's key.
 fn mark(waiting_pk: &Value) -> &str {
     waiting_pk["S"].as_str().and_then(|mark| mark.split('#').next()).unwrap_or("none")
 }
@@ -206,7 +205,7 @@ fn joined(names: impl IntoIterator<Item = String>) -> String {
     names.into_iter().collect::<BTreeSet<_>>().into_iter().collect::<Vec<_>>().join(", ")
 }
 
-/// What an item or a key is about.
+/// The kind of an item or a key.
 fn entity(item: &Value) -> String {
     let text = |name: &str| item[name]["S"].as_str().unwrap_or_default();
     name(text("pk"), text("sk"))
@@ -238,12 +237,12 @@ fn collect_partitions(value: &Value, found: &mut BTreeSet<String>) {
     }
 }
 
-/// What a function does to the table and the queue, in the words of IAM.
+/// An action of a function on the table or the queue, with its IAM name.
 struct Action {
     name: &'static str,
-    /// The index that it is done to, if it is not the table itself.
+    /// The index, or `None` for the table itself.
     index: Option<&'static str>,
-    /// The first parts of the partition keys that it names.
+    /// The first parts of the partition keys.
     partitions: &'static [&'static str],
 }
 
@@ -257,10 +256,10 @@ const fn on_queue(name: &'static str) -> Action {
 
 const LIST_WAITING: Action = Action { name: "dynamodb:Query", index: Some("waiting"), partitions: &[] };
 
-/// What was done: the action, the index it was done to, and the partitions, by their first parts.
+/// The performed actions: the action, the index, and the first parts of the partition keys.
 pub(crate) type Done = BTreeMap<(String, Option<String>), BTreeSet<String>>;
 
-/// What was done in these calls.
+/// The actions that these calls performed.
 pub(crate) fn done(calls: impl IntoIterator<Item = Call>) -> Done {
     let mut done = Done::new();
     for call in calls {
@@ -271,7 +270,7 @@ pub(crate) fn done(calls: impl IntoIterator<Item = Call>) -> Done {
     done
 }
 
-/// What the list says of a function.
+/// The actions of a function in the list.
 pub(crate) fn listed(function: &str) -> Done {
     let (_, actions) = ACTIONS.iter().find(|(name, _)| *name == function).unwrap();
     let entry = |action: &Action| {
@@ -281,9 +280,9 @@ pub(crate) fn listed(function: &str) -> Done {
     actions.iter().map(entry).collect()
 }
 
-/// All that each function does. Tests hold this against what the functions are seen to do, in the scenes of `failures`
-/// and at every route of the API, and against the roles in `template.yaml`; that of `deliver` includes what Lambda does
-/// for it, with its role, to receive and delete messages.
+/// All actions of each function. Tests compare this list with the observed calls in the scenes of `failures` and at
+/// every route of the API, and with the roles in `template.yaml`. The list of `deliver` includes receiving and deleting
+/// messages, which Lambda does with the function's role.
 const ACTIONS: [(&str, &[Action]); 4] = [
     (
         "api",

@@ -1,4 +1,4 @@
-//! Time that a test moves instead of sleeping, and that no slow machine moves for it.
+//! A clock that tests advance instead of sleeping. It does not depend on the speed of the machine.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,12 +7,12 @@ use std::time::{Duration, SystemTime};
 use shared::clock::Clock;
 use shared::domain::time::Timestamp;
 
-/// Every fifth minute the sweep does more than in the others. A test begins in the one after, whenever it runs.
+/// The sweep does additional work in every fifth minute. A test's clock starts in the minute after such a one.
 const FIFTH_MINUTE: i64 = 5 * 60;
 const MINUTE: i64 = 60;
 
-/// Starts within five minutes of the system's time. It passes only as tests say, but for a microsecond at every look,
-/// so that what happens later is later. Clones are the same clock.
+/// Starts within five minutes of the system's time. It advances only on request, and by a microsecond at each read, so
+/// that later reads are later. Clones share the clock.
 #[derive(Debug, Clone)]
 pub(crate) struct TestClock {
     started_at: Timestamp,
@@ -30,7 +30,7 @@ impl TestClock {
         self.passed_micros.fetch_add(u64::try_from(by.as_micros()).unwrap(), Ordering::SeqCst);
     }
 
-    /// Lets the time pass until the next minute in which the sweep takes stock.
+    /// Advances to the next minute in which the sweep collects the backlog metrics.
     pub(crate) fn advance_to_stock_taking(&self) {
         let seconds = FIFTH_MINUTE - self.now().unix_seconds().rem_euclid(FIFTH_MINUTE);
         self.advance(Duration::from_secs(u64::try_from(seconds).unwrap()));
@@ -40,13 +40,13 @@ impl TestClock {
         self.started_at.plus(Duration::from_micros(self.passed_micros.fetch_add(1, Ordering::SeqCst)))
     }
 
-    /// The clock in the product's shape.
+    /// The clock as the type of the product.
     pub(crate) fn clock(&self) -> Clock {
         let clock = self.clone();
         Clock::from_fn(move || clock.now())
     }
 
-    /// The clock in the embedded engines' shape.
+    /// The clock as the type of the embedded engines.
     pub(crate) fn engines(&self) -> pigeonpost::aws::Clock {
         let clock = self.clone();
         Arc::new(move || {

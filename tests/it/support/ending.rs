@@ -1,4 +1,4 @@
-//! The end of a world: everything happens that happens by itself, and then nothing may be left undone.
+//! The end of a world: the time advances until nothing is left to do, and then no work may be left undone.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -9,23 +9,23 @@ use shared::queue::schema::VISIBILITY_SECONDS;
 
 use super::{Receiver, World};
 
-/// Time passes in steps that grow from this, in which a message comes back whose process died …
+/// The first step by which the time advances. A message of a dead process is visible after it.
 const FIRST_STEP: Duration = Duration::from_secs(VISIBILITY_SECONDS as u64);
-/// … to this. All together they are longer than the five days after which a suspended endpoint is given up.
+/// The longest step. The sum of all steps exceeds the five days after which a suspended endpoint is disabled.
 const LONGEST_STEP: Duration = Duration::from_secs(6 * 60 * 60);
 const MOST_STEPS: u32 = 40;
 
 /// An item as it is stored.
 type Item = HashMap<String, AttributeValue>;
 
-/// What is left when nothing more happens by itself.
+/// The state when nothing is left to do.
 #[derive(Debug)]
 pub(crate) struct Ending {
-    /// Every delivery's record, by its id.
+    /// The record of every delivery, by its id.
     pub(crate) records: BTreeMap<String, Record>,
 }
 
-/// What the table says of a delivery.
+/// The state of a delivery in the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) endpoint: String,
@@ -33,18 +33,18 @@ pub(crate) struct Record {
     pub(crate) status: String,
     pub(crate) attempts: usize,
     pub(crate) error: Option<String>,
-    /// The partition of the index that it is marked in.
+    /// The partition of the delivery's mark in the index.
     pub(crate) mark: Option<String>,
 }
 
 impl World {
-    /// Lets time pass, with a healthy consumer and sweep, until nothing is in the queues and nothing is marked that
-    /// waits for time alone.
+    /// Advances the time and runs a healthy consumer and sweep until the queues are empty and no mark is left that only
+    /// waits for time.
     pub(crate) async fn run_to_the_end(&self) -> Ending {
         let process = self.another_process();
         for step in 0..MOST_STEPS {
             process.drain().await;
-            // A sweep that finds no mark would do nothing.
+            // Without such a mark, a sweep would do nothing.
             if !self.restless_marks().await.is_empty() {
                 process.sweep().await;
                 process.drain().await;
@@ -56,10 +56,10 @@ impl World {
             self.advance(FIRST_STEP.saturating_mul(2_u32.saturating_pow(step)).min(LONGEST_STEP));
         }
         let (queued, marks) = (self.in_the_queue().await, self.restless_marks().await);
-        panic!("no end comes: {queued} messages and the marks {marks:?} are left");
+        panic!("the world does not end: {queued} messages and the marks {marks:?} are left");
     }
 
-    /// How many messages the queues hold, hidden ones included.
+    /// The number of messages in the queues, including hidden ones.
     pub(crate) async fn in_the_queue(&self) -> usize {
         self.count(&[
             QueueAttributeName::ApproximateNumberOfMessages,
@@ -69,12 +69,12 @@ impl World {
         .await
     }
 
-    /// How many messages a consumer would get now.
+    /// The number of visible messages.
     pub(crate) async fn visible_in_the_queue(&self) -> usize {
         self.count(&[QueueAttributeName::ApproximateNumberOfMessages]).await
     }
 
-    /// How many messages were received and neither deleted nor shown again.
+    /// The number of messages in flight.
     pub(crate) async fn in_flight(&self) -> usize {
         self.count(&[QueueAttributeName::ApproximateNumberOfMessagesNotVisible]).await
     }
@@ -89,14 +89,14 @@ impl World {
         total
     }
 
-    /// The partitions and sort keys of the `waiting` index.
+    /// The partition and sort keys in the `waiting` index.
     pub(crate) async fn marks(&self) -> Vec<(String, String)> {
         let scan = self.dynamodb().scan().table_name(self.table()).index_name("waiting").into_paginator();
         let items: Vec<Item> = scan.items().send().collect::<Result<_, _>>().await.unwrap();
         items.iter().map(|item| (required(item, "waiting_pk"), required(item, "waiting_sk"))).collect()
     }
 
-    /// The open jobs of this kind that are in their first pass, as they are stored.
+    /// The stored items of the open jobs of this kind that are in their first pass.
     pub(crate) async fn begun_jobs(&self, kind: &str) -> Vec<Item> {
         let mut jobs = self.items("job").await;
         jobs.retain(|job| {
@@ -106,7 +106,7 @@ impl World {
         jobs
     }
 
-    /// What the table says of every delivery, by its id: its record, or that it is listed as pending.
+    /// The state of every delivery by its id: its record, or that a list names it as pending.
     pub(crate) async fn records(&self) -> BTreeMap<String, Record> {
         let mut records = BTreeMap::new();
         for list in self.items("pending").await {
@@ -116,8 +116,8 @@ impl World {
         records
     }
 
-    /// The marks of what is still to be done. At rest are failed deliveries, those held for an endpoint until its owner
-    /// resumes it, and the probes of a suspended endpoint for which nothing is held.
+    /// The marks of unfinished work. They do not include failed deliveries, deliveries held for a paused endpoint, and
+    /// probes of a suspended endpoint without held deliveries.
     async fn restless_marks(&self) -> Vec<(String, String)> {
         let marks = self.marks().await;
         if marks.iter().all(|(partition, _)| partition.starts_with("failed#")) {
@@ -148,7 +148,7 @@ impl World {
             let expected = match record.status.as_str() {
                 "failed" | "exhausted" => Some(format!("failed#{}#{}", record.endpoint, shard_byte(id) % 8)),
                 "success" => None,
-                // Held for a paused endpoint, or of a publishing that got no 202.
+                // The delivery is held for a paused endpoint, or its publish request got no 202.
                 _ => record.mark.clone(),
             };
             assert_eq!(record.mark, expected, "the mark of {id}: {record:?}");
@@ -158,34 +158,34 @@ impl World {
 }
 
 impl Ending {
-    /// The record of a delivery, which has to be there.
+    /// The record of a delivery. Panics if there is none.
     #[track_caller]
     pub(crate) fn record(&self, delivery: &str) -> &Record {
         self.records.get(delivery).unwrap_or_else(|| panic!("{delivery} has no record"))
     }
 
-    /// Stops the test unless each of these deliveries, whose publishing was answered with `202`, is finished, and
-    /// came to one of these receivers if its record says so.
+    /// Asserts that each of these accepted deliveries is final, and that one of these receivers got each delivery with
+    /// the status `success`.
     #[track_caller]
     pub(crate) fn keeps_the_promise(&self, accepted: &[String], receivers: &[&Receiver]) {
         let requests = Requests::of(receivers);
         for id in accepted {
             let record = self.record(id);
             let is_finished = ["success", "failed", "exhausted"].contains(&record.status.as_str());
-            assert!(is_finished, "{id} is not finished: {record:?}");
+            assert!(is_finished, "{id} is not final: {record:?}");
             let arrived = requests.count(id) > 0;
-            assert!(record.status != "success" || arrived, "{id} never came: {record:?}");
+            assert!(record.status != "success" || arrived, "{id} did not arrive: {record:?}");
         }
     }
 
-    /// How many requests for these deliveries came in beyond the attempts that are recorded: the repetitions.
+    /// The number of requests for these deliveries that exceed the recorded attempts.
     pub(crate) fn repetitions(&self, receivers: &[&Receiver]) -> usize {
         let requests = Requests::of(receivers);
         self.records.iter().map(|(id, record)| requests.count(id).saturating_sub(record.attempts)).sum()
     }
 }
 
-/// How often each delivery came in. Its event's id and its body have to be the same every time.
+/// The number of requests by delivery. Asserts that all requests of a delivery have the same event id and body.
 pub(crate) struct Requests(HashMap<String, usize>);
 
 impl Requests {
@@ -201,7 +201,7 @@ impl Requests {
         Self(counts)
     }
 
-    /// The deliveries that came in.
+    /// The ids of the received deliveries.
     pub(crate) fn deliveries(&self) -> impl Iterator<Item = &String> {
         self.0.keys()
     }
@@ -211,12 +211,12 @@ impl Requests {
     }
 }
 
-/// The byte of a delivery's id that chooses its partitions.
+/// The byte of a delivery's id that determines its partitions.
 fn shard_byte(id: &str) -> u8 {
     hex::decode(id.trim_start_matches("wdlv_")).unwrap()[13]
 }
 
-/// The ids of the deliveries that a list of pending ones holds.
+/// The ids of the deliveries in a list of pending ones.
 pub(crate) fn pending_ids(list: &Item) -> impl Iterator<Item = String> {
     list["deliveries"].as_b().unwrap().as_ref().chunks(16).map(|id| format!("wdlv_{}", hex::encode(id)))
 }

@@ -1,4 +1,4 @@
-//! What can go wrong on the way to AWS: an HTTP client around another that decides about each request.
+//! Network faults between the SDK and AWS: an HTTP client around another one that decides about each request.
 
 use std::fmt;
 use std::sync::Arc;
@@ -20,46 +20,46 @@ use shared::config;
 use super::parts::{self, Part};
 use super::{Call, Fuse, Gate};
 
-/// What becomes of a request.
+/// The fate of a request.
 #[derive(Debug, Clone)]
 pub(crate) enum Fate {
-    /// It is performed.
+    /// The request is performed.
     Pass,
-    /// It is not performed, and the caller is told.
+    /// The request is not performed, and the SDK gets an error that it does not retry.
     Refuse,
-    /// It is performed when the gate is open, and the caller waits so long.
+    /// The request is performed when the gate opens. The caller waits until then.
     Behind(Gate),
-    /// It is performed, which opens one gate, and answered when the other is open.
+    /// The request is performed, which opens `performed`. The response is returned when `gate` opens.
     AnswerBehind { performed: Gate, gate: Gate },
-    /// It is performed, and its answer is lost; the SDK then tries again by itself.
+    /// The request is performed and its response is lost. The SDK then retries it.
     LoseAnswer,
-    /// It is not performed: the service answers with this status and code.
+    /// The request is not performed, and the service returns this status and error code.
     Error(u16, &'static str),
-    /// It is not performed: the connection breaks.
+    /// The request is not performed, and the connection breaks.
     Break,
-    /// It is not performed, and no answer comes in time.
+    /// The request is not performed, and the SDK gets a timeout.
     TimeOut,
-    /// It is not performed, and no answer ever comes.
+    /// The request is not performed, and no response arrives.
     Hang,
-    /// That part of a batch is performed, and the rest is answered as not done.
+    /// This part of a batch is performed, and the response reports the rest as unprocessed.
     Only(Part),
-    /// It is performed, and answered, as far as the fuse lets it.
+    /// The request and its response pass as long as the fuse lets them.
     Through(Fuse),
 }
 
-/// The same table and queue, reached over a network that treats each operation (`PutItem`) so. The
-/// SDK tries as often as in a function.
+/// The configuration with a network on which each operation, such as `PutItem`, has the fate that the function returns.
+/// The SDK makes as many attempts as in a function.
 pub(crate) fn over_network(sdk: &SdkConfig, fate: impl Fn(&str) -> Fate + Send + Sync + 'static) -> SdkConfig {
     over_network_by_call(sdk, move |call| fate(&call.operation))
 }
 
-/// The same for a network that looks at all of a call.
+/// Like [`over_network`], with a function that gets the complete call.
 pub(crate) fn over_network_by_call(sdk: &SdkConfig, fate: impl Fn(&Call) -> Fate + Send + Sync + 'static) -> SdkConfig {
     static NETWORKS: AtomicUsize = AtomicUsize::new(0);
     let client = Network { inner: sdk.http_client().unwrap(), fate: Arc::new(fate) };
-    // Clients of one region share what the SDK may spend on repetitions; those of other tests are not to use it up.
+    // Clients of one region share the SDK's retry quota, so each network has a region of its own.
     let region = Region::new(format!("network-{}", NETWORKS.fetch_add(1, Ordering::Relaxed)));
-    // As many tries as in a function, without the waits between them.
+    // The number of attempts is that of a function, without the waits between them.
     let retries = config::retries().with_initial_backoff(Duration::from_millis(1));
     sdk.to_builder().region(region).retry_config(retries).http_client(SharedHttpClient::new(client)).build()
 }
@@ -88,7 +88,7 @@ impl HttpConnector for Network<SharedHttpConnector> {
         let call = Call::read(&request);
         match (self.fate)(&call) {
             Fate::Pass => self.inner.call(request),
-            // The SDK does not repeat what failed on the caller's side, so that a test meets the failure at once.
+            // The SDK does not retry a caller's error, so the test gets the failure immediately.
             Fate::Refuse => HttpConnectorFuture::ready(Err(ConnectorError::user("refused by the test".into()))),
             Fate::Behind(gate) => {
                 let inner = self.inner.clone();

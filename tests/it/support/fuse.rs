@@ -1,5 +1,5 @@
-//! Death at a chosen moment: a process whose calls out all pass through one fuse, which blows after one of those that
-//! change something.
+//! Crashes at a chosen point: all calls of a process pass through one fuse, which blows after a number of changing
+//! calls.
 
 use std::future::{Future, pending};
 use std::sync::Arc;
@@ -8,27 +8,28 @@ use tokio::sync::Mutex;
 
 use super::{Fate, Gate, Process, World, over_network};
 
-/// Lets calls out through, one after the other. When so many that change something were performed, it blows: the last
-/// one is not answered, and no other is performed.
+/// Lets calls pass one at a time. After this number of performed changing calls the fuse blows: the last call gets no
+/// response, and no later call is performed.
 ///
-/// To die after a call, before its answer comes, and to die before the next call leave the same behind: what the
-/// process knew is gone in either case. A call that only reads leaves nothing behind. So there is one cut between any two
-/// calls that change something, and none at the reads between them. Clones are the same fuse.
+/// A crash after a call but before its response leaves the same state as a crash before the next call, because the
+/// state in memory is lost in both cases. A read leaves no state. So there is one cut between two consecutive changing
+/// calls, and no cut at reads. Clones share the fuse.
 #[derive(Debug, Clone)]
 pub(crate) struct Fuse(Arc<State>);
 
 #[derive(Debug)]
 struct State {
     lasts: usize,
-    /// How many changing calls were performed. It is held during each call, so that the same ones are performed every time.
+    /// The number of performed changing calls. The mutex is locked during each call, so that every run performs the
+    /// same calls.
     performed: Mutex<usize>,
-    /// Opens when the first changing call is to be performed, or nothing more is.
+    /// Opens before the first changing call is performed, or when no more calls pass.
     begun: Gate,
     blown: Gate,
 }
 
 impl Fuse {
-    /// A fuse that blows after so many changing calls; after none, not even a read is performed.
+    /// A fuse that blows after this many changing calls. With 0, no call is performed, not even a read.
     pub(crate) fn after(calls: usize) -> Self {
         Self(Arc::new(State {
             lasts: calls,
@@ -38,7 +39,7 @@ impl Fuse {
         }))
     }
 
-    /// Opens when the process is about to change something, or is dead.
+    /// A gate that opens when the process is about to change something or is dead.
     pub(crate) fn begun(&self) -> Gate {
         self.0.begun.clone()
     }
@@ -49,7 +50,7 @@ impl Fuse {
         world.process_on(&over_network(&world.sdk(), move |_| Fate::Through(fuse.clone())))
     }
 
-    /// Performs a call that only reads, unless the fuse is blown.
+    /// Performs a read, unless the fuse has blown.
     pub(crate) async fn pass_read<T>(&self, call: impl Future<Output = T>) -> T {
         let performed = self.0.performed.lock().await;
         if *performed < self.0.lasts {
@@ -61,7 +62,7 @@ impl Fuse {
         pending().await
     }
 
-    /// Performs a call that changes something, as far as the fuse lets it.
+    /// Performs a changing call as far as the fuse lets it.
     pub(crate) async fn pass<T>(&self, call: impl Future<Output = T>) -> T {
         let mut performed = self.0.performed.lock().await;
         self.0.begun.open();
@@ -76,7 +77,7 @@ impl Fuse {
         pending().await
     }
 
-    /// Does what a process does, and drops it where the process dies. `None` if that happens.
+    /// Runs the work of a process. When the fuse blows, it drops the work and returns `None`.
     pub(crate) async fn run<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;

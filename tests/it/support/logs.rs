@@ -1,5 +1,5 @@
-//! Captured logs. Tests run in parallel, each with a subscriber of its own for its thread, and `tracing` remembers for
-//! all threads that nobody wants a line: so somebody always may.
+//! Captures logs. Tests run in parallel with one subscriber per thread, and `tracing` caches for all threads whether
+//! any subscriber is interested in a line. So one global subscriber always reports interest.
 
 use std::sync::Once;
 
@@ -7,14 +7,14 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::{DefaultGuard, Interest, set_default, set_global_default};
 use tracing::{Event, Metadata, Subscriber};
 
-/// Gives what this thread logs to a subscriber, until the guard is dropped.
+/// Captures the logs of this thread with a subscriber until the guard is dropped.
 pub(crate) fn capture(subscriber: impl Subscriber + Send + Sync + 'static) -> DefaultGuard {
     static ATTENTIVE: Once = Once::new();
     ATTENTIVE.call_once(|| set_global_default(Attentive).unwrap());
     set_default(subscriber)
 }
 
-/// May want any line, and takes none.
+/// Reports interest in every line, and records none.
 struct Attentive;
 
 impl Subscriber for Attentive {

@@ -1,4 +1,4 @@
-//! What the tests share: a world to deliver in, tenants who ask for it, receivers who get it.
+//! Shared helpers of the tests: worlds, tenants that call the API, and receivers.
 
 use std::time::Duration;
 
@@ -38,15 +38,15 @@ pub(crate) use tables::{grouped, update_table};
 pub(crate) use tenant::{EVENT_TYPE, Endpoint, Reply, Tenant, delivery_ids, text};
 pub(crate) use world::{Process, World};
 
-/// How long a test waits, in real time, for what has to happen.
+/// The limit of real time for which a test waits.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Waits, in real time, for what happens beside the test.
+/// Waits in real time until a condition holds that does not depend on the test's own task.
 pub(crate) async fn eventually(what: &str, happened: impl AsyncFn() -> bool) {
     let waiting = async {
         while !happened().await {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("it does not happen that {what}"));
+    tokio::time::timeout(PATIENCE, waiting).await.unwrap_or_else(|_| panic!("timed out waiting until {what}"));
 }

@@ -1,26 +1,26 @@
-//! Batches of which only a part is performed, in the shapes in which DynamoDB and SQS say so.
+//! Batches that are performed partially, with the responses of DynamoDB and SQS.
 
 use serde_json::{Map, Value, json};
 
 use super::Call;
 
-/// Which part of a batch is performed, and whom the rest is blamed on. Only SQS blames anybody.
+/// The part of a batch that is performed, and who is at fault for the rest. Only SQS reports the latter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// Nothing of it.
+    /// Nothing is performed.
     Nothing,
-    /// The first half, rounded down.
+    /// The first half is performed, rounded down.
     Half,
-    /// Nothing, and it is the sender's fault.
+    /// Nothing is performed, and the sender is at fault.
     NothingBySender,
-    /// Everything but what has this text in it.
+    /// Everything is performed except entries with this text.
     Without(&'static str),
-    /// The same, and it is the sender's fault.
+    /// Everything is performed except entries with this text, and the sender is at fault.
     WithoutBySender(&'static str),
 }
 
 impl Part {
-    /// Leaves what is performed and returns the rest.
+    /// Keeps the entries to perform and returns the others.
     fn leave(self, entries: &mut Vec<Value>) -> Vec<Value> {
         match self {
             Self::Nothing | Self::NothingBySender => std::mem::take(entries),
@@ -32,11 +32,11 @@ impl Part {
     }
 }
 
-/// The request for what is performed, if anything is, and the answer about the rest.
+/// The request for the entries to perform, if there are any, and the response about the others.
 pub(super) fn split(call: &Call, part: Part) -> (Option<Value>, Value) {
     let mut body = call.body.clone();
     let entries = entries_of(&call.operation, &mut body);
-    // In the order of their kinds, deliveries last: what is left is what the call is about.
+    // The entries are sorted by kind, deliveries last, so the unperformed part contains those that the test is about.
     entries.sort_by_key(|entry| std::cmp::Reverse(entry["pk"]["S"].as_str().map(str::to_owned)));
     let left = part.leave(entries);
     let something = !entries.is_empty();
@@ -49,7 +49,7 @@ pub(super) fn split(call: &Call, part: Part) -> (Option<Value>, Value) {
     (something.then_some(body), answer)
 }
 
-/// One answer of what was performed and of what was not.
+/// Joins the responses about the performed and the unperformed entries.
 pub(super) fn join(done: Value, left: Value) -> Value {
     let (Value::Object(mut done), Value::Object(left)) = (done, left) else { panic!("answers are objects") };
     for (name, rest) in left {
@@ -63,7 +63,7 @@ pub(super) fn join(done: Value, left: Value) -> Value {
     Value::Object(done)
 }
 
-/// What a batch is made of.
+/// The entries of a batch.
 pub(super) fn entries_of<'a>(operation: &str, body: &'a mut Value) -> &'a mut Vec<Value> {
     let at = match operation {
         "BatchExecuteStatement" => "/Statements",
@@ -95,7 +95,7 @@ fn failed(entry: &Value, part: Part) -> Value {
     json!({"Id": entry["Id"], "Code": code, "SenderFault": fault, "Message": "so the test will have it"})
 }
 
-/// What DynamoDB answers in place of a statement.
+/// DynamoDB's result for an unperformed statement.
 fn throttled() -> Value {
     json!({"Error": {"Code": "ThrottlingError", "Message": "so the test will have it"}})
 }

@@ -1,4 +1,4 @@
-//! A server that knows no HTTP: it says, byte by byte, what a test wants a receiver to say.
+//! A TCP server for tests that sends arbitrary bytes as a receiver's response.
 
 use std::future::pending;
 use std::io;
@@ -11,26 +11,26 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// What is done on a connection, one after the other; after the last it is closed.
+/// A step of a server on a connection. The connection is closed after the last step.
 #[derive(Debug, Clone)]
 pub(crate) enum Step {
-    /// The whole request comes in.
+    /// Reads the complete request.
     Read,
-    /// Only the beginning of the request comes in.
+    /// Reads only the first byte of the request.
     ReadByte,
-    /// These bytes go out.
+    /// Sends these bytes.
     Say(Vec<u8>),
-    /// These bytes go out again and again, for as long as somebody takes them.
+    /// Sends these bytes repeatedly until the connection ends.
     Repeat(Vec<u8>),
-    /// The same, one byte at a time and a moment after each.
+    /// Sends these bytes repeatedly, one at a time with a delay after each.
     Drip(Vec<u8>),
-    /// Nothing more happens, and the connection stays.
+    /// Does nothing more and keeps the connection open.
     Hang,
-    /// The connection is reset.
+    /// Resets the connection.
     Reset,
 }
 
-/// A running server; it stops when it is dropped.
+/// A running server. It stops when it is dropped.
 #[derive(Debug)]
 pub(crate) struct RawServer {
     address: SocketAddr,
@@ -39,7 +39,7 @@ pub(crate) struct RawServer {
 }
 
 impl RawServer {
-    /// A server that does this on every connection.
+    /// Starts a server that performs these steps on every connection.
     pub(crate) async fn new(steps: impl Into<Vec<Step>>) -> Self {
         let steps: Arc<[Step]> = steps.into().into();
         Self::serving(move |stream| {
@@ -49,14 +49,14 @@ impl RawServer {
         .await
     }
 
-    /// A server that waits for the request and says this; then it hangs or hangs up.
+    /// Starts a server that reads the request and sends this response. Then it keeps the connection open or closes it.
     pub(crate) async fn answering(answer: impl Into<Vec<u8>>, hangs: bool) -> Self {
         let mut steps = vec![Step::Read, Step::Say(answer.into())];
         steps.extend(hangs.then_some(Step::Hang));
         Self::new(steps).await
     }
 
-    /// A server that treats every connection so.
+    /// Starts a server that calls `serve` for every connection.
     pub(crate) async fn serving<F>(serve: impl Fn(TcpStream) -> F + Send + Sync + 'static) -> Self
     where
         F: Future<Output = io::Result<()>> + Send + 'static,
@@ -86,7 +86,7 @@ impl RawServer {
         format!("http://{}/", self.address)
     }
 
-    /// How often somebody connected.
+    /// The number of accepted connections.
     pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::SeqCst)
     }
@@ -98,7 +98,7 @@ impl Drop for RawServer {
     }
 }
 
-/// How long a dripping server waits after each byte.
+/// The delay after each byte of `Drip`.
 const DRIP: Duration = Duration::from_millis(20);
 
 async fn perform(mut stream: TcpStream, steps: &[Step]) -> io::Result<()> {
@@ -128,7 +128,7 @@ async fn drip(stream: &mut (impl AsyncWrite + Unpin), bytes: &[u8]) -> io::Resul
     Ok(())
 }
 
-/// Reads a head and as much of a body as it announces: a socket that is closed with something unread is reset.
+/// Reads a head and a body of the announced length. The kernel resets a connection that is closed with unread data.
 pub(crate) async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<()> {
     let mut request = Vec::new();
     let mut whole = None;
@@ -136,7 +136,7 @@ pub(crate) async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> io::R
         if stream.read_buf(&mut request).await? == 0 {
             return Ok(());
         }
-        // There is no telling where a TLS client's hello ends.
+        // The end of a TLS client hello is not detected.
         if request.first() == Some(&0x16) {
             return Ok(());
         }
@@ -145,7 +145,7 @@ pub(crate) async fn read_request(stream: &mut (impl AsyncRead + Unpin)) -> io::R
     Ok(())
 }
 
-/// The length of the request that begins so, if its head is complete.
+/// The length of a request, if its head is complete.
 fn length_of_request(beginning: &[u8]) -> Option<usize> {
     let text = String::from_utf8_lossy(beginning).to_ascii_lowercase();
     let (head, _) = text.split_once("\r\n\r\n")?;

@@ -1,4 +1,4 @@
-//! A receiver on a loopback socket, with a script of what it answers and a memory of what it got.
+//! A receiver on a loopback socket. It sends scripted responses and keeps the requests.
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 
 use super::{Fuse, PATIENCE};
 
-/// A running receiver; it stops when it is dropped.
+/// A running receiver. It stops when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Receiver {
     address: SocketAddr,
@@ -37,14 +37,14 @@ struct Memory {
     dying: Mutex<Option<Dying>>,
 }
 
-/// A process whose requests are its calls out, and when it was dead.
+/// The fuse of the process that sends the requests, and the time at which the process died.
 #[derive(Debug, Clone)]
 struct Dying {
     fuse: Fuse,
     dead_at: Option<Timestamp>,
 }
 
-/// One request as it came in.
+/// A received request.
 #[derive(Debug, Clone)]
 pub(crate) struct Received {
     pub(crate) method: String,
@@ -55,22 +55,22 @@ pub(crate) struct Received {
 }
 
 impl Receiver {
-    /// A receiver that answers 200.
+    /// A receiver that responds with 200.
     pub(crate) async fn new() -> Self {
         Self::scripted([]).await
     }
 
-    /// A receiver that gives these answers to its first requests, and 200 to the rest.
+    /// A receiver that gives these responses to the first requests and 200 to the others.
     pub(crate) async fn scripted(answers: impl IntoIterator<Item = Answer>) -> Self {
         Self::scripted_then(answers, Answer::status(200)).await
     }
 
-    /// A receiver that always gives this answer.
+    /// A receiver that always gives this response.
     pub(crate) async fn always(answer: Answer) -> Self {
         Self::scripted_then([], answer).await
     }
 
-    /// A receiver that gives these answers to its first requests, and another one to the rest.
+    /// A receiver that gives these responses to the first requests and `otherwise` to the others.
     pub(crate) async fn scripted_then(script: impl IntoIterator<Item = Answer>, otherwise: Answer) -> Self {
         let memory = Arc::new(Memory {
             script: Mutex::new(script.into_iter().collect()),
@@ -94,35 +94,35 @@ impl Receiver {
         self.address.port()
     }
 
-    /// From now on requests are the calls out of the process that dies by this fuse.
+    /// Counts requests from now on as changing calls of the process with this fuse.
     pub(crate) fn behind(&self, fuse: &Fuse) {
         *self.memory.dying.lock().unwrap() = Some(Dying { fuse: fuse.clone(), dead_at: None });
     }
 
-    /// The process is dead at this time, in whole seconds. What it sent before may still be on its way, and comes to
-    /// nothing; what is sent from now on is answered again.
+    /// Sets the time of the process's death, in whole seconds. Requests that the process sent before are ignored.
+    /// Requests that are sent from then on get responses again.
     pub(crate) fn outlives_it(&self, now: Timestamp) {
         if let Some(dying) = &mut *self.memory.dying.lock().unwrap() {
             dying.dead_at = Some(now);
         }
     }
 
-    /// Gives these answers to the next requests, after those that it was to give already.
+    /// Adds these responses to the script.
     pub(crate) fn then(&self, answers: impl IntoIterator<Item = Answer>) {
         self.memory.script.lock().unwrap().extend(answers);
     }
 
-    /// Forgets what it was to answer.
+    /// Removes the remaining responses of the script.
     pub(crate) fn forget_script(&self) {
         self.memory.script.lock().unwrap().clear();
     }
 
-    /// What came in until now.
+    /// All received requests.
     pub(crate) fn received(&self) -> Vec<Received> {
         self.memory.received.lock().unwrap().clone()
     }
 
-    /// The one request that came in.
+    /// The only received request. Panics if there is none or more than one.
     #[track_caller]
     pub(crate) fn only(&self) -> Received {
         let mut received = self.received();
@@ -130,7 +130,7 @@ impl Receiver {
         received.remove(0)
     }
 
-    /// Waits until so many requests have come in.
+    /// Waits until this many requests have arrived.
     pub(crate) async fn wait_for(&self, count: usize) -> Vec<Received> {
         let waiting = async {
             loop {
@@ -143,7 +143,7 @@ impl Receiver {
             }
         };
         let waited = tokio::time::timeout(PATIENCE, waiting).await;
-        waited.unwrap_or_else(|_| panic!("{count} requests did not come, but {}", self.received().len()))
+        waited.unwrap_or_else(|_| panic!("expected {count} requests, got {}", self.received().len()))
     }
 }
 
@@ -173,7 +173,7 @@ impl Dying {
 }
 
 impl Memory {
-    /// Remembers a request, and says what to answer.
+    /// Keeps a request and returns its response.
     fn take(&self, head: Parts, body: Bytes) -> Answer {
         let answer = self.script.lock().unwrap().pop_front().unwrap_or_else(|| self.otherwise.clone());
         self.received.lock().unwrap().push(Received {
@@ -189,7 +189,7 @@ impl Memory {
 }
 
 impl Received {
-    /// The value of a header, which has to be there exactly once.
+    /// The value of a header. Panics unless the header is present exactly once.
     #[track_caller]
     pub(crate) fn header(&self, name: &str) -> &str {
         let values: Vec<_> = self.headers.get_all(name).iter().collect();
@@ -202,7 +202,7 @@ impl Received {
     }
 }
 
-/// What a receiver answers.
+/// A receiver's response.
 #[derive(Debug, Clone)]
 pub(crate) struct Answer {
     status: StatusCode,
@@ -230,14 +230,14 @@ impl Answer {
         self
     }
 
-    /// Gives the answer only when the gate is open.
+    /// Delays the response until the gate opens.
     #[must_use]
     pub(crate) fn behind(mut self, gate: &Gate) -> Self {
         self.gate = Some(gate.clone());
         self
     }
 
-    /// Gives the answer after this time, as a slow receiver does.
+    /// Delays the response by this time, like a slow receiver.
     #[must_use]
     pub(crate) fn after(mut self, takes: Duration) -> Self {
         self.takes = takes;
@@ -258,7 +258,7 @@ impl Answer {
     }
 }
 
-/// Something that holds others up until it is opened, once and for all. Clones are the same gate.
+/// A gate that blocks tasks until it is opened. It cannot be closed again. Clones share the gate.
 #[derive(Debug, Clone)]
 pub(crate) struct Gate(Arc<Semaphore>);
 
@@ -272,7 +272,7 @@ impl Gate {
     }
 
     pub(crate) async fn pass(&self) {
-        // A closed semaphore lets everybody through.
+        // A closed semaphore lets all tasks pass.
         let _ = self.0.acquire().await;
     }
 }

@@ -1,10 +1,10 @@
-//! DynamoDB's transactions as reads beside them may see them.
+//! DynamoDB's transactions as concurrent reads can see them.
 //!
-//! A query beside a transaction is read-committed: it may find some of the transaction's items changed and others not. The
-//! embedded engine changes all at once and cannot show this. Here the transactions that change endpoints are performed item
-//! by item, in either order, with something between any two items. Their outcome is still all or nothing, and a write to an
-//! item of a transaction under way is a conflict, as on AWS. A transaction that has begun comes to its end whether or not
-//! anybody waits for it.
+//! A query concurrent with a transaction is read-committed: it can find some items of the transaction changed and
+//! others not. The embedded engine changes all items atomically and cannot show this. Here the transactions that change
+//! endpoints are performed item by item in either order, with a callback between any two items. Their outcome is still
+//! atomic, and a write to an item of a transaction in progress is a conflict, as on AWS. A transaction that has begun
+//! is completed even if its caller is cancelled.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -26,12 +26,12 @@ use super::{Call, faults};
 
 type Pause = dyn Fn() -> BoxFuture<'static, ()> + Send + Sync;
 
-/// Splits transactions. Clones share the items that are being changed.
+/// Splits transactions. Clones share the set of items in progress.
 #[derive(Clone)]
 pub(crate) struct Splitter(Arc<State>);
 
 struct State {
-    /// Whether the last item of a transaction is changed first.
+    /// Whether the items of the next transaction are changed in reverse order.
     backwards: Box<dyn Fn() -> bool + Send + Sync>,
     between: Box<Pause>,
     changing: Mutex<HashSet<String>>,
@@ -39,7 +39,7 @@ struct State {
 }
 
 impl Splitter {
-    /// What is `between` happens between any two items of a transaction.
+    /// Creates a splitter that calls `between` between any two items of a transaction.
     pub(crate) fn new(
         backwards: impl Fn() -> bool + Send + Sync + 'static,
         between: impl Fn() -> BoxFuture<'static, ()> + Send + Sync + 'static,
@@ -48,18 +48,18 @@ impl Splitter {
         Self(Arc::new(State { backwards, between, changing: Mutex::default(), conflicts: AtomicUsize::new(0) }))
     }
 
-    /// The same table and queues, with transactions that are split.
+    /// Applies the splitter to the clients of a configuration.
     pub(crate) fn over(&self, sdk: &SdkConfig) -> SdkConfig {
         let client = Split { inner: sdk.http_client().unwrap(), splitter: self.clone() };
         sdk.to_builder().http_client(SharedHttpClient::new(client)).build()
     }
 
-    /// How many writes found a transaction under way.
+    /// The number of writes that conflicted with a transaction in progress.
     pub(crate) fn conflicts(&self) -> usize {
         self.0.conflicts.load(Ordering::SeqCst)
     }
 
-    /// Marks items as being changed, unless one of them is.
+    /// Marks items as in progress. Returns false if one of them already is.
     fn begin(&self, keys: &[String]) -> bool {
         let mut changing = self.0.changing.lock().unwrap();
         let is_free = keys.iter().all(|key| !changing.contains(key));
@@ -161,7 +161,7 @@ fn is_split(call: &Call) -> bool {
     call.partitions().contains("endpoint")
 }
 
-/// What an entry of a transaction does, and how.
+/// The operation of a transaction's entry and its parameters.
 fn action(entry: &Value) -> (String, Value) {
     let (name, body) = entry.as_object().unwrap().iter().next().unwrap();
     (name.clone(), body.clone())
@@ -172,7 +172,7 @@ fn key(body: &Value) -> String {
     format!("{} {}", item["pk"]["S"], item["sk"]["S"])
 }
 
-/// The condition of an action, alone.
+/// The condition of an action as an action of its own.
 fn condition(body: &Value) -> Value {
     let item = body.get("Item").unwrap_or(&body["Key"]);
     let mut check = body.clone();
@@ -190,7 +190,7 @@ fn without_condition(name: &str, body: &mut Value) {
     }
 }
 
-/// Another transaction is changing an item.
+/// The error of a write whose item another transaction is changing.
 fn conflict(items: usize) -> HttpResponse {
     let code = "com.amazonaws.dynamodb.v20120810#TransactionCanceledException";
     let reasons: Vec<_> = (0..items).map(|_| json!({"Code": "TransactionConflict"})).collect();

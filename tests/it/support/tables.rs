@@ -2,15 +2,15 @@
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/reliability.md");
 
-/// Stops the test unless the document has this table between the comments with this name. With `UPDATE_RELIABILITY=1` in
-/// the environment it is written there instead.
+/// Asserts that the document contains this table between the comments with this name. With `UPDATE_RELIABILITY=1` in
+/// the environment, writes the table there instead.
 #[track_caller]
 pub(crate) fn update_table(name: &str, table: &str) {
     let (begin, end) = (format!("<!-- {name}: begin -->\n"), format!("<!-- {name}: end -->\n"));
     let document = std::fs::read_to_string(FILE).unwrap();
     let (before, rest) = document.split_once(&begin).unwrap();
     let (kept, after) = rest.split_once(&end).unwrap();
-    #[expect(clippy::disallowed_methods, reason = "how a person asks for the update")]
+    #[expect(clippy::disallowed_methods, reason = "the variable requests an update of the document")]
     if std::env::var_os("UPDATE_RELIABILITY").is_some() {
         std::fs::write(FILE, format!("{before}{begin}\n{table}\n{end}{after}")).unwrap();
         return;

@@ -1,4 +1,4 @@
-//! Somebody with a key who uses the API.
+//! A tenant: a client of the API with a key.
 
 use axum::body::{Body, Bytes};
 use http::{HeaderMap, Method, Request, header};
@@ -6,10 +6,10 @@ use serde_json::{Value, json};
 
 use super::{Process, Receiver, World};
 
-/// The type of event that tests publish unless it matters.
+/// The event type of tests in which the type is irrelevant.
 pub(crate) const EVENT_TYPE: &str = "member.added";
 
-/// An organization and a key of it. Paths are relative to the organization unless they start with `/v1`.
+/// An organization and one of its keys. Paths are relative to the organization unless they start with `/v1`.
 #[derive(Clone)]
 pub(crate) struct Tenant {
     process: Process,
@@ -22,7 +22,7 @@ impl Tenant {
         Self { process, id: id.to_owned(), key: key.to_owned() }
     }
 
-    /// The same tenant, who reaches another process.
+    /// The same tenant as a client of another process.
     pub(crate) fn at(&self, process: &Process) -> Self {
         Self { process: process.clone(), ..self.clone() }
     }
@@ -68,12 +68,12 @@ impl Tenant {
         self.process.call(request.body(body.map_or_else(Body::empty, Body::from)).unwrap()).await
     }
 
-    /// A new endpoint at a receiver, for every type of event.
+    /// Creates an endpoint at a receiver that subscribes to every event type.
     pub(crate) async fn endpoint(&self, receiver: &Receiver) -> Endpoint {
         self.endpoint_with(json!({"url": receiver.url()})).await
     }
 
-    /// A new endpoint with these fields and usual ones for the rest.
+    /// Creates an endpoint with these fields. The other fields have defaults.
     pub(crate) async fn endpoint_with(&self, fields: Value) -> Endpoint {
         let mut body = json!({"name": "Receiver", "event_types": ["*"]});
         body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
@@ -82,12 +82,12 @@ impl Tenant {
         Endpoint { id: text(&created["id"]).to_owned(), secret }
     }
 
-    /// What the API says about an endpoint.
+    /// Reads an endpoint through the API.
     pub(crate) async fn read_endpoint(&self, endpoint: &Endpoint) -> Value {
         self.get(&endpoint.path()).await.data(200)
     }
 
-    /// Makes an endpoint there that is not retried, delivers one event to it and returns the delivery.
+    /// Creates an endpoint at the URL without retries, delivers one event to it and returns the delivery.
     pub(crate) async fn deliver_to(&self, world: &World, url: &str, timeout_seconds: u8) -> Value {
         let fields = json!({"url": url, "retry_schedule": [], "timeout_seconds": timeout_seconds});
         let endpoint = self.endpoint_with(fields).await;
@@ -98,7 +98,7 @@ impl Tenant {
         delivery
     }
 
-    /// Gives an endpoint another status.
+    /// Sets the status of an endpoint.
     pub(crate) async fn set_status(&self, endpoint: &Endpoint, status: &str) {
         self.patch(&endpoint.path(), &json!({"status": status})).await.data(200);
     }
@@ -108,19 +108,19 @@ impl Tenant {
         delivery_ids(&self.publish_data(&json!({"member": "mbr_1"})).await)
     }
 
-    /// Publishes an event to an organization with a single endpoint, and returns its delivery's id.
+    /// Publishes an event for an organization with a single endpoint, and returns the id of its delivery.
     pub(crate) async fn publish_one(&self) -> String {
         let mut ids = self.publish().await;
         assert_eq!(ids.len(), 1);
         ids.remove(0)
     }
 
-    /// Publishes an event with this data and returns it.
+    /// Publishes an event with this data and returns the event.
     pub(crate) async fn publish_data(&self, data: &Value) -> Value {
         self.post("/events", &json!({"type": EVENT_TYPE, "data": data})).await.data(202)
     }
 
-    /// One delivery as the API shows it.
+    /// Reads a delivery through the API.
     pub(crate) async fn delivery(&self, id: &str) -> Value {
         self.get(&format!("/webhooks/deliveries/{id}")).await.data(200)
     }
@@ -137,11 +137,11 @@ impl Tenant {
     }
 }
 
-/// An endpoint that was made through the API.
+/// An endpoint that was created through the API.
 #[derive(Debug, Clone)]
 pub(crate) struct Endpoint {
     pub(crate) id: String,
-    /// Empty if the tenant brought its own.
+    /// The generated secret. It is empty if the tenant supplied the secret.
     pub(crate) secret: String,
 }
 
@@ -151,33 +151,33 @@ impl Endpoint {
     }
 }
 
-/// An answer of the API.
+/// A response of the API.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
-    /// The body as it was sent.
+    /// The body as bytes.
     pub(crate) bytes: Bytes,
-    /// Null if it was no JSON.
+    /// The parsed body. It is null if the body is not JSON.
     pub(crate) body: Value,
 }
 
 impl Reply {
-    /// The data of an answer that has to have this status.
+    /// The `data` of the response. Panics unless the response has this status.
     #[track_caller]
     pub(crate) fn data(mut self, status: u16) -> Value {
         assert_eq!(self.status, status, "{}", self.body);
         self.body["data"].take()
     }
 
-    /// Stops the test unless this is the error with this status and code.
+    /// Asserts that the response is the error with this status and code.
     #[track_caller]
     pub(crate) fn is_error(&self, status: u16, code: &str) {
         assert_eq!((self.status, &self.body["error"]["code"]), (status, &json!(code)), "{}", self.body);
     }
 }
 
-/// The ids of an event's deliveries; of an event of a batch, which has nothing else of them, too.
+/// The ids of an event's deliveries. Also works for an event of a batch, which has only these ids.
 pub(crate) fn delivery_ids(event: &Value) -> Vec<String> {
     if let Some(ids) = event["delivery_ids"].as_array() {
         return ids.iter().map(|id| text(id).to_owned()).collect();

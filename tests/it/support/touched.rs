@@ -1,4 +1,4 @@
-//! The partition keys that a call of DynamoDB touches, as far as they can be told from its body.
+//! The partition keys that a call to DynamoDB uses, as far as its body shows them.
 
 use std::fmt;
 
@@ -28,28 +28,28 @@ impl fmt::Display for Key {
     }
 }
 
-/// An item that is read or written, or a partition that is queried.
+/// An item that a call reads or writes, or a partition that it queries.
 #[derive(Debug, Clone)]
 pub(super) struct Touched {
     pub(super) key: Key,
     write: Option<Write>,
 }
 
-/// What a write does to the index.
+/// The effect of a write on the index.
 #[derive(Debug, Clone)]
 struct Write {
     table: Value,
     item_key: Value,
-    /// The index key that the item has before.
+    /// The item's index key before the write.
     before: Option<Mark>,
     after: After,
 }
 
 #[derive(Debug, Clone)]
 enum After {
-    /// It has this index key, or none.
+    /// The index key after the write is this one, or there is none.
     Is(Option<Mark>),
-    /// Its index key stays as it is.
+    /// The write does not change the index key.
     Stays,
 }
 
@@ -60,7 +60,7 @@ struct Mark {
 }
 
 impl Touched {
-    /// What a call touches: nothing, if it is not about items.
+    /// The items that a call uses. It is empty if the call is not about items.
     pub(super) fn by(call: &Call) -> impl Iterator<Item = Self> {
         let body = &call.body;
         let found = match call.operation.as_str() {
@@ -131,7 +131,7 @@ impl Touched {
         Self { key: Key::Table(text(&key["pk"])), write: Some(write) }
     }
 
-    /// The request that reads the index key of an item that is to be written.
+    /// A request that reads the index key of an item before it is written.
     pub(super) fn read_mark(&self) -> Option<Value> {
         let Write { table, item_key, .. } = self.write.as_ref()?;
         let projection = "waiting_pk, waiting_sk";
@@ -140,7 +140,7 @@ impl Touched {
         }))
     }
 
-    /// The same when the item is this one before it is written.
+    /// Adds the index key of the item as it is before the write.
     pub(super) fn with_mark(mut self, item: &Value) -> Self {
         if let Some(write) = &mut self.write {
             write.before = Mark::of(item);
@@ -148,7 +148,7 @@ impl Touched {
         self
     }
 
-    /// The keys of the index that the write writes to, each for one unit: entries are keys alone.
+    /// The index keys that the write writes to, at one unit each, since index entries contain only keys.
     pub(super) fn index_writes(&self) -> impl Iterator<Item = &Key> {
         let moved = self.write.as_ref().and_then(|write| match &write.after {
             After::Is(after) if *after != write.before => Some((write.before.as_ref(), after.as_ref())),
@@ -157,7 +157,7 @@ impl Touched {
         moved.into_iter().flat_map(|(before, after)| before.into_iter().chain(after)).map(|mark| &mark.key)
     }
 
-    /// All keys that have to have something left.
+    /// All keys whose budgets the call needs.
     pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
         std::iter::once(&self.key).chain(self.index_writes())
     }

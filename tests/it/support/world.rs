@@ -1,4 +1,4 @@
-//! A deployment of its own for each test: a table and queues in memory, and a process over them.
+//! A deployment for a test: a table and queues in memory, and a process that uses them.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -34,17 +34,17 @@ use super::{Endpoint, Reply, Tenant, TestClock, text};
 
 const TABLE: &str = "pigeonpost";
 const QUEUE: &str = "deliveries";
-/// More batches than any test has; queues that are not empty by then never will be.
+/// A limit above the number of batches in any test. Queues that are not empty after it never become empty.
 const MOST_BATCHES: usize = 1_000;
 
-/// One deployment, used through its first process unless a test starts another.
+/// A deployment. Tests use its first process unless they start another.
 pub(crate) struct World {
     aws: EmbeddedAws,
     variables: Vec<(String, String)>,
     settings: Settings,
     platform_key: String,
     pub(crate) clock: TestClock,
-    /// One for all processes: to set one up, with TLS and its roots, costs more than the rest of a process.
+    /// All processes share the sender, because setting up TLS and its roots is the most expensive part of a process.
     sender: Sender,
     pub(crate) process: Process,
 }
@@ -54,7 +54,7 @@ impl World {
         Self::with(&[]).await
     }
 
-    /// A deployment with these settings, named as in the environment of a function.
+    /// Creates a deployment with these settings, named as in the environment of a function.
     pub(crate) async fn with(settings: &[(&str, &str)]) -> Self {
         let clock = TestClock::new();
         let (aws, queues) = empty(&clock).await;
@@ -76,8 +76,8 @@ impl World {
         Self { aws, variables, settings, platform_key: platform_key.reveal().to_owned(), clock, sender, process }
     }
 
-    /// The same deployment with an empty table and empty queues. That is much cheaper than another one: to set up a
-    /// sender takes longer than all the rest, and this one is shared.
+    /// Creates a deployment with an empty table and empty queues and the same sender. Setting up a sender is the most
+    /// expensive part of a deployment.
     pub(crate) async fn anew(&self) -> Self {
         let (aws, clock, sender) = (empty(&self.clock).await.0, self.clock.clone(), self.sender.clone());
         let process = Process::start(&aws.sdk_config(), &self.settings, &sender, clock.clock());
@@ -85,46 +85,46 @@ impl World {
         Self { aws, variables, settings, platform_key: self.platform_key.clone(), clock, sender, process }
     }
 
-    /// What clients of this world's table and queue are made from. A test that wants to see or to
-    /// spoil what goes over the wire gives [`World::process_over`] one with another HTTP client.
+    /// The configuration for clients of this world's table and queues. To observe or change the calls, a test passes
+    /// [`World::process_over`] a configuration with another HTTP client.
     pub(crate) fn sdk(&self) -> SdkConfig {
         self.aws.sdk_config()
     }
 
-    /// Another process over the same table and queue; it remembers nothing of what the first one read.
+    /// Creates another process for the same table and queues, with empty caches.
     pub(crate) fn another_process(&self) -> Process {
         self.process_on(&self.sdk())
     }
 
-    /// Another process that reaches table and queue in its own way.
+    /// Creates another process with its own clients' configuration.
     pub(crate) fn process_on(&self, sdk: &SdkConfig) -> Process {
         Process::start(sdk, &self.settings, &self.sender, self.clock.clock())
     }
 
-    /// Another process that reaches table and queue in its own way and goes by its own clock.
+    /// Creates another process with its own clients' configuration and clock.
     pub(crate) fn process_over(&self, sdk: &SdkConfig, clock: Clock) -> Process {
         Process::start(sdk, &self.settings, &self.sender, clock)
     }
 
-    /// A process that starts now and is the only one, as a restarted local host is.
+    /// Creates a process that starts now and is the only one, like a restarted local host.
     pub(crate) fn only_process(&self) -> Process {
         let mut settings = self.settings.clone();
         settings.deployment.only_process_since = Some(self.clock.now());
         Process::start(&self.sdk(), &settings, &self.sender, self.clock.clock())
     }
 
-    /// Another process, deployed with other settings.
+    /// Creates another process with other settings.
     pub(crate) fn process_with(&self, settings: &[(&str, &str)]) -> Process {
         let settings = read_settings(settings, &self.variables);
         Process::start(&self.sdk(), &settings, &new_sender(&settings, &self.clock), self.clock.clock())
     }
 
-    /// Another process, which looks names up in this way.
+    /// Creates another process with this lookup of names.
     pub(crate) fn process_looking_up(&self, lookup: Lookup) -> Process {
         self.process_with_sender(lookup, Vec::new())
     }
 
-    /// Another process, whose sender trusts these TLS roots beside the system's.
+    /// Creates another process whose sender trusts these TLS roots in addition to the system's.
     pub(crate) fn process_trusting(&self, roots: Vec<CertificateDer<'static>>) -> Process {
         self.process_with_sender(Lookup::system(), roots)
     }
@@ -136,7 +136,7 @@ impl World {
         Process::start(&self.sdk(), &self.settings, &sender, clock)
     }
 
-    /// A new organization and its owner's key.
+    /// Creates an organization and returns it with its owner's key.
     pub(crate) async fn tenant(&self) -> Tenant {
         let platform = self.platform();
         let slug = format!("t{}", hex::encode(clock::secret_bytes::<8>()));
@@ -147,7 +147,7 @@ impl World {
         Tenant::new(self.process.clone(), &id, text(&issued["revealed_key"]))
     }
 
-    /// The platform; its paths have to name the organization.
+    /// A client with the platform's key. Its paths must contain the organization.
     pub(crate) fn platform(&self) -> Tenant {
         Tenant::new(self.process.clone(), "", &self.platform_key)
     }
@@ -176,7 +176,7 @@ impl World {
         &self.settings.table
     }
 
-    /// The queue of the fast lane.
+    /// The URL of the fast lane's queue.
     pub(crate) fn queue_url(&self) -> &str {
         self.queue_url_of(Lane::Fast)
     }
@@ -185,17 +185,17 @@ impl World {
         self.settings.queue_urls.of(lane)
     }
 
-    /// Every queue of deliveries.
+    /// The URLs of all queues of deliveries.
     pub(super) fn queue_urls(&self) -> impl Iterator<Item = &str> {
         Lane::ALL.into_iter().map(|lane| self.queue_url_of(lane))
     }
 
-    /// The table by the store's own operations.
+    /// The table with the store's operations.
     pub(crate) fn store(&self) -> Store {
         Store::new(&self.sdk(), self.table(), self.settings.deployment.retention)
     }
 
-    /// Moves an endpoint to a lane, as the consumer does after slow or quick attempts. Nothing happens if it is deleted.
+    /// Moves an endpoint to a lane, as the consumer does. Does nothing if the endpoint is deleted.
     pub(crate) async fn set_lane(&self, tenant: &Tenant, endpoint: &Endpoint, lane: Lane) {
         let store = self.store();
         let (organization, id) = (OrganizationId::parse(&tenant.id).unwrap(), EndpointId::parse(&endpoint.id).unwrap());
@@ -205,7 +205,8 @@ impl World {
         store.change_counters(id, now, count).await.unwrap().unwrap();
         let moved = endpoint::Endpoint { lane, version: found.version + 1, ..found.clone() };
         store.change_endpoint(&found, &moved, now).await.unwrap();
-        // The consumer does not: publishers learn of a lane within half a minute, and tests need not wait for that.
+        // The revision is raised too, unlike in the consumer, so tests need not wait until the publishers' caches
+        // expire.
         let unchanged = FanOutSize::default();
         store.raise_revision(&organization, found.fan_out_group, unchanged, unchanged).await.unwrap();
     }
@@ -217,7 +218,7 @@ impl World {
         key.map(|(name, value)| (name.to_owned(), AttributeValue::S(value))).into()
     }
 
-    /// Every item of a kind, as it is stored.
+    /// All stored items of a kind.
     pub(crate) async fn items(&self, entity: &str) -> Vec<HashMap<String, AttributeValue>> {
         let scan = self.dynamodb().scan().table_name(self.table()).filter_expression("entity = :entity");
         let scan = scan.expression_attribute_values(":entity", AttributeValue::S(entity.to_owned()));
@@ -231,20 +232,20 @@ impl World {
         item["log"].as_l().unwrap().last().unwrap().as_m().unwrap().clone()
     }
 
-    /// The events, deliveries and attempts that are written as usage, all organizations and days together.
+    /// The written usage of all organizations and days: events, deliveries and attempts.
     pub(crate) async fn usage(&self) -> [u64; 3] {
         let items = self.items("usage").await;
         ["events", "deliveries", "attempts"]
             .map(|name| items.iter().map(|item| item[name].as_n().unwrap().parse::<u64>().unwrap()).sum())
     }
 
-    /// Every item of the table, as it is stored.
+    /// All stored items.
     pub(crate) async fn all_items(&self) -> Vec<HashMap<String, AttributeValue>> {
         let scan = self.dynamodb().scan().table_name(self.table()).into_paginator();
         scan.items().send().collect::<Result<_, _>>().await.unwrap()
     }
 
-    /// Deletes every item of a kind, as if it had never been written.
+    /// Deletes all items of a kind.
     pub(crate) async fn delete_items(&self, entity: &str) {
         for mut item in self.items(entity).await {
             item.retain(|name, _| ["pk", "sk"].contains(&name.as_str()));
@@ -252,27 +253,27 @@ impl World {
         }
     }
 
-    /// Puts a message into the fast lane's queue.
+    /// Sends a message to the fast lane's queue.
     pub(crate) async fn send(&self, body: &str) {
         self.sqs().send_message().queue_url(self.queue_url()).message_body(body).send().await.unwrap();
     }
 
-    /// What is in the queues, hidden messages included; they stay as they are.
+    /// The messages in the queues, including hidden ones. Reading them does not change them.
     pub(crate) fn messages(&self) -> Vec<String> {
         Lane::ALL.into_iter().flat_map(|lane| self.messages_of(lane)).collect()
     }
 
-    /// The same of one lane.
+    /// The messages in the queue of a lane, including hidden ones.
     pub(crate) fn messages_of(&self, lane: Lane) -> Vec<String> {
         self.aws.messages(self.queue_url_of(lane))
     }
 
-    /// What is visible in the fast lane's queue, which thereby becomes hidden.
+    /// Receives all visible messages of the fast lane's queue, which hides them.
     pub(crate) async fn take_messages(&self) -> Vec<String> {
         self.take_from(self.queue_url()).await
     }
 
-    /// What is in the dead-letter queue, which thereby becomes hidden.
+    /// Receives all messages of the dead-letter queue, which hides them.
     pub(crate) async fn take_dead_letters(&self) -> Vec<String> {
         let found = self.sqs().get_queue_url().queue_name(format!("{QUEUE}-dead")).send().await.unwrap();
         self.take_from(&found.queue_url.unwrap()).await
@@ -283,12 +284,13 @@ impl World {
         self.queue_urls().for_each(|queue| self.aws.redeliver(queue));
     }
 
-    /// Chooses whether the receipt of a former receive still deletes and hides its message.
+    /// Sets whether the receipt of an earlier receive still deletes and hides its message.
     pub(crate) fn let_former_receipts_act(&self, act: bool) {
         self.queue_urls().for_each(|queue| self.aws.let_former_receipts_act(queue, act));
     }
 
-    /// Receives everything that is visible so many times, as processes do that end at once. It is visible again then.
+    /// Receives all visible messages this many times, like processes that crash immediately. Afterwards the messages
+    /// are visible.
     pub(crate) async fn receive_in_vain(&self, times: u32) {
         let batches = u32::try_from(self.visible_in_the_queue().await).unwrap().div_ceil(CONSUMER_BATCH);
         for _ in 0..times * batches {
@@ -297,14 +299,15 @@ impl World {
         }
     }
 
-    /// Moves what is in the dead-letter queue to the fast lane, as an operator can. As on AWS the messages are new ones.
+    /// Moves the messages of the dead-letter queue to the fast lane, as an operator can. As on AWS, they are new
+    /// messages.
     pub(crate) async fn redrive(&self) {
         for body in self.take_dead_letters().await {
             self.send(&body).await;
         }
     }
 
-    /// Empties the queues, hidden messages included.
+    /// Deletes all messages of the queues, including hidden ones.
     pub(crate) async fn purge(&self) {
         for queue in self.queue_urls() {
             self.sqs().purge_queue().queue_url(queue).send().await.unwrap();
@@ -324,7 +327,7 @@ impl World {
     }
 }
 
-/// What runs in one process: the functions, with what they remember.
+/// The functions and their caches in one process.
 #[derive(Clone)]
 pub(crate) struct Process {
     pub(crate) core: Arc<Core>,
@@ -345,28 +348,28 @@ impl Process {
         Self { core, consumer, pollers, router }
     }
 
-    /// Handles one batch of what is visible in the fast lane, and says how many messages it was.
+    /// Processes one batch of visible messages of the fast lane, and returns their number.
     pub(crate) async fn poll(&self) -> usize {
         self.poll_of(Lane::Fast, CONSUMER_BATCH).await
     }
 
-    /// The same with a batch of at most so many.
+    /// Like [`poll`](Self::poll), with a batch of at most `most` messages.
     pub(crate) async fn poll_at_most(&self, most: u32) -> usize {
         self.poll_of(Lane::Fast, most).await
     }
 
-    /// Handles one batch of a lane, of at most so many messages, and says how many it was.
+    /// Processes one batch of a lane with at most `most` messages, and returns their number.
     pub(crate) async fn poll_of(&self, lane: Lane, most: u32) -> usize {
         self.pollers.of(lane).poll_once(most).await.unwrap()
     }
 
-    /// Handles one batch of the fast lane, unless the queue does not let it.
+    /// Processes one batch of the fast lane. Returns an error if the queue refuses a call.
     pub(crate) async fn try_poll(&self) -> anyhow::Result<usize> {
         self.pollers.fast.poll_once(CONSUMER_BATCH).await
     }
 
-    /// Handles batch after batch of both lanes until nothing is visible. What a handler hides for later is not
-    /// waited for. Says how many messages it handled.
+    /// Processes batches of both lanes until no message is visible. It does not wait for hidden messages. Returns the
+    /// number of processed messages.
     pub(crate) async fn drain(&self) -> usize {
         let mut handled = 0;
         for _ in 0..MOST_BATCHES {
@@ -379,17 +382,17 @@ impl Process {
         panic!("the queues do not become empty");
     }
 
-    /// When an invocation that starts now has to end.
+    /// The deadline of an invocation that starts now.
     pub(crate) fn deadline(&self) -> Timestamp {
         self.core.clock().now().plus(Duration::from_secs(u64::from(CONSUMER_TIMEOUT_SECONDS)))
     }
 
-    /// One run of the sweep.
+    /// Runs the sweep once.
     pub(crate) async fn sweep(&self) {
         self.try_sweep().await.unwrap();
     }
 
-    /// The same when something may fail.
+    /// Runs the sweep once and returns its error.
     pub(crate) async fn try_sweep(&self) -> Result<(), ServiceError> {
         sweep::handle(&self.core, self.deadline()).await
     }
@@ -402,7 +405,7 @@ impl Process {
     }
 }
 
-/// An empty table and empty queues, and the queues' URLs.
+/// An empty table and empty queues, and the URLs of the queues.
 async fn empty(clock: &TestClock) -> (EmbeddedAws, ByLane<String>) {
     let aws = EmbeddedAws::open(&Storage::Memory, "127.0.0.1:8001", clock.engines()).unwrap();
     create_table(&aws_sdk_dynamodb::Client::new(&aws.sdk_config()), TABLE).await.unwrap();
@@ -414,7 +417,7 @@ fn new_sender(settings: &Settings, clock: &TestClock) -> Sender {
     Sender::new(settings.deployment.urls.addresses.clone(), clock.clock()).unwrap()
 }
 
-/// The settings of an environment, of which the first variables override the rest.
+/// Reads settings from variables. The first ones override the others.
 fn read_settings(first: &[(&str, &str)], rest: &[(String, String)]) -> Settings {
     let rest = rest.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let variables: Vec<_> = first.iter().copied().chain(rest).collect();
