@@ -1,14 +1,10 @@
-//! What hostile receivers and large pages cost in memory: measured by a counting allocator, in a process of their own.
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test may stop at the first surprise, and says what it measured"
-)]
+//! The memory that hostile receivers and large pages cost. A counting allocator measures it in a process of its own.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests may panic, and they print what they measured")]
 
 #[path = "memory/pages.rs"]
 mod pages;
 #[path = "it/support/raw_server.rs"]
-#[allow(dead_code, reason = "the other tests need more of it")]
+#[allow(dead_code, reason = "the other test binary uses the rest")]
 mod raw_server;
 
 use std::time::Duration;
@@ -31,18 +27,18 @@ use raw_server::{RawServer, Step};
 
 #[global_allocator]
 static HEAP: PeakAlloc = PeakAlloc;
-/// Held by the test that measures: the allocator counts what the whole process has.
+/// Locked by the test that measures, because the allocator counts the memory of the whole process.
 static MEASURING: Mutex<()> = Mutex::const_new(());
 
 const DELIVERIES: usize = 100;
-/// Most bytes that a delivery may hold at any time, whatever its receiver sends: a head may have 400 KiB, and is copied
-/// once when its buffer grows.
+/// The maximum number of bytes that a delivery may hold, whatever its receiver sends. A head can have 400 KiB and is
+/// copied once when its buffer grows.
 const MOST_PER_DELIVERY: usize = 1024 * 1024;
-/// What a receiver sends at once.
+/// The size of one write of a receiver.
 const BLOCK: usize = 64 * 1024;
 
 #[tokio::test]
-async fn a_hundred_deliveries_that_are_fed_without_end_hold_a_bounded_amount_of_memory() {
+async fn a_hundred_deliveries_with_endless_responses_hold_a_bounded_amount_of_memory() {
     let _measuring = MEASURING.lock().await;
     let addresses = AddressPolicy::parse("127.0.0.0/8").unwrap();
     let sender = Sender::new(addresses, Clock::system()).unwrap();
@@ -51,19 +47,24 @@ async fn a_hundred_deliveries_that_are_fed_without_end_hold_a_bounded_amount_of_
     };
     for (situation, steps, expected) in [
         ("bodies", endless("HTTP/1.1 200 OK\r\n\r\n", "x"), Ok(200)),
-        ("announced bodies", endless("HTTP/1.1 500 No\r\ncontent-length: 999999999999\r\n\r\n", "x"), Ok(500)),
+        (
+            "bodies with a content length",
+            endless("HTTP/1.1 500 No\r\ncontent-length: 999999999999\r\n\r\n", "x"),
+            Ok(500),
+        ),
         ("chunks", endless("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", "1\r\nx\r\n"), Ok(200)),
         ("headers", endless("HTTP/1.1 200 OK\r\n", "x: y\r\n"), Err(Cause::InvalidResponse)),
         ("one header", endless("HTTP/1.1 200 OK\r\nx: ", "x"), Err(Cause::InvalidResponse)),
-        ("interim answers", endless("", "HTTP/1.1 100 Continue\r\n\r\n"), Err(Cause::Timeout)),
-        ("headers of interim answers", endless("", "HTTP/1.1 103 Hi\r\nlink: </x>\r\n\r\n"), Err(Cause::Timeout)),
+        ("interim responses", endless("", "HTTP/1.1 100 Continue\r\n\r\n"), Err(Cause::Timeout)),
+        ("headers of interim responses", endless("", "HTTP/1.1 103 Hi\r\nlink: </x>\r\n\r\n"), Err(Cause::Timeout)),
         ("trailers", endless("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n", "x: y\r\n"), Ok(200)),
     ] {
         let server = RawServer::new(steps).await;
         let url = EndpointUrl::stored(&server.url()).unwrap();
         let before = HEAP.current_usage();
         HEAP.reset_peak_usage();
-        // Where time ends it, that is enough to be fed gigabytes; where it does not, enough for the slowest machine.
+        // If the attempt ends by its timeout, three seconds suffice for gigabytes. Otherwise the timeout is long enough
+        // for slow machines.
         let timeout = Duration::from_secs(if expected == Err(Cause::Timeout) { 3 } else { 30 });
         let outcomes = join_all((0..DELIVERIES).map(|_| deliver(&sender, &url, timeout))).await;
         let held = HEAP.peak_usage().saturating_sub(before);
@@ -71,12 +72,12 @@ async fn a_hundred_deliveries_that_are_fed_without_end_hold_a_bounded_amount_of_
         for outcome in outcomes {
             assert_eq!(outcome, expected, "{situation}");
         }
-        println!("{DELIVERIES} deliveries fed with endless {situation} held {} KiB at most", held / 1024);
+        println!("{DELIVERIES} deliveries with endless {situation} held {} KiB at most", held / 1024);
         assert_eq!(server.connections(), DELIVERIES);
     }
 }
 
-/// Makes one attempt, and says with which status or cause it ended.
+/// Makes one attempt and returns its status or cause.
 async fn deliver(sender: &Sender, url: &EndpointUrl, timeout: Duration) -> Result<u16, Cause> {
     let now = Timestamp::from_unix_seconds(1_774_382_400);
     let secret = SigningSecret::generate([7; 16]);

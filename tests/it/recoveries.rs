@@ -1,4 +1,4 @@
-//! Recovering everything that an endpoint missed.
+//! Recoveries: manual retries of an endpoint's failed deliveries.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use crate::support::{
     over_network_by_call, text,
 };
 
-/// How many queries read a page of what failed for an endpoint: one for each partition.
+/// The number of queries that read a page of an endpoint's failed deliveries, one for each partition.
 const SHARDS: usize = 8;
 
-/// Publishes so many events, a hundred at once, and lets them fail.
+/// Publishes this many events in requests of at most a hundred, and lets their deliveries fail.
 async fn fail(world: &World, tenant: &Tenant, count: usize) {
     for start in (0..count).step_by(100) {
         let size = (count - start).min(100);
@@ -36,7 +36,7 @@ fn all() -> Value {
 }
 
 #[tokio::test]
-async fn more_than_can_be_asked_for_at_once_follows_with_the_sweep_and_nothing_twice() {
+async fn the_sweep_continues_a_recovery_and_retries_each_delivery_once() {
     const COUNT: usize = 620;
     let (world, receiver) = (World::new().await, Receiver::always(Answer::status(500)).await);
     let tenant = world.tenant().await;
@@ -49,7 +49,7 @@ async fn more_than_can_be_asked_for_at_once_follows_with_the_sweep_and_nothing_t
     world.drain().await;
     assert_eq!(receiver.received().len(), COUNT + 500);
     for _ in 0..3 {
-        // In less time than it takes to suspend the endpoint.
+        // This is too short for the endpoint's suspension.
         world.advance(Duration::from_secs(1));
         world.sweep().await;
         world.drain().await;
@@ -59,11 +59,11 @@ async fn more_than_can_be_asked_for_at_once_follows_with_the_sweep_and_nothing_t
         *attempts.entry(request.header("x-webhook-delivery").to_owned()).or_insert(0) += 1;
     }
     assert_eq!(attempts.len(), COUNT);
-    assert!(attempts.values().all(|count| *count == 2), "what failed again is not asked for again");
+    assert!(attempts.values().all(|count| *count == 2), "a delivery that fails again is not retried again");
 }
 
 #[tokio::test]
-async fn a_recovery_that_dies_on_its_way_is_finished_by_the_sweep() {
+async fn a_recovery_whose_process_dies_is_completed_by_the_sweep() {
     let (world, receiver) = (World::new().await, Receiver::scripted((0..120).map(|_| Answer::status(500))).await);
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": []})).await;
@@ -80,7 +80,7 @@ async fn a_recovery_that_dies_on_its_way_is_finished_by_the_sweep() {
 }
 
 #[tokio::test]
-async fn only_what_is_asked_for_is_recovered() {
+async fn a_recovery_retries_only_the_requested_span_and_statuses() {
     let (world, receiver) = (World::new().await, Receiver::scripted((0..3).map(|_| Answer::status(500))).await);
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": []})).await;
@@ -91,7 +91,7 @@ async fn only_what_is_asked_for_is_recovered() {
         world.drain().await;
         world.advance(Duration::from_secs(1));
     }
-    // One that fails because its endpoint is disabled.
+    // This delivery fails because its endpoint is disabled.
     let failed = tenant.publish_one().await;
     tenant.set_status(&endpoint, "disabled").await;
     world.advance(Duration::from_secs(5));
@@ -130,7 +130,7 @@ async fn only_what_is_asked_for_is_recovered() {
     }
 }
 
-/// Three endpoints, each with a recovery that is left to the sweep. The oldest one's item cannot be read.
+/// Three endpoints whose recoveries are left to the sweep. The oldest recovery's item is unreadable.
 async fn three_under_way(world: &World, tenant: &Tenant) -> Vec<(Endpoint, Receiver)> {
     let mut endpoints = Vec::new();
     for _ in 0..3 {
@@ -176,10 +176,10 @@ async fn neither_an_unreadable_nor_a_failing_recovery_stops_the_others() {
     world.sweep().await;
     world.drain().await;
     assert_eq!(arrived(), [1, 2, 2]);
-    assert_eq!(world.begun_jobs("recover").await.len(), 1, "what cannot be read is left as it is");
+    assert_eq!(world.begun_jobs("recover").await.len(), 1, "the unreadable item is unchanged");
 }
 
-/// A process that meets this fate at the n-th call (from 0) of a kind and at all later ones.
+/// A process in which the call of this kind with number `nth`, counted from 0, and all later ones have this fate.
 fn from_the_nth(world: &World, kind: &'static str, nth: usize, fate: Fate) -> Process {
     let seen = AtomicUsize::new(0);
     let network = over_network_by_call(&world.sdk(), move |call| {
@@ -189,7 +189,7 @@ fn from_the_nth(world: &World, kind: &'static str, nth: usize, fate: Fate) -> Pr
     world.process_over(&network, world.clock.clock())
 }
 
-/// An endpoint that does not retry, with so many exhausted deliveries, whose receiver fails so many requests more.
+/// An endpoint without retries that has this many exhausted deliveries. Its receiver fails `more` further requests.
 async fn exhausted(world: &World, count: usize, more: usize) -> (Tenant, Endpoint, Receiver) {
     let receiver = Receiver::scripted((0..count + more).map(|_| Answer::status(500))).await;
     let tenant = world.tenant().await;
@@ -203,9 +203,9 @@ async fn exhausted_now(world: &World) -> usize {
     marks.iter().filter(|(partition, _)| partition.starts_with("failed#")).count()
 }
 
-/// The request waits before it notes its first page. A sweep notes a page more, and fails.
+/// The request waits before it records its first page. Meanwhile a sweep records one more page and fails.
 #[tokio::test]
-async fn a_recovery_that_another_process_came_farther_with_says_that_it_is_finished_only_when_it_is() {
+async fn a_recovery_that_another_process_advanced_is_reported_as_finished_only_at_its_end() {
     let world = World::new().await;
     let (tenant, endpoint, _receiver) = exhausted(&world, 250, 0).await;
     let (noting, gate) = (Arc::new(AtomicUsize::new(0)), Gate::closed());
@@ -219,9 +219,9 @@ async fn a_recovery_that_another_process_came_farther_with_says_that_it_is_finis
     });
     let slow = tenant.at(&world.process_over(&network, world.clock.clock()));
     let meanwhile = async || {
-        eventually("the first page is to be noted", async || noting.load(Ordering::SeqCst) > 0).await;
+        eventually("the first page is about to be recorded", async || noting.load(Ordering::SeqCst) > 0).await;
         from_the_nth(&world, "Query waiting failed", SHARDS, Fate::Refuse).try_sweep().await.unwrap_err();
-        assert_eq!(exhausted_now(&world).await, 50, "a page each");
+        assert_eq!(exhausted_now(&world).await, 50, "each process retried one page");
         gate.open();
     };
     let all = all();
@@ -232,13 +232,13 @@ async fn a_recovery_that_another_process_came_farther_with_says_that_it_is_finis
 }
 
 #[tokio::test]
-async fn a_recovery_that_another_process_finished_is_finished() {
+async fn a_recovery_that_another_process_completed_is_reported_as_finished() {
     let world = World::new().await;
     let (tenant, endpoint, _receiver) = exhausted(&world, 150, 0).await;
     let gate = Gate::closed();
     let performed = Gate::closed();
     let fate = Fate::AnswerBehind { performed: performed.clone(), gate: gate.clone() };
-    // The messages of the first page are sent when the sweep has finished the rest.
+    // The messages of the first page are sent after the sweep has completed the rest.
     let slow = tenant.at(&from_the_nth(&world, "SendMessageBatch delivery", 9, fate));
     let meanwhile = async || {
         performed.pass().await;
@@ -253,9 +253,9 @@ async fn a_recovery_that_another_process_finished_is_finished() {
 }
 
 #[tokio::test]
-async fn the_repetition_of_a_recovery_that_failed_midway_joins_it() {
+async fn a_repeated_request_joins_the_recovery_that_failed_midway() {
     let world = World::new().await;
-    // What is asked for again fails again.
+    // Retried deliveries fail again.
     let (tenant, endpoint, receiver) = exhausted(&world, 150, 150).await;
     let path = format!("{}/recover", endpoint.path());
     let broken = tenant.at(&from_the_nth(&world, "PutItem job, advanced", 0, Fate::Refuse));
@@ -269,12 +269,12 @@ async fn the_repetition_of_a_recovery_that_failed_midway_joins_it() {
     let unbuilt = tenant.at(&from_the_nth(&world, "Query waiting failed", 0, Fate::Refuse));
     unbuilt.post(&path, &both).await.is_error(503, "unavailable");
     let items = world.begun_jobs("recover").await;
-    assert_eq!(items.len(), 1, "the same deliveries, said in another way");
+    assert_eq!(items.len(), 1, "both requests mean the same deliveries");
 
     let joined = recover(&tenant, &endpoint, &all()).await;
     let shown = ["id", "joined", "recovered", "finished"].map(|name| &joined[name]);
     let id = items[0]["sk"].as_s().unwrap();
-    assert_eq!(json!(shown), json!([id, true, 50, true]), "what failed again is not asked for again");
+    assert_eq!(json!(shown), json!([id, true, 50, true]), "a delivery that fails again is not retried again");
     world.drain().await;
     assert_eq!(receiver.received().len(), 300);
     assert_eq!(world.begun_jobs("recover").await.len(), 0);
@@ -285,7 +285,7 @@ async fn the_repetition_of_a_recovery_that_failed_midway_joins_it() {
     assert_eq!(
         (&new["recovered"], new.get("joined")),
         (&json!(150), None),
-        "a request after the first pass is a new one"
+        "a request after the first pass starts a new recovery"
     );
 }
 
@@ -312,7 +312,7 @@ async fn recoveries_of_other_spans_statuses_and_endpoints_do_not_join() {
 }
 
 #[tokio::test]
-async fn two_requests_at_once_are_one_recovery_and_ask_for_each_delivery_once() {
+async fn two_concurrent_requests_share_one_recovery_and_retry_each_delivery_once() {
     let world = World::new().await;
     let (tenant, endpoint, receiver) = exhausted(&world, 250, 0).await;
     let (one, two) = (tenant.at(&world.another_process()), tenant.at(&world.another_process()));
@@ -329,7 +329,7 @@ async fn two_requests_at_once_are_one_recovery_and_ask_for_each_delivery_once() 
 }
 
 #[tokio::test]
-async fn a_recovery_ends_with_its_endpoint_or_organization_and_changes_nothing_more() {
+async fn a_recovery_ends_when_its_endpoint_or_organization_is_stopped_and_keeps_the_causes() {
     for stopped in ["disabled", "deleted", "suspended"] {
         let world = World::new().await;
         let (tenant, endpoint, _receiver) = exhausted(&world, 3, 0).await;
@@ -347,7 +347,7 @@ async fn a_recovery_ends_with_its_endpoint_or_organization_and_changes_nothing_m
         let before = world.items("delivery").await;
         world.sweep().await;
         world.drain().await;
-        assert_eq!(world.items("delivery").await, before, "{stopped}: the causes stay");
+        assert_eq!(world.items("delivery").await, before, "{stopped}: the recorded causes are unchanged");
         assert_eq!(world.begun_jobs("recover").await.len(), 0, "{stopped}");
     }
 }

@@ -1,4 +1,4 @@
-//! What DynamoDB refuses for good is not tried again as if it might pass.
+//! Requests that DynamoDB rejects permanently are not retried like transient failures.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,15 +11,15 @@ use crate::support::{Answer, Call, Fate, Process, Receiver, World, over_network_
 
 const REFUSED: Fate = Fate::Error(400, "ValidationException");
 const MANY_RECEIVES: u32 = 30;
-/// After this time the record is tried again.
+/// The interval after which the consumer retries the record of an attempt.
 const INTERVAL: Duration = Duration::from_secs(15 * 60);
 
-/// Whether it is the write of an attempt's record.
+/// Whether the call writes the record of an attempt.
 fn records(call: &Call) -> bool {
     call.kind().contains("delivery, attempt")
 }
 
-/// A process to which DynamoDB refuses these calls as long as the switch is on.
+/// A process for which DynamoDB rejects the matching calls while the switch is on.
 fn refused(world: &World, is_meant: impl Fn(&Call) -> bool + Send + Sync + 'static) -> (Process, Arc<AtomicBool>) {
     let switch = Arc::new(AtomicBool::new(true));
     let is_on = Arc::clone(&switch);
@@ -28,7 +28,7 @@ fn refused(world: &World, is_meant: impl Fn(&Call) -> bool + Send + Sync + 'stat
 }
 
 #[tokio::test]
-async fn an_attempt_that_can_never_be_recorded_is_made_once_and_its_message_becomes_a_dead_letter() {
+async fn an_attempt_that_cannot_be_recorded_is_made_once_and_its_message_becomes_a_dead_letter() {
     for status in [200, 500] {
         let (world, receiver) = (World::new().await, Receiver::always(Answer::status(status)).await);
         let tenant = world.tenant().await;
@@ -43,13 +43,13 @@ async fn an_attempt_that_can_never_be_recorded_is_made_once_and_its_message_beco
         world.receive_in_vain(MAX_RECEIVES - MANY_RECEIVES).await;
         assert_eq!(process.drain().await, 0);
         assert_eq!(world.messages(), [""; 0]);
-        assert_eq!(world.take_dead_letters().await.len(), 1, "an operator finds it");
+        assert_eq!(world.take_dead_letters().await.len(), 1, "the dead-letter queue has the message");
     }
 }
 
-/// The copy waits for the next attempt of a delivery that has no record.
+/// The copy waits for the next attempt of a delivery without a record.
 #[tokio::test]
-async fn the_delayed_copy_of_an_attempt_that_cannot_be_recorded_makes_no_other_attempt() {
+async fn the_delayed_copy_of_an_attempt_that_cannot_be_recorded_causes_no_attempt() {
     let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(500)]).await);
     let tenant = world.tenant().await;
     tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": [600]})).await;
@@ -69,12 +69,12 @@ async fn the_delayed_copy_of_an_attempt_that_cannot_be_recorded_makes_no_other_a
 }
 
 #[test]
-fn a_message_whose_record_is_refused_becomes_a_dead_letter_before_the_queue_drops_it() {
+fn a_message_whose_record_is_rejected_becomes_a_dead_letter_before_it_expires() {
     assert!(INTERVAL * MAX_RECEIVES < Duration::from_secs(RETENTION_SECONDS.into()));
 }
 
 #[tokio::test]
-async fn an_attempt_that_could_not_be_recorded_at_first_is_recorded_without_another_one() {
+async fn an_attempt_that_is_recorded_late_is_not_repeated() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;
@@ -95,7 +95,7 @@ async fn an_attempt_that_could_not_be_recorded_at_first_is_recorded_without_anot
 }
 
 #[tokio::test]
-async fn a_failed_attempt_that_is_recorded_late_is_followed_by_its_retries() {
+async fn retries_follow_a_failed_attempt_that_is_recorded_late() {
     let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(500)]).await);
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;
@@ -113,7 +113,7 @@ async fn a_failed_attempt_that_is_recorded_late_is_followed_by_its_retries() {
 }
 
 #[tokio::test]
-async fn a_request_that_dynamodb_refuses_for_good_is_answered_500_and_one_that_may_pass_503() {
+async fn a_permanent_rejection_by_dynamodb_is_500_and_a_transient_one_is_503() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let event = json!({"type": "a", "data": {}});
@@ -151,7 +151,7 @@ async fn a_request_that_dynamodb_refuses_for_good_is_answered_500_and_one_that_m
 }
 
 #[tokio::test]
-async fn a_delivery_that_can_never_be_written_holds_up_no_other() {
+async fn a_delivery_that_cannot_be_written_does_not_delay_others() {
     let (world, receiver) = (World::new().await, Receiver::scripted((0..3).map(|_| Answer::status(500))).await);
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": []})).await;

@@ -1,4 +1,4 @@
-//! The headers of an endpoint, as they are on the wire.
+//! The headers of an endpoint in the requests that it receives.
 
 use std::sync::{Arc, Mutex};
 
@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{RawServer, Tenant, World, text};
 
-/// Headers that an endpoint may have. Each is sent instead of what the sender or its client would send by itself.
+/// Headers that an endpoint may set. Each one replaces the default of the sender or its HTTP client.
 const ALLOWED: [(&str, &str); 32] = [
     ("User-Agent", "Acme/1.0 (+https://acme.example)"),
     ("Accept", "application/json, text/plain;q=0.5"),
@@ -45,7 +45,7 @@ const ALLOWED: [(&str, &str); 32] = [
     ("!#$%&'*+-.^_`|~9", "every kind of sign"),
 ];
 
-/// A receiver that keeps the head of the last request.
+/// A receiver that keeps the head of the latest request.
 async fn listener() -> (RawServer, Arc<Mutex<String>>) {
     let heard = Arc::new(Mutex::new(String::new()));
     let hears = Arc::clone(&heard);
@@ -65,7 +65,7 @@ async fn listener() -> (RawServer, Arc<Mutex<String>>) {
     (server, heard)
 }
 
-/// The names and values of the last request, in lower case and as they are.
+/// The headers of the latest request. The names are in lower case.
 fn headers(heard: &Mutex<String>) -> Vec<(String, String)> {
     let head = heard.lock().unwrap().clone();
     let lines = head.split("\r\n").skip(1);
@@ -83,7 +83,7 @@ async fn send(world: &World, tenant: &Tenant, url: &str, own: &[(&str, &str)]) {
 }
 
 #[tokio::test]
-async fn without_headers_of_its_own_an_endpoint_gets_these_and_no_others() {
+async fn an_endpoint_without_headers_gets_only_the_default_headers() {
     let (world, (server, heard)) = (World::new().await, listener().await);
     send(&world, &world.tenant().await, &server.url(), &[]).await;
     let headers = headers(&heard);
@@ -110,7 +110,7 @@ async fn without_headers_of_its_own_an_endpoint_gets_these_and_no_others() {
 }
 
 #[tokio::test]
-async fn every_header_that_is_accepted_is_on_the_wire_once_and_as_it_was_given() {
+async fn every_accepted_header_is_sent_once_and_unchanged() {
     let (world, (server, heard)) = (World::new().await, listener().await);
     let tenant = world.tenant().await;
     for own in ALLOWED.chunks(16) {
@@ -124,7 +124,7 @@ async fn every_header_that_is_accepted_is_on_the_wire_once_and_as_it_was_given()
 }
 
 #[tokio::test]
-async fn every_header_that_cannot_be_sent_is_refused_by_name() {
+async fn every_forbidden_header_is_refused_with_its_name() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let url = "https://receiver.example/";

@@ -1,4 +1,4 @@
-//! What can be asked for again, and what is refused: by hand, one delivery or all that an endpoint missed, and tests.
+//! Manual retries, recoveries and test events: when they are allowed and when they are refused.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::support::{Answer, Endpoint, Receiver, Tenant, World};
 
 type Items = Vec<HashMap<String, AttributeValue>>;
 
-/// An endpoint that does not retry, and its delivery, which is exhausted.
+/// An endpoint without retries, and its exhausted delivery.
 async fn exhausted(world: &World, tenant: &Tenant, receiver: &Receiver) -> (Endpoint, String) {
     let endpoint = tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": []})).await;
     let id = tenant.publish_one().await;
@@ -20,7 +20,7 @@ async fn exhausted(world: &World, tenant: &Tenant, receiver: &Receiver) -> (Endp
     (endpoint, id)
 }
 
-/// The paths of a retry in each dialect that has it.
+/// The paths of a manual retry, one for each dialect that has it.
 fn retries(id: &str) -> [String; 2] {
     [format!("/webhooks/deliveries/{id}/retry"), format!("/v1/webhook-deliveries/{id}/retry")]
 }
@@ -29,7 +29,7 @@ fn since() -> Value {
     json!({"since": "2020-01-01T00:00:00Z"})
 }
 
-/// What is stored of deliveries and recoveries.
+/// The stored items of deliveries and jobs.
 async fn stored(world: &World) -> [Items; 2] {
     [world.items("delivery").await, world.items("job").await]
 }
@@ -58,7 +58,7 @@ async fn a_retry_for_a_disabled_endpoint_is_a_conflict_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_delivery_of_an_endpoint_that_answered_410_keeps_its_record_when_it_is_retried() {
+async fn retrying_a_delivery_that_got_410_is_refused_and_keeps_its_record() {
     let (world, receiver) = (World::new().await, Receiver::always(Answer::status(410)).await);
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;
@@ -76,7 +76,7 @@ async fn a_delivery_of_an_endpoint_that_answered_410_keeps_its_record_when_it_is
 }
 
 #[tokio::test]
-async fn a_delivery_of_an_endpoint_that_is_gone_cannot_be_retried() {
+async fn a_delivery_of_a_deleted_endpoint_cannot_be_retried() {
     let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(500)]).await);
     let tenant = world.tenant().await;
     let (endpoint, id) = exhausted(&world, &tenant, &receiver).await;

@@ -1,4 +1,4 @@
-//! What is tried again, when, and until when. Time is moved, not slept through; `host.rs` proves real time.
+//! Retries: when a delivery is attempted again and how often. The tests advance the clock. `host.rs` tests real time.
 
 use std::time::{Duration, UNIX_EPOCH};
 
@@ -19,7 +19,7 @@ async fn tenant_with(world: &World, receiver: &Receiver, fields: Value) -> (Tena
     (tenant, endpoint)
 }
 
-/// How many seconds after its last attempt was recorded the next attempt of a delivery is due.
+/// The number of seconds between a delivery's last recorded attempt and its next one.
 fn wait_of(delivery: &Value) -> f64 {
     let [due, recorded] =
         ["next_attempt_at", "updated_at"].map(|name| Timestamp::parse(text(&delivery[name])).unwrap());
@@ -42,7 +42,7 @@ async fn a_delivery_is_exhausted_after_its_fourth_failure() {
         assert_eq!(wait_of(&delivery), f64::from(delay));
         world.advance(seconds(delay.into()) - Duration::from_millis(500));
         world.drain().await;
-        assert_eq!(receiver.received().len(), attempt, "nothing comes before {delay} s are over");
+        assert_eq!(receiver.received().len(), attempt, "no retry is made before {delay} s have passed");
         world.advance(Duration::from_millis(500));
     }
     world.drain().await;
@@ -56,7 +56,7 @@ async fn a_delivery_is_exhausted_after_its_fourth_failure() {
     world.drain().await;
     world.sweep().await;
     world.drain().await;
-    assert_eq!(receiver.received().len(), 4, "that was the last one");
+    assert_eq!(receiver.received().len(), 4, "there are no more attempts");
     for (index, request) in receiver.received().iter().enumerate() {
         assert_eq!(request.header("x-webhook-attempt"), (index + 1).to_string());
         assert_eq!(request.header("webhook-id"), text(&delivery["event_id"]));
@@ -80,7 +80,7 @@ async fn every_attempt_is_signed_for_its_own_time() {
 }
 
 #[tokio::test]
-async fn an_empty_schedule_never_retries_and_a_deployments_default_is_used_without_one() {
+async fn an_empty_schedule_has_no_retries_and_a_missing_one_is_the_deployments_default() {
     let world = World::with(&[("RETRY_SCHEDULE", "7")]).await;
     for (fields, expected) in [(json!({"retry_schedule": []}), "exhausted"), (json!({}), "retrying")] {
         let receiver = Receiver::always(Answer::status(500)).await;
@@ -96,7 +96,7 @@ async fn an_empty_schedule_never_retries_and_a_deployments_default_is_used_witho
 }
 
 #[tokio::test]
-async fn delays_of_a_minute_or_more_are_lengthened_by_up_to_a_tenth() {
+async fn delays_of_a_minute_or_more_have_up_to_a_tenth_of_jitter() {
     let (world, receiver) = (World::new().await, Receiver::always(Answer::status(500)).await);
     let (tenant, _) = tenant_with(&world, &receiver, json!({"retry_schedule": [600]})).await;
     let mut waits = Vec::new();
@@ -110,7 +110,7 @@ async fn delays_of_a_minute_or_more_are_lengthened_by_up_to_a_tenth() {
 }
 
 #[tokio::test]
-async fn retry_after_lengthens_the_wait_on_429_and_503_and_only_there() {
+async fn retry_after_extends_the_delay_only_on_429_and_503() {
     let world = World::new().await;
     let now = u64::try_from(world.clock.now().unix_seconds()).unwrap();
     let in_two_minutes = httpdate::fmt_http_date(UNIX_EPOCH + seconds(now + 120));
@@ -121,7 +121,7 @@ async fn retry_after_lengthens_the_wait_on_429_and_503_and_only_there() {
         (503, "0", 1.0),
         (429, "soon", 1.0),
         (500, "120", 1.0),
-        // A day is the most that a receiver can ask for.
+        // A receiver can request at most a day.
         (503, "999999999", 86_400.0),
     ] {
         let receiver = Receiver::always(Answer::status(status).header("retry-after", retry_after)).await;
@@ -144,12 +144,12 @@ async fn a_delay_of_more_than_15_minutes_is_parked_and_sent_by_the_sweep() {
     world.advance(seconds(3590));
     world.drain().await;
     world.sweep().await;
-    assert_eq!(world.take_messages().await, [""; 0], "it is out of the queue, and not due");
+    assert_eq!(world.take_messages().await, [""; 0], "the delivery is not in the queue and not due");
 
     world.advance(seconds(400));
     world.sweep().await;
     world.sweep().await;
-    assert_eq!(world.drain().await, 1, "the second run finds it taken");
+    assert_eq!(world.drain().await, 1, "the second sweep does not lease it again");
     assert_eq!(receiver.received().len(), 2);
     assert_eq!(tenant.delivery_status(&id).await, "success");
 }
@@ -169,7 +169,7 @@ async fn two_overlapping_sweeps_send_a_parked_delivery_once() {
 }
 
 #[tokio::test]
-async fn a_sweep_that_died_between_lease_and_send_only_delays() {
+async fn a_sweep_that_dies_between_lease_and_send_only_delays_the_delivery() {
     let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(500)]).await);
     let (tenant, _) = tenant_with(&world, &receiver, json!({"retry_schedule": [3600]})).await;
     let id = tenant.publish_one().await;
@@ -177,11 +177,11 @@ async fn a_sweep_that_died_between_lease_and_send_only_delays() {
     world.advance(seconds(4000));
     world.sweep().await;
     assert_eq!(world.take_messages().await.len(), 1);
-    world.purge().await; // as if it had never been sent
+    world.purge().await; // as if the message had not been sent
 
     world.advance(seconds(14 * 60));
     world.sweep().await;
-    assert_eq!(world.drain().await, 0, "the lease holds");
+    assert_eq!(world.drain().await, 0, "the lease has not expired");
     world.advance(seconds(2 * 60));
     world.sweep().await;
     world.drain().await;
@@ -190,7 +190,7 @@ async fn a_sweep_that_died_between_lease_and_send_only_delays() {
 }
 
 #[tokio::test]
-async fn an_answer_of_410_fails_the_delivery_and_disables_the_endpoint() {
+async fn a_410_response_fails_the_delivery_and_disables_the_endpoint() {
     let (world, receiver) = (World::new().await, Receiver::always(Answer::status(410)).await);
     let (tenant, endpoint) = tenant_with(&world, &receiver, json!({})).await;
     let id = tenant.publish_one().await;
@@ -200,7 +200,7 @@ async fn an_answer_of_410_fails_the_delivery_and_disables_the_endpoint() {
     assert_eq!(json!(shown), json!(["failed", 1, "http_status", 410]));
     let endpoint = tenant.read_endpoint(&endpoint).await;
     assert_eq!(["status", "disabled_reason"].map(|name| text(&endpoint[name])), ["disabled", "gone"]);
-    assert_eq!(tenant.publish().await, [""; 0], "nothing new is made for it");
+    assert_eq!(tenant.publish().await, [""; 0], "no delivery is created for the endpoint");
     world.advance(seconds(3600));
     world.sweep().await;
     world.drain().await;
@@ -208,25 +208,25 @@ async fn an_answer_of_410_fails_the_delivery_and_disables_the_endpoint() {
 }
 
 #[tokio::test]
-async fn an_early_return_of_a_message_waits_until_the_attempt_is_due() {
+async fn a_message_that_is_received_too_early_waits_until_the_attempt_is_due() {
     let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(500), Answer::status(500)]).await);
     let (tenant, _) = tenant_with(&world, &receiver, json!({})).await;
     let id = tenant.publish_one().await;
     let message = world.take_messages().await.remove(0);
     world.send(&message).await;
     world.drain().await;
-    // The same message again, as SQS may do; it is not due for a second.
+    // The same message is sent again, as SQS can do. It is due in one second.
     world.send(&message).await;
     world.drain().await;
     receiver.only();
     world.advance(seconds(1));
     world.drain().await;
-    assert_eq!(receiver.received().len(), 2, "of two copies one makes the attempt");
+    assert_eq!(receiver.received().len(), 2, "one of two copies makes the attempt");
     assert_eq!(tenant.delivery(&id).await["attempts"], 2);
 }
 
 #[tokio::test]
-async fn an_exhausted_delivery_can_be_asked_for_again_on_a_fresh_schedule() {
+async fn an_exhausted_delivery_can_be_retried_with_the_full_schedule() {
     let failures = (0..3).map(|_| Answer::status(500));
     let (world, receiver) = (World::new().await, Receiver::scripted(failures).await);
     let (tenant, _) = tenant_with(&world, &receiver, json!({"retry_schedule": [1]})).await;
@@ -250,9 +250,9 @@ async fn an_exhausted_delivery_can_be_asked_for_again_on_a_fresh_schedule() {
     assert_eq!(numbers, ["1", "2", "3", "4"]);
 }
 
-/// A publisher died between its writes and its sends, and the request is not repeated.
+/// The publisher died between its writes and its sends, and its request is not retried.
 #[tokio::test]
-async fn a_delivery_that_its_publishing_never_sent_can_be_listed_and_retried() {
+async fn a_delivery_whose_message_was_never_sent_can_be_listed_and_retried() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let (tenant, endpoint) = tenant_with(&world, &receiver, json!({})).await;
     let network = over_network(&world.sdk(), |operation| match operation {
@@ -275,9 +275,9 @@ async fn a_delivery_that_its_publishing_never_sent_can_be_listed_and_retried() {
     assert_eq!(tenant.delivery_status(&id).await, "success");
 }
 
-/// The message of the publishing waits in a backlog, and the delivery is retried meanwhile.
+/// The publish request's message waits in a backlog while the delivery is retried manually.
 #[tokio::test]
-async fn a_retry_of_a_pending_delivery_takes_it_away_from_the_message_that_waits() {
+async fn a_manual_retry_of_a_pending_delivery_replaces_the_waiting_message() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let (tenant, _) = tenant_with(&world, &receiver, json!({})).await;
     let id = tenant.publish_one().await;

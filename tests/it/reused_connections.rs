@@ -1,5 +1,5 @@
-//! Connections that the receiver closes while they are kept for the next delivery. That says nothing about the receiver,
-//! so the attempt goes on over a new connection.
+//! Connections that the receiver closes while the sender keeps them for the next delivery. This says nothing about the
+//! receiver's health, so the attempt continues on a new connection.
 
 use std::collections::BTreeSet;
 use std::future::pending;
@@ -22,26 +22,26 @@ use crate::support::{Authority, PATIENCE, Post, RawServer, eventually, read_requ
 
 const NO_CONTENT: &[u8] = b"HTTP/1.1 204 No Content\r\n\r\n";
 
-/// What a receiver does with a second request on a connection.
+/// The receiver's behavior at the second request on a connection.
 #[derive(Debug, Clone, Copy)]
 enum Second {
-    /// It has closed the connection before the request comes.
+    /// The connection was closed before the request.
     Gone,
-    /// It has reset the connection before the request comes.
+    /// The connection was reset before the request.
     ResetBefore,
-    /// It reads the request and closes the connection.
+    /// The receiver reads the request and closes the connection.
     Closes,
-    /// It reads the request and resets the connection.
+    /// The receiver reads the request and resets the connection.
     Resets,
-    /// It reads one byte and resets the connection.
+    /// The receiver reads one byte and resets the connection.
     ResetsWithin,
-    /// It reads the request, begins to answer, and closes the connection.
+    /// The receiver reads the request, sends a part of a response, and closes the connection.
     BeginsToAnswer,
-    /// It reads the request and answers.
+    /// The receiver reads the request and responds.
     Answers,
 }
 
-/// Serves a connection: answers the first request, and does the rest with the second.
+/// Serves a connection: responds to the first request, and treats the second as specified.
 async fn serve(mut stream: TcpStream, second: Second) -> io::Result<()> {
     read_request(&mut stream).await?;
     stream.write_all(NO_CONTENT).await?;
@@ -64,7 +64,7 @@ fn is_success(outcome: &Outcome) -> bool {
 }
 
 #[tokio::test]
-async fn a_kept_connection_that_ends_without_a_byte_of_an_answer_is_replaced_within_the_attempt() {
+async fn a_reused_connection_that_ends_without_a_response_is_replaced_within_the_attempt() {
     let sender = sender(Vec::new());
     for second in [Second::Gone, Second::ResetBefore, Second::Closes, Second::Resets, Second::ResetsWithin] {
         // The larger body does not fit into the socket's buffers.
@@ -80,7 +80,7 @@ async fn a_kept_connection_that_ends_without_a_byte_of_an_answer_is_replaced_wit
 }
 
 #[tokio::test]
-async fn a_kept_connection_of_tls_is_replaced_too_with_and_without_a_notice_of_its_end() {
+async fn a_reused_tls_connection_is_replaced_with_and_without_close_notify() {
     let authority = Authority::new();
     let sender = sender(vec![authority.root()]);
     for gives_notice in [true, false] {
@@ -106,7 +106,7 @@ async fn a_kept_connection_of_tls_is_replaced_too_with_and_without_a_notice_of_i
 }
 
 #[tokio::test]
-async fn a_kept_connection_that_is_open_is_used_again() {
+async fn an_open_connection_is_reused() {
     let server = RawServer::serving(|stream| serve(stream, Second::Answers)).await;
     let (sender, post) = (sender(Vec::new()), Post::to(&server.url()));
     assert!(is_success(&post.by(&sender).await) && is_success(&post.by(&sender).await));
@@ -114,7 +114,7 @@ async fn a_kept_connection_that_is_open_is_used_again() {
 }
 
 #[tokio::test]
-async fn an_answer_that_has_begun_is_not_asked_for_again() {
+async fn a_request_with_a_partial_response_is_not_sent_again() {
     let server = RawServer::serving(|stream| serve(stream, Second::BeginsToAnswer)).await;
     let (sender, post) = (sender(Vec::new()), Post::to(&server.url()));
     assert!(is_success(&post.by(&sender).await));
@@ -124,7 +124,7 @@ async fn an_answer_that_has_begun_is_not_asked_for_again() {
 }
 
 #[tokio::test]
-async fn a_new_connection_that_ends_without_an_answer_is_not_replaced() {
+async fn a_new_connection_that_ends_without_a_response_is_not_replaced() {
     let sender = sender(Vec::new());
     for (resets, detail) in [(false, Detail::ClosedBeforeAnswer), (true, Detail::ConnectionReset)] {
         let accepted = AtomicUsize::new(0);
@@ -148,10 +148,10 @@ async fn a_new_connection_that_ends_without_an_answer_is_not_replaced() {
     }
 }
 
-/// The client begins to connect while it waits for a connection that is in use. If that one is free first, the new one is
-/// kept, and no request was ever made on it.
+/// The client opens a connection while it waits for one that is in use. If the latter is free first, the client keeps
+/// the new connection, on which it has sent no request yet.
 #[tokio::test]
-async fn a_kept_connection_that_was_never_used_is_replaced_like_any_other() {
+async fn an_idle_connection_without_a_request_is_replaced_like_a_reused_one() {
     let (gate, arrived) = (Arc::new(Semaphore::new(1)), Arc::new(Semaphore::new(0)));
     let found = Arc::clone(&gate);
     let lookup = Lookup::from_fn(move |_| {
@@ -180,7 +180,7 @@ async fn a_kept_connection_that_was_never_used_is_replaced_like_any_other() {
     let post = Post::to(&format!("http://receiver.test:{}/", server.port()));
     let (first, second) = (post.by(&sender), post.by(&sender));
     let release = async {
-        eventually("the first request waits for its answer", async || server.connections() == 1).await;
+        eventually("the first request waits for its response", async || server.connections() == 1).await;
         arrived.add_permits(2);
     };
     let (first, second, ()) = tokio::join!(first, second, release);
@@ -189,7 +189,7 @@ async fn a_kept_connection_that_was_never_used_is_replaced_like_any_other() {
 
     gate.add_permits(2);
     eventually("the second connection is made", async || server.connections() == 2).await;
-    // What is left of making it takes no time of the network's.
+    // The rest of the connection's setup does not depend on the network.
     tokio::time::sleep(Duration::from_millis(50)).await;
     arrived.add_permits(2);
     let (third, fourth) = tokio::join!(post.by(&sender), post.by(&sender));
@@ -198,7 +198,7 @@ async fn a_kept_connection_that_was_never_used_is_replaced_like_any_other() {
 }
 
 #[tokio::test]
-async fn both_connections_together_have_the_time_limit_of_the_attempt() {
+async fn both_connections_share_the_time_limit_of_the_attempt() {
     let accepted = AtomicUsize::new(0);
     let server = RawServer::serving(move |mut stream| {
         let is_first = accepted.fetch_add(1, Ordering::SeqCst) == 0;
@@ -223,7 +223,7 @@ async fn both_connections_together_have_the_time_limit_of_the_attempt() {
     assert_eq!(server.connections(), 2);
 }
 
-/// A receiver on a thread of its own that closes or resets a connection when no further request came for so long.
+/// A receiver on its own thread that closes or resets a connection that was idle for this time.
 fn impatient(idle: Duration, resets: bool) -> (String, Arc<Memory>) {
     let memory = Arc::new(Memory::default());
     let (seen, (tell, told)) = (Arc::clone(&memory), std::sync::mpsc::channel());
@@ -263,7 +263,7 @@ async fn serve_impatiently(mut stream: TcpStream, idle: Duration, resets: bool, 
     result
 }
 
-/// Answers one request, if one comes.
+/// Responds to one request, if one arrives. Returns whether one did.
 async fn answer(stream: &mut TcpStream, memory: &Memory) -> io::Result<bool> {
     let mut request = Vec::new();
     loop {
@@ -280,7 +280,7 @@ async fn answer(stream: &mut TcpStream, memory: &Memory) -> io::Result<bool> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_2000_deliveries_to_a_receiver_that_closes_idle_connections_none_is_lost() {
+async fn no_delivery_is_lost_if_the_receiver_closes_idle_connections() {
     const LANES: usize = 10;
     const EACH: usize = 200;
     let sender = sender(Vec::new());
@@ -295,7 +295,7 @@ async fn of_2000_deliveries_to_a_receiver_that_closes_idle_connections_none_is_l
                     let body = Bytes::from(format!("{{\"lane\":{lane},\"n\":{n}}}"));
                     let outcome = Post { body, ..post.clone() }.by(&sender).await;
                     lost.extend(Some(outcome).filter(|outcome| !is_success(outcome)));
-                    // From well before the connection is closed to well after it.
+                    // The waits range from well before the connection is closed to well after it.
                     tokio::time::sleep(Duration::from_micros(100 * (n as u64 % 40))).await;
                 }
                 lost
@@ -307,10 +307,10 @@ async fn of_2000_deliveries_to_a_receiver_that_closes_idle_connections_none_is_l
     }
 }
 
-/// Between two batches a function is frozen: nothing of it runs, and it does not see that its connections are closed.
+/// Between two batches a function is frozen: it runs no code, and does not notice that its connections are closed.
 #[test]
 #[allow(clippy::disallowed_methods, reason = "the runtime of the sender must not run meanwhile")]
-fn after_a_freeze_every_delivery_of_a_batch_finds_its_kept_connection_closed_and_none_is_lost() {
+fn no_delivery_is_lost_if_all_connections_are_closed_during_a_freeze() {
     const BATCH: usize = 10;
     for resets in [false, true] {
         let (url, memory) = impatient(Duration::from_millis(100), resets);
@@ -329,9 +329,9 @@ fn after_a_freeze_every_delivery_of_a_batch_finds_its_kept_connection_closed_and
     }
 }
 
-/// A receiver may answer without reading the request to its end.
+/// A receiver may respond without reading the complete request.
 #[tokio::test]
-async fn an_answer_that_comes_before_the_request_is_written_counts() {
+async fn a_response_before_the_end_of_the_request_is_accepted() {
     let answer = b"HTTP/1.1 413 Content Too Large\r\ncontent-length: 3\r\n\r\nno!";
     let sender = sender(Vec::new());
     for second in [Second::Answers, Second::Closes, Second::Resets] {
@@ -340,7 +340,7 @@ async fn an_answer_that_comes_before_the_request_is_written_counts() {
             stream.write_all(answer).await?;
             match second {
                 Second::Answers => pending().await,
-                // What is unread makes it a reset. What was sent before has time to arrive.
+                // Unread data turns the close into a reset. The pause lets the response arrive before it.
                 Second::Closes => tokio::time::sleep(Duration::from_millis(100)).await,
                 _ => {
                     tokio::time::sleep(Duration::from_millis(100)).await;

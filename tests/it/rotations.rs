@@ -1,4 +1,4 @@
-//! Signing secrets: shown once, brought, rotated with an overlap.
+//! Signing secrets: generated ones, which are shown once, supplied ones, and rotation with an overlap.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use standardwebhooks::Webhook;
 
 use crate::support::{Endpoint, Received, Receiver, Reply, Tenant, World, text};
 
-/// What a Standard Webhooks library signs a request with, by this secret.
+/// The signature of a request that a Standard Webhooks library computes with this secret.
 fn signed(request: &Received, secret: &str) -> String {
     let sent_at = request.header("webhook-timestamp").parse().unwrap();
     let library = match secret.strip_prefix("whsec_") {
@@ -19,7 +19,7 @@ fn signed(request: &Received, secret: &str) -> String {
     library.unwrap().sign(request.header("webhook-id"), sent_at, &request.body).unwrap()
 }
 
-/// The next delivery's request, which has to be signed by these secrets, in this order, and no other.
+/// Publishes an event, and asserts that its request is signed with exactly these secrets in this order.
 async fn assert_signed_by(world: &World, tenant: &Tenant, receiver: &Receiver, secrets: &[&str]) {
     tenant.publish_one().await;
     world.drain().await;
@@ -36,7 +36,7 @@ async fn rotate(tenant: &Tenant, endpoint: &Endpoint, body: &Value) -> String {
 }
 
 #[tokio::test]
-async fn the_old_secret_signs_beside_the_new_one_until_the_overlap_ends() {
+async fn requests_are_signed_with_both_secrets_until_the_overlap_ends() {
     for (body, overlap) in
         [(json!({}), 86_400), (json!({"overlap_seconds": 60}), 60), (json!({"overlap_seconds": 604_800}), 604_800)]
     {
@@ -56,7 +56,7 @@ async fn the_old_secret_signs_beside_the_new_one_until_the_overlap_ends() {
 }
 
 #[tokio::test]
-async fn a_second_rotation_ends_the_first_ones_overlap() {
+async fn a_second_rotation_ends_the_overlap_of_the_first() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint(&receiver).await;
@@ -84,13 +84,13 @@ async fn a_rotation_in_the_pages_dialect_overlaps_for_a_day() {
 }
 
 #[tokio::test]
-async fn a_brought_secret_signs_and_is_never_shown() {
+async fn a_supplied_secret_signs_requests_and_is_never_shown() {
     for (secret, key_is_text) in [("our very own secret", true), ("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", false)] {
         let (world, receiver) = (World::new().await, Receiver::new().await);
         let tenant = world.tenant().await;
         assert_eq!(secret.strip_prefix("whsec_").is_none(), key_is_text);
         let endpoint = tenant.endpoint_with(json!({"url": receiver.url(), "secret": secret})).await;
-        assert_eq!(endpoint.secret, "", "the caller has it");
+        assert_eq!(endpoint.secret, "", "a supplied secret is not returned");
         assert_signed_by(&world, &tenant, &receiver, &[secret]).await;
 
         let other = "another secret of ours";
@@ -107,7 +107,7 @@ async fn a_brought_secret_signs_and_is_never_shown() {
 }
 
 #[tokio::test]
-async fn a_secret_is_shown_when_it_is_generated_and_never_again() {
+async fn a_generated_secret_is_shown_once() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     let url = receiver.url();

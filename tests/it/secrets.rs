@@ -1,4 +1,4 @@
-//! Where secrets never show: in logs, in errors, in messages, in what is printed, in what is read back.
+//! Secrets never appear in logs, errors, messages, debug output or responses that read them back.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -21,7 +21,7 @@ use crate::support::{
     Answer, EVENT_TYPE, Fate, Gate, RawServer, Receiver, Reply, Tenant, World, capture, over_network, text,
 };
 
-/// Everything that is logged in this thread, at the highest level that a deployment can have.
+/// All logs of this thread, at the most verbose level that a deployment allows.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -49,7 +49,7 @@ impl Write for Log {
     }
 }
 
-/// Secrets, and texts in which none of them may be.
+/// Secrets, and texts that must not contain any of them.
 #[derive(Default)]
 struct Search {
     secrets: Vec<String>,
@@ -57,20 +57,20 @@ struct Search {
 }
 
 impl Search {
-    /// A new secret of a caller's own.
+    /// Generates a secret that the caller supplies.
     fn own(&mut self, name: &str) -> String {
         self.secret(&format!("{name}-{}", hex::encode(shared::clock::secret_bytes::<8>())))
     }
 
     fn secret(&mut self, secret: &str) -> String {
-        // Without what every secret begins with, so that half of one is found as well.
+        // The prefix that all secrets share is removed, so a part of a secret is found too.
         let own = secret.trim_start_matches("whsec_").trim_start_matches("sk_live_");
         assert!(own.len() >= 16, "{secret}");
         self.secrets.push(own.to_owned());
         secret.to_owned()
     }
 
-    /// The text must be there and hold none of the secrets.
+    /// Adds a text that must not contain a secret.
     fn text(&mut self, place: &'static str, text: impl Into<String>) {
         self.texts.push((place, text.into()));
     }
@@ -90,7 +90,7 @@ impl Search {
     }
 }
 
-/// Issues keys of every role, rotates one and revokes one, and returns them all.
+/// Issues keys of every role, rotates one, revokes one, and returns all of them.
 async fn issue_keys(tenant: &Tenant, search: &mut Search) {
     for role in ["owner", "admin", "member", "publisher"] {
         let issued = tenant.post("/api-keys", &json!({"name": role, "role": role})).await.data(201);
@@ -104,7 +104,7 @@ async fn issue_keys(tenant: &Tenant, search: &mut Search) {
     }
 }
 
-/// Makes an endpoint at each URL, with a secret brought, headers and a token in the URL; and rotates it.
+/// Creates an endpoint at each URL with a supplied secret, headers and a token in the URL, and rotates its secret.
 async fn make_endpoints(tenant: &Tenant, urls: &[String], search: &mut Search) {
     for url in urls {
         let url = format!("{url}?token={}", search.own("url"));
@@ -118,7 +118,7 @@ async fn make_endpoints(tenant: &Tenant, urls: &[String], search: &mut Search) {
     }
 }
 
-/// Makes an endpoint in every dialect, each with a generated secret.
+/// Creates an endpoint with a generated secret in every dialect.
 async fn speak_every_dialect(tenant: &Tenant, url: &str, search: &mut Search) {
     let url = format!("{url}?token={}", search.own("url"));
     for (path, body) in [
@@ -134,7 +134,7 @@ async fn speak_every_dialect(tenant: &Tenant, url: &str, search: &mut Search) {
     }
 }
 
-/// Asks for what is refused, with secrets wherever there is room for one.
+/// Sends invalid requests with secrets in all fields that can contain one.
 async fn provoke_errors(tenant: &Tenant, search: &mut Search) {
     let good = json!({"name": "n", "url": "http://127.0.0.1/", "event_types": ["*"]});
     let broken = [
@@ -165,7 +165,7 @@ async fn provoke_errors(tenant: &Tenant, search: &mut Search) {
     }
 }
 
-/// URLs of receivers that fail in every way there is, and what keeps them running.
+/// URLs of receivers that fail in different ways, and the receivers, which keep running until they are dropped.
 async fn failing_receivers() -> (Vec<String>, Vec<RawServer>, Vec<Receiver>) {
     let raw = vec![
         RawServer::answering("garbage\r\n\r\n", false).await,
@@ -178,7 +178,8 @@ async fn failing_receivers() -> (Vec<String>, Vec<RawServer>, Vec<Receiver>) {
         Receiver::always(Answer::status(200).behind(&Gate::closed())).await,
     ];
     let mut urls: Vec<_> = raw.iter().map(RawServer::url).chain(receivers.iter().map(Receiver::url)).collect();
-    // Not TLS; a name that is refused, since it leads to ::1, too; a name that there cannot be; nobody.
+    // These URLs are: a server without TLS, a name that is refused because it also resolves to ::1, an invalid name,
+    // and a port without a server.
     urls.push(receivers[0].url().replace("http:", "https:"));
     urls.push(format!("http://{}.example/", "label-of-more-than-63-characters".repeat(3)));
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
@@ -187,7 +188,7 @@ async fn failing_receivers() -> (Vec<String>, Vec<RawServer>, Vec<Receiver>) {
 }
 
 #[tokio::test]
-async fn after_a_full_run_no_secret_is_in_logs_errors_messages_or_debug_output() {
+async fn no_secret_is_in_logs_errors_messages_or_debug_output_after_a_full_run() {
     let (log, _logging) = Log::start();
     let mut search = Search::default();
     let world = World::new().await;
@@ -200,19 +201,19 @@ async fn after_a_full_run_no_secret_is_in_logs_errors_messages_or_debug_output()
     speak_every_dialect(&tenant, &receivers[0].url(), &mut search).await;
     provoke_errors(&tenant, &mut search).await;
 
-    // What is published comes to every endpoint, and what becomes of it to those that asked to know.
+    // Every endpoint gets the published event, and those that subscribe to operational events get the results.
     tenant.publish().await;
     for _ in 0..3 {
         for message in world.take_messages().await {
             search.text("message", message);
         }
-        // They come back.
+        // The messages become visible again.
         world.advance(Duration::from_secs(361));
         world.drain().await;
         world.sweep().await;
     }
 
-    // DynamoDB and SQS fail, for callers and for the consumer, until the messages are dead letters.
+    // DynamoDB and SQS fail for callers and for the consumer until the messages are dead letters.
     let is_dynamodb = |operation: &str| ["Item", "Statement"].iter().any(|it| operation.contains(it));
     let dynamodb_fails = move |operation: &str| if is_dynamodb(operation) { Fate::Refuse } else { Fate::Pass };
     let broken = world.process_over(&over_network(&world.sdk(), dynamodb_fails), world.clock.clock());
@@ -261,13 +262,13 @@ async fn after_a_full_run_no_secret_is_in_logs_errors_messages_or_debug_output()
     let size = (search.secrets.len(), search.texts.len());
     assert!(size.0 > 70 && size.1 > 70, "{size:?}");
     assert_eq!(search.found(), [""; 0]);
-    // It would be found.
+    // The search would find a secret.
     let planted = search.secrets[0].clone();
     search.text("log", format!("a line\nand {planted} in another"));
     assert_eq!(search.found().len(), 1);
 }
 
-/// What answers look like in a log when they show a secret.
+/// Responses that contain a secret, in the format of debug logs.
 fn outgoing(endpoint: &Stored) -> String {
     let shown = organizations::EndpointOut::new(endpoint, HeaderValues::Shown).revealing(endpoint);
     let others = (
@@ -281,7 +282,7 @@ fn outgoing(endpoint: &Stored) -> String {
     printed
 }
 
-/// What request bodies look like in a log when they bring a secret.
+/// Request bodies that contain a secret, in the format of debug logs.
 fn incoming(fields: &Value) -> String {
     let body = fields.to_string();
     let new = body::parse::<organizations::EndpointIn>(body.as_bytes()).unwrap();
@@ -292,7 +293,7 @@ fn incoming(fields: &Value) -> String {
 }
 
 #[tokio::test]
-async fn a_stored_item_that_cannot_be_read_is_logged_without_its_values() {
+async fn an_unreadable_item_is_logged_without_its_values() {
     let (log, _logging) = Log::start();
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
@@ -318,7 +319,7 @@ async fn a_stored_item_that_cannot_be_read_is_logged_without_its_values() {
 }
 
 #[test]
-fn a_new_key_is_in_its_answer_and_in_no_debug_output() {
+fn a_new_key_is_in_its_response_and_in_no_debug_output() {
     let secret = KeySecret::generate(&[7; 64]);
     let now = shared::domain::time::Timestamp::from_unix_seconds(1_774_382_400);
     let key = shared::domain::api_key::ApiKey {
@@ -338,7 +339,7 @@ fn a_new_key_is_in_its_answer_and_in_no_debug_output() {
 }
 
 #[tokio::test]
-async fn secrets_are_in_no_debug_output() {
+async fn stored_secrets_are_in_no_debug_output() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint(&receiver).await;
@@ -349,8 +350,8 @@ async fn secrets_are_in_no_debug_output() {
     let organization = OrganizationId::parse(&tenant.id).unwrap();
     let stored = world.process.core.endpoint(&organization, EndpointId::parse(&endpoint.id).unwrap()).await.unwrap();
     let signing: Vec<_> = stored.secrets.signing_at(world.clock.now()).into_iter().map(SigningSecret::reveal).collect();
-    assert_eq!(signing, [text(&rotated["signing_secret"]), &endpoint.secret], "they are really there");
-    // The processes hold what they read in their caches.
+    assert_eq!(signing, [text(&rotated["signing_secret"]), &endpoint.secret], "the stored item contains both secrets");
+    // The caches of the processes contain the items that they read.
     let printed = format!("{stored:?} {:?} {:?}", world.process.core, world.process.consumer);
     assert!(printed.contains(&endpoint.id));
     for secret in [&endpoint.secret, text(&rotated["signing_secret"]), &tenant.key, &world.platform().key] {
@@ -359,7 +360,7 @@ async fn secrets_are_in_no_debug_output() {
 }
 
 #[tokio::test]
-async fn a_signing_secret_is_shown_once_and_a_key_is_stored_as_its_hash_alone() {
+async fn a_signing_secret_is_shown_once_and_only_the_hash_of_a_key_is_stored() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint(&receiver).await;
@@ -369,7 +370,7 @@ async fn a_signing_secret_is_shown_once_and_a_key_is_stored_as_its_hash_alone() 
         assert!(shown["signing_secret"].is_null(), "{shown}");
     }
     let brought = tenant.endpoint_with(json!({"url": receiver.url(), "secret": "a secret of their own"})).await;
-    assert_eq!(brought.secret, "", "who brought it knows it");
+    assert_eq!(brought.secret, "", "a supplied secret is not returned");
 
     let keys = tenant.get("/api-keys").await.data(200);
     assert!(!keys.to_string().contains(&tenant.key));

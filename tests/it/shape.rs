@@ -1,5 +1,5 @@
-//! Comparing an answer with an example of it, key by key. Ids, times, secrets and signatures are
-//! compared by their format, everything else by its value.
+//! Compares a response with an example, field by field. Ids, times, secrets and signatures are compared by their
+//! format, all other values exactly.
 
 use std::sync::LazyLock;
 
@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use crate::support::Reply;
 
-/// What is different every time. In examples, `…` may stand for the part that is.
+/// The formats of values that differ in every run. In examples, `…` may stand for the varying part.
 const FORMATS: &str = concat!(
     r"(?<id>\b(?:we|wevt|wdlv|wjob|key|req)_(?:[0-9a-f]{32}\b|…))",
     r"|(?<ep>\bep_(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b|…))",
@@ -24,7 +24,7 @@ const FORMATS: &str = concat!(
     r"|(?<standard>\bv1,[0-9A-Za-z+/]{43}=)",
 );
 
-/// A part of a text that is different every time.
+/// A part of a text that differs in every run.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Token {
     pub(crate) format: String,
@@ -48,7 +48,7 @@ pub(crate) fn tokens(text: &str) -> Vec<Token> {
     formats().captures_iter(text).map(|found| token(&found)).collect()
 }
 
-/// The text with each token replaced.
+/// Replaces each token of a text.
 pub(crate) fn with_tokens(text: &str, replace: impl Fn(Token) -> String) -> String {
     formats().replace_all(text, |found: &Captures<'_>| replace(token(found))).into_owned()
 }
@@ -57,14 +57,14 @@ fn formats_only(text: &str) -> String {
     with_tokens(text, |token| format!("<{}>", token.format))
 }
 
-/// Stops the test unless the answer looks as the example does.
+/// Asserts that a value has the shape of the example.
 #[track_caller]
 pub(crate) fn assert_like(actual: &Value, example: &Value) {
     let differences = differences(actual, example);
     assert!(differences.is_empty(), "{}\nin {actual:#}", differences.join("\n"));
 }
 
-/// Where an answer does not look as the example does.
+/// The differences between a value and the shape of an example.
 pub(crate) fn differences(actual: &Value, example: &Value) -> Vec<String> {
     let mut found = Vec::new();
     compare("$", actual, example, &mut found);
@@ -79,7 +79,7 @@ fn compare(at: &str, actual: &Value, example: &Value, found: &mut Vec<String>) {
             for (name, value) in actual {
                 match example.get(name) {
                     None => found.push(format!("{at}.{name} is not in the example: {value}")),
-                    // How long an attempt took is nobody's to say.
+                    // The duration of an attempt differs in every run.
                     Some(_) if name == "duration_ms" && value.is_u64() => {}
                     Some(example) => compare(&format!("{at}.{name}"), value, example, found),
                 }
@@ -92,14 +92,14 @@ fn compare(at: &str, actual: &Value, example: &Value, found: &mut Vec<String>) {
         }
         (Value::String(actual), Value::String(example)) if formats_only(actual) == formats_only(example) => {
             let foreign = tokens(actual).into_iter().filter(|token| !is_ours(token));
-            found.extend(foreign.map(|token| format!("{at}: {} is no UUIDv7", token.text)));
+            found.extend(foreign.map(|token| format!("{at}: {} is not a UUIDv7", token.text)));
         }
         (actual, example) if actual == example => {}
         (actual, example) => found.push(format!("{at} is {actual}, not {example}")),
     }
 }
 
-/// Whether an id is a UUIDv7.
+/// Whether an id is a UUIDv7. Tokens of other formats return true.
 fn is_ours(token: &Token) -> bool {
     if !["we", "wevt", "wdlv", "wrec", "key", "req", "ep"].contains(&token.format.as_str()) {
         return true;
@@ -108,8 +108,8 @@ fn is_ours(token: &Token) -> bool {
     digits.len() == 32 && digits[12] == '7' && "89ab".contains(digits[16])
 }
 
-/// The answer's body, which has to have this status, and on which what every answer has is checked:
-/// the request id, and JSON wherever there is a body.
+/// The body of the response, which must have this status. Also checks the properties of every response with
+/// [`assert_well_formed`].
 #[track_caller]
 pub(crate) fn body_of(reply: &Reply, status: u16) -> Value {
     assert_eq!(reply.status, status, "{}", reply.body);
@@ -117,7 +117,7 @@ pub(crate) fn body_of(reply: &Reply, status: u16) -> Value {
     reply.body.clone()
 }
 
-/// Checks what every answer has, whatever its status.
+/// Asserts the properties of every response of any status: the request id, and JSON if there is a body.
 #[track_caller]
 pub(crate) fn assert_well_formed(reply: &Reply) {
     let id = only(&reply.headers, "x-request-id");
@@ -149,7 +149,7 @@ fn only<'a>(headers: &'a HeaderMap, name: &str) -> &'a str {
 }
 
 #[test]
-fn an_answer_is_told_from_an_example_by_names_types_formats_and_values() {
+fn a_response_differs_from_an_example_by_names_types_formats_or_values() {
     use serde_json::json;
     let id = "we_0198f0c26c3b7a9e8d4b1f2a3c4d5e6f";
     let same = [

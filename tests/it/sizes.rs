@@ -1,4 +1,4 @@
-//! Answers stay within what Lambda returns, however much there is to say: 6 MB, as a JSON string.
+//! Responses stay within Lambda's limit of 6 MB for a JSON string, even for large data.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use http::Method;
@@ -11,10 +11,10 @@ use shared::domain::ids::EndpointId;
 use crate::support::{EVENT_TYPE, Receiver, Reply, Tenant, World, text};
 
 const LAMBDA_BYTES: usize = 6_000_000;
-/// More than one answer holds.
+/// More events than fit into one response.
 const EVENTS: usize = 26;
 
-/// How many bytes Lambda is given to return for an answer.
+/// The number of bytes that Lambda returns for a response.
 fn weight(reply: &Reply) -> usize {
     let mut response = ApiGatewayV2httpResponse::default();
     response.status_code = reply.status.into();
@@ -23,12 +23,12 @@ fn weight(reply: &Reply) -> usize {
     serde_json::to_vec(&response).unwrap().len()
 }
 
-/// Data as large as it may be: what half of its bytes are quotes of, and what most of its bytes are raw newlines of.
+/// Data of the maximum size: in one, half of the bytes are quotes, and in the other, most bytes are newlines.
 fn large_data() -> [String; 2] {
     [json!({"list": vec![""; 80_000]}).to_string(), format!("{{{}}}", "\n".repeat(240_000))]
 }
 
-/// Publishes events with this data.
+/// Publishes events with this data and returns their ids.
 async fn publish_large(tenant: &Tenant, data: &str) -> Vec<String> {
     let body = format!(r#"{{"type": "{EVENT_TYPE}", "data": {data}}}"#);
     let mut ids = Vec::new();
@@ -40,7 +40,7 @@ async fn publish_large(tenant: &Tenant, data: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_batch_is_answered_with_few_bytes_for_each_event_and_each_delivery() {
+async fn the_response_to_a_batch_has_few_bytes_for_each_event_and_delivery() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     for _ in 0..5 {
@@ -61,7 +61,7 @@ async fn a_batch_is_answered_with_few_bytes_for_each_event_and_each_delivery() {
 }
 
 #[tokio::test]
-async fn pages_of_large_events_are_short_and_go_on_until_all_have_come() {
+async fn pages_of_large_events_are_short_and_cover_all_events() {
     let world = World::new().await;
     for data in large_data() {
         pages_go_on_until_all_have_come(&world.tenant().await, &data).await;
@@ -89,15 +89,15 @@ async fn pages_go_on_until_all_have_come(tenant: &Tenant, data: &str) {
     assert!(pages > 1 && pages < EVENTS / 4, "{pages}");
 }
 
-/// Each header's value is quotes, of which each takes four bytes in JSON inside a JSON string.
+/// The headers' values consist of quotes. A quote takes four bytes in JSON inside a JSON string.
 #[tokio::test]
-async fn endpoints_with_many_headers_come_in_short_pages_and_are_refused_where_lists_have_none() {
+async fn endpoints_with_many_headers_have_short_pages_and_lists_without_pages_are_refused() {
     const ENDPOINTS: usize = 90;
     let world = World::new().await;
     let tenant = world.tenant().await;
     let headers: Value = (0..16).map(|number| (format!("x-{number}"), json!("\"".repeat(1_000)))).collect();
     let mut made = vec![tenant.endpoint_with(json!({"url": "https://example.com/", "headers": headers})).await.id];
-    // To make each by a request takes long. A list does not ask which partition an endpoint is in.
+    // Creating each endpoint with a request takes long. Lists do not depend on the partition of an endpoint.
     let item = world.items("endpoint").await.remove(0);
     for _ in 1..ENDPOINTS {
         let id = EndpointId::new(world.clock.now(), clock::id_bytes()).to_string();
@@ -113,14 +113,14 @@ async fn endpoints_with_many_headers_come_in_short_pages_and_are_refused_where_l
     assert_eq!(second.body["pagination"]["has_more"], false);
     tenant.get("/v1/endpoints").await.is_error(422, "quota_exceeded");
     let hooks = tenant.get("/webhooks").await;
-    assert_eq!((hooks.status, hooks.body.as_array().unwrap().len()), (200, ENDPOINTS), "they show no headers");
+    assert_eq!((hooks.status, hooks.body.as_array().unwrap().len()), (200, ENDPOINTS), "this dialect shows no headers");
     let listed = [first.data(200), second.data(200)];
     let ids = listed.iter().flat_map(|page| page.as_array().unwrap()).map(|endpoint| text(&endpoint["id"]).to_owned());
     assert_eq!(ids.collect::<Vec<_>>(), made);
 }
 
 #[tokio::test]
-async fn a_numbered_page_that_would_be_too_large_is_refused_and_a_smaller_one_is_not() {
+async fn a_numbered_page_that_is_too_large_is_refused_and_a_smaller_one_is_returned() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint(&receiver).await;

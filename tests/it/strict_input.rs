@@ -1,4 +1,4 @@
-//! What is sent is taken as it is written, or refused by name: nothing is guessed, dropped or made something else.
+//! Input is used exactly as it is written, or refused with the field's name. Nothing is guessed, dropped or converted.
 
 use axum::body::Body;
 use http::{Method, Request};
@@ -6,22 +6,22 @@ use serde_json::json;
 
 use crate::support::{Receiver, Reply, Tenant, World, text};
 
-/// Sends a body as it is.
+/// Sends this body unchanged.
 async fn send(tenant: &Tenant, method: Method, path: &str, body: &str) -> Reply {
     tenant.call(method, path, &[], Some(body.to_owned())).await
 }
 
-/// What an answer says about one field.
+/// The message about a field in an error response.
 #[track_caller]
 fn problem<'a>(reply: &'a Reply, name: &str) -> &'a str {
     reply.is_error(400, "validation_failed");
     let fields = reply.body["error"]["details"]["fields"].as_array().unwrap();
     let field = fields.iter().find(|field| field["name"] == name);
-    text(&field.unwrap_or_else(|| panic!("{name} is not named: {}", reply.body))["message"])
+    text(&field.unwrap_or_else(|| panic!("{name} is not in the error: {}", reply.body))["message"])
 }
 
 #[tokio::test]
-async fn a_compressed_body_is_415_and_names_the_coding() {
+async fn a_compressed_body_is_415_with_the_name_of_the_coding() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let path = format!("/v1/organizations/{}/events", tenant.id);
@@ -62,7 +62,7 @@ async fn a_byte_order_mark_before_a_body_is_ignored() {
 }
 
 #[tokio::test]
-async fn data_of_more_than_64_levels_is_refused_and_lists_stay_readable() {
+async fn data_with_more_than_64_levels_is_refused_and_data_with_64_is_readable_in_lists() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint_with(json!({"url": "https://example.com/"})).await;
@@ -84,7 +84,7 @@ async fn data_of_more_than_64_levels_is_refused_and_lists_stay_readable() {
 }
 
 #[tokio::test]
-async fn a_key_that_comes_twice_in_a_body_is_refused_by_name() {
+async fn a_duplicate_key_in_a_body_is_refused_with_its_name() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint_with(json!({"url": "https://example.com/"})).await;
@@ -119,7 +119,7 @@ async fn a_key_that_comes_twice_in_a_body_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn a_query_parameter_or_idempotency_key_that_comes_twice_is_refused_by_name() {
+async fn a_duplicate_query_parameter_or_idempotency_key_is_refused_with_its_name() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint_with(json!({"url": "https://example.com/"})).await;
@@ -182,7 +182,7 @@ async fn times_are_rfc_3339_and_may_be_later_than_any_event() {
 }
 
 #[tokio::test]
-async fn a_url_is_taken_as_it_is_written_in_every_dialect() {
+async fn a_url_is_used_exactly_as_it_is_written_in_every_dialect() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let made = tenant.endpoint_with(json!({"url": "https://example.com/"})).await;
@@ -209,7 +209,7 @@ async fn a_url_is_taken_as_it_is_written_in_every_dialect() {
 }
 
 #[tokio::test]
-async fn a_supplied_secret_with_the_standard_prefix_is_one_that_libraries_verify() {
+async fn a_supplied_secret_with_the_standard_prefix_must_work_with_the_libraries() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     let made = tenant.endpoint_with(json!({"url": "https://example.com/"})).await;
@@ -231,7 +231,7 @@ async fn a_supplied_secret_with_the_standard_prefix_is_one_that_libraries_verify
         problem(&tenant.patch(&made.path(), &json!({"secret": secret})).await, "secret");
         let bare = json!({"name": "n", "url": "https://example.com/", "secret": secret});
         let taken = tenant.post("/v1/endpoints", &bare).await;
-        assert_eq!(taken.status, 201, "the dialect `endpoints` takes any text");
+        assert_eq!(taken.status, 201, "the dialect `endpoints` accepts any text");
         let taken = format!("/v1/endpoints/{}", text(&taken.body["id"]));
         assert_eq!(tenant.patch(&taken, &json!({"secret": secret})).await.status, 200);
         assert_eq!(tenant.delete(&taken).await.status, 204);
@@ -253,10 +253,10 @@ async fn a_supplied_secret_with_the_standard_prefix_is_one_that_libraries_verify
 }
 
 #[tokio::test]
-async fn the_data_of_an_event_is_passed_on_with_keys_that_come_twice() {
+async fn duplicate_keys_in_the_data_of_an_event_are_kept() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let event = send(&tenant, Method::POST, "/events", r#"{"type": "a", "data": {"k": 1, "k": 2}}"#).await.data(202);
-    // The test's JSON parser keeps the last; the text in the answer has both.
+    // The test's JSON parser keeps the last value. The text of the response has both.
     assert_eq!(event["data"], json!({"k": 2}));
 }

@@ -1,10 +1,10 @@
-//! Which endpoint gets which event: types, wildcards, editions, the catalogue; and what it is sent.
+//! Subscriptions: event types, wildcards, editions and the catalogue, and the headers of the requests.
 
 use serde_json::{Value, json};
 
 use crate::support::{Receiver, Tenant, World, text};
 
-/// Which of these receivers get an event, by index.
+/// The indexes of the receivers that get an event.
 async fn who_gets(world: &World, tenant: &Tenant, receivers: &[Receiver], event: &Value) -> Vec<usize> {
     world.drain().await;
     let before: Vec<_> = receivers.iter().map(|receiver| receiver.received().len()).collect();
@@ -26,7 +26,7 @@ async fn receivers_for(tenant: &Tenant, fields: &[Value]) -> Vec<Receiver> {
 }
 
 #[tokio::test]
-async fn endpoints_get_the_types_that_they_name_and_those_of_their_wildcards() {
+async fn endpoints_get_the_types_and_wildcards_that_they_subscribe_to() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let types = [
@@ -51,7 +51,7 @@ async fn endpoints_get_the_types_that_they_name_and_those_of_their_wildcards() {
     }
     let ids: Vec<_> = receivers[3].received().iter().map(|request| request.header("webhook-id").to_owned()).collect();
     let unique: std::collections::BTreeSet<_> = ids.iter().collect();
-    assert_eq!(ids.len(), unique.len(), "who asks thrice gets it once");
+    assert_eq!(ids.len(), unique.len(), "an endpoint with three matching subscriptions gets one delivery");
 }
 
 #[tokio::test]
@@ -69,7 +69,7 @@ async fn an_edition_restricts_an_endpoint_to_its_own_events() {
 }
 
 #[tokio::test]
-async fn a_catalogue_refuses_other_types_and_names_its_own() {
+async fn a_catalogue_refuses_other_types_with_a_list_of_its_own() {
     let world = World::with(&[("EVENT_TYPES", "member.added, member.removed")]).await;
     let tenant = world.tenant().await;
     let endpoint = |types: Value| json!({"name": "", "url": "https://example.com/", "event_types": types});
@@ -102,7 +102,7 @@ async fn a_catalogue_refuses_other_types_and_names_its_own() {
 }
 
 #[tokio::test]
-async fn the_endpoints_own_headers_are_sent_along() {
+async fn the_headers_of_an_endpoint_are_sent() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     let headers = json!({"Authorization": "Bearer theirs", "X-Team": "growth", "accept": "*/*", "User-Agent": "mine"});

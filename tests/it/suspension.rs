@@ -1,5 +1,5 @@
-//! The circuit breaker: an endpoint that keeps failing is suspended, probed, taken up again or given
-//! up, and says so in operational events.
+//! The circuit breaker: an endpoint that keeps failing is suspended and probed, then resumed or disabled. Each change
+//! is announced with an operational event.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -13,7 +13,7 @@ const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// An endpoint that never retries, and whose first `failures` requests fail.
+/// An endpoint without retries whose first `failures` requests fail.
 pub(crate) async fn failing(world: &World, failures: usize) -> (Tenant, Endpoint, Receiver) {
     let receiver = Receiver::scripted(vec![Answer::status(500); failures]).await;
     let tenant = world.tenant().await;
@@ -21,7 +21,7 @@ pub(crate) async fn failing(world: &World, failures: usize) -> (Tenant, Endpoint
     (tenant, endpoint, receiver)
 }
 
-/// Publishes and delivers until the endpoint is suspended: ten failures over more than a minute.
+/// Suspends the endpoint by publishing and delivering: ten failures within more than a minute.
 pub(crate) async fn suspend(world: &World, tenant: &Tenant) {
     for _ in 0..9 {
         tenant.publish().await;
@@ -41,7 +41,7 @@ fn types(receiver: &Receiver) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn ten_failures_over_a_minute_suspend_and_a_successful_probe_releases_in_order_of_age() {
+async fn ten_failures_over_a_minute_suspend_and_a_successful_probe_releases_the_oldest_first() {
     let world = World::new().await;
     let (tenant, _, receiver) = failing(&world, 11).await;
     suspend(&world, &tenant).await;
@@ -51,14 +51,14 @@ async fn ten_failures_over_a_minute_suspend_and_a_successful_probe_releases_in_o
     for _ in 0..3 {
         parked.extend(tenant.publish().await);
     }
-    assert_eq!(world.drain().await, 0, "what is published now is parked, not queued");
+    assert_eq!(world.drain().await, 0, "new deliveries are parked and not queued");
 
     world.sweep().await;
-    assert_eq!(world.drain().await, 0, "no probe is due before a minute");
+    assert_eq!(world.drain().await, 0, "no probe is due in the first minute");
     world.advance(seconds(61));
     world.sweep().await;
     world.sweep().await;
-    assert_eq!(world.drain().await, 1, "one probe, of two sweeps");
+    assert_eq!(world.drain().await, 1, "two sweeps send one probe");
     assert_eq!(receiver.received().len(), 11);
     let probed = tenant.delivery(&parked[0]).await;
     assert_eq!((&probed["status"], &probed["attempts"]), (&json!("retrying"), &json!(1)));
@@ -80,7 +80,7 @@ async fn ten_failures_over_a_minute_suspend_and_a_successful_probe_releases_in_o
     assert_eq!(tenant.delivery_status(&after).await, "success");
 }
 
-/// What is counted of the only endpoint: failures and timeouts; and whether it is suspended.
+/// The counters of the only endpoint: failures and timeouts, and whether it is suspended.
 async fn counted(world: &World) -> (u32, u32, bool) {
     let counters = world.items("health").await.pop().unwrap_or_default();
     let number = |name: &str| counters.get(name).map_or(0, |value| value.as_n().unwrap().parse().unwrap());
@@ -89,7 +89,7 @@ async fn counted(world: &World) -> (u32, u32, bool) {
 }
 
 #[tokio::test]
-async fn a_random_mix_of_failures_and_successes_suspends_when_the_counters_say_so() {
+async fn a_random_mix_of_failures_and_successes_suspends_by_the_rule_of_the_bucket() {
     let mut random = 7_u64;
     let mut percent = || {
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
@@ -104,7 +104,7 @@ async fn a_random_mix_of_failures_and_successes_suspends_when_the_counters_say_s
         let receiver = Receiver::scripted(answers).await;
         let tenant = world.tenant().await;
         tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": []})).await;
-        // The rule once more: a failure adds one, a success removes one, ten that lasted a minute suspend.
+        // The expected rule: a failure adds one, a success removes one, and ten that lasted a minute suspend.
         let (mut bucket, mut since) = (0_u32, 0);
         for (attempt, fails) in fails.into_iter().enumerate() {
             let now = 7 * attempt;
@@ -114,7 +114,7 @@ async fn a_random_mix_of_failures_and_successes_suspends_when_the_counters_say_s
             bucket = if fails { bucket + 1 } else { bucket.saturating_sub(1) };
             let suspends = fails && bucket >= 10 && now - since >= 60;
             tenant.publish().await;
-            // Each attempt in a process of its own, which remembers nothing.
+            // Each attempt runs in a new process with empty caches.
             assert_eq!(world.another_process().drain().await, 1);
             assert_eq!(counted(&world).await, (bucket, 0, suspends), "{share} %, attempt {attempt}");
             world.advance(seconds(7));
@@ -137,7 +137,7 @@ async fn a_thousand_failures_over_six_seconds_suspend() {
     }
     let drain = async |messages: usize| {
         for _ in 0..messages / 10 {
-            // Each batch is another process's: all of them are counted at once.
+            // Each batch runs in another process, which counts all of its attempts in one write.
             assert_eq!(world.another_process().poll().await, 10);
         }
     };
@@ -176,16 +176,16 @@ async fn ten_timeouts_over_six_seconds_suspend() {
     assert_eq!(counted(&world).await, (0, 0, false), "the end of the suspension empties the buckets");
 }
 
-/// Failures count only beside the successes of all processes.
+/// A bucket counts failures together with the successes of all processes.
 #[tokio::test]
-async fn a_process_that_has_seen_only_successes_counts_them_five_seconds_after_another_saw_a_failure() {
+async fn a_process_with_only_successes_counts_them_five_seconds_after_a_failure_in_another() {
     let world = World::new().await;
     let script = [vec![Answer::status(200)], vec![Answer::status(500); 10]].concat();
     let receiver = Receiver::scripted(script).await;
     let (tenant, other) = (world.tenant().await, world.another_process());
     tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": []})).await;
     tenant.publish().await;
-    assert_eq!(other.drain().await, 1, "it remembers the endpoint as healthy");
+    assert_eq!(other.drain().await, 1, "the process caches the endpoint as healthy");
     for _ in 0..10 {
         tenant.publish().await;
     }
@@ -200,7 +200,7 @@ async fn a_process_that_has_seen_only_successes_counts_them_five_seconds_after_a
 }
 
 #[tokio::test]
-async fn an_endpoint_with_another_url_starts_anew() {
+async fn a_new_url_resets_the_counters_of_an_endpoint() {
     let world = World::new().await;
     let (tenant, endpoint, receiver) = failing(&world, 9).await;
     for _ in 0..9 {
@@ -219,7 +219,7 @@ async fn an_endpoint_with_another_url_starts_anew() {
 }
 
 #[tokio::test]
-async fn counters_that_have_expired_count_as_none() {
+async fn expired_counters_are_ignored() {
     let world = World::new().await;
     let (tenant, _, _receiver) = failing(&world, 10).await;
     for (events, wait, expected) in [(9, 31 * 86_400, 9), (1, 0, 1)] {
@@ -257,7 +257,7 @@ async fn five_slow_attempts_move_an_endpoint_to_the_slow_lane_and_five_fast_ones
             tenant.publish().await;
         }
         world.drain().await;
-        assert_eq!(lane().await.as_deref(), expected, "a lane lasts five minutes");
+        assert_eq!(lane().await.as_deref(), expected, "an endpoint stays in a lane for at least five minutes");
     }
     world.advance(seconds(600));
     tenant.publish().await;
@@ -278,7 +278,11 @@ async fn a_message_in_flight_is_parked_when_its_endpoint_is_suspended() {
     world.drain().await;
     world.advance(seconds(80));
     world.drain().await;
-    assert_eq!(receiver.received().len(), 20, "the second round suspends; its messages wait for the third");
+    assert_eq!(
+        receiver.received().len(),
+        20,
+        "the second round of attempts suspends, and its messages wait for the third"
+    );
 
     world.advance(seconds(80));
     assert_eq!(world.drain().await, 10);
@@ -293,7 +297,7 @@ async fn a_message_in_flight_is_parked_when_its_endpoint_is_suspended() {
 }
 
 #[tokio::test]
-async fn five_days_without_success_disable_and_fail_what_was_parked() {
+async fn five_days_without_success_disable_the_endpoint_and_fail_its_parked_deliveries() {
     let world = World::new().await;
     let (tenant, endpoint, receiver) = failing(&world, 1_000).await;
     let listener = Receiver::new().await;
@@ -304,7 +308,7 @@ async fn five_days_without_success_disable_and_fail_what_was_parked() {
     world.advance(Duration::from_secs(5 * 86_400));
     world.sweep().await;
     world.drain().await;
-    assert_eq!(receiver.received().len(), 11, "it is not given up before it was tried");
+    assert_eq!(receiver.received().len(), 11, "the endpoint is not disabled before another probe");
     world.advance(seconds(121));
     world.sweep().await;
     let read = tenant.read_endpoint(&endpoint).await;
@@ -326,7 +330,7 @@ async fn five_days_without_success_disable_and_fail_what_was_parked() {
 }
 
 #[tokio::test]
-async fn its_owner_takes_a_suspended_endpoint_up_again() {
+async fn the_owner_can_resume_a_suspended_endpoint() {
     let world = World::new().await;
     let (tenant, endpoint, _receiver) = failing(&world, 10).await;
     let listener = Receiver::new().await;

@@ -1,4 +1,4 @@
-//! What the functions say of themselves: log lines as on Lambda, and what is counted for the metrics.
+//! The functions' logs as on Lambda, and their metrics.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -17,7 +17,7 @@ use tracing::subscriber::DefaultGuard;
 
 use crate::support::{Answer, Fate, RawServer, Receiver, World, capture, over_network, text};
 
-/// The log of the thread that a test runs on.
+/// The log of the test's thread.
 #[derive(Clone, Default)]
 pub(crate) struct Log(Arc<Mutex<Vec<u8>>>);
 
@@ -32,7 +32,7 @@ impl Write for Log {
 }
 
 impl Log {
-    /// Logs into this from now on, as a function on Lambda would at its default level.
+    /// Captures logs from now on, as of a function on Lambda at its default level.
     pub(crate) fn start() -> (Self, DefaultGuard) {
         let log = Self::default();
         let writer = log.clone();
@@ -44,7 +44,7 @@ impl Log {
         String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
     }
 
-    /// The lines since the last time, without what differs every time.
+    /// The lines since the last call, without the fields that differ in every run.
     pub(crate) fn take_lines(&self) -> Vec<Value> {
         let mut lines: Vec<Value> = self.take().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         for line in lines.iter_mut().map(|line| line.as_object_mut().unwrap()) {
@@ -56,7 +56,7 @@ impl Log {
 }
 
 #[tokio::test]
-async fn a_request_is_one_line_with_its_route_and_ids_and_nothing_that_was_sent() {
+async fn a_request_is_logged_in_one_line_with_its_route_and_ids_and_none_of_its_content() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let key = tenant.get("/api-keys").await.data(200)[0]["id"].clone();
@@ -107,7 +107,7 @@ async fn a_request_is_one_line_with_its_route_and_ids_and_nothing_that_was_sent(
 }
 
 #[tokio::test]
-async fn why_a_request_failed_is_in_the_log_under_its_id_and_not_in_the_answer() {
+async fn the_cause_of_a_failed_request_is_in_the_log_with_its_id_and_not_in_the_response() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let broken = over_network(&world.sdk(), |operation| match operation {
@@ -128,7 +128,7 @@ async fn why_a_request_failed_is_in_the_log_under_its_id_and_not_in_the_answer()
 }
 
 #[tokio::test]
-async fn a_failed_attempt_is_one_line_and_a_success_is_none() {
+async fn a_failed_attempt_is_logged_in_one_line_and_a_success_is_not_logged() {
     let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(500)]).await);
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint(&receiver).await;
@@ -157,7 +157,7 @@ async fn a_failed_attempt_is_one_line_and_a_success_is_none() {
     assert!(lines.iter().all(|line| line["message"] == "request"), "{lines:?}");
 }
 
-/// What is counted on the thread that a test runs on.
+/// The metrics of the test's thread.
 #[derive(Default)]
 struct Counted {
     counters: Mutex<BTreeMap<String, Arc<AtomicU64>>>,
@@ -165,13 +165,13 @@ struct Counted {
 }
 
 impl Counted {
-    /// Counts from now on, to the end of the test.
+    /// Counts metrics from now on until the end of the test.
     fn start() -> (&'static Self, metrics::LocalRecorderGuard<'static>) {
         let counted: &'static Self = Box::leak(Box::default());
         (counted, metrics::set_default_local_recorder(counted))
     }
 
-    /// The counters, with the values of their dimensions behind them.
+    /// The counters by name, followed by the values of their dimensions.
     fn counters(&self) -> BTreeMap<String, u64> {
         let load = |(name, value): (&String, &Arc<AtomicU64>)| {
             (name.clone(), value.load(std::sync::atomic::Ordering::Relaxed))
@@ -179,7 +179,7 @@ impl Counted {
         self.counters.lock().unwrap().iter().map(load).collect()
     }
 
-    /// What was recorded under a name since the last time.
+    /// The values recorded under a name since the last call.
     fn take(&self, name: &str) -> Vec<f64> {
         self.distributions.lock().unwrap().get(name).map_or_else(Vec::new, |it| std::mem::take(&mut it.lock().unwrap()))
     }
@@ -221,7 +221,7 @@ fn counters<const N: usize>(expected: [(&str, u64); N]) -> BTreeMap<String, u64>
 }
 
 #[tokio::test]
-async fn events_deliveries_and_failures_by_cause_are_counted_and_no_tenant_is_named() {
+async fn metrics_count_events_deliveries_and_failures_by_cause_without_tenants() {
     let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(500), Answer::status(500)]).await);
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint(&receiver).await;
@@ -234,7 +234,7 @@ async fn events_deliveries_and_failures_by_cause_are_counted_and_no_tenant_is_na
     world.advance(Duration::from_secs(1));
     world.drain().await;
     assert_eq!(counted.counters(), counters([("Accepted", 3), ("Failed http_status", 2)]));
-    assert_eq!(counted.take("Delivered"), [0.0, 0.0, 0.0, 1.0, 1.0, 1.0], "each publishing says 0");
+    assert_eq!(counted.take("Delivered"), [0.0, 0.0, 0.0, 1.0, 1.0, 1.0], "each publish request records 0");
     assert_eq!(counted.take("AttemptLatency").len(), 5);
     let mut latencies = counted.take("EndToEndLatency");
     latencies.sort_by(f64::total_cmp);
@@ -249,11 +249,11 @@ async fn events_deliveries_and_failures_by_cause_are_counted_and_no_tenant_is_na
     world.advance(Duration::from_secs(10));
     world.drain().await;
     let all = [("Accepted", 4), ("Failed endpoint_disabled", 1), ("Failed http_status", 2)];
-    assert_eq!(counted.counters(), counters(all), "a repetition is no other event, and none was attempted");
+    assert_eq!(counted.counters(), counters(all), "a retry is not another event, and nothing was attempted");
 }
 
 #[tokio::test]
-async fn messages_that_cannot_be_processed_and_records_that_are_refused_are_counted_at_once() {
+async fn unreadable_messages_and_rejected_records_are_counted_immediately() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;
@@ -272,11 +272,11 @@ async fn messages_that_cannot_be_processed_and_records_that_are_refused_are_coun
     tenant.post("/events", &event).await.data(202);
     world.delete_items("event").await;
     world.drain().await;
-    assert_eq!(counted.counters()["Unreadable"], 2, "the event of a message without a body is gone");
+    assert_eq!(counted.counters()["Unreadable"], 2, "the event of a message without a body does not exist");
 }
 
 #[tokio::test]
-async fn what_the_sweep_fails_is_counted_by_its_cause() {
+async fn deliveries_that_the_sweep_fails_are_counted_by_cause() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint(&receiver).await;
@@ -291,7 +291,7 @@ async fn what_the_sweep_fails_is_counted_by_its_cause() {
 }
 
 #[tokio::test]
-async fn every_run_of_the_sweep_says_how_late_the_latest_was_that_it_found_due() {
+async fn every_sweep_reports_the_longest_delay_of_a_due_delivery() {
     let (world, receiver) = (World::new().await, Receiver::always(Answer::status(500)).await);
     let tenant = world.tenant().await;
     tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": [3600]})).await;
@@ -305,17 +305,17 @@ async fn every_run_of_the_sweep_says_how_late_the_latest_was_that_it_found_due()
     }
     world.sweep().await;
     assert_eq!(counted.take("SweepOverdueSeconds"), [0.0], "nothing is due");
-    // The first of them was put off by up to a tenth of an hour.
+    // Jitter delayed the first delivery by up to a tenth of an hour.
     world.advance(Duration::from_secs(3600 + 600));
     world.sweep().await;
     let late = counted.take("SweepOverdueSeconds");
     assert!(late.len() == 1 && (2030.0..=2400.0).contains(&late[0]), "{late:?}");
     world.sweep().await;
-    assert_eq!(counted.take("SweepOverdueSeconds"), [0.0], "what was sent is no longer due");
+    assert_eq!(counted.take("SweepOverdueSeconds"), [0.0], "deliveries that were sent are no longer due");
 }
 
 #[tokio::test]
-async fn a_sweep_that_cannot_look_does_not_say_that_nothing_is_late() {
+async fn a_sweep_that_cannot_read_does_not_report_that_nothing_is_late() {
     let world = World::new().await;
     let broken = over_network(&world.sdk(), |operation| if operation == "Query" { Fate::Refuse } else { Fate::Pass });
     let process = world.process_over(&broken, world.clock.clock());
@@ -325,7 +325,7 @@ async fn a_sweep_that_cannot_look_does_not_say_that_nothing_is_late() {
 }
 
 #[tokio::test]
-async fn a_sweep_without_time_to_look_everywhere_does_not_report_that_nothing_is_late() {
+async fn a_sweep_without_time_to_read_every_partition_does_not_report_that_nothing_is_late() {
     let world = World::new().await;
     let (counted, _guard) = Counted::start();
     sweep::handle(&world.process.core, world.clock.now()).await.unwrap();
@@ -333,7 +333,7 @@ async fn a_sweep_without_time_to_look_everywhere_does_not_report_that_nothing_is
 }
 
 #[tokio::test]
-async fn every_fifth_run_counts_what_is_parked_and_which_endpoints_are_suspended() {
+async fn every_fifth_sweep_counts_parked_deliveries_and_suspended_endpoints() {
     let (world, receiver) = (World::new().await, Receiver::always(Answer::status(500)).await);
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": [3600]})).await;
@@ -345,7 +345,7 @@ async fn every_fifth_run_counts_what_is_parked_and_which_endpoints_are_suspended
         }
         (counted.take("Parked"), counted.take("SuspendedEndpoints"))
     };
-    assert_eq!(five_runs().await, (vec![0.0], vec![]), "no suspended endpoint is no metric");
+    assert_eq!(five_runs().await, (vec![0.0], vec![]), "without suspended endpoints there is no metric");
     for _ in 0..3 {
         tenant.publish().await;
     }
@@ -357,10 +357,10 @@ async fn every_fifth_run_counts_what_is_parked_and_which_endpoints_are_suspended
     for _ in 0..2 {
         tenant.at(&process).publish().await;
     }
-    assert_eq!(five_runs().await, (vec![5.0], vec![1.0]), "for the suspended endpoint, too");
+    assert_eq!(five_runs().await, (vec![5.0], vec![1.0]), "the suspended endpoint's deliveries are included");
 }
 
-/// Suspends an endpoint whose probe is not due for a day.
+/// Suspends an endpoint whose probe is due in a day.
 async fn suspend(world: &World, organization: &str, endpoint: &str) {
     let text = |value: String| AttributeValue::S(value);
     let probe_at = world.clock.now().plus(Duration::from_secs(24 * 60 * 60)).rfc3339();

@@ -1,5 +1,5 @@
-//! `template.yaml` says what the code relies on: the same table and queues as the local host makes, an
-//! event source that does not delete what failed, and roles that allow what each function does.
+//! `template.yaml` matches the code: it has the same table and queues as the local host, event sources that keep failed
+//! messages, and roles that allow exactly the functions' actions.
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
@@ -25,7 +25,7 @@ fn template() -> Value {
     to_json(&documents[0])
 }
 
-/// The document as JSON; `!Ref Table` is `{"!Ref": "Table"}`.
+/// Converts the template to JSON. `!Ref Table` becomes `{"!Ref": "Table"}`.
 fn to_json(yaml: &Yaml<'_>) -> Value {
     match yaml {
         Yaml::Value(Scalar::Null) => Value::Null,
@@ -53,7 +53,7 @@ fn key_schema(elements: &[KeySchemaElement]) -> Value {
     elements.iter().map(|it| json!({"AttributeName": it.attribute_name(), "KeyType": it.key_type().as_str()})).collect()
 }
 
-/// The definition of a table that is there, as a template would spell it.
+/// The definition of an existing table in the format of a template.
 fn spelt_out(table: &TableDescription) -> Value {
     let attribute = |it: &aws_sdk_dynamodb::types::AttributeDefinition| json!({"AttributeName": it.attribute_name(), "AttributeType": it.attribute_type().as_str()});
     let index = |it: &aws_sdk_dynamodb::types::GlobalSecondaryIndexDescription| {
@@ -73,7 +73,7 @@ fn spelt_out(table: &TableDescription) -> Value {
 }
 
 #[tokio::test]
-async fn the_table_is_the_one_that_the_local_host_makes() {
+async fn the_table_is_the_same_as_the_local_hosts() {
     let (world, template) = (World::new().await, template());
     let table = properties(&template, "Table");
     let described = world.dynamodb().describe_table().table_name(world.table()).send().await.unwrap();
@@ -90,7 +90,7 @@ async fn the_table_is_the_one_that_the_local_host_makes() {
 }
 
 #[tokio::test]
-async fn the_queues_are_those_that_the_local_host_makes() {
+async fn the_queues_are_the_same_as_the_local_hosts() {
     let (world, template) = (World::new().await, template());
     for (resource, lane) in QUEUES {
         let queue = properties(&template, resource);
@@ -110,18 +110,18 @@ async fn the_queues_are_those_that_the_local_host_makes() {
         assert_eq!(queue["RedrivePolicy"]["maxReceiveCount"], json!(MAX_RECEIVES));
     }
     let dead = properties(&template, "DeadLetterQueue");
-    assert!(dead.get("RedriveAllowPolicy").is_none(), "both queues may name it");
+    assert!(dead.get("RedriveAllowPolicy").is_none(), "both queues may use it");
     for queue in [properties(&template, "Queue"), properties(&template, "SlowQueue"), dead] {
         assert_eq!(queue["MessageRetentionPeriod"], json!(RETENTION_SECONDS));
         assert!(queue.get("FifoQueue").is_none() && queue.get("DelaySeconds").is_none());
     }
 }
 
-/// The lanes' queues in the template.
+/// The queues of the lanes in the template.
 const QUEUES: [(&str, Lane); 2] = [("Queue", Lane::Fast), ("SlowQueue", Lane::Slow)];
 
 #[test]
-fn the_event_sources_keep_what_failed_and_never_starve_it() {
+fn the_event_sources_report_failed_messages_and_limit_concurrency() {
     let template = template();
     let function = properties(&template, "DeliverFunction");
     let sources = function["Events"].as_object().unwrap();
@@ -136,21 +136,25 @@ fn the_event_sources_keep_what_failed_and_never_starve_it() {
         assert_eq!(source["BatchSize"], json!(CONSUMER_BATCH));
         assert_eq!(source["Queue"], json!({"!GetAtt": format!("{queue}.Arn")}));
         assert!(source.get("MaximumBatchingWindowInSeconds").is_none());
-        assert_eq!(source["ScalingConfig"], json!({"MaximumConcurrency": {"!Ref": concurrency}}), "each has its own");
-        assert!(template["Parameters"][concurrency]["MinValue"].as_u64().unwrap() >= 2, "AWS takes no less");
+        assert_eq!(
+            source["ScalingConfig"],
+            json!({"MaximumConcurrency": {"!Ref": concurrency}}),
+            "each lane has its own limit"
+        );
+        assert!(template["Parameters"][concurrency]["MinValue"].as_u64().unwrap() >= 2, "AWS requires at least 2");
         let visibility = properties(&template, queue)["VisibilityTimeout"].as_u64().unwrap();
         let timeout = function["Timeout"].as_u64().unwrap();
         assert!(visibility >= 6 * timeout && visibility == u64::from(VISIBILITY_SECONDS));
     }
     assert!(
         function.get("ReservedConcurrentExecutions").is_none(),
-        "it would send untouched messages to the dead letters"
+        "it could move messages to the dead-letter queue without an attempt"
     );
 
     assert_eq!(function["Timeout"], json!(CONSUMER_TIMEOUT_SECONDS));
 }
 
-/// An alarm of one queue would not see what the other one suffers from.
+/// An alarm for one queue does not detect problems of the other.
 #[test]
 fn both_queues_have_the_same_alarms() {
     let template = template();
@@ -166,7 +170,7 @@ fn both_queues_have_the_same_alarms() {
 }
 
 #[test]
-fn the_sweep_runs_every_minute_and_not_twice_at_once() {
+fn the_sweep_runs_every_minute_and_not_concurrently() {
     let template = template();
     let function = properties(&template, "SweepFunction");
     let schedule = &function["Events"]["EveryMinute"];
@@ -174,9 +178,9 @@ fn the_sweep_runs_every_minute_and_not_twice_at_once() {
     assert!(function["Timeout"].as_u64().unwrap() < 60);
 }
 
-/// Without the consumer a sweep would send again and again what nobody takes out of the queue.
+/// Without the consumer, sweeps would repeatedly send messages that no consumer receives.
 #[test]
-fn the_switch_for_delivery_stops_the_consumer_and_the_sweep_and_nothing_else() {
+fn delivery_enabled_switches_only_the_consumer_and_the_sweep() {
     let template = template();
     assert_eq!(template["Conditions"]["Delivers"], json!({"!Equals": [{"!Ref": "DeliveryEnabled"}, "true"]}));
     assert_eq!(template["Parameters"]["DeliveryEnabled"]["Default"], "true");
@@ -190,9 +194,9 @@ fn the_switch_for_delivery_stops_the_consumer_and_the_sweep_and_nothing_else() {
     assert_eq!(text.matches("[Delivers,").count(), 3);
 }
 
-/// Every alarm on a metric of ours names one that the functions write, and is explained to operators.
+/// Every alarm on a custom metric uses a metric that the functions write, and docs/operations.md explains it.
 #[test]
-fn every_alarm_watches_a_metric_that_exists_and_is_in_the_handbook() {
+fn every_alarm_uses_an_existing_metric_and_is_documented() {
     const METRICS: [&str; 4] = ["Delivered", "SweepOverdueSeconds", "Unreadable", "Unrecorded"];
     let template = template();
     let read = |path: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
@@ -234,29 +238,29 @@ fn every_setting_that_functions_read_is_in_their_environment() {
     }
 }
 
-/// `sam local` ignores what the template does not name.
+/// `sam local` ignores variables that are not in the template.
 #[test]
-fn sam_local_is_given_the_variables_that_the_functions_have() {
+fn the_sam_local_settings_have_the_functions_variables() {
     let template = template();
     let globals = template["Globals"]["Function"]["Environment"]["Variables"].as_object().unwrap();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("events/env.json");
     let given: Value = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let given = given["Parameters"].as_object().unwrap();
     assert_eq!(given.keys().collect::<BTreeSet<_>>(), globals.keys().collect());
-    assert_eq!(globals["AWS_ENDPOINT_URL"], json!({"!Ref": "AWS::NoValue"}), "on AWS the SDK knows where AWS is");
+    assert_eq!(globals["AWS_ENDPOINT_URL"], json!({"!Ref": "AWS::NoValue"}), "on AWS the SDK determines the endpoint");
     let settings = Settings::read(|name| given.get(name).map(|value| text(value).to_owned())).unwrap();
     assert!(settings.deployment.urls.allow_http);
 }
 
-/// Whether the template takes this for a parameter.
+/// Whether the template accepts this value of a parameter.
 fn takes(template: &Value, parameter: &str, value: &str) -> bool {
     let pattern = text(&template["Parameters"][parameter]["AllowedPattern"]);
     regex_lite::Regex::new(pattern).unwrap().is_match(value)
 }
 
-/// What a deployment accepts and the functions do not, would stop all of them at their next start.
+/// If a deployment accepted a value that the functions reject, no function would start any more.
 #[test]
-fn the_template_takes_only_settings_with_which_the_functions_start() {
+fn the_template_accepts_only_settings_that_the_functions_accept() {
     let template = template();
     let hash = "0".repeat(64);
     let base = [("TABLE_NAME", "t"), ("QUEUE_URL", "q"), ("SLOW_QUEUE_URL", "s"), ("PLATFORM_KEY_SHA256", &*hash)];
@@ -306,7 +310,7 @@ fn the_template_takes_only_settings_with_which_the_functions_start() {
 }
 
 #[test]
-fn there_is_one_function_block_for_each_folder() {
+fn the_template_has_one_function_for_each_folder() {
     let template = template();
     let resources = template["Resources"].as_object().unwrap();
     let functions = resources.values().filter(|resource| resource["Type"] == "AWS::Serverless::Function");
@@ -314,8 +318,8 @@ fn there_is_one_function_block_for_each_folder() {
     assert_eq!(folders, ["api", "deliver", "publish", "sweep"].map(|name| format!("functions/{name}")).into());
 }
 
-/// What a role allows of the table and of both queues alike, in the shape of what functions do. The partitions are those that its
-/// conditions name; none where it has no condition.
+/// The actions that a role allows on the table and on both queues. Each has the partitions in its condition, or none if
+/// it has no condition.
 fn allowed(template: &Value, role: &str) -> Done {
     let policies = properties(template, role)["Policies"].as_array().unwrap();
     let statements = policies.iter().flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap());
@@ -324,13 +328,13 @@ fn allowed(template: &Value, role: &str) -> Done {
         assert_eq!(statement["Effect"], "Allow");
         for (action, index) in actions(statement) {
             let known = allowed.insert((action, index), conditions(statement));
-            assert!(known.is_none(), "{role} allows twice what is in {statement}");
+            assert!(known.is_none(), "{role} has two statements for an action in {statement}");
         }
     }
     allowed
 }
 
-/// A statement's actions and the index that they are for. That a function writes its log is not looked at.
+/// The actions of a statement and the index to which they apply. Statements for logs have no actions here.
 fn actions(statement: &Value) -> Vec<(String, Option<String>)> {
     let names: Vec<_> = match &statement["Action"] {
         Value::Array(names) => names.iter().map(text).collect(),
@@ -364,14 +368,14 @@ fn conditions(statement: &Value) -> BTreeSet<String> {
 const ROLES: [(&str, &str); 4] =
     [("api", "ApiRole"), ("publish", "PublishRole"), ("deliver", "DeliverRole"), ("sweep", "SweepRole")];
 
-/// What the list says is held against what the functions do by tests of `failures` and `access`.
+/// Tests of `failures` and `access` compare the list with the functions' actual calls.
 #[test]
-fn each_role_allows_what_its_function_does_and_nothing_else() {
+fn each_role_allows_exactly_the_actions_of_its_function() {
     let template = template();
     for (function, role) in ROLES {
         let (mut allowed, done) = (allowed(&template, role), listed(function));
         if function == "deliver" {
-            // AWS demands it of a function with a queue, and Lambda alone uses it.
+            // AWS requires this action for a function with a queue. Only Lambda uses it.
             let own = allowed.remove(&("sqs:GetQueueAttributes".to_owned(), None));
             assert!(own.is_some());
         }
@@ -382,7 +386,7 @@ fn each_role_allows_what_its_function_does_and_nothing_else() {
             let missing: Vec<_> = done[action].difference(partitions).filter(|_| is_limited).collect();
             assert_eq!(missing, [""; 0], "{role} lacks these for {action:?}");
         }
-        // A condition is shared by the actions of its statement: each partition is for one of them at least.
+        // All actions of a statement share its condition, so each partition must be used by at least one of them.
         for partitions in allowed.values() {
             let shares = allowed.iter().filter(|(_, others)| *others == partitions).map(|(action, _)| action);
             let used: BTreeSet<_> = shares.flat_map(|action| done[action].clone()).collect();
@@ -392,7 +396,7 @@ fn each_role_allows_what_its_function_does_and_nothing_else() {
 }
 
 #[test]
-fn what_a_role_must_never_allow() {
+fn no_role_allows_forbidden_actions() {
     let template = template();
     let may = |role: &str, name: &str| allowed(&template, role).keys().any(|(action, _)| action == name);
     for (_, role) in ROLES {

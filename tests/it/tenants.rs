@@ -1,11 +1,11 @@
-//! What one organization may know of another: nothing.
+//! An organization cannot read or change anything of another one.
 
 use http::Method;
 use serde_json::{Value, json};
 
 use crate::support::{Receiver, Tenant, World, text};
 
-/// Every route that names something of an organization's.
+/// All routes with the id of an organization's resource.
 pub(crate) fn routes(endpoint: &str, delivery: &str, event: &str, key: &str) -> Vec<(Method, String, Option<Value>)> {
     let id = endpoint;
     let endpoint = |rest: &str| format!("/webhooks/endpoints/{id}{rest}");
@@ -47,8 +47,12 @@ async fn another_tenants_ids_are_not_found_on_every_route() {
     let as_owner = owner.with_key(&stranger.key);
     let not_found = (404, json!("not_found"));
     for route in &theirs {
-        assert_eq!(ask(&stranger, route).await, not_found, "their id in my organization: {route:?}");
-        assert_eq!(ask(&as_owner, route).await, not_found, "their organization: {route:?}");
+        assert_eq!(
+            ask(&stranger, route).await,
+            not_found,
+            "the other tenant's id in the caller's organization: {route:?}"
+        );
+        assert_eq!(ask(&as_owner, route).await, not_found, "the other tenant's organization: {route:?}");
     }
     for (method, path, body) in [
         (Method::GET, "", None),
@@ -62,10 +66,10 @@ async fn another_tenants_ids_are_not_found_on_every_route() {
         (Method::POST, "/events/batch", Some(json!({"events": [{"type": "a.b", "data": {}}]}))),
     ] {
         let route = (method, path.to_owned(), body);
-        assert_eq!(ask(&as_owner, &route).await, not_found, "their organization: {route:?}");
+        assert_eq!(ask(&as_owner, &route).await, not_found, "the other tenant's organization: {route:?}");
     }
 
-    // Nothing of it had an effect, and to their owner they are there.
+    // The requests had no effect, and the owner can read its resources.
     assert_eq!(owner.read_endpoint(&endpoint).await["name"], "Receiver");
     assert_eq!(owner.read_endpoint(&endpoint).await["status"], "active");
     for route in theirs.iter().filter(|(method, ..)| method == Method::GET) {
@@ -79,12 +83,12 @@ async fn another_tenants_ids_are_not_found_on_every_route() {
 }
 
 #[tokio::test]
-async fn ids_that_are_malformed_are_not_found_either() {
+async fn malformed_ids_are_not_found() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     for malformed in ["x", "we_", "we_0", "wevt_0190A1B2C3D47E5F8A9B0C1D2E3F0000", "%00", "we_%2e%2e"] {
         for route in routes(malformed, malformed, malformed, malformed) {
-            // In a query it is the caller's mistake, in a path it is just nobody's.
+            // A malformed id is an invalid value in a query and an unknown resource in a path.
             let expected = match route.1.contains("?endpoint_id=") {
                 true => (400, json!("validation_failed")),
                 false => (404, json!("not_found")),
@@ -95,7 +99,7 @@ async fn ids_that_are_malformed_are_not_found_either() {
 }
 
 #[tokio::test]
-async fn without_a_key_that_works_every_route_is_unauthorized() {
+async fn every_route_is_unauthorized_without_a_valid_key() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let id = "0190a1b2c3d47e5f8a9b0c1d2e3f0000";

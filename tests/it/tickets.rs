@@ -1,6 +1,6 @@
-//! Which message owns a delivery: SQS delivers a message twice, lets old receipts act or not, and gives a moved message
-//! another id, and sweeps send further messages. At every step an unfinished delivery is marked in the table, or a message
-//! with its ticket is in the queue.
+//! Tickets: which message owns a delivery. SQS can deliver a message twice, honor or ignore earlier receipts, and give
+//! a moved message another id, and sweeps send additional messages. After every step an unfinished delivery is marked
+//! in the table, or a message with its ticket is in the queue.
 
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use crate::support::{Answer, Endpoint, Fate, Gate, Process, Receiver, Tenant, Wo
 const VISIBILITY: Duration = Duration::from_secs(VISIBILITY_SECONDS as u64);
 const TICKET: &str = "0123456789abcdef";
 
-/// A tenant with an endpoint and one event for it in the queue.
+/// A tenant with an endpoint and one queued event for it.
 struct Scene {
     world: World,
     tenant: Tenant,
@@ -25,7 +25,7 @@ struct Scene {
 }
 
 impl Scene {
-    /// The receiver gives these answers and then 200.
+    /// The receiver gives these responses and then 200.
     async fn new(answers: impl IntoIterator<Item = Answer>, former_receipts_act: bool) -> Self {
         let (world, receiver) = (World::new().await, Receiver::scripted(answers).await);
         world.let_former_receipts_act(former_receipts_act);
@@ -36,14 +36,14 @@ impl Scene {
         Self { world, tenant, endpoint, receiver, id }
     }
 
-    /// The delivery's item, if it has one.
+    /// An attribute of the delivery's item, if the item exists and has it.
     async fn item(&self, name: &str) -> Option<String> {
         let items = self.world.items("delivery").await;
         let item = items.iter().find(|item| item["sk"] == AttributeValue::S(self.id.clone()))?;
         item.get(name).and_then(|value| value.as_s().ok()).cloned()
     }
 
-    /// Stops the test if the delivery can be lost from here.
+    /// Asserts that the delivery is final, marked in the table or owned by a queued message.
     #[track_caller]
     fn assert_kept(&self, status: Option<&str>, mark: Option<&str>, ticket: Option<&str>) {
         let is_final = status.is_some_and(|status| ["success", "exhausted", "failed"].contains(&status));
@@ -58,7 +58,7 @@ impl Scene {
         self.assert_kept(status.as_deref(), mark.as_deref(), ticket.as_deref());
     }
 
-    /// The ticket of a message for the delivery; `None` if it is for another one.
+    /// The ticket of a message for the delivery, or `None` if the message is for another one.
     fn ticket_of(&self, body: &str) -> Option<Option<String>> {
         let task: Value = serde_json::from_str(body).unwrap();
         let task = &task["deliver_v1"];
@@ -72,7 +72,7 @@ impl Scene {
         task.to_string()
     }
 
-    /// Lets everything happen that happens by itself, and stops the test unless the delivery arrived.
+    /// Advances the world until nothing is left to do, and asserts that the delivery arrived.
     async fn arrives(&self) {
         self.check().await;
         self.tenant.set_status(&self.endpoint, "active").await;
@@ -81,7 +81,7 @@ impl Scene {
         assert_eq!(ending.record(&self.id).status, "success");
     }
 
-    /// Starts to handle one message in a process of its own.
+    /// Starts to process one message in a process of its own.
     fn start(&self) -> JoinHandle<usize> {
         start(self.world.another_process())
     }
@@ -92,7 +92,7 @@ fn start(process: Process) -> JoinHandle<usize> {
 }
 
 #[tokio::test]
-async fn a_message_that_two_consumers_receive_survives_their_failed_attempts() {
+async fn a_message_that_two_consumers_receive_is_not_lost_if_both_attempts_fail() {
     for former_receipts_act in [false, true] {
         let gate = Gate::closed();
         let scene = Scene::new([500, 500].map(|it| Answer::status(it).behind(&gate)), former_receipts_act).await;
@@ -103,14 +103,14 @@ async fn a_message_that_two_consumers_receive_survives_their_failed_attempts() {
         scene.receiver.wait_for(2).await;
         gate.open();
         assert_eq!((one.await.unwrap(), other.await.unwrap()), (1, 1));
-        assert_eq!(scene.tenant.delivery(&scene.id).await["attempts"], 1, "one of them is recorded");
+        assert_eq!(scene.tenant.delivery(&scene.id).await["attempts"], 1, "one attempt is recorded");
         scene.arrives().await;
         assert_eq!(scene.receiver.received().len(), 3);
     }
 }
 
 #[tokio::test]
-async fn the_copy_that_lost_waits_behind_the_one_that_was_recorded() {
+async fn the_copy_whose_attempt_was_not_recorded_waits_longer_than_the_other() {
     let gate = Gate::closed();
     let scene = Scene::new([500, 500].map(|it| Answer::status(it).behind(&gate)), false).await;
     let other_copy = scene.world.messages().remove(0);
@@ -119,9 +119,9 @@ async fn the_copy_that_lost_waits_behind_the_one_that_was_recorded() {
     scene.receiver.wait_for(2).await;
     gate.open();
     assert_eq!((one.await.unwrap(), other.await.unwrap()), (1, 1));
-    assert_eq!(scene.world.in_the_queue().await, 2, "both copies stay");
+    assert_eq!(scene.world.in_the_queue().await, 2, "both copies stay in the queue");
     scene.world.advance(Duration::from_secs(10));
-    assert_eq!(scene.world.drain().await, 1, "the retry is due, and the other copy comes two seconds later");
+    assert_eq!(scene.world.drain().await, 1, "the retry is due, and the other copy is visible two seconds later");
     assert_eq!(scene.tenant.delivery_status(&scene.id).await, "success");
     scene.world.advance(Duration::from_secs(2));
     assert_eq!(scene.world.drain().await, 1);
@@ -129,9 +129,10 @@ async fn the_copy_that_lost_waits_behind_the_one_that_was_recorded() {
     assert_eq!(scene.receiver.received().len(), 3);
 }
 
-/// Two receives; the first one's attempt fails after the second one parked the delivery and deleted the message.
+/// The message is received twice. The attempt of the first consumer fails after the second one has parked the delivery
+/// and deleted the message.
 #[tokio::test]
-async fn a_failed_attempt_does_not_overwrite_that_the_delivery_was_parked_meanwhile() {
+async fn a_failed_attempt_does_not_overwrite_concurrent_parking() {
     for (former_receipts_act, was_attempted) in [(false, false), (true, false), (false, true), (true, true)] {
         let gate = Gate::closed();
         let behind = Answer::status(500).behind(&gate);
@@ -147,7 +148,7 @@ async fn a_failed_attempt_does_not_overwrite_that_the_delivery_was_parked_meanwh
         scene.tenant.set_status(&scene.endpoint, "paused").await;
         scene.world.redeliver();
         assert_eq!(scene.start().await.unwrap(), 1);
-        assert_eq!(scene.world.in_the_queue().await, 0, "parked, and its message deleted");
+        assert_eq!(scene.world.in_the_queue().await, 0, "the delivery is parked and its message deleted");
         gate.open();
         attempting.await.unwrap();
         assert!(scene.item("waiting_pk").await.unwrap().starts_with("held"));
@@ -155,9 +156,9 @@ async fn a_failed_attempt_does_not_overwrite_that_the_delivery_was_parked_meanwh
     }
 }
 
-/// The same with a success: that the receiver took it is worth more than that it was parked.
+/// The message is received twice. A success is recorded even if the delivery was parked, because the receiver has it.
 #[tokio::test]
-async fn a_success_overwrites_that_the_delivery_was_parked_meanwhile() {
+async fn a_success_overwrites_concurrent_parking() {
     let gate = Gate::closed();
     let scene = Scene::new([Answer::status(200).behind(&gate)], false).await;
     let attempting = scene.start();
@@ -194,10 +195,10 @@ async fn a_late_success_is_added_to_the_failure_that_was_recorded_first() {
     assert_eq!(scene.receiver.received().len(), 2);
 }
 
-/// A consumer that remembers the endpoint as active receives the message after another one parked the delivery, and before
-/// that one deletes the message.
+/// A consumer with the active endpoint in its cache receives the message after another one parked the delivery and
+/// before that one deletes the message.
 #[tokio::test]
-async fn a_parked_delivery_is_not_attempted_by_a_consumer_that_remembers_an_active_endpoint() {
+async fn a_consumer_with_an_active_endpoint_in_its_cache_does_not_attempt_a_parked_delivery() {
     let scene = Scene::new([], false).await;
     let remembering = scene.world.another_process();
     remembering.drain().await;
@@ -219,14 +220,14 @@ async fn a_parked_delivery_is_not_attempted_by_a_consumer_that_remembers_an_acti
     assert_eq!(handling.await.unwrap(), 1);
     gate.open();
     parking.await.unwrap();
-    assert_eq!(scene.receiver.received().len(), 1, "only the first event");
+    assert_eq!(scene.receiver.received().len(), 1, "only the first event is attempted");
     assert!(scene.item("waiting_pk").await.unwrap().starts_with("held"));
     scene.arrives().await;
 }
 
-/// The write that makes a message the owner of its delivery may still be in progress when the message is received.
+/// The write that stores a message's ticket may still be in progress when the message is received.
 #[tokio::test]
-async fn a_young_message_with_another_ticket_is_hidden_until_its_ticket_must_have_been_written() {
+async fn a_young_message_with_another_ticket_is_hidden_for_two_minutes() {
     let scene = Scene::new([Answer::status(500)], false).await;
     let task = scene.task(TICKET);
     scene.world.drain().await;
@@ -254,13 +255,13 @@ async fn an_old_message_with_another_ticket_is_acknowledged() {
     scene.world.drain().await;
     scene.world.send(&task).await;
     scene.world.advance(Duration::from_secs(121));
-    // Its own message attempts it; the other one is deleted.
+    // The delivery's own message is attempted, and the other one is deleted.
     assert_eq!(scene.world.drain().await, 2);
     assert_eq!(scene.world.in_the_queue().await, 0);
     assert_eq!(scene.receiver.received().len(), 2);
 }
 
-/// A parked delivery is leased, and its lease renewed: two messages with one ticket, of which either may be lost.
+/// A parked delivery is leased and its lease renewed. Both messages have the same ticket, so either may be lost.
 #[tokio::test]
 async fn two_messages_of_one_lease_own_the_delivery_together() {
     let scene = Scene::new([Answer::status(500)], false).await;
@@ -269,16 +270,16 @@ async fn two_messages_of_one_lease_own_the_delivery_together() {
     let first = scene.item("ticket").await;
     scene.tenant.set_status(&scene.endpoint, "active").await;
     let leased = scene.item("ticket").await;
-    assert_ne!(leased, first, "a lease draws a ticket");
+    assert_ne!(leased, first, "a lease draws a new ticket");
     scene.world.advance(Duration::from_secs(15 * 60 + 1));
     scene.world.sweep().await;
-    assert_eq!(scene.item("ticket").await, leased, "a renewal keeps it");
+    assert_eq!(scene.item("ticket").await, leased, "a renewed lease keeps the ticket");
     let tickets: Vec<_> = scene.world.messages().iter().map(|body| scene.ticket_of(body)).collect();
     assert_eq!(tickets, [Some(leased.clone()), Some(leased)]);
     scene.start().await.unwrap();
     scene.check().await;
     scene.start().await.unwrap();
-    assert_eq!(scene.world.in_the_queue().await, 2, "each waits for the retry");
+    assert_eq!(scene.world.in_the_queue().await, 2, "both messages wait for the retry");
     scene.arrives().await;
     assert_eq!(scene.receiver.received().len(), 2);
 }
@@ -290,9 +291,9 @@ async fn copies_in_one_batch_are_processed_once_and_each_is_hidden_or_acknowledg
     scene.world.send(&copy).await;
     assert_eq!(scene.world.drain().await, 2);
     scene.receiver.only();
-    assert_eq!(scene.world.in_the_queue().await, 2, "both wait for the retry");
+    assert_eq!(scene.world.in_the_queue().await, 2, "both copies wait for the retry");
     scene.world.advance(Duration::from_secs(10));
-    assert_eq!(scene.world.drain().await, 1, "not both at the same instant");
+    assert_eq!(scene.world.drain().await, 1, "only one copy is visible");
     scene.world.advance(Duration::from_secs(2));
     assert_eq!(scene.world.drain().await, 1);
     assert_eq!(scene.receiver.received().len(), 2);
@@ -300,7 +301,7 @@ async fn copies_in_one_batch_are_processed_once_and_each_is_hidden_or_acknowledg
 }
 
 #[tokio::test]
-async fn a_send_whose_answer_is_lost_sends_twice_and_loses_nothing() {
+async fn a_send_whose_response_is_lost_sends_twice_and_loses_nothing() {
     let (world, receiver) = (World::new().await, Receiver::always(Answer::status(500)).await);
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint(&receiver).await;
@@ -318,14 +319,14 @@ async fn a_send_whose_answer_is_lost_sends_twice_and_loses_nothing() {
     other.await.unwrap();
     scene.check().await;
     assert_eq!(scene.tenant.delivery(&scene.id).await["attempts"], 1);
-    // The whole schedule is used, and not twice.
+    // The two messages together make each attempt of the schedule once.
     let ending = scene.world.run_to_the_end().await;
     assert_eq!(ending.record(&scene.id).status, "exhausted");
     assert_eq!(ending.record(&scene.id).attempts, 4);
 }
 
 #[tokio::test]
-async fn a_message_that_was_moved_back_from_the_dead_letter_queue_still_owns_its_delivery() {
+async fn a_redriven_message_still_owns_its_delivery() {
     let scene = Scene::new([Answer::status(500)], false).await;
     scene.world.drain().await;
     let broken = over_network(&scene.world.sdk(), |operation| match operation {
@@ -337,16 +338,16 @@ async fn a_message_that_was_moved_back_from_the_dead_letter_queue_still_owns_its
     broken.drain().await;
     scene.world.advance(VISIBILITY);
     scene.world.receive_in_vain(MAX_RECEIVES).await;
-    assert_eq!(scene.world.drain().await, 0, "it was received too often");
+    assert_eq!(scene.world.drain().await, 0, "the message moved to the dead-letter queue");
     scene.world.redrive().await;
     scene.world.advance(Duration::from_secs(121));
     assert_eq!(scene.world.drain().await, 1);
     assert_eq!(scene.tenant.delivery_status(&scene.id).await, "success");
 }
 
-/// The publisher's message waits in a backlog while the delivery is parked and released.
+/// The publish request's message waits in a backlog while the delivery is parked and released.
 #[tokio::test]
-async fn a_message_of_before_a_lease_is_not_acknowledged_too_early_and_attempts_nothing() {
+async fn a_message_from_before_a_lease_causes_no_attempt() {
     let scene = Scene::new([], false).await;
     let publishers = scene.world.messages().remove(0);
     scene.tenant.set_status(&scene.endpoint, "paused").await;
@@ -372,13 +373,13 @@ async fn delayed(former_receipts_act: bool) -> Scene {
 }
 
 #[tokio::test]
-async fn a_wait_of_31_s_to_15_min_is_a_delayed_copy_that_owns_the_delivery_and_is_not_in_flight() {
+async fn a_delayed_copy_owns_the_delivery_and_is_not_in_flight() {
     let scene = delayed(false).await;
     scene.world.drain().await;
     let ticket = scene.item("ticket").await;
     assert!(ticket.is_some() && scene.item("waiting_pk").await.is_none());
     let tickets: Vec<_> = scene.world.messages().iter().map(|body| scene.ticket_of(body)).collect();
-    assert_eq!(tickets, [Some(ticket)], "the former message is deleted");
+    assert_eq!(tickets, [Some(ticket)], "the original message is deleted");
     assert_eq!(scene.world.in_flight().await, 0);
     let due = Timestamp::parse(text(&scene.tenant.delivery(&scene.id).await["next_attempt_at"])).unwrap();
     scene.world.advance(due.since(scene.world.clock.now()).saturating_sub(Duration::from_millis(1)));
@@ -389,10 +390,10 @@ async fn a_wait_of_31_s_to_15_min_is_a_delayed_copy_that_owns_the_delivery_and_i
     assert_eq!(scene.receiver.received().len(), 2);
 }
 
-/// The first consumer sends a copy and dies before the record; the message comes back and is attempted again, and its
-/// copy is recorded. Neither copy that no record names is attempted.
+/// The first consumer sends a copy and dies before it records the attempt. The message is received and attempted again,
+/// and the record gets the ticket of its new copy. The first copy has no record and is not attempted.
 #[tokio::test]
-async fn a_copy_that_no_record_names_is_acknowledged() {
+async fn a_copy_whose_ticket_is_not_recorded_is_acknowledged() {
     let scene = delayed(false).await;
     let network = over_network(&scene.world.sdk(), |operation| match operation {
         "BatchExecuteStatement" | "PutItem" => Fate::Hang,
@@ -406,15 +407,15 @@ async fn a_copy_that_no_record_names_is_acknowledged() {
     scene.world.redeliver();
     scene.receiver.then([Answer::status(500)]);
     assert_eq!(scene.start().await.unwrap(), 1);
-    assert_eq!(scene.world.messages().len(), 2, "an orphan, and the copy that owns the delivery");
+    assert_eq!(scene.world.messages().len(), 2, "the first copy and the one that owns the delivery");
     scene.check().await;
     scene.arrives().await;
-    assert_eq!(scene.receiver.received().len(), 3, "two failures, of which one is recorded, and the success");
+    assert_eq!(scene.receiver.received().len(), 3, "two failures, one of them recorded, and the success");
 }
 
-/// A copy is received before the write that makes it the owner: it waits, and is not deleted.
+/// A copy is received before the write that stores its ticket. It is hidden and not deleted.
 #[tokio::test]
-async fn a_copy_that_comes_before_its_record_waits_for_it() {
+async fn a_copy_that_is_received_before_its_ticket_is_recorded_is_hidden() {
     for former_receipts_act in [false, true] {
         let scene = delayed(former_receipts_act).await;
         scene.world.drain().await;
@@ -432,7 +433,7 @@ async fn a_copy_that_comes_before_its_record_waits_for_it() {
         let recording = start(scene.world.process_over(&network, scene.world.clock.clock()));
         reached.pass().await;
         scene.world.advance(Duration::from_secs(45));
-        assert_eq!(scene.start().await.unwrap(), 1, "the copy");
+        assert_eq!(scene.start().await.unwrap(), 1, "the copy is received");
         gate.open();
         recording.await.unwrap();
         scene.check().await;

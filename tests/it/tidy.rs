@@ -1,12 +1,12 @@
-//! The house keeps its own rules: who may know whom, and what belongs into one room alone. Read
-//! ARCHITECTURE.md before changing a table here.
+//! Rules of the code base: the allowed dependencies between modules, and the crates and functions that only one module
+//! may use. Read ARCHITECTURE.md before changing a table here.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// A room of `shared/`: what it may use of the others, and words that have no business in it. A word
-/// that ends in an underscore stands for all that begin so.
+/// A module of `shared/`: the modules that it may use, and the words that must not occur in it. A word that ends in an
+/// underscore matches all words with this prefix.
 struct Room {
     name: &'static str,
     knows: &'static [&'static str],
@@ -74,7 +74,7 @@ const ROOMS: [Room; 11] = [
     Room { name: "telemetry", knows: &["domain"], never: &["aws_sdk_", "axum", "reqwest"] },
 ];
 
-/// What one room of `shared/` does for all, the functions and the host included.
+/// The words that only one module of `shared/` may contain, among all of `shared/` and the functions.
 const ONLY: [(&str, &[&str]); 6] = [
     ("config", &["env::var", "env::vars", "env::var_os", "env::vars_os"]),
     ("clock", &["SystemTime::now", "Timestamp::now", "Zoned::now", "now_v7", "fastrand", "getrandom"]),
@@ -91,7 +91,7 @@ struct Source {
     code: String,
 }
 
-/// The Rust files below a directory of the repository, without comments and inline tests.
+/// The Rust files in a directory of the repository, without comments and inline tests.
 fn sources(directory: &str) -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (mut open, mut found): (Vec<PathBuf>, _) = (vec![root.join(directory)], Vec::new());
@@ -109,14 +109,14 @@ fn sources(directory: &str) -> Vec<Source> {
     found
 }
 
-/// A file's text without comments, and without the tests, which are its end.
+/// The code of a file without comments and without its inline tests, which must be at its end.
 fn code(text: &str) -> String {
     let tests = text.find("#[cfg(test)]\nmod tests {").or_else(|| text.find("#[cfg(test)]\npub(super) mod tests {"));
     let lines = text[..tests.unwrap_or(text.len())].lines();
     lines.map(|line| line.split_once("//").map_or(line, |(code, _)| code).to_owned() + "\n").collect()
 }
 
-/// Whether the code has this word, or one that begins with it if it ends in an underscore.
+/// Whether the code contains this word, or a word with this prefix if it ends in an underscore.
 fn mentions(code: &str, word: &str) -> bool {
     let of_name = |c: char| c.is_alphanumeric() || c == '_';
     code.match_indices(word).any(|(at, _)| {
@@ -126,14 +126,14 @@ fn mentions(code: &str, word: &str) -> bool {
     })
 }
 
-/// The room that a file of `shared/` is in: its directory, or the file itself.
+/// The module of a file in `shared/`: its top directory, or the file itself.
 fn room_of(path: &str) -> Option<&str> {
     let within = path.strip_prefix("shared/src/")?;
     let name = within.split('/').next()?;
     (name != "lib.rs").then(|| name.strip_suffix(".rs").unwrap_or(name))
 }
 
-/// The rooms that code names as `crate::room`, one by one or in braces, or by way of `super`.
+/// The modules that the code uses as `crate::module`, as `crate::{…}` or through `super`.
 fn rooms_named(code: &str) -> BTreeSet<String> {
     let name = |text: &str| text.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect::<String>();
     let mut named = BTreeSet::new();
@@ -152,25 +152,25 @@ fn rooms_named(code: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_room_knows_only_the_rooms_it_may_and_does_only_what_is_its_own() {
+fn modules_use_only_their_allowed_dependencies_and_words() {
     let mut faults = Vec::new();
     for Source { path, code } in sources("shared/src") {
         let Some(name) = room_of(&path) else { continue };
         let Some(room) = ROOMS.iter().find(|room| room.name == name) else {
-            faults.push(format!("{path} is in no room of the table"));
+            faults.push(format!("{path} is in no module of the table"));
             continue;
         };
         let strangers =
             rooms_named(&code).into_iter().filter(|used| used != name && !room.knows.contains(&used.as_str()));
-        faults.extend(strangers.map(|used| format!("{path}: {name} may not know {used}")));
+        faults.extend(strangers.map(|used| format!("{path}: {name} must not use {used}")));
         let misplaced = room.never.iter().filter(|word| mentions(&code, word));
-        faults.extend(misplaced.map(|word| format!("{path}: {word} has no business in {name}")));
+        faults.extend(misplaced.map(|word| format!("{path}: {word} must not occur in {name}")));
     }
     assert_eq!(faults, [""; 0]);
 }
 
 #[test]
-fn what_one_room_does_for_all_is_done_nowhere_else() {
+fn crates_and_functions_of_one_module_are_used_nowhere_else() {
     let mut faults = Vec::new();
     for (owner, words) in ONLY {
         let elsewhere = sources("shared/src").into_iter().chain(sources("functions"));
@@ -180,13 +180,16 @@ fn what_one_room_does_for_all_is_done_nowhere_else() {
         }
         let own: String =
             sources("shared/src").into_iter().filter(|it| room_of(&it.path) == Some(owner)).map(|it| it.code).collect();
-        assert!(words.iter().any(|word| mentions(&own, word)), "{owner} does not do it either: is the table stale?");
+        assert!(
+            words.iter().any(|word| mentions(&own, word)),
+            "{owner} does not use them either, so the table may be outdated"
+        );
     }
     assert_eq!(faults, [""; 0]);
 }
 
 #[test]
-fn the_host_reads_neither_environment_nor_clock_by_itself() {
+fn the_host_reads_neither_environment_nor_clock_directly() {
     for Source { path, code } in sources("local").into_iter().filter(|source| !source.path.contains("/tests")) {
         for word in ["env::var", "env::vars", "SystemTime::now", "fastrand"] {
             assert!(!mentions(&code, word), "{path}: {word}");
@@ -232,7 +235,7 @@ fn keys_of_the_table_are_spelt_in_one_file() {
 }
 
 #[test]
-fn a_function_knows_no_other() {
+fn no_function_depends_on_another() {
     for function in FUNCTIONS {
         let others = || FUNCTIONS.iter().filter(move |other| **other != function);
         for Source { path, code } in sources(&format!("functions/{function}")) {
@@ -257,9 +260,9 @@ fn a_function_knows_no_other() {
     assert_eq!(folders, FUNCTIONS.map(str::to_owned).into());
 }
 
-/// The tests above can fail: what they look for is found where it is.
+/// The scanner finds violations, so the tests above can fail.
 #[test]
-fn the_scanner_sees_what_it_is_there_for() {
+fn the_scanner_finds_violations() {
     let text = "use crate::{domain::ids, wire};\nuse crate::store::Store; // crate::edge\nlet a = aws_sdk_sqs::Client;\n#[cfg(test)]\nmod tests {\nuse crate::queue;\n}\n";
     let code = code(text);
     assert_eq!(rooms_named(&code), ["domain", "store", "wire"].map(str::to_owned).into());

@@ -1,4 +1,4 @@
-//! What is counted for each organization and day: as much as was done, written seldom, never twice.
+//! Usage by organization and day: it is counted correctly, written rarely and never counted twice.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ use crate::support::{Answer, Fate, Gate, Process, Receiver, Tenant, World, event
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const BATCH: usize = 100;
 
-/// What the API says of the last days, together: a test may run at midnight.
+/// The usage of the last days in the API, summed up because a test may run at midnight.
 async fn used(tenant: &Tenant) -> [u64; 3] {
     let days = tenant.get("/usage").await.data(200);
     let sum = |name| days.as_array().unwrap().iter().map(|day| day[name].as_u64().unwrap()).sum();
@@ -31,7 +31,7 @@ fn batch(events: usize) -> Value {
     json!({"events": vec![json!({"type": "a.b", "data": {}}); events]})
 }
 
-/// A process, and how often it called each operation.
+/// A process and the number of its calls by operation.
 fn counting(world: &World) -> (Process, Arc<Mutex<BTreeMap<String, usize>>>) {
     let calls: Arc<Mutex<BTreeMap<String, usize>>> = Arc::default();
     let record = Arc::clone(&calls);
@@ -56,12 +56,12 @@ async fn events_deliveries_and_attempts_are_counted_for_the_organization_and_its
     assert_eq!(used(&tenant).await, [3, 5, 5]);
     world.advance(Duration::from_secs(1));
     world.drain().await;
-    assert_eq!(used(&tenant).await, [3, 5, 6], "a retry is one more attempt");
+    assert_eq!(used(&tenant).await, [3, 5, 6], "a retry is another attempt");
     assert_eq!(used(&other).await, [0, 0, 0]);
 }
 
 #[tokio::test]
-async fn days_come_in_order_with_zeros_between_and_an_attempt_counts_on_its_own_day() {
+async fn days_are_in_order_without_gaps_and_an_attempt_counts_on_its_own_day() {
     let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(500)]).await);
     let tenant = world.tenant().await;
     tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": [DAY.as_secs()]})).await;
@@ -84,7 +84,7 @@ async fn days_come_in_order_with_zeros_between_and_an_attempt_counts_on_its_own_
 }
 
 #[tokio::test]
-async fn days_that_make_no_sense_are_all_named() {
+async fn an_error_lists_all_invalid_days() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     for (query, names) in [
@@ -101,7 +101,7 @@ async fn days_that_make_no_sense_are_all_named() {
 }
 
 #[tokio::test]
-async fn a_suspended_organization_sees_what_it_used() {
+async fn a_suspended_organization_can_read_its_usage() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;
@@ -111,9 +111,9 @@ async fn a_suspended_organization_sees_what_it_used() {
     assert_eq!(used(&tenant).await, [1, 1, 0]);
 }
 
-/// The other function's process counts for itself, so this is the sum of both.
+/// The publish function's process counts separately, so this is the sum of both.
 #[tokio::test]
-async fn counting_adds_at_most_a_tenth_of_a_write_for_each_delivery() {
+async fn counting_costs_at_most_a_tenth_of_a_write_for_each_delivery() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;
@@ -123,7 +123,7 @@ async fn counting_adds_at_most_a_tenth_of_a_write_for_each_delivery() {
     const DELIVERIES: usize = 300;
     for _ in 0..DELIVERIES {
         tenant.at(&publish).publish_one().await;
-        // Batches of one, which is as dear as it gets.
+        // Batches of one message cost the most.
         assert_eq!(deliver.poll_at_most(1).await, 1);
     }
     let writes: usize = writes().iter().sum();
@@ -135,7 +135,7 @@ async fn counting_adds_at_most_a_tenth_of_a_write_for_each_delivery() {
 }
 
 #[tokio::test]
-async fn a_great_count_is_written_before_the_answer_and_a_small_one_with_what_comes_after() {
+async fn a_large_count_is_written_before_the_response_and_a_small_one_later() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;
@@ -151,13 +151,13 @@ async fn a_great_count_is_written_before_the_answer_and_a_small_one_with_what_co
     assert_eq!(world.usage().await, [160, 160, 0]);
     world.advance(Duration::from_secs(601));
     publish(1).await;
-    assert_eq!(world.usage().await, [163, 163, 0], "it is not kept for longer than ten minutes");
+    assert_eq!(world.usage().await, [163, 163, 0], "a count is kept in memory for at most ten minutes");
     world.process.core.write_all_usage().await;
     assert_eq!(world.usage().await, [164, 164, 0]);
 }
 
 #[tokio::test]
-async fn a_repeated_request_counts_once_whoever_finishes_it() {
+async fn a_retried_request_is_counted_once() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;
@@ -182,7 +182,7 @@ async fn a_repeated_request_counts_once_whoever_finishes_it() {
         let before = used(&tenant).await;
         publish(&broken, key).await.is_error(503, "unavailable");
         broken.core.write_all_usage().await;
-        assert_eq!(used(&tenant).await, before, "what was not accepted is not counted");
+        assert_eq!(used(&tenant).await, before, "a request that was not accepted is not counted");
         for _ in 0..3 {
             publish(&world.process, key).await.data(202);
         }
@@ -190,9 +190,9 @@ async fn a_repeated_request_counts_once_whoever_finishes_it() {
     }
 }
 
-/// Both make the attempt before either records it, and what they record is the same to the millisecond, as a rule.
+/// Both processes attempt the delivery before either records it. Usually their records are equal to the millisecond.
 #[tokio::test]
-async fn an_attempt_that_two_processes_record_counts_once() {
+async fn an_attempt_that_two_processes_record_is_counted_once() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;
@@ -211,7 +211,7 @@ async fn an_attempt_that_two_processes_record_counts_once() {
             world.process_over(&over_network(&world.sdk(), fate), world.clock.clock())
         });
         let both = async || {
-            eventually("both attempts come in", async || receiver.received().len() == 2 * round).await;
+            eventually("both attempts arrive", async || receiver.received().len() == 2 * round).await;
             gate.open();
         };
         assert_eq!(tokio::join!(first.poll_at_most(1), second.poll_at_most(1), both()), (1, 1, ()));
@@ -222,7 +222,7 @@ async fn an_attempt_that_two_processes_record_counts_once() {
     assert_eq!(used(&tenant).await, [all, all, all]);
 }
 
-/// A network on which the writes of usage, all UpdateItems here, have this fate as long as the switch is on.
+/// A network on which the writes of usage, the only UpdateItem calls here, have this fate while the switch is on.
 fn troubled(world: &World, fate: Fate) -> (SdkConfig, Arc<AtomicBool>, Arc<AtomicUsize>) {
     let (on, tries) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicUsize::new(0)));
     let (switch, counter) = (Arc::clone(&on), Arc::clone(&tries));
@@ -237,7 +237,7 @@ fn troubled(world: &World, fate: Fate) -> (SdkConfig, Arc<AtomicBool>, Arc<Atomi
 }
 
 #[tokio::test]
-async fn what_was_refused_is_written_later_and_what_may_have_been_written_is_not_written_again() {
+async fn a_refused_count_is_written_later_and_an_uncertain_one_is_not_written_again() {
     let throttled = Fate::Error(400, "ThrottlingException");
     for (fate, at_first, in_the_end) in [
         (Fate::Refuse, 0, 101),
@@ -252,7 +252,7 @@ async fn what_was_refused_is_written_later_and_what_may_have_been_written_is_not
         let (network, on, tries) = troubled(&world, fate);
         let process = world.process_over(&network, world.clock.clock());
         tenant.at(&process).post("/events/batch", &batch(BATCH)).await.data(202);
-        assert_eq!(tries.load(Ordering::SeqCst), 1, "the SDK does not try by itself");
+        assert_eq!(tries.load(Ordering::SeqCst), 1, "the SDK does not retry the write");
         assert_eq!(world.usage().await[0], at_first);
         on.store(false, Ordering::SeqCst);
         tenant.at(&process).publish().await;
@@ -262,7 +262,7 @@ async fn what_was_refused_is_written_later_and_what_may_have_been_written_is_not
 }
 
 #[tokio::test]
-async fn usage_is_kept_for_400_days() {
+async fn usage_is_stored_for_400_days() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;

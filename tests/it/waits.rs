@@ -1,5 +1,5 @@
-//! What waits for a retry does not count against the queue's limit of messages in flight, whatever schedule a tenant sets
-//! and whatever its receivers answer.
+//! Deliveries that wait for a retry do not count against the queue's limit of messages in flight, for any schedule and
+//! any responses.
 
 use serde_json::json;
 
@@ -7,7 +7,7 @@ use crate::support::{Answer, EVENT_TYPE, Receiver, World};
 
 const EVENTS: usize = 3_000;
 const BATCH: usize = 100;
-/// More than this in flight would be waits.
+/// If more messages were in flight, waiting deliveries would be among them.
 const MOST_IN_FLIGHT: usize = 300;
 
 async fn in_flight_after(receiver: Receiver, schedule: &[u32]) -> usize {
@@ -24,14 +24,14 @@ async fn in_flight_after(receiver: Receiver, schedule: &[u32]) -> usize {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_fails_four_of_five_with_long_delays_leaves_little_in_flight() {
+async fn an_endpoint_that_fails_four_of_five_with_long_delays_has_few_messages_in_flight() {
     let answers = (0..EVENTS).map(|number| Answer::status(if number % 5 == 0 { 200 } else { 500 }));
     let in_flight = in_flight_after(Receiver::scripted(answers).await, &[800; 16]).await;
     assert!(in_flight < MOST_IN_FLIGHT, "{in_flight}");
 }
 
 #[tokio::test]
-async fn an_endpoint_that_asks_for_fifteen_minutes_leaves_little_in_flight() {
+async fn an_endpoint_with_a_retry_after_of_fifteen_minutes_has_few_messages_in_flight() {
     let answer = Answer::status(429).header("retry-after", "900");
     let in_flight = in_flight_after(Receiver::always(answer).await, &[1; 16]).await;
     assert!(in_flight < MOST_IN_FLIGHT, "{in_flight}");

@@ -1,4 +1,4 @@
-//! The `endpoints` dialect to the letter.
+//! The `endpoints` dialect, with every field of its requests and responses.
 
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ fn example(fields: Value) -> Value {
 }
 
 #[tokio::test]
-async fn an_endpoint_is_made_listed_read_changed_and_deleted() {
+async fn an_endpoint_is_created_listed_read_changed_and_deleted() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let body = json!({"name": "my-webhook", "url": "https://example.com/webhook"});
@@ -58,7 +58,7 @@ async fn an_endpoint_is_made_listed_read_changed_and_deleted() {
 }
 
 #[tokio::test]
-async fn it_subscribes_to_every_published_type() {
+async fn an_endpoint_subscribes_to_every_published_type() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     tenant.post("/v1/endpoints", &json!({"name": "n", "url": receiver.url()})).await;
@@ -69,7 +69,7 @@ async fn it_subscribes_to_every_published_type() {
 }
 
 #[tokio::test]
-async fn the_list_is_whole_and_starts_with_the_oldest() {
+async fn the_list_is_complete_and_starts_with_the_oldest() {
     let world = World::with(&[("MAX_ENDPOINTS", "120")]).await;
     let tenant = world.tenant().await;
     let mut made = Vec::new();

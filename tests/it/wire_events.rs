@@ -1,4 +1,4 @@
-//! Events and deliveries of the `organizations` dialect to the letter.
+//! Events and deliveries of the `organizations` dialect, with every field of their requests and responses.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ fn delivery(fields: Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_test_event_goes_to_one_endpoint_alone_and_is_shown_as_in_the_example() {
+async fn a_test_event_is_sent_to_one_endpoint_and_shown_as_in_the_example() {
     let world = World::new().await;
     let (receiver, other) = (Receiver::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
@@ -103,7 +103,7 @@ async fn an_event_is_published_read_and_listed() {
 }
 
 #[tokio::test]
-async fn a_batch_is_answered_one_by_one_in_order() {
+async fn a_batch_gets_one_result_for_each_event_in_order() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let good = json!({"type": TYPE, "data": {"score": 1}});
@@ -161,7 +161,7 @@ async fn a_delivery_is_listed_read_and_retried() {
     let shown = body_of(&tenant.get(&path).await, 200);
     assert_like(&shown, &detail(failed.clone(), json!(hex), json!([first])));
     let sent = receiver.only();
-    assert_eq!(text(&shown["data"]["payload"]).as_bytes(), sent.body, "to the byte");
+    assert_eq!(text(&shown["data"]["payload"]).as_bytes(), sent.body, "the payload is identical to the sent body");
     assert_eq!(shown["data"]["signature"], sent.header("x-webhook-signature"));
     let listed = format!("/webhooks/endpoints/{endpoint}/deliveries");
     assert_like(&body_of(&tenant.get(&listed).await, 200), &page(&[delivery(failed)]));
@@ -179,14 +179,14 @@ async fn a_delivery_is_listed_read_and_retried() {
 }
 
 #[tokio::test]
-async fn a_recovery_says_what_it_asked_for_again() {
+async fn a_recovery_shows_its_statuses_and_count() {
     let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(500)]).await);
     let tenant = world.tenant().await;
     let endpoint = example_endpoint(&tenant, &receiver).await;
     tenant.patch(&format!("/webhooks/endpoints/{endpoint}"), &json!({"retry_schedule": []})).await.data(200);
     tenant.post("/events", &json!({"type": TYPE, "data": {}})).await.data(202);
     world.drain().await;
-    // Until now is until this millisecond, and the clock stands still.
+    // Without `until`, a recovery ends before the current millisecond, and the clock stands still.
     world.advance(Duration::from_millis(1));
     let example = r#"{"object":"webhook_recovery","id":"wjob_…","endpoint_id":"we_…","statuses":["failed","exhausted"],"recovered":1,
         "finished":true,"created_at":"2026-03-24T20:00:00.000Z"}"#;

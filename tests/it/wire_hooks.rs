@@ -1,4 +1,4 @@
-//! The `hooks` dialect to the letter.
+//! The `hooks` dialect, with every field of its requests and responses.
 
 use serde_json::{Value, json};
 
@@ -7,7 +7,7 @@ use crate::support::{Receiver, Tenant, World, text};
 
 const UUID: &str = "550e8400-e29b-41d4-a716-446655440000";
 
-/// An organization whose id is a UUID, as this dialect's clients have them.
+/// An organization whose id is a UUID, as clients of this dialect use.
 async fn tenant(world: &World) -> Tenant {
     let platform = world.platform();
     let body = json!({"name": "Acme", "slug": "acme", "id": UUID});
@@ -27,7 +27,7 @@ fn hook(fields: Value) -> Value {
 }
 
 #[tokio::test]
-async fn a_hook_is_made_listed_read_changed_and_deleted() {
+async fn a_hook_is_created_listed_read_changed_and_deleted() {
     let world = World::new().await;
     let tenant = tenant(&world).await;
     let body = json!({"url": "https://app.acme.co/signup", "events": ["member.added"]});
@@ -63,7 +63,7 @@ async fn the_name_of_a_hook_is_its_urls_host() {
 }
 
 #[tokio::test]
-async fn what_makes_no_sense_is_refused() {
+async fn invalid_fields_are_refused() {
     let world = World::with(&[("ALLOW_HTTP", "false"), ("EVENT_TYPES", "member.added,member.removed")]).await;
     let tenant = tenant(&world).await;
     let (url, events) = ("https://app.acme.co/signup", json!(["member.added"]));
@@ -88,7 +88,7 @@ async fn what_makes_no_sense_is_refused() {
 }
 
 #[tokio::test]
-async fn every_type_that_its_clients_know_can_be_subscribed_to_and_published() {
+async fn every_event_type_of_the_clients_can_be_subscribed_to_and_published() {
     const KNOWN: [&str; 12] = [
         "organization.created",
         "organization.updated",
@@ -115,11 +115,11 @@ async fn every_type_that_its_clients_know_can_be_subscribed_to_and_published() {
     let mut known = KNOWN.to_vec();
     seen.sort_unstable();
     known.sort_unstable();
-    assert_eq!(seen, known, "webhook.created about itself included");
+    assert_eq!(seen, known, "including webhook.created about itself");
 }
 
 #[tokio::test]
-async fn making_an_endpoint_in_any_dialect_is_announced_to_those_who_asked_for_it() {
+async fn creating_an_endpoint_in_any_dialect_is_announced_to_subscribers() {
     let (world, asked, everything) = (World::new().await, Receiver::new().await, Receiver::new().await);
     let tenant = tenant(&world).await;
     tenant.post("/webhooks", &json!({"url": asked.url(), "events": ["webhook.*"]})).await;

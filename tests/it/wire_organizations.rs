@@ -1,4 +1,4 @@
-//! The `organizations` dialect to the letter: each request as documented, each answer key by key.
+//! The `organizations` dialect, with every field of its requests and responses.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ fn parse(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
-/// The example with some of its fields as they are here.
+/// The example with some fields replaced.
 fn with(example: &str, fields: Value) -> Value {
     let mut example = parse(example);
     example.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
@@ -36,7 +36,7 @@ const ORGANIZATION: &str = r#"{"object":"organization","id":"org_…","name":"Ac
  "created_at":"2026-03-24T20:00:00.000Z","updated_at":"2026-03-24T20:00:00.000Z"}"#;
 
 #[tokio::test]
-async fn an_organization_is_made_read_and_changed() {
+async fn an_organization_is_created_read_and_changed() {
     let world = World::new().await;
     let platform = world.platform();
     let created = platform.post("/v1/organizations", &json!({"name": "Acme", "slug": "acme"})).await;
@@ -60,11 +60,15 @@ async fn an_organization_is_made_read_and_changed() {
         platform.post("/v1/organizations", &taken).await.is_error(409, "conflict");
     }
     let again = json!({"name": "n", "slug": "new"});
-    assert_eq!(platform.post("/v1/organizations", &again).await.status, 201, "the refused request took nothing");
+    assert_eq!(
+        platform.post("/v1/organizations", &again).await.status,
+        201,
+        "the refused request did not reserve the slug"
+    );
 }
 
 #[tokio::test]
-async fn a_suspended_organization_cannot_publish_and_nothing_is_delivered_for_it() {
+async fn a_suspended_organization_cannot_publish_and_its_deliveries_are_not_made() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint(&receiver).await;
@@ -130,14 +134,14 @@ fn new_endpoint() -> Value {
            "event_types": ["session.fingerprint.calculated"]})
 }
 
-/// The example as it is read, with some of its fields as they are here.
+/// The example of a read endpoint with some fields replaced.
 fn read(mut fields: Value) -> Value {
     fields.as_object_mut().unwrap().entry("signing_secret").or_insert(Value::Null);
     with(ENDPOINT, fields)
 }
 
 #[tokio::test]
-async fn an_endpoint_is_made_as_in_the_example() {
+async fn an_endpoint_is_created_as_in_the_example() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let created = body_of(&tenant.post("/webhooks/endpoints", &new_endpoint()).await, 201);
@@ -159,7 +163,7 @@ async fn an_endpoint_is_made_as_in_the_example() {
 }
 
 #[tokio::test]
-async fn a_patch_changes_what_it_names_and_null_clears_what_can_be_cleared() {
+async fn a_patch_changes_only_its_fields_and_null_resets_optional_ones() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let created = tenant.post("/webhooks/endpoints", &new_endpoint()).await.data(201);
@@ -197,7 +201,7 @@ async fn a_patch_changes_what_it_names_and_null_clears_what_can_be_cleared() {
 }
 
 #[tokio::test]
-async fn deleting_disables_unless_it_is_permanent() {
+async fn deleting_without_permanent_disables_the_endpoint() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint_with(json!({"url": receiver.url()})).await;
@@ -220,7 +224,7 @@ async fn deleting_disables_unless_it_is_permanent() {
 }
 
 #[tokio::test]
-async fn rotating_shows_the_new_secret_once() {
+async fn a_rotation_shows_the_new_secret_once() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let created = tenant.post("/webhooks/endpoints", &new_endpoint()).await.data(201);
@@ -233,7 +237,7 @@ async fn rotating_shows_the_new_secret_once() {
     assert_like(&body_of(&tenant.get(&path).await, 200), &data(&read(json!({}))));
 }
 
-/// Makes an endpoint as in the example, at a receiver.
+/// Creates an endpoint as in the example at a receiver.
 pub(crate) async fn example_endpoint(tenant: &Tenant, receiver: &Receiver) -> String {
     let mut body = new_endpoint();
     body["url"] = json!(receiver.url());
@@ -241,7 +245,7 @@ pub(crate) async fn example_endpoint(tenant: &Tenant, receiver: &Receiver) -> St
 }
 
 #[tokio::test]
-async fn errors_look_as_in_the_example() {
+async fn errors_have_the_shape_of_the_example() {
     let world = World::with(&[("ALLOW_HTTP", "false")]).await;
     let tenant = world.tenant().await;
     let mut body = new_endpoint();

@@ -1,4 +1,4 @@
-//! The `pages` dialect to the letter.
+//! The `pages` dialect, with every field of its requests and responses.
 
 use std::time::Duration;
 
@@ -33,7 +33,7 @@ fn new_endpoint() -> Value {
 }
 
 #[tokio::test]
-async fn an_endpoint_is_made_read_changed_replaced_and_deleted() {
+async fn an_endpoint_is_created_read_changed_replaced_and_deleted() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let created = body_of(&tenant.post("/v1/webhook-endpoints", &new_endpoint()).await, 201);
@@ -79,7 +79,7 @@ async fn an_endpoint_is_made_read_changed_replaced_and_deleted() {
 }
 
 #[tokio::test]
-async fn rotating_shows_the_new_secret_once() {
+async fn a_rotation_shows_the_new_secret_once() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let created = tenant.post("/v1/webhook-endpoints", &new_endpoint()).await.body;
@@ -142,5 +142,9 @@ async fn a_paused_endpoint_is_active_and_a_disabled_one_is_not() {
     }
     tenant.patch(&canonical, &json!({"status": "paused"})).await.data(200);
     tenant.patch(&path, &json!({"is_active": true, "name": "n"})).await;
-    assert_eq!(tenant.get(&canonical).await.data(200)["status"], "paused", "it was active already");
+    assert_eq!(
+        tenant.get(&canonical).await.data(200)["status"],
+        "paused",
+        "the endpoint was already active in this dialect"
+    );
 }

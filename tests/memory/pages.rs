@@ -29,15 +29,15 @@ use tower::ServiceExt as _;
 
 use crate::{HEAP, MEASURING};
 
-/// Most bytes that the function may hold for one page.
+/// The maximum number of bytes that the function may hold for one page.
 const MOST_PER_PAGE: usize = 40 * 1024 * 1024;
-/// More than an answer holds.
+/// More large events than fit into one response.
 const LARGE_EVENTS: usize = 60;
-/// With sixteen headers of quotes each, more than an answer holds.
+/// More endpoints than fit into one response, if each has sixteen headers of quotes.
 const ENDPOINTS: usize = 90;
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The host, killed when the test ends.
+/// The host, which is killed when the test ends.
 struct Host(Child);
 
 impl Drop for Host {
@@ -61,7 +61,7 @@ async fn start(data: &Path) -> (Host, Credentials) {
     (host, serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap())
 }
 
-/// The API's function in this process, and who calls it.
+/// The API's function in this process, and the credentials of its caller.
 struct Api {
     router: Router,
     store: Store,
@@ -97,7 +97,7 @@ impl Api {
         OrganizationId::parse(&self.credentials.organization_id).unwrap()
     }
 
-    /// Calls the host, whose memory is its own.
+    /// Calls the host, whose memory is not measured.
     async fn post(&self, path: &str, body: String) -> Value {
         let Credentials { base_url, organization_id, api_key, .. } = &self.credentials;
         let request = reqwest::Client::new().post(format!("{base_url}/v1/organizations/{organization_id}{path}"));
@@ -106,7 +106,7 @@ impl Api {
         answer.json::<Value>().await.unwrap()["data"].take()
     }
 
-    /// The status and the size of an answer, as the function returns it to Lambda.
+    /// The status of a response and the size of what the function returns to Lambda for it.
     async fn get(&self, path: &str) -> (u16, usize) {
         let Credentials { organization_id, api_key, .. } = &self.credentials;
         let path = path.replace("{organization}", &format!("/v1/organizations/{organization_id}"));
@@ -120,7 +120,7 @@ impl Api {
         (status, serde_json::to_vec(&returned).unwrap().len())
     }
 
-    /// Stops the test if the page takes too much memory, or is more than Lambda returns.
+    /// Asserts that a page takes at most the allowed memory and has at most the size that Lambda returns.
     async fn measure(&self, path: &str, expected: u16) {
         let before = HEAP.current_usage();
         HEAP.reset_peak_usage();
@@ -132,7 +132,7 @@ impl Api {
         assert!(bytes < 6_000_000, "{path}: {bytes} bytes");
     }
 
-    /// As many attempts as a record keeps, and as much of an answer, at what was published.
+    /// Stores the maximum number of attempts and the maximum size of responses in the records of deliveries.
     async fn record_failures(&self, endpoint: EndpointId, ids: &[String]) {
         let event_type = EventType::parse("a").unwrap();
         for id in ids {
@@ -160,8 +160,8 @@ impl Api {
     }
 }
 
-/// 256 KiB, of which about three quarters are left when they are packed; or of quotes, which double in an answer; or of one
-/// character, of which nothing is left.
+/// Data of 256 KiB in three variants: one compresses to about three quarters, one consists of quotes, which double in a
+/// response, and one of a single repeated character, which compresses to almost nothing.
 fn large_data(number: usize) -> String {
     let random = || BASE64_STANDARD.encode(clock::secret_bytes::<1_200>());
     match number % 10 {
@@ -172,7 +172,7 @@ fn large_data(number: usize) -> String {
 }
 
 #[tokio::test]
-async fn no_page_of_any_list_takes_more_than_forty_megabytes() {
+async fn no_page_of_a_list_takes_more_than_forty_mebibytes() {
     let _measuring = MEASURING.lock().await;
     let data = tempfile::tempdir().unwrap();
     let (_host, credentials) = start(data.path()).await;
@@ -197,7 +197,7 @@ async fn no_page_of_any_list_takes_more_than_forty_megabytes() {
     }
     let endpoint = EndpointId::parse(&endpoint).unwrap();
     api.record_failures(endpoint, &deliveries).await;
-    // The process connects, and reads what it remembers.
+    // The first request opens connections and fills the caches.
     api.get("{organization}/api-keys").await;
 
     let of_endpoint = format!("{{organization}}/webhooks/endpoints/{endpoint}/deliveries");
@@ -216,7 +216,7 @@ async fn no_page_of_any_list_takes_more_than_forty_megabytes() {
     api.measure("/v1/webhook-endpoints?page_size=1000", 200).await;
     api.measure("{organization}/api-keys?limit=100", 200).await;
 
-    // A record each, and more than numbered pages count.
+    // Each delivery gets a record, and there are more than numbered pages count.
     let event_type = EventType::parse("a").unwrap();
     let newest = Clock::system().now().unix_millis() - 1_000;
     for number in 0..110 {
