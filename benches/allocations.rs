@@ -1,11 +1,7 @@
-//! What a delivery asks of the system, beside the bare HTTP client: allocations, counted in a process of its own, and
-//! connections.
-#![allow(dead_code, reason = "the commands need more of the modules")]
-#![allow(
-    clippy::unwrap_used,
-    clippy::print_stdout,
-    reason = "a test may stop at the first surprise, and says what it measured"
-)]
+//! The cost of a delivery in allocations, compared with the bare HTTP client and counted in a process of its own, and
+//! in connections.
+#![allow(dead_code, reason = "the commands use the rest of the modules")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests may panic, and they print what they measured")]
 
 mod bare;
 mod cpu;
@@ -31,13 +27,13 @@ use sink::Seen;
 use stage::Stage;
 
 const DELIVERIES: usize = 200;
-/// How many deliveries are under way at once: a batch.
+/// The number of concurrent deliveries, which is the size of a batch.
 const AT_ONCE: usize = 10;
-/// Most allocations of a delivery, for each that the bare client makes. Most of them are made by the SDK, for the call
-/// that records the attempt.
+/// The maximum number of allocations of a delivery for each allocation of the bare client. The SDK makes most of them
+/// in the call that records the attempt.
 const MOST: u64 = 20;
 
-/// A receiver and a consumer that has delivered everything to it once: it is connected, and its caches are full.
+/// A receiver, and a consumer that has made every delivery to it once, so it has connections and full caches.
 struct Scene {
     runtime: Runtime,
     stage: Stage,
@@ -70,7 +66,7 @@ impl Scene {
 }
 
 #[test]
-fn a_delivery_allocates_at_most_twenty_times_as_often_as_the_bare_client() {
+fn a_delivery_makes_at_most_twenty_times_the_allocations_of_the_bare_client() {
     let scene = Scene::set();
     let bare = Bare::new(&scene.url, &scene.seen.headers, scene.stage.bodies().unwrap()).unwrap();
     let post = || scene.runtime.block_on(bare.post_all(AT_ONCE)).unwrap();
@@ -83,7 +79,7 @@ fn a_delivery_allocates_at_most_twenty_times_as_often_as_the_bare_client() {
 }
 
 #[test]
-fn batch_after_batch_goes_over_the_connections_of_the_first() {
+fn all_batches_reuse_the_connections_of_the_first() {
     let connections = Scene::set().seen.connections;
     assert!(connections <= 2 * AT_ONCE, "{connections} connections for {DELIVERIES} deliveries");
 }
@@ -92,7 +88,7 @@ fn runtime() -> Runtime {
     Builder::new_current_thread().enable_all().build().unwrap()
 }
 
-/// A receiver on a thread of its own, whose allocations do not count, and its address.
+/// Starts a receiver on its own thread, whose allocations do not count, and returns its address.
 fn receiver() -> String {
     let (tell, told) = mpsc::channel();
     std::thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! The bare HTTP client: what a delivery would cost without us.
+//! The bare HTTP client, as the baseline for the cost of a delivery.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use reqwest::{Client, Url, redirect};
 use shared::sender::{IDLE, IDLE_PER_HOST};
 use tokio::task::JoinSet;
 
-/// A client set up as the sender's, and what it posts.
+/// A client with the sender's configuration, and the bodies that it posts.
 pub(crate) struct Bare {
     client: Client,
     url: Url,
@@ -20,7 +20,7 @@ pub(crate) struct Bare {
 }
 
 impl Bare {
-    /// Posts these bodies with the headers that a delivery was seen to have.
+    /// Creates a client that posts these bodies with the headers of a recorded delivery.
     pub(crate) fn new(url: &str, seen: &HashMap<String, String>, bodies: Vec<Bytes>) -> anyhow::Result<Self> {
         let client = Client::builder()
             .http1_only()
@@ -31,21 +31,21 @@ impl Bare {
             .pool_max_idle_per_host(IDLE_PER_HOST)
             .build()?;
         let mut headers = HeaderMap::new();
-        // The client sets these by itself.
+        // The client sets these headers itself.
         let ours = |name: &str| !["host", "content-length", "accept"].contains(&name);
         for (name, value) in seen.iter().filter(|(name, _)| ours(name)) {
             headers.insert(HeaderName::try_from(name)?, HeaderValue::try_from(value)?);
         }
-        ensure!(headers.contains_key("webhook-signature"), "the receiver has seen no delivery");
+        ensure!(headers.contains_key("webhook-signature"), "the receiver got no delivery");
         Ok(Self { client, url: url.parse()?, headers, bodies: bodies.into() })
     }
 
-    /// How many bodies it posts.
+    /// The number of bodies.
     pub(crate) fn len(&self) -> usize {
         self.bodies.len()
     }
 
-    /// Posts each body once, so many at once.
+    /// Posts each body once with this many concurrent requests.
     pub(crate) async fn post_all(&self, at_once: usize) -> anyhow::Result<()> {
         let next = Arc::new(AtomicUsize::new(0));
         let mut loops = JoinSet::new();

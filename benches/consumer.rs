@@ -1,5 +1,6 @@
-//! The consumer alone: batches straight into the delivering function's handler, DynamoDB and SQS answered at once, and
-//! a bare loop of the same HTTP client beside it, which posts the same bytes to the same receiver.
+//! The consumer alone: the benchmark passes batches directly to the delivery function's handler, and an in-memory
+//! client responds for DynamoDB and SQS. A loop with the bare HTTP client posts the same bodies to the same receiver
+//! for comparison.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,9 +20,9 @@ use crate::report::Report;
 use crate::sink::{Seen, Sink};
 use crate::stage::Stage;
 
-/// How many batches are worked at at once: in the local host, and in a function.
+/// The number of concurrent batches, in the local host and in a function.
 const BATCHES_AT_ONCE: [usize; 2] = [16, 1];
-/// How long a slow receiver takes, and how long a batch of ten such may take in all.
+/// The delay of a slow receiver, and the time limit for a batch of ten deliveries to slow receivers.
 const SLOW: Duration = Duration::from_millis(200);
 const SLOW_BATCH_MS: f64 = 215.0;
 const SLOW_BATCHES: usize = 20;
@@ -39,7 +40,7 @@ pub(crate) async fn run(deliveries: usize, rounds: usize) -> anyhow::Result<Repo
     Ok(report)
 }
 
-/// What a round came to.
+/// The result of a round.
 struct Round {
     took: Duration,
     cpu: Duration,
@@ -56,7 +57,7 @@ async fn compare(report: &mut Report, at_once: usize, deliveries: usize, rounds:
         post(&sink, &bare, at_once).await?;
         let mut pairs = Vec::new();
         for round in 0..rounds {
-            // What comes first in one round comes last in the next.
+            // The order alternates between rounds.
             let early = if round % 2 == 0 { Some(post(&sink, &bare, at_once).await?) } else { None };
             let consumed = consume(&sink, &consumer, stage.batches(), at_once).await?;
             let posted = match early {
@@ -84,11 +85,11 @@ async fn compare(report: &mut Report, at_once: usize, deliveries: usize, rounds:
     let connections = |seen: &Seen| seen.connections as f64 / deliveries as f64;
     report.figure(&name("connections per delivery"), hundredths(of(&|consumed, _| connections(&consumed.seen))));
     let all = pairs.iter().all(|(consumed, _)| consumed.seen.deliveries == deliveries);
-    report.promise("every delivery arrives, and once", all);
+    report.promise("every delivery arrives exactly once", all);
     Ok(())
 }
 
-/// Hands all batches to the handler, so many at once.
+/// Passes all batches to the handler, this many concurrently.
 async fn consume(
     sink: &Sink,
     consumer: &Arc<Consumer>,
@@ -110,10 +111,10 @@ async fn consume(
     measure(sink, work).await
 }
 
-/// Posts the same bodies in the bare loop.
+/// Posts the same bodies with the bare client.
 async fn post(sink: &Sink, bare: &Bare, batches_at_once: usize) -> anyhow::Result<Round> {
     let round = measure(sink, bare.post_all(batches_at_once * CONSUMER_BATCH as usize)).await?;
-    ensure!(round.seen.requests == bare.len(), "{} requests came in", round.seen.requests);
+    ensure!(round.seen.requests == bare.len(), "the receiver got {} requests", round.seen.requests);
     Ok(round)
 }
 
@@ -126,11 +127,11 @@ async fn measure(sink: &Sink, work: impl Future<Output = anyhow::Result<()>>) ->
     Ok(Round { took, cpu, seen: Seen { cpu: seen.cpu.saturating_sub(before.cpu), ..seen } })
 }
 
-/// The processor time, in microseconds, that it takes to record an attempt: the item, and the SDK's call.
+/// The CPU time to record an attempt, in microseconds: building the item and the SDK's call.
 async fn recording(times: usize) -> anyhow::Result<f64> {
     let stage = Stage::set("http://127.0.0.1:9/", 1, 1).await?;
     let store = stage.store();
-    let task = stage.tasks()?.pop().context("a delivery was published")?;
+    let task = stage.tasks()?.pop().context("no delivery was published")?;
     let delivery = Delivery::new(task.delivery, &task.organization, task.endpoint, &task.event_type, false);
     let cpu = cpu::of_process();
     for _ in 0..times {
@@ -139,7 +140,7 @@ async fn recording(times: usize) -> anyhow::Result<f64> {
     Ok(cpu::of_process().saturating_sub(cpu).as_secs_f64() * 1e6 / times as f64)
 }
 
-/// Ten receivers that are slow take no longer than one.
+/// Measures that ten slow receivers take no longer than one.
 async fn slow(report: &mut Report) -> anyhow::Result<()> {
     let sink = Sink::start(SLOW).await?;
     let stage = Stage::set(&sink.url(), 1, SLOW_BATCHES * CONSUMER_BATCH as usize).await?;
@@ -154,7 +155,7 @@ async fn slow(report: &mut Report) -> anyhow::Result<()> {
     let took: Latencies = measured.await?.into_iter().collect();
     report.figure("a batch to receivers that take 200 ms: median, ms", took.percentile(0.5));
     report.figure("a batch to receivers that take 200 ms: longest, ms", took.percentile(1.0));
-    report.promise("a batch takes no longer than its receivers, and 15 ms", took.percentile(0.5) <= SLOW_BATCH_MS);
+    report.promise("a batch takes at most 15 ms longer than its receivers", took.percentile(0.5) <= SLOW_BATCH_MS);
     Ok(())
 }
 

@@ -1,4 +1,4 @@
-//! What a million deliveries cost on AWS: what publishing and delivering use, counted at the wire, at list prices.
+//! The cost of a million deliveries on AWS: the calls of publishing and delivering, at list prices.
 
 use std::time::Duration;
 
@@ -12,27 +12,28 @@ use crate::deployment::{Deployment, EVENT_TYPE, Used};
 use crate::payload;
 use crate::report::Report;
 
-/// List prices in us-east-1, in US dollars for a million.
+/// List prices in us-east-1, in US dollars for a million units.
 mod price {
     pub(super) const WRITE_UNIT: f64 = 0.625;
     pub(super) const READ_UNIT: f64 = 0.125;
-    /// With the surcharge for fair queues, which is for sending alone; counted for all requests, to be on the safe side.
+    /// The price includes the surcharge for fair queues. AWS charges it only for sends. Here it applies to all
+    /// requests, as an upper bound.
     pub(super) const QUEUE_REQUEST: f64 = 0.40 + 0.10;
     pub(super) const HTTP_API_REQUEST: f64 = 1.00;
     pub(super) const INVOCATION: f64 = 0.20;
-    /// For a million GB-seconds on arm64.
+    /// The price of a million GB-seconds on arm64.
     pub(super) const GB_SECOND: f64 = 13.333_4;
 }
 
-/// How many deliveries are measured for each form.
+/// The number of measured deliveries in each form of publishing.
 const DELIVERIES: u32 = 2_000;
-/// What a million deliveries may cost at most, published one by one and in batches of 100.
+/// The maximum price of a million deliveries, published one by one and in batches of 100.
 const FORMS: [(&str, u32, f64); 2] = [("published one by one", 1, 4.00), ("published in batches of 100", 100, 1.60)];
-/// What AWS adds to measured times: a call of DynamoDB or SQS takes some milliseconds there, and a receiver's answer some
-/// more. Publishing waits for three calls one after the other, delivering for two and the receiver.
+/// The time that AWS adds to measured times: a call of DynamoDB or SQS takes some milliseconds there, and a receiver's
+/// response some more. Publishing waits for three sequential calls, delivering for two and the receiver.
 const WAITS_TO_PUBLISH: Duration = Duration::from_millis(15);
 const WAITS_TO_DELIVER: Duration = Duration::from_millis(110);
-/// Lambda gives a whole processor for this memory, in MB, and a part of it for less.
+/// The memory, in MB, for which Lambda gives one complete CPU. With less memory, a function gets a part of it.
 const MEMORY_OF_ONE_PROCESSOR: f64 = 1_769.0;
 
 pub(crate) async fn run() -> anyhow::Result<Report> {
@@ -44,7 +45,7 @@ pub(crate) async fn run() -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// Invocations of one function.
+/// The invocations of one function.
 struct Invocations {
     memory_mb: f64,
     count: u32,
@@ -65,7 +66,8 @@ impl Invocations {
         self.bill.queue_requests += used.bill.queue_requests;
     }
 
-    /// Dollars for `deliveries` of them: the table, the queue, and the function, whose invocations take `each`.
+    /// The price in dollars for `deliveries` of them: of the table, the queue and the function. Each invocation takes
+    /// `each`.
     fn dollars(&self, each: Duration) -> [f64; 3] {
         let table = self.bill.write_units * price::WRITE_UNIT + self.bill.read_units * price::READ_UNIT;
         let queue = f64::from(self.bill.queue_requests) * price::QUEUE_REQUEST;
@@ -74,13 +76,13 @@ impl Invocations {
         [table, queue, function].map(|for_all| for_all / f64::from(DELIVERIES))
     }
 
-    /// How long an invocation took here. Lambda rounds up to milliseconds.
+    /// The duration of an invocation on this machine. Lambda rounds up to milliseconds.
     fn measured(&self) -> Duration {
         let millis = (self.took.as_secs_f64() * 1e3 / f64::from(self.count)).ceil();
         Duration::from_secs_f64(millis / 1e3)
     }
 
-    /// How long an invocation takes on a part of a processor, and with AWS's waits.
+    /// The duration of an invocation with a part of a CPU and with AWS's waits.
     fn in_lambda(&self, waits: Duration) -> Duration {
         let share = (self.memory_mb / MEMORY_OF_ONE_PROCESSOR).min(1.0);
         Duration::from_secs_f64(self.took.as_secs_f64() / f64::from(self.count) / share) + waits
@@ -126,7 +128,7 @@ async fn measure(report: &mut Report, form: &str, at_once: u32, most: f64, rando
     report.figure(&format!("{form}: total of what is counted, without the functions' time"), cents(counted));
     report.figure(&format!("{form}: total at the time it took here"), cents(here));
     report.figure(&format!("{form}: total with AWS's waits and share of a processor"), cents(in_lambda));
-    // Not with the time, which is the machine's and the hour's.
+    // Times are not promised, because they depend on the machine.
     report.promise(&format!("{form}: at most ${most:.2} for a million"), counted <= most);
     Ok(())
 }
@@ -143,11 +145,12 @@ fn request(events: u32, random: &mut Rng) -> anyhow::Result<(&'static str, Value
     Ok(("/events/batch", json!({"events": events})))
 }
 
-/// What the template gives the function.
+/// The memory of the function in the template.
 fn memory_mb(function: &str) -> anyhow::Result<f64> {
     let template = include_str!("../template.yaml");
-    let (_, block) = template.split_once(&format!("\n  {function}:\n")).context("the function is in the template")?;
-    let (_, memory) = block.split_once("MemorySize: ").context("it has a memory size")?;
+    let (_, block) =
+        template.split_once(&format!("\n  {function}:\n")).context("the function is not in the template")?;
+    let (_, memory) = block.split_once("MemorySize: ").context("the function has no memory size")?;
     let digits: String = memory.chars().take_while(char::is_ascii_digit).collect();
     Ok(digits.parse()?)
 }

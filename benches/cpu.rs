@@ -1,16 +1,16 @@
-//! Processor time, and a thread to measure it on.
+//! CPU time, and a thread on which it is measured.
 
 use std::time::Duration;
 
 use rustix::time::{ClockId, clock_gettime};
 
-/// The processor time that this process has taken, all its threads together.
+/// The CPU time of all threads of this process.
 pub(crate) fn of_process() -> Duration {
     let time = clock_gettime(ClockId::ProcessCPUTime);
     Duration::try_from(time).unwrap_or_default()
 }
 
-/// Runs something as a function's process does: on one thread.
+/// Runs a task on one thread, like the process of a function.
 pub(crate) async fn on_one_thread<T: Send + 'static, F: Future<Output = anyhow::Result<T>>>(
     work: impl FnOnce() -> F + Send + 'static,
 ) -> anyhow::Result<T> {

@@ -1,4 +1,4 @@
-//! A deployment inside this process, on the embedded engines, with a meter on what it uses of AWS.
+//! A deployment in this process on the embedded engines, with a meter for its use of AWS.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -27,12 +27,12 @@ use tokio::net::TcpListener;
 use tower::ServiceExt;
 
 pub(crate) const TABLE: &str = "pigeonpost";
-/// The type that all endpoints subscribe to.
+/// The event type to which all endpoints subscribe.
 pub(crate) const EVENT_TYPE: &str = "order.updated";
 
-/// An organization with endpoints, and the functions of one process.
+/// An organization with endpoints, and the functions in one process.
 pub(crate) struct Deployment {
-    /// The table, unmetered.
+    /// A client for the table whose calls are not metered.
     pub(crate) dynamodb: aws_sdk_dynamodb::Client,
     organization: String,
     key: String,
@@ -42,7 +42,7 @@ pub(crate) struct Deployment {
     meter: Meter,
 }
 
-/// What something used and how long it took.
+/// The use of AWS and the duration of an operation.
 #[derive(Debug, Default)]
 pub(crate) struct Used {
     pub(crate) bill: Bill,
@@ -50,14 +50,14 @@ pub(crate) struct Used {
 }
 
 impl Deployment {
-    /// A deployment with an organization that has no endpoints.
+    /// Creates a deployment with an organization without endpoints.
     pub(crate) async fn new() -> anyhow::Result<Self> {
-        // Nothing here waits for a time.
+        // No measured operation depends on the time.
         let aws = EmbeddedAws::open(&Storage::Memory, "127.0.0.1:1", Arc::new(|| SystemTime::UNIX_EPOCH))?;
         let dynamodb = aws_sdk_dynamodb::Client::new(&aws.sdk_config());
         create_table(&dynamodb, TABLE).await?;
         let queue_urls = create_queues(&aws_sdk_sqs::Client::new(&aws.sdk_config()), "deliveries").await?;
-        let (sdk, meter) = Meter::install(&aws.sdk_config()).context("the engines are reached in the process")?;
+        let (sdk, meter) = Meter::install(&aws.sdk_config()).context("the configuration has no HTTP client")?;
         let Settings { table, queue_urls, deployment } = settings(&queue_urls)?;
         let sender = Sender::new(deployment.urls.addresses.clone(), Clock::system())?;
         let core = Core::new(&sdk, &table, queue_urls.clone(), deployment, Clock::system());
@@ -77,12 +77,12 @@ impl Deployment {
         })
     }
 
-    /// Makes another endpoint and returns its id.
+    /// Creates another endpoint and returns its id.
     pub(crate) async fn endpoint(&self, event_type: &str) -> anyhow::Result<String> {
         let url = format!("http://{}/", self.receiver);
         let endpoint = json!({"name": "Bench", "url": url, "event_types": [event_type]});
         let made = self.call(Method::POST, &self.path("/webhooks/endpoints"), &endpoint).await?;
-        Ok(made["data"]["id"].as_str().context("an endpoint has an id")?.to_owned())
+        Ok(made["data"]["id"].as_str().context("the response has no id")?.to_owned())
     }
 
     /// A path within the organization.
@@ -90,7 +90,7 @@ impl Deployment {
         format!("/v1/organizations/{}{rest}", self.organization)
     }
 
-    /// Calls the API and measures it.
+    /// Calls the API and measures the call.
     pub(crate) async fn measure(&self, method: Method, path: &str, body: &Value) -> anyhow::Result<(Value, Used)> {
         self.meter.take();
         let began = Instant::now();
@@ -98,7 +98,7 @@ impl Deployment {
         Ok((answer, Used { took: began.elapsed(), bill: self.meter.take() }))
     }
 
-    /// Handles one batch of the queue and measures it. `None` if the queue is empty.
+    /// Processes one batch of the queue and measures it. Returns `None` if the queue is empty.
     pub(crate) async fn deliver(&self) -> anyhow::Result<Option<(usize, Used)>> {
         self.meter.take();
         let began = Instant::now();
@@ -118,7 +118,7 @@ impl Deployment {
     }
 }
 
-/// What a deployment is told that may do everything here.
+/// The settings of a deployment without restrictions.
 pub(crate) fn settings(queues: &ByLane<String>) -> anyhow::Result<Settings> {
     let hash = KeySecret::generate(&clock::secret_bytes()).hash().to_string();
     let variables = [
@@ -133,7 +133,7 @@ pub(crate) fn settings(queues: &ByLane<String>) -> anyhow::Result<Settings> {
     Ok(Settings::read(|name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))?)
 }
 
-/// A receiver that answers at once.
+/// A receiver that responds immediately.
 async fn receiver() -> anyhow::Result<SocketAddr> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;

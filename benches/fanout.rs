@@ -1,4 +1,5 @@
-//! One event for many endpoints: how long its publisher waits, and how long until the last one has it.
+//! The fan-out of one event to many endpoints: the duration of the publish request, and the time until the last
+//! delivery arrives.
 
 use std::collections::HashSet;
 use std::time::{Duration, Instant};
@@ -13,7 +14,7 @@ use crate::receiver::{Behaviour, Receiver};
 use crate::report::Report;
 
 const EVENT_TYPE: &str = "bench.fanout";
-/// How often it is measured.
+/// The number of measured events.
 const EVENTS: usize = 20;
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -33,7 +34,7 @@ pub(crate) async fn run(endpoints: u32) -> anyhow::Result<Report> {
         publishing.push(began.elapsed());
         expected += endpoints as usize;
         if !receiver.wait_for(expected, PATIENCE).await {
-            bail!("of {expected} deliveries {} arrive", receiver.count());
+            bail!("{} of {expected} deliveries arrived", receiver.count());
         }
         let last = receiver.arrivals().iter().map(|arrival| arrival.at).max().unwrap_or(began);
         arriving.push(last - began);
@@ -47,7 +48,7 @@ pub(crate) async fn run(endpoints: u32) -> anyhow::Result<Report> {
     report.figure("publish until 202, p50 / p99 ms", publishing.shown());
     report.figure("publish until the last endpoint has it, p50 / p99 ms", arriving.shown());
     report.figure("deliveries per second", (expected as f64 / whole.as_secs_f64()).round());
-    // What would come twice comes soon.
+    // Duplicates would arrive within this time.
     tokio::time::sleep(Duration::from_secs(2)).await;
     let different: HashSet<_> = receiver.arrivals().into_iter().map(|arrival| arrival.delivery).collect();
     report.promise("every endpoint gets every event", different.len() == expected);

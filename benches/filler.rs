@@ -17,16 +17,16 @@ use shared::store::{DELIVERY_SHARDS, EVENT_SHARDS, FAILED_SHARDS, HELD_SHARDS};
 use crate::deployment::{Deployment, TABLE};
 use crate::stored::publish;
 
-/// How many items DynamoDB takes at once.
+/// DynamoDB's limit on the items of a batch.
 const AT_ONCE: usize = 25;
-/// How many deliveries are held in memory at once.
+/// The number of deliveries that are in memory at the same time.
 const SOME: u32 = 10_000;
-/// What is stored lies so far apart: a million deliveries are two weeks of them.
+/// The time between two stored deliveries. A million deliveries span two weeks.
 const EVERY: Duration = Duration::from_millis(1_200);
 
 type Item = HashMap<String, AttributeValue>;
 
-/// Copies of one delivery that was really made, with ids of their own, ever further back in time.
+/// Copies one real delivery with new ids, each further in the past than the previous one.
 pub(crate) struct Filler {
     items: Vec<Item>,
     stored: u32,
@@ -35,16 +35,20 @@ pub(crate) struct Filler {
 }
 
 impl Filler {
-    /// From a delivery that is made in this deployment.
+    /// Uses a delivery that is made in this deployment.
     pub(crate) async fn new(deployment: &Deployment) -> anyhow::Result<Self> {
         publish(deployment, &mut Rng::with_seed(7)).await?;
-        ensure!(deployment.deliver().await?.is_some(), "an event is delivered");
+        ensure!(deployment.deliver().await?.is_some(), "no event was delivered");
         let filler = Self::of_stored(&deployment.dynamodb, |_| true).await?;
-        ensure!(filler.items.len() == 3, "an event, its list and its record, not {}", filler.items.len());
+        ensure!(
+            filler.items.len() == 3,
+            "the table must have an event, its list and its record, but it has {} items",
+            filler.items.len()
+        );
         Ok(filler)
     }
 
-    /// From the one delivery in this table whose event and endpoint have such partition keys.
+    /// Uses the only delivery in this table whose event and endpoint have partition keys that match.
     pub(crate) async fn of_stored(dynamodb: &Client, is_wanted: impl Fn(&str) -> bool) -> anyhow::Result<Self> {
         let scan = dynamodb.scan().table_name(TABLE).send().await?.items.unwrap_or_default();
         let is_of_delivery = |item: &Item| {
@@ -55,7 +59,7 @@ impl Filler {
         Ok(Self { items, stored: 1, now: Clock::system().now(), ids: Vec::new() })
     }
 
-    /// Makes copies until so many are stored.
+    /// Stores copies until this many deliveries are stored.
     pub(crate) async fn fill(&mut self, dynamodb: &Client, stored: u32) -> anyhow::Result<()> {
         while self.stored < stored {
             self.fill_some(dynamodb, stored.min(self.stored + SOME)).await?;
@@ -78,25 +82,25 @@ impl Filler {
             let write = dynamodb.batch_write_item().request_items(TABLE, chunk.to_vec());
             async move {
                 let left = write.send().await?.unprocessed_items.is_some_and(|left| !left.is_empty());
-                ensure!(!left, "the embedded engine leaves nothing undone");
+                ensure!(!left, "the embedded engine left items unprocessed");
                 Ok(())
             }
         });
         stream::iter(requests).buffer_unordered(4).try_collect().await
     }
 
-    /// A delivery with as many before as after it.
+    /// The id of a delivery in the middle of the stored ones.
     pub(crate) fn middle(&self) -> anyhow::Result<DeliveryId> {
-        let middle = self.ids.get(self.ids.len() / 2).context("something is stored")?;
-        middle.delivery(0).context("an event has a first delivery")
+        let middle = self.ids.get(self.ids.len() / 2).context("nothing is stored")?;
+        middle.delivery(0).context("the event has no deliveries")
     }
 }
 
-/// The same item of another event.
+/// The item as it would be for another event.
 fn copy(item: &Item, id: EventId) -> anyhow::Result<Item> {
     let mut item = item.clone();
-    let delivery = id.delivery(0).context("an event has a first delivery")?;
-    let (partition, _) = string(&item, "pk").rsplit_once('#').context("partitions end with their shard")?;
+    let delivery = id.delivery(0).context("the event has no deliveries")?;
+    let (partition, _) = string(&item, "pk").rsplit_once('#').context("the partition has no shard")?;
     let (shard, sort) = match string(&item, "entity") {
         "event" => (id.shard_byte() % EVENT_SHARDS, id.to_string()),
         "pending" => (delivery.shard_byte() % DELIVERY_SHARDS, format!("{delivery}#pending")),
@@ -107,7 +111,7 @@ fn copy(item: &Item, id: EventId) -> anyhow::Result<Item> {
         item.insert("deliveries".to_owned(), AttributeValue::B(Blob::new(delivery.uuid().into_bytes())));
     }
     if string(&item, "waiting_sk").starts_with("wdlv_") {
-        // A held or failed delivery.
+        // The item of a held or failed delivery.
         let waiting = waiting_partition(string(&item, "waiting_pk"), delivery)?;
         item.insert("waiting_pk".to_owned(), AttributeValue::S(waiting));
         item.insert("waiting_sk".to_owned(), AttributeValue::S(delivery.to_string()));
@@ -123,7 +127,7 @@ fn string<'a>(item: &'a Item, name: &str) -> &'a str {
 
 /// The partition of the index for another held or failed delivery of the same endpoint.
 fn waiting_partition(partition: &str, delivery: DeliveryId) -> anyhow::Result<String> {
-    let (of_endpoint, _) = partition.rsplit_once('#').context("partitions end with their shard")?;
+    let (of_endpoint, _) = partition.rsplit_once('#').context("the partition has no shard")?;
     let shards = if partition.starts_with("held#") { HELD_SHARDS } else { FAILED_SHARDS };
     Ok(format!("{of_endpoint}#{}", delivery.shard_byte() % shards))
 }

@@ -1,4 +1,4 @@
-//! The local host's release build as a process of its own.
+//! The release build of the local host in a process of its own.
 
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -11,10 +11,10 @@ use tokio::process::{Child, Command};
 
 use crate::process::Process;
 
-/// How long a start may take.
+/// The time limit for a start.
 const START: Duration = Duration::from_secs(60);
 
-/// A running host. It is killed when this is dropped.
+/// A running host. Dropping it kills the process.
 pub(crate) struct Host {
     executable: PathBuf,
     data: PathBuf,
@@ -31,11 +31,11 @@ impl Host {
         Self::start_with(data, &[], &[]).await
     }
 
-    /// The same with these further arguments, and these settings in its environment.
+    /// Starts a host with additional arguments and environment variables.
     pub(crate) async fn start_with(data: &Path, arguments: &[&str], settings: &[(&str, &str)]) -> anyhow::Result<Self> {
         let executable = std::env::current_exe()?.with_file_name("pigeonpost");
         if !executable.exists() {
-            bail!("{} is not there: cargo build --release", executable.display());
+            bail!("{} does not exist: cargo build --release", executable.display());
         }
         let ports = [free_port()?, free_port()?];
         let settings: Vec<_> = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
@@ -44,35 +44,35 @@ impl Host {
         Ok(Self { executable, data: data.to_owned(), ports, arguments, settings, process, started_in })
     }
 
-    /// Kills the process with SIGKILL, without warning.
+    /// Kills the process with SIGKILL.
     pub(crate) async fn kill(&mut self) -> anyhow::Result<()> {
         Ok(self.process.kill().await?)
     }
 
-    /// Starts a killed host again, on the same ports and data.
+    /// Starts a killed host again with the same ports and data.
     pub(crate) async fn start_again(&mut self) -> anyhow::Result<()> {
         let Self { executable, data, ports, arguments, settings, .. } = self;
         (self.process, self.started_in) = start(executable, data, *ports, arguments, settings).await?;
         Ok(())
     }
 
-    /// How long the last start took, from the process's begin to the first answer.
+    /// The duration of the last start, from the start of the process to its first response.
     pub(crate) fn started_in(&self) -> Duration {
         self.started_in
     }
 
-    /// The process, while it runs.
+    /// The process of the running host. Returns an error if it has ended.
     pub(crate) fn process(&self) -> anyhow::Result<Process> {
         self.process.id().map(Process::new).context("the host has ended")
     }
 
-    /// How the demo organization is used.
+    /// The credentials of the demo organization.
     pub(crate) fn credentials(&self) -> anyhow::Result<Credentials> {
         Ok(serde_json::from_slice(&std::fs::read(self.data.join(Credentials::FILE))?)?)
     }
 }
 
-/// Starts a process and waits until it is healthy; says how long that took.
+/// Starts a process and waits until it is healthy. Returns the process and the duration.
 async fn start(
     executable: &Path,
     data: &Path,
@@ -88,7 +88,7 @@ async fn start(
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
-    tokio::time::timeout(START, healthy).await.context("the host does not become healthy")?;
+    tokio::time::timeout(START, healthy).await.context("the host did not become healthy in time")?;
     Ok((process, began.elapsed()))
 }
 

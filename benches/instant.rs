@@ -1,5 +1,5 @@
-//! DynamoDB and SQS answered at once, from memory and without an engine: what is left is the cost of our own code and
-//! of the SDK. Reads find what a real table held when it was copied; writes succeed and change nothing.
+//! Responds to DynamoDB and SQS requests from memory without an engine, so that only the cost of the product's code and
+//! of the SDK remains. Reads return the items of a copied table. Writes succeed and change nothing.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -17,19 +17,19 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 
-/// An HTTP client for the SDK. Clones share everything.
+/// The HTTP client for the SDK. Clones share all state.
 #[derive(Debug, Clone)]
 pub(crate) struct InstantAws(Arc<State>);
 
 #[derive(Debug)]
 struct State {
-    /// Partition key, sort key, item.
+    /// The items by partition key and sort key.
     items: HashMap<String, BTreeMap<String, Box<RawValue>>>,
     sent: AtomicUsize,
 }
 
 impl InstantAws {
-    /// Answers as a table that holds these items, in DynamoDB's JSON.
+    /// Creates a client that responds like a table with these items, given in DynamoDB's JSON.
     pub(crate) fn new(items: Vec<Box<RawValue>>) -> anyhow::Result<Self> {
         let mut partitions = HashMap::<_, BTreeMap<_, _>>::new();
         for item in items {
@@ -40,7 +40,7 @@ impl InstantAws {
         Ok(Self(Arc::new(State { items: partitions, sent: AtomicUsize::new(0) })))
     }
 
-    /// How many messages were sent to a queue.
+    /// The number of sent messages.
     pub(crate) fn sent(&self) -> usize {
         self.0.sent.load(Ordering::Relaxed)
     }
@@ -84,7 +84,7 @@ impl InstantAws {
                 format!(r#"{{"Responses":[{}]}}"#, joined(request.statements.iter().map(|_| "{}")))
             }
             "PutItem" | "UpdateItem" | "BatchWriteItem" => "{}".to_owned(),
-            other => return Err(serde::de::Error::custom(format!("nothing answers {other} here"))),
+            other => return Err(serde::de::Error::custom(format!("the operation {other} is not supported"))),
         })
     }
 

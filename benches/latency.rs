@@ -1,8 +1,8 @@
-//! Times between two things, and what they come to.
+//! Collected durations and their percentiles.
 
 use std::time::Duration;
 
-/// Collected times.
+/// Collected durations.
 #[derive(Debug, Default, Clone)]
 pub(crate) struct Latencies(Vec<Duration>);
 
@@ -15,7 +15,8 @@ impl FromIterator<Duration> for Latencies {
 }
 
 impl Latencies {
-    /// The time, in milliseconds, that this share (0 to 1) of all does not exceed; 0 if there are none.
+    /// The duration in milliseconds that this share (0 to 1) of all durations does not exceed. It is 0 if there are
+    /// none.
     pub(crate) fn percentile(&self, share: f64) -> f64 {
         (self.at(share).as_secs_f64() * 100_000.0).round() / 100.0
     }
@@ -32,11 +33,11 @@ impl Latencies {
         self.0.get(index).copied().unwrap_or_default()
     }
 
-    /// The median and the 99th percentile, as a table shows them.
+    /// The median and the 99th percentile in milliseconds, formatted for a table.
     pub(crate) fn shown(&self) -> String {
         format!("{:.1} / {:.1}", self.percentile(0.5), self.percentile(0.99))
     }
-    /// The same in microseconds.
+    /// The median and the 99th percentile in microseconds, formatted for a table.
     pub(crate) fn shown_in_micros(&self) -> String {
         format!("{} / {}", self.at(0.5).as_micros(), self.at(0.99).as_micros())
     }

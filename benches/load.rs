@@ -1,4 +1,4 @@
-//! The whole local host under load, and idle.
+//! The complete local host under load and idle.
 
 use std::time::Duration;
 
@@ -9,21 +9,21 @@ use crate::latency::Latencies;
 use crate::report::{Report, print};
 use crate::trial::{Fan, Trial};
 
-/// Events per second where they come at a fixed rate.
+/// The events per second of the part with a fixed rate.
 const RATE: u32 = 200;
-/// How many publishers publish to one endpoint at full speed, and to many.
+/// The numbers of publishers at full speed, for one endpoint and for many.
 const PUBLISHERS: [usize; 2] = [64, 32];
-/// The parts, by their names on the command line.
+/// The names of the parts on the command line.
 pub(crate) const PARTS: [&str; 8] =
     ["one", "one-durable", "rate", "ten", "hundred", "hundred-longer", "by-type", "idle"];
-/// How many fresh hosts are started to tell how long it takes.
+/// The number of fresh hosts whose start is measured.
 const STARTS: usize = 10;
-/// How long a host is watched that has nothing to do.
+/// The time for which an idle host is measured.
 const IDLE: Duration = Duration::from_secs(10);
 
-/// What of it is measured, and how often.
+/// The measured part, and the number of repetitions.
 pub(crate) struct Extent {
-    /// One part alone, by its name on the command line.
+    /// The name of the only part to measure. `None` measures all.
     pub(crate) part: Option<String>,
     pub(crate) events: usize,
     pub(crate) seconds: usize,
@@ -68,7 +68,7 @@ async fn measure(part: &str, extent: &Extent) -> anyhow::Result<Report> {
     }
 }
 
-/// The same with more and more events, each number on a fresh host.
+/// Measures full speed with increasing numbers of events, each with a fresh host.
 pub(crate) async fn growth(events: usize) -> anyhow::Result<Report> {
     let mut report = Report::new("The local host under more and more events");
     report.figure("load of the machine before", machine_load()?);
@@ -123,7 +123,7 @@ async fn idle() -> anyhow::Result<Report> {
     Ok(report)
 }
 
-/// What else keeps the machine busy makes figures worse.
+/// The load of the machine. Other processes make the figures worse.
 fn machine_load() -> anyhow::Result<String> {
     Ok(std::fs::read_to_string("/proc/loadavg")?.split(' ').take(3).collect::<Vec<_>>().join(" "))
 }

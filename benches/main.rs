@@ -1,5 +1,5 @@
-//! Measures Pigeonpost and tries to break it: from outside, against the release build of the local host, with
-//! publishers and receivers of its own; and function by function, with AWS answered at once.
+//! Measures Pigeonpost and tests it under stress: from outside, against the release build of the local host with
+//! publishers and receivers of its own, and single functions with in-memory responses for AWS.
 
 mod bare;
 mod consumer;
@@ -36,7 +36,7 @@ use isolate::Trouble;
 use load::Extent;
 use report::Report;
 
-/// Measures Pigeonpost and tries to break it. Build the host first: cargo build --release
+/// Measures Pigeonpost and tests it under stress. Build the host first: cargo build --release
 #[derive(Debug, Parser)]
 #[command(name = "bench", version)]
 struct Options {
@@ -51,57 +51,57 @@ struct Options {
 enum Command {
     /// The local host at full speed and at a fixed rate, with one and with many endpoints, and idle
     Load {
-        /// One part alone
+        /// Measure only this part
         #[arg(long, value_parser = load::PARTS)]
         part: Option<String>,
-        /// How many events to one endpoint, at full speed
+        /// The number of events to one endpoint at full speed
         #[arg(long, default_value_t = 30_000)]
         events: usize,
-        /// How long at a fixed rate, in seconds
+        /// The duration at a fixed rate, in seconds
         #[arg(long, default_value_t = 15)]
         seconds: usize,
-        /// How often each part is measured; shown are medians
+        /// The number of repetitions of each part; shown are medians
         #[arg(long, default_value_t = 3)]
         repeat: usize,
     },
-    /// The same at full speed with a hundredth, a tenth, and all of many events
+    /// The local host at full speed with a hundredth, a tenth, and all of many events
     Growth {
         #[arg(long, default_value_t = 100_000)]
         events: usize,
     },
-    /// How long the local host takes to start with much in its table, after SIGKILL
+    /// The start of the local host with many deliveries in its table, after SIGKILL
     Restart {
-        /// How many finished deliveries are stored at most; a hundredth and a tenth are tried first
+        /// The maximum number of stored final deliveries; a hundredth and a tenth are measured first
         #[arg(long, default_value_t = 1_000_000)]
         deliveries: u32,
-        /// How many unfinished deliveries there are beside them
+        /// The number of unfinished deliveries in addition
         #[arg(long, default_value_t = 10_000)]
         unfinished: usize,
     },
-    /// Kills the host with SIGKILL under load, again and again, and counts what arrives
+    /// Kills the host with SIGKILL under load repeatedly, and counts the arriving deliveries
     Kill {
-        /// How often
+        /// The number of kills
         #[arg(long, default_value_t = 10)]
         times: u32,
-        /// How many events are published meanwhile, at least
+        /// The minimum number of published events
         #[arg(long, default_value_t = 30_000)]
         events: u64,
-        /// Which moments; printed, and other ones each time without it
+        /// The seed for the times of the kills; without it, a random one is used and printed
         #[arg(long)]
         seed: Option<u64>,
     },
-    /// What other tenants' trouble does to a healthy endpoint
+    /// The effect of other tenants' problems on a healthy endpoint
     Isolate {
-        /// One kind of trouble alone
+        /// Measure only this kind of problem
         #[arg(long, value_parser = Trouble::NAMES)]
         part: Option<String>,
-        /// How long each of the five windows is, alone and beside the trouble, in seconds
+        /// The duration of each of the five windows, with and without the problem, in seconds
         #[arg(long, default_value_t = 20)]
         seconds: u64,
-        /// How long the trouble goes on before its effect counts, in seconds
+        /// The time for which the problem lasts before its effect is measured, in seconds
         #[arg(long, default_value_t = 60)]
         settle: u64,
-        /// How many deliveries are resumed or recovered
+        /// The number of resumed or recovered deliveries
         #[arg(long, default_value_t = 100_000)]
         backlog: u32,
     },
@@ -110,29 +110,30 @@ enum Command {
         #[arg(long, default_value_t = 500)]
         endpoints: u32,
     },
-    /// Without the host: what a million deliveries cost on AWS, at list prices
+    /// Without the host: the price of a million deliveries on AWS
     Cost,
-    /// Without the host: what lists and deliveries use as endpoints and stored deliveries become many
+    /// Without the host: the cost of lists and deliveries with increasing numbers of endpoints and stored deliveries
     Stored {
-        /// How many are stored at most (a million take some 2 GB of memory)
+        /// The maximum number of stored deliveries (a million take about 2 GB of memory)
         #[arg(long, default_value_t = 1_000_000)]
         deliveries: u32,
     },
-    /// Without the host, AWS answered at once: delivering, beside a bare loop of the same HTTP client
+    /// Without the host, with in-memory responses for AWS: delivering, compared with the bare HTTP client
     Consumer {
-        /// How many in a round
+        /// The number of deliveries in a round
         #[arg(long, default_value_t = 10_000)]
         deliveries: usize,
         #[arg(long, default_value_t = 7)]
         rounds: usize,
     },
-    /// Without the host, AWS answered at once: publishing to 1, 10 and 100 endpoints, with a key, and in batches
+    /// Without the host, with in-memory responses for AWS: publishing to 1, 10 and 100 endpoints, with a key, and in
+    /// batches
     Publish {
-        /// How many are published in each scene
+        /// The number of published deliveries in each scene
         #[arg(long, default_value_t = 10_000)]
         deliveries: usize,
     },
-    /// A receiver, which `consumer` starts as a process of its own
+    /// A receiver, which `consumer` starts in a process of its own
     #[command(name = sink::COMMAND, hide = true)]
     Sink {
         #[arg(long, default_value_t = 0)]
@@ -171,6 +172,6 @@ async fn run(command: Command) -> anyhow::Result<Report> {
         Command::Stored { deliveries } => stored::run(deliveries).await,
         Command::Consumer { deliveries, rounds } => consumer::run(deliveries, rounds).await,
         Command::Publish { deliveries } => publishing::run(deliveries).await,
-        Command::Sink { .. } => unreachable!("it reports nothing"),
+        Command::Sink { .. } => unreachable!("this command has no report"),
     }
 }

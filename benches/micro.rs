@@ -1,6 +1,6 @@
-//! Parts of the hot path one by one, with the allocations that each makes.
-#![allow(dead_code, reason = "the commands need more of the modules")]
-#![allow(clippy::unwrap_used, reason = "a measurement may stop at the first surprise")]
+//! Benchmarks of single parts of the hot path, with their allocations.
+#![allow(dead_code, reason = "the commands use the rest of the modules")]
+#![allow(clippy::unwrap_used, reason = "benchmarks may panic")]
 
 mod deployment;
 mod instant;
@@ -36,16 +36,16 @@ use stage::{EVENT_TYPE, Stage};
 static HEAP: AllocProfiler = AllocProfiler::system();
 
 const NOW: Timestamp = Timestamp::from_unix_seconds(1_774_382_400);
-/// Nothing is delivered there.
+/// The URL of the endpoints. No benchmark sends requests to it.
 const NOWHERE: &str = "http://127.0.0.1:9/hooks/orders";
-/// How many deliveries a batch has.
+/// The number of deliveries in a batch.
 const BATCH: usize = 10;
 
 fn main() {
     divan::main();
 }
 
-/// Both signatures of a request, by one secret or, during a rotation, by two.
+/// Computes both signatures of a request, with one secret or, during a rotation, with two.
 #[divan::bench(args = [1, 2])]
 fn sign(bencher: Bencher<'_, '_>, secrets: u8) {
     let secrets: Vec<_> = (0..secrets).map(|seed| SigningSecret::generate([seed; 16])).collect();
@@ -56,7 +56,7 @@ fn sign(bencher: Bencher<'_, '_>, secrets: u8) {
     bencher.bench_local(|| sign(black_box(event.body.as_bytes())));
 }
 
-/// A publisher's request, to the event that it asks for.
+/// Parses a publish request into its event.
 #[divan::bench]
 fn parse_publish_request(bencher: Bencher<'_, '_>) {
     let (request, catalogue) = (request_body(), Catalogue::default());
@@ -64,20 +64,20 @@ fn parse_publish_request(bencher: Bencher<'_, '_>) {
     bencher.bench_local(|| parse(black_box(request.as_bytes())).unwrap());
 }
 
-/// Which of an organization's endpoints want an event: one in ten.
+/// Finds the endpoints that subscribe to an event, which are one in ten.
 #[divan::bench(args = [1, 10, 100, 1_000])]
 fn match_endpoints(bencher: Bencher<'_, '_>, count: i64) {
     let (fan_out, event_type) = (fan_out(count), EventType::parse(EVENT_TYPE).unwrap());
     bencher.bench_local(|| black_box(&fan_out).targets().filter(|target| target.wants(&event_type, None)).count());
 }
 
-/// The body of an event that nobody wants.
+/// Renders the body of an event without subscribers.
 #[divan::bench]
 fn render_body(bencher: Bencher<'_, '_>) {
     bencher.with_inputs(new_event).bench_local_values(|new| plan(new, &FanOut::default()));
 }
 
-/// An event with its body and its deliveries, to one in ten of the endpoints.
+/// Plans an event with its body and the deliveries to one in ten of the endpoints.
 #[divan::bench(args = [1, 10, 100, 1_000])]
 fn plan_event(bencher: Bencher<'_, '_>, count: i64) {
     let fan_out = fan_out(count);
@@ -96,7 +96,7 @@ fn write_task(bencher: Bencher<'_, '_>) {
     bencher.bench_local(|| Task::DeliverV1(black_box(&task).into()).encode().unwrap());
 }
 
-/// What a batch of ten needs that was never attempted, with the SDK's part of it.
+/// Loads everything for a batch of ten deliveries without attempts, including the SDK's work.
 #[divan::bench]
 fn load_batch(bencher: Bencher<'_, '_>) {
     let (runtime, stage) = staged(1, BATCH);
@@ -108,7 +108,7 @@ fn load_batch(bencher: Bencher<'_, '_>) {
     });
 }
 
-/// The record of one attempt, with the SDK's part of it.
+/// Records one attempt, including the SDK's work.
 #[divan::bench]
 fn record_attempt(bencher: Bencher<'_, '_>) {
     let (runtime, stage) = staged(1, BATCH);
@@ -118,7 +118,7 @@ fn record_attempt(bencher: Bencher<'_, '_>) {
     bencher.bench_local(|| runtime.block_on(store.record_attempt(None, black_box(&delivery))).unwrap());
 }
 
-/// A whole request, from the route to its answer.
+/// Performs a complete publish request, from the route to the response.
 #[divan::bench(args = [1, 10, 100])]
 fn publish_event(bencher: Bencher<'_, '_>, endpoints: usize) {
     let (runtime, stage) = staged(endpoints, 0);
@@ -177,7 +177,7 @@ fn fan_out(endpoints: i64) -> FanOut {
     self::endpoints(endpoints).iter().map(Endpoint::target).collect()
 }
 
-/// Endpoints with three subscriptions each, the first and every tenth to what is published.
+/// Endpoints with three subscriptions each. The first and every tenth one match the published type.
 fn endpoints(count: i64) -> Vec<Endpoint> {
     let endpoint = |index: i64| {
         let wanted = if index % 10 == 0 { EVENT_TYPE } else { "order.refunded" };

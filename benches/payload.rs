@@ -1,5 +1,5 @@
-//! What the events are about: orders, as a shop's backend tells of them. No two are alike, and they repeat themselves
-//! as far as such data does, since storage may compress it.
+//! The payloads of the events: orders of a shop. All are different, and they repeat values like real data, because
+//! storage may compress them.
 
 use fastrand::Rng;
 use serde_json::{Value, json};

@@ -1,11 +1,11 @@
-//! What a process uses, as Linux tells it in `/proc`.
+//! The resource use of a process, read from Linux's `/proc`.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
 
-/// `/proc` counts in hundredths of a second on every processor that Linux runs on.
+/// The unit of CPU times in `/proc`. It is a hundredth of a second on all architectures of Linux.
 const TICK: Duration = Duration::from_millis(10);
 
 /// A running process.
@@ -17,26 +17,26 @@ impl Process {
         Self(id)
     }
 
-    /// This process: publishers and receivers together.
+    /// This process, which contains the publishers and receivers.
     pub(crate) fn own() -> Self {
         Self(std::process::id())
     }
 
-    /// The CPU time of all its threads until now, in the kernel's name included.
+    /// The CPU time of all its threads, including time in the kernel.
     pub(crate) fn cpu(self) -> anyhow::Result<Duration> {
         let stat = self.read("stat")?;
-        // The second field is the program's name in parentheses, which may contain anything.
-        let (_, fields) = stat.rsplit_once(')').context("a process has a name")?;
+        // The second field is the program's name in parentheses, which can contain any character.
+        let (_, fields) = stat.rsplit_once(')').context("the process has no name")?;
         let ticks = fields.split_ascii_whitespace().skip(11).take(2).map(str::parse::<u32>);
         Ok(ticks.sum::<Result<u32, _>>().map(|ticks| TICK * ticks)?)
     }
 
-    /// Its memory in MiB, of what it shares with others only its share.
+    /// The proportional set size (PSS) in MiB, in which shared memory counts partially.
     pub(crate) fn pss_mib(self) -> anyhow::Result<f64> {
         self.kib("smaps_rollup", "Pss:")
     }
 
-    /// The most memory that it ever had, in MiB, with all that it shares.
+    /// The peak resident set size (RSS) in MiB, in which shared memory counts completely.
     pub(crate) fn peak_rss_mib(self) -> anyhow::Result<f64> {
         self.kib("status", "VmHWM:")
     }
@@ -53,7 +53,7 @@ impl Process {
     }
 }
 
-/// Looks at a process's memory once a second.
+/// Reads a process's memory once a second.
 pub(crate) struct MemoryWatch(tokio::task::JoinHandle<()>, tokio::sync::watch::Receiver<f64>);
 
 impl MemoryWatch {
@@ -71,7 +71,7 @@ impl MemoryWatch {
         Self(watching, seen)
     }
 
-    /// The most that was seen, in MiB.
+    /// The maximum that was read, in MiB.
     pub(crate) fn most(self) -> f64 {
         self.0.abort();
         *self.1.borrow()

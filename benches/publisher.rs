@@ -1,4 +1,4 @@
-//! A publisher: the demo organization's, with endpoints of its own.
+//! A publisher for the demo organization or another one, which also manages endpoints.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 
 use crate::payload;
 
-/// A publisher; clones number their events together.
+/// A publisher. Clones share the numbering of events.
 #[derive(Clone)]
 pub(crate) struct Publisher {
     http: Client,
@@ -24,34 +24,34 @@ pub(crate) struct Publisher {
 /// An event that is ready to be published.
 #[derive(Debug, Clone)]
 pub(crate) struct Event {
-    /// `data.number`.
+    /// The event's `data.number`.
     pub(crate) number: u64,
-    /// The request's body.
+    /// The body of the request.
     body: Bytes,
 }
 
 impl Event {
-    /// The event of this number: the same one every time.
+    /// Creates the event with this number. The same number always gives the same event.
     fn new(event_type: &str, number: u64) -> Self {
         let order = payload::data(&mut fastrand::Rng::with_seed(number));
         let body = format!(r#"{{"type":"{event_type}","data":{{"number":{number},"order":{order}}}}}"#).into();
         Self { number, body }
     }
 
-    /// How many bytes its request has.
+    /// The size of the request's body in bytes.
     pub(crate) fn size(&self) -> usize {
         self.body.len()
     }
 }
 
-/// An event that was accepted.
+/// An accepted event.
 #[derive(Debug, Clone)]
 pub(crate) struct Accepted {
     /// The event's id.
     pub(crate) event: String,
-    /// `data.number`.
+    /// The event's `data.number`.
     pub(crate) number: u64,
-    /// When it was begun to be published.
+    /// The time at which its publish request started.
     pub(crate) at: Instant,
 }
 
@@ -60,15 +60,15 @@ impl Publisher {
         Self { http: Client::new(), credentials: Arc::new(credentials), numbers: Arc::default() }
     }
 
-    /// A publisher of a new organization on the same host.
+    /// Creates a publisher of a new organization on the same host.
     pub(crate) async fn another(&self, slug: &str) -> anyhow::Result<Self> {
         let platform_key = &self.credentials.platform_key;
         let organization = json!({"name": slug, "slug": slug});
         let made = self.send_as(platform_key, "/v1/organizations", organization).await?;
-        let organization_id = made["id"].as_str().context("an organization has an id")?.to_owned();
+        let organization_id = made["id"].as_str().context("the organization has no id")?.to_owned();
         let path = format!("/v1/organizations/{organization_id}/api-keys");
         let issued = self.send_as(platform_key, &path, json!({"name": slug, "role": "owner"})).await?;
-        let api_key = issued["revealed_key"].as_str().context("a new key is revealed")?.to_owned();
+        let api_key = issued["revealed_key"].as_str().context("the response has no key")?.to_owned();
         let credentials = Credentials { organization_id, api_key, ..Credentials::clone(&self.credentials) };
         Ok(Self { http: Client::new(), credentials: Arc::new(credentials), numbers: Arc::clone(&self.numbers) })
     }
@@ -85,7 +85,7 @@ impl Publisher {
         &self.credentials.organization_id
     }
 
-    /// Removes the demo endpoint, which subscribes to everything.
+    /// Deletes the demo endpoint, which subscribes to all events.
     pub(crate) async fn remove_demo(&self) -> anyhow::Result<()> {
         let endpoints = self.call(Method::GET, "/webhooks/endpoints", None).await?;
         for endpoint in endpoints.as_array().into_iter().flatten() {
@@ -95,14 +95,14 @@ impl Publisher {
         Ok(())
     }
 
-    /// Makes an endpoint for one type of event and returns its id.
+    /// Creates an endpoint for one event type and returns its id.
     pub(crate) async fn endpoint(&self, url: &str, event_type: &str, more: Value) -> anyhow::Result<String> {
         let mut endpoint = json!({"name": "Bench", "url": url, "event_types": [event_type]});
         if let (Some(endpoint), Value::Object(more)) = (endpoint.as_object_mut(), more) {
             endpoint.extend(more);
         }
         let made = self.call(Method::POST, "/webhooks/endpoints", Some(endpoint)).await?;
-        Ok(made["id"].as_str().context("an endpoint has an id")?.to_owned())
+        Ok(made["id"].as_str().context("the endpoint has no id")?.to_owned())
     }
 
     /// Changes an endpoint.
@@ -110,25 +110,25 @@ impl Publisher {
         self.call(Method::PATCH, &format!("/webhooks/endpoints/{endpoint}"), Some(change)).await.map(drop)
     }
 
-    /// Begins a recovery of everything that failed for an endpoint since the year 2000.
+    /// Starts a recovery of all failed deliveries of an endpoint since the year 2000.
     pub(crate) async fn recover(&self, endpoint: &str) -> anyhow::Result<()> {
         let all = json!({"since": "2000-01-01T00:00:00Z"});
         self.call(Method::POST, &format!("/webhooks/endpoints/{endpoint}/recover"), Some(all)).await.map(drop)
     }
 
-    /// Publishes an event, again and again with the same idempotency key until it is accepted: so does a publisher
-    /// whose server dies.
+    /// Publishes an event, with retries with the same idempotency key until it is accepted, like a publisher whose
+    /// server crashes.
     pub(crate) async fn publish(&self, event_type: &str) -> anyhow::Result<Accepted> {
         let (number, at) = (self.next_number(), Instant::now());
         Ok(Accepted { at, ..self.insist(event_type, number).await? })
     }
 
-    /// The number of an event that was not published yet.
+    /// The number of the next event.
     pub(crate) fn next_number(&self) -> u64 {
         self.numbers.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// Publishes the event of this number until it is accepted.
+    /// Publishes the event with this number until it is accepted.
     pub(crate) async fn insist(&self, event_type: &str, number: u64) -> anyhow::Result<Accepted> {
         let mut last = None;
         for _ in 0..2_000 {
@@ -138,24 +138,25 @@ impl Publisher {
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
-        Err(last.context("never accepted")?)
+        Err(last.context("no attempt was made")?)
     }
 
-    /// Publishes the event of this number, with a key of its own.
+    /// Publishes the event with this number once, with an idempotency key.
     pub(crate) async fn try_once(&self, event_type: &str, number: u64) -> anyhow::Result<Accepted> {
         let (at, key) = (Instant::now(), format!("bench-{number}"));
         let event = Event::new(event_type, number);
         let published = data(&self.send(Method::POST, "/events", Some(event.body), Some(&key)).await?)?;
-        let event = published["id"].as_str().context("an event has an id")?.to_owned();
+        let event = published["id"].as_str().context("the event has no id")?.to_owned();
         Ok(Accepted { event, number, at })
     }
 
-    /// Events that were not published yet, of these types in turn.
+    /// New events, with these types in turn.
     pub(crate) fn next_events(&self, event_types: &[String], count: usize) -> Vec<Event> {
         event_types.iter().cycle().take(count).map(|event_type| Event::new(event_type, self.next_number())).collect()
     }
 
-    /// Publishes an event once, without a key, and looks only whether it was accepted: what is measured is the host.
+    /// Publishes an event once without a key, and checks only whether it was accepted, so that the publisher costs
+    /// little.
     pub(crate) async fn publish_lightly(&self, event: Event) -> anyhow::Result<()> {
         self.send(Method::POST, "/events", Some(event.body), None).await.map(drop)
     }
@@ -167,7 +168,7 @@ impl Publisher {
         self.call(Method::POST, "/events/batch", Some(json!({"events": events}))).await.map(drop)
     }
 
-    /// Publishes at a fixed rate for a while, each event on time whether or not the earlier ones were answered.
+    /// Publishes at a fixed rate for a while. Each event is sent on time, independent of earlier responses.
     pub(crate) async fn publish_at(
         &self,
         per_second: u32,
@@ -211,7 +212,7 @@ impl Publisher {
     }
 }
 
-/// Does something for each of these at a fixed rate, each on time whether or not the earlier ones are done.
+/// Runs a task for each item at a fixed rate. Each task starts on time, independent of earlier ones.
 pub(crate) async fn at_rate<T, R: Send + 'static, F: Future<Output = anyhow::Result<R>> + Send + 'static>(
     per_second: u32,
     all: impl IntoIterator<Item = T>,

@@ -1,4 +1,4 @@
-//! A receiver that remembers every request.
+//! A receiver that keeps every request.
 
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,18 +11,18 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use tokio::net::TcpListener;
 
-/// One request as it came in.
+/// A received request.
 #[derive(Debug, Clone)]
 pub(crate) struct Arrival {
-    /// `X-Webhook-Delivery`.
+    /// The value of `X-Webhook-Delivery`.
     pub(crate) delivery: String,
-    /// `webhook-id`.
+    /// The value of `webhook-id`.
     pub(crate) event: String,
-    /// `X-Webhook-Attempt`.
+    /// The value of `X-Webhook-Attempt`.
     pub(crate) attempt: u32,
-    /// When its body was there.
+    /// The time at which its body was complete.
     pub(crate) at: Instant,
-    /// `data.number` of the event.
+    /// The event's `data.number`.
     pub(crate) number: u64,
 }
 
@@ -33,30 +33,30 @@ pub(crate) struct Receiver {
     arrivals: Arc<Mutex<Vec<Arrival>>>,
 }
 
-/// How a receiver behaves.
+/// The behavior of a receiver.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Behaviour {
-    /// How long it waits before it answers.
+    /// The delay before the response.
     pub(crate) delay: Duration,
-    /// Which requests it answers with 500.
+    /// The requests that get a 500 response.
     pub(crate) fails: Fails,
 }
 
-/// Which requests a receiver answers with 500.
+/// The requests to which a receiver responds with 500.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fails {
-    /// None.
+    /// No request.
     Never,
-    /// All.
+    /// Every request.
     Always,
-    /// The first attempt of one delivery in so many.
+    /// The first attempt of one delivery in this many.
     FirstAttemptOfOneIn(u64),
-    /// All but one request in so many, in the order of their arrival.
+    /// All requests except one in this many, in the order of arrival.
     AllButOneIn(usize),
 }
 
 impl Behaviour {
-    /// Answers 200 at once.
+    /// Responds with 200 immediately.
     pub(crate) const HEALTHY: Self = Self { delay: Duration::ZERO, fails: Fails::Never };
 }
 
@@ -73,17 +73,18 @@ impl Receiver {
         format!("http://{}/hook", self.address)
     }
 
-    /// What came in until now.
+    /// All requests so far.
     pub(crate) fn arrivals(&self) -> Vec<Arrival> {
         self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// How many requests came in until now.
+    /// The number of requests so far.
     pub(crate) fn count(&self) -> usize {
         self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// Waits until so many requests came in, or until none has for as long as the patience lasts, and says which.
+    /// Waits until this many requests have arrived, or until none has arrived for `patience`. Returns whether all
+    /// arrived.
     pub(crate) async fn wait_for(&self, expected: usize, patience: Duration) -> bool {
         let (mut seen, mut since) = (0, Instant::now());
         while seen < expected && since.elapsed() < patience {
@@ -96,17 +97,17 @@ impl Receiver {
         seen >= expected
     }
 
-    /// Forgets what came in until now.
+    /// Forgets all requests so far.
     pub(crate) fn forget(&self) {
         self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// How many different events came in until now.
+    /// The number of different events so far.
     pub(crate) fn events(&self) -> usize {
         self.attempts_by(|arrival| arrival.event.clone()).len()
     }
 
-    /// The highest attempt that came in, by whatever names what was attempted.
+    /// The highest attempt number so far, by the name that `name` gives a request.
     pub(crate) fn attempts_by(&self, name: impl Fn(&Arrival) -> String) -> HashMap<String, u32> {
         let mut attempts = HashMap::new();
         for arrival in self.arrivals.lock().unwrap_or_else(PoisonError::into_inner).iter() {
@@ -148,7 +149,7 @@ async fn receive(
     if fails { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK }
 }
 
-/// The number that a publisher gave the event: found, not parsed, since the receiver must not be what is measured.
+/// The number that a publisher gave the event. It is searched and not parsed, so that the receiver costs little.
 fn number(body: &[u8]) -> Option<u64> {
     let text = std::str::from_utf8(body).ok()?;
     let (_, rest) = text.split_once("\"number\":")?;

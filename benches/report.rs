@@ -1,11 +1,11 @@
-//! What was found, for people and for machines.
+//! Results as text and as JSON.
 
 use std::io::Write;
 
 use anyhow::bail;
 use serde_json::{Map, Value, json};
 
-/// A table of figures, and what must hold but does not.
+/// A table of figures, and the broken promises.
 pub(crate) struct Report {
     title: String,
     figures: Vec<(String, Value)>,
@@ -18,7 +18,7 @@ impl Report {
         Self { title: title.to_owned(), figures: Vec::new(), broken: Vec::new(), parts: Vec::new() }
     }
 
-    /// The same measured several times: the median of each number, and every promise that was broken in any of them.
+    /// Combines repeated measurements: the median of each number, and every promise that was broken in any of them.
     pub(crate) fn medians(repeated: Vec<Self>) -> Option<Self> {
         let all: Vec<_> = repeated.iter().map(|report| report.figures.clone()).collect();
         let mut reports = repeated.into_iter();
@@ -34,17 +34,17 @@ impl Report {
         Some(first)
     }
 
-    /// Adds a table of its own.
+    /// Adds a table as a part.
     pub(crate) fn part(&mut self, part: Self) {
         self.parts.push(part);
     }
 
-    /// Adds a figure; units are in its name.
+    /// Adds a figure. Its name contains the unit.
     pub(crate) fn figure(&mut self, name: &str, value: impl Into<Value>) {
         self.figures.push((name.to_owned(), value.into()));
     }
 
-    /// Notes a promise, and whether it was kept.
+    /// Adds a promise, and whether it was kept.
     pub(crate) fn promise(&mut self, what: &str, kept: bool) {
         if !kept {
             self.broken.push(what.to_owned());
@@ -62,13 +62,13 @@ impl Report {
         self.parts.iter().for_each(Self::show);
     }
 
-    /// The same in a line, for whoever waits.
+    /// The figures in one line, as a progress message.
     pub(crate) fn line(&self) -> String {
         let figures: Vec<_> = self.figures.iter().map(|(name, value)| format!("{name} {}", shown(value))).collect();
         format!("{}: {}", self.title, figures.join("; "))
     }
 
-    /// The same as JSON.
+    /// The report as JSON.
     pub(crate) fn json(&self) -> String {
         format!("{:#}\n", self.value())
     }
@@ -95,7 +95,7 @@ impl Report {
     }
 }
 
-/// Strings without quotes, whole numbers without a fraction.
+/// Formats a value: strings without quotes, integers without a fraction.
 fn shown(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -106,6 +106,6 @@ fn shown(value: &Value) -> String {
 
 /// Prints a line.
 pub(crate) fn print(line: &str) {
-    // Nobody may be reading.
+    // Errors are ignored, because the reader of the output may have ended.
     let _ = writeln!(std::io::stdout(), "{line}");
 }

@@ -1,4 +1,4 @@
-//! How long the local host takes to start again, with ever more finished deliveries in its table.
+//! The start of the local host with an increasing number of final deliveries in its table.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,14 +16,14 @@ use crate::publisher::Publisher;
 use crate::receiver::{Behaviour, Receiver};
 use crate::report::{Report, print};
 
-/// How often each is started; the median counts.
+/// The number of starts of each host. The median is used.
 const STARTS: usize = 7;
-/// How many events are published in a request.
+/// The number of events of a publish request.
 const BATCH: usize = 100;
-/// Longer than an attempt may take: no delivery is ever finished.
+/// Longer than an attempt may take, so deliveries to this receiver never become final.
 const HANGING: Duration = Duration::from_secs(60 * 60);
 const UNFINISHED: &str = "bench.unfinished";
-/// The longest start that is promised, in milliseconds, without and with unfinished deliveries.
+/// The maximum duration of a start in milliseconds, without and with unfinished deliveries.
 const PROMISED: [f64; 2] = [300.0, 1_000.0];
 
 pub(crate) async fn run(deliveries: u32, unfinished: usize) -> anyhow::Result<Report> {
@@ -50,7 +50,7 @@ pub(crate) async fn run(deliveries: u32, unfinished: usize) -> anyhow::Result<Re
     Ok(report)
 }
 
-/// Writes finished deliveries of an organization that the host does not know: a start does not look at them either way.
+/// Writes final deliveries of an organization that the host does not know. A start reads neither kind.
 async fn fill(filler: &mut Filler, data: &Path, stored: u32) -> anyhow::Result<()> {
     let storage = Storage::Directory { path: data.to_owned(), durable: false };
     let aws = EmbeddedAws::open(&storage, "127.0.0.1:1", Arc::new(|| SystemTime::UNIX_EPOCH))?;
@@ -73,7 +73,7 @@ async fn starts(title: &str, host: &mut Host, promised_ms: f64) -> anyhow::Resul
     report.figure("start until healthy, ms", took.percentile(0.5));
     report.figure("start until healthy, longest ms", took.percentile(1.0));
     report.figure("memory after the start (PSS), MiB", memory[STARTS / 2].round());
-    report.promise("a start is as quick as promised", took.percentile(0.5) <= promised_ms);
+    report.promise("a start takes at most the promised time", took.percentile(0.5) <= promised_ms);
     print(&report.line());
     Ok(report)
 }

@@ -1,4 +1,4 @@
-//! A receiver in a process of its own, so that what it takes is not counted with what is measured.
+//! A receiver in a process of its own, so that its cost is not measured.
 
 use std::collections::{HashMap, HashSet};
 use std::net::Ipv4Addr;
@@ -19,25 +19,25 @@ use tokio::process::{Child, Command};
 use crate::cpu;
 use crate::report::print;
 
-/// The command that is the receiver's process.
+/// The command that runs the receiver's process.
 pub(crate) const COMMAND: &str = "sink";
 
-/// What came in since the last time somebody looked.
+/// The requests since the last read.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(crate) struct Seen {
-    /// How many requests.
+    /// The number of requests.
     pub(crate) requests: usize,
-    /// How many different deliveries.
+    /// The number of different deliveries.
     pub(crate) deliveries: usize,
-    /// How many connections were made for them.
+    /// The number of new connections.
     pub(crate) connections: usize,
-    /// The last request's headers.
+    /// The headers of the latest request.
     pub(crate) headers: HashMap<String, String>,
-    /// The processor time that the receiver has taken since it began.
+    /// The CPU time of the receiver since its start.
     pub(crate) cpu: Duration,
 }
 
-/// A receiver's process. It is killed when this is dropped.
+/// The process of a receiver. Dropping it kills the process.
 pub(crate) struct Sink {
     address: String,
     http: reqwest::Client,
@@ -45,29 +45,29 @@ pub(crate) struct Sink {
 }
 
 impl Sink {
-    /// Starts a receiver that answers after so long.
+    /// Starts a receiver that responds after this delay.
     pub(crate) async fn start(delay: Duration) -> anyhow::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg(COMMAND).arg("--delay-ms").arg(delay.as_millis().to_string());
         let mut process = command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true).spawn()?;
-        let output = process.stdout.take().context("the receiver's output is piped")?;
+        let output = process.stdout.take().context("the receiver's output is not piped")?;
         let mut address = String::new();
         BufReader::new(output).read_line(&mut address).await?;
         Ok(Self { address: address.trim().to_owned(), http: reqwest::Client::new(), _process: process })
     }
 
-    /// Where deliveries go.
+    /// The URL for deliveries.
     pub(crate) fn url(&self) -> String {
         format!("http://{}/hooks/orders", self.address)
     }
 
-    /// What came in since this was asked the last time.
+    /// The requests since the last call.
     pub(crate) async fn seen(&self) -> anyhow::Result<Seen> {
         seen(&self.http, &self.address).await
     }
 }
 
-/// What came in at that address since this was asked the last time.
+/// The requests to this address since the last call.
 pub(crate) async fn seen(http: &reqwest::Client, address: &str) -> anyhow::Result<Seen> {
     Ok(http.get(format!("http://{address}/")).send().await?.error_for_status()?.json().await?)
 }
@@ -98,7 +98,7 @@ pub(crate) async fn run(delay: Duration) -> anyhow::Result<()> {
     serve(listener, delay).await
 }
 
-/// Receives on a socket, and answers after so long.
+/// Receives on a socket and responds after this delay.
 pub(crate) async fn serve(listener: TcpListener, delay: Duration) -> anyhow::Result<()> {
     let door = Door { tally: Arc::default(), delay };
     let counting = door.clone();

@@ -1,4 +1,5 @@
-//! A deployment to measure a function alone in: made on the embedded engines, and from then on answered at once.
+//! A deployment for the benchmarks of single functions. The embedded engines create it, and then in-memory responses
+//! replace them.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -39,18 +40,18 @@ use crate::payload;
 
 /// The type of all events.
 pub(crate) const EVENT_TYPE: &str = "order.updated";
-/// How many events are published at once while the stage is set.
+/// The number of concurrent publish requests of the setup.
 const AT_ONCE: usize = 100;
-/// The payloads are the same in every run.
+/// The seed of the payloads, which are the same in every run.
 const SEED: u64 = 7;
 
-/// An organization with endpoints, and events that wait to be delivered.
+/// An organization with endpoints, and events with queued deliveries.
 pub(crate) struct Stage {
-    /// What answers for DynamoDB and SQS.
+    /// The in-memory responses of DynamoDB and SQS.
     pub(crate) aws: InstantAws,
-    /// The organization's id.
+    /// The id of the organization.
     pub(crate) organization: String,
-    /// A key of it that may publish.
+    /// A key of the organization that can publish.
     pub(crate) key: String,
     sdk: SdkConfig,
     settings: Settings,
@@ -58,9 +59,9 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// Makes that many endpoints at `url`, and publishes that many events for each of them.
+    /// Creates this many endpoints at `url`, and publishes this many events for each of them.
     pub(crate) async fn set(url: &str, endpoints: usize, events: usize) -> anyhow::Result<Self> {
-        // Logged as in a function, and to nobody. The second stage finds it so.
+        // Logs as in a function and discards the output. An error means that an earlier stage has set this.
         let _ = tracing::subscriber::set_global_default(json_lines(Level::INFO, std::io::sink));
         let epoch = Arc::new(|| SystemTime::UNIX_EPOCH);
         let embedded = EmbeddedAws::open(&Storage::Memory, "127.0.0.1:1", epoch)?;
@@ -85,17 +86,17 @@ impl Stage {
         Ok(Self { aws, organization, key, sdk, settings, messages })
     }
 
-    /// What the functions of a new process work with.
+    /// The shared state of the functions in a new process.
     pub(crate) fn core(&self) -> Arc<Core> {
         core(&self.sdk, &self.settings)
     }
 
-    /// The table, as a new process reaches it.
+    /// The table as a new process accesses it.
     pub(crate) fn store(&self) -> Store {
         Store::new(&self.sdk, &self.settings.table, self.settings.deployment.retention)
     }
 
-    /// What the messages ask for.
+    /// The tasks in the messages.
     pub(crate) fn tasks(&self) -> anyhow::Result<Vec<DeliverTask>> {
         self.messages.iter().map(|message| Ok(Task::decode(message)?)).collect()
     }
@@ -106,19 +107,19 @@ impl Stage {
         Ok(Consumer::new(self.core(), sender))
     }
 
-    /// The messages of the queue, in batches as Lambda hands them over.
+    /// The messages of the queue in batches, as Lambda passes them.
     pub(crate) fn batches(&self) -> Vec<SqsEvent> {
         self.messages.chunks(CONSUMER_BATCH as usize).map(batch).collect()
     }
 
-    /// The bodies that these messages have delivered.
+    /// The bodies that these messages deliver.
     pub(crate) fn bodies(&self) -> anyhow::Result<Vec<Bytes>> {
-        let body = |task: DeliverTask| Ok(Bytes::from(task.body.context("bodies are in their messages")?));
+        let body = |task: DeliverTask| Ok(Bytes::from(task.body.context("the message has no body")?));
         self.tasks()?.into_iter().map(body).collect()
     }
 }
 
-/// What clients are made from in a function, but for where they connect to.
+/// The configuration of clients as in a function, with another HTTP client.
 fn as_in_a_function(aws: &InstantAws) -> SdkConfig {
     let credentials = Credentials::new("A".repeat(20), "s".repeat(40), Some("t".repeat(800)), None, "bench");
     config::aws_clients()
@@ -160,7 +161,7 @@ async fn publish(core: &Core, organization: &Organization, events: usize) -> any
     Ok(())
 }
 
-/// Everything in the table, in DynamoDB's own JSON.
+/// All items of the table in DynamoDB's JSON.
 async fn items(embedded: EmbeddedAws) -> anyhow::Result<Vec<Box<RawValue>>> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
@@ -179,7 +180,7 @@ async fn scan(address: SocketAddr) -> anyhow::Result<Vec<Box<RawValue>>> {
         }
         let request = http.post(format!("http://{address}/")).body(request.to_string());
         let answer = request.header("x-amz-target", "DynamoDB_20120810.Scan").send().await?.error_for_status()?;
-        let mut page: Page = serde_json::from_str(&answer.text().await?).context("a page of the table")?;
+        let mut page: Page = serde_json::from_str(&answer.text().await?).context("cannot parse a page of the table")?;
         items.append(&mut page.items);
         start = page.last_evaluated_key;
         if start.is_null() {

@@ -1,4 +1,4 @@
-//! A fresh host with endpoints at one receiver, and what it does under a load: how fast, how soon, at what cost.
+//! A fresh host with endpoints at one receiver, and its measured speed, latency and cost under a load.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -17,11 +17,11 @@ use crate::publisher::{Event, Publisher, at_rate};
 use crate::receiver::{Behaviour, Receiver};
 use crate::report::Report;
 
-/// How many events go before those that are measured, so that connections and caches are there.
+/// The number of events before the measured ones, which open connections and fill caches.
 const WARM_UP: usize = 200;
-/// After how long without an arrival what is missing counts as lost.
+/// The time without an arrival after which missing deliveries count as lost.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// What would come twice comes soon; and what the host still records belongs to its cost.
+/// The time for duplicates to arrive, and for the host to record attempts, which is a part of its cost.
 const SETTLE: Duration = Duration::from_secs(1);
 const MIB: f64 = 1024.0 * 1024.0;
 
@@ -36,12 +36,12 @@ pub(crate) struct Trial {
     data: TempDir,
 }
 
-/// Which endpoints there are, and which of them get an event.
+/// The endpoints, and the ones that get an event.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Fan {
-    /// So many, and all of them.
+    /// This many endpoints, which all get every event.
     ToAll(usize),
-    /// So many, each for a type of its own.
+    /// This many endpoints, each with an event type of its own.
     ByType(usize),
 }
 
@@ -59,7 +59,7 @@ impl Fan {
         }
     }
 
-    /// The type that an endpoint subscribes to.
+    /// The event type to which an endpoint subscribes.
     fn event_type(self, endpoint: usize) -> String {
         match self {
             Self::ToAll(_) => "bench.load".to_owned(),
@@ -68,7 +68,7 @@ impl Fan {
     }
 }
 
-/// An event that was accepted.
+/// An accepted event.
 struct Published {
     number: u64,
     bytes: usize,
@@ -77,12 +77,12 @@ struct Published {
 }
 
 impl Trial {
-    /// A host that is warm, with these endpoints. So many publishers publish at once, each on a connection of its own.
+    /// Starts and warms up a host with these endpoints. The publishers run concurrently, each on its own connection.
     pub(crate) async fn new(fan: Fan, publishers: usize) -> anyhow::Result<Self> {
         Self::with_arguments(&[], fan, publishers).await
     }
 
-    /// The same with further arguments for the host.
+    /// Starts and warms up a host with additional arguments.
     pub(crate) async fn with_arguments(arguments: &[&str], fan: Fan, publishers: usize) -> anyhow::Result<Self> {
         let endpoints = fan.endpoints();
         let data = tempfile::tempdir()?;
@@ -101,13 +101,13 @@ impl Trial {
         Ok(Self { host, publisher, receiver, fan, publishers, event_types, data })
     }
 
-    /// Publishes so many events, each publisher its next one as soon as its last one was accepted.
+    /// Publishes this many events. Each publisher sends its next one after its last one was accepted.
     pub(crate) async fn at_full_speed(self, title: &str, events: usize) -> anyhow::Result<Report> {
         let events = self.publisher.next_events(&self.event_types, events);
         self.measure(title, all_at_once(&self.publisher, self.publishers, events)).await
     }
 
-    /// Publishes so many events a second, each on time.
+    /// Publishes this many events per second, each on time.
     pub(crate) async fn at_rate(self, title: &str, per_second: u32, seconds: usize) -> anyhow::Result<Report> {
         let events = self.publisher.next_events(&self.event_types, per_second as usize * seconds);
         let publishing = at_rate(per_second, events, |event| publish(self.publisher.clone(), event));

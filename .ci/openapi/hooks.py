@@ -1,7 +1,7 @@
-"""What the generated requests must know of the host that they are sent to.
+"""Adapts the generated requests to the host that they are sent to.
 
-A document cannot say which things there are. Where a request names one with a well-formed id, it gets the id of one
-that is there; what is malformed stays as it was generated.
+An OpenAPI document does not contain the ids of existing resources. A well-formed id in a request is replaced by the id
+of an existing resource. A malformed id is not changed.
 """
 
 import json
@@ -33,7 +33,7 @@ def call(method, path, body=None):
 
 
 def make_endpoint():
-    """One whose deliveries fail at once, so that there is something to ask for again."""
+    """Creates an endpoint whose deliveries fail immediately, so that they can be retried."""
     body = {"name": "n", "url": f"{RECEIVER}?status=500", "event_types": ["a"], "retry_schedule": []}
     return call("POST", f"{ROOT}/webhooks/endpoints", body)["id"]
 
@@ -61,7 +61,7 @@ def hyphenated(endpoint):
 
 
 def thing(kind, case):
-    """One of this kind that is there, and that nobody misses when it is gone."""
+    """Returns the id of an existing resource of this kind. If the request may delete it, the resource is a new one."""
     found = THERE[kind]
     if kind == "endpoint" and case.method == "DELETE":
         found = make_endpoint()
@@ -79,7 +79,7 @@ def put(values, name, kind, case):
 
 @schemathesis.hook
 def before_load_schema(context, raw_schema):
-    """To a client a cursor is whatever a list returned, and a list takes nothing else."""
+    """Restricts cursors to ids of the listed resources, which are the only cursors that lists accept."""
     schemas = raw_schema["components"]["schemas"]
     listed = {"api-keys": "ApiKeyId", "endpoints": "EndpointId", "events": "EventId", "deliveries": "DeliveryId"}
     for path, item in raw_schema["paths"].items():
@@ -90,7 +90,7 @@ def before_load_schema(context, raw_schema):
 
 @schemathesis.hook
 def after_call(context, case, response):
-    """Removes the endpoints that were made: each would get every event of the rest of the run."""
+    """Deletes the endpoints that the request created. Otherwise each would get all later events of the run."""
     if response.status_code == 201 and case.path.endswith(("/endpoints", "/webhooks", "/webhook-endpoints")):
         made = response.json()
         superfluous.append(made.get("data", made)["id"].replace("ep_", "we_").replace("-", ""))
@@ -104,7 +104,7 @@ def after_call(context, case, response):
 
 @schemathesis.hook
 def before_call(context, case, **kwargs):
-    """Whether a request is valid is judged again after this."""
+    """Replaces ids and URLs in a request. Schemathesis decides afterwards whether the request is valid."""
     path, query, body = case.path_parameters or {}, case.query or {}, case.body
     for name in path:
         put(path, name, name, case)
@@ -114,6 +114,6 @@ def before_call(context, case, **kwargs):
         del query[name]
     if isinstance(body, dict):
         put(body, "organization_id", "organization", case)
-        # Nothing is ever delivered anywhere else, whatever a request says in order to be refused.
+        # Every URL that may be accepted is replaced by the demo receiver's, so deliveries reach no other host.
         if isinstance(body.get("url"), str):
             body["url"] = RECEIVER if WELL_FORMED_URL.match(body["url"]) else "none"

@@ -1,5 +1,5 @@
-//! Request bodies of every dialect: never a panic, and what a dialect shows of an accepted endpoint is what the
-//! canonical one accepts.
+//! Request bodies of every dialect. Parsing never panics, and the canonical dialect accepts what a dialect shows of an
+//! accepted endpoint.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -19,7 +19,7 @@ use shared::wire::body::parse;
 use shared::wire::headers::HeaderValues;
 use shared::wire::{endpoints, hooks, organizations, pages};
 
-// The first byte, a letter in the seeds, says which kind of body follows.
+// The first byte, a letter in the seeds, selects the kind of the body.
 fuzz_target!(|input: &[u8]| {
     let Some((kind, body)) = input.split_first() else { return };
     read(kind.wrapping_sub(b'a') % 15, body, &deployment());
@@ -37,7 +37,7 @@ fn deployment() -> Deployment {
     }
 }
 
-/// `accepted!(Shape, body, |shape| what it is)`: what a body of this shape asks for, if it is accepted.
+/// `accepted!(Shape, body, |shape| result)`: the result of parsing a body of this shape, if it is accepted.
 macro_rules! accepted {
     ($shape:ty, $body:expr, $read:expr) => {
         parse::<$shape>($body).ok().and_then(|parsed| parsed.read($read).ok())
@@ -63,14 +63,15 @@ fn read(kind: u8, body: &[u8], deployment: &Deployment) {
         13 => drop(accepted!(organizations::BatchIn, body, organizations::BatchIn::entries)),
         _ => {
             if let Some(event) = accepted!(organizations::EventIn, body, |it| it.parse(catalogue)) {
-                let data: &RawValue = serde_json::from_str(&event.data).expect("data is JSON");
+                let data: &RawValue = serde_json::from_str(&event.data).expect("the data is JSON");
                 assert!(data.get().starts_with('{') && data.get().ends_with('}'));
             }
         }
     }
 }
 
-/// What is shown of an accepted endpoint is JSON, shows no secret, and its fields are accepted again.
+/// Checks that the representation of an accepted endpoint is JSON, contains no secret, and has fields that are accepted
+/// again.
 fn check(accepted: Option<NewEndpoint>, deployment: &Deployment) {
     let Some(new) = accepted else { return };
     let now = Timestamp::from_unix_seconds(1_774_382_400);
@@ -86,7 +87,8 @@ fn check(accepted: Option<NewEndpoint>, deployment: &Deployment) {
     let own = ["name", "url", "event_types", "headers", "timeout_seconds", "edition_id", "retry_schedule", "status"];
     fields.retain(|name, _| own.contains(&name.as_str()));
     let again = shown.to_string();
-    let patch = parse::<organizations::EndpointPatchIn>(again.as_bytes()).expect("it was just rendered");
-    let patched = endpoint.clone().patched(patch.read(|it| it.parse(deployment)).expect("it is shown so"), now);
+    let patch = parse::<organizations::EndpointPatchIn>(again.as_bytes()).expect("the text was rendered above");
+    let patched =
+        endpoint.clone().patched(patch.read(|it| it.parse(deployment)).expect("the shown fields are valid"), now);
     assert_eq!(patched.settings, endpoint.settings);
 }

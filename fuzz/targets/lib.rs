@@ -1,9 +1,9 @@
-//! What the fuzz targets share: a second opinion on addresses, written without looking at the first.
+//! Shared code of the fuzz targets: a second, independent implementation of the check for public addresses.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Whether the address is certainly not one that a stranger's server has on the internet. Says no for addresses on
-/// which opinions may differ.
+/// Whether the address is certainly not a public address of the internet. Returns false for addresses on which
+/// implementations may differ.
 pub fn is_certainly_not_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(address) => is_special_v4(address),
@@ -38,7 +38,7 @@ fn is_special_v6(address: Ipv6Addr) -> bool {
         || address.segments()[..2] == [0x2001, 0xdb8]
 }
 
-/// The IPv4 address that a 6to4 or NAT64 gateway would send to.
+/// The IPv4 address to which a 6to4 or NAT64 gateway would send.
 fn inner(address: Ipv6Addr) -> Option<Ipv4Addr> {
     let bits = address.to_bits();
     let v4 = |bits: u128| Ipv4Addr::from_bits(u32::try_from(bits & 0xffff_ffff).unwrap_or_default());

@@ -1,4 +1,4 @@
-//! A deployment's list of networks allows what is in them, and nothing else that is not public.
+//! A deployment's list of networks allows the addresses in it, and no other address that is not public.
 #![no_main]
 
 use std::net::IpAddr;

@@ -1,4 +1,5 @@
-//! Query strings, cursors, times and `Retry-After`: never a panic, and what is read is printed as it was.
+//! Query strings, cursors, times and `Retry-After`. Parsing never panics, and parsed values are formatted as they were
+//! given.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -32,7 +33,7 @@ fn read_cursor(text: &str) {
         if let Some(index) = id.index() {
             assert_eq!(event.delivery(index), Some(id));
         }
-        // The order of ids is the order of times.
+        // The order of ids is the order of their times.
         assert!(DeliveryId::first_at(id.created_at()) <= id);
         let _ = (id.next(), id.shard_byte(), id.created_at().rfc3339());
     }
@@ -49,6 +50,6 @@ fn read_times(text: &str) {
         let _ = now.plus(wait).rfc3339();
     }
     let Ok(at) = Timestamp::parse(text) else { return };
-    assert_eq!(Timestamp::parse(&at.rfc3339()).expect("it was just printed"), at.to_millis());
+    assert_eq!(Timestamp::parse(&at.rfc3339()).expect("the text was formatted above"), at.to_millis());
     let _ = (DeliveryId::first_at(at), at.rfc3339_seconds());
 }

@@ -1,4 +1,4 @@
-//! Subscriptions match what they say, one segment after the other.
+//! Subscriptions match as a segment-by-segment comparison does.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;

@@ -1,4 +1,4 @@
-//! A URL that is accepted leads over HTTP to a host that may be public, and is accepted again as it is shown.
+//! An accepted URL uses HTTP or HTTPS, has a host that may be public, and is accepted again in its normalized form.
 #![no_main]
 
 use std::net::IpAddr;
@@ -16,8 +16,8 @@ fuzz_target!(|text: &str| {
     };
     assert_eq!(EndpointUrl::parse(text, &strict).is_ok(), url.as_str().starts_with("https://"));
     assert!(url.as_str().starts_with("http"));
-    // Nothing was dropped from what is written, and nothing read as something else.
-    let (scheme, rest) = text.split_once("://").expect("it is written so");
+    // No part of the text was dropped or reinterpreted.
+    let (scheme, rest) = text.split_once("://").expect("an accepted URL contains ://");
     assert!(url.as_str().starts_with(&format!("{}://", scheme.to_ascii_lowercase())));
     assert!(!rest.starts_with(['/', '?', '#', ':', '@']));
     assert!(!text.contains(|c: char| c.is_whitespace() || c.is_control() || c == '\\'));
@@ -27,7 +27,7 @@ fuzz_target!(|text: &str| {
     assert_eq!(EndpointUrl::stored(url.as_str()).as_ref(), Ok(&url));
     match url.literal_address() {
         Some(address) => assert!(!is_certainly_not_public(address), "{address}"),
-        // What is not judged as an address must not be one to anybody else.
+        // If the host is not treated as an address, no other implementation may parse it as one.
         None => assert!(url.host().trim_matches(['[', ']', '.']).parse::<IpAddr>().is_err(), "{}", url.host()),
     }
 });
