@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_waits_until_fewer_deliveries_are_on_their_way() {
+    async fn a_request_waits_until_fewer_deliveries_are_queued() {
         let (client, url, pace) = queue().await;
         let (first, second) = (pace.enter("a", 0), pace.enter("a", 0));
         for _ in 0..26 {

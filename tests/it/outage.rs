@@ -56,7 +56,7 @@ async fn survives(outage: Duration, requests: usize) {
 }
 
 #[tokio::test]
-async fn a_day_without_the_table_makes_no_dead_letters() {
+async fn a_day_without_the_table_causes_no_dead_letters() {
     survives(DAY, 1).await;
 }
 

@@ -177,6 +177,6 @@ fn table() -> String {
 
 /// To update the table: run `UPDATE_RELIABILITY=1 cargo test --test it outage_model`.
 #[test]
-fn the_table_of_what_is_delivered_after_a_day_without_the_table_is_current_and_isolation_costs_at_most_half_an_hour() {
+fn isolation_after_an_outage_costs_at_most_half_an_hour_and_the_table_is_current() {
     update_table("the outage model", &table());
 }

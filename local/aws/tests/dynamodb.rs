@@ -181,7 +181,7 @@ async fn expired_items_are_deleted_by_expire_items() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_many_concurrent_conditional_updates_exactly_one_wins_each_round() {
+async fn exactly_one_of_many_concurrent_conditional_updates_succeeds() {
     let client = client().await;
     put(&client, key("a", "1")).await;
     for round in 0..20 {

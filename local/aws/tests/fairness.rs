@@ -18,7 +18,7 @@ impl TestQueue {
 }
 
 #[tokio::test]
-async fn a_group_with_a_backlog_does_not_make_the_others_wait() {
+async fn a_group_with_a_backlog_does_not_delay_the_others() {
     let queue = TestQueue::new(&StillClock::new().aws(), &[]).await;
     for body in ["1", "2", "3", "4", "5", "6"] {
         queue.send_to_group("busy", body).await;

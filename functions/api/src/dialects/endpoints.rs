@@ -86,7 +86,7 @@ async fn update(
     Ok(Bare::ok(EndpointOut::new(&endpoint, tenant.header_values())))
 }
 
-/// Deletes an endpoint for good.
+/// Deletes an endpoint permanently.
 #[utoipa::path(
     delete, path = "/v1/endpoints/{endpoint}", operation_id = "delete_endpoint",
     responses((status = 204), (status = 409)),

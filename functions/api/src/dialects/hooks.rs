@@ -82,7 +82,7 @@ async fn update(
     Ok(Bare::ok((&endpoint).into()))
 }
 
-/// Deletes a webhook for good.
+/// Deletes a webhook permanently.
 #[utoipa::path(
     delete, path = "/v1/organizations/{organization}/webhooks/{endpoint}", operation_id = "delete_webhook",
     responses((status = 204), (status = 409)),

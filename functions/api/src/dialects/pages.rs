@@ -137,7 +137,7 @@ async fn change(core: &AppState, organization: &OrganizationId, id: EndpointId, 
     Ok(Bare::ok((&endpoint).into()))
 }
 
-/// Deletes an endpoint for good.
+/// Deletes an endpoint permanently.
 #[utoipa::path(
     delete, path = "/v1/webhook-endpoints/{endpoint}", operation_id = "delete_endpoint",
     responses((status = 204), (status = 409)),
