@@ -1,7 +1,7 @@
 //! Routes of the `pages` dialect.
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{FromRequest, Request, State};
 use axum::routing::{get, post};
 use shared::domain::ids::{DeliveryId, EndpointId, OrganizationId};
 use shared::edge::scopes::{DeliveriesRead, DeliveriesWrite, EndpointsRead, EndpointsWrite};
@@ -67,10 +67,15 @@ async fn create(
     permitted: Permitted<EndpointsWrite>,
     State(core): State<AppState>,
     Search(mut query): Search,
-    body: Body<EndpointIn>,
+    request: Request,
 ) -> Answer {
     let named = query.organization();
     query.problems()?;
+    // Before the body is read, which may name the organization as well.
+    if let Some(named) = &named {
+        core.organization_for(&permitted.caller, named).await?;
+    }
+    let body = Body::<EndpointIn>::from_request(request, &core).await?;
     let created = body.read(|body| body.parse(core.deployment()))?;
     if let (Some(query), Some(body)) = (&named, &created.organization)
         && query != body

@@ -4,8 +4,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use shared::edge::scopes::{OrganizationRead, OrganizationWrite};
-use shared::edge::{ApiError, AppState, Body, Data, Tenant};
-use shared::wire::error::ErrorCode;
+use shared::edge::{ApiError, AppState, Body, Data, Platform, Tenant};
 use shared::wire::organizations::{LimitsIn, LimitsOut};
 use utoipa::OpenApi;
 
@@ -38,10 +37,12 @@ async fn read(tenant: Tenant<OrganizationRead>, State(core): State<AppState>) ->
     put, path = "/limits", operation_id = "replace_limits", request_body = LimitsIn,
     responses((status = 200, body = LimitsOut)),
 )]
-async fn replace(tenant: Tenant<OrganizationWrite>, State(core): State<AppState>, body: Body<LimitsIn>) -> Answer {
-    if !tenant.caller.is_platform() {
-        return Err(ApiError::new(ErrorCode::Forbidden, "only the platform's key may set limits"));
-    }
+async fn replace(
+    tenant: Tenant<OrganizationWrite>,
+    _: Platform,
+    State(core): State<AppState>,
+    body: Body<LimitsIn>,
+) -> Answer {
     let limits = body.read(LimitsIn::parse)?;
     let limits = core.set_limits(&tenant.organization.id, limits).await?;
     Ok(Data::ok(limits.into()))
