@@ -159,20 +159,20 @@ async fn a_failed_attempt_is_logged_in_one_line_and_a_success_is_not_logged() {
 
 /// The metrics of the test's thread.
 #[derive(Default)]
-struct Counted {
+pub(crate) struct Counted {
     counters: Mutex<BTreeMap<String, Arc<AtomicU64>>>,
     distributions: Mutex<BTreeMap<String, Arc<Mutex<Vec<f64>>>>>,
 }
 
 impl Counted {
     /// Counts metrics from now on until the end of the test.
-    fn start() -> (&'static Self, metrics::LocalRecorderGuard<'static>) {
+    pub(crate) fn start() -> (&'static Self, metrics::LocalRecorderGuard<'static>) {
         let counted: &'static Self = Box::leak(Box::default());
         (counted, metrics::set_default_local_recorder(counted))
     }
 
     /// The counters by name, followed by the values of their dimensions.
-    fn counters(&self) -> BTreeMap<String, u64> {
+    pub(crate) fn counters(&self) -> BTreeMap<String, u64> {
         let load = |(name, value): (&String, &Arc<AtomicU64>)| {
             (name.clone(), value.load(std::sync::atomic::Ordering::Relaxed))
         };

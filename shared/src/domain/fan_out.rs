@@ -14,6 +14,9 @@ use super::lane::{Lane, Route};
 
 /// Most bytes of an organization's targets together, by [`Target::stored_bytes`].
 pub const MAX_FAN_OUT_BYTES: u64 = 4 * 1024 * 1024;
+/// Targets of an organization that have more bytes together, by [`Target::stored_bytes`], are reported when they are read.
+/// They are near [`MAX_FAN_OUT_BYTES`], or beyond it, since two endpoints that are created at once may exceed it.
+pub const LARGE_FAN_OUT_BYTES: u64 = 4_000_000;
 /// How many endpoints of an organization go to group 0 before further ones are spread over all groups.
 const FIRST_GROUP_ENDPOINTS: u64 = 64;
 /// The bytes of a stored target's key and of its attributes other than subscriptions and edition.

@@ -6,14 +6,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
+use tracing::warn;
 
 use super::organizations::refuse_suspended;
 use super::{Core, ServiceError};
-use crate::domain::fan_out::{FanOut, FanOutGroup, Target};
+use crate::domain::fan_out::{FanOut, FanOutGroup, LARGE_FAN_OUT_BYTES, Target};
 use crate::domain::ids::OrganizationId;
 use crate::domain::limits::OwnLimits;
 use crate::domain::organization::{OrganizationState, Revisions};
 use crate::domain::time::Timestamp;
+use crate::telemetry::metrics;
 
 /// How long a process uses targets without reading them again. This bounds how old a suspension or lane may be, and what
 /// a process can hide that ended between changing an endpoint and raising the revision.
@@ -68,11 +70,15 @@ impl Core {
         let read = missing.map(async |(group, revision)| {
             // The read begins after the state was read, so it finds at least what this revision counts.
             let targets = self.store.targets(id, group).await?;
-            Ok::<_, ServiceError>((group, Remembered { revision, read_at: now, targets }))
+            Ok::<_, ServiceError>((group, Remembered::new(revision, now, targets)))
         });
         let read: Vec<_> = try_join_all(read).await?;
         if !read.is_empty() {
-            self.fan_outs.remember(id, &read, now);
+            let bytes = self.fan_outs.remember(id, &read, now);
+            if bytes > LARGE_FAN_OUT_BYTES {
+                metrics::large_fan_out();
+                warn!(organization = %id, bytes, "the targets of an organization are large");
+            }
             groups.extend(read.into_iter().map(|(group, remembered)| (group, remembered.targets)));
         }
         Ok(FanOut::new(groups.into_values().collect()))
@@ -119,15 +125,18 @@ struct Remembered {
     /// A time before the reading of the targets began.
     read_at: Timestamp,
     targets: Arc<[Target]>,
+    /// What they have in the table, and [`GROUP_BYTES`].
+    bytes: u64,
 }
 
 impl Remembered {
-    fn is_valid(&self, now: Timestamp) -> bool {
-        now.since(self.read_at) < LIFETIME
+    fn new(revision: u64, read_at: Timestamp, targets: Arc<[Target]>) -> Self {
+        let bytes = GROUP_BYTES + targets.iter().map(Target::stored_bytes).sum::<u64>();
+        Self { revision, read_at, targets, bytes }
     }
 
-    fn bytes(&self) -> u64 {
-        GROUP_BYTES + self.targets.iter().map(Target::stored_bytes).sum::<u64>()
+    fn is_valid(&self, now: Timestamp) -> bool {
+        now.since(self.read_at) < LIFETIME
     }
 }
 
@@ -167,7 +176,8 @@ impl FanOutCache {
     }
 
     /// Remembers all groups that a request has read, so that an organization is either not known or known completely.
-    fn remember(&self, organization: &OrganizationId, read: &[(FanOutGroup, Remembered)], now: Timestamp) {
+    /// Returns how many bytes all its groups have.
+    fn remember(&self, organization: &OrganizationId, read: &[(FanOutGroup, Remembered)], now: Timestamp) -> u64 {
         let mut entries = self.entries();
         for (group, read) in read {
             let groups = entries.organizations.entry(organization.clone()).or_default();
@@ -175,12 +185,13 @@ impl FanOutCache {
             if groups.get(group).is_some_and(|known| known.revision > read.revision && known.is_valid(now)) {
                 continue;
             }
-            let replaced = groups.insert(*group, read.clone()).map_or(0, |replaced| replaced.bytes());
-            entries.bytes = entries.bytes.saturating_sub(replaced).saturating_add(read.bytes());
+            let replaced = groups.insert(*group, read.clone()).map_or(0, |replaced| replaced.bytes);
+            entries.bytes = entries.bytes.saturating_sub(replaced).saturating_add(read.bytes);
         }
         if entries.bytes > MAX_BYTES {
             entries.make_room(organization, now);
         }
+        entries.organizations.get(organization).into_iter().flat_map(BTreeMap::values).map(|group| group.bytes).sum()
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries> {
@@ -200,7 +211,7 @@ impl Entries {
     }
 
     fn count(&self) -> u64 {
-        self.organizations.values().flat_map(BTreeMap::values).map(Remembered::bytes).sum()
+        self.organizations.values().flat_map(BTreeMap::values).map(|group| group.bytes).sum()
     }
 }
 
@@ -239,7 +250,7 @@ mod tests {
     }
 
     fn read(revision: u64, seconds: i64, version: u64) -> Remembered {
-        Remembered { revision, read_at: at(seconds), targets: targets(version) }
+        Remembered::new(revision, at(seconds), targets(version))
     }
 
     /// The versions that a request finds, which has read these revisions.
@@ -296,7 +307,7 @@ mod tests {
         let cache = FanOutCache::default();
         let large: Arc<[Target]> = vec![targets(1)[0].clone(); 10_000].into();
         for number in 0..100 {
-            let read = Remembered { revision: 0, read_at: at(0), targets: Arc::clone(&large) };
+            let read = Remembered::new(0, at(0), Arc::clone(&large));
             cache.remember(&organization(number), &[(group(0), read)], at(0));
             let entries = cache.entries();
             assert!(entries.bytes <= MAX_BYTES && entries.bytes == entries.count(), "{}", entries.bytes);

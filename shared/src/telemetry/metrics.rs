@@ -23,6 +23,7 @@ const DELIVERED: &str = "Delivered";
 const FAILED: &str = "Failed";
 const UNREADABLE: &str = "Unreadable";
 const UNRECORDED: &str = "Unrecorded";
+const LARGE_FAN_OUTS: &str = "LargeFanOuts";
 const ATTEMPT_LATENCY: &str = "AttemptLatency";
 const END_TO_END_LATENCY: &str = "EndToEndLatency";
 const SWEEP_OVERDUE_SECONDS: &str = "SweepOverdueSeconds";
@@ -45,7 +46,7 @@ pub(super) fn start(stack: &str, level: Level) {
 }
 
 fn describe() {
-    for name in [ACCEPTED, FAILED, UNREADABLE, UNRECORDED] {
+    for name in [ACCEPTED, FAILED, UNREADABLE, UNRECORDED, LARGE_FAN_OUTS] {
         describe_counter!(name, Unit::Count, "");
     }
     for name in [ATTEMPT_LATENCY, END_TO_END_LATENCY] {
@@ -109,6 +110,11 @@ pub fn unreadable() {
 /// Counts a record of a delivery that `DynamoDB` rejected as invalid. The message is received and counted again.
 pub fn unrecorded() {
     counter!(UNRECORDED).increment(1);
+}
+
+/// Counts that the targets of an organization were read, in whole or in part, and have more than 4 MB together.
+pub fn large_fan_out() {
+    counter!(LARGE_FAN_OUTS).increment(1);
 }
 
 /// Records how late the most overdue parked delivery was that a run of the sweep found. It is a distribution,

@@ -4,7 +4,9 @@ use serde_json::{Value, json};
 use shared::domain::fan_out::FanOutSize;
 use shared::domain::ids::OrganizationId;
 
+use super::REMEMBERED;
 use crate::support::{Tenant, World, text};
+use crate::telemetry::Counted;
 
 /// Event types of 8 KiB in all.
 fn large() -> Vec<String> {
@@ -62,5 +64,27 @@ async fn a_stored_size_that_is_off_refuses_nothing_and_is_corrected() {
     for copy in world.items("state").await {
         let number = |name: &str| copy[name].as_n().unwrap().clone();
         assert_eq!((number("endpoints"), number("fanout_bytes")), ("3".to_owned(), "621".to_owned()));
+    }
+}
+
+#[tokio::test]
+async fn reading_targets_of_more_than_four_megabytes_is_counted() {
+    let world = World::with(&[("MAX_ENDPOINTS", "8000")]).await;
+    let tenant = world.tenant().await;
+    let types = large();
+    let types: Vec<_> = types.iter().map(String::as_str).collect();
+    let publisher = tenant.at(&world.another_process());
+    let (counted, _guard) = Counted::start();
+    let counts = || counted.counters().get("LargeFanOuts").copied().unwrap_or_default();
+    // 8,648 bytes each.
+    world.make_endpoints(&tenant, 462, &types).await;
+    publisher.publish().await;
+    assert_eq!(counts(), 0, "3,995,376 bytes, and 256 for each of 16 groups");
+    world.make_endpoints(&tenant, 1, &types).await;
+    for count in 1..3 {
+        publisher.publish().await;
+        publisher.publish().await;
+        assert_eq!(counts(), count, "targets that are remembered are not counted");
+        world.advance(REMEMBERED);
     }
 }
