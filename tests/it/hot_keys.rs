@@ -5,6 +5,8 @@
 //! twenty times as much, and small numbers are spread less evenly over partitions, so what passes here passes at full
 //! scale.
 
+mod fan_out;
+mod limits;
 mod throttling;
 
 use std::time::Duration;

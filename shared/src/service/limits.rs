@@ -8,7 +8,7 @@ use super::cache::Cache;
 use super::fan_out::CurrentState;
 use super::{Core, ServiceError};
 use crate::domain::ids::OrganizationId;
-use crate::domain::limits::{Bucket, Limits, Rate, Taken};
+use crate::domain::limits::{Bucket, Form, Limits, Rate, Taken};
 use crate::domain::time::Timestamp;
 use crate::domain::usage::{Day, Days};
 use crate::store::{Tokens, Tried};
@@ -26,8 +26,16 @@ const SOON: Duration = Duration::from_secs(1);
 /// What a process remembers of the organizations that have limits.
 #[derive(Debug)]
 pub(super) struct Remembered {
-    buckets: Cache<OrganizationId, Bucket>,
+    buckets: Cache<OrganizationId, LastTry>,
     months: Cache<OrganizationId, Month>,
+}
+
+/// What a process last saw of an organization's tokens.
+#[derive(Debug, Clone, Copy)]
+struct LastTry {
+    bucket: Bucket,
+    /// The form that fitted the bucket.
+    form: Form,
 }
 
 /// Events of the month so far.
@@ -77,9 +85,12 @@ impl Core {
         let refused = |after| ServiceError::RateLimited { limit: "events_per_second", after };
         let buckets = &self.limited.buckets;
         let now = self.clock.now();
+        let last = buckets.get(organization, now);
         // Others can only have taken more from it since: what is too little in it is too little in the table.
-        let mut form = match rate.take(buckets.get(organization, now), now.unix_micros(), count) {
-            Taken::By(form) => form,
+        let mut form = match rate.take(last.map(|last| last.bucket), now.unix_micros(), count) {
+            // By what this process knows. Near its rate the bucket is seldom full, since others take from it.
+            Taken::By(Form::Full) => last.map_or(Form::Full, |last| last.form),
+            Taken::By(Form::Partial) => Form::Partial,
             Taken::After(micros) => return Err(refused(Duration::from_micros(micros))),
         };
         let tokens = Tokens::new(organization, rate, count);
@@ -87,14 +98,14 @@ impl Core {
             let now = self.clock.now();
             match self.store.take_tokens(&tokens, form, now).await {
                 Ok(Tried::Taken(bucket)) => {
-                    buckets.put(organization.clone(), bucket, now);
+                    buckets.put(organization.clone(), LastTry { bucket, form }, now);
                     return Ok(());
                 }
                 Ok(Tried::Found(found)) => match rate.take(found, now.unix_micros(), count) {
                     Taken::By(other) => form = other,
                     Taken::After(micros) => {
                         if let Some(bucket) = found {
-                            buckets.put(organization.clone(), bucket, now);
+                            buckets.put(organization.clone(), LastTry { bucket, form: Form::Partial }, now);
                         }
                         return Err(refused(Duration::from_micros(micros)));
                     }

@@ -100,6 +100,32 @@ mod tests {
         }
     }
 
+    /// One process's clock is ahead of the other's. Each takes what it can.
+    #[test]
+    fn clocks_that_are_apart_let_through_the_rate_of_so_much_time_more() {
+        const BURST: u64 = 100;
+        for (per_second, ahead_millis) in [(10, 0), (10, 700), (10, 5_000), (500, 300), (500, 30_000)] {
+            let rate = Rate::new(per_second, Some(100)).unwrap();
+            let per_second = u64::from(per_second);
+            let (mut bucket, mut taken, mut most) = (None, 0, 0);
+            for step in 0..10_000 {
+                most = BURST + per_second * (step + ahead_millis) / 1_000;
+                for ahead in [0, ahead_millis] {
+                    let now = NOW + i64::try_from(step + ahead).unwrap() * 1_000;
+                    while let Taken::By(form) = rate.take(bucket, now, 1) {
+                        bucket = Some(match form {
+                            Form::Full => rate.begun(now, 1),
+                            Form::Partial => Bucket(bucket.map_or(0, |bucket| bucket.0) + rate.cost(1)),
+                        });
+                        taken += 1;
+                    }
+                }
+                assert!(taken <= most, "{per_second}, {ahead_millis}: {taken} > {most} after {step} ms");
+            }
+            assert!(taken + 1 >= most, "{per_second}, {ahead_millis}: {taken} < {most}");
+        }
+    }
+
     #[test]
     fn a_burst_and_then_the_rate_are_taken_and_no_more() {
         for (per_second, burst) in [(1, 100), (3, 100), (10, 250), (999, 999), (100_000, 100)] {
