@@ -183,7 +183,11 @@ async fn tick(core: Arc<Core>, mut stop: watch::Receiver<bool>) -> anyhow::Resul
             _ = stop.changed() => return Ok(()),
         }
         let deadline = core.clock().now().plus(Duration::from_secs(u64::from(CONSUMER_TIMEOUT_SECONDS)));
-        if let Err(error) = sweep::handle(&core, deadline).await {
+        let wait = |pause| {
+            let mut stop = stop.clone();
+            async move { tokio::time::timeout(pause, stop.wait_for(|is_stopped| *is_stopped)).await.is_err() }
+        };
+        if let Err(error) = sweep::handle(&core, deadline, wait).await {
             warn!(%error, "the sweep failed; it runs again in a minute");
         }
         // The host may stop within the next minute.

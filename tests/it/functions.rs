@@ -224,7 +224,7 @@ async fn sweep_schedule() {
     world.drain().await;
     world.advance(Duration::from_secs(4000));
     serde_json::from_str::<EventBridgeEvent>(&sample("sweep_schedule", &[])).unwrap();
-    sweep::handle(&world.process.core, world.process.deadline()).await.unwrap();
+    world.process.try_sweep().await.unwrap();
     world.drain().await;
     assert_eq!(tenant.delivery_status(&delivery).await, "success");
 }

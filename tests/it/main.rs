@@ -49,6 +49,7 @@ mod parking;
 mod platform_keys;
 mod program;
 mod publishing;
+mod ramps;
 mod rate_limits;
 mod recoveries;
 mod refused_writes;

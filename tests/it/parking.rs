@@ -75,21 +75,25 @@ async fn a_paused_endpoint_gets_its_deliveries_after_it_resumes_in_order_of_age(
 }
 
 #[tokio::test]
-async fn more_than_500_parked_deliveries_are_released_by_the_sweep() {
+async fn ten_parked_deliveries_are_released_at_once_and_the_others_by_the_sweep_in_order() {
     let receiver = Receiver::new().await;
     let (world, tenant, endpoint) = setup(&receiver).await;
     tenant.set_status(&endpoint, "paused").await;
-    let expected = publish(&tenant, 730).await;
+    let mut expected = publish(&tenant, 730).await;
     tenant.set_status(&endpoint, "active").await;
-    let first = world.take_messages().await;
-    assert_eq!(first.len(), 500, "the request releases 500");
-    world.purge().await;
-    assert!(first.iter().zip(&expected).all(|(message, delivery)| message.contains(delivery)), "the oldest, in order");
-
-    world.sweep().await;
-    let rest = world.take_messages().await;
-    assert_eq!(rest.len(), 230, "the sweep releases the rest");
-    assert!(rest.iter().zip(&expected[500..]).all(|(message, delivery)| message.contains(delivery)), "in order");
+    for (count, next_second) in [(10, 10), (100, 20), (200, 40), (400, 20), (20, 0)] {
+        let released = world.take_messages().await;
+        let rest = expected.split_off(count);
+        assert_eq!(released.len(), count);
+        assert!(
+            expected.iter().all(|delivery| released.iter().any(|message| message.contains(delivery))),
+            "the oldest"
+        );
+        expected = rest;
+        world.sweep().await;
+        assert_eq!(world.visible_in_the_queue().await, next_second, "the others are delayed");
+        world.advance(Duration::from_secs(10));
+    }
 }
 
 #[tokio::test]
@@ -236,14 +240,14 @@ async fn a_sweep_ends_before_its_deadline_and_the_next_one_continues() {
     let receiver = Receiver::new().await;
     let (world, tenant, endpoint) = setup(&receiver).await;
     tenant.set_status(&endpoint, "paused").await;
-    publish(&tenant, 650).await;
+    publish(&tenant, 40).await;
     tenant.set_status(&endpoint, "active").await;
-    assert_eq!(world.take_messages().await.len(), 500);
-    let core = &world.process.core;
-    sweep::handle(core, world.clock.now()).await.unwrap();
+    assert_eq!(world.take_messages().await.len(), 10);
+    world.process.sweep_until(world.clock.now()).await.unwrap();
     assert_eq!(world.take_messages().await, [""; 0], "no time was left");
-    sweep::handle(core, world.process.deadline()).await.unwrap();
-    assert_eq!(world.take_messages().await.len(), 150);
+    world.sweep().await;
+    world.advance(Duration::from_secs(10));
+    assert_eq!(world.take_messages().await.len(), 30);
 }
 
 #[tokio::test]

@@ -320,7 +320,7 @@ async fn a_sweep_that_cannot_read_does_not_report_that_nothing_is_late() {
     let broken = over_network(&world.sdk(), |operation| if operation == "Query" { Fate::Refuse } else { Fate::Pass });
     let process = world.process_over(&broken, world.clock.clock());
     let (counted, _guard) = Counted::start();
-    sweep::handle(&process.core, process.deadline()).await.unwrap_err();
+    process.try_sweep().await.unwrap_err();
     assert_eq!(counted.take("SweepOverdueSeconds"), [0.0; 0]);
 }
 
@@ -328,7 +328,7 @@ async fn a_sweep_that_cannot_read_does_not_report_that_nothing_is_late() {
 async fn a_sweep_without_time_to_read_every_partition_does_not_report_that_nothing_is_late() {
     let world = World::new().await;
     let (counted, _guard) = Counted::start();
-    sweep::handle(&world.process.core, world.clock.now()).await.unwrap();
+    world.process.sweep_until(world.clock.now()).await.unwrap();
     assert_eq!(counted.take("SweepOverdueSeconds"), [0.0; 0]);
 }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use shared::domain::job::STEP;
 use shared::domain::time::Timestamp;
 use shared::service::{Core, ServiceError, Swept};
 use shared::telemetry::metrics;
@@ -12,13 +13,29 @@ const MARGIN: Duration = Duration::from_secs(10);
 
 /// Sweeps until nothing is left to do or `deadline` is near. The next run goes on.
 ///
+/// While a job has another step, the run waits for it and goes on with the jobs. `wait` waits for so long, and returns whether
+/// the run is to go on.
+///
 /// # Errors
 /// [`ServiceError`] if DynamoDB or SQS failed; what was done until then is done.
-pub async fn handle(core: &Core, deadline: Timestamp) -> Result<(), ServiceError> {
-    let swept = Box::pin(core.sweep(deadline.minus(MARGIN))).await;
+pub async fn handle<W: Future<Output = bool>>(
+    core: &Core,
+    deadline: Timestamp,
+    wait: impl Fn(Duration) -> W,
+) -> Result<(), ServiceError> {
+    let deadline = deadline.minus(MARGIN);
+    let mut sweeping = Box::pin(core.sweep(deadline)).await;
+    while let Some(due_at) = sweeping.next_due().filter(|due_at| *due_at < deadline) {
+        let pause = due_at.since(core.clock().now());
+        // A job that waits longer is between two passes, and left to the next run.
+        if pause > STEP || !wait(pause).await {
+            break;
+        }
+        core.sweep_jobs(&mut sweeping, deadline).await;
+    }
     core.write_usage().await;
     metrics::emit(core.clock().now());
-    let Swept { due, released, recovered, sent_again, probes, disabled, failed } = swept?;
+    let Swept { due, released, recovered, sent_again, probes, disabled, failed } = sweeping.end()?;
     info!(due, released, recovered, sent_again, probes, disabled, failed, "swept");
     Ok(())
 }

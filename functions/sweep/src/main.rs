@@ -18,7 +18,11 @@ async fn main() -> Result<(), Error> {
     let core = core.as_ref();
     lambda_runtime::run(service_fn(async |event: LambdaEvent<EventBridgeEvent>| {
         let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
-        sweep::handle(core, Timestamp::from_unix_millis(deadline)).await.map_err(Error::from)
+        let wait = async |pause| {
+            tokio::time::sleep(pause).await;
+            true
+        };
+        sweep::handle(core, Timestamp::from_unix_millis(deadline), wait).await.map_err(Error::from)
     }))
     .await
 }

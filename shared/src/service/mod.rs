@@ -49,7 +49,7 @@ pub use jobs::Recovering;
 pub use keys::Issued;
 pub use lists::{Counted, DeliveryReader, EventReader, MOST_COUNTED, Page};
 pub use publishing::{Idempotency, Numbered, Published};
-pub use sweeping::Swept;
+pub use sweeping::{Sweeping, Swept};
 
 /// How long a process caches an API key.
 const KEY_CACHE: Duration = Duration::from_secs(60);

@@ -9,7 +9,7 @@ use crate::domain::attempt::Cause;
 use crate::domain::delivery::{Delivery, Place};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::ids::DeliveryId;
-use crate::domain::job::JobRun;
+use crate::domain::job::{Job, Pace};
 use crate::domain::lane::Route;
 use crate::domain::ticket::Ticket;
 use crate::domain::time::Timestamp;
@@ -39,22 +39,29 @@ struct Chunk {
 }
 
 impl Core {
-    /// Leases these deliveries, in order, and sends those that no other process took on this route. One whose next attempt is
-    /// too far ahead to wait in the queue is parked until then instead.
+    /// Leases these deliveries, in order, and sends those that no other process took on this route, spread over the step of
+    /// the job that they are moved by. One whose next attempt is too far ahead to wait in the queue is parked until then instead.
     ///
     /// If the process dies in between, the sweep finds a leased delivery again when its lease ends.
     ///
     /// # Errors
     /// [`ServiceError`] if deliveries were leased and could not be sent. No further ones are leased then.
-    pub(super) async fn take_and_send(&self, found: &[WaitingRef], route: Route) -> Result<Moved, ServiceError> {
+    pub(super) async fn take_and_send(
+        &self,
+        found: &[WaitingRef],
+        route: Route,
+        pace: Option<Pace>,
+    ) -> Result<Moved, ServiceError> {
         let mut all = Moved::default();
         for chunk in found.chunks(STRIDE) {
             let (now, ticket) = (self.clock.now(), new_ticket());
             let taken = self.move_each(chunk, move |delivery| delivery.taken(now, ticket)).await;
-            let taken = all.add(taken);
-            let leased = taken.into_iter().filter(|delivery| delivery.place() == Place::Leased);
-            let messages = leased.map(|delivery| {
-                let delay_seconds = delivery.message_delay_seconds(now);
+            let places = all.count..;
+            let taken = places.zip(all.add(taken));
+            let leased = taken.filter(|(_, delivery)| delivery.place() == Place::Leased);
+            let messages = leased.map(|(place, delivery)| {
+                let own_delay = delivery.message_delay_seconds(now);
+                let delay_seconds = pace.map_or(own_delay, |pace| pace.delay_seconds(place, now).max(own_delay));
                 // A renewed lease keeps its ticket. Its former message may have ended the process that received it.
                 let suspect = delivery.ticket != Some(ticket);
                 let task = DeliverTask { suspect, ..task_without_body(delivery, route) };
@@ -66,7 +73,7 @@ impl Core {
     }
 
     /// Retries these deliveries, in order, as `again` says: leases them and sends those that no other process took on this
-    /// route.
+    /// route, spread over the step.
     ///
     /// # Errors
     /// As [`Core::take_and_send`].
@@ -74,22 +81,25 @@ impl Core {
         &self,
         found: &[WaitingRef],
         route: Route,
+        pace: Pace,
         again: impl Fn(Delivery, Timestamp, Ticket) -> Option<Delivery>,
     ) -> Result<Moved, ServiceError> {
         let mut all = Moved::default();
         for chunk in found.chunks(STRIDE) {
             let now = self.clock.now();
             let taken = self.move_each(chunk, |delivery| again(delivery, now, new_ticket())).await;
-            let taken = all.add(taken);
-            let message = |delivery| Outgoing::new(task_without_body(delivery, route), route.lane);
-            let messages = taken.into_iter().map(message);
+            let places = all.count..;
+            let messages = places.zip(all.add(taken)).map(|(place, delivery)| {
+                let delay_seconds = pace.delay_seconds(place, now);
+                Outgoing { task: task_without_body(delivery, route), lane: route.lane, delay_seconds }
+            });
             self.queue.send(messages.collect()).await?;
         }
         Ok(all)
     }
 
     /// Leases these deliveries, each with whether it has a record, under new tickets for this job, and sends them on this
-    /// route. Those that are parked or final are left out.
+    /// route, spread over the step. Those that are parked or final are left out.
     ///
     /// # Errors
     /// As [`Core::take_and_send`].
@@ -97,7 +107,7 @@ impl Core {
         &self,
         stored: Vec<(bool, Delivery)>,
         route: Route,
-        run: JobRun,
+        job: &Job,
     ) -> Result<Moved, ServiceError> {
         let mut all = Moved::default();
         let mut stored = stored.into_iter().filter(|(_, delivery)| !self.is_expired(delivery.id.created_at()));
@@ -108,12 +118,13 @@ impl Core {
                 return Ok(all);
             }
             let moves = chunk.into_iter().filter_map(|(is_recorded, seen)| {
-                let again = seen.clone().sent_again(run, now, new_ticket())?;
+                let again = seen.clone().sent_again(job.run(), now, new_ticket())?;
                 Some((again, is_recorded.then_some(seen)))
             });
             let sent = self.move_all(moves.collect()).await;
-            let messages = all.add(sent).into_iter().map(|delivery| {
-                let delay_seconds = delivery.message_delay_seconds(now);
+            let places = all.count..;
+            let messages = places.zip(all.add(sent)).map(|(place, delivery)| {
+                let delay_seconds = job.pace.delay_seconds(place, now).max(delivery.message_delay_seconds(now));
                 Outgoing { task: task_without_body(delivery, route), lane: route.lane, delay_seconds }
             });
             self.queue.send(messages.collect()).await?;

@@ -1,16 +1,16 @@
 //! The sweep: what is due is sent, suspended endpoints are probed, and jobs go on.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::ops::AddAssign;
 use std::time::Duration;
 
-use futures_util::stream::FuturesUnordered;
 use futures_util::{StreamExt, stream};
-use tracing::{error, warn};
+use tracing::warn;
 
+use super::jobs::JobsRun;
 use super::{Core, ServiceError, operational};
 use crate::domain::delivery::Mark;
-use crate::domain::job::{JobKind, Turns};
+use crate::domain::job::JobKind;
 use crate::domain::lane::Route;
 use crate::domain::time::Timestamp;
 use crate::store::{EndpointRef, Waiting, WaitingRef};
@@ -21,11 +21,6 @@ const PAGE: usize = 100;
 /// How many partitions of due deliveries are worked on at once. Jobs have places of their own, so due deliveries take at
 /// most half of a run while jobs wait.
 const DUE_AT_ONCE: usize = 8;
-/// How many jobs are worked on at once.
-const JOBS_AT_ONCE: usize = 8;
-/// How many pages of a release one run does: 3,000 deliveries, about 50 a second, so that an endpoint which just came back
-/// is not overrun.
-const RELEASE_PAGES_PER_RUN: usize = 30;
 /// How many suspended endpoints are worked on at once.
 const PROBES_AT_ONCE: usize = 8;
 /// How far ahead of its time a parked delivery is sent, in a message that is delayed until then: a run comes every minute
@@ -63,25 +58,53 @@ impl AddAssign for Swept {
     }
 }
 
+/// A run of the sweep.
+#[derive(Debug)]
+pub struct Sweeping {
+    /// Everything but jobs.
+    others: Run,
+    jobs: JobsRun,
+}
+
+impl Sweeping {
+    /// When the next page of a job that this run has worked on is due; `None` if no job that it has worked on is open.
+    pub fn next_due(&self) -> Option<Timestamp> {
+        self.jobs.next_due()
+    }
+
+    /// What the run did.
+    ///
+    /// # Errors
+    /// The last [`ServiceError`], if there was one.
+    pub fn end(self) -> Result<Swept, ServiceError> {
+        let mut run = self.others;
+        run.add(self.jobs.run);
+        run.failure.map_or(Ok(run.swept), Err)
+    }
+}
+
 impl Core {
     /// Does what is to be done, until nothing is left or `deadline` comes; the next run goes on. Due deliveries, probes,
     /// jobs and the backlog metrics go on at the same time, and what fails holds up nothing else.
-    ///
-    /// # Errors
-    /// The last [`ServiceError`], if there was one, after everything was tried.
-    pub async fn sweep(&self, deadline: Timestamp) -> Result<Swept, ServiceError> {
+    pub async fn sweep(&self, deadline: Timestamp) -> Sweeping {
         let started_at = self.clock.now();
+        let mut jobs = JobsRun::default();
         // Boxed: the types of these futures nest deeper than the compiler looks.
-        let (due, probes, jobs, backlog) = tokio::join!(
+        let (due, probes, (), backlog) = tokio::join!(
             Box::pin(self.send_all_due(deadline)),
             Box::pin(self.probe_all(started_at, deadline)),
-            Box::pin(self.work_on_jobs(deadline)),
+            Box::pin(self.work_on_jobs(&mut jobs, deadline)),
             Box::pin(self.take_stock(started_at)),
         );
-        let mut run = Run::default();
-        run.note("backlog metrics", backlog);
-        [due, probes, jobs].into_iter().for_each(|part| run.add(part));
-        run.failure.map_or(Ok(run.swept), Err)
+        let mut others = Run::default();
+        others.note("backlog metrics", backlog);
+        [due, probes].into_iter().for_each(|part| others.add(part));
+        Sweeping { others, jobs }
+    }
+
+    /// Goes on with the jobs that have become due, in the same run. Those that failed in it are left to the next run.
+    pub async fn sweep_jobs(&self, sweeping: &mut Sweeping, deadline: Timestamp) {
+        Box::pin(self.work_on_jobs(&mut sweeping.jobs, deadline)).await;
     }
 
     /// Sends what is due. The partitions take turns, a page each, so that none waits for the whole backlog of another.
@@ -120,7 +143,7 @@ impl Core {
         let lateness = last.is_none().then_some(oldest);
         // Among them are leases that have not ended. They are not taken, and hide nothing that comes after them.
         // Of several endpoints, which are not read.
-        let sent = match self.take_and_send(&found, Route::default()).await {
+        let sent = match self.take_and_send(&found, Route::default(), None).await {
             Ok(sent) => sent,
             // The partition is left to the next run: what is leased and cannot be sent is late.
             Err(error) => return Ok(Some(DuePage { count: 0, lateness, rest: None, failure: Some(error) })),
@@ -128,58 +151,6 @@ impl Core {
         let rest = found.last().filter(|_| found.len() == PAGE);
         let rest = rest.map(|last| DueShard { partition, last: Some(*last) });
         Ok(Some(DuePage { count: sent.count, lateness, rest, failure: sent.failure }))
-    }
-
-    /// Works on the jobs whose next page is due, in turns of a page, and on those that become due meanwhile.
-    async fn work_on_jobs(&self, deadline: Timestamp) -> Run {
-        let mut run = Run::default();
-        // What this run has done for a job, and the jobs that it leaves to the next run.
-        let (mut pages, mut left) = (HashMap::new(), HashSet::new());
-        loop {
-            let listed = self.store.due_jobs(self.clock.now()).await;
-            let Some(listed) = run.note("jobs", listed) else { return run };
-            let mut turns = Turns::default();
-            let mut found = false;
-            for job in listed {
-                match job {
-                    Ok(job) if left.contains(&job.id) => {}
-                    Ok(job) => {
-                        turns.push(job);
-                        found = true;
-                    }
-                    Err(error) => error!(%error, "a job cannot be read"),
-                }
-            }
-            if !found {
-                return run;
-            }
-            let mut working = FuturesUnordered::new();
-            loop {
-                while working.len() < JOBS_AT_ONCE
-                    && self.clock.now() < deadline
-                    && let Some(job) = turns.take()
-                {
-                    working.push(async move { (self.do_page(&job).await, job.id, job.work.kind()) });
-                }
-                let Some((done, id, kind)) = working.next().await else { break };
-                let Some(done) = run.note("a job", done) else {
-                    left.insert(id);
-                    continue;
-                };
-                *run.swept.moved_by(kind) += done.moved.count;
-                run.note("a job", done.moved.failure.map_or(Ok(()), Err));
-                let done_pages = pages.entry(id).or_insert(0);
-                *done_pages += 1;
-                if kind == JobKind::Release && *done_pages >= RELEASE_PAGES_PER_RUN {
-                    left.insert(id);
-                } else if done.job.is_due(self.clock.now()) {
-                    turns.push(done.job);
-                }
-            }
-            if self.clock.now() >= deadline {
-                return run;
-            }
-        }
     }
 
     async fn probe_all(&self, started_at: Timestamp, deadline: Timestamp) -> Run {
@@ -225,7 +196,7 @@ impl Core {
 
 impl Swept {
     /// The count of what jobs of this kind move.
-    const fn moved_by(&mut self, kind: JobKind) -> &mut usize {
+    pub(super) const fn moved_by(&mut self, kind: JobKind) -> &mut usize {
         match kind {
             JobKind::Release => &mut self.released,
             JobKind::FailHeld => &mut self.failed,
@@ -260,9 +231,9 @@ fn lateness(mark: Mark, now: Timestamp) -> Duration {
 }
 
 /// What a part of a run did.
-#[derive(Default)]
-struct Run {
-    swept: Swept,
+#[derive(Debug, Default)]
+pub(super) struct Run {
+    pub(super) swept: Swept,
     failure: Option<ServiceError>,
 }
 
@@ -274,7 +245,7 @@ impl Run {
 
     /// What was done, or `None` after noting that it failed. An endpoint that is gone meanwhile has
     /// nothing to be done for.
-    fn note<T>(&mut self, what: &str, result: Result<T, impl Into<ServiceError>>) -> Option<T> {
+    pub(super) fn note<T>(&mut self, what: &str, result: Result<T, impl Into<ServiceError>>) -> Option<T> {
         match result.map_err(Into::into) {
             Ok(done) => Some(done),
             Err(ServiceError::NotFound(_)) => None,

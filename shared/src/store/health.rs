@@ -55,6 +55,16 @@ impl Store {
         Ok(None)
     }
 
+    /// The counters of an endpoint. Eventually consistent.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they could not be read.
+    pub async fn counters(&self, endpoint: EndpointId, now: Timestamp) -> Result<Counters, StoreError> {
+        let key = keys::health(endpoint);
+        let get = self.client.get_item().table_name(&self.table).set_key(Some(key.attributes()));
+        get.send().await?.item.map_or(Ok(Counters::default()), |item| counters(item, now))
+    }
+
     /// The part of a transaction that resets the failure counts. The lane and the slow count stay: otherwise a
     /// tenant could move a slow endpoint back to the fast lane by changing it.
     pub(super) fn forget_failures(

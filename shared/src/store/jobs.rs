@@ -7,13 +7,13 @@ use aws_sdk_dynamodb::types::{AttributeValue, Put as PutRequest, TransactWriteIt
 use serde::{Deserialize, Serialize};
 
 use super::batch::{Put, new_stamp, query_prefix, stamped};
-use super::items::{Base, Unreadable, read, required, time, to_item, unknown};
+use super::items::{Base, Unreadable, is_zero, read, required, time, to_item, unknown};
 use super::keys::{Key, Waiting};
 use super::waiting::LOWEST;
 use super::{Store, StoreError, keys};
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::ids::{DeliveryId, EndpointId, JobId, OrganizationId};
-use crate::domain::job::{Job, JobKind, JobRun, JobState, KEPT, Pass, Recovery, Work};
+use crate::domain::job::{Job, JobKind, JobRun, JobState, KEPT, Pace, Pass, Recovery, Work};
 use crate::domain::time::Timestamp;
 
 /// Most jobs that one run of the sweep works on.
@@ -91,7 +91,7 @@ impl Store {
         let named = found.into_iter().map(|waiting| waiting.key).filter(|key| seen.insert(key.clone())).collect();
         let mut jobs: Vec<Result<Job, _>> = self.get_all(named).await?.into_iter().map(read::<JobItem, _>).collect();
         jobs.retain(|job| job.as_ref().map_or(true, |job| job.is_due(now)));
-        jobs.sort_by_key(|job| job.as_ref().ok().map(|job| (job.since, job.id)));
+        jobs.sort_by_key(|job| job.as_ref().ok().map(|job| (job.due_at(), job.since, job.id)));
         Ok(jobs)
     }
 
@@ -169,6 +169,13 @@ struct JobItem {
     from_id: String,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     is_left: bool,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    rate: u32,
+    step_at: String,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    step_left: u32,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    step_failures: u32,
     moved: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     due_at: Option<String>,
@@ -207,6 +214,10 @@ impl From<&Job> for JobItem {
             pass_at: job.pass.began_at.rfc3339(),
             from_id: job.pass.from.to_string(),
             is_left: job.pass.is_left,
+            rate: job.pace.per_second,
+            step_at: job.pace.began_at.rfc3339(),
+            step_left: job.pace.left,
+            step_failures: job.pace.failures,
             moved: job.moved,
             due_at: due_at.map(Timestamp::rfc3339),
             ended_at: ended_at.map(Timestamp::rfc3339),
@@ -251,6 +262,12 @@ impl TryFrom<JobItem> for Job {
                 began_at: Timestamp::parse(&item.pass_at)?,
                 from: DeliveryId::parse(&item.from_id)?,
                 is_left: item.is_left,
+            },
+            pace: Pace {
+                per_second: item.rate,
+                left: item.step_left,
+                began_at: Timestamp::parse(&item.step_at)?,
+                failures: item.step_failures,
             },
             moved: item.moved,
         })

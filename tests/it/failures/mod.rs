@@ -230,7 +230,7 @@ async fn deliveries_arrive_after_every_fault_of_sweeping() {
 
 /// All calls of all scenes without additional faults.
 async fn calls_of_all_scenes() -> Vec<(Function, Call)> {
-    let runs = Scene::ALL.map(async |scene| {
+    let runs = Scene::ALL.into_iter().map(async |scene| {
         let wire = Wire::new(of_itself(scene).collect());
         let mut stage = Box::pin(scene.set(&wire)).await;
         Box::pin(stage.act()).await;

@@ -195,7 +195,7 @@ fn deliver() -> Vec<Row> {
 fn sweep() -> Vec<Row> {
     use Scene::{
         Announced, Due, GiveUp, LongRecovery, NothingToProbeWith, Probe, Recovery, Release, ReleaseEnds,
-        ReleaseOfDeletedEnds, ReleaseOfDisabled, SendAll, Stock,
+        ReleaseOfDeletedEnds, ReleaseOfDisabled, ReleaseOfFailing, SendAll, Stock,
     };
     let row = |call, scenes, failed| Row::new(Function::Sweep, call, scenes, failed);
     vec![
@@ -213,6 +213,7 @@ fn sweep() -> Vec<Row> {
         row("BatchGetItem job", &[Release, Recovery], FAILED),
         row("GetItem endpoint", &[Release, Probe, GiveUp, Recovery], FAILED),
         row("GetItem organization", &[Recovery], FAILED),
+        row("GetItem health", &[ReleaseOfFailing], FAILED),
         row("GetItem endpoint", &[Probe], FAILED).after(1),
         row("PutItem delivery, moved: due to due", &[Due], FAILED),
         row("PutItem delivery, moved: held to due", &[Release, Probe], FAILED),

@@ -10,6 +10,8 @@ pub(super) const BATCH: usize = 25;
 pub(super) const GREAT: usize = 100;
 /// More deliveries than one page of a recovery.
 pub(super) const MANY: usize = 101;
+/// More deliveries than a release sends at once.
+pub(super) const MORE_THAN_AT_ONCE: usize = 11;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Function {
@@ -105,6 +107,8 @@ pub(super) enum Scene {
     Due,
     /// Releases the held deliveries of a resumed endpoint.
     Release,
+    /// Releases the first step of the held deliveries of an endpoint that failed recently.
+    ReleaseOfFailing,
     /// Ends a release in which nothing is left.
     ReleaseEnds,
     /// Fails the held deliveries of a disabled endpoint.
@@ -153,7 +157,7 @@ pub(super) enum Outcome {
 }
 
 impl Scene {
-    pub(super) const ALL: [Self; 48] = [
+    pub(super) const ALL: [Self; 49] = [
         Self::Keyed,
         Self::Keyless,
         Self::Batch,
@@ -191,6 +195,7 @@ impl Scene {
         Self::Isolated,
         Self::Due,
         Self::Release,
+        Self::ReleaseOfFailing,
         Self::ReleaseEnds,
         Self::ReleaseOfDisabled,
         Self::ReleaseOfDeletedEnds,
@@ -254,6 +259,7 @@ impl Scene {
                 ends(&[("exhausted", 1), ("failed", 1)], &["webhook.disabled"], ("disabled", "disabled"))
             }
             Self::Recovered => ends(&[("exhausted", 1), ("success", 1)], &[], ("active", "failing")),
+            Self::ReleaseOfFailing => ends(&[("exhausted", 1), ("success", MORE_THAN_AT_ONCE)], &[], active),
             Self::LongRecovery => ends(&[("success", MANY)], &[], active),
             Self::Keyed
             | Self::Keyless
@@ -281,6 +287,7 @@ impl Scene {
             Self::Due | Self::Release | Self::Recovery | Self::SendAll => 2,
             Self::Probe | Self::Stock | Self::Announced => 1,
             Self::LongRecovery => MANY,
+            Self::ReleaseOfFailing => MORE_THAN_AT_ONCE,
             _ => 0,
         }
     }
@@ -299,6 +306,7 @@ impl Scene {
             Self::DelayedRetry => failures(2),
             Self::Due | Self::Recovery | Self::ProbeFails => failures(2),
             Self::Recovered
+            | Self::ReleaseOfFailing
             | Self::LeasedAndPaused
             | Self::RetryingAndPaused
             | Self::RetryingAndDeleted

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use shared::domain::lane::Lane;
 use shared::queue::schema::VISIBILITY_SECONDS;
 
-use super::scene::{BATCH, Function, GREAT, MANY, Outcome, Receiving, Scene};
+use super::scene::{BATCH, Function, GREAT, MANY, MORE_THAN_AT_ONCE, Outcome, Receiving, Scene};
 use super::wire::Wire;
 use crate::support::{
     Answer, EVENT_TYPE, Ending, Endpoint, Fate, Process, Receiver, Reply, Tenant, World, delivery_ids, over_network,
@@ -132,6 +132,12 @@ impl Scene {
             }
             Self::Release => {
                 stage.hold(2).await;
+                stage.resume_without_release().await;
+            }
+            Self::ReleaseOfFailing => {
+                stage.publish(1).await;
+                stage.world.drain().await;
+                stage.hold(MORE_THAN_AT_ONCE).await;
                 stage.resume_without_release().await;
             }
             Self::ReleaseEnds => {

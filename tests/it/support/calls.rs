@@ -333,7 +333,7 @@ const ACTIONS: [(&str, &[Action]); 4] = [
         "sweep",
         &[
             on_table("dynamodb:BatchGetItem", &["delivery", "job"]),
-            on_table("dynamodb:GetItem", &["endpoint", "org", "state"]),
+            on_table("dynamodb:GetItem", &["endpoint", "health", "org", "state"]),
             on_table("dynamodb:PutItem", &["delivery", "endpoint", "event", "fanout", "job"]),
             on_table("dynamodb:Query", &["delivery", "fanout"]),
             LIST_WAITING,

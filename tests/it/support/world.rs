@@ -1,6 +1,7 @@
 //! A deployment for a test: a table and queues in memory, and a process that uses them.
 
 use std::collections::HashMap;
+use std::future::ready;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +35,8 @@ use super::{Endpoint, Reply, Tenant, TestClock, text};
 
 const TABLE: &str = "pigeonpost";
 const QUEUE: &str = "deliveries";
+/// How long a run of the sweep may take on AWS.
+const SWEEP: Duration = Duration::from_secs(55);
 /// A limit above the number of batches in any test. Queues that are not empty after it never become empty.
 const MOST_BATCHES: usize = 1_000;
 
@@ -162,6 +165,28 @@ impl World {
 
     pub(crate) async fn sweep(&self) {
         self.process.sweep().await;
+    }
+
+    /// One run of the sweep in this process, which waits for the next steps of jobs on the test's clock.
+    pub(crate) async fn whole_sweep(&self, process: &Process) -> Result<(), ServiceError> {
+        let wait = |pause| {
+            self.clock.advance(pause);
+            ready(true)
+        };
+        sweep::handle(&process.core, self.clock.now().plus(SWEEP), wait).await
+    }
+
+    /// The same beside a consumer that delivers what is visible, second by second.
+    pub(crate) async fn whole_sweep_beside_a_consumer(&self, process: &Process) {
+        let wait = async |pause: Duration| {
+            let until = self.clock.now().plus(pause);
+            while self.clock.now() < until {
+                self.advance(Duration::from_secs(1).min(until.since(self.clock.now())));
+                self.drain().await;
+            }
+            true
+        };
+        sweep::handle(&process.core, self.clock.now().plus(SWEEP), wait).await.unwrap();
     }
 
     pub(crate) fn sqs(&self) -> aws_sdk_sqs::Client {
@@ -387,14 +412,19 @@ impl Process {
         self.core.clock().now().plus(Duration::from_secs(u64::from(CONSUMER_TIMEOUT_SECONDS)))
     }
 
-    /// Runs the sweep once.
+    /// Runs the sweep once. It does not wait for the next step of a job.
     pub(crate) async fn sweep(&self) {
         self.try_sweep().await.unwrap();
     }
 
     /// Runs the sweep once and returns its error.
     pub(crate) async fn try_sweep(&self) -> Result<(), ServiceError> {
-        sweep::handle(&self.core, self.deadline()).await
+        self.sweep_until(self.deadline()).await
+    }
+
+    /// The same that has to end by then.
+    pub(crate) async fn sweep_until(&self, deadline: Timestamp) -> Result<(), ServiceError> {
+        sweep::handle(&self.core, deadline, |_| ready(false)).await
     }
 
     pub(crate) async fn call(&self, request: Request<Body>) -> Reply {

@@ -3,6 +3,7 @@
 //! A job is written in the transaction of the change that requires it, so that it exists if the change does. Each page is
 //! noted under a condition, and every delivery is moved under a condition of its own, so two processes may work on one job.
 
+mod pace;
 mod position;
 mod recovery;
 mod turns;
@@ -19,6 +20,7 @@ use super::lane::Route;
 use super::organization::OrganizationStatus;
 use super::time::Timestamp;
 
+pub use pace::{Pace, STEP};
 pub use position::JobPosition;
 pub use recovery::Recovery;
 pub use turns::Turns;
@@ -27,7 +29,7 @@ pub use turns::Turns;
 /// for 30 s, begin its write up to 60 s after it read the organization's revision, and take 30 s for it. A consumer that had
 /// read the former state has parked what it parks, and the index names what failed before.
 pub const SETTLED: Duration = Duration::from_secs(120);
-/// How long a job waits between two passes. The sweep runs every minute, so each run makes one.
+/// How long a job waits between two passes.
 pub const BETWEEN_PASSES: Duration = Duration::from_secs(30);
 /// How long a job is kept after it ended.
 pub const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
@@ -47,6 +49,8 @@ pub struct Job {
     pub state: JobState,
     /// How far it is.
     pub pass: Pass,
+    /// How fast it goes on.
+    pub pace: Pace,
     /// How many deliveries were moved. A page that two processes worked on at once may be missing.
     pub moved: u64,
 }
@@ -235,6 +239,7 @@ impl Job {
             since,
             state: JobState::Open(since),
             pass: Pass::new(work.start(since), since),
+            pace: Pace::new(work.kind(), since),
             work,
             moved: 0,
         }
@@ -260,9 +265,22 @@ impl Job {
         JobRun { job: self.id, since: self.since }
     }
 
+    /// Whether [`Job::at`] depends on the failures of the endpoint.
+    pub fn asks_for_failures(&self, now: Timestamp) -> bool {
+        self.pace.asks_for_failures(self.work.kind(), now)
+    }
+
+    /// When its next page is due; `None` if it ended.
+    pub const fn due_at(&self) -> Option<Timestamp> {
+        match self.state {
+            JobState::Open(at) => Some(at),
+            JobState::Done(_) | JobState::Cancelled(_) => None,
+        }
+    }
+
     /// Whether its next page is due.
     pub fn is_due(&self, now: Timestamp) -> bool {
-        matches!(self.state, JobState::Open(at) if at <= now)
+        self.due_at().is_some_and(|at| at <= now)
     }
 
     /// Whether everything that was there when it was requested was gone through once. What remains is to look again.
@@ -283,12 +301,13 @@ impl Job {
         }
     }
 
-    /// The job at the beginning of a page: a pass begins with its first page.
+    /// The job at the beginning of a page. A pass begins with its first page, and a [step](Pace) with the first page after the
+    /// step before. `failures` is how many more attempts at the endpoint failed than succeeded.
     #[must_use]
-    pub fn at(&self, now: Timestamp) -> Self {
+    pub fn at(&self, failures: u32, now: Timestamp) -> Self {
         let is_first = self.pass.from == self.work.start(self.since);
         let pass = if is_first { Pass { began_at: now.to_millis(), ..self.pass } } else { self.pass };
-        Self { pass, ..self.clone() }
+        Self { pass, pace: self.pace.at(self.work.kind(), failures, now), ..self.clone() }
     }
 
     /// The job after a page that [began](Self::at) with it. The last page of a pass ends the job if the pass began late
@@ -296,8 +315,12 @@ impl Job {
     #[must_use]
     pub fn after(&self, page: &Page, now: Timestamp) -> Self {
         let is_left = self.pass.is_left || page.is_left;
+        let pace = self.pace.after(page.paced);
         let (pass, state) = match page.last {
-            Some(last) => (Pass { from: self.work.beyond(last), is_left, ..self.pass }, self.state),
+            Some(last) => {
+                let state = pace.waits_until().map_or(self.state, JobState::Open);
+                (Pass { from: self.work.beyond(last), is_left, ..self.pass }, state)
+            }
             None if !is_left && self.pass.began_at.since(self.since) >= SETTLED => (self.pass, JobState::Done(now)),
             None => {
                 let next =
@@ -305,7 +328,7 @@ impl Job {
                 (next, JobState::Open(now.plus(BETWEEN_PASSES)))
             }
         };
-        Self { pass, state, moved: self.moved + page.moved as u64, ..self.clone() }
+        Self { pass, pace, state, moved: self.moved + page.moved as u64, ..self.clone() }
     }
 
     /// The job, ended because a later change made it pointless.
@@ -362,6 +385,8 @@ impl Pass {
 pub struct Page {
     /// The last delivery of the page; `None` if there are no more.
     pub last: Option<DeliveryId>,
+    /// How many deliveries count for the pace.
+    pub paced: usize,
     /// How many deliveries were moved.
     pub moved: usize,
     /// Whether one could not be read or moved, and is still there.
@@ -476,7 +501,8 @@ mod tests {
 
     #[test]
     fn a_job_ends_with_a_pass_that_began_late_enough_and_left_nothing() {
-        let (last, end) = (Page { last: Some(DeliveryId::first_at(NOW)), moved: 2, is_left: false }, Page::default());
+        let last = Page { last: Some(DeliveryId::first_at(NOW)), paced: 2, moved: 2, is_left: false };
+        let end = Page::default();
         let left = Page { is_left: true, ..end };
         let release = job(Work::Release(endpoint().id));
         for (name, pages, ends) in [
@@ -494,16 +520,29 @@ mod tests {
         ] {
             let after = pages.iter().fold(release.clone(), |job, (second, page)| {
                 assert!(job.is_due(at(*second)), "{name}");
-                job.at(at(*second)).after(page, at(*second))
+                job.at(0, at(*second)).after(page, at(*second))
             });
             assert_eq!(after.state.ended_at().is_some(), ends, "{name}");
             assert_eq!(after.moved, pages.iter().map(|(_, page)| page.moved as u64).sum::<u64>(), "{name}");
             assert!(after.has_passed_once(), "{name}");
         }
-        let begun = release.at(NOW).after(&last, NOW);
+        let begun = release.at(0, NOW).after(&last, NOW);
         assert_eq!((begun.pass.from, begun.has_passed_once()), (DeliveryId::first_at(NOW).next(), false));
         let again = begun.after(&end, NOW);
         assert_eq!((again.pass.from, again.is_due(at(29)), again.is_due(at(30))), (release.pass.from, false, true));
+    }
+
+    #[test]
+    fn a_job_whose_step_is_used_up_is_due_when_the_next_step_begins() {
+        let page = |paced| Page { last: Some(DeliveryId::first_at(NOW)), paced, moved: paced, is_left: false };
+        let begun = job(Work::Release(endpoint().id)).at(0, at(1)).after(&page(10), at(1));
+        assert!(begun.is_due(at(1)), "the first step follows what is sent at once");
+        let half = begun.at(0, at(2)).after(&page(60), at(2));
+        assert!(half.is_due(at(2)));
+        let full = half.at(0, at(3)).after(&page(40), at(3));
+        assert_eq!(full.state, JobState::Open(at(12)));
+        let ended = half.at(0, at(3)).after(&Page { last: None, ..page(40) }, at(3));
+        assert_eq!(ended.state, JobState::Open(at(33)), "a pass that has ended waits longer");
     }
 
     #[test]

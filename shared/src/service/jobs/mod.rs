@@ -1,6 +1,7 @@
-//! Jobs: what their owners and the API do with them. [`running`] works on them.
+//! Jobs: what their owners and the API do with them. [`running`] and [`sweeping`] work on them.
 
 mod running;
+mod sweeping;
 
 use super::endpoints::require_enabled;
 use super::organizations::require_active;
@@ -12,8 +13,10 @@ use crate::domain::organization::Organization;
 use crate::store::JobPut;
 use crate::telemetry::audit;
 
-/// How many pages a request does at once; the rest is the sweep's.
-const PAGES_AT_ONCE: usize = 5;
+pub(super) use sweeping::JobsRun;
+
+/// Most pages that a request does; the rest is the sweep's.
+const MAX_PAGES: usize = 5;
 
 /// A recovery that was requested.
 #[derive(Debug)]
@@ -62,11 +65,11 @@ impl Core {
         }
     }
 
-    /// Does the first pages of a job. Returns it as far as it is then, and how many deliveries were moved.
+    /// Does what a job does before its first step. Returns it as far as it is then, and how many deliveries were moved.
     async fn advance(&self, mut job: Job) -> Result<(Job, usize), ServiceError> {
         let mut moved = 0;
-        for _ in 0..PAGES_AT_ONCE {
-            if job.has_passed_once() {
+        for _ in 0..MAX_PAGES {
+            if job.has_passed_once() || !job.pace.is_before_steps() {
                 break;
             }
             let done = self.do_page(&job).await?;

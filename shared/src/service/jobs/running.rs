@@ -2,14 +2,16 @@
 
 use tracing::error;
 
+use crate::domain::endpoint::Endpoint;
 use crate::domain::job::{Job, Move, Page, Work};
 use crate::domain::lane::Route;
 use crate::domain::organization::OrganizationStatus;
+use crate::domain::time::Timestamp;
 use crate::service::releasing::Moved;
 use crate::service::{Core, ServiceError};
 use crate::store::{JobPut, WaitingRef};
 
-/// How many deliveries a page holds.
+/// Most deliveries of a page.
 const PAGE: usize = 100;
 
 /// A page that was done.
@@ -28,8 +30,12 @@ impl Core {
     /// [`ServiceError`] if the page cannot be read, sent or noted. The next run of the sweep does it again.
     pub(in crate::service) async fn do_page(&self, seen: &Job) -> Result<Done, ServiceError> {
         let now = self.clock.now();
-        let job = seen.at(now);
-        let endpoint = self.store.endpoint(&job.organization, job.work.endpoint()).await?;
+        let endpoint = self.store.endpoint(&seen.organization, seen.work.endpoint()).await?;
+        let failures = match &endpoint {
+            Some(endpoint) if seen.asks_for_failures(now) => self.failures_of(endpoint, now).await?,
+            _ => 0,
+        };
+        let job = seen.at(failures, now);
         let status = match job.work {
             Work::Recover(..) => self.known_organization(&job.organization).await?.map(|it| it.status),
             Work::Release(_) | Work::FailHeld(_) | Work::SendAll(_) => None,
@@ -41,21 +47,23 @@ impl Core {
         if let Move::SendAgain(route) = to_do {
             return self.send_page_again(seen, &job, route).await;
         }
-        let found = self.page_of(&job).await?;
+        let limit = page_size(&job);
+        let found = self.page_of(&job, limit).await?;
         let moved = match (to_do, &job.work) {
-            (Move::Send(route), _) => self.take_and_send(&found, route).await?,
+            (Move::Send(route), _) => self.take_and_send(&found, route, Some(job.pace)).await?,
             (Move::Fail(cause), _) => self.fail_each(&found, cause).await,
             (Move::Retry(route), Work::Recover(_, recovery)) => {
                 let (run, before) = (job.run(), job.before());
                 let again = |delivery, now, ticket| recovery.retried(delivery, run, before, now, ticket);
-                self.retry_each(&found, route, again).await?
+                self.retry_each(&found, route, job.pace, again).await?
             }
             (Move::Retry(_) | Move::SendAgain(_) | Move::Nothing, _) => Moved::default(),
         };
         // What a release leaves would be held for good. A recovery has done what it can.
         let is_stuck = moved.is_stuck && !matches!(to_do, Move::Retry(_));
         let page = Page {
-            last: found.last().filter(|_| found.len() == PAGE).map(|last| last.delivery),
+            last: found.last().filter(|_| found.len() == limit).map(|last| last.delivery),
+            paced: found.len(),
             moved: moved.count,
             is_left: is_stuck || moved.failure.is_some(),
         };
@@ -63,20 +71,30 @@ impl Core {
     }
 
     async fn send_page_again(&self, seen: &Job, job: &Job, route: Route) -> Result<Done, ServiceError> {
-        let stored = self.store.stored_before(job.work.endpoint(), job.pass.from, PAGE).await?;
+        let stored = self.store.stored_before(job.work.endpoint(), job.pass.from, page_size(job)).await?;
         for error in &stored.unreadable {
             error!(%error, "a delivery cannot be read");
         }
-        let moved = self.send_again(stored.deliveries, route, job.run()).await?;
-        let page = Page { last: stored.last, moved: moved.count, is_left: moved.failure.is_some() };
+        let moved = self.send_again(stored.deliveries, route, job).await?;
+        // Most of what is stored is final, and is only read.
+        let (paced, is_left) = (moved.count, moved.failure.is_some());
+        let page = Page { last: stored.last, paced, moved: moved.count, is_left };
         self.note(seen, job.after(&page, self.clock.now()), moved).await
     }
 
-    async fn page_of(&self, job: &Job) -> Result<Vec<WaitingRef>, ServiceError> {
+    /// How many more attempts at an endpoint failed than succeeded. Nothing is read if nothing is counted.
+    async fn failures_of(&self, endpoint: &Endpoint, now: Timestamp) -> Result<u32, ServiceError> {
+        if endpoint.health.failing_until.is_none() {
+            return Ok(0);
+        }
+        Ok(self.store.counters(endpoint.id, now).await?.failures.count)
+    }
+
+    async fn page_of(&self, job: &Job, limit: usize) -> Result<Vec<WaitingRef>, ServiceError> {
         let (endpoint, from) = (job.work.endpoint(), job.pass.from);
         Ok(match job.before() {
-            Some(before) => self.store.failed_deliveries(endpoint, from, before, PAGE).await?,
-            None => self.store.held_deliveries(endpoint, Some(from), PAGE).await?,
+            Some(before) => self.store.failed_deliveries(endpoint, from, before, limit).await?,
+            None => self.store.held_deliveries(endpoint, Some(from), limit).await?,
         })
     }
 
@@ -88,4 +106,9 @@ impl Core {
         };
         Ok(Done { job, moved })
     }
+}
+
+/// How many deliveries the next page holds: no more than the step has left.
+fn page_size(job: &Job) -> usize {
+    usize::try_from(job.pace.left).unwrap_or(PAGE).min(PAGE)
 }
