@@ -19,6 +19,7 @@ mod process;
 mod publisher;
 mod publishing;
 mod receiver;
+mod release;
 mod report;
 mod restart;
 mod sink;
@@ -105,6 +106,20 @@ enum Command {
         #[arg(long, default_value_t = 100_000)]
         backlog: u32,
     },
+    /// Many paused endpoints with parked deliveries are resumed together; and one run of the sweep with AWS's latencies
+    Release {
+        #[arg(long, default_value_t = 200)]
+        endpoints: usize,
+        /// How many deliveries each has
+        #[arg(long, default_value_t = 1_000)]
+        parked: usize,
+        /// The longest time, in milliseconds, that a call of AWS takes in the second part; the shortest is half of it
+        #[arg(long, default_value_t = 10)]
+        latency_ms: u64,
+        /// One part alone
+        #[arg(long, value_parser = release::PARTS)]
+        part: Option<String>,
+    },
     /// One event for many endpoints
     Fanout {
         #[arg(long, default_value_t = 500)]
@@ -166,6 +181,9 @@ async fn run(command: Command) -> anyhow::Result<Report> {
         Command::Isolate { part, seconds, settle, backlog } => {
             let [window, settle] = [seconds, settle].map(Duration::from_secs);
             isolate::run(&isolate::Extent { part, window, settle, backlog }).await
+        }
+        Command::Release { endpoints, parked, latency_ms, part } => {
+            release::run(&release::Extent { endpoints, parked, latency_ms, part }).await
         }
         Command::Fanout { endpoints } => fanout::run(endpoints).await,
         Command::Cost => cost::run().await,

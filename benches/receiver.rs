@@ -8,12 +8,14 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, StatusCode, Uri};
 use tokio::net::TcpListener;
 
 /// A received request.
 #[derive(Debug, Clone)]
 pub(crate) struct Arrival {
+    /// The request's path.
+    pub(crate) path: String,
     /// The value of `X-Webhook-Delivery`.
     pub(crate) delivery: String,
     /// The value of `webhook-id`.
@@ -120,6 +122,7 @@ impl Receiver {
 
 async fn receive(
     State((receiver, behaviour)): State<(Receiver, Behaviour)>,
+    uri: Uri,
     headers: HeaderMap,
     body: Bytes,
 ) -> StatusCode {
@@ -127,6 +130,7 @@ async fn receive(
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let number = number(&body).unwrap_or_default();
     let arrival = Arrival {
+        path: uri.path().to_owned(),
         delivery: header("x-webhook-delivery").to_owned(),
         event: header("webhook-id").to_owned(),
         attempt: header("x-webhook-attempt").parse().unwrap_or_default(),

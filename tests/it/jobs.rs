@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use shared::clock::Clock;
 
 use crate::support::{
-    Answer, EVENT_TYPE, Endpoint, Fate, Process, Receiver, Tenant, World, over_network, over_network_by_call, text,
+    Answer, EVENT_TYPE, Endpoint, Fate, Gate, Process, Receiver, Tenant, World, eventually, over_network,
+    over_network_by_call, text,
 };
 
 /// How many deliveries a page of a job holds.
@@ -169,7 +170,7 @@ async fn a_job_that_is_cancelled_while_a_page_is_done_stays_cancelled() {
     let tenant = world.tenant().await;
     let (endpoint, _receiver) = exhausted(&world, &tenant, 150).await;
     let id = begin_recovery(&world, &tenant, &endpoint).await;
-    let (reached, gate) = (crate::support::Gate::closed(), crate::support::Gate::closed());
+    let (reached, gate) = (Gate::closed(), Gate::closed());
     let (noting, behind) = (reached.clone(), gate.clone());
     let network = over_network_by_call(&world.sdk(), move |call| {
         if call.kind() != "PutItem job, advanced" {
@@ -299,6 +300,50 @@ async fn recoveries_due_deliveries_and_probes_go_on_beside_a_release_that_fails(
     world.advance(seconds(10));
     world.drain().await;
     assert_eq!(receiver.received().len(), 30);
+}
+
+/// Both recoveries are stopped before they note a page, until everything else has happened.
+#[tokio::test]
+async fn due_deliveries_probes_and_backlog_metrics_go_on_beside_recoveries_of_two_organizations() {
+    let world = World::new().await;
+    let (one, two, third) = (world.tenant().await, world.tenant().await, world.tenant().await);
+    let (first, _first_receiver) = exhausted(&world, &one, 150).await;
+    let (second, _second_receiver) = exhausted(&world, &two, 150).await;
+    let (late, probed) = (Receiver::scripted([Answer::status(500)]).await, Receiver::new().await);
+    third.endpoint_with(json!({"url": late.url(), "event_types": [EVENT_TYPE], "retry_schedule": [3_600]})).await;
+    third.publish().await;
+    world.drain().await;
+    let suspended = third.endpoint_with(json!({"url": probed.url(), "event_types": ["a.probe"]})).await;
+    crate::telemetry::suspend(&world, &third.id, &suspended.id).await;
+    third.at(&world.another_process()).post("/events", &json!({"type": "a.probe", "data": {}})).await.data(202);
+    world.advance(seconds(86_400));
+    world.clock.advance_to_stock_taking();
+    for (tenant, endpoint) in [(&one, &first), (&two, &second)] {
+        begin_recovery(&world, tenant, endpoint).await;
+    }
+
+    let (seen, gate) = (Arc::new(Mutex::new(Vec::new())), Gate::closed());
+    let (calls, behind) = (Arc::clone(&seen), gate.clone());
+    let network = over_network_by_call(&world.sdk(), move |call| {
+        calls.lock().unwrap().push(call.kind());
+        if call.kind() == "PutItem job, advanced" { Fate::Behind(behind.clone()) } else { Fate::Pass }
+    });
+    let count = |kind: &str| seen.lock().unwrap().iter().filter(|call| *call == kind).count();
+    let others = async {
+        eventually("everything else goes on", async || {
+            let backlog = count("Query waiting due, counted") > 0;
+            count("PutItem job, advanced") == 2 && backlog && count("SendMessageBatch probe") == 1
+        })
+        .await;
+        world.drain().await;
+        assert_eq!((late.received().len(), probed.received().len()), (2, 1));
+        gate.open();
+    };
+    let sweeper = world.process_over(&network, world.clock.clock());
+    tokio::join!(async { sweeper.sweep().await }, others);
+    for tenant in [&one, &two] {
+        assert_eq!(shown(&jobs(tenant).await[0]), json!(["recover", "open", 150]));
+    }
 }
 
 /// Makes a delivery unreadable, and returns what it was.

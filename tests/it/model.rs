@@ -21,7 +21,7 @@ use proptest::test_runner::{Config, FileFailurePersistence, TestRunner};
 use serde_json::{Value, json};
 use shared::domain::time::Timestamp;
 
-use crate::support::{Answer, EVENT_TYPE, Endpoint, Fuse, Process, Receiver, Reply, World, delivery_ids};
+use crate::support::{Answer, EVENT_TYPE, Endpoint, Fuse, Process, Receiver, Reply, World, delivery_ids, text};
 use isolation::{ORGANIZATIONS, Organization, QUIET_ENDPOINTS, TROUBLED, owner};
 use operations::{ENDPOINTS, Operation, Reaction, Work, operation};
 use seen::{Seen, SeenDelivery};
@@ -97,6 +97,7 @@ struct Run {
     /// How many messages each delivery had before the step.
     queued: HashMap<String, usize>,
     recovering: bool,
+    sending_again: bool,
 }
 
 /// A request that publishes.
@@ -156,6 +157,7 @@ impl Run {
             messages: Vec::new(),
             queued: HashMap::new(),
             recovering: false,
+            sending_again: false,
             world,
         }
     }
@@ -203,6 +205,11 @@ impl Run {
                 let reply = self.call(Method::POST, &path, &json!({"since": "2020-01-01T00:00:00Z"}), *cut).await;
                 self.check_that_it_is_taken(*endpoint, reply);
                 licence.asks_again = true;
+            }
+            Operation::CancelJob { job, cut } => self.cancel_job(*job, *cut).await,
+            Operation::SendAll => {
+                let (sdk, clock) = (self.world.sdk(), self.world.clock.clock());
+                pigeonpost::send_all(&sdk, self.world.table(), &clock).await.unwrap();
             }
             Operation::SetOrganization { suspended } => self.set_organization(*suspended).await,
             Operation::Trespass { by, route } => self.trespass(*by, *route).await,
@@ -325,7 +332,9 @@ impl Run {
         self.world.advance(Duration::from_secs(1));
         ignore_the_dead(&self.receivers, self.world.clock.now());
         let consumers = processes.iter().filter(|work| matches!(work, Work::Deliver { .. })).count();
-        let redelivers = processes.iter().any(|work| matches!(work, Work::Redeliver { .. }));
+        // A job may send a second message for a delivery that a consumer has in hand.
+        let sends_again = self.sending_again && processes.iter().any(|work| matches!(work, Work::Sweep));
+        let redelivers = sends_again || processes.iter().any(|work| matches!(work, Work::Redeliver { .. }));
         Licence { asks_again: self.recovering, dies, consumers, redelivers, ..Licence::default() }
     }
 
@@ -346,6 +355,21 @@ impl Run {
             Some(_) => self.check_that_it_is_not_found(TROUBLED, reply),
             None => {}
         }
+    }
+
+    /// A recovery, or sending everything again, can be cancelled while it is open; other jobs never.
+    async fn cancel_job(&self, choice: usize, cut: Option<usize>) {
+        let tenant = &self.organizations[TROUBLED].tenant;
+        let jobs = tenant.get("/jobs").await.data(200);
+        let jobs = jobs.as_array().unwrap();
+        let Some(job) = jobs.get(choice % jobs.len().max(1)) else { return };
+        let path = format!("/jobs/{}/cancel", text(&job["id"]));
+        let Some(reply) = self.call(Method::POST, &path, &json!({}), cut).await else { return };
+        let may_be = ["recover", "send_all"].contains(&text(&job["kind"])) && job["status"] == "open";
+        assert!(
+            reply.status == if may_be { 200 } else { 409 } || self.is_refused(TROUBLED, &reply),
+            "{job}: {reply:?}"
+        );
     }
 
     /// An endpoint that is surely disabled or deleted has nothing sent again.
@@ -378,6 +402,7 @@ impl Run {
         self.messages.sort();
         self.messages.dedup();
         self.recovering = seen.recovering;
+        self.sending_again = seen.sending_again;
     }
 
     /// Moves the model of a delivery to where its record is, by steps that are allowed.

@@ -361,7 +361,7 @@ async fn every_fifth_sweep_counts_parked_deliveries_and_suspended_endpoints() {
 }
 
 /// Suspends an endpoint whose probe is due in a day.
-async fn suspend(world: &World, organization: &str, endpoint: &str) {
+pub(crate) async fn suspend(world: &World, organization: &str, endpoint: &str) {
     let text = |value: String| AttributeValue::S(value);
     let probe_at = world.clock.now().plus(Duration::from_secs(24 * 60 * 60)).rfc3339();
     let update = world.dynamodb().update_item().table_name(world.table());

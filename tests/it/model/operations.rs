@@ -46,6 +46,10 @@ pub(super) enum Operation {
     Retry { delivery: usize, cut: Option<usize> },
     /// Somebody asks for everything again that an endpoint missed.
     Recover { endpoint: usize, cut: Option<usize> },
+    /// Somebody cancels a job of the troubled organization.
+    CancelJob { job: usize, cut: Option<usize> },
+    /// The operator has everything sent again that should be in the queue, of both organizations.
+    SendAll,
     /// The platform suspends the troubled organization, or resumes it.
     SetOrganization { suspended: bool },
     /// An organization uses a route with the ids of the other one.
@@ -93,10 +97,12 @@ impl Operation {
             | Self::Move { .. }
             | Self::Retry { .. }
             | Self::Recover { .. }
+            | Self::CancelJob { .. }
             | Self::SetOrganization { .. } => except(TROUBLED),
             // Processes and messages are everybody's.
             Self::Repeat
             | Self::Run { .. }
+            | Self::SendAll
             | Self::Duplicate { .. }
             | Self::Pass(_)
             | Self::Restart
@@ -125,6 +131,9 @@ pub(super) fn operation() -> impl Strategy<Value = Operation> {
         2 => (any::<prop::sample::Index>(), cut(MOST_CALLS_OF_API))
             .prop_map(|(at, cut)| Operation::Retry { delivery: at.index(usize::MAX), cut }),
         1 => (endpoint(), cut(MOST_CALLS_OF_API)).prop_map(|(endpoint, cut)| Operation::Recover { endpoint, cut }),
+        1 => (any::<prop::sample::Index>(), cut(MOST_CALLS_OF_API))
+            .prop_map(|(at, cut)| Operation::CancelJob { job: at.index(usize::MAX), cut }),
+        1 => Just(Operation::SendAll),
         2 => any::<bool>().prop_map(|suspended| Operation::SetOrganization { suspended }),
         2 => (organization(), any::<prop::sample::Index>())
             .prop_map(|(by, at)| Operation::Trespass { by, route: at.index(usize::MAX) }),

@@ -23,6 +23,8 @@ pub(super) struct Seen {
     pub(super) releasing: Vec<String>,
     /// Whether something is being asked for again.
     pub(super) recovering: bool,
+    /// Whether what should be in the queue is being sent again.
+    pub(super) sending_again: bool,
     /// The messages, by the delivery that they name.
     pub(super) messages: HashMap<String, Vec<SeenMessage>>,
     pub(super) requests: Requests,
@@ -75,6 +77,7 @@ impl Seen {
             endpoints: HashMap::new(),
             releasing: Vec::new(),
             recovering: false,
+            sending_again: false,
             messages: HashMap::new(),
             requests: Requests::of(&receivers.iter().collect::<Vec<_>>()),
             items: Vec::new(),
@@ -106,6 +109,7 @@ impl Seen {
             }
             Some("job") if string(item, "status") == Some("open") => match string(item, "kind").unwrap() {
                 "recover" => self.recovering = true,
+                "send_all" => self.sending_again = true,
                 _ => self.releasing.push(string(item, "endpoint").unwrap().to_owned()),
             },
             _ => {}

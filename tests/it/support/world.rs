@@ -270,6 +270,11 @@ impl World {
         scan.items().send().collect::<Result<_, _>>().await.unwrap()
     }
 
+    /// Deletes the expired items, as DynamoDB does within days.
+    pub(crate) async fn expire_items(&self) {
+        self.aws.expire_items().await.unwrap();
+    }
+
     /// Deletes all items of a kind.
     pub(crate) async fn delete_items(&self, entity: &str) {
         for mut item in self.items(entity).await {
