@@ -30,6 +30,8 @@ use states::{Delivery, Status};
 /// How many sequences are tried, unless `PROPTEST_CASES` says otherwise.
 const CASES: u32 = 24;
 const MOST_STEPS: usize = 40;
+/// More events than a sequence publishes, those of requests that die included.
+const MOST_EVENTS: usize = 10 * MOST_STEPS;
 /// The statuses of endpoints.
 const ACTIVE: &str = "active";
 const PAUSED: &str = "paused";
@@ -212,6 +214,11 @@ impl Run {
                 pigeonpost::send_all(&sdk, self.world.table(), &clock).await.unwrap();
             }
             Operation::SetOrganization { suspended } => self.set_organization(*suspended).await,
+            Operation::SetLimit { of, limited } => {
+                let limits = if *limited { json!({"events_per_second": MOST_EVENTS}) } else { json!({}) };
+                let path = format!("/v1/organizations/{}/limits", self.organizations[*of].tenant.id);
+                self.world.platform().call(Method::PUT, &path, &[], Some(limits.to_string())).await.data(200);
+            }
             Operation::Trespass { by, route } => self.trespass(*by, *route).await,
             Operation::Restart => self.consumer = self.world.another_process(),
             Operation::FormerReceipts { act } => self.world.let_former_receipts_act(*act),

@@ -1,5 +1,7 @@
 //! Limits of organizations: how fast and how much they may publish, how many endpoints they have and how large events are.
 
+mod model;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

@@ -52,6 +52,8 @@ pub(super) enum Operation {
     SendAll,
     /// The platform suspends the troubled organization, or resumes it.
     SetOrganization { suspended: bool },
+    /// The platform limits how fast an organization publishes, or no longer. All that happens is below the limit.
+    SetLimit { of: usize, limited: bool },
     /// An organization uses a route with the ids of the other one.
     Trespass { by: usize, route: usize },
     /// The consumer forgets what it remembers.
@@ -90,6 +92,7 @@ impl Operation {
         let except = |actor: usize| [0, 1].map(|organization| organization != actor);
         match self {
             Self::Publish { by, .. } => except(*by),
+            Self::SetLimit { of, .. } => except(*of),
             Self::SetLane { endpoint, .. } => except(owner(*endpoint)),
             Self::Script { .. } | Self::Trespass { .. } => [true; ORGANIZATIONS],
             Self::SetStatus { .. }
@@ -135,6 +138,7 @@ pub(super) fn operation() -> impl Strategy<Value = Operation> {
             .prop_map(|(at, cut)| Operation::CancelJob { job: at.index(usize::MAX), cut }),
         1 => Just(Operation::SendAll),
         2 => any::<bool>().prop_map(|suspended| Operation::SetOrganization { suspended }),
+        1 => (organization(), any::<bool>()).prop_map(|(of, limited)| Operation::SetLimit { of, limited }),
         2 => (organization(), any::<prop::sample::Index>())
             .prop_map(|(by, at)| Operation::Trespass { by, route: at.index(usize::MAX) }),
         1 => Just(Operation::Restart),
