@@ -128,7 +128,7 @@ pub(crate) fn settings(queues: &ByLane<String>) -> anyhow::Result<Settings> {
         ("PLATFORM_KEY_SHA256", &hash),
         ("ALLOW_HTTP", "true"),
         ("ALLOWED_NETWORKS", "127.0.0.0/8"),
-        ("MAX_ENDPOINTS", "2000"),
+        ("MAX_ENDPOINTS", "8000"),
     ];
     Ok(Settings::read(|name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))?)
 }

@@ -1,5 +1,8 @@
 //! Kills the host with SIGKILL under load and counts: nothing that was accepted may be missing, and nothing may be
-//! repeated but what was in flight at a kill. One of the two endpoints is in the slow lane from the first kill on.
+//! repeated but what was in flight at a kill. One of the two endpoints is in the slow lane from the first kill on. Another
+//! tenant, with a limit, publishes more than it may.
+
+mod limited;
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -22,6 +25,7 @@ use crate::host::Host;
 use crate::publisher::Publisher;
 use crate::receiver::{Behaviour, Fails, Receiver};
 use crate::report::{Report, print};
+use limited::Limited;
 
 /// How many publishers publish at once.
 const PUBLISHERS: u64 = 32;
@@ -57,6 +61,7 @@ pub(crate) async fn run(times: u32, events: u64, seed: Option<u64>) -> anyhow::R
     let receivers = [receiver, slow];
 
     let (goes_on, begun) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU64::new(0)));
+    let limited = Limited::begin(&publisher, &receivers[0], Arc::clone(&goes_on)).await?;
     let mut publishing = tokio::task::JoinSet::new();
     for _ in 0..PUBLISHERS {
         let (publisher, goes_on, begun) = (publisher.clone(), Arc::clone(&goes_on), Arc::clone(&begun));
@@ -102,7 +107,9 @@ pub(crate) async fn run(times: u32, events: u64, seed: Option<u64>) -> anyhow::R
     }
     goes_on.store(false, Ordering::Relaxed);
     let published: Vec<_> = publishing.join_all().await.into_iter().collect::<anyhow::Result<_>>()?;
-    let accepted: HashSet<_> = published.into_iter().flatten().collect();
+    let limited = limited.end().await?;
+    let of_limited = limited.outcome.accepted.iter().cloned();
+    let accepted: HashSet<_> = published.into_iter().flatten().chain(of_limited).collect();
     wait_for(&receivers, &accepted).await?;
     let recorded = wait_until_recorded(&mut host, data.path()).await?;
 
@@ -129,6 +136,7 @@ pub(crate) async fn run(times: u32, events: u64, seed: Option<u64>) -> anyhow::R
     report.figure("deliveries recorded as a success", recorded);
     let slowest = starts.iter().max().copied().unwrap_or_default();
     report.figure("slowest restart, ms", u64::try_from(slowest.as_millis())?);
+    limited.report(&mut report, data.path(), &receivers).await?;
     report.promise("every accepted event arrives", lost == 0);
     report.promise("only what was in flight is repeated", unexplained == 0);
     report.promise("every delivery is recorded in the end", recorded == accepted.len());

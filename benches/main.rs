@@ -132,6 +132,9 @@ enum Command {
         /// The maximum number of stored deliveries (a million take about 2 GB of memory)
         #[arg(long, default_value_t = 1_000_000)]
         deliveries: u32,
+        /// Beside how many endpoints publishing to one of them is measured
+        #[arg(long, default_value_t = 8_000)]
+        endpoints: u32,
     },
     /// Without the host, with in-memory responses for AWS: delivering, compared with the bare HTTP client
     Consumer {
@@ -187,7 +190,7 @@ async fn run(command: Command) -> anyhow::Result<Report> {
         }
         Command::Fanout { endpoints } => fanout::run(endpoints).await,
         Command::Cost => cost::run().await,
-        Command::Stored { deliveries } => stored::run(deliveries).await,
+        Command::Stored { deliveries, endpoints } => stored::run(deliveries, endpoints).await,
         Command::Consumer { deliveries, rounds } => consumer::run(deliveries, rounds).await,
         Command::Publish { deliveries } => publishing::run(deliveries).await,
         Command::Sink { .. } => unreachable!("this command has no report"),

@@ -1,14 +1,15 @@
 //! A publisher for the demo organization or another one, which also manages endpoints.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use axum::body::Bytes;
 use pigeonpost::Credentials;
 use reqwest::header::CONTENT_TYPE;
-use reqwest::{Client, Method};
+use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::payload;
@@ -71,6 +72,16 @@ impl Publisher {
         let api_key = issued["revealed_key"].as_str().context("the response has no key")?.to_owned();
         let credentials = Credentials { organization_id, api_key, ..Credentials::clone(&self.credentials) };
         Ok(Self { http: Client::new(), credentials: Arc::new(credentials), numbers: Arc::clone(&self.numbers) })
+    }
+
+    /// Limits how many events its organization may publish in a second.
+    pub(crate) async fn limit(&self, events_per_second: u32) -> anyhow::Result<()> {
+        let Credentials { base_url, organization_id, platform_key, .. } = &*self.credentials;
+        let url = format!("{base_url}/v1/organizations/{organization_id}/limits");
+        let limits = json!({"events_per_second": events_per_second}).to_string();
+        let request = self.http.put(url).bearer_auth(platform_key).header(CONTENT_TYPE, "application/json");
+        request.body(limits).send().await?.error_for_status()?;
+        Ok(())
     }
 
     async fn send_as(&self, key: &str, path: &str, body: Value) -> anyhow::Result<Value> {
@@ -206,10 +217,31 @@ impl Publisher {
         let answer = request.send().await?;
         let (status, body) = (answer.status(), answer.bytes().await?);
         if !status.is_success() {
-            bail!("{path}: {status} {}", String::from_utf8_lossy(&body));
+            let text = format!("{path}: {status} {}", String::from_utf8_lossy(&body));
+            return Err(Refused { status, text }.into());
         }
         Ok(body)
     }
+}
+
+/// An answer that is no success.
+#[derive(Debug)]
+struct Refused {
+    status: StatusCode,
+    text: String,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl std::error::Error for Refused {}
+
+/// Whether a request was answered that its organization publishes too fast.
+pub(crate) fn is_rate_limited(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<Refused>().is_some_and(|refused| refused.status == StatusCode::TOO_MANY_REQUESTS)
 }
 
 /// Runs a task for each item at a fixed rate. Each task starts on time, independent of earlier ones.

@@ -15,11 +15,18 @@ use crate::report::Report;
 const ENDPOINTS: [u32; 4] = [1, 10, 100, 1_000];
 /// How often something is measured; the median counts.
 const REPEATED: usize = 5;
+/// How often an event is published beside so many endpoints that do not want it.
+const PUBLISHED: usize = 300;
+/// How many of the others there are in the smaller organization of two.
+const SOME_ENDPOINTS: u32 = 500;
+/// Beside 500 endpoints publishing may take so many times as long as to one alone, and beside 8,000 so many ms longer.
+const PROMISED: (f64, f64) = (1.3, 10.0);
 /// The `pages` dialect reads all deliveries at every page, and is not tried with more.
 const MOST_COUNTED: u32 = 100_000;
 
-pub(crate) async fn run(most_stored: u32) -> anyhow::Result<Report> {
+pub(crate) async fn run(most_stored: u32, most_endpoints: u32) -> anyhow::Result<Report> {
     let mut report = Report::new("What is used as there is more; ms are this machine's, on the embedded engines");
+    beside_others(&mut report, most_endpoints).await?;
     let (mut least, mut greatest) = (f64::MAX, 0.0_f64);
     for endpoints in ENDPOINTS {
         let units = endpoints_in_organization(&mut report, endpoints).await?;
@@ -37,6 +44,41 @@ pub(crate) async fn run(most_stored: u32) -> anyhow::Result<Report> {
         stored *= 10;
     }
     Ok(report)
+}
+
+/// Events for one of an organization's endpoints, beside others, in turns.
+async fn beside_others(report: &mut Report, most_endpoints: u32) -> anyhow::Result<()> {
+    let (mut deployments, mut random) = (Vec::new(), Rng::with_seed(7));
+    let some = SOME_ENDPOINTS.min(most_endpoints);
+    for endpoints in [1, some, most_endpoints] {
+        let deployment = Deployment::new().await?;
+        deployment.endpoint(EVENT_TYPE).await?;
+        for _ in 1..endpoints {
+            deployment.endpoint("order.cancelled").await?;
+        }
+        deployments.push(deployment);
+    }
+    let mut used = [const { Vec::new() }; 3];
+    for number in 0..PUBLISHED {
+        for (deployment, used) in deployments.iter().zip(&mut used) {
+            // A process that has just read the targets. They are read again after 30 s, which is seldom here.
+            if number == 0 {
+                publish(deployment, &mut random).await?;
+            }
+            used.push(publish(deployment, &mut random).await?);
+        }
+    }
+    let [alone, beside_some, beside_most] = used.map(|used| median(used).took.as_secs_f64() * 1e3);
+    let name = |endpoints: u32, what: &str| format!("publishing to one of {endpoints} endpoints, in turns: {what}");
+    report.figure(&name(1, "ms"), rounded(alone));
+    report.figure(&name(some, "ms"), rounded(beside_some));
+    report.figure(&name(some, "times as long"), rounded(beside_some / alone));
+    report.figure(&name(most_endpoints, "ms"), rounded(beside_most));
+    report.figure(&name(most_endpoints, "ms more"), rounded(beside_most - alone));
+    let (times, more) = PROMISED;
+    report.promise("500 endpoints do not slow down publishing to one of them", beside_some <= alone * times);
+    report.promise("nor do 8,000", beside_most <= alone + more);
+    Ok(())
 }
 
 /// An event for one of the organization's endpoints, and one for all of them. Returns the units that a delivery of the

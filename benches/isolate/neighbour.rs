@@ -20,6 +20,8 @@ const EVENT_TYPE: &str = "bench.trouble";
 /// How many endpoints get each event of the fan-out.
 const FAN_OUT: usize = 1_000;
 const FAN_OUT_EVERY: Duration = Duration::from_secs(5);
+/// How many events a second the organization may publish that publishes far more.
+const LIMIT: u32 = 10;
 /// How long a delivery of the tenant may take to be made or parked while its backlog is prepared.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -40,14 +42,24 @@ pub(crate) enum Trouble {
     Resume,
     /// It asks for a large number of failed deliveries again.
     Recovery,
+    /// It publishes 500 events a second with a limit of ten.
+    Limited,
 }
 
 impl Trouble {
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Hangs, Self::Slow, Self::FailsMostly, Self::FailsAtOnce, Self::FanOut, Self::Resume, Self::Recovery];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Hangs,
+        Self::Slow,
+        Self::FailsMostly,
+        Self::FailsAtOnce,
+        Self::FanOut,
+        Self::Resume,
+        Self::Recovery,
+        Self::Limited,
+    ];
     /// Their names on the command line.
-    pub(crate) const NAMES: [&str; 7] =
-        ["hangs", "slow", "fails-mostly", "fails-at-once", "fan-out", "resume", "recovery"];
+    pub(crate) const NAMES: [&str; 8] =
+        ["hangs", "slow", "fails-mostly", "fails-at-once", "fan-out", "resume", "recovery", "limited"];
 
     pub(crate) fn name(self) -> &'static str {
         Self::NAMES[self as usize]
@@ -62,6 +74,7 @@ impl Trouble {
             Self::FanOut => "An event for 1,000 endpoints every 5 s",
             Self::Resume => "An endpoint with a backlog is resumed",
             Self::Recovery => "Failed deliveries are retried by a recovery",
+            Self::Limited => "An organization with a limit of 10 events a second publishes 500",
         }
     }
 
@@ -70,7 +83,7 @@ impl Trouble {
         match self {
             Self::Hangs | Self::FailsMostly => 100,
             Self::Slow => 50,
-            Self::FailsAtOnce => 500,
+            Self::FailsAtOnce | Self::Limited => 500,
             Self::FanOut | Self::Resume | Self::Recovery => 0,
         }
     }
@@ -81,7 +94,7 @@ impl Trouble {
             Self::Slow => (Duration::from_secs(9), Fails::Never),
             Self::FailsMostly => (Duration::ZERO, Fails::AllButOneIn(9)),
             Self::FailsAtOnce => (Duration::ZERO, Fails::Always),
-            Self::FanOut | Self::Resume | Self::Recovery => (Duration::ZERO, Fails::Never),
+            Self::FanOut | Self::Resume | Self::Recovery | Self::Limited => (Duration::ZERO, Fails::Never),
         };
         Behaviour { delay, fails }
     }
@@ -123,6 +136,9 @@ impl Neighbour {
         let endpoints = if self.trouble == Trouble::FanOut { FAN_OUT } else { 1 };
         for _ in 0..endpoints {
             self.endpoint = self.publisher.endpoint(&self.receiver.url(), EVENT_TYPE, json!({})).await?;
+        }
+        if self.trouble == Trouble::Limited {
+            self.publisher.limit(LIMIT).await?;
         }
         Ok(())
     }

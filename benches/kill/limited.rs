@@ -1,0 +1,119 @@
+//! A tenant with a limit, who publishes more than it allows while the host is killed.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use aws_sdk_dynamodb::types::AttributeValue;
+use tokio::task::{JoinHandle, JoinSet};
+
+use super::{WITHOUT_HOST, dead_host};
+use crate::publisher::{Publisher, is_rate_limited};
+use crate::receiver::Receiver;
+use crate::report::Report;
+
+const EVENT_TYPE: &str = "bench.killed.limited";
+/// Events a second. The burst is the least that a limit has.
+const RATE: u32 = 20;
+const BURST: f64 = 100.0;
+/// How long the publisher waits after an answer: more requests than the rate, and after a refusal, too.
+const PAUSE: Duration = Duration::from_millis(10);
+
+/// The tenant while it publishes.
+pub(super) struct Limited {
+    publisher: Publisher,
+    began: Instant,
+    publishing: JoinHandle<anyhow::Result<Outcome>>,
+}
+
+/// What the tenant was answered.
+#[derive(Default)]
+pub(super) struct Outcome {
+    /// The ids of the accepted events.
+    pub(super) accepted: HashSet<String>,
+    /// The numbers of the refused ones, which are not published again.
+    refused: HashSet<u64>,
+}
+
+impl Limited {
+    /// Makes the tenant, with an endpoint at this receiver, and lets it publish while `goes_on` is set.
+    pub(super) async fn begin(
+        other: &Publisher,
+        receiver: &Receiver,
+        goes_on: Arc<AtomicBool>,
+    ) -> anyhow::Result<Self> {
+        let publisher = other.another("limited").await?;
+        publisher.endpoint(&receiver.url(), EVENT_TYPE, serde_json::json!({})).await?;
+        publisher.limit(RATE).await?;
+        let publishing = tokio::spawn(publish(publisher.clone(), goes_on));
+        Ok(Self { publisher, began: Instant::now(), publishing })
+    }
+
+    /// Waits until everything is answered.
+    pub(super) async fn end(self) -> anyhow::Result<Ended> {
+        let outcome = self.publishing.await??;
+        Ok(Ended { organization: self.publisher.organization().to_owned(), took: self.began.elapsed(), outcome })
+    }
+}
+
+async fn publish(publisher: Publisher, goes_on: Arc<AtomicBool>) -> anyhow::Result<Outcome> {
+    let (mut outcome, mut repeating) = (Outcome::default(), JoinSet::new());
+    while goes_on.load(Ordering::Relaxed) {
+        let number = publisher.next_number();
+        match publisher.try_once(EVENT_TYPE, number).await {
+            Ok(published) => drop(outcome.accepted.insert(published.event)),
+            Err(error) if is_rate_limited(&error) => drop(outcome.refused.insert(number)),
+            Err(_) => {
+                let publisher = publisher.clone();
+                repeating.spawn(async move { publisher.insist(EVENT_TYPE, number).await });
+                tokio::time::sleep(WITHOUT_HOST).await;
+            }
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    for published in repeating.join_all().await {
+        outcome.accepted.insert(published?.event);
+    }
+    Ok(outcome)
+}
+
+/// The tenant after it has published.
+pub(super) struct Ended {
+    organization: String,
+    took: Duration,
+    pub(super) outcome: Outcome,
+}
+
+impl Ended {
+    /// Compares what the tenant was answered with what a dead host has stored and what arrived.
+    pub(super) async fn report(&self, report: &mut Report, data: &Path, receivers: &[Receiver]) -> anyhow::Result<()> {
+        let Outcome { accepted, refused } = &self.outcome;
+        let stored = self.stored(data).await?;
+        let arrived = receivers.iter().flat_map(Receiver::arrivals).filter(|it| refused.contains(&it.number)).count();
+        report.figure("events accepted of the tenant with a limit", accepted.len());
+        report.figure("events refused of it", refused.len());
+        report.promise("of a tenant with a limit, what was accepted is stored and nothing else", stored == *accepted);
+        report.promise("nothing arrives that was refused", arrived == 0);
+        let most = BURST + f64::from(RATE) * self.took.as_secs_f64();
+        report.promise("no more is accepted than the limit allows", f64::from(u32::try_from(accepted.len())?) <= most);
+        Ok(())
+    }
+
+    /// The ids of the tenant's events in the dead host's table.
+    async fn stored(&self, data: &Path) -> anyhow::Result<HashSet<String>> {
+        let scan = aws_sdk_dynamodb::Client::new(&dead_host(data)?).scan().table_name("pigeonpost");
+        let scan = scan.filter_expression("entity = :event AND begins_with(pk, :own)");
+        let scan = scan.expression_attribute_values(":event", AttributeValue::S("event".to_owned()));
+        let own = format!("event#{}#", self.organization);
+        let mut items =
+            scan.expression_attribute_values(":own", AttributeValue::S(own)).into_paginator().items().send();
+        let mut ids = HashSet::new();
+        while let Some(item) = items.next().await {
+            ids.insert(item?.get("sk").and_then(|sk| sk.as_s().ok()).context("an event has an id")?.clone());
+        }
+        Ok(ids)
+    }
+}
