@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use aws_sdk_dynamodb::types::AttributeValue;
-use tokio::task::{JoinHandle, JoinSet};
+use tokio::task::JoinSet;
 
 use super::{WITHOUT_HOST, dead_host};
 use crate::publisher::{Publisher, is_rate_limited};
@@ -16,17 +16,19 @@ use crate::receiver::Receiver;
 use crate::report::Report;
 
 const EVENT_TYPE: &str = "bench.killed.limited";
-/// Events a second. The burst is the least that a limit has.
-const RATE: u32 = 20;
+/// Events a second: far fewer than are published. The burst is the least that a limit has.
+const RATE: u32 = 1;
 const BURST: f64 = 100.0;
-/// How long the publisher waits after an answer: more requests than the rate, and after a refusal, too.
-const PAUSE: Duration = Duration::from_millis(10);
+/// How many of its publishers publish at once.
+const PUBLISHERS: usize = 8;
+/// How long each of them waits after an answer.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// The tenant while it publishes.
 pub(super) struct Limited {
     publisher: Publisher,
     began: Instant,
-    publishing: JoinHandle<anyhow::Result<Outcome>>,
+    publishing: JoinSet<anyhow::Result<Outcome>>,
 }
 
 /// What the tenant was answered.
@@ -48,13 +50,18 @@ impl Limited {
         let publisher = other.another("limited").await?;
         publisher.endpoint(&receiver.url(), EVENT_TYPE, serde_json::json!({})).await?;
         publisher.limit(RATE).await?;
-        let publishing = tokio::spawn(publish(publisher.clone(), goes_on));
+        let publishing = (0..PUBLISHERS).map(|_| publish(publisher.clone(), Arc::clone(&goes_on))).collect();
         Ok(Self { publisher, began: Instant::now(), publishing })
     }
 
     /// Waits until everything is answered.
     pub(super) async fn end(self) -> anyhow::Result<Ended> {
-        let outcome = self.publishing.await??;
+        let mut outcome = Outcome::default();
+        for of_one in self.publishing.join_all().await {
+            let Outcome { accepted, refused } = of_one?;
+            outcome.accepted.extend(accepted);
+            outcome.refused.extend(refused);
+        }
         Ok(Ended { organization: self.publisher.organization().to_owned(), took: self.began.elapsed(), outcome })
     }
 }
