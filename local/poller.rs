@@ -25,13 +25,16 @@ struct Share {
     /// How many batches are worked at at once. With more, each holds fewer messages: what comes meanwhile is taken up
     /// together by the next one.
     busy_batches: u32,
+    /// How many messages these batches hold together. Each costs processor time, and a message of another organization
+    /// waits for one of the batches to end.
+    busy_messages: u32,
     /// How many attempts are under way at once, those that wait included.
     attempts: u32,
 }
 
-const FAST: Share = Share { busy_batches: 8, attempts: 2_560 };
+const FAST: Share = Share { busy_batches: 8, busy_messages: 4 * CONSUMER_BATCH, attempts: 2_560 };
 /// Its receivers are waited for nearly all the time, so few batches are worked at.
-const SLOW: Share = Share { busy_batches: 2, attempts: 640 };
+const SLOW: Share = Share { busy_batches: 2, busy_messages: 2 * CONSUMER_BATCH, attempts: 640 };
 
 /// After this time a batch is not worked at any more, but waits for a slow receiver: others are taken
 /// up beside it, so that receivers which hang do not hold up the rest.
@@ -40,6 +43,12 @@ const BUSY: Duration = Duration::from_millis(50);
 const PAUSE: Duration = Duration::from_secs(1);
 /// How long a poll waits for messages, in seconds; the most that SQS allows.
 const LONG_POLL_SECONDS: i32 = 20;
+
+/// What batches take while they are worked at.
+struct Busy {
+    batches: Arc<Semaphore>,
+    messages: Arc<Semaphore>,
+}
 
 /// Moves messages from a lane's queue to the consumer.
 #[derive(Debug, Clone)]
@@ -64,7 +73,8 @@ impl Poller {
     /// Polls until `stop` turns true; batches under way are finished.
     pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
         let semaphore = |permits: u32| Arc::new(Semaphore::new(permits as usize));
-        let (busy, all) = (semaphore(self.share.busy_batches), semaphore(self.share.most_attempts()));
+        let busy = Busy { batches: semaphore(self.share.busy_batches), messages: semaphore(self.share.busy_messages) };
+        let all = semaphore(self.share.most_attempts());
         let mut under_way = JoinSet::new();
         while !*stop.borrow() {
             tokio::select! {
@@ -83,20 +93,18 @@ impl Poller {
     }
 
     /// Waits for room and for messages; the future it returns handles them.
-    async fn take_up(
-        &self,
-        busy: &Arc<Semaphore>,
-        all: &Arc<Semaphore>,
-    ) -> anyhow::Result<impl Future<Output = ()> + use<>> {
+    async fn take_up(&self, busy: &Busy, all: &Arc<Semaphore>) -> anyhow::Result<impl Future<Output = ()> + use<>> {
         let mut room = Arc::clone(all).acquire_many_owned(CONSUMER_BATCH).await?;
-        let busy = Arc::clone(busy).acquire_owned().await?;
+        let busy_batch = Arc::clone(&busy.batches).acquire_owned().await?;
+        let mut busy_messages = Arc::clone(&busy.messages).acquire_many_owned(CONSUMER_BATCH).await?;
         let batch = self.receive(CONSUMER_BATCH, LONG_POLL_SECONDS).await?;
-        drop(room.split((CONSUMER_BATCH as usize).saturating_sub(batch.len())));
+        let unused = (CONSUMER_BATCH as usize).saturating_sub(batch.len());
+        drop((room.split(unused), busy_messages.split(unused)));
         let poller = self.clone();
         Ok(async move {
             let mut handling = pin!(poller.handle(batch));
             let early = timeout(BUSY, &mut handling).await;
-            drop(busy);
+            drop((busy_batch, busy_messages));
             let handled = match early {
                 Ok(handled) => handled,
                 Err(_) => handling.await,
