@@ -32,7 +32,7 @@ struct Share {
     attempts: u32,
 }
 
-const FAST: Share = Share { busy_batches: 8, busy_messages: 4 * CONSUMER_BATCH, attempts: 2_560 };
+const FAST: Share = Share { busy_batches: 8, busy_messages: 3 * CONSUMER_BATCH, attempts: 2_560 };
 /// Its receivers are waited for nearly all the time, so few batches are worked at.
 const SLOW: Share = Share { busy_batches: 2, busy_messages: 2 * CONSUMER_BATCH, attempts: 640 };
 
