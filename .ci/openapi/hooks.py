@@ -79,13 +79,16 @@ def put(values, name, kind, case):
 
 @schemathesis.hook
 def before_load_schema(context, raw_schema):
-    """Restricts cursors to ids of the listed resources, which are the only cursors that lists accept."""
+    """Restricts cursors to those that the lists accept: an id of the listed resource, or the time and id of a job."""
     schemas = raw_schema["components"]["schemas"]
     listed = {"api-keys": "ApiKeyId", "endpoints": "EndpointId", "events": "EventId", "deliveries": "DeliveryId"}
+    cursors = {resource: schemas[name] for resource, name in listed.items()}
+    time = r"20[0-9]{2}-0[1-9]-0[1-9]T0[0-9]:0[0-9]:0[0-9]\.[0-9]{3}Z"
+    cursors["jobs"] = {"type": "string", "pattern": rf"^{time}\.wjob_[0-9a-f]{{32}}$"}
     for path, item in raw_schema["paths"].items():
         for parameter in item.get("get", {}).get("parameters", []):
             if parameter["name"] == "cursor":
-                parameter["schema"] = schemas[listed[path.rsplit("/", 1)[1]]]
+                parameter["schema"] = cursors[path.rsplit("/", 1)[1]]
 
 
 @schemathesis.hook
