@@ -21,6 +21,7 @@ IDS = {
     "endpoint": r"we_[0-9a-f]{32}|ep_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
     "key": r"key_[0-9a-f]{32}",
     "event": r"wevt_[0-9a-f]{32}",
+    "job": r"wjob_[0-9a-f]{32}",
     "delivery": r"wdlv_[0-9a-f]{32}",
 }
 
@@ -42,6 +43,11 @@ def make_key():
     return call("POST", f"{ROOT}/api-keys", {"name": "n", "role": "member"})["id"]
 
 
+def make_job():
+    """Requests a recovery, which is a job that can be cancelled."""
+    return call("POST", f"{ROOT}/webhooks/endpoints/{ENDPOINT}/recover", {"since": "2026-01-01T00:00:00Z"})["id"]
+
+
 ENDPOINT = make_endpoint()
 TESTED = call("POST", f"{ROOT}/webhooks/endpoints/{ENDPOINT}/test", {})
 THERE = {
@@ -49,6 +55,7 @@ THERE = {
     "endpoint": ENDPOINT,
     "key": make_key(),
     "event": TESTED["event_id"],
+    "job": make_job(),
     "delivery": TESTED["latest_delivery"]["id"],
 }
 
