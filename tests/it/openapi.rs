@@ -69,6 +69,31 @@ fn all_error_responses_have_the_same_schema() {
     assert!(answers > 200, "{answers}");
 }
 
+#[test]
+fn an_id_in_a_path_has_the_schema_of_its_resource() {
+    let document: Value = serde_json::from_str(&generated()).unwrap();
+    let mut seen = BTreeSet::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        let parameters = item.as_object().unwrap().values().filter_map(|operation| operation["parameters"].as_array());
+        for parameter in parameters.flatten().filter(|parameter| parameter["in"] == "path") {
+            let name = parameter["name"].as_str().unwrap();
+            let expected = match name {
+                "organization" => "OrganizationId",
+                "endpoint" if path.starts_with("/v1/endpoints") => "endpoints.EndpointId",
+                "endpoint" => "EndpointId",
+                "event" => "EventId",
+                "delivery" => "DeliveryId",
+                "key" => "ApiKeyId",
+                "job" => "JobId",
+                other => panic!("{path}: the test does not know the schema of {other}"),
+            };
+            assert_eq!(parameter["schema"]["$ref"], format!("#/components/schemas/{expected}"), "{path}");
+            seen.insert(name);
+        }
+    }
+    assert_eq!(seen.len(), 6, "{seen:?}");
+}
+
 #[tokio::test]
 async fn the_document_is_served_without_a_key() {
     let api = router();

@@ -19,7 +19,7 @@ use utoipa::openapi::{
 use super::error::ErrorOut;
 use super::organizations::{MetaOut, PaginationOut};
 use crate::domain::fields::IdempotencyKey;
-use crate::domain::ids::{DeliveryId, EndpointId, EventId, KeyId, OrganizationId, RequestId};
+use crate::domain::ids::{DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId, RequestId};
 
 pub use values::*;
 
@@ -262,7 +262,9 @@ fn path_parameter(dialect: Dialect, name: &str) -> Parameter {
         ("endpoint", _) => EndpointId::name(),
         ("delivery", _) => DeliveryId::name(),
         ("event", _) => EventId::name(),
-        _ => KeyId::name(),
+        ("key", _) => KeyId::name(),
+        ("job", _) => JobId::name(),
+        _ => panic!("the path parameter `{name}` has no schema here"),
     };
     ParameterBuilder::new()
         .name(name)
