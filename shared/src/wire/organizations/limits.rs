@@ -18,7 +18,8 @@ pub struct LimitsIn {
     /// Events per second.
     #[schema(value_type = Option<u32>, minimum = 1, maximum = 100_000)]
     events_per_second: Field<i64>,
-    /// How many events may be published at once; by default those of a second, and at least 100.
+    /// How many events may be published at once; by default those of a second, and at least 100. Requires
+    /// `events_per_second`.
     #[schema(value_type = Option<u32>, minimum = 100, maximum = 1_000_000)]
     burst: Field<i64>,
     /// Events per calendar month (UTC).
