@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use allocation_counter::measure;
 use shared::clock::Clock;
-use shared::service::Consumer;
+use shared::service::Deliverer;
 use tokio::net::TcpListener;
 use tokio::runtime::{Builder, Runtime};
 
@@ -28,7 +28,7 @@ use stage::Stage;
 
 const DELIVERIES: usize = 200;
 /// The number of concurrent deliveries, which is the size of a batch.
-const AT_ONCE: usize = 10;
+const CONCURRENT_DELIVERIES: usize = 10;
 /// The maximum number of allocations of a delivery for each allocation of the bare client. The SDK makes most of them
 /// in the call that records the attempt.
 const MOST: u64 = 20;
@@ -37,7 +37,7 @@ const MOST: u64 = 20;
 struct Scene {
     runtime: Runtime,
     stage: Stage,
-    consumer: Arc<Consumer>,
+    deliverer: Arc<Deliverer>,
     url: String,
     seen: Seen,
 }
@@ -47,8 +47,8 @@ impl Scene {
         let (runtime, address) = (runtime(), receiver());
         let url = format!("http://{address}/hooks/orders");
         let stage = runtime.block_on(Stage::set(&url, 1, DELIVERIES)).unwrap();
-        let consumer = stage.consumer().unwrap();
-        let mut scene = Self { runtime, stage, consumer, url, seen: Seen::default() };
+        let deliverer = stage.deliverer().unwrap();
+        let mut scene = Self { runtime, stage, deliverer, url, seen: Seen::default() };
         scene.deliver();
         scene.seen = scene.runtime.block_on(sink::seen(&reqwest::Client::new(), &address)).unwrap();
         assert_eq!(scene.seen.deliveries, DELIVERIES);
@@ -59,7 +59,7 @@ impl Scene {
         self.runtime.block_on(async {
             for batch in self.stage.batches() {
                 let deadline = Clock::system().now().plus(Duration::from_secs(60));
-                assert!(deliver::handle(&self.consumer, batch, deadline).await.batch_item_failures.is_empty());
+                assert!(deliver::handle(&self.deliverer, batch, deadline).await.batch_item_failures.is_empty());
             }
         });
     }
@@ -69,7 +69,7 @@ impl Scene {
 fn a_delivery_makes_at_most_twenty_times_the_allocations_of_the_bare_client() {
     let scene = Scene::set();
     let bare = Bare::new(&scene.url, &scene.seen.headers, scene.stage.bodies().unwrap()).unwrap();
-    let post = || scene.runtime.block_on(bare.post_all(AT_ONCE)).unwrap();
+    let post = || scene.runtime.block_on(bare.post_all(CONCURRENT_DELIVERIES)).unwrap();
     post();
     let (delivering, posting) = (measure(|| scene.deliver()).count_total, measure(post).count_total);
     let each = |count: u64| count / DELIVERIES as u64;
@@ -81,7 +81,7 @@ fn a_delivery_makes_at_most_twenty_times_the_allocations_of_the_bare_client() {
 #[test]
 fn all_batches_reuse_the_connections_of_the_first() {
     let connections = Scene::set().seen.connections;
-    assert!(connections <= 2 * AT_ONCE, "{connections} connections for {DELIVERIES} deliveries");
+    assert!(connections <= 2 * CONCURRENT_DELIVERIES, "{connections} connections for {DELIVERIES} deliveries");
 }
 
 fn runtime() -> Runtime {
@@ -90,13 +90,13 @@ fn runtime() -> Runtime {
 
 /// Starts a receiver on its own thread, whose allocations do not count, and returns its address.
 fn receiver() -> String {
-    let (tell, told) = mpsc::channel();
+    let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         runtime().block_on(async {
             let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-            tell.send(listener.local_addr().unwrap().to_string()).unwrap();
+            sender.send(listener.local_addr().unwrap().to_string()).unwrap();
             sink::serve(listener, Duration::ZERO).await.unwrap();
         });
     });
-    told.recv().unwrap()
+    receiver.recv().unwrap()
 }

@@ -11,7 +11,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use shared::clock::Clock;
 use shared::domain::delivery::Delivery;
 use shared::queue::schema::{CONSUMER_BATCH, CONSUMER_TIMEOUT_SECONDS};
-use shared::service::Consumer;
+use shared::service::Deliverer;
 
 use crate::bare::Bare;
 use crate::cpu;
@@ -51,15 +51,15 @@ async fn compare(report: &mut Report, at_once: usize, deliveries: usize, rounds:
     let sink = Sink::start(Duration::ZERO).await?;
     let stage = Stage::set(&sink.url(), 1, deliveries).await?;
     let measured = cpu::on_one_thread(move || async move {
-        let consumer = stage.consumer()?;
-        let warm = consume(&sink, &consumer, stage.batches(), at_once).await?;
+        let deliverer = stage.deliverer()?;
+        let warm = consume(&sink, &deliverer, stage.batches(), at_once).await?;
         let bare = Bare::new(&sink.url(), &warm.seen.headers, stage.bodies()?)?;
         post(&sink, &bare, at_once).await?;
         let mut pairs = Vec::new();
         for round in 0..rounds {
             // The order alternates between rounds.
             let early = if round % 2 == 0 { Some(post(&sink, &bare, at_once).await?) } else { None };
-            let consumed = consume(&sink, &consumer, stage.batches(), at_once).await?;
+            let consumed = consume(&sink, &deliverer, stage.batches(), at_once).await?;
             let posted = match early {
                 Some(posted) => posted,
                 None => post(&sink, &bare, at_once).await?,
@@ -92,16 +92,16 @@ async fn compare(report: &mut Report, at_once: usize, deliveries: usize, rounds:
 /// Passes all batches to the handler, this many concurrently.
 async fn consume(
     sink: &Sink,
-    consumer: &Arc<Consumer>,
+    deliverer: &Arc<Deliverer>,
     batches: Vec<SqsEvent>,
     at_once: usize,
 ) -> anyhow::Result<Round> {
     let handled = |batch| {
-        let consumer = Arc::clone(consumer);
+        let deliverer = Arc::clone(deliverer);
         async move {
             let timeout = Duration::from_secs(u64::from(CONSUMER_TIMEOUT_SECONDS));
             let deadline = Clock::system().now().plus(timeout);
-            let handling = tokio::spawn(async move { deliver::handle(&consumer, batch, deadline).await });
+            let handling = tokio::spawn(async move { deliver::handle(&deliverer, batch, deadline).await });
             let failed = handling.await?.batch_item_failures;
             ensure!(failed.is_empty(), "{} messages stay in the queue", failed.len());
             Ok(())
@@ -145,10 +145,10 @@ async fn slow(report: &mut Report) -> anyhow::Result<()> {
     let sink = Sink::start(SLOW).await?;
     let stage = Stage::set(&sink.url(), 1, SLOW_BATCHES * CONSUMER_BATCH as usize).await?;
     let measured = cpu::on_one_thread(move || async move {
-        let consumer = stage.consumer()?;
+        let deliverer = stage.deliverer()?;
         let mut took = Vec::new();
         for batch in stage.batches() {
-            took.push(consume(&sink, &consumer, vec![batch], 1).await?.took);
+            took.push(consume(&sink, &deliverer, vec![batch], 1).await?.took);
         }
         Ok(took)
     });

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use crate::deployment::Bill;
 use anyhow::{Context, ensure};
 use axum::http::Method;
 use fastrand::Rng;
-use pigeonpost::aws::Bill;
 use serde_json::{Value, json};
 
 use crate::deployment::{Deployment, EVENT_TYPE, Used};

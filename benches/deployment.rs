@@ -9,22 +9,29 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, header};
 use axum::routing::post;
-use pigeonpost::aws::{Bill, EmbeddedAws, Meter, Storage};
+use pigeonpost::aws::{EmbeddedAws, Storage};
 use pigeonpost::{Poller, gateway};
 use serde_json::{Value, json};
 use shared::clock::{self, Clock};
 use shared::config::Settings;
-use shared::domain::access::Role;
-use shared::domain::api_key::{KeySecret, NewKey};
-use shared::domain::fields::{Name, Slug};
-use shared::domain::lane::{ByLane, Lane};
-use shared::domain::organization::NewOrganization;
+use shared::domain::endpoint::lane::{ByLane, Lane};
+use shared::domain::tenancy::access::Role;
+use shared::domain::tenancy::api_key::{KeySecret, NewKey};
+use shared::domain::tenancy::organization::NewOrganization;
+use shared::domain::text::{Name, Slug};
 use shared::queue::schema::{CONSUMER_BATCH, create_queues};
 use shared::sender::Sender;
-use shared::service::{Consumer, Core};
+use shared::service::Parts;
 use shared::store::schema::create_table;
 use tokio::net::TcpListener;
 use tower::ServiceExt;
+
+#[path = "../tests/meter/mod.rs"]
+mod meter;
+
+use meter::Meter;
+
+pub(crate) use meter::Bill;
 
 pub(crate) const TABLE: &str = "pigeonpost";
 /// The event type to which all endpoints subscribe.
@@ -60,19 +67,21 @@ impl Deployment {
         let (sdk, meter) = Meter::install(&aws.sdk_config()).context("the configuration has no HTTP client")?;
         let Settings { table, queue_urls, deployment } = settings(&queue_urls)?;
         let sender = Sender::new(deployment.urls.addresses.clone(), Clock::system())?;
-        let core = Core::new(&sdk, &table, queue_urls.clone(), deployment, Clock::system());
-        let consumer = Consumer::new(Arc::clone(&core), sender);
+        let parts = Parts::new(&sdk, &table, queue_urls.clone(), deployment, Clock::system());
+        let deliverer = parts.deliverer(sender);
+        let administrator = parts.administrator();
         let sqs = aws_sdk_sqs::Client::new(&sdk);
         let new = NewOrganization { id: None, name: Name::parse("Bench")?, slug: Slug::parse("bench")? };
-        let organization = core.create_organization(new).await?.id;
-        let key = core.issue_key(&organization, NewKey { name: Name::parse("Bench")?, role: Role::Owner }).await?;
+        let organization = administrator.create_organization(new).await?.id;
+        let key =
+            administrator.issue_key(&organization, NewKey { name: Name::parse("Bench")?, role: Role::Owner }).await?;
         Ok(Self {
             dynamodb,
             organization: organization.to_string(),
             key: key.secret.reveal().to_owned(),
             receiver: receiver().await?,
-            router: gateway(&core),
-            poller: Poller::new(sqs, Lane::Fast, queue_urls.fast, consumer, Clock::system()),
+            router: gateway(&parts),
+            poller: Poller::new(sqs, Lane::Fast, queue_urls.fast, deliverer, Clock::system()),
             meter,
         })
     }
@@ -81,8 +90,8 @@ impl Deployment {
     pub(crate) async fn endpoint(&self, event_type: &str) -> anyhow::Result<String> {
         let url = format!("http://{}/", self.receiver);
         let endpoint = json!({"name": "Bench", "url": url, "event_types": [event_type]});
-        let made = self.call(Method::POST, &self.path("/webhooks/endpoints"), &endpoint).await?;
-        Ok(made["data"]["id"].as_str().context("the response has no id")?.to_owned())
+        let created = self.call(Method::POST, &self.path("/webhooks/endpoints"), &endpoint).await?;
+        Ok(created["data"]["id"].as_str().context("the response has no id")?.to_owned())
     }
 
     /// A path within the organization.

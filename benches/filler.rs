@@ -18,7 +18,7 @@ use crate::deployment::{Deployment, TABLE};
 use crate::stored::publish;
 
 /// DynamoDB's limit on the items of a batch.
-const AT_ONCE: usize = 25;
+const ITEMS_PER_BATCH: usize = 25;
 /// The number of deliveries that are in memory at the same time.
 const SOME: u32 = 10_000;
 /// The time between two stored deliveries. A million deliveries span two weeks.
@@ -78,7 +78,7 @@ impl Filler {
                 writes.push(WriteRequest::builder().put_request(put).build());
             }
         }
-        let requests = writes.chunks(AT_ONCE).map(|chunk| {
+        let requests = writes.chunks(ITEMS_PER_BATCH).map(|chunk| {
             let write = dynamodb.batch_write_item().request_items(TABLE, chunk.to_vec());
             async move {
                 let left = write.send().await?.unprocessed_items.is_some_and(|left| !left.is_empty());
@@ -102,9 +102,9 @@ fn copy(item: &Item, id: EventId) -> anyhow::Result<Item> {
     let delivery = id.delivery(0).context("the event has no deliveries")?;
     let (partition, _) = string(&item, "pk").rsplit_once('#').context("the partition has no shard")?;
     let (shard, sort) = match string(&item, "entity") {
-        "event" => (id.shard_byte() % EVENT_SHARDS, id.to_string()),
-        "pending" => (delivery.shard_byte() % DELIVERY_SHARDS, format!("{delivery}#pending")),
-        _ => (delivery.shard_byte() % DELIVERY_SHARDS, delivery.to_string()),
+        "event" => (shared::store::shard_byte(id.uuid()) % EVENT_SHARDS, id.to_string()),
+        "pending" => (shared::store::shard_byte(delivery.uuid()) % DELIVERY_SHARDS, format!("{delivery}#pending")),
+        _ => (shared::store::shard_byte(delivery.uuid()) % DELIVERY_SHARDS, delivery.to_string()),
     };
     let pk = format!("{partition}#{shard}");
     if item.contains_key("deliveries") {
@@ -129,5 +129,5 @@ fn string<'a>(item: &'a Item, name: &str) -> &'a str {
 fn waiting_partition(partition: &str, delivery: DeliveryId) -> anyhow::Result<String> {
     let (of_endpoint, _) = partition.rsplit_once('#').context("the partition has no shard")?;
     let shards = if partition.starts_with("held#") { HELD_SHARDS } else { FAILED_SHARDS };
-    Ok(format!("{of_endpoint}#{}", delivery.shard_byte() % shards))
+    Ok(format!("{of_endpoint}#{}", shared::store::shard_byte(delivery.uuid()) % shards))
 }

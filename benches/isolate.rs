@@ -74,7 +74,7 @@ async fn beside(trouble: Trouble, extent: &Extent) -> anyhow::Result<Report> {
     for _ in 0..WINDOWS {
         published.push(publisher.publish_at(RATE, extent.window, HEALTHY).await?);
     }
-    let made = neighbour.end();
+    let requests = neighbour.end();
     let expected = published.iter().map(Vec::len).sum::<usize>() + RATE as usize * 2;
     let all_arrived = receiver.wait_for(expected, PATIENCE).await;
 
@@ -83,7 +83,7 @@ async fn beside(trouble: Trouble, extent: &Extent) -> anyhow::Result<Report> {
     let (first, beside) = rest.split_first().context("the neighbour's first minute")?;
     let (alone_p99, beside_p99) = (median(alone, 0.99), median(beside, 0.99));
     let mut report = Report::new(trouble.title());
-    report.figure("requests of the neighbour", made);
+    report.figure("requests of the neighbour", requests);
     report.figure("alone, p50 ms", median(alone, 0.5));
     report.figure("alone, p99 ms", alone_p99);
     report.figure("first minute beside it, p50 ms", first.percentile(0.5));
@@ -93,8 +93,8 @@ async fn beside(trouble: Trouble, extent: &Extent) -> anyhow::Result<Report> {
     report.promise("every healthy delivery arrives", all_arrived);
     if extent.settle >= NOTICED {
         let (times, more) = PROMISED;
-        let kept = beside_p99 <= (alone_p99 * times).max(alone_p99 + more);
-        report.promise("from the second minute on, the neighbour is hardly noticed", kept);
+        let is_kept = beside_p99 <= (alone_p99 * times).max(alone_p99 + more);
+        report.promise("from the second minute on, the neighbour is hardly noticed", is_kept);
     }
     Ok(report)
 }

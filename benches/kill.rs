@@ -16,9 +16,9 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use pigeonpost::aws::{EmbeddedAws, Storage};
 use shared::clock::Clock;
 use shared::domain::endpoint::Endpoint;
-use shared::domain::health::Counters;
+use shared::domain::endpoint::circuit_breaker::Counters;
+use shared::domain::endpoint::lane::Lane;
 use shared::domain::ids::{EndpointId, OrganizationId};
-use shared::domain::lane::Lane;
 use shared::store::Store;
 
 use crate::host::Host;

@@ -14,14 +14,16 @@ use axum::http::{Request, StatusCode};
 use divan::{AllocProfiler, Bencher};
 use fastrand::Rng;
 use shared::domain::delivery::Delivery;
+use shared::domain::endpoint::fan_out::FanOut;
+use shared::domain::endpoint::subscription::Subscription;
+use shared::domain::endpoint::url::EndpointUrl;
 use shared::domain::endpoint::{Endpoint, EndpointSettings, WantedStatus};
+use shared::domain::event::event_type::{Catalogue, EventType};
 use shared::domain::event::{Event, NewEvent};
-use shared::domain::event_type::{Catalogue, EventType, Subscription};
-use shared::domain::fan_out::FanOut;
-use shared::domain::fields::{EndpointUrl, Headers, Name, TimeoutSeconds};
 use shared::domain::ids::{EndpointId, EventId, OrganizationId};
-use shared::domain::secret::SigningSecret;
-use shared::domain::signature;
+use shared::domain::signing::secret::SigningSecret;
+use shared::domain::signing::signature;
+use shared::domain::text::Name;
 use shared::domain::time::Timestamp;
 use shared::queue::{DeliverTask, Task};
 use shared::store::Wanted;
@@ -122,7 +124,7 @@ fn record_attempt(bencher: Bencher<'_, '_>) {
 #[divan::bench(args = [1, 10, 100])]
 fn publish_event(bencher: Bencher<'_, '_>, endpoints: usize) {
     let (runtime, stage) = staged(endpoints, 0);
-    let (router, body) = (publish::router(stage.core()), request_body());
+    let (router, body) = (publish::router(stage.parts().publisher()), request_body());
     let request = || {
         Request::post(format!("/v1/organizations/{}/events", stage.organization))
             .header("authorization", format!("Bearer {}", stage.key))
@@ -181,15 +183,11 @@ fn fan_out(endpoints: i64) -> FanOut {
 fn endpoints(count: i64) -> Vec<Endpoint> {
     let endpoint = |index: i64| {
         let wanted = if index % 10 == 0 { EVENT_TYPE } else { "order.refunded" };
-        let settings = EndpointSettings {
-            name: Name::parse("Bench").unwrap(),
-            url: EndpointUrl::stored("https://hooks.example.com/orders").unwrap(),
-            subscriptions: ["customer.*", "order.created", wanted].map(|it| Subscription::parse(it).unwrap()).to_vec(),
-            headers: Headers::default(),
-            timeout: TimeoutSeconds::default(),
-            edition: None,
-            retry_schedule: None,
-        };
+        let settings = EndpointSettings::new(
+            Name::parse("Bench").unwrap(),
+            EndpointUrl::stored("https://hooks.example.com/orders").unwrap(),
+            ["customer.*", "order.created", wanted].map(|it| Subscription::parse(it).unwrap()).to_vec(),
+        );
         let (id, secret) =
             (EndpointId::new(Timestamp::from_unix_seconds(index), [2; 8]), SigningSecret::generate([5; 16]));
         Endpoint::new(id, &organization(), settings, secret, WantedStatus::Active, NOW)

@@ -65,8 +65,8 @@ impl Publisher {
     pub(crate) async fn another(&self, slug: &str) -> anyhow::Result<Self> {
         let platform_key = &self.credentials.platform_key;
         let organization = json!({"name": slug, "slug": slug});
-        let made = self.send_as(platform_key, "/v1/organizations", organization).await?;
-        let organization_id = made["id"].as_str().context("the organization has no id")?.to_owned();
+        let created = self.send_as(platform_key, "/v1/organizations", organization).await?;
+        let organization_id = created["id"].as_str().context("the organization has no id")?.to_owned();
         let path = format!("/v1/organizations/{organization_id}/api-keys");
         let issued = self.send_as(platform_key, &path, json!({"name": slug, "role": "owner"})).await?;
         let api_key = issued["revealed_key"].as_str().context("the response has no key")?.to_owned();
@@ -112,8 +112,8 @@ impl Publisher {
         if let (Some(endpoint), Value::Object(more)) = (endpoint.as_object_mut(), more) {
             endpoint.extend(more);
         }
-        let made = self.call(Method::POST, "/webhooks/endpoints", Some(endpoint)).await?;
-        Ok(made["id"].as_str().context("the endpoint has no id")?.to_owned())
+        let created = self.call(Method::POST, "/webhooks/endpoints", Some(endpoint)).await?;
+        Ok(created["id"].as_str().context("the endpoint has no id")?.to_owned())
     }
 
     /// Changes an endpoint.

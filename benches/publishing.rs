@@ -10,11 +10,10 @@ use axum::http::{Request, StatusCode};
 use fastrand::Rng;
 use tower::ServiceExt;
 
-use crate::cpu;
 use crate::latency::Latencies;
-use crate::payload;
 use crate::report::Report;
 use crate::stage::{EVENT_TYPE, Stage};
+use crate::{cpu, payload};
 
 /// Nothing is delivered there.
 const NOWHERE: &str = "http://127.0.0.1:9/hooks/orders";
@@ -58,7 +57,7 @@ pub(crate) async fn run(deliveries: usize) -> anyhow::Result<Report> {
 /// The time of each request, and the processor time of all.
 async fn measure(scene: Scene, requests: usize) -> anyhow::Result<(Vec<Duration>, Duration)> {
     let stage = Stage::set(NOWHERE, scene.endpoints, 0).await?;
-    let router = publish::router(stage.core());
+    let router = publish::router(stage.parts().publisher());
     let mut random = Rng::with_seed(SEED);
     let events: Vec<_> = (0..requests).map(|_| body(scene, &mut random)).collect();
     for number in 0..requests.div_ceil(10) {

@@ -20,7 +20,7 @@ const EVENT_TYPE: &str = "bench.parked";
 /// How many events are published in a request. Each has a delivery for every endpoint.
 const BATCH: usize = 10;
 /// How many endpoints are resumed at once.
-const AT_ONCE: usize = 16;
+const CONCURRENT_REQUESTS: usize = 16;
 /// How long nothing arrives before what is missing counts as lost: longer than until the next run of the sweep.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// The first delivery of the last endpoint arrives so long after the first of all.
@@ -69,7 +69,7 @@ async fn on_the_host(extent: &Extent) -> anyhow::Result<Report> {
 
     let began = Instant::now();
     let resumes = ids.iter().map(|id| publisher.change_endpoint(id, json!({"status": "active"})));
-    stream::iter(resumes).buffer_unordered(AT_ONCE).try_collect::<Vec<()>>().await?;
+    stream::iter(resumes).buffer_unordered(CONCURRENT_REQUESTS).try_collect::<Vec<()>>().await?;
     let resumed_in = began.elapsed();
     let all_arrived = receiver.wait_for(endpoints * parked, PATIENCE).await;
 

@@ -80,12 +80,12 @@ struct Tally {
 }
 
 #[derive(Debug, Clone)]
-struct Door {
+struct SinkState {
     tally: Arc<Mutex<Tally>>,
     delay: Duration,
 }
 
-impl Door {
+impl SinkState {
     fn tally(&self) -> MutexGuard<'_, Tally> {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -100,21 +100,21 @@ pub(crate) async fn run(delay: Duration) -> anyhow::Result<()> {
 
 /// Receives on a socket and responds after this delay.
 pub(crate) async fn serve(listener: TcpListener, delay: Duration) -> anyhow::Result<()> {
-    let door = Door { tally: Arc::default(), delay };
-    let counting = door.clone();
+    let state = SinkState { tally: Arc::default(), delay };
+    let counting = state.clone();
     let listener = listener.tap_io(move |connection| {
         let _ = connection.set_nodelay(true);
         counting.tally().seen.connections += 1;
     });
     let routes = axum::Router::new().route("/", axum::routing::get(report)).route("/{*path}", post(receive));
-    Ok(axum::serve(listener, routes.with_state(door)).await?)
+    Ok(axum::serve(listener, routes.with_state(state)).await?)
 }
 
-async fn receive(State(door): State<Door>, headers: HeaderMap, body: axum::body::Bytes) -> StatusCode {
-    if !door.delay.is_zero() {
-        tokio::time::sleep(door.delay).await;
+async fn receive(State(state): State<SinkState>, headers: HeaderMap, body: axum::body::Bytes) -> StatusCode {
+    if !state.delay.is_zero() {
+        tokio::time::sleep(state.delay).await;
     }
-    let mut tally = door.tally();
+    let mut tally = state.tally();
     if body.is_empty() {
         return StatusCode::BAD_REQUEST;
     }
@@ -126,8 +126,8 @@ async fn receive(State(door): State<Door>, headers: HeaderMap, body: axum::body:
     StatusCode::OK
 }
 
-async fn report(State(door): State<Door>) -> Result<String, StatusCode> {
-    let tally = std::mem::take(&mut *door.tally());
+async fn report(State(state): State<SinkState>) -> Result<String, StatusCode> {
+    let tally = std::mem::take(&mut *state.tally());
     let text = |value: &axum::http::HeaderValue| value.to_str().unwrap_or_default().to_owned();
     let headers = tally.last.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
     let seen = Seen { headers, deliveries: tally.deliveries.len(), cpu: cpu::of_process(), ..tally.seen };

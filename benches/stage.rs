@@ -17,17 +17,20 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use shared::clock::Clock;
 use shared::config::{self, Settings};
-use shared::domain::access::Role;
-use shared::domain::api_key::NewKey;
+use shared::domain::deployment::Deployment;
+use shared::domain::endpoint::subscription::Subscription;
+use shared::domain::endpoint::url::EndpointUrl;
 use shared::domain::endpoint::{EndpointSettings, NewEndpoint, WantedStatus};
 use shared::domain::event::NewEvent;
-use shared::domain::event_type::{EventType, Subscription};
-use shared::domain::fields::{EndpointUrl, Headers, Name, Slug, TimeoutSeconds};
-use shared::domain::organization::{NewOrganization, Organization};
+use shared::domain::event::event_type::EventType;
+use shared::domain::tenancy::access::Role;
+use shared::domain::tenancy::api_key::NewKey;
+use shared::domain::tenancy::organization::{NewOrganization, Organization};
+use shared::domain::text::{Name, Slug};
 use shared::queue::schema::{CONSUMER_BATCH, create_queues};
 use shared::queue::{DeliverTask, Task};
 use shared::sender::Sender;
-use shared::service::{Consumer, Core};
+use shared::service::{Deliverer, Parts};
 use shared::store::Store;
 use shared::store::schema::create_table;
 use shared::telemetry::json_lines;
@@ -41,7 +44,7 @@ use crate::payload;
 /// The type of all events.
 pub(crate) const EVENT_TYPE: &str = "order.updated";
 /// The number of concurrent publish requests of the setup.
-const AT_ONCE: usize = 100;
+const EVENTS_PER_CALL: usize = 100;
 /// The seed of the payloads, which are the same in every run.
 const SEED: u64 = 7;
 
@@ -69,15 +72,16 @@ impl Stage {
         create_table(&aws_sdk_dynamodb::Client::new(&sdk), TABLE).await?;
         let queue_urls = create_queues(&aws_sdk_sqs::Client::new(&sdk), "deliveries").await?;
         let settings = settings(&queue_urls)?;
-        let core = core(&sdk, &settings);
+        let parts = parts(&sdk, &settings);
+        let administrator = parts.administrator();
         let new = NewOrganization { id: None, name: Name::parse("Bench")?, slug: Slug::parse("bench")? };
-        let organization = core.create_organization(new).await?;
+        let organization = administrator.create_organization(new).await?;
         let key = NewKey { name: Name::parse("bench")?, role: Role::Publisher };
-        let key = core.issue_key(&organization.id, key).await?;
+        let key = administrator.issue_key(&organization.id, key).await?;
         for _ in 0..endpoints {
-            core.create_endpoint(&organization.id, endpoint(url, &core)?).await?;
+            administrator.create_endpoint(&organization.id, endpoint(url, &settings.deployment)?).await?;
         }
-        publish(&core, &organization, events).await?;
+        publish(&parts, &organization, events).await?;
 
         let messages = embedded.messages(&queue_urls.fast);
         let aws = InstantAws::new(items(embedded).await?)?;
@@ -87,8 +91,8 @@ impl Stage {
     }
 
     /// The shared state of the functions in a new process.
-    pub(crate) fn core(&self) -> Arc<Core> {
-        core(&self.sdk, &self.settings)
+    pub(crate) fn parts(&self) -> Parts {
+        parts(&self.sdk, &self.settings)
     }
 
     /// The table as a new process accesses it.
@@ -101,10 +105,10 @@ impl Stage {
         self.messages.iter().map(|message| Ok(Task::decode(message)?)).collect()
     }
 
-    /// The consumer of a new process.
-    pub(crate) fn consumer(&self) -> anyhow::Result<Arc<Consumer>> {
+    /// The operations of the delivery function in a new process.
+    pub(crate) fn deliverer(&self) -> anyhow::Result<Arc<Deliverer>> {
         let sender = Sender::new(self.settings.deployment.urls.addresses.clone(), Clock::system())?;
-        Ok(Consumer::new(self.core(), sender))
+        Ok(self.parts().deliverer(sender))
     }
 
     /// The messages of the queue in batches, as Lambda passes them.
@@ -130,34 +134,31 @@ fn as_in_a_function(aws: &InstantAws) -> SdkConfig {
         .build()
 }
 
-fn core(sdk: &SdkConfig, settings: &Settings) -> Arc<Core> {
+fn parts(sdk: &SdkConfig, settings: &Settings) -> Parts {
     let Settings { table, queue_urls, deployment } = settings.clone();
-    Core::new(sdk, &table, queue_urls, deployment, Clock::system())
+    Parts::new(sdk, &table, queue_urls, deployment, Clock::system())
 }
 
-fn endpoint(url: &str, core: &Core) -> anyhow::Result<NewEndpoint> {
-    let settings = EndpointSettings {
-        name: Name::parse("Bench")?,
-        url: EndpointUrl::parse(url, &core.deployment().urls)?,
-        subscriptions: vec![Subscription::parse("order.created")?, Subscription::parse(EVENT_TYPE)?],
-        headers: Headers::default(),
-        timeout: TimeoutSeconds::default(),
-        edition: None,
-        retry_schedule: None,
-    };
+fn endpoint(url: &str, deployment: &Deployment) -> anyhow::Result<NewEndpoint> {
+    let settings = EndpointSettings::new(
+        Name::parse("Bench")?,
+        EndpointUrl::parse(url, &deployment.urls)?,
+        vec![Subscription::parse("order.created")?, Subscription::parse(EVENT_TYPE)?],
+    );
     Ok(NewEndpoint { settings, secret: None, status: WantedStatus::Active })
 }
 
-async fn publish(core: &Core, organization: &Organization, events: usize) -> anyhow::Result<()> {
+async fn publish(parts: &Parts, organization: &Organization, events: usize) -> anyhow::Result<()> {
+    let (publisher, administrator) = (parts.publisher(), parts.administrator());
     let mut random = Rng::with_seed(SEED);
     let event_type = EventType::parse(EVENT_TYPE)?;
     let mut event =
         || NewEvent { event_type: event_type.clone(), data: payload::data(&mut random), subject: None, edition: None };
-    for published in (0..events).step_by(AT_ONCE) {
-        let some = (0..).zip(published..events).take(AT_ONCE).map(|(index, _)| (index, event())).collect();
-        core.publish(&core.current_state(&organization.id).await?, None, some, None).await?;
+    for published in (0..events).step_by(EVENTS_PER_CALL) {
+        let some = (0..).zip(published..events).take(EVENTS_PER_CALL).map(|(index, _)| (index, event())).collect();
+        publisher.publish(&administrator.current_state(&organization.id).await?, None, some, None).await?;
     }
-    core.write_all_usage().await;
+    parts.meter().write_all_usage().await;
     Ok(())
 }
 

@@ -26,7 +26,7 @@ pub struct Credentials {
 /// The state that the host keeps for its next start. It is stored in `host.json`. A host in memory neither reads nor
 /// writes it.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Kept {
+pub(crate) struct StoredCredentials {
     pub(crate) platform_key: String,
     pub(crate) organization_id: String,
     pub(crate) api_key: String,
@@ -40,7 +40,7 @@ impl Credentials {
     pub const FILE: &'static str = "credentials.json";
 }
 
-impl Kept {
+impl StoredCredentials {
     pub(crate) const FILE: &'static str = "host.json";
 
     /// Reads the file. Returns `None` if it does not exist.

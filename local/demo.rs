@@ -13,9 +13,9 @@ use axum::routing::get;
 use axum::{Router, middleware};
 use serde::Serialize;
 use shared::domain::ids::{EventId, OrganizationId};
-use shared::domain::signature;
+use shared::domain::signing::signature;
 use shared::domain::time::Timestamp;
-use shared::service::Core;
+use shared::service::Administrator;
 use shared::wire::query::Query;
 
 /// The number of latest requests that the receiver keeps.
@@ -23,7 +23,7 @@ const REMEMBERED: usize = 100;
 
 /// The demo receiver and the requests that it keeps.
 pub(crate) struct Demo {
-    core: Arc<Core>,
+    administrator: Arc<Administrator>,
     organization: OrganizationId,
     seen: Mutex<Seen>,
 }
@@ -60,8 +60,8 @@ struct Behaviour {
 }
 
 /// The routes of `/demo/receiver`: POST receives a delivery, GET shows the kept requests, DELETE removes them.
-pub(crate) fn routes(core: Arc<Core>, organization: OrganizationId) -> Router {
-    let demo = Arc::new(Demo { core, organization, seen: Mutex::default() });
+pub(crate) fn routes(administrator: Arc<Administrator>, organization: OrganizationId) -> Router {
+    let demo = Arc::new(Demo { administrator, organization, seen: Mutex::default() });
     Router::new()
         .route("/demo/receiver", get(show).post(receive).delete(forget))
         .layer(middleware::map_response(async |mut response: axum::response::Response| {
@@ -85,7 +85,7 @@ async fn receive(
     let header = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let valid = demo.verify(&headers, &body).await;
     let mut received = Received {
-        received_at: demo.core.clock().now().rfc3339(),
+        received_at: demo.administrator.clock().now().rfc3339(),
         webhook_id: header("webhook-id"),
         event_type: header("x-webhook-event"),
         delivery_id: header("x-webhook-delivery"),
@@ -132,7 +132,7 @@ impl Demo {
         let id = EventId::parse(text("webhook-id"));
         let sent_at = text("webhook-timestamp").parse().map(Timestamp::from_unix_seconds);
         let (Ok(id), Ok(sent_at)) = (id, sent_at) else { return (false, false) };
-        let endpoints = self.core.list_endpoints(&self.organization).await.unwrap_or_default();
+        let endpoints = self.administrator.list_endpoints(&self.organization).await.unwrap_or_default();
         let secrets = || endpoints.iter().flat_map(|endpoint| endpoint.secrets.signing_at(sent_at));
         let standard = text("webhook-signature")
             .split(' ')

@@ -26,8 +26,8 @@ impl Directory {
     pub(crate) fn lock(path: &Path) -> anyhow::Result<Self> {
         let shown = path.display();
         // The directory contains secrets.
-        let made = DirBuilder::new().recursive(true).mode(0o700).create(path);
-        made.with_context(|| format!("cannot make the directory {shown}; choose another with --data"))?;
+        let created = DirBuilder::new().recursive(true).mode(0o700).create(path);
+        created.with_context(|| format!("cannot make the directory {shown}; choose another with --data"))?;
         let file = File::create(path.join(LOCK));
         let file =
             file.with_context(|| format!("cannot write to the directory {shown}; choose another with --data"))?;

@@ -1,6 +1,5 @@
 //! Stands in for API Gateway: routes publishing to one function and all other requests to the other.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -11,7 +10,7 @@ use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 
-use shared::service::Core;
+use shared::service::Parts;
 use tokio::time::timeout;
 use tower::ServiceExt as _;
 
@@ -22,8 +21,8 @@ const TIMED_OUT: &str = r#"{"message":"Service Unavailable"}"#;
 const TIME_LIMIT: Duration = Duration::from_secs(29);
 
 /// Builds the router with all routes of both functions.
-pub fn gateway(core: &Arc<Core>) -> Router {
-    let (api, publish) = (api::router(Arc::clone(core)), publish::router(Arc::clone(core)));
+pub fn gateway(parts: &Parts) -> Router {
+    let (api, publish) = (api::router(parts.administrator()), publish::router(parts.publisher()));
     let (other, publishing) = (api.clone(), publish);
     let by_method = any(move |mut request: Request| {
         let function = if request.method() == Method::POST { publishing.clone() } else { other.clone() };

@@ -10,12 +10,12 @@ use axum::Router;
 use axum::routing::get;
 use shared::clock::{self, Clock};
 use shared::config::Settings;
-use shared::domain::api_key::KeySecret;
+use shared::domain::endpoint::lane::{ByLane, Lane};
 use shared::domain::ids::OrganizationId;
-use shared::domain::lane::{ByLane, Lane};
+use shared::domain::tenancy::api_key::KeySecret;
 use shared::queue::schema::{CONSUMER_TIMEOUT_SECONDS, create_queues};
 use shared::sender::Sender;
-use shared::service::{Consumer, Core};
+use shared::service::{Administrator, Meter, Parts, Sweeper};
 use shared::store::schema::create_table;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -23,14 +23,13 @@ use tokio::task::JoinSet;
 use tracing::warn;
 
 use crate::aws::{EmbeddedAws, Storage};
-use crate::credentials::{self, Credentials, Kept};
-use crate::demo;
+use crate::credentials::{self, Credentials, StoredCredentials};
 use crate::directory::Directory;
 use crate::gateway::gateway;
 use crate::options::Options;
 use crate::pace::at_pace_of_queue;
 use crate::poller::Poller;
-use crate::tenant;
+use crate::{demo, tenant};
 
 const TABLE: &str = "pigeonpost";
 const QUEUE: &str = "deliveries";
@@ -49,7 +48,7 @@ pub struct Host {
     restored: usize,
     stop: watch::Sender<bool>,
     running: JoinSet<anyhow::Result<()>>,
-    core: Arc<Core>,
+    meter: Arc<Meter>,
     aws: EmbeddedAws,
     /// Keeps the directory locked while the host runs.
     _directory: Directory,
@@ -77,54 +76,55 @@ impl Host {
         let queue_urls = create_queues(&sqs, QUEUE).await.with_context(|| directory.unusable())?;
         let restored = Lane::ALL.iter().map(|lane| aws.messages(queue_urls.of(*lane)).len()).sum();
 
-        let kept = if options.in_memory { None } else { Kept::read(directory.path())? };
-        let platform_key = kept.as_ref().map_or_else(
+        let stored = if options.in_memory { None } else { StoredCredentials::read(directory.path())? };
+        let platform_key = stored.as_ref().map_or_else(
             || KeySecret::generate(&clock::secret_bytes()),
-            |kept| KeySecret::presented(&kept.platform_key),
+            |stored| KeySecret::presented(&stored.platform_key),
         );
         let mut settings = settings(&queue_urls, &platform_key, options.address)?;
         // Without triggers, other processes may run the functions.
         settings.deployment.only_process_since = (!options.no_triggers).then(|| clock.now());
         let sender = Sender::new(settings.deployment.urls.addresses.clone(), clock.clone())?;
-        let core = Core::new(&sdk, TABLE, queue_urls.clone(), settings.deployment, clock.clone());
+        let parts = Parts::new(&sdk, TABLE, queue_urls.clone(), settings.deployment, clock.clone());
+        let administrator = parts.administrator();
         let receiver = format!("http://{address}/demo/receiver");
-        let kept = match kept {
-            Some(kept) => tenant::keep_up(&core, kept, &receiver).await,
-            None => tenant::create(&core, platform_key, &receiver).await,
+        let stored = match stored {
+            Some(stored) => tenant::refresh(&administrator, stored, &receiver).await,
+            None => tenant::create(&administrator, platform_key, &receiver).await,
         };
-        let kept = kept.with_context(|| directory.unusable())?;
+        let stored = stored.with_context(|| directory.unusable())?;
         if !options.in_memory {
-            credentials::write_private(directory.path(), Kept::FILE, &kept)?;
+            credentials::write_private(directory.path(), StoredCredentials::FILE, &stored)?;
         }
-        let organization = OrganizationId::parse(&kept.organization_id)?;
+        let organization = OrganizationId::parse(&stored.organization_id)?;
 
         // The credentials are written before the health check succeeds.
         let credentials = Credentials {
             base_url: format!("http://{address}"),
             aws_url: format!("http://{aws_address}"),
-            platform_key: kept.platform_key,
-            organization_id: kept.organization_id,
-            api_key: kept.api_key,
+            platform_key: stored.platform_key,
+            organization_id: stored.organization_id,
+            api_key: stored.api_key,
         };
         credentials::write_private(directory.path(), Credentials::FILE, &credentials)?;
 
         let (stop, stopped) = watch::channel(false);
         let mut running = JoinSet::new();
         if !options.no_triggers {
-            let consumer = Consumer::new(Arc::clone(&core), sender);
+            let deliverer = parts.deliverer(sender);
             for lane in Lane::ALL {
                 let queue_url = queue_urls.of(lane);
-                let poller = Poller::new(sqs.clone(), lane, queue_url, Arc::clone(&consumer), clock.clone());
+                let poller = Poller::new(sqs.clone(), lane, queue_url, Arc::clone(&deliverer), clock.clone());
                 let polling = poller.run(stopped.clone());
                 running.spawn(async move {
                     polling.await;
                     Ok(())
                 });
             }
-            running.spawn(tick(Arc::clone(&core), stopped.clone()));
+            running.spawn(tick(parts.sweeper(), stopped.clone()));
         }
         running.spawn(expire(aws.clone(), stopped.clone()));
-        let mut app = routes(&core, organization.clone());
+        let mut app = routes(&parts, administrator, organization.clone());
         if !options.no_triggers {
             app = at_pace_of_queue(app, aws.clone(), &queue_urls.fast);
         }
@@ -133,7 +133,17 @@ impl Host {
         let serving_aws = aws.clone().serve(aws_listener, until(stopped));
         running.spawn(async move { Ok(serving_aws.await?) });
 
-        Ok(Self { address, aws_address, organization, restored, stop, running, core, aws, _directory: directory })
+        Ok(Self {
+            address,
+            aws_address,
+            organization,
+            restored,
+            stop,
+            running,
+            meter: parts.meter(),
+            aws,
+            _directory: directory,
+        })
     }
 
     /// The address of the API.
@@ -165,16 +175,16 @@ impl Host {
         while let Some(ended) = self.running.join_next().await {
             ended??;
         }
-        self.core.write_all_usage().await;
+        self.meter.write_all_usage().await;
         Ok(self.aws.flush().await?)
     }
 }
 
-fn routes(core: &Arc<Core>, organization: OrganizationId) -> Router {
-    gateway(core).route("/healthz", get(async || "ok\n")).merge(demo::routes(Arc::clone(core), organization))
+fn routes(parts: &Parts, administrator: Arc<Administrator>, organization: OrganizationId) -> Router {
+    gateway(parts).route("/healthz", get(async || "ok\n")).merge(demo::routes(administrator, organization))
 }
 
-async fn tick(core: Arc<Core>, mut stop: watch::Receiver<bool>) -> anyhow::Result<()> {
+async fn tick(sweeper: Arc<Sweeper>, mut stop: watch::Receiver<bool>) -> anyhow::Result<()> {
     let mut minutes = tokio::time::interval(TICK);
     minutes.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -182,16 +192,16 @@ async fn tick(core: Arc<Core>, mut stop: watch::Receiver<bool>) -> anyhow::Resul
             _ = minutes.tick() => {}
             _ = stop.changed() => return Ok(()),
         }
-        let deadline = core.clock().now().plus(Duration::from_secs(u64::from(CONSUMER_TIMEOUT_SECONDS)));
+        let deadline = sweeper.clock().now().plus(Duration::from_secs(u64::from(CONSUMER_TIMEOUT_SECONDS)));
         let wait = |pause| {
             let mut stop = stop.clone();
             async move { tokio::time::timeout(pause, stop.wait_for(|is_stopped| *is_stopped)).await.is_err() }
         };
-        if let Err(error) = sweep::handle(&core, deadline, wait).await {
+        if let Err(error) = sweep::handle(&sweeper, deadline, wait).await {
             warn!(%error, "the sweep failed; it runs again in a minute");
         }
         // The host may stop within the next minute.
-        core.write_all_usage().await;
+        sweeper.meter().write_all_usage().await;
     }
 }
 

@@ -24,7 +24,7 @@ async fn main() -> ExitCode {
                 ExitCode::FAILURE
             }
         },
-        Err(NotRun::Asked(text)) => {
+        Err(NotRun::Help(text)) => {
             let _ = write!(stdout(), "{text}");
             ExitCode::SUCCESS
         }

@@ -87,7 +87,7 @@ pub enum Command {
 pub enum NotRun {
     /// The text that `--help` or `--version` prints.
     #[error("{0}")]
-    Asked(String),
+    Help(String),
     /// The error in the command line, in one line.
     #[error("{0}")]
     Wrong(String),
@@ -108,7 +108,7 @@ impl Options {
     pub fn read<T: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = T>) -> Result<Self, NotRun> {
         Self::try_parse_from(arguments).map_err(|error| {
             let text = error.render().to_string();
-            if error.use_stderr() { NotRun::Wrong(one_line(&text)) } else { NotRun::Asked(text) }
+            if error.use_stderr() { NotRun::Wrong(one_line(&text)) } else { NotRun::Help(text) }
         })
     }
 }

@@ -34,7 +34,7 @@ const STANDSTILL: Duration = Duration::from_millis(200);
 /// The interval at which a waiting request checks the queue.
 const LOOK: Duration = Duration::from_millis(1);
 /// The weight of one request in the moving average of deliveries per request.
-const WEIGHT: f64 = 0.1;
+const SMOOTHING: f64 = 0.1;
 
 /// Delays publish requests.
 struct Pace {
@@ -164,7 +164,7 @@ impl Publishing<'_> {
         if let Some(seen) = self.seen().as_mut() {
             let since = sent.saturating_sub(seen.flow.sent) as f64;
             seen.flow.sent = seen.flow.sent.max(sent);
-            seen.deliveries_per_request += (since.max(1.0) - seen.deliveries_per_request) * WEIGHT;
+            seen.deliveries_per_request += (since.max(1.0) - seen.deliveries_per_request) * SMOOTHING;
             // Only an existing organization has sent messages, so unknown organizations in paths add no entries.
             if sent > 0 {
                 self.pace.learned().insert(self.caller.0.clone(), seen.deliveries_per_request);

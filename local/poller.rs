@@ -9,9 +9,9 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName};
 use shared::clock::Clock;
-use shared::domain::lane::Lane;
+use shared::domain::endpoint::lane::Lane;
 use shared::queue::schema::{CONSUMER_BATCH, CONSUMER_TIMEOUT_SECONDS};
-use shared::service::Consumer;
+use shared::service::Deliverer;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -56,18 +56,18 @@ pub struct Poller {
     sqs: Client,
     queue_url: String,
     share: Share,
-    consumer: Arc<Consumer>,
+    deliverer: Arc<Deliverer>,
     clock: Clock,
 }
 
 impl Poller {
     /// A poller of this queue, which is that of the lane, for this consumer.
-    pub fn new(sqs: Client, lane: Lane, queue_url: impl Into<String>, consumer: Arc<Consumer>, clock: Clock) -> Self {
+    pub fn new(sqs: Client, lane: Lane, queue_url: impl Into<String>, deliverer: Arc<Deliverer>, clock: Clock) -> Self {
         let share = match lane {
             Lane::Fast => FAST,
             Lane::Slow => SLOW,
         };
-        Self { sqs, queue_url: queue_url.into(), share, consumer, clock }
+        Self { sqs, queue_url: queue_url.into(), share, deliverer, clock }
     }
 
     /// Polls until `stop` turns true; batches under way are finished.
@@ -78,7 +78,7 @@ impl Poller {
         let mut under_way = JoinSet::new();
         while !*stop.borrow() {
             tokio::select! {
-                taken = self.take_up(&busy, &all) => match taken {
+                received = self.receive_batch(&busy, &all) => match received {
                     Ok(handling) => drop(under_way.spawn(handling)),
                     Err(error) => {
                         warn!(%error, "polling failed");
@@ -93,13 +93,17 @@ impl Poller {
     }
 
     /// Waits for room and for messages; the future it returns handles them.
-    async fn take_up(&self, busy: &Busy, all: &Arc<Semaphore>) -> anyhow::Result<impl Future<Output = ()> + use<>> {
-        let mut room = Arc::clone(all).acquire_many_owned(CONSUMER_BATCH).await?;
+    async fn receive_batch(
+        &self,
+        busy: &Busy,
+        all: &Arc<Semaphore>,
+    ) -> anyhow::Result<impl Future<Output = ()> + use<>> {
+        let mut permits = Arc::clone(all).acquire_many_owned(CONSUMER_BATCH).await?;
         let busy_batch = Arc::clone(&busy.batches).acquire_owned().await?;
         let mut busy_messages = Arc::clone(&busy.messages).acquire_many_owned(CONSUMER_BATCH).await?;
         let batch = self.receive(CONSUMER_BATCH, LONG_POLL_SECONDS).await?;
         let unused = (CONSUMER_BATCH as usize).saturating_sub(batch.len());
-        drop((room.split(unused), busy_messages.split(unused)));
+        drop((permits.split(unused), busy_messages.split(unused)));
         let poller = self.clone();
         Ok(async move {
             let mut handling = pin!(poller.handle(batch));
@@ -109,7 +113,7 @@ impl Poller {
                 Ok(handled) => handled,
                 Err(_) => handling.await,
             };
-            drop(room);
+            drop(permits);
             if let Err(error) = handled {
                 warn!(%error, "a batch could not be deleted");
             }
@@ -138,7 +142,7 @@ impl Poller {
         let deadline = self.clock.now().plus(Duration::from_secs(u64::from(CONSUMER_TIMEOUT_SECONDS)));
         let handles: Vec<_> =
             batch.iter().map(|message| (message.message_id.clone(), message.receipt_handle.clone())).collect();
-        let response = deliver::handle(&self.consumer, event(batch, &self.queue_url), deadline).await;
+        let response = deliver::handle(&self.deliverer, event(batch, &self.queue_url), deadline).await;
         self.delete(handles, &response).await?;
         Ok(received)
     }

@@ -15,17 +15,20 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use pigeonpost::aws::{EmbeddedAws, Storage};
 use shared::clock::Clock;
 use shared::config::Settings;
-use shared::domain::endpoint::{EndpointPatch, EndpointSettings, NewEndpoint, WantedStatus};
+use shared::domain::endpoint::change::EndpointPatch;
+use shared::domain::endpoint::subscription::Subscription;
+use shared::domain::endpoint::url::{EndpointUrl, UrlPolicy};
+use shared::domain::endpoint::{EndpointSettings, NewEndpoint, WantedStatus};
 use shared::domain::event::NewEvent;
-use shared::domain::event_type::{EventType, Subscription};
-use shared::domain::fields::{EndpointUrl, Headers, Name, Slug, TimeoutSeconds};
+use shared::domain::event::event_type::EventType;
 use shared::domain::ids::{EndpointId, OrganizationId};
-use shared::domain::organization::NewOrganization;
+use shared::domain::tenancy::organization::NewOrganization;
+use shared::domain::text::{Name, Slug};
 use shared::queue::schema::create_queues;
-use shared::service::Core;
+use shared::service::Parts;
 use shared::store::schema::create_table;
 
-use super::{AT_ONCE, BATCH, EVENT_TYPE, Extent, per_second, seconds};
+use super::{BATCH, CONCURRENT_REQUESTS, EVENT_TYPE, Extent, per_second, seconds};
 use crate::deployment::{TABLE, settings};
 use crate::report::Report;
 
@@ -38,26 +41,27 @@ pub(super) async fn run(extent: &Extent) -> anyhow::Result<Report> {
     create_table(&aws_sdk_dynamodb::Client::new(&sdk), TABLE).await?;
     let queue_urls = create_queues(&aws_sdk_sqs::Client::new(&sdk), "deliveries").await?;
     let settings = settings(&queue_urls)?;
-    let core = core(&sdk, &settings);
+    let parts = parts(&sdk, &settings);
     let new = NewOrganization { id: None, name: Name::parse("Bench")?, slug: Slug::parse("bench")? };
-    let organization = core.create_organization(new).await?.id;
-    let endpoints = park(&core, &organization, extent).await?;
+    let organization = parts.administrator().create_organization(new).await?.id;
+    let endpoints = park(&parts, &settings.deployment.urls, &organization, extent).await?;
 
-    let distant = core_at(&sdk, &settings, extent.latency_ms)?;
+    let distant = parts_at(&sdk, &settings, extent.latency_ms)?;
+    let (administrator, sweeper) = (distant.administrator(), distant.sweeper());
     let active = EndpointPatch { status: Some(WantedStatus::Active), ..EndpointPatch::default() };
     let began = Instant::now();
-    let resumes = endpoints.iter().map(|id| distant.update_endpoint(&organization, *id, active.clone()));
-    stream::iter(resumes).buffer_unordered(AT_ONCE).try_collect::<Vec<_>>().await?;
+    let resumes = endpoints.iter().map(|id| administrator.update_endpoint(&organization, *id, active.clone()));
+    stream::iter(resumes).buffer_unordered(CONCURRENT_REQUESTS).try_collect::<Vec<_>>().await?;
     let resumed_in = began.elapsed();
     let at_once = aws.messages(&queue_urls.fast).len();
 
     let began = Instant::now();
-    let deadline = distant.clock().now().plus(TIMEOUT);
+    let deadline = sweeper.clock().now().plus(TIMEOUT);
     let wait = async |pause| {
         tokio::time::sleep(pause).await;
         true
     };
-    sweep::handle(&distant, deadline, wait).await?;
+    sweep::handle(&sweeper, deadline, wait).await?;
     let took = began.elapsed();
     let released = aws.messages(&queue_urls.fast).len() - at_once;
     let mut report = Report::new(&format!("One run of the sweep, calls of {} ms at most", extent.latency_ms));
@@ -70,41 +74,43 @@ pub(super) async fn run(extent: &Extent) -> anyhow::Result<Report> {
 }
 
 /// Makes paused endpoints and publishes to all of them.
-async fn park(core: &Core, organization: &OrganizationId, extent: &Extent) -> anyhow::Result<Vec<EndpointId>> {
+async fn park(
+    parts: &Parts,
+    urls: &UrlPolicy,
+    organization: &OrganizationId,
+    extent: &Extent,
+) -> anyhow::Result<Vec<EndpointId>> {
+    let (publisher, administrator) = (parts.publisher(), parts.administrator());
     let mut endpoints = Vec::new();
     for _ in 0..extent.endpoints {
-        let settings = EndpointSettings {
-            name: Name::parse("Bench")?,
-            url: EndpointUrl::parse("http://127.0.0.1:9/", &core.deployment().urls)?,
-            subscriptions: vec![Subscription::parse(EVENT_TYPE)?],
-            headers: Headers::default(),
-            timeout: TimeoutSeconds::default(),
-            edition: None,
-            retry_schedule: None,
-        };
+        let settings = EndpointSettings::new(
+            Name::parse("Bench")?,
+            EndpointUrl::parse("http://127.0.0.1:9/", urls)?,
+            vec![Subscription::parse(EVENT_TYPE)?],
+        );
         let new = NewEndpoint { settings, secret: None, status: WantedStatus::Paused };
-        endpoints.push(core.create_endpoint(organization, new).await?.id);
+        endpoints.push(administrator.create_endpoint(organization, new).await?.id);
     }
     let event_type = EventType::parse(EVENT_TYPE)?;
     for start in (0..extent.parked).step_by(BATCH) {
         let event = || NewEvent { event_type: event_type.clone(), data: "{}".to_owned(), subject: None, edition: None };
         let events = (0..).zip(start..extent.parked).take(BATCH).map(|(index, _)| (index, event())).collect();
-        core.publish(&core.current_state(organization).await?, None, events, None).await?;
+        publisher.publish(&administrator.current_state(organization).await?, None, events, None).await?;
     }
-    core.write_all_usage().await;
+    parts.meter().write_all_usage().await;
     Ok(endpoints)
 }
 
-fn core(sdk: &SdkConfig, settings: &Settings) -> Arc<Core> {
+fn parts(sdk: &SdkConfig, settings: &Settings) -> Parts {
     let Settings { table, queue_urls, deployment } = settings.clone();
-    Core::new(sdk, &table, queue_urls, deployment, Clock::system())
+    Parts::new(sdk, &table, queue_urls, deployment, Clock::system())
 }
 
 /// A process whose calls of AWS take half of this time or more, and this time at most.
-fn core_at(sdk: &SdkConfig, settings: &Settings, latency_ms: u64) -> anyhow::Result<Arc<Core>> {
+fn parts_at(sdk: &SdkConfig, settings: &Settings, latency_ms: u64) -> anyhow::Result<Parts> {
     let inner = sdk.http_client().context("the engines are reached in the process")?;
     let client = SharedHttpClient::new(Distant { inner, latency_ms });
-    Ok(core(&sdk.to_builder().http_client(client).build(), settings))
+    Ok(parts(&sdk.to_builder().http_client(client).build(), settings))
 }
 
 /// Both of the SDK's roles, client and connector.

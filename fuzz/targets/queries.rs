@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use shared::domain::ids::{DeliveryId, EventId};
-use shared::domain::schedule::parse_retry_after;
+use shared::sender::retry_after::parse_retry_after;
 use shared::domain::time::Timestamp;
 use shared::wire::pages::{DeliveriesQuery, EndpointsQuery};
 use shared::wire::query::Query;
@@ -35,12 +35,12 @@ fn read_cursor(text: &str) {
         }
         // The order of ids is the order of their times.
         assert!(DeliveryId::first_at(id.created_at()) <= id);
-        let _ = (id.next(), id.shard_byte(), id.created_at().rfc3339());
+        let _ = (id.next(), shared::store::shard_byte(id.uuid()), id.created_at().rfc3339());
     }
     if let Ok(id) = EventId::parse(text) {
         assert_eq!(id.to_string(), text);
         assert!(EventId::first_at(id.created_at()) <= id);
-        let _ = (id.nth(99), id.delivery(0), id.shard_byte());
+        let _ = (id.nth(99), id.delivery(0), shared::store::shard_byte(id.uuid()));
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use libfuzzer_sys::fuzz_target;
 use pigeonpost_fuzz::is_certainly_not_public;
-use shared::domain::fields::{EndpointUrl, UrlPolicy};
+use shared::domain::endpoint::url::{EndpointUrl, UrlPolicy};
 
 fuzz_target!(|text: &str| {
     let strict = UrlPolicy::default();

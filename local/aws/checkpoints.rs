@@ -45,9 +45,9 @@ impl Checkpoints {
         let index = Arc::new(LogIndex::of(file).map_err(failed)?);
         let connection = Connection::open(file)?;
         let ended = Arc::new(AtomicBool::new(false));
-        let (ending, read) = (Arc::clone(&ended), Arc::clone(&index));
+        let (stopping, read) = (Arc::clone(&ended), Arc::clone(&index));
         let thread = thread::Builder::new().name("checkpoints".to_owned());
-        let thread = thread.spawn(move || run(&connection, &read, &ending)).map_err(failed)?;
+        let thread = thread.spawn(move || run(&connection, &read, &stopping)).map_err(failed)?;
         Ok(Self(Arc::new(Worker { writes: AtomicU64::new(0), ended, thread: Some(thread), _index: index })))
     }
 

@@ -10,15 +10,19 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::sync::Semaphore;
 
-use super::Clock;
 use super::answer::Answer;
 use super::checkpoints::Checkpoints;
 use super::durability::{GroupSync, Log};
-use super::transactions;
+use super::{Clock, transactions};
 
 /// The maximum number of concurrent operations. The engine has one lock, so more operations would only block more
 /// threads. With a few, one operation parses its request or writes its response while another holds the lock.
 const CONCURRENT_OPERATIONS: usize = 4;
+/// The maximum number of concurrent operations with large requests: the batches of a large fan-out. The others are for small
+/// requests, so that those of other tenants do not wait for all its batches.
+const CONCURRENT_LARGE_OPERATIONS: usize = 1;
+/// The size of a large request, in bytes.
+const LARGE_REQUEST_BYTES: usize = 8 * 1024;
 
 /// The operations that do not write.
 const READS: [&str; 8] = [
@@ -37,6 +41,7 @@ const READS: [&str; 8] = [
 pub(crate) struct DynamoDb {
     database: Database,
     turns: Arc<Semaphore>,
+    large_turns: Arc<Semaphore>,
     /// Present if a write's response waits until the write is on disk.
     sync: Option<GroupSync>,
     /// Present if the database is in a file.
@@ -70,12 +75,18 @@ impl DynamoDb {
     }
 
     fn new(database: Database, sync: Option<GroupSync>, checkpoints: Option<Checkpoints>) -> Self {
-        Self { database, turns: Arc::new(Semaphore::new(CONCURRENT_OPERATIONS)), sync, checkpoints }
+        let turns = Arc::new(Semaphore::new(CONCURRENT_OPERATIONS));
+        let large_turns = Arc::new(Semaphore::new(CONCURRENT_LARGE_OPERATIONS));
+        Self { database, turns, large_turns, sync, checkpoints }
     }
 
     /// Performs one operation, named as in `X-Amz-Target` after the dot.
     pub(crate) async fn call(&self, operation: &str, body: &[u8]) -> Answer {
         let (name, body) = (operation.to_owned(), body.to_vec());
+        let _large_turn = match body.len() {
+            ..LARGE_REQUEST_BYTES => None,
+            _ => Arc::clone(&self.large_turns).acquire_owned().await.ok(),
+        };
         let answer = self.run(move |database| perform(database, &name, &body)).await;
         let answer = answer.unwrap_or_else(|panic| internal_error(&panic));
         if READS.contains(&operation) {

@@ -20,7 +20,7 @@ use super::engines::Engines;
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
 
 #[derive(Clone)]
-struct Door {
+struct ServerState {
     engines: Engines,
     closing: watch::Receiver<bool>,
 }
@@ -32,9 +32,11 @@ pub(crate) async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let (close, closing) = watch::channel(false);
-    let door =
-        Router::new().fallback(call).layer(DefaultBodyLimit::max(MAX_BODY_BYTES)).with_state(Door { engines, closing });
-    axum::serve(listener, door)
+    let state = Router::new()
+        .fallback(call)
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .with_state(ServerState { engines, closing });
+    axum::serve(listener, state)
         .with_graceful_shutdown(async move {
             shutdown.await;
             close.send_replace(true);
@@ -42,13 +44,13 @@ pub(crate) async fn serve(
         .await
 }
 
-async fn call(State(mut door): State<Door>, headers: HeaderMap, body: Bytes) -> Response {
+async fn call(State(mut state): State<ServerState>, headers: HeaderMap, body: Bytes) -> Response {
     let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let answer = tokio::select! {
         biased;
-        answer = door.engines.call(target, &body) => answer,
+        answer = state.engines.call(target, &body) => answer,
         // Only SQS's long polls wait. A DynamoDB operation that has begun is completed, so its response is awaited.
-        _ = door.closing.wait_for(|closing| *closing), if target.starts_with("AmazonSQS.") => {
+        _ = state.closing.wait_for(|closing| *closing), if target.starts_with("AmazonSQS.") => {
             Answer::error(503, "com.amazonaws.sqs#ServiceUnavailable", "the local host is stopping")
         }
     };

@@ -12,7 +12,6 @@ mod durability;
 mod dynamodb;
 mod engines;
 mod http;
-mod metered;
 mod sqs;
 #[cfg(test)]
 mod tests;
@@ -36,8 +35,6 @@ use dynamodb::DynamoDb;
 use engines::Engines;
 pub(crate) use sqs::{Flow, arn_of};
 use sqs::{Journal, Sqs};
-
-pub use metered::{Bill, Consumed, Meter};
 
 /// Returns the current time. Visibility timeouts, delays, retention and, in memory, the items' time to live depend on
 /// it. Tests inject a clock that they control.

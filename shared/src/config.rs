@@ -11,16 +11,18 @@ use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::provider::SharedCredentialsProvider;
 
 use crate::domain::Invalid;
-use crate::domain::access::PlatformRole;
-use crate::domain::addresses::AddressPolicy;
-use crate::domain::api_key::{KeyHash, PlatformKey};
+use crate::domain::delivery::schedule::RetrySchedule;
 use crate::domain::deployment::Deployment;
+use crate::domain::endpoint::lane::ByLane;
+use crate::domain::endpoint::url::UrlPolicy;
 use crate::domain::event::MAX_DATA_BYTES;
-use crate::domain::event_type::{Catalogue, EventType};
-use crate::domain::fields::UrlPolicy;
-use crate::domain::lane::ByLane;
-use crate::domain::limits::{Limits, MOST_BURST, MOST_ENDPOINTS, MOST_EVENTS_PER_MONTH, MOST_EVENTS_PER_SECOND, Rate};
-use crate::domain::schedule::RetrySchedule;
+use crate::domain::event::event_type::{Catalogue, EventType};
+use crate::domain::network::AddressPolicy;
+use crate::domain::tenancy::access::PlatformRole;
+use crate::domain::tenancy::api_key::{KeyHash, PlatformKey};
+use crate::domain::tenancy::limits::{
+    Limits, MOST_BURST, MOST_ENDPOINTS, MOST_EVENTS_PER_MONTH, MOST_EVENTS_PER_SECOND, Rate,
+};
 
 /// Most bytes that the limit on an event's data may allow.
 const MAX_EVENT_BYTES: u32 = MAX_DATA_BYTES as u32;

@@ -2,10 +2,10 @@
 //! dependencies.
 
 pub mod clock;
+mod coalescer;
 pub mod config;
 pub mod domain;
 pub mod edge;
-mod gather;
 pub mod queue;
 pub mod sender;
 pub mod service;

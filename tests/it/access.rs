@@ -92,7 +92,7 @@ fn hyphenated(id: &str) -> String {
 #[tokio::test]
 async fn every_caller_gets_at_every_route_what_its_role_allows() {
     let (world, failing) = (World::new().await, Receiver::always(Answer::status(500)).await);
-    let stranger = world.tenant().await;
+    let other_tenant = world.tenant().await;
     let mut wrong = Vec::new();
     for route in &ROUTES {
         let scene = Scene { world: &world, owner: world.tenant().await, failing: &failing };
@@ -106,7 +106,7 @@ async fn every_caller_gets_at_every_route_what_its_role_allows() {
         callers.extend([
             ("no key", None),
             ("an unknown key", Some(UNKNOWN_KEY.to_owned())),
-            ("another organization's key", Some(stranger.key.clone())),
+            ("another organization's key", Some(other_tenant.key.clone())),
         ]);
         expected.extend([401, 401, of_another]);
         for ((caller, key), expected) in callers.iter().zip(expected) {
@@ -152,7 +152,7 @@ async fn the_api_calls_aws_for_what_the_list_of_actions_says() {
     owner.endpoint_with(json!({"url": failing.url(), "event_types": ["webhook.created"]})).await;
     owner.at(&api).endpoint(&failing).await;
     owner.at(&api).delete(&format!("{}?permanent=true", endpoint.path())).await.data(204);
-    api.core.write_all_usage().await;
+    api.meter.write_all_usage().await;
     let calls = std::mem::take(&mut *calls.lock().unwrap());
     assert_eq!(done(calls), listed("api"));
 }
@@ -162,14 +162,14 @@ async fn the_api_calls_aws_for_what_the_list_of_actions_says() {
 #[tokio::test]
 async fn authorization_comes_before_the_body_is_read_at_every_route() {
     let (world, failing) = (World::new().await, Receiver::always(Answer::status(500)).await);
-    let stranger = world.tenant().await;
+    let other_tenant = world.tenant().await;
     let mut wrong = Vec::new();
     for route in ROUTES.iter().filter(|route| ["POST", "PUT", "PATCH"].contains(&route.method)) {
         let scene = Scene { world: &world, owner: world.tenant().await, failing: &failing };
         let path = scene.path(route).await;
         let mut callers = vec![("no key", String::new(), 401), ("an unknown key", UNKNOWN_KEY.to_owned(), 401)];
         let of_another = if route.path == "/v1/organizations" { 403 } else { 404 };
-        callers.push(("another organization's key", stranger.key.clone(), of_another));
+        callers.push(("another organization's key", other_tenant.key.clone(), of_another));
         for (role, status) in ROLES.into_iter().zip(&route.statuses[1..]) {
             let expected = match *status {
                 403 => 403,

@@ -10,8 +10,8 @@ use axum::body::Body;
 use http::Request;
 use regex_lite::Regex;
 use serde_json::{Value, json};
-use shared::domain::event_type::OPERATIONAL_EVENTS;
-use shared::domain::usage::Day;
+use shared::domain::event::event_type::OPERATIONAL_EVENTS;
+use shared::domain::tenancy::usage::Day;
 use shared::wire::error::ErrorCode;
 
 use crate::routes::ROUTES;
@@ -293,8 +293,11 @@ fn the_example_request_has_valid_signatures() {
     let sent_at = headers["webhook-timestamp"].parse().unwrap();
     let signature = library.sign(&headers["webhook-id"], sent_at, body.as_bytes()).unwrap();
     assert_eq!(headers["webhook-signature"], signature);
-    let secret = shared::domain::secret::SigningSecret::parse(&secret).unwrap();
-    assert_eq!(headers["x-webhook-signature"], shared::domain::signature::body_digest(&secret, body.as_bytes()));
+    let secret = shared::domain::signing::secret::SigningSecret::parse(&secret).unwrap();
+    assert_eq!(
+        headers["x-webhook-signature"],
+        shared::domain::signing::signature::body_digest(&secret, body.as_bytes())
+    );
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn action(route: &Route) -> Option<&'static str> {
 fn object(route: &Route, action: &str, path: &str, answer: &Value) -> String {
     let last = route.path.split('/').enumerate().filter(|(_, part)| part.starts_with('{')).last();
     let id = match last.filter(|_| !action.ends_with(".create")) {
-        Some((place, _)) => path.split(['/', '?']).nth(place).unwrap(),
+        Some((segment, _)) => path.split(['/', '?']).nth(segment).unwrap(),
         None => text(&answer.get("data").unwrap_or(answer)["id"]),
     };
     // The `endpoints` dialect writes ids with hyphens.

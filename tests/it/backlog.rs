@@ -1,7 +1,7 @@
 //! The operator's list of waiting deliveries by organization.
 
 use serde_json::json;
-use shared::domain::lane::Lane;
+use shared::domain::endpoint::lane::Lane;
 
 use crate::support::{Answer, Receiver, World};
 use crate::suspension::{failing, suspend};

@@ -8,7 +8,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::json;
 use shared::clock::Clock;
-use shared::domain::lane::Lane;
+use shared::domain::endpoint::lane::Lane;
 use shared::queue::schema::{MAX_RECEIVES, VISIBILITY_SECONDS};
 use shared::service::Message;
 
@@ -196,7 +196,7 @@ async fn no_attempt_starts_when_less_time_is_left_than_its_timeout() {
         .collect();
     let late = messages.iter().find(|message| message.body.contains(&deliveries[1])).unwrap().id.clone();
     let deadline = world.clock.now().plus(Duration::from_secs(10));
-    assert_eq!(world.process.consumer.handle(Lane::Fast, messages, deadline).await, [late]);
+    assert_eq!(world.process.deliverer.handle(Lane::Fast, messages, deadline).await, [late]);
     assert_eq!(statuses(&tenant, &deliveries).await, ["success", "pending"]);
 
     assert_eq!(world.drain().await, 1, "the message is visible immediately");

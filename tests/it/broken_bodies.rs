@@ -130,8 +130,8 @@ async fn statuses_with_an_effect_have_it_if_their_bodies_are_incomplete() {
             world.drain().await;
             let delivery = tenant.delivery(&id).await;
             let time = |value: &Value| Timestamp::parse(text(value)).unwrap();
-            let asked_at = time(&delivery["attempt_log"][0]["started_at"]);
-            let waits = time(&delivery["next_attempt_at"]).since(asked_at).as_secs();
+            let started_at = time(&delivery["attempt_log"][0]["started_at"]);
+            let waits = time(&delivery["next_attempt_at"]).since(started_at).as_secs();
             assert!((3_600..3_660).contains(&waits), "{status}: {delivery}");
             tenant.delete(&format!("{}?permanent=true", endpoint.path())).await.data(204);
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 
 use serde_json::{Value, json};
-use shared::domain::attempt::Cause;
+use shared::domain::delivery::attempt::Cause;
 use tokio::net::TcpListener;
 
 use crate::support::{Answer, Gate, RawServer, Receiver, World, text};

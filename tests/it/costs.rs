@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::meter::{Bill, Meter};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use pigeonpost::aws::{Bill, Meter};
 use serde_json::{Value, json};
 use shared::clock;
 
@@ -209,8 +209,8 @@ async fn a_delivery_that_fails_four_times_costs_five_and_a_half_writes() {
         let bill = metered.deliver(10).await;
         // The records and the counters. The endpoint, since a failure makes the process forget it. The state after five
         // seconds. Once the endpoint again, to note that it fails.
-        let (state, noted) = (f64::from(u8::from(wait != 1)), f64::from(u8::from(wait == 0)));
-        assert_eq!(bill.read_units, 10.0 + 1.0 + 1.0 + state + noted, "after {wait} s: {bill:?}");
+        let (state, counters) = (f64::from(u8::from(wait != 1)), f64::from(u8::from(wait == 0)));
+        assert_eq!(bill.read_units, 10.0 + 1.0 + 1.0 + state + counters, "after {wait} s: {bill:?}");
         write_units += bill.write_units;
     }
     assert!(world.records().await.values().all(|record| record.status == "exhausted"));

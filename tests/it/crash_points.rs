@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
-use shared::domain::lane::Lane;
+use shared::domain::endpoint::lane::Lane;
 use shared::queue::schema::VISIBILITY_SECONDS;
 
 use crate::support::{

@@ -67,9 +67,9 @@ async fn an_attempt_is_repeated_after_a_crash_during_it() {
     receiver.wait_for(1).await;
     handler.abort();
     assert!(handler.await.unwrap_err().is_cancelled());
-    let ending = world.run_to_the_end().await;
-    ending.keeps_the_promise(std::slice::from_ref(&id), &[&receiver]);
-    assert_eq!((ending.record(&id).status.as_str(), ending.repetitions(&[&receiver])), ("success", 1));
+    let final_state = world.run_to_the_end().await;
+    final_state.keeps_the_promise(std::slice::from_ref(&id), &[&receiver]);
+    assert_eq!((final_state.record(&id).status.as_str(), final_state.repetitions(&[&receiver])), ("success", 1));
 }
 
 #[tokio::test]
@@ -155,7 +155,7 @@ async fn a_record_that_a_coalesced_call_does_not_write_is_written_by_a_call_of_i
         assert_eq!(process.drain().await, 1);
         let delivery = tenant.delivery(&id).await;
         assert_eq!(json!(["status", "attempts"].map(|name| &delivery[name])), json!(["success", 1]), "{fate:?}");
-        process.core.write_all_usage().await;
+        process.meter.write_all_usage().await;
         assert_eq!(world.usage().await[2], 1, "{fate:?}: the process knows that it recorded the attempt");
         world.advance(VISIBILITY);
         assert_eq!(world.drain().await, 0, "{fate:?}: its message is acknowledged");

@@ -94,11 +94,11 @@ impl Dialect {
     }
 
     /// The canonical fields of an endpoint that this dialect created from `new`.
-    fn made(&self, new: &Value) -> Value {
-        let mut made = json!({"name": "example.com", "event_types": ["*"], "headers": {}, "timeout_seconds": 10,
+    fn created(&self, new: &Value) -> Value {
+        let mut created = json!({"name": "example.com", "event_types": ["*"], "headers": {}, "timeout_seconds": 10,
                               "edition_id": null, "status": "active"});
-        made.as_object_mut().unwrap().extend(self.known(new));
-        made
+        created.as_object_mut().unwrap().extend(self.known(new));
+        created
     }
 
     /// The dialect's path of the endpoint with this hexadecimal id.
@@ -152,11 +152,11 @@ async fn an_endpoint_created_in_one_dialect_is_the_same_in_every_other() {
         for other in &DIALECTS {
             let tenant = world.tenant().await;
             let pair = format!("(made in {}, changed in {})", maker.name, other.name);
-            let made = tenant.post(maker.collection, &maker.say(&new)).await;
-            assert_eq!(made.status, 201, "{pair}: {}", made.body);
-            let printed = text(&maker.content(made)["id"]).to_owned();
+            let created = tenant.post(maker.collection, &maker.say(&new)).await;
+            assert_eq!(created.status, 201, "{pair}: {}", created.body);
+            let printed = text(&maker.content(created)["id"]).to_owned();
             let id: String = printed.split_once('_').unwrap().1.replace('-', "");
-            let mut canonical = maker.made(&new);
+            let mut canonical = maker.created(&new);
             assert_shown_everywhere(&tenant, &id, &canonical, &format!("as made {pair}")).await;
 
             let changed = tenant.patch(&other.path(&id), &other.say(&change)).await;

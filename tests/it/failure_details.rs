@@ -10,7 +10,7 @@ use rcgen::{CertificateParams, DnType, ExtendedKeyUsagePurpose, KeyPair, date_ti
 use rustls::ServerConfig;
 use rustls::version::{TLS12, TLS13};
 use serde_json::json;
-use shared::domain::attempt::{Cause, Detail};
+use shared::domain::delivery::attempt::{Cause, Detail};
 use shared::sender::Lookup;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};

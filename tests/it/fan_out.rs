@@ -87,10 +87,10 @@ async fn an_endpoint_whose_creator_ended_before_it_raised_the_revision_is_hidden
     let network = over_network_by_call(&world.sdk(), move |call| if ends(call) { Fate::Refuse } else { Fate::Pass });
     let process = world.process_over(&network, world.clock.clock());
     let endpoint = json!({"name": "n", "url": receiver.url(), "event_types": ["*"]});
-    for made in 1..4 {
+    for number in 1..4 {
         tenant.at(&process).post("/webhooks/endpoints", &endpoint).await.is_error(503, "unavailable");
         world.advance(REMEMBERED);
-        assert_eq!(tenant.publish().await.len(), made);
+        assert_eq!(tenant.publish().await.len(), number);
     }
 }
 

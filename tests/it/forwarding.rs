@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use shared::domain::lane::Lane;
+use shared::domain::endpoint::lane::Lane;
 use shared::queue::schema::VISIBILITY_SECONDS;
 use tokio::task::JoinSet;
 
@@ -57,9 +57,9 @@ impl Scene {
 
     /// Advances the world until nothing is left to do, and asserts that the delivery arrived after this many requests.
     async fn arrives(&self, requests: usize) {
-        let ending = self.world.run_to_the_end().await;
-        ending.keeps_the_promise(std::slice::from_ref(&self.id), &[&self.receiver]);
-        assert_eq!(ending.record(&self.id).status, "success");
+        let final_state = self.world.run_to_the_end().await;
+        final_state.keeps_the_promise(std::slice::from_ref(&self.id), &[&self.receiver]);
+        assert_eq!(final_state.record(&self.id).status, "success");
         assert_eq!(self.receiver.received().len(), requests);
     }
 }

@@ -47,7 +47,7 @@ async fn invoke(router: Router, event: &str) -> (http::response::Parts, Value) {
 /// The response of the consumer in Lambda's format.
 async fn deliver(world: &World, event: &str) -> Value {
     let batch: SqsEvent = serde_json::from_str(event).unwrap();
-    let response = deliver::handle(&world.process.consumer, batch, world.process.deadline()).await;
+    let response = deliver::handle(&world.process.deliverer, batch, world.process.deadline()).await;
     serde_json::to_value(response).unwrap()
 }
 
@@ -69,7 +69,7 @@ async fn api_create_endpoint() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let event = sample("api_create_endpoint", &[(ORGANIZATION, &tenant.id), (KEY, &tenant.key)]);
-    let (head, body) = invoke(api::router(world.process.core.clone()), &event).await;
+    let (head, body) = invoke(api::router(world.process.administrator.clone()), &event).await;
     assert_eq!((head.status.as_u16(), &body["data"]["object"]), (201, &json!("webhook_endpoint")), "{body}");
     assert_eq!(head.headers["x-request-id"], text(&body["meta"]["request_id"]));
     assert_eq!(tenant.get("/webhooks/endpoints").await.data(200)[0]["id"], body["data"]["id"]);
@@ -78,7 +78,7 @@ async fn api_create_endpoint() {
 #[tokio::test]
 async fn api_unauthorized() {
     let world = World::new().await;
-    let (head, body) = invoke(api::router(world.process.core.clone()), &sample("api_unauthorized", &[])).await;
+    let (head, body) = invoke(api::router(world.process.administrator.clone()), &sample("api_unauthorized", &[])).await;
     assert_eq!((head.status.as_u16(), &body["error"]["code"]), (401, &json!("unauthorized")));
     assert_eq!(head.headers["www-authenticate"], "Bearer");
 }
@@ -88,7 +88,7 @@ async fn api_base64_body() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let event = sample("api_base64_body", &[(ORGANIZATION, &tenant.id), (KEY, &tenant.key)]);
-    let (head, body) = invoke(api::router(world.process.core.clone()), &event).await;
+    let (head, body) = invoke(api::router(world.process.administrator.clone()), &event).await;
     assert_eq!((head.status.as_u16(), &body["data"]["event_types"]), (201, &json!(["member.*"])), "{body}");
 }
 
@@ -97,7 +97,7 @@ async fn api_hooks_create() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let event = sample("api_hooks_create", &[(ORGANIZATION, &tenant.id), (KEY, &tenant.key)]);
-    let (head, body) = invoke(api::router(world.process.core.clone()), &event).await;
+    let (head, body) = invoke(api::router(world.process.administrator.clone()), &event).await;
     assert_eq!((head.status.as_u16(), &body["events"]), (201, &json!(["member.added", "member.removed"])), "{body}");
     assert!(text(&body["secret"]).starts_with("whsec_"));
 }
@@ -108,7 +108,7 @@ async fn api_endpoints_list() {
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;
     let event = sample("api_endpoints_list", &[(KEY, &tenant.key)]);
-    let (head, body) = invoke(api::router(world.process.core.clone()), &event).await;
+    let (head, body) = invoke(api::router(world.process.administrator.clone()), &event).await;
     assert_eq!((head.status.as_u16(), body.as_array().map(Vec::len)), (200, Some(1)), "{body}");
     assert_eq!(body[0]["url"], receiver.url());
 }
@@ -123,7 +123,7 @@ async fn api_pages_list() {
     let disabled = tenant.endpoint(&receiver).await;
     tenant.set_status(&disabled, "disabled").await;
     let event = sample("api_pages_list", &[(KEY, &tenant.key)]);
-    let (head, body) = invoke(api::router(world.process.core.clone()), &event).await;
+    let (head, body) = invoke(api::router(world.process.administrator.clone()), &event).await;
     assert_eq!((head.status.as_u16(), &body["count"]), (200, &json!(2)), "{body}");
     // The query string sets the order and excludes inactive endpoints.
     let listed: Vec<_> = body["results"].as_array().unwrap().iter().map(|it| text(&it["id"])).collect();
@@ -136,7 +136,7 @@ async fn publish_batch() {
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;
     let event = sample("publish_batch", &[(ORGANIZATION, &tenant.id), (KEY, &tenant.key)]);
-    let (head, body) = invoke(publish::router(world.process.core.clone()), &event).await;
+    let (head, body) = invoke(publish::router(world.process.publisher.clone()), &event).await;
     assert_eq!((head.status.as_u16(), body["data"].as_array().map(Vec::len)), (202, Some(2)), "{body}");
     assert_eq!(
         body["data"][1]["error"]["code"], "validation_failed",
@@ -152,9 +152,9 @@ async fn publish_event() {
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;
     let event = sample("publish_event", &[(ORGANIZATION, &tenant.id), (KEY, &tenant.key)]);
-    let (head, first) = invoke(publish::router(world.process.core.clone()), &event).await;
+    let (head, first) = invoke(publish::router(world.process.publisher.clone()), &event).await;
     assert_eq!(head.status.as_u16(), 202, "{first}");
-    let (_, again) = invoke(publish::router(world.process.core.clone()), &event).await;
+    let (_, again) = invoke(publish::router(world.process.publisher.clone()), &event).await;
     assert_eq!(first["data"], again["data"], "the sample has an idempotency key");
     world.drain().await;
     assert_eq!(receiver.only().header("webhook-id"), text(&first["data"]["id"]));
@@ -260,7 +260,7 @@ async fn a_process_that_cannot_register_a_shutdown_hook_works() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;
-    shared::edge::write_usage_at_the_end(std::sync::Arc::clone(&world.process.core)).await;
+    shared::edge::register_usage_flush(std::sync::Arc::clone(&world.process.meter)).await;
     let id = tenant.publish_one().await;
     world.drain().await;
     assert_eq!(tenant.delivery_status(&id).await, "success");

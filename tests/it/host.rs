@@ -9,8 +9,8 @@ use pigeonpost::aws::{EmbeddedAws, Storage};
 use pigeonpost::{Credentials, Host, Options};
 use serde_json::{Value, json};
 use shared::domain::endpoint::Endpoint;
+use shared::domain::endpoint::lane::Lane;
 use shared::domain::ids::{EndpointId, OrganizationId};
-use shared::domain::lane::Lane;
 use shared::store::Store;
 
 use crate::support::{Answer, Gate, PATIENCE, Receiver, TestClock, eventually, text};
@@ -191,10 +191,10 @@ async fn without_triggers_messages_stay_in_the_queues_of_the_sam_local_settings(
 
     let file = std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("events/env.json")).unwrap();
     let settings = &serde_json::from_slice::<Value>(&file).unwrap()["Parameters"];
-    let told = format!("http://host.docker.internal:{}", Options::default().aws_port);
-    assert_eq!(text(&settings["AWS_ENDPOINT_URL"]), told);
-    let [queue, slow] =
-        ["QUEUE_URL", "SLOW_QUEUE_URL"].map(|name| text(&settings[name]).replace(&told, &client.credentials.aws_url));
+    let base_url = format!("http://host.docker.internal:{}", Options::default().aws_port);
+    assert_eq!(text(&settings["AWS_ENDPOINT_URL"]), base_url);
+    let [queue, slow] = ["QUEUE_URL", "SLOW_QUEUE_URL"]
+        .map(|name| text(&settings[name]).replace(&base_url, &client.credentials.aws_url));
     let nothing = sqs(&client, "ReceiveMessage", &json!({"QueueUrl": slow})).await;
     assert!(nothing["Messages"].is_null(), "the slow lane's queue exists and is empty");
     let received = sqs(&client, "ReceiveMessage", &json!({"QueueUrl": queue})).await;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
-use shared::domain::lane::Lane;
+use shared::domain::endpoint::lane::Lane;
 use shared::queue::schema::{CONSUMER_TIMEOUT_SECONDS, MAX_RECEIVES, VISIBILITY_SECONDS};
 
 use crate::support::{Answer, EVENT_TYPE, Fate, Gate, Process, Receiver, Tenant, World, over_network_by_call};

@@ -151,12 +151,12 @@ async fn what_deliveries_would_be_held_without_cannot_be_cancelled() {
 #[tokio::test]
 async fn another_tenants_jobs_are_neither_seen_nor_cancelled() {
     let world = World::new().await;
-    let (owner, stranger) = (world.tenant().await, world.tenant().await);
+    let (owner, other_tenant) = (world.tenant().await, world.tenant().await);
     let (endpoint, _receiver) = exhausted(&world, &owner, 1).await;
     let id = begin_recovery(&world, &owner, &endpoint).await;
-    assert_eq!(jobs(&stranger).await, [Value::Null; 0]);
-    let as_owner = owner.with_key(&stranger.key);
-    for tenant in [&stranger, &as_owner] {
+    assert_eq!(jobs(&other_tenant).await, [Value::Null; 0]);
+    let as_owner = owner.with_key(&other_tenant.key);
+    for tenant in [&other_tenant, &as_owner] {
         tenant.get(&format!("/jobs/{id}")).await.is_error(404, "not_found");
         tenant.post(&format!("/jobs/{id}/cancel"), &json!({})).await.is_error(404, "not_found");
     }
@@ -194,8 +194,8 @@ async fn a_job_that_is_cancelled_while_a_page_is_done_stays_cancelled() {
 
 /// A process whose clock jumps an hour ahead when it notes the n-th page of a job, and the endpoint of each page it noted.
 fn until_the_nth_page(world: &World, nth: usize) -> (Process, Arc<Mutex<Vec<String>>>) {
-    let noted: Arc<Mutex<Vec<String>>> = Arc::default();
-    let seen = Arc::clone(&noted);
+    let recorded: Arc<Mutex<Vec<String>>> = Arc::default();
+    let seen = Arc::clone(&recorded);
     let network = over_network_by_call(&world.sdk(), move |call| {
         if call.kind() == "PutItem job, advanced" {
             let endpoint = call.body["Item"]["endpoint"]["S"].as_str().unwrap_or_default();
@@ -203,12 +203,12 @@ fn until_the_nth_page(world: &World, nth: usize) -> (Process, Arc<Mutex<Vec<Stri
         }
         Fate::Pass
     });
-    let (clock, pages) = (world.clock.clock(), Arc::clone(&noted));
+    let (clock, pages) = (world.clock.clock(), Arc::clone(&recorded));
     let clock = Clock::from_fn(move || {
         let is_late = pages.lock().unwrap().len() >= nth;
         clock.now().plus(if is_late { seconds(3_600) } else { Duration::ZERO })
     });
-    (world.process_over(&network, clock), noted)
+    (world.process_over(&network, clock), recorded)
 }
 
 /// Organizations take turns, and so do the jobs of each. Eight pages are under way at once, so up to seven more are taken
@@ -317,7 +317,7 @@ async fn due_deliveries_probes_and_backlog_metrics_go_on_beside_recoveries_of_tw
     crate::telemetry::suspend(&world, &third.id, &suspended.id).await;
     third.at(&world.another_process()).post("/events", &json!({"type": "a.probe", "data": {}})).await.data(202);
     world.advance(seconds(86_400));
-    world.clock.advance_to_stock_taking();
+    world.clock.advance_to_backlog_metrics();
     for (tenant, endpoint) in [(&one, &first), (&two, &second)] {
         begin_recovery(&world, tenant, endpoint).await;
     }

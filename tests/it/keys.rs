@@ -117,7 +117,7 @@ async fn a_key_with_invalid_fields_is_refused() {
 #[tokio::test]
 async fn renaming_a_key_changes_only_its_name() {
     let world = World::new().await;
-    let (owner, stranger) = (world.tenant().await, world.tenant().await);
+    let (owner, other_tenant) = (world.tenant().await, world.tenant().await);
     let (id, _) = issue(&owner, &json!({"name": "Server"})).await;
     let path = format!("/api-keys/{id}");
     let mut expected = read(&owner, &id).await;
@@ -126,8 +126,8 @@ async fn renaming_a_key_changes_only_its_name() {
     assert_eq!(owner.patch(&path, &json!({})).await.data(200), expected);
     owner.patch(&path, &json!({"name": null})).await.is_error(400, "validation_failed");
     owner.patch(&path, &json!({"role": "admin"})).await.is_error(400, "validation_failed");
-    stranger.patch(&path, &json!({"name": "Mine"})).await.is_error(404, "not_found");
-    stranger.delete(&path).await.is_error(404, "not_found");
+    other_tenant.patch(&path, &json!({"name": "Mine"})).await.is_error(404, "not_found");
+    other_tenant.delete(&path).await.is_error(404, "not_found");
 }
 
 #[tokio::test]

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use shared::domain::lane::Lane;
+use shared::domain::endpoint::lane::Lane;
 
 use crate::support::{Answer, Endpoint, Fate, Receiver, Tenant, World, over_network, over_network_by_call, text};
 use crate::suspension::{failing, suspend};

@@ -174,8 +174,8 @@ async fn every_field_of_an_endpoint_has_its_limits_in_every_dialect() {
     let world = World::with(&[("ALLOW_HTTP", "false"), ("ALLOWED_NETWORKS", "")]).await;
     let tenant = world.tenant().await;
     for (dialect, collection) in COLLECTIONS.iter().enumerate() {
-        let made = tenant.post(collection, &Value::Object(complete(dialect))).await.body;
-        let id = made.pointer("/data/id").or_else(|| made.pointer("/id")).unwrap().clone();
+        let created = tenant.post(collection, &Value::Object(complete(dialect))).await.body;
+        let id = created.pointer("/data/id").or_else(|| created.pointer("/id")).unwrap().clone();
         for field in fields() {
             let name = field.names[dialect];
             if name.is_empty() {

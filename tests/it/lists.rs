@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
-use shared::domain::event_type::EventType;
+use shared::domain::event::event_type::EventType;
 use shared::domain::ids::{EndpointId, EventId, OrganizationId};
-use shared::domain::pending::Pending;
-use shared::store::Store;
+use shared::store::{PendingList, Store};
 
 use crate::support::{Answer, Endpoint, Receiver, Tenant, World, delivery_ids, pending_ids, text};
 
@@ -18,13 +17,13 @@ fn ids(items: &Value) -> Vec<String> {
 
 /// Publishes events of this type, one second apart. Returns the ids of the events and their deliveries.
 async fn publish(world: &World, tenant: &Tenant, event_type: &str, count: usize) -> Vec<(String, String)> {
-    let mut made = Vec::new();
+    let mut created = Vec::new();
     for _ in 0..count {
         let event = tenant.post("/events", &json!({"type": event_type, "data": {}})).await.data(202);
-        made.push((text(&event["id"]).to_owned(), text(&event["webhook_deliveries"][0]["id"]).to_owned()));
+        created.push((text(&event["id"]).to_owned(), text(&event["webhook_deliveries"][0]["id"]).to_owned()));
         world.advance(Duration::from_secs(1));
     }
-    made
+    created
 }
 
 /// Reads all pages from this path on, and calls `between` after each page.
@@ -48,9 +47,9 @@ async fn cursors_stay_valid_while_new_items_arrive() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint(&receiver).await;
-    let mut made = publish(&world, &tenant, "a", 7).await;
-    made.reverse();
-    let (events, deliveries): (Vec<_>, Vec<_>) = made.into_iter().unzip();
+    let mut created = publish(&world, &tenant, "a", 7).await;
+    created.reverse();
+    let (events, deliveries): (Vec<_>, Vec<_>) = created.into_iter().unzip();
     let lists = [
         ("/events?limit=3".to_owned(), &events),
         (format!("/events?limit=3&endpoint_id={}", endpoint.id), &events),
@@ -106,7 +105,7 @@ async fn pages_are_complete_if_the_newest_events_are_in_one_partition() {
     }
 }
 
-/// Pending deliveries are in the lists of publish requests, attempted ones have records. The ids of a batch are from
+/// PendingList deliveries are in the lists of publish requests, attempted ones have records. The ids of a batch are from
 /// one millisecond.
 #[tokio::test]
 async fn pages_of_pending_and_attempted_deliveries_are_complete_for_every_limit() {
@@ -190,7 +189,7 @@ async fn store_deliveries(world: &World, tenant: &Tenant, endpoint: &Endpoint, l
         let first = EventId::new(published, [0; 8]);
         let deliveries = (0..100).filter_map(|index| first.nth(index).delivery(0)).collect();
         let event_type = EventType::parse("a").unwrap();
-        let list = Pending { organization: organization.clone(), endpoint, event_type, deliveries };
+        let list = PendingList { organization: organization.clone(), endpoint, event_type, deliveries };
         store.put_list_if_absent(&list).await.unwrap();
     }
 }
@@ -231,12 +230,12 @@ async fn deliveries_are_filtered_by_status_type_and_time() {
     let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(500)]).await);
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": []})).await;
-    let mut made = publish(&world, &tenant, "a", 1).await;
+    let mut created = publish(&world, &tenant, "a", 1).await;
     world.drain().await;
-    made.extend(publish(&world, &tenant, "b", 1).await);
+    created.extend(publish(&world, &tenant, "b", 1).await);
     world.drain().await;
-    made.extend(publish(&world, &tenant, "a", 1).await);
-    let ids_of: Vec<_> = made.into_iter().map(|(_, delivery)| delivery).collect();
+    created.extend(publish(&world, &tenant, "a", 1).await);
+    let ids_of: Vec<_> = created.into_iter().map(|(_, delivery)| delivery).collect();
     let created = tenant.delivery(&ids_of[1]).await["created_at"].clone();
     let middle = text(&created);
     for (query, expected) in [
@@ -286,15 +285,15 @@ async fn pages_of_deliveries_have_their_count_and_links_to_each_other() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint(&receiver).await;
-    let mut made: Vec<_> = publish(&world, &tenant, "a", 5).await.into_iter().map(|(_, id)| id).collect();
+    let mut created: Vec<_> = publish(&world, &tenant, "a", 5).await.into_iter().map(|(_, id)| id).collect();
     let list = format!("/v1/webhook-endpoints/{}/deliveries", endpoint.id);
     assert_eq!(
         walk(&tenant, &format!("{list}?ordering=created&page_size=2")).await,
-        [&made[..2], &made[2..4], &made[4..]]
+        [&created[..2], &created[2..4], &created[4..]]
     );
-    made.reverse();
-    assert_eq!(walk(&tenant, &format!("{list}?page_size=2")).await, [&made[..2], &made[2..4], &made[4..]]);
-    assert_eq!(walk(&tenant, &format!("{list}?status=pending&ordering=-created&page_size=5")).await, [&made[..]]);
+    created.reverse();
+    assert_eq!(walk(&tenant, &format!("{list}?page_size=2")).await, [&created[..2], &created[2..4], &created[4..]]);
+    assert_eq!(walk(&tenant, &format!("{list}?status=pending&ordering=-created&page_size=5")).await, [&created[..]]);
     let second = tenant.get(&format!("{list}?page_size=2&page=2&status=pending")).await.body;
     let link = |page: u32| json!(format!("http://localhost{list}?page_size=2&status=pending&page={page}"));
     assert_eq!((&second["count"], &second["next"], &second["previous"]), (&json!(5), &link(3), &link(1)));
@@ -306,24 +305,24 @@ async fn pages_of_deliveries_have_their_count_and_links_to_each_other() {
 
 /// Creates endpoints with these letters as names, one second apart.
 async fn endpoints(world: &World, tenant: &Tenant, names: &str) -> Vec<Endpoint> {
-    let mut made = Vec::new();
+    let mut created = Vec::new();
     for name in names.chars() {
         let edition = if name < 'c' { json!("eu") } else { Value::Null };
         let fields = json!({"name": name, "url": "https://example.com/", "edition_id": edition});
-        made.push(tenant.endpoint_with(fields).await);
+        created.push(tenant.endpoint_with(fields).await);
         world.advance(Duration::from_secs(1));
     }
-    made
+    created
 }
 
 #[tokio::test]
 async fn pages_of_endpoints_are_sorted_and_filtered() {
     let world = World::new().await;
     let tenant = world.tenant().await;
-    let made = endpoints(&world, &tenant, "cadb").await;
-    tenant.set_status(&made[3], "disabled").await;
+    let created = endpoints(&world, &tenant, "cadb").await;
+    tenant.set_status(&created[3], "disabled").await;
     world.advance(Duration::from_secs(1));
-    tenant.set_status(&made[0], "paused").await;
+    tenant.set_status(&created[0], "paused").await;
     for (query, expected) in [
         ("", "cadb"),
         ("ordering=created", "cadb"),
@@ -345,7 +344,7 @@ async fn pages_of_endpoints_are_sorted_and_filtered() {
         let names: String = listed.body["results"].as_array().unwrap().iter().map(|item| text(&item["name"])).collect();
         assert_eq!(names, expected, "{query}");
     }
-    let expected: Vec<_> = made.iter().map(|endpoint| vec![endpoint.id.clone()]).collect();
+    let expected: Vec<_> = created.iter().map(|endpoint| vec![endpoint.id.clone()]).collect();
     assert_eq!(walk(&tenant, "/v1/webhook-endpoints?page_size=1").await, expected);
     let cursor = follow(&tenant, "/webhooks/endpoints?limit=1", async || {}).await;
     assert_eq!(cursor, expected, "oldest first");

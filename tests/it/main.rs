@@ -3,6 +3,8 @@
 //! `support`.
 #![allow(clippy::unwrap_used, reason = "tests and their helpers may panic")]
 
+#[path = "../meter/mod.rs"]
+mod meter;
 mod support;
 
 mod access;
@@ -13,6 +15,7 @@ mod backlog;
 mod batches;
 mod broken_bodies;
 mod causes;
+mod coalescing;
 mod costs;
 mod crash_points;
 mod crashes;
@@ -26,7 +29,6 @@ mod fair_turns;
 mod fan_out;
 mod forwarding;
 mod functions;
-mod gathered;
 mod header_values;
 mod host;
 mod hostile_receivers;

@@ -56,7 +56,7 @@ fn no_sequence_of_operations_breaks_the_promise() {
     let config = Config { cases: cases(), failure_persistence: Some(Box::new(failures)), ..Config::default() };
     let sequences = prop::collection::vec(operation(), 1..=MOST_STEPS);
     let tried = TestRunner::new(config).run(&sequences, |sequence| {
-        runtime.block_on(async { Run::new(world.anew().await).await.all(sequence).await });
+        runtime.block_on(async { Run::new(world.new_world().await).await.all(sequence).await });
         Ok(())
     });
     if let Err(failure) = tried {
@@ -140,7 +140,7 @@ impl Run {
         for (index, tenant) in tenants.into_iter().enumerate() {
             organizations.push(Organization::new(index, tenant, &endpoints).await);
         }
-        ignore_the_dead(&receivers, world.clock.now());
+        ignore_failed_deliveries(&receivers, world.clock.now());
         let unused = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
         Self {
             organizations,
@@ -205,7 +205,7 @@ impl Run {
             Operation::Recover { endpoint, cut } => {
                 let path = format!("{}/recover", self.endpoints[*endpoint].path());
                 let reply = self.call(Method::POST, &path, &json!({"since": "2020-01-01T00:00:00Z"}), *cut).await;
-                self.check_that_it_is_taken(*endpoint, reply);
+                self.check_that_it_is_accepted(*endpoint, reply);
                 licence.asks_again = true;
             }
             Operation::CancelJob { job, cut } => self.cancel_job(*job, *cut).await,
@@ -251,17 +251,17 @@ impl Run {
             return;
         }
         assert!(reply.as_ref().is_none_or(|reply| reply.status == 202), "{reply:?}");
-        self.note_publishing(publishing, reply);
+        self.apply_publishing(publishing, reply);
     }
 
     async fn repeat(&mut self) {
         let Some(publishing) = self.unanswered.pop() else { return };
         let reply = self.try_to_publish(&publishing, None).await;
         let reply = reply.filter(|reply| reply.status != 503 && !self.is_refused(publishing.by, reply));
-        self.note_publishing(publishing, reply);
+        self.apply_publishing(publishing, reply);
     }
 
-    fn note_publishing(&mut self, publishing: Publishing, reply: Option<Reply>) {
+    fn apply_publishing(&mut self, publishing: Publishing, reply: Option<Reply>) {
         let Some(reply) = reply else {
             self.cut_off = Some(publishing.clone());
             self.unanswered.push(publishing);
@@ -289,16 +289,16 @@ impl Run {
     async fn set_status(&mut self, endpoint: usize, status: &'static str, cut: Option<usize>) {
         let path = self.endpoints[endpoint].path();
         let reply = self.call(Method::PATCH, &path, &json!({"status": status}), cut).await;
-        self.note_change(endpoint, status, reply);
+        self.apply_change(endpoint, status, reply);
     }
 
     async fn delete(&mut self, endpoint: usize, cut: Option<usize>) {
         let path = format!("{}?permanent=true", self.endpoints[endpoint].path());
         let reply = self.call(Method::DELETE, &path, &Value::Null, cut).await;
-        self.note_change(endpoint, DELETED, reply);
+        self.apply_change(endpoint, DELETED, reply);
     }
 
-    fn note_change(&mut self, endpoint: usize, status: &'static str, reply: Option<Reply>) {
+    fn apply_change(&mut self, endpoint: usize, status: &'static str, reply: Option<Reply>) {
         let possible = &mut self.possible[endpoint];
         match reply.map(|reply| reply.status) {
             Some(404) => assert_eq!(*possible, [DELETED]),
@@ -337,7 +337,7 @@ impl Run {
         }
         let dies = join_all(running).await.contains(&false);
         self.world.advance(Duration::from_secs(1));
-        ignore_the_dead(&self.receivers, self.world.clock.now());
+        ignore_failed_deliveries(&self.receivers, self.world.clock.now());
         let consumers = processes.iter().filter(|work| matches!(work, Work::Deliver { .. })).count();
         // A job may send a second message for a delivery that a consumer has in hand.
         let sends_again = self.sending_again && processes.iter().any(|work| matches!(work, Work::Sweep));
@@ -358,7 +358,7 @@ impl Run {
         let reply = self.call(Method::POST, &format!("/webhooks/deliveries/{id}/retry"), &json!({}), cut).await;
         let of = self.world.records().await.get(*id).map(|record| record.endpoint.clone());
         match self.endpoints.iter().position(|endpoint| Some(&endpoint.id) == of.as_ref()) {
-            Some(endpoint) if owner(endpoint) == TROUBLED => self.check_that_it_is_taken(endpoint, reply),
+            Some(endpoint) if owner(endpoint) == TROUBLED => self.check_that_it_is_accepted(endpoint, reply),
             Some(_) => self.check_that_it_is_not_found(TROUBLED, reply),
             None => {}
         }
@@ -380,7 +380,7 @@ impl Run {
     }
 
     /// An endpoint that is surely disabled or deleted has nothing sent again.
-    fn check_that_it_is_taken(&self, endpoint: usize, reply: Option<Reply>) {
+    fn check_that_it_is_accepted(&self, endpoint: usize, reply: Option<Reply>) {
         let (possible, Some(reply)) = (&self.possible[endpoint], reply) else { return };
         let is_stopped = possible.iter().all(|status| [DISABLED, DELETED].contains(status));
         assert!(!is_stopped || reply.status != 202, "{possible:?}: {reply:?}");
@@ -418,15 +418,15 @@ impl Run {
         let model = self.model.entry(id.to_owned()).or_default();
         model.endpoint = Some(endpoint);
         let before = model.status;
-        let made = record.attempts.checked_sub(model.attempts).expect("attempts never fall");
+        let new_attempts = record.attempts.checked_sub(model.attempts).expect("attempts never fall");
         // It may have failed again already, if its endpoint is stopped.
-        let asked_again = made > 0 || record.status != before || record.retries_used < model.retries_used;
-        if before.is_recoverable() && asked_again {
+        let manually_retried = new_attempts > 0 || record.status != before || record.retries_used < model.retries_used;
+        if before.is_recoverable() && manually_retried {
             assert!(licence.asks_again, "nobody asked for {id}: {record:?}");
             model.ask_again();
         }
         let organization = &self.organizations[owner(endpoint)];
-        for attempt in &record.log[record.log.len() - made..] {
+        for attempt in &record.log[record.log.len() - new_attempts..] {
             let stopped = [self.stopped[endpoint], organization.suspended_since].into_iter().flatten().min();
             assert!(stopped.is_none_or(|since| attempt.at < since.plus(REMEMBERED)), "{id} is stopped: {record:?}");
             let probed = self.suspended[endpoint] || seen.endpoints.get(&record.endpoint).is_some_and(|e| e.suspended);
@@ -438,11 +438,11 @@ impl Run {
             }
         }
         // A sweep beside the consumer, or after it, asks again at once.
-        if made > 0 && model.status.is_recoverable() && record.status != model.status {
+        if new_attempts > 0 && model.status.is_recoverable() && record.status != model.status {
             assert!(licence.asks_again, "nobody asked for {id}: {record:?}");
             model.ask_again();
         }
-        if record.status == Status::Failed && !model.status.is_finished() {
+        if record.status == Status::Failed && !model.status.is_final() {
             let stopped = seen.endpoints.get(&record.endpoint).is_none_or(|endpoint| endpoint.status == DISABLED);
             let suspended = organization.may_be_suspended(self.world.clock.now());
             assert!(stopped || suspended, "{id} failed for no reason: {record:?}");
@@ -467,14 +467,14 @@ impl Run {
 
     /// What is unfinished is in the queue or marked, and will be looked for there.
     fn check_promise(&self, id: &str, record: &SeenDelivery, seen: &Seen) {
-        let kept = match (record.status, record.mark.as_deref()) {
+        let is_kept = match (record.status, record.mark.as_deref()) {
             (Status::Success, mark) => mark.is_none(),
             (status, mark) if status.is_recoverable() => mark == Some("failed"),
             (_, None) => seen.is_owned(id, record) || self.unpromised.contains_key(id),
             (_, Some("held")) => seen.is_looked_after(&record.endpoint),
             (_, mark) => mark == Some("due"),
         };
-        assert!(kept, "the promise is broken for {id}: {record:?}");
+        assert!(is_kept, "the promise is broken for {id}: {record:?}");
     }
 
     fn follow_endpoint(&mut self, endpoint: usize, seen: &Seen) {
@@ -519,7 +519,7 @@ impl Run {
         self.world.run_to_the_end().await;
         self.look(Licence { asks_again: self.recovering, ..Licence::default() }).await;
         for (id, delivery) in &self.model {
-            assert!(delivery.status.is_finished(), "{id} has no end: {delivery:?}");
+            assert!(delivery.status.is_final(), "{id} has no end: {delivery:?}");
         }
         self.check_that_the_quiet_one_noticed_nothing();
         self.check_lists().await;
@@ -533,7 +533,7 @@ impl Run {
 }
 
 /// What a dead process sent may still be on its way, whether or not it died by a fuse that these receivers know.
-fn ignore_the_dead(receivers: &[Receiver], now: Timestamp) {
+fn ignore_failed_deliveries(receivers: &[Receiver], now: Timestamp) {
     for receiver in receivers {
         receiver.behind(&Fuse::after(0));
         receiver.outlives_it(now);

@@ -9,7 +9,7 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use shared::clock::Clock;
 use shared::config::Settings;
-use shared::service::Core;
+use shared::service::Parts;
 use shared::wire::error::ErrorCode;
 use shared::wire::openapi::{Dialect, document};
 use tower::ServiceExt as _;
@@ -153,8 +153,8 @@ fn router() -> Router {
     ];
     let settings = Settings::from_environment_with(&values, &[]).unwrap();
     let aws = aws_config::SdkConfig::builder().behavior_version(aws_config::BehaviorVersion::latest()).build();
-    let core = Core::new(&aws, &settings.table, settings.queue_urls, settings.deployment, Clock::system());
-    api::router(core)
+    let parts = Parts::new(&aws, &settings.table, settings.queue_urls, settings.deployment, Clock::system());
+    api::router(parts.administrator())
 }
 
 async fn ask(router: &Router, method: &Method, path: &str) -> Response<Body> {

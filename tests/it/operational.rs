@@ -1,7 +1,7 @@
 //! Only the service publishes operational events, and they contain nothing that their readers may not know.
 
 use serde_json::{Value, json};
-use shared::domain::event_type::OPERATIONAL_EVENTS;
+use shared::domain::event::event_type::OPERATIONAL_EVENTS;
 
 use crate::support::{Answer, Receiver, World, delivery_ids, text};
 
@@ -56,13 +56,13 @@ async fn an_operational_event_contains_only_the_origin_of_an_endpoints_url() {
     world.sweep().await;
     world.drain().await;
     let origin = url.split('/').take(3).collect::<Vec<_>>().join("/");
-    let told: Vec<(String, Value)> = watcher
+    let announced: Vec<(String, Value)> = watcher
         .received()
         .iter()
         .filter(|it| !text(&it.json()["data"]["name"]).is_empty() && it.json()["data"]["url"] == json!(origin))
         .map(|it| (it.header("x-webhook-event").to_owned(), it.json()["data"].clone()))
         .collect();
-    let types: Vec<_> = told.iter().map(|(event_type, _)| event_type.as_str()).collect();
+    let types: Vec<_> = announced.iter().map(|(event_type, _)| event_type.as_str()).collect();
     assert_eq!(types, ["webhook.created", "webhook.disabled"]);
     for request in watcher.received() {
         assert!(!String::from_utf8_lossy(&request.body).contains("token"), "{:?}", request.json());

@@ -11,8 +11,8 @@ use std::collections::{BinaryHeap, VecDeque};
 use std::fmt::Write as _;
 use std::time::Duration;
 
-use shared::domain::fields::TimeoutSeconds;
-use shared::domain::isolation::{Finished, Order};
+use shared::domain::delivery::isolation::{CompletedTasks, Order};
+use shared::domain::endpoint::timeout::TimeoutSeconds;
 use shared::domain::time::Timestamp;
 use shared::queue::schema::{CONSUMER_BATCH, CONSUMER_TIMEOUT_SECONDS, MAX_RECEIVES, VISIBILITY_SECONDS};
 
@@ -93,13 +93,13 @@ impl Model {
     fn deliver(mut self, rule: Rule, takes: impl Fn(usize) -> u64) -> (u64, u32) {
         let (usual, longest) = (TimeoutSeconds::default(), TimeoutSeconds::new(30).unwrap());
         let timeout = |message: usize| if takes(message) > 10 * SECOND { longest } else { usual };
-        let mut finished: Vec<_> = (0..PROCESSES).map(|_| Finished::default()).collect();
+        let mut completed: Vec<_> = (0..PROCESSES).map(|_| CompletedTasks::default()).collect();
         let mut random = 0;
         let mut last = 0;
         while let Some((began, process, batch)) = self.receive() {
-            let finished = &mut finished[process];
+            let completed = &mut completed[process];
             let are_many = match rule {
-                Rule::Ours => finished.are_many(at(began)),
+                Rule::Ours => completed.are_many(at(began)),
                 Rule::Together => true,
                 Rule::OneByOne => false,
             };
@@ -108,7 +108,7 @@ impl Model {
             let Order { together, alone } = Order::of(&tasks, are_many);
             let mut now = began + READING;
             now += together.iter().map(|task| takes(batch[*task])).max().unwrap_or(0);
-            together.iter().filter(|task| tasks[**task].is_some()).for_each(|_| finished.note(at(now)));
+            together.iter().filter(|task| tasks[**task].is_some()).for_each(|_| completed.record(at(now)));
             let fits = |timeout: TimeoutSeconds, now: u64| {
                 timeout.fits(Duration::from_millis((began + RUN).saturating_sub(now)))
             };
@@ -117,7 +117,7 @@ impl Model {
                 now += if fits(TimeoutSeconds::SHORTEST, now) { READING } else { 0 };
                 if fits(timeout(message), now) {
                     now += takes(message);
-                    finished.note(at(now));
+                    completed.record(at(now));
                 } else {
                     self.visible.push_back(message);
                 }

@@ -13,7 +13,7 @@ use crate::support::{
 /// After this time no process has a former status of an endpoint in its cache.
 const REMEMBERED: Duration = Duration::from_secs(5);
 /// A release ends with a sweep that starts this long after the endpoint became active.
-const LAST_LOOK: Duration = Duration::from_secs(120);
+const RELEASE_SETTLED: Duration = Duration::from_secs(120);
 
 async fn setup(receiver: &Receiver) -> (World, Tenant, Endpoint) {
     let world = World::new().await;
@@ -69,7 +69,7 @@ async fn a_paused_endpoint_gets_its_deliveries_after_it_resumes_in_order_of_age(
     drain_in_order(&world.another_process()).await;
     assert_eq!(arrivals(&receiver), expected);
     assert!(tenant.read_endpoint(&endpoint).await["paused_at"].is_null());
-    world.advance(LAST_LOOK);
+    world.advance(RELEASE_SETTLED);
     world.sweep().await;
     assert_eq!(world.drain().await, 0, "nothing is sent twice");
 }
@@ -214,7 +214,7 @@ async fn unfinished_deliveries_fail_and_become_unreadable_when_their_endpoint_is
     }
     let events = tenant.get("/events").await.data(200);
     assert!(events.as_array().unwrap().iter().all(|event| event["webhook_deliveries"] == json!([])));
-    world.advance(LAST_LOOK);
+    world.advance(RELEASE_SETTLED);
     world.sweep().await;
     let left = world.dynamodb().scan().table_name(world.table()).index_name("waiting").send().await.unwrap();
     let failed = left.items().iter().all(|item| attribute(item, "waiting_pk").starts_with("failed#"));
@@ -229,7 +229,7 @@ async fn an_endpoint_that_is_active_after_being_disabled_gets_later_events() {
     assert_eq!(tenant.publish().await, [""; 0]);
     tenant.set_status(&endpoint, "active").await;
     let id = tenant.publish_one().await;
-    world.advance(LAST_LOOK);
+    world.advance(RELEASE_SETTLED);
     world.sweep().await;
     world.drain().await;
     assert_eq!(arrivals(&receiver), [id]);

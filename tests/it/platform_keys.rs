@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use shared::clock;
-use shared::domain::api_key::KeySecret;
+use shared::domain::tenancy::api_key::KeySecret;
 
 use crate::support::{EVENT_TYPE, Receiver, Tenant, World, text};
 

@@ -152,7 +152,7 @@ async fn an_event_with_an_uncompressed_body_is_read_and_sent() {
     let event = tenant.publish_data(&json!({"long": "x".repeat(60_000)})).await;
     let body = json!({"id": event["id"], "data": {"short": true}}).to_string();
     let mut item = world.items("event").await.remove(0);
-    assert!(item.remove("packed").is_some());
+    assert!(item.remove("compressed").is_some());
     item.insert("body".to_owned(), AttributeValue::S(body.clone()));
     world.dynamodb().put_item().table_name(world.table()).set_item(Some(item)).send().await.unwrap();
     world.drain().await;
@@ -164,7 +164,7 @@ async fn an_organization_cannot_exceed_the_deployments_number_of_endpoints() {
     for (settings, most) in [(vec![], 100), (vec![("MAX_ENDPOINTS", "500")], 500), (vec![("MAX_ENDPOINTS", "1")], 1)] {
         let world = World::with(&settings).await;
         let (tenant, other) = (world.tenant().await, world.tenant().await);
-        let made = tenant.call(Method::POST, NEW[0].0, &[], Some(NEW[0].1.to_owned())).await.data(201);
+        let created = tenant.call(Method::POST, NEW[0].0, &[], Some(NEW[0].1.to_owned())).await.data(201);
         world.make_endpoints(&tenant, most - 1, &["a"]).await;
         for (path, body) in NEW {
             let refused = tenant.call(Method::POST, path, &[], Some(body.to_owned())).await;
@@ -174,7 +174,7 @@ async fn an_organization_cannot_exceed_the_deployments_number_of_endpoints() {
         other.call(Method::POST, NEW[0].0, &[], Some(NEW[0].1.to_owned())).await.data(201);
         let event = tenant.post("/events", &json!({"type": "a", "data": {}})).await.data(202);
         assert_eq!(event["webhook_deliveries"].as_array().unwrap().len(), most);
-        assert_eq!(tenant.delete(&format!("/webhooks/{}", text(&made["id"]))).await.status, 204);
+        assert_eq!(tenant.delete(&format!("/webhooks/{}", text(&created["id"]))).await.status, 204);
         tenant.call(Method::POST, NEW[3].0, &[], Some(NEW[3].1.to_owned())).await.body["id"].as_str().unwrap();
     }
 }

@@ -279,7 +279,7 @@ async fn an_organization_has_its_own_number_of_endpoints_and_size_of_events() {
     let (tenant, other) = (world.tenant().await, world.tenant().await);
     set(&world, &tenant, &json!({"max_endpoints": 1, "max_event_bytes": 20})).await;
     let endpoint = json!({"name": "n", "url": "https://example.com/", "event_types": ["a"]});
-    let made = tenant.post("/webhooks/endpoints", &endpoint).await.data(201);
+    let created = tenant.post("/webhooks/endpoints", &endpoint).await.data(201);
     let refused = tenant.post("/webhooks/endpoints", &endpoint).await;
     refused.is_error(422, "quota_exceeded");
     assert!(text(&refused.body["error"]["message"]).contains(" 1 "), "{}", refused.body);
@@ -292,7 +292,7 @@ async fn an_organization_has_its_own_number_of_endpoints_and_size_of_events() {
     tenant.post("/events", &event(&large)).await.is_error(413, "payload_too_large");
     let results = tenant.post("/events/batch", &json!({"events": [event(&small), event(&large)]})).await.data(202);
     assert_eq!(results[1]["error"]["code"], "payload_too_large");
-    let test = format!("/webhooks/endpoints/{}/test", text(&made["id"]));
+    let test = format!("/webhooks/endpoints/{}/test", text(&created["id"]));
     tenant.post(&test, &json!({"data": large})).await.is_error(413, "payload_too_large");
     other.post("/events", &event(&large)).await.data(202);
 }

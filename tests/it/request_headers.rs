@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use http::Method;
 use serde_json::{Map, Value, json};
-use shared::domain::fields::REFUSED_HEADERS;
+use shared::domain::endpoint::headers::REFUSED_HEADERS;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::support::{RawServer, Tenant, World, text};

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use shared::domain::attempt::{Answer, Cause, Detail, Failure, Outcome};
+use shared::domain::delivery::attempt::{Answer, Cause, Detail, Failure, Outcome};
 use shared::sender::Lookup;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -226,17 +226,17 @@ async fn both_connections_share_the_time_limit_of_the_attempt() {
 /// A receiver on its own thread that closes or resets a connection that was idle for this time.
 fn impatient(idle: Duration, resets: bool) -> (String, Arc<Memory>) {
     let memory = Arc::new(Memory::default());
-    let (seen, (tell, told)) = (Arc::clone(&memory), std::sync::mpsc::channel());
+    let (seen, (sender, receiver)) = (Arc::clone(&memory), std::sync::mpsc::channel());
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let server = RawServer::serving(move |stream| serve_impatiently(stream, idle, resets, Arc::clone(&seen)));
             let server = server.await;
-            tell.send(server.url()).unwrap();
+            sender.send(server.url()).unwrap();
             pending::<()>().await;
         });
     });
-    (told.recv().unwrap(), memory)
+    (receiver.recv().unwrap(), memory)
 }
 
 #[derive(Default)]

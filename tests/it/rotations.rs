@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use shared::domain::secret::SigningSecret;
-use shared::domain::signature;
+use shared::domain::signing::secret::SigningSecret;
+use shared::domain::signing::signature;
 use standardwebhooks::Webhook;
 
 use crate::support::{Endpoint, Received, Receiver, Reply, Tenant, World, text};
@@ -101,8 +101,8 @@ async fn a_supplied_secret_signs_requests_and_is_never_shown() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     let secret = "our very own secret";
-    let made = tenant.post("/v1/endpoints", &json!({"name": "n", "url": receiver.url(), "secret": secret})).await;
-    assert!(made.status == 201 && made.body.get("secret").is_none());
+    let created = tenant.post("/v1/endpoints", &json!({"name": "n", "url": receiver.url(), "secret": secret})).await;
+    assert!(created.status == 201 && created.body.get("secret").is_none());
     assert_signed_by(&world, &tenant, &receiver, &[secret]).await;
 }
 
@@ -115,7 +115,7 @@ async fn a_generated_secret_is_shown_once() {
         let body = if reply.body.get("data").is_some() { &reply.body["data"] } else { &reply.body };
         (text(&body["id"]).to_owned(), text(&body[name]).to_owned())
     };
-    let made = [
+    let created = [
         shown(
             tenant.post("/webhooks/endpoints", &json!({"name": "n", "url": url, "event_types": ["*"]})).await,
             "signing_secret",
@@ -130,17 +130,17 @@ async fn a_generated_secret_is_shown_once() {
         ["/webhooks/endpoints", "/webhooks", "/v1/endpoints", "/v1/webhook-endpoints", "/events"]
             .map(str::to_owned)
             .into();
-    for (id, _) in made.iter().filter(|(id, _)| id.starts_with("we_")) {
+    for (id, _) in created.iter().filter(|(id, _)| id.starts_with("we_")) {
         paths
             .extend(["/webhooks/endpoints/", "/webhooks/", "/v1/webhook-endpoints/"].map(|path| format!("{path}{id}")));
         paths.push(format!("/webhooks/endpoints/{id}/deliveries"));
         paths.push(format!("/v1/webhook-endpoints/{id}/deliveries"));
     }
-    paths.push(format!("/v1/endpoints/{}", made[2].0));
+    paths.push(format!("/v1/endpoints/{}", created[2].0));
     for path in paths {
         let reply = tenant.get(&path).await;
         assert_eq!(reply.status, 200, "{path}");
         let body = reply.body.to_string();
-        assert!(made.iter().all(|(_, secret)| !body.contains(secret)), "{path}: {body}");
+        assert!(created.iter().all(|(_, secret)| !body.contains(secret)), "{path}: {body}");
     }
 }

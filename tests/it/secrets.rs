@@ -7,10 +7,10 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use http::Method;
 use serde_json::{Value, json};
-use shared::domain::api_key::KeySecret;
 use shared::domain::endpoint::Endpoint as Stored;
 use shared::domain::ids::{EndpointId, KeyId, OrganizationId};
-use shared::domain::secret::SigningSecret;
+use shared::domain::signing::secret::SigningSecret;
+use shared::domain::tenancy::api_key::KeySecret;
 use shared::edge::Data;
 use shared::queue::schema::MAX_RECEIVES;
 use shared::wire::headers::HeaderValues;
@@ -71,8 +71,8 @@ impl Search {
     }
 
     /// Adds a text that must not contain a secret.
-    fn text(&mut self, place: &'static str, text: impl Into<String>) {
-        self.texts.push((place, text.into()));
+    fn text(&mut self, location: &'static str, text: impl Into<String>) {
+        self.texts.push((location, text.into()));
     }
 
     fn error(&mut self, reply: &Reply) {
@@ -82,9 +82,9 @@ impl Search {
 
     fn found(&self) -> Vec<String> {
         let pairs = self.texts.iter().flat_map(|text| self.secrets.iter().map(move |secret| (text, secret)));
-        let found = pairs.filter_map(|((place, text), secret)| {
+        let found = pairs.filter_map(|((location, text), secret)| {
             let line = text.lines().find(|line| line.contains(secret.as_str()))?;
-            Some(format!("{secret} in {place}: {line}"))
+            Some(format!("{secret} in {location}: {line}"))
         });
         found.collect()
     }
@@ -239,15 +239,15 @@ async fn no_secret_is_in_logs_errors_messages_or_debug_output_after_a_full_run()
     world.advance(Duration::from_secs(361));
     world.receive_in_vain(MAX_RECEIVES).await;
     while broken.poll().await > 0 {}
-    let dead = world.take_dead_letters().await;
-    assert!(!dead.is_empty());
-    for message in dead {
+    let dead_letters = world.take_dead_letters().await;
+    assert!(!dead_letters.is_empty());
+    for message in dead_letters {
         search.text("message", message);
     }
 
-    let core = &world.process.core;
-    search.text("debug", format!("{core:?} {:?}", world.process.consumer));
-    for endpoint in &*core.list_endpoints(&OrganizationId::parse(&tenant.id).unwrap()).await.unwrap() {
+    let administrator = &world.process.administrator;
+    search.text("debug", format!("{administrator:?} {:?}", world.process.deliverer));
+    for endpoint in &*administrator.list_endpoints(&OrganizationId::parse(&tenant.id).unwrap()).await.unwrap() {
         search.text("debug", format!("{endpoint:?} {}", outgoing(endpoint)));
     }
     search.text("debug", incoming(&fields));
@@ -322,14 +322,14 @@ async fn an_unreadable_item_is_logged_without_its_values() {
 fn a_new_key_is_in_its_response_and_in_no_debug_output() {
     let secret = KeySecret::generate(&[7; 64]);
     let now = shared::domain::time::Timestamp::from_unix_seconds(1_774_382_400);
-    let key = shared::domain::api_key::ApiKey {
+    let key = shared::domain::tenancy::api_key::ApiKey {
         id: KeyId::new(now, [1; 8]),
         hash: secret.hash(),
         organization: OrganizationId::new(now, [2; 8]),
-        name: shared::domain::fields::Name::parse("n").unwrap(),
-        role: shared::domain::access::Role::Owner,
+        name: shared::domain::text::Name::parse("n").unwrap(),
+        role: shared::domain::tenancy::access::Role::Owner,
         preview: secret.preview(),
-        status: shared::domain::api_key::KeyStatus::Active,
+        status: shared::domain::tenancy::api_key::KeyStatus::Active,
         created_at: now,
         last_used_at: None,
     };
@@ -348,11 +348,12 @@ async fn stored_secrets_are_in_no_debug_output() {
     world.drain().await;
 
     let organization = OrganizationId::parse(&tenant.id).unwrap();
-    let stored = world.process.core.endpoint(&organization, EndpointId::parse(&endpoint.id).unwrap()).await.unwrap();
+    let stored =
+        world.process.administrator.endpoint(&organization, EndpointId::parse(&endpoint.id).unwrap()).await.unwrap();
     let signing: Vec<_> = stored.secrets.signing_at(world.clock.now()).into_iter().map(SigningSecret::reveal).collect();
     assert_eq!(signing, [text(&rotated["signing_secret"]), &endpoint.secret], "the stored item contains both secrets");
     // The caches of the processes contain the items that they read.
-    let printed = format!("{stored:?} {:?} {:?}", world.process.core, world.process.consumer);
+    let printed = format!("{stored:?} {:?} {:?}", world.process.administrator, world.process.deliverer);
     assert!(printed.contains(&endpoint.id));
     for secret in [&endpoint.secret, text(&rotated["signing_secret"]), &tenant.key, &world.platform().key] {
         assert!(!printed.contains(secret), "{printed}");
@@ -369,8 +370,8 @@ async fn a_signing_secret_is_shown_once_and_only_the_hash_of_a_key_is_stored() {
     for shown in [tenant.read_endpoint(&endpoint).await, list[0].clone()] {
         assert!(shown["signing_secret"].is_null(), "{shown}");
     }
-    let brought = tenant.endpoint_with(json!({"url": receiver.url(), "secret": "a secret of their own"})).await;
-    assert_eq!(brought.secret, "", "a supplied secret is not returned");
+    let supplied = tenant.endpoint_with(json!({"url": receiver.url(), "secret": "a secret of their own"})).await;
+    assert_eq!(supplied.secret, "", "a supplied secret is not returned");
 
     let keys = tenant.get("/api-keys").await.data(200);
     assert!(!keys.to_string().contains(&tenant.key));

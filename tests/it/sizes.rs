@@ -15,7 +15,7 @@ const LAMBDA_BYTES: usize = 6_000_000;
 const EVENTS: usize = 26;
 
 /// The number of bytes that Lambda returns for a response.
-fn weight(reply: &Reply) -> usize {
+fn response_bytes(reply: &Reply) -> usize {
     let mut response = ApiGatewayV2httpResponse::default();
     response.status_code = reply.status.into();
     response.headers = reply.headers.clone();
@@ -56,7 +56,7 @@ async fn the_response_to_a_batch_has_few_bytes_for_each_event_and_delivery() {
     );
     let (bytes_of_head, bytes_of_event, bytes_of_delivery) = (500, 450, 42);
     let most = bytes_of_head + 100 * (bytes_of_event + 5 * bytes_of_delivery);
-    assert!(weight(&reply) <= most, "{}", weight(&reply));
+    assert!(response_bytes(&reply) <= most, "{}", response_bytes(&reply));
     assert!(100 * (bytes_of_event + 500 * bytes_of_delivery) < LAMBDA_BYTES);
 }
 
@@ -74,7 +74,7 @@ async fn pages_go_on_until_all_have_come(tenant: &Tenant, data: &str) {
     let (mut listed, mut pages, mut cursor) = (Vec::new(), 0, String::new());
     loop {
         let reply = tenant.get(&format!("/events?limit=100{cursor}")).await;
-        assert!(weight(&reply) < LAMBDA_BYTES, "{}", weight(&reply));
+        assert!(response_bytes(&reply) < LAMBDA_BYTES, "{}", response_bytes(&reply));
         let ids = reply.body["data"].as_array().unwrap().iter().map(|event| text(&event["id"]).to_owned());
         listed.extend(ids);
         pages += 1;
@@ -96,7 +96,7 @@ async fn endpoints_with_many_headers_have_short_pages_and_lists_without_pages_ar
     let world = World::new().await;
     let tenant = world.tenant().await;
     let headers: Value = (0..16).map(|number| (format!("x-{number}"), json!("\"".repeat(1_000)))).collect();
-    let mut made = vec![tenant.endpoint_with(json!({"url": "https://example.com/", "headers": headers})).await.id];
+    let mut created = vec![tenant.endpoint_with(json!({"url": "https://example.com/", "headers": headers})).await.id];
     // Creating each endpoint with a request takes long. Lists do not depend on the partition of an endpoint.
     let item = world.items("endpoint").await.remove(0);
     for _ in 1..ENDPOINTS {
@@ -104,10 +104,10 @@ async fn endpoints_with_many_headers_have_short_pages_and_lists_without_pages_ar
         let key = AttributeValue::S(id.clone());
         let item = item.clone().into_iter().chain([("sk".to_owned(), key)]).collect();
         world.dynamodb().put_item().table_name(world.table()).set_item(Some(item)).send().await.unwrap();
-        made.push(id);
+        created.push(id);
     }
     let first = tenant.get("/webhooks/endpoints?limit=100").await;
-    assert!(weight(&first) < LAMBDA_BYTES, "{}", weight(&first));
+    assert!(response_bytes(&first) < LAMBDA_BYTES, "{}", response_bytes(&first));
     let cursor = text(&first.body["pagination"]["next_cursor"]);
     let second = tenant.get(&format!("/webhooks/endpoints?limit=100&cursor={cursor}")).await;
     assert_eq!(second.body["pagination"]["has_more"], false);
@@ -116,7 +116,7 @@ async fn endpoints_with_many_headers_have_short_pages_and_lists_without_pages_ar
     assert_eq!((hooks.status, hooks.body.as_array().unwrap().len()), (200, ENDPOINTS), "this dialect shows no headers");
     let listed = [first.data(200), second.data(200)];
     let ids = listed.iter().flat_map(|page| page.as_array().unwrap()).map(|endpoint| text(&endpoint["id"]).to_owned());
-    assert_eq!(ids.collect::<Vec<_>>(), made);
+    assert_eq!(ids.collect::<Vec<_>>(), created);
 }
 
 #[tokio::test]
@@ -131,5 +131,5 @@ async fn a_numbered_page_that_is_too_large_is_refused_and_a_smaller_one_is_retur
     assert_eq!(refused.body["error"]["details"]["fields"][0]["name"], "page_size");
     let page = tenant.get(&format!("{path}?page_size=5")).await;
     assert_eq!((page.status, page.body["results"].as_array().unwrap().len()), (200, 5));
-    assert!(weight(&page) < LAMBDA_BYTES, "{}", weight(&page));
+    assert!(response_bytes(&page) < LAMBDA_BYTES, "{}", response_bytes(&page));
 }

@@ -97,8 +97,8 @@ async fn a_duplicate_key_in_a_body_is_refused_with_its_name() {
         (r#"{"X-A": "1", "x-a": "2"}"#, "must not name x-a twice"),
         (r#"{"X-A": "1", "X-\u0041": "2"}"#, "must not have \"X-A\" twice"),
     ] {
-        let made = send(&tenant, Method::POST, "/webhooks/endpoints", &new(headers)).await;
-        assert_eq!(problem(&made, "headers"), says);
+        let created = send(&tenant, Method::POST, "/webhooks/endpoints", &new(headers)).await;
+        assert_eq!(problem(&created, "headers"), says);
         let change = format!(r#"{{"headers": {headers}}}"#);
         let changed = send(&tenant, Method::PATCH, &endpoint.path(), &change).await;
         assert_eq!(problem(&changed, "headers"), says);
@@ -185,7 +185,7 @@ async fn times_are_rfc_3339_and_may_be_later_than_any_event() {
 async fn a_url_is_used_exactly_as_it_is_written_in_every_dialect() {
     let world = World::new().await;
     let tenant = world.tenant().await;
-    let made = tenant.endpoint_with(json!({"url": "https://example.com/"})).await;
+    let created = tenant.endpoint_with(json!({"url": "https://example.com/"})).await;
     for (url, says) in [
         ("https:///x", "must have a host"),
         ("https:example.com/x", "must have // after https:"),
@@ -203,7 +203,7 @@ async fn a_url_is_used_exactly_as_it_is_written_in_every_dialect() {
         ] {
             assert_eq!(problem(&tenant.post(path, &body).await, "url"), says, "{path}");
         }
-        let changed = tenant.patch(&made.path(), &json!({"url": url})).await;
+        let changed = tenant.patch(&created.path(), &json!({"url": url})).await;
         assert_eq!(problem(&changed, "url"), says);
     }
 }
@@ -212,7 +212,7 @@ async fn a_url_is_used_exactly_as_it_is_written_in_every_dialect() {
 async fn a_supplied_secret_with_the_standard_prefix_must_work_with_the_libraries() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
-    let made = tenant.endpoint_with(json!({"url": "https://example.com/"})).await;
+    let created = tenant.endpoint_with(json!({"url": "https://example.com/"})).await;
     let base64 = |bytes: usize| format!("whsec_{}", "Zm9v".repeat(bytes / 3) + ["", "Zg==", "Zm8="][bytes % 3]);
     for secret in [
         base64(16),
@@ -228,13 +228,13 @@ async fn a_supplied_secret_with_the_standard_prefix_must_work_with_the_libraries
         let refused = tenant.post("/webhooks/endpoints", &new).await;
         assert!(problem(&refused, "secret").starts_with("must "), "{secret}");
         assert!(!refused.body.to_string().contains(secret.trim()), "{}", refused.body);
-        problem(&tenant.patch(&made.path(), &json!({"secret": secret})).await, "secret");
+        problem(&tenant.patch(&created.path(), &json!({"secret": secret})).await, "secret");
         let bare = json!({"name": "n", "url": "https://example.com/", "secret": secret});
-        let taken = tenant.post("/v1/endpoints", &bare).await;
-        assert_eq!(taken.status, 201, "the dialect `endpoints` accepts any text");
-        let taken = format!("/v1/endpoints/{}", text(&taken.body["id"]));
-        assert_eq!(tenant.patch(&taken, &json!({"secret": secret})).await.status, 200);
-        assert_eq!(tenant.delete(&taken).await.status, 204);
+        let accepted = tenant.post("/v1/endpoints", &bare).await;
+        assert_eq!(accepted.status, 201, "the dialect `endpoints` accepts any text");
+        let accepted = format!("/v1/endpoints/{}", text(&accepted.body["id"]));
+        assert_eq!(tenant.patch(&accepted, &json!({"secret": secret})).await.status, 200);
+        assert_eq!(tenant.delete(&accepted).await.status, 204);
     }
     for secret in [base64(24), base64(25), base64(64)] {
         tenant.endpoint_with(json!({"url": receiver.url(), "secret": secret})).await;

@@ -98,7 +98,7 @@ async fn a_random_mix_of_failures_and_successes_suspends_by_the_rule_of_the_buck
     let first = World::new().await;
     let mut suspended = 0;
     for share in [30, 50, 60, 80] {
-        let world = first.anew().await;
+        let world = first.new_world().await;
         let fails: Vec<_> = (0..60).map(|_| percent() < share).collect();
         let answers = fails.iter().map(|fails| Answer::status(if *fails { 500 } else { 200 }));
         let receiver = Receiver::scripted(answers).await;

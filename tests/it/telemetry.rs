@@ -10,7 +10,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use http::Method;
 use metrics::{Counter, Gauge, Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
 use serde_json::{Value, json};
-use shared::domain::api_key::KeySecret;
+use shared::domain::tenancy::api_key::KeySecret;
 use shared::telemetry::json_lines;
 use tracing::Level;
 use tracing::subscriber::DefaultGuard;

@@ -10,7 +10,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 use shared::config::Settings;
-use shared::domain::lane::Lane;
+use shared::domain::endpoint::lane::Lane;
 use shared::queue::schema::{
     CONSUMER_BATCH, CONSUMER_TIMEOUT_SECONDS, MAX_RECEIVES, RETENTION_SECONDS, VISIBILITY_SECONDS,
 };
@@ -77,8 +77,8 @@ async fn the_table_is_the_same_as_the_local_hosts() {
     let (world, template) = (World::new().await, template());
     let table = properties(&template, "Table");
     let described = world.dynamodb().describe_table().table_name(world.table()).send().await.unwrap();
-    let made = spelt_out(described.table().unwrap());
-    for (name, value) in made.as_object().unwrap() {
+    let created = spelt_out(described.table().unwrap());
+    for (name, value) in created.as_object().unwrap() {
         assert_eq!(&table[name], value, "{name}");
     }
     let ttl = world.dynamodb().describe_time_to_live().table_name(world.table()).send().await.unwrap();
@@ -95,23 +95,23 @@ async fn the_queues_are_the_same_as_the_local_hosts() {
     for (resource, lane) in QUEUES {
         let queue = properties(&template, resource);
         let attributes = world.sqs().get_queue_attributes().queue_url(world.queue_url_of(lane));
-        let made = attributes.attribute_names(QueueAttributeName::All).send().await.unwrap().attributes.unwrap();
-        for (name, made) in [
-            ("MessageRetentionPeriod", &made[&QueueAttributeName::MessageRetentionPeriod]),
-            ("VisibilityTimeout", &made[&QueueAttributeName::VisibilityTimeout]),
+        let created = attributes.attribute_names(QueueAttributeName::All).send().await.unwrap().attributes.unwrap();
+        for (name, created) in [
+            ("MessageRetentionPeriod", &created[&QueueAttributeName::MessageRetentionPeriod]),
+            ("VisibilityTimeout", &created[&QueueAttributeName::VisibilityTimeout]),
         ] {
-            assert_eq!(queue[name].to_string(), *made, "{name}");
+            assert_eq!(queue[name].to_string(), *created, "{name}");
         }
-        let redrive: Value = serde_json::from_str(&made[&QueueAttributeName::RedrivePolicy]).unwrap();
+        let redrive: Value = serde_json::from_str(&created[&QueueAttributeName::RedrivePolicy]).unwrap();
         let max_receives = &redrive["maxReceiveCount"];
         assert_eq!(queue["RedrivePolicy"]["maxReceiveCount"].to_string(), max_receives.to_string().trim_matches('"'));
         assert!(text(&redrive["deadLetterTargetArn"]).ends_with("-dead"), "{redrive}");
         assert_eq!(queue["RedrivePolicy"]["deadLetterTargetArn"], json!({"!GetAtt": "DeadLetterQueue.Arn"}));
         assert_eq!(queue["RedrivePolicy"]["maxReceiveCount"], json!(MAX_RECEIVES));
     }
-    let dead = properties(&template, "DeadLetterQueue");
-    assert!(dead.get("RedriveAllowPolicy").is_none(), "both queues may use it");
-    for queue in [properties(&template, "Queue"), properties(&template, "SlowQueue"), dead] {
+    let dead_letter_queue = properties(&template, "DeadLetterQueue");
+    assert!(dead_letter_queue.get("RedriveAllowPolicy").is_none(), "both queues may use it");
+    for queue in [properties(&template, "Queue"), properties(&template, "SlowQueue"), dead_letter_queue] {
         assert_eq!(queue["MessageRetentionPeriod"], json!(RETENTION_SECONDS));
         assert!(queue.get("FifoQueue").is_none() && queue.get("DelaySeconds").is_none());
     }

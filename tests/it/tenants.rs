@@ -36,7 +36,7 @@ async fn ask(tenant: &Tenant, (method, path, body): &(Method, String, Option<Val
 #[tokio::test]
 async fn another_tenants_ids_are_not_found_on_every_route() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
-    let (owner, stranger) = (world.tenant().await, world.tenant().await);
+    let (owner, other_tenant) = (world.tenant().await, world.tenant().await);
     let endpoint = owner.endpoint(&receiver).await;
     let event = owner.publish_data(&json!({})).await;
     world.drain().await;
@@ -44,11 +44,11 @@ async fn another_tenants_ids_are_not_found_on_every_route() {
     let key = owner.post("/api-keys", &json!({"name": "second"})).await.data(201);
     let theirs = routes(&endpoint.id, &delivery, text(&event["id"]), text(&key["id"]));
 
-    let as_owner = owner.with_key(&stranger.key);
+    let as_owner = owner.with_key(&other_tenant.key);
     let not_found = (404, json!("not_found"));
     for route in &theirs {
         assert_eq!(
-            ask(&stranger, route).await,
+            ask(&other_tenant, route).await,
             not_found,
             "the other tenant's id in the caller's organization: {route:?}"
         );
@@ -76,7 +76,7 @@ async fn another_tenants_ids_are_not_found_on_every_route() {
         assert_eq!(ask(&owner, route).await.0, 200, "{route:?}");
     }
     for path in ["/webhooks/endpoints", "/events"] {
-        assert_eq!(stranger.get(path).await.data(200), json!([]));
+        assert_eq!(other_tenant.get(path).await.data(200), json!([]));
     }
     world.drain().await;
     receiver.only();

@@ -45,7 +45,7 @@ impl Scene {
 
     /// Asserts that the delivery is final, marked in the table or owned by a queued message.
     #[track_caller]
-    fn assert_kept(&self, status: Option<&str>, mark: Option<&str>, ticket: Option<&str>) {
+    fn assert_unchanged(&self, status: Option<&str>, mark: Option<&str>, ticket: Option<&str>) {
         let is_final = status.is_some_and(|status| ["success", "exhausted", "failed"].contains(&status));
         let tickets: Vec<_> = self.world.messages().iter().filter_map(|body| self.ticket_of(body)).collect();
         let is_owned = tickets.iter().any(|found| found.as_deref() == ticket);
@@ -55,7 +55,7 @@ impl Scene {
     async fn check(&self) {
         let (status, mark, ticket) =
             (self.item("status").await, self.item("waiting_pk").await, self.item("ticket").await);
-        self.assert_kept(status.as_deref(), mark.as_deref(), ticket.as_deref());
+        self.assert_unchanged(status.as_deref(), mark.as_deref(), ticket.as_deref());
     }
 
     /// The ticket of a message for the delivery, or `None` if the message is for another one.
@@ -76,9 +76,9 @@ impl Scene {
     async fn arrives(&self) {
         self.check().await;
         self.tenant.set_status(&self.endpoint, "active").await;
-        let ending = self.world.run_to_the_end().await;
-        ending.keeps_the_promise(std::slice::from_ref(&self.id), &[&self.receiver]);
-        assert_eq!(ending.record(&self.id).status, "success");
+        let final_state = self.world.run_to_the_end().await;
+        final_state.keeps_the_promise(std::slice::from_ref(&self.id), &[&self.receiver]);
+        assert_eq!(final_state.record(&self.id).status, "success");
     }
 
     /// Starts to process one message in a process of its own.
@@ -320,9 +320,9 @@ async fn a_send_whose_response_is_lost_sends_twice_and_loses_nothing() {
     scene.check().await;
     assert_eq!(scene.tenant.delivery(&scene.id).await["attempts"], 1);
     // The two messages together make each attempt of the schedule once.
-    let ending = scene.world.run_to_the_end().await;
-    assert_eq!(ending.record(&scene.id).status, "exhausted");
-    assert_eq!(ending.record(&scene.id).attempts, 4);
+    let final_state = scene.world.run_to_the_end().await;
+    assert_eq!(final_state.record(&scene.id).status, "exhausted");
+    assert_eq!(final_state.record(&scene.id).attempts, 4);
 }
 
 #[tokio::test]

@@ -8,8 +8,8 @@ use std::time::Duration;
 use aws_config::SdkConfig;
 use http::Method;
 use serde_json::{Value, json};
+use shared::domain::tenancy::usage::Day;
 use shared::domain::time::Timestamp;
-use shared::domain::usage::Day;
 
 use crate::support::{Answer, Fate, Gate, Process, Receiver, Tenant, World, eventually, over_network};
 
@@ -128,8 +128,8 @@ async fn counting_costs_at_most_a_tenth_of_a_write_for_each_delivery() {
     }
     let writes: usize = writes().iter().sum();
     assert!(writes > 0 && writes <= DELIVERIES / 10, "{writes}");
-    publish.core.write_all_usage().await;
-    deliver.core.write_all_usage().await;
+    publish.meter.write_all_usage().await;
+    deliver.meter.write_all_usage().await;
     let all = u64::try_from(DELIVERIES).unwrap();
     assert_eq!(world.usage().await, [all, all, all]);
 }
@@ -152,7 +152,7 @@ async fn a_large_count_is_written_before_the_response_and_a_small_one_later() {
     world.advance(Duration::from_secs(601));
     publish(1).await;
     assert_eq!(world.usage().await, [163, 163, 0], "a count is kept in memory for at most ten minutes");
-    world.process.core.write_all_usage().await;
+    world.process.meter.write_all_usage().await;
     assert_eq!(world.usage().await, [164, 164, 0]);
 }
 
@@ -181,7 +181,7 @@ async fn a_retried_request_is_counted_once() {
         let broken = world.process_over(&broken, world.clock.clock());
         let before = used(&tenant).await;
         publish(&broken, key).await.is_error(503, "unavailable");
-        broken.core.write_all_usage().await;
+        broken.meter.write_all_usage().await;
         assert_eq!(used(&tenant).await, before, "a request that was not accepted is not counted");
         for _ in 0..3 {
             publish(&world.process, key).await.data(202);
@@ -215,8 +215,8 @@ async fn an_attempt_that_two_processes_record_is_counted_once() {
             gate.open();
         };
         assert_eq!(tokio::join!(first.poll_at_most(1), second.poll_at_most(1), both()), (1, 1, ()));
-        first.core.write_all_usage().await;
-        second.core.write_all_usage().await;
+        first.meter.write_all_usage().await;
+        second.meter.write_all_usage().await;
     }
     let all = u64::try_from(ROUNDS).unwrap();
     assert_eq!(used(&tenant).await, [all, all, all]);
@@ -256,7 +256,7 @@ async fn a_refused_count_is_written_later_and_an_uncertain_one_is_not_written_ag
         assert_eq!(world.usage().await[0], at_first);
         on.store(false, Ordering::SeqCst);
         tenant.at(&process).publish().await;
-        process.core.write_all_usage().await;
+        process.meter.write_all_usage().await;
         assert_eq!(world.usage().await, [in_the_end, in_the_end, 0]);
     }
 }

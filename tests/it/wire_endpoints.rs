@@ -72,12 +72,12 @@ async fn an_endpoint_subscribes_to_every_published_type() {
 async fn the_list_is_complete_and_starts_with_the_oldest() {
     let world = World::with(&[("MAX_ENDPOINTS", "120")]).await;
     let tenant = world.tenant().await;
-    let mut made = Vec::new();
+    let mut created = Vec::new();
     for number in 0..120 {
         let body = json!({"name": format!("n{number}"), "url": "https://example.com/"});
-        made.push(tenant.post("/v1/endpoints", &body).await.body["id"].take());
+        created.push(tenant.post("/v1/endpoints", &body).await.body["id"].take());
     }
     let listed = tenant.get("/v1/endpoints").await.body;
     let listed: Vec<_> = listed.as_array().unwrap().iter().map(|endpoint| endpoint["id"].clone()).collect();
-    assert_eq!(listed, made);
+    assert_eq!(listed, created);
 }

@@ -89,7 +89,7 @@ async fn invalid_fields_are_refused() {
 
 #[tokio::test]
 async fn every_event_type_of_the_clients_can_be_subscribed_to_and_published() {
-    const KNOWN: [&str; 12] = [
+    const EVENT_TYPES: [&str; 12] = [
         "organization.created",
         "organization.updated",
         "organization.deleted",
@@ -105,14 +105,14 @@ async fn every_event_type_of_the_clients_can_be_subscribed_to_and_published() {
     ];
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = tenant(&world).await;
-    let created = tenant.post("/webhooks", &json!({"url": receiver.url(), "events": KNOWN})).await;
-    assert_eq!(body_of(&created, 201)["events"], json!(KNOWN));
-    let types: Vec<_> = KNOWN[..11].iter().map(|name| json!({"type": name, "data": {}})).collect();
+    let created = tenant.post("/webhooks", &json!({"url": receiver.url(), "events": EVENT_TYPES})).await;
+    assert_eq!(body_of(&created, 201)["events"], json!(EVENT_TYPES));
+    let types: Vec<_> = EVENT_TYPES[..11].iter().map(|name| json!({"type": name, "data": {}})).collect();
     tenant.post("/events/batch", &json!({"events": types})).await.data(202);
     world.drain().await;
     let received = receiver.received();
     let mut seen: Vec<_> = received.iter().map(|request| request.header("x-webhook-event")).collect();
-    let mut known = KNOWN.to_vec();
+    let mut known = EVENT_TYPES.to_vec();
     seen.sort_unstable();
     known.sort_unstable();
     assert_eq!(seen, known, "including webhook.created about itself");
@@ -120,9 +120,9 @@ async fn every_event_type_of_the_clients_can_be_subscribed_to_and_published() {
 
 #[tokio::test]
 async fn creating_an_endpoint_in_any_dialect_is_announced_to_subscribers() {
-    let (world, asked, everything) = (World::new().await, Receiver::new().await, Receiver::new().await);
+    let (world, subscribed, everything) = (World::new().await, Receiver::new().await, Receiver::new().await);
     let tenant = tenant(&world).await;
-    tenant.post("/webhooks", &json!({"url": asked.url(), "events": ["webhook.*"]})).await;
+    tenant.post("/webhooks", &json!({"url": subscribed.url(), "events": ["webhook.*"]})).await;
     tenant.post("/webhooks", &json!({"url": everything.url(), "events": ["*"]})).await;
     let url = "https://app.acme.co/";
     tenant.post("/webhooks/endpoints", &json!({"name": "n", "url": url, "event_types": ["a"]})).await.data(201);
@@ -130,7 +130,7 @@ async fn creating_an_endpoint_in_any_dialect_is_announced_to_subscribers() {
     tenant.post("/v1/webhook-endpoints", &json!({"name": "n", "url": url, "events": ["a"]})).await;
     world.drain().await;
     assert!(everything.received().is_empty(), "* does not include operational events");
-    let announced = asked.received();
+    let announced = subscribed.received();
     assert_eq!(announced.len(), 5);
     let mut ids: Vec<_> = announced.iter().map(|request| text(&request.json()["data"]["id"]).to_owned()).collect();
     let listed = tenant.get("/webhooks").await.body;

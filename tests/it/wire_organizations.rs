@@ -53,9 +53,9 @@ async fn an_organization_is_created_read_and_changed() {
         assert_like(&body_of(&changed, 200), &data(&with(ORGANIZATION, fields)));
     }
 
-    let brought = json!({"name": "Acme", "slug": "acme-2", "id": UUID});
-    let brought = platform.post("/v1/organizations", &brought).await;
-    assert_like(&body_of(&brought, 201), &data(&with(ORGANIZATION, json!({"id": UUID, "slug": "acme-2"}))));
+    let supplied = json!({"name": "Acme", "slug": "acme-2", "id": UUID});
+    let supplied = platform.post("/v1/organizations", &supplied).await;
+    assert_like(&body_of(&supplied, 201), &data(&with(ORGANIZATION, json!({"id": UUID, "slug": "acme-2"}))));
     for taken in [json!({"name": "n", "slug": "acme"}), json!({"name": "n", "slug": "new", "id": UUID})] {
         platform.post("/v1/organizations", &taken).await.is_error(409, "conflict");
     }

@@ -16,15 +16,14 @@ use pigeonpost::Credentials;
 use serde_json::{Value, json};
 use shared::clock::{self, Clock};
 use shared::config::{Settings, aws_clients};
-use shared::domain::attempt::{AttemptEntry, Cause};
+use shared::domain::delivery::attempt::{AttemptEntry, Cause};
 use shared::domain::delivery::{Delivery, DeliveryStatus, MAX_LOG};
 use shared::domain::endpoint::Endpoint;
-use shared::domain::event_type::EventType;
+use shared::domain::event::event_type::EventType;
 use shared::domain::ids::{DeliveryId, EndpointId, EventId, OrganizationId};
-use shared::domain::pending::Pending;
 use shared::domain::time::Timestamp;
-use shared::service::Core;
-use shared::store::Store;
+use shared::service::Parts;
+use shared::store::{PendingList, Store};
 use tower::ServiceExt as _;
 
 use crate::{HEAP, MEASURING};
@@ -89,8 +88,8 @@ impl Api {
             .endpoint_url(&credentials.aws_url)
             .build();
         let store = Store::new(&sdk, &table, deployment.retention);
-        let core = Core::new(&sdk, &table, queue_urls, deployment, Clock::system());
-        Self { router: api::router(core), store, credentials }
+        let parts = Parts::new(&sdk, &table, queue_urls, deployment, Clock::system());
+        Self { router: api::router(parts.administrator()), store, credentials }
     }
 
     fn organization(&self) -> OrganizationId {
@@ -191,8 +190,8 @@ async fn no_page_of_a_list_takes_more_than_forty_mebibytes() {
     let mut deliveries = Vec::new();
     for number in 0..LARGE_EVENTS {
         let event = api.post("/events", format!(r#"{{"type": "a", "data": {}}}"#, large_data(number))).await;
-        let made = event["webhook_deliveries"].as_array().unwrap().iter();
-        let own = made.filter(|delivery| delivery["endpoint_id"] == endpoint.as_str());
+        let listed = event["webhook_deliveries"].as_array().unwrap().iter();
+        let own = listed.filter(|delivery| delivery["endpoint_id"] == endpoint.as_str());
         deliveries.extend(own.map(|delivery| delivery["id"].as_str().unwrap().to_owned()));
     }
     let endpoint = EndpointId::parse(&endpoint).unwrap();
@@ -222,7 +221,8 @@ async fn no_page_of_a_list_takes_more_than_forty_mebibytes() {
     for number in 0..110 {
         let first = EventId::new(Timestamp::from_unix_millis(newest - number), [0; 8]);
         let deliveries = (0..100).filter_map(|index| first.nth(index).delivery(0)).collect();
-        let list = Pending { organization: api.organization(), endpoint, event_type: event_type.clone(), deliveries };
+        let list =
+            PendingList { organization: api.organization(), endpoint, event_type: event_type.clone(), deliveries };
         api.store.put_list_if_absent(&list).await.unwrap();
     }
     api.measure(&format!("{numbered}?page_size=10"), 200).await;

@@ -3,11 +3,20 @@
 mod dialects;
 mod documentation;
 
+use std::sync::Arc;
+
 use axum::Router;
-use shared::edge::{AppState, finish};
+use axum::extract::State;
+use shared::edge::finish;
+use shared::service::Administrator;
 use shared::wire::openapi::Dialect;
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
+
+/// The routes of a module, before they have the operations.
+type Routes = Router<Arc<Administrator>>;
+/// The extractor of the operations.
+type Api = State<Arc<Administrator>>;
 
 /// The OpenAPI descriptions of the function's routes, by dialect.
 pub fn operations() -> [(Dialect, OpenApi); 5] {
@@ -21,12 +30,12 @@ pub fn operations() -> [(Dialect, OpenApi); 5] {
 }
 
 /// Builds the router with all routes of the function.
-pub fn router(state: AppState) -> Router {
+pub fn router(administrator: Arc<Administrator>) -> Router {
     let routes = Router::new()
         .merge(dialects::organizations::routes())
         .merge(dialects::hooks::routes())
         .merge(dialects::endpoints::routes())
         .merge(dialects::pages::routes())
         .merge(documentation::routes());
-    finish(routes, state)
+    finish(routes, administrator)
 }

@@ -1,14 +1,16 @@
 //! The publish function: accepts events. It is a function of its own because it is the hot path.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::routing::post;
 use http::HeaderMap;
 use sha2::{Digest, Sha256};
 use shared::domain::event::NewEvent;
-use shared::domain::fields::IdempotencyKey;
-use shared::edge::{ApiError, AppState, Data, Publisher, check_size, finish, read_body};
-use shared::service::{Core, CurrentState, Idempotency};
+use shared::domain::text::IdempotencyKey;
+use shared::edge::{ApiError, Data, PublishCaller, check_size, finish, read_body};
+use shared::service::{CurrentState, Idempotency, Publisher};
 use shared::wire::body;
 use shared::wire::error::{ErrorCode, Problem};
 use shared::wire::organizations::{BatchIn, BatchResultOut, EventIn, EventOut};
@@ -20,11 +22,11 @@ use utoipa::OpenApi;
 pub struct Operations;
 
 /// Builds the router with all routes of the function.
-pub fn router(state: AppState) -> Router {
+pub fn router(publisher: Arc<Publisher>) -> Router {
     let routes = Router::new()
         .route("/v1/organizations/{organization}/events", post(one))
         .route("/v1/organizations/{organization}/events/batch", post(batch));
-    finish(routes, state)
+    finish(routes, publisher)
 }
 
 /// Publishes an event.
@@ -36,16 +38,15 @@ pub fn router(state: AppState) -> Router {
     responses((status = 202, body = EventOut), (status = 409), (status = 429)),
 )]
 async fn one(
-    publisher: Publisher,
-    State(core): State<AppState>,
+    PublishCaller { caller, organization }: PublishCaller,
+    State(publisher): State<Arc<Publisher>>,
     headers: HeaderMap,
     request: Request,
 ) -> Result<Data<EventOut>, ApiError> {
     let body = read_body(request).await?;
     let idempotency = idempotency(&headers, "event", &body, 1)?;
-    let event = parse(&core, &publisher.organization, &body)?;
-    let published =
-        core.publish(&publisher.organization, publisher.caller.key(), vec![(0, event)], idempotency.as_ref()).await?;
+    let event = parse(&publisher, &organization, &body)?;
+    let published = publisher.publish(&organization, caller.key(), vec![(0, event)], idempotency.as_ref()).await?;
     let published = published.first().ok_or_else(|| ApiError::new(ErrorCode::Internal, "nothing was published"))?;
     Ok(Data::accepted(EventOut::new(&published.event, &published.deliveries)))
 }
@@ -60,8 +61,8 @@ async fn one(
     responses((status = 202, body = Vec<BatchResultOut>), (status = 409), (status = 429)),
 )]
 async fn batch(
-    publisher: Publisher,
-    State(core): State<AppState>,
+    PublishCaller { caller, organization }: PublishCaller,
+    State(publisher): State<Arc<Publisher>>,
     headers: HeaderMap,
     request: Request,
 ) -> Result<Data<Vec<BatchResultOut>>, ApiError> {
@@ -71,13 +72,13 @@ async fn batch(
     let idempotency = idempotency(&headers, "batch", &body, count)?;
     let (mut accepted, mut refused) = (Vec::new(), Vec::new());
     for (index, entry) in (0..).zip(&entries) {
-        match parse(&core, &publisher.organization, entry.as_bytes()) {
+        match parse(&publisher, &organization, entry.as_bytes()) {
             Ok(event) => accepted.push((index, event)),
             Err(error) => refused.push((index as usize, error)),
         }
     }
-    let by = publisher.caller.key();
-    let mut published = core.publish(&publisher.organization, by, accepted, idempotency.as_ref()).await?.into_iter();
+    let by = caller.key();
+    let mut published = publisher.publish(&organization, by, accepted, idempotency.as_ref()).await?.into_iter();
     let mut refused = refused.into_iter().peekable();
     let results = (0..entries.len()).filter_map(|index| match refused.next_if(|(at, _)| *at == index) {
         Some((_, error)) => Some(BatchResultOut::refused(index, error.code(), error.message(), error.problems())),
@@ -86,9 +87,9 @@ async fn batch(
     Ok(Data::accepted(results.collect()))
 }
 
-fn parse(core: &Core, organization: &CurrentState, entry: &[u8]) -> Result<NewEvent, ApiError> {
-    let event = body::parse::<EventIn>(entry)?.read(|event| event.parse(&core.deployment().catalogue))?;
-    check_size(&event.data, &core.limits(organization))?;
+fn parse(publisher: &Publisher, organization: &CurrentState, entry: &[u8]) -> Result<NewEvent, ApiError> {
+    let event = body::parse::<EventIn>(entry)?.read(|event| event.parse(&publisher.deployment().catalogue))?;
+    check_size(&event.data, organization.limits())?;
     Ok(event)
 }
 

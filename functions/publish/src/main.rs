@@ -2,15 +2,15 @@
 
 use shared::clock::Clock;
 use shared::config::{self, Settings};
-use shared::edge::write_usage_at_the_end;
-use shared::service::Core;
+use shared::edge::register_usage_flush;
+use shared::service::Parts;
 use shared::telemetry;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::start_on_lambda(config::log_level(), &config::stack_name());
     let Settings { table, queue_urls, deployment } = Settings::from_environment()?;
-    let core = Core::new(&config::aws(), &table, queue_urls, deployment, Clock::system());
-    write_usage_at_the_end(core.clone()).await;
-    lambda_http::run(publish::router(core)).await
+    let parts = Parts::new(&config::aws(), &table, queue_urls, deployment, Clock::system());
+    register_usage_flush(parts.meter()).await;
+    lambda_http::run(publish::router(parts.publisher())).await
 }

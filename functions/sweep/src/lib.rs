@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shared::domain::job::STEP;
 use shared::domain::time::Timestamp;
-use shared::service::{Core, ServiceError, Swept};
+use shared::service::{ServiceError, Sweeper, Swept};
 use shared::telemetry::metrics;
 use tracing::info;
 
@@ -19,23 +19,23 @@ const MARGIN: Duration = Duration::from_secs(10);
 /// # Errors
 /// [`ServiceError`] if DynamoDB or SQS failed; what was done until then is done.
 pub async fn handle<W: Future<Output = bool>>(
-    core: &Core,
+    sweeper: &Sweeper,
     deadline: Timestamp,
     wait: impl Fn(Duration) -> W,
 ) -> Result<(), ServiceError> {
     let deadline = deadline.minus(MARGIN);
-    let mut sweeping = Box::pin(core.sweep(deadline)).await;
+    let mut sweeping = Box::pin(sweeper.sweep(deadline)).await;
     while let Some(due_at) = sweeping.next_due().filter(|due_at| *due_at < deadline) {
-        let pause = due_at.since(core.clock().now());
+        let pause = due_at.since(sweeper.clock().now());
         // A job that waits longer is between two passes, and left to the next run.
         if pause > STEP || !wait(pause).await {
             break;
         }
-        core.sweep_jobs(&mut sweeping, deadline).await;
+        sweeper.sweep_jobs(&mut sweeping, deadline).await;
     }
-    core.write_usage().await;
-    metrics::emit(core.clock().now());
-    let Swept { due, released, recovered, sent_again, probes, disabled, failed } = sweeping.end()?;
-    info!(due, released, recovered, sent_again, probes, disabled, failed, "swept");
+    sweeper.meter().write_usage().await;
+    metrics::emit(sweeper.clock().now());
+    let Swept { due, released, recovered, leased_to_resend, probes, disabled, failed } = sweeping.end()?;
+    info!(due, released, recovered, leased_to_resend, probes, disabled, failed, "swept");
     Ok(())
 }

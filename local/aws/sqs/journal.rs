@@ -133,8 +133,8 @@ impl Journal {
     /// Returns `InternalError` if a commit has failed since then. A restart may then lose a message.
     pub(crate) async fn committed(&self, since: Moment) -> Result<(), SqsError> {
         let Some(entries) = &self.entries else { return Ok(()) };
-        let (told, answer) = oneshot::channel();
-        let reached = entries.send(Entry::Barrier(told)).is_ok() && answer.await.is_ok();
+        let (sender, answer) = oneshot::channel();
+        let reached = entries.send(Entry::Barrier(sender)).is_ok() && answer.await.is_ok();
         if reached && self.moment().failures == since.failures {
             return Ok(());
         }
@@ -165,15 +165,15 @@ impl Writer {
             for entry in batch.drain(..) {
                 match entry {
                     Entry::Change(change) => changes.push(change),
-                    Entry::Barrier(told) => waiting.push(told),
+                    Entry::Barrier(sender) => waiting.push(sender),
                 }
             }
             if let Err(error) = self.commit(&changes) {
                 self.failures.fetch_add(1, Ordering::SeqCst);
                 error!(%error, "cannot write changes of messages to the journal");
             }
-            for told in waiting {
-                let _ = told.send(());
+            for sender in waiting {
+                let _ = sender.send(());
             }
         }
     }

@@ -62,11 +62,11 @@ pub(crate) struct Counts {
 
 /// The result of a receive from one queue.
 #[derive(Debug, Default)]
-pub(crate) struct Taken {
+pub(crate) struct ReceivedBatch {
     /// The messages for the receiver. They are in flight now.
     pub(crate) received: Vec<Message>,
     /// The messages that were received too often. They are removed from this queue and belong to the dead-letter queue.
-    pub(crate) dead: Vec<Message>,
+    pub(crate) dead_letters: Vec<Message>,
 }
 
 impl Queue {
@@ -139,16 +139,22 @@ impl Queue {
 
     /// Receives up to `most` visible messages and hides them for `visibility`. With `redrive`, messages that were
     /// received too often are removed and returned separately.
-    pub(crate) fn receive(&mut self, most: usize, visibility: Duration, redrive: bool, now: SystemTime) -> Taken {
+    pub(crate) fn receive(
+        &mut self,
+        most: usize,
+        visibility: Duration,
+        redrive: bool,
+        now: SystemTime,
+    ) -> ReceivedBatch {
         self.expire(now);
         self.show_what_is_due(now);
         let max_receive_count = self.settings.redrive.as_ref().filter(|_| redrive).map(|it| it.max_receive_count);
-        let mut taken = Taken::default();
-        while taken.received.len() < most && !self.is_at_flight_limit() {
+        let mut batch = ReceivedBatch::default();
+        while batch.received.len() < most && !self.is_at_flight_limit() {
             let Some(id) = self.visible.pop() else { break };
             let Some(message) = self.messages.get_mut(&id) else { continue };
             if max_receive_count.is_some_and(|max| message.receive_count >= max) {
-                taken.dead.extend(self.messages.remove(&id));
+                batch.dead_letters.extend(self.messages.remove(&id));
                 continue;
             }
             let until = now + visibility;
@@ -158,9 +164,9 @@ impl Queue {
             message.state = State::InFlight { since: now, until };
             self.in_flight.insert((until, id));
             self.visible.took_off(message.group_id.as_deref());
-            taken.received.push(message.clone());
+            batch.received.push(message.clone());
         }
-        taken
+        batch
     }
 
     /// Deletes a message if the receipt is from its latest receive, even if the message has become visible again.

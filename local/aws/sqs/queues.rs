@@ -5,12 +5,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::error::SqsError;
 use super::journal::Journal;
-use super::limits;
 use super::message::Message;
 use super::queue::Queue;
 use super::settings::Settings;
 use super::stored::Stored;
-use super::wire;
+use super::{limits, wire};
 
 /// The account in the resources' names.
 const ACCOUNT: &str = "000000000000";
@@ -55,14 +54,14 @@ impl Queues {
         let source = self.at(url)?;
         let target = source.settings.redrive.as_ref().map(|it| name_of(&it.dead_letter_arn).to_owned());
         let target = target.filter(|name| name != name_of(url) && self.by_name.contains_key(name));
-        let taken = self.at(url)?.receive(most, visibility, target.is_some(), now);
-        let moved_dead_letters = !taken.dead.is_empty();
+        let batch = self.at(url)?.receive(most, visibility, target.is_some(), now);
+        let moved_dead_letters = !batch.dead_letters.is_empty();
         if let Some(target) = target.and_then(|name| self.by_name.get_mut(&name)) {
-            for message in taken.dead {
+            for message in batch.dead_letters {
                 target.accept_dead(message, &arn(name_of(url)));
             }
         }
-        Ok(Handout { messages: taken.received, moved_dead_letters })
+        Ok(Handout { messages: batch.received, moved_dead_letters })
     }
 
     /// Creates a queue. Returns an error if it exists with different attributes.
@@ -195,8 +194,8 @@ fn arn(name: &str) -> String {
 }
 
 /// The last part of a URL or an ARN.
-fn name_of(place: &str) -> &str {
-    place.rsplit(['/', ':']).next().unwrap_or_default()
+fn name_of(url_or_arn: &str) -> &str {
+    url_or_arn.rsplit(['/', ':']).next().unwrap_or_default()
 }
 
 fn missing() -> SqsError {

@@ -10,7 +10,7 @@ use super::error::SqsError;
 use super::limits::{MAX_DELAY_SECONDS, MAX_MESSAGE_BYTES, MAX_VISIBILITY_SECONDS};
 
 /// Attributes that have no effect here and are only returned.
-const KEPT: [&str; 5] =
+const STORED_ATTRIBUTES: [&str; 5] =
     ["Policy", "RedriveAllowPolicy", "KmsMasterKeyId", "KmsDataKeyReusePeriodSeconds", "SqsManagedSseEnabled"];
 
 /// The settings of a queue. Times are in seconds.
@@ -22,7 +22,7 @@ pub(crate) struct Settings {
     pub(crate) retention: i64,
     pub(crate) maximum_message_bytes: i64,
     pub(crate) redrive: Option<Redrive>,
-    kept: BTreeMap<String, String>,
+    stored: BTreeMap<String, String>,
 }
 
 /// The redrive policy: the destination of messages that were received too often.
@@ -42,7 +42,7 @@ impl Default for Settings {
             retention: 4 * 24 * 3600,
             maximum_message_bytes: MAX_MESSAGE_BYTES as i64,
             redrive: None,
-            kept: BTreeMap::new(),
+            stored: BTreeMap::new(),
         }
     }
 }
@@ -60,8 +60,8 @@ impl Settings {
                 "MessageRetentionPeriod" => changed.retention = number(60, 14 * 24 * 3600)?,
                 "MaximumMessageSize" => changed.maximum_message_bytes = number(1024, MAX_MESSAGE_BYTES as i64)?,
                 "RedrivePolicy" => changed.redrive = Redrive::parse(value)?,
-                kept if KEPT.contains(&kept) => {
-                    changed.kept.insert(name.clone(), value.clone());
+                stored if STORED_ATTRIBUTES.contains(&stored) => {
+                    changed.stored.insert(name.clone(), value.clone());
                 }
                 _ => return Err(SqsError::new("InvalidAttributeName", format!("Unknown Attribute {name}."))),
             }
@@ -71,7 +71,7 @@ impl Settings {
 
     /// All settings as attributes.
     pub(crate) fn attributes(&self) -> BTreeMap<String, String> {
-        let mut attributes = self.kept.clone();
+        let mut attributes = self.stored.clone();
         let numbers = [
             ("VisibilityTimeout", self.visibility_timeout),
             ("DelaySeconds", self.delay),

@@ -56,11 +56,11 @@ impl Visible {
         self.change(group, |group| group.in_flight = group.in_flight.saturating_sub(1));
     }
 
-    /// Keeps only the messages for which `keep` returns true.
-    pub(crate) fn retain(&mut self, keep: impl Fn(&Uuid) -> bool) {
+    /// Keeps only the messages for which `is_retained` returns true.
+    pub(crate) fn retain(&mut self, is_retained: impl Fn(&Uuid) -> bool) {
         self.turns.clear();
         self.groups.retain(|id, group| {
-            group.messages.retain(|(_, message)| keep(message));
+            group.messages.retain(|(_, message)| is_retained(message));
             self.turns.extend(group.turn(id));
             group.in_flight > 0 || !group.messages.is_empty()
         });

@@ -258,15 +258,20 @@ async fn a_batch_of_inserts_reports_each_result_with_and_without_a_transaction()
                 statement.parameters(text("a")).parameters(text(*sk)).build().unwrap()
             });
             let batch = client.batch_execute_statement().set_statements(Some(statements.collect()));
-            let made = batch.set_return_consumed_capacity(capacity.clone()).send().await.unwrap();
-            made.responses()
+            let inserted = batch.set_return_consumed_capacity(capacity.clone()).send().await.unwrap();
+            inserted
+                .responses()
                 .iter()
                 .map(|response| (response.table_name().map(str::to_owned), response.error().is_some()))
                 .collect::<Vec<_>>()
         };
-        let (made, refused) = ((Some(TABLE.to_owned()), false), (Some(TABLE.to_owned()), true));
-        assert_eq!(insert(&["1", "2"]).await, [made.clone(), made.clone()]);
-        assert_eq!(insert(&["2", "3"]).await, [refused, made], "an existing item does not affect the other inserts");
+        let (inserted, refused) = ((Some(TABLE.to_owned()), false), (Some(TABLE.to_owned()), true));
+        assert_eq!(insert(&["1", "2"]).await, [inserted.clone(), inserted.clone()]);
+        assert_eq!(
+            insert(&["2", "3"]).await,
+            [refused, inserted],
+            "an existing item does not affect the other inserts"
+        );
         assert_eq!(client.scan().table_name(TABLE).send().await.unwrap().count(), 3);
     }
 }

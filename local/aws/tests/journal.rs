@@ -83,17 +83,17 @@ async fn a_restart_keeps_dead_letters_and_does_not_restore_purged_or_expired_mes
     deleted.client.delete_queue().queue_url(&deleted.url).send().await.unwrap();
     clock.advance(5 * 24 * 3600);
     assert_eq!(expired.counts().await, [0, 0, 0]);
-    let (queue, dead) = super::redrive::with_dead_letters(&aws, "1").await;
+    let (queue, dead_letters) = super::redrive::with_dead_letters(&aws, "1").await;
     queue.send("poison").await;
     let message = queue.receive_one().await;
     queue.hide(handle(&message), 0).await.unwrap();
     assert!(queue.receive(0).await.is_empty());
-    assert_eq!(dead.counts().await, [1, 0, 0]);
+    assert_eq!(dead_letters.counts().await, [1, 0, 0]);
 
     let aws = reopened(aws, &clock, &storage).await;
-    let (queue, dead) = super::redrive::with_dead_letters(&aws, "1").await;
-    assert_eq!((queue.counts().await, dead.counts().await), ([0, 0, 0], [1, 0, 0]));
-    let letter = dead.receive_one().await;
+    let (queue, dead_letters) = super::redrive::with_dead_letters(&aws, "1").await;
+    assert_eq!((queue.counts().await, dead_letters.counts().await), ([0, 0, 0], [1, 0, 0]));
+    let letter = dead_letters.receive_one().await;
     assert_eq!(letter.body(), Some("poison"));
     assert!(system(&letter, System::DeadLetterQueueSourceArn).is_some_and(|arn| arn.ends_with(":tasks")));
     for name in ["purged", "expired", "deleted"] {

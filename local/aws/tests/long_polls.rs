@@ -37,8 +37,8 @@ async fn a_long_poll_on_an_empty_queue_ends_after_its_wait() {
 #[tokio::test]
 async fn a_cancelled_long_poll_receives_no_message() {
     let queue = TestQueue::new(&real_aws(), &[]).await;
-    let given_up = tokio::time::timeout(Duration::from_millis(50), queue.receive(20)).await;
-    assert!(given_up.is_err());
+    let cancelled = tokio::time::timeout(Duration::from_millis(50), queue.receive(20)).await;
+    assert!(cancelled.is_err());
     queue.send("a").await;
     assert_eq!(queue.receive(0).await.len(), 1);
 }

@@ -46,9 +46,9 @@ async fn both_services_respond_on_one_port_until_shutdown() {
         async move { post(&authority, "AmazonSQS.ReceiveMessage", &body).await }
     });
     tokio::time::sleep(Duration::from_millis(100)).await;
-    let asked_at = Instant::now();
+    let started_at = Instant::now();
     stop.send(()).unwrap();
     server.await.unwrap().unwrap();
     assert!(poll.await.unwrap().starts_with("HTTP/1.1 503"));
-    assert!(asked_at.elapsed() < Duration::from_secs(2), "a long poll does not delay the shutdown");
+    assert!(started_at.elapsed() < Duration::from_secs(2), "a long poll does not delay the shutdown");
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::api_key::PlatformKey;
-use super::event_type::Catalogue;
-use super::fields::UrlPolicy;
-use super::limits::Limits;
-use super::schedule::RetrySchedule;
+use super::delivery::schedule::RetrySchedule;
+use super::endpoint::url::UrlPolicy;
+use super::event::event_type::Catalogue;
+use super::tenancy::api_key::PlatformKey;
+use super::tenancy::limits::Limits;
 use super::time::Timestamp;
 
 /// The settings that apply to all organizations of a deployment.
@@ -27,4 +27,17 @@ pub struct Deployment {
     /// When the deployment's only process started: all requests that began earlier have ended. `None` if there are
     /// several processes.
     pub only_process_since: Option<Timestamp>,
+}
+
+impl Deployment {
+    /// The earliest publishing time whose events and deliveries have not expired.
+    pub fn oldest_retained(&self, now: Timestamp) -> Timestamp {
+        now.minus(self.retention).plus(Duration::from_millis(1))
+    }
+
+    /// Whether an item that was created at `created_at` has expired. DynamoDB deletes expired items with a delay, so
+    /// readers must skip them.
+    pub fn is_expired(&self, created_at: Timestamp, now: Timestamp) -> bool {
+        created_at.plus(self.retention) <= now
+    }
 }

@@ -100,14 +100,9 @@ fn uuid_v7(now: Timestamp, random: Random) -> Uuid {
 }
 
 /// The creation time of a UUIDv7, to the millisecond.
-fn made_at(uuid: Uuid) -> Timestamp {
+fn timestamp_of(uuid: Uuid) -> Timestamp {
     let millis = i64::try_from(uuid.as_u128() >> 80).unwrap_or(0);
     Timestamp::from_unix_millis(millis)
-}
-
-/// A byte of the random bits. It is the same in an event and its deliveries.
-const fn shard_byte(uuid: Uuid) -> u8 {
-    uuid.as_bytes()[13]
 }
 
 impl EndpointId {
@@ -115,24 +110,12 @@ impl EndpointId {
     pub fn new(now: Timestamp, random: Random) -> Self {
         Self(uuid_v7(now, random))
     }
-
-    /// The random byte that selects the storage partition.
-    pub const fn shard_byte(self) -> u8 {
-        shard_byte(self.0)
-    }
 }
 
 impl KeyId {
     /// A new identifier.
     pub fn new(now: Timestamp, random: Random) -> Self {
         Self(uuid_v7(now, random))
-    }
-}
-
-impl JobId {
-    /// The byte that selects the storage partition.
-    pub const fn shard_byte(self) -> u8 {
-        shard_byte(self.0)
     }
 }
 
@@ -151,12 +134,7 @@ impl EventId {
 
     /// When the event was published, to the millisecond.
     pub fn created_at(self) -> Timestamp {
-        made_at(self.0)
-    }
-
-    /// The random byte that selects the storage partition. Events of one batch have consecutive bytes.
-    pub const fn shard_byte(self) -> u8 {
-        shard_byte(self.0)
+        timestamp_of(self.0)
     }
 
     /// The smallest identifier of an event created at `instant`.
@@ -203,12 +181,7 @@ impl DeliveryId {
 
     /// When the event was published, to the millisecond.
     pub fn created_at(self) -> Timestamp {
-        made_at(self.0)
-    }
-
-    /// The random byte that selects the storage partition. It is the same as the event's.
-    pub const fn shard_byte(self) -> u8 {
-        shard_byte(self.0)
+        timestamp_of(self.0)
     }
 
     /// The smallest identifier that sorts after this one.
@@ -263,14 +236,14 @@ impl OrganizationId {
         if generated {
             return Ok(Self(text.to_owned()));
         }
-        Self::parse_brought(text)
+        Self::parse_supplied(text)
     }
 
     /// Parses an identifier that a caller supplies: a hyphenated UUID.
     ///
     /// # Errors
     /// [`super::Invalid`] for anything else.
-    pub fn parse_brought(text: &str) -> Result<Self, super::Invalid> {
+    pub fn parse_supplied(text: &str) -> Result<Self, super::Invalid> {
         match Uuid::try_parse(text) {
             Ok(uuid) if text.len() == 36 => Ok(Self(uuid.hyphenated().to_string())),
             _ => Err(super::Invalid::new("must be a UUID such as 550e8400-e29b-41d4-a716-446655440000")),
@@ -351,7 +324,7 @@ mod tests {
             batch.is_sorted()
                 && batch.iter().all(|id| without_ordinal(id.0) == id.0 && id.created_at() == first.created_at())
         );
-        let bytes: std::collections::BTreeSet<_> = batch.iter().map(|id| id.shard_byte()).collect();
+        let bytes: std::collections::BTreeSet<_> = batch.iter().map(|id| id.uuid().as_bytes()[13]).collect();
         assert_eq!(bytes.len(), batch.len(), "no two of them share a byte");
         assert_eq!(EventId::new(NOW, [0xff; 8]).nth(1).uuid().get_version_num(), 7);
     }
@@ -368,8 +341,8 @@ mod tests {
         let generated = OrganizationId::new(NOW, [9; 8]);
         assert_eq!(OrganizationId::parse(generated.as_str()).unwrap(), generated);
         assert_eq!(generated.as_str().len(), 30);
-        let brought = OrganizationId::parse("550E8400-e29b-41d4-a716-446655440000").unwrap();
-        assert_eq!(brought.as_str(), "550e8400-e29b-41d4-a716-446655440000");
+        let supplied = OrganizationId::parse("550E8400-e29b-41d4-a716-446655440000").unwrap();
+        assert_eq!(supplied.as_str(), "550e8400-e29b-41d4-a716-446655440000");
         for text in ["", "org_", "org_ilou0000000000000000000000", "550e8400e29b41d4a716446655440000", "acme", "a#b"] {
             assert!(OrganizationId::parse(text).is_err(), "{text}");
         }

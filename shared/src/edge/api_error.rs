@@ -1,12 +1,13 @@
 //! Errors of the API and their responses.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use tracing::{error, warn};
 
-use super::layers::Unrendered;
+use super::unrendered::{Render, Unrendered};
 use crate::domain::ids::RequestId;
 use crate::service::ServiceError;
 use crate::wire::body::InvalidJson;
@@ -65,15 +66,8 @@ impl ApiError {
         &self.problems
     }
 
-    /// Renders the response's body.
-    pub fn render(&self, request_id: RequestId) -> Vec<u8> {
-        let details = Details::new(&self.problems, self.limit);
-        let body = ErrorOut::new(self.code, &self.message, details, request_id);
-        serde_json::to_vec(&body).unwrap_or_default()
-    }
-
     /// Logs the internal cause, if there is one, with the request id.
-    pub(super) fn log(&self, request_id: RequestId) {
+    fn log(&self, request_id: RequestId) {
         let Some(cause) = &self.internal else { return };
         match self.code {
             ErrorCode::Internal => error!(%request_id, %cause, "internal error"),
@@ -122,6 +116,19 @@ impl From<Vec<Problem>> for ApiError {
     }
 }
 
+impl Render for ApiError {
+    fn render(&self, request_id: RequestId) -> Vec<u8> {
+        self.log(request_id);
+        let details = Details::new(&self.problems, self.limit);
+        let body = ErrorOut::new(self.code, &self.message, details, request_id);
+        serde_json::to_vec(&body).unwrap_or_default()
+    }
+
+    fn error_code(&self) -> Option<&'static str> {
+        Some(self.code.as_str())
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -135,7 +142,7 @@ impl IntoResponse for ApiError {
             }
             _ => {}
         }
-        response.extensions_mut().insert(Unrendered::Error(self));
+        response.extensions_mut().insert(Unrendered(Arc::new(self)));
         response
     }
 }

@@ -8,11 +8,11 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 
 use super::input::path_parameter;
-use super::{ApiError, AppState};
-use crate::domain::access::Scope;
-use crate::domain::api_key::KeySecret;
+use super::{ApiError, RouterState};
 use crate::domain::ids::OrganizationId;
-use crate::domain::organization::Organization;
+use crate::domain::tenancy::access::Scope;
+use crate::domain::tenancy::api_key::KeySecret;
+use crate::domain::tenancy::organization::Organization;
 use crate::service::{Caller, CurrentState};
 use crate::telemetry::RequestContext;
 use crate::wire::error::{ErrorCode, Problem};
@@ -23,13 +23,13 @@ use crate::wire::query::Query;
 #[derive(Debug)]
 pub struct Authenticated(pub Caller);
 
-impl FromRequestParts<AppState> for Authenticated {
+impl<R: RouterState> FromRequestParts<R> for Authenticated {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, core: &AppState) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, state: &R) -> Result<Self, ApiError> {
         let refused = |message| ApiError::new(ErrorCode::Unauthorized, message);
         let presented = bearer(parts).ok_or_else(|| refused("an API key is required: Authorization: Bearer sk_…"))?;
-        let caller = core.authenticate(&presented).await?;
+        let caller = state.access().authenticate(&presented).await?;
         let caller = caller.ok_or_else(|| refused("this API key is unknown, revoked or expired"))?;
         parts.extensions.get::<RequestContext>().inspect(|context| {
             context.set_key(caller.name());
@@ -49,11 +49,11 @@ fn bearer(parts: &Parts) -> Option<KeySecret> {
 #[derive(Debug)]
 pub struct Platform;
 
-impl FromRequestParts<AppState> for Platform {
+impl<R: RouterState> FromRequestParts<R> for Platform {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, core: &AppState) -> Result<Self, ApiError> {
-        match Authenticated::from_request_parts(parts, core).await? {
+    async fn from_request_parts(parts: &mut Parts, state: &R) -> Result<Self, ApiError> {
+        match Authenticated::from_request_parts(parts, state).await? {
             Authenticated(caller) if caller.is_platform() => Ok(Self),
             Authenticated(_) => Err(ApiError::new(ErrorCode::Forbidden, "only the platform's key may do this")),
         }
@@ -68,11 +68,11 @@ pub struct Permitted<S> {
     scope: PhantomData<S>,
 }
 
-impl<S: RequiredScope> FromRequestParts<AppState> for Permitted<S> {
+impl<S: RequiredScope, R: RouterState> FromRequestParts<R> for Permitted<S> {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, core: &AppState) -> Result<Self, ApiError> {
-        let Authenticated(caller) = Authenticated::from_request_parts(parts, core).await?;
+    async fn from_request_parts(parts: &mut Parts, state: &R) -> Result<Self, ApiError> {
+        let Authenticated(caller) = Authenticated::from_request_parts(parts, state).await?;
         require::<S>(&caller)?;
         Ok(Self { caller, scope: PhantomData })
     }
@@ -89,13 +89,13 @@ pub struct Tenant<S, W = OfPath> {
     marker: PhantomData<(S, W)>,
 }
 
-impl<S: RequiredScope, W: Whereabouts> FromRequestParts<AppState> for Tenant<S, W> {
+impl<S: RequiredScope, W: TenantSource, R: RouterState> FromRequestParts<R> for Tenant<S, W> {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, core: &AppState) -> Result<Self, ApiError> {
-        let Authenticated(caller) = Authenticated::from_request_parts(parts, core).await?;
-        let id = W::organization(&caller, parts, core).await?;
-        let organization = core.organization_for(&caller, &id).await?;
+    async fn from_request_parts(parts: &mut Parts, state: &R) -> Result<Self, ApiError> {
+        let Authenticated(caller) = Authenticated::from_request_parts(parts, state).await?;
+        let id = W::organization(&caller, parts, state).await?;
+        let organization = state.access().organization_for(&caller, &id).await?;
         parts.extensions.get::<RequestContext>().inspect(|context| context.set_organization(&organization.id));
         require::<S>(&caller)?;
         Ok(Self { caller, organization, marker: PhantomData })
@@ -113,20 +113,20 @@ impl<S, W> Tenant<S, W> {
 /// A caller that may publish in the organization of the path. The organization's state is read for each request, so
 /// a suspension takes effect immediately.
 #[derive(Debug)]
-pub struct Publisher {
+pub struct PublishCaller {
     /// The authenticated caller.
     pub caller: Caller,
     /// The current state of the organization.
     pub organization: CurrentState,
 }
 
-impl FromRequestParts<AppState> for Publisher {
+impl<R: RouterState> FromRequestParts<R> for PublishCaller {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, core: &AppState) -> Result<Self, ApiError> {
-        let Authenticated(caller) = Authenticated::from_request_parts(parts, core).await?;
-        let id = OfPath::organization(&caller, parts, core).await?;
-        let organization = core.state_for(&caller, &id).await?;
+    async fn from_request_parts(parts: &mut Parts, state: &R) -> Result<Self, ApiError> {
+        let Authenticated(caller) = Authenticated::from_request_parts(parts, state).await?;
+        let id = OfPath::organization(&caller, parts, state).await?;
+        let organization = state.access().state_for(&caller, &id).await?;
         parts.extensions.get::<RequestContext>().inspect(|context| context.set_organization(&id));
         require::<scopes::EventsPublish>(&caller)?;
         Ok(Self { caller, organization })
@@ -142,12 +142,12 @@ fn require<S: RequiredScope>(caller: &Caller) -> Result<(), ApiError> {
 }
 
 /// The source of the organization of a request.
-pub trait Whereabouts: Send + Sync + 'static {
+pub trait TenantSource: Send + Sync + 'static {
     /// The id of the organization. The caller's access to it is checked separately.
-    fn organization(
+    fn organization<R: RouterState>(
         caller: &Caller,
         parts: &mut Parts,
-        core: &AppState,
+        state: &R,
     ) -> impl Future<Output = Result<OrganizationId, ApiError>> + Send;
 }
 
@@ -155,9 +155,13 @@ pub trait Whereabouts: Send + Sync + 'static {
 #[derive(Debug)]
 pub struct OfPath;
 
-impl Whereabouts for OfPath {
-    async fn organization(_: &Caller, parts: &mut Parts, core: &AppState) -> Result<OrganizationId, ApiError> {
-        let id = path_parameter(parts, core, "organization").await;
+impl TenantSource for OfPath {
+    async fn organization<R: RouterState>(
+        _: &Caller,
+        parts: &mut Parts,
+        state: &R,
+    ) -> Result<OrganizationId, ApiError> {
+        let id = path_parameter(parts, state, "organization").await;
         let id = id.and_then(|text| OrganizationId::parse(&text).ok());
         id.ok_or_else(|| ApiError::not_found("organization"))
     }
@@ -167,8 +171,12 @@ impl Whereabouts for OfPath {
 #[derive(Debug)]
 pub struct OfKey;
 
-impl Whereabouts for OfKey {
-    async fn organization(caller: &Caller, parts: &mut Parts, _: &AppState) -> Result<OrganizationId, ApiError> {
+impl TenantSource for OfKey {
+    async fn organization<R: RouterState>(
+        caller: &Caller,
+        parts: &mut Parts,
+        _: &R,
+    ) -> Result<OrganizationId, ApiError> {
         let mut query = Query::new(parts.uri.query().unwrap_or_default());
         let named = query.organization();
         query.problems()?;

@@ -10,11 +10,10 @@ use url::Url;
 
 use super::ApiError;
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, JobId, KeyId};
-use crate::domain::limits::Limits;
-use crate::wire::body;
-use crate::wire::endpoints;
+use crate::domain::tenancy::limits::Limits;
 use crate::wire::error::{ErrorCode, Problem};
 use crate::wire::query::Query;
+use crate::wire::{body, endpoints};
 
 /// Most bytes of a request body: the limit of Lambda.
 const MAX_BODY_BYTES: usize = 6 * 1024 * 1024;

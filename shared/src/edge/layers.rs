@@ -7,26 +7,14 @@ use axum::extract::{Extension, MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use http::{HeaderValue, Method, header};
-use serde::Serialize;
-use serde_json::value::RawValue;
 use tracing::info;
 
-use super::reply::Enveloped;
-use super::{ApiError, AppState};
-use crate::clock;
+use super::unrendered::Unrendered;
+use super::{ApiError, RouterState};
+use crate::clock::{self, Clock};
 use crate::domain::ids::RequestId;
 use crate::telemetry::{RequestContext, metrics};
 use crate::wire::error::ErrorCode;
-
-/// The size of a response beyond its data, in bytes.
-const BESIDE_THE_DATA: usize = 256;
-
-/// A response whose body is rendered once the request id is known.
-#[derive(Debug, Clone)]
-pub(super) enum Unrendered {
-    Data(Enveloped),
-    Error(ApiError),
-}
 
 /// The method of the request as the caller sent it.
 #[derive(Debug, Clone)]
@@ -34,7 +22,7 @@ struct Sent(Method);
 
 /// Completes a router: unknown paths and methods result in the API's error format, and every response has a request
 /// id.
-pub fn finish(router: Router<AppState>, state: AppState) -> Router {
+pub fn finish<R: RouterState>(router: Router<R>, state: R) -> Router {
     let unknown_path = async || ApiError::new(ErrorCode::NotFound, "no resource has this path");
     let unknown_method = async |Extension(Sent(method)): Extension<Sent>| {
         ApiError::new(ErrorCode::MethodNotAllowed, format!("{method} is not allowed at this path"))
@@ -42,7 +30,7 @@ pub fn finish(router: Router<AppState>, state: AppState) -> Router {
     let routes = router
         .fallback(unknown_path)
         .method_not_allowed_fallback(unknown_method)
-        .layer(from_fn_with_state(state.clone(), with_request_id))
+        .layer(from_fn_with_state(state.access().clock().clone(), with_request_id))
         .with_state(state);
     Router::new().fallback_service(routes).layer(from_fn(without_head))
 }
@@ -70,12 +58,12 @@ async fn without_head(mut request: Request, next: Next) -> Response {
 }
 
 async fn with_request_id(
-    State(core): State<AppState>,
+    State(clock): State<Clock>,
     Extension(Sent(method)): Extension<Sent>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    let started_at = core.clock().now();
+    let started_at = clock.now();
     let request_id = RequestId::new(started_at, clock::id_bytes());
     let context = RequestContext::new(request_id);
     request.extensions_mut().insert(request_id);
@@ -87,7 +75,7 @@ async fn with_request_id(
     if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {
         response.headers_mut().insert("x-request-id", value);
     }
-    let now = core.clock().now();
+    let now = clock.now();
     // The value is converted because the log subscriber writes a 128-bit number as a string.
     let duration_ms = u64::try_from(now.since(started_at).as_millis()).unwrap_or(u64::MAX);
     info!(
@@ -105,41 +93,12 @@ async fn with_request_id(
     response
 }
 
-/// Renders the body of a response with the request id. Returns the code of an error.
+/// Writes the body that needs the request id, and returns the error's code if it is one.
 fn render(response: &mut Response, request_id: RequestId) -> Option<&'static str> {
-    let unrendered = response.extensions_mut().remove::<Unrendered>()?;
-    let (body, code) = match unrendered {
-        Unrendered::Error(error) => {
-            error.log(request_id);
-            (error.render(request_id), Some(error.code().as_str()))
-        }
-        Unrendered::Data(enveloped) => (envelope(&enveloped, request_id), None),
-    };
+    let Unrendered(body) = response.extensions_mut().remove::<Unrendered>()?;
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.remove(header::CONTENT_LENGTH);
-    *response.body_mut() = Body::from(body);
-    code
-}
-
-#[derive(Serialize)]
-struct Envelope<'a> {
-    data: &'a RawValue,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pagination: Option<&'a RawValue>,
-    meta: Meta,
-}
-
-#[derive(Serialize)]
-struct Meta {
-    request_id: String,
-}
-
-fn envelope(parts: &Enveloped, request_id: RequestId) -> Vec<u8> {
-    let meta = Meta { request_id: request_id.to_string() };
-    let envelope = Envelope { data: &parts.data, pagination: parts.pagination.as_deref(), meta };
-    // A page may have several megabytes. Without sufficient capacity the vector would be reallocated, which doubles
-    // the memory.
-    let mut body = Vec::with_capacity(parts.data.get().len() + BESIDE_THE_DATA);
-    serde_json::to_writer(&mut body, &envelope).map(|()| body).unwrap_or_default()
+    *response.body_mut() = Body::from(body.render(request_id));
+    body.error_code()
 }

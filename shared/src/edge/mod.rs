@@ -3,24 +3,40 @@
 
 mod api_error;
 mod auth;
-mod ending;
 mod input;
 mod items;
 mod layers;
 mod reply;
+mod shutdown;
 pub mod sqs;
+mod unrendered;
 
 use std::sync::Arc;
 
-use crate::service::Core;
+use crate::service::{Access, Administrator, Publisher};
 
 pub use api_error::ApiError;
-pub use auth::{Authenticated, OfKey, Permitted, Platform, Publisher, Tenant, own_or_named, scopes};
-pub use ending::write_usage_at_the_end;
+pub use auth::{Authenticated, OfKey, Permitted, Platform, PublishCaller, Tenant, own_or_named, scopes};
 pub use input::{Body, HyphenatedEndpointId, Origin, PathId, Search, check_size, read_body};
 pub use items::Items;
 pub use layers::finish;
 pub use reply::{Bare, Data, Empty};
+pub use shutdown::register_usage_flush;
 
-/// The state of all routes.
-pub type AppState = Arc<Core>;
+/// The state of a router. Extractors authenticate callers with its [`Access`].
+pub trait RouterState: Clone + Send + Sync + 'static {
+    /// Authenticates callers.
+    fn access(&self) -> &Access;
+}
+
+impl RouterState for Arc<Administrator> {
+    fn access(&self) -> &Access {
+        Administrator::access(self)
+    }
+}
+
+impl RouterState for Arc<Publisher> {
+    fn access(&self) -> &Access {
+        Publisher::access(self)
+    }
+}

@@ -1,6 +1,7 @@
 //! Success responses.
 
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
@@ -8,8 +9,9 @@ use serde::Serialize;
 use serde_json::value::{RawValue, to_raw_value};
 
 use super::items::unrenderable;
-use super::layers::Unrendered;
+use super::unrendered::{Render, Unrendered};
 use super::{ApiError, Items};
+use crate::domain::ids::RequestId;
 use crate::wire::organizations::PaginationOut;
 
 /// A response of the `organizations` dialect: `{"data":…, "meta":{"request_id":…}}`.
@@ -58,7 +60,7 @@ impl<T> IntoResponse for Data<T> {
         match self.rendered {
             Ok(enveloped) => {
                 let mut response = self.status.into_response();
-                response.extensions_mut().insert(Unrendered::Data(enveloped));
+                response.extensions_mut().insert(Unrendered(Arc::new(enveloped)));
                 response
             }
             Err(error) => error.into_response(),
@@ -68,9 +70,9 @@ impl<T> IntoResponse for Data<T> {
 
 /// The parts of a response before the request id is added.
 #[derive(Clone)]
-pub(super) struct Enveloped {
-    pub(super) data: Box<RawValue>,
-    pub(super) pagination: Option<Box<RawValue>>,
+struct Enveloped {
+    data: Box<RawValue>,
+    pagination: Option<Box<RawValue>>,
 }
 
 /// `Debug` is redacted: the data may contain a secret that is shown once.
@@ -123,5 +125,32 @@ pub struct Empty;
 impl IntoResponse for Empty {
     fn into_response(self) -> Response {
         StatusCode::NO_CONTENT.into_response()
+    }
+}
+
+/// The size of a response beyond its data, in bytes.
+const BESIDE_THE_DATA: usize = 256;
+
+#[derive(Serialize)]
+struct Envelope<'a> {
+    data: &'a RawValue,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pagination: Option<&'a RawValue>,
+    meta: Meta,
+}
+
+#[derive(Serialize)]
+struct Meta {
+    request_id: String,
+}
+
+impl Render for Enveloped {
+    fn render(&self, request_id: RequestId) -> Vec<u8> {
+        let meta = Meta { request_id: request_id.to_string() };
+        let envelope = Envelope { data: &self.data, pagination: self.pagination.as_deref(), meta };
+        // A page may have several megabytes. Without sufficient capacity the vector would be reallocated, which doubles
+        // the memory.
+        let mut body = Vec::with_capacity(self.data.get().len() + BESIDE_THE_DATA);
+        serde_json::to_writer(&mut body, &envelope).map(|()| body).unwrap_or_default()
     }
 }

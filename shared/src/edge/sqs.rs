@@ -7,7 +7,7 @@ use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent};
 use futures_util::future::join;
 
 use crate::domain::time::Timestamp;
-use crate::service::{Consumer, Message};
+use crate::service::{Deliverer, Message};
 use crate::telemetry::metrics;
 
 const SENT_AT: &str = "SentTimestamp";
@@ -15,11 +15,10 @@ const RECEIVES: &str = "ApproximateReceiveCount";
 
 /// Processes one batch. The event source mapping deletes the messages that are not reported as failed. A reported
 /// message keeps the visibility timeout that the consumer set.
-pub async fn handle(consumer: &Arc<Consumer>, batch: SqsEvent, deadline: Timestamp) -> SqsBatchResponse {
-    let core = consumer.core();
+pub async fn handle(deliverer: &Arc<Deliverer>, batch: SqsEvent, deadline: Timestamp) -> SqsBatchResponse {
     // All messages of a batch are from one queue.
     let source = batch.records.first().and_then(|record| record.event_source_arn.as_deref());
-    let lane = core.lane_of(source.unwrap_or_default());
+    let lane = deliverer.lane_of(source.unwrap_or_default());
     let messages = batch.records.into_iter().map(|record| Message {
         id: record.message_id.unwrap_or_default(),
         receipt_handle: record.receipt_handle.unwrap_or_default(),
@@ -27,8 +26,8 @@ pub async fn handle(consumer: &Arc<Consumer>, batch: SqsEvent, deadline: Timesta
         receives: receives(&record.attributes),
         body: record.body.unwrap_or_default(),
     });
-    let (stay, ()) = join(consumer.handle(lane, messages.collect(), deadline), core.write_usage()).await;
-    metrics::emit(core.clock().now());
+    let (stay, ()) = join(deliverer.handle(lane, messages.collect(), deadline), deliverer.meter().write_usage()).await;
+    metrics::emit(deliverer.clock().now());
     let mut response = SqsBatchResponse::default();
     response.set_failures(stay);
     response

@@ -11,8 +11,8 @@ use futures_util::future::{join_all, try_join_all};
 use futures_util::{FutureExt, StreamExt, stream};
 
 use crate::clock;
-use crate::domain::lane::{ByLane, Lane};
-use crate::gather::{Gather, Lost};
+use crate::coalescer::{Coalescer, Unanswered};
+use crate::domain::endpoint::lane::{ByLane, Lane};
 
 pub use error::QueueError;
 pub use task::{DeliverTask, Task, UnreadableTask};
@@ -22,7 +22,7 @@ const BATCH_ENTRIES: usize = 10;
 /// Most bytes of one batch of messages that all implementations of SQS accept.
 const BATCH_BYTES: usize = 256 * 1024;
 /// How many batches are in progress at the same time.
-const AT_ONCE: usize = 16;
+const MAX_CONCURRENT_BATCHES: usize = 16;
 /// The id of an entry that is not in a batch yet.
 const UNNUMBERED: &str = "";
 /// How often failed entries are sent again before they count as a failure.
@@ -41,7 +41,7 @@ const GROUPS: u8 = 8;
 pub struct Queue {
     client: Client,
     urls: ByLane<String>,
-    sends: Gather<Lane, SendMessageBatchRequestEntry, Sent>,
+    sends: Coalescer<Lane, SendMessageBatchRequestEntry, Sent>,
 }
 
 /// A message to send.
@@ -79,7 +79,7 @@ impl Queue {
     pub fn new(sdk: &SdkConfig, urls: ByLane<String>) -> Self {
         let client = Client::new(sdk);
         let (sender, to) = (client.clone(), urls.clone());
-        let sends = Gather::new(BATCH_ENTRIES, move |lane, entries| {
+        let sends = Coalescer::new(BATCH_ENTRIES, move |lane, entries| {
             send_all(sender.clone(), to.of(lane).clone(), entries).boxed()
         });
         Self { client, urls, sends }
@@ -103,7 +103,7 @@ impl Queue {
         }
         let fast = self.send_batches(Lane::Fast, entries.fast);
         let sends: Vec<_> = fast.chain(self.send_batches(Lane::Slow, entries.slow)).collect();
-        stream::iter(sends).buffer_unordered(AT_ONCE).collect::<Vec<_>>().await.into_iter().collect()
+        stream::iter(sends).buffer_unordered(MAX_CONCURRENT_BATCHES).collect::<Vec<_>>().await.into_iter().collect()
     }
 
     /// Returns a future for each batch of these entries.
@@ -128,7 +128,11 @@ impl Queue {
         let mut left = entries;
         for attempt in 0..BATCH_TRIES {
             clock::back_off(attempt).await;
-            let sent = if is_full { self.sends.alone(lane, left).await } else { self.sends.all(lane, left).await? };
+            let sent = if is_full {
+                self.sends.uncoalesced(lane, left).await
+            } else {
+                self.sends.call_all(lane, left).await?
+            };
             left = sent.into_iter().filter_map(Result::transpose).collect::<Result<_, _>>()?;
             if left.is_empty() {
                 return Ok(());
@@ -194,8 +198,8 @@ async fn send(client: &Client, url: &str, mut entries: Vec<SendMessageBatchReque
     sent.collect()
 }
 
-impl From<Lost> for QueueError {
-    fn from(Lost: Lost) -> Self {
+impl From<Unanswered> for QueueError {
+    fn from(Unanswered: Unanswered) -> Self {
         Self::Unavailable("a coalesced call ended without a response".to_owned())
     }
 }

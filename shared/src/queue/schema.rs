@@ -7,7 +7,7 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
 
 use super::QueueError;
-use crate::domain::lane::ByLane;
+use crate::domain::endpoint::lane::ByLane;
 
 /// The retention of messages, in seconds: 14 days, the maximum of SQS.
 pub const RETENTION_SECONDS: u32 = 14 * 24 * 60 * 60;
@@ -23,14 +23,14 @@ pub const MAX_RECEIVES: u32 = 1_000;
 /// Most messages in one batch for the consumer.
 pub const CONSUMER_BATCH: u32 = 10;
 
-/// Creates the queue `name`, the queue `name-slow` for the slow lane, and their dead-letter queue `name-dead`.
+/// Creates the queue `name`, the queue `name-slow` for the slow lane, and their dead-letter queue `name-dead_letter_queue`.
 /// Returns the URLs of the first two.
 ///
 /// # Errors
 /// [`QueueError`] if SQS rejects a request or is unreachable.
 pub async fn create_queues(client: &Client, name: &str) -> Result<ByLane<String>, QueueError> {
-    let dead = create(client, &format!("{name}-dead"), HashMap::new()).await?;
-    let arn = client.get_queue_attributes().queue_url(dead).attribute_names(QueueAttributeName::QueueArn);
+    let dead_letter_queue = create(client, &format!("{name}-dead"), HashMap::new()).await?;
+    let arn = client.get_queue_attributes().queue_url(dead_letter_queue).attribute_names(QueueAttributeName::QueueArn);
     let arn = arn.send().await?.attributes.and_then(|mut all| all.remove(&QueueAttributeName::QueueArn));
     let arn = arn.ok_or_else(|| QueueError::refused("the dead-letter queue has no ARN"))?;
     let redrive = serde_json::json!({"deadLetterTargetArn": arn, "maxReceiveCount": MAX_RECEIVES});

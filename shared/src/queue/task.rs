@@ -5,9 +5,9 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
-use crate::domain::event_type::EventType;
+use crate::domain::delivery::ticket::Ticket;
+use crate::domain::event::event_type::EventType;
 use crate::domain::ids::{DeliveryId, EndpointId, OrganizationId};
-use crate::domain::ticket::Ticket;
 
 /// The largest body in bytes that a message contains. A larger body is read from the event.
 const MAX_INLINE_BODY_BYTES: usize = 48 * 1024;

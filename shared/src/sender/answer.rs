@@ -16,8 +16,8 @@ pub(super) struct Beginning {
     pub(super) is_cut: bool,
 }
 
-/// Reads up to [`MAX_READ_BYTES`] of the body until the deadline, and returns the first `kept` bytes.
-pub(super) async fn read_beginning(mut body: Incoming, kept: usize, deadline: Instant) -> Beginning {
+/// Reads up to [`MAX_READ_BYTES`] of the body until the deadline, and returns the first `max_bytes` bytes.
+pub(super) async fn read_beginning(mut body: Incoming, max_bytes: usize, deadline: Instant) -> Beginning {
     let mut beginning = Vec::new();
     let mut read = 0;
     while read < MAX_READ_BYTES && !body.is_end_stream() {
@@ -27,8 +27,8 @@ pub(super) async fn read_beginning(mut body: Incoming, kept: usize, deadline: In
             Ok(Some(Err(_))) | Err(_) => return Beginning { text: text(beginning), is_cut: true },
         };
         read += data.len();
-        let room = kept - beginning.len();
-        beginning.extend_from_slice(&data[..room.min(data.len())]);
+        let space = max_bytes - beginning.len();
+        beginning.extend_from_slice(&data[..space.min(data.len())]);
     }
     Beginning { text: text(beginning), is_cut: false }
 }

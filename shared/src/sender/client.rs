@@ -22,9 +22,8 @@ use tower::ServiceExt;
 use tower::util::MapResponse;
 
 use super::connection::{Info, RequestNumber, Watched};
-use super::failure;
 use super::resolver::VettedResolver;
-use super::{IDLE, IDLE_PER_HOST, SetupError};
+use super::{IDLE, IDLE_PER_HOST, SetupError, failure};
 
 type Https = HttpsConnector<HttpConnector<VettedResolver>>;
 type Stream = <Https as tower::Service<http::Uri>>::Response;
@@ -35,7 +34,7 @@ type Connector = MapResponse<Https, fn(Stream) -> Io>;
 #[derive(Debug, Clone)]
 pub(super) struct Client {
     /// Reuses connections.
-    kept: HttpClient<Connector, Full<Bytes>>,
+    pooled: HttpClient<Connector, Full<Bytes>>,
     /// Opens a connection for each request.
     fresh: HttpClient<Connector, Full<Bytes>>,
 }
@@ -63,7 +62,7 @@ impl Client {
                 .http1_ignore_invalid_headers_in_responses(true)
                 .build(connector.clone())
         };
-        Ok(Self { kept: build(IDLE_PER_HOST), fresh: build(0) })
+        Ok(Self { pooled: build(IDLE_PER_HOST), fresh: build(0) })
     }
 
     /// Sends a request and returns the head of its response. The request is sent again over a new connection in two
@@ -77,19 +76,19 @@ impl Client {
         let number = RequestNumber::next();
         let mut first = request();
         let mut connection = capture_connection(&mut first);
-        let mut sending = pin!(number.run(self.kept.request(first)));
+        let mut sending = pin!(number.run(self.pooled.request(first)));
         let result = select! {
             biased;
             result = &mut sending => Some(result),
             // `hyper` may lose a request that it hands to a connection just when the connection ends.
             () = end(&mut connection) => sending.now_or_never(),
         };
-        let is_kept = || {
+        let is_reused = || {
             let info = connection.connection_metadata().as_ref().and_then(Info::of);
-            info.is_some_and(|info| !info.is_made_for(number))
+            info.is_some_and(|info| !info.is_opened_for(number))
         };
         match result {
-            Some(Err(error)) if !(failure::is_without_answer(&error) && is_kept()) => Err(error),
+            Some(Err(error)) if !(failure::is_without_answer(&error) && is_reused()) => Err(error),
             Some(Ok(response)) => Ok(response),
             _ => self.fresh.request(request()).await,
         }

@@ -4,7 +4,8 @@
 //! difference matters: a reused connection that ends without a byte of a response was closed while it was idle, and
 //! the receiver may never have seen the request.
 
-use std::io::{self, IoSlice};
+use std::io;
+use std::io::IoSlice;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
@@ -47,7 +48,7 @@ impl RequestNumber {
 /// Properties of the connection of a request.
 #[derive(Debug, Clone)]
 pub(super) struct Info {
-    made_for: Option<RequestNumber>,
+    opened_for: Option<RequestNumber>,
     end: watch::Receiver<()>,
 }
 
@@ -60,8 +61,8 @@ impl Info {
     }
 
     /// Whether the connection was opened for this request, and not reused.
-    pub(super) fn is_made_for(&self, request: RequestNumber) -> bool {
-        self.made_for == Some(request)
+    pub(super) fn is_opened_for(&self, request: RequestNumber) -> bool {
+        self.opened_for == Some(request)
     }
 
     /// Returns when the connection is closed on this side as well. The result of its last request is available
@@ -77,14 +78,14 @@ enum Progress {
     /// No request is in progress: none was written, or a response has begun.
     Idle,
     /// A request was written, and nothing of its response was read.
-    Asked,
+    AwaitingAnswer,
 }
 
 /// A connection that reports its end as [`NoAnswer`] if it leaves a request without a response.
 #[derive(Debug)]
 pub(super) struct Watched<T> {
     inner: T,
-    made_for: Option<RequestNumber>,
+    opened_for: Option<RequestNumber>,
     /// Its receivers are notified when the connection is dropped.
     alive: watch::Sender<()>,
     progress: Progress,
@@ -96,15 +97,15 @@ pub(super) struct Watched<T> {
 impl<T> Watched<T> {
     /// A new connection, opened for the current request.
     pub(super) fn new(inner: T) -> Self {
-        let made_for = CURRENT.try_with(|number| *number).ok();
+        let opened_for = CURRENT.try_with(|number| *number).ok();
         let alive = watch::Sender::new(());
-        Self { inner, made_for, alive, progress: Progress::Idle, write_error: None }
+        Self { inner, opened_for, alive, progress: Progress::Idle, write_error: None }
     }
 
     /// Records that these bytes are about to be written.
-    fn asks(&mut self, bytes: &[u8]) {
+    fn observe_write(&mut self, bytes: &[u8]) {
         if bytes.starts_with(METHOD) {
-            self.progress = Progress::Asked;
+            self.progress = Progress::AwaitingAnswer;
         }
     }
 
@@ -147,7 +148,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Watched<T> {
 impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        this.asks(buf);
+        this.observe_write(buf);
         let result = ready!(Pin::new(&mut this.inner).poll_write(cx, buf));
         Poll::Ready(this.written(result, buf.len()))
     }
@@ -158,7 +159,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        this.asks(bufs.iter().find(|buf| !buf.is_empty()).map_or(&[], |buf| buf));
+        this.observe_write(bufs.iter().find(|buf| !buf.is_empty()).map_or(&[], |buf| buf));
         let result = ready!(Pin::new(&mut this.inner).poll_write_vectored(cx, bufs));
         Poll::Ready(this.written(result, bufs.iter().map(|buf| buf.len()).sum()))
     }
@@ -180,6 +181,6 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Watched<T> {
 
 impl<T: Connection> Connection for Watched<T> {
     fn connected(&self) -> Connected {
-        self.inner.connected().extra(Info { made_for: self.made_for, end: self.alive.subscribe() })
+        self.inner.connected().extra(Info { opened_for: self.opened_for, end: self.alive.subscribe() })
     }
 }

@@ -8,7 +8,7 @@ use rustls::{AlertDescription, CertificateError};
 
 use super::connection::NoAnswer;
 use super::resolver::{RefusedAddress, Unresolved};
-use crate::domain::attempt::{Cause, Detail, Failure};
+use crate::domain::delivery::attempt::{Cause, Detail, Failure};
 
 /// Whether the connection ended without a byte of a response, before or after the request was written.
 pub(super) fn is_without_answer(error: &legacy::Error) -> bool {

@@ -13,6 +13,7 @@ mod connection;
 mod failure;
 mod request;
 mod resolver;
+mod retry_after;
 
 use std::time::Duration;
 
@@ -27,16 +28,16 @@ pub use request::{Attempt, USER_AGENT};
 pub use resolver::Lookup;
 
 use crate::clock::Clock;
-use crate::domain::addresses::AddressPolicy;
-use crate::domain::attempt::{Answer, Cause, Detail, Failure, Outcome};
-use crate::domain::schedule::parse_retry_after;
+use crate::domain::delivery::attempt::{Answer, Cause, Detail, Failure, Outcome};
+use crate::domain::network::AddressPolicy;
 use client::Client;
 use resolver::VettedResolver;
+use retry_after::parse_retry_after;
 
 /// Most bytes that are kept of a success response's body.
-const MAX_KEPT_ON_SUCCESS: usize = 1024;
+const MAX_STORED_ON_SUCCESS: usize = 1024;
 /// Most bytes that are kept of a failure response's body.
-const MAX_KEPT_ON_FAILURE: usize = 4 * 1024;
+const MAX_STORED_ON_FAILURE: usize = 4 * 1024;
 /// How long after its head the body of a response is read. The head decides the outcome, so a receiver that does
 /// not end its response does not occupy a concurrency slot for the endpoint's whole timeout.
 const BODY_WITHIN: Duration = Duration::from_secs(2);
@@ -125,8 +126,8 @@ impl Sender {
         let status = head.status.as_u16();
         let retry_after = matches!(status, 429 | 503).then(|| head.headers.get(RETRY_AFTER)).flatten();
         let retry_after = retry_after.and_then(|value| parse_retry_after(value.to_str().ok()?, self.clock.now()));
-        let kept = if head.status.is_success() { MAX_KEPT_ON_SUCCESS } else { MAX_KEPT_ON_FAILURE };
-        let body = answer::read_beginning(body, kept, deadline.min(Instant::now() + BODY_WITHIN)).await;
+        let max_bytes = if head.status.is_success() { MAX_STORED_ON_SUCCESS } else { MAX_STORED_ON_FAILURE };
+        let body = answer::read_beginning(body, max_bytes, deadline.min(Instant::now() + BODY_WITHIN)).await;
         Answer::Response { status, body: body.text, body_cut: body.is_cut, retry_after }
     }
 }

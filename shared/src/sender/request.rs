@@ -5,11 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT as USER_AGENT_HEADER};
 
-use crate::domain::event_type::EventType;
-use crate::domain::fields::{EndpointUrl, Headers};
+use crate::domain::endpoint::headers::Headers;
+use crate::domain::endpoint::url::EndpointUrl;
+use crate::domain::event::event_type::EventType;
 use crate::domain::ids::DeliveryId;
-use crate::domain::secret::SigningSecret;
-use crate::domain::signature;
+use crate::domain::signing::secret::SigningSecret;
+use crate::domain::signing::signature;
 use crate::domain::time::Timestamp;
 
 /// The `user-agent` of requests, unless the endpoint's headers set another.

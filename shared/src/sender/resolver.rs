@@ -1,12 +1,10 @@
 //! Resolves names to vetted addresses, once per connection. The connection uses exactly these addresses, so a name
 //! cannot resolve to another address between the check and the connection.
 
-use std::fmt;
-use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::vec;
+use std::{fmt, io, vec};
 
 use dns_lookup::{AddrInfoHints, LookupError, LookupErrorKind, SockType, getaddrinfo};
 use futures_util::future::BoxFuture;
@@ -14,8 +12,8 @@ use hyper_util::client::legacy::connect::dns::Name;
 use tokio::task::spawn_blocking;
 use tower::Service;
 
-use crate::domain::addresses::AddressPolicy;
-use crate::domain::attempt::Detail;
+use crate::domain::delivery::attempt::Detail;
+use crate::domain::network::AddressPolicy;
 
 /// The name resolves to an address that the policy does not allow.
 #[derive(Debug, thiserror::Error)]

@@ -1,15 +1,21 @@
 //! Authentication of callers, and access to organizations.
 
+use std::sync::Arc;
+
 use subtle::ConstantTimeEq;
 use tracing::warn;
 
-use super::fan_out::CurrentState;
-use super::{Core, ServiceError};
-use crate::domain::access::{PlatformRole, Role, Scope};
-use crate::domain::api_key::{KeySecret, PlatformKey};
+use super::ServiceError;
+use super::caches::Caches;
+use super::targets::{CurrentState, Targets};
+use crate::clock::Clock;
+use crate::domain::deployment::Deployment;
 use crate::domain::ids::{KeyId, OrganizationId};
-use crate::domain::organization::Organization;
+use crate::domain::tenancy::access::{PlatformRole, Role, Scope};
+use crate::domain::tenancy::api_key::{KeySecret, PlatformKey};
+use crate::domain::tenancy::organization::Organization;
 use crate::domain::time::Timestamp;
+use crate::store::Store;
 
 /// An authenticated caller.
 #[derive(Debug, Clone)]
@@ -66,7 +72,22 @@ impl Caller {
     }
 }
 
-impl Core {
+/// Authenticates callers and loads their organizations.
+#[derive(Debug)]
+pub struct Access {
+    pub(super) store: Arc<Store>,
+    pub(super) clock: Clock,
+    pub(super) deployment: Arc<Deployment>,
+    pub(super) caches: Arc<Caches>,
+    pub(super) targets: Arc<Targets>,
+}
+
+impl Access {
+    /// The clock that the process uses.
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
     /// Authenticates the holder of a key; `None` if the key is unknown or does not work. A known key is cached for
     /// 60 s, an unknown one for 5 s. A text that does not have the format of a key causes no read.
     ///
@@ -79,32 +100,32 @@ impl Core {
             return Ok(Some(Caller::Platform(*key)));
         }
         let now = self.clock.now();
-        let known = match self.keys.get(&hash, now) {
+        let known = match self.caches.keys.get(&hash, now) {
             Some(key) => Some(key),
-            None if !presented.is_well_formed() || self.unknown_keys.get(&hash, now).is_some() => None,
+            None if !presented.is_well_formed() || self.caches.unknown_keys.get(&hash, now).is_some() => None,
             None => {
                 let found = self.store.api_key_by_hash(&hash).await?;
                 match &found {
-                    Some(key) => self.keys.put(hash, key.clone(), now),
-                    None => self.unknown_keys.put(hash, (), now),
+                    Some(key) => self.caches.keys.put(hash, key.clone(), now),
+                    None => self.caches.unknown_keys.put(hash, (), now),
                 }
                 found
             }
         };
         let working = known.filter(|key| key.status.works_at(now));
         if let Some(key) = &working {
-            self.note_use(key.id, now).await;
+            self.record_use(key.id, now).await;
         }
         Ok(working.map(|key| Caller::Key { id: key.id, organization: key.organization, role: key.role }))
     }
 
     /// Records the use of a key, at most once an hour in each process. A failure is logged only.
-    async fn note_use(&self, key: KeyId, now: Timestamp) {
-        if self.noted_uses.get(&key, now).is_some() {
+    async fn record_use(&self, key: KeyId, now: Timestamp) {
+        if self.caches.recent_key_uses.get(&key, now).is_some() {
             return;
         }
-        self.noted_uses.put(key, (), now);
-        if let Err(error) = self.store.note_key_use(key, now).await {
+        self.caches.recent_key_uses.put(key, (), now);
+        if let Err(error) = self.store.record_key_use(key, now).await {
             warn!(%key, %error, "the key's use was not recorded");
         }
     }
@@ -123,12 +144,12 @@ impl Core {
     /// The current state of the organization, if the caller may access it.
     ///
     /// # Errors
-    /// As [`Core::organization_for`].
+    /// As [`Self::organization_for`].
     pub async fn state_for(&self, caller: &Caller, id: &OrganizationId) -> Result<CurrentState, ServiceError> {
         if caller.own_organization().is_some_and(|own| own != id) {
             return Err(ServiceError::NotFound("organization"));
         }
-        self.current_state(id).await
+        self.targets.current_state(id).await
     }
 
     /// The organization. It may be up to 5 s old.
@@ -136,17 +157,17 @@ impl Core {
     /// # Errors
     /// [`ServiceError::NotFound`] if the organization does not exist.
     pub async fn organization(&self, id: &OrganizationId) -> Result<Organization, ServiceError> {
-        self.known_organization(id).await?.ok_or(ServiceError::NotFound("organization"))
+        self.cached_organization(id).await?.ok_or(ServiceError::NotFound("organization"))
     }
 
-    pub(super) async fn known_organization(&self, id: &OrganizationId) -> Result<Option<Organization>, ServiceError> {
+    pub(super) async fn cached_organization(&self, id: &OrganizationId) -> Result<Option<Organization>, ServiceError> {
         let now = self.clock.now();
-        if let Some(organization) = self.organizations.get(id, now) {
+        if let Some(organization) = self.caches.organizations.get(id, now) {
             return Ok(Some(organization));
         }
         let found = self.store.organization(id).await?;
         if let Some(organization) = &found {
-            self.organizations.put(id.clone(), organization.clone(), now);
+            self.caches.organizations.put(id.clone(), organization.clone(), now);
         }
         Ok(found)
     }

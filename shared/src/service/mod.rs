@@ -1,129 +1,164 @@
 //! The operations of the product. They connect `domain`, `store`, `queue` and `sender`; rules belong to `domain`.
+//!
+//! Each function has a type whose methods are its operations: [`Publisher`], [`Administrator`], [`Deliverer`], [`Sweeper`].
+//! They are composed of [`Parts`], each of which has only the parts that it needs.
 
 mod access;
+mod administrator;
+mod announcer;
 mod cache;
-mod deliveries;
-mod delivering;
+mod caches;
+mod deliverer;
 mod endpoints;
 mod error;
-mod fan_out;
-mod health;
-mod jobs;
-mod keys;
-mod limits;
-mod lists;
-mod load;
-mod metering;
-mod operational;
-mod organizations;
-mod publishing;
-mod releasing;
-mod stock;
-mod sweeping;
+mod event_writer;
+mod job_runner;
+mod meter;
+mod publisher;
+mod releaser;
+mod sweeper;
+mod targets;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_config::SdkConfig;
 
 use crate::clock::Clock;
-use crate::domain::api_key::{ApiKey, KeyHash};
 use crate::domain::deployment::Deployment;
-use crate::domain::ids::{KeyId, OrganizationId};
-use crate::domain::lane::{ByLane, Lane};
-use crate::domain::organization::{Organization, OrganizationStatus};
-use crate::domain::time::Timestamp;
+use crate::domain::endpoint::lane::ByLane;
 use crate::queue::Queue;
+use crate::sender::Sender;
 use crate::store::Store;
-use cache::Cache;
-use fan_out::FanOutCache;
-use limits::Remembered;
-use metering::Meter;
+use announcer::Announcer;
+use caches::Caches;
+use endpoints::Endpoints;
+use event_writer::EventWriter;
+use job_runner::JobRunner;
+use releaser::Releaser;
+use targets::{FanOutCache, Targets};
 
-pub use access::Caller;
-pub use deliveries::DeliveryDetail;
-pub use delivering::{Consumer, Message};
+pub use access::{Access, Caller};
+pub use administrator::{
+    Administrator, Counted, DeliveryDetail, DeliveryReader, EventReader, Issued, MOST_COUNTED, Page, Recovering,
+};
+pub use deliverer::{Deliverer, Message};
 pub use error::ServiceError;
-pub use fan_out::CurrentState;
-pub use jobs::Recovering;
-pub use keys::Issued;
-pub use lists::{Counted, DeliveryReader, EventReader, MOST_COUNTED, Page};
-pub use publishing::{Idempotency, Numbered, Published};
-pub use sweeping::{Sweeping, Swept};
+pub use event_writer::{Numbered, Published};
+pub use meter::Meter;
+pub use publisher::{Idempotency, Publisher};
+pub use sweeper::{Sweeper, Sweeping, Swept};
+pub use targets::CurrentState;
 
-/// How long a process caches an API key.
-const KEY_CACHE: Duration = Duration::from_secs(60);
-/// How often a process records the use of a key.
-const USE_NOTED_EVERY: Duration = Duration::from_secs(60 * 60);
-/// How long a process caches an endpoint, an organization, or the absence of a key.
-const STATE_CACHE: Duration = Duration::from_secs(5);
-
-/// The parts that all operations use. A process has one.
-#[derive(Debug)]
-pub struct Core {
-    store: Store,
-    queue: Queue,
+/// The parts that the operations of a process share. Clones refer to the same parts.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    store: Arc<Store>,
+    queue: Arc<Queue>,
     clock: Clock,
-    deployment: Deployment,
-    keys: Cache<KeyHash, ApiKey>,
-    noted_uses: Cache<KeyId, ()>,
-    organizations: Cache<OrganizationId, Organization>,
-    statuses: Cache<OrganizationId, OrganizationStatus>,
-    fan_outs: FanOutCache,
-    /// Hashes of keys that do not exist.
-    unknown_keys: Cache<KeyHash, ()>,
-    limited: Remembered,
-    meter: Meter,
+    deployment: Arc<Deployment>,
+    caches: Arc<Caches>,
+    meter: Arc<Meter>,
+    targets: Arc<Targets>,
+    access: Arc<Access>,
+    endpoints: Arc<Endpoints>,
+    writer: Arc<EventWriter>,
+    announcer: Arc<Announcer>,
+    releaser: Arc<Releaser>,
+    job_runner: Arc<JobRunner>,
 }
 
-impl Core {
+impl Parts {
     /// Connects to the table and the queues of a deployment. It sends no request.
-    pub fn new(
-        sdk: &SdkConfig,
-        table: &str,
-        queue_urls: ByLane<String>,
-        deployment: Deployment,
-        clock: Clock,
-    ) -> Arc<Self> {
-        Arc::new(Self {
-            store: Store::new(sdk, table, deployment.retention),
-            queue: Queue::new(sdk, queue_urls),
-            keys: Cache::new(KEY_CACHE),
-            noted_uses: Cache::new(USE_NOTED_EVERY),
-            organizations: Cache::new(STATE_CACHE),
-            statuses: Cache::new(STATE_CACHE),
-            fan_outs: FanOutCache::default(),
-            unknown_keys: Cache::new(STATE_CACHE),
-            limited: Remembered::default(),
-            meter: Meter::default(),
+    pub fn new(sdk: &SdkConfig, table: &str, queue_urls: ByLane<String>, deployment: Deployment, clock: Clock) -> Self {
+        let store = Arc::new(Store::new(sdk, table, deployment.retention));
+        let queue = Arc::new(Queue::new(sdk, queue_urls));
+        let deployment = Arc::new(deployment);
+        let caches = Arc::new(Caches::default());
+        let meter = Arc::new(Meter::new(Arc::clone(&store), clock.clone()));
+        let targets = Arc::new(Targets {
+            store: Arc::clone(&store),
+            clock: clock.clone(),
+            deployment: Arc::clone(&deployment),
+            cache: FanOutCache::default(),
+        });
+        let access = Arc::new(Access {
+            store: Arc::clone(&store),
+            clock: clock.clone(),
+            deployment: Arc::clone(&deployment),
+            caches: Arc::clone(&caches),
+            targets: Arc::clone(&targets),
+        });
+        let endpoints = Arc::new(Endpoints {
+            store: Arc::clone(&store),
+            clock: clock.clone(),
+            deployment: Arc::clone(&deployment),
+            targets: Arc::clone(&targets),
+        });
+        let writer = Arc::new(EventWriter {
+            store: Arc::clone(&store),
+            queue: Arc::clone(&queue),
+            clock: clock.clone(),
+            meter: Arc::clone(&meter),
+        });
+        let announcer = Arc::new(Announcer {
+            store: Arc::clone(&store),
+            queue: Arc::clone(&queue),
+            clock: clock.clone(),
+            targets: Arc::clone(&targets),
+            writer: Arc::clone(&writer),
+            meter: Arc::clone(&meter),
+        });
+        let releaser = Arc::new(Releaser {
+            store: Arc::clone(&store),
+            queue: Arc::clone(&queue),
+            clock: clock.clone(),
+            deployment: Arc::clone(&deployment),
+        });
+        let job_runner = Arc::new(JobRunner {
+            store: Arc::clone(&store),
+            clock: clock.clone(),
+            access: Arc::clone(&access),
+            releaser: Arc::clone(&releaser),
+        });
+        Self {
+            store,
+            queue,
             clock,
             deployment,
-        })
+            caches,
+            meter,
+            targets,
+            access,
+            endpoints,
+            writer,
+            announcer,
+            releaser,
+            job_runner,
+        }
     }
 
-    /// The settings of the deployment.
-    pub const fn deployment(&self) -> &Deployment {
-        &self.deployment
+    /// The operations of the publish function.
+    pub fn publisher(&self) -> Arc<Publisher> {
+        Arc::new(Publisher::new(self))
     }
 
-    /// The lane of the queue with this ARN.
-    pub fn lane_of(&self, queue_arn: &str) -> Lane {
-        self.queue.lane_of(queue_arn)
+    /// The operations of the API function.
+    pub fn administrator(&self) -> Arc<Administrator> {
+        Arc::new(Administrator::new(self))
     }
 
-    /// The clock that all operations read.
-    pub const fn clock(&self) -> &Clock {
-        &self.clock
+    /// The operations of the delivery function. It makes its attempts with `sender`.
+    pub fn deliverer(&self, sender: Sender) -> Arc<Deliverer> {
+        Arc::new(Deliverer::new(self, sender))
     }
 
-    /// The earliest publishing time whose events and deliveries have not expired.
-    fn oldest_kept(&self) -> Timestamp {
-        self.clock.now().minus(self.deployment.retention).plus(Duration::from_millis(1))
+    /// The operations of the sweep function.
+    pub fn sweeper(&self) -> Arc<Sweeper> {
+        Arc::new(Sweeper::new(self))
     }
 
-    /// Whether an item that was created at `created_at` has expired. DynamoDB deletes expired items with a delay,
-    /// so readers must skip them.
-    fn is_expired(&self, created_at: Timestamp) -> bool {
-        created_at.plus(self.deployment.retention) <= self.clock.now()
+    /// Counts the usage of organizations.
+    pub fn meter(&self) -> Arc<Meter> {
+        Arc::clone(&self.meter)
     }
 }

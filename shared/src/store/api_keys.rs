@@ -6,16 +6,16 @@ use std::collections::HashMap;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 
-use super::batch::failed_conditions;
 use super::error::of_transaction;
-use super::items::{Base, Unreadable, read, required, time, to_item, unknown};
+use super::item::{Base, Unreadable, read, required, time, to_item, unknown};
 use super::keys::{KEY_PREFIX, Key};
-use super::waiting::{HIGHEST, LOWEST};
+use super::read::waiting::{HIGHEST, LOWEST};
+use super::write::transaction::failed_conditions;
 use super::{Store, StoreError, keys};
-use crate::domain::access::Role;
-use crate::domain::api_key::{ApiKey, KeyHash, KeyStatus};
-use crate::domain::fields::Name;
 use crate::domain::ids::{KeyId, OrganizationId};
+use crate::domain::tenancy::access::Role;
+use crate::domain::tenancy::api_key::{ApiKey, KeyHash, KeyStatus};
+use crate::domain::text::Name;
 use crate::domain::time::Timestamp;
 
 impl Store {
@@ -108,7 +108,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] if the write may have failed.
-    pub async fn note_key_use(&self, key: KeyId, at: Timestamp) -> Result<(), StoreError> {
+    pub async fn record_key_use(&self, key: KeyId, at: Timestamp) -> Result<(), StoreError> {
         let item =
             KeyUseItem { base: Base::new(keys::key_use(key), "key_use"), key: key.to_string(), at: at.rfc3339() };
         self.client.put_item().table_name(&self.table).set_item(Some(to_item(&item)?)).send().await?;
@@ -178,7 +178,7 @@ impl ApiKeyItem {
         Self::new(keys::key_in_organization(&key.organization, key.id), key)
     }
 
-    fn new(place: Key, key: &ApiKey) -> Self {
+    fn new(item_key: Key, key: &ApiKey) -> Self {
         let (rotated_at, grace_expires_at, revoked_at) = match key.status {
             KeyStatus::Active => (None, None, None),
             KeyStatus::Rotating { rotated_at, grace_expires_at } => (Some(rotated_at), Some(grace_expires_at), None),
@@ -186,7 +186,7 @@ impl ApiKeyItem {
         };
         let text = |at: Option<Timestamp>| at.map(Timestamp::rfc3339);
         Self {
-            base: Base::new(place, "api_key"),
+            base: Base::new(item_key, "api_key"),
             id: key.id.to_string(),
             hash: key.hash.to_string(),
             organization: key.organization.to_string(),

@@ -6,15 +6,15 @@ use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
-use super::items::{Base, Unreadable, to_item, unknown};
+use super::item::{Base, Unreadable, to_item, unknown};
 use super::{Store, StoreError, keys};
 use crate::domain::endpoint::Endpoint;
-use crate::domain::event_type::Subscription;
-use crate::domain::fan_out::{FanOutGroup, FanOutSize, Target, TargetStatus};
-use crate::domain::fields::EditionId;
+use crate::domain::endpoint::fan_out::{FanOutGroup, FanOutSize, Target, TargetStatus};
+use crate::domain::endpoint::lane::Lane;
+use crate::domain::endpoint::subscription::Subscription;
 use crate::domain::ids::{EndpointId, OrganizationId};
-use crate::domain::lane::Lane;
-use crate::domain::organization::Revisions;
+use crate::domain::tenancy::organization::Revisions;
+use crate::domain::text::EditionId;
 
 impl Store {
     /// The size of an organization's fan-out, counted by reading all of it, strongly consistent.
@@ -41,7 +41,7 @@ impl Store {
         organization: &OrganizationId,
         group: FanOutGroup,
     ) -> Result<Arc<[Target]>, StoreError> {
-        self.gathered.targets(organization, group).await
+        self.coalesced.targets(organization, group).await
     }
 
     pub(super) fn put_target(&self, endpoint: &Endpoint) -> Result<TransactWriteItem, StoreError> {

@@ -6,12 +6,12 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 
-use super::batch::{Put, STAMP, new_stamp, stamped};
-use super::items::{Base, Item, Unreadable, VERSION, is_zero, read, time, to_item, unknown};
+use super::item::{Base, Item, Unreadable, VERSION, is_zero, read, time, to_item, unknown};
+use super::write::put::{Put, WRITE_TOKEN, new_write_token, with_write_token};
 use super::{Store, StoreError, keys};
-use crate::domain::health::{Bucket, Counters};
+use crate::domain::endpoint::circuit_breaker::{Bucket, Counters};
+use crate::domain::endpoint::lane::Lane;
 use crate::domain::ids::EndpointId;
-use crate::domain::lane::Lane;
 use crate::domain::time::Timestamp;
 
 /// How long the counters are stored after their last change.
@@ -40,12 +40,14 @@ impl Store {
             if after == before {
                 return Ok(Some(after));
             }
-            let stamp = new_stamp();
-            let item = stamped(to_item(&HealthItem::new(endpoint, &after, now))?, &stamp);
-            let seen = found.as_ref().and_then(|item| item.get(STAMP)).cloned();
+            let write_token = new_write_token();
+            let item = with_write_token(to_item(&HealthItem::new(endpoint, &after, now))?, &write_token);
+            let seen = found.as_ref().and_then(|item| item.get(WRITE_TOKEN)).cloned();
             let put = match seen {
-                Some(seen) => self.put_stamped_if(item, &stamp, "stamp = :seen", [(":seen", seen)]).await?,
-                None => self.put_stamped_if(item, &stamp, "attribute_not_exists(pk)", []).await?,
+                Some(seen) => {
+                    self.put_with_token_if(item, &write_token, "write_token = :seen", [(":seen", seen)]).await?
+                }
+                None => self.put_with_token_if(item, &write_token, "attribute_not_exists(pk)", []).await?,
             };
             match put {
                 Put::Written => return Ok(Some(after)),
@@ -76,10 +78,10 @@ impl Store {
             .table_name(&self.table)
             .set_key(Some(keys::health(endpoint).attributes()))
             .update_expression(format!(
-                "SET {STAMP} = :stamp, entity = :entity, v = :v, expires_at = :expires_at \
+                "SET {WRITE_TOKEN} = :write_token, entity = :entity, v = :v, expires_at = :expires_at \
                  REMOVE failures, timeouts, failing_since, first_timeout_at"
             ))
-            .expression_attribute_values(":stamp", new_stamp())
+            .expression_attribute_values(":write_token", new_write_token())
             .expression_attribute_values(":entity", AttributeValue::S(ENTITY.to_owned()))
             .expression_attribute_values(":v", AttributeValue::N(VERSION.to_string()))
             .expression_attribute_values(":expires_at", AttributeValue::N(expires_at(now).to_string()))

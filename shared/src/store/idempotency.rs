@@ -7,11 +7,11 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailur
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::items::{Base, Unreadable, read, to_item};
+use super::item::{Base, Unreadable, read, to_item};
 use super::keys::Key;
 use super::{Store, StoreError, keys};
-use crate::domain::fields::IdempotencyKey;
 use crate::domain::ids::{EventId, OrganizationId};
+use crate::domain::text::IdempotencyKey;
 use crate::domain::time::Timestamp;
 
 /// How long a claim is valid.

@@ -6,14 +6,15 @@ use std::collections::HashSet;
 use aws_sdk_dynamodb::types::{AttributeValue, Put as PutRequest, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 
-use super::batch::{Put, new_stamp, query_prefix, stamped};
-use super::items::{Base, Unreadable, is_zero, read, required, time, to_item, unknown};
-use super::keys::{Key, Waiting};
-use super::waiting::LOWEST;
+use super::item::{Base, Unreadable, is_zero, read, required, time, to_item, unknown};
+use super::keys::Waiting;
+use super::read::get::query_prefix;
+use super::read::waiting::LOWEST;
+use super::write::put::{Put, new_write_token, with_write_token};
 use super::{Store, StoreError, keys};
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::ids::{DeliveryId, EndpointId, JobId, OrganizationId};
-use crate::domain::job::{Job, JobKind, JobRun, JobState, KEPT, Pace, Pass, Recovery, Work};
+use crate::domain::job::{Job, JobKind, JobRun, JobState, Pace, Pass, RETENTION, Recovery, Work};
 use crate::domain::time::Timestamp;
 
 /// Most jobs that one run of the sweep works on.
@@ -61,12 +62,12 @@ impl Store {
     async fn put_job_if(
         &self,
         job: &Job,
-        fence: &str,
+        condition: &str,
         values: Vec<(&'static str, AttributeValue)>,
     ) -> Result<JobPut, StoreError> {
-        let stamp = new_stamp();
-        let item = stamped(to_item(&JobItem::from(job))?, &stamp);
-        Ok(match self.put_stamped_if(item, &stamp, fence, values).await? {
+        let write_token = new_write_token();
+        let item = with_write_token(to_item(&JobItem::from(job))?, &write_token);
+        Ok(match self.put_with_token_if(item, &write_token, condition, values).await? {
             Put::Written => JobPut::Written,
             Put::Found(Some(found)) => JobPut::Found(Box::new(read::<JobItem, _>(found)?)),
             Put::Found(None) => JobPut::Gone,
@@ -103,27 +104,6 @@ impl Store {
         let partition = keys::job_partition(organization);
         let items = query_prefix(&self.client, &self.table, partition, JobId::PREFIX).await?;
         items.into_iter().map(read::<JobItem, _>).collect()
-    }
-
-    /// Requests [`Work::SendAll`] for each endpoint that there is, and returns for how many. For operators: it reads the whole
-    /// table, which no function may do.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the table could not be read or written.
-    pub async fn request_send_all(&self, now: Timestamp) -> Result<usize, StoreError> {
-        let scan = self.client.scan().table_name(&self.table).projection_expression("pk, sk");
-        let scan = scan.filter_expression("entity = :endpoint");
-        let scan = scan.expression_attribute_values(":endpoint", AttributeValue::S("endpoint".to_owned()));
-        let mut found = scan.into_paginator().items().send();
-        let mut requested = 0;
-        while let Some(item) = found.next().await {
-            let Some(place) = Key::of(&item?).and_then(|key| keys::parse_endpoint(&key)) else { continue };
-            let job = Job::new(&place.organization, Work::SendAll(place.endpoint), now);
-            if matches!(self.request_job(&job).await?, JobPut::Written) {
-                requested += 1;
-            }
-        }
-        Ok(requested)
     }
 
     /// One job.
@@ -221,7 +201,7 @@ impl From<&Job> for JobItem {
             moved: job.moved,
             due_at: due_at.map(Timestamp::rfc3339),
             ended_at: ended_at.map(Timestamp::rfc3339),
-            expires_at: ended_at.map(|at| at.plus(KEPT).unix_seconds()),
+            expires_at: ended_at.map(|at| at.plus(RETENTION).unix_seconds()),
             waiting_pk,
             waiting_sk,
         }

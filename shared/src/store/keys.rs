@@ -3,13 +3,14 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use uuid::Uuid;
 
-use crate::domain::api_key::KeyHash;
 use crate::domain::delivery::Mark;
-use crate::domain::fan_out::FanOutGroup;
+use crate::domain::endpoint::fan_out::FanOutGroup;
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId};
+use crate::domain::tenancy::api_key::KeyHash;
+use crate::domain::tenancy::usage::Day;
 use crate::domain::time::Timestamp;
-use crate::domain::usage::Day;
 
 /// The table's partition key attribute.
 pub(super) const PK: &str = "pk";
@@ -53,6 +54,12 @@ pub(super) const KEY_PREFIX: &str = "key#";
 const DELETED_PREFIX: &str = "deleted#";
 const JOB_PREFIX: &str = "job#";
 const PENDING_SUFFIX: &str = "#pending";
+
+/// The byte of an id that chooses its shard. Its bits are random, the same in an event and its deliveries, and
+/// consecutive within a batch.
+pub const fn shard_byte(id: Uuid) -> u8 {
+    id.as_bytes()[13]
+}
 
 /// The primary key of one item.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -115,7 +122,7 @@ pub(super) fn states(organization: &OrganizationId) -> impl Iterator<Item = Key>
 }
 
 pub(super) fn endpoint(organization: &OrganizationId, endpoint: EndpointId) -> Key {
-    let shard = endpoint.shard_byte() % ENDPOINT_SHARDS;
+    let shard = shard_byte(endpoint.uuid()) % ENDPOINT_SHARDS;
     Key::new(endpoint_partition(organization, shard), endpoint.to_string())
 }
 
@@ -180,7 +187,7 @@ pub(super) fn usage(organization: &OrganizationId, day: Day) -> Key {
 }
 
 pub(super) fn event(organization: &OrganizationId, event: EventId) -> Key {
-    Key::new(event_partition(organization, event.shard_byte() % EVENT_SHARDS), event.to_string())
+    Key::new(event_partition(organization, shard_byte(event.uuid()) % EVENT_SHARDS), event.to_string())
 }
 
 fn event_partition(organization: &OrganizationId, shard: u8) -> String {
@@ -211,7 +218,7 @@ pub(super) fn delivery_of(sk: &str) -> Option<DeliveryId> {
 }
 
 fn partition_of(endpoint: EndpointId, delivery: DeliveryId) -> String {
-    delivery_partition(endpoint, delivery.shard_byte() % DELIVERY_SHARDS)
+    delivery_partition(endpoint, shard_byte(delivery.uuid()) % DELIVERY_SHARDS)
 }
 
 fn delivery_partition(endpoint: EndpointId, shard: u8) -> String {
@@ -301,7 +308,7 @@ impl Waiting {
 
 /// The index key of a delivery with this mark.
 pub(super) fn mark(mark: Mark, endpoint: EndpointId, delivery: DeliveryId) -> (String, String) {
-    let byte = delivery.shard_byte();
+    let byte = shard_byte(delivery.uuid());
     match mark {
         Mark::Due(at) => (Waiting::Due(byte % DUE_SHARDS).partition(), timed(at, delivery)),
         Mark::Held => (Waiting::Held(endpoint, byte % HELD_SHARDS).partition(), delivery.to_string()),
@@ -321,17 +328,18 @@ pub(super) fn parse_mark(waiting_pk: &str, waiting_sk: &str) -> Option<Mark> {
 
 /// The index key of a suspended endpoint whose next probe is due at `at`.
 pub(super) fn half_open(at: Timestamp, endpoint: EndpointId) -> (String, String) {
-    (Waiting::HalfOpen(endpoint.shard_byte() % HALF_OPEN_SHARDS).partition(), timed(at, endpoint))
+    (Waiting::HalfOpen(shard_byte(endpoint.uuid()) % HALF_OPEN_SHARDS).partition(), timed(at, endpoint))
 }
 
 /// Whether an index partition holds suspended endpoints.
+#[cfg(feature = "operator")]
 pub(super) fn is_half_open(waiting_pk: &str) -> bool {
     Waiting::half_open_shards().any(|shard| shard.partition() == waiting_pk)
 }
 
 /// The index key of a job whose next page is due at `due_at`.
 pub(super) fn open_job(due_at: Timestamp, job: JobId) -> (String, String) {
-    (Waiting::Jobs(job.shard_byte() % JOB_SHARDS).partition(), timed(due_at, job))
+    (Waiting::Jobs(shard_byte(job.uuid()) % JOB_SHARDS).partition(), timed(due_at, job))
 }
 
 fn timed(at: Timestamp, id: impl std::fmt::Display) -> String {

@@ -2,31 +2,25 @@
 //! items and the access patterns.
 
 mod api_keys;
-mod backlog;
-mod batch;
+mod chunks;
 mod deliveries;
 mod endpoints;
 mod error;
 mod events;
 mod fan_out;
-mod gathered;
 mod health;
 mod idempotency;
-mod items;
+mod item;
 mod jobs;
 mod keys;
 mod limits;
-mod listing;
-mod load;
-mod merge;
+#[cfg(feature = "operator")]
+mod operator;
 mod organizations;
-mod packed;
-mod pending;
+mod read;
 pub mod schema;
-mod state;
-mod stored;
 mod usage;
-mod waiting;
+mod write;
 
 use std::time::Duration;
 
@@ -34,26 +28,28 @@ use aws_config::SdkConfig;
 use aws_sdk_dynamodb::Client;
 
 use crate::clock;
-use gathered::Gathered;
 use keys::STATE_COPIES;
+use write::coalesced::CoalescedCalls;
 
-pub use backlog::Backlog;
-pub use batch::WRITE_CHUNK;
 pub use deliveries::Replaced;
+use deliveries::listing::LIST_READ_UNITS;
+pub use deliveries::listing::{DeliveryIds, DeliveryList, Listing, Order};
+pub use deliveries::pending::PendingList;
+pub use deliveries::stored::StoredPage;
 pub use error::StoreError;
 pub use events::{EventList, ListedEvent};
 pub use idempotency::{Claim, Claimed, EarlierClaim};
 pub use jobs::JobPut;
-pub use keys::{DELIVERY_SHARDS, EVENT_SHARDS, EndpointRef, FAILED_SHARDS, HELD_SHARDS, Waiting};
-pub use limits::{Tokens, Tried};
-use listing::LIST_READ_UNITS;
-pub use listing::{DeliveryIds, DeliveryList, Listing, Order};
-pub use load::{Loaded, Wanted};
-pub use merge::Next;
-pub use organizations::Taken;
-pub use stored::StoredPage;
+pub use keys::{DELIVERY_SHARDS, EVENT_SHARDS, EndpointRef, FAILED_SHARDS, HELD_SHARDS, Waiting, shard_byte};
+pub use limits::{TokenWrite, Tokens};
+#[cfg(feature = "operator")]
+pub use operator::Backlog;
+pub use organizations::Duplicate;
+pub use read::load::{Loaded, Wanted};
+pub use read::merge::Next;
+pub use read::waiting::WaitingRef;
 pub use usage::NotAdded;
-pub use waiting::WaitingRef;
+pub use write::batch::WRITE_CHUNK;
 
 /// Access to the table.
 #[derive(Debug, Clone)]
@@ -63,7 +59,7 @@ pub struct Store {
     retention: Duration,
     /// The copy of organizations' states that this process reads.
     state_copy: u8,
-    gathered: Gathered,
+    coalesced: CoalescedCalls,
 }
 
 impl Store {
@@ -72,6 +68,6 @@ impl Store {
         let (client, table) = (Client::new(sdk), table.into());
         let [byte, ..] = clock::id_bytes();
         let state_copy = byte % STATE_COPIES;
-        Self { gathered: Gathered::new(&client, &table, state_copy), client, table, retention, state_copy }
+        Self { coalesced: CoalescedCalls::new(&client, &table, state_copy), client, table, retention, state_copy }
     }
 }

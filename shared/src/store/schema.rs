@@ -1,12 +1,13 @@
 //! The definition of the table for the local host. `template.yaml` defines the same table for AWS, and a test
 //! compares the two.
 
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::operation::create_table::builders::CreateTableInputBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
     ScalarAttributeType, TimeToLiveSpecification,
 };
-use aws_sdk_dynamodb::{Client, error::BuildError};
 
 use super::StoreError;
 use super::keys::{EXPIRES_AT, PK, SK, WAITING, WAITING_PK, WAITING_SK};

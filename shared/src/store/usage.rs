@@ -10,10 +10,10 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Deserialize;
 
-use super::items::{Unreadable, VERSION, read};
+use super::item::{Unreadable, VERSION, read};
 use super::{Store, StoreError, keys};
 use crate::domain::ids::OrganizationId;
-use crate::domain::usage::{Day, Days, Usage};
+use crate::domain::tenancy::usage::{Day, Days, Usage};
 
 /// How long the usage of a day is stored.
 const RETENTION: Duration = Duration::from_secs(400 * 24 * 60 * 60);

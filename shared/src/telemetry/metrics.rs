@@ -3,7 +3,8 @@
 //!
 //! Metrics are of the whole deployment, never of one tenant: CloudWatch charges for each value of a dimension.
 
-use std::io::{self, Write};
+use std::io;
+use std::io::Write;
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use metrics::{Unit, counter, describe_counter, describe_histogram, histogram};
 use metrics_cloudwatch_embedded::{Builder, Collector};
 use tracing::{Level, error};
 
-use crate::domain::attempt::Cause;
+use crate::domain::delivery::attempt::Cause;
 use crate::domain::time::Timestamp;
 
 const NAMESPACE: &str = "Pigeonpost";
@@ -126,7 +127,7 @@ pub fn overdue(latest: Duration) {
 
 /// Records the number of parked deliveries and of suspended endpoints. Zero suspended endpoints are not recorded,
 /// so that an idle deployment does not pay for a metric that is always zero.
-pub fn stock(parked: usize, suspended_endpoints: usize) {
+pub fn backlog(parked: usize, suspended_endpoints: usize) {
     histogram!(PARKED).record(number(parked));
     if suspended_endpoints > 0 {
         histogram!(SUSPENDED_ENDPOINTS).record(number(suspended_endpoints));
@@ -192,11 +193,11 @@ mod tests {
         assert_eq!(lines(), [Value::Null; 0], "what was written is not written again");
 
         overdue(Duration::from_millis(61_900));
-        stock(0, 0);
+        backlog(0, 0);
         let found = json!([["Parked", count], ["SweepOverdueSeconds", "Seconds"]]);
         let values = json!({"Parked": [0.0], "SweepOverdueSeconds": [61.0]});
         assert_eq!(lines(), [line(json!(["Stack"]), found, values)]);
-        stock(5, 2);
+        backlog(5, 2);
         let found = json!([["Parked", count], ["SuspendedEndpoints", count]]);
         assert_eq!(lines(), [line(json!(["Stack"]), found, json!({"Parked": [5.0], "SuspendedEndpoints": [2.0]}))]);
     }

@@ -13,10 +13,10 @@ tokio::task_local! {
 
 /// The context of a request. Extractors add to it while the request is handled. Clones share it.
 #[derive(Debug, Clone)]
-pub struct RequestContext(Arc<Known>);
+pub struct RequestContext(Arc<Fields>);
 
 #[derive(Debug)]
-struct Known {
+struct Fields {
     id: RequestId,
     organization: OnceLock<String>,
     key: OnceLock<String>,
@@ -25,7 +25,7 @@ struct Known {
 impl RequestContext {
     /// A context with the request's id only.
     pub fn new(id: RequestId) -> Self {
-        Self(Arc::new(Known { id, organization: OnceLock::new(), key: OnceLock::new() }))
+        Self(Arc::new(Fields { id, organization: OnceLock::new(), key: OnceLock::new() }))
     }
 
     /// Sets the organization, if it is not set yet.

@@ -10,13 +10,17 @@ use super::error::Problem;
 use super::field::{Field, Reader};
 use super::headers::{HeaderValues, HeadersOut};
 use super::openapi::{CapitalStatus, HyphenatedEndpointId, PausedOrActive, ShownHeaders, StoredUrl, WholeSecond};
-use super::unprinted::Unprinted;
+use super::redacted::Redacted;
 use crate::domain::Invalid;
-use crate::domain::endpoint::{Endpoint, EndpointPatch, EndpointSettings, EndpointStatus, NewEndpoint, WantedStatus};
-use crate::domain::event_type::Subscription;
-use crate::domain::fields::{EndpointUrl, Headers, Name, TimeoutSeconds, UrlPolicy};
+use crate::domain::endpoint::change::EndpointPatch;
+use crate::domain::endpoint::headers::Headers;
+use crate::domain::endpoint::subscription::Subscription;
+use crate::domain::endpoint::timeout::TimeoutSeconds;
+use crate::domain::endpoint::url::{EndpointUrl, UrlPolicy};
+use crate::domain::endpoint::{Endpoint, EndpointSettings, EndpointStatus, NewEndpoint, WantedStatus};
 use crate::domain::ids::EndpointId;
-use crate::domain::secret::SigningSecret;
+use crate::domain::signing::secret::SigningSecret;
+use crate::domain::text::Name;
 
 /// Parses `ep_` and a hyphenated UUID in lower case.
 pub fn parse_id(text: &str) -> Option<EndpointId> {
@@ -59,13 +63,9 @@ impl EndpointIn {
         let timeout = read.optional("timeout_seconds", self.timeout_seconds, TimeoutSeconds::new).unwrap_or_default();
         let complete = name.zip(url).map(|(name, url)| NewEndpoint {
             settings: EndpointSettings {
-                name,
-                url,
-                subscriptions: vec![Subscription::All],
                 headers,
                 timeout,
-                edition: None,
-                retry_schedule: None,
+                ..EndpointSettings::new(name, url, vec![Subscription::All])
             },
             secret,
             status: WantedStatus::Active,
@@ -128,7 +128,7 @@ pub struct EndpointOut {
     #[schema(value_type = Name)]
     name: String,
     #[schema(value_type = StoredUrl)]
-    url: Unprinted<String>,
+    url: Redacted<String>,
     /// The values are null if the key's role cannot change endpoints.
     #[schema(value_type = ShownHeaders)]
     headers_json: HeadersOut,
@@ -142,7 +142,7 @@ pub struct EndpointOut {
     /// Only in the response that generated it.
     #[schema(value_type = SigningSecret)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    secret: Option<Unprinted<String>>,
+    secret: Option<Redacted<String>>,
     #[schema(value_type = WholeSecond)]
     created_at: String,
     #[schema(value_type = WholeSecond)]

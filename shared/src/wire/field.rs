@@ -12,7 +12,8 @@ use super::error::Problem;
 use super::keyed::Keyed;
 use crate::domain::Invalid;
 use crate::domain::endpoint::WantedStatus;
-use crate::domain::event_type::{Catalogue, MAX_SUBSCRIPTIONS, Subscription};
+use crate::domain::endpoint::subscription::{MAX_SUBSCRIPTIONS, Subscription};
+use crate::domain::event::event_type::Catalogue;
 
 /// The state of a field in a request. Its value may be a secret, so `Debug` is redacted.
 #[derive(Default)]

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::unprinted::Unprinted;
-use crate::domain::fields::Headers;
+use super::redacted::Redacted;
+use crate::domain::endpoint::headers::Headers;
 
 /// Whether a response contains the values of an endpoint's headers, which may be credentials of the receiver.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,7 +19,7 @@ pub enum HeaderValues {
 /// The names of the headers, with values or nulls.
 #[derive(Debug, Serialize)]
 #[serde(transparent)]
-pub struct HeadersOut(Unprinted<BTreeMap<String, Option<String>>>);
+pub struct HeadersOut(Redacted<BTreeMap<String, Option<String>>>);
 
 impl HeadersOut {
     /// The headers of an endpoint for a response.

@@ -6,14 +6,16 @@ use utoipa::ToSchema;
 use super::error::Problem;
 use super::field::{Field, Reader, subscriptions, wanted_status};
 use super::openapi::{Millisecond, StoredUrl, Subscriptions};
-use super::unprinted::Unprinted;
+use super::redacted::Redacted;
 use crate::domain::Invalid;
 use crate::domain::deployment::Deployment;
-use crate::domain::endpoint::{Endpoint, EndpointPatch, EndpointSettings, EndpointStatus, NewEndpoint, WantedStatus};
-use crate::domain::event_type::Subscription;
-use crate::domain::fields::{EndpointUrl, Headers, Name, TimeoutSeconds};
+use crate::domain::endpoint::change::EndpointPatch;
+use crate::domain::endpoint::subscription::Subscription;
+use crate::domain::endpoint::url::EndpointUrl;
+use crate::domain::endpoint::{Endpoint, EndpointSettings, EndpointStatus, NewEndpoint, WantedStatus};
 use crate::domain::ids::{EndpointId, OrganizationId};
-use crate::domain::secret::SigningSecret;
+use crate::domain::signing::secret::SigningSecret;
+use crate::domain::text::Name;
 
 /// The body of `POST …/webhooks`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -43,15 +45,7 @@ impl HookIn {
         let subscriptions =
             read.required("events", self.events, |events| subscriptions(&events, &deployment.catalogue));
         let complete = url.zip(subscriptions).map(|((name, url), subscriptions)| NewEndpoint {
-            settings: EndpointSettings {
-                name,
-                url,
-                subscriptions,
-                headers: Headers::default(),
-                timeout: TimeoutSeconds::default(),
-                edition: None,
-                retry_schedule: None,
-            },
+            settings: EndpointSettings::new(name, url, subscriptions),
             secret: None,
             status: WantedStatus::Active,
         });
@@ -98,7 +92,7 @@ pub struct HookOut {
     #[schema(value_type = OrganizationId)]
     organization_id: String,
     #[schema(value_type = StoredUrl)]
-    url: Unprinted<String>,
+    url: Redacted<String>,
     #[schema(value_type = Subscriptions)]
     events: Vec<String>,
     #[schema(value_type = EndpointStatus)]
@@ -106,7 +100,7 @@ pub struct HookOut {
     /// Only in the response that generated it.
     #[schema(value_type = SigningSecret)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    secret: Option<Unprinted<String>>,
+    secret: Option<Redacted<String>>,
     #[schema(value_type = Millisecond)]
     created_at: String,
     #[schema(value_type = Millisecond)]

@@ -12,4 +12,4 @@ pub mod openapi;
 pub mod organizations;
 pub mod pages;
 pub mod query;
-pub mod unprinted;
+pub mod redacted;

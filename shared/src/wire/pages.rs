@@ -12,15 +12,19 @@ use super::error::Problem;
 use super::field::{Field, Reader, subscriptions};
 use super::openapi::{BodyDigest, Millisecond, StoredUrl, Subscriptions, deliveries_ordering, endpoints_ordering};
 use super::query::{Query, delivery_status};
-use super::unprinted::Unprinted;
+use super::redacted::Redacted;
 use crate::domain::Invalid;
 use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::deployment::Deployment;
-use crate::domain::endpoint::{Endpoint, EndpointPatch, EndpointSettings, NewEndpoint, WantedStatus};
-use crate::domain::event_type::{EventType, Subscription};
-use crate::domain::fields::{EditionId, EndpointUrl, Headers, Name, TimeoutSeconds};
+use crate::domain::endpoint::change::EndpointPatch;
+use crate::domain::endpoint::subscription::Subscription;
+use crate::domain::endpoint::timeout::TimeoutSeconds;
+use crate::domain::endpoint::url::EndpointUrl;
+use crate::domain::endpoint::{Endpoint, EndpointSettings, NewEndpoint, WantedStatus};
+use crate::domain::event::event_type::EventType;
 use crate::domain::ids::{DeliveryId, EndpointId, OrganizationId};
-use crate::domain::secret::SigningSecret;
+use crate::domain::signing::secret::SigningSecret;
+use crate::domain::text::{EditionId, Name};
 use crate::domain::time::Timestamp;
 
 const DEFAULT_PAGE_SIZE: usize = 100;
@@ -108,15 +112,7 @@ impl EndpointIn {
         let complete = name.zip(url).zip(subscriptions).map(|((name, url), subscriptions)| Created {
             organization,
             endpoint: NewEndpoint {
-                settings: EndpointSettings {
-                    name,
-                    url,
-                    subscriptions,
-                    headers: Headers::default(),
-                    timeout,
-                    edition,
-                    retry_schedule: None,
-                },
+                settings: EndpointSettings { timeout, edition, ..EndpointSettings::new(name, url, subscriptions) },
                 secret: None,
                 status,
             },
@@ -182,7 +178,7 @@ pub struct EndpointOut {
     #[schema(value_type = Name)]
     name: String,
     #[schema(value_type = StoredUrl)]
-    url: Unprinted<String>,
+    url: Redacted<String>,
     #[schema(value_type = Option<EditionId>, required)]
     edition_id: Option<String>,
     #[schema(value_type = Subscriptions)]
@@ -197,7 +193,7 @@ pub struct EndpointOut {
     timeout_seconds: u8,
     /// Null, except in the response that generated it.
     #[schema(value_type = Option<SigningSecret>, required)]
-    secret: Option<Unprinted<String>>,
+    secret: Option<Redacted<String>>,
 }
 
 impl EndpointOut {

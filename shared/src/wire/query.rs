@@ -8,10 +8,10 @@ use super::error::Problem;
 use crate::domain::Invalid;
 use crate::domain::delivery::{DeliveryFilter, DeliveryStatus};
 use crate::domain::event::EventFilter;
-use crate::domain::event_type::EventType;
+use crate::domain::event::event_type::EventType;
 use crate::domain::ids::{EndpointId, OrganizationId};
+use crate::domain::tenancy::usage::{Day, Days};
 use crate::domain::time::Timestamp;
-use crate::domain::usage::{Day, Days};
 
 /// Most items of a page.
 const MAX_LIMIT: usize = 100;

@@ -1,6 +1,6 @@
 //! What reading targets costs: nothing while they stay the same, and what has changed when they do not.
 
-use pigeonpost::aws::Bill;
+use crate::meter::Bill;
 use serde_json::json;
 
 use super::{Metered, calls, event};

@@ -9,7 +9,7 @@ use futures_util::FutureExt;
 use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
-use crate::support::{Answer, Ending, Endpoint, Fuse, Gate, Process, Receiver, Requests, Tenant, World};
+use crate::support::{Answer, Endpoint, FinalState, Fuse, Gate, Process, Receiver, Requests, Tenant, World};
 
 /// A limit above the number of calls that any handler makes.
 const MOST_CALLS: usize = 200;
@@ -110,21 +110,21 @@ impl Scene {
     }
 
     /// Asserts that every delivery has an allowed result, and that only unrecorded attempts were repeated.
-    async fn check(&self, ending: &Ending, unrecorded: &BTreeMap<String, usize>) {
+    async fn check(&self, final_state: &FinalState, unrecorded: &BTreeMap<String, usize>) {
         let requests = Requests::of(&self.receivers());
-        for (id, record) in &ending.records {
+        for (id, record) in &final_state.records {
             let repeated = unrecorded.get(id).copied().unwrap_or(0);
             assert_eq!(requests.count(id), record.attempts + repeated, "requests of {id}: {record:?}");
-            let is_finished = record.mark.is_some() || record.status == "success";
-            assert!(is_finished || self.abandoned, "{id} is not final: {record:?}");
+            let is_final = record.mark.is_some() || record.status == "success";
+            assert!(is_final || self.abandoned, "{id} is not final: {record:?}");
         }
         for (id, expected) in &self.expected {
-            let record = ending.record(id);
+            let record = final_state.record(id);
             assert!(expected.statuses.contains(&record.status.as_str()), "{id}: {record:?}");
             assert!(record.attempts <= expected.attempts, "{id}: {record:?}");
         }
         let accepted: Vec<_> = self.expected.keys().cloned().collect();
-        ending.keeps_the_promise(&accepted, &self.receivers());
+        final_state.keeps_the_promise(&accepted, &self.receivers());
         for (partition, key) in self.world.marks().await {
             assert!(
                 ["failed", "half_open"].contains(&partition.split('#').next().unwrap()),
@@ -153,7 +153,7 @@ pub(super) async fn cut_everywhere<T>(
     let world = World::new().await;
     let mut through = 0;
     for calls in 0..MOST_CALLS {
-        let run = async { cut(calls, prepare(world.anew().await).await, &handle, &afterwards).await };
+        let run = async { cut(calls, prepare(world.new_world().await).await, &handle, &afterwards).await };
         let finished = Box::pin(AssertUnwindSafe(run).catch_unwind()).await;
         match finished.unwrap_or_else(|_| panic!("the test fails if the handler is cut after {calls} calls")) {
             true => through += 1,
@@ -185,7 +185,7 @@ async fn cut<T>(
     let (unrecorded, got_through) = (scene.unrecorded().await, answer.is_some());
     assert!(unrecorded.is_empty() || !got_through, "without a record: {unrecorded:?}");
     afterwards(&mut scene, answer).await;
-    let ending = scene.world.run_to_the_end().await;
-    scene.check(&ending, &unrecorded).await;
+    let final_state = scene.world.run_to_the_end().await;
+    scene.check(&final_state, &unrecorded).await;
     got_through
 }

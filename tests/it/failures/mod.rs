@@ -22,7 +22,7 @@ use scene::{Function, Scene};
 use wire::{Spoilt, Times, Wire};
 
 /// The number of worlds that run concurrently.
-const AT_ONCE: usize = 8;
+const CONCURRENT_RUNS: usize = 8;
 
 /// A fault of a call that is permanent, or that has an effect even if it occurs once.
 #[derive(Debug, Clone)]
@@ -39,7 +39,7 @@ enum Kind {
     /// A fault that the SDK does not retry. One call of this kind fails.
     Denied,
     /// The call is performed and its response is lost.
-    Lost,
+    LostAnswer,
     /// The service leaves a part of a batch or the whole batch unprocessed.
     Undone,
     /// The service rejects an entry of a batch.
@@ -56,10 +56,10 @@ fn faults(row: &Row) -> Vec<Fault> {
     ];
     // For a read, a lost response has the same effect as a failed read.
     if !row.reads() {
-        faults.push(fault(Kind::Lost, Times::Always, &[Fate::LoseAnswer]));
+        faults.push(fault(Kind::LostAnswer, Times::Always, &[Fate::LoseAnswer]));
     }
     if row.lost_once != USUAL {
-        faults.push(fault(Kind::Lost, Times::Once, &[Fate::LoseAnswer]));
+        faults.push(fault(Kind::LostAnswer, Times::Once, &[Fate::LoseAnswer]));
     }
     if row.operation().contains("Batch") {
         let part = if row.reads() { Part::Nothing } else { Part::Half };
@@ -115,8 +115,8 @@ fn passing_everywhere(rows: &[Row], part: usize) -> Vec<Spoilt> {
 fn effect(row: &Row, fault: &Fault) -> Option<Effect> {
     match (fault.kind, fault.times) {
         (Kind::Denied, _) => None,
-        (Kind::Lost, Times::Once) => Some(row.lost_once),
-        (Kind::Lost, Times::Always) => Some(row.lost),
+        (Kind::LostAnswer, Times::Once) => Some(row.lost_once),
+        (Kind::LostAnswer, Times::Always) => Some(row.lost),
         (Kind::Undone, Times::Once) => Some(row.undone_once),
         (Kind::Passing | Kind::Undone | Kind::Refused, _) => Some(row.failed),
     }
@@ -130,33 +130,33 @@ async fn play(scene: Scene, spoilt: Vec<Spoilt>, expected: Option<Effect>, known
     let (outcome, is_all_sent) = Box::pin(stage.act()).await;
     let ended = Box::pin(stage.end()).await;
     let mut differences = Differences::default();
-    differences.note("the fault occurred", &(wire.is_spoilt() || !is_one), &true);
+    differences.compare("the fault occurred", &(wire.is_spoilt() || !is_one), &true);
     let ends = scene.ends();
     let statuses: BTreeMap<_, _> = ends.statuses.iter().map(|(status, count)| ((*status).to_owned(), *count)).collect();
-    differences.note("statuses", &ended.statuses, &statuses);
+    differences.compare("statuses", &ended.statuses, &statuses);
     // In the scene `Keyless` the first request was not accepted, so its deliveries may stay unfinished.
-    differences.note("unfinished", &ended.unfinished, &if scene == Scene::Keyless { ended.unfinished } else { 0 });
+    differences.compare("unfinished", &ended.unfinished, &if scene == Scene::Keyless { ended.unfinished } else { 0 });
     let unknown: Vec<_> = wire.kinds().into_iter().filter(|kind| !known.contains(kind.as_str())).collect();
-    differences.note("calls without a row", &unknown, &vec![]);
+    differences.compare("calls without a row", &unknown, &vec![]);
     let (counted, done) = ended.usage;
     let too_much: Vec<_> = counted.iter().zip(&done).filter(|(counted, done)| counted > done).collect();
-    differences.note("counted too much", &too_much, &vec![]);
+    differences.compare("counted too much", &too_much, &vec![]);
     let Some(effect) = expected else {
-        differences.note("repeats more than one", &(ended.repetitions > 1), &false);
+        differences.compare("repeats more than one", &(ended.repetitions > 1), &false);
         return differences.0;
     };
-    differences.note("outcome", &outcome, &effect.outcome.unwrap_or(scene.usual()));
+    differences.compare("outcome", &outcome, &effect.outcome.unwrap_or(scene.usual()));
     let announced = if effect.is_unannounced { &[] } else { ends.announced };
-    differences.note("announced", &ended.announced, &announced.iter().map(|it| (*it).to_owned()).collect());
+    differences.compare("announced", &ended.announced, &announced.iter().map(|it| (*it).to_owned()).collect());
     let endpoint = if effect.is_unnoted { ends.endpoint.1 } else { ends.endpoint.0 };
-    differences.note("endpoint", &ended.endpoint, &endpoint.to_owned());
+    differences.compare("endpoint", &ended.endpoint, &endpoint.to_owned());
     // In the scene `Keyless` the first request was not accepted.
     if scene != Scene::Keyless {
         let is_less = counted.iter().zip(&done).any(|(counted, done)| counted < done);
-        differences.note("counted less", &is_less, &effect.is_uncounted);
+        differences.compare("counted less", &is_less, &effect.is_uncounted);
     }
-    differences.note("repeats", &(ended.repetitions > 0), &effect.repeats);
-    differences.note("sent what else is to be sent", &(is_all_sent || !effect.others_go_on), &true);
+    differences.compare("repeats", &(ended.repetitions > 0), &effect.repeats);
+    differences.compare("sent what else is to be sent", &(is_all_sent || !effect.others_go_on), &true);
     differences.0
 }
 
@@ -165,7 +165,7 @@ async fn play(scene: Scene, spoilt: Vec<Spoilt>, expected: Option<Effect>, known
 struct Differences(Vec<String>);
 
 impl Differences {
-    fn note<T: PartialEq + fmt::Debug>(&mut self, what: &str, seen: &T, expected: &T) {
+    fn compare<T: PartialEq + fmt::Debug>(&mut self, what: &str, seen: &T, expected: &T) {
         if seen != expected {
             self.0.push(format!("{what}: {seen:?}, not {expected:?}"));
         }
@@ -209,7 +209,7 @@ async fn every_fault_ends_well(function: Function) {
         let wrong = played.unwrap_or_else(|_| vec!["the run panics; the message is above".to_owned()]);
         wrong.into_iter().map(|wrong| format!("{name}: {wrong}")).collect::<Vec<_>>()
     });
-    let wrong: Vec<_> = stream::iter(runs).buffer_unordered(AT_ONCE).concat().await;
+    let wrong: Vec<_> = stream::iter(runs).buffer_unordered(CONCURRENT_RUNS).concat().await;
     assert!(wrong.is_empty(), "{} differences:\n{}", wrong.len(), wrong.join("\n"));
 }
 
@@ -236,17 +236,17 @@ async fn calls_of_all_scenes() -> Vec<(Function, Call)> {
         Box::pin(stage.act()).await;
         wire.seen().into_iter().map(|call| (scene.function(), call)).collect::<Vec<_>>()
     });
-    stream::iter(runs).buffer_unordered(AT_ONCE).concat().await
+    stream::iter(runs).buffer_unordered(CONCURRENT_RUNS).concat().await
 }
 
 #[tokio::test]
 async fn every_call_of_a_function_has_a_row_and_every_row_a_call() {
     let calls = calls_of_all_scenes().await;
-    let made: BTreeSet<_> = calls.iter().map(|(function, call)| (*function, call.kind())).collect();
+    let seen: BTreeSet<_> = calls.iter().map(|(function, call)| (*function, call.kind())).collect();
     let rows: BTreeSet<_> = rows().into_iter().map(|row| (row.function, row.call.to_owned())).collect();
     let none = BTreeSet::new();
-    assert_eq!(made.difference(&rows).collect::<BTreeSet<_>>(), none, "calls without a row");
-    assert_eq!(rows.difference(&made).collect::<BTreeSet<_>>(), none, "rows without a call");
+    assert_eq!(seen.difference(&rows).collect::<BTreeSet<_>>(), none, "calls without a row");
+    assert_eq!(rows.difference(&seen).collect::<BTreeSet<_>>(), none, "rows without a call");
 
     let batch = Wire::new(Vec::new());
     Box::pin(Box::pin(Scene::Batch.set(&batch)).await.act()).await;
@@ -274,8 +274,8 @@ async fn a_call_without_a_response_times_out_and_is_retried() {
     let process = world.process_over(&network, world.clock.clock());
     assert_eq!(wire.armed(process.drain()).await, 1);
     assert!(wire.is_spoilt());
-    let ending = world.run_to_the_end().await;
-    ending.keeps_the_promise(&[id], &[&receiver]);
+    let final_state = world.run_to_the_end().await;
+    final_state.keeps_the_promise(&[id], &[&receiver]);
     receiver.only();
 }
 

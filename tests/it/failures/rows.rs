@@ -48,7 +48,7 @@ const SHARDS: usize = 8;
 pub(super) const ADD_USAGE: &str = "UpdateItem usage ADD events deliveries attempts SET entity v expires_at";
 
 /// Tokens are taken once, even if the write is retried after a lost response.
-const TAKE_TOKENS: &str = "UpdateItem limit SET tat #stamp entity v expires_at";
+const TAKE_TOKENS: &str = "UpdateItem limit SET tat #write_token entity v expires_at";
 
 /// One call, and the scenes in which it fails.
 #[derive(Debug, Clone)]
@@ -103,7 +103,7 @@ pub(super) fn rows() -> Vec<Row> {
 }
 
 fn publish() -> Vec<Row> {
-    use Scene::{Again, Batch, CutOff, Great, Keyed, Keyless, LimitReached, Limited, Repair, ToPaused};
+    use Scene::{Again, Batch, CutOff, Keyed, Keyless, LargeBatch, LimitReached, Limited, Repair, ToPaused};
     let row = |call, scenes, failed| Row::new(Function::Publish, call, scenes, failed);
     vec![
         row("GetItem key by hash", &[Keyed, Again], FAILED),
@@ -123,7 +123,7 @@ fn publish() -> Vec<Row> {
         row("PutItem delivery, list", &[Repair], FAILED),
         row("PutItem delivery, new: due", &[Again], FAILED),
         row("UpdateItem idem REMOVE ended", &[Repair], FAILED).lost_once(USUAL.uncounted()).lost(FAILED.uncounted()),
-        row(ADD_USAGE, &[Great], USUAL),
+        row(ADD_USAGE, &[LargeBatch], USUAL),
         // A limit that cannot be read is not enforced, except for an item that is throttled.
         row("Query usage", &[Limited], USUAL),
         row(TAKE_TOKENS, &[Limited], FAILED).lost(USUAL),
@@ -194,8 +194,8 @@ fn deliver() -> Vec<Row> {
 
 fn sweep() -> Vec<Row> {
     use Scene::{
-        Announced, Due, GiveUp, LongRecovery, NothingToProbeWith, Probe, Recovery, Release, ReleaseEnds,
-        ReleaseOfDeletedEnds, ReleaseOfDisabled, ReleaseOfFailing, SendAll, Stock,
+        Announced, BacklogMetrics, Due, GiveUp, LongRecovery, NothingToProbeWith, Probe, Recovery, Release,
+        ReleaseEnds, ReleaseOfDeletedEnds, ReleaseOfDisabled, ReleaseOfFailing, SendAll,
     };
     let row = |call, scenes, failed| Row::new(Function::Sweep, call, scenes, failed);
     vec![
@@ -234,9 +234,9 @@ fn sweep() -> Vec<Row> {
         row("Query delivery", &[SendAll], FAILED),
         row("PutItem delivery, new: due", &[SendAll], FAILED),
         // The backlog metrics are collected after all other work.
-        row("Query waiting half_open", &[Stock], ALONE).after(SHARDS),
-        row("Query waiting due, counted", &[Stock], ALONE),
-        row("Query waiting held, counted", &[Stock], ALONE),
+        row("Query waiting half_open", &[BacklogMetrics], ALONE).after(SHARDS),
+        row("Query waiting due, counted", &[BacklogMetrics], ALONE),
+        row("Query waiting held, counted", &[BacklogMetrics], ALONE),
         row(ADD_USAGE, &[Announced], USUAL),
     ]
 }

@@ -7,7 +7,7 @@ use crate::support::Answer;
 /// A number of events whose items and messages need two calls each.
 pub(super) const BATCH: usize = 25;
 /// A number of events that is counted immediately.
-pub(super) const GREAT: usize = 100;
+pub(super) const LARGE_BATCH: usize = 100;
 /// More deliveries than one page of a recovery.
 pub(super) const MANY: usize = 101;
 /// More deliveries than a release sends at once.
@@ -40,7 +40,7 @@ pub(super) enum Scene {
     /// Publishes a batch of events that needs several calls.
     Batch,
     /// Publishes a batch that is counted immediately.
-    Great,
+    LargeBatch,
     /// Publishes with limits on the rate and the month.
     Limited,
     /// Publishes when there are no tokens for a second.
@@ -124,7 +124,7 @@ pub(super) enum Scene {
     /// Writes usage that it counted some time ago, and sends an announcement from then.
     Announced,
     /// Sends a half-open probe and collects the backlog metrics.
-    Stock,
+    BacklogMetrics,
     /// Continues a recovery.
     Recovery,
     /// Continues a recovery of more than one page.
@@ -161,7 +161,7 @@ impl Scene {
         Self::Keyed,
         Self::Keyless,
         Self::Batch,
-        Self::Great,
+        Self::LargeBatch,
         Self::Limited,
         Self::LimitReached,
         Self::ToPaused,
@@ -203,7 +203,7 @@ impl Scene {
         Self::NothingToProbeWith,
         Self::GiveUp,
         Self::Announced,
-        Self::Stock,
+        Self::BacklogMetrics,
         Self::Recovery,
         Self::LongRecovery,
         Self::SendAll,
@@ -224,7 +224,7 @@ impl Scene {
         let active = ("active", "active");
         match self {
             Self::Batch => ends(&[("success", BATCH)], &[], active),
-            Self::Great => ends(&[("success", GREAT)], &[], active),
+            Self::LargeBatch => ends(&[("success", LARGE_BATCH)], &[], active),
             Self::Success
             | Self::SuccessAlone
             | Self::Counted
@@ -250,7 +250,9 @@ impl Scene {
             Self::ReleaseOfDisabled => ends(&[("failed", 2)], &[], ("disabled", "disabled")),
             Self::Gone | Self::GoneAlone => ends(&[("failed", 1)], &["webhook.disabled"], ("disabled", "active")),
             Self::Suspension => ends(&[("exhausted", 1)], &["webhook.suspended"], ("suspended", "failing")),
-            Self::ProbeFails | Self::Probe | Self::Stock => ends(&[("exhausted", 1), ("success", 1)], &[], active),
+            Self::ProbeFails | Self::Probe | Self::BacklogMetrics => {
+                ends(&[("exhausted", 1), ("success", 1)], &[], active)
+            }
             Self::ProbeSucceeds => {
                 ends(&[("exhausted", 1), ("success", 1)], &["webhook.resumed"], ("active", "suspended"))
             }
@@ -285,7 +287,7 @@ impl Scene {
         match self {
             Self::ShortRetry | Self::ShortRetryAlone | Self::DelayedRetry => 2,
             Self::Due | Self::Release | Self::Recovery | Self::SendAll => 2,
-            Self::Probe | Self::Stock | Self::Announced => 1,
+            Self::Probe | Self::BacklogMetrics | Self::Announced => 1,
             Self::LongRecovery => MANY,
             Self::ReleaseOfFailing => MORE_THAN_AT_ONCE,
             _ => 0,
@@ -312,7 +314,7 @@ impl Scene {
             | Self::RetryingAndDeleted
             | Self::ProbeSucceeds
             | Self::Probe
-            | Self::Stock => failures(1),
+            | Self::BacklogMetrics => failures(1),
             _ => failures(0),
         }
     }

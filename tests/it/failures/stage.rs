@@ -7,14 +7,14 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use http::Method;
 use serde_json::{Value, json};
-use shared::domain::lane::Lane;
+use shared::domain::endpoint::lane::Lane;
 use shared::queue::schema::VISIBILITY_SECONDS;
 
-use super::scene::{BATCH, Function, GREAT, MANY, MORE_THAN_AT_ONCE, Outcome, Receiving, Scene};
+use super::scene::{BATCH, Function, LARGE_BATCH, MANY, MORE_THAN_AT_ONCE, Outcome, Receiving, Scene};
 use super::wire::Wire;
 use crate::support::{
-    Answer, EVENT_TYPE, Ending, Endpoint, Fate, Process, Receiver, Reply, Tenant, World, delivery_ids, over_network,
-    over_network_by_call,
+    Answer, EVENT_TYPE, Endpoint, Fate, FinalState, Process, Receiver, Reply, Tenant, World, delivery_ids,
+    over_network, over_network_by_call,
 };
 
 const VISIBILITY: Duration = Duration::from_secs(VISIBILITY_SECONDS as u64);
@@ -32,7 +32,7 @@ impl Scene {
     pub(super) async fn set(self, wire: &Wire) -> Stage {
         let mut stage = Stage::new(self, wire).await;
         match self {
-            Self::Keyed | Self::Keyless | Self::Batch | Self::Great | Self::CutOff => {}
+            Self::Keyed | Self::Keyless | Self::Batch | Self::LargeBatch | Self::CutOff => {}
             Self::Limited => stage.limit().await,
             Self::LimitReached => {
                 stage.limit().await;
@@ -106,9 +106,9 @@ impl Scene {
                 stage.process.sweep().await;
                 stage.world.advance(ELEVEN_MINUTES);
             }
-            Self::Stock => {
+            Self::BacklogMetrics => {
                 stage.suspend_and_park().await;
-                stage.world.clock.advance_to_stock_taking();
+                stage.world.clock.advance_to_backlog_metrics();
             }
             Self::Recovered => {
                 stage.publish(1).await;
@@ -295,7 +295,7 @@ impl Stage {
             self.accepted = self.deliveries_of(self.publish_over(&healthy).await);
             Outcome::Late
         };
-        healthy.core.write_all_usage().await;
+        healthy.meter.write_all_usage().await;
         outcome
     }
 
@@ -328,7 +328,7 @@ impl Stage {
     async fn publish_over(&self, process: &Process) -> Reply {
         let (path, body) = match self.scene {
             Scene::Batch => ("/events/batch", json!({"events": vec![event(10); BATCH]})),
-            Scene::Great => ("/events/batch", json!({"events": vec![event(10); GREAT]})),
+            Scene::LargeBatch => ("/events/batch", json!({"events": vec![event(10); LARGE_BATCH]})),
             _ => ("/events", event(10)),
         };
         let key = [("idempotency-key", "order-17")];
@@ -404,7 +404,7 @@ impl Stage {
             ("failures".to_owned(), number(9)),
             ("failing_since".to_owned(), AttributeValue::S(now.rfc3339())),
             ("expires_at".to_owned(), number(now.unix_seconds() + 86_400)),
-            ("stamp".to_owned(), AttributeValue::S("0".to_owned())),
+            ("write_token".to_owned(), AttributeValue::S("0".to_owned())),
         ]);
         let put = self.world.dynamodb().put_item().table_name(self.world.table()).set_item(Some(counters));
         put.send().await.unwrap();
@@ -434,34 +434,34 @@ impl Stage {
         if self.endpoint_stands().await == "paused" {
             self.set_status("active").await;
         }
-        let ending = self.world.run_to_the_end().await;
+        let final_state = self.world.run_to_the_end().await;
         for process in [&self.world.process, &self.process] {
-            process.core.write_all_usage().await;
+            process.meter.write_all_usage().await;
         }
         Ended {
-            usage: (self.world.usage().await, self.done(&ending).await),
+            usage: (self.world.usage().await, self.done(&final_state).await),
             statuses: self.accepted.iter().fold(BTreeMap::new(), |mut counts, id| {
-                *counts.entry(ending.record(id).status.clone()).or_insert(0) += 1;
+                *counts.entry(final_state.record(id).status.clone()).or_insert(0) += 1;
                 counts
             }),
-            repetitions: ending.repetitions(&[&self.receiver, &self.listener]),
+            repetitions: final_state.repetitions(&[&self.receiver, &self.listener]),
             announced: self.listener.received().iter().map(|it| it.header("x-webhook-event").to_owned()).collect(),
             endpoint: self.endpoint_stands().await,
-            unfinished: self.check(&ending),
+            unfinished: self.check(&final_state),
         }
     }
 
     /// The actual numbers of events, deliveries and attempts, in the order of usage.
-    async fn done(&self, ending: &Ending) -> [u64; 3] {
-        let attempts = ending.records.values().map(|record| record.attempts).sum();
-        [self.world.items("event").await.len(), ending.records.len(), attempts].map(|count| count as u64)
+    async fn done(&self, final_state: &FinalState) -> [u64; 3] {
+        let attempts = final_state.records.values().map(|record| record.attempts).sum();
+        [self.world.items("event").await.len(), final_state.records.len(), attempts].map(|count| count as u64)
     }
 
     /// Checks the promise for the accepted deliveries. Returns the number of records that are not final.
-    fn check(&self, ending: &Ending) -> usize {
-        ending.keeps_the_promise(&self.accepted, &[&self.receiver]);
+    fn check(&self, final_state: &FinalState) -> usize {
+        final_state.keeps_the_promise(&self.accepted, &[&self.receiver]);
         let unfinished = |status: &str| ["pending", "retrying"].contains(&status);
-        ending.records.values().filter(|record| unfinished(&record.status)).count()
+        final_state.records.values().filter(|record| unfinished(&record.status)).count()
     }
 
     fn key(&self) -> HashMap<String, AttributeValue> {

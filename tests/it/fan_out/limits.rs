@@ -1,7 +1,7 @@
 //! How many endpoints an organization may have, and how much their event types may take.
 
 use serde_json::{Value, json};
-use shared::domain::fan_out::FanOutSize;
+use shared::domain::endpoint::fan_out::FanOutSize;
 use shared::domain::ids::OrganizationId;
 
 use super::REMEMBERED;

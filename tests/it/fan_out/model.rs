@@ -18,15 +18,15 @@ const RUNS: u64 = 6;
 const ROUNDS: usize = 12;
 const PROCESSES: usize = 3;
 /// Requests at the same time.
-const AT_ONCE: usize = 6;
+const CONCURRENT_REQUESTS: usize = 6;
 /// A request that is cut off gets to do so much; all of one is about as long as this.
 const MOST_TURNS: usize = 60;
 
 /// What the model knows of an endpoint.
 #[derive(Debug, Clone, Copy, Default)]
-struct Known {
+struct EndpointState {
     /// Its creation was answered.
-    is_made: bool,
+    is_created: bool,
     /// Its deletion or disabling may have begun.
     is_leaving: bool,
 }
@@ -38,14 +38,14 @@ struct Run {
     processes: Vec<Process>,
     receiver: Receiver,
     random: Mutex<Rng>,
-    endpoints: Mutex<BTreeMap<String, Known>>,
+    endpoints: Mutex<BTreeMap<String, EndpointState>>,
     accepted: Mutex<Vec<String>>,
 }
 
 impl Run {
     async fn new(world: World, seed: u64) -> Self {
-        let dice = Arc::new(Mutex::new(Rng::with_seed(seed)));
-        let (order, pauses) = (Arc::clone(&dice), Arc::clone(&dice));
+        let rng = Arc::new(Mutex::new(Rng::with_seed(seed)));
+        let (order, pauses) = (Arc::clone(&rng), Arc::clone(&rng));
         let splitter = Splitter::new(
             move || order.lock().unwrap().bool(),
             move || turns(pauses.lock().unwrap().usize(..20)).boxed(),
@@ -74,7 +74,7 @@ impl Run {
 
     /// Some requests at the same time, of which some are cut off.
     async fn play(&self) {
-        let requests = (0..AT_ONCE).map(|_| self.below(10)).map(async |what| {
+        let requests = (0..CONCURRENT_REQUESTS).map(|_| self.below(10)).map(async |what| {
             turns(self.below(20)).await;
             let request = async {
                 match what {
@@ -94,8 +94,8 @@ impl Run {
 
     async fn create(&self) {
         let status = if self.below(3) == 0 { "paused" } else { "active" };
-        let made = self.tenant().endpoint_with(json!({"url": self.receiver.url(), "status": status})).await;
-        self.endpoints.lock().unwrap().entry(made.id).or_default().is_made = true;
+        let created = self.tenant().endpoint_with(json!({"url": self.receiver.url(), "status": status})).await;
+        self.endpoints.lock().unwrap().entry(created.id).or_default().is_created = true;
     }
 
     async fn change(&self) {
@@ -112,7 +112,7 @@ impl Run {
     }
 
     async fn publish(&self) {
-        let is_there = |(_, known): &(&String, &Known)| known.is_made && !known.is_leaving;
+        let is_there = |(_, known): &(&String, &EndpointState)| known.is_created && !known.is_leaving;
         let known = self.endpoints.lock().unwrap().clone();
         let there: BTreeSet<_> = known.iter().filter(is_there).map(|(id, _)| id.clone()).collect();
         let event = self.tenant().publish_data(&json!({})).await;
@@ -135,8 +135,8 @@ impl Run {
                 self.tenants[0].patch(&path, &json!({"status": "active"})).await.data(200);
             }
         }
-        let ending = self.world.run_to_the_end().await;
-        ending.keeps_the_promise(&self.accepted.lock().unwrap(), &[&self.receiver]);
+        let final_state = self.world.run_to_the_end().await;
+        final_state.keeps_the_promise(&self.accepted.lock().unwrap(), &[&self.receiver]);
         let held: Vec<_> = self.world.marks().await.into_iter().filter(|(it, _)| it.starts_with("held#")).collect();
         assert!(held.is_empty(), "{held:?}");
     }
@@ -162,7 +162,7 @@ async fn cut_after(count: usize, request: impl Future<Output = ()>) {
 async fn no_event_misses_an_endpoint_and_nothing_is_parked_for_good() {
     let world = World::new().await;
     for seed in 0..RUNS {
-        let run = Run::new(world.anew().await, seed).await;
+        let run = Run::new(world.new_world().await, seed).await;
         for _ in 0..ROUNDS {
             Box::pin(run.play()).await;
             let process = &run.processes[run.below(PROCESSES)];

@@ -30,10 +30,10 @@ async fn no_key_is_used_up_when_many_processes_start_and_when_one_of_thousands_o
     let publishers: Vec<_> = (0..PROCESSES).map(|_| tenant.at(&budgets.process(&world))).collect();
     let fields = json!({"url": receiver.url(), "status": "paused"});
     publish(&publishers, 0).await;
-    for made in 1..4 {
+    for created in 1..4 {
         world.advance(Duration::from_secs(1));
         maker.endpoint_with(fields.clone()).await;
-        publish(&publishers, made).await;
+        publish(&publishers, created).await;
     }
     // What they remember is too old by now.
     world.advance(Duration::from_secs(30));

@@ -5,7 +5,7 @@ mod traffic;
 
 use std::fmt::Write as _;
 
-use shared::domain::schedule::RetrySchedule;
+use shared::domain::delivery::schedule::RetrySchedule;
 use traffic::{Design, RATE, Receivers, Tenant, Traffic};
 
 use crate::support::{grouped, update_table};

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use shared::domain::attempt::AttemptEntry;
-use shared::domain::health::{Counters, Outcomes};
-use shared::domain::lane::Lane;
+use shared::domain::delivery::attempt::AttemptEntry;
+use shared::domain::endpoint::circuit_breaker::{Counters, Outcomes};
+use shared::domain::endpoint::lane::Lane;
 use shared::domain::time::Timestamp;
 
 const ENDPOINTS: u64 = 1_000;

@@ -8,12 +8,13 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
-use shared::domain::attempt::{Answer, Cause, Outcome};
-use shared::domain::delivery::{Consequence, Delivery, Mark, OnFailure};
-use shared::domain::event_type::EventType;
-use shared::domain::health::{Counters, Outcomes, Suspension};
+use shared::domain::delivery::attempt::{Answer, Cause, Outcome};
+use shared::domain::delivery::outcome::{Consequence, OnFailure};
+use shared::domain::delivery::schedule::RetrySchedule;
+use shared::domain::delivery::{Delivery, Mark};
+use shared::domain::endpoint::circuit_breaker::{Counters, Outcomes, Suspension};
+use shared::domain::event::event_type::EventType;
 use shared::domain::ids::{EndpointId, EventId, OrganizationId};
-use shared::domain::schedule::RetrySchedule;
 use shared::domain::time::Timestamp;
 
 /// Events per second.
@@ -176,11 +177,11 @@ impl<'a> Tenant<'a> {
         }
         let longest = if fail == of { failing_takes } else { failing_takes.max(success_takes) };
         while let Some(cohort) = self.ready.pop_front() {
-            let room = match longest {
+            let capacity = match longest {
                 0 => u64::MAX,
                 _ => (self.traffic.concurrency * BATCH).saturating_sub(self.busy.count),
             };
-            let begun = Cohort { count: cohort.count.min(room), ..cohort };
+            let begun = Cohort { count: cohort.count.min(capacity), ..cohort };
             if begun.count < cohort.count {
                 self.ready.push_front(Cohort { count: cohort.count - begun.count, ..cohort });
             }
@@ -242,9 +243,9 @@ impl Traffic<'_> {
         match (self.design, consequence, after.next_attempt_at) {
             (_, _, None) => Wait::None,
             (Design::Naive, _, Some(due)) => Wait::Hidden(seconds(due).min(LONGEST_HIDE)),
-            (Design::Ours, Consequence::HideUntil(due), _) => Wait::Hidden(seconds(due)),
-            (Design::Ours, Consequence::SendDelayed(due), _) => Wait::Elsewhere(seconds(due)),
-            (Design::Ours, Consequence::Drop, Some(due)) => {
+            (Design::Ours, Consequence::WaitUntil(due), _) => Wait::Hidden(seconds(due)),
+            (Design::Ours, Consequence::WaitLongUntil(due), _) => Wait::Elsewhere(seconds(due)),
+            (Design::Ours, Consequence::Done, Some(due)) => {
                 assert_eq!(after.mark, Some(Mark::Due(due)));
                 Wait::Elsewhere(seconds(due))
             }

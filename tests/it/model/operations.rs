@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use proptest::sample::select;
-use shared::domain::lane::Lane;
+use shared::domain::endpoint::lane::Lane;
 
 use super::isolation::{ORGANIZATIONS, QUIET, TROUBLED, owner};
 

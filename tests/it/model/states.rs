@@ -23,7 +23,7 @@ impl Status {
         }
     }
 
-    pub(super) const fn is_finished(self) -> bool {
+    pub(super) const fn is_final(self) -> bool {
         matches!(self, Self::Success | Self::Exhausted | Self::Failed)
     }
 
@@ -51,7 +51,7 @@ impl Delivery {
     /// An attempt was recorded, with this answer if there was one. It may have been `held`: at a suspended endpoint it
     /// uses up nothing of the schedule.
     pub(super) fn attempt(&mut self, answer: Option<u16>, schedule: usize, held: bool) {
-        assert!(!self.status.is_finished(), "attempted when it was {:?}", self.status);
+        assert!(!self.status.is_final(), "attempted when it was {:?}", self.status);
         self.attempts += 1;
         self.answered += usize::from(answer.is_some());
         self.status = match answer {
@@ -68,7 +68,7 @@ impl Delivery {
 
     /// Its endpoint is gone or disabled.
     pub(super) fn stop(&mut self) {
-        assert!(!self.status.is_finished(), "stopped when it was {:?}", self.status);
+        assert!(!self.status.is_final(), "stopped when it was {:?}", self.status);
         self.status = Status::Failed;
     }
 

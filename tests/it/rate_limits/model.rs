@@ -241,7 +241,7 @@ async fn no_sequence_of_requests_publishes_more_than_the_rate_or_is_refused_belo
     let world = World::new().await;
     let mut outcome = [0; 2];
     for seed in 0..RUNS {
-        let mut run = Run::new(world.anew().await, seed).await;
+        let mut run = Run::new(world.new_world().await, seed).await;
         for _ in 0..STEPS {
             run.step().await;
         }

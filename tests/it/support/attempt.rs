@@ -5,12 +5,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use rustls::pki_types::CertificateDer;
 use shared::clock::Clock;
-use shared::domain::addresses::AddressPolicy;
-use shared::domain::attempt::Outcome;
-use shared::domain::event_type::EventType;
-use shared::domain::fields::{EndpointUrl, Headers, UrlPolicy};
+use shared::domain::delivery::attempt::Outcome;
+use shared::domain::endpoint::headers::Headers;
+use shared::domain::endpoint::url::{EndpointUrl, UrlPolicy};
+use shared::domain::event::event_type::EventType;
 use shared::domain::ids::EventId;
-use shared::domain::secret::SigningSecret;
+use shared::domain::network::AddressPolicy;
+use shared::domain::signing::secret::SigningSecret;
 use shared::domain::time::Timestamp;
 use shared::sender::{Attempt, Lookup, Sender};
 

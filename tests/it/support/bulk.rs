@@ -2,17 +2,18 @@
 
 use futures_util::{StreamExt, stream};
 use shared::clock;
+use shared::domain::endpoint::fan_out::{FanOutGroup, FanOutSize};
+use shared::domain::endpoint::subscription::Subscription;
+use shared::domain::endpoint::url::EndpointUrl;
 use shared::domain::endpoint::{Endpoint, EndpointSettings, WantedStatus};
-use shared::domain::event_type::Subscription;
-use shared::domain::fan_out::{FanOutGroup, FanOutSize};
-use shared::domain::fields::{EndpointUrl, Headers, Name, TimeoutSeconds};
 use shared::domain::ids::{EndpointId, OrganizationId};
-use shared::domain::secret::SigningSecret;
+use shared::domain::signing::secret::SigningSecret;
+use shared::domain::text::Name;
 
 use super::{Tenant, World};
 
 /// The number of endpoints that are written concurrently.
-const AT_ONCE: usize = 16;
+const CONCURRENT_WRITES: usize = 16;
 
 impl World {
     /// Creates endpoints that subscribe to these event types with the store's operations, in the same order and groups
@@ -21,19 +22,15 @@ impl World {
         let (store, organization) = (self.store(), OrganizationId::parse(&tenant.id).unwrap());
         let before = store.organization_state(&organization).await.unwrap().unwrap().size.endpoints;
         let endpoint = |number: u64| {
-            let settings = EndpointSettings {
-                name: Name::parse("Receiver").unwrap(),
-                url: EndpointUrl::stored("https://example.com/").unwrap(),
-                subscriptions: event_types.iter().map(|it| Subscription::parse(it).unwrap()).collect(),
-                headers: Headers::default(),
-                timeout: TimeoutSeconds::default(),
-                edition: None,
-                retry_schedule: None,
-            };
+            let settings = EndpointSettings::new(
+                Name::parse("Receiver").unwrap(),
+                EndpointUrl::stored("https://example.com/").unwrap(),
+                event_types.iter().map(|it| Subscription::parse(it).unwrap()).collect(),
+            );
             let id = EndpointId::new(self.clock.now(), clock::id_bytes());
             let secret = SigningSecret::generate(clock::secret_bytes());
-            let made = Endpoint::new(id, &organization, settings, secret, WantedStatus::Active, self.clock.now());
-            Endpoint { fan_out_group: FanOutGroup::of_new(id, before + number), ..made }
+            let new = Endpoint::new(id, &organization, settings, secret, WantedStatus::Active, self.clock.now());
+            Endpoint { fan_out_group: FanOutGroup::of_new(id, before + number), ..new }
         };
         let endpoints: Vec<_> = (0..count as u64).map(endpoint).collect();
         let group = |group: FanOutGroup| endpoints.iter().filter(move |endpoint| endpoint.fan_out_group == group);
@@ -42,7 +39,7 @@ impl World {
             store.open_group(&organization, used).await.unwrap();
         }
         let writes: Vec<_> = endpoints.iter().map(|endpoint| store.create_endpoint(endpoint)).collect();
-        let written: Vec<_> = stream::iter(writes).buffer_unordered(AT_ONCE).collect().await;
+        let written: Vec<_> = stream::iter(writes).buffer_unordered(CONCURRENT_WRITES).collect().await;
         written.into_iter().collect::<Result<(), _>>().unwrap();
         for used in used {
             let size = group(used).map(Endpoint::target).collect();

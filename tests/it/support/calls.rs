@@ -37,7 +37,7 @@ impl Call {
 
     /// The kind of the call: its operation, the items and the change.
     pub(crate) fn kind(&self) -> String {
-        let about = match self.operation.as_str() {
+        let detail = match self.operation.as_str() {
             "GetItem" | "DeleteItem" => entity(&self.body["Key"]),
             "PutItem" => format!("{}{}", entity(&self.body["Item"]), self.put_state()),
             "UpdateItem" => format!("{} {}", entity(&self.body["Key"]), self.updated()),
@@ -51,7 +51,7 @@ impl Call {
             "SendMessageBatch" => joined(items(&self.body["Entries"]).map(|entry| sent(entry).to_owned())),
             _ => String::new(),
         };
-        format!("{} {about}", self.operation).trim_end().to_owned()
+        format!("{} {detail}", self.operation).trim_end().to_owned()
     }
 
     /// The IAM actions that allow the call. A batch of messages needs the action for one message. A transaction or a
@@ -60,8 +60,8 @@ impl Call {
         let operations = match (self.service, self.operation.as_str()) {
             ("sqs", operation) => vec![operation.trim_end_matches("Batch").to_owned()],
             (_, "TransactWriteItems") => {
-                let made_of = items(&self.body["TransactItems"]).flat_map(|item| item.as_object().unwrap().keys());
-                made_of.map(|name| format!("{name}Item")).collect()
+                let actions = items(&self.body["TransactItems"]).flat_map(|item| item.as_object().unwrap().keys());
+                actions.map(|name| format!("{name}Item")).collect()
             }
             (_, "BatchExecuteStatement") => {
                 let first_word = |statement: &Value| match statement["Statement"].as_str().unwrap().split(' ').next() {
@@ -130,7 +130,7 @@ impl Call {
 
     /// For a delivery: the kind of its condition and the change of its mark. For an endpoint: its new status.
     fn put_state(&self) -> String {
-        let (item, fence) = (&self.body["Item"], self.body["ConditionExpression"].as_str().unwrap_or_default());
+        let (item, condition) = (&self.body["Item"], self.body["ConditionExpression"].as_str().unwrap_or_default());
         let text = |name: &str| item[name]["S"].as_str();
         let now = mark(&item["waiting_pk"]);
         let attempts = |value: &Value| value["N"].as_str().and_then(|text| text.parse::<u32>().ok()).unwrap_or(0);
@@ -138,7 +138,7 @@ impl Call {
         match entity(item).as_str() {
             "delivery" if attempts(&item["attempts"]) > before => attempt(item),
             "delivery" if item.get("deliveries").is_some() => ", list".to_owned(),
-            "delivery" if fence.contains(":attempts") => {
+            "delivery" if condition.contains(":attempts") => {
                 format!(", moved: {} to {now}", mark(&self.body["ExpressionAttributeValues"][":waiting_pk"]))
             }
             "delivery" => format!(", new: {now}"),
@@ -148,7 +148,7 @@ impl Call {
                 (Some(_), Some(_)) => ", probed".to_owned(),
             },
             "job" => match text("status") {
-                _ if !fence.contains("from_id") => ", new".to_owned(),
+                _ if !condition.contains("from_id") => ", new".to_owned(),
                 Some("open") => ", advanced".to_owned(),
                 ended => format!(", {}", ended.unwrap_or_default()),
             },

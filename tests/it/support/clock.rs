@@ -31,7 +31,7 @@ impl TestClock {
     }
 
     /// Advances to the next minute in which the sweep collects the backlog metrics.
-    pub(crate) fn advance_to_stock_taking(&self) {
+    pub(crate) fn advance_to_backlog_metrics(&self) {
         let seconds = FIFTH_MINUTE - self.now().unix_seconds().rem_euclid(FIFTH_MINUTE);
         self.advance(Duration::from_secs(u64::try_from(seconds).unwrap()));
     }

@@ -41,7 +41,7 @@ struct Memory {
 #[derive(Debug, Clone)]
 struct Dying {
     fuse: Fuse,
-    dead_at: Option<Timestamp>,
+    died_at: Option<Timestamp>,
 }
 
 /// A received request.
@@ -96,14 +96,14 @@ impl Receiver {
 
     /// Counts requests from now on as changing calls of the process with this fuse.
     pub(crate) fn behind(&self, fuse: &Fuse) {
-        *self.memory.dying.lock().unwrap() = Some(Dying { fuse: fuse.clone(), dead_at: None });
+        *self.memory.dying.lock().unwrap() = Some(Dying { fuse: fuse.clone(), died_at: None });
     }
 
     /// Sets the time of the process's death, in whole seconds. Requests that the process sent before are ignored.
     /// Requests that are sent from then on get responses again.
     pub(crate) fn outlives_it(&self, now: Timestamp) {
         if let Some(dying) = &mut *self.memory.dying.lock().unwrap() {
-            dying.dead_at = Some(now);
+            dying.died_at = Some(now);
         }
     }
 
@@ -168,7 +168,7 @@ async fn receive(State(memory): State<Arc<Memory>>, request: Request) -> Respons
 impl Dying {
     fn sent(&self, headers: &HeaderMap) -> bool {
         let sent_at = || headers.get("webhook-timestamp")?.to_str().ok()?.parse::<i64>().ok();
-        self.dead_at.is_none_or(|dead_at| sent_at().is_some_and(|at| at < dead_at.unix_seconds()))
+        self.died_at.is_none_or(|died_at| sent_at().is_some_and(|at| at < died_at.unix_seconds()))
     }
 }
 

@@ -9,13 +9,13 @@ pub(crate) fn update_table(name: &str, table: &str) {
     let (begin, end) = (format!("<!-- {name}: begin -->\n"), format!("<!-- {name}: end -->\n"));
     let document = std::fs::read_to_string(FILE).unwrap();
     let (before, rest) = document.split_once(&begin).unwrap();
-    let (kept, after) = rest.split_once(&end).unwrap();
+    let (current, after) = rest.split_once(&end).unwrap();
     #[expect(clippy::disallowed_methods, reason = "the variable requests an update of the document")]
     if std::env::var_os("UPDATE_RELIABILITY").is_some() {
         std::fs::write(FILE, format!("{before}{begin}\n{table}\n{end}{after}")).unwrap();
         return;
     }
-    assert_eq!(kept.trim(), table.trim(), "UPDATE_RELIABILITY=1 cargo test --test it model");
+    assert_eq!(current.trim(), table.trim(), "UPDATE_RELIABILITY=1 cargo test --test it model");
 }
 
 /// A number with commas between groups of three digits.

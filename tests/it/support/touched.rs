@@ -23,8 +23,8 @@ impl Key {
 
 impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let place = if matches!(self, Self::Table(_)) { "table" } else { "index" };
-        write!(f, "{} of the {place}", self.partition())
+        let kind = if matches!(self, Self::Table(_)) { "table" } else { "index" };
+        write!(f, "{} of the {kind}", self.partition())
     }
 }
 

@@ -17,16 +17,16 @@ use rustls::pki_types::CertificateDer;
 use serde_json::{Value, json};
 use shared::clock::{self, Clock};
 use shared::config::Settings;
-use shared::domain::api_key::KeySecret;
 use shared::domain::endpoint;
-use shared::domain::fan_out::FanOutSize;
-use shared::domain::health::Counters;
+use shared::domain::endpoint::circuit_breaker::Counters;
+use shared::domain::endpoint::fan_out::FanOutSize;
+use shared::domain::endpoint::lane::{ByLane, Lane};
 use shared::domain::ids::{EndpointId, OrganizationId};
-use shared::domain::lane::{ByLane, Lane};
+use shared::domain::tenancy::api_key::KeySecret;
 use shared::domain::time::Timestamp;
 use shared::queue::schema::{CONSUMER_BATCH, CONSUMER_TIMEOUT_SECONDS, create_queues};
 use shared::sender::{Lookup, Sender};
-use shared::service::{Consumer, Core, ServiceError};
+use shared::service::{Administrator, Deliverer, Meter, Parts, Publisher, ServiceError, Sweeper};
 use shared::store::Store;
 use shared::store::schema::create_table;
 use tower::ServiceExt;
@@ -81,7 +81,7 @@ impl World {
 
     /// Creates a deployment with an empty table and empty queues and the same sender. Setting up a sender is the most
     /// expensive part of a deployment.
-    pub(crate) async fn anew(&self) -> Self {
+    pub(crate) async fn new_world(&self) -> Self {
         let (aws, clock, sender) = (empty(&self.clock).await.0, self.clock.clone(), self.sender.clone());
         let process = Process::start(&aws.sdk_config(), &self.settings, &sender, clock.clock());
         let (variables, settings) = (self.variables.clone(), self.settings.clone());
@@ -173,7 +173,7 @@ impl World {
             self.clock.advance(pause);
             ready(true)
         };
-        sweep::handle(&process.core, self.clock.now().plus(SWEEP), wait).await
+        sweep::handle(&process.sweeper, self.clock.now().plus(SWEEP), wait).await
     }
 
     /// The same beside a consumer that delivers what is visible, second by second.
@@ -186,7 +186,7 @@ impl World {
             }
             true
         };
-        sweep::handle(&process.core, self.clock.now().plus(SWEEP), wait).await.unwrap();
+        sweep::handle(&process.sweeper, self.clock.now().plus(SWEEP), wait).await.unwrap();
     }
 
     pub(crate) fn sqs(&self) -> aws_sdk_sqs::Client {
@@ -238,7 +238,7 @@ impl World {
 
     /// The primary key of an endpoint's item.
     pub(crate) fn endpoint_key(&self, organization: &str, endpoint: &str) -> HashMap<String, AttributeValue> {
-        let shard = EndpointId::parse(endpoint).unwrap().shard_byte() % 16;
+        let shard = shared::store::shard_byte(EndpointId::parse(endpoint).unwrap().uuid()) % 16;
         let key = [("pk", format!("endpoint#{organization}#{shard}")), ("sk", endpoint.to_owned())];
         key.map(|(name, value)| (name.to_owned(), AttributeValue::S(value))).into()
     }
@@ -360,8 +360,12 @@ impl World {
 /// The functions and their caches in one process.
 #[derive(Clone)]
 pub(crate) struct Process {
-    pub(crate) core: Arc<Core>,
-    pub(crate) consumer: Arc<Consumer>,
+    pub(crate) publisher: Arc<Publisher>,
+    pub(crate) administrator: Arc<Administrator>,
+    pub(crate) deliverer: Arc<Deliverer>,
+    pub(crate) sweeper: Arc<Sweeper>,
+    pub(crate) meter: Arc<Meter>,
+    clock: Clock,
     pollers: ByLane<Poller>,
     router: Router,
 }
@@ -369,13 +373,14 @@ pub(crate) struct Process {
 impl Process {
     fn start(sdk: &SdkConfig, settings: &Settings, sender: &Sender, clock: Clock) -> Self {
         let Settings { table, queue_urls, deployment } = settings.clone();
-        let core = Core::new(sdk, &table, queue_urls.clone(), deployment, clock.clone());
-        let consumer = Consumer::new(Arc::clone(&core), sender.clone());
+        let parts = Parts::new(sdk, &table, queue_urls.clone(), deployment, clock.clone());
+        let deliverer = parts.deliverer(sender.clone());
         let sqs = aws_sdk_sqs::Client::new(sdk);
-        let poller = |lane| Poller::new(sqs.clone(), lane, queue_urls.of(lane), Arc::clone(&consumer), clock.clone());
+        let poller = |lane| Poller::new(sqs.clone(), lane, queue_urls.of(lane), Arc::clone(&deliverer), clock.clone());
         let pollers = ByLane { fast: poller(Lane::Fast), slow: poller(Lane::Slow) };
-        let router = gateway(&core);
-        Self { core, consumer, pollers, router }
+        let router = gateway(&parts);
+        let (publisher, administrator, sweeper) = (parts.publisher(), parts.administrator(), parts.sweeper());
+        Self { publisher, administrator, deliverer, sweeper, meter: parts.meter(), clock, pollers, router }
     }
 
     /// Processes one batch of visible messages of the fast lane, and returns their number.
@@ -414,7 +419,7 @@ impl Process {
 
     /// The deadline of an invocation that starts now.
     pub(crate) fn deadline(&self) -> Timestamp {
-        self.core.clock().now().plus(Duration::from_secs(u64::from(CONSUMER_TIMEOUT_SECONDS)))
+        self.clock.now().plus(Duration::from_secs(u64::from(CONSUMER_TIMEOUT_SECONDS)))
     }
 
     /// Runs the sweep once. It does not wait for the next step of a job.
@@ -429,7 +434,7 @@ impl Process {
 
     /// The same that has to end by then.
     pub(crate) async fn sweep_until(&self, deadline: Timestamp) -> Result<(), ServiceError> {
-        sweep::handle(&self.core, deadline, |_| ready(false)).await
+        sweep::handle(&self.sweeper, deadline, |_| ready(false)).await
     }
 
     pub(crate) async fn call(&self, request: Request<Body>) -> Reply {

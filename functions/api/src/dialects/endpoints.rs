@@ -5,11 +5,12 @@ use axum::extract::State;
 use axum::routing::{get, post};
 use serde_json::value::RawValue;
 use shared::edge::scopes::{EndpointsRead, EndpointsWrite};
-use shared::edge::{ApiError, AppState, Bare, Body, Empty, HyphenatedEndpointId, OfKey, PathId, Tenant};
+use shared::edge::{ApiError, Bare, Body, Empty, HyphenatedEndpointId, OfKey, PathId, Tenant};
 use shared::wire::endpoints::{EndpointIn, EndpointOut, EndpointPatchIn};
 use utoipa::OpenApi;
 
 use super::whole_list;
+use crate::{Api, Routes};
 
 type Answer = Result<Bare<EndpointOut>, ApiError>;
 
@@ -18,7 +19,7 @@ type Answer = Result<Bare<EndpointOut>, ApiError>;
 #[openapi(paths(create, list, read, update, remove))]
 pub(crate) struct Operations;
 
-pub(crate) fn routes() -> Router<AppState> {
+pub(crate) fn routes() -> Routes {
     Router::new()
         .route("/v1/endpoints", post(create).get(list))
         .route("/v1/endpoints/{endpoint}", get(read).patch(update).delete(remove))
@@ -32,10 +33,10 @@ pub(crate) fn routes() -> Router<AppState> {
     post, path = "/v1/endpoints", operation_id = "create_endpoint", request_body = EndpointIn,
     responses((status = 201, body = EndpointOut), (status = 422)),
 )]
-async fn create(tenant: Tenant<EndpointsWrite, OfKey>, State(core): State<AppState>, body: Body<EndpointIn>) -> Answer {
-    let new = body.read(|body| body.parse(&core.deployment().urls))?;
+async fn create(tenant: Tenant<EndpointsWrite, OfKey>, State(administrator): Api, body: Body<EndpointIn>) -> Answer {
+    let new = body.read(|body| body.parse(&administrator.deployment().urls))?;
     let generated = new.secret.is_none();
-    let endpoint = core.create_endpoint(&tenant.organization.id, new).await?;
+    let endpoint = administrator.create_endpoint(&tenant.organization.id, new).await?;
     let shown = EndpointOut::new(&endpoint, tenant.header_values());
     Ok(Bare::created(if generated { shown.revealing(&endpoint) } else { shown }))
 }
@@ -50,9 +51,9 @@ async fn create(tenant: Tenant<EndpointsWrite, OfKey>, State(core): State<AppSta
 )]
 async fn list(
     tenant: Tenant<EndpointsRead, OfKey>,
-    State(core): State<AppState>,
+    State(administrator): Api,
 ) -> Result<Bare<Box<RawValue>>, ApiError> {
-    let endpoints = core.list_endpoints(&tenant.organization.id).await?;
+    let endpoints = administrator.list_endpoints(&tenant.organization.id).await?;
     whole_list(endpoints.iter().map(|endpoint| EndpointOut::new(endpoint, tenant.header_values())))
 }
 
@@ -64,9 +65,9 @@ async fn list(
 async fn read(
     tenant: Tenant<EndpointsRead, OfKey>,
     PathId(HyphenatedEndpointId(endpoint)): PathId<HyphenatedEndpointId>,
-    State(core): State<AppState>,
+    State(administrator): Api,
 ) -> Answer {
-    let endpoint = core.endpoint(&tenant.organization.id, endpoint).await?;
+    let endpoint = administrator.endpoint(&tenant.organization.id, endpoint).await?;
     Ok(Bare::ok(EndpointOut::new(&endpoint, tenant.header_values())))
 }
 
@@ -78,11 +79,11 @@ async fn read(
 async fn update(
     tenant: Tenant<EndpointsWrite, OfKey>,
     PathId(HyphenatedEndpointId(endpoint)): PathId<HyphenatedEndpointId>,
-    State(core): State<AppState>,
+    State(administrator): Api,
     body: Body<EndpointPatchIn>,
 ) -> Answer {
-    let patch = body.read(|body| body.parse(&core.deployment().urls))?;
-    let endpoint = core.update_endpoint(&tenant.organization.id, endpoint, patch).await?;
+    let patch = body.read(|body| body.parse(&administrator.deployment().urls))?;
+    let endpoint = administrator.update_endpoint(&tenant.organization.id, endpoint, patch).await?;
     Ok(Bare::ok(EndpointOut::new(&endpoint, tenant.header_values())))
 }
 
@@ -94,8 +95,8 @@ async fn update(
 async fn remove(
     tenant: Tenant<EndpointsWrite, OfKey>,
     PathId(HyphenatedEndpointId(endpoint)): PathId<HyphenatedEndpointId>,
-    State(core): State<AppState>,
+    State(administrator): Api,
 ) -> Result<Empty, ApiError> {
-    core.delete_endpoint(&tenant.organization.id, endpoint).await?;
+    administrator.delete_endpoint(&tenant.organization.id, endpoint).await?;
     Ok(Empty)
 }

@@ -6,11 +6,12 @@ use axum::routing::{get, post};
 use serde_json::value::RawValue;
 use shared::domain::ids::EndpointId;
 use shared::edge::scopes::{EndpointsRead, EndpointsWrite};
-use shared::edge::{ApiError, AppState, Bare, Body, Empty, PathId, Tenant};
+use shared::edge::{ApiError, Bare, Body, Empty, PathId, Tenant};
 use shared::wire::hooks::{HookIn, HookOut, HookPatchIn};
 use utoipa::OpenApi;
 
 use super::whole_list;
+use crate::{Api, Routes};
 
 type Answer = Result<Bare<HookOut>, ApiError>;
 
@@ -19,7 +20,7 @@ type Answer = Result<Bare<HookOut>, ApiError>;
 #[openapi(paths(create, list, read, update, remove))]
 pub(crate) struct Operations;
 
-pub(crate) fn routes() -> Router<AppState> {
+pub(crate) fn routes() -> Routes {
     Router::new()
         .route("/v1/organizations/{organization}/webhooks", post(create).get(list))
         .route("/v1/organizations/{organization}/webhooks/{endpoint}", get(read).patch(update).delete(remove))
@@ -32,9 +33,9 @@ pub(crate) fn routes() -> Router<AppState> {
     post, path = "/v1/organizations/{organization}/webhooks", operation_id = "create_webhook", request_body = HookIn,
     responses((status = 201, body = HookOut), (status = 422)),
 )]
-async fn create(tenant: Tenant<EndpointsWrite>, State(core): State<AppState>, body: Body<HookIn>) -> Answer {
-    let new = body.read(|body| body.parse(core.deployment()))?;
-    let endpoint = core.create_endpoint(&tenant.organization.id, new).await?;
+async fn create(tenant: Tenant<EndpointsWrite>, State(administrator): Api, body: Body<HookIn>) -> Answer {
+    let new = body.read(|body| body.parse(administrator.deployment()))?;
+    let endpoint = administrator.create_endpoint(&tenant.organization.id, new).await?;
     Ok(Bare::created(HookOut::from(&endpoint).revealing(&endpoint)))
 }
 
@@ -46,8 +47,8 @@ async fn create(tenant: Tenant<EndpointsWrite>, State(core): State<AppState>, bo
     get, path = "/v1/organizations/{organization}/webhooks", operation_id = "list_webhooks",
     responses((status = 200, body = Vec<HookOut>), (status = 422)),
 )]
-async fn list(tenant: Tenant<EndpointsRead>, State(core): State<AppState>) -> Result<Bare<Box<RawValue>>, ApiError> {
-    let endpoints = core.list_endpoints(&tenant.organization.id).await?;
+async fn list(tenant: Tenant<EndpointsRead>, State(administrator): Api) -> Result<Bare<Box<RawValue>>, ApiError> {
+    let endpoints = administrator.list_endpoints(&tenant.organization.id).await?;
     whole_list(endpoints.iter().map(HookOut::from))
 }
 
@@ -59,9 +60,9 @@ async fn list(tenant: Tenant<EndpointsRead>, State(core): State<AppState>) -> Re
 async fn read(
     tenant: Tenant<EndpointsRead>,
     PathId(endpoint): PathId<EndpointId>,
-    State(core): State<AppState>,
+    State(administrator): Api,
 ) -> Answer {
-    let endpoint = core.endpoint(&tenant.organization.id, endpoint).await?;
+    let endpoint = administrator.endpoint(&tenant.organization.id, endpoint).await?;
     Ok(Bare::ok((&endpoint).into()))
 }
 
@@ -74,11 +75,11 @@ async fn read(
 async fn update(
     tenant: Tenant<EndpointsWrite>,
     PathId(endpoint): PathId<EndpointId>,
-    State(core): State<AppState>,
+    State(administrator): Api,
     body: Body<HookPatchIn>,
 ) -> Answer {
-    let patch = body.read(|body| body.parse(core.deployment()))?;
-    let endpoint = core.update_endpoint(&tenant.organization.id, endpoint, patch).await?;
+    let patch = body.read(|body| body.parse(administrator.deployment()))?;
+    let endpoint = administrator.update_endpoint(&tenant.organization.id, endpoint, patch).await?;
     Ok(Bare::ok((&endpoint).into()))
 }
 
@@ -90,8 +91,8 @@ async fn update(
 async fn remove(
     tenant: Tenant<EndpointsWrite>,
     PathId(endpoint): PathId<EndpointId>,
-    State(core): State<AppState>,
+    State(administrator): Api,
 ) -> Result<Empty, ApiError> {
-    core.delete_endpoint(&tenant.organization.id, endpoint).await?;
+    administrator.delete_endpoint(&tenant.organization.id, endpoint).await?;
     Ok(Empty)
 }

@@ -6,9 +6,9 @@ use axum::routing::{get, post};
 use shared::domain::ids::{DeliveryId, EndpointId, OrganizationId};
 use shared::edge::scopes::{DeliveriesRead, DeliveriesWrite, EndpointsRead, EndpointsWrite};
 use shared::edge::{
-    ApiError, AppState, Bare, Body, Empty, Items, OfKey, Origin, PathId, Permitted, Search, Tenant, own_or_named,
+    ApiError, Bare, Body, Empty, Items, OfKey, Origin, PathId, Permitted, Search, Tenant, own_or_named,
 };
-use shared::service::{Counted, DeliveryDetail, MOST_COUNTED};
+use shared::service::{Administrator, Counted, DeliveryDetail, MOST_COUNTED};
 use shared::store::Order;
 use shared::wire::error::Problem;
 use shared::wire::organizations::DEFAULT_OVERLAP;
@@ -18,6 +18,8 @@ use shared::wire::pages::{
 };
 use utoipa::OpenApi;
 
+use crate::{Api, Routes};
+
 type Answer = Result<Bare<EndpointOut>, ApiError>;
 
 /// The OpenAPI description of these routes.
@@ -25,7 +27,7 @@ type Answer = Result<Bare<EndpointOut>, ApiError>;
 #[openapi(paths(list, create, read, update, replace, remove, rotate, deliveries, delivery, retry))]
 pub(crate) struct Operations;
 
-pub(crate) fn routes() -> Router<AppState> {
+pub(crate) fn routes() -> Routes {
     Router::new()
         .route("/v1/webhook-endpoints", get(list).post(create))
         .route("/v1/webhook-endpoints/{endpoint}", get(read).patch(update).put(replace).delete(remove))
@@ -43,12 +45,12 @@ pub(crate) fn routes() -> Router<AppState> {
 )]
 async fn list(
     tenant: Tenant<EndpointsRead, OfKey>,
-    State(core): State<AppState>,
+    State(administrator): Api,
     Origin(url): Origin,
     Search(query): Search,
 ) -> Result<Bare<PageOut<EndpointOut>>, ApiError> {
     let query = EndpointsQuery::parse(query)?;
-    let endpoints = core.list_endpoints(&tenant.organization.id).await?;
+    let endpoints = administrator.list_endpoints(&tenant.organization.id).await?;
     let endpoints = query.select(&endpoints);
     let range = query.page.range(endpoints.len()).ok_or_else(|| ApiError::not_found("page"))?;
     let results = Items::of_all(endpoints[range].iter().map(|endpoint| EndpointOut::from(*endpoint)));
@@ -65,7 +67,7 @@ async fn list(
 )]
 async fn create(
     permitted: Permitted<EndpointsWrite>,
-    State(core): State<AppState>,
+    State(administrator): Api,
     Search(mut query): Search,
     request: Request,
 ) -> Answer {
@@ -73,18 +75,18 @@ async fn create(
     query.problems()?;
     // Before the body is read, which may name the organization as well.
     if let Some(named) = &named {
-        core.organization_for(&permitted.caller, named).await?;
+        administrator.access().organization_for(&permitted.caller, named).await?;
     }
-    let body = Body::<EndpointIn>::from_request(request, &core).await?;
-    let created = body.read(|body| body.parse(core.deployment()))?;
+    let body = Body::<EndpointIn>::from_request(request, &administrator).await?;
+    let created = body.read(|body| body.parse(administrator.deployment()))?;
     if let (Some(query), Some(body)) = (&named, &created.organization)
         && query != body
     {
         return Err(ApiError::invalid(vec![Problem::new("organization_id", "differs between query and body")]));
     }
     let organization = own_or_named(&permitted.caller, created.organization.or(named))?;
-    let organization = core.organization_for(&permitted.caller, &organization).await?;
-    let endpoint = core.create_endpoint(&organization.id, created.endpoint).await?;
+    let organization = administrator.access().organization_for(&permitted.caller, &organization).await?;
+    let endpoint = administrator.create_endpoint(&organization.id, created.endpoint).await?;
     Ok(Bare::created(EndpointOut::from(&endpoint).revealing(&endpoint)))
 }
 
@@ -96,9 +98,9 @@ async fn create(
 async fn read(
     tenant: Tenant<EndpointsRead, OfKey>,
     PathId(endpoint): PathId<EndpointId>,
-    State(core): State<AppState>,
+    State(administrator): Api,
 ) -> Answer {
-    let endpoint = core.endpoint(&tenant.organization.id, endpoint).await?;
+    let endpoint = administrator.endpoint(&tenant.organization.id, endpoint).await?;
     Ok(Bare::ok((&endpoint).into()))
 }
 
@@ -110,11 +112,11 @@ async fn read(
 async fn update(
     tenant: Tenant<EndpointsWrite, OfKey>,
     PathId(endpoint): PathId<EndpointId>,
-    State(core): State<AppState>,
+    State(administrator): Api,
     body: Body<EndpointPatchIn>,
 ) -> Answer {
-    let changed = body.read(|body| body.parse(core.deployment()))?;
-    change(&core, &tenant.organization.id, endpoint, changed).await
+    let changed = body.read(|body| body.parse(administrator.deployment()))?;
+    change(&administrator, &tenant.organization.id, endpoint, changed).await
 }
 
 /// Replaces an endpoint.
@@ -127,18 +129,23 @@ async fn update(
 async fn replace(
     tenant: Tenant<EndpointsWrite, OfKey>,
     PathId(endpoint): PathId<EndpointId>,
-    State(core): State<AppState>,
+    State(administrator): Api,
     body: Body<EndpointIn>,
 ) -> Answer {
-    let changed = body.read(|body| body.parse_replacement(core.deployment()))?;
-    change(&core, &tenant.organization.id, endpoint, changed).await
+    let changed = body.read(|body| body.parse_replacement(administrator.deployment()))?;
+    change(&administrator, &tenant.organization.id, endpoint, changed).await
 }
 
-async fn change(core: &AppState, organization: &OrganizationId, id: EndpointId, changed: Changed) -> Answer {
+async fn change(
+    administrator: &Administrator,
+    organization: &OrganizationId,
+    id: EndpointId,
+    changed: Changed,
+) -> Answer {
     if changed.organization.is_some_and(|named| named != *organization) {
         return Err(ApiError::invalid(vec![Problem::new("organization_id", "cannot be changed")]));
     }
-    let endpoint = core.update_endpoint(organization, id, changed.patch).await?;
+    let endpoint = administrator.update_endpoint(organization, id, changed.patch).await?;
     Ok(Bare::ok((&endpoint).into()))
 }
 
@@ -150,9 +157,9 @@ async fn change(core: &AppState, organization: &OrganizationId, id: EndpointId, 
 async fn remove(
     tenant: Tenant<EndpointsWrite, OfKey>,
     PathId(endpoint): PathId<EndpointId>,
-    State(core): State<AppState>,
+    State(administrator): Api,
 ) -> Result<Empty, ApiError> {
-    core.delete_endpoint(&tenant.organization.id, endpoint).await?;
+    administrator.delete_endpoint(&tenant.organization.id, endpoint).await?;
     Ok(Empty)
 }
 
@@ -166,9 +173,9 @@ async fn remove(
 async fn rotate(
     tenant: Tenant<EndpointsWrite, OfKey>,
     PathId(endpoint): PathId<EndpointId>,
-    State(core): State<AppState>,
+    State(administrator): Api,
 ) -> Answer {
-    let endpoint = core.rotate_secret(&tenant.organization.id, endpoint, DEFAULT_OVERLAP).await?;
+    let endpoint = administrator.rotate_secret(&tenant.organization.id, endpoint, DEFAULT_OVERLAP).await?;
     Ok(Bare::ok(EndpointOut::from(&endpoint).revealing(&endpoint)))
 }
 
@@ -185,19 +192,19 @@ async fn rotate(
 async fn deliveries(
     tenant: Tenant<DeliveriesRead, OfKey>,
     PathId(endpoint): PathId<EndpointId>,
-    State(core): State<AppState>,
+    State(administrator): Api,
     Origin(url): Origin,
     Search(query): Search,
 ) -> Result<Bare<PageOut<DeliveryOut>>, ApiError> {
     let query = DeliveriesQuery::parse(query)?;
     let organization = &tenant.organization.id;
     let order = if query.ordering.descending { Order::NewestFirst } else { Order::OldestFirst };
-    let Counted { ids, is_cut } = core.count_deliveries(organization, endpoint, query.status, order).await?;
+    let Counted { ids, is_cut } = administrator.count_deliveries(organization, endpoint, query.status, order).await?;
     if is_cut && query.page.starts_behind(ids.len().max(1)) {
         return Err(behind_what_is_counted());
     }
     let range = query.page.range(ids.len()).ok_or_else(|| ApiError::not_found("page"))?;
-    let mut deliveries = core.read_deliveries(organization, endpoint, &ids[range]).await?;
+    let mut deliveries = administrator.read_deliveries(organization, endpoint, &ids[range]).await?;
     let mut results = Items::default();
     while let Some(detail) = deliveries.next().await? {
         if !results.push(&shown(detail))? {
@@ -215,9 +222,9 @@ async fn deliveries(
 async fn delivery(
     tenant: Tenant<DeliveriesRead, OfKey>,
     PathId(delivery): PathId<DeliveryId>,
-    State(core): State<AppState>,
+    State(administrator): Api,
 ) -> Result<Bare<DeliveryOut>, ApiError> {
-    Ok(Bare::ok(shown(core.delivery(&tenant.organization.id, delivery).await?)))
+    Ok(Bare::ok(shown(administrator.delivery(&tenant.organization.id, delivery).await?)))
 }
 
 /// Retries a failed or exhausted delivery. Its schedule starts from the beginning.
@@ -231,9 +238,9 @@ async fn delivery(
 async fn retry(
     tenant: Tenant<DeliveriesWrite, OfKey>,
     PathId(delivery): PathId<DeliveryId>,
-    State(core): State<AppState>,
+    State(administrator): Api,
 ) -> Result<Bare<DeliveryOut>, ApiError> {
-    Ok(Bare::accepted(shown(core.retry_delivery(&tenant.organization, delivery).await?)))
+    Ok(Bare::accepted(shown(administrator.retry_delivery(&tenant.organization, delivery).await?)))
 }
 
 /// The error for a page that does not fit into one response. A numbered page must be complete, so it cannot be

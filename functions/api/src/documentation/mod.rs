@@ -10,10 +10,12 @@ use axum::Router;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::get;
-use shared::edge::{ApiError, AppState};
+use shared::edge::ApiError;
 use shared::wire::error::ErrorCode;
 use tracing::error;
 use utoipa::OpenApi;
+
+use crate::Routes;
 
 /// The OpenAPI document. `tests/it/openapi.rs` fails if it is not current.
 const DOCUMENT: &str = include_str!("../../../../docs/openapi.json");
@@ -30,7 +32,7 @@ static PAGE: LazyLock<serde_json::Result<String>> =
 #[openapi(paths(root, document, page))]
 pub(crate) struct Operations;
 
-pub(crate) fn routes() -> Router<AppState> {
+pub(crate) fn routes() -> Routes {
     Router::new().route("/", get(root)).route("/openapi.json", get(document)).route("/docs", get(page))
 }
 

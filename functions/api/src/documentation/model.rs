@@ -57,7 +57,7 @@ pub(super) struct Operation {
 pub(super) struct Parameter {
     pub(super) name: String,
     #[serde(rename = "in")]
-    pub(super) place: String,
+    pub(super) location: String,
     #[serde(default)]
     pub(super) description: String,
     #[serde(default)]

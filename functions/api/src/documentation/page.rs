@@ -150,8 +150,8 @@ fn possible_errors(operation: &Operation) -> Markup {
 }
 
 fn show_parameter(document: &Document, parameter: &Parameter) -> Markup {
-    let place = format!("in {}", parameter.place);
-    html! { (described(document, &parameter.name, &parameter.schema, &parameter.description, parameter.required, &place)) }
+    let location = format!("in {}", parameter.location);
+    html! { (described(document, &parameter.name, &parameter.schema, &parameter.description, parameter.required, &location)) }
 }
 
 fn objects(document: &Document) -> Markup {
@@ -186,7 +186,7 @@ fn described(
     schema: &Schema,
     description: &str,
     required: bool,
-    place: &str,
+    location: &str,
 ) -> Markup {
     let own = schema.unless_null();
     let value = document.resolve(schema);
@@ -198,7 +198,7 @@ fn described(
     html! {
         dt {
             code { (name) }
-            @if !place.is_empty() { " " span.kind { (place) } }
+            @if !location.is_empty() { " " span.kind { (location) } }
             " " (kind(document, schema))
             @if required { " " strong.required { "required" } }
         }

@@ -13,11 +13,11 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use super::attempt::Cause;
+use super::delivery::attempt::Cause;
 use super::endpoint::Endpoint;
+use super::endpoint::lane::Route;
 use super::ids::{DeliveryId, EndpointId, JobId, OrganizationId};
-use super::lane::Route;
-use super::organization::OrganizationStatus;
+use super::tenancy::organization::OrganizationStatus;
 use super::time::Timestamp;
 
 pub use pace::{Pace, STEP};
@@ -32,7 +32,7 @@ pub const SETTLED: Duration = Duration::from_secs(120);
 /// How long a job waits between two passes.
 pub const BETWEEN_PASSES: Duration = Duration::from_secs(30);
 /// How long a job is kept after it ended.
-pub const KEPT: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+pub const RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// Work over any number of deliveries.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -290,7 +290,7 @@ impl Job {
 
     /// Whether it ended so long ago that it counts as gone.
     pub fn is_expired(&self, now: Timestamp) -> bool {
-        self.state.ended_at().is_some_and(|ended| ended.plus(KEPT) <= now)
+        self.state.ended_at().is_some_and(|ended| ended.plus(RETENTION) <= now)
     }
 
     /// The first delivery that a recovery leaves out because it is too young; `None` for other work.
@@ -396,9 +396,10 @@ pub struct Page {
 #[cfg(test)]
 mod tests {
     use super::super::delivery::DeliveryStatus;
+    use super::super::endpoint::WantedStatus;
     use super::super::endpoint::tests::endpoint;
-    use super::super::endpoint::{EndpointPatch, WantedStatus};
     use super::*;
+    use crate::domain::endpoint::change::EndpointPatch;
 
     const NOW: Timestamp = Timestamp::from_unix_seconds(1_774_382_400);
 

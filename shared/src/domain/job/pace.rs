@@ -102,13 +102,13 @@ impl Pace {
 
     /// By how many whole seconds the message of the delivery with this place (from 0) among those that are left is delayed, so
     /// that the messages are spread evenly over the step.
-    pub fn delay_seconds(&self, place: usize, now: Timestamp) -> u32 {
+    pub fn delay_seconds(&self, index: usize, now: Timestamp) -> u32 {
         if self.per_second == 0 {
             return 0;
         }
         let passed = (STEP_SECONDS * self.per_second).saturating_sub(self.left);
-        let place = u32::try_from(place).unwrap_or(u32::MAX).saturating_add(passed);
-        let second = (place / self.per_second).min(STEP_SECONDS);
+        let index = u32::try_from(index).unwrap_or(u32::MAX).saturating_add(passed);
+        let second = (index / self.per_second).min(STEP_SECONDS);
         let wait = self.began_at.plus(Duration::from_secs(second.into())).since(now);
         u32::try_from(wait.as_micros().div_ceil(1_000_000)).unwrap_or(STEP_SECONDS)
     }
@@ -187,7 +187,7 @@ mod tests {
     fn messages_are_spread_over_their_step_by_whole_seconds() {
         let step = Pace::new(JobKind::Release, NOW).after(10).at(JobKind::Release, 0, NOW);
         // How many are left of the step, the place of a delivery among them, the milliseconds since the step began.
-        for (left, place, millis, expected) in [
+        for (left, index, millis, expected) in [
             (100, 0, 0, 0),
             (100, 9, 0, 0),
             (100, 10, 0, 1),
@@ -200,8 +200,8 @@ mod tests {
             (1, 0, 25_000, 0),
         ] {
             let now = NOW.plus(Duration::from_millis(millis));
-            let delay = Pace { left, ..step }.delay_seconds(place, now);
-            assert_eq!(delay, expected, "{left} left, place {place}, {millis} ms");
+            let delay = Pace { left, ..step }.delay_seconds(index, now);
+            assert_eq!(delay, expected, "{left} left, place {index}, {millis} ms");
         }
         assert_eq!(Pace::new(JobKind::Recover, NOW).delay_seconds(499, NOW), 0, "before the first step");
     }

@@ -3,9 +3,9 @@
 use std::fmt;
 
 use super::JobRun;
+use crate::domain::delivery::ticket::Ticket;
 use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::ids::DeliveryId;
-use crate::domain::ticket::Ticket;
 use crate::domain::time::Timestamp;
 
 /// Which of an endpoint's deliveries are retried.
@@ -42,7 +42,7 @@ impl Recovery {
     ) -> Option<Delivery> {
         let is_in_span = DeliveryId::first_at(self.since) <= delivery.id && before.is_none_or(|end| delivery.id < end);
         let is_wanted = self.statuses.contains(&delivery.status) && delivery.recovery != Some(run);
-        let again = Some(delivery).filter(|_| is_in_span && is_wanted)?.asked_again(now, ticket).ok()?;
+        let again = Some(delivery).filter(|_| is_in_span && is_wanted)?.manually_retried(now, ticket).ok()?;
         Some(Delivery { recovery: Some(run), ..again })
     }
 }
@@ -51,7 +51,7 @@ impl Recovery {
 mod tests {
     use super::super::{Job, Work};
     use super::*;
-    use crate::domain::event_type::EventType;
+    use crate::domain::event::event_type::EventType;
     use crate::domain::ids::{EndpointId, EventId, OrganizationId};
 
     #[test]

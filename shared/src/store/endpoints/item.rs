@@ -5,16 +5,20 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointSettings, EndpointStatus, Secrets};
-use crate::domain::event_type::Subscription;
-use crate::domain::fan_out::FanOutGroup;
-use crate::domain::fields::{EditionId, EndpointUrl, Headers, Name, TimeoutSeconds};
-use crate::domain::health::{Health, Suspension};
-use crate::domain::lane::Lane;
-use crate::domain::schedule::RetrySchedule;
-use crate::domain::secret::SigningSecret;
+use crate::domain::delivery::schedule::RetrySchedule;
+use crate::domain::endpoint::circuit_breaker::{CircuitBreaker, Suspension};
+use crate::domain::endpoint::fan_out::FanOutGroup;
+use crate::domain::endpoint::headers::Headers;
+use crate::domain::endpoint::lane::Lane;
+use crate::domain::endpoint::secrets::Secrets;
+use crate::domain::endpoint::subscription::Subscription;
+use crate::domain::endpoint::timeout::TimeoutSeconds;
+use crate::domain::endpoint::url::EndpointUrl;
+use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointSettings, EndpointStatus};
+use crate::domain::signing::secret::SigningSecret;
+use crate::domain::text::{EditionId, Name};
 use crate::domain::time::Timestamp;
-use crate::store::items::{Base, Unreadable, is_zero, required, time, unknown};
+use crate::store::item::{Base, Unreadable, is_zero, required, time, unknown};
 use crate::store::keys;
 
 /// The attributes of an endpoint's item.
@@ -72,7 +76,7 @@ impl From<&Endpoint> for EndpointItem {
             EndpointStatus::Disabled { reason } => ("disabled", None, Some(reason.as_str().to_owned())),
         };
         let previous = endpoint.secrets.previous.as_ref();
-        let Health { failing_until, suspension } = endpoint.health;
+        let CircuitBreaker { failing_until, suspension } = endpoint.circuit_breaker;
         let mark = suspension.map(|suspension| keys::half_open(suspension.probe_at, endpoint.id));
         let (waiting_pk, waiting_sk) = mark.unzip();
         Self {
@@ -109,13 +113,13 @@ impl TryFrom<EndpointItem> for Endpoint {
     type Error = Unreadable;
 
     fn try_from(item: EndpointItem) -> Result<Self, Unreadable> {
-        let place = keys::parse_endpoint(&item.base.key());
-        let place = place.ok_or_else(|| Unreadable("not an endpoint's key".to_owned()))?;
+        let reference = keys::parse_endpoint(&item.base.key());
+        let reference = reference.ok_or_else(|| Unreadable("not an endpoint's key".to_owned()))?;
         let until = time(item.previous_secret_until.as_ref())?;
         let previous = item.previous_secret.map(|secret| SigningSecret::stored(&secret)).zip(until);
         Ok(Self {
-            id: place.endpoint,
-            organization: place.organization,
+            id: reference.endpoint,
+            organization: reference.organization,
             settings: EndpointSettings {
                 name: Name::parse(&item.name)?,
                 url: EndpointUrl::stored(&item.url)?,
@@ -136,7 +140,7 @@ impl TryFrom<EndpointItem> for Endpoint {
                 other => return Err(unknown("status", other)),
             },
             secrets: Secrets { current: SigningSecret::stored(&item.secret), previous },
-            health: Health {
+            circuit_breaker: CircuitBreaker {
                 failing_until: time(item.failing_until.as_ref())?,
                 suspension: time(item.suspended_since.as_ref())?
                     .zip(time(item.probe_at.as_ref())?)
@@ -155,7 +159,7 @@ impl TryFrom<EndpointItem> for Endpoint {
 }
 
 /// How long a deletion is recorded after the endpoint's last delivery has expired.
-const NOTED_AFTER_DELIVERIES: Duration = Duration::from_secs(15 * 24 * 60 * 60);
+const TOMBSTONE_MARGIN: Duration = Duration::from_secs(15 * 24 * 60 * 60);
 
 /// Records that an endpoint was deleted, for as long as its deliveries are stored.
 #[derive(Debug, Serialize, Deserialize)]
@@ -172,7 +176,7 @@ impl DeletedEndpointItem {
         Self {
             base: Base::new(keys::deleted_endpoint(&endpoint.organization, endpoint.id), "deleted_endpoint"),
             deleted_at: now.rfc3339(),
-            expires_at: now.plus(retention).plus(NOTED_AFTER_DELIVERIES).unix_seconds(),
+            expires_at: now.plus(retention).plus(TOMBSTONE_MARGIN).unix_seconds(),
         }
     }
 }

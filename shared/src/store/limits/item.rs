@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::domain::limits::{Own, OwnLimits, Rate};
-use crate::store::items::Unreadable;
+use crate::domain::tenancy::limits::{Own, OwnLimits, Rate};
+use crate::store::item::Unreadable;
 
 /// The limits that the platform set; 0 stands for none.
 #[derive(Debug, Serialize, Deserialize)]
@@ -71,7 +71,7 @@ impl TryFrom<LimitsItem> for OwnLimits {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::store::items::{read, to_item};
+    use crate::store::item::{read, to_item};
 
     #[test]
     fn limits_are_read_as_they_were_stored() {

@@ -18,8 +18,8 @@ use utoipa::openapi::{
 
 use super::error::ErrorOut;
 use super::organizations::{MetaOut, PaginationOut};
-use crate::domain::fields::IdempotencyKey;
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId, RequestId};
+use crate::domain::text::IdempotencyKey;
 
 pub use values::*;
 

@@ -7,20 +7,24 @@ use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, Object, Object
 use utoipa::openapi::{RefOr, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
-use crate::domain::access::{Role, Scope};
-use crate::domain::api_key::{KeySecret, KeyStatus};
-use crate::domain::attempt::Cause;
 use crate::domain::delivery::DeliveryStatus;
+use crate::domain::delivery::attempt::Cause;
+use crate::domain::delivery::schedule::{MAX_DELAY_SECONDS, MAX_RETRIES, RetrySchedule};
+use crate::domain::endpoint::headers::Headers;
+use crate::domain::endpoint::subscription::{MAX_SUBSCRIPTIONS, Subscription};
+use crate::domain::endpoint::timeout::TimeoutSeconds;
+use crate::domain::endpoint::url::EndpointUrl;
 use crate::domain::endpoint::{DisabledReason, EndpointStatus};
-use crate::domain::event_type::{EventType, MAX_EVENT_TYPE_CHARS, MAX_SUBSCRIPTIONS, Subscription};
-use crate::domain::fields::{EditionId, EndpointUrl, Headers, IdempotencyKey, Name, Slug, SubjectPart, TimeoutSeconds};
+use crate::domain::event::event_type::{EventType, MAX_EVENT_TYPE_CHARS};
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId, RequestId};
 use crate::domain::job::{JobKind, JobState};
-use crate::domain::organization::OrganizationStatus;
-use crate::domain::schedule::{MAX_DELAY_SECONDS, MAX_RETRIES, RetrySchedule};
-use crate::domain::secret::SigningSecret;
+use crate::domain::signing::secret::SigningSecret;
+use crate::domain::tenancy::access::{Role, Scope};
+use crate::domain::tenancy::api_key::{KeySecret, KeyStatus};
+use crate::domain::tenancy::organization::OrganizationStatus;
+use crate::domain::tenancy::usage::Day;
+use crate::domain::text::{EditionId, IdempotencyKey, Name, Slug, SubjectPart};
 use crate::domain::time::Timestamp;
-use crate::domain::usage::Day;
 use crate::wire::error::ErrorCode;
 
 /// Types for values that have no type of their own in the domain.
@@ -36,7 +40,7 @@ wire_values! {
     /// An endpoint's id in the `endpoints` dialect.
     HyphenatedEndpointId;
     /// An organization's id that the caller supplies.
-    BroughtOrganizationId;
+    SuppliedOrganizationId;
     /// A URL after it was accepted and normalized.
     StoredUrl;
     /// Headers in a response.
@@ -99,7 +103,7 @@ schemas! {
     "RequestId": RequestId = "One request to this API.", id(RequestId::PREFIX);
     "OrganizationId": OrganizationId = "An organization. The id is generated, or a UUID that its creator supplied.",
         pattern(&format!("^(org_[0-9a-hjkmnp-tv-z]{{26}}|{UUID})$"), "org_01jq4z8s3tf6v9x0b2c4d6e8ga");
-    "BroughtOrganizationId": BroughtOrganizationId = "The organization's id; generated if absent.",
+    "BroughtOrganizationId": SuppliedOrganizationId = "The organization's id; generated if absent.",
         pattern(&format!("^{UUID}$"), "550e8400-e29b-41d4-a716-446655440000").format(format("uuid"));
 
     "Name": Name = "The name.", text(1, 255, "Acme Growth Workspace");
@@ -305,7 +309,7 @@ pub(crate) mod object {
 mod tests {
     use super::*;
     use crate::domain::Invalid;
-    use crate::domain::fields::UrlPolicy;
+    use crate::domain::endpoint::url::UrlPolicy;
     use crate::wire::field::wanted_status;
 
     fn object<T: PartialSchema>() -> Object {
@@ -376,7 +380,7 @@ mod tests {
         check::<KeyId, _>(|text| KeyId::parse(text).ok());
         check::<JobId, _>(|text| JobId::parse(text).ok());
         check::<OrganizationId, _>(|text| OrganizationId::parse(text).ok());
-        check::<BroughtOrganizationId, _>(|text| OrganizationId::parse_brought(text).ok());
+        check::<SuppliedOrganizationId, _>(|text| OrganizationId::parse_supplied(text).ok());
         check::<Name, _>(|text| Name::parse(text).ok());
         check::<Slug, _>(|text| Slug::parse(text).ok());
         check::<EditionId, _>(|text| EditionId::parse(text).ok());

@@ -3,9 +3,9 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::attempt::{AttemptEntry, Cause};
+use crate::domain::delivery::attempt::{AttemptEntry, Cause};
 use crate::domain::delivery::{Delivery, DeliveryStatus};
-use crate::domain::event_type::EventType;
+use crate::domain::event::event_type::EventType;
 use crate::domain::ids::{DeliveryId, EndpointId, EventId};
 use crate::domain::time::Timestamp;
 use crate::wire::openapi::{BodyDigest, Millisecond, object};

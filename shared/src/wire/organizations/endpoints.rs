@@ -8,18 +8,21 @@ use utoipa::ToSchema;
 
 use super::DeliveryOut;
 use crate::domain::Invalid;
+use crate::domain::delivery::schedule::RetrySchedule;
 use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::deployment::Deployment;
-use crate::domain::endpoint::{
-    DisabledReason, Endpoint, EndpointPatch, EndpointSettings, EndpointStatus, NewEndpoint, WantedStatus,
-};
+use crate::domain::endpoint::change::EndpointPatch;
+use crate::domain::endpoint::headers::Headers;
+use crate::domain::endpoint::subscription::Subscription;
+use crate::domain::endpoint::timeout::TimeoutSeconds;
+use crate::domain::endpoint::url::EndpointUrl;
+use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointSettings, EndpointStatus, NewEndpoint, WantedStatus};
+use crate::domain::event::event_type::{Catalogue, EventType};
 use crate::domain::event::{Event, TestEvent};
-use crate::domain::event_type::{Catalogue, EventType, Subscription};
-use crate::domain::fields::{EditionId, EndpointUrl, Headers, Name, TimeoutSeconds};
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, JobId, OrganizationId};
 use crate::domain::job::{Job, Recovery};
-use crate::domain::schedule::RetrySchedule;
-use crate::domain::secret::SigningSecret;
+use crate::domain::signing::secret::SigningSecret;
+use crate::domain::text::{EditionId, Name};
 use crate::domain::time::Timestamp;
 use crate::wire::body::RawObject;
 use crate::wire::error::Problem;
@@ -28,7 +31,7 @@ use crate::wire::headers::{HeaderValues, HeadersOut};
 use crate::wire::openapi::{
     Millisecond, RecoverableStatus, ShownHeaders, StoredUrl, Subscriptions, VerifiableSecret, object,
 };
-use crate::wire::unprinted::Unprinted;
+use crate::wire::redacted::Redacted;
 
 /// The longest overlap of a rotation, in seconds.
 const MAX_OVERLAP_SECONDS: i64 = 604_800;
@@ -103,7 +106,13 @@ impl EndpointIn {
         let secret = read.optional("secret", self.secret, |secret| SigningSecret::parse_verifiable(&secret));
         let status = read.optional("status", self.status, wanted_status).unwrap_or(WantedStatus::Active);
         let complete = name.zip(url).zip(subscriptions).map(|((name, url), subscriptions)| NewEndpoint {
-            settings: EndpointSettings { name, url, subscriptions, headers, timeout, edition, retry_schedule },
+            settings: EndpointSettings {
+                headers,
+                timeout,
+                edition,
+                retry_schedule,
+                ..EndpointSettings::new(name, url, subscriptions)
+            },
             secret,
             status,
         });
@@ -149,7 +158,7 @@ pub struct EndpointOut {
     #[schema(value_type = Name)]
     name: String,
     #[schema(value_type = StoredUrl)]
-    url: Unprinted<String>,
+    url: Redacted<String>,
     #[schema(value_type = EndpointStatus)]
     status: &'static str,
     #[schema(value_type = Subscriptions)]
@@ -171,7 +180,7 @@ pub struct EndpointOut {
     disabled_reason: Option<&'static str>,
     /// Null, except in the response that generated it.
     #[schema(value_type = Option<SigningSecret>, required)]
-    signing_secret: Option<Unprinted<String>>,
+    signing_secret: Option<Redacted<String>>,
     #[schema(value_type = Millisecond)]
     created_at: String,
     #[schema(value_type = Millisecond)]

@@ -4,15 +4,15 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::domain::Invalid;
-use crate::domain::access::{Role, Scope};
-use crate::domain::api_key::{ApiKey, KeySecret, KeyStatus, NewKey};
-use crate::domain::fields::Name;
 use crate::domain::ids::KeyId;
+use crate::domain::tenancy::access::{Role, Scope};
+use crate::domain::tenancy::api_key::{ApiKey, KeySecret, KeyStatus, NewKey};
+use crate::domain::text::Name;
 use crate::domain::time::Timestamp;
 use crate::wire::error::Problem;
 use crate::wire::field::{Field, Reader, each};
 use crate::wire::openapi::{Live, Millisecond, SecretKey, object};
-use crate::wire::unprinted::Unprinted;
+use crate::wire::redacted::Redacted;
 
 /// The body of `POST …/api-keys`. `type`, `environment` and `allowed_origins` have only one valid value.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -146,7 +146,7 @@ pub struct ApiKeyOut {
     /// The key itself; only in the response that issued it.
     #[schema(value_type = KeySecret)]
     #[serde(skip_serializing_if = "Option::is_none")]
-    revealed_key: Option<Unprinted<String>>,
+    revealed_key: Option<Redacted<String>>,
 }
 
 impl ApiKeyOut {

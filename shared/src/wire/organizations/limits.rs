@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use crate::domain::Invalid;
 use crate::domain::event::MAX_DATA_BYTES;
-use crate::domain::limits::{Limits, MOST_ENDPOINTS, MOST_EVENTS_PER_MONTH, Own, OwnLimits, Rate};
+use crate::domain::tenancy::limits::{Limits, MOST_ENDPOINTS, MOST_EVENTS_PER_MONTH, Own, OwnLimits, Rate};
 use crate::wire::error::Problem;
 use crate::wire::field::{Field, Reader};
 use crate::wire::openapi::object;

@@ -4,19 +4,19 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::domain::Invalid;
-use crate::domain::fields::{Name, Slug};
 use crate::domain::ids::OrganizationId;
-use crate::domain::organization::{NewOrganization, Organization, OrganizationPatch, OrganizationStatus};
+use crate::domain::tenancy::organization::{NewOrganization, Organization, OrganizationPatch, OrganizationStatus};
+use crate::domain::text::{Name, Slug};
 use crate::wire::error::Problem;
 use crate::wire::field::{Field, Reader};
-use crate::wire::openapi::{BroughtOrganizationId, Millisecond, object};
+use crate::wire::openapi::{Millisecond, SuppliedOrganizationId, object};
 
 /// The body of `POST /v1/organizations`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
 #[schema(as = organizations::NewOrganization)]
 pub struct OrganizationIn {
-    #[schema(value_type = Option<BroughtOrganizationId>)]
+    #[schema(value_type = Option<SuppliedOrganizationId>)]
     id: Field<String>,
     #[schema(value_type = Name, required)]
     name: Field<String>,
@@ -31,7 +31,7 @@ impl OrganizationIn {
     /// All invalid fields.
     pub fn parse(self) -> Result<NewOrganization, Vec<Problem>> {
         let mut read = Reader::default();
-        let id = read.optional("id", self.id, |id| OrganizationId::parse_brought(&id));
+        let id = read.optional("id", self.id, |id| OrganizationId::parse_supplied(&id));
         let name = read.required("name", self.name, |name| Name::parse(&name));
         let slug = read.required("slug", self.slug, |slug| Slug::parse(&slug));
         read.finish(name.zip(slug).map(|(name, slug)| NewOrganization { id, name, slug }))

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::usage::{Day, Usage};
+use crate::domain::tenancy::usage::{Day, Usage};
 use crate::wire::openapi::object;
 
 /// The usage of an organization on one day.

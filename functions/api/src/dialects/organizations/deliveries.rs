@@ -5,17 +5,19 @@ use axum::extract::State;
 use axum::routing::{get, post};
 use shared::domain::ids::{DeliveryId, EndpointId};
 use shared::edge::scopes::{DeliveriesRead, DeliveriesWrite};
-use shared::edge::{ApiError, AppState, Data, PathId, Search, Tenant};
+use shared::edge::{ApiError, Data, PathId, Search, Tenant};
 use shared::wire::organizations::{DeliveryDetailOut, DeliveryOut};
 use shared::wire::query::{DeliveryParameters, PagingParameters};
 use utoipa::OpenApi;
+
+use crate::{Api, Routes};
 
 /// The OpenAPI description of these routes.
 #[derive(OpenApi)]
 #[openapi(paths(list, read, retry))]
 pub(super) struct Operations;
 
-pub(super) fn routes() -> Router<AppState> {
+pub(super) fn routes() -> Routes {
     Router::new()
         .route("/webhooks/endpoints/{endpoint}/deliveries", get(list))
         .route("/webhooks/deliveries/{delivery}", get(read))
@@ -31,13 +33,13 @@ pub(super) fn routes() -> Router<AppState> {
 async fn list(
     tenant: Tenant<DeliveriesRead>,
     PathId(endpoint): PathId<EndpointId>,
-    State(core): State<AppState>,
+    State(administrator): Api,
     Search(mut query): Search,
 ) -> Result<Data<Vec<DeliveryOut>>, ApiError> {
     let wanted = (query.paging(), query.delivery_filter());
     let (paging, filter) = query.finish(wanted)?;
     let cursor = paging.cursor.as_deref();
-    let page = core.list_deliveries(&tenant.organization.id, endpoint, &filter, cursor, paging.limit).await?;
+    let page = administrator.list_deliveries(&tenant.organization.id, endpoint, &filter, cursor, paging.limit).await?;
     super::page(page.items, page.next, paging.limit, |it| DeliveryOut::from(it), |it| it.id.to_string())
 }
 
@@ -49,9 +51,9 @@ async fn list(
 async fn read(
     tenant: Tenant<DeliveriesRead>,
     PathId(delivery): PathId<DeliveryId>,
-    State(core): State<AppState>,
+    State(administrator): Api,
 ) -> Result<Data<DeliveryDetailOut>, ApiError> {
-    let detail = core.delivery(&tenant.organization.id, delivery).await?;
+    let detail = administrator.delivery(&tenant.organization.id, delivery).await?;
     Ok(Data::ok(DeliveryDetailOut::new(&detail.delivery, detail.payload)))
 }
 
@@ -66,8 +68,8 @@ async fn read(
 async fn retry(
     tenant: Tenant<DeliveriesWrite>,
     PathId(delivery): PathId<DeliveryId>,
-    State(core): State<AppState>,
+    State(administrator): Api,
 ) -> Result<Data<DeliveryOut>, ApiError> {
-    let detail = core.retry_delivery(&tenant.organization, delivery).await?;
+    let detail = administrator.retry_delivery(&tenant.organization, delivery).await?;
     Ok(Data::accepted((&detail.delivery).into()))
 }

@@ -7,7 +7,7 @@ use axum::routing::{get, post};
 use shared::domain::endpoint::{DisabledReason, Endpoint};
 use shared::domain::ids::EndpointId;
 use shared::edge::scopes::{DeliveriesWrite, EndpointsRead, EndpointsWrite};
-use shared::edge::{ApiError, AppState, Body, Data, Empty, PathId, Search, Tenant, check_size};
+use shared::edge::{ApiError, Body, Data, Empty, PathId, Search, Tenant, check_size};
 use shared::service::Recovering;
 use shared::wire::error::Problem;
 use shared::wire::organizations::{
@@ -18,6 +18,8 @@ use shared::wire::query::{DeletionParameters, PagingParameters};
 use super::page;
 use utoipa::OpenApi;
 
+use crate::{Api, Routes};
+
 type Answer = Result<Data<EndpointOut>, ApiError>;
 
 /// The OpenAPI description of these routes.
@@ -25,7 +27,7 @@ type Answer = Result<Data<EndpointOut>, ApiError>;
 #[openapi(paths(create, list, read, update, remove, rotate, test, recover))]
 pub(super) struct Operations;
 
-pub(super) fn routes() -> Router<AppState> {
+pub(super) fn routes() -> Routes {
     Router::new()
         .route("/webhooks/endpoints", post(create).get(list))
         .route("/webhooks/endpoints/{endpoint}", get(read).patch(update).delete(remove))
@@ -41,10 +43,10 @@ pub(super) fn routes() -> Router<AppState> {
     post, path = "/webhooks/endpoints", operation_id = "create_endpoint", request_body = EndpointIn,
     responses((status = 201, body = EndpointOut), (status = 422)),
 )]
-async fn create(tenant: Tenant<EndpointsWrite>, State(core): State<AppState>, body: Body<EndpointIn>) -> Answer {
-    let new = body.read(|body| body.parse(core.deployment()))?;
+async fn create(tenant: Tenant<EndpointsWrite>, State(administrator): Api, body: Body<EndpointIn>) -> Answer {
+    let new = body.read(|body| body.parse(administrator.deployment()))?;
     let generated = new.secret.is_none();
-    let endpoint = core.create_endpoint(&tenant.organization.id, new).await?;
+    let endpoint = administrator.create_endpoint(&tenant.organization.id, new).await?;
     let shown = EndpointOut::new(&endpoint, tenant.header_values());
     Ok(Data::created(if generated { shown.revealing(&endpoint) } else { shown }))
 }
@@ -57,14 +59,14 @@ async fn create(tenant: Tenant<EndpointsWrite>, State(core): State<AppState>, bo
 )]
 async fn list(
     tenant: Tenant<EndpointsRead>,
-    State(core): State<AppState>,
+    State(administrator): Api,
     Search(mut query): Search,
 ) -> Result<Data<Vec<EndpointOut>>, ApiError> {
     let paging = query.paging();
     let paging = query.finish(paging)?;
     let bad_cursor = |_| ApiError::invalid(vec![Problem::new("cursor", "is not one that a list returned")]);
     let after = paging.cursor.as_deref().map(|cursor| EndpointId::parse(cursor).map_err(bad_cursor)).transpose()?;
-    let endpoints = core.list_endpoints(&tenant.organization.id).await?;
+    let endpoints = administrator.list_endpoints(&tenant.organization.id).await?;
     let mut rest = endpoints.iter().filter(|endpoint| after.is_none_or(|after| endpoint.id > after));
     let shown: Vec<_> = rest.by_ref().take(paging.limit).collect();
     let next = rest.next().and(shown.last()).map(|last| last.id.to_string());
@@ -80,9 +82,9 @@ async fn list(
 async fn read(
     tenant: Tenant<EndpointsRead>,
     PathId(endpoint): PathId<EndpointId>,
-    State(core): State<AppState>,
+    State(administrator): Api,
 ) -> Answer {
-    let endpoint = core.endpoint(&tenant.organization.id, endpoint).await?;
+    let endpoint = administrator.endpoint(&tenant.organization.id, endpoint).await?;
     Ok(Data::ok(EndpointOut::new(&endpoint, tenant.header_values())))
 }
 
@@ -96,11 +98,11 @@ async fn read(
 async fn update(
     tenant: Tenant<EndpointsWrite>,
     PathId(endpoint): PathId<EndpointId>,
-    State(core): State<AppState>,
+    State(administrator): Api,
     body: Body<EndpointPatchIn>,
 ) -> Answer {
-    let patch = body.read(|body| body.parse(core.deployment()))?;
-    let endpoint = core.update_endpoint(&tenant.organization.id, endpoint, patch).await?;
+    let patch = body.read(|body| body.parse(administrator.deployment()))?;
+    let endpoint = administrator.update_endpoint(&tenant.organization.id, endpoint, patch).await?;
     Ok(Data::ok(EndpointOut::new(&endpoint, tenant.header_values())))
 }
 
@@ -119,15 +121,15 @@ async fn update(
 async fn remove(
     tenant: Tenant<EndpointsWrite>,
     PathId(endpoint): PathId<EndpointId>,
-    State(core): State<AppState>,
+    State(administrator): Api,
     Search(mut query): Search,
 ) -> Result<Response, ApiError> {
     let permanent = query.permanent();
     if query.finish(permanent)? {
-        core.delete_endpoint(&tenant.organization.id, endpoint).await?;
+        administrator.delete_endpoint(&tenant.organization.id, endpoint).await?;
         return Ok(Empty.into_response());
     }
-    let disabled = core.disable_endpoint(&tenant.organization.id, endpoint, DisabledReason::Owner).await?;
+    let disabled = administrator.disable_endpoint(&tenant.organization.id, endpoint, DisabledReason::Owner).await?;
     Ok(Data::ok(EndpointOut::new(&disabled, tenant.header_values())).into_response())
 }
 
@@ -143,10 +145,11 @@ async fn remove(
 async fn rotate(
     tenant: Tenant<EndpointsWrite>,
     PathId(endpoint): PathId<EndpointId>,
-    State(core): State<AppState>,
+    State(administrator): Api,
     body: Body<RotationIn>,
 ) -> Answer {
-    let endpoint = core.rotate_secret(&tenant.organization.id, endpoint, body.read(RotationIn::parse)?).await?;
+    let endpoint =
+        administrator.rotate_secret(&tenant.organization.id, endpoint, body.read(RotationIn::parse)?).await?;
     Ok(Data::ok(EndpointOut::new(&endpoint, tenant.header_values()).revealing(&endpoint)))
 }
 
@@ -160,16 +163,16 @@ async fn rotate(
 async fn test(
     tenant: Tenant<EndpointsWrite>,
     PathId(endpoint): PathId<EndpointId>,
-    State(core): State<AppState>,
+    State(administrator): Api,
     body: Body<TestIn>,
 ) -> Result<Data<TestOut>, ApiError> {
     let by = tenant.caller.key();
-    let test = body.read(|body| body.parse(&core.deployment().catalogue))?;
+    let test = body.read(|body| body.parse(&administrator.deployment().catalogue))?;
     if let Some(data) = &test.data {
-        let state = core.current_state(&tenant.organization.id).await?;
-        check_size(data, &core.limits(&state))?;
+        let state = administrator.current_state(&tenant.organization.id).await?;
+        check_size(data, state.limits())?;
     }
-    let sent = core.send_test(&tenant.organization, by, endpoint, test).await?;
+    let sent = administrator.send_test(&tenant.organization, by, endpoint, test).await?;
     Ok(Data::ok(TestOut::new(&sent.event, &sent.deliveries)))
 }
 
@@ -184,10 +187,11 @@ async fn test(
 async fn recover(
     tenant: Tenant<DeliveriesWrite>,
     PathId(endpoint): PathId<EndpointId>,
-    State(core): State<AppState>,
+    State(administrator): Api,
     body: Body<RecoverIn>,
 ) -> Result<Data<RecoveryOut>, ApiError> {
     let wanted = body.read(RecoverIn::parse)?;
-    let Recovering { job, recovery, joined, recovered } = core.recover(&tenant.organization, endpoint, wanted).await?;
+    let Recovering { job, recovery, joined, recovered } =
+        administrator.recover(&tenant.organization, endpoint, wanted).await?;
     Ok(Data::accepted(RecoveryOut::new(&job, &recovery, joined, recovered)))
 }

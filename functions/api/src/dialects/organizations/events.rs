@@ -5,18 +5,20 @@ use axum::extract::State;
 use axum::routing::{get, post};
 use shared::domain::ids::EventId;
 use shared::edge::scopes::{EventRead, EventsRead};
-use shared::edge::{ApiError, AppState, Data, Items, PathId, Search, Tenant};
+use shared::edge::{ApiError, Data, Items, PathId, Search, Tenant};
 use shared::service::ServiceError;
 use shared::wire::organizations::{EventOut, PaginationOut};
 use shared::wire::query::{EventParameters, PagingParameters};
 use utoipa::OpenApi;
+
+use crate::{Api, Routes};
 
 /// The OpenAPI description of these routes.
 #[derive(OpenApi)]
 #[openapi(paths(list, read))]
 pub(super) struct Operations;
 
-pub(super) fn routes() -> Router<AppState> {
+pub(super) fn routes() -> Routes {
     Router::new()
         .route("/events", get(list).post(publish))
         .route("/events/batch", post(publish))
@@ -39,14 +41,14 @@ async fn publish() -> ApiError {
 )]
 async fn list(
     tenant: Tenant<EventsRead>,
-    State(core): State<AppState>,
+    State(administrator): Api,
     Search(mut query): Search,
 ) -> Result<Data<Vec<EventOut>>, ApiError> {
     let wanted = (query.paging(), query.event_filter());
     let (paging, filter) = query.finish(wanted)?;
     let organization = &tenant.organization.id;
-    let page = core.list_events(organization, &filter, paging.cursor.as_deref(), paging.limit).await?;
-    let mut events = core.read_events(organization, page.items).await?;
+    let page = administrator.list_events(organization, &filter, paging.cursor.as_deref(), paging.limit).await?;
+    let mut events = administrator.read_events(organization, page.items).await?;
     let (mut items, mut last) = (Items::default(), None);
     while let Some(published) = events.next().await? {
         if !items.push(&EventOut::new(&published.event, &published.deliveries))? {
@@ -64,8 +66,8 @@ async fn list(
 async fn read(
     tenant: Tenant<EventRead>,
     PathId(event): PathId<EventId>,
-    State(core): State<AppState>,
+    State(administrator): Api,
 ) -> Result<Data<EventOut>, ApiError> {
-    let published = core.event(&tenant.organization.id, &tenant.caller, event).await?;
+    let published = administrator.event(&tenant.organization.id, &tenant.caller, event).await?;
     Ok(Data::ok(EventOut::new(&published.event, &published.deliveries)))
 }

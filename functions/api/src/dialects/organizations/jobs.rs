@@ -6,20 +6,21 @@ use axum::routing::{get, post};
 use shared::domain::ids::JobId;
 use shared::domain::job::JobPosition;
 use shared::edge::scopes::{DeliveriesRead, DeliveriesWrite};
-use shared::edge::{ApiError, AppState, Data, PathId, Search, Tenant};
+use shared::edge::{ApiError, Data, PathId, Search, Tenant};
 use shared::wire::error::Problem;
 use shared::wire::organizations::JobOut;
 use shared::wire::query::PagingParameters;
 use utoipa::OpenApi;
 
 use super::page;
+use crate::{Api, Routes};
 
 /// The OpenAPI description of these routes.
 #[derive(OpenApi)]
 #[openapi(paths(list, read, cancel))]
 pub(super) struct Operations;
 
-pub(super) fn routes() -> Router<AppState> {
+pub(super) fn routes() -> Routes {
     Router::new().route("/jobs", get(list)).route("/jobs/{job}", get(read)).route("/jobs/{job}/cancel", post(cancel))
 }
 
@@ -33,14 +34,14 @@ pub(super) fn routes() -> Router<AppState> {
 )]
 async fn list(
     tenant: Tenant<DeliveriesRead>,
-    State(core): State<AppState>,
+    State(administrator): Api,
     Search(mut query): Search,
 ) -> Result<Data<Vec<JobOut>>, ApiError> {
     let paging = query.paging();
     let paging = query.finish(paging)?;
     let bad_cursor = || ApiError::invalid(vec![Problem::new("cursor", "is not one that a list returned")]);
     let after = paging.cursor.as_deref().map(|cursor| JobPosition::parse(cursor).ok_or_else(bad_cursor)).transpose()?;
-    let jobs = core.list_jobs(&tenant.organization.id).await?;
+    let jobs = administrator.list_jobs(&tenant.organization.id).await?;
     let mut rest = jobs.iter().filter(|job| after.is_none_or(|after| JobPosition::of(job) > after));
     let shown: Vec<_> = rest.by_ref().take(paging.limit).collect();
     let next = rest.next().and(shown.last()).map(|last| JobPosition::of(last).to_string());
@@ -55,9 +56,9 @@ async fn list(
 async fn read(
     tenant: Tenant<DeliveriesRead>,
     PathId(job): PathId<JobId>,
-    State(core): State<AppState>,
+    State(administrator): Api,
 ) -> Result<Data<JobOut>, ApiError> {
-    Ok(Data::ok((&core.job(&tenant.organization.id, job).await?).into()))
+    Ok(Data::ok((&administrator.job(&tenant.organization.id, job).await?).into()))
 }
 
 /// Cancels a job.
@@ -71,7 +72,7 @@ async fn read(
 async fn cancel(
     tenant: Tenant<DeliveriesWrite>,
     PathId(job): PathId<JobId>,
-    State(core): State<AppState>,
+    State(administrator): Api,
 ) -> Result<Data<JobOut>, ApiError> {
-    Ok(Data::ok((&core.cancel_job(&tenant.organization.id, job).await?).into()))
+    Ok(Data::ok((&administrator.cancel_job(&tenant.organization.id, job).await?).into()))
 }

@@ -5,12 +5,14 @@ use axum::extract::State;
 use axum::routing::{patch, post};
 use shared::domain::ids::KeyId;
 use shared::edge::scopes::{KeysRead, KeysWrite};
-use shared::edge::{ApiError, AppState, Body, Data, PathId, Search, Tenant};
+use shared::edge::{ApiError, Body, Data, PathId, Search, Tenant};
 use shared::wire::organizations::{ApiKeyIn, ApiKeyOut, ApiKeyPatchIn};
 use shared::wire::query::PagingParameters;
 
 use super::page;
 use utoipa::OpenApi;
+
+use crate::{Api, Routes};
 
 type Answer = Result<Data<ApiKeyOut>, ApiError>;
 
@@ -19,7 +21,7 @@ type Answer = Result<Data<ApiKeyOut>, ApiError>;
 #[openapi(paths(issue, list, rename, revoke, rotate))]
 pub(super) struct Operations;
 
-pub(super) fn routes() -> Router<AppState> {
+pub(super) fn routes() -> Routes {
     Router::new()
         .route("/api-keys", post(issue).get(list))
         .route("/api-keys/{key}", patch(rename).delete(revoke))
@@ -33,8 +35,8 @@ pub(super) fn routes() -> Router<AppState> {
     post, path = "/api-keys", operation_id = "issue_key", request_body = ApiKeyIn,
     responses((status = 201, body = ApiKeyOut)),
 )]
-async fn issue(tenant: Tenant<KeysWrite>, State(core): State<AppState>, body: Body<ApiKeyIn>) -> Answer {
-    let issued = core.issue_key(&tenant.organization.id, body.read(ApiKeyIn::parse)?).await?;
+async fn issue(tenant: Tenant<KeysWrite>, State(administrator): Api, body: Body<ApiKeyIn>) -> Answer {
+    let issued = administrator.issue_key(&tenant.organization.id, body.read(ApiKeyIn::parse)?).await?;
     Ok(Data::created(ApiKeyOut::from(&issued.key).revealing(issued.secret.reveal())))
 }
 
@@ -46,12 +48,12 @@ async fn issue(tenant: Tenant<KeysWrite>, State(core): State<AppState>, body: Bo
 )]
 async fn list(
     tenant: Tenant<KeysRead>,
-    State(core): State<AppState>,
+    State(administrator): Api,
     Search(mut query): Search,
 ) -> Result<Data<Vec<ApiKeyOut>>, ApiError> {
     let paging = query.paging();
     let paging = query.finish(paging)?;
-    let keys = core.list_keys(&tenant.organization.id, paging.cursor.as_deref(), paging.limit).await?;
+    let keys = administrator.list_keys(&tenant.organization.id, paging.cursor.as_deref(), paging.limit).await?;
     page(keys.items, keys.next, paging.limit, |key| ApiKeyOut::from(key), |key| key.id.to_string())
 }
 
@@ -63,10 +65,10 @@ async fn list(
 async fn rename(
     tenant: Tenant<KeysWrite>,
     PathId(key): PathId<KeyId>,
-    State(core): State<AppState>,
+    State(administrator): Api,
     body: Body<ApiKeyPatchIn>,
 ) -> Answer {
-    let renamed = core.rename_key(&tenant.organization.id, key, body.read(ApiKeyPatchIn::parse)?).await?;
+    let renamed = administrator.rename_key(&tenant.organization.id, key, body.read(ApiKeyPatchIn::parse)?).await?;
     Ok(Data::ok((&renamed).into()))
 }
 
@@ -77,8 +79,8 @@ async fn rename(
     delete, path = "/api-keys/{key}", operation_id = "revoke_key",
     responses((status = 200, body = ApiKeyOut)),
 )]
-async fn revoke(tenant: Tenant<KeysWrite>, PathId(key): PathId<KeyId>, State(core): State<AppState>) -> Answer {
-    let revoked = core.revoke_key(&tenant.organization.id, key).await?;
+async fn revoke(tenant: Tenant<KeysWrite>, PathId(key): PathId<KeyId>, State(administrator): Api) -> Answer {
+    let revoked = administrator.revoke_key(&tenant.organization.id, key).await?;
     Ok(Data::ok((&revoked).into()))
 }
 
@@ -90,7 +92,7 @@ async fn revoke(tenant: Tenant<KeysWrite>, PathId(key): PathId<KeyId>, State(cor
     post, path = "/api-keys/{key}/rotations", operation_id = "rotate_key",
     responses((status = 201, body = ApiKeyOut), (status = 409)),
 )]
-async fn rotate(tenant: Tenant<KeysWrite>, PathId(key): PathId<KeyId>, State(core): State<AppState>) -> Answer {
-    let issued = core.rotate_key(&tenant.organization.id, key).await?;
+async fn rotate(tenant: Tenant<KeysWrite>, PathId(key): PathId<KeyId>, State(administrator): Api) -> Answer {
+    let issued = administrator.rotate_key(&tenant.organization.id, key).await?;
     Ok(Data::created(ApiKeyOut::from(&issued.key).revealing(issued.secret.reveal())))
 }

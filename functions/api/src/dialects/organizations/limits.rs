@@ -4,9 +4,11 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
 use shared::edge::scopes::{OrganizationRead, OrganizationWrite};
-use shared::edge::{ApiError, AppState, Body, Data, Platform, Tenant};
+use shared::edge::{ApiError, Body, Data, Platform, Tenant};
 use shared::wire::organizations::{LimitsIn, LimitsOut};
 use utoipa::OpenApi;
+
+use crate::{Api, Routes};
 
 type Answer = Result<Data<LimitsOut>, ApiError>;
 
@@ -15,7 +17,7 @@ type Answer = Result<Data<LimitsOut>, ApiError>;
 #[openapi(paths(read, replace))]
 pub(super) struct Operations;
 
-pub(super) fn routes() -> Router<AppState> {
+pub(super) fn routes() -> Routes {
     Router::new().route("/limits", get(read).put(replace))
 }
 
@@ -24,9 +26,9 @@ pub(super) fn routes() -> Router<AppState> {
     get, path = "/limits", operation_id = "read_limits",
     responses((status = 200, body = LimitsOut)),
 )]
-async fn read(tenant: Tenant<OrganizationRead>, State(core): State<AppState>) -> Answer {
-    let state = core.current_state(&tenant.organization.id).await?;
-    Ok(Data::ok(core.limits(&state).into()))
+async fn read(tenant: Tenant<OrganizationRead>, State(administrator): Api) -> Answer {
+    let state = administrator.current_state(&tenant.organization.id).await?;
+    Ok(Data::ok((*state.limits()).into()))
 }
 
 /// Replaces the limits of an organization.
@@ -40,10 +42,10 @@ async fn read(tenant: Tenant<OrganizationRead>, State(core): State<AppState>) ->
 async fn replace(
     tenant: Tenant<OrganizationWrite>,
     _: Platform,
-    State(core): State<AppState>,
+    State(administrator): Api,
     body: Body<LimitsIn>,
 ) -> Answer {
     let limits = body.read(LimitsIn::parse)?;
-    let limits = core.set_limits(&tenant.organization.id, limits).await?;
+    let limits = administrator.set_limits(&tenant.organization.id, limits).await?;
     Ok(Data::ok(limits.into()))
 }

@@ -11,11 +11,13 @@ mod usage;
 
 use axum::Router;
 use serde::Serialize;
-use shared::edge::{ApiError, AppState, Data, Items};
+use shared::edge::{ApiError, Data, Items};
 use shared::wire::organizations::PaginationOut;
 use utoipa::OpenApi;
 
-pub(crate) fn routes() -> Router<AppState> {
+use crate::Routes;
+
+pub(crate) fn routes() -> Routes {
     let organization = Router::new()
         .merge(limits::routes())
         .merge(keys::routes())

@@ -4,10 +4,12 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
 use shared::edge::scopes::{OrganizationRead, OrganizationWrite};
-use shared::edge::{ApiError, AppState, Body, Data, Platform, Tenant};
+use shared::edge::{ApiError, Body, Data, Platform, Tenant};
 use shared::wire::error::ErrorCode;
 use shared::wire::organizations::{OrganizationIn, OrganizationOut, OrganizationPatchIn};
 use utoipa::OpenApi;
+
+use crate::{Api, Routes};
 
 type Answer = Result<Data<OrganizationOut>, ApiError>;
 
@@ -16,7 +18,7 @@ type Answer = Result<Data<OrganizationOut>, ApiError>;
 #[openapi(paths(create, read, update))]
 pub(super) struct Operations;
 
-pub(super) fn routes() -> Router<AppState> {
+pub(super) fn routes() -> Routes {
     Router::new()
         .route("/v1/organizations", post(create))
         .route("/v1/organizations/{organization}", get(read).patch(update))
@@ -29,8 +31,8 @@ pub(super) fn routes() -> Router<AppState> {
     post, path = "/v1/organizations", operation_id = "create_organization", request_body = OrganizationIn,
     responses((status = 201, body = OrganizationOut), (status = 409)),
 )]
-async fn create(_: Platform, State(core): State<AppState>, body: Body<OrganizationIn>) -> Answer {
-    let organization = core.create_organization(body.read(OrganizationIn::parse)?).await?;
+async fn create(_: Platform, State(administrator): Api, body: Body<OrganizationIn>) -> Answer {
+    let organization = administrator.create_organization(body.read(OrganizationIn::parse)?).await?;
     Ok(Data::created((&organization).into()))
 }
 
@@ -51,13 +53,13 @@ async fn read(tenant: Tenant<OrganizationRead>) -> Answer {
 )]
 async fn update(
     tenant: Tenant<OrganizationWrite>,
-    State(core): State<AppState>,
+    State(administrator): Api,
     body: Body<OrganizationPatchIn>,
 ) -> Answer {
     let patch = body.read(OrganizationPatchIn::parse)?;
     if patch.status.is_some() && !tenant.caller.is_platform() {
         return Err(ApiError::new(ErrorCode::Forbidden, "only the platform's key may change an organization's status"));
     }
-    let organization = core.update_organization(&tenant.organization.id, patch).await?;
+    let organization = administrator.update_organization(&tenant.organization.id, patch).await?;
     Ok(Data::ok((&organization).into()))
 }

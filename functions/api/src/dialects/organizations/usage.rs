@@ -3,19 +3,21 @@
 use axum::Router;
 use axum::extract::State;
 use axum::routing::get;
-use shared::domain::usage::Day;
+use shared::domain::tenancy::usage::Day;
 use shared::edge::scopes::OrganizationRead;
-use shared::edge::{ApiError, AppState, Data, Search, Tenant};
+use shared::edge::{ApiError, Data, Search, Tenant};
 use shared::wire::organizations::UsageOut;
 use shared::wire::query::UsageParameters;
 use utoipa::OpenApi;
+
+use crate::{Api, Routes};
 
 /// The OpenAPI description of these routes.
 #[derive(OpenApi)]
 #[openapi(paths(read))]
 pub(super) struct Operations;
 
-pub(super) fn routes() -> Router<AppState> {
+pub(super) fn routes() -> Routes {
     Router::new().route("/usage", get(read))
 }
 
@@ -29,11 +31,11 @@ pub(super) fn routes() -> Router<AppState> {
 )]
 async fn read(
     tenant: Tenant<OrganizationRead>,
-    State(core): State<AppState>,
+    State(administrator): Api,
     Search(mut query): Search,
 ) -> Result<Data<Vec<UsageOut>>, ApiError> {
-    let days = query.days(Day::of(core.clock().now()));
+    let days = query.days(Day::of(administrator.clock().now()));
     let days = query.finish(days)?;
-    let usage = core.usage(&tenant.organization.id, days).await?;
+    let usage = administrator.meter().usage(&tenant.organization.id, days).await?;
     Ok(Data::ok(usage.into_iter().map(|(day, usage)| UsageOut::new(day, usage)).collect()))
 }

@@ -1,0 +1,244 @@
+//! Attempts: the outcome of one HTTP request, and the entry for it in a delivery's log.
+
+use std::time::Duration;
+
+use crate::domain::time::Timestamp;
+
+/// Why an attempt failed, or why none was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The exchange took longer than the endpoint's timeout.
+    Timeout,
+    /// The receiver's host name could not be resolved.
+    Dns,
+    /// The TCP connection could not be opened.
+    Connect,
+    /// The TLS handshake failed.
+    Tls,
+    /// The address policy does not allow the receiver's address.
+    RefusedAddress,
+    /// The response's status is not 2xx.
+    HttpStatus,
+    /// The response's head is not valid HTTP, or is incomplete.
+    InvalidResponse,
+    /// The endpoint is disabled.
+    EndpointDisabled,
+    /// The endpoint is deleted.
+    EndpointDeleted,
+    /// The organization is suspended.
+    OrganizationSuspended,
+}
+
+impl Cause {
+    /// Every cause.
+    pub const ALL: [Self; 10] = [
+        Self::Timeout,
+        Self::Dns,
+        Self::Connect,
+        Self::Tls,
+        Self::RefusedAddress,
+        Self::HttpStatus,
+        Self::InvalidResponse,
+        Self::EndpointDisabled,
+        Self::EndpointDeleted,
+        Self::OrganizationSuspended,
+    ];
+
+    /// The cause's name in the API and in storage.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Timeout => "timeout",
+            Self::Dns => "dns",
+            Self::Connect => "connect",
+            Self::Tls => "tls",
+            Self::RefusedAddress => "refused_address",
+            Self::HttpStatus => "http_status",
+            Self::InvalidResponse => "invalid_response",
+            Self::EndpointDisabled => "endpoint_disabled",
+            Self::EndpointDeleted => "endpoint_deleted",
+            Self::OrganizationSuspended => "organization_suspended",
+        }
+    }
+
+    /// The cause with this name; `None` for any other text.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.as_str() == text)
+    }
+}
+
+/// What exactly failed, for causes that are too general for a diagnosis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// The host name does not exist.
+    NameNotFound,
+    /// The host name exists and has no address.
+    NoAddress,
+    /// No process listens at the address.
+    ConnectionRefused,
+    /// The receiver reset the connection.
+    ConnectionReset,
+    /// The receiver closed the connection before the head of a response was complete.
+    ClosedBeforeAnswer,
+    /// There is no route to the address.
+    Unreachable,
+    /// The receiver's certificate, or one in its chain, has expired.
+    CertificateExpired,
+    /// The receiver's certificate, or one in its chain, is not valid yet.
+    CertificateNotYetValid,
+    /// The receiver's certificate is for other names.
+    CertificateWrongName,
+    /// No trusted authority issued the receiver's certificate.
+    CertificateUnknownIssuer,
+    /// The receiver's certificate is invalid for another reason.
+    CertificateInvalid,
+    /// The receiver requires a client certificate.
+    ClientCertificateWanted,
+    /// The receiver ended the handshake, or did not speak TLS.
+    HandshakeRefused,
+    /// The response does not begin with a status line of HTTP/1.
+    BadStatusLine,
+    /// The response has a malformed header.
+    BadHeader,
+    /// The response's head is too large.
+    TooLarge,
+}
+
+impl Detail {
+    /// Every detail.
+    pub const ALL: [Self; 16] = [
+        Self::NameNotFound,
+        Self::NoAddress,
+        Self::ConnectionRefused,
+        Self::ConnectionReset,
+        Self::ClosedBeforeAnswer,
+        Self::Unreachable,
+        Self::CertificateExpired,
+        Self::CertificateNotYetValid,
+        Self::CertificateWrongName,
+        Self::CertificateUnknownIssuer,
+        Self::CertificateInvalid,
+        Self::ClientCertificateWanted,
+        Self::HandshakeRefused,
+        Self::BadStatusLine,
+        Self::BadHeader,
+        Self::TooLarge,
+    ];
+
+    /// The detail's name in the API and in storage.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NameNotFound => "name_not_found",
+            Self::NoAddress => "no_address",
+            Self::ConnectionRefused => "connection_refused",
+            Self::ConnectionReset => "connection_reset",
+            Self::ClosedBeforeAnswer => "closed_before_answer",
+            Self::Unreachable => "unreachable",
+            Self::CertificateExpired => "certificate_expired",
+            Self::CertificateNotYetValid => "certificate_not_yet_valid",
+            Self::CertificateWrongName => "certificate_wrong_name",
+            Self::CertificateUnknownIssuer => "certificate_unknown_issuer",
+            Self::CertificateInvalid => "certificate_invalid",
+            Self::ClientCertificateWanted => "client_certificate_wanted",
+            Self::HandshakeRefused => "handshake_refused",
+            Self::BadStatusLine => "bad_status_line",
+            Self::BadHeader => "bad_header",
+            Self::TooLarge => "too_large",
+        }
+    }
+
+    /// The detail with this name; `None` for any other text.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|detail| detail.as_str() == text)
+    }
+
+    /// The causes that this detail can explain.
+    pub const fn causes(self) -> &'static [Cause] {
+        match self {
+            Self::NameNotFound | Self::NoAddress => &[Cause::Dns],
+            Self::ConnectionRefused | Self::Unreachable => &[Cause::Connect],
+            // The connection can break while it is opened, which includes the TLS handshake, or after the request
+            // was sent.
+            Self::ConnectionReset | Self::ClosedBeforeAnswer => &[Cause::Connect, Cause::InvalidResponse],
+            Self::CertificateExpired
+            | Self::CertificateNotYetValid
+            | Self::CertificateWrongName
+            | Self::CertificateUnknownIssuer
+            | Self::CertificateInvalid
+            | Self::ClientCertificateWanted
+            | Self::HandshakeRefused => &[Cause::Tls],
+            Self::BadStatusLine | Self::BadHeader | Self::TooLarge => &[Cause::InvalidResponse],
+        }
+    }
+}
+
+/// Why an attempt got no response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Failure {
+    /// The cause that the API shows.
+    pub cause: Cause,
+    /// What exactly failed, if that is known.
+    pub detail: Option<Detail>,
+}
+
+impl From<Cause> for Failure {
+    fn from(cause: Cause) -> Self {
+        Self { cause, detail: None }
+    }
+}
+
+/// One entry of a delivery's log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttemptEntry {
+    /// The attempt's number, from 1. A manual retry does not reset it.
+    pub number: u32,
+    /// When the request was sent.
+    pub started_at: Timestamp,
+    /// How long the exchange took, in milliseconds.
+    pub duration_ms: u32,
+    /// The response's status; `None` without a response.
+    pub response_status: Option<u16>,
+    /// Why the attempt failed; `None` for a success.
+    pub error: Option<Cause>,
+    /// What exactly failed, if the cause has details and this one is known.
+    pub detail: Option<Detail>,
+    /// Whether the response's body is incomplete: the connection broke or the time limit ended before its end.
+    pub body_cut: bool,
+}
+
+/// The outcome of one attempt.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// When the request was sent.
+    pub started_at: Timestamp,
+    /// How long the exchange took, from resolving the name to the end of the response.
+    pub duration: Duration,
+    /// The hex signature of the request's body.
+    pub signature: String,
+    /// The receiver's response, or why there is none.
+    pub answer: Answer,
+}
+
+impl Outcome {
+    /// Whether the response's status is 2xx.
+    pub const fn is_success(&self) -> bool {
+        matches!(self.answer, Answer::Response { status: 200..=299, .. })
+    }
+}
+
+/// The receiver's response, or why there is none.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// An HTTP response.
+    Response {
+        /// The response's status.
+        status: u16,
+        /// The beginning of the response's body.
+        body: String,
+        /// Whether the connection broke or the time limit ended before enough of the body was read.
+        body_cut: bool,
+        /// The wait that the receiver asks for in `Retry-After` (with 429 and 503).
+        retry_after: Option<Duration>,
+    },
+    /// No complete response head.
+    None(Failure),
+}

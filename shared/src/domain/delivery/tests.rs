@@ -1,0 +1,305 @@
+use std::time::Duration;
+
+use super::super::endpoint::WantedStatus;
+use super::super::endpoint::tests::endpoint;
+use super::super::ids::{EventId, JobId};
+use super::attempt::{Answer, Cause, Outcome};
+use super::decision::{Decision, EARLY};
+use super::lease::{LEASE, NotRecoverable};
+use super::outcome::{Consequence, OnFailure};
+use super::schedule::RetrySchedule;
+use super::ticket::{Receipt, Ticket};
+use super::*;
+use crate::domain::endpoint::DisabledReason;
+use crate::domain::endpoint::change::EndpointPatch;
+use crate::domain::event::event_type::EventType;
+use crate::domain::job::JobRun;
+use crate::domain::tenancy::organization::OrganizationStatus;
+use crate::domain::time::Timestamp;
+
+const OWN: Ticket = Ticket::new([1; 8]);
+const OTHER: Ticket = Ticket::new([2; 8]);
+pub(crate) const NOW: Timestamp = Timestamp::from_unix_seconds(1_774_382_400);
+
+pub(crate) fn delivery() -> Delivery {
+    let endpoint = endpoint();
+    let id = EventId::new(NOW, [0; 8]).delivery(0).unwrap();
+    Delivery::new(id, &endpoint.organization, endpoint.id, &EventType::parse("a.b").unwrap(), false)
+}
+
+fn outcome(answer: Answer) -> Outcome {
+    Outcome { started_at: NOW, duration: Duration::from_millis(12), signature: "ab".into(), answer }
+}
+
+fn response(status: u16, retry_after: Option<u64>) -> Outcome {
+    let retry_after = retry_after.map(Duration::from_secs);
+    outcome(Answer::Response { status, body: "hello".into(), body_cut: false, retry_after })
+}
+
+fn after(delivery: Delivery, outcome: Outcome) -> (Delivery, Consequence) {
+    delivery.after_attempt(&outcome, OnFailure::Follow(&RetrySchedule::default(), 0.0), NOW)
+}
+
+pub(crate) fn in_seconds(seconds: u64) -> Timestamp {
+    NOW.plus(Duration::from_secs(seconds))
+}
+
+#[test]
+fn any_2xx_is_a_success_and_nothing_else() {
+    for status in [200, 201, 204, 299] {
+        let (delivery, consequence) = after(delivery(), response(status, None));
+        assert_eq!((delivery.status, delivery.error, delivery.mark), (DeliveryStatus::Success, None, None));
+        assert_eq!(consequence, Consequence::Done);
+    }
+    for status in [100, 199, 300, 301, 400, 404, 500, 599] {
+        let (delivery, _) = after(delivery(), response(status, None));
+        assert_eq!((delivery.status, delivery.error), (DeliveryStatus::Retrying, Some(Cause::HttpStatus)));
+    }
+}
+
+#[test]
+fn a_delivery_follows_its_schedule_and_is_then_exhausted() {
+    let mut current = delivery();
+    for (attempt, delay) in [(1, 1), (2, 5), (3, 30)] {
+        let (next, consequence) = after(current, response(500, None));
+        assert_eq!((next.status, next.attempts), (DeliveryStatus::Retrying, attempt));
+        assert_eq!(consequence, Consequence::WaitUntil(in_seconds(delay)));
+        assert_eq!((next.next_attempt_at, next.mark), (Some(in_seconds(delay)), None));
+        current = next;
+    }
+    let (exhausted, consequence) = after(current, outcome(Answer::None(Cause::Connect.into())));
+    assert_eq!(
+        (exhausted.status, exhausted.attempts, exhausted.mark),
+        (DeliveryStatus::Exhausted, 4, Some(Mark::Failed))
+    );
+    assert_eq!((exhausted.error, exhausted.response_status), (Some(Cause::Connect), None));
+    assert_eq!(consequence, Consequence::Done);
+    assert_eq!(exhausted.log.iter().map(|entry| entry.number).collect::<Vec<_>>(), [1, 2, 3, 4]);
+}
+
+#[test]
+fn a_wait_is_hidden_only_if_it_ends_within_30_s_of_the_publishing() {
+    for (age, delay, is_hidden) in
+        [(0, 30, true), (1, 29, true), (1, 30, false), (29, 1, true), (30, 1, false), (7_200, 1, false)]
+    {
+        let schedule = RetrySchedule::new(vec![delay]).unwrap();
+        let follow = OnFailure::Follow(&schedule, 0.0);
+        let (_, consequence) = delivery().after_attempt(&response(500, None), follow, in_seconds(age));
+        let due = in_seconds(age + u64::from(delay));
+        let expected = if is_hidden { Consequence::WaitUntil(due) } else { Consequence::WaitLongUntil(due) };
+        assert_eq!(consequence, expected, "{delay} s after {age} s");
+    }
+}
+
+#[test]
+fn waits_are_hidden_up_to_30_s_delayed_up_to_15_min_and_parked_beyond() {
+    for retry_after in [1, 30, 31, 900, 901, 1_000_000] {
+        let (delivery, consequence) = after(delivery(), response(503, Some(retry_after)));
+        let due = in_seconds(retry_after.min(86_400));
+        assert_eq!(delivery.next_attempt_at, Some(due));
+        let (mark, expected) = match retry_after {
+            ..=30 => (None, Consequence::WaitUntil(due)),
+            31..=900 => (None, Consequence::WaitLongUntil(due)),
+            _ => (Some(Mark::Due(due)), Consequence::Done),
+        };
+        assert_eq!((delivery.mark, consequence), (mark, expected), "{retry_after}");
+    }
+}
+
+#[test]
+fn a_message_is_delayed_by_whole_seconds_rounded_up_to_the_next_attempt() {
+    for (millis, expected) in [(0, 0), (1, 1), (1_000, 1), (1_001, 2), (900_000, 900), (2_000_000, 900)] {
+        let delivery = Delivery { next_attempt_at: Some(NOW.plus(Duration::from_millis(millis))), ..delivery() };
+        assert_eq!(delivery.message_delay_seconds(NOW), expected, "{millis}");
+    }
+    assert_eq!(delivery().message_delay_seconds(NOW), 0);
+}
+
+#[test]
+fn a_410_disables_the_endpoint_and_a_refused_address_fails_without_a_retry() {
+    let (gone, consequence) = after(delivery(), response(410, None));
+    assert_eq!((gone.status, gone.mark), (DeliveryStatus::Failed, Some(Mark::Failed)));
+    assert_eq!(consequence, Consequence::Disable(DisabledReason::Gone));
+    let (refused, consequence) = after(delivery(), outcome(Answer::None(Cause::RefusedAddress.into())));
+    assert_eq!((refused.status, refused.error), (DeliveryStatus::Failed, Some(Cause::RefusedAddress)));
+    assert_eq!(consequence, Consequence::Done);
+}
+
+#[test]
+fn a_failed_probe_is_parked_again_and_uses_up_no_retry() {
+    let held = Delivery { retries_used: 3, ..delivery() }.parked(NOW);
+    let (failed, consequence) = held.clone().after_attempt(&response(500, None), OnFailure::Hold, NOW);
+    assert_eq!((failed.status, failed.mark), (DeliveryStatus::Retrying, Some(Mark::Held)));
+    assert_eq!((failed.attempts, failed.retries_used, consequence), (1, 3, Consequence::Done));
+    let (done, _) = held.clone().after_attempt(&response(200, None), OnFailure::Hold, NOW);
+    assert_eq!((done.status, done.mark), (DeliveryStatus::Success, None));
+    let (gone, consequence) = held.after_attempt(&response(410, None), OnFailure::Hold, NOW);
+    assert_eq!((gone.status, consequence), (DeliveryStatus::Failed, Consequence::Disable(DisabledReason::Gone)));
+}
+
+#[test]
+fn the_step_follows_from_the_endpoint_the_organization_and_the_time() {
+    let active = endpoint();
+    let suspended = endpoint().suspended(NOW).unwrap();
+    let with_status = |wanted| endpoint().patched(EndpointPatch { status: Some(wanted), ..Default::default() }, NOW);
+    let (paused, disabled) = (with_status(WantedStatus::Paused), with_status(WantedStatus::Disabled));
+    let fresh = delivery();
+    let waiting = Delivery { next_attempt_at: Some(in_seconds(5)), ..delivery() };
+    let due = Delivery { next_attempt_at: Some(NOW), ..delivery() };
+    let early = Delivery { next_attempt_at: Some(NOW.plus(EARLY)), ..delivery() };
+    let leased = due.clone().leased(NOW, OWN);
+    let released_early = waiting.clone().leased(NOW, OWN);
+    let (on, off) = (OrganizationStatus::Active, OrganizationStatus::Suspended);
+    let table = [
+        (&fresh, Some(&active), on, Decision::Attempt),
+        (&due, Some(&active), on, Decision::Attempt),
+        (&leased, Some(&active), on, Decision::Attempt),
+        (&early, Some(&active), on, Decision::Attempt),
+        (&waiting, Some(&active), on, Decision::WaitUntil(in_seconds(7))),
+        (&released_early, Some(&active), on, Decision::WaitUntil(in_seconds(7))),
+        (&fresh, Some(&paused), on, Decision::Park),
+        (&fresh, Some(&suspended), on, Decision::Park),
+        (&waiting, Some(&paused), on, Decision::Park),
+        (&fresh, Some(&disabled), on, Decision::Fail(Cause::EndpointDisabled)),
+        (&fresh, None, on, Decision::Fail(Cause::EndpointDeleted)),
+        (&fresh, Some(&active), off, Decision::Fail(Cause::OrganizationSuspended)),
+    ];
+    for (row, (delivery, endpoint, organization, expected)) in table.into_iter().enumerate() {
+        assert_eq!(delivery.decide(endpoint, organization, false, NOW), expected, "row {row}");
+    }
+    assert_eq!(waiting.decide(Some(&suspended), on, true, NOW), Decision::Attempt);
+    assert_eq!(fresh.decide(Some(&paused), on, true, NOW), Decision::Park);
+}
+
+#[test]
+fn only_failed_and_exhausted_deliveries_are_retried_and_start_a_new_schedule() {
+    for status in [DeliveryStatus::Pending, DeliveryStatus::Retrying, DeliveryStatus::Success] {
+        assert_eq!(Delivery { status, ..delivery() }.manually_retried(NOW, OWN), Err(NotRecoverable(status)));
+    }
+    let exhausted = Delivery { attempts: 4, retries_used: 3, status: DeliveryStatus::Exhausted, ..delivery() };
+    let again = exhausted.manually_retried(NOW, OWN).unwrap();
+    assert_eq!((again.status, again.attempts, again.retries_used), (DeliveryStatus::Retrying, 4, 0));
+    assert_eq!((again.ticket, again.state()), (Some(OWN), DeliveryState::Leased));
+    assert_eq!(again.mark, Some(Mark::Due(NOW.plus(LEASE))));
+    assert_eq!(again.decide(Some(&endpoint()), OrganizationStatus::Active, false, NOW), Decision::Attempt);
+    let never_tried = delivery().failed(Cause::EndpointDisabled, NOW).manually_retried(NOW, OWN).unwrap();
+    assert_eq!(never_tried.status, DeliveryStatus::Pending);
+}
+
+#[test]
+fn a_pending_delivery_can_be_retried_once_its_publish_request_must_have_ended() {
+    let later = NOW.plus(PUBLISHING_ENDS);
+    let sent = delivery().manually_retried(later, OWN).unwrap();
+    assert_eq!((sent.status, sent.ticket, sent.state()), (DeliveryStatus::Pending, Some(OWN), DeliveryState::Leased));
+    let pending = Err(NotRecoverable(DeliveryStatus::Pending));
+    assert_eq!(delivery().manually_retried(NOW.plus(Duration::from_millis(29_999)), OWN), pending);
+    let leased_for_release =
+        [sent, delivery().parked(NOW), delivery().due_at(later), delivery().leased_to_publisher(later)];
+    for leased_for_release in leased_for_release {
+        assert_eq!(leased_for_release.manually_retried(later, OTHER), pending);
+    }
+}
+
+#[test]
+fn a_lease_after_parking_has_a_new_ticket_and_a_renewed_lease_the_same() {
+    let held = Delivery { ticket: Some(OWN), ..delivery() }.parked(NOW);
+    let due = Delivery { ticket: Some(OWN), ..delivery() }.due_at(NOW);
+    for parked in [held.clone(), due] {
+        let leased = parked.leased_for_release(NOW, OTHER).unwrap();
+        assert_eq!((leased.ticket, leased.state()), (Some(OTHER), DeliveryState::Leased));
+        assert_eq!(leased.mark, Some(Mark::Due(NOW.plus(LEASE))));
+        let end = NOW.plus(LEASE);
+        assert_eq!(
+            leased.clone().leased_for_release(end.minus(Duration::from_secs(1)), OWN),
+            None,
+            "its lease has not ended"
+        );
+        let renewed = leased.leased_for_release(end, OWN).unwrap();
+        assert_eq!((renewed.ticket, renewed.mark), (Some(OTHER), Some(Mark::Due(in_seconds(900 + 1_800)))));
+    }
+    let published = delivery().leased_to_publisher(NOW).leased_for_release(NOW, OWN).unwrap();
+    assert_eq!(published.ticket, None, "the message of its publishing may be in the queue");
+    let done = Delivery { status: DeliveryStatus::Success, ..delivery() };
+    for nothing in [done, delivery()] {
+        assert_eq!(nothing.leased_for_release(NOW, OWN), None);
+    }
+    // This delivery was parked as held while it waited for a retry.
+    for (seconds, state, mark) in [(900, DeliveryState::Leased, 1800), (901, DeliveryState::Parked, 901)] {
+        let leased_for_release = Delivery { next_attempt_at: Some(in_seconds(seconds)), ..held.clone() }
+            .leased_for_release(NOW, OTHER)
+            .unwrap();
+        assert_eq!((leased_for_release.state(), leased_for_release.mark), (state, Some(Mark::Due(in_seconds(mark)))));
+    }
+    let probe = Delivery { next_attempt_at: Some(in_seconds(5000)), ..held }.leased_as_probe(NOW, OTHER).unwrap();
+    assert_eq!((probe.state(), probe.ticket, probe.next_attempt_at), (DeliveryState::Leased, Some(OTHER), None));
+    assert_eq!(probe.leased_as_probe(NOW, OWN), None);
+}
+
+#[test]
+fn a_job_sends_each_delivery_that_should_be_queued_once() {
+    let job = JobRun { job: JobId::from_uuid(uuid::Uuid::from_u128(1)), since: NOW };
+    let later = JobRun { since: in_seconds(1), ..job };
+    let waiting = Delivery { next_attempt_at: Some(in_seconds(600)), ticket: Some(OWN), ..delivery() };
+    let leased = delivery().parked(NOW).leased_for_release(NOW, OWN).unwrap();
+    for it in [delivery(), waiting.clone(), leased] {
+        let sent = it.clone().leased_to_resend(job, NOW, OTHER).unwrap();
+        assert_eq!(
+            (sent.ticket, sent.state(), sent.next_attempt_at),
+            (Some(OTHER), DeliveryState::Leased, it.next_attempt_at)
+        );
+        assert_eq!(sent.clone().leased_to_resend(job, in_seconds(2), OWN), None);
+        assert!(sent.leased_to_resend(later, in_seconds(2), OWN).is_some());
+    }
+    let done = Delivery { status: DeliveryStatus::Success, ..delivery() };
+    for nothing in [done, delivery().parked(NOW), delivery().due_at(NOW), delivery().failed(Cause::Dns, NOW)] {
+        assert_eq!(nothing.leased_to_resend(job, NOW, OTHER), None);
+    }
+    assert_eq!(waiting.leased_to_resend(job, NOW, OTHER).unwrap().message_delay_seconds(NOW), 600);
+}
+
+#[test]
+fn leases_get_longer_with_each_renewal_until_an_attempt_is_recorded() {
+    let mut leased = delivery().parked(NOW).leased_for_release(NOW, OWN).unwrap();
+    let mut end = 900;
+    for minutes in [30, 60, 60] {
+        leased = leased.leased_for_release(in_seconds(end), OTHER).unwrap();
+        end += 60 * minutes;
+        assert_eq!(leased.mark, Some(Mark::Due(in_seconds(end))));
+    }
+    assert_eq!(leased.leases, 3);
+    let again = leased.clone().parked(NOW).leased_for_release(NOW, OWN).unwrap();
+    assert_eq!((again.leases, again.mark), (0, Some(Mark::Due(NOW.plus(LEASE)))), "another message");
+    assert_eq!(after(leased, response(500, None)).0.leases, 0);
+}
+
+#[test]
+fn an_outcome_is_added_to_a_record_that_another_process_changed() {
+    let (ok, failure) = (response(204, None), response(500, None));
+    let own = Receipt { ticket: Some(OWN), sent_at: Some(NOW), receives: 1 };
+    let queued = Delivery { ticket: Some(OWN), ..delivery() };
+    let leased = queued.clone().renewed(NOW);
+    let (retried, _) = after(queued.clone(), failure.clone());
+    let done = Delivery { status: DeliveryStatus::Success, ..queued.clone() };
+    let lost = Delivery { ticket: Some(OTHER), ..leased.clone() };
+    let table = [(leased, true, true), (retried.clone(), true, false), (queued.parked(NOW), true, false)];
+    let table = table.into_iter().chain([(lost, true, false), (done, false, false)]);
+    for (row, (found, takes_success, takes_failure)) in table.enumerate() {
+        assert_eq!(found.takes(&ok, 0, own, NOW), takes_success, "row {row}");
+        assert_eq!(found.takes(&failure, 0, own, NOW), takes_failure, "row {row}");
+    }
+    let (added, _) = after(retried.parked(NOW), ok);
+    assert_eq!((added.status, added.attempts, added.mark), (DeliveryStatus::Success, 2, None));
+    let log: Vec<_> = added.log.iter().map(|entry| (entry.number, entry.response_status)).collect();
+    assert_eq!(log, [(1, Some(500)), (2, Some(204))]);
+    let reduced = added.reduced();
+    assert_eq!((reduced.log.len(), reduced.response_body, reduced.attempts), (1, None, 2));
+}
+
+#[test]
+fn the_log_drops_the_oldest_attempts() {
+    let mut current = delivery();
+    for _ in 0..40 {
+        current = Delivery { retries_used: 0, ..after(current, response(500, None)).0 };
+    }
+    assert_eq!((current.attempts, current.log.len(), current.log[0].number), (40, MAX_LOG, 9));
+}

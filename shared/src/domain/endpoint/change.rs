@@ -1,0 +1,92 @@
+//! Changes of endpoints that their owners or the service make.
+
+use super::headers::Headers;
+use super::secrets::Secrets;
+use super::subscription::Subscription;
+use super::timeout::TimeoutSeconds;
+use super::url::EndpointUrl;
+use super::{DisabledReason, Endpoint, EndpointStatus, WantedStatus};
+use crate::domain::delivery::schedule::RetrySchedule;
+use crate::domain::signing::secret::SigningSecret;
+use crate::domain::text::{EditionId, Name};
+use crate::domain::time::Timestamp;
+
+/// A change of an endpoint. Absent fields stay as they are.
+#[derive(Debug, Clone, Default)]
+pub struct EndpointPatch {
+    /// The new name.
+    pub name: Option<Name>,
+    /// The new URL.
+    pub url: Option<EndpointUrl>,
+    /// The new subscriptions.
+    pub subscriptions: Option<Vec<Subscription>>,
+    /// The new headers.
+    pub headers: Option<Headers>,
+    /// The new timeout.
+    pub timeout: Option<TimeoutSeconds>,
+    /// The new edition, or none.
+    pub edition: Option<Option<EditionId>>,
+    /// The new retry schedule, or the deployment's.
+    pub retry_schedule: Option<Option<RetrySchedule>>,
+    /// A secret that the caller supplies. It replaces both former secrets immediately.
+    pub secret: Option<SigningSecret>,
+    /// The new status.
+    pub status: Option<WantedStatus>,
+}
+
+fn replace<T>(value: &mut T, new: Option<T>) {
+    if let Some(new) = new {
+        *value = new;
+    }
+}
+
+impl Endpoint {
+    /// Returns the endpoint after a change by its owner.
+    #[must_use]
+    pub fn patched(mut self, patch: EndpointPatch, now: Timestamp) -> Self {
+        let settings = &mut self.settings;
+        let moved = patch.url.as_ref().is_some_and(|url| *url != settings.url);
+        replace(&mut settings.name, patch.name);
+        replace(&mut settings.url, patch.url);
+        replace(&mut settings.subscriptions, patch.subscriptions);
+        replace(&mut settings.headers, patch.headers);
+        replace(&mut settings.timeout, patch.timeout);
+        replace(&mut settings.edition, patch.edition);
+        replace(&mut settings.retry_schedule, patch.retry_schedule);
+        replace(&mut self.secrets, patch.secret.map(Secrets::only));
+        if moved && self.circuit_breaker.suspension.is_some() {
+            // The suspension applied to the former URL.
+            self.circuit_breaker = self.circuit_breaker.unsuspended();
+        }
+        if let Some(wanted) = patch.status {
+            self.take_status(wanted, DisabledReason::Owner, now);
+        }
+        self.updated_at = now;
+        self
+    }
+
+    /// Returns the endpoint after it was disabled, by the engine or by its owner.
+    #[must_use]
+    pub fn disabled(mut self, reason: DisabledReason, now: Timestamp) -> Self {
+        self.take_status(WantedStatus::Disabled, reason, now);
+        self.updated_at = now;
+        self
+    }
+
+    pub(super) fn take_status(&mut self, wanted: WantedStatus, reason: DisabledReason, now: Timestamp) {
+        use EndpointStatus::{Active, Disabled, Paused};
+        let suspended = self.circuit_breaker.suspension.is_some();
+        self.status = match (wanted, self.status) {
+            // The owner ends the suspension.
+            (WantedStatus::Active, Active) if suspended => Active,
+            (WantedStatus::Active, Active)
+            | (WantedStatus::Paused, Paused { .. })
+            | (WantedStatus::Disabled, Disabled { .. })
+            | (WantedStatus::Enabled, Active | Paused { .. }) => return,
+            (WantedStatus::Paused, _) => Paused { at: now },
+            (WantedStatus::Active | WantedStatus::Enabled, _) => Active,
+            (WantedStatus::Disabled, _) => Disabled { reason },
+        };
+        self.circuit_breaker = self.circuit_breaker.unsuspended();
+    }
+}

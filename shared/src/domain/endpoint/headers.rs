@@ -1,0 +1,156 @@
+//! Headers that an endpoint's owner adds to every request.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use http::header::{HeaderName, HeaderValue};
+
+use crate::domain::Invalid;
+
+/// Headers that an endpoint's owner adds to each request. Values may be credentials, so `Debug` prints only the
+/// names.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Headers(BTreeMap<String, String>);
+
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+const MAX_HEADERS: usize = 16;
+
+const MAX_HEADER_BYTES: usize = 1_024;
+
+/// Headers that the delivery sets itself, or that would misdescribe its body or its connection.
+pub const REFUSED_HEADERS: [&str; 12] = [
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Prefixes of further headers that owners cannot set.
+pub const REFUSED_HEADER_PREFIXES: [&str; 3] = ["proxy-", "webhook-", "x-webhook-"];
+
+impl Headers {
+    /// Validates names and values. Names keep their case.
+    ///
+    /// # Errors
+    /// [`Invalid`] naming the first header that is malformed, too long, duplicated, or that the receiver would not
+    /// get exactly as given.
+    pub fn new(headers: impl IntoIterator<Item = (String, String)>) -> Result<Self, Invalid> {
+        let headers: BTreeMap<_, _> = headers.into_iter().collect();
+        if headers.len() > MAX_HEADERS {
+            return Err(Invalid::new(format!("must have at most {MAX_HEADERS} entries")));
+        }
+        let mut seen = std::collections::BTreeSet::new();
+        for (name, value) in &headers {
+            check_header(name, value)?;
+            if !seen.insert(name.to_ascii_lowercase()) {
+                return Err(Invalid::new(format!("must not name {name} twice")));
+            }
+        }
+        Ok(Self(headers))
+    }
+
+    /// Headers that were accepted earlier. They are not validated.
+    pub fn stored(headers: BTreeMap<String, String>) -> Self {
+        Self(headers)
+    }
+
+    /// The names and values, sorted by name.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The headers as a map.
+    pub fn as_map(&self) -> &BTreeMap<String, String> {
+        &self.0
+    }
+}
+
+fn check_header(name: &str, value: &str) -> Result<(), Invalid> {
+    let lower = name.to_ascii_lowercase();
+    if name.len() > MAX_HEADER_BYTES || HeaderName::from_bytes(name.as_bytes()).is_err() {
+        return Err(Invalid::new(format!("must have valid header names, not {:?}", shorten(name))));
+    }
+    if REFUSED_HEADERS.contains(&lower.as_str()) || REFUSED_HEADER_PREFIXES.iter().any(|p| lower.starts_with(p)) {
+        return Err(Invalid::new(format!("must not set {name}, which the delivery sets itself")));
+    }
+    if value.len() > MAX_HEADER_BYTES {
+        return Err(Invalid::new(format!(
+            "must have values of at most {MAX_HEADER_BYTES} bytes, but that of {name} is longer"
+        )));
+    }
+    // The value may be a credential, so no message contains it.
+    if value.trim_matches([' ', '\t']) != value {
+        return Err(Invalid::new(format!(
+            "must have values without leading and trailing spaces and tabs, which HTTP removes, but that of {name} has some"
+        )));
+    }
+    HeaderValue::from_str(value)
+        .map(|_| ())
+        .map_err(|_| Invalid::new(format!("must have valid header values, but that of {name} is invalid")))
+}
+
+fn shorten(text: &str) -> String {
+    text.chars().take(64).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owner_cannot_set_headers_that_the_delivery_sets() {
+        let one = |name: &str, value: &str| Headers::new([(name.to_owned(), value.to_owned())]);
+        for name in ["Authorization", "X-Tenant", "accept", "User-Agent", "Accept-Encoding", "content-language"] {
+            assert!(one(name, "value").is_ok(), "{name}");
+        }
+        let own = ["Proxy-Authorization", "webhook-id", "X-Webhook-Event", "CONTENT-TYPE"];
+        for name in own.iter().chain(&REFUSED_HEADERS) {
+            assert!(one(name, "value").unwrap_err().0.contains(name), "{name}");
+        }
+        for name in ["a b", "", "é", "a:", "(a)"] {
+            assert!(one(name, "value").is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn only_header_values_that_arrive_unchanged_are_accepted() {
+        let one = |name: &str, value: &str| Headers::new([(name.to_owned(), value.to_owned())]);
+        for value in ["", "a", "a b", "a\tb", "caf\u{e9}", "\u{1f426}", "\"quoted\"", &"v".repeat(1_024)] {
+            assert!(one("x", value).is_ok(), "{value:?}");
+        }
+        for value in [" a", "a ", "\ta", "a\t", " ", "a\r\nb: c", "a\nb", "a\0b", "a\x7fb", &"v".repeat(1_025)] {
+            assert!(one("x", value).is_err(), "{value:?}");
+        }
+        for value in ["secret\n", "secret "] {
+            let refusal = one("x-token", value).unwrap_err();
+            assert!(refusal.0.contains("x-token") && !refusal.0.contains("secret"), "{refusal:?}");
+        }
+    }
+
+    #[test]
+    fn headers_are_at_most_16_with_different_names() {
+        assert!(Headers::new((0..16).map(|i| (format!("x-{i}"), String::new()))).is_ok());
+        assert!(Headers::new((0..17).map(|i| (format!("x-{i}"), String::new()))).is_err());
+        assert!(Headers::new([("X-A".into(), String::new()), ("x-a".into(), String::new())]).is_err());
+    }
+
+    #[test]
+    fn stored_headers_stay_readable() {
+        let stored = BTreeMap::from([("Keep-Alive".to_owned(), " 5".to_owned())]);
+        assert!(Headers::new(stored.clone()).is_err());
+        assert_eq!(Headers::stored(stored.clone()).as_map(), &stored);
+    }
+}

@@ -1,0 +1,196 @@
+//! Events: what a publisher sent, and which endpoints receive it.
+
+pub mod event_type;
+
+use super::delivery::Delivery;
+use super::endpoint::fan_out::FanOut;
+use super::ids::{DeliveryId, EndpointId, EventId, KeyId, OrganizationId};
+use super::text::{EditionId, SubjectPart};
+use event_type::EventType;
+
+/// Most bytes of an event's `data`.
+pub const MAX_DATA_BYTES: usize = 256 * 1024;
+/// Most levels of nested objects and arrays in an event's `data`, including the outermost. Many JSON libraries read
+/// at most 100 levels, and a list of events is as deep as its deepest event.
+pub const MAX_DATA_LEVELS: usize = 64;
+
+/// The fields of a new event.
+#[derive(Debug, Clone)]
+pub struct NewEvent {
+    /// The event's type.
+    pub event_type: EventType,
+    /// The payload: the text of a JSON object.
+    pub data: String,
+    /// The subject; `None` for the organization.
+    pub subject: Option<Subject>,
+    /// The edition that the event belongs to.
+    pub edition: Option<EditionId>,
+}
+
+/// Which events a list contains. Absent fields do not restrict it.
+#[derive(Debug, Default)]
+pub struct EventFilter {
+    /// Only events of this type.
+    pub event_type: Option<EventType>,
+    /// Only events that have a delivery to this endpoint.
+    pub endpoint: Option<EndpointId>,
+}
+
+/// The fields of a test event.
+#[derive(Debug, Default)]
+pub struct TestEvent {
+    /// The event's type. If it is `None`, the type is the endpoint's first subscription, provided that this is one
+    /// exact type and not operational; otherwise it is `webhook.test`.
+    pub event_type: Option<EventType>,
+    /// The payload: the text of a JSON object; `None` for `{"test": true}`.
+    pub data: Option<String>,
+}
+
+/// The subject of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subject {
+    /// The type of the subject, such as `member`.
+    pub kind: SubjectPart,
+    /// The subject's id.
+    pub id: SubjectPart,
+}
+
+/// A published event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// The event's identifier. It contains the time of publishing.
+    pub id: EventId,
+    /// The organization that published the event.
+    pub organization: OrganizationId,
+    /// The event's type.
+    pub event_type: EventType,
+    /// The subject; `None` for the organization.
+    pub subject: Option<Subject>,
+    /// The edition that the event belongs to.
+    pub edition: Option<EditionId>,
+    /// The exact body of each request. It is rendered once.
+    pub body: String,
+    /// The endpoints that receive the event. A delivery's ordinal is its position in this list, from 1.
+    pub endpoints: Vec<EndpointId>,
+    /// The key that published the event; `None` for the platform and for the service itself.
+    pub published_by: Option<KeyId>,
+}
+
+impl Event {
+    /// Selects the endpoints that receive an event, and creates a delivery for each.
+    pub fn plan(
+        new: NewEvent,
+        id: EventId,
+        organization: &OrganizationId,
+        published_by: Option<KeyId>,
+        candidates: &FanOut,
+    ) -> (Self, Vec<Delivery>) {
+        let wanting = candidates.targets().filter(|target| target.wants(&new.event_type, new.edition.as_ref()));
+        // The order of endpoints does not depend on their groups: the oldest endpoint comes first.
+        let mut wanting: Vec<_> = wanting.collect();
+        wanting.sort_unstable_by_key(|target| target.id);
+        let (mut endpoints, mut deliveries) = (Vec::new(), Vec::new());
+        for target in wanting {
+            let Some(delivery) = id.delivery(endpoints.len()) else { break };
+            deliveries.push(Delivery::new(delivery, organization, target.id, &new.event_type, target.parks()));
+            endpoints.push(target.id);
+        }
+        let event = Self {
+            id,
+            organization: organization.clone(),
+            body: render_body(id, &new.event_type, &new.data),
+            event_type: new.event_type,
+            subject: new.subject,
+            edition: new.edition,
+            endpoints,
+            published_by,
+        };
+        (event, deliveries)
+    }
+
+    /// The endpoints that receive the event, each with the id of its delivery, in the order of the fan-out.
+    pub fn fan_out(&self) -> impl Iterator<Item = (EndpointId, DeliveryId)> {
+        self.endpoints.iter().enumerate().filter_map(|(index, endpoint)| Some((*endpoint, self.id.delivery(index)?)))
+    }
+
+    /// The event's deliveries in their initial state.
+    pub fn deliveries(&self) -> impl Iterator<Item = Delivery> {
+        self.fan_out().map(|(endpoint, id)| self.initial_delivery(endpoint, id))
+    }
+
+    /// The delivery with this id in its initial state; `None` if the event has no such delivery.
+    pub fn delivery(&self, id: DeliveryId) -> Option<Delivery> {
+        let endpoint = self.endpoints.get(id.index()?).filter(|_| id.event() == self.id)?;
+        Some(self.initial_delivery(*endpoint, id))
+    }
+
+    fn initial_delivery(&self, endpoint: EndpointId, id: DeliveryId) -> Delivery {
+        Delivery::new(id, &self.organization, endpoint, &self.event_type, false)
+    }
+
+    /// The published `data`, as JSON text.
+    pub fn data(&self) -> &str {
+        // The text before it consists of ids, types and times, none of which contains this string.
+        let start = self.body.find(DATA).map_or(0, |at| at + DATA.len());
+        self.body.get(start..self.body.len().saturating_sub(1)).unwrap_or_default()
+    }
+}
+
+const DATA: &str = r#","data":"#;
+
+/// Renders the body that each attempt sends byte for byte, so that signatures of retries and copies are valid.
+fn render_body(id: EventId, event_type: &EventType, data: &str) -> String {
+    let created = id.created_at();
+    format!(
+        r#"{{"id":"{id}","object":"webhook_event","type":"{event_type}","created":"{created}","timestamp":"{created}"{DATA}{data}}}"#
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::endpoint::tests::endpoint;
+    use super::super::endpoint::{Endpoint, WantedStatus};
+    use super::super::time::Timestamp;
+    use super::*;
+    use crate::domain::endpoint::change::EndpointPatch;
+
+    const NOW: Timestamp = Timestamp::from_unix_millis(1_774_382_400_000);
+
+    fn new_event(data: &str) -> NewEvent {
+        let event_type = EventType::parse("member.added").unwrap();
+        NewEvent { event_type, data: data.to_owned(), subject: None, edition: None }
+    }
+
+    #[test]
+    fn the_body_has_the_documented_format_and_contains_the_data() {
+        let id = EventId::new(NOW, [0; 8]);
+        let data = r#"{ "big": 12345678901234567890.10, "x": ",\"data\":1" }"#;
+        let (event, _) = Event::plan(new_event(data), id, &endpoint().organization, None, &FanOut::default());
+        let expected = format!(
+            r#"{{"id":"{id}","object":"webhook_event","type":"member.added","created":"2026-03-24T20:00:00.000Z","timestamp":"2026-03-24T20:00:00.000Z","data":{data}}}"#
+        );
+        assert_eq!(event.body, expected);
+        assert_eq!(event.data(), data);
+    }
+
+    #[test]
+    fn every_endpoint_that_receives_the_event_gets_one_delivery_in_order() {
+        let status = |wanted| EndpointPatch { status: Some(wanted), ..EndpointPatch::default() };
+        let mut candidates: Vec<Endpoint> = (0..4_i64)
+            .map(|i| Endpoint { id: EndpointId::new(Timestamp::from_unix_seconds(i), [0; 8]), ..endpoint() })
+            .collect();
+        candidates[1] = candidates[1].clone().patched(status(WantedStatus::Disabled), NOW);
+        candidates[2] = candidates[2].clone().patched(status(WantedStatus::Paused), NOW);
+        let id = EventId::new(NOW, [0; 8]);
+        let group = |at: &[usize]| at.iter().map(|at| candidates[*at].target()).collect::<Vec<_>>().into();
+        let fan_out = FanOut::new(vec![group(&[1, 3]), group(&[0, 2])]);
+        let (event, deliveries) = Event::plan(new_event("{}"), id, &endpoint().organization, None, &fan_out);
+        assert_eq!(event.endpoints, [candidates[0].id, candidates[2].id, candidates[3].id]);
+        for (index, delivery) in deliveries.iter().enumerate() {
+            assert_eq!(Some(delivery.id), id.delivery(index));
+            assert_eq!(delivery.endpoint, event.endpoints[index]);
+        }
+        let parked: Vec<_> = deliveries.iter().map(|delivery| delivery.mark.is_some()).collect();
+        assert_eq!(parked, [false, true, false]);
+    }
+}

@@ -1,0 +1,4 @@
+//! How deliveries are signed: the secret and the signature.
+
+pub mod secret;
+pub mod signature;

@@ -1,0 +1,158 @@
+//! Reading events and deliveries, and manual retries.
+
+use std::collections::HashMap;
+
+use super::Administrator;
+use super::endpoints::require_enabled;
+use super::organizations::require_active;
+use crate::domain::delivery::Delivery;
+use crate::domain::delivery::next_attempt::next_attempt_at;
+use crate::domain::endpoint::Endpoint;
+use crate::domain::event::Event;
+use crate::domain::ids::{DeliveryId, EndpointId, EventId, OrganizationId};
+use crate::domain::tenancy::access::Scope;
+use crate::domain::tenancy::organization::{Organization, OrganizationStatus};
+use crate::domain::time::Timestamp;
+use crate::queue::Outgoing;
+use crate::service::releaser::{new_ticket, task_without_body};
+use crate::service::{Caller, Published, ServiceError};
+use crate::store::StoreError;
+use crate::telemetry::audit;
+
+/// A delivery with its payload.
+#[derive(Debug)]
+pub struct DeliveryDetail {
+    /// The delivery.
+    pub delivery: Delivery,
+    /// The exact body of the request.
+    pub payload: String,
+}
+
+/// A stored delivery with its event and endpoint.
+struct Found {
+    event: Event,
+    /// The delivery's record, if there is one.
+    record: Option<Delivery>,
+    /// The delivery in its initial state, which applies if there is no record.
+    pending: Delivery,
+    endpoint: Endpoint,
+}
+
+/// Converts stored deliveries of an organization to those that the API shows.
+#[derive(Debug)]
+pub(super) struct Seen {
+    status: OrganizationStatus,
+    now: Timestamp,
+}
+
+impl Seen {
+    /// The delivery as the API shows it: [`next_attempt_at`] decides whether it has a next attempt.
+    pub(super) fn delivery(&self, delivery: Delivery, endpoint: &Endpoint) -> Delivery {
+        let next_attempt_at = next_attempt_at(&delivery, endpoint, self.status, self.now);
+        Delivery { next_attempt_at, ..delivery }
+    }
+
+    /// The deliveries of an event, without those of deleted endpoints. A delivery without a record is pending.
+    pub(super) fn deliveries(
+        &self,
+        event: &Event,
+        records: &mut HashMap<DeliveryId, Delivery>,
+        endpoints: &HashMap<EndpointId, Option<Endpoint>>,
+    ) -> Vec<Delivery> {
+        let shown = event.deliveries().filter_map(|pending| {
+            let endpoint = endpoints.get(&pending.endpoint)?.as_ref()?;
+            Some(self.delivery(records.remove(&pending.id).unwrap_or(pending), endpoint))
+        });
+        shown.collect()
+    }
+}
+
+impl Administrator {
+    /// Reads one event with its deliveries. A publisher can read only events that its own key published.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] if the organization has no event with this id, or if the caller may not read it.
+    pub async fn event(
+        &self,
+        organization: &OrganizationId,
+        caller: &Caller,
+        id: EventId,
+    ) -> Result<Published, ServiceError> {
+        let found = self.store.event(organization, id).await?;
+        let visible = |event: &Event| {
+            let own = caller.key().is_some() && caller.key() == event.published_by;
+            (own || caller.may(Scope::EventsRead)) && !self.is_expired(id.created_at())
+        };
+        let event = found.filter(visible).ok_or(ServiceError::NotFound("event"))?;
+        let (records, endpoints) = self.records_of(organization, &[&event], &HashMap::new()).await?;
+        let mut records = records.into_iter().map(|delivery| (delivery.id, delivery)).collect();
+        let deliveries = self.seen_in(organization).await?.deliveries(&event, &mut records, &endpoints);
+        Ok(Published { event, deliveries })
+    }
+
+    /// Prepares to show deliveries of the organization at the current time. The organization may be up to 5 s old.
+    pub(super) async fn seen_in(&self, organization: &OrganizationId) -> Result<Seen, ServiceError> {
+        let organization = self.access.cached_organization(organization).await?;
+        let status = organization.ok_or(ServiceError::NotFound("organization"))?.status;
+        Ok(Seen { status, now: self.clock.now() })
+    }
+
+    /// Reads one delivery with its payload.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] if the organization has no delivery with this id, or if its endpoint was deleted.
+    pub async fn delivery(
+        &self,
+        organization: &OrganizationId,
+        id: DeliveryId,
+    ) -> Result<DeliveryDetail, ServiceError> {
+        let Found { event, record, pending, endpoint } = self.find_delivery(organization, id).await?;
+        let seen = self.seen_in(organization).await?;
+        Ok(DeliveryDetail { delivery: seen.delivery(record.unwrap_or(pending), &endpoint), payload: event.body })
+    }
+
+    /// Reads a delivery with its event and its endpoint.
+    async fn find_delivery(&self, organization: &OrganizationId, id: DeliveryId) -> Result<Found, ServiceError> {
+        let missing = || ServiceError::NotFound("delivery");
+        let event = self.store.event(organization, id.event()).await?.ok_or_else(missing)?;
+        let pending = event.delivery(id).ok_or_else(missing)?;
+        let (record, endpoint) = tokio::try_join!(
+            self.store.delivery(pending.endpoint, id),
+            self.store.endpoint(organization, pending.endpoint),
+        )?;
+        let endpoint = endpoint.filter(|_| !self.is_expired(id.created_at())).ok_or_else(missing)?;
+        Ok(Found { event, record, pending, endpoint })
+    }
+
+    /// Retries a failed or exhausted delivery with a new schedule, or sends a delivery that its publish request did
+    /// not send. If the endpoint is paused or suspended, the consumer parks the delivery.
+    ///
+    /// # Errors
+    /// As [`Administrator::delivery`], [`ServiceError::Forbidden`] for a suspended organization, and
+    /// [`ServiceError::Conflict`] if the delivery has another status or the endpoint is disabled. After a conflict
+    /// the record is unchanged.
+    pub async fn retry_delivery(
+        &self,
+        organization: &Organization,
+        id: DeliveryId,
+    ) -> Result<DeliveryDetail, ServiceError> {
+        let organization = require_active(organization)?;
+        let Found { event, record, pending, endpoint } = self.find_delivery(organization, id).await?;
+        require_enabled(&endpoint)?;
+        let again = record
+            .clone()
+            .unwrap_or(pending)
+            .manually_retried(self.clock.now(), new_ticket())
+            .map_err(|e| ServiceError::Conflict(e.to_string()))?;
+        match self.store.move_delivery(record.as_ref(), &again).await {
+            Ok(()) => audit("delivery.retry", organization, id),
+            Err(StoreError::Conflict) => {
+                return Err(ServiceError::Conflict("another process changed the delivery at the same time".to_owned()));
+            }
+            Err(error) => return Err(error.into()),
+        }
+        let route = endpoint.route();
+        self.queue.send(vec![Outgoing::new(task_without_body(again.clone(), route), route.lane)]).await?;
+        Ok(DeliveryDetail { delivery: again, payload: event.body })
+    }
+}

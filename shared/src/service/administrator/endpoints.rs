@@ -1,0 +1,181 @@
+//! Creating, changing and deleting endpoints.
+
+use std::time::Duration;
+
+use tracing::warn;
+
+use super::Administrator;
+use crate::clock;
+use crate::domain::endpoint::change::EndpointPatch;
+use crate::domain::endpoint::fan_out::FanOutGroup;
+use crate::domain::endpoint::{DisabledReason, Endpoint, NewEndpoint};
+use crate::domain::ids::{EndpointId, OrganizationId};
+use crate::domain::signing::secret::SigningSecret;
+use crate::service::endpoints::{CHANGE_TRIES, changed_by_others, size_of};
+use crate::service::{ServiceError, announcer};
+use crate::store::StoreError;
+use crate::telemetry::audit;
+
+impl Administrator {
+    /// Creates an endpoint and publishes `webhook.created`. Publish requests that begin after this returns use the
+    /// endpoint.
+    ///
+    /// # Errors
+    /// [`ServiceError::QuotaExceeded`] if the organization has reached a limit. After [`ServiceError::Unavailable`]
+    /// the endpoint may exist, and publish requests may not use it for 30 seconds.
+    pub async fn create_endpoint(
+        &self,
+        organization: &OrganizationId,
+        new: NewEndpoint,
+    ) -> Result<Endpoint, ServiceError> {
+        let now = self.clock.now();
+        let secret = new.secret.unwrap_or_else(|| SigningSecret::generate(clock::secret_bytes()));
+        let id = EndpointId::new(now, clock::id_bytes());
+        let endpoint = Endpoint::new(id, organization, new.settings, secret, new.status, now);
+        let state = self.endpoints.require_capacity(organization, size_of(Some(&endpoint))).await?;
+        let fan_out_group = FanOutGroup::of_new(id, state.size.endpoints);
+        if state.revisions.of(fan_out_group).is_none() {
+            self.store.open_group(organization, fan_out_group).await?;
+        }
+        let endpoint = Endpoint { fan_out_group, ..endpoint };
+        self.store.create_endpoint(&endpoint).await?;
+        audit("endpoint.create", organization, id);
+        self.endpoints.invalidate_fan_out(&endpoint, None, Some(&endpoint)).await?;
+        // A failed announcement does not affect the endpoint.
+        if let Err(error) =
+            self.announcer.publish_operational(organization, announcer::webhook_created(&endpoint)).await
+        {
+            warn!(endpoint = %endpoint.id, %error, "webhook.created was not published");
+        }
+        self.meter.write_usage().await;
+        Ok(endpoint)
+    }
+
+    /// All endpoints of an organization, oldest first.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if they could not be read.
+    pub async fn list_endpoints(&self, organization: &OrganizationId) -> Result<Vec<Endpoint>, ServiceError> {
+        Ok(self.store.endpoints(organization).await?)
+    }
+
+    /// One endpoint.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] if the organization has no endpoint with this id.
+    pub async fn endpoint(&self, organization: &OrganizationId, id: EndpointId) -> Result<Endpoint, ServiceError> {
+        self.endpoints.get(organization, id).await
+    }
+
+    /// Changes an endpoint. If it accepts deliveries again, a first part of its parked deliveries is sent before
+    /// this returns.
+    ///
+    /// # Errors
+    /// As [`Administrator::endpoint`], and [`ServiceError::QuotaExceeded`] if the change exceeds a limit of the
+    /// organization.
+    pub async fn update_endpoint(
+        &self,
+        organization: &OrganizationId,
+        id: EndpointId,
+        patch: EndpointPatch,
+    ) -> Result<Endpoint, ServiceError> {
+        let now = self.clock.now();
+        let patched = |endpoint: Endpoint| endpoint.patched(patch.clone(), now);
+        let (before, after) = self.change(organization, id, "endpoint.update", patched).await?;
+        let accepts_again = after.accepts() && !before.accepts();
+        if accepts_again && let Err(error) = self.begin_release(&after).await {
+            // The sweep continues the release.
+            warn!(endpoint = %id, %error, "parked deliveries were not released immediately");
+        }
+        Ok(after)
+    }
+
+    /// Disables an endpoint: it gets no new deliveries, and the sweep fails the parked ones.
+    ///
+    /// # Errors
+    /// As [`Administrator::endpoint`].
+    pub async fn disable_endpoint(
+        &self,
+        organization: &OrganizationId,
+        id: EndpointId,
+        reason: DisabledReason,
+    ) -> Result<Endpoint, ServiceError> {
+        let now = self.clock.now();
+        let disable = |endpoint: Endpoint| endpoint.disabled(reason, now);
+        Ok(self.change(organization, id, "endpoint.disable", disable).await?.1)
+    }
+
+    /// Replaces an endpoint's secret by a generated one. Requests are also signed with the former secret for
+    /// `overlap`.
+    ///
+    /// # Errors
+    /// As [`Administrator::endpoint`].
+    pub async fn rotate_secret(
+        &self,
+        organization: &OrganizationId,
+        id: EndpointId,
+        overlap: Duration,
+    ) -> Result<Endpoint, ServiceError> {
+        let now = self.clock.now();
+        let secret = SigningSecret::generate(clock::secret_bytes());
+        let rotate = |endpoint: Endpoint| {
+            let secrets = endpoint.secrets.clone().rotated(secret.clone(), overlap, now);
+            Endpoint { secrets, updated_at: now, ..endpoint }
+        };
+        Ok(self.change(organization, id, "endpoint.rotate_secret", rotate).await?.1)
+    }
+
+    /// Deletes an endpoint permanently.
+    ///
+    /// # Errors
+    /// As [`Administrator::endpoint`].
+    pub async fn delete_endpoint(&self, organization: &OrganizationId, id: EndpointId) -> Result<(), ServiceError> {
+        let mut endpoint = self.endpoint(organization, id).await?;
+        for tries in 0..CHANGE_TRIES {
+            clock::back_off(tries).await;
+            match self.store.delete_endpoint(&endpoint, self.clock.now()).await {
+                Ok(()) => {
+                    audit("endpoint.delete", organization, id);
+                    return self.endpoints.invalidate_fan_out(&endpoint, Some(&endpoint), None).await;
+                }
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+            match self.store.endpoint(organization, id).await? {
+                Some(changed) => endpoint = changed,
+                // Another request deleted the endpoint and updates the size, or this request did in a try whose
+                // response was lost.
+                None => return self.endpoints.invalidate_fan_out(&endpoint, None, None).await,
+            }
+        }
+        Err(changed_by_others())
+    }
+
+    /// Applies an owner's change to the stored endpoint, and repeats that if another process changed the endpoint
+    /// first. Returns the endpoint before and after. Publish requests that begin after this returns use the changed
+    /// endpoint.
+    async fn change(
+        &self,
+        organization: &OrganizationId,
+        id: EndpointId,
+        action: &'static str,
+        change: impl Fn(Endpoint) -> Endpoint,
+    ) -> Result<(Endpoint, Endpoint), ServiceError> {
+        let changed = self.endpoints.change_if(organization, id, |endpoint| Some(change(endpoint))).await?;
+        let (before, after) = changed.ok_or(ServiceError::NotFound("endpoint"))?;
+        audit(action, organization, id);
+        if after.changes_target_of(&before) {
+            self.endpoints.invalidate_fan_out(&after, Some(&before), Some(&after)).await?;
+        }
+        Ok((before, after))
+    }
+}
+
+/// Rejects tests and retries for a disabled endpoint: the deliveries would fail immediately, and the recorded cause
+/// of their failure would be replaced. For a paused or suspended endpoint they are parked.
+pub(super) fn require_enabled(endpoint: &Endpoint) -> Result<(), ServiceError> {
+    if endpoint.is_disabled() {
+        return Err(ServiceError::Conflict("the endpoint is disabled".to_owned()));
+    }
+    Ok(())
+}

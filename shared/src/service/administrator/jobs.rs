@@ -1,0 +1,118 @@
+//! Recoveries, and reading and cancelling jobs. The sweeper works on jobs.
+
+use super::Administrator;
+use super::endpoints::require_enabled;
+use super::organizations::require_active;
+use crate::domain::endpoint::Endpoint;
+use crate::domain::ids::{EndpointId, JobId, OrganizationId};
+use crate::domain::job::{Job, JobPosition, Recovery, Work};
+use crate::domain::tenancy::organization::Organization;
+use crate::service::ServiceError;
+use crate::store::JobPut;
+use crate::telemetry::audit;
+
+/// Most pages that a request does; the rest is the sweep's.
+const MAX_PAGES: usize = 5;
+
+/// A recovery that was requested.
+#[derive(Debug)]
+pub struct Recovering {
+    /// Its job, as far as it is.
+    pub job: Job,
+    /// Which deliveries it is about.
+    pub recovery: Recovery,
+    /// Whether it was under way before.
+    pub joined: bool,
+    /// How many deliveries this request retried.
+    pub recovered: usize,
+}
+
+impl Administrator {
+    /// Retries an endpoint's failed and exhausted deliveries. The first are retried at once, the others by the sweep,
+    /// whatever happens to this process. The same request joins the recovery that is in its first pass.
+    ///
+    /// # Errors
+    /// [`ServiceError::Forbidden`] for a suspended organization, [`ServiceError::NotFound`] if it has no such endpoint,
+    /// [`ServiceError::Conflict`] if the endpoint is disabled and could not take them.
+    pub async fn recover(
+        &self,
+        organization: &Organization,
+        endpoint: EndpointId,
+        recovery: Recovery,
+    ) -> Result<Recovering, ServiceError> {
+        let organization = require_active(organization)?;
+        require_enabled(&self.endpoint(organization, endpoint).await?)?;
+        let new = Job::new(organization, Work::Recover(endpoint, recovery.clone()), self.clock.now());
+        let (job, joined) = match self.store.request_job(&new).await? {
+            JobPut::Found(job) => (*job, true),
+            JobPut::Written | JobPut::Gone => (new, false),
+        };
+        audit("endpoint.recover", organization, endpoint);
+        let (job, recovered) = self.advance(job).await?;
+        Ok(Recovering { job, recovery, joined, recovered })
+    }
+
+    /// Sends the oldest held deliveries of an endpoint that accepts deliveries again.
+    pub(super) async fn begin_release(&self, endpoint: &Endpoint) -> Result<(), ServiceError> {
+        let job = self.store.job(&endpoint.organization, Work::Release(endpoint.id).id()).await?;
+        match job {
+            Some(job) if job.state.ended_at().is_none() => self.advance(job).await.map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    /// Does what a job does before its first step. Returns it as far as it is then, and how many deliveries were moved.
+    async fn advance(&self, mut job: Job) -> Result<(Job, usize), ServiceError> {
+        let mut moved = 0;
+        for _ in 0..MAX_PAGES {
+            if job.has_passed_once() || !job.pace.is_before_steps() {
+                break;
+            }
+            let done = self.job_runner.do_page(&job).await?;
+            moved += done.moved.count;
+            done.moved.failure.map_or(Ok(()), Err)?;
+            job = done.job;
+        }
+        Ok((job, moved))
+    }
+
+    /// An organization's jobs: the open ones, and those that ended in the last 30 days. The latest first.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if they could not be read.
+    pub async fn list_jobs(&self, organization: &OrganizationId) -> Result<Vec<Job>, ServiceError> {
+        let mut jobs = self.store.jobs(organization).await?;
+        jobs.retain(|job| !job.is_expired(self.clock.now()));
+        jobs.sort_by_key(JobPosition::of);
+        Ok(jobs)
+    }
+
+    /// One of an organization's jobs.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] if the organization has none with this id.
+    pub async fn job(&self, organization: &OrganizationId, id: JobId) -> Result<Job, ServiceError> {
+        let job = self.store.job(organization, id).await?.filter(|job| !job.is_expired(self.clock.now()));
+        job.ok_or(ServiceError::NotFound("job"))
+    }
+
+    /// Cancels a job. What it has done stays.
+    ///
+    /// # Errors
+    /// As [`Administrator::job`], and [`ServiceError::Conflict`] if it has ended or must not be cancelled.
+    pub async fn cancel_job(&self, organization: &OrganizationId, id: JobId) -> Result<Job, ServiceError> {
+        let mut job = self.job(organization, id).await?;
+        loop {
+            let cancelled = job.cancelled(self.clock.now()).map_err(|e| ServiceError::Conflict(e.to_string()))?;
+            match self.store.change_job(&job, &cancelled).await? {
+                JobPut::Written => {
+                    audit("job.cancel", organization, id);
+                    return Ok(cancelled);
+                }
+                // It went on meanwhile.
+                JobPut::Found(found) => job = *found,
+                JobPut::Gone => return Err(ServiceError::NotFound("job")),
+            }
+        }
+    }
+}

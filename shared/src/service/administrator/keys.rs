@@ -1,0 +1,119 @@
+//! Issuing, listing, renaming, rotating and revoking API keys.
+
+use super::lists::bad_cursor;
+use super::{Administrator, Page};
+use crate::clock;
+use crate::domain::ids::{KeyId, OrganizationId};
+use crate::domain::tenancy::api_key::{ApiKey, KeySecret, KeyStatus, NewKey};
+use crate::domain::text::Name;
+use crate::service::ServiceError;
+use crate::telemetry::audit;
+
+/// A newly issued key and its secret text, which is shown only once.
+#[derive(Debug)]
+pub struct Issued {
+    /// The key.
+    pub key: ApiKey,
+    /// The secret text that the holder presents.
+    pub secret: KeySecret,
+}
+
+impl Administrator {
+    /// Issues a key.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if it could not be stored.
+    pub async fn issue_key(&self, organization: &OrganizationId, new: NewKey) -> Result<Issued, ServiceError> {
+        let issued = self.make_key(organization, new);
+        self.store.put_api_keys(&[(None, &issued.key)]).await?;
+        audit("key.create", organization, issued.key.id);
+        Ok(issued)
+    }
+
+    /// A page of an organization's keys, oldest first.
+    ///
+    /// # Errors
+    /// [`ServiceError::Invalid`] if `cursor` is not a cursor of this list.
+    pub async fn list_keys(
+        &self,
+        organization: &OrganizationId,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<ApiKey>, ServiceError> {
+        let after = cursor.map(|text| KeyId::parse(text).map_err(|_| bad_cursor())).transpose()?;
+        let mut items = self.store.api_keys(organization, after, limit + 1).await?;
+        let is_last = items.len() <= limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| !is_last).map(|key| key.id.to_string());
+        Ok(Page { items, next })
+    }
+
+    /// Renames a key. Without a name the key stays as it is.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] if the organization has no key with this id.
+    pub async fn rename_key(
+        &self,
+        organization: &OrganizationId,
+        id: KeyId,
+        name: Option<Name>,
+    ) -> Result<ApiKey, ServiceError> {
+        let key = self.key(organization, id).await?;
+        let Some(name) = name else { return Ok(key) };
+        let renamed = ApiKey { name, ..key.clone() };
+        self.store.put_api_keys(&[(Some(&key), &renamed)]).await?;
+        audit("key.update", organization, id);
+        Ok(renamed)
+    }
+
+    /// Revokes a key. Other processes may accept it for up to 60 s, the lifetime of their caches.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] if the organization has no key with this id.
+    pub async fn revoke_key(&self, organization: &OrganizationId, id: KeyId) -> Result<ApiKey, ServiceError> {
+        let key = self.key(organization, id).await?;
+        let revoked = ApiKey { status: key.status.revoked(self.clock.now()), ..key.clone() };
+        self.store.put_api_keys(&[(Some(&key), &revoked)]).await?;
+        audit("key.revoke", organization, id);
+        self.caches.keys.forget(&revoked.hash);
+        Ok(revoked)
+    }
+
+    /// Issues a successor of a key, with the same name and role. The key itself keeps working for a day.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] if the organization has no key with this id, [`ServiceError::Conflict`] if it was
+    /// already rotated or revoked.
+    pub async fn rotate_key(&self, organization: &OrganizationId, id: KeyId) -> Result<Issued, ServiceError> {
+        let key = self.key(organization, id).await?;
+        let status = key.status.rotated(self.clock.now());
+        let status = status.ok_or_else(|| ServiceError::Conflict("only an active key can be rotated".to_owned()))?;
+        let issued = self.make_key(organization, NewKey { name: key.name.clone(), role: key.role });
+        let rotated = ApiKey { status, ..key.clone() };
+        self.store.put_api_keys(&[(None, &issued.key), (Some(&key), &rotated)]).await?;
+        audit("key.rotate", organization, id);
+        self.caches.keys.forget(&rotated.hash);
+        Ok(issued)
+    }
+
+    fn make_key(&self, organization: &OrganizationId, new: NewKey) -> Issued {
+        let now = self.clock.now();
+        let secret = KeySecret::generate(&clock::secret_bytes());
+        let key = ApiKey {
+            id: KeyId::new(now, clock::id_bytes()),
+            hash: secret.hash(),
+            organization: organization.clone(),
+            name: new.name,
+            role: new.role,
+            preview: secret.preview(),
+            status: KeyStatus::Active,
+            created_at: now,
+            last_used_at: None,
+        };
+        Issued { key, secret }
+    }
+
+    async fn key(&self, organization: &OrganizationId, id: KeyId) -> Result<ApiKey, ServiceError> {
+        self.store.api_key(organization, id).await?.ok_or(ServiceError::NotFound("API key"))
+    }
+}

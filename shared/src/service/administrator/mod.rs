@@ -1,0 +1,108 @@
+//! The operations of the API other than publishing: managing organizations, keys, endpoints and jobs, and reading events and
+//! deliveries.
+
+mod deliveries;
+mod endpoints;
+mod jobs;
+mod keys;
+mod lists;
+mod organizations;
+mod test_event;
+
+use std::sync::Arc;
+
+use super::access::Access;
+use super::announcer::Announcer;
+use super::caches::Caches;
+use super::endpoints::Endpoints;
+use super::event_writer::EventWriter;
+use super::job_runner::JobRunner;
+use super::meter::Meter;
+use super::targets::{CurrentState, Targets};
+use super::{Parts, ServiceError};
+use crate::clock::Clock;
+use crate::domain::deployment::Deployment;
+use crate::domain::ids::OrganizationId;
+use crate::domain::time::Timestamp;
+use crate::queue::Queue;
+use crate::store::Store;
+
+pub use deliveries::DeliveryDetail;
+pub use jobs::Recovering;
+pub use keys::Issued;
+pub use lists::{Counted, DeliveryReader, EventReader, MOST_COUNTED, Page};
+
+/// Manages the resources of organizations.
+#[derive(Debug)]
+pub struct Administrator {
+    store: Arc<Store>,
+    queue: Arc<Queue>,
+    clock: Clock,
+    deployment: Arc<Deployment>,
+    caches: Arc<Caches>,
+    access: Arc<Access>,
+    targets: Arc<Targets>,
+    endpoints: Arc<Endpoints>,
+    writer: Arc<EventWriter>,
+    announcer: Arc<Announcer>,
+    job_runner: Arc<JobRunner>,
+    meter: Arc<Meter>,
+}
+
+impl Administrator {
+    pub(super) fn new(parts: &Parts) -> Self {
+        let parts = parts.clone();
+        let Parts { store, queue, clock, deployment, caches, access, .. } = parts;
+        let Parts { targets, endpoints, writer, announcer, job_runner, meter, .. } = parts;
+        Self {
+            store,
+            queue,
+            clock,
+            deployment,
+            caches,
+            access,
+            targets,
+            endpoints,
+            writer,
+            announcer,
+            job_runner,
+            meter,
+        }
+    }
+
+    /// Authenticates the callers.
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// The settings of the deployment.
+    pub fn deployment(&self) -> &Deployment {
+        &self.deployment
+    }
+
+    /// The clock that the process uses.
+    pub const fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    /// Counts the usage of organizations.
+    pub fn meter(&self) -> &Meter {
+        &self.meter
+    }
+
+    /// Reads the state of an organization.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] if the organization does not exist.
+    pub async fn current_state(&self, id: &OrganizationId) -> Result<CurrentState, ServiceError> {
+        self.targets.current_state(id).await
+    }
+
+    fn oldest_retained(&self) -> Timestamp {
+        self.deployment.oldest_retained(self.clock.now())
+    }
+
+    fn is_expired(&self, created_at: Timestamp) -> bool {
+        self.deployment.is_expired(created_at, self.clock.now())
+    }
+}

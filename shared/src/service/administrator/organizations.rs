@@ -1,0 +1,92 @@
+//! Creating and changing organizations.
+
+use super::Administrator;
+use crate::clock;
+use crate::domain::ids::OrganizationId;
+use crate::domain::tenancy::limits::{Limits, OwnLimits};
+use crate::domain::tenancy::organization::{NewOrganization, Organization, OrganizationPatch, OrganizationStatus};
+use crate::service::ServiceError;
+use crate::service::targets::refuse_suspended;
+use crate::store::{Duplicate, StoreError};
+use crate::telemetry::audit;
+
+/// How often a change is tried if other processes change the organization's state first.
+const TRIES: u32 = 5;
+
+impl Administrator {
+    /// Creates an organization.
+    ///
+    /// # Errors
+    /// [`ServiceError::Conflict`] if the id or the slug is in use.
+    pub async fn create_organization(&self, new: NewOrganization) -> Result<Organization, ServiceError> {
+        let now = self.clock.now();
+        let organization = Organization {
+            id: new.id.unwrap_or_else(|| OrganizationId::new(now, clock::id_bytes())),
+            name: new.name,
+            slug: new.slug,
+            status: OrganizationStatus::Active,
+            created_at: now,
+            updated_at: now,
+        };
+        let taken = |what: &str, value: &str| ServiceError::Conflict(format!("the {what} {value} is taken"));
+        match self.store.create_organization(&organization).await? {
+            Ok(()) => {
+                audit("organization.create", &organization.id, &organization.id);
+                Ok(organization)
+            }
+            Err(Duplicate::Id) => Err(taken("id", organization.id.as_str())),
+            Err(Duplicate::Slug) => Err(taken("slug", organization.slug.as_str())),
+        }
+    }
+
+    /// Changes an organization.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] if the organization does not exist.
+    pub async fn update_organization(
+        &self,
+        id: &OrganizationId,
+        patch: OrganizationPatch,
+    ) -> Result<Organization, ServiceError> {
+        let update = || self.store.update_organization(id, patch.clone(), self.clock.now());
+        let updated = beside_other_changes(update).await?;
+        self.caches.organizations.forget(id);
+        self.caches.statuses.forget(id);
+        updated.inspect(|_| audit("organization.update", id, id)).ok_or(ServiceError::NotFound("organization"))
+    }
+
+    /// Replaces the limits that the platform set for an organization. Returns the limits that now apply to it. They
+    /// apply to all requests that begin after this returns.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] if the organization does not exist.
+    pub async fn set_limits(&self, id: &OrganizationId, limits: OwnLimits) -> Result<Limits, ServiceError> {
+        let found = beside_other_changes(|| self.store.set_limits(id, &limits, self.clock.now())).await?;
+        self.caches.organizations.forget(id);
+        if !found {
+            return Err(ServiceError::NotFound("organization"));
+        }
+        audit("organization.limits", id, id);
+        Ok(self.deployment.limits.with(&limits))
+    }
+}
+
+/// Retries a change while other processes change the organization's state.
+async fn beside_other_changes<T, F>(change: impl Fn() -> F) -> Result<T, ServiceError>
+where
+    F: Future<Output = Result<T, StoreError>>,
+{
+    for tries in 0..TRIES {
+        clock::back_off(tries).await;
+        match change().await {
+            Err(StoreError::Conflict) => {}
+            other => return Ok(other?),
+        }
+    }
+    Err(ServiceError::Unavailable("other processes are changing the organization".to_owned()))
+}
+
+/// Returns the id of an active organization. A suspended one may not publish, test, retry or recover.
+pub(super) fn require_active(organization: &Organization) -> Result<&OrganizationId, ServiceError> {
+    refuse_suspended(organization.status).map(|()| &organization.id)
+}

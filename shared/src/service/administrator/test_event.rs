@@ -1,0 +1,51 @@
+//! Test events, which a tenant sends to one of its endpoints.
+
+use serde_json::json;
+
+use super::Administrator;
+use super::endpoints::require_enabled;
+use super::organizations::require_active;
+use crate::domain::endpoint::fan_out::{FanOut, Target};
+use crate::domain::endpoint::subscription::Subscription;
+use crate::domain::event::event_type::EventType;
+use crate::domain::event::{NewEvent, TestEvent};
+use crate::domain::ids::{EndpointId, KeyId};
+use crate::domain::tenancy::organization::Organization;
+use crate::service::{Published, ServiceError};
+use crate::telemetry::audit;
+
+impl Administrator {
+    /// Sends a test event to one endpoint, whatever it subscribes to.
+    ///
+    /// # Errors
+    /// [`ServiceError::Forbidden`] for a suspended organization, [`ServiceError::Conflict`] if the
+    /// endpoint is disabled.
+    pub async fn send_test(
+        &self,
+        organization: &Organization,
+        by: Option<KeyId>,
+        id: EndpointId,
+        test: TestEvent,
+    ) -> Result<Published, ServiceError> {
+        let organization = require_active(organization)?;
+        let endpoint = self.endpoint(organization, id).await?;
+        require_enabled(&endpoint)?;
+        let subscribed = endpoint.settings.subscriptions.first().cloned();
+        let event_type = match (test.event_type, subscribed) {
+            (Some(wanted), _) => wanted,
+            // A test must not look like an operational event.
+            (None, Some(Subscription::Exact(first))) if !first.is_operational() => first,
+            _ => EventType::parse("webhook.test").map_err(|e| ServiceError::Internal(e.to_string()))?,
+        };
+        let data = test.data.unwrap_or_else(|| json!({"test": true}).to_string());
+        let subscriptions = vec![Subscription::Exact(event_type.clone())];
+        let fan_out = FanOut::from_iter([Target { subscriptions, ..endpoint.target() }]);
+        let new = NewEvent { event_type, data, subject: None, edition: endpoint.settings.edition };
+        let planned = self.writer.plan(organization, by, new, &fan_out);
+        self.writer.store_and_send(&planned, &fan_out).await?;
+        audit("endpoint.test", organization, id);
+        self.writer.count_accepted(organization, &planned);
+        self.meter.write_usage().await;
+        planned.into_iter().next().ok_or_else(|| ServiceError::Internal("nothing was published".to_owned()))
+    }
+}

@@ -1,0 +1,159 @@
+//! Publishing: from a publish request to deliveries that are stored, and queued or parked.
+
+mod limiter;
+mod repeated;
+
+use std::sync::Arc;
+
+use futures_util::future::join;
+
+use limiter::Limiter;
+
+use super::access::Access;
+use super::event_writer::{EventWriter, Numbered, Published, messages, plan};
+use super::meter::Meter;
+use super::targets::{CurrentState, Targets};
+use super::{Parts, ServiceError};
+use crate::clock::Clock;
+use crate::domain::deployment::Deployment;
+use crate::domain::endpoint::fan_out::FanOut;
+use crate::domain::ids::{EventId, KeyId};
+use crate::domain::text::IdempotencyKey;
+use crate::queue::Queue;
+use crate::store::{Claim, Claimed, Store};
+
+/// Identifies repetitions of a publish request.
+#[derive(Debug)]
+pub struct Idempotency {
+    /// The idempotency key of the request.
+    pub key: IdempotencyKey,
+    /// A hash of the request.
+    pub request_hash: String,
+    /// The number of events in the request, including rejected ones.
+    pub events: u32,
+}
+
+/// Accepts events for organizations.
+#[derive(Debug)]
+pub struct Publisher {
+    store: Arc<Store>,
+    queue: Arc<Queue>,
+    clock: Clock,
+    deployment: Arc<Deployment>,
+    access: Arc<Access>,
+    targets: Arc<Targets>,
+    limiter: Limiter,
+    writer: Arc<EventWriter>,
+    meter: Arc<Meter>,
+}
+
+impl Publisher {
+    pub(super) fn new(parts: &Parts) -> Self {
+        let Parts { store, queue, clock, deployment, access, targets, writer, meter, .. } = parts.clone();
+        let limiter = Limiter::new(Arc::clone(&store), clock.clone(), Arc::clone(&meter));
+        Self { store, queue, clock, deployment, access, targets, limiter, writer, meter }
+    }
+
+    /// Authenticates the callers.
+    pub fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// The settings of the deployment.
+    pub fn deployment(&self) -> &Deployment {
+        &self.deployment
+    }
+
+    /// Publishes events. When this returns, every event and every delivery is stored, and each delivery is queued
+    /// or parked.
+    ///
+    /// # Errors
+    /// [`ServiceError::Forbidden`] for a suspended organization, [`ServiceError::IdempotencyConflict`] if the key
+    /// was used for a different request, [`ServiceError::RateLimited`] if a limit is reached, and
+    /// [`ServiceError::Unavailable`] if a call failed. In the last case a repetition with the same key completes
+    /// the request.
+    pub async fn publish(
+        &self,
+        organization: &CurrentState,
+        by: Option<KeyId>,
+        new: Vec<Numbered>,
+        idempotency: Option<&Idempotency>,
+    ) -> Result<Vec<Published>, ServiceError> {
+        organization.require_active()?;
+        let publishing = self.publish_or_complete(organization, by, new, idempotency);
+        let (published, ()) = join(publishing, self.meter.write_usage()).await;
+        self.meter.write_large_counts().await;
+        published
+    }
+
+    async fn publish_or_complete(
+        &self,
+        current: &CurrentState,
+        by: Option<KeyId>,
+        new: Vec<Numbered>,
+        idempotency: Option<&Idempotency>,
+    ) -> Result<Vec<Published>, ServiceError> {
+        let (organization, first) = (current.organization(), self.writer.next_event_id());
+        let Some(Idempotency { key, request_hash, events }) = idempotency else {
+            self.limiter.admit(current, new.len()).await?;
+            let (planned, fan_out) = self.plan_new(current, by, new, first).await?;
+            self.writer.store_and_send(&planned, &fan_out).await?;
+            self.writer.count_accepted(organization, &planned);
+            return Ok(planned);
+        };
+        let claim = Claim { organization, key, request_hash: request_hash.clone(), event: first };
+        match self.store.claim(&claim, self.clock.now()).await? {
+            Claimed::First => {
+                if let Err(refused) = self.limiter.admit(current, new.len()).await {
+                    // Nothing was stored, so a repetition must be treated as a first request. If the claim cannot
+                    // be deleted, the repetition is treated as a repair, with the same result.
+                    let _ = self.store.withdraw_claim(&claim).await;
+                    return Err(refused);
+                }
+                let published = self.publish_repeatable(current, by, new, first).await;
+                if published.is_err() {
+                    // This lets a repetition complete the request immediately. If it fails, a repetition is
+                    // answered with 503 until this request must have ended.
+                    let _ = self.store.end_claim(&claim).await;
+                }
+                published
+            }
+            Claimed::Before(earlier) => {
+                let published = self.complete(current, by, new, *events, &earlier).await?;
+                if earlier.ended && self.store.settle_claim(&claim, &earlier).await? {
+                    self.writer.count_accepted(organization, &published);
+                }
+                Ok(published)
+            }
+            Claimed::ByAnother => Err(ServiceError::IdempotencyConflict),
+        }
+    }
+
+    /// Publishes events so that a repetition can complete the request. The events are written before anything that
+    /// names their deliveries. So a repetition that finds an event missing can plan it again.
+    async fn publish_repeatable(
+        &self,
+        current: &CurrentState,
+        by: Option<KeyId>,
+        new: Vec<Numbered>,
+        first: EventId,
+    ) -> Result<Vec<Published>, ServiceError> {
+        let (planned, fan_out) = self.plan_new(current, by, new, first).await?;
+        self.writer.store_events_first(&planned).await?;
+        self.queue.send(messages(&planned, &fan_out)).await?;
+        self.writer.count_accepted(current.organization(), &planned);
+        Ok(planned)
+    }
+
+    /// Plans events that are written immediately afterwards.
+    async fn plan_new(
+        &self,
+        current: &CurrentState,
+        by: Option<KeyId>,
+        new: Vec<Numbered>,
+        first: EventId,
+    ) -> Result<(Vec<Published>, FanOut), ServiceError> {
+        let fan_out = self.targets.fan_out_to_write(current).await?;
+        Ok((plan(current.organization(), by, new, first, &fan_out), fan_out))
+    }
+}

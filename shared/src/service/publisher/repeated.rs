@@ -1,0 +1,155 @@
+//! Repetitions of publish requests with an idempotency key: they complete what the first request left undone.
+
+use std::collections::HashSet;
+
+use futures_util::future::{join_all, try_join_all};
+use futures_util::{StreamExt, stream};
+
+use super::Publisher;
+use crate::domain::delivery::{Delivery, PUBLISHING_ENDS};
+use crate::domain::endpoint::fan_out::FanOut;
+use crate::domain::event::Event;
+use crate::domain::ids::{EventId, KeyId};
+use crate::domain::time::Timestamp;
+use crate::service::ServiceError;
+use crate::service::event_writer::{Numbered, Published, as_first_published, messages_of};
+use crate::service::targets::CurrentState;
+use crate::store::{EarlierClaim, PendingList, StoreError};
+
+/// How many records a repair writes at the same time.
+const MAX_CONCURRENT_WRITES: usize = 16;
+
+impl Publisher {
+    /// Answers a repeated request like the first one, after completing what the first request left undone.
+    pub(super) async fn complete(
+        &self,
+        current: &CurrentState,
+        by: Option<KeyId>,
+        new: Vec<Numbered>,
+        events: u32,
+        earlier: &EarlierClaim,
+    ) -> Result<Vec<Published>, ServiceError> {
+        let began_at = earlier.event.created_at();
+        let first_has_ended = earlier.ended || self.has_ended(began_at);
+        let ids: Vec<_> = new.iter().map(|(index, _)| earlier.event.nth(*index)).collect();
+        // This includes events that would be rejected now: the first request may have accepted them, and listed
+        // their deliveries with the others.
+        let possible: Vec<_> = (0..events).map(|index| earlier.event.nth(index)).collect();
+        let stored = self.store.events_by_id(current.organization(), &possible).await?;
+        let (stored, refused_now): (Vec<_>, Vec<_>) = stored.into_iter().partition(|event| ids.contains(&event.id));
+        let published = if stored.len() == ids.len() {
+            in_order(&ids, stored)
+        } else if first_has_ended {
+            self.limiter.admit(current, ids.len() - stored.len()).await?;
+            self.complete_events(current, by, new, earlier.event, stored).await?
+        } else {
+            return Err(unfinished());
+        };
+        let refused_now: Vec<_> = refused_now.into_iter().map(as_first_published).collect();
+        let all: Vec<_> = published.iter().chain(&refused_now).collect();
+        self.complete_deliveries(&all, began_at, first_has_ended).await?;
+        Ok(published)
+    }
+
+    /// Whether a publish request that began at this time must have ended.
+    fn has_ended(&self, began_at: Timestamp) -> bool {
+        let is_of_earlier_process = self.deployment.only_process_since.is_some_and(|since| began_at < since);
+        is_of_earlier_process || self.clock.now().since(began_at) >= PUBLISHING_ENDS
+    }
+
+    /// Writes the missing events, planned for the current endpoints. No item names deliveries of these events.
+    async fn complete_events(
+        &self,
+        current: &CurrentState,
+        by: Option<KeyId>,
+        new: Vec<Numbered>,
+        first: EventId,
+        stored: Vec<Event>,
+    ) -> Result<Vec<Published>, ServiceError> {
+        let (planned, _) = self.plan_new(current, by, new, first).await?;
+        let published = planned.into_iter().map(|planned| match stored.iter().find(|e| e.id == planned.event.id) {
+            Some(event) => as_first_published(event.clone()),
+            None => planned,
+        });
+        let published: Vec<_> = published.collect();
+        let missing = published.iter().map(|p| &p.event).filter(|event| !stored.contains(event));
+        try_join_all(missing.map(|event| self.store.put_event_if_absent(event))).await.map_err(
+            |error| match error {
+                // Another repetition wrote the event first.
+                StoreError::Conflict => unfinished(),
+                other => other.into(),
+            },
+        )?;
+        Ok(published)
+    }
+
+    /// Ensures that each delivery is queued or in the index. A delivery that is neither recorded nor listed was not
+    /// sent, because messages are sent after that write: it is listed and sent now. A delivery that is listed and
+    /// not recorded may have been sent: it is leased to the first request until that must have ended. A message of
+    /// the first request owns the delivery. If there is none, the sweep sends one.
+    async fn complete_deliveries(
+        &self,
+        published: &[&Published],
+        began_at: Timestamp,
+        first_has_ended: bool,
+    ) -> Result<(), ServiceError> {
+        let deliveries: Vec<_> = published.iter().flat_map(|it| it.deliveries.iter().cloned()).collect();
+        let stored = self.store.stored_deliveries(&deliveries).await?;
+        let missing: Vec<_> = deliveries.iter().filter(|delivery| !stored.contains_key(&delivery.id)).collect();
+        if !missing.is_empty() && !first_has_ended {
+            return Err(unfinished());
+        }
+        let (held, queued): (Vec<_>, Vec<_>) = missing.into_iter().cloned().partition(|it| it.mark.is_some());
+        let lists = PendingList::of(&deliveries).into_iter().filter(|list| list.contains_any(&queued));
+        let lists: Vec<_> = lists.collect();
+        let listed_here = join_all(lists.iter().map(|list| self.store.put_list_if_absent(list))).await;
+        let mut sendable = HashSet::new();
+        for (list, written) in lists.iter().zip(listed_here) {
+            match written {
+                Ok(()) => sendable.extend(list.deliveries.iter().copied()),
+                // Another repetition lists and sends these deliveries, unless its process ends. They are leased
+                // below.
+                Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        let sends = |delivery: &Delivery| !stored.contains_key(&delivery.id) && sendable.contains(&delivery.id);
+        // The lease is long enough for another repetition that listed the deliveries to send them.
+        let from = if first_has_ended { self.clock.now() } else { began_at };
+        let until = from.plus(PUBLISHING_ENDS);
+        let is_unsent = |delivery: &&Delivery| match stored.get(&delivery.id) {
+            Some(is_recorded) => !is_recorded,
+            None => delivery.mark.is_none() && !sendable.contains(&delivery.id),
+        };
+        let unsent = deliveries.iter().filter(is_unsent).map(|delivery| delivery.clone().leased_to_publisher(until));
+        self.record_missing(held.into_iter().chain(unsent).collect()).await?;
+        // The endpoints of a stored event are not read, so its messages have the default route.
+        let unknown = FanOut::default();
+        let messages = published.iter().flat_map(|published| messages_of(published, &unknown, sends));
+        Ok(self.queue.send(messages.collect()).await?)
+    }
+
+    /// Writes the records of marked deliveries that have none.
+    async fn record_missing(&self, marked: Vec<Delivery>) -> Result<(), ServiceError> {
+        let writes: Vec<_> = marked.iter().map(|delivery| self.store.move_delivery(None, delivery)).collect();
+        let mut writes = stream::iter(writes).buffer_unordered(MAX_CONCURRENT_WRITES);
+        while let Some(written) = writes.next().await {
+            match written {
+                // A consumer wrote the record first.
+                Ok(()) | Err(StoreError::Conflict) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+}
+
+fn unfinished() -> ServiceError {
+    ServiceError::Unavailable("the first request with this key may still be in progress".to_owned())
+}
+
+/// The stored events in the order of `ids`.
+fn in_order(ids: &[EventId], mut stored: Vec<Event>) -> Vec<Published> {
+    stored.sort_by_key(|event| ids.iter().position(|id| *id == event.id));
+    stored.into_iter().map(as_first_published).collect()
+}

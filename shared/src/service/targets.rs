@@ -1,0 +1,351 @@
+//! What publishing knows of an organization: its state, which every request reads, and the targets, which the process
+//! remembers for as long as the state's revisions stay the same, and for at most 30 s.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::try_join_all;
+use tracing::warn;
+
+use super::ServiceError;
+use crate::clock::Clock;
+use crate::domain::deployment::Deployment;
+use crate::domain::endpoint::fan_out::{FanOut, FanOutGroup, LARGE_FAN_OUT_BYTES, Target};
+use crate::domain::ids::OrganizationId;
+use crate::domain::tenancy::limits::Limits;
+use crate::domain::tenancy::organization::{OrganizationState, OrganizationStatus, Revisions};
+use crate::domain::time::Timestamp;
+use crate::store::Store;
+use crate::telemetry::metrics;
+
+/// How long a process uses targets without reading them again. This bounds how old a suspension or lane may be, and what
+/// a process can hide that ended between changing an endpoint and raising the revision.
+const LIFETIME: Duration = Duration::from_secs(30);
+/// A request must begin to write within this time after it began to read the state. Otherwise it starts again.
+const WRITES_WITHIN: Duration = Duration::from_secs(60);
+/// How often a request starts again.
+const TRIES: usize = 3;
+/// Most bytes of targets that a process remembers, by what they have in the table.
+const MAX_BYTES: u64 = 32 * 1024 * 1024;
+/// What a group takes beside its targets.
+const GROUP_BYTES: u64 = 256;
+
+/// The state of an organization as a request has read it.
+#[derive(Debug, Clone)]
+pub struct CurrentState {
+    id: OrganizationId,
+    state: OrganizationState,
+    limits: Limits,
+    /// When the request began to read it.
+    read_at: Timestamp,
+}
+
+impl CurrentState {
+    /// The organization.
+    pub const fn organization(&self) -> &OrganizationId {
+        &self.id
+    }
+
+    /// The limits that apply to it.
+    pub const fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// # Errors
+    /// [`ServiceError::Forbidden`] if the organization is suspended.
+    pub(super) fn require_active(&self) -> Result<(), ServiceError> {
+        refuse_suspended(self.state.status)
+    }
+}
+
+/// Supplies publishers with the state and the targets of organizations.
+#[derive(Debug)]
+pub(super) struct Targets {
+    pub(super) store: Arc<Store>,
+    pub(super) clock: Clock,
+    pub(super) deployment: Arc<Deployment>,
+    pub(super) cache: FanOutCache,
+}
+
+impl Targets {
+    /// Reads the state of an organization.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] if there is no such organization.
+    pub(super) async fn current_state(&self, id: &OrganizationId) -> Result<CurrentState, ServiceError> {
+        let read_at = self.clock.now();
+        let state = self.store.organization_state(id).await?.ok_or(ServiceError::NotFound("organization"))?;
+        let limits = self.deployment.limits.with(&state.limits);
+        Ok(CurrentState { id: id.clone(), state, limits, read_at })
+    }
+
+    /// The targets of an organization, at least as new as the state.
+    pub(super) async fn fan_out(&self, current: &CurrentState) -> Result<FanOut, ServiceError> {
+        let CurrentState { id, state, .. } = current;
+        let now = self.clock.now();
+        let mut groups = self.cache.current(id, &state.revisions, now);
+        let missing = state.revisions.groups().filter(|(group, _)| !groups.contains_key(group));
+        let read = missing.map(async |(group, revision)| {
+            // The read begins after the state was read, so it finds at least what this revision counts.
+            let targets = self.store.targets(id, group).await?;
+            Ok::<_, ServiceError>((group, Remembered::new(revision, now, targets)))
+        });
+        let read: Vec<_> = try_join_all(read).await?;
+        if !read.is_empty() {
+            let bytes = self.cache.remember(id, &read, now);
+            if bytes > LARGE_FAN_OUT_BYTES {
+                metrics::large_fan_out();
+                warn!(organization = %id, bytes, "the targets of an organization are large");
+            }
+            groups.extend(read.into_iter().map(|(group, remembered)| (group, remembered.targets)));
+        }
+        Ok(FanOut::new(groups.into_values().collect()))
+    }
+
+    /// The targets of an organization for a write that begins now.
+    ///
+    /// # Errors
+    /// [`ServiceError::Forbidden`] if the state had to be read again and the organization is suspended by then.
+    pub(super) async fn fan_out_to_write(&self, current: &CurrentState) -> Result<FanOut, ServiceError> {
+        let mut current = current.clone();
+        for _ in 0..TRIES {
+            let fan_out = self.fan_out(&current).await?;
+            if self.clock.now().since(current.read_at) <= WRITES_WITHIN {
+                return Ok(fan_out);
+            }
+            current = self.current_state(&current.id).await?;
+            current.require_active()?;
+        }
+        Err(ServiceError::Unavailable("endpoints could not be read in time".to_owned()))
+    }
+
+    /// The targets that this process read in the last 30 s; `None` if it read none. They may have changed since.
+    pub(super) fn recent(&self, organization: &OrganizationId) -> Option<FanOut> {
+        self.cache.recent(organization, self.clock.now())
+    }
+
+    /// Makes this process read a group again although its revision may be the same.
+    pub(super) fn expire(&self, organization: &OrganizationId, group: FanOutGroup) {
+        self.cache.expire(organization, group);
+    }
+}
+
+/// Refuses operations that publish or deliver for a suspended organization.
+pub(super) const fn refuse_suspended(status: OrganizationStatus) -> Result<(), ServiceError> {
+    match status {
+        OrganizationStatus::Active => Ok(()),
+        OrganizationStatus::Suspended => {
+            Err(ServiceError::Forbidden("the organization is suspended: nothing is published or delivered for it"))
+        }
+    }
+}
+
+/// The targets that a process remembers.
+#[derive(Debug, Default)]
+pub(super) struct FanOutCache(Mutex<Entries>);
+
+#[derive(Debug, Default)]
+struct Entries {
+    organizations: HashMap<OrganizationId, BTreeMap<FanOutGroup, Remembered>>,
+    bytes: u64,
+}
+
+/// The targets of a group as they were read.
+#[derive(Debug, Clone)]
+struct Remembered {
+    /// The revision that was read before the targets.
+    revision: u64,
+    /// A time before the reading of the targets began.
+    read_at: Timestamp,
+    targets: Arc<[Target]>,
+    /// What they have in the table, and [`GROUP_BYTES`].
+    bytes: u64,
+}
+
+impl Remembered {
+    fn new(revision: u64, read_at: Timestamp, targets: Arc<[Target]>) -> Self {
+        let bytes = GROUP_BYTES + targets.iter().map(Target::stored_bytes).sum::<u64>();
+        Self { revision, read_at, targets, bytes }
+    }
+
+    fn is_valid(&self, now: Timestamp) -> bool {
+        now.since(self.read_at) < LIFETIME
+    }
+}
+
+impl FanOutCache {
+    /// The groups that are at least as new as these revisions.
+    fn current(
+        &self,
+        organization: &OrganizationId,
+        revisions: &Revisions,
+        now: Timestamp,
+    ) -> BTreeMap<FanOutGroup, Arc<[Target]>> {
+        let entries = self.entries();
+        let Some(groups) = entries.organizations.get(organization) else { return BTreeMap::new() };
+        let current = revisions.groups().filter_map(|(group, revision)| {
+            let known = groups.get(&group).filter(|it| it.revision >= revision && it.is_valid(now))?;
+            Some((group, Arc::clone(&known.targets)))
+        });
+        current.collect()
+    }
+
+    /// All targets of an organization as they were at most 30 s ago, without looking whether they have changed; `None` if
+    /// they are not remembered.
+    fn recent(&self, organization: &OrganizationId, now: Timestamp) -> Option<FanOut> {
+        let entries = self.entries();
+        let groups = entries.organizations.get(organization)?;
+        let is_complete = groups.values().all(|group| group.is_valid(now));
+        is_complete.then(|| FanOut::new(groups.values().map(|group| Arc::clone(&group.targets)).collect()))
+    }
+
+    /// Makes this process read a group again although its revision may be the same.
+    fn expire(&self, organization: &OrganizationId, group: FanOutGroup) {
+        let mut entries = self.entries();
+        let known = entries.organizations.get_mut(organization).and_then(|groups| groups.get_mut(&group));
+        if let Some(known) = known {
+            known.read_at = Timestamp::from_unix_seconds(0);
+        }
+    }
+
+    /// Remembers all groups that a request has read, so that an organization is either not known or known completely.
+    /// Returns how many bytes all its groups have.
+    fn remember(&self, organization: &OrganizationId, read: &[(FanOutGroup, Remembered)], now: Timestamp) -> u64 {
+        let mut entries = self.entries();
+        for (group, read) in read {
+            let groups = entries.organizations.entry(organization.clone()).or_default();
+            // A slower request must not put back what was there before.
+            if groups.get(group).is_some_and(|known| known.revision > read.revision && known.is_valid(now)) {
+                continue;
+            }
+            let replaced = groups.insert(*group, read.clone()).map_or(0, |replaced| replaced.bytes);
+            entries.bytes = entries.bytes.saturating_sub(replaced).saturating_add(read.bytes);
+        }
+        if entries.bytes > MAX_BYTES {
+            entries.evict(organization, now);
+        }
+        entries.organizations.get(organization).into_iter().flat_map(BTreeMap::values).map(|group| group.bytes).sum()
+    }
+
+    fn entries(&self) -> MutexGuard<'_, Entries> {
+        // A panic elsewhere cannot leave a half-written entry behind.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Entries {
+    /// Forgets what has expired, and if that is not enough, everything but this organization.
+    fn evict(&mut self, organization: &OrganizationId, now: Timestamp) {
+        self.organizations.retain(|id, groups| id == organization || groups.values().all(|group| group.is_valid(now)));
+        if self.count() > MAX_BYTES {
+            self.organizations.retain(|id, _| id == organization);
+        }
+        self.bytes = self.count();
+    }
+
+    fn count(&self) -> u64 {
+        self.organizations.values().flat_map(BTreeMap::values).map(|group| group.bytes).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::endpoint::fan_out::TargetStatus;
+    use crate::domain::endpoint::lane::Lane;
+    use crate::domain::endpoint::subscription::Subscription;
+    use crate::domain::ids::EndpointId;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix_seconds(1_774_382_400 + seconds)
+    }
+
+    fn organization(number: u8) -> OrganizationId {
+        OrganizationId::new(at(0), [number; 8])
+    }
+
+    fn group(number: u8) -> FanOutGroup {
+        FanOutGroup::new(number).unwrap()
+    }
+
+    /// Targets that are told apart by their version.
+    fn targets(version: u64) -> Arc<[Target]> {
+        let target = Target {
+            id: EndpointId::new(at(0), [1; 8]),
+            status: TargetStatus::Active,
+            is_suspended: false,
+            subscriptions: vec![Subscription::All],
+            edition: None,
+            lane: Lane::Fast,
+            version,
+        };
+        [target].into()
+    }
+
+    fn read(revision: u64, seconds: i64, version: u64) -> Remembered {
+        Remembered::new(revision, at(seconds), targets(version))
+    }
+
+    /// The versions that a request finds, which has read these revisions.
+    fn found(cache: &FanOutCache, revisions: &[(u8, u64)], seconds: i64) -> Vec<u64> {
+        let revisions = revisions.iter().map(|(number, revision)| (group(*number), *revision)).collect();
+        let found = cache.current(&organization(1), &revisions, at(seconds));
+        found.values().map(|targets| targets[0].version).collect()
+    }
+
+    #[test]
+    fn targets_are_used_while_the_revision_stays_and_for_less_than_thirty_seconds() {
+        let cache = FanOutCache::default();
+        cache.remember(&organization(1), &[(group(0), read(5, 0, 1)), (group(3), read(2, 0, 2))], at(0));
+        for (revisions, seconds, expected) in [
+            (&[(0, 5), (3, 2)][..], 0, &[1, 2][..]),
+            (&[(0, 5), (3, 2)], 29, &[1, 2]),
+            (&[(0, 5), (3, 2)], 30, &[]),
+            (&[(0, 6), (3, 2)], 1, &[2]),
+            // A request that read the revision before another one did.
+            (&[(0, 4), (3, 2)], 1, &[1, 2]),
+            (&[(0, 5), (3, 2), (4, 0)], 1, &[1, 2]),
+        ] {
+            assert_eq!(found(&cache, revisions, seconds), expected, "{revisions:?} at {seconds}");
+        }
+        assert!(cache.current(&organization(2), &[(group(0), 0)].into_iter().collect(), at(0)).is_empty());
+    }
+
+    #[test]
+    fn a_slower_request_does_not_put_back_older_targets() {
+        let cache = FanOutCache::default();
+        for (it, expected) in [(read(5, 0, 1), 1), (read(4, 1, 2), 1), (read(5, 1, 3), 3), (read(6, 2, 4), 4)] {
+            cache.remember(&organization(1), &[(group(0), it)], at(2));
+            assert_eq!(found(&cache, &[(0, 0)], 2), [expected]);
+        }
+        // Unless what is there has expired: the organization may have been made again.
+        cache.remember(&organization(1), &[(group(0), read(1, 40, 5))], at(40));
+        assert_eq!(found(&cache, &[(0, 1)], 41), [5]);
+    }
+
+    #[test]
+    fn recent_targets_are_complete_or_not_there() {
+        let cache = FanOutCache::default();
+        assert!(cache.recent(&organization(1), at(0)).is_none());
+        cache.remember(&organization(1), &[(group(0), read(5, 0, 1)), (group(3), read(2, 0, 2))], at(0));
+        assert_eq!(cache.recent(&organization(1), at(29)).unwrap().targets().count(), 2);
+        assert!(cache.recent(&organization(1), at(30)).is_none());
+        cache.expire(&organization(1), group(3));
+        assert!(cache.recent(&organization(1), at(1)).is_none());
+        assert_eq!(found(&cache, &[(0, 5), (3, 2)], 1), [1], "the other group stays");
+    }
+
+    #[test]
+    fn a_bounded_number_of_bytes_is_remembered() {
+        let cache = FanOutCache::default();
+        let large: Arc<[Target]> = vec![targets(1)[0].clone(); 10_000].into();
+        for number in 0..100 {
+            let read = Remembered::new(0, at(0), Arc::clone(&large));
+            cache.remember(&organization(number), &[(group(0), read)], at(0));
+            let entries = cache.entries();
+            assert!(entries.bytes <= MAX_BYTES && entries.bytes == entries.count(), "{}", entries.bytes);
+            assert!(entries.organizations.contains_key(&organization(number)));
+        }
+    }
+}

@@ -1,0 +1,261 @@
+//! Events, spread over the partitions of their organization.
+
+pub(super) mod compression;
+
+use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+use uuid::Uuid;
+
+use super::item::{Base, Item, Projection, Unreadable, read, to_item};
+use super::read::merge::{Merge, Next, Range, Source};
+use super::{LIST_READ_UNITS, Listing, Store, StoreError, keys};
+use crate::domain::Invalid;
+use crate::domain::event::event_type::EventType;
+use crate::domain::event::{Event, Subject};
+use crate::domain::ids::{EndpointId, EventId, KeyId, OrganizationId};
+use crate::domain::text::{EditionId, SubjectPart};
+use crate::domain::time::Timestamp;
+
+/// The largest compressed body, in bytes, that lists read along with the event. A larger body is in an attribute
+/// that lists do not read; it is read only for the events of the page.
+const MOST_LISTED: usize = 4 * 1024;
+/// The attributes that lists read: everything except a large body.
+const LISTED: Projection = Projection(&[
+    "pk",
+    "sk",
+    "entity",
+    "v",
+    "type",
+    "compressed",
+    "endpoints",
+    "subject_type",
+    "subject_id",
+    "edition_id",
+    "published_by",
+    "expires_at",
+]);
+
+impl Store {
+    /// Reads one event. Strongly consistent.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it could not be read.
+    pub async fn event(&self, organization: &OrganizationId, id: EventId) -> Result<Option<Event>, StoreError> {
+        self.get::<EventItem, _>(&keys::event(organization, id)).await
+    }
+
+    /// Reads these events, in any order. Missing events are left out. Strongly consistent.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they could not be read.
+    pub async fn events_by_id(
+        &self,
+        organization: &OrganizationId,
+        wanted: &[EventId],
+    ) -> Result<Vec<Event>, StoreError> {
+        let wanted = wanted.iter().map(|id| keys::event(organization, *id)).collect();
+        self.get_all(wanted).await?.into_iter().map(read::<EventItem, _>).collect()
+    }
+
+    /// As [`events_by_id`](Self::events_by_id), but large bodies are not read.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they could not be read.
+    pub async fn listed_events(
+        &self,
+        organization: &OrganizationId,
+        wanted: &[EventId],
+    ) -> Result<Vec<ListedEvent>, StoreError> {
+        let wanted = wanted.iter().map(|id| keys::event(organization, *id)).collect();
+        self.get_parts(wanted, Some(&LISTED)).await?.into_iter().map(read::<EventItem, _>).collect()
+    }
+
+    /// Lists the organization's events with `from <= id < before`, newest first. `limit` is the number of events
+    /// that the caller expects to need.
+    pub fn events_before(
+        &self,
+        organization: &OrganizationId,
+        from: EventId,
+        before: Option<EventId>,
+        limit: usize,
+    ) -> EventList<'_> {
+        let range = Range {
+            source: Source::TableDescending,
+            from: from.to_string(),
+            to: before.map_or_else(|| format!("{}~", EventId::PREFIX), |id| id.former().to_string()),
+            projection: Some(&LISTED),
+            most_read_units: Some(LIST_READ_UNITS),
+        };
+        EventList(Merge::new(self, keys::event_partitions(organization), range, limit))
+    }
+
+    /// Writes an event if it does not exist.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if the event exists.
+    pub async fn put_event_if_absent(&self, event: &Event) -> Result<(), StoreError> {
+        self.put_if(self.event_item(event)?, "attribute_not_exists(pk)", []).await
+    }
+
+    pub(super) fn event_item(&self, event: &Event) -> Result<Item, StoreError> {
+        to_item(&EventItem::new(event, event.id.created_at().plus(self.retention))?)
+    }
+}
+
+/// An event of a list. Its body is compressed, or was not read.
+#[derive(Debug)]
+pub struct ListedEvent {
+    event: Event,
+    compressed: Option<Vec<u8>>,
+}
+
+impl ListedEvent {
+    /// The event with an empty body.
+    pub const fn without_body(&self) -> &Event {
+        &self.event
+    }
+
+    /// Whether the body is large, so that it was not read.
+    pub const fn is_large(&self) -> bool {
+        self.compressed.is_none()
+    }
+
+    /// The event with its body; `None` if the body was not read.
+    ///
+    /// # Errors
+    /// [`StoreError::Corrupt`] if the body cannot be decompressed.
+    pub fn with_body(self) -> Result<Option<Event>, StoreError> {
+        let Self { event, compressed } = self;
+        let Some(compressed) = compressed else { return Ok(None) };
+        match compression::decompress(&compressed) {
+            Ok(body) => Ok(Some(Event { body, ..event })),
+            Err(Unreadable(reason)) => Err(StoreError::corrupt(format!("{}: {reason}", event.id))),
+        }
+    }
+}
+
+/// A list of an organization's events, newest first.
+#[derive(Debug)]
+pub struct EventList<'a>(Merge<'a>);
+
+impl Listing for EventList<'_> {
+    type Entry = ListedEvent;
+
+    async fn next(&mut self) -> Result<Next<ListedEvent>, StoreError> {
+        Ok(match self.0.next().await? {
+            Next::Entry(item) => Next::Entry(read::<EventItem, _>(item)?),
+            Next::End => Next::End,
+            Next::Spent => Next::Spent,
+        })
+    }
+}
+
+/// The attributes of an event's item.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct EventItem {
+    #[serde(flatten)]
+    base: Base,
+    #[serde(rename = "type")]
+    event_type: String,
+    /// The compressed body, if it has at most [`MOST_LISTED`] bytes.
+    #[serde(default, skip_serializing_if = "ByteBuf::is_empty_buf")]
+    compressed: ByteBuf,
+    /// The compressed body, if it has more than [`MOST_LISTED`] bytes.
+    #[serde(default, skip_serializing_if = "ByteBuf::is_empty_buf")]
+    compressed_large: ByteBuf,
+    /// The uncompressed body, in items of former versions.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<String>,
+    /// The ids of the endpoints in the order of the fan-out, 16 bytes each.
+    #[serde(default, skip_serializing_if = "ByteBuf::is_empty_buf")]
+    endpoints: ByteBuf,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject_type: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    subject_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    edition_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    published_by: Option<String>,
+    expires_at: i64,
+}
+
+trait IsEmptyBuf {
+    fn is_empty_buf(&self) -> bool;
+}
+
+impl IsEmptyBuf for ByteBuf {
+    fn is_empty_buf(&self) -> bool {
+        self.is_empty()
+    }
+}
+
+impl EventItem {
+    fn new(event: &Event, expires_at: Timestamp) -> Result<Self, StoreError> {
+        let bytes: Vec<u8> = event.endpoints.iter().flat_map(|id| id.uuid().into_bytes()).collect();
+        let compressed = compression::compress(&event.body)?;
+        let (compressed, large) =
+            if compressed.len() <= MOST_LISTED { (compressed, Vec::new()) } else { (Vec::new(), compressed) };
+        Ok(Self {
+            base: Base::new(keys::event(&event.organization, event.id), "event"),
+            event_type: event.event_type.to_string(),
+            compressed: compressed.into(),
+            compressed_large: large.into(),
+            body: None,
+            endpoints: ByteBuf::from(bytes),
+            subject_type: event.subject.as_ref().map(|subject| subject.kind.to_string()),
+            subject_id: event.subject.as_ref().map(|subject| subject.id.to_string()),
+            edition_id: event.edition.as_ref().map(EditionId::to_string),
+            published_by: event.published_by.map(|key| key.to_string()),
+            expires_at: expires_at.unix_seconds(),
+        })
+    }
+}
+
+impl TryFrom<EventItem> for Event {
+    type Error = Unreadable;
+
+    fn try_from(mut item: EventItem) -> Result<Self, Unreadable> {
+        let compressed =
+            [&item.compressed, &item.compressed_large].into_iter().find(|compressed| !compressed.is_empty());
+        let body = match item.body.take() {
+            Some(body) => body,
+            None => compression::decompress(compressed.map_or(&[], |compressed| compressed))?,
+        };
+        Ok(Self { body, ..item.without_body()? })
+    }
+}
+
+impl TryFrom<EventItem> for ListedEvent {
+    type Error = Unreadable;
+
+    fn try_from(mut item: EventItem) -> Result<Self, Unreadable> {
+        let compressed = std::mem::take(&mut item.compressed).into_vec();
+        Ok(Self {
+            compressed: Some(compressed).filter(|compressed| !compressed.is_empty()),
+            event: item.without_body()?,
+        })
+    }
+}
+
+impl EventItem {
+    fn without_body(self) -> Result<Event, Unreadable> {
+        let organization = self.base.pk.split('#').nth(1).unwrap_or_default();
+        let subject = self.subject_type.zip(self.subject_id);
+        let subject = subject.map(|(kind, id)| {
+            Ok::<_, Invalid>(Subject { kind: SubjectPart::parse(&kind)?, id: SubjectPart::parse(&id)? })
+        });
+        let endpoint = |bytes: &[u8]| Uuid::from_slice(bytes).map(EndpointId::from_uuid);
+        let endpoints = self.endpoints.chunks(16).map(endpoint).collect::<Result<_, _>>();
+        Ok(Event {
+            id: EventId::parse(&self.base.sk)?,
+            organization: OrganizationId::parse(organization)?,
+            event_type: EventType::parse(&self.event_type)?,
+            subject: subject.transpose()?,
+            edition: self.edition_id.map(|edition| EditionId::parse(&edition)).transpose()?,
+            body: String::new(),
+            endpoints: endpoints.map_err(|e| Unreadable(e.to_string()))?,
+            published_by: self.published_by.map(|key| KeyId::parse(&key)).transpose()?,
+        })
+    }
+}

@@ -1,0 +1,203 @@
+//! Organizations, and the items that reserve their slugs.
+
+pub(super) mod state;
+
+use aws_sdk_dynamodb::operation::transact_write_items::builders::TransactWriteItemsFluentBuilder;
+use aws_sdk_dynamodb::types::builders::UpdateBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
+use serde::{Deserialize, Serialize};
+
+use super::error::of_transaction;
+use super::item::{Base, Unreadable, to_item, unknown};
+use super::write::transaction::cancellation_reasons;
+use super::{Store, StoreError, keys};
+use crate::domain::ids::OrganizationId;
+use crate::domain::tenancy::limits::OwnLimits;
+use crate::domain::tenancy::organization::{Organization, OrganizationPatch, OrganizationStatus};
+use crate::domain::text::{Name, Slug};
+use crate::domain::time::Timestamp;
+
+/// The attribute that another organization uses already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Duplicate {
+    /// The id.
+    Id,
+    /// The slug.
+    Slug,
+}
+
+impl Store {
+    /// Creates an organization. Fails if its id or its slug is in use.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the write may have failed.
+    pub async fn create_organization(&self, organization: &Organization) -> Result<Result<(), Duplicate>, StoreError> {
+        let sent = self
+            .client
+            .transact_write_items()
+            .transact_items(self.put_if_absent(to_item(&OrganizationItem::from(organization))?)?)
+            .transact_items(self.put_if_absent(to_item(&SlugItem::from(organization))?)?);
+        let states = self.new_states(&organization.id)?;
+        let sent = states.into_iter().fold(sent, TransactWriteItemsFluentBuilder::transact_items).send().await;
+        let Err(error) = sent else { return Ok(Ok(())) };
+        match super::write::transaction::failed_conditions(&error).as_slice() {
+            [true, ..] => Ok(Err(Duplicate::Id)),
+            [_, true, ..] => Ok(Err(Duplicate::Slug)),
+            _ => Err(of_transaction(error)),
+        }
+    }
+
+    /// Reads the organization; `None` if it does not exist. Strongly consistent.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it could not be read.
+    pub async fn organization(&self, id: &OrganizationId) -> Result<Option<Organization>, StoreError> {
+        self.get::<OrganizationItem, _>(&keys::organization(id)).await
+    }
+
+    /// Changes an organization. `None` if it does not exist. One transaction changes the status in all copies of
+    /// the state.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if another process is changing the organization or its endpoints: retry.
+    pub async fn update_organization(
+        &self,
+        id: &OrganizationId,
+        patch: OrganizationPatch,
+        now: Timestamp,
+    ) -> Result<Option<Organization>, StoreError> {
+        let name = patch.name.map(|name| ("name", name.to_string()));
+        let status = patch.status.map(|status| ("status", status_name(status).to_owned()));
+        let changes = [name, status, Some(("updated_at", now.rfc3339()))];
+        let mut update = Update::builder();
+        let mut assignments = Vec::new();
+        for (attribute, value) in changes.into_iter().flatten() {
+            assignments.push(format!("#{attribute} = :{attribute}"));
+            update = update
+                .expression_attribute_names(format!("#{attribute}"), attribute)
+                .expression_attribute_values(format!(":{attribute}"), AttributeValue::S(value));
+        }
+        let update = update.update_expression(format!("SET {}", assignments.join(", ")));
+        let states = patch.status.map(|status| self.change_status(id, status)).transpose()?.unwrap_or_default();
+        if self.change_organization(id, update, states).await? { self.organization(id).await } else { Ok(None) }
+    }
+
+    /// Replaces an organization's own limits in all copies of the state, in one transaction. Returns whether the
+    /// organization exists.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if another process is changing the organization or its endpoints: retry.
+    pub async fn set_limits(
+        &self,
+        id: &OrganizationId,
+        limits: &OwnLimits,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let update = Update::builder()
+            .update_expression("SET updated_at = :updated_at")
+            .expression_attribute_values(":updated_at", AttributeValue::S(now.rfc3339()));
+        self.change_organization(id, update, self.change_limits(id, limits)?).await
+    }
+
+    /// Updates the organization's item and copies of its state in one transaction. Returns whether the organization
+    /// exists.
+    async fn change_organization(
+        &self,
+        id: &OrganizationId,
+        update: UpdateBuilder,
+        states: Vec<TransactWriteItem>,
+    ) -> Result<bool, StoreError> {
+        let update = update.set_key(Some(keys::organization(id).attributes()));
+        let items = [self.update_if_present(update)?].into_iter().chain(states).collect();
+        let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
+        let Err(error) = sent else { return Ok(true) };
+        let reasons = cancellation_reasons(&error).iter().filter_map(|reason| reason.code()).collect::<Vec<_>>();
+        match reasons.as_slice() {
+            ["ConditionalCheckFailed", ..] => Ok(false),
+            reasons if reasons.contains(&"TransactionConflict") => Err(StoreError::Conflict),
+            _ => Err(of_transaction(error)),
+        }
+    }
+
+    /// The part of a transaction that updates an item on condition that it exists.
+    pub(super) fn update_if_present(&self, update: UpdateBuilder) -> Result<TransactWriteItem, StoreError> {
+        let update = update.table_name(&self.table).condition_expression("attribute_exists(pk)");
+        Ok(TransactWriteItem::builder().update(update.build().map_err(StoreError::corrupt)?).build())
+    }
+
+    pub(super) fn put_if_absent(&self, item: super::item::Item) -> Result<TransactWriteItem, StoreError> {
+        let put = Put::builder().table_name(&self.table).set_item(Some(item));
+        let put = put.condition_expression("attribute_not_exists(pk)").build().map_err(StoreError::corrupt)?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+}
+
+/// Reserves a slug for an organization.
+#[derive(Debug, Serialize)]
+struct SlugItem {
+    #[serde(flatten)]
+    base: Base,
+    organization: String,
+}
+
+impl From<&Organization> for SlugItem {
+    fn from(organization: &Organization) -> Self {
+        let base = Base::new(keys::slug(organization.slug.as_str()), "slug");
+        Self { base, organization: organization.id.to_string() }
+    }
+}
+
+/// The attributes of an organization's item.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct OrganizationItem {
+    #[serde(flatten)]
+    base: Base,
+    id: String,
+    name: String,
+    slug: String,
+    status: String,
+    created_at: String,
+    updated_at: String,
+}
+
+/// The attribute value of an organization's status.
+pub(super) const fn status_name(status: OrganizationStatus) -> &'static str {
+    match status {
+        OrganizationStatus::Active => "active",
+        OrganizationStatus::Suspended => "suspended",
+    }
+}
+
+/// The status for an attribute value; `None` for an unknown value.
+pub(super) fn parse_status(name: &str) -> Option<OrganizationStatus> {
+    [OrganizationStatus::Active, OrganizationStatus::Suspended].into_iter().find(|status| status_name(*status) == name)
+}
+
+impl From<&Organization> for OrganizationItem {
+    fn from(organization: &Organization) -> Self {
+        Self {
+            base: Base::new(keys::organization(&organization.id), "organization"),
+            id: organization.id.to_string(),
+            name: organization.name.to_string(),
+            slug: organization.slug.as_str().to_owned(),
+            status: status_name(organization.status).to_owned(),
+            created_at: organization.created_at.rfc3339(),
+            updated_at: organization.updated_at.rfc3339(),
+        }
+    }
+}
+
+impl TryFrom<OrganizationItem> for Organization {
+    type Error = Unreadable;
+
+    fn try_from(item: OrganizationItem) -> Result<Self, Unreadable> {
+        Ok(Self {
+            id: OrganizationId::parse(&item.id)?,
+            name: Name::parse(&item.name)?,
+            slug: Slug::parse(&item.slug)?,
+            status: parse_status(&item.status).ok_or_else(|| unknown("status", &item.status))?,
+            created_at: Timestamp::parse(&item.created_at)?,
+            updated_at: Timestamp::parse(&item.updated_at)?,
+        })
+    }
+}

@@ -1,0 +1,86 @@
+//! Items by their keys, and all items of a partition with a prefix.
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
+use futures_util::{StreamExt, TryStreamExt, stream};
+use serde::Deserialize;
+
+use crate::clock;
+use crate::store::chunks::{BATCH_TRIES, MAX_CONCURRENT_CHUNKS, unprocessed};
+use crate::store::item::{Item, Projection, Unreadable, read};
+use crate::store::keys::Key;
+use crate::store::{Store, StoreError};
+
+/// Most keys of one BatchGetItem call.
+const READ_CHUNK: usize = 100;
+
+/// Reads all items of a partition whose sort key starts with `prefix`. Strongly consistent.
+pub(in crate::store) async fn query_prefix(
+    client: &Client,
+    table: &str,
+    partition: String,
+    prefix: &str,
+) -> Result<Vec<Item>, StoreError> {
+    let mut pages = client
+        .query()
+        .table_name(table)
+        .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+        .expression_attribute_values(":pk", AttributeValue::S(partition))
+        .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned()))
+        .consistent_read(true)
+        .into_paginator()
+        .send();
+    let mut items = Vec::new();
+    while let Some(page) = pages.next().await {
+        items.extend(page?.items.unwrap_or_default());
+    }
+    Ok(items)
+}
+
+impl Store {
+    /// Reads one item. Strongly consistent.
+    pub(in crate::store) async fn get<T, Resource>(&self, key: &Key) -> Result<Option<Resource>, StoreError>
+    where
+        T: for<'a> Deserialize<'a> + TryInto<Resource, Error = Unreadable>,
+    {
+        let get = self.client.get_item().table_name(&self.table).set_key(Some(key.attributes()));
+        let output = get.consistent_read(true).send().await?;
+        output.item.map(read::<T, _>).transpose()
+    }
+
+    /// Reads these items, in any order. Missing items are left out. Strongly consistent. `keys` must not contain
+    /// duplicates.
+    pub(in crate::store) async fn get_all(&self, keys: Vec<Key>) -> Result<Vec<Item>, StoreError> {
+        self.get_parts(keys, None).await
+    }
+
+    /// As [`get_all`](Self::get_all), but reads only the attributes of `projection`; `None` reads all.
+    pub(in crate::store) async fn get_parts(
+        &self,
+        keys: Vec<Key>,
+        projection: Option<&'static Projection>,
+    ) -> Result<Vec<Item>, StoreError> {
+        let chunks: Vec<_> = keys.chunks(READ_CHUNK).map(|chunk| self.get_chunk(chunk, projection)).collect();
+        stream::iter(chunks).buffer_unordered(MAX_CONCURRENT_CHUNKS).try_concat().await
+    }
+
+    async fn get_chunk(&self, keys: &[Key], projection: Option<&'static Projection>) -> Result<Vec<Item>, StoreError> {
+        let mut found = Vec::with_capacity(keys.len());
+        let mut wanted = Some(keys.iter().map(Key::attributes).collect::<Vec<_>>());
+        for attempt in 0..BATCH_TRIES {
+            let Some(keys) = wanted.take() else { return Ok(found) };
+            clock::back_off(attempt).await;
+            let keys = KeysAndAttributes::builder()
+                .set_keys(Some(keys))
+                .consistent_read(true)
+                .set_projection_expression(projection.map(Projection::expression))
+                .set_expression_attribute_names(projection.map(Projection::names));
+            let keys = keys.build().map_err(StoreError::corrupt)?;
+            let output = self.client.batch_get_item().request_items(&self.table, keys).send().await?;
+            found.extend(output.responses.into_iter().flatten().flat_map(|(_, items)| items));
+            let left = output.unprocessed_keys.and_then(|mut tables| tables.remove(&self.table));
+            wanted = left.map(|left| left.keys).filter(|keys| !keys.is_empty());
+        }
+        if wanted.is_none() { Ok(found) } else { Err(unprocessed("BatchGetItem")) }
+    }
+}
