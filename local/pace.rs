@@ -25,7 +25,7 @@ use crate::aws::{EmbeddedAws, Flow};
 
 /// The number of deliveries of an organization from which on its publish requests wait. Visible messages in the fast
 /// lane's queue count, and the estimated deliveries of publish requests in progress.
-const ON_THEIR_WAY: f64 = 256.0;
+const ON_THEIR_WAY: f64 = 128.0;
 /// The longest wait of a request, measured from its turn.
 const LONGEST_WAIT: Duration = Duration::from_millis(100);
 /// If the consumer receives no messages for this long, all its attempts wait for their receivers, and publish requests

@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use shared::domain::ids::{DeliveryId, EventId};
-use shared::sender::retry_after::parse_retry_after;
+use shared::sender::parse_retry_after;
 use shared::domain::time::Timestamp;
 use shared::wire::pages::{DeliveriesQuery, EndpointsQuery};
 use shared::wire::query::Query;

@@ -265,6 +265,37 @@ async fn stopping_waits_until_attempts_in_progress_are_recorded() {
 }
 
 #[tokio::test]
+async fn a_stopping_host_does_not_do_the_next_step_of_a_job() {
+    let data = tempfile::tempdir().unwrap();
+    let host = Host::start(&options(data.path())).await.unwrap();
+    let client = Client::new(data.path());
+    let receiver = Receiver::new().await;
+    let endpoint = client.endpoint(&receiver, "held.one").await;
+    let set_status = async |status: &str| {
+        let path = client.url(&format!("/webhooks/endpoints/{endpoint}"));
+        client.send(client.http.patch(path).json(&json!({"status": status}))).await;
+    };
+    set_status("paused").await;
+    for _ in 0..2 {
+        let events = json!({"events": vec![json!({"type": "held.one", "data": {}}); 65]});
+        client.post("/events/batch", &events).await;
+    }
+    // The request releases ten deliveries, the first step of the job a hundred, the next one the rest.
+    set_status("active").await;
+    receiver.wait_for(10).await;
+    host.stop().await.unwrap();
+
+    let host = Host::start(&options(data.path())).await.unwrap();
+    receiver.wait_for(11).await;
+    host.stop().await.unwrap();
+
+    let host = Host::start(&Options { no_triggers: true, ..options(data.path()) }).await.unwrap();
+    let jobs = Client::new(data.path()).get("/jobs").await;
+    assert_eq!((&jobs[0]["kind"], &jobs[0]["deliveries"]), (&json!("release"), &json!(110)), "{jobs}");
+    host.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn deliveries_of_a_killed_host_are_made_after_the_next_start() {
     let data = tempfile::tempdir().unwrap();
     let host = Host::start(&options(data.path())).await.unwrap();

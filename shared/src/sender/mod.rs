@@ -26,13 +26,13 @@ use tokio::time::{Instant, timeout_at};
 
 pub use request::{Attempt, USER_AGENT};
 pub use resolver::Lookup;
+pub use retry_after::parse_retry_after;
 
 use crate::clock::Clock;
 use crate::domain::delivery::attempt::{Answer, Cause, Detail, Failure, Outcome};
 use crate::domain::network::AddressPolicy;
 use client::Client;
 use resolver::VettedResolver;
-use retry_after::parse_retry_after;
 
 /// Most bytes that are kept of a success response's body.
 const MAX_STORED_ON_SUCCESS: usize = 1024;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::domain::time::Timestamp;
 
 /// Parses a `Retry-After` header: seconds, or an HTTP date. `None` for any other text; zero for a past date.
-pub(super) fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
+pub fn parse_retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     if value.bytes().all(|b| b.is_ascii_digit()) && !value.is_empty() {
         return Some(Duration::from_secs(value.parse().unwrap_or(u64::MAX)));

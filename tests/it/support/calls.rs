@@ -120,6 +120,7 @@ impl Call {
                 let how = match (&self.body["Select"], &self.body["Limit"]) {
                     (select, _) if select == "COUNT" => ", counted",
                     (_, limit) if *limit == 1 => ", one",
+                    _ if partition == "half_open" && value(":to") == "~" => ", all",
                     _ => "",
                 };
                 format!("{index} {partition}{how}")
