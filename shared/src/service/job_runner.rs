@@ -19,7 +19,7 @@ use crate::store::{JobPut, Store, WaitingRef};
 const MAX_PAGE: usize = 100;
 
 /// The result of a page.
-pub(super) struct Done {
+pub(super) struct DonePage {
     /// The job after the page.
     pub(super) job: Job,
     /// The counts and failures of the page's deliveries.
@@ -42,11 +42,11 @@ impl JobRunner {
     /// # Errors
     /// [`ServiceError`] if the page cannot be read or sent, or the progress cannot be stored. The next run of the sweep
     /// repeats the page.
-    pub(super) async fn do_page(&self, seen: &Job) -> Result<Done, ServiceError> {
+    pub(super) async fn do_page(&self, seen: &Job) -> Result<DonePage, ServiceError> {
         let now = self.clock.now();
         let endpoint = self.store.endpoint(&seen.organization, seen.work.endpoint()).await?;
         let failures = match &endpoint {
-            Some(endpoint) if seen.asks_for_failures(now) => self.failures(endpoint, now).await?,
+            Some(endpoint) if seen.needs_failures(now) => self.failures(endpoint, now).await?,
             _ => 0,
         };
         let job = seen.at(failures, now);
@@ -54,16 +54,16 @@ impl JobRunner {
             Work::Recover(..) => self.access.cached_organization(&job.organization).await?.map(|it| it.status),
             Work::Release(_) | Work::FailHeld(_) | Work::SendAll(_) => None,
         };
-        let work = job.work.on(endpoint.as_ref(), status.unwrap_or(OrganizationStatus::Active));
-        if work == Move::Nothing {
+        let action = job.work.on(endpoint.as_ref(), status.unwrap_or(OrganizationStatus::Active));
+        if action == Move::Nothing {
             return self.store_progress(seen, job.ended(now), Moved::default()).await;
         }
-        if let Move::SendAgain(route) = work {
+        if let Move::SendAgain(route) = action {
             return self.send_page_again(seen, &job, route).await;
         }
         let limit = page_size(&job);
         let found = self.read_page(&job, limit).await?;
-        let moved = match (work, &job.work) {
+        let moved = match (action, &job.work) {
             (Move::Send(route), _) => self.releaser.lease_and_send(&found, route, Some(job.pace)).await?,
             (Move::Fail(cause), _) => self.releaser.fail_each(&found, cause).await,
             (Move::Retry(route), Work::Recover(_, recovery)) => {
@@ -75,7 +75,7 @@ impl JobRunner {
         };
         // Deliveries that a release or a failing leaves behind would be held permanently, so the job needs another pass. A
         // recovery does not repeat a delivery that cannot be read or written.
-        let has_held = moved.has_permanent_failures && !matches!(work, Move::Retry(_));
+        let has_held = moved.has_permanent_failures && !matches!(action, Move::Retry(_));
         let page = Page {
             last: found.last().filter(|_| found.len() == limit).map(|last| last.delivery),
             paced: found.len(),
@@ -85,7 +85,7 @@ impl JobRunner {
         self.store_progress(seen, job.after(&page, self.clock.now()), moved).await
     }
 
-    async fn send_page_again(&self, seen: &Job, job: &Job, route: Route) -> Result<Done, ServiceError> {
+    async fn send_page_again(&self, seen: &Job, job: &Job, route: Route) -> Result<DonePage, ServiceError> {
         let stored = self.store.stored_before(job.work.endpoint(), job.pass.from, page_size(job)).await?;
         for error in &stored.unreadable {
             error!(%error, "a delivery cannot be read");
@@ -114,13 +114,13 @@ impl JobRunner {
         })
     }
 
-    async fn store_progress(&self, seen: &Job, after: Job, moved: Moved) -> Result<Done, ServiceError> {
+    async fn store_progress(&self, seen: &Job, after: Job, moved: Moved) -> Result<DonePage, ServiceError> {
         let job = match self.store.change_job(seen, &after).await? {
             JobPut::Written => after,
             JobPut::Found(found) => *found,
             JobPut::Gone => seen.ended(self.clock.now()),
         };
-        Ok(Done { job, moved })
+        Ok(DonePage { job, moved })
     }
 }
 

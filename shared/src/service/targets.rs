@@ -25,7 +25,7 @@ use crate::telemetry::metrics;
 const LIFETIME: Duration = Duration::from_secs(30);
 /// A request must begin to write within this time after it began to read the state. Otherwise it reads the state again.
 const MAX_STATE_AGE: Duration = Duration::from_secs(60);
-/// How often a request reads the targets, and between two times the state, before it fails.
+/// How many times a request reads the targets before it fails. It reads the state again before each further time.
 const MAX_READS: usize = 3;
 /// Maximum size of the targets that a process caches, counted as their stored bytes.
 const MAX_BYTES: u64 = 32 * 1024 * 1024;

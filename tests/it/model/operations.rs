@@ -34,11 +34,11 @@ pub(super) enum Operation {
     Duplicate { message: usize },
     /// Time passes.
     Pass(Duration),
-    /// The owner of an endpoint changes its status.
+    /// The owner of an endpoint sets its status.
     SetStatus { endpoint: usize, status: &'static str, cut: Option<usize> },
     /// The owner of an endpoint deletes it.
     Delete { endpoint: usize, cut: Option<usize> },
-    /// An endpoint changes its lane.
+    /// An endpoint is moved to this lane, as the circuit breaker does.
     SetLane { endpoint: usize, lane: Lane },
     /// The owner of an endpoint sets its URL to that of its receiver, or to one that refuses connections.
     Move { endpoint: usize, reachable: bool },

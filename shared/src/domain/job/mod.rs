@@ -35,7 +35,7 @@ pub const BETWEEN_PASSES: Duration = Duration::from_secs(30);
 /// How long a job is stored after it ended.
 pub const RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Work over any number of deliveries.
+/// A job: its work, its state and its progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
     /// The identifier. Two jobs with the same work have the same one, so there is at most one open job for it.
@@ -72,13 +72,13 @@ pub enum Work {
 /// The kind of a job: [`Work`] without its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobKind {
-    /// [`Work::Release`].
+    /// The kind of [`Work::Release`].
     Release,
-    /// [`Work::FailHeld`].
+    /// The kind of [`Work::FailHeld`].
     FailHeld,
-    /// [`Work::Recover`].
+    /// The kind of [`Work::Recover`].
     Recover,
-    /// [`Work::SendAll`].
+    /// The kind of [`Work::SendAll`].
     SendAll,
 }
 
@@ -197,11 +197,11 @@ impl Work {
     }
 
     /// Where a pass continues after a page whose last delivery is `last`.
-    fn beyond(&self, last: DeliveryId) -> DeliveryId {
+    fn next_from(&self, last: DeliveryId) -> DeliveryId {
         if matches!(self, Self::SendAll(_)) { last } else { last.next() }
     }
 
-    /// The identifier of the job that does this work.
+    /// The id of the job that does this work. Equal work has the same id.
     pub fn id(&self) -> JobId {
         let mut hash = Sha256::new();
         hash.update(format!("{} {}", self.kind().as_str(), self.endpoint()));
@@ -269,8 +269,8 @@ impl Job {
     }
 
     /// Whether [`Job::at`] needs the endpoint's count of failures. If not, the caller can pass 0.
-    pub fn asks_for_failures(&self, now: Timestamp) -> bool {
-        self.pace.asks_for_failures(self.work.kind(), now)
+    pub fn needs_failures(&self, now: Timestamp) -> bool {
+        self.pace.needs_failures(self.work.kind(), now)
     }
 
     /// When the next page is due; `None` if the job ended.
@@ -322,7 +322,7 @@ impl Job {
         let (pass, state) = match page.last {
             Some(last) => {
                 let state = pace.waits_until().map_or(self.state, JobState::Open);
-                (Pass { from: self.work.beyond(last), is_left, ..self.pass }, state)
+                (Pass { from: self.work.next_from(last), is_left, ..self.pass }, state)
             }
             None if !is_left && self.pass.began_at.since(self.since) >= SETTLED => (self.pass, JobState::Done(now)),
             None => {
@@ -360,7 +360,7 @@ pub enum NotCancelled {
     #[error("the job has ended")]
     Ended,
     /// Without a job of this kind, deliveries would be held permanently.
-    #[error("a job of the kind {} cannot be cancelled: deliveries would be held for good", .0.as_str())]
+    #[error("a job of the kind {} cannot be cancelled: deliveries would be held permanently", .0.as_str())]
     Required(JobKind),
 }
 
@@ -386,9 +386,9 @@ impl Pass {
 /// The result of a page.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Page {
-    /// The last delivery of the page; `None` if there are no more.
+    /// The last delivery of the page; `None` if it is the last page of its pass.
     pub last: Option<DeliveryId>,
-    /// How many deliveries count for the pace.
+    /// How many deliveries of the page count towards the step's number.
     pub paced: usize,
     /// How many deliveries were moved.
     pub moved: usize,

@@ -63,7 +63,7 @@ impl Pace {
     }
 
     /// Whether the rate of a page that begins at `now` depends on the endpoint's failures.
-    pub(super) fn asks_for_failures(&self, kind: JobKind, now: Timestamp) -> bool {
+    pub(super) fn needs_failures(&self, kind: JobKind, now: Timestamp) -> bool {
         let Rates { first, max, .. } = kind.rates();
         first < max && self.begins_step(now)
     }
@@ -161,7 +161,7 @@ mod tests {
             [(JobKind::Recover, 500, 1_000), (JobKind::FailHeld, 0, 10_000), (JobKind::SendAll, 0, 10_000)]
         {
             assert_eq!(steps(kind, &[0, 9, 9]), [(0, initial), (0, step), (10, step), (20, step)], "{kind:?}");
-            assert!(!Pace::new(kind, NOW).after(500).asks_for_failures(kind, NOW), "{kind:?}");
+            assert!(!Pace::new(kind, NOW).after(500).needs_failures(kind, NOW), "{kind:?}");
         }
     }
 
