@@ -1,5 +1,5 @@
-//! Measures the isolation of tenants: the time from publishing to arrival at a healthy endpoint, alone and while another
-//! tenant causes as much load as one tenant can.
+//! Measures the isolation of tenants: the time from publishing to arrival at a healthy endpoint, alone and while
+//! another tenant causes as much load as one tenant can.
 
 mod neighbour;
 

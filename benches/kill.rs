@@ -1,6 +1,6 @@
-//! Kills the host with SIGKILL under load, and counts lost and repeated deliveries. No accepted event may be lost, and only
-//! attempts that were in flight at a kill may be repeated. One of the two endpoints moves to the slow lane at the first kill.
-//! Another tenant publishes more than its limit allows.
+//! Kills the host with SIGKILL under load, and counts lost and repeated deliveries. No accepted event may be lost, and
+//! only attempts that were in flight at a kill may be repeated. One of the two endpoints moves to the slow lane at the
+//! first kill. Another tenant publishes more than its limit allows.
 
 mod limited;
 
@@ -37,8 +37,8 @@ const SLOW_RECEIVER_DELAY: Duration = Duration::from_millis(2_200);
 const SLOW_ONE_OF: u64 = 16;
 /// The maximum time between two kills.
 const LONGEST_LIFE: Duration = Duration::from_millis(1_500);
-/// The time limit for the arrival of all events after the last kill. A publish request that a kill interrupted is repeated.
-/// Its deliveries are parked until the interrupted request cannot write any more.
+/// The time limit for the arrival of all events after the last kill. A publish request that a kill interrupted is
+/// repeated. Its deliveries are parked until the interrupted request cannot write any more.
 const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(300);
 /// How long a publisher waits after a failed request.
 const FAILURE_PAUSE: Duration = Duration::from_millis(50);

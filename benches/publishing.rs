@@ -1,5 +1,5 @@
-//! Measures publishing alone: requests to the router of PublishFunction, one after the other. A stub answers the calls to
-//! DynamoDB and SQS immediately.
+//! Measures publishing alone: requests to the router of PublishFunction, one after the other. A stub answers the calls
+//! to DynamoDB and SQS immediately.
 
 use std::time::{Duration, Instant};
 

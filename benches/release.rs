@@ -1,5 +1,5 @@
-//! Measures the release of parked deliveries when many paused endpoints are resumed: on the local host, and in one run of
-//! the sweep with AWS's latencies.
+//! Measures the release of parked deliveries when many paused endpoints are resumed: on the local host, and in one run
+//! of the sweep with AWS's latencies.
 
 mod distant;
 

@@ -1,4 +1,5 @@
-//! Measures how the cost of publishing, delivering and lists depends on the number of endpoints and of stored deliveries.
+//! Measures how the cost of publishing, delivering and lists depends on the number of endpoints and of stored
+//! deliveries.
 
 use anyhow::ensure;
 use axum::http::Method;

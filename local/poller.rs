@@ -1,5 +1,6 @@
-//! Does the work of Lambda's SQS event source mapping: it long-polls a queue, calls the handler with each batch, deletes the
-//! messages that the handler did not report as failed, and leaves the others with the visibility timeout that the handler set.
+//! Does the work of Lambda's SQS event source mapping: it long-polls a queue, calls the handler with each batch,
+//! deletes the messages that the handler did not report as failed, and leaves the others with the visibility timeout
+//! that the handler set.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -19,11 +20,12 @@ use tracing::warn;
 
 use crate::aws::arn_of;
 
-/// The concurrency limits of a lane's poller. Each lane has separate limits, so the slow lane cannot occupy the fast lane.
+/// The concurrency limits of a lane's poller. Each lane has separate limits, so the slow lane cannot occupy the fast
+/// lane.
 #[derive(Debug, Clone, Copy)]
 struct Share {
-    /// How many batches are busy concurrently, see [`BUSY_TIME`]. With a higher limit, batches have fewer messages, since
-    /// fewer messages collect in the queue while all batches are busy.
+    /// How many batches are busy concurrently, see [`BUSY_TIME`]. With a higher limit, batches have fewer messages,
+    /// since fewer messages collect in the queue while all batches are busy.
     busy_batches: u32,
     /// How many messages the busy batches have together. Each message costs processor time, and a message of another
     /// organization waits until one of the batches is no longer busy.
@@ -36,8 +38,8 @@ const FAST: Share = Share { busy_batches: 8, busy_messages: 3 * CONSUMER_BATCH, 
 /// The consumer of the slow lane waits for receivers nearly all the time, so two busy batches suffice.
 const SLOW: Share = Share { busy_batches: 2, busy_messages: 2 * CONSUMER_BATCH, attempts: 640 };
 
-/// A batch counts as busy for this time. After it, the batch probably waits for a slow receiver, and the poller receives
-/// another one, so that receivers that hang do not delay other deliveries.
+/// A batch counts as busy for this time. After it, the batch probably waits for a slow receiver, and the poller
+/// receives another one, so that receivers that hang do not delay other deliveries.
 const BUSY_TIME: Duration = Duration::from_millis(50);
 /// The pause after a failed receive.
 const ERROR_PAUSE: Duration = Duration::from_secs(1);
@@ -120,8 +122,8 @@ impl Poller {
         })
     }
 
-    /// Receives at most `most` visible messages, without waiting for new ones, and processes them as one batch. Returns the
-    /// number of received messages.
+    /// Receives at most `most` visible messages, without waiting for new ones, and processes them as one batch. Returns
+    /// the number of received messages.
     ///
     /// # Errors
     /// An error if the messages could not be received, or the processed ones could not be deleted.
@@ -168,8 +170,8 @@ impl Poller {
 }
 
 impl Share {
-    /// The maximum number of concurrent attempts. Each needs a file descriptor for its connection. The attempts of all lanes
-    /// use at most half of the file descriptors that the process may have.
+    /// The maximum number of concurrent attempts. Each needs a file descriptor for its connection. The attempts of all
+    /// lanes use at most half of the file descriptors that the process may have.
     fn max_attempts(self) -> u32 {
         let all_lanes = FAST.attempts + SLOW.attempts;
         let files = rlimit::increase_nofile_limit(2 * u64::from(all_lanes)).unwrap_or(0);

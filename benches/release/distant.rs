@@ -1,5 +1,5 @@
-//! One run of the sweep with AWS's latencies: each call to DynamoDB or SQS takes some milliseconds, and the run ends after
-//! 55 s.
+//! One run of the sweep with AWS's latencies: each call to DynamoDB or SQS takes some milliseconds, and the run ends
+//! after 55 s.
 
 use std::fmt;
 use std::sync::Arc;

@@ -101,8 +101,8 @@ async fn every_route_answers_each_caller_by_its_role() {
             callers.push((role, Some(scene.caller(role).await.key)));
         }
         let mut expected = route.statuses.to_vec();
-        // Another organization's resources are not found. Only the creation of organizations answers 403, since everyone may
-        // know that it needs a platform key.
+        // Another organization's resources are not found. Only the creation of organizations answers 403, since
+        // everyone may know that it needs a platform key.
         let of_another = if route.path == "/v1/organizations" { 403 } else { 404 };
         callers.extend([
             ("no key", None),
@@ -124,8 +124,8 @@ async fn every_route_answers_each_caller_by_its_role() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Calls each route once. Further requests cause the calls that only some requests make: for an endpoint with a failure that
-/// is paused, resumed and deleted, and for an endpoint whose creation causes an operational event.
+/// Calls each route once. Further requests cause the calls that only some requests make: for an endpoint with a failure
+/// that is paused, resumed and deleted, and for an endpoint whose creation causes an operational event.
 #[tokio::test]
 async fn the_api_makes_exactly_the_listed_calls_to_aws() {
     let (world, failing) = (World::new().await, Receiver::always(Answer::status(500)).await);

@@ -192,7 +192,8 @@ async fn a_failing_endpoint_costs_at_most_one_write_a_second_in_addition_to_its_
     assert_eq!(counters["failures"].as_n().unwrap(), "21");
 }
 
-/// Ten deliveries at a time, with the default schedule. Each costs four records and a mark, and a share of the counters.
+/// Ten deliveries at a time, with the default schedule. Each costs four records and a mark, and a share of the
+/// counters.
 #[tokio::test]
 async fn a_delivery_that_fails_four_times_costs_five_and_a_half_writes() {
     let (world, receiver) = (World::new().await, Receiver::always(Answer::status(500)).await);
@@ -299,8 +300,8 @@ async fn a_page_queries_each_partition_for_its_share_and_few_partitions_again() 
     }
 }
 
-/// Each event has 256 KiB, and 196 KiB compressed. A query reads five of them, and a response contains at most twenty. A page
-/// ends earlier if one partition has more than five of the newest twenty, since ids are random.
+/// Each event has 256 KiB, and 196 KiB compressed. A query reads five of them, and a response contains at most twenty.
+/// A page ends earlier if one partition has more than five of the newest twenty, since ids are random.
 #[tokio::test]
 async fn a_page_of_large_events_reads_only_the_bodies_that_it_contains() {
     let (world, _receiver, tenant) = subscribed(1).await;

@@ -1,5 +1,5 @@
-//! Publishing with cached targets: an owner's change applies to every event that is published and every delivery that is
-//! requested afterwards, in every process.
+//! Publishing with cached targets: an owner's change applies to every event that is published and every delivery that
+//! is requested afterwards, in every process.
 
 mod limits;
 mod model;
@@ -232,8 +232,8 @@ async fn a_request_that_begins_to_write_over_a_minute_after_it_read_the_state_re
     }
 }
 
-/// A suspension is not a change by the owner. Other publishers use the former status for up to 30 s, and the consumer parks
-/// the deliveries of their events.
+/// A suspension is not a change by the owner. Other publishers use the former status for up to 30 s, and the consumer
+/// parks the deliveries of their events.
 #[tokio::test]
 async fn the_publishers_of_other_processes_use_a_suspension_within_half_a_minute() {
     let (world, receiver) = (World::new().await, Receiver::always(Answer::status(500)).await);

@@ -1,9 +1,9 @@
 //! The load of busy tenants against DynamoDB's limit for one partition key.
 //!
-//! Load and limits are scaled down equally: a twentieth of the events against a twentieth of the units. So the load uses the
-//! same share of a key's budget as at full scale. Costs that do not depend on the load, such as the sweep's reads, have
-//! twenty times their share, and small numbers are distributed less evenly over the partitions. So a load that passes here
-//! also passes at full scale.
+//! Load and limits are scaled down equally: a twentieth of the events against a twentieth of the units. So the load
+//! uses the same share of a key's budget as at full scale. Costs that do not depend on the load, such as the sweep's
+//! reads, have twenty times their share, and small numbers are distributed less evenly over the partitions. So a load
+//! that passes here also passes at full scale.
 
 mod fan_out;
 mod limits;
@@ -20,8 +20,8 @@ use crate::support::{Answer, Budget, Budgets, Endpoint, Process, Receiver, Tenan
 use crate::suspension::suspend;
 
 const SCALE: u32 = 20;
-/// One organization publishes events of 1 KB. At full scale their number per second is a tenth more than the thousand of
-/// docs/storage.md, so that a key that uses a unit for each event exceeds its budget.
+/// One organization publishes events of 1 KB. At full scale their number per second is a tenth more than the thousand
+/// of docs/storage.md, so that a key that uses a unit for each event exceeds its budget.
 const BATCH: u32 = 25;
 const SINGLES_PER_TICK: u32 = 3;
 const TICKS_PER_SECOND: u32 = 10;
@@ -75,8 +75,8 @@ impl Busy {
     }
 }
 
-/// Lets the organizations publish for this number of seconds. The consumer processes all messages of a tick, and the sweep
-/// runs once in a second.
+/// Lets the organizations publish for this number of seconds. The consumer processes all messages of a tick, and the
+/// sweep runs once in a second.
 async fn publish(world: &World, busy: &[Busy], budgets: &Budgets, seconds: u32) {
     let [publisher, consumer, sweep] = std::array::from_fn(|_| budgets.process(world));
     for tick in 0..seconds * TICKS_PER_SECOND {

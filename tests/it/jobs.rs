@@ -35,7 +35,8 @@ async fn held(tenant: &Tenant, receiver: &Receiver, count: usize) -> Endpoint {
     endpoint
 }
 
-/// A process whose queries fail. It can change endpoints but finds no deliveries, so the sweep does all pages of its jobs.
+/// A process whose queries fail. It can change endpoints but finds no deliveries, so the sweep does all pages of its
+/// jobs.
 fn process_without_queries(world: &World) -> Process {
     let fate = |operation: &str| if operation == "Query" { Fate::Refuse } else { Fate::Pass };
     world.process_over(&over_network(&world.sdk(), fate), world.clock.clock())
@@ -192,8 +193,8 @@ async fn a_job_that_is_cancelled_while_a_page_is_done_stays_cancelled() {
     assert_eq!(world.in_the_queue().await, PAGE, "the page that was in progress");
 }
 
-/// A process whose clock jumps an hour ahead when it stores the progress after the n-th page of a job, which ends its run.
-/// Also returns the endpoint of each page.
+/// A process whose clock jumps an hour ahead when it stores the progress after the n-th page of a job, which ends its
+/// run. Also returns the endpoint of each page.
 fn process_for_n_pages(world: &World, nth: usize) -> (Process, Arc<Mutex<Vec<String>>>) {
     let recorded: Arc<Mutex<Vec<String>>> = Arc::default();
     let seen = Arc::clone(&recorded);
@@ -212,8 +213,8 @@ fn process_for_n_pages(world: &World, nth: usize) -> (Process, Arc<Mutex<Vec<Str
     (world.process_over(&network, clock), recorded)
 }
 
-/// Organizations take turns, and so do the jobs of each. Eight pages are in progress concurrently, so up to seven more begin
-/// before the page at which the run's time ends is stored.
+/// Organizations take turns, and so do the jobs of each. Eight pages are in progress concurrently, so up to seven more
+/// begin before the page at which the run's time ends is stored.
 #[tokio::test]
 async fn of_a_hundred_endpoints_that_are_resumed_together_each_gets_its_first_page_before_any_gets_a_second() {
     const WITH_BACKLOG: usize = 10;

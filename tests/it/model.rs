@@ -1,9 +1,9 @@
-//! Random sequences of operations in both lanes, with processes that die between any two of their calls, are compared with a
-//! model of the allowed states. After each step, every delivery that is not final must have a message in the queue or a mark
-//! in the index. At the end every delivery must be final.
+//! Random sequences of operations in both lanes, with processes that die between any two of their calls, are compared
+//! with a model of the allowed states. After each step, every delivery that is not final must have a message in the
+//! queue or a mark in the index. At the end every delivery must be final.
 //!
-//! There are two organizations. The operations affect the endpoints of the first one. The second one publishes through the
-//! same processes, and none of the operations may change anything of it.
+//! There are two organizations. The operations affect the endpoints of the first one. The second one publishes through
+//! the same processes, and none of the operations may change anything of it.
 
 mod isolation;
 mod operations;
@@ -227,16 +227,16 @@ impl Run {
         allowed
     }
 
-    /// Calls the API with the key of the troubled organization. With `cut`, the process dies after this number of writes and
-    /// sends. `None` if it died.
+    /// Calls the API with the key of the troubled organization. With `cut`, the process dies after this number of
+    /// writes and sends. `None` if it died.
     async fn call(&self, method: Method, path: &str, body: &Value, cut: Option<usize>) -> Option<Reply> {
         let body = (!body.is_null()).then(|| body.to_string());
         let tenant = &self.organizations[TROUBLED].tenant;
         self.run_process(cut, async |process| tenant.at(process).call(method, path, &[], body).await).await
     }
 
-    /// Runs `work` in a healthy process, or with `cut` in one that dies after this number of writes and sends. `None` if it
-    /// died.
+    /// Runs `work` in a healthy process, or with `cut` in one that dies after this number of writes and sends. `None`
+    /// if it died.
     async fn run_process<T>(&self, cut: Option<usize>, work: impl AsyncFnOnce(&Process) -> T) -> Option<T> {
         let Some(calls) = cut else { return Some(work(&self.world.process).await) };
         let fuse = Fuse::after(calls);
@@ -381,7 +381,8 @@ impl Run {
         );
     }
 
-    /// Checks the response to a manual retry or recovery. It is refused for an endpoint that is certainly disabled or deleted.
+    /// Checks the response to a manual retry or recovery. It is refused for an endpoint that is certainly disabled or
+    /// deleted.
     fn check_that_it_is_accepted(&self, endpoint: usize, reply: Option<Reply>) {
         let (possible, Some(reply)) = (&self.possible[endpoint], reply) else { return };
         let is_stopped = possible.iter().all(|status| [DISABLED, DELETED].contains(status));
@@ -389,7 +390,8 @@ impl Run {
         assert!([202, 404, 409].contains(&reply.status) || self.is_refused(TROUBLED, &reply), "{reply:?}");
     }
 
-    /// Reads the table, the queue and the receivers, and checks them against the model and the effects that are allowed.
+    /// Reads the table, the queue and the receivers, and checks them against the model and the effects that are
+    /// allowed.
     async fn check_step(&mut self, allowed: Allowed) {
         let seen = Seen::of(&self.world, &self.receivers).await;
         self.check_isolation(&seen, allowed.spares);
@@ -477,7 +479,8 @@ impl Run {
         model.repeats = repeats;
     }
 
-    /// Checks that a delivery that is not final has a message in the queue, or a mark for which the sweep or a job looks.
+    /// Checks that a delivery that is not final has a message in the queue, or a mark for which the sweep or a job
+    /// looks.
     fn check_promise(&self, id: &str, record: &SeenDelivery, seen: &Seen) {
         let is_kept = match (record.status, record.mark.as_deref()) {
             (Status::Success, mark) => mark.is_none(),
@@ -509,8 +512,8 @@ impl Run {
         self.stopped[endpoint] = (status != ACTIVE).then(|| self.stopped[endpoint].unwrap_or(now));
     }
 
-    /// Ends the sequence: receivers accept everything, unanswered requests are repeated, paused endpoints are resumed, and the
-    /// system runs until nothing is left. Then checks the final state.
+    /// Ends the sequence: receivers accept everything, unanswered requests are repeated, paused endpoints are resumed,
+    /// and the system runs until nothing is left. Then checks the final state.
     async fn end(mut self) {
         self.receivers.iter().for_each(Receiver::forget_script);
         self.set_organization(false).await;

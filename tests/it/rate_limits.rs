@@ -151,7 +151,8 @@ async fn a_batch_takes_as_many_tokens_as_it_has_events_or_none() {
     publish(&tenant, 60).await.data(202);
     let wait = refused_by(&publish(&tenant, 50).await, RATE);
     assert_eq!(wait, Duration::from_secs(2));
-    // The tokens that are too few for the batch are enough for another request, also to the process that refused the batch.
+    // The tokens that are too few for the batch are enough for another request, also to the process that refused the
+    // batch.
     publish(&tenant, 39).await.data(202);
     assert_eq!(world.items("event").await.len(), 99);
     // An invalid event of a batch takes no token.

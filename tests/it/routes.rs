@@ -1,5 +1,5 @@
-//! A table of all routes of all dialects, with the status that each caller gets. A route without a row, or a row without a
-//! route, fails a test.
+//! A table of all routes of all dialects, with the status that each caller gets. A route without a row, or a row
+//! without a route, fails a test.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -13,8 +13,8 @@ const MARGIN: Duration = Duration::from_secs(10);
 
 /// Sweeps until nothing is left or until ten seconds before `deadline`. The next run does the rest.
 ///
-/// While a job has another step, the run waits for the step and then continues with the jobs. `wait` waits for the given
-/// time, and returns whether the run shall continue.
+/// While a job has another step, the run waits for the step and then continues with the jobs. `wait` waits for the
+/// given time, and returns whether the run shall continue.
 ///
 /// # Errors
 /// The last [`ServiceError`], if DynamoDB or SQS failed. The other parts of the run were completed.

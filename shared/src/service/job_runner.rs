@@ -73,8 +73,8 @@ impl JobRunner {
             }
             (Move::Retry(_) | Move::SendAgain(_) | Move::Nothing, _) => Moved::default(),
         };
-        // Deliveries that a release or a failing leaves behind would be held permanently, so the job needs another pass. A
-        // recovery does not repeat a delivery that cannot be read or written.
+        // Deliveries that a release or a failing leaves behind would be held permanently, so the job needs another
+        // pass. A recovery does not repeat a delivery that cannot be read or written.
         let has_held = moved.has_permanent_failures && !matches!(action, Move::Retry(_));
         let page = Page {
             last: found.last().filter(|_| found.len() == limit).map(|last| last.delivery),

@@ -51,9 +51,9 @@ pub(super) struct Releaser {
 }
 
 impl Releaser {
-    /// Leases these deliveries, in order, and sends those that no other process leased first on this route. With a `pace`,
-    /// the messages are spread over the step of the job. A delivery whose next attempt is more than 15 minutes ahead is
-    /// parked until then instead.
+    /// Leases these deliveries, in order, and sends those that no other process leased first on this route. With a
+    /// `pace`, the messages are spread over the step of the job. A delivery whose next attempt is more than 15 minutes
+    /// ahead is parked until then instead.
     ///
     /// If the process dies between lease and send, the sweep finds the delivery again when its lease ends.
     ///
@@ -85,8 +85,8 @@ impl Releaser {
         Ok(all)
     }
 
-    /// Retries these deliveries, in order, on this route. `retried` returns the leased state of a delivery, or `None` if it
-    /// is not to be retried. The messages are spread over the step.
+    /// Retries these deliveries, in order, on this route. `retried` returns the leased state of a delivery, or `None`
+    /// if it is not to be retried. The messages are spread over the step.
     ///
     /// # Errors
     /// As [`Releaser::lease_and_send`].
@@ -111,8 +111,9 @@ impl Releaser {
         Ok(all)
     }
 
-    /// Leases these deliveries under new tickets for this job and sends them on this route. The messages are spread over the
-    /// step. The flag of each delivery says whether it has a record. Parked, final and expired deliveries are skipped.
+    /// Leases these deliveries under new tickets for this job and sends them on this route. The messages are spread
+    /// over the step. The flag of each delivery says whether it has a record. Parked, final and expired deliveries are
+    /// skipped.
     ///
     /// # Errors
     /// As [`Releaser::lease_and_send`].
@@ -158,8 +159,8 @@ impl Releaser {
         all
     }
 
-    /// Leases the oldest delivery that is held for an endpoint and sends it as a half-open probe. Returns whether a probe
-    /// was sent.
+    /// Leases the oldest delivery that is held for an endpoint and sends it as a half-open probe. Returns whether a
+    /// probe was sent.
     ///
     /// # Errors
     /// [`ServiceError`] if the delivery could not be read, leased or sent.
@@ -177,9 +178,10 @@ impl Releaser {
         Ok(sent)
     }
 
-    /// Writes the state that `change` returns for each delivery; `None` leaves the delivery as it is. Returns, in order, the
-    /// deliveries that no other process moved first. A mark that differs from the index's shows that another process moved
-    /// the delivery. A delivery that cannot be read or written stays as it is and does not stop the others.
+    /// Writes the state that `change` returns for each delivery; `None` leaves the delivery as it is. Returns, in
+    /// order, the deliveries that no other process moved first. A mark that differs from the index's shows that another
+    /// process moved the delivery. A delivery that cannot be read or written stays as it is and does not stop the
+    /// others.
     async fn move_each(&self, found: &[WaitingRef], change: impl Fn(Delivery) -> Option<Delivery>) -> Chunk {
         let deliveries = found.iter().map(|waiting| (waiting.endpoint, waiting.delivery)).collect();
         let loaded = match self.store.load(&Wanted { deliveries, ..Wanted::default() }).await {
@@ -209,8 +211,8 @@ impl Releaser {
         Chunk { has_permanent_failures: has_unreadable || chunk.has_permanent_failures, ..chunk }
     }
 
-    /// Writes new states of deliveries. Each pair is the new state and the state that was read, or `None` for a delivery
-    /// without a record. Returns, in order, the deliveries that no other process moved first.
+    /// Writes new states of deliveries. Each pair is the new state and the state that was read, or `None` for a
+    /// delivery without a record. Returns, in order, the deliveries that no other process moved first.
     async fn move_all(&self, moves: Vec<(Delivery, Option<Delivery>)>) -> Chunk {
         let moves: Vec<_> = moves.into_iter().map(|(moved, seen)| self.move_one(seen, moved)).collect();
         let (mut moved, mut has_permanent_failures, mut failure) = (Vec::new(), false, None);

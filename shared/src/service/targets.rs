@@ -1,5 +1,5 @@
-//! The state and the targets of an organization, for publishing. Every request reads the state. A process caches the targets
-//! as long as the state's revisions stay the same, and for at most 30 s.
+//! The state and the targets of an organization, for publishing. Every request reads the state. A process caches the
+//! targets as long as the state's revisions stay the same, and for at most 30 s.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,9 +19,9 @@ use crate::domain::time::Timestamp;
 use crate::store::Store;
 use crate::telemetry::metrics;
 
-/// How long a process uses cached targets. This limits how long other processes use the former status after a suspension or
-/// a change of the lane, which do not raise the revision, and after a process that died between changing an endpoint and
-/// raising the revision.
+/// How long a process uses cached targets. This limits how long other processes use the former status after a
+/// suspension or a change of the lane, which do not raise the revision, and after a process that died between changing
+/// an endpoint and raising the revision.
 const LIFETIME: Duration = Duration::from_secs(30);
 /// A request must begin to write within this time after it began to read the state. Otherwise it reads the state again.
 const MAX_STATE_AGE: Duration = Duration::from_secs(60);
@@ -127,8 +127,8 @@ impl Targets {
         Err(ServiceError::Unavailable("endpoints could not be read in time".to_owned()))
     }
 
-    /// The targets of an organization if this process has read all its cached groups in the last 30 s; otherwise `None`.
-    /// They may have changed since.
+    /// The targets of an organization if this process has read all its cached groups in the last 30 s; otherwise
+    /// `None`. They may have changed since.
     pub(super) fn recent(&self, organization: &OrganizationId) -> Option<FanOut> {
         self.cache.recent(organization, self.clock.now())
     }
@@ -199,8 +199,8 @@ impl FanOutCache {
         current.collect()
     }
 
-    /// All targets of an organization as they were at most 30 s ago, without a check of the revisions; `None` if they are not
-    /// cached or a group has expired.
+    /// All targets of an organization as they were at most 30 s ago, without a check of the revisions; `None` if they
+    /// are not cached or a group has expired.
     fn recent(&self, organization: &OrganizationId, now: Timestamp) -> Option<FanOut> {
         let entries = self.entries();
         let groups = entries.organizations.get(organization)?;
@@ -217,8 +217,8 @@ impl FanOutCache {
         }
     }
 
-    /// Caches all groups that a request has read. So of each organization either all groups are cached or none. Returns the
-    /// size in bytes of all cached groups of the organization.
+    /// Caches all groups that a request has read. So of each organization either all groups are cached or none. Returns
+    /// the size in bytes of all cached groups of the organization.
     fn insert(&self, organization: &OrganizationId, read: &[(FanOutGroup, CachedGroup)], now: Timestamp) -> u64 {
         let mut entries = self.entries();
         for (group, read) in read {
@@ -237,7 +237,8 @@ impl FanOutCache {
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries> {
-        // No code that holds this lock panics within a change, so the entries are consistent even if the lock is poisoned.
+        // No code that holds this lock panics within a change, so the entries are consistent even if the lock is
+        // poisoned.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -32,8 +32,8 @@ impl Store {
         Ok(groups.iter().flat_map(|group| group.iter().cloned()).collect())
     }
 
-    /// The targets of a group, in the order of their ids. The read is strongly consistent and begins after the call of this
-    /// function, although concurrent callers share it.
+    /// The targets of a group, in the order of their ids. The read is strongly consistent and begins after the call of
+    /// this function, although concurrent callers share it.
     ///
     /// # Errors
     /// [`StoreError`] if an item could not be read.

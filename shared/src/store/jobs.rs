@@ -1,5 +1,5 @@
-//! Jobs. An open job is in the index `waiting`, so that the sweep continues it if a process dies. A job that ended is stored
-//! for 30 days, so that its owner can read it.
+//! Jobs. An open job is in the index `waiting`, so that the sweep continues it if a process dies. A job that ended is
+//! stored for 30 days, so that its owner can read it.
 
 use std::collections::HashSet;
 
@@ -45,8 +45,8 @@ impl Store {
         self.put_job_if(job, NOT_IN_FIRST_PASS, values.into()).await
     }
 
-    /// Writes the new state of an open job. `seen` is the state that was read. The condition fails if another process has
-    /// changed, ended or replaced the job since.
+    /// Writes the new state of an open job. `seen` is the state that was read. The condition fails if another process
+    /// has changed, ended or replaced the job since.
     ///
     /// # Errors
     /// [`StoreError`] if the job could not be written.
@@ -75,15 +75,16 @@ impl Store {
         })
     }
 
-    /// The part of a transaction that writes the job that a change requires. It replaces an earlier job with the same id.
+    /// The part of a transaction that writes the job that a change requires. It replaces an earlier job with the same
+    /// id.
     pub(super) fn put_required_job(&self, job: &Job) -> Result<TransactWriteItem, StoreError> {
         let item = to_item(&JobItem::from(job))?;
         let put = PutRequest::builder().table_name(&self.table).set_item(Some(item)).build();
         Ok(TransactWriteItem::builder().put(put.map_err(StoreError::corrupt)?).build())
     }
 
-    /// The jobs whose next page is due by `now`, the longest due first, at most 10,000. Each unreadable item is an error in
-    /// the list.
+    /// The jobs whose next page is due by `now`, the longest due first, at most 10,000. Each unreadable item is an
+    /// error in the list.
     ///
     /// # Errors
     /// [`StoreError`] if the index or the items could not be read.

@@ -1,6 +1,7 @@
-//! Random sequences of publish requests with cached targets, changes of endpoints, requests that are interrupted between
-//! two of their calls, and transactions that readers see in part. In every sequence, no event misses an endpoint whose
-//! creation was answered before its request began, and no delivery stays parked permanently for an endpoint that was resumed.
+//! Random sequences of publish requests with cached targets, changes of endpoints, requests that are interrupted
+//! between two of their calls, and transactions that readers see in part. In every sequence, no event misses an
+//! endpoint whose creation was answered before its request began, and no delivery stays parked permanently for an
+//! endpoint that was resumed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};

@@ -26,8 +26,8 @@ fn process_behind(world: &World, backwards: bool, reached: &Gate, gate: &Gate) -
     (splitter, process)
 }
 
-/// A publisher reads the state and the targets while the endpoint is being created, so its cached targets may not contain the
-/// endpoint.
+/// A publisher reads the state and the targets while the endpoint is being created, so its cached targets may not
+/// contain the endpoint.
 #[tokio::test]
 async fn an_endpoint_gets_the_next_event_of_a_publisher_that_read_during_its_transaction() {
     for backwards in [false, true] {

@@ -1,5 +1,5 @@
-//! The reads of processes that publish for an organization with thousands of endpoints: when they start, when their cached
-//! targets expire, and when endpoints are created meanwhile.
+//! The reads of processes that publish for an organization with thousands of endpoints: when they start, when their
+//! cached targets expire, and when endpoints are created meanwhile.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! The rate of an organization is one item, and DynamoDB accepts a thousand write units a second for it. These tests show
-//! what happens to publishers that exceed them.
+//! The rate of an organization is one item, and DynamoDB accepts a thousand write units a second for it. These tests
+//! show what happens to publishers that exceed them.
 
 use std::time::Duration;
 
@@ -22,8 +22,8 @@ struct Outcome {
     refused: u32,
 }
 
-/// Creates an organization with a rate limit, and returns the outcome of requests at random times by all its publishers.
-/// `rate` and `requests` are events per second at full scale, and each request has one event.
+/// Creates an organization with a rate limit, and returns the outcome of requests at random times by all its
+/// publishers. `rate` and `requests` are events per second at full scale, and each request has one event.
 async fn publish(rate: u32, requests: u32) -> Outcome {
     let world = World::new().await;
     let tenant = world.tenant().await;
@@ -61,8 +61,8 @@ async fn publish_at_random_times(world: &World, publishers: &[Tenant], apart: f6
     outcome
 }
 
-/// The rates are between much more and little more than the published events. At a rate in between, the bucket is full for
-/// half of the requests, and every second request needs two writes.
+/// The rates are between much more and little more than the published events. At a rate in between, the bucket is full
+/// for half of the requests, and every second request needs two writes.
 #[tokio::test]
 async fn an_organization_with_any_rate_makes_six_hundred_requests_a_second() {
     for rate in [100_000, 1_800, 1_200, 900, 700] {

@@ -1,5 +1,5 @@
-//! Tests of the simulated budgets: how a key whose budget is used up affects each kind of call, and which units a write uses
-//! in the index.
+//! Tests of the simulated budgets: how a key whose budget is used up affects each kind of call, and which units a write
+//! uses in the index.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -44,8 +44,8 @@ pub(super) struct Organization {
     belongings: Option<Belongings>,
 }
 
-/// The stored items and queued messages of an organization, except usage: a process writes the counts of all organizations
-/// together, in any operation.
+/// The stored items and queued messages of an organization, except usage: a process writes the counts of all
+/// organizations together, in any operation.
 #[derive(Debug, PartialEq)]
 struct Belongings {
     items: BTreeMap<(String, String), Item>,
@@ -101,7 +101,8 @@ impl Run {
         reply.status == 403 && self.organizations[organization].may_be_suspended(self.world.clock.now())
     }
 
-    /// Calls a route with one organization's key and the other one's ids, with each of the two organizations in the path.
+    /// Calls a route with one organization's key and the other one's ids, with each of the two organizations in the
+    /// path.
     pub(super) async fn trespass(&self, by: usize, route: usize) {
         let (attacker, victim) = (&self.organizations[by], &self.organizations[1 - by]);
         let endpoint = &self.endpoints.iter().enumerate().find(|(endpoint, _)| owner(*endpoint) != by).unwrap().1.id;
@@ -126,8 +127,8 @@ impl Run {
         );
     }
 
-    /// Checks that the step changed nothing of the organizations in `spares`, and that each receiver got only requests of the
-    /// organization that owns its endpoint.
+    /// Checks that the step changed nothing of the organizations in `spares`, and that each receiver got only requests
+    /// of the organization that owns its endpoint.
     pub(super) fn check_isolation(&mut self, seen: &Seen, spares: [bool; ORGANIZATIONS]) {
         for (organization, spared) in self.organizations.iter_mut().zip(spares) {
             let now = organization.belongings(seen);
@@ -154,7 +155,8 @@ impl Run {
         }
     }
 
-    /// Checks that the quiet organization's endpoints are active, and that all its deliveries succeeded at the first attempt.
+    /// Checks that the quiet organization's endpoints are active, and that all its deliveries succeeded at the first
+    /// attempt.
     pub(super) fn check_that_the_quiet_organization_is_unaffected(&self) {
         for endpoint in (0..self.endpoints.len()).filter(|endpoint| owner(*endpoint) == QUIET) {
             assert_eq!((&self.possible[endpoint][..], self.suspended[endpoint]), (&[ACTIVE][..], false));

@@ -10,8 +10,8 @@ use super::isolation::{ORGANIZATIONS, QUIET, TROUBLED, owner};
 
 /// The number of endpoints of the troubled organization.
 pub(super) const ENDPOINTS: usize = 3;
-/// The maximum number of writes and sends after which a process dies, for the consumer and the sweep, and for a request to
-/// the API. They make about this number of calls.
+/// The maximum number of writes and sends after which a process dies, for the consumer and the sweep, and for a request
+/// to the API. They make about this number of calls.
 const MOST_CALLS_OF_WORK: usize = 20;
 const MOST_CALLS_OF_API: usize = 10;
 /// The maximum number of turns of the other processes before messages are delivered a second time.

@@ -1,6 +1,6 @@
-//! Random sequences of publish requests at the rate limit, by several concurrent processes and by processes that die. The
-//! responses are compared with an independent, simple model of the rate. Two organizations have different limits, which the
-//! platform sets and removes meanwhile.
+//! Random sequences of publish requests at the rate limit, by several concurrent processes and by processes that die.
+//! The responses are compared with an independent, simple model of the rate. Two organizations have different limits,
+//! which the platform sets and removes meanwhile.
 
 use std::time::Duration;
 
@@ -35,8 +35,8 @@ struct Organization {
     tenant: Tenant,
     /// The limit in events per second; `None` for no limit.
     rate: Option<f64>,
-    /// The time until the bucket is full again, in seconds: minimum and maximum. They differ by the tokens that unanswered
-    /// requests may have taken.
+    /// The time until the bucket is full again, in seconds: minimum and maximum. They differ by the tokens that
+    /// unanswered requests may have taken.
     debt: [f64; 2],
     /// When the limit was set, and how many events were stored then.
     since: (Timestamp, usize),
@@ -176,7 +176,8 @@ impl Run {
         }
     }
 
-    /// Counts the stored events. Only this organization may have more than before. Returns the number of its stored events.
+    /// Counts the stored events. Only this organization may have more than before. Returns the number of its stored
+    /// events.
     async fn count_events(&mut self, by: usize) -> usize {
         let events = self.world.items("event").await;
         for (index, organization) in self.organizations.iter_mut().enumerate() {

@@ -1,8 +1,8 @@
 //! Jobs: work over any number of deliveries, which the sweep does page by page.
 //!
-//! A job that a change requires is written in the transaction of the change, so it exists if and only if the change does.
-//! The progress after each page and the new state of each delivery are written under conditions, so two processes may do
-//! the same job concurrently.
+//! A job that a change requires is written in the transaction of the change, so it exists if and only if the change
+//! does. The progress after each page and the new state of each delivery are written under conditions, so two processes
+//! may do the same job concurrently.
 
 mod pace;
 mod position;
@@ -26,9 +26,10 @@ pub use position::JobPosition;
 pub use recovery::Recovery;
 pub use turns::Turns;
 
-/// A pass that begins this long after the change or request finds all deliveries. A publisher may use an endpoint's former
-/// status for 30 s, begin its write up to 60 s after it read the organization's revision, and take 30 s for it. Within this
-/// time a consumer that had read the former state has parked its deliveries, and the index lists the earlier failures.
+/// A pass that begins this long after the change or request finds all deliveries. A publisher may use an endpoint's
+/// former status for 30 s, begin its write up to 60 s after it read the organization's revision, and take 30 s for it.
+/// Within this time a consumer that had read the former state has parked its deliveries, and the index lists the
+/// earlier failures.
 pub const SETTLED: Duration = Duration::from_secs(120);
 /// The time between the end of a pass and the next pass.
 pub const BETWEEN_PASSES: Duration = Duration::from_secs(30);
@@ -44,7 +45,8 @@ pub struct Job {
     pub organization: OrganizationId,
     /// The kind of work, and its endpoint.
     pub work: Work,
-    /// When it was required or requested, to the millisecond. It distinguishes the job from an earlier one with the same id.
+    /// When it was required or requested, to the millisecond. It distinguishes the job from an earlier one with the
+    /// same id.
     pub since: Timestamp,
     /// Open, done or cancelled.
     pub state: JobState,
@@ -52,7 +54,8 @@ pub struct Job {
     pub pass: Pass,
     /// The present step and its rate.
     pub pace: Pace,
-    /// How many deliveries were moved. If two processes do the same page concurrently, the count of one of them is lost.
+    /// How many deliveries were moved. If two processes do the same page concurrently, the count of one of them is
+    /// lost.
     pub moved: u64,
 }
 
@@ -93,8 +96,8 @@ pub enum JobState {
     Cancelled(Timestamp),
 }
 
-/// Identifies a job among earlier and later ones with the same id. A delivery stores the run of the recovery that retried
-/// it, so that one recovery does not retry it twice.
+/// Identifies a job among earlier and later ones with the same id. A delivery stores the run of the recovery that
+/// retried it, so that one recovery does not retry it twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JobRun {
     /// The id of the job.
@@ -213,8 +216,8 @@ impl Work {
         JobId::from_uuid(Uuid::from_bytes(bits))
     }
 
-    /// What the job does with its deliveries, by the present state of the endpoint and its organization. `None` is a deleted
-    /// endpoint.
+    /// What the job does with its deliveries, by the present state of the endpoint and its organization. `None` is a
+    /// deleted endpoint.
     pub fn on(&self, endpoint: Option<&Endpoint>, organization: OrganizationStatus) -> Move {
         match (self, endpoint) {
             (Self::FailHeld(_), None) => Move::Fail(Cause::EndpointDeleted),
@@ -291,7 +294,8 @@ impl Job {
         self.state.ended_at().is_some() || self.pass.number > 0
     }
 
-    /// Whether the job ended at least [`RETENTION`] ago. It then counts as deleted, although DynamoDB may still store it.
+    /// Whether the job ended at least [`RETENTION`] ago. It then counts as deleted, although DynamoDB may still store
+    /// it.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.state.ended_at().is_some_and(|ended| ended.plus(RETENTION) <= now)
     }
@@ -304,8 +308,9 @@ impl Job {
         }
     }
 
-    /// The job at the beginning of a page. The first page of a pass sets [`Pass::began_at`]. The first page after the end of
-    /// a [step](Pace) begins the next one. `failures` is the endpoint's bucket of failures: failed minus successful attempts.
+    /// The job at the beginning of a page. The first page of a pass sets [`Pass::began_at`]. The first page after the
+    /// end of a [step](Pace) begins the next one. `failures` is the endpoint's bucket of failures: failed minus
+    /// successful attempts.
     #[must_use]
     pub fn at(&self, failures: u32, now: Timestamp) -> Self {
         let is_first = self.pass.from == self.work.start(self.since);
@@ -313,8 +318,8 @@ impl Job {
         Self { pass, pace: self.pace.at(self.work.kind(), failures, now), ..self.clone() }
     }
 
-    /// The job after a page. `self` is the job at the beginning of the page, from [`Job::at`]. The last page of a pass ends
-    /// the job if the pass began at least [`SETTLED`] after [`Job::since`] and left nothing behind.
+    /// The job after a page. `self` is the job at the beginning of the page, from [`Job::at`]. The last page of a pass
+    /// ends the job if the pass began at least [`SETTLED`] after [`Job::since`] and left nothing behind.
     #[must_use]
     pub fn after(&self, page: &Page, now: Timestamp) -> Self {
         let is_left = self.pass.is_left || page.is_left;
@@ -364,7 +369,8 @@ pub enum NotCancelled {
     Required(JobKind),
 }
 
-/// One walk through the deliveries of a job, in ascending order of their ids, for [`Work::SendAll`] in descending order.
+/// One walk through the deliveries of a job, in ascending order of their ids, for [`Work::SendAll`] in descending
+/// order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pass {
     /// How many passes ended before this one.

@@ -1,7 +1,8 @@
-//! The pace of a job: steps of ten seconds. Each step has a number of deliveries, whose messages are spread over the step.
+//! The pace of a job: steps of ten seconds. Each step has a number of deliveries, whose messages are spread over the
+//! step.
 //!
-//! The rate of a release rises step by step, so that an endpoint that accepts deliveries again is not overloaded. The other
-//! kinds have a constant rate, so that one job does not use up the capacity of the table and the consumers.
+//! The rate of a release rises step by step, so that an endpoint that accepts deliveries again is not overloaded. The
+//! other kinds have a constant rate, so that one job does not use up the capacity of the table and the consumers.
 
 use std::time::Duration;
 
@@ -68,8 +69,8 @@ impl Pace {
         first < max && self.begins_step(now)
     }
 
-    /// The pace of a page that begins at `now`. A new step doubles the rate if the previous step was used up and the failures
-    /// have not risen since it began. So the rate does not rise while nothing is moved.
+    /// The pace of a page that begins at `now`. A new step doubles the rate if the previous step was used up and the
+    /// failures have not risen since it began. So the rate does not rise while nothing is moved.
     #[must_use]
     pub(super) fn at(self, kind: JobKind, failures: u32, now: Timestamp) -> Self {
         if !self.begins_step(now) {
@@ -100,8 +101,8 @@ impl Pace {
         self.began_at.plus(STEP)
     }
 
-    /// The delay of a message in whole seconds, so that the messages are spread evenly over the step. `index` is the index of
-    /// its delivery, from 0, among the deliveries that are left of the step.
+    /// The delay of a message in whole seconds, so that the messages are spread evenly over the step. `index` is the
+    /// index of its delivery, from 0, among the deliveries that are left of the step.
     pub fn delay_seconds(&self, index: usize, now: Timestamp) -> u32 {
         if self.per_second == 0 {
             return 0;
@@ -124,8 +125,9 @@ mod tests {
         NOW.plus(Duration::from_secs(seconds))
     }
 
-    /// The steps of a job with an endless supply of deliveries, each page of which is done when it is due: the second in which
-    /// each step begins, and the number of its deliveries. `failures` has the endpoint's failures at the beginning of each step.
+    /// The steps of a job with an endless supply of deliveries, each page of which is done when it is due: the second
+    /// in which each step begins, and the number of its deliveries. `failures` has the endpoint's failures at the
+    /// beginning of each step.
     fn steps(kind: JobKind, failures: &[u32]) -> Vec<(u64, u32)> {
         let (mut pace, mut now) = (Pace::new(kind, NOW), NOW);
         let mut steps = vec![(0, pace.left)];
@@ -186,7 +188,8 @@ mod tests {
     #[test]
     fn messages_are_spread_over_their_step_by_whole_seconds() {
         let step = Pace::new(JobKind::Release, NOW).after(10).at(JobKind::Release, 0, NOW);
-        // The deliveries that are left of the step, the index of one among them, and the milliseconds since the step began.
+        // The deliveries that are left of the step, the index of one among them, and the milliseconds since the step
+        // began.
         for (left, index, millis, expected) in [
             (100, 0, 0, 0),
             (100, 9, 0, 0),

@@ -30,9 +30,9 @@ impl fmt::Display for Recovery {
 }
 
 impl Recovery {
-    /// The delivery after a manual retry with this ticket. `None` if the recovery does not select it, if it is not before
-    /// `before` ([`Job::before`](super::Job::before)), or if this `run` has retried it before: two processes may do the same
-    /// page.
+    /// The delivery after a manual retry with this ticket. `None` if the recovery does not select it, if it is not
+    /// before `before` ([`Job::before`](super::Job::before)), or if this `run` has retried it before: two processes may
+    /// do the same page.
     pub fn retried(
         &self,
         delivery: Delivery,

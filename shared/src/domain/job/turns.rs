@@ -1,5 +1,5 @@
-//! The order in which the pages of jobs are done. Organizations take turns, and so do the jobs of each organization, so an
-//! organization with many jobs, or a job with many deliveries, does one page and then waits for the others.
+//! The order in which the pages of jobs are done. Organizations take turns, and so do the jobs of each organization, so
+//! an organization with many jobs, or a job with many deliveries, does one page and then waits for the others.
 
 use std::collections::VecDeque;
 

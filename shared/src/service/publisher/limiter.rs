@@ -16,8 +16,8 @@ use crate::service::meter::Meter;
 use crate::service::targets::CurrentState;
 use crate::store::{Store, TokenWrite, Tokens};
 
-/// How many writes are tried before a request is refused. A failed condition returns the bucket, which determines the form
-/// of the next write. That one fails only if other requests took tokens, or time passed, in between.
+/// How many writes are tried before a request is refused. A failed condition returns the bucket, which determines the
+/// form of the next write. That one fails only if other requests took tokens, or time passed, in between.
 const MAX_WRITES: u32 = 5;
 /// How long a process caches the bucket of an organization.
 const BUCKET_CACHE: Duration = Duration::from_secs(60);
@@ -86,11 +86,11 @@ impl Limiter {
         let buckets = &self.buckets;
         let now = self.clock.now();
         let last = buckets.get(organization, now);
-        // Other processes can only have taken more tokens since. So a request that the cached bucket refuses would also be
-        // refused by the table, and needs no write.
+        // Other processes can only have taken more tokens since. So a request that the cached bucket refuses would also
+        // be refused by the table, and needs no write.
         let mut form = match rate.take(last.map(|last| last.bucket), now.unix_micros(), count) {
-            // The cached bucket has become full. An organization that publishes near its rate from several processes seldom
-            // has a full bucket in the table, so the form of the last write is tried first.
+            // The cached bucket has become full. An organization that publishes near its rate from several processes
+            // seldom has a full bucket in the table, so the form of the last write is tried first.
             Admission::Write(Form::Full) => last.map_or(Form::Full, |last| last.form),
             Admission::Write(Form::Partial) => Form::Partial,
             Admission::RetryAfter(micros) => return Err(refused(Duration::from_micros(micros))),

@@ -29,13 +29,13 @@ use crate::telemetry::metrics;
 
 /// How many entries one query of the index reads.
 const PAGE: usize = 100;
-/// How many partitions of due deliveries are processed concurrently. Jobs have a separate limit of the same size, so due
-/// deliveries occupy at most half of a run while jobs are due.
+/// How many partitions of due deliveries are processed concurrently. Jobs have a separate limit of the same size, so
+/// due deliveries occupy at most half of a run while jobs are due.
 const MAX_CONCURRENT_DUE_PAGES: usize = 8;
 /// How many suspended endpoints are processed concurrently.
 const MAX_CONCURRENT_PROBES: usize = 8;
-/// How long before its time a parked delivery is sent, in a message that is delayed until then. The sweep runs every minute,
-/// and a run may be late.
+/// How long before its time a parked delivery is sent, in a message that is delayed until then. The sweep runs every
+/// minute, and a run may be late.
 const LOOK_AHEAD: Duration = Duration::from_secs(180);
 
 /// The counts of a run.
@@ -145,7 +145,8 @@ impl Sweeper {
         Box::pin(self.do_jobs(&mut sweeping.jobs, deadline)).await;
     }
 
-    /// Sends the due deliveries. The partitions take turns, a page each, so that none waits for the whole backlog of another.
+    /// Sends the due deliveries. The partitions take turns, a page each, so that none waits for the whole backlog of
+    /// another.
     async fn send_all_due(&self, deadline: Timestamp) -> Run {
         let mut run = Run::default();
         let mut shards: Vec<_> = Waiting::due_shards().map(|partition| DueShard { partition, last: None }).collect();
@@ -179,11 +180,12 @@ impl Sweeper {
         let found = self.store.due_deliveries(partition, now.plus(LOOK_AHEAD), last.as_ref(), PAGE).await?;
         let oldest = found.first().map_or(Duration::ZERO, |oldest| lateness(oldest.mark, now));
         let lateness = last.is_none().then_some(oldest);
-        // The page may contain leases that have not ended. They stay as they are, and the next page begins after them. The
-        // deliveries belong to several endpoints, which are not read, so they have the default route.
+        // The page may contain leases that have not ended. They stay as they are, and the next page begins after them.
+        // The deliveries belong to several endpoints, which are not read, so they have the default route.
         let sent = match self.releaser.lease_and_send(&found, Route::default(), None).await {
             Ok(sent) => sent,
-            // The next run continues with this partition. Otherwise this run would lease more deliveries that it cannot send.
+            // The next run continues with this partition. Otherwise this run would lease more deliveries that it cannot
+            // send.
             Err(error) => return Ok(Some(DuePage { count: 0, lateness, rest: None, failure: Some(error) })),
         };
         let rest = found.last().filter(|_| found.len() == PAGE);
@@ -214,7 +216,8 @@ impl Sweeper {
         run
     }
 
-    /// Sends the half-open probe of a suspended endpoint, or disables the endpoint. If two sweeps run concurrently, one does.
+    /// Sends the half-open probe of a suspended endpoint, or disables the endpoint. If two sweeps run concurrently, one
+    /// does.
     async fn probe_or_disable(&self, reference: &EndpointRef) -> Result<Swept, ServiceError> {
         let now = self.clock.now();
         let (organization, id) = (&reference.organization, reference.endpoint);

@@ -24,8 +24,8 @@ pub struct StoredPage {
 }
 
 impl Store {
-    /// At most `limit` of the endpoint's deliveries with `id < before`, newest first. An unreadable item is left out of the
-    /// deliveries, and its error is returned with them.
+    /// At most `limit` of the endpoint's deliveries with `id < before`, newest first. An unreadable item is left out of
+    /// the deliveries, and its error is returned with them.
     ///
     /// # Errors
     /// [`StoreError`] if a query failed.
@@ -38,8 +38,8 @@ impl Store {
         let range = Range {
             source: Source::TableDescending,
             from: DeliveryId::PREFIX.to_owned(),
-            // The key of a list sorts directly after its last delivery. All deliveries of a list were published in the same
-            // millisecond, so the range contains every list of a delivery before `before`.
+            // The key of a list sorts directly after its last delivery. All deliveries of a list were published in the
+            // same millisecond, so the range contains every list of a delivery before `before`.
             to: before.last_of_its_millisecond().to_string(),
             projection: None,
             most_read_units: None,
@@ -55,7 +55,8 @@ impl Store {
             if is_counted {
                 counted += 1;
                 if counted == max_items {
-                    // In descending order, the record of a list's last delivery comes after the list and was not read yet.
+                    // In descending order, the record of a list's last delivery comes after the list and was not read
+                    // yet.
                     floor = keys::delivery_of(sort_key).map(|id| if is_pending { id.next() } else { id });
                 }
             }

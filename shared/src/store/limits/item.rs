@@ -5,7 +5,8 @@ use serde::{Deserialize, Serialize};
 use crate::domain::tenancy::limits::{Own, OwnLimits, Rate};
 use crate::store::item::Unreadable;
 
-/// The limits that the platform set. An absent attribute is a limit that it did not set, and 0 means that there is no limit.
+/// The limits that the platform set. An absent attribute is a limit that it did not set, and 0 means that there is no
+/// limit.
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::store) struct LimitsItem {
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -20,7 +20,8 @@ pub(super) use item::LimitsItem;
 
 /// How long the item is stored after the last request of its organization.
 const LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// The time limit of a write including the SDK's retries, so that an unavailable item delays publishing for at most this time.
+/// The time limit of a write including the SDK's retries, so that an unavailable item delays publishing for at most
+/// this time.
 const TIME_LIMIT: Duration = Duration::from_secs(2);
 
 /// Tokens that a request takes.
@@ -48,8 +49,8 @@ impl<'a> Tokens<'a> {
 pub enum TokenWrite {
     /// The tokens were taken. This is the new state of the bucket.
     Written(Bucket),
-    /// The tokens were not taken, because the bucket does not have the form or contains too few. This is the stored bucket;
-    /// `None` if none is stored.
+    /// The tokens were not taken, because the bucket does not have the form or contains too few. This is the stored
+    /// bucket; `None` if none is stored.
     Found(Option<Bucket>),
     /// The tokens were not taken, because DynamoDB throttles writes to the item.
     Throttled,

@@ -1,4 +1,5 @@
-//! The generic cell rate algorithm. It stores a bucket of tokens as one number: the time at which the bucket is full again.
+//! The generic cell rate algorithm. It stores a bucket of tokens as one number: the time at which the bucket is full
+//! again.
 
 use super::Rate;
 
@@ -43,8 +44,8 @@ impl Rate {
         i64::try_from(nanos.div_ceil(u64::from(self.per_second))).unwrap_or(i64::MAX)
     }
 
-    /// The latest time that a bucket may have so that `tokens` can be taken from it now. The result contains these tokens if
-    /// and only if the bucket's time is not later. `now_micros` is in microseconds since 1970.
+    /// The latest time that a bucket may have so that `tokens` can be taken from it now. The result contains these
+    /// tokens if and only if the bucket's time is not later. `now_micros` is in microseconds since 1970.
     pub fn latest(self, now_micros: i64, tokens: u32) -> Bucket {
         Bucket(Bucket::full_at(now_micros).0 + self.cost(self.burst) - self.cost(tokens))
     }
@@ -108,7 +109,8 @@ mod tests {
         for (per_second, ahead_millis) in [(10, 0), (10, 700), (10, 5_000), (500, 300), (500, 30_000)] {
             let rate = Rate::new(per_second, Some(100)).unwrap();
             let per_second = u64::from(per_second);
-            // By the clock that is ahead, the bucket contains the tokens of the skew in addition, and at most the burst.
+            // By the clock that is ahead, the bucket contains the tokens of the skew in addition, and at most the
+            // burst.
             let skew_millis = ahead_millis.min(BURST * 1_000 / per_second);
             let (mut bucket, mut admitted, mut most) = (None, 0, 0);
             for step in 0..10_000 {

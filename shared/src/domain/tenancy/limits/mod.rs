@@ -8,17 +8,18 @@ use crate::domain::event::MAX_DATA_BYTES;
 
 pub use gcra::{Admission, Bucket, Form};
 
-/// Minimum burst of a rate, in events. A batch takes one token for each event, so a smaller burst would refuse full batches.
+/// Minimum burst of a rate, in events. A batch takes one token for each event, so a smaller burst would refuse full
+/// batches.
 pub const LEAST_BURST: u32 = 100;
-/// Maximum of a rate, in events per second. Each request writes the item of its organization's rate, and DynamoDB accepts
-/// about 900 writes a second to one item, so requests above that rate must be batches.
+/// Maximum of a rate, in events per second. Each request writes the item of its organization's rate, and DynamoDB
+/// accepts about 900 writes a second to one item, so requests above that rate must be batches.
 pub const MOST_EVENTS_PER_SECOND: u32 = 100_000;
 /// Maximum burst of a rate, in events.
 pub const MOST_BURST: u32 = 1_000_000;
 /// Maximum of the limit of events per month.
 pub const MOST_EVENTS_PER_MONTH: u64 = 1_000_000_000_000;
-/// Maximum number of endpoints of an organization. The item of an event lists the endpoints that receive it, and an item has
-/// at most 400 KB.
+/// Maximum number of endpoints of an organization. The item of an event lists the endpoints that receive it, and an
+/// item has at most 400 KB.
 pub const MOST_ENDPOINTS: u32 = 8_000;
 
 /// A limit of published events per second, with a burst.
@@ -33,7 +34,8 @@ impl Rate {
     /// it, the larger of `per_second` and [`LEAST_BURST`].
     ///
     /// # Errors
-    /// [`Invalid`] if the rate is not 1 to [`MOST_EVENTS_PER_SECOND`] or the burst not [`LEAST_BURST`] to [`MOST_BURST`].
+    /// [`Invalid`] if the rate is not 1 to [`MOST_EVENTS_PER_SECOND`] or the burst not [`LEAST_BURST`] to
+    /// [`MOST_BURST`].
     pub fn new(per_second: u32, burst: Option<u32>) -> Result<Self, Invalid> {
         if !(1..=MOST_EVENTS_PER_SECOND).contains(&per_second) {
             return Err(Invalid::new(format!("must be 1 to {MOST_EVENTS_PER_SECOND}")));
