@@ -97,7 +97,7 @@ pub enum JobState {
 }
 
 /// Identifies a job among earlier and later ones with the same id. A delivery stores the run of the recovery that
-/// retried it, so that one recovery does not retry it twice.
+/// retried it, or of the job that sent it again, so that one run does so at most once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JobRun {
     /// The id of the job.
@@ -289,7 +289,8 @@ impl Job {
         self.due_at().is_some_and(|at| at <= now)
     }
 
-    /// Whether the first pass has ended. Later passes look for deliveries that were written meanwhile.
+    /// Whether the first pass, or the job itself, has ended. Later passes look for deliveries that were written
+    /// meanwhile.
     pub fn has_passed_once(&self) -> bool {
         self.state.ended_at().is_some() || self.pass.number > 0
     }

@@ -57,8 +57,8 @@ impl Limiter {
         Self { store, clock, meter, buckets: Cache::new(BUCKET_CACHE), months: Cache::new(MONTH_CACHE) }
     }
 
-    /// Checks a request that publishes this number of events against the limits, and counts the events. If the usage or
-    /// the rate cannot be read, the request is admitted.
+    /// Checks a request that publishes this number of events against the limits, and counts the events. If the usage
+    /// cannot be read, or the rate cannot be written for another reason than throttling, the request is admitted.
     ///
     /// # Errors
     /// [`ServiceError::RateLimited`] if the request would exceed a limit. Its events are not counted then.
