@@ -1,6 +1,6 @@
-//! Kills the host with SIGKILL under load and counts: nothing that was accepted may be missing, and nothing may be
-//! repeated but what was in flight at a kill. One of the two endpoints is in the slow lane from the first kill on. Another
-//! tenant, with a limit, publishes more than it may.
+//! Kills the host with SIGKILL under load, and counts lost and repeated deliveries. No accepted event may be lost, and
+//! only attempts that were in flight at a kill may be repeated. One of the two endpoints moves to the slow lane at the
+//! first kill. Another tenant publishes more than its limit allows.
 
 mod limited;
 
@@ -27,29 +27,29 @@ use crate::receiver::{Behaviour, Fails, Receiver};
 use crate::report::{Report, print};
 use limited::Limited;
 
-/// How many publishers publish at once.
+/// How many publishers publish concurrently.
 const PUBLISHERS: u64 = 32;
-/// How long the receiver takes, so that much is in flight.
+/// The receiver's response time, so that many attempts are in flight.
 const RECEIVER_DELAY: Duration = Duration::from_millis(50);
-/// How long the receiver of the endpoint takes that is in the slow lane from the first kill on …
+/// The response time of the receiver whose endpoint moves to the slow lane at the first kill.
 const SLOW_RECEIVER_DELAY: Duration = Duration::from_millis(2_200);
-/// … and of how many events it gets one.
+/// One event in this number goes to the slow endpoint.
 const SLOW_ONE_OF: u64 = 16;
-/// Longest time between two kills.
+/// The maximum time between two kills.
 const LONGEST_LIFE: Duration = Duration::from_millis(1_500);
-/// How long everything may take to arrive after the last kill. A publish request that a kill cut off is repeated, and its
-/// deliveries are parked until the first request has surely ended.
-const PATIENCE: Duration = Duration::from_secs(300);
-/// How long a publisher waits after a failure.
-const WITHOUT_HOST: Duration = Duration::from_millis(50);
+/// The time limit for the arrival of all events after the last kill. A publish request that a kill interrupted is
+/// repeated. Its deliveries are parked until the interrupted request cannot write any more.
+const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(300);
+/// How long a publisher waits after a failed request.
+const FAILURE_PAUSE: Duration = Duration::from_millis(50);
 const EVENT_TYPE: &str = "bench.killed";
 const SLOW_EVENT_TYPE: &str = "bench.killed.slow";
-/// How long events are kept, of which the table's connection here makes no use.
+/// The retention time of events, which `Store` requires. The calls of this benchmark do not depend on it.
 const RETENTION: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(crate) async fn run(times: u32, events: u64, seed: Option<u64>) -> anyhow::Result<Report> {
     let seed = seed.unwrap_or_else(|| fastrand::u64(..));
-    let mut chance = fastrand::Rng::with_seed(seed);
+    let mut random = fastrand::Rng::with_seed(seed);
     let data = tempfile::tempdir()?;
     let mut host = Host::start(data.path()).await?;
     let receiver = Receiver::start(Behaviour { delay: RECEIVER_DELAY, fails: Fails::FirstAttemptOfOneIn(20) }).await?;
@@ -60,22 +60,22 @@ pub(crate) async fn run(times: u32, events: u64, seed: Option<u64>) -> anyhow::R
     let slow_endpoint = publisher.endpoint(&slow.url(), SLOW_EVENT_TYPE, serde_json::json!({})).await?;
     let receivers = [receiver, slow];
 
-    let (goes_on, begun) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU64::new(0)));
-    let limited = Limited::begin(&publisher, &receivers[0], Arc::clone(&goes_on)).await?;
+    let (is_killing, requests) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU64::new(0)));
+    let limited = Limited::begin(&publisher, &receivers[0], Arc::clone(&is_killing)).await?;
     let mut publishing = tokio::task::JoinSet::new();
     for _ in 0..PUBLISHERS {
-        let (publisher, goes_on, begun) = (publisher.clone(), Arc::clone(&goes_on), Arc::clone(&begun));
+        let (publisher, is_killing, requests) = (publisher.clone(), Arc::clone(&is_killing), Arc::clone(&requests));
         publishing.spawn(async move {
             let (mut accepted, mut repeating) = (Vec::new(), tokio::task::JoinSet::new());
-            while begun.fetch_add(1, Ordering::Relaxed) < events || goes_on.load(Ordering::Relaxed) {
+            while requests.fetch_add(1, Ordering::Relaxed) < events || is_killing.load(Ordering::Relaxed) {
                 let number = publisher.next_number();
                 match publisher.try_once(type_of(number), number).await {
                     Ok(published) => accepted.push(published.event),
-                    // Repeated beside the next ones, so that the load goes on.
+                    // A task repeats the request, so that the publisher continues with the next event.
                     Err(_) => {
                         let publisher = publisher.clone();
                         repeating.spawn(async move { publisher.insist(type_of(number), number).await });
-                        tokio::time::sleep(WITHOUT_HOST).await;
+                        tokio::time::sleep(FAILURE_PAUSE).await;
                     }
                 }
             }
@@ -88,7 +88,7 @@ pub(crate) async fn run(times: u32, events: u64, seed: Option<u64>) -> anyhow::R
 
     let (mut may_repeat, mut in_flight, mut starts) = (HashMap::<(String, u32), u32>::new(), Vec::new(), Vec::new());
     for kill in 1..=times {
-        tokio::time::sleep(LONGEST_LIFE.mul_f64(chance.f64())).await;
+        tokio::time::sleep(LONGEST_LIFE.mul_f64(random.f64())).await;
         host.kill().await?;
         let caught = unrecorded(&receivers, data.path()).await?;
         print(&format!("kill {kill} of {times}: {} attempts were in flight", caught.len()));
@@ -97,7 +97,7 @@ pub(crate) async fn run(times: u32, events: u64, seed: Option<u64>) -> anyhow::R
             *may_repeat.entry(attempt).or_default() += 1;
         }
         if kill == 1 {
-            // What is in the fast lane for it is forwarded from now on.
+            // From now on, the consumer of the fast lane forwards the endpoint's messages.
             let organization = host.credentials()?.organization_id;
             move_to_slow_lane(data.path(), &organization, &slow_endpoint).await?;
         }
@@ -105,7 +105,7 @@ pub(crate) async fn run(times: u32, events: u64, seed: Option<u64>) -> anyhow::R
         host.start_again().await?;
         starts.push(down.elapsed());
     }
-    goes_on.store(false, Ordering::Relaxed);
+    is_killing.store(false, Ordering::Relaxed);
     let published: Vec<_> = publishing.join_all().await.into_iter().collect::<anyhow::Result<_>>()?;
     let limited = limited.end().await?;
     let of_limited = limited.outcome.accepted.iter().cloned();
@@ -121,8 +121,9 @@ pub(crate) async fn run(times: u32, events: u64, seed: Option<u64>) -> anyhow::R
     }
     let lost = accepted.difference(&received).count();
     let repeats: u32 = times_received.values().map(|times| times - 1).sum();
-    let beyond = |(attempt, times): (&(String, u32), &u32)| *times - 1 > may_repeat.get(attempt).copied().unwrap_or(0);
-    let unexplained = times_received.iter().filter(|pair| beyond(*pair)).count();
+    let is_unexplained =
+        |(attempt, times): (&(String, u32), &u32)| *times - 1 > may_repeat.get(attempt).copied().unwrap_or(0);
+    let unexplained = times_received.iter().filter(|pair| is_unexplained(*pair)).count();
 
     let mut report = Report::new("Killed under load");
     report.figure("kills", times);
@@ -132,30 +133,30 @@ pub(crate) async fn run(times: u32, events: u64, seed: Option<u64>) -> anyhow::R
     report.figure("requests to the slow endpoint", receivers[1].count());
     report.figure("attempts in flight at the kills", in_flight.iter().sum::<usize>());
     report.figure("attempts repeated", repeats);
-    report.figure("repeated, though not in flight", unexplained);
+    report.figure("attempts repeated that were not in flight", unexplained);
     report.figure("deliveries recorded as a success", recorded);
     let slowest = starts.iter().max().copied().unwrap_or_default();
     report.figure("slowest restart, ms", u64::try_from(slowest.as_millis())?);
     limited.report(&mut report, data.path(), &receivers).await?;
     report.promise("every accepted event arrives", lost == 0);
-    report.promise("only what was in flight is repeated", unexplained == 0);
-    report.promise("every delivery is recorded in the end", recorded == accepted.len());
+    report.promise("only attempts in flight are repeated", unexplained == 0);
+    report.promise("every delivery is recorded as a success", recorded == accepted.len());
     Ok(report)
 }
 
-/// The type of the event of this number.
+/// The type of the event with this number.
 fn type_of(number: u64) -> &'static str {
     if number.is_multiple_of(SLOW_ONE_OF) { SLOW_EVENT_TYPE } else { EVENT_TYPE }
 }
 
-/// How a dead host's table and queues are reached.
+/// The SDK configuration for the table and queues of a killed host.
 fn dead_host(data: &Path) -> anyhow::Result<SdkConfig> {
     let storage = Storage::Directory { path: data.to_owned(), durable: false };
     let epoch = std::sync::Arc::new(|| SystemTime::UNIX_EPOCH);
     Ok(EmbeddedAws::open(&storage, "127.0.0.1:1", epoch)?.sdk_config())
 }
 
-/// Moves an endpoint of a dead host to the slow lane, as the consumer does after slow attempts.
+/// Moves an endpoint of a killed host to the slow lane, as the consumer does after slow attempts.
 async fn move_to_slow_lane(data: &Path, organization: &str, endpoint: &str) -> anyhow::Result<()> {
     let store = Store::new(&dead_host(data)?, "pigeonpost", RETENTION);
     let (organization, id) = (OrganizationId::parse(organization)?, EndpointId::parse(endpoint)?);
@@ -167,7 +168,7 @@ async fn move_to_slow_lane(data: &Path, organization: &str, endpoint: &str) -> a
     Ok(store.change_endpoint(&found, &moved, now).await?)
 }
 
-/// The attempts that came in, and which a dead host's table does not know of.
+/// The attempts that a receiver got and that are not recorded in the table of a killed host.
 async fn unrecorded(receivers: &[Receiver], data: &Path) -> anyhow::Result<Vec<(String, u32)>> {
     let recorded = recorded(data).await?;
     let known = |delivery: &str| recorded.get(delivery).map_or(0, |(attempts, _)| *attempts);
@@ -175,7 +176,7 @@ async fn unrecorded(receivers: &[Receiver], data: &Path) -> anyhow::Result<Vec<(
     Ok(received.filter(|(delivery, attempt)| *attempt > known(delivery)).collect())
 }
 
-/// Each delivery in a dead host's table: how many attempts are recorded, and its status.
+/// The deliveries in the table of a killed host: their numbers of recorded attempts, and their statuses.
 async fn recorded(data: &Path) -> anyhow::Result<HashMap<String, (u32, String)>> {
     let scan = aws_sdk_dynamodb::Client::new(&dead_host(data)?).scan().table_name("pigeonpost");
     let scan = scan.filter_expression("entity = :delivery AND begins_with(#type, :type)");
@@ -195,14 +196,14 @@ async fn recorded(data: &Path) -> anyhow::Result<HashMap<String, (u32, String)>>
 }
 
 async fn wait_for(receivers: &[Receiver], accepted: &HashSet<String>) -> anyhow::Result<()> {
-    let until = Instant::now() + PATIENCE;
+    let until = Instant::now() + ARRIVAL_TIMEOUT;
     while receivers.iter().map(Receiver::events).sum::<usize>() < accepted.len() && Instant::now() < until {
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     Ok(())
 }
 
-/// Gives the host time to retry and record, then stops it and says how many deliveries there are, all successes.
+/// Waits until all deliveries are recorded as successes, kills the host, and returns their number.
 async fn wait_until_recorded(host: &mut Host, data: &Path) -> anyhow::Result<usize> {
     for _ in 0..20 {
         tokio::time::sleep(Duration::from_secs(3)).await;
@@ -213,5 +214,5 @@ async fn wait_until_recorded(host: &mut Host, data: &Path) -> anyhow::Result<usi
         }
         host.start_again().await?;
     }
-    bail!("some deliveries are never finished")
+    bail!("some deliveries have no success after a minute")
 }

@@ -22,7 +22,7 @@ const STARTS: usize = 10;
 const IDLE: Duration = Duration::from_secs(10);
 
 /// The measured part, and the number of repetitions.
-pub(crate) struct Extent {
+pub(crate) struct Parameters {
     /// The name of the only part to measure. `None` measures all.
     pub(crate) part: Option<String>,
     pub(crate) events: usize,
@@ -30,31 +30,31 @@ pub(crate) struct Extent {
     pub(crate) repeat: usize,
 }
 
-pub(crate) async fn run(extent: &Extent) -> anyhow::Result<Report> {
+pub(crate) async fn run(parameters: &Parameters) -> anyhow::Result<Report> {
     let mut report = Report::new("The local host under load");
     report.figure("load of the machine before", machine_load()?);
-    report.figure("runs of each part; shown are medians", extent.repeat);
-    for part in PARTS.into_iter().filter(|name| extent.part.as_deref().is_none_or(|part| part == *name)) {
-        report.part(measure(part, extent).await?);
+    report.figure("runs of each part; shown are medians", parameters.repeat);
+    for part in PARTS.into_iter().filter(|name| parameters.part.as_deref().is_none_or(|part| part == *name)) {
+        report.part(measure(part, parameters).await?);
     }
     Ok(report)
 }
 
-async fn measure(part: &str, extent: &Extent) -> anyhow::Result<Report> {
+async fn measure(part: &str, parameters: &Parameters) -> anyhow::Result<Report> {
     let [_, publishers] = PUBLISHERS;
-    let by_type = extent.events / 6;
+    let by_type = parameters.events / 6;
     let full_speed = async |what: &str, fan, events: usize| {
         let title = format!("{events} {what}, {publishers} publishers");
         Trial::new(fan, publishers).await?.at_full_speed(&title, events).await
     };
-    let repeat = extent.repeat;
+    let repeat = parameters.repeat;
     match part {
-        "one" => medians(repeat, async || throughput(&[], extent.events).await).await,
-        "one-durable" => medians(repeat, async || throughput(&["--durable"], extent.events).await).await,
+        "one" => medians(repeat, async || throughput(&[], parameters.events).await).await,
+        "one-durable" => medians(repeat, async || throughput(&["--durable"], parameters.events).await).await,
         "rate" => {
             let title = format!("{RATE} events a second to 1 endpoint");
             let trial =
-                async || Trial::new(Fan::ToAll(1), publishers).await?.at_rate(&title, RATE, extent.seconds).await;
+                async || Trial::new(Fan::ToAll(1), publishers).await?.at_rate(&title, RATE, parameters.seconds).await;
             medians(repeat, trial).await
         }
         "ten" => medians(repeat, async || full_speed("to 10 endpoints", Fan::ToAll(10), 1_000).await).await,

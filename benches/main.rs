@@ -33,8 +33,8 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 
-use isolate::Trouble;
-use load::Extent;
+use isolate::Problem;
+use load::Parameters;
 use report::Report;
 
 /// Measures Pigeonpost and tests it under stress. Build the host first: cargo build --release
@@ -94,7 +94,7 @@ enum Command {
     /// The effect of other tenants' problems on a healthy endpoint
     Isolate {
         /// Measure only this kind of problem
-        #[arg(long, value_parser = Trouble::NAMES)]
+        #[arg(long, value_parser = Problem::NAMES)]
         part: Option<String>,
         /// The duration of each of the five windows, with and without the problem, in seconds
         #[arg(long, default_value_t = 20)]
@@ -132,7 +132,7 @@ enum Command {
         /// The maximum number of stored deliveries (a million take about 2 GB of memory)
         #[arg(long, default_value_t = 1_000_000)]
         deliveries: u32,
-        /// Beside how many endpoints publishing to one of them is measured
+        /// The maximum number of endpoints of an organization in which publishing to one of them is measured
         #[arg(long, default_value_t = 8_000)]
         endpoints: u32,
     },
@@ -177,16 +177,18 @@ async fn main() -> anyhow::Result<()> {
 
 async fn run(command: Command) -> anyhow::Result<Report> {
     match command {
-        Command::Load { part, events, seconds, repeat } => load::run(&Extent { part, events, seconds, repeat }).await,
+        Command::Load { part, events, seconds, repeat } => {
+            load::run(&Parameters { part, events, seconds, repeat }).await
+        }
         Command::Growth { events } => load::growth(events).await,
         Command::Restart { deliveries, unfinished } => restart::run(deliveries, unfinished).await,
         Command::Kill { times, events, seed } => kill::run(times, events, seed).await,
         Command::Isolate { part, seconds, settle, backlog } => {
             let [window, settle] = [seconds, settle].map(Duration::from_secs);
-            isolate::run(&isolate::Extent { part, window, settle, backlog }).await
+            isolate::run(&isolate::Parameters { part, window, settle, backlog }).await
         }
         Command::Release { endpoints, parked, latency_ms, part } => {
-            release::run(&release::Extent { endpoints, parked, latency_ms, part }).await
+            release::run(&release::Parameters { endpoints, parked, latency_ms, part }).await
         }
         Command::Fanout { endpoints } => fanout::run(endpoints).await,
         Command::Cost => cost::run().await,

@@ -1,5 +1,5 @@
-//! Publishing alone: requests straight into the publishing function's routes, one after the other, with DynamoDB and
-//! SQS answered at once.
+//! Measures publishing alone: requests to the router of PublishFunction, one after the other. A stub answers the calls
+//! to DynamoDB and SQS immediately.
 
 use std::time::{Duration, Instant};
 
@@ -15,17 +15,17 @@ use crate::report::Report;
 use crate::stage::{EVENT_TYPE, Stage};
 use crate::{cpu, payload};
 
-/// Nothing is delivered there.
+/// The URL of the endpoints. The benchmark delivers nothing.
 const NOWHERE: &str = "http://127.0.0.1:9/hooks/orders";
-/// The payloads are the same in every run.
+/// The seed of the payloads, so that they are the same in every run.
 const SEED: u64 = 11;
 
-/// What is published.
+/// The endpoints and requests of one measurement.
 #[derive(Debug, Clone, Copy)]
 struct Scene {
     title: &'static str,
     endpoints: usize,
-    /// How many events a request has: one alone, or a batch.
+    /// The number of events in a batch; `None` for requests with a single event.
     batch: Option<usize>,
     with_key: bool,
 }
@@ -41,20 +41,20 @@ const SCENES: [Scene; 5] = [
 pub(crate) async fn run(deliveries: usize) -> anyhow::Result<Report> {
     let mut report = Report::new("Publishing alone, one request after the other on one thread");
     for scene in SCENES {
-        let at_once = scene.endpoints * scene.batch.unwrap_or(1);
-        let requests = (deliveries / at_once).max(50);
-        let (took, cpu) = cpu::on_one_thread(move || measure(scene, requests)).await?;
+        let deliveries_per_request = scene.endpoints * scene.batch.unwrap_or(1);
+        let requests = (deliveries / deliveries_per_request).max(50);
+        let (latencies, cpu) = cpu::on_one_thread(move || measure(scene, requests)).await?;
         let events = requests * scene.batch.unwrap_or(1);
         let name = |what: &str| format!("{}: {what}", scene.title);
-        let took: Latencies = took.into_iter().collect();
+        let latencies: Latencies = latencies.into_iter().collect();
         report.figure(&name("requests"), requests);
-        report.figure(&name("p50 / p99 µs"), took.shown_in_micros());
+        report.figure(&name("p50 / p99 µs"), latencies.shown_in_micros());
         report.figure(&name("CPU µs per event"), (cpu.as_secs_f64() * 1e7 / events as f64).round() / 10.0);
     }
     Ok(report)
 }
 
-/// The time of each request, and the processor time of all.
+/// Returns the time of each request, and the processor time of all.
 async fn measure(scene: Scene, requests: usize) -> anyhow::Result<(Vec<Duration>, Duration)> {
     let stage = Stage::set(NOWHERE, scene.endpoints, 0).await?;
     let router = publish::router(stage.parts().publisher());
@@ -64,18 +64,18 @@ async fn measure(scene: Scene, requests: usize) -> anyhow::Result<(Vec<Duration>
         publish(&router, request(&stage, scene, &format!("warm-{number}"), body(scene, &mut random))?).await?;
     }
     let sent_before = stage.aws.sent();
-    let mut took = Vec::with_capacity(requests);
+    let mut latencies = Vec::with_capacity(requests);
     let cpu = cpu::of_process();
     for (number, event) in events.into_iter().enumerate() {
         let request = request(&stage, scene, &number.to_string(), event)?;
         let began = Instant::now();
         publish(&router, request).await?;
-        took.push(began.elapsed());
+        latencies.push(began.elapsed());
     }
     let cpu = cpu::of_process().saturating_sub(cpu);
     let (sent, expected) = (stage.aws.sent() - sent_before, requests * scene.batch.unwrap_or(1) * scene.endpoints);
     ensure!(sent == expected, "{sent} of {expected} deliveries were sent to the queue");
-    Ok((took, cpu))
+    Ok((latencies, cpu))
 }
 
 async fn publish(router: &Router, request: Request<Body>) -> anyhow::Result<()> {

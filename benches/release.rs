@@ -1,4 +1,5 @@
-//! Many endpoints that were paused are resumed together: on the local host, and one run of the sweep with AWS's latencies.
+//! Measures the release of parked deliveries when many paused endpoints are resumed: on the local host, and in one run
+//! of the sweep with AWS's latencies.
 
 mod distant;
 
@@ -14,45 +15,46 @@ use crate::publisher::Publisher;
 use crate::receiver::{Behaviour, Receiver};
 use crate::report::Report;
 
-/// The parts, by their names on the command line.
+/// The names of the parts on the command line.
 pub(crate) const PARTS: [&str; 2] = ["host", "aws"];
 const EVENT_TYPE: &str = "bench.parked";
 /// How many events are published in a request. Each has a delivery for every endpoint.
 const BATCH: usize = 10;
-/// How many endpoints are resumed at once.
+/// How many endpoints are resumed concurrently.
 const CONCURRENT_REQUESTS: usize = 16;
-/// How long nothing arrives before what is missing counts as lost: longer than until the next run of the sweep.
-const PATIENCE: Duration = Duration::from_secs(90);
-/// The first delivery of the last endpoint arrives so long after the first of all.
-const PROMISED: Duration = Duration::from_secs(5);
+/// Missing deliveries count as lost if nothing arrives for this time, which is longer than the interval of the sweep.
+const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(90);
+/// The maximum time from the first delivery of all to the first delivery of the last endpoint.
+const MAX_SPREAD: Duration = Duration::from_secs(5);
 
-/// What is measured.
-pub(crate) struct Extent {
+/// The parameters from the command line.
+pub(crate) struct Parameters {
     /// How many endpoints are resumed.
     pub(crate) endpoints: usize,
-    /// How many deliveries each has parked.
+    /// How many parked deliveries each endpoint has.
     pub(crate) parked: usize,
-    /// The longest time that a call of AWS takes, in milliseconds.
+    /// The maximum time of a call to AWS, in milliseconds.
     pub(crate) latency_ms: u64,
-    /// One part alone, by its name on the command line.
+    /// Runs only the part with this name; `None` runs all.
     pub(crate) part: Option<String>,
 }
 
-pub(crate) async fn run(extent: &Extent) -> anyhow::Result<Report> {
-    let title = format!("{} endpoints with {} parked deliveries each are resumed", extent.endpoints, extent.parked);
+pub(crate) async fn run(parameters: &Parameters) -> anyhow::Result<Report> {
+    let title =
+        format!("{} endpoints with {} parked deliveries each are resumed", parameters.endpoints, parameters.parked);
     let mut report = Report::new(&title);
-    let is_wanted = |name| extent.part.as_deref().is_none_or(|part| part == name);
+    let is_wanted = |name| parameters.part.as_deref().is_none_or(|part| part == name);
     if is_wanted(PARTS[0]) {
-        report.part(on_the_host(extent).await?);
+        report.part(on_the_host(parameters).await?);
     }
     if is_wanted(PARTS[1]) {
-        report.part(distant::run(extent).await?);
+        report.part(distant::run(parameters).await?);
     }
     Ok(report)
 }
 
-async fn on_the_host(extent: &Extent) -> anyhow::Result<Report> {
-    let Extent { endpoints, parked, .. } = *extent;
+async fn on_the_host(parameters: &Parameters) -> anyhow::Result<Report> {
+    let Parameters { endpoints, parked, .. } = *parameters;
     let data = tempfile::tempdir()?;
     let host = Host::start_with(data.path(), &[], &[("MAX_ENDPOINTS", "2000")]).await?;
     let receiver = Receiver::start(Behaviour::HEALTHY).await?;
@@ -71,7 +73,7 @@ async fn on_the_host(extent: &Extent) -> anyhow::Result<Report> {
     let resumes = ids.iter().map(|id| publisher.change_endpoint(id, json!({"status": "active"})));
     stream::iter(resumes).buffer_unordered(CONCURRENT_REQUESTS).try_collect::<Vec<()>>().await?;
     let resumed_in = began.elapsed();
-    let all_arrived = receiver.wait_for(endpoints * parked, PATIENCE).await;
+    let all_arrived = receiver.wait_for(endpoints * parked, ARRIVAL_TIMEOUT).await;
 
     let arrivals = receiver.arrivals();
     let mut firsts = HashMap::new();
@@ -80,21 +82,23 @@ async fn on_the_host(extent: &Extent) -> anyhow::Result<Report> {
     }
     let first = firsts.values().min().context("something arrives")?.duration_since(began);
     let last_first = firsts.values().max().context("something arrives")?.duration_since(began);
-    let took = arrivals.last().context("something arrives")?.at.duration_since(began);
+    let delivered_in = arrivals.last().context("something arrives")?.at.duration_since(began);
     let mut report = Report::new("The local host");
     report.figure("all requests that resume, s", seconds(resumed_in));
     report.figure("first delivery of the first endpoint, s", seconds(first));
     report.figure("first delivery of the last endpoint, s", seconds(last_first));
-    report.figure("all deliveries, s", seconds(took));
-    report.figure("deliveries a second, from the first request to the last delivery", per_second(arrivals.len(), took));
+    report.figure("all deliveries, s", seconds(delivered_in));
+    let rate = per_second(arrivals.len(), delivered_in);
+    report.figure("deliveries a second, from the first request to the last delivery", rate);
     report.figure("deliveries in the busiest ten seconds, a second", busiest(&receiver, began));
     report.promise("every delivery arrives", all_arrived);
     report.promise("every endpoint gets a delivery", firsts.len() == endpoints);
-    report.promise("the last endpoint's first delivery comes within 5 s of the first", last_first <= first + PROMISED);
+    report
+        .promise("the last endpoint's first delivery comes within 5 s of the first", last_first <= first + MAX_SPREAD);
     Ok(report)
 }
 
-/// How many deliveries came a second in the ten seconds with most of them.
+/// The deliveries per second in the ten seconds with the most deliveries.
 fn busiest(receiver: &Receiver, began: Instant) -> u64 {
     let mut tens = HashMap::<u64, u64>::new();
     for arrival in receiver.arrivals() {

@@ -1,4 +1,5 @@
-//! Whether costs stay flat: what publishing, delivering and lists use as endpoints and stored deliveries become many.
+//! Measures how the cost of publishing, delivering and lists depends on the number of endpoints and of stored
+//! deliveries.
 
 use anyhow::ensure;
 use axum::http::Method;
@@ -11,28 +12,28 @@ use crate::filler::Filler;
 use crate::payload;
 use crate::report::Report;
 
-/// How many endpoints an organization has.
+/// The numbers of endpoints of the measured organizations.
 const ENDPOINTS: [u32; 4] = [1, 10, 100, 1_000];
-/// How often something is measured; the median counts.
-const REPEATED: usize = 5;
-/// How often an event is published beside so many endpoints that do not want it.
+/// How often each measurement is repeated. The report has the medians.
+const REPETITIONS: usize = 5;
+/// How many events are published in the comparison of organizations whose other endpoints do not subscribe.
 const PUBLISHED: usize = 300;
-/// How many of the others there are in the smaller organization of two.
+/// The number of endpoints in the second of the three compared organizations.
 const SOME_ENDPOINTS: u32 = 500;
-/// Beside 500 endpoints publishing may take so many times as long as to one alone, and beside 8,000 so many ms longer.
-const PROMISED: (f64, f64) = (1.3, 10.0);
-/// The `pages` dialect reads all deliveries at every page, and is not tried with more.
-const MOST_COUNTED: u32 = 100_000;
+/// With 500 endpoints publishing may take this many times as long as with one, and with 8,000 this many ms longer.
+const MAX_INCREASE: (f64, f64) = (1.3, 10.0);
+/// The `pages` dialect reads all deliveries for every page, so it is measured up to this number of deliveries only.
+const MAX_COUNTED: u32 = 100_000;
 
 pub(crate) async fn run(most_stored: u32, most_endpoints: u32) -> anyhow::Result<Report> {
-    let mut report = Report::new("What is used as there is more; ms are this machine's, on the embedded engines");
-    beside_others(&mut report, most_endpoints).await?;
+    let mut report = Report::new("Costs by the numbers of endpoints and deliveries; times with the embedded engines");
+    publishing_to_one(&mut report, most_endpoints).await?;
     let (mut least, mut greatest) = (f64::MAX, 0.0_f64);
     for endpoints in ENDPOINTS {
         let units = endpoints_in_organization(&mut report, endpoints).await?;
         (least, greatest) = (least.min(units), greatest.max(units));
     }
-    report.promise("a delivery uses as much however many endpoints there are", greatest <= least * 1.5);
+    report.promise("the cost of a delivery does not depend on the number of endpoints", greatest <= least * 1.5);
     let deployment = Deployment::new().await?;
     let endpoint = deployment.endpoint(EVENT_TYPE).await?;
     let (mut filler, mut first, mut stored) = (Filler::new(&deployment).await?, None, 1_000);
@@ -40,14 +41,14 @@ pub(crate) async fn run(most_stored: u32, most_endpoints: u32) -> anyhow::Result
         filler.fill(&deployment.dynamodb, stored).await?;
         let units = stored_deliveries(&mut report, &deployment, &endpoint, stored, filler.middle()?).await?;
         let first = *first.get_or_insert(units);
-        report.promise("a page of deliveries reads as much however many are stored", units <= first * 1.2);
+        report.promise("the cost of a page does not depend on the number of stored deliveries", units <= first * 1.2);
         stored *= 10;
     }
     Ok(report)
 }
 
-/// Events for one of an organization's endpoints, beside others, in turns.
-async fn beside_others(report: &mut Report, most_endpoints: u32) -> anyhow::Result<()> {
+/// Publishes events for one endpoint, in turns to three organizations with different numbers of other endpoints.
+async fn publishing_to_one(report: &mut Report, most_endpoints: u32) -> anyhow::Result<()> {
     let (mut deployments, mut random) = (Vec::new(), Rng::with_seed(7));
     let some = SOME_ENDPOINTS.min(most_endpoints);
     for endpoints in [1, some, most_endpoints] {
@@ -61,28 +62,28 @@ async fn beside_others(report: &mut Report, most_endpoints: u32) -> anyhow::Resu
     let mut used = [const { Vec::new() }; 3];
     for number in 0..PUBLISHED {
         for (deployment, used) in deployments.iter().zip(&mut used) {
-            // A process that has just read the targets. They are read again after 30 s, which is seldom here.
+            // This request is not counted: it fills the cache of targets. They are read again every 30 s.
             if number == 0 {
                 publish(deployment, &mut random).await?;
             }
             used.push(publish(deployment, &mut random).await?);
         }
     }
-    let [alone, beside_some, beside_most] = used.map(|used| median(used).took.as_secs_f64() * 1e3);
+    let [of_one, of_some, of_most] = used.map(|used| median(used).took.as_secs_f64() * 1e3);
     let name = |endpoints: u32, what: &str| format!("publishing to one of {endpoints} endpoints, in turns: {what}");
-    report.figure(&name(1, "ms"), rounded(alone));
-    report.figure(&name(some, "ms"), rounded(beside_some));
-    report.figure(&name(some, "times as long"), rounded(beside_some / alone));
-    report.figure(&name(most_endpoints, "ms"), rounded(beside_most));
-    report.figure(&name(most_endpoints, "ms more"), rounded(beside_most - alone));
-    let (times, more) = PROMISED;
-    report.promise("500 endpoints do not slow down publishing to one of them", beside_some <= alone * times);
-    report.promise("nor do 8,000", beside_most <= alone + more);
+    report.figure(&name(1, "ms"), rounded(of_one));
+    report.figure(&name(some, "ms"), rounded(of_some));
+    report.figure(&name(some, "times as long"), rounded(of_some / of_one));
+    report.figure(&name(most_endpoints, "ms"), rounded(of_most));
+    report.figure(&name(most_endpoints, "ms more"), rounded(of_most - of_one));
+    let (times, more) = MAX_INCREASE;
+    report.promise("publishing to one of 500 endpoints takes at most 1.3 times as long", of_some <= of_one * times);
+    report.promise("publishing to one of 8,000 endpoints takes at most 10 ms longer", of_most <= of_one + more);
     Ok(())
 }
 
-/// An event for one of the organization's endpoints, and one for all of them. Returns the units that a delivery of the
-/// latter uses, but for reading the endpoints.
+/// Measures an event for one of the organization's endpoints, and one for all of them. Returns the write units for each
+/// delivery of the latter.
 async fn endpoints_in_organization(report: &mut Report, endpoints: u32) -> anyhow::Result<f64> {
     let deployment = Deployment::new().await?;
     deployment.endpoint(EVENT_TYPE).await?;
@@ -91,7 +92,7 @@ async fn endpoints_in_organization(report: &mut Report, endpoints: u32) -> anyho
     }
     let mut random = Rng::with_seed(7);
     let mut used = Vec::new();
-    for _ in 0..REPEATED {
+    for _ in 0..REPETITIONS {
         used.push(publish(&deployment, &mut random).await?);
         while deployment.deliver().await?.is_some() {}
     }
@@ -105,29 +106,29 @@ async fn endpoints_in_organization(report: &mut Report, endpoints: u32) -> anyho
     for _ in 0..endpoints {
         deployment.endpoint(EVENT_TYPE).await?;
     }
-    // The first publishing also reads the organization.
+    // This event is not counted: it fills the caches.
     publish(&deployment, &mut random).await?;
     while deployment.deliver().await?.is_some() {}
     let all = publish(&deployment, &mut random).await?;
-    let (mut delivered, mut units, mut took) = (0.0, all.bill.write_units, all.took);
+    let (mut delivered, mut units, mut time) = (0.0, all.bill.write_units, all.took);
     while let Some((handled, used)) = deployment.deliver().await? {
         delivered += f64::from(u32::try_from(handled)?);
         units += used.bill.write_units;
-        took += used.took;
+        time += used.took;
     }
     ensure!((delivered - f64::from(endpoints)).abs() < 0.5, "{delivered} deliveries");
-    // The event itself is paid for once.
+    // The event's own item costs one unit.
     let per_delivery = (units - 1.0) / delivered;
     report.figure(&name("publishing to all, read units"), all.bill.read_units);
     report.figure(&name("publishing to all and delivering, write units per delivery"), rounded(per_delivery));
     report.figure(
         &name("publishing to all and delivering, ms per delivery"),
-        rounded(took.as_secs_f64() * 1e3 / delivered),
+        rounded(time.as_secs_f64() * 1e3 / delivered),
     );
     Ok(per_delivery)
 }
 
-/// What lists of one endpoint with so many deliveries use. Returns the read units of a page.
+/// Measures the lists of an endpoint with this number of stored deliveries. Returns the most read units of a page.
 async fn stored_deliveries(
     report: &mut Report,
     deployment: &Deployment,
@@ -149,7 +150,7 @@ async fn stored_deliveries(
         report.figure(&name(&format!("{what}, ms")), millis(&used));
         units = f64::max(units, used.bill.read_units);
     }
-    if stored <= MOST_COUNTED {
+    if stored <= MAX_COUNTED {
         let path = format!("/v1/webhook-endpoints/{endpoint}/deliveries?page_size=50");
         let (_, used) = deployment.measure(Method::GET, &path, &Value::Null).await?;
         report.figure(&name("a numbered page of 50, which counts all, read units"), used.bill.read_units);
@@ -157,7 +158,7 @@ async fn stored_deliveries(
     }
     let mut random = Rng::with_seed(u64::from(stored));
     let mut used = Vec::new();
-    for _ in 0..REPEATED {
+    for _ in 0..REPETITIONS {
         publish(deployment, &mut random).await?;
         used.extend(deployment.deliver().await?.map(|(_, used)| used));
     }
@@ -167,7 +168,7 @@ async fn stored_deliveries(
 
 async fn repeated(deployment: &Deployment, path: &str) -> anyhow::Result<Used> {
     let mut all = Vec::new();
-    for _ in 0..REPEATED {
+    for _ in 0..REPETITIONS {
         all.push(deployment.measure(Method::GET, path, &Value::Null).await?.1);
     }
     Ok(median(all))

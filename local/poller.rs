@@ -1,5 +1,6 @@
-//! What Lambda's SQS event source mapping does: long polls, hands batches to the handler, deletes
-//! what the handler did not report, and leaves the rest with the visibility that the handler set.
+//! Does the work of Lambda's SQS event source mapping: it long-polls a queue, calls the handler with each batch,
+//! deletes the messages that the handler did not report as failed, and leaves the others with the visibility timeout
+//! that the handler set.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -19,38 +20,39 @@ use tracing::warn;
 
 use crate::aws::arn_of;
 
-/// How much a lane's poller does at once. Each lane has its own share, so the slow lane takes none of the fast lane's.
+/// The concurrency limits of a lane's poller. Each lane has separate limits, so the slow lane cannot occupy the fast
+/// lane.
 #[derive(Debug, Clone, Copy)]
 struct Share {
-    /// How many batches are worked at at once. With more, each holds fewer messages: what comes meanwhile is taken up
-    /// together by the next one.
+    /// How many batches are busy concurrently, see [`BUSY_TIME`]. With a higher limit, batches have fewer messages,
+    /// since fewer messages collect in the queue while all batches are busy.
     busy_batches: u32,
-    /// How many messages these batches hold together. Each costs processor time, and a message of another organization
-    /// waits for one of the batches to end.
+    /// How many messages the busy batches have together. Each message costs processor time, and a message of another
+    /// organization waits until one of the batches is no longer busy.
     busy_messages: u32,
-    /// How many attempts are under way at once, those that wait included.
+    /// How many attempts are in progress concurrently, including those that wait for a receiver.
     attempts: u32,
 }
 
 const FAST: Share = Share { busy_batches: 8, busy_messages: 3 * CONSUMER_BATCH, attempts: 2_560 };
-/// Its receivers are waited for nearly all the time, so few batches are worked at.
+/// The consumer of the slow lane waits for receivers nearly all the time, so two busy batches suffice.
 const SLOW: Share = Share { busy_batches: 2, busy_messages: 2 * CONSUMER_BATCH, attempts: 640 };
 
-/// After this time a batch is not worked at any more, but waits for a slow receiver: others are taken
-/// up beside it, so that receivers which hang do not hold up the rest.
-const BUSY: Duration = Duration::from_millis(50);
-/// How long nothing is received after the queue could not be read.
-const PAUSE: Duration = Duration::from_secs(1);
-/// How long a poll waits for messages, in seconds; the most that SQS allows.
+/// A batch counts as busy for this time. After it, the batch probably waits for a slow receiver, and the poller
+/// receives another one, so that receivers that hang do not delay other deliveries.
+const BUSY_TIME: Duration = Duration::from_millis(50);
+/// The pause after a failed receive.
+const ERROR_PAUSE: Duration = Duration::from_secs(1);
+/// How long a poll waits for messages, in seconds: the maximum of SQS.
 const LONG_POLL_SECONDS: i32 = 20;
 
-/// What batches take while they are worked at.
+/// The semaphores that limit the busy batches and their messages.
 struct Busy {
     batches: Arc<Semaphore>,
     messages: Arc<Semaphore>,
 }
 
-/// Moves messages from a lane's queue to the consumer.
+/// Receives messages from a lane's queue and calls the consumer with them.
 #[derive(Debug, Clone)]
 pub struct Poller {
     sqs: Client,
@@ -61,7 +63,7 @@ pub struct Poller {
 }
 
 impl Poller {
-    /// A poller of this queue, which is that of the lane, for this consumer.
+    /// A poller that calls this consumer with the messages of the lane's queue.
     pub fn new(sqs: Client, lane: Lane, queue_url: impl Into<String>, deliverer: Arc<Deliverer>, clock: Clock) -> Self {
         let share = match lane {
             Lane::Fast => FAST,
@@ -70,35 +72,35 @@ impl Poller {
         Self { sqs, queue_url: queue_url.into(), share, deliverer, clock }
     }
 
-    /// Polls until `stop` turns true; batches under way are finished.
+    /// Polls until `stop` becomes true. Returns when the batches that are in progress have ended.
     pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
         let semaphore = |permits: u32| Arc::new(Semaphore::new(permits as usize));
         let busy = Busy { batches: semaphore(self.share.busy_batches), messages: semaphore(self.share.busy_messages) };
-        let all = semaphore(self.share.most_attempts());
-        let mut under_way = JoinSet::new();
+        let attempts = semaphore(self.share.max_attempts());
+        let mut batches = JoinSet::new();
         while !*stop.borrow() {
             tokio::select! {
-                received = self.receive_batch(&busy, &all) => match received {
-                    Ok(handling) => drop(under_way.spawn(handling)),
+                received = self.receive_batch(&busy, &attempts) => match received {
+                    Ok(handling) => drop(batches.spawn(handling)),
                     Err(error) => {
                         warn!(%error, "polling failed");
-                        tokio::time::sleep(PAUSE).await;
+                        tokio::time::sleep(ERROR_PAUSE).await;
                     }
                 },
                 _ = stop.changed() => break,
             }
-            while under_way.try_join_next().is_some() {}
+            while batches.try_join_next().is_some() {}
         }
-        under_way.join_all().await;
+        batches.join_all().await;
     }
 
-    /// Waits for room and for messages; the future it returns handles them.
+    /// Waits until the limits allow another batch, and receives it. The returned future processes the batch.
     async fn receive_batch(
         &self,
         busy: &Busy,
-        all: &Arc<Semaphore>,
+        attempts: &Arc<Semaphore>,
     ) -> anyhow::Result<impl Future<Output = ()> + use<>> {
-        let mut permits = Arc::clone(all).acquire_many_owned(CONSUMER_BATCH).await?;
+        let mut permits = Arc::clone(attempts).acquire_many_owned(CONSUMER_BATCH).await?;
         let busy_batch = Arc::clone(&busy.batches).acquire_owned().await?;
         let mut busy_messages = Arc::clone(&busy.messages).acquire_many_owned(CONSUMER_BATCH).await?;
         let batch = self.receive(CONSUMER_BATCH, LONG_POLL_SECONDS).await?;
@@ -107,9 +109,9 @@ impl Poller {
         let poller = self.clone();
         Ok(async move {
             let mut handling = pin!(poller.handle(batch));
-            let early = timeout(BUSY, &mut handling).await;
+            let handled_while_busy = timeout(BUSY_TIME, &mut handling).await;
             drop((busy_batch, busy_messages));
-            let handled = match early {
+            let handled = match handled_while_busy {
                 Ok(handled) => handled,
                 Err(_) => handling.await,
             };
@@ -120,11 +122,11 @@ impl Poller {
         })
     }
 
-    /// Handles one batch of at most `most` visible messages, without waiting for any. Returns how
-    /// many there were.
+    /// Receives at most `most` visible messages, without waiting for new ones, and processes them as one batch. Returns
+    /// the number of received messages.
     ///
     /// # Errors
-    /// If the queue could not be read, or what was handled not be deleted.
+    /// An error if the messages could not be received, or the processed ones could not be deleted.
     pub async fn poll_once(&self, most: u32) -> anyhow::Result<usize> {
         let batch = self.receive(most, 0).await?;
         self.handle(batch).await
@@ -168,9 +170,9 @@ impl Poller {
 }
 
 impl Share {
-    /// As many attempts as there may be connections for: each takes a file, and half of those that the process may open
-    /// are left to everything else.
-    fn most_attempts(self) -> u32 {
+    /// The maximum number of concurrent attempts. Each needs a file descriptor for its connection. The attempts of all
+    /// lanes use at most half of the file descriptors that the process may have.
+    fn max_attempts(self) -> u32 {
         let all_lanes = FAST.attempts + SLOW.attempts;
         let files = rlimit::increase_nofile_limit(2 * u64::from(all_lanes)).unwrap_or(0);
         let files = u32::try_from(files / 2).unwrap_or(u32::MAX).min(all_lanes);
@@ -179,7 +181,7 @@ impl Share {
     }
 }
 
-/// The batch as Lambda would present it.
+/// The event with which Lambda would invoke the function for this batch.
 fn event(batch: Vec<Message>, queue_url: &str) -> SqsEvent {
     let arn = arn_of(queue_url);
     let record = |message: Message| {

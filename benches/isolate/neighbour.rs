@@ -1,4 +1,4 @@
-//! The tenant who makes trouble.
+//! The neighbour: a tenant that causes load.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -16,37 +16,37 @@ use crate::host::Host;
 use crate::publisher::Publisher;
 use crate::receiver::{Behaviour, Fails, Receiver};
 
-const EVENT_TYPE: &str = "bench.trouble";
+const EVENT_TYPE: &str = "bench.load";
 /// How many endpoints get each event of the fan-out.
 const FAN_OUT: usize = 1_000;
 const FAN_OUT_EVERY: Duration = Duration::from_secs(5);
-/// How many events a second the organization may publish that publishes far more.
+/// The rate limit, in events a second, of the organization that publishes far more.
 const LIMIT: u32 = 10;
-/// How long a delivery of the tenant may take to be made or parked while its backlog is prepared.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// The time limit for the attempt whose delivery is copied to a backlog.
+const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What a tenant can do to the others.
+/// The kinds of problems that a tenant can cause.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Trouble {
-    /// Its endpoint never answers, and has 100 events a second.
+pub(crate) enum Problem {
+    /// The endpoint never answers, and gets 100 events a second.
     Hangs,
-    /// Its endpoint answers 200 after 9 s, and has 50 events a second.
+    /// The endpoint answers 200 after 9 s, and gets 50 events a second.
     Slow,
-    /// Its endpoint fails eight requests of nine, and has 100 events a second.
+    /// The endpoint fails eight requests of nine, and gets 100 events a second.
     FailsMostly,
-    /// Its endpoint fails every request at once, and has 500 events a second.
+    /// The endpoint fails every request immediately, and gets 500 events a second.
     FailsAtOnce,
-    /// It publishes an event for 1,000 endpoints every 5 s.
+    /// The tenant publishes an event for 1,000 endpoints every 5 s.
     FanOut,
-    /// It resumes an endpoint with a large backlog.
+    /// The tenant resumes an endpoint with a large backlog.
     Resume,
-    /// It asks for a large number of failed deliveries again.
+    /// The tenant requests a recovery of many failed deliveries.
     Recovery,
-    /// It publishes 500 events a second with a limit of ten.
+    /// The tenant publishes 500 events a second with a limit of ten.
     Limited,
 }
 
-impl Trouble {
+impl Problem {
     pub(crate) const ALL: [Self; 8] = [
         Self::Hangs,
         Self::Slow,
@@ -57,7 +57,7 @@ impl Trouble {
         Self::Recovery,
         Self::Limited,
     ];
-    /// Their names on the command line.
+    /// The names on the command line, in the order of the variants.
     pub(crate) const NAMES: [&str; 8] =
         ["hangs", "slow", "fails-mostly", "fails-at-once", "fan-out", "resume", "recovery", "limited"];
 
@@ -70,7 +70,7 @@ impl Trouble {
             Self::Hangs => "An endpoint that hangs until its timeout of 10 s, 100 events a second",
             Self::Slow => "An endpoint that answers 200 after 9 s, 50 events a second",
             Self::FailsMostly => "An endpoint that fails eight requests of nine, 100 events a second",
-            Self::FailsAtOnce => "An endpoint that fails at once, 500 events a second",
+            Self::FailsAtOnce => "An endpoint that fails immediately, 500 events a second",
             Self::FanOut => "An event for 1,000 endpoints every 5 s",
             Self::Resume => "An endpoint with a backlog is resumed",
             Self::Recovery => "Failed deliveries are retried by a recovery",
@@ -78,7 +78,7 @@ impl Trouble {
         }
     }
 
-    /// Events per second while it goes on; 0 if it is another kind of trouble.
+    /// The published events per second; 0 for loads of another kind.
     fn rate(self) -> u32 {
         match self {
             Self::Hangs | Self::FailsMostly => 100,
@@ -100,9 +100,9 @@ impl Trouble {
     }
 }
 
-/// A tenant who is ready to make trouble, or makes it. It ends when this is dropped.
+/// A tenant that is prepared to cause load, or causes it. Dropping it ends the load.
 pub(crate) struct Neighbour {
-    trouble: Trouble,
+    problem: Problem,
     publisher: Publisher,
     receiver: Receiver,
     endpoint: String,
@@ -111,21 +111,21 @@ pub(crate) struct Neighbour {
 }
 
 impl Neighbour {
-    /// A new tenant with what it needs. The host is started again if its table has to be filled.
+    /// Creates a tenant with endpoints and, for some loads, a backlog. Writing a backlog restarts the host.
     pub(crate) async fn prepare(
-        trouble: Trouble,
+        problem: Problem,
         other: &Publisher,
         host: &mut Host,
         data: &Path,
         backlog: u32,
     ) -> anyhow::Result<Self> {
         let publisher = other.another("neighbour").await?;
-        let receiver = Receiver::start(trouble.receiver()).await?;
+        let receiver = Receiver::start(problem.receiver()).await?;
         let mut neighbour =
-            Self { trouble, publisher, receiver, endpoint: String::new(), publishing: None, requests_before: 0 };
-        match trouble {
-            Trouble::Resume => neighbour.prepare_parked(host, data, backlog).await?,
-            Trouble::Recovery => neighbour.prepare_failed(host, data, backlog).await?,
+            Self { problem, publisher, receiver, endpoint: String::new(), publishing: None, requests_before: 0 };
+        match problem {
+            Problem::Resume => neighbour.prepare_parked(host, data, backlog).await?,
+            Problem::Recovery => neighbour.prepare_failed(host, data, backlog).await?,
             _ => neighbour.prepare_endpoints().await?,
         }
         neighbour.requests_before = neighbour.receiver.count();
@@ -133,11 +133,11 @@ impl Neighbour {
     }
 
     async fn prepare_endpoints(&mut self) -> anyhow::Result<()> {
-        let endpoints = if self.trouble == Trouble::FanOut { FAN_OUT } else { 1 };
+        let endpoints = if self.problem == Problem::FanOut { FAN_OUT } else { 1 };
         for _ in 0..endpoints {
             self.endpoint = self.publisher.endpoint(&self.receiver.url(), EVENT_TYPE, json!({})).await?;
         }
-        if self.trouble == Trouble::Limited {
+        if self.problem == Problem::Limited {
             self.publisher.limit(LIMIT).await?;
         }
         Ok(())
@@ -155,14 +155,14 @@ impl Neighbour {
         let once = json!({"retry_schedule": []});
         self.endpoint = self.publisher.endpoint(&failing.url(), EVENT_TYPE, once).await?;
         self.publisher.publish(EVENT_TYPE).await?;
-        ensure!(failing.wait_for(1, PATIENCE).await, "the delivery fails");
-        // The record follows the request.
+        ensure!(failing.wait_for(1, ATTEMPT_TIMEOUT).await, "the delivery fails");
+        // The record is written after the request.
         tokio::time::sleep(Duration::from_secs(1)).await;
         self.publisher.change_endpoint(&self.endpoint, json!({"url": self.receiver.url()})).await?;
         self.multiply(host, data, backlog).await
     }
 
-    /// Copies the tenant's one delivery until there are as many as the backlog is large.
+    /// Copies the tenant's only delivery until the backlog has this size.
     async fn multiply(&self, host: &mut Host, data: &Path, backlog: u32) -> anyhow::Result<()> {
         host.kill().await?;
         let storage = Storage::Directory { path: data.to_owned(), durable: false };
@@ -176,22 +176,22 @@ impl Neighbour {
         host.start_again().await
     }
 
-    /// Begins to make trouble.
+    /// Starts the load.
     pub(crate) async fn begin(&mut self) -> anyhow::Result<()> {
         let publisher = self.publisher.clone();
-        match self.trouble {
-            Trouble::Resume => self.publisher.change_endpoint(&self.endpoint, json!({"status": "active"})).await?,
-            Trouble::Recovery => self.publisher.recover(&self.endpoint).await?,
-            Trouble::FanOut => self.publishing = Some(tokio::spawn(publish_every(publisher, FAN_OUT_EVERY))),
+        match self.problem {
+            Problem::Resume => self.publisher.change_endpoint(&self.endpoint, json!({"status": "active"})).await?,
+            Problem::Recovery => self.publisher.recover(&self.endpoint).await?,
+            Problem::FanOut => self.publishing = Some(tokio::spawn(publish_every(publisher, FAN_OUT_EVERY))),
             _ => {
-                let every = Duration::from_secs(1) / self.trouble.rate();
+                let every = Duration::from_secs(1) / self.problem.rate();
                 self.publishing = Some(tokio::spawn(publish_every(publisher, every)));
             }
         }
         Ok(())
     }
 
-    /// Stops, and returns how many requests its receiver got.
+    /// Stops the load, and returns how many requests the tenant's receiver got since it was prepared.
     pub(crate) fn end(&mut self) -> usize {
         if let Some(publishing) = self.publishing.take() {
             publishing.abort();
@@ -206,19 +206,19 @@ impl Drop for Neighbour {
     }
 }
 
-/// Publishes an event at each tick, whether or not the earlier ones were answered.
+/// Publishes an event at each tick, without waiting for the responses to earlier ones.
 async fn publish_every(publisher: Publisher, every: Duration) {
-    let (mut ticks, mut under_way) = (interval(every), tokio::task::JoinSet::new());
+    let (mut ticks, mut requests) = (interval(every), tokio::task::JoinSet::new());
     loop {
         ticks.tick().await;
         let publisher = publisher.clone();
         let event = publisher.next_events(&[EVENT_TYPE.to_owned()], 1);
-        under_way.spawn(async move {
+        requests.spawn(async move {
             for event in event {
-                // Whether it was accepted is its own matter.
+                // Refused and failed requests are part of the load.
                 let _ = publisher.publish_lightly(event).await;
             }
         });
-        while under_way.try_join_next().is_some() {}
+        while requests.try_join_next().is_some() {}
     }
 }

@@ -1,4 +1,4 @@
-//! A tenant with a limit, who publishes more than it allows while the host is killed.
+//! A tenant that publishes more than its limit allows while the host is killed.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -10,18 +10,18 @@ use anyhow::Context;
 use aws_sdk_dynamodb::types::AttributeValue;
 use tokio::task::JoinSet;
 
-use super::{WITHOUT_HOST, dead_host};
+use super::{FAILURE_PAUSE, dead_host};
 use crate::publisher::{Publisher, is_rate_limited};
 use crate::receiver::Receiver;
 use crate::report::Report;
 
 const EVENT_TYPE: &str = "bench.killed.limited";
-/// Events a second: far fewer than are published. The burst is the least that a limit has.
+/// The limit in events per second, far below the published rate. The burst is the minimum of a limit.
 const RATE: u32 = 1;
 const BURST: f64 = 100.0;
-/// How many of its publishers publish at once.
+/// How many publishers publish concurrently.
 const PUBLISHERS: usize = 8;
-/// How long each of them waits after an answer.
+/// How long each publisher waits after a response.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// The tenant while it publishes.
@@ -31,30 +31,30 @@ pub(super) struct Limited {
     publishing: JoinSet<anyhow::Result<Outcome>>,
 }
 
-/// What the tenant was answered.
+/// The responses that the tenant got.
 #[derive(Default)]
 pub(super) struct Outcome {
     /// The ids of the accepted events.
     pub(super) accepted: HashSet<String>,
-    /// The numbers of the refused ones, which are not published again.
+    /// The numbers of the refused events, which are not published again.
     refused: HashSet<u64>,
 }
 
 impl Limited {
-    /// Makes the tenant, with an endpoint at this receiver, and lets it publish while `goes_on` is set.
+    /// Creates the tenant with an endpoint at this receiver, and publishes while `is_killing` is set.
     pub(super) async fn begin(
         other: &Publisher,
         receiver: &Receiver,
-        goes_on: Arc<AtomicBool>,
+        is_killing: Arc<AtomicBool>,
     ) -> anyhow::Result<Self> {
         let publisher = other.another("limited").await?;
         publisher.endpoint(&receiver.url(), EVENT_TYPE, serde_json::json!({})).await?;
         publisher.limit(RATE).await?;
-        let publishing = (0..PUBLISHERS).map(|_| publish(publisher.clone(), Arc::clone(&goes_on))).collect();
+        let publishing = (0..PUBLISHERS).map(|_| publish(publisher.clone(), Arc::clone(&is_killing))).collect();
         Ok(Self { publisher, began: Instant::now(), publishing })
     }
 
-    /// Waits until everything is answered.
+    /// Waits until all requests are answered.
     pub(super) async fn end(self) -> anyhow::Result<Ended> {
         let mut outcome = Outcome::default();
         for of_one in self.publishing.join_all().await {
@@ -62,13 +62,13 @@ impl Limited {
             outcome.accepted.extend(accepted);
             outcome.refused.extend(refused);
         }
-        Ok(Ended { organization: self.publisher.organization().to_owned(), took: self.began.elapsed(), outcome })
+        Ok(Ended { organization: self.publisher.organization().to_owned(), duration: self.began.elapsed(), outcome })
     }
 }
 
-async fn publish(publisher: Publisher, goes_on: Arc<AtomicBool>) -> anyhow::Result<Outcome> {
+async fn publish(publisher: Publisher, is_killing: Arc<AtomicBool>) -> anyhow::Result<Outcome> {
     let (mut outcome, mut repeating) = (Outcome::default(), JoinSet::new());
-    while goes_on.load(Ordering::Relaxed) {
+    while is_killing.load(Ordering::Relaxed) {
         let number = publisher.next_number();
         match publisher.try_once(EVENT_TYPE, number).await {
             Ok(published) => drop(outcome.accepted.insert(published.event)),
@@ -76,7 +76,7 @@ async fn publish(publisher: Publisher, goes_on: Arc<AtomicBool>) -> anyhow::Resu
             Err(_) => {
                 let publisher = publisher.clone();
                 repeating.spawn(async move { publisher.insist(EVENT_TYPE, number).await });
-                tokio::time::sleep(WITHOUT_HOST).await;
+                tokio::time::sleep(FAILURE_PAUSE).await;
             }
         }
         tokio::time::sleep(PAUSE).await;
@@ -90,26 +90,29 @@ async fn publish(publisher: Publisher, goes_on: Arc<AtomicBool>) -> anyhow::Resu
 /// The tenant after it has published.
 pub(super) struct Ended {
     organization: String,
-    took: Duration,
+    duration: Duration,
     pub(super) outcome: Outcome,
 }
 
 impl Ended {
-    /// Compares what the tenant was answered with what a dead host has stored and what arrived.
+    /// Compares the responses with the events that a killed host has stored and with those that arrived.
     pub(super) async fn report(&self, report: &mut Report, data: &Path, receivers: &[Receiver]) -> anyhow::Result<()> {
         let Outcome { accepted, refused } = &self.outcome;
         let stored = self.stored(data).await?;
         let arrived = receivers.iter().flat_map(Receiver::arrivals).filter(|it| refused.contains(&it.number)).count();
         report.figure("events accepted of the tenant with a limit", accepted.len());
         report.figure("events refused of it", refused.len());
-        report.promise("of a tenant with a limit, what was accepted is stored and nothing else", stored == *accepted);
-        report.promise("nothing arrives that was refused", arrived == 0);
-        let most = BURST + f64::from(RATE) * self.took.as_secs_f64();
-        report.promise("no more is accepted than the limit allows", f64::from(u32::try_from(accepted.len())?) <= most);
+        report.promise("exactly the accepted events of a tenant with a limit are stored", stored == *accepted);
+        report.promise("no refused event arrives", arrived == 0);
+        let most = BURST + f64::from(RATE) * self.duration.as_secs_f64();
+        report.promise(
+            "no more events are accepted than the limit allows",
+            f64::from(u32::try_from(accepted.len())?) <= most,
+        );
         Ok(())
     }
 
-    /// The ids of the tenant's events in the dead host's table.
+    /// The ids of the tenant's events in the table of the killed host.
     async fn stored(&self, data: &Path) -> anyhow::Result<HashSet<String>> {
         let scan = aws_sdk_dynamodb::Client::new(&dead_host(data)?).scan().table_name("pigeonpost");
         let scan = scan.filter_expression("entity = :event AND begins_with(pk, :own)");

@@ -1,4 +1,5 @@
-//! One run of the sweep as on AWS: each call of DynamoDB or SQS takes some milliseconds, and the run ends after 55 s.
+//! One run of the sweep with AWS's latencies: each call to DynamoDB or SQS takes some milliseconds, and the run ends
+//! after 55 s.
 
 use std::fmt;
 use std::sync::Arc;
@@ -28,14 +29,14 @@ use shared::queue::schema::create_queues;
 use shared::service::Parts;
 use shared::store::schema::create_table;
 
-use super::{BATCH, CONCURRENT_REQUESTS, EVENT_TYPE, Extent, per_second, seconds};
+use super::{BATCH, CONCURRENT_REQUESTS, EVENT_TYPE, Parameters, per_second, seconds};
 use crate::deployment::{TABLE, settings};
 use crate::report::Report;
 
-/// How long a run may take: the timeout of SweepFunction.
+/// The timeout of SweepFunction.
 const TIMEOUT: Duration = Duration::from_secs(55);
 
-pub(super) async fn run(extent: &Extent) -> anyhow::Result<Report> {
+pub(super) async fn run(parameters: &Parameters) -> anyhow::Result<Report> {
     let aws = EmbeddedAws::open(&Storage::Memory, "127.0.0.1:1", Arc::new(|| SystemTime::UNIX_EPOCH))?;
     let sdk = aws.sdk_config();
     create_table(&aws_sdk_dynamodb::Client::new(&sdk), TABLE).await?;
@@ -44,16 +45,16 @@ pub(super) async fn run(extent: &Extent) -> anyhow::Result<Report> {
     let parts = parts(&sdk, &settings);
     let new = NewOrganization { id: None, name: Name::parse("Bench")?, slug: Slug::parse("bench")? };
     let organization = parts.administrator().create_organization(new).await?.id;
-    let endpoints = park(&parts, &settings.deployment.urls, &organization, extent).await?;
+    let endpoints = park(&parts, &settings.deployment.urls, &organization, parameters).await?;
 
-    let distant = parts_at(&sdk, &settings, extent.latency_ms)?;
+    let distant = distant_parts(&sdk, &settings, parameters.latency_ms)?;
     let (administrator, sweeper) = (distant.administrator(), distant.sweeper());
     let active = EndpointPatch { status: Some(WantedStatus::Active), ..EndpointPatch::default() };
     let began = Instant::now();
     let resumes = endpoints.iter().map(|id| administrator.update_endpoint(&organization, *id, active.clone()));
     stream::iter(resumes).buffer_unordered(CONCURRENT_REQUESTS).try_collect::<Vec<_>>().await?;
     let resumed_in = began.elapsed();
-    let at_once = aws.messages(&queue_urls.fast).len();
+    let initially_released = aws.messages(&queue_urls.fast).len();
 
     let began = Instant::now();
     let deadline = sweeper.clock().now().plus(TIMEOUT);
@@ -62,27 +63,27 @@ pub(super) async fn run(extent: &Extent) -> anyhow::Result<Report> {
         true
     };
     sweep::handle(&sweeper, deadline, wait).await?;
-    let took = began.elapsed();
-    let released = aws.messages(&queue_urls.fast).len() - at_once;
-    let mut report = Report::new(&format!("One run of the sweep, calls of {} ms at most", extent.latency_ms));
+    let run_time = began.elapsed();
+    let released = aws.messages(&queue_urls.fast).len() - initially_released;
+    let mut report = Report::new(&format!("One run of the sweep, calls of {} ms at most", parameters.latency_ms));
     report.figure("all requests that resume, s", seconds(resumed_in));
-    report.figure("deliveries that these release", at_once);
-    report.figure("the run, s", seconds(took));
-    report.figure("deliveries that it releases", released);
-    report.figure("releases a second", per_second(released, took));
+    report.figure("deliveries that these requests release", initially_released);
+    report.figure("the run, s", seconds(run_time));
+    report.figure("deliveries that the run releases", released);
+    report.figure("deliveries that the run releases a second", per_second(released, run_time));
     Ok(report)
 }
 
-/// Makes paused endpoints and publishes to all of them.
+/// Creates paused endpoints and publishes events for all of them.
 async fn park(
     parts: &Parts,
     urls: &UrlPolicy,
     organization: &OrganizationId,
-    extent: &Extent,
+    parameters: &Parameters,
 ) -> anyhow::Result<Vec<EndpointId>> {
     let (publisher, administrator) = (parts.publisher(), parts.administrator());
     let mut endpoints = Vec::new();
-    for _ in 0..extent.endpoints {
+    for _ in 0..parameters.endpoints {
         let settings = EndpointSettings::new(
             Name::parse("Bench")?,
             EndpointUrl::parse("http://127.0.0.1:9/", urls)?,
@@ -92,9 +93,9 @@ async fn park(
         endpoints.push(administrator.create_endpoint(organization, new).await?.id);
     }
     let event_type = EventType::parse(EVENT_TYPE)?;
-    for start in (0..extent.parked).step_by(BATCH) {
+    for start in (0..parameters.parked).step_by(BATCH) {
         let event = || NewEvent { event_type: event_type.clone(), data: "{}".to_owned(), subject: None, edition: None };
-        let events = (0..).zip(start..extent.parked).take(BATCH).map(|(index, _)| (index, event())).collect();
+        let events = (0..).zip(start..parameters.parked).take(BATCH).map(|(index, _)| (index, event())).collect();
         publisher.publish(&administrator.current_state(organization).await?, None, events, None).await?;
     }
     parts.meter().write_all_usage().await;
@@ -106,14 +107,14 @@ fn parts(sdk: &SdkConfig, settings: &Settings) -> Parts {
     Parts::new(sdk, &table, queue_urls, deployment, Clock::system())
 }
 
-/// A process whose calls of AWS take half of this time or more, and this time at most.
-fn parts_at(sdk: &SdkConfig, settings: &Settings, latency_ms: u64) -> anyhow::Result<Parts> {
+/// The parts of a process whose calls to AWS take at least half of this time and at most this time.
+fn distant_parts(sdk: &SdkConfig, settings: &Settings, latency_ms: u64) -> anyhow::Result<Parts> {
     let inner = sdk.http_client().context("the engines are reached in the process")?;
     let client = SharedHttpClient::new(Distant { inner, latency_ms });
     Ok(parts(&sdk.to_builder().http_client(client).build(), settings))
 }
 
-/// Both of the SDK's roles, client and connector.
+/// Delays the calls of the SDK's HTTP client or connector `T`.
 #[derive(Clone)]
 struct Distant<T> {
     inner: T,

@@ -1,4 +1,4 @@
-//! Who may do what: every caller at every route, and what a role is for.
+//! Access control: every caller at every route, and the effects of roles.
 
 use std::sync::{Arc, Mutex};
 
@@ -14,7 +14,7 @@ use crate::support::{
 const ROLES: [&str; 4] = ["owner", "admin", "member", "publisher"];
 const UNKNOWN_KEY: &str = "sk_live_0000000000000000000000000000000000000000000";
 
-/// What the requests of a route need to find.
+/// The resources that the requests of a route need.
 pub(crate) struct Scene<'a> {
     pub(crate) world: &'a World,
     pub(crate) owner: Tenant,
@@ -22,13 +22,13 @@ pub(crate) struct Scene<'a> {
 }
 
 impl Scene<'_> {
-    /// A key of this role.
+    /// Issues a key with this role.
     async fn caller(&self, role: &str) -> Tenant {
         let issued = self.owner.post("/api-keys", &json!({"name": role, "role": role})).await.data(201);
         self.owner.with_key(text(&issued["revealed_key"]))
     }
 
-    /// The route's path, with things of its own for what it names.
+    /// The route's path with the ids of new resources.
     pub(crate) async fn path(&self, route: &Route) -> String {
         let mut path = route.path.replace("{organization}", &self.owner.id);
         let mut event = Value::Null;
@@ -56,7 +56,7 @@ impl Scene<'_> {
         if implies_organization(&path) { format!("{path}?organization_id={}", self.owner.id) } else { path }
     }
 
-    /// The id of a recovery that has not ended.
+    /// Creates a recovery that does not end, and returns its id.
     async fn open_recovery(&self) -> String {
         let endpoint =
             self.owner.endpoint_with(json!({"url": self.failing.url(), "event_types": ["matrix.job"]})).await;
@@ -68,12 +68,12 @@ impl Scene<'_> {
         self.call_at(&self.world.process, route, key).await
     }
 
-    /// Calls a route of another process; what it needs to find comes from the world's own.
+    /// Calls a route of another process. The world's own process creates the resources.
     async fn call_at(&self, process: &Process, route: &Route, key: Option<&str>) -> Reply {
         self.call_path(process, route, &self.path(route).await, key).await
     }
 
-    /// Calls a route at a path for which everything is there.
+    /// Calls a route at a path from [`Scene::path`].
     pub(crate) async fn call_path(&self, process: &Process, route: &Route, path: &str, key: Option<&str>) -> Reply {
         let method = Method::from_bytes(route.method.as_bytes()).unwrap();
         let slug = format!("n{}", self.world.clock.now().unix_micros());
@@ -83,14 +83,14 @@ impl Scene<'_> {
     }
 }
 
-/// The id of an endpoint as the `endpoints` dialect prints it.
+/// The form of an endpoint's id in the `endpoints` dialect.
 fn hyphenated(id: &str) -> String {
     let hex = id.strip_prefix("we_").unwrap();
     format!("ep_{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
 #[tokio::test]
-async fn every_caller_gets_at_every_route_what_its_role_allows() {
+async fn every_route_answers_each_caller_by_its_role() {
     let (world, failing) = (World::new().await, Receiver::always(Answer::status(500)).await);
     let other_tenant = world.tenant().await;
     let mut wrong = Vec::new();
@@ -101,7 +101,8 @@ async fn every_caller_gets_at_every_route_what_its_role_allows() {
             callers.push((role, Some(scene.caller(role).await.key)));
         }
         let mut expected = route.statuses.to_vec();
-        // Nobody learns of another organization; that organizations are made by the platform is no secret.
+        // Another organization's resources are not found. Only the creation of organizations answers 403, since
+        // everyone may know that it needs a platform key.
         let of_another = if route.path == "/v1/organizations" { 403 } else { 404 };
         callers.extend([
             ("no key", None),
@@ -123,10 +124,10 @@ async fn every_caller_gets_at_every_route_what_its_role_allows() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Each route once, and beside them what only some requests come to: an endpoint that failed, is paused, resumed and
-/// deleted, and one that somebody wants to hear of.
+/// Calls each route once. Further requests cause the calls that only some requests make: for an endpoint with a failure
+/// that is paused, resumed and deleted, and for an endpoint whose creation causes an operational event.
 #[tokio::test]
-async fn the_api_calls_aws_for_what_the_list_of_actions_says() {
+async fn the_api_makes_exactly_the_listed_calls_to_aws() {
     let (world, failing) = (World::new().await, Receiver::always(Answer::status(500)).await);
     let calls: Arc<Mutex<Vec<Call>>> = Arc::default();
     let record = Arc::clone(&calls);
@@ -157,10 +158,9 @@ async fn the_api_calls_aws_for_what_the_list_of_actions_says() {
     assert_eq!(done(calls), listed("api"));
 }
 
-/// A caller that a route refuses is answered alike whatever its body is; a caller that it accepts learns what is wrong
-/// with the body.
+/// A refused caller gets the same response for any body. Only an admitted caller gets the errors of its body.
 #[tokio::test]
-async fn authorization_comes_before_the_body_is_read_at_every_route() {
+async fn every_route_authorizes_before_it_reads_the_body() {
     let (world, failing) = (World::new().await, Receiver::always(Answer::status(500)).await);
     let other_tenant = world.tenant().await;
     let mut wrong = Vec::new();
@@ -195,7 +195,7 @@ async fn authorization_comes_before_the_body_is_read_at_every_route() {
 }
 
 #[tokio::test]
-async fn a_publisher_reads_the_events_that_it_published_itself() {
+async fn a_publisher_can_read_only_the_events_that_it_published() {
     let world = World::new().await;
     let owner = world.tenant().await;
     let scene = Scene { world: &world, owner: owner.clone(), failing: &Receiver::new().await };
@@ -207,7 +207,7 @@ async fn a_publisher_reads_the_events_that_it_published_itself() {
 }
 
 #[tokio::test]
-async fn the_platform_names_the_organization_where_the_path_does_not() {
+async fn the_platform_passes_the_organization_in_the_query_or_body_if_the_path_does_not_contain_it() {
     let world = World::new().await;
     let (owner, platform) = (world.tenant().await, world.platform());
     let unknown = "org_00000000000000000000000000";
@@ -230,7 +230,7 @@ async fn the_platform_names_the_organization_where_the_path_does_not() {
 }
 
 #[tokio::test]
-async fn the_scheme_is_written_in_any_case_and_nothing_but_bearer_will_do() {
+async fn the_authorization_scheme_must_be_bearer_in_any_case() {
     let world = World::new().await;
     let owner = world.tenant().await;
     let status = async |authorization: Option<String>| {

@@ -1,4 +1,4 @@
-//! What publishing and delivering use of AWS, as counted at the wire, against docs/storage.md.
+//! The costs of publishing and delivering, counted from the requests to AWS and compared with docs/storage.md.
 
 mod fan_out;
 
@@ -14,11 +14,11 @@ use shared::clock;
 
 use crate::support::{Answer, Fate, Process, Receiver, Tenant, World, over_network_by_call, text};
 
-/// A process, and what it uses.
+/// A process whose costs are counted.
 struct Metered {
     process: Process,
     meter: Meter,
-    /// The records that it sent in calls for several.
+    /// The number of records that were written by coalesced calls.
     inserted: Arc<AtomicUsize>,
 }
 
@@ -34,7 +34,7 @@ impl Metered {
         Self { process: world.process_over(&sdk, world.clock.clock()), meter, inserted }
     }
 
-    /// What it uses to publish, once it remembers the key and the targets.
+    /// The cost of a publish request after the key and the targets are cached.
     async fn publish(&self, tenant: &Tenant, path: &str, headers: &[(&str, &str)], body: &Value) -> Bill {
         let tenant = tenant.at(&self.process);
         tenant.post("/events", &json!({"type": "nobody.wants.this", "data": {}})).await.data(202);
@@ -43,7 +43,7 @@ impl Metered {
         self.meter.take()
     }
 
-    /// What it uses for the next batch of the queue.
+    /// The cost of the next batch of messages.
     async fn deliver(&self, messages: usize) -> Bill {
         self.meter.take();
         assert_eq!(self.process.poll().await, messages);
@@ -51,7 +51,7 @@ impl Metered {
     }
 }
 
-/// An event whose data is some 1,000 bytes of JSON, as applications send it.
+/// An event with about 1,000 bytes of JSON like that of real applications.
 pub(crate) fn event(number: u32) -> Value {
     let member = |n: u32| {
         json!({
@@ -83,14 +83,14 @@ async fn subscribed(endpoints: usize) -> (World, Receiver, Tenant) {
 }
 
 #[test]
-fn the_event_that_is_measured_has_about_a_kilobyte() {
+fn the_measured_event_has_about_a_kilobyte() {
     let bytes = event(7)["data"].to_string().len();
     assert!((1_000..=1_100).contains(&bytes), "{bytes}");
 }
 
 #[tokio::test]
-async fn publishing_uses_what_is_written_down() {
-    // Endpoints, and the event's own units.
+async fn publishing_costs_what_the_docs_state() {
+    // The number of endpoints, and the write units of the event.
     for (endpoints, event_units) in [(1, 1.0), (10, 1.0), (100, 3.0)] {
         let (world, _receiver, tenant) = subscribed(endpoints).await;
         let metered = Metered::new(&world);
@@ -98,7 +98,7 @@ async fn publishing_uses_what_is_written_down() {
         let count = u32::try_from(endpoints).unwrap();
         let (writes, sends) = ((count + 1).div_ceil(25), count.div_ceil(10));
         let mut expected = calls([("BatchWriteItem", writes), ("GetItem", 1), ("SendMessageBatch", sends)]);
-        // So much is counted at once.
+        // Usage of this size is written immediately.
         let usage = u32::from(endpoints >= 100);
         expected.extend((usage > 0).then(|| ("UpdateItem".to_owned(), usage)));
         assert_eq!(bill.calls, expected, "{endpoints} endpoints");
@@ -112,7 +112,7 @@ async fn publishing_uses_what_is_written_down() {
 async fn an_idempotency_key_costs_one_write() {
     let (world, _receiver, tenant) = subscribed(1).await;
     let bill = Metered::new(&world).publish(&tenant, "/events", &[("idempotency-key", "once")], &event(1)).await;
-    // The event first, then its delivery's list.
+    // The event is written before the list of its delivery.
     assert_eq!(bill.calls, calls([("BatchWriteItem", 2), ("GetItem", 1), ("PutItem", 1), ("SendMessageBatch", 1)]));
     assert_eq!(bill.write_units, 3.0);
 }
@@ -128,7 +128,7 @@ async fn a_rate_limit_costs_one_write_for_a_request() {
         let bill = metered.publish(&tenant, path, &[], &body).await;
         assert_eq!(bill.calls["UpdateItem"], 1, "{bill:?}");
         assert_eq!(bill.write_units, events + 1.0 + 1.0, "events, list, tokens");
-        assert_eq!((bill.calls["GetItem"], bill.read_units), (1, 1.0), "the state, which has the limits");
+        assert_eq!((bill.calls["GetItem"], bill.read_units), (1, 1.0), "the state, which contains the limits");
     }
 }
 
@@ -151,16 +151,16 @@ async fn a_delivery_costs_one_write_and_one_read() {
     metered.deliver(10).await;
     assert_eq!(metered.inserted.swap(0, Ordering::SeqCst), 10);
     let mut bill = metered.deliver(10).await;
-    // What comes in while a call is under way, shares the next one.
+    // Records that are requested while a call is in flight share the next one.
     let records = bill.calls.remove("BatchExecuteStatement").unwrap_or_default();
     assert!((1..=10).contains(&records), "{records}");
-    assert_eq!(metered.inserted.load(Ordering::SeqCst), 10, "each of them once");
+    assert_eq!(metered.inserted.load(Ordering::SeqCst), 10, "each record once");
     assert_eq!(bill.calls, calls([("BatchGetItem", 1), ("DeleteMessageBatch", 1), ("ReceiveMessage", 1)]));
     assert_eq!((bill.write_units, bill.read_units, bill.queue_requests), (10.0, 10.0, 2));
 }
 
 #[tokio::test]
-async fn a_failing_endpoint_costs_at_most_one_write_a_second_beside_its_records() {
+async fn a_failing_endpoint_costs_at_most_one_write_a_second_in_addition_to_its_records() {
     let (world, receiver) = (World::new().await, Receiver::always(Answer::status(500)).await);
     let tenant = world.tenant().await;
     tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": [25]})).await;
@@ -175,7 +175,7 @@ async fn a_failing_endpoint_costs_at_most_one_write_a_second_beside_its_records(
         ("PutItem", 2),
         ("ReceiveMessage", 1),
     ];
-    assert_eq!(bill.calls, calls(first), "the endpoint is noted to fail, and the failure is counted");
+    assert_eq!(bill.calls, calls(first), "failing_until is set in the endpoint, and the failure is counted");
     assert_eq!((bill.write_units, bill.read_units, bill.queue_requests), (3.0, 5.0, 2));
 
     for _ in 0..2 {
@@ -185,14 +185,15 @@ async fn a_failing_endpoint_costs_at_most_one_write_a_second_beside_its_records(
         let bill = metered.deliver(10).await;
         let counted = ["GetItem", "PutItem"].map(|name| bill.calls.get(name).copied().unwrap_or_default());
         assert_eq!(counted, [reads, writes]);
-        assert_eq!(bill.write_units, 10.0 + f64::from(writes), "ten records, and their failures together");
+        assert_eq!(bill.write_units, 10.0 + f64::from(writes), "ten records, and one write of their failures");
         world.advance(Duration::from_secs(1));
     }
     let counters = world.items("health").await.remove(0);
     assert_eq!(counters["failures"].as_n().unwrap(), "21");
 }
 
-/// By the default schedule, ten at a time: four records, a mark, and what is counted of its endpoint.
+/// Ten deliveries at a time, with the default schedule. Each costs four records and a mark, and a share of the
+/// counters.
 #[tokio::test]
 async fn a_delivery_that_fails_four_times_costs_five_and_a_half_writes() {
     let (world, receiver) = (World::new().await, Receiver::always(Answer::status(500)).await);
@@ -203,23 +204,23 @@ async fn a_delivery_that_fails_four_times_costs_five_and_a_half_writes() {
     let mut write_units = 0.0;
     for wait in [0, 1, 5, 31] {
         world.advance(Duration::from_secs(wait));
-        // The process remembers from this that no endpoint wants to hear of exhausted deliveries.
+        // This request caches that no endpoint subscribes to exhausted deliveries.
         let unwanted = json!({"type": "nobody.wants.this", "data": {}});
         tenant.at(&metered.process).post("/events", &unwanted).await.data(202);
         let bill = metered.deliver(10).await;
-        // The records and the counters. The endpoint, since a failure makes the process forget it. The state after five
-        // seconds. Once the endpoint again, to note that it fails.
+        // The records and the counters; the endpoint, because a failure removes it from the cache; the state after five
+        // seconds; and once the endpoint again, to set `failing_until`.
         let (state, counters) = (f64::from(u8::from(wait != 1)), f64::from(u8::from(wait == 0)));
         assert_eq!(bill.read_units, 10.0 + 1.0 + 1.0 + state + counters, "after {wait} s: {bill:?}");
         write_units += bill.write_units;
     }
     assert!(world.records().await.values().all(|record| record.status == "exhausted"));
-    // Of the counts, four are written, and once that the endpoint fails.
+    // The counters are written four times, and `failing_until` once.
     assert_eq!(write_units, 10.0 * 5.0 + 4.0 + 1.0);
 }
 
 #[tokio::test]
-async fn successes_cost_more_until_ten_minutes_after_a_failure() {
+async fn a_success_costs_more_until_ten_minutes_after_a_failure() {
     let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(500)]).await);
     let tenant = world.tenant().await;
     tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": []})).await;
@@ -231,9 +232,9 @@ async fn successes_cost_more_until_ten_minutes_after_a_failure() {
         ["GetItem", "PutItem"].map(|name| bill.calls.remove(name).unwrap_or_default())
     };
     assert_eq!(deliver(0).await, [3, 2], "the failure, and the state for an operational event");
-    assert_eq!(deliver(10).await, [1, 1], "what it added is removed");
-    assert_eq!(deliver(10).await, [1, 0], "nothing is left to remove");
-    assert_eq!(deliver(600).await, [2, 1], "its successes need not be counted any more");
+    assert_eq!(deliver(10).await, [1, 1], "the success removes the failure from the bucket");
+    assert_eq!(deliver(10).await, [1, 0], "the bucket is empty");
+    assert_eq!(deliver(600).await, [2, 1], "failing_until is removed");
     assert_eq!(deliver(10).await, [0, 0]);
 }
 
@@ -252,13 +253,12 @@ async fn a_manual_retry_costs_a_few_units() {
     tenant.post(&format!("/webhooks/deliveries/{id}/retry"), &json!({})).await.data(202);
     let bill = metered.meter.take();
     assert_eq!(bill.calls, calls([("GetItem", 3), ("PutItem", 1), ("SendMessageBatch", 1)]));
-    // The record, and its mark, which is moved.
+    // The record, and the move of its mark.
     assert_eq!((bill.write_units, bill.read_units), (3.0, 3.0));
 }
 
-/// However many are stored, and for however many endpoints.
 #[tokio::test]
-async fn a_page_of_deliveries_costs_the_same_however_many_there_are() {
+async fn the_cost_of_a_page_of_deliveries_does_not_depend_on_the_number_of_deliveries_and_endpoints() {
     let (world, _receiver, tenant) = subscribed(1).await;
     let metered = Metered::new(&world);
     let endpoints = tenant.get("/webhooks/endpoints").await.data(200);
@@ -279,9 +279,9 @@ async fn a_page_of_deliveries_costs_the_same_however_many_there_are() {
     assert_eq!(last.calls["Query"], 16, "one for each partition");
 }
 
-/// Deliveries of events that were published one by one, each of which has a list and a record, and the events.
+/// The events were published one by one, so each delivery has a list and a record.
 #[tokio::test]
-async fn a_page_asks_each_partition_for_its_share_and_few_of_them_again() {
+async fn a_page_queries_each_partition_for_its_share_and_few_partitions_again() {
     let (world, _receiver, tenant) = subscribed(1).await;
     for number in 0..150 {
         tenant.post("/events", &event(number)).await.data(202);
@@ -300,10 +300,10 @@ async fn a_page_asks_each_partition_for_its_share_and_few_of_them_again() {
     }
 }
 
-/// Each has 256 KiB, of which 196 KiB are left when they are packed: a query reads five of them, and an answer holds twenty.
-/// A page ends earlier if one partition has more than five of the newest twenty, whose ids are random.
+/// Each event has 256 KiB, and 196 KiB compressed. A query reads five of them, and a response contains at most twenty.
+/// A page ends earlier if one partition has more than five of the newest twenty, since ids are random.
 #[tokio::test]
-async fn a_page_of_large_events_reads_their_bodies_as_far_as_it_shows_them() {
+async fn a_page_of_large_events_reads_only_the_bodies_that_it_contains() {
     let (world, _receiver, tenant) = subscribed(1).await;
     for _ in 0..100 {
         let random = std::iter::repeat_with(|| STANDARD.encode(clock::secret_bytes::<1_200>()));

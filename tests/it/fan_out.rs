@@ -1,5 +1,5 @@
-//! Publishing from remembered targets: what an owner changes holds for everything that is published or asked for
-//! afterwards, in every process.
+//! Publishing with cached targets: an owner's change applies to every event that is published and every delivery that
+//! is requested afterwards, in every process.
 
 mod limits;
 mod model;
@@ -14,10 +14,10 @@ use crate::support::{
     Answer, Call, Endpoint, Fate, Gate, Process, Receiver, Tenant, World, over_network_by_call, text,
 };
 
-/// Longer than targets are used without being read again.
-const REMEMBERED: Duration = Duration::from_secs(31);
+/// Longer than the lifetime of cached targets.
+const TARGETS_EXPIRE: Duration = Duration::from_secs(31);
 
-/// A world with an endpoint, and a second process that has published to it and delivered a moment ago.
+/// A `World` with an endpoint, and a second process that has cached it: it has published an event and delivered it.
 struct Warm {
     world: World,
     tenant: Tenant,
@@ -37,7 +37,7 @@ impl Warm {
         Self { world, tenant, endpoint, receiver, process }
     }
 
-    /// Publishes through the second process.
+    /// Publishes an event with the second process.
     async fn publish(&self) -> Vec<String> {
         self.tenant.at(&self.process).publish().await
     }
@@ -48,7 +48,7 @@ impl Warm {
 }
 
 #[tokio::test]
-async fn an_endpoint_made_a_moment_ago_gets_the_next_event_of_every_process() {
+async fn a_new_endpoint_gets_the_next_event_of_every_process() {
     let warm = Warm::new().await;
     for endpoints in 2..5 {
         warm.tenant.endpoint(&warm.receiver).await;
@@ -60,7 +60,7 @@ async fn an_endpoint_made_a_moment_ago_gets_the_next_event_of_every_process() {
 }
 
 #[tokio::test]
-async fn an_endpoint_of_a_group_that_had_none_gets_the_next_event_of_every_process() {
+async fn the_first_endpoint_of_a_group_gets_the_next_event_of_every_process() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let process = world.another_process();
@@ -76,20 +76,20 @@ async fn an_endpoint_of_a_group_that_had_none_gets_the_next_event_of_every_proce
     assert!(others(&groups) > 0, "{groups:?}");
 }
 
-/// Most of them are the first of their group.
+/// Most of the endpoints are the first of their group.
 #[tokio::test]
-async fn an_endpoint_whose_creator_ended_before_it_raised_the_revision_is_hidden_for_half_a_minute_at_most() {
+async fn an_endpoint_whose_revision_was_not_raised_gets_events_after_at_most_half_a_minute() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     world.make_endpoints(&tenant, 64, &["other.type"]).await;
     assert!(tenant.publish().await.is_empty());
-    let ends = |call: &Call| call.kind().starts_with("UpdateItem state ADD");
-    let network = over_network_by_call(&world.sdk(), move |call| if ends(call) { Fate::Refuse } else { Fate::Pass });
+    let raises = |call: &Call| call.kind().starts_with("UpdateItem state ADD");
+    let network = over_network_by_call(&world.sdk(), move |call| if raises(call) { Fate::Refuse } else { Fate::Pass });
     let process = world.process_over(&network, world.clock.clock());
     let endpoint = json!({"name": "n", "url": receiver.url(), "event_types": ["*"]});
     for number in 1..4 {
         tenant.at(&process).post("/webhooks/endpoints", &endpoint).await.is_error(503, "unavailable");
-        world.advance(REMEMBERED);
+        world.advance(TARGETS_EXPIRE);
         assert_eq!(tenant.publish().await.len(), number);
     }
 }
@@ -99,7 +99,7 @@ fn others(groups: &[String]) -> usize {
 }
 
 #[tokio::test]
-async fn a_suspended_organization_is_refused_at_once_by_every_process_and_accepted_at_once_afterwards() {
+async fn every_process_refuses_the_next_event_of_a_suspended_organization_and_accepts_it_after_the_suspension() {
     let warm = Warm::new().await;
     let (platform, path) = (warm.world.platform(), format!("/v1/organizations/{}", warm.tenant.id));
     for (status, accepted) in [("suspended", false), ("active", true), ("suspended", false)] {
@@ -125,21 +125,21 @@ async fn an_organization_that_does_not_exist_is_not_found() {
 }
 
 #[tokio::test]
-async fn a_pause_holds_for_every_event_that_is_published_after_it() {
+async fn a_pause_applies_to_every_event_that_is_published_after_it() {
     let warm = Warm::new().await;
     warm.change(json!({"status": "paused"})).await;
     warm.publish().await;
-    assert_eq!(warm.process.drain().await, 0, "it is parked, and not queued");
+    assert_eq!(warm.process.drain().await, 0, "the delivery is parked, and not queued");
     warm.change(json!({"status": "active"})).await;
-    assert_eq!(warm.process.drain().await, 1, "what was parked is sent");
+    assert_eq!(warm.process.drain().await, 1, "the parked delivery is sent");
     warm.publish().await;
-    assert_eq!(warm.process.drain().await, 1, "it is queued, and not parked");
+    assert_eq!(warm.process.drain().await, 1, "the delivery is queued, and not parked");
     assert_eq!(warm.receiver.received().len(), 3);
 }
 
-/// The consumer remembers the endpoint as it was before.
+/// The consumer has cached the endpoint before the change.
 #[tokio::test]
-async fn another_url_and_secret_hold_for_every_event_that_is_published_after_them() {
+async fn a_new_url_and_secret_apply_to_every_event_that_is_published_after_the_change() {
     let warm = Warm::new().await;
     let moved = Receiver::new().await;
     let secret = format!("whsec_{}", "A".repeat(32));
@@ -154,10 +154,10 @@ async fn another_url_and_secret_hold_for_every_event_that_is_published_after_the
     assert_eq!(signatures.collect::<Vec<_>>(), [1, 2], "both secrets sign: {rotated}");
 }
 
-/// Each of them is delivered by a consumer that remembers the former URL.
+/// The consumer has cached the former URL.
 #[tokio::test]
-async fn another_url_holds_for_every_delivery_that_is_asked_for_after_it() {
-    for ask in ["retry", "test", "recover", "resume"] {
+async fn a_new_url_applies_to_every_delivery_that_is_requested_after_the_change() {
+    for request in ["retry", "test", "recover", "resume"] {
         let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(500)]).await);
         let tenant = world.tenant().await;
         let fields = json!({"url": receiver.url(), "retry_schedule": []});
@@ -165,49 +165,49 @@ async fn another_url_holds_for_every_delivery_that_is_asked_for_after_it() {
         let failed = tenant.publish_one().await;
         let process = world.another_process();
         assert_eq!(process.drain().await, 1);
-        // A failure makes the consumer forget the endpoint, and a success does not.
+        // A failure removes the endpoint from the consumer's cache. A success keeps it.
         tenant.publish().await;
         assert_eq!(process.drain().await, 1);
         world.advance(Duration::from_secs(1));
-        if ask == "resume" {
+        if request == "resume" {
             tenant.set_status(&endpoint, "paused").await;
             tenant.publish().await;
         }
         let moved = Receiver::new().await;
         let mut change = json!({"url": moved.url()});
-        if ask == "resume" {
+        if request == "resume" {
             change["status"] = json!("active");
         }
         tenant.patch(&endpoint.path(), &change).await.data(200);
-        let (path, body) = match ask {
+        let (path, body) = match request {
             "retry" => (format!("/webhooks/deliveries/{failed}/retry"), json!({})),
             "test" => (format!("{}/test", endpoint.path()), json!({})),
             _ => (format!("{}/recover", endpoint.path()), json!({"since": "2020-01-01T00:00:00Z"})),
         };
-        if ask != "resume" {
+        if request != "resume" {
             let reply = tenant.post(&path, &body).await;
-            assert!(reply.status < 300, "{ask}: {}", reply.body);
+            assert!(reply.status < 300, "{request}: {}", reply.body);
         }
-        assert!(process.drain().await > 0, "{ask}");
-        assert_eq!(receiver.received().len(), 2, "{ask}: nothing more comes to the former URL");
-        assert!(!moved.received().is_empty(), "{ask}");
+        assert!(process.drain().await > 0, "{request}");
+        assert_eq!(receiver.received().len(), 2, "{request}: the former URL gets no more requests");
+        assert!(!moved.received().is_empty(), "{request}");
     }
 }
 
 /// The organization is suspended after the request read its state.
 #[tokio::test]
-async fn a_request_that_begins_to_write_a_minute_after_its_read_reads_again() {
+async fn a_request_that_begins_to_write_over_a_minute_after_it_read_the_state_reads_it_again() {
     let warm = Warm::new().await;
     for (seconds, is_accepted) in [(59, true), (61, false)] {
-        let (begun, gate, clock) = (Gate::closed(), Gate::closed(), warm.world.clock.clone());
-        let (begins, waits) = (begun.clone(), gate.clone());
+        let (reached, gate, clock) = (Gate::closed(), Gate::closed(), warm.world.clock.clone());
+        let (write_reached, write_gate) = (reached.clone(), gate.clone());
         let network = over_network_by_call(&warm.world.sdk(), move |call| {
             if call.kind() != "PutItem idem" {
                 return Fate::Pass;
             }
             clock.advance(Duration::from_secs(seconds));
-            begins.open();
-            Fate::Behind(waits.clone())
+            write_reached.open();
+            Fate::Behind(write_gate.clone())
         });
         let process = warm.world.process_over(&network, warm.world.clock.clock());
         let tenant = warm.tenant.at(&process);
@@ -216,7 +216,7 @@ async fn a_request_that_begins_to_write_a_minute_after_its_read_reads_again() {
         let headers = [("idempotency-key", key.as_str())];
         let publish = tenant.call(Method::POST, "/events", &headers, Some(event));
         let suspend = async {
-            begun.pass().await;
+            reached.pass().await;
             let path = format!("/v1/organizations/{}", warm.tenant.id);
             warm.world.platform().patch(&path, &json!({"status": "suspended"})).await.data(200);
             gate.open();
@@ -232,9 +232,10 @@ async fn a_request_that_begins_to_write_a_minute_after_its_read_reads_again() {
     }
 }
 
-/// A suspension is no change by the owner: other publishers learn of it within 30 s, and the consumer parks until then.
+/// A suspension is not a change by the owner. Other publishers use the former status for up to 30 s, and the consumer
+/// parks the deliveries of their events.
 #[tokio::test]
-async fn a_suspension_reaches_the_publishers_of_other_processes_within_half_a_minute() {
+async fn the_publishers_of_other_processes_use_a_suspension_within_half_a_minute() {
     let (world, receiver) = (World::new().await, Receiver::always(Answer::status(500)).await);
     let tenant = world.tenant().await;
     tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": []})).await;
@@ -250,17 +251,17 @@ async fn a_suspension_reaches_the_publishers_of_other_processes_within_half_a_mi
     let held = async || world.marks().await.iter().filter(|(partition, _)| partition.starts_with("held#")).count();
 
     tenant.at(&process).publish().await;
-    assert_eq!(held().await, 0, "the other process does not know yet");
+    assert_eq!(held().await, 0, "the other process uses its cached target");
     assert_eq!(world.drain().await, 1);
-    assert_eq!(held().await, 1, "the consumer parks it");
-    world.advance(REMEMBERED);
+    assert_eq!(held().await, 1, "the consumer parks the delivery");
+    world.advance(TARGETS_EXPIRE);
     tenant.at(&process).publish().await;
     assert_eq!((held().await, world.drain().await), (2, 0));
     assert_eq!(receiver.received().len(), 10);
 }
 
 #[tokio::test]
-async fn an_operational_event_reaches_an_endpoint_that_was_made_half_a_minute_ago() {
+async fn an_endpoint_gets_operational_events_half_a_minute_after_its_creation() {
     let (world, receiver) = (World::new().await, Receiver::always(Answer::status(500)).await);
     let tenant = world.tenant().await;
     tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": []})).await;
@@ -269,7 +270,7 @@ async fn an_operational_event_reaches_an_endpoint_that_was_made_half_a_minute_ag
     consumer.drain().await;
     let listener = Receiver::new().await;
     tenant.endpoint_with(json!({"url": listener.url(), "event_types": ["delivery.exhausted"]})).await;
-    world.advance(REMEMBERED);
+    world.advance(TARGETS_EXPIRE);
     tenant.publish().await;
     consumer.drain().await;
     world.sweep().await;

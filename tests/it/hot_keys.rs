@@ -1,9 +1,9 @@
 //! The load of busy tenants against DynamoDB's limit for one partition key.
 //!
-//! Load and limits are scaled down alike: a twentieth of the events against a twentieth of the units. What the load
-//! takes of a key's budget is the same as at full scale. What does not grow with the load, as the sweep's reads, counts
-//! twenty times as much, and small numbers are spread less evenly over partitions, so what passes here passes at full
-//! scale.
+//! Load and limits are scaled down equally: a twentieth of the events against a twentieth of the units. So the load
+//! uses the same share of a key's budget as at full scale. Costs that do not depend on the load, such as the sweep's
+//! reads, have twenty times their share, and small numbers are distributed less evenly over the partitions. So a load
+//! that passes here also passes at full scale.
 
 mod fan_out;
 mod limits;
@@ -20,8 +20,8 @@ use crate::support::{Answer, Budget, Budgets, Endpoint, Process, Receiver, Tenan
 use crate::suspension::suspend;
 
 const SCALE: u32 = 20;
-/// Events of 1 KB that one organization publishes in a second: a tenth more than the thousand of docs/storage.md at full
-/// scale, so that a key which takes a unit of each event is over its budget, and not at it.
+/// One organization publishes events of 1 KB. At full scale their number per second is a tenth more than the thousand
+/// of docs/storage.md, so that a key that uses a unit for each event exceeds its budget.
 const BATCH: u32 = 25;
 const SINGLES_PER_TICK: u32 = 3;
 const TICKS_PER_SECOND: u32 = 10;
@@ -52,13 +52,13 @@ impl Busy {
         let failing = Receiver::scripted(halves.into_iter().cycle().take(4_000)).await;
         tenant.endpoint(&failing).await;
         let refusing = Receiver::always(Answer::status(500).body("x".repeat(100))).await;
-        // Four attempts within three seconds, so that those of several seconds' events come together.
+        // Four attempts within three seconds, so that the attempts for the events of several seconds coincide.
         let schedule = json!({"url": refusing.url(), "retry_schedule": [1, 1, 1]});
         let exhausting = tenant.endpoint_with(schedule).await;
         Self { tenant, healthy, suspended, paused, exhausting, _others: [down, failing, refusing] }
     }
 
-    /// Publishes what comes in a tick: some events alone, and once in a second a batch.
+    /// Publishes the events of a tick: some single ones, and once in a second a batch.
     async fn publish(&self, publisher: &Process, tick: u32) {
         let tenant = self.tenant.at(publisher);
         let singles = (0..SINGLES_PER_TICK).map(async |n| {
@@ -75,7 +75,8 @@ impl Busy {
     }
 }
 
-/// Lets the organizations publish for so many seconds, with a consumer that keeps up and a sweep in each second.
+/// Lets the organizations publish for this number of seconds. The consumer processes all messages of a tick, and the
+/// sweep runs once in a second.
 async fn publish(world: &World, busy: &[Busy], budgets: &Budgets, seconds: u32) {
     let [publisher, consumer, sweep] = std::array::from_fn(|_| budgets.process(world));
     for tick in 0..seconds * TICKS_PER_SECOND {
@@ -91,11 +92,11 @@ async fn publish(world: &World, busy: &[Busy], budgets: &Budgets, seconds: u32) 
 }
 
 #[tokio::test]
-async fn no_key_is_used_up_by_a_tenant_that_publishes_a_thousand_events_a_second() {
+async fn a_tenant_that_publishes_a_thousand_events_a_second_exceeds_the_limit_of_no_key() {
     const SECONDS: u32 = 5;
     let world = World::new().await;
     let busy = [Busy::new(&world).await];
-    // A probe of the suspended endpoint is due soon after the beginning.
+    // A half-open probe of the suspended endpoint is due soon after the beginning.
     world.advance(Duration::from_secs(58));
     let budgets = Budgets::new(&world, Budget::FULL.scaled_down(SCALE), UsedUp::Recorded);
     publish(&world, &busy, &budgets, SECONDS).await;
@@ -106,12 +107,12 @@ async fn no_key_is_used_up_by_a_tenant_that_publishes_a_thousand_events_a_second
     let marks = world.marks().await;
     let marked = |prefix: String| marks.iter().filter(|(partition, _)| partition.starts_with(&prefix)).count();
     assert_eq!(marked(format!("held#{}#", busy[0].paused.id)), published);
-    assert_eq!(marked(format!("held#{}#", busy[0].suspended.id)), published, "the probe is back");
+    assert_eq!(marked(format!("held#{}#", busy[0].suspended.id)), published, "the failed probe is held again");
     assert!(marked(format!("failed#{}#", busy[0].exhausting.id)) > EVENTS_PER_SECOND as usize);
 }
 
 #[tokio::test]
-async fn no_key_is_used_up_by_two_such_tenants_at_once() {
+async fn two_such_tenants_exceed_the_limit_of_no_key() {
     let world = World::new().await;
     let busy = [Busy::new(&world).await, Busy::new(&world).await];
     let budgets = Budgets::new(&world, Budget::FULL.scaled_down(SCALE), UsedUp::Recorded);
@@ -119,9 +120,9 @@ async fn no_key_is_used_up_by_two_such_tenants_at_once() {
     assert_eq!(budgets.used_up().await, [""; 0]);
 }
 
-/// An outage of a provider that many tenants' receivers run at: 1,200 endpoints a second at full scale.
+/// An outage of a provider that hosts the receivers of many tenants: 1,200 endpoints a second at full scale.
 #[tokio::test]
-async fn no_key_is_used_up_when_the_endpoints_of_many_tenants_are_suspended_at_once() {
+async fn the_simultaneous_suspension_of_many_tenants_endpoints_exceeds_the_limit_of_no_key() {
     const TENANTS: usize = 24;
     let world = World::new().await;
     let down = Receiver::always(Answer::status(500)).await;

@@ -1,4 +1,4 @@
-//! Jobs: as their owners see them, and as the sweep works on them.
+//! Jobs: the API for their owners, and how the sweep does them.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -12,14 +12,14 @@ use crate::support::{
     over_network_by_call, text,
 };
 
-/// How many deliveries a page of a job holds.
+/// The maximum number of deliveries in a page of a job.
 const PAGE: usize = 100;
 
 const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// Publishes so many events.
+/// Publishes this number of events.
 async fn publish(tenant: &Tenant, count: usize) {
     for start in (0..count).step_by(100) {
         let events = vec![json!({"type": EVENT_TYPE, "data": {}}); (count - start).min(100)];
@@ -27,7 +27,7 @@ async fn publish(tenant: &Tenant, count: usize) {
     }
 }
 
-/// An endpoint for which so many deliveries are held.
+/// A paused endpoint with this number of held deliveries.
 async fn held(tenant: &Tenant, receiver: &Receiver, count: usize) -> Endpoint {
     let endpoint = tenant.endpoint(receiver).await;
     tenant.set_status(&endpoint, "paused").await;
@@ -35,27 +35,28 @@ async fn held(tenant: &Tenant, receiver: &Receiver, count: usize) -> Endpoint {
     endpoint
 }
 
-/// A process that can change endpoints and cannot look for deliveries, so that everything is left to the sweep.
-fn hasty(world: &World) -> Process {
+/// A process whose queries fail. It can change endpoints but finds no deliveries, so the sweep does all pages of its
+/// jobs.
+fn process_without_queries(world: &World) -> Process {
     let fate = |operation: &str| if operation == "Query" { Fate::Refuse } else { Fate::Pass };
     world.process_over(&over_network(&world.sdk(), fate), world.clock.clock())
 }
 
 async fn resume(world: &World, tenant: &Tenant, endpoint: &Endpoint) {
-    tenant.at(&hasty(world)).set_status(endpoint, "active").await;
+    tenant.at(&process_without_queries(world)).set_status(endpoint, "active").await;
 }
 
-/// Begins a recovery that is left to the sweep, and returns its job's id.
+/// Begins a recovery of which the sweep does all pages, and returns its job's id.
 async fn begin_recovery(world: &World, tenant: &Tenant, endpoint: &Endpoint) -> String {
     let body = json!({"since": "2020-01-01T00:00:00Z"});
     let path = format!("{}/recover", endpoint.path());
-    tenant.at(&hasty(world)).post(&path, &body).await.is_error(503, "unavailable");
+    tenant.at(&process_without_queries(world)).post(&path, &body).await.is_error(503, "unavailable");
     let jobs = jobs(tenant).await;
     let of_endpoint = |job: &&Value| job["kind"] == "recover" && job["endpoint_id"] == json!(endpoint.id);
     text(&jobs.iter().find(of_endpoint).unwrap()["id"]).to_owned()
 }
 
-/// An endpoint with so many exhausted deliveries, whose receiver works from now on.
+/// An endpoint with this number of exhausted deliveries. Its receiver accepts all further requests.
 async fn exhausted(world: &World, tenant: &Tenant, count: usize) -> (Endpoint, Receiver) {
     let receiver = Receiver::scripted(vec![Answer::status(500); count]).await;
     let endpoint = tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": []})).await;
@@ -69,12 +70,12 @@ async fn jobs(tenant: &Tenant) -> Vec<Value> {
     tenant.get("/jobs").await.data(200).as_array().unwrap().clone()
 }
 
-fn shown(job: &Value) -> Value {
+fn summary(job: &Value) -> Value {
     json!(["kind", "status", "deliveries"].map(|name| &job[name]))
 }
 
 #[tokio::test]
-async fn jobs_are_listed_from_the_latest_and_read_and_show_how_far_they_are() {
+async fn jobs_are_listed_latest_first_with_their_progress_and_for_thirty_days_after_their_end() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     let first = held(&tenant, &receiver, 3).await;
@@ -86,8 +87,8 @@ async fn jobs_are_listed_from_the_latest_and_read_and_show_how_far_they_are() {
     let listed = jobs(&tenant).await;
     let ids: Vec<_> = listed.iter().map(|job| text(&job["endpoint_id"])).collect();
     assert_eq!(ids, [&second.id, &first.id]);
-    assert_eq!(shown(&listed[0]), json!(["fail_held", "open", 0]));
-    assert_eq!(shown(&listed[1]), json!(["release", "open", 3]));
+    assert_eq!(summary(&listed[0]), json!(["fail_held", "open", 0]));
+    assert_eq!(summary(&listed[1]), json!(["release", "open", 3]));
     assert_eq!(tenant.get(&format!("/jobs/{}", text(&listed[1]["id"]))).await.data(200), listed[1]);
 
     let page = tenant.get("/jobs?limit=1").await;
@@ -102,12 +103,12 @@ async fn jobs_are_listed_from_the_latest_and_read_and_show_how_far_they_are() {
     world.sweep().await;
     let ended = jobs(&tenant).await;
     assert_eq!(
-        ended.iter().map(shown).collect::<Vec<_>>(),
+        ended.iter().map(summary).collect::<Vec<_>>(),
         [json!(["fail_held", "done", 2]), json!(["release", "done", 3])]
     );
     assert!(ended.iter().all(|job| job["ended_at"].is_string()));
     world.advance(seconds(30 * 86_400));
-    assert_eq!(jobs(&tenant).await, [Value::Null; 0], "for 30 days");
+    assert_eq!(jobs(&tenant).await, [Value::Null; 0], "30 days have passed");
 }
 
 #[tokio::test]
@@ -118,7 +119,7 @@ async fn a_cancelled_recovery_retries_nothing_more_and_can_be_requested_again() 
     let id = begin_recovery(&world, &tenant, &endpoint).await;
     let path = format!("/jobs/{id}/cancel");
     let cancelled = tenant.post(&path, &json!({})).await.data(200);
-    assert_eq!(shown(&cancelled), json!(["recover", "cancelled", 0]));
+    assert_eq!(summary(&cancelled), json!(["recover", "cancelled", 0]));
     tenant.post(&path, &json!({})).await.is_error(409, "conflict");
     world.sweep().await;
     world.drain().await;
@@ -133,7 +134,7 @@ async fn a_cancelled_recovery_retries_nothing_more_and_can_be_requested_again() 
 }
 
 #[tokio::test]
-async fn what_deliveries_would_be_held_without_cannot_be_cancelled() {
+async fn releases_and_failings_of_held_deliveries_cannot_be_cancelled() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     let released = held(&tenant, &receiver, 1).await;
@@ -149,7 +150,7 @@ async fn what_deliveries_would_be_held_without_cannot_be_cancelled() {
 }
 
 #[tokio::test]
-async fn another_tenants_jobs_are_neither_seen_nor_cancelled() {
+async fn a_tenant_can_neither_read_nor_cancel_another_tenants_jobs() {
     let world = World::new().await;
     let (owner, other_tenant) = (world.tenant().await, world.tenant().await);
     let (endpoint, _receiver) = exhausted(&world, &owner, 1).await;
@@ -171,13 +172,13 @@ async fn a_job_that_is_cancelled_while_a_page_is_done_stays_cancelled() {
     let (endpoint, _receiver) = exhausted(&world, &tenant, 150).await;
     let id = begin_recovery(&world, &tenant, &endpoint).await;
     let (reached, gate) = (Gate::closed(), Gate::closed());
-    let (noting, behind) = (reached.clone(), gate.clone());
+    let (write_reached, write_gate) = (reached.clone(), gate.clone());
     let network = over_network_by_call(&world.sdk(), move |call| {
         if call.kind() != "PutItem job, advanced" {
             return Fate::Pass;
         }
-        noting.open();
-        Fate::Behind(behind.clone())
+        write_reached.open();
+        Fate::Behind(write_gate.clone())
     });
     let sweeper = world.process_over(&network, world.clock.clock());
     let cancel = async {
@@ -188,12 +189,13 @@ async fn a_job_that_is_cancelled_while_a_page_is_done_stays_cancelled() {
     tokio::join!(async { sweeper.sweep().await }, cancel);
     world.advance(seconds(121));
     world.sweep().await;
-    assert_eq!(shown(&jobs(&tenant).await[0]), json!(["recover", "cancelled", 0]));
-    assert_eq!(world.in_the_queue().await, PAGE, "the page that was under way");
+    assert_eq!(summary(&jobs(&tenant).await[0]), json!(["recover", "cancelled", 0]));
+    assert_eq!(world.in_the_queue().await, PAGE, "the page that was in progress");
 }
 
-/// A process whose clock jumps an hour ahead when it notes the n-th page of a job, and the endpoint of each page it noted.
-fn until_the_nth_page(world: &World, nth: usize) -> (Process, Arc<Mutex<Vec<String>>>) {
+/// A process whose clock jumps an hour ahead when it stores the progress after the n-th page of a job, which ends its
+/// run. Also returns the endpoint of each page.
+fn process_for_n_pages(world: &World, nth: usize) -> (Process, Arc<Mutex<Vec<String>>>) {
     let recorded: Arc<Mutex<Vec<String>>> = Arc::default();
     let seen = Arc::clone(&recorded);
     let network = over_network_by_call(&world.sdk(), move |call| {
@@ -211,16 +213,16 @@ fn until_the_nth_page(world: &World, nth: usize) -> (Process, Arc<Mutex<Vec<Stri
     (world.process_over(&network, clock), recorded)
 }
 
-/// Organizations take turns, and so do the jobs of each. Eight pages are under way at once, so up to seven more are taken
-/// before the page is noted at which the run's time ends.
+/// Organizations take turns, and so do the jobs of each. Eight pages are in progress concurrently, so up to seven more
+/// begin before the page at which the run's time ends is stored.
 #[tokio::test]
 async fn of_a_hundred_endpoints_that_are_resumed_together_each_gets_its_first_page_before_any_gets_a_second() {
-    const BUSY: usize = 10;
+    const WITH_BACKLOG: usize = 10;
     const ENDPOINTS: usize = 100;
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     let mut endpoints = Vec::new();
-    for _ in 0..BUSY {
+    for _ in 0..WITH_BACKLOG {
         endpoints.push(held(&tenant, &receiver, 0).await);
     }
     publish(&tenant, PAGE).await;
@@ -230,27 +232,27 @@ async fn of_a_hundred_endpoints_that_are_resumed_together_each_gets_its_first_pa
     publish(&tenant, 1).await;
     for endpoint in &endpoints {
         resume(&world, &tenant, endpoint).await;
-        // Jobs are worked on from the earliest.
+        // The earliest job gets the first turn.
         world.advance(Duration::from_millis(1));
     }
-    // Another organization's only job has two pages, and does not wait for a hundred others.
+    // The only job of another organization has two pages. It does not wait for a hundred other jobs.
     let other = world.tenant().await;
     let own = held(&other, &receiver, PAGE + 1).await;
     resume(&world, &other, &own).await;
 
-    let (sweeper, pages) = until_the_nth_page(&world, ENDPOINTS + 2);
+    let (sweeper, pages) = process_for_n_pages(&world, ENDPOINTS + 2);
     sweeper.sweep().await;
     let pages = pages.lock().unwrap().clone();
     let count = |endpoint: &Endpoint| pages.iter().filter(|page| **page == endpoint.id).count();
     assert!(endpoints.iter().all(|endpoint| count(endpoint) >= 1), "each gets its first page");
-    assert!(endpoints.iter().filter(|endpoint| count(endpoint) > 1).count() <= 7, "before any gets a second");
-    assert_eq!(count(&own), 2, "another organization gets a page for each of theirs");
+    assert!(endpoints.iter().filter(|endpoint| count(endpoint) > 1).count() <= 7, "before any gets its second");
+    assert_eq!(count(&own), 2, "the other organization gets every second turn");
     world.sweep().await;
-    assert_eq!(world.in_the_queue().await, BUSY * PAGE + ENDPOINTS + PAGE + 1);
+    assert_eq!(world.in_the_queue().await, WITH_BACKLOG * PAGE + ENDPOINTS + PAGE + 1);
 }
 
 #[tokio::test]
-async fn two_sweeps_at_once_send_each_delivery_once_and_both_end() {
+async fn two_concurrent_sweeps_send_each_delivery_once_and_both_end() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     let endpoint = held(&tenant, &receiver, 350).await;
@@ -272,7 +274,7 @@ async fn two_sweeps_at_once_send_each_delivery_once_and_both_end() {
 }
 
 #[tokio::test]
-async fn recoveries_due_deliveries_and_probes_go_on_beside_a_release_that_fails() {
+async fn a_failing_release_does_not_stop_recoveries_and_due_deliveries() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let (busy, quiet) = (world.tenant().await, world.tenant().await);
     let endpoint = held(&busy, &receiver, 30).await;
@@ -302,9 +304,9 @@ async fn recoveries_due_deliveries_and_probes_go_on_beside_a_release_that_fails(
     assert_eq!(receiver.received().len(), 30);
 }
 
-/// Both recoveries are stopped before they note a page, until everything else has happened.
+/// Both recoveries are stopped before they store their progress, until everything else has happened.
 #[tokio::test]
-async fn due_deliveries_probes_and_backlog_metrics_go_on_beside_recoveries_of_two_organizations() {
+async fn recoveries_of_two_organizations_do_not_delay_due_deliveries_probes_and_backlog_metrics() {
     let world = World::new().await;
     let (one, two, third) = (world.tenant().await, world.tenant().await, world.tenant().await);
     let (first, _first_receiver) = exhausted(&world, &one, 150).await;
@@ -323,14 +325,14 @@ async fn due_deliveries_probes_and_backlog_metrics_go_on_beside_recoveries_of_tw
     }
 
     let (seen, gate) = (Arc::new(Mutex::new(Vec::new())), Gate::closed());
-    let (calls, behind) = (Arc::clone(&seen), gate.clone());
+    let (calls, write_gate) = (Arc::clone(&seen), gate.clone());
     let network = over_network_by_call(&world.sdk(), move |call| {
         calls.lock().unwrap().push(call.kind());
-        if call.kind() == "PutItem job, advanced" { Fate::Behind(behind.clone()) } else { Fate::Pass }
+        if call.kind() == "PutItem job, advanced" { Fate::Behind(write_gate.clone()) } else { Fate::Pass }
     });
     let count = |kind: &str| seen.lock().unwrap().iter().filter(|call| *call == kind).count();
     let others = async {
-        eventually("everything else goes on", async || {
+        eventually("everything else happens", async || {
             let backlog = count("Query waiting due, counted") > 0;
             count("PutItem job, advanced") == 2 && backlog && count("SendMessageBatch probe") == 1
         })
@@ -342,43 +344,43 @@ async fn due_deliveries_probes_and_backlog_metrics_go_on_beside_recoveries_of_tw
     let sweeper = world.process_over(&network, world.clock.clock());
     tokio::join!(async { sweeper.sweep().await }, others);
     for tenant in [&one, &two] {
-        assert_eq!(shown(&jobs(tenant).await[0]), json!(["recover", "open", 150]));
+        assert_eq!(summary(&jobs(tenant).await[0]), json!(["recover", "open", 150]));
     }
 }
 
-/// Makes a delivery unreadable, and returns what it was.
-async fn spoil(world: &World, id: &str) -> std::collections::HashMap<String, AttributeValue> {
+/// Makes a delivery's record unreadable, and returns the former record.
+async fn make_unreadable(world: &World, id: &str) -> std::collections::HashMap<String, AttributeValue> {
     let item = world.items("delivery").await.into_iter().find(|item| item["sk"] == AttributeValue::S(id.to_owned()));
     let item = item.unwrap();
-    let mut spoilt = item.clone();
-    spoilt.insert("status".to_owned(), AttributeValue::S("unreadable".to_owned()));
-    world.dynamodb().put_item().table_name(world.table()).set_item(Some(spoilt)).send().await.unwrap();
+    let mut unreadable = item.clone();
+    unreadable.insert("status".to_owned(), AttributeValue::S("unreadable".to_owned()));
+    world.dynamodb().put_item().table_name(world.table()).set_item(Some(unreadable)).send().await.unwrap();
     item
 }
 
 #[tokio::test]
-async fn a_delivery_that_cannot_be_read_holds_up_none_behind_it_and_keeps_its_release_open() {
+async fn an_unreadable_delivery_does_not_stop_the_later_ones_and_keeps_its_release_open() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     let endpoint = held(&tenant, &receiver, 0).await;
     let oldest = tenant.publish_one().await;
     publish(&tenant, 2 * PAGE).await;
-    let item = spoil(&world, &oldest).await;
+    let item = make_unreadable(&world, &oldest).await;
     resume(&world, &tenant, &endpoint).await;
     world.advance(seconds(121));
     world.whole_sweep(&world.process).await.unwrap();
     assert_eq!(world.in_the_queue().await, 2 * PAGE);
-    assert_eq!(shown(&jobs(&tenant).await[0]), json!(["release", "open", 2 * PAGE]));
+    assert_eq!(summary(&jobs(&tenant).await[0]), json!(["release", "open", 2 * PAGE]));
 
     world.dynamodb().put_item().table_name(world.table()).set_item(Some(item)).send().await.unwrap();
     world.advance(seconds(60));
     world.sweep().await;
     assert_eq!(world.in_the_queue().await, 2 * PAGE + 1);
-    assert_eq!(shown(&jobs(&tenant).await[0]), json!(["release", "done", 2 * PAGE + 1]));
+    assert_eq!(summary(&jobs(&tenant).await[0]), json!(["release", "done", 2 * PAGE + 1]));
 }
 
 #[tokio::test]
-async fn a_delivery_that_cannot_be_leased_holds_up_none_behind_it() {
+async fn a_delivery_that_cannot_be_leased_does_not_stop_the_later_ones() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     let endpoint = held(&tenant, &receiver, 0).await;
@@ -387,8 +389,8 @@ async fn a_delivery_that_cannot_be_leased_holds_up_none_behind_it() {
     resume(&world, &tenant, &endpoint).await;
     let id = oldest.clone();
     let network = over_network_by_call(&world.sdk(), move |call| {
-        let is_meant = call.operation == "PutItem" && call.body["Item"]["sk"]["S"] == json!(id);
-        if is_meant { Fate::Error(400, "AccessDeniedException") } else { Fate::Pass }
+        let is_lease = call.operation == "PutItem" && call.body["Item"]["sk"]["S"] == json!(id);
+        if is_lease { Fate::Error(400, "AccessDeniedException") } else { Fate::Pass }
     });
     world.whole_sweep(&world.process_over(&network, world.clock.clock())).await.unwrap_err();
     assert_eq!(world.in_the_queue().await, 2 * PAGE);
@@ -398,16 +400,16 @@ async fn a_delivery_that_cannot_be_leased_holds_up_none_behind_it() {
 }
 
 #[tokio::test]
-async fn a_release_stops_leasing_when_the_queue_takes_nothing() {
+async fn a_release_stops_leasing_when_messages_cannot_be_sent() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     let endpoint = held(&tenant, &receiver, 50).await;
     resume(&world, &tenant, &endpoint).await;
     let refuse = |operation: &str| if operation == "SendMessageBatch" { Fate::Refuse } else { Fate::Pass };
-    let cut_off = world.process_over(&over_network(&world.sdk(), refuse), world.clock.clock());
-    cut_off.try_sweep().await.unwrap_err();
+    let sweeper = world.process_over(&over_network(&world.sdk(), refuse), world.clock.clock());
+    sweeper.try_sweep().await.unwrap_err();
     let still_held = world.marks().await.iter().filter(|(partition, _)| partition.starts_with("held#")).count();
-    assert_eq!(still_held, 40, "one chunk is leased, and late");
+    assert_eq!(still_held, 40, "one chunk of ten is leased");
 }
 
 #[tokio::test]
@@ -430,7 +432,7 @@ async fn a_lease_that_is_renewed_lasts_longer_each_time() {
 }
 
 #[tokio::test]
-async fn what_a_lost_queue_held_is_sent_again_and_what_is_parked_or_final_is_not() {
+async fn after_the_loss_of_a_queue_its_deliveries_are_sent_again_but_not_parked_or_final_ones() {
     let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(500)]).await);
     let tenant = world.tenant().await;
     tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": [600]})).await;
@@ -450,25 +452,25 @@ async fn what_a_lost_queue_held_is_sent_again_and_what_is_parked_or_final_is_not
     let messages = world.messages();
     assert_eq!(messages.len(), 2);
     assert!([&retrying, &pending].iter().all(|id| messages.iter().any(|message| message.contains(*id))));
-    assert!(messages.iter().all(|message| message.contains("ticket")), "each has a ticket of its own");
-    assert_eq!(shown(&jobs(&tenant).await[0]), json!(["send_all", "open", 2]));
+    assert!(messages.iter().all(|message| message.contains("ticket")), "each message has a ticket");
+    assert_eq!(summary(&jobs(&tenant).await[0]), json!(["send_all", "open", 2]));
     world.drain().await;
     assert_eq!(tenant.delivery_status(&pending).await, "success");
     assert_eq!(tenant.delivery_status(&retrying).await, "retrying", "its schedule stays");
-    // The second pass finds nothing that this job has not sent.
+    // The second pass finds no delivery that this job has not sent.
     world.advance(seconds(121));
     world.sweep().await;
-    assert_eq!(shown(&jobs(&tenant).await[0]), json!(["send_all", "done", 2]));
+    assert_eq!(summary(&jobs(&tenant).await[0]), json!(["send_all", "done", 2]));
     world.advance(seconds(600));
     world.drain().await;
     assert_eq!(tenant.delivery_status(&retrying).await, "success");
     assert_eq!(tenant.delivery_status(&delivered).await, "success");
-    assert_eq!(receiver.received().len(), 4, "nothing comes twice");
+    assert_eq!(receiver.received().len(), 4, "no attempt is repeated");
     assert!(world.marks().await.iter().any(|(partition, _)| partition.starts_with(&format!("held#{}", paused.id))));
 }
 
 #[tokio::test]
-async fn sending_everything_again_beside_a_healthy_queue_repeats_no_attempt() {
+async fn sending_everything_again_without_a_loss_repeats_no_attempt() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;

@@ -1,9 +1,9 @@
-//! Random sequences of what may happen, in both lanes, with processes that die anywhere, against a model of what may come of it. After
-//! each step the promise is looked up in the table and in the queue: what is unfinished is in the one or marked in the
-//! other. At the end everything is finished.
+//! Random sequences of operations in both lanes, with processes that die between any two of their calls, are compared
+//! with a model of the allowed states. After each step, every delivery that is not final must have a message in the
+//! queue or a mark in the index. At the end every delivery must be final.
 //!
-//! There are two organizations. Everything happens to the endpoints of the first one, and nothing of that changes
-//! anything for the second one, which publishes through the same processes.
+//! There are two organizations. The operations affect the endpoints of the first one. The second one publishes through
+//! the same processes, and none of the operations may change anything of it.
 
 mod isolation;
 mod operations;
@@ -27,25 +27,25 @@ use operations::{ENDPOINTS, Operation, Reaction, Work, operation};
 use seen::{Seen, SeenDelivery};
 use states::{Delivery, Status};
 
-/// How many sequences are tried, unless `PROPTEST_CASES` says otherwise.
+/// The number of sequences, unless the environment variable `PROPTEST_CASES` has another one.
 const CASES: u32 = 24;
 const MOST_STEPS: usize = 40;
-/// More events than a sequence publishes, those of requests that die included.
+/// More events than a sequence publishes, including those of interrupted requests.
 const MOST_EVENTS: usize = 10 * MOST_STEPS;
 /// The statuses of endpoints.
 const ACTIVE: &str = "active";
 const PAUSED: &str = "paused";
 const DISABLED: &str = "disabled";
 const DELETED: &str = "deleted";
-/// How many endpoints both organizations have together; those of the troubled one come first.
+/// The number of endpoints of both organizations. Those of the troubled one come first.
 const ALL_ENDPOINTS: usize = ENDPOINTS + QUIET_ENDPOINTS;
 /// The retry schedules of the endpoints.
 const SCHEDULES: [&[u32]; ALL_ENDPOINTS] = [&[1, 5, 30], &[], &[1, 3600], &[1, 5, 30], &[]];
-/// How long after a change of an endpoint a consumer may still go by what it remembers.
-const REMEMBERED: Duration = Duration::from_secs(6);
-/// An endpoint is suspended after so many failures at the earliest.
+/// How long after a change of an endpoint a consumer may use its cached state.
+const CACHE_LIFETIME: Duration = Duration::from_secs(6);
+/// The minimum number of failures that suspends an endpoint.
 const FAILURES_THAT_SUSPEND: usize = 10;
-/// A request that publishes has surely ended after this time.
+/// The time after which an interrupted publish request no longer prevents a repetition.
 const FIRST_REQUEST_ENDS: Duration = Duration::from_secs(61);
 
 #[test]
@@ -64,63 +64,63 @@ fn no_sequence_of_operations_breaks_the_promise() {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a wish of whoever runs the test, not a setting")]
+#[expect(clippy::disallowed_methods, reason = "a parameter of the test, not a setting of the product")]
 fn cases() -> u32 {
     std::env::var("PROPTEST_CASES").map_or(CASES, |cases| cases.parse().unwrap())
 }
 
-/// One sequence under way.
+/// The state of a sequence.
 struct Run {
     world: World,
     organizations: Vec<Organization>,
     endpoints: Vec<Endpoint>,
     receivers: Vec<Receiver>,
-    /// Where nobody listens.
+    /// A URL that refuses connections.
     nowhere: String,
-    /// A consumer that lives on, and remembers.
+    /// A consumer that runs in several steps and keeps its caches.
     consumer: Process,
-    /// Every delivery that was seen, by its id.
+    /// The models of all deliveries, by id.
     model: BTreeMap<String, Delivery>,
     /// The statuses that each endpoint may have.
     possible: Vec<Vec<&'static str>>,
-    /// Since when each endpoint is not active.
+    /// For each endpoint that is not active, since when.
     stopped: Vec<Option<Timestamp>>,
     suspended: Vec<bool>,
-    /// How many attempts failed at each endpoint since it was suspended last.
+    /// The number of failed attempts at each endpoint since its last suspension.
     failed: Vec<usize>,
-    /// The requests that publish and were not answered.
+    /// The publish requests without a response.
     unanswered: Vec<Publishing>,
-    /// The one of them that this step was about.
-    cut_off: Option<Publishing>,
-    /// The deliveries that came of them.
+    /// The publish request that was interrupted in this step.
+    interrupted: Option<Publishing>,
+    /// The deliveries of publish requests without a response, to which the promise does not apply.
     unpromised: BTreeMap<String, Publishing>,
-    /// Every message that was seen.
+    /// The bodies of all messages of the earlier steps.
     messages: Vec<String>,
-    /// How many messages each delivery had before the step.
+    /// The number of messages of each delivery before the step.
     queued: HashMap<String, usize>,
     recovering: bool,
     sending_again: bool,
 }
 
-/// A request that publishes.
+/// A publish request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Publishing {
     by: usize,
-    /// Its idempotency key. Both organizations use the same keys.
+    /// The idempotency key. Both organizations use the same keys.
     key: String,
     events: usize,
 }
 
-/// What a step may lead to beside what happens by itself.
+/// The effects that a step may have in addition to the normal ones.
 #[derive(Debug, Default, Clone, Copy)]
-struct Licence {
-    /// Failed and exhausted deliveries may be asked for again.
-    asks_again: bool,
-    /// A process dies, and may take the record of an attempt along.
+struct Allowed {
+    /// Failed and exhausted deliveries may be retried manually.
+    retries: bool,
+    /// A process died, so the record of an attempt may be missing.
     dies: bool,
-    /// Several consumers at work, who may hold messages for the same delivery.
+    /// The number of concurrent consumers, which may receive messages for the same delivery.
     consumers: usize,
-    /// Messages in flight were delivered a second time meanwhile.
+    /// Messages in flight may be delivered a second time.
     redelivers: bool,
     /// The organizations of which nothing may change.
     spares: [bool; ORGANIZATIONS],
@@ -154,7 +154,7 @@ impl Run {
             suspended: vec![false; ALL_ENDPOINTS],
             failed: vec![0; ALL_ENDPOINTS],
             unanswered: Vec::new(),
-            cut_off: None,
+            interrupted: None,
             unpromised: BTreeMap::new(),
             messages: Vec::new(),
             queued: HashMap::new(),
@@ -166,25 +166,26 @@ impl Run {
 
     async fn all(mut self, sequence: Vec<Operation>) {
         for operation in sequence {
-            let licence = self.perform(&operation).await;
-            self.look(Licence { spares: operation.spares(), ..licence }).await;
+            let allowed = self.perform(&operation).await;
+            self.check_step(Allowed { spares: operation.spares(), ..allowed }).await;
         }
         self.end().await;
     }
 
-    async fn perform(&mut self, operation: &Operation) -> Licence {
-        let mut licence = Licence::default();
+    async fn perform(&mut self, operation: &Operation) -> Allowed {
+        let mut allowed = Allowed::default();
         match operation {
             Operation::Publish { by, events, cut } => self.publish(*by, *events, *cut).await,
             Operation::Repeat => self.repeat().await,
             Operation::Script { endpoint, reactions } => {
                 self.receivers[*endpoint].then(reactions.iter().map(|reaction| reaction.answer()));
             }
-            Operation::Run { processes, cut } => licence = self.run(processes, *cut).await,
+            Operation::Run { processes, cut } => allowed = self.run(processes, *cut).await,
             Operation::Duplicate { message } => {
-                // Of what is there now, or was at any time.
-                let among: Vec<_> = self.world.messages().into_iter().chain(self.messages.iter().cloned()).collect();
-                if let Some(body) = among.get(message % among.len().max(1)) {
+                // One of the present messages, or of the earlier ones.
+                let candidates: Vec<_> =
+                    self.world.messages().into_iter().chain(self.messages.iter().cloned()).collect();
+                if let Some(body) = candidates.get(message % candidates.len().max(1)) {
                     self.world.send(body).await;
                 }
             }
@@ -200,13 +201,13 @@ impl Run {
             Operation::Move { endpoint, reachable } => self.move_to(*endpoint, *reachable).await,
             Operation::Retry { delivery, cut } => {
                 self.retry(*delivery, *cut).await;
-                licence.asks_again = true;
+                allowed.retries = true;
             }
             Operation::Recover { endpoint, cut } => {
                 let path = format!("{}/recover", self.endpoints[*endpoint].path());
                 let reply = self.call(Method::POST, &path, &json!({"since": "2020-01-01T00:00:00Z"}), *cut).await;
                 self.check_that_it_is_accepted(*endpoint, reply);
-                licence.asks_again = true;
+                allowed.retries = true;
             }
             Operation::CancelJob { job, cut } => self.cancel_job(*job, *cut).await,
             Operation::SendAll => {
@@ -223,19 +224,20 @@ impl Run {
             Operation::Restart => self.consumer = self.world.another_process(),
             Operation::FormerReceipts { act } => self.world.let_former_receipts_act(*act),
         }
-        licence
+        allowed
     }
 
-    /// Calls the API as the troubled organization, at a process that dies after so many calls out that change something.
-    /// `None` if it died.
+    /// Calls the API with the key of the troubled organization. With `cut`, the process dies after this number of
+    /// writes and sends. `None` if it died.
     async fn call(&self, method: Method, path: &str, body: &Value, cut: Option<usize>) -> Option<Reply> {
         let body = (!body.is_null()).then(|| body.to_string());
         let tenant = &self.organizations[TROUBLED].tenant;
-        self.or_die(cut, async |process| tenant.at(process).call(method, path, &[], body).await).await
+        self.run_process(cut, async |process| tenant.at(process).call(method, path, &[], body).await).await
     }
 
-    /// Does something in a healthy process, or in one that dies after so many calls out that change something. `None` if it died.
-    async fn or_die<T>(&self, cut: Option<usize>, work: impl AsyncFnOnce(&Process) -> T) -> Option<T> {
+    /// Runs `work` in a healthy process, or with `cut` in one that dies after this number of writes and sends. `None`
+    /// if it died.
+    async fn run_process<T>(&self, cut: Option<usize>, work: impl AsyncFnOnce(&Process) -> T) -> Option<T> {
         let Some(calls) = cut else { return Some(work(&self.world.process).await) };
         let fuse = Fuse::after(calls);
         let process = fuse.process(&self.world);
@@ -263,7 +265,7 @@ impl Run {
 
     fn apply_publishing(&mut self, publishing: Publishing, reply: Option<Reply>) {
         let Some(reply) = reply else {
-            self.cut_off = Some(publishing.clone());
+            self.interrupted = Some(publishing.clone());
             self.unanswered.push(publishing);
             return;
         };
@@ -271,19 +273,19 @@ impl Run {
         for id in results.as_array().unwrap().iter().flat_map(|result| delivery_ids(&result["event"])) {
             self.unpromised.remove(&id);
         }
-        assert!(!self.unpromised.values().any(|of| *of == publishing), "an answer that does not name all deliveries");
+        assert!(!self.unpromised.values().any(|of| *of == publishing), "the response does not list all deliveries");
     }
 
     async fn try_to_publish(&self, publishing: &Publishing, cut: Option<usize>) -> Option<Reply> {
         let tenant = &self.organizations[publishing.by].tenant;
-        // Receivers look whose event it is.
+        // The receivers check which organization published the event.
         let event = json!({"type": EVENT_TYPE, "data": {"organization": tenant.id}});
         let body = json!({"events": vec![event; publishing.events]}).to_string();
         let headers = [("idempotency-key", publishing.key.as_str())];
         let publish = async |process: &Process| {
             tenant.at(process).call(Method::POST, "/events/batch", &headers, Some(body)).await
         };
-        self.or_die(cut, publish).await
+        self.run_process(cut, publish).await
     }
 
     async fn set_status(&mut self, endpoint: usize, status: &'static str, cut: Option<usize>) {
@@ -309,7 +311,7 @@ impl Run {
         }
     }
 
-    async fn run(&mut self, processes: &[Work], cut: Option<usize>) -> Licence {
+    async fn run(&mut self, processes: &[Work], cut: Option<usize>) -> Allowed {
         let fuse = Fuse::after(cut.unwrap_or(usize::MAX));
         let mut running = Vec::new();
         for (index, work) in processes.iter().enumerate() {
@@ -339,10 +341,10 @@ impl Run {
         self.world.advance(Duration::from_secs(1));
         ignore_failed_deliveries(&self.receivers, self.world.clock.now());
         let consumers = processes.iter().filter(|work| matches!(work, Work::Deliver { .. })).count();
-        // A job may send a second message for a delivery that a consumer has in hand.
+        // A job may send a second message for a delivery that a consumer is processing.
         let sends_again = self.sending_again && processes.iter().any(|work| matches!(work, Work::Sweep));
         let redelivers = sends_again || processes.iter().any(|work| matches!(work, Work::Redeliver { .. }));
-        Licence { asks_again: self.recovering, dies, consumers, redelivers, ..Licence::default() }
+        Allowed { retries: self.recovering, dies, consumers, redelivers, ..Allowed::default() }
     }
 
     async fn move_to(&self, endpoint: usize, reachable: bool) {
@@ -353,8 +355,8 @@ impl Run {
     async fn retry(&self, choice: usize, cut: Option<usize>) {
         let recoverable: Vec<_> = self.model.iter().filter(|(_, delivery)| delivery.status.is_recoverable()).collect();
         let all: Vec<_> = self.model.iter().collect();
-        let among = if recoverable.is_empty() { all } else { recoverable };
-        let Some((id, _)) = among.get(choice % among.len().max(1)) else { return };
+        let candidates = if recoverable.is_empty() { all } else { recoverable };
+        let Some((id, _)) = candidates.get(choice % candidates.len().max(1)) else { return };
         let reply = self.call(Method::POST, &format!("/webhooks/deliveries/{id}/retry"), &json!({}), cut).await;
         let of = self.world.records().await.get(*id).map(|record| record.endpoint.clone());
         match self.endpoints.iter().position(|endpoint| Some(&endpoint.id) == of.as_ref()) {
@@ -364,7 +366,7 @@ impl Run {
         }
     }
 
-    /// A recovery, or sending everything again, can be cancelled while it is open; other jobs never.
+    /// Cancels a job. An open job of the kinds `recover` and `send_all` can be cancelled, other jobs cannot.
     async fn cancel_job(&self, choice: usize, cut: Option<usize>) {
         let tenant = &self.organizations[TROUBLED].tenant;
         let jobs = tenant.get("/jobs").await.data(200);
@@ -372,14 +374,15 @@ impl Run {
         let Some(job) = jobs.get(choice % jobs.len().max(1)) else { return };
         let path = format!("/jobs/{}/cancel", text(&job["id"]));
         let Some(reply) = self.call(Method::POST, &path, &json!({}), cut).await else { return };
-        let may_be = ["recover", "send_all"].contains(&text(&job["kind"])) && job["status"] == "open";
+        let can_be_cancelled = ["recover", "send_all"].contains(&text(&job["kind"])) && job["status"] == "open";
         assert!(
-            reply.status == if may_be { 200 } else { 409 } || self.is_refused(TROUBLED, &reply),
+            reply.status == if can_be_cancelled { 200 } else { 409 } || self.is_refused(TROUBLED, &reply),
             "{job}: {reply:?}"
         );
     }
 
-    /// An endpoint that is surely disabled or deleted has nothing sent again.
+    /// Checks the response to a manual retry or recovery. It is refused for an endpoint that is certainly disabled or
+    /// deleted.
     fn check_that_it_is_accepted(&self, endpoint: usize, reply: Option<Reply>) {
         let (possible, Some(reply)) = (&self.possible[endpoint], reply) else { return };
         let is_stopped = possible.iter().all(|status| [DISABLED, DELETED].contains(status));
@@ -387,20 +390,24 @@ impl Run {
         assert!([202, 404, 409].contains(&reply.status) || self.is_refused(TROUBLED, &reply), "{reply:?}");
     }
 
-    /// Looks at the world, and stops the test if it is not as it may be.
-    async fn look(&mut self, licence: Licence) {
+    /// Reads the table, the queue and the receivers, and checks them against the model and the effects that are
+    /// allowed.
+    async fn check_step(&mut self, allowed: Allowed) {
         let seen = Seen::of(&self.world, &self.receivers).await;
-        self.check_isolation(&seen, licence.spares);
+        self.check_isolation(&seen, allowed.spares);
         let new: Vec<_> = seen.deliveries.keys().filter(|id| !self.model.contains_key(*id)).cloned().collect();
-        if let Some(key) = self.cut_off.take() {
+        if let Some(key) = self.interrupted.take() {
             self.unpromised.extend(new.into_iter().map(|id| (id, key.clone())));
         }
         for (id, delivery) in &seen.deliveries {
-            self.follow(id, delivery, &seen, licence);
+            self.follow(id, delivery, &seen, allowed);
             self.check_promise(id, delivery, &seen);
         }
-        assert!(self.model.keys().all(|id| seen.deliveries.contains_key(id)), "a record is gone");
-        assert!(seen.requests.deliveries().all(|id| seen.deliveries.contains_key(id)), "a request without a record");
+        assert!(self.model.keys().all(|id| seen.deliveries.contains_key(id)), "a record has disappeared");
+        assert!(
+            seen.requests.deliveries().all(|id| seen.deliveries.contains_key(id)),
+            "a receiver got a request for a delivery without a record"
+        );
         for endpoint in 0..ALL_ENDPOINTS {
             self.follow_endpoint(endpoint, &seen);
         }
@@ -412,23 +419,26 @@ impl Run {
         self.sending_again = seen.sending_again;
     }
 
-    /// Moves the model of a delivery to where its record is, by steps that are allowed.
-    fn follow(&mut self, id: &str, record: &SeenDelivery, seen: &Seen, licence: Licence) {
+    /// Moves the model of a delivery to the state of its record by allowed transitions.
+    fn follow(&mut self, id: &str, record: &SeenDelivery, seen: &Seen, allowed: Allowed) {
         let endpoint = self.endpoints.iter().position(|endpoint| endpoint.id == record.endpoint).unwrap();
         let model = self.model.entry(id.to_owned()).or_default();
         model.endpoint = Some(endpoint);
         let before = model.status;
-        let new_attempts = record.attempts.checked_sub(model.attempts).expect("attempts never fall");
-        // It may have failed again already, if its endpoint is stopped.
+        let new_attempts = record.attempts.checked_sub(model.attempts).expect("the number of attempts never decreases");
+        // If the endpoint is stopped, the delivery may have failed again in the same step.
         let manually_retried = new_attempts > 0 || record.status != before || record.retries_used < model.retries_used;
         if before.is_recoverable() && manually_retried {
-            assert!(licence.asks_again, "nobody asked for {id}: {record:?}");
-            model.ask_again();
+            assert!(allowed.retries, "{id} was retried without a request: {record:?}");
+            model.manually_retry();
         }
         let organization = &self.organizations[owner(endpoint)];
         for attempt in &record.log[record.log.len() - new_attempts..] {
             let stopped = [self.stopped[endpoint], organization.suspended_since].into_iter().flatten().min();
-            assert!(stopped.is_none_or(|since| attempt.at < since.plus(REMEMBERED)), "{id} is stopped: {record:?}");
+            assert!(
+                stopped.is_none_or(|since| attempt.at < since.plus(CACHE_LIFETIME)),
+                "{id} was attempted although its endpoint is stopped: {record:?}"
+            );
             let probed = self.suspended[endpoint] || seen.endpoints.get(&record.endpoint).is_some_and(|e| e.suspended);
             let held = probed && record.status == Status::Retrying && record.retries_used == model.retries_used;
             model.attempt(attempt.answer, SCHEDULES[endpoint].len(), held);
@@ -437,41 +447,46 @@ impl Run {
                 self.possible[endpoint].push(DISABLED);
             }
         }
-        // A sweep beside the consumer, or after it, asks again at once.
+        // A sweep in the same step may retry the delivery after its attempt failed.
         if new_attempts > 0 && model.status.is_recoverable() && record.status != model.status {
-            assert!(licence.asks_again, "nobody asked for {id}: {record:?}");
-            model.ask_again();
+            assert!(allowed.retries, "{id} was retried without a request: {record:?}");
+            model.manually_retry();
         }
         if record.status == Status::Failed && !model.status.is_final() {
             let stopped = seen.endpoints.get(&record.endpoint).is_none_or(|endpoint| endpoint.status == DISABLED);
             let suspended = organization.may_be_suspended(self.world.clock.now());
-            assert!(stopped || suspended, "{id} failed for no reason: {record:?}");
+            assert!(stopped || suspended, "{id} failed without a reason: {record:?}");
             model.stop();
-            // It was asked for again, and met the stopped endpoint once more.
+            // It was retried, and failed again because its endpoint is stopped.
             if record.retries_used < model.retries_used {
-                assert!(licence.asks_again, "nobody asked for {id}: {record:?}");
-                model.ask_again();
+                assert!(allowed.retries, "{id} was retried without a request: {record:?}");
+                model.manually_retry();
                 model.stop();
             }
         }
         assert_eq!((record.status, record.retries_used), (model.status, model.retries_used), "{id}: {record:?}");
 
-        let repeats = seen.requests.count(id).checked_sub(model.answered).expect("an answer without a request");
-        let grown = repeats.checked_sub(model.repeats).expect("requests never fall");
-        let has_copies = licence.redelivers || self.queued.get(id).is_some_and(|messages| *messages > 1);
-        let held_twice = licence.consumers > 1 && has_copies;
-        assert!(grown <= usize::from(licence.dies) + usize::from(held_twice), "{id} is repeated: {record:?}");
-        assert!(grown == 0 || before != Status::Success, "{id} is attempted after its success: {record:?}");
+        let repeats = seen
+            .requests
+            .count(id)
+            .checked_sub(model.answered)
+            .expect("an attempt is recorded with a response, but the receiver got no request");
+        let new_repeats = repeats.checked_sub(model.repeats).expect("the number of requests never decreases");
+        let has_copies = allowed.redelivers || self.queued.get(id).is_some_and(|messages| *messages > 1);
+        let held_twice = allowed.consumers > 1 && has_copies;
+        assert!(new_repeats <= usize::from(allowed.dies) + usize::from(held_twice), "{id} is repeated: {record:?}");
+        assert!(new_repeats == 0 || before != Status::Success, "{id} is attempted after its success: {record:?}");
         model.repeats = repeats;
     }
 
-    /// What is unfinished is in the queue or marked, and will be looked for there.
+    /// Checks that a delivery that is not final has a message in the queue, or a mark for which the sweep or a job
+    /// looks.
     fn check_promise(&self, id: &str, record: &SeenDelivery, seen: &Seen) {
         let is_kept = match (record.status, record.mark.as_deref()) {
             (Status::Success, mark) => mark.is_none(),
             (status, mark) if status.is_recoverable() => mark == Some("failed"),
             (_, None) => seen.is_owned(id, record) || self.unpromised.contains_key(id),
-            (_, Some("held")) => seen.is_looked_after(&record.endpoint),
+            (_, Some("held")) => seen.will_be_released(&record.endpoint),
             (_, mark) => mark == Some("due"),
         };
         assert!(is_kept, "the promise is broken for {id}: {record:?}");
@@ -486,7 +501,7 @@ impl Run {
         };
         *possible = vec![status];
         let suspended = found.is_some_and(|endpoint| endpoint.suspended);
-        // Counts may be lost and are never made up.
+        // The counters may miss failures, but never count more than there were.
         let failed = self.failed[endpoint];
         assert!(!suspended || self.suspended[endpoint] || failed >= FAILURES_THAT_SUSPEND, "suspended after {failed}");
         if suspended {
@@ -497,7 +512,8 @@ impl Run {
         self.stopped[endpoint] = (status != ACTIVE).then(|| self.stopped[endpoint].unwrap_or(now));
     }
 
-    /// Receivers and owners are kind from now on, and whoever got no answer asks again. Then everything ends.
+    /// Ends the sequence: receivers accept everything, unanswered requests are repeated, paused endpoints are resumed,
+    /// and the system runs until nothing is left. Then checks the final state.
     async fn end(mut self) {
         self.receivers.iter().for_each(Receiver::forget_script);
         self.set_organization(false).await;
@@ -505,23 +521,23 @@ impl Run {
         while !self.unanswered.is_empty() {
             let left = self.unanswered.len();
             self.repeat().await;
-            assert!(self.unanswered.len() < left, "a publishing cannot be completed");
-            self.look(Licence::default()).await;
+            assert!(self.unanswered.len() < left, "a publish request cannot be completed");
+            self.check_step(Allowed::default()).await;
         }
-        assert!(self.unpromised.is_empty(), "no answer named {:?}", self.unpromised);
+        assert!(self.unpromised.is_empty(), "no response listed {:?}", self.unpromised);
         for endpoint in 0..ENDPOINTS {
             self.move_to(endpoint, true).await;
             if self.possible[endpoint] == [PAUSED] {
                 self.set_status(endpoint, ACTIVE, None).await;
             }
         }
-        self.look(Licence::default()).await;
+        self.check_step(Allowed::default()).await;
         self.world.run_to_the_end().await;
-        self.look(Licence { asks_again: self.recovering, ..Licence::default() }).await;
+        self.check_step(Allowed { retries: self.recovering, ..Allowed::default() }).await;
         for (id, delivery) in &self.model {
-            assert!(delivery.status.is_final(), "{id} has no end: {delivery:?}");
+            assert!(delivery.status.is_final(), "{id} is not final: {delivery:?}");
         }
-        self.check_that_the_quiet_one_noticed_nothing();
+        self.check_that_the_quiet_organization_is_unaffected();
         self.check_lists().await;
         for (partition, key) in self.world.marks().await {
             assert!(
@@ -532,7 +548,7 @@ impl Run {
     }
 }
 
-/// What a dead process sent may still be on its way, whether or not it died by a fuse that these receivers know.
+/// Lets the receivers ignore the requests of dead processes, which may still arrive.
 fn ignore_failed_deliveries(receivers: &[Receiver], now: Timestamp) {
     for receiver in receivers {
         receiver.behind(&Fuse::after(0));

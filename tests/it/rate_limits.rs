@@ -1,4 +1,4 @@
-//! Limits of organizations: how fast and how much they may publish, how many endpoints they have and how large events are.
+//! The limits of organizations: events per second and per month, number of endpoints, size of events.
 
 mod model;
 
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::support::{Fate, Process, Receiver, Reply, Tenant, World, over_network_by_call, text};
 
 const RATE: &str = "events_per_second";
-/// Requests that a publisher makes at most until it is refused: more than the limits of these tests let through.
+/// More requests than the limits of these tests admit, so that each publisher is refused.
 const MOST_REQUESTS: usize = 200;
 
 fn events(count: usize) -> Value {
@@ -30,7 +30,7 @@ async fn set(world: &World, tenant: &Tenant, limits: &Value) -> Value {
     world.platform().call(Method::PUT, &path, &[], Some(limits.to_string())).await.data(200)
 }
 
-/// Stops the test unless this limit is reached, and returns `Retry-After`.
+/// Checks that the reply refuses the request because of this limit. Returns `Retry-After`.
 #[track_caller]
 fn refused_by(reply: &Reply, limit: &str) -> Duration {
     reply.is_error(429, "rate_limited");
@@ -38,8 +38,8 @@ fn refused_by(reply: &Reply, limit: &str) -> Duration {
     Duration::from_secs(reply.headers["retry-after"].to_str().unwrap().parse().unwrap())
 }
 
-/// Another process, and how many writes of a rate it makes.
-fn counted(world: &World) -> (Process, Arc<AtomicUsize>) {
+/// Another process, and the number of its writes of a rate.
+fn process_with_counted_writes(world: &World) -> (Process, Arc<AtomicUsize>) {
     let writes = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&writes);
     let network = over_network_by_call(&world.sdk(), move |call| {
@@ -50,7 +50,7 @@ fn counted(world: &World) -> (Process, Arc<AtomicUsize>) {
 }
 
 #[tokio::test]
-async fn limits_are_the_deployments_until_the_platform_sets_others() {
+async fn the_deployments_limits_apply_until_the_platform_sets_others() {
     let world =
         World::with(&[("EVENTS_PER_SECOND", "7"), ("EVENTS_PER_MONTH", "1000"), ("MAX_EVENT_BYTES", "99")]).await;
     let tenant = world.tenant().await;
@@ -65,7 +65,7 @@ async fn limits_are_the_deployments_until_the_platform_sets_others() {
     let expected = limits(json!(300), json!(400), Value::Null, 100, 262_144);
     assert_eq!(set(&world, &tenant, &own).await, expected);
     assert_eq!(tenant.get("/limits").await.data(200), expected);
-    // What a change names later stays as it is.
+    // A change of another field keeps the limits.
     tenant.patch("", &json!({"name": "n"})).await.data(200);
     assert_eq!(tenant.get("/limits").await.data(200), expected);
     let none = json!({"events_per_second": null, "max_endpoints": null, "max_event_bytes": 5});
@@ -86,7 +86,7 @@ async fn limits_are_the_deployments_until_the_platform_sets_others() {
     }
 }
 
-/// Publishing reads the state with every request, so no process goes by what it has read before.
+/// Every publish request reads the state, so no process uses cached limits.
 #[tokio::test]
 async fn limits_apply_to_every_request_that_begins_after_they_were_set() {
     let world = World::new().await;
@@ -110,7 +110,7 @@ async fn limits_apply_to_every_request_that_begins_after_they_were_set() {
     }
 }
 
-/// Each publishes whenever it is not refused. What comes at once or over time is never more than the limit, nor less.
+/// Each process publishes until it is refused. At every step, the accepted events are as many as the limit allows.
 #[tokio::test]
 async fn eight_processes_together_publish_the_burst_and_then_the_rate() {
     let (world, rate, burst) = (World::new().await, 10.0, 100.0);
@@ -136,7 +136,7 @@ async fn eight_processes_together_publish_the_burst_and_then_the_rate() {
         let after = world.clock.now().since(began).as_secs_f64();
         let most = burst + rate * after;
         assert!(accepted as f64 <= most, "{accepted} of {most}, step {step}");
-        // The last one that was refused wanted one token.
+        // A refused request of one event shows that less than one token was left.
         assert!(accepted as f64 > burst + rate * before - 1.0, "{accepted} of {most}, step {step}");
         world.advance(Duration::from_millis(370));
     }
@@ -151,10 +151,11 @@ async fn a_batch_takes_as_many_tokens_as_it_has_events_or_none() {
     publish(&tenant, 60).await.data(202);
     let wait = refused_by(&publish(&tenant, 50).await, RATE);
     assert_eq!(wait, Duration::from_secs(2));
-    // What is too little for the batch is enough for another request, also of the process that was refused.
+    // The tokens that are too few for the batch are enough for another request, also to the process that refused the
+    // batch.
     publish(&tenant, 39).await.data(202);
     assert_eq!(world.items("event").await.len(), 99);
-    // An entry that is refused for itself takes none.
+    // An invalid event of a batch takes no token.
     let mut mixed = events(1);
     mixed["events"].as_array_mut().unwrap().extend(vec![json!({"type": "a"}); 30]);
     tenant.post("/events/batch", &mixed).await.data(202);
@@ -167,16 +168,16 @@ async fn a_batch_takes_as_many_tokens_as_it_has_events_or_none() {
 }
 
 #[tokio::test]
-async fn a_process_that_was_refused_writes_nothing_until_there_can_be_tokens() {
+async fn a_process_refuses_without_writes_until_the_cached_bucket_contains_tokens() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     set(&world, &tenant, &json!({"events_per_second": 1})).await;
-    let (process, writes) = counted(&world);
+    let (process, writes) = process_with_counted_writes(&world);
     let (first, second) = (tenant.at(&process), tenant.clone());
     publish(&second, 100).await.data(202);
     refused_by(&publish(&first, 1).await, RATE);
     let after_refusal = writes.load(Ordering::SeqCst);
-    assert!((1..=2).contains(&after_refusal), "the form that fits a full bucket, and the other one: {after_refusal}");
+    assert!((1..=2).contains(&after_refusal), "a write of each form: {after_refusal}");
     for _ in 0..10 {
         refused_by(&publish(&first, 1).await, RATE);
     }
@@ -187,10 +188,10 @@ async fn a_process_that_was_refused_writes_nothing_until_there_can_be_tokens() {
 }
 
 #[tokio::test]
-async fn an_organization_without_a_limit_writes_no_rate() {
+async fn publishing_without_a_limit_writes_no_rate() {
     let world = World::new().await;
     let tenant = world.tenant().await;
-    let (process, writes) = counted(&world);
+    let (process, writes) = process_with_counted_writes(&world);
     publish(&tenant.at(&process), 100).await.data(202);
     assert_eq!(writes.load(Ordering::SeqCst), 0);
     assert!(world.items("rate").await.is_empty());
@@ -212,7 +213,7 @@ async fn a_request_that_is_refused_does_not_use_up_its_idempotency_key() {
     assert_eq!(world.items("event").await.len(), 100);
     world.advance(wait);
     let accepted = keyed(&events(2)).await.data(202);
-    // A repetition takes nothing, and is answered the same.
+    // A repetition takes no tokens and gets the same response.
     for _ in 0..3 {
         assert_eq!(keyed(&events(2)).await.data(202), accepted);
     }
@@ -222,7 +223,7 @@ async fn a_request_that_is_refused_does_not_use_up_its_idempotency_key() {
 }
 
 #[tokio::test]
-async fn a_repair_takes_tokens_for_the_events_that_it_writes() {
+async fn a_repetition_takes_tokens_for_the_events_that_it_writes() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     set(&world, &tenant, &json!({"events_per_second": 1})).await;
@@ -233,14 +234,14 @@ async fn a_repair_takes_tokens_for_the_events_that_it_writes() {
                 if call.operation == "BatchWriteItem" { Fate::Refuse } else { Fate::Pass }
             },
         );
-    let cut_off = tenant.at(&world.process_over(&refuse, world.clock.clock()));
+    let interrupted = tenant.at(&world.process_over(&refuse, world.clock.clock()));
     let keyed = async |tenant: &Tenant| {
         let headers = [("idempotency-key", "once")];
         tenant.call(Method::POST, "/events/batch", &headers, Some(events(40).to_string())).await
     };
-    keyed(&cut_off).await.is_error(503, "unavailable");
+    keyed(&interrupted).await.is_error(503, "unavailable");
     let wait = refused_by(&publish(&tenant, 61).await, RATE);
-    assert_eq!(wait, Duration::from_secs(1), "the first try took forty");
+    assert_eq!(wait, Duration::from_secs(1), "the first request took forty tokens");
     publish(&tenant, 30).await.data(202);
     assert_eq!(refused_by(&keyed(&tenant).await, RATE), Duration::from_secs(10));
     world.advance(Duration::from_secs(10));
@@ -251,13 +252,13 @@ async fn a_repair_takes_tokens_for_the_events_that_it_writes() {
 }
 
 #[tokio::test]
-async fn a_month_holds_as_many_events_as_the_limit_says() {
+async fn the_monthly_limit_refuses_further_events_until_the_next_month() {
     let world = World::with(&[("EVENTS_PER_MONTH", "150")]).await;
     let tenant = world.tenant().await;
     let other = tenant.at(&world.another_process());
     publish(&tenant, 100).await.data(202);
     refused_by(&publish(&tenant, 51).await, "events_per_month");
-    // What other processes wrote is seen at the first look, and after ten minutes.
+    // A process reads the usage at its first request and again after ten minutes.
     publish(&other, 45).await.data(202);
     refused_by(&publish(&other, 6).await, "events_per_month");
     other.at(&world.process).get("/usage").await.data(200);
@@ -268,13 +269,13 @@ async fn a_month_holds_as_many_events_as_the_limit_says() {
     tenant.post("/events", &json!({"type": "a", "data": {}})).await.data(202);
     world.advance(Duration::from_secs(11 * 60));
     refused_by(&publish(&other, 1).await, "events_per_month");
-    assert_eq!(world.items("event").await.len(), 151, "a process that has not looked again let one through");
+    assert_eq!(world.items("event").await.len(), 151, "a process with a cached number admitted one event too many");
     world.advance(wait);
     publish(&other, 1).await.data(202);
 }
 
 #[tokio::test]
-async fn an_organization_has_its_own_number_of_endpoints_and_size_of_events() {
+async fn limits_of_endpoints_and_event_size_apply_to_one_organization() {
     let world = World::new().await;
     let (tenant, other) = (world.tenant().await, world.tenant().await);
     set(&world, &tenant, &json!({"max_endpoints": 1, "max_event_bytes": 20})).await;
@@ -298,7 +299,7 @@ async fn an_organization_has_its_own_number_of_endpoints_and_size_of_events() {
 }
 
 #[tokio::test]
-async fn a_rate_that_is_throttled_refuses_and_one_that_is_out_of_reach_does_not() {
+async fn requests_are_refused_if_the_rate_is_throttled_and_admitted_if_it_cannot_be_written() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     set(&world, &tenant, &json!({"events_per_second": 1})).await;
@@ -311,15 +312,15 @@ async fn a_rate_that_is_throttled_refuses_and_one_that_is_out_of_reach_does_not(
     let throttled = publish(&over(Fate::Error(400, "ProvisionedThroughputExceededException")), 1).await;
     assert_eq!(refused_by(&throttled, RATE), Duration::from_secs(1));
     publish(&over(Fate::Break), 1).await.data(202);
-    // The SDK repeats a write whose answer was lost: the tokens are taken once.
+    // The SDK repeats a write whose response was lost. The tokens are taken once.
     publish(&over(Fate::LoseAnswer), 1).await.data(202);
     publish(&tenant, 99).await.data(202);
     refused_by(&publish(&tenant, 1).await, RATE);
 }
 
-/// One that was never issued is looked up once in five seconds, and what is no key never.
+/// A text that does not have the format of a key is never read.
 #[tokio::test]
-async fn an_unknown_key_is_looked_up_once_in_five_seconds() {
+async fn an_unknown_key_is_read_at_most_once_in_five_seconds() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let reads = Arc::new(AtomicUsize::new(0));

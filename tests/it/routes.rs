@@ -1,12 +1,12 @@
-//! Every route of every dialect, with what each caller is answered. A route that is added to the
-//! product without a row here, or the other way round, fails a test.
+//! A table of all routes of all dialects, with the status that each caller gets. A route without a row, or a row
+//! without a route, fails a test.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use regex_lite::Regex;
 
-/// One route, and the status that the platform, an owner, an admin, a member and a publisher get.
+/// A route, and the statuses that the platform, an owner, an admin, a member and a publisher get.
 pub(crate) struct Route {
     pub(crate) method: &'static str,
     pub(crate) path: &'static str,
@@ -19,20 +19,20 @@ const fn route(method: &'static str, path: &'static str, body: &'static str, sta
 }
 
 const PLATFORM_ONLY: [u16; 5] = [201, 403, 403, 403, 403];
-const NO: u16 = 403;
+const FORBIDDEN: u16 = 403;
 
-/// What the roles are answered where owners only, admins too, or members too may do a thing.
+/// The statuses of a route for owners only, and in the next functions also for admins, for members and for publishers.
 const fn owners(ok: u16) -> [u16; 5] {
-    [ok, ok, NO, NO, NO]
+    [ok, ok, FORBIDDEN, FORBIDDEN, FORBIDDEN]
 }
 const fn admins(ok: u16) -> [u16; 5] {
-    [ok, ok, ok, NO, NO]
+    [ok, ok, ok, FORBIDDEN, FORBIDDEN]
 }
 const fn members(ok: u16) -> [u16; 5] {
-    [ok, ok, ok, ok, NO]
+    [ok, ok, ok, ok, FORBIDDEN]
 }
 const fn publishers(ok: u16) -> [u16; 5] {
-    [ok, ok, ok, NO, ok]
+    [ok, ok, ok, FORBIDDEN, ok]
 }
 
 const NAME: &str = r#"{"name": "Renamed"}"#;
@@ -69,7 +69,7 @@ pub(crate) const ROUTES: [Route; 49] = [
     route("POST", "/v1/organizations/{organization}/events", EVENT, publishers(202)),
     route("POST", "/v1/organizations/{organization}/events/batch", BATCH, publishers(202)),
     route("GET", "/v1/organizations/{organization}/events", "", members(200)),
-    // A publisher sees what it published itself; this event is another's.
+    // A publisher can read only the events that it published. This event is published by the owner.
     route("GET", "/v1/organizations/{organization}/events/{event}", "", [200, 200, 200, 200, 404]),
     route("GET", "/v1/organizations/{organization}/jobs", "", members(200)),
     route("GET", "/v1/organizations/{organization}/jobs/{job}", "", members(200)),
@@ -97,10 +97,10 @@ pub(crate) const ROUTES: [Route; 49] = [
     route("POST", "/v1/webhook-deliveries/{delivery}/retry", "", admins(202)),
 ];
 
-/// What everybody may see, with a key or without.
+/// The routes that need no key.
 pub(crate) const OPEN: [(&str, &str); 3] = [("GET", "/"), ("GET", "/openapi.json"), ("GET", "/docs")];
 
-/// Whether the dialect takes the organization from the key, or else from the query.
+/// Whether the path contains no organization, because the dialect takes it from the key or from the query.
 pub(crate) fn implies_organization(path: &str) -> bool {
     path.starts_with("/v1/endpoints") || path.starts_with("/v1/webhook-")
 }
@@ -124,7 +124,7 @@ fn declared() -> BTreeSet<(String, String)> {
             let methods = methods.captures_iter(&call[2]).map(|method| method[1].to_uppercase());
             found.extend(methods.map(|method| (method, path.clone())));
         }
-        assert_eq!(routing.find_iter(&source).count(), understood, "a route of {} is not seen here", file.display());
+        assert_eq!(routing.find_iter(&source).count(), understood, "a route of {} is not recognized", file.display());
     }
     found
 }
@@ -136,11 +136,11 @@ fn sources(directory: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn the_table_has_every_route_and_no_other() {
+fn the_table_contains_exactly_the_declared_routes() {
     let rows = ROUTES.iter().map(|route| (route.method, route.path)).chain(OPEN);
     let rows: Vec<_> = rows.map(|(method, path)| (method.to_owned(), path.to_owned())).collect();
     let table: BTreeSet<_> = rows.iter().cloned().collect();
-    assert_eq!(rows.len(), table.len(), "no row comes twice");
+    assert_eq!(rows.len(), table.len(), "no row occurs twice");
     let declared = declared();
     let without_row: Vec<_> = declared.difference(&table).collect();
     let without_route: Vec<_> = table.difference(&declared).collect();

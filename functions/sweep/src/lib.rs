@@ -1,4 +1,4 @@
-//! The sweep: every minute, what is due is sent, suspended endpoints are probed, and jobs go on.
+//! The sweep. It runs every minute, sends due deliveries, sends half-open probes to suspended endpoints, and does jobs.
 
 use std::time::Duration;
 
@@ -8,16 +8,16 @@ use shared::service::{ServiceError, Sweeper, Swept};
 use shared::telemetry::metrics;
 use tracing::info;
 
-/// What a run leaves of its time for the call that is under way when it stops.
+/// The time that a run leaves before its deadline, so that calls that are in progress can end.
 const MARGIN: Duration = Duration::from_secs(10);
 
-/// Sweeps until nothing is left to do or `deadline` is near. The next run goes on.
+/// Sweeps until nothing is left or until ten seconds before `deadline`. The next run does the rest.
 ///
-/// While a job has another step, the run waits for it and goes on with the jobs. `wait` waits for so long, and returns whether
-/// the run is to go on.
+/// While a job has another step, the run waits for the step and then continues with the jobs. `wait` waits for the
+/// given time, and returns whether the run shall continue.
 ///
 /// # Errors
-/// [`ServiceError`] if DynamoDB or SQS failed; what was done until then is done.
+/// The last [`ServiceError`], if DynamoDB or SQS failed. The other parts of the run were completed.
 pub async fn handle<W: Future<Output = bool>>(
     sweeper: &Sweeper,
     deadline: Timestamp,
@@ -27,7 +27,7 @@ pub async fn handle<W: Future<Output = bool>>(
     let mut sweeping = Box::pin(sweeper.sweep(deadline)).await;
     while let Some(due_at) = sweeping.next_due().filter(|due_at| *due_at < deadline) {
         let pause = due_at.since(sweeper.clock().now());
-        // A job that waits longer is between two passes, and left to the next run.
+        // A job that waits longer than a step is between two passes. The next run does its next page.
         if pause > STEP || !wait(pause).await {
             break;
         }
@@ -35,7 +35,7 @@ pub async fn handle<W: Future<Output = bool>>(
     }
     sweeper.meter().write_usage().await;
     metrics::emit(sweeper.clock().now());
-    let Swept { due, released, recovered, leased_to_resend, probes, disabled, failed } = sweeping.end()?;
-    info!(due, released, recovered, leased_to_resend, probes, disabled, failed, "swept");
+    let Swept { due, released, recovered, resent, probes, disabled, failed } = sweeping.end()?;
+    info!(due, released, recovered, resent, probes, disabled, failed, "swept");
     Ok(())
 }

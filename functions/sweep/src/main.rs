@@ -1,4 +1,4 @@
-//! The sweeping Lambda function: wiring.
+//! SweepFunction: reads the configuration and runs the handler in Lambda's runtime.
 
 use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use lambda_runtime::{Error, LambdaEvent, service_fn};

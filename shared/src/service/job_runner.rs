@@ -1,4 +1,4 @@
-//! Working on a job: a page of its deliveries, and a note of how far it is.
+//! Does the pages of jobs: moves the deliveries of a page and stores the progress.
 
 use std::sync::Arc;
 
@@ -15,14 +15,14 @@ use crate::domain::tenancy::organization::OrganizationStatus;
 use crate::domain::time::Timestamp;
 use crate::store::{JobPut, Store, WaitingRef};
 
-/// Most deliveries of a page.
-const PAGE: usize = 100;
+/// Maximum number of deliveries in a page.
+const MAX_PAGE: usize = 100;
 
-/// A page that was done.
-pub(super) struct Done {
-    /// The job after it.
+/// The result of a page.
+pub(super) struct DonePage {
+    /// The job after the page.
     pub(super) job: Job,
-    /// What became of the page's deliveries.
+    /// The counts and failures of the page's deliveries.
     pub(super) moved: Moved,
 }
 
@@ -36,16 +36,17 @@ pub(super) struct JobRunner {
 }
 
 impl JobRunner {
-    /// Does the next page of an open job and notes it. If another process has changed the job meanwhile, the job is
-    /// returned as that process left it: two processes may go through the same deliveries, and each of those is moved once.
+    /// Does the next page of an open job and stores the progress. If another process has changed the job meanwhile, the
+    /// returned job is that process's. Two processes may do the same page; each delivery is moved once.
     ///
     /// # Errors
-    /// [`ServiceError`] if the page cannot be read, sent or noted. The next run of the sweep does it again.
-    pub(super) async fn do_page(&self, seen: &Job) -> Result<Done, ServiceError> {
+    /// [`ServiceError`] if the page cannot be read or sent, or the progress cannot be stored. The next run of the sweep
+    /// repeats the page.
+    pub(super) async fn do_page(&self, seen: &Job) -> Result<DonePage, ServiceError> {
         let now = self.clock.now();
         let endpoint = self.store.endpoint(&seen.organization, seen.work.endpoint()).await?;
         let failures = match &endpoint {
-            Some(endpoint) if seen.asks_for_failures(now) => self.failures_of(endpoint, now).await?,
+            Some(endpoint) if seen.needs_failures(now) => self.failures(endpoint, now).await?,
             _ => 0,
         };
         let job = seen.at(failures, now);
@@ -53,57 +54,59 @@ impl JobRunner {
             Work::Recover(..) => self.access.cached_organization(&job.organization).await?.map(|it| it.status),
             Work::Release(_) | Work::FailHeld(_) | Work::SendAll(_) => None,
         };
-        let to_do = job.work.on(endpoint.as_ref(), status.unwrap_or(OrganizationStatus::Active));
-        if to_do == Move::Nothing {
+        let action = job.work.on(endpoint.as_ref(), status.unwrap_or(OrganizationStatus::Active));
+        if action == Move::Nothing {
             return self.store_progress(seen, job.ended(now), Moved::default()).await;
         }
-        if let Move::SendAgain(route) = to_do {
+        if let Move::SendAgain(route) = action {
             return self.send_page_again(seen, &job, route).await;
         }
         let limit = page_size(&job);
-        let found = self.page_of(&job, limit).await?;
-        let moved = match (to_do, &job.work) {
+        let found = self.read_page(&job, limit).await?;
+        let moved = match (action, &job.work) {
             (Move::Send(route), _) => self.releaser.lease_and_send(&found, route, Some(job.pace)).await?,
             (Move::Fail(cause), _) => self.releaser.fail_each(&found, cause).await,
             (Move::Retry(route), Work::Recover(_, recovery)) => {
                 let (run, before) = (job.run(), job.before());
-                let again = |delivery, now, ticket| recovery.retried(delivery, run, before, now, ticket);
-                self.releaser.retry_each(&found, route, job.pace, again).await?
+                let retried = |delivery, now, ticket| recovery.retried(delivery, run, before, now, ticket);
+                self.releaser.retry_each(&found, route, job.pace, retried).await?
             }
             (Move::Retry(_) | Move::SendAgain(_) | Move::Nothing, _) => Moved::default(),
         };
-        // What a release leaves would be held for good. A recovery has done what it can.
-        let is_stuck = moved.is_stuck && !matches!(to_do, Move::Retry(_));
+        // Deliveries that a release or a failing leaves behind would be held permanently, so the job needs another
+        // pass. A recovery does not repeat a delivery that cannot be read or written.
+        let has_held = moved.has_permanent_failures && !matches!(action, Move::Retry(_));
         let page = Page {
             last: found.last().filter(|_| found.len() == limit).map(|last| last.delivery),
             paced: found.len(),
             moved: moved.count,
-            is_left: is_stuck || moved.failure.is_some(),
+            is_left: has_held || moved.failure.is_some(),
         };
         self.store_progress(seen, job.after(&page, self.clock.now()), moved).await
     }
 
-    async fn send_page_again(&self, seen: &Job, job: &Job, route: Route) -> Result<Done, ServiceError> {
+    async fn send_page_again(&self, seen: &Job, job: &Job, route: Route) -> Result<DonePage, ServiceError> {
         let stored = self.store.stored_before(job.work.endpoint(), job.pass.from, page_size(job)).await?;
         for error in &stored.unreadable {
             error!(%error, "a delivery cannot be read");
         }
         let moved = self.releaser.send_again(stored.deliveries, route, job).await?;
-        // Most of what is stored is final, and is only read.
+        // Most of the stored deliveries are final and are only read, so they do not count for the pace.
         let (paced, is_left) = (moved.count, moved.failure.is_some());
         let page = Page { last: stored.last, paced, moved: moved.count, is_left };
         self.store_progress(seen, job.after(&page, self.clock.now()), moved).await
     }
 
-    /// How many more attempts at an endpoint failed than succeeded. Nothing is read if nothing is counted.
-    async fn failures_of(&self, endpoint: &Endpoint, now: Timestamp) -> Result<u32, ServiceError> {
+    /// The endpoint's bucket of failures: failed minus successful attempts. An endpoint whose attempts are not counted
+    /// costs no read.
+    async fn failures(&self, endpoint: &Endpoint, now: Timestamp) -> Result<u32, ServiceError> {
         if endpoint.circuit_breaker.failing_until.is_none() {
             return Ok(0);
         }
         Ok(self.store.counters(endpoint.id, now).await?.failures.count)
     }
 
-    async fn page_of(&self, job: &Job, limit: usize) -> Result<Vec<WaitingRef>, ServiceError> {
+    async fn read_page(&self, job: &Job, limit: usize) -> Result<Vec<WaitingRef>, ServiceError> {
         let (endpoint, from) = (job.work.endpoint(), job.pass.from);
         Ok(match job.before() {
             Some(before) => self.store.failed_deliveries(endpoint, from, before, limit).await?,
@@ -111,17 +114,17 @@ impl JobRunner {
         })
     }
 
-    async fn store_progress(&self, seen: &Job, after: Job, moved: Moved) -> Result<Done, ServiceError> {
+    async fn store_progress(&self, seen: &Job, after: Job, moved: Moved) -> Result<DonePage, ServiceError> {
         let job = match self.store.change_job(seen, &after).await? {
             JobPut::Written => after,
             JobPut::Found(found) => *found,
             JobPut::Gone => seen.ended(self.clock.now()),
         };
-        Ok(Done { job, moved })
+        Ok(DonePage { job, moved })
     }
 }
 
-/// How many deliveries the next page holds: no more than the step has left.
+/// The maximum number of deliveries in the next page: at most those that the step has left.
 fn page_size(job: &Job) -> usize {
-    usize::try_from(job.pace.left).unwrap_or(PAGE).min(PAGE)
+    usize::try_from(job.pace.left).unwrap_or(MAX_PAGE).min(MAX_PAGE)
 }

@@ -1,4 +1,4 @@
-//! Taking parked deliveries out of their place, by lease, and sending them to the queue.
+//! Moves deliveries for jobs and the sweep: leases and sends them, retries them, or fails them.
 
 use std::sync::Arc;
 
@@ -20,28 +20,28 @@ use crate::queue::{DeliverTask, Outgoing, Queue};
 use crate::store::{Store, StoreError, WaitingRef, Wanted};
 use crate::telemetry::metrics;
 
-/// How many deliveries are taken together: one batch of the queue.
-const STRIDE: usize = 10;
+/// How many deliveries are leased before their messages are sent: one batch of SQS.
+const CHUNK: usize = 10;
 
-/// What became of deliveries that were to be moved.
+/// The counts and failures of moving deliveries.
 #[derive(Debug, Default)]
 pub(super) struct Moved {
-    /// How many were moved.
+    /// How many deliveries were moved.
     pub(super) count: usize,
-    /// Whether some cannot be read or written at all, and are where they were.
-    pub(super) is_stuck: bool,
-    /// The last failure of a read or a write, which may succeed later. The deliveries behind it were gone on with.
+    /// Whether a repetition cannot move some of the deliveries: an item is unreadable, or DynamoDB refuses its write.
+    pub(super) has_permanent_failures: bool,
+    /// The last failure that a repetition may not have. The deliveries after it were processed.
     pub(super) failure: Option<ServiceError>,
 }
 
-/// What a chunk of them came to.
+/// The result of a chunk of deliveries.
 struct Chunk {
     moved: Vec<Delivery>,
-    is_stuck: bool,
+    has_permanent_failures: bool,
     failure: Option<ServiceError>,
 }
 
-/// Moves parked deliveries on.
+/// Moves deliveries to the queue or to the state `failed`.
 #[derive(Debug)]
 pub(super) struct Releaser {
     pub(super) store: Arc<Store>,
@@ -51,10 +51,11 @@ pub(super) struct Releaser {
 }
 
 impl Releaser {
-    /// Leases these deliveries, in order, and sends those that no other process took on this route, spread over the step of
-    /// the job that they are moved by. One whose next attempt is too far ahead to wait in the queue is parked until then instead.
+    /// Leases these deliveries, in order, and sends those that no other process leased first on this route. With a
+    /// `pace`, the messages are spread over the step of the job. A delivery whose next attempt is more than 15 minutes
+    /// ahead is parked until then instead.
     ///
-    /// If the process dies in between, the sweep finds a leased delivery again when its lease ends.
+    /// If the process dies between lease and send, the sweep finds the delivery again when its lease ends.
     ///
     /// # Errors
     /// [`ServiceError`] if deliveries were leased and could not be sent. No further ones are leased then.
@@ -65,7 +66,7 @@ impl Releaser {
         pace: Option<Pace>,
     ) -> Result<Moved, ServiceError> {
         let mut all = Moved::default();
-        for chunk in found.chunks(STRIDE) {
+        for chunk in found.chunks(CHUNK) {
             let (now, ticket) = (self.clock.now(), new_ticket());
             let leased = self.move_each(chunk, move |delivery| delivery.leased_for_release(now, ticket)).await;
             let indexes = all.count..;
@@ -74,7 +75,7 @@ impl Releaser {
             let messages = leased.map(|(index, delivery)| {
                 let own_delay = delivery.message_delay_seconds(now);
                 let delay_seconds = pace.map_or(own_delay, |pace| pace.delay_seconds(index, now).max(own_delay));
-                // A renewed lease keeps its ticket. Its former message may have ended the process that received it.
+                // A renewed lease keeps its ticket. Its former message may have crashed the process that received it.
                 let suspect = delivery.ticket != Some(ticket);
                 let task = DeliverTask { suspect, ..task_without_body(delivery, route) };
                 Outgoing { task, lane: route.lane, delay_seconds }
@@ -84,8 +85,8 @@ impl Releaser {
         Ok(all)
     }
 
-    /// Retries these deliveries, in order, as `again` says: leases them and sends those that no other process took on this
-    /// route, spread over the step.
+    /// Retries these deliveries, in order, on this route. `retried` returns the leased state of a delivery, or `None`
+    /// if it is not to be retried. The messages are spread over the step.
     ///
     /// # Errors
     /// As [`Releaser::lease_and_send`].
@@ -94,12 +95,12 @@ impl Releaser {
         found: &[WaitingRef],
         route: Route,
         pace: Pace,
-        again: impl Fn(Delivery, Timestamp, Ticket) -> Option<Delivery>,
+        retried: impl Fn(Delivery, Timestamp, Ticket) -> Option<Delivery>,
     ) -> Result<Moved, ServiceError> {
         let mut all = Moved::default();
-        for chunk in found.chunks(STRIDE) {
+        for chunk in found.chunks(CHUNK) {
             let now = self.clock.now();
-            let leased = self.move_each(chunk, |delivery| again(delivery, now, new_ticket())).await;
+            let leased = self.move_each(chunk, |delivery| retried(delivery, now, new_ticket())).await;
             let indexes = all.count..;
             let messages = indexes.zip(all.add(leased)).map(|(index, delivery)| {
                 let delay_seconds = pace.delay_seconds(index, now);
@@ -110,8 +111,9 @@ impl Releaser {
         Ok(all)
     }
 
-    /// Leases these deliveries, each with whether it has a record, under new tickets for this job, and sends them on this
-    /// route, spread over the step. Those that are parked or final are left out.
+    /// Leases these deliveries under new tickets for this job and sends them on this route. The messages are spread
+    /// over the step. The flag of each delivery says whether it has a record. Parked, final and expired deliveries are
+    /// skipped.
     ///
     /// # Errors
     /// As [`Releaser::lease_and_send`].
@@ -126,13 +128,13 @@ impl Releaser {
         let mut stored = stored.into_iter().filter(|(_, delivery)| !is_expired(delivery.id));
         loop {
             let now = self.clock.now();
-            let chunk: Vec<_> = stored.by_ref().take(STRIDE).collect();
+            let chunk: Vec<_> = stored.by_ref().take(CHUNK).collect();
             if chunk.is_empty() {
                 return Ok(all);
             }
             let moves = chunk.into_iter().filter_map(|(is_recorded, seen)| {
-                let again = seen.clone().leased_to_resend(job.run(), now, new_ticket())?;
-                Some((again, is_recorded.then_some(seen)))
+                let leased = seen.clone().leased_to_resend(job.run(), now, new_ticket())?;
+                Some((leased, is_recorded.then_some(seen)))
             });
             let sent = self.move_all(moves.collect()).await;
             let indexes = all.count..;
@@ -144,12 +146,12 @@ impl Releaser {
         }
     }
 
-    /// Fails these deliveries, whose endpoint is deleted or disabled.
+    /// Records these deliveries, whose endpoint is deleted or disabled, as failed with this cause.
     pub(super) async fn fail_each(&self, found: &[WaitingRef], cause: Cause) -> Moved {
         let mut all = Moved::default();
-        for chunk in found.chunks(STRIDE) {
+        for chunk in found.chunks(CHUNK) {
             let now = self.clock.now();
-            let fail = move |delivery| unfinished(delivery).map(|delivery| delivery.failed(cause, now));
+            let fail = move |delivery| unless_final(delivery).map(|delivery| delivery.failed(cause, now));
             let failed = self.move_each(chunk, fail).await;
             all.add(failed);
         }
@@ -157,8 +159,11 @@ impl Releaser {
         all
     }
 
-    /// Leases the oldest delivery that is parked for an endpoint and sends it as a probe. Returns
-    /// whether there was one.
+    /// Leases the oldest delivery that is held for an endpoint and sends it as a half-open probe. Returns whether a
+    /// probe was sent.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if the delivery could not be read, leased or sent.
     pub(super) async fn send_probe(&self, endpoint: &Endpoint) -> Result<bool, ServiceError> {
         let now = self.clock.now();
         let oldest = self.store.held_deliveries(endpoint.id, None, 1).await?;
@@ -173,57 +178,60 @@ impl Releaser {
         Ok(sent)
     }
 
-    /// Moves those of these deliveries that `change` has another state for, and returns, in order, those that no other
-    /// process moved first: a mark that differs from the index's tells that one did. A delivery that cannot be read or
-    /// written is left where it is and holds up none of the others.
+    /// Writes the state that `change` returns for each delivery; `None` leaves the delivery as it is. Returns, in
+    /// order, the deliveries that no other process moved first. A mark that differs from the index's shows that another
+    /// process moved the delivery. A delivery that cannot be read or written stays as it is and does not stop the
+    /// others.
     async fn move_each(&self, found: &[WaitingRef], change: impl Fn(Delivery) -> Option<Delivery>) -> Chunk {
         let deliveries = found.iter().map(|waiting| (waiting.endpoint, waiting.delivery)).collect();
         let loaded = match self.store.load(&Wanted { deliveries, ..Wanted::default() }).await {
             Ok(loaded) => loaded,
-            Err(error) => return Chunk { moved: Vec::new(), is_stuck: false, failure: Some(error.into()) },
+            Err(error) => {
+                return Chunk { moved: Vec::new(), has_permanent_failures: false, failure: Some(error.into()) };
+            }
         };
-        let mut is_stuck = false;
+        let mut has_unreadable = false;
         let mut current = Vec::with_capacity(found.len());
         for (id, delivery) in loaded.deliveries {
             match delivery {
                 Ok(delivery) => current.push(delivery),
                 Err(error) => {
-                    is_stuck = true;
+                    has_unreadable = true;
                     error!(delivery = %id, %error, "a parked delivery cannot be read");
                 }
             }
         }
-        let as_found = |delivery: &Delivery| {
+        let is_unchanged = |delivery: &Delivery| {
             found.iter().any(|waiting| waiting.delivery == delivery.id && Some(waiting.mark) == delivery.mark)
         };
-        current.retain(as_found);
+        current.retain(is_unchanged);
         current.sort_by_key(|delivery| found.iter().position(|waiting| waiting.delivery == delivery.id));
         let moves = current.into_iter().filter_map(|seen| Some((change(seen.clone())?, Some(seen)))).collect();
         let chunk = self.move_all(moves).await;
-        Chunk { is_stuck: is_stuck || chunk.is_stuck, ..chunk }
+        Chunk { has_permanent_failures: has_unreadable || chunk.has_permanent_failures, ..chunk }
     }
 
-    /// Writes these deliveries as they are to be, each over what was seen of it, and returns, in order, those that no other
-    /// process moved first.
+    /// Writes new states of deliveries. Each pair is the new state and the state that was read, or `None` for a
+    /// delivery without a record. Returns, in order, the deliveries that no other process moved first.
     async fn move_all(&self, moves: Vec<(Delivery, Option<Delivery>)>) -> Chunk {
         let moves: Vec<_> = moves.into_iter().map(|(moved, seen)| self.move_one(seen, moved)).collect();
-        let (mut moved, mut is_stuck, mut failure) = (Vec::new(), false, None);
+        let (mut moved, mut has_permanent_failures, mut failure) = (Vec::new(), false, None);
         for result in join_all(moves).await {
             match result {
                 Ok(Some(one)) => moved.push(one),
                 Ok(None) => {}
-                // No repetition helps it.
+                // A repetition would fail in the same way.
                 Err((id, error @ (StoreError::Refused(_) | StoreError::Corrupt(_)))) => {
-                    is_stuck = true;
+                    has_permanent_failures = true;
                     error!(delivery = %id, %error, "a delivery cannot be moved");
                 }
                 Err((_, error)) => failure = Some(error.into()),
             }
         }
-        Chunk { moved, is_stuck, failure }
+        Chunk { moved, has_permanent_failures, failure }
     }
 
-    /// The delivery in its new state, unless another process moved it first.
+    /// Writes the new state of a delivery and returns it; `None` if another process moved the delivery first.
     async fn move_one(
         &self,
         seen: Option<Delivery>,
@@ -238,25 +246,25 @@ impl Releaser {
 }
 
 impl Moved {
-    /// Adds a chunk, and returns what was moved of it.
+    /// Adds a chunk, and returns its moved deliveries.
     fn add(&mut self, chunk: Chunk) -> Vec<Delivery> {
         self.count += chunk.moved.len();
-        self.is_stuck |= chunk.is_stuck;
+        self.has_permanent_failures |= chunk.has_permanent_failures;
         self.failure = chunk.failure.or(self.failure.take());
         chunk.moved
     }
 }
 
-/// A ticket that no message has.
+/// A new random ticket.
 pub(super) fn new_ticket() -> Ticket {
     Ticket::new(clock::secret_bytes())
 }
 
-fn unfinished(delivery: Delivery) -> Option<Delivery> {
+fn unless_final(delivery: Delivery) -> Option<Delivery> {
     (!delivery.status.is_final()).then_some(delivery)
 }
 
-/// A task whose body is read from the event.
+/// A task for a delivery. Its message has no body, so the consumer reads the event.
 pub(super) fn task_without_body(delivery: Delivery, route: Route) -> DeliverTask {
     DeliverTask {
         organization: delivery.organization,

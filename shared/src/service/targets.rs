@@ -1,5 +1,5 @@
-//! What publishing knows of an organization: its state, which every request reads, and the targets, which the process
-//! remembers for as long as the state's revisions stay the same, and for at most 30 s.
+//! The state and the targets of an organization, for publishing. Every request reads the state. A process caches the
+//! targets as long as the state's revisions stay the same, and for at most 30 s.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,39 +19,42 @@ use crate::domain::time::Timestamp;
 use crate::store::Store;
 use crate::telemetry::metrics;
 
-/// How long a process uses targets without reading them again. This bounds how old a suspension or lane may be, and what
-/// a process can hide that ended between changing an endpoint and raising the revision.
+/// How long a process uses cached targets. This limits how long other processes use the former status after a
+/// suspension or a change of the lane, which do not raise the revision, and after a process that died between changing
+/// an endpoint and raising the revision.
 const LIFETIME: Duration = Duration::from_secs(30);
-/// A request must begin to write within this time after it began to read the state. Otherwise it starts again.
-const WRITES_WITHIN: Duration = Duration::from_secs(60);
-/// How often a request starts again.
-const TRIES: usize = 3;
-/// Most bytes of targets that a process remembers, by what they have in the table.
+/// A request must begin to write within this time after it began to read the state. Otherwise it reads the state again.
+const MAX_STATE_AGE: Duration = Duration::from_secs(60);
+/// How many times a request reads the targets before it fails. It reads the state again before each further time.
+const MAX_READS: usize = 3;
+/// Maximum size of the targets that a process caches, counted as their stored bytes.
 const MAX_BYTES: u64 = 32 * 1024 * 1024;
-/// What a group takes beside its targets.
+/// The size of a cached group without its targets.
 const GROUP_BYTES: u64 = 256;
 
-/// The state of an organization as a request has read it.
+/// The state of an organization, as read by a request.
 #[derive(Debug, Clone)]
 pub struct CurrentState {
     id: OrganizationId,
     state: OrganizationState,
     limits: Limits,
-    /// When the request began to read it.
+    /// When the read began.
     read_at: Timestamp,
 }
 
 impl CurrentState {
-    /// The organization.
+    /// The id of the organization.
     pub const fn organization(&self) -> &OrganizationId {
         &self.id
     }
 
-    /// The limits that apply to it.
+    /// The limits that apply to the organization.
     pub const fn limits(&self) -> &Limits {
         &self.limits
     }
 
+    /// Checks that the organization is active.
+    ///
     /// # Errors
     /// [`ServiceError::Forbidden`] if the organization is suspended.
     pub(super) fn require_active(&self) -> Result<(), ServiceError> {
@@ -59,7 +62,7 @@ impl CurrentState {
     }
 }
 
-/// Supplies publishers with the state and the targets of organizations.
+/// Reads the state and the targets of organizations, and caches the targets.
 #[derive(Debug)]
 pub(super) struct Targets {
     pub(super) store: Arc<Store>,
@@ -69,10 +72,10 @@ pub(super) struct Targets {
 }
 
 impl Targets {
-    /// Reads the state of an organization.
+    /// Reads the state of an organization, strongly consistent.
     ///
     /// # Errors
-    /// [`ServiceError::NotFound`] if there is no such organization.
+    /// [`ServiceError::NotFound`] if the organization does not exist.
     pub(super) async fn current_state(&self, id: &OrganizationId) -> Result<CurrentState, ServiceError> {
         let read_at = self.clock.now();
         let state = self.store.organization_state(id).await?.ok_or(ServiceError::NotFound("organization"))?;
@@ -80,38 +83,42 @@ impl Targets {
         Ok(CurrentState { id: id.clone(), state, limits, read_at })
     }
 
-    /// The targets of an organization, at least as new as the state.
+    /// The targets of an organization, at least as new as the state. Groups that are not cached are read.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if a group could not be read.
     pub(super) async fn fan_out(&self, current: &CurrentState) -> Result<FanOut, ServiceError> {
         let CurrentState { id, state, .. } = current;
         let now = self.clock.now();
         let mut groups = self.cache.current(id, &state.revisions, now);
         let missing = state.revisions.groups().filter(|(group, _)| !groups.contains_key(group));
         let read = missing.map(async |(group, revision)| {
-            // The read begins after the state was read, so it finds at least what this revision counts.
+            // The read begins after the state was read, so it finds all changes that this revision counts.
             let targets = self.store.targets(id, group).await?;
-            Ok::<_, ServiceError>((group, Remembered::new(revision, now, targets)))
+            Ok::<_, ServiceError>((group, CachedGroup::new(revision, now, targets)))
         });
         let read: Vec<_> = try_join_all(read).await?;
         if !read.is_empty() {
-            let bytes = self.cache.remember(id, &read, now);
+            let bytes = self.cache.insert(id, &read, now);
             if bytes > LARGE_FAN_OUT_BYTES {
                 metrics::large_fan_out();
                 warn!(organization = %id, bytes, "the targets of an organization are large");
             }
-            groups.extend(read.into_iter().map(|(group, remembered)| (group, remembered.targets)));
+            groups.extend(read.into_iter().map(|(group, cached)| (group, cached.targets)));
         }
         Ok(FanOut::new(groups.into_values().collect()))
     }
 
-    /// The targets of an organization for a write that begins now.
+    /// The targets of an organization for a write that begins now. Reads the state again if it is older than 60 s.
     ///
     /// # Errors
-    /// [`ServiceError::Forbidden`] if the state had to be read again and the organization is suspended by then.
+    /// [`ServiceError::Forbidden`] if the state was read again and the organization is suspended.
+    /// [`ServiceError::Unavailable`] if the reads take too long.
     pub(super) async fn fan_out_to_write(&self, current: &CurrentState) -> Result<FanOut, ServiceError> {
         let mut current = current.clone();
-        for _ in 0..TRIES {
+        for _ in 0..MAX_READS {
             let fan_out = self.fan_out(&current).await?;
-            if self.clock.now().since(current.read_at) <= WRITES_WITHIN {
+            if self.clock.now().since(current.read_at) <= MAX_STATE_AGE {
                 return Ok(fan_out);
             }
             current = self.current_state(&current.id).await?;
@@ -120,18 +127,19 @@ impl Targets {
         Err(ServiceError::Unavailable("endpoints could not be read in time".to_owned()))
     }
 
-    /// The targets that this process read in the last 30 s; `None` if it read none. They may have changed since.
+    /// The targets of an organization if this process has read all its cached groups in the last 30 s; otherwise
+    /// `None`. They may have changed since.
     pub(super) fn recent(&self, organization: &OrganizationId) -> Option<FanOut> {
         self.cache.recent(organization, self.clock.now())
     }
 
-    /// Makes this process read a group again although its revision may be the same.
+    /// Expires a cached group, so that this process reads it again even if its revision is the same.
     pub(super) fn expire(&self, organization: &OrganizationId, group: FanOutGroup) {
         self.cache.expire(organization, group);
     }
 }
 
-/// Refuses operations that publish or deliver for a suspended organization.
+/// Refuses an operation that publishes or delivers for a suspended organization.
 pub(super) const fn refuse_suspended(status: OrganizationStatus) -> Result<(), ServiceError> {
     match status {
         OrganizationStatus::Active => Ok(()),
@@ -141,29 +149,29 @@ pub(super) const fn refuse_suspended(status: OrganizationStatus) -> Result<(), S
     }
 }
 
-/// The targets that a process remembers.
+/// The targets that a process caches.
 #[derive(Debug, Default)]
 pub(super) struct FanOutCache(Mutex<Entries>);
 
 #[derive(Debug, Default)]
 struct Entries {
-    organizations: HashMap<OrganizationId, BTreeMap<FanOutGroup, Remembered>>,
+    organizations: HashMap<OrganizationId, BTreeMap<FanOutGroup, CachedGroup>>,
     bytes: u64,
 }
 
-/// The targets of a group as they were read.
+/// The targets of a group, as read from the table.
 #[derive(Debug, Clone)]
-struct Remembered {
-    /// The revision that was read before the targets.
+struct CachedGroup {
+    /// The group's revision, which was read before the targets.
     revision: u64,
-    /// A time before the reading of the targets began.
+    /// A time before the read of the targets began.
     read_at: Timestamp,
     targets: Arc<[Target]>,
-    /// What they have in the table, and [`GROUP_BYTES`].
+    /// The stored bytes of the targets and [`GROUP_BYTES`].
     bytes: u64,
 }
 
-impl Remembered {
+impl CachedGroup {
     fn new(revision: u64, read_at: Timestamp, targets: Arc<[Target]>) -> Self {
         let bytes = GROUP_BYTES + targets.iter().map(Target::stored_bytes).sum::<u64>();
         Self { revision, read_at, targets, bytes }
@@ -175,7 +183,7 @@ impl Remembered {
 }
 
 impl FanOutCache {
-    /// The groups that are at least as new as these revisions.
+    /// The cached groups that are at least as new as these revisions and at most 30 s old.
     fn current(
         &self,
         organization: &OrganizationId,
@@ -185,14 +193,14 @@ impl FanOutCache {
         let entries = self.entries();
         let Some(groups) = entries.organizations.get(organization) else { return BTreeMap::new() };
         let current = revisions.groups().filter_map(|(group, revision)| {
-            let known = groups.get(&group).filter(|it| it.revision >= revision && it.is_valid(now))?;
-            Some((group, Arc::clone(&known.targets)))
+            let cached = groups.get(&group).filter(|it| it.revision >= revision && it.is_valid(now))?;
+            Some((group, Arc::clone(&cached.targets)))
         });
         current.collect()
     }
 
-    /// All targets of an organization as they were at most 30 s ago, without looking whether they have changed; `None` if
-    /// they are not remembered.
+    /// All targets of an organization as they were at most 30 s ago, without a check of the revisions; `None` if they
+    /// are not cached or a group has expired.
     fn recent(&self, organization: &OrganizationId, now: Timestamp) -> Option<FanOut> {
         let entries = self.entries();
         let groups = entries.organizations.get(organization)?;
@@ -200,23 +208,23 @@ impl FanOutCache {
         is_complete.then(|| FanOut::new(groups.values().map(|group| Arc::clone(&group.targets)).collect()))
     }
 
-    /// Makes this process read a group again although its revision may be the same.
+    /// Expires a cached group, so that this process reads it again even if its revision is the same.
     fn expire(&self, organization: &OrganizationId, group: FanOutGroup) {
         let mut entries = self.entries();
-        let known = entries.organizations.get_mut(organization).and_then(|groups| groups.get_mut(&group));
-        if let Some(known) = known {
-            known.read_at = Timestamp::from_unix_seconds(0);
+        let cached = entries.organizations.get_mut(organization).and_then(|groups| groups.get_mut(&group));
+        if let Some(cached) = cached {
+            cached.read_at = Timestamp::from_unix_seconds(0);
         }
     }
 
-    /// Remembers all groups that a request has read, so that an organization is either not known or known completely.
-    /// Returns how many bytes all its groups have.
-    fn remember(&self, organization: &OrganizationId, read: &[(FanOutGroup, Remembered)], now: Timestamp) -> u64 {
+    /// Caches all groups that a request has read. So of each organization either all groups are cached or none. Returns
+    /// the size in bytes of all cached groups of the organization.
+    fn insert(&self, organization: &OrganizationId, read: &[(FanOutGroup, CachedGroup)], now: Timestamp) -> u64 {
         let mut entries = self.entries();
         for (group, read) in read {
             let groups = entries.organizations.entry(organization.clone()).or_default();
-            // A slower request must not put back what was there before.
-            if groups.get(group).is_some_and(|known| known.revision > read.revision && known.is_valid(now)) {
+            // A slower request must not replace newer targets by older ones.
+            if groups.get(group).is_some_and(|cached| cached.revision > read.revision && cached.is_valid(now)) {
                 continue;
             }
             let replaced = groups.insert(*group, read.clone()).map_or(0, |replaced| replaced.bytes);
@@ -229,13 +237,14 @@ impl FanOutCache {
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries> {
-        // A panic elsewhere cannot leave a half-written entry behind.
+        // No code that holds this lock panics within a change, so the entries are consistent even if the lock is
+        // poisoned.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Entries {
-    /// Forgets what has expired, and if that is not enough, everything but this organization.
+    /// Removes the organizations with an expired group, and if that is not enough, all except this one.
     fn evict(&mut self, organization: &OrganizationId, now: Timestamp) {
         self.organizations.retain(|id, groups| id == organization || groups.values().all(|group| group.is_valid(now)));
         if self.count() > MAX_BYTES {
@@ -269,7 +278,7 @@ mod tests {
         FanOutGroup::new(number).unwrap()
     }
 
-    /// Targets that are told apart by their version.
+    /// A group of one target with this version.
     fn targets(version: u64) -> Arc<[Target]> {
         let target = Target {
             id: EndpointId::new(at(0), [1; 8]),
@@ -283,11 +292,11 @@ mod tests {
         [target].into()
     }
 
-    fn read(revision: u64, seconds: i64, version: u64) -> Remembered {
-        Remembered::new(revision, at(seconds), targets(version))
+    fn read(revision: u64, seconds: i64, version: u64) -> CachedGroup {
+        CachedGroup::new(revision, at(seconds), targets(version))
     }
 
-    /// The versions that a request finds, which has read these revisions.
+    /// The versions of the targets that a request with these revisions finds in the cache.
     fn found(cache: &FanOutCache, revisions: &[(u8, u64)], seconds: i64) -> Vec<u64> {
         let revisions = revisions.iter().map(|(number, revision)| (group(*number), *revision)).collect();
         let found = cache.current(&organization(1), &revisions, at(seconds));
@@ -297,13 +306,13 @@ mod tests {
     #[test]
     fn targets_are_used_while_the_revision_stays_and_for_less_than_thirty_seconds() {
         let cache = FanOutCache::default();
-        cache.remember(&organization(1), &[(group(0), read(5, 0, 1)), (group(3), read(2, 0, 2))], at(0));
+        cache.insert(&organization(1), &[(group(0), read(5, 0, 1)), (group(3), read(2, 0, 2))], at(0));
         for (revisions, seconds, expected) in [
             (&[(0, 5), (3, 2)][..], 0, &[1, 2][..]),
             (&[(0, 5), (3, 2)], 29, &[1, 2]),
             (&[(0, 5), (3, 2)], 30, &[]),
             (&[(0, 6), (3, 2)], 1, &[2]),
-            // A request that read the revision before another one did.
+            // This request read the revision before another one raised it.
             (&[(0, 4), (3, 2)], 1, &[1, 2]),
             (&[(0, 5), (3, 2), (4, 0)], 1, &[1, 2]),
         ] {
@@ -313,22 +322,22 @@ mod tests {
     }
 
     #[test]
-    fn a_slower_request_does_not_put_back_older_targets() {
+    fn a_slower_request_does_not_replace_newer_targets() {
         let cache = FanOutCache::default();
         for (it, expected) in [(read(5, 0, 1), 1), (read(4, 1, 2), 1), (read(5, 1, 3), 3), (read(6, 2, 4), 4)] {
-            cache.remember(&organization(1), &[(group(0), it)], at(2));
+            cache.insert(&organization(1), &[(group(0), it)], at(2));
             assert_eq!(found(&cache, &[(0, 0)], 2), [expected]);
         }
-        // Unless what is there has expired: the organization may have been made again.
-        cache.remember(&organization(1), &[(group(0), read(1, 40, 5))], at(40));
+        // An expired group is replaced by any revision: the organization may have been deleted and created again.
+        cache.insert(&organization(1), &[(group(0), read(1, 40, 5))], at(40));
         assert_eq!(found(&cache, &[(0, 1)], 41), [5]);
     }
 
     #[test]
-    fn recent_targets_are_complete_or_not_there() {
+    fn recent_targets_are_complete_or_absent() {
         let cache = FanOutCache::default();
         assert!(cache.recent(&organization(1), at(0)).is_none());
-        cache.remember(&organization(1), &[(group(0), read(5, 0, 1)), (group(3), read(2, 0, 2))], at(0));
+        cache.insert(&organization(1), &[(group(0), read(5, 0, 1)), (group(3), read(2, 0, 2))], at(0));
         assert_eq!(cache.recent(&organization(1), at(29)).unwrap().targets().count(), 2);
         assert!(cache.recent(&organization(1), at(30)).is_none());
         cache.expire(&organization(1), group(3));
@@ -337,12 +346,12 @@ mod tests {
     }
 
     #[test]
-    fn a_bounded_number_of_bytes_is_remembered() {
+    fn the_size_of_the_cache_is_bounded() {
         let cache = FanOutCache::default();
         let large: Arc<[Target]> = vec![targets(1)[0].clone(); 10_000].into();
         for number in 0..100 {
-            let read = Remembered::new(0, at(0), Arc::clone(&large));
-            cache.remember(&organization(number), &[(group(0), read)], at(0));
+            let read = CachedGroup::new(0, at(0), Arc::clone(&large));
+            cache.insert(&organization(number), &[(group(0), read)], at(0));
             let entries = cache.entries();
             assert!(entries.bytes <= MAX_BYTES && entries.bytes == entries.count(), "{}", entries.bytes);
             assert!(entries.organizations.contains_key(&organization(number)));

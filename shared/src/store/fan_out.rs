@@ -1,4 +1,5 @@
-//! Fan-out items: what publishing reads of endpoints. Each is written with its endpoint, in one transaction.
+//! Fan-out items: the part of each endpoint that publishing reads. An endpoint and its fan-out item are written in one
+//! transaction.
 
 use std::sync::Arc;
 
@@ -17,10 +18,10 @@ use crate::domain::tenancy::organization::Revisions;
 use crate::domain::text::EditionId;
 
 impl Store {
-    /// The size of an organization's fan-out, counted by reading all of it, strongly consistent.
+    /// The size of an organization's fan-out. Reads all its fan-out items, strongly consistent.
     ///
     /// # Errors
-    /// [`StoreError`] if it could not be read.
+    /// [`StoreError`] if an item could not be read.
     pub async fn count_fan_out(
         &self,
         organization: &OrganizationId,
@@ -31,11 +32,11 @@ impl Store {
         Ok(groups.iter().flat_map(|group| group.iter().cloned()).collect())
     }
 
-    /// The targets of a group, in the order of their ids. Strongly consistent: the read begins after the call of this
-    /// function.
+    /// The targets of a group, in the order of their ids. The read is strongly consistent and begins after the call of
+    /// this function, although concurrent callers share it.
     ///
     /// # Errors
-    /// [`StoreError`] if they could not be read.
+    /// [`StoreError`] if an item could not be read.
     pub async fn targets(
         &self,
         organization: &OrganizationId,
@@ -57,7 +58,7 @@ impl Store {
     }
 }
 
-/// A target.
+/// The stored attributes of a target.
 #[derive(Serialize, Deserialize)]
 pub(super) struct TargetItem {
     #[serde(flatten)]

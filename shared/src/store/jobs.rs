@@ -1,5 +1,5 @@
-//! Jobs. An open one is marked in the index, so that whatever dies on the way, the sweep goes on. One that ended is kept for
-//! a while, for its owner to see.
+//! Jobs. An open job is in the index `waiting`, so that the sweep continues it if a process dies. A job that ended is
+//! stored for 30 days, so that its owner can read it.
 
 use std::collections::HashSet;
 
@@ -17,38 +17,39 @@ use crate::domain::ids::{DeliveryId, EndpointId, JobId, OrganizationId};
 use crate::domain::job::{Job, JobKind, JobRun, JobState, Pace, Pass, RETENTION, Recovery, Work};
 use crate::domain::time::Timestamp;
 
-/// Most jobs that one run of the sweep works on.
-const MOST: usize = 10_000;
-/// Whether a requested job may be written: there is none with its id that is in its first pass.
-const NONE_BEGUN: &str = "attribute_not_exists(pk) OR #status <> :open OR passes > :none";
-/// Whether an open job is as it was read.
+/// Maximum number of jobs in one read of the due jobs.
+const MAX_DUE_JOBS: usize = 10_000;
+/// The condition to write a requested job: no open job with its id is in its first pass.
+const NOT_IN_FIRST_PASS: &str = "attribute_not_exists(pk) OR #status <> :open OR passes > :zero";
+/// The condition to change a job: it is open and has the creation time and the position that were read.
 const UNCHANGED: &str = "since = :since AND #status = :open AND passes = :passes AND from_id = :from";
 
-/// What became of the write of a job.
+/// The result of a conditional write of a job.
 #[derive(Debug)]
 pub enum JobPut {
-    /// It is written.
+    /// The job was written.
     Written,
-    /// It is not written: this was found instead.
+    /// The condition failed. This is the stored job.
     Found(Box<Job>),
-    /// It is not written, and there is none.
+    /// The condition failed, because no job with this id is stored.
     Gone,
 }
 
 impl Store {
-    /// Writes a requested job, unless one of the same work is in its first pass.
+    /// Writes a requested job, unless an open job with the same work is in its first pass.
     ///
     /// # Errors
-    /// [`StoreError`] if DynamoDB did not do it.
+    /// [`StoreError`] if the job could not be written.
     pub async fn request_job(&self, job: &Job) -> Result<JobPut, StoreError> {
-        let values = [(":open", open()), (":none", AttributeValue::N("0".to_owned()))];
-        self.put_job_if(job, NONE_BEGUN, values.into()).await
+        let values = [(":open", open()), (":zero", AttributeValue::N("0".to_owned()))];
+        self.put_job_if(job, NOT_IN_FIRST_PASS, values.into()).await
     }
 
-    /// Writes what became of an open job that was `seen`, unless another process changed, ended or replaced it.
+    /// Writes the new state of an open job. `seen` is the state that was read. The condition fails if another process
+    /// has changed, ended or replaced the job since.
     ///
     /// # Errors
-    /// [`StoreError`] if DynamoDB did not do it.
+    /// [`StoreError`] if the job could not be written.
     pub async fn change_job(&self, seen: &Job, job: &Job) -> Result<JobPut, StoreError> {
         let values = vec![
             (":since", AttributeValue::S(seen.since.rfc3339())),
@@ -74,29 +75,30 @@ impl Store {
         })
     }
 
-    /// A part of a transaction that writes a job which a change requires. It replaces an earlier one with its id.
+    /// The part of a transaction that writes the job that a change requires. It replaces an earlier job with the same
+    /// id.
     pub(super) fn put_required_job(&self, job: &Job) -> Result<TransactWriteItem, StoreError> {
         let item = to_item(&JobItem::from(job))?;
         let put = PutRequest::builder().table_name(&self.table).set_item(Some(item)).build();
         Ok(TransactWriteItem::builder().put(put.map_err(StoreError::corrupt)?).build())
     }
 
-    /// The jobs whose next page is due by `now`, the longest due first and at most 10,000. An item that cannot be read is an
-    /// error of its own.
+    /// The jobs whose next page is due by `now`, the longest due first, at most 10,000. Each unreadable item is an
+    /// error in the list.
     ///
     /// # Errors
     /// [`StoreError`] if the index or the items could not be read.
     pub async fn due_jobs(&self, now: Timestamp) -> Result<Vec<Result<Job, StoreError>>, StoreError> {
-        let found = self.waiting_keys(Waiting::job_shards(), LOWEST, &keys::until(now), MOST).await?;
+        let found = self.waiting_keys(Waiting::job_shards(), LOWEST, &keys::until(now), MAX_DUE_JOBS).await?;
         let mut seen = HashSet::new();
-        let named = found.into_iter().map(|waiting| waiting.key).filter(|key| seen.insert(key.clone())).collect();
-        let mut jobs: Vec<Result<Job, _>> = self.get_all(named).await?.into_iter().map(read::<JobItem, _>).collect();
+        let job_keys = found.into_iter().map(|waiting| waiting.key).filter(|key| seen.insert(key.clone())).collect();
+        let mut jobs: Vec<Result<Job, _>> = self.get_all(job_keys).await?.into_iter().map(read::<JobItem, _>).collect();
         jobs.retain(|job| job.as_ref().map_or(true, |job| job.is_due(now)));
         jobs.sort_by_key(|job| job.as_ref().ok().map(|job| (job.due_at(), job.since, job.id)));
         Ok(jobs)
     }
 
-    /// The jobs of an organization, in no order.
+    /// All stored jobs of an organization, in no particular order.
     ///
     /// # Errors
     /// [`StoreError`] if they could not be read.
@@ -106,7 +108,7 @@ impl Store {
         items.into_iter().map(read::<JobItem, _>).collect()
     }
 
-    /// One job.
+    /// The job with this id; `None` if it is not stored.
     ///
     /// # Errors
     /// [`StoreError`] if it could not be read.
@@ -119,7 +121,7 @@ fn open() -> AttributeValue {
     AttributeValue::S(JobState::NAMES[0].to_owned())
 }
 
-/// The text that stands for a creation of a job in the deliveries that it retried.
+/// The stored form of a [`JobRun`] in the deliveries that the job retried or sent again.
 pub(super) fn run_text(run: JobRun) -> String {
     format!("{}#{}", run.job, run.since.rfc3339())
 }
@@ -129,7 +131,7 @@ pub(super) fn read_run(text: &str) -> Result<JobRun, Unreadable> {
     Ok(JobRun { job: JobId::parse(job)?, since: Timestamp::parse(since)? })
 }
 
-/// A job.
+/// The stored attributes of a job.
 #[derive(Debug, Serialize, Deserialize)]
 struct JobItem {
     #[serde(flatten)]

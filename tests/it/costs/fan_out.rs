@@ -1,4 +1,4 @@
-//! What reading targets costs: nothing while they stay the same, and what has changed when they do not.
+//! The cost of reading targets. Unchanged targets cost nothing; a change costs a read of the endpoint's group.
 
 use crate::meter::Bill;
 use serde_json::json;
@@ -6,7 +6,7 @@ use serde_json::json;
 use super::{Metered, calls, event};
 use crate::support::{Answer, Receiver, Tenant, World};
 
-/// An organization with an endpoint that gets the events, and others that do not.
+/// An organization with an endpoint that gets the events, and a number of other endpoints that do not.
 async fn with_others(others: usize) -> (World, Receiver, Tenant) {
     let (world, receiver) = (World::with(&[("MAX_ENDPOINTS", "8000")]).await, Receiver::new().await);
     let tenant = world.tenant().await;
@@ -29,7 +29,7 @@ async fn publishing_costs_the_same_with_any_number_of_endpoints_that_do_not_subs
         let cold = publish(&metered, &tenant).await;
         let groups = if others < 64 { 1 } else { 16 };
         assert!(cold.calls["Query"] <= groups, "{others} others: {cold:?}");
-        // A target with two subscriptions has some 250 bytes.
+        // A target with two subscriptions has about 250 bytes.
         let targets = f64::from(u32::try_from(others).unwrap()) * 250.0 / 4_096.0;
         assert!(cold.read_units <= 2.0 + f64::from(groups) + targets, "{others} others: {cold:?}");
 
@@ -49,7 +49,7 @@ async fn a_publisher_that_starts_for_one_event_reads_three_units() {
 }
 
 #[tokio::test]
-async fn after_a_change_a_publisher_reads_the_group_of_the_endpoint_alone() {
+async fn after_a_change_a_publisher_reads_only_the_group_of_the_endpoint() {
     let (world, receiver, tenant) = with_others(999).await;
     let metered = Metered::new(&world);
     publish(&metered, &tenant).await;
@@ -67,7 +67,7 @@ async fn after_a_change_a_publisher_reads_the_group_of_the_endpoint_alone() {
 }
 
 #[tokio::test]
-async fn exhausted_deliveries_cost_no_read_of_endpoints_where_none_subscribes() {
+async fn exhausted_deliveries_cost_no_read_of_endpoints_if_none_subscribes_to_them() {
     let (world, receiver) = (World::new().await, Receiver::always(Answer::status(500)).await);
     let tenant = world.tenant().await;
     tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": []})).await;
@@ -84,7 +84,7 @@ async fn exhausted_deliveries_cost_no_read_of_endpoints_where_none_subscribes() 
     }
     let bill = metered.meter.take();
     assert!(!bill.calls.contains_key("Query"), "{bill:?}");
-    // The endpoint is read once, as the process remembers it.
+    // The endpoint is read once and then cached.
     assert!(!bill.calls.contains_key("GetItem") || bill.calls["GetItem"] <= 2, "{bill:?}");
     assert_eq!(world.records().await.values().filter(|record| record.status == "exhausted").count(), 1_001);
 }

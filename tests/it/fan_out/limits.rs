@@ -1,10 +1,10 @@
-//! How many endpoints an organization may have, and how much their event types may take.
+//! The limits of an organization's fan-out: the number of endpoints, and the size of their event types.
 
 use serde_json::{Value, json};
 use shared::domain::endpoint::fan_out::FanOutSize;
 use shared::domain::ids::OrganizationId;
 
-use super::REMEMBERED;
+use super::TARGETS_EXPIRE;
 use crate::support::{Tenant, World, text};
 use crate::telemetry::Counted;
 
@@ -24,13 +24,13 @@ async fn create(tenant: &Tenant, event_types: &[String]) -> crate::support::Repl
 }
 
 #[tokio::test]
-async fn what_the_event_types_of_all_endpoints_take_is_limited() {
+async fn the_size_of_the_event_types_of_all_endpoints_is_limited() {
     let world = World::with(&[("MAX_ENDPOINTS", "8000")]).await;
     let tenant = world.tenant().await;
     let types = large();
     let small = tenant.endpoint_with(with_types(&types[..1])).await;
     let removed = tenant.endpoint_with(with_types(&types)).await;
-    // 8,648 bytes each, of 4 MiB.
+    // Each endpoint uses 8,648 bytes of 4 MiB.
     world.make_endpoints(&tenant, 483, &types.iter().map(String::as_str).collect::<Vec<_>>()).await;
     create(&tenant, &types[..2]).await.data(201);
     let refused = [create(&tenant, &types).await, tenant.patch(&small.path(), &json!({"event_types": types})).await];
@@ -39,7 +39,7 @@ async fn what_the_event_types_of_all_endpoints_take_is_limited() {
         let message = text(&reply.body["error"]["message"]);
         assert!(message.contains("event types") && message.contains("4 MiB"), "{message}");
     }
-    // What takes no more room is accepted, and what there is room for.
+    // A change that does not increase the size is accepted, and so is an endpoint that fits into the rest.
     tenant.patch(&removed.path(), &json!({"name": "other"})).await.data(200);
     create(&tenant, &types[..1]).await.data(201);
     tenant.delete(&format!("{}?permanent=true", removed.path())).await.data(204);
@@ -48,7 +48,7 @@ async fn what_the_event_types_of_all_endpoints_take_is_limited() {
 }
 
 #[tokio::test]
-async fn a_stored_size_that_is_off_refuses_nothing_and_is_corrected() {
+async fn a_wrong_stored_size_refuses_no_endpoint_and_is_corrected() {
     let world = World::with(&[("MAX_ENDPOINTS", "3")]).await;
     let tenant = world.tenant().await;
     let types = ["a.b".to_owned()];
@@ -76,7 +76,7 @@ async fn reading_targets_of_more_than_four_megabytes_is_counted() {
     let publisher = tenant.at(&world.another_process());
     let (counted, _guard) = Counted::start();
     let counts = || counted.counters().get("LargeFanOuts").copied().unwrap_or_default();
-    // 8,648 bytes each.
+    // Each endpoint uses 8,648 bytes.
     world.make_endpoints(&tenant, 462, &types).await;
     publisher.publish().await;
     assert_eq!(counts(), 0, "3,995,376 bytes, and 256 for each of 16 groups");
@@ -84,7 +84,7 @@ async fn reading_targets_of_more_than_four_megabytes_is_counted() {
     for count in 1..3 {
         publisher.publish().await;
         publisher.publish().await;
-        assert_eq!(counts(), count, "targets that are remembered are not counted");
-        world.advance(REMEMBERED);
+        assert_eq!(counts(), count, "cached targets are not counted");
+        world.advance(TARGETS_EXPIRE);
     }
 }

@@ -1,6 +1,7 @@
-//! Publishers that remember targets, beside endpoints that change, requests that are cut off between any two of their
-//! calls, and transactions that readers see in part. Whatever is tried: no event misses an endpoint that was there before
-//! its request began, and nothing is parked for good for an endpoint that was resumed.
+//! Random sequences of publish requests with cached targets, changes of endpoints, requests that are interrupted
+//! between two of their calls, and transactions that readers see in part. In every sequence, no event misses an
+//! endpoint whose creation was answered before its request began, and no delivery stays parked permanently for an
+//! endpoint that was resumed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
@@ -13,25 +14,25 @@ use serde_json::json;
 
 use crate::support::{Process, Receiver, Splitter, Tenant, World, delivery_ids, text};
 
-/// More runs try more; each has a seed of its own.
+/// The number of random sequences. Each run has a different seed.
 const RUNS: u64 = 6;
 const ROUNDS: usize = 12;
 const PROCESSES: usize = 3;
-/// Requests at the same time.
+/// The number of concurrent requests.
 const CONCURRENT_REQUESTS: usize = 6;
-/// A request that is cut off gets to do so much; all of one is about as long as this.
+/// The maximum number of turns after which a request is interrupted. A whole request takes about this number.
 const MOST_TURNS: usize = 60;
 
-/// What the model knows of an endpoint.
+/// The model of an endpoint.
 #[derive(Debug, Clone, Copy, Default)]
 struct EndpointState {
-    /// Its creation was answered.
+    /// The request that creates it was answered.
     is_created: bool,
-    /// Its deletion or disabling may have begun.
+    /// A request that deletes or disables it may have begun.
     is_leaving: bool,
 }
 
-/// A run: one organization, and processes that make and change its endpoints and publish.
+/// A run: one organization, and processes that create and change its endpoints and publish.
 struct Run {
     world: World,
     tenants: Vec<Tenant>,
@@ -72,7 +73,7 @@ impl Run {
         &self.tenants[self.below(PROCESSES)]
     }
 
-    /// Some requests at the same time, of which some are cut off.
+    /// Sends some concurrent requests, and interrupts some of them.
     async fn play(&self) {
         let requests = (0..CONCURRENT_REQUESTS).map(|_| self.below(10)).map(async |what| {
             turns(self.below(20)).await;
@@ -84,7 +85,7 @@ impl Run {
                 }
             };
             if self.below(4) == 0 {
-                cut_after(self.below(MOST_TURNS), request).await;
+                interrupt_after(self.below(MOST_TURNS), request).await;
             } else {
                 request.await;
             }
@@ -107,7 +108,7 @@ impl Run {
         }
         let path = format!("/webhooks/endpoints/{id}");
         let reply = self.tenant().patch(&path, &json!({"status": status})).await;
-        // Others may change it more often than a request tries.
+        // If concurrent requests change the endpoint too often, the request is answered 503.
         assert!([200, 503].contains(&reply.status), "{}", reply.body);
     }
 
@@ -120,15 +121,15 @@ impl Run {
         let deliveries = event["webhook_deliveries"].as_array().unwrap();
         let reached: BTreeSet<_> = deliveries.iter().map(|it| text(&it["endpoint_id"]).to_owned()).collect();
         let missed: Vec<_> = there.difference(&reached).filter(|id| !leaving[*id].is_leaving).collect();
-        assert!(missed.is_empty(), "{missed:?} had been made before the event was published");
+        assert!(missed.is_empty(), "{missed:?} had been created before the event was published");
         self.accepted.lock().unwrap().extend(delivery_ids(&event));
     }
 
-    /// Every endpoint that is not disabled is resumed, and time goes on.
+    /// Resumes every endpoint that is not disabled, runs the system to its end, and checks the final state.
     async fn end(&self) {
-        // What was cut off may still be under way.
+        // Calls of interrupted requests may still be in progress.
         turns(1_000).await;
-        // Also endpoints whose creation was not answered.
+        // The table also contains endpoints whose creation was not answered.
         for endpoint in self.world.items("endpoint").await {
             if endpoint["status"].as_s().unwrap() == "paused" {
                 let path = format!("/webhooks/endpoints/{}", endpoint["sk"].as_s().unwrap());
@@ -142,15 +143,15 @@ impl Run {
     }
 }
 
-/// Lets the other tasks go on so many times.
+/// Yields to the other tasks this number of times.
 async fn turns(count: usize) {
     for _ in 0..count {
         tokio::task::yield_now().await;
     }
 }
 
-/// Does as much of a request as comes in so many turns.
-async fn cut_after(count: usize, request: impl Future<Output = ()>) {
+/// Polls a request for this number of turns, and drops it if it has not ended by then.
+async fn interrupt_after(count: usize, request: impl Future<Output = ()>) {
     tokio::select! {
         biased;
         () = request => {}
@@ -159,7 +160,7 @@ async fn cut_after(count: usize, request: impl Future<Output = ()>) {
 }
 
 #[tokio::test]
-async fn no_event_misses_an_endpoint_and_nothing_is_parked_for_good() {
+async fn no_event_misses_an_endpoint_and_no_delivery_stays_parked_permanently() {
     let world = World::new().await;
     for seed in 0..RUNS {
         let run = Run::new(world.new_world().await, seed).await;

@@ -1,4 +1,4 @@
-//! Reads beside a transaction, which may find one of its items changed and another one not.
+//! Reads during a transaction, which may find one of its items changed and another one not.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -8,15 +8,15 @@ use serde_json::json;
 
 use crate::support::{Gate, Process, Receiver, Splitter, World, eventually};
 
-/// Between the items of its transactions waits a process for the gate, once.
-fn process_behind(world: &World, backwards: bool, begun: &Gate, gate: &Gate) -> (Splitter, Process) {
-    let (begun, gate) = (begun.clone(), gate.clone());
+/// A process that stops once between the items of a transaction: it opens `reached` and waits for `gate`.
+fn process_behind(world: &World, backwards: bool, reached: &Gate, gate: &Gate) -> (Splitter, Process) {
+    let (reached, gate) = (reached.clone(), gate.clone());
     let splitter = Splitter::new(
         move || backwards,
         move || {
-            let (begun, gate) = (begun.clone(), gate.clone());
+            let (reached, gate) = (reached.clone(), gate.clone());
             async move {
-                begun.open();
+                reached.open();
                 gate.pass().await;
             }
             .boxed()
@@ -26,21 +26,21 @@ fn process_behind(world: &World, backwards: bool, begun: &Gate, gate: &Gate) -> 
     (splitter, process)
 }
 
-/// A publisher reads the state and the targets while the endpoint is being made, and so what it remembers may lack the
-/// endpoint.
+/// A publisher reads the state and the targets while the endpoint is being created, so its cached targets may not
+/// contain the endpoint.
 #[tokio::test]
-async fn an_endpoint_gets_the_next_event_of_a_publisher_that_read_within_its_transaction() {
+async fn an_endpoint_gets_the_next_event_of_a_publisher_that_read_during_its_transaction() {
     for backwards in [false, true] {
         let (world, receiver) = (World::new().await, Receiver::new().await);
         let tenant = world.tenant().await;
-        let (begun, gate) = (Gate::closed(), Gate::closed());
-        let (_, maker) = process_behind(&world, backwards, &begun, &gate);
+        let (reached, gate) = (Gate::closed(), Gate::closed());
+        let (_, maker) = process_behind(&world, backwards, &reached, &gate);
         let publisher = world.another_process();
         let (maker, publisher) = (tenant.at(&maker), tenant.at(&publisher));
         let within = async {
-            begun.pass().await;
+            reached.pass().await;
             let found = publisher.publish().await.len();
-            assert_eq!(found, usize::from(backwards), "the target is there, or not");
+            assert_eq!(found, usize::from(backwards), "whether the target has been written");
             gate.open();
         };
         tokio::join!(maker.endpoint(&receiver), within);
@@ -49,17 +49,17 @@ async fn an_endpoint_gets_the_next_event_of_a_publisher_that_read_within_its_tra
 }
 
 #[tokio::test]
-async fn a_resumed_endpoint_is_not_parked_for_by_a_publisher_that_read_within_its_transaction() {
+async fn a_publisher_that_read_during_the_transaction_that_resumes_an_endpoint_does_not_park_the_next_delivery() {
     for backwards in [false, true] {
         let (world, receiver) = (World::new().await, Receiver::new().await);
         let tenant = world.tenant().await;
         let endpoint = tenant.endpoint_with(json!({"url": receiver.url(), "status": "paused"})).await;
-        let (begun, gate) = (Gate::closed(), Gate::closed());
-        let (_, maker) = process_behind(&world, backwards, &begun, &gate);
+        let (reached, gate) = (Gate::closed(), Gate::closed());
+        let (_, maker) = process_behind(&world, backwards, &reached, &gate);
         let publisher = world.another_process();
         let (maker, publisher) = (tenant.at(&maker), tenant.at(&publisher));
         let within = async {
-            begun.pass().await;
+            reached.pass().await;
             publisher.publish().await;
             gate.open();
         };
@@ -70,26 +70,26 @@ async fn a_resumed_endpoint_is_not_parked_for_by_a_publisher_that_read_within_it
     }
 }
 
-/// The second change finds the first one's transaction under way.
+/// The second change conflicts with the first one's transaction.
 #[tokio::test]
-async fn a_change_beside_another_one_is_decided_again_and_not_refused() {
+async fn a_change_that_conflicts_with_another_one_is_repeated_and_not_refused() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint(&receiver).await;
-    let (begun, gate) = (Gate::closed(), Gate::closed());
-    let (splitter, process) = process_behind(&world, false, &begun, &gate);
+    let (reached, gate) = (Gate::closed(), Gate::closed());
+    let (splitter, process) = process_behind(&world, false, &reached, &gate);
     let tenant = tenant.at(&process);
     let (path, is_done) = (endpoint.path(), Arc::new(AtomicBool::new(false)));
     let (name, timeout) = (json!({"name": "first"}), json!({"timeout_seconds": 9}));
     let first = tenant.patch(&path, &name);
     let second = async {
-        begun.pass().await;
+        reached.pass().await;
         let reply = tenant.patch(&path, &timeout).await;
         is_done.store(true, Ordering::SeqCst);
         reply
     };
     let open = async {
-        eventually("they meet", async || splitter.conflicts() > 0).await;
+        eventually("the transactions conflict", async || splitter.conflicts() > 0).await;
         assert!(!is_done.load(Ordering::SeqCst));
         gate.open();
     };
@@ -100,20 +100,20 @@ async fn a_change_beside_another_one_is_decided_again_and_not_refused() {
 }
 
 #[tokio::test]
-async fn an_endpoint_that_is_deleted_beside_a_change_is_deleted() {
+async fn an_endpoint_that_is_deleted_during_a_change_is_deleted() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint(&receiver).await;
-    let (begun, gate) = (Gate::closed(), Gate::closed());
-    let (splitter, process) = process_behind(&world, false, &begun, &gate);
+    let (reached, gate) = (Gate::closed(), Gate::closed());
+    let (splitter, process) = process_behind(&world, false, &reached, &gate);
     let tenant = tenant.at(&process);
     let path = endpoint.path();
     let delete = async {
-        begun.pass().await;
+        reached.pass().await;
         tenant.delete(&format!("{path}?permanent=true")).await
     };
     let open = async {
-        eventually("they meet", async || splitter.conflicts() > 0).await;
+        eventually("the transactions conflict", async || splitter.conflicts() > 0).await;
         gate.open();
     };
     let name = json!({"name": "n"});

@@ -1,5 +1,5 @@
-//! What the processes of an organization with thousands of endpoints read when they start, when what they remember is too
-//! old, and when endpoints are made meanwhile.
+//! The reads of processes that publish for an organization with thousands of endpoints: when they start, when their
+//! cached targets expire, and when endpoints are created meanwhile.
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use serde_json::json;
 
 use crate::support::{Budget, Budgets, Receiver, Tenant, UsedUp, World};
 
-/// A fifth of 8,000 endpoints and a third of 51 processes, against a fifteenth of the units.
+/// The load is scaled down: a fifth of 8,000 endpoints and a third of 51 processes, against a fifteenth of the units.
 const ENDPOINTS: usize = 8_000 / 5;
 const PROCESSES: usize = 51 / 3;
 const SCALE: u32 = 5 * 3;
 
-/// Each process publishes, and all of them at once.
+/// All processes publish concurrently.
 async fn publish(publishers: &[Tenant], deliveries: usize) {
     for ids in join_all(publishers.iter().map(Tenant::publish)).await {
         assert_eq!(ids.len(), deliveries);
@@ -21,7 +21,7 @@ async fn publish(publishers: &[Tenant], deliveries: usize) {
 }
 
 #[tokio::test]
-async fn no_key_is_used_up_when_many_processes_start_and_when_one_of_thousands_of_endpoints_is_made() {
+async fn many_processes_that_start_and_the_creation_of_one_of_thousands_of_endpoints_exceed_the_limit_of_no_key() {
     let world = World::with(&[("MAX_ENDPOINTS", "8000")]).await;
     let (tenant, receiver) = (world.tenant().await, Receiver::new().await);
     world.make_endpoints(&tenant, ENDPOINTS, &["other.type"]).await;
@@ -35,7 +35,7 @@ async fn no_key_is_used_up_when_many_processes_start_and_when_one_of_thousands_o
         maker.endpoint_with(fields.clone()).await;
         publish(&publishers, created).await;
     }
-    // What they remember is too old by now.
+    // The cached targets have expired.
     world.advance(Duration::from_secs(30));
     publish(&publishers, 3).await;
     assert_eq!(budgets.used_up().await, [""; 0]);

@@ -1,4 +1,5 @@
-//! The budgets themselves: what a key that is used up does to each kind of call, and what a write takes of the index.
+//! Tests of the simulated budgets: how a key whose budget is used up affects each kind of call, and which units a write
+//! uses in the index.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -15,7 +16,7 @@ use crate::support::{Budget, Budgets, UsedUp, World};
 const TWO: Budget = Budget { write_units: 2.0, read_units: 2.0 };
 const EXCEEDED: Option<&str> = Some("ProvisionedThroughputExceededException");
 
-/// A world's table with these budgets, at a client that tries once.
+/// The table of a `World` with a budget for each key, and a client without retries.
 struct Table {
     world: World,
     client: Client,
@@ -35,7 +36,7 @@ impl Table {
         self.world.table()
     }
 
-    /// The code of the error, if the item is not written.
+    /// Writes an item. Returns the code of the error; `None` if the item was written.
     async fn put(&self, item: Item) -> Option<String> {
         let put = self.client.put_item().table_name(self.name()).set_item(Some(item)).send().await;
         put.err().and_then(|error| error.code().map(str::to_owned))
@@ -58,7 +59,7 @@ fn item(pk: &str, sk: &str) -> Item {
     HashMap::from([("pk".to_owned(), text(pk)), ("sk".to_owned(), text(sk))])
 }
 
-/// An item that is in the index, too.
+/// An item that is also in the index.
 fn marked(pk: &str, partition: &str) -> Item {
     let mut marked = item(pk, "1");
     marked.extend([("waiting_pk".to_owned(), text(partition)), ("waiting_sk".to_owned(), text(pk))]);
@@ -70,18 +71,18 @@ fn name(item: &Item) -> String {
 }
 
 #[tokio::test]
-async fn a_key_that_is_used_up_throttles_writes_until_the_next_second() {
+async fn a_key_without_budget_throttles_writes_until_the_next_second() {
     let table = Table::new(TWO).await;
     for sk in ["1", "2"] {
         assert_eq!(table.put(item("a", sk)).await, None);
     }
     assert_eq!(table.put(item("a", "3")).await.as_deref(), EXCEEDED);
-    assert_eq!(table.put(item("b", "1")).await, None, "another key has a budget of its own");
+    assert_eq!(table.put(item("b", "1")).await, None, "another key has a separate budget");
 
     let left = table.write([item("a", "4"), item("c", "1")]).await;
     assert_eq!(left, Ok(vec!["a4".to_owned()]), "the rest of a batch is written");
     let refused = table.write([item("a", "4"), item("a", "5")]).await;
-    assert_eq!(refused, Err(EXCEEDED.map(str::to_owned)), "a batch of which nothing can be written");
+    assert_eq!(refused, Err(EXCEEDED.map(str::to_owned)), "a batch of which no item can be written");
 
     let insert = |pk: &str| {
         let statement = format!("INSERT INTO \"{}\" VALUE {{'pk': ?, 'sk': ?}}", table.name());
@@ -120,7 +121,7 @@ async fn a_key_that_is_used_up_throttles_writes_until_the_next_second() {
 }
 
 #[tokio::test]
-async fn a_key_that_is_used_up_throttles_reads_until_the_next_second() {
+async fn a_key_without_budget_throttles_reads_until_the_next_second() {
     let table = Table::new(TWO).await;
     for pk in ["a", "b"] {
         assert_eq!(table.put(item(pk, "1")).await, None);
@@ -152,14 +153,14 @@ async fn a_key_that_is_used_up_throttles_reads_until_the_next_second() {
 }
 
 #[tokio::test]
-async fn a_write_takes_a_unit_of_each_index_partition_that_it_changes_and_is_throttled_by_one_that_is_used_up() {
+async fn a_write_uses_a_unit_of_each_index_partition_that_it_changes_and_is_throttled_by_one_without_budget() {
     let table = Table::new(TWO).await;
     for (pk, partition, thrown) in [
         ("1", "held", None),
         ("2", "held", None),
         ("3", "held", EXCEEDED),
         ("3", "due", None),
-        // To leave a partition is to write to it.
+        // Removing an item from a partition is a write to the partition.
         ("1", "due", EXCEEDED),
     ] {
         assert_eq!(table.put(marked(pk, partition)).await.as_deref(), thrown, "{pk} {partition}");

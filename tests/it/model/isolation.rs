@@ -1,4 +1,4 @@
-//! Isolation: nothing that happens to one organization reaches another one, or changes anything for it.
+//! Isolation: no operation on one organization reaches another one, or changes anything of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,17 +9,17 @@ use shared::domain::time::Timestamp;
 use super::operations::ENDPOINTS;
 use super::seen::{Item, Seen, string};
 use super::states::{Delivery, Status};
-use super::{ACTIVE, REMEMBERED, Run};
+use super::{ACTIVE, CACHE_LIFETIME, Run};
 use crate::support::{EVENT_TYPE, Endpoint, Reply, Tenant, text};
 use crate::tenants::routes;
 
-/// How many organizations there are.
+/// The number of organizations.
 pub(super) const ORGANIZATIONS: usize = 2;
-/// The organization to whose endpoints everything happens.
+/// The organization whose endpoints the operations affect.
 pub(super) const TROUBLED: usize = 0;
-/// The organization that only publishes, and whose receivers accept everything.
+/// The organization that only publishes. Its receivers accept everything.
 pub(super) const QUIET: usize = 1;
-/// How many endpoints the quiet organization has.
+/// The number of endpoints of the quiet organization.
 pub(super) const QUIET_ENDPOINTS: usize = 2;
 
 /// The organization that an endpoint belongs to.
@@ -27,25 +27,25 @@ pub(super) const fn owner(endpoint: usize) -> usize {
     if endpoint < ENDPOINTS { TROUBLED } else { QUIET }
 }
 
-/// An organization, as the model has it.
+/// The model of an organization.
 pub(super) struct Organization {
     pub(super) tenant: Tenant,
-    /// The id of its API key.
+    /// The id of the organization's API key.
     key: String,
-    /// How many idempotency keys it used.
+    /// The number of idempotency keys that the organization has used.
     pub(super) keys: usize,
-    /// Since when it is suspended.
+    /// Since when the organization is suspended; `None` if it is active.
     pub(super) suspended_since: Option<Timestamp>,
-    /// When it was resumed the last time.
+    /// When the organization was last resumed.
     resumed_at: Option<Timestamp>,
     /// The ids of the organization and its endpoints.
     ids: BTreeSet<String>,
-    /// What it had before the step.
+    /// The organization's items and messages before the step.
     belongings: Option<Belongings>,
 }
 
-/// Everything that is stored or queued for one organization. Usage is left out: a process writes the counts of all
-/// organizations together, whatever it is doing.
+/// The stored items and queued messages of an organization, except usage: a process writes the counts of all
+/// organizations together, in any operation.
 #[derive(Debug, PartialEq)]
 struct Belongings {
     items: BTreeMap<(String, String), Item>,
@@ -60,9 +60,9 @@ impl Organization {
         Self { tenant, key, keys: 0, suspended_since: None, resumed_at: None, ids, belongings: None }
     }
 
-    /// Whether a process may take it for suspended.
+    /// Whether a process may treat the organization as suspended, by the table or by its cache.
     pub(super) fn may_be_suspended(&self, now: Timestamp) -> bool {
-        self.suspended_since.is_some() || self.resumed_at.is_some_and(|at| now < at.plus(REMEMBERED))
+        self.suspended_since.is_some() || self.resumed_at.is_some_and(|at| now < at.plus(CACHE_LIFETIME))
     }
 
     fn belongings(&self, seen: &Seen) -> Belongings {
@@ -82,7 +82,7 @@ impl Organization {
 }
 
 impl Run {
-    /// Suspends or resumes the troubled organization, by the platform's key.
+    /// Suspends or resumes the troubled organization with the platform key.
     pub(super) async fn set_organization(&mut self, suspended: bool) {
         let organization = &mut self.organizations[TROUBLED];
         let path = format!("/v1/organizations/{}", organization.tenant.id);
@@ -96,14 +96,15 @@ impl Run {
         }
     }
 
-    /// Whether the answer refuses something since the organization is suspended.
+    /// Whether the reply refuses a request because the organization is suspended.
     pub(super) fn is_refused(&self, organization: usize, reply: &Reply) -> bool {
         reply.status == 403 && self.organizations[organization].may_be_suspended(self.world.clock.now())
     }
 
-    /// An organization uses a route with ids of the other one: in its own organization, and in that of the other one.
+    /// Calls a route with one organization's key and the other one's ids, with each of the two organizations in the
+    /// path.
     pub(super) async fn trespass(&self, by: usize, route: usize) {
-        let (thief, victim) = (&self.organizations[by], &self.organizations[1 - by]);
+        let (attacker, victim) = (&self.organizations[by], &self.organizations[1 - by]);
         let endpoint = &self.endpoints.iter().enumerate().find(|(endpoint, _)| owner(*endpoint) != by).unwrap().1.id;
         let theirs = |delivery: &&Delivery| delivery.endpoint.is_some_and(|endpoint| owner(endpoint) != by);
         let delivery = self.model.iter().find(|(_, delivery)| theirs(delivery)).map(|(id, _)| id);
@@ -111,7 +112,7 @@ impl Run {
         let event = format!("wevt_{}0000", &delivery["wdlv_".len()..delivery.len() - 4]);
         let routes = routes(endpoint, delivery, &event, &victim.key);
         let (method, path, body) = &routes[route % routes.len()];
-        for tenant in [thief.tenant.clone(), victim.tenant.with_key(&thief.tenant.key)] {
+        for tenant in [attacker.tenant.clone(), victim.tenant.with_key(&attacker.tenant.key)] {
             let tenant = tenant.at(&self.world.process);
             let reply = tenant.call(method.clone(), path, &[], body.as_ref().map(Value::to_string)).await;
             self.check_that_it_is_not_found(by, Some(reply));
@@ -120,16 +121,19 @@ impl Run {
 
     pub(super) fn check_that_it_is_not_found(&self, by: usize, reply: Option<Reply>) {
         let Some(reply) = reply else { return };
-        assert!(reply.status == 404 || self.is_refused(by, &reply), "organization {by} finds the other's: {reply:?}");
+        assert!(
+            reply.status == 404 || self.is_refused(by, &reply),
+            "organization {by} reaches the other one's resource: {reply:?}"
+        );
     }
 
-    /// Nothing of the organizations that the step spares has changed, and what arrived at a receiver is its own
-    /// organization's.
+    /// Checks that the step changed nothing of the organizations in `spares`, and that each receiver got only requests
+    /// of the organization that owns its endpoint.
     pub(super) fn check_isolation(&mut self, seen: &Seen, spares: [bool; ORGANIZATIONS]) {
         for (organization, spared) in self.organizations.iter_mut().zip(spares) {
             let now = organization.belongings(seen);
             let before = organization.belongings.as_ref().filter(|_| spared);
-            assert!(before.is_none_or(|before| *before == now), "it had {before:?}, and has {now:?}");
+            assert!(before.is_none_or(|before| *before == now), "it changed from {before:?} to {now:?}");
             organization.belongings = Some(now);
         }
         for (endpoint, receiver) in self.receivers.iter().enumerate() {
@@ -144,12 +148,16 @@ impl Run {
             let endpoint = self.endpoints.iter().position(|endpoint| endpoint.id == delivery.endpoint).unwrap();
             let own = &self.organizations[owner(endpoint)].tenant.id;
             let messages = seen.messages.get(id).into_iter().flatten();
-            assert!(messages.clone().all(|message| message.organization == *own), "{id} has a message of another");
+            assert!(
+                messages.clone().all(|message| message.organization == *own),
+                "{id} has a message of another organization"
+            );
         }
     }
 
-    /// The quiet organization's endpoints are active, and everything of it was accepted at the first attempt.
-    pub(super) fn check_that_the_quiet_one_noticed_nothing(&self) {
+    /// Checks that the quiet organization's endpoints are active, and that all its deliveries succeeded at the first
+    /// attempt.
+    pub(super) fn check_that_the_quiet_organization_is_unaffected(&self) {
         for endpoint in (0..self.endpoints.len()).filter(|endpoint| owner(*endpoint) == QUIET) {
             assert_eq!((&self.possible[endpoint][..], self.suspended[endpoint]), (&[ACTIVE][..], false));
         }
@@ -159,7 +167,7 @@ impl Run {
         }
     }
 
-    /// Each organization's lists have nothing of the other one.
+    /// Checks that each organization's lists contain nothing of the other one.
     pub(super) async fn check_lists(&self) {
         for (index, organization) in self.organizations.iter().enumerate() {
             let list = async |path: &str| {

@@ -1,4 +1,4 @@
-//! What may happen to a world, and how likely it is.
+//! The operations of the sequences, and their probabilities.
 
 use std::time::Duration;
 
@@ -8,61 +8,61 @@ use shared::domain::endpoint::lane::Lane;
 
 use super::isolation::{ORGANIZATIONS, QUIET, TROUBLED, owner};
 
-/// How many endpoints the troubled organization has.
+/// The number of endpoints of the troubled organization.
 pub(super) const ENDPOINTS: usize = 3;
-/// Most calls out after which a process is cut, one that works and one that answers a request: about as many as they
-/// make.
+/// The maximum number of writes and sends after which a process dies, for the consumer and the sweep, and for a request
+/// to the API. They make about this number of calls.
 const MOST_CALLS_OF_WORK: usize = 20;
 const MOST_CALLS_OF_API: usize = 10;
-/// Most turns of the others before messages are delivered a second time.
+/// The maximum number of turns of the other processes before messages are delivered a second time.
 const MOST_TURNS: usize = 50;
-/// So many failures in a row that an endpoint may be suspended.
+/// A number of consecutive failures that can suspend an endpoint.
 const STREAK: usize = 12;
 
-/// One operation. Processes are cut after so many calls out, or not at all.
+/// One operation. `cut` is the number of writes and sends after which its process dies; `None` if it does not die.
 #[derive(Debug, Clone)]
 pub(super) enum Operation {
-    /// An organization publishes events, all in one request.
+    /// An organization publishes events in one request.
     Publish { by: usize, events: usize, cut: Option<usize> },
-    /// Somebody repeats a publishing that was not answered.
+    /// A publisher repeats a request that was not answered.
     Repeat,
-    /// The next requests to an endpoint are answered so.
+    /// The receiver of an endpoint answers its next requests in these ways.
     Script { endpoint: usize, reactions: Vec<Reaction> },
-    /// Processes run at the same time; the first of them may be cut.
+    /// Processes run concurrently. The first of them may die.
     Run { processes: Vec<Work>, cut: Option<usize> },
-    /// A message comes a second time.
+    /// A copy of a message is sent.
     Duplicate { message: usize },
     /// Time passes.
     Pass(Duration),
-    /// The owner of an endpoint changes its status.
+    /// The owner of an endpoint sets its status.
     SetStatus { endpoint: usize, status: &'static str, cut: Option<usize> },
     /// The owner of an endpoint deletes it.
     Delete { endpoint: usize, cut: Option<usize> },
-    /// An endpoint changes its lane.
+    /// An endpoint is moved to this lane, as the circuit breaker does.
     SetLane { endpoint: usize, lane: Lane },
-    /// The owner of an endpoint gives it a URL where somebody listens, or nobody.
+    /// The owner of an endpoint sets its URL to that of its receiver, or to one that refuses connections.
     Move { endpoint: usize, reachable: bool },
-    /// Somebody asks for a delivery again.
+    /// The owner retries a delivery.
     Retry { delivery: usize, cut: Option<usize> },
-    /// Somebody asks for everything again that an endpoint missed.
+    /// The owner requests a recovery of all failed deliveries of an endpoint.
     Recover { endpoint: usize, cut: Option<usize> },
-    /// Somebody cancels a job of the troubled organization.
+    /// The owner cancels a job of the troubled organization.
     CancelJob { job: usize, cut: Option<usize> },
-    /// The operator has everything sent again that should be in the queue, of both organizations.
+    /// The operator requests that all deliveries of both organizations that should be in the queue are sent again.
     SendAll,
-    /// The platform suspends the troubled organization, or resumes it.
+    /// The platform suspends or resumes the troubled organization.
     SetOrganization { suspended: bool },
-    /// The platform limits how fast an organization publishes, or no longer. All that happens is below the limit.
+    /// The platform sets or removes a rate limit of an organization. All sequences stay below the limit.
     SetLimit { of: usize, limited: bool },
-    /// An organization uses a route with the ids of the other one.
+    /// An organization calls a route with the ids of the other one.
     Trespass { by: usize, route: usize },
-    /// The consumer forgets what it remembers.
+    /// A new process with empty caches replaces the consumer.
     Restart,
-    /// From now on the receipts of former receives act, or not.
+    /// Sets whether the receipt handles of former receives work.
     FormerReceipts { act: bool },
 }
 
-/// What a process does.
+/// The work of a process.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Work {
     Deliver {
@@ -70,18 +70,18 @@ pub(super) enum Work {
         most: u32,
     },
     Sweep,
-    /// The messages in flight are delivered a second time, after so many turns of the others.
+    /// The messages in flight become visible again, after this number of turns of the other processes.
     Redeliver {
         turns: usize,
     },
 }
 
-/// What a receiver answers.
+/// The response of a receiver.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Reaction {
     Ok,
     Fail,
-    /// It asks for an hour.
+    /// 503 with a `Retry-After` of an hour.
     Later,
     Gone,
 }
@@ -102,7 +102,7 @@ impl Operation {
             | Self::Recover { .. }
             | Self::CancelJob { .. }
             | Self::SetOrganization { .. } => except(TROUBLED),
-            // Processes and messages are everybody's.
+            // Processes and messages belong to both organizations.
             Self::Repeat
             | Self::Run { .. }
             | Self::SendAll
@@ -114,7 +114,7 @@ impl Operation {
     }
 }
 
-/// Any operation.
+/// A random operation.
 pub(super) fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         8 => (organization(), 1..=3_usize, cut(MOST_CALLS_OF_API))

@@ -1,4 +1,4 @@
-//! What there is to see of a world: its table, its queue and its receivers, looked at from outside.
+//! The observable state of a `World`: its table, its queue and its receivers.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -9,30 +9,30 @@ use shared::domain::time::Timestamp;
 use super::states::Status;
 use crate::support::{Receiver, Requests, World, pending_ids, text};
 
-/// An item as it is stored.
+/// The attributes of a stored item.
 pub(super) type Item = HashMap<String, AttributeValue>;
 
-/// A world at one moment.
+/// A snapshot of a `World`.
 pub(super) struct Seen {
-    /// By id.
+    /// The deliveries, by id.
     pub(super) deliveries: BTreeMap<String, SeenDelivery>,
     listed: Vec<(String, SeenDelivery)>,
-    /// By id; what was deleted is missing.
+    /// The endpoints that are not deleted, by id.
     pub(super) endpoints: HashMap<String, SeenEndpoint>,
-    /// Endpoints with an open job that releases or fails what is held for them.
+    /// The endpoints with an open job that releases or fails their held deliveries.
     pub(super) releasing: Vec<String>,
-    /// Whether something is being asked for again.
+    /// Whether a recovery is open.
     pub(super) recovering: bool,
-    /// Whether what should be in the queue is being sent again.
+    /// Whether a job of the kind `send_all` is open.
     pub(super) sending_again: bool,
-    /// The messages, by the delivery that they name.
+    /// The messages, by the id of their delivery.
     pub(super) messages: HashMap<String, Vec<SeenMessage>>,
     pub(super) requests: Requests,
-    /// Everything that is stored.
+    /// All stored items.
     pub(super) items: Vec<Item>,
 }
 
-/// What the table says of a delivery.
+/// The stored state of a delivery.
 #[derive(Debug)]
 pub(super) struct SeenDelivery {
     pub(super) endpoint: String,
@@ -40,9 +40,9 @@ pub(super) struct SeenDelivery {
     pub(super) attempts: usize,
     pub(super) retries_used: usize,
     pub(super) log: Vec<SeenAttempt>,
-    /// The partition of the index that it is marked in, without what comes after `#`.
+    /// The kind of the mark: the part of the index's partition key before `#`.
     pub(super) mark: Option<String>,
-    /// The ticket of the message that owns it.
+    /// The ticket of the message that owns the delivery.
     pub(super) ticket: Option<String>,
 }
 
@@ -55,7 +55,7 @@ pub(super) struct SeenMessage {
     pub(super) body: String,
 }
 
-/// A line of a delivery's log.
+/// An entry of a delivery's log.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SeenAttempt {
     pub(super) at: Timestamp,
@@ -116,13 +116,13 @@ impl Seen {
         }
     }
 
-    /// Whether a message in the queue owns this delivery.
+    /// Whether a message in the queue has the ticket of this delivery.
     pub(super) fn is_owned(&self, id: &str, delivery: &SeenDelivery) -> bool {
         self.messages.get(id).is_some_and(|messages| messages.iter().any(|it| it.ticket == delivery.ticket))
     }
 
-    /// Whether an endpoint's parked deliveries will be looked for.
-    pub(super) fn is_looked_after(&self, endpoint: &str) -> bool {
+    /// Whether deliveries may be held for this endpoint: it is paused or suspended, or an open job processes them.
+    pub(super) fn will_be_released(&self, endpoint: &str) -> bool {
         let parks = |endpoint: &SeenEndpoint| endpoint.status == "paused" || endpoint.suspended;
         self.endpoints.get(endpoint).is_some_and(parks) || self.releasing.iter().any(|released| released == endpoint)
     }
@@ -173,7 +173,7 @@ impl SeenAttempt {
     }
 }
 
-/// An attribute that is a string.
+/// The value of a string attribute; `None` if it is absent.
 pub(super) fn string<'a>(item: &'a Item, name: &str) -> Option<&'a str> {
     item.get(name).and_then(|value| value.as_s().ok()).map(String::as_str)
 }

@@ -1,6 +1,6 @@
-//! The state machine of a delivery as ARCHITECTURE.md draws it, written a second time and without a look at `domain`.
+//! The state machine of a delivery as in ARCHITECTURE.md, implemented independently of `domain`.
 
-/// Where a delivery stands.
+/// The status of a delivery.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Status {
     #[default]
@@ -19,7 +19,7 @@ impl Status {
             "success" => Self::Success,
             "exhausted" => Self::Exhausted,
             "failed" => Self::Failed,
-            other => panic!("no status is called {other}"),
+            other => panic!("unknown status {other}"),
         }
     }
 
@@ -32,24 +32,24 @@ impl Status {
     }
 }
 
-/// A delivery, as the model has it.
+/// The model of a delivery.
 #[derive(Debug, Default)]
 pub(super) struct Delivery {
-    /// The endpoint that it goes to; `None` before it was seen.
+    /// The endpoint of the delivery; `None` before its record was read.
     pub(super) endpoint: Option<usize>,
     pub(super) status: Status,
     pub(super) attempts: usize,
-    /// How many retries of its schedule are used up.
+    /// The number of used retries of the schedule.
     pub(super) retries_used: usize,
-    /// How many of the attempts were answered.
+    /// The number of recorded attempts with a response.
     pub(super) answered: usize,
-    /// How many requests came to the receiver without being recorded.
+    /// The number of requests that the receiver got and that are not recorded.
     pub(super) repeats: usize,
 }
 
 impl Delivery {
-    /// An attempt was recorded, with this answer if there was one. It may have been `held`: at a suspended endpoint it
-    /// uses up nothing of the schedule.
+    /// Applies a recorded attempt. `answer` is the status of the response, or `None` without one. A failed probe of a
+    /// suspended endpoint is `held` and uses up no retry.
     pub(super) fn attempt(&mut self, answer: Option<u16>, schedule: usize, held: bool) {
         assert!(!self.status.is_final(), "attempted when it was {:?}", self.status);
         self.attempts += 1;
@@ -66,15 +66,15 @@ impl Delivery {
         };
     }
 
-    /// Its endpoint is gone or disabled.
+    /// Fails the delivery because its endpoint is deleted or disabled, or its organization is suspended.
     pub(super) fn stop(&mut self) {
         assert!(!self.status.is_final(), "stopped when it was {:?}", self.status);
         self.status = Status::Failed;
     }
 
-    /// Somebody asked for it again.
-    pub(super) fn ask_again(&mut self) {
-        assert!(self.status.is_recoverable(), "asked for again when it was {:?}", self.status);
+    /// Applies a manual retry or a recovery.
+    pub(super) fn manually_retry(&mut self) {
+        assert!(self.status.is_recoverable(), "retried when it was {:?}", self.status);
         self.status = if self.attempts == 0 { Status::Pending } else { Status::Retrying };
         self.retries_used = 0;
     }

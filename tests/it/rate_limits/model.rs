@@ -1,5 +1,6 @@
-//! Random sequences of publishing at the rate's limit, by several processes at once and by some that die, against a second
-//! and plain model of the rate. Two organizations have limits of their own, which are set and removed meanwhile.
+//! Random sequences of publish requests at the rate limit, by several concurrent processes and by processes that die.
+//! The responses are compared with an independent, simple model of the rate. Two organizations have different limits,
+//! which the platform sets and removes meanwhile.
 
 use std::time::Duration;
 
@@ -12,34 +13,34 @@ use shared::domain::time::Timestamp;
 use super::{RATE, events, refused_by, set};
 use crate::support::{Fuse, Process, Reply, Tenant, World};
 
-/// More runs try more; each has a seed of its own.
+/// The number of random sequences. Each run has a different seed.
 const RUNS: u64 = 3;
 const STEPS: usize = 50;
 const PROCESSES: usize = 3;
 const BURST: f64 = 100.0;
-/// A request that publishes makes about so many calls that change something.
+/// About the number of writes and sends that a publish request makes.
 const MOST_CALLS: usize = 6;
-/// What the clock's looks within a step may add up to, in seconds.
-const LOOKS: f64 = 0.01;
+/// The maximum time that passes within a step, in seconds: each reading of the test's clock advances it.
+const STEP_TIME: f64 = 0.01;
 
-/// A request, which is repeated with its key until it is answered.
+/// A publish request. It is repeated with its idempotency key until it is answered.
 #[derive(Debug, Clone)]
 struct Request {
     key: Option<String>,
     events: usize,
 }
 
-/// An organization, as the model has it.
+/// The model of an organization.
 struct Organization {
     tenant: Tenant,
-    /// Events a second, if there is a limit.
+    /// The limit in events per second; `None` for no limit.
     rate: Option<f64>,
-    /// In how many seconds the bucket is full again: at least, and at most. They differ by what requests of which nothing
-    /// is known may have taken.
+    /// The time until the bucket is full again, in seconds: minimum and maximum. They differ by the tokens that
+    /// unanswered requests may have taken.
     debt: [f64; 2],
-    /// When the limit was set, and how many events were stored by then.
+    /// When the limit was set, and how many events were stored then.
     since: (Timestamp, usize),
-    /// How many of its events are stored.
+    /// How many events are stored.
     stored: usize,
     unanswered: Vec<Request>,
     keys: usize,
@@ -50,7 +51,7 @@ struct Run {
     processes: Vec<Process>,
     organizations: Vec<Organization>,
     random: Rng,
-    looked_at: Timestamp,
+    model_time: Timestamp,
     /// How many requests were accepted and refused.
     outcome: [usize; 2],
 }
@@ -72,8 +73,8 @@ impl Run {
             });
         }
         let processes = (0..PROCESSES).map(|_| world.another_process()).collect();
-        let looked_at = world.clock.now();
-        Self { world, processes, organizations, random: Rng::with_seed(seed), looked_at, outcome: [0; 2] }
+        let model_time = world.clock.now();
+        Self { world, processes, organizations, random: Rng::with_seed(seed), model_time, outcome: [0; 2] }
     }
 
     async fn step(&mut self) {
@@ -87,7 +88,7 @@ impl Run {
         }
     }
 
-    /// Sets a limit, or removes it. What was taken of the former one counts on.
+    /// Sets or removes a limit. Tokens that were taken under the former limit still count.
     async fn set_limit(&mut self, by: usize) {
         let rate = [None, Some(1), Some(5), Some(50)][self.random.usize(..4)];
         let limits = rate.map_or_else(|| json!({}), |rate| json!({"events_per_second": rate, "burst": BURST as u32}));
@@ -97,7 +98,7 @@ impl Run {
         organization.since = (self.world.clock.now(), organization.stored);
     }
 
-    /// Some requests at once, in different processes.
+    /// Sends some concurrent requests to different processes.
     async fn publish(&mut self, by: usize) {
         let requests: Vec<_> = (0..self.random.usize(1..4)).map(|_| self.next_request(by)).collect();
         let tenant = &self.organizations[by].tenant;
@@ -110,7 +111,7 @@ impl Run {
         self.check(by, answered, false).await;
     }
 
-    /// A process dies between any two of its calls.
+    /// Sends a request to a process that dies between two of its calls.
     async fn publish_and_die(&mut self, by: usize) {
         let request = self.next_request(by);
         let fuse = Fuse::after(self.random.usize(..MOST_CALLS));
@@ -120,7 +121,7 @@ impl Run {
             Some(reply) => self.check(by, vec![(request, reply)], false).await,
             None => {
                 self.pass_time();
-                let (before, stored) = (self.organizations[by].stored, self.look(by).await);
+                let (before, stored) = (self.organizations[by].stored, self.count_events(by).await);
                 let organization = &mut self.organizations[by];
                 // Tokens are taken before anything is written.
                 organization.take(request.events, [stored > before, true]);
@@ -146,16 +147,16 @@ impl Run {
         Request { key, events: [1, 3, 30, 70, 100][self.random.usize(..5)] }
     }
 
-    /// What was answered is what the rate allows.
+    /// Checks that the responses are those that the rate allows.
     async fn check(&mut self, by: usize, answered: Vec<(Request, Reply)>, repeated: bool) {
         self.pass_time();
         let before = self.organizations[by].stored;
-        let written = self.look(by).await - before;
+        let written = self.count_events(by).await - before;
         let organization = &mut self.organizations[by];
         let before = organization.debt;
         let accepted: Vec<_> = answered.iter().filter(|(_, reply)| reply.status == 202).collect();
         let events: usize = accepted.iter().map(|(request, _)| request.events).sum();
-        // A repetition takes tokens for what it writes.
+        // A repetition takes tokens for the events that it writes.
         assert!(written == events || repeated && written < events, "{written} of {events} are stored");
         organization.take(written, [true; 2]);
         self.outcome[0] += accepted.len();
@@ -166,17 +167,18 @@ impl Run {
             }
             let wait = refused_by(reply, RATE);
             self.outcome[1] += 1;
-            let rate = organization.rate.expect("without a limit nothing is refused");
-            // The others may have come first.
+            let rate = organization.rate.expect("only a request with a limit is refused");
+            // The concurrent requests may have taken their tokens before.
             let taken = (written + request.events) as f64;
             let missing = before[1] + (taken - BURST) / rate;
-            assert!(missing > -LOOKS, "{request:?} is refused, though there are tokens");
-            assert!(wait.as_secs_f64() <= missing.max(0.0) + 1.0 + LOOKS, "{wait:?} of {missing}");
+            assert!(missing > -STEP_TIME, "{request:?} is refused although the bucket contains enough tokens");
+            assert!(wait.as_secs_f64() <= missing.max(0.0) + 1.0 + STEP_TIME, "{wait:?} of {missing}");
         }
     }
 
-    /// Counts the stored events, of which only this organization's may have become more, and returns its number.
-    async fn look(&mut self, by: usize) -> usize {
+    /// Counts the stored events. Only this organization may have more than before. Returns the number of its stored
+    /// events.
+    async fn count_events(&mut self, by: usize) -> usize {
         let events = self.world.items("event").await;
         for (index, organization) in self.organizations.iter_mut().enumerate() {
             let own = format!("event#{}#", organization.tenant.id);
@@ -192,17 +194,17 @@ impl Run {
         self.organizations[by].stored
     }
 
-    /// The buckets fill.
+    /// Lets time pass, in which the buckets fill.
     fn pass_time(&mut self) {
         let now = self.world.clock.now();
-        let passed = now.since(self.looked_at).as_secs_f64();
-        self.looked_at = now;
+        let passed = now.since(self.model_time).as_secs_f64();
+        self.model_time = now;
         for debt in self.organizations.iter_mut().flat_map(|organization| &mut organization.debt) {
             *debt = (*debt - passed).max(0.0);
         }
     }
 
-    /// Who got no answer asks again until there is one.
+    /// Repeats the unanswered requests until they are answered.
     async fn end(&mut self) {
         for by in 0..2 {
             while !self.organizations[by].unanswered.is_empty() {
@@ -214,16 +216,20 @@ impl Run {
 }
 
 impl Organization {
-    /// Tokens were taken: at least, and at most.
+    /// Takes tokens in the model. `taken` says whether they are part of the minimum and of the maximum.
     fn take(&mut self, events: usize, taken: [bool; 2]) {
         let Some(rate) = self.rate else { return };
         let (cost, full, [_, most]) = (events as f64 / rate, BURST / rate, self.debt);
         if taken[0] && cost > 0.0 {
             self.debt[0] += cost;
-            assert!(self.debt[0] <= full + LOOKS, "{events} tokens were taken, which were not there: {:?}", self.debt);
+            assert!(
+                self.debt[0] <= full + STEP_TIME,
+                "{events} tokens were taken, more than the bucket contained: {:?}",
+                self.debt
+            );
         }
         if taken[1] {
-            // No request takes more than there is.
+            // No request takes more tokens than the bucket contains.
             self.debt[1] = (most + cost).min(full).max(most).max(self.debt[0]);
         }
     }

@@ -1,7 +1,8 @@
 //! Jobs: work over any number of deliveries, which the sweep does page by page.
 //!
-//! A job is written in the transaction of the change that requires it, so that it exists if the change does. Each page is
-//! noted under a condition, and every delivery is moved under a condition of its own, so two processes may work on one job.
+//! A job that a change requires is written in the transaction of the change, so it exists if and only if the change
+//! does. The progress after each page and the new state of each delivery are written under conditions, so two processes
+//! may do the same job concurrently.
 
 mod pace;
 mod position;
@@ -25,102 +26,106 @@ pub use position::JobPosition;
 pub use recovery::Recovery;
 pub use turns::Turns;
 
-/// A pass that begins so long after the change or request finds everything. A publisher may use an endpoint's former status
-/// for 30 s, begin its write up to 60 s after it read the organization's revision, and take 30 s for it. A consumer that had
-/// read the former state has parked what it parks, and the index names what failed before.
+/// A pass that begins this long after the change or request finds all deliveries. A publisher may use an endpoint's
+/// former status for 30 s, begin its write up to 60 s after it read the organization's revision, and take 30 s for it.
+/// Within this time a consumer that had read the former state has parked its deliveries, and the index lists the
+/// earlier failures.
 pub const SETTLED: Duration = Duration::from_secs(120);
-/// How long a job waits between two passes.
+/// The time between the end of a pass and the next pass.
 pub const BETWEEN_PASSES: Duration = Duration::from_secs(30);
-/// How long a job is kept after it ended.
+/// How long a job is stored after it ended.
 pub const RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-/// Work over any number of deliveries.
+/// A job: its work, its state and its progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Job {
-    /// Its identifier: the same for the same work, so that it is written at most once.
+    /// The identifier. Two jobs with the same work have the same one, so there is at most one open job for it.
     pub id: JobId,
-    /// The organization whose deliveries it is about.
+    /// The organization that owns the deliveries.
     pub organization: OrganizationId,
-    /// What is done.
+    /// The kind of work, and its endpoint.
     pub work: Work,
-    /// When it was required or requested, to the millisecond. It tells a job from an earlier one with its id.
+    /// When it was required or requested, to the millisecond. It distinguishes the job from an earlier one with the
+    /// same id.
     pub since: Timestamp,
-    /// Whether it goes on.
+    /// Open, done or cancelled.
     pub state: JobState,
-    /// How far it is.
+    /// The present pass, and the position in it.
     pub pass: Pass,
-    /// How fast it goes on.
+    /// The present step and its rate.
     pub pace: Pace,
-    /// How many deliveries were moved. A page that two processes worked on at once may be missing.
+    /// How many deliveries were moved. If two processes do the same page concurrently, the count of one of them is
+    /// lost.
     pub moved: u64,
 }
 
-/// What a job does.
+/// The work of a job, with its endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Work {
-    /// Sends what is held for an endpoint that accepts deliveries again.
+    /// Sends the deliveries that are held for an endpoint that accepts deliveries again.
     Release(EndpointId),
-    /// Fails what is held for an endpoint that was disabled or deleted.
+    /// Fails the deliveries that are held for an endpoint that was disabled or deleted.
     FailHeld(EndpointId),
-    /// Retries deliveries of an endpoint that failed.
+    /// Retries failed deliveries of an endpoint.
     Recover(EndpointId, Recovery),
-    /// Sends what should be in the queue for an endpoint again: its messages may be lost.
+    /// Sends messages again for the deliveries of an endpoint that should have one in the queue: messages may be lost.
     SendAll(EndpointId),
 }
 
-/// The kinds of jobs.
+/// The kind of a job: [`Work`] without its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobKind {
-    /// [`Work::Release`].
+    /// The kind of [`Work::Release`].
     Release,
-    /// [`Work::FailHeld`].
+    /// The kind of [`Work::FailHeld`].
     FailHeld,
-    /// [`Work::Recover`].
+    /// The kind of [`Work::Recover`].
     Recover,
-    /// [`Work::SendAll`].
+    /// The kind of [`Work::SendAll`].
     SendAll,
 }
 
-/// Whether a job goes on.
+/// The state of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobState {
-    /// The next page is due then.
+    /// The job is open, and its next page is due at this time.
     Open(Timestamp),
-    /// It ended then: nothing is left, or a later change made it pointless.
+    /// The job ended at this time: no deliveries are left, or a later change made it pointless.
     Done(Timestamp),
-    /// It was cancelled then.
+    /// The owner cancelled the job at this time.
     Cancelled(Timestamp),
 }
 
-/// One creation of a job. A delivery names the recovery that retried it, so that the same one does not retry it twice.
+/// Identifies a job among earlier and later ones with the same id. A delivery stores the run of the recovery that
+/// retried it, or of the job that sent it again, so that one run does so at most once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct JobRun {
-    /// The job.
+    /// The id of the job.
     pub job: JobId,
-    /// Its [`Job::since`].
+    /// The job's [`Job::since`].
     pub since: Timestamp,
 }
 
 /// What a job does with the deliveries that it finds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Move {
-    /// Lease them and send them on this route.
+    /// Lease the deliveries and send them on this route.
     Send(Route),
-    /// Fail them.
+    /// Record the deliveries as failed with this cause.
     Fail(Cause),
-    /// Retry them on this route.
+    /// Start the retry schedule of the deliveries again and send them on this route.
     Retry(Route),
-    /// Lease them once more, whether parked or not, and send them on this route.
+    /// Lease the deliveries that are neither parked nor final under new tickets, and send them on this route.
     SendAgain(Route),
-    /// Nothing: the endpoint or its organization has changed, and the job ends.
+    /// Move nothing: the endpoint or its organization has changed, and the job ends.
     Nothing,
 }
 
 impl JobKind {
-    /// Every kind.
+    /// All kinds.
     pub const ALL: [Self; 4] = [Self::Release, Self::FailHeld, Self::Recover, Self::SendAll];
 
-    /// The kind's name.
+    /// The name in storage and in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Release => "release",
@@ -130,22 +135,22 @@ impl JobKind {
         }
     }
 
-    /// The kind with this name.
+    /// The kind with this name; `None` for an unknown name.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 
-    /// Whether its owner may cancel it. Without a release or failure of what is held, deliveries would be held for good.
+    /// Whether the owner may cancel a job of this kind. Without the other kinds, deliveries would be held permanently.
     pub const fn can_be_cancelled(self) -> bool {
         matches!(self, Self::Recover | Self::SendAll)
     }
 }
 
 impl JobState {
-    /// Every state's name.
+    /// The names of all states, in the order of the variants.
     pub const NAMES: [&'static str; 3] = ["open", "done", "cancelled"];
 
-    /// The state's name.
+    /// The name in storage and in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Open(_) => Self::NAMES[0],
@@ -154,7 +159,7 @@ impl JobState {
         }
     }
 
-    /// When it ended; `None` if it goes on.
+    /// When the job ended; `None` if it is open.
     pub const fn ended_at(self) -> Option<Timestamp> {
         match self {
             Self::Open(_) => None,
@@ -164,7 +169,7 @@ impl JobState {
 }
 
 impl Work {
-    /// The kind.
+    /// The kind of this work.
     pub const fn kind(&self) -> JobKind {
         match self {
             Self::Release(_) => JobKind::Release,
@@ -174,7 +179,7 @@ impl Work {
         }
     }
 
-    /// The endpoint that it is about.
+    /// The endpoint whose deliveries are moved.
     pub const fn endpoint(&self) -> EndpointId {
         match self {
             Self::Release(endpoint)
@@ -184,22 +189,22 @@ impl Work {
         }
     }
 
-    /// Where a pass begins, of a job that was requested then.
+    /// Where each pass begins. `since` is [`Job::since`].
     fn start(&self, since: Timestamp) -> DeliveryId {
         match self {
             Self::Recover(_, recovery) => DeliveryId::first_at(recovery.since),
             Self::Release(_) | Self::FailHeld(_) => DeliveryId::first_at(Timestamp::from_unix_seconds(0)),
-            // From the newest to the oldest: that is the order in which they are listed.
+            // This work goes from the newest to the oldest delivery, which is the order of the lists.
             Self::SendAll(_) => DeliveryId::first_at(since),
         }
     }
 
-    /// Where a pass goes on after this delivery.
-    fn beyond(&self, last: DeliveryId) -> DeliveryId {
+    /// Where a pass continues after a page whose last delivery is `last`.
+    fn next_from(&self, last: DeliveryId) -> DeliveryId {
         if matches!(self, Self::SendAll(_)) { last } else { last.next() }
     }
 
-    /// The identifier of the job that does this work.
+    /// The id of the job that does this work. Equal work has the same id.
     pub fn id(&self) -> JobId {
         let mut hash = Sha256::new();
         hash.update(format!("{} {}", self.kind().as_str(), self.endpoint()));
@@ -211,13 +216,14 @@ impl Work {
         JobId::from_uuid(Uuid::from_bytes(bits))
     }
 
-    /// What is done with its deliveries, as the endpoint and its organization are now.
+    /// What the job does with its deliveries, by the present state of the endpoint and its organization. `None` is a
+    /// deleted endpoint.
     pub fn on(&self, endpoint: Option<&Endpoint>, organization: OrganizationStatus) -> Move {
         match (self, endpoint) {
             (Self::FailHeld(_), None) => Move::Fail(Cause::EndpointDeleted),
             (Self::FailHeld(_), Some(endpoint)) if endpoint.is_disabled() => Move::Fail(Cause::EndpointDisabled),
             (Self::Release(_), Some(endpoint)) if endpoint.accepts() => Move::Send(endpoint.route()),
-            // What is retried would fail at once otherwise, and lose the cause of its failure.
+            // Otherwise the retried deliveries would fail immediately, and their earlier cause would be overwritten.
             (Self::Recover(..), Some(endpoint))
                 if !endpoint.is_disabled() && organization == OrganizationStatus::Active =>
             {
@@ -230,7 +236,7 @@ impl Work {
 }
 
 impl Job {
-    /// A job that is due at once.
+    /// A new job whose first page is due now.
     pub fn new(organization: &OrganizationId, work: Work, now: Timestamp) -> Self {
         let since = now.to_millis();
         Self {
@@ -245,7 +251,7 @@ impl Job {
         }
     }
 
-    /// The job that a change of an endpoint requires.
+    /// The job that a change of an endpoint requires; `None` if it requires none.
     pub fn required_by(before: &Endpoint, after: &Endpoint, now: Timestamp) -> Option<Self> {
         let work = match (before.is_disabled(), after.is_disabled()) {
             (false, true) => Work::FailHeld(after.id),
@@ -260,17 +266,17 @@ impl Job {
         Self::new(&endpoint.organization, Work::FailHeld(endpoint.id), now)
     }
 
-    /// This creation of the job.
+    /// Identifies this job among those with the same id.
     pub const fn run(&self) -> JobRun {
         JobRun { job: self.id, since: self.since }
     }
 
-    /// Whether [`Job::at`] depends on the failures of the endpoint.
-    pub fn asks_for_failures(&self, now: Timestamp) -> bool {
-        self.pace.asks_for_failures(self.work.kind(), now)
+    /// Whether [`Job::at`] needs the endpoint's count of failures. If not, the caller can pass 0.
+    pub fn needs_failures(&self, now: Timestamp) -> bool {
+        self.pace.needs_failures(self.work.kind(), now)
     }
 
-    /// When its next page is due; `None` if it ended.
+    /// When the next page is due; `None` if the job ended.
     pub const fn due_at(&self) -> Option<Timestamp> {
         match self.state {
             JobState::Open(at) => Some(at),
@@ -278,22 +284,24 @@ impl Job {
         }
     }
 
-    /// Whether its next page is due.
+    /// Whether the next page is due. `false` if the job ended.
     pub fn is_due(&self, now: Timestamp) -> bool {
         self.due_at().is_some_and(|at| at <= now)
     }
 
-    /// Whether everything that was there when it was requested was gone through once. What remains is to look again.
+    /// Whether the first pass, or the job itself, has ended. Later passes look for deliveries that were written
+    /// meanwhile.
     pub fn has_passed_once(&self) -> bool {
         self.state.ended_at().is_some() || self.pass.number > 0
     }
 
-    /// Whether it ended so long ago that it counts as gone.
+    /// Whether the job ended at least [`RETENTION`] ago. It then counts as deleted, although DynamoDB may still store
+    /// it.
     pub fn is_expired(&self, now: Timestamp) -> bool {
         self.state.ended_at().is_some_and(|ended| ended.plus(RETENTION) <= now)
     }
 
-    /// The first delivery that a recovery leaves out because it is too young; `None` for other work.
+    /// The exclusive upper bound of the deliveries that a recovery retries; `None` for other work.
     pub fn before(&self) -> Option<DeliveryId> {
         match &self.work {
             Work::Recover(_, recovery) => Some(DeliveryId::first_at(recovery.until.unwrap_or(self.since))),
@@ -301,8 +309,9 @@ impl Job {
         }
     }
 
-    /// The job at the beginning of a page. A pass begins with its first page, and a [step](Pace) with the first page after the
-    /// step before. `failures` is how many more attempts at the endpoint failed than succeeded.
+    /// The job at the beginning of a page. The first page of a pass sets [`Pass::began_at`]. The first page after the
+    /// end of a [step](Pace) begins the next one. `failures` is the endpoint's bucket of failures: failed minus
+    /// successful attempts.
     #[must_use]
     pub fn at(&self, failures: u32, now: Timestamp) -> Self {
         let is_first = self.pass.from == self.work.start(self.since);
@@ -310,8 +319,8 @@ impl Job {
         Self { pass, pace: self.pace.at(self.work.kind(), failures, now), ..self.clone() }
     }
 
-    /// The job after a page that [began](Self::at) with it. The last page of a pass ends the job if the pass began late
-    /// enough and nothing was left.
+    /// The job after a page. `self` is the job at the beginning of the page, from [`Job::at`]. The last page of a pass
+    /// ends the job if the pass began at least [`SETTLED`] after [`Job::since`] and left nothing behind.
     #[must_use]
     pub fn after(&self, page: &Page, now: Timestamp) -> Self {
         let is_left = self.pass.is_left || page.is_left;
@@ -319,7 +328,7 @@ impl Job {
         let (pass, state) = match page.last {
             Some(last) => {
                 let state = pace.waits_until().map_or(self.state, JobState::Open);
-                (Pass { from: self.work.beyond(last), is_left, ..self.pass }, state)
+                (Pass { from: self.work.next_from(last), is_left, ..self.pass }, state)
             }
             None if !is_left && self.pass.began_at.since(self.since) >= SETTLED => (self.pass, JobState::Done(now)),
             None => {
@@ -331,16 +340,16 @@ impl Job {
         Self { pass, pace, state, moved: self.moved + page.moved as u64, ..self.clone() }
     }
 
-    /// The job, ended because a later change made it pointless.
+    /// The job in the state `done`, because a later change made it pointless.
     #[must_use]
     pub fn ended(&self, now: Timestamp) -> Self {
         Self { state: JobState::Done(now), ..self.clone() }
     }
 
-    /// The job, cancelled.
+    /// The job in the state `cancelled`.
     ///
     /// # Errors
-    /// [`NotCancelled`] if it ended, or must not be cancelled.
+    /// [`NotCancelled`] if the job has ended, or if jobs of its kind cannot be cancelled.
     pub fn cancelled(&self, now: Timestamp) -> Result<Self, NotCancelled> {
         match self.state {
             _ if !self.work.kind().can_be_cancelled() => Err(NotCancelled::Required(self.work.kind())),
@@ -350,27 +359,28 @@ impl Job {
     }
 }
 
-/// Why a job is not cancelled.
+/// Why a job cannot be cancelled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum NotCancelled {
-    /// It ended.
+    /// The job has ended.
     #[error("the job has ended")]
     Ended,
-    /// Deliveries would be held for good without it.
-    #[error("a job of the kind {} cannot be cancelled: deliveries would be held for good", .0.as_str())]
+    /// Without a job of this kind, deliveries would be held permanently.
+    #[error("a job of the kind {} cannot be cancelled: deliveries would be held permanently", .0.as_str())]
     Required(JobKind),
 }
 
-/// One walk through the deliveries of a job, in the order of their ids, or against it.
+/// One walk through the deliveries of a job, in ascending order of their ids, for [`Work::SendAll`] in descending
+/// order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pass {
-    /// How many passes ended before.
+    /// How many passes ended before this one.
     pub number: u32,
-    /// When its first page began. Before that, when the pass before began.
+    /// When the first page of this pass began. Until then, when the previous pass began.
     pub began_at: Timestamp,
-    /// The first delivery that was not gone through. For [`Work::SendAll`], all from this one on were.
+    /// The next page begins with this delivery. For [`Work::SendAll`], it ends before this delivery.
     pub from: DeliveryId,
-    /// Whether a delivery was passed that could not be read or moved.
+    /// Whether this pass met a delivery that could not be read or moved.
     pub is_left: bool,
 }
 
@@ -380,16 +390,16 @@ impl Pass {
     }
 }
 
-/// What a page of a pass came to.
+/// The result of a page.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Page {
-    /// The last delivery of the page; `None` if there are no more.
+    /// The last delivery of the page; `None` if it is the last page of its pass.
     pub last: Option<DeliveryId>,
-    /// How many deliveries count for the pace.
+    /// How many deliveries of the page count towards the step's number.
     pub paced: usize,
     /// How many deliveries were moved.
     pub moved: usize,
-    /// Whether one could not be read or moved, and is still there.
+    /// Whether a delivery could not be read or moved.
     pub is_left: bool,
 }
 
@@ -420,7 +430,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_that_lets_an_endpoint_accept_or_stops_it_requires_a_job() {
+    fn resuming_enabling_and_disabling_an_endpoint_requires_a_job() {
         let active = endpoint();
         let (paused, disabled) = (with(WantedStatus::Paused, &active), with(WantedStatus::Disabled, &active));
         let suspended = active.clone().suspended(NOW).unwrap();
@@ -443,7 +453,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_of_the_same_work_has_the_same_id() {
+    fn jobs_with_equal_work_have_the_same_id_and_others_do_not() {
         let id = endpoint().id;
         let works = [
             Work::Release(id),
@@ -465,7 +475,7 @@ mod tests {
     }
 
     #[test]
-    fn a_job_acts_only_while_its_endpoint_is_as_the_job_requires() {
+    fn a_job_moves_deliveries_only_in_the_states_of_endpoint_and_organization_that_it_requires() {
         use OrganizationStatus::{Active, Suspended};
         let active = endpoint();
         let (paused, disabled) = (with(WantedStatus::Paused, &active), with(WantedStatus::Disabled, &active));
@@ -513,11 +523,11 @@ mod tests {
             ("one that began early and ended late", vec![(0, last), (130, end)], false),
             ("a late one that left something", vec![(130, left)], false),
             (
-                "a late one that left something on its way",
+                "a late one that left something in an earlier page",
                 vec![(130, Page { is_left: true, ..last }), (131, end)],
                 false,
             ),
-            ("another one after it", vec![(130, left), (190, last), (190, end)], true),
+            ("the pass after it", vec![(130, left), (190, last), (190, end)], true),
         ] {
             let after = pages.iter().fold(release.clone(), |job, (second, page)| {
                 assert!(job.is_due(at(*second)), "{name}");
@@ -527,23 +537,24 @@ mod tests {
             assert_eq!(after.moved, pages.iter().map(|(_, page)| page.moved as u64).sum::<u64>(), "{name}");
             assert!(after.has_passed_once(), "{name}");
         }
-        let begun = release.at(0, NOW).after(&last, NOW);
-        assert_eq!((begun.pass.from, begun.has_passed_once()), (DeliveryId::first_at(NOW).next(), false));
-        let again = begun.after(&end, NOW);
-        assert_eq!((again.pass.from, again.is_due(at(29)), again.is_due(at(30))), (release.pass.from, false, true));
+        let in_first_pass = release.at(0, NOW).after(&last, NOW);
+        let expected = (DeliveryId::first_at(NOW).next(), false);
+        assert_eq!((in_first_pass.pass.from, in_first_pass.has_passed_once()), expected);
+        let passed = in_first_pass.after(&end, NOW);
+        assert_eq!((passed.pass.from, passed.is_due(at(29)), passed.is_due(at(30))), (release.pass.from, false, true));
     }
 
     #[test]
     fn a_job_whose_step_is_used_up_is_due_when_the_next_step_begins() {
         let page = |paced| Page { last: Some(DeliveryId::first_at(NOW)), paced, moved: paced, is_left: false };
-        let begun = job(Work::Release(endpoint().id)).at(0, at(1)).after(&page(10), at(1));
-        assert!(begun.is_due(at(1)), "the first step follows what is sent at once");
-        let half = begun.at(0, at(2)).after(&page(60), at(2));
+        let begins_steps = job(Work::Release(endpoint().id)).at(0, at(1)).after(&page(10), at(1));
+        assert!(begins_steps.is_due(at(1)), "the first step follows the initial deliveries immediately");
+        let half = begins_steps.at(0, at(2)).after(&page(60), at(2));
         assert!(half.is_due(at(2)));
         let full = half.at(0, at(3)).after(&page(40), at(3));
         assert_eq!(full.state, JobState::Open(at(12)));
         let ended = half.at(0, at(3)).after(&Page { last: None, ..page(40) }, at(3));
-        assert_eq!(ended.state, JobState::Open(at(33)), "a pass that has ended waits longer");
+        assert_eq!(ended.state, JobState::Open(at(33)), "after the end of a pass, the next page is due later");
     }
 
     #[test]

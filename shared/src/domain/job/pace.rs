@@ -1,58 +1,59 @@
-//! The pace of a job: steps of ten seconds, each with a number of deliveries, whose messages are spread over the step.
+//! The pace of a job: steps of ten seconds. Each step has a number of deliveries, whose messages are spread over the
+//! step.
 //!
-//! A release ramps up, so that an endpoint that accepts deliveries again is not overrun. The other kinds have a constant rate,
-//! so that one job does not occupy the table and the consumers.
+//! The rate of a release rises step by step, so that an endpoint that accepts deliveries again is not overloaded. The
+//! other kinds have a constant rate, so that one job does not use up the capacity of the table and the consumers.
 
 use std::time::Duration;
 
 use super::JobKind;
 use crate::domain::time::Timestamp;
 
-/// How long a step lasts.
+/// The length of a step.
 pub const STEP: Duration = Duration::from_secs(STEP_SECONDS as u64);
 const STEP_SECONDS: u32 = 10;
 
-/// How fast jobs of a kind go on.
+/// The rates of the jobs of a kind.
 #[derive(Debug, Clone, Copy)]
 struct Rates {
-    /// How many deliveries come before the first step, in the request that begins the job if there is one.
-    at_once: u32,
-    /// Deliveries a second in the first step.
+    /// How many deliveries are moved before the first step. If a request begins the job, the request moves them.
+    initial_deliveries: u32,
+    /// Deliveries per second in the first step.
     first: u32,
-    /// Most deliveries a second.
-    most: u32,
+    /// Maximum deliveries per second.
+    max: u32,
 }
 
 impl JobKind {
     const fn rates(self) -> Rates {
         match self {
-            Self::Release => Rates { at_once: 10, first: 10, most: 1_000 },
-            Self::Recover => Rates { at_once: 500, first: 100, most: 100 },
-            Self::FailHeld | Self::SendAll => Rates { at_once: 0, first: 1_000, most: 1_000 },
+            Self::Release => Rates { initial_deliveries: 10, first: 10, max: 1_000 },
+            Self::Recover => Rates { initial_deliveries: 500, first: 100, max: 100 },
+            Self::FailHeld | Self::SendAll => Rates { initial_deliveries: 0, first: 1_000, max: 1_000 },
         }
     }
 }
 
-/// Where a job is in its steps.
+/// The present step of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pace {
-    /// Deliveries a second in the present step; 0 before the first step, when deliveries are moved at once.
+    /// Deliveries per second in the present step. 0 before the first step: the messages are not delayed then.
     pub per_second: u32,
-    /// How many deliveries the step has left.
+    /// How many more deliveries may be moved in the step.
     pub left: u32,
     /// When the step began, to the millisecond.
     pub began_at: Timestamp,
-    /// How many more attempts at the endpoint had failed than succeeded when the step began.
+    /// The endpoint's bucket of failures when the step began: failed minus successful attempts.
     pub failures: u32,
 }
 
 impl Pace {
     /// The pace of a job of this kind that begins now.
     pub(super) const fn new(kind: JobKind, now: Timestamp) -> Self {
-        Self { per_second: 0, left: kind.rates().at_once, began_at: now, failures: 0 }
+        Self { per_second: 0, left: kind.rates().initial_deliveries, began_at: now, failures: 0 }
     }
 
-    /// Whether deliveries are moved at once, before the first step.
+    /// Whether some of the initial deliveries, before the first step, are left.
     pub const fn is_before_steps(&self) -> bool {
         self.per_second == 0 && self.left > 0
     }
@@ -62,36 +63,36 @@ impl Pace {
         !self.is_before_steps() && (self.per_second == 0 || self.ends_at() <= now)
     }
 
-    /// Whether the rate depends on the endpoint's failures when a page at `now` begins.
-    pub(super) fn asks_for_failures(&self, kind: JobKind, now: Timestamp) -> bool {
-        let Rates { first, most, .. } = kind.rates();
-        first < most && self.begins_step(now)
+    /// Whether the rate of a page that begins at `now` depends on the endpoint's failures.
+    pub(super) fn needs_failures(&self, kind: JobKind, now: Timestamp) -> bool {
+        let Rates { first, max, .. } = kind.rates();
+        first < max && self.begins_step(now)
     }
 
-    /// The pace in a page at `now`. A step that begins doubles the rate if the step before was used up and the failures have
-    /// not risen since. So time in which nothing is moved does not raise the rate.
+    /// The pace of a page that begins at `now`. A new step doubles the rate if the previous step was used up and the
+    /// failures have not risen since it began. So the rate does not rise while nothing is moved.
     #[must_use]
     pub(super) fn at(self, kind: JobKind, failures: u32, now: Timestamp) -> Self {
         if !self.begins_step(now) {
             return self;
         }
-        let Rates { first, most, .. } = kind.rates();
+        let Rates { first, max, .. } = kind.rates();
         let is_doubled = self.left == 0 && failures <= self.failures;
         let per_second = match self.per_second {
             0 => first,
-            before if is_doubled => most.min(2 * before),
+            before if is_doubled => max.min(2 * before),
             before => before,
         };
         Self { per_second, left: STEP_SECONDS * per_second, began_at: now.to_millis(), failures }
     }
 
-    /// The pace after so many deliveries.
+    /// The pace after this number of deliveries was moved.
     #[must_use]
     pub(super) fn after(self, deliveries: usize) -> Self {
         Self { left: self.left.saturating_sub(u32::try_from(deliveries).unwrap_or(u32::MAX)), ..self }
     }
 
-    /// When the next step begins, if this one is used up; `None` if the next page is due at once.
+    /// When the next step begins, if this one is used up; `None` if the next page is due immediately.
     pub(super) fn waits_until(&self) -> Option<Timestamp> {
         (self.left == 0 && self.per_second > 0).then(|| self.ends_at())
     }
@@ -100,8 +101,8 @@ impl Pace {
         self.began_at.plus(STEP)
     }
 
-    /// By how many whole seconds the message of the delivery with this place (from 0) among those that are left is delayed, so
-    /// that the messages are spread evenly over the step.
+    /// The delay of a message in whole seconds, so that the messages are spread evenly over the step. `index` is the
+    /// index of its delivery, from 0, among the deliveries that are left of the step.
     pub fn delay_seconds(&self, index: usize, now: Timestamp) -> u32 {
         if self.per_second == 0 {
             return 0;
@@ -124,8 +125,9 @@ mod tests {
         NOW.plus(Duration::from_secs(seconds))
     }
 
-    /// The steps of a job that has deliveries without end and is worked on whenever it is due: when each begins, and its
-    /// deliveries. The failures are those when each step begins.
+    /// The steps of a job with an endless supply of deliveries, each page of which is done when it is due: the second
+    /// in which each step begins, and the number of its deliveries. `failures` has the endpoint's failures at the
+    /// beginning of each step.
     fn steps(kind: JobKind, failures: &[u32]) -> Vec<(u64, u32)> {
         let (mut pace, mut now) = (Pace::new(kind, NOW), NOW);
         let mut steps = vec![(0, pace.left)];
@@ -140,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_release_sends_ten_at_once_then_ten_a_second_and_doubles_every_ten_seconds_while_failures_do_not_rise() {
+    fn a_release_sends_ten_immediately_then_ten_a_second_and_doubles_every_ten_seconds_while_failures_do_not_rise() {
         let healthy = [(0, 10), (0, 100), (10, 200), (20, 400), (30, 800), (40, 1_600), (50, 3_200), (60, 6_400)];
         let fast = [(70, 10_000), (80, 10_000)];
         assert_eq!(steps(JobKind::Release, &[0; 9]), [&healthy[..], &fast].concat());
@@ -157,11 +159,11 @@ mod tests {
 
     #[test]
     fn the_other_kinds_have_a_constant_rate() {
-        for (kind, at_once, step) in
+        for (kind, initial, step) in
             [(JobKind::Recover, 500, 1_000), (JobKind::FailHeld, 0, 10_000), (JobKind::SendAll, 0, 10_000)]
         {
-            assert_eq!(steps(kind, &[0, 9, 9]), [(0, at_once), (0, step), (10, step), (20, step)], "{kind:?}");
-            assert!(!Pace::new(kind, NOW).after(500).asks_for_failures(kind, NOW), "{kind:?}");
+            assert_eq!(steps(kind, &[0, 9, 9]), [(0, initial), (0, step), (10, step), (20, step)], "{kind:?}");
+            assert!(!Pace::new(kind, NOW).after(500).needs_failures(kind, NOW), "{kind:?}");
         }
     }
 
@@ -186,7 +188,8 @@ mod tests {
     #[test]
     fn messages_are_spread_over_their_step_by_whole_seconds() {
         let step = Pace::new(JobKind::Release, NOW).after(10).at(JobKind::Release, 0, NOW);
-        // How many are left of the step, the place of a delivery among them, the milliseconds since the step began.
+        // The deliveries that are left of the step, the index of one among them, and the milliseconds since the step
+        // began.
         for (left, index, millis, expected) in [
             (100, 0, 0, 0),
             (100, 9, 0, 0),
@@ -201,7 +204,7 @@ mod tests {
         ] {
             let now = NOW.plus(Duration::from_millis(millis));
             let delay = Pace { left, ..step }.delay_seconds(index, now);
-            assert_eq!(delay, expected, "{left} left, place {index}, {millis} ms");
+            assert_eq!(delay, expected, "{left} left, index {index}, {millis} ms");
         }
         assert_eq!(Pace::new(JobKind::Recover, NOW).delay_seconds(499, NOW), 0, "before the first step");
     }

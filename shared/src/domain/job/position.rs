@@ -1,4 +1,4 @@
-//! Where a job is in the list of its organization's jobs.
+//! The position of a job in the list of its organization's jobs, from which list cursors are made.
 
 use std::cmp::Reverse;
 use std::fmt;
@@ -7,17 +7,17 @@ use super::Job;
 use crate::domain::ids::JobId;
 use crate::domain::time::Timestamp;
 
-/// The place of a job in a list: the latest come first.
+/// The position of a job in a list. The latest job comes first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct JobPosition(Reverse<Timestamp>, JobId);
 
 impl JobPosition {
-    /// That of this job.
+    /// The position of this job.
     pub const fn of(job: &Job) -> Self {
         Self(Reverse(job.since), job.id)
     }
 
-    /// Reads the printed form.
+    /// Parses the text that `Display` writes; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         let (since, id) = text.rsplit_once('.')?;
         Some(Self(Reverse(Timestamp::parse(since).ok()?), JobId::parse(id).ok()?))
@@ -37,7 +37,7 @@ mod tests {
     use crate::domain::ids::{EndpointId, OrganizationId};
 
     #[test]
-    fn the_latest_job_comes_first_and_a_position_is_read_back() {
+    fn the_latest_job_comes_first_and_a_printed_position_is_parsed() {
         let at = Timestamp::from_unix_seconds;
         let organization = OrganizationId::new(at(0), [0; 8]);
         let job = |seconds| Job::new(&organization, Work::Release(EndpointId::new(at(0), [0; 8])), at(seconds));

@@ -1,4 +1,4 @@
-//! Recoveries: everything that an endpoint missed in a span of time, retried.
+//! Recoveries: retries of the failed deliveries of an endpoint in a span of time.
 
 use std::fmt;
 
@@ -8,18 +8,18 @@ use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::ids::DeliveryId;
 use crate::domain::time::Timestamp;
 
-/// Which of an endpoint's deliveries are retried.
+/// Selects the deliveries of an endpoint that a recovery retries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recovery {
-    /// Only those of events published at this time or later.
+    /// Only deliveries of events published at this time or later.
     pub since: Timestamp,
-    /// Only those of events published before this time; the time of the request if not said.
+    /// Only deliveries of events published before this time. `None` means the time of the request.
     pub until: Option<Timestamp>,
-    /// Only those in these states: failed, exhausted, or both.
+    /// Only deliveries with these statuses: `failed`, `exhausted`, or both.
     pub statuses: Vec<DeliveryStatus>,
 }
 
-/// The same text for the same deliveries.
+/// Equal selections have equal texts: the order of the statuses does not matter. The job's id is derived from the text.
 impl fmt::Display for Recovery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let until = self.until.map(Timestamp::rfc3339).unwrap_or_default();
@@ -30,8 +30,9 @@ impl fmt::Display for Recovery {
 }
 
 impl Recovery {
-    /// The delivery, retried under this ticket, if the recovery that `run` names is about it: it lies before `before`, and
-    /// that recovery has not retried it. Two processes may go through the same deliveries.
+    /// The delivery after a manual retry with this ticket. `None` if the recovery does not select it, if it is not
+    /// before `before` ([`Job::before`](super::Job::before)), or if this `run` has retried it before: two processes may
+    /// do the same page.
     pub fn retried(
         &self,
         delivery: Delivery,
@@ -81,8 +82,8 @@ mod tests {
         let again = retried(delivery(150, DeliveryStatus::Exhausted), 201).unwrap();
         assert_eq!((again.ticket, again.recovery), (Some(ticket), Some(job.run())));
         let failed_again = Delivery { status: DeliveryStatus::Exhausted, ..again };
-        assert_eq!(retried(failed_again.clone(), 202), None, "it was retried before");
+        assert_eq!(retried(failed_again.clone(), 202), None, "this recovery retried it before");
         let later = JobRun { since: at(300), ..job.run() };
-        assert!(recovery.retried(failed_again, later, None, at(301), ticket).is_some(), "by an earlier one");
+        assert!(recovery.retried(failed_again, later, None, at(301), ticket).is_some(), "a later run may");
     }
 }

@@ -1,19 +1,19 @@
-//! Turns: which job comes next. Organizations take turns, and so do the jobs of each, so that neither an organization with
-//! many jobs nor a job with many deliveries delays the others by more than a page each.
+//! The order in which the pages of jobs are done. Organizations take turns, and so do the jobs of each organization, so
+//! an organization with many jobs, or a job with many deliveries, does one page and then waits for the others.
 
 use std::collections::VecDeque;
 
 use super::Job;
 use crate::domain::ids::OrganizationId;
 
-/// Jobs that wait for their turn.
+/// A queue of jobs for each organization.
 #[derive(Debug, Default)]
 pub struct Turns {
     organizations: VecDeque<(OrganizationId, VecDeque<Job>)>,
 }
 
 impl Turns {
-    /// Puts a job behind the others of its organization. An organization without waiting jobs comes behind the others.
+    /// Adds a job to the end of its organization's queue. An organization without queued jobs gets the last turn.
     pub fn push(&mut self, job: Job) {
         match self.organizations.iter_mut().find(|(organization, _)| *organization == job.organization) {
             Some((_, jobs)) => jobs.push_back(job),
@@ -21,7 +21,7 @@ impl Turns {
         }
     }
 
-    /// Takes the job whose turn it is.
+    /// Removes and returns the job whose turn it is; `None` if no jobs are queued.
     pub fn take(&mut self) -> Option<Job> {
         let (organization, mut jobs) = self.organizations.pop_front()?;
         let job = jobs.pop_front();

@@ -1,4 +1,4 @@
-//! Limits of organizations: what a publish request is let through by.
+//! Checks publish requests against the limits of their organization: the rate and the events per month.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,35 +16,35 @@ use crate::service::meter::Meter;
 use crate::service::targets::CurrentState;
 use crate::store::{Store, TokenWrite, Tokens};
 
-/// How often tokens are asked for before a request counts as one too many. A form that fails names the one to try next; it
-/// fails again only if other requests took tokens, or time passed, in between.
-const TRIES: u32 = 5;
-/// How long a process remembers what is left of an organization's tokens.
+/// How many writes are tried before a request is refused. A failed condition returns the bucket, which determines the
+/// form of the next write. That one fails only if other requests took tokens, or time passed, in between.
+const MAX_WRITES: u32 = 5;
+/// How long a process caches the bucket of an organization.
 const BUCKET_CACHE: Duration = Duration::from_secs(60);
-/// How long a process trusts what it read of an organization's month.
+/// How long a process caches an organization's number of events in the month.
 const MONTH_CACHE: Duration = Duration::from_secs(10 * 60);
-/// When to come again if it is not known when there will be tokens.
-const SOON: Duration = Duration::from_secs(1);
+/// The `Retry-After` of a request that is refused because of concurrent writes to its bucket.
+const RETRY_AFTER_CONTENTION: Duration = Duration::from_secs(1);
 
-/// Lets requests through up to the limits of their organizations.
+/// Admits publish requests up to the limits of their organizations.
 #[derive(Debug)]
 pub(in crate::service) struct Limiter {
     store: Arc<Store>,
     clock: Clock,
     meter: Arc<Meter>,
-    buckets: Cache<OrganizationId, LastTry>,
+    buckets: Cache<OrganizationId, CachedBucket>,
     months: Cache<OrganizationId, Month>,
 }
 
-/// What a process last saw of an organization's tokens.
+/// The bucket of an organization, as a process last wrote or found it.
 #[derive(Debug, Clone, Copy)]
-struct LastTry {
+struct CachedBucket {
     bucket: Bucket,
-    /// The form that fitted the bucket.
+    /// The form in which tokens were last taken from the bucket, or that its state requires.
     form: Form,
 }
 
-/// Events of the month so far.
+/// The number of events that an organization has published in a month.
 #[derive(Debug, Clone, Copy)]
 struct Month {
     first: Day,
@@ -57,10 +57,11 @@ impl Limiter {
         Self { store, clock, meter, buckets: Cache::new(BUCKET_CACHE), months: Cache::new(MONTH_CACHE) }
     }
 
-    /// Lets a request through that publishes so many events, and counts them towards the limits.
+    /// Checks a request that publishes this number of events against the limits, and counts the events. If the usage
+    /// cannot be read, or the rate cannot be written for another reason than throttling, the request is admitted.
     ///
     /// # Errors
-    /// [`ServiceError::RateLimited`] if a limit is reached. Nothing is counted then.
+    /// [`ServiceError::RateLimited`] if the request would exceed a limit. Its events are not counted then.
     pub(super) async fn admit(&self, current: &CurrentState, events: usize) -> Result<(), ServiceError> {
         let Limits { rate, events_per_month, .. } = *current.limits();
         let count = u32::try_from(events).unwrap_or(u32::MAX);
@@ -68,8 +69,8 @@ impl Limiter {
             return Ok(());
         }
         let organization = current.organization();
-        if let Some(most) = events_per_month {
-            self.admit_in_month(organization, most, count).await?;
+        if let Some(limit) = events_per_month {
+            self.check_month(organization, limit, count).await?;
         }
         if let Some(rate) = rate {
             self.take_tokens(organization, rate, count).await?;
@@ -85,45 +86,47 @@ impl Limiter {
         let buckets = &self.buckets;
         let now = self.clock.now();
         let last = buckets.get(organization, now);
-        // Others can only have taken more from it since: what is too little in it is too little in the table.
+        // Other processes can only have taken more tokens since. So a request that the cached bucket refuses would also
+        // be refused by the table, and needs no write.
         let mut form = match rate.take(last.map(|last| last.bucket), now.unix_micros(), count) {
-            // By what this process knows. Near its rate the bucket is seldom full, since others take from it.
+            // The cached bucket has become full. An organization that publishes near its rate from several processes
+            // seldom has a full bucket in the table, so the form of the last write is tried first.
             Admission::Write(Form::Full) => last.map_or(Form::Full, |last| last.form),
             Admission::Write(Form::Partial) => Form::Partial,
             Admission::RetryAfter(micros) => return Err(refused(Duration::from_micros(micros))),
         };
         let tokens = Tokens::new(organization, rate, count);
-        for _ in 0..TRIES {
+        for _ in 0..MAX_WRITES {
             let now = self.clock.now();
             match self.store.take_tokens(&tokens, form, now).await {
                 Ok(TokenWrite::Written(bucket)) => {
-                    buckets.put(organization.clone(), LastTry { bucket, form }, now);
+                    buckets.put(organization.clone(), CachedBucket { bucket, form }, now);
                     return Ok(());
                 }
                 Ok(TokenWrite::Found(found)) => match rate.take(found, now.unix_micros(), count) {
                     Admission::Write(other) => form = other,
                     Admission::RetryAfter(micros) => {
                         if let Some(bucket) = found {
-                            buckets.put(organization.clone(), LastTry { bucket, form: Form::Partial }, now);
+                            buckets.put(organization.clone(), CachedBucket { bucket, form: Form::Partial }, now);
                         }
                         return Err(refused(Duration::from_micros(micros)));
                     }
                 },
-                Ok(TokenWrite::Throttled) => return Err(refused(SOON)),
+                Ok(TokenWrite::Throttled) => return Err(refused(RETRY_AFTER_CONTENTION)),
                 Err(error) => {
-                    warn!(%organization, %error, "the rate was not looked at");
+                    warn!(%organization, %error, "the rate could not be checked");
                     return Ok(());
                 }
             }
         }
-        Err(refused(SOON))
+        Err(refused(RETRY_AFTER_CONTENTION))
     }
 
-    async fn admit_in_month(&self, organization: &OrganizationId, most: u64, count: u32) -> Result<(), ServiceError> {
+    async fn check_month(&self, organization: &OrganizationId, limit: u64, count: u32) -> Result<(), ServiceError> {
         let now = self.clock.now();
         let first = Day::of(now).first_of_month();
-        let known = self.months.get(organization, now).filter(|month| month.first == first);
-        let month = match known {
+        let cached = self.months.get(organization, now).filter(|month| month.first == first);
+        let month = match cached {
             Some(month) => month,
             None => match self.meter.usage(organization, Days::of_month(Day::of(now))).await {
                 Ok(days) => {
@@ -133,19 +136,19 @@ impl Limiter {
                     month
                 }
                 Err(error) => {
-                    error!(%organization, %error, "the month's usage was not read");
+                    error!(%organization, %error, "the month's usage could not be read");
                     return Ok(());
                 }
             },
         };
-        if month.events.saturating_add(count.into()) <= most {
+        if month.events.saturating_add(count.into()) <= limit {
             return Ok(());
         }
         let after = first.first_of_next_month().start().since(now);
         Err(ServiceError::RateLimited { limit: "events_per_month", after })
     }
 
-    /// Adds to what was read what this process publishes until it reads again.
+    /// Adds the events of a request to the cached number, which is otherwise not updated until it is read again.
     fn count_in_month(&self, organization: &OrganizationId, count: u32) {
         let now = self.clock.now();
         if let Some(month) = self.months.get(organization, now) {

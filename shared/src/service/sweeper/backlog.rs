@@ -16,13 +16,13 @@ use crate::telemetry::metrics;
 const INTERVAL: Duration = Duration::from_secs(5 * 60);
 /// The interval of the sweep.
 const RUN_INTERVAL: Duration = Duration::from_secs(60);
-/// Most entries that are counted in one partition. If there are more, the total is a lower bound.
+/// Maximum number of entries that are counted in one partition. If there are more, the total is a lower bound.
 const MAX_COUNTED: usize = 500;
-/// Most suspended endpoints that are counted.
+/// Maximum number of suspended endpoints that are counted.
 const MAX_SUSPENDED: usize = 4_000;
-/// How many partitions are counted at the same time.
+/// How many partitions are counted concurrently.
 const MAX_CONCURRENT_COUNTS: usize = 8;
-/// For how many suspended endpoints the held deliveries are counted: those whose probes are due next.
+/// The number of suspended endpoints whose held deliveries are counted. Those with the earliest next probes are chosen.
 const COUNTED_ENDPOINTS: usize = 10;
 
 impl Sweeper {
@@ -30,7 +30,7 @@ impl Sweeper {
     /// suspended endpoint. Deliveries held for paused endpoints are not counted: finding their partitions would
     /// require reading all endpoints.
     pub(super) async fn record_backlog(&self, now: Timestamp) -> Result<(), ServiceError> {
-        if !is_time(now) {
+        if !is_counting_run(now) {
             return Ok(());
         }
         let suspended = self.store.suspended_endpoints(MAX_SUSPENDED).await?;
@@ -49,7 +49,7 @@ impl Sweeper {
     }
 }
 
-const fn is_time(now: Timestamp) -> bool {
+const fn is_counting_run(now: Timestamp) -> bool {
     let runs = now.unix_seconds() / RUN_INTERVAL.as_secs().cast_signed();
     runs % (INTERVAL.as_secs() / RUN_INTERVAL.as_secs()).cast_signed() == 0
 }
@@ -63,8 +63,8 @@ mod tests {
         let runs =
             |second: i64| (0..10).map(move |minute| Timestamp::from_unix_seconds(1_774_382_460 + 60 * minute + second));
         for second in [0, 17, 59] {
-            let times: Vec<_> = runs(second).map(is_time).collect();
-            assert_eq!(times.iter().filter(|is_time| **is_time).count(), 2);
+            let times: Vec<_> = runs(second).map(is_counting_run).collect();
+            assert_eq!(times.iter().filter(|counts| **counts).count(), 2);
             assert_eq!(times[..5], times[5..]);
         }
     }

@@ -1,4 +1,4 @@
-//! The jobs' part of a run of the sweep: the open jobs take turns, a page each.
+//! The part of a sweep run that does jobs. The open jobs take turns, a page each.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,30 +11,30 @@ use crate::domain::ids::JobId;
 use crate::domain::job::{Job, Turns};
 use crate::domain::time::Timestamp;
 
-/// How many jobs are worked on at once.
+/// How many pages of jobs are done concurrently.
 const MAX_CONCURRENT_JOBS: usize = 8;
 
-/// What a run has done for jobs.
+/// The state of a run's work on jobs.
 #[derive(Debug, Default)]
 pub(super) struct JobsRun {
     pub(super) run: Run,
-    /// The jobs that failed. They are left to the next run.
-    left: HashSet<JobId>,
-    /// The jobs that this run has worked on and that are due later, each with the time.
+    /// The jobs that failed in this run. The next run repeats them.
+    failed: HashSet<JobId>,
+    /// The open jobs of which this run has done a page and whose next page is due later, each with that time.
     waiting: HashMap<JobId, Timestamp>,
 }
 
 impl JobsRun {
-    /// When the first of the jobs that this run has worked on is due again.
+    /// The earliest time at which a job of which this run has done a page is due again.
     pub(super) fn next_due(&self) -> Option<Timestamp> {
         self.waiting.values().min().copied()
     }
 }
 
 impl Sweeper {
-    /// Works on the jobs whose next page is due, in turns of a page, and on those that become due meanwhile.
-    pub(super) async fn work_on_jobs(&self, jobs: &mut JobsRun, deadline: Timestamp) {
-        // The index may not name them yet. Then they are left to the next run.
+    /// Does the jobs whose next page is due, in turns of a page, and those that become due meanwhile, until `deadline`.
+    pub(super) async fn do_jobs(&self, jobs: &mut JobsRun, deadline: Timestamp) {
+        // The eventually consistent index may not contain the jobs that are due now. Then the next run does them.
         let started_at = self.clock.now();
         jobs.waiting.retain(|_, due_at| *due_at > started_at);
         while self.clock.now() < deadline
@@ -44,13 +44,13 @@ impl Sweeper {
         }
     }
 
-    /// The jobs whose next page is due; `None` if there are none.
+    /// The jobs whose next page is due, without those that failed in this run; `None` if there are none.
     async fn turns(&self, jobs: &mut JobsRun) -> Option<Turns> {
         let listed = self.store.due_jobs(self.clock.now()).await;
         let mut turns = None;
         for job in jobs.run.record("jobs", listed)? {
             match job {
-                Ok(job) if jobs.left.contains(&job.id) => {}
+                Ok(job) if jobs.failed.contains(&job.id) => {}
                 Ok(job) => turns.get_or_insert_with(Turns::default).push(job),
                 Err(error) => error!(%error, "a job cannot be read"),
             }
@@ -59,30 +59,30 @@ impl Sweeper {
     }
 
     async fn take_turns(&self, jobs: &mut JobsRun, mut turns: Turns, deadline: Timestamp) {
-        let mut working = FuturesUnordered::new();
+        let mut pages = FuturesUnordered::new();
         loop {
-            while working.len() < MAX_CONCURRENT_JOBS
+            while pages.len() < MAX_CONCURRENT_JOBS
                 && self.clock.now() < deadline
                 && let Some(job) = turns.take()
             {
-                working.push(async move { (self.job_runner.do_page(&job).await, job.id, job.work.kind()) });
+                pages.push(async move { (self.job_runner.do_page(&job).await, job.id, job.work.kind()) });
             }
-            let Some((done, id, kind)) = working.next().await else { break };
+            let Some((done, id, kind)) = pages.next().await else { break };
             jobs.waiting.remove(&id);
             let Some(done) = jobs.run.record("a job", done) else {
-                jobs.left.insert(id);
+                jobs.failed.insert(id);
                 continue;
             };
             *jobs.run.swept.moved_by(kind) += done.moved.count;
             jobs.run.record("a job", done.moved.failure.map_or(Ok(()), Err));
-            jobs.go_on_with(done.job, &mut turns, self.clock.now());
+            jobs.schedule(done.job, &mut turns, self.clock.now());
         }
     }
 }
 
 impl JobsRun {
-    /// Puts a job that is due behind the others, and remembers one that is due later.
-    fn go_on_with(&mut self, job: Job, turns: &mut Turns, now: Timestamp) {
+    /// Adds a job that is due to the turns, and records the time of a job that is due later.
+    fn schedule(&mut self, job: Job, turns: &mut Turns, now: Timestamp) {
         match job.due_at() {
             Some(due_at) if due_at > now => drop(self.waiting.insert(job.id, due_at)),
             Some(_) => turns.push(job),

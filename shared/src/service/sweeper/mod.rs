@@ -1,4 +1,4 @@
-//! The sweep: what is due is sent, suspended endpoints are probed, and jobs go on.
+//! The sweep: sends due deliveries, sends half-open probes to suspended endpoints, and does jobs.
 
 mod backlog;
 mod jobs;
@@ -27,33 +27,33 @@ use crate::domain::time::Timestamp;
 use crate::store::{EndpointRef, Store, Waiting, WaitingRef};
 use crate::telemetry::metrics;
 
-/// How many references are read from the index at once.
+/// How many entries one query of the index reads.
 const PAGE: usize = 100;
-/// How many partitions of due deliveries are worked on at once. Jobs have places of their own, so due deliveries take at
-/// most half of a run while jobs wait.
+/// How many partitions of due deliveries are processed concurrently. Jobs have a separate limit of the same size, so
+/// due deliveries occupy at most half of a run while jobs are due.
 const MAX_CONCURRENT_DUE_PAGES: usize = 8;
-/// How many suspended endpoints are worked on at once.
+/// How many suspended endpoints are processed concurrently.
 const MAX_CONCURRENT_PROBES: usize = 8;
-/// How far ahead of its time a parked delivery is sent, in a message that is delayed until then: a run comes every minute
-/// and may be late.
+/// How long before its time a parked delivery is sent, in a message that is delayed until then. The sweep runs every
+/// minute, and a run may be late.
 const LOOK_AHEAD: Duration = Duration::from_secs(180);
 
-/// What one run did.
+/// The counts of a run.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Swept {
     /// Deliveries that were due and sent.
     pub due: usize,
-    /// Deliveries that were released.
+    /// Deliveries that jobs released.
     pub released: usize,
-    /// Deliveries that were retried by recoveries.
+    /// Deliveries that recoveries retried.
     pub recovered: usize,
-    /// Deliveries that should be in the queue and were sent again.
-    pub leased_to_resend: usize,
-    /// Probes that were sent to suspended endpoints.
+    /// Deliveries that should be in the queue and that jobs sent again.
+    pub resent: usize,
+    /// Half-open probes that were sent to suspended endpoints.
     pub probes: usize,
     /// Endpoints that were disabled because they were suspended for too long.
     pub disabled: usize,
-    /// Deliveries of disabled and deleted endpoints that were failed.
+    /// Deliveries of disabled and deleted endpoints that jobs recorded as failed.
     pub failed: usize,
 }
 
@@ -62,31 +62,31 @@ impl AddAssign for Swept {
         self.due += other.due;
         self.released += other.released;
         self.recovered += other.recovered;
-        self.leased_to_resend += other.leased_to_resend;
+        self.resent += other.resent;
         self.probes += other.probes;
         self.disabled += other.disabled;
         self.failed += other.failed;
     }
 }
 
-/// A run of the sweep.
+/// The state of a run after [`Sweeper::sweep`]. Its jobs can be continued by [`Sweeper::sweep_jobs`].
 #[derive(Debug)]
 pub struct Sweeping {
-    /// Everything but jobs.
+    /// Everything except jobs.
     others: Run,
     jobs: JobsRun,
 }
 
 impl Sweeping {
-    /// When the next page of a job that this run has worked on is due; `None` if no job that it has worked on is open.
+    /// The earliest time at which a job of which this run has done a page is due again; `None` if no such job is open.
     pub fn next_due(&self) -> Option<Timestamp> {
         self.jobs.next_due()
     }
 
-    /// What the run did.
+    /// Ends the run and returns its counts.
     ///
     /// # Errors
-    /// The last [`ServiceError`], if there was one.
+    /// The last [`ServiceError`], if a part of the run failed.
     pub fn end(self) -> Result<Swept, ServiceError> {
         let mut run = self.others;
         run.add(self.jobs.run);
@@ -94,7 +94,7 @@ impl Sweeping {
     }
 }
 
-/// Sends what is due, probes suspended endpoints, and works on jobs.
+/// The operations of SweepFunction.
 #[derive(Debug)]
 pub struct Sweeper {
     store: Arc<Store>,
@@ -122,16 +122,16 @@ impl Sweeper {
         &self.meter
     }
 
-    /// Does what is to be done, until nothing is left or `deadline` comes; the next run goes on. Due deliveries, probes,
-    /// jobs and the backlog metrics go on at the same time, and what fails holds up nothing else.
+    /// Processes due deliveries, half-open probes, jobs and the backlog metrics concurrently, until nothing is left or
+    /// `deadline` has passed; the next run does the rest. A failure in one part does not stop the others.
     pub async fn sweep(&self, deadline: Timestamp) -> Sweeping {
         let started_at = self.clock.now();
         let mut jobs = JobsRun::default();
-        // Boxed: the types of these futures nest deeper than the compiler looks.
+        // Boxed, because the nested types of these futures exceed the compiler's recursion limit.
         let (due, probes, (), backlog) = tokio::join!(
             Box::pin(self.send_all_due(deadline)),
             Box::pin(self.probe_all(started_at, deadline)),
-            Box::pin(self.work_on_jobs(&mut jobs, deadline)),
+            Box::pin(self.do_jobs(&mut jobs, deadline)),
             Box::pin(self.record_backlog(started_at)),
         );
         let mut others = Run::default();
@@ -140,29 +140,30 @@ impl Sweeper {
         Sweeping { others, jobs }
     }
 
-    /// Goes on with the jobs that have become due, in the same run. Those that failed in it are left to the next run.
+    /// Does the jobs that have become due since, in the same run. The next run repeats those that failed in this run.
     pub async fn sweep_jobs(&self, sweeping: &mut Sweeping, deadline: Timestamp) {
-        Box::pin(self.work_on_jobs(&mut sweeping.jobs, deadline)).await;
+        Box::pin(self.do_jobs(&mut sweeping.jobs, deadline)).await;
     }
 
-    /// Sends what is due. The partitions take turns, a page each, so that none waits for the whole backlog of another.
+    /// Sends the due deliveries. The partitions take turns, a page each, so that none waits for the whole backlog of
+    /// another.
     async fn send_all_due(&self, deadline: Timestamp) -> Run {
         let mut run = Run::default();
-        let mut begun: Vec<_> = Waiting::due_shards().map(|partition| DueShard { partition, last: None }).collect();
-        let partitions = begun.len();
+        let mut shards: Vec<_> = Waiting::due_shards().map(|partition| DueShard { partition, last: None }).collect();
+        let partitions = shards.len();
         let mut lateness = Vec::with_capacity(partitions);
-        while !begun.is_empty() {
-            let pages = begun.drain(..).map(|shard| self.send_due(shard, deadline)).collect::<Vec<_>>();
+        while !shards.is_empty() {
+            let pages = shards.drain(..).map(|shard| self.send_due(shard, deadline)).collect::<Vec<_>>();
             let mut pages = stream::iter(pages).buffer_unordered(MAX_CONCURRENT_DUE_PAGES);
             while let Some(page) = pages.next().await {
                 let Some(Some(page)) = run.record("due deliveries", page) else { continue };
                 run.swept.due += page.count;
                 lateness.extend(page.lateness);
-                begun.extend(page.rest);
+                shards.extend(page.rest);
                 run.record("due deliveries", page.failure.map_or(Ok(()), Err));
             }
         }
-        // A run that could not look everywhere reports nothing, and the alarm treats silence as a fault.
+        // If a partition could not be read, the metric is not emitted. The alarm treats missing data as a failure.
         if lateness.len() == partitions {
             metrics::overdue(lateness.into_iter().max().unwrap_or_default());
         }
@@ -179,11 +180,12 @@ impl Sweeper {
         let found = self.store.due_deliveries(partition, now.plus(LOOK_AHEAD), last.as_ref(), PAGE).await?;
         let oldest = found.first().map_or(Duration::ZERO, |oldest| lateness(oldest.mark, now));
         let lateness = last.is_none().then_some(oldest);
-        // Among them are leases that have not ended. They are not taken, and hide nothing that comes after them.
-        // Of several endpoints, which are not read.
+        // The page may contain leases that have not ended. They stay as they are, and the next page begins after them.
+        // The deliveries belong to several endpoints, which are not read, so they have the default route.
         let sent = match self.releaser.lease_and_send(&found, Route::default(), None).await {
             Ok(sent) => sent,
-            // The partition is left to the next run: what is leased and cannot be sent is late.
+            // The next run continues with this partition. Otherwise this run would lease more deliveries that it cannot
+            // send.
             Err(error) => return Ok(Some(DuePage { count: 0, lateness, rest: None, failure: Some(error) })),
         };
         let rest = found.last().filter(|_| found.len() == PAGE);
@@ -198,7 +200,7 @@ impl Sweeper {
             let page = self.store.endpoints_to_probe(started_at, PAGE).await;
             let Some(mut page) = run.record("probes", page) else { break };
             let full = page.len() == PAGE;
-            // The index may still name what was moved on a moment ago.
+            // The eventually consistent index may still contain endpoints that were processed a moment ago.
             page.retain(|reference| seen.insert(reference.endpoint));
             let probes = page.iter().map(|reference| self.probe_or_disable(reference)).collect::<Vec<_>>();
             let mut probes = stream::iter(probes).buffer_unordered(MAX_CONCURRENT_PROBES);
@@ -214,7 +216,8 @@ impl Sweeper {
         run
     }
 
-    /// Sends a suspended endpoint's probe, or gives the endpoint up. Of two sweeps at once, one does.
+    /// Sends the half-open probe of a suspended endpoint, or disables the endpoint. If two sweeps run concurrently, one
+    /// does.
     async fn probe_or_disable(&self, reference: &EndpointRef) -> Result<Swept, ServiceError> {
         let now = self.clock.now();
         let (organization, id) = (&reference.organization, reference.endpoint);
@@ -224,9 +227,9 @@ impl Sweeper {
             self.announcer.announce(organization, announcer::webhook_changed(&disabled, "webhook.disabled")).await;
             return Ok(Swept { disabled: 1, ..Swept::default() });
         }
-        let parked = self.store.held_deliveries(id, None, 1).await?;
+        let held = self.store.held_deliveries(id, None, 1).await?;
         let claimed =
-            self.endpoints.change_if(organization, id, |endpoint| endpoint.probed(!parked.is_empty(), now)).await?;
+            self.endpoints.change_if(organization, id, |endpoint| endpoint.probed(!held.is_empty(), now)).await?;
         let is_sent = match claimed {
             Some((_, endpoint)) => self.releaser.send_probe(&endpoint).await?,
             None => false,
@@ -236,34 +239,34 @@ impl Sweeper {
 }
 
 impl Swept {
-    /// The count of what jobs of this kind move.
+    /// The count of the deliveries that jobs of this kind move.
     const fn moved_by(&mut self, kind: JobKind) -> &mut usize {
         match kind {
             JobKind::Release => &mut self.released,
             JobKind::FailHeld => &mut self.failed,
             JobKind::Recover => &mut self.recovered,
-            JobKind::SendAll => &mut self.leased_to_resend,
+            JobKind::SendAll => &mut self.resent,
         }
     }
 }
 
-/// A partition of due deliveries, and the last one that was read of it.
+/// A partition of due deliveries, and the last entry that was read.
 #[derive(Debug, Clone, Copy)]
 struct DueShard {
     partition: Waiting,
     last: Option<WaitingRef>,
 }
 
-/// What a page of a partition came to.
+/// The result of a page of a partition.
 #[derive(Debug)]
 struct DuePage {
     /// How many deliveries were sent.
     count: usize,
-    /// How late the partition's oldest delivery was; only in its first page.
+    /// How late the oldest delivery of the partition was; `None` after the first page.
     lateness: Option<Duration>,
-    /// The partition, if it has more.
+    /// The partition, if it has more entries.
     rest: Option<DueShard>,
-    /// What failed; the deliveries behind it were gone on with.
+    /// The last failure. The deliveries after it were processed.
     failure: Option<ServiceError>,
 }
 
@@ -271,7 +274,7 @@ fn lateness(mark: Mark, now: Timestamp) -> Duration {
     if let Mark::Due(at) = mark { now.since(at) } else { Duration::ZERO }
 }
 
-/// What a part of a run did.
+/// The counts of a part of a run, and its last failure.
 #[derive(Debug, Default)]
 struct Run {
     swept: Swept,
@@ -284,8 +287,8 @@ impl Run {
         self.failure = part.failure.or(self.failure.take());
     }
 
-    /// What was done, or `None` after noting that it failed. An endpoint that is gone meanwhile has
-    /// nothing to be done for.
+    /// Returns the result of a step, or logs and stores its failure and returns `None`. `NotFound` is not a failure: an
+    /// endpoint that was deleted meanwhile needs no work.
     fn record<T>(&mut self, what: &str, result: Result<T, impl Into<ServiceError>>) -> Option<T> {
         match result.map_err(Into::into) {
             Ok(done) => Some(done),

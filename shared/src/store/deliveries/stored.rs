@@ -1,4 +1,4 @@
-//! An endpoint's deliveries as they are stored, for jobs that go through all of them.
+//! Pages of all stored deliveries of an endpoint, for jobs that go through all of them.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,23 +12,23 @@ use crate::store::item::{Item, read};
 use crate::store::read::merge::{Merge, Next, Range, Source};
 use crate::store::{Store, StoreError, keys};
 
-/// A page of an endpoint's deliveries, as they are stored.
+/// A page of an endpoint's stored deliveries.
 #[derive(Debug)]
 pub struct StoredPage {
-    /// Each, and whether it has a record.
+    /// The deliveries, newest first. The flag says whether a delivery has a record.
     pub deliveries: Vec<(bool, Delivery)>,
-    /// All from this one on were gone through; `None` if there are no more.
+    /// The oldest id that the page covers. The next page begins before it. `None` if this is the last page.
     pub last: Option<DeliveryId>,
-    /// Why items could not be read.
+    /// The errors of the items that could not be read.
     pub unreadable: Vec<StoreError>,
 }
 
 impl Store {
-    /// The next `limit` of the endpoint's deliveries with `id < before`, newest first. An item that cannot be read is left
-    /// out and does not spoil the others.
+    /// At most `limit` of the endpoint's deliveries with `id < before`, newest first. An unreadable item is left out of
+    /// the deliveries, and its error is returned with them.
     ///
     /// # Errors
-    /// [`StoreError`] if they could not be read.
+    /// [`StoreError`] if a query failed.
     pub async fn stored_before(
         &self,
         endpoint: EndpointId,
@@ -38,30 +38,32 @@ impl Store {
         let range = Range {
             source: Source::TableDescending,
             from: DeliveryId::PREFIX.to_owned(),
-            // A list comes right after its last delivery, which was published in the same millisecond as what it lists.
+            // The key of a list sorts directly after its last delivery. All deliveries of a list were published in the
+            // same millisecond, so the range contains every list of a delivery before `before`.
             to: before.last_of_its_millisecond().to_string(),
             projection: None,
             most_read_units: None,
         };
-        // Each delivery has a record, or a list, or both.
-        let most = 2 * limit;
-        let mut merge = Merge::new(self, keys::delivery_partitions(endpoint), range, most);
+        // A delivery has at most two items: a record and a list.
+        let max_items = 2 * limit;
+        let mut merge = Merge::new(self, keys::delivery_partitions(endpoint), range, max_items);
         let (mut items, mut counted, mut floor) = (Vec::new(), 0, None);
-        let first_left_out = before.to_string();
+        let end = before.to_string();
         while let Next::Entry(item) = merge.next().await? {
             let sort_key = item.get(keys::SK).and_then(|key| key.as_s().ok()).map_or("", String::as_str);
-            let (is_counted, is_pending) = (sort_key < first_left_out.as_str(), keys::is_pending(sort_key));
+            let (is_counted, is_pending) = (sort_key < end.as_str(), keys::is_pending(sort_key));
             if is_counted {
                 counted += 1;
-                if counted == most {
-                    // Behind a list comes the record of the delivery that it ends with.
+                if counted == max_items {
+                    // In descending order, the record of a list's last delivery comes after the list and was not read
+                    // yet.
                     floor = keys::delivery_of(sort_key).map(|id| if is_pending { id.next() } else { id });
                 }
             }
             if is_counted || is_pending {
                 items.push(item);
             }
-            if counted == most {
+            if counted == max_items {
                 break;
             }
         }
@@ -76,7 +78,7 @@ impl Store {
     }
 }
 
-/// The deliveries that these items tell of, and why items could not be read.
+/// The deliveries in these records and lists, and the errors of the items that could not be read.
 fn found_in(items: Vec<Item>) -> (BTreeMap<DeliveryId, Found>, Vec<StoreError>) {
     let (lists, records): (Vec<_>, Vec<_>) = items.into_iter().partition(is_list);
     let (mut found, mut unreadable) = (BTreeMap::new(), Vec::new());
@@ -91,7 +93,7 @@ fn found_in(items: Vec<Item>) -> (BTreeMap<DeliveryId, Found>, Vec<StoreError>) 
     }
     for record in records {
         match read::<DeliveryItem, Delivery>(record) {
-            // A record contradicts its listing.
+            // The record of a listed delivery is newer than the list.
             Ok(delivery) => drop(found.insert(delivery.id, Found::Recorded(Box::new(delivery)))),
             Err(error) => unreadable.push(error),
         }
@@ -99,7 +101,7 @@ fn found_in(items: Vec<Item>) -> (BTreeMap<DeliveryId, Found>, Vec<StoreError>) 
     (found, unreadable)
 }
 
-/// Where a delivery is told of.
+/// The item that contains a delivery. A record takes precedence.
 enum Found {
     Listed(Arc<PendingList>),
     Recorded(Box<Delivery>),

@@ -1,11 +1,12 @@
-//! How the limits of an organization look in the copies of its state.
+//! The stored form of an organization's limits, which are part of the items of its state.
 
 use serde::{Deserialize, Serialize};
 
 use crate::domain::tenancy::limits::{Own, OwnLimits, Rate};
 use crate::store::item::Unreadable;
 
-/// The limits that the platform set; 0 stands for none.
+/// The limits that the platform set. An absent attribute is a limit that it did not set, and 0 means that there is no
+/// limit.
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::store) struct LimitsItem {
     #[serde(skip_serializing_if = "Option::is_none")]

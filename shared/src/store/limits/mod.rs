@@ -1,4 +1,4 @@
-//! The rate of an organization that has a limit: one item, from which each publish request takes tokens.
+//! The token bucket of an organization with a rate limit: one item, from which each publish request takes tokens.
 
 mod item;
 
@@ -18,47 +18,50 @@ use crate::domain::tenancy::limits::{Bucket, Form, Rate};
 use crate::domain::time::Timestamp;
 pub(super) use item::LimitsItem;
 
-/// How long the item of an organization that publishes no more is kept.
+/// How long the item is stored after the last request of its organization.
 const LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
-/// How long all tries of a write may take together. A rate that cannot be looked at does not hold up publishing.
+/// The time limit of a write including the SDK's retries, so that an unavailable item delays publishing for at most
+/// this time.
 const TIME_LIMIT: Duration = Duration::from_secs(2);
 
 /// Tokens that a request takes.
 #[derive(Debug)]
 pub struct Tokens<'a> {
-    /// Of which organization.
+    /// The organization that owns the bucket.
     pub organization: &'a OrganizationId,
-    /// Its rate.
+    /// The rate of the organization.
     pub rate: Rate,
-    /// How many.
+    /// The number of tokens.
     pub count: u32,
-    /// The write token: by it a write that the SDK repeats finds that it succeeded before.
+    /// The write token. With it, a write that the SDK repeats recognizes that its first try succeeded.
     write_token: AttributeValue,
 }
 
 impl<'a> Tokens<'a> {
-    /// So many tokens of an organization with this rate.
+    /// A number of tokens of an organization with this rate.
     pub fn new(organization: &'a OrganizationId, rate: Rate, count: u32) -> Self {
         Self { organization, rate, count, write_token: new_write_token() }
     }
 }
 
-/// What taking tokens came to.
+/// The result of taking tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TokenWrite {
-    /// They were taken, and this is left.
+    /// The tokens were taken. This is the new state of the bucket.
     Written(Bucket),
-    /// They were not: the bucket was this one, or there was none.
+    /// The tokens were not taken, because the bucket does not have the form or contains too few. This is the stored
+    /// bucket; `None` if none is stored.
     Found(Option<Bucket>),
-    /// The item takes no more writes now.
+    /// The tokens were not taken, because DynamoDB throttles writes to the item.
     Throttled,
 }
 
 impl Store {
-    /// Takes tokens in this form, by one conditional write.
+    /// Takes tokens by one conditional write of this form. It takes at most 2 s.
     ///
     /// # Errors
-    /// [`StoreError`] if DynamoDB did not answer. The tokens may have been taken.
+    /// [`StoreError`] if the write failed for another reason than its condition or throttling. The tokens may have been
+    /// taken.
     pub async fn take_tokens(&self, tokens: &Tokens<'_>, form: Form, now: Timestamp) -> Result<TokenWrite, StoreError> {
         let Tokens { organization, rate, count, write_token } = tokens;
         let number = |number: i64| AttributeValue::N(number.to_string());
@@ -74,14 +77,14 @@ impl Store {
             .expression_attribute_values(":entity", AttributeValue::S("rate".to_owned()))
             .expression_attribute_values(":v", AttributeValue::N(VERSION.to_string()))
             .expression_attribute_values(":expires_at", number(now.plus(LIFETIME).unix_seconds()));
-        let beside = "#write_token = :write_token, entity = :entity, v = :v, expires_at = :expires_at";
+        let common = "#write_token = :write_token, entity = :entity, v = :v, expires_at = :expires_at";
         let update = match form {
             Form::Full => update
-                .update_expression(format!("SET tat = :begun, {beside}"))
+                .update_expression(format!("SET tat = :full_at, {common}"))
                 .condition_expression("attribute_not_exists(pk) OR tat <= :now")
-                .expression_attribute_values(":begun", number(rate.begun(micros, *count).0)),
+                .expression_attribute_values(":full_at", number(rate.taken_from_full(micros, *count).0)),
             Form::Partial => update
-                .update_expression(format!("SET tat = tat + :cost, {beside}"))
+                .update_expression(format!("SET tat = tat + :cost, {common}"))
                 .condition_expression("tat > :now AND tat <= :latest AND #write_token <> :write_token")
                 .expression_attribute_values(":cost", number(rate.cost(*count)))
                 .expression_attribute_values(":latest", number(rate.latest(micros, *count).0)),
@@ -105,7 +108,7 @@ impl Store {
         match error.as_service_error() {
             Some(UpdateItemError::ConditionalCheckFailedException(failed)) => {
                 let bucket = failed.item().and_then(bucket_of);
-                // The first try of this very write was answered to nobody.
+                // An earlier try of this write succeeded, but the SDK did not get its response.
                 let is_own = has_write_token(failed.item(), write_token);
                 Ok(bucket.filter(|_| is_own).map_or(TokenWrite::Found(bucket), TokenWrite::Written))
             }

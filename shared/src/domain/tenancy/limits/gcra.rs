@@ -1,54 +1,56 @@
-//! The generic cell rate algorithm: a bucket of tokens as one number, the time at which it is full again.
+//! The generic cell rate algorithm. It stores a bucket of tokens as one number: the time at which the bucket is full
+//! again.
 
 use super::Rate;
 
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 const NANOS_PER_MICRO: i64 = 1_000;
 
-/// The time at which a bucket of tokens is full again, in nanoseconds since 1970. One that is past is full. It never moves
-/// back while tokens are taken.
+/// The time at which a bucket of tokens is full again, in nanoseconds since 1970. A bucket whose time is past is full.
+/// Taking tokens moves the time ahead, never back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Bucket(pub i64);
 
-/// How tokens are taken from a bucket. Each form is a write with a condition of its own.
+/// How tokens are taken from a bucket. The two forms are writes with different conditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Form {
-    /// The bucket is full: it is set.
+    /// The bucket is full. The write sets its time, counted from now.
     #[default]
     Full,
-    /// It is not: it is added to.
+    /// The bucket is not full. The write adds to its time.
     Partial,
 }
 
-/// What becomes of tokens that are asked for.
+/// Whether requested tokens can be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Admission {
-    /// They can be taken in this way.
+    /// The tokens can be taken now, by a write of this form.
     Write(Form),
-    /// They cannot be taken before so many microseconds have passed.
+    /// The tokens cannot be taken before this number of microseconds has passed.
     RetryAfter(u64),
 }
 
 impl Bucket {
-    /// A bucket that is full from a time in microseconds since 1970 on.
+    /// A bucket that is full from this time on, in microseconds since 1970.
     pub const fn full_at(micros: i64) -> Self {
         Self(micros * NANOS_PER_MICRO)
     }
 }
 
 impl Rate {
-    /// What a number of tokens adds to a bucket, in nanoseconds.
+    /// By how many nanoseconds taking `tokens` moves the time of a bucket ahead.
     pub fn cost(self, tokens: u32) -> i64 {
         let nanos = u64::from(tokens) * NANOS_PER_SECOND;
         i64::try_from(nanos.div_ceil(u64::from(self.per_second))).unwrap_or(i64::MAX)
     }
 
-    /// The fullest that a bucket may be before `tokens` are taken from it at a time in microseconds since 1970.
+    /// The latest time that a bucket may have so that `tokens` can be taken from it now. The result contains these
+    /// tokens if and only if the bucket's time is not later. `now_micros` is in microseconds since 1970.
     pub fn latest(self, now_micros: i64, tokens: u32) -> Bucket {
         Bucket(Bucket::full_at(now_micros).0 + self.cost(self.burst) - self.cost(tokens))
     }
 
-    /// Whether and how tokens can be taken from a bucket now. `None` is a bucket that nothing was taken from.
+    /// Whether and how tokens can be taken from a bucket now. `None` is a bucket from which no tokens were taken yet.
     pub fn take(self, bucket: Option<Bucket>, now_micros: i64, tokens: u32) -> Admission {
         let Some(bucket) = bucket.filter(|bucket| *bucket > Bucket::full_at(now_micros)) else {
             return Admission::Write(Form::Full);
@@ -61,8 +63,8 @@ impl Rate {
         Admission::RetryAfter(wait.div_ceil(1_000))
     }
 
-    /// The bucket after tokens were taken from a full one.
-    pub fn begun(self, now_micros: i64, tokens: u32) -> Bucket {
+    /// The bucket after `tokens` were taken from a full one.
+    pub fn taken_from_full(self, now_micros: i64, tokens: u32) -> Bucket {
         Bucket(Bucket::full_at(now_micros).0 + self.cost(tokens))
     }
 }
@@ -79,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_admitted_while_there_are_some() {
+    fn tokens_are_taken_while_the_bucket_contains_enough() {
         let rate = rate(10);
         let at = |micros: i64| Some(Bucket::full_at(NOW + micros));
         for (bucket, tokens, expected) in [
@@ -100,14 +102,15 @@ mod tests {
         }
     }
 
-    /// One process's clock is ahead of the other's. Each takes what it can.
+    /// The clock of one process is ahead of the other's. Both processes take tokens whenever they can.
     #[test]
-    fn clocks_that_are_apart_let_through_the_rate_of_so_much_time_more() {
+    fn clock_skew_admits_at_most_the_tokens_of_the_skew_in_addition() {
         const BURST: u64 = 100;
         for (per_second, ahead_millis) in [(10, 0), (10, 700), (10, 5_000), (500, 300), (500, 30_000)] {
             let rate = Rate::new(per_second, Some(100)).unwrap();
             let per_second = u64::from(per_second);
-            // The clock that is ahead sees a bucket that has filled up meanwhile, and a bucket has at most the burst.
+            // By the clock that is ahead, the bucket contains the tokens of the skew in addition, and at most the
+            // burst.
             let skew_millis = ahead_millis.min(BURST * 1_000 / per_second);
             let (mut bucket, mut admitted, mut most) = (None, 0, 0);
             for step in 0..10_000 {
@@ -116,7 +119,7 @@ mod tests {
                     let now = NOW + i64::try_from(step + ahead).unwrap() * 1_000;
                     while let Admission::Write(form) = rate.take(bucket, now, 1) {
                         bucket = Some(match form {
-                            Form::Full => rate.begun(now, 1),
+                            Form::Full => rate.taken_from_full(now, 1),
                             Form::Partial => Bucket(bucket.map_or(0, |bucket| bucket.0) + rate.cost(1)),
                         });
                         admitted += 1;
@@ -138,13 +141,13 @@ mod tests {
                 let most = u64::from(burst) + u64::from(per_second) * u64::try_from(step).unwrap() / 1_000;
                 while let Admission::Write(form) = rate.take(bucket, now, 1) {
                     bucket = Some(match form {
-                        Form::Full => rate.begun(now, 1),
+                        Form::Full => rate.taken_from_full(now, 1),
                         Form::Partial => Bucket(bucket.map_or(0, |bucket| bucket.0) + rate.cost(1)),
                     });
                     admitted += 1;
                     assert!(admitted <= most, "{per_second}, {burst}: {admitted} > {most} after {step} ms");
                 }
-                // One may be missing, since costs are rounded up to nanoseconds.
+                // One token may be missing, since costs are rounded up to nanoseconds.
                 if burst >= per_second / 1_000 {
                     assert!(
                         admitted + 1 + most / 1_000_000 >= most,

@@ -1,4 +1,5 @@
-//! What an organization may use. The platform sets it for each; what it does not set is as the deployment says.
+//! The limits of an organization. The platform sets them for each organization. For a limit that it does not set, the
+//! deployment's limit applies.
 
 mod gcra;
 
@@ -7,19 +8,21 @@ use crate::domain::event::MAX_DATA_BYTES;
 
 pub use gcra::{Admission, Bucket, Form};
 
-/// Fewest events that may come at once where the rate is limited: a batch takes as many tokens as it has events.
+/// Minimum burst of a rate, in events. A batch takes one token for each event, so a smaller burst would refuse full
+/// batches.
 pub const LEAST_BURST: u32 = 100;
-/// Most events a second that can be set. A request writes the item of its organization's rate, which takes some 900 writes
-/// a second.
+/// Maximum of a rate, in events per second. Each request writes the item of its organization's rate, and DynamoDB
+/// accepts about 900 writes a second to one item, so requests above that rate must be batches.
 pub const MOST_EVENTS_PER_SECOND: u32 = 100_000;
-/// Most events that can be set to come at once.
+/// Maximum burst of a rate, in events.
 pub const MOST_BURST: u32 = 1_000_000;
-/// Most events of a month that can be set.
+/// Maximum of the limit of events per month.
 pub const MOST_EVENTS_PER_MONTH: u64 = 1_000_000_000_000;
-/// Most endpoints that an organization can have: an event names those that it goes to in one item, of 400 KB at most.
+/// Maximum number of endpoints of an organization. The item of an event lists the endpoints that receive it, and an
+/// item has at most 400 KB.
 pub const MOST_ENDPOINTS: u32 = 8_000;
 
-/// How fast events may be published.
+/// A limit of published events per second, with a burst.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     per_second: u32,
@@ -27,11 +30,12 @@ pub struct Rate {
 }
 
 impl Rate {
-    /// So many events a second, of which `burst` may come at once. Without `burst`, those of a second, and at least
-    /// [`LEAST_BURST`].
+    /// A rate in events per second. `burst` is the number of events that may be published at the same moment; without
+    /// it, the larger of `per_second` and [`LEAST_BURST`].
     ///
     /// # Errors
-    /// [`Invalid`] if the rate is not 1 to [`MOST_EVENTS_PER_SECOND`] or the burst not [`LEAST_BURST`] to [`MOST_BURST`].
+    /// [`Invalid`] if the rate is not 1 to [`MOST_EVENTS_PER_SECOND`] or the burst not [`LEAST_BURST`] to
+    /// [`MOST_BURST`].
     pub fn new(per_second: u32, burst: Option<u32>) -> Result<Self, Invalid> {
         if !(1..=MOST_EVENTS_PER_SECOND).contains(&per_second) {
             return Err(Invalid::new(format!("must be 1 to {MOST_EVENTS_PER_SECOND}")));
@@ -43,26 +47,26 @@ impl Rate {
         Ok(Self { per_second, burst })
     }
 
-    /// Events a second.
+    /// Events per second.
     pub const fn per_second(self) -> u32 {
         self.per_second
     }
 
-    /// Events that may come at once.
+    /// The number of events that may be published at the same moment, after a pause.
     pub const fn burst(self) -> u32 {
         self.burst
     }
 }
 
-/// A limit as the platform sets it for an organization.
+/// The platform's setting of a limit for an organization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Own<T> {
-    /// It does not: the deployment's applies.
+    /// The platform set no limit, so the deployment's limit applies.
     #[default]
     Deployments,
-    /// There is no limit.
+    /// The organization has no limit, although the deployment may have one.
     None,
-    /// So many.
+    /// The organization has this limit.
     AtMost(T),
 }
 
@@ -79,31 +83,31 @@ impl<T: Copy> Own<T> {
 /// The limits that the platform set for an organization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct OwnLimits {
-    /// How fast it may publish.
+    /// Maximum rate of published events.
     pub rate: Own<Rate>,
-    /// How many events it may publish in a calendar month, UTC.
+    /// Maximum number of published events in a calendar month, UTC.
     pub events_per_month: Own<u64>,
-    /// How many endpoints it may have.
+    /// Maximum number of endpoints. Without a limit, [`MOST_ENDPOINTS`].
     pub max_endpoints: Own<u32>,
-    /// How many bytes the data of an event may have.
+    /// Maximum size of an event's data in bytes. Without a limit, [`MAX_DATA_BYTES`].
     pub max_event_bytes: Own<u32>,
 }
 
 /// The limits that apply to an organization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// How fast it may publish; `None` for no limit.
+    /// Maximum rate of published events; `None` for no limit.
     pub rate: Option<Rate>,
-    /// How many events it may publish in a calendar month, UTC; `None` for no limit.
+    /// Maximum number of published events in a calendar month, UTC; `None` for no limit.
     pub events_per_month: Option<u64>,
-    /// How many endpoints it may have.
+    /// Maximum number of endpoints.
     pub max_endpoints: u32,
-    /// How many bytes the data of an event may have.
+    /// Maximum size of an event's data in bytes.
     pub max_event_bytes: u32,
 }
 
 impl Limits {
-    /// The limits of an organization, of which these are the deployment's.
+    /// Combines the deployment's limits (`self`) with the limits that the platform set for an organization.
     #[must_use]
     pub fn with(self, own: &OwnLimits) -> Self {
         Self {
@@ -120,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rate_has_a_burst_of_at_least_a_batch() {
+    fn rates_and_bursts_outside_their_ranges_are_refused_and_the_default_burst_is_at_least_a_batch() {
         for (per_second, burst, expected) in [
             (1, None, Some(100)),
             (500, None, Some(500)),
@@ -136,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn an_organizations_limits_come_before_the_deployments() {
+    fn the_limits_of_an_organization_override_those_of_the_deployment() {
         let rate = Rate::new(5, None).ok();
         let deployments = Limits { rate, events_per_month: Some(9), max_endpoints: 100, max_event_bytes: 1_000 };
         assert_eq!(deployments.with(&OwnLimits::default()), deployments);
