@@ -35,15 +35,18 @@ async fn endpoints_get_the_types_and_wildcards_that_they_subscribe_to() {
         json!(["order.paid"]),
         json!(["order.paid", "order.*", "*"]),
         json!(["webhook.*"]),
+        json!(["*.paid", "order.*.made"]),
+        json!(["*.*"]),
     ];
     let receivers = receivers_for(&tenant, &types.map(|types| json!({"event_types": types}))).await;
     for (event_type, expected) in [
-        ("order.paid", vec![0, 1, 2, 3]),
-        ("order.refund.made", vec![0, 1, 3]),
+        ("order.paid", vec![0, 1, 2, 3, 5, 6]),
+        ("order.refund.made", vec![0, 1, 3, 5, 6]),
+        ("order.refund.line.made", vec![0, 1, 3, 6]),
         ("order", vec![0, 3]),
-        ("orders.paid", vec![0, 3]),
-        ("member.added", vec![0, 3]),
-        ("webhook.own", vec![0, 3, 4]),
+        ("orders.paid", vec![0, 3, 5, 6]),
+        ("member.added", vec![0, 3, 6]),
+        ("webhook.own", vec![0, 3, 4, 6]),
     ] {
         let event = json!({"type": event_type, "data": {}});
         let got = who_gets(&world, &tenant, &receivers, &event).await;

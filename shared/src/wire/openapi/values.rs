@@ -128,8 +128,9 @@ schemas! {
     "EventType": EventType = "Segments of letters, digits and `_`, joined by dots.",
         pattern(&format!("^{EVENT_TYPE}$"), "session.fingerprint.calculated").max_length(Some(MAX_EVENT_TYPE_CHARS));
     "Subscription": Subscription =
-        "An event type; `prefix.*` for all types with that prefix; or `*` for all types except the operational ones.",
-        pattern(&format!(r"^(\*|{EVENT_TYPE}(\.\*)?)$"), "session.fingerprint.calculated")
+        "An event type, or a pattern such as `member.*`, `*.created` or `invoice.*.failed`: a `*` stands for one segment, \
+         and at the end for one or more. If the first segment is `*`, operational types are not included.",
+        pattern(r"^(\*|[a-zA-Z0-9_]+)(\.(\*|[a-zA-Z0-9_]+))*$", "session.fingerprint.calculated")
             .max_length(Some(MAX_EVENT_TYPE_CHARS));
     "Subscriptions": Subscriptions = "The event types that the endpoint receives.",
         ArrayBuilder::new().items(Subscription::schema()).min_items(Some(1)).max_items(Some(MAX_SUBSCRIPTIONS));
