@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::{Receiver, Tenant, World, text};
 
 /// The indexes of the receivers that get an event.
-async fn who_gets(world: &World, tenant: &Tenant, receivers: &[Receiver], event: &Value) -> Vec<usize> {
+pub(crate) async fn who_gets(world: &World, tenant: &Tenant, receivers: &[Receiver], event: &Value) -> Vec<usize> {
     world.drain().await;
     let before: Vec<_> = receivers.iter().map(|receiver| receiver.received().len()).collect();
     tenant.post("/events", event).await.data(202);
@@ -13,7 +13,7 @@ async fn who_gets(world: &World, tenant: &Tenant, receivers: &[Receiver], event:
     (0..receivers.len()).filter(|index| receivers[*index].received().len() > before[*index]).collect()
 }
 
-async fn receivers_for(tenant: &Tenant, fields: &[Value]) -> Vec<Receiver> {
+pub(crate) async fn receivers_for(tenant: &Tenant, fields: &[Value]) -> Vec<Receiver> {
     let mut receivers = Vec::new();
     for fields in fields {
         let receiver = Receiver::new().await;
