@@ -69,8 +69,8 @@ fn parse_publish_request(bencher: Bencher<'_, '_>) {
 /// Finds the endpoints that subscribe to an event, which are one in ten.
 #[divan::bench(args = [1, 10, 100, 1_000])]
 fn match_endpoints(bencher: Bencher<'_, '_>, count: i64) {
-    let (fan_out, event_type) = (fan_out(count), EventType::parse(EVENT_TYPE).unwrap());
-    bencher.bench_local(|| black_box(&fan_out).targets().filter(|target| target.wants(&event_type, None)).count());
+    let (fan_out, event) = (fan_out(count), new_event());
+    bencher.bench_local(|| black_box(&fan_out).subscribed(black_box(&event)).len());
 }
 
 /// Renders the body of an event without subscribers.
@@ -159,8 +159,7 @@ fn request_body() -> String {
 }
 
 fn new_event() -> NewEvent {
-    let (event_type, data) = (EventType::parse(EVENT_TYPE).unwrap(), payload::data(&mut Rng::with_seed(1)));
-    NewEvent { event_type, data, subject: None, edition: None }
+    NewEvent::new(EventType::parse(EVENT_TYPE).unwrap(), payload::data(&mut Rng::with_seed(1)))
 }
 
 fn organization() -> OrganizationId {
@@ -168,7 +167,8 @@ fn organization() -> OrganizationId {
 }
 
 fn plan(new: NewEvent, fan_out: &FanOut) -> Event {
-    Event::plan(new, EventId::new(NOW, [3; 8]), &organization(), None, fan_out).0
+    let receivers = fan_out.subscribed(&new);
+    Event::plan(new, EventId::new(NOW, [3; 8]), &organization(), None, &receivers).0
 }
 
 fn planned(endpoints: i64) -> Event {

@@ -153,7 +153,7 @@ async fn publish(parts: &Parts, organization: &Organization, events: usize) -> a
     let mut random = Rng::with_seed(SEED);
     let event_type = EventType::parse(EVENT_TYPE)?;
     let mut event =
-        || NewEvent { event_type: event_type.clone(), data: payload::data(&mut random), subject: None, edition: None };
+        || NewEvent::new(event_type.clone(), payload::data(&mut random));
     for published in (0..events).step_by(EVENTS_PER_CALL) {
         let some = (0..).zip(published..events).take(EVENTS_PER_CALL).map(|(index, _)| (index, event())).collect();
         publisher.publish(&administrator.current_state(&organization.id).await?, None, some, None).await?;

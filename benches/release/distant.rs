@@ -94,7 +94,7 @@ async fn park(
     }
     let event_type = EventType::parse(EVENT_TYPE)?;
     for start in (0..parameters.parked).step_by(BATCH) {
-        let event = || NewEvent { event_type: event_type.clone(), data: "{}".to_owned(), subject: None, edition: None };
+        let event = || NewEvent::new(event_type.clone(), "{}".to_owned());
         let events = (0..).zip(start..parameters.parked).take(BATCH).map(|(index, _)| (index, event())).collect();
         publisher.publish(&administrator.current_state(organization).await?, None, events, None).await?;
     }

@@ -19,13 +19,12 @@ fuzz_target!(|lines: &str| {
 });
 
 fn matches(subscription: &str, event_type: &str) -> bool {
-    if subscription == "*" {
-        return !OPERATIONAL_EVENTS.contains(&event_type);
+    if (subscription == "*" || subscription.starts_with("*.")) && OPERATIONAL_EVENTS.contains(&event_type) {
+        return false;
     }
     let wanted: Vec<_> = subscription.split('.').collect();
     let given: Vec<_> = event_type.split('.').collect();
-    match wanted.split_last() {
-        Some((&"*", prefix)) => given.len() > prefix.len() && given.starts_with(prefix),
-        _ => wanted == given,
-    }
+    let is_open = wanted.last() == Some(&"*");
+    let fits = if is_open { given.len() >= wanted.len() } else { given.len() == wanted.len() };
+    fits && wanted.iter().zip(&given).all(|(wanted, given)| *wanted == "*" || wanted == given)
 }

@@ -194,9 +194,9 @@ async fn an_error_lists_all_invalid_fields_with_the_names_of_the_dialect() {
         (
             &tenant,
             "/webhooks/endpoints",
-            "name url event_types secret headers timeout_seconds edition_id retry_schedule status",
+            "name url event_types secret headers timeout_seconds edition_id channels retry_schedule status",
         ),
-        (&tenant, "/events", "type data subject edition_id"),
+        (&tenant, "/events", "type data subject edition_id channels"),
         (&tenant, "/webhooks", "url events"),
         (&tenant, "/v1/endpoints", "name url secret headers_json timeout_seconds"),
         (&tenant, "/v1/webhook-endpoints", "organization_id name url events edition_id is_active timeout_seconds"),

@@ -15,6 +15,7 @@ mod backlog;
 mod batches;
 mod broken_bodies;
 mod causes;
+mod channels;
 mod coalescing;
 mod costs;
 mod crash_points;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::support::{Receiver, Tenant, World, text};
 
 /// The indexes of the receivers that get an event.
-async fn who_gets(world: &World, tenant: &Tenant, receivers: &[Receiver], event: &Value) -> Vec<usize> {
+pub(crate) async fn who_gets(world: &World, tenant: &Tenant, receivers: &[Receiver], event: &Value) -> Vec<usize> {
     world.drain().await;
     let before: Vec<_> = receivers.iter().map(|receiver| receiver.received().len()).collect();
     tenant.post("/events", event).await.data(202);
@@ -13,7 +13,7 @@ async fn who_gets(world: &World, tenant: &Tenant, receivers: &[Receiver], event:
     (0..receivers.len()).filter(|index| receivers[*index].received().len() > before[*index]).collect()
 }
 
-async fn receivers_for(tenant: &Tenant, fields: &[Value]) -> Vec<Receiver> {
+pub(crate) async fn receivers_for(tenant: &Tenant, fields: &[Value]) -> Vec<Receiver> {
     let mut receivers = Vec::new();
     for fields in fields {
         let receiver = Receiver::new().await;
@@ -35,15 +35,18 @@ async fn endpoints_get_the_types_and_wildcards_that_they_subscribe_to() {
         json!(["order.paid"]),
         json!(["order.paid", "order.*", "*"]),
         json!(["webhook.*"]),
+        json!(["*.paid", "order.*.made"]),
+        json!(["*.*"]),
     ];
     let receivers = receivers_for(&tenant, &types.map(|types| json!({"event_types": types}))).await;
     for (event_type, expected) in [
-        ("order.paid", vec![0, 1, 2, 3]),
-        ("order.refund.made", vec![0, 1, 3]),
+        ("order.paid", vec![0, 1, 2, 3, 5, 6]),
+        ("order.refund.made", vec![0, 1, 3, 5, 6]),
+        ("order.refund.line.made", vec![0, 1, 3, 6]),
         ("order", vec![0, 3]),
-        ("orders.paid", vec![0, 3]),
-        ("member.added", vec![0, 3]),
-        ("webhook.own", vec![0, 3, 4]),
+        ("orders.paid", vec![0, 3, 5, 6]),
+        ("member.added", vec![0, 3, 6]),
+        ("webhook.own", vec![0, 3, 4, 6]),
     ] {
         let event = json!({"type": event_type, "data": {}});
         let got = who_gets(&world, &tenant, &receivers, &event).await;

@@ -74,13 +74,12 @@ pub(super) fn delivery_exhausted(endpoint: &Endpoint, delivery: &Delivery) -> Op
 fn event_about(endpoint: &Endpoint, event_type: &str, data: &serde_json::Value) -> Option<NewEvent> {
     let id = endpoint.id.to_string();
     Some(NewEvent {
-        event_type: EventType::parse(event_type).ok()?,
-        data: data.to_string(),
         subject: Some(Subject {
             kind: SubjectPart::parse("webhook_endpoint").ok()?,
             id: SubjectPart::parse(&id).ok()?,
         }),
         edition: endpoint.settings.edition.clone(),
+        ..NewEvent::new(EventType::parse(event_type).ok()?, data.to_string())
     })
 }
 
@@ -128,7 +127,7 @@ impl Announcer {
         let now = self.clock.now();
         let is_wanted = |event: &NewEvent| {
             let recent = self.targets.recent(organization);
-            recent.is_none_or(|fan_out| fan_out.wants(&event.event_type, event.edition.as_ref()))
+            recent.is_none_or(|fan_out| fan_out.wants(event))
         };
         let Some(event) = event.filter(is_wanted) else { return };
         let stored = async {
@@ -166,7 +165,7 @@ impl Announcer {
     ) -> Result<(Vec<Published>, FanOut), ServiceError> {
         let current = self.targets.current_state(organization).await?;
         let fan_out = self.targets.fan_out(&current).await?;
-        let is_wanted = fan_out.wants(&event.event_type, event.edition.as_ref());
+        let is_wanted = fan_out.wants(&event);
         let planned = if is_wanted { self.writer.plan(organization, None, event, &fan_out) } else { Vec::new() };
         Ok((planned, fan_out))
     }

@@ -91,7 +91,8 @@ pub(super) fn plan(
     fan_out: &FanOut,
 ) -> Vec<Published> {
     let planned = new.into_iter().map(|(index, new)| {
-        let (event, deliveries) = Event::plan(new, first.nth(index), organization, by, fan_out);
+        let receivers = fan_out.subscribed(&new);
+        let (event, deliveries) = Event::plan(new, first.nth(index), organization, by, &receivers);
         Published { event, deliveries }
     });
     planned.collect()

@@ -264,6 +264,7 @@ mod tests {
     use crate::domain::endpoint::fan_out::TargetStatus;
     use crate::domain::endpoint::lane::Lane;
     use crate::domain::endpoint::subscription::Subscription;
+    use crate::domain::event::channel::Channels;
     use crate::domain::ids::EndpointId;
 
     fn at(seconds: i64) -> Timestamp {
@@ -286,6 +287,7 @@ mod tests {
             is_suspended: false,
             subscriptions: vec![Subscription::All],
             edition: None,
+            channels: Channels::default(),
             lane: Lane::Fast,
             version,
         };

@@ -13,6 +13,7 @@ use crate::domain::endpoint::Endpoint;
 use crate::domain::endpoint::fan_out::{FanOutGroup, FanOutSize, Target, TargetStatus};
 use crate::domain::endpoint::lane::Lane;
 use crate::domain::endpoint::subscription::Subscription;
+use crate::domain::event::channel::Channels;
 use crate::domain::ids::{EndpointId, OrganizationId};
 use crate::domain::tenancy::organization::Revisions;
 use crate::domain::text::EditionId;
@@ -69,6 +70,8 @@ pub(super) struct TargetItem {
     event_types: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     edition_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    channels: Vec<String>,
     /// Absent for the fast lane.
     #[serde(skip_serializing_if = "Option::is_none")]
     lane: Option<String>,
@@ -77,7 +80,7 @@ pub(super) struct TargetItem {
 
 impl TargetItem {
     fn of(endpoint: &Endpoint) -> Self {
-        let Target { id, status, is_suspended, subscriptions, edition, lane, version } = endpoint.target();
+        let Target { id, status, is_suspended, subscriptions, edition, channels, lane, version } = endpoint.target();
         Self {
             base: Base::new(keys::target(&endpoint.organization, endpoint.fan_out_group, id), "fan_out"),
             status: match status {
@@ -89,6 +92,7 @@ impl TargetItem {
             suspended: is_suspended,
             event_types: subscriptions.iter().map(Subscription::to_string).collect(),
             edition_id: edition.as_ref().map(EditionId::to_string),
+            channels: channels.names().to_vec(),
             lane: (lane != Lane::default()).then(|| lane.as_str().to_owned()),
             version,
         }
@@ -110,6 +114,7 @@ impl TryFrom<TargetItem> for Target {
             is_suspended: item.suspended,
             subscriptions: item.event_types.iter().map(|it| Subscription::parse(it)).collect::<Result<_, _>>()?,
             edition: item.edition_id.map(|edition| EditionId::parse(&edition)).transpose()?,
+            channels: Channels::stored(item.channels),
             lane: match item.lane {
                 None => Lane::default(),
                 Some(lane) => Lane::parse(&lane).ok_or_else(|| unknown("lane", &lane))?,

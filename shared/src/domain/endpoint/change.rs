@@ -7,6 +7,7 @@ use super::timeout::TimeoutSeconds;
 use super::url::EndpointUrl;
 use super::{DisabledReason, Endpoint, EndpointStatus, WantedStatus};
 use crate::domain::delivery::schedule::RetrySchedule;
+use crate::domain::event::channel::Channels;
 use crate::domain::signing::secret::SigningSecret;
 use crate::domain::text::{EditionId, Name};
 use crate::domain::time::Timestamp;
@@ -26,6 +27,8 @@ pub struct EndpointPatch {
     pub timeout: Option<TimeoutSeconds>,
     /// The new edition, or none.
     pub edition: Option<Option<EditionId>>,
+    /// The new channels.
+    pub channels: Option<Channels>,
     /// The new retry schedule, or the deployment's.
     pub retry_schedule: Option<Option<RetrySchedule>>,
     /// A secret that the caller supplies. It replaces both former secrets immediately.
@@ -52,6 +55,7 @@ impl Endpoint {
         replace(&mut settings.headers, patch.headers);
         replace(&mut settings.timeout, patch.timeout);
         replace(&mut settings.edition, patch.edition);
+        replace(&mut settings.channels, patch.channels);
         replace(&mut settings.retry_schedule, patch.retry_schedule);
         replace(&mut self.secrets, patch.secret.map(Secrets::only));
         if moved && self.circuit_breaker.suspension.is_some() {

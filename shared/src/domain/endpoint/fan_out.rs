@@ -9,7 +9,8 @@ use std::sync::Arc;
 use super::lane::{Lane, Route};
 use super::subscription::Subscription;
 use super::{Endpoint, EndpointStatus};
-use crate::domain::event::event_type::EventType;
+use crate::domain::event::NewEvent;
+use crate::domain::event::channel::Channels;
 use crate::domain::ids::EndpointId;
 use crate::domain::text::EditionId;
 
@@ -22,8 +23,8 @@ pub const LARGE_FAN_OUT_BYTES: u64 = 4_000_000;
 const FIRST_GROUP_ENDPOINTS: u64 = 64;
 /// The bytes of a stored target's key and of its attributes other than subscriptions and edition.
 const TARGET_BASE_BYTES: u64 = 200;
-/// The bytes of a stored subscription beyond its text.
-const SUBSCRIPTION_BASE_BYTES: u64 = 4;
+/// The bytes of a stored subscription or channel beyond its text.
+const ENTRY_BASE_BYTES: u64 = 4;
 
 /// A group of an organization's endpoints. Publishing reads only the groups that have changed.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -74,6 +75,8 @@ pub struct Target {
     pub subscriptions: Vec<Subscription>,
     /// If set, the endpoint receives only events of the same edition.
     pub edition: Option<EditionId>,
+    /// If there are any, the endpoint receives only events that share one.
+    pub channels: Channels,
     /// The lane of the endpoint's deliveries.
     pub lane: Lane,
     /// The endpoint's version when its target was last written.
@@ -92,11 +95,27 @@ pub enum TargetStatus {
 }
 
 impl Target {
-    /// Whether the endpoint receives an event of this type and edition.
-    pub fn wants(&self, event_type: &EventType, edition: Option<&EditionId>) -> bool {
-        let of_edition = self.edition.is_none() || self.edition.as_ref() == edition;
-        let is_enabled = self.status != TargetStatus::Disabled;
-        is_enabled && of_edition && self.subscriptions.iter().any(|wanted| wanted.matches(event_type))
+    /// Whether the endpoint is enabled and receives events of this type, edition and channels.
+    pub fn wants(&self, event: &NewEvent) -> bool {
+        self.status != TargetStatus::Disabled
+            && self.is_of_edition(event)
+            && self.subscribes_to(event)
+            && self.is_in_channel(event)
+    }
+
+    /// Whether a subscription includes the event's type.
+    pub fn subscribes_to(&self, event: &NewEvent) -> bool {
+        self.subscriptions.iter().any(|wanted| wanted.matches(&event.event_type))
+    }
+
+    /// Whether the endpoint's edition includes the event.
+    pub fn is_of_edition(&self, event: &NewEvent) -> bool {
+        self.edition.is_none() || self.edition == event.edition
+    }
+
+    /// Whether the endpoint's channels include the event. Operational events have no channels, so these are not compared.
+    pub fn is_in_channel(&self, event: &NewEvent) -> bool {
+        self.channels.admit(&event.channels) || event.event_type.is_operational()
     }
 
     /// Whether the endpoint's deliveries are created parked instead of queued.
@@ -107,9 +126,10 @@ impl Target {
     /// The approximate size of the stored target in bytes. It depends only on settings that the owner chose.
     pub fn stored_bytes(&self) -> u64 {
         let length = |text: String| text.len() as u64;
-        let subscriptions = self.subscriptions.iter().map(|it| SUBSCRIPTION_BASE_BYTES + length(it.to_string()));
+        let subscriptions = self.subscriptions.iter().map(|it| ENTRY_BASE_BYTES + length(it.to_string()));
         let edition = self.edition.as_ref().map_or(0, |edition| length(edition.to_string()));
-        TARGET_BASE_BYTES + subscriptions.sum::<u64>() + edition
+        let channels = self.channels.names().iter().map(|name| ENTRY_BASE_BYTES + name.len() as u64);
+        TARGET_BASE_BYTES + subscriptions.sum::<u64>() + edition + channels.sum::<u64>()
     }
 
     const fn route(&self) -> Route {
@@ -130,6 +150,7 @@ impl Endpoint {
             is_suspended: self.circuit_breaker.suspension.is_some(),
             subscriptions: self.settings.subscriptions.clone(),
             edition: self.settings.edition.clone(),
+            channels: self.settings.channels.clone(),
             lane: self.lane,
             version: self.version,
         }
@@ -161,9 +182,16 @@ impl FanOut {
         self.0.iter().flat_map(|group| group.iter())
     }
 
-    /// Whether any endpoint receives events of this type and edition.
-    pub fn wants(&self, event_type: &EventType, edition: Option<&EditionId>) -> bool {
-        self.targets().any(|target| target.wants(event_type, edition))
+    /// Whether any endpoint receives the event.
+    pub fn wants(&self, event: &NewEvent) -> bool {
+        self.targets().any(|target| target.wants(event))
+    }
+
+    /// The targets that receive the event, the oldest endpoint first, whatever their groups.
+    pub fn subscribed(&self, event: &NewEvent) -> Vec<&Target> {
+        let mut wanting: Vec<_> = self.targets().filter(|target| target.wants(event)).collect();
+        wanting.sort_unstable_by_key(|target| target.id);
+        wanting
     }
 
     /// How to send a message for this endpoint; the default route if the endpoint has no target.
@@ -233,6 +261,7 @@ mod tests {
     use crate::domain::endpoint::change::EndpointPatch;
     use crate::domain::endpoint::headers::Headers;
     use crate::domain::endpoint::tests::endpoint;
+    use crate::domain::event::event_type::EventType;
     use crate::domain::signing::secret::SigningSecret;
     use crate::domain::text::Name;
     use crate::domain::time::Timestamp;
@@ -243,9 +272,38 @@ mod tests {
         EndpointId::new(Timestamp::from_unix_seconds(second), [byte; 8])
     }
 
+    fn event(event_type: &str) -> NewEvent {
+        NewEvent::new(EventType::parse(event_type).unwrap(), "{}".to_owned())
+    }
+
+    fn channels(names: &[&str]) -> Channels {
+        Channels::stored(names.iter().map(|name| (*name).to_owned()).collect())
+    }
+
+    #[test]
+    fn channels_restrict_a_target_to_events_that_share_one_and_to_operational_events() {
+        let subscriptions = vec![Subscription::All, Subscription::parse("webhook.*").unwrap()];
+        let target = Target { subscriptions, channels: channels(&["eu", "us"]), ..endpoint().target() };
+        for (event_type, published, wanted) in [
+            ("member.added", &["us"][..], true),
+            ("member.added", &["asia"], false),
+            ("member.added", &[], false),
+            ("webhook.disabled", &[], true),
+            ("webhook.own", &[], false),
+        ] {
+            let event = NewEvent { channels: channels(published), ..event(event_type) };
+            assert_eq!(target.wants(&event), wanted, "{event_type} {published:?}");
+        }
+    }
+
+    #[test]
+    fn a_target_counts_with_its_lists() {
+        let bytes = |target: Target| target.stored_bytes() - endpoint().target().stored_bytes();
+        assert_eq!(bytes(Target { channels: channels(&["eu", "asia"]), ..endpoint().target() }), 4 + 2 + 4 + 4);
+    }
+
     #[test]
     fn an_edition_restricts_a_target_to_events_of_the_same_edition() {
-        let added = EventType::parse("member.added").unwrap();
         let edition = |text| Some(EditionId::parse(text).unwrap());
         for (own, published, wanted) in [
             (None, None, true),
@@ -255,13 +313,13 @@ mod tests {
             (edition("a"), None, false),
         ] {
             let target = Target { edition: own.clone(), ..endpoint().target() };
-            assert_eq!(target.wants(&added, published.as_ref()), wanted, "{own:?} {published:?}");
+            let event = NewEvent { edition: published.clone(), ..event("member.added") };
+            assert_eq!(target.wants(&event), wanted, "{own:?} {published:?}");
         }
     }
 
     #[test]
     fn deliveries_of_a_paused_or_suspended_target_are_parked_and_a_disabled_one_gets_none() {
-        let added = EventType::parse("member.added").unwrap();
         let status = |wanted| endpoint().patched(EndpointPatch { status: Some(wanted), ..Default::default() }, NOW);
         for (name, endpoint, wants, parks) in [
             ("active", endpoint(), true, false),
@@ -270,7 +328,7 @@ mod tests {
             ("disabled", status(WantedStatus::Disabled), false, false),
         ] {
             let target = endpoint.target();
-            assert_eq!((target.wants(&added, None), target.parks()), (wants, parks), "{name}");
+            assert_eq!((target.wants(&event("member.added")), target.parks()), (wants, parks), "{name}");
         }
     }
 
@@ -299,6 +357,7 @@ mod tests {
             ("nothing", endpoint(), patch(patched()), false),
             ("name", endpoint(), patch(EndpointPatch { name: Some(name), ..patched() }), true),
             ("headers", endpoint(), patch(EndpointPatch { headers: Some(headers), ..patched() }), true),
+            ("channels", endpoint(), patch(EndpointPatch { channels: Some(channels(&["a"])), ..patched() }), true),
             ("secret", endpoint(), patch(EndpointPatch { secret: Some(secret), ..patched() }), true),
             ("status", endpoint(), patch(EndpointPatch { status: Some(WantedStatus::Paused), ..patched() }), true),
             ("suspension", endpoint(), suspended.clone(), true),

@@ -12,6 +12,7 @@ pub mod url;
 
 use self::url::EndpointUrl;
 use super::delivery::schedule::RetrySchedule;
+use super::event::channel::Channels;
 use super::ids::{EndpointId, OrganizationId};
 use super::signing::secret::SigningSecret;
 use super::text::{EditionId, Name};
@@ -66,13 +67,15 @@ pub struct EndpointSettings {
     pub timeout: TimeoutSeconds,
     /// If set, the endpoint receives only events of the same edition.
     pub edition: Option<EditionId>,
+    /// If there are any, the endpoint receives only events that share one.
+    pub channels: Channels,
     /// The retry schedule; `None` for the deployment's.
     pub retry_schedule: Option<RetrySchedule>,
 }
 
 impl EndpointSettings {
-    /// Settings with the defaults of the optional ones: no headers, the default timeout, no edition, and the deployment's retry
-    /// schedule.
+    /// Settings with the defaults of the optional ones: no headers, the default timeout, no edition and channels, and the
+    /// deployment's retry schedule.
     pub fn new(name: Name, url: EndpointUrl, subscriptions: Vec<Subscription>) -> Self {
         Self {
             name,
@@ -81,6 +84,7 @@ impl EndpointSettings {
             headers: Headers::default(),
             timeout: TimeoutSeconds::default(),
             edition: None,
+            channels: Channels::default(),
             retry_schedule: None,
         }
     }

@@ -132,12 +132,30 @@ mod tests {
             ("member.*", "members.added", false),
             ("member.added", "member.added", true),
             ("member.added", "member.removed", false),
+            ("*.created", "invoice.created", true),
+            ("*.created", "invoice.line.created", false),
+            ("*.created", "created", false),
+            ("*.created", "webhook.created", false),
+            ("*.*", "webhook.created", false),
+            ("*.*", "invoice.line.created", true),
+            ("*.*", "invoice", false),
+            ("webhook.*", "webhook.suspended", true),
+            ("invoice.*.failed", "invoice.payment.failed", true),
+            ("invoice.*.failed", "invoice.failed", false),
+            ("invoice.*.failed", "invoice.payment.card.failed", false),
+            ("invoice.*.failed", "invoice.payment.failed.again", false),
+            ("invoice.*.card.*", "invoice.payment.card.failed.again", true),
+            ("invoice.*.card.*", "invoice.payment.card", false),
+            ("*.payment.*.failed", "invoice.payment.card.failed", true),
         ];
         for (subscription, published, expected) in table {
             let matches = Subscription::parse(subscription).unwrap().matches(&event_type(published));
             assert_eq!(matches, expected, "{subscription} and {published}");
+            assert_eq!(Subscription::parse(subscription).unwrap().to_string(), subscription);
         }
-        for bad in ["", "**", "*.a", "a.*.b", ".*", "a*"] {
+        let longest = "x".repeat(MAX_EVENT_TYPE_CHARS - 2) + ".*";
+        assert!(Subscription::parse(&longest).is_ok());
+        for bad in ["", "**", "**.a", ".*", "*.", "*..a", "a*", "a.b*", "a.*b.c", "*.a-b", &format!("x{longest}")] {
             assert!(Subscription::parse(bad).is_err(), "{bad}");
         }
     }
@@ -148,9 +166,15 @@ mod tests {
         assert!(catalogue.check_published(&event_type("member.added")).is_ok());
         let refusal = catalogue.check_published(&event_type("x")).unwrap_err();
         assert!(refusal.0.ends_with("member.added, member.removed"), "{refusal}");
-        for (text, allowed) in
-            [("*", true), ("member.*", true), ("member.added", true), ("webhook.disabled", true), ("order.*", false)]
-        {
+        for (text, allowed) in [
+            ("*", true),
+            ("member.*", true),
+            ("member.added", true),
+            ("webhook.disabled", true),
+            ("order.*", false),
+            ("*.added", true),
+            ("*.paid", false),
+        ] {
             let checked = catalogue.check_subscribed(&Subscription::parse(text).unwrap());
             assert_eq!(checked.is_ok(), allowed, "{text}");
         }

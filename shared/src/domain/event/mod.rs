@@ -1,11 +1,13 @@
 //! Events: what a publisher sent, and which endpoints receive it.
 
+pub mod channel;
 pub mod event_type;
 
 use super::delivery::Delivery;
-use super::endpoint::fan_out::FanOut;
+use super::endpoint::fan_out::Target;
 use super::ids::{DeliveryId, EndpointId, EventId, KeyId, OrganizationId};
 use super::text::{EditionId, SubjectPart};
+use channel::Channels;
 use event_type::EventType;
 
 /// Most bytes of an event's `data`.
@@ -25,6 +27,15 @@ pub struct NewEvent {
     pub subject: Option<Subject>,
     /// The edition that the event belongs to.
     pub edition: Option<EditionId>,
+    /// The channels of the event.
+    pub channels: Channels,
+}
+
+impl NewEvent {
+    /// An event of the organization itself, without edition and channels.
+    pub fn new(event_type: EventType, data: String) -> Self {
+        Self { event_type, data, subject: None, edition: None, channels: Channels::default() }
+    }
 }
 
 /// Which events a list contains. Absent fields do not restrict it.
@@ -68,6 +79,8 @@ pub struct Event {
     pub subject: Option<Subject>,
     /// The edition that the event belongs to.
     pub edition: Option<EditionId>,
+    /// The channels of the event.
+    pub channels: Channels,
     /// The exact body of each request. It is rendered once.
     pub body: String,
     /// The endpoints that receive the event. A delivery's ordinal is its position in this list, from 1.
@@ -77,20 +90,16 @@ pub struct Event {
 }
 
 impl Event {
-    /// Selects the endpoints that receive an event, and creates a delivery for each.
+    /// Creates the event, with a delivery for each endpoint that receives it.
     pub fn plan(
         new: NewEvent,
         id: EventId,
         organization: &OrganizationId,
         published_by: Option<KeyId>,
-        candidates: &FanOut,
+        receivers: &[&Target],
     ) -> (Self, Vec<Delivery>) {
-        let wanting = candidates.targets().filter(|target| target.wants(&new.event_type, new.edition.as_ref()));
-        // The order of endpoints does not depend on their groups: the oldest endpoint comes first.
-        let mut wanting: Vec<_> = wanting.collect();
-        wanting.sort_unstable_by_key(|target| target.id);
         let (mut endpoints, mut deliveries) = (Vec::new(), Vec::new());
-        for target in wanting {
+        for target in receivers {
             let Some(delivery) = id.delivery(endpoints.len()) else { break };
             deliveries.push(Delivery::new(delivery, organization, target.id, &new.event_type, target.parks()));
             endpoints.push(target.id);
@@ -102,6 +111,7 @@ impl Event {
             event_type: new.event_type,
             subject: new.subject,
             edition: new.edition,
+            channels: new.channels,
             endpoints,
             published_by,
         };
@@ -153,19 +163,19 @@ mod tests {
     use super::super::time::Timestamp;
     use super::*;
     use crate::domain::endpoint::change::EndpointPatch;
+    use crate::domain::endpoint::fan_out::FanOut;
 
     const NOW: Timestamp = Timestamp::from_unix_millis(1_774_382_400_000);
 
     fn new_event(data: &str) -> NewEvent {
-        let event_type = EventType::parse("member.added").unwrap();
-        NewEvent { event_type, data: data.to_owned(), subject: None, edition: None }
+        NewEvent::new(EventType::parse("member.added").unwrap(), data.to_owned())
     }
 
     #[test]
     fn the_body_has_the_documented_format_and_contains_the_data() {
         let id = EventId::new(NOW, [0; 8]);
         let data = r#"{ "big": 12345678901234567890.10, "x": ",\"data\":1" }"#;
-        let (event, _) = Event::plan(new_event(data), id, &endpoint().organization, None, &FanOut::default());
+        let (event, _) = Event::plan(new_event(data), id, &endpoint().organization, None, &[]);
         let expected = format!(
             r#"{{"id":"{id}","object":"webhook_event","type":"member.added","created":"2026-03-24T20:00:00.000Z","timestamp":"2026-03-24T20:00:00.000Z","data":{data}}}"#
         );
@@ -184,7 +194,9 @@ mod tests {
         let id = EventId::new(NOW, [0; 8]);
         let group = |at: &[usize]| at.iter().map(|at| candidates[*at].target()).collect::<Vec<_>>().into();
         let fan_out = FanOut::new(vec![group(&[1, 3]), group(&[0, 2])]);
-        let (event, deliveries) = Event::plan(new_event("{}"), id, &endpoint().organization, None, &fan_out);
+        let new = new_event("{}");
+        let receivers = fan_out.subscribed(&new);
+        let (event, deliveries) = Event::plan(new, id, &endpoint().organization, None, &receivers);
         assert_eq!(event.endpoints, [candidates[0].id, candidates[2].id, candidates[3].id]);
         for (index, delivery) in deliveries.iter().enumerate() {
             assert_eq!(Some(delivery.id), id.delivery(index));

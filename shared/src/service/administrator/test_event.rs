@@ -7,6 +7,7 @@ use super::endpoints::require_enabled;
 use super::organizations::require_active;
 use crate::domain::endpoint::fan_out::{FanOut, Target};
 use crate::domain::endpoint::subscription::Subscription;
+use crate::domain::event::channel::Channels;
 use crate::domain::event::event_type::EventType;
 use crate::domain::event::{NewEvent, TestEvent};
 use crate::domain::ids::{EndpointId, KeyId};
@@ -15,7 +16,7 @@ use crate::service::{Published, ServiceError};
 use crate::telemetry::audit;
 
 impl Administrator {
-    /// Sends a test event to one endpoint, whatever it subscribes to.
+    /// Sends a test event to one endpoint, whatever it subscribes to and whatever its channels are.
     ///
     /// # Errors
     /// [`ServiceError::Forbidden`] for a suspended organization, [`ServiceError::Conflict`] if the
@@ -39,8 +40,8 @@ impl Administrator {
         };
         let data = test.data.unwrap_or_else(|| json!({"test": true}).to_string());
         let subscriptions = vec![Subscription::Exact(event_type.clone())];
-        let fan_out = FanOut::from_iter([Target { subscriptions, ..endpoint.target() }]);
-        let new = NewEvent { event_type, data, subject: None, edition: endpoint.settings.edition };
+        let fan_out = FanOut::from_iter([Target { subscriptions, channels: Channels::default(), ..endpoint.target() }]);
+        let new = NewEvent { edition: endpoint.settings.edition, ..NewEvent::new(event_type, data) };
         let planned = self.writer.plan(organization, by, new, &fan_out);
         self.writer.store_and_send(&planned, &fan_out).await?;
         audit("endpoint.test", organization, id);

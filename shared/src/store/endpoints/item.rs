@@ -15,6 +15,7 @@ use crate::domain::endpoint::subscription::Subscription;
 use crate::domain::endpoint::timeout::TimeoutSeconds;
 use crate::domain::endpoint::url::EndpointUrl;
 use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointSettings, EndpointStatus};
+use crate::domain::event::channel::Channels;
 use crate::domain::signing::secret::SigningSecret;
 use crate::domain::text::{EditionId, Name};
 use crate::domain::time::Timestamp;
@@ -34,6 +35,8 @@ pub(in crate::store) struct EndpointItem {
     timeout_seconds: u8,
     #[serde(skip_serializing_if = "Option::is_none")]
     edition_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    channels: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_schedule: Option<Vec<u32>>,
     status: String,
@@ -87,6 +90,7 @@ impl From<&Endpoint> for EndpointItem {
             headers: settings.headers.as_map().clone(),
             timeout_seconds: settings.timeout.get(),
             edition_id: settings.edition.as_ref().map(EditionId::to_string),
+            channels: settings.channels.names().to_vec(),
             retry_schedule: settings.retry_schedule.as_ref().map(|schedule| schedule.delays().to_vec()),
             status: status.to_owned(),
             paused_at,
@@ -127,6 +131,7 @@ impl TryFrom<EndpointItem> for Endpoint {
                 headers: Headers::stored(item.headers),
                 timeout: TimeoutSeconds::new(item.timeout_seconds.into())?,
                 edition: item.edition_id.map(|edition| EditionId::parse(&edition)).transpose()?,
+                channels: Channels::stored(item.channels),
                 retry_schedule: item.retry_schedule.map(RetrySchedule::new).transpose()?,
             },
             status: match item.status.as_str() {

@@ -10,6 +10,7 @@ use super::item::{Base, Item, Projection, Unreadable, read, to_item};
 use super::read::merge::{Merge, Next, Range, Source};
 use super::{LIST_READ_UNITS, Listing, Store, StoreError, keys};
 use crate::domain::Invalid;
+use crate::domain::event::channel::Channels;
 use crate::domain::event::event_type::EventType;
 use crate::domain::event::{Event, Subject};
 use crate::domain::ids::{EndpointId, EventId, KeyId, OrganizationId};
@@ -31,6 +32,7 @@ const LISTED: Projection = Projection(&[
     "subject_type",
     "subject_id",
     "edition_id",
+    "channels",
     "published_by",
     "expires_at",
 ]);
@@ -175,6 +177,8 @@ pub(super) struct EventItem {
     subject_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     edition_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    channels: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     published_by: Option<String>,
     expires_at: i64,
@@ -206,6 +210,7 @@ impl EventItem {
             subject_type: event.subject.as_ref().map(|subject| subject.kind.to_string()),
             subject_id: event.subject.as_ref().map(|subject| subject.id.to_string()),
             edition_id: event.edition.as_ref().map(EditionId::to_string),
+            channels: event.channels.names().to_vec(),
             published_by: event.published_by.map(|key| key.to_string()),
             expires_at: expires_at.unix_seconds(),
         })
@@ -253,6 +258,7 @@ impl EventItem {
             event_type: EventType::parse(&self.event_type)?,
             subject: subject.transpose()?,
             edition: self.edition_id.map(|edition| EditionId::parse(&edition)).transpose()?,
+            channels: Channels::stored(self.channels),
             body: String::new(),
             endpoints: endpoints.map_err(|e| Unreadable(e.to_string()))?,
             published_by: self.published_by.map(|key| KeyId::parse(&key)).transpose()?,

@@ -15,6 +15,7 @@ use crate::domain::endpoint::subscription::{MAX_SUBSCRIPTIONS, Subscription};
 use crate::domain::endpoint::timeout::TimeoutSeconds;
 use crate::domain::endpoint::url::EndpointUrl;
 use crate::domain::endpoint::{DisabledReason, EndpointStatus};
+use crate::domain::event::channel::{MAX_CHANNEL_CHARS, MAX_ENDPOINT_CHANNELS, MAX_EVENT_CHANNELS};
 use crate::domain::event::event_type::{EventType, MAX_EVENT_TYPE_CHARS};
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId, RequestId};
 use crate::domain::job::{JobKind, JobState};
@@ -49,6 +50,10 @@ wire_values! {
     VerifiableSecret;
     /// The subscriptions of an endpoint.
     Subscriptions;
+    /// The channels of an event.
+    EventChannels;
+    /// The channels of an endpoint.
+    EndpointChannels;
     /// An instant with milliseconds.
     Millisecond;
     /// An instant with whole seconds.
@@ -128,11 +133,18 @@ schemas! {
     "EventType": EventType = "Segments of letters, digits and `_`, joined by dots.",
         pattern(&format!("^{EVENT_TYPE}$"), "session.fingerprint.calculated").max_length(Some(MAX_EVENT_TYPE_CHARS));
     "Subscription": Subscription =
-        "An event type; `prefix.*` for all types with that prefix; or `*` for all types except the operational ones.",
-        pattern(&format!(r"^(\*|{EVENT_TYPE}(\.\*)?)$"), "session.fingerprint.calculated")
+        "An event type, or a pattern such as `member.*`, `*.created` or `invoice.*.failed`: a `*` stands for one segment, \
+         and at the end for one or more. If the first segment is `*`, operational types are not included.",
+        pattern(r"^(\*|[a-zA-Z0-9_]+)(\.(\*|[a-zA-Z0-9_]+))*$", "session.fingerprint.calculated")
             .max_length(Some(MAX_EVENT_TYPE_CHARS));
     "Subscriptions": Subscriptions = "The event types that the endpoint receives.",
         ArrayBuilder::new().items(Subscription::schema()).min_items(Some(1)).max_items(Some(MAX_SUBSCRIPTIONS));
+    "EventChannels": EventChannels = "The channels of the event, by which endpoints select events.",
+        channels(MAX_EVENT_CHANNELS);
+    "EndpointChannels": EndpointChannels =
+        "An endpoint with channels receives only events that share one with it, and operational events. An endpoint \
+         without channels receives events of all channels.",
+        channels(MAX_ENDPOINT_CHANNELS);
     "Headers": Headers =
         "Headers that are added to every request. They may replace `user-agent` and `accept`, but not the headers that \
          the delivery sets itself: `connection`, `content-encoding`, `content-length`, `content-type`, `expect`, \
@@ -248,6 +260,11 @@ fn number(min: u32, max: u32, example: u32) -> ObjectBuilder {
 
 fn id(prefix: &str) -> ObjectBuilder {
     pattern(&format!("^{prefix}[0-9a-f]{{32}}$"), &format!("{prefix}550e8400e29b41d4a716446655440000"))
+}
+
+fn channels(most: usize) -> ArrayBuilder {
+    let channel = pattern("^[A-Za-z0-9._:-]+$", "eu:orders").max_length(Some(MAX_CHANNEL_CHARS));
+    ArrayBuilder::new().items(channel).unique_items(true).max_items(Some(most))
 }
 
 fn moment(shape: &str, example: &str) -> ObjectBuilder {

@@ -17,6 +17,7 @@ use crate::domain::endpoint::subscription::Subscription;
 use crate::domain::endpoint::timeout::TimeoutSeconds;
 use crate::domain::endpoint::url::EndpointUrl;
 use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointSettings, EndpointStatus, NewEndpoint, WantedStatus};
+use crate::domain::event::channel::Channels;
 use crate::domain::event::event_type::{Catalogue, EventType};
 use crate::domain::event::{Event, TestEvent};
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, JobId, OrganizationId};
@@ -29,7 +30,7 @@ use crate::wire::error::Problem;
 use crate::wire::field::{Field, Reader, each, subscriptions, wanted_status};
 use crate::wire::headers::{HeaderValues, HeadersOut};
 use crate::wire::openapi::{
-    Millisecond, RecoverableStatus, ShownHeaders, StoredUrl, Subscriptions, VerifiableSecret, object,
+    EndpointChannels, Millisecond, RecoverableStatus, ShownHeaders, StoredUrl, Subscriptions, VerifiableSecret, object,
 };
 use crate::wire::redacted::Redacted;
 
@@ -57,6 +58,8 @@ pub struct EndpointIn {
     timeout_seconds: Field<i64>,
     #[schema(value_type = Option<EditionId>)]
     edition_id: Field<String>,
+    #[schema(value_type = Option<EndpointChannels>)]
+    channels: Field<Vec<String>>,
     #[schema(value_type = Option<RetrySchedule>)]
     retry_schedule: Field<Vec<u32>>,
     #[schema(value_type = Option<EndpointStatus>)]
@@ -82,6 +85,8 @@ pub struct EndpointPatchIn {
     timeout_seconds: Field<i64>,
     #[schema(value_type = Option<EditionId>)]
     edition_id: Field<String>,
+    #[schema(value_type = Option<EndpointChannels>)]
+    channels: Field<Vec<String>>,
     #[schema(value_type = Option<RetrySchedule>)]
     retry_schedule: Field<Vec<u32>>,
     #[schema(value_type = EndpointStatus)]
@@ -102,6 +107,7 @@ impl EndpointIn {
         let headers = read.optional("headers", self.headers, Headers::new).unwrap_or_default();
         let timeout = read.optional("timeout_seconds", self.timeout_seconds, TimeoutSeconds::new).unwrap_or_default();
         let edition = read.optional("edition_id", self.edition_id, |edition| EditionId::parse(&edition));
+        let channels = read.optional("channels", self.channels, Channels::of_endpoint).unwrap_or_default();
         let retry_schedule = read.optional("retry_schedule", self.retry_schedule, RetrySchedule::new);
         let secret = read.optional("secret", self.secret, |secret| SigningSecret::parse_verifiable(&secret));
         let status = read.optional("status", self.status, wanted_status).unwrap_or(WantedStatus::Active);
@@ -110,6 +116,7 @@ impl EndpointIn {
                 headers,
                 timeout,
                 edition,
+                channels,
                 retry_schedule,
                 ..EndpointSettings::new(name, url, subscriptions)
             },
@@ -121,7 +128,7 @@ impl EndpointIn {
 }
 
 impl EndpointPatchIn {
-    /// Validates the fields. `null` resets headers, timeout, edition and retry schedule.
+    /// Validates the fields. `null` resets headers, timeout, edition, channels and retry schedule.
     ///
     /// # Errors
     /// All invalid fields.
@@ -137,6 +144,7 @@ impl EndpointPatchIn {
                 .cleared("timeout_seconds", self.timeout_seconds, TimeoutSeconds::new)
                 .map(Option::unwrap_or_default),
             edition: read.cleared("edition_id", self.edition_id, |edition| EditionId::parse(&edition)),
+            channels: read.cleared("channels", self.channels, Channels::of_endpoint).map(Option::unwrap_or_default),
             retry_schedule: read.cleared("retry_schedule", self.retry_schedule, RetrySchedule::new),
             secret: read.changed("secret", self.secret, |secret| SigningSecret::parse_verifiable(&secret)),
             status: read.changed("status", self.status, wanted_status),
@@ -170,6 +178,8 @@ pub struct EndpointOut {
     timeout_seconds: u8,
     #[schema(value_type = Option<EditionId>, required)]
     edition_id: Option<String>,
+    #[schema(value_type = EndpointChannels)]
+    channels: Vec<String>,
     #[schema(value_type = Option<RetrySchedule>, required)]
     retry_schedule: Option<Vec<u32>>,
     /// When the endpoint was paused; null if it is not paused.
@@ -207,6 +217,7 @@ impl EndpointOut {
             headers: HeadersOut::new(&settings.headers, values),
             timeout_seconds: settings.timeout.get(),
             edition_id: settings.edition.as_ref().map(EditionId::to_string),
+            channels: settings.channels.names().to_vec(),
             retry_schedule: settings.retry_schedule.as_ref().map(|schedule| schedule.delays().to_vec()),
             paused_at,
             disabled_reason,

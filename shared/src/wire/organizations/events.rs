@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 use super::DeliveryOut;
 use crate::domain::Invalid;
 use crate::domain::delivery::Delivery;
+use crate::domain::event::channel::Channels;
 use crate::domain::event::event_type::{Catalogue, EventType};
 use crate::domain::event::{Event, NewEvent, Subject};
 use crate::domain::ids::{DeliveryId, EventId};
@@ -14,7 +15,7 @@ use crate::domain::text::{EditionId, SubjectPart};
 use crate::wire::body::RawObject;
 use crate::wire::error::{Details, ErrorCode, Problem};
 use crate::wire::field::{Field, Kind, Reader};
-use crate::wire::openapi::{Millisecond, accepted_or_refused, object};
+use crate::wire::openapi::{EventChannels, Millisecond, accepted_or_refused, object};
 
 /// Most events of one batch.
 const MAX_BATCH: usize = 100;
@@ -34,6 +35,8 @@ pub struct EventIn {
     subject: Field<SubjectIn>,
     #[schema(value_type = Option<EditionId>)]
     edition_id: Field<String>,
+    #[schema(value_type = Option<EventChannels>)]
+    channels: Field<Vec<String>>,
 }
 
 /// The subject of an event.
@@ -75,8 +78,9 @@ impl EventIn {
             Ok(Subject { kind: part("type", &subject.kind)?, id: part("id", &subject.id)? })
         });
         let edition = read.optional("edition_id", self.edition_id, |edition| EditionId::parse(&edition));
+        let channels = read.optional("channels", self.channels, Channels::of_event).unwrap_or_default();
         let data = data.flatten().map(str::to_owned);
-        let complete = event_type.zip(data).map(|(event_type, data)| NewEvent { event_type, data, subject, edition });
+        let complete = event_type.zip(data).map(|(event_type, data)| NewEvent { subject, edition, channels, ..NewEvent::new(event_type, data) });
         read.finish(complete)
     }
 }
@@ -98,6 +102,8 @@ pub struct EventOut {
     data: Option<Box<RawValue>>,
     #[schema(value_type = Option<EditionId>, required)]
     edition_id: Option<String>,
+    #[schema(value_type = EventChannels)]
+    channels: Vec<String>,
     webhook_deliveries: Vec<DeliveryOut>,
     #[schema(value_type = Millisecond)]
     created_at: String,
@@ -127,6 +133,7 @@ impl EventOut {
             subject: own.unwrap_or_else(organization),
             data: RawValue::from_string(event.data().to_owned()).ok(),
             edition_id: event.edition.as_ref().map(EditionId::to_string),
+            channels: event.channels.names().to_vec(),
             webhook_deliveries: deliveries.iter().map(DeliveryOut::from).collect(),
             created_at: event.id.created_at().rfc3339(),
         }
