@@ -74,7 +74,7 @@ impl Stage {
         let settings = settings(&queue_urls)?;
         let parts = parts(&sdk, &settings);
         let administrator = parts.administrator();
-        let new = NewOrganization { id: None, name: Name::parse("Bench")?, slug: Slug::parse("bench")? };
+        let new = NewOrganization::new(Name::parse("Bench")?, Some(Slug::parse("bench")?));
         let organization = administrator.create_organization(new).await?;
         let key = NewKey { name: Name::parse("bench")?, role: Role::Publisher };
         let key = administrator.issue_key(&organization.id, key).await?;

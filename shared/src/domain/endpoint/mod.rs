@@ -13,8 +13,9 @@ pub mod url;
 use self::url::EndpointUrl;
 use super::delivery::schedule::RetrySchedule;
 use super::ids::{EndpointId, OrganizationId};
+use super::metadata::Metadata;
 use super::signing::secret::SigningSecret;
-use super::text::{EditionId, Name};
+use super::text::{Description, EditionId, Name};
 use super::time::Timestamp;
 use circuit_breaker::CircuitBreaker;
 use fan_out::FanOutGroup;
@@ -56,6 +57,10 @@ pub struct Endpoint {
 pub struct EndpointSettings {
     /// The name of the endpoint.
     pub name: Name,
+    /// A description for people.
+    pub description: Option<Description>,
+    /// What the owner attached.
+    pub metadata: Metadata,
     /// The URL that receives deliveries.
     pub url: EndpointUrl,
     /// The event types that the endpoint receives.
@@ -71,11 +76,13 @@ pub struct EndpointSettings {
 }
 
 impl EndpointSettings {
-    /// Settings with the defaults of the optional ones: no headers, the default timeout, no edition, and the deployment's retry
-    /// schedule.
+    /// Settings with the defaults of the optional ones: no description, metadata, headers and edition, the default
+    /// timeout, and the deployment's retry schedule.
     pub fn new(name: Name, url: EndpointUrl, subscriptions: Vec<Subscription>) -> Self {
         Self {
             name,
+            description: None,
+            metadata: Metadata::default(),
             url,
             subscriptions,
             headers: Headers::default(),
