@@ -71,7 +71,7 @@ impl Deployment {
         let deliverer = parts.deliverer(sender);
         let administrator = parts.administrator();
         let sqs = aws_sdk_sqs::Client::new(&sdk);
-        let new = NewOrganization { id: None, name: Name::parse("Bench")?, slug: Slug::parse("bench")? };
+        let new = NewOrganization::new(Name::parse("Bench")?, Some(Slug::parse("bench")?));
         let organization = administrator.create_organization(new).await?.id;
         let key =
             administrator.issue_key(&organization, NewKey { name: Name::parse("Bench")?, role: Role::Owner }).await?;

@@ -74,7 +74,7 @@ impl Stage {
         let settings = settings(&queue_urls)?;
         let parts = parts(&sdk, &settings);
         let administrator = parts.administrator();
-        let new = NewOrganization { id: None, name: Name::parse("Bench")?, slug: Slug::parse("bench")? };
+        let new = NewOrganization::new(Name::parse("Bench")?, Some(Slug::parse("bench")?));
         let organization = administrator.create_organization(new).await?;
         let key = NewKey { name: Name::parse("bench")?, role: Role::Publisher };
         let key = administrator.issue_key(&organization.id, key).await?;
@@ -152,8 +152,7 @@ async fn publish(parts: &Parts, organization: &Organization, events: usize) -> a
     let (publisher, administrator) = (parts.publisher(), parts.administrator());
     let mut random = Rng::with_seed(SEED);
     let event_type = EventType::parse(EVENT_TYPE)?;
-    let mut event =
-        || NewEvent::new(event_type.clone(), payload::data(&mut random));
+    let mut event = || NewEvent::new(event_type.clone(), payload::data(&mut random));
     for published in (0..events).step_by(EVENTS_PER_CALL) {
         let some = (0..).zip(published..events).take(EVENTS_PER_CALL).map(|(index, _)| (index, event())).collect();
         publisher.publish(&administrator.current_state(&organization.id).await?, None, some, None).await?;

@@ -53,7 +53,7 @@ async fn create_endpoint(
 /// name.
 async fn create_organization(administrator: &Administrator) -> anyhow::Result<OrganizationId> {
     for slug in ["demo".to_owned(), format!("demo-{}", administrator.clock().now().unix_seconds())] {
-        let new = NewOrganization { id: None, name: Name::parse("Demo")?, slug: Slug::parse(&slug)? };
+        let new = NewOrganization::new(Name::parse("Demo")?, Some(Slug::parse(&slug)?));
         match administrator.create_organization(new).await {
             Ok(organization) => return Ok(organization.id),
             Err(ServiceError::Conflict(_)) => {}

@@ -43,7 +43,7 @@ pub(super) async fn run(parameters: &Parameters) -> anyhow::Result<Report> {
     let queue_urls = create_queues(&aws_sdk_sqs::Client::new(&sdk), "deliveries").await?;
     let settings = settings(&queue_urls)?;
     let parts = parts(&sdk, &settings);
-    let new = NewOrganization { id: None, name: Name::parse("Bench")?, slug: Slug::parse("bench")? };
+    let new = NewOrganization::new(Name::parse("Bench")?, Some(Slug::parse("bench")?));
     let organization = parts.administrator().create_organization(new).await?.id;
     let endpoints = park(&parts, &settings.deployment.urls, &organization, parameters).await?;
 

@@ -189,12 +189,12 @@ async fn an_error_lists_all_invalid_fields_with_the_names_of_the_dialect() {
     let platform = world.platform();
     let bad = json!([1]);
     for (caller, path, fields) in [
-        (&platform, "/v1/organizations", "name slug id"),
+        (&platform, "/v1/organizations", "name slug id description metadata"),
         (&tenant, "/api-keys", "name role type environment scopes allowed_origins"),
         (
             &tenant,
             "/webhooks/endpoints",
-            "name url event_types secret headers timeout_seconds edition_id channels retry_schedule status",
+            "name description metadata url event_types secret headers timeout_seconds edition_id channels retry_schedule status",
         ),
         (&tenant, "/events", "type data subject edition_id channels"),
         (&tenant, "/webhooks", "url events"),

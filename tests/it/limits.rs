@@ -230,6 +230,7 @@ async fn every_other_field_has_its_limits() {
     let longer = "é".repeat(256);
     let event = json!({"type": "a", "data": {}});
     let organization = json!({"name": "n", "slug": "unused"});
+    let slugless = json!({"name": "n"});
     let key = json!({"name": "n"});
     let table: Vec<Case<'_>> = vec![
         (
@@ -340,6 +341,36 @@ async fn every_other_field_has_its_limits() {
             201,
             "name",
             vec![(json!(longer), false), (json!(""), false), (json!(long), true)],
+        ),
+        (
+            &platform,
+            "/v1/organizations",
+            &slugless,
+            201,
+            "description",
+            vec![
+                (json!("é".repeat(1_024)), true),
+                (json!("é".repeat(1_025)), false),
+                (json!(""), false),
+                (Value::Null, true),
+            ],
+        ),
+        (
+            &platform,
+            "/v1/organizations",
+            &slugless,
+            201,
+            "metadata",
+            vec![
+                (json!({}), true),
+                (json!({"k": "x".repeat(4_095)}), true),
+                (json!({"k": "x".repeat(4_096)}), false),
+                (json!({"": "x"}), false),
+                (json!({"k": 1}), false),
+                (json!({"k": null}), false),
+                (json!([]), false),
+                (Value::Null, true),
+            ],
         ),
         (
             &tenant,

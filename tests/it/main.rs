@@ -39,6 +39,7 @@ mod in_flight;
 mod isolation;
 mod jobs;
 mod keys;
+mod labels;
 mod lanes;
 mod limits;
 mod lists;

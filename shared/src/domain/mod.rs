@@ -7,6 +7,7 @@ pub mod endpoint;
 pub mod event;
 pub mod ids;
 pub mod job;
+pub mod metadata;
 pub mod network;
 pub mod signing;
 pub mod tenancy;

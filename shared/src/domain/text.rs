@@ -41,6 +41,10 @@ text!(
     Name, 1..=255
 );
 text!(
+    /// A text that describes an organization or an endpoint to people.
+    Description, 1..=1024
+);
+text!(
     /// Restricts an endpoint to events that were published with the same edition.
     EditionId, 1..=128
 );

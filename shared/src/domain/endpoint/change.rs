@@ -8,8 +8,9 @@ use super::url::EndpointUrl;
 use super::{DisabledReason, Endpoint, EndpointStatus, WantedStatus};
 use crate::domain::delivery::schedule::RetrySchedule;
 use crate::domain::event::channel::Channels;
+use crate::domain::metadata::Metadata;
 use crate::domain::signing::secret::SigningSecret;
-use crate::domain::text::{EditionId, Name};
+use crate::domain::text::{Description, EditionId, Name};
 use crate::domain::time::Timestamp;
 
 /// A change of an endpoint. Absent fields stay as they are.
@@ -17,6 +18,10 @@ use crate::domain::time::Timestamp;
 pub struct EndpointPatch {
     /// The new name.
     pub name: Option<Name>,
+    /// The new description, or none.
+    pub description: Option<Option<Description>>,
+    /// The new metadata.
+    pub metadata: Option<Metadata>,
     /// The new URL.
     pub url: Option<EndpointUrl>,
     /// The new subscriptions.
@@ -50,6 +55,8 @@ impl Endpoint {
         let settings = &mut self.settings;
         let moved = patch.url.as_ref().is_some_and(|url| *url != settings.url);
         replace(&mut settings.name, patch.name);
+        replace(&mut settings.description, patch.description);
+        replace(&mut settings.metadata, patch.metadata);
         replace(&mut settings.url, patch.url);
         replace(&mut settings.subscriptions, patch.subscriptions);
         replace(&mut settings.headers, patch.headers);

@@ -14,8 +14,9 @@ use self::url::EndpointUrl;
 use super::delivery::schedule::RetrySchedule;
 use super::event::channel::Channels;
 use super::ids::{EndpointId, OrganizationId};
+use super::metadata::Metadata;
 use super::signing::secret::SigningSecret;
-use super::text::{EditionId, Name};
+use super::text::{Description, EditionId, Name};
 use super::time::Timestamp;
 use circuit_breaker::CircuitBreaker;
 use fan_out::FanOutGroup;
@@ -57,6 +58,10 @@ pub struct Endpoint {
 pub struct EndpointSettings {
     /// The name of the endpoint.
     pub name: Name,
+    /// A description for people.
+    pub description: Option<Description>,
+    /// What the owner attached.
+    pub metadata: Metadata,
     /// The URL that receives deliveries.
     pub url: EndpointUrl,
     /// The event types that the endpoint receives.
@@ -74,11 +79,13 @@ pub struct EndpointSettings {
 }
 
 impl EndpointSettings {
-    /// Settings with the defaults of the optional ones: no headers, the default timeout, no edition and channels, and the
-    /// deployment's retry schedule.
+    /// Settings with the defaults of the optional ones: no description, metadata, headers, edition and channels, the
+    /// default timeout, and the deployment's retry schedule.
     pub fn new(name: Name, url: EndpointUrl, subscriptions: Vec<Subscription>) -> Self {
         Self {
             name,
+            description: None,
+            metadata: Metadata::default(),
             url,
             subscriptions,
             headers: Headers::default(),

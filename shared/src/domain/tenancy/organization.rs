@@ -3,7 +3,8 @@
 use super::limits::OwnLimits;
 use crate::domain::endpoint::fan_out::{FanOutGroup, FanOutSize};
 use crate::domain::ids::OrganizationId;
-use crate::domain::text::{Name, Slug};
+use crate::domain::metadata::Metadata;
+use crate::domain::text::{Description, Name, Slug};
 use crate::domain::time::Timestamp;
 
 /// An organization.
@@ -14,12 +15,16 @@ pub struct Organization {
     /// The name of the organization.
     pub name: Name,
     /// The organization's short name, unique within the deployment.
-    pub slug: Slug,
+    pub slug: Option<Slug>,
+    /// A description for people.
+    pub description: Option<Description>,
+    /// What the platform or the owner attached.
+    pub metadata: Metadata,
     /// Whether the organization may publish and receives deliveries.
     pub status: OrganizationStatus,
     /// When the organization was created.
     pub created_at: Timestamp,
-    /// When the organization's name or status last changed.
+    /// When the organization last changed.
     pub updated_at: Timestamp,
 }
 
@@ -79,7 +84,18 @@ pub struct NewOrganization {
     /// The name of the organization.
     pub name: Name,
     /// The organization's short name.
-    pub slug: Slug,
+    pub slug: Option<Slug>,
+    /// A description for people.
+    pub description: Option<Description>,
+    /// What the platform attaches.
+    pub metadata: Metadata,
+}
+
+impl NewOrganization {
+    /// A new organization with a generated id and the defaults of the optional fields.
+    pub fn new(name: Name, slug: Option<Slug>) -> Self {
+        Self { id: None, name, slug, description: None, metadata: Metadata::default() }
+    }
 }
 
 /// A change of an organization. Absent fields stay as they are.
@@ -87,6 +103,10 @@ pub struct NewOrganization {
 pub struct OrganizationPatch {
     /// The new name.
     pub name: Option<Name>,
+    /// The new description, or none.
+    pub description: Option<Option<Description>>,
+    /// The new metadata.
+    pub metadata: Option<Metadata>,
     /// The new status.
     pub status: Option<OrganizationStatus>,
 }

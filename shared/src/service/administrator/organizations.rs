@@ -5,6 +5,7 @@ use crate::clock;
 use crate::domain::ids::OrganizationId;
 use crate::domain::tenancy::limits::{Limits, OwnLimits};
 use crate::domain::tenancy::organization::{NewOrganization, Organization, OrganizationPatch, OrganizationStatus};
+use crate::domain::text::Slug;
 use crate::service::ServiceError;
 use crate::service::targets::refuse_suspended;
 use crate::store::{Duplicate, StoreError};
@@ -24,6 +25,8 @@ impl Administrator {
             id: new.id.unwrap_or_else(|| OrganizationId::new(now, clock::id_bytes())),
             name: new.name,
             slug: new.slug,
+            description: new.description,
+            metadata: new.metadata,
             status: OrganizationStatus::Active,
             created_at: now,
             updated_at: now,
@@ -35,7 +38,7 @@ impl Administrator {
                 Ok(organization)
             }
             Err(Duplicate::Id) => Err(taken("id", organization.id.as_str())),
-            Err(Duplicate::Slug) => Err(taken("slug", organization.slug.as_str())),
+            Err(Duplicate::Slug) => Err(taken("slug", organization.slug.as_ref().map_or("", Slug::as_str))),
         }
     }
 

@@ -16,8 +16,9 @@ use crate::domain::endpoint::timeout::TimeoutSeconds;
 use crate::domain::endpoint::url::EndpointUrl;
 use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointSettings, EndpointStatus};
 use crate::domain::event::channel::Channels;
+use crate::domain::metadata::Metadata;
 use crate::domain::signing::secret::SigningSecret;
-use crate::domain::text::{EditionId, Name};
+use crate::domain::text::{Description, EditionId, Name};
 use crate::domain::time::Timestamp;
 use crate::store::item::{Base, Unreadable, is_zero, required, time, unknown};
 use crate::store::keys;
@@ -28,6 +29,10 @@ pub(in crate::store) struct EndpointItem {
     #[serde(flatten)]
     base: Base,
     name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: BTreeMap<String, String>,
     url: String,
     event_types: Vec<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -85,6 +90,8 @@ impl From<&Endpoint> for EndpointItem {
         Self {
             base: Base::new(keys::endpoint(&endpoint.organization, endpoint.id), "endpoint"),
             name: settings.name.to_string(),
+            description: settings.description.as_ref().map(Description::to_string),
+            metadata: settings.metadata.as_map().clone(),
             url: settings.url.as_str().to_owned(),
             event_types: settings.subscriptions.iter().map(Subscription::to_string).collect(),
             headers: settings.headers.as_map().clone(),
@@ -126,6 +133,8 @@ impl TryFrom<EndpointItem> for Endpoint {
             organization: reference.organization,
             settings: EndpointSettings {
                 name: Name::parse(&item.name)?,
+                description: item.description.map(|text| Description::parse(&text)).transpose()?,
+                metadata: Metadata::stored(item.metadata),
                 url: EndpointUrl::stored(&item.url)?,
                 subscriptions: item.event_types.iter().map(|t| Subscription::parse(t)).collect::<Result<_, _>>()?,
                 headers: Headers::stored(item.headers),

@@ -2,7 +2,8 @@
 
 pub(super) mod state;
 
-use aws_sdk_dynamodb::operation::transact_write_items::builders::TransactWriteItemsFluentBuilder;
+use std::collections::BTreeMap;
+
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
@@ -12,9 +13,10 @@ use super::item::{Base, Unreadable, to_item, unknown};
 use super::write::transaction::cancellation_reasons;
 use super::{Store, StoreError, keys};
 use crate::domain::ids::OrganizationId;
+use crate::domain::metadata::Metadata;
 use crate::domain::tenancy::limits::OwnLimits;
 use crate::domain::tenancy::organization::{Organization, OrganizationPatch, OrganizationStatus};
-use crate::domain::text::{Name, Slug};
+use crate::domain::text::{Description, Name, Slug};
 use crate::domain::time::Timestamp;
 
 /// The attribute that another organization uses already.
@@ -32,19 +34,18 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the write may have failed.
     pub async fn create_organization(&self, organization: &Organization) -> Result<Result<(), Duplicate>, StoreError> {
-        let sent = self
-            .client
-            .transact_write_items()
-            .transact_items(self.put_if_absent(to_item(&OrganizationItem::from(organization))?)?)
-            .transact_items(self.put_if_absent(to_item(&SlugItem::from(organization))?)?);
-        let states = self.new_states(&organization.id)?;
-        let sent = states.into_iter().fold(sent, TransactWriteItemsFluentBuilder::transact_items).send().await;
-        let Err(error) = sent else { return Ok(Ok(())) };
-        match super::write::transaction::failed_conditions(&error).as_slice() {
-            [true, ..] => Ok(Err(Duplicate::Id)),
-            [_, true, ..] => Ok(Err(Duplicate::Slug)),
-            _ => Err(of_transaction(error)),
+        let mut unique = vec![(Duplicate::Id, to_item(&OrganizationItem::from(organization))?)];
+        if let Some(slug) = &organization.slug {
+            unique.push((Duplicate::Slug, to_item(&SlugItem::new(slug, &organization.id))?));
         }
+        let items = unique.iter().map(|(_, item)| self.put_if_absent(item.clone()));
+        let mut items = items.collect::<Result<Vec<_>, _>>()?;
+        items.extend(self.new_states(&organization.id)?);
+        let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
+        let Err(error) = sent else { return Ok(Ok(())) };
+        let failed = super::write::transaction::failed_conditions(&error);
+        let duplicate = unique.into_iter().zip(failed).find(|(_, failed)| *failed);
+        duplicate.map(|((what, _), _)| Err(what)).map_or_else(|| Err(of_transaction(error)), Ok)
     }
 
     /// Reads the organization; `None` if it does not exist. Strongly consistent.
@@ -66,18 +67,7 @@ impl Store {
         patch: OrganizationPatch,
         now: Timestamp,
     ) -> Result<Option<Organization>, StoreError> {
-        let name = patch.name.map(|name| ("name", name.to_string()));
-        let status = patch.status.map(|status| ("status", status_name(status).to_owned()));
-        let changes = [name, status, Some(("updated_at", now.rfc3339()))];
-        let mut update = Update::builder();
-        let mut assignments = Vec::new();
-        for (attribute, value) in changes.into_iter().flatten() {
-            assignments.push(format!("#{attribute} = :{attribute}"));
-            update = update
-                .expression_attribute_names(format!("#{attribute}"), attribute)
-                .expression_attribute_values(format!(":{attribute}"), AttributeValue::S(value));
-        }
-        let update = update.update_expression(format!("SET {}", assignments.join(", ")));
+        let update = changes_of(&patch, now);
         let states = patch.status.map(|status| self.change_status(id, status)).transpose()?.unwrap_or_default();
         if self.change_organization(id, update, states).await? { self.organization(id).await } else { Ok(None) }
     }
@@ -140,11 +130,42 @@ struct SlugItem {
     organization: String,
 }
 
-impl From<&Organization> for SlugItem {
-    fn from(organization: &Organization) -> Self {
-        let base = Base::new(keys::slug(organization.slug.as_str()), "slug");
-        Self { base, organization: organization.id.to_string() }
+impl SlugItem {
+    fn new(slug: &Slug, organization: &OrganizationId) -> Self {
+        Self { base: Base::new(keys::slug(slug.as_str()), "slug"), organization: organization.to_string() }
     }
+}
+
+/// The update of an organization's item by this change.
+fn changes_of(patch: &OrganizationPatch, now: Timestamp) -> UpdateBuilder {
+    let text = |text: &str| Some(AttributeValue::S(text.to_owned()));
+    let map = |map: &BTreeMap<String, String>| {
+        let values = map.iter().map(|(key, value)| (key.clone(), AttributeValue::S(value.clone())));
+        (!map.is_empty()).then(|| AttributeValue::M(values.collect()))
+    };
+    // An attribute without a value is removed.
+    let changes = [
+        patch.name.as_ref().map(|name| ("name", text(name.as_str()))),
+        patch.description.as_ref().map(|it| ("description", it.as_ref().and_then(|it| text(it.as_str())))),
+        patch.metadata.as_ref().map(|metadata| ("metadata", map(metadata.as_map()))),
+        patch.status.map(|status| ("status", text(status_name(status)))),
+        Some(("updated_at", text(&now.rfc3339()))),
+    ];
+    let mut update = Update::builder();
+    let (mut set, mut removed) = (Vec::new(), Vec::new());
+    for (attribute, value) in changes.into_iter().flatten() {
+        update = update.expression_attribute_names(format!("#{attribute}"), attribute);
+        match value {
+            Some(value) => {
+                set.push(format!("#{attribute} = :{attribute}"));
+                update = update.expression_attribute_values(format!(":{attribute}"), value);
+            }
+            None => removed.push(format!("#{attribute}")),
+        }
+    }
+    let set = format!("SET {}", set.join(", "));
+    let removal = if removed.is_empty() { String::new() } else { format!(" REMOVE {}", removed.join(", ")) };
+    update.update_expression(set + &removal)
 }
 
 /// The attributes of an organization's item.
@@ -154,7 +175,12 @@ pub(super) struct OrganizationItem {
     base: Base,
     id: String,
     name: String,
-    slug: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slug: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    metadata: BTreeMap<String, String>,
     status: String,
     created_at: String,
     updated_at: String,
@@ -179,7 +205,9 @@ impl From<&Organization> for OrganizationItem {
             base: Base::new(keys::organization(&organization.id), "organization"),
             id: organization.id.to_string(),
             name: organization.name.to_string(),
-            slug: organization.slug.as_str().to_owned(),
+            slug: organization.slug.as_ref().map(|slug| slug.as_str().to_owned()),
+            description: organization.description.as_ref().map(Description::to_string),
+            metadata: organization.metadata.as_map().clone(),
             status: status_name(organization.status).to_owned(),
             created_at: organization.created_at.rfc3339(),
             updated_at: organization.updated_at.rfc3339(),
@@ -194,7 +222,9 @@ impl TryFrom<OrganizationItem> for Organization {
         Ok(Self {
             id: OrganizationId::parse(&item.id)?,
             name: Name::parse(&item.name)?,
-            slug: Slug::parse(&item.slug)?,
+            slug: item.slug.map(|slug| Slug::parse(&slug)).transpose()?,
+            description: item.description.map(|text| Description::parse(&text)).transpose()?,
+            metadata: Metadata::stored(item.metadata),
             status: parse_status(&item.status).ok_or_else(|| unknown("status", &item.status))?,
             created_at: Timestamp::parse(&item.created_at)?,
             updated_at: Timestamp::parse(&item.updated_at)?,

@@ -19,12 +19,13 @@ use crate::domain::event::channel::{MAX_CHANNEL_CHARS, MAX_ENDPOINT_CHANNELS, MA
 use crate::domain::event::event_type::{EventType, MAX_EVENT_TYPE_CHARS};
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId, RequestId};
 use crate::domain::job::{JobKind, JobState};
+use crate::domain::metadata::{MAX_PAIRS, Metadata};
 use crate::domain::signing::secret::SigningSecret;
 use crate::domain::tenancy::access::{Role, Scope};
 use crate::domain::tenancy::api_key::{KeySecret, KeyStatus};
 use crate::domain::tenancy::organization::OrganizationStatus;
 use crate::domain::tenancy::usage::Day;
-use crate::domain::text::{EditionId, IdempotencyKey, Name, Slug, SubjectPart};
+use crate::domain::text::{Description, EditionId, IdempotencyKey, Name, Slug, SubjectPart};
 use crate::domain::time::Timestamp;
 use crate::wire::error::ErrorCode;
 
@@ -112,6 +113,16 @@ schemas! {
         pattern(&format!("^{UUID}$"), "550e8400-e29b-41d4-a716-446655440000").format(format("uuid"));
 
     "Name": Name = "The name.", text(1, 255, "Acme Growth Workspace");
+    "Description": Description = "A description for people.", text(1, 1_024, "The workspace of the growth team");
+    "Metadata": Metadata =
+        "Pairs of strings for the caller's own use: at most 20, and at most 4 KiB of keys and values together.",
+        ObjectBuilder::new()
+            .max_properties(Some(MAX_PAIRS))
+            .property_names(Some(ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).build()))
+            .additional_properties(Some(AdditionalProperties::from(Schema::from(
+                ObjectBuilder::new().schema_type(Type::String),
+            ))))
+            .examples([serde_json::json!({"region": "emea"})]);
     "Slug": Slug = "A short name, unique within the deployment.",
         pattern("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", "acme").max_length(Some(63));
     "EditionId": EditionId =
@@ -347,6 +358,7 @@ mod tests {
             }
         }
         check::<Name, _>(Name::parse);
+        check::<Description, _>(Description::parse);
         check::<Slug, _>(Slug::parse);
         check::<EditionId, _>(EditionId::parse);
         check::<SubjectPart, _>(SubjectPart::parse);
@@ -399,6 +411,7 @@ mod tests {
         check::<OrganizationId, _>(|text| OrganizationId::parse(text).ok());
         check::<SuppliedOrganizationId, _>(|text| OrganizationId::parse_supplied(text).ok());
         check::<Name, _>(|text| Name::parse(text).ok());
+        check::<Description, _>(|text| Description::parse(text).ok());
         check::<Slug, _>(|text| Slug::parse(text).ok());
         check::<EditionId, _>(|text| EditionId::parse(text).ok());
         check::<EndpointUrl, _>(|text| EndpointUrl::parse(text, &UrlPolicy::default()).ok());

@@ -22,8 +22,9 @@ use crate::domain::event::event_type::{Catalogue, EventType};
 use crate::domain::event::{Event, TestEvent};
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, JobId, OrganizationId};
 use crate::domain::job::{Job, Recovery};
+use crate::domain::metadata::Metadata;
 use crate::domain::signing::secret::SigningSecret;
-use crate::domain::text::{EditionId, Name};
+use crate::domain::text::{Description, EditionId, Name};
 use crate::domain::time::Timestamp;
 use crate::wire::body::RawObject;
 use crate::wire::error::Problem;
@@ -46,6 +47,10 @@ pub const DEFAULT_OVERLAP: Duration = Duration::from_secs(86_400);
 pub struct EndpointIn {
     #[schema(value_type = Name, required)]
     name: Field<String>,
+    #[schema(value_type = Option<Description>)]
+    description: Field<String>,
+    #[schema(value_type = Option<Metadata>)]
+    metadata: Field<BTreeMap<String, String>>,
     #[schema(value_type = EndpointUrl, required)]
     url: Field<String>,
     #[schema(value_type = Subscriptions, required)]
@@ -73,6 +78,10 @@ pub struct EndpointIn {
 pub struct EndpointPatchIn {
     #[schema(value_type = Name)]
     name: Field<String>,
+    #[schema(value_type = Option<Description>)]
+    description: Field<String>,
+    #[schema(value_type = Option<Metadata>)]
+    metadata: Field<BTreeMap<String, String>>,
     #[schema(value_type = EndpointUrl)]
     url: Field<String>,
     #[schema(value_type = Subscriptions)]
@@ -101,6 +110,8 @@ impl EndpointIn {
     pub fn parse(self, deployment: &Deployment) -> Result<NewEndpoint, Vec<Problem>> {
         let mut read = Reader::default();
         let name = read.required("name", self.name, |name| Name::parse(&name));
+        let description = read.optional("description", self.description, |text| Description::parse(&text));
+        let metadata = read.optional("metadata", self.metadata, Metadata::new).unwrap_or_default();
         let url = read.required("url", self.url, |url| EndpointUrl::parse(&url, &deployment.urls));
         let subscriptions =
             read.required("event_types", self.event_types, |types| subscriptions(&types, &deployment.catalogue));
@@ -113,6 +124,8 @@ impl EndpointIn {
         let status = read.optional("status", self.status, wanted_status).unwrap_or(WantedStatus::Active);
         let complete = name.zip(url).zip(subscriptions).map(|((name, url), subscriptions)| NewEndpoint {
             settings: EndpointSettings {
+                description,
+                metadata,
                 headers,
                 timeout,
                 edition,
@@ -128,7 +141,7 @@ impl EndpointIn {
 }
 
 impl EndpointPatchIn {
-    /// Validates the fields. `null` resets headers, timeout, edition, channels and retry schedule.
+    /// Validates the fields. `null` resets description, metadata, headers, timeout, edition, channels and retry schedule.
     ///
     /// # Errors
     /// All invalid fields.
@@ -136,6 +149,8 @@ impl EndpointPatchIn {
         let mut read = Reader::default();
         let patch = EndpointPatch {
             name: read.changed("name", self.name, |name| Name::parse(&name)),
+            description: read.cleared("description", self.description, |text| Description::parse(&text)),
+            metadata: read.cleared("metadata", self.metadata, Metadata::new).map(Option::unwrap_or_default),
             url: read.changed("url", self.url, |url| EndpointUrl::parse(&url, &deployment.urls)),
             subscriptions: read
                 .changed("event_types", self.event_types, |types| subscriptions(&types, &deployment.catalogue)),
@@ -165,6 +180,10 @@ pub struct EndpointOut {
     organization_id: String,
     #[schema(value_type = Name)]
     name: String,
+    #[schema(value_type = Option<Description>, required)]
+    description: Option<String>,
+    #[schema(value_type = Metadata)]
+    metadata: BTreeMap<String, String>,
     #[schema(value_type = StoredUrl)]
     url: Redacted<String>,
     #[schema(value_type = EndpointStatus)]
@@ -211,6 +230,8 @@ impl EndpointOut {
             id: endpoint.id.to_string(),
             organization_id: endpoint.organization.to_string(),
             name: settings.name.to_string(),
+            description: settings.description.as_ref().map(Description::to_string),
+            metadata: settings.metadata.as_map().clone(),
             url: settings.url.as_str().into(),
             status,
             event_types: settings.subscriptions.iter().map(Subscription::to_string).collect(),

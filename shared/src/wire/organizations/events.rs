@@ -80,7 +80,12 @@ impl EventIn {
         let edition = read.optional("edition_id", self.edition_id, |edition| EditionId::parse(&edition));
         let channels = read.optional("channels", self.channels, Channels::of_event).unwrap_or_default();
         let data = data.flatten().map(str::to_owned);
-        let complete = event_type.zip(data).map(|(event_type, data)| NewEvent { subject, edition, channels, ..NewEvent::new(event_type, data) });
+        let complete = event_type.zip(data).map(|(event_type, data)| NewEvent {
+            subject,
+            edition,
+            channels,
+            ..NewEvent::new(event_type, data)
+        });
         read.finish(complete)
     }
 }

@@ -1,12 +1,15 @@
 //! Organizations.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::domain::Invalid;
 use crate::domain::ids::OrganizationId;
+use crate::domain::metadata::Metadata;
 use crate::domain::tenancy::organization::{NewOrganization, Organization, OrganizationPatch, OrganizationStatus};
-use crate::domain::text::{Name, Slug};
+use crate::domain::text::{Description, Name, Slug};
 use crate::wire::error::Problem;
 use crate::wire::field::{Field, Reader};
 use crate::wire::openapi::{Millisecond, SuppliedOrganizationId, object};
@@ -20,8 +23,12 @@ pub struct OrganizationIn {
     id: Field<String>,
     #[schema(value_type = Name, required)]
     name: Field<String>,
-    #[schema(value_type = Slug, required)]
+    #[schema(value_type = Option<Slug>)]
     slug: Field<String>,
+    #[schema(value_type = Option<Description>)]
+    description: Field<String>,
+    #[schema(value_type = Option<Metadata>)]
+    metadata: Field<BTreeMap<String, String>>,
 }
 
 impl OrganizationIn {
@@ -33,8 +40,10 @@ impl OrganizationIn {
         let mut read = Reader::default();
         let id = read.optional("id", self.id, |id| OrganizationId::parse_supplied(&id));
         let name = read.required("name", self.name, |name| Name::parse(&name));
-        let slug = read.required("slug", self.slug, |slug| Slug::parse(&slug));
-        read.finish(name.zip(slug).map(|(name, slug)| NewOrganization { id, name, slug }))
+        let slug = read.optional("slug", self.slug, |slug| Slug::parse(&slug));
+        let description = read.optional("description", self.description, |text| Description::parse(&text));
+        let metadata = read.optional("metadata", self.metadata, Metadata::new).unwrap_or_default();
+        read.finish(name.map(|name| NewOrganization { id, name, slug, description, metadata }))
     }
 }
 
@@ -45,13 +54,17 @@ impl OrganizationIn {
 pub struct OrganizationPatchIn {
     #[schema(value_type = Name)]
     name: Field<String>,
+    #[schema(value_type = Option<Description>)]
+    description: Field<String>,
+    #[schema(value_type = Option<Metadata>)]
+    metadata: Field<BTreeMap<String, String>>,
     /// Requires a platform key.
     #[schema(value_type = OrganizationStatus)]
     status: Field<String>,
 }
 
 impl OrganizationPatchIn {
-    /// Validates the fields.
+    /// Validates the fields. `null` resets description and metadata.
     ///
     /// # Errors
     /// All invalid fields.
@@ -59,6 +72,8 @@ impl OrganizationPatchIn {
         let mut read = Reader::default();
         let patch = OrganizationPatch {
             name: read.changed("name", self.name, |name| Name::parse(&name)),
+            description: read.cleared("description", self.description, |text| Description::parse(&text)),
+            metadata: read.cleared("metadata", self.metadata, Metadata::new).map(Option::unwrap_or_default),
             status: read.changed("status", self.status, |status| match status.as_str() {
                 "active" => Ok(OrganizationStatus::Active),
                 "suspended" => Ok(OrganizationStatus::Suspended),
@@ -79,8 +94,12 @@ pub struct OrganizationOut {
     id: String,
     #[schema(value_type = Name)]
     name: String,
-    #[schema(value_type = Slug)]
-    slug: String,
+    #[schema(value_type = Option<Slug>, required)]
+    slug: Option<String>,
+    #[schema(value_type = Option<Description>, required)]
+    description: Option<String>,
+    #[schema(value_type = Metadata)]
+    metadata: BTreeMap<String, String>,
     #[schema(value_type = OrganizationStatus)]
     status: &'static str,
     #[schema(value_type = Millisecond)]
@@ -95,7 +114,9 @@ impl From<&Organization> for OrganizationOut {
             object: "organization",
             id: organization.id.to_string(),
             name: organization.name.to_string(),
-            slug: organization.slug.as_str().to_owned(),
+            slug: organization.slug.as_ref().map(|slug| slug.as_str().to_owned()),
+            description: organization.description.as_ref().map(Description::to_string),
+            metadata: organization.metadata.as_map().clone(),
             status: match organization.status {
                 OrganizationStatus::Active => "active",
                 OrganizationStatus::Suspended => "suspended",
