@@ -210,6 +210,9 @@ async fn a_filter_applies_to_operational_events_and_not_to_test_events() {
         watchers[index].received().iter().map(|it| it.header("x-webhook-event").to_owned()).collect()
     };
     assert_eq!([types(0), types(1), types(2)], [vec!["webhook.disabled"], vec!["webhook.disabled"], vec![]]);
+    let listed = tenant.get("/events").await.data(200);
+    let listed: Vec<_> = listed.as_array().unwrap().iter().map(|event| text(&event["type"])).collect();
+    assert_eq!(listed, ["webhook.disabled", "member.added"], "one that all filters exclude is not stored");
     let test = format!("/webhooks/endpoints/{}/test", text(&endpoints[2]["id"]));
     tenant.post(&test, &json!({})).await.data(200);
     world.drain().await;

@@ -91,7 +91,9 @@ impl Rule {
             (Self::Text(own), Scalar::Text(value)) => own.cost(value),
             (Self::NoText(none), Scalar::Text(value)) => none.iter().map(|own| own.cost(value)).sum(),
             (Self::NoNumber(none), Scalar::Number(_)) => 2 * none.len(),
-            (Self::Number(_) | Self::Numeric { .. }, Scalar::Number(_)) | (Self::Cidr(_), Scalar::Text(_)) => 4,
+            (Self::Number(_) | Self::Numeric { .. }, Scalar::Number(_)) => 4,
+            // A text that is longer than every address is not read to its end.
+            (Self::Cidr(_), Scalar::Text(value)) => 4 + value.len().min(48) / 2,
             _ => 1,
         }
     }
@@ -123,9 +125,9 @@ impl TextRule {
     /// The steps of [`matches`](Self::matches).
     fn cost(&self, value: &str) -> usize {
         match self {
-            Self::Equals(_) | Self::Prefix(_) | Self::Suffix(_) => 1,
+            Self::Equals(_) | Self::Prefix(_) | Self::Suffix(_) => 2,
             Self::EqualsIgnoreCase(own) | Self::PrefixIgnoreCase(own) | Self::SuffixIgnoreCase(own) => {
-                1 + own.0.len().min(value.len())
+                2 + 2 * own.0.len().min(value.len())
             }
             Self::Wildcard(_) => 1 + value.len() / 4,
         }
