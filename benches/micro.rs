@@ -8,6 +8,7 @@ mod payload;
 mod stage;
 
 use std::hint::black_box;
+use std::sync::Arc;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
@@ -15,9 +16,11 @@ use divan::{AllocProfiler, Bencher};
 use fastrand::Rng;
 use shared::domain::delivery::Delivery;
 use shared::domain::endpoint::fan_out::FanOut;
+use shared::domain::endpoint::filter::{Filter, StepBudget, Steps};
 use shared::domain::endpoint::subscription::Subscription;
 use shared::domain::endpoint::url::EndpointUrl;
 use shared::domain::endpoint::{Endpoint, EndpointSettings, WantedStatus};
+use shared::domain::event::channel::Channels;
 use shared::domain::event::event_type::{Catalogue, EventType};
 use shared::domain::event::{Event, NewEvent};
 use shared::domain::ids::{EndpointId, EventId, OrganizationId};
@@ -71,6 +74,64 @@ fn parse_publish_request(bencher: Bencher<'_, '_>) {
 fn match_endpoints(bencher: Bencher<'_, '_>, count: i64) {
     let (fan_out, event) = (fan_out(count), new_event());
     bencher.bench_local(|| black_box(&fan_out).subscribed(black_box(&event)).len());
+}
+
+/// Parses an event for filters.
+#[divan::bench]
+fn parse_for_filters(bencher: Bencher<'_, '_>) {
+    let (event, organization) = (new_event(), organization());
+    bencher.bench_local(|| black_box(&event).view(&organization).unwrap());
+}
+
+/// Compares a parsed event with an ordinary filter that matches.
+#[divan::bench]
+fn match_filter(bencher: Bencher<'_, '_>) {
+    let (event, organization, filter) = (new_event(), organization(), Filter::parse(&filter(0)).unwrap());
+    let view = event.view(&organization).unwrap();
+    assert_eq!(filter.matches(&view, &Steps::new(1_000)), Some(true));
+    bencher.bench_local(|| filter.matches(black_box(&view), &Steps::new(1_000)));
+}
+
+/// Compiles a filter, as when a target is read.
+#[divan::bench]
+fn compile_filter(bencher: Bencher<'_, '_>) {
+    let filter = filter(0);
+    bencher.bench_local(|| Filter::parse(black_box(&filter)).unwrap());
+}
+
+/// Finds the endpoints that receive an event, all of which have channels and filters and subscribe to it.
+#[divan::bench(args = [1, 10, 100, 1_000])]
+fn match_endpoints_with_filters(bencher: Bencher<'_, '_>, count: i64) {
+    let channels = |names: &[&str]| Channels::stored(names.iter().map(|name| (*name).to_owned()).collect());
+    let selecting = |(index, endpoint): (usize, Endpoint)| {
+        let settings = EndpointSettings {
+            subscriptions: vec![Subscription::parse("order.*").unwrap()],
+            channels: channels(&["vip", "emea"]),
+            filter: Some(Arc::new(Filter::parse(&filter(index)).unwrap())),
+            ..endpoint.settings
+        };
+        Endpoint { settings, ..endpoint }
+    };
+    let fan_out: FanOut = endpoints(count).into_iter().enumerate().map(selecting).map(|it| it.target()).collect();
+    let (event, organization) = (NewEvent { channels: channels(&["web", "emea"]), ..new_event() }, organization());
+    let receivers = || {
+        let targets = fan_out.subscribed(black_box(&event));
+        let (view, mut budget) = (event.view(&organization).unwrap(), StepBudget::new(targets.len()));
+        let matches = |filter: &Filter| {
+            let share = budget.share();
+            let matches = filter.matches(&view, &share);
+            budget.settle(&share);
+            matches.unwrap()
+        };
+        targets
+            .into_iter()
+            .filter_map(|target| target.filter.as_deref())
+            .map(matches)
+            .filter(|matches| *matches)
+            .count()
+    };
+    assert_eq!(receivers(), usize::try_from(count).unwrap().div_ceil(2));
+    bencher.bench_local(receivers);
 }
 
 /// Renders the body of an event without subscribers.
@@ -160,6 +221,15 @@ fn request_body() -> String {
 
 fn new_event() -> NewEvent {
     NewEvent::new(EventType::parse(EVENT_TYPE).unwrap(), payload::data(&mut Rng::with_seed(1)))
+}
+
+/// A filter that matches the event if the index is even. Otherwise the currency differs.
+fn filter(index: usize) -> String {
+    let currency = if index.is_multiple_of(2) { "EUR" } else { "USD" };
+    format!(
+        r#"{{"type":[{{"prefix":"order."}}],"data":{{"currency":["{currency}"],"net_cents":[{{"numeric":[">",100]}}],
+            "payment":{{"method":["card","wallet","bank_transfer"]}},"lines":{{"quantity":[{{"numeric":[">=",1]}}]}}}}}}"#
+    )
 }
 
 fn organization() -> OrganizationId {

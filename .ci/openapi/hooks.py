@@ -86,12 +86,18 @@ def put(values, name, kind, case):
 
 @schemathesis.hook
 def before_load_schema(context, raw_schema):
-    """Restricts cursors to those that the lists accept: an id of the listed resource, or the time and id of a job."""
+    """Restricts what the schemas describe only in words. Cursors become those that the lists accept: an id of the listed
+    resource, or the time and id of a job. Filters become a few that are valid."""
     schemas = raw_schema["components"]["schemas"]
     listed = {"api-keys": "ApiKeyId", "endpoints": "EndpointId", "events": "EventId", "deliveries": "DeliveryId"}
     cursors = {resource: schemas[name] for resource, name in listed.items()}
     time = r"20[0-9]{2}-0[1-9]-0[1-9]T0[0-9]:0[0-9]:0[0-9]\.[0-9]{3}Z"
     cursors["jobs"] = {"type": "string", "pattern": rf"^{time}\.wjob_[0-9a-f]{{32}}$"}
+    schemas["Filter"]["enum"] = [
+        {"type": ["a", {"prefix": "b."}]},
+        {"data": {"n": [{"numeric": [">", 1]}, {"exists": False}]}, "channels": [{"anything-but": "x"}]},
+        {"$or": [{"subject": {"id": [{"wildcard": "a*"}]}}, {"data": {"ip": [{"cidr": "10.0.0.0/8"}]}}]},
+    ]
     for path, item in raw_schema["paths"].items():
         for parameter in item.get("get", {}).get("parameters", []):
             if parameter["name"] == "cursor":

@@ -84,7 +84,7 @@ fn check(accepted: Option<NewEndpoint>, deployment: &Deployment) {
     let mut shown = to_value(organizations::EndpointOut::new(&endpoint, HeaderValues::Shown)).expect("it renders");
     assert_eq!(shown["signing_secret"], json!(null));
     let fields = shown.as_object_mut().expect("it is an object");
-    let own = ["name", "url", "event_types", "headers", "timeout_seconds", "edition_id", "channels", "retry_schedule", "status"];
+    let own = ["name", "url", "event_types", "headers", "timeout_seconds", "edition_id", "channels", "filter", "retry_schedule", "status"];
     fields.retain(|name, _| own.contains(&name.as_str()));
     let again = shown.to_string();
     let patch = parse::<organizations::EndpointPatchIn>(again.as_bytes()).expect("the text was rendered above");

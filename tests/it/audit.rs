@@ -7,12 +7,12 @@ use crate::routes::{ROUTES, Route};
 use crate::support::{Answer, Receiver, World, text};
 use crate::telemetry::Log;
 
-/// The action under which a route is logged, or `None` for a route that only reads or publishes.
+/// The action under which a route is logged, or `None` for a route that only reads, compares or publishes.
 fn action(route: &Route) -> Option<&'static str> {
     let last = route.path.rsplit('/').next().unwrap();
     Some(match (route.method, last) {
         ("GET", _) => return None,
-        ("POST", "events" | "batch") => return None,
+        ("POST", "events" | "batch" | "filter-test") => return None,
         ("POST", "organizations") => "organization.create",
         ("PATCH", "{organization}") => "organization.update",
         ("PUT", "limits") => "organization.limits",

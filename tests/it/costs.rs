@@ -108,6 +108,37 @@ async fn publishing_costs_what_the_docs_state() {
     }
 }
 
+/// Neither costs a call or, for an event of a kilobyte, a unit: the filter is in the target that the process remembers, and
+/// the channels are in the event's item.
+#[tokio::test]
+async fn channels_and_filters_cost_publishing_nothing() {
+    let with_channels = |channels: Value| {
+        let mut event = event(1);
+        event["channels"] = channels;
+        event
+    };
+    let filter = json!({"data": {"members": {"name": {"given": [{"prefix": "Wil"}]}}}});
+    for (fields, event, deliveries) in [
+        (json!({}), event(1), 1.0),
+        (json!({}), with_channels(json!(["a", "b"])), 1.0),
+        (json!({"filter": filter}), event(1), 1.0),
+        (json!({"filter": filter, "channels": ["b"]}), with_channels(json!(["a", "b"])), 1.0),
+        (json!({"filter": {"type": ["other"]}}), event(1), 0.0),
+        (json!({"channels": ["c"]}), with_channels(json!(["a", "b"])), 0.0),
+    ] {
+        let (world, receiver) = (World::new().await, Receiver::new().await);
+        let tenant = world.tenant().await;
+        let mut all = fields.clone();
+        all["url"] = json!(receiver.url());
+        tenant.endpoint_with(all).await;
+        let bill = Metered::new(&world).publish(&tenant, "/events", &[], &event).await;
+        let mut expected = calls([("BatchWriteItem", 1), ("GetItem", 1)]);
+        expected.extend((deliveries > 0.0).then(|| ("SendMessageBatch".to_owned(), 1)));
+        assert_eq!(bill.calls, expected, "{fields}");
+        assert_eq!((bill.write_units, bill.read_units), (1.0 + deliveries, 1.0), "{fields}: event and list, state");
+    }
+}
+
 #[tokio::test]
 async fn an_idempotency_key_costs_one_write() {
     let (world, _receiver, tenant) = subscribed(1).await;

@@ -194,7 +194,7 @@ async fn a_change_in_one_dialect_keeps_fields_that_the_dialect_does_not_have() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let full = json!({"name": "n", "url": "https://example.com/", "event_types": ["a", "b"], "headers": {"X-A": "1"},
-                      "timeout_seconds": 5, "edition_id": "eu", "channels": ["a", "b"], "retry_schedule": [7]});
+                      "timeout_seconds": 5, "edition_id": "eu", "channels": ["a", "b"], "filter": {"type": ["a"]}, "retry_schedule": [7]});
     let created = tenant.post("/webhooks/endpoints", &full).await.data(201);
     let id = text(&created["id"]).strip_prefix("we_").unwrap().to_owned();
     for dialect in &DIALECTS {

@@ -194,7 +194,7 @@ async fn an_error_lists_all_invalid_fields_with_the_names_of_the_dialect() {
         (
             &tenant,
             "/webhooks/endpoints",
-            "name description metadata url event_types secret headers timeout_seconds edition_id channels retry_schedule status",
+            "name description metadata url event_types secret headers timeout_seconds edition_id channels filter retry_schedule status",
         ),
         (&tenant, "/events", "type data subject edition_id channels"),
         (&tenant, "/webhooks", "url events"),

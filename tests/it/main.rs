@@ -28,6 +28,7 @@ mod failure_details;
 mod failures;
 mod fair_turns;
 mod fan_out;
+mod filters;
 mod forwarding;
 mod functions;
 mod header_values;

@@ -44,7 +44,7 @@ const BARE: &str = r#"{"name": "n", "url": "https://example.com/"}"#;
 const PAGED: &str = r#"{"name": "n", "url": "https://example.com/", "events": ["a"]}"#;
 const SINCE: &str = r#"{"since": "2026-01-01T00:00:00Z"}"#;
 
-pub(crate) const ROUTES: [Route; 49] = [
+pub(crate) const ROUTES: [Route; 50] = [
     route("POST", "/v1/organizations", r#"{"name": "n", "slug": "{slug}"}"#, PLATFORM_ONLY),
     route("GET", "/v1/organizations/{organization}", "", members(200)),
     route("PATCH", "/v1/organizations/{organization}", NAME, admins(200)),
@@ -63,6 +63,7 @@ pub(crate) const ROUTES: [Route; 49] = [
     route("POST", "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/rotations", "", admins(200)),
     route("POST", "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/test", "", admins(200)),
     route("POST", "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/recover", SINCE, admins(202)),
+    route("POST", "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/filter-test", EVENT, members(200)),
     route("GET", "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/deliveries", "", members(200)),
     route("GET", "/v1/organizations/{organization}/webhooks/deliveries/{delivery}", "", members(200)),
     route("POST", "/v1/organizations/{organization}/webhooks/deliveries/{delivery}/retry", "", admins(202)),

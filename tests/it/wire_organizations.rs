@@ -127,7 +127,7 @@ async fn an_api_key_is_issued_listed_renamed_rotated_and_revoked() {
 const ENDPOINT: &str = r#"{"object":"webhook_endpoint","id":"we_…","organization_id":"org_…","name":"Acme Growth Workspace","description":null,
  "metadata":{},"url":"https://app.acme.co/signup",
  "status":"active","event_types":["session.fingerprint.calculated"],"headers":{},"timeout_seconds":10,"edition_id":null,"channels":[],
- "retry_schedule":null,"paused_at":null,"disabled_reason":null,"signing_secret":"whsec_0123456789abcdef0123456789abcdef",
+ "filter":null,"retry_schedule":null,"paused_at":null,"disabled_reason":null,"signing_secret":"whsec_0123456789abcdef0123456789abcdef",
  "created_at":"2026-03-24T20:00:00.000Z","updated_at":"2026-03-24T20:00:05.000Z"}"#;
 
 fn new_endpoint() -> Value {
@@ -152,7 +152,7 @@ async fn an_endpoint_is_created_as_in_the_example() {
     assert_like(&body_of(&tenant.get(&path).await, 200), &data(&read(json!({}))));
 
     let mut full = json!({"headers": {"X-Team": "growth"}, "timeout_seconds": 30, "edition_id": "eu",
-                          "channels": ["a", "b:c"], "retry_schedule": [5, 300], "status": "paused"});
+                          "channels": ["a", "b:c"], "filter": {"type": ["a.b"]}, "retry_schedule": [5, 300], "status": "paused"});
     let mut shown = read(full.clone());
     shown["paused_at"] = json!("2026-03-24T20:00:00.000Z");
     full.as_object_mut().unwrap().extend(new_endpoint().as_object().unwrap().clone());
@@ -179,6 +179,8 @@ async fn a_patch_changes_only_its_fields_and_null_resets_optional_ones() {
         json!({"edition_id": "eu"}),
         json!({"channels": ["a", "b"]}),
         json!({"channels": ["b"]}),
+        json!({"filter": {"data": {"a": [{"prefix": "b"}]}}}),
+        json!({"filter": {"type": ["a"]}}),
         json!({"retry_schedule": []}),
         json!({"status": "disabled", "disabled_reason": "owner"}),
         json!({"status": "active", "disabled_reason": null}),
@@ -195,9 +197,9 @@ async fn a_patch_changes_only_its_fields_and_null_resets_optional_ones() {
     }
     tenant.patch(&path, &json!({"secret": "a secret of ours"})).await.data(200);
     let cleared = json!({"headers": null, "timeout_seconds": null, "edition_id": null, "channels": null,
-                         "retry_schedule": null});
+                         "filter": null, "retry_schedule": null});
     let defaults = json!({"headers": {}, "timeout_seconds": 10, "edition_id": null, "channels": [],
-                          "retry_schedule": null});
+                          "filter": null, "retry_schedule": null});
     shown.as_object_mut().unwrap().extend(defaults.as_object().unwrap().clone());
     assert_like(&body_of(&tenant.patch(&path, &cleared).await, 200), &data(&shown));
     for name in ["name", "url", "event_types", "secret", "status"] {

@@ -165,8 +165,12 @@ impl Announcer {
     ) -> Result<(Vec<Published>, FanOut), ServiceError> {
         let current = self.targets.current_state(organization).await?;
         let fan_out = self.targets.fan_out(&current).await?;
-        let is_wanted = fan_out.wants(&event);
-        let planned = if is_wanted { self.writer.plan(organization, None, event, &fan_out) } else { Vec::new() };
+        let mut planned = Vec::new();
+        if fan_out.wants(&event) {
+            planned = self.writer.plan(organization, None, event, &fan_out).await;
+            // The filters of all subscribed endpoints may exclude it.
+            planned.retain(|published| !published.deliveries.is_empty());
+        }
         Ok((planned, fan_out))
     }
 }

@@ -103,7 +103,7 @@ impl Endpoints {
                 "the organization has reached its limit of {max_endpoints} endpoints"
             ))),
             Some(FanOutLimit::Bytes) => Err(ServiceError::QuotaExceeded(format!(
-                "the event types and channels of the organization's endpoints would exceed their limit of {} MiB in total",
+                "the event types, channels and filters of the organization's endpoints would exceed their limit of {} MiB in total",
                 MAX_FAN_OUT_BYTES / (1024 * 1024)
             ))),
         }

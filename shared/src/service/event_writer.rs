@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::ServiceError;
 use super::meter::Meter;
+use super::receivers::receivers;
 use crate::clock::{self, Clock};
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::fan_out::FanOut;
@@ -42,14 +43,14 @@ impl EventWriter {
     }
 
     /// A new event with its deliveries to the matching targets.
-    pub(super) fn plan(
+    pub(super) async fn plan(
         &self,
         organization: &OrganizationId,
         by: Option<KeyId>,
         new: NewEvent,
         fan_out: &FanOut,
     ) -> Vec<Published> {
-        plan(organization, by, vec![(0, new)], self.next_event_id(), fan_out)
+        plan(organization, by, vec![(0, new)], self.next_event_id(), fan_out).await
     }
 
     /// Stores events and their deliveries, and sends messages for the deliveries. If all items fit, one call writes
@@ -83,19 +84,20 @@ impl EventWriter {
 }
 
 /// Events with their deliveries to the matching targets. Their ids follow `first`, by their positions in the request.
-pub(super) fn plan(
+pub(super) async fn plan(
     organization: &OrganizationId,
     by: Option<KeyId>,
     new: Vec<Numbered>,
     first: EventId,
     fan_out: &FanOut,
 ) -> Vec<Published> {
-    let planned = new.into_iter().map(|(index, new)| {
-        let receivers = fan_out.subscribed(&new);
+    let mut planned = Vec::with_capacity(new.len());
+    for (index, new) in new {
+        let receivers = receivers(fan_out, organization, &new).await;
         let (event, deliveries) = Event::plan(new, first.nth(index), organization, by, &receivers);
-        Published { event, deliveries }
-    });
-    planned.collect()
+        planned.push(Published { event, deliveries });
+    }
+    planned
 }
 
 /// A stored event with its deliveries in their initial state.

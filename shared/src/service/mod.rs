@@ -15,6 +15,7 @@ mod event_writer;
 mod job_runner;
 mod meter;
 mod publisher;
+mod receivers;
 mod releaser;
 mod sweeper;
 mod targets;
@@ -39,7 +40,8 @@ use targets::{FanOutCache, Targets};
 
 pub use access::{Access, Caller};
 pub use administrator::{
-    Administrator, Counted, DeliveryDetail, DeliveryReader, EventReader, Issued, MOST_COUNTED, Page, Recovering,
+    Administrator, Counted, DeliveryDetail, DeliveryReader, EventReader, FilterTest, Issued, MOST_COUNTED, Page,
+    Recovering,
 };
 pub use deliverer::{Deliverer, Message};
 pub use error::ServiceError;

@@ -288,6 +288,7 @@ mod tests {
             subscriptions: vec![Subscription::All],
             edition: None,
             channels: Channels::default(),
+            filter: None,
             lane: Lane::Fast,
             version,
         };

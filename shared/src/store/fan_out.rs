@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::{Delete, Put, TransactWriteItem};
 use futures_util::future::try_join_all;
 use serde::{Deserialize, Serialize};
 
-use super::item::{Base, Unreadable, to_item, unknown};
+use super::item::{Base, Unreadable, filter, to_item, unknown};
 use super::{Store, StoreError, keys};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::endpoint::fan_out::{FanOutGroup, FanOutSize, Target, TargetStatus};
@@ -72,6 +72,8 @@ pub(super) struct TargetItem {
     edition_id: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     channels: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filter: Option<String>,
     /// Absent for the fast lane.
     #[serde(skip_serializing_if = "Option::is_none")]
     lane: Option<String>,
@@ -80,7 +82,8 @@ pub(super) struct TargetItem {
 
 impl TargetItem {
     fn of(endpoint: &Endpoint) -> Self {
-        let Target { id, status, is_suspended, subscriptions, edition, channels, lane, version } = endpoint.target();
+        let Target { id, status, is_suspended, subscriptions, edition, channels, filter, lane, version } =
+            endpoint.target();
         Self {
             base: Base::new(keys::target(&endpoint.organization, endpoint.fan_out_group, id), "fan_out"),
             status: match status {
@@ -93,6 +96,7 @@ impl TargetItem {
             event_types: subscriptions.iter().map(Subscription::to_string).collect(),
             edition_id: edition.as_ref().map(EditionId::to_string),
             channels: channels.names().to_vec(),
+            filter: filter.map(|filter| filter.to_string()),
             lane: (lane != Lane::default()).then(|| lane.as_str().to_owned()),
             version,
         }
@@ -115,6 +119,7 @@ impl TryFrom<TargetItem> for Target {
             subscriptions: item.event_types.iter().map(|it| Subscription::parse(it)).collect::<Result<_, _>>()?,
             edition: item.edition_id.map(|edition| EditionId::parse(&edition)).transpose()?,
             channels: Channels::stored(item.channels),
+            filter: filter(item.filter.as_deref())?,
             lane: match item.lane {
                 None => Lane::default(),
                 Some(lane) => Lane::parse(&lane).ok_or_else(|| unknown("lane", &lane))?,

@@ -2,6 +2,7 @@
 //! milliseconds, and every item has its kind and its version.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde::{Deserialize, Serialize};
@@ -9,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::StoreError;
 use super::keys::Key;
 use crate::domain::Invalid;
+use crate::domain::endpoint::filter::Filter;
 use crate::domain::ids::MalformedId;
 use crate::domain::time::Timestamp;
 
@@ -103,6 +105,12 @@ pub(super) fn unknown(what: &str, value: &str) -> Unreadable {
 
 pub(super) fn time(text: Option<&String>) -> Result<Option<Timestamp>, Unreadable> {
     Ok(text.map(|text| Timestamp::parse(text)).transpose()?)
+}
+
+/// The filter with this text; `None` if there is none.
+pub(super) fn filter(text: Option<&str>) -> Result<Option<Arc<Filter>>, Unreadable> {
+    let parse = |text| Filter::parse(text).map(Arc::new).map_err(|error| Unreadable(error.to_string()));
+    text.map(parse).transpose()
 }
 
 pub(super) fn required<T>(what: &str, value: Option<T>) -> Result<T, Unreadable> {

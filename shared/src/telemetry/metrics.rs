@@ -25,6 +25,7 @@ const FAILED: &str = "Failed";
 const UNREADABLE: &str = "Unreadable";
 const UNRECORDED: &str = "Unrecorded";
 const LARGE_FAN_OUTS: &str = "LargeFanOuts";
+const COSTLY_FILTERS: &str = "CostlyFilters";
 const ATTEMPT_LATENCY: &str = "AttemptLatency";
 const END_TO_END_LATENCY: &str = "EndToEndLatency";
 const SWEEP_OVERDUE_SECONDS: &str = "SweepOverdueSeconds";
@@ -47,7 +48,7 @@ pub(super) fn start(stack: &str, level: Level) {
 }
 
 fn describe() {
-    for name in [ACCEPTED, FAILED, UNREADABLE, UNRECORDED, LARGE_FAN_OUTS] {
+    for name in [ACCEPTED, FAILED, UNREADABLE, UNRECORDED, LARGE_FAN_OUTS, COSTLY_FILTERS] {
         describe_counter!(name, Unit::Count, "");
     }
     for name in [ATTEMPT_LATENCY, END_TO_END_LATENCY] {
@@ -116,6 +117,11 @@ pub fn unrecorded() {
 /// Counts that the targets of an organization were read, in whole or in part, and have more than 4 MB together.
 pub fn large_fan_out() {
     counter!(LARGE_FAN_OUTS).increment(1);
+}
+
+/// Counts filters whose comparison with an event would have taken too long, so that the event was delivered.
+pub fn costly_filters(count: usize) {
+    counter!(COSTLY_FILTERS).increment(number(count).into());
 }
 
 /// Records how late the most overdue parked delivery was that a run of the sweep found. It is a distribution,

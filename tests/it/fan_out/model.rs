@@ -28,8 +28,10 @@ const MOST_TURNS: usize = 60;
 struct EndpointState {
     /// The request that creates it was answered.
     is_created: bool,
-    /// A request that deletes or disables it may have begun.
+    /// A request that disables it, or sets a filter that excludes all events, may have begun.
     is_leaving: bool,
+    /// The request for that filter was answered.
+    is_excluded: bool,
 }
 
 /// A run: one organization, and processes that create and change its endpoints and publish.
@@ -102,14 +104,23 @@ impl Run {
     async fn change(&self) {
         let ids: Vec<_> = self.endpoints.lock().unwrap().keys().cloned().collect();
         let Some(id) = ids.get(self.below(ids.len().max(1))) else { return };
-        let status = ["active", "active", "active", "paused", "paused", "disabled"][self.below(6)];
-        if status == "disabled" {
+        let change = match self.below(7) {
+            0..3 => json!({"status": "active"}),
+            3 | 4 => json!({"status": "paused"}),
+            5 => json!({"status": "disabled"}),
+            _ => json!({"filter": {"data": {"never": [true]}}}),
+        };
+        let excludes = change.get("filter").is_some();
+        if excludes || change["status"] == "disabled" {
             self.endpoints.lock().unwrap().get_mut(id).unwrap().is_leaving = true;
         }
         let path = format!("/webhooks/endpoints/{id}");
-        let reply = self.tenant().patch(&path, &json!({"status": status})).await;
+        let reply = self.tenant().patch(&path, &change).await;
         // If concurrent requests change the endpoint too often, the request is answered 503.
         assert!([200, 503].contains(&reply.status), "{}", reply.body);
+        if excludes && reply.status == 200 {
+            self.endpoints.lock().unwrap().get_mut(id).unwrap().is_excluded = true;
+        }
     }
 
     async fn publish(&self) {
@@ -122,6 +133,8 @@ impl Run {
         let reached: BTreeSet<_> = deliveries.iter().map(|it| text(&it["endpoint_id"]).to_owned()).collect();
         let missed: Vec<_> = there.difference(&reached).filter(|id| !leaving[*id].is_leaving).collect();
         assert!(missed.is_empty(), "{missed:?} had been created before the event was published");
+        let excluded: Vec<_> = reached.iter().filter(|id| known.get(*id).is_some_and(|it| it.is_excluded)).collect();
+        assert!(excluded.is_empty(), "{excluded:?} had a filter that excludes the event before it was published");
         self.accepted.lock().unwrap().extend(delivery_ids(&event));
     }
 

@@ -1,5 +1,8 @@
 //! Changes of endpoints that their owners or the service make.
 
+use std::sync::Arc;
+
+use super::filter::Filter;
 use super::headers::Headers;
 use super::secrets::Secrets;
 use super::subscription::Subscription;
@@ -34,6 +37,8 @@ pub struct EndpointPatch {
     pub edition: Option<Option<EditionId>>,
     /// The new channels.
     pub channels: Option<Channels>,
+    /// The new filter, or none.
+    pub filter: Option<Option<Arc<Filter>>>,
     /// The new retry schedule, or the deployment's.
     pub retry_schedule: Option<Option<RetrySchedule>>,
     /// A secret that the caller supplies. It replaces both former secrets immediately.
@@ -63,6 +68,7 @@ impl Endpoint {
         replace(&mut settings.timeout, patch.timeout);
         replace(&mut settings.edition, patch.edition);
         replace(&mut settings.channels, patch.channels);
+        replace(&mut settings.filter, patch.filter);
         replace(&mut settings.retry_schedule, patch.retry_schedule);
         replace(&mut self.secrets, patch.secret.map(Secrets::only));
         if moved && self.circuit_breaker.suspension.is_some() {

@@ -6,6 +6,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::filter::Filter;
 use super::lane::{Lane, Route};
 use super::subscription::Subscription;
 use super::{Endpoint, EndpointStatus};
@@ -77,6 +78,8 @@ pub struct Target {
     pub edition: Option<EditionId>,
     /// If there are any, the endpoint receives only events that share one.
     pub channels: Channels,
+    /// If set, the endpoint receives only events that match it.
+    pub filter: Option<Arc<Filter>>,
     /// The lane of the endpoint's deliveries.
     pub lane: Lane,
     /// The endpoint's version when its target was last written.
@@ -95,7 +98,8 @@ pub enum TargetStatus {
 }
 
 impl Target {
-    /// Whether the endpoint is enabled and receives events of this type, edition and channels.
+    /// Whether the endpoint is enabled and receives events of this type, edition and channels. Its filter is not
+    /// compared.
     pub fn wants(&self, event: &NewEvent) -> bool {
         self.status != TargetStatus::Disabled
             && self.is_of_edition(event)
@@ -123,13 +127,15 @@ impl Target {
         self.is_suspended || self.status == TargetStatus::Paused
     }
 
-    /// The approximate size of the stored target in bytes. It depends only on settings that the owner chose.
+    /// The approximate size of the stored target in bytes, and of the compiled filter, which is larger than its text.
+    /// It depends only on settings that the owner chose.
     pub fn stored_bytes(&self) -> u64 {
         let length = |text: String| text.len() as u64;
         let subscriptions = self.subscriptions.iter().map(|it| ENTRY_BASE_BYTES + length(it.to_string()));
         let edition = self.edition.as_ref().map_or(0, |edition| length(edition.to_string()));
         let channels = self.channels.names().iter().map(|name| ENTRY_BASE_BYTES + name.len() as u64);
-        TARGET_BASE_BYTES + subscriptions.sum::<u64>() + edition + channels.sum::<u64>()
+        let filter = self.filter.as_ref().map_or(0, |filter| filter.bytes() as u64);
+        TARGET_BASE_BYTES + subscriptions.sum::<u64>() + edition + channels.sum::<u64>() + filter
     }
 
     const fn route(&self) -> Route {
@@ -151,6 +157,7 @@ impl Endpoint {
             subscriptions: self.settings.subscriptions.clone(),
             edition: self.settings.edition.clone(),
             channels: self.settings.channels.clone(),
+            filter: self.settings.filter.clone(),
             lane: self.lane,
             version: self.version,
         }
@@ -182,12 +189,12 @@ impl FanOut {
         self.0.iter().flat_map(|group| group.iter())
     }
 
-    /// Whether any endpoint receives the event.
+    /// Whether any endpoint receives the event, whatever its filter.
     pub fn wants(&self, event: &NewEvent) -> bool {
         self.targets().any(|target| target.wants(event))
     }
 
-    /// The targets that receive the event, the oldest endpoint first, whatever their groups.
+    /// The targets that receive the event if their filters match, the oldest endpoint first, whatever their groups.
     pub fn subscribed(&self, event: &NewEvent) -> Vec<&Target> {
         let mut wanting: Vec<_> = self.targets().filter(|target| target.wants(event)).collect();
         wanting.sort_unstable_by_key(|target| target.id);
@@ -280,6 +287,10 @@ mod tests {
         Channels::stored(names.iter().map(|name| (*name).to_owned()).collect())
     }
 
+    fn filter(text: &str) -> Option<Arc<Filter>> {
+        Some(Arc::new(Filter::parse(text).unwrap()))
+    }
+
     #[test]
     fn channels_restrict_a_target_to_events_that_share_one_and_to_operational_events() {
         let subscriptions = vec![Subscription::All, Subscription::parse("webhook.*").unwrap()];
@@ -297,9 +308,11 @@ mod tests {
     }
 
     #[test]
-    fn a_target_counts_with_its_lists() {
+    fn a_target_counts_with_its_channels_and_filter() {
         let bytes = |target: Target| target.stored_bytes() - endpoint().target().stored_bytes();
         assert_eq!(bytes(Target { channels: channels(&["eu", "asia"]), ..endpoint().target() }), 4 + 2 + 4 + 4);
+        let filter = filter(r#"{"type":["a"]}"#);
+        assert_eq!(bytes(Target { filter, ..endpoint().target() }), 14 + 2 * 48);
     }
 
     #[test]
@@ -357,6 +370,12 @@ mod tests {
             ("nothing", endpoint(), patch(patched()), false),
             ("name", endpoint(), patch(EndpointPatch { name: Some(name), ..patched() }), true),
             ("headers", endpoint(), patch(EndpointPatch { headers: Some(headers), ..patched() }), true),
+            (
+                "filter",
+                endpoint(),
+                patch(EndpointPatch { filter: Some(filter(r#"{"type":["a"]}"#)), ..patched() }),
+                true,
+            ),
             ("channels", endpoint(), patch(EndpointPatch { channels: Some(channels(&["a"])), ..patched() }), true),
             ("secret", endpoint(), patch(EndpointPatch { secret: Some(secret), ..patched() }), true),
             ("status", endpoint(), patch(EndpointPatch { status: Some(WantedStatus::Paused), ..patched() }), true),

@@ -3,12 +3,15 @@
 pub mod change;
 pub mod circuit_breaker;
 pub mod fan_out;
+pub mod filter;
 pub mod headers;
 pub mod lane;
 pub mod secrets;
 pub mod subscription;
 pub mod timeout;
 pub mod url;
+
+use std::sync::Arc;
 
 use self::url::EndpointUrl;
 use super::delivery::schedule::RetrySchedule;
@@ -20,6 +23,7 @@ use super::text::{Description, EditionId, Name};
 use super::time::Timestamp;
 use circuit_breaker::CircuitBreaker;
 use fan_out::FanOutGroup;
+use filter::Filter;
 use headers::Headers;
 use lane::Lane;
 use secrets::Secrets;
@@ -74,12 +78,14 @@ pub struct EndpointSettings {
     pub edition: Option<EditionId>,
     /// If there are any, the endpoint receives only events that share one.
     pub channels: Channels,
+    /// If set, the endpoint receives only events that match it.
+    pub filter: Option<Arc<Filter>>,
     /// The retry schedule; `None` for the deployment's.
     pub retry_schedule: Option<RetrySchedule>,
 }
 
 impl EndpointSettings {
-    /// Settings with the defaults of the optional ones: no description, metadata, headers, edition and channels, the
+    /// Settings with the defaults of the optional ones: no description, metadata, headers, edition, channels and filter, the
     /// default timeout, and the deployment's retry schedule.
     pub fn new(name: Name, url: EndpointUrl, subscriptions: Vec<Subscription>) -> Self {
         Self {
@@ -92,6 +98,7 @@ impl EndpointSettings {
             timeout: TimeoutSeconds::default(),
             edition: None,
             channels: Channels::default(),
+            filter: None,
             retry_schedule: None,
         }
     }

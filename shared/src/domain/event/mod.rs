@@ -3,8 +3,10 @@
 pub mod channel;
 pub mod event_type;
 
+use super::Invalid;
 use super::delivery::Delivery;
 use super::endpoint::fan_out::Target;
+use super::endpoint::filter::EventView;
 use super::ids::{DeliveryId, EndpointId, EventId, KeyId, OrganizationId};
 use super::text::{EditionId, SubjectPart};
 use channel::Channels;
@@ -35,6 +37,16 @@ impl NewEvent {
     /// An event of the organization itself, without edition and channels.
     pub fn new(event_type: EventType, data: String) -> Self {
         Self { event_type, data, subject: None, edition: None, channels: Channels::default() }
+    }
+
+    /// What filters see of the event.
+    ///
+    /// # Errors
+    /// [`Invalid`] if `data` is not JSON or has more than [`MAX_DATA_LEVELS`] levels. Accepted data has neither fault.
+    pub fn view<'a>(&'a self, organization: &'a OrganizationId) -> Result<EventView<'a>, Invalid> {
+        let own = self.subject.as_ref().map(|subject| (subject.kind.as_str(), subject.id.as_str()));
+        let subject = own.unwrap_or(("organization", organization.as_str()));
+        EventView::new(self.event_type.as_str(), subject, self.channels.names(), &self.data)
     }
 }
 

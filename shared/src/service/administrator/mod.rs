@@ -3,6 +3,7 @@
 
 mod deliveries;
 mod endpoints;
+mod filter_test;
 mod jobs;
 mod keys;
 mod lists;
@@ -28,6 +29,7 @@ use crate::queue::Queue;
 use crate::store::Store;
 
 pub use deliveries::DeliveryDetail;
+pub use filter_test::FilterTest;
 pub use jobs::Recovering;
 pub use keys::Issued;
 pub use lists::{Counted, DeliveryReader, EventReader, MOST_COUNTED, Page};

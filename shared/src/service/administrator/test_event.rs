@@ -16,7 +16,7 @@ use crate::service::{Published, ServiceError};
 use crate::telemetry::audit;
 
 impl Administrator {
-    /// Sends a test event to one endpoint, whatever it subscribes to and whatever its channels are.
+    /// Sends a test event to one endpoint, whatever its subscriptions, channels and filter are.
     ///
     /// # Errors
     /// [`ServiceError::Forbidden`] for a suspended organization, [`ServiceError::Conflict`] if the
@@ -40,9 +40,14 @@ impl Administrator {
         };
         let data = test.data.unwrap_or_else(|| json!({"test": true}).to_string());
         let subscriptions = vec![Subscription::Exact(event_type.clone())];
-        let fan_out = FanOut::from_iter([Target { subscriptions, channels: Channels::default(), ..endpoint.target() }]);
+        let fan_out = FanOut::from_iter([Target {
+            subscriptions,
+            channels: Channels::default(),
+            filter: None,
+            ..endpoint.target()
+        }]);
         let new = NewEvent { edition: endpoint.settings.edition, ..NewEvent::new(event_type, data) };
-        let planned = self.writer.plan(organization, by, new, &fan_out);
+        let planned = self.writer.plan(organization, by, new, &fan_out).await;
         self.writer.store_and_send(&planned, &fan_out).await?;
         audit("endpoint.test", organization, id);
         self.writer.count_accepted(organization, &planned);

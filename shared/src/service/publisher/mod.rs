@@ -154,6 +154,7 @@ impl Publisher {
         first: EventId,
     ) -> Result<(Vec<Published>, FanOut), ServiceError> {
         let fan_out = self.targets.fan_out_to_write(current).await?;
-        Ok((plan(current.organization(), by, new, first, &fan_out), fan_out))
+        let planned = plan(current.organization(), by, new, first, &fan_out).await;
+        Ok((planned, fan_out))
     }
 }

@@ -20,7 +20,7 @@ use crate::domain::metadata::Metadata;
 use crate::domain::signing::secret::SigningSecret;
 use crate::domain::text::{Description, EditionId, Name};
 use crate::domain::time::Timestamp;
-use crate::store::item::{Base, Unreadable, is_zero, required, time, unknown};
+use crate::store::item::{Base, Unreadable, filter, is_zero, required, time, unknown};
 use crate::store::keys;
 
 /// The attributes of an endpoint's item.
@@ -42,6 +42,8 @@ pub(in crate::store) struct EndpointItem {
     edition_id: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     channels: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    filter: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_schedule: Option<Vec<u32>>,
     status: String,
@@ -98,6 +100,7 @@ impl From<&Endpoint> for EndpointItem {
             timeout_seconds: settings.timeout.get(),
             edition_id: settings.edition.as_ref().map(EditionId::to_string),
             channels: settings.channels.names().to_vec(),
+            filter: settings.filter.as_ref().map(|filter| filter.to_string()),
             retry_schedule: settings.retry_schedule.as_ref().map(|schedule| schedule.delays().to_vec()),
             status: status.to_owned(),
             paused_at,
@@ -141,6 +144,7 @@ impl TryFrom<EndpointItem> for Endpoint {
                 timeout: TimeoutSeconds::new(item.timeout_seconds.into())?,
                 edition: item.edition_id.map(|edition| EditionId::parse(&edition)).transpose()?,
                 channels: Channels::stored(item.channels),
+                filter: filter(item.filter.as_deref())?,
                 retry_schedule: item.retry_schedule.map(RetrySchedule::new).transpose()?,
             },
             status: match item.status.as_str() {

@@ -10,6 +10,7 @@ use utoipa::{PartialSchema, ToSchema};
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::delivery::attempt::Cause;
 use crate::domain::delivery::schedule::{MAX_DELAY_SECONDS, MAX_RETRIES, RetrySchedule};
+use crate::domain::endpoint::filter::Filter;
 use crate::domain::endpoint::headers::Headers;
 use crate::domain::endpoint::subscription::{MAX_SUBSCRIPTIONS, Subscription};
 use crate::domain::endpoint::timeout::TimeoutSeconds;
@@ -156,6 +157,18 @@ schemas! {
         "An endpoint with channels receives only events that share one with it, and operational events. An endpoint \
          without channels receives events of all channels.",
         channels(MAX_ENDPOINT_CHANNELS);
+    "Filter": Filter =
+        "An Amazon EventBridge event pattern over an event's `type`, `subject`, `channels` and `data`. It has the \
+         structure of the event. Each field that it names has an array of values and rules, of which one must match. \
+         The rules are `prefix`, `suffix`, `equals-ignore-case`, `wildcard`, `anything-but`, `numeric`, `exists` and \
+         `cidr`. One of the objects in `$or` must match. At most 4 KiB, 32 levels, and 256 values and rules.",
+        ObjectBuilder::new()
+            .min_properties(Some(1))
+            .additional_properties(Some(AdditionalProperties::FreeForm(true)))
+            .examples([serde_json::json!({
+                "type": [{"prefix": "order."}],
+                "data": {"amount": [{"numeric": [">=", 100]}], "country": ["DE", "FR"]},
+            })]);
     "Headers": Headers =
         "Headers that are added to every request. They may replace `user-agent` and `accept`, but not the headers that \
          the delivery sets itself: `connection`, `content-encoding`, `content-length`, `content-type`, `expect`, \
@@ -322,6 +335,7 @@ pub(crate) mod object {
         api_key,
         batch_result,
         event,
+        filter_test,
         job,
         limits,
         organization,

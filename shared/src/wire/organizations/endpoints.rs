@@ -4,14 +4,17 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::DeliveryOut;
+use super::filter::FilterField;
 use crate::domain::Invalid;
 use crate::domain::delivery::schedule::RetrySchedule;
 use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::deployment::Deployment;
 use crate::domain::endpoint::change::EndpointPatch;
+use crate::domain::endpoint::filter::Filter;
 use crate::domain::endpoint::headers::Headers;
 use crate::domain::endpoint::subscription::Subscription;
 use crate::domain::endpoint::timeout::TimeoutSeconds;
@@ -65,6 +68,8 @@ pub struct EndpointIn {
     edition_id: Field<String>,
     #[schema(value_type = Option<EndpointChannels>)]
     channels: Field<Vec<String>>,
+    #[schema(value_type = Option<Filter>)]
+    filter: FilterField,
     #[schema(value_type = Option<RetrySchedule>)]
     retry_schedule: Field<Vec<u32>>,
     #[schema(value_type = Option<EndpointStatus>)]
@@ -96,6 +101,8 @@ pub struct EndpointPatchIn {
     edition_id: Field<String>,
     #[schema(value_type = Option<EndpointChannels>)]
     channels: Field<Vec<String>>,
+    #[schema(value_type = Option<Filter>)]
+    filter: FilterField,
     #[schema(value_type = Option<RetrySchedule>)]
     retry_schedule: Field<Vec<u32>>,
     #[schema(value_type = EndpointStatus)]
@@ -119,6 +126,7 @@ impl EndpointIn {
         let timeout = read.optional("timeout_seconds", self.timeout_seconds, TimeoutSeconds::new).unwrap_or_default();
         let edition = read.optional("edition_id", self.edition_id, |edition| EditionId::parse(&edition));
         let channels = read.optional("channels", self.channels, Channels::of_endpoint).unwrap_or_default();
+        let filter = self.filter.changed(&mut read).flatten();
         let retry_schedule = read.optional("retry_schedule", self.retry_schedule, RetrySchedule::new);
         let secret = read.optional("secret", self.secret, |secret| SigningSecret::parse_verifiable(&secret));
         let status = read.optional("status", self.status, wanted_status).unwrap_or(WantedStatus::Active);
@@ -130,6 +138,7 @@ impl EndpointIn {
                 timeout,
                 edition,
                 channels,
+                filter,
                 retry_schedule,
                 ..EndpointSettings::new(name, url, subscriptions)
             },
@@ -141,7 +150,8 @@ impl EndpointIn {
 }
 
 impl EndpointPatchIn {
-    /// Validates the fields. `null` resets description, metadata, headers, timeout, edition, channels and retry schedule.
+    /// Validates the fields. `null` resets description, metadata, headers, timeout, edition, channels, filter and retry
+    /// schedule.
     ///
     /// # Errors
     /// All invalid fields.
@@ -160,6 +170,7 @@ impl EndpointPatchIn {
                 .map(Option::unwrap_or_default),
             edition: read.cleared("edition_id", self.edition_id, |edition| EditionId::parse(&edition)),
             channels: read.cleared("channels", self.channels, Channels::of_endpoint).map(Option::unwrap_or_default),
+            filter: self.filter.changed(&mut read),
             retry_schedule: read.cleared("retry_schedule", self.retry_schedule, RetrySchedule::new),
             secret: read.changed("secret", self.secret, |secret| SigningSecret::parse_verifiable(&secret)),
             status: read.changed("status", self.status, wanted_status),
@@ -199,6 +210,9 @@ pub struct EndpointOut {
     edition_id: Option<String>,
     #[schema(value_type = EndpointChannels)]
     channels: Vec<String>,
+    /// In its canonical form: fields are sorted by name, and `$or` is last.
+    #[schema(value_type = Option<Filter>, required)]
+    filter: Option<Box<RawValue>>,
     #[schema(value_type = Option<RetrySchedule>, required)]
     retry_schedule: Option<Vec<u32>>,
     /// When the endpoint was paused; null if it is not paused.
@@ -239,6 +253,7 @@ impl EndpointOut {
             timeout_seconds: settings.timeout.get(),
             edition_id: settings.edition.as_ref().map(EditionId::to_string),
             channels: settings.channels.names().to_vec(),
+            filter: settings.filter.as_ref().and_then(|it| RawValue::from_string(it.to_string()).ok()),
             retry_schedule: settings.retry_schedule.as_ref().map(|schedule| schedule.delays().to_vec()),
             paused_at,
             disabled_reason,

@@ -3,6 +3,7 @@
 mod deliveries;
 mod endpoints;
 mod events;
+mod filter;
 mod jobs;
 mod keys;
 mod limits;
@@ -19,6 +20,7 @@ pub use endpoints::{
     DEFAULT_OVERLAP, EndpointIn, EndpointOut, EndpointPatchIn, RecoverIn, RecoveryOut, RotationIn, TestIn, TestOut,
 };
 pub use events::{BatchIn, BatchResultOut, EventIn, EventOut};
+pub use filter::FilterTestOut;
 pub use jobs::JobOut;
 pub use keys::{ApiKeyIn, ApiKeyOut, ApiKeyPatchIn};
 pub use limits::{LimitsIn, LimitsOut};

@@ -8,10 +8,11 @@ use shared::domain::endpoint::{DisabledReason, Endpoint};
 use shared::domain::ids::EndpointId;
 use shared::edge::scopes::{DeliveriesWrite, EndpointsRead, EndpointsWrite};
 use shared::edge::{ApiError, Body, Data, Empty, PathId, Search, Tenant, check_size};
-use shared::service::Recovering;
+use shared::service::{FilterTest, Recovering};
 use shared::wire::error::Problem;
 use shared::wire::organizations::{
-    EndpointIn, EndpointOut, EndpointPatchIn, RecoverIn, RecoveryOut, RotationIn, TestIn, TestOut,
+    EndpointIn, EndpointOut, EndpointPatchIn, EventIn, FilterTestOut, RecoverIn, RecoveryOut, RotationIn, TestIn,
+    TestOut,
 };
 use shared::wire::query::{DeletionParameters, PagingParameters};
 
@@ -24,7 +25,7 @@ type Answer = Result<Data<EndpointOut>, ApiError>;
 
 /// The OpenAPI description of these routes.
 #[derive(OpenApi)]
-#[openapi(paths(create, list, read, update, remove, rotate, test, recover))]
+#[openapi(paths(create, list, read, update, remove, rotate, test, recover, test_filter))]
 pub(super) struct Operations;
 
 pub(super) fn routes() -> Routes {
@@ -34,6 +35,7 @@ pub(super) fn routes() -> Routes {
         .route("/webhooks/endpoints/{endpoint}/rotations", post(rotate))
         .route("/webhooks/endpoints/{endpoint}/test", post(test))
         .route("/webhooks/endpoints/{endpoint}/recover", post(recover))
+        .route("/webhooks/endpoints/{endpoint}/filter-test", post(test_filter))
 }
 
 /// Creates a webhook endpoint.
@@ -194,4 +196,26 @@ async fn recover(
     let Recovering { job, recovery, joined, recovered } =
         administrator.recover(&tenant.organization, endpoint, wanted).await?;
     Ok(Data::accepted(RecoveryOut::new(&job, &recovery, joined, recovered)))
+}
+
+/// Says whether an endpoint would receive an event, and if not, why.
+///
+/// Nothing is published. The status of the endpoint does not matter.
+#[utoipa::path(
+    post, path = "/webhooks/endpoints/{endpoint}/filter-test", operation_id = "test_filter", request_body = EventIn,
+    responses((status = 200, body = FilterTestOut)),
+)]
+async fn test_filter(
+    tenant: Tenant<EndpointsRead>,
+    PathId(endpoint): PathId<EndpointId>,
+    State(administrator): Api,
+    body: Body<EventIn>,
+) -> Result<Data<FilterTestOut>, ApiError> {
+    let event = body.read(|body| body.parse(&administrator.deployment().catalogue))?;
+    let organization = &tenant.organization.id;
+    let state = administrator.current_state(organization).await?;
+    check_size(&event.data, state.limits())?;
+    let FilterTest { subscribed, edition, channels, filter, mismatches } =
+        administrator.test_filter(organization, endpoint, &event).await?;
+    Ok(Data::ok(FilterTestOut::new([subscribed, edition, channels], filter, mismatches)))
 }
