@@ -5,15 +5,15 @@
 use libfuzzer_sys::fuzz_target;
 use serde_json::value::RawValue;
 use serde_json::{json, to_value};
-use shared::domain::network::AddressPolicy;
+use shared::domain::delivery::schedule::RetrySchedule;
 use shared::domain::deployment::Deployment;
+use shared::domain::endpoint::url::UrlPolicy;
 use shared::domain::endpoint::{Endpoint, NewEndpoint};
 use shared::domain::event::event_type::Catalogue;
-use shared::domain::endpoint::url::UrlPolicy;
 use shared::domain::ids::{EndpointId, OrganizationId};
-use shared::domain::tenancy::limits::Limits;
-use shared::domain::delivery::schedule::RetrySchedule;
+use shared::domain::network::AddressPolicy;
 use shared::domain::signing::secret::SigningSecret;
+use shared::domain::tenancy::limits::Limits;
 use shared::domain::time::Timestamp;
 use shared::wire::body::parse;
 use shared::wire::headers::HeaderValues;
@@ -84,7 +84,18 @@ fn check(accepted: Option<NewEndpoint>, deployment: &Deployment) {
     let mut shown = to_value(organizations::EndpointOut::new(&endpoint, HeaderValues::Shown)).expect("it renders");
     assert_eq!(shown["signing_secret"], json!(null));
     let fields = shown.as_object_mut().expect("it is an object");
-    let own = ["name", "url", "event_types", "headers", "timeout_seconds", "edition_id", "channels", "filter", "retry_schedule", "status"];
+    let own = [
+        "name",
+        "url",
+        "event_types",
+        "headers",
+        "timeout_seconds",
+        "edition_id",
+        "channels",
+        "filter",
+        "retry_schedule",
+        "status",
+    ];
     fields.retain(|name, _| own.contains(&name.as_str()));
     let again = shown.to_string();
     let patch = parse::<organizations::EndpointPatchIn>(again.as_bytes()).expect("the text was rendered above");

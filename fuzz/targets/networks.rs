@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use libfuzzer_sys::fuzz_target;
 use pigeonpost_fuzz::is_certainly_not_public;
-use shared::domain::network::{is_public, AddressPolicy};
+use shared::domain::network::{AddressPolicy, is_public};
 
 fuzz_target!(|input: (bool, u128, &str)| {
     let (is_v4, bits, list) = input;

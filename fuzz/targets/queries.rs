@@ -4,8 +4,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use shared::domain::ids::{DeliveryId, EventId};
-use shared::sender::parse_retry_after;
 use shared::domain::time::Timestamp;
+use shared::sender::parse_retry_after;
 use shared::wire::pages::{DeliveriesQuery, EndpointsQuery};
 use shared::wire::query::Query;
 

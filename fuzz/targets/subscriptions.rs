@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use shared::domain::event::event_type::{OPERATIONAL_EVENTS, EventType};
 use shared::domain::endpoint::subscription::Subscription;
+use shared::domain::event::event_type::{EventType, OPERATIONAL_EVENTS};
 
 fuzz_target!(|lines: &str| {
     let Some((subscription, event_type)) = lines.split_once('\n') else { return };
