@@ -129,9 +129,9 @@ fn code(text: &str) -> String {
             continue;
         } else if token.starts_with('"') && code.ends_with("r#") {
             token.find("\"#").map_or(token.len(), |end| end + 2)
-        } else if token.starts_with('"') {
+        } else if let Some(string) = token.strip_prefix('"') {
             let mut escaped = false;
-            let end = token[1..].find(|c| {
+            let end = string.find(|c| {
                 let is_end = c == '"' && !escaped;
                 escaped = c == '\\' && !escaped;
                 is_end

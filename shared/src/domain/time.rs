@@ -1,12 +1,10 @@
 //! Instants in UTC.
 
 use std::fmt;
-use std::ops::Range;
 use std::time::Duration;
 
-use jiff::SignedDuration;
-use jiff::civil::{Date, DateTime, Time};
-use jiff::fmt::temporal::DateTimePrinter;
+use jiff::civil::DateTime;
+use jiff::fmt::temporal::{DateTimePrinter, Pieces};
 use jiff::tz::Offset;
 
 use super::Invalid;
@@ -108,57 +106,27 @@ impl Timestamp {
     }
 }
 
-/// Parses the local time and the offset by the grammar of RFC 3339 (section 5.6), which is narrower than that of
-/// most parsers.
+/// Parses the local time and the offset. The grammar of RFC 3339 (section 5.6) is narrower than that of `jiff`.
 fn read(text: &str) -> Option<(DateTime, Offset)> {
     let (date_time, rest) = text.split_at_checked("2026-03-24T20:00:00".len())?;
-    let separators = [(4, b'-'), (7, b'-'), (13, b':'), (16, b':')];
-    let bytes = date_time.as_bytes();
-    if separators.into_iter().any(|(at, separator)| bytes[at] != separator) || !matches!(bytes[10], b'T' | b't') {
-        return None;
-    }
-    let field = |range: Range<usize>| number(date_time.get(range)?);
-    let date = Date::new(field(0..4)?, i8::try_from(field(5..7)?).ok()?, i8::try_from(field(8..10)?).ok()?).ok()?;
-    let (hour, minute, second) = (field(11..13)?, field(14..16)?, field(17..19)?);
-    if hour > 23 || minute > 59 || second > 60 {
-        return None;
-    }
-    let (nanosecond, offset) = fraction(rest)?;
-    // A leap second becomes the second before it.
-    let seconds = i64::from(hour) * 3_600 + i64::from(minute) * 60 + i64::from(second.min(59));
-    let since_midnight = SignedDuration::new(seconds, nanosecond);
-    Some((date.to_datetime(Time::midnight()).checked_add(since_midnight).ok()?, read_offset(offset)?))
+    let (fraction, offset) = rest.split_at(rest.find(|c: char| c != '.' && !c.is_ascii_digit())?);
+    let digits = if fraction.is_empty() { "0" } else { fraction.strip_prefix('.')? };
+    let is_valid = has_form(date_time, "0000-00-00T00:00:00")
+        && !digits.is_empty()
+        && !digits.contains('.')
+        && ["Z", "+00:00", "-00:00"].iter().any(|form| has_form(offset, form));
+    let text = is_valid.then(|| format!("{date_time}.{digits:.9}{offset}"))?;
+    let pieces = Pieces::parse(&text).ok()?;
+    // `jiff` accepts hours of an offset up to 25.
+    let offset = pieces.to_numeric_offset().filter(|offset| offset.seconds().abs() < 24 * 3_600)?;
+    Some((pieces.date().to_datetime(pieces.time()?), offset))
 }
 
-/// Parses an optional fraction of a second. Returns its nanoseconds and the rest of the text.
-fn fraction(text: &str) -> Option<(i32, &str)> {
-    let Some(fraction) = text.strip_prefix('.') else { return Some((0, text)) };
-    let end = fraction.bytes().position(|byte| !byte.is_ascii_digit()).unwrap_or(fraction.len());
-    let (digits, rest) = fraction.split_at(end);
-    let nanoseconds = format!("{digits:0<9}").get(..9)?.parse().ok()?;
-    (!digits.is_empty()).then_some((nanoseconds, rest))
-}
-
-/// Parses `Z`, or a sign, hours and minutes.
-fn read_offset(text: &str) -> Option<Offset> {
-    let sign = match text.as_bytes().first()? {
-        b'Z' | b'z' if text.len() == 1 => return Some(Offset::UTC),
-        b'+' => 1,
-        b'-' => -1,
-        _ => return None,
-    };
-    let (hours, minutes) = text.get(1..)?.split_once(':')?;
-    if hours.len() != 2 || minutes.len() != 2 {
-        return None;
-    }
-    let (hours, minutes) = (number(hours)?, number(minutes)?);
-    let seconds = i32::from(hours) * 3_600 + i32::from(minutes) * 60;
-    (hours <= 23 && minutes <= 59).then(|| Offset::from_seconds(sign * seconds).ok()).flatten()
-}
-
-/// Parses a text that consists of digits only.
-fn number(text: &str) -> Option<i16> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+/// Whether the text has this form, in which `0` stands for any digit and letters for both cases.
+fn has_form(text: &str, form: &str) -> bool {
+    let fits =
+        |(byte, form): (u8, u8)| if form == b'0' { byte.is_ascii_digit() } else { byte.eq_ignore_ascii_case(&form) };
+    text.len() == form.len() && text.bytes().zip(form.bytes()).all(fits)
 }
 
 impl fmt::Display for Timestamp {

@@ -1,10 +1,9 @@
 //! Parsing of request bodies.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use serde::de::value::Error as IntrospectionError;
-use serde::de::{DeserializeOwned, Error as _, IgnoredAny, Visitor};
-use serde::{Deserialize, Deserializer, Serialize, forward_to_deserialize_any};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::error::Category;
 use serde_json::value::RawValue;
 
@@ -13,6 +12,9 @@ use crate::domain::event::MAX_DATA_LEVELS;
 
 /// The UTF-8 byte order mark. RFC 8259 allows parsers to ignore it.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
+
+/// The message for a body that is JSON, but not an object.
+const NOT_AN_OBJECT: &str = "the body must be a JSON object";
 
 /// The body is not a JSON object. The message contains the reason and the position.
 #[derive(Debug, PartialEq, Eq)]
@@ -48,53 +50,26 @@ impl<T> Parsed<T> {
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<Parsed<T>, InvalidJson> {
     let bytes = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(bytes);
     let bytes = if bytes.trim_ascii().is_empty() { b"{}" } else { bytes };
-    let present: BTreeMap<String, IgnoredAny> = serde_json::from_slice(bytes).map_err(|e| invalid_json(&e))?;
-    let known = known_fields::<T>();
-    let unknown = present.keys().filter(|name| !known.contains(&name.as_str()));
-    let unknown = unknown.map(|name| Problem::new(name, "is not a known field")).collect();
-    let fields = serde_json::from_slice(bytes).map_err(|e| invalid_json(&e))?;
+    // A derived `Deserialize` accepts an array of the fields' values.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(InvalidJson(NOT_AN_OBJECT.to_owned()));
+    }
+    let mut unknown = BTreeSet::new();
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let fields = serde_ignored::deserialize(&mut json, |path| {
+        unknown.insert(path.to_string());
+    });
+    let fields = fields.and_then(|fields| json.end().map(|()| fields)).map_err(|e| invalid_json(&e))?;
+    let unknown = unknown.into_iter().map(|name| Problem::new(name, "is not a known field")).collect();
     Ok(Parsed { fields, unknown })
 }
 
 fn invalid_json(error: &serde_json::Error) -> InvalidJson {
     InvalidJson(match error.classify() {
-        Category::Data if error.to_string().starts_with("invalid type") => "the body must be a JSON object".to_owned(),
+        Category::Data if error.to_string().starts_with("invalid type") => NOT_AN_OBJECT.to_owned(),
         // The messages of serde_json end with "at line L column C".
         _ => format!("the body is not valid JSON: {error}"),
     })
-}
-
-/// The names of a struct's fields, obtained from its `Deserialize` implementation.
-fn known_fields<T: DeserializeOwned>() -> &'static [&'static str] {
-    struct Introspection<'a>(&'a mut &'static [&'static str]);
-
-    impl<'de> Deserializer<'de> for Introspection<'_> {
-        type Error = IntrospectionError;
-
-        fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Self::Error> {
-            Err(Self::Error::custom("only structs have fields"))
-        }
-
-        fn deserialize_struct<V: Visitor<'de>>(
-            self,
-            _: &'static str,
-            fields: &'static [&'static str],
-            _: V,
-        ) -> Result<V::Value, Self::Error> {
-            *self.0 = fields;
-            Err(Self::Error::custom("only the names of the fields are needed"))
-        }
-
-        forward_to_deserialize_any! {
-            bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf option unit
-            unit_struct newtype_struct seq tuple tuple_struct map enum identifier ignored_any
-        }
-    }
-
-    let mut fields: &'static [&'static str] = &[];
-    // The deserialization always fails, since only the names are needed.
-    let _ = T::deserialize(Introspection(&mut fields));
-    fields
 }
 
 /// A JSON object that is passed on byte for byte.

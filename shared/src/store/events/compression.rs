@@ -1,9 +1,9 @@
 //! Compression of stored text (raw DEFLATE, RFC 1951): every started KiB of an item costs a write unit.
 
-use std::io::Read;
+use std::io::{self, Read};
 
-use flate2::read::DeflateDecoder;
-use flate2::{Compress, Compression, FlushCompress, Status};
+use flate2::Compression;
+use flate2::bufread::{DeflateDecoder, DeflateEncoder};
 
 use crate::store::StoreError;
 use crate::store::item::Unreadable;
@@ -12,26 +12,19 @@ use crate::store::item::Unreadable;
 const LEVEL: u32 = 6;
 /// Most bytes of a decompressed text. All stored texts are shorter.
 const MAX_BYTES: u64 = 1024 * 1024;
-/// The overhead of a stream, and of each 16 KiB of incompressible text.
-const BLOCK_OVERHEAD: usize = 64;
 
 /// Compresses a text.
 ///
 /// # Errors
-/// None in practice: the buffer is large enough for incompressible text.
+/// None in practice: reading from memory does not fail.
 pub(in crate::store) fn compress(text: &str) -> Result<Vec<u8>, StoreError> {
-    let capacity = text.len() + BLOCK_OVERHEAD * (1 + text.len() / (16 * 1024));
-    let mut compressed = Vec::with_capacity(capacity);
-    let status = Compress::new(Compression::new(LEVEL), false).compress_vec(
-        text.as_bytes(),
-        &mut compressed,
-        FlushCompress::Finish,
-    );
-    match status {
-        Ok(Status::StreamEnd) => Ok(compressed),
-        Ok(_) => Err(StoreError::corrupt("compressed text exceeds its buffer")),
-        Err(error) => Err(StoreError::corrupt(error)),
-    }
+    compress_bytes(text.as_bytes()).map_err(StoreError::corrupt)
+}
+
+fn compress_bytes(bytes: &[u8]) -> io::Result<Vec<u8>> {
+    let mut compressed = Vec::with_capacity(bytes.len());
+    DeflateEncoder::new(bytes, Compression::new(LEVEL)).read_to_end(&mut compressed)?;
+    Ok(compressed)
 }
 
 /// Decompresses a text.
@@ -74,13 +67,7 @@ mod tests {
 
     #[test]
     fn bytes_that_are_not_compressed_text_are_rejected() {
-        let compressed = |bytes: &[u8]| {
-            let mut compressed = Vec::with_capacity(MAX_BYTES as usize);
-            Compress::new(Compression::new(LEVEL), false)
-                .compress_vec(bytes, &mut compressed, FlushCompress::Finish)
-                .unwrap();
-            compressed
-        };
+        let compressed = |bytes: &[u8]| compress_bytes(bytes).unwrap();
         let broken = &compressed(&[b'x'; 100])[..3];
         let endless = compressed(&vec![0; MAX_BYTES as usize + 1]);
         let binary = compressed(&[0xff; 100]);
