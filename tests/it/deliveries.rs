@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::net::Ipv4Addr;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use axum::body::{Body, Bytes};
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::json;
@@ -250,4 +251,26 @@ async fn only_the_first_16_kibibytes_of_an_endless_response_are_read() {
     let delivery = tenant.delivery(&id).await;
     assert_eq!(text(&delivery["status"]), "success");
     assert_eq!(text(&delivery["response_body"]), "x".repeat(1024));
+}
+
+#[tokio::test]
+async fn a_cause_of_a_later_version_is_null_and_the_list_stays_readable() {
+    let world = World::new().await;
+    let receiver = Receiver::always(Answer::status(500)).await;
+    let tenant = world.tenant().await;
+    let endpoint = tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": []})).await;
+    tenant.publish().await;
+    world.drain().await;
+    let mut record = world.items("delivery").await.into_iter().find(|item| item.contains_key("status")).unwrap();
+    let later = AttributeValue::S("later_cause".to_owned());
+    record.insert("error".to_owned(), later.clone());
+    let Some(AttributeValue::L(log)) = record.get_mut("log") else { panic!("no log") };
+    let AttributeValue::M(entry) = &mut log[0] else { panic!("no entry") };
+    entry.insert("error".to_owned(), later);
+    world.dynamodb().put_item().table_name(world.table()).set_item(Some(record)).send().await.unwrap();
+
+    let listed = tenant.get(&format!("{}/deliveries", endpoint.path())).await.data(200);
+    assert_eq!(json!([&listed[0]["status"], &listed[0]["error"]]), json!(["exhausted", null]), "{listed}");
+    let detail = tenant.delivery(text(&listed[0]["id"])).await;
+    assert_eq!(detail["attempt_log"][0]["error"], json!(null), "{detail}");
 }

@@ -120,10 +120,7 @@ impl TryFrom<TargetItem> for Target {
             edition: item.edition_id.map(|edition| EditionId::parse(&edition)).transpose()?,
             channels: Channels::stored(item.channels),
             filter: filter(item.filter.as_deref())?,
-            lane: match item.lane {
-                None => Lane::default(),
-                Some(lane) => Lane::parse(&lane).ok_or_else(|| unknown("lane", &lane))?,
-            },
+            lane: item.lane.as_deref().and_then(Lane::parse).unwrap_or_default(),
             version: item.version,
         })
     }

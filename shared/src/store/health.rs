@@ -6,7 +6,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 
-use super::item::{Base, Item, Unreadable, VERSION, is_zero, read, time, to_item, unknown};
+use super::item::{Base, Item, Unreadable, VERSION, is_zero, read, time, to_item};
 use super::write::put::{Put, WRITE_TOKEN, new_write_token, with_write_token};
 use super::{Store, StoreError, keys};
 use crate::domain::endpoint::circuit_breaker::{Bucket, Counters};
@@ -151,10 +151,7 @@ impl TryFrom<HealthItem> for (i64, Counters) {
             failures: Bucket { count: item.failures, since: time(item.failing_since.as_ref())? },
             timeouts: Bucket { count: item.timeouts, since: time(item.first_timeout_at.as_ref())? },
             slow: item.slow,
-            lane: match item.lane {
-                None => Lane::default(),
-                Some(lane) => Lane::parse(&lane).ok_or_else(|| unknown("lane", &lane))?,
-            },
+            lane: item.lane.as_deref().and_then(Lane::parse).unwrap_or_default(),
             lane_changed_at: time(item.lane_changed_at.as_ref())?,
         };
         Ok((item.expires_at, counters))

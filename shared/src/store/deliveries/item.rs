@@ -112,14 +112,15 @@ impl TryFrom<DeliveryItem> for Delivery {
         let ids = keys::parse_delivery(&item.base.key());
         let (endpoint, id): (EndpointId, DeliveryId) =
             ids.ok_or_else(|| Unreadable("not a delivery's key".to_owned()))?;
-        let cause = |name: String| Cause::parse(&name).ok_or_else(|| unknown("cause", &name));
+        // A cause of a later version is only shown, so it does not make a list unreadable.
+        let cause = |name: Option<String>| name.as_deref().and_then(Cause::parse);
         let entry = |entry: AttemptItem| {
             Ok::<_, Unreadable>(AttemptEntry {
                 number: entry.n,
                 started_at: Timestamp::parse(&entry.at)?,
                 duration_ms: entry.ms,
                 response_status: entry.status,
-                error: entry.error.map(cause).transpose()?,
+                error: cause(entry.error),
                 // A detail of a later version is ignored.
                 detail: entry.detail.as_deref().and_then(Detail::parse),
                 body_cut: entry.cut,
@@ -141,7 +142,7 @@ impl TryFrom<DeliveryItem> for Delivery {
             mark: waiting.and_then(|(pk, sk)| keys::parse_mark(pk, sk)),
             response_status: item.response_status,
             response_body: item.response_body,
-            error: item.error.map(cause).transpose()?,
+            error: cause(item.error),
             signature: item.signature,
             log: item.log.into_iter().map(entry).collect::<Result<_, _>>()?,
             updated_at: Timestamp::parse(&item.updated_at)?,

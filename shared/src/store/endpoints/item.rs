@@ -164,10 +164,7 @@ impl TryFrom<EndpointItem> for Endpoint {
                     .zip(time(item.probe_at.as_ref())?)
                     .map(|(since, probe_at)| Suspension { since, probes: item.probes, probe_at }),
             },
-            lane: match item.lane {
-                None => Lane::default(),
-                Some(lane) => Lane::parse(&lane).ok_or_else(|| unknown("lane", &lane))?,
-            },
+            lane: item.lane.as_deref().and_then(Lane::parse).unwrap_or_default(),
             fan_out_group: required("fan_out_group", FanOutGroup::new(item.fan_out_group))?,
             created_at: Timestamp::parse(&item.created_at)?,
             updated_at: Timestamp::parse(&item.updated_at)?,
