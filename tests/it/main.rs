@@ -45,6 +45,7 @@ mod labels;
 mod lanes;
 mod limits;
 mod lists;
+mod logged;
 mod methods;
 mod model;
 mod next_attempts;
