@@ -184,6 +184,33 @@ async fn a_repeated_publish_request_brings_nothing_back() {
     assert!(receiver.received().is_empty());
 }
 
+/// The publish request ended between its event and its deliveries, and the removal between the event and the records.
+#[tokio::test]
+async fn a_repeated_publish_request_sends_nothing_that_the_first_one_left_undone() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    tenant.endpoint(&receiver).await;
+    let fuse = |operation: &'static str, passing: usize| {
+        let calls = std::sync::atomic::AtomicUsize::new(0);
+        let network = over_network_by_call(&world.sdk(), move |call| {
+            let is_refused =
+                call.operation == operation && calls.fetch_add(1, std::sync::atomic::Ordering::SeqCst) >= passing;
+            if is_refused { Fate::Refuse } else { Fate::Pass }
+        });
+        world.process_on(&network)
+    };
+    let keyed = [("idempotency-key", "once")];
+    let send = async |tenant: &Tenant| tenant.call(Method::POST, "/events", &keyed, Some(body().to_string())).await;
+    send(&tenant.at(&fuse("BatchWriteItem", 1))).await.is_error(503, "unavailable");
+    let event = tenant.get("/events").await.data(200)[0].clone();
+    let path = format!("/events/{}/data", text(&event["id"]));
+    tenant.at(&fuse("BatchGetItem", 0)).delete(&path).await.is_error(503, "unavailable");
+    assert_eq!(send(&tenant).await.data(202)["data"], Value::Null);
+    world.run_to_the_end().await;
+    assert!(receiver.received().is_empty());
+    assert!(world.records().await.values().all(|record| record.error.as_deref() == Some("expunged")));
+}
+
 #[tokio::test]
 async fn the_rest_of_a_large_fan_out_is_removed_by_the_job() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
