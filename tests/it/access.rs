@@ -53,6 +53,9 @@ impl Scene<'_> {
             let issued = self.owner.post("/api-keys", &json!({"name": "another"})).await.data(201);
             path = path.replace("{key}", text(&issued["id"]));
         }
+        if (route.method, route.path) == ("DELETE", "/v1/organizations/{organization}") {
+            path.push_str("?force=true");
+        }
         if implies_organization(&path) { format!("{path}?organization_id={}", self.owner.id) } else { path }
     }
 

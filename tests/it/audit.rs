@@ -15,6 +15,8 @@ fn action(route: &Route) -> Option<&'static str> {
         ("POST", "events" | "batch" | "filter-test") => return None,
         ("POST", "organizations") => "organization.create",
         ("PATCH", "{organization}") => "organization.update",
+        ("DELETE", "{organization}") => "organization.delete",
+        ("DELETE", "data") => "event.expunge",
         ("PUT", "limits") => "organization.limits",
         ("POST", "api-keys") => "key.create",
         ("PATCH", "{key}") => "key.update",

@@ -44,10 +44,11 @@ const BARE: &str = r#"{"name": "n", "url": "https://example.com/"}"#;
 const PAGED: &str = r#"{"name": "n", "url": "https://example.com/", "events": ["a"]}"#;
 const SINCE: &str = r#"{"since": "2026-01-01T00:00:00Z"}"#;
 
-pub(crate) const ROUTES: [Route; 50] = [
+pub(crate) const ROUTES: [Route; 52] = [
     route("POST", "/v1/organizations", r#"{"name": "n", "slug": "{slug}"}"#, PLATFORM_ONLY),
     route("GET", "/v1/organizations/{organization}", "", members(200)),
     route("PATCH", "/v1/organizations/{organization}", NAME, admins(200)),
+    route("DELETE", "/v1/organizations/{organization}", "", [202, 403, 403, 403, 403]),
     route("GET", "/v1/organizations/{organization}/limits", "", members(200)),
     route("PUT", "/v1/organizations/{organization}/limits", "{}", [200, 403, 403, 403, 403]),
     route("POST", "/v1/organizations/{organization}/api-keys", NAME, owners(201)),
@@ -72,6 +73,7 @@ pub(crate) const ROUTES: [Route; 50] = [
     route("GET", "/v1/organizations/{organization}/events", "", members(200)),
     // A publisher can read only the events that it published. This event is published by the owner.
     route("GET", "/v1/organizations/{organization}/events/{event}", "", [200, 200, 200, 200, 404]),
+    route("DELETE", "/v1/organizations/{organization}/events/{event}/data", "", owners(202)),
     route("GET", "/v1/organizations/{organization}/jobs", "", members(200)),
     route("GET", "/v1/organizations/{organization}/jobs/{job}", "", members(200)),
     route("POST", "/v1/organizations/{organization}/jobs/{job}/cancel", "", admins(200)),

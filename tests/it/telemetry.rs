@@ -34,13 +34,18 @@ impl Write for Log {
 impl Log {
     /// Captures logs from now on, as of a function on Lambda at its default level.
     pub(crate) fn start() -> (Self, DefaultGuard) {
+        Self::start_at(Level::INFO)
+    }
+
+    /// Captures logs from now on, as of a function on Lambda at this level.
+    pub(crate) fn start_at(level: Level) -> (Self, DefaultGuard) {
         let log = Self::default();
         let writer = log.clone();
-        let guard = capture(json_lines(Level::INFO, move || writer.clone()));
+        let guard = capture(json_lines(level, move || writer.clone()));
         (log, guard)
     }
 
-    fn take(&self) -> String {
+    pub(crate) fn take(&self) -> String {
         String::from_utf8(std::mem::take(&mut *self.0.lock().unwrap())).unwrap()
     }
 

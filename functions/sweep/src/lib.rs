@@ -35,7 +35,7 @@ pub async fn handle<W: Future<Output = bool>>(
     }
     sweeper.meter().write_usage().await;
     metrics::emit(sweeper.clock().now());
-    let Swept { due, released, recovered, resent, probes, disabled, failed } = sweeping.end()?;
-    info!(due, released, recovered, resent, probes, disabled, failed, "swept");
+    let Swept { due, released, recovered, resent, probes, disabled, failed, expunged, removed } = sweeping.end()?;
+    info!(due, released, recovered, resent, probes, disabled, failed, expunged, removed, "swept");
     Ok(())
 }

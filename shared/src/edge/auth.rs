@@ -60,6 +60,28 @@ impl<R: RouterState> FromRequestParts<R> for Platform {
     }
 }
 
+/// The organization of the path, for the holder of a platform key with full rights. It need not exist, and may be being
+/// deleted.
+#[derive(Debug)]
+pub struct PlatformPath(pub OrganizationId);
+
+impl<R: RouterState> FromRequestParts<R> for PlatformPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &R) -> Result<Self, ApiError> {
+        let Authenticated(caller) = Authenticated::from_request_parts(parts, state).await?;
+        let id = OfPath::organization(&caller, parts, state).await?;
+        if caller.own_organization().is_some_and(|own| *own != id) {
+            return Err(ApiError::not_found("organization"));
+        }
+        parts.extensions.get::<RequestContext>().inspect(|context| context.set_organization(&id));
+        if !caller.is_platform() {
+            return Err(ApiError::new(ErrorCode::Forbidden, "only the platform's key may do this"));
+        }
+        Ok(Self(id))
+    }
+}
+
 /// A caller whose role includes the scope `S`, in any organization that it may access.
 #[derive(Debug)]
 pub struct Permitted<S> {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use crate::service::{Access, Administrator, Publisher};
 
 pub use api_error::ApiError;
-pub use auth::{Authenticated, OfKey, Permitted, Platform, PublishCaller, Tenant, own_or_named, scopes};
+pub use auth::{Authenticated, OfKey, Permitted, Platform, PlatformPath, PublishCaller, Tenant, own_or_named, scopes};
 pub use input::{Body, HyphenatedEndpointId, Origin, PathId, Search, check_size, read_body};
 pub use items::Items;
 pub use layers::finish;

@@ -13,7 +13,7 @@ use crate::domain::deployment::Deployment;
 use crate::domain::ids::{KeyId, OrganizationId};
 use crate::domain::tenancy::access::{PlatformRole, Role, Scope};
 use crate::domain::tenancy::api_key::{KeySecret, PlatformKey};
-use crate::domain::tenancy::organization::Organization;
+use crate::domain::tenancy::organization::{Organization, OrganizationStatus};
 use crate::domain::time::Timestamp;
 use crate::store::Store;
 
@@ -53,6 +53,11 @@ impl Caller {
     /// Whether the caller holds a platform key with full rights.
     pub const fn is_platform(&self) -> bool {
         matches!(self, Self::Platform(PlatformKey { role: PlatformRole::Full, .. }))
+    }
+
+    /// Whether the caller is an owner of its organization, or holds a platform key with full rights.
+    pub const fn is_owner(&self) -> bool {
+        matches!(self, Self::Key { role: Role::Owner, .. }) || self.is_platform()
     }
 
     /// The id of the organization's key; `None` for a platform key.
@@ -114,18 +119,18 @@ impl Access {
         };
         let working = known.filter(|key| key.status.works_at(now));
         if let Some(key) = &working {
-            self.record_use(key.id, now).await;
+            self.record_use(&key.organization, key.id, now).await;
         }
         Ok(working.map(|key| Caller::Key { id: key.id, organization: key.organization, role: key.role }))
     }
 
     /// Records the use of a key, at most once an hour in each process. A failure is logged only.
-    async fn record_use(&self, key: KeyId, now: Timestamp) {
+    async fn record_use(&self, organization: &OrganizationId, key: KeyId, now: Timestamp) {
         if self.caches.recent_key_uses.get(&key, now).is_some() {
             return;
         }
         self.caches.recent_key_uses.put(key, (), now);
-        if let Err(error) = self.store.record_key_use(key, now).await {
+        if let Err(error) = self.store.record_key_use(organization, key, now).await {
             warn!(%key, %error, "the key's use was not recorded");
         }
     }
@@ -133,7 +138,8 @@ impl Access {
     /// The organization, if the caller may access it. It may be up to 5 s old.
     ///
     /// # Errors
-    /// [`ServiceError::NotFound`] if the organization does not exist or is not the caller's own.
+    /// [`ServiceError::NotFound`] if the organization does not exist or is not the caller's own,
+    /// [`ServiceError::Conflict`] if it is being deleted.
     pub async fn organization_for(&self, caller: &Caller, id: &OrganizationId) -> Result<Organization, ServiceError> {
         if caller.own_organization().is_some_and(|own| own != id) {
             return Err(ServiceError::NotFound("organization"));
@@ -144,7 +150,7 @@ impl Access {
     /// The current state of the organization, if the caller may access it.
     ///
     /// # Errors
-    /// As [`Self::organization_for`].
+    /// [`ServiceError::NotFound`] if the organization does not exist or is not the caller's own.
     pub async fn state_for(&self, caller: &Caller, id: &OrganizationId) -> Result<CurrentState, ServiceError> {
         if caller.own_organization().is_some_and(|own| own != id) {
             return Err(ServiceError::NotFound("organization"));
@@ -155,9 +161,19 @@ impl Access {
     /// The organization. It may be up to 5 s old.
     ///
     /// # Errors
-    /// [`ServiceError::NotFound`] if the organization does not exist.
+    /// [`ServiceError::NotFound`] if the organization does not exist, [`ServiceError::Conflict`] if it is being deleted.
     pub async fn organization(&self, id: &OrganizationId) -> Result<Organization, ServiceError> {
-        self.cached_organization(id).await?.ok_or(ServiceError::NotFound("organization"))
+        let organization = self.cached_organization(id).await?.ok_or(ServiceError::NotFound("organization"))?;
+        match organization.status {
+            OrganizationStatus::Active | OrganizationStatus::Suspended => Ok(organization),
+            OrganizationStatus::Deleting => Err(ServiceError::Conflict("the organization is being deleted".to_owned())),
+        }
+    }
+
+    /// Forgets what this process has read of the organization.
+    pub(super) fn forget(&self, id: &OrganizationId) {
+        self.caches.organizations.forget(id);
+        self.caches.statuses.forget(id);
     }
 
     pub(super) async fn cached_organization(&self, id: &OrganizationId) -> Result<Option<Organization>, ServiceError> {

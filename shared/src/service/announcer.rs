@@ -164,6 +164,9 @@ impl Announcer {
         event: NewEvent,
     ) -> Result<(Vec<Published>, FanOut), ServiceError> {
         let current = self.targets.current_state(organization).await?;
+        if current.is_deleting() {
+            return Ok((Vec::new(), FanOut::default()));
+        }
         let fan_out = self.targets.fan_out(&current).await?;
         let mut planned = Vec::new();
         if fan_out.wants(&event) {

@@ -1,4 +1,4 @@
-//! Does the pages of jobs: moves the deliveries of a page and stores the progress.
+//! Does the pages of jobs: moves or removes what a page is about, and stores the progress.
 
 use std::sync::Arc;
 
@@ -10,7 +10,8 @@ use super::releaser::{Moved, Releaser};
 use crate::clock::Clock;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::endpoint::lane::Route;
-use crate::domain::job::{Job, Move, Page, Work};
+use crate::domain::ids::{DeliveryId, EndpointId, EventId};
+use crate::domain::job::{Cursor, Job, Move, Page, Removal, Work};
 use crate::domain::tenancy::organization::OrganizationStatus;
 use crate::domain::time::Timestamp;
 use crate::store::{JobPut, Store, WaitingRef};
@@ -43,8 +44,24 @@ impl JobRunner {
     /// [`ServiceError`] if the page cannot be read or sent, or the progress cannot be stored. The next run of the sweep
     /// repeats the page.
     pub(super) async fn do_page(&self, seen: &Job) -> Result<DonePage, ServiceError> {
+        match (&seen.work, seen.pass.from) {
+            (Work::DeleteOrganization(_), Cursor::Removal(removal)) => self.remove_page(seen, removal).await,
+            (Work::Expunge(event), Cursor::Delivery(from)) => self.expunge_page(seen, *event, from).await,
+            (work, Cursor::Delivery(from)) if let Some(endpoint) = work.endpoint() => {
+                self.do_page_of_endpoint(seen, endpoint, from).await
+            }
+            _ => Err(ServiceError::Internal(format!("the job {} has a cursor of another kind", seen.id))),
+        }
+    }
+
+    async fn do_page_of_endpoint(
+        &self,
+        seen: &Job,
+        id: EndpointId,
+        from: DeliveryId,
+    ) -> Result<DonePage, ServiceError> {
         let now = self.clock.now();
-        let endpoint = self.store.endpoint(&seen.organization, seen.work.endpoint()).await?;
+        let endpoint = self.store.endpoint(&seen.organization, id).await?;
         let failures = match &endpoint {
             Some(endpoint) if seen.needs_failures(now) => self.failures(endpoint, now).await?,
             _ => 0,
@@ -52,17 +69,17 @@ impl JobRunner {
         let job = seen.at(failures, now);
         let status = match job.work {
             Work::Recover(..) => self.access.cached_organization(&job.organization).await?.map(|it| it.status),
-            Work::Release(_) | Work::FailHeld(_) | Work::SendAll(_) => None,
+            _ => None,
         };
         let action = job.work.on(endpoint.as_ref(), status.unwrap_or(OrganizationStatus::Active));
         if action == Move::Nothing {
             return self.store_progress(seen, job.ended(now), Moved::default()).await;
         }
         if let Move::SendAgain(route) = action {
-            return self.send_page_again(seen, &job, route).await;
+            return self.send_page_again(seen, &job, (id, from), route).await;
         }
         let limit = page_size(&job);
-        let found = self.read_page(&job, limit).await?;
+        let found = self.read_page(&job, (id, from), limit).await?;
         let moved = match (action, &job.work) {
             (Move::Send(route), _) => self.releaser.lease_and_send(&found, route, Some(job.pace)).await?,
             (Move::Fail(cause), _) => self.releaser.fail_each(&found, cause).await,
@@ -85,8 +102,46 @@ impl JobRunner {
         self.store_progress(seen, job.after(&page, self.clock.now()), moved).await
     }
 
-    async fn send_page_again(&self, seen: &Job, job: &Job, route: Route) -> Result<DonePage, ServiceError> {
-        let stored = self.store.stored_before(job.work.endpoint(), job.pass.from, page_size(job)).await?;
+    /// Removes a page of an organization.
+    async fn remove_page(&self, seen: &Job, removal: Removal) -> Result<DonePage, ServiceError> {
+        if removal == Removal::Organization {
+            self.store.remove_organization(seen).await?;
+            self.access.forget(&seen.organization);
+            return Ok(DonePage { job: seen.ended(self.clock.now()), moved: Moved::default() });
+        }
+        let job = seen.at(0, self.clock.now());
+        let removed = self.store.remove_page(&job, removal, self.clock.now()).await?;
+        let moved = Moved { count: removed.items, ..Moved::default() };
+        self.store_progress(seen, job.after_removal(&removed, self.clock.now()), moved).await
+    }
+
+    /// Removes the data of an event, and a page of what is stored of its deliveries. Each page removes the data again, since
+    /// a late write of the publish request may have brought it back.
+    async fn expunge_page(&self, seen: &Job, event: EventId, from: DeliveryId) -> Result<DonePage, ServiceError> {
+        let job = seen.at(0, self.clock.now());
+        let Some(event) = self.store.event(&job.organization, event).await? else {
+            return self.store_progress(seen, job.ended(self.clock.now()), Moved::default()).await;
+        };
+        if event.expunged_at.is_none() {
+            self.store.replace_event(&event.clone().expunged(self.clock.now())).await?;
+        }
+        let limit = page_size(&job);
+        let found: Vec<_> = event.deliveries().filter(|delivery| delivery.id >= from).take(limit).collect();
+        let last = found.last().map(|last| last.id).filter(|_| found.len() == limit);
+        let paced = found.len();
+        let moved = self.releaser.expunge_each(found).await;
+        let page = Page { last, paced, moved: moved.count, is_left: moved.failure.is_some() };
+        self.store_progress(seen, job.after(&page, self.clock.now()), moved).await
+    }
+
+    async fn send_page_again(
+        &self,
+        seen: &Job,
+        job: &Job,
+        (endpoint, from): (EndpointId, DeliveryId),
+        route: Route,
+    ) -> Result<DonePage, ServiceError> {
+        let stored = self.store.stored_before(endpoint, from, page_size(job)).await?;
         for error in &stored.unreadable {
             error!(%error, "a delivery cannot be read");
         }
@@ -106,8 +161,12 @@ impl JobRunner {
         Ok(self.store.counters(endpoint.id, now).await?.failures.count)
     }
 
-    async fn read_page(&self, job: &Job, limit: usize) -> Result<Vec<WaitingRef>, ServiceError> {
-        let (endpoint, from) = (job.work.endpoint(), job.pass.from);
+    async fn read_page(
+        &self,
+        job: &Job,
+        (endpoint, from): (EndpointId, DeliveryId),
+        limit: usize,
+    ) -> Result<Vec<WaitingRef>, ServiceError> {
         Ok(match job.before() {
             Some(before) => self.store.failed_deliveries(endpoint, from, before, limit).await?,
             None => self.store.held_deliveries(endpoint, Some(from), limit).await?,

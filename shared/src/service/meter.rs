@@ -11,6 +11,7 @@ use tracing::{error, warn};
 use super::{Published, ServiceError};
 use crate::clock::Clock;
 use crate::domain::ids::OrganizationId;
+use crate::domain::tenancy::organization::OrganizationStatus;
 use crate::domain::tenancy::usage::{Day, Days, Usage};
 use crate::domain::time::Timestamp;
 use crate::store::{NotAdded, Store};
@@ -22,6 +23,9 @@ const MIN_WRITTEN_COUNT: u64 = 50;
 const MAX_LOST_COUNT: u64 = 100;
 /// How long a process keeps a count in memory while it handles requests.
 const MAX_WRITE_DELAY: Duration = Duration::from_secs(10 * 60);
+/// A count that is kept for longer, by a process that handled no requests, is written only after the organization was
+/// read: the last pass of a deletion removes what is written before.
+const UNCHECKED: Duration = Duration::from_secs(13 * 60);
 /// How many counts are written at the same time.
 const MAX_CONCURRENT_WRITES: usize = 16;
 /// How many counts are written together with other work, which waits for them. Further counts are written later.
@@ -46,6 +50,11 @@ impl Unwritten {
     /// Whether the count is written immediately.
     fn exceeds_max_loss(&self) -> bool {
         self.largest_count() >= MAX_LOST_COUNT
+    }
+
+    /// Whether the count is so old that the organization may have been deleted since.
+    fn may_outlive_its_organization(&self, now: Timestamp) -> bool {
+        now.since(self.since) >= UNCHECKED
     }
 
     fn largest_count(&self) -> u64 {
@@ -153,6 +162,16 @@ impl Meter {
     async fn write(&self, key: (OrganizationId, Day), unwritten: Unwritten) {
         let (organization, day) = &key;
         let Usage { events, deliveries, attempts } = unwritten.usage;
+        if unwritten.may_outlive_its_organization(self.clock.now()) {
+            match self.store.organization_state(organization).await {
+                Ok(Some(state)) if state.status != OrganizationStatus::Deleting => {}
+                Ok(_) => return,
+                Err(error) => {
+                    warn!(%organization, %day, %error, "usage was not written and is kept for later");
+                    return self.counts.add(key, unwritten);
+                }
+            }
+        }
         match self.store.add_usage(organization, *day, unwritten.usage).await {
             Ok(()) => {}
             Err(NotAdded::Refused(error)) => {

@@ -23,6 +23,9 @@ use crate::telemetry::metrics;
 /// How many deliveries are leased before their messages are sent: one batch of SQS.
 const CHUNK: usize = 10;
 
+/// How often a delivery is expunged if other processes change it first.
+const EXPUNGE_TRIES: usize = 4;
+
 /// The counts and failures of moving deliveries.
 #[derive(Debug, Default)]
 pub(super) struct Moved {
@@ -157,6 +160,52 @@ impl Releaser {
         }
         metrics::failed(cause, all.count);
         all
+    }
+
+    /// Removes what is stored of the responses to these deliveries of an expunged event, and fails those that are not
+    /// final. Each is given in its initial state, which holds if it has no record.
+    pub(super) async fn expunge_each(&self, initial: Vec<Delivery>) -> Moved {
+        let mut all = Moved::default();
+        let mut rest = initial;
+        for _ in 0..EXPUNGE_TRIES {
+            let wanted = rest.iter().map(|delivery| (delivery.endpoint, delivery.id)).collect();
+            let mut loaded = match self.store.load(&Wanted { deliveries: wanted, ..Wanted::default() }).await {
+                Ok(loaded) => loaded.deliveries,
+                Err(error) => return Moved { failure: Some(error.into()), ..all },
+            };
+            let now = self.clock.now();
+            let mut moves = Vec::with_capacity(rest.len());
+            for initial in rest.drain(..) {
+                let seen = match loaded.remove(&initial.id).transpose() {
+                    Ok(seen) => seen,
+                    Err(error) => {
+                        error!(delivery = %initial.id, %error, "a delivery of an expunged event cannot be read");
+                        continue;
+                    }
+                };
+                if let Some(expunged) = seen.clone().unwrap_or_else(|| initial.clone()).expunged(now) {
+                    moves.push((initial, seen, expunged));
+                }
+            }
+            let writes: Vec<_> = moves
+                .into_iter()
+                .map(async |(initial, seen, expunged)| {
+                    (initial, self.store.move_delivery(seen.as_ref(), &expunged).await)
+                })
+                .collect();
+            for (initial, written) in join_all(writes).await {
+                match written {
+                    Ok(()) => all.count += 1,
+                    Err(StoreError::Conflict) => rest.push(initial),
+                    Err(error) => all.failure = Some(error.into()),
+                }
+            }
+            if rest.is_empty() {
+                return all;
+            }
+        }
+        let failure = ServiceError::Unavailable("other processes are changing the deliveries".to_owned());
+        Moved { failure: Some(failure), ..all }
     }
 
     /// Leases the oldest delivery that is held for an endpoint and sends it as a half-open probe. Returns whether a

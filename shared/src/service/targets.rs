@@ -53,10 +53,15 @@ impl CurrentState {
         &self.limits
     }
 
+    /// Whether the organization is being deleted.
+    pub(super) fn is_deleting(&self) -> bool {
+        self.state.status == OrganizationStatus::Deleting
+    }
+
     /// Checks that the organization is active.
     ///
     /// # Errors
-    /// [`ServiceError::Forbidden`] if the organization is suspended.
+    /// [`ServiceError::Forbidden`] if the organization is suspended or being deleted.
     pub(super) fn require_active(&self) -> Result<(), ServiceError> {
         refuse_suspended(self.state.status)
     }
@@ -146,6 +151,7 @@ pub(super) const fn refuse_suspended(status: OrganizationStatus) -> Result<(), S
         OrganizationStatus::Suspended => {
             Err(ServiceError::Forbidden("the organization is suspended: nothing is published or delivered for it"))
         }
+        OrganizationStatus::Deleting => Err(ServiceError::Forbidden("the organization is being deleted")),
     }
 }
 

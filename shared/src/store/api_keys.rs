@@ -59,7 +59,7 @@ impl Store {
     pub async fn api_key(&self, organization: &OrganizationId, id: KeyId) -> Result<Option<ApiKey>, StoreError> {
         let found: Option<ApiKey> = self.get::<ApiKeyItem, _>(&keys::key_in_organization(organization, id)).await?;
         let Some(key) = found else { return Ok(None) };
-        let seen: Option<KeyUse> = self.get::<KeyUseItem, _>(&keys::key_use(id)).await?;
+        let seen: Option<KeyUse> = self.get::<KeyUseItem, _>(&keys::key_use(organization, id)).await?;
         Ok(Some(ApiKey { last_used_at: seen.map(|seen| seen.at), ..key }))
     }
 
@@ -98,7 +98,7 @@ impl Store {
             }
         }
         found.truncate(limit);
-        let uses = self.get_all(found.iter().map(|key| keys::key_use(key.id)).collect()).await?;
+        let uses = self.get_all(found.iter().map(|key| keys::key_use(organization, key.id)).collect()).await?;
         let uses = uses.into_iter().map(read::<KeyUseItem, KeyUse>).collect::<Result<Vec<_>, _>>()?;
         let uses: HashMap<_, _> = uses.into_iter().map(|seen| (seen.key, seen.at)).collect();
         Ok(found.into_iter().map(|key| ApiKey { last_used_at: uses.get(&key.id).copied(), ..key }).collect())
@@ -108,9 +108,14 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`] if the write may have failed.
-    pub async fn record_key_use(&self, key: KeyId, at: Timestamp) -> Result<(), StoreError> {
-        let item =
-            KeyUseItem { base: Base::new(keys::key_use(key), "key_use"), key: key.to_string(), at: at.rfc3339() };
+    pub async fn record_key_use(
+        &self,
+        organization: &OrganizationId,
+        key: KeyId,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let base = Base::new(keys::key_use(organization, key), "key_use");
+        let item = KeyUseItem { base, key: key.to_string(), at: at.rfc3339() };
         self.client.put_item().table_name(&self.table).set_item(Some(to_item(&item)?)).send().await?;
         Ok(())
     }

@@ -13,8 +13,8 @@ use super::read::waiting::LOWEST;
 use super::write::put::{Put, new_write_token, with_write_token};
 use super::{Store, StoreError, keys};
 use crate::domain::delivery::DeliveryStatus;
-use crate::domain::ids::{DeliveryId, EndpointId, JobId, OrganizationId};
-use crate::domain::job::{Job, JobKind, JobRun, JobState, Pace, Pass, RETENTION, Recovery, Work};
+use crate::domain::ids::{EndpointId, EventId, JobId, OrganizationId};
+use crate::domain::job::{Cursor, Job, JobKind, JobRun, JobState, Pace, Pass, RETENTION, Recovery, Work};
 use crate::domain::time::Timestamp;
 
 /// Maximum number of jobs in one read of the due jobs.
@@ -22,7 +22,7 @@ const MAX_DUE_JOBS: usize = 10_000;
 /// The condition to write a requested job: no open job with its id is in its first pass.
 const NOT_IN_FIRST_PASS: &str = "attribute_not_exists(pk) OR #status <> :open OR passes > :zero";
 /// The condition to change a job: it is open and has the creation time and the position that were read.
-const UNCHANGED: &str = "since = :since AND #status = :open AND passes = :passes AND from_id = :from";
+pub(super) const UNCHANGED: &str = "since = :since AND #status = :open AND passes = :passes AND from_id = :from";
 
 /// The result of a conditional write of a job.
 #[derive(Debug)]
@@ -51,13 +51,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the job could not be written.
     pub async fn change_job(&self, seen: &Job, job: &Job) -> Result<JobPut, StoreError> {
-        let values = vec![
-            (":since", AttributeValue::S(seen.since.rfc3339())),
-            (":open", open()),
-            (":passes", AttributeValue::N(seen.pass.number.to_string())),
-            (":from", AttributeValue::S(seen.pass.from.to_string())),
-        ];
-        self.put_job_if(job, UNCHANGED, values).await
+        self.put_job_if(job, UNCHANGED, unchanged_values(seen).into()).await
     }
 
     async fn put_job_if(
@@ -117,6 +111,16 @@ impl Store {
     }
 }
 
+/// The values of [`UNCHANGED`].
+pub(super) fn unchanged_values(seen: &Job) -> [(&'static str, AttributeValue); 4] {
+    [
+        (":since", AttributeValue::S(seen.since.rfc3339())),
+        (":open", open()),
+        (":passes", AttributeValue::N(seen.pass.number.to_string())),
+        (":from", AttributeValue::S(seen.pass.from.to_string())),
+    ]
+}
+
 fn open() -> AttributeValue {
     AttributeValue::S(JobState::NAMES[0].to_owned())
 }
@@ -137,7 +141,10 @@ struct JobItem {
     #[serde(flatten)]
     base: Base,
     kind: String,
-    endpoint: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    endpoint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event: Option<String>,
     since: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     failed_from: Option<String>,
@@ -175,7 +182,7 @@ impl From<&Job> for JobItem {
     fn from(job: &Job) -> Self {
         let recovery = match &job.work {
             Work::Recover(_, recovery) => Some(recovery),
-            Work::Release(_) | Work::FailHeld(_) | Work::SendAll(_) => None,
+            _ => None,
         };
         let (due_at, ended_at) = match job.state {
             JobState::Open(at) => (Some(at), None),
@@ -186,7 +193,8 @@ impl From<&Job> for JobItem {
         Self {
             base: Base::new(keys::job(&job.organization, job.id), "job"),
             kind: job.work.kind().as_str().to_owned(),
-            endpoint: job.work.endpoint().to_string(),
+            endpoint: job.work.endpoint().map(|endpoint| endpoint.to_string()),
+            event: job.work.event().map(|event| event.to_string()),
             since: job.since.rfc3339(),
             failed_from: recovery.map(|recovery| recovery.since.rfc3339()),
             failed_until: recovery.and_then(|recovery| recovery.until).map(Timestamp::rfc3339),
@@ -216,22 +224,25 @@ impl TryFrom<JobItem> for Job {
     fn try_from(item: JobItem) -> Result<Self, Unreadable> {
         let (organization, id) =
             keys::parse_job(&item.base.key()).ok_or_else(|| Unreadable("not a job's key".to_owned()))?;
-        let endpoint = EndpointId::parse(&item.endpoint)?;
+        let endpoint = || Ok::<_, Unreadable>(EndpointId::parse(&required("endpoint", item.endpoint.clone())?)?);
         let status = |name: &String| DeliveryStatus::parse(name).ok_or_else(|| unknown("status", name));
         let ended_at = || required("ended_at", time(item.ended_at.as_ref())?);
+        let work = match JobKind::parse(&item.kind).ok_or_else(|| unknown("kind", &item.kind))? {
+            JobKind::Release => Work::Release(endpoint()?),
+            JobKind::FailHeld => Work::FailHeld(endpoint()?),
+            JobKind::SendAll => Work::SendAll(endpoint()?),
+            JobKind::Expunge => Work::Expunge(EventId::parse(&required("event", item.event)?)?),
+            JobKind::DeleteOrganization => Work::DeleteOrganization(organization.clone()),
+            JobKind::Recover => {
+                let since = required("failed_from", time(item.failed_from.as_ref())?)?;
+                let statuses = item.statuses.iter().flatten().map(status).collect::<Result<_, _>>()?;
+                Work::Recover(endpoint()?, Recovery { since, until: time(item.failed_until.as_ref())?, statuses })
+            }
+        };
         Ok(Self {
             id,
             organization,
-            work: match JobKind::parse(&item.kind).ok_or_else(|| unknown("kind", &item.kind))? {
-                JobKind::Release => Work::Release(endpoint),
-                JobKind::FailHeld => Work::FailHeld(endpoint),
-                JobKind::SendAll => Work::SendAll(endpoint),
-                JobKind::Recover => {
-                    let since = required("failed_from", time(item.failed_from.as_ref())?)?;
-                    let statuses = item.statuses.iter().flatten().map(status).collect::<Result<_, _>>()?;
-                    Work::Recover(endpoint, Recovery { since, until: time(item.failed_until.as_ref())?, statuses })
-                }
-            },
+            work,
             since: Timestamp::parse(&item.since)?,
             state: match item.status.as_str() {
                 "open" => JobState::Open(required("due_at", time(item.due_at.as_ref())?)?),
@@ -242,7 +253,7 @@ impl TryFrom<JobItem> for Job {
             pass: Pass {
                 number: item.passes,
                 began_at: Timestamp::parse(&item.pass_at)?,
-                from: DeliveryId::parse(&item.from_id)?,
+                from: Cursor::parse(&item.from_id).ok_or_else(|| unknown("from_id", &item.from_id))?,
                 is_left: item.is_left,
             },
             pace: Pace {

@@ -107,8 +107,13 @@ pub(super) fn key_in_organization(organization: &OrganizationId, key: KeyId) -> 
 
 /// The last use of an API key. It is a separate item, so that functions that only authenticate need no permission
 /// to change API keys.
-pub(super) fn key_use(key: KeyId) -> Key {
-    Key::new(format!("used#{key}"), "used")
+pub(super) fn key_use(organization: &OrganizationId, key: KeyId) -> Key {
+    Key::new(key_use_partition(organization), key.to_string())
+}
+
+/// The partition of the last uses of an organization's API keys.
+pub(super) fn key_use_partition(organization: &OrganizationId) -> String {
+    format!("used#{organization}")
 }
 
 /// A copy of an organization's state.
@@ -149,10 +154,20 @@ pub(super) fn health(endpoint: EndpointId) -> Key {
     Key::new(format!("health#{endpoint}"), "health")
 }
 
+/// The endpoint whose deletion an item with this sort key records.
+pub(super) fn parse_deleted_endpoint(sk: &str) -> Option<EndpointId> {
+    EndpointId::parse(sk.strip_prefix(DELETED_PREFIX)?).ok()
+}
+
+/// The sort key of the item that records the deletion of an endpoint.
+pub(super) fn deleted_sort_key(endpoint: impl std::fmt::Display) -> String {
+    format!("{DELETED_PREFIX}{endpoint}")
+}
+
 /// The item that records the deletion of an endpoint.
 pub(super) fn deleted_endpoint(organization: &OrganizationId, endpoint: EndpointId) -> Key {
     let Key { pk, sk } = self::endpoint(organization, endpoint);
-    Key { pk, sk: format!("{DELETED_PREFIX}{sk}") }
+    Key { pk, sk: deleted_sort_key(sk) }
 }
 
 /// The partition of an organization's jobs.
@@ -173,7 +188,15 @@ pub(super) fn parse_job(key: &Key) -> Option<(OrganizationId, JobId)> {
 /// The claim of the idempotency key with this SHA-256.
 pub(super) fn idempotency(organization: &OrganizationId, key_hash: [u8; 32]) -> Key {
     let shard = key_hash[0] % IDEMPOTENCY_SHARDS;
-    Key::new(format!("idem#{organization}#{shard}"), hex::encode(key_hash))
+    Key::new(idempotency_partition(organization, shard), hex::encode(key_hash))
+}
+
+fn idempotency_partition(organization: &OrganizationId, shard: u8) -> String {
+    format!("idem#{organization}#{shard}")
+}
+
+pub(super) fn idempotency_partitions(organization: &OrganizationId) -> impl Iterator<Item = String> {
+    (0..IDEMPOTENCY_SHARDS).map(|shard| idempotency_partition(organization, shard))
 }
 
 /// The state of an organization's rate limit.
@@ -183,7 +206,12 @@ pub(super) fn rate(organization: &OrganizationId) -> Key {
 
 /// An organization's usage on a day.
 pub(super) fn usage(organization: &OrganizationId, day: Day) -> Key {
-    Key::new(format!("usage#{organization}"), day.to_string())
+    Key::new(usage_partition(organization), day.to_string())
+}
+
+/// The partition of an organization's usage.
+pub(super) fn usage_partition(organization: &OrganizationId) -> String {
+    format!("usage#{organization}")
 }
 
 pub(super) fn event(organization: &OrganizationId, event: EventId) -> Key {

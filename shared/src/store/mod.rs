@@ -18,6 +18,7 @@ mod limits;
 mod operator;
 mod organizations;
 mod read;
+mod removal;
 pub mod schema;
 mod usage;
 mod write;

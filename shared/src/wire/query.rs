@@ -70,8 +70,17 @@ impl Query {
 
     /// Takes `permanent`, which is false by default.
     pub fn permanent(&mut self) -> bool {
+        self.flag("permanent")
+    }
+
+    /// Takes `force`, which is false by default.
+    pub fn force(&mut self) -> bool {
+        self.flag("force")
+    }
+
+    fn flag(&mut self, name: &'static str) -> bool {
         let flag = |text: &str| text.parse().map_err(|_| Invalid::new("must be true or false"));
-        self.take("permanent", flag).unwrap_or_default()
+        self.take(name, flag).unwrap_or_default()
     }
 
     /// Takes `limit` and `cursor`.
@@ -152,6 +161,15 @@ pub struct DeletionParameters {
     /// Deletes the endpoint instead of disabling it.
     #[param(default = false)]
     pub permanent: Option<bool>,
+}
+
+/// The parameters of [`Query::force`] for the OpenAPI document.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ForceParameters {
+    /// Deletes the organization although it is active.
+    #[param(default = false)]
+    pub force: Option<bool>,
 }
 
 /// The parameters of [`Query::event_filter`] for the OpenAPI document.

@@ -194,8 +194,8 @@ fn deliver() -> Vec<Row> {
 
 fn sweep() -> Vec<Row> {
     use Scene::{
-        Announced, BacklogMetrics, Due, GiveUp, LongRecovery, NothingToProbeWith, Probe, Recovery, Release,
-        ReleaseEnds, ReleaseOfDeletedEnds, ReleaseOfDisabled, ReleaseOfFailing, SendAll,
+        Announced, BacklogMetrics, Deletion, DeletionEnds, Due, Expunge, GiveUp, LongRecovery, NothingToProbeWith,
+        Probe, Recovery, Release, ReleaseEnds, ReleaseOfDeletedEnds, ReleaseOfDisabled, ReleaseOfFailing, SendAll,
     };
     let row = |call, scenes, failed| Row::new(Function::Sweep, call, scenes, failed);
     vec![
@@ -233,6 +233,37 @@ fn sweep() -> Vec<Row> {
         row("PutItem job, advanced", &[Release, Recovery, LongRecovery], FAILED),
         row("Query delivery", &[SendAll], FAILED),
         row("PutItem delivery, new: due", &[SendAll], FAILED),
+        row("GetItem event", &[Expunge], FAILED),
+        row("PutItem event", &[Expunge], FAILED),
+        row("PutItem delivery, new: none", &[Expunge], FAILED),
+        // Every page of a deletion may be repeated.
+        row("Query job", &[Deletion], FAILED),
+        row("Query fanout", &[Deletion], FAILED),
+        row("Query endpoint", &[Deletion], FAILED),
+        row("Query deleted endpoint", &[Deletion], FAILED),
+        row("Query delivery", &[Deletion], FAILED),
+        row("Query health", &[Deletion], FAILED),
+        row("Query event", &[Deletion], FAILED),
+        row("Query idem", &[Deletion], FAILED),
+        row("Query key", &[Deletion], FAILED),
+        row("Query used", &[Deletion], FAILED),
+        row("Query usage", &[Deletion], FAILED),
+        row("Query limit", &[Deletion], FAILED),
+        row("PutItem deleted endpoint", &[Deletion], FAILED),
+        row("DeleteItem job", &[Deletion], FAILED),
+        row("DeleteItem fanout", &[Deletion], FAILED),
+        row("DeleteItem endpoint", &[Deletion], FAILED),
+        row("DeleteItem delivery", &[Deletion], FAILED),
+        row("DeleteItem health", &[Deletion], FAILED),
+        row("DeleteItem event", &[Deletion], FAILED),
+        row("DeleteItem idem", &[Deletion], FAILED),
+        row("DeleteItem key", &[Deletion], FAILED),
+        row("DeleteItem key by hash", &[Deletion], FAILED),
+        row("DeleteItem used", &[Deletion], FAILED),
+        row("DeleteItem usage", &[Deletion], FAILED),
+        row("DeleteItem limit", &[Deletion], FAILED),
+        row("GetItem organization", &[DeletionEnds], FAILED),
+        row("TransactWriteItems job, organization, slug, state", &[DeletionEnds], FAILED),
         // The backlog metrics are collected concurrently with all other work.
         row("Query waiting half_open, all", &[BacklogMetrics], ALONE),
         row("Query waiting due, counted", &[BacklogMetrics], ALONE),

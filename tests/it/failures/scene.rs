@@ -131,6 +131,12 @@ pub(super) enum Scene {
     LongRecovery,
     /// Resends the messages of a lost queue.
     SendAll,
+    /// Removes the data of an event.
+    Expunge,
+    /// Removes what another organization has that is being deleted.
+    Deletion,
+    /// Ends the deletion of another organization.
+    DeletionEnds,
 }
 
 /// The end of a scene, which no fault may change.
@@ -157,7 +163,7 @@ pub(super) enum Outcome {
 }
 
 impl Scene {
-    pub(super) const ALL: [Self; 49] = [
+    pub(super) const ALL: [Self; 52] = [
         Self::Keyed,
         Self::Keyless,
         Self::Batch,
@@ -207,6 +213,9 @@ impl Scene {
         Self::Recovery,
         Self::LongRecovery,
         Self::SendAll,
+        Self::Expunge,
+        Self::Deletion,
+        Self::DeletionEnds,
     ];
 
     pub(super) fn function(self) -> Function {
@@ -273,7 +282,10 @@ impl Scene {
             | Self::CutOff
             | Self::LeasedAndPaused
             | Self::RetryingAndPaused
+            | Self::Deletion
+            | Self::DeletionEnds
             | Self::ReleaseEnds => ends(&[("success", 1)], &[], active),
+            Self::Expunge => ends(&[("failed", 1)], &[], active),
         }
     }
 

@@ -8,13 +8,14 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use http::Method;
 use serde_json::{Value, json};
 use shared::domain::endpoint::lane::Lane;
+use shared::domain::job::{LAST_PASS_AFTER, SECOND_PASS_AFTER};
 use shared::queue::schema::VISIBILITY_SECONDS;
 
 use super::scene::{BATCH, Function, LARGE_BATCH, MANY, MORE_THAN_AT_ONCE, Outcome, Receiving, Scene};
 use super::wire::Wire;
 use crate::support::{
     Answer, EVENT_TYPE, Endpoint, Fate, FinalState, Process, Receiver, Reply, Tenant, World, delivery_ids,
-    over_network, over_network_by_call,
+    over_network, over_network_by_call, text,
 };
 
 const VISIBILITY: Duration = Duration::from_secs(VISIBILITY_SECONDS as u64);
@@ -167,6 +168,25 @@ impl Scene {
                 stage.world.advance(A_MINUTE);
                 let (sdk, clock) = (stage.world.sdk(), stage.world.clock.clock());
                 pigeonpost::send_all(&sdk, stage.world.table(), &clock).await.unwrap();
+            }
+            Self::Expunge => {
+                stage.publish(1).await;
+                stage.world.purge().await;
+                stage.ask_to_expunge().await;
+            }
+            Self::Deletion => {
+                stage.publish(1).await;
+                stage.world.drain().await;
+                stage.delete_another_organization().await;
+            }
+            Self::DeletionEnds => {
+                stage.publish(1).await;
+                stage.world.drain().await;
+                stage.delete_another_organization().await;
+                for pause in [SECOND_PASS_AFTER, LAST_PASS_AFTER] {
+                    stage.world.sweep().await;
+                    stage.world.advance(pause);
+                }
             }
             Self::LongRecovery => {
                 stage.hold(MANY).await;
@@ -380,6 +400,37 @@ impl Stage {
         let path = format!("{}/recover", self.endpoint.path());
         let all = json!({"since": "2020-01-01T00:00:00Z"});
         self.tenant.at(&hasty).post(&path, &all).await.is_error(503, "unavailable");
+    }
+
+    /// Requests that the data of the event is removed. The request only writes the job, so the sweep must do it.
+    async fn ask_to_expunge(&self) {
+        let network = over_network_by_call(&self.world.sdk(), |call| {
+            if call.kind() == "PutItem event" { Fate::Refuse } else { Fate::Pass }
+        });
+        let hasty = self.world.process_over(&network, self.world.clock.clock());
+        let events = self.tenant.get("/events").await.data(200);
+        let path = format!("/events/{}/data", text(&events[0]["id"]));
+        self.tenant.at(&hasty).delete(&path).await.is_error(503, "unavailable");
+    }
+
+    /// Makes an organization that has every kind of item, begins its deletion, and waits until the first pass
+    /// is due.
+    async fn delete_another_organization(&self) {
+        let tenant = self.world.tenant().await;
+        let limits = json!({"events_per_second": 100}).to_string();
+        let path = format!("/v1/organizations/{}", tenant.id);
+        self.world.platform().call(Method::PUT, &format!("{path}/limits"), &[], Some(limits)).await.data(200);
+        let receiver = Receiver::always(Answer::status(500)).await;
+        tenant.endpoint(&receiver).await;
+        let endpoint = tenant.endpoint(&receiver).await;
+        tenant.delete(&format!("{}?permanent=true", endpoint.path())).await.data(204);
+        let keyed = [("idempotency-key", "order-18")];
+        tenant.call(Method::POST, "/events", &keyed, Some(event(10).to_string())).await.data(202);
+        self.world.drain().await;
+        tenant.get("/usage").await.data(200);
+        self.world.platform().delete(&format!("{path}?force=true")).await.data(202);
+        self.world.drain().await;
+        self.world.advance(A_MINUTE);
     }
 
     /// Lets the first attempts fail, and advances the time until the retries are due.

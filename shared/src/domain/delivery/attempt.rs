@@ -27,11 +27,13 @@ pub enum Cause {
     EndpointDeleted,
     /// The organization is suspended.
     OrganizationSuspended,
+    /// The event's data was removed.
+    Expunged,
 }
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Timeout,
         Self::Dns,
         Self::Connect,
@@ -42,6 +44,7 @@ impl Cause {
         Self::EndpointDisabled,
         Self::EndpointDeleted,
         Self::OrganizationSuspended,
+        Self::Expunged,
     ];
 
     /// The cause's name in the API and in storage.
@@ -57,6 +60,7 @@ impl Cause {
             Self::EndpointDisabled => "endpoint_disabled",
             Self::EndpointDeleted => "endpoint_deleted",
             Self::OrganizationSuspended => "organization_suspended",
+            Self::Expunged => "expunged",
         }
     }
 

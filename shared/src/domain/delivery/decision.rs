@@ -18,6 +18,8 @@ pub enum Decision {
     Park,
     /// Record the delivery as failed.
     Fail(Cause),
+    /// Do nothing, and record nothing: the organization is being deleted.
+    Discard,
     /// Send the request.
     Attempt,
 }
@@ -37,6 +39,9 @@ impl Delivery {
         probe: bool,
         now: Timestamp,
     ) -> Decision {
+        if organization == OrganizationStatus::Deleting {
+            return Decision::Discard;
+        }
         let Some(endpoint) = endpoint else { return Decision::Fail(Cause::EndpointDeleted) };
         match (endpoint.status, organization) {
             (_, OrganizationStatus::Suspended) => Decision::Fail(Cause::OrganizationSuspended),

@@ -17,8 +17,14 @@ pub(super) const RENEWED_LEASES: [Duration; 2] = [Duration::from_secs(30 * 60), 
 
 /// The delivery is not in a state that allows a retry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("only a failed or exhausted delivery can be retried, and this one is {}", .0.as_str())]
-pub struct NotRecoverable(pub DeliveryStatus);
+pub enum NotRecoverable {
+    /// It is neither failed nor exhausted.
+    #[error("only a failed or exhausted delivery can be retried, and this one is {}", .0.as_str())]
+    Status(DeliveryStatus),
+    /// The data of its event was removed.
+    #[error("the data of the delivery's event was removed")]
+    Expunged,
+}
 
 impl Delivery {
     /// Returns the delivery leased until this time to the publish request that sends it. If that request fails, the
@@ -101,10 +107,14 @@ impl Delivery {
     /// a new schedule, and the count of attempts continues.
     ///
     /// # Errors
-    /// [`NotRecoverable`] unless it is failed, exhausted, or [abandoned](Self::is_abandoned).
+    /// [`NotRecoverable`] unless it is failed, exhausted, or [abandoned](Self::is_abandoned), or if the data of its event was
+    /// removed.
     pub fn manually_retried(mut self, now: Timestamp, ticket: Ticket) -> Result<Self, NotRecoverable> {
         if !self.status.is_recoverable() && !self.is_abandoned(now) {
-            return Err(NotRecoverable(self.status));
+            return Err(NotRecoverable::Status(self.status));
+        }
+        if self.is_expunged() {
+            return Err(NotRecoverable::Expunged);
         }
         self.status = if self.attempts == 0 { DeliveryStatus::Pending } else { DeliveryStatus::Retrying };
         self.retries_used = 0;

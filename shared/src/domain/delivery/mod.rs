@@ -227,6 +227,27 @@ impl Delivery {
         self
     }
 
+    /// Returns the delivery after the data of its event was removed: without the response's body and the signature, and
+    /// failed unless it is final. Unless it succeeded, it has the cause [`Cause::Expunged`] and no mark, so nothing retries
+    /// it. `None` if nothing changes.
+    pub fn expunged(&self, now: Timestamp) -> Option<Self> {
+        let kept = match self.status {
+            DeliveryStatus::Success => self.clone(),
+            DeliveryStatus::Exhausted => Self { error: Some(Cause::Expunged), ..self.clone() },
+            DeliveryStatus::Pending | DeliveryStatus::Retrying | DeliveryStatus::Failed => {
+                let updated_at = self.updated_at;
+                Self { updated_at, ..self.clone().failed(Cause::Expunged, now) }
+            }
+        };
+        let expunged = Self { mark: None, response_body: None, signature: None, ..kept };
+        (expunged != *self).then(|| Self { updated_at: now, ..expunged })
+    }
+
+    /// Whether the data of its event was removed before the delivery succeeded.
+    pub fn is_expunged(&self) -> bool {
+        self.error == Some(Cause::Expunged)
+    }
+
     /// Returns the delivery with the status `failed` and this cause.
     #[must_use]
     pub fn failed(mut self, cause: Cause, now: Timestamp) -> Self {

@@ -36,7 +36,8 @@ pub enum OnFailure<'a> {
 const HIDDEN_AFTER_PUBLISHING: Duration = Duration::from_secs(MAX_HIDDEN_SECONDS as u64);
 
 impl Delivery {
-    /// Returns the delivery after an attempt, and what the consumer does with the message.
+    /// Returns the delivery after an attempt, and what the consumer does with the message. If the event's data was removed
+    /// during the attempt, only status and time of the attempt are added.
     pub fn after_attempt(
         mut self,
         outcome: &Outcome,
@@ -69,22 +70,30 @@ impl Delivery {
             }
         };
         self.response_status = entry.response_status;
-        self.response_body = body;
-        self.error = entry.error;
-        self.signature = Some(outcome.signature.clone());
+        let error = entry.error;
         let surplus = (self.log.len() + 1).saturating_sub(MAX_LOG);
         self.log.drain(..surplus);
         self.log.push(entry);
+        if self.is_expunged() {
+            if error.is_none() {
+                (self.status, self.error) = (DeliveryStatus::Success, None);
+            }
+            return (self, Consequence::Done);
+        }
+        self.response_body = body;
+        self.error = error;
+        self.signature = Some(outcome.signature.clone());
         let consequence = self.settle(on_failure, retry_after, now);
         (self, consequence)
     }
 
     /// Whether the outcome of an attempt is added to this record, which has changed since the attempt began.
     /// `attempts` is the count that the attempt was based on. A success is added to every state that is not final.
-    /// A failure is added if only a lease has changed the record.
+    /// A failure is added if only a lease has changed the record. Both are added if the event's data was removed meanwhile.
     pub fn takes(&self, outcome: &Outcome, attempts: u32, receipt: Receipt, now: Timestamp) -> bool {
         let is_owned = || receipt.on_receipt(Some(self), now) == OnReceipt::Process;
-        !self.status.is_final() && (outcome.is_success() || (self.attempts == attempts && is_owned()))
+        let is_open = !self.status.is_final() && (outcome.is_success() || (self.attempts == attempts && is_owned()));
+        is_open || self.is_expunged()
     }
 
     /// Returns the delivery without its optional fields: the response's body, the signature, and all log entries

@@ -163,6 +163,8 @@ fn the_step_follows_from_the_endpoint_the_organization_and_the_time() {
         (&fresh, Some(&disabled), on, Decision::Fail(Cause::EndpointDisabled)),
         (&fresh, None, on, Decision::Fail(Cause::EndpointDeleted)),
         (&fresh, Some(&active), off, Decision::Fail(Cause::OrganizationSuspended)),
+        (&fresh, Some(&active), OrganizationStatus::Deleting, Decision::Discard),
+        (&waiting, None, OrganizationStatus::Deleting, Decision::Discard),
     ];
     for (row, (delivery, endpoint, organization, expected)) in table.into_iter().enumerate() {
         assert_eq!(delivery.decide(endpoint, organization, false, NOW), expected, "row {row}");
@@ -174,7 +176,7 @@ fn the_step_follows_from_the_endpoint_the_organization_and_the_time() {
 #[test]
 fn only_failed_and_exhausted_deliveries_are_retried_and_start_a_new_schedule() {
     for status in [DeliveryStatus::Pending, DeliveryStatus::Retrying, DeliveryStatus::Success] {
-        assert_eq!(Delivery { status, ..delivery() }.manually_retried(NOW, OWN), Err(NotRecoverable(status)));
+        assert_eq!(Delivery { status, ..delivery() }.manually_retried(NOW, OWN), Err(NotRecoverable::Status(status)));
     }
     let exhausted = Delivery { attempts: 4, retries_used: 3, status: DeliveryStatus::Exhausted, ..delivery() };
     let again = exhausted.manually_retried(NOW, OWN).unwrap();
@@ -191,7 +193,7 @@ fn a_pending_delivery_can_be_retried_once_its_publish_request_must_have_ended() 
     let later = NOW.plus(PUBLISHING_ENDS);
     let sent = delivery().manually_retried(later, OWN).unwrap();
     assert_eq!((sent.status, sent.ticket, sent.state()), (DeliveryStatus::Pending, Some(OWN), DeliveryState::Leased));
-    let pending = Err(NotRecoverable(DeliveryStatus::Pending));
+    let pending = Err(NotRecoverable::Status(DeliveryStatus::Pending));
     assert_eq!(delivery().manually_retried(NOW.plus(Duration::from_millis(29_999)), OWN), pending);
     let leased_for_release =
         [sent, delivery().parked(NOW), delivery().due_at(later), delivery().leased_to_publisher(later)];
@@ -302,4 +304,40 @@ fn the_log_drops_the_oldest_attempts() {
         current = Delivery { retries_used: 0, ..after(current, response(500, None)).0 };
     }
     assert_eq!((current.attempts, current.log.len(), current.log[0].number), (40, MAX_LOG, 9));
+}
+
+#[test]
+fn an_expunged_delivery_keeps_status_and_times_and_nothing_retries_it() {
+    let answered = Delivery { response_body: Some("x".to_owned()), signature: Some("s".to_owned()), ..delivery() };
+    let of = |status, mark| Delivery { status, mark, ..answered.clone() };
+    let table = [
+        (of(DeliveryStatus::Pending, None), DeliveryStatus::Failed),
+        (of(DeliveryStatus::Pending, Some(Mark::Held)), DeliveryStatus::Failed),
+        (of(DeliveryStatus::Retrying, Some(Mark::Due(in_seconds(5)))), DeliveryStatus::Failed),
+        (of(DeliveryStatus::Failed, Some(Mark::Failed)), DeliveryStatus::Failed),
+        (of(DeliveryStatus::Exhausted, Some(Mark::Failed)), DeliveryStatus::Exhausted),
+        (of(DeliveryStatus::Success, None), DeliveryStatus::Success),
+    ];
+    for (before, status) in table {
+        let after = before.expunged(in_seconds(1)).unwrap();
+        assert_eq!((after.status, after.mark, after.state()), (status, None, DeliveryState::Final));
+        assert_eq!((&after.response_body, &after.signature, after.updated_at), (&None, &None, in_seconds(1)));
+        assert_eq!(after.expunged(in_seconds(2)), None);
+        let expected = if status == DeliveryStatus::Success { None } else { Some(Cause::Expunged) };
+        assert_eq!(after.error, expected);
+        assert!(after.manually_retried(in_seconds(2), OWN).is_err());
+    }
+}
+
+#[test]
+fn only_status_and_time_of_an_attempt_are_added_to_an_expunged_delivery() {
+    let expunged = delivery().expunged(NOW).unwrap();
+    for (status, expected) in
+        [(200, (DeliveryStatus::Success, None)), (500, (DeliveryStatus::Failed, Some(Cause::Expunged)))]
+    {
+        let (after, consequence) = after(expunged.clone(), response(status, None));
+        assert_eq!(((after.status, after.error), consequence), (expected, Consequence::Done));
+        assert_eq!((after.attempts, after.log.len(), after.response_status), (1, 1, Some(status)));
+        assert_eq!((after.response_body, after.signature, after.mark), (None, None, None));
+    }
 }

@@ -9,6 +9,7 @@ use super::endpoint::fan_out::Target;
 use super::endpoint::filter::EventView;
 use super::ids::{DeliveryId, EndpointId, EventId, KeyId, OrganizationId};
 use super::text::{EditionId, SubjectPart};
+use super::time::Timestamp;
 use channel::Channels;
 use event_type::EventType;
 
@@ -99,6 +100,8 @@ pub struct Event {
     pub endpoints: Vec<EndpointId>,
     /// The key that published the event; `None` for the platform and for the service itself.
     pub published_by: Option<KeyId>,
+    /// When the event's data was removed; `None` if it was not.
+    pub expunged_at: Option<Timestamp>,
 }
 
 impl Event {
@@ -126,6 +129,7 @@ impl Event {
             channels: new.channels,
             endpoints,
             published_by,
+            expunged_at: None,
         };
         (event, deliveries)
     }
@@ -150,7 +154,14 @@ impl Event {
         Delivery::new(id, &self.organization, endpoint, &self.event_type, false)
     }
 
-    /// The published `data`, as JSON text.
+    /// Returns the event without its data: the body has `null` instead.
+    #[must_use]
+    pub fn expunged(self, now: Timestamp) -> Self {
+        let body = render_body(self.id, &self.event_type, "null");
+        Self { body, expunged_at: Some(now), ..self }
+    }
+
+    /// The published `data`, as JSON text; `null` if it was removed.
     pub fn data(&self) -> &str {
         // The text before it consists of ids, types and times, none of which contains this string.
         let start = self.body.find(DATA).map_or(0, |at| at + DATA.len());
@@ -172,7 +183,6 @@ fn render_body(id: EventId, event_type: &EventType, data: &str) -> String {
 mod tests {
     use super::super::endpoint::tests::endpoint;
     use super::super::endpoint::{Endpoint, WantedStatus};
-    use super::super::time::Timestamp;
     use super::*;
     use crate::domain::endpoint::change::EndpointPatch;
     use crate::domain::endpoint::fan_out::FanOut;

@@ -1,12 +1,14 @@
-//! Jobs: work over any number of deliveries, which the sweep does page by page.
+//! Jobs: work over any number of items, most of them deliveries, which the sweep does page by page.
 //!
 //! A job that a change requires is written in the transaction of the change, so it exists if and only if the change
 //! does. The progress after each page and the new state of each delivery are written under conditions, so two processes
 //! may do the same job concurrently.
 
+mod cursor;
 mod pace;
 mod position;
 mod recovery;
+mod removal;
 mod turns;
 
 use std::time::Duration;
@@ -17,13 +19,15 @@ use uuid::Uuid;
 use super::delivery::attempt::Cause;
 use super::endpoint::Endpoint;
 use super::endpoint::lane::Route;
-use super::ids::{DeliveryId, EndpointId, JobId, OrganizationId};
+use super::ids::{DeliveryId, EndpointId, EventId, JobId, OrganizationId};
 use super::tenancy::organization::OrganizationStatus;
 use super::time::Timestamp;
 
+pub use cursor::Cursor;
 pub use pace::{Pace, STEP};
 pub use position::JobPosition;
 pub use recovery::Recovery;
+pub use removal::{BEGINS_AFTER, LAST_PASS_AFTER, Removal, Removed, SECOND_PASS_AFTER};
 pub use turns::Turns;
 
 /// A pass that begins this long after the change or request finds all deliveries. A publisher may use an endpoint's
@@ -41,7 +45,7 @@ pub const RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 pub struct Job {
     /// The identifier. Two jobs with the same work have the same one, so there is at most one open job for it.
     pub id: JobId,
-    /// The organization that owns the deliveries.
+    /// The organization that it is about.
     pub organization: OrganizationId,
     /// The kind of work, and its endpoint.
     pub work: Work,
@@ -54,8 +58,7 @@ pub struct Job {
     pub pass: Pass,
     /// The present step and its rate.
     pub pace: Pace,
-    /// How many deliveries were moved. If two processes do the same page concurrently, the count of one of them is
-    /// lost.
+    /// How many deliveries were moved, or items were removed. A page that two processes worked on at once may be missing.
     pub moved: u64,
 }
 
@@ -70,6 +73,10 @@ pub enum Work {
     Recover(EndpointId, Recovery),
     /// Sends messages again for the deliveries of an endpoint that should have one in the queue: messages may be lost.
     SendAll(EndpointId),
+    /// Fails what is unfinished of an event whose data was removed, and removes the responses.
+    Expunge(EventId),
+    /// Removes everything of an organization.
+    DeleteOrganization(OrganizationId),
 }
 
 /// The kind of a job: [`Work`] without its data.
@@ -83,6 +90,10 @@ pub enum JobKind {
     Recover,
     /// The kind of [`Work::SendAll`].
     SendAll,
+    /// [`Work::Expunge`].
+    Expunge,
+    /// [`Work::DeleteOrganization`].
+    DeleteOrganization,
 }
 
 /// The state of a job.
@@ -123,7 +134,8 @@ pub enum Move {
 
 impl JobKind {
     /// All kinds.
-    pub const ALL: [Self; 4] = [Self::Release, Self::FailHeld, Self::Recover, Self::SendAll];
+    pub const ALL: [Self; 6] =
+        [Self::Release, Self::FailHeld, Self::Recover, Self::SendAll, Self::Expunge, Self::DeleteOrganization];
 
     /// The name in storage and in the API.
     pub const fn as_str(self) -> &'static str {
@@ -132,6 +144,8 @@ impl JobKind {
             Self::FailHeld => "fail_held",
             Self::Recover => "recover",
             Self::SendAll => "send_all",
+            Self::Expunge => "expunge",
+            Self::DeleteOrganization => "delete_organization",
         }
     }
 
@@ -140,7 +154,8 @@ impl JobKind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 
-    /// Whether the owner may cancel a job of this kind. Without the other kinds, deliveries would be held permanently.
+    /// Whether the owner may cancel a job of this kind. Without the other kinds, deliveries would be held permanently, or
+    /// what was to be removed would stay.
     pub const fn can_be_cancelled(self) -> bool {
         matches!(self, Self::Recover | Self::SendAll)
     }
@@ -176,43 +191,63 @@ impl Work {
             Self::FailHeld(_) => JobKind::FailHeld,
             Self::Recover(..) => JobKind::Recover,
             Self::SendAll(_) => JobKind::SendAll,
+            Self::Expunge(_) => JobKind::Expunge,
+            Self::DeleteOrganization(_) => JobKind::DeleteOrganization,
         }
     }
 
-    /// The endpoint whose deliveries are moved.
-    pub const fn endpoint(&self) -> EndpointId {
+    /// The endpoint that it is about; `None` for other work.
+    pub const fn endpoint(&self) -> Option<EndpointId> {
         match self {
             Self::Release(endpoint)
             | Self::FailHeld(endpoint)
             | Self::Recover(endpoint, _)
-            | Self::SendAll(endpoint) => *endpoint,
+            | Self::SendAll(endpoint) => Some(*endpoint),
+            Self::Expunge(_) | Self::DeleteOrganization(_) => None,
         }
     }
 
-    /// Where each pass begins. `since` is [`Job::since`].
-    fn start(&self, since: Timestamp) -> DeliveryId {
-        match self {
+    /// The event that it is about; `None` for other work.
+    pub const fn event(&self) -> Option<EventId> {
+        if let Self::Expunge(event) = self { Some(*event) } else { None }
+    }
+
+    /// How long after its request or change the work begins.
+    const fn begins_after(&self) -> Duration {
+        if matches!(self, Self::DeleteOrganization(_)) { BEGINS_AFTER } else { Duration::ZERO }
+    }
+
+    /// Where a pass begins, of a job that was requested then.
+    fn start(&self, since: Timestamp) -> Cursor {
+        Cursor::Delivery(match self {
             Self::Recover(_, recovery) => DeliveryId::first_at(recovery.since),
             Self::Release(_) | Self::FailHeld(_) => DeliveryId::first_at(Timestamp::from_unix_seconds(0)),
             // This work goes from the newest to the oldest delivery, which is the order of the lists.
             Self::SendAll(_) => DeliveryId::first_at(since),
-        }
+            // The ids of its deliveries follow that of the event.
+            Self::Expunge(event) => DeliveryId::from_uuid(event.uuid()),
+            Self::DeleteOrganization(_) => return Cursor::Removal(Removal::FIRST),
+        })
     }
 
     /// Where a pass continues after a page whose last delivery is `last`.
-    fn next_from(&self, last: DeliveryId) -> DeliveryId {
-        if matches!(self, Self::SendAll(_)) { last } else { last.next() }
+    fn next_from(&self, last: DeliveryId) -> Cursor {
+        Cursor::Delivery(if matches!(self, Self::SendAll(_)) { last } else { last.next() })
     }
 
     /// The id of the job that does this work. Equal work has the same id.
     pub fn id(&self) -> JobId {
-        let mut hash = Sha256::new();
-        hash.update(format!("{} {}", self.kind().as_str(), self.endpoint()));
-        if let Self::Recover(_, recovery) = self {
-            hash.update(format!(" {recovery}"));
-        }
+        let kind = self.kind().as_str();
+        let work = match self {
+            Self::Release(endpoint) | Self::FailHeld(endpoint) | Self::SendAll(endpoint) => {
+                format!("{kind} {endpoint}")
+            }
+            Self::Recover(endpoint, recovery) => format!("{kind} {endpoint} {recovery}"),
+            Self::Expunge(event) => format!("{kind} {event}"),
+            Self::DeleteOrganization(organization) => format!("{kind} {organization}"),
+        };
         let mut bits = [0; 16];
-        bits.copy_from_slice(&hash.finalize()[..16]);
+        bits.copy_from_slice(&Sha256::digest(work)[..16]);
         JobId::from_uuid(Uuid::from_bytes(bits))
     }
 
@@ -236,14 +271,14 @@ impl Work {
 }
 
 impl Job {
-    /// A new job whose first page is due now.
+    /// A new job.
     pub fn new(organization: &OrganizationId, work: Work, now: Timestamp) -> Self {
         let since = now.to_millis();
         Self {
             id: work.id(),
             organization: organization.clone(),
             since,
-            state: JobState::Open(since),
+            state: JobState::Open(since.plus(work.begins_after())),
             pass: Pass::new(work.start(since), since),
             pace: Pace::new(work.kind(), since),
             work,
@@ -305,7 +340,7 @@ impl Job {
     pub fn before(&self) -> Option<DeliveryId> {
         match &self.work {
             Work::Recover(_, recovery) => Some(DeliveryId::first_at(recovery.until.unwrap_or(self.since))),
-            Work::Release(_) | Work::FailHeld(_) | Work::SendAll(_) => None,
+            _ => None,
         }
     }
 
@@ -365,27 +400,26 @@ pub enum NotCancelled {
     /// The job has ended.
     #[error("the job has ended")]
     Ended,
-    /// Without a job of this kind, deliveries would be held permanently.
-    #[error("a job of the kind {} cannot be cancelled: deliveries would be held permanently", .0.as_str())]
+    /// Deliveries would be held for good without it, or what was to be removed would stay.
+    #[error("a job of the kind {} cannot be cancelled", .0.as_str())]
     Required(JobKind),
 }
 
-/// One walk through the deliveries of a job, in ascending order of their ids, for [`Work::SendAll`] in descending
-/// order.
+/// One walk through all that a job is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Pass {
     /// How many passes ended before this one.
     pub number: u32,
     /// When the first page of this pass began. Until then, when the previous pass began.
     pub began_at: Timestamp,
-    /// The next page begins with this delivery. For [`Work::SendAll`], it ends before this delivery.
-    pub from: DeliveryId,
-    /// Whether this pass met a delivery that could not be read or moved.
+    /// How far it is.
+    pub from: Cursor,
+    /// Whether a delivery was passed that could not be read or moved.
     pub is_left: bool,
 }
 
 impl Pass {
-    const fn new(from: DeliveryId, began_at: Timestamp) -> Self {
+    const fn new(from: Cursor, began_at: Timestamp) -> Self {
         Self { number: 0, began_at, from, is_left: false }
     }
 }
@@ -462,6 +496,8 @@ mod tests {
             Work::Recover(id, Recovery { until: Some(at(1)), ..recovery() }),
             Work::Recover(id, Recovery { statuses: vec![DeliveryStatus::Exhausted], ..recovery() }),
             Work::SendAll(id),
+            Work::Expunge(EventId::new(NOW, [1; 8])),
+            Work::DeleteOrganization(endpoint().organization),
         ];
         for (index, work) in works.iter().enumerate() {
             for (other_index, other) in works.iter().enumerate() {
@@ -538,7 +574,7 @@ mod tests {
             assert!(after.has_passed_once(), "{name}");
         }
         let in_first_pass = release.at(0, NOW).after(&last, NOW);
-        let expected = (DeliveryId::first_at(NOW).next(), false);
+        let expected = (Cursor::Delivery(DeliveryId::first_at(NOW).next()), false);
         assert_eq!((in_first_pass.pass.from, in_first_pass.has_passed_once()), expected);
         let passed = in_first_pass.after(&end, NOW);
         assert_eq!((passed.pass.from, passed.is_due(at(29)), passed.is_due(at(30))), (release.pass.from, false, true));
@@ -566,7 +602,8 @@ mod tests {
         assert_eq!(cancelled.state, JobState::Cancelled(at(1)));
         assert_eq!(cancelled.cancelled(at(2)), Err(NotCancelled::Ended));
         assert_eq!(recover.ended(at(1)).cancelled(at(2)), Err(NotCancelled::Ended));
-        for work in [Work::Release(id), Work::FailHeld(id)] {
+        let removing = [Work::Expunge(EventId::new(NOW, [1; 8])), Work::DeleteOrganization(endpoint().organization)];
+        for work in [Work::Release(id), Work::FailHeld(id)].into_iter().chain(removing) {
             let kind = work.kind();
             assert_eq!(job(work).cancelled(at(1)), Err(NotCancelled::Required(kind)));
         }

@@ -29,7 +29,10 @@ impl JobKind {
         match self {
             Self::Release => Rates { initial_deliveries: 10, first: 10, max: 1_000 },
             Self::Recover => Rates { initial_deliveries: 500, first: 100, max: 100 },
-            Self::FailHeld | Self::SendAll => Rates { initial_deliveries: 0, first: 1_000, max: 1_000 },
+            Self::Expunge => Rates { initial_deliveries: 500, first: 1_000, max: 1_000 },
+            Self::FailHeld | Self::SendAll | Self::DeleteOrganization => {
+                Rates { initial_deliveries: 0, first: 1_000, max: 1_000 }
+            }
         }
     }
 }

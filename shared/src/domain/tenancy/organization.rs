@@ -35,6 +35,8 @@ pub enum OrganizationStatus {
     Active,
     /// It may not publish, and its deliveries fail.
     Suspended,
+    /// It is being deleted: it may not publish, and messages of its deliveries are acknowledged without effect. Final.
+    Deleting,
 }
 
 /// The attributes of an organization that publishing reads.

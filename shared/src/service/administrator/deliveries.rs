@@ -139,6 +139,9 @@ impl Administrator {
         let organization = require_active(organization)?;
         let Found { event, record, pending, endpoint } = self.find_delivery(organization, id).await?;
         require_enabled(&endpoint)?;
+        if event.expunged_at.is_some() {
+            return Err(ServiceError::Conflict("the data of the delivery's event was removed".to_owned()));
+        }
         let again = record
             .clone()
             .unwrap_or(pending)

@@ -1,10 +1,10 @@
-//! Recoveries, and reading and cancelling jobs. The sweeper works on jobs.
+//! Recoveries, removing the data of events, and reading and cancelling jobs. The sweeper works on jobs.
 
 use super::Administrator;
 use super::endpoints::require_enabled;
 use super::organizations::require_active;
 use crate::domain::endpoint::Endpoint;
-use crate::domain::ids::{EndpointId, JobId, OrganizationId};
+use crate::domain::ids::{EndpointId, EventId, JobId, OrganizationId};
 use crate::domain::job::{Job, JobPosition, Recovery, Work};
 use crate::domain::tenancy::organization::Organization;
 use crate::service::ServiceError;
@@ -50,6 +50,25 @@ impl Administrator {
         audit("endpoint.recover", organization, endpoint);
         let (job, recovered) = self.advance(job).await?;
         Ok(Recovering { job, recovery, joined, recovered })
+    }
+
+    /// Removes the data of an event and the responses to its deliveries, and fails those that are not final. The first 500
+    /// deliveries are done when this returns, the others within seconds by the sweep. After two minutes the job does it
+    /// once more, for what a late write of the publish request may have brought back. The same request joins a job that
+    /// is in its first pass.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] if the organization has no event with this id.
+    pub async fn expunge_event(&self, organization: &OrganizationId, id: EventId) -> Result<Job, ServiceError> {
+        let found = self.store.event(organization, id).await?.filter(|_| !self.is_expired(id.created_at()));
+        found.ok_or(ServiceError::NotFound("event"))?;
+        let new = Job::new(organization, Work::Expunge(id), self.clock.now());
+        let job = match self.store.request_job(&new).await? {
+            JobPut::Found(job) => *job,
+            JobPut::Written | JobPut::Gone => new,
+        };
+        audit("event.expunge", organization, id);
+        Ok(self.advance(job).await?.0)
     }
 
     /// Sends the oldest held deliveries of an endpoint that accepts deliveries again.

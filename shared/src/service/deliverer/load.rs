@@ -26,13 +26,14 @@ pub(super) struct Work {
     pub(super) delivery: Option<Delivery>,
     /// The endpoint; `None` if it was deleted.
     pub(super) endpoint: Option<Endpoint>,
-    /// The organization's status; `None` if the organization does not exist, which is impossible while it has
-    /// endpoints.
+    /// The organization's status; `None` if the organization was deleted.
     pub(super) organization: Option<OrganizationStatus>,
     /// Whether endpoint or status come from a cache, and so may be up to 5 s old.
     pub(super) remembered: bool,
     /// The request's body; `None` if the event does not exist.
     pub(super) body: Option<String>,
+    /// Whether the event was read and its data was removed.
+    pub(super) is_expunged: bool,
 }
 
 /// Loads what tasks need.
@@ -134,8 +135,9 @@ fn assemble(
     let organization = organization.map_or_else(|| status(loaded, &task.organization), |known| Ok(Some(known)))?;
     let delivery = found(loaded.deliveries.get(&task.delivery))?;
     let event = found(loaded.events.get(&task.delivery.event()))?;
+    let is_expunged = event.as_ref().is_some_and(|event| event.expunged_at.is_some());
     let body = task.body.clone().or_else(|| event.map(|event| event.body));
-    Ok(Work { delivery, endpoint, organization, remembered, body, task, receipt, read_at })
+    Ok(Work { delivery, endpoint, organization, remembered, body, is_expunged, task, receipt, read_at })
 }
 
 fn status(loaded: &Loaded, id: &OrganizationId) -> Result<Option<OrganizationStatus>, StoreError> {

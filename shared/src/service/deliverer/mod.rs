@@ -292,7 +292,8 @@ impl Deliverer {
         }
         let now = self.clock.now();
         let delivery = work.delivery.clone().unwrap_or_else(|| unrecorded(&work.task));
-        let status = work.organization.unwrap_or(OrganizationStatus::Active);
+        // An organization that does not exist was deleted.
+        let status = work.organization.unwrap_or(OrganizationStatus::Deleting);
         let moved = match delivery.decide(work.endpoint.as_ref(), status, work.task.probe, now) {
             // Cached items may be out of date. They suffice for an attempt, but not for parking or failing a
             // delivery.
@@ -302,8 +303,10 @@ impl Deliverer {
                     Err(error) => stays(&error),
                 };
             }
+            Decision::Attempt if work.is_expunged => delivery.expunged(now).unwrap_or(delivery),
             Decision::Attempt => return self.attempt(delivery, work, observations, batch).await,
             Decision::WaitUntil(due) => return Verdict::Postpone(due),
+            Decision::Discard => return Verdict::Acknowledge,
             Decision::Park => delivery.parked(now),
             Decision::Fail(cause) => delivery.failed(cause, now),
         };

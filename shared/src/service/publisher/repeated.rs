@@ -46,7 +46,9 @@ impl Publisher {
             return Err(unfinished());
         };
         let refused_now: Vec<_> = refused_now.into_iter().map(as_first_published).collect();
-        let all: Vec<_> = published.iter().chain(&refused_now).collect();
+        // What is missing of an event whose data was removed is not sent any more.
+        let all = published.iter().chain(&refused_now).filter(|published| published.event.expunged_at.is_none());
+        let all: Vec<_> = all.collect();
         self.complete_deliveries(&all, began_at, first_has_ended).await?;
         Ok(published)
     }

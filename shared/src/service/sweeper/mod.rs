@@ -55,6 +55,10 @@ pub struct Swept {
     pub disabled: usize,
     /// Deliveries of disabled and deleted endpoints that jobs recorded as failed.
     pub failed: usize,
+    /// Deliveries of events whose data was removed.
+    pub expunged: usize,
+    /// Items of deleted organizations that were removed.
+    pub removed: usize,
 }
 
 impl AddAssign for Swept {
@@ -66,6 +70,8 @@ impl AddAssign for Swept {
         self.probes += other.probes;
         self.disabled += other.disabled;
         self.failed += other.failed;
+        self.expunged += other.expunged;
+        self.removed += other.removed;
     }
 }
 
@@ -239,13 +245,15 @@ impl Sweeper {
 }
 
 impl Swept {
-    /// The count of the deliveries that jobs of this kind move.
+    /// The count of what jobs of this kind move or remove.
     const fn moved_by(&mut self, kind: JobKind) -> &mut usize {
         match kind {
             JobKind::Release => &mut self.released,
             JobKind::FailHeld => &mut self.failed,
             JobKind::Recover => &mut self.recovered,
             JobKind::SendAll => &mut self.resent,
+            JobKind::Expunge => &mut self.expunged,
+            JobKind::DeleteOrganization => &mut self.removed,
         }
     }
 }

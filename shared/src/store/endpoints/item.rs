@@ -16,6 +16,7 @@ use crate::domain::endpoint::timeout::TimeoutSeconds;
 use crate::domain::endpoint::url::EndpointUrl;
 use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointSettings, EndpointStatus};
 use crate::domain::event::channel::Channels;
+use crate::domain::ids::{EndpointId, OrganizationId};
 use crate::domain::metadata::Metadata;
 use crate::domain::signing::secret::SigningSecret;
 use crate::domain::text::{Description, EditionId, Name};
@@ -178,7 +179,7 @@ const TOMBSTONE_MARGIN: Duration = Duration::from_secs(15 * 24 * 60 * 60);
 
 /// Records that an endpoint was deleted, for as long as its deliveries are stored.
 #[derive(Debug, Serialize, Deserialize)]
-pub(super) struct DeletedEndpointItem {
+pub(in crate::store) struct DeletedEndpointItem {
     #[serde(flatten)]
     base: Base,
     deleted_at: String,
@@ -187,9 +188,14 @@ pub(super) struct DeletedEndpointItem {
 
 impl DeletedEndpointItem {
     /// The item for an endpoint that is deleted at `now`. `retention` is how long its deliveries are stored.
-    pub(super) fn new(endpoint: &Endpoint, now: Timestamp, retention: Duration) -> Self {
+    pub(in crate::store) fn new(
+        organization: &OrganizationId,
+        endpoint: EndpointId,
+        now: Timestamp,
+        retention: Duration,
+    ) -> Self {
         Self {
-            base: Base::new(keys::deleted_endpoint(&endpoint.organization, endpoint.id), "deleted_endpoint"),
+            base: Base::new(keys::deleted_endpoint(organization, endpoint), "deleted_endpoint"),
             deleted_at: now.rfc3339(),
             expires_at: now.plus(retention).plus(TOMBSTONE_MARGIN).unix_seconds(),
         }

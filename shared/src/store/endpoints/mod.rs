@@ -15,8 +15,7 @@ use crate::domain::endpoint::Endpoint;
 use crate::domain::ids::{EndpointId, OrganizationId};
 use crate::domain::job::Job;
 use crate::domain::time::Timestamp;
-use item::DeletedEndpointItem;
-pub(super) use item::EndpointItem;
+pub(super) use item::{DeletedEndpointItem, EndpointItem};
 
 /// The condition that the endpoint has not changed since it was read.
 const UNCHANGED: &str = "version = :seen";
@@ -128,7 +127,7 @@ impl Store {
     }
 
     fn put_tombstone(&self, endpoint: &Endpoint, now: Timestamp) -> Result<TransactWriteItem, StoreError> {
-        let item = to_item(&DeletedEndpointItem::new(endpoint, now, self.retention))?;
+        let item = to_item(&DeletedEndpointItem::new(&endpoint.organization, endpoint.id, now, self.retention))?;
         let put = Put::builder().table_name(&self.table).set_item(Some(item)).build().map_err(StoreError::corrupt)?;
         Ok(TransactWriteItem::builder().put(put).build())
     }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 use uuid::Uuid;
 
-use super::item::{Base, Item, Projection, Unreadable, read, to_item};
+use super::item::{Base, Item, Projection, Unreadable, read, time, to_item};
 use super::read::merge::{Merge, Next, Range, Source};
 use super::{LIST_READ_UNITS, Listing, Store, StoreError, keys};
 use crate::domain::Invalid;
@@ -34,6 +34,7 @@ const LISTED: Projection = Projection(&[
     "edition_id",
     "channels",
     "published_by",
+    "expunged_at",
     "expires_at",
 ]);
 
@@ -97,6 +98,17 @@ impl Store {
     /// [`StoreError::Conflict`] if the event exists.
     pub async fn put_event_if_absent(&self, event: &Event) -> Result<(), StoreError> {
         self.put_if(self.event_item(event)?, "attribute_not_exists(pk)", []).await
+    }
+
+    /// Replaces a stored event. Does nothing if it does not exist.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it may not have been replaced.
+    pub async fn replace_event(&self, event: &Event) -> Result<(), StoreError> {
+        match self.put_if(self.event_item(event)?, "attribute_exists(pk)", []).await {
+            Err(StoreError::Conflict) => Ok(()),
+            other => other,
+        }
     }
 
     pub(super) fn event_item(&self, event: &Event) -> Result<Item, StoreError> {
@@ -181,6 +193,8 @@ pub(super) struct EventItem {
     channels: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     published_by: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expunged_at: Option<String>,
     expires_at: i64,
 }
 
@@ -212,6 +226,7 @@ impl EventItem {
             edition_id: event.edition.as_ref().map(EditionId::to_string),
             channels: event.channels.names().to_vec(),
             published_by: event.published_by.map(|key| key.to_string()),
+            expunged_at: event.expunged_at.map(Timestamp::rfc3339),
             expires_at: expires_at.unix_seconds(),
         })
     }
@@ -262,6 +277,7 @@ impl EventItem {
             body: String::new(),
             endpoints: endpoints.map_err(|e| Unreadable(e.to_string()))?,
             published_by: self.published_by.map(|key| KeyId::parse(&key)).transpose()?,
+            expunged_at: time(self.expunged_at.as_ref())?,
         })
     }
 }

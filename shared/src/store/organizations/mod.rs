@@ -13,6 +13,7 @@ use super::item::{Base, Unreadable, to_item, unknown};
 use super::write::transaction::cancellation_reasons;
 use super::{Store, StoreError, keys};
 use crate::domain::ids::OrganizationId;
+use crate::domain::job::Job;
 use crate::domain::metadata::Metadata;
 use crate::domain::tenancy::limits::OwnLimits;
 use crate::domain::tenancy::organization::{Organization, OrganizationPatch, OrganizationStatus};
@@ -56,7 +57,7 @@ impl Store {
         self.get::<OrganizationItem, _>(&keys::organization(id)).await
     }
 
-    /// Changes an organization. `None` if it does not exist. One transaction changes the status in all copies of
+    /// Changes an organization. `None` if it does not exist or is being deleted. One transaction changes the status in all copies of
     /// the state.
     ///
     /// # Errors
@@ -72,8 +73,30 @@ impl Store {
         if self.change_organization(id, update, states).await? { self.organization(id).await } else { Ok(None) }
     }
 
+    /// Sets the status of an organization to [`OrganizationStatus::Deleting`], and writes the job that deletes it, in one
+    /// transaction. Returns whether the organization exists and is not being deleted already.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if another process is changing the organization or its endpoints: retry.
+    pub async fn begin_deletion(&self, job: &Job, seen: OrganizationStatus) -> Result<bool, StoreError> {
+        let id = &job.organization;
+        let update = Update::builder()
+            .table_name(&self.table)
+            .set_key(Some(keys::organization(id).attributes()))
+            .update_expression("SET #status = :deleting, updated_at = :updated_at")
+            .condition_expression("#status = :seen")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":deleting", deleting())
+            .expression_attribute_values(":seen", AttributeValue::S(status_name(seen).to_owned()))
+            .expression_attribute_values(":updated_at", AttributeValue::S(job.since.rfc3339()));
+        let update = TransactWriteItem::builder().update(update.build().map_err(StoreError::corrupt)?).build();
+        let mut others = self.change_status(id, OrganizationStatus::Deleting)?;
+        others.push(self.put_required_job(job)?);
+        self.organization_transaction(update, others).await
+    }
+
     /// Replaces an organization's own limits in all copies of the state, in one transaction. Returns whether the
-    /// organization exists.
+    /// organization exists and is not being deleted.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if another process is changing the organization or its endpoints: retry.
@@ -89,16 +112,31 @@ impl Store {
         self.change_organization(id, update, self.change_limits(id, limits)?).await
     }
 
-    /// Updates the organization's item and copies of its state in one transaction. Returns whether the organization
-    /// exists.
+    /// Updates the organization's item and other items in one transaction. Returns whether the organization exists and
+    /// is not being deleted.
     async fn change_organization(
         &self,
         id: &OrganizationId,
         update: UpdateBuilder,
         states: Vec<TransactWriteItem>,
     ) -> Result<bool, StoreError> {
-        let update = update.set_key(Some(keys::organization(id).attributes()));
-        let items = [self.update_if_present(update)?].into_iter().chain(states).collect();
+        let update = update
+            .table_name(&self.table)
+            .set_key(Some(keys::organization(id).attributes()))
+            .condition_expression("attribute_exists(pk) AND #status <> :deleting")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_values(":deleting", deleting());
+        let update = TransactWriteItem::builder().update(update.build().map_err(StoreError::corrupt)?).build();
+        self.organization_transaction(update, states).await
+    }
+
+    /// Performs a transaction. Returns whether the condition of the first item, the organization's, holds.
+    async fn organization_transaction(
+        &self,
+        organization: TransactWriteItem,
+        others: Vec<TransactWriteItem>,
+    ) -> Result<bool, StoreError> {
+        let items = [organization].into_iter().chain(others).collect();
         let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
         let Err(error) = sent else { return Ok(true) };
         let reasons = cancellation_reasons(&error).iter().filter_map(|reason| reason.code()).collect::<Vec<_>>();
@@ -120,6 +158,10 @@ impl Store {
         let put = put.condition_expression("attribute_not_exists(pk)").build().map_err(StoreError::corrupt)?;
         Ok(TransactWriteItem::builder().put(put).build())
     }
+}
+
+fn deleting() -> AttributeValue {
+    AttributeValue::S(status_name(OrganizationStatus::Deleting).to_owned())
 }
 
 /// Reserves a slug for an organization.
@@ -191,12 +233,14 @@ pub(super) const fn status_name(status: OrganizationStatus) -> &'static str {
     match status {
         OrganizationStatus::Active => "active",
         OrganizationStatus::Suspended => "suspended",
+        OrganizationStatus::Deleting => "deleting",
     }
 }
 
 /// The status for an attribute value; `None` for an unknown value.
 pub(super) fn parse_status(name: &str) -> Option<OrganizationStatus> {
-    [OrganizationStatus::Active, OrganizationStatus::Suspended].into_iter().find(|status| status_name(*status) == name)
+    let all = [OrganizationStatus::Active, OrganizationStatus::Suspended, OrganizationStatus::Deleting];
+    all.into_iter().find(|status| status_name(*status) == name)
 }
 
 impl From<&Organization> for OrganizationItem {

@@ -244,7 +244,8 @@ schemas! {
     "JobKind": JobKind =
         "A release sends the held deliveries of an endpoint that accepts deliveries again; `fail_held` fails those \
          of an endpoint that was disabled or deleted; a recovery retries failed deliveries; `send_all` sends all \
-         queued deliveries again, after the table was restored or the queue was lost. The last two can be cancelled.",
+         queued deliveries again, after the table was restored or the queue was lost. These two can be cancelled. \
+         `expunge` removes the data of an event, and `delete_organization` removes an organization.",
         one_of(JobKind::ALL.map(JobKind::as_str));
     "JobStatus": JobState = "The state of a job.", one_of(JobState::NAMES);
     "DeliveryError": Cause = "Why an attempt failed, or why no attempt was made.",

@@ -421,12 +421,12 @@ pub struct RecoveryOut {
 }
 
 impl RecoveryOut {
-    /// A recovery, its job, and how many deliveries the request retried.
-    pub fn new(job: &Job, recovery: &Recovery, joined: bool, recovered: usize) -> Self {
+    /// A recovery of an endpoint, its job, and how many deliveries the request retried.
+    pub fn new(job: &Job, endpoint: EndpointId, recovery: &Recovery, joined: bool, recovered: usize) -> Self {
         Self {
             object: "webhook_recovery",
             id: job.id.to_string(),
-            endpoint_id: job.work.endpoint().to_string(),
+            endpoint_id: endpoint.to_string(),
             statuses: recovery.statuses.iter().map(|status| status.as_str()).collect(),
             joined,
             recovered,

@@ -12,6 +12,7 @@ use crate::domain::event::event_type::{Catalogue, EventType};
 use crate::domain::event::{Event, NewEvent, Subject};
 use crate::domain::ids::{DeliveryId, EventId};
 use crate::domain::text::{EditionId, SubjectPart};
+use crate::domain::time::Timestamp;
 use crate::wire::body::RawObject;
 use crate::wire::error::{Details, ErrorCode, Problem};
 use crate::wire::field::{Field, Kind, Reader};
@@ -102,9 +103,13 @@ pub struct EventOut {
     #[schema(value_type = EventType)]
     event_type: String,
     subject: SubjectOut,
-    /// The payload, exactly as it was published.
-    #[schema(value_type = Object, required, examples(json!({"member": "mbr_1"})))]
+    /// The payload, exactly as it was published; null if it was removed.
+    #[schema(value_type = Option<Object>, required, examples(json!({"member": "mbr_1"})))]
     data: Option<Box<RawValue>>,
+    /// When the payload was removed; absent if it was not.
+    #[schema(value_type = Millisecond)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expunged_at: Option<String>,
     #[schema(value_type = Option<EditionId>, required)]
     edition_id: Option<String>,
     #[schema(value_type = EventChannels)]
@@ -137,6 +142,7 @@ impl EventOut {
             event_type: event.event_type.to_string(),
             subject: own.unwrap_or_else(organization),
             data: RawValue::from_string(event.data().to_owned()).ok(),
+            expunged_at: event.expunged_at.map(Timestamp::rfc3339),
             edition_id: event.edition.as_ref().map(EditionId::to_string),
             channels: event.channels.names().to_vec(),
             webhook_deliveries: deliveries.iter().map(DeliveryOut::from).collect(),

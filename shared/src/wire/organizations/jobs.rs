@@ -3,12 +3,12 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::ids::{EndpointId, JobId};
+use crate::domain::ids::{EndpointId, EventId, JobId};
 use crate::domain::job::{Job, JobKind, JobState};
 use crate::domain::time::Timestamp;
 use crate::wire::openapi::{Millisecond, object};
 
-/// Background work on any number of deliveries.
+/// Background work on any number of deliveries or other items.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = organizations::Job)]
 pub struct JobOut {
@@ -20,9 +20,14 @@ pub struct JobOut {
     kind: &'static str,
     #[schema(value_type = JobState)]
     status: &'static str,
-    #[schema(value_type = EndpointId)]
-    endpoint_id: String,
-    /// How many deliveries the job has moved so far.
+    /// The endpoint whose deliveries the job is about; null for other jobs.
+    #[schema(value_type = Option<EndpointId>, required)]
+    endpoint_id: Option<String>,
+    /// The event whose data is removed; only of a job of the kind `expunge`.
+    #[schema(value_type = EventId)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    event_id: Option<String>,
+    /// How many deliveries the job has moved so far; of the deletion of an organization, how many items it has removed.
     deliveries: u64,
     /// When the job was requested, or when the change that requires it was made.
     #[schema(value_type = Millisecond)]
@@ -39,7 +44,8 @@ impl From<&Job> for JobOut {
             id: job.id.to_string(),
             kind: job.work.kind().as_str(),
             status: job.state.as_str(),
-            endpoint_id: job.work.endpoint().to_string(),
+            endpoint_id: job.work.endpoint().map(|endpoint| endpoint.to_string()),
+            event_id: job.work.event().map(|event| event.to_string()),
             deliveries: job.moved,
             created_at: job.since.rfc3339(),
             ended_at: job.state.ended_at().map(Timestamp::rfc3339),

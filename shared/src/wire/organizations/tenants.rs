@@ -120,6 +120,7 @@ impl From<&Organization> for OrganizationOut {
             status: match organization.status {
                 OrganizationStatus::Active => "active",
                 OrganizationStatus::Suspended => "suspended",
+                OrganizationStatus::Deleting => "deleting",
             },
             created_at: organization.created_at.rfc3339(),
             updated_at: organization.updated_at.rfc3339(),

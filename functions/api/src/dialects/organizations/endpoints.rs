@@ -195,7 +195,7 @@ async fn recover(
     let wanted = body.read(RecoverIn::parse)?;
     let Recovering { job, recovery, joined, recovered } =
         administrator.recover(&tenant.organization, endpoint, wanted).await?;
-    Ok(Data::accepted(RecoveryOut::new(&job, &recovery, joined, recovered)))
+    Ok(Data::accepted(RecoveryOut::new(&job, endpoint, &recovery, joined, recovered)))
 }
 
 /// Says whether an endpoint would receive an event, and if not, why.

@@ -2,12 +2,13 @@
 
 use axum::Router;
 use axum::extract::State;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use shared::domain::ids::EventId;
-use shared::edge::scopes::{EventRead, EventsRead};
+use shared::edge::scopes::{EventRead, EventsRead, OrganizationWrite};
 use shared::edge::{ApiError, Data, Items, PathId, Search, Tenant};
 use shared::service::ServiceError;
-use shared::wire::organizations::{EventOut, PaginationOut};
+use shared::wire::error::ErrorCode;
+use shared::wire::organizations::{EventOut, JobOut, PaginationOut};
 use shared::wire::query::{EventParameters, PagingParameters};
 use utoipa::OpenApi;
 
@@ -15,7 +16,7 @@ use crate::{Api, Routes};
 
 /// The OpenAPI description of these routes.
 #[derive(OpenApi)]
-#[openapi(paths(list, read))]
+#[openapi(paths(list, read, expunge))]
 pub(super) struct Operations;
 
 pub(super) fn routes() -> Routes {
@@ -23,6 +24,7 @@ pub(super) fn routes() -> Routes {
         .route("/events", get(list).post(publish))
         .route("/events/batch", post(publish))
         .route("/events/{event}", get(read))
+        .route("/events/{event}/data", delete(expunge))
 }
 
 /// Answers a POST that API Gateway should have routed to the function `publish`. The route is declared here because
@@ -70,4 +72,26 @@ async fn read(
 ) -> Result<Data<EventOut>, ApiError> {
     let published = administrator.event(&tenant.organization.id, &tenant.caller, event).await?;
     Ok(Data::ok(EventOut::new(&published.event, &published.deliveries)))
+}
+
+/// Removes the data of an event.
+///
+/// This needs an owner's key or the platform's. The data, the responses to its deliveries and their signatures are removed, and deliveries that are not final fail with
+/// `expunged`. Only attempts in progress are completed. If the event has more than 500 deliveries, the job does the rest
+/// within seconds. The job does all of it again after two minutes, in case a late write of the publish request brought
+/// something back.
+#[utoipa::path(
+    delete, path = "/events/{event}/data", operation_id = "expunge_event",
+    responses((status = 202, body = JobOut)),
+)]
+async fn expunge(
+    tenant: Tenant<OrganizationWrite>,
+    PathId(event): PathId<EventId>,
+    State(administrator): Api,
+) -> Result<Data<JobOut>, ApiError> {
+    if !tenant.caller.is_owner() {
+        let message = "only an owner or the platform may remove the data of events";
+        return Err(ApiError::new(ErrorCode::Forbidden, message));
+    }
+    Ok(Data::accepted((&administrator.expunge_event(&tenant.organization.id, event).await?).into()))
 }

@@ -4,9 +4,10 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
 use shared::edge::scopes::{OrganizationRead, OrganizationWrite};
-use shared::edge::{ApiError, Body, Data, Platform, Tenant};
+use shared::edge::{ApiError, Body, Data, Platform, PlatformPath, Search, Tenant};
 use shared::wire::error::ErrorCode;
-use shared::wire::organizations::{OrganizationIn, OrganizationOut, OrganizationPatchIn};
+use shared::wire::organizations::{JobOut, OrganizationIn, OrganizationOut, OrganizationPatchIn};
+use shared::wire::query::ForceParameters;
 use utoipa::OpenApi;
 
 use crate::{Api, Routes};
@@ -15,13 +16,13 @@ type Answer = Result<Data<OrganizationOut>, ApiError>;
 
 /// The OpenAPI description of these routes.
 #[derive(OpenApi)]
-#[openapi(paths(create, read, update))]
+#[openapi(paths(create, read, update, remove))]
 pub(super) struct Operations;
 
 pub(super) fn routes() -> Routes {
     Router::new()
         .route("/v1/organizations", post(create))
-        .route("/v1/organizations/{organization}", get(read).patch(update))
+        .route("/v1/organizations/{organization}", get(read).patch(update).delete(remove))
 }
 
 /// Creates an organization.
@@ -62,4 +63,25 @@ async fn update(
     }
     let organization = administrator.update_organization(&tenant.organization.id, patch).await?;
     Ok(Data::ok((&organization).into()))
+}
+
+/// Deletes an organization and everything that belongs to it.
+///
+/// This needs the platform's key. The request is a conflict if the organization is active and `force` is not true. From
+/// then on, publishing is forbidden, every other request for the organization is a conflict, and nothing is delivered. The
+/// job ends about 20 minutes later; until then, the id and the slug cannot be used again. The same request then returns
+/// the job, as far as it is.
+#[utoipa::path(
+    delete, path = "/v1/organizations/{organization}", operation_id = "delete_organization",
+    params(ForceParameters),
+    responses((status = 202, body = JobOut), (status = 409)),
+)]
+async fn remove(
+    PlatformPath(organization): PlatformPath,
+    State(administrator): Api,
+    Search(mut query): Search,
+) -> Result<Data<JobOut>, ApiError> {
+    let force = query.force();
+    let force = query.finish(force)?;
+    Ok(Data::accepted((&administrator.delete_organization(&organization, force).await?).into()))
 }

@@ -1,0 +1,124 @@
+//! What logs contain of a tenant after a run of everything: ids, and no payload, URL, header, secret or name.
+
+use std::time::Duration;
+
+use http::Method;
+use serde_json::json;
+use shared::domain::job::{BEGINS_AFTER, LAST_PASS_AFTER, SECOND_PASS_AFTER};
+use tracing::Level;
+
+use crate::support::{Answer, Fate, Receiver, Tenant, World, delivery_ids, over_network, text};
+use crate::telemetry::Log;
+
+/// Texts that a tenant supplies, each in a field of its own.
+const NAME: &str = "Marker-name";
+const SLUG: &str = "marker-slug";
+const KEY_NAME: &str = "Marker-key-name";
+const ENDPOINT_NAME: &str = "Marker-endpoint-name";
+const HOST: &str = "marker-host.invalid";
+const PATH: &str = "marker-path";
+const QUERY: &str = "marker-query";
+const HEADER: &str = "Marker-header";
+const HEADER_VALUE: &str = "marker-header-value";
+const SECRET: &str = "marker-signing-secret";
+const DATA: &str = "marker-data";
+const RESPONSE: &str = "marker-response";
+const IDEMPOTENCY_KEY: &str = "marker-idempotency-key";
+
+async fn endpoint(tenant: &Tenant, url: &str) -> String {
+    let fields = json!({
+        "name": ENDPOINT_NAME, "url": format!("{url}/{PATH}?{QUERY}=1"), "event_types": ["*"], "secret": SECRET,
+        "headers": {HEADER: HEADER_VALUE}, "retry_schedule": [1], "timeout_seconds": 1,
+    });
+    text(&tenant.post("/webhooks/endpoints", &fields).await.data(201)["id"]).to_owned()
+}
+
+async fn publish(tenant: &Tenant) -> serde_json::Value {
+    let event = json!({"type": "a.b", "data": {DATA: DATA}, "subject": {"type": "x", "id": DATA}}).to_string();
+    tenant.call(Method::POST, "/events", &[("idempotency-key", IDEMPOTENCY_KEY)], Some(event)).await.body
+}
+
+#[tokio::test]
+async fn logs_contain_ids_and_nothing_else_that_a_tenant_supplies() {
+    let (log, _logging) = Log::start_at(Level::DEBUG);
+    let world = World::new().await;
+    let platform = world.platform();
+    let organization = platform.post("/v1/organizations", &json!({"name": NAME, "slug": SLUG})).await.data(201);
+    let id = text(&organization["id"]).to_owned();
+    platform.post("/v1/organizations", &json!({"name": NAME, "slug": SLUG})).await.is_error(409, "conflict");
+    let keys = format!("/v1/organizations/{id}/api-keys");
+    let key = text(&platform.post(&keys, &json!({"name": KEY_NAME})).await.data(201)["revealed_key"]).to_owned();
+    let mut tenant = world.tenant().await.with_key(&key);
+    tenant.id.clone_from(&id);
+
+    let responding = |status| Receiver::always(Answer::status(status).body(RESPONSE));
+    let (ok, failing, gone) = (responding(200).await, responding(500).await, responding(410).await);
+    let base = |receiver: &Receiver| receiver.url().trim_end_matches('/').to_owned();
+    let mut endpoints = Vec::new();
+    for url in [base(&ok), base(&failing), base(&gone), format!("http://{HOST}")] {
+        endpoints.push(endpoint(&tenant, &url).await);
+    }
+    tenant
+        .post("/webhooks/endpoints", &json!({"name": ENDPOINT_NAME, "url": HOST}))
+        .await
+        .is_error(400, "validation_failed");
+    let event = publish(&tenant).await["data"].clone();
+    for _ in 0..4 {
+        world.drain().await;
+        world.advance(Duration::from_secs(61));
+        world.sweep().await;
+    }
+    publish(&tenant).await;
+    for delivery in delivery_ids(&event) {
+        tenant.post(&format!("/webhooks/deliveries/{delivery}/retry"), &json!({})).await;
+    }
+    for endpoint in &endpoints {
+        let path = format!("/webhooks/endpoints/{endpoint}");
+        tenant.post(&format!("{path}/test"), &json!({"data": {DATA: DATA}})).await;
+        tenant.post(&format!("{path}/recover"), &json!({"since": "2020-01-01T00:00:00Z"})).await;
+        tenant.post(&format!("{path}/rotations"), &json!({})).await;
+    }
+    world.drain().await;
+    tenant.get(&format!("/events?type={DATA}")).await;
+    tenant.get(&format!("/{DATA}")).await;
+
+    // Each call of DynamoDB and SQS fails once.
+    for operation in [
+        "PutItem",
+        "UpdateItem",
+        "BatchWriteItem",
+        "BatchGetItem",
+        "Query",
+        "GetItem",
+        "TransactWriteItems",
+        "SendMessageBatch",
+    ] {
+        let refuse = move |name: &str| if name == operation { Fate::Refuse } else { Fate::Pass };
+        let process = world.process_over(&over_network(&world.sdk(), refuse), world.clock.clock());
+        let broken = tenant.at(&process);
+        publish(&broken).await;
+        broken.post("/events", &json!({"type": "a.b", "data": {DATA: DATA}})).await;
+        broken.patch(&format!("/webhooks/endpoints/{}", endpoints[0]), &json!({"name": ENDPOINT_NAME})).await;
+        let _ = process.try_sweep().await;
+        let _ = process.try_poll().await;
+        process.meter.write_all_usage().await;
+    }
+    tenant.delete(&format!("/events/{}/data", text(&event["id"]))).await.data(202);
+    platform.delete(&format!("/v1/organizations/{id}?force=true")).await.data(202);
+    for pause in [BEGINS_AFTER, SECOND_PASS_AFTER, LAST_PASS_AFTER] {
+        world.advance(pause);
+        world.sweep().await;
+        world.drain().await;
+    }
+    platform.get(&format!("/v1/organizations/{id}")).await.is_error(404, "not_found");
+
+    let logged = log.take().to_lowercase();
+    for found in [&id, &endpoints[1], "organization.delete", "event.expunge", "attempt failed", "\"debug\"", "\"warn\""]
+    {
+        assert!(logged.contains(&found.to_lowercase()), "{found} is not logged");
+    }
+    assert!(!logged.contains("marker"), "{}", logged.lines().find(|line| line.contains("marker")).unwrap());
+    for kept_back in [key, base(&ok), base(&failing), base(&gone)] {
+        assert!(!logged.contains(&kept_back.to_lowercase()), "{kept_back} is logged");
+    }
+}
