@@ -99,7 +99,7 @@ impl Store {
             |delete, (name, value)| delete.expression_attribute_values(name, value),
         );
         let states = keys::states(id).map(|key| self.deletion_of(&key));
-        let slug = [self.deletion_of(&keys::slug(organization.slug.as_str()))];
+        let slug = organization.slug.iter().map(|slug| self.deletion_of(&keys::slug(slug.as_str())));
         let mut items = Vec::new();
         for delete in [of_organization, of_job].into_iter().chain(states).chain(slug) {
             let delete = delete.build().map_err(StoreError::corrupt)?;
