@@ -33,7 +33,7 @@ fn page(items: &[Value], limit: u32, next_cursor: &Value) -> Value {
 }
 
 const ORGANIZATION: &str = r#"{"object":"organization","id":"org_…","name":"Acme","slug":"acme","description":null,
- "metadata":{},"status":"active","created_at":"2026-03-24T20:00:00.000Z","updated_at":"2026-03-24T20:00:00.000Z"}"#;
+ "metadata":{},"default_format":"envelope","status":"active","created_at":"2026-03-24T20:00:00.000Z","updated_at":"2026-03-24T20:00:00.000Z"}"#;
 
 #[tokio::test]
 async fn an_organization_is_created_read_and_changed() {

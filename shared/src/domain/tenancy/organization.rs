@@ -2,6 +2,7 @@
 
 use super::limits::OwnLimits;
 use crate::domain::endpoint::fan_out::{FanOutGroup, FanOutSize};
+use crate::domain::event::payload::Format;
 use crate::domain::ids::OrganizationId;
 use crate::domain::metadata::Metadata;
 use crate::domain::text::{Description, Name, Slug};
@@ -20,6 +21,8 @@ pub struct Organization {
     pub description: Option<Description>,
     /// What the platform or the owner attached.
     pub metadata: Metadata,
+    /// The format of events that name none.
+    pub default_format: Format,
     /// Whether the organization may publish and receives deliveries.
     pub status: OrganizationStatus,
     /// When the organization was created.
@@ -44,6 +47,8 @@ pub struct OrganizationState {
     pub status: OrganizationStatus,
     /// The limits that the platform set for the organization.
     pub limits: OwnLimits,
+    /// The format of events that name none.
+    pub default_format: Format,
     /// For each fan-out group, how often owners changed its endpoints.
     pub revisions: Revisions,
     /// The size of the fan-out. A crash or a repeated write can make it inaccurate.
@@ -89,12 +94,21 @@ pub struct NewOrganization {
     pub description: Option<Description>,
     /// What the platform attaches.
     pub metadata: Metadata,
+    /// The format of events that name none.
+    pub default_format: Format,
 }
 
 impl NewOrganization {
     /// A new organization with a generated id and the defaults of the optional fields.
     pub fn new(name: Name, slug: Option<Slug>) -> Self {
-        Self { id: None, name, slug, description: None, metadata: Metadata::default() }
+        Self {
+            id: None,
+            name,
+            slug,
+            description: None,
+            metadata: Metadata::default(),
+            default_format: Format::default(),
+        }
     }
 }
 
@@ -107,6 +121,8 @@ pub struct OrganizationPatch {
     pub description: Option<Option<Description>>,
     /// The new metadata.
     pub metadata: Option<Metadata>,
+    /// The new format of events that name none.
+    pub default_format: Option<Format>,
     /// The new status.
     pub status: Option<OrganizationStatus>,
 }

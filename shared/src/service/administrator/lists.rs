@@ -271,7 +271,7 @@ impl DeliveryReader<'_> {
             let pending = || event.delivery(id).filter(|pending| pending.endpoint == self.endpoint.id);
             if let Some(delivery) = self.records.remove(&id).or_else(pending) {
                 let delivery = self.seen.delivery(delivery, &self.endpoint);
-                return Ok(Some(DeliveryDetail { delivery, payload: event.body }));
+                return Ok(Some(DeliveryDetail { delivery, payload: event.payload.body }));
             }
         }
         Ok(None)

@@ -27,6 +27,7 @@ impl Administrator {
             slug: new.slug,
             description: new.description,
             metadata: new.metadata,
+            default_format: new.default_format,
             status: OrganizationStatus::Active,
             created_at: now,
             updated_at: now,

@@ -12,6 +12,8 @@ use super::{LIST_READ_UNITS, Listing, Store, StoreError, keys};
 use crate::domain::Invalid;
 use crate::domain::event::channel::Channels;
 use crate::domain::event::event_type::EventType;
+use crate::domain::event::payload::{ContentType, Format, Payload};
+use crate::domain::event::trace_context::TraceContext;
 use crate::domain::event::{Event, Subject};
 use crate::domain::ids::{EndpointId, EventId, KeyId, OrganizationId};
 use crate::domain::text::{EditionId, SubjectPart};
@@ -33,6 +35,8 @@ const LISTED: Projection = Projection(&[
     "subject_id",
     "edition_id",
     "channels",
+    "format",
+    "content_type",
     "published_by",
     "expires_at",
 ]);
@@ -130,10 +134,15 @@ impl ListedEvent {
         let Self { event, compressed } = self;
         let Some(compressed) = compressed else { return Ok(None) };
         match compression::decompress(&compressed) {
-            Ok(body) => Ok(Some(Event { body, ..event })),
+            Ok(body) => Ok(Some(with_body(event, body))),
             Err(Unreadable(reason)) => Err(StoreError::corrupt(format!("{}: {reason}", event.id))),
         }
     }
+}
+
+fn with_body(event: Event, body: String) -> Event {
+    let payload = Payload { body, ..event.payload };
+    Event { payload, ..event }
 }
 
 /// A list of an organization's events, newest first.
@@ -179,6 +188,16 @@ pub(super) struct EventItem {
     edition_id: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     channels: Vec<String>,
+    /// Absent for an envelope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_type: Option<String>,
+    /// Lists do not read the trace context.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tracestate: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     published_by: Option<String>,
     expires_at: i64,
@@ -197,7 +216,8 @@ impl IsEmptyBuf for ByteBuf {
 impl EventItem {
     fn new(event: &Event, expires_at: Timestamp) -> Result<Self, StoreError> {
         let bytes: Vec<u8> = event.endpoints.iter().flat_map(|id| id.uuid().into_bytes()).collect();
-        let compressed = compression::compress(&event.body)?;
+        let compressed = compression::compress(&event.payload.body)?;
+        let trace = event.payload.trace.as_ref();
         let (compressed, large) =
             if compressed.len() <= MOST_LISTED { (compressed, Vec::new()) } else { (Vec::new(), compressed) };
         Ok(Self {
@@ -211,6 +231,10 @@ impl EventItem {
             subject_id: event.subject.as_ref().map(|subject| subject.id.to_string()),
             edition_id: event.edition.as_ref().map(EditionId::to_string),
             channels: event.channels.names().to_vec(),
+            format: (event.format == Format::Raw).then(|| event.format.as_str().to_owned()),
+            content_type: event.payload.content_type.as_ref().map(|it| it.as_str().to_owned()),
+            traceparent: trace.map(|trace| trace.parent().to_owned()),
+            tracestate: trace.and_then(TraceContext::state).map(str::to_owned),
             published_by: event.published_by.map(|key| key.to_string()),
             expires_at: expires_at.unix_seconds(),
         })
@@ -227,7 +251,7 @@ impl TryFrom<EventItem> for Event {
             Some(body) => body,
             None => compression::decompress(compressed.map_or(&[], |compressed| compressed))?,
         };
-        Ok(Self { body, ..item.without_body()? })
+        Ok(with_body(item.without_body()?, body))
     }
 }
 
@@ -259,7 +283,12 @@ impl EventItem {
             subject: subject.transpose()?,
             edition: self.edition_id.map(|edition| EditionId::parse(&edition)).transpose()?,
             channels: Channels::stored(self.channels),
-            body: String::new(),
+            format: self.format.map(|format| Format::parse(&format)).transpose()?.unwrap_or_default(),
+            payload: Payload {
+                body: String::new(),
+                content_type: self.content_type.map(|it| ContentType::parse(&it)).transpose()?,
+                trace: self.traceparent.and_then(|it| TraceContext::parse(&it, self.tracestate.as_deref())),
+            },
             endpoints: endpoints.map_err(|e| Unreadable(e.to_string()))?,
             published_by: self.published_by.map(|key| KeyId::parse(&key)).transpose()?,
         })

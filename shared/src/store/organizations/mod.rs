@@ -1,5 +1,6 @@
 //! Organizations, and the items that reserve their slugs.
 
+mod changes;
 pub(super) mod state;
 
 use std::collections::BTreeMap;
@@ -8,10 +9,13 @@ use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 
+use changes::Changes;
+
 use super::error::of_transaction;
 use super::item::{Base, Unreadable, to_item, unknown};
 use super::write::transaction::cancellation_reasons;
 use super::{Store, StoreError, keys};
+use crate::domain::event::payload::Format;
 use crate::domain::ids::OrganizationId;
 use crate::domain::metadata::Metadata;
 use crate::domain::tenancy::limits::OwnLimits;
@@ -40,7 +44,7 @@ impl Store {
         }
         let items = unique.iter().map(|(_, item)| self.put_if_absent(item.clone()));
         let mut items = items.collect::<Result<Vec<_>, _>>()?;
-        items.extend(self.new_states(&organization.id)?);
+        items.extend(self.new_states(&organization.id, organization.default_format)?);
         let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
         let Err(error) = sent else { return Ok(Ok(())) };
         let failed = super::write::transaction::failed_conditions(&error);
@@ -56,8 +60,8 @@ impl Store {
         self.get::<OrganizationItem, _>(&keys::organization(id)).await
     }
 
-    /// Changes an organization. `None` if it does not exist. One transaction changes the status in all copies of
-    /// the state.
+    /// Changes an organization. `None` if it does not exist. One transaction changes status and default format in all
+    /// copies of the state.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if another process is changing the organization or its endpoints: retry.
@@ -67,8 +71,8 @@ impl Store {
         patch: OrganizationPatch,
         now: Timestamp,
     ) -> Result<Option<Organization>, StoreError> {
-        let update = changes_of(&patch, now);
-        let states = patch.status.map(|status| self.change_status(id, status)).transpose()?.unwrap_or_default();
+        let update = Changes::of_organization(&patch, now).update();
+        let states = self.change_state(id, &patch)?;
         if self.change_organization(id, update, states).await? { self.organization(id).await } else { Ok(None) }
     }
 
@@ -136,38 +140,6 @@ impl SlugItem {
     }
 }
 
-/// The update of an organization's item by this change.
-fn changes_of(patch: &OrganizationPatch, now: Timestamp) -> UpdateBuilder {
-    let text = |text: &str| Some(AttributeValue::S(text.to_owned()));
-    let map = |map: &BTreeMap<String, String>| {
-        let values = map.iter().map(|(key, value)| (key.clone(), AttributeValue::S(value.clone())));
-        (!map.is_empty()).then(|| AttributeValue::M(values.collect()))
-    };
-    // An attribute without a value is removed.
-    let changes = [
-        patch.name.as_ref().map(|name| ("name", text(name.as_str()))),
-        patch.description.as_ref().map(|it| ("description", it.as_ref().and_then(|it| text(it.as_str())))),
-        patch.metadata.as_ref().map(|metadata| ("metadata", map(metadata.as_map()))),
-        patch.status.map(|status| ("status", text(status_name(status)))),
-        Some(("updated_at", text(&now.rfc3339()))),
-    ];
-    let mut update = Update::builder();
-    let (mut set, mut removed) = (Vec::new(), Vec::new());
-    for (attribute, value) in changes.into_iter().flatten() {
-        update = update.expression_attribute_names(format!("#{attribute}"), attribute);
-        match value {
-            Some(value) => {
-                set.push(format!("#{attribute} = :{attribute}"));
-                update = update.expression_attribute_values(format!(":{attribute}"), value);
-            }
-            None => removed.push(format!("#{attribute}")),
-        }
-    }
-    let set = format!("SET {}", set.join(", "));
-    let removal = if removed.is_empty() { String::new() } else { format!(" REMOVE {}", removed.join(", ")) };
-    update.update_expression(set + &removal)
-}
-
 /// The attributes of an organization's item.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct OrganizationItem {
@@ -181,6 +153,9 @@ pub(super) struct OrganizationItem {
     description: Option<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     metadata: BTreeMap<String, String>,
+    /// Absent for envelopes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    default_format: Option<String>,
     status: String,
     created_at: String,
     updated_at: String,
@@ -208,6 +183,8 @@ impl From<&Organization> for OrganizationItem {
             slug: organization.slug.as_ref().map(|slug| slug.as_str().to_owned()),
             description: organization.description.as_ref().map(Description::to_string),
             metadata: organization.metadata.as_map().clone(),
+            default_format: (organization.default_format != Format::default())
+                .then(|| organization.default_format.as_str().to_owned()),
             status: status_name(organization.status).to_owned(),
             created_at: organization.created_at.rfc3339(),
             updated_at: organization.updated_at.rfc3339(),
@@ -225,6 +202,7 @@ impl TryFrom<OrganizationItem> for Organization {
             slug: item.slug.map(|slug| Slug::parse(&slug)).transpose()?,
             description: item.description.map(|text| Description::parse(&text)).transpose()?,
             metadata: Metadata::stored(item.metadata),
+            default_format: item.default_format.map(|it| Format::parse(&it)).transpose()?.unwrap_or_default(),
             status: parse_status(&item.status).ok_or_else(|| unknown("status", &item.status))?,
             created_at: Timestamp::parse(&item.created_at)?,
             updated_at: Timestamp::parse(&item.updated_at)?,

@@ -18,6 +18,7 @@ use crate::domain::endpoint::url::EndpointUrl;
 use crate::domain::endpoint::{DisabledReason, EndpointStatus};
 use crate::domain::event::channel::{MAX_CHANNEL_CHARS, MAX_ENDPOINT_CHANNELS, MAX_EVENT_CHANNELS};
 use crate::domain::event::event_type::{EventType, MAX_EVENT_TYPE_CHARS};
+use crate::domain::event::payload::{ContentType, Format, MAX_CONTENT_TYPE_CHARS};
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId, RequestId};
 use crate::domain::job::{JobKind, JobState};
 use crate::domain::metadata::{MAX_PAIRS, Metadata};
@@ -68,6 +69,10 @@ wire_values! {
     CapitalStatus;
     /// The statuses that a caller of the `endpoints` dialect can set.
     PausedOrActive;
+    /// The header `traceparent`.
+    TraceParent;
+    /// The header `tracestate`.
+    TraceState;
     /// The only type of API key.
     SecretKey;
     /// The only environment of API keys.
@@ -233,6 +238,24 @@ schemas! {
         one_of(["ACTIVE", "PAUSED", "DISABLED"]);
     "endpoints.WantedStatus": PausedOrActive = "Pausing sets `paused_at`, resuming clears it.",
         one_of(["ACTIVE", "PAUSED"]);
+    "EventFormat": Format =
+        "`envelope`: the receiver gets a JSON object with the event's id, type, time and data. `raw`: it gets the data \
+         alone, byte for byte.",
+        one_of(Format::ALL.map(Format::as_str));
+    "ContentType": ContentType =
+        "The content type of a raw event whose `data` is a string. The receiver gets the string's text in UTF-8.",
+        pattern(
+            r"^(text/[a-z0-9][a-z0-9+._-]*|application/(xml|[a-z0-9][a-z0-9+._-]*\+xml|x-www-form-urlencoded))(; ?charset=utf-8)?$",
+            "text/csv; charset=utf-8",
+        ).max_length(Some(MAX_CONTENT_TYPE_CHARS));
+    "TraceParent": TraceParent =
+        "The `traceparent` of W3C Trace Context. Each request to a receiver has it unchanged. A malformed one is ignored.",
+        ObjectBuilder::new().schema_type(Type::String)
+            .examples(["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"]);
+    "TraceState": TraceState =
+        "The `tracestate` of W3C Trace Context, of at most 512 characters. Each request to a receiver has it unchanged. A \
+         malformed one is ignored.",
+        ObjectBuilder::new().schema_type(Type::String).examples(["congo=t61rcWkgMzE"]);
     "DisabledReason": DisabledReason =
         "The owner disabled it; the receiver answered 410 Gone; or no attempt succeeded for days.",
         one_of(DisabledReason::ALL.map(DisabledReason::as_str));
@@ -306,6 +329,14 @@ fn one_of(words: impl IntoIterator<Item = &'static str>) -> ObjectBuilder {
 /// The result of an entry of a batch.
 pub(crate) fn accepted_or_refused() -> Object {
     one_of(["accepted", "refused"]).build()
+}
+
+/// The data of an event: an object, or a string if the event has a content type.
+pub(crate) fn event_data() -> Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Object, Type::String]))
+        .examples([serde_json::json!({"member": "mbr_1"})])
+        .build()
 }
 
 /// The possible orders of endpoints.
@@ -433,6 +464,8 @@ mod tests {
         check::<Subscription, _>(|text| Subscription::parse(text).ok());
         check::<SigningSecret, _>(|text| SigningSecret::parse(text).ok());
         check::<VerifiableSecret, _>(|text| SigningSecret::parse_verifiable(text).ok());
+        check::<Format, _>(|text| Format::parse(text).ok());
+        check::<ContentType, _>(|text| ContentType::parse(text).ok());
         check::<Day, _>(|text| Day::parse(text).ok());
         check::<Timestamp, _>(|text| Timestamp::parse(text).ok());
         check::<Role, _>(Role::parse);

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::domain::Invalid;
+use crate::domain::event::payload::Format;
 use crate::domain::ids::OrganizationId;
 use crate::domain::metadata::Metadata;
 use crate::domain::tenancy::organization::{NewOrganization, Organization, OrganizationPatch, OrganizationStatus};
@@ -29,6 +30,8 @@ pub struct OrganizationIn {
     description: Field<String>,
     #[schema(value_type = Option<Metadata>)]
     metadata: Field<BTreeMap<String, String>>,
+    #[schema(value_type = Option<Format>)]
+    default_format: Field<String>,
 }
 
 impl OrganizationIn {
@@ -43,7 +46,9 @@ impl OrganizationIn {
         let slug = read.optional("slug", self.slug, |slug| Slug::parse(&slug));
         let description = read.optional("description", self.description, |text| Description::parse(&text));
         let metadata = read.optional("metadata", self.metadata, Metadata::new).unwrap_or_default();
-        read.finish(name.map(|name| NewOrganization { id, name, slug, description, metadata }))
+        let default_format = read.optional("default_format", self.default_format, |text| Format::parse(&text));
+        let default_format = default_format.unwrap_or_default();
+        read.finish(name.map(|name| NewOrganization { id, name, slug, description, metadata, default_format }))
     }
 }
 
@@ -58,13 +63,15 @@ pub struct OrganizationPatchIn {
     description: Field<String>,
     #[schema(value_type = Option<Metadata>)]
     metadata: Field<BTreeMap<String, String>>,
+    #[schema(value_type = Option<Format>)]
+    default_format: Field<String>,
     /// Requires a platform key.
     #[schema(value_type = OrganizationStatus)]
     status: Field<String>,
 }
 
 impl OrganizationPatchIn {
-    /// Validates the fields. `null` resets description and metadata.
+    /// Validates the fields. `null` resets description, metadata and default format.
     ///
     /// # Errors
     /// All invalid fields.
@@ -74,6 +81,9 @@ impl OrganizationPatchIn {
             name: read.changed("name", self.name, |name| Name::parse(&name)),
             description: read.cleared("description", self.description, |text| Description::parse(&text)),
             metadata: read.cleared("metadata", self.metadata, Metadata::new).map(Option::unwrap_or_default),
+            default_format: read
+                .cleared("default_format", self.default_format, |text| Format::parse(&text))
+                .map(Option::unwrap_or_default),
             status: read.changed("status", self.status, |status| match status.as_str() {
                 "active" => Ok(OrganizationStatus::Active),
                 "suspended" => Ok(OrganizationStatus::Suspended),
@@ -100,6 +110,8 @@ pub struct OrganizationOut {
     description: Option<String>,
     #[schema(value_type = Metadata)]
     metadata: BTreeMap<String, String>,
+    #[schema(value_type = Format)]
+    default_format: &'static str,
     #[schema(value_type = OrganizationStatus)]
     status: &'static str,
     #[schema(value_type = Millisecond)]
@@ -117,6 +129,7 @@ impl From<&Organization> for OrganizationOut {
             slug: organization.slug.as_ref().map(|slug| slug.as_str().to_owned()),
             description: organization.description.as_ref().map(Description::to_string),
             metadata: organization.metadata.as_map().clone(),
+            default_format: organization.default_format.as_str(),
             status: match organization.status {
                 OrganizationStatus::Active => "active",
                 OrganizationStatus::Suspended => "suspended",
