@@ -88,6 +88,7 @@ fn check(accepted: Option<NewEndpoint>, deployment: &Deployment) {
     let fields = shown.as_object_mut().expect("it is an object");
     let own = [
         "name",
+        "external_id",
         "description",
         "metadata",
         "url",

@@ -11,7 +11,7 @@ use shared::domain::event::NewEvent;
 use shared::domain::event::trace_context::TraceContext;
 use shared::domain::text::IdempotencyKey;
 use shared::edge::{ApiError, Data, PublishCaller, check_size, finish, read_body};
-use shared::service::{CurrentState, Idempotency, Publisher};
+use shared::service::{Accepted, CurrentState, Duplicate, Idempotency, Publisher};
 use shared::wire::body;
 use shared::wire::error::{ErrorCode, Problem};
 use shared::wire::openapi::{TraceParent, TraceState};
@@ -51,8 +51,12 @@ async fn one(
     let body = read_body(request).await?;
     let idempotency = idempotency(&headers, "event", &body, 1)?;
     let event = NewEvent { trace: trace_context(&headers), ..parse(&publisher, &organization, &body)? };
-    let published = publisher.publish(&organization, caller.key(), vec![(0, event)], idempotency.as_ref()).await?;
-    let published = published.first().ok_or_else(|| ApiError::new(ErrorCode::Internal, "nothing was published"))?;
+    let accepted = publisher.publish(&organization, caller.key(), vec![(0, event)], idempotency.as_ref()).await?;
+    if let Some(duplicate) = accepted.duplicates.first() {
+        return Err(ApiError::new(ErrorCode::Conflict, duplicate.message()));
+    }
+    let published =
+        accepted.published.first().ok_or_else(|| ApiError::new(ErrorCode::Internal, "nothing was published"))?;
     Ok(Data::accepted(EventOut::new(&published.event, &published.deliveries)))
 }
 
@@ -87,7 +91,12 @@ async fn batch(
         }
     }
     let by = caller.key();
-    let mut published = publisher.publish(&organization, by, accepted, idempotency.as_ref()).await?.into_iter();
+    let Accepted { published, duplicates } =
+        publisher.publish(&organization, by, accepted, idempotency.as_ref()).await?;
+    let mut published = published.into_iter();
+    let taken = |it: &Duplicate| (it.index as usize, ApiError::new(ErrorCode::Conflict, it.message()));
+    refused.extend(duplicates.iter().map(taken));
+    refused.sort_by_key(|(index, _)| *index);
     let mut refused = refused.into_iter().peekable();
     let results = (0..entries.len()).filter_map(|index| match refused.next_if(|(at, _)| *at == index) {
         Some((_, error)) => Some(BatchResultOut::refused(index, error.code(), error.message(), error.problems())),

@@ -47,6 +47,10 @@ pub(super) enum Scene {
     LimitReached,
     /// Publishes to a paused endpoint.
     ToPaused,
+    /// Publishes an event with an external id, for an organization that the path names by its external id.
+    Named,
+    /// Replaces the claim of an external id by a request that failed.
+    Replacing,
     /// Gets the retry of a completed publish request.
     Again,
     /// Gets the retry of a publish request that failed.
@@ -157,7 +161,7 @@ pub(super) enum Outcome {
 }
 
 impl Scene {
-    pub(super) const ALL: [Self; 49] = [
+    pub(super) const ALL: [Self; 51] = [
         Self::Keyed,
         Self::Keyless,
         Self::Batch,
@@ -165,6 +169,8 @@ impl Scene {
         Self::Limited,
         Self::LimitReached,
         Self::ToPaused,
+        Self::Named,
+        Self::Replacing,
         Self::Again,
         Self::Repair,
         Self::CutOff,
@@ -268,6 +274,8 @@ impl Scene {
             | Self::Limited
             | Self::LimitReached
             | Self::ToPaused
+            | Self::Named
+            | Self::Replacing
             | Self::Again
             | Self::Repair
             | Self::CutOff

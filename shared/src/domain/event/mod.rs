@@ -9,6 +9,7 @@ use super::Invalid;
 use super::delivery::Delivery;
 use super::endpoint::fan_out::Target;
 use super::endpoint::filter::EventView;
+use super::external_id::ExternalId;
 use super::ids::{DeliveryId, EndpointId, EventId, KeyId, OrganizationId};
 use super::text::{EditionId, SubjectPart};
 use channel::Channels;
@@ -25,6 +26,8 @@ pub const MAX_DATA_LEVELS: usize = 64;
 /// The fields of a new event.
 #[derive(Debug, Clone)]
 pub struct NewEvent {
+    /// The publisher's identifier of the event.
+    pub external_id: Option<ExternalId>,
     /// The event's type.
     pub event_type: EventType,
     /// The payload: the text of a JSON object, or any text if there is a content type.
@@ -48,6 +51,7 @@ impl NewEvent {
     /// JSON object.
     pub fn new(event_type: EventType, data: String) -> Self {
         Self {
+            external_id: None,
             event_type,
             data,
             format: Format::Envelope,
@@ -107,6 +111,8 @@ pub struct Subject {
 pub struct Event {
     /// The event's identifier. It contains the time of publishing.
     pub id: EventId,
+    /// The publisher's identifier of the event.
+    pub external_id: Option<ExternalId>,
     /// The organization that published the event.
     pub organization: OrganizationId,
     /// The event's type.
@@ -148,6 +154,7 @@ impl Event {
         };
         let event = Self {
             id,
+            external_id: new.external_id,
             organization: organization.clone(),
             format: new.format,
             payload: Payload { body, content_type: new.content_type, trace: new.trace },

@@ -3,6 +3,7 @@
 use super::limits::OwnLimits;
 use crate::domain::endpoint::fan_out::{FanOutGroup, FanOutSize};
 use crate::domain::event::payload::Format;
+use crate::domain::external_id::ExternalId;
 use crate::domain::ids::OrganizationId;
 use crate::domain::metadata::Metadata;
 use crate::domain::text::{Description, Name, Slug};
@@ -17,6 +18,8 @@ pub struct Organization {
     pub name: Name,
     /// The organization's short name, unique within the deployment.
     pub slug: Option<Slug>,
+    /// The platform's identifier of the organization, unique within the deployment.
+    pub external_id: Option<ExternalId>,
     /// A description for people.
     pub description: Option<Description>,
     /// What the platform or the owner attached.
@@ -90,6 +93,8 @@ pub struct NewOrganization {
     pub name: Name,
     /// The organization's short name.
     pub slug: Option<Slug>,
+    /// The platform's identifier of the organization.
+    pub external_id: Option<ExternalId>,
     /// A description for people.
     pub description: Option<Description>,
     /// What the platform attaches.
@@ -105,6 +110,7 @@ impl NewOrganization {
             id: None,
             name,
             slug,
+            external_id: None,
             description: None,
             metadata: Metadata::default(),
             default_format: Format::default(),
@@ -117,6 +123,8 @@ impl NewOrganization {
 pub struct OrganizationPatch {
     /// The new name.
     pub name: Option<Name>,
+    /// The new external id, or none.
+    pub external_id: Option<Option<ExternalId>>,
     /// The new description, or none.
     pub description: Option<Option<Description>>,
     /// The new metadata.

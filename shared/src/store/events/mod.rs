@@ -15,6 +15,7 @@ use crate::domain::event::event_type::EventType;
 use crate::domain::event::payload::{ContentType, Format, Payload};
 use crate::domain::event::trace_context::TraceContext;
 use crate::domain::event::{Event, Subject};
+use crate::domain::external_id::ExternalId;
 use crate::domain::ids::{EndpointId, EventId, KeyId, OrganizationId};
 use crate::domain::text::{EditionId, SubjectPart};
 use crate::domain::time::Timestamp;
@@ -28,6 +29,7 @@ const LISTED: Projection = Projection(&[
     "sk",
     "entity",
     "v",
+    "external_id",
     "type",
     "compressed",
     "endpoints",
@@ -166,6 +168,8 @@ impl Listing for EventList<'_> {
 pub(super) struct EventItem {
     #[serde(flatten)]
     base: Base,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_id: Option<String>,
     #[serde(rename = "type")]
     event_type: String,
     /// The compressed body, if it has at most [`MOST_LISTED`] bytes.
@@ -222,6 +226,7 @@ impl EventItem {
             if compressed.len() <= MOST_LISTED { (compressed, Vec::new()) } else { (Vec::new(), compressed) };
         Ok(Self {
             base: Base::new(keys::event(&event.organization, event.id), "event"),
+            external_id: event.external_id.as_ref().map(ExternalId::to_string),
             event_type: event.event_type.to_string(),
             compressed: compressed.into(),
             compressed_large: large.into(),
@@ -278,6 +283,7 @@ impl EventItem {
         let endpoints = self.endpoints.chunks(16).map(endpoint).collect::<Result<_, _>>();
         Ok(Event {
             id: EventId::parse(&self.base.sk)?,
+            external_id: self.external_id.map(|text| ExternalId::parse(&text)).transpose()?,
             organization: OrganizationId::parse(organization)?,
             event_type: EventType::parse(&self.event_type)?,
             subject: subject.transpose()?,

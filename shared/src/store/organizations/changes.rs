@@ -23,6 +23,9 @@ impl Changes {
         if let Some(name) = &patch.name {
             changes.set("name", text(name.as_str()));
         }
+        if let Some(external_id) = &patch.external_id {
+            changes.set_or_remove("external_id", external_id.as_ref().map(|it| text(it.as_str())));
+        }
         if let Some(description) = &patch.description {
             changes.set_or_remove("description", description.as_ref().map(|it| text(it.as_str())));
         }

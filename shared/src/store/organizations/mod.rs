@@ -1,27 +1,36 @@
 //! Organizations, and the items that reserve their slugs.
 
 mod changes;
+mod listing;
 pub(super) mod state;
 
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
 use serde::{Deserialize, Serialize};
 
 use changes::Changes;
 
 use super::error::of_transaction;
+use super::external_ids::taken_by;
 use super::item::{Base, Unreadable, to_item, unknown};
 use super::write::transaction::cancellation_reasons;
 use super::{Store, StoreError, keys};
 use crate::domain::event::payload::Format;
+use crate::domain::external_id::ExternalId;
 use crate::domain::ids::OrganizationId;
 use crate::domain::metadata::Metadata;
 use crate::domain::tenancy::limits::OwnLimits;
 use crate::domain::tenancy::organization::{Organization, OrganizationPatch, OrganizationStatus};
+use crate::domain::tenancy::organization_list::OrganizationPosition;
 use crate::domain::text::{Description, Name, Slug};
 use crate::domain::time::Timestamp;
+
+/// The condition that the organization exists.
+const EXISTS: &str = "attribute_exists(pk)";
 
 /// The attribute that another organization uses already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,7 +45,8 @@ impl Store {
     /// Creates an organization. Fails if its id or its slug is in use.
     ///
     /// # Errors
-    /// [`StoreError`] if the write may have failed.
+    /// [`StoreError::Taken`] if another organization has its external id; another [`StoreError`] if the write may have
+    /// failed.
     pub async fn create_organization(&self, organization: &Organization) -> Result<Result<(), Duplicate>, StoreError> {
         let mut unique = vec![(Duplicate::Id, to_item(&OrganizationItem::from(organization))?)];
         if let Some(slug) = &organization.slug {
@@ -44,9 +54,13 @@ impl Store {
         }
         let items = unique.iter().map(|(_, item)| self.put_if_absent(item.clone()));
         let mut items = items.collect::<Result<Vec<_>, _>>()?;
+        items.extend(self.change_external_organization(&organization.id, None, organization.external_id.as_ref())?);
         items.extend(self.new_states(&organization.id, organization.default_format)?);
         let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
         let Err(error) = sent else { return Ok(Ok(())) };
+        if let Some(first) = taken_by(&error) {
+            return Err(StoreError::Taken(first));
+        }
         let failed = super::write::transaction::failed_conditions(&error);
         let duplicate = unique.into_iter().zip(failed).find(|(_, failed)| *failed);
         duplicate.map(|((what, _), _)| Err(what)).map_or_else(|| Err(of_transaction(error)), Ok)
@@ -65,15 +79,33 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if another process is changing the organization or its endpoints: retry.
+    /// [`StoreError::Taken`] if another organization has the new external id.
     pub async fn update_organization(
         &self,
         id: &OrganizationId,
         patch: OrganizationPatch,
         now: Timestamp,
     ) -> Result<Option<Organization>, StoreError> {
-        let update = Changes::of_organization(&patch, now).update();
-        let states = self.change_state(id, &patch)?;
-        if self.change_organization(id, update, states).await? { self.organization(id).await } else { Ok(None) }
+        let mut update = Changes::of_organization(&patch, now).update();
+        let mut condition = EXISTS.to_owned();
+        let mut others = self.change_state(id, &patch)?;
+        if let Some(after) = &patch.external_id {
+            // The external id must still be the one whose item the transaction deletes.
+            let Some(Organization { external_id: before, .. }) = self.organization(id).await? else { return Ok(None) };
+            others.extend(self.change_external_organization(id, before.as_ref(), after.as_ref())?);
+            condition += match &before {
+                None => " AND attribute_not_exists(external_id)",
+                Some(before) => {
+                    update = update.expression_attribute_values(":before", AttributeValue::S(before.to_string()));
+                    " AND external_id = :before"
+                }
+            };
+        }
+        if self.change_organization(id, update, &condition, others).await? {
+            self.organization(id).await
+        } else {
+            Ok(None)
+        }
     }
 
     /// Replaces an organization's own limits in all copies of the state, in one transaction. Returns whether the
@@ -90,26 +122,34 @@ impl Store {
         let update = Update::builder()
             .update_expression("SET updated_at = :updated_at")
             .expression_attribute_values(":updated_at", AttributeValue::S(now.rfc3339()));
-        self.change_organization(id, update, self.change_limits(id, limits)?).await
+        self.change_organization(id, update, EXISTS, self.change_limits(id, limits)?).await
     }
 
-    /// Updates the organization's item and copies of its state in one transaction. Returns whether the organization
-    /// exists.
+    /// Updates the organization's item under a condition, and other items in the same transaction. Returns whether the
+    /// organization exists.
     async fn change_organization(
         &self,
         id: &OrganizationId,
         update: UpdateBuilder,
-        states: Vec<TransactWriteItem>,
+        condition: &str,
+        others: Vec<TransactWriteItem>,
     ) -> Result<bool, StoreError> {
-        let update = update.set_key(Some(keys::organization(id).attributes()));
-        let items = [self.update_if_present(update)?].into_iter().chain(states).collect();
+        let update = update
+            .table_name(&self.table)
+            .set_key(Some(keys::organization(id).attributes()))
+            .condition_expression(condition)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let update = update.build().map_err(StoreError::corrupt)?;
+        let items = [TransactWriteItem::builder().update(update).build()].into_iter().chain(others).collect();
         let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
         let Err(error) = sent else { return Ok(true) };
-        let reasons = cancellation_reasons(&error).iter().filter_map(|reason| reason.code()).collect::<Vec<_>>();
-        match reasons.as_slice() {
-            ["ConditionalCheckFailed", ..] => Ok(false),
-            reasons if reasons.contains(&"TransactionConflict") => Err(StoreError::Conflict),
-            _ => Err(of_transaction(error)),
+        let reasons = cancellation_reasons(&error);
+        let has_code = |reason: &CancellationReason, code| reason.code() == Some(code);
+        match reasons.first() {
+            Some(first) if has_code(first, "ConditionalCheckFailed") && first.item().is_none() => Ok(false),
+            Some(first) if has_code(first, "ConditionalCheckFailed") => Err(StoreError::Conflict),
+            _ if reasons.iter().any(|reason| has_code(reason, "TransactionConflict")) => Err(StoreError::Conflict),
+            _ => Err(taken_by(&error).map_or_else(|| of_transaction(error), StoreError::Taken)),
         }
     }
 
@@ -127,7 +167,7 @@ impl Store {
 }
 
 /// Reserves a slug for an organization.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct SlugItem {
     #[serde(flatten)]
     base: Base,
@@ -150,6 +190,8 @@ pub(super) struct OrganizationItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     slug: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    external_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     metadata: BTreeMap<String, String>,
@@ -159,6 +201,8 @@ pub(super) struct OrganizationItem {
     status: String,
     created_at: String,
     updated_at: String,
+    waiting_pk: String,
+    waiting_sk: String,
 }
 
 /// The attribute value of an organization's status.
@@ -176,11 +220,13 @@ pub(super) fn parse_status(name: &str) -> Option<OrganizationStatus> {
 
 impl From<&Organization> for OrganizationItem {
     fn from(organization: &Organization) -> Self {
+        let (waiting_pk, waiting_sk) = keys::listed_organization(&OrganizationPosition::of(organization));
         Self {
             base: Base::new(keys::organization(&organization.id), "organization"),
             id: organization.id.to_string(),
             name: organization.name.to_string(),
             slug: organization.slug.as_ref().map(|slug| slug.as_str().to_owned()),
+            external_id: organization.external_id.as_ref().map(ExternalId::to_string),
             description: organization.description.as_ref().map(Description::to_string),
             metadata: organization.metadata.as_map().clone(),
             default_format: (organization.default_format != Format::default())
@@ -188,6 +234,8 @@ impl From<&Organization> for OrganizationItem {
             status: status_name(organization.status).to_owned(),
             created_at: organization.created_at.rfc3339(),
             updated_at: organization.updated_at.rfc3339(),
+            waiting_pk,
+            waiting_sk,
         }
     }
 }
@@ -200,6 +248,7 @@ impl TryFrom<OrganizationItem> for Organization {
             id: OrganizationId::parse(&item.id)?,
             name: Name::parse(&item.name)?,
             slug: item.slug.map(|slug| Slug::parse(&slug)).transpose()?,
+            external_id: item.external_id.map(|text| ExternalId::parse(&text)).transpose()?,
             description: item.description.map(|text| Description::parse(&text)).transpose()?,
             metadata: Metadata::stored(item.metadata),
             default_format: item.default_format.map(|it| Format::parse(&it)).transpose()?.unwrap_or_default(),

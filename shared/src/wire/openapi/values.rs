@@ -19,6 +19,7 @@ use crate::domain::endpoint::{DisabledReason, EndpointStatus};
 use crate::domain::event::channel::{MAX_CHANNEL_CHARS, MAX_ENDPOINT_CHANNELS, MAX_EVENT_CHANNELS};
 use crate::domain::event::event_type::{EventType, MAX_EVENT_TYPE_CHARS};
 use crate::domain::event::payload::{ContentType, Format, MAX_CONTENT_TYPE_CHARS};
+use crate::domain::external_id::{ExternalId, MAX_EXTERNAL_ID_CHARS};
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId, RequestId};
 use crate::domain::job::{JobKind, JobState};
 use crate::domain::metadata::{MAX_PAIRS, Metadata};
@@ -69,6 +70,14 @@ wire_values! {
     CapitalStatus;
     /// The statuses that a caller of the `endpoints` dialect can set.
     PausedOrActive;
+    /// An organization in a path.
+    OrganizationReference;
+    /// An endpoint in a path.
+    EndpointReference;
+    /// An endpoint in a path of the `endpoints` dialect.
+    HyphenatedEndpointReference;
+    /// An event in a path.
+    EventReference;
     /// The header `traceparent`.
     TraceParent;
     /// The header `tracestate`.
@@ -129,6 +138,19 @@ schemas! {
                 ObjectBuilder::new().schema_type(Type::String),
             ))))
             .examples([serde_json::json!({"region": "emea"})]);
+    "ExternalId": ExternalId =
+        "The caller's own id. In a path, `ext:` and this id stand for the resource's id. It does not begin with a prefix of \
+         the service's ids (`org_`, `we_`, `ep_`, `wevt_`, `wdlv_`, `wjob_`, `key_`, `req_`).",
+        pattern("^[A-Za-z0-9._-]+$", "crm-4711").max_length(Some(MAX_EXTERNAL_ID_CHARS));
+    "OrganizationReference": OrganizationReference = "An organization's id, or `ext:` and its external id.",
+        pattern(&format!("^(org_[0-9a-hjkmnp-tv-z]{{26}}|{UUID}|ext:[A-Za-z0-9._-]{{1,256}})$"), "org_01jq4z8s3tf6v9x0b2c4d6e8ga");
+    "EndpointReference": EndpointReference = "An endpoint's id, or `ext:` and its external id.",
+        pattern("^(we_[0-9a-f]{32}|ext:[A-Za-z0-9._-]{1,256})$", "we_550e8400e29b41d4a716446655440000");
+    "endpoints.EndpointReference": HyphenatedEndpointReference = "An endpoint's id, or `ext:` and its external id.",
+        pattern("^(ep_[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|ext:[A-Za-z0-9._-]{1,256})$",
+            "ep_550e8400-e29b-41d4-a716-446655440000");
+    "EventReference": EventReference = "An event's id, or `ext:` and its external id.",
+        pattern("^(wevt_[0-9a-f]{32}|ext:[A-Za-z0-9._-]{1,256})$", "wevt_550e8400e29b41d4a716446655440000");
     "Slug": Slug = "A short name, unique within the deployment.",
         pattern("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", "acme").max_length(Some(63));
     "EditionId": EditionId =
@@ -404,6 +426,7 @@ mod tests {
         }
         check::<Name, _>(Name::parse);
         check::<Description, _>(Description::parse);
+        check::<ExternalId, _>(ExternalId::parse);
         check::<Slug, _>(Slug::parse);
         check::<EditionId, _>(EditionId::parse);
         check::<SubjectPart, _>(SubjectPart::parse);
@@ -456,6 +479,7 @@ mod tests {
         check::<OrganizationId, _>(|text| OrganizationId::parse(text).ok());
         check::<SuppliedOrganizationId, _>(|text| OrganizationId::parse_supplied(text).ok());
         check::<Name, _>(|text| Name::parse(text).ok());
+        check::<ExternalId, _>(|text| ExternalId::parse(text).ok());
         check::<Description, _>(|text| Description::parse(text).ok());
         check::<Slug, _>(|text| Slug::parse(text).ok());
         check::<EditionId, _>(|text| EditionId::parse(text).ok());

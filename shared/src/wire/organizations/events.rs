@@ -11,6 +11,7 @@ use crate::domain::event::channel::Channels;
 use crate::domain::event::event_type::{Catalogue, EventType};
 use crate::domain::event::payload::{ContentType, Data, Format};
 use crate::domain::event::{Event, NewEvent, Subject};
+use crate::domain::external_id::ExternalId;
 use crate::domain::ids::{DeliveryId, EventId};
 use crate::domain::text::{EditionId, SubjectPart};
 use crate::wire::body::RawObject;
@@ -42,6 +43,8 @@ pub struct EventIn {
     edition_id: Field<String>,
     #[schema(value_type = Option<EventChannels>)]
     channels: Field<Vec<String>>,
+    #[schema(value_type = Option<ExternalId>)]
+    external_id: Field<String>,
 }
 
 /// The subject of an event.
@@ -92,8 +95,10 @@ impl EventIn {
         });
         let edition = read.optional("edition_id", self.edition_id, |edition| EditionId::parse(&edition));
         let channels = read.optional("channels", self.channels, Channels::of_event).unwrap_or_default();
+        let external_id = read.optional("external_id", self.external_id, |text| ExternalId::parse(&text));
         let complete = event_type.zip(data.flatten());
         let complete = complete.map(|(event_type, data)| NewEvent {
+            external_id,
             format,
             content_type,
             subject,
@@ -113,6 +118,8 @@ pub struct EventOut {
     object: &'static str,
     #[schema(value_type = EventId)]
     id: String,
+    #[schema(value_type = Option<ExternalId>, required)]
+    external_id: Option<String>,
     #[serde(rename = "type")]
     #[schema(value_type = EventType)]
     event_type: String,
@@ -154,6 +161,7 @@ impl EventOut {
         Self {
             object: "event",
             id: event.id.to_string(),
+            external_id: event.external_id.as_ref().map(ExternalId::to_string),
             event_type: event.event_type.to_string(),
             subject: own.unwrap_or_else(organization),
             data: match event.data() {
