@@ -22,6 +22,7 @@ use shared::domain::endpoint::url::EndpointUrl;
 use shared::domain::endpoint::{Endpoint, EndpointSettings, WantedStatus};
 use shared::domain::event::channel::Channels;
 use shared::domain::event::event_type::{Catalogue, EventType};
+use shared::domain::event::payload::Format;
 use shared::domain::event::{Event, NewEvent};
 use shared::domain::ids::{EndpointId, EventId, OrganizationId};
 use shared::domain::signing::secret::SigningSecret;
@@ -58,14 +59,16 @@ fn sign(bencher: Bencher<'_, '_>, secrets: u8) {
     let event = planned(0);
     let sign =
         |body: &[u8]| (signature::standard(&secrets, &event.id, NOW, body), signature::body_digest(secrets[0], body));
-    bencher.bench_local(|| sign(black_box(event.body.as_bytes())));
+    bencher.bench_local(|| sign(black_box(event.payload.body.as_bytes())));
 }
 
 /// Parses a publish request into its event.
 #[divan::bench]
 fn parse_publish_request(bencher: Bencher<'_, '_>) {
     let (request, catalogue) = (request_body(), Catalogue::default());
-    let parse = |request: &[u8]| body::parse::<EventIn>(request).unwrap().read(|event| event.parse(&catalogue));
+    let parse = |request: &[u8]| {
+        body::parse::<EventIn>(request).unwrap().read(|event| event.parse(&catalogue, Format::Envelope))
+    };
     bencher.bench_local(|| parse(black_box(request.as_bytes())).unwrap());
 }
 
@@ -268,7 +271,7 @@ fn endpoints(count: i64) -> Vec<Endpoint> {
 fn task() -> DeliverTask {
     let event = planned(1);
     let (endpoint, delivery) = event.fan_out().next().unwrap();
-    let body = DeliverTask::inline(&event.body);
+    let payload = DeliverTask::inline(&event.payload);
     DeliverTask {
         organization: organization(),
         endpoint,
@@ -278,6 +281,6 @@ fn task() -> DeliverTask {
         ticket: None,
         probe: false,
         suspect: false,
-        body,
+        payload,
     }
 }

@@ -90,6 +90,8 @@ async fn deliver(sender: &Sender, url: &EndpointUrl, timeout: Duration) -> Resul
         event_type: &EventType::parse("member.added").unwrap(),
         number: 1,
         body: Bytes::from_static(b"{}"),
+        content_type: None,
+        trace: None,
         timeout,
     };
     match sender.post(&attempt).await.answer {

@@ -10,6 +10,7 @@ use shared::domain::deployment::Deployment;
 use shared::domain::endpoint::url::UrlPolicy;
 use shared::domain::endpoint::{Endpoint, NewEndpoint};
 use shared::domain::event::event_type::Catalogue;
+use shared::domain::event::payload::Format;
 use shared::domain::ids::{EndpointId, OrganizationId};
 use shared::domain::network::AddressPolicy;
 use shared::domain::signing::secret::SigningSecret;
@@ -62,7 +63,8 @@ fn read(kind: u8, body: &[u8], deployment: &Deployment) {
         12 => drop(accepted!(organizations::RecoverIn, body, organizations::RecoverIn::parse)),
         13 => drop(accepted!(organizations::BatchIn, body, organizations::BatchIn::entries)),
         _ => {
-            if let Some(event) = accepted!(organizations::EventIn, body, |it| it.parse(catalogue)) {
+            let event = accepted!(organizations::EventIn, body, |it| it.parse(catalogue, Format::Envelope));
+            if let Some(event) = event.filter(|event| event.content_type.is_none()) {
                 let data: &RawValue = serde_json::from_str(&event.data).expect("the data is JSON");
                 assert!(data.get().starts_with('{') && data.get().ends_with('}'));
             }
@@ -86,6 +88,9 @@ fn check(accepted: Option<NewEndpoint>, deployment: &Deployment) {
     let fields = shown.as_object_mut().expect("it is an object");
     let own = [
         "name",
+        "external_id",
+        "description",
+        "metadata",
         "url",
         "event_types",
         "headers",

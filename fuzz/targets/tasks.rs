@@ -8,7 +8,7 @@ fuzz_target!(|body: &str| {
     let Ok(task) = Task::decode(body) else { return };
     let encoded = Task::DeliverV1((&task).into()).encode().expect("a task can be serialized");
     assert_eq!(Task::decode(&encoded).expect("the message was encoded above"), task);
-    if let Some(body) = &task.body {
-        assert!(DeliverTask::inline(body).is_none_or(|inline| inline == *body));
+    if let Some(payload) = &task.payload {
+        assert!(DeliverTask::inline(payload).is_none_or(|inline| inline == *payload));
     }
 });

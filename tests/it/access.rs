@@ -156,6 +156,18 @@ async fn the_api_makes_exactly_the_listed_calls_to_aws() {
     owner.endpoint_with(json!({"url": failing.url(), "event_types": ["webhook.created"]})).await;
     owner.at(&api).endpoint(&failing).await;
     owner.at(&api).delete(&format!("{}?permanent=true", endpoint.path())).await.data(204);
+    let (platform, path) = (world.platform().at(&api), format!("/v1/organizations/{}", owner.id));
+    for external_id in [json!("a"), json!("b"), json!(null), json!("c")] {
+        platform.patch(&path, &json!({"external_id": external_id})).await.data(200);
+    }
+    let named = json!({"url": failing.url(), "external_id": "main"});
+    let endpoint = owner.at(&api).endpoint_with(named).await;
+    owner.post("/events", &json!({"type": "a", "data": {}, "external_id": "first"})).await.data(202);
+    for path in ["/webhooks/endpoints/ext:main", "/events/ext:first", "/v1/organizations/ext:c"] {
+        owner.at(&api).get(path).await.data(200);
+    }
+    owner.at(&api).delete(&format!("{}?permanent=true", endpoint.path())).await.data(204);
+    platform.get("/v1/organizations?slug=nobody").await.data(200);
     api.meter.write_all_usage().await;
     let calls = std::mem::take(&mut *calls.lock().unwrap());
     assert_eq!(done(calls), listed("api"));

@@ -140,6 +140,27 @@ async fn channels_and_filters_cost_publishing_nothing() {
 }
 
 #[tokio::test]
+async fn an_external_id_costs_one_write() {
+    let (world, _receiver, tenant) = subscribed(1).await;
+    let mut named = event(1);
+    named["external_id"] = json!("order-1");
+    let bill = Metered::new(&world).publish(&tenant, "/events", &[], &named).await;
+    assert_eq!(bill.calls, calls([("BatchWriteItem", 1), ("GetItem", 1), ("PutItem", 1), ("SendMessageBatch", 1)]));
+    assert_eq!((bill.write_units, bill.read_units), (3.0, 1.0));
+}
+
+#[tokio::test]
+async fn a_raw_format_and_a_trace_context_cost_nothing() {
+    let (world, _receiver, tenant) = subscribed(1).await;
+    let headers = [("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")];
+    let mut raw = event(1);
+    raw["format"] = json!("raw");
+    let bill = Metered::new(&world).publish(&tenant, "/events", &headers, &raw).await;
+    assert_eq!(bill.calls, calls([("BatchWriteItem", 1), ("GetItem", 1), ("SendMessageBatch", 1)]));
+    assert_eq!((bill.write_units, bill.read_units), (2.0, 1.0));
+}
+
+#[tokio::test]
 async fn an_idempotency_key_costs_one_write() {
     let (world, _receiver, tenant) = subscribed(1).await;
     let bill = Metered::new(&world).publish(&tenant, "/events", &[("idempotency-key", "once")], &event(1)).await;

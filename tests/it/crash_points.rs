@@ -580,6 +580,64 @@ async fn a_publish_request_with_a_limit_is_completed_by_its_retry_after_every_cu
     assert!(cut_everywhere(prepare, handle, repeat).await >= 8);
 }
 
+fn named_batch() -> Value {
+    let mut batch = batch(PUBLISHED);
+    for (n, event) in batch["events"].as_array_mut().unwrap().iter_mut().enumerate() {
+        event["external_id"] = json!(format!("order-{n}"));
+    }
+    batch
+}
+
+async fn publish_named(tenant: &Tenant, key: &str) -> Reply {
+    tenant.call(Method::POST, "/events/batch", &[("idempotency-key", key)], Some(named_batch().to_string())).await
+}
+
+/// Each event's external id is claimed before the event is written.
+#[tokio::test]
+async fn a_publish_request_with_external_ids_is_completed_by_its_retry_after_every_cut() {
+    let prepare = async |world: World| Scene::with_endpoint(world, json!({}), []).await.0;
+    let handle =
+        async |process: &Process, scene: &Scene| publish_named(&scene.tenant.at(process), "once").await.data(202);
+    let repeat = async |scene: &mut Scene, _: Option<Value>| {
+        let mut reply = publish_named(&scene.tenant, "once").await;
+        if reply.status == 503 {
+            scene.world.advance(FIRST_REQUEST_ENDS);
+            reply = publish_named(&scene.tenant, "once").await;
+        }
+        let accepted = reply.data(202);
+        scene.expect(batch_ids(&accepted), &["success"], 1);
+        assert_eq!(scene.world.items("event").await.len(), PUBLISHED);
+        let refused = publish_named(&scene.tenant, "other").await.data(202);
+        for (first, second) in accepted.as_array().unwrap().iter().zip(refused.as_array().unwrap()) {
+            assert!(text(&second["error"]["message"]).ends_with(text(&first["event"]["id"])), "{second}");
+        }
+    };
+    assert!(cut_everywhere(prepare, handle, repeat).await >= PUBLISHED);
+}
+
+/// A client that does not repeat the request with its key waits for the claims to be replaced.
+#[tokio::test]
+async fn the_external_ids_of_a_cut_publish_request_are_free_or_belong_to_its_events() {
+    let prepare = async |world: World| Scene::with_endpoint(world, json!({}), []).await.0;
+    let handle = async |process: &Process, scene: &Scene| {
+        scene.tenant.at(process).post("/events/batch", &named_batch()).await.data(202)
+    };
+    let publish_again = async |scene: &mut Scene, answer: Option<Value>| {
+        scene.abandoned = answer.is_none();
+        scene.world.advance(FIRST_REQUEST_ENDS);
+        let again = scene.tenant.post("/events/batch", &named_batch()).await.data(202);
+        for result in again.as_array().unwrap().iter().filter(|result| result["status"] == "accepted") {
+            scene.expect(delivery_ids(&result["event"]), &["success"], 1);
+        }
+        let mut external_ids: Vec<_> =
+            scene.world.items("event").await.iter().map(|it| it["external_id"].clone()).collect();
+        external_ids.sort_by_key(|id| id.as_s().unwrap().clone());
+        external_ids.dedup();
+        assert_eq!((external_ids.len(), scene.world.items("event").await.len()), (PUBLISHED, PUBLISHED));
+    };
+    assert!(cut_everywhere(prepare, handle, publish_again).await >= PUBLISHED);
+}
+
 #[tokio::test]
 async fn a_cut_publish_request_completes_each_delivery_or_does_not_start_it() {
     let handle = async |process: &Process, scene: &Scene| {

@@ -189,14 +189,14 @@ async fn an_error_lists_all_invalid_fields_with_the_names_of_the_dialect() {
     let platform = world.platform();
     let bad = json!([1]);
     for (caller, path, fields) in [
-        (&platform, "/v1/organizations", "name slug id description metadata"),
+        (&platform, "/v1/organizations", "name slug id external_id description metadata default_format"),
         (&tenant, "/api-keys", "name role type environment scopes allowed_origins"),
         (
             &tenant,
             "/webhooks/endpoints",
-            "name description metadata url event_types secret headers timeout_seconds edition_id channels filter retry_schedule status",
+            "name external_id description metadata url event_types secret headers timeout_seconds edition_id channels filter retry_schedule status",
         ),
-        (&tenant, "/events", "type data subject edition_id channels"),
+        (&tenant, "/events", "type data subject edition_id format content_type channels external_id"),
         (&tenant, "/webhooks", "url events"),
         (&tenant, "/v1/endpoints", "name url secret headers_json timeout_seconds"),
         (&tenant, "/v1/webhook-endpoints", "organization_id name url events edition_id is_active timeout_seconds"),

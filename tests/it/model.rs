@@ -279,8 +279,15 @@ impl Run {
     async fn try_to_publish(&self, publishing: &Publishing, cut: Option<usize>) -> Option<Reply> {
         let tenant = &self.organizations[publishing.by].tenant;
         // The receivers check which organization published the event.
-        let event = json!({"type": EVENT_TYPE, "data": {"organization": tenant.id}});
-        let body = json!({"events": vec![event; publishing.events]}).to_string();
+        let external_id = |n: usize| format!("{}.{n}", publishing.key);
+        let event = |n| json!({"type": EVENT_TYPE, "data": {"organization": tenant.id}, "external_id": external_id(n)});
+        // Every second request has external ids, which both organizations use.
+        let is_named = publishing.events % 2 == 0;
+        let events = (0..publishing.events).map(event).map(|mut event| {
+            event.as_object_mut().unwrap().retain(|name, _| is_named || name != "external_id");
+            event
+        });
+        let body = json!({"events": events.collect::<Vec<_>>()}).to_string();
         let headers = [("idempotency-key", publishing.key.as_str())];
         let publish = async |process: &Process| {
             tenant.at(process).call(Method::POST, "/events/batch", &headers, Some(body)).await

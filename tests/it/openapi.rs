@@ -78,10 +78,10 @@ fn an_id_in_a_path_has_the_schema_of_its_resource() {
         for parameter in parameters.flatten().filter(|parameter| parameter["in"] == "path") {
             let name = parameter["name"].as_str().unwrap();
             let expected = match name {
-                "organization" => "OrganizationId",
-                "endpoint" if path.starts_with("/v1/endpoints") => "endpoints.EndpointId",
-                "endpoint" => "EndpointId",
-                "event" => "EventId",
+                "organization" => "OrganizationReference",
+                "endpoint" if path.starts_with("/v1/endpoints") => "endpoints.EndpointReference",
+                "endpoint" => "EndpointReference",
+                "event" => "EventReference",
                 "delivery" => "DeliveryId",
                 "key" => "ApiKeyId",
                 "job" => "JobId",

@@ -44,8 +44,9 @@ const BARE: &str = r#"{"name": "n", "url": "https://example.com/"}"#;
 const PAGED: &str = r#"{"name": "n", "url": "https://example.com/", "events": ["a"]}"#;
 const SINCE: &str = r#"{"since": "2026-01-01T00:00:00Z"}"#;
 
-pub(crate) const ROUTES: [Route; 52] = [
+pub(crate) const ROUTES: [Route; 53] = [
     route("POST", "/v1/organizations", r#"{"name": "n", "slug": "{slug}"}"#, PLATFORM_ONLY),
+    route("GET", "/v1/organizations", "", [200, 403, 403, 403, 403]),
     route("GET", "/v1/organizations/{organization}", "", members(200)),
     route("PATCH", "/v1/organizations/{organization}", NAME, admins(200)),
     route("DELETE", "/v1/organizations/{organization}", "", [202, 403, 403, 403, 403]),

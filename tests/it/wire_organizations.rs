@@ -32,8 +32,8 @@ fn page(items: &[Value], limit: u32, next_cursor: &Value) -> Value {
     })
 }
 
-const ORGANIZATION: &str = r#"{"object":"organization","id":"org_…","name":"Acme","slug":"acme","description":null,
- "metadata":{},"status":"active","created_at":"2026-03-24T20:00:00.000Z","updated_at":"2026-03-24T20:00:00.000Z"}"#;
+const ORGANIZATION: &str = r#"{"object":"organization","id":"org_…","name":"Acme","slug":"acme","external_id":null,"description":null,
+ "metadata":{},"default_format":"envelope","status":"active","created_at":"2026-03-24T20:00:00.000Z","updated_at":"2026-03-24T20:00:00.000Z"}"#;
 
 #[tokio::test]
 async fn an_organization_is_created_read_and_changed() {
@@ -124,7 +124,7 @@ async fn an_api_key_is_issued_listed_renamed_rotated_and_revoked() {
     assert_eq!((next["data"].as_array().unwrap().len(), &next["pagination"]["has_more"]), (2, &json!(false)));
 }
 
-const ENDPOINT: &str = r#"{"object":"webhook_endpoint","id":"we_…","organization_id":"org_…","name":"Acme Growth Workspace","description":null,
+const ENDPOINT: &str = r#"{"object":"webhook_endpoint","id":"we_…","organization_id":"org_…","name":"Acme Growth Workspace","external_id":null,"description":null,
  "metadata":{},"url":"https://app.acme.co/signup",
  "status":"active","event_types":["session.fingerprint.calculated"],"headers":{},"timeout_seconds":10,"edition_id":null,"channels":[],
  "filter":null,"retry_schedule":null,"paused_at":null,"disabled_reason":null,"signing_secret":"whsec_0123456789abcdef0123456789abcdef",

@@ -8,11 +8,13 @@ use axum::routing::post;
 use http::HeaderMap;
 use sha2::{Digest, Sha256};
 use shared::domain::event::NewEvent;
+use shared::domain::event::trace_context::TraceContext;
 use shared::domain::text::IdempotencyKey;
 use shared::edge::{ApiError, Data, PublishCaller, check_size, finish, read_body};
-use shared::service::{CurrentState, Idempotency, Publisher};
+use shared::service::{Accepted, CurrentState, Duplicate, Idempotency, Publisher};
 use shared::wire::body;
 use shared::wire::error::{ErrorCode, Problem};
+use shared::wire::openapi::{TraceParent, TraceState};
 use shared::wire::organizations::{BatchIn, BatchResultOut, EventIn, EventOut};
 use utoipa::OpenApi;
 
@@ -34,7 +36,10 @@ pub fn router(publisher: Arc<Publisher>) -> Router {
 /// The response is sent after every delivery is stored and queued.
 #[utoipa::path(
     post, path = "/v1/organizations/{organization}/events", operation_id = "publish_event", request_body = EventIn,
-    params(("Idempotency-Key" = Option<IdempotencyKey>, Header)),
+    params(
+        ("Idempotency-Key" = Option<IdempotencyKey>, Header), ("traceparent" = Option<TraceParent>, Header),
+        ("tracestate" = Option<TraceState>, Header)
+    ),
     responses((status = 202, body = EventOut), (status = 409), (status = 429)),
 )]
 async fn one(
@@ -45,9 +50,13 @@ async fn one(
 ) -> Result<Data<EventOut>, ApiError> {
     let body = read_body(request).await?;
     let idempotency = idempotency(&headers, "event", &body, 1)?;
-    let event = parse(&publisher, &organization, &body)?;
-    let published = publisher.publish(&organization, caller.key(), vec![(0, event)], idempotency.as_ref()).await?;
-    let published = published.first().ok_or_else(|| ApiError::new(ErrorCode::Internal, "nothing was published"))?;
+    let event = NewEvent { trace: trace_context(&headers), ..parse(&publisher, &organization, &body)? };
+    let accepted = publisher.publish(&organization, caller.key(), vec![(0, event)], idempotency.as_ref()).await?;
+    if let Some(duplicate) = accepted.duplicates.first() {
+        return Err(ApiError::new(ErrorCode::Conflict, duplicate.message()));
+    }
+    let published =
+        accepted.published.first().ok_or_else(|| ApiError::new(ErrorCode::Internal, "nothing was published"))?;
     Ok(Data::accepted(EventOut::new(&published.event, &published.deliveries)))
 }
 
@@ -57,7 +66,10 @@ async fn one(
 #[utoipa::path(
     post, path = "/v1/organizations/{organization}/events/batch", operation_id = "publish_events",
     request_body = BatchIn,
-    params(("Idempotency-Key" = Option<IdempotencyKey>, Header)),
+    params(
+        ("Idempotency-Key" = Option<IdempotencyKey>, Header), ("traceparent" = Option<TraceParent>, Header),
+        ("tracestate" = Option<TraceState>, Header)
+    ),
     responses((status = 202, body = Vec<BatchResultOut>), (status = 409), (status = 429)),
 )]
 async fn batch(
@@ -70,15 +82,21 @@ async fn batch(
     let entries = body::parse::<BatchIn>(&body)?.read(BatchIn::entries)?;
     let count = u32::try_from(entries.len()).unwrap_or(u32::MAX);
     let idempotency = idempotency(&headers, "batch", &body, count)?;
+    let trace = trace_context(&headers);
     let (mut accepted, mut refused) = (Vec::new(), Vec::new());
     for (index, entry) in (0..).zip(&entries) {
         match parse(&publisher, &organization, entry.as_bytes()) {
-            Ok(event) => accepted.push((index, event)),
+            Ok(event) => accepted.push((index, NewEvent { trace: trace.clone(), ..event })),
             Err(error) => refused.push((index as usize, error)),
         }
     }
     let by = caller.key();
-    let mut published = publisher.publish(&organization, by, accepted, idempotency.as_ref()).await?.into_iter();
+    let Accepted { published, duplicates } =
+        publisher.publish(&organization, by, accepted, idempotency.as_ref()).await?;
+    let mut published = published.into_iter();
+    let taken = |it: &Duplicate| (it.index as usize, ApiError::new(ErrorCode::Conflict, it.message()));
+    refused.extend(duplicates.iter().map(taken));
+    refused.sort_by_key(|(index, _)| *index);
     let mut refused = refused.into_iter().peekable();
     let results = (0..entries.len()).filter_map(|index| match refused.next_if(|(at, _)| *at == index) {
         Some((_, error)) => Some(BatchResultOut::refused(index, error.code(), error.message(), error.problems())),
@@ -88,9 +106,20 @@ async fn batch(
 }
 
 fn parse(publisher: &Publisher, organization: &CurrentState, entry: &[u8]) -> Result<NewEvent, ApiError> {
-    let event = body::parse::<EventIn>(entry)?.read(|event| event.parse(&publisher.deployment().catalogue))?;
+    let catalogue = &publisher.deployment().catalogue;
+    let event = body::parse::<EventIn>(entry)?.read(|event| event.parse(catalogue, organization.default_format()))?;
     check_size(&event.data, organization.limits())?;
     Ok(event)
+}
+
+/// Reads the headers `traceparent` and `tracestate`. Malformed ones are ignored, as W3C Trace Context asks.
+fn trace_context(headers: &HeaderMap) -> Option<TraceContext> {
+    let mut parents = headers.get_all("traceparent").iter();
+    let parent = parents.next()?.to_str().ok().filter(|_| parents.next().is_none())?;
+    // The values of a repeated header form one list.
+    let states = headers.get_all("tracestate").iter().map(|value| value.to_str().ok());
+    let state = states.collect::<Option<Vec<_>>>().map(|states| states.join(","));
+    TraceContext::parse(parent, state.as_deref())
 }
 
 /// Reads the `Idempotency-Key` header and hashes the request that it identifies.

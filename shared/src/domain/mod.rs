@@ -5,6 +5,7 @@ pub mod delivery;
 pub mod deployment;
 pub mod endpoint;
 pub mod event;
+pub mod external_id;
 pub mod ids;
 pub mod job;
 pub mod metadata;

@@ -7,8 +7,9 @@ use axum::extract::FromRequestParts;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
-use super::input::path_parameter;
+use super::path::{PathOrganization, path_parameter};
 use super::{ApiError, RouterState};
+use crate::domain::external_id::ExternalId;
 use crate::domain::ids::OrganizationId;
 use crate::domain::tenancy::access::Scope;
 use crate::domain::tenancy::api_key::KeySecret;
@@ -120,6 +121,7 @@ impl<S: RequiredScope, W: TenantSource, R: RouterState> FromRequestParts<R> for 
         let organization = state.access().organization_for(&caller, &id).await?;
         parts.extensions.get::<RequestContext>().inspect(|context| context.set_organization(&organization.id));
         require::<S>(&caller)?;
+        parts.extensions.insert(PathOrganization(organization.id.clone()));
         Ok(Self { caller, organization, marker: PhantomData })
     }
 }
@@ -183,9 +185,14 @@ impl TenantSource for OfPath {
         parts: &mut Parts,
         state: &R,
     ) -> Result<OrganizationId, ApiError> {
-        let id = path_parameter(parts, state, "organization").await;
-        let id = id.and_then(|text| OrganizationId::parse(&text).ok());
-        id.ok_or_else(|| ApiError::not_found("organization"))
+        let missing = || ApiError::not_found("organization");
+        let text = path_parameter(parts, state, "organization").await.ok_or_else(missing)?;
+        let id = match ExternalId::in_path(&text) {
+            None => OrganizationId::parse(&text).ok(),
+            Some(None) => None,
+            Some(Some(external_id)) => state.access().organization_named(&external_id).await?,
+        };
+        id.ok_or_else(missing)
     }
 }
 

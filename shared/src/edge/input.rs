@@ -1,7 +1,7 @@
-//! Extractors for paths, queries and bodies.
+//! Extractors for queries and bodies.
 
 use axum::body::to_bytes;
-use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use http::HeaderMap;
 use http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use http::request::Parts;
@@ -9,11 +9,10 @@ use serde::de::DeserializeOwned;
 use url::Url;
 
 use super::ApiError;
-use crate::domain::ids::{DeliveryId, EndpointId, EventId, JobId, KeyId};
 use crate::domain::tenancy::limits::Limits;
+use crate::wire::body;
 use crate::wire::error::{ErrorCode, Problem};
 use crate::wire::query::Query;
-use crate::wire::{body, endpoints};
 
 /// Most bytes of a request body: the limit of Lambda.
 const MAX_BODY_BYTES: usize = 6 * 1024 * 1024;
@@ -116,66 +115,4 @@ impl<S: Send + Sync> FromRequestParts<S> for Origin {
         let url = Url::parse(&format!("{scheme}://{host}{path}"));
         url.map(Self).map_err(|_| ApiError::invalid(vec![Problem::new("Host", "is not a host name")]))
     }
-}
-
-/// An identifier in the path. A malformed one results in 404, like an unknown one.
-#[derive(Debug)]
-pub struct PathId<T>(pub T);
-
-/// An identifier that occurs in paths.
-pub trait InPath: Sized {
-    /// The name of the path parameter in routes.
-    const PARAMETER: &'static str;
-    /// The name of the resource in error messages.
-    const WHAT: &'static str;
-    /// Parses the identifier; `None` if it is malformed.
-    fn parse(text: &str) -> Option<Self>;
-}
-
-macro_rules! in_path {
-    ($id:ty, $parameter:literal, $what:literal) => {
-        impl InPath for $id {
-            const PARAMETER: &'static str = $parameter;
-            const WHAT: &'static str = $what;
-
-            fn parse(text: &str) -> Option<Self> {
-                Self::parse(text).ok()
-            }
-        }
-    };
-}
-
-/// An endpoint's identifier in the format of the `endpoints` dialect.
-#[derive(Debug, Clone, Copy)]
-pub struct HyphenatedEndpointId(pub EndpointId);
-
-impl InPath for HyphenatedEndpointId {
-    const PARAMETER: &'static str = "endpoint";
-    const WHAT: &'static str = "endpoint";
-
-    fn parse(text: &str) -> Option<Self> {
-        endpoints::parse_id(text).map(Self)
-    }
-}
-
-in_path!(EndpointId, "endpoint", "endpoint");
-in_path!(DeliveryId, "delivery", "delivery");
-in_path!(EventId, "event", "event");
-in_path!(KeyId, "key", "API key");
-in_path!(JobId, "job", "job");
-
-impl<T: InPath, S: Send + Sync> FromRequestParts<S> for PathId<T> {
-    type Rejection = ApiError;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
-        let text = path_parameter(parts, state, T::PARAMETER).await;
-        let id = text.as_deref().and_then(T::parse);
-        id.map(Self).ok_or_else(|| ApiError::not_found(T::WHAT))
-    }
-}
-
-/// A parameter of the path; `None` if the route does not have it or it is not UTF-8.
-pub(super) async fn path_parameter<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> Option<String> {
-    let parameters = RawPathParams::from_request_parts(parts, state).await.ok()?;
-    parameters.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
 }

@@ -6,6 +6,7 @@ mod auth;
 mod input;
 mod items;
 mod layers;
+mod path;
 mod reply;
 mod shutdown;
 pub mod sqs;
@@ -17,9 +18,10 @@ use crate::service::{Access, Administrator, Publisher};
 
 pub use api_error::ApiError;
 pub use auth::{Authenticated, OfKey, Permitted, Platform, PlatformPath, PublishCaller, Tenant, own_or_named, scopes};
-pub use input::{Body, HyphenatedEndpointId, Origin, PathId, Search, check_size, read_body};
+pub use input::{Body, Origin, Search, check_size, read_body};
 pub use items::Items;
 pub use layers::finish;
+pub use path::{HyphenatedEndpointId, PathId};
 pub use reply::{Bare, Data, Empty};
 pub use shutdown::register_usage_flush;
 

@@ -5,11 +5,14 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
+use crate::domain::Invalid;
 use crate::domain::delivery::ticket::Ticket;
 use crate::domain::event::event_type::EventType;
+use crate::domain::event::payload::{ContentType, Payload};
+use crate::domain::event::trace_context::TraceContext;
 use crate::domain::ids::{DeliveryId, EndpointId, OrganizationId};
 
-/// The largest body in bytes that a message contains. A larger body is read from the event.
+/// The largest body in bytes that a message contains, in the form that it has in the message. A larger body is read from the event.
 const MAX_INLINE_BODY_BYTES: usize = 48 * 1024;
 
 /// A task to attempt a delivery.
@@ -32,16 +35,21 @@ pub struct DeliverTask {
     pub probe: bool,
     /// Whether an earlier message for the delivery was or may have been received without a recorded attempt.
     pub suspect: bool,
-    /// The exact body of the request; `None` if it must be read from the event.
-    pub body: Option<String>,
+    /// What the request carries; `None` if it must be read from the event.
+    pub payload: Option<Payload>,
 }
 
 impl DeliverTask {
-    /// The body, if a message can contain it: it must be small, and must not contain the two characters that JSON
-    /// allows and SQS rejects.
-    pub fn inline(body: &str) -> Option<String> {
-        let fits = body.len() <= MAX_INLINE_BODY_BYTES && !body.contains(['\u{fffe}', '\u{ffff}']);
-        fits.then(|| body.to_owned())
+    /// The payload, if a message can contain it: its body must be small, and must not contain the two characters that
+    /// JSON allows and SQS rejects.
+    pub fn inline(payload: &Payload) -> Option<Payload> {
+        let Payload { body, content_type, .. } = payload;
+        // The message has a text as a JSON string, in which a control character takes six bytes.
+        let in_string = |body: &str| serde_json::to_string(body).map_or(usize::MAX, |string| string.len());
+        let fits = body.len() <= MAX_INLINE_BODY_BYTES
+            && (content_type.is_none() || in_string(body) <= MAX_INLINE_BODY_BYTES)
+            && !body.contains(['\u{fffe}', '\u{ffff}']);
+        fits.then(|| payload.clone())
     }
 }
 
@@ -75,6 +83,31 @@ pub struct DeliverV1<'a> {
     /// The body is JSON itself, so it is embedded as it is instead of as an escaped string.
     #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
     body: Option<&'a RawValue>,
+    /// A body that is not JSON. It has a content type.
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    text: Option<Cow<'a, str>>,
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    content_type: Option<Cow<'a, str>>,
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    traceparent: Option<Cow<'a, str>>,
+    #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
+    tracestate: Option<Cow<'a, str>>,
+}
+
+impl DeliverV1<'_> {
+    /// What the message contains of the event.
+    fn payload(&self) -> Result<Option<Payload>, Invalid> {
+        let content_type = self.content_type.as_deref().map(ContentType::parse).transpose()?;
+        let body = match (&content_type, self.body, &self.text) {
+            (None, Some(body), None) => body.get(),
+            (Some(_), None, Some(text)) => text,
+            (None, None, None) => return Ok(None),
+            _ => return Err(Invalid::new("has not one body with its content type")),
+        };
+        let trace = self.traceparent.as_deref();
+        let trace = trace.and_then(|parent| TraceContext::parse(parent, self.tracestate.as_deref()));
+        Ok(Some(Payload { body: body.to_owned(), content_type, trace }))
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
@@ -103,6 +136,7 @@ impl Task<'_> {
     pub fn decode(body: &str) -> Result<DeliverTask, UnreadableTask> {
         let unreadable = |reason: &dyn std::fmt::Display| UnreadableTask(reason.to_string());
         let Task::DeliverV1(task) = serde_json::from_str(body).map_err(|e| unreadable(&e))?;
+        let payload = task.payload().map_err(|e| unreadable(&e))?;
         Ok(DeliverTask {
             organization: OrganizationId::parse(&task.organization).map_err(|e| unreadable(&e))?,
             endpoint: EndpointId::parse(&task.endpoint).map_err(|e| unreadable(&e))?,
@@ -112,13 +146,22 @@ impl Task<'_> {
             ticket: task.ticket.map(|it| Ticket::parse(&it)).transpose().map_err(|e| unreadable(&e))?,
             probe: task.probe,
             suspect: task.suspect,
-            body: task.body.map(|body| body.get().to_owned()),
+            payload,
         })
     }
 }
 
 impl<'a> From<&'a DeliverTask> for DeliverV1<'a> {
     fn from(task: &'a DeliverTask) -> Self {
+        let (json, text) = match &task.payload {
+            Some(Payload { body, content_type: None, .. }) => (Some(body.as_str()), None),
+            Some(Payload { body, .. }) => (None, Some(body.as_str())),
+            None => (None, None),
+        };
+        // A body that is not JSON cannot occur. It would be read from the event.
+        let body = json.and_then(|body| serde_json::from_str(body).ok());
+        let sent = task.payload.as_ref().filter(|_| body.is_some() || text.is_some());
+        let trace = sent.and_then(|payload| payload.trace.as_ref());
         Self {
             organization: task.organization.as_str().into(),
             endpoint: task.endpoint.to_string().into(),
@@ -128,8 +171,11 @@ impl<'a> From<&'a DeliverTask> for DeliverV1<'a> {
             ticket: task.ticket.map(|ticket| ticket.to_string().into()),
             probe: task.probe,
             suspect: task.suspect,
-            // A body that is not JSON cannot occur. It would be read from the event.
-            body: task.body.as_deref().and_then(|body| serde_json::from_str(body).ok()),
+            body,
+            text: text.map(Cow::from),
+            content_type: sent.and_then(|payload| Some(payload.content_type.as_ref()?.as_str().into())),
+            traceparent: trace.map(|trace| trace.parent().into()),
+            tracestate: trace.and_then(TraceContext::state).map(Cow::from),
         }
     }
 }
@@ -151,8 +197,14 @@ mod tests {
             ticket: body.is_none().then_some(Ticket::new([4; 8])),
             probe: body.is_none(),
             suspect: body.is_none(),
-            body: body.map(str::to_owned),
+            payload: body.map(|body| Payload::json(body.to_owned())),
         }
+    }
+
+    fn traced(body: &str, content_type: Option<&str>, state: Option<&str>) -> DeliverTask {
+        let content_type = content_type.map(|text| ContentType::parse(text).unwrap());
+        let trace = TraceContext::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", state);
+        DeliverTask { payload: Some(Payload { body: body.to_owned(), content_type, trace }), ..task(None) }
     }
 
     #[test]
@@ -163,6 +215,20 @@ mod tests {
             assert_eq!(encoded.contains("suspect"), task(body).suspect, "a flag that is not set is absent: {encoded}");
             assert_eq!(encoded.contains("endpoint_version"), task(body).endpoint_version > 0, "{encoded}");
             assert_eq!(Task::decode(&encoded).unwrap(), task(body));
+        }
+    }
+
+    #[test]
+    fn a_text_and_a_trace_context_are_read_back() {
+        for task in [
+            traced("{}", None, None),
+            traced("{}", None, Some("a=1")),
+            traced(" 12 ", Some("text/plain"), Some("a=1")),
+            traced("\u{0}\"\\\r\n é", Some("text/xml; charset=utf-8"), None),
+            traced("", Some("text/plain"), None),
+        ] {
+            let encoded = Task::DeliverV1((&task).into()).encode().unwrap();
+            assert_eq!(Task::decode(&encoded).unwrap(), task, "{encoded}");
         }
     }
 
@@ -182,7 +248,12 @@ mod tests {
         for (body, inline) in
             [("{}", true), (&long[1..], true), (&long, false), ("\u{ffff}", false), ("\u{fffd}", true)]
         {
-            assert_eq!(DeliverTask::inline(body).is_some(), inline);
+            assert_eq!(DeliverTask::inline(&Payload::json(body.to_owned())).is_some(), inline);
+        }
+        let control = "\u{1}".repeat(MAX_INLINE_BODY_BYTES / 6);
+        for (body, inline) in [(&long[3..], true), (&long[2..], false), (&control, false), (&control[1..], true)] {
+            let payload = traced(body, Some("text/plain"), None).payload.unwrap();
+            assert_eq!(DeliverTask::inline(&payload).is_some(), inline);
         }
     }
 }

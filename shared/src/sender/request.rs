@@ -8,6 +8,8 @@ use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USE
 use crate::domain::endpoint::headers::Headers;
 use crate::domain::endpoint::url::EndpointUrl;
 use crate::domain::event::event_type::EventType;
+use crate::domain::event::payload::ContentType;
+use crate::domain::event::trace_context::TraceContext;
 use crate::domain::ids::DeliveryId;
 use crate::domain::signing::secret::SigningSecret;
 use crate::domain::signing::signature;
@@ -21,7 +23,8 @@ pub const USER_AGENT: &str = concat!("Pigeonpost/", env!("CARGO_PKG_VERSION"));
 pub struct Attempt<'a> {
     /// The endpoint's URL.
     pub url: &'a EndpointUrl,
-    /// The endpoint's own headers. They can override `user-agent` and `accept`, and no other header.
+    /// The endpoint's own headers. They can override `user-agent` and `accept`, and no other header. A trace context of
+    /// the event replaces theirs.
     pub headers: &'a Headers,
     /// The secrets that sign the request, the newest first.
     pub secrets: Vec<&'a SigningSecret>,
@@ -33,6 +36,10 @@ pub struct Attempt<'a> {
     pub number: u32,
     /// The exact body.
     pub body: Bytes,
+    /// The body's content type; `None` for JSON.
+    pub content_type: Option<&'a ContentType>,
+    /// The trace context to pass on.
+    pub trace: Option<&'a TraceContext>,
     /// The time limit of the whole exchange.
     pub timeout: Duration,
 }
@@ -56,7 +63,7 @@ impl Attempt<'_> {
             ("x-webhook-delivery", self.delivery.to_string()),
             ("x-webhook-attempt", self.number.to_string()),
         ];
-        let mut headers = HeaderMap::with_capacity(own.len() + 3 + self.headers.as_map().len());
+        let mut headers = HeaderMap::with_capacity(own.len() + 5 + self.headers.as_map().len());
         headers.insert(USER_AGENT_HEADER, HeaderValue::from_static(USER_AGENT));
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
         for (name, value) in self.headers.iter() {
@@ -64,7 +71,15 @@ impl Attempt<'_> {
                 headers.insert(name, value);
             }
         }
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        let content_type = self.content_type.and_then(|it| HeaderValue::from_str(it.as_str()).ok());
+        headers.insert(CONTENT_TYPE, content_type.unwrap_or(HeaderValue::from_static("application/json")));
+        let parent = self.trace.map(|trace| ("traceparent", trace.parent()));
+        let state = self.trace.and_then(|trace| Some(("tracestate", trace.state()?)));
+        for (name, value) in parent.into_iter().chain(state) {
+            if let Ok(value) = HeaderValue::from_str(value) {
+                headers.insert(HeaderName::from_static(name), value);
+            }
+        }
         for (name, value) in own {
             if let Ok(value) = HeaderValue::try_from(value) {
                 headers.insert(HeaderName::from_static(name), value);

@@ -10,7 +10,8 @@ use super::caches::Caches;
 use super::targets::{CurrentState, Targets};
 use crate::clock::Clock;
 use crate::domain::deployment::Deployment;
-use crate::domain::ids::{KeyId, OrganizationId};
+use crate::domain::external_id::ExternalId;
+use crate::domain::ids::{EndpointId, EventId, KeyId, OrganizationId};
 use crate::domain::tenancy::access::{PlatformRole, Role, Scope};
 use crate::domain::tenancy::api_key::{KeySecret, PlatformKey};
 use crate::domain::tenancy::organization::{Organization, OrganizationStatus};
@@ -174,6 +175,38 @@ impl Access {
     pub(super) fn forget(&self, id: &OrganizationId) {
         self.caches.organizations.forget(id);
         self.caches.statuses.forget(id);
+    }
+
+    /// The organization with this external id.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if it could not be read.
+    pub async fn organization_named(&self, external_id: &ExternalId) -> Result<Option<OrganizationId>, ServiceError> {
+        Ok(self.store.organization_named(external_id).await?)
+    }
+
+    /// The endpoint of the organization with this external id.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if it could not be read.
+    pub async fn endpoint_named(
+        &self,
+        organization: &OrganizationId,
+        external_id: &ExternalId,
+    ) -> Result<Option<EndpointId>, ServiceError> {
+        Ok(self.store.endpoint_named(organization, external_id).await?)
+    }
+
+    /// The event of the organization with this external id. It may not exist yet.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if it could not be read.
+    pub async fn event_named(
+        &self,
+        organization: &OrganizationId,
+        external_id: &ExternalId,
+    ) -> Result<Option<EventId>, ServiceError> {
+        Ok(self.store.event_named(organization, external_id).await?)
     }
 
     pub(super) async fn cached_organization(&self, id: &OrganizationId) -> Result<Option<Organization>, ServiceError> {

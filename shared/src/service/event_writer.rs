@@ -118,7 +118,7 @@ pub(super) fn messages_of<'a>(
     is_sent: impl Fn(&Delivery) -> bool + 'a,
 ) -> impl Iterator<Item = Outgoing> + 'a {
     let Published { event, deliveries } = published;
-    let body = DeliverTask::inline(&event.body);
+    let payload = DeliverTask::inline(&event.payload);
     deliveries.iter().filter(move |delivery| is_sent(delivery)).map(move |delivery| {
         let route = fan_out.route_of(delivery.endpoint);
         let task = DeliverTask {
@@ -130,7 +130,7 @@ pub(super) fn messages_of<'a>(
             ticket: None,
             probe: false,
             suspect: false,
-            body: body.clone(),
+            payload: payload.clone(),
         };
         Outgoing::new(task, route.lane)
     })

@@ -47,7 +47,7 @@ pub use deliverer::{Deliverer, Message};
 pub use error::ServiceError;
 pub use event_writer::{Numbered, Published};
 pub use meter::Meter;
-pub use publisher::{Idempotency, Publisher};
+pub use publisher::{Accepted, Duplicate, Idempotency, Publisher};
 pub use sweeper::{Sweeper, Sweeping, Swept};
 pub use targets::CurrentState;
 

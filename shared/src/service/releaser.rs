@@ -80,7 +80,7 @@ impl Releaser {
                 let delay_seconds = pace.map_or(own_delay, |pace| pace.delay_seconds(index, now).max(own_delay));
                 // A renewed lease keeps its ticket. Its former message may have crashed the process that received it.
                 let suspect = delivery.ticket != Some(ticket);
-                let task = DeliverTask { suspect, ..task_without_body(delivery, route) };
+                let task = DeliverTask { suspect, ..task_without_payload(delivery, route) };
                 Outgoing { task, lane: route.lane, delay_seconds }
             });
             self.queue.send(messages.collect()).await?;
@@ -107,7 +107,7 @@ impl Releaser {
             let indexes = all.count..;
             let messages = indexes.zip(all.add(leased)).map(|(index, delivery)| {
                 let delay_seconds = pace.delay_seconds(index, now);
-                Outgoing { task: task_without_body(delivery, route), lane: route.lane, delay_seconds }
+                Outgoing { task: task_without_payload(delivery, route), lane: route.lane, delay_seconds }
             });
             self.queue.send(messages.collect()).await?;
         }
@@ -143,7 +143,7 @@ impl Releaser {
             let indexes = all.count..;
             let messages = indexes.zip(all.add(sent)).map(|(index, delivery)| {
                 let delay_seconds = job.pace.delay_seconds(index, now).max(delivery.message_delay_seconds(now));
-                Outgoing { task: task_without_body(delivery, route), lane: route.lane, delay_seconds }
+                Outgoing { task: task_without_payload(delivery, route), lane: route.lane, delay_seconds }
             });
             self.queue.send(messages.collect()).await?;
         }
@@ -220,7 +220,7 @@ impl Releaser {
             self.move_each(&oldest, move |delivery| delivery.leased_as_probe(now, new_ticket())).await;
         failure.map_or(Ok(()), Err)?;
         let route = endpoint.route();
-        let probe = |delivery| DeliverTask { probe: true, ..task_without_body(delivery, route) };
+        let probe = |delivery| DeliverTask { probe: true, ..task_without_payload(delivery, route) };
         let probes: Vec<_> = leased.into_iter().map(|delivery| Outgoing::new(probe(delivery), route.lane)).collect();
         let sent = !probes.is_empty();
         self.queue.send(probes).await?;
@@ -313,8 +313,8 @@ fn unless_final(delivery: Delivery) -> Option<Delivery> {
     (!delivery.status.is_final()).then_some(delivery)
 }
 
-/// A task for a delivery. Its message has no body, so the consumer reads the event.
-pub(super) fn task_without_body(delivery: Delivery, route: Route) -> DeliverTask {
+/// A task for a delivery. Its message has no payload, so the consumer reads the event.
+pub(super) fn task_without_payload(delivery: Delivery, route: Route) -> DeliverTask {
     DeliverTask {
         organization: delivery.organization,
         endpoint: delivery.endpoint,
@@ -324,6 +324,6 @@ pub(super) fn task_without_body(delivery: Delivery, route: Route) -> DeliverTask
         ticket: delivery.ticket,
         probe: false,
         suspect: false,
-        body: None,
+        payload: None,
     }
 }

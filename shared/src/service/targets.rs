@@ -12,6 +12,7 @@ use super::ServiceError;
 use crate::clock::Clock;
 use crate::domain::deployment::Deployment;
 use crate::domain::endpoint::fan_out::{FanOut, FanOutGroup, LARGE_FAN_OUT_BYTES, Target};
+use crate::domain::event::payload::Format;
 use crate::domain::ids::OrganizationId;
 use crate::domain::tenancy::limits::Limits;
 use crate::domain::tenancy::organization::{OrganizationState, OrganizationStatus, Revisions};
@@ -56,6 +57,11 @@ impl CurrentState {
     /// Whether the organization is being deleted.
     pub(super) fn is_deleting(&self) -> bool {
         self.state.status == OrganizationStatus::Deleting
+    }
+
+    /// The format of events that name none.
+    pub const fn default_format(&self) -> Format {
+        self.state.default_format
     }
 
     /// Checks that the organization is active.

@@ -9,6 +9,9 @@ pub enum StoreError {
     /// The stored item is not as the caller read it: read it again and repeat the decision.
     #[error("another process changed the item")]
     Conflict,
+    /// Another resource has the external id. This is its id.
+    #[error("the external_id is taken by {0}")]
+    Taken(String),
     /// DynamoDB is unreachable, faulty, throttled or not set up. The same request may succeed later.
     #[error("DynamoDB: {0}")]
     Unavailable(String),
@@ -138,7 +141,7 @@ mod tests {
                 StoreError::Conflict => Meaning::Conflict,
                 StoreError::Unavailable(_) => Meaning::Later,
                 StoreError::Refused(_) => Meaning::Never,
-                StoreError::Corrupt(reason) => panic!("{reason}"),
+                StoreError::Corrupt(reason) | StoreError::Taken(reason) => panic!("{reason}"),
             };
             assert_eq!(meaning, expected, "{code:?}");
         }

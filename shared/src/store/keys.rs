@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use crate::domain::delivery::Mark;
 use crate::domain::endpoint::fan_out::FanOutGroup;
+use crate::domain::external_id::ExternalId;
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId};
 use crate::domain::tenancy::api_key::KeyHash;
+use crate::domain::tenancy::organization_list::OrganizationPosition;
 use crate::domain::tenancy::usage::Day;
 use crate::domain::time::Timestamp;
 
@@ -29,6 +32,8 @@ pub(super) const EXPIRES_AT: &str = "expires_at";
 pub const EVENT_SHARDS: u8 = 16;
 /// Number of partitions of an endpoint's deliveries.
 pub const DELIVERY_SHARDS: u8 = 16;
+/// Number of partitions of the external ids of an organization's events.
+const EXTERNAL_EVENT_SHARDS: u8 = 16;
 /// Number of partitions of an organization's idempotency keys.
 const IDEMPOTENCY_SHARDS: u8 = 16;
 /// Number of index partitions of the parked and leased deliveries of all tenants, by time.
@@ -39,6 +44,8 @@ pub const HELD_SHARDS: u8 = 8;
 pub const FAILED_SHARDS: u8 = 8;
 /// Number of index partitions of the suspended endpoints of all tenants.
 const HALF_OPEN_SHARDS: u8 = 8;
+/// Number of index partitions of all organizations.
+const ORGANIZATION_SHARDS: u8 = 8;
 /// Number of index partitions of the open jobs of all tenants.
 const JOB_SHARDS: u8 = 8;
 
@@ -95,6 +102,28 @@ pub(super) fn organization(organization: &OrganizationId) -> Key {
 
 pub(super) fn slug(slug: &str) -> Key {
     Key::new(format!("slug#{slug}"), "slug")
+}
+
+/// The item of an organization's external id.
+pub(super) fn external_organization(external_id: &ExternalId) -> Key {
+    Key::new(format!("extorg#{external_id}"), "ext")
+}
+
+/// The item of an endpoint's external id.
+pub(super) fn external_endpoint(organization: &OrganizationId, external_id: &ExternalId) -> Key {
+    Key::new(format!("extend#{organization}"), external_id.as_str())
+}
+
+/// The item of an event's external id.
+pub(super) fn external_event(organization: &OrganizationId, external_id: &ExternalId) -> Key {
+    let shard = Sha256::digest(external_id.as_str())[0] % EXTERNAL_EVENT_SHARDS;
+    Key::new(format!("extevt#{organization}#{shard}"), external_id.as_str())
+}
+
+/// The partitions of the external ids of an organization's endpoints and events.
+pub(super) fn external_id_partitions(organization: &OrganizationId) -> impl Iterator<Item = String> {
+    let events = (0..EXTERNAL_EVENT_SHARDS).map(move |shard| format!("extevt#{organization}#{shard}"));
+    events.chain([format!("extend#{organization}")])
 }
 
 pub(super) fn key_by_hash(hash: &KeyHash) -> Key {
@@ -295,6 +324,8 @@ pub enum Waiting {
     HalfOpen(u8),
     /// Open jobs of all tenants, by the time of their next page.
     Jobs(u8),
+    /// All organizations, by creation time.
+    Organizations(u8),
 }
 
 impl Waiting {
@@ -323,6 +354,11 @@ impl Waiting {
         (0..JOB_SHARDS).map(Self::Jobs)
     }
 
+    /// Every shard of [`Waiting::Organizations`].
+    pub(super) fn organization_shards() -> impl Iterator<Item = Self> {
+        (0..ORGANIZATION_SHARDS).map(Self::Organizations)
+    }
+
     pub(super) fn partition(self) -> String {
         match self {
             Self::Due(shard) => format!("due#{shard}"),
@@ -330,6 +366,7 @@ impl Waiting {
             Self::Failed(endpoint, shard) => format!("failed#{endpoint}#{shard}"),
             Self::HalfOpen(shard) => format!("half_open#{shard}"),
             Self::Jobs(shard) => format!("jobs#{shard}"),
+            Self::Organizations(shard) => format!("orgs#{shard}"),
         }
     }
 }
@@ -368,6 +405,12 @@ pub(super) fn is_half_open(waiting_pk: &str) -> bool {
 /// The index key of a job whose next page is due at `due_at`.
 pub(super) fn open_job(due_at: Timestamp, job: JobId) -> (String, String) {
     (Waiting::Jobs(shard_byte(job.uuid()) % JOB_SHARDS).partition(), timed(due_at, job))
+}
+
+/// The index key of an organization at this position of the list.
+pub(super) fn listed_organization(position: &OrganizationPosition) -> (String, String) {
+    let shard = Sha256::digest(position.id.as_str())[0] % ORGANIZATION_SHARDS;
+    (Waiting::Organizations(shard).partition(), timed(position.created_at, &position.id))
 }
 
 fn timed(at: Timestamp, id: impl std::fmt::Display) -> String {

@@ -68,6 +68,7 @@ impl Store {
             Removal::Deliveries(after) => return self.remove_deliveries(job, after).await,
             Removal::Events => self.purge_all(keys::event_partitions(organization).collect()).await?,
             Removal::IdempotencyKeys => self.purge_all(keys::idempotency_partitions(organization).collect()).await?,
+            Removal::ExternalIds => self.purge_all(keys::external_id_partitions(organization).collect()).await?,
             Removal::ApiKeys => self.remove_api_keys(organization).await?,
             Removal::KeyUses => self.purge(keys::key_use_partition(organization), OF_ONE).await?,
             Removal::Usage => self.purge(keys::usage_partition(organization), OF_ONE).await?,
@@ -78,7 +79,7 @@ impl Store {
         Ok(Removed { next, items: purged.items, write_units: purged.write_units })
     }
 
-    /// Removes the organization that a deletion is about, the copies of its state, its slug, and the job itself, in one
+    /// Removes the organization that a deletion is about, the copies of its state, its slug and external id, and the job itself, in one
     /// transaction. Does nothing if another process has already removed them, or has changed the job.
     ///
     /// # Errors
@@ -101,7 +102,8 @@ impl Store {
         let states = keys::states(id).map(|key| self.deletion_of(&key));
         let slug = organization.slug.iter().map(|slug| self.deletion_of(&keys::slug(slug.as_str())));
         let mut items = Vec::new();
-        for delete in [of_organization, of_job].into_iter().chain(states).chain(slug) {
+        let external = organization.external_id.iter().map(|id| self.deletion_of(&keys::external_organization(id)));
+        for delete in [of_organization, of_job].into_iter().chain(states).chain(slug).chain(external) {
             let delete = delete.build().map_err(StoreError::corrupt)?;
             items.push(TransactWriteItem::builder().delete(delete).build());
         }

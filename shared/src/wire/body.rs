@@ -72,7 +72,7 @@ fn invalid_json(error: &serde_json::Error) -> InvalidJson {
     })
 }
 
-/// A JSON object that is passed on byte for byte.
+/// A JSON object that is passed on byte for byte, or a string.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(transparent)]
 pub struct RawObject(Option<Box<RawValue>>);
@@ -90,6 +90,15 @@ impl RawObject {
             }
             text => Ok(text),
         }
+    }
+
+    /// The text of a string in the object's place; `None` if the field is absent or null.
+    ///
+    /// # Errors
+    /// The reason, as a phrase, if the value is not a string of Unicode characters.
+    pub fn string(&self) -> Result<Option<String>, String> {
+        let Some(value) = self.0.as_deref() else { return Ok(None) };
+        serde_json::from_str(value.get()).map_err(|_| "must be a string".to_owned())
     }
 }
 

@@ -9,8 +9,12 @@ use crate::domain::Invalid;
 use crate::domain::delivery::{DeliveryFilter, DeliveryStatus};
 use crate::domain::event::EventFilter;
 use crate::domain::event::event_type::EventType;
+use crate::domain::external_id::ExternalId;
 use crate::domain::ids::{EndpointId, OrganizationId};
+use crate::domain::tenancy::organization::OrganizationStatus;
+use crate::domain::tenancy::organization_list::OrganizationFilter;
 use crate::domain::tenancy::usage::{Day, Days};
+use crate::domain::text::Slug;
 use crate::domain::time::Timestamp;
 
 /// Most items of a page.
@@ -92,6 +96,16 @@ impl Query {
         Paging { limit: limit.unwrap_or(DEFAULT_LIMIT), cursor: self.take("cursor", |text| Ok(text.to_owned())) }
     }
 
+    /// Takes `status`, `id`, `slug` and `external_id`.
+    pub fn organization_filter(&mut self) -> OrganizationFilter {
+        OrganizationFilter {
+            status: self.take("status", organization_status),
+            id: self.take("id", OrganizationId::parse),
+            slug: self.take("slug", Slug::parse),
+            external_id: self.take("external_id", ExternalId::parse),
+        }
+    }
+
     /// Takes `type` and `endpoint_id`.
     pub fn event_filter(&mut self) -> EventFilter {
         let endpoint = |text: &str| EndpointId::parse(text).map_err(|e| Invalid::new(e.to_string()));
@@ -132,6 +146,18 @@ fn time(text: &str) -> Result<Timestamp, Invalid> {
 pub fn delivery_status(text: &str) -> Result<DeliveryStatus, Invalid> {
     let names = DeliveryStatus::ALL.map(DeliveryStatus::as_str).join(", ");
     DeliveryStatus::parse(text).ok_or_else(|| Invalid::new(format!("must be one of {names}")))
+}
+
+/// Parses the status of an organization.
+///
+/// # Errors
+/// [`Invalid`] naming the possible values.
+pub fn organization_status(text: &str) -> Result<OrganizationStatus, Invalid> {
+    match text {
+        "active" => Ok(OrganizationStatus::Active),
+        "suspended" => Ok(OrganizationStatus::Suspended),
+        _ => Err(Invalid::new("must be active or suspended")),
+    }
 }
 
 /// The requested page of a list.
@@ -182,6 +208,24 @@ pub struct EventParameters {
     /// Only events that have a delivery to this endpoint.
     #[param(value_type = Option<EndpointId>)]
     pub endpoint_id: Option<String>,
+}
+
+/// The parameters of [`Query::organization_filter`] for the OpenAPI document.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct OrganizationParameters {
+    /// Only organizations with this status.
+    #[param(value_type = Option<OrganizationStatus>)]
+    pub status: Option<String>,
+    /// Only the organization with this id.
+    #[param(value_type = Option<OrganizationId>)]
+    pub id: Option<String>,
+    /// Only the organization with this slug.
+    #[param(value_type = Option<Slug>)]
+    pub slug: Option<String>,
+    /// Only the organization with this external id.
+    #[param(value_type = Option<ExternalId>)]
+    pub external_id: Option<String>,
 }
 
 /// The parameters of [`Query::days`] for the OpenAPI document.

@@ -103,7 +103,9 @@ pub(super) fn rows() -> Vec<Row> {
 }
 
 fn publish() -> Vec<Row> {
-    use Scene::{Again, Batch, CutOff, Keyed, Keyless, LargeBatch, LimitReached, Limited, Repair, ToPaused};
+    use Scene::{
+        Again, Batch, CutOff, Keyed, Keyless, LargeBatch, LimitReached, Limited, Named, Repair, Replacing, ToPaused,
+    };
     let row = |call, scenes, failed| Row::new(Function::Publish, call, scenes, failed);
     vec![
         row("GetItem key by hash", &[Keyed, Again], FAILED),
@@ -112,6 +114,11 @@ fn publish() -> Vec<Row> {
         // The process does not know of its claim, so it does not record the end of the request.
         row("PutItem idem", &[Keyed], FAILED).lost(LATE.uncounted()),
         row("PutItem idem", &[Again], FAILED),
+        row("GetItem extorg", &[Named], FAILED),
+        // The repeated request finds the claim of its own event.
+        row("PutItem extevt", &[Named, Replacing], FAILED),
+        row("PutItem extevt", &[Replacing], FAILED).after(1),
+        row("BatchGetItem event", &[Replacing], FAILED),
         row("Query fanout", &[Keyed, Keyless, Repair], FAILED),
         row("BatchWriteItem events and deliveries", &[Keyed, Keyless, Batch, ToPaused], FAILED),
         row("BatchWriteItem events and deliveries", &[Keyed], FAILED).after(1),

@@ -47,6 +47,10 @@ pub(super) enum Scene {
     LimitReached,
     /// Publishes to a paused endpoint.
     ToPaused,
+    /// Publishes an event with an external id, for an organization that the path names by its external id.
+    Named,
+    /// Replaces the claim of an external id by a request that failed.
+    Replacing,
     /// Gets the retry of a completed publish request.
     Again,
     /// Gets the retry of a publish request that failed.
@@ -163,7 +167,7 @@ pub(super) enum Outcome {
 }
 
 impl Scene {
-    pub(super) const ALL: [Self; 52] = [
+    pub(super) const ALL: [Self; 54] = [
         Self::Keyed,
         Self::Keyless,
         Self::Batch,
@@ -171,6 +175,8 @@ impl Scene {
         Self::Limited,
         Self::LimitReached,
         Self::ToPaused,
+        Self::Named,
+        Self::Replacing,
         Self::Again,
         Self::Repair,
         Self::CutOff,
@@ -277,6 +283,8 @@ impl Scene {
             | Self::Limited
             | Self::LimitReached
             | Self::ToPaused
+            | Self::Named
+            | Self::Replacing
             | Self::Again
             | Self::Repair
             | Self::CutOff

@@ -40,6 +40,13 @@ impl Scene {
                 stage.use_up_tokens().await;
             }
             Self::ToPaused => stage.set_status("paused").await,
+            Self::Named => stage.name_organization().await,
+            Self::Replacing => {
+                let refuse = |it: &str| if it == "BatchWriteItem" { Fate::Refuse } else { Fate::Pass };
+                let tenant = stage.tenant.at(&stage.spoiled(refuse));
+                tenant.post("/events", &named(event(10))).await.is_error(503, "unavailable");
+                stage.world.advance(A_MINUTE);
+            }
             Self::Again => drop(stage.publish_over(&stage.world.process.clone()).await.data(202)),
             Self::Repair => {
                 let refuse = |it: &str| if it == "BatchWriteItem" { Fate::Refuse } else { Fate::Pass };
@@ -213,6 +220,12 @@ pub(super) struct Stage {
     accepted: Vec<String>,
 }
 
+/// The event with an external id.
+fn named(mut event: Value) -> Value {
+    event["external_id"] = json!("order-17");
+    event
+}
+
 impl Stage {
     async fn new(scene: Scene, wire: &Wire) -> Self {
         let world = World::new().await;
@@ -326,6 +339,12 @@ impl Stage {
         self.world.platform().call(Method::PUT, &path, &[], Some(limits)).await.data(200);
     }
 
+    /// Gives the organization an external id.
+    async fn name_organization(&self) {
+        let path = format!("/v1/organizations/{}", self.tenant.id);
+        self.world.platform().patch(&path, &json!({"external_id": "acme"})).await.data(200);
+    }
+
     /// Uses up the tokens of the next second.
     async fn use_up_tokens(&self) {
         let full_at = self.world.clock.now().plus(Duration::from_secs(100)).unix_micros() * 1_000;
@@ -349,6 +368,8 @@ impl Stage {
         let (path, body) = match self.scene {
             Scene::Batch => ("/events/batch", json!({"events": vec![event(10); BATCH]})),
             Scene::LargeBatch => ("/events/batch", json!({"events": vec![event(10); LARGE_BATCH]})),
+            Scene::Named => ("/v1/organizations/ext:acme/events", named(event(10))),
+            Scene::Replacing => ("/events", named(event(10))),
             _ => ("/events", event(10)),
         };
         let key = [("idempotency-key", "order-17")];

@@ -59,6 +59,8 @@ impl Post {
             event_type: &EventType::parse("member.added").unwrap(),
             number: 1,
             body: self.body.clone(),
+            content_type: None,
+            trace: None,
             timeout: self.timeout,
         };
         sender.post(&attempt).await

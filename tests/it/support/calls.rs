@@ -288,17 +288,29 @@ const ACTIONS: [(&str, &[Action]); 4] = [
     (
         "api",
         &[
-            on_table("dynamodb:BatchGetItem", &["delivery", "endpoint", "used"]),
+            on_table("dynamodb:BatchGetItem", &["delivery", "endpoint", "org", "used"]),
             on_table("dynamodb:BatchWriteItem", &["delivery", "event"]),
-            on_table("dynamodb:DeleteItem", &["endpoint", "fanout", "job"]),
-            on_table("dynamodb:GetItem", &["delivery", "endpoint", "event", "job", "key", "org", "state", "used"]),
+            on_table("dynamodb:DeleteItem", &["endpoint", "extend", "extorg", "fanout", "job", "org"]),
+            on_table(
+                "dynamodb:GetItem",
+                &[
+                    "delivery", "endpoint", "event", "extend", "extevt", "extorg", "job", "key", "org", "slug",
+                    "state", "used",
+                ],
+            ),
             on_table(
                 "dynamodb:PutItem",
-                &["delivery", "endpoint", "event", "fanout", "health", "job", "key", "org", "slug", "state", "used"],
+                &[
+                    "delivery", "endpoint", "event", "extend", "extorg", "fanout", "health", "job", "key", "org",
+                    "slug", "state", "used",
+                ],
             ),
             on_table("dynamodb:Query", &["delivery", "endpoint", "event", "fanout", "job", "org", "usage"]),
             LIST_WAITING,
-            on_table("dynamodb:UpdateItem", &["endpoint", "fanout", "health", "job", "org", "state", "usage"]),
+            on_table(
+                "dynamodb:UpdateItem",
+                &["endpoint", "extorg", "fanout", "health", "job", "org", "state", "usage"],
+            ),
             on_queue("sqs:SendMessage"),
         ],
     ),
@@ -308,8 +320,8 @@ const ACTIONS: [(&str, &[Action]); 4] = [
             on_table("dynamodb:BatchGetItem", &["delivery", "event"]),
             on_table("dynamodb:BatchWriteItem", &["delivery", "event"]),
             on_table("dynamodb:DeleteItem", &["idem"]),
-            on_table("dynamodb:GetItem", &["key", "state"]),
-            on_table("dynamodb:PutItem", &["delivery", "event", "idem", "used"]),
+            on_table("dynamodb:GetItem", &["extorg", "key", "state"]),
+            on_table("dynamodb:PutItem", &["delivery", "event", "extevt", "idem", "used"]),
             on_table("dynamodb:Query", &["fanout", "usage"]),
             on_table("dynamodb:UpdateItem", &["idem", "limit", "usage"]),
             on_queue("sqs:SendMessage"),

@@ -93,7 +93,9 @@ impl World {
     pub(crate) async fn marks(&self) -> Vec<(String, String)> {
         let scan = self.dynamodb().scan().table_name(self.table()).index_name("waiting").into_paginator();
         let items: Vec<Item> = scan.items().send().collect::<Result<_, _>>().await.unwrap();
-        items.iter().map(|item| (required(item, "waiting_pk"), required(item, "waiting_sk"))).collect()
+        let marks = items.iter().map(|item| (required(item, "waiting_pk"), required(item, "waiting_sk")));
+        // The index also lists the organizations.
+        marks.filter(|(partition, _)| !partition.starts_with("orgs#")).collect()
     }
 
     /// The stored items of the open jobs of this kind that are in their first pass.

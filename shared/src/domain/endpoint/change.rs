@@ -11,6 +11,7 @@ use super::url::EndpointUrl;
 use super::{DisabledReason, Endpoint, EndpointStatus, WantedStatus};
 use crate::domain::delivery::schedule::RetrySchedule;
 use crate::domain::event::channel::Channels;
+use crate::domain::external_id::ExternalId;
 use crate::domain::metadata::Metadata;
 use crate::domain::signing::secret::SigningSecret;
 use crate::domain::text::{Description, EditionId, Name};
@@ -21,6 +22,8 @@ use crate::domain::time::Timestamp;
 pub struct EndpointPatch {
     /// The new name.
     pub name: Option<Name>,
+    /// The new external id, or none.
+    pub external_id: Option<Option<ExternalId>>,
     /// The new description, or none.
     pub description: Option<Option<Description>>,
     /// The new metadata.
@@ -60,6 +63,7 @@ impl Endpoint {
         let settings = &mut self.settings;
         let moved = patch.url.as_ref().is_some_and(|url| *url != settings.url);
         replace(&mut settings.name, patch.name);
+        replace(&mut settings.external_id, patch.external_id);
         replace(&mut settings.description, patch.description);
         replace(&mut settings.metadata, patch.metadata);
         replace(&mut settings.url, patch.url);

@@ -16,6 +16,7 @@ use std::sync::Arc;
 use self::url::EndpointUrl;
 use super::delivery::schedule::RetrySchedule;
 use super::event::channel::Channels;
+use super::external_id::ExternalId;
 use super::ids::{EndpointId, OrganizationId};
 use super::metadata::Metadata;
 use super::signing::secret::SigningSecret;
@@ -62,6 +63,8 @@ pub struct Endpoint {
 pub struct EndpointSettings {
     /// The name of the endpoint.
     pub name: Name,
+    /// The owner's identifier of the endpoint, unique within the organization.
+    pub external_id: Option<ExternalId>,
     /// A description for people.
     pub description: Option<Description>,
     /// What the owner attached.
@@ -85,11 +88,12 @@ pub struct EndpointSettings {
 }
 
 impl EndpointSettings {
-    /// Settings with the defaults of the optional ones: no description, metadata, headers, edition, channels and filter, the
-    /// default timeout, and the deployment's retry schedule.
+    /// Settings with the defaults of the optional ones: no external id, description, metadata, headers, edition, channels
+    /// and filter, the default timeout, and the deployment's retry schedule.
     pub fn new(name: Name, url: EndpointUrl, subscriptions: Vec<Subscription>) -> Self {
         Self {
             name,
+            external_id: None,
             description: None,
             metadata: Metadata::default(),
             url,

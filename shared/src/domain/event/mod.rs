@@ -2,16 +2,21 @@
 
 pub mod channel;
 pub mod event_type;
+pub mod payload;
+pub mod trace_context;
 
 use super::Invalid;
 use super::delivery::Delivery;
 use super::endpoint::fan_out::Target;
 use super::endpoint::filter::EventView;
+use super::external_id::ExternalId;
 use super::ids::{DeliveryId, EndpointId, EventId, KeyId, OrganizationId};
 use super::text::{EditionId, SubjectPart};
 use super::time::Timestamp;
 use channel::Channels;
 use event_type::EventType;
+use payload::{ContentType, Data, Format, Payload};
+use trace_context::TraceContext;
 
 /// Most bytes of an event's `data`.
 pub const MAX_DATA_BYTES: usize = 256 * 1024;
@@ -22,22 +27,41 @@ pub const MAX_DATA_LEVELS: usize = 64;
 /// The fields of a new event.
 #[derive(Debug, Clone)]
 pub struct NewEvent {
+    /// The publisher's identifier of the event.
+    pub external_id: Option<ExternalId>,
     /// The event's type.
     pub event_type: EventType,
-    /// The payload: the text of a JSON object.
+    /// The payload: the text of a JSON object, or any text if there is a content type.
     pub data: String,
+    /// How the data becomes the body of requests.
+    pub format: Format,
+    /// The content type of raw data that is not JSON. It requires [`Format::Raw`].
+    pub content_type: Option<ContentType>,
     /// The subject; `None` for the organization.
     pub subject: Option<Subject>,
     /// The edition that the event belongs to.
     pub edition: Option<EditionId>,
     /// The channels of the event.
     pub channels: Channels,
+    /// The trace context of the publish request.
+    pub trace: Option<TraceContext>,
 }
 
 impl NewEvent {
-    /// An event of the organization itself, without edition and channels.
+    /// An event of the organization itself, in an envelope, with none of the optional fields. `data` is the text of a
+    /// JSON object.
     pub fn new(event_type: EventType, data: String) -> Self {
-        Self { event_type, data, subject: None, edition: None, channels: Channels::default() }
+        Self {
+            external_id: None,
+            event_type,
+            data,
+            format: Format::Envelope,
+            content_type: None,
+            subject: None,
+            edition: None,
+            channels: Channels::default(),
+            trace: None,
+        }
     }
 
     /// What filters see of the event.
@@ -47,7 +71,11 @@ impl NewEvent {
     pub fn view<'a>(&'a self, organization: &'a OrganizationId) -> Result<EventView<'a>, Invalid> {
         let own = self.subject.as_ref().map(|subject| (subject.kind.as_str(), subject.id.as_str()));
         let subject = own.unwrap_or(("organization", organization.as_str()));
-        EventView::new(self.event_type.as_str(), subject, self.channels.names(), &self.data)
+        let (event_type, channels) = (self.event_type.as_str(), self.channels.names());
+        match self.content_type {
+            None => EventView::new(event_type, subject, channels, &self.data),
+            Some(_) => Ok(EventView::of_text(event_type, subject, channels, &self.data)),
+        }
     }
 }
 
@@ -84,6 +112,8 @@ pub struct Subject {
 pub struct Event {
     /// The event's identifier. It contains the time of publishing.
     pub id: EventId,
+    /// The publisher's identifier of the event.
+    pub external_id: Option<ExternalId>,
     /// The organization that published the event.
     pub organization: OrganizationId,
     /// The event's type.
@@ -94,8 +124,10 @@ pub struct Event {
     pub edition: Option<EditionId>,
     /// The channels of the event.
     pub channels: Channels,
-    /// The exact body of each request. It is rendered once.
-    pub body: String,
+    /// How the data became the body of requests.
+    pub format: Format,
+    /// What each request carries. The body is rendered once.
+    pub payload: Payload,
     /// The endpoints that receive the event. A delivery's ordinal is its position in this list, from 1.
     pub endpoints: Vec<EndpointId>,
     /// The key that published the event; `None` for the platform and for the service itself.
@@ -119,10 +151,16 @@ impl Event {
             deliveries.push(Delivery::new(delivery, organization, target.id, &new.event_type, target.parks()));
             endpoints.push(target.id);
         }
+        let body = match new.format {
+            Format::Envelope => render_body(id, &new.event_type, &new.data),
+            Format::Raw => new.data,
+        };
         let event = Self {
             id,
+            external_id: new.external_id,
             organization: organization.clone(),
-            body: render_body(id, &new.event_type, &new.data),
+            format: new.format,
+            payload: Payload { body, content_type: new.content_type, trace: new.trace },
             event_type: new.event_type,
             subject: new.subject,
             edition: new.edition,
@@ -157,15 +195,25 @@ impl Event {
     /// Returns the event without its data: the body has `null` instead.
     #[must_use]
     pub fn expunged(self, now: Timestamp) -> Self {
-        let body = render_body(self.id, &self.event_type, "null");
-        Self { body, expunged_at: Some(now), ..self }
+        let body = match self.format {
+            Format::Envelope => render_body(self.id, &self.event_type, "null"),
+            Format::Raw => "null".to_owned(),
+        };
+        Self { payload: Payload::json(body), expunged_at: Some(now), ..self }
     }
 
-    /// The published `data`, as JSON text; `null` if it was removed.
-    pub fn data(&self) -> &str {
-        // The text before it consists of ids, types and times, none of which contains this string.
-        let start = self.body.find(DATA).map_or(0, |at| at + DATA.len());
-        self.body.get(start..self.body.len().saturating_sub(1)).unwrap_or_default()
+    /// The published `data`; the JSON text `null` if it was removed.
+    pub fn data(&self) -> Data<'_> {
+        let body = &self.payload.body;
+        match self.format {
+            Format::Raw if self.payload.content_type.is_some() => Data::Text(body),
+            Format::Raw => Data::Json(body),
+            Format::Envelope => {
+                // The text before it consists of ids, types and times, none of which contains this string.
+                let start = body.find(DATA).map_or(0, |at| at + DATA.len());
+                Data::Json(body.get(start..body.len().saturating_sub(1)).unwrap_or_default())
+            }
+        }
     }
 }
 
@@ -201,8 +249,24 @@ mod tests {
         let expected = format!(
             r#"{{"id":"{id}","object":"webhook_event","type":"member.added","created":"2026-03-24T20:00:00.000Z","timestamp":"2026-03-24T20:00:00.000Z","data":{data}}}"#
         );
-        assert_eq!(event.body, expected);
-        assert_eq!(event.data(), data);
+        assert_eq!(event.payload, Payload::json(expected));
+        assert_eq!(event.data(), Data::Json(data));
+    }
+
+    #[test]
+    fn a_raw_body_is_the_data() {
+        let id = EventId::new(NOW, [0; 8]);
+        let text = ContentType::parse("text/plain").ok();
+        for (data, content_type, expected) in [
+            (r#"{"a": ",\"data\":1"}"#, None, Data::Json(r#"{"a": ",\"data\":1"}"#)),
+            ("plain", text.clone(), Data::Text("plain")),
+            ("", text, Data::Text("")),
+        ] {
+            let new = NewEvent { format: Format::Raw, content_type: content_type.clone(), ..new_event(data) };
+            let (event, _) = Event::plan(new, id, &endpoint().organization, None, &[]);
+            assert_eq!(event.payload, Payload { content_type, ..Payload::json(data.to_owned()) });
+            assert_eq!(event.data(), expected);
+        }
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub enum Removal {
     Events,
     /// Idempotency keys.
     IdempotencyKeys,
+    /// External ids of endpoints and events.
+    ExternalIds,
     /// API keys, by their hashes and in the organization.
     ApiKeys,
     /// The times of the last uses of API keys.
@@ -46,7 +48,7 @@ pub enum Removal {
     Usage,
     /// The state of the rate limit.
     Rate,
-    /// The organization, the copies of its state, its slug, and the job itself.
+    /// The organization, the copies of its state, its slug and external id, and the job itself.
     Organization,
 }
 
@@ -73,7 +75,8 @@ impl Removal {
             Self::Endpoints => Self::Deliveries(None),
             Self::Deliveries(_) => Self::Events,
             Self::Events => Self::IdempotencyKeys,
-            Self::IdempotencyKeys => Self::ApiKeys,
+            Self::IdempotencyKeys => Self::ExternalIds,
+            Self::ExternalIds => Self::ApiKeys,
             Self::ApiKeys => Self::KeyUses,
             Self::KeyUses => Self::Usage,
             Self::Usage => Self::Rate,
@@ -89,6 +92,7 @@ impl Removal {
             Self::Deliveries(_) => "deliveries",
             Self::Events => "events",
             Self::IdempotencyKeys => "idempotency_keys",
+            Self::ExternalIds => "external_ids",
             Self::ApiKeys => "api_keys",
             Self::KeyUses => "key_uses",
             Self::Usage => "usage",

@@ -4,4 +4,5 @@ pub mod access;
 pub mod api_key;
 pub mod limits;
 pub mod organization;
+pub mod organization_list;
 pub mod usage;

@@ -2,6 +2,8 @@
 
 use super::limits::OwnLimits;
 use crate::domain::endpoint::fan_out::{FanOutGroup, FanOutSize};
+use crate::domain::event::payload::Format;
+use crate::domain::external_id::ExternalId;
 use crate::domain::ids::OrganizationId;
 use crate::domain::metadata::Metadata;
 use crate::domain::text::{Description, Name, Slug};
@@ -16,10 +18,14 @@ pub struct Organization {
     pub name: Name,
     /// The organization's short name, unique within the deployment.
     pub slug: Option<Slug>,
+    /// The platform's identifier of the organization, unique within the deployment.
+    pub external_id: Option<ExternalId>,
     /// A description for people.
     pub description: Option<Description>,
     /// What the platform or the owner attached.
     pub metadata: Metadata,
+    /// The format of events that name none.
+    pub default_format: Format,
     /// Whether the organization may publish and receives deliveries.
     pub status: OrganizationStatus,
     /// When the organization was created.
@@ -46,6 +52,8 @@ pub struct OrganizationState {
     pub status: OrganizationStatus,
     /// The limits that the platform set for the organization.
     pub limits: OwnLimits,
+    /// The format of events that name none.
+    pub default_format: Format,
     /// For each fan-out group, how often owners changed its endpoints.
     pub revisions: Revisions,
     /// The size of the fan-out. A crash or a repeated write can make it inaccurate.
@@ -87,16 +95,28 @@ pub struct NewOrganization {
     pub name: Name,
     /// The organization's short name.
     pub slug: Option<Slug>,
+    /// The platform's identifier of the organization.
+    pub external_id: Option<ExternalId>,
     /// A description for people.
     pub description: Option<Description>,
     /// What the platform attaches.
     pub metadata: Metadata,
+    /// The format of events that name none.
+    pub default_format: Format,
 }
 
 impl NewOrganization {
     /// A new organization with a generated id and the defaults of the optional fields.
     pub fn new(name: Name, slug: Option<Slug>) -> Self {
-        Self { id: None, name, slug, description: None, metadata: Metadata::default() }
+        Self {
+            id: None,
+            name,
+            slug,
+            external_id: None,
+            description: None,
+            metadata: Metadata::default(),
+            default_format: Format::default(),
+        }
     }
 }
 
@@ -105,10 +125,14 @@ impl NewOrganization {
 pub struct OrganizationPatch {
     /// The new name.
     pub name: Option<Name>,
+    /// The new external id, or none.
+    pub external_id: Option<Option<ExternalId>>,
     /// The new description, or none.
     pub description: Option<Option<Description>>,
     /// The new metadata.
     pub metadata: Option<Metadata>,
+    /// The new format of events that name none.
+    pub default_format: Option<Format>,
     /// The new status.
     pub status: Option<OrganizationStatus>,
 }

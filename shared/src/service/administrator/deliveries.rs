@@ -14,7 +14,7 @@ use crate::domain::tenancy::access::Scope;
 use crate::domain::tenancy::organization::{Organization, OrganizationStatus};
 use crate::domain::time::Timestamp;
 use crate::queue::Outgoing;
-use crate::service::releaser::{new_ticket, task_without_body};
+use crate::service::releaser::{new_ticket, task_without_payload};
 use crate::service::{Caller, Published, ServiceError};
 use crate::store::StoreError;
 use crate::telemetry::audit;
@@ -108,7 +108,10 @@ impl Administrator {
     ) -> Result<DeliveryDetail, ServiceError> {
         let Found { event, record, pending, endpoint } = self.find_delivery(organization, id).await?;
         let seen = self.seen_in(organization).await?;
-        Ok(DeliveryDetail { delivery: seen.delivery(record.unwrap_or(pending), &endpoint), payload: event.body })
+        Ok(DeliveryDetail {
+            delivery: seen.delivery(record.unwrap_or(pending), &endpoint),
+            payload: event.payload.body,
+        })
     }
 
     /// Reads a delivery with its event and its endpoint.
@@ -155,7 +158,7 @@ impl Administrator {
             Err(error) => return Err(error.into()),
         }
         let route = endpoint.route();
-        self.queue.send(vec![Outgoing::new(task_without_body(again.clone(), route), route.lane)]).await?;
-        Ok(DeliveryDetail { delivery: again, payload: event.body })
+        self.queue.send(vec![Outgoing::new(task_without_payload(again.clone(), route), route.lane)]).await?;
+        Ok(DeliveryDetail { delivery: again, payload: event.payload.body })
     }
 }

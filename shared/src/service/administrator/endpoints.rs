@@ -21,7 +21,8 @@ impl Administrator {
     /// endpoint.
     ///
     /// # Errors
-    /// [`ServiceError::QuotaExceeded`] if the organization has reached a limit. After [`ServiceError::Unavailable`]
+    /// [`ServiceError::QuotaExceeded`] if the organization has reached a limit, and [`ServiceError::Conflict`] if another
+    /// endpoint has the external id. After [`ServiceError::Unavailable`]
     /// the endpoint may exist, and publish requests may not use it for 30 seconds.
     pub async fn create_endpoint(
         &self,
@@ -71,8 +72,8 @@ impl Administrator {
     /// this returns.
     ///
     /// # Errors
-    /// As [`Administrator::endpoint`], and [`ServiceError::QuotaExceeded`] if the change exceeds a limit of the
-    /// organization.
+    /// As [`Administrator::endpoint`], [`ServiceError::QuotaExceeded`] if the change exceeds a limit of the
+    /// organization, and [`ServiceError::Conflict`] if another endpoint has the new external id.
     pub async fn update_endpoint(
         &self,
         organization: &OrganizationId,

@@ -15,7 +15,7 @@ use crate::store::{ListedEvent, Listing, Next, Order};
 
 /// Most records that are examined for one page. A page that reaches this number may be short, and its cursor
 /// continues after the last examined record.
-const MOST_EXAMINED: usize = 2_000;
+pub(super) const MOST_EXAMINED: usize = 2_000;
 /// Most deliveries of an endpoint that numbered pages count.
 pub const MOST_COUNTED: usize = 10_000;
 /// How many large bodies are read at the same time. Each has up to 256 KiB.
@@ -271,7 +271,7 @@ impl DeliveryReader<'_> {
             let pending = || event.delivery(id).filter(|pending| pending.endpoint == self.endpoint.id);
             if let Some(delivery) = self.records.remove(&id).or_else(pending) {
                 let delivery = self.seen.delivery(delivery, &self.endpoint);
-                return Ok(Some(DeliveryDetail { delivery, payload: event.body }));
+                return Ok(Some(DeliveryDetail { delivery, payload: event.payload.body }));
             }
         }
         Ok(None)

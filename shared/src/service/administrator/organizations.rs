@@ -1,11 +1,13 @@
 //! Creating, changing and deleting organizations.
 
-use super::Administrator;
+use super::lists::MOST_EXAMINED;
+use super::{Administrator, Page};
 use crate::clock;
 use crate::domain::ids::OrganizationId;
 use crate::domain::job::{Job, Work};
 use crate::domain::tenancy::limits::{Limits, OwnLimits};
 use crate::domain::tenancy::organization::{NewOrganization, Organization, OrganizationPatch, OrganizationStatus};
+use crate::domain::tenancy::organization_list::{OrganizationFilter, OrganizationPosition};
 use crate::domain::text::Slug;
 use crate::service::ServiceError;
 use crate::service::targets::refuse_suspended;
@@ -19,15 +21,17 @@ impl Administrator {
     /// Creates an organization.
     ///
     /// # Errors
-    /// [`ServiceError::Conflict`] if the id or the slug is in use.
+    /// [`ServiceError::Conflict`] if the id, the slug or the external id is in use.
     pub async fn create_organization(&self, new: NewOrganization) -> Result<Organization, ServiceError> {
         let now = self.clock.now();
         let organization = Organization {
             id: new.id.unwrap_or_else(|| OrganizationId::new(now, clock::id_bytes())),
             name: new.name,
             slug: new.slug,
+            external_id: new.external_id,
             description: new.description,
             metadata: new.metadata,
+            default_format: new.default_format,
             status: OrganizationStatus::Active,
             created_at: now,
             updated_at: now,
@@ -43,10 +47,61 @@ impl Administrator {
         }
     }
 
+    /// A page of all organizations, oldest first. With an id, a slug or an external id in the filter it has at most one.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if they could not be read.
+    pub async fn list_organizations(
+        &self,
+        filter: &OrganizationFilter,
+        after: Option<OrganizationPosition>,
+        limit: usize,
+    ) -> Result<Page<Organization>, ServiceError> {
+        let named = match (&filter.id, &filter.slug, &filter.external_id) {
+            (None, None, None) => return self.examine_organizations(filter, after, limit).await,
+            (Some(id), ..) => Some(id.clone()),
+            (None, Some(slug), _) => self.store.organization_with_slug(slug).await?,
+            (None, None, Some(external_id)) => self.store.organization_named(external_id).await?,
+        };
+        let found = match named {
+            Some(id) => self.store.organization(&id).await?,
+            None => None,
+        };
+        let is_listed = |found: &Organization| {
+            filter.admits(found) && after.as_ref().is_none_or(|after| OrganizationPosition::of(found) > *after)
+        };
+        Ok(Page { items: found.into_iter().filter(is_listed).collect(), next: None })
+    }
+
+    async fn examine_organizations(
+        &self,
+        filter: &OrganizationFilter,
+        mut after: Option<OrganizationPosition>,
+        limit: usize,
+    ) -> Result<Page<Organization>, ServiceError> {
+        let (mut items, mut examined) = (Vec::new(), 0);
+        loop {
+            let found = self.store.organizations_after(after.as_ref(), limit + 1).await?;
+            let is_last = found.len() <= limit;
+            for organization in found {
+                if items.len() == limit || examined == MOST_EXAMINED {
+                    return Ok(Page { items, next: after.map(|after| after.to_string()) });
+                }
+                examined += 1;
+                after = Some(OrganizationPosition::of(&organization));
+                items.extend(Some(organization).filter(|organization| filter.admits(organization)));
+            }
+            if is_last {
+                return Ok(Page { items, next: None });
+            }
+        }
+    }
+
     /// Changes an organization.
     ///
     /// # Errors
-    /// [`ServiceError::NotFound`] if the organization does not exist or is being deleted.
+    /// [`ServiceError::NotFound`] if the organization does not exist or is being deleted, and
+    /// [`ServiceError::Conflict`] if another one has the new external id.
     pub async fn update_organization(
         &self,
         id: &OrganizationId,

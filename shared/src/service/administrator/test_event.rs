@@ -28,6 +28,7 @@ impl Administrator {
         id: EndpointId,
         test: TestEvent,
     ) -> Result<Published, ServiceError> {
+        let format = organization.default_format;
         let organization = require_active(organization)?;
         let endpoint = self.endpoint(organization, id).await?;
         require_enabled(&endpoint)?;
@@ -46,7 +47,7 @@ impl Administrator {
             filter: None,
             ..endpoint.target()
         }]);
-        let new = NewEvent { edition: endpoint.settings.edition, ..NewEvent::new(event_type, data) };
+        let new = NewEvent { format, edition: endpoint.settings.edition, ..NewEvent::new(event_type, data) };
         let planned = self.writer.plan(organization, by, new, &fan_out).await;
         self.writer.store_and_send(&planned, &fan_out).await?;
         audit("endpoint.test", organization, id);

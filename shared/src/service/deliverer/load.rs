@@ -7,6 +7,7 @@ use crate::clock::Clock;
 use crate::domain::delivery::Delivery;
 use crate::domain::delivery::ticket::Receipt;
 use crate::domain::endpoint::Endpoint;
+use crate::domain::event::payload::Payload;
 use crate::domain::ids::OrganizationId;
 use crate::domain::tenancy::organization::OrganizationStatus;
 use crate::domain::time::Timestamp;
@@ -30,8 +31,8 @@ pub(super) struct Work {
     pub(super) organization: Option<OrganizationStatus>,
     /// Whether endpoint or status come from a cache, and so may be up to 5 s old.
     pub(super) remembered: bool,
-    /// The request's body; `None` if the event does not exist.
-    pub(super) body: Option<String>,
+    /// What the request carries; `None` if the event does not exist.
+    pub(super) payload: Option<Payload>,
     /// Whether the event was read and its data was removed.
     pub(super) is_expunged: bool,
 }
@@ -57,7 +58,7 @@ impl Loader {
         // Look up each cache only once: an entry may expire while the other items are read.
         let mut remembered = Vec::new();
         for (task, _) in &tasks {
-            let DeliverTask { organization, endpoint, delivery, endpoint_version, body, .. } = task;
+            let DeliverTask { organization, endpoint, delivery, endpoint_version, payload, .. } = task;
             wanted.deliveries.push((*endpoint, *delivery));
             // A newer version in the task shows that the endpoint has changed since it was cached.
             let is_new_enough = |known: &Endpoint| known.version >= *endpoint_version;
@@ -71,7 +72,7 @@ impl Loader {
                 organizations.insert(organization.clone());
             }
             remembered.push(known);
-            if body.is_none() {
+            if payload.is_none() {
                 events.insert((organization.clone(), delivery.event()));
             }
         }
@@ -136,8 +137,8 @@ fn assemble(
     let delivery = found(loaded.deliveries.get(&task.delivery))?;
     let event = found(loaded.events.get(&task.delivery.event()))?;
     let is_expunged = event.as_ref().is_some_and(|event| event.expunged_at.is_some());
-    let body = task.body.clone().or_else(|| event.map(|event| event.body));
-    Ok(Work { delivery, endpoint, organization, remembered, body, is_expunged, task, receipt, read_at })
+    let payload = task.payload.clone().or_else(|| event.map(|event| event.payload));
+    Ok(Work { delivery, endpoint, organization, remembered, payload, is_expunged, task, receipt, read_at })
 }
 
 fn status(loaded: &Loaded, id: &OrganizationId) -> Result<Option<OrganizationStatus>, StoreError> {

@@ -322,7 +322,7 @@ impl Deliverer {
     }
 
     async fn attempt(&self, delivery: Delivery, work: Work, observations: &Observations, batch: Batch) -> Verdict {
-        let (Some(endpoint), Some(body)) = (work.endpoint, work.body) else {
+        let (Some(endpoint), Some(payload)) = (work.endpoint, work.payload) else {
             // An event and its deliveries expire at about the same time.
             if self.deployment.is_expired(delivery.id.created_at(), self.clock.now()) {
                 return Verdict::Acknowledge;
@@ -357,7 +357,9 @@ impl Deliverer {
             delivery: delivery.id,
             event_type: &delivery.event_type,
             number: delivery.attempts + 1,
-            body: Bytes::from(body),
+            body: Bytes::from(payload.body),
+            content_type: payload.content_type.as_ref(),
+            trace: payload.trace.as_ref(),
             timeout: settings.timeout.duration(),
         };
         let outcome = self.sender.post(&attempt).await;

@@ -223,7 +223,9 @@ pub(super) fn stays(error: &StoreError) -> Verdict {
             error!(%error, "a record was left in the queue");
             metrics::unreadable();
         }
-        StoreError::Conflict | StoreError::Unavailable(_) => warn!(%error, "a record was left in the queue"),
+        StoreError::Conflict | StoreError::Taken(_) | StoreError::Unavailable(_) => {
+            warn!(%error, "a record was left in the queue")
+        }
     }
     Verdict::Stay
 }

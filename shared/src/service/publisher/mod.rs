@@ -1,5 +1,6 @@
 //! Publishing: from a publish request to deliveries that are stored, and queued or parked.
 
+mod external_ids;
 mod limiter;
 mod repeated;
 
@@ -7,6 +8,7 @@ use std::sync::Arc;
 
 use futures_util::future::join;
 
+pub use external_ids::Duplicate;
 use limiter::Limiter;
 
 use super::access::Access;
@@ -31,6 +33,15 @@ pub struct Idempotency {
     pub request_hash: String,
     /// The number of events in the request, including rejected ones.
     pub events: u32,
+}
+
+/// The result of a publish request.
+#[derive(Debug)]
+pub struct Accepted {
+    /// The published events, in the order of the request.
+    pub published: Vec<Published>,
+    /// The events that were not published, in the same order.
+    pub duplicates: Vec<Duplicate>,
 }
 
 /// Accepts events for organizations.
@@ -64,8 +75,8 @@ impl Publisher {
         &self.deployment
     }
 
-    /// Publishes events. When this returns, every event and every delivery is stored, and each delivery is queued
-    /// or parked.
+    /// Publishes events. When this returns, every published event and its deliveries are stored, and each delivery is
+    /// queued or parked. An event whose external id another one has is not published.
     ///
     /// # Errors
     /// [`ServiceError::Forbidden`] for a suspended organization, [`ServiceError::IdempotencyConflict`] if the key
@@ -78,7 +89,7 @@ impl Publisher {
         by: Option<KeyId>,
         new: Vec<Numbered>,
         idempotency: Option<&Idempotency>,
-    ) -> Result<Vec<Published>, ServiceError> {
+    ) -> Result<Accepted, ServiceError> {
         organization.require_active()?;
         let publishing = self.publish_or_complete(organization, by, new, idempotency);
         let (published, ()) = join(publishing, self.meter.write_usage()).await;
@@ -92,14 +103,18 @@ impl Publisher {
         by: Option<KeyId>,
         new: Vec<Numbered>,
         idempotency: Option<&Idempotency>,
-    ) -> Result<Vec<Published>, ServiceError> {
+    ) -> Result<Accepted, ServiceError> {
         let (organization, first) = (current.organization(), self.writer.next_event_id());
         let Some(Idempotency { key, request_hash, events }) = idempotency else {
             self.limiter.admit(current, new.len()).await?;
-            let (planned, fan_out) = self.plan_new(current, by, new, first).await?;
-            self.writer.store_and_send(&planned, &fan_out).await?;
-            self.writer.count_accepted(organization, &planned);
-            return Ok(planned);
+            let (new, duplicates) = self.claim_external_ids(organization, first, new).await?;
+            if new.is_empty() {
+                return Ok(Accepted { published: Vec::new(), duplicates });
+            }
+            let (published, fan_out) = self.plan_new(current, by, new, first).await?;
+            self.writer.store_and_send(&published, &fan_out).await?;
+            self.writer.count_accepted(organization, &published);
+            return Ok(Accepted { published, duplicates });
         };
         let claim = Claim { organization, key, request_hash: request_hash.clone(), event: first };
         match self.store.claim(&claim, self.clock.now()).await? {
@@ -110,20 +125,25 @@ impl Publisher {
                     let _ = self.store.withdraw_claim(&claim).await;
                     return Err(refused);
                 }
-                let published = self.publish_repeatable(current, by, new, first).await;
-                if published.is_err() {
-                    // This lets a repetition complete the request immediately. If it fails, a repetition is
-                    // answered with 503 until this request must have ended.
-                    let _ = self.store.end_claim(&claim).await;
+                let accepted = self.publish_repeatable(current, by, new, first).await;
+                match &accepted {
+                    // Nothing was stored, as above.
+                    Ok(accepted) if accepted.published.is_empty() && !accepted.duplicates.is_empty() => {
+                        let _ = self.store.withdraw_claim(&claim).await;
+                    }
+                    Ok(_) => {}
+                    // This lets a repetition complete the request immediately. If it fails, a repetition is answered
+                    // with 503 until this request must have ended.
+                    Err(_) => drop(self.store.end_claim(&claim).await),
                 }
-                published
+                accepted
             }
             Claimed::Before(earlier) => {
-                let published = self.complete(current, by, new, *events, &earlier).await?;
+                let accepted = self.complete(current, by, new, *events, &earlier).await?;
                 if earlier.ended && self.store.settle_claim(&claim, &earlier).await? {
-                    self.writer.count_accepted(organization, &published);
+                    self.writer.count_accepted(organization, &accepted.published);
                 }
-                Ok(published)
+                Ok(accepted)
             }
             Claimed::ByAnother => Err(ServiceError::IdempotencyConflict),
         }
@@ -137,12 +157,13 @@ impl Publisher {
         by: Option<KeyId>,
         new: Vec<Numbered>,
         first: EventId,
-    ) -> Result<Vec<Published>, ServiceError> {
-        let (planned, fan_out) = self.plan_new(current, by, new, first).await?;
-        self.writer.store_events_first(&planned).await?;
-        self.queue.send(messages(&planned, &fan_out)).await?;
-        self.writer.count_accepted(current.organization(), &planned);
-        Ok(planned)
+    ) -> Result<Accepted, ServiceError> {
+        let (new, duplicates) = self.claim_external_ids(current.organization(), first, new).await?;
+        let (published, fan_out) = self.plan_new(current, by, new, first).await?;
+        self.writer.store_events_first(&published).await?;
+        self.queue.send(messages(&published, &fan_out)).await?;
+        self.writer.count_accepted(current.organization(), &published);
+        Ok(Accepted { published, duplicates })
     }
 
     /// Plans events that are written immediately afterwards.

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use futures_util::future::{join_all, try_join_all};
 use futures_util::{StreamExt, stream};
 
-use super::Publisher;
+use super::{Accepted, Publisher};
 use crate::domain::delivery::{Delivery, PUBLISHING_ENDS};
 use crate::domain::endpoint::fan_out::FanOut;
 use crate::domain::event::Event;
@@ -28,14 +28,21 @@ impl Publisher {
         new: Vec<Numbered>,
         events: u32,
         earlier: &EarlierClaim,
-    ) -> Result<Vec<Published>, ServiceError> {
+    ) -> Result<Accepted, ServiceError> {
         let began_at = earlier.event.created_at();
         let first_has_ended = earlier.ended || self.has_ended(began_at);
-        let ids: Vec<_> = new.iter().map(|(index, _)| earlier.event.nth(*index)).collect();
         // This includes events that would be rejected now: the first request may have accepted them, and listed
         // their deliveries with the others.
         let possible: Vec<_> = (0..events).map(|index| earlier.event.nth(index)).collect();
         let stored = self.store.events_by_id(current.organization(), &possible).await?;
+        // An event that is not stored may have been refused for its external id. The claims of this request's own events
+        // are found and renewed.
+        let is_stored = |index: u32| stored.iter().any(|event| event.id == earlier.event.nth(index));
+        let missing = new.iter().filter(|(index, _)| !is_stored(*index)).cloned().collect();
+        let (_, duplicates) = self.claim_external_ids(current.organization(), earlier.event, missing).await?;
+        let is_duplicate = |index: u32| duplicates.iter().any(|duplicate| duplicate.index == index);
+        let new: Vec<_> = new.into_iter().filter(|(index, _)| !is_duplicate(*index)).collect();
+        let ids: Vec<_> = new.iter().map(|(index, _)| earlier.event.nth(*index)).collect();
         let (stored, refused_now): (Vec<_>, Vec<_>) = stored.into_iter().partition(|event| ids.contains(&event.id));
         let published = if stored.len() == ids.len() {
             in_order(&ids, stored)
@@ -50,7 +57,7 @@ impl Publisher {
         let all = published.iter().chain(&refused_now).filter(|published| published.event.expunged_at.is_none());
         let all: Vec<_> = all.collect();
         self.complete_deliveries(&all, began_at, first_has_ended).await?;
-        Ok(published)
+        Ok(Accepted { published, duplicates })
     }
 
     /// Whether a publish request that began at this time must have ended.

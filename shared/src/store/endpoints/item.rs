@@ -16,6 +16,7 @@ use crate::domain::endpoint::timeout::TimeoutSeconds;
 use crate::domain::endpoint::url::EndpointUrl;
 use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointSettings, EndpointStatus};
 use crate::domain::event::channel::Channels;
+use crate::domain::external_id::ExternalId;
 use crate::domain::ids::{EndpointId, OrganizationId};
 use crate::domain::metadata::Metadata;
 use crate::domain::signing::secret::SigningSecret;
@@ -30,6 +31,8 @@ pub(in crate::store) struct EndpointItem {
     #[serde(flatten)]
     base: Base,
     name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
@@ -93,6 +96,7 @@ impl From<&Endpoint> for EndpointItem {
         Self {
             base: Base::new(keys::endpoint(&endpoint.organization, endpoint.id), "endpoint"),
             name: settings.name.to_string(),
+            external_id: settings.external_id.as_ref().map(ExternalId::to_string),
             description: settings.description.as_ref().map(Description::to_string),
             metadata: settings.metadata.as_map().clone(),
             url: settings.url.as_str().to_owned(),
@@ -137,6 +141,7 @@ impl TryFrom<EndpointItem> for Endpoint {
             organization: reference.organization,
             settings: EndpointSettings {
                 name: Name::parse(&item.name)?,
+                external_id: item.external_id.map(|text| ExternalId::parse(&text)).transpose()?,
                 description: item.description.map(|text| Description::parse(&text)).transpose()?,
                 metadata: Metadata::stored(item.metadata),
                 url: EndpointUrl::stored(&item.url)?,

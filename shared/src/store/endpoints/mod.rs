@@ -6,6 +6,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, ReturnValuesOnConditi
 use futures_util::future::try_join_all;
 
 use super::error::of_transaction;
+use super::external_ids::taken_by;
 use super::item::{Item, read, to_item};
 use super::read::get::query_prefix;
 use super::write::put::{has_write_token, new_write_token, with_write_token};
@@ -64,7 +65,7 @@ impl Store {
     /// Writes a new endpoint and its fan-out item.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if the endpoint exists.
+    /// [`StoreError::Conflict`] if the endpoint exists, and [`StoreError::Taken`] if another one has its external id.
     pub async fn create_endpoint(&self, endpoint: &Endpoint) -> Result<(), StoreError> {
         let write_token = new_write_token();
         let put = self.conditional_put(
@@ -72,19 +73,25 @@ impl Store {
             ABSENT,
             None,
         )?;
-        self.endpoint_transaction(&write_token, vec![put, self.put_target(endpoint)?]).await
+        let mut items = vec![put, self.put_target(endpoint)?];
+        let external_id = endpoint.settings.external_id.as_ref();
+        items.extend(self.change_external_endpoint(&endpoint.organization, endpoint.id, None, external_id)?);
+        self.endpoint_transaction(&write_token, items).await
     }
 
-    /// Replaces an endpoint. The same transaction writes the fan-out item if it changes and the job that the change
+    /// Replaces an endpoint. The same transaction writes the fan-out item and the external id if they change and the job that the change
     /// requires, and resets the failure counts if [`Endpoint::forgets_failures_of`] says so.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if another process has changed or deleted the endpoint or is changing it: read it
-    /// again.
+    /// again. [`StoreError::Taken`] if another endpoint has the new external id.
     pub async fn change_endpoint(&self, before: &Endpoint, after: &Endpoint, now: Timestamp) -> Result<(), StoreError> {
         let item = to_item(&EndpointItem::from(after))?;
         let seen = AttributeValue::N(before.version.to_string());
-        let mut others = Vec::new();
+        let (external_before, external_after) = (&before.settings.external_id, &after.settings.external_id);
+        let (external_before, external_after) = (external_before.as_ref(), external_after.as_ref());
+        let mut others =
+            self.change_external_endpoint(&after.organization, after.id, external_before, external_after)?;
         if after.changes_target_of(before) {
             others.push(self.put_target(after)?);
         }
@@ -102,7 +109,7 @@ impl Store {
         self.endpoint_transaction(&write_token, others).await
     }
 
-    /// Deletes an endpoint. The same transaction deletes its fan-out item, and writes the job that fails its held
+    /// Deletes an endpoint. The same transaction deletes its fan-out item and its external id, and writes the job that fails its held
     /// deliveries and the item that records the deletion.
     ///
     /// # Errors
@@ -117,12 +124,14 @@ impl Store {
             .expression_attribute_values(":seen", AttributeValue::N(endpoint.version.to_string()))
             .build()
             .map_err(StoreError::corrupt)?;
-        let items = vec![
+        let mut items = vec![
             TransactWriteItem::builder().delete(delete).build(),
             self.put_tombstone(endpoint, now)?,
             self.delete_target(endpoint)?,
             self.put_required_job(&Job::of_deletion(endpoint, now))?,
         ];
+        let external_id = endpoint.settings.external_id.as_ref();
+        items.extend(self.change_external_endpoint(&endpoint.organization, endpoint.id, external_id, None)?);
         self.endpoint_transaction(&new_write_token(), items).await
     }
 
@@ -145,6 +154,9 @@ impl Store {
         let reasons = cancellation_reasons(&error);
         if reasons.first().is_some_and(|reason| has_write_token(reason.item(), write_token)) {
             return Ok(());
+        }
+        if let Some(first) = taken_by(&error) {
+            return Err(StoreError::Taken(first));
         }
         let is_conflict = |code| ["ConditionalCheckFailed", "TransactionConflict"].contains(&code);
         let is_conflict = reasons.iter().filter_map(|reason| reason.code()).any(is_conflict);

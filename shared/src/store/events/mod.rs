@@ -12,7 +12,10 @@ use super::{LIST_READ_UNITS, Listing, Store, StoreError, keys};
 use crate::domain::Invalid;
 use crate::domain::event::channel::Channels;
 use crate::domain::event::event_type::EventType;
+use crate::domain::event::payload::{ContentType, Format, Payload};
+use crate::domain::event::trace_context::TraceContext;
 use crate::domain::event::{Event, Subject};
+use crate::domain::external_id::ExternalId;
 use crate::domain::ids::{EndpointId, EventId, KeyId, OrganizationId};
 use crate::domain::text::{EditionId, SubjectPart};
 use crate::domain::time::Timestamp;
@@ -26,6 +29,7 @@ const LISTED: Projection = Projection(&[
     "sk",
     "entity",
     "v",
+    "external_id",
     "type",
     "compressed",
     "endpoints",
@@ -33,6 +37,8 @@ const LISTED: Projection = Projection(&[
     "subject_id",
     "edition_id",
     "channels",
+    "format",
+    "content_type",
     "published_by",
     "expunged_at",
     "expires_at",
@@ -142,10 +148,15 @@ impl ListedEvent {
         let Self { event, compressed } = self;
         let Some(compressed) = compressed else { return Ok(None) };
         match compression::decompress(&compressed) {
-            Ok(body) => Ok(Some(Event { body, ..event })),
+            Ok(body) => Ok(Some(with_body(event, body))),
             Err(Unreadable(reason)) => Err(StoreError::corrupt(format!("{}: {reason}", event.id))),
         }
     }
+}
+
+fn with_body(event: Event, body: String) -> Event {
+    let payload = Payload { body, ..event.payload };
+    Event { payload, ..event }
 }
 
 /// A list of an organization's events, newest first.
@@ -169,6 +180,8 @@ impl Listing for EventList<'_> {
 pub(super) struct EventItem {
     #[serde(flatten)]
     base: Base,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    external_id: Option<String>,
     #[serde(rename = "type")]
     event_type: String,
     /// The compressed body, if it has at most [`MOST_LISTED`] bytes.
@@ -191,6 +204,16 @@ pub(super) struct EventItem {
     edition_id: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     channels: Vec<String>,
+    /// Absent for an envelope.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    format: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    content_type: Option<String>,
+    /// Lists do not read the trace context.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traceparent: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tracestate: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     published_by: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -211,11 +234,13 @@ impl IsEmptyBuf for ByteBuf {
 impl EventItem {
     fn new(event: &Event, expires_at: Timestamp) -> Result<Self, StoreError> {
         let bytes: Vec<u8> = event.endpoints.iter().flat_map(|id| id.uuid().into_bytes()).collect();
-        let compressed = compression::compress(&event.body)?;
+        let compressed = compression::compress(&event.payload.body)?;
+        let trace = event.payload.trace.as_ref();
         let (compressed, large) =
             if compressed.len() <= MOST_LISTED { (compressed, Vec::new()) } else { (Vec::new(), compressed) };
         Ok(Self {
             base: Base::new(keys::event(&event.organization, event.id), "event"),
+            external_id: event.external_id.as_ref().map(ExternalId::to_string),
             event_type: event.event_type.to_string(),
             compressed: compressed.into(),
             compressed_large: large.into(),
@@ -225,6 +250,10 @@ impl EventItem {
             subject_id: event.subject.as_ref().map(|subject| subject.id.to_string()),
             edition_id: event.edition.as_ref().map(EditionId::to_string),
             channels: event.channels.names().to_vec(),
+            format: (event.format == Format::Raw).then(|| event.format.as_str().to_owned()),
+            content_type: event.payload.content_type.as_ref().map(|it| it.as_str().to_owned()),
+            traceparent: trace.map(|trace| trace.parent().to_owned()),
+            tracestate: trace.and_then(TraceContext::state).map(str::to_owned),
             published_by: event.published_by.map(|key| key.to_string()),
             expunged_at: event.expunged_at.map(Timestamp::rfc3339),
             expires_at: expires_at.unix_seconds(),
@@ -242,7 +271,7 @@ impl TryFrom<EventItem> for Event {
             Some(body) => body,
             None => compression::decompress(compressed.map_or(&[], |compressed| compressed))?,
         };
-        Ok(Self { body, ..item.without_body()? })
+        Ok(with_body(item.without_body()?, body))
     }
 }
 
@@ -269,12 +298,18 @@ impl EventItem {
         let endpoints = self.endpoints.chunks(16).map(endpoint).collect::<Result<_, _>>();
         Ok(Event {
             id: EventId::parse(&self.base.sk)?,
+            external_id: self.external_id.map(|text| ExternalId::parse(&text)).transpose()?,
             organization: OrganizationId::parse(organization)?,
             event_type: EventType::parse(&self.event_type)?,
             subject: subject.transpose()?,
             edition: self.edition_id.map(|edition| EditionId::parse(&edition)).transpose()?,
             channels: Channels::stored(self.channels),
-            body: String::new(),
+            format: self.format.map(|format| Format::parse(&format)).transpose()?.unwrap_or_default(),
+            payload: Payload {
+                body: String::new(),
+                content_type: self.content_type.map(|it| ContentType::parse(&it)).transpose()?,
+                trace: self.traceparent.and_then(|it| TraceContext::parse(&it, self.tracestate.as_deref())),
+            },
             endpoints: endpoints.map_err(|e| Unreadable(e.to_string()))?,
             published_by: self.published_by.map(|key| KeyId::parse(&key)).transpose()?,
             expunged_at: time(self.expunged_at.as_ref())?,

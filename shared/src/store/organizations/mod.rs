@@ -1,24 +1,37 @@
 //! Organizations, and the items that reserve their slugs.
 
+mod changes;
+mod listing;
 pub(super) mod state;
 
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, CancellationReason, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
 use serde::{Deserialize, Serialize};
 
+use changes::Changes;
+
 use super::error::of_transaction;
+use super::external_ids::taken_by;
 use super::item::{Base, Unreadable, to_item, unknown};
 use super::write::transaction::cancellation_reasons;
 use super::{Store, StoreError, keys};
+use crate::domain::event::payload::Format;
+use crate::domain::external_id::ExternalId;
 use crate::domain::ids::OrganizationId;
 use crate::domain::job::Job;
 use crate::domain::metadata::Metadata;
 use crate::domain::tenancy::limits::OwnLimits;
 use crate::domain::tenancy::organization::{Organization, OrganizationPatch, OrganizationStatus};
+use crate::domain::tenancy::organization_list::OrganizationPosition;
 use crate::domain::text::{Description, Name, Slug};
 use crate::domain::time::Timestamp;
+
+/// The condition that the organization exists.
+const EXISTS: &str = "attribute_exists(pk)";
 
 /// The attribute that another organization uses already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +46,8 @@ impl Store {
     /// Creates an organization. Fails if its id or its slug is in use.
     ///
     /// # Errors
-    /// [`StoreError`] if the write may have failed.
+    /// [`StoreError::Taken`] if another organization has its external id; another [`StoreError`] if the write may have
+    /// failed.
     pub async fn create_organization(&self, organization: &Organization) -> Result<Result<(), Duplicate>, StoreError> {
         let mut unique = vec![(Duplicate::Id, to_item(&OrganizationItem::from(organization))?)];
         if let Some(slug) = &organization.slug {
@@ -41,9 +55,13 @@ impl Store {
         }
         let items = unique.iter().map(|(_, item)| self.put_if_absent(item.clone()));
         let mut items = items.collect::<Result<Vec<_>, _>>()?;
-        items.extend(self.new_states(&organization.id)?);
+        items.extend(self.change_external_organization(&organization.id, None, organization.external_id.as_ref())?);
+        items.extend(self.new_states(&organization.id, organization.default_format)?);
         let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
         let Err(error) = sent else { return Ok(Ok(())) };
+        if let Some(first) = taken_by(&error) {
+            return Err(StoreError::Taken(first));
+        }
         let failed = super::write::transaction::failed_conditions(&error);
         let duplicate = unique.into_iter().zip(failed).find(|(_, failed)| *failed);
         duplicate.map(|((what, _), _)| Err(what)).map_or_else(|| Err(of_transaction(error)), Ok)
@@ -57,20 +75,38 @@ impl Store {
         self.get::<OrganizationItem, _>(&keys::organization(id)).await
     }
 
-    /// Changes an organization. `None` if it does not exist or is being deleted. One transaction changes the status in all copies of
-    /// the state.
+    /// Changes an organization. `None` if it does not exist or is being deleted. One transaction changes status and default
+    /// format in all copies of the state.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if another process is changing the organization or its endpoints: retry.
+    /// [`StoreError::Taken`] if another organization has the new external id.
     pub async fn update_organization(
         &self,
         id: &OrganizationId,
         patch: OrganizationPatch,
         now: Timestamp,
     ) -> Result<Option<Organization>, StoreError> {
-        let update = changes_of(&patch, now);
-        let states = patch.status.map(|status| self.change_status(id, status)).transpose()?.unwrap_or_default();
-        if self.change_organization(id, update, states).await? { self.organization(id).await } else { Ok(None) }
+        let mut update = Changes::of_organization(&patch, now).update();
+        let mut condition = EXISTS.to_owned();
+        let mut others = self.change_state(id, &patch)?;
+        if let Some(after) = &patch.external_id {
+            // The external id must still be the one whose item the transaction deletes.
+            let Some(Organization { external_id: before, .. }) = self.organization(id).await? else { return Ok(None) };
+            others.extend(self.change_external_organization(id, before.as_ref(), after.as_ref())?);
+            condition += match &before {
+                None => " AND attribute_not_exists(external_id)",
+                Some(before) => {
+                    update = update.expression_attribute_values(":before", AttributeValue::S(before.to_string()));
+                    " AND external_id = :before"
+                }
+            };
+        }
+        if self.change_organization(id, update, &condition, others).await? {
+            self.organization(id).await
+        } else {
+            Ok(None)
+        }
     }
 
     /// Sets the status of an organization to [`OrganizationStatus::Deleting`], and writes the job that deletes it, in one
@@ -88,9 +124,11 @@ impl Store {
             .expression_attribute_names("#status", "status")
             .expression_attribute_values(":deleting", deleting())
             .expression_attribute_values(":seen", AttributeValue::S(status_name(seen).to_owned()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld)
             .expression_attribute_values(":updated_at", AttributeValue::S(job.since.rfc3339()));
         let update = TransactWriteItem::builder().update(update.build().map_err(StoreError::corrupt)?).build();
-        let mut others = self.change_status(id, OrganizationStatus::Deleting)?;
+        let patch = OrganizationPatch { status: Some(OrganizationStatus::Deleting), ..OrganizationPatch::default() };
+        let mut others = self.change_state(id, &patch)?;
         others.push(self.put_required_job(job)?);
         self.organization_transaction(update, others).await
     }
@@ -109,28 +147,31 @@ impl Store {
         let update = Update::builder()
             .update_expression("SET updated_at = :updated_at")
             .expression_attribute_values(":updated_at", AttributeValue::S(now.rfc3339()));
-        self.change_organization(id, update, self.change_limits(id, limits)?).await
+        self.change_organization(id, update, EXISTS, self.change_limits(id, limits)?).await
     }
 
-    /// Updates the organization's item and other items in one transaction. Returns whether the organization exists and
-    /// is not being deleted.
+    /// Updates the organization's item under a condition, and other items in the same transaction. Returns whether the
+    /// organization exists and is not being deleted.
     async fn change_organization(
         &self,
         id: &OrganizationId,
         update: UpdateBuilder,
-        states: Vec<TransactWriteItem>,
+        condition: &str,
+        others: Vec<TransactWriteItem>,
     ) -> Result<bool, StoreError> {
         let update = update
             .table_name(&self.table)
             .set_key(Some(keys::organization(id).attributes()))
-            .condition_expression("attribute_exists(pk) AND #status <> :deleting")
+            .condition_expression(format!("{condition} AND #status <> :deleting"))
             .expression_attribute_names("#status", "status")
-            .expression_attribute_values(":deleting", deleting());
+            .expression_attribute_values(":deleting", deleting())
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let update = TransactWriteItem::builder().update(update.build().map_err(StoreError::corrupt)?).build();
-        self.organization_transaction(update, states).await
+        self.organization_transaction(update, others).await
     }
 
-    /// Performs a transaction. Returns whether the condition of the first item, the organization's, holds.
+    /// Performs a transaction whose first item is the organization's. Returns whether the organization exists and is not
+    /// being deleted.
     async fn organization_transaction(
         &self,
         organization: TransactWriteItem,
@@ -139,11 +180,15 @@ impl Store {
         let items = [organization].into_iter().chain(others).collect();
         let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
         let Err(error) = sent else { return Ok(true) };
-        let reasons = cancellation_reasons(&error).iter().filter_map(|reason| reason.code()).collect::<Vec<_>>();
-        match reasons.as_slice() {
-            ["ConditionalCheckFailed", ..] => Ok(false),
-            reasons if reasons.contains(&"TransactionConflict") => Err(StoreError::Conflict),
-            _ => Err(of_transaction(error)),
+        let reasons = cancellation_reasons(&error);
+        let has_code = |reason: &CancellationReason, code| reason.code() == Some(code);
+        match reasons.first() {
+            Some(first) if has_code(first, "ConditionalCheckFailed") && is_absent_or_deleting(first.item()) => {
+                Ok(false)
+            }
+            Some(first) if has_code(first, "ConditionalCheckFailed") => Err(StoreError::Conflict),
+            _ if reasons.iter().any(|reason| has_code(reason, "TransactionConflict")) => Err(StoreError::Conflict),
+            _ => Err(taken_by(&error).map_or_else(|| of_transaction(error), StoreError::Taken)),
         }
     }
 
@@ -160,12 +205,16 @@ impl Store {
     }
 }
 
+fn is_absent_or_deleting(found: Option<&super::item::Item>) -> bool {
+    found.is_none_or(|item| item.get("status") == Some(&deleting()))
+}
+
 fn deleting() -> AttributeValue {
     AttributeValue::S(status_name(OrganizationStatus::Deleting).to_owned())
 }
 
 /// Reserves a slug for an organization.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 struct SlugItem {
     #[serde(flatten)]
     base: Base,
@@ -178,38 +227,6 @@ impl SlugItem {
     }
 }
 
-/// The update of an organization's item by this change.
-fn changes_of(patch: &OrganizationPatch, now: Timestamp) -> UpdateBuilder {
-    let text = |text: &str| Some(AttributeValue::S(text.to_owned()));
-    let map = |map: &BTreeMap<String, String>| {
-        let values = map.iter().map(|(key, value)| (key.clone(), AttributeValue::S(value.clone())));
-        (!map.is_empty()).then(|| AttributeValue::M(values.collect()))
-    };
-    // An attribute without a value is removed.
-    let changes = [
-        patch.name.as_ref().map(|name| ("name", text(name.as_str()))),
-        patch.description.as_ref().map(|it| ("description", it.as_ref().and_then(|it| text(it.as_str())))),
-        patch.metadata.as_ref().map(|metadata| ("metadata", map(metadata.as_map()))),
-        patch.status.map(|status| ("status", text(status_name(status)))),
-        Some(("updated_at", text(&now.rfc3339()))),
-    ];
-    let mut update = Update::builder();
-    let (mut set, mut removed) = (Vec::new(), Vec::new());
-    for (attribute, value) in changes.into_iter().flatten() {
-        update = update.expression_attribute_names(format!("#{attribute}"), attribute);
-        match value {
-            Some(value) => {
-                set.push(format!("#{attribute} = :{attribute}"));
-                update = update.expression_attribute_values(format!(":{attribute}"), value);
-            }
-            None => removed.push(format!("#{attribute}")),
-        }
-    }
-    let set = format!("SET {}", set.join(", "));
-    let removal = if removed.is_empty() { String::new() } else { format!(" REMOVE {}", removed.join(", ")) };
-    update.update_expression(set + &removal)
-}
-
 /// The attributes of an organization's item.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct OrganizationItem {
@@ -220,12 +237,19 @@ pub(super) struct OrganizationItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     slug: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    external_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     metadata: BTreeMap<String, String>,
+    /// Absent for envelopes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    default_format: Option<String>,
     status: String,
     created_at: String,
     updated_at: String,
+    waiting_pk: String,
+    waiting_sk: String,
 }
 
 /// The attribute value of an organization's status.
@@ -245,16 +269,22 @@ pub(super) fn parse_status(name: &str) -> Option<OrganizationStatus> {
 
 impl From<&Organization> for OrganizationItem {
     fn from(organization: &Organization) -> Self {
+        let (waiting_pk, waiting_sk) = keys::listed_organization(&OrganizationPosition::of(organization));
         Self {
             base: Base::new(keys::organization(&organization.id), "organization"),
             id: organization.id.to_string(),
             name: organization.name.to_string(),
             slug: organization.slug.as_ref().map(|slug| slug.as_str().to_owned()),
+            external_id: organization.external_id.as_ref().map(ExternalId::to_string),
             description: organization.description.as_ref().map(Description::to_string),
             metadata: organization.metadata.as_map().clone(),
+            default_format: (organization.default_format != Format::default())
+                .then(|| organization.default_format.as_str().to_owned()),
             status: status_name(organization.status).to_owned(),
             created_at: organization.created_at.rfc3339(),
             updated_at: organization.updated_at.rfc3339(),
+            waiting_pk,
+            waiting_sk,
         }
     }
 }
@@ -267,8 +297,10 @@ impl TryFrom<OrganizationItem> for Organization {
             id: OrganizationId::parse(&item.id)?,
             name: Name::parse(&item.name)?,
             slug: item.slug.map(|slug| Slug::parse(&slug)).transpose()?,
+            external_id: item.external_id.map(|text| ExternalId::parse(&text)).transpose()?,
             description: item.description.map(|text| Description::parse(&text)).transpose()?,
             metadata: Metadata::stored(item.metadata),
+            default_format: item.default_format.map(|it| Format::parse(&it)).transpose()?.unwrap_or_default(),
             status: parse_status(&item.status).ok_or_else(|| unknown("status", &item.status))?,
             created_at: Timestamp::parse(&item.created_at)?,
             updated_at: Timestamp::parse(&item.updated_at)?,

@@ -11,12 +11,14 @@ use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
 use futures_util::future::join_all;
 
+use super::changes::{Changes, stored_format};
 use super::{parse_status, status_name};
 use crate::clock;
 use crate::domain::endpoint::fan_out::{FanOutGroup, FanOutSize};
+use crate::domain::event::payload::Format;
 use crate::domain::ids::OrganizationId;
 use crate::domain::tenancy::limits::OwnLimits;
-use crate::domain::tenancy::organization::{OrganizationState, OrganizationStatus, Revisions};
+use crate::domain::tenancy::organization::{OrganizationPatch, OrganizationState, OrganizationStatus, Revisions};
 use crate::store::item::{Base, Item, read, to_item};
 use crate::store::keys::Key;
 use crate::store::limits::LimitsItem;
@@ -28,6 +30,8 @@ const TRIES: u32 = 5;
 pub(in crate::store) const STATUS: &str = "status";
 /// The attribute of the organization's own limits. It is absent if the organization has none.
 const LIMITS: &str = "limits";
+/// The attribute of the format of events that name none. It is absent for envelopes.
+const DEFAULT_FORMAT: &str = "default_format";
 const ENDPOINTS: &str = "endpoints";
 const FAN_OUT_BYTES: &str = "fanout_bytes";
 
@@ -125,22 +129,26 @@ impl Store {
     pub(in crate::store) fn new_states(
         &self,
         organization: &OrganizationId,
+        format: Format,
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
-        keys::states(organization).map(|key| self.put_if_absent(new_state(key)?)).collect()
+        keys::states(organization).map(|key| self.put_if_absent(new_state(key, format)?)).collect()
     }
 
-    /// The items of the transaction that changes an organization's status.
-    pub(in crate::store) fn change_status(
+    /// The items of the transaction that changes what the state has of an organization; none if it has none of what
+    /// changes.
+    pub(in crate::store) fn change_state(
         &self,
         organization: &OrganizationId,
-        status: OrganizationStatus,
+        patch: &OrganizationPatch,
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
-        let status = AttributeValue::S(status_name(status).to_owned());
-        let update = Update::builder()
-            .update_expression("SET #status = :status")
-            .expression_attribute_names("#status", STATUS)
-            .expression_attribute_values(":status", status);
-        self.change_states(organization, &update)
+        let mut changes = Changes::default();
+        if let Some(status) = patch.status {
+            changes.set(STATUS, AttributeValue::S(status_name(status).to_owned()));
+        }
+        if let Some(format) = patch.default_format {
+            changes.set_or_remove(DEFAULT_FORMAT, stored_format(format));
+        }
+        if changes.is_empty() { Ok(Vec::new()) } else { self.change_states(organization, &changes.update()) }
     }
 
     /// The items of the transaction that replaces an organization's own limits.
@@ -175,8 +183,9 @@ fn is_transaction_conflict<R>(error: &SdkError<UpdateItemError, R>) -> bool {
 
 /// The state of a new organization. Group 0 has a revision from the start, so creating the endpoints of a small
 /// organization requires no write to open a group.
-fn new_state(key: Key) -> Result<Item, StoreError> {
+fn new_state(key: Key, format: Format) -> Result<Item, StoreError> {
     let mut item = to_item(&Base::new(key, "state"))?;
+    item.extend(stored_format(format).map(|format| (DEFAULT_FORMAT.to_owned(), format)));
     item.insert(STATUS.to_owned(), AttributeValue::S(status_name(OrganizationStatus::Active).to_owned()));
     let zeros = [revision(FanOutGroup::default()), ENDPOINTS.to_owned(), FAN_OUT_BYTES.to_owned()];
     item.extend(zeros.map(|name| (name, number(0))));
@@ -195,9 +204,15 @@ pub(in crate::store) fn read_state(item: &Item) -> Result<OrganizationState, Sto
     Ok(OrganizationState {
         status: status.ok_or_else(|| StoreError::corrupt("an organization's state without a status"))?,
         limits: item.get(LIMITS).map(read_limits).transpose()?.unwrap_or_default(),
+        default_format: item.get(DEFAULT_FORMAT).map(read_format).transpose()?.unwrap_or_default(),
         revisions: revisions.collect::<Result<Revisions, _>>()?,
         size: FanOutSize { endpoints: sum(ENDPOINTS)?, bytes: sum(FAN_OUT_BYTES)? },
     })
+}
+
+fn read_format(format: &AttributeValue) -> Result<Format, StoreError> {
+    let format = format.as_s().ok().and_then(|format| Format::parse(format).ok());
+    format.ok_or_else(|| StoreError::corrupt("an organization's state with an unknown format"))
 }
 
 fn read_limits(limits: &AttributeValue) -> Result<OwnLimits, StoreError> {
@@ -229,7 +244,8 @@ mod tests {
     fn unknown_attributes_of_a_state_are_ignored_and_malformed_ones_rejected() {
         let group = |number| FanOutGroup::new(number).unwrap();
         let organization = OrganizationId::parse("00000000-0000-4000-8000-000000000001").unwrap();
-        let mut item = new_state(keys::state(&organization, 3)).unwrap();
+        let mut item = new_state(keys::state(&organization, 3), Format::Envelope).unwrap();
+        assert!(!item.contains_key(DEFAULT_FORMAT));
         assert_eq!(read_state(&item).unwrap().revisions.groups().collect::<Vec<_>>(), [(group(0), 0)]);
         let later = AttributeValue::S("x".to_owned());
         item.extend([("r7".to_owned(), number(12)), ("endpoints".to_owned(), number(-1)), ("new".to_owned(), later)]);
@@ -247,6 +263,11 @@ mod tests {
             assert!(read_state(&item).is_err());
         }
         item.remove(LIMITS);
+        item.insert(DEFAULT_FORMAT.to_owned(), AttributeValue::S("raw".to_owned()));
+        assert_eq!(read_state(&item).unwrap().default_format, Format::Raw);
+        item.insert(DEFAULT_FORMAT.to_owned(), AttributeValue::S("later".to_owned()));
+        assert!(read_state(&item).is_err());
+        item.remove(DEFAULT_FORMAT);
         item.remove("status");
         assert!(read_state(&item).is_err());
     }

@@ -121,6 +121,10 @@ fn add_shared(components: &mut Components) {
     add_schema::<ErrorOut>(&mut schemas);
     add_schema::<PaginationOut>(&mut schemas);
     add_schema::<MetaOut>(&mut schemas);
+    add_schema::<OrganizationReference>(&mut schemas);
+    add_schema::<EndpointReference>(&mut schemas);
+    add_schema::<HyphenatedEndpointReference>(&mut schemas);
+    add_schema::<EventReference>(&mut schemas);
     add_schema::<OrganizationId>(&mut schemas);
     add_schema::<EndpointId>(&mut schemas);
     add_schema::<HyphenatedEndpointId>(&mut schemas);
@@ -257,11 +261,11 @@ fn possible_errors(
 
 fn path_parameter(dialect: Dialect, name: &str) -> Parameter {
     let schema = match (name, dialect) {
-        ("organization", _) => OrganizationId::name(),
-        ("endpoint", Dialect::Endpoints) => HyphenatedEndpointId::name(),
-        ("endpoint", _) => EndpointId::name(),
+        ("organization", _) => OrganizationReference::name(),
+        ("endpoint", Dialect::Endpoints) => HyphenatedEndpointReference::name(),
+        ("endpoint", _) => EndpointReference::name(),
         ("delivery", _) => DeliveryId::name(),
-        ("event", _) => EventId::name(),
+        ("event", _) => EventReference::name(),
         ("key", _) => KeyId::name(),
         ("job", _) => JobId::name(),
         _ => panic!("the path parameter `{name}` has no schema here"),

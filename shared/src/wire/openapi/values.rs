@@ -18,6 +18,8 @@ use crate::domain::endpoint::url::EndpointUrl;
 use crate::domain::endpoint::{DisabledReason, EndpointStatus};
 use crate::domain::event::channel::{MAX_CHANNEL_CHARS, MAX_ENDPOINT_CHANNELS, MAX_EVENT_CHANNELS};
 use crate::domain::event::event_type::{EventType, MAX_EVENT_TYPE_CHARS};
+use crate::domain::event::payload::{ContentType, Format, MAX_CONTENT_TYPE_CHARS};
+use crate::domain::external_id::{ExternalId, MAX_EXTERNAL_ID_CHARS};
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId, RequestId};
 use crate::domain::job::{JobKind, JobState};
 use crate::domain::metadata::{MAX_PAIRS, Metadata};
@@ -68,6 +70,18 @@ wire_values! {
     CapitalStatus;
     /// The statuses that a caller of the `endpoints` dialect can set.
     PausedOrActive;
+    /// An organization in a path.
+    OrganizationReference;
+    /// An endpoint in a path.
+    EndpointReference;
+    /// An endpoint in a path of the `endpoints` dialect.
+    HyphenatedEndpointReference;
+    /// An event in a path.
+    EventReference;
+    /// The header `traceparent`.
+    TraceParent;
+    /// The header `tracestate`.
+    TraceState;
     /// The only type of API key.
     SecretKey;
     /// The only environment of API keys.
@@ -124,6 +138,19 @@ schemas! {
                 ObjectBuilder::new().schema_type(Type::String),
             ))))
             .examples([serde_json::json!({"region": "emea"})]);
+    "ExternalId": ExternalId =
+        "The caller's own id. In a path, `ext:` and this id stand for the resource's id. It does not begin with a prefix of \
+         the service's ids (`org_`, `we_`, `ep_`, `wevt_`, `wdlv_`, `wjob_`, `key_`, `req_`).",
+        pattern("^[A-Za-z0-9._-]+$", "crm-4711").max_length(Some(MAX_EXTERNAL_ID_CHARS));
+    "OrganizationReference": OrganizationReference = "An organization's id, or `ext:` and its external id.",
+        pattern(&format!("^(org_[0-9a-hjkmnp-tv-z]{{26}}|{UUID}|ext:[A-Za-z0-9._-]{{1,256}})$"), "org_01jq4z8s3tf6v9x0b2c4d6e8ga");
+    "EndpointReference": EndpointReference = "An endpoint's id, or `ext:` and its external id.",
+        pattern("^(we_[0-9a-f]{32}|ext:[A-Za-z0-9._-]{1,256})$", "we_550e8400e29b41d4a716446655440000");
+    "endpoints.EndpointReference": HyphenatedEndpointReference = "An endpoint's id, or `ext:` and its external id.",
+        pattern("^(ep_[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|ext:[A-Za-z0-9._-]{1,256})$",
+            "ep_550e8400-e29b-41d4-a716-446655440000");
+    "EventReference": EventReference = "An event's id, or `ext:` and its external id.",
+        pattern("^(wevt_[0-9a-f]{32}|ext:[A-Za-z0-9._-]{1,256})$", "wevt_550e8400e29b41d4a716446655440000");
     "Slug": Slug = "A short name, unique within the deployment.",
         pattern("^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$", "acme").max_length(Some(63));
     "EditionId": EditionId =
@@ -233,6 +260,24 @@ schemas! {
         one_of(["ACTIVE", "PAUSED", "DISABLED"]);
     "endpoints.WantedStatus": PausedOrActive = "Pausing sets `paused_at`, resuming clears it.",
         one_of(["ACTIVE", "PAUSED"]);
+    "EventFormat": Format =
+        "`envelope`: the receiver gets a JSON object with the event's id, type, time and data. `raw`: it gets the data \
+         alone, byte for byte.",
+        one_of(Format::ALL.map(Format::as_str));
+    "ContentType": ContentType =
+        "The content type of a raw event whose `data` is a string. The receiver gets the string's text in UTF-8.",
+        pattern(
+            r"^(text/[a-z0-9][a-z0-9+._-]*|application/(xml|[a-z0-9][a-z0-9+._-]*\+xml|x-www-form-urlencoded))(; ?charset=utf-8)?$",
+            "text/csv; charset=utf-8",
+        ).max_length(Some(MAX_CONTENT_TYPE_CHARS));
+    "TraceParent": TraceParent =
+        "The `traceparent` of W3C Trace Context. Each request to a receiver has it unchanged. A malformed one is ignored.",
+        ObjectBuilder::new().schema_type(Type::String)
+            .examples(["00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"]);
+    "TraceState": TraceState =
+        "The `tracestate` of W3C Trace Context, of at most 512 characters. Each request to a receiver has it unchanged. A \
+         malformed one is ignored.",
+        ObjectBuilder::new().schema_type(Type::String).examples(["congo=t61rcWkgMzE"]);
     "DisabledReason": DisabledReason =
         "The owner disabled it; the receiver answered 410 Gone; or no attempt succeeded for days.",
         one_of(DisabledReason::ALL.map(DisabledReason::as_str));
@@ -309,6 +354,14 @@ pub(crate) fn accepted_or_refused() -> Object {
     one_of(["accepted", "refused"]).build()
 }
 
+/// The data of an event: an object, or a string if the event has a content type.
+pub(crate) fn event_data() -> Object {
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::Object, Type::String]))
+        .examples([serde_json::json!({"member": "mbr_1"})])
+        .build()
+}
+
 /// The possible orders of endpoints.
 pub(crate) fn endpoints_ordering() -> Object {
     let orders = ["created", "-created", "modified", "-modified", "name", "-name"];
@@ -374,6 +427,7 @@ mod tests {
         }
         check::<Name, _>(Name::parse);
         check::<Description, _>(Description::parse);
+        check::<ExternalId, _>(ExternalId::parse);
         check::<Slug, _>(Slug::parse);
         check::<EditionId, _>(EditionId::parse);
         check::<SubjectPart, _>(SubjectPart::parse);
@@ -426,6 +480,7 @@ mod tests {
         check::<OrganizationId, _>(|text| OrganizationId::parse(text).ok());
         check::<SuppliedOrganizationId, _>(|text| OrganizationId::parse_supplied(text).ok());
         check::<Name, _>(|text| Name::parse(text).ok());
+        check::<ExternalId, _>(|text| ExternalId::parse(text).ok());
         check::<Description, _>(|text| Description::parse(text).ok());
         check::<Slug, _>(|text| Slug::parse(text).ok());
         check::<EditionId, _>(|text| EditionId::parse(text).ok());
@@ -434,6 +489,8 @@ mod tests {
         check::<Subscription, _>(|text| Subscription::parse(text).ok());
         check::<SigningSecret, _>(|text| SigningSecret::parse(text).ok());
         check::<VerifiableSecret, _>(|text| SigningSecret::parse_verifiable(text).ok());
+        check::<Format, _>(|text| Format::parse(text).ok());
+        check::<ContentType, _>(|text| ContentType::parse(text).ok());
         check::<Day, _>(|text| Day::parse(text).ok());
         check::<Timestamp, _>(|text| Timestamp::parse(text).ok());
         check::<Role, _>(Role::parse);

@@ -23,6 +23,7 @@ use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointSettings, Endpoi
 use crate::domain::event::channel::Channels;
 use crate::domain::event::event_type::{Catalogue, EventType};
 use crate::domain::event::{Event, TestEvent};
+use crate::domain::external_id::ExternalId;
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, JobId, OrganizationId};
 use crate::domain::job::{Job, Recovery};
 use crate::domain::metadata::Metadata;
@@ -50,6 +51,8 @@ pub const DEFAULT_OVERLAP: Duration = Duration::from_secs(86_400);
 pub struct EndpointIn {
     #[schema(value_type = Name, required)]
     name: Field<String>,
+    #[schema(value_type = Option<ExternalId>)]
+    external_id: Field<String>,
     #[schema(value_type = Option<Description>)]
     description: Field<String>,
     #[schema(value_type = Option<Metadata>)]
@@ -83,6 +86,8 @@ pub struct EndpointIn {
 pub struct EndpointPatchIn {
     #[schema(value_type = Name)]
     name: Field<String>,
+    #[schema(value_type = Option<ExternalId>)]
+    external_id: Field<String>,
     #[schema(value_type = Option<Description>)]
     description: Field<String>,
     #[schema(value_type = Option<Metadata>)]
@@ -117,6 +122,7 @@ impl EndpointIn {
     pub fn parse(self, deployment: &Deployment) -> Result<NewEndpoint, Vec<Problem>> {
         let mut read = Reader::default();
         let name = read.required("name", self.name, |name| Name::parse(&name));
+        let external_id = read.optional("external_id", self.external_id, |text| ExternalId::parse(&text));
         let description = read.optional("description", self.description, |text| Description::parse(&text));
         let metadata = read.optional("metadata", self.metadata, Metadata::new).unwrap_or_default();
         let url = read.required("url", self.url, |url| EndpointUrl::parse(&url, &deployment.urls));
@@ -132,6 +138,7 @@ impl EndpointIn {
         let status = read.optional("status", self.status, wanted_status).unwrap_or(WantedStatus::Active);
         let complete = name.zip(url).zip(subscriptions).map(|((name, url), subscriptions)| NewEndpoint {
             settings: EndpointSettings {
+                external_id,
                 description,
                 metadata,
                 headers,
@@ -150,8 +157,8 @@ impl EndpointIn {
 }
 
 impl EndpointPatchIn {
-    /// Validates the fields. `null` resets description, metadata, headers, timeout, edition, channels, filter and retry
-    /// schedule.
+    /// Validates the fields. `null` resets external id, description, metadata, headers, timeout, edition, channels, filter
+    /// and retry schedule.
     ///
     /// # Errors
     /// All invalid fields.
@@ -159,6 +166,7 @@ impl EndpointPatchIn {
         let mut read = Reader::default();
         let patch = EndpointPatch {
             name: read.changed("name", self.name, |name| Name::parse(&name)),
+            external_id: read.cleared("external_id", self.external_id, |text| ExternalId::parse(&text)),
             description: read.cleared("description", self.description, |text| Description::parse(&text)),
             metadata: read.cleared("metadata", self.metadata, Metadata::new).map(Option::unwrap_or_default),
             url: read.changed("url", self.url, |url| EndpointUrl::parse(&url, &deployment.urls)),
@@ -191,6 +199,8 @@ pub struct EndpointOut {
     organization_id: String,
     #[schema(value_type = Name)]
     name: String,
+    #[schema(value_type = Option<ExternalId>, required)]
+    external_id: Option<String>,
     #[schema(value_type = Option<Description>, required)]
     description: Option<String>,
     #[schema(value_type = Metadata)]
@@ -244,6 +254,7 @@ impl EndpointOut {
             id: endpoint.id.to_string(),
             organization_id: endpoint.organization.to_string(),
             name: settings.name.to_string(),
+            external_id: settings.external_id.as_ref().map(ExternalId::to_string),
             description: settings.description.as_ref().map(Description::to_string),
             metadata: settings.metadata.as_map().clone(),
             url: settings.url.as_str().into(),

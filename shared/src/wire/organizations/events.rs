@@ -1,7 +1,7 @@
 //! Events.
 
 use serde::{Deserialize, Serialize};
-use serde_json::value::RawValue;
+use serde_json::value::{RawValue, to_raw_value};
 use utoipa::ToSchema;
 
 use super::DeliveryOut;
@@ -9,14 +9,16 @@ use crate::domain::Invalid;
 use crate::domain::delivery::Delivery;
 use crate::domain::event::channel::Channels;
 use crate::domain::event::event_type::{Catalogue, EventType};
+use crate::domain::event::payload::{ContentType, Data, Format};
 use crate::domain::event::{Event, NewEvent, Subject};
+use crate::domain::external_id::ExternalId;
 use crate::domain::ids::{DeliveryId, EventId};
 use crate::domain::text::{EditionId, SubjectPart};
 use crate::domain::time::Timestamp;
 use crate::wire::body::RawObject;
 use crate::wire::error::{Details, ErrorCode, Problem};
 use crate::wire::field::{Field, Kind, Reader};
-use crate::wire::openapi::{EventChannels, Millisecond, accepted_or_refused, object};
+use crate::wire::openapi::{EventChannels, Millisecond, accepted_or_refused, event_data, object};
 
 /// Most events of one batch.
 const MAX_BATCH: usize = 100;
@@ -29,15 +31,21 @@ pub struct EventIn {
     #[serde(rename = "type")]
     #[schema(value_type = EventType, required)]
     event_type: Field<String>,
-    /// The payload: any object of at most 256 KiB. It is delivered unchanged.
-    #[schema(value_type = Object, required, examples(json!({"member": "mbr_1"})))]
+    /// The payload: any object, or with a `content_type` a string; at most 256 KiB. It is delivered unchanged.
+    #[schema(schema_with = event_data, required)]
     data: RawObject,
+    #[schema(value_type = Option<Format>)]
+    format: Field<String>,
+    #[schema(value_type = Option<ContentType>)]
+    content_type: Field<String>,
     #[schema(value_type = Option<SubjectIn>)]
     subject: Field<SubjectIn>,
     #[schema(value_type = Option<EditionId>)]
     edition_id: Field<String>,
     #[schema(value_type = Option<EventChannels>)]
     channels: Field<Vec<String>>,
+    #[schema(value_type = Option<ExternalId>)]
+    external_id: Field<String>,
 }
 
 /// The subject of an event.
@@ -57,18 +65,26 @@ impl Kind for SubjectIn {
 }
 
 impl EventIn {
-    /// Validates the fields.
+    /// Validates the fields. `default_format` applies if the event names no format.
     ///
     /// # Errors
     /// All invalid fields.
-    pub fn parse(self, catalogue: &Catalogue) -> Result<NewEvent, Vec<Problem>> {
+    pub fn parse(self, catalogue: &Catalogue, default_format: Format) -> Result<NewEvent, Vec<Problem>> {
         let mut read = Reader::default();
         let event_type = read.required("type", self.event_type, |text| {
             let event_type = EventType::parse(&text)?;
             catalogue.check_published(&event_type)?;
             Ok(event_type)
         });
-        let data = read.check("data", self.data.text());
+        let format = read.optional("format", self.format, |text| Format::parse(&text)).unwrap_or(default_format);
+        let has_content_type = !matches!(self.content_type, Field::Absent | Field::Null);
+        let content_type = read.optional("content_type", self.content_type, |text| ContentType::parse(&text));
+        if has_content_type && format != Format::Raw {
+            read.problem("content_type", "requires the format raw");
+        }
+        let data =
+            if has_content_type { self.data.string() } else { self.data.text().map(|text| text.map(str::to_owned)) };
+        let data = read.check("data", data);
         if data == Some(None) {
             read.problem("data", "is required");
         }
@@ -80,8 +96,12 @@ impl EventIn {
         });
         let edition = read.optional("edition_id", self.edition_id, |edition| EditionId::parse(&edition));
         let channels = read.optional("channels", self.channels, Channels::of_event).unwrap_or_default();
-        let data = data.flatten().map(str::to_owned);
-        let complete = event_type.zip(data).map(|(event_type, data)| NewEvent {
+        let external_id = read.optional("external_id", self.external_id, |text| ExternalId::parse(&text));
+        let complete = event_type.zip(data.flatten());
+        let complete = complete.map(|(event_type, data)| NewEvent {
+            external_id,
+            format,
+            content_type,
             subject,
             edition,
             channels,
@@ -99,17 +119,24 @@ pub struct EventOut {
     object: &'static str,
     #[schema(value_type = EventId)]
     id: String,
+    #[schema(value_type = Option<ExternalId>, required)]
+    external_id: Option<String>,
     #[serde(rename = "type")]
     #[schema(value_type = EventType)]
     event_type: String,
     subject: SubjectOut,
     /// The payload, exactly as it was published; null if it was removed.
-    #[schema(value_type = Option<Object>, required, examples(json!({"member": "mbr_1"})))]
+    #[schema(schema_with = event_data, required)]
     data: Option<Box<RawValue>>,
     /// When the payload was removed; absent if it was not.
     #[schema(value_type = Millisecond)]
     #[serde(skip_serializing_if = "Option::is_none")]
     expunged_at: Option<String>,
+    #[schema(value_type = Format)]
+    format: &'static str,
+    /// The content type of raw data that is a string; null for JSON.
+    #[schema(value_type = Option<ContentType>, required)]
+    content_type: Option<String>,
     #[schema(value_type = Option<EditionId>, required)]
     edition_id: Option<String>,
     #[schema(value_type = EventChannels)]
@@ -139,10 +166,16 @@ impl EventOut {
         Self {
             object: "event",
             id: event.id.to_string(),
+            external_id: event.external_id.as_ref().map(ExternalId::to_string),
             event_type: event.event_type.to_string(),
             subject: own.unwrap_or_else(organization),
-            data: RawValue::from_string(event.data().to_owned()).ok(),
+            data: match event.data() {
+                Data::Json(text) => RawValue::from_string(text.to_owned()).ok(),
+                Data::Text(text) => to_raw_value(text).ok(),
+            },
             expunged_at: event.expunged_at.map(Timestamp::rfc3339),
+            format: event.format.as_str(),
+            content_type: event.payload.content_type.as_ref().map(|it| it.as_str().to_owned()),
             edition_id: event.edition.as_ref().map(EditionId::to_string),
             channels: event.channels.names().to_vec(),
             webhook_deliveries: deliveries.iter().map(DeliveryOut::from).collect(),

@@ -211,7 +211,8 @@ async fn test_filter(
     State(administrator): Api,
     body: Body<EventIn>,
 ) -> Result<Data<FilterTestOut>, ApiError> {
-    let event = body.read(|body| body.parse(&administrator.deployment().catalogue))?;
+    let format = tenant.organization.default_format;
+    let event = body.read(|body| body.parse(&administrator.deployment().catalogue, format))?;
     let organization = &tenant.organization.id;
     let state = administrator.current_state(organization).await?;
     check_size(&event.data, state.limits())?;

@@ -140,16 +140,35 @@ impl<'a> EventView<'a> {
         channels: &'a [impl AsRef<str>],
         data: &'a str,
     ) -> Result<Self, Invalid> {
+        Ok(Self::with_data(event_type, subject, channels, Json::of_event(data, MAX_DATA_LEVELS)?))
+    }
+
+    /// As [`new`](Self::new), for an event whose `data` is the string `text`.
+    pub fn of_text(
+        event_type: &'a str,
+        subject: (&'a str, &'a str),
+        channels: &'a [impl AsRef<str>],
+        text: &'a str,
+    ) -> Self {
+        Self::with_data(event_type, subject, channels, Json::Text(Cow::Borrowed(text)))
+    }
+
+    fn with_data(
+        event_type: &'a str,
+        subject: (&'a str, &'a str),
+        channels: &'a [impl AsRef<str>],
+        data: Json<'a>,
+    ) -> Self {
         let text = |text: &'a str| Json::Text(Cow::Borrowed(text));
         let object = |members: Vec<(&'a str, Json<'a>)>| {
             Json::Object(Object::new(members.into_iter().map(|(name, value)| (Cow::Borrowed(name), value)).collect()))
         };
-        Ok(Self(object(vec![
+        Self(object(vec![
             ("channels", Json::Array(channels.iter().map(|channel| text(channel.as_ref())).collect())),
-            ("data", Json::of_event(data, MAX_DATA_LEVELS)?),
+            ("data", data),
             ("subject", object(vec![("id", text(subject.1)), ("type", text(subject.0))])),
             ("type", text(event_type)),
-        ])))
+        ]))
     }
 }
 

@@ -1,0 +1,120 @@
+//! Extractors of identifiers in paths.
+
+use axum::extract::{FromRequestParts, RawPathParams};
+use http::request::Parts;
+
+use super::{ApiError, RouterState};
+use crate::domain::external_id::ExternalId;
+use crate::domain::ids::{DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId};
+use crate::service::{Access, ServiceError};
+use crate::wire::endpoints;
+
+/// The organization whose resources the path names. [`Tenant`](super::Tenant) adds it to the request.
+#[derive(Debug, Clone)]
+pub(super) struct PathOrganization(pub(super) OrganizationId);
+
+/// An identifier in the path, or `ext:` and the external id of the resource. A malformed one results in 404, like an
+/// unknown one. [`Tenant`](super::Tenant) must be extracted before it.
+#[derive(Debug)]
+pub struct PathId<T>(pub T);
+
+/// An identifier that occurs in paths.
+pub trait InPath: Sized + Send {
+    /// The name of the path parameter in routes.
+    const PARAMETER: &'static str;
+    /// The name of the resource in error messages.
+    const WHAT: &'static str;
+    /// Parses the identifier; `None` if it is malformed.
+    fn parse(text: &str) -> Option<Self>;
+
+    /// Finds the identifier of the resource with this external id; `None` if there is none.
+    fn named(
+        _: &Access,
+        _: &OrganizationId,
+        _: &ExternalId,
+    ) -> impl Future<Output = Result<Option<Self>, ServiceError>> + Send {
+        std::future::ready(Ok(None))
+    }
+}
+
+macro_rules! in_path {
+    ($id:ty, $parameter:literal, $what:literal) => {
+        impl InPath for $id {
+            const PARAMETER: &'static str = $parameter;
+            const WHAT: &'static str = $what;
+
+            fn parse(text: &str) -> Option<Self> {
+                Self::parse(text).ok()
+            }
+        }
+    };
+    ($id:ty, $parameter:literal, $what:literal, $named:ident) => {
+        impl InPath for $id {
+            const PARAMETER: &'static str = $parameter;
+            const WHAT: &'static str = $what;
+
+            fn parse(text: &str) -> Option<Self> {
+                Self::parse(text).ok()
+            }
+
+            async fn named(
+                access: &Access,
+                organization: &OrganizationId,
+                external_id: &ExternalId,
+            ) -> Result<Option<Self>, ServiceError> {
+                access.$named(organization, external_id).await
+            }
+        }
+    };
+}
+
+/// An endpoint's identifier in the format of the `endpoints` dialect.
+#[derive(Debug, Clone, Copy)]
+pub struct HyphenatedEndpointId(pub EndpointId);
+
+impl InPath for HyphenatedEndpointId {
+    const PARAMETER: &'static str = "endpoint";
+    const WHAT: &'static str = "endpoint";
+
+    fn parse(text: &str) -> Option<Self> {
+        endpoints::parse_id(text).map(Self)
+    }
+
+    async fn named(
+        access: &Access,
+        organization: &OrganizationId,
+        external_id: &ExternalId,
+    ) -> Result<Option<Self>, ServiceError> {
+        Ok(access.endpoint_named(organization, external_id).await?.map(Self))
+    }
+}
+
+in_path!(EndpointId, "endpoint", "endpoint", endpoint_named);
+in_path!(DeliveryId, "delivery", "delivery");
+in_path!(EventId, "event", "event", event_named);
+in_path!(KeyId, "key", "API key");
+in_path!(JobId, "job", "job");
+
+impl<T: InPath, R: RouterState> FromRequestParts<R> for PathId<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &R) -> Result<Self, ApiError> {
+        let missing = || ApiError::not_found(T::WHAT);
+        let text = path_parameter(parts, state, T::PARAMETER).await.ok_or_else(missing)?;
+        let id = match ExternalId::in_path(&text) {
+            None => T::parse(&text),
+            Some(external_id) => {
+                let external_id = external_id.ok_or_else(missing)?;
+                let PathOrganization(organization) = parts.extensions.get().cloned().ok_or_else(missing)?;
+                T::named(state.access(), &organization, &external_id).await?
+            }
+        };
+        id.map(Self).ok_or_else(missing)
+    }
+}
+
+/// A parameter of the path; `None` if the route does not have it or it is not UTF-8.
+pub(super) async fn path_parameter<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> Option<String> {
+    let parameters = RawPathParams::from_request_parts(parts, state).await.ok()?;
+    parameters.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+}
