@@ -118,7 +118,7 @@ impl Stage {
 
     /// The bodies that these messages deliver.
     pub(crate) fn bodies(&self) -> anyhow::Result<Vec<Bytes>> {
-        let body = |task: DeliverTask| Ok(Bytes::from(task.payload.context("the message has no body")?.body));
+        let body = |task: DeliverTask| Ok(Bytes::from(task.payload.context("the message has no body")?.body.clone()));
         self.tasks()?.into_iter().map(body).collect()
     }
 }

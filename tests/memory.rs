@@ -3,6 +3,8 @@
 
 #[path = "memory/pages.rs"]
 mod pages;
+#[path = "memory/publishing.rs"]
+mod publishing;
 #[path = "it/support/raw_server.rs"]
 #[allow(dead_code, reason = "the other test binary uses the rest")]
 mod raw_server;

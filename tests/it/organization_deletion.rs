@@ -37,7 +37,7 @@ async fn identities(world: &World, tenant: &Tenant) -> BTreeSet<String> {
         if ["we_", "wevt_", "wdlv_", "key_"].iter().any(|prefix| sort_key.starts_with(prefix)) {
             found.insert(sort_key.split('#').next().unwrap().to_owned());
         }
-        found.extend(["hash", "slug"].iter().filter_map(|name| attribute(&item, name)));
+        found.extend(["hash", "slug", "external_id"].iter().filter_map(|name| attribute(&item, name)));
         found.extend(pk.strip_prefix("slug#").map(str::to_owned));
     }
     found
@@ -98,7 +98,11 @@ async fn populated(world: &World, tenant: &Tenant, receivers: &Receivers) {
     let limits = json!({"events_per_second": 10_000, "events_per_month": 1_000_000}).to_string();
     let path = format!("/v1/organizations/{}/limits", tenant.id);
     world.platform().call(Method::PUT, &path, &[], Some(limits)).await.data(200);
-    let url = receivers.failing.url();
+    let (url, external_id) = (receivers.failing.url(), format!("crm-{}", tenant.id));
+    let path = format!("/v1/organizations/{}", tenant.id);
+    world.platform().patch(&path, &json!({"external_id": external_id})).await.data(200);
+    tenant.endpoint_with(json!({"url": url, "external_id": external_id, "event_types": ["never"]})).await;
+    tenant.post("/events", &json!({"type": "a.b", "data": {}, "external_id": external_id})).await.data(202);
     tenant.endpoint_with(json!({"url": url, "retry_schedule": [3600]})).await;
     tenant.endpoint_with(json!({"url": url, "retry_schedule": []})).await;
     let paused = tenant.endpoint(&receivers.working).await;

@@ -96,3 +96,16 @@ async fn organizations_are_found_by_status_id_slug_and_external_id() {
     tenant.get("/v1/organizations").await.is_error(403, "forbidden");
     tenant.get(&format!("/v1/organizations?id={}", tenant.id)).await.is_error(403, "forbidden");
 }
+
+#[tokio::test]
+async fn an_organization_is_listed_while_it_is_being_deleted() {
+    let world = World::new().await;
+    let platform = world.platform();
+    let id = create(&platform, json!({"name": "n", "external_id": "crm-1"})).await;
+    platform.delete("/v1/organizations/ext:crm-1?force=true").await.data(202);
+    for (query, expected) in [("status=deleting", 1), ("external_id=crm-1", 1), ("status=active", 0)] {
+        let found = all(&platform, query).await.0;
+        assert_eq!(found, vec![id.clone(); expected], "{query}");
+    }
+    platform.post("/v1/organizations", &json!({"name": "n", "external_id": "crm-1"})).await.is_error(409, "conflict");
+}

@@ -37,7 +37,7 @@ const ENDPOINTS: usize = 90;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The host, which is killed when the test ends.
-struct Host(Child);
+pub(crate) struct Host(Child);
 
 impl Drop for Host {
     fn drop(&mut self) {
@@ -46,7 +46,8 @@ impl Drop for Host {
     }
 }
 
-async fn start(data: &Path) -> (Host, Credentials) {
+/// Starts a host, and returns the credentials of its demo organization.
+pub(crate) async fn start(data: &Path) -> (Host, Credentials) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pigeonpost"));
     command.arg("--data").arg(data).args(["--port", "0", "--aws-port", "0", "--in-memory", "--no-triggers"]);
     let host = Host(command.stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap());
@@ -67,28 +68,34 @@ struct Api {
     credentials: Credentials,
 }
 
+/// The functions' parts in this process, on the host's table and queues.
+pub(crate) fn parts(credentials: &Credentials) -> (Parts, Store) {
+    let hash = "0".repeat(64);
+    let [fast, slow] = ["deliveries", "deliveries-slow"].map(|it| format!("{}/000000000000/{it}", credentials.aws_url));
+    let variables = [
+        ("TABLE_NAME", "pigeonpost"),
+        ("QUEUE_URL", &fast),
+        ("SLOW_QUEUE_URL", &slow),
+        ("PLATFORM_KEY_SHA256", &hash),
+        ("ALLOW_HTTP", "true"),
+    ];
+    let variable = |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+    let Settings { table, queue_urls, deployment } = Settings::read(variable).unwrap();
+    let none = aws_sdk_dynamodb::config::Credentials::new("local", "local", None, None, "tests");
+    let sdk = aws_clients()
+        .into_builder()
+        .region(aws_config::Region::new("us-east-1"))
+        .credentials_provider(SharedCredentialsProvider::new(none))
+        .endpoint_url(&credentials.aws_url)
+        .build();
+    let store = Store::new(&sdk, &table, deployment.retention);
+    let parts = Parts::new(&sdk, &table, queue_urls, deployment, Clock::system());
+    (parts, store)
+}
+
 impl Api {
     fn new(credentials: Credentials) -> Self {
-        let hash = "0".repeat(64);
-        let variables = [
-            ("TABLE_NAME", "pigeonpost"),
-            ("QUEUE_URL", "http://127.0.0.1/deliveries"),
-            ("SLOW_QUEUE_URL", "http://127.0.0.1/deliveries-slow"),
-            ("PLATFORM_KEY_SHA256", &hash),
-            ("ALLOW_HTTP", "true"),
-        ];
-        let variable =
-            |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-        let Settings { table, queue_urls, deployment } = Settings::read(variable).unwrap();
-        let none = aws_sdk_dynamodb::config::Credentials::new("local", "local", None, None, "tests");
-        let sdk = aws_clients()
-            .into_builder()
-            .region(aws_config::Region::new("us-east-1"))
-            .credentials_provider(SharedCredentialsProvider::new(none))
-            .endpoint_url(&credentials.aws_url)
-            .build();
-        let store = Store::new(&sdk, &table, deployment.retention);
-        let parts = Parts::new(&sdk, &table, queue_urls, deployment, Clock::system());
+        let (parts, store) = parts(&credentials);
         Self { router: api::router(parts.administrator()), store, credentials }
     }
 

@@ -92,40 +92,36 @@ impl Queue {
     }
 
     /// Sends messages in concurrent batches. The message group of each is derived from its organization and
-    /// endpoint (SQS fair queues).
+    /// endpoint (SQS fair queues). A message is encoded when its batch is sent, so the memory that the encoded messages
+    /// use does not grow with the number of messages.
     ///
     /// # Errors
     /// [`QueueError`] if some of the messages may not have been sent.
     pub async fn send(&self, messages: Vec<Outgoing>) -> Result<(), QueueError> {
-        let mut entries = ByLane::<Vec<_>>::default();
-        for message in &messages {
-            entries.of_mut(message.lane).push(entry(message)?);
+        let mut by_lane = ByLane::<Vec<_>>::default();
+        for message in messages {
+            by_lane.of_mut(message.lane).push(message);
         }
-        let fast = self.send_batches(Lane::Fast, entries.fast);
-        let sends: Vec<_> = fast.chain(self.send_batches(Lane::Slow, entries.slow)).collect();
+        let fast = self.send_batches(Lane::Fast, by_lane.fast);
+        let sends: Vec<_> = fast.chain(self.send_batches(Lane::Slow, by_lane.slow)).collect();
         stream::iter(sends).buffer_unordered(MAX_CONCURRENT_BATCHES).collect::<Vec<_>>().await.into_iter().collect()
     }
 
-    /// Returns a future for each batch of these entries.
+    /// Returns a future for each batch of these messages.
     fn send_batches(
         &self,
         lane: Lane,
-        entries: Vec<SendMessageBatchRequestEntry>,
+        messages: Vec<Outgoing>,
     ) -> impl Iterator<Item = impl Future<Output = Result<(), QueueError>>> {
-        let batches = batches(entries);
+        let batches = batches(messages, |message| message.task.max_message_bytes());
         let last = batches.len().saturating_sub(1);
         // All batches except the last are full.
         let is_full = move |at: usize, batch: &[_]| at < last || batch.len() == BATCH_ENTRIES;
         (0..).zip(batches).map(move |(at, batch)| self.send_batch(lane, is_full(at, &batch), batch))
     }
 
-    async fn send_batch(
-        &self,
-        lane: Lane,
-        is_full: bool,
-        entries: Vec<SendMessageBatchRequestEntry>,
-    ) -> Result<(), QueueError> {
-        let mut left = entries;
+    async fn send_batch(&self, lane: Lane, is_full: bool, messages: Vec<Outgoing>) -> Result<(), QueueError> {
+        let mut left = messages.iter().map(entry).collect::<Result<Vec<_>, _>>()?;
         for attempt in 0..BATCH_TRIES {
             clock::back_off(attempt).await;
             let sent = if is_full {
@@ -173,7 +169,8 @@ fn queue_name(of: &str) -> &str {
 }
 
 async fn send_all(client: Client, url: String, entries: Vec<SendMessageBatchRequestEntry>) -> Vec<Sent> {
-    let sends = batches(entries).into_iter().map(|batch| send(&client, &url, batch));
+    let batches = batches(entries, |entry| entry.message_body().len());
+    let sends = batches.into_iter().map(|batch| send(&client, &url, batch));
     join_all(sends).await.into_iter().flatten().collect()
 }
 
@@ -220,18 +217,18 @@ fn entry(message: &Outgoing) -> Result<SendMessageBatchRequestEntry, QueueError>
     entry.set_delay_seconds(delay).build().map_err(QueueError::refused)
 }
 
-/// Splits entries into batches that SQS accepts, in the same order.
-fn batches(entries: Vec<SendMessageBatchRequestEntry>) -> Vec<Vec<SendMessageBatchRequestEntry>> {
+/// Splits messages into batches that SQS accepts, in the same order. `size_of` returns the bytes of a message.
+fn batches<T>(messages: Vec<T>, size_of: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
     let mut batches: Vec<Vec<_>> = Vec::new();
     let mut bytes = 0;
-    for entry in entries {
-        let size = entry.message_body().len();
+    for message in messages {
+        let size = size_of(&message);
         let fits = batches.last().is_some_and(|batch| batch.len() < BATCH_ENTRIES && bytes + size <= BATCH_BYTES);
         match batches.last_mut().filter(|_| fits) {
-            Some(batch) => batch.push(entry),
+            Some(batch) => batch.push(message),
             None => {
                 bytes = 0;
-                batches.push(vec![entry]);
+                batches.push(vec![message]);
             }
         }
         bytes += size;
@@ -260,13 +257,7 @@ mod tests {
 
     #[test]
     fn a_batch_has_at_most_ten_entries_and_256_kib() {
-        let entry = |size: usize| {
-            let entry = SendMessageBatchRequestEntry::builder().id("x").message_body("x".repeat(size));
-            entry.build().unwrap()
-        };
-        let sizes = |entries: Vec<usize>| {
-            batches(entries.into_iter().map(entry).collect()).iter().map(Vec::len).collect::<Vec<_>>()
-        };
+        let sizes = |messages| batches(messages, |size| *size).iter().map(Vec::len).collect::<Vec<_>>();
         assert_eq!(sizes(vec![]), [0_usize; 0]);
         assert_eq!(sizes(vec![1; 21]), [10, 10, 1]);
         assert_eq!(sizes(vec![64 * 1024; 9]), [4, 4, 1]);

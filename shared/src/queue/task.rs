@@ -1,6 +1,7 @@
 //! The content of messages. Every format that was ever sent stays readable.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -14,6 +15,9 @@ use crate::domain::ids::{DeliveryId, EndpointId, OrganizationId};
 
 /// The largest body in bytes that a message contains, in the form that it has in the message. A larger body is read from the event.
 const MAX_INLINE_BODY_BYTES: usize = 48 * 1024;
+
+/// Most bytes of a message without its body: ids, the event's type and the trace context.
+const MAX_OTHER_BYTES: usize = 2 * 1024;
 
 /// A task to attempt a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,20 +40,29 @@ pub struct DeliverTask {
     /// Whether an earlier message for the delivery was or may have been received without a recorded attempt.
     pub suspect: bool,
     /// What the request carries; `None` if it must be read from the event.
-    pub payload: Option<Payload>,
+    pub payload: Option<Arc<Payload>>,
 }
 
 impl DeliverTask {
     /// The payload, if a message can contain it: its body must be small, and must not contain the two characters that
     /// JSON allows and SQS rejects.
-    pub fn inline(payload: &Payload) -> Option<Payload> {
+    pub fn inline(payload: &Payload) -> Option<Arc<Payload>> {
         let Payload { body, content_type, .. } = payload;
         // The message has a text as a JSON string, in which a control character takes six bytes.
         let in_string = |body: &str| serde_json::to_string(body).map_or(usize::MAX, |string| string.len());
         let fits = body.len() <= MAX_INLINE_BODY_BYTES
             && (content_type.is_none() || in_string(body) <= MAX_INLINE_BODY_BYTES)
             && !body.contains(['\u{fffe}', '\u{ffff}']);
-        fits.then(|| payload.clone())
+        fits.then(|| Arc::new(payload.clone()))
+    }
+
+    /// Most bytes of the message that contains the task.
+    pub(super) fn max_message_bytes(&self) -> usize {
+        let payload = self.payload.as_deref().map_or(0, |Payload { body, content_type, .. }| match content_type {
+            None => body.len(),
+            Some(_) => MAX_INLINE_BODY_BYTES,
+        });
+        MAX_OTHER_BYTES + payload
     }
 }
 
@@ -146,14 +159,14 @@ impl Task<'_> {
             ticket: task.ticket.map(|it| Ticket::parse(&it)).transpose().map_err(|e| unreadable(&e))?,
             probe: task.probe,
             suspect: task.suspect,
-            payload,
+            payload: payload.map(Arc::new),
         })
     }
 }
 
 impl<'a> From<&'a DeliverTask> for DeliverV1<'a> {
     fn from(task: &'a DeliverTask) -> Self {
-        let (json, text) = match &task.payload {
+        let (json, text) = match task.payload.as_deref() {
             Some(Payload { body, content_type: None, .. }) => (Some(body.as_str()), None),
             Some(Payload { body, .. }) => (None, Some(body.as_str())),
             None => (None, None),
@@ -197,14 +210,14 @@ mod tests {
             ticket: body.is_none().then_some(Ticket::new([4; 8])),
             probe: body.is_none(),
             suspect: body.is_none(),
-            payload: body.map(|body| Payload::json(body.to_owned())),
+            payload: body.map(|body| Arc::new(Payload::json(body.to_owned()))),
         }
     }
 
     fn traced(body: &str, content_type: Option<&str>, state: Option<&str>) -> DeliverTask {
         let content_type = content_type.map(|text| ContentType::parse(text).unwrap());
         let trace = TraceContext::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", state);
-        DeliverTask { payload: Some(Payload { body: body.to_owned(), content_type, trace }), ..task(None) }
+        DeliverTask { payload: Some(Arc::new(Payload { body: body.to_owned(), content_type, trace })), ..task(None) }
     }
 
     #[test]

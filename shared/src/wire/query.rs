@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use utoipa::IntoParams;
 
 use super::error::Problem;
+use super::openapi::ShownOrganizationStatus;
 use crate::domain::Invalid;
 use crate::domain::delivery::{DeliveryFilter, DeliveryStatus};
 use crate::domain::event::EventFilter;
@@ -99,7 +100,10 @@ impl Query {
     /// Takes `status`, `id`, `slug` and `external_id`.
     pub fn organization_filter(&mut self) -> OrganizationFilter {
         OrganizationFilter {
-            status: self.take("status", organization_status),
+            status: self.take("status", |text| match text {
+                "deleting" => Ok(OrganizationStatus::Deleting),
+                _ => organization_status(text).map_err(|_| Invalid::new("must be active, suspended or deleting")),
+            }),
             id: self.take("id", OrganizationId::parse),
             slug: self.take("slug", Slug::parse),
             external_id: self.take("external_id", ExternalId::parse),
@@ -215,7 +219,7 @@ pub struct EventParameters {
 #[into_params(parameter_in = Query)]
 pub struct OrganizationParameters {
     /// Only organizations with this status.
-    #[param(value_type = Option<OrganizationStatus>)]
+    #[param(value_type = Option<ShownOrganizationStatus>)]
     pub status: Option<String>,
     /// Only the organization with this id.
     #[param(value_type = Option<OrganizationId>)]

@@ -442,11 +442,12 @@ impl Stage {
         let path = format!("/v1/organizations/{}", tenant.id);
         self.world.platform().call(Method::PUT, &format!("{path}/limits"), &[], Some(limits)).await.data(200);
         let receiver = Receiver::always(Answer::status(500)).await;
-        tenant.endpoint(&receiver).await;
+        self.world.platform().patch(&path, &json!({"external_id": "crm-18"})).await.data(200);
+        tenant.endpoint_with(json!({"url": receiver.url(), "external_id": "main"})).await;
         let endpoint = tenant.endpoint(&receiver).await;
         tenant.delete(&format!("{}?permanent=true", endpoint.path())).await.data(204);
         let keyed = [("idempotency-key", "order-18")];
-        tenant.call(Method::POST, "/events", &keyed, Some(event(10).to_string())).await.data(202);
+        tenant.call(Method::POST, "/events", &keyed, Some(named(event(10)).to_string())).await.data(202);
         self.world.drain().await;
         tenant.get("/usage").await.data(200);
         self.world.platform().delete(&format!("{path}?force=true")).await.data(202);

@@ -349,15 +349,18 @@ const ACTIONS: [(&str, &[Action]); 4] = [
             on_table(
                 "dynamodb:DeleteItem",
                 &[
-                    "delivery", "endpoint", "event", "fanout", "health", "idem", "job", "key", "limit", "org", "slug",
-                    "state", "usage", "used",
+                    "delivery", "endpoint", "event", "extend", "extevt", "extorg", "fanout", "health", "idem", "job",
+                    "key", "limit", "org", "slug", "state", "usage", "used",
                 ],
             ),
             on_table("dynamodb:GetItem", &["endpoint", "event", "health", "org", "state"]),
             on_table("dynamodb:PutItem", &["delivery", "endpoint", "event", "fanout", "job"]),
             on_table(
                 "dynamodb:Query",
-                &["delivery", "endpoint", "event", "fanout", "health", "idem", "job", "limit", "org", "usage", "used"],
+                &[
+                    "delivery", "endpoint", "event", "extend", "extevt", "fanout", "health", "idem", "job", "limit",
+                    "org", "usage", "used",
+                ],
             ),
             LIST_WAITING,
             on_table("dynamodb:UpdateItem", &["usage"]),

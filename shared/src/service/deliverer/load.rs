@@ -32,7 +32,7 @@ pub(super) struct Work {
     /// Whether endpoint or status come from a cache, and so may be up to 5 s old.
     pub(super) remembered: bool,
     /// What the request carries; `None` if the event does not exist.
-    pub(super) payload: Option<Payload>,
+    pub(super) payload: Option<Arc<Payload>>,
     /// Whether the event was read and its data was removed.
     pub(super) is_expunged: bool,
 }
@@ -137,7 +137,7 @@ fn assemble(
     let delivery = found(loaded.deliveries.get(&task.delivery))?;
     let event = found(loaded.events.get(&task.delivery.event()))?;
     let is_expunged = event.as_ref().is_some_and(|event| event.expunged_at.is_some());
-    let payload = task.payload.clone().or_else(|| event.map(|event| event.payload));
+    let payload = task.payload.clone().or_else(|| event.map(|event| Arc::new(event.payload)));
     Ok(Work { delivery, endpoint, organization, remembered, payload, is_expunged, task, receipt, read_at })
 }
 

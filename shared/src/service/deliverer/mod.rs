@@ -357,7 +357,7 @@ impl Deliverer {
             delivery: delivery.id,
             event_type: &delivery.event_type,
             number: delivery.attempts + 1,
-            body: Bytes::from(payload.body),
+            body: Bytes::copy_from_slice(payload.body.as_bytes()),
             content_type: payload.content_type.as_ref(),
             trace: payload.trace.as_ref(),
             timeout: settings.timeout.duration(),

@@ -70,6 +70,8 @@ wire_values! {
     CapitalStatus;
     /// The statuses that a caller of the `endpoints` dialect can set.
     PausedOrActive;
+    /// The status of an organization in a response.
+    ShownOrganizationStatus;
     /// An organization in a path.
     OrganizationReference;
     /// An endpoint in a path.
@@ -252,6 +254,9 @@ schemas! {
     "Live": Live = "The only environment.", one_of(["live"]);
     "OrganizationStatus": OrganizationStatus =
         "A suspended organization cannot publish, and its deliveries fail.", one_of(["active", "suspended"]);
+    "ShownOrganizationStatus": ShownOrganizationStatus =
+        "A suspended organization cannot publish, and its deliveries fail. One that is being deleted is only listed.",
+        one_of(["active", "suspended", "deleting"]);
     "EndpointStatus": EndpointStatus =
         "Deliveries of a paused endpoint wait until it is active. A disabled endpoint gets no deliveries.",
         one_of(["active", "paused", "disabled"]);
@@ -356,10 +361,17 @@ pub(crate) fn accepted_or_refused() -> Object {
 
 /// The data of an event: an object, or a string if the event has a content type.
 pub(crate) fn event_data() -> Object {
-    ObjectBuilder::new()
-        .schema_type(SchemaType::from_iter([Type::Object, Type::String]))
-        .examples([serde_json::json!({"member": "mbr_1"})])
-        .build()
+    data_of([Type::Object, Type::String])
+}
+
+/// The data of an event as lists show it. It is null if it was removed.
+pub(crate) fn shown_event_data() -> Object {
+    data_of([Type::Object, Type::String, Type::Null])
+}
+
+fn data_of(types: impl IntoIterator<Item = Type>) -> Object {
+    let object = ObjectBuilder::new().schema_type(SchemaType::from_iter(types));
+    object.examples([serde_json::json!({"member": "mbr_1"})]).build()
 }
 
 /// The possible orders of endpoints.

@@ -18,7 +18,7 @@ use crate::domain::time::Timestamp;
 use crate::wire::body::RawObject;
 use crate::wire::error::{Details, ErrorCode, Problem};
 use crate::wire::field::{Field, Kind, Reader};
-use crate::wire::openapi::{EventChannels, Millisecond, accepted_or_refused, event_data, object};
+use crate::wire::openapi::{EventChannels, Millisecond, accepted_or_refused, event_data, object, shown_event_data};
 
 /// Most events of one batch.
 const MAX_BATCH: usize = 100;
@@ -126,7 +126,7 @@ pub struct EventOut {
     event_type: String,
     subject: SubjectOut,
     /// The payload, exactly as it was published; null if it was removed.
-    #[schema(schema_with = event_data, required)]
+    #[schema(schema_with = shown_event_data, required)]
     data: Option<Box<RawValue>>,
     /// When the payload was removed; absent if it was not.
     #[schema(value_type = Millisecond)]

@@ -13,7 +13,7 @@ use crate::domain::tenancy::organization::{NewOrganization, Organization, Organi
 use crate::domain::text::{Description, Name, Slug};
 use crate::wire::error::Problem;
 use crate::wire::field::{Field, Reader};
-use crate::wire::openapi::{Millisecond, SuppliedOrganizationId, object};
+use crate::wire::openapi::{Millisecond, ShownOrganizationStatus, SuppliedOrganizationId, object};
 use crate::wire::query::organization_status;
 
 /// The body of `POST /v1/organizations`.
@@ -126,7 +126,7 @@ pub struct OrganizationOut {
     metadata: BTreeMap<String, String>,
     #[schema(value_type = Format)]
     default_format: &'static str,
-    #[schema(value_type = OrganizationStatus)]
+    #[schema(value_type = ShownOrganizationStatus)]
     status: &'static str,
     #[schema(value_type = Millisecond)]
     created_at: String,
