@@ -282,7 +282,7 @@ impl Run {
         let external_id = |n: usize| format!("{}.{n}", publishing.key);
         let event = |n| json!({"type": EVENT_TYPE, "data": {"organization": tenant.id}, "external_id": external_id(n)});
         // Every second request has external ids, which both organizations use.
-        let is_named = publishing.events % 2 == 0;
+        let is_named = publishing.events.is_multiple_of(2);
         let events = (0..publishing.events).map(event).map(|mut event| {
             event.as_object_mut().unwrap().retain(|name, _| is_named || name != "external_id");
             event

@@ -70,6 +70,25 @@ fn all_error_responses_have_the_same_schema() {
 }
 
 #[test]
+fn every_reference_of_the_document_resolves() {
+    fn references(value: &Value, found: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(fields) => {
+                found.extend(fields.get("$ref").and_then(Value::as_str).map(str::to_owned));
+                fields.values().for_each(|field| references(field, found));
+            }
+            Value::Array(items) => items.iter().for_each(|item| references(item, found)),
+            _ => {}
+        }
+    }
+    let document: Value = serde_json::from_str(&generated()).unwrap();
+    let mut found = BTreeSet::new();
+    references(&document, &mut found);
+    let resolves = |it: &String| it.strip_prefix('#').is_some_and(|pointer| document.pointer(pointer).is_some());
+    assert_eq!(found.into_iter().filter(|it| !resolves(it)).collect::<Vec<_>>(), [""; 0]);
+}
+
+#[test]
 fn an_id_in_a_path_has_the_schema_of_its_resource() {
     let document: Value = serde_json::from_str(&generated()).unwrap();
     let mut seen = BTreeSet::new();

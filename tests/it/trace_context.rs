@@ -45,8 +45,7 @@ async fn malformed_trace_contexts_are_ignored() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;
-    let mut seen = 0;
-    for (headers, expected) in [
+    let table = [
         (vec![], [None, None]),
         (vec![("traceparent", PARENT)], [Some(PARENT), None]),
         (vec![("traceparent", PARENT), ("tracestate", "UPPER=1")], [Some(PARENT), None]),
@@ -56,11 +55,11 @@ async fn malformed_trace_contexts_are_ignored() {
         (vec![("traceparent", "é")], [None, None]),
         (vec![("traceparent", PARENT), ("traceparent", PARENT)], [None, None]),
         (vec![("tracestate", STATE)], [None, None]),
-    ] {
+    ];
+    for (seen, (headers, expected)) in table.into_iter().enumerate() {
         publish(&tenant, "/events", &headers, 1).await;
         world.drain().await;
         assert_eq!(context(&receiver.received()[seen]), expected, "{headers:?}");
-        seen += 1;
     }
 }
 

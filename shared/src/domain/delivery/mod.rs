@@ -240,7 +240,7 @@ impl Delivery {
             }
         };
         let expunged = Self { mark: None, response_body: None, signature: None, ..kept };
-        (expunged != *self).then(|| Self { updated_at: now, ..expunged })
+        (expunged != *self).then_some(Self { updated_at: now, ..expunged })
     }
 
     /// Whether the data of its event was removed before the delivery succeeded.

@@ -133,6 +133,8 @@ fn add_shared(components: &mut Components) {
     add_schema::<KeyId>(&mut schemas);
     add_schema::<RequestId>(&mut schemas);
     add_schema::<IdempotencyKey>(&mut schemas);
+    add_schema::<TraceParent>(&mut schemas);
+    add_schema::<TraceState>(&mut schemas);
     components.schemas.extend(schemas);
     components.responses.extend(errors::responses().into_iter().map(|(name, response)| (name, response.into())));
     let request_id = HeaderBuilder::new()
