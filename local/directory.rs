@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 
 use crate::aws::Storage;
-use crate::credentials;
+use crate::credentials::{self, StoredCredentials};
 
 const LOCK: &str = "lock";
 
@@ -51,12 +51,16 @@ impl Directory {
     /// here because they contain secrets too, and SQLite keeps the mode of an existing file.
     ///
     /// # Errors
-    /// If a file cannot be created, or if one of two database files is missing.
+    /// If a file cannot be created, or if a database file of a used directory is missing.
     pub(crate) fn storage(&self, durable: bool) -> anyhow::Result<Storage> {
         let [messages, items] = Storage::FILES.map(|file| self.path.join(file));
-        if items.exists() && !messages.exists() {
-            // Starting without the queue's database would lose the deliveries whose messages it contains.
-            bail!("{} is missing; {}", messages.display(), self.unusable());
+        let was_used = self.path.join(StoredCredentials::FILE).exists();
+        // Starting without the queue's database would lose the deliveries whose messages it contains, and without the table's
+        // everything else. A first start that was interrupted may have created only the queue's.
+        for (file, is_expected) in [(&messages, was_used || items.exists()), (&items, was_used)] {
+            if is_expected && !file.exists() {
+                bail!("{} is missing; {}", file.display(), self.unusable());
+            }
         }
         for file in Storage::FILES {
             credentials::touch_private(&self.path.join(file)).with_context(|| self.unusable())?;

@@ -11,6 +11,7 @@ use shared::domain::tenancy::api_key::{KeySecret, NewKey};
 use shared::domain::tenancy::organization::NewOrganization;
 use shared::domain::text::{Name, Slug};
 use shared::service::{Administrator, ServiceError};
+use tracing::warn;
 
 use crate::credentials::StoredCredentials;
 
@@ -63,10 +64,11 @@ async fn create_organization(administrator: &Administrator) -> anyhow::Result<Or
     bail!("the demo organization cannot be made: its slug is taken")
 }
 
-/// Sets the demo endpoint's URL to the port of this start, if the endpoint exists and the receiver's URL is allowed.
+/// Sets the demo endpoint's URL to the port of this start, if the endpoint exists and the receiver's URL is allowed. Creates
+/// another demo organization if the platform deleted the one that the host's file names.
 ///
 /// # Errors
-/// If the table cannot be read or written, or lacks the organization that the host's file names.
+/// If the table cannot be read or written.
 pub(crate) async fn refresh(
     administrator: &Administrator,
     stored: StoredCredentials,
@@ -75,8 +77,9 @@ pub(crate) async fn refresh(
     let organization = OrganizationId::parse(&stored.organization_id)?;
     match administrator.access().organization(&organization).await {
         Ok(_) => {}
-        Err(ServiceError::NotFound(_)) => {
-            bail!("{} names an organization that the database lacks", StoredCredentials::FILE)
+        Err(ServiceError::NotFound(_) | ServiceError::Conflict(_)) => {
+            warn!(%organization, "the demo organization was deleted, and another one is made");
+            return create(administrator, KeySecret::presented(&stored.platform_key), receiver).await;
         }
         Err(error) => return Err(error.into()),
     }

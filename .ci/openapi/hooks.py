@@ -16,11 +16,12 @@ BASE, ORGANIZATION, API_KEY = (os.environ[name] for name in ("BASE_URL", "ORGANI
 RECEIVER = f"{BASE}/demo/receiver"
 ROOT = f"/v1/organizations/{ORGANIZATION}"
 WELL_FORMED_URL = re.compile(r"^https?://[^\s\\#]+$")
+EXTERNAL = r"ext:[A-Za-z0-9._-]{1,256}"
 IDS = {
-    "organization": r"org_[0-9a-hjkmnp-tv-z]{26}|[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}",
-    "endpoint": r"we_[0-9a-f]{32}|ep_[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}",
+    "organization": rf"org_[0-9a-hjkmnp-tv-z]{{26}}|[0-9a-fA-F]{{8}}(-[0-9a-fA-F]{{4}}){{3}}-[0-9a-fA-F]{{12}}|{EXTERNAL}",
+    "endpoint": rf"we_[0-9a-f]{{32}}|ep_[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}|{EXTERNAL}",
     "key": r"key_[0-9a-f]{32}",
-    "event": r"wevt_[0-9a-f]{32}",
+    "event": rf"wevt_[0-9a-f]{{32}}|{EXTERNAL}",
     "job": r"wjob_[0-9a-f]{32}",
     "delivery": r"wdlv_[0-9a-f]{32}",
 }
@@ -37,6 +38,10 @@ def make_endpoint():
     """Creates an endpoint whose deliveries fail immediately, so that they can be retried."""
     body = {"name": "n", "url": f"{RECEIVER}?status=500", "event_types": ["a"], "retry_schedule": []}
     return call("POST", f"{ROOT}/webhooks/endpoints", body)["id"]
+
+
+def make_event():
+    return call("POST", f"{ROOT}/events", {"type": "a", "data": {}})["id"]
 
 
 def make_key():
@@ -73,6 +78,8 @@ def thing(kind, case):
     if kind == "endpoint" and case.method == "DELETE":
         found = make_endpoint()
         superfluous.append(found)
+    if kind == "event" and case.method == "DELETE":
+        found = make_event()
     if kind == "key" and case.method in ("DELETE", "POST"):
         found = make_key()
     return hyphenated(found) if kind == "endpoint" and case.path.startswith("/v1/endpoints") else found
@@ -87,12 +94,13 @@ def put(values, name, kind, case):
 @schemathesis.hook
 def before_load_schema(context, raw_schema):
     """Restricts what the schemas describe only in words. Cursors become those that the lists accept: an id of the listed
-    resource, or the time and id of a job. Filters become a few that are valid."""
+    resource, or the time and id of a job or an organization. Filters become a few that are valid."""
     schemas = raw_schema["components"]["schemas"]
     listed = {"api-keys": "ApiKeyId", "endpoints": "EndpointId", "events": "EventId", "deliveries": "DeliveryId"}
     cursors = {resource: schemas[name] for resource, name in listed.items()}
     time = r"20[0-9]{2}-0[1-9]-0[1-9]T0[0-9]:0[0-9]:0[0-9]\.[0-9]{3}Z"
     cursors["jobs"] = {"type": "string", "pattern": rf"^{time}\.wjob_[0-9a-f]{{32}}$"}
+    cursors["organizations"] = {"type": "string", "pattern": rf"^{time}\.org_[0-9a-hjkmnp-tv-z]{{26}}$"}
     schemas["Filter"]["enum"] = [
         {"type": ["a", {"prefix": "b."}]},
         {"data": {"n": [{"numeric": [">", 1]}, {"exists": False}]}, "channels": [{"anything-but": "x"}]},

@@ -296,6 +296,25 @@ async fn a_stopping_host_does_not_do_the_next_step_of_a_job() {
 }
 
 #[tokio::test]
+async fn a_host_whose_demo_organization_was_deleted_makes_another() {
+    let data = tempfile::tempdir().unwrap();
+    let host = Host::start(&options(data.path())).await.unwrap();
+    let client = Client::new(data.path());
+    let delete = client.http.delete(format!("{}?force=true", client.url("")));
+    let deleted = delete.bearer_auth(&client.credentials.platform_key).send().await.unwrap();
+    assert_eq!(deleted.status(), 202);
+    host.stop().await.unwrap();
+
+    let host = Host::start(&options(data.path())).await.unwrap();
+    let other = Client::new(data.path());
+    assert_eq!(other.credentials.platform_key, client.credentials.platform_key);
+    assert_ne!(other.credentials.organization_id, client.credentials.organization_id);
+    let (_, delivery) = other.publish("member.added").await;
+    other.wait_for_status(&delivery, "success").await;
+    host.stop().await.unwrap();
+}
+
+#[tokio::test]
 async fn deliveries_of_a_killed_host_are_made_after_the_next_start() {
     let data = tempfile::tempdir().unwrap();
     let host = Host::start(&options(data.path())).await.unwrap();

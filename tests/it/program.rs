@@ -164,7 +164,11 @@ async fn an_error_for_a_damaged_directory_contains_the_remedy() {
     let garbage = |file: &Path| std::fs::write(file, "no database ".repeat(1_000)).unwrap();
     let table: [(&str, Damage, &[&str]); 7] = [
         ("dynamodb.sqlite", garbage, &["cannot use the data in", "dynamodb.sqlite"]),
-        ("dynamodb.sqlite", |file| std::fs::remove_file(file).unwrap(), &["cannot use the data in", "host.json"]),
+        (
+            "dynamodb.sqlite",
+            |file| std::fs::remove_file(file).unwrap(),
+            &["cannot use the data in", "dynamodb.sqlite is missing"],
+        ),
         ("dynamodb.sqlite", |file| replace(file, |_| std::fs::create_dir(file).unwrap()), &["cannot use the data in"]),
         ("sqs.sqlite", garbage, &["cannot use the data in", "sqs.sqlite"]),
         (
