@@ -251,6 +251,8 @@ fn possible_errors(
         (401, has_key),
         (403, has_key),
         (404, can_be_missing),
+        // An organization that is being deleted.
+        (409, can_be_missing),
         (413, has_body),
         (415, has_body),
         (429, true),
