@@ -83,11 +83,13 @@ impl DynamoDb {
     /// Performs one operation, named as in `X-Amz-Target` after the dot.
     pub(crate) async fn call(&self, operation: &str, body: &[u8]) -> Answer {
         let (name, body) = (operation.to_owned(), body.to_vec());
-        let _large_turn = match body.len() {
+        let large_turn = match body.len() {
             ..LARGE_REQUEST_BYTES => None,
             _ => Arc::clone(&self.large_turns).acquire_owned().await.ok(),
         };
         let answer = self.run(move |database| perform(database, &name, &body)).await;
+        // Not held while the write is synced, so that a sync serves several large writes.
+        drop(large_turn);
         let answer = answer.unwrap_or_else(|panic| internal_error(&panic));
         if READS.contains(&operation) {
             return answer;

@@ -221,7 +221,7 @@ mod tests {
     }
 
     async fn receiver(pending_call: JoinHandle<Result<Vec<u32>, Unanswered>>) -> Result<Vec<u32>, Unanswered> {
-        timeout(PATIENCE, pending_call).await.expect("it is told").unwrap()
+        timeout(PATIENCE, pending_call).await.expect("the caller gets an answer").unwrap()
     }
 
     #[tokio::test]

@@ -1,4 +1,4 @@
-//! Removing the data of an event: nothing of it is sent, shown or stored afterwards, except by attempts in progress.
+//! Removing the data of an event: the data is not sent, shown or stored afterwards, except by attempts in progress.
 
 use std::time::Duration;
 

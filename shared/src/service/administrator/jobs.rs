@@ -17,7 +17,7 @@ const MAX_PAGES: usize = 5;
 /// A recovery that was requested.
 #[derive(Debug)]
 pub struct Recovering {
-    /// Its job, as far as it is.
+    /// Its job, with its progress.
     pub job: Job,
     /// Which deliveries it is about.
     pub recovery: Recovery,
@@ -80,7 +80,7 @@ impl Administrator {
         }
     }
 
-    /// Does what a job does before its first step. Returns it as far as it is then, and how many deliveries were moved.
+    /// Does what a job does before its first step. Returns it with its progress, and how many deliveries were moved.
     async fn advance(&self, mut job: Job) -> Result<(Job, usize), ServiceError> {
         let mut moved = 0;
         for _ in 0..MAX_PAGES {

@@ -114,7 +114,7 @@ impl Administrator {
     }
 
     /// Begins the deletion of an organization, whose job the sweep does. Publishing is refused from now on. Returns the
-    /// job; if the deletion has begun before, as far as it is.
+    /// job; if the deletion has begun before, with its progress.
     ///
     /// # Errors
     /// [`ServiceError::NotFound`] if the organization does not exist, [`ServiceError::Conflict`] if it is active and

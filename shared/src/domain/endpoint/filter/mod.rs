@@ -9,7 +9,7 @@
 //! - `anything-but` matches each value of the event that is not listed, also one of another kind; an absent field does
 //!   not match.
 //! - Of an array in the event, one value must match. If it contains objects, one of them must satisfy all conditions on
-//!   its fields, except that a `$or` beside the array's field selects an object of its own.
+//!   its fields, except that a `$or` beside the array's field selects its object separately.
 //! - `exists` regards values: an object, an empty array and an absent field do not exist, `null` does. In an array of
 //!   objects, `{"exists": false}` is true of the object that satisfies the other conditions, or without another
 //!   condition of all objects.
