@@ -21,7 +21,7 @@ use shared::domain::endpoint::subscription::Subscription;
 use shared::domain::endpoint::url::EndpointUrl;
 use shared::domain::endpoint::{Endpoint, EndpointSettings, WantedStatus};
 use shared::domain::event::channel::Channels;
-use shared::domain::event::event_type::{Catalogue, EventType};
+use shared::domain::event::event_type::EventType;
 use shared::domain::event::payload::Format;
 use shared::domain::event::{Event, NewEvent};
 use shared::domain::ids::{EndpointId, EventId, OrganizationId};
@@ -65,10 +65,9 @@ fn sign(bencher: Bencher<'_, '_>, secrets: u8) {
 /// Parses a publish request into its event.
 #[divan::bench]
 fn parse_publish_request(bencher: Bencher<'_, '_>) {
-    let (request, catalogue) = (request_body(), Catalogue::default());
-    let parse = |request: &[u8]| {
-        body::parse::<EventIn>(request).unwrap().read(|event| event.parse(&catalogue, Format::Envelope))
-    };
+    let request = request_body();
+    let parse =
+        |request: &[u8]| body::parse::<EventIn>(request).unwrap().read(|event| event.parse(Format::Envelope));
     bencher.bench_local(|| parse(black_box(request.as_bytes())).unwrap());
 }
 

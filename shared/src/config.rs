@@ -109,6 +109,7 @@ impl Settings {
         let per_second = small(at("EVENTS_PER_SECOND", limit("EVENTS_PER_SECOND", MOST_EVENTS_PER_SECOND.into()))?);
         let rate = per_second.map(|per_second| Rate::new(per_second, burst)).transpose();
         let rate = at("EVENTS_BURST", rate)?;
+        let event_types = at("EVENT_TYPES", parse_event_types(&optional("EVENT_TYPES")))?;
         Ok(Self {
             table: at("TABLE_NAME", required("TABLE_NAME"))?,
             queue_urls: ByLane {
@@ -123,7 +124,11 @@ impl Settings {
                 ]
                 .concat(),
                 retry_schedule: at("RETRY_SCHEDULE", schedule())?,
-                catalogue: at("EVENT_TYPES", parse_catalogue(&optional("EVENT_TYPES")))?,
+                catalogue: match at("CATALOGUE_MODE", is_closed(&optional("CATALOGUE_MODE")))? {
+                    _ if !event_types.is_empty() => Catalogue::closed(event_types),
+                    true => Catalogue::closed([]),
+                    false => Catalogue::default(),
+                },
                 urls: UrlPolicy {
                     allow_http: at("ALLOW_HTTP", flag("ALLOW_HTTP"))?,
                     addresses: at("ALLOWED_NETWORKS", AddressPolicy::parse(&optional("ALLOWED_NETWORKS")))?,
@@ -180,13 +185,21 @@ fn platform_keys(list: &str, role: PlatformRole, most: usize) -> Result<Vec<Plat
     if keys.len() > most { Err(invalid()) } else { Ok(keys) }
 }
 
-fn parse_catalogue(list: &str) -> Result<Catalogue, Invalid> {
+fn parse_event_types(list: &str) -> Result<Vec<EventType>, Invalid> {
     let entries = list.split(',').map(str::trim).filter(|entry| !entry.is_empty());
     let parse = |entry| {
         EventType::parse(entry)
             .map_err(|Invalid(reason)| Invalid(format!("names {entry:?}, but an event type {reason}")))
     };
-    Ok(Catalogue::new(entries.map(parse).collect::<Result<Vec<_>, _>>()?))
+    entries.map(parse).collect()
+}
+
+fn is_closed(mode: &str) -> Result<bool, Invalid> {
+    match mode {
+        "" | "open" => Ok(false),
+        "closed" => Ok(true),
+        _ => Err(Invalid::new("must be open or closed")),
+    }
 }
 
 /// The configuration of the AWS clients on Lambda, where the environment contains region and credentials. The SDK's
@@ -254,7 +267,22 @@ mod tests {
         assert_eq!(deployment.retry_schedule, RetrySchedule::default());
         assert_eq!((deployment.limits, deployment.retention), (limits, days(30)));
         assert!(!deployment.urls.allow_http);
-        assert!(deployment.catalogue.types().is_none());
+        assert!(!deployment.catalogue.is_closed());
+    }
+
+    #[test]
+    fn a_catalogue_is_closed_by_its_mode_or_by_names_of_types() {
+        for (mode, types, closed, allows) in [
+            ("", "", false, true),
+            ("open", "", false, true),
+            ("closed", "", true, false),
+            ("open", "a.b", true, false),
+            ("closed", "a.b, c-d", true, true),
+        ] {
+            let catalogue = read(&[("CATALOGUE_MODE", mode), ("EVENT_TYPES", types)]).unwrap().deployment.catalogue;
+            let allowed = catalogue.check_known(&EventType::parse("c-d").unwrap());
+            assert_eq!((catalogue.is_closed(), allowed.is_ok()), (closed, allows), "{mode} {types}");
+        }
     }
 
     #[test]
@@ -294,6 +322,7 @@ mod tests {
             ("PLATFORM_KEY_SHA256", "abc"),
             ("RETRY_SCHEDULE", "1,x"),
             ("EVENT_TYPES", "a..b"),
+            ("CATALOGUE_MODE", "shut"),
             ("ALLOW_HTTP", "yes"),
             ("ALLOWED_NETWORKS", "localhost"),
             ("EVENTS_PER_SECOND", "0"),

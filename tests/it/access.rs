@@ -5,7 +5,8 @@ use std::sync::{Arc, Mutex};
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::routes::{ROUTES, Route, implies_organization};
+use crate::event_types;
+use crate::routes::{ROUTES, Route, implies_organization, is_of_catalogue};
 use crate::shape::assert_well_formed;
 use crate::support::{
     Answer, Call, Fate, Process, Receiver, Reply, Tenant, World, delivery_ids, done, listed, over_network_by_call, text,
@@ -45,6 +46,11 @@ impl Scene<'_> {
         if path.contains("{delivery}") {
             self.world.drain().await;
             path = path.replace("{delivery}", delivery_ids(&event).last().unwrap());
+        }
+        if path.contains("{event_type}") {
+            let name = format!("n{}", self.world.clock.now().unix_micros());
+            event_types::create(self.world, &json!({"name": name, "schema": {}})).await;
+            path = path.replace("{event_type}", &name).replace("{schema_version}", "1");
         }
         if path.contains("{job}") {
             path = path.replace("{job}", &self.open_recovery().await);
@@ -106,7 +112,11 @@ async fn every_route_answers_each_caller_by_its_role() {
         let mut expected = route.statuses.to_vec();
         // Another organization's resources are not found. Only the creation of organizations answers 403, since
         // everyone may know that it needs a platform key.
-        let of_another = if route.path == "/v1/organizations" { 403 } else { 404 };
+        let of_another = match route.path {
+            "/v1/organizations" => 403,
+            path if is_of_catalogue(path) => route.statuses[1],
+            _ => 404,
+        };
         callers.extend([
             ("no key", None),
             ("an unknown key", Some(UNKNOWN_KEY.to_owned())),
@@ -168,6 +178,9 @@ async fn the_api_makes_exactly_the_listed_calls_to_aws() {
     }
     owner.at(&api).delete(&format!("{}?permanent=true", endpoint.path())).await.data(204);
     platform.get("/v1/organizations?slug=nobody").await.data(200);
+    let kind = event_types::create(&world, &json!({"name": "order.paid", "schema": true})).await;
+    let path = format!("{}/{}?permanent=true", event_types::TYPES, text(&kind["name"]));
+    world.platform().at(&api).delete(&path).await.data(204);
     api.meter.write_all_usage().await;
     let calls = std::mem::take(&mut *calls.lock().unwrap());
     assert_eq!(done(calls), listed("api"));
@@ -183,7 +196,8 @@ async fn every_route_authorizes_before_it_reads_the_body() {
         let scene = Scene { world: &world, owner: world.tenant().await, failing: &failing };
         let path = scene.path(route).await;
         let mut callers = vec![("no key", String::new(), 401), ("an unknown key", UNKNOWN_KEY.to_owned(), 401)];
-        let of_another = if route.path == "/v1/organizations" { 403 } else { 404 };
+        let is_for_platform = route.path == "/v1/organizations" || is_of_catalogue(route.path);
+        let of_another = if is_for_platform { 403 } else { 404 };
         callers.push(("another organization's key", other_tenant.key.clone(), of_another));
         for (role, status) in ROLES.into_iter().zip(&route.statuses[1..]) {
             let expected = match *status {

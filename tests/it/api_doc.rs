@@ -267,7 +267,7 @@ async fn every_command_gets_the_response_in_the_document() {
     }
     assert_eq!(received, 1);
     let pattern = |path: &str| {
-        Regex::new(&format!("^{}$", Regex::new(r"\{[a-z]+\}").unwrap().replace_all(path, "[^/]+"))).unwrap()
+        Regex::new(&format!("^{}$", Regex::new(r"\{[a-z_]+\}").unwrap().replace_all(path, "[^/]+"))).unwrap()
     };
     let without_example: Vec<_> = ROUTES
         .iter()

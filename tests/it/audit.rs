@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::access::Scene;
-use crate::routes::{ROUTES, Route};
+use crate::routes::{ROUTES, Route, is_of_catalogue};
 use crate::support::{Answer, Receiver, World, text};
 use crate::telemetry::Log;
 
@@ -13,6 +13,8 @@ fn action(route: &Route) -> Option<&'static str> {
     Some(match (route.method, last) {
         ("GET", _) => return None,
         ("POST", "events" | "batch" | "filter-test") => return None,
+        ("POST", "event-types" | "event-type-imports") => "event_type.create",
+        ("PUT" | "PATCH" | "DELETE", "{event_type}") => "event_type.update",
         ("POST", "organizations") => "organization.create",
         ("PATCH", "{organization}") => "organization.update",
         ("DELETE", "{organization}") => "organization.delete",
@@ -41,6 +43,8 @@ fn object(route: &Route, action: &str, path: &str, answer: &Value) -> String {
     let last = route.path.split('/').enumerate().filter(|(_, part)| part.starts_with('{')).last();
     let id = match last.filter(|_| !action.ends_with(".create")) {
         Some((segment, _)) => path.split(['/', '?']).nth(segment).unwrap(),
+        None if route.path.ends_with("-imports") => text(&answer["data"]["event_types"][0]["name"]),
+        None if route.path.ends_with("/event-types") => text(&answer["data"]["name"]),
         None => text(&answer.get("data").unwrap_or(answer)["id"]),
     };
     // The `endpoints` dialect writes ids with hyphens.
@@ -77,6 +81,9 @@ async fn only_routes_that_change_something_log_an_audit_line() {
         });
         let mut expected: Vec<_> = expected.into_iter().collect();
         for (expected, line) in expected.iter_mut().zip(&lines) {
+            if is_of_catalogue(route.path) {
+                expected.as_object_mut().unwrap().remove("organization");
+            }
             if is_platforms {
                 assert!(text(&line["key"]).starts_with("platform:"), "{line}");
                 expected["key"] = line["key"].clone();

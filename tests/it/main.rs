@@ -24,6 +24,7 @@ mod deleted_endpoints;
 mod deliveries;
 mod dialects;
 mod errors;
+mod event_types;
 mod expunging;
 mod external_ids;
 mod failure_details;

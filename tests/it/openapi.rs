@@ -104,13 +104,15 @@ fn an_id_in_a_path_has_the_schema_of_its_resource() {
                 "delivery" => "DeliveryId",
                 "key" => "ApiKeyId",
                 "job" => "JobId",
+                "event_type" => "EventType",
+                "schema_version" => "SchemaVersion",
                 other => panic!("{path}: the test does not know the schema of {other}"),
             };
             assert_eq!(parameter["schema"]["$ref"], format!("#/components/schemas/{expected}"), "{path}");
             seen.insert(name);
         }
     }
-    assert_eq!(seen.len(), 6, "{seen:?}");
+    assert_eq!(seen.len(), 8, "{seen:?}");
 }
 
 #[tokio::test]

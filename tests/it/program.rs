@@ -19,9 +19,10 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::support::{PATIENCE, RawServer, eventually, read_request, text};
 
-const SETTINGS: [&str; 10] = [
+const SETTINGS: [&str; 11] = [
     "RETRY_SCHEDULE",
     "EVENT_TYPES",
+    "CATALOGUE_MODE",
     "EVENTS_PER_SECOND",
     "EVENTS_BURST",
     "EVENTS_PER_MONTH",

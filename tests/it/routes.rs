@@ -19,6 +19,8 @@ const fn route(method: &'static str, path: &'static str, body: &'static str, sta
 }
 
 const PLATFORM_ONLY: [u16; 5] = [201, 403, 403, 403, 403];
+const PLATFORM_CHANGES: [u16; 5] = [200, 403, 403, 403, 403];
+const EVERYBODY: [u16; 5] = [200; 5];
 const FORBIDDEN: u16 = 403;
 
 /// The statuses of a route for owners only, and in the next functions also for admins, for members and for publishers.
@@ -42,9 +44,10 @@ const ENDPOINT: &str = r#"{"name": "n", "url": "https://example.com/", "event_ty
 const HOOK: &str = r#"{"url": "https://example.com/", "events": ["a"]}"#;
 const BARE: &str = r#"{"name": "n", "url": "https://example.com/"}"#;
 const PAGED: &str = r#"{"name": "n", "url": "https://example.com/", "events": ["a"]}"#;
+const DOCUMENT: &str = r#"{"openapi": "3.1.0", "webhooks": {"imported.{slug}": {"post": {}}}}"#;
 const SINCE: &str = r#"{"since": "2026-01-01T00:00:00Z"}"#;
 
-pub(crate) const ROUTES: [Route; 53] = [
+pub(crate) const ROUTES: [Route; 63] = [
     route("POST", "/v1/organizations", r#"{"name": "n", "slug": "{slug}"}"#, PLATFORM_ONLY),
     route("GET", "/v1/organizations", "", [200, 403, 403, 403, 403]),
     route("GET", "/v1/organizations/{organization}", "", members(200)),
@@ -79,6 +82,16 @@ pub(crate) const ROUTES: [Route; 53] = [
     route("GET", "/v1/organizations/{organization}/jobs/{job}", "", members(200)),
     route("POST", "/v1/organizations/{organization}/jobs/{job}/cancel", "", admins(200)),
     route("GET", "/v1/organizations/{organization}/usage", "", members(200)),
+    route("POST", "/v1/event-types", r#"{"name": "{slug}"}"#, PLATFORM_ONLY),
+    route("GET", "/v1/event-types", "", EVERYBODY),
+    route("GET", "/v1/event-types/{event_type}", "", EVERYBODY),
+    route("PUT", "/v1/event-types/{event_type}", "{}", PLATFORM_CHANGES),
+    route("PATCH", "/v1/event-types/{event_type}", r#"{"schema": true}"#, PLATFORM_CHANGES),
+    route("DELETE", "/v1/event-types/{event_type}", "", PLATFORM_CHANGES),
+    route("GET", "/v1/event-types/{event_type}/versions", "", EVERYBODY),
+    route("GET", "/v1/event-types/{event_type}/versions/{schema_version}", "", EVERYBODY),
+    route("POST", "/v1/event-type-imports", DOCUMENT, PLATFORM_CHANGES),
+    route("GET", "/v1/openapi/webhooks.json", "", EVERYBODY),
     route("POST", "/v1/organizations/{organization}/webhooks", HOOK, admins(201)),
     route("GET", "/v1/organizations/{organization}/webhooks", "", members(200)),
     route("GET", "/v1/organizations/{organization}/webhooks/{endpoint}", "", members(200)),
@@ -100,6 +113,11 @@ pub(crate) const ROUTES: [Route; 53] = [
     route("GET", "/v1/webhook-deliveries/{delivery}", "", members(200)),
     route("POST", "/v1/webhook-deliveries/{delivery}/retry", "", admins(202)),
 ];
+
+/// Whether the route concerns no organization, but the deployment's catalogue of event types.
+pub(crate) fn is_of_catalogue(path: &str) -> bool {
+    ["/v1/event-type", "/v1/openapi/"].iter().any(|start| path.starts_with(start))
+}
 
 /// The routes that need no key.
 pub(crate) const OPEN: [(&str, &str); 3] = [("GET", "/"), ("GET", "/openapi.json"), ("GET", "/docs")];

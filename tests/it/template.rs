@@ -254,7 +254,11 @@ fn the_sam_local_settings_have_the_functions_variables() {
 
 /// Whether the template accepts this value of a parameter.
 fn takes(template: &Value, parameter: &str, value: &str) -> bool {
-    let pattern = text(&template["Parameters"][parameter]["AllowedPattern"]);
+    let parameter = &template["Parameters"][parameter];
+    if let Some(values) = parameter["AllowedValues"].as_array() {
+        return values.contains(&json!(value));
+    }
+    let pattern = text(&parameter["AllowedPattern"]);
     regex_lite::Regex::new(pattern).unwrap().is_match(value)
 }
 
@@ -279,9 +283,10 @@ fn the_template_accepts_only_settings_that_the_functions_accept() {
         (
             "EventTypes",
             "EVENT_TYPES",
-            &["", "ping", "member.added,invoice.paid.Late_2"],
-            &["a..b", ".a", "a.", "*", "a.*", "a-b", "a b"],
+            &["", "ping", "member.added,invoice.paid-out.Late_2"],
+            &["a..b", ".a", "a.", "*", "a.*", "a+b", "a b"],
         ),
+        ("CatalogueMode", "CATALOGUE_MODE", &["open", "closed"], &["", "shut"]),
         (
             "AllowedNetworks",
             "ALLOWED_NETWORKS",
@@ -362,7 +367,11 @@ fn conditions(statement: &Value) -> BTreeSet<String> {
         json!({"ForAllValues:StringLike": {"dynamodb:LeadingKeys": patterns}}),
         "no other condition"
     );
-    patterns.iter().map(|pattern| text(pattern).strip_suffix("#*").unwrap().to_owned()).collect()
+    let partition = |pattern: &Value| match text(pattern) {
+        "catalogue" => "catalogue".to_owned(),
+        pattern => pattern.strip_suffix("#*").unwrap().to_owned(),
+    };
+    patterns.iter().map(partition).collect()
 }
 
 const ROLES: [(&str, &str); 4] =

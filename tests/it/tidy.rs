@@ -14,6 +14,7 @@ struct Module {
 }
 
 const MODULES: [Module; 11] = [
+    // `domain` reads JSON where it is the subject of a rule: schemas, and documents with schemas. It derives no format.
     Module {
         name: "domain",
         may_use: &[],
@@ -21,6 +22,8 @@ const MODULES: [Module; 11] = [
             "async",
             "tokio",
             "futures_util",
+            "Serialize",
+            "Deserialize",
             "std::fs",
             "std::io",
             "std::env",
@@ -28,8 +31,6 @@ const MODULES: [Module; 11] = [
             "axum",
             "lambda_",
             "reqwest",
-            "serde",
-            "serde_json",
             "serde_dynamo",
             "fastrand",
             "getrandom",

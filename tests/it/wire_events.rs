@@ -67,7 +67,7 @@ async fn a_test_event_is_sent_to_one_endpoint_and_shown_as_in_the_example() {
 fn event(deliveries: &[Value]) -> Value {
     json!({"object": "event", "id": "wevt_…", "external_id": null, "type": TYPE, "subject": {"type": "organization", "id": "org_…"},
            "data": {"score": 1}, "format": "envelope", "content_type": null, "edition_id": null,
-           "channels": [], "webhook_deliveries": deliveries,
+           "channels": [], "schema_version": null, "webhook_deliveries": deliveries,
            "created_at": "2026-03-24T20:00:00.000Z"})
 }
 

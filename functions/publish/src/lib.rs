@@ -33,7 +33,8 @@ pub fn router(publisher: Arc<Publisher>) -> Router {
 
 /// Publishes an event.
 ///
-/// The response is sent after every delivery is stored and queued.
+/// The response is sent after every delivery is stored and queued. If the catalogue has a schema for the type, the data must
+/// satisfy it; the response to data that does not names up to 20 violations.
 #[utoipa::path(
     post, path = "/v1/organizations/{organization}/events", operation_id = "publish_event", request_body = EventIn,
     params(
@@ -50,10 +51,13 @@ async fn one(
 ) -> Result<Data<EventOut>, ApiError> {
     let body = read_body(request).await?;
     let idempotency = idempotency(&headers, "event", &body, 1)?;
-    let event = NewEvent { trace: trace_context(&headers), ..parse(&publisher, &organization, &body)? };
+    let event = NewEvent { trace: trace_context(&headers), ..parse(&organization, &body)? };
     let accepted = publisher.publish(&organization, caller.key(), vec![(0, event)], idempotency.as_ref()).await?;
     if let Some(duplicate) = accepted.duplicates.first() {
         return Err(ApiError::new(ErrorCode::Conflict, duplicate.message()));
+    }
+    if let Some((_, refusal)) = accepted.refused.first() {
+        return Err(ApiError::invalid(Problem::of_refusal(refusal)));
     }
     let published =
         accepted.published.first().ok_or_else(|| ApiError::new(ErrorCode::Internal, "nothing was published"))?;
@@ -85,17 +89,19 @@ async fn batch(
     let trace = trace_context(&headers);
     let (mut accepted, mut refused) = (Vec::new(), Vec::new());
     for (index, entry) in (0..).zip(&entries) {
-        match parse(&publisher, &organization, entry.as_bytes()) {
+        match parse(&organization, entry.as_bytes()) {
             Ok(event) => accepted.push((index, NewEvent { trace: trace.clone(), ..event })),
             Err(error) => refused.push((index as usize, error)),
         }
     }
     let by = caller.key();
-    let Accepted { published, duplicates } =
+    let Accepted { published, duplicates, refused: invalid } =
         publisher.publish(&organization, by, accepted, idempotency.as_ref()).await?;
     let mut published = published.into_iter();
     let taken = |it: &Duplicate| (it.index as usize, ApiError::new(ErrorCode::Conflict, it.message()));
     refused.extend(duplicates.iter().map(taken));
+    let of_refusal = |refusal| ApiError::invalid(Problem::of_refusal(refusal));
+    refused.extend(invalid.iter().map(|(index, refusal)| (*index as usize, of_refusal(refusal))));
     refused.sort_by_key(|(index, _)| *index);
     let mut refused = refused.into_iter().peekable();
     let results = (0..entries.len()).filter_map(|index| match refused.next_if(|(at, _)| *at == index) {
@@ -105,9 +111,8 @@ async fn batch(
     Ok(Data::accepted(results.collect()))
 }
 
-fn parse(publisher: &Publisher, organization: &CurrentState, entry: &[u8]) -> Result<NewEvent, ApiError> {
-    let catalogue = &publisher.deployment().catalogue;
-    let event = body::parse::<EventIn>(entry)?.read(|event| event.parse(catalogue, organization.default_format()))?;
+fn parse(organization: &CurrentState, entry: &[u8]) -> Result<NewEvent, ApiError> {
+    let event = body::parse::<EventIn>(entry)?.read(|event| event.parse(organization.default_format()))?;
     check_size(&event.data, organization.limits())?;
     Ok(event)
 }

@@ -1,6 +1,7 @@
 //! The resources of the product and the rules about them. All rules are pure functions: they take the time and
 //! random numbers as arguments, do no IO, and do not depend on AWS or HTTP.
 
+pub mod catalogue;
 pub mod delivery;
 pub mod deployment;
 pub mod endpoint;
@@ -10,6 +11,8 @@ pub mod ids;
 pub mod job;
 pub mod metadata;
 pub mod network;
+pub mod openapi_webhooks;
+pub mod schema;
 pub mod signing;
 pub mod tenancy;
 pub mod text;

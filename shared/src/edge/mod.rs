@@ -21,7 +21,7 @@ pub use auth::{Authenticated, OfKey, Permitted, Platform, PlatformPath, PublishC
 pub use input::{Body, Origin, Search, check_size, read_body};
 pub use items::Items;
 pub use layers::finish;
-pub use path::{HyphenatedEndpointId, PathId};
+pub use path::{HyphenatedEndpointId, PathId, VersionNumber};
 pub use reply::{Bare, Data, Empty};
 pub use shutdown::register_usage_flush;
 

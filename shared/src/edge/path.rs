@@ -4,6 +4,7 @@ use axum::extract::{FromRequestParts, RawPathParams};
 use http::request::Parts;
 
 use super::{ApiError, RouterState};
+use crate::domain::event::event_type::EventType;
 use crate::domain::external_id::ExternalId;
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId};
 use crate::service::{Access, ServiceError};
@@ -68,6 +69,19 @@ macro_rules! in_path {
     };
 }
 
+/// The number of a version of an event type.
+#[derive(Debug, Clone, Copy)]
+pub struct VersionNumber(pub u32);
+
+impl InPath for VersionNumber {
+    const PARAMETER: &'static str = "schema_version";
+    const WHAT: &'static str = "version of the event type";
+
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|number| *number > 0).map(Self)
+    }
+}
+
 /// An endpoint's identifier in the format of the `endpoints` dialect.
 #[derive(Debug, Clone, Copy)]
 pub struct HyphenatedEndpointId(pub EndpointId);
@@ -90,6 +104,7 @@ impl InPath for HyphenatedEndpointId {
 }
 
 in_path!(EndpointId, "endpoint", "endpoint", endpoint_named);
+in_path!(EventType, "event_type", "event type");
 in_path!(DeliveryId, "delivery", "delivery");
 in_path!(EventId, "event", "event", event_named);
 in_path!(KeyId, "key", "API key");

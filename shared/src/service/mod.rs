@@ -8,6 +8,7 @@ mod administrator;
 mod announcer;
 mod cache;
 mod caches;
+mod catalogue;
 mod deliverer;
 mod endpoints;
 mod error;
@@ -32,6 +33,7 @@ use crate::sender::Sender;
 use crate::store::Store;
 use announcer::Announcer;
 use caches::Caches;
+use catalogue::EventTypes;
 use endpoints::Endpoints;
 use event_writer::EventWriter;
 use job_runner::JobRunner;
@@ -41,7 +43,7 @@ use targets::{FanOutCache, Targets};
 pub use access::{Access, Caller};
 pub use administrator::{
     Administrator, Counted, DeliveryDetail, DeliveryReader, EventReader, FilterTest, Issued, MOST_COUNTED, Page,
-    Recovering,
+    Recovering, TypeFilter,
 };
 pub use deliverer::{Deliverer, Message};
 pub use error::ServiceError;
@@ -61,6 +63,7 @@ pub struct Parts {
     caches: Arc<Caches>,
     meter: Arc<Meter>,
     targets: Arc<Targets>,
+    event_types: Arc<EventTypes>,
     access: Arc<Access>,
     endpoints: Arc<Endpoints>,
     writer: Arc<EventWriter>,
@@ -83,6 +86,7 @@ impl Parts {
             deployment: Arc::clone(&deployment),
             cache: FanOutCache::default(),
         });
+        let event_types = Arc::new(EventTypes::new(Arc::clone(&store), clock.clone(), Arc::clone(&deployment)));
         let access = Arc::new(Access {
             store: Arc::clone(&store),
             clock: clock.clone(),
@@ -130,6 +134,7 @@ impl Parts {
             caches,
             meter,
             targets,
+            event_types,
             access,
             endpoints,
             writer,

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use crate::domain::delivery::Mark;
 use crate::domain::endpoint::fan_out::FanOutGroup;
+use crate::domain::event::event_type::EventType;
 use crate::domain::external_id::ExternalId;
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId};
 use crate::domain::tenancy::api_key::KeyHash;
@@ -61,6 +62,9 @@ pub(super) const KEY_PREFIX: &str = "key#";
 const DELETED_PREFIX: &str = "deleted#";
 const JOB_PREFIX: &str = "job#";
 const PENDING_SUFFIX: &str = "#pending";
+const TYPE_VERSION_PREFIX: &str = "schema#";
+/// The partition of the list of event types.
+pub(super) const TYPES: &str = "types";
 
 /// The byte of an id that chooses its shard. Its bits are random, the same in an event and its deliveries, and
 /// consecutive within a batch.
@@ -241,6 +245,36 @@ pub(super) fn usage(organization: &OrganizationId, day: Day) -> Key {
 /// The partition of an organization's usage.
 pub(super) fn usage_partition(organization: &OrganizationId) -> String {
     format!("usage#{organization}")
+}
+
+/// The item of an event type.
+pub(super) fn event_type(name: &EventType) -> Key {
+    Key::new(format!("type#{name}"), "type")
+}
+
+/// A version of an event type.
+pub(super) fn type_version(name: &EventType, number: u32) -> Key {
+    Key::new(format!("type#{name}"), format!("{TYPE_VERSION_PREFIX}{number:06}"))
+}
+
+/// The number of the version with this key.
+pub(super) fn parse_type_version(key: &Key) -> Option<u32> {
+    key.sk.strip_prefix(TYPE_VERSION_PREFIX)?.parse().ok()
+}
+
+/// The entry of an event type in the list of types.
+pub(super) fn type_entry(name: &EventType) -> Key {
+    Key::new(TYPES, name.to_string())
+}
+
+/// The range of the sort keys of the entries after this one. `!` is less than each character of a name, and `~` greater.
+pub(super) fn type_entries_after(after: Option<&EventType>) -> (String, String) {
+    (format!("{}!", after.map_or("", EventType::as_str)), "~".to_owned())
+}
+
+/// The item of the catalogue's revision.
+pub(super) fn catalogue() -> Key {
+    Key::new("catalogue", "catalogue")
 }
 
 pub(super) fn event(organization: &OrganizationId, event: EventId) -> Key {

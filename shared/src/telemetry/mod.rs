@@ -10,7 +10,7 @@ use tracing_subscriber::fmt;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt;
 
-pub use request::{RequestContext, audit};
+pub use request::{RequestContext, audit, audit_of_platform};
 
 /// Starts logs and metrics on Lambda: both are written to standard output. `stack` is the name of the deployment.
 pub fn start_on_lambda(level: Level, stack: &str) {

@@ -61,3 +61,10 @@ pub fn audit(action: &'static str, organization: &OrganizationId, object: impl D
         info!(request_id = %request.0.id, key = request.key(), %organization, action, %object, "audit");
     });
 }
+
+/// As [`audit`], for a change that concerns no organization.
+pub fn audit_of_platform(action: &'static str, object: impl Display) {
+    let _ = CURRENT.try_with(|request| {
+        info!(request_id = %request.0.id, key = request.key(), action, %object, "audit");
+    });
+}

@@ -3,7 +3,9 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::domain::catalogue::Refusal;
 use crate::domain::ids::RequestId;
+use crate::domain::schema::Violation;
 
 /// Defines the codes. Each row has a name, a status and a meaning. The meaning is the variant's doc comment, and is
 /// shown in the OpenAPI document.
@@ -84,12 +86,30 @@ pub struct Problem {
     /// The reason, as a phrase that follows the name.
     #[schema(examples("must be an https URL"))]
     pub message: String,
+    /// The keyword of the schema that the data of an event violates, or `limit` if the validation would take too long. The
+    /// name is the JSON Pointer of the place, such as `/data/amount`, then.
+    #[schema(value_type = String, examples("required"))]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rule: Option<String>,
 }
 
 impl Problem {
     /// A problem of the field, parameter or header `name`.
     pub fn new(name: impl Into<String>, message: impl ToString) -> Self {
-        Self { name: name.into(), message: message.to_string() }
+        Self { name: name.into(), message: message.to_string(), rule: None }
+    }
+
+    /// The problems of an event that the catalogue refuses.
+    pub fn of_refusal(refusal: &Refusal) -> Vec<Self> {
+        let of_violation = |violation: &Violation| Self {
+            name: format!("/data{}", violation.pointer),
+            message: violation.message.clone(),
+            rule: Some(violation.rule.clone()),
+        };
+        match refusal {
+            Refusal::Field(name, invalid) => vec![Self::new(*name, invalid)],
+            Refusal::Data(violations) => violations.iter().map(of_violation).collect(),
+        }
     }
 }
 

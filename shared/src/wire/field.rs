@@ -7,6 +7,7 @@ use std::fmt;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::error::Problem;
 use super::keyed::Keyed;
@@ -14,6 +15,9 @@ use crate::domain::Invalid;
 use crate::domain::endpoint::WantedStatus;
 use crate::domain::endpoint::subscription::{MAX_SUBSCRIPTIONS, Subscription};
 use crate::domain::event::event_type::Catalogue;
+
+/// Most characters of an event type in the dialects other than `organizations`.
+pub(crate) const MAX_NARROW_CHARS: usize = 128;
 
 /// The state of a field in a request. Its value may be a secret, so `Debug` is redacted.
 #[derive(Default)]
@@ -108,6 +112,48 @@ impl<'de, T: Kind> Deserialize<'de> for Field<T> {
 impl<T> Serialize for Field<T> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_none()
+    }
+}
+
+/// A field whose JSON text is kept, because the numbers in it are exact.
+#[derive(Debug, Default)]
+pub enum RawField {
+    /// The field is absent.
+    #[default]
+    Absent,
+    /// The field is `null`.
+    Null,
+    /// The text of the field.
+    Text(Box<RawValue>),
+}
+
+impl<'de> Deserialize<'de> for RawField {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = Box::<RawValue>::deserialize(deserializer)?;
+        Ok(if text.get() == "null" { Self::Null } else { Self::Text(text) })
+    }
+}
+
+/// Only for the OpenAPI document, which contains the default of a field that is absent.
+impl Serialize for RawField {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_none()
+    }
+}
+
+impl RawField {
+    /// Validates the text. `Some(None)` stands for `null`. A problem begins with the JSON Pointer of the faulty part.
+    pub fn cleared<T, E: ToString>(
+        self,
+        name: &str,
+        read: &mut Reader,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Option<Option<T>> {
+        match self {
+            Self::Absent => None,
+            Self::Null => Some(None),
+            Self::Text(text) => read.check(name, parse(text.get())).map(Some),
+        }
     }
 }
 
@@ -246,4 +292,21 @@ pub fn subscriptions(types: &[String], catalogue: &Catalogue) -> Result<Vec<Subs
         new
     });
     Ok(wanted)
+}
+
+/// As [`subscriptions`], for the dialects whose event types have at most 128 characters and no hyphens.
+///
+/// # Errors
+/// As [`subscriptions`], and for the first one that is longer or has a hyphen.
+pub fn narrow_subscriptions(types: &[String], catalogue: &Catalogue) -> Result<Vec<Subscription>, Invalid> {
+    each(types, |text| match text {
+        _ if text.len() > MAX_NARROW_CHARS => {
+            Err(Invalid::new(format!("must be at most {MAX_NARROW_CHARS} characters")))
+        }
+        _ if text.contains('-') => Err(Invalid::new(
+            "must be segments of letters, digits and _ joined by dots, such as member.added, with * for any segment",
+        )),
+        _ => Ok(()),
+    })?;
+    subscriptions(types, catalogue)
 }

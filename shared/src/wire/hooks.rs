@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::error::Problem;
-use super::field::{Field, Reader, subscriptions, wanted_status};
-use super::openapi::{Millisecond, StoredUrl, Subscriptions};
+use super::field::{Field, Reader, narrow_subscriptions, wanted_status};
+use super::openapi::{Millisecond, NarrowSubscriptions, StoredUrl, Subscriptions};
 use super::redacted::Redacted;
 use crate::domain::Invalid;
 use crate::domain::deployment::Deployment;
@@ -24,7 +24,7 @@ use crate::domain::text::Name;
 pub struct HookIn {
     #[schema(value_type = EndpointUrl, required)]
     url: Field<String>,
-    #[schema(value_type = Subscriptions, required)]
+    #[schema(value_type = NarrowSubscriptions, required)]
     events: Field<Vec<String>>,
 }
 
@@ -43,7 +43,7 @@ impl HookIn {
         };
         let url = read.required("url", self.url, named);
         let subscriptions =
-            read.required("events", self.events, |events| subscriptions(&events, &deployment.catalogue));
+            read.required("events", self.events, |events| narrow_subscriptions(&events, &deployment.catalogue));
         let complete = url.zip(subscriptions).map(|((name, url), subscriptions)| NewEndpoint {
             settings: EndpointSettings::new(name, url, subscriptions),
             secret: None,
@@ -60,7 +60,7 @@ impl HookIn {
 pub struct HookPatchIn {
     #[schema(value_type = EndpointUrl)]
     url: Field<String>,
-    #[schema(value_type = Subscriptions)]
+    #[schema(value_type = NarrowSubscriptions)]
     events: Field<Vec<String>>,
     #[schema(value_type = EndpointStatus)]
     status: Field<String>,
@@ -75,7 +75,8 @@ impl HookPatchIn {
         let mut read = Reader::default();
         let patch = EndpointPatch {
             url: read.changed("url", self.url, |url| EndpointUrl::parse(&url, &deployment.urls)),
-            subscriptions: read.changed("events", self.events, |events| subscriptions(&events, &deployment.catalogue)),
+            subscriptions: read
+                .changed("events", self.events, |events| narrow_subscriptions(&events, &deployment.catalogue)),
             status: read.changed("status", self.status, wanted_status),
             ..EndpointPatch::default()
         };

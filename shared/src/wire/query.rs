@@ -88,6 +88,17 @@ impl Query {
         self.take(name, flag).unwrap_or_default()
     }
 
+    /// Takes `dry_run`, which is false by default.
+    pub fn dry_run(&mut self) -> bool {
+        self.flag("dry_run")
+    }
+
+    /// Takes `archived`, which is false by default, and `group`.
+    pub fn type_filter(&mut self) -> (bool, Option<String>) {
+        let archived = self.flag("archived");
+        (archived, self.take("group", |text| Ok(text.to_owned())))
+    }
+
     /// Takes `limit` and `cursor`.
     pub fn paging(&mut self) -> Paging {
         let limit = self.take("limit", |text| {
@@ -200,6 +211,35 @@ pub struct ForceParameters {
     /// Deletes the organization although it is active.
     #[param(default = false)]
     pub force: Option<bool>,
+}
+
+/// The parameters of [`Query::permanent`] for event types.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct RemovalParameters {
+    /// Removes the event type with all its versions instead of archiving it.
+    #[param(default = false)]
+    pub permanent: Option<bool>,
+}
+
+/// The parameters of [`Query::dry_run`] for the OpenAPI document.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ImportParameters {
+    /// Tells what the import would do, and changes nothing.
+    #[param(default = false)]
+    pub dry_run: Option<bool>,
+}
+
+/// The parameters of [`Query::type_filter`] for the OpenAPI document.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct TypeParameters {
+    /// Whether archived types are included.
+    #[param(default = false)]
+    pub archived: Option<bool>,
+    /// Only types of this group.
+    pub group: Option<String>,
 }
 
 /// The parameters of [`Query::event_filter`] for the OpenAPI document.

@@ -243,6 +243,6 @@ async fn requests_that_share_a_query_of_targets_find_an_endpoint_that_was_create
 
 #[tokio::test]
 async fn requests_that_share_a_read_of_the_state_find_an_endpoint_that_was_created_before() {
-    // The earlier reads are those of the key and of the state for the first event.
-    a_coalesced_read_finds_an_endpoint_that_was_created_before("GetItem", 2).await;
+    // The earlier reads are those of the key, the state and the catalogue's revision for the first event.
+    a_coalesced_read_finds_an_endpoint_that_was_created_before("GetItem", 3).await;
 }

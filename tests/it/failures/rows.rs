@@ -105,6 +105,7 @@ pub(super) fn rows() -> Vec<Row> {
 fn publish() -> Vec<Row> {
     use Scene::{
         Again, Batch, CutOff, Keyed, Keyless, LargeBatch, LimitReached, Limited, Named, Repair, Replacing, ToPaused,
+        Typed,
     };
     let row = |call, scenes, failed| Row::new(Function::Publish, call, scenes, failed);
     vec![
@@ -119,6 +120,10 @@ fn publish() -> Vec<Row> {
         row("PutItem extevt", &[Named, Replacing], FAILED),
         row("PutItem extevt", &[Replacing], FAILED).after(1),
         row("BatchGetItem event", &[Replacing], FAILED),
+        // A process that knows the catalogue goes on with what it knows. This one has just started.
+        row("GetItem catalogue", &[Keyed, Keyless, Typed], FAILED),
+        row("GetItem type", &[Typed], FAILED),
+        row("GetItem schema", &[Typed], FAILED),
         row("Query fanout", &[Keyed, Keyless, Repair], FAILED),
         row("BatchWriteItem events and deliveries", &[Keyed, Keyless, Batch, ToPaused], FAILED),
         row("BatchWriteItem events and deliveries", &[Keyed], FAILED).after(1),

@@ -45,6 +45,8 @@ pub(super) enum Scene {
     Limited,
     /// Publishes when there are no tokens for a second.
     LimitReached,
+    /// Publishes an event whose type has a schema.
+    Typed,
     /// Publishes to a paused endpoint.
     ToPaused,
     /// Publishes an event with an external id, for an organization that the path names by its external id.
@@ -167,13 +169,14 @@ pub(super) enum Outcome {
 }
 
 impl Scene {
-    pub(super) const ALL: [Self; 54] = [
+    pub(super) const ALL: [Self; 55] = [
         Self::Keyed,
         Self::Keyless,
         Self::Batch,
         Self::LargeBatch,
         Self::Limited,
         Self::LimitReached,
+        Self::Typed,
         Self::ToPaused,
         Self::Named,
         Self::Replacing,
@@ -282,6 +285,7 @@ impl Scene {
             | Self::Keyless
             | Self::Limited
             | Self::LimitReached
+            | Self::Typed
             | Self::ToPaused
             | Self::Named
             | Self::Replacing

@@ -13,6 +13,7 @@ use shared::queue::schema::VISIBILITY_SECONDS;
 
 use super::scene::{BATCH, Function, LARGE_BATCH, MANY, MORE_THAN_AT_ONCE, Outcome, Receiving, Scene};
 use super::wire::Wire;
+use crate::event_types;
 use crate::support::{
     Answer, EVENT_TYPE, Endpoint, Fate, FinalState, Process, Receiver, Reply, Tenant, World, delivery_ids,
     over_network, over_network_by_call, text,
@@ -39,6 +40,7 @@ impl Scene {
                 stage.limit().await;
                 stage.use_up_tokens().await;
             }
+            Self::Typed => drop(event_types::create(&stage.world, &json!({"name": EVENT_TYPE, "schema": true})).await),
             Self::ToPaused => stage.set_status("paused").await,
             Self::Named => stage.name_organization().await,
             Self::Replacing => {

@@ -218,6 +218,7 @@ fn name(pk: &str, sk: &str) -> String {
         ("org", "org") => "organization".to_owned(),
         ("org", of) => of.to_owned(),
         ("key", _) => "key by hash".to_owned(),
+        ("type", "schema") => "schema".to_owned(),
         ("endpoint", "deleted") => "deleted endpoint".to_owned(),
         (of, _) => of.to_owned(),
     }
@@ -288,28 +289,34 @@ const ACTIONS: [(&str, &[Action]); 4] = [
     (
         "api",
         &[
-            on_table("dynamodb:BatchGetItem", &["delivery", "endpoint", "org", "used"]),
+            on_table("dynamodb:BatchGetItem", &["delivery", "endpoint", "org", "type", "used"]),
             on_table("dynamodb:BatchWriteItem", &["delivery", "event"]),
-            on_table("dynamodb:DeleteItem", &["endpoint", "extend", "extorg", "fanout", "job", "org"]),
+            on_table(
+                "dynamodb:DeleteItem",
+                &["catalogue", "endpoint", "extend", "extorg", "fanout", "job", "org", "type", "types"],
+            ),
             on_table(
                 "dynamodb:GetItem",
                 &[
                     "delivery", "endpoint", "event", "extend", "extevt", "extorg", "job", "key", "org", "slug",
-                    "state", "used",
+                    "state", "type", "used",
                 ],
             ),
             on_table(
                 "dynamodb:PutItem",
                 &[
-                    "delivery", "endpoint", "event", "extend", "extorg", "fanout", "health", "job", "key", "org",
-                    "slug", "state", "used",
+                    "catalogue", "delivery", "endpoint", "event", "extend", "extorg", "fanout", "health", "job", "key",
+                    "org", "slug", "state", "type", "types", "used",
                 ],
             ),
-            on_table("dynamodb:Query", &["delivery", "endpoint", "event", "fanout", "job", "org", "usage"]),
+            on_table("dynamodb:Query", &["delivery", "endpoint", "event", "fanout", "job", "org", "types", "usage"]),
             LIST_WAITING,
             on_table(
                 "dynamodb:UpdateItem",
-                &["endpoint", "extorg", "fanout", "health", "job", "org", "state", "usage"],
+                &[
+                    "catalogue", "endpoint", "extorg", "fanout", "health", "job", "org", "state", "type", "types",
+                    "usage",
+                ],
             ),
             on_queue("sqs:SendMessage"),
         ],
@@ -320,7 +327,7 @@ const ACTIONS: [(&str, &[Action]); 4] = [
             on_table("dynamodb:BatchGetItem", &["delivery", "event"]),
             on_table("dynamodb:BatchWriteItem", &["delivery", "event"]),
             on_table("dynamodb:DeleteItem", &["idem"]),
-            on_table("dynamodb:GetItem", &["extorg", "key", "state"]),
+            on_table("dynamodb:GetItem", &["catalogue", "extorg", "key", "state", "type"]),
             on_table("dynamodb:PutItem", &["delivery", "event", "extevt", "idem", "used"]),
             on_table("dynamodb:Query", &["fanout", "usage"]),
             on_table("dynamodb:UpdateItem", &["idem", "limit", "usage"]),

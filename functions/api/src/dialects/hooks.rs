@@ -34,7 +34,8 @@ pub(crate) fn routes() -> Routes {
     responses((status = 201, body = HookOut), (status = 422)),
 )]
 async fn create(tenant: Tenant<EndpointsWrite>, State(administrator): Api, body: Body<HookIn>) -> Answer {
-    let new = body.read(|body| body.parse(administrator.deployment()))?;
+    let deployment = administrator.deployment_for(&tenant.caller).await?;
+    let new = body.read(|body| body.parse(&deployment))?;
     let endpoint = administrator.create_endpoint(&tenant.organization.id, new).await?;
     Ok(Bare::created(HookOut::from(&endpoint).revealing(&endpoint)))
 }
@@ -78,7 +79,8 @@ async fn update(
     State(administrator): Api,
     body: Body<HookPatchIn>,
 ) -> Answer {
-    let patch = body.read(|body| body.parse(administrator.deployment()))?;
+    let deployment = administrator.deployment_for(&tenant.caller).await?;
+    let patch = body.read(|body| body.parse(&deployment))?;
     let endpoint = administrator.update_endpoint(&tenant.organization.id, endpoint, patch).await?;
     Ok(Bare::ok((&endpoint).into()))
 }

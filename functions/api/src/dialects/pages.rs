@@ -78,7 +78,8 @@ async fn create(
         administrator.access().organization_for(&permitted.caller, named).await?;
     }
     let body = Body::<EndpointIn>::from_request(request, &administrator).await?;
-    let created = body.read(|body| body.parse(administrator.deployment()))?;
+    let deployment = administrator.deployment_for(&permitted.caller).await?;
+    let created = body.read(|body| body.parse(&deployment))?;
     if let (Some(query), Some(body)) = (&named, &created.organization)
         && query != body
     {
@@ -115,7 +116,8 @@ async fn update(
     State(administrator): Api,
     body: Body<EndpointPatchIn>,
 ) -> Answer {
-    let changed = body.read(|body| body.parse(administrator.deployment()))?;
+    let deployment = administrator.deployment_for(&tenant.caller).await?;
+    let changed = body.read(|body| body.parse(&deployment))?;
     change(&administrator, &tenant.organization.id, endpoint, changed).await
 }
 
@@ -132,7 +134,8 @@ async fn replace(
     State(administrator): Api,
     body: Body<EndpointIn>,
 ) -> Answer {
-    let changed = body.read(|body| body.parse_replacement(administrator.deployment()))?;
+    let deployment = administrator.deployment_for(&tenant.caller).await?;
+    let changed = body.read(|body| body.parse_replacement(&deployment))?;
     change(&administrator, &tenant.organization.id, endpoint, changed).await
 }
 

@@ -7,7 +7,10 @@ use crate::domain::Invalid;
 use crate::domain::endpoint::subscription::Subscription;
 
 /// Most characters of an event type.
-pub const MAX_EVENT_TYPE_CHARS: usize = 128;
+pub const MAX_EVENT_TYPE_CHARS: usize = 256;
+
+/// Most types that a refusal names.
+const MAX_NAMED_TYPES: usize = 20;
 
 /// The type of an event: `segment(.segment)*`, such as `member.added`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -21,14 +24,16 @@ impl EventType {
     /// Parses an event type.
     ///
     /// # Errors
-    /// [`Invalid`] if it is not dot-separated segments of `[a-zA-Z0-9_]`, or is too long.
+    /// [`Invalid`] if it is not dot-separated segments of `[a-zA-Z0-9_-]`, or is too long.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        let segment = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        let segment = |s: &str| !s.is_empty() && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-');
         if text.len() > MAX_EVENT_TYPE_CHARS {
             return Err(Invalid::new(format!("must be at most {MAX_EVENT_TYPE_CHARS} characters")));
         }
         if !text.split('.').all(segment) {
-            return Err(Invalid::new("must be segments of letters, digits and _ joined by dots, such as member.added"));
+            return Err(Invalid::new(
+                "must be segments of letters, digits, _ and - joined by dots, such as member.added",
+            ));
         }
         Ok(Self(text.to_owned()))
     }
@@ -42,6 +47,18 @@ impl EventType {
     pub fn is_operational(&self) -> bool {
         OPERATIONAL_EVENTS.contains(&self.as_str())
     }
+
+    /// Whether a caller may publish an event of this type. Callers can never publish [`OPERATIONAL_EVENTS`], so nobody
+    /// can forge one.
+    ///
+    /// # Errors
+    /// [`Invalid`] for one of the [`OPERATIONAL_EVENTS`].
+    pub fn check_published(&self) -> Result<(), Invalid> {
+        if self.is_operational() {
+            return Err(Invalid::new(format!("must not be {self}, which only the service itself publishes")));
+        }
+        Ok(())
+    }
 }
 
 impl fmt::Display for EventType {
@@ -50,53 +67,68 @@ impl fmt::Display for EventType {
     }
 }
 
-/// The event types that a deployment allows. Without a catalogue, it allows every well-formed type.
+/// Which event types may be published and subscribed to.
 #[derive(Debug, Clone, Default)]
-pub struct Catalogue(Option<BTreeSet<EventType>>);
+pub struct Catalogue {
+    is_closed: bool,
+    types: BTreeSet<EventType>,
+}
 
 impl Catalogue {
-    /// A catalogue of these types. An empty list allows every type.
-    pub fn new(types: impl IntoIterator<Item = EventType>) -> Self {
-        let types: BTreeSet<_> = types.into_iter().collect();
-        Self((!types.is_empty()).then_some(types))
+    /// A catalogue of these types that allows every other well-formed type as well.
+    pub fn open(types: impl IntoIterator<Item = EventType>) -> Self {
+        Self { is_closed: false, types: types.into_iter().collect() }
     }
 
-    /// The allowed types; `None` if every type is allowed.
-    pub fn types(&self) -> Option<&BTreeSet<EventType>> {
-        self.0.as_ref()
+    /// A catalogue that allows only these types.
+    pub fn closed(types: impl IntoIterator<Item = EventType>) -> Self {
+        Self { is_closed: true, types: types.into_iter().collect() }
     }
 
-    /// Whether a caller may publish an event of this type. Callers can never publish [`OPERATIONAL_EVENTS`], so
-    /// nobody can forge one.
+    /// Whether only the types of the catalogue are allowed.
+    pub const fn is_closed(&self) -> bool {
+        self.is_closed
+    }
+
+    /// The catalogue with more types.
+    #[must_use]
+    pub fn with(mut self, types: impl IntoIterator<Item = EventType>) -> Self {
+        self.types.extend(types);
+        self
+    }
+
+    /// Whether the type is allowed.
     ///
     /// # Errors
-    /// [`Invalid`], naming the allowed types.
-    pub fn check_published(&self, event_type: &EventType) -> Result<(), Invalid> {
-        match &self.0 {
-            _ if event_type.is_operational() => {
-                Err(Invalid::new(format!("must not be {event_type}, which only the service itself publishes")))
-            }
-            Some(types) if !types.contains(event_type) => Err(self.refusal(event_type)),
-            _ => Ok(()),
-        }
+    /// [`Invalid`], naming the types of the catalogue.
+    pub fn check_known(&self, event_type: &EventType) -> Result<(), Invalid> {
+        if self.is_closed && !self.types.contains(event_type) { Err(self.refusal(event_type)) } else { Ok(()) }
     }
 
     /// Whether an endpoint may have this subscription. A catalogue never excludes operational events.
     ///
     /// # Errors
-    /// [`Invalid`], naming the allowed types.
+    /// [`Invalid`], naming the types of the catalogue.
     pub fn check_subscribed(&self, subscription: &Subscription) -> Result<(), Invalid> {
-        let Some(types) = &self.0 else { return Ok(()) };
+        if !self.is_closed {
+            return Ok(());
+        }
         let operational = OPERATIONAL_EVENTS.iter().filter_map(|name| EventType::parse(name).ok());
         let known = matches!(subscription, Subscription::All)
-            || types.iter().any(|known| subscription.matches(known))
+            || self.types.iter().any(|known| subscription.matches(known))
             || operational.into_iter().any(|known| subscription.matches(&known));
         if known { Ok(()) } else { Err(self.refusal(subscription)) }
     }
 
+    /// The refusal of an unknown type or subscription. It names the first types of the catalogue.
     fn refusal(&self, what: impl fmt::Display) -> Invalid {
-        let allowed: Vec<_> = self.0.iter().flatten().map(EventType::as_str).collect();
-        Invalid::new(format!("{what} is not one of the event types of this deployment: {}", allowed.join(", ")))
+        let named: Vec<_> = self.types.iter().take(MAX_NAMED_TYPES).map(EventType::as_str).collect();
+        let (colon, more) = (if named.is_empty() { "" } else { ": " }, self.types.len() > named.len());
+        let more = if more { ", …" } else { "" };
+        Invalid::new(format!(
+            "{what} is not one of the event types of this deployment{colon}{}{more}",
+            named.join(", ")
+        ))
     }
 }
 
@@ -110,10 +142,10 @@ mod tests {
 
     #[test]
     fn types_are_segments_joined_by_dots() {
-        for good in ["a", "member.added", "oauth_app.created", "A.b_C.9", &"x".repeat(128)] {
+        for good in ["a", "member.added", "oauth_app.created", "A.b_C.9", "a-b.-", &"x".repeat(256)] {
             assert!(EventType::parse(good).is_ok(), "{good}");
         }
-        for bad in ["", ".", "a.", ".a", "a..b", "a b", "a-b", "*", "a.*", "é", &"x".repeat(129)] {
+        for bad in ["", ".", "a.", ".a", "a..b", "a b", "a+b", "*", "a.*", "é", &"x".repeat(257)] {
             assert!(EventType::parse(bad).is_err(), "{bad}");
         }
     }
@@ -155,16 +187,16 @@ mod tests {
         }
         let longest = "x".repeat(MAX_EVENT_TYPE_CHARS - 2) + ".*";
         assert!(Subscription::parse(&longest).is_ok());
-        for bad in ["", "**", "**.a", ".*", "*.", "*..a", "a*", "a.b*", "a.*b.c", "*.a-b", &format!("x{longest}")] {
+        for bad in ["", "**", "**.a", ".*", "*.", "*..a", "a*", "a.b*", "a.*b.c", "*.a+b", &format!("x{longest}")] {
             assert!(Subscription::parse(bad).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn a_catalogue_rejects_types_that_it_does_not_contain() {
-        let catalogue = Catalogue::new([event_type("member.added"), event_type("member.removed")]);
-        assert!(catalogue.check_published(&event_type("member.added")).is_ok());
-        let refusal = catalogue.check_published(&event_type("x")).unwrap_err();
+        let catalogue = Catalogue::closed([event_type("member.added")]).with([event_type("member.removed")]);
+        assert!(catalogue.check_known(&event_type("member.added")).is_ok());
+        let refusal = catalogue.check_known(&event_type("x")).unwrap_err();
         assert!(refusal.0.ends_with("member.added, member.removed"), "{refusal}");
         for (text, allowed) in [
             ("*", true),
@@ -178,19 +210,21 @@ mod tests {
             let checked = catalogue.check_subscribed(&Subscription::parse(text).unwrap());
             assert_eq!(checked.is_ok(), allowed, "{text}");
         }
-        assert!(Catalogue::new([]).check_published(&event_type("anything")).is_ok());
+        let open = Catalogue::open([event_type("member.added")]);
+        assert!(open.check_known(&event_type("anything")).is_ok());
+        assert!(open.check_subscribed(&Subscription::parse("order.*").unwrap()).is_ok());
+        assert!(Catalogue::closed([]).check_known(&event_type("anything")).unwrap_err().0.ends_with("deployment"));
+        let many = Catalogue::closed((10..31).map(|number| event_type(&format!("n{number}"))));
+        assert!(many.check_known(&event_type("x")).unwrap_err().0.ends_with("n28, n29, …"));
     }
 
     #[test]
     fn only_the_service_publishes_operational_events() {
-        let named = Catalogue::new(OPERATIONAL_EVENTS.map(event_type));
-        for catalogue in [Catalogue::default(), named] {
-            for name in OPERATIONAL_EVENTS {
-                let refusal = catalogue.check_published(&event_type(name)).unwrap_err();
-                assert!(refusal.0.contains(name), "{refusal}");
-                assert!(catalogue.check_subscribed(&Subscription::parse(name).unwrap()).is_ok());
-            }
+        for name in OPERATIONAL_EVENTS {
+            let refusal = event_type(name).check_published().unwrap_err();
+            assert!(refusal.0.contains(name), "{refusal}");
+            assert!(Catalogue::closed([]).check_subscribed(&Subscription::parse(name).unwrap()).is_ok());
         }
-        assert!(Catalogue::default().check_published(&event_type("webhook.test")).is_ok());
+        assert!(event_type("webhook.test").check_published().is_ok());
     }
 }

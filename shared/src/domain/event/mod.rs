@@ -45,6 +45,9 @@ pub struct NewEvent {
     pub channels: Channels,
     /// The trace context of the publish request.
     pub trace: Option<TraceContext>,
+    /// The version of its type whose schema `data` must satisfy, and after the validation the one that it satisfies.
+    /// `None` for the newest version, and after the validation if that has no schema.
+    pub schema_version: Option<u32>,
 }
 
 impl NewEvent {
@@ -61,6 +64,7 @@ impl NewEvent {
             edition: None,
             channels: Channels::default(),
             trace: None,
+            schema_version: None,
         }
     }
 
@@ -94,7 +98,7 @@ pub struct TestEvent {
     /// The event's type. If it is `None`, the type is the endpoint's first subscription, provided that this is one
     /// exact type and not operational; otherwise it is `webhook.test`.
     pub event_type: Option<EventType>,
-    /// The payload: the text of a JSON object; `None` for `{"test": true}`.
+    /// The payload: the text of a JSON object; `None` for the example of the type, or else `{"test": true}`.
     pub data: Option<String>,
 }
 
@@ -124,6 +128,8 @@ pub struct Event {
     pub edition: Option<EditionId>,
     /// The channels of the event.
     pub channels: Channels,
+    /// The version of its type whose schema the data satisfies; `None` if there was no schema.
+    pub schema_version: Option<u32>,
     /// How the data became the body of requests.
     pub format: Format,
     /// What each request carries. The body is rendered once.
@@ -165,6 +171,7 @@ impl Event {
             subject: new.subject,
             edition: new.edition,
             channels: new.channels,
+            schema_version: new.schema_version,
             endpoints,
             published_by,
             expunged_at: None,

@@ -1,20 +1,23 @@
-//! The operations of the API other than publishing: managing organizations, keys, endpoints and jobs, and reading events and
-//! deliveries.
+//! The operations of the API other than publishing: managing organizations, keys, endpoints, jobs and event types, and
+//! reading events and deliveries.
 
 mod deliveries;
 mod endpoints;
+mod event_types;
 mod filter_test;
 mod jobs;
 mod keys;
 mod lists;
 mod organizations;
 mod test_event;
+mod type_documents;
 
 use std::sync::Arc;
 
 use super::access::Access;
 use super::announcer::Announcer;
 use super::caches::Caches;
+use super::catalogue::EventTypes;
 use super::endpoints::Endpoints;
 use super::event_writer::EventWriter;
 use super::job_runner::JobRunner;
@@ -29,6 +32,7 @@ use crate::queue::Queue;
 use crate::store::Store;
 
 pub use deliveries::DeliveryDetail;
+pub use event_types::TypeFilter;
 pub use filter_test::FilterTest;
 pub use jobs::Recovering;
 pub use keys::Issued;
@@ -44,6 +48,7 @@ pub struct Administrator {
     caches: Arc<Caches>,
     access: Arc<Access>,
     targets: Arc<Targets>,
+    event_types: Arc<EventTypes>,
     endpoints: Arc<Endpoints>,
     writer: Arc<EventWriter>,
     announcer: Arc<Announcer>,
@@ -55,7 +60,7 @@ impl Administrator {
     pub(super) fn new(parts: &Parts) -> Self {
         let parts = parts.clone();
         let Parts { store, queue, clock, deployment, caches, access, .. } = parts;
-        let Parts { targets, endpoints, writer, announcer, job_runner, meter, .. } = parts;
+        let Parts { targets, event_types, endpoints, writer, announcer, job_runner, meter, .. } = parts;
         Self {
             store,
             queue,
@@ -64,6 +69,7 @@ impl Administrator {
             caches,
             access,
             targets,
+            event_types,
             endpoints,
             writer,
             announcer,

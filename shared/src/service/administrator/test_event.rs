@@ -5,6 +5,7 @@ use serde_json::json;
 use super::Administrator;
 use super::endpoints::require_enabled;
 use super::organizations::require_active;
+use crate::domain::catalogue::Visibility;
 use crate::domain::endpoint::fan_out::{FanOut, Target};
 use crate::domain::endpoint::subscription::Subscription;
 use crate::domain::event::channel::Channels;
@@ -39,7 +40,10 @@ impl Administrator {
             (None, Some(Subscription::Exact(first))) if !first.is_operational() => first,
             _ => EventType::parse("webhook.test").map_err(|e| ServiceError::Internal(e.to_string()))?,
         };
-        let data = test.data.unwrap_or_else(|| json!({"test": true}).to_string());
+        let data = match test.data {
+            Some(data) => data,
+            None => self.example(&event_type, by.is_none()).await?,
+        };
         let subscriptions = vec![Subscription::Exact(event_type.clone())];
         let fan_out = FanOut::from_iter([Target {
             subscriptions,
@@ -54,5 +58,13 @@ impl Administrator {
         self.writer.count_accepted(organization, &planned);
         self.meter.write_usage().await;
         planned.into_iter().next().ok_or_else(|| ServiceError::Internal("nothing was published".to_owned()))
+    }
+
+    /// The example of a type that the caller may see, or else `{"test": true}`.
+    async fn example(&self, event_type: &EventType, is_platform: bool) -> Result<String, ServiceError> {
+        let full = self.full_type(event_type).await?;
+        let full = full.filter(|full| is_platform || full.kind.settings.visibility == Visibility::Public);
+        let example = full.and_then(|full| full.contents().example);
+        Ok(example.map_or_else(|| json!({"test": true}).to_string(), |example| example.as_str().to_owned()))
     }
 }

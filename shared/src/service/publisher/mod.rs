@@ -12,11 +12,13 @@ pub use external_ids::Duplicate;
 use limiter::Limiter;
 
 use super::access::Access;
+use super::catalogue::{EventTypes, Validated};
 use super::event_writer::{EventWriter, Numbered, Published, messages, plan};
 use super::meter::Meter;
 use super::targets::{CurrentState, Targets};
 use super::{Parts, ServiceError};
 use crate::clock::Clock;
+use crate::domain::catalogue::Refusal;
 use crate::domain::deployment::Deployment;
 use crate::domain::endpoint::fan_out::FanOut;
 use crate::domain::ids::{EventId, KeyId};
@@ -36,12 +38,21 @@ pub struct Idempotency {
 }
 
 /// The result of a publish request.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Accepted {
     /// The published events, in the order of the request.
     pub published: Vec<Published>,
-    /// The events that were not published, in the same order.
+    /// The events that were not published because of their external ids, in the same order.
     pub duplicates: Vec<Duplicate>,
+    /// The positions of the events that the catalogue refuses, in ascending order, and why.
+    pub refused: Vec<(u32, Refusal)>,
+}
+
+impl Accepted {
+    /// Whether every event of a request was refused, so that nothing was stored.
+    const fn has_only_refused(&self) -> bool {
+        self.published.is_empty() && !(self.duplicates.is_empty() && self.refused.is_empty())
+    }
 }
 
 /// Accepts events for organizations.
@@ -53,6 +64,7 @@ pub struct Publisher {
     deployment: Arc<Deployment>,
     access: Arc<Access>,
     targets: Arc<Targets>,
+    event_types: Arc<EventTypes>,
     limiter: Limiter,
     writer: Arc<EventWriter>,
     meter: Arc<Meter>,
@@ -60,9 +72,9 @@ pub struct Publisher {
 
 impl Publisher {
     pub(super) fn new(parts: &Parts) -> Self {
-        let Parts { store, queue, clock, deployment, access, targets, writer, meter, .. } = parts.clone();
+        let Parts { store, queue, clock, deployment, access, targets, event_types, writer, meter, .. } = parts.clone();
         let limiter = Limiter::new(Arc::clone(&store), clock.clone(), Arc::clone(&meter));
-        Self { store, queue, clock, deployment, access, targets, limiter, writer, meter }
+        Self { store, queue, clock, deployment, access, targets, event_types, limiter, writer, meter }
     }
 
     /// Authenticates the callers.
@@ -76,7 +88,7 @@ impl Publisher {
     }
 
     /// Publishes events. When this returns, every published event and its deliveries are stored, and each delivery is
-    /// queued or parked. An event whose external id another one has is not published.
+    /// queued or parked. An event that the catalogue refuses, or whose external id another one has, is not published.
     ///
     /// # Errors
     /// [`ServiceError::Forbidden`] for a suspended organization, [`ServiceError::IdempotencyConflict`] if the key
@@ -106,31 +118,36 @@ impl Publisher {
     ) -> Result<Accepted, ServiceError> {
         let (organization, first) = (current.organization(), self.writer.next_event_id());
         let Some(Idempotency { key, request_hash, events }) = idempotency else {
-            self.limiter.admit(current, new.len()).await?;
-            let (new, duplicates) = self.claim_external_ids(organization, first, new).await?;
+            let Validated { accepted, refused } = self.event_types.validate(new, by.is_none()).await?;
+            if accepted.is_empty() && !refused.is_empty() {
+                return Ok(Accepted { refused, ..Accepted::default() });
+            }
+            self.limiter.admit(current, accepted.len()).await?;
+            let (new, duplicates) = self.claim_external_ids(organization, first, accepted).await?;
             if new.is_empty() {
-                return Ok(Accepted { published: Vec::new(), duplicates });
+                return Ok(Accepted { duplicates, refused, ..Accepted::default() });
             }
             let (published, fan_out) = self.plan_new(current, by, new, first).await?;
             self.writer.store_and_send(&published, &fan_out).await?;
             self.writer.count_accepted(organization, &published);
-            return Ok(Accepted { published, duplicates });
+            return Ok(Accepted { published, duplicates, refused });
         };
         let claim = Claim { organization, key, request_hash: request_hash.clone(), event: first };
         match self.store.claim(&claim, self.clock.now()).await? {
             Claimed::First => {
-                if let Err(refused) = self.limiter.admit(current, new.len()).await {
-                    // Nothing was stored, so a repetition must be treated as a first request. If the claim cannot
-                    // be deleted, the repetition is treated as a repair, with the same result.
-                    let _ = self.store.withdraw_claim(&claim).await;
-                    return Err(refused);
-                }
-                let accepted = self.publish_repeatable(current, by, new, first).await;
+                let validated = match self.admitted(current, by, new).await {
+                    Ok(validated) => validated,
+                    Err(error) => {
+                        // Nothing was stored, so a repetition must be treated as a first request. If the claim cannot
+                        // be deleted, the repetition is treated as a repair, with the same result.
+                        let _ = self.store.withdraw_claim(&claim).await;
+                        return Err(error);
+                    }
+                };
+                let accepted = self.publish_repeatable(current, by, validated, first).await;
                 match &accepted {
                     // Nothing was stored, as above.
-                    Ok(accepted) if accepted.published.is_empty() && !accepted.duplicates.is_empty() => {
-                        let _ = self.store.withdraw_claim(&claim).await;
-                    }
+                    Ok(accepted) if accepted.has_only_refused() => drop(self.store.withdraw_claim(&claim).await),
                     Ok(_) => {}
                     // This lets a repetition complete the request immediately. If it fails, a repetition is answered
                     // with 503 until this request must have ended.
@@ -149,21 +166,36 @@ impl Publisher {
         }
     }
 
+    /// Validates events, and checks the limits of those that are accepted.
+    async fn admitted(
+        &self,
+        current: &CurrentState,
+        by: Option<KeyId>,
+        new: Vec<Numbered>,
+    ) -> Result<Validated, ServiceError> {
+        let validated = self.event_types.validate(new, by.is_none()).await?;
+        self.limiter.admit(current, validated.accepted.len()).await?;
+        Ok(validated)
+    }
+
     /// Publishes events so that a repetition can complete the request. The events are written before anything that
     /// names their deliveries. So a repetition that finds an event missing can plan it again.
     async fn publish_repeatable(
         &self,
         current: &CurrentState,
         by: Option<KeyId>,
-        new: Vec<Numbered>,
+        Validated { accepted, refused }: Validated,
         first: EventId,
     ) -> Result<Accepted, ServiceError> {
-        let (new, duplicates) = self.claim_external_ids(current.organization(), first, new).await?;
+        if accepted.is_empty() && !refused.is_empty() {
+            return Ok(Accepted { refused, ..Accepted::default() });
+        }
+        let (new, duplicates) = self.claim_external_ids(current.organization(), first, accepted).await?;
         let (published, fan_out) = self.plan_new(current, by, new, first).await?;
         self.writer.store_events_first(&published).await?;
         self.queue.send(messages(&published, &fan_out)).await?;
         self.writer.count_accepted(current.organization(), &published);
-        Ok(Accepted { published, duplicates })
+        Ok(Accepted { published, duplicates, refused })
     }
 
     /// Plans events that are written immediately afterwards.

@@ -8,10 +8,10 @@ use futures_util::{StreamExt, stream};
 use super::{Accepted, Publisher};
 use crate::domain::delivery::{Delivery, PUBLISHING_ENDS};
 use crate::domain::endpoint::fan_out::FanOut;
-use crate::domain::event::Event;
 use crate::domain::ids::{EventId, KeyId};
 use crate::domain::time::Timestamp;
 use crate::service::ServiceError;
+use crate::service::catalogue::Validated;
 use crate::service::event_writer::{Numbered, Published, as_first_published, messages_of};
 use crate::service::targets::CurrentState;
 use crate::store::{EarlierClaim, PendingList, StoreError};
@@ -35,29 +35,29 @@ impl Publisher {
         // their deliveries with the others.
         let possible: Vec<_> = (0..events).map(|index| earlier.event.nth(index)).collect();
         let stored = self.store.events_by_id(current.organization(), &possible).await?;
-        // An event that is not stored may have been refused for its external id. The claims of this request's own events
-        // are found and renewed.
-        let is_stored = |index: u32| stored.iter().any(|event| event.id == earlier.event.nth(index));
-        let missing = new.iter().filter(|(index, _)| !is_stored(*index)).cloned().collect();
-        let (_, duplicates) = self.claim_external_ids(current.organization(), earlier.event, missing).await?;
-        let is_duplicate = |index: u32| duplicates.iter().any(|duplicate| duplicate.index == index);
-        let new: Vec<_> = new.into_iter().filter(|(index, _)| !is_duplicate(*index)).collect();
         let ids: Vec<_> = new.iter().map(|(index, _)| earlier.event.nth(*index)).collect();
+        // An event that is not stored may have been refused by the catalogue or for its external id. An accepted one is not
+        // validated again. The claims of this request's own events are found and renewed.
+        let is_missing = |(index, _): &Numbered| !stored.iter().any(|event| event.id == earlier.event.nth(*index));
+        let missing = new.into_iter().filter(is_missing).collect();
+        let Validated { accepted, refused } = self.event_types.validate(missing, by.is_none()).await?;
+        let (missing, duplicates) = self.claim_external_ids(current.organization(), earlier.event, accepted).await?;
         let (stored, refused_now): (Vec<_>, Vec<_>) = stored.into_iter().partition(|event| ids.contains(&event.id));
-        let published = if stored.len() == ids.len() {
-            in_order(&ids, stored)
+        let completed = if missing.is_empty() {
+            Vec::new()
         } else if first_has_ended {
-            self.limiter.admit(current, ids.len() - stored.len()).await?;
-            self.complete_events(current, by, new, earlier.event, stored).await?
+            self.limiter.admit(current, missing.len()).await?;
+            self.complete_events(current, by, missing, earlier.event).await?
         } else {
             return Err(unfinished());
         };
+        let published = in_order(&ids, stored.into_iter().map(as_first_published).chain(completed).collect());
         let refused_now: Vec<_> = refused_now.into_iter().map(as_first_published).collect();
         // What is missing of an event whose data was removed is not sent any more.
         let all = published.iter().chain(&refused_now).filter(|published| published.event.expunged_at.is_none());
         let all: Vec<_> = all.collect();
         self.complete_deliveries(&all, began_at, first_has_ended).await?;
-        Ok(Accepted { published, duplicates })
+        Ok(Accepted { published, duplicates, refused })
     }
 
     /// Whether a publish request that began at this time must have ended.
@@ -71,25 +71,17 @@ impl Publisher {
         &self,
         current: &CurrentState,
         by: Option<KeyId>,
-        new: Vec<Numbered>,
+        missing: Vec<Numbered>,
         first: EventId,
-        stored: Vec<Event>,
     ) -> Result<Vec<Published>, ServiceError> {
-        let (planned, _) = self.plan_new(current, by, new, first).await?;
-        let published = planned.into_iter().map(|planned| match stored.iter().find(|e| e.id == planned.event.id) {
-            Some(event) => as_first_published(event.clone()),
-            None => planned,
-        });
-        let published: Vec<_> = published.collect();
-        let missing = published.iter().map(|p| &p.event).filter(|event| !stored.contains(event));
-        try_join_all(missing.map(|event| self.store.put_event_if_absent(event))).await.map_err(
-            |error| match error {
-                // Another repetition wrote the event first.
-                StoreError::Conflict => unfinished(),
-                other => other.into(),
-            },
-        )?;
-        Ok(published)
+        let (planned, _) = self.plan_new(current, by, missing, first).await?;
+        let writes = planned.iter().map(|published| self.store.put_event_if_absent(&published.event));
+        try_join_all(writes).await.map_err(|error| match error {
+            // Another repetition wrote the event first.
+            StoreError::Conflict => unfinished(),
+            other => other.into(),
+        })?;
+        Ok(planned)
     }
 
     /// Ensures that each delivery is queued or in the index. A delivery that is neither recorded nor listed was not
@@ -157,8 +149,8 @@ fn unfinished() -> ServiceError {
     ServiceError::Unavailable("the first request with this key may still be in progress".to_owned())
 }
 
-/// The stored events in the order of `ids`.
-fn in_order(ids: &[EventId], mut stored: Vec<Event>) -> Vec<Published> {
-    stored.sort_by_key(|event| ids.iter().position(|id| *id == event.id));
-    stored.into_iter().map(as_first_published).collect()
+/// The events in the order of `ids`.
+fn in_order(ids: &[EventId], mut published: Vec<Published>) -> Vec<Published> {
+    published.sort_by_key(|it| ids.iter().position(|id| *id == it.event.id));
+    published
 }

@@ -39,6 +39,7 @@ const LISTED: Projection = Projection(&[
     "channels",
     "format",
     "content_type",
+    "schema_version",
     "published_by",
     "expunged_at",
     "expires_at",
@@ -215,6 +216,8 @@ pub(super) struct EventItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     tracestate: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    schema_version: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     published_by: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expunged_at: Option<String>,
@@ -254,6 +257,7 @@ impl EventItem {
             content_type: event.payload.content_type.as_ref().map(|it| it.as_str().to_owned()),
             traceparent: trace.map(|trace| trace.parent().to_owned()),
             tracestate: trace.and_then(TraceContext::state).map(str::to_owned),
+            schema_version: event.schema_version,
             published_by: event.published_by.map(|key| key.to_string()),
             expunged_at: event.expunged_at.map(Timestamp::rfc3339),
             expires_at: expires_at.unix_seconds(),
@@ -304,6 +308,7 @@ impl EventItem {
             subject: subject.transpose()?,
             edition: self.edition_id.map(|edition| EditionId::parse(&edition)).transpose()?,
             channels: Channels::stored(self.channels),
+            schema_version: self.schema_version,
             format: self.format.map(|format| Format::parse(&format)).transpose()?.unwrap_or_default(),
             payload: Payload {
                 body: String::new(),

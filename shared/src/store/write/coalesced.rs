@@ -14,9 +14,12 @@ use tracing::warn;
 
 use super::batch::WRITE_CHUNK;
 use crate::coalescer::{Coalescer, Unanswered};
+use crate::domain::catalogue::{CatalogueType, TypeVersion};
 use crate::domain::endpoint::fan_out::{FanOutGroup, Target};
+use crate::domain::event::event_type::EventType;
 use crate::domain::ids::OrganizationId;
 use crate::domain::tenancy::organization::OrganizationState;
+use crate::store::event_types::{TypeItem, VersionItem, read_revision};
 use crate::store::fan_out::TargetItem;
 use crate::store::item::{Item, read};
 use crate::store::keys::Key;
@@ -33,6 +36,9 @@ const READERS: usize = 1_000;
 type Written = Result<Option<WriteRequest>, StoreError>;
 type State = Result<Option<OrganizationState>, StoreError>;
 type Targets = Result<Arc<[Target]>, StoreError>;
+type Revision = Result<u64, StoreError>;
+type Type = Result<Option<CatalogueType>, StoreError>;
+type Version = Result<Option<TypeVersion>, StoreError>;
 
 #[derive(Debug, Clone)]
 pub(in crate::store) struct CoalescedCalls {
@@ -40,6 +46,9 @@ pub(in crate::store) struct CoalescedCalls {
     inserts: Coalescer<(), Item, bool>,
     states: Coalescer<OrganizationId, (), State>,
     targets: Coalescer<(OrganizationId, FanOutGroup), (), Targets>,
+    revisions: Coalescer<(), (), Revision>,
+    types: Coalescer<EventType, (), Type>,
+    versions: Coalescer<(EventType, u32), (), Version>,
 }
 
 impl CoalescedCalls {
@@ -48,6 +57,9 @@ impl CoalescedCalls {
         let table: Arc<str> = table.into();
         let (state_reader, states) = (client.clone(), Arc::clone(&table));
         let (target_reader, targets) = (client.clone(), Arc::clone(&table));
+        let (revision_reader, catalogue) = (client.clone(), Arc::clone(&table));
+        let (type_reader, types) = (client.clone(), Arc::clone(&table));
+        let (version_reader, versions) = (client.clone(), Arc::clone(&table));
         let (writer, inserter, into) = (client.clone(), in_one_try(client), Arc::clone(&table));
         Self {
             writes: Coalescer::new(WRITE_CHUNK, move |(), puts| {
@@ -63,6 +75,19 @@ impl CoalescedCalls {
             targets: Coalescer::new(READERS, move |(organization, group), readers| {
                 let read = read_targets(target_reader.clone(), Arc::clone(&targets), organization, group);
                 read.map(move |targets| vec![targets; readers.len()]).boxed()
+            }),
+            revisions: Coalescer::new(READERS, move |(), readers| {
+                let read = read_catalogue(revision_reader.clone(), Arc::clone(&catalogue));
+                read.map(move |revision| vec![revision; readers.len()]).boxed()
+            }),
+            types: Coalescer::new(READERS, move |name, readers| {
+                let read = read_item(type_reader.clone(), Arc::clone(&types), keys::event_type(&name));
+                read.map(move |item| vec![item.and_then(|it| it.map(read_type).transpose()); readers.len()]).boxed()
+            }),
+            versions: Coalescer::new(READERS, move |(name, number), readers| {
+                let key = keys::type_version(&name, number);
+                let read = read_item(version_reader.clone(), Arc::clone(&versions), key);
+                read.map(move |item| vec![item.and_then(|it| it.map(read_version).transpose()); readers.len()]).boxed()
             }),
         }
     }
@@ -89,6 +114,21 @@ impl CoalescedCalls {
     /// Reads the targets of a fan-out group, sorted by id. The read begins after this call.
     pub(in crate::store) async fn targets(&self, organization: &OrganizationId, group: FanOutGroup) -> Targets {
         self.targets.call((organization.clone(), group), ()).await?
+    }
+
+    /// Reads the revision of the catalogue. Eventually consistent.
+    pub(in crate::store) async fn catalogue_revision(&self) -> Revision {
+        self.revisions.call((), ()).await?
+    }
+
+    /// Reads an event type. The read begins after this call.
+    pub(in crate::store) async fn event_type(&self, name: &EventType) -> Type {
+        self.types.call(name.clone(), ()).await?
+    }
+
+    /// Reads a version of an event type. The read begins after this call.
+    pub(in crate::store) async fn type_version(&self, name: &EventType, number: u32) -> Version {
+        self.versions.call((name.clone(), number), ()).await?
     }
 }
 
@@ -166,9 +206,29 @@ fn key(put: &WriteRequest) -> Option<Key> {
 }
 
 async fn read_state(client: Client, table: Arc<str>, organization: OrganizationId, copy: u8) -> State {
-    let key = keys::state(&organization, copy).attributes();
-    let output = client.get_item().table_name(&*table).set_key(Some(key)).consistent_read(true).send().await?;
-    output.item.as_ref().map(state::read_state).transpose()
+    let item = read_item(client, table, keys::state(&organization, copy)).await?;
+    item.as_ref().map(state::read_state).transpose()
+}
+
+async fn read_catalogue(client: Client, table: Arc<str>) -> Revision {
+    let key = keys::catalogue().attributes();
+    let output = client.get_item().table_name(&*table).set_key(Some(key)).send().await?;
+    read_revision(output.item.as_ref())
+}
+
+/// Reads an item. Strongly consistent.
+async fn read_item(client: Client, table: Arc<str>, key: Key) -> Result<Option<Item>, StoreError> {
+    let key = Some(key.attributes());
+    let output = client.get_item().table_name(&*table).set_key(key).consistent_read(true).send().await?;
+    Ok(output.item)
+}
+
+fn read_type(item: Item) -> Result<CatalogueType, StoreError> {
+    read::<TypeItem, _>(item)
+}
+
+fn read_version(item: Item) -> Result<TypeVersion, StoreError> {
+    read::<VersionItem, _>(item)
 }
 
 async fn read_targets(client: Client, table: Arc<str>, organization: OrganizationId, group: FanOutGroup) -> Targets {

@@ -18,6 +18,7 @@ use utoipa::openapi::{
 
 use super::error::ErrorOut;
 use super::organizations::{MetaOut, PaginationOut};
+use crate::domain::event::event_type::EventType;
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId, RequestId};
 use crate::domain::text::IdempotencyKey;
 
@@ -70,6 +71,9 @@ impl Dialect {
         matches!(self, Self::Endpoints | Self::Pages)
     }
 }
+
+/// The beginning of the paths of the canonical dialect whose responses are documents, and have no `data` and `meta`.
+const WITHOUT_ENVELOPE: &str = "/v1/openapi/";
 
 const DESCRIPTION: &str = "\
 Webhooks as a service: it receives events over HTTP, and delivers them signed, with retries and a log.
@@ -131,6 +135,8 @@ fn add_shared(components: &mut Components) {
     add_schema::<DeliveryId>(&mut schemas);
     add_schema::<EventId>(&mut schemas);
     add_schema::<KeyId>(&mut schemas);
+    add_schema::<EventType>(&mut schemas);
+    add_schema::<SchemaVersion>(&mut schemas);
     add_schema::<RequestId>(&mut schemas);
     add_schema::<IdempotencyKey>(&mut schemas);
     add_schema::<TraceParent>(&mut schemas);
@@ -175,7 +181,7 @@ fn complete(dialect: Dialect, path: &str, operation: &mut Operation) {
     parameters.iter_mut().for_each(forget_null);
     let errors = possible_errors(dialect, path, operation, &parameters);
     operation.responses.responses.extend(errors.map(|status| (status.to_string(), Response::default().into())));
-    if dialect == Dialect::Organizations {
+    if dialect == Dialect::Organizations && !path.starts_with(WITHOUT_ENVELOPE) {
         wrap(operation, parameters.iter().any(is_cursor));
     }
     operation.parameters = (!parameters.is_empty()).then_some(parameters);
@@ -272,6 +278,8 @@ fn path_parameter(dialect: Dialect, name: &str) -> Parameter {
         ("event", _) => EventReference::name(),
         ("key", _) => KeyId::name(),
         ("job", _) => JobId::name(),
+        ("event_type", _) => EventType::name(),
+        ("schema_version", _) => SchemaVersion::name(),
         _ => panic!("the path parameter `{name}` has no schema here"),
     };
     ParameterBuilder::new()

@@ -7,6 +7,7 @@ use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, Object, Object
 use utoipa::openapi::{RefOr, SchemaFormat};
 use utoipa::{PartialSchema, ToSchema};
 
+use crate::domain::catalogue::{MAX_DESCRIPTION_CHARS, MAX_GROUP_CHARS, Visibility};
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::delivery::attempt::Cause;
 use crate::domain::delivery::schedule::{MAX_DELAY_SECONDS, MAX_RETRIES, RetrySchedule};
@@ -31,6 +32,7 @@ use crate::domain::tenancy::usage::Day;
 use crate::domain::text::{Description, EditionId, IdempotencyKey, Name, Slug, SubjectPart};
 use crate::domain::time::Timestamp;
 use crate::wire::error::ErrorCode;
+use crate::wire::field::MAX_NARROW_CHARS;
 
 /// Types for values that have no type of their own in the domain.
 macro_rules! wire_values {
@@ -54,6 +56,16 @@ wire_values! {
     VerifiableSecret;
     /// The subscriptions of an endpoint.
     Subscriptions;
+    /// The description of an event type.
+    TypeDescription;
+    /// The group of an event type.
+    TypeGroup;
+    /// The schema of an event type.
+    DataSchema;
+    /// The number of a version of an event type.
+    SchemaVersion;
+    /// The subscriptions of an endpoint in a request of the other dialects.
+    NarrowSubscriptions;
     /// The channels of an event.
     EventChannels;
     /// The channels of an endpoint.
@@ -111,7 +123,7 @@ macro_rules! schemas {
 }
 
 const UUID: &str = "[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}";
-const EVENT_TYPE: &str = r"[a-zA-Z0-9_]+(\.[a-zA-Z0-9_]+)*";
+const EVENT_TYPE: &str = r"[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*";
 
 schemas! {
     "EndpointId": EndpointId = "A webhook endpoint.", id(EndpointId::PREFIX);
@@ -171,15 +183,43 @@ schemas! {
             .format(format("uri")).max_length(Some(2_048));
     "StoredUrl": StoredUrl = "The URL of deliveries.",
         pattern("^https?://[^#]+$", "https://app.acme.co/signup").format(format("uri"));
-    "EventType": EventType = "Segments of letters, digits and `_`, joined by dots.",
+    "EventType": EventType = "Segments of letters, digits, `_` and `-`, joined by dots.",
         pattern(&format!("^{EVENT_TYPE}$"), "session.fingerprint.calculated").max_length(Some(MAX_EVENT_TYPE_CHARS));
     "Subscription": Subscription =
         "An event type, or a pattern such as `member.*`, `*.created` or `invoice.*.failed`: a `*` stands for one segment, \
          and at the end for one or more. If the first segment is `*`, operational types are not included.",
-        pattern(r"^(\*|[a-zA-Z0-9_]+)(\.(\*|[a-zA-Z0-9_]+))*$", "session.fingerprint.calculated")
+        pattern(r"^(\*|[a-zA-Z0-9_-]+)(\.(\*|[a-zA-Z0-9_-]+))*$", "session.fingerprint.calculated")
             .max_length(Some(MAX_EVENT_TYPE_CHARS));
     "Subscriptions": Subscriptions = "The event types that the endpoint receives.",
         ArrayBuilder::new().items(Subscription::schema()).min_items(Some(1)).max_items(Some(MAX_SUBSCRIPTIONS));
+    "NarrowSubscriptions": NarrowSubscriptions =
+        "The event types that the endpoint receives, and patterns of them. In this dialect, types have at most 128 \
+         characters and no hyphens.",
+        ArrayBuilder::new()
+            .items(
+                pattern(r"^(\*|[a-zA-Z0-9_]+)(\.(\*|[a-zA-Z0-9_]+))*$", "session.fingerprint.calculated")
+                    .max_length(Some(MAX_NARROW_CHARS)),
+            )
+            .min_items(Some(1))
+            .max_items(Some(MAX_SUBSCRIPTIONS));
+    "TypeDescription": TypeDescription = "A description for people, in Markdown.",
+        text(1, MAX_DESCRIPTION_CHARS, "An order was paid.");
+    "TypeGroup": TypeGroup = "The group that the type belongs to.", text(1, MAX_GROUP_CHARS, "orders");
+    "Visibility": Visibility =
+        "An `internal` type is shown to the platform alone; to an organization's key it is unknown.",
+        one_of(Visibility::ALL.map(Visibility::as_str));
+    "DataSchema": DataSchema =
+        "A JSON Schema of the data: draft 2020-12, or the draft that `$schema` names, from 4 on. At most 64 KiB. \
+         References lead to places in the same schema. Patterns have no look-around and no back-references.",
+        ObjectBuilder::new()
+            .schema_type(SchemaType::from_iter([Type::Object, Type::Boolean]))
+            .additional_properties(Some(AdditionalProperties::FreeForm(true)))
+            .examples([serde_json::json!({
+                "type": "object",
+                "required": ["order"],
+                "properties": {"order": {"type": "string"}, "amount": {"type": "number", "minimum": 0}},
+            })]);
+    "SchemaVersion": SchemaVersion = "The number of a version of an event type, from 1.", number(1, 999_999, 1);
     "EventChannels": EventChannels = "The channels of the event, by which endpoints select events.",
         channels(MAX_EVENT_CHANNELS);
     "EndpointChannels": EndpointChannels =
@@ -374,6 +414,11 @@ fn data_of(types: impl IntoIterator<Item = Type>) -> Object {
     object.examples([serde_json::json!({"member": "mbr_1"})]).build()
 }
 
+/// What an import does to an event type.
+pub(crate) fn import_effect() -> Object {
+    one_of(["created", "updated", "unchanged"]).build()
+}
+
 /// The possible orders of endpoints.
 pub(crate) fn endpoints_ordering() -> Object {
     let orders = ["created", "-created", "modified", "-modified", "name", "-name"];
@@ -401,6 +446,9 @@ pub(crate) mod object {
         api_key,
         batch_result,
         event,
+        event_type,
+        event_type_import,
+        event_type_version,
         filter_test,
         job,
         limits,
@@ -417,6 +465,7 @@ pub(crate) mod object {
 mod tests {
     use super::*;
     use crate::domain::Invalid;
+    use crate::domain::catalogue::TypeText;
     use crate::domain::endpoint::url::UrlPolicy;
     use crate::wire::field::wanted_status;
 
@@ -445,6 +494,8 @@ mod tests {
         check::<SubjectPart, _>(SubjectPart::parse);
         check::<IdempotencyKey, _>(IdempotencyKey::parse);
         check::<EventType, _>(EventType::parse);
+        check::<TypeDescription, _>(TypeText::description);
+        check::<TypeGroup, _>(TypeText::group);
         check::<SigningSecret, _>(SigningSecret::parse);
         check::<VerifiableSecret, _>(SigningSecret::parse_verifiable);
         let longest = |text: &str| "a".repeat(object::<Subscription>().max_length.unwrap() - text.len()) + text;
@@ -505,6 +556,7 @@ mod tests {
         check::<ContentType, _>(|text| ContentType::parse(text).ok());
         check::<Day, _>(|text| Day::parse(text).ok());
         check::<Timestamp, _>(|text| Timestamp::parse(text).ok());
+        check::<Visibility, _>(|text| Visibility::parse(text).ok());
         check::<Role, _>(Role::parse);
         check::<Scope, _>(Scope::parse);
         check::<EndpointStatus, _>(|text| wanted_status(text.to_owned()).ok());

@@ -1,6 +1,7 @@
 //! Webhook endpoints and test events.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -8,13 +9,12 @@ use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use super::DeliveryOut;
-use super::filter::FilterField;
 use crate::domain::Invalid;
 use crate::domain::delivery::schedule::RetrySchedule;
 use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::deployment::Deployment;
 use crate::domain::endpoint::change::EndpointPatch;
-use crate::domain::endpoint::filter::Filter;
+use crate::domain::endpoint::filter::{Filter, FilterError};
 use crate::domain::endpoint::headers::Headers;
 use crate::domain::endpoint::subscription::Subscription;
 use crate::domain::endpoint::timeout::TimeoutSeconds;
@@ -32,7 +32,7 @@ use crate::domain::text::{Description, EditionId, Name};
 use crate::domain::time::Timestamp;
 use crate::wire::body::RawObject;
 use crate::wire::error::Problem;
-use crate::wire::field::{Field, Reader, each, subscriptions, wanted_status};
+use crate::wire::field::{Field, RawField, Reader, each, subscriptions, wanted_status};
 use crate::wire::headers::{HeaderValues, HeadersOut};
 use crate::wire::openapi::{
     EndpointChannels, Millisecond, RecoverableStatus, ShownHeaders, StoredUrl, Subscriptions, VerifiableSecret, object,
@@ -72,7 +72,7 @@ pub struct EndpointIn {
     #[schema(value_type = Option<EndpointChannels>)]
     channels: Field<Vec<String>>,
     #[schema(value_type = Option<Filter>)]
-    filter: FilterField,
+    filter: RawField,
     #[schema(value_type = Option<RetrySchedule>)]
     retry_schedule: Field<Vec<u32>>,
     #[schema(value_type = Option<EndpointStatus>)]
@@ -107,7 +107,7 @@ pub struct EndpointPatchIn {
     #[schema(value_type = Option<EndpointChannels>)]
     channels: Field<Vec<String>>,
     #[schema(value_type = Option<Filter>)]
-    filter: FilterField,
+    filter: RawField,
     #[schema(value_type = Option<RetrySchedule>)]
     retry_schedule: Field<Vec<u32>>,
     #[schema(value_type = EndpointStatus)]
@@ -132,7 +132,7 @@ impl EndpointIn {
         let timeout = read.optional("timeout_seconds", self.timeout_seconds, TimeoutSeconds::new).unwrap_or_default();
         let edition = read.optional("edition_id", self.edition_id, |edition| EditionId::parse(&edition));
         let channels = read.optional("channels", self.channels, Channels::of_endpoint).unwrap_or_default();
-        let filter = self.filter.changed(&mut read).flatten();
+        let filter = self.filter.cleared("filter", &mut read, parse_filter).flatten();
         let retry_schedule = read.optional("retry_schedule", self.retry_schedule, RetrySchedule::new);
         let secret = read.optional("secret", self.secret, |secret| SigningSecret::parse_verifiable(&secret));
         let status = read.optional("status", self.status, wanted_status).unwrap_or(WantedStatus::Active);
@@ -178,7 +178,7 @@ impl EndpointPatchIn {
                 .map(Option::unwrap_or_default),
             edition: read.cleared("edition_id", self.edition_id, |edition| EditionId::parse(&edition)),
             channels: read.cleared("channels", self.channels, Channels::of_endpoint).map(Option::unwrap_or_default),
-            filter: self.filter.changed(&mut read),
+            filter: self.filter.cleared("filter", &mut read, parse_filter),
             retry_schedule: read.cleared("retry_schedule", self.retry_schedule, RetrySchedule::new),
             secret: read.changed("secret", self.secret, |secret| SigningSecret::parse_verifiable(&secret)),
             status: read.changed("status", self.status, wanted_status),
@@ -314,7 +314,7 @@ pub struct TestIn {
     /// By default the endpoint's first subscription; `webhook.test` if that is a wildcard or operational.
     #[schema(value_type = Option<EventType>)]
     event_type: Field<String>,
-    /// The event's data.
+    /// The event's data; by default the example of its type, or else `{"test": true}`.
     #[schema(value_type = Option<Object>, examples(json!({"member": "mbr_1"})))]
     data: RawObject,
 }
@@ -328,12 +328,17 @@ impl TestIn {
         let mut read = Reader::default();
         let event_type = read.optional("event_type", self.event_type, |text| {
             let event_type = EventType::parse(&text)?;
-            catalogue.check_published(&event_type)?;
+            event_type.check_published()?;
+            catalogue.check_known(&event_type)?;
             Ok(event_type)
         });
         let data = read.check("data", self.data.text()).flatten().map(str::to_owned);
         read.finish(Some(TestEvent { event_type, data }))
     }
+}
+
+fn parse_filter(text: &str) -> Result<Arc<Filter>, FilterError> {
+    Filter::parse(text).map(Arc::new)
 }
 
 /// A published test event.

@@ -8,7 +8,7 @@ use super::DeliveryOut;
 use crate::domain::Invalid;
 use crate::domain::delivery::Delivery;
 use crate::domain::event::channel::Channels;
-use crate::domain::event::event_type::{Catalogue, EventType};
+use crate::domain::event::event_type::EventType;
 use crate::domain::event::payload::{ContentType, Data, Format};
 use crate::domain::event::{Event, NewEvent, Subject};
 use crate::domain::external_id::ExternalId;
@@ -46,6 +46,9 @@ pub struct EventIn {
     channels: Field<Vec<String>>,
     #[schema(value_type = Option<ExternalId>)]
     external_id: Field<String>,
+    /// The version of the type whose schema the data must satisfy; by default the newest.
+    #[schema(value_type = Option<u32>, minimum = 1)]
+    schema_version: Field<i64>,
 }
 
 /// The subject of an event.
@@ -69,11 +72,11 @@ impl EventIn {
     ///
     /// # Errors
     /// All invalid fields.
-    pub fn parse(self, catalogue: &Catalogue, default_format: Format) -> Result<NewEvent, Vec<Problem>> {
+    pub fn parse(self, default_format: Format) -> Result<NewEvent, Vec<Problem>> {
         let mut read = Reader::default();
         let event_type = read.required("type", self.event_type, |text| {
             let event_type = EventType::parse(&text)?;
-            catalogue.check_published(&event_type)?;
+            event_type.check_published()?;
             Ok(event_type)
         });
         let format = read.optional("format", self.format, |text| Format::parse(&text)).unwrap_or(default_format);
@@ -97,6 +100,10 @@ impl EventIn {
         let edition = read.optional("edition_id", self.edition_id, |edition| EditionId::parse(&edition));
         let channels = read.optional("channels", self.channels, Channels::of_event).unwrap_or_default();
         let external_id = read.optional("external_id", self.external_id, |text| ExternalId::parse(&text));
+        let schema_version = read.optional("schema_version", self.schema_version, |number| {
+            let version = u32::try_from(number).ok().filter(|version| *version > 0);
+            version.ok_or_else(|| Invalid::new("must be the number of a version"))
+        });
         let complete = event_type.zip(data.flatten());
         let complete = complete.map(|(event_type, data)| NewEvent {
             external_id,
@@ -105,6 +112,7 @@ impl EventIn {
             subject,
             edition,
             channels,
+            schema_version,
             ..NewEvent::new(event_type, data)
         });
         read.finish(complete)
@@ -141,6 +149,9 @@ pub struct EventOut {
     edition_id: Option<String>,
     #[schema(value_type = EventChannels)]
     channels: Vec<String>,
+    /// The version of the type whose schema the data satisfies; null if there was no schema.
+    #[schema(required)]
+    schema_version: Option<u32>,
     webhook_deliveries: Vec<DeliveryOut>,
     #[schema(value_type = Millisecond)]
     created_at: String,
@@ -178,6 +189,7 @@ impl EventOut {
             content_type: event.payload.content_type.as_ref().map(|it| it.as_str().to_owned()),
             edition_id: event.edition.as_ref().map(EditionId::to_string),
             channels: event.channels.names().to_vec(),
+            schema_version: event.schema_version,
             webhook_deliveries: deliveries.iter().map(DeliveryOut::from).collect(),
             created_at: event.id.created_at().rfc3339(),
         }

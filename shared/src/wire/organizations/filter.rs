@@ -1,48 +1,11 @@
-//! The filter of an endpoint, and its test.
+//! The test of an endpoint's filter.
 
-use std::sync::Arc;
-
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::Serialize;
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use crate::domain::endpoint::filter::{Filter, Mismatch};
-use crate::wire::field::Reader;
+use crate::domain::endpoint::filter::Mismatch;
 use crate::wire::openapi::object;
-
-/// The field `filter` of a request. Its text is kept, because the numbers in it are exact.
-#[derive(Debug, Default)]
-pub(super) enum FilterField {
-    #[default]
-    Absent,
-    Null,
-    Text(Box<RawValue>),
-}
-
-impl<'de> Deserialize<'de> for FilterField {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = Box::<RawValue>::deserialize(deserializer)?;
-        Ok(if text.get() == "null" { Self::Null } else { Self::Text(text) })
-    }
-}
-
-/// Only for the OpenAPI document, which contains the default of a field that is absent.
-impl Serialize for FilterField {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_none()
-    }
-}
-
-impl FilterField {
-    /// Validates the filter. `Some(None)` stands for `null`. A problem begins with the JSON Pointer of the filter's part.
-    pub(super) fn changed(self, read: &mut Reader) -> Option<Option<Arc<Filter>>> {
-        match self {
-            Self::Absent => None,
-            Self::Null => Some(None),
-            Self::Text(text) => read.check("filter", Filter::parse(text.get())).map(|filter| Some(Arc::new(filter))),
-        }
-    }
-}
 
 /// Whether an endpoint would receive an event.
 #[derive(Debug, Serialize, ToSchema)]

@@ -2,6 +2,7 @@
 
 mod deliveries;
 mod endpoints;
+mod event_types;
 mod events;
 mod filter;
 mod jobs;
@@ -18,6 +19,10 @@ use crate::domain::ids::RequestId;
 pub use deliveries::{DeliveryDetailOut, DeliveryOut};
 pub use endpoints::{
     DEFAULT_OVERLAP, EndpointIn, EndpointOut, EndpointPatchIn, RecoverIn, RecoveryOut, RotationIn, TestIn, TestOut,
+};
+pub use event_types::{
+    EventTypeIn, EventTypeOut, EventTypePatchIn, EventTypeReplacementIn, ImportOut, ListedTypeOut, TypeVersionOut,
+    parse_import,
 };
 pub use events::{BatchIn, BatchResultOut, EventIn, EventOut};
 pub use filter::FilterTestOut;

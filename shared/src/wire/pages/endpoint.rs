@@ -14,8 +14,8 @@ use crate::domain::ids::{EndpointId, OrganizationId};
 use crate::domain::signing::secret::SigningSecret;
 use crate::domain::text::{EditionId, Name};
 use crate::wire::error::Problem;
-use crate::wire::field::{Field, Reader, subscriptions};
-use crate::wire::openapi::{Millisecond, StoredUrl, Subscriptions};
+use crate::wire::field::{Field, Reader, narrow_subscriptions};
+use crate::wire::openapi::{Millisecond, NarrowSubscriptions, StoredUrl, Subscriptions};
 use crate::wire::redacted::Redacted;
 
 /// The body of `POST` and `PUT` of endpoints.
@@ -30,7 +30,7 @@ pub struct EndpointIn {
     name: Field<String>,
     #[schema(value_type = EndpointUrl, required)]
     url: Field<String>,
-    #[schema(value_type = Subscriptions, required)]
+    #[schema(value_type = NarrowSubscriptions, required)]
     events: Field<Vec<String>>,
     #[schema(value_type = Option<EditionId>)]
     edition_id: Field<String>,
@@ -53,7 +53,7 @@ pub struct EndpointPatchIn {
     name: Field<String>,
     #[schema(value_type = EndpointUrl)]
     url: Field<String>,
-    #[schema(value_type = Subscriptions)]
+    #[schema(value_type = NarrowSubscriptions)]
     events: Field<Vec<String>>,
     #[schema(value_type = Option<EditionId>)]
     edition_id: Field<String>,
@@ -93,7 +93,7 @@ impl EndpointIn {
         let name = read.required("name", self.name, |name| Name::parse(&name));
         let url = read.required("url", self.url, |url| EndpointUrl::parse(&url, &deployment.urls));
         let subscriptions =
-            read.required("events", self.events, |events| subscriptions(&events, &deployment.catalogue));
+            read.required("events", self.events, |events| narrow_subscriptions(&events, &deployment.catalogue));
         let edition = read.optional("edition_id", self.edition_id, |edition| EditionId::parse(&edition));
         let timeout = read.optional("timeout_seconds", self.timeout_seconds, TimeoutSeconds::new).unwrap_or_default();
         let status = read.optional("is_active", self.is_active, wanted_status).unwrap_or(WantedStatus::Active);
@@ -139,7 +139,8 @@ impl EndpointPatchIn {
         let patch = EndpointPatch {
             name: read.changed("name", self.name, |name| Name::parse(&name)),
             url: read.changed("url", self.url, |url| EndpointUrl::parse(&url, &deployment.urls)),
-            subscriptions: read.changed("events", self.events, |events| subscriptions(&events, &deployment.catalogue)),
+            subscriptions: read
+                .changed("events", self.events, |events| narrow_subscriptions(&events, &deployment.catalogue)),
             timeout: read
                 .cleared("timeout_seconds", self.timeout_seconds, TimeoutSeconds::new)
                 .map(Option::unwrap_or_default),

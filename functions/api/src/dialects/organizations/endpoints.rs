@@ -46,7 +46,8 @@ pub(super) fn routes() -> Routes {
     responses((status = 201, body = EndpointOut), (status = 422)),
 )]
 async fn create(tenant: Tenant<EndpointsWrite>, State(administrator): Api, body: Body<EndpointIn>) -> Answer {
-    let new = body.read(|body| body.parse(administrator.deployment()))?;
+    let deployment = administrator.deployment_for(&tenant.caller).await?;
+    let new = body.read(|body| body.parse(&deployment))?;
     let generated = new.secret.is_none();
     let endpoint = administrator.create_endpoint(&tenant.organization.id, new).await?;
     let shown = EndpointOut::new(&endpoint, tenant.header_values());
@@ -103,7 +104,8 @@ async fn update(
     State(administrator): Api,
     body: Body<EndpointPatchIn>,
 ) -> Answer {
-    let patch = body.read(|body| body.parse(administrator.deployment()))?;
+    let deployment = administrator.deployment_for(&tenant.caller).await?;
+    let patch = body.read(|body| body.parse(&deployment))?;
     let endpoint = administrator.update_endpoint(&tenant.organization.id, endpoint, patch).await?;
     Ok(Data::ok(EndpointOut::new(&endpoint, tenant.header_values())))
 }
@@ -169,7 +171,8 @@ async fn test(
     body: Body<TestIn>,
 ) -> Result<Data<TestOut>, ApiError> {
     let by = tenant.caller.key();
-    let test = body.read(|body| body.parse(&administrator.deployment().catalogue))?;
+    let deployment = administrator.deployment_for(&tenant.caller).await?;
+    let test = body.read(|body| body.parse(&deployment.catalogue))?;
     if let Some(data) = &test.data {
         let state = administrator.current_state(&tenant.organization.id).await?;
         check_size(data, state.limits())?;
@@ -212,7 +215,7 @@ async fn test_filter(
     body: Body<EventIn>,
 ) -> Result<Data<FilterTestOut>, ApiError> {
     let format = tenant.organization.default_format;
-    let event = body.read(|body| body.parse(&administrator.deployment().catalogue, format))?;
+    let event = body.read(|body| body.parse(format))?;
     let organization = &tenant.organization.id;
     let state = administrator.current_state(organization).await?;
     check_size(&event.data, state.limits())?;

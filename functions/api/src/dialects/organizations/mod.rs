@@ -2,6 +2,7 @@
 
 mod deliveries;
 mod endpoints;
+mod event_types;
 mod events;
 mod jobs;
 mod keys;
@@ -26,7 +27,7 @@ pub(crate) fn routes() -> Routes {
         .merge(events::routes())
         .merge(jobs::routes())
         .merge(usage::routes());
-    tenants::routes().nest("/v1/organizations/{organization}", organization)
+    tenants::routes().merge(event_types::routes()).nest("/v1/organizations/{organization}", organization)
 }
 
 /// The OpenAPI description of these routes.
@@ -38,7 +39,9 @@ pub(crate) fn operations() -> utoipa::openapi::OpenApi {
         .merge_from(events::Operations::openapi())
         .merge_from(jobs::Operations::openapi())
         .merge_from(usage::Operations::openapi());
-    tenants::Operations::openapi().nest("/v1/organizations/{organization}", organization)
+    tenants::Operations::openapi()
+        .merge_from(event_types::Operations::openapi())
+        .nest("/v1/organizations/{organization}", organization)
 }
 
 /// Builds one page of a list from `entries`. The page ends before the first entry that does not fit into the response.

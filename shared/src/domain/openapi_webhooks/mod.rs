@@ -1,0 +1,66 @@
+//! A catalogue of event types as an OpenAPI document, in which each type is a webhook.
+
+mod export;
+mod import;
+mod openapi_3_0;
+mod standalone;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+pub use export::export;
+pub use import::{import, import_text};
+
+use serde_json::Value;
+
+/// Most bytes of an OpenAPI document.
+pub const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
+/// Most webhooks of a document.
+pub const MAX_WEBHOOKS: usize = 1_000;
+/// Most bytes of all schemas, each with the components to which it refers.
+pub const MAX_SCHEMAS_BYTES: usize = 16 * 1024 * 1024;
+
+/// An event type in a document.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Webhook {
+    /// The type's name: the webhook's key.
+    pub name: String,
+    /// A short title.
+    pub summary: Option<String>,
+    /// A description, in Markdown.
+    pub description: Option<String>,
+    /// The group of the type: the first tag.
+    pub group: Option<String>,
+    /// Whether receivers should not use the type any more.
+    pub deprecated: bool,
+    /// The JSON Schema of the event's body. It refers only to itself.
+    pub schema: Option<Value>,
+    /// An example of the event's body.
+    pub example: Option<Value>,
+}
+
+/// Why a document is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{pointer:?} {reason}")]
+pub struct DocumentError {
+    /// The JSON Pointer of the fault in the document.
+    pub pointer: String,
+    /// What is wrong, as a phrase that follows the place.
+    pub reason: String,
+}
+
+impl DocumentError {
+    fn new(pointer: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self { pointer: pointer.into(), reason: reason.into() }
+    }
+}
+
+/// A pointer with a segment appended.
+fn joined(pointer: &str, segment: &str) -> String {
+    format!("{pointer}/{}", segment.replace('~', "~0").replace('/', "~1"))
+}
+
+/// The pointer of a webhook's schema in an exported document.
+fn schema_pointer(name: &str) -> String {
+    format!("{}/post/requestBody/content/application~1json/schema", joined("/webhooks", name))
+}

@@ -1,0 +1,112 @@
+//! JSON Schema for the data of events: drafts 2020-12, 2019-09, 7, 6 and 4.
+//!
+//! The schema's author is the platform, but a tenant sends the data, and a process serves many tenants. So every
+//! validation has a number of steps, after which the data is refused, and a schema is limited such that ordinary data
+//! stays far below it.
+//!
+//! `format` and the keywords `content…` are annotations and refuse nothing. Integers of 64 bits are exact. Other
+//! numbers are the nearest 64-bit floating-point number, taken as its shortest decimal: 19.99 is a multiple of 0.01.
+
+mod compile;
+mod document;
+mod draft;
+mod error;
+mod evaluate;
+pub mod limits;
+mod pattern;
+mod pointer;
+mod program;
+#[cfg(test)]
+mod tests;
+mod uri;
+mod violation;
+
+use std::fmt;
+
+use document::Document;
+use document::parse::{ParseError, parse};
+pub use draft::Draft;
+pub use error::SchemaError;
+use evaluate::budget::Budget;
+use limits::{MAX_DATA_BYTES, MAX_DATA_LEVELS, MAX_EXAMPLE_STEPS, MAX_STEPS};
+use program::Program;
+use violation::quoted;
+pub use violation::{JSON, LIMIT, Violation};
+
+/// A compiled schema.
+pub struct Schema(Program);
+
+impl Schema {
+    /// Compiles the JSON text of a schema. Its `$schema` names the draft; without one, it is 2020-12.
+    ///
+    /// # Errors
+    /// [`SchemaError`] for the first fault: a keyword whose value has the wrong form, a reference to another
+    /// document, or a limit in [`limits`].
+    pub fn compile(text: &str) -> Result<Self, SchemaError> {
+        compile::compile(text).map(Self)
+    }
+
+    /// The schema's draft.
+    pub fn draft(&self) -> Draft {
+        self.0.draft
+    }
+
+    /// Validates a JSON text.
+    ///
+    /// # Errors
+    /// At most [`limits::MAX_VIOLATIONS`] violations. There is exactly one, with the rule [`LIMIT`], if the text or
+    /// its validation exceeds a limit; and one with the rule [`JSON`] if the text is not JSON, or has a name twice in
+    /// an object.
+    pub fn validate_text(&self, text: &str) -> Result<(), Vec<Violation>> {
+        self.validate_within(text, MAX_STEPS).map(|_| ())
+    }
+
+    /// Validates a value, as [`Schema::validate_text`] does its text. The text is faster.
+    ///
+    /// # Errors
+    /// As [`Schema::validate_text`].
+    pub fn validate(&self, value: &serde_json::Value) -> Result<(), Vec<Violation>> {
+        self.validate_text(&value.to_string())
+    }
+
+    /// Validates the example that is kept with the schema. It may take a tenth of the steps, so that data of the same
+    /// kind is far below the limit.
+    ///
+    /// # Errors
+    /// As [`Schema::validate_text`].
+    pub fn validate_example(&self, text: &str) -> Result<(), Vec<Violation>> {
+        self.validate_within(text, MAX_EXAMPLE_STEPS).map(|_| ())
+    }
+
+    /// Validates a text within a number of steps. Returns the steps that it took.
+    fn validate_within(&self, text: &str, steps: u32) -> Result<u32, Vec<Violation>> {
+        let document = parse_data(text).map_err(|violation| vec![violation])?;
+        let mut budget = Budget::new(steps);
+        evaluate::evaluate(&self.0, &document, &mut budget)?;
+        Ok(steps - budget.left())
+    }
+}
+
+impl fmt::Debug for Schema {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Schema({:?}, {} subschemas)", self.0.draft, self.0.schemas.len())
+    }
+}
+
+fn parse_data(text: &str) -> Result<Document<'_>, Violation> {
+    if text.len() > MAX_DATA_BYTES {
+        return Err(Violation::limit(String::new(), format!("must have at most {MAX_DATA_BYTES} bytes")));
+    }
+    parse(text, MAX_DATA_LEVELS).map_err(|error| match error {
+        ParseError::TooDeep { pointer } => {
+            Violation::limit(pointer, format!("must have at most {MAX_DATA_LEVELS} levels of objects and arrays"))
+        }
+        ParseError::RepeatedName { pointer, name } => {
+            Violation::json(pointer, format!("must not have the name {} twice", quoted(&name)))
+        }
+        ParseError::NumberOutOfRange { pointer } => {
+            Violation::limit(pointer, "must be a number in the range of 64-bit floating point")
+        }
+        ParseError::Syntax(reason) => Violation::json(String::new(), format!("must be JSON: {reason}")),
+    })
+}

@@ -1,0 +1,254 @@
+//! What a process knows of the catalogue: its revision, and the types and compiled schemas that its requests have used.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::domain::catalogue::CatalogueType;
+use crate::domain::event::event_type::EventType;
+use crate::domain::schema::Schema;
+use crate::domain::time::Timestamp;
+
+/// How long a process uses the revision that it has read.
+const LIFETIME: Duration = Duration::from_secs(10);
+/// Most bytes of the known types and schemas.
+const MAX_BYTES: usize = 32 * 1024 * 1024;
+/// The size of a known type without its name and its schemas.
+const TYPE_BYTES: usize = 256;
+/// A compiled schema has up to this many times the bytes of its text.
+const COMPILED_BYTES_PER_TEXT: usize = 16;
+/// The bytes of all compiled patterns of a schema that has any.
+const PATTERN_BYTES: usize = crate::domain::schema::limits::MAX_COMPILED_PATTERNS_BYTES;
+
+/// A compiled version of a type; `None` if the version has no schema.
+pub(super) type Compiled = Option<Arc<Schema>>;
+
+/// The revision of the catalogue.
+#[derive(Debug, Clone, Copy)]
+struct Revision {
+    number: u64,
+    /// When this process first found this number.
+    since: Timestamp,
+    /// When it was last read, or could not be read.
+    read_at: Timestamp,
+}
+
+/// What is known of a type.
+#[derive(Debug)]
+struct KnownType {
+    /// The type; `None` if it does not exist.
+    kind: Option<Arc<CatalogueType>>,
+    /// The schemas of its versions, which never change.
+    versions: BTreeMap<u32, Compiled>,
+    /// The revision that was known before the type was read.
+    revision: u64,
+    read_at: Timestamp,
+    bytes: usize,
+}
+
+impl KnownType {
+    /// When the type was created. A type that was removed and created anew begins with version 1 again.
+    fn created_at(&self) -> Option<Timestamp> {
+        self.kind.as_ref().map(|kind| kind.created_at)
+    }
+}
+
+/// What a process knows of the catalogue.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    revision: Option<Revision>,
+    types: HashMap<EventType, KnownType>,
+    bytes: usize,
+}
+
+impl Known {
+    /// The revision, if it was read in the last 10 s.
+    pub(super) fn revision(&self, now: Timestamp) -> Option<u64> {
+        let current = self.revision.filter(|revision| now.since(revision.read_at) < LIFETIME);
+        current.map(|revision| revision.number)
+    }
+
+    /// Remembers the revision. A lower one comes from a replica that is behind.
+    pub(super) fn found_revision(&mut self, number: u64, now: Timestamp) -> u64 {
+        let before = self.revision.filter(|before| before.number >= number);
+        let (number, since) = before.map_or((number, now), |before| (before.number, before.since));
+        self.revision = Some(Revision { number, since, read_at: now });
+        number
+    }
+
+    /// Prolongs the known revision because it cannot be read; `None` if this process has never read it.
+    pub(super) fn prolong(&mut self, now: Timestamp) -> Option<u64> {
+        let revision = self.revision.as_mut()?;
+        revision.read_at = now;
+        Some(revision.number)
+    }
+
+    /// Expires the revision, because this process has changed the catalogue.
+    pub(super) fn expire(&mut self) {
+        if let Some(revision) = &mut self.revision {
+            revision.read_at = Timestamp::from_unix_seconds(0);
+        }
+    }
+
+    /// The type, if it was read at the current revision. A read that began in the first 10 s of a revision may have found
+    /// the type as it was before, since a transaction is not visible in all items at the same instant. So it counts for 10 s
+    /// only.
+    pub(super) fn kind(&self, name: &EventType, now: Timestamp) -> Option<Option<Arc<CatalogueType>>> {
+        let revision = self.revision?;
+        let known = self.types.get(name).filter(|known| {
+            let is_settled = known.read_at.since(revision.since) >= LIFETIME || now.since(known.read_at) < LIFETIME;
+            known.revision >= revision.number && is_settled
+        });
+        known.map(|known| known.kind.clone())
+    }
+
+    /// The type as it was when it was last read.
+    pub(super) fn last_kind(&self, name: &EventType) -> Option<Option<Arc<CatalogueType>>> {
+        self.types.get(name).map(|known| known.kind.clone())
+    }
+
+    /// The compiled schema of a version, if it is known.
+    pub(super) fn compiled(&self, kind: &CatalogueType, number: u32) -> Option<Compiled> {
+        let known = self.types.get(&kind.name).filter(|known| known.created_at() == Some(kind.created_at))?;
+        known.versions.get(&number).cloned()
+    }
+
+    /// Remembers a type that was read when `revision` was known. The schemas of its versions stay, unless it was created anew.
+    pub(super) fn found_type(
+        &mut self,
+        name: &EventType,
+        kind: Option<Arc<CatalogueType>>,
+        revision: u64,
+        now: Timestamp,
+    ) {
+        let bytes = TYPE_BYTES + 2 * name.as_str().len() + kind.as_ref().map_or(0, |kind| described_bytes(kind));
+        let mut found = KnownType { kind, versions: BTreeMap::new(), revision, read_at: now, bytes };
+        if let Some(before) = self.remove(name).filter(|before| before.created_at() == found.created_at()) {
+            found.bytes = found.bytes.max(before.bytes);
+            found.versions = before.versions;
+        }
+        self.insert(name, found);
+    }
+
+    /// Remembers a compiled version of a type, whose schema has this text.
+    pub(super) fn found_version(&mut self, kind: &CatalogueType, number: u32, schema: Compiled, text: &str) {
+        let Some(mut known) = self.remove(&kind.name) else { return };
+        if known.created_at() == Some(kind.created_at) && known.versions.insert(number, schema).is_none() {
+            known.bytes += TYPE_BYTES + compiled_bytes(text);
+        }
+        self.insert(&kind.name, known);
+    }
+
+    fn remove(&mut self, name: &EventType) -> Option<KnownType> {
+        let removed = self.types.remove(name)?;
+        self.bytes -= removed.bytes;
+        Some(removed)
+    }
+
+    fn insert(&mut self, name: &EventType, known: KnownType) {
+        // Reading a few types again costs less than keeping their order of use.
+        if self.bytes + known.bytes > MAX_BYTES {
+            self.types.clear();
+            self.bytes = 0;
+        }
+        self.bytes += known.bytes;
+        self.types.insert(name.clone(), known);
+    }
+}
+
+/// At most this many bytes of memory for a compiled schema.
+fn compiled_bytes(text: &str) -> usize {
+    let patterns = if text.contains("\"pattern") { PATTERN_BYTES } else { 0 };
+    COMPILED_BYTES_PER_TEXT * text.len() + patterns
+}
+
+/// The bytes of a type's texts.
+fn described_bytes(kind: &CatalogueType) -> usize {
+    let texts = [&kind.settings.description, &kind.settings.group];
+    texts.into_iter().flatten().map(|text| text.as_str().len()).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::catalogue::TypeSettings;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_unix_seconds(1_774_382_400 + seconds)
+    }
+
+    fn name(text: &str) -> EventType {
+        EventType::parse(text).unwrap()
+    }
+
+    fn kind(created: i64) -> CatalogueType {
+        CatalogueType {
+            name: name("order.paid"),
+            settings: TypeSettings::default(),
+            latest: Some(1),
+            created_at: at(created),
+            updated_at: at(created),
+            version: 1,
+        }
+    }
+
+    #[test]
+    fn a_revision_is_used_for_ten_seconds_and_never_falls() {
+        let mut known = Known::default();
+        assert_eq!((known.revision(at(0)), known.prolong(at(0))), (None, None));
+        assert_eq!(known.found_revision(5, at(0)), 5);
+        assert_eq!((known.revision(at(9)), known.revision(at(10))), (Some(5), None));
+        assert_eq!(known.found_revision(4, at(10)), 5, "from a replica that is behind");
+        assert_eq!(known.prolong(at(20)), Some(5));
+        assert_eq!(known.revision(at(29)), Some(5));
+        known.expire();
+        assert_eq!(known.revision(at(29)), None);
+    }
+
+    #[test]
+    fn a_type_is_read_again_after_a_change_and_once_more_ten_seconds_later() {
+        let mut known = Known::default();
+        let order = name("order.paid");
+        let is_known = |known: &Known, seconds| known.kind(&order, at(seconds)).is_some();
+        known.found_revision(5, at(0));
+        known.found_type(&order, None, 5, at(1));
+        assert!(is_known(&known, 10) && !is_known(&known, 11), "it was read soon after the revision was found");
+        known.found_type(&order, None, 5, at(11));
+        assert!(is_known(&known, 1_000));
+        known.found_revision(6, at(1_000));
+        assert!(!is_known(&known, 1_000));
+        // A slower request read the type before it knew of the new revision.
+        known.found_type(&order, None, 5, at(1_001));
+        assert!(!is_known(&known, 1_001));
+    }
+
+    #[test]
+    fn compiled_schemas_stay_until_the_type_is_created_anew() {
+        let mut known = Known::default();
+        known.found_revision(1, at(0));
+        let schema = Some(Arc::new(Schema::compile("true").unwrap()));
+        known.found_type(&name("order.paid"), Some(Arc::new(kind(0))), 1, at(0));
+        known.found_version(&kind(0), 1, schema.clone(), "true");
+        known.found_type(&name("order.paid"), Some(Arc::new(kind(0))), 2, at(10));
+        assert!(known.compiled(&kind(0), 1).is_some() && known.compiled(&kind(0), 2).is_none());
+        known.found_type(&name("order.paid"), Some(Arc::new(kind(20))), 3, at(20));
+        assert!(known.compiled(&kind(0), 1).is_none() && known.compiled(&kind(20), 1).is_none());
+        // A request that still has the former type does not add its schema to the new one.
+        known.found_version(&kind(0), 1, schema, "true");
+        assert!(known.compiled(&kind(20), 1).is_none());
+    }
+
+    #[test]
+    fn the_size_is_bounded() {
+        let mut known = Known::default();
+        known.found_revision(1, at(0));
+        for number in 0..1_000 {
+            let other = CatalogueType { name: name(&format!("n{number}")), ..kind(0) };
+            known.found_type(&other.name, Some(Arc::new(other.clone())), 1, at(0));
+            known.found_version(&other, 1, None, &"\"pattern".repeat(1_000));
+            assert_eq!(known.bytes, known.types.values().map(|known| known.bytes).sum::<usize>());
+            assert!(known.bytes <= MAX_BYTES);
+            assert!(known.compiled(&other, 1).is_some());
+        }
+    }
+}

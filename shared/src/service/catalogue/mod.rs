@@ -1,0 +1,180 @@
+//! The catalogue of event types, as publishing uses it.
+
+mod known;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use futures_util::future::try_join_all;
+use tracing::warn;
+
+use super::ServiceError;
+use super::event_writer::Numbered;
+use crate::clock::Clock;
+use crate::domain::catalogue::{CatalogueType, Refusal, SchemaText, required_version};
+use crate::domain::deployment::Deployment;
+use crate::domain::event::NewEvent;
+use crate::domain::event::event_type::EventType;
+use crate::store::Store;
+use known::{Compiled, Known};
+
+/// The events of a request after their validation.
+#[derive(Debug, Default)]
+pub(super) struct Validated {
+    /// The events that may be published.
+    pub(super) accepted: Vec<Numbered>,
+    /// The positions of the others, and why they are refused.
+    pub(super) refused: Vec<(u32, Refusal)>,
+}
+
+/// The types of a request's events; `None` for one that is not in the catalogue.
+type Types = BTreeMap<EventType, Option<Arc<CatalogueType>>>;
+
+/// Validates events against the catalogue, and remembers its types and schemas. A change of a type applies to events that
+/// are published at least 10 s later.
+#[derive(Debug)]
+pub(super) struct EventTypes {
+    pub(super) store: Arc<Store>,
+    pub(super) clock: Clock,
+    pub(super) deployment: Arc<Deployment>,
+    known: Mutex<Known>,
+}
+
+impl EventTypes {
+    pub(super) fn new(store: Arc<Store>, clock: Clock, deployment: Arc<Deployment>) -> Self {
+        Self { store, clock, deployment, known: Mutex::default() }
+    }
+
+    /// Validates events. `is_platform` is whether they are published with a platform key.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if the catalogue could not be read. An event that cannot be validated is not accepted: it could not
+    /// be recalled, and the publisher can repeat the request.
+    pub(super) async fn validate(&self, new: Vec<Numbered>, is_platform: bool) -> Result<Validated, ServiceError> {
+        let mut validated = Validated::default();
+        if new.is_empty() {
+            return Ok(validated);
+        }
+        let types = self.types_of(&new, is_platform).await?;
+        for (index, mut event) in new {
+            let kind = types.get(&event.event_type).and_then(Option::as_deref);
+            match self.validate_event(&mut event, kind, is_platform).await? {
+                Ok(()) => validated.accepted.push((index, event)),
+                Err(refusal) => validated.refused.push((index, refusal)),
+            }
+        }
+        Ok(validated)
+    }
+
+    async fn validate_event(
+        &self,
+        event: &mut NewEvent,
+        kind: Option<&CatalogueType>,
+        is_platform: bool,
+    ) -> Result<Result<(), Refusal>, ServiceError> {
+        let name = &event.event_type;
+        let required = required_version(name, event.schema_version, kind, is_platform, &self.deployment.catalogue);
+        let (kind, number) = match (kind, required) {
+            (_, Err(refusal)) => return Ok(Err(refusal)),
+            (Some(kind), Ok(Some(number))) => (kind, number),
+            _ => return Ok(Ok(())),
+        };
+        let Some(compiled) = self.compiled(kind, number).await? else {
+            return Ok(Err(Refusal::of_version(name, number)));
+        };
+        event.schema_version = compiled.is_some().then_some(number);
+        let Some(schema) = compiled else { return Ok(Ok(())) };
+        // Data with a content type is text, which the API shows as a JSON string.
+        let text = event.content_type.is_some().then(|| serde_json::Value::from(event.data.as_str()).to_string());
+        let result = schema.validate_text(text.as_ref().unwrap_or(&event.data)).map_err(Refusal::Data);
+        // Other tasks of the thread run before the next event is validated.
+        tokio::task::yield_now().await;
+        Ok(result)
+    }
+
+    /// The types of these events. Those that are not known are read; none is read if the catalogue has never had a type. A
+    /// type that would be refused as unknown is read in any case. If a type cannot be read, this process goes on with what it
+    /// knows of it.
+    async fn types_of(&self, new: &[Numbered], is_platform: bool) -> Result<Types, ServiceError> {
+        let revision = self.revision().await?;
+        let catalogue = &self.deployment.catalogue;
+        let mut types = Types::new();
+        if revision == 0 && !catalogue.is_closed() {
+            return Ok(types);
+        }
+        let now = self.clock.now();
+        let is_refused = |name: &EventType, kind: Option<&CatalogueType>| {
+            required_version(name, None, kind, is_platform, catalogue).is_err()
+        };
+        let mut missing = BTreeSet::new();
+        {
+            let known = self.known();
+            for (_, NewEvent { event_type: name, .. }) in new {
+                match known.kind(name, now) {
+                    Some(kind) if !is_refused(name, kind.as_deref()) => drop(types.insert(name.clone(), kind)),
+                    None if revision == 0 && !is_refused(name, None) => {}
+                    _ => drop(missing.insert(name)),
+                }
+            }
+        }
+        let reads = missing.into_iter().map(async |name| {
+            let kind = match self.store.event_type(name).await {
+                Ok(kind) => kind.map(Arc::new),
+                Err(error) => {
+                    let last = self.known().last_kind(name).filter(|kind| !is_refused(name, kind.as_deref()));
+                    let kind = last.ok_or(error.clone())?;
+                    warn!(%error, "an event type could not be read");
+                    return Ok((name, kind));
+                }
+            };
+            self.known().found_type(name, kind.clone(), revision, now);
+            Ok::<_, ServiceError>((name, kind))
+        });
+        let read = try_join_all(reads).await?;
+        types.extend(read.into_iter().map(|(name, kind)| (name.clone(), kind)));
+        Ok(types)
+    }
+
+    /// The revision of the catalogue, which may be 10 s old. If it cannot be read, this process goes on with the revision
+    /// that it knows.
+    async fn revision(&self) -> Result<u64, ServiceError> {
+        if let Some(revision) = self.known().revision(self.clock.now()) {
+            return Ok(revision);
+        }
+        let now = self.clock.now();
+        match self.store.catalogue_revision().await {
+            Ok(revision) => Ok(self.known().found_revision(revision, now)),
+            Err(error) => {
+                let known = self.known().prolong(now);
+                known.inspect(|_| warn!(%error, "the revision of the catalogue could not be read")).ok_or(error.into())
+            }
+        }
+    }
+
+    /// The compiled schema of a version of a type; `None` if there is no such version.
+    async fn compiled(&self, kind: &CatalogueType, number: u32) -> Result<Option<Compiled>, ServiceError> {
+        let name = &kind.name;
+        if let Some(compiled) = self.known().compiled(kind, number) {
+            return Ok(Some(compiled));
+        }
+        let Some(version) = self.store.type_version(name, number).await? else { return Ok(None) };
+        let text = version.contents.schema;
+        let compiled = text.as_ref().map(SchemaText::compile).transpose().map_err(|error| {
+            ServiceError::Internal(format!("version {number} of {name} is no longer accepted: {error}"))
+        })?;
+        let compiled = compiled.map(Arc::new);
+        let text = text.as_ref().map_or("", SchemaText::as_str);
+        self.known().found_version(kind, number, compiled.clone(), text);
+        Ok(Some(compiled))
+    }
+
+    /// Makes this process read the catalogue again.
+    pub(super) fn expire(&self) {
+        self.known().expire();
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // Each change is complete before the lock is released.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
