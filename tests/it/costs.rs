@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::event_types;
 use crate::meter::{Bill, Meter};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -158,6 +159,21 @@ async fn a_raw_format_and_a_trace_context_cost_nothing() {
     let bill = Metered::new(&world).publish(&tenant, "/events", &headers, &raw).await;
     assert_eq!(bill.calls, calls([("BatchWriteItem", 1), ("GetItem", 1), ("SendMessageBatch", 1)]));
     assert_eq!((bill.write_units, bill.read_units), (2.0, 1.0));
+}
+
+#[tokio::test]
+async fn a_schema_costs_publishing_nothing_once_it_is_known() {
+    let (world, _receiver, tenant) = subscribed(1).await;
+    let schema = json!({"type": "object", "required": ["group", "members"]});
+    event_types::create(&world, &json!({"name": "member.added", "schema": schema})).await;
+    let metered = Metered::new(&world);
+    for (reads, units) in [(3, 3.0), (1, 1.0)] {
+        let bill = metered.publish(&tenant, "/events", &[], &event(1)).await;
+        assert_eq!(bill.calls, calls([("BatchWriteItem", 1), ("GetItem", reads), ("SendMessageBatch", 1)]));
+        assert_eq!((bill.write_units, bill.read_units), (2.0, units), "event and list; the state, at first type and schema");
+    }
+    let batch = metered.publish(&tenant, "/events/batch", &[], &batch(10)).await;
+    assert_eq!((batch.calls["GetItem"], batch.read_units), (1, 1.0));
 }
 
 #[tokio::test]

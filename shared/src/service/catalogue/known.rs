@@ -7,6 +7,7 @@ use std::time::Duration;
 use crate::domain::catalogue::CatalogueType;
 use crate::domain::event::event_type::EventType;
 use crate::domain::schema::Schema;
+use crate::domain::schema::limits::{MAX_COMPILED_PATTERN_BYTES, MAX_COMPILED_PATTERNS_BYTES};
 use crate::domain::time::Timestamp;
 
 /// How long a process uses the revision that it has read.
@@ -15,10 +16,8 @@ const LIFETIME: Duration = Duration::from_secs(10);
 const MAX_BYTES: usize = 32 * 1024 * 1024;
 /// The size of a known type without its name and its schemas.
 const TYPE_BYTES: usize = 256;
-/// A compiled schema has up to this many times the bytes of its text.
-const COMPILED_BYTES_PER_TEXT: usize = 16;
-/// The bytes of all compiled patterns of a schema that has any.
-const PATTERN_BYTES: usize = crate::domain::schema::limits::MAX_COMPILED_PATTERNS_BYTES;
+/// A compiled schema has up to this many times the bytes of its text, without its patterns.
+const COMPILED_BYTES_PER_TEXT: usize = 20;
 
 /// A compiled version of a type; `None` if the version has no schema.
 pub(super) type Compiled = Option<Arc<Schema>>;
@@ -158,8 +157,12 @@ impl Known {
 
 /// At most this many bytes of memory for a compiled schema.
 fn compiled_bytes(text: &str) -> usize {
-    let patterns = if text.contains("\"pattern") { PATTERN_BYTES } else { 0 };
-    COMPILED_BYTES_PER_TEXT * text.len() + patterns
+    let patterns = if text.contains("\"patternProperties\"") {
+        MAX_COMPILED_PATTERNS_BYTES
+    } else {
+        MAX_COMPILED_PATTERN_BYTES * text.matches("\"pattern\"").count()
+    };
+    COMPILED_BYTES_PER_TEXT * text.len() + patterns.min(MAX_COMPILED_PATTERNS_BYTES)
 }
 
 /// The bytes of a type's texts.
@@ -245,7 +248,7 @@ mod tests {
         for number in 0..1_000 {
             let other = CatalogueType { name: name(&format!("n{number}")), ..kind(0) };
             known.found_type(&other.name, Some(Arc::new(other.clone())), 1, at(0));
-            known.found_version(&other, 1, None, &"\"pattern".repeat(1_000));
+            known.found_version(&other, 1, None, &"\"pattern\"".repeat(1_000));
             assert_eq!(known.bytes, known.types.values().map(|known| known.bytes).sum::<usize>());
             assert!(known.bytes <= MAX_BYTES);
             assert!(known.compiled(&other, 1).is_some());
