@@ -12,11 +12,13 @@ import urllib.request
 
 import schemathesis
 
-BASE, ORGANIZATION, API_KEY = (os.environ[name] for name in ("BASE_URL", "ORGANIZATION", "API_KEY"))
+NAMES = ("BASE_URL", "ORGANIZATION", "API_KEY", "PLATFORM_KEY")
+BASE, ORGANIZATION, API_KEY, PLATFORM_KEY = (os.environ[name] for name in NAMES)
 RECEIVER = f"{BASE}/demo/receiver"
 ROOT = f"/v1/organizations/{ORGANIZATION}"
 WELL_FORMED_URL = re.compile(r"^https?://[^\s\\#]+$")
 EXTERNAL = r"ext:[A-Za-z0-9._-]{1,256}"
+IDS_OF_VERSIONS = re.compile("[1-9][0-9]*")
 IDS = {
     "organization": rf"org_[0-9a-hjkmnp-tv-z]{{26}}|[0-9a-fA-F]{{8}}(-[0-9a-fA-F]{{4}}){{3}}-[0-9a-fA-F]{{12}}|{EXTERNAL}",
     "endpoint": rf"we_[0-9a-f]{{32}}|ep_[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}|{EXTERNAL}",
@@ -24,11 +26,13 @@ IDS = {
     "event": rf"wevt_[0-9a-f]{{32}}|{EXTERNAL}",
     "job": r"wjob_[0-9a-f]{32}",
     "delivery": r"wdlv_[0-9a-f]{32}",
+    "event_type": r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*",
+    "schema_version": r"[1-9][0-9]*",
 }
 
 
-def call(method, path, body=None):
-    headers = {"Authorization": f"Bearer {API_KEY}", "Content-Type": "application/json"}
+def call(method, path, body=None, key=API_KEY):
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
     request = urllib.request.Request(BASE + path, body and json.dumps(body).encode(), headers, method=method)
     with urllib.request.urlopen(request, timeout=10) as answer:
         return json.loads(answer.read() or "{}").get("data")
@@ -53,6 +57,13 @@ def make_job():
     return call("POST", f"{ROOT}/webhooks/endpoints/{ENDPOINT}/recover", {"since": "2026-01-01T00:00:00Z"})["id"]
 
 
+def make_event_type():
+    """Creates the event type of the requests, or changes it back if a request has changed it."""
+    call("PUT", f"/v1/event-types/{EVENT_TYPE}", {"schema": {"type": "object"}}, PLATFORM_KEY)
+    return EVENT_TYPE
+
+
+EVENT_TYPE = "generated.type"
 ENDPOINT = make_endpoint()
 TESTED = call("POST", f"{ROOT}/webhooks/endpoints/{ENDPOINT}/test", {})
 THERE = {
@@ -62,6 +73,8 @@ THERE = {
     "event": TESTED["event_id"],
     "job": make_job(),
     "delivery": TESTED["latest_delivery"]["id"],
+    "event_type": make_event_type(),
+    "schema_version": 1,
 }
 
 
@@ -80,6 +93,8 @@ def thing(kind, case):
         superfluous.append(found)
     if kind == "event" and case.method == "DELETE":
         found = make_event()
+    if kind == "event_type" and case.method != "PUT":
+        found = make_event_type()
     if kind == "key" and case.method in ("DELETE", "POST"):
         found = make_key()
     return hyphenated(found) if kind == "endpoint" and case.path.startswith("/v1/endpoints") else found
@@ -87,7 +102,7 @@ def thing(kind, case):
 
 def put(values, name, kind, case):
     value = values.get(name)
-    if isinstance(value, str) and re.fullmatch(IDS[kind], value):
+    if isinstance(value, (str, int)) and re.fullmatch(IDS[kind], str(value)):
         values[name] = thing(kind, case)
 
 
@@ -99,8 +114,11 @@ def before_load_schema(context, raw_schema):
     listed = {"api-keys": "ApiKeyId", "endpoints": "EndpointId", "events": "EventId", "deliveries": "DeliveryId"}
     cursors = {resource: schemas[name] for resource, name in listed.items()}
     time = r"20[0-9]{2}-0[1-9]-0[1-9]T0[0-9]:0[0-9]:0[0-9]\.[0-9]{3}Z"
+    cursors["event-types"] = schemas["EventType"]
+    cursors["versions"] = {"type": "string", "pattern": "^[1-9][0-9]{0,5}$"}
     cursors["jobs"] = {"type": "string", "pattern": rf"^{time}\.wjob_[0-9a-f]{{32}}$"}
     cursors["organizations"] = {"type": "string", "pattern": rf"^{time}\.org_[0-9a-hjkmnp-tv-z]{{26}}$"}
+    schemas["DataSchema"]["enum"] = [True, {"type": "object"}, {"properties": {"a": {"type": "string"}}}]
     schemas["Filter"]["enum"] = [
         {"type": ["a", {"prefix": "b."}]},
         {"data": {"n": [{"numeric": [">", 1]}, {"exists": False}]}, "channels": [{"anything-but": "x"}]},
@@ -137,6 +155,9 @@ def before_call(context, case, **kwargs):
     for name in [name for name, value in query.items() if value in ("", None, [], {}, [""])]:
         del query[name]
     if isinstance(body, dict):
+        # The generated types have no versions.
+        if IDS_OF_VERSIONS.fullmatch(str(body.get("schema_version"))):
+            del body["schema_version"]
         put(body, "organization_id", "organization", case)
         # Every URL that may be accepted is replaced by the demo receiver's, so deliveries reach no other host.
         if isinstance(body.get("url"), str):

@@ -208,6 +208,22 @@ async fn without_types_publishing_reads_only_the_revision_every_ten_seconds() {
 }
 
 #[tokio::test]
+async fn requests_at_the_same_time_share_the_reads_of_the_catalogue() {
+    let world = World::new().await;
+    create(&world, &json!({"name": "order.paid", "schema": schema()})).await;
+    let (process, reads, _) = observed(&world);
+    let tenant = world.tenant().await.at(&process);
+    let valid = order(json!({"order": "a"}));
+    let all = (0..50).map(|_| tenant.post("/events", &valid));
+    for reply in futures_util::future::join_all(all).await {
+        reply.data(202);
+    }
+    // A request that arrives during a read shares the next one.
+    let reads = reads.load(Ordering::SeqCst);
+    assert!((3..=9).contains(&reads), "{reads} reads of revision, type and schema");
+}
+
+#[tokio::test]
 async fn a_process_that_cannot_read_the_catalogue_uses_what_it_knows_and_otherwise_accepts_nothing() {
     let world = World::new().await;
     create(&world, &json!({"name": "order.paid", "schema": schema()})).await;
@@ -226,6 +242,19 @@ async fn a_process_that_cannot_read_the_catalogue_uses_what_it_knows_and_otherwi
     tenant.post("/events", &valid).await.data(202);
     // Nothing is known of this type.
     tenant.post("/events", &json!({"type": "order.sent", "data": {}})).await.is_error(503, "unavailable");
+}
+
+#[tokio::test]
+async fn text_is_validated_as_a_json_string() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    create(&world, &json!({"name": "order.paid", "schema": {"type": "string", "maxLength": 5}})).await;
+    let csv = |data: &str| json!({"type": "order.paid", "data": data, "format": "raw", "content_type": "text/csv"});
+    assert_eq!(tenant.post("/events", &csv("a\n\"b\"")).await.data(202)["schema_version"], 1);
+    let refused = tenant.post("/events", &csv("a;b;c;d")).await;
+    refused.is_error(400, "validation_failed");
+    assert_eq!(refused.body["error"]["details"]["fields"][0]["rule"], "maxLength");
+    tenant.post("/events", &order(json!({}))).await.is_error(400, "validation_failed");
 }
 
 #[tokio::test]
