@@ -63,8 +63,7 @@ fn sign(bencher: Bencher<'_, '_>, secrets: u8) {
 #[divan::bench]
 fn parse_publish_request(bencher: Bencher<'_, '_>) {
     let request = request_body();
-    let parse =
-        |request: &[u8]| body::parse::<EventIn>(request).unwrap().read(|event| event.parse(Format::Envelope));
+    let parse = |request: &[u8]| body::parse::<EventIn>(request).unwrap().read(|event| event.parse(Format::Envelope));
     bencher.bench_local(|| parse(black_box(request.as_bytes())).unwrap());
 }
 

@@ -18,7 +18,6 @@ use crate::support::{
     Answer, EVENT_TYPE, Endpoint, Fate, Process, Receiver, Reply, Tenant, World, delivery_ids, over_network,
     over_network_by_call,
 };
-pub(super) use end::Ended;
 
 const VISIBILITY: Duration = Duration::from_secs(VISIBILITY_SECONDS as u64);
 /// Longer than the wait before a half-open probe.

@@ -3,7 +3,7 @@
 use shared::domain::endpoint::lane::Lane;
 use shared::queue::schema::CONSUMER_BATCH;
 
-use super::World;
+use super::{QUEUE, World};
 
 impl World {
     pub(crate) fn sqs(&self) -> aws_sdk_sqs::Client {

@@ -1,7 +1,9 @@
 use serde_json::{Value, json};
 
 use super::{ImportEffect, MEDIA, read_document, write_document};
-use crate::domain::catalogue::{Contents, Example, FullType, SchemaText, TypeChange, TypeSettings, TypeText, WantedType};
+use crate::domain::catalogue::{
+    Contents, Example, FullType, SchemaText, TypeChange, TypeSettings, TypeText, WantedType,
+};
 use crate::domain::event::event_type::EventType;
 use crate::domain::openapi_webhooks::MAX_DOCUMENT_BYTES;
 use crate::domain::time::Timestamp;

@@ -113,12 +113,7 @@ fn a_target_is_written_if_it_or_the_settings_or_secrets_change() {
         ("nothing", endpoint(), patch(patched()), false),
         ("name", endpoint(), patch(EndpointPatch { name: Some(name), ..patched() }), true),
         ("headers", endpoint(), patch(EndpointPatch { headers: Some(headers), ..patched() }), true),
-        (
-            "filter",
-            endpoint(),
-            patch(EndpointPatch { filter: Some(filter(r#"{"type":["a"]}"#)), ..patched() }),
-            true,
-        ),
+        ("filter", endpoint(), patch(EndpointPatch { filter: Some(filter(r#"{"type":["a"]}"#)), ..patched() }), true),
         ("channels", endpoint(), patch(EndpointPatch { channels: Some(channels(&["a"])), ..patched() }), true),
         ("secret", endpoint(), patch(EndpointPatch { secret: Some(secret), ..patched() }), true),
         ("status", endpoint(), patch(EndpointPatch { status: Some(WantedStatus::Paused), ..patched() }), true),

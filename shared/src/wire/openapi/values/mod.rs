@@ -6,8 +6,8 @@ mod fields;
 
 use std::borrow::Cow;
 
-use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::catalogue::{MAX_DESCRIPTION_CHARS, MAX_GROUP_CHARS, Visibility};
@@ -20,7 +20,7 @@ use crate::domain::endpoint::subscription::{MAX_SUBSCRIPTIONS, Subscription};
 use crate::domain::endpoint::timeout::TimeoutSeconds;
 use crate::domain::endpoint::url::EndpointUrl;
 use crate::domain::endpoint::{DisabledReason, EndpointStatus};
-use crate::domain::event::channel::{MAX_CHANNEL_CHARS, MAX_ENDPOINT_CHANNELS, MAX_EVENT_CHANNELS};
+use crate::domain::event::channel::{MAX_ENDPOINT_CHANNELS, MAX_EVENT_CHANNELS};
 use crate::domain::event::event_type::{EventType, MAX_EVENT_TYPE_CHARS};
 use crate::domain::event::payload::{ContentType, Format, MAX_CONTENT_TYPE_CHARS};
 use crate::domain::external_id::{ExternalId, MAX_EXTERNAL_ID_CHARS};
