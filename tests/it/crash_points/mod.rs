@@ -3,6 +3,7 @@
 //! lost, and only an attempt whose record was cut off may be repeated.
 
 mod attempts;
+mod catalogue;
 mod due;
 mod jobs;
 mod publishing;
