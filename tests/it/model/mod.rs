@@ -5,9 +5,11 @@
 //! There are two organizations. The operations affect the endpoints of the first one. The second one publishes through
 //! the same processes, and none of the operations may change anything of it.
 
+mod catalogue;
 mod isolation;
 mod operations;
 mod processes;
+mod removals;
 mod requests;
 mod seen;
 mod states;
@@ -24,8 +26,11 @@ use serde_json::json;
 use shared::domain::time::Timestamp;
 
 use crate::support::{Answer, Endpoint, Fuse, Process, Receiver, World};
-use isolation::{ORGANIZATIONS, Organization, QUIET_ENDPOINTS, owner};
+use catalogue::Catalogue;
+use isolation::{ORGANIZATIONS, Organization, QUIET_ENDPOINTS, TROUBLED, owner};
 use operations::{ENDPOINTS, Operation, Reaction, operation};
+use removals::Removal;
+use seen::Seen;
 use states::Delivery;
 
 /// The number of sequences, unless the environment variable `PROPTEST_CASES` has another one.
@@ -99,6 +104,15 @@ struct Run {
     queued: HashMap<String, usize>,
     recovering: bool,
     sending_again: bool,
+    /// The events whose data was removed, or may have been.
+    removed: BTreeMap<String, Removal>,
+    /// When the deletion of the troubled organization was first seen.
+    deleted_since: Option<Timestamp>,
+    /// The number of requests that the receivers of the troubled organization had got before the step.
+    received: usize,
+    /// When the step began.
+    checked_at: Timestamp,
+    catalogue: Catalogue,
 }
 
 /// A publish request.
@@ -159,6 +173,11 @@ impl Run {
             queued: HashMap::new(),
             recovering: false,
             sending_again: false,
+            removed: BTreeMap::new(),
+            deleted_since: None,
+            received: 0,
+            checked_at: world.clock.now(),
+            catalogue: Catalogue::default(),
             world,
         }
     }
@@ -173,6 +192,9 @@ impl Run {
 
     async fn perform(&mut self, operation: &Operation) -> Allowed {
         let mut allowed = Allowed::default();
+        if self.is_deleted(TROUBLED) && operation.manages_the_troubled_organization() {
+            return allowed;
+        }
         match operation {
             Operation::Publish { by, events, cut } => self.publish(*by, *events, *cut).await,
             Operation::Repeat => self.repeat().await,
@@ -208,6 +230,9 @@ impl Run {
                 self.check_that_it_is_accepted(*endpoint, reply);
                 allowed.retries = true;
             }
+            Operation::Expunge { delivery, cut } => self.expunge(*delivery, *cut).await,
+            Operation::DeleteOrganization { cut } => self.delete_organization(*cut).await,
+            Operation::SetType { accepts, cut } => self.set_type(*accepts, *cut).await,
             Operation::CancelJob { job, cut } => self.cancel_job(*job, *cut).await,
             Operation::SendAll => {
                 let (sdk, clock) = (self.world.sdk(), self.world.clock.clock());
@@ -230,7 +255,9 @@ impl Run {
     /// and the system runs until nothing is left. Then checks the final state.
     async fn end(mut self) {
         self.receivers.iter().for_each(Receiver::forget_script);
-        self.set_organization(false).await;
+        if !self.is_deleted(TROUBLED) {
+            self.set_organization(false).await;
+        }
         self.world.advance(FIRST_REQUEST_ENDS);
         while !self.unanswered.is_empty() {
             let left = self.unanswered.len();
@@ -239,7 +266,8 @@ impl Run {
             self.check_step(Allowed::default()).await;
         }
         assert!(self.unpromised.is_empty(), "no response listed {:?}", self.unpromised);
-        for endpoint in 0..ENDPOINTS {
+        let own = if self.is_deleted(TROUBLED) { 0 } else { ENDPOINTS };
+        for endpoint in 0..own {
             self.move_to(endpoint, true).await;
             if self.possible[endpoint] == [PAUSED] {
                 self.set_status(endpoint, ACTIVE, None).await;
@@ -251,6 +279,9 @@ impl Run {
         for (id, delivery) in &self.model {
             assert!(delivery.status.is_final(), "{id} is not final: {delivery:?}");
         }
+        if self.is_deleted(TROUBLED) {
+            self.check_that_nothing_is_left(&Seen::of(&self.world, &self.receivers).await);
+        }
         self.check_that_the_quiet_organization_is_unaffected();
         self.check_lists().await;
         for (partition, key) in self.world.marks().await {
@@ -260,6 +291,11 @@ impl Run {
             );
         }
     }
+}
+
+/// The id of a delivery's event.
+fn event_of(delivery: &str) -> String {
+    format!("wevt_{}0000", &delivery["wdlv_".len()..delivery.len() - 4])
 }
 
 /// Lets the receivers ignore the requests of dead processes, which may still arrive.

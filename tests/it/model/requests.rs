@@ -21,10 +21,17 @@ impl Run {
         organization.keys += 1;
         let publishing = Publishing { by, key: organization.keys.to_string(), events };
         let reply = self.try_to_publish(&publishing, cut).await;
+        if self.is_deleted(by) {
+            assert!(reply.as_ref().is_none_or(|reply| (400..500).contains(&reply.status)), "{reply:?}");
+            return;
+        }
         if reply.as_ref().is_some_and(|reply| self.is_refused(by, reply)) {
             return;
         }
         assert!(reply.as_ref().is_none_or(|reply| reply.status == 202), "{reply:?}");
+        if let Some(reply) = &reply {
+            self.check_verdicts(reply);
+        }
         self.apply_publishing(publishing, reply);
     }
 
@@ -42,7 +49,8 @@ impl Run {
             return;
         };
         let results = reply.data(202);
-        for id in results.as_array().unwrap().iter().flat_map(|result| delivery_ids(&result["event"])) {
+        let accepted = results.as_array().unwrap().iter().filter(|result| result["status"] == "accepted");
+        for id in accepted.flat_map(|result| delivery_ids(&result["event"])) {
             self.unpromised.remove(&id);
         }
         assert!(!self.unpromised.values().any(|of| *of == publishing), "the response does not list all deliveries");

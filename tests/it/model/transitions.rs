@@ -1,9 +1,11 @@
 //! The changes that a step made, compared with those that the model allows.
 
-use super::isolation::owner;
+use super::isolation::{TROUBLED, owner};
+use super::operations::ENDPOINTS;
+use super::removals::Removal;
 use super::seen::{Seen, SeenDelivery};
 use super::states::Status;
-use super::{ACTIVE, ALL_ENDPOINTS, Allowed, CACHE_LIFETIME, DELETED, DISABLED, Run, SCHEDULES};
+use super::{ACTIVE, ALL_ENDPOINTS, Allowed, CACHE_LIFETIME, DELETED, DISABLED, Run, SCHEDULES, event_of};
 
 /// The minimum number of failures that suspends an endpoint.
 const FAILURES_THAT_SUSPEND: usize = 10;
@@ -12,8 +14,9 @@ impl Run {
     /// Reads the table, the queue and the receivers, and checks them against the model and the effects that are
     /// allowed.
     pub(super) async fn check_step(&mut self, allowed: Allowed) {
-        let seen = Seen::of(&self.world, &self.receivers).await;
+        let mut seen = Seen::of(&self.world, &self.receivers).await;
         self.check_isolation(&seen, allowed.spares);
+        self.follow_deletion(&mut seen);
         let new: Vec<_> = seen.deliveries.keys().filter(|id| !self.model.contains_key(*id)).cloned().collect();
         if let Some(key) = self.interrupted.take() {
             self.unpromised.extend(new.into_iter().map(|id| (id, key.clone())));
@@ -27,7 +30,8 @@ impl Run {
             seen.requests.deliveries().all(|id| seen.deliveries.contains_key(id)),
             "a receiver got a request for a delivery without a record"
         );
-        for endpoint in 0..ALL_ENDPOINTS {
+        let first = if self.is_deleted(TROUBLED) { ENDPOINTS } else { 0 };
+        for endpoint in first..ALL_ENDPOINTS {
             self.follow_endpoint(endpoint, &seen);
         }
         self.queued = seen.messages.iter().map(|(id, bodies)| (id.clone(), bodies.len())).collect();
@@ -36,6 +40,7 @@ impl Run {
         self.messages.dedup();
         self.recovering = seen.recovering;
         self.sending_again = seen.sending_again;
+        self.checked_at = self.world.clock.now();
     }
 
     /// Moves the model of a delivery to the state of its record by allowed transitions.
@@ -45,6 +50,11 @@ impl Run {
         model.endpoint = Some(endpoint);
         let before = model.status;
         let new_attempts = record.attempts.checked_sub(model.attempts).expect("the number of attempts never decreases");
+        let removal = self.removed.get(&event_of(id));
+        assert!(
+            new_attempts == 0 || removal != Some(&Removal::Answered),
+            "{id} was attempted without data: {record:?}"
+        );
         // If the endpoint is stopped, the delivery may have failed again in the same step.
         let manually_retried = new_attempts > 0 || record.status != before || record.retries_used < model.retries_used;
         if before.is_recoverable() && manually_retried {
@@ -60,7 +70,12 @@ impl Run {
             );
             let probed = self.suspended[endpoint] || seen.endpoints.get(&record.endpoint).is_some_and(|e| e.suspended);
             let held = probed && record.status == Status::Retrying && record.retries_used == model.retries_used;
-            model.attempt(attempt.answer, SCHEDULES[endpoint].len(), held);
+            let is_late = record.is_expunged && record.status == Status::Failed;
+            if is_late && record.retries_used == model.retries_used {
+                model.late_attempt(attempt.answer);
+            } else {
+                model.attempt(attempt.answer, SCHEDULES[endpoint].len(), held);
+            }
             self.failed[endpoint] += usize::from(!attempt.answer.is_some_and(|status| (200..300).contains(&status)));
             if attempt.answer == Some(410) {
                 self.possible[endpoint].push(DISABLED);
@@ -74,7 +89,8 @@ impl Run {
         if record.status == Status::Failed && !model.status.is_final() {
             let stopped = seen.endpoints.get(&record.endpoint).is_none_or(|endpoint| endpoint.status == DISABLED);
             let suspended = organization.may_be_suspended(self.world.clock.now());
-            assert!(stopped || suspended, "{id} failed without a reason: {record:?}");
+            let expunged = record.is_expunged && removal.is_some();
+            assert!(stopped || suspended || expunged, "{id} failed without a reason: {record:?}");
             model.stop();
             // It was retried, and failed again because its endpoint is stopped.
             if record.retries_used < model.retries_used {
@@ -103,6 +119,7 @@ impl Run {
     fn check_promise(&self, id: &str, record: &SeenDelivery, seen: &Seen) {
         let is_kept = match (record.status, record.mark.as_deref()) {
             (Status::Success, mark) => mark.is_none(),
+            (status, None) if status.is_recoverable() && record.is_expunged => true,
             (status, mark) if status.is_recoverable() => mark == Some("failed"),
             (_, None) => seen.is_owned(id, record) || self.unpromised.contains_key(id),
             (_, Some("held")) => seen.will_be_released(&record.endpoint),
