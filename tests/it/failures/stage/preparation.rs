@@ -124,6 +124,11 @@ impl Scene {
                 assert_eq!(stage.world.take_messages().await.len(), 2);
                 stage.world.advance(VISIBILITY);
             }
+            Self::Expunged => {
+                stage.publish(1).await;
+                stage.remove_only_the_data().await;
+            }
+            Self::OfDeletedOrganization => stage.delete_the_organization_of_a_message().await,
             Self::Due => {
                 stage.publish(2).await;
                 stage.fail_until_due().await;

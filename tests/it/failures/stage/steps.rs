@@ -41,7 +41,8 @@ impl Stage {
 
     /// Publishes this many events, which the scene needs.
     pub(super) async fn publish(&mut self, count: usize) {
-        let bytes = if self.scene == Scene::Large { 50_000 } else { 10 };
+        // The data is removed from the event, and not from messages that have it.
+        let bytes = if [Scene::Large, Scene::Expunged].contains(&self.scene) { 50_000 } else { 10 };
         for _ in 0..count {
             self.accepted.extend(delivery_ids(&self.tenant.post("/events", &event(bytes)).await.data(202)));
         }
@@ -78,13 +79,35 @@ impl Stage {
 
     /// Requests that the data of the event is removed. The request only writes the job, so the sweep must do it.
     pub(super) async fn ask_to_expunge(&self) {
-        let network = over_network_by_call(&self.world.sdk(), |call| {
-            if call.kind() == "PutItem event" { Fate::Refuse } else { Fate::Pass }
-        });
+        self.expunge_without("PutItem event").await;
+    }
+
+    /// Removes the data of the event, but fails no delivery.
+    pub(super) async fn remove_only_the_data(&self) {
+        self.expunge_without("BatchGetItem delivery").await;
+    }
+
+    /// Requests that the data of the event is removed, through a process for which this call is refused.
+    async fn expunge_without(&self, kind: &'static str) {
+        let network =
+            over_network_by_call(
+                &self.world.sdk(),
+                move |call| {
+                    if call.kind() == kind { Fate::Refuse } else { Fate::Pass }
+                },
+            );
         let hasty = self.world.process_over(&network, self.world.clock.clock());
         let events = self.tenant.get("/events").await.data(200);
         let path = format!("/events/{}/data", text(&events[0]["id"]));
         self.tenant.at(&hasty).delete(&path).await.is_error(503, "unavailable");
+    }
+
+    /// Publishes an event in another organization, and begins the deletion of the organization.
+    pub(super) async fn delete_the_organization_of_a_message(&self) {
+        let (tenant, receiver) = (self.world.tenant().await, Receiver::new().await);
+        tenant.endpoint(&receiver).await;
+        tenant.publish().await;
+        self.world.platform().delete(&format!("/v1/organizations/{}?force=true", tenant.id)).await.data(202);
     }
 
     /// Makes an organization that has every kind of item, begins its deletion, and waits until the first pass
