@@ -170,7 +170,11 @@ async fn a_schema_costs_publishing_nothing_once_it_is_known() {
     for (reads, units) in [(3, 3.0), (1, 1.0)] {
         let bill = metered.publish(&tenant, "/events", &[], &event(1)).await;
         assert_eq!(bill.calls, calls([("BatchWriteItem", 1), ("GetItem", reads), ("SendMessageBatch", 1)]));
-        assert_eq!((bill.write_units, bill.read_units), (2.0, units), "event and list; the state, at first type and schema");
+        assert_eq!(
+            (bill.write_units, bill.read_units),
+            (2.0, units),
+            "event and list; the state, at first type and schema"
+        );
     }
     let batch = metered.publish(&tenant, "/events/batch", &[], &batch(10)).await;
     assert_eq!((batch.calls["GetItem"], batch.read_units), (1, 1.0));

@@ -65,7 +65,7 @@ async fn a_type_has_what_the_platform_says_about_it() {
 async fn invalid_fields_are_named_with_the_place_in_the_schema() {
     let world = World::new().await;
     let platform = world.platform();
-    let deep = format!("{}true{}", "{\"items\":".repeat(64), "}".repeat(64));
+    let deep = format!("{}true{}", "{\"items\":".repeat(65), "}".repeat(65));
     for (fields, wrong, message) in [
         (json!({"name": "a b"}), "name", "must be segments"),
         (json!({"name": "x".repeat(257)}), "name", "at most 256"),

@@ -60,7 +60,7 @@ fn joined(pointer: &str, segment: &str) -> String {
     format!("{pointer}/{}", segment.replace('~', "~0").replace('/', "~1"))
 }
 
-/// The pointer of a webhook's schema in an exported document.
-fn schema_pointer(name: &str) -> String {
+/// The JSON Pointer of a webhook's schema in an exported document.
+pub fn schema_pointer(name: &str) -> String {
     format!("{}/post/requestBody/content/application~1json/schema", joined("/webhooks", name))
 }

@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{COMPONENTS, ENVELOPE, MEDIA, replace_references};
+use super::{COMPONENTS, ENVELOPE, replace_references};
 use crate::domain::catalogue::{FullType, TypeText};
-use crate::domain::openapi_webhooks::{Webhook, export};
+use crate::domain::openapi_webhooks::{Webhook, export, schema_pointer};
 
 /// The OpenAPI document of these types.
 pub fn write_document(version: &str, types: &[FullType]) -> Value {
@@ -21,7 +21,7 @@ pub fn write_document(version: &str, types: &[FullType]) -> Value {
         let data = match schema {
             Some(mut schema) => {
                 let component = format!("{COMPONENTS}{name}");
-                replace_references(&mut schema, &format!("#/webhooks/{name}{MEDIA}/schema"), &component);
+                replace_references(&mut schema, &format!("#{}", schema_pointer(name)), &component);
                 components.insert(name.to_owned(), schema);
                 json!({ "$ref": component })
             }

@@ -1,6 +1,6 @@
 //! Reads the types of an OpenAPI document.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use super::{COMPONENTS, ENVELOPE, MEDIA, replace_references};
 use crate::domain::Invalid;
@@ -8,7 +8,7 @@ use crate::domain::catalogue::{
     CatalogueType, Contents, Example, FullType, SchemaText, TypeChange, TypeSettings, TypeText, WantedType,
 };
 use crate::domain::event::event_type::EventType;
-use crate::domain::openapi_webhooks::{DocumentError, MAX_DOCUMENT_BYTES, Webhook, import};
+use crate::domain::openapi_webhooks::{DocumentError, MAX_DOCUMENT_BYTES, Webhook, import, schema_pointer};
 use crate::domain::time::Timestamp;
 
 /// A type in an imported document.
@@ -78,7 +78,7 @@ pub fn read_document(text: &str) -> Result<Vec<ImportedType>, Vec<DocumentError>
     let schemas = document.pointer("/components/schemas").cloned().unwrap_or_default();
     for key in ["webhooks", "x-webhooks"] {
         let webhooks = document.get_mut(key).and_then(Value::as_object_mut);
-        webhooks.into_iter().flat_map(Map::values_mut).for_each(|webhook| unwrap(webhook, &schemas));
+        webhooks.into_iter().flatten().for_each(|(name, webhook)| unwrap(name, webhook, &schemas));
     }
     let (mut types, mut faults) = (Vec::new(), Vec::new());
     for webhook in import(&document).map_err(|error| vec![error])? {
@@ -96,7 +96,7 @@ pub fn read_document(text: &str) -> Result<Vec<ImportedType>, Vec<DocumentError>
 }
 
 /// Replaces the body of the receiver's request by its `data`. `schemas` are the components of the document.
-fn unwrap(webhook: &mut Value, schemas: &Value) {
+fn unwrap(name: &str, webhook: &mut Value, schemas: &Value) {
     let Some(media) = webhook.pointer_mut(MEDIA).and_then(Value::as_object_mut) else { return };
     let object = media.get("schema").and_then(|schema| schema.pointer("/properties/object/const"));
     if object.and_then(Value::as_str) != Some(ENVELOPE) {
@@ -104,7 +104,7 @@ fn unwrap(webhook: &mut Value, schemas: &Value) {
     }
     let data = media.get("schema").and_then(|schema| schema.pointer("/properties/data")).cloned();
     // Without a schema of its own, a type has only this there.
-    let data = data.filter(|data| *data != json!({ "type": "object" })).map(|data| own_schema(data, schemas));
+    let data = data.filter(|data| *data != json!({ "type": "object" })).map(|data| own_schema(name, data, schemas));
     let example = media.get("example").and_then(|example| example.get("data")).cloned();
     for (key, value) in [("schema", data), ("example", example)] {
         match value {
@@ -114,13 +114,14 @@ fn unwrap(webhook: &mut Value, schemas: &Value) {
     }
 }
 
-/// The component to which the schema refers, with references that lead to its own places; or else the schema itself.
-fn own_schema(data: Value, schemas: &Value) -> Value {
+/// The component to which the schema of a webhook's data refers, with references that lead to the webhook's schema; or
+/// else the schema itself.
+fn own_schema(webhook: &str, data: Value, schemas: &Value) -> Value {
     let reference = data.get("$ref").and_then(Value::as_str);
     let component = reference.and_then(|reference| reference.strip_prefix(COMPONENTS));
     let Some((name, schema)) = component.and_then(|name| Some((name, schemas.get(name)?))) else { return data };
     let mut schema = schema.clone();
-    replace_references(&mut schema, &format!("{COMPONENTS}{name}"), "#");
+    replace_references(&mut schema, &format!("{COMPONENTS}{name}"), &format!("#{}", schema_pointer(webhook)));
     schema
 }
 
