@@ -5,11 +5,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use aws_lambda_events::event::sqs::SqsEvent;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use shared::clock::Clock;
-use shared::domain::delivery::Delivery;
 use shared::queue::schema::{CONSUMER_BATCH, CONSUMER_TIMEOUT_SECONDS};
 use shared::service::Deliverer;
 
@@ -34,8 +33,6 @@ pub(crate) async fn run(deliveries: usize, rounds: usize) -> anyhow::Result<Repo
     for at_once in BATCHES_AT_ONCE {
         compare(&mut report, at_once, deliveries, rounds).await?;
     }
-    let one_record = cpu::on_one_thread(move || recording(deliveries)).await?;
-    report.figure("CPU µs of a record whose call nobody shares, answered at once", tenths(one_record));
     slow(&mut report).await?;
     Ok(report)
 }
@@ -125,19 +122,6 @@ async fn measure(sink: &Sink, work: impl Future<Output = anyhow::Result<()>>) ->
     let (took, cpu) = (began.elapsed(), cpu::of_process().saturating_sub(cpu));
     let seen = sink.seen().await?;
     Ok(Round { took, cpu, seen: Seen { cpu: seen.cpu.saturating_sub(before.cpu), ..seen } })
-}
-
-/// The CPU time to record an attempt, in microseconds: building the item and the SDK's call.
-async fn recording(times: usize) -> anyhow::Result<f64> {
-    let stage = Stage::set("http://127.0.0.1:9/", 1, 1).await?;
-    let store = stage.store();
-    let task = stage.tasks()?.pop().context("no delivery was published")?;
-    let delivery = Delivery::new(task.delivery, &task.organization, task.endpoint, &task.event_type, false);
-    let cpu = cpu::of_process();
-    for _ in 0..times {
-        store.record_attempt(None, &delivery).await?;
-    }
-    Ok(cpu::of_process().saturating_sub(cpu).as_secs_f64() * 1e6 / times as f64)
 }
 
 /// Measures that ten slow receivers take no longer than one.

@@ -33,10 +33,6 @@ impl Latencies {
         self.0.get(index).copied().unwrap_or_default()
     }
 
-    /// The median and the 99th percentile in milliseconds, formatted for a table.
-    pub(crate) fn shown(&self) -> String {
-        format!("{:.1} / {:.1}", self.percentile(0.5), self.percentile(0.99))
-    }
     /// The median and the 99th percentile in microseconds, formatted for a table.
     pub(crate) fn shown_in_micros(&self) -> String {
         format!("{} / {}", self.at(0.5).as_micros(), self.at(0.99).as_micros())

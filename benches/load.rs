@@ -9,13 +9,11 @@ use crate::latency::Latencies;
 use crate::report::{Report, print};
 use crate::trial::{Fan, Trial};
 
-/// The events per second of the part with a fixed rate.
-const RATE: u32 = 200;
 /// The numbers of publishers at full speed, for one endpoint and for many.
 const PUBLISHERS: [usize; 2] = [64, 32];
 /// The names of the parts on the command line.
 pub(crate) const PARTS: [&str; 8] =
-    ["one", "one-durable", "rate", "ten", "hundred", "hundred-longer", "by-type", "idle"];
+    ["one", "one-durable", "ten", "hundred", "hundred-longer", "fan-out", "by-type", "idle"];
 /// The number of fresh hosts whose start is measured.
 const STARTS: usize = 10;
 /// The time for which an idle host is measured.
@@ -26,7 +24,6 @@ pub(crate) struct Parameters {
     /// The name of the only part to measure. `None` measures all.
     pub(crate) part: Option<String>,
     pub(crate) events: usize,
-    pub(crate) seconds: usize,
     pub(crate) repeat: usize,
 }
 
@@ -51,15 +48,15 @@ async fn measure(part: &str, parameters: &Parameters) -> anyhow::Result<Report> 
     match part {
         "one" => medians(repeat, async || throughput(&[], parameters.events).await).await,
         "one-durable" => medians(repeat, async || throughput(&["--durable"], parameters.events).await).await,
-        "rate" => {
-            let title = format!("{RATE} events a second to 1 endpoint");
-            let trial =
-                async || Trial::new(Fan::ToAll(1), publishers).await?.at_rate(&title, RATE, parameters.seconds).await;
-            medians(repeat, trial).await
-        }
         "ten" => medians(repeat, async || full_speed("to 10 endpoints", Fan::ToAll(10), 1_000).await).await,
         "hundred" => medians(repeat, async || full_speed("to 100 endpoints", Fan::ToAll(100), 100).await).await,
         "hundred-longer" => medians(repeat, async || full_speed("to 100 endpoints", Fan::ToAll(100), 300).await).await,
+        "fan-out" => {
+            let trial = async || {
+                Trial::new(Fan::ToAll(500), 1).await?.one_by_one("20 to 500 endpoints, one after the other", 20).await
+            };
+            medians(repeat, trial).await
+        }
         "by-type" => {
             medians(repeat, async || full_speed("to 1 of 100 endpoints, by type", Fan::ByType(100), by_type).await)
                 .await

@@ -6,7 +6,6 @@ mod consumer;
 mod cost;
 mod cpu;
 mod deployment;
-mod fanout;
 mod filler;
 mod host;
 mod instant;
@@ -50,7 +49,7 @@ struct Options {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// The local host at full speed and at a fixed rate, with one and with many endpoints, and idle
+    /// The local host at full speed, with one and with many endpoints, and idle
     Load {
         /// Measure only this part
         #[arg(long, value_parser = load::PARTS)]
@@ -58,9 +57,6 @@ enum Command {
         /// The number of events to one endpoint at full speed
         #[arg(long, default_value_t = 30_000)]
         events: usize,
-        /// The duration at a fixed rate, in seconds
-        #[arg(long, default_value_t = 15)]
-        seconds: usize,
         /// The number of repetitions of each part; shown are medians
         #[arg(long, default_value_t = 3)]
         repeat: usize,
@@ -120,11 +116,6 @@ enum Command {
         #[arg(long, value_parser = release::PARTS)]
         part: Option<String>,
     },
-    /// One event for many endpoints
-    Fanout {
-        #[arg(long, default_value_t = 500)]
-        endpoints: u32,
-    },
     /// Without the host: the price of a million deliveries on AWS
     Cost,
     /// Without the host: the cost of lists and deliveries with increasing numbers of endpoints and stored deliveries
@@ -177,9 +168,7 @@ async fn main() -> anyhow::Result<()> {
 
 async fn run(command: Command) -> anyhow::Result<Report> {
     match command {
-        Command::Load { part, events, seconds, repeat } => {
-            load::run(&Parameters { part, events, seconds, repeat }).await
-        }
+        Command::Load { part, events, repeat } => load::run(&Parameters { part, events, repeat }).await,
         Command::Growth { events } => load::growth(events).await,
         Command::Restart { deliveries, unfinished } => restart::run(deliveries, unfinished).await,
         Command::Kill { times, events, seed } => kill::run(times, events, seed).await,
@@ -190,7 +179,6 @@ async fn run(command: Command) -> anyhow::Result<Report> {
         Command::Release { endpoints, parked, latency_ms, part } => {
             release::run(&release::Parameters { endpoints, parked, latency_ms, part }).await
         }
-        Command::Fanout { endpoints } => fanout::run(endpoints).await,
         Command::Cost => cost::run().await,
         Command::Stored { deliveries, endpoints } => stored::run(deliveries, endpoints).await,
         Command::Consumer { deliveries, rounds } => consumer::run(deliveries, rounds).await,

@@ -10,8 +10,6 @@ mod stage;
 use std::hint::black_box;
 use std::sync::Arc;
 
-use axum::body::{Body, to_bytes};
-use axum::http::{Request, StatusCode};
 use divan::{AllocProfiler, Bencher};
 use fastrand::Rng;
 use shared::domain::delivery::Delivery;
@@ -30,11 +28,10 @@ use shared::domain::signing::signature;
 use shared::domain::text::Name;
 use shared::domain::time::Timestamp;
 use shared::queue::{DeliverTask, Task};
-use shared::store::Wanted;
+use shared::store::{Store, Wanted};
 use shared::wire::body;
 use shared::wire::organizations::EventIn;
 use tokio::runtime::Runtime;
-use tower::ServiceExt;
 
 use stage::{EVENT_TYPE, Stage};
 
@@ -141,13 +138,6 @@ fn render_body(bencher: Bencher<'_, '_>) {
     bencher.with_inputs(new_event).bench_local_values(|new| plan(new, &FanOut::default()));
 }
 
-/// Plans an event with its body and the deliveries to one in ten of the endpoints.
-#[divan::bench(args = [1, 10, 100, 1_000])]
-fn plan_event(bencher: Bencher<'_, '_>, count: i64) {
-    let fan_out = fan_out(count);
-    bencher.with_inputs(new_event).bench_local_values(|new| plan(new, &fan_out));
-}
-
 #[divan::bench]
 fn read_task(bencher: Bencher<'_, '_>) {
     let message = Task::DeliverV1((&task()).into()).encode().unwrap();
@@ -163,8 +153,8 @@ fn write_task(bencher: Bencher<'_, '_>) {
 /// Loads everything for a batch of ten deliveries without attempts, including the SDK's work.
 #[divan::bench]
 fn load_batch(bencher: Bencher<'_, '_>) {
-    let (runtime, stage) = staged(1, BATCH);
-    let (store, wanted) = (stage.store(), wanted(&stage));
+    let (runtime, stage) = staged();
+    let (store, wanted) = (store(&stage), wanted(&stage));
     bencher.bench_local(|| {
         let loaded = runtime.block_on(store.load(black_box(&wanted))).unwrap();
         assert_eq!((loaded.deliveries.len(), loaded.endpoints.len()), (0, 1));
@@ -175,38 +165,23 @@ fn load_batch(bencher: Bencher<'_, '_>) {
 /// Records one attempt, including the SDK's work.
 #[divan::bench]
 fn record_attempt(bencher: Bencher<'_, '_>) {
-    let (runtime, stage) = staged(1, BATCH);
-    let store = stage.store();
+    let (runtime, stage) = staged();
+    let store = store(&stage);
     let task = stage.tasks().unwrap().remove(0);
     let delivery = Delivery::new(task.delivery, &task.organization, task.endpoint, &task.event_type, false);
     bencher.bench_local(|| runtime.block_on(store.record_attempt(None, black_box(&delivery))).unwrap());
 }
 
-/// Performs a complete publish request, from the route to the response.
-#[divan::bench(args = [1, 10, 100])]
-fn publish_event(bencher: Bencher<'_, '_>, endpoints: usize) {
-    let (runtime, stage) = staged(endpoints, 0);
-    let (router, body) = (publish::router(stage.parts().publisher()), request_body());
-    let request = || {
-        Request::post(format!("/v1/organizations/{}/events", stage.organization))
-            .header("authorization", format!("Bearer {}", stage.key))
-            .header("content-type", "application/json")
-            .body(Body::from(body.clone()))
-            .unwrap()
-    };
-    bencher.with_inputs(request).bench_local_values(|request| {
-        runtime.block_on(async {
-            let answer = router.clone().oneshot(request).await.unwrap();
-            assert_eq!(answer.status(), StatusCode::ACCEPTED);
-            to_bytes(answer.into_body(), usize::MAX).await.unwrap()
-        })
-    });
+/// A stage with a batch of deliveries to one endpoint.
+fn staged() -> (Runtime, Stage) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let stage = runtime.block_on(Stage::set(NOWHERE, 1, BATCH)).unwrap();
+    (runtime, stage)
 }
 
-fn staged(endpoints: usize, events: usize) -> (Runtime, Stage) {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let stage = runtime.block_on(Stage::set(NOWHERE, endpoints, events)).unwrap();
-    (runtime, stage)
+/// The table as a new process accesses it.
+fn store(stage: &Stage) -> Store {
+    Store::new(&stage.sdk, &stage.settings.table, stage.settings.deployment.retention)
 }
 
 fn wanted(stage: &Stage) -> Wanted {

@@ -33,17 +33,8 @@ impl Process {
 
     /// The proportional set size (PSS) in MiB, in which shared memory counts partially.
     pub(crate) fn pss_mib(self) -> anyhow::Result<f64> {
-        self.kib("smaps_rollup", "Pss:")
-    }
-
-    /// The peak resident set size (RSS) in MiB, in which shared memory counts completely.
-    pub(crate) fn peak_rss_mib(self) -> anyhow::Result<f64> {
-        self.kib("status", "VmHWM:")
-    }
-
-    fn kib(self, file: &str, name: &str) -> anyhow::Result<f64> {
-        let text = self.read(file)?;
-        let line = text.lines().find_map(|line| line.strip_prefix(name)).context(name.to_owned())?;
+        let text = self.read("smaps_rollup")?;
+        let line = text.lines().find_map(|line| line.strip_prefix("Pss:")).context("no PSS")?;
         Ok(line.trim().trim_end_matches(" kB").parse::<f64>()? / 1024.0)
     }
 

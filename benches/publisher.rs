@@ -245,7 +245,7 @@ pub(crate) fn is_rate_limited(error: &anyhow::Error) -> bool {
 }
 
 /// Runs a task for each item at a fixed rate. Each task starts on time, independent of earlier ones.
-pub(crate) async fn at_rate<T, R: Send + 'static, F: Future<Output = anyhow::Result<R>> + Send + 'static>(
+async fn at_rate<T, R: Send + 'static, F: Future<Output = anyhow::Result<R>> + Send + 'static>(
     per_second: u32,
     all: impl IntoIterator<Item = T>,
     mut begin: impl FnMut(T) -> F,

@@ -31,7 +31,6 @@ use shared::queue::schema::{CONSUMER_BATCH, create_queues};
 use shared::queue::{DeliverTask, Task};
 use shared::sender::Sender;
 use shared::service::{Deliverer, Parts};
-use shared::store::Store;
 use shared::store::schema::create_table;
 use shared::telemetry::json_lines;
 use tokio::net::TcpListener;
@@ -56,8 +55,8 @@ pub(crate) struct Stage {
     pub(crate) organization: String,
     /// A key of the organization that can publish.
     pub(crate) key: String,
-    sdk: SdkConfig,
-    settings: Settings,
+    pub(crate) sdk: SdkConfig,
+    pub(crate) settings: Settings,
     messages: Vec<String>,
 }
 
@@ -93,11 +92,6 @@ impl Stage {
     /// The shared state of the functions in a new process.
     pub(crate) fn parts(&self) -> Parts {
         parts(&self.sdk, &self.settings)
-    }
-
-    /// The table as a new process accesses it.
-    pub(crate) fn store(&self) -> Store {
-        Store::new(&self.sdk, &self.settings.table, self.settings.deployment.retention)
     }
 
     /// The tasks in the messages.

@@ -52,12 +52,7 @@ async fn publishing_to_one(report: &mut Report, most_endpoints: u32) -> anyhow::
     let (mut deployments, mut random) = (Vec::new(), Rng::with_seed(7));
     let some = SOME_ENDPOINTS.min(most_endpoints);
     for endpoints in [1, some, most_endpoints] {
-        let deployment = Deployment::new().await?;
-        deployment.endpoint(EVENT_TYPE).await?;
-        for _ in 1..endpoints {
-            deployment.endpoint("order.cancelled").await?;
-        }
-        deployments.push(deployment);
+        deployments.push(deployment(1, endpoints.saturating_sub(1)).await?);
     }
     let mut used = [const { Vec::new() }; 3];
     for number in 0..PUBLISHED {
@@ -85,16 +80,12 @@ async fn publishing_to_one(report: &mut Report, most_endpoints: u32) -> anyhow::
 /// Measures an event for one of the organization's endpoints, and one for all of them. Returns the write units for each
 /// delivery of the latter.
 async fn endpoints_in_organization(report: &mut Report, endpoints: u32) -> anyhow::Result<f64> {
-    let deployment = Deployment::new().await?;
-    deployment.endpoint(EVENT_TYPE).await?;
-    for _ in 1..endpoints {
-        deployment.endpoint("order.cancelled").await?;
-    }
+    let one_of_them = deployment(1, endpoints.saturating_sub(1)).await?;
     let mut random = Rng::with_seed(7);
     let mut used = Vec::new();
     for _ in 0..REPETITIONS {
-        used.push(publish(&deployment, &mut random).await?);
-        while deployment.deliver().await?.is_some() {}
+        used.push(publish(&one_of_them, &mut random).await?);
+        while one_of_them.deliver().await?.is_some() {}
     }
     let name = |what: &str| format!("{endpoints} endpoints: {what}");
     let one = median(used);
@@ -102,10 +93,7 @@ async fn endpoints_in_organization(report: &mut Report, endpoints: u32) -> anyho
     report.figure(&name("publishing to one of them, write units"), one.bill.write_units);
     report.figure(&name("publishing to one of them, ms"), millis(&one));
 
-    let deployment = Deployment::new().await?;
-    for _ in 0..endpoints {
-        deployment.endpoint(EVENT_TYPE).await?;
-    }
+    let deployment = deployment(endpoints, 0).await?;
     // This event is not counted: it fills the caches.
     publish(&deployment, &mut random).await?;
     while deployment.deliver().await?.is_some() {}
@@ -164,6 +152,18 @@ async fn stored_deliveries(
     }
     report.figure(&name("delivering one more, ms"), millis(&median(used)));
     Ok(units)
+}
+
+/// A deployment with this many endpoints that get the published events, and others that do not.
+async fn deployment(subscribers: u32, others: u32) -> anyhow::Result<Deployment> {
+    let deployment = Deployment::new().await?;
+    for _ in 0..subscribers {
+        deployment.endpoint(EVENT_TYPE).await?;
+    }
+    for _ in 0..others {
+        deployment.endpoint("order.cancelled").await?;
+    }
+    Ok(deployment)
 }
 
 async fn repeated(deployment: &Deployment, path: &str) -> anyhow::Result<Used> {

@@ -13,12 +13,13 @@ use tokio::task::JoinSet;
 use crate::host::Host;
 use crate::latency::Latencies;
 use crate::process::{MemoryWatch, Process};
-use crate::publisher::{Event, Publisher, at_rate};
+use crate::publisher::{Event, Publisher};
 use crate::receiver::{Behaviour, Receiver};
 use crate::report::Report;
 
-/// The number of events before the measured ones, which open connections and fill caches.
+/// The greatest numbers of events and of deliveries before the measured ones, which open connections and fill caches.
 const WARM_UP: usize = 200;
+const WARM_UP_DELIVERIES: usize = 20_000;
 /// The time without an arrival after which missing deliveries count as lost.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The time for duplicates to arrive, and for the host to record attempts, which is a part of its cost.
@@ -94,8 +95,9 @@ impl Trial {
         for event_type in &event_types {
             publisher.endpoint(&receiver.url(), event_type, json!({})).await?;
         }
-        all_at_once(&publisher, publishers, publisher.next_events(&event_types, WARM_UP)).await?;
-        receiver.wait_for(WARM_UP * fan.deliveries(), PATIENCE).await;
+        let warm_up = WARM_UP.min(WARM_UP_DELIVERIES / fan.deliveries());
+        all_at_once(&publisher, publishers, publisher.next_events(&event_types, warm_up)).await?;
+        receiver.wait_for(warm_up * fan.deliveries(), PATIENCE).await;
         tokio::time::sleep(SETTLE).await;
         receiver.forget();
         Ok(Self { host, publisher, receiver, fan, publishers, event_types, data })
@@ -107,10 +109,16 @@ impl Trial {
         self.measure(title, all_at_once(&self.publisher, self.publishers, events)).await
     }
 
-    /// Publishes this many events per second, each on time.
-    pub(crate) async fn at_rate(self, title: &str, per_second: u32, seconds: usize) -> anyhow::Result<Report> {
-        let events = self.publisher.next_events(&self.event_types, per_second as usize * seconds);
-        let publishing = at_rate(per_second, events, |event| publish(self.publisher.clone(), event));
+    /// Publishes this many events, each after all deliveries of the last one have arrived.
+    pub(crate) async fn one_by_one(self, title: &str, events: usize) -> anyhow::Result<Report> {
+        let publishing = async {
+            let mut published = Vec::new();
+            for event in self.publisher.next_events(&self.event_types, events) {
+                published.push(publish(self.publisher.clone(), event).await?);
+                self.receiver.wait_for(published.len() * self.fan.deliveries(), PATIENCE).await;
+            }
+            Ok(published)
+        };
         self.measure(title, publishing).await
     }
 
@@ -136,6 +144,13 @@ impl Trial {
         let begun: HashMap<_, _> = published.iter().map(|published| (published.number, published.at)).collect();
         let times = arrivals.iter().filter_map(|arrival| Some(arrival.at - *begun.get(&arrival.number)?));
         let end_to_end: Latencies = times.collect();
+        let mut last_of_event = HashMap::new();
+        for arrival in &arrivals {
+            let last = last_of_event.entry(arrival.number).or_insert(arrival.at);
+            *last = arrival.at.max(*last);
+        }
+        let times = last_of_event.into_iter().filter_map(|(number, at)| Some(at - *begun.get(&number)?));
+        let to_last: Latencies = times.collect();
         let publishing: Latencies = published.iter().map(|published| published.took).collect();
         let different: HashSet<_> = arrivals.iter().map(|arrival| &arrival.delivery).collect();
 
@@ -151,11 +166,11 @@ impl Trial {
         report.figure("publish, p99 ms", publishing.percentile(0.99));
         report.figure("publish to receiver, p50 ms", end_to_end.percentile(0.5));
         report.figure("publish to receiver, p99 ms", end_to_end.percentile(0.99));
+        report.figure("publish to the last receiver, p50 ms", to_last.percentile(0.5));
+        report.figure("publish to the last receiver, p99 ms", to_last.percentile(0.99));
         report.figure("CPU of the host per delivery, ms", per_delivery(host_cpu));
         report.figure("CPU of publishers and receiver per delivery, ms", per_delivery(own_cpu));
-        report.figure("memory of the host at the end (PSS), MiB", host.pss_mib()?.round());
         report.figure("memory of the host, most seen (PSS), MiB", memory.most().round());
-        report.figure("memory of the host, peak (RSS), MiB", host.peak_rss_mib()?.round());
         report.figure("data on disk, MiB", (size(self.data.path())? as f64 / MIB).round());
         report.promise("every event arrives", different.len() == expected);
         report.promise("nothing is delivered twice", arrivals.len() == different.len());

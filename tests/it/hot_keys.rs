@@ -5,6 +5,7 @@
 //! reads, have twenty times their share, and small numbers are distributed less evenly over the partitions. So a load
 //! that passes here also passes at full scale.
 
+mod deletion;
 mod fan_out;
 mod limits;
 mod throttling;

@@ -46,6 +46,7 @@ mod jobs;
 mod keys;
 mod labels;
 mod lanes;
+mod later_versions;
 mod limits;
 mod lists;
 mod logged;

@@ -2,6 +2,9 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use aws_sdk_dynamodb::types::{AttributeValue, Select};
 
 use super::dynamodb::{TABLE, create_table, key};
 use super::*;
@@ -76,10 +79,10 @@ async fn acknowledged_writes_survive_a_power_failure_only_if_durable_is_set() {
 async fn a_write_that_cannot_be_synced_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let storage = Storage::Directory { path: directory.path().to_owned(), durable: true };
-    let broken = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let broken = Arc::new(AtomicBool::new(false));
     let sync: SyncFile = Arc::new({
         let broken = Arc::clone(&broken);
-        move |_| match broken.load(std::sync::atomic::Ordering::SeqCst) {
+        move |_| match broken.load(Ordering::SeqCst) {
             true => Err(std::io::Error::other("the disk fails")),
             false => Ok(()),
         }
@@ -87,10 +90,51 @@ async fn a_write_that_cannot_be_synced_is_refused() {
     let aws = EmbeddedAws::open_with(&storage, AUTHORITY, system_clock(), sync).unwrap();
     let (items, queue) = (aws_sdk_dynamodb::Client::new(&aws.sdk_config()), TestQueue::new(&aws, &[]).await);
     create_table(&items).await;
-    broken.store(true, std::sync::atomic::Ordering::SeqCst);
+    broken.store(true, Ordering::SeqCst);
     let put = items.put_item().table_name(TABLE).set_item(Some(key("n", "1"))).send().await;
     assert_eq!(put.map(drop).map_err(code), Err("InternalServerError".to_owned()));
     let sent = queue.client.send_message().queue_url(&queue.url).message_body("a").send().await;
     assert_eq!(sent.map(drop).map_err(code), Err("InternalError".to_owned()));
     items.get_item().table_name(TABLE).set_key(Some(key("n", "1"))).send().await.unwrap();
+}
+
+/// Large writes take turns. A turn ends before the write is synced, so the others are performed meanwhile, and the next
+/// sync covers them all.
+#[tokio::test]
+async fn large_writes_share_a_sync() {
+    const LARGE_WRITES: usize = 20;
+    const PATIENCE: Duration = Duration::from_secs(30);
+    let directory = tempfile::tempdir().unwrap();
+    let storage = Storage::Directory { path: directory.path().to_owned(), durable: true };
+    let (disk, syncs) = (Arc::new(tokio::sync::Mutex::new(())), Arc::new(AtomicUsize::new(0)));
+    let sync: SyncFile = Arc::new({
+        let (disk, syncs) = (Arc::clone(&disk), Arc::clone(&syncs));
+        move |_| {
+            syncs.fetch_add(1, Ordering::SeqCst);
+            drop(disk.blocking_lock());
+            Ok(())
+        }
+    });
+    let aws = EmbeddedAws::open_with(&storage, AUTHORITY, system_clock(), sync).unwrap();
+    let items = aws_sdk_dynamodb::Client::new(&aws.sdk_config());
+    create_table(&items).await;
+    let before = syncs.load(Ordering::SeqCst);
+    let busy = disk.lock().await;
+    let mut writing = tokio::task::JoinSet::new();
+    for n in 0..LARGE_WRITES {
+        let mut item = key("n", &n.to_string());
+        item.insert("text".to_owned(), AttributeValue::S("x".repeat(10_000)));
+        let put = items.put_item().table_name(TABLE).set_item(Some(item));
+        writing.spawn(async move { put.send().await.unwrap() });
+    }
+    let all_are_performed = async {
+        let count = items.scan().table_name(TABLE).select(Select::Count);
+        while count.clone().send().await.unwrap().count != LARGE_WRITES as i32 {}
+    };
+    let performed = tokio::time::timeout(PATIENCE, all_are_performed).await;
+    assert!(performed.is_ok(), "a large write waits until another one is synced");
+    drop(busy);
+    writing.join_all().await;
+    let syncs = syncs.load(Ordering::SeqCst) - before;
+    assert!((2..=3).contains(&syncs), "the first write has a sync of its own, and the others share one: {syncs}");
 }

@@ -44,7 +44,7 @@ pub(super) fn webhook_created(endpoint: &Endpoint) -> Option<NewEvent> {
 /// An endpoint was disabled, suspended or resumed. `event_type` says which.
 pub(super) fn webhook_changed(endpoint: &Endpoint, event_type: &'static str) -> Option<NewEvent> {
     let disabled_reason = match endpoint.status {
-        EndpointStatus::Disabled { reason } => Some(reason.as_str()),
+        EndpointStatus::Disabled { reason } => reason.map(|reason| reason.as_str()),
         _ => None,
     };
     let data = json!({

@@ -92,14 +92,14 @@ impl Store {
         Ok(jobs)
     }
 
-    /// All stored jobs of an organization, in no particular order.
+    /// All stored jobs of an organization, in no particular order. Each unreadable item is an error in the list.
     ///
     /// # Errors
-    /// [`StoreError`] if they could not be read.
-    pub async fn jobs(&self, organization: &OrganizationId) -> Result<Vec<Job>, StoreError> {
+    /// [`StoreError`] if the items could not be read.
+    pub async fn jobs(&self, organization: &OrganizationId) -> Result<Vec<Result<Job, StoreError>>, StoreError> {
         let partition = keys::job_partition(organization);
         let items = query_prefix(&self.client, &self.table, partition, JobId::PREFIX).await?;
-        items.into_iter().map(read::<JobItem, _>).collect()
+        Ok(items.into_iter().map(read::<JobItem, _>).collect())
     }
 
     /// The job with this id; `None` if it is not stored.

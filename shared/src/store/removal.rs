@@ -20,10 +20,9 @@ use crate::domain::tenancy::api_key::KeyHash;
 use crate::domain::tenancy::organization::OrganizationStatus;
 use crate::domain::time::Timestamp;
 
-/// Most items of a partition that a page removes, if it goes through several partitions.
-const OF_EACH: usize = 8;
-/// Most items of a partition that a page removes, if it goes through one.
-const OF_ONE: usize = 100;
+/// Most items of a partition that a page removes. A page takes at least 20 ms, so that this is a small part of the 1,000
+/// write units that a partition accepts in a second.
+const OF_EACH: i32 = 8;
 /// How many deleted endpoints a page goes through.
 const ENDPOINTS: usize = 8;
 /// How many calls of a page are under way at the same time.
@@ -70,9 +69,9 @@ impl Store {
             Removal::IdempotencyKeys => self.purge_all(keys::idempotency_partitions(organization).collect()).await?,
             Removal::ExternalIds => self.purge_all(keys::external_id_partitions(organization).collect()).await?,
             Removal::ApiKeys => self.remove_api_keys(organization).await?,
-            Removal::KeyUses => self.purge(keys::key_use_partition(organization), OF_ONE).await?,
-            Removal::Usage => self.purge(keys::usage_partition(organization), OF_ONE).await?,
-            Removal::Rate => self.purge(keys::rate(organization).pk, OF_ONE).await?,
+            Removal::KeyUses => self.purge(keys::key_use_partition(organization)).await?,
+            Removal::Usage => self.purge(keys::usage_partition(organization)).await?,
+            Removal::Rate => self.purge(keys::rate(organization).pk).await?,
             Removal::Organization => Purged::NOTHING,
         };
         let next = if purged.is_empty { removal.following() } else { Some(removal) };
@@ -120,7 +119,7 @@ impl Store {
 
     async fn purge_jobs(&self, job: &Job) -> Result<Purged, StoreError> {
         let own = job.id.to_string();
-        let mut found = self.found_in(keys::job_partition(&job.organization), "", OF_ONE).await?;
+        let mut found = self.found_in(keys::job_partition(&job.organization), "").await?;
         found.keys.retain(|key| key.sk != own);
         self.remove_found(found).await
     }
@@ -129,7 +128,7 @@ impl Store {
     /// endpoint's id is never lost.
     async fn replace_endpoints(&self, organization: &OrganizationId, now: Timestamp) -> Result<Purged, StoreError> {
         let partitions: Vec<_> = keys::endpoint_partitions(organization).collect();
-        let pages = partitions.into_iter().map(|it| self.found_in(it, keys::ENDPOINT_PREFIX, OF_EACH));
+        let pages = partitions.into_iter().map(|it| self.found_in(it, keys::ENDPOINT_PREFIX));
         let pages: Vec<_> = stream::iter(pages).buffer_unordered(MAX_CONCURRENT_CALLS).try_collect().await?;
         let mut purged = Purged::NOTHING;
         for found in pages {
@@ -162,7 +161,7 @@ impl Store {
             if !own.is_empty {
                 break;
             }
-            purged = purged.and(self.purge(keys::health(endpoint).pk, OF_EACH).await?);
+            purged = purged.and(self.purge(keys::health(endpoint).pk).await?);
             if job.has_passed() {
                 let tombstone = keys::deleted_endpoint(organization, endpoint);
                 purged = purged.and(self.remove_each(vec![tombstone]).await?);
@@ -179,20 +178,20 @@ impl Store {
 
     /// Removes a page of API keys: first by the hash, since the item in the organization leads to it.
     async fn remove_api_keys(&self, organization: &OrganizationId) -> Result<Purged, StoreError> {
-        let found = self.found_in(keys::organization_partition(organization), keys::KEY_PREFIX, OF_ONE).await?;
+        let found = self.found_in(keys::organization_partition(organization), keys::KEY_PREFIX).await?;
         let by_hash = self.remove_each(found.hashes.iter().map(keys::key_by_hash).collect()).await?;
         Ok(by_hash.and(self.remove_found(found).await?))
     }
 
     async fn purge_all(&self, partitions: Vec<String>) -> Result<Purged, StoreError> {
-        let purges = partitions.into_iter().map(|partition| self.purge(partition, OF_EACH));
+        let purges = partitions.into_iter().map(|partition| self.purge(partition));
         let all = stream::iter(purges).buffer_unordered(MAX_CONCURRENT_CALLS);
         all.try_fold(Purged::NOTHING, async |sum, purged| Ok(sum.and(purged))).await
     }
 
-    /// Removes up to `most` items of a partition.
-    async fn purge(&self, partition: String, most: usize) -> Result<Purged, StoreError> {
-        let found = self.found_in(partition, "", most).await?;
+    /// Removes a page of a partition.
+    async fn purge(&self, partition: String) -> Result<Purged, StoreError> {
+        let found = self.found_in(partition, "").await?;
         self.remove_found(found).await
     }
 
@@ -212,9 +211,9 @@ impl Store {
         Ok(Purged { items: count, write_units: count, is_empty: true })
     }
 
-    /// The keys of up to `most` items of a partition whose sort keys begin with `prefix`. Strongly consistent. A page has
-    /// at most 1 MB of items, so removing it takes at most about 1,000 write units.
-    async fn found_in(&self, partition: String, prefix: &str, most: usize) -> Result<Found, StoreError> {
+    /// The keys of a page of a partition: items whose sort keys begin with `prefix`. Strongly consistent. A page has at most
+    /// 1 MB of items, so removing it takes at most about 1,000 write units.
+    async fn found_in(&self, partition: String, prefix: &str) -> Result<Found, StoreError> {
         let mut query = self
             .client
             .query()
@@ -224,7 +223,7 @@ impl Store {
             .expression_attribute_names("#hash", "hash")
             .consistent_read(true)
             .return_consumed_capacity(ReturnConsumedCapacity::Total)
-            .limit(i32::try_from(most).unwrap_or(i32::MAX));
+            .limit(OF_EACH);
         query = if prefix.is_empty() {
             query.key_condition_expression("pk = :pk")
         } else {

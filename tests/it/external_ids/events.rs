@@ -6,7 +6,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::assert_taken;
-use crate::support::{Call, Fate, Receiver, Reply, Tenant, World, over_network, over_network_by_call, text};
+use crate::support::{Call, Fate, Receiver, Reply, Tenant, World, over_network_by_call, text};
 
 fn event(external_id: &str, n: u32) -> Value {
     json!({"type": "a", "data": {"n": n}, "external_id": external_id})
@@ -16,11 +16,24 @@ async fn with_key(tenant: &Tenant, path: &str, body: &Value) -> Reply {
     tenant.call(Method::POST, path, &[("idempotency-key", "k")], Some(body.to_string())).await
 }
 
+/// An organization whose only endpoint gets every event.
+async fn subscribed() -> (World, Tenant, Receiver) {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    tenant.endpoint(&receiver).await;
+    (world, tenant, receiver)
+}
+
+/// The tenant at a process for which these calls are refused.
+fn without(world: &World, tenant: &Tenant, refused: fn(&Call) -> bool) -> Tenant {
+    let network = over_network_by_call(&world.sdk(), move |call| if refused(call) { Fate::Refuse } else { Fate::Pass });
+    tenant.at(&world.process_over(&network, world.clock.clock()))
+}
+
 #[tokio::test]
 async fn an_events_external_id_is_unique_in_its_organization_while_the_event_lives() {
-    let (world, receiver) = (World::new().await, Receiver::new().await);
-    let (tenant, other) = (world.tenant().await, world.tenant().await);
-    tenant.endpoint(&receiver).await;
+    let (world, tenant, receiver) = subscribed().await;
+    let other = world.tenant().await;
     let first = tenant.post("/events", &event("order-1", 1)).await.data(202);
     assert_eq!(first["external_id"], "order-1");
     assert_taken(&tenant.post("/events", &event("order-1", 1)).await, text(&first["id"]));
@@ -40,9 +53,7 @@ async fn an_events_external_id_is_unique_in_its_organization_while_the_event_liv
 
 #[tokio::test]
 async fn a_repetition_with_the_same_key_finds_its_own_external_id() {
-    let (world, receiver) = (World::new().await, Receiver::new().await);
-    let tenant = world.tenant().await;
-    tenant.endpoint(&receiver).await;
+    let (world, tenant, receiver) = subscribed().await;
     let first = with_key(&tenant, "/events", &event("order-1", 1)).await.data(202);
     for process in [world.process.clone(), world.another_process()] {
         assert_eq!(with_key(&tenant.at(&process), "/events", &event("order-1", 1)).await.data(202), first);
@@ -59,9 +70,7 @@ async fn a_repetition_with_the_same_key_finds_its_own_external_id() {
 
 #[tokio::test]
 async fn each_event_of_a_batch_has_its_own_external_id() {
-    let (world, receiver) = (World::new().await, Receiver::new().await);
-    let tenant = world.tenant().await;
-    tenant.endpoint(&receiver).await;
+    let (world, tenant, receiver) = subscribed().await;
     let before = tenant.post("/events", &event("taken", 0)).await.data(202);
     let batch = json!({"events": [
         event("a", 1), {"type": "bad type", "data": {}}, event("taken", 2), event("b", 3), event("a", 4),
@@ -91,12 +100,8 @@ async fn each_event_of_a_batch_has_its_own_external_id() {
 
 #[tokio::test]
 async fn the_claim_of_a_failed_request_is_replaced_after_a_minute() {
-    let (world, receiver) = (World::new().await, Receiver::new().await);
-    let tenant = world.tenant().await;
-    tenant.endpoint(&receiver).await;
-    let network =
-        over_network(&world.sdk(), |operation| if operation == "BatchWriteItem" { Fate::Refuse } else { Fate::Pass });
-    let cut_off = tenant.at(&world.process_over(&network, world.clock.clock()));
+    let (world, tenant, receiver) = subscribed().await;
+    let cut_off = without(&world, &tenant, |call| call.operation == "BatchWriteItem");
     cut_off.post("/events", &event("order-1", 1)).await.is_error(503, "unavailable");
     // The failed request may still be writing its event.
     tenant.post("/events", &event("order-1", 2)).await.is_error(503, "unavailable");
@@ -112,14 +117,10 @@ async fn the_claim_of_a_failed_request_is_replaced_after_a_minute() {
 
 #[tokio::test]
 async fn a_repetition_completes_a_failed_request_and_keeps_its_claim() {
-    let (world, receiver) = (World::new().await, Receiver::new().await);
-    let tenant = world.tenant().await;
-    tenant.endpoint(&receiver).await;
+    let (world, tenant, receiver) = subscribed().await;
     // A repetition writes the event by PutItem.
     let writes_event = |call: &Call| call.operation == "BatchWriteItem" || call.body["Item"]["entity"]["S"] == "event";
-    let network =
-        over_network_by_call(&world.sdk(), move |call| if writes_event(call) { Fate::Refuse } else { Fate::Pass });
-    let cut_off = tenant.at(&world.process_over(&network, world.clock.clock()));
+    let cut_off = without(&world, &tenant, writes_event);
     with_key(&cut_off, "/events", &event("order-1", 1)).await.is_error(503, "unavailable");
     world.advance(Duration::from_secs(59));
     with_key(&cut_off, "/events", &event("order-1", 1)).await.is_error(503, "unavailable");
@@ -137,12 +138,8 @@ async fn a_repetition_completes_a_failed_request_and_keeps_its_claim() {
 
 #[tokio::test]
 async fn a_request_whose_claim_was_replaced_is_refused_when_it_is_repeated() {
-    let (world, receiver) = (World::new().await, Receiver::new().await);
-    let tenant = world.tenant().await;
-    tenant.endpoint(&receiver).await;
-    let network =
-        over_network(&world.sdk(), |operation| if operation == "BatchWriteItem" { Fate::Refuse } else { Fate::Pass });
-    let cut_off = tenant.at(&world.process_over(&network, world.clock.clock()));
+    let (world, tenant, receiver) = subscribed().await;
+    let cut_off = without(&world, &tenant, |call| call.operation == "BatchWriteItem");
     with_key(&cut_off, "/events", &event("order-1", 1)).await.is_error(503, "unavailable");
     world.advance(Duration::from_secs(60));
     let other = tenant.post("/events", &event("order-1", 2)).await.data(202);

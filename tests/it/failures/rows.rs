@@ -146,17 +146,18 @@ fn publish() -> Vec<Row> {
 
 fn deliver() -> Vec<Row> {
     use Scene::{
-        Counted, DelayedRetry, Deleted, Exhaustion, ExhaustionAlone, Forwarding, Gone, GoneAlone, Isolated, Large,
-        LeasedAndPaused, LongRetry, LongRetryAlone, Paused, ProbeFails, ProbeSucceeds, Recovered, RetryingAndDeleted,
-        RetryingAndPaused, ShortRetry, ShortRetryAlone, StillPaused, Success, SuccessAlone, Suspension,
+        Counted, DelayedRetry, Deleted, Exhaustion, ExhaustionAlone, Expunged, Forwarding, Gone, GoneAlone, Isolated,
+        Large, LeasedAndPaused, LongRetry, LongRetryAlone, OfDeletedOrganization, Paused, ProbeFails, ProbeSucceeds,
+        Recovered, RetryingAndDeleted, RetryingAndPaused, ShortRetry, ShortRetryAlone, StillPaused, Success,
+        SuccessAlone, Suspension,
     };
     let row = |call, scenes, failed| Row::new(Function::Deliver, call, scenes, failed);
     vec![
         row("ReceiveMessage", &[Success], FAILED).lost_once(FAILED),
-        row("BatchGetItem delivery", &[Success, ShortRetry, Paused, Forwarding], FAILED),
+        row("BatchGetItem delivery", &[Success, ShortRetry, Paused, Forwarding, OfDeletedOrganization], FAILED),
         // An isolated task's record is read again.
         row("BatchGetItem delivery", &[Isolated], FAILED).after(1),
-        row("BatchGetItem delivery, event", &[Large], FAILED),
+        row("BatchGetItem delivery, event", &[Large, Expunged], FAILED),
         row("BatchGetItem endpoint, state", &[StillPaused], FAILED),
         // Records that the coalesced call does not write are written by calls of their own.
         row("BatchExecuteStatement delivery, attempt: success, none", &[Success], USUAL),
@@ -184,6 +185,7 @@ fn deliver() -> Vec<Row> {
         row("PutItem delivery, moved: none to failed", &[RetryingAndDeleted], FAILED),
         row("PutItem delivery, moved: due to held", &[LeasedAndPaused], FAILED),
         row("PutItem delivery, new: failed", &[Deleted], FAILED),
+        row("PutItem delivery, new: none", &[Expunged], FAILED),
         // An uncounted failure changes only the counters.
         row("GetItem endpoint", &[ShortRetry], UNNOTED),
         row("PutItem endpoint, active", &[ShortRetry], UNNOTED).lost(UNNOTED),

@@ -109,6 +109,10 @@ pub(super) enum Scene {
     Counted,
     /// Delivers two events one after the other, because their messages were received before without a result.
     Isolated,
+    /// Finds the data of the event removed, and a delivery of it that is not failed yet.
+    Expunged,
+    /// Gets a message of an organization that is being deleted.
+    OfDeletedOrganization,
     /// Sends due deliveries.
     Due,
     /// Releases the held deliveries of a resumed endpoint.
@@ -169,7 +173,7 @@ pub(super) enum Outcome {
 }
 
 impl Scene {
-    pub(super) const ALL: [Self; 55] = [
+    pub(super) const ALL: [Self; 57] = [
         Self::Keyed,
         Self::Keyless,
         Self::Batch,
@@ -208,6 +212,8 @@ impl Scene {
         Self::Recovered,
         Self::Counted,
         Self::Isolated,
+        Self::Expunged,
+        Self::OfDeletedOrganization,
         Self::Due,
         Self::Release,
         Self::ReleaseOfFailing,
@@ -297,7 +303,8 @@ impl Scene {
             | Self::Deletion
             | Self::DeletionEnds
             | Self::ReleaseEnds => ends(&[("success", 1)], &[], active),
-            Self::Expunge => ends(&[("failed", 1)], &[], active),
+            Self::Expunge | Self::Expunged => ends(&[("failed", 1)], &[], active),
+            Self::OfDeletedOrganization => ends(&[], &[], active),
         }
     }
 

@@ -9,7 +9,7 @@ use shared::domain::time::Timestamp;
 use super::operations::ENDPOINTS;
 use super::seen::{Item, Seen, string};
 use super::states::{Delivery, Status};
-use super::{ACTIVE, CACHE_LIFETIME, Run};
+use super::{ACTIVE, CACHE_LIFETIME, Run, event_of};
 use crate::support::{EVENT_TYPE, Endpoint, Reply, Tenant, text};
 use crate::tenants::routes;
 
@@ -109,7 +109,7 @@ impl Run {
         let theirs = |delivery: &&Delivery| delivery.endpoint.is_some_and(|endpoint| owner(endpoint) != by);
         let delivery = self.model.iter().find(|(_, delivery)| theirs(delivery)).map(|(id, _)| id);
         let delivery = delivery.map_or("wdlv_0190a1b2c3d47e5f8a9b0c1d2e3f0001", String::as_str);
-        let event = format!("wevt_{}0000", &delivery["wdlv_".len()..delivery.len() - 4]);
+        let event = event_of(delivery);
         let routes = routes(endpoint, delivery, &event, &victim.key);
         let (method, path, body) = &routes[route % routes.len()];
         for tenant in [attacker.tenant.clone(), victim.tenant.with_key(&attacker.tenant.key)] {
@@ -167,9 +167,15 @@ impl Run {
         }
     }
 
+    /// Checks that nothing is stored or queued of the troubled organization, which was deleted.
+    pub(super) fn check_that_nothing_is_left(&self, seen: &Seen) {
+        let left = self.organizations[TROUBLED].belongings(seen);
+        assert!(left.items.is_empty() && left.messages.is_empty(), "{left:?}");
+    }
+
     /// Checks that each organization's lists contain nothing of the other one.
     pub(super) async fn check_lists(&self) {
-        for (index, organization) in self.organizations.iter().enumerate() {
+        for (index, organization) in self.organizations.iter().enumerate().filter(|(of, _)| !self.is_deleted(*of)) {
             let list = async |path: &str| {
                 let tenant = organization.tenant.at(&self.world.process);
                 tenant.call(Method::GET, path, &[], None).await.data(200).as_array().unwrap().clone()

@@ -46,6 +46,12 @@ pub(super) enum Operation {
     Retry { delivery: usize, cut: Option<usize> },
     /// The owner requests a recovery of all failed deliveries of an endpoint.
     Recover { endpoint: usize, cut: Option<usize> },
+    /// The owner removes the data of a delivery's event.
+    Expunge { delivery: usize, cut: Option<usize> },
+    /// The platform deletes the troubled organization.
+    DeleteOrganization { cut: Option<usize> },
+    /// The platform gives the event type a schema that every event satisfies or that none does, or removes the type.
+    SetType { accepts: Option<bool>, cut: Option<usize> },
     /// The owner cancels a job of the troubled organization.
     CancelJob { job: usize, cut: Option<usize> },
     /// The operator requests that all deliveries of both organizations that should be in the queue are sent again.
@@ -94,12 +100,14 @@ impl Operation {
             Self::Publish { by, .. } => except(*by),
             Self::SetLimit { of, .. } => except(*of),
             Self::SetLane { endpoint, .. } => except(owner(*endpoint)),
-            Self::Script { .. } | Self::Trespass { .. } => [true; ORGANIZATIONS],
+            Self::Script { .. } | Self::Trespass { .. } | Self::SetType { .. } => [true; ORGANIZATIONS],
             Self::SetStatus { .. }
             | Self::Delete { .. }
             | Self::Move { .. }
             | Self::Retry { .. }
             | Self::Recover { .. }
+            | Self::Expunge { .. }
+            | Self::DeleteOrganization { .. }
             | Self::CancelJob { .. }
             | Self::SetOrganization { .. } => except(TROUBLED),
             // Processes and messages belong to both organizations.
@@ -110,6 +118,25 @@ impl Operation {
             | Self::Pass(_)
             | Self::Restart
             | Self::FormerReceipts { .. } => [false; ORGANIZATIONS],
+        }
+    }
+
+    /// Whether it calls the API for the troubled organization, other than to publish.
+    pub(super) fn manages_the_troubled_organization(&self) -> bool {
+        match self {
+            Self::SetLimit { of, .. } => *of == TROUBLED,
+            Self::SetStatus { .. }
+            | Self::Delete { .. }
+            | Self::SetLane { .. }
+            | Self::Move { .. }
+            | Self::Retry { .. }
+            | Self::Recover { .. }
+            | Self::Expunge { .. }
+            | Self::DeleteOrganization { .. }
+            | Self::CancelJob { .. }
+            | Self::SetOrganization { .. }
+            | Self::Trespass { .. } => true,
+            _ => false,
         }
     }
 }
@@ -136,6 +163,9 @@ pub(super) fn operation() -> impl Strategy<Value = Operation> {
         1 => (endpoint(), cut(MOST_CALLS_OF_API)).prop_map(|(endpoint, cut)| Operation::Recover { endpoint, cut }),
         1 => (any::<prop::sample::Index>(), cut(MOST_CALLS_OF_API))
             .prop_map(|(at, cut)| Operation::CancelJob { job: at.index(usize::MAX), cut }),
+        1 => removal(),
+        1 => (select(vec![Some(true), Some(true), Some(false), None]), cut(MOST_CALLS_OF_API))
+            .prop_map(|(accepts, cut)| Operation::SetType { accepts, cut }),
         1 => Just(Operation::SendAll),
         2 => any::<bool>().prop_map(|suspended| Operation::SetOrganization { suspended }),
         1 => (organization(), any::<bool>()).prop_map(|(of, limited)| Operation::SetLimit { of, limited }),
@@ -143,6 +173,15 @@ pub(super) fn operation() -> impl Strategy<Value = Operation> {
             .prop_map(|(by, at)| Operation::Trespass { by, route: at.index(usize::MAX) }),
         1 => Just(Operation::Restart),
         1 => any::<bool>().prop_map(|act| Operation::FormerReceipts { act }),
+    ]
+}
+
+/// The removal of data. After that of the organization, most of a sequence is without effect, so it is rare.
+fn removal() -> impl Strategy<Value = Operation> {
+    prop_oneof![
+        4 => (any::<prop::sample::Index>(), cut(MOST_CALLS_OF_API))
+            .prop_map(|(at, cut)| Operation::Expunge { delivery: at.index(usize::MAX), cut }),
+        1 => cut(MOST_CALLS_OF_API).prop_map(|cut| Operation::DeleteOrganization { cut }),
     ]
 }
 

@@ -1,6 +1,6 @@
 //! The observable state of a `World`: its table, its queue and its receivers.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::Value;
@@ -19,6 +19,8 @@ pub(super) struct Seen {
     listed: Vec<(String, SeenDelivery)>,
     /// The endpoints that are not deleted, by id.
     pub(super) endpoints: HashMap<String, SeenEndpoint>,
+    /// The ids of the organizations that are neither deleted nor being deleted.
+    pub(super) organizations: BTreeSet<String>,
     /// The endpoints with an open job that releases or fails their held deliveries.
     pub(super) releasing: Vec<String>,
     /// Whether a recovery is open.
@@ -40,6 +42,8 @@ pub(super) struct SeenDelivery {
     pub(super) attempts: usize,
     pub(super) retries_used: usize,
     pub(super) log: Vec<SeenAttempt>,
+    /// Whether the data of its event was removed before it succeeded.
+    pub(super) is_expunged: bool,
     /// The kind of the mark: the part of the index's partition key before `#`.
     pub(super) mark: Option<String>,
     /// The ticket of the message that owns the delivery.
@@ -75,6 +79,7 @@ impl Seen {
             deliveries: BTreeMap::new(),
             listed: Vec::new(),
             endpoints: HashMap::new(),
+            organizations: BTreeSet::new(),
             releasing: Vec::new(),
             recovering: false,
             sending_again: false,
@@ -107,10 +112,14 @@ impl Seen {
                 };
                 self.endpoints.insert(sort_key.to_owned(), endpoint);
             }
+            Some("organization") if string(item, "status") != Some("deleting") => {
+                self.organizations.insert(string(item, "pk").unwrap().trim_start_matches("org#").to_owned());
+            }
             Some("job") if string(item, "status") == Some("open") => match string(item, "kind").unwrap() {
                 "recover" => self.recovering = true,
                 "send_all" => self.sending_again = true,
-                _ => self.releasing.push(string(item, "endpoint").unwrap().to_owned()),
+                "release" | "fail_held" => self.releasing.push(string(item, "endpoint").unwrap().to_owned()),
+                _ => {}
             },
             _ => {}
         }
@@ -136,6 +145,7 @@ impl SeenDelivery {
             attempts: 0,
             retries_used: 0,
             log: Vec::new(),
+            is_expunged: false,
             mark: None,
             ticket: None,
         }
@@ -150,6 +160,7 @@ impl SeenDelivery {
             attempts: number("attempts"),
             retries_used: number("retries_used"),
             log: log.iter().map(|entry| SeenAttempt::of(entry.as_m().unwrap())).collect(),
+            is_expunged: string(item, "error") == Some("expunged"),
             mark: string(item, "waiting_pk").map(|mark| mark.split('#').next().unwrap().to_owned()),
             ticket: string(item, "ticket").map(str::to_owned),
         }

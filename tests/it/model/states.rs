@@ -66,7 +66,14 @@ impl Delivery {
         };
     }
 
-    /// Fails the delivery because its endpoint is deleted or disabled, or its organization is suspended.
+    /// Applies a failed attempt that was in progress when the data of the event was removed. It changes no status.
+    pub(super) fn late_attempt(&mut self, answer: Option<u16>) {
+        self.attempts += 1;
+        self.answered += usize::from(answer.is_some());
+    }
+
+    /// Fails the delivery because its endpoint is deleted or disabled, its organization is suspended, or the data of its
+    /// event was removed.
     pub(super) fn stop(&mut self) {
         assert!(!self.status.is_final(), "stopped when it was {:?}", self.status);
         self.status = Status::Failed;

@@ -106,7 +106,7 @@ impl Endpoint {
             | (WantedStatus::Enabled, Active | Paused { .. }) => return,
             (WantedStatus::Paused, _) => Paused { at: now },
             (WantedStatus::Active | WantedStatus::Enabled, _) => Active,
-            (WantedStatus::Disabled, _) => Disabled { reason },
+            (WantedStatus::Disabled, _) => Disabled { reason: Some(reason) },
         };
         self.circuit_breaker = self.circuit_breaker.unsuspended();
     }

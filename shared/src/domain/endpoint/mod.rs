@@ -120,8 +120,8 @@ pub enum EndpointStatus {
     },
     /// No deliveries are created, and those that are not final fail.
     Disabled {
-        /// Why the endpoint was disabled.
-        reason: DisabledReason,
+        /// Why the endpoint was disabled; `None` for a reason of a later version.
+        reason: Option<DisabledReason>,
     },
 }
 
@@ -192,7 +192,7 @@ impl Endpoint {
         let status = match wanted {
             WantedStatus::Active | WantedStatus::Enabled => EndpointStatus::Active,
             WantedStatus::Paused => EndpointStatus::Paused { at: now },
-            WantedStatus::Disabled => EndpointStatus::Disabled { reason: DisabledReason::Owner },
+            WantedStatus::Disabled => EndpointStatus::Disabled { reason: Some(DisabledReason::Owner) },
         };
         Self {
             id,
@@ -265,7 +265,7 @@ pub(super) mod tests {
         assert_eq!(resumed.status, EndpointStatus::Active);
 
         let disabled = resumed.clone().patched(status(WantedStatus::Disabled), LATER);
-        assert_eq!(disabled.status, EndpointStatus::Disabled { reason: DisabledReason::Owner });
+        assert_eq!(disabled.status, EndpointStatus::Disabled { reason: Some(DisabledReason::Owner) });
         assert!(disabled.is_disabled());
 
         let enabled = disabled.patched(status(WantedStatus::Enabled), LATER);

@@ -1,5 +1,7 @@
 //! Recoveries, removing the data of events, and reading and cancelling jobs. The sweeper works on jobs.
 
+use tracing::error;
+
 use super::Administrator;
 use super::endpoints::require_enabled;
 use super::organizations::require_active;
@@ -95,13 +97,20 @@ impl Administrator {
         Ok((job, moved))
     }
 
-    /// An organization's jobs: the open ones, and those that ended in the last 30 days. The latest first.
+    /// An organization's jobs: the open ones, and those that ended in the last 30 days. The latest first. A job that
+    /// cannot be read is left out and logged.
     ///
     /// # Errors
     /// [`ServiceError`] if they could not be read.
     pub async fn list_jobs(&self, organization: &OrganizationId) -> Result<Vec<Job>, ServiceError> {
-        let mut jobs = self.store.jobs(organization).await?;
-        jobs.retain(|job| !job.is_expired(self.clock.now()));
+        let mut jobs = Vec::new();
+        for job in self.store.jobs(organization).await? {
+            match job {
+                Ok(job) if job.is_expired(self.clock.now()) => {}
+                Ok(job) => jobs.push(job),
+                Err(error) => error!(%organization, %error, "a job cannot be read"),
+            }
+        }
         jobs.sort_by_key(JobPosition::of);
         Ok(jobs)
     }

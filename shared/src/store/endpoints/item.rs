@@ -87,7 +87,7 @@ impl From<&Endpoint> for EndpointItem {
         let (status, paused_at, disabled_reason) = match endpoint.status {
             EndpointStatus::Active => ("active", None, None),
             EndpointStatus::Paused { at } => ("paused", Some(at.rfc3339()), None),
-            EndpointStatus::Disabled { reason } => ("disabled", None, Some(reason.as_str().to_owned())),
+            EndpointStatus::Disabled { reason } => ("disabled", None, reason.map(|reason| reason.as_str().to_owned())),
         };
         let previous = endpoint.secrets.previous.as_ref();
         let CircuitBreaker { failing_until, suspension } = endpoint.circuit_breaker;
@@ -156,10 +156,9 @@ impl TryFrom<EndpointItem> for Endpoint {
             status: match item.status.as_str() {
                 "active" => EndpointStatus::Active,
                 "paused" => EndpointStatus::Paused { at: required("paused_at", time(item.paused_at.as_ref())?)? },
+                // A reason of a later version is only shown, so it does not make the endpoint unreadable.
                 "disabled" => {
-                    let reason = required("disabled_reason", item.disabled_reason)?;
-                    let reason = DisabledReason::parse(&reason).ok_or_else(|| unknown("reason", &reason))?;
-                    EndpointStatus::Disabled { reason }
+                    EndpointStatus::Disabled { reason: item.disabled_reason.as_deref().and_then(DisabledReason::parse) }
                 }
                 other => return Err(unknown("status", other)),
             },

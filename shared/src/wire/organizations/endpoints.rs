@@ -247,7 +247,7 @@ impl EndpointOut {
         let (status, paused_at, disabled_reason) = match endpoint.status {
             EndpointStatus::Active => ("active", None, None),
             EndpointStatus::Paused { at } => ("paused", Some(at.rfc3339()), None),
-            EndpointStatus::Disabled { reason } => ("disabled", None, Some(reason.as_str())),
+            EndpointStatus::Disabled { reason } => ("disabled", None, reason.map(DisabledReason::as_str)),
         };
         Self {
             object: "webhook_endpoint",

@@ -1,17 +1,17 @@
-//! Event types of the catalogue, their versions, and imports of them.
+//! Event types of the catalogue and their versions.
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::domain::catalogue::{
-    CatalogueType, Contents, Example, FullType, ImportEffect, Imported, ImportedType, SchemaText, TypePatch,
-    TypeSettings, TypeText, TypeVersion, Visibility, WantedType, read_document,
+    CatalogueType, Contents, Example, FullType, SchemaText, TypePatch, TypeSettings, TypeText, TypeVersion, Visibility,
+    WantedType,
 };
 use crate::domain::event::event_type::EventType;
 use crate::wire::error::Problem;
 use crate::wire::field::{Field, RawField, Reader};
-use crate::wire::openapi::{DataSchema, Millisecond, TypeDescription, TypeGroup, import_effect, object};
+use crate::wire::openapi::{DataSchema, Millisecond, TypeDescription, TypeGroup, object};
 
 /// The body of `POST /v1/event-types`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -254,55 +254,4 @@ fn texts(contents: Contents) -> (Option<Box<RawValue>>, Option<Box<RawValue>>) {
     let raw = |text: &str| RawValue::from_string(text.to_owned()).ok();
     let Contents { schema, example } = contents;
     (schema.and_then(|schema| raw(schema.as_str())), example.and_then(|example| raw(example.as_str())))
-}
-
-/// The types of an OpenAPI document.
-///
-/// # Errors
-/// All faults, by their JSON Pointers in the document.
-pub fn parse_import(body: &[u8]) -> Result<Vec<ImportedType>, Vec<Problem>> {
-    let text = std::str::from_utf8(body).map_err(|_| vec![Problem::new("", "must be UTF-8")])?;
-    read_document(text)
-        .map_err(|faults| faults.into_iter().map(|fault| Problem::new(fault.pointer, fault.reason)).collect())
-}
-
-/// What an import does.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = organizations::EventTypeImport)]
-pub struct ImportOut {
-    #[schema(schema_with = object::event_type_import)]
-    object: &'static str,
-    /// Whether nothing was changed.
-    dry_run: bool,
-    /// The types of the document, by name.
-    event_types: Vec<ImportedTypeOut>,
-}
-
-/// A type of an imported document.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = organizations::ImportedEventType)]
-struct ImportedTypeOut {
-    #[schema(value_type = EventType)]
-    name: String,
-    #[schema(schema_with = import_effect)]
-    effect: &'static str,
-    /// The number of its newest version after the import.
-    #[schema(required)]
-    schema_version: Option<u32>,
-}
-
-impl ImportOut {
-    /// The result of an import.
-    pub fn new(imported: &[Imported], dry_run: bool) -> Self {
-        let shown = |imported: &Imported| ImportedTypeOut {
-            name: imported.kind.name.to_string(),
-            effect: match imported.effect {
-                ImportEffect::Created => "created",
-                ImportEffect::Updated => "updated",
-                ImportEffect::Unchanged => "unchanged",
-            },
-            schema_version: imported.kind.latest,
-        };
-        Self { object: "event_type_import", dry_run, event_types: imported.iter().map(shown).collect() }
-    }
 }

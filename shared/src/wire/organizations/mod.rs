@@ -2,6 +2,7 @@
 
 mod deliveries;
 mod endpoints;
+mod event_type_imports;
 mod event_types;
 mod events;
 mod filter;
@@ -20,9 +21,9 @@ pub use deliveries::{DeliveryDetailOut, DeliveryOut};
 pub use endpoints::{
     DEFAULT_OVERLAP, EndpointIn, EndpointOut, EndpointPatchIn, RecoverIn, RecoveryOut, RotationIn, TestIn, TestOut,
 };
+pub use event_type_imports::{ImportOut, parse_import};
 pub use event_types::{
-    EventTypeIn, EventTypeOut, EventTypePatchIn, EventTypeReplacementIn, ImportOut, ListedTypeOut, TypeVersionOut,
-    parse_import,
+    EventTypeIn, EventTypeOut, EventTypePatchIn, EventTypeReplacementIn, ListedTypeOut, TypeVersionOut,
 };
 pub use events::{BatchIn, BatchResultOut, EventIn, EventOut};
 pub use filter::FilterTestOut;

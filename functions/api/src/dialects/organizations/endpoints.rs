@@ -9,16 +9,14 @@ use shared::domain::ids::EndpointId;
 use shared::edge::scopes::{DeliveriesWrite, EndpointsRead, EndpointsWrite};
 use shared::edge::{ApiError, Body, Data, Empty, PathId, Search, Tenant, check_size};
 use shared::service::{FilterTest, Recovering};
-use shared::wire::error::Problem;
 use shared::wire::organizations::{
     EndpointIn, EndpointOut, EndpointPatchIn, EventIn, FilterTestOut, RecoverIn, RecoveryOut, RotationIn, TestIn,
     TestOut,
 };
 use shared::wire::query::{DeletionParameters, PagingParameters};
-
-use super::page;
 use utoipa::OpenApi;
 
+use super::{after, page};
 use crate::{Api, Routes};
 
 type Answer = Result<Data<EndpointOut>, ApiError>;
@@ -67,8 +65,7 @@ async fn list(
 ) -> Result<Data<Vec<EndpointOut>>, ApiError> {
     let paging = query.paging();
     let paging = query.finish(paging)?;
-    let bad_cursor = |_| ApiError::invalid(vec![Problem::new("cursor", "is not one that a list returned")]);
-    let after = paging.cursor.as_deref().map(|cursor| EndpointId::parse(cursor).map_err(bad_cursor)).transpose()?;
+    let after = after(&paging, |cursor| EndpointId::parse(cursor).ok())?;
     let endpoints = administrator.list_endpoints(&tenant.organization.id).await?;
     let mut rest = endpoints.iter().filter(|endpoint| after.is_none_or(|after| endpoint.id > after));
     let shown: Vec<_> = rest.by_ref().take(paging.limit).collect();

@@ -7,12 +7,11 @@ use shared::domain::ids::JobId;
 use shared::domain::job::JobPosition;
 use shared::edge::scopes::{DeliveriesRead, DeliveriesWrite};
 use shared::edge::{ApiError, Data, PathId, Search, Tenant};
-use shared::wire::error::Problem;
 use shared::wire::organizations::JobOut;
 use shared::wire::query::PagingParameters;
 use utoipa::OpenApi;
 
-use super::page;
+use super::{after, page};
 use crate::{Api, Routes};
 
 /// The OpenAPI description of these routes.
@@ -39,8 +38,7 @@ async fn list(
 ) -> Result<Data<Vec<JobOut>>, ApiError> {
     let paging = query.paging();
     let paging = query.finish(paging)?;
-    let bad_cursor = || ApiError::invalid(vec![Problem::new("cursor", "is not one that a list returned")]);
-    let after = paging.cursor.as_deref().map(|cursor| JobPosition::parse(cursor).ok_or_else(bad_cursor)).transpose()?;
+    let after = after(&paging, JobPosition::parse)?;
     let jobs = administrator.list_jobs(&tenant.organization.id).await?;
     let mut rest = jobs.iter().filter(|job| after.is_none_or(|after| JobPosition::of(job) > after));
     let shown: Vec<_> = rest.by_ref().take(paging.limit).collect();

@@ -13,7 +13,9 @@ mod usage;
 use axum::Router;
 use serde::Serialize;
 use shared::edge::{ApiError, Data, Items};
+use shared::wire::error::Problem;
 use shared::wire::organizations::PaginationOut;
+use shared::wire::query::Paging;
 use utoipa::OpenApi;
 
 use crate::Routes;
@@ -42,6 +44,13 @@ pub(crate) fn operations() -> utoipa::openapi::OpenApi {
     tenants::Operations::openapi()
         .merge_from(event_types::Operations::openapi())
         .nest("/v1/organizations/{organization}", organization)
+}
+
+/// The position after which a page begins, read from its cursor; `None` for the first page.
+fn after<T>(paging: &Paging, parse: impl Fn(&str) -> Option<T>) -> Result<Option<T>, ApiError> {
+    let Some(cursor) = &paging.cursor else { return Ok(None) };
+    let bad_cursor = || ApiError::invalid(vec![Problem::new("cursor", "is not one that a list returned")]);
+    parse(cursor).map(Some).ok_or_else(bad_cursor)
 }
 
 /// Builds one page of a list from `entries`. The page ends before the first entry that does not fit into the response.

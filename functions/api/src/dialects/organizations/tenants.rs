@@ -7,13 +7,12 @@ use shared::domain::tenancy::organization::Organization;
 use shared::domain::tenancy::organization_list::OrganizationPosition;
 use shared::edge::scopes::{OrganizationRead, OrganizationWrite};
 use shared::edge::{ApiError, Body, Data, Platform, PlatformPath, Search, Tenant};
-use shared::wire::error::{ErrorCode, Problem};
+use shared::wire::error::ErrorCode;
 use shared::wire::organizations::{JobOut, OrganizationIn, OrganizationOut, OrganizationPatchIn};
 use shared::wire::query::{ForceParameters, OrganizationParameters, PagingParameters};
 use utoipa::OpenApi;
 
-use super::page;
-
+use super::{after, page};
 use crate::{Api, Routes};
 
 type Answer = Result<Data<OrganizationOut>, ApiError>;
@@ -58,9 +57,7 @@ async fn list(
 ) -> Result<Data<Vec<OrganizationOut>>, ApiError> {
     let wanted = (query.paging(), query.organization_filter());
     let (paging, filter) = query.finish(wanted)?;
-    let bad_cursor = || ApiError::invalid(vec![Problem::new("cursor", "is not one that a list returned")]);
-    let after =
-        paging.cursor.as_deref().map(|it| OrganizationPosition::parse(it).ok_or_else(bad_cursor)).transpose()?;
+    let after = after(&paging, OrganizationPosition::parse)?;
     let found = administrator.list_organizations(&filter, after, paging.limit).await?;
     let position = |organization: &Organization| OrganizationPosition::of(organization).to_string();
     page(found.items, found.next, paging.limit, |organization| OrganizationOut::from(organization), position)
@@ -100,8 +97,8 @@ async fn update(
 ///
 /// This needs the platform's key. The request is a conflict if the organization is active and `force` is not true. From
 /// then on, publishing is forbidden, every other request for the organization is a conflict, and nothing is delivered. The
-/// job ends about 20 minutes later; until then, the id and the slug cannot be used again. The same request then returns
-/// the job, as far as it is.
+/// job ends about 20 minutes later. Until then, the id and the slug cannot be used again, and the same request returns the
+/// job with its progress.
 #[utoipa::path(
     delete, path = "/v1/organizations/{organization}", operation_id = "delete_organization",
     params(ForceParameters),

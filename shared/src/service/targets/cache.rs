@@ -1,169 +1,26 @@
-//! The state and the targets of an organization, for publishing. Every request reads the state. A process caches the
-//! targets as long as the state's revisions stay the same, and for at most 30 s.
+//! The targets that a process caches.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use futures_util::future::try_join_all;
-use tracing::warn;
-
-use super::ServiceError;
-use crate::clock::Clock;
-use crate::domain::deployment::Deployment;
-use crate::domain::endpoint::fan_out::{FanOut, FanOutGroup, LARGE_FAN_OUT_BYTES, Target};
-use crate::domain::event::payload::Format;
+use crate::domain::endpoint::fan_out::{FanOut, FanOutGroup, Target};
 use crate::domain::ids::OrganizationId;
-use crate::domain::tenancy::limits::Limits;
-use crate::domain::tenancy::organization::{OrganizationState, OrganizationStatus, Revisions};
+use crate::domain::tenancy::organization::Revisions;
 use crate::domain::time::Timestamp;
-use crate::store::Store;
-use crate::telemetry::metrics;
 
 /// How long a process uses cached targets. This limits how long other processes use the former status after a
 /// suspension or a change of the lane, which do not raise the revision, and after a process that died between changing
 /// an endpoint and raising the revision.
 const LIFETIME: Duration = Duration::from_secs(30);
-/// A request must begin to write within this time after it began to read the state. Otherwise it reads the state again.
-const MAX_STATE_AGE: Duration = Duration::from_secs(60);
-/// How many times a request reads the targets before it fails. It reads the state again before each further time.
-const MAX_READS: usize = 3;
 /// Maximum size of the targets that a process caches, counted as their stored bytes.
 const MAX_BYTES: u64 = 32 * 1024 * 1024;
 /// The size of a cached group without its targets.
 const GROUP_BYTES: u64 = 256;
 
-/// The state of an organization, as read by a request.
-#[derive(Debug, Clone)]
-pub struct CurrentState {
-    id: OrganizationId,
-    state: OrganizationState,
-    limits: Limits,
-    /// When the read began.
-    read_at: Timestamp,
-}
-
-impl CurrentState {
-    /// The id of the organization.
-    pub const fn organization(&self) -> &OrganizationId {
-        &self.id
-    }
-
-    /// The limits that apply to the organization.
-    pub const fn limits(&self) -> &Limits {
-        &self.limits
-    }
-
-    /// Whether the organization is being deleted.
-    pub(super) fn is_deleting(&self) -> bool {
-        self.state.status == OrganizationStatus::Deleting
-    }
-
-    /// The format of events that name none.
-    pub const fn default_format(&self) -> Format {
-        self.state.default_format
-    }
-
-    /// Checks that the organization is active.
-    ///
-    /// # Errors
-    /// [`ServiceError::Forbidden`] if the organization is suspended or being deleted.
-    pub(super) fn require_active(&self) -> Result<(), ServiceError> {
-        refuse_suspended(self.state.status)
-    }
-}
-
-/// Reads the state and the targets of organizations, and caches the targets.
-#[derive(Debug)]
-pub(super) struct Targets {
-    pub(super) store: Arc<Store>,
-    pub(super) clock: Clock,
-    pub(super) deployment: Arc<Deployment>,
-    pub(super) cache: FanOutCache,
-}
-
-impl Targets {
-    /// Reads the state of an organization, strongly consistent.
-    ///
-    /// # Errors
-    /// [`ServiceError::NotFound`] if the organization does not exist.
-    pub(super) async fn current_state(&self, id: &OrganizationId) -> Result<CurrentState, ServiceError> {
-        let read_at = self.clock.now();
-        let state = self.store.organization_state(id).await?.ok_or(ServiceError::NotFound("organization"))?;
-        let limits = self.deployment.limits.with(&state.limits);
-        Ok(CurrentState { id: id.clone(), state, limits, read_at })
-    }
-
-    /// The targets of an organization, at least as new as the state. Groups that are not cached are read.
-    ///
-    /// # Errors
-    /// [`ServiceError`] if a group could not be read.
-    pub(super) async fn fan_out(&self, current: &CurrentState) -> Result<FanOut, ServiceError> {
-        let CurrentState { id, state, .. } = current;
-        let now = self.clock.now();
-        let mut groups = self.cache.current(id, &state.revisions, now);
-        let missing = state.revisions.groups().filter(|(group, _)| !groups.contains_key(group));
-        let read = missing.map(async |(group, revision)| {
-            // The read begins after the state was read, so it finds all changes that this revision counts.
-            let targets = self.store.targets(id, group).await?;
-            Ok::<_, ServiceError>((group, CachedGroup::new(revision, now, targets)))
-        });
-        let read: Vec<_> = try_join_all(read).await?;
-        if !read.is_empty() {
-            let bytes = self.cache.insert(id, &read, now);
-            if bytes > LARGE_FAN_OUT_BYTES {
-                metrics::large_fan_out();
-                warn!(organization = %id, bytes, "the targets of an organization are large");
-            }
-            groups.extend(read.into_iter().map(|(group, cached)| (group, cached.targets)));
-        }
-        Ok(FanOut::new(groups.into_values().collect()))
-    }
-
-    /// The targets of an organization for a write that begins now. Reads the state again if it is older than 60 s.
-    ///
-    /// # Errors
-    /// [`ServiceError::Forbidden`] if the state was read again and the organization is suspended.
-    /// [`ServiceError::Unavailable`] if the reads take too long.
-    pub(super) async fn fan_out_to_write(&self, current: &CurrentState) -> Result<FanOut, ServiceError> {
-        let mut current = current.clone();
-        for _ in 0..MAX_READS {
-            let fan_out = self.fan_out(&current).await?;
-            if self.clock.now().since(current.read_at) <= MAX_STATE_AGE {
-                return Ok(fan_out);
-            }
-            current = self.current_state(&current.id).await?;
-            current.require_active()?;
-        }
-        Err(ServiceError::Unavailable("endpoints could not be read in time".to_owned()))
-    }
-
-    /// The targets of an organization if this process has read all its cached groups in the last 30 s; otherwise
-    /// `None`. They may have changed since.
-    pub(super) fn recent(&self, organization: &OrganizationId) -> Option<FanOut> {
-        self.cache.recent(organization, self.clock.now())
-    }
-
-    /// Expires a cached group, so that this process reads it again even if its revision is the same.
-    pub(super) fn expire(&self, organization: &OrganizationId, group: FanOutGroup) {
-        self.cache.expire(organization, group);
-    }
-}
-
-/// Refuses an operation that publishes or delivers for a suspended organization.
-pub(super) const fn refuse_suspended(status: OrganizationStatus) -> Result<(), ServiceError> {
-    match status {
-        OrganizationStatus::Active => Ok(()),
-        OrganizationStatus::Suspended => {
-            Err(ServiceError::Forbidden("the organization is suspended: nothing is published or delivered for it"))
-        }
-        OrganizationStatus::Deleting => Err(ServiceError::Forbidden("the organization is being deleted")),
-    }
-}
-
 /// The targets that a process caches.
 #[derive(Debug, Default)]
-pub(super) struct FanOutCache(Mutex<Entries>);
+pub(in crate::service) struct FanOutCache(Mutex<Entries>);
 
 #[derive(Debug, Default)]
 struct Entries {
@@ -173,18 +30,18 @@ struct Entries {
 
 /// The targets of a group, as read from the table.
 #[derive(Debug, Clone)]
-struct CachedGroup {
+pub(super) struct CachedGroup {
     /// The group's revision, which was read before the targets.
     revision: u64,
     /// A time before the read of the targets began.
     read_at: Timestamp,
-    targets: Arc<[Target]>,
+    pub(super) targets: Arc<[Target]>,
     /// The stored bytes of the targets and [`GROUP_BYTES`].
     bytes: u64,
 }
 
 impl CachedGroup {
-    fn new(revision: u64, read_at: Timestamp, targets: Arc<[Target]>) -> Self {
+    pub(super) fn new(revision: u64, read_at: Timestamp, targets: Arc<[Target]>) -> Self {
         let bytes = GROUP_BYTES + targets.iter().map(Target::stored_bytes).sum::<u64>();
         Self { revision, read_at, targets, bytes }
     }
@@ -196,7 +53,7 @@ impl CachedGroup {
 
 impl FanOutCache {
     /// The cached groups that are at least as new as these revisions and at most 30 s old.
-    fn current(
+    pub(super) fn current(
         &self,
         organization: &OrganizationId,
         revisions: &Revisions,
@@ -213,7 +70,7 @@ impl FanOutCache {
 
     /// All targets of an organization as they were at most 30 s ago, without a check of the revisions; `None` if they
     /// are not cached or a group has expired.
-    fn recent(&self, organization: &OrganizationId, now: Timestamp) -> Option<FanOut> {
+    pub(super) fn recent(&self, organization: &OrganizationId, now: Timestamp) -> Option<FanOut> {
         let entries = self.entries();
         let groups = entries.organizations.get(organization)?;
         let is_complete = groups.values().all(|group| group.is_valid(now));
@@ -221,7 +78,7 @@ impl FanOutCache {
     }
 
     /// Expires a cached group, so that this process reads it again even if its revision is the same.
-    fn expire(&self, organization: &OrganizationId, group: FanOutGroup) {
+    pub(super) fn expire(&self, organization: &OrganizationId, group: FanOutGroup) {
         let mut entries = self.entries();
         let cached = entries.organizations.get_mut(organization).and_then(|groups| groups.get_mut(&group));
         if let Some(cached) = cached {
@@ -231,7 +88,12 @@ impl FanOutCache {
 
     /// Caches all groups that a request has read. So of each organization either all groups are cached or none. Returns
     /// the size in bytes of all cached groups of the organization.
-    fn insert(&self, organization: &OrganizationId, read: &[(FanOutGroup, CachedGroup)], now: Timestamp) -> u64 {
+    pub(super) fn insert(
+        &self,
+        organization: &OrganizationId,
+        read: &[(FanOutGroup, CachedGroup)],
+        now: Timestamp,
+    ) -> u64 {
         let mut entries = self.entries();
         for (group, read) in read {
             let groups = entries.organizations.entry(organization.clone()).or_default();

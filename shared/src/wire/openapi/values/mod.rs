@@ -1,10 +1,13 @@
 //! The schemas of single values, with the values that each accepts. The domain types define the rules, and a test
 //! compares the schemas with them.
 
+mod builders;
+mod fields;
+
 use std::borrow::Cow;
 
-use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, Object, ObjectBuilder, Schema, SchemaType, Type};
-use utoipa::openapi::{RefOr, SchemaFormat};
+use utoipa::openapi::RefOr;
+use utoipa::openapi::schema::{AdditionalProperties, ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::catalogue::{MAX_DESCRIPTION_CHARS, MAX_GROUP_CHARS, Visibility};
@@ -17,7 +20,7 @@ use crate::domain::endpoint::subscription::{MAX_SUBSCRIPTIONS, Subscription};
 use crate::domain::endpoint::timeout::TimeoutSeconds;
 use crate::domain::endpoint::url::EndpointUrl;
 use crate::domain::endpoint::{DisabledReason, EndpointStatus};
-use crate::domain::event::channel::{MAX_CHANNEL_CHARS, MAX_ENDPOINT_CHANNELS, MAX_EVENT_CHANNELS};
+use crate::domain::event::channel::{MAX_ENDPOINT_CHANNELS, MAX_EVENT_CHANNELS};
 use crate::domain::event::event_type::{EventType, MAX_EVENT_TYPE_CHARS};
 use crate::domain::event::payload::{ContentType, Format, MAX_CONTENT_TYPE_CHARS};
 use crate::domain::external_id::{ExternalId, MAX_EXTERNAL_ID_CHARS};
@@ -33,6 +36,11 @@ use crate::domain::text::{Description, EditionId, IdempotencyKey, Name, Slug, Su
 use crate::domain::time::Timestamp;
 use crate::wire::error::ErrorCode;
 use crate::wire::field::MAX_NARROW_CHARS;
+use builders::{channels, codes, describe, format, id, moment, number, one_of, pattern, text};
+
+pub(crate) use fields::{
+    accepted_or_refused, deliveries_ordering, endpoints_ordering, event_data, import_effect, object, shown_event_data,
+};
 
 /// Types for values that have no type of their own in the domain.
 macro_rules! wire_values {
@@ -344,222 +352,5 @@ schemas! {
         one_of(ErrorCode::ALL.iter().map(|code| code.as_str()));
 }
 
-fn codes() -> String {
-    let line = |code: &ErrorCode| format!("- `{}` ({}): {}", code.as_str(), code.status(), code.meaning());
-    let lines: Vec<_> = ErrorCode::ALL.iter().map(line).collect();
-    format!("The reason of an error, for programs.\n\n{}", lines.join("\n"))
-}
-
-fn describe(schema: &mut Schema, text: &str) {
-    let description = match schema {
-        Schema::Object(object) => &mut object.description,
-        Schema::Array(array) => &mut array.description,
-        _ => return,
-    };
-    *description = Some(text.to_owned());
-}
-
-fn pattern(pattern: &str, example: &str) -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).examples([example])
-}
-
-fn text(min: usize, max: usize, example: &str) -> ObjectBuilder {
-    let object = ObjectBuilder::new().schema_type(Type::String);
-    object.min_length(Some(min)).max_length(Some(max)).examples([example])
-}
-
-fn number(min: u32, max: u32, example: u32) -> ObjectBuilder {
-    let object = ObjectBuilder::new().schema_type(Type::Integer);
-    object.minimum(Some(min)).maximum(Some(max)).examples([example])
-}
-
-fn id(prefix: &str) -> ObjectBuilder {
-    pattern(&format!("^{prefix}[0-9a-f]{{32}}$"), &format!("{prefix}550e8400e29b41d4a716446655440000"))
-}
-
-fn channels(most: usize) -> ArrayBuilder {
-    let channel = pattern("^[A-Za-z0-9._:-]+$", "eu:orders").max_length(Some(MAX_CHANNEL_CHARS));
-    ArrayBuilder::new().items(channel).unique_items(true).max_items(Some(most))
-}
-
-fn moment(shape: &str, example: &str) -> ObjectBuilder {
-    pattern(shape, example).format(format("date-time"))
-}
-
-fn format(name: &str) -> Option<SchemaFormat> {
-    Some(SchemaFormat::Custom(name.to_owned()))
-}
-
-fn one_of(words: impl IntoIterator<Item = &'static str>) -> ObjectBuilder {
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(words))
-}
-
-/// The result of an entry of a batch.
-pub(crate) fn accepted_or_refused() -> Object {
-    one_of(["accepted", "refused"]).build()
-}
-
-/// The data of an event: an object, or a string if the event has a content type.
-pub(crate) fn event_data() -> Object {
-    data_of([Type::Object, Type::String])
-}
-
-/// The data of an event as lists show it. It is null if it was removed.
-pub(crate) fn shown_event_data() -> Object {
-    data_of([Type::Object, Type::String, Type::Null])
-}
-
-fn data_of(types: impl IntoIterator<Item = Type>) -> Object {
-    let object = ObjectBuilder::new().schema_type(SchemaType::from_iter(types));
-    object.examples([serde_json::json!({"member": "mbr_1"})]).build()
-}
-
-/// What an import does to an event type.
-pub(crate) fn import_effect() -> Object {
-    one_of(["created", "updated", "unchanged"]).build()
-}
-
-/// The possible orders of endpoints.
-pub(crate) fn endpoints_ordering() -> Object {
-    let orders = ["created", "-created", "modified", "-modified", "name", "-name"];
-    one_of(orders).default(Some("created".into())).build()
-}
-
-/// The possible orders of deliveries.
-pub(crate) fn deliveries_ordering() -> Object {
-    one_of(["created", "-created"]).default(Some("-created".into())).build()
-}
-
-/// The values of `object` fields.
-pub(crate) mod object {
-    use super::{Object, one_of};
-
-    macro_rules! objects {
-        ($($name:ident),+) => {$(
-            pub(crate) fn $name() -> Object {
-                one_of([stringify!($name)]).build()
-            }
-        )+};
-    }
-
-    objects!(
-        api_key,
-        batch_result,
-        event,
-        event_type,
-        event_type_import,
-        event_type_version,
-        filter_test,
-        job,
-        limits,
-        organization,
-        usage,
-        webhook_delivery,
-        webhook_endpoint,
-        webhook_recovery,
-        webhook_test
-    );
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::domain::Invalid;
-    use crate::domain::catalogue::TypeText;
-    use crate::domain::endpoint::url::UrlPolicy;
-    use crate::wire::field::wanted_status;
-
-    fn object<T: PartialSchema>() -> Object {
-        match T::schema() {
-            RefOr::T(Schema::Object(object)) => object,
-            _ => panic!("not a single value"),
-        }
-    }
-
-    #[test]
-    fn schemas_of_texts_have_the_lengths_that_the_domain_allows() {
-        fn check<T: ToSchema, U>(parse: impl Fn(&str) -> Result<U, Invalid>) {
-            let (name, schema) = (T::name(), object::<T>());
-            let max = schema.max_length.unwrap();
-            let min = schema.min_length.unwrap_or(1);
-            for (length, allowed) in [(min - 1, false), (min, true), (max, true), (max + 1, false)] {
-                assert_eq!(parse(&"a".repeat(length)).is_ok(), allowed, "{name} of {length} characters");
-            }
-        }
-        check::<Name, _>(Name::parse);
-        check::<Description, _>(Description::parse);
-        check::<ExternalId, _>(ExternalId::parse);
-        check::<Slug, _>(Slug::parse);
-        check::<EditionId, _>(EditionId::parse);
-        check::<SubjectPart, _>(SubjectPart::parse);
-        check::<IdempotencyKey, _>(IdempotencyKey::parse);
-        check::<EventType, _>(EventType::parse);
-        check::<TypeDescription, _>(TypeText::description);
-        check::<TypeGroup, _>(TypeText::group);
-        check::<SigningSecret, _>(SigningSecret::parse);
-        check::<VerifiableSecret, _>(SigningSecret::parse_verifiable);
-        let longest = |text: &str| "a".repeat(object::<Subscription>().max_length.unwrap() - text.len()) + text;
-        assert!(Subscription::parse(&longest(".*")).is_ok() && Subscription::parse(&longest("a.*")).is_ok());
-        assert!(Subscription::parse(&("a".to_owned() + &longest(".*"))).is_err());
-        let url = "https://a.test/";
-        let rest = object::<EndpointUrl>().max_length.unwrap() - url.len();
-        for (length, allowed) in [(rest, true), (rest + 1, false)] {
-            let url = format!("{url}{}", "x".repeat(length));
-            assert_eq!(EndpointUrl::parse(&url, &UrlPolicy::default()).is_ok(), allowed);
-        }
-    }
-
-    #[test]
-    fn schemas_of_numbers_and_lists_have_the_ranges_that_the_domain_allows() {
-        let timeout = serde_json::to_value(object::<TimeoutSeconds>()).unwrap();
-        let (min, max) = (timeout["minimum"].as_i64().unwrap(), timeout["maximum"].as_i64().unwrap());
-        for (seconds, allowed) in [(min - 1, false), (min, true), (max, true), (max + 1, false)] {
-            assert_eq!(TimeoutSeconds::new(seconds).is_ok(), allowed, "{seconds}");
-        }
-        let headers = object::<Headers>();
-        let most = headers.max_properties.unwrap();
-        for (count, allowed) in [(most, true), (most + 1, false)] {
-            let headers = (0..count).map(|index| (format!("x-{index}"), String::new()));
-            assert_eq!(Headers::new(headers).is_ok(), allowed, "{count}");
-        }
-    }
-
-    #[test]
-    fn the_domain_accepts_all_examples_and_enum_values_of_schemas() {
-        fn check<T: ToSchema, U>(parse: impl Fn(&str) -> Option<U>) {
-            let schema = object::<T>();
-            let shown: Vec<_> = schema.examples.into_iter().chain(schema.enum_values.into_iter().flatten()).collect();
-            assert!(!shown.is_empty(), "{} shows nothing", T::name());
-            for text in &shown {
-                assert!(parse(text.as_str().unwrap()).is_some(), "{}: {text}", T::name());
-            }
-        }
-        check::<EndpointId, _>(|text| EndpointId::parse(text).ok());
-        check::<HyphenatedEndpointId, _>(crate::wire::endpoints::parse_id);
-        check::<EventId, _>(|text| EventId::parse(text).ok());
-        check::<DeliveryId, _>(|text| DeliveryId::parse(text).ok());
-        check::<KeyId, _>(|text| KeyId::parse(text).ok());
-        check::<JobId, _>(|text| JobId::parse(text).ok());
-        check::<OrganizationId, _>(|text| OrganizationId::parse(text).ok());
-        check::<SuppliedOrganizationId, _>(|text| OrganizationId::parse_supplied(text).ok());
-        check::<Name, _>(|text| Name::parse(text).ok());
-        check::<ExternalId, _>(|text| ExternalId::parse(text).ok());
-        check::<Description, _>(|text| Description::parse(text).ok());
-        check::<Slug, _>(|text| Slug::parse(text).ok());
-        check::<EditionId, _>(|text| EditionId::parse(text).ok());
-        check::<EndpointUrl, _>(|text| EndpointUrl::parse(text, &UrlPolicy::default()).ok());
-        check::<EventType, _>(|text| EventType::parse(text).ok());
-        check::<Subscription, _>(|text| Subscription::parse(text).ok());
-        check::<SigningSecret, _>(|text| SigningSecret::parse(text).ok());
-        check::<VerifiableSecret, _>(|text| SigningSecret::parse_verifiable(text).ok());
-        check::<Format, _>(|text| Format::parse(text).ok());
-        check::<ContentType, _>(|text| ContentType::parse(text).ok());
-        check::<Day, _>(|text| Day::parse(text).ok());
-        check::<Timestamp, _>(|text| Timestamp::parse(text).ok());
-        check::<Visibility, _>(|text| Visibility::parse(text).ok());
-        check::<Role, _>(Role::parse);
-        check::<Scope, _>(Scope::parse);
-        check::<EndpointStatus, _>(|text| wanted_status(text.to_owned()).ok());
-        check::<RecoverableStatus, _>(|text| DeliveryStatus::parse(text).filter(|status| status.is_recoverable()));
-    }
-}
+mod tests;

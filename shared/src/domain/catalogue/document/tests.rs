@@ -1,0 +1,100 @@
+use serde_json::{Value, json};
+
+use super::{ImportEffect, MEDIA, read_document, write_document};
+use crate::domain::catalogue::{
+    Contents, Example, FullType, SchemaText, TypeChange, TypeSettings, TypeText, WantedType,
+};
+use crate::domain::event::event_type::EventType;
+use crate::domain::openapi_webhooks::MAX_DOCUMENT_BYTES;
+use crate::domain::time::Timestamp;
+
+const NOW: Timestamp = Timestamp::from_unix_seconds(1_774_382_400);
+
+fn stored(name: &str, settings: TypeSettings, schema: Option<&str>, example: Option<&str>) -> FullType {
+    let contents = Contents {
+        schema: schema.map(|schema| SchemaText::parse(schema).unwrap()),
+        example: example.map(|example| Example::parse(example).unwrap()),
+    };
+    let TypeChange { after, new, .. } =
+        WantedType { settings, contents }.creation(&EventType::parse(name).unwrap(), NOW);
+    FullType { kind: after, newest: new }
+}
+
+fn types() -> Vec<FullType> {
+    let described = TypeSettings {
+        description: TypeText::description("An order was *paid*.").ok(),
+        group: TypeText::group("orders").ok(),
+        is_deprecated: true,
+        ..TypeSettings::default()
+    };
+    let tree = r##"{"type":"object","required":["id"],"properties":{"id":{"$ref":"#/$defs/id"},"parts":{"items":{"$ref":"#"}}},"$defs":{"id":{"type":"string"}}}"##;
+    let order = Some(r#"{"id":"a","parts":[{"id":"b"}]}"#);
+    let older = r##"{"$schema":"http://json-schema.org/draft-07/schema#","items":{"$ref":"#/definitions/a"},"definitions":{"a":true}}"##;
+    vec![
+        stored("order", TypeSettings::default(), Some(older), None),
+        stored("order.paid", described, Some(tree), order),
+        stored("order.sent-out", TypeSettings::default(), Some("true"), None),
+        stored("plain", TypeSettings::default(), None, None),
+        stored("shown", TypeSettings::default(), None, Some(r#"{"a":1}"#)),
+    ]
+}
+
+#[test]
+fn an_exported_document_is_imported_as_the_same_types() {
+    let types = types();
+    let document = write_document("7", &types);
+    let imported = read_document(&document.to_string()).unwrap();
+    assert_eq!(imported.len(), types.len());
+    for (imported, before) in imported.into_iter().zip(&types) {
+        assert_eq!(imported.name, before.kind.name);
+        let (imported, change) = imported.imported(Some(before), NOW);
+        assert!(imported.effect == ImportEffect::Unchanged && change.is_none(), "{change:?} {before:?}");
+    }
+}
+
+#[test]
+fn the_body_of_a_webhook_is_what_a_receiver_gets() {
+    let document = write_document("7", &types());
+    assert_eq!(document["info"]["version"], "7");
+    let media = document.pointer(&format!("/webhooks/order.paid{MEDIA}")).unwrap();
+    assert_eq!(media["schema"]["properties"]["type"]["const"], "order.paid");
+    assert_eq!(media["schema"]["properties"]["data"]["$ref"], "#/components/schemas/order.paid");
+    assert_eq!(media["example"]["data"]["id"], "a");
+    let own = &document["components"]["schemas"]["order.paid"];
+    assert_eq!(own["properties"]["id"]["$ref"], "#/components/schemas/order.paid/$defs/id");
+    assert_eq!(own["properties"]["parts"]["items"]["$ref"], "#/components/schemas/order.paid");
+    let plain = document.pointer(&format!("/webhooks/plain{MEDIA}/schema/properties/data")).unwrap();
+    assert_eq!(*plain, json!({"type": "object"}));
+}
+
+#[test]
+fn a_document_of_others_describes_the_data_itself() {
+    let media = json!({"schema": {"type": "object", "required": ["a"]}, "example": {"a": 1}});
+    let item = json!({"post": {"summary": "Paid", "tags": ["orders"], "requestBody": {"content": {
+        "application/json": media,
+    }}}});
+    let document = json!({"openapi": "3.1.0", "webhooks": {"order.paid": item}});
+    let imported = read_document(&document.to_string()).unwrap().remove(0).wanted(None);
+    assert_eq!(imported.settings.description.unwrap().as_str(), "Paid");
+    assert_eq!(imported.settings.group.unwrap().as_str(), "orders");
+    assert_eq!(imported.contents.example.unwrap().as_str(), r#"{"a":1}"#);
+}
+
+#[test]
+fn every_fault_of_a_type_is_named() {
+    let hook = |schema: Value, example: Value| json!({"post": {"requestBody": {"content": {"application/json": {"schema": schema, "example": example}}}}});
+    let document = json!({"openapi": "3.1.0", "webhooks": {
+        "a b": hook(json!(true), json!({})),
+        "bad": hook(json!({"properties": {"a": {"type": "strin"}}}), json!({})),
+        "unlike": hook(json!({"required": ["a"]}), json!({})),
+    }});
+    let faults = read_document(&document.to_string()).unwrap_err();
+    let pointers: Vec<_> = faults.iter().map(|fault| fault.pointer.as_str()).collect();
+    assert_eq!(pointers, ["/webhooks/a b", "/webhooks/bad", "/webhooks/unlike"]);
+    assert!(faults[1].reason.starts_with("schema /properties/a/type "), "{}", faults[1].reason);
+    assert!(faults[2].reason.starts_with("example "), "{}", faults[2].reason);
+    for text in ["{", "[]", r#"{"openapi": "2.0"}"#] {
+        assert_eq!(read_document(text).unwrap_err().len(), 1, "{text}");
+    }
+    assert!(read_document(&" ".repeat(MAX_DOCUMENT_BYTES + 1)).is_err());
+}

@@ -1,0 +1,53 @@
+//! Items that a later version wrote, with names that this version does not know.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::{Value, json};
+
+use crate::support::{Endpoint, Receiver, Tenant, World};
+
+/// Gives an attribute of the endpoint's items of a kind a name that no version knows.
+async fn rename(world: &World, entity: &str, endpoint: &Endpoint, attribute: &str) {
+    let mut items = world.items(entity).await;
+    items.retain(|item| ["endpoint", "sk"].iter().any(|name| item.get(*name) == Some(&text(&endpoint.id))));
+    assert!(!items.is_empty());
+    for mut item in items {
+        item.insert(attribute.to_owned(), text("of_a_later_version"));
+        world.dynamodb().put_item().table_name(world.table()).set_item(Some(item)).send().await.unwrap();
+    }
+}
+
+fn text(text: &str) -> AttributeValue {
+    AttributeValue::S(text.to_owned())
+}
+
+async fn disabled(tenant: &Tenant, receiver: &Receiver) -> Endpoint {
+    let endpoint = tenant.endpoint(receiver).await;
+    tenant.set_status(&endpoint, "disabled").await;
+    endpoint
+}
+
+#[tokio::test]
+async fn an_endpoint_that_was_disabled_for_an_unknown_reason_is_listed_and_can_be_enabled() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    let endpoint = disabled(&tenant, &receiver).await;
+    rename(&world, "endpoint", &endpoint, "disabled_reason").await;
+    let listed = tenant.get("/webhooks/endpoints").await.data(200);
+    assert_eq!([&listed[0]["status"], &listed[0]["disabled_reason"]], [&json!("disabled"), &Value::Null]);
+    tenant.patch(&endpoint.path(), &json!({"name": "renamed"})).await.data(200);
+    tenant.set_status(&endpoint, "active").await;
+    tenant.publish().await;
+    world.drain().await;
+    receiver.only();
+}
+
+#[tokio::test]
+async fn a_job_of_an_unknown_kind_does_not_hide_the_other_jobs() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    let [first, second] = [disabled(&tenant, &receiver).await, disabled(&tenant, &receiver).await];
+    rename(&world, "job", &first, "kind").await;
+    let listed = tenant.get("/jobs").await.data(200);
+    let endpoints: Vec<_> = listed.as_array().unwrap().iter().map(|job| &job["endpoint_id"]).collect();
+    assert_eq!(endpoints, [&json!(second.id)]);
+}

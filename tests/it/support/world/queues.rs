@@ -1,0 +1,99 @@
+//! The queues of a deployment, and the messages in them.
+
+use shared::domain::endpoint::lane::Lane;
+use shared::queue::schema::CONSUMER_BATCH;
+
+use super::{QUEUE, World};
+
+impl World {
+    pub(crate) fn sqs(&self) -> aws_sdk_sqs::Client {
+        aws_sdk_sqs::Client::new(&self.sdk())
+    }
+
+    /// The URL of the fast lane's queue.
+    pub(crate) fn queue_url(&self) -> &str {
+        self.queue_url_of(Lane::Fast)
+    }
+
+    pub(crate) fn queue_url_of(&self, lane: Lane) -> &str {
+        self.settings.queue_urls.of(lane)
+    }
+
+    /// The URLs of all queues of deliveries.
+    pub(in crate::support) fn queue_urls(&self) -> impl Iterator<Item = &str> {
+        Lane::ALL.into_iter().map(|lane| self.queue_url_of(lane))
+    }
+
+    /// Sends a message to the fast lane's queue.
+    pub(crate) async fn send(&self, body: &str) {
+        self.sqs().send_message().queue_url(self.queue_url()).message_body(body).send().await.unwrap();
+    }
+
+    /// The messages in the queues, including hidden ones. Reading them does not change them.
+    pub(crate) fn messages(&self) -> Vec<String> {
+        Lane::ALL.into_iter().flat_map(|lane| self.messages_of(lane)).collect()
+    }
+
+    /// The messages in the queue of a lane, including hidden ones.
+    pub(crate) fn messages_of(&self, lane: Lane) -> Vec<String> {
+        self.aws.messages(self.queue_url_of(lane))
+    }
+
+    /// Receives all visible messages of the fast lane's queue, which hides them.
+    pub(crate) async fn take_messages(&self) -> Vec<String> {
+        self.take_from(self.queue_url()).await
+    }
+
+    /// Receives all messages of the dead-letter queue, which hides them.
+    pub(crate) async fn take_dead_letters(&self) -> Vec<String> {
+        let found = self.sqs().get_queue_url().queue_name(format!("{QUEUE}-dead")).send().await.unwrap();
+        self.take_from(&found.queue_url.unwrap()).await
+    }
+
+    /// Makes the messages in flight visible, as if SQS delivered them a second time.
+    pub(crate) fn redeliver(&self) {
+        self.queue_urls().for_each(|queue| self.aws.redeliver(queue));
+    }
+
+    /// Sets whether the receipt of an earlier receive still deletes and hides its message.
+    pub(crate) fn let_former_receipts_act(&self, act: bool) {
+        self.queue_urls().for_each(|queue| self.aws.let_former_receipts_act(queue, act));
+    }
+
+    /// Receives all visible messages this many times, like processes that crash immediately. Afterwards the messages
+    /// are visible.
+    pub(crate) async fn receive_in_vain(&self, times: u32) {
+        let batches = u32::try_from(self.visible_in_the_queue().await).unwrap().div_ceil(CONSUMER_BATCH);
+        for _ in 0..times * batches {
+            let receive = self.sqs().receive_message().queue_url(self.queue_url()).max_number_of_messages(10);
+            receive.visibility_timeout(0).send().await.unwrap();
+        }
+    }
+
+    /// Moves the messages of the dead-letter queue to the fast lane, as an operator can. As on AWS, they are new
+    /// messages.
+    pub(crate) async fn redrive(&self) {
+        for body in self.take_dead_letters().await {
+            self.send(&body).await;
+        }
+    }
+
+    /// Deletes all messages of the queues, including hidden ones.
+    pub(crate) async fn purge(&self) {
+        for queue in self.queue_urls() {
+            self.sqs().purge_queue().queue_url(queue).send().await.unwrap();
+        }
+    }
+
+    async fn take_from(&self, queue_url: &str) -> Vec<String> {
+        let mut bodies = Vec::new();
+        loop {
+            let receive = self.sqs().receive_message().queue_url(queue_url).max_number_of_messages(10);
+            let messages = receive.send().await.unwrap().messages.unwrap_or_default();
+            if messages.is_empty() {
+                return bodies;
+            }
+            bodies.extend(messages.into_iter().filter_map(|message| message.body));
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! The table of a deployment.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use shared::domain::endpoint;
+use shared::domain::endpoint::circuit_breaker::Counters;
+use shared::domain::endpoint::fan_out::FanOutSize;
+use shared::domain::endpoint::lane::Lane;
+use shared::domain::ids::{EndpointId, OrganizationId};
+use shared::store::Store;
+
+use super::World;
+use crate::support::{Endpoint, Tenant};
+
+impl World {
+    pub(crate) fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
+        aws_sdk_dynamodb::Client::new(&self.sdk())
+    }
+
+    pub(crate) fn table(&self) -> &str {
+        &self.settings.table
+    }
+
+    /// The table with the store's operations.
+    pub(crate) fn store(&self) -> Store {
+        Store::new(&self.sdk(), self.table(), self.settings.deployment.retention)
+    }
+
+    /// Moves an endpoint to a lane, as the consumer does. Does nothing if the endpoint is deleted.
+    pub(crate) async fn set_lane(&self, tenant: &Tenant, endpoint: &Endpoint, lane: Lane) {
+        let store = self.store();
+        let (organization, id) = (OrganizationId::parse(&tenant.id).unwrap(), EndpointId::parse(&endpoint.id).unwrap());
+        let Some(found) = store.endpoint(&organization, id).await.unwrap() else { return };
+        let (now, slow) = (self.clock.now(), if lane == Lane::Slow { 20 } else { 0 });
+        let count = |counters| Counters { slow, lane, lane_changed_at: Some(now), ..counters };
+        store.change_counters(id, now, count).await.unwrap().unwrap();
+        let moved = endpoint::Endpoint { lane, version: found.version + 1, ..found.clone() };
+        store.change_endpoint(&found, &moved, now).await.unwrap();
+        // The revision is raised too, unlike in the consumer, so tests need not wait until the publishers' caches
+        // expire.
+        let unchanged = FanOutSize::default();
+        store.raise_revision(&organization, found.fan_out_group, unchanged, unchanged).await.unwrap();
+    }
+
+    /// The primary key of an endpoint's item.
+    pub(crate) fn endpoint_key(&self, organization: &str, endpoint: &str) -> HashMap<String, AttributeValue> {
+        let shard = shared::store::shard_byte(EndpointId::parse(endpoint).unwrap().uuid()) % 16;
+        let key = [("pk", format!("endpoint#{organization}#{shard}")), ("sk", endpoint.to_owned())];
+        key.map(|(name, value)| (name.to_owned(), AttributeValue::S(value))).into()
+    }
+
+    /// All stored items of a kind.
+    pub(crate) async fn items(&self, entity: &str) -> Vec<HashMap<String, AttributeValue>> {
+        let scan = self.dynamodb().scan().table_name(self.table()).filter_expression("entity = :entity");
+        let scan = scan.expression_attribute_values(":entity", AttributeValue::S(entity.to_owned()));
+        scan.into_paginator().items().send().collect::<Result<_, _>>().await.unwrap()
+    }
+
+    /// The last entry of a delivery's stored log.
+    pub(crate) async fn last_attempt(&self, delivery: &str) -> HashMap<String, AttributeValue> {
+        let id = AttributeValue::S(delivery.to_owned());
+        let item = self.items("delivery").await.into_iter().find(|item| item["sk"] == id).unwrap();
+        item["log"].as_l().unwrap().last().unwrap().as_m().unwrap().clone()
+    }
+
+    /// The written usage of all organizations and days: events, deliveries and attempts.
+    pub(crate) async fn usage(&self) -> [u64; 3] {
+        let items = self.items("usage").await;
+        ["events", "deliveries", "attempts"]
+            .map(|name| items.iter().map(|item| item[name].as_n().unwrap().parse::<u64>().unwrap()).sum())
+    }
+
+    /// All stored items.
+    pub(crate) async fn all_items(&self) -> Vec<HashMap<String, AttributeValue>> {
+        let scan = self.dynamodb().scan().table_name(self.table()).into_paginator();
+        scan.items().send().collect::<Result<_, _>>().await.unwrap()
+    }
+
+    /// Deletes the expired items, as DynamoDB does within days.
+    pub(crate) async fn expire_items(&self) {
+        self.aws.expire_items().await.unwrap();
+    }
+
+    /// Deletes all items of a kind.
+    pub(crate) async fn delete_items(&self, entity: &str) {
+        for mut item in self.items(entity).await {
+            item.retain(|name, _| ["pk", "sk"].contains(&name.as_str()));
+            self.dynamodb().delete_item().table_name(self.table()).set_key(Some(item)).send().await.unwrap();
+        }
+    }
+}
