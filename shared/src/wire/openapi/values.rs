@@ -9,7 +9,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::catalogue::{MAX_DESCRIPTION_CHARS, MAX_GROUP_CHARS, Visibility};
 use crate::domain::delivery::DeliveryStatus;
-use crate::domain::delivery::attempt::Cause;
+use crate::domain::delivery::attempt::{Cause, Detail};
 use crate::domain::delivery::schedule::{MAX_DELAY_SECONDS, MAX_RETRIES, RetrySchedule};
 use crate::domain::endpoint::filter::Filter;
 use crate::domain::endpoint::headers::Headers;
@@ -340,8 +340,20 @@ schemas! {
     "JobStatus": JobState = "The state of a job.", one_of(JobState::NAMES);
     "DeliveryError": Cause = "Why an attempt failed, or why no attempt was made.",
         one_of(Cause::ALL.map(Cause::as_str));
+    "DeliveryErrorDetail": Detail = &details(),
+        one_of(Detail::ALL.map(Detail::as_str));
     "ErrorCode": ErrorCode = &codes(),
         one_of(ErrorCode::ALL.iter().map(|code| code.as_str()));
+}
+
+fn details() -> String {
+    let of = |cause: Cause| {
+        let details = Detail::ALL.into_iter().filter(move |detail| detail.causes().contains(&cause));
+        details.map(|detail| format!("`{}`", detail.as_str())).collect::<Vec<_>>().join(", ")
+    };
+    let lines = Cause::ALL.into_iter().filter(|cause| !of(*cause).is_empty());
+    let lines: Vec<_> = lines.map(|cause| format!("- `{}`: {}", cause.as_str(), of(cause))).collect();
+    format!("What exactly failed. Each error has its own details.\n\n{}", lines.join("\n"))
 }
 
 fn codes() -> String {
