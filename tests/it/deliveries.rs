@@ -7,7 +7,7 @@ use std::net::Ipv4Addr;
 use aws_sdk_dynamodb::types::AttributeValue;
 use axum::body::{Body, Bytes};
 use hmac::{Hmac, KeyInit, Mac};
-use serde_json::json;
+use serde_json::{Value, json};
 use sha2::Sha256;
 use standardwebhooks::Webhook;
 use tokio::net::TcpListener;
@@ -254,7 +254,7 @@ async fn only_the_first_16_kibibytes_of_an_endless_response_are_read() {
 }
 
 #[tokio::test]
-async fn a_cause_of_a_later_version_is_null_and_the_list_stays_readable() {
+async fn a_cause_or_detail_of_a_later_version_is_null_and_the_list_stays_readable() {
     let world = World::new().await;
     let receiver = Receiver::always(Answer::status(500)).await;
     let tenant = world.tenant().await;
@@ -262,15 +262,16 @@ async fn a_cause_of_a_later_version_is_null_and_the_list_stays_readable() {
     tenant.publish().await;
     world.drain().await;
     let mut record = world.items("delivery").await.into_iter().find(|item| item.contains_key("status")).unwrap();
-    let later = AttributeValue::S("later_cause".to_owned());
-    record.insert("error".to_owned(), later.clone());
+    let later = AttributeValue::S("later_name".to_owned());
+    record.extend(["error", "error_detail"].map(|name| (name.to_owned(), later.clone())));
     let Some(AttributeValue::L(log)) = record.get_mut("log") else { panic!("no log") };
     let AttributeValue::M(entry) = &mut log[0] else { panic!("no entry") };
-    entry.insert("error".to_owned(), later);
+    entry.extend(["error", "detail"].map(|name| (name.to_owned(), later.clone())));
     world.dynamodb().put_item().table_name(world.table()).set_item(Some(record)).send().await.unwrap();
 
     let listed = tenant.get(&format!("{}/deliveries", endpoint.path())).await.data(200);
-    assert_eq!(json!([&listed[0]["status"], &listed[0]["error"]]), json!(["exhausted", null]), "{listed}");
+    let shown = |from: &Value| json!(["error", "error_detail", "docs_url"].map(|name| &from[name]));
+    assert_eq!((&listed[0]["status"], shown(&listed[0])), (&json!("exhausted"), json!([null, null, null])), "{listed}");
     let detail = tenant.delivery(text(&listed[0]["id"])).await;
-    assert_eq!(detail["attempt_log"][0]["error"], json!(null), "{detail}");
+    assert_eq!(shown(&detail["attempt_log"][0]), json!([null, null, null]), "{detail}");
 }

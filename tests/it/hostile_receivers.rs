@@ -16,7 +16,7 @@ use tokio_rustls::{LazyConfigAcceptor, TlsAcceptor};
 use crate::support::Step::{Drip, Hang, Read, ReadByte, Repeat, Reset, Say};
 use crate::support::{EVENT_TYPE, PATIENCE, RawServer, Receiver, Step, World, read_request, text};
 
-/// The results that a delivery may have: success, or a cause with its recorded detail. There are several if the
+/// The results that a delivery may have: success, or a cause with its detail. There are several if the
 /// receiver's reset can arrive at different points of the exchange.
 type Expected = &'static [&'static str];
 
@@ -187,7 +187,7 @@ async fn a_hostile_receiver_has_its_own_result_and_does_not_affect_other_deliver
         let id = hostile.next().unwrap();
         let (delivery, attempt) = (tenant.delivery(id).await, world.last_attempt(id).await);
         let cause = delivery["error"].as_str().unwrap_or("success");
-        let detail = attempt.get("detail").map(|detail| format!("{cause}: {}", detail.as_s().unwrap()));
+        let detail = delivery["error_detail"].as_str().map(|detail| format!("{cause}: {detail}"));
         let cut = attempt.contains_key("cut").then(|| format!("{cause}, cut"));
         let result = detail.or(cut).unwrap_or_else(|| cause.to_owned());
         if !expected.contains(&result.as_str()) {

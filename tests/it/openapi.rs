@@ -9,6 +9,7 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use shared::clock::Clock;
 use shared::config::Settings;
+use shared::domain::delivery::attempt::{Cause, Detail, Failure};
 use shared::service::Parts;
 use shared::wire::error::ErrorCode;
 use shared::wire::openapi::{Dialect, document};
@@ -46,6 +47,21 @@ fn the_document_has_exactly_the_existing_routes() {
         item.as_object().unwrap().keys().map(move |method| format!("{} {path}", method.to_uppercase()))
     });
     assert_eq!(routes, operations.collect());
+}
+
+#[test]
+fn the_document_lists_every_error_and_every_detail_of_deliveries() {
+    let document: Value = serde_json::from_str(&generated()).unwrap();
+    let schemas = &document["components"]["schemas"];
+    assert_eq!(schemas["DeliveryError"]["enum"], json!(Cause::ALL.map(Cause::as_str)));
+    assert_eq!(schemas["DeliveryErrorDetail"]["enum"], json!(Detail::ALL.map(Detail::as_str)));
+    let fields = ["DeliveryError", "DeliveryErrorDetail"].map(|name| format!("#/components/schemas/{name}"));
+    for object in ["organizations.Delivery", "organizations.Attempt"] {
+        let properties = &schemas[object]["properties"];
+        let shown = ["error", "error_detail"].map(|name| properties[name].to_string());
+        assert!(shown.iter().zip(&fields).all(|(shown, field)| shown.contains(&format!("\"{field}\""))), "{shown:?}");
+        assert!(properties["docs_url"].is_object(), "{object}");
+    }
 }
 
 /// If operations had error schemas of their own, client generators would generate a class for each.
@@ -138,6 +154,13 @@ async fn the_page_shows_every_operation_and_every_error() {
     }
     for code in ErrorCode::ALL {
         assert!(anchors.contains(&code.as_str()), "{code:?} has no anchor");
+    }
+    let without_detail = Cause::ALL.map(Failure::from);
+    let with_detail = Detail::ALL.map(|detail| Failure { cause: detail.causes()[0], detail: Some(detail) });
+    for failure in without_detail.into_iter().chain(with_detail) {
+        let url = failure.docs_url();
+        let anchor = url.strip_prefix("/docs#").unwrap();
+        assert!(anchors.contains(&anchor), "{failure:?} has no anchor");
     }
     let document: Value = serde_json::from_str(&generated()).unwrap();
     for operation in document["paths"].as_object().unwrap().values().flat_map(|item| item.as_object().unwrap().values())

@@ -85,7 +85,7 @@ const ONLY: [(&str, &[&str]); 6] = [
     ("clock", &["SystemTime::now", "Timestamp::now", "Zoned::now", "now_v7", "fastrand", "getrandom"]),
     ("store", &["aws_sdk_dynamodb", "serde_dynamo"]),
     ("queue", &["aws_sdk_sqs"]),
-    ("sender", &["dns_lookup", "hyper", "hyper_", "reqwest", "rustls", "rustls_"]),
+    ("sender", &["dns_lookup", "hyper", "hyper_", "reqwest", "rustls", "rustls_", "webpki"]),
     ("telemetry", &["tracing_subscriber", "metrics_cloudwatch_embedded"]),
 ];
 

@@ -23,12 +23,12 @@ fn page(items: &[Value]) -> Value {
 }
 
 const DELIVERY: &str = r#"{"object":"webhook_delivery","id":"wdlv_…","event_id":"wevt_…","endpoint_id":"we_…","event_type":"session.fingerprint.calculated",
- "status":"pending","attempts":0,"response_status":null,"response_body":null,"error":null,"next_attempt_at":null,
+ "status":"pending","attempts":0,"response_status":null,"response_body":null,"error":null,"error_detail":null,"docs_url":null,"next_attempt_at":null,
  "created_at":"2026-03-24T20:00:00.000Z","updated_at":"2026-03-24T20:00:00.000Z"}"#;
 
 const TEST: &str = r#"{"object":"webhook_test","event_id":"wevt_…","delivery_ids":["wdlv_…"],"latest_delivery":{
  "object":"webhook_delivery","id":"wdlv_…","event_id":"wevt_…","endpoint_id":"we_…","event_type":"session.fingerprint.calculated",
- "status":"pending","attempts":0,"response_status":null,"response_body":null,"error":null,"next_attempt_at":null,
+ "status":"pending","attempts":0,"response_status":null,"response_body":null,"error":null,"error_detail":null,"docs_url":null,"next_attempt_at":null,
  "created_at":"2026-03-24T20:00:00.000Z","updated_at":"2026-03-24T20:00:00.000Z"}}"#;
 
 fn delivery(fields: Value) -> Value {
@@ -157,8 +157,8 @@ async fn a_delivery_is_listed_read_and_retried() {
     let hex = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
     assert_like(&body_of(&tenant.get(&path).await, 200), &detail(json!({}), Value::Null, json!([])));
     world.drain().await;
-    let failed = json!({"status": "exhausted", "attempts": 1, "response_status": 503, "response_body": "not now", "error": "http_status"});
-    let first = json!({"attempt": 1, "started_at": "2026-03-24T20:00:00.000Z", "duration_ms": 12, "response_status": 503, "error": "http_status"});
+    let failed = json!({"status": "exhausted", "attempts": 1, "response_status": 503, "response_body": "not now", "error": "http_status", "docs_url": "/docs#http_status"});
+    let first = json!({"attempt": 1, "started_at": "2026-03-24T20:00:00.000Z", "duration_ms": 12, "response_status": 503, "error": "http_status", "error_detail": null, "docs_url": "/docs#http_status"});
     let shown = body_of(&tenant.get(&path).await, 200);
     assert_like(&shown, &detail(failed.clone(), json!(hex), json!([first])));
     let sent = receiver.only();
@@ -167,13 +167,13 @@ async fn a_delivery_is_listed_read_and_retried() {
     let listed = format!("/webhooks/endpoints/{endpoint}/deliveries");
     assert_like(&body_of(&tenant.get(&listed).await, 200), &page(&[delivery(failed)]));
 
-    let again = json!({"status": "retrying", "attempts": 1, "response_status": 503, "response_body": "not now", "error": "http_status"});
+    let again = json!({"status": "retrying", "attempts": 1, "response_status": 503, "response_body": "not now", "error": "http_status", "docs_url": "/docs#http_status"});
     let retried = tenant.post(&format!("{path}/retry"), &json!({})).await;
     assert_like(&body_of(&retried, 202), &data(&delivery(again)));
     tenant.post(&format!("{path}/retry"), &json!({})).await.is_error(409, "conflict");
     world.drain().await;
     let done = json!({"status": "success", "attempts": 2, "response_status": 200, "response_body": ""});
-    let second = json!({"attempt": 2, "started_at": "2026-03-24T20:00:00.000Z", "duration_ms": 12, "response_status": 200, "error": null});
+    let second = json!({"attempt": 2, "started_at": "2026-03-24T20:00:00.000Z", "duration_ms": 12, "response_status": 200, "error": null, "error_detail": null, "docs_url": null});
     assert_like(&body_of(&tenant.get(&path).await, 200), &detail(done, json!(hex), json!([first, second])));
     tenant.post(&format!("{path}/retry"), &json!({})).await.is_error(409, "conflict");
     tenant.get("/webhooks/deliveries/wdlv_01890000000070008000000000000001").await.is_error(404, "not_found");

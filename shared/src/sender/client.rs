@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper::body::Incoming;
@@ -18,9 +19,11 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::CertificateDer;
 use rustls_platform_verifier::Verifier;
 use tokio::select;
-use tower::ServiceExt;
-use tower::util::MapResponse;
+use tower::util::MapFuture;
+use tower::{BoxError, ServiceExt};
 
+use super::certificates::Explained;
+use super::client_certificates::{self, NoCertificate};
 use super::connection::{Info, RequestNumber, Watched};
 use super::resolver::VettedResolver;
 use super::{IDLE, IDLE_PER_HOST, SetupError, failure};
@@ -28,7 +31,8 @@ use super::{IDLE, IDLE_PER_HOST, SetupError, failure};
 type Https = HttpsConnector<HttpConnector<VettedResolver>>;
 type Stream = <Https as tower::Service<http::Uri>>::Response;
 type Io = TokioIo<Watched<TokioIo<Stream>>>;
-type Connector = MapResponse<Https, fn(Stream) -> Io>;
+type Opening<T> = BoxFuture<'static, Result<T, BoxError>>;
+type Connector = MapFuture<Https, fn(Opening<Stream>) -> Opening<Io>>;
 
 /// The HTTP client. Clones share its connections.
 #[derive(Debug, Clone)]
@@ -49,8 +53,8 @@ impl Client {
         http.enforce_http(false);
         http.set_nodelay(true);
         let https = HttpsConnector::from((http, tls(roots)?));
-        let watched: fn(Stream) -> Io = |stream| TokioIo::new(Watched::new(TokioIo::new(stream)));
-        let connector = https.map_response(watched);
+        let observed: fn(Opening<Stream>) -> Opening<Io> = |opening| Box::pin(observed(opening));
+        let connector: Connector = https.map_future(observed);
         let build = |idle_per_host| {
             HttpClient::builder(TokioExecutor::new())
                 .pool_timer(TokioTimer::new())
@@ -95,6 +99,12 @@ impl Client {
     }
 }
 
+/// Opens a connection, and observes it from then on.
+async fn observed(opening: Opening<Stream>) -> Result<Io, BoxError> {
+    let stream = client_certificates::observed(opening).await?;
+    Ok(TokioIo::new(Watched::new(TokioIo::new(stream))))
+}
+
 /// Returns when the connection of a request ends. Never returns if that is unknown.
 async fn end(connection: &mut CaptureConnection) {
     let info = connection.wait_for_connection_metadata().await.as_ref().and_then(Info::of);
@@ -107,9 +117,10 @@ async fn end(connection: &mut CaptureConnection) {
 /// The TLS configuration. It offers HTTP/1.1 only.
 fn tls(roots: Vec<CertificateDer<'static>>) -> Result<ClientConfig, SetupError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let verifier = Arc::new(Verifier::new_with_extra_roots(roots, Arc::clone(&provider))?);
+    let verifier = Arc::new(Explained(Verifier::new_with_extra_roots(roots, Arc::clone(&provider))?));
     let config = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-    let mut config = config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth();
+    let config = config.dangerous().with_custom_certificate_verifier(verifier);
+    let mut config = config.with_client_cert_resolver(Arc::new(NoCertificate));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
 }

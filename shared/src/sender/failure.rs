@@ -6,6 +6,8 @@ use std::io;
 use hyper_util::client::legacy;
 use rustls::{AlertDescription, CertificateError};
 
+use super::certificates::SelfSigned;
+use super::client_certificates::Requested;
 use super::connection::NoAnswer;
 use super::resolver::{RefusedAddress, Unresolved};
 use crate::domain::delivery::attempt::{Cause, Detail, Failure};
@@ -23,7 +25,7 @@ pub(super) fn of(error: &legacy::Error) -> Failure {
     let (cause, detail) = if let Some(unresolved) = find::<Unresolved>(error) {
         (Cause::Dns, unresolved.detail())
     } else if let Some(tls) = find::<rustls::Error>(error) {
-        (Cause::Tls, of_tls(tls))
+        (Cause::Tls, of_tls(tls, find::<Requested>(error).is_some()))
     } else if error.is_connect() {
         (Cause::Connect, of_connection(error))
     } else {
@@ -33,7 +35,7 @@ pub(super) fn of(error: &legacy::Error) -> Failure {
     Failure { cause, detail }
 }
 
-fn of_tls(error: &rustls::Error) -> Option<Detail> {
+fn of_tls(error: &rustls::Error, certificate_requested: bool) -> Option<Detail> {
     match error {
         rustls::Error::InvalidCertificate(error) => Some(of_certificate(error)),
         rustls::Error::NoCertificatesPresented => Some(Detail::CertificateInvalid),
@@ -45,13 +47,19 @@ fn of_tls(error: &rustls::Error) -> Option<Detail> {
             | AlertDescription::UnsupportedCertificate
             | AlertDescription::CertificateUnknown,
         ) => Some(Detail::ClientCertificateWanted),
+        // OpenSSL and BoringSSL send this alert in TLS 1.2 if they require a certificate and get none.
+        rustls::Error::AlertReceived(AlertDescription::HandshakeFailure) if certificate_requested => {
+            Some(Detail::ClientCertificateWanted)
+        }
         rustls::Error::AlertReceived(_)
+        | rustls::Error::DecryptError
         | rustls::Error::InappropriateMessage { .. }
         | rustls::Error::InappropriateHandshakeMessage { .. }
         | rustls::Error::InvalidMessage(_)
         | rustls::Error::NoApplicationProtocol
         | rustls::Error::PeerIncompatible(_)
-        | rustls::Error::PeerMisbehaved(_) => Some(Detail::HandshakeRefused),
+        | rustls::Error::PeerMisbehaved(_)
+        | rustls::Error::PeerSentOversizedRecord => Some(Detail::HandshakeRefused),
         _ => None,
     }
 }
@@ -64,6 +72,7 @@ fn of_certificate(error: &CertificateError) -> Detail {
             Detail::CertificateWrongName
         }
         CertificateError::UnknownIssuer => Detail::CertificateUnknownIssuer,
+        _ if SelfSigned::caused(error) => Detail::CertificateSelfSigned,
         _ => Detail::CertificateInvalid,
     }
 }
@@ -80,7 +89,8 @@ fn of_parsing(error: &hyper::Error) -> Option<Detail> {
     }
 }
 
-/// `hyper` has no method that distinguishes an invalid version from an invalid header.
+/// `hyper` has neither a type nor a method that distinguishes an invalid version from an invalid header, so this compares
+/// the error's text.
 fn is_parse_version(error: &hyper::Error) -> bool {
     error.is_parse() && error.to_string() == "invalid HTTP version parsed"
 }
@@ -140,5 +150,14 @@ mod tests {
             assert_eq!(of_kind(kind), Some(Detail::Unreachable), "{kind}");
         }
         assert_eq!(of_kind(Other), None);
+    }
+
+    /// The records of a handshake that cannot be decrypted do not depend on the receiver alone, so this is a unit test.
+    #[test]
+    fn records_that_cannot_be_read_refuse_the_handshake() {
+        for error in [rustls::Error::DecryptError, rustls::Error::PeerSentOversizedRecord] {
+            assert_eq!(of_tls(&error, false), Some(Detail::HandshakeRefused), "{error}");
+        }
+        assert_eq!(of_tls(&rustls::Error::EncryptError, false), None);
     }
 }

@@ -8,7 +8,9 @@
 //! vetted when it was opened, whatever the name resolves to now. Each new connection is vetted again.
 
 mod answer;
+mod certificates;
 mod client;
+mod client_certificates;
 mod connection;
 mod failure;
 mod request;

@@ -12,6 +12,7 @@ use super::meter::Meter;
 use super::targets::Targets;
 use crate::clock::Clock;
 use crate::domain::delivery::Delivery;
+use crate::domain::delivery::attempt::{Detail, Failure};
 use crate::domain::delivery::lease::LEASE;
 use crate::domain::endpoint::fan_out::FanOut;
 use crate::domain::endpoint::subscription::Subscription;
@@ -67,6 +68,8 @@ pub(super) fn delivery_exhausted(endpoint: &Endpoint, delivery: &Delivery) -> Op
         "attempts": delivery.attempts,
         "response_status": delivery.response_status,
         "error": delivery.error.map(|cause| cause.as_str()),
+        "error_detail": delivery.error_detail.map(Detail::as_str),
+        "docs_url": delivery.failure().map(Failure::docs_url),
     });
     event_about(endpoint, "delivery.exhausted", &data)
 }

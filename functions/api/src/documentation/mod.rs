@@ -1,5 +1,6 @@
 //! `GET /openapi.json` returns the OpenAPI document. `GET /docs` shows it as an HTML page. `/` redirects to `/docs`.
 
+mod delivery_errors;
 mod model;
 mod page;
 mod sample;

@@ -5,7 +5,7 @@ use serde_json::Value;
 use shared::wire::error::ErrorCode;
 
 use super::model::{Document, Operation, Parameter, Schema};
-use super::sample;
+use super::{delivery_errors, sample};
 
 const STYLE: &str = include_str!("style.css");
 
@@ -36,6 +36,7 @@ pub(super) fn render(document: &Document) -> Markup {
                     (paragraphs(&info.description))
                     (authentication(document))
                     (errors(document))
+                    (delivery_errors::render())
                     @for tag in &document.tags {
                         section aria-labelledby=(tag.name) {
                             h2 id=(tag.name) { (title(&tag.name)) }
@@ -57,6 +58,7 @@ fn contents(document: &Document) -> Markup {
         ul {
             li { a href="#authentication" { "Authentication" } }
             li { a href="#errors" { "Errors" } }
+            li { a href="#delivery-errors" { "Delivery errors" } }
             @for tag in &document.tags {
                 li {
                     a href={ "#" (tag.name) } { (title(&tag.name)) }
@@ -299,7 +301,7 @@ fn paragraphs(text: &str) -> Markup {
 }
 
 /// Renders text whose backquotes mark code.
-fn inline(text: &str) -> Markup {
+pub(super) fn inline(text: &str) -> Markup {
     html! {
         @for (index, part) in text.split('`').enumerate() {
             @if index % 2 == 1 { code { (part) } } @else { (part) }

@@ -91,7 +91,10 @@ pub enum Detail {
     CertificateNotYetValid,
     /// The receiver's certificate is for other names.
     CertificateWrongName,
-    /// No trusted authority issued the receiver's certificate.
+    /// The receiver's certificate was not issued by an authority, but signed with its own key.
+    CertificateSelfSigned,
+    /// No trusted authority issued the receiver's certificate, or the receiver did not send the certificates of the
+    /// authorities between the two. A handshake does not tell which.
     CertificateUnknownIssuer,
     /// The receiver's certificate is invalid for another reason.
     CertificateInvalid,
@@ -109,7 +112,7 @@ pub enum Detail {
 
 impl Detail {
     /// Every detail.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::NameNotFound,
         Self::NoAddress,
         Self::ConnectionRefused,
@@ -119,6 +122,7 @@ impl Detail {
         Self::CertificateExpired,
         Self::CertificateNotYetValid,
         Self::CertificateWrongName,
+        Self::CertificateSelfSigned,
         Self::CertificateUnknownIssuer,
         Self::CertificateInvalid,
         Self::ClientCertificateWanted,
@@ -140,6 +144,7 @@ impl Detail {
             Self::CertificateExpired => "certificate_expired",
             Self::CertificateNotYetValid => "certificate_not_yet_valid",
             Self::CertificateWrongName => "certificate_wrong_name",
+            Self::CertificateSelfSigned => "certificate_self_signed",
             Self::CertificateUnknownIssuer => "certificate_unknown_issuer",
             Self::CertificateInvalid => "certificate_invalid",
             Self::ClientCertificateWanted => "client_certificate_wanted",
@@ -166,6 +171,7 @@ impl Detail {
             Self::CertificateExpired
             | Self::CertificateNotYetValid
             | Self::CertificateWrongName
+            | Self::CertificateSelfSigned
             | Self::CertificateUnknownIssuer
             | Self::CertificateInvalid
             | Self::ClientCertificateWanted
@@ -175,13 +181,21 @@ impl Detail {
     }
 }
 
-/// Why an attempt got no response.
+/// Why an attempt or a delivery failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Failure {
-    /// The cause that the API shows.
+    /// The cause.
     pub cause: Cause,
-    /// What exactly failed, if that is known.
+    /// What exactly failed, if the cause has details and this one is known.
     pub detail: Option<Detail>,
+}
+
+impl Failure {
+    /// The section of the API's documentation that explains the failure, as a reference relative to the API's URL. The
+    /// detail determines it, or the cause if there is none.
+    pub fn docs_url(self) -> String {
+        format!("/docs#{}", self.detail.map_or(self.cause.as_str(), Detail::as_str))
+    }
 }
 
 impl From<Cause> for Failure {
@@ -207,6 +221,13 @@ pub struct AttemptEntry {
     pub detail: Option<Detail>,
     /// Whether the response's body is incomplete: the connection broke or the time limit ended before its end.
     pub body_cut: bool,
+}
+
+impl AttemptEntry {
+    /// Why the attempt failed; `None` for a success.
+    pub fn failure(&self) -> Option<Failure> {
+        self.error.map(|cause| Failure { cause, detail: self.detail })
+    }
 }
 
 /// The outcome of one attempt.

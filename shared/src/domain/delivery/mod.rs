@@ -15,7 +15,7 @@ use super::event::event_type::EventType;
 use super::ids::{DeliveryId, EndpointId, OrganizationId};
 use super::job::JobRun;
 use super::time::Timestamp;
-use attempt::{AttemptEntry, Cause};
+use attempt::{AttemptEntry, Cause, Detail, Failure};
 use schedule::MAX_DELAYED_SECONDS;
 use ticket::Ticket;
 
@@ -59,6 +59,8 @@ pub struct Delivery {
     pub response_body: Option<String>,
     /// Why the last attempt or the delivery failed; `None` if neither has.
     pub error: Option<Cause>,
+    /// What exactly failed, if `error` has details and this one is known.
+    pub error_detail: Option<Detail>,
     /// The hex signature of the last attempt's body.
     pub signature: Option<String>,
     /// The last [`MAX_LOG`] attempts, oldest first.
@@ -187,10 +189,16 @@ impl Delivery {
             response_status: None,
             response_body: None,
             error: None,
+            error_detail: None,
             signature: None,
             log: Vec::new(),
             updated_at: id.created_at(),
         }
+    }
+
+    /// Why the last attempt or the delivery failed; `None` if neither has.
+    pub fn failure(&self) -> Option<Failure> {
+        self.error.map(|cause| Failure { cause, detail: self.error_detail })
     }
 
     /// Where the delivery is, from its status, mark and next attempt.
@@ -233,7 +241,7 @@ impl Delivery {
     pub fn expunged(&self, now: Timestamp) -> Option<Self> {
         let kept = match self.status {
             DeliveryStatus::Success => self.clone(),
-            DeliveryStatus::Exhausted => Self { error: Some(Cause::Expunged), ..self.clone() },
+            DeliveryStatus::Exhausted => Self { error: Some(Cause::Expunged), error_detail: None, ..self.clone() },
             DeliveryStatus::Pending | DeliveryStatus::Retrying | DeliveryStatus::Failed => {
                 let updated_at = self.updated_at;
                 Self { updated_at, ..self.clone().failed(Cause::Expunged, now) }
@@ -251,7 +259,7 @@ impl Delivery {
     /// Returns the delivery with the status `failed` and this cause.
     #[must_use]
     pub fn failed(mut self, cause: Cause, now: Timestamp) -> Self {
-        self.error = Some(cause);
+        (self.error, self.error_detail) = (Some(cause), None);
         self.end_without_success(DeliveryStatus::Failed);
         self.updated_at = now;
         self

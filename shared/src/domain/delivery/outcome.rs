@@ -70,7 +70,7 @@ impl Delivery {
             }
         };
         self.response_status = entry.response_status;
-        let error = entry.error;
+        let (error, detail) = (entry.error, entry.detail);
         let surplus = (self.log.len() + 1).saturating_sub(MAX_LOG);
         self.log.drain(..surplus);
         self.log.push(entry);
@@ -81,7 +81,7 @@ impl Delivery {
             return (self, Consequence::Done);
         }
         self.response_body = body;
-        self.error = error;
+        (self.error, self.error_detail) = (error, detail);
         self.signature = Some(outcome.signature.clone());
         let consequence = self.settle(on_failure, retry_after, now);
         (self, consequence)

@@ -78,6 +78,35 @@ fn a_delivery_follows_its_schedule_and_is_then_exhausted() {
 }
 
 #[test]
+fn a_delivery_has_the_detail_of_its_last_attempt_unless_it_failed_for_another_reason() {
+    let refused = Failure { cause: Cause::Connect, detail: Some(Detail::ConnectionRefused) };
+    let (once, _) = after(delivery(), outcome(Answer::None(refused)));
+    assert_eq!((once.failure(), once.log[0].failure()), (Some(refused), Some(refused)));
+    let exhausted = Delivery { status: DeliveryStatus::Exhausted, ..once.clone() };
+    for (later, expected) in [
+        (after(once.clone(), response(500, None)).0, Some(Cause::HttpStatus.into())),
+        (after(once.clone(), response(200, None)).0, None),
+        (once.clone().failed(Cause::EndpointDisabled, NOW), Some(Cause::EndpointDisabled.into())),
+        (once.expunged(NOW).unwrap(), Some(Cause::Expunged.into())),
+        (exhausted.expunged(NOW).unwrap(), Some(Cause::Expunged.into())),
+        (exhausted.manually_retried(NOW, OWN).unwrap(), Some(refused)),
+    ] {
+        assert_eq!(later.failure(), expected);
+    }
+}
+
+#[test]
+fn the_documentation_of_a_failure_is_that_of_its_detail_or_else_of_its_cause() {
+    for (cause, detail, expected) in [
+        (Cause::Timeout, None, "/docs#timeout"),
+        (Cause::Dns, None, "/docs#dns"),
+        (Cause::Dns, Some(Detail::NoAddress), "/docs#no_address"),
+    ] {
+        assert_eq!(Failure { cause, detail }.docs_url(), expected);
+    }
+}
+
+#[test]
 fn a_wait_is_hidden_only_if_it_ends_within_30_s_of_the_publishing() {
     for (age, delay, is_hidden) in
         [(0, 30, true), (1, 29, true), (1, 30, false), (29, 1, true), (30, 1, false), (7_200, 1, false)]

@@ -249,7 +249,7 @@ fn log_failure(delivery: &Delivery, cause: Cause) {
         delivery = %delivery.id,
         attempt = delivery.attempts,
         cause = cause.as_str(),
-        detail = delivery.log.last().and_then(|attempt| attempt.detail).map(Detail::as_str),
+        detail = delivery.error_detail.map(Detail::as_str),
         response_status = delivery.response_status,
         status = delivery.status.as_str(),
         "attempt failed"

@@ -41,6 +41,8 @@ pub(in crate::store) struct DeliveryItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    error_detail: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     signature: Option<String>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     log: Vec<AttemptItem>,
@@ -72,13 +74,14 @@ impl DeliveryItem {
         let mark = delivery.mark.map(|mark| keys::mark(mark, delivery.endpoint, delivery.id));
         let (waiting_pk, waiting_sk) = mark.unzip();
         let name = |cause: Cause| cause.as_str().to_owned();
+        let detail_name = |detail: Detail| detail.as_str().to_owned();
         let entry = |entry: &AttemptEntry| AttemptItem {
             n: entry.number,
             at: entry.started_at.rfc3339(),
             ms: entry.duration_ms,
             status: entry.response_status,
             error: entry.error.map(name),
-            detail: entry.detail.map(|detail| detail.as_str().to_owned()),
+            detail: entry.detail.map(detail_name),
             cut: entry.body_cut,
         };
         Self {
@@ -95,6 +98,7 @@ impl DeliveryItem {
             response_status: delivery.response_status,
             response_body: delivery.response_body.clone(),
             error: delivery.error.map(name),
+            error_detail: delivery.error_detail.map(detail_name),
             signature: delivery.signature.clone(),
             log: delivery.log.iter().map(entry).collect(),
             updated_at: delivery.updated_at.rfc3339(),
@@ -112,8 +116,9 @@ impl TryFrom<DeliveryItem> for Delivery {
         let ids = keys::parse_delivery(&item.base.key());
         let (endpoint, id): (EndpointId, DeliveryId) =
             ids.ok_or_else(|| Unreadable("not a delivery's key".to_owned()))?;
-        // A cause of a later version is only shown, so it does not make a list unreadable.
+        // Causes and details are only shown, so one of a later version does not make a list unreadable.
         let cause = |name: Option<String>| name.as_deref().and_then(Cause::parse);
+        let detail = |name: Option<String>| name.as_deref().and_then(Detail::parse);
         let entry = |entry: AttemptItem| {
             Ok::<_, Unreadable>(AttemptEntry {
                 number: entry.n,
@@ -121,8 +126,7 @@ impl TryFrom<DeliveryItem> for Delivery {
                 duration_ms: entry.ms,
                 response_status: entry.status,
                 error: cause(entry.error),
-                // A detail of a later version is ignored.
-                detail: entry.detail.as_deref().and_then(Detail::parse),
+                detail: detail(entry.detail),
                 body_cut: entry.cut,
             })
         };
@@ -143,6 +147,7 @@ impl TryFrom<DeliveryItem> for Delivery {
             response_status: item.response_status,
             response_body: item.response_body,
             error: cause(item.error),
+            error_detail: detail(item.error_detail),
             signature: item.signature,
             log: item.log.into_iter().map(entry).collect::<Result<_, _>>()?,
             updated_at: Timestamp::parse(&item.updated_at)?,

@@ -33,6 +33,7 @@ pub(in crate::store) const LISTED: Projection = Projection(&[
     "response_status",
     "response_body",
     "error",
+    "error_detail",
     "updated_at",
     "expires_at",
     "waiting_pk",

@@ -3,7 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::domain::delivery::attempt::{AttemptEntry, Cause};
+use crate::domain::delivery::attempt::{AttemptEntry, Cause, Detail, Failure};
 use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::event::event_type::EventType;
 use crate::domain::ids::{DeliveryId, EndpointId, EventId};
@@ -37,6 +37,12 @@ pub struct DeliveryOut {
     /// Why the last attempt or the delivery failed; null if neither has.
     #[schema(value_type = Option<Cause>, required)]
     error: Option<&'static str>,
+    /// What exactly failed; null if `error` has no details, or if it is unknown.
+    #[schema(value_type = Option<Detail>, required)]
+    error_detail: Option<&'static str>,
+    /// The documentation of `error_detail`, or of `error` without it, relative to the API's URL; null without an error.
+    #[schema(format = "uri-reference", required)]
+    docs_url: Option<String>,
     /// When the next attempt is due, always in the future. Null if none is scheduled, while the endpoint is paused
     /// or suspended, and while an attempt is due.
     #[schema(value_type = Option<Millisecond>, required)]
@@ -49,6 +55,7 @@ pub struct DeliveryOut {
 
 impl From<&Delivery> for DeliveryOut {
     fn from(delivery: &Delivery) -> Self {
+        let failure = delivery.failure();
         Self {
             object: "webhook_delivery",
             id: delivery.id.to_string(),
@@ -59,7 +66,9 @@ impl From<&Delivery> for DeliveryOut {
             attempts: delivery.attempts,
             response_status: delivery.response_status,
             response_body: delivery.response_body.clone(),
-            error: delivery.error.map(|cause| cause.as_str()),
+            error: failure.map(|failure| failure.cause.as_str()),
+            error_detail: failure.and_then(|failure| failure.detail).map(Detail::as_str),
+            docs_url: failure.map(Failure::docs_url),
             next_attempt_at: delivery.next_attempt_at.map(Timestamp::rfc3339),
             created_at: delivery.id.created_at().rfc3339(),
             updated_at: delivery.updated_at.rfc3339(),
@@ -94,16 +103,25 @@ struct AttemptOut {
     response_status: Option<u16>,
     #[schema(value_type = Option<Cause>, required)]
     error: Option<&'static str>,
+    /// What exactly failed; null if `error` has no details, or if it is unknown.
+    #[schema(value_type = Option<Detail>, required)]
+    error_detail: Option<&'static str>,
+    /// The documentation of `error_detail`, or of `error` without it, relative to the API's URL; null without an error.
+    #[schema(format = "uri-reference", required)]
+    docs_url: Option<String>,
 }
 
 impl From<&AttemptEntry> for AttemptOut {
     fn from(entry: &AttemptEntry) -> Self {
+        let failure = entry.failure();
         Self {
             attempt: entry.number,
             started_at: entry.started_at.rfc3339(),
             duration_ms: entry.duration_ms,
             response_status: entry.response_status,
-            error: entry.error.map(|cause| cause.as_str()),
+            error: failure.map(|failure| failure.cause.as_str()),
+            error_detail: failure.and_then(|failure| failure.detail).map(Detail::as_str),
+            docs_url: failure.map(Failure::docs_url),
         }
     }
 }

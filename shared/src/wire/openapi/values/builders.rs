@@ -3,8 +3,19 @@
 use utoipa::openapi::SchemaFormat;
 use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, Type};
 
+use crate::domain::delivery::attempt::{Cause, Detail};
 use crate::domain::event::channel::MAX_CHANNEL_CHARS;
 use crate::wire::error::ErrorCode;
+
+pub(super) fn details() -> String {
+    let of = |cause: Cause| {
+        let details = Detail::ALL.into_iter().filter(move |detail| detail.causes().contains(&cause));
+        details.map(|detail| format!("`{}`", detail.as_str())).collect::<Vec<_>>().join(", ")
+    };
+    let lines = Cause::ALL.into_iter().filter(|cause| !of(*cause).is_empty());
+    let lines: Vec<_> = lines.map(|cause| format!("- `{}`: {}", cause.as_str(), of(cause))).collect();
+    format!("What exactly failed. Each error has its own details.\n\n{}", lines.join("\n"))
+}
 
 pub(super) fn codes() -> String {
     let line = |code: &ErrorCode| format!("- `{}` ({}): {}", code.as_str(), code.status(), code.meaning());

@@ -12,7 +12,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use crate::domain::catalogue::{MAX_DESCRIPTION_CHARS, MAX_GROUP_CHARS, Visibility};
 use crate::domain::delivery::DeliveryStatus;
-use crate::domain::delivery::attempt::Cause;
+use crate::domain::delivery::attempt::{Cause, Detail};
 use crate::domain::delivery::schedule::{MAX_DELAY_SECONDS, MAX_RETRIES, RetrySchedule};
 use crate::domain::endpoint::filter::Filter;
 use crate::domain::endpoint::headers::Headers;
@@ -36,7 +36,7 @@ use crate::domain::text::{Description, EditionId, IdempotencyKey, Name, Slug, Su
 use crate::domain::time::Timestamp;
 use crate::wire::error::ErrorCode;
 use crate::wire::field::MAX_NARROW_CHARS;
-use builders::{channels, codes, describe, format, id, moment, number, one_of, pattern, text};
+use builders::{channels, codes, describe, details, format, id, moment, number, one_of, pattern, text};
 
 pub(crate) use fields::{
     accepted_or_refused, deliveries_ordering, endpoints_ordering, event_data, import_effect, object, shown_event_data,
@@ -348,6 +348,8 @@ schemas! {
     "JobStatus": JobState = "The state of a job.", one_of(JobState::NAMES);
     "DeliveryError": Cause = "Why an attempt failed, or why no attempt was made.",
         one_of(Cause::ALL.map(Cause::as_str));
+    "DeliveryErrorDetail": Detail = &details(),
+        one_of(Detail::ALL.map(Detail::as_str));
     "ErrorCode": ErrorCode = &codes(),
         one_of(ErrorCode::ALL.iter().map(|code| code.as_str()));
 }
