@@ -48,7 +48,6 @@ macro_rules! accepted {
 }
 
 fn read(kind: u8, body: &[u8], deployment: &Deployment) {
-    let catalogue = &deployment.catalogue;
     match kind {
         0 => check(accepted!(organizations::EndpointIn, body, |it| it.parse(deployment)), deployment),
         1 => check(accepted!(hooks::HookIn, body, |it| it.parse(deployment)), deployment),
@@ -61,11 +60,11 @@ fn read(kind: u8, body: &[u8], deployment: &Deployment) {
         8 => drop(accepted!(organizations::OrganizationIn, body, organizations::OrganizationIn::parse)),
         9 => drop(accepted!(organizations::ApiKeyIn, body, organizations::ApiKeyIn::parse)),
         10 => drop(accepted!(organizations::RotationIn, body, organizations::RotationIn::parse)),
-        11 => drop(accepted!(organizations::TestIn, body, |it| it.parse(catalogue))),
+        11 => drop(accepted!(organizations::TestIn, body, |it| it.parse(&deployment.catalogue))),
         12 => drop(accepted!(organizations::RecoverIn, body, organizations::RecoverIn::parse)),
         13 => drop(accepted!(organizations::BatchIn, body, organizations::BatchIn::entries)),
         _ => {
-            let event = accepted!(organizations::EventIn, body, |it| it.parse(catalogue, Format::Envelope));
+            let event = accepted!(organizations::EventIn, body, |it| it.parse(Format::Envelope));
             if let Some(event) = event.filter(|event| event.content_type.is_none()) {
                 let data: &RawValue = serde_json::from_str(&event.data).expect("the data is JSON");
                 assert!(data.get().starts_with('{') && data.get().ends_with('}'));

@@ -12,6 +12,7 @@ pub mod job;
 pub mod metadata;
 pub mod network;
 pub mod openapi_webhooks;
+pub mod response;
 pub mod schema;
 pub mod signing;
 pub mod tenancy;

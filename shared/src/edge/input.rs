@@ -24,6 +24,11 @@ const MAX_SHOWN_CHARS: usize = 64;
 pub struct Body<T>(body::Parsed<T>);
 
 impl<T> Body<T> {
+    /// The fields, which are not validated.
+    pub const fn fields(&self) -> &T {
+        self.0.fields()
+    }
+
     /// Validates the body with `read`.
     ///
     /// # Errors

@@ -6,10 +6,8 @@ use serde::Serialize;
 use serde_json::value::RawValue;
 
 use super::ApiError;
+use crate::domain::response::{MAX_RESPONSE_BYTES as MOST, bytes_in_string};
 use crate::wire::error::ErrorCode;
-
-/// Most bytes of the items of one response. Lambda returns at most 6 MB, and the body is a JSON string within that.
-const MOST: usize = 5 * 1024 * 1024;
 
 /// A JSON array that is serialized item by item, so that the items need not be in memory together.
 #[derive(Debug)]
@@ -78,20 +76,6 @@ pub(super) fn unrenderable(error: &impl std::fmt::Display) -> ApiError {
     ApiError::new(ErrorCode::Internal, format!("the response could not be serialized: {error}"))
 }
 
-/// The size of this text within a JSON string, in bytes.
-fn bytes_in_string(text: &[u8]) -> usize {
-    text.iter().map(|byte| byte_in_string(*byte)).sum()
-}
-
-/// How many bytes serde_json writes for this byte of a string.
-const fn byte_in_string(byte: u8) -> usize {
-    match byte {
-        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x08 | 0x0c => 2,
-        0..=0x1f => 6,
-        _ => 1,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -109,10 +93,6 @@ mod tests {
             let mut items = Items::default();
             items.push(&raw(&text)).unwrap();
             assert_eq!(items.bytes, sent, "{text}");
-        }
-        for byte in 0..=0x7f_u8 {
-            let written = serde_json::to_string(&char::from(byte).to_string()).unwrap();
-            assert_eq!(byte_in_string(byte), written.len() - "\"\"".len(), "{byte}");
         }
     }
 

@@ -48,6 +48,8 @@ pub struct EarlierClaim {
     pub event: EventId,
     /// Whether the request is known to have ended without being complete.
     pub ended: bool,
+    /// The positions of the events that were refused finally.
+    pub refused: Vec<u32>,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -58,6 +60,8 @@ struct IdempotencyItem {
     request_hash: String,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     ended: bool,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    refused: Vec<u32>,
     expires_at: i64,
 }
 
@@ -71,7 +75,7 @@ impl TryFrom<IdempotencyItem> for Earlier {
     type Error = Unreadable;
 
     fn try_from(item: IdempotencyItem) -> Result<Self, Unreadable> {
-        let claim = EarlierClaim { event: EventId::parse(&item.event)?, ended: item.ended };
+        let claim = EarlierClaim { event: EventId::parse(&item.event)?, ended: item.ended, refused: item.refused };
         Ok(Self { claim, request_hash: item.request_hash })
     }
 }
@@ -87,6 +91,7 @@ impl Store {
             event: claim.event.to_string(),
             request_hash: claim.request_hash.clone(),
             ended: false,
+            refused: Vec::new(),
             expires_at: now.plus(LIFETIME).unix_seconds(),
         };
         let sent = self
@@ -127,6 +132,21 @@ impl Store {
         let update = update.condition_expression("event = :event");
         let update = update.expression_attribute_values(":true", AttributeValue::Bool(true));
         update.expression_attribute_values(":event", AttributeValue::S(claim.event.to_string())).send().await?;
+        Ok(())
+    }
+
+    /// Records in the claim of the request whose first event is `first` which of its events are refused finally, by their
+    /// positions.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if that request has withdrawn its claim; another [`StoreError`] if the write may have failed.
+    pub async fn record_refused(&self, claim: &Claim<'_>, first: EventId, refused: &[u32]) -> Result<(), StoreError> {
+        let positions = refused.iter().map(|position| AttributeValue::N(position.to_string())).collect();
+        let update = self.client.update_item().table_name(&self.table);
+        let update = update.set_key(Some(claim_key(claim).attributes())).update_expression("SET refused = :refused");
+        let update = update.condition_expression("event = :event");
+        let update = update.expression_attribute_values(":refused", AttributeValue::L(positions));
+        update.expression_attribute_values(":event", AttributeValue::S(first.to_string())).send().await?;
         Ok(())
     }
 

@@ -267,11 +267,6 @@ pub(super) fn type_entry(name: &EventType) -> Key {
     Key::new(TYPES, name.to_string())
 }
 
-/// The range of the sort keys of the entries after this one. `!` is less than each character of a name, and `~` greater.
-pub(super) fn type_entries_after(after: Option<&EventType>) -> (String, String) {
-    (format!("{}!", after.map_or("", EventType::as_str)), "~".to_owned())
-}
-
 /// The item of the catalogue's revision.
 pub(super) fn catalogue() -> Key {
     Key::new("catalogue", "catalogue")

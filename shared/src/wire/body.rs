@@ -28,6 +28,11 @@ pub struct Parsed<T> {
 }
 
 impl<T> Parsed<T> {
+    /// The fields, which are not validated.
+    pub const fn fields(&self) -> &T {
+        &self.fields
+    }
+
     /// Validates the fields with `read`.
     ///
     /// # Errors

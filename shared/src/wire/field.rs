@@ -47,6 +47,22 @@ impl<T> fmt::Debug for Field<T> {
     }
 }
 
+impl<T> Field<T> {
+    /// The value, if there is one of the expected type.
+    pub const fn value(&self) -> Option<&T> {
+        match self {
+            Self::Value(value) => Some(value),
+            _ => None,
+        }
+    }
+}
+
+/// A body that names event types, which the catalogue must allow.
+pub trait NamesTypes {
+    /// The types or subscriptions as the request has them; none if it does not name any.
+    fn types(&self) -> &[String];
+}
+
 /// An expected type of JSON value.
 pub trait Kind: DeserializeOwned {
     /// The message for a value of another type, such as "must be a string".

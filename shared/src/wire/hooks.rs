@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::error::Problem;
-use super::field::{Field, Reader, narrow_subscriptions, wanted_status};
+use super::field::{Field, NamesTypes, Reader, narrow_subscriptions, wanted_status};
 use super::openapi::{Millisecond, NarrowSubscriptions, StoredUrl, Subscriptions};
 use super::redacted::Redacted;
 use crate::domain::Invalid;
@@ -26,6 +26,12 @@ pub struct HookIn {
     url: Field<String>,
     #[schema(value_type = NarrowSubscriptions, required)]
     events: Field<Vec<String>>,
+}
+
+impl NamesTypes for HookIn {
+    fn types(&self) -> &[String] {
+        self.events.value().map_or(&[], Vec::as_slice)
+    }
 }
 
 impl HookIn {
@@ -64,6 +70,12 @@ pub struct HookPatchIn {
     events: Field<Vec<String>>,
     #[schema(value_type = EndpointStatus)]
     status: Field<String>,
+}
+
+impl NamesTypes for HookPatchIn {
+    fn types(&self) -> &[String] {
+        self.events.value().map_or(&[], Vec::as_slice)
+    }
 }
 
 impl HookPatchIn {

@@ -8,6 +8,7 @@ mod due;
 mod jobs;
 mod publishing;
 mod recoveries;
+mod refused;
 mod scene;
 mod suspension;
 

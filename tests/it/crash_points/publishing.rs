@@ -11,7 +11,7 @@ use super::{batch, batch_ids, resume_all};
 use crate::support::{Process, Receiver, Reply, Tenant, World, delivery_ids, text};
 
 /// After this time a publish request must have ended.
-const FIRST_REQUEST_ENDS: Duration = Duration::from_secs(60);
+pub(super) const FIRST_REQUEST_ENDS: Duration = Duration::from_secs(60);
 /// The number of events of a publish request. They need more than one request to the table and to the queue.
 const PUBLISHED: usize = 25;
 

@@ -1,9 +1,12 @@
 //! Importing and exporting the catalogue as an OpenAPI document.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use futures_util::future::join;
 use serde_json::{Value, json};
 
-use super::{TYPES, create, names, schema};
-use crate::support::{Reply, Tenant, World};
+use super::{TYPES, create, names, put, schema};
+use crate::support::{Fate, Gate, Reply, Tenant, World, over_network_by_call};
 
 const EXPORT: &str = "/v1/openapi/webhooks.json";
 
@@ -120,4 +123,57 @@ async fn a_refused_document_changes_nothing() {
     }
     import(&platform, "?dry_run=perhaps", &json!({})).await.is_error(400, "validation_failed");
     assert_eq!(names(&platform.get(TYPES).await.data(200)), [""; 0]);
+}
+
+#[tokio::test]
+async fn an_import_that_is_tried_again_reports_what_it_has_written() {
+    let world = World::new().await;
+    // More bytes than one transaction writes.
+    let hook = json!({"post": {"description": "\u{4e00}".repeat(4_096), "requestBody": {"content": {"application/json": {
+        "schema": {"$ref": "#/components/schemas/Large"},
+    }}}}});
+    let hooks = (10..40).map(|number| (format!("n{number}"), hook.clone()));
+    let document = json!({
+        "openapi": "3.1.0", "webhooks": hooks.collect::<serde_json::Map<_, _>>(),
+        "components": {"schemas": {"Large": {"description": "x".repeat(62_000)}}},
+    });
+    let (performed, gate, transactions) = (Gate::closed(), Gate::closed(), AtomicUsize::new(0));
+    let fate = Fate::AnswerBehind { performed: performed.clone(), gate: gate.clone() };
+    let network = over_network_by_call(&world.sdk(), move |call| {
+        let is_first = call.operation == "TransactWriteItems" && transactions.fetch_add(1, Ordering::SeqCst) == 0;
+        if is_first { fate.clone() } else { Fate::Pass }
+    });
+    let platform = world.platform().at(&world.process_over(&network, world.clock.clock()));
+    let change = async {
+        performed.pass().await;
+        put(&world.platform(), "n39", &json!({"schema": true})).await.data(201);
+        gate.open();
+    };
+    let (imported, ()) = join(import(&platform, "", &document), change).await;
+    let imported = imported.data(200);
+    let effects = effects(&imported);
+    assert!(
+        effects[..29].iter().all(|(_, effect, version)| (*effect, *version) == ("created", Some(1))),
+        "{effects:?}"
+    );
+    assert_eq!(effects.len(), 30);
+    assert_eq!(effects[29].2, Some(2));
+    let again = import(&platform, "", &document).await.data(200);
+    assert!(self::effects(&again).iter().all(|(_, effect, _)| *effect == "unchanged"), "{again}");
+}
+
+#[tokio::test]
+async fn a_document_that_exceeds_a_response_is_refused() {
+    let world = World::new().await;
+    // Within the response, each quotation mark takes four bytes.
+    let schema = json!({"description": "\"".repeat(30_000)});
+    let tenant = world.tenant().await;
+    for number in 0..45 {
+        create(&world, &json!({"name": format!("n{number}"), "schema": schema})).await;
+        match number {
+            39 => assert_eq!(tenant.get(EXPORT).await.body["webhooks"].as_object().unwrap().len(), 40),
+            44 => tenant.get(EXPORT).await.is_error(422, "quota_exceeded"),
+            _ => {}
+        }
+    }
 }

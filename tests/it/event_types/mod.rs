@@ -1,7 +1,10 @@
 //! The catalogue of event types: its routes, and what publishing makes of it.
 
+mod closed;
 mod documents;
 mod publishing;
+mod repetitions;
+mod versions;
 
 use http::Method;
 use serde_json::{Value, json};

@@ -11,13 +11,13 @@ use super::{TYPES, create, put, schema};
 use crate::support::{Fate, Receiver, Reply, Tenant, World, over_network_by_call, text};
 
 /// How long a process uses the revision of the catalogue that it has read.
-const LIFETIME: Duration = Duration::from_secs(10);
+pub(super) const LIFETIME: Duration = Duration::from_secs(10);
 
-fn order(data: Value) -> Value {
+pub(super) fn order(data: Value) -> Value {
     json!({"type": "order.paid", "data": data})
 }
 
-async fn publish_with_key(tenant: &Tenant, key: &str, path: &str, body: &Value) -> Reply {
+pub(super) async fn publish_with_key(tenant: &Tenant, key: &str, path: &str, body: &Value) -> Reply {
     tenant.call(Method::POST, path, &[("idempotency-key", key)], Some(body.to_string())).await
 }
 
@@ -121,7 +121,6 @@ async fn a_closed_catalogue_refuses_unknown_types_and_reads_a_type_before() {
     tenant.post("/events", &json!({"type": "order.sent", "data": {}})).await.data(202);
     tenant.post("/webhooks/endpoints", &endpoint(json!(["order.paid", "order.*"]))).await.data(201);
     tenant.post("/webhooks/endpoints", &endpoint(json!(["invoice.*"]))).await.is_error(400, "validation_failed");
-    tenant.post("/webhooks", &json!({"url": "https://example.com/", "events": ["order.paid"]})).await;
     // An archived type can be published as before.
     world.platform().at(&elsewhere).delete(&format!("{TYPES}/order.paid")).await.data(200);
     world.advance(LIFETIME);
@@ -129,6 +128,24 @@ async fn a_closed_catalogue_refuses_unknown_types_and_reads_a_type_before() {
     world.platform().at(&elsewhere).delete(&format!("{TYPES}/order.paid?permanent=true")).await.data(204);
     world.advance(LIFETIME);
     tenant.post("/events", &paid).await.is_error(400, "validation_failed");
+}
+
+#[tokio::test]
+async fn a_version_that_an_event_names_is_known_at_once() {
+    let world = World::new().await;
+    let (process, ..) = observed(&world);
+    let tenant = world.tenant().await.at(&process);
+    let named = |version: u32, data: Value| json!({"type": "order.paid", "data": data, "schema_version": version});
+    tenant.post("/events", &order(json!({}))).await.data(202);
+    create(&world, &json!({"name": "order.paid", "schema": schema()})).await;
+    // The process knows that the catalogue was empty.
+    assert_eq!(tenant.post("/events", &named(1, json!({"order": "a"}))).await.data(202)["schema_version"], 1);
+    put(&world.platform(), "order.paid", &json!({"schema": {"required": ["id"]}})).await.data(200);
+    assert_eq!(tenant.post("/events", &named(2, json!({"id": 1}))).await.data(202)["schema_version"], 2);
+    tenant.post("/events", &named(2, json!({"order": "a"}))).await.is_error(400, "validation_failed");
+    let batch = json!({"events": [named(1, json!({"order": "a"})), named(3, json!({"id": 1}))]});
+    let results = tenant.post("/events/batch", &batch).await.data(202);
+    assert_eq!([&results[0]["status"], &results[1]["status"]], ["accepted", "refused"]);
 }
 
 #[tokio::test]
@@ -152,7 +169,7 @@ async fn to_an_organization_an_internal_type_is_unknown() {
 }
 
 /// Counts the reads of the catalogue, and refuses them while `is_down`.
-fn observed(world: &World) -> (crate::support::Process, Arc<AtomicUsize>, Arc<AtomicBool>) {
+pub(super) fn observed(world: &World) -> (crate::support::Process, Arc<AtomicUsize>, Arc<AtomicBool>) {
     let (reads, is_down) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
     let (counter, down) = (Arc::clone(&reads), Arc::clone(&is_down));
     let network = over_network_by_call(&world.sdk(), move |call| {
@@ -255,6 +272,10 @@ async fn text_is_validated_as_a_json_string() {
     refused.is_error(400, "validation_failed");
     assert_eq!(refused.body["error"]["details"]["fields"][0]["rule"], "maxLength");
     tenant.post("/events", &order(json!({}))).await.is_error(400, "validation_failed");
+    // As a JSON string, this text is larger than the largest data.
+    put(&world.platform(), "order.paid", &json!({"schema": {"type": "string"}})).await.data(200);
+    world.advance(LIFETIME);
+    tenant.post("/events", &csv(&"abcd\n".repeat(45_000))).await.data(202);
 }
 
 #[tokio::test]

@@ -104,8 +104,8 @@ pub(super) fn rows() -> Vec<Row> {
 
 fn publish() -> Vec<Row> {
     use Scene::{
-        Again, Batch, CutOff, Keyed, Keyless, LargeBatch, LimitReached, Limited, Named, Repair, Replacing, ToPaused,
-        Typed,
+        Again, Batch, CutOff, Keyed, Keyless, LargeBatch, LimitReached, Limited, Named, PartlyRefused, Repair,
+        Replacing, ToPaused, Typed,
     };
     let row = |call, scenes, failed| Row::new(Function::Publish, call, scenes, failed);
     vec![
@@ -124,6 +124,8 @@ fn publish() -> Vec<Row> {
         row("GetItem catalogue", &[Keyed, Keyless, Typed], FAILED),
         row("GetItem type", &[Typed], FAILED),
         row("GetItem schema", &[Typed], FAILED),
+        // Nothing is stored before, so the claim is withdrawn.
+        row("UpdateItem idem SET refused", &[PartlyRefused], FAILED),
         row("Query fanout", &[Keyed, Keyless, Repair], FAILED),
         row("BatchWriteItem events and deliveries", &[Keyed, Keyless, Batch, ToPaused], FAILED),
         row("BatchWriteItem events and deliveries", &[Keyed], FAILED).after(1),

@@ -47,6 +47,8 @@ pub(super) enum Scene {
     LimitReached,
     /// Publishes an event whose type has a schema.
     Typed,
+    /// Publishes a batch of which the catalogue refuses a part.
+    PartlyRefused,
     /// Publishes to a paused endpoint.
     ToPaused,
     /// Publishes an event with an external id, for an organization that the path names by its external id.
@@ -173,7 +175,7 @@ pub(super) enum Outcome {
 }
 
 impl Scene {
-    pub(super) const ALL: [Self; 57] = [
+    pub(super) const ALL: [Self; 58] = [
         Self::Keyed,
         Self::Keyless,
         Self::Batch,
@@ -181,6 +183,7 @@ impl Scene {
         Self::Limited,
         Self::LimitReached,
         Self::Typed,
+        Self::PartlyRefused,
         Self::ToPaused,
         Self::Named,
         Self::Replacing,
@@ -292,6 +295,7 @@ impl Scene {
             | Self::Limited
             | Self::LimitReached
             | Self::Typed
+            | Self::PartlyRefused
             | Self::ToPaused
             | Self::Named
             | Self::Replacing

@@ -298,8 +298,20 @@ const ACTIONS: [(&str, &[Action]); 4] = [
             on_table(
                 "dynamodb:GetItem",
                 &[
-                    "delivery", "endpoint", "event", "extend", "extevt", "extorg", "job", "key", "org", "slug",
-                    "state", "type", "used",
+                    "catalogue",
+                    "delivery",
+                    "endpoint",
+                    "event",
+                    "extend",
+                    "extevt",
+                    "extorg",
+                    "job",
+                    "key",
+                    "org",
+                    "slug",
+                    "state",
+                    "type",
+                    "used",
                 ],
             ),
             on_table(

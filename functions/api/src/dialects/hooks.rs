@@ -7,6 +7,7 @@ use serde_json::value::RawValue;
 use shared::domain::ids::EndpointId;
 use shared::edge::scopes::{EndpointsRead, EndpointsWrite};
 use shared::edge::{ApiError, Bare, Body, Empty, PathId, Tenant};
+use shared::wire::field::NamesTypes;
 use shared::wire::hooks::{HookIn, HookOut, HookPatchIn};
 use utoipa::OpenApi;
 
@@ -34,7 +35,7 @@ pub(crate) fn routes() -> Routes {
     responses((status = 201, body = HookOut), (status = 422)),
 )]
 async fn create(tenant: Tenant<EndpointsWrite>, State(administrator): Api, body: Body<HookIn>) -> Answer {
-    let deployment = administrator.deployment_for(&tenant.caller).await?;
+    let deployment = administrator.deployment_for(&tenant.caller, body.fields().types()).await?;
     let new = body.read(|body| body.parse(&deployment))?;
     let endpoint = administrator.create_endpoint(&tenant.organization.id, new).await?;
     Ok(Bare::created(HookOut::from(&endpoint).revealing(&endpoint)))
@@ -79,7 +80,7 @@ async fn update(
     State(administrator): Api,
     body: Body<HookPatchIn>,
 ) -> Answer {
-    let deployment = administrator.deployment_for(&tenant.caller).await?;
+    let deployment = administrator.deployment_for(&tenant.caller, body.fields().types()).await?;
     let patch = body.read(|body| body.parse(&deployment))?;
     let endpoint = administrator.update_endpoint(&tenant.organization.id, endpoint, patch).await?;
     Ok(Bare::ok((&endpoint).into()))

@@ -11,6 +11,7 @@ use shared::edge::{
 use shared::service::{Administrator, Counted, DeliveryDetail, MOST_COUNTED};
 use shared::store::Order;
 use shared::wire::error::Problem;
+use shared::wire::field::NamesTypes;
 use shared::wire::organizations::DEFAULT_OVERLAP;
 use shared::wire::pages::{
     Changed, DeliveriesParameters, DeliveriesQuery, DeliveryOut, EndpointIn, EndpointOut, EndpointPatchIn,
@@ -78,7 +79,7 @@ async fn create(
         administrator.access().organization_for(&permitted.caller, named).await?;
     }
     let body = Body::<EndpointIn>::from_request(request, &administrator).await?;
-    let deployment = administrator.deployment_for(&permitted.caller).await?;
+    let deployment = administrator.deployment_for(&permitted.caller, body.fields().types()).await?;
     let created = body.read(|body| body.parse(&deployment))?;
     if let (Some(query), Some(body)) = (&named, &created.organization)
         && query != body
@@ -116,7 +117,7 @@ async fn update(
     State(administrator): Api,
     body: Body<EndpointPatchIn>,
 ) -> Answer {
-    let deployment = administrator.deployment_for(&tenant.caller).await?;
+    let deployment = administrator.deployment_for(&tenant.caller, body.fields().types()).await?;
     let changed = body.read(|body| body.parse(&deployment))?;
     change(&administrator, &tenant.organization.id, endpoint, changed).await
 }
@@ -134,7 +135,7 @@ async fn replace(
     State(administrator): Api,
     body: Body<EndpointIn>,
 ) -> Answer {
-    let deployment = administrator.deployment_for(&tenant.caller).await?;
+    let deployment = administrator.deployment_for(&tenant.caller, body.fields().types()).await?;
     let changed = body.read(|body| body.parse_replacement(&deployment))?;
     change(&administrator, &tenant.organization.id, endpoint, changed).await
 }

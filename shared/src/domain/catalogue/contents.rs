@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::domain::Invalid;
 use crate::domain::event::MAX_DATA_LEVELS;
-use crate::domain::schema::{Schema, SchemaError};
+use crate::domain::schema::{Schema, SchemaError, Violation};
 
 /// Most bytes of an example.
 pub const MAX_EXAMPLE_BYTES: usize = 64 * 1024;
@@ -19,8 +19,16 @@ impl SchemaText {
     /// # Errors
     /// [`Invalid`], beginning with the JSON Pointer of the first fault.
     pub fn parse(text: &str) -> Result<Self, Invalid> {
-        Schema::compile(text).map_err(|error| placed(&error.pointer, &error.reason))?;
-        Ok(Self(compact(text)))
+        Self::compiled(text).map(|(text, _)| text)
+    }
+
+    /// As [`SchemaText::parse`], with the compiled schema.
+    ///
+    /// # Errors
+    /// As [`SchemaText::parse`].
+    pub fn compiled(text: &str) -> Result<(Self, Schema), Invalid> {
+        let schema = Schema::compile(text).map_err(|error| placed(&error.pointer, &error.reason))?;
+        Ok((Self(compact(text)), schema))
     }
 
     /// A stored text.
@@ -73,6 +81,15 @@ impl Example {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Checks that the example satisfies a schema.
+    ///
+    /// # Errors
+    /// The violations, each beginning with the JSON Pointer of its place in the example.
+    pub fn check(&self, schema: &Schema) -> Result<(), Vec<Invalid>> {
+        let invalid = |it: &Violation| placed(&it.pointer, &it.message);
+        schema.validate_example(&self.0).map_err(|violations| violations.iter().map(invalid).collect())
+    }
 }
 
 /// What a version of a type contains.
@@ -92,9 +109,7 @@ impl Contents {
     pub fn check(&self) -> Result<(), Vec<Invalid>> {
         let (Some(schema), Some(example)) = (&self.schema, &self.example) else { return Ok(()) };
         match schema.compile() {
-            Ok(schema) => schema.validate_example(example.as_str()).map_err(|violations| {
-                violations.iter().map(|violation| placed(&violation.pointer, &violation.message)).collect()
-            }),
+            Ok(schema) => example.check(&schema),
             // The schema was compiled when it was parsed.
             Err(_) => Ok(()),
         }

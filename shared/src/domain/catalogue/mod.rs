@@ -13,7 +13,7 @@ use super::time::Timestamp;
 
 pub use change::{TypeChange, TypePatch, WantedType};
 pub use contents::{Contents, Example, MAX_EXAMPLE_BYTES, SchemaText};
-pub use document::{ImportEffect, Imported, ImportedType, read_document, write_document};
+pub use document::{DocumentWriter, ImportEffect, Imported, ImportedType, read_document};
 pub use rule::{Refusal, required_version};
 pub use text::{MAX_DESCRIPTION_CHARS, MAX_GROUP_CHARS, TypeText};
 
@@ -79,6 +79,26 @@ pub struct CatalogueType {
     pub updated_at: Timestamp,
     /// The number of changes. A write is conditional on it.
     pub version: u64,
+}
+
+/// What a list needs to know of a type before the type is read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TypeEntry {
+    /// The type's name.
+    pub name: EventType,
+    /// The group that it belongs to.
+    pub group: Option<TypeText>,
+    /// Whether lists and the exported document leave it out.
+    pub is_archived: bool,
+    /// Who may see it.
+    pub visibility: Visibility,
+}
+
+impl TypeEntry {
+    /// Whether the caller may see the type.
+    pub fn is_visible(&self, is_platform: bool) -> bool {
+        is_platform || self.visibility == Visibility::Public
+    }
 }
 
 /// A version of a type: a schema and an example. It never changes.

@@ -40,6 +40,14 @@ pub fn required_version(
 }
 
 impl Refusal {
+    /// The refusal of an event that an earlier request with the same idempotency key was refused, and that is valid now.
+    pub fn of_earlier_request() -> Self {
+        Self::Field(
+            "data",
+            Invalid::new("was refused when this request was first sent; send the event with another key"),
+        )
+    }
+
     /// The refusal of an event that names a version which its type does not have.
     pub fn of_version(event_type: &EventType, named: u32) -> Self {
         Self::Field("schema_version", Invalid::new(format!("{named} is not a version of {event_type}")))

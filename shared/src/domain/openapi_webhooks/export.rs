@@ -1,69 +1,45 @@
-//! Writes event types as an OpenAPI document.
+//! Writes webhooks for an OpenAPI document.
 
-use std::collections::BTreeSet;
 use std::convert::Infallible;
 
 use serde_json::{Map, Value, json};
 
+use super::Webhook;
 use super::walk::visit;
-use super::{Webhook, schema_pointer};
 
-/// An OpenAPI 3.1 document with these types as `webhooks`. Each schema keeps its `$defs`, and its references lead to
-/// its place in the document, so that schemas with equal names in `$defs` do not affect each other.
-pub fn export(title: &str, version: &str, webhooks: &[Webhook]) -> Value {
-    let groups: BTreeSet<_> = webhooks.iter().filter_map(|webhook| webhook.group.as_deref()).collect();
-    let tags: Vec<_> = groups.into_iter().map(|name| json!({ "name": name })).collect();
-    let items = webhooks.iter().map(|webhook| (webhook.name.clone(), json!({ "post": operation(webhook) })));
-    let mut document = json!({
-        "openapi": "3.1.0",
-        "info": { "title": title, "version": version },
-        // Deliveries are signed. The schemes of OpenAPI describe credentials of requests to the API.
-        "security": [],
-        "webhooks": items.collect::<Map<_, _>>(),
-    });
-    if !tags.is_empty() {
-        document["tags"] = tags.into();
-    }
-    document
-}
-
-fn operation(webhook: &Webhook) -> Map<String, Value> {
+/// The webhook as a member of an OpenAPI 3.1 document's `webhooks`. The references of its schema stay as they are.
+pub fn webhook_item(webhook: Webhook) -> Value {
     let mut operation = Map::new();
-    operation.insert("operationId".to_owned(), webhook.name.clone().into());
-    let texts = [("summary", &webhook.summary), ("description", &webhook.description)];
-    for (key, text) in texts.into_iter().filter_map(|(key, text)| Some((key, text.as_ref()?))) {
-        operation.insert(key.to_owned(), text.clone().into());
+    operation.insert("operationId".to_owned(), webhook.name.into());
+    let texts = [("summary", webhook.summary), ("description", webhook.description)];
+    for (key, text) in texts.into_iter().filter_map(|(key, text)| Some((key, text?))) {
+        operation.insert(key.to_owned(), text.into());
     }
-    if let Some(group) = &webhook.group {
+    if let Some(group) = webhook.group {
         operation.insert("tags".to_owned(), json!([group]));
     }
     if webhook.deprecated {
         operation.insert("deprecated".to_owned(), true.into());
     }
-    let mut media = Map::new();
-    if let Some(schema) = &webhook.schema {
-        media.insert("schema".to_owned(), placed(schema, &webhook.name));
-    }
-    if let Some(example) = &webhook.example {
-        media.insert("example".to_owned(), example.clone());
-    }
+    let parts = [("schema", webhook.schema), ("example", webhook.example)];
+    let media: Map<_, _> = parts.into_iter().filter_map(|(key, part)| Some((key.to_owned(), part?))).collect();
     if !media.is_empty() {
-        operation.insert("requestBody".to_owned(), json!({ "content": { "application/json": media } }));
+        operation
+            .insert("requestBody".to_owned(), json!({ "required": true, "content": { "application/json": media } }));
     }
     operation.insert("responses".to_owned(), json!({ "2XX": { "description": "The event is received." } }));
-    operation
+    json!({ "post": operation })
 }
 
-/// The schema with references that are relative to the document.
-fn placed(schema: &Value, name: &str) -> Value {
-    let own = format!("#{}", schema_pointer(name));
-    let mut schema = schema.clone();
+/// The schema for this place of a document: its references to itself lead to the place. It keeps its `$defs`, so that schemas
+/// with equal names in `$defs` do not affect each other.
+pub fn placed(mut schema: Value, pointer: &str) -> Value {
     let visited = visit(&mut schema, "", &mut |keywords, _| -> Result<(), Infallible> {
         for keyword in ["$ref", "$dynamicRef"] {
             if let Some(Value::String(reference)) = keywords.get_mut(keyword)
                 && (reference == "#" || reference.starts_with("#/"))
             {
-                *reference = format!("{own}{}", reference.trim_start_matches('#'));
+                *reference = format!("#{pointer}{}", reference.trim_start_matches('#'));
             }
         }
         Ok(())

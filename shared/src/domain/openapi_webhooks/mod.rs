@@ -8,8 +8,8 @@ mod standalone;
 mod tests;
 mod walk;
 
-pub use export::export;
-pub use import::{import, import_text};
+pub use export::{placed, webhook_item};
+pub use import::import;
 
 use serde_json::Value;
 
@@ -17,8 +17,8 @@ use serde_json::Value;
 pub const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
 /// Most webhooks of a document.
 pub const MAX_WEBHOOKS: usize = 1_000;
-/// Most bytes of all schemas, each with the components to which it refers.
-pub const MAX_SCHEMAS_BYTES: usize = 16 * 1024 * 1024;
+/// Most bytes of all schemas, each with the components to which it refers, and of all examples.
+pub const MAX_CONTENTS_BYTES: usize = 4 * 1024 * 1024;
 
 /// An event type in a document.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -33,7 +33,7 @@ pub struct Webhook {
     pub group: Option<String>,
     /// Whether receivers should not use the type any more.
     pub deprecated: bool,
-    /// The JSON Schema of the event's body. It refers only to itself.
+    /// The JSON Schema of the event's body.
     pub schema: Option<Value>,
     /// An example of the event's body.
     pub example: Option<Value>,
@@ -58,9 +58,4 @@ impl DocumentError {
 /// A pointer with a segment appended.
 fn joined(pointer: &str, segment: &str) -> String {
     format!("{pointer}/{}", segment.replace('~', "~0").replace('/', "~1"))
-}
-
-/// The JSON Pointer of a webhook's schema in an exported document.
-pub fn schema_pointer(name: &str) -> String {
-    format!("{}/post/requestBody/content/application~1json/schema", joined("/webhooks", name))
 }

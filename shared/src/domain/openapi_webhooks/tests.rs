@@ -3,6 +3,15 @@ use serde_json::{Value, json};
 use super::*;
 use crate::domain::schema::Schema;
 
+/// The value of `object` in an envelope.
+const ENVELOPE: &str = "envelope";
+
+fn import(document: &Value) -> Result<Vec<Webhook>, DocumentError> {
+    let mut webhooks = Vec::new();
+    super::import(&document.to_string(), ENVELOPE, |_, webhook| webhooks.push(webhook))?;
+    Ok(webhooks)
+}
+
 fn document(version: &str, operation: Value, schemas: Value) -> Value {
     let key = if version.starts_with("3.0") { "x-webhooks" } else { "webhooks" };
     json!({ "openapi": version, key: { "member.added": { "post": operation } }, "components": { "schemas": schemas } })
@@ -126,7 +135,7 @@ fn an_error_names_the_place() {
             "/webhooks/member.added/post/requestBody/content/application~1json/schema",
         ),
         (
-            body(json!({ "items": { "$ref": "other.json" } })),
+            body(json!({ "items": { "$ref": "#" } })),
             "/webhooks/member.added/post/requestBody/content/application~1json/schema/items/$ref",
         ),
         (body(json!({ "$ref": "#/components/schemas/None" })), "/components/schemas/None"),
@@ -138,7 +147,7 @@ fn an_error_names_the_place() {
     }
     assert_eq!(import(&json!({ "openapi": "2.0" })).unwrap_err().pointer, "/openapi");
     assert_eq!(import(&json!({ "openapi": "3.1.0", "webhooks": [] })).unwrap_err().pointer, "/webhooks");
-    assert_eq!(import_text("{").unwrap_err().pointer, "");
+    assert_eq!(super::import("{", ENVELOPE, |_, _| ()).unwrap_err().pointer, "");
 }
 
 #[test]
@@ -149,7 +158,8 @@ fn documents_are_limited() {
     };
     assert_eq!(import(&webhooks(1_000)).map(|webhooks| webhooks.len()), Ok(1_000));
     assert_eq!(import(&webhooks(1_001)).unwrap_err().pointer, "/webhooks");
-    assert!(import_text(&" ".repeat(MAX_DOCUMENT_BYTES + 1)).unwrap_err().reason.contains("1048576"));
+    let blank = " ".repeat(MAX_DOCUMENT_BYTES + 1);
+    assert!(super::import(&blank, ENVELOPE, |_, _| ()).unwrap_err().reason.contains("1048576"));
     // Many webhooks that refer to the same large component.
     let large = json!({ "A": { "description": "x".repeat(60_000) } });
     let item = json!({ "post": body(json!({ "$ref": "#/components/schemas/A" })) });
@@ -157,7 +167,14 @@ fn documents_are_limited() {
     let document = json!({
         "openapi": "3.1.0", "components": { "schemas": large }, "webhooks": items.collect::<serde_json::Map<_, _>>(),
     });
-    assert!(import(&document).unwrap_err().reason.contains("16777216"));
+    assert!(import(&document).unwrap_err().reason.contains("4194304"));
+    // An example that is too large is not copied either.
+    let media = json!({ "examples": { "x": { "$ref": "#/components/examples/x" } } });
+    let item = json!({ "post": { "requestBody": { "content": { "application/json": media } } } });
+    let document = json!({
+        "openapi": "3.1.0", "webhooks": { "a": item }, "components": { "examples": { "x": { "value": "x".repeat(65_536) } } },
+    });
+    assert!(import(&document).unwrap_err().reason.contains("example of at most 65536"));
     let large = json!({ "A": { "description": "x".repeat(70_000) } });
     let refused = import(&self::document("3.1.0", body(json!({ "$ref": "#/components/schemas/A" })), large));
     assert_eq!(refused.unwrap_err().pointer, "/components/schemas/A");
@@ -192,7 +209,33 @@ fn an_exported_catalogue_is_imported_unchanged() {
             ..Webhook::default()
         },
     ];
-    let document = export("Events", "1", &webhooks);
-    assert_eq!(import(&document), Ok(webhooks.clone()));
-    assert_eq!(import_text(&document.to_string()), Ok(webhooks));
+    let item = |webhook: &Webhook| {
+        let pointer = format!("/webhooks/{}/post/requestBody/content/application~1json/schema", webhook.name);
+        let schema = webhook.schema.clone().map(|schema| placed(schema, &pointer));
+        (webhook.name.clone(), webhook_item(Webhook { schema, ..webhook.clone() }))
+    };
+    let items: serde_json::Map<_, _> = webhooks.iter().map(item).collect();
+    assert_eq!(import(&json!({ "openapi": "3.1.0", "webhooks": items })), Ok(webhooks));
+}
+
+#[test]
+fn the_data_of_an_envelope_is_the_webhooks_schema() {
+    let envelope = |data: Value| {
+        let schema = json!({ "properties": { "object": { "const": ENVELOPE }, "data": data } });
+        let example = json!({ "object": ENVELOPE, "data": { "id": 1 } });
+        let media = json!({ "schema": schema, "example": example });
+        json!({ "requestBody": { "content": { "application/json": media } } })
+    };
+    let schemas = json!({ "A": { "items": { "$ref": "#/components/schemas/A" }, "discriminator": {} } });
+    for (data, expected) in [
+        (json!({ "type": "object" }), None),
+        (json!({ "type": "string" }), Some(json!({ "type": "string" }))),
+        (json!({ "$ref": "#/components/schemas/A" }), Some(json!({ "items": { "$ref": "#" }, "discriminator": {} }))),
+    ] {
+        let webhook = import(&document("3.1.0", envelope(data), schemas.clone())).unwrap().remove(0);
+        assert_eq!((webhook.schema, webhook.example), (expected, Some(json!({ "id": 1 }))));
+    }
+    // The documents of others have discriminators whose mapping refers to components.
+    let other = imported_schema("3.1.0", json!({ "oneOf": [{}], "discriminator": {} }), json!({}));
+    assert_eq!(other, json!({ "oneOf": [{}] }));
 }

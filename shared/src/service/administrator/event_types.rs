@@ -7,9 +7,10 @@ use super::{Administrator, Page};
 use crate::clock;
 use crate::domain::Invalid;
 use crate::domain::catalogue::{
-    CatalogueType, Contents, FullType, TypeChange, TypePatch, TypeVersion, Visibility, WantedType,
+    CatalogueType, Contents, FullType, TypeChange, TypeEntry, TypePatch, TypeVersion, Visibility, WantedType,
 };
 use crate::domain::deployment::Deployment;
+use crate::domain::endpoint::subscription::{MAX_SUBSCRIPTIONS, Subscription};
 use crate::domain::event::event_type::EventType;
 use crate::service::{Caller, ServiceError};
 use crate::store::StoreError;
@@ -34,18 +35,27 @@ pub(super) fn is_visible(caller: &Caller, kind: &CatalogueType) -> bool {
 }
 
 impl Administrator {
-    /// The settings of the deployment, with the catalogue's types that the caller may see if the catalogue is closed.
+    /// The settings of the deployment. If the catalogue is closed and the configured types do not include these types and
+    /// subscriptions of a request, it has also the types that the caller may see: those that this process knows, or the current
+    /// ones, if the request would be refused. So a tenant that is refused reads no more than the catalogue's revision.
     ///
     /// # Errors
     /// [`ServiceError`] if the types could not be read.
-    pub async fn deployment_for(&self, caller: &Caller) -> Result<Cow<'_, Deployment>, ServiceError> {
-        if !self.deployment.catalogue.is_closed() {
-            return Ok(Cow::Borrowed(&self.deployment));
+    pub async fn deployment_for(&self, caller: &Caller, types: &[String]) -> Result<Cow<'_, Deployment>, ServiceError> {
+        // Malformed ones, and too many, are refused in any case.
+        let named = types.iter().take(MAX_SUBSCRIPTIONS).filter_map(|text| Subscription::parse(text).ok());
+        let named: Vec<_> = named.collect();
+        let mut deployment = Cow::Borrowed(&*self.deployment);
+        for are_current in [false, true] {
+            if named.iter().all(|named| deployment.catalogue.check_subscribed(named).is_ok()) {
+                break;
+            }
+            let entries = self.event_types.entries(are_current).await?;
+            let visible = entries.iter().filter(|entry| entry.is_visible(caller.is_platform()));
+            let catalogue = self.deployment.catalogue.clone().with(visible.map(|entry| entry.name.clone()));
+            deployment = Cow::Owned(Deployment { catalogue, ..Deployment::clone(&self.deployment) });
         }
-        let types = self.store.all_event_types().await?.into_iter().filter(|kind| is_visible(caller, kind));
-        let mut deployment = Deployment::clone(&self.deployment);
-        deployment.catalogue = deployment.catalogue.with(types.map(|kind| kind.name));
-        Ok(Cow::Owned(deployment))
+        Ok(deployment)
     }
 
     /// Creates a type.
@@ -63,11 +73,9 @@ impl Administrator {
                 Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error.into()),
             }
-            match self.store.event_type(&name).await? {
-                // The response to an earlier try was lost.
-                Some(found) if found == write.after => return Ok(self.changed("event_type.create", write)),
-                Some(_) => return Err(ServiceError::Conflict(format!("the event type {name} exists"))),
-                None => {}
+            // If the response was lost, the SDK repeats the transaction with the same token, and it succeeds once.
+            if self.store.event_type(&name).await?.is_some() {
+                return Err(ServiceError::Conflict(format!("the event type {name} exists")));
             }
         }
         Err(busy())
@@ -76,12 +84,13 @@ impl Administrator {
     /// Replaces a type, or creates it. Returns whether it was created.
     ///
     /// # Errors
-    /// [`ServiceError::Invalid`] if the example does not satisfy the schema.
+    /// [`ServiceError::Invalid`] if only the service publishes events of the type, or the example does not satisfy the schema.
     pub async fn replace_event_type(
         &self,
         name: &EventType,
         wanted: WantedType,
     ) -> Result<(FullType, bool), ServiceError> {
+        name.check_published().map_err(|invalid| ServiceError::Invalid(vec![("name", invalid)]))?;
         check(&wanted.contents)?;
         self.change_event_type(name, |_| Ok(wanted.clone())).await
     }
@@ -147,15 +156,25 @@ impl Administrator {
         limit: usize,
     ) -> Result<Page<CatalogueType>, ServiceError> {
         let after = cursor.map(|text| EventType::parse(text).map_err(|_| bad_cursor())).transpose()?;
-        let admits = |kind: &CatalogueType| {
-            let group = kind.settings.group.as_ref();
-            is_visible(caller, kind)
-                && (filter.archived || !kind.settings.is_archived)
-                && filter.group.as_ref().is_none_or(|wanted| group.is_some_and(|group| group.as_str() == wanted))
+        let is_platform = caller.is_platform();
+        let admits = |entry: &&TypeEntry| {
+            entry.is_visible(is_platform)
+                && after.as_ref().is_none_or(|after| entry.name > *after)
+                && (filter.archived || !entry.is_archived)
+                && filter
+                    .group
+                    .as_deref()
+                    .is_none_or(|wanted| entry.group.as_ref().is_some_and(|it| it.as_str() == wanted))
         };
-        let (items, has_more) = self.store.event_types_after(after.as_ref(), limit, admits).await?;
+        let entries = self.event_types.entries(true).await?;
+        let mut names: Vec<_> = entries.iter().filter(admits).take(limit + 1).map(|entry| entry.name.clone()).collect();
+        let has_more = names.len() > limit;
+        names.truncate(limit);
         // The last type of the page, and not one behind it that the caller may not see.
-        let next = items.last().filter(|_| has_more).map(|kind| kind.name.to_string());
+        let next = names.last().filter(|_| has_more).map(EventType::to_string);
+        let mut items = self.store.event_types(&names).await?;
+        items.retain(|kind| is_visible(caller, kind));
+        items.sort_unstable_by(|a, b| a.name.cmp(&b.name));
         Ok(Page { items, next })
     }
 

@@ -2,13 +2,14 @@
 
 use std::collections::HashMap;
 
-use serde_json::Value;
-
 use super::Administrator;
 use super::event_types::{TRIES, busy, is_visible};
 use crate::clock;
-use crate::domain::catalogue::{CatalogueType, Contents, FullType, Imported, ImportedType, TypeChange, write_document};
+use crate::domain::catalogue::{
+    CatalogueType, DocumentWriter, FullType, ImportEffect, Imported, ImportedType, TypeChange,
+};
 use crate::domain::event::event_type::EventType;
+use crate::domain::response::MAX_RESPONSE_BYTES;
 use crate::domain::time::Timestamp;
 use crate::service::{Caller, ServiceError};
 use crate::store::{StoreError, TYPES_PER_TRANSACTION};
@@ -16,8 +17,6 @@ use crate::store::{StoreError, TYPES_PER_TRANSACTION};
 /// Most bytes of the texts that one transaction writes. DynamoDB allows 4 MB.
 const MAX_TRANSACTION_BYTES: usize = 2 * 1024 * 1024;
 
-/// Most bytes of an exported document. Lambda allows 6 MB.
-const MAX_EXPORTED_BYTES: usize = 5 * 1024 * 1024;
 /// How many types are read at the same time for an export. Each has up to 128 KiB.
 const TYPES_PER_READ: usize = 50;
 
@@ -42,7 +41,10 @@ impl Administrator {
         Ok(imported)
     }
 
+    /// Imports types. If only a part of the changes is written and then another process changes the rest, the next try finds
+    /// what this request has written, so the effects are those of the first try that changes a type.
     async fn import_chunk(&self, types: &[ImportedType], is_dry_run: bool) -> Result<Vec<Imported>, ServiceError> {
+        let mut effects = vec![ImportEffect::Unchanged; types.len()];
         for tries in 0..TRIES {
             clock::back_off(tries).await;
             let names: Vec<_> = types.iter().map(|imported| imported.name.clone()).collect();
@@ -50,9 +52,12 @@ impl Administrator {
             let before: HashMap<_, _> =
                 self.full_types(kinds).await?.into_iter().map(|full| (full.kind.name.clone(), full)).collect();
             let (mut imported, mut changes) = (Vec::new(), Vec::new());
-            for new in types {
-                let (effect, change) = new.clone().imported(before.get(&new.name), self.clock.now());
-                imported.push(effect);
+            for (new, effect) in types.iter().zip(&mut effects) {
+                let (found, change) = new.clone().imported(before.get(&new.name), self.clock.now());
+                if *effect == ImportEffect::Unchanged {
+                    *effect = found.effect;
+                }
+                imported.push(Imported { effect: *effect, ..found });
                 changes.extend(change);
             }
             if is_dry_run {
@@ -92,21 +97,28 @@ impl Administrator {
     ///
     /// # Errors
     /// [`ServiceError::QuotaExceeded`] if the types are more than one response holds.
-    pub async fn export_event_types(&self, caller: &Caller) -> Result<Value, ServiceError> {
-        let mut kinds = self.store.all_event_types().await?;
-        kinds.retain(|kind| is_visible(caller, kind) && !kind.settings.is_archived);
-        let version = kinds.iter().map(|kind| kind.updated_at).max();
-        let (mut types, mut bytes) = (Vec::with_capacity(kinds.len()), 0);
-        for chunk in kinds.chunks(TYPES_PER_READ) {
-            let full = self.full_types(chunk.to_vec()).await?;
-            bytes += full.iter().map(exported_bytes).sum::<usize>();
-            if bytes > MAX_EXPORTED_BYTES {
-                let too_large = "the document would have more than 5 MB: read the types one by one";
-                return Err(ServiceError::QuotaExceeded(too_large.to_owned()));
+    pub async fn export_event_types(&self, caller: &Caller) -> Result<String, ServiceError> {
+        let entries = self.event_types.entries(true).await?;
+        let names = entries.iter().filter(|entry| entry.is_visible(caller.is_platform()) && !entry.is_archived);
+        let names: Vec<_> = names.map(|entry| entry.name.clone()).collect();
+        let mut version: Option<Timestamp> = None;
+        let mut document = DocumentWriter::default();
+        for names in names.chunks(TYPES_PER_READ) {
+            let mut kinds = self.store.event_types(names).await?;
+            kinds.retain(|kind| is_visible(caller, kind) && !kind.settings.is_archived);
+            kinds.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+            version = version.max(kinds.iter().map(|kind| kind.updated_at).max());
+            for full in self.full_types(kinds).await? {
+                document.push(&full);
+                if document.bytes() > MAX_RESPONSE_BYTES {
+                    let too_large = "the document would have more than 5 MB: read the types one by one";
+                    return Err(ServiceError::QuotaExceeded(too_large.to_owned()));
+                }
             }
-            types.extend(full);
+            // Other tasks of the thread run before the next types are written.
+            tokio::task::yield_now().await;
         }
-        Ok(write_document(&version.map_or_else(|| "0".to_owned(), Timestamp::rfc3339), &types))
+        Ok(document.finish(&version.map_or_else(|| "0".to_owned(), Timestamp::rfc3339)))
     }
 
     /// The types with their newest versions.
@@ -119,22 +131,12 @@ impl Administrator {
     }
 }
 
-/// At least the bytes of a type in a document.
-fn exported_bytes(full: &FullType) -> usize {
-    let Contents { schema, example } = full.contents();
-    let described = full.kind.settings.description.as_ref().map_or(0, |text| text.as_str().len());
-    described
-        + schema.map_or(0, |schema| schema.as_str().len())
-        + example.map_or(0, |example| example.as_str().len())
-        + 1024
-}
-
-/// The bytes of the texts of a change, of which the list has a copy.
+/// The bytes of a change's texts, and more than those of everything else.
 fn text_bytes(change: &TypeChange) -> usize {
     let settings = &change.after.settings;
     let described = settings.description.as_ref().map_or(0, |text| text.as_str().len());
     let contents = change.new.as_ref().map(|new| &new.contents);
     let schema = contents.and_then(|it| it.schema.as_ref()).map_or(0, |schema| schema.as_str().len());
     let example = contents.and_then(|it| it.example.as_ref()).map_or(0, |example| example.as_str().len());
-    2 * described + schema + example + 2 * 1024
+    described + schema + example + 2 * 1024
 }

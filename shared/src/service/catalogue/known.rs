@@ -1,10 +1,11 @@
-//! What a process knows of the catalogue: its revision, and the types and compiled schemas that its requests have used.
+//! What a process knows of the catalogue: its revision, the list of types, and the types and compiled schemas that its requests
+//! have used.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::domain::catalogue::CatalogueType;
+use crate::domain::catalogue::{CatalogueType, TypeEntry};
 use crate::domain::event::event_type::EventType;
 use crate::domain::schema::Schema;
 use crate::domain::schema::limits::{MAX_COMPILED_PATTERN_BYTES, MAX_COMPILED_PATTERNS_BYTES};
@@ -32,6 +33,25 @@ struct Revision {
     read_at: Timestamp,
 }
 
+impl Revision {
+    /// Whether what was read at `read_at`, when `known` was the known revision, is as this revision is. A read that began in
+    /// the first 10 s of a revision may have found it as it was before, since a transaction is not visible in all items at the
+    /// same instant. So it counts for 10 s only.
+    fn has(&self, known: u64, read_at: Timestamp, now: Timestamp) -> bool {
+        let is_settled = read_at.since(self.since) >= LIFETIME || now.since(read_at) < LIFETIME;
+        known >= self.number && is_settled
+    }
+}
+
+/// The list of all types, by name.
+#[derive(Debug)]
+struct KnownEntries {
+    entries: Arc<[TypeEntry]>,
+    /// The revision that was known before the list was read.
+    revision: u64,
+    read_at: Timestamp,
+}
+
 /// What is known of a type.
 #[derive(Debug)]
 struct KnownType {
@@ -56,6 +76,7 @@ impl KnownType {
 #[derive(Debug, Default)]
 pub(super) struct Known {
     revision: Option<Revision>,
+    entries: Option<KnownEntries>,
     types: HashMap<EventType, KnownType>,
     bytes: usize,
 }
@@ -89,15 +110,22 @@ impl Known {
         }
     }
 
-    /// The type, if it was read at the current revision. A read that began in the first 10 s of a revision may have found
-    /// the type as it was before, since a transaction is not visible in all items at the same instant. So it counts for 10 s
-    /// only.
+    /// The list of all types, if it was read at the current revision.
+    pub(super) fn entries(&self, now: Timestamp) -> Option<Arc<[TypeEntry]>> {
+        let revision = self.revision?;
+        let known = self.entries.as_ref().filter(|known| revision.has(known.revision, known.read_at, now))?;
+        Some(Arc::clone(&known.entries))
+    }
+
+    /// Remembers the list of all types, which was read when `revision` was known.
+    pub(super) fn found_entries(&mut self, entries: Arc<[TypeEntry]>, revision: u64, now: Timestamp) {
+        self.entries = Some(KnownEntries { entries, revision, read_at: now });
+    }
+
+    /// The type, if it was read at the current revision.
     pub(super) fn kind(&self, name: &EventType, now: Timestamp) -> Option<Option<Arc<CatalogueType>>> {
         let revision = self.revision?;
-        let known = self.types.get(name).filter(|known| {
-            let is_settled = known.read_at.since(revision.since) >= LIFETIME || now.since(known.read_at) < LIFETIME;
-            known.revision >= revision.number && is_settled
-        });
+        let known = self.types.get(name).filter(|known| revision.has(known.revision, known.read_at, now));
         known.map(|known| known.kind.clone())
     }
 
@@ -144,9 +172,18 @@ impl Known {
         Some(removed)
     }
 
+    /// Adds a type. If there are too many, those are forgotten first that do not exist: a tenant can name any number of them,
+    /// and must not displace the others.
     fn insert(&mut self, name: &EventType, known: KnownType) {
-        // Reading a few types again costs less than keeping their order of use.
         if self.bytes + known.bytes > MAX_BYTES {
+            self.types.retain(|_, other| other.kind.is_some());
+            self.bytes = self.types.values().map(|other| other.bytes).sum();
+        }
+        if self.bytes + known.bytes > MAX_BYTES {
+            if known.kind.is_none() {
+                return;
+            }
+            // Reading a few types again costs less than keeping their order of use.
             self.types.clear();
             self.bytes = 0;
         }
@@ -239,6 +276,27 @@ mod tests {
         // A request that still has the former type does not add its schema to the new one.
         known.found_version(&kind(0), 1, schema, "true");
         assert!(known.compiled(&kind(20), 1).is_none());
+    }
+
+    #[test]
+    fn types_that_do_not_exist_displace_no_others() {
+        let mut known = Known::default();
+        known.found_revision(1, at(0));
+        let (order, absent) = (name("order.paid"), |number: usize| name(&format!("{}{number}", "x".repeat(240))));
+        known.found_type(&order, Some(Arc::new(kind(0))), 1, at(0));
+        known.found_version(&kind(0), 1, None, "");
+        for number in 0..MAX_BYTES / 600 {
+            known.found_type(&absent(number), None, 1, at(0));
+            assert!(known.bytes <= MAX_BYTES);
+        }
+        assert!(known.compiled(&kind(0), 1).is_some());
+        assert_eq!(known.bytes, known.types.values().map(|known| known.bytes).sum::<usize>());
+        // There is no room left for any that does not exist.
+        known.found_version(&kind(0), 2, None, &"x".repeat((MAX_BYTES - 2_000) / COMPILED_BYTES_PER_TEXT));
+        for number in 0..10 {
+            known.found_type(&absent(number), None, 1, at(0));
+        }
+        assert!(known.compiled(&kind(0), 2).is_some() && known.bytes <= MAX_BYTES);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use tracing::warn;
 use super::ServiceError;
 use super::event_writer::Numbered;
 use crate::clock::Clock;
-use crate::domain::catalogue::{CatalogueType, Refusal, SchemaText, required_version};
+use crate::domain::catalogue::{CatalogueType, Refusal, SchemaText, TypeEntry, required_version};
 use crate::domain::deployment::Deployment;
 use crate::domain::event::NewEvent;
 use crate::domain::event::event_type::EventType;
@@ -85,34 +85,36 @@ impl EventTypes {
         event.schema_version = compiled.is_some().then_some(number);
         let Some(schema) = compiled else { return Ok(Ok(())) };
         // Data with a content type is text, which the API shows as a JSON string.
-        let text = event.content_type.is_some().then(|| serde_json::Value::from(event.data.as_str()).to_string());
-        let result = schema.validate_text(text.as_ref().unwrap_or(&event.data)).map_err(Refusal::Data);
+        let is_text = event.content_type.is_some();
+        let result = if is_text { schema.validate_string(&event.data) } else { schema.validate_text(&event.data) };
+        let result = result.map_err(Refusal::Data);
         // Other tasks of the thread run before the next event is validated.
         tokio::task::yield_now().await;
         Ok(result)
     }
 
     /// The types of these events. Those that are not known are read; none is read if the catalogue has never had a type. A
-    /// type that would be refused as unknown is read in any case. If a type cannot be read, this process goes on with what it
-    /// knows of it.
+    /// type because of which an event would be refused, as the type or the version that it names is unknown, is read in any
+    /// case. If a type cannot be read, this process goes on with what it knows of it.
     async fn types_of(&self, new: &[Numbered], is_platform: bool) -> Result<Types, ServiceError> {
         let revision = self.revision().await?;
         let catalogue = &self.deployment.catalogue;
         let mut types = Types::new();
-        if revision == 0 && !catalogue.is_closed() {
+        if revision == 0 && !catalogue.is_closed() && new.iter().all(|(_, event)| event.schema_version.is_none()) {
             return Ok(types);
         }
         let now = self.clock.now();
-        let is_refused = |name: &EventType, kind: Option<&CatalogueType>| {
-            required_version(name, None, kind, is_platform, catalogue).is_err()
+        let is_refused = |event: &NewEvent, kind: Option<&CatalogueType>| {
+            required_version(&event.event_type, event.schema_version, kind, is_platform, catalogue).is_err()
         };
         let mut missing = BTreeSet::new();
         {
             let known = self.known();
-            for (_, NewEvent { event_type: name, .. }) in new {
+            for (_, event) in new {
+                let name = &event.event_type;
                 match known.kind(name, now) {
-                    Some(kind) if !is_refused(name, kind.as_deref()) => drop(types.insert(name.clone(), kind)),
-                    None if revision == 0 && !is_refused(name, None) => {}
+                    Some(kind) if !is_refused(event, kind.as_deref()) => drop(types.insert(name.clone(), kind)),
+                    None if revision == 0 && !is_refused(event, None) => {}
                     _ => drop(missing.insert(name)),
                 }
             }
@@ -121,7 +123,11 @@ impl EventTypes {
             let kind = match self.store.event_type(name).await {
                 Ok(kind) => kind.map(Arc::new),
                 Err(error) => {
-                    let last = self.known().last_kind(name).filter(|kind| !is_refused(name, kind.as_deref()));
+                    let refuses = |kind: &Option<Arc<CatalogueType>>| {
+                        let mut events = new.iter().filter(|(_, event)| event.event_type == *name);
+                        events.any(|(_, event)| is_refused(event, kind.as_deref()))
+                    };
+                    let last = self.known().last_kind(name).filter(|kind| !refuses(kind));
                     let kind = last.ok_or(error.clone())?;
                     warn!(%error, "an event type could not be read");
                     return Ok((name, kind));
@@ -142,13 +148,34 @@ impl EventTypes {
             return Ok(revision);
         }
         let now = self.clock.now();
-        match self.store.catalogue_revision().await {
+        match self.store.catalogue_revision(false).await {
             Ok(revision) => Ok(self.known().found_revision(revision, now)),
             Err(error) => {
                 let known = self.known().prolong(now);
                 known.inspect(|_| warn!(%error, "the revision of the catalogue could not be read")).ok_or(error.into())
             }
         }
+    }
+
+    /// The entries of all types, by name. If they are to be current, they have every change that was answered before this call;
+    /// otherwise they may be 10 s old. They are read only if this process does not know them at the catalogue's revision.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if the revision or the entries could not be read.
+    pub(super) async fn entries(&self, are_current: bool) -> Result<Arc<[TypeEntry]>, ServiceError> {
+        let now = self.clock.now();
+        let revision = if are_current {
+            let number = self.store.catalogue_revision(true).await?;
+            self.known().found_revision(number, now)
+        } else {
+            self.revision().await?
+        };
+        if let Some(entries) = self.known().entries(now) {
+            return Ok(entries);
+        }
+        let entries: Arc<[_]> = if revision == 0 { Arc::default() } else { self.store.type_entries().await?.into() };
+        self.known().found_entries(Arc::clone(&entries), revision, now);
+        Ok(entries)
     }
 
     /// The compiled schema of a version of a type; `None` if there is no such version.

@@ -7,7 +7,7 @@ use tracing::{error, warn};
 
 use crate::clock::Clock;
 use crate::domain::ids::OrganizationId;
-use crate::domain::tenancy::limits::{Admission, Bucket, Form, Limits, Rate};
+use crate::domain::tenancy::limits::{Admission, Bucket, Form, Rate};
 use crate::domain::tenancy::usage::{Day, Days};
 use crate::domain::time::Timestamp;
 use crate::service::ServiceError;
@@ -57,27 +57,29 @@ impl Limiter {
         Self { store, clock, meter, buckets: Cache::new(BUCKET_CACHE), months: Cache::new(MONTH_CACHE) }
     }
 
-    /// Checks a request that publishes this number of events against the limits, and counts the events. If the usage
-    /// cannot be read, or the rate cannot be written for another reason than throttling, the request is admitted.
+    /// Checks a request with this number of events against the rate, before the events are validated. If the rate cannot be
+    /// written for another reason than throttling, the request is admitted.
     ///
     /// # Errors
-    /// [`ServiceError::RateLimited`] if the request would exceed a limit. Its events are not counted then.
+    /// [`ServiceError::RateLimited`] if the request would exceed the rate. Its events are not counted then.
     pub(super) async fn admit(&self, current: &CurrentState, events: usize) -> Result<(), ServiceError> {
-        let Limits { rate, events_per_month, .. } = *current.limits();
         let count = u32::try_from(events).unwrap_or(u32::MAX);
-        if count == 0 {
-            return Ok(());
+        match current.limits().rate {
+            Some(rate) if count > 0 => self.take_tokens(current.organization(), rate, count).await,
+            _ => Ok(()),
         }
-        let organization = current.organization();
-        if let Some(limit) = events_per_month {
-            self.check_month(organization, limit, count).await?;
-        }
-        if let Some(rate) = rate {
-            self.take_tokens(organization, rate, count).await?;
-        }
-        if events_per_month.is_some() {
-            self.count_in_month(organization, count);
-        }
+    }
+
+    /// Checks a request that publishes this number of events against the limit of the month, and counts the events. If the
+    /// usage cannot be read, the request is admitted.
+    ///
+    /// # Errors
+    /// [`ServiceError::RateLimited`] if the request would exceed the limit. Its events are not counted then.
+    pub(super) async fn admit_in_month(&self, current: &CurrentState, events: usize) -> Result<(), ServiceError> {
+        let count = u32::try_from(events).unwrap_or(u32::MAX);
+        let Some(limit) = current.limits().events_per_month.filter(|_| count > 0) else { return Ok(()) };
+        self.check_month(current.organization(), limit, count).await?;
+        self.count_in_month(current.organization(), count);
         Ok(())
     }
 

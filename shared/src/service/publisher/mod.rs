@@ -118,11 +118,10 @@ impl Publisher {
     ) -> Result<Accepted, ServiceError> {
         let (organization, first) = (current.organization(), self.writer.next_event_id());
         let Some(Idempotency { key, request_hash, events }) = idempotency else {
-            let Validated { accepted, refused } = self.event_types.validate(new, by.is_none()).await?;
+            let Validated { accepted, refused } = self.admitted(current, by, new).await?;
             if accepted.is_empty() && !refused.is_empty() {
                 return Ok(Accepted { refused, ..Accepted::default() });
             }
-            self.limiter.admit(current, accepted.len()).await?;
             let (new, duplicates) = self.claim_external_ids(organization, first, accepted).await?;
             if new.is_empty() {
                 return Ok(Accepted { duplicates, refused, ..Accepted::default() });
@@ -135,7 +134,7 @@ impl Publisher {
         let claim = Claim { organization, key, request_hash: request_hash.clone(), event: first };
         match self.store.claim(&claim, self.clock.now()).await? {
             Claimed::First => {
-                let validated = match self.admitted(current, by, new).await {
+                let validated = match self.admitted_with_claim(current, by, new, &claim).await {
                     Ok(validated) => validated,
                     Err(error) => {
                         // Nothing was stored, so a repetition must be treated as a first request. If the claim cannot
@@ -156,7 +155,7 @@ impl Publisher {
                 accepted
             }
             Claimed::Before(earlier) => {
-                let accepted = self.complete(current, by, new, *events, &earlier).await?;
+                let accepted = self.complete(current, by, new, *events, &claim, &earlier).await?;
                 if earlier.ended && self.store.settle_claim(&claim, &earlier).await? {
                     self.writer.count_accepted(organization, &accepted.published);
                 }
@@ -166,15 +165,34 @@ impl Publisher {
         }
     }
 
-    /// Validates events, and checks the limits of those that are accepted.
+    /// Checks the rate for all events, validates them, and checks the month's limit for those that are accepted. The rate
+    /// comes first, so that it also bounds the work of validating.
     async fn admitted(
         &self,
         current: &CurrentState,
         by: Option<KeyId>,
         new: Vec<Numbered>,
     ) -> Result<Validated, ServiceError> {
+        self.limiter.admit(current, new.len()).await?;
         let validated = self.event_types.validate(new, by.is_none()).await?;
-        self.limiter.admit(current, validated.accepted.len()).await?;
+        self.limiter.admit_in_month(current, validated.accepted.len()).await?;
+        Ok(validated)
+    }
+
+    /// As [`Publisher::admitted`]. If only some of the events are refused, the claim says which, before anything is stored:
+    /// a repetition must not publish them, whatever the catalogue is then.
+    async fn admitted_with_claim(
+        &self,
+        current: &CurrentState,
+        by: Option<KeyId>,
+        new: Vec<Numbered>,
+        claim: &Claim<'_>,
+    ) -> Result<Validated, ServiceError> {
+        let validated = self.admitted(current, by, new).await?;
+        if !validated.accepted.is_empty() && !validated.refused.is_empty() {
+            let refused: Vec<_> = validated.refused.iter().map(|(index, _)| *index).collect();
+            self.store.record_refused(claim, claim.event, &refused).await?;
+        }
         Ok(validated)
     }
 

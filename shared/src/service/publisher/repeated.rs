@@ -6,6 +6,7 @@ use futures_util::future::{join_all, try_join_all};
 use futures_util::{StreamExt, stream};
 
 use super::{Accepted, Publisher};
+use crate::domain::catalogue::Refusal;
 use crate::domain::delivery::{Delivery, PUBLISHING_ENDS};
 use crate::domain::endpoint::fan_out::FanOut;
 use crate::domain::ids::{EventId, KeyId};
@@ -14,7 +15,7 @@ use crate::service::ServiceError;
 use crate::service::catalogue::Validated;
 use crate::service::event_writer::{Numbered, Published, as_first_published, messages_of};
 use crate::service::targets::CurrentState;
-use crate::store::{EarlierClaim, PendingList, StoreError};
+use crate::store::{Claim, EarlierClaim, PendingList, StoreError};
 
 /// How many records a repair writes at the same time.
 const MAX_CONCURRENT_WRITES: usize = 16;
@@ -27,6 +28,7 @@ impl Publisher {
         by: Option<KeyId>,
         new: Vec<Numbered>,
         events: u32,
+        claim: &Claim<'_>,
         earlier: &EarlierClaim,
     ) -> Result<Accepted, ServiceError> {
         let began_at = earlier.event.created_at();
@@ -39,14 +41,15 @@ impl Publisher {
         // An event that is not stored may have been refused by the catalogue or for its external id. An accepted one is not
         // validated again. The claims of this request's own events are found and renewed.
         let is_missing = |(index, _): &Numbered| !stored.iter().any(|event| event.id == earlier.event.nth(*index));
-        let missing = new.into_iter().filter(is_missing).collect();
-        let Validated { accepted, refused } = self.event_types.validate(missing, by.is_none()).await?;
+        let missing: Vec<_> = new.into_iter().filter(is_missing).collect();
+        let Validated { accepted, refused } =
+            self.validated_again(current, by, missing, !stored.is_empty(), first_has_ended, claim, earlier).await?;
         let (missing, duplicates) = self.claim_external_ids(current.organization(), earlier.event, accepted).await?;
         let (stored, refused_now): (Vec<_>, Vec<_>) = stored.into_iter().partition(|event| ids.contains(&event.id));
         let completed = if missing.is_empty() {
             Vec::new()
         } else if first_has_ended {
-            self.limiter.admit(current, missing.len()).await?;
+            self.limiter.admit_in_month(current, missing.len()).await?;
             self.complete_events(current, by, missing, earlier.event).await?
         } else {
             return Err(unfinished());
@@ -58,6 +61,47 @@ impl Publisher {
         let all: Vec<_> = all.collect();
         self.complete_deliveries(&all, began_at, first_has_ended).await?;
         Ok(Accepted { published, duplicates, refused })
+    }
+
+    /// Validates the events of an earlier request that are not stored. Those that it recorded as refused stay refused. The
+    /// others are validated only if it has ended: until then it may have accepted them, and may store them yet. Those that are
+    /// refused now are recorded as well, unless the request has no accepted event.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one request")]
+    async fn validated_again(
+        &self,
+        current: &CurrentState,
+        by: Option<KeyId>,
+        missing: Vec<Numbered>,
+        is_stored: bool,
+        first_has_ended: bool,
+        claim: &Claim<'_>,
+        earlier: &EarlierClaim,
+    ) -> Result<Validated, ServiceError> {
+        let was_refused = |(index, _): &Numbered| earlier.refused.contains(index);
+        let (before, open): (Vec<_>, Vec<_>) = missing.into_iter().partition(was_refused);
+        let validated_now = before.len() + if first_has_ended { open.len() } else { 0 };
+        self.limiter.admit(current, validated_now).await?;
+        // This finds the reasons, which the claim does not have.
+        let before = self.event_types.validate(before, by.is_none()).await?;
+        let valid_now = before.accepted.iter().map(|(index, _)| (*index, Refusal::of_earlier_request()));
+        let mut refused: Vec<_> = before.refused.into_iter().chain(valid_now).collect();
+        if !first_has_ended {
+            refused.sort_by_key(|(index, _)| *index);
+            return Ok(Validated { accepted: open, refused });
+        }
+        let Validated { accepted, refused: refused_now } = self.event_types.validate(open, by.is_none()).await?;
+        let is_new = !refused_now.is_empty();
+        refused.extend(refused_now);
+        refused.sort_by_key(|(index, _)| *index);
+        if is_new && (is_stored || !accepted.is_empty()) {
+            let positions: Vec<_> = refused.iter().map(|(index, _)| *index).collect();
+            match self.store.record_refused(claim, earlier.event, &positions).await {
+                // The first request withdrew its claim, as all its events were refused.
+                Err(StoreError::Conflict) => return Err(unfinished()),
+                recorded => recorded?,
+            }
+        }
+        Ok(Validated { accepted, refused })
     }
 
     /// Whether a publish request that began at this time must have ended.

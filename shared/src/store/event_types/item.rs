@@ -4,16 +4,16 @@ use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
 use crate::domain::catalogue::{
-    CatalogueType, Contents, Example, SchemaText, TypeSettings, TypeText, TypeVersion, Visibility,
+    CatalogueType, Contents, Example, SchemaText, TypeEntry, TypeSettings, TypeText, TypeVersion, Visibility,
 };
 use crate::domain::event::event_type::EventType;
 use crate::domain::time::Timestamp;
 use crate::store::StoreError;
 use crate::store::events::compression::{compress, decompress};
 use crate::store::item::{Base, Unreadable};
-use crate::store::keys::{self, Key};
+use crate::store::keys;
 
-/// The attributes of a type and of its entry in the list.
+/// The attributes of a type.
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::store) struct TypeItem {
     #[serde(flatten)]
@@ -41,20 +41,10 @@ const fn is_false(it: &bool) -> bool {
 }
 
 impl TypeItem {
-    /// The item of a type.
     pub(super) fn new(kind: &CatalogueType) -> Self {
-        Self::at(keys::event_type(&kind.name), "event_type", kind)
-    }
-
-    /// The entry of a type in the list.
-    pub(super) fn entry(kind: &CatalogueType) -> Self {
-        Self::at(keys::type_entry(&kind.name), "event_type_entry", kind)
-    }
-
-    fn at(key: Key, entity: &str, kind: &CatalogueType) -> Self {
         let settings = &kind.settings;
         Self {
-            base: Base::new(key, entity),
+            base: Base::new(keys::event_type(&kind.name), "event_type"),
             name: kind.name.to_string(),
             description: settings.description.as_ref().map(TypeText::to_string),
             group: settings.group.as_ref().map(TypeText::to_string),
@@ -90,6 +80,45 @@ impl TryFrom<TypeItem> for CatalogueType {
     }
 }
 
+/// The attributes of a type's entry in the list of types. All entries are one partition, so it has only what selects a type.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct EntryItem {
+    #[serde(flatten)]
+    base: Base,
+    name: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    group: Option<String>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    archived: bool,
+    visibility: String,
+}
+
+impl EntryItem {
+    pub(super) fn new(kind: &CatalogueType) -> Self {
+        let settings = &kind.settings;
+        Self {
+            base: Base::new(keys::type_entry(&kind.name), "event_type_entry"),
+            name: kind.name.to_string(),
+            group: settings.group.as_ref().map(TypeText::to_string),
+            archived: settings.is_archived,
+            visibility: settings.visibility.as_str().to_owned(),
+        }
+    }
+}
+
+impl TryFrom<EntryItem> for TypeEntry {
+    type Error = Unreadable;
+
+    fn try_from(item: EntryItem) -> Result<Self, Unreadable> {
+        Ok(Self {
+            name: EventType::parse(&item.name)?,
+            group: item.group.map(|text| TypeText::group(&text)).transpose()?,
+            is_archived: item.archived,
+            visibility: Visibility::parse(&item.visibility)?,
+        })
+    }
+}
+
 /// The attributes of a version.
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::store) struct VersionItem {
@@ -102,17 +131,20 @@ pub(in crate::store) struct VersionItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     example: Option<ByteBuf>,
     created_at: String,
+    /// When the type was created. A type that was removed and created anew begins with version 1 again.
+    type_created_at: String,
 }
 
 impl VersionItem {
-    pub(super) fn new(name: &EventType, version: &TypeVersion) -> Result<Self, StoreError> {
+    pub(super) fn new(kind: &CatalogueType, version: &TypeVersion) -> Result<Self, StoreError> {
         let compressed = |text: Option<&str>| text.map(compress).transpose().map(|bytes| bytes.map(ByteBuf::from));
         let Contents { schema, example } = &version.contents;
         Ok(Self {
-            base: Base::new(keys::type_version(name, version.number), "event_type_version"),
+            base: Base::new(keys::type_version(&kind.name, version.number), "event_type_version"),
             schema: compressed(schema.as_ref().map(SchemaText::as_str))?,
             example: compressed(example.as_ref().map(Example::as_str))?,
             created_at: version.created_at.rfc3339(),
+            type_created_at: kind.created_at.rfc3339(),
         })
     }
 }

@@ -10,27 +10,30 @@ use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, TransactWriteItem, Up
 use super::error::of_transaction;
 use super::item::{Item, VERSION, read, to_item};
 use super::keys::Key;
-use super::read::merge::{Merge, Next, Range, Source};
 use super::write::transaction::cancellation_reasons;
 use super::{Store, StoreError, keys};
-use crate::domain::catalogue::{CatalogueType, TypeChange, TypeVersion};
+use crate::domain::catalogue::{CatalogueType, TypeChange, TypeEntry, TypeVersion};
 use crate::domain::event::event_type::EventType;
+use item::EntryItem;
 pub(super) use item::{TypeItem, VersionItem};
 
 /// Most types that one transaction writes: three items each, and the revision, of the 100 that DynamoDB allows.
 pub const TYPES_PER_TRANSACTION: usize = 30;
 /// Most versions that a transaction deletes together with their type: each has up to 128 KiB, and a transaction 4 MB.
 const VERSIONS_PER_TRANSACTION: usize = 20;
+/// The type is as it was read, and was not removed and created anew since.
+const AS_SEEN: &str = "version = :seen AND created_at = :created";
 /// Raises the revision.
 const RAISE: &str = "ADD revision :one SET entity = :entity, v = :v";
 
 impl Store {
-    /// Reads the revision of the catalogue: the number of changes of types; 0 if there has been none. Eventually consistent.
+    /// Reads the revision of the catalogue: the number of changes of types; 0 if there has been none. A consistent read begins
+    /// after this call, and costs twice as much.
     ///
     /// # Errors
     /// [`StoreError`] if it could not be read.
-    pub async fn catalogue_revision(&self) -> Result<u64, StoreError> {
-        self.coalesced.catalogue_revision().await
+    pub async fn catalogue_revision(&self, is_consistent: bool) -> Result<u64, StoreError> {
+        self.coalesced.catalogue_revision(is_consistent).await
     }
 
     /// Reads a type. Strongly consistent: the read begins after this call.
@@ -77,11 +80,11 @@ impl Store {
         Ok(found)
     }
 
-    /// Every type, by name. Strongly consistent.
+    /// The entries of all types, by name. Strongly consistent.
     ///
     /// # Errors
     /// [`StoreError`] if they could not be read.
-    pub async fn all_event_types(&self) -> Result<Vec<CatalogueType>, StoreError> {
+    pub async fn type_entries(&self) -> Result<Vec<TypeEntry>, StoreError> {
         let mut pages = self
             .client
             .query()
@@ -91,40 +94,13 @@ impl Store {
             .consistent_read(true)
             .into_paginator()
             .send();
-        let mut types = Vec::new();
+        let mut entries = Vec::new();
         while let Some(page) = pages.next().await {
             for item in page?.items.unwrap_or_default() {
-                types.push(read::<TypeItem, _>(item)?);
+                entries.push(read::<EntryItem, _>(item)?);
             }
         }
-        Ok(types)
-    }
-
-    /// The first `limit` types after `after` that `admits` selects, by name, and whether there are more. Eventually consistent.
-    ///
-    /// # Errors
-    /// [`StoreError`] if they could not be read.
-    pub async fn event_types_after(
-        &self,
-        after: Option<&EventType>,
-        limit: usize,
-        admits: impl Fn(&CatalogueType) -> bool,
-    ) -> Result<(Vec<CatalogueType>, bool), StoreError> {
-        let (from, to) = keys::type_entries_after(after);
-        let range = Range { source: Source::TableAscending, from, to, projection: None, most_read_units: None };
-        let mut list = Merge::new(self, std::iter::once(keys::TYPES.to_owned()), range, limit + 1);
-        let mut types = Vec::new();
-        while let Next::Entry(item) = list.next().await? {
-            let kind = read::<TypeItem, CatalogueType>(item)?;
-            if !admits(&kind) {
-                continue;
-            }
-            if types.len() == limit {
-                return Ok((types, true));
-            }
-            types.push(kind);
-        }
-        Ok((types, false))
+        Ok(entries)
     }
 
     /// Writes types, with their new versions and entries, in one transaction.
@@ -134,10 +110,10 @@ impl Store {
     pub async fn write_event_types(&self, writes: &[TypeChange]) -> Result<(), StoreError> {
         let mut items = Vec::with_capacity(3 * writes.len() + 1);
         for TypeChange { seen, after, new } in writes {
-            items.push(self.put_type(&TypeItem::new(after), *seen)?);
-            items.push(self.put(to_item(&TypeItem::entry(after))?)?);
+            items.push(self.put_type(after, *seen)?);
+            items.push(self.put(to_item(&EntryItem::new(after))?)?);
             if let Some(new) = new {
-                items.push(self.put_if_absent(to_item(&VersionItem::new(&after.name, new)?)?)?);
+                items.push(self.put_if_absent(to_item(&VersionItem::new(after, new)?)?)?);
             }
         }
         items.push(self.raise_catalogue()?);
@@ -153,9 +129,12 @@ impl Store {
         let (older, newest) = versions.split_at(versions.len().saturating_sub(VERSIONS_PER_TRANSACTION));
         for number in older {
             let key = keys::type_version(&kind.name, *number).attributes();
-            self.client.delete_item().table_name(&self.table).set_key(Some(key)).send().await?;
+            let delete = self.client.delete_item().table_name(&self.table).set_key(Some(key));
+            let delete = delete.condition_expression("attribute_not_exists(pk) OR type_created_at = :created");
+            delete.expression_attribute_values(":created", created_at(kind)).send().await?;
         }
-        let delete = self.deletion(&keys::event_type(&kind.name)).condition_expression("version = :seen");
+        let delete = self.deletion(&keys::event_type(&kind.name)).condition_expression(AS_SEEN);
+        let delete = delete.expression_attribute_values(":created", created_at(kind));
         let delete = delete.expression_attribute_values(":seen", AttributeValue::N(kind.version.to_string()));
         let others = newest.iter().map(|number| keys::type_version(&kind.name, *number));
         let others = others.chain([keys::type_entry(&kind.name)]).map(|key| self.deletion(&key));
@@ -172,13 +151,14 @@ impl Store {
         Delete::builder().table_name(&self.table).set_key(Some(key.attributes()))
     }
 
-    fn put_type(&self, item: &TypeItem, seen: Option<u64>) -> Result<TransactWriteItem, StoreError> {
-        let item = to_item(item)?;
+    fn put_type(&self, kind: &CatalogueType, seen: Option<u64>) -> Result<TransactWriteItem, StoreError> {
+        let item = to_item(&TypeItem::new(kind))?;
         let Some(seen) = seen else { return self.put_if_absent(item) };
         let put = Put::builder()
             .table_name(&self.table)
             .set_item(Some(item))
-            .condition_expression("version = :seen")
+            .condition_expression(AS_SEEN)
+            .expression_attribute_values(":created", created_at(kind))
             .expression_attribute_values(":seen", AttributeValue::N(seen.to_string()));
         Ok(TransactWriteItem::builder().put(put.build().map_err(StoreError::corrupt)?).build())
     }
@@ -206,6 +186,10 @@ impl Store {
         let is_conflict = cancellation_reasons(&error).iter().filter_map(|it| it.code()).any(is_conflict);
         Err(if is_conflict { StoreError::Conflict } else { of_transaction(error) })
     }
+}
+
+fn created_at(kind: &CatalogueType) -> AttributeValue {
+    AttributeValue::S(kind.created_at.rfc3339())
 }
 
 /// The revision in the catalogue's item; 0 without an item.

@@ -46,7 +46,8 @@ pub(in crate::store) struct CoalescedCalls {
     inserts: Coalescer<(), Item, bool>,
     states: Coalescer<OrganizationId, (), State>,
     targets: Coalescer<(OrganizationId, FanOutGroup), (), Targets>,
-    revisions: Coalescer<(), (), Revision>,
+    /// By whether the read is strongly consistent.
+    revisions: Coalescer<bool, (), Revision>,
     types: Coalescer<EventType, (), Type>,
     versions: Coalescer<(EventType, u32), (), Version>,
 }
@@ -76,8 +77,8 @@ impl CoalescedCalls {
                 let read = read_targets(target_reader.clone(), Arc::clone(&targets), organization, group);
                 read.map(move |targets| vec![targets; readers.len()]).boxed()
             }),
-            revisions: Coalescer::new(READERS, move |(), readers| {
-                let read = read_catalogue(revision_reader.clone(), Arc::clone(&catalogue));
+            revisions: Coalescer::new(READERS, move |is_consistent, readers| {
+                let read = read_catalogue(revision_reader.clone(), Arc::clone(&catalogue), is_consistent);
                 read.map(move |revision| vec![revision; readers.len()]).boxed()
             }),
             types: Coalescer::new(READERS, move |name, readers| {
@@ -116,9 +117,9 @@ impl CoalescedCalls {
         self.targets.call((organization.clone(), group), ()).await?
     }
 
-    /// Reads the revision of the catalogue. Eventually consistent.
-    pub(in crate::store) async fn catalogue_revision(&self) -> Revision {
-        self.revisions.call((), ()).await?
+    /// Reads the revision of the catalogue. The read begins after this call.
+    pub(in crate::store) async fn catalogue_revision(&self, is_consistent: bool) -> Revision {
+        self.revisions.call(is_consistent, ()).await?
     }
 
     /// Reads an event type. The read begins after this call.
@@ -210,9 +211,11 @@ async fn read_state(client: Client, table: Arc<str>, organization: OrganizationI
     item.as_ref().map(state::read_state).transpose()
 }
 
-async fn read_catalogue(client: Client, table: Arc<str>) -> Revision {
+async fn read_catalogue(client: Client, table: Arc<str>, is_consistent: bool) -> Revision {
     let key = keys::catalogue().attributes();
-    let output = client.get_item().table_name(&*table).set_key(Some(key)).send().await?;
+    let read =
+        client.get_item().table_name(&*table).set_key(Some(key)).set_consistent_read(is_consistent.then_some(true));
+    let output = read.send().await?;
     read_revision(output.item.as_ref())
 }
 

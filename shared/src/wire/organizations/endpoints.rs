@@ -32,7 +32,7 @@ use crate::domain::text::{Description, EditionId, Name};
 use crate::domain::time::Timestamp;
 use crate::wire::body::RawObject;
 use crate::wire::error::Problem;
-use crate::wire::field::{Field, RawField, Reader, each, subscriptions, wanted_status};
+use crate::wire::field::{Field, NamesTypes, RawField, Reader, each, subscriptions, wanted_status};
 use crate::wire::headers::{HeaderValues, HeadersOut};
 use crate::wire::openapi::{
     EndpointChannels, Millisecond, RecoverableStatus, ShownHeaders, StoredUrl, Subscriptions, VerifiableSecret, object,
@@ -114,6 +114,12 @@ pub struct EndpointPatchIn {
     status: Field<String>,
 }
 
+impl NamesTypes for EndpointIn {
+    fn types(&self) -> &[String] {
+        self.event_types.value().map_or(&[], Vec::as_slice)
+    }
+}
+
 impl EndpointIn {
     /// Validates the fields.
     ///
@@ -153,6 +159,12 @@ impl EndpointIn {
             status,
         });
         read.finish(complete)
+    }
+}
+
+impl NamesTypes for EndpointPatchIn {
+    fn types(&self) -> &[String] {
+        self.event_types.value().map_or(&[], Vec::as_slice)
     }
 }
 
@@ -317,6 +329,12 @@ pub struct TestIn {
     /// The event's data; by default the example of its type, or else `{"test": true}`.
     #[schema(value_type = Option<Object>, examples(json!({"member": "mbr_1"})))]
     data: RawObject,
+}
+
+impl NamesTypes for TestIn {
+    fn types(&self) -> &[String] {
+        self.event_type.value().map_or(&[], std::slice::from_ref)
+    }
 }
 
 impl TestIn {

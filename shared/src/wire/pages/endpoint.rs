@@ -14,7 +14,7 @@ use crate::domain::ids::{EndpointId, OrganizationId};
 use crate::domain::signing::secret::SigningSecret;
 use crate::domain::text::{EditionId, Name};
 use crate::wire::error::Problem;
-use crate::wire::field::{Field, Reader, narrow_subscriptions};
+use crate::wire::field::{Field, NamesTypes, Reader, narrow_subscriptions};
 use crate::wire::openapi::{Millisecond, NarrowSubscriptions, StoredUrl, Subscriptions};
 use crate::wire::redacted::Redacted;
 
@@ -82,6 +82,12 @@ pub struct Changed {
     pub patch: EndpointPatch,
 }
 
+impl NamesTypes for EndpointIn {
+    fn types(&self) -> &[String] {
+        self.events.value().map_or(&[], Vec::as_slice)
+    }
+}
+
 impl EndpointIn {
     /// Validates the fields of a new endpoint.
     ///
@@ -125,6 +131,12 @@ impl EndpointIn {
             ..EndpointPatch::default()
         };
         Ok(Changed { organization, patch })
+    }
+}
+
+impl NamesTypes for EndpointPatchIn {
+    fn types(&self) -> &[String] {
+        self.events.value().map_or(&[], Vec::as_slice)
     }
 }
 

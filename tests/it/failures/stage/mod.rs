@@ -144,7 +144,10 @@ impl Stage {
 
     fn deliveries_of(&self, reply: Reply) -> Vec<String> {
         match reply.data(202) {
-            Value::Array(results) => results.iter().flat_map(|result| delivery_ids(&result["event"])).collect(),
+            Value::Array(results) => {
+                let accepted = results.iter().filter(|result| result["status"] == "accepted");
+                accepted.flat_map(|result| delivery_ids(&result["event"])).collect()
+            }
             event => delivery_ids(&event),
         }
     }
@@ -153,6 +156,9 @@ impl Stage {
         let (path, body) = match self.scene {
             Scene::Batch => ("/events/batch", json!({"events": vec![event(10); BATCH]})),
             Scene::LargeBatch => ("/events/batch", json!({"events": vec![event(10); LARGE_BATCH]})),
+            Scene::PartlyRefused => {
+                ("/events/batch", json!({"events": [event(10), {"type": EVENT_TYPE, "data": {}}]}))
+            }
             Scene::Named => ("/v1/organizations/ext:acme/events", named(event(10))),
             Scene::Replacing => ("/events", named(event(10))),
             _ => ("/events", event(10)),

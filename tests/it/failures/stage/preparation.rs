@@ -29,6 +29,10 @@ impl Scene {
                 stage.use_up_tokens().await;
             }
             Self::Typed => drop(event_types::create(&stage.world, &json!({"name": EVENT_TYPE, "schema": true})).await),
+            Self::PartlyRefused => {
+                let schema = json!({"required": ["text"]});
+                event_types::create(&stage.world, &json!({"name": EVENT_TYPE, "schema": schema})).await;
+            }
             Self::ToPaused => stage.set_status("paused").await,
             Self::Named => stage.name_organization().await,
             Self::Replacing => {

@@ -9,6 +9,7 @@ use shared::domain::ids::EndpointId;
 use shared::edge::scopes::{DeliveriesWrite, EndpointsRead, EndpointsWrite};
 use shared::edge::{ApiError, Body, Data, Empty, PathId, Search, Tenant, check_size};
 use shared::service::{FilterTest, Recovering};
+use shared::wire::field::NamesTypes;
 use shared::wire::organizations::{
     EndpointIn, EndpointOut, EndpointPatchIn, EventIn, FilterTestOut, RecoverIn, RecoveryOut, RotationIn, TestIn,
     TestOut,
@@ -44,7 +45,7 @@ pub(super) fn routes() -> Routes {
     responses((status = 201, body = EndpointOut), (status = 422)),
 )]
 async fn create(tenant: Tenant<EndpointsWrite>, State(administrator): Api, body: Body<EndpointIn>) -> Answer {
-    let deployment = administrator.deployment_for(&tenant.caller).await?;
+    let deployment = administrator.deployment_for(&tenant.caller, body.fields().types()).await?;
     let new = body.read(|body| body.parse(&deployment))?;
     let generated = new.secret.is_none();
     let endpoint = administrator.create_endpoint(&tenant.organization.id, new).await?;
@@ -101,7 +102,7 @@ async fn update(
     State(administrator): Api,
     body: Body<EndpointPatchIn>,
 ) -> Answer {
-    let deployment = administrator.deployment_for(&tenant.caller).await?;
+    let deployment = administrator.deployment_for(&tenant.caller, body.fields().types()).await?;
     let patch = body.read(|body| body.parse(&deployment))?;
     let endpoint = administrator.update_endpoint(&tenant.organization.id, endpoint, patch).await?;
     Ok(Data::ok(EndpointOut::new(&endpoint, tenant.header_values())))
@@ -168,7 +169,7 @@ async fn test(
     body: Body<TestIn>,
 ) -> Result<Data<TestOut>, ApiError> {
     let by = tenant.caller.key();
-    let deployment = administrator.deployment_for(&tenant.caller).await?;
+    let deployment = administrator.deployment_for(&tenant.caller, body.fields().types()).await?;
     let test = body.read(|body| body.parse(&deployment.catalogue))?;
     if let Some(data) = &test.data {
         let state = administrator.current_state(&tenant.organization.id).await?;

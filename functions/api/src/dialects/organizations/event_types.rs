@@ -4,18 +4,20 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use serde_json::Value;
+use serde_json::value::RawValue;
 use shared::domain::catalogue::TypePatch;
 use shared::domain::event::event_type::EventType;
 use shared::edge::{
     ApiError, Authenticated, Bare, Body, Data, Empty, PathId, Platform, Search, VersionNumber, read_body,
 };
 use shared::service::TypeFilter;
+use shared::wire::error::ErrorCode;
 use shared::wire::organizations::{
     EventTypeIn, EventTypeOut, EventTypePatchIn, EventTypeReplacementIn, ImportOut, ListedTypeOut, TypeVersionOut,
     parse_import,
 };
 use shared::wire::query::{ImportParameters, PagingParameters, RemovalParameters, TypeParameters};
+use tokio::task::spawn_blocking;
 use utoipa::OpenApi;
 
 use super::page;
@@ -202,7 +204,10 @@ async fn import(
 ) -> Result<Data<ImportOut>, ApiError> {
     let dry_run = query.dry_run();
     let dry_run = query.finish(dry_run)?;
-    let types = parse_import(&read_body(request).await?)?;
+    let body = read_body(request).await?;
+    // Reading a document compiles its schemas, which can take seconds.
+    let types = spawn_blocking(move || parse_import(&body)).await;
+    let types = types.map_err(|_| ApiError::new(ErrorCode::Internal, "the document could not be read"))??;
     let imported = administrator.import_event_types(types, dry_run).await?;
     Ok(Data::ok(ImportOut::new(&imported, dry_run)))
 }
@@ -214,6 +219,11 @@ async fn import(
     get, path = "/v1/openapi/webhooks.json", operation_id = "export_event_types",
     responses((status = 200, body = Object, content_type = "application/json"), (status = 422)),
 )]
-async fn export(Authenticated(caller): Authenticated, State(administrator): Api) -> Result<Bare<Value>, ApiError> {
-    Ok(Bare::ok(administrator.export_event_types(&caller).await?))
+async fn export(
+    Authenticated(caller): Authenticated,
+    State(administrator): Api,
+) -> Result<Bare<Box<RawValue>>, ApiError> {
+    let document = administrator.export_event_types(&caller).await?;
+    let unreadable = |_| ApiError::new(ErrorCode::Internal, "the document could not be written");
+    Ok(Bare::ok(RawValue::from_string(document).map_err(unreadable)?))
 }

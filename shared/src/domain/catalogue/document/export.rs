@@ -1,42 +1,80 @@
 //! Writes types as an OpenAPI document.
 
-use serde_json::{Map, Value, json};
+use std::collections::BTreeSet;
 
-use super::{COMPONENTS, ENVELOPE, replace_references};
+use serde_json::{Value, json};
+
+use super::ENVELOPE;
 use crate::domain::catalogue::{FullType, TypeText};
-use crate::domain::openapi_webhooks::{Webhook, export, schema_pointer};
+use crate::domain::openapi_webhooks::{Webhook, placed, webhook_item};
+use crate::domain::response::bytes_in_string;
 
-/// The OpenAPI document of these types.
-pub fn write_document(version: &str, types: &[FullType]) -> Value {
-    let webhooks: Vec<_> = types.iter().map(webhook).collect();
-    let mut document = export("Webhooks", version, &webhooks);
-    let mut components = Map::new();
-    for full in types {
-        let name = full.kind.name.as_str();
-        let Some(operation) = document.pointer_mut(&format!("/webhooks/{name}/post")) else { continue };
-        let (schema, example) = match operation.pointer_mut("/requestBody/content/application~1json") {
-            Some(media) => (media.get_mut("schema").map(Value::take), media.get_mut("example").map(Value::take)),
-            None => (None, None),
-        };
-        let data = match schema {
-            Some(mut schema) => {
-                let component = format!("{COMPONENTS}{name}");
-                replace_references(&mut schema, &format!("#{}", schema_pointer(name)), &component);
-                components.insert(name.to_owned(), schema);
-                json!({ "$ref": component })
+/// More than the bytes of a document without its webhooks, components and tags.
+pub(super) const FRAME_BYTES: usize = 1024;
+
+/// Writes the OpenAPI document of types. Only their texts are kept, as JSON values need many times their memory.
+#[derive(Debug, Default)]
+pub struct DocumentWriter {
+    /// The members of `webhooks`.
+    webhooks: String,
+    /// The members of `components.schemas`.
+    components: String,
+    groups: BTreeSet<String>,
+    bytes: usize,
+}
+
+impl DocumentWriter {
+    /// Adds a type.
+    pub fn push(&mut self, full: &FullType) {
+        let mut webhook = webhook(full);
+        let name = webhook.name.clone();
+        let place = format!("/components/schemas/{name}");
+        let data = match webhook.schema.take() {
+            Some(schema) => {
+                self.bytes += push_member(&mut self.components, &name, &placed(schema, &place));
+                json!({ "$ref": format!("#{place}") })
             }
             None => json!({ "type": "object" }),
         };
-        let mut media = json!({ "schema": envelope(name, &data) });
-        if let Some(example) = example {
-            media["example"] = example_of(name, &example);
+        webhook.schema = Some(envelope(&name, &data));
+        webhook.example = webhook.example.map(|example| example_of(&name, &example));
+        if let Some(group) = webhook.group.clone().filter(|group| !self.groups.contains(group)) {
+            self.bytes += bytes_in_string(tag(&group).to_string().as_bytes()) + 1;
+            self.groups.insert(group);
         }
-        operation["requestBody"] = json!({ "required": true, "content": { "application/json": media } });
+        self.bytes += push_member(&mut self.webhooks, &name, &webhook_item(webhook));
     }
-    if !components.is_empty() {
-        document["components"] = json!({ "schemas": components });
+
+    /// At least the size of the document within a JSON string, in bytes.
+    pub const fn bytes(&self) -> usize {
+        FRAME_BYTES + self.bytes
     }
-    document
+
+    /// The document, of this version.
+    pub fn finish(self, version: &str) -> String {
+        let info = json!({ "title": "Webhooks", "version": version });
+        let tags: Vec<_> = self.groups.iter().map(|group| tag(group)).collect();
+        let tags = if tags.is_empty() { String::new() } else { format!(r#""tags":{},"#, Value::from(tags)) };
+        let components = match self.components.as_str() {
+            "" => String::new(),
+            components => format!(r#","components":{{"schemas":{{{components}}}}}"#),
+        };
+        // Deliveries are signed. The schemes of OpenAPI describe credentials of requests to the API.
+        let frame = format!(r#""openapi":"3.1.0","info":{info},"security":[],{tags}"#);
+        format!(r#"{{{frame}"webhooks":{{{}}}{components}}}"#, self.webhooks)
+    }
+}
+
+fn tag(group: &str) -> Value {
+    json!({ "name": group })
+}
+
+/// Adds a member to those of an object. Returns its size within a JSON string, in bytes.
+fn push_member(members: &mut String, name: &str, value: &Value) -> usize {
+    let before = members.len();
+    let comma = if before == 0 { "" } else { "," };
+    members.push_str(&format!("{comma}{}:{value}", Value::from(name)));
+    bytes_in_string(&members.as_bytes()[before..])
 }
 
 fn webhook(full: &FullType) -> Webhook {
