@@ -21,6 +21,8 @@ pub const MAX_COMPILED_PATTERNS_BYTES: usize = 1024 * 1024;
 pub const MAX_SUBSCHEMAS_DEEP: usize = 32;
 /// Most subschemas that apply to the same place of the data when all references are written out.
 pub const MAX_SUBSCHEMAS_AT_ONE_PLACE: usize = 1_000;
+/// Most dynamic anchors of a schema.
+pub const MAX_DYNAMIC_ANCHORS: usize = 100;
 /// Most subschemas after dynamic references are resolved. A subschema counts once for each set of dynamic anchors in
 /// which it applies.
 pub const MAX_RESOLVED_SUBSCHEMAS: usize = 4_000;

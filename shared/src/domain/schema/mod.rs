@@ -5,7 +5,8 @@
 //! stays far below it.
 //!
 //! `format` and the keywords `content…` are annotations and refuse nothing. Integers of 64 bits are exact. Other
-//! numbers are the nearest 64-bit floating-point number, taken as its shortest decimal: 19.99 is a multiple of 0.01.
+//! numbers are 64-bit floating-point numbers, taken as their shortest decimals: 19.99 is a multiple of 0.01. Of a number with
+//! more than 15 digits it is not always the nearest one, but at most the one beside it.
 
 mod compile;
 mod document;
@@ -61,6 +62,16 @@ impl Schema {
         self.validate_within(text, MAX_STEPS).map(|_| ())
     }
 
+    /// Validates a text as the JSON string with this content.
+    ///
+    /// # Errors
+    /// As [`Schema::validate_text`].
+    pub fn validate_string(&self, text: &str) -> Result<(), Vec<Violation>> {
+        let document = within_limit(text).map_err(|violation| vec![violation])?;
+        let document = Document::of_text(document);
+        evaluate::evaluate(&self.0, &document, &mut Budget::new(MAX_STEPS))
+    }
+
     /// Validates a value, as [`Schema::validate_text`] does its text. The text is faster.
     ///
     /// # Errors
@@ -93,11 +104,13 @@ impl fmt::Debug for Schema {
     }
 }
 
+fn within_limit(text: &str) -> Result<&str, Violation> {
+    let too_large = || Violation::limit(String::new(), format!("must have at most {MAX_DATA_BYTES} bytes"));
+    Some(text).filter(|text| text.len() <= MAX_DATA_BYTES).ok_or_else(too_large)
+}
+
 fn parse_data(text: &str) -> Result<Document<'_>, Violation> {
-    if text.len() > MAX_DATA_BYTES {
-        return Err(Violation::limit(String::new(), format!("must have at most {MAX_DATA_BYTES} bytes")));
-    }
-    parse(text, MAX_DATA_LEVELS).map_err(|error| match error {
+    parse(within_limit(text)?, MAX_DATA_LEVELS).map_err(|error| match error {
         ParseError::TooDeep { pointer } => {
             Violation::limit(pointer, format!("must have at most {MAX_DATA_LEVELS} levels of objects and arrays"))
         }

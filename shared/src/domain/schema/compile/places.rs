@@ -7,7 +7,9 @@ use super::forms::form_of;
 use crate::domain::schema::document::{Document, Json, NodeId};
 use crate::domain::schema::draft::Draft;
 use crate::domain::schema::error::SchemaError;
-use crate::domain::schema::limits::{MAX_COMPILED_PATTERNS_BYTES, MAX_LISTED_ELEMENTS, MAX_PATTERNS, MAX_SUBSCHEMAS};
+use crate::domain::schema::limits::{
+    MAX_COMPILED_PATTERNS_BYTES, MAX_DYNAMIC_ANCHORS, MAX_LISTED_ELEMENTS, MAX_PATTERNS, MAX_SUBSCHEMAS,
+};
 use crate::domain::schema::pattern::Pattern;
 use crate::domain::schema::program::PatternId;
 use crate::domain::schema::uri;
@@ -44,6 +46,7 @@ pub(crate) struct Places<'d> {
     by_pattern: HashMap<&'d str, PatternId>,
     pattern_bytes: usize,
     listed: usize,
+    dynamic_anchors: usize,
 }
 
 impl<'d> Places<'d> {
@@ -63,6 +66,7 @@ impl<'d> Places<'d> {
             by_pattern: HashMap::new(),
             pattern_bytes: 0,
             listed: 0,
+            dynamic_anchors: 0,
         };
         let root = document.root();
         let uri = places.identifier(root, "").map_or(String::new(), |(uri, _)| uri);
@@ -170,12 +174,12 @@ impl<'d> Places<'d> {
             let name = self.document.text(value).to_owned();
             self.add_anchor(resource, name.clone(), node, value)?;
             if keyword == "$dynamicAnchor" {
-                self.resources[resource as usize].dynamic_anchors.insert(name, node);
+                self.add_dynamic_anchor(resource, name, node)?;
             }
         }
         let is_recursive = self.document.get(node, "$recursiveAnchor").map(|value| self.document.value(value));
         if self.draft == Draft::Draft201909 && matches!(is_recursive, Some(Json::Bool(true))) {
-            self.resources[resource as usize].dynamic_anchors.insert(String::new(), node);
+            self.add_dynamic_anchor(resource, String::new(), node)?;
         }
         Ok(resource)
     }
@@ -201,6 +205,16 @@ impl<'d> Places<'d> {
             Some(other) if other != node => Err(self.error(keyword, "must not be the anchor of another subschema")),
             _ => Ok(()),
         }
+    }
+
+    fn add_dynamic_anchor(&mut self, resource: ResourceId, name: String, node: NodeId) -> Result<(), SchemaError> {
+        self.dynamic_anchors += 1;
+        if self.dynamic_anchors > MAX_DYNAMIC_ANCHORS {
+            let reason = format!("must have at most {MAX_DYNAMIC_ANCHORS} dynamic anchors");
+            return Err(SchemaError::new("", reason));
+        }
+        self.resources[resource as usize].dynamic_anchors.insert(name, node);
+        Ok(())
     }
 
     /// Checks a subschema's keywords. Returns the subschemas in it.

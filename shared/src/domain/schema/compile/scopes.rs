@@ -3,6 +3,7 @@
 //! compiled once for each scope in which it can apply, and the evaluation has no scopes.
 
 use std::collections::HashMap;
+use std::rc::Rc;
 
 use super::places::{Places, ResourceId};
 use crate::domain::schema::document::NodeId;
@@ -11,7 +12,7 @@ use crate::domain::schema::document::NodeId;
 pub(crate) type ScopeId = u32;
 
 /// Where each dynamic anchor leads, sorted by name.
-type Scope = Vec<(String, NodeId)>;
+type Scope = Rc<[(String, NodeId)]>;
 
 /// The scopes of a document.
 pub(crate) struct Scopes {
@@ -21,7 +22,8 @@ pub(crate) struct Scopes {
 
 impl Scopes {
     pub(crate) fn new() -> Self {
-        Self { scopes: vec![Scope::new()], ids: HashMap::from([(Scope::new(), 0)]) }
+        let empty = Scope::from([]);
+        Self { scopes: vec![Rc::clone(&empty)], ids: HashMap::from([(empty, 0)]) }
     }
 
     /// The scope after a resource is entered. Anchors of outer resources keep their meaning.
@@ -30,7 +32,7 @@ impl Scopes {
         if anchors.keys().all(|name| self.target(scope, name).is_some()) {
             return scope;
         }
-        let mut inner = self.scopes[scope as usize].clone();
+        let mut inner = self.scopes[scope as usize].to_vec();
         for (name, node) in anchors {
             if self.target(scope, name).is_none() {
                 inner.push((name.clone(), *node));
@@ -38,8 +40,8 @@ impl Scopes {
         }
         inner.sort_unstable();
         let next = ScopeId::try_from(self.scopes.len()).unwrap_or(ScopeId::MAX);
-        *self.ids.entry(inner).or_insert_with_key(|scope| {
-            self.scopes.push(scope.clone());
+        *self.ids.entry(inner.into()).or_insert_with_key(|scope| {
+            self.scopes.push(Rc::clone(scope));
             next
         })
     }

@@ -7,15 +7,18 @@ use super::number::Number;
 use super::{Document, Json, NodeId};
 use crate::domain::schema::evaluate::budget::{Budget, Exhausted};
 
-/// Whether two values are equal. Each compared value is a step, and each 64 bytes of text.
+/// The steps of hashing a value or a name.
+const HASH_STEPS: u32 = 3;
+
+/// Whether two values are equal. Each value is a step, before it is compared, and each 64 bytes of text.
 pub(crate) fn equal(
     (a, left): (&Document<'_>, NodeId),
     (b, right): (&Document<'_>, NodeId),
     budget: &mut Budget,
 ) -> Result<bool, Exhausted> {
     let mut pairs = vec![(left, right)];
+    budget.spend(1)?;
     while let Some((left, right)) = pairs.pop() {
-        budget.spend(1)?;
         let same = match (a.value(left), b.value(right)) {
             (Json::Null, Json::Null) => true,
             (Json::Bool(x), Json::Bool(y)) => x == y,
@@ -29,17 +32,22 @@ pub(crate) fn equal(
             (Json::Array(x), Json::Array(y)) => {
                 let (x, y) = (a.elements(*x), b.elements(*y));
                 if x.len() == y.len() {
+                    budget.spend(u32::try_from(x.len()).unwrap_or(u32::MAX))?;
                     pairs.extend(x.iter().copied().zip(y.iter().copied()));
                 }
                 x.len() == y.len()
             }
             (Json::Object(x), Json::Object(y)) if x.count == y.count => {
+                budget.spend(x.count)?;
                 // Members are sorted, so that equal objects have the same name at the same position.
                 let mut same = true;
                 for index in 0..x.count {
                     let ((x, x_value), (y, y_value)) = (a.member(*x, index), b.member(*y, index));
                     budget.spend_bytes(a.text(x).len())?;
-                    same &= a.text(x) == b.text(y);
+                    same = a.text(x) == b.text(y);
+                    if !same {
+                        break;
+                    }
                     pairs.push((x_value, y_value));
                 }
                 same
@@ -80,8 +88,8 @@ pub(crate) fn first_repetition(
 fn hash(document: &Document<'_>, node: NodeId, budget: &mut Budget) -> Result<u64, Exhausted> {
     let mut hasher = DefaultHasher::new();
     let mut nodes = vec![node];
+    budget.spend(HASH_STEPS)?;
     while let Some(node) = nodes.pop() {
-        budget.spend(3)?;
         match document.value(node) {
             Json::Null => 0_u8.hash(&mut hasher),
             Json::Bool(value) => (1_u8, value).hash(&mut hasher),
@@ -94,10 +102,12 @@ fn hash(document: &Document<'_>, node: NodeId, budget: &mut Budget) -> Result<u6
             }
             Json::Array(array) => {
                 (5_u8, array.count).hash(&mut hasher);
+                budget.spend(array.count.saturating_mul(HASH_STEPS))?;
                 nodes.extend(document.elements(*array));
             }
             Json::Object(object) => {
                 (6_u8, object.count).hash(&mut hasher);
+                budget.spend(object.count.saturating_mul(2 * HASH_STEPS))?;
                 for index in 0..object.count {
                     let (name, value) = document.member(*object, index);
                     nodes.extend([value, name]);

@@ -48,6 +48,13 @@ pub(crate) struct Links {
 }
 
 impl<'a> Document<'a> {
+    /// The document whose only value is this text.
+    pub(crate) fn of_text(text: &'a str) -> Self {
+        let mut document = Self::default();
+        document.add(Json::Text(Cow::Borrowed(text)));
+        document
+    }
+
     /// The outermost value.
     pub(crate) fn root(&self) -> NodeId {
         self.root

@@ -1,5 +1,6 @@
-//! Numbers. Integers of 64 bits are exact. All others are the nearest 64-bit floating-point number, taken as the
-//! shortest decimal that denotes it: 0.1 is one tenth.
+//! Numbers. Integers of 64 bits are exact. All others are 64-bit floating-point numbers, taken as the shortest decimal that
+//! denotes them: 0.1 is one tenth. They are as serde_json reads them, without its feature `float_roundtrip`: a number with more
+//! than 15 digits can become a neighbour of the nearest floating-point number.
 
 use std::cmp::Ordering;
 use std::fmt;

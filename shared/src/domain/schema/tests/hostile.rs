@@ -66,6 +66,19 @@ fn large_data_ends_within_the_steps() {
 }
 
 #[test]
+fn a_comparison_spends_its_steps_before_it_walks() {
+    let members = |first: &str| (0..2_000).map(|i| format!(r#""{first}{i}":1"#)).collect::<Vec<_>>().join(",");
+    for (constant, data) in [
+        (format!("{{{}}}", members("a")), format!("{{{}}}", members("b"))),
+        (format!("[{}2]", "1,".repeat(2_000)), format!("[{}3]", "1,".repeat(2_000))),
+    ] {
+        let text = schema(&format!(r#"{{"not":{{"const":{constant}}}}}"#));
+        assert!(text.validate_within(&data, MAX_STEPS).unwrap() >= 2_000);
+        assert_eq!(text.validate_within(&data, 1_000).unwrap_err()[0].rule, LIMIT);
+    }
+}
+
+#[test]
 fn ordinary_data_of_the_largest_size_is_far_from_the_limit() {
     let text = r##"{"type":"object","required":["lines"],"properties":{"lines":{"type":"array","items":{"$ref":"#/$defs/line"}}},
         "$defs":{"line":{"type":"object","required":["sku","quantity"],"additionalProperties":false,"properties":{

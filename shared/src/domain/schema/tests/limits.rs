@@ -77,6 +77,8 @@ fn schemas_are_limited() {
         (format!(r#"{{"anyOf":[{}]}}"#, list(80, |i| format!(r#"{{"pattern":"^[ab]*a[ab]{{900}}{i}c$"}}"#))), false),
         (format!(r#"{{"anyOf":[{}]}}"#, list(999, |_| "true".into())), true),
         (format!(r#"{{"anyOf":[{}]}}"#, list(1_000, |_| "true".into())), false),
+        (format!(r#"{{"$defs":{{{}}}}}"#, list(100, |i| format!(r#""{i}":{{"$dynamicAnchor":"a{i}"}}"#))), true),
+        (format!(r#"{{"$defs":{{{}}}}}"#, list(101, |i| format!(r#""{i}":{{"$dynamicAnchor":"a{i}"}}"#))), false),
         // Each definition refers twice to the one before.
         (laughs(8), true),
         (laughs(9), false),
@@ -120,6 +122,14 @@ fn data_is_limited() {
     for data in ["", "{", "[1,]", r#"{"a":1,"a":1}"#, r#""\ud800""#] {
         assert_eq!(any.validate_text(data).unwrap_err()[0].rule, "json", "{data}");
     }
+}
+
+#[test]
+fn a_text_is_limited_by_its_own_size() {
+    let text = schema(r#"{"type":"string","minLength":5}"#);
+    assert_eq!(text.validate_string(&"\n".repeat(256 * 1024)), Ok(()));
+    assert_eq!(text.validate_string(&"\n".repeat(256 * 1024 + 1)).unwrap_err()[0].rule, LIMIT);
+    assert_eq!(text.validate_string("\"a\"").unwrap_err()[0].rule, "minLength");
 }
 
 #[test]
