@@ -70,7 +70,8 @@ async fn whole_types(world: &World) -> usize {
     for kind in &types {
         let name = text(kind, "pk").trim_start_matches("type#").to_owned();
         let entry = entries.iter().find(|entry| text(entry, "sk") == name).unwrap();
-        assert_eq!(["version", "latest"].map(|it| kind.get(it)), ["version", "latest"].map(|it| entry.get(it)));
+        let selecting = ["group", "archived", "visibility"];
+        assert_eq!(selecting.map(|it| kind.get(it)), selecting.map(|it| entry.get(it)));
         let own = versions.iter().filter(|version| version["pk"] == kind["pk"]);
         let newest = own.map(|version| text(version, "sk")).max();
         let latest = kind.get("latest").map(|latest| latest.as_n().unwrap().parse::<u32>().unwrap());

@@ -156,9 +156,7 @@ impl Stage {
         let (path, body) = match self.scene {
             Scene::Batch => ("/events/batch", json!({"events": vec![event(10); BATCH]})),
             Scene::LargeBatch => ("/events/batch", json!({"events": vec![event(10); LARGE_BATCH]})),
-            Scene::PartlyRefused => {
-                ("/events/batch", json!({"events": [event(10), {"type": EVENT_TYPE, "data": {}}]}))
-            }
+            Scene::PartlyRefused => ("/events/batch", json!({"events": [event(10), {"type": EVENT_TYPE, "data": {}}]})),
             Scene::Named => ("/v1/organizations/ext:acme/events", named(event(10))),
             Scene::Replacing => ("/events", named(event(10))),
             _ => ("/events", event(10)),

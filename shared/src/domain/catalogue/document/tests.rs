@@ -151,7 +151,8 @@ fn a_component_that_is_too_large_is_refused_before_it_is_copied() {
             "object": {"const": ENVELOPE}, "type": {"const": name}, "data": {"$ref": "#/components/schemas/large"},
         }})
     };
-    let hook = |name: &str| json!({"post": {"requestBody": {"content": {"application/json": {"schema": envelope(name)}}}}});
+    let hook =
+        |name: &str| json!({"post": {"requestBody": {"content": {"application/json": {"schema": envelope(name)}}}}});
     let hooks = (0..100).map(|number| format!("n{number}")).map(|name| (name.clone(), hook(&name)));
     let document = json!({
         "openapi": "3.1.0", "webhooks": hooks.collect::<serde_json::Map<_, _>>(),
