@@ -1,7 +1,10 @@
 //! Only the service publishes operational events, and they contain nothing that their readers may not know.
 
+use std::net::Ipv4Addr;
+
 use serde_json::{Value, json};
 use shared::domain::event::event_type::OPERATIONAL_EVENTS;
+use tokio::net::TcpListener;
 
 use crate::support::{Answer, Receiver, World, delivery_ids, text};
 
@@ -67,4 +70,21 @@ async fn an_operational_event_contains_only_the_origin_of_an_endpoints_url() {
     for request in watcher.received() {
         assert!(!String::from_utf8_lossy(&request.body).contains("token"), "{:?}", request.json());
     }
+}
+
+#[tokio::test]
+async fn an_exhausted_delivery_is_announced_with_what_exactly_failed() {
+    let (world, watcher) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    tenant.endpoint_with(json!({"url": watcher.url(), "event_types": ["delivery.exhausted"]})).await;
+    let unused = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
+    let fields = json!({"url": format!("http://{unused}/"), "event_types": ["member.added"], "retry_schedule": []});
+    tenant.endpoint_with(fields).await;
+    tenant.publish().await;
+    world.drain().await;
+    world.sweep().await;
+    world.drain().await;
+    let data = watcher.only().json()["data"].clone();
+    let shown = ["error", "error_detail", "docs_url"].map(|name| &data[name]);
+    assert_eq!(json!(shown), json!(["connect", "connection_refused", "/docs#connection_refused"]));
 }
