@@ -8,6 +8,7 @@ mod due;
 mod jobs;
 mod publishing;
 mod recoveries;
+mod resends;
 mod scene;
 mod suspension;
 

@@ -107,6 +107,10 @@ pub(super) enum Scene {
     Recovered,
     /// Writes usage that it counted some time ago, and delivers.
     Counted,
+    /// Resends an exhausted delivery, with success.
+    Resend,
+    /// Resends an exhausted delivery, without success.
+    ResendFails,
     /// Delivers two events one after the other, because their messages were received before without a result.
     Isolated,
     /// Finds the data of the event removed, and a delivery of it that is not failed yet.
@@ -143,6 +147,8 @@ pub(super) enum Scene {
     SendAll,
     /// Removes the data of an event.
     Expunge,
+    /// Removes the data of an event whose attempts have items with responses.
+    ExpungeAnswered,
     /// Removes what another organization has that is being deleted.
     Deletion,
     /// Ends the deletion of another organization.
@@ -173,7 +179,7 @@ pub(super) enum Outcome {
 }
 
 impl Scene {
-    pub(super) const ALL: [Self; 57] = [
+    pub(super) const ALL: [Self; 60] = [
         Self::Keyed,
         Self::Keyless,
         Self::Batch,
@@ -211,6 +217,8 @@ impl Scene {
         Self::ProbeSucceeds,
         Self::Recovered,
         Self::Counted,
+        Self::Resend,
+        Self::ResendFails,
         Self::Isolated,
         Self::Expunged,
         Self::OfDeletedOrganization,
@@ -229,6 +237,7 @@ impl Scene {
         Self::LongRecovery,
         Self::SendAll,
         Self::Expunge,
+        Self::ExpungeAnswered,
         Self::Deletion,
         Self::DeletionEnds,
     ];
@@ -305,6 +314,9 @@ impl Scene {
             | Self::ReleaseEnds => ends(&[("success", 1)], &[], active),
             Self::Expunge | Self::Expunged => ends(&[("failed", 1)], &[], active),
             Self::OfDeletedOrganization => ends(&[], &[], active),
+            // Resends do not count for the endpoint's health.
+            Self::Resend => ends(&[("success", 1)], &[], ("failing", "failing")),
+            Self::ResendFails | Self::ExpungeAnswered => ends(&[("exhausted", 1)], &[], ("failing", "failing")),
         }
     }
 
@@ -333,12 +345,15 @@ impl Scene {
             | Self::Suspension
             | Self::GiveUp
             | Self::Announced
+            | Self::ResendFails
+            | Self::ExpungeAnswered
             | Self::NothingToProbeWith => Receiving::Always(500),
             Self::Gone | Self::GoneAlone => Receiving::Always(410),
             Self::ShortRetry | Self::ShortRetryAlone | Self::LongRetry | Self::LongRetryAlone => failures(2),
             Self::DelayedRetry => failures(2),
             Self::Due | Self::Recovery | Self::ProbeFails => failures(2),
             Self::Recovered
+            | Self::Resend
             | Self::ReleaseOfFailing
             | Self::LeasedAndPaused
             | Self::RetryingAndPaused
