@@ -13,6 +13,7 @@ use std::sync::Arc;
 use divan::{AllocProfiler, Bencher};
 use fastrand::Rng;
 use shared::domain::delivery::Delivery;
+use shared::domain::delivery::trigger::Trigger;
 use shared::domain::endpoint::fan_out::FanOut;
 use shared::domain::endpoint::filter::{Filter, StepBudget, Steps};
 use shared::domain::endpoint::subscription::Subscription;
@@ -140,14 +141,14 @@ fn render_body(bencher: Bencher<'_, '_>) {
 
 #[divan::bench]
 fn read_task(bencher: Bencher<'_, '_>) {
-    let message = Task::DeliverV1((&task()).into()).encode().unwrap();
+    let message = Task::from(&task()).encode().unwrap();
     bencher.bench_local(|| Task::decode(black_box(&message)).unwrap());
 }
 
 #[divan::bench]
 fn write_task(bencher: Bencher<'_, '_>) {
     let task = task();
-    bencher.bench_local(|| Task::DeliverV1(black_box(&task).into()).encode().unwrap());
+    bencher.bench_local(|| Task::from(black_box(&task)).encode().unwrap());
 }
 
 /// Loads everything for a batch of ten deliveries without attempts, including the SDK's work.
@@ -168,8 +169,8 @@ fn record_attempt(bencher: Bencher<'_, '_>) {
     let (runtime, stage) = staged();
     let store = store(&stage);
     let task = stage.tasks().unwrap().remove(0);
-    let delivery = Delivery::new(task.delivery, &task.organization, task.endpoint, &task.event_type, false);
-    bencher.bench_local(|| runtime.block_on(store.record_attempt(None, black_box(&delivery))).unwrap());
+    let mut delivery = Delivery::new(task.delivery, &task.organization, task.endpoint, &task.event_type, false);
+    bencher.bench_local(|| runtime.block_on(store.record_attempt(None, black_box(&mut delivery))).unwrap());
 }
 
 /// A stage with a batch of deliveries to one endpoint.
@@ -252,7 +253,7 @@ fn task() -> DeliverTask {
         endpoint_version: 1,
         event_type: event.event_type,
         ticket: None,
-        probe: false,
+        trigger: Trigger::Schedule,
         suspect: false,
         payload,
     }

@@ -47,6 +47,10 @@ impl Scene<'_> {
             self.world.drain().await;
             path = path.replace("{delivery}", delivery_ids(&event).last().unwrap());
         }
+        if path.contains("{attempt}") {
+            let attempts = format!("/webhooks/deliveries/{}/attempts", delivery_ids(&event).last().unwrap());
+            path = path.replace("{attempt}", text(&self.owner.get(&attempts).await.data(200)[0]["id"]));
+        }
         if path.contains("{event_type}") {
             let name = format!("n{}", self.world.clock.now().unix_micros());
             event_types::create(self.world, &json!({"name": name, "schema": {}})).await;
@@ -178,6 +182,17 @@ async fn the_api_makes_exactly_the_listed_calls_to_aws() {
     }
     owner.at(&api).delete(&format!("{}?permanent=true", endpoint.path())).await.data(204);
     platform.get("/v1/organizations?slug=nobody").await.data(200);
+    // The retry has an item, whose response is removed with the event's data.
+    let unsubscribed = json!({"url": failing.url(), "event_types": ["matrix.retried"], "retry_schedule": []});
+    owner.endpoint_with(unsubscribed).await;
+    let event = owner.post("/events", &json!({"type": "matrix.retried", "data": {}})).await.data(202);
+    world.drain().await;
+    owner
+        .post(&format!("/webhooks/deliveries/{}/retry", delivery_ids(&event).last().unwrap()), &json!({}))
+        .await
+        .data(202);
+    world.drain().await;
+    owner.at(&api).delete(&format!("/events/{}/data", text(&event["id"]))).await.data(202);
     let kind = event_types::create(&world, &json!({"name": "order.paid", "schema": true})).await;
     let path = format!("{}/{}?permanent=true", event_types::TYPES, text(&kind["name"]));
     world.platform().at(&api).delete(&path).await.data(204);

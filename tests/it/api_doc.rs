@@ -107,7 +107,7 @@ impl Reader {
         let unavailable = || Answer::status(503).body("Service Unavailable");
         let ok = || Answer::status(200).body("OK");
         let receivers = [
-            ("?status=503&fail_first=1", Receiver::scripted([unavailable(), unavailable(), ok()]).await),
+            ("?status=503&fail_first=1", Receiver::scripted([unavailable(), unavailable(), ok(), ok()]).await),
             ("?status=503", Receiver::always(unavailable()).await),
             ("", Receiver::always(ok()).await),
         ];
@@ -185,7 +185,7 @@ impl Reader {
     fn learn(&mut self, at: &str, actual: &Value, example: &Value) {
         for (actual, example) in strings(actual).into_iter().zip(strings(example)) {
             for (here, there) in tokens(actual).into_iter().zip(tokens(example)) {
-                let lasts = ["we", "wevt", "wdlv", "wjob", "key", "ep", "org", "presented", "secret"];
+                let lasts = ["we", "wevt", "wdlv", "watt", "wjob", "key", "ep", "org", "presented", "secret"];
                 if !lasts.contains(&here.format.as_str()) {
                     continue;
                 }

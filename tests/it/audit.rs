@@ -33,6 +33,7 @@ fn action(route: &Route) -> Option<&'static str> {
         ("POST", "test") => "endpoint.test",
         ("POST", "recover") => "endpoint.recover",
         ("POST", "retry") => "delivery.retry",
+        ("POST", "resend") => "delivery.resend",
         ("POST", "cancel") => "job.cancel",
         other => panic!("{other:?} has no action in this table"),
     })

@@ -31,8 +31,11 @@ async fn assert_gone(world: &World, tenant: &Tenant, event: &Value) {
     assert_eq!(read["data"], Value::Null);
     assert!(read["expunged_at"].is_string());
     for delivery in world.items("delivery").await {
-        let kept = ["response_body", "signature"].map(|name| delivery.contains_key(name));
+        let kept = ["first", "signature"].map(|name| delivery.contains_key(name));
         assert_eq!(kept, [false, false], "{delivery:?}");
+    }
+    for attempt in world.items("attempt").await {
+        assert!(!attempt.contains_key("response"), "{attempt:?}");
     }
 }
 

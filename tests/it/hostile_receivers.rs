@@ -185,10 +185,10 @@ async fn a_hostile_receiver_has_its_own_result_and_does_not_affect_other_deliver
     let mut hostile = deliveries.iter().enumerate().filter(|(at, _)| at % 6 != 1).map(|(_, id)| id);
     for ((situation, _, expected), server) in receivers.iter().zip(&servers) {
         let id = hostile.next().unwrap();
-        let (delivery, attempt) = (tenant.delivery(id).await, world.last_attempt(id).await);
+        let (delivery, is_cut) = (tenant.delivery(id).await, world.is_body_cut(id).await);
         let cause = delivery["error"].as_str().unwrap_or("success");
         let detail = delivery["error_detail"].as_str().map(|detail| format!("{cause}: {detail}"));
-        let cut = attempt.contains_key("cut").then(|| format!("{cause}, cut"));
+        let cut = is_cut.then(|| format!("{cause}, cut"));
         let result = detail.or(cut).unwrap_or_else(|| cause.to_owned());
         if !expected.contains(&result.as_str()) {
             surprises.push(format!("{situation}: {result} instead of {expected:?}"));

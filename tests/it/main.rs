@@ -10,6 +10,7 @@ mod support;
 mod access;
 mod addresses;
 mod api_doc;
+mod attempts;
 mod audit;
 mod backlog;
 mod batches;

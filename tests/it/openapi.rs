@@ -118,6 +118,7 @@ fn an_id_in_a_path_has_the_schema_of_its_resource() {
                 "endpoint" => "EndpointReference",
                 "event" => "EventReference",
                 "delivery" => "DeliveryId",
+                "attempt" => "AttemptId",
                 "key" => "ApiKeyId",
                 "job" => "JobId",
                 "event_type" => "EventType",
@@ -128,7 +129,7 @@ fn an_id_in_a_path_has_the_schema_of_its_resource() {
             seen.insert(name);
         }
     }
-    assert_eq!(seen.len(), 8, "{seen:?}");
+    assert_eq!(seen.len(), 9, "{seen:?}");
 }
 
 #[tokio::test]

@@ -353,7 +353,7 @@ async fn a_response_before_the_end_of_the_request_is_accepted() {
         let post = Post { body: Bytes::from(vec![b' '; 16 * 1024 * 1024]), ..Post::to(&server.url()) };
         let outcome = post.by(&sender).await;
         assert!(
-            matches!(&outcome.answer, Answer::Response { status: 413, body, .. } if body == "no!"),
+            matches!(&outcome.answer, Answer::Response { status: 413, kept, .. } if kept.body() == "no!"),
             "{second:?}: {outcome:?}"
         );
         assert_eq!(server.connections(), 1);

@@ -47,7 +47,7 @@ const PAGED: &str = r#"{"name": "n", "url": "https://example.com/", "events": ["
 const DOCUMENT: &str = r#"{"openapi": "3.1.0", "webhooks": {"imported.{slug}": {"post": {}}}}"#;
 const SINCE: &str = r#"{"since": "2026-01-01T00:00:00Z"}"#;
 
-pub(crate) const ROUTES: [Route; 63] = [
+pub(crate) const ROUTES: [Route; 68] = [
     route("POST", "/v1/organizations", r#"{"name": "n", "slug": "{slug}"}"#, PLATFORM_ONLY),
     route("GET", "/v1/organizations", "", [200, 403, 403, 403, 403]),
     route("GET", "/v1/organizations/{organization}", "", members(200)),
@@ -72,6 +72,16 @@ pub(crate) const ROUTES: [Route; 63] = [
     route("GET", "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/deliveries", "", members(200)),
     route("GET", "/v1/organizations/{organization}/webhooks/deliveries/{delivery}", "", members(200)),
     route("POST", "/v1/organizations/{organization}/webhooks/deliveries/{delivery}/retry", "", admins(202)),
+    route("POST", "/v1/organizations/{organization}/webhooks/deliveries/{delivery}/resend", "", admins(202)),
+    route("GET", "/v1/organizations/{organization}/webhooks/deliveries/{delivery}/attempts", "", members(200)),
+    route(
+        "GET",
+        "/v1/organizations/{organization}/webhooks/deliveries/{delivery}/attempts/{attempt}",
+        "",
+        members(200),
+    ),
+    route("GET", "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/attempts", "", members(200)),
+    route("GET", "/v1/organizations/{organization}/events/{event}/attempts", "", members(200)),
     route("POST", "/v1/organizations/{organization}/events", EVENT, publishers(202)),
     route("POST", "/v1/organizations/{organization}/events/batch", BATCH, publishers(202)),
     route("GET", "/v1/organizations/{organization}/events", "", members(200)),

@@ -11,11 +11,12 @@ use crate::support::Reply;
 
 /// The formats of values that differ in every run. In examples, `…` may stand for the varying part.
 const FORMATS: &str = concat!(
-    r"(?<id>\b(?:we|wevt|wdlv|wjob|key|req)_(?:[0-9a-f]{32}\b|…))",
+    r"(?<id>\b(?:we|wevt|wdlv|watt|wjob|key|req)_(?:[0-9a-f]{32}\b|…))",
     r"|(?<ep>\bep_(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b|…))",
     r"|(?<org>\borg_(?:[0-9a-hjkmnp-tv-z]{26}\b|…))",
     r"|(?<milliseconds>\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)",
     r"|(?<seconds>\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)",
+    r"|(?<date>\b[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT)",
     r"|(?<day>\b\d{4}-\d\d-\d\d\b)",
     r"|(?<secret>\bwhsec_[0-9a-f]{32}\b)",
     r"|(?<presented>\bsk_live_[0-9A-Za-z]{43}\b)",
@@ -101,7 +102,7 @@ fn compare(at: &str, actual: &Value, example: &Value, found: &mut Vec<String>) {
 
 /// Whether an id is a UUIDv7. Tokens of other formats return true.
 fn is_ours(token: &Token) -> bool {
-    if !["we", "wevt", "wdlv", "wrec", "key", "req", "ep"].contains(&token.format.as_str()) {
+    if !["we", "wevt", "wdlv", "watt", "wrec", "key", "req", "ep"].contains(&token.format.as_str()) {
         return true;
     }
     let digits: Vec<_> = token.text.chars().skip_while(|c| *c != '_').filter(char::is_ascii_hexdigit).collect();

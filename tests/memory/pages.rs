@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use shared::clock::{self, Clock};
 use shared::config::{Settings, aws_clients};
 use shared::domain::delivery::attempt::{AttemptEntry, Cause};
+use shared::domain::delivery::response::Response;
 use shared::domain::delivery::{Delivery, DeliveryStatus, MAX_LOG};
 use shared::domain::endpoint::Endpoint;
 use shared::domain::event::event_type::EventType;
@@ -144,19 +145,15 @@ impl Api {
         for id in ids {
             let id = DeliveryId::parse(id).unwrap();
             let entry = |number| AttemptEntry {
-                number,
-                started_at: id.created_at(),
-                duration_ms: 1,
+                number: Some(number),
                 response_status: Some(500),
                 error: Some(Cause::HttpStatus),
-                detail: None,
-                body_cut: false,
+                ..AttemptEntry::at(id.created_at())
             };
             let failed = Delivery {
                 status: DeliveryStatus::Exhausted,
-                attempts: 32,
-                response_status: Some(500),
-                response_body: Some("\u{1}".repeat(4 * 1024)),
+                attempts: MAX_LOG as u32,
+                first_response: Some(Response::new([], &"\u{1}".repeat(4 * 1024))),
                 error: Some(Cause::HttpStatus),
                 log: (1..=MAX_LOG).map(|number| entry(number as u32)).collect(),
                 ..Delivery::new(id, &self.organization(), endpoint, &event_type, false)

@@ -3,19 +3,20 @@
 use std::fmt;
 
 use super::Invalid;
-use super::ids::{DeliveryId, EndpointId, EventId, JobId, KeyId, RequestId};
+use super::ids::{AttemptId, DeliveryId, EndpointId, EventId, JobId, KeyId, RequestId};
 
 /// Most characters of an external id.
 pub const MAX_EXTERNAL_ID_CHARS: usize = 256;
 /// In a path, the text before an external id that stands for an id.
 const PATH_PREFIX: &str = "ext:";
 /// The prefixes of the service's own ids, in all dialects.
-const OWN_PREFIXES: [&str; 8] = [
+const OWN_PREFIXES: [&str; 9] = [
     "org_",
     EndpointId::PREFIX,
     "ep_",
     EventId::PREFIX,
     DeliveryId::PREFIX,
+    AttemptId::PREFIX,
     JobId::PREFIX,
     KeyId::PREFIX,
     RequestId::PREFIX,
@@ -85,6 +86,7 @@ mod tests {
             ("WE_x", true),
             ("wevt_1", false),
             ("wdlv_1", false),
+            ("watt_1", false),
             ("wjob_1", false),
             ("org_1", false),
             ("ep_1", false),

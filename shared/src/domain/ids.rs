@@ -71,6 +71,11 @@ id!(
     DeliveryId, "wdlv_"
 );
 id!(
+    /// The identifier of an attempt: the time of its start, and the last 62 bits of its delivery's id. A first attempt that
+    /// has no item of its own has the digits of its delivery.
+    AttemptId, "watt_"
+);
+id!(
     /// The identifier of an API key. It is not secret.
     KeyId, "key_"
 );
@@ -175,7 +180,7 @@ impl DeliveryId {
     /// The position (from 0) of the endpoint in the event's fan-out; `None` if the ordinal is 0, which no delivery
     /// has.
     pub fn index(self) -> Option<usize> {
-        let ordinal = usize::try_from(self.0.as_u128() & 0xffff).unwrap_or(0);
+        let ordinal = usize::try_from(self.0.as_u128() & ORDINAL).unwrap_or(0);
         ordinal.checked_sub(1)
     }
 
@@ -202,8 +207,58 @@ impl DeliveryId {
     }
 }
 
+/// The bits of an attempt's id that are those of its delivery: all but the time, its fraction and the version.
+const OF_DELIVERY: u128 = u64::MAX as u128;
+/// The bits of a delivery's id that are its ordinal.
+const ORDINAL: u128 = 0xffff;
+
+impl AttemptId {
+    /// The attempt of this delivery that began at this time.
+    pub fn of(delivery: DeliveryId, started_at: Timestamp) -> Self {
+        let time = uuid_v7(started_at, Random::default()).as_u128() & !OF_DELIVERY;
+        Self(Uuid::from_u128(time | delivery.0.as_u128() & OF_DELIVERY))
+    }
+
+    /// The first attempt of this delivery, if it has no item of its own.
+    pub const fn first_of(delivery: DeliveryId) -> Self {
+        Self(delivery.0)
+    }
+
+    /// The smallest identifier of an attempt that sorts as one of this time.
+    pub fn first_at(instant: Timestamp) -> Self {
+        Self(first_uuid_at(instant))
+    }
+
+    /// The smallest identifier with the position of this delivery in its event's fan-out.
+    pub fn smallest_of(delivery: DeliveryId) -> Self {
+        Self(Uuid::from_u128(delivery.0.as_u128() & ORDINAL))
+    }
+
+    /// The largest identifier with the position of this delivery in its event's fan-out.
+    pub fn largest_of(delivery: DeliveryId) -> Self {
+        Self(Uuid::from_u128(delivery.0.as_u128() | !ORDINAL))
+    }
+
+    /// The position (from 0) of the attempt's delivery in the event's fan-out.
+    pub fn index(self) -> Option<usize> {
+        DeliveryId(self.0).index()
+    }
+
+    /// The smallest identifier that sorts after this one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(Uuid::from_u128(self.0.as_u128().saturating_add(1)))
+    }
+
+    /// The largest identifier that sorts before this one.
+    #[must_use]
+    pub fn former(self) -> Self {
+        Self(Uuid::from_u128(self.0.as_u128().saturating_sub(1)))
+    }
+}
+
 fn without_ordinal(uuid: Uuid) -> Uuid {
-    Uuid::from_u128(uuid.as_u128() & !0xffff)
+    Uuid::from_u128(uuid.as_u128() & !ORDINAL)
 }
 
 fn first_uuid_at(instant: Timestamp) -> Uuid {
@@ -313,6 +368,20 @@ mod tests {
         }
         assert_eq!(event.delivery(65_535), None);
         assert_eq!(DeliveryId::from_uuid(event.uuid()).index(), None);
+    }
+
+    #[test]
+    fn attempt_ids_sort_by_their_start_and_contain_the_end_of_the_deliverys_id() {
+        let delivery = EventId::new(NOW, [0xab; 8]).delivery(7).unwrap();
+        let at = |micros| AttemptId::of(delivery, Timestamp::from_unix_micros(NOW.unix_micros() + micros));
+        let ids: Vec<_> = (0..1_000).map(at).collect();
+        assert!(ids.is_sorted() && ids.windows(2).all(|pair| pair[0] != pair[1]));
+        assert!(AttemptId::first_at(NOW) < ids[0] && ids[0].former() < ids[0] && ids[0] < ids[0].next());
+        for id in [at(3_600_000_000), AttemptId::first_of(delivery)] {
+            assert_eq!((id.index(), id.uuid().get_version_num()), (Some(7), 7));
+            assert_eq!(id.uuid().as_bytes()[8..], delivery.uuid().as_bytes()[8..]);
+        }
+        assert_eq!(AttemptId::parse(&ids[3].to_string()), Ok(ids[3]));
     }
 
     #[test]

@@ -6,7 +6,7 @@ use http::request::Parts;
 use super::{ApiError, RouterState};
 use crate::domain::event::event_type::EventType;
 use crate::domain::external_id::ExternalId;
-use crate::domain::ids::{DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId};
+use crate::domain::ids::{AttemptId, DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId};
 use crate::service::{Access, ServiceError};
 use crate::wire::endpoints;
 
@@ -106,6 +106,7 @@ impl InPath for HyphenatedEndpointId {
 in_path!(EndpointId, "endpoint", "endpoint", endpoint_named);
 in_path!(EventType, "event_type", "event type");
 in_path!(DeliveryId, "delivery", "delivery");
+in_path!(AttemptId, "attempt", "attempt");
 in_path!(EventId, "event", "event", event_named);
 in_path!(KeyId, "key", "API key");
 in_path!(JobId, "job", "job");

@@ -211,7 +211,7 @@ fn message_group(task: &DeliverTask) -> String {
 
 fn entry(message: &Outgoing) -> Result<SendMessageBatchRequestEntry, QueueError> {
     let group = message_group(&message.task);
-    let body = Task::DeliverV1((&message.task).into()).encode().map_err(QueueError::refused)?;
+    let body = Task::from(&message.task).encode().map_err(QueueError::refused)?;
     let entry = SendMessageBatchRequestEntry::builder().id(UNNUMBERED).message_body(body).message_group_id(group);
     let delay = (message.delay_seconds > 0).then(|| i32::try_from(message.delay_seconds).unwrap_or(i32::MAX));
     entry.set_delay_seconds(delay).build().map_err(QueueError::refused)

@@ -8,6 +8,7 @@ use serde_json::value::RawValue;
 
 use crate::domain::Invalid;
 use crate::domain::delivery::ticket::Ticket;
+use crate::domain::delivery::trigger::Trigger;
 use crate::domain::event::event_type::EventType;
 use crate::domain::event::payload::{ContentType, Payload};
 use crate::domain::event::trace_context::TraceContext;
@@ -35,8 +36,9 @@ pub struct DeliverTask {
     pub event_type: EventType,
     /// The ticket, by which the message owns the delivery; `None` for the message of a publish request.
     pub ticket: Option<Ticket>,
-    /// Whether the attempt is a half-open probe of a suspended endpoint.
-    pub probe: bool,
+    /// What causes the attempt. In a task, [`Trigger::Manual`] is not distinguished from [`Trigger::Schedule`]: the delivery's
+    /// record says it.
+    pub trigger: Trigger,
     /// Whether an earlier message for the delivery was or may have been received without a recorded attempt.
     pub suspect: bool,
     /// What the request carries; `None` if it must be read from the event.
@@ -72,6 +74,10 @@ pub enum Task<'a> {
     /// Attempt a delivery.
     #[serde(rename = "deliver_v1", borrow)]
     DeliverV1(DeliverV1<'a>),
+    /// Attempt a delivery once, whatever its state is. Of the fields of a delivery's task it has those that name the delivery
+    /// and its endpoint, `ticket`, which identifies the copies of the message, and `suspect`.
+    #[serde(rename = "resend_v1", borrow)]
+    ResendV1(DeliverV1<'a>),
 }
 
 /// [`DeliverTask`] in the format of messages.
@@ -91,6 +97,8 @@ pub struct DeliverV1<'a> {
     ticket: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     probe: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    test: bool,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     suspect: bool,
     /// The body is JSON itself, so it is embedded as it is instead of as an escaped string.
@@ -148,7 +156,16 @@ impl Task<'_> {
     /// [`UnreadableTask`] if the body has none of the known formats.
     pub fn decode(body: &str) -> Result<DeliverTask, UnreadableTask> {
         let unreadable = |reason: &dyn std::fmt::Display| UnreadableTask(reason.to_string());
-        let Task::DeliverV1(task) = serde_json::from_str(body).map_err(|e| unreadable(&e))?;
+        let (task, is_resend) = match serde_json::from_str(body).map_err(|e| unreadable(&e))? {
+            Task::DeliverV1(task) => (task, false),
+            Task::ResendV1(task) => (task, true),
+        };
+        let trigger = match (is_resend, task.probe, task.test) {
+            (true, ..) => Trigger::Resend,
+            (false, true, _) => Trigger::HalfOpen,
+            (false, false, true) => Trigger::Test,
+            (false, false, false) => Trigger::Schedule,
+        };
         let payload = task.payload().map_err(|e| unreadable(&e))?;
         Ok(DeliverTask {
             organization: OrganizationId::parse(&task.organization).map_err(|e| unreadable(&e))?,
@@ -157,10 +174,19 @@ impl Task<'_> {
             endpoint_version: task.endpoint_version,
             event_type: EventType::parse(&task.event_type).map_err(|e| unreadable(&e))?,
             ticket: task.ticket.map(|it| Ticket::parse(&it)).transpose().map_err(|e| unreadable(&e))?,
-            probe: task.probe,
+            trigger,
             suspect: task.suspect,
             payload: payload.map(Arc::new),
         })
+    }
+}
+
+impl<'a> From<&'a DeliverTask> for Task<'a> {
+    fn from(task: &'a DeliverTask) -> Self {
+        match task.trigger {
+            Trigger::Resend => Self::ResendV1(task.into()),
+            Trigger::Schedule | Trigger::Manual | Trigger::HalfOpen | Trigger::Test => Self::DeliverV1(task.into()),
+        }
     }
 }
 
@@ -182,7 +208,8 @@ impl<'a> From<&'a DeliverTask> for DeliverV1<'a> {
             endpoint_version: task.endpoint_version,
             event_type: task.event_type.as_str().into(),
             ticket: task.ticket.map(|ticket| ticket.to_string().into()),
-            probe: task.probe,
+            probe: task.trigger == Trigger::HalfOpen,
+            test: task.trigger == Trigger::Test,
             suspect: task.suspect,
             body,
             text: text.map(Cow::from),
@@ -208,7 +235,7 @@ mod tests {
             endpoint_version: if body.is_some() { 12 } else { 0 },
             event_type: EventType::parse("member.added").unwrap(),
             ticket: body.is_none().then_some(Ticket::new([4; 8])),
-            probe: body.is_none(),
+            trigger: if body.is_some() { Trigger::Schedule } else { Trigger::HalfOpen },
             suspect: body.is_none(),
             payload: body.map(|body| Arc::new(Payload::json(body.to_owned()))),
         }
@@ -223,11 +250,21 @@ mod tests {
     #[test]
     fn a_task_is_read_back_with_its_body_byte_for_byte() {
         for body in [None, Some(r#"{"a": 1.10,  "b":"\u00e9 é \" "}"#)] {
-            let encoded = Task::DeliverV1((&task(body)).into()).encode().unwrap();
+            let encoded = Task::from(&task(body)).encode().unwrap();
             assert!(encoded.starts_with(r#"{"deliver_v1":{"#), "{encoded}");
             assert_eq!(encoded.contains("suspect"), task(body).suspect, "a flag that is not set is absent: {encoded}");
             assert_eq!(encoded.contains("endpoint_version"), task(body).endpoint_version > 0, "{encoded}");
             assert_eq!(Task::decode(&encoded).unwrap(), task(body));
+        }
+    }
+
+    #[test]
+    fn each_trigger_is_read_back() {
+        for trigger in [Trigger::Schedule, Trigger::Resend, Trigger::HalfOpen, Trigger::Test] {
+            let task = DeliverTask { trigger, ..task(None) };
+            let encoded = Task::from(&task).encode().unwrap();
+            assert_eq!(encoded.starts_with(r#"{"resend_v1":{"#), trigger == Trigger::Resend, "{encoded}");
+            assert_eq!(Task::decode(&encoded).unwrap(), task);
         }
     }
 
@@ -240,14 +277,14 @@ mod tests {
             traced("\u{0}\"\\\r\n é", Some("text/xml; charset=utf-8"), None),
             traced("", Some("text/plain"), None),
         ] {
-            let encoded = Task::DeliverV1((&task).into()).encode().unwrap();
+            let encoded = Task::from(&task).encode().unwrap();
             assert_eq!(Task::decode(&encoded).unwrap(), task, "{encoded}");
         }
     }
 
     #[test]
     fn a_body_that_is_not_a_task_is_rejected() {
-        let good = Task::DeliverV1((&task(None)).into()).encode().unwrap();
+        let good = Task::from(&task(None)).encode().unwrap();
         let (unknown, other_id) = (good.replace("deliver_v1", "deliver_v9"), good.replace("we_", "ep_"));
         let other_ticket = good.replace("0404", "ticket");
         for body in ["", "{}", "null", "hello", &good[1..], &unknown, &other_id, &other_ticket] {

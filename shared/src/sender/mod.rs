@@ -20,7 +20,7 @@ mod retry_after;
 use std::time::Duration;
 
 use http::header::{HeaderMap, RETRY_AFTER};
-use http::{Method, Request, Response, Uri};
+use http::{Method, Request, Uri};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use rustls::pki_types::CertificateDer;
@@ -32,14 +32,11 @@ pub use retry_after::parse_retry_after;
 
 use crate::clock::Clock;
 use crate::domain::delivery::attempt::{Answer, Cause, Detail, Failure, Outcome};
+use crate::domain::delivery::response::{MAX_BODY_ON_FAILURE, MAX_BODY_ON_SUCCESS, Response};
 use crate::domain::network::AddressPolicy;
 use client::Client;
 use resolver::VettedResolver;
 
-/// Most bytes that are kept of a success response's body.
-const MAX_STORED_ON_SUCCESS: usize = 1024;
-/// Most bytes that are kept of a failure response's body.
-const MAX_STORED_ON_FAILURE: usize = 4 * 1024;
 /// How long after its head the body of a response is read. The head decides the outcome, so a receiver that does
 /// not end its response does not occupy a concurrency slot for the endpoint's whole timeout.
 const BODY_WITHIN: Duration = Duration::from_secs(2);
@@ -105,7 +102,7 @@ impl Sender {
     }
 
     /// Sends the request and waits for the head of the response.
-    async fn request(&self, attempt: &Attempt<'_>, headers: &HeaderMap) -> Result<Response<Incoming>, Failure> {
+    async fn request(&self, attempt: &Attempt<'_>, headers: &HeaderMap) -> Result<http::Response<Incoming>, Failure> {
         // The resolver is not called for a literal address.
         if attempt.url.literal_address().is_some_and(|address| !self.addresses.allows(address)) {
             return Err(Cause::RefusedAddress.into());
@@ -123,13 +120,15 @@ impl Sender {
         self.client.send(request).await.map_err(|error| failure::of(&error))
     }
 
-    async fn read(&self, response: Response<Incoming>, deadline: Instant) -> Answer {
+    async fn read(&self, response: http::Response<Incoming>, deadline: Instant) -> Answer {
         let (head, body) = response.into_parts();
         let status = head.status.as_u16();
         let retry_after = matches!(status, 429 | 503).then(|| head.headers.get(RETRY_AFTER)).flatten();
         let retry_after = retry_after.and_then(|value| parse_retry_after(value.to_str().ok()?, self.clock.now()));
-        let max_bytes = if head.status.is_success() { MAX_STORED_ON_SUCCESS } else { MAX_STORED_ON_FAILURE };
+        let max_bytes = if head.status.is_success() { MAX_BODY_ON_SUCCESS } else { MAX_BODY_ON_FAILURE };
         let body = answer::read_beginning(body, max_bytes, deadline.min(Instant::now() + BODY_WITHIN)).await;
-        Answer::Response { status, body: body.text, body_cut: body.is_cut, retry_after }
+        let headers = head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let kept = Response::new(headers, &body.text);
+        Answer::Response { status, kept, body_cut: body.is_cut, retry_after }
     }
 }

@@ -66,9 +66,9 @@ pub(super) fn delivery_exhausted(endpoint: &Endpoint, delivery: &Delivery) -> Op
         "endpoint_id": delivery.endpoint.to_string(),
         "event_type": delivery.event_type.as_str(),
         "attempts": delivery.attempts,
-        "response_status": delivery.response_status,
+        "response_status": delivery.response_status(),
         "error": delivery.error.map(|cause| cause.as_str()),
-        "error_detail": delivery.error_detail.map(Detail::as_str),
+        "error_detail": delivery.failure().and_then(|failure| failure.detail).map(Detail::as_str),
         "docs_url": delivery.failure().map(Failure::docs_url),
     });
     event_about(endpoint, "delivery.exhausted", &data)

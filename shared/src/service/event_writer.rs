@@ -128,7 +128,7 @@ pub(super) fn messages_of<'a>(
             endpoint_version: route.endpoint_version,
             event_type: event.event_type.clone(),
             ticket: None,
-            probe: false,
+            trigger: delivery.next_trigger,
             suspect: false,
             payload: payload.clone(),
         };

@@ -9,6 +9,7 @@ use super::ServiceError;
 use crate::clock::{self, Clock};
 use crate::domain::delivery::attempt::Cause;
 use crate::domain::delivery::ticket::Ticket;
+use crate::domain::delivery::trigger::Trigger;
 use crate::domain::delivery::{Delivery, DeliveryState};
 use crate::domain::deployment::Deployment;
 use crate::domain::endpoint::Endpoint;
@@ -166,7 +167,7 @@ impl Releaser {
     /// final. Each is given in its initial state, which holds if it has no record.
     pub(super) async fn expunge_each(&self, initial: Vec<Delivery>) -> Moved {
         let mut all = Moved::default();
-        let mut rest = initial;
+        let (mut rest, mut expunged) = (initial, Vec::new());
         for _ in 0..EXPUNGE_TRIES {
             let wanted = rest.iter().map(|delivery| (delivery.endpoint, delivery.id)).collect();
             let mut loaded = match self.store.load(&Wanted { deliveries: wanted, ..Wanted::default() }).await {
@@ -183,29 +184,43 @@ impl Releaser {
                         continue;
                     }
                 };
-                if let Some(expunged) = seen.clone().unwrap_or_else(|| initial.clone()).expunged(now) {
-                    moves.push((initial, seen, expunged));
+                let current = seen.clone().unwrap_or_else(|| initial.clone());
+                match current.expunged(now) {
+                    Some(moved) => moves.push((initial, seen, moved)),
+                    None => expunged.push(current),
                 }
             }
             let writes: Vec<_> = moves
                 .into_iter()
-                .map(async |(initial, seen, expunged)| {
-                    (initial, self.store.move_delivery(seen.as_ref(), &expunged).await)
+                .map(async |(initial, seen, moved)| {
+                    let written = self.store.move_delivery(seen.as_ref(), &moved).await;
+                    (initial, written.map(|()| moved))
                 })
                 .collect();
             for (initial, written) in join_all(writes).await {
                 match written {
-                    Ok(()) => all.count += 1,
+                    Ok(moved) => {
+                        all.count += 1;
+                        expunged.push(moved);
+                    }
                     Err(StoreError::Conflict) => rest.push(initial),
                     Err(error) => all.failure = Some(error.into()),
                 }
             }
             if rest.is_empty() {
-                return all;
+                break;
             }
         }
-        let failure = ServiceError::Unavailable("other processes are changing the deliveries".to_owned());
-        Moved { failure: Some(failure), ..all }
+        if !rest.is_empty() {
+            let failure = ServiceError::Unavailable("other processes are changing the deliveries".to_owned());
+            all.failure = Some(failure);
+        }
+        // An attempt is recorded before its item is written. So the log of an expunged record names every item that may have
+        // a response, and the second pass of the job finds those that were written since.
+        if let Err(error) = self.store.remove_responses(&expunged).await {
+            all.failure = Some(error.into());
+        }
+        all
     }
 
     /// Leases the oldest delivery that is held for an endpoint and sends it as a half-open probe. Returns whether a
@@ -220,7 +235,7 @@ impl Releaser {
             self.move_each(&oldest, move |delivery| delivery.leased_as_probe(now, new_ticket())).await;
         failure.map_or(Ok(()), Err)?;
         let route = endpoint.route();
-        let probe = |delivery| DeliverTask { probe: true, ..task_without_payload(delivery, route) };
+        let probe = |delivery| DeliverTask { trigger: Trigger::HalfOpen, ..task_without_payload(delivery, route) };
         let probes: Vec<_> = leased.into_iter().map(|delivery| Outgoing::new(probe(delivery), route.lane)).collect();
         let sent = !probes.is_empty();
         self.queue.send(probes).await?;
@@ -322,7 +337,7 @@ pub(super) fn task_without_payload(delivery: Delivery, route: Route) -> DeliverT
         endpoint_version: route.endpoint_version,
         event_type: delivery.event_type,
         ticket: delivery.ticket,
-        probe: false,
+        trigger: Trigger::Schedule,
         suspect: false,
         payload: None,
     }

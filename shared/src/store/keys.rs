@@ -10,7 +10,7 @@ use crate::domain::delivery::Mark;
 use crate::domain::endpoint::fan_out::FanOutGroup;
 use crate::domain::event::event_type::EventType;
 use crate::domain::external_id::ExternalId;
-use crate::domain::ids::{DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId};
+use crate::domain::ids::{AttemptId, DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId};
 use crate::domain::tenancy::api_key::KeyHash;
 use crate::domain::tenancy::organization_list::OrganizationPosition;
 use crate::domain::tenancy::usage::Day;
@@ -31,7 +31,7 @@ pub(super) const EXPIRES_AT: &str = "expires_at";
 
 /// Number of partitions of an organization's events.
 pub const EVENT_SHARDS: u8 = 16;
-/// Number of partitions of an endpoint's deliveries.
+/// Number of partitions of an endpoint's deliveries, and of their attempts.
 pub const DELIVERY_SHARDS: u8 = 16;
 /// Number of partitions of the external ids of an organization's events.
 const EXTERNAL_EVENT_SHARDS: u8 = 16;
@@ -61,6 +61,8 @@ pub(super) const ENDPOINT_PREFIX: &str = "we_";
 pub(super) const KEY_PREFIX: &str = "key#";
 const DELETED_PREFIX: &str = "deleted#";
 const JOB_PREFIX: &str = "job#";
+const ATTEMPT_PREFIX: &str = "attempt#";
+const RESENDS_PREFIX: &str = "of#";
 const PENDING_SUFFIX: &str = "#pending";
 const TYPE_VERSION_PREFIX: &str = "schema#";
 /// The partition of the list of event types.
@@ -323,6 +325,37 @@ pub(super) fn parse_delivery(key: &Key) -> Option<(EndpointId, DeliveryId)> {
 /// The endpoint in the partition key of deliveries.
 pub(super) fn parse_delivery_partition(pk: &str) -> Option<EndpointId> {
     EndpointId::parse(pk.strip_prefix("delivery#")?.split('#').next()?).ok()
+}
+
+/// The item of an attempt. It is in the shard of its delivery.
+pub(super) fn attempt(endpoint: EndpointId, attempt: AttemptId) -> Key {
+    Key::new(attempt_partition(endpoint, shard_byte(attempt.uuid()) % DELIVERY_SHARDS), attempt.to_string())
+}
+
+/// The times of a delivery's resends.
+pub(super) fn resends(endpoint: EndpointId, delivery: DeliveryId) -> Key {
+    let shard = shard_byte(delivery.uuid()) % DELIVERY_SHARDS;
+    Key::new(attempt_partition(endpoint, shard), format!("{RESENDS_PREFIX}{delivery}"))
+}
+
+fn attempt_partition(endpoint: EndpointId, shard: u8) -> String {
+    format!("{ATTEMPT_PREFIX}{endpoint}#{shard}")
+}
+
+/// The partitions of an endpoint's attempts and resends.
+pub(super) fn attempt_partitions(endpoint: EndpointId) -> impl Iterator<Item = String> {
+    (0..DELIVERY_SHARDS).map(move |shard| attempt_partition(endpoint, shard))
+}
+
+/// The endpoint and the attempt in the key of an attempt's item.
+pub(super) fn parse_attempt(key: &Key) -> Option<(EndpointId, AttemptId)> {
+    let (endpoint, _) = key.pk.strip_prefix(ATTEMPT_PREFIX)?.split_once('#')?;
+    Some((EndpointId::parse(endpoint).ok()?, AttemptId::parse(&key.sk).ok()?))
+}
+
+/// The delivery in the sort key of a list of resends.
+pub(super) fn parse_resends(sk: &str) -> Option<DeliveryId> {
+    DeliveryId::parse(sk.strip_prefix(RESENDS_PREFIX)?).ok()
 }
 
 /// An endpoint that an entry of the index refers to.

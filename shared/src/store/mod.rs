@@ -2,6 +2,7 @@
 //! items and the access patterns.
 
 mod api_keys;
+mod attempts;
 mod chunks;
 mod deliveries;
 mod endpoints;
@@ -21,7 +22,9 @@ mod operator;
 mod organizations;
 mod read;
 mod removal;
+mod response;
 pub mod schema;
+mod size;
 mod usage;
 mod write;
 
@@ -34,6 +37,7 @@ use crate::clock;
 use keys::STATE_COPIES;
 use write::coalesced::CoalescedCalls;
 
+pub use attempts::listing::{AttemptList, Examined};
 pub use deliveries::Replaced;
 use deliveries::listing::LIST_READ_UNITS;
 pub use deliveries::listing::{DeliveryIds, DeliveryList, Listing, Order};

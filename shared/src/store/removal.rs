@@ -142,7 +142,7 @@ impl Store {
         Ok(purged)
     }
 
-    /// Removes a page of the deliveries of deleted endpoints.
+    /// Removes a page of the deliveries and attempts of deleted endpoints.
     async fn remove_deliveries(&self, job: &Job, after: Option<EndpointId>) -> Result<Removed, StoreError> {
         let organization = &job.organization;
         let range = Range {
@@ -156,7 +156,8 @@ impl Store {
         let (mut purged, mut passed) = (Purged::NOTHING, after);
         for item in &deleted {
             let Some(endpoint) = sort_key(item).and_then(keys::parse_deleted_endpoint) else { continue };
-            let own = self.purge_all(keys::delivery_partitions(endpoint).collect()).await?;
+            let partitions = keys::delivery_partitions(endpoint).chain(keys::attempt_partitions(endpoint));
+            let own = self.purge_all(partitions.collect()).await?;
             purged = purged.and(own);
             if !own.is_empty {
                 break;

@@ -1,6 +1,7 @@
 //! Requests and responses of the HTTP API: a module for each dialect, and what all dialects share. These types
 //! define formats only; the domain types validate values.
 
+pub mod attempt_query;
 pub mod body;
 pub mod endpoints;
 pub mod error;

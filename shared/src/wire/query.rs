@@ -150,7 +150,7 @@ impl Query {
 }
 
 /// Parses a time. An unencoded `+` of an offset arrives as a space, which times do not contain otherwise.
-fn time(text: &str) -> Result<Timestamp, Invalid> {
+pub(super) fn time(text: &str) -> Result<Timestamp, Invalid> {
     Timestamp::parse(&text.replace(' ', "+"))
 }
 

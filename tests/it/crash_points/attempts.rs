@@ -29,7 +29,7 @@ async fn isolated_tasks_survive_every_cut() {
         scene
     };
     let calls = cut_everywhere(prepare, poll, nothing).await;
-    assert_eq!(calls, 6, "receive, request, record, request, record, delete");
+    assert_eq!(calls, 7, "receive, request, record, item of the late attempt, request, record, delete");
 }
 
 #[tokio::test]

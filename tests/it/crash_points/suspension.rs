@@ -52,7 +52,7 @@ async fn a_successful_probe_survives_every_cut() {
         scene.world.sweep().await;
         scene
     };
-    assert_eq!(cut_everywhere(prepare, poll, nothing).await, 5);
+    assert_eq!(cut_everywhere(prepare, poll, nothing).await, 6, "receive, request, record, item, endpoint, delete");
 }
 
 #[tokio::test]
@@ -62,7 +62,7 @@ async fn a_failed_probe_survives_every_cut() {
         scene.world.sweep().await;
         scene
     };
-    assert_eq!(cut_everywhere(prepare, poll, nothing).await, 4);
+    assert_eq!(cut_everywhere(prepare, poll, nothing).await, 5, "receive, request, record, item, delete");
 }
 
 #[tokio::test]

@@ -39,6 +39,8 @@ const LATE: Effect = Effect { outcome: Some(Outcome::Late), ..USUAL };
 const REPEATED: Effect = Effect { repeats: true, ..FAILED };
 const UNANNOUNCED: Effect = Effect { is_unannounced: true, ..USUAL };
 const UNNOTED: Effect = Effect { is_unnoted: true, ..UNANNOUNCED };
+/// The list of attempts lacks a resend.
+const UNLISTED: Effect = Effect { repeats: true, ..USUAL };
 const ALONE: Effect = Effect { others_go_on: true, ..FAILED };
 
 /// The number of queries that read all partitions of one list of the index.
@@ -150,8 +152,8 @@ fn deliver() -> Vec<Row> {
     use Scene::{
         Counted, DelayedRetry, Deleted, Exhaustion, ExhaustionAlone, Expunged, Forwarding, Gone, GoneAlone, Isolated,
         Large, LeasedAndPaused, LongRetry, LongRetryAlone, OfDeletedOrganization, Paused, ProbeFails, ProbeSucceeds,
-        Recovered, RetryingAndDeleted, RetryingAndPaused, ShortRetry, ShortRetryAlone, StillPaused, Success,
-        SuccessAlone, Suspension,
+        Recovered, Resend, ResendFails, RetryingAndDeleted, RetryingAndPaused, ShortRetry, ShortRetryAlone,
+        StillPaused, Success, SuccessAlone, Suspension,
     };
     let row = |call, scenes, failed| Row::new(Function::Deliver, call, scenes, failed);
     vec![
@@ -159,7 +161,7 @@ fn deliver() -> Vec<Row> {
         row("BatchGetItem delivery", &[Success, ShortRetry, Paused, Forwarding, OfDeletedOrganization], FAILED),
         // An isolated task's record is read again.
         row("BatchGetItem delivery", &[Isolated], FAILED).after(1),
-        row("BatchGetItem delivery, event", &[Large, Expunged], FAILED),
+        row("BatchGetItem delivery, event", &[Large, Expunged, Resend], FAILED),
         row("BatchGetItem endpoint, state", &[StillPaused], FAILED),
         // Records that the coalesced call does not write are written by calls of their own.
         row("BatchExecuteStatement delivery, attempt: success, none", &[Success], USUAL),
@@ -188,6 +190,11 @@ fn deliver() -> Vec<Row> {
         row("PutItem delivery, moved: due to held", &[LeasedAndPaused], FAILED),
         row("PutItem delivery, new: failed", &[Deleted], FAILED),
         row("PutItem delivery, new: none", &[Expunged], FAILED),
+        // The attempt is recorded; what its item holds is lost.
+        row("BatchExecuteStatement attempt", &[ProbeFails, ProbeSucceeds, Resend, ResendFails], USUAL),
+        // The resend is repeated.
+        row("PutItem delivery, moved: failed to none", &[Resend], REPEATED),
+        row("UpdateItem resends ADD starts SET entity v expires_at", &[Resend, ResendFails], UNLISTED).lost(USUAL),
         // An uncounted failure changes only the counters.
         row("GetItem endpoint", &[ShortRetry], UNNOTED),
         row("PutItem endpoint, active", &[ShortRetry], UNNOTED).lost(UNNOTED),
@@ -210,8 +217,9 @@ fn deliver() -> Vec<Row> {
 
 fn sweep() -> Vec<Row> {
     use Scene::{
-        Announced, BacklogMetrics, Deletion, DeletionEnds, Due, Expunge, GiveUp, LongRecovery, NothingToProbeWith,
-        Probe, Recovery, Release, ReleaseEnds, ReleaseOfDeletedEnds, ReleaseOfDisabled, ReleaseOfFailing, SendAll,
+        Announced, BacklogMetrics, Deletion, DeletionEnds, Due, Expunge, ExpungeAnswered, GiveUp, LongRecovery,
+        NothingToProbeWith, Probe, Recovery, Release, ReleaseEnds, ReleaseOfDeletedEnds, ReleaseOfDisabled,
+        ReleaseOfFailing, SendAll,
     };
     let row = |call, scenes, failed| Row::new(Function::Sweep, call, scenes, failed);
     vec![
@@ -252,12 +260,17 @@ fn sweep() -> Vec<Row> {
         row("GetItem event", &[Expunge], FAILED),
         row("PutItem event", &[Expunge], FAILED),
         row("PutItem delivery, new: none", &[Expunge], FAILED),
+        row("PutItem delivery, moved: failed to none", &[ExpungeAnswered], FAILED),
+        row("BatchGetItem resends", &[Expunge, ExpungeAnswered], FAILED),
+        row("BatchGetItem attempt", &[ExpungeAnswered], FAILED),
+        row("UpdateItem attempt REMOVE #response", &[ExpungeAnswered], FAILED),
         // Every page of a deletion may be repeated.
         row("Query job", &[Deletion], FAILED),
         row("Query fanout", &[Deletion], FAILED),
         row("Query endpoint", &[Deletion], FAILED),
         row("Query deleted endpoint", &[Deletion], FAILED),
         row("Query delivery", &[Deletion], FAILED),
+        row("Query attempt", &[Deletion], FAILED),
         row("Query health", &[Deletion], FAILED),
         row("Query event", &[Deletion], FAILED),
         row("Query extend", &[Deletion], FAILED),
@@ -272,6 +285,8 @@ fn sweep() -> Vec<Row> {
         row("DeleteItem fanout", &[Deletion], FAILED),
         row("DeleteItem endpoint", &[Deletion], FAILED),
         row("DeleteItem delivery", &[Deletion], FAILED),
+        row("DeleteItem attempt", &[Deletion], FAILED),
+        row("DeleteItem resends", &[Deletion], FAILED),
         row("DeleteItem health", &[Deletion], FAILED),
         row("DeleteItem event", &[Deletion], FAILED),
         row("DeleteItem extend", &[Deletion], FAILED),

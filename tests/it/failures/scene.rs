@@ -109,6 +109,10 @@ pub(super) enum Scene {
     Recovered,
     /// Writes usage that it counted some time ago, and delivers.
     Counted,
+    /// Resends an exhausted delivery, with success.
+    Resend,
+    /// Resends an exhausted delivery, without success.
+    ResendFails,
     /// Delivers two events one after the other, because their messages were received before without a result.
     Isolated,
     /// Finds the data of the event removed, and a delivery of it that is not failed yet.
@@ -145,6 +149,8 @@ pub(super) enum Scene {
     SendAll,
     /// Removes the data of an event.
     Expunge,
+    /// Removes the data of an event whose attempts have items with responses.
+    ExpungeAnswered,
     /// Removes what another organization has that is being deleted.
     Deletion,
     /// Ends the deletion of another organization.
@@ -175,7 +181,7 @@ pub(super) enum Outcome {
 }
 
 impl Scene {
-    pub(super) const ALL: [Self; 58] = [
+    pub(super) const ALL: [Self; 61] = [
         Self::Keyed,
         Self::Keyless,
         Self::Batch,
@@ -214,6 +220,8 @@ impl Scene {
         Self::ProbeSucceeds,
         Self::Recovered,
         Self::Counted,
+        Self::Resend,
+        Self::ResendFails,
         Self::Isolated,
         Self::Expunged,
         Self::OfDeletedOrganization,
@@ -232,6 +240,7 @@ impl Scene {
         Self::LongRecovery,
         Self::SendAll,
         Self::Expunge,
+        Self::ExpungeAnswered,
         Self::Deletion,
         Self::DeletionEnds,
     ];
@@ -309,6 +318,9 @@ impl Scene {
             | Self::ReleaseEnds => ends(&[("success", 1)], &[], active),
             Self::Expunge | Self::Expunged => ends(&[("failed", 1)], &[], active),
             Self::OfDeletedOrganization => ends(&[], &[], active),
+            // Resends do not count for the endpoint's health.
+            Self::Resend => ends(&[("success", 1)], &[], ("failing", "failing")),
+            Self::ResendFails | Self::ExpungeAnswered => ends(&[("exhausted", 1)], &[], ("failing", "failing")),
         }
     }
 
@@ -337,12 +349,15 @@ impl Scene {
             | Self::Suspension
             | Self::GiveUp
             | Self::Announced
+            | Self::ResendFails
+            | Self::ExpungeAnswered
             | Self::NothingToProbeWith => Receiving::Always(500),
             Self::Gone | Self::GoneAlone => Receiving::Always(410),
             Self::ShortRetry | Self::ShortRetryAlone | Self::LongRetry | Self::LongRetryAlone => failures(2),
             Self::DelayedRetry => failures(2),
             Self::Due | Self::Recovery | Self::ProbeFails => failures(2),
             Self::Recovered
+            | Self::Resend
             | Self::ReleaseOfFailing
             | Self::LeasedAndPaused
             | Self::RetryingAndPaused

@@ -39,15 +39,7 @@ impl Endpoints {
 }
 
 fn success(takes: Duration) -> AttemptEntry {
-    AttemptEntry {
-        number: 1,
-        started_at: START,
-        duration_ms: u32::try_from(takes.as_millis()).unwrap(),
-        response_status: Some(200),
-        error: None,
-        detail: None,
-        body_cut: false,
-    }
+    AttemptEntry { duration_ms: u32::try_from(takes.as_millis()).unwrap(), ..AttemptEntry::at(START) }
 }
 
 #[test]

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use shared::domain::delivery::attempt::{Answer, Cause, Outcome};
 use shared::domain::delivery::outcome::{Consequence, OnFailure};
+use shared::domain::delivery::response::Response;
 use shared::domain::delivery::schedule::RetrySchedule;
 use shared::domain::delivery::{Delivery, Mark};
 use shared::domain::endpoint::circuit_breaker::{Counters, Outcomes, Suspension};
@@ -279,7 +280,7 @@ fn outcome(fails: bool, takes: u64, retry_after: Option<u64>) -> Outcome {
         true => Answer::None(Cause::Timeout.into()),
         false => Answer::Response {
             status,
-            body: String::new(),
+            kept: Response::default(),
             body_cut: false,
             retry_after: retry_after.map(Duration::from_secs),
         },

@@ -15,7 +15,7 @@ mod seen;
 mod states;
 mod transitions;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::{Ipv4Addr, TcpListener};
 use std::time::Duration;
 
@@ -113,6 +113,8 @@ struct Run {
     /// When the step began.
     checked_at: Timestamp,
     catalogue: Catalogue,
+    /// The deliveries whose resend was requested.
+    resent: BTreeSet<String>,
 }
 
 /// A publish request.
@@ -178,6 +180,7 @@ impl Run {
             received: 0,
             checked_at: world.clock.now(),
             catalogue: Catalogue::default(),
+            resent: BTreeSet::new(),
             world,
         }
     }
@@ -224,6 +227,7 @@ impl Run {
                 self.retry(*delivery, *cut).await;
                 allowed.retries = true;
             }
+            Operation::Resend { delivery, cut } => self.resend(*delivery, *cut).await,
             Operation::Recover { endpoint, cut } => {
                 let path = format!("{}/recover", self.endpoints[*endpoint].path());
                 let reply = self.call(Method::POST, &path, &json!({"since": "2020-01-01T00:00:00Z"}), *cut).await;

@@ -44,6 +44,8 @@ pub(super) enum Operation {
     Move { endpoint: usize, reachable: bool },
     /// The owner retries a delivery.
     Retry { delivery: usize, cut: Option<usize> },
+    /// The owner resends a delivery.
+    Resend { delivery: usize, cut: Option<usize> },
     /// The owner requests a recovery of all failed deliveries of an endpoint.
     Recover { endpoint: usize, cut: Option<usize> },
     /// The owner removes the data of a delivery's event.
@@ -105,6 +107,7 @@ impl Operation {
             | Self::Delete { .. }
             | Self::Move { .. }
             | Self::Retry { .. }
+            | Self::Resend { .. }
             | Self::Recover { .. }
             | Self::Expunge { .. }
             | Self::DeleteOrganization { .. }
@@ -160,6 +163,8 @@ pub(super) fn operation() -> impl Strategy<Value = Operation> {
         1 => (endpoint(), any::<bool>()).prop_map(|(endpoint, reachable)| Operation::Move { endpoint, reachable }),
         2 => (any::<prop::sample::Index>(), cut(MOST_CALLS_OF_API))
             .prop_map(|(at, cut)| Operation::Retry { delivery: at.index(usize::MAX), cut }),
+        2 => (any::<prop::sample::Index>(), cut(MOST_CALLS_OF_API))
+            .prop_map(|(at, cut)| Operation::Resend { delivery: at.index(usize::MAX), cut }),
         1 => (endpoint(), cut(MOST_CALLS_OF_API)).prop_map(|(endpoint, cut)| Operation::Recover { endpoint, cut }),
         1 => (any::<prop::sample::Index>(), cut(MOST_CALLS_OF_API))
             .prop_map(|(at, cut)| Operation::CancelJob { job: at.index(usize::MAX), cut }),

@@ -4,6 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::isolation::{TROUBLED, owner};
+use super::states::Delivery;
 use super::{DELETED, DISABLED, Publishing, Run};
 use crate::support::{EVENT_TYPE, Process, Reply, delivery_ids, text};
 
@@ -115,6 +116,18 @@ impl Run {
             Some(_) => self.check_that_it_is_not_found(TROUBLED, reply),
             None => {}
         }
+    }
+
+    /// Resends a delivery of the troubled organization, in any state.
+    pub(super) async fn resend(&mut self, choice: usize, cut: Option<usize>) {
+        let own = |delivery: &Delivery| delivery.endpoint.is_some_and(|endpoint| owner(endpoint) == TROUBLED);
+        let candidates: Vec<_> = self.model.iter().filter(|(_, delivery)| own(delivery)).map(|(id, _)| id).collect();
+        let Some(id) = candidates.get(choice % candidates.len().max(1)).map(|id| (*id).clone()) else { return };
+        let reply = self.call(Method::POST, &format!("/webhooks/deliveries/{id}/resend"), &json!({}), cut).await;
+        if let Some(reply) = reply {
+            assert!([202, 404, 409].contains(&reply.status) || self.is_refused(TROUBLED, &reply), "{reply:?}");
+        }
+        self.resent.insert(id);
     }
 
     /// Cancels a job. An open job of the kinds `recover` and `send_all` can be cancelled, other jobs cannot.

@@ -30,6 +30,8 @@ pub(super) struct Seen {
     /// The messages, by the id of their delivery.
     pub(super) messages: HashMap<String, Vec<SeenMessage>>,
     pub(super) requests: Requests,
+    /// The number of recorded resends with a response, by the id of their delivery.
+    pub(super) resends: HashMap<String, usize>,
     /// All stored items.
     pub(super) items: Vec<Item>,
 }
@@ -41,9 +43,12 @@ pub(super) struct SeenDelivery {
     pub(super) status: Status,
     pub(super) attempts: usize,
     pub(super) retries_used: usize,
+    /// The attempts without resends.
     pub(super) log: Vec<SeenAttempt>,
     /// Whether the data of its event was removed before it succeeded.
     pub(super) is_expunged: bool,
+    /// Whether a resend made the delivery successful.
+    pub(super) is_resent: bool,
     /// The kind of the mark: the part of the index's partition key before `#`.
     pub(super) mark: Option<String>,
     /// The ticket of the message that owns the delivery.
@@ -84,6 +89,7 @@ impl Seen {
             recovering: false,
             sending_again: false,
             messages: HashMap::new(),
+            resends: HashMap::new(),
             requests: Requests::of(&receivers.iter().collect::<Vec<_>>()),
             items: Vec::new(),
         };
@@ -105,6 +111,9 @@ impl Seen {
         match string(item, "entity") {
             Some("pending") => self.listed.extend(pending_ids(item).map(|id| (id, SeenDelivery::pending(item)))),
             Some("delivery") => drop(self.deliveries.insert(sort_key.to_owned(), SeenDelivery::of(item))),
+            Some("attempt") if string(item, "trigger") == Some("resend") && item.contains_key("status") => {
+                *self.resends.entry(string(item, "delivery").unwrap().to_owned()).or_default() += 1;
+            }
             Some("endpoint") => {
                 let endpoint = SeenEndpoint {
                     status: string(item, "status").unwrap().to_owned(),
@@ -146,6 +155,7 @@ impl SeenDelivery {
             retries_used: 0,
             log: Vec::new(),
             is_expunged: false,
+            is_resent: false,
             mark: None,
             ticket: None,
         }
@@ -153,14 +163,15 @@ impl SeenDelivery {
 
     fn of(item: &Item) -> Self {
         let number = |name: &str| item.get(name).map_or(0, |value| value.as_n().unwrap().parse().unwrap());
-        let log = item.get("log").map_or(&[][..], |log| log.as_l().unwrap());
+        let log = item.get("log").map_or(&[][..], |log| log.as_b().unwrap().as_ref());
         Self {
             endpoint: string(item, "pk").unwrap().split('#').nth(1).unwrap().to_owned(),
             status: Status::parse(string(item, "status").unwrap()),
             attempts: number("attempts"),
             retries_used: number("retries_used"),
-            log: log.iter().map(|entry| SeenAttempt::of(entry.as_m().unwrap())).collect(),
+            log: log.chunks(16).filter(|entry| !is_resend(entry)).map(SeenAttempt::of).collect(),
             is_expunged: string(item, "error") == Some("expunged"),
+            is_resent: log.chunks(16).next_back().is_some_and(is_resend),
             mark: string(item, "waiting_pk").map(|mark| mark.split('#').next().unwrap().to_owned()),
             ticket: string(item, "ticket").map(str::to_owned),
         }
@@ -170,7 +181,7 @@ impl SeenDelivery {
 impl SeenMessage {
     fn of(body: String) -> Self {
         let task: Value = serde_json::from_str(&body).unwrap();
-        let task = &task["deliver_v1"];
+        let task = task.get("resend_v1").unwrap_or(&task["deliver_v1"]);
         let named = |name: &str| text(&task[name]).to_owned();
         let ticket = task["ticket"].as_str().map(str::to_owned);
         Self { organization: named("organization"), delivery: named("delivery"), ticket, body }
@@ -178,10 +189,17 @@ impl SeenMessage {
 }
 
 impl SeenAttempt {
-    fn of(entry: &Item) -> Self {
-        let answer = entry.get("status").map(|value| value.as_n().unwrap().parse().unwrap());
-        Self { at: Timestamp::parse(string(entry, "at").unwrap()).unwrap(), answer }
+    /// Reads the bytes of an entry: seven of its start in microseconds, three of its duration, and two of the status.
+    fn of(entry: &[u8]) -> Self {
+        let micros = entry[..7].iter().fold(0, |micros, byte| micros << 8 | i64::from(*byte));
+        let status = u16::from_be_bytes([entry[10], entry[11]]);
+        Self { at: Timestamp::from_unix_micros(micros), answer: (status > 0).then_some(status) }
     }
+}
+
+/// Whether the code of an entry's trigger is that of a resend.
+const fn is_resend(entry: &[u8]) -> bool {
+    entry[14] == 3
 }
 
 /// The value of a string attribute; `None` if it is absent.

@@ -72,6 +72,11 @@ impl Delivery {
         self.answered += usize::from(answer.is_some());
     }
 
+    /// Applies a resend that succeeded.
+    pub(super) fn succeed(&mut self) {
+        self.status = Status::Success;
+    }
+
     /// Fails the delivery because its endpoint is deleted or disabled, its organization is suspended, or the data of its
     /// event was removed.
     pub(super) fn stop(&mut self) {

@@ -56,7 +56,9 @@ impl Run {
             "{id} was attempted without data: {record:?}"
         );
         // If the endpoint is stopped, the delivery may have failed again in the same step.
-        let manually_retried = new_attempts > 0 || record.status != before || record.retries_used < model.retries_used;
+        let is_resent = record.is_resent && before != Status::Success;
+        let has_changed = record.status != before && !is_resent;
+        let manually_retried = new_attempts > 0 || has_changed || record.retries_used < model.retries_used;
         if before.is_recoverable() && manually_retried {
             assert!(allowed.retries, "{id} was retried without a request: {record:?}");
             model.manually_retry();
@@ -81,6 +83,10 @@ impl Run {
                 self.possible[endpoint].push(DISABLED);
             }
         }
+        if is_resent {
+            assert!(self.resent.contains(id), "{id} was resent without a request: {record:?}");
+            model.succeed();
+        }
         // A sweep in the same step may retry the delivery after its attempt failed.
         if new_attempts > 0 && model.status.is_recoverable() && record.status != model.status {
             assert!(allowed.retries, "{id} was retried without a request: {record:?}");
@@ -104,13 +110,17 @@ impl Run {
         let repeats = seen
             .requests
             .count(id)
-            .checked_sub(model.answered)
+            .checked_sub(model.answered + seen.resends.get(id).copied().unwrap_or(0))
             .expect("an attempt is recorded with a response, but the receiver got no request");
         let new_repeats = repeats.checked_sub(model.repeats).expect("the number of requests never decreases");
         let has_copies = allowed.redelivers || self.queued.get(id).is_some_and(|messages| *messages > 1);
         let held_twice = allowed.consumers > 1 && has_copies;
-        assert!(new_repeats <= usize::from(allowed.dies) + usize::from(held_twice), "{id} is repeated: {record:?}");
-        assert!(new_repeats == 0 || before != Status::Success, "{id} is attempted after its success: {record:?}");
+        // A process that dies may have made an attempt and a resend.
+        let (is_resendable, dies) = (self.resent.contains(id), usize::from(allowed.dies));
+        let unrecorded = dies + usize::from(is_resendable) * dies;
+        assert!(new_repeats <= unrecorded + usize::from(held_twice), "{id} is repeated: {record:?}");
+        let may_repeat = before != Status::Success || is_resendable;
+        assert!(new_repeats == 0 || may_repeat, "{id} is attempted after its success: {record:?}");
         model.repeats = repeats;
     }
 

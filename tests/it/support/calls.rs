@@ -41,9 +41,10 @@ impl Call {
             "GetItem" | "DeleteItem" => entity(&self.body["Key"]),
             "PutItem" => format!("{}{}", entity(&self.body["Item"]), self.put_state()),
             "UpdateItem" => format!("{} {}", entity(&self.body["Key"]), self.updated()),
-            "BatchExecuteStatement" => {
-                joined(self.inserted().map(|item| format!("{}{}", entity(&item), attempt(&item))))
-            }
+            "BatchExecuteStatement" => joined(self.inserted().map(|item| match entity(&item).as_str() {
+                "delivery" => format!("delivery{}", attempt(&item)),
+                other => other.to_owned(),
+            })),
             "BatchGetItem" => self.batch_read(),
             "BatchWriteItem" => self.batch_write(),
             "TransactWriteItems" => joined(items(&self.body["TransactItems"]).flat_map(written).map(entity)),
@@ -195,7 +196,11 @@ fn written(entry: &Value) -> impl Iterator<Item = &Value> {
 
 fn sent(entry: &Value) -> &'static str {
     let task: Value = serde_json::from_str(entry["MessageBody"].as_str().unwrap_or_default()).unwrap_or_default();
-    if task["deliver_v1"]["probe"] == true { "probe" } else { "delivery" }
+    match task.get("resend_v1") {
+        Some(_) => "resend",
+        None if task["deliver_v1"]["probe"] == true => "probe",
+        None => "delivery",
+    }
 }
 
 fn items(list: &Value) -> impl Iterator<Item = &Value> {
@@ -220,6 +225,7 @@ fn name(pk: &str, sk: &str) -> String {
         ("key", _) => "key by hash".to_owned(),
         ("type", "schema") => "schema".to_owned(),
         ("endpoint", "deleted") => "deleted endpoint".to_owned(),
+        ("attempt", "of") => "resends".to_owned(),
         (of, _) => of.to_owned(),
     }
 }
@@ -289,7 +295,7 @@ const ACTIONS: [(&str, &[Action]); 4] = [
     (
         "api",
         &[
-            on_table("dynamodb:BatchGetItem", &["delivery", "endpoint", "org", "type", "used"]),
+            on_table("dynamodb:BatchGetItem", &["attempt", "delivery", "endpoint", "org", "type", "used"]),
             on_table("dynamodb:BatchWriteItem", &["delivery", "event"]),
             on_table(
                 "dynamodb:DeleteItem",
@@ -335,11 +341,15 @@ const ACTIONS: [(&str, &[Action]); 4] = [
                     "used",
                 ],
             ),
-            on_table("dynamodb:Query", &["delivery", "endpoint", "event", "fanout", "job", "org", "types", "usage"]),
+            on_table(
+                "dynamodb:Query",
+                &["attempt", "delivery", "endpoint", "event", "fanout", "job", "org", "types", "usage"],
+            ),
             LIST_WAITING,
             on_table(
                 "dynamodb:UpdateItem",
                 &[
+                    "attempt",
                     "catalogue",
                     "endpoint",
                     "extorg",
@@ -374,10 +384,10 @@ const ACTIONS: [(&str, &[Action]); 4] = [
         &[
             on_table("dynamodb:BatchGetItem", &["delivery", "endpoint", "event", "state"]),
             on_table("dynamodb:GetItem", &["endpoint", "health", "state"]),
-            on_table("dynamodb:PartiQLInsert", &["delivery"]),
+            on_table("dynamodb:PartiQLInsert", &["attempt", "delivery"]),
             on_table("dynamodb:PutItem", &["delivery", "endpoint", "event", "fanout", "health", "job"]),
             on_table("dynamodb:Query", &["fanout"]),
-            on_table("dynamodb:UpdateItem", &["endpoint", "fanout", "health", "job", "usage"]),
+            on_table("dynamodb:UpdateItem", &["attempt", "endpoint", "fanout", "health", "job", "usage"]),
             on_queue("sqs:ChangeMessageVisibility"),
             on_queue("sqs:DeleteMessage"),
             on_queue("sqs:ReceiveMessage"),
@@ -387,12 +397,12 @@ const ACTIONS: [(&str, &[Action]); 4] = [
     (
         "sweep",
         &[
-            on_table("dynamodb:BatchGetItem", &["delivery", "job"]),
+            on_table("dynamodb:BatchGetItem", &["attempt", "delivery", "job"]),
             on_table(
                 "dynamodb:DeleteItem",
                 &[
-                    "delivery", "endpoint", "event", "extend", "extevt", "extorg", "fanout", "health", "idem", "job",
-                    "key", "limit", "org", "slug", "state", "usage", "used",
+                    "attempt", "delivery", "endpoint", "event", "extend", "extevt", "extorg", "fanout", "health",
+                    "idem", "job", "key", "limit", "org", "slug", "state", "usage", "used",
                 ],
             ),
             on_table("dynamodb:GetItem", &["endpoint", "event", "health", "org", "state"]),
@@ -400,12 +410,12 @@ const ACTIONS: [(&str, &[Action]); 4] = [
             on_table(
                 "dynamodb:Query",
                 &[
-                    "delivery", "endpoint", "event", "extend", "extevt", "fanout", "health", "idem", "job", "limit",
-                    "org", "usage", "used",
+                    "attempt", "delivery", "endpoint", "event", "extend", "extevt", "fanout", "health", "idem", "job",
+                    "limit", "org", "usage", "used",
                 ],
             ),
             LIST_WAITING,
-            on_table("dynamodb:UpdateItem", &["usage"]),
+            on_table("dynamodb:UpdateItem", &["attempt", "usage"]),
             on_queue("sqs:SendMessage"),
         ],
     ),

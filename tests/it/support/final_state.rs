@@ -31,6 +31,7 @@ pub(crate) struct Record {
     pub(crate) endpoint: String,
     pub(crate) event_type: String,
     pub(crate) status: String,
+    /// The number of recorded attempts, resends included.
     pub(crate) attempts: usize,
     pub(crate) error: Option<String>,
     /// The partition of the delivery's mark in the index.
@@ -115,6 +116,10 @@ impl World {
             records.extend(pending_ids(&list).map(|id| (id, Record::pending(&list))));
         }
         records.extend(self.items("delivery").await.iter().map(|item| (required(item, "sk"), Record::of(item))));
+        for item in self.items("resends").await {
+            let id = required(&item, "sk").trim_start_matches("of#").to_owned();
+            records.get_mut(&id).unwrap().attempts += item["starts"].as_ns().unwrap().len();
+        }
         records
     }
 

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::response::Response;
+use super::trigger::Trigger;
 use crate::domain::time::Timestamp;
 
 /// Why an attempt failed, or why none was made.
@@ -207,8 +209,10 @@ impl From<Cause> for Failure {
 /// One entry of a delivery's log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttemptEntry {
-    /// The attempt's number, from 1. A manual retry does not reset it.
-    pub number: u32,
+    /// The attempt's number, from 1; `None` for a resend. A manual retry does not reset it.
+    pub number: Option<u32>,
+    /// What caused it.
+    pub trigger: Trigger,
     /// When the request was sent.
     pub started_at: Timestamp,
     /// How long the exchange took, in milliseconds.
@@ -221,6 +225,26 @@ pub struct AttemptEntry {
     pub detail: Option<Detail>,
     /// Whether the response's body is incomplete: the connection broke or the time limit ended before its end.
     pub body_cut: bool,
+    /// Whether the attempt has an item of its own. Otherwise it is a delivery's first attempt, whose response is in the
+    /// delivery's record.
+    pub has_item: bool,
+}
+
+impl AttemptEntry {
+    /// An attempt of a schedule that began at this time, without a result.
+    pub const fn at(started_at: Timestamp) -> Self {
+        Self {
+            number: Some(1),
+            trigger: Trigger::Schedule,
+            started_at,
+            duration_ms: 0,
+            response_status: None,
+            error: None,
+            detail: None,
+            body_cut: false,
+            has_item: false,
+        }
+    }
 }
 
 impl AttemptEntry {
@@ -244,6 +268,27 @@ pub struct Outcome {
 }
 
 impl Outcome {
+    /// The entry of this attempt in a delivery's log, for an attempt with a number and without an item.
+    pub fn entry(&self, number: Option<u32>, trigger: Trigger) -> AttemptEntry {
+        let duration_ms = u32::try_from(self.duration.as_millis()).unwrap_or(u32::MAX);
+        let entry = AttemptEntry { number, trigger, duration_ms, ..AttemptEntry::at(self.started_at) };
+        match &self.answer {
+            &Answer::Response { status, body_cut, .. } => {
+                let error = (!(200..300).contains(&status)).then_some(Cause::HttpStatus);
+                AttemptEntry { response_status: Some(status), error, body_cut, ..entry }
+            }
+            Answer::None(failure) => AttemptEntry { error: Some(failure.cause), detail: failure.detail, ..entry },
+        }
+    }
+
+    /// What is kept of the response; `None` without a response.
+    pub const fn response(&self) -> Option<&Response> {
+        match &self.answer {
+            Answer::Response { kept, .. } => Some(kept),
+            Answer::None(_) => None,
+        }
+    }
+
     /// Whether the response's status is 2xx.
     pub const fn is_success(&self) -> bool {
         matches!(self.answer, Answer::Response { status: 200..=299, .. })
@@ -257,8 +302,8 @@ pub enum Answer {
     Response {
         /// The response's status.
         status: u16,
-        /// The beginning of the response's body.
-        body: String,
+        /// What is kept of the response's headers and body.
+        kept: Response,
         /// Whether the connection broke or the time limit ended before enough of the body was read.
         body_cut: bool,
         /// The wait that the receiver asks for in `Retry-After` (with 429 and 503).

@@ -27,6 +27,11 @@ pub fn is_suspicious(receipt: Receipt, record: Option<&Delivery>, read_at: Times
     usize::try_from(receipt.receives.saturating_sub(1)).is_ok_and(|before| before > recorded)
 }
 
+/// Whether an earlier receive of a resend's message left no result. Its message is acknowledged after the first attempt.
+pub const fn is_suspicious_resend(receipt: Receipt) -> bool {
+    receipt.receives > 1
+}
+
 /// The order in which a batch is processed. Each number is the index of a task.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Order {
@@ -84,15 +89,8 @@ mod tests {
 
     #[test]
     fn a_message_is_suspicious_if_it_has_more_earlier_receives_than_recorded_attempts() {
-        let attempt = |number: u32, second: u64| AttemptEntry {
-            number,
-            started_at: in_seconds(second),
-            duration_ms: 1,
-            response_status: Some(500),
-            error: None,
-            detail: None,
-            body_cut: false,
-        };
+        let attempt =
+            |number: u32, second: u64| AttemptEntry { number: Some(number), ..AttemptEntry::at(in_seconds(second)) };
         let retried = Delivery {
             status: DeliveryStatus::Retrying,
             log: vec![attempt(1, 1), attempt(2, 5), attempt(3, 9)],

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::schedule::MAX_DELAYED_SECONDS;
 use super::ticket::Ticket;
+use super::trigger::Trigger;
 use super::{Delivery, DeliveryState, DeliveryStatus, LONGEST_DELAYED, Mark, PUBLISHING_ENDS};
 use crate::domain::job::JobRun;
 use crate::domain::time::Timestamp;
@@ -118,6 +119,7 @@ impl Delivery {
         }
         self.status = if self.attempts == 0 { DeliveryStatus::Pending } else { DeliveryStatus::Retrying };
         self.retries_used = 0;
+        self.next_trigger = Trigger::Manual;
         self.next_attempt_at = None;
         self.updated_at = now;
         Ok(self.leased(now, ticket))

@@ -6,8 +6,11 @@ pub mod isolation;
 pub mod lease;
 pub mod next_attempt;
 pub mod outcome;
+pub mod recorded;
+pub mod response;
 pub mod schedule;
 pub mod ticket;
+pub mod trigger;
 
 use std::time::Duration;
 
@@ -15,16 +18,18 @@ use super::event::event_type::EventType;
 use super::ids::{DeliveryId, EndpointId, OrganizationId};
 use super::job::JobRun;
 use super::time::Timestamp;
-use attempt::{AttemptEntry, Cause, Detail, Failure};
+use attempt::{AttemptEntry, Cause, Failure};
+use response::Response;
 use schedule::MAX_DELAYED_SECONDS;
 use ticket::Ticket;
+use trigger::Trigger;
 
 /// The longest wait for which a delayed message is sent.
 pub(super) const LONGEST_DELAYED: Duration = Duration::from_secs(MAX_DELAYED_SECONDS as u64);
 /// How long a publish request runs at most: Lambda and API Gateway end it earlier.
 pub const PUBLISHING_ENDS: Duration = Duration::from_secs(30);
 /// Most attempts in a delivery's log. Further attempts replace the oldest.
-pub const MAX_LOG: usize = 32;
+pub const MAX_LOG: usize = 100;
 
 /// One event for one endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,14 +58,15 @@ pub struct Delivery {
     pub recovery: Option<JobRun>,
     /// How often the lease was renewed since the last recorded attempt.
     pub leases: u32,
-    /// The status of the last attempt's response; `None` without a response.
-    pub response_status: Option<u16>,
-    /// The beginning of the last response's body.
-    pub response_body: Option<String>,
+    /// What causes the next attempt.
+    pub next_trigger: Trigger,
+    /// The response to the first attempt; `None` without a response, or if the attempt has an item.
+    pub first_response: Option<Response>,
+    /// The response to the last attempt, if it is not the first one. It is stored in the attempt's item, so it is `None`
+    /// unless that was read.
+    pub last_response: Option<Response>,
     /// Why the last attempt or the delivery failed; `None` if neither has.
     pub error: Option<Cause>,
-    /// What exactly failed, if `error` has details and this one is known.
-    pub error_detail: Option<Detail>,
     /// The hex signature of the last attempt's body.
     pub signature: Option<String>,
     /// The last [`MAX_LOG`] attempts, oldest first.
@@ -186,10 +192,10 @@ impl Delivery {
             ticket: None,
             recovery: None,
             leases: 0,
-            response_status: None,
-            response_body: None,
+            next_trigger: Trigger::default(),
+            first_response: None,
+            last_response: None,
             error: None,
-            error_detail: None,
             signature: None,
             log: Vec::new(),
             updated_at: id.created_at(),
@@ -198,7 +204,10 @@ impl Delivery {
 
     /// Why the last attempt or the delivery failed; `None` if neither has.
     pub fn failure(&self) -> Option<Failure> {
-        self.error.map(|cause| Failure { cause, detail: self.error_detail })
+        let cause = self.error?;
+        // A delivery that failed for another reason than its last attempt has no detail.
+        let attempt = self.log.last().and_then(AttemptEntry::failure).filter(|failure| failure.cause == cause);
+        Some(attempt.unwrap_or(cause.into()))
     }
 
     /// Where the delivery is, from its status, mark and next attempt.
@@ -209,6 +218,17 @@ impl Delivery {
             Some(Mark::Due(at)) if self.next_attempt_at.is_none_or(|due| due < at) => DeliveryState::Leased,
             Some(_) => DeliveryState::Parked,
         }
+    }
+
+    /// The status of the last attempt's response; `None` without a response.
+    pub fn response_status(&self) -> Option<u16> {
+        self.log.last()?.response_status
+    }
+
+    /// The response to the last attempt, as far as it is kept and was read.
+    pub fn response(&self) -> Option<&Response> {
+        let is_first = self.log.last().is_some_and(|last| !last.has_item);
+        if is_first { self.first_response.as_ref() } else { self.last_response.as_ref() }
     }
 
     pub(super) fn end_without_success(&mut self, status: DeliveryStatus) {
@@ -235,19 +255,19 @@ impl Delivery {
         self
     }
 
-    /// Returns the delivery after the data of its event was removed: without the response's body and the signature, and
+    /// Returns the delivery after the data of its event was removed: without the response and the signature, and
     /// failed unless it is final. Unless it succeeded, it has the cause [`Cause::Expunged`] and no mark, so nothing retries
     /// it. `None` if nothing changes.
     pub fn expunged(&self, now: Timestamp) -> Option<Self> {
         let kept = match self.status {
             DeliveryStatus::Success => self.clone(),
-            DeliveryStatus::Exhausted => Self { error: Some(Cause::Expunged), error_detail: None, ..self.clone() },
+            DeliveryStatus::Exhausted => Self { error: Some(Cause::Expunged), ..self.clone() },
             DeliveryStatus::Pending | DeliveryStatus::Retrying | DeliveryStatus::Failed => {
                 let updated_at = self.updated_at;
                 Self { updated_at, ..self.clone().failed(Cause::Expunged, now) }
             }
         };
-        let expunged = Self { mark: None, response_body: None, signature: None, ..kept };
+        let expunged = Self { mark: None, first_response: None, last_response: None, signature: None, ..kept };
         (expunged != *self).then_some(Self { updated_at: now, ..expunged })
     }
 
@@ -259,7 +279,7 @@ impl Delivery {
     /// Returns the delivery with the status `failed` and this cause.
     #[must_use]
     pub fn failed(mut self, cause: Cause, now: Timestamp) -> Self {
-        (self.error, self.error_detail) = (Some(cause), None);
+        self.error = Some(cause);
         self.end_without_success(DeliveryStatus::Failed);
         self.updated_at = now;
         self

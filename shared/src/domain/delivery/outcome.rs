@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::attempt::{Answer, AttemptEntry, Cause, Outcome};
 use super::schedule::{MAX_HIDDEN_SECONDS, RetrySchedule};
 use super::ticket::{OnReceipt, Receipt};
+use super::trigger::Trigger;
 use super::{Delivery, DeliveryStatus, LONGEST_DELAYED, MAX_LOG, Mark};
 use crate::domain::endpoint::DisabledReason;
 use crate::domain::time::Timestamp;
@@ -35,6 +36,9 @@ pub enum OnFailure<'a> {
 /// How long after the publishing of its event a delivery's message is hidden at most.
 const HIDDEN_AFTER_PUBLISHING: Duration = Duration::from_secs(MAX_HIDDEN_SECONDS as u64);
 
+/// How long after its event's publishing a first attempt begins at most, if it needs no item of its own.
+pub const WITHOUT_ITEM: Duration = Duration::from_secs(60);
+
 impl Delivery {
     /// Returns the delivery after an attempt, and what the consumer does with the message. If the event's data was removed
     /// during the attempt, only status and time of the attempt are added.
@@ -47,44 +51,52 @@ impl Delivery {
         self.attempts += 1;
         self.leases = 0;
         self.updated_at = now;
-        let mut entry = AttemptEntry {
-            number: self.attempts,
-            started_at: outcome.started_at,
-            duration_ms: u32::try_from(outcome.duration.as_millis()).unwrap_or(u32::MAX),
-            response_status: None,
-            error: None,
-            detail: None,
-            body_cut: false,
-        };
-        let (body, retry_after) = match &outcome.answer {
-            &Answer::Response { status, ref body, body_cut, retry_after } => {
-                entry.response_status = Some(status);
-                entry.error = (!(200..300).contains(&status)).then_some(Cause::HttpStatus);
-                entry.body_cut = body_cut;
-                (Some(body.clone()), retry_after)
-            }
-            Answer::None(failure) => {
-                entry.error = Some(failure.cause);
-                entry.detail = failure.detail;
-                (None, None)
-            }
-        };
-        self.response_status = entry.response_status;
-        let (error, detail) = (entry.error, entry.detail);
-        let surplus = (self.log.len() + 1).saturating_sub(MAX_LOG);
-        self.log.drain(..surplus);
-        self.log.push(entry);
+        let trigger = std::mem::take(&mut self.next_trigger);
+        let entry = outcome.entry(Some(self.attempts), trigger);
+        // Lists of attempts order a first attempt without an item by the time of publishing.
+        let is_late = self.id.created_at().plus(WITHOUT_ITEM) < outcome.started_at;
+        let entry = AttemptEntry { has_item: self.attempts > 1 || is_late, ..entry };
+        let (error, has_item) = (entry.error, entry.has_item);
+        self.log_attempt(entry);
         if self.is_expunged() {
             if error.is_none() {
                 (self.status, self.error) = (DeliveryStatus::Success, None);
             }
             return (self, Consequence::Done);
         }
-        self.response_body = body;
-        (self.error, self.error_detail) = (error, detail);
+        if !has_item {
+            self.first_response = outcome.response().cloned();
+        }
+        self.error = error;
         self.signature = Some(outcome.signature.clone());
+        let retry_after = match outcome.answer {
+            Answer::Response { retry_after, .. } => retry_after,
+            Answer::None(_) => None,
+        };
         let consequence = self.settle(on_failure, retry_after, now);
         (self, consequence)
+    }
+
+    /// Returns the delivery after a resend that succeeded, unless it is already successful. A failed resend changes nothing,
+    /// so `None` is returned for it. If the event's data was removed, only status and time are added.
+    pub fn after_resend(mut self, outcome: &Outcome, now: Timestamp) -> Option<Self> {
+        if !outcome.is_success() || self.status == DeliveryStatus::Success {
+            return None;
+        }
+        if !self.is_expunged() {
+            self.signature = Some(outcome.signature.clone());
+        }
+        self.log_attempt(AttemptEntry { has_item: true, ..outcome.entry(None, Trigger::Resend) });
+        self.status = DeliveryStatus::Success;
+        (self.error, self.next_attempt_at, self.mark) = (None, None, None);
+        (self.leases, self.next_trigger, self.updated_at) = (0, Trigger::default(), now);
+        Some(self)
+    }
+
+    fn log_attempt(&mut self, entry: AttemptEntry) {
+        let surplus = (self.log.len() + 1).saturating_sub(MAX_LOG);
+        self.log.drain(..surplus);
+        self.log.push(entry);
     }
 
     /// Whether the outcome of an attempt is added to this record, which has changed since the attempt began.
@@ -96,19 +108,19 @@ impl Delivery {
         is_open || self.is_expunged()
     }
 
-    /// Returns the delivery without its optional fields: the response's body, the signature, and all log entries
+    /// Returns the delivery without its optional fields: the first response, the signature, and all log entries
     /// but the last.
     #[must_use]
     pub fn reduced(mut self) -> Self {
         self.log.drain(..self.log.len().saturating_sub(1));
-        Self { response_body: None, signature: None, ..self }
+        Self { first_response: None, signature: None, ..self }
     }
 
     /// Changes the state after the last attempt.
     fn settle(&mut self, on_failure: OnFailure<'_>, retry_after: Option<Duration>, now: Timestamp) -> Consequence {
         self.next_attempt_at = None;
         self.mark = None;
-        match (self.error, self.response_status) {
+        match (self.error, self.response_status()) {
             (None, _) => {
                 self.status = DeliveryStatus::Success;
                 Consequence::Done

@@ -3,12 +3,14 @@ use std::time::Duration;
 use super::super::endpoint::WantedStatus;
 use super::super::endpoint::tests::endpoint;
 use super::super::ids::{EventId, JobId};
-use super::attempt::{Answer, Cause, Outcome};
+use super::attempt::{Answer, Cause, Detail, Failure, Outcome};
 use super::decision::{Decision, EARLY};
 use super::lease::{LEASE, NotRecoverable};
 use super::outcome::{Consequence, OnFailure};
+use super::response::Response;
 use super::schedule::RetrySchedule;
 use super::ticket::{Receipt, Ticket};
+use super::trigger::Trigger;
 use super::*;
 use crate::domain::endpoint::DisabledReason;
 use crate::domain::endpoint::change::EndpointPatch;
@@ -33,7 +35,7 @@ fn outcome(answer: Answer) -> Outcome {
 
 fn response(status: u16, retry_after: Option<u64>) -> Outcome {
     let retry_after = retry_after.map(Duration::from_secs);
-    outcome(Answer::Response { status, body: "hello".into(), body_cut: false, retry_after })
+    outcome(Answer::Response { status, kept: Response::new([], "hello"), body_cut: false, retry_after })
 }
 
 fn after(delivery: Delivery, outcome: Outcome) -> (Delivery, Consequence) {
@@ -72,9 +74,9 @@ fn a_delivery_follows_its_schedule_and_is_then_exhausted() {
         (exhausted.status, exhausted.attempts, exhausted.mark),
         (DeliveryStatus::Exhausted, 4, Some(Mark::Failed))
     );
-    assert_eq!((exhausted.error, exhausted.response_status), (Some(Cause::Connect), None));
+    assert_eq!((exhausted.error, exhausted.response_status()), (Some(Cause::Connect), None));
     assert_eq!(consequence, Consequence::Done);
-    assert_eq!(exhausted.log.iter().map(|entry| entry.number).collect::<Vec<_>>(), [1, 2, 3, 4]);
+    assert_eq!(exhausted.log.iter().filter_map(|entry| entry.number).collect::<Vec<_>>(), [1, 2, 3, 4]);
 }
 
 #[test]
@@ -321,23 +323,24 @@ fn an_outcome_is_added_to_a_record_that_another_process_changed() {
     let (added, _) = after(retried.parked(NOW), ok);
     assert_eq!((added.status, added.attempts, added.mark), (DeliveryStatus::Success, 2, None));
     let log: Vec<_> = added.log.iter().map(|entry| (entry.number, entry.response_status)).collect();
-    assert_eq!(log, [(1, Some(500)), (2, Some(204))]);
+    assert_eq!(log, [(Some(1), Some(500)), (Some(2), Some(204))]);
     let reduced = added.reduced();
-    assert_eq!((reduced.log.len(), reduced.response_body, reduced.attempts), (1, None, 2));
+    assert_eq!((reduced.log.len(), reduced.first_response, reduced.attempts), (1, None, 2));
 }
 
 #[test]
 fn the_log_drops_the_oldest_attempts() {
     let mut current = delivery();
-    for _ in 0..40 {
+    for _ in 0..120 {
         current = Delivery { retries_used: 0, ..after(current, response(500, None)).0 };
     }
-    assert_eq!((current.attempts, current.log.len(), current.log[0].number), (40, MAX_LOG, 9));
+    assert_eq!((current.attempts, current.log.len(), current.log[0].number), (120, MAX_LOG, Some(21)));
 }
 
 #[test]
 fn an_expunged_delivery_keeps_status_and_times_and_nothing_retries_it() {
-    let answered = Delivery { response_body: Some("x".to_owned()), signature: Some("s".to_owned()), ..delivery() };
+    let first_response = Some(Response::new([], "x"));
+    let answered = Delivery { first_response, signature: Some("s".to_owned()), ..delivery() };
     let of = |status, mark| Delivery { status, mark, ..answered.clone() };
     let table = [
         (of(DeliveryStatus::Pending, None), DeliveryStatus::Failed),
@@ -350,7 +353,7 @@ fn an_expunged_delivery_keeps_status_and_times_and_nothing_retries_it() {
     for (before, status) in table {
         let after = before.expunged(in_seconds(1)).unwrap();
         assert_eq!((after.status, after.mark, after.state()), (status, None, DeliveryState::Final));
-        assert_eq!((&after.response_body, &after.signature, after.updated_at), (&None, &None, in_seconds(1)));
+        assert_eq!((&after.first_response, &after.signature, after.updated_at), (&None, &None, in_seconds(1)));
         assert_eq!(after.expunged(in_seconds(2)), None);
         let expected = if status == DeliveryStatus::Success { None } else { Some(Cause::Expunged) };
         assert_eq!(after.error, expected);
@@ -366,7 +369,62 @@ fn only_status_and_time_of_an_attempt_are_added_to_an_expunged_delivery() {
     {
         let (after, consequence) = after(expunged.clone(), response(status, None));
         assert_eq!(((after.status, after.error), consequence), (expected, Consequence::Done));
-        assert_eq!((after.attempts, after.log.len(), after.response_status), (1, 1, Some(status)));
-        assert_eq!((after.response_body, after.signature, after.mark), (None, None, None));
+        assert_eq!((after.attempts, after.log.len(), after.response_status()), (1, 1, Some(status)));
+        assert_eq!((after.first_response, after.signature, after.mark), (None, None, None));
+    }
+}
+
+#[test]
+fn an_attempt_has_an_item_unless_it_is_the_first_and_begins_within_a_minute_of_publishing() {
+    let at = |seconds| Outcome { started_at: in_seconds(seconds), ..response(500, None) };
+    for (seconds, has_item) in [(0, false), (60, false), (61, true)] {
+        let (first, _) = after(delivery(), at(seconds));
+        assert_eq!((first.log[0].has_item, first.first_response.is_none()), (has_item, has_item), "{seconds}");
+        assert_eq!(first.response().is_some(), !has_item, "{seconds}");
+        let (second, _) = after(first.clone(), at(seconds));
+        assert!(second.log[1].has_item);
+        assert_eq!((second.first_response == first.first_response, second.response()), (true, None));
+    }
+}
+
+#[test]
+fn a_trigger_applies_to_one_attempt() {
+    let failed = after(delivery(), response(410, None)).0;
+    let retried = failed.manually_retried(NOW, OWN).unwrap();
+    assert_eq!(retried.next_trigger, Trigger::Manual);
+    let again = after(after(retried, response(500, None)).0, response(500, None)).0;
+    let triggers: Vec<_> = again.log.iter().map(|entry| entry.trigger).collect();
+    assert_eq!(triggers, [Trigger::Schedule, Trigger::Manual, Trigger::Schedule]);
+}
+
+/// The states of a delivery, each with the outcome of a resend.
+#[test]
+fn a_resend_that_succeeds_makes_a_delivery_successful_and_one_that_fails_changes_nothing() {
+    let of = |status, mark| Delivery { status, mark, ticket: Some(OWN), retries_used: 2, attempts: 3, ..delivery() };
+    let due = in_seconds(600);
+    let states = [
+        of(DeliveryStatus::Pending, None),
+        of(DeliveryStatus::Pending, Some(Mark::Held)),
+        of(DeliveryStatus::Pending, Some(Mark::Due(in_seconds(900)))),
+        Delivery { next_attempt_at: Some(due), ..of(DeliveryStatus::Retrying, None) },
+        Delivery { next_attempt_at: Some(due), ..of(DeliveryStatus::Retrying, Some(Mark::Due(due))) },
+        of(DeliveryStatus::Retrying, Some(Mark::Held)),
+        Delivery { error: Some(Cause::HttpStatus), ..of(DeliveryStatus::Exhausted, Some(Mark::Failed)) },
+        Delivery { error: Some(Cause::EndpointDisabled), ..of(DeliveryStatus::Failed, Some(Mark::Failed)) },
+        Delivery { error: Some(Cause::Expunged), ..of(DeliveryStatus::Failed, None) },
+    ];
+    for before in states {
+        for status in [301, 410, 429, 500] {
+            assert_eq!(before.clone().after_resend(&response(status, None), NOW), None, "{before:?}");
+        }
+        assert_eq!(before.clone().after_resend(&outcome(Answer::None(Cause::Timeout.into())), NOW), None);
+        let after = before.clone().after_resend(&response(200, None), NOW).unwrap();
+        assert_eq!((after.status, after.error, after.state()), (DeliveryStatus::Success, None, DeliveryState::Final));
+        assert_eq!((after.mark, after.next_attempt_at, after.updated_at), (None, None, NOW));
+        assert_eq!((after.attempts, after.retries_used, after.ticket), (3, 2, Some(OWN)));
+        let last = after.log.last().unwrap();
+        assert_eq!((last.number, last.trigger, last.has_item), (None, Trigger::Resend, true));
+        assert_eq!(after.signature.is_none(), before.is_expunged());
+        assert_eq!(after.after_resend(&response(200, None), NOW), None, "it is successful already");
     }
 }

@@ -7,13 +7,14 @@ use super::endpoints::require_enabled;
 use super::organizations::require_active;
 use crate::domain::delivery::Delivery;
 use crate::domain::delivery::next_attempt::next_attempt_at;
+use crate::domain::delivery::trigger::Trigger;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event::Event;
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, OrganizationId};
 use crate::domain::tenancy::access::Scope;
 use crate::domain::tenancy::organization::{Organization, OrganizationStatus};
 use crate::domain::time::Timestamp;
-use crate::queue::Outgoing;
+use crate::queue::{DeliverTask, Outgoing};
 use crate::service::releaser::{new_ticket, task_without_payload};
 use crate::service::{Caller, Published, ServiceError};
 use crate::store::StoreError;
@@ -29,13 +30,13 @@ pub struct DeliveryDetail {
 }
 
 /// A stored delivery with its event and endpoint.
-struct Found {
+pub(super) struct Found<E = Endpoint> {
     event: Event,
     /// The delivery's record, if there is one.
-    record: Option<Delivery>,
+    pub(super) record: Option<Delivery>,
     /// The delivery in its initial state, which applies if there is no record.
-    pending: Delivery,
-    endpoint: Endpoint,
+    pub(super) pending: Delivery,
+    endpoint: E,
 }
 
 /// Converts stored deliveries of an organization to those that the API shows.
@@ -108,22 +109,35 @@ impl Administrator {
     ) -> Result<DeliveryDetail, ServiceError> {
         let Found { event, record, pending, endpoint } = self.find_delivery(organization, id).await?;
         let seen = self.seen_in(organization).await?;
-        Ok(DeliveryDetail {
-            delivery: seen.delivery(record.unwrap_or(pending), &endpoint),
-            payload: event.payload.body,
-        })
+        let mut delivery = seen.delivery(record.unwrap_or(pending), &endpoint);
+        self.add_last_responses(std::slice::from_mut(&mut delivery)).await?;
+        Ok(DeliveryDetail { delivery, payload: event.payload.body })
     }
 
     /// Reads a delivery with its event and its endpoint.
-    async fn find_delivery(&self, organization: &OrganizationId, id: DeliveryId) -> Result<Found, ServiceError> {
+    pub(super) async fn find_delivery(
+        &self,
+        organization: &OrganizationId,
+        id: DeliveryId,
+    ) -> Result<Found, ServiceError> {
+        let Found { event, record, pending, endpoint } = self.find_with_deleted(organization, id).await?;
+        let endpoint = endpoint.ok_or(ServiceError::NotFound("delivery"))?;
+        Ok(Found { event, record, pending, endpoint })
+    }
+
+    /// Reads a delivery with its event and its endpoint, which is `None` if it was deleted.
+    async fn find_with_deleted(
+        &self,
+        organization: &OrganizationId,
+        id: DeliveryId,
+    ) -> Result<Found<Option<Endpoint>>, ServiceError> {
         let missing = || ServiceError::NotFound("delivery");
         let event = self.store.event(organization, id.event()).await?.ok_or_else(missing)?;
-        let pending = event.delivery(id).ok_or_else(missing)?;
+        let pending = event.delivery(id).filter(|_| !self.is_expired(id.created_at())).ok_or_else(missing)?;
         let (record, endpoint) = tokio::try_join!(
             self.store.delivery(pending.endpoint, id),
             self.store.endpoint(organization, pending.endpoint),
         )?;
-        let endpoint = endpoint.filter(|_| !self.is_expired(id.created_at())).ok_or_else(missing)?;
         Ok(Found { event, record, pending, endpoint })
     }
 
@@ -159,6 +173,39 @@ impl Administrator {
         }
         let route = endpoint.route();
         self.queue.send(vec![Outgoing::new(task_without_payload(again.clone(), route), route.lane)]).await?;
-        Ok(DeliveryDetail { delivery: again, payload: event.payload.body })
+        let mut delivery = again;
+        self.add_last_responses(std::slice::from_mut(&mut delivery)).await?;
+        Ok(DeliveryDetail { delivery, payload: event.payload.body })
+    }
+
+    /// Sends a delivery once more, at once and whatever its state is, also to a paused, suspended or disabled endpoint.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] if the organization has no delivery with this id, [`ServiceError::Forbidden`] for a
+    /// suspended organization, and [`ServiceError::Conflict`] if the endpoint was deleted or the data of the event was
+    /// removed.
+    pub async fn resend_delivery(
+        &self,
+        organization: &Organization,
+        id: DeliveryId,
+    ) -> Result<DeliveryDetail, ServiceError> {
+        let organization = require_active(organization)?;
+        let conflict = |reason: &str| ServiceError::Conflict(reason.to_owned());
+        let Found { event, record, pending, endpoint } = self.find_with_deleted(organization, id).await?;
+        let endpoint = endpoint.ok_or_else(|| conflict("the delivery's endpoint was deleted"))?;
+        if event.expunged_at.is_some() {
+            return Err(conflict("the data of the delivery's event was removed"));
+        }
+        let delivery = record.unwrap_or(pending);
+        let route = endpoint.route();
+        // The ticket identifies the copies of this message. It does not own the delivery.
+        let ticket = Some(new_ticket());
+        let task = task_without_payload(delivery.clone(), route);
+        let task = DeliverTask { ticket, trigger: Trigger::Resend, ..task };
+        self.queue.send(vec![Outgoing::new(task, route.lane)]).await?;
+        audit("delivery.resend", organization, id);
+        let mut delivery = self.seen_in(organization).await?.delivery(delivery, &endpoint);
+        self.add_last_responses(std::slice::from_mut(&mut delivery)).await?;
+        Ok(DeliveryDetail { delivery, payload: event.payload.body })
     }
 }

@@ -127,7 +127,8 @@ impl Administrator {
         let from = DeliveryId::first_at(filter.since.map_or(from, |since| since.max(from)));
         let list = self.store.deliveries_before(endpoint, from, before, limit + 1);
         let page = examine(list, limit, before, |delivery| delivery.id, |delivery| filter.admits(delivery)).await?;
-        let items = page.items.into_iter().map(|delivery| seen.delivery(delivery, &target)).collect();
+        let mut items: Vec<_> = page.items.into_iter().map(|delivery| seen.delivery(delivery, &target)).collect();
+        self.add_last_responses(&mut items).await?;
         Ok(Page { items, ..page })
     }
 
@@ -182,10 +183,11 @@ impl Administrator {
         targets.sort_unstable();
         targets.dedup();
         let wanted: Vec<_> = events.iter().flat_map(|event| event.fan_out()).collect();
-        let (records, found) = tokio::try_join!(
+        let (mut records, found) = tokio::try_join!(
             self.store.listed_deliveries(&wanted),
             self.store.endpoints_by_id(organization, &targets),
         )?;
+        self.add_last_responses(&mut records).await?;
         let mut endpoints: HashMap<_, _> = targets.into_iter().map(|target| (target, None)).collect();
         endpoints.extend(found.into_iter().map(|endpoint| (endpoint.id, Some(endpoint))));
         Ok((records, endpoints))
@@ -328,7 +330,7 @@ impl Bodies<'_> {
 
 /// Reads a list up to the first entry that does not fit on the page, the end of the list, or the limit of examined
 /// entries. `before` is the cursor of the request.
-async fn examine<L: Listing, Id: Copy + ToString>(
+pub(super) async fn examine<L: Listing, Id: Copy + ToString>(
     mut list: L,
     limit: usize,
     before: Option<Id>,

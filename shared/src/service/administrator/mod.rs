@@ -1,6 +1,7 @@
 //! The operations of the API other than publishing: managing organizations, keys, endpoints, jobs and event types, and
 //! reading events and deliveries.
 
+mod attempts;
 mod deliveries;
 mod endpoints;
 mod event_types;
@@ -31,6 +32,7 @@ use crate::domain::time::Timestamp;
 use crate::queue::Queue;
 use crate::store::Store;
 
+pub use attempts::AttemptPage;
 pub use deliveries::DeliveryDetail;
 pub use event_types::TypeFilter;
 pub use filter_test::FilterTest;

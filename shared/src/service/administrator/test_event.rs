@@ -6,6 +6,7 @@ use super::Administrator;
 use super::endpoints::require_enabled;
 use super::organizations::require_active;
 use crate::domain::catalogue::Visibility;
+use crate::domain::delivery::trigger::Trigger;
 use crate::domain::endpoint::fan_out::{FanOut, Target};
 use crate::domain::endpoint::subscription::Subscription;
 use crate::domain::event::channel::Channels;
@@ -52,7 +53,9 @@ impl Administrator {
             ..endpoint.target()
         }]);
         let new = NewEvent { format, edition: endpoint.settings.edition, ..NewEvent::new(event_type, data) };
-        let planned = self.writer.plan(organization, by, new, &fan_out).await;
+        let mut planned = self.writer.plan(organization, by, new, &fan_out).await;
+        let deliveries = planned.iter_mut().flat_map(|published| &mut published.deliveries);
+        deliveries.for_each(|delivery| delivery.next_trigger = Trigger::Test);
         self.writer.store_and_send(&planned, &fan_out).await?;
         audit("endpoint.test", organization, id);
         self.writer.count_accepted(organization, &planned);

@@ -6,6 +6,7 @@ use std::collections::hash_map::Entry;
 use tracing::error;
 
 use crate::domain::delivery::ticket::{BEHIND_OTHER_COPY, Receipt};
+use crate::domain::delivery::trigger::Trigger;
 use crate::domain::time::Timestamp;
 use crate::queue::{DeliverTask, Task};
 use crate::telemetry::metrics;
@@ -94,7 +95,9 @@ pub(super) fn read(messages: Vec<Message>) -> (Vec<Received>, Vec<String>) {
                 match positions.entry((task.delivery, task.ticket)) {
                     Entry::Occupied(position) => {
                         let first: &mut Received = &mut received[*position.get()];
-                        first.task.probe |= task.probe;
+                        if task.trigger == Trigger::HalfOpen {
+                            first.task.trigger = task.trigger;
+                        }
                         first.receipt.sent_at = first.receipt.sent_at.max(message.sent_at);
                         first.receipt.receives = first.receipt.receives.max(receives);
                         first.messages.push(message);

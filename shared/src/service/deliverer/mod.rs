@@ -10,6 +10,7 @@ mod load;
 mod message;
 mod observed;
 mod record;
+mod resend;
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -33,13 +34,17 @@ use super::cache::Cache;
 use super::caches::Caches;
 use super::meter::Meter;
 use crate::clock::{self, Clock};
+use crate::domain::delivery::attempt::Outcome;
 use crate::domain::delivery::decision::Decision;
-use crate::domain::delivery::isolation::{CompletedTasks, Order, is_suspicious};
+use crate::domain::delivery::isolation::{CompletedTasks, Order, is_suspicious, is_suspicious_resend};
 use crate::domain::delivery::ticket::OnReceipt;
+use crate::domain::delivery::trigger::Trigger;
 use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::deployment::Deployment;
+use crate::domain::endpoint::Endpoint;
 use crate::domain::endpoint::lane::Lane;
 use crate::domain::endpoint::timeout::TimeoutSeconds;
+use crate::domain::event::payload::Payload;
 use crate::domain::ids::DeliveryId;
 use crate::domain::tenancy::organization::OrganizationStatus;
 use crate::domain::time::Timestamp;
@@ -54,10 +59,17 @@ const HIDE_DELAY: Duration = Duration::from_millis(5);
 /// earlier, which renews the entry. Other processes may receive it in between.
 const UNRECORDED: Duration = Duration::from_secs(12 * 60 * 60);
 
+/// Whether an earlier receive of the task's message left no result, so that the task may crash the process.
+fn may_crash(work: &Work) -> bool {
+    match work.task.trigger {
+        Trigger::Resend => is_suspicious_resend(work.receipt),
+        _ => is_suspicious(work.receipt, work.delivery.as_ref(), work.read_at),
+    }
+}
+
 /// A random number for a suspicious task; `None` for any other task.
 fn suspicion(work: &Work) -> Option<u64> {
-    let suspicious = is_suspicious(work.receipt, work.delivery.as_ref(), work.read_at);
-    suspicious.then(|| u64::from_be_bytes(clock::id_bytes()))
+    may_crash(work).then(|| u64::from_be_bytes(clock::id_bytes()))
 }
 
 /// The consumer of deliveries. A process has one.
@@ -189,7 +201,7 @@ impl Deliverer {
         Box::pin(async move {
             let verdict = match work {
                 Ok(work) => {
-                    let suspicious = is_suspicious(work.receipt, work.delivery.as_ref(), work.read_at);
+                    let suspicious = may_crash(&work);
                     let verdict = deliverer.decide(work, &observations, batch).await;
                     if suspicious && verdict.completes_task() {
                         deliverer.completed().record(deliverer.clock.now());
@@ -285,6 +297,9 @@ impl Deliverer {
     }
 
     async fn decide(&self, work: Work, observations: &Observations, batch: Batch) -> Verdict {
+        if work.task.trigger == Trigger::Resend {
+            return Box::pin(self.resend(work, batch)).await;
+        }
         match work.receipt.on_receipt(work.delivery.as_ref(), work.read_at) {
             OnReceipt::Process => {}
             OnReceipt::Done => return Verdict::Acknowledge,
@@ -294,7 +309,8 @@ impl Deliverer {
         let delivery = work.delivery.clone().unwrap_or_else(|| unrecorded(&work.task));
         // An organization that does not exist was deleted.
         let status = work.organization.unwrap_or(OrganizationStatus::Deleting);
-        let moved = match delivery.decide(work.endpoint.as_ref(), status, work.task.probe, now) {
+        let is_probe = work.task.trigger == Trigger::HalfOpen;
+        let moved = match delivery.decide(work.endpoint.as_ref(), status, is_probe, now) {
             // Cached items may be out of date. They suffice for an attempt, but not for parking or failing a
             // delivery.
             Decision::Park | Decision::Fail(_) if work.remembered => {
@@ -331,7 +347,6 @@ impl Deliverer {
             metrics::unreadable();
             return Verdict::Stay;
         };
-        let settings = &endpoint.settings;
         let now = self.clock.now();
         let Work { delivery: seen, task, receipt, .. } = work;
         let endpoint = &endpoint;
@@ -347,13 +362,20 @@ impl Deliverer {
             let suspect = is_suspicious(receipt, attempted.seen.as_ref(), work.read_at);
             return self.forward(DeliverTask { suspect, ..attempted.task }, endpoint.lane).await;
         }
-        if !settings.timeout.fits(batch.deadline.since(now)) {
+        if !endpoint.settings.timeout.fits(batch.deadline.since(now)) {
             return Verdict::Postpone(now);
         }
+        let outcome = self.post(&delivery, endpoint, &payload).await;
+        self.record(attempted, outcome).await
+    }
+
+    /// Sends one request for a delivery.
+    async fn post(&self, delivery: &Delivery, endpoint: &Endpoint, payload: &Payload) -> Outcome {
+        let settings = &endpoint.settings;
         let attempt = Attempt {
             url: &settings.url,
             headers: &settings.headers,
-            secrets: endpoint.secrets.signing_at(now),
+            secrets: endpoint.secrets.signing_at(self.clock.now()),
             delivery: delivery.id,
             event_type: &delivery.event_type,
             number: delivery.attempts + 1,
@@ -362,8 +384,7 @@ impl Deliverer {
             trace: payload.trace.as_ref(),
             timeout: settings.timeout.duration(),
         };
-        let outcome = self.sender.post(&attempt).await;
-        self.record(attempted, outcome).await
+        self.sender.post(&attempt).await
     }
 
     /// Forwards a task to another lane. The new message has the same ticket, so it owns the delivery.

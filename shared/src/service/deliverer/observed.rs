@@ -151,15 +151,7 @@ mod tests {
     }
 
     fn failures(count: u32) -> Tally {
-        let failed = AttemptEntry {
-            number: 1,
-            started_at: START,
-            duration_ms: 10,
-            response_status: Some(500),
-            error: Some(Cause::HttpStatus),
-            detail: None,
-            body_cut: false,
-        };
+        let failed = AttemptEntry { error: Some(Cause::HttpStatus), ..AttemptEntry::at(START) };
         let mut tally = Tally::default();
         (0..count).for_each(|_| tally += Tally { outcomes: Outcomes::of(&failed, START), is_announced: true });
         tally

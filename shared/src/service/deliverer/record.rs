@@ -11,7 +11,10 @@ use crate::clock;
 use crate::domain::delivery::Delivery;
 use crate::domain::delivery::attempt::{Cause, Detail, Outcome};
 use crate::domain::delivery::outcome::{Consequence, OnFailure};
+use crate::domain::delivery::recorded::RecordedAttempt;
+use crate::domain::delivery::response::Response;
 use crate::domain::delivery::ticket::{OnConflict, Receipt, Ticket};
+use crate::domain::delivery::trigger::Trigger;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::endpoint::lane::Lane;
 use crate::domain::tenancy::usage::Usage;
@@ -80,7 +83,12 @@ impl Deliverer {
         let mut copy = was_refused.then_some(None);
         for _ in 0..TRIES {
             let now = self.clock.now();
-            let current = seen.clone().unwrap_or_else(|| unrecorded(&task));
+            let mut current = seen.clone().unwrap_or_else(|| unrecorded(&task));
+            if task.trigger == Trigger::HalfOpen {
+                current.next_trigger = Trigger::HalfOpen;
+            }
+            // Of an attempt whose event's data was removed meanwhile, no response is kept.
+            let kept = outcome.response().filter(|_| !current.is_expunged());
             let attempts = current.attempts;
             let (mut updated, mut consequence) = current.after_attempt(&outcome, on_failure, now);
             if let Consequence::WaitLongUntil(due) = consequence {
@@ -95,8 +103,11 @@ impl Deliverer {
                     None => consequence = Consequence::WaitUntil(due),
                 }
             }
-            match self.store.record_attempt(seen.as_ref(), &updated).await {
-                Ok(Replaced::Written) => return self.recorded(endpoint, observations, &updated, consequence).await,
+            match self.store.record_attempt(seen.as_ref(), &mut updated).await {
+                Ok(Replaced::Written) => {
+                    self.put_attempt(&updated, kept).await;
+                    return self.recorded(endpoint, observations, &updated, consequence).await;
+                }
                 Ok(Replaced::Found(Some(found))) if found.takes(&outcome, attempts, receipt, now) => {
                     seen = Some(*found);
                 }
@@ -108,6 +119,7 @@ impl Deliverer {
                         return self.refused(&reduced, receipt, outcome, copy.flatten(), &error);
                     }
                     error!(delivery = %reduced.id, %error, "an attempt is recorded without its details");
+                    self.put_attempt(&reduced, kept).await;
                     return self.recorded(endpoint, observations, &reduced, consequence).await;
                 }
                 Err(error) => return stays(&error),
@@ -116,10 +128,20 @@ impl Deliverer {
         Verdict::Stay
     }
 
+    /// Writes the item of the attempt that was just recorded, if it has one.
+    async fn put_attempt(&self, delivery: &Delivery, kept: Option<&Response>) {
+        let Some(last) = delivery.log.last().filter(|last| last.has_item) else { return };
+        let attempt = RecordedAttempt { response: kept.cloned(), ..RecordedAttempt::new(delivery, last.clone()) };
+        if let Err(error) = self.store.put_attempt(delivery, &attempt).await {
+            warn!(delivery = %delivery.id, %error, "the item of an attempt was not written");
+        }
+    }
+
     /// Sends the delayed copy of a message, for the next attempt. `None` if it could not be sent.
     async fn send_copy(&self, task: &DeliverTask, lane: Lane, delay_seconds: u32) -> Option<Copy> {
         let (at, ticket) = (self.clock.now(), new_ticket());
-        let task = DeliverTask { ticket: Some(ticket), probe: false, suspect: false, ..task.clone() };
+        let trigger = Trigger::Schedule;
+        let task = DeliverTask { ticket: Some(ticket), trigger, suspect: false, ..task.clone() };
         match self.queue.send(vec![Outgoing { task, lane, delay_seconds }]).await {
             Ok(()) => Some(Copy { ticket, at }),
             Err(error) => {
@@ -201,7 +223,8 @@ struct Copy {
 /// The delivery of a task that has no record.
 pub(super) fn unrecorded(task: &DeliverTask) -> Delivery {
     let delivery = Delivery::new(task.delivery, &task.organization, task.endpoint, &task.event_type, false);
-    Delivery { ticket: task.ticket, ..delivery }
+    let next_trigger = if task.trigger == Trigger::Test { Trigger::Test } else { Trigger::Schedule };
+    Delivery { ticket: task.ticket, next_trigger, ..delivery }
 }
 
 /// The verdict on a message after another process changed the delivery first. `found` is the current record.
@@ -249,8 +272,8 @@ fn log_failure(delivery: &Delivery, cause: Cause) {
         delivery = %delivery.id,
         attempt = delivery.attempts,
         cause = cause.as_str(),
-        detail = delivery.error_detail.map(Detail::as_str),
-        response_status = delivery.response_status,
+        detail = delivery.failure().and_then(|failure| failure.detail).map(Detail::as_str),
+        response_status = delivery.response_status(),
         status = delivery.status.as_str(),
         "attempt failed"
     );

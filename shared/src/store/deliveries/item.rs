@@ -1,18 +1,25 @@
 //! A delivery's record as an item.
 
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
 
-use crate::domain::delivery::attempt::{AttemptEntry, Cause, Detail};
+use super::log;
+use crate::domain::delivery::attempt::Cause;
 use crate::domain::delivery::ticket::Ticket;
+use crate::domain::delivery::trigger::Trigger;
 use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::event::event_type::EventType;
 use crate::domain::ids::{DeliveryId, EndpointId, OrganizationId};
 use crate::domain::time::Timestamp;
 use crate::store::item::{Base, Unreadable, is_zero, time, unknown};
 use crate::store::jobs::{read_run, run_text};
-use crate::store::keys;
+use crate::store::{keys, response};
 
 const ENTITY: &str = "delivery";
+/// The attribute that holds the response to the first attempt.
+pub(super) const FIRST: &str = "first";
+/// The attribute that holds the log.
+pub(super) const LOG: &str = "log";
 
 /// A delivery's record.
 #[derive(Debug, Serialize, Deserialize)]
@@ -34,18 +41,18 @@ pub(in crate::store) struct DeliveryItem {
     recovery: Option<String>,
     #[serde(default, skip_serializing_if = "is_zero")]
     leases: u32,
+    /// What causes the next attempt; absent for the schedule.
     #[serde(skip_serializing_if = "Option::is_none")]
-    response_status: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    response_body: Option<String>,
+    trigger: Option<String>,
+    /// The response to the first attempt. [`fit`](super::fit) adds it, as far as there is space.
+    #[serde(default, skip_serializing)]
+    first: Option<ByteBuf>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    error_detail: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    signature: Option<String>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    log: Vec<AttemptItem>,
+    signature: Option<ByteBuf>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    log: Option<ByteBuf>,
     updated_at: String,
     expires_at: i64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -54,36 +61,11 @@ pub(in crate::store) struct DeliveryItem {
     waiting_sk: Option<String>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-struct AttemptItem {
-    n: u32,
-    at: String,
-    ms: u32,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    detail: Option<String>,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    cut: bool,
-}
-
 impl DeliveryItem {
     pub(super) fn new(delivery: &Delivery, expires_at: Timestamp) -> Self {
         let mark = delivery.mark.map(|mark| keys::mark(mark, delivery.endpoint, delivery.id));
         let (waiting_pk, waiting_sk) = mark.unzip();
         let name = |cause: Cause| cause.as_str().to_owned();
-        let detail_name = |detail: Detail| detail.as_str().to_owned();
-        let entry = |entry: &AttemptEntry| AttemptItem {
-            n: entry.number,
-            at: entry.started_at.rfc3339(),
-            ms: entry.duration_ms,
-            status: entry.response_status,
-            error: entry.error.map(name),
-            detail: entry.detail.map(detail_name),
-            cut: entry.body_cut,
-        };
         Self {
             base: Base::new(keys::delivery(delivery.endpoint, delivery.id), ENTITY),
             organization: delivery.organization.to_string(),
@@ -95,12 +77,13 @@ impl DeliveryItem {
             ticket: delivery.ticket.map(|ticket| ticket.to_string()),
             recovery: delivery.recovery.map(run_text),
             leases: delivery.leases,
-            response_status: delivery.response_status,
-            response_body: delivery.response_body.clone(),
+            trigger: Some(delivery.next_trigger)
+                .filter(|it| *it != Trigger::default())
+                .map(|it| it.as_str().to_owned()),
+            first: None,
             error: delivery.error.map(name),
-            error_detail: delivery.error_detail.map(detail_name),
-            signature: delivery.signature.clone(),
-            log: delivery.log.iter().map(entry).collect(),
+            signature: delivery.signature.as_ref().and_then(|hex| hex::decode(hex).ok()).map(ByteBuf::from),
+            log: (!delivery.log.is_empty()).then(|| log::encode(&delivery.log).into()),
             updated_at: delivery.updated_at.rfc3339(),
             expires_at: expires_at.unix_seconds(),
             waiting_pk,
@@ -116,20 +99,8 @@ impl TryFrom<DeliveryItem> for Delivery {
         let ids = keys::parse_delivery(&item.base.key());
         let (endpoint, id): (EndpointId, DeliveryId) =
             ids.ok_or_else(|| Unreadable("not a delivery's key".to_owned()))?;
-        // Causes and details are only shown, so one of a later version does not make a list unreadable.
+        // A cause of a later version is only shown, so it does not make a list unreadable.
         let cause = |name: Option<String>| name.as_deref().and_then(Cause::parse);
-        let detail = |name: Option<String>| name.as_deref().and_then(Detail::parse);
-        let entry = |entry: AttemptItem| {
-            Ok::<_, Unreadable>(AttemptEntry {
-                number: entry.n,
-                started_at: Timestamp::parse(&entry.at)?,
-                duration_ms: entry.ms,
-                response_status: entry.status,
-                error: cause(entry.error),
-                detail: detail(entry.detail),
-                body_cut: entry.cut,
-            })
-        };
         let waiting = item.waiting_pk.as_deref().zip(item.waiting_sk.as_deref());
         Ok(Self {
             id,
@@ -144,12 +115,13 @@ impl TryFrom<DeliveryItem> for Delivery {
             recovery: item.recovery.as_deref().map(read_run).transpose()?,
             leases: item.leases,
             mark: waiting.and_then(|(pk, sk)| keys::parse_mark(pk, sk)),
-            response_status: item.response_status,
-            response_body: item.response_body,
+            // A trigger of a later version is only shown.
+            next_trigger: item.trigger.as_deref().and_then(Trigger::parse).unwrap_or_default(),
+            first_response: item.first.as_ref().map(|bytes| response::decode(bytes)).transpose()?,
+            last_response: None,
             error: cause(item.error),
-            error_detail: detail(item.error_detail),
-            signature: item.signature,
-            log: item.log.into_iter().map(entry).collect::<Result<_, _>>()?,
+            signature: item.signature.map(hex::encode),
+            log: log::decode(&item.log.unwrap_or_default(), item.attempts)?,
             updated_at: Timestamp::parse(&item.updated_at)?,
         })
     }

@@ -15,7 +15,7 @@ use crate::store::{Store, StoreError, keys};
 /// query is made. The first query of each partition is always made, and reads at most 1 MB.
 pub(in crate::store) const LIST_READ_UNITS: f64 = 512.0;
 
-/// The attributes of deliveries that lists read: everything except signatures and attempts.
+/// The attributes of deliveries that lists read: everything except signatures.
 pub(in crate::store) const LISTED: Projection = Projection(&[
     "pk",
     "sk",
@@ -30,10 +30,10 @@ pub(in crate::store) const LISTED: Projection = Projection(&[
     "ticket",
     "recovery",
     "leases",
-    "response_status",
-    "response_body",
+    "trigger",
+    "first",
     "error",
-    "error_detail",
+    "log",
     "updated_at",
     "expires_at",
     "waiting_pk",
@@ -55,7 +55,7 @@ pub trait Listing: Send {
     fn next(&mut self) -> impl Future<Output = Result<Next<Self::Entry>, StoreError>> + Send;
 }
 
-/// A list of an endpoint's deliveries, newest first, without signatures and attempts. A delivery has a record, or
+/// A list of an endpoint's deliveries, newest first, without signatures. A delivery has a record, or
 /// is in a list of pending deliveries, or both.
 #[derive(Debug)]
 pub struct DeliveryList<'a> {

@@ -1,7 +1,9 @@
 //! Records of deliveries, spread over the partitions of their endpoint.
 
+mod fit;
 pub(super) mod item;
 pub(super) mod listing;
+mod log;
 pub(super) mod pending;
 pub(super) mod stored;
 
@@ -37,8 +39,7 @@ impl Store {
         self.get_all(wanted).await?.into_iter().map(read::<DeliveryItem, _>).collect()
     }
 
-    /// As [`deliveries_by_id`](Self::deliveries_by_id), but without signatures and attempts, which lists do not
-    /// show.
+    /// As [`deliveries_by_id`](Self::deliveries_by_id), but without signatures, which lists do not show.
     ///
     /// # Errors
     /// [`StoreError`] if they could not be read.
@@ -72,20 +73,30 @@ impl Store {
         Ok(stored)
     }
 
-    /// Records an attempt. `seen` is the record that was read before the attempt, or `None` if there was none.
+    /// Records an attempt. `seen` is the record that was read before the attempt, or `None` if there was none. A first
+    /// response that does not fit into the record is taken out of `delivery`: the attempt then has an item.
     ///
     /// # Errors
     /// [`StoreError`] if the attempt may not have been recorded.
-    pub async fn record_attempt(&self, seen: Option<&Delivery>, delivery: &Delivery) -> Result<Replaced, StoreError> {
+    pub async fn record_attempt(
+        &self,
+        seen: Option<&Delivery>,
+        delivery: &mut Delivery,
+    ) -> Result<Replaced, StoreError> {
         let write_token = new_write_token();
-        let item = || Ok::<_, StoreError>(with_write_token(self.delivery_item(delivery)?, &write_token));
         // Most attempts are first attempts: no record exists, and coalesced calls insert the records of several
         // deliveries. An insert that may have failed is repeated as a single conditional write. Its condition
         // recognizes an item that this process wrote by the write token.
-        if seen.is_none() && self.coalesced.insert(item()?).await {
+        if seen.is_none() && self.coalesced.insert(self.attempt_record(delivery, &write_token)?).await {
             return Ok(Replaced::Written);
         }
-        self.replace(seen, item()?, &write_token).await
+        self.replace(seen, self.attempt_record(delivery, &write_token)?, &write_token).await
+    }
+
+    fn attempt_record(&self, delivery: &mut Delivery, write_token: &AttributeValue) -> Result<Item, StoreError> {
+        let mut item = with_write_token(self.delivery_item(delivery)?, write_token);
+        fit::add_new_response(&mut item, delivery)?;
+        Ok(item)
     }
 
     /// Writes a delivery's record if the stored record is still as it was `seen`, or if there is still none.
@@ -94,7 +105,9 @@ impl Store {
     /// [`StoreError`] if the record may not have been written.
     pub async fn replace_delivery(&self, seen: Option<&Delivery>, delivery: &Delivery) -> Result<Replaced, StoreError> {
         let write_token = new_write_token();
-        self.replace(seen, with_write_token(self.delivery_item(delivery)?, &write_token), &write_token).await
+        let mut item = with_write_token(self.delivery_item(delivery)?, &write_token);
+        fit::add_response(&mut item, delivery)?;
+        self.replace(seen, item, &write_token).await
     }
 
     /// As [`replace_delivery`](Self::replace_delivery), for callers that do not need the stored record.
@@ -149,6 +162,7 @@ impl Store {
         })
     }
 
+    /// The item of a delivery without its first response.
     pub(super) fn delivery_item(&self, delivery: &Delivery) -> Result<Item, StoreError> {
         to_item(&DeliveryItem::new(delivery, delivery.id.created_at().plus(self.retention)))
     }

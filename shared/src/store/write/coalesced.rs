@@ -44,6 +44,7 @@ type Version = Result<Option<TypeVersion>, StoreError>;
 pub(in crate::store) struct CoalescedCalls {
     writes: Coalescer<(), WriteRequest, Written>,
     inserts: Coalescer<(), Item, bool>,
+    attempts: Coalescer<(), Item, bool>,
     states: Coalescer<OrganizationId, (), State>,
     targets: Coalescer<(OrganizationId, FanOutGroup), (), Targets>,
     /// By whether the read is strongly consistent.
@@ -62,12 +63,16 @@ impl CoalescedCalls {
         let (type_reader, types) = (client.clone(), Arc::clone(&table));
         let (version_reader, versions) = (client.clone(), Arc::clone(&table));
         let (writer, inserter, into) = (client.clone(), in_one_try(client), Arc::clone(&table));
+        let (attempter, attempts) = (inserter.clone(), Arc::clone(&table));
         Self {
             writes: Coalescer::new(WRITE_CHUNK, move |(), puts| {
                 write(writer.clone(), Arc::clone(&table), puts).boxed()
             }),
             inserts: Coalescer::new(WRITE_CHUNK, move |(), items| {
                 insert(inserter.clone(), Arc::clone(&into), items).boxed()
+            }),
+            attempts: Coalescer::new(WRITE_CHUNK, move |(), items| {
+                insert(attempter.clone(), Arc::clone(&attempts), items).boxed()
             }),
             states: Coalescer::new(READERS, move |organization, readers| {
                 let read = read_state(state_reader.clone(), Arc::clone(&states), organization, state_copy);
@@ -105,6 +110,12 @@ impl CoalescedCalls {
     /// caller must check.
     pub(in crate::store) async fn insert(&self, item: Item) -> bool {
         self.inserts.call((), item).await.unwrap_or(false)
+    }
+
+    /// As [`insert`](Self::insert), for items of attempts. They do not share calls with records, whose writes are more
+    /// important.
+    pub(in crate::store) async fn insert_attempt(&self, item: Item) -> bool {
+        self.attempts.call((), item).await.unwrap_or(false)
     }
 
     /// Reads the state of an organization. The read begins after this call.
@@ -177,7 +188,7 @@ async fn insert(client: Client, table: Arc<str>, items: Vec<Item>) -> Vec<bool> 
     match client.batch_execute_statement().set_statements(Some(statements)).send().await {
         Ok(output) => output.responses().iter().map(|response| is_inserted(response.error())).collect(),
         Err(error) => {
-            warn!(error = error.code(), "a coalesced insert failed, its records are written one by one");
+            warn!(error = error.code(), "a coalesced insert failed");
             vec![false; count]
         }
     }
@@ -186,7 +197,7 @@ async fn insert(client: Client, table: Arc<str>, items: Vec<Item>) -> Vec<bool> 
 fn is_inserted(error: Option<&BatchStatementError>) -> bool {
     let code = error.and_then(BatchStatementError::code);
     if let Some(code) = code.filter(|code| **code != BatchStatementErrorCodeEnum::DuplicateItem) {
-        warn!(error = code.as_str(), "a record of a coalesced insert failed and is written alone");
+        warn!(error = code.as_str(), "an item of a coalesced insert failed");
     }
     error.is_none()
 }

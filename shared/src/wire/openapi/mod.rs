@@ -19,7 +19,7 @@ use utoipa::openapi::{
 use super::error::ErrorOut;
 use super::organizations::{MetaOut, PaginationOut};
 use crate::domain::event::event_type::EventType;
-use crate::domain::ids::{DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId, RequestId};
+use crate::domain::ids::{AttemptId, DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId, RequestId};
 use crate::domain::text::IdempotencyKey;
 
 pub use values::*;
@@ -133,6 +133,8 @@ fn add_shared(components: &mut Components) {
     add_schema::<EndpointId>(&mut schemas);
     add_schema::<HyphenatedEndpointId>(&mut schemas);
     add_schema::<DeliveryId>(&mut schemas);
+    add_schema::<AttemptId>(&mut schemas);
+    add_schema::<ResponseStatus>(&mut schemas);
     add_schema::<EventId>(&mut schemas);
     add_schema::<KeyId>(&mut schemas);
     add_schema::<EventType>(&mut schemas);
@@ -275,6 +277,7 @@ fn path_parameter(dialect: Dialect, name: &str) -> Parameter {
         ("endpoint", Dialect::Endpoints) => HyphenatedEndpointReference::name(),
         ("endpoint", _) => EndpointReference::name(),
         ("delivery", _) => DeliveryId::name(),
+        ("attempt", _) => AttemptId::name(),
         ("event", _) => EventReference::name(),
         ("key", _) => KeyId::name(),
         ("job", _) => JobId::name(),

@@ -64,8 +64,8 @@ impl From<&Delivery> for DeliveryOut {
             event_type: delivery.event_type.to_string(),
             status: delivery.status.as_str(),
             attempts: delivery.attempts,
-            response_status: delivery.response_status,
-            response_body: delivery.response_body.clone(),
+            response_status: delivery.response_status(),
+            response_body: delivery.response().map(|response| response.body().to_owned()),
             error: failure.map(|failure| failure.cause.as_str()),
             error_detail: failure.and_then(|failure| failure.detail).map(Detail::as_str),
             docs_url: failure.map(Failure::docs_url),
@@ -87,6 +87,7 @@ pub struct DeliveryDetailOut {
     /// The `X-Webhook-Signature` of the last attempt; null before the first attempt.
     #[schema(value_type = Option<BodyDigest>, required)]
     signature: Option<String>,
+    /// The last 100 attempts, oldest first, without resends.
     attempt_log: Vec<AttemptOut>,
 }
 
@@ -111,18 +112,19 @@ struct AttemptOut {
     docs_url: Option<String>,
 }
 
-impl From<&AttemptEntry> for AttemptOut {
-    fn from(entry: &AttemptEntry) -> Self {
+impl AttemptOut {
+    /// An attempt with a number; `None` for a resend.
+    fn new(entry: &AttemptEntry) -> Option<Self> {
         let failure = entry.failure();
-        Self {
-            attempt: entry.number,
+        Some(Self {
+            attempt: entry.number?,
             started_at: entry.started_at.rfc3339(),
             duration_ms: entry.duration_ms,
             response_status: entry.response_status,
             error: failure.map(|failure| failure.cause.as_str()),
             error_detail: failure.and_then(|failure| failure.detail).map(Detail::as_str),
             docs_url: failure.map(Failure::docs_url),
-        }
+        })
     }
 }
 
@@ -133,7 +135,7 @@ impl DeliveryDetailOut {
             delivery: delivery.into(),
             payload,
             signature: delivery.signature.clone(),
-            attempt_log: delivery.log.iter().map(AttemptOut::from).collect(),
+            attempt_log: delivery.log.iter().filter_map(AttemptOut::new).collect(),
         }
     }
 }

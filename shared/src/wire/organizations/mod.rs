@@ -1,5 +1,6 @@
 //! The `organizations` dialect: the canonical one, with every feature.
 
+mod attempts;
 mod deliveries;
 mod endpoints;
 mod event_type_imports;
@@ -17,6 +18,7 @@ use utoipa::ToSchema;
 
 use crate::domain::ids::RequestId;
 
+pub use attempts::DeliveryAttemptOut;
 pub use deliveries::{DeliveryDetailOut, DeliveryOut};
 pub use endpoints::{
     DEFAULT_OVERLAP, EndpointIn, EndpointOut, EndpointPatchIn, RecoverIn, RecoveryOut, RotationIn, TestIn, TestOut,
@@ -52,11 +54,21 @@ pub struct PaginationOut {
     /// The `cursor` of the next page; null on the last page.
     #[schema(required)]
     next_cursor: Option<String>,
+    /// The `cursor` of the page before, with newer entries; only in lists of attempts. It is there before there are newer
+    /// entries, and absent only if the list is empty.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    previous_cursor: Option<String>,
 }
 
 impl PaginationOut {
     /// The pagination of a page with at most `limit` items.
     pub fn new(limit: usize, next_cursor: Option<String>) -> Self {
-        Self { limit, has_more: next_cursor.is_some(), next_cursor }
+        Self { limit, has_more: next_cursor.is_some(), next_cursor, previous_cursor: None }
+    }
+
+    /// Adds the cursor of the page before.
+    #[must_use]
+    pub fn with_previous(self, previous_cursor: Option<String>) -> Self {
+        Self { previous_cursor, ..self }
     }
 }

@@ -53,7 +53,7 @@ impl DeliveryOut {
             payload,
             status: delivery.status.as_str(),
             attempts: delivery.attempts,
-            response_status_code: delivery.response_status,
+            response_status_code: delivery.response_status(),
             last_attempt_at: delivery.log.last().map(|attempt| attempt.started_at.rfc3339()),
             next_retry_at: delivery.next_attempt_at.map(Timestamp::rfc3339),
             signature: delivery.signature.clone(),

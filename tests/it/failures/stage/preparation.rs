@@ -123,6 +123,11 @@ impl Scene {
                 stage.world.advance(ELEVEN_MINUTES);
                 stage.publish(1).await;
             }
+            Self::Resend | Self::ResendFails => {
+                stage.publish(1).await;
+                stage.world.drain().await;
+                stage.send_again("resend").await;
+            }
             Self::Isolated => {
                 stage.publish(2).await;
                 assert_eq!(stage.world.take_messages().await.len(), 2);
@@ -178,6 +183,13 @@ impl Scene {
             Self::Expunge => {
                 stage.publish(1).await;
                 stage.world.purge().await;
+                stage.ask_to_expunge().await;
+            }
+            Self::ExpungeAnswered => {
+                stage.publish(1).await;
+                stage.world.drain().await;
+                stage.send_again("retry").await;
+                stage.world.drain().await;
                 stage.ask_to_expunge().await;
             }
             Self::Deletion => {

@@ -77,6 +77,11 @@ impl Stage {
         self.tenant.at(&hasty).post(&path, &all).await.is_error(503, "unavailable");
     }
 
+    /// Resends or retries the delivery.
+    pub(super) async fn send_again(&self, how: &str) {
+        self.tenant.post(&format!("/webhooks/deliveries/{}/{how}", self.accepted[0]), &json!({})).await.data(202);
+    }
+
     /// Requests that the data of the event is removed. The request only writes the job, so the sweep must do it.
     pub(super) async fn ask_to_expunge(&self) {
         self.expunge_without("PutItem event").await;
@@ -123,7 +128,11 @@ impl Stage {
         let endpoint = tenant.endpoint(&receiver).await;
         tenant.delete(&format!("{}?permanent=true", endpoint.path())).await.data(204);
         let keyed = [("idempotency-key", "order-18")];
-        tenant.call(Method::POST, "/events", &keyed, Some(named(event(10)).to_string())).await.data(202);
+        let published =
+            tenant.call(Method::POST, "/events", &keyed, Some(named(event(10)).to_string())).await.data(202);
+        self.world.drain().await;
+        let path_of_resend = format!("/webhooks/deliveries/{}/resend", delivery_ids(&published)[0]);
+        tenant.post(&path_of_resend, &json!({})).await.data(202);
         self.world.drain().await;
         tenant.get("/usage").await.data(200);
         self.world.platform().delete(&format!("{path}?force=true")).await.data(202);

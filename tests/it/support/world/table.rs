@@ -3,11 +3,12 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use shared::domain::delivery::attempt::AttemptEntry;
 use shared::domain::endpoint;
 use shared::domain::endpoint::circuit_breaker::Counters;
 use shared::domain::endpoint::fan_out::FanOutSize;
 use shared::domain::endpoint::lane::Lane;
-use shared::domain::ids::{EndpointId, OrganizationId};
+use shared::domain::ids::{DeliveryId, EndpointId, OrganizationId};
 use shared::store::Store;
 
 use super::World;
@@ -57,11 +58,17 @@ impl World {
         scan.into_paginator().items().send().collect::<Result<_, _>>().await.unwrap()
     }
 
-    /// The last entry of a delivery's stored log.
-    pub(crate) async fn last_attempt(&self, delivery: &str) -> HashMap<String, AttributeValue> {
+    /// The attempts in the log of a delivery's record.
+    pub(crate) async fn log(&self, delivery: &str) -> Vec<AttemptEntry> {
         let id = AttributeValue::S(delivery.to_owned());
         let item = self.items("delivery").await.into_iter().find(|item| item["sk"] == id).unwrap();
-        item["log"].as_l().unwrap().last().unwrap().as_m().unwrap().clone()
+        let endpoint = EndpointId::parse(item["pk"].as_s().unwrap().split('#').nth(1).unwrap()).unwrap();
+        self.store().delivery(endpoint, DeliveryId::parse(delivery).unwrap()).await.unwrap().unwrap().log
+    }
+
+    /// Whether the body of the last response is incomplete, according to the log.
+    pub(crate) async fn is_body_cut(&self, delivery: &str) -> bool {
+        self.log(delivery).await.last().unwrap().body_cut
     }
 
     /// The written usage of all organizations and days: events, deliveries and attempts.

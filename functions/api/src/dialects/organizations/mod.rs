@@ -1,5 +1,6 @@
 //! Routes of the `organizations` dialect, which has all operations.
 
+mod attempts;
 mod deliveries;
 mod endpoints;
 mod event_types;
@@ -26,6 +27,7 @@ pub(crate) fn routes() -> Routes {
         .merge(keys::routes())
         .merge(endpoints::routes())
         .merge(deliveries::routes())
+        .merge(attempts::routes())
         .merge(events::routes())
         .merge(jobs::routes())
         .merge(usage::routes());
@@ -38,6 +40,7 @@ pub(crate) fn operations() -> utoipa::openapi::OpenApi {
         .merge_from(keys::Operations::openapi())
         .merge_from(endpoints::Operations::openapi())
         .merge_from(deliveries::Operations::openapi())
+        .merge_from(attempts::Operations::openapi())
         .merge_from(events::Operations::openapi())
         .merge_from(jobs::Operations::openapi())
         .merge_from(usage::Operations::openapi());

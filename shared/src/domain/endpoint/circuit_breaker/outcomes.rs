@@ -101,15 +101,7 @@ pub(super) mod tests {
         error: Option<Cause>,
         duration_ms: u32,
     ) -> AttemptEntry {
-        AttemptEntry {
-            number: 1,
-            started_at: NOW,
-            duration_ms,
-            response_status: None,
-            error,
-            detail: None,
-            body_cut: false,
-        }
+        AttemptEntry { duration_ms, error, ..AttemptEntry::at(NOW) }
     }
 
     #[test]

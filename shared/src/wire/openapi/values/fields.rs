@@ -64,6 +64,7 @@ pub(crate) mod object {
         limits,
         organization,
         usage,
+        webhook_attempt,
         webhook_delivery,
         webhook_endpoint,
         webhook_recovery,

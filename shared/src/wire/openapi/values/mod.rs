@@ -14,6 +14,7 @@ use crate::domain::catalogue::{MAX_DESCRIPTION_CHARS, MAX_GROUP_CHARS, Visibilit
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::delivery::attempt::{Cause, Detail};
 use crate::domain::delivery::schedule::{MAX_DELAY_SECONDS, MAX_RETRIES, RetrySchedule};
+use crate::domain::delivery::trigger::Trigger;
 use crate::domain::endpoint::filter::Filter;
 use crate::domain::endpoint::headers::Headers;
 use crate::domain::endpoint::subscription::{MAX_SUBSCRIPTIONS, Subscription};
@@ -24,7 +25,7 @@ use crate::domain::event::channel::{MAX_ENDPOINT_CHANNELS, MAX_EVENT_CHANNELS};
 use crate::domain::event::event_type::{EventType, MAX_EVENT_TYPE_CHARS};
 use crate::domain::event::payload::{ContentType, Format, MAX_CONTENT_TYPE_CHARS};
 use crate::domain::external_id::{ExternalId, MAX_EXTERNAL_ID_CHARS};
-use crate::domain::ids::{DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId, RequestId};
+use crate::domain::ids::{AttemptId, DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId, RequestId};
 use crate::domain::job::{JobKind, JobState};
 use crate::domain::metadata::{MAX_PAIRS, Metadata};
 use crate::domain::signing::secret::SigningSecret;
@@ -86,6 +87,8 @@ wire_values! {
     BodyDigest;
     /// The statuses of deliveries that can be retried.
     RecoverableStatus;
+    /// A condition on the status of a response.
+    ResponseStatus;
     /// The status of an endpoint in the `endpoints` dialect.
     CapitalStatus;
     /// The statuses that a caller of the `endpoints` dialect can set.
@@ -141,6 +144,7 @@ schemas! {
             "ep_550e8400-e29b-41d4-a716-446655440000");
     "EventId": EventId = "A published event.", id(EventId::PREFIX);
     "DeliveryId": DeliveryId = "One event for one endpoint.", id(DeliveryId::PREFIX);
+    "AttemptId": AttemptId = "One request for a delivery.", id(AttemptId::PREFIX);
     "ApiKeyId": KeyId = "An API key. It is not a secret.", id(KeyId::PREFIX);
     "JobId": JobId = "A job. Its id is derived from its work, so the same work has the same id.", id(JobId::PREFIX);
     "RequestId": RequestId = "One request to this API.", id(RequestId::PREFIX);
@@ -162,7 +166,7 @@ schemas! {
             .examples([serde_json::json!({"region": "emea"})]);
     "ExternalId": ExternalId =
         "The caller's own id. In a path, `ext:` and this id stand for the resource's id. It does not begin with a prefix of \
-         the service's ids (`org_`, `we_`, `ep_`, `wevt_`, `wdlv_`, `wjob_`, `key_`, `req_`).",
+         the service's ids (`org_`, `we_`, `ep_`, `wevt_`, `wdlv_`, `watt_`, `wjob_`, `key_`, `req_`).",
         pattern("^[A-Za-z0-9._-]+$", "crm-4711").max_length(Some(MAX_EXTERNAL_ID_CHARS));
     "OrganizationReference": OrganizationReference = "An organization's id, or `ext:` and its external id.",
         pattern(&format!("^(org_[0-9a-hjkmnp-tv-z]{{26}}|{UUID}|ext:[A-Za-z0-9._-]{{1,256}})$"), "org_01jq4z8s3tf6v9x0b2c4d6e8ga");
@@ -350,6 +354,12 @@ schemas! {
         one_of(Cause::ALL.map(Cause::as_str));
     "DeliveryErrorDetail": Detail = &details(),
         one_of(Detail::ALL.map(Detail::as_str));
+    "Trigger": Trigger =
+        "What caused an attempt: the publishing or a delay of the retry schedule; a manual retry or a recovery; a resend; a \
+         probe of a suspended endpoint; a test event.",
+        one_of(Trigger::ALL.map(Trigger::as_str));
+    "ResponseStatus": ResponseStatus = "A status such as `404`, or a class such as `5xx`.",
+        pattern("^([1-9][0-9]{2}|[1-9]xx)$", "5xx");
     "ErrorCode": ErrorCode = &codes(),
         one_of(ErrorCode::ALL.iter().map(|code| code.as_str()));
 }

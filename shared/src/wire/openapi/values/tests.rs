@@ -3,6 +3,7 @@ use utoipa::openapi::schema::Object;
 use super::*;
 use crate::domain::Invalid;
 use crate::domain::catalogue::TypeText;
+use crate::domain::delivery::recorded::ResponseStatusFilter;
 use crate::domain::endpoint::url::UrlPolicy;
 use crate::wire::field::wanted_status;
 
@@ -75,6 +76,9 @@ fn the_domain_accepts_all_examples_and_enum_values_of_schemas() {
     check::<HyphenatedEndpointId, _>(crate::wire::endpoints::parse_id);
     check::<EventId, _>(|text| EventId::parse(text).ok());
     check::<DeliveryId, _>(|text| DeliveryId::parse(text).ok());
+    check::<AttemptId, _>(|text| AttemptId::parse(text).ok());
+    check::<Trigger, _>(Trigger::parse);
+    check::<ResponseStatus, _>(|text| ResponseStatusFilter::parse(text).ok());
     check::<KeyId, _>(|text| KeyId::parse(text).ok());
     check::<JobId, _>(|text| JobId::parse(text).ok());
     check::<OrganizationId, _>(|text| OrganizationId::parse(text).ok());

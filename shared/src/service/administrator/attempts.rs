@@ -1,0 +1,338 @@
+//! Lists of attempts: of a delivery, of an event, and of an endpoint.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::fmt;
+use std::time::Duration;
+
+use super::Administrator;
+use super::deliveries::Found;
+use super::lists::{Page, bad_cursor, examine};
+use crate::domain::delivery::Delivery;
+use crate::domain::delivery::attempt::AttemptEntry;
+use crate::domain::delivery::outcome::WITHOUT_ITEM;
+use crate::domain::delivery::recorded::{AttemptFilter, RecordedAttempt};
+use crate::domain::delivery::trigger::Trigger;
+use crate::domain::ids::{AttemptId, DeliveryId, EndpointId, EventId, OrganizationId};
+use crate::domain::time::Timestamp;
+use crate::service::ServiceError;
+use crate::store::{Examined, Order};
+
+/// Most items of attempts that are read for one page of a delivery's or event's attempts.
+const MOST_READ: usize = 200;
+/// How many items of attempts are read at the same time.
+const ITEMS_PER_READ: usize = 100;
+/// How many deliveries of an event are read for one page. The attempts of an event with more are ordered by delivery.
+const DELIVERIES_PER_PAGE: usize = 100;
+
+/// A page of a list of attempts, newest first.
+#[derive(Debug)]
+pub struct AttemptPage {
+    /// The attempts of the page.
+    pub items: Vec<RecordedAttempt>,
+    /// The cursor of the next page, with older attempts; `None` if this is the last page.
+    pub next: Option<String>,
+    /// The cursor of the page before, with newer attempts; `None` only for an empty list.
+    pub previous: Option<String>,
+}
+
+/// A position in a list of attempts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cursor {
+    /// The page contains what follows this attempt in the list: older attempts.
+    Next(AttemptId),
+    /// The page contains what precedes this attempt in the list: newer attempts.
+    Previous(AttemptId),
+}
+
+/// The text before the id of a [`Cursor::Previous`].
+const PREVIOUS: &str = "before-";
+
+impl Cursor {
+    fn parse(text: &str) -> Result<Self, ServiceError> {
+        let (id, cursor): (_, fn(AttemptId) -> Self) = match text.strip_prefix(PREVIOUS) {
+            Some(id) => (id, Self::Previous),
+            None => (text, Self::Next),
+        };
+        AttemptId::parse(id).map(cursor).map_err(|_| bad_cursor())
+    }
+}
+
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Next(id) => id.fmt(f),
+            Self::Previous(id) => write!(f, "{PREVIOUS}{id}"),
+        }
+    }
+}
+
+impl Administrator {
+    /// A page of an endpoint's attempts, newest first. First attempts within a minute of publishing have the position of
+    /// their publishing.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] if the organization has no endpoint with this id, [`ServiceError::Invalid`] if
+    /// `cursor` is not a cursor of this list.
+    pub async fn endpoint_attempts(
+        &self,
+        organization: &OrganizationId,
+        endpoint: EndpointId,
+        filter: &AttemptFilter,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<AttemptPage, ServiceError> {
+        let cursor = cursor.map(Cursor::parse).transpose()?;
+        self.endpoint(organization, endpoint).await?;
+        let oldest = self.oldest_retained();
+        let since = filter.since.map_or(oldest, |since| since.minus(WITHOUT_ITEM).max(oldest));
+        let (mut from, mut before) = (
+            AttemptId::first_at(since),
+            filter.until.map(|until| AttemptId::first_at(until.plus(Duration::from_millis(1)))),
+        );
+        let (order, start) = match cursor {
+            None => (Order::NewestFirst, None),
+            Some(Cursor::Next(id)) => {
+                before = Some(before.map_or(id, |before| before.min(id)));
+                (Order::NewestFirst, Some(id))
+            }
+            Some(Cursor::Previous(id)) => {
+                from = from.max(id.next());
+                (Order::OldestFirst, Some(id))
+            }
+        };
+        let is_wanted = |attempt: &RecordedAttempt| {
+            filter.admits(&attempt.event_type, &attempt.entry) && !self.is_expired(attempt.delivery.created_at())
+        };
+        let admits = |examined: &Examined| examined.attempt.as_ref().is_some_and(is_wanted);
+        let list = self.store.attempts(endpoint, from, before, order, limit + 1);
+        let Page { items, next } = examine(list, limit, start, |examined| examined.id, admits).await?;
+        let items: Vec<_> = items.into_iter().filter_map(|examined| examined.attempt).collect();
+        let further = next.map(|id| AttemptId::parse(&id)).transpose().map_err(|_| bad_cursor())?;
+        Ok(page(items, further, cursor))
+    }
+
+    /// A page of a delivery's attempts, newest first.
+    ///
+    /// # Errors
+    /// As [`Administrator::delivery`], and [`ServiceError::Invalid`] if `cursor` is not a cursor of this list.
+    pub async fn delivery_attempts(
+        &self,
+        organization: &OrganizationId,
+        id: DeliveryId,
+        filter: &AttemptFilter,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<AttemptPage, ServiceError> {
+        let cursor = cursor.map(Cursor::parse).transpose()?;
+        let Found { record, pending, .. } = self.find_delivery(organization, id).await?;
+        let listed = self.attempts_of(vec![record.unwrap_or(pending)]).await?;
+        let (items, further) = self.read_attempts(listed, filter, cursor, limit, Reverse).await?;
+        Ok(page(items, further, cursor))
+    }
+
+    /// One attempt of a delivery.
+    ///
+    /// # Errors
+    /// As [`Administrator::delivery`], and [`ServiceError::NotFound`] if the delivery has no attempt with this id.
+    pub async fn delivery_attempt(
+        &self,
+        organization: &OrganizationId,
+        delivery: DeliveryId,
+        id: AttemptId,
+    ) -> Result<RecordedAttempt, ServiceError> {
+        let Found { record, pending, .. } = self.find_delivery(organization, delivery).await?;
+        let mut listed = self.attempts_of(vec![record.unwrap_or(pending)]).await?;
+        listed.retain(|attempt| attempt.id == id);
+        let (found, _) = self.read_attempts(listed, &AttemptFilter::default(), None, 1, Reverse).await?;
+        found.into_iter().next().ok_or(ServiceError::NotFound("attempt"))
+    }
+
+    /// A page of the attempts of an event's deliveries. Those of up to [`DELIVERIES_PER_PAGE`] deliveries are listed newest
+    /// first. Those of more are listed by delivery, in the order of the fan-out, and newest first for each delivery. Attempts
+    /// at deleted endpoints are left out.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] if the organization has no event with this id, [`ServiceError::Invalid`] if `cursor` is
+    /// not a cursor of this list.
+    pub async fn event_attempts(
+        &self,
+        organization: &OrganizationId,
+        id: EventId,
+        filter: &AttemptFilter,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<AttemptPage, ServiceError> {
+        let cursor = cursor.map(Cursor::parse).transpose()?;
+        let event = self.store.event(organization, id).await?.filter(|_| !self.is_expired(id.created_at()));
+        let event = event.ok_or(ServiceError::NotFound("event"))?;
+        let mut deliveries: Vec<_> = event.deliveries().collect();
+        if deliveries.len() <= DELIVERIES_PER_PAGE {
+            let listed = self.attempts_of(self.existing(organization, deliveries).await?).await?;
+            let (items, further) = self.read_attempts(listed, filter, cursor, limit, Reverse).await?;
+            return Ok(page(items, further, cursor));
+        }
+        // A page reads the deliveries from that of the cursor on, in the direction of the page.
+        let ordinal = |id: AttemptId| id.index().unwrap_or_default();
+        let last = match cursor {
+            None => deliveries.len().min(DELIVERIES_PER_PAGE),
+            Some(Cursor::Next(id)) => deliveries.len().min(ordinal(id) + DELIVERIES_PER_PAGE),
+            Some(Cursor::Previous(id)) => deliveries.len().min(ordinal(id) + 1),
+        };
+        let (is_first, is_last) = (last <= DELIVERIES_PER_PAGE, last == deliveries.len());
+        let window: Vec<_> = deliveries.drain(last.saturating_sub(DELIVERIES_PER_PAGE)..last).collect();
+        let ends = window.first().zip(window.last()).map(|(first, last)| (first.id, last.id));
+        let listed = self.attempts_of(self.existing(organization, window).await?).await?;
+        let position = |id: AttemptId| (ordinal(id), Reverse(id));
+        let (items, mut further) = self.read_attempts(listed, filter, cursor, limit, position).await?;
+        // The page goes on at the other deliveries.
+        if let (None, Some((first, last))) = (further, ends) {
+            further = match cursor {
+                Some(Cursor::Previous(_)) => (!is_first).then(|| AttemptId::largest_of(first)),
+                _ => (!is_last).then(|| AttemptId::smallest_of(last)),
+            };
+        }
+        Ok(page(items, further, cursor))
+    }
+
+    /// Reads the responses to the last attempts of these deliveries that are in items of their own.
+    pub(super) async fn add_last_responses(&self, deliveries: &mut [Delivery]) -> Result<(), ServiceError> {
+        let last = |delivery: &Delivery| {
+            let last = delivery.log.last().filter(|last| last.has_item)?;
+            last.response_status.map(|_| last.id(delivery.id))
+        };
+        let wanted: Vec<_> = deliveries.iter().filter_map(|it| Some((it.endpoint, last(it)?))).collect();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        let mut found = self.store.attempts_by_id(&wanted).await?;
+        for delivery in deliveries {
+            delivery.last_response = last(delivery).and_then(|id| found.remove(&id)?.response);
+        }
+        Ok(())
+    }
+
+    /// The current state of these deliveries of an event, which are given in their initial state, without those of deleted
+    /// endpoints.
+    async fn existing(
+        &self,
+        organization: &OrganizationId,
+        initial: Vec<Delivery>,
+    ) -> Result<Vec<Delivery>, ServiceError> {
+        let ids: Vec<_> = initial.iter().map(|delivery| (delivery.endpoint, delivery.id)).collect();
+        let mut endpoints: Vec<_> = initial.iter().map(|delivery| delivery.endpoint).collect();
+        endpoints.sort_unstable();
+        endpoints.dedup();
+        let (records, endpoints) = tokio::try_join!(
+            self.store.listed_deliveries(&ids),
+            self.store.endpoints_by_id(organization, &endpoints),
+        )?;
+        let mut records: HashMap<_, _> = records.into_iter().map(|record| (record.id, record)).collect();
+        let exists = |id: EndpointId| endpoints.iter().any(|endpoint| endpoint.id == id);
+        let existing = initial.into_iter().filter(|delivery| exists(delivery.endpoint));
+        Ok(existing.map(|initial| records.remove(&initial.id).unwrap_or(initial)).collect())
+    }
+
+    /// The attempts of these deliveries as far as their records have them, resends included. Of a resend only the time is
+    /// known, unless it made its delivery successful.
+    async fn attempts_of(&self, deliveries: Vec<Delivery>) -> Result<Vec<RecordedAttempt>, ServiceError> {
+        let ids: Vec<_> = deliveries.iter().map(|delivery| (delivery.endpoint, delivery.id)).collect();
+        let resends = self.store.resends(&ids).await?;
+        let mut all = Vec::new();
+        for delivery in &deliveries {
+            let logged = delivery.log.iter().map(|entry| RecordedAttempt::new(delivery, entry.clone()));
+            let known = all.len();
+            all.extend(logged);
+            for started_at in resends.get(&delivery.id).into_iter().flatten() {
+                let resend = RecordedAttempt::new(delivery, unknown_resend(*started_at));
+                if all[known..].iter().all(|attempt| attempt.id != resend.id) {
+                    all.push(resend);
+                }
+            }
+        }
+        Ok(all)
+    }
+
+    /// Reads the items of the attempts that a page shows. `position` gives the order of the list. Returns also the attempt
+    /// after which the list goes on, if it does. A resend whose item does not exist is left out.
+    async fn read_attempts<Position: Ord>(
+        &self,
+        mut listed: Vec<RecordedAttempt>,
+        filter: &AttemptFilter,
+        cursor: Option<Cursor>,
+        limit: usize,
+        position: impl Fn(AttemptId) -> Position,
+    ) -> Result<(Vec<RecordedAttempt>, Option<AttemptId>), ServiceError> {
+        listed.retain(|attempt| {
+            let is_on_page = match cursor {
+                None => true,
+                Some(Cursor::Next(id)) => position(id) < position(attempt.id),
+                Some(Cursor::Previous(id)) => position(attempt.id) < position(id),
+            };
+            let may_be_admitted = match is_unknown(&attempt.entry) {
+                true => filter.may_admit_resend(&attempt.event_type, attempt.entry.started_at),
+                false => filter.admits(&attempt.event_type, &attempt.entry),
+            };
+            is_on_page && may_be_admitted
+        });
+        listed.sort_by_key(|attempt| position(attempt.id));
+        if matches!(cursor, Some(Cursor::Previous(_))) {
+            listed.reverse();
+        }
+        let (mut shown, mut read, mut last) = (Vec::<RecordedAttempt>::new(), 0, None);
+        for chunk in listed.chunks(ITEMS_PER_READ.min(limit + 1)) {
+            if read >= MOST_READ {
+                return Ok((shown, last));
+            }
+            let with_items = chunk.iter().filter(|attempt| attempt.entry.has_item);
+            let wanted: Vec<_> = with_items.map(|attempt| (attempt.endpoint, attempt.id)).collect();
+            read += wanted.len();
+            let mut found = if wanted.is_empty() { HashMap::new() } else { self.store.attempts_by_id(&wanted).await? };
+            for attempt in chunk {
+                let complete = match found.remove(&attempt.id) {
+                    Some(item) => Some(item).filter(|it| filter.admits(&it.event_type, &it.entry)),
+                    None => Some(attempt.clone()).filter(|attempt| !is_unknown(&attempt.entry)),
+                };
+                if let Some(complete) = complete {
+                    if shown.len() == limit {
+                        return Ok((shown, last));
+                    }
+                    shown.push(complete);
+                }
+                last = Some(attempt.id);
+            }
+        }
+        Ok((shown, None))
+    }
+}
+
+/// A resend whose result is in its item only.
+const fn unknown_resend(started_at: Timestamp) -> AttemptEntry {
+    AttemptEntry { number: None, trigger: Trigger::Resend, has_item: true, ..AttemptEntry::at(started_at) }
+}
+
+/// Whether this is an [`unknown_resend`]: every attempt has a response or an error.
+const fn is_unknown(entry: &AttemptEntry) -> bool {
+    entry.response_status.is_none() && entry.error.is_none()
+}
+
+/// The page that contains these attempts, in the direction of `cursor`. `further` is the attempt after which the list goes
+/// on in this direction.
+fn page(mut items: Vec<RecordedAttempt>, further: Option<AttemptId>, cursor: Option<Cursor>) -> AttemptPage {
+    let is_backward = matches!(cursor, Some(Cursor::Previous(_)));
+    if is_backward {
+        items.reverse();
+    }
+    let (first, last) = (items.first().map(|it| it.id), items.last().map(|it| it.id));
+    let (next, previous) = match cursor {
+        // There can be newer attempts later.
+        Some(Cursor::Previous(id)) => (last.or(Some(id)), further.or(first).or(Some(id))),
+        Some(Cursor::Next(id)) => (further, first.or(Some(id))),
+        None => (further, first),
+    };
+    AttemptPage {
+        items,
+        next: next.map(|id| Cursor::Next(id).to_string()),
+        previous: previous.map(|id| Cursor::Previous(id).to_string()),
+    }
+}

@@ -1,0 +1,75 @@
+//! The filter of lists of attempts in a query string.
+
+use utoipa::IntoParams;
+
+use super::query::{Query, time};
+use crate::domain::Invalid;
+use crate::domain::delivery::attempt::Cause;
+use crate::domain::delivery::recorded::{AttemptFilter, ResponseStatusFilter};
+use crate::domain::delivery::trigger::Trigger;
+use crate::domain::event::event_type::EventType;
+use crate::domain::time::Timestamp;
+use crate::wire::openapi::ResponseStatus;
+
+impl Query {
+    /// Takes `response_status`, `error`, `trigger`, `event_type`, `since` and `until`.
+    pub fn attempt_filter(&mut self) -> AttemptFilter {
+        AttemptFilter {
+            status: self.take("response_status", ResponseStatusFilter::parse),
+            error: self.take("error", |text| named(text, Cause::parse(text), &Cause::ALL.map(Cause::as_str))),
+            trigger: self.take("trigger", |text| named(text, Trigger::parse(text), &Trigger::ALL.map(Trigger::as_str))),
+            event_type: self.take("event_type", EventType::parse),
+            since: self.take("since", time),
+            until: self.take("until", time),
+        }
+    }
+}
+
+fn named<T>(text: &str, found: Option<T>, names: &[&str]) -> Result<T, Invalid> {
+    found.ok_or_else(|| Invalid::new(format!("must be one of {}, not {text}", names.join(", "))))
+}
+
+/// The parameters of [`Query::attempt_filter`] for the OpenAPI document.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct AttemptParameters {
+    /// Only attempts with a response of this status or class.
+    #[param(value_type = Option<ResponseStatus>)]
+    pub response_status: Option<String>,
+    /// Only attempts that failed with this error.
+    #[param(value_type = Option<Cause>)]
+    pub error: Option<String>,
+    /// Only attempts with this trigger.
+    #[param(value_type = Option<Trigger>)]
+    pub trigger: Option<String>,
+    /// Only attempts of events of this type.
+    #[param(value_type = Option<EventType>)]
+    pub event_type: Option<String>,
+    /// Only attempts that began at this time or later.
+    #[param(value_type = Option<Timestamp>)]
+    pub since: Option<String>,
+    /// Only attempts that began before this time.
+    #[param(value_type = Option<Timestamp>)]
+    pub until: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_filter_of_attempts_is_parsed_and_every_problem_is_reported() {
+        let mut query =
+            Query::new("response_status=5xx&error=dns&trigger=resend&event_type=a.b&since=2026-03-24T20:00:00Z");
+        let filter = query.attempt_filter();
+        assert_eq!(filter.status, ResponseStatusFilter::parse("5xx").ok());
+        assert_eq!((filter.error, filter.trigger), (Some(Cause::Dns), Some(Trigger::Resend)));
+        assert!(filter.event_type.is_some() && filter.since.is_some() && filter.until.is_none());
+        assert!(query.finish(()).is_ok());
+
+        let mut query = Query::new("response_status=600x&error=x&trigger=y&event_type=a..b&since=x&until=y&z=1");
+        let _ = query.attempt_filter();
+        let names: Vec<_> = query.finish(()).unwrap_err().into_iter().map(|problem| problem.name).collect();
+        assert_eq!(names, ["response_status", "error", "trigger", "event_type", "since", "until", "z"]);
+    }
+}
