@@ -168,8 +168,8 @@ pub(super) fn operation() -> impl Strategy<Value = Operation> {
         1 => (endpoint(), cut(MOST_CALLS_OF_API)).prop_map(|(endpoint, cut)| Operation::Recover { endpoint, cut }),
         1 => (any::<prop::sample::Index>(), cut(MOST_CALLS_OF_API))
             .prop_map(|(at, cut)| Operation::CancelJob { job: at.index(usize::MAX), cut }),
-        1 => removal(),
-        1 => (select(vec![Some(true), Some(true), Some(false), None]), cut(MOST_CALLS_OF_API))
+        3 => removal(),
+        2 => (select(vec![Some(true), Some(true), Some(false), None]), cut(MOST_CALLS_OF_API))
             .prop_map(|(accepts, cut)| Operation::SetType { accepts, cut }),
         1 => Just(Operation::SendAll),
         2 => any::<bool>().prop_map(|suspended| Operation::SetOrganization { suspended }),

@@ -19,11 +19,13 @@ pub(super) enum Removal {
 }
 
 impl Run {
-    /// Removes the data of the event of one of the troubled organization's deliveries.
+    /// Removes the data of the event of one of the troubled organization's deliveries, if possible of an unfinished one.
     pub(super) async fn expunge(&mut self, choice: usize, cut: Option<usize>) {
         let of_troubled = |endpoint: Option<usize>| endpoint.is_some_and(|endpoint| owner(endpoint) == TROUBLED);
         let own: Vec<_> = self.model.iter().filter(|(_, delivery)| of_troubled(delivery.endpoint)).collect();
-        let Some((delivery, _)) = own.get(choice % own.len().max(1)) else { return };
+        let unfinished: Vec<_> = own.iter().filter(|(_, delivery)| !delivery.status.is_final()).copied().collect();
+        let candidates = if unfinished.is_empty() { own } else { unfinished };
+        let Some((delivery, _)) = candidates.get(choice % candidates.len().max(1)) else { return };
         let event = event_of(delivery);
         let reply = self.call(Method::DELETE, &format!("/events/{event}/data"), &Value::Null, cut).await;
         let removal = match reply {

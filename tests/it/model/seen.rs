@@ -23,6 +23,8 @@ pub(super) struct Seen {
     pub(super) organizations: BTreeSet<String>,
     /// The endpoints with an open job that releases or fails their held deliveries.
     pub(super) releasing: Vec<String>,
+    /// The events with an open job that fails their deliveries.
+    pub(super) expunging: BTreeSet<String>,
     /// Whether a recovery is open.
     pub(super) recovering: bool,
     /// Whether a job of the kind `send_all` is open.
@@ -86,6 +88,7 @@ impl Seen {
             endpoints: HashMap::new(),
             organizations: BTreeSet::new(),
             releasing: Vec::new(),
+            expunging: BTreeSet::new(),
             recovering: false,
             sending_again: false,
             messages: HashMap::new(),
@@ -128,6 +131,7 @@ impl Seen {
                 "recover" => self.recovering = true,
                 "send_all" => self.sending_again = true,
                 "release" | "fail_held" => self.releasing.push(string(item, "endpoint").unwrap().to_owned()),
+                "expunge" => drop(self.expunging.insert(string(item, "event").unwrap().to_owned())),
                 _ => {}
             },
             _ => {}

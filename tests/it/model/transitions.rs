@@ -125,12 +125,13 @@ impl Run {
     }
 
     /// Checks that a delivery that is not final has a message in the queue, or a mark for which the sweep or a job
-    /// looks.
+    /// looks, or that an open job fails it because its event has lost its data.
     fn check_promise(&self, id: &str, record: &SeenDelivery, seen: &Seen) {
         let is_kept = match (record.status, record.mark.as_deref()) {
             (Status::Success, mark) => mark.is_none(),
             (status, None) if status.is_recoverable() && record.is_expunged => true,
             (status, mark) if status.is_recoverable() => mark == Some("failed"),
+            (_, None) if seen.expunging.contains(&event_of(id)) => true,
             (_, None) => seen.is_owned(id, record) || self.unpromised.contains_key(id),
             (_, Some("held")) => seen.will_be_released(&record.endpoint),
             (_, mark) => mark == Some("due"),
