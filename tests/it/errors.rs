@@ -7,7 +7,7 @@ use http::{Method, Request};
 use serde_json::{Value, json};
 use shared::wire::error::ErrorCode;
 
-use crate::routes::{ROUTES, implies_organization};
+use crate::routes::{ROUTES, implies_organization, is_of_catalogue};
 use crate::shape::assert_well_formed;
 use crate::support::{Reply, Tenant, World, text};
 
@@ -124,9 +124,9 @@ async fn an_invalid_json_body_is_an_error_with_its_position_and_another_content_
         } else {
             endpoint.clone()
         };
-        let path =
-            route.replace("{organization}", &tenant.id).replace("{endpoint}", &own).replace("{key}", text(&key["id"]));
-        let is_platforms = route == "/v1/organizations" || route.ends_with("/limits");
+        let path = route.replace("{organization}", &tenant.id).replace("{endpoint}", &own);
+        let path = path.replace("{key}", text(&key["id"])).replace("{event_type}", "order.paid");
+        let is_platforms = route == "/v1/organizations" || route.ends_with("/limits") || is_of_catalogue(route);
         let caller = if is_platforms { &world.platform() } else { &tenant };
         for (body, says) in [
             ("{\n  \"name\": }", "at line 2 column 11"),
@@ -148,6 +148,10 @@ async fn an_invalid_json_body_is_an_error_with_its_position_and_another_content_
             let reply = world.process.call(request.body(Body::from("{}")).unwrap()).await;
             assert_well_formed(&reply);
             reply.is_error(415, "unsupported_media_type");
+        }
+        // An OpenAPI document may have fields that the import does not know.
+        if route == "/v1/event-type-imports" {
+            continue;
         }
         let unknown = send(caller, method, &path, &[], Some(r#"{"naem": "x", "zzz": null}"#.to_owned())).await;
         unknown.is_error(400, "validation_failed");

@@ -371,7 +371,7 @@ async fn an_error_lists_all_invalid_parameters() {
             "is_active=perhaps&ordering=url&page=x&page_size=0",
             "is_active ordering page page_size",
         ),
-        ("/events", "limit=x&type=a-b&endpoint_id=we_1", "limit type endpoint_id"),
+        ("/events", "limit=x&type=a%2Bb&endpoint_id=we_1", "limit type endpoint_id"),
         ("/events", "cursor=wevt_1", "cursor"),
         ("/webhooks/endpoints", "limit=-1", "limit"),
         ("/api-keys", "limit=1.5", "limit"),

@@ -133,6 +133,9 @@ async fn cursors_lead_through_a_list_in_both_directions() {
     }
 }
 
+/// Whether a filter admits an attempt.
+type Admits = Box<dyn Fn(&Value) -> bool>;
+
 #[tokio::test]
 async fn filters_select_the_same_attempts_in_every_list() {
     let (_world, tenant, endpoint, _receiver, _deliveries) = populated().await;
@@ -141,7 +144,7 @@ async fn filters_select_the_same_attempts_in_every_list() {
     let is = |name: &'static str, value: Value| move |attempt: &Value| attempt[name] == value;
     let in_class = |class: u64| move |attempt: &Value| attempt["response_status"].as_u64().unwrap() / 100 == class;
     let (since, until) = (middle.to_owned(), middle.to_owned());
-    let table: Vec<(String, Box<dyn Fn(&Value) -> bool>)> = vec![
+    let table: Vec<(String, Admits)> = vec![
         ("response_status=5xx".to_owned(), Box::new(in_class(5))),
         ("response_status=404".to_owned(), Box::new(is("response_status", json!(404)))),
         ("error=http_status".to_owned(), Box::new(is("error", json!("http_status")))),

@@ -115,9 +115,10 @@ impl Run {
         let new_repeats = repeats.checked_sub(model.repeats).expect("the number of requests never decreases");
         let has_copies = allowed.redelivers || self.queued.get(id).is_some_and(|messages| *messages > 1);
         let held_twice = allowed.consumers > 1 && has_copies;
-        // A process that dies may have made an attempt and a resend.
+        // A process that dies may have made an attempt and a resend. An attempt that is in progress when a resend makes the
+        // delivery successful is not recorded.
         let (is_resendable, dies) = (self.resent.contains(id), usize::from(allowed.dies));
-        let unrecorded = dies + usize::from(is_resendable) * dies;
+        let unrecorded = dies + usize::from(is_resendable) * dies + usize::from(is_resent);
         assert!(new_repeats <= unrecorded + usize::from(held_twice), "{id} is repeated: {record:?}");
         let may_repeat = before != Status::Success || is_resendable;
         assert!(new_repeats == 0 || may_repeat, "{id} is attempted after its success: {record:?}");

@@ -1,12 +1,24 @@
 //! Imports of event types from an OpenAPI document.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
+use serde::de::IgnoredAny;
 use utoipa::ToSchema;
 
 use crate::domain::catalogue::{ImportEffect, Imported, ImportedType, read_document};
 use crate::domain::event::event_type::EventType;
+use crate::wire::body::{self, InvalidJson};
 use crate::wire::error::Problem;
 use crate::wire::openapi::{import_effect, object};
+
+/// Checks that a body is a JSON object. The faults of the document itself have JSON Pointers instead.
+///
+/// # Errors
+/// [`InvalidJson`] with the position.
+pub fn check_json(body: &[u8]) -> Result<(), InvalidJson> {
+    body::parse::<HashMap<String, IgnoredAny>>(body).map(drop)
+}
 
 /// The types of an OpenAPI document.
 ///

@@ -23,7 +23,7 @@ pub use deliveries::{DeliveryDetailOut, DeliveryOut};
 pub use endpoints::{
     DEFAULT_OVERLAP, EndpointIn, EndpointOut, EndpointPatchIn, RecoverIn, RecoveryOut, RotationIn, TestIn, TestOut,
 };
-pub use event_type_imports::{ImportOut, parse_import};
+pub use event_type_imports::{ImportOut, check_json, parse_import};
 pub use event_types::{
     EventTypeIn, EventTypeOut, EventTypePatchIn, EventTypeReplacementIn, ListedTypeOut, TypeVersionOut,
 };

@@ -14,7 +14,7 @@ use shared::service::TypeFilter;
 use shared::wire::error::ErrorCode;
 use shared::wire::organizations::{
     EventTypeIn, EventTypeOut, EventTypePatchIn, EventTypeReplacementIn, ImportOut, ListedTypeOut, TypeVersionOut,
-    parse_import,
+    check_json, parse_import,
 };
 use shared::wire::query::{ImportParameters, PagingParameters, RemovalParameters, TypeParameters};
 use tokio::task::spawn_blocking;
@@ -205,6 +205,7 @@ async fn import(
     let dry_run = query.dry_run();
     let dry_run = query.finish(dry_run)?;
     let body = read_body(request).await?;
+    check_json(&body)?;
     // Reading a document compiles its schemas, which can take seconds.
     let types = spawn_blocking(move || parse_import(&body)).await;
     let types = types.map_err(|_| ApiError::new(ErrorCode::Internal, "the document could not be read"))??;
