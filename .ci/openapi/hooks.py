@@ -7,6 +7,8 @@ of an existing resource. A malformed id is not changed.
 import json
 import os
 import re
+import sys
+import time
 import urllib.error
 import urllib.request
 
@@ -26,6 +28,7 @@ IDS = {
     "event": rf"wevt_[0-9a-f]{{32}}|{EXTERNAL}",
     "job": r"wjob_[0-9a-f]{32}",
     "delivery": r"wdlv_[0-9a-f]{32}",
+    "attempt": r"watt_[0-9a-f]{32}",
     "event_type": r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*",
     "schema_version": r"[1-9][0-9]*",
 }
@@ -63,6 +66,15 @@ def make_event_type():
     return EVENT_TYPE
 
 
+def first_attempt(delivery):
+    """Waits for the first attempt of a delivery."""
+    for _ in range(50):
+        if attempts := call("GET", f"{ROOT}/webhooks/deliveries/{delivery}/attempts"):
+            return attempts[0]["id"]
+        time.sleep(0.1)
+    sys.exit(f"{delivery} was not attempted")
+
+
 EVENT_TYPE = "generated.type"
 ENDPOINT = make_endpoint()
 TESTED = call("POST", f"{ROOT}/webhooks/endpoints/{ENDPOINT}/test", {})
@@ -73,6 +85,7 @@ THERE = {
     "event": TESTED["event_id"],
     "job": make_job(),
     "delivery": TESTED["latest_delivery"]["id"],
+    "attempt": first_attempt(TESTED["latest_delivery"]["id"]),
     "event_type": make_event_type(),
     "schema_version": 1,
 }
@@ -113,11 +126,12 @@ def before_load_schema(context, raw_schema):
     schemas = raw_schema["components"]["schemas"]
     listed = {"api-keys": "ApiKeyId", "endpoints": "EndpointId", "events": "EventId", "deliveries": "DeliveryId"}
     cursors = {resource: schemas[name] for resource, name in listed.items()}
-    time = r"20[0-9]{2}-0[1-9]-0[1-9]T0[0-9]:0[0-9]:0[0-9]\.[0-9]{3}Z"
+    moment = r"20[0-9]{2}-0[1-9]-0[1-9]T0[0-9]:0[0-9]:0[0-9]\.[0-9]{3}Z"
+    cursors["attempts"] = {"type": "string", "pattern": "^(before-)?watt_[0-9a-f]{32}$"}
     cursors["event-types"] = schemas["EventType"]
     cursors["versions"] = {"type": "string", "pattern": "^[1-9][0-9]{0,5}$"}
-    cursors["jobs"] = {"type": "string", "pattern": rf"^{time}\.wjob_[0-9a-f]{{32}}$"}
-    cursors["organizations"] = {"type": "string", "pattern": rf"^{time}\.org_[0-9a-hjkmnp-tv-z]{{26}}$"}
+    cursors["jobs"] = {"type": "string", "pattern": rf"^{moment}\.wjob_[0-9a-f]{{32}}$"}
+    cursors["organizations"] = {"type": "string", "pattern": rf"^{moment}\.org_[0-9a-hjkmnp-tv-z]{{26}}$"}
     schemas["DataSchema"]["enum"] = [True, {"type": "object"}, {"properties": {"a": {"type": "string"}}}]
     schemas["Filter"]["enum"] = [
         {"type": ["a", {"prefix": "b."}]},

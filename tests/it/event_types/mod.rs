@@ -120,6 +120,9 @@ async fn another_schema_or_example_makes_a_version_and_older_ones_stay_readable(
     let newest = page.data(200);
     assert_eq!([&newest[0]["schema_version"], &newest[1]["schema_version"]], [&json!(3), &json!(2)]);
     assert_eq!(newest[0]["example"], json!({"a": 1}));
+    for wrong in ["0", "-1", "a"] {
+        tenant.get(&format!("{path}/versions?cursor={wrong}")).await.is_error(400, "validation_failed");
+    }
     let last = tenant.get(&format!("{path}/versions?limit=2&cursor={cursor}")).await;
     assert_eq!(last.body["pagination"]["has_more"], false);
     let last = last.data(200);

@@ -1,6 +1,7 @@
 //! The catalogue of event types, which the platform writes and every caller reads.
 
 use std::borrow::Cow;
+use std::num::NonZeroU32;
 
 use super::lists::bad_cursor;
 use super::{Administrator, Page};
@@ -190,7 +191,8 @@ impl Administrator {
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<Page<TypeVersion>, ServiceError> {
-        let before = cursor.map(|text| text.parse::<u32>().map_err(|_| bad_cursor())).transpose()?;
+        let before =
+            cursor.map(|text| text.parse::<NonZeroU32>().map_err(|_| bad_cursor())).transpose()?.map(NonZeroU32::get);
         let kind = self.store.event_type(name).await?.filter(|kind| is_visible(caller, kind)).ok_or(NOT_FOUND)?;
         let newest = kind.latest.unwrap_or(0).min(before.map_or(u32::MAX, |before| before.saturating_sub(1)));
         let mut numbers: Vec<_> = (1..=newest).rev().take(limit + 1).collect();
