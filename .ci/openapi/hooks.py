@@ -132,7 +132,7 @@ def before_load_schema(context, raw_schema):
     cursors["versions"] = {"type": "string", "pattern": "^[1-9][0-9]{0,5}$"}
     cursors["jobs"] = {"type": "string", "pattern": rf"^{moment}\.wjob_[0-9a-f]{{32}}$"}
     cursors["organizations"] = {"type": "string", "pattern": rf"^{moment}\.org_[0-9a-hjkmnp-tv-z]{{26}}$"}
-    schemas["DataSchema"]["enum"] = [True, {"type": "object"}, {"properties": {"a": {"type": "string"}}}]
+    schemas["DataSchema"]["enum"] = [True, False, {}, {"type": "object"}, {"properties": {"a": {"type": "string"}}}]
     schemas["Filter"]["enum"] = [
         {"type": ["a", {"prefix": "b."}]},
         {"data": {"n": [{"numeric": [">", 1]}, {"exists": False}]}, "channels": [{"anything-but": "x"}]},
