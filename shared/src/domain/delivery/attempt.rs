@@ -225,7 +225,7 @@ pub struct AttemptEntry {
     pub detail: Option<Detail>,
     /// Whether the response's body is incomplete: the connection broke or the time limit ended before its end.
     pub body_cut: bool,
-    /// Whether the attempt has an item of its own. Otherwise it is a delivery's first attempt, whose response is in the
+    /// Whether the attempt has a separate item. Otherwise it is a delivery's first attempt, whose response is in the
     /// delivery's record.
     pub has_item: bool,
 }

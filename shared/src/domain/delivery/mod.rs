@@ -225,7 +225,7 @@ impl Delivery {
         self.log.last()?.response_status
     }
 
-    /// The response to the last attempt, as far as it is kept and was read.
+    /// The response to the last attempt; `None` if it is not stored or was not read.
     pub fn response(&self) -> Option<&Response> {
         let is_first = self.log.last().is_some_and(|last| !last.has_item);
         if is_first { self.first_response.as_ref() } else { self.last_response.as_ref() }

@@ -36,7 +36,7 @@ pub enum OnFailure<'a> {
 /// How long after the publishing of its event a delivery's message is hidden at most.
 const HIDDEN_AFTER_PUBLISHING: Duration = Duration::from_secs(MAX_HIDDEN_SECONDS as u64);
 
-/// How long after its event's publishing a first attempt begins at most, if it needs no item of its own.
+/// A first attempt that begins later than this after its event was published has a separate item.
 pub const WITHOUT_ITEM: Duration = Duration::from_secs(60);
 
 impl Delivery {

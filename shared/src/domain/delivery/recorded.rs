@@ -42,7 +42,7 @@ impl RecordedAttempt {
 }
 
 impl AttemptEntry {
-    /// The id of this attempt of a delivery. A first attempt without an item of its own has the delivery's digits.
+    /// The id of this attempt of a delivery. A first attempt without a separate item has the delivery's digits.
     pub fn id(&self, delivery: DeliveryId) -> AttemptId {
         if self.has_item { AttemptId::of(delivery, self.started_at) } else { AttemptId::first_of(delivery) }
     }
