@@ -148,9 +148,9 @@ impl Administrator {
         found.into_iter().next().ok_or(ServiceError::NotFound("attempt"))
     }
 
-    /// A page of the attempts of an event's deliveries. Those of up to [`DELIVERIES_PER_PAGE`] deliveries are listed newest
-    /// first. Those of more are listed by delivery, in the order of the fan-out, and newest first for each delivery. Attempts
-    /// at deleted endpoints are left out.
+    /// A page of the attempts of an event's deliveries. Those of up to 100 deliveries are listed newest first. Those of more
+    /// are listed by delivery, in the order of the fan-out, and newest first for each delivery. Attempts at deleted endpoints
+    /// are left out.
     ///
     /// # Errors
     /// [`ServiceError::NotFound`] if the organization has no event with this id, [`ServiceError::Invalid`] if `cursor` is

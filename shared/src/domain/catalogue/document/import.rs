@@ -70,8 +70,7 @@ impl ImportedType {
 /// Reads the types of an OpenAPI document. This compiles their schemas, which can take seconds.
 ///
 /// # Errors
-/// The fault of the document, or the faults of its types: all of the first [`MAX_FAULTS`], and of the type that has the last of
-/// them.
+/// The fault of the document, or the faults of its types. After 100 faults the next types are not read.
 pub fn read_document(text: &str) -> Result<Vec<ImportedType>, Vec<DocumentError>> {
     let (mut types, mut faults) = (Vec::new(), Vec::new());
     let take = |pointer: &str, webhook: Webhook| {
