@@ -252,6 +252,7 @@ fn task() -> DeliverTask {
         delivery,
         endpoint_version: 1,
         event_type: event.event_type,
+        channels: event.channels,
         ticket: None,
         trigger: Trigger::Schedule,
         suspect: false,

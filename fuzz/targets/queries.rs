@@ -13,7 +13,7 @@ fuzz_target!(|text: &str| {
     let mut query = Query::new(text);
     let paging = query.paging();
     assert!((1..=100).contains(&paging.limit));
-    let (events, deliveries) = (query.event_filter(), query.delivery_filter());
+    let (events, deliveries) = (query.event_selection(), query.delivery_filter());
     let _ = query.finish((events, deliveries));
     if let Ok(query) = EndpointsQuery::parse(Query::new(text)) {
         let range = query.page.range(1_000);

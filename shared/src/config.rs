@@ -85,8 +85,9 @@ impl Settings {
                 .filter(|number| (1..=most).contains(number))
                 .ok_or_else(|| Invalid::new(format!("must be a whole number from 1 to {most}"))),
         };
-        let flag = |name| match optional(name).as_str() {
-            "" | "false" => Ok(false),
+        let flag = |name, default| match optional(name).as_str() {
+            "" => Ok(default),
+            "false" => Ok(false),
             "true" => Ok(true),
             _ => Err(Invalid::new("must be true or false")),
         };
@@ -130,7 +131,7 @@ impl Settings {
                     false => Catalogue::default(),
                 },
                 urls: UrlPolicy {
-                    allow_http: at("ALLOW_HTTP", flag("ALLOW_HTTP"))?,
+                    allow_http: at("ALLOW_HTTP", flag("ALLOW_HTTP", false))?,
                     addresses: at("ALLOWED_NETWORKS", AddressPolicy::parse(&optional("ALLOWED_NETWORKS")))?,
                 },
                 limits: Limits {
@@ -142,6 +143,7 @@ impl Settings {
                         number("MAX_EVENT_BYTES", MAX_EVENT_BYTES, MAX_EVENT_BYTES),
                     )?,
                 },
+                statistics: at("STATISTICS", flag("STATISTICS", true))?,
                 retention: days(at("RETENTION_DAYS", number("RETENTION_DAYS", 30, MOST_DAYS))?),
                 only_process_since: None,
             },
@@ -266,7 +268,7 @@ mod tests {
         let limits = Limits { rate: None, events_per_month: None, max_endpoints: 100, max_event_bytes: 256 * 1024 };
         assert_eq!(deployment.retry_schedule, RetrySchedule::default());
         assert_eq!((deployment.limits, deployment.retention), (limits, days(30)));
-        assert!(!deployment.urls.allow_http);
+        assert!(!deployment.urls.allow_http && deployment.statistics);
         assert!(!deployment.catalogue.is_closed());
     }
 
@@ -324,6 +326,7 @@ mod tests {
             ("EVENT_TYPES", "a..b"),
             ("CATALOGUE_MODE", "shut"),
             ("ALLOW_HTTP", "yes"),
+            ("STATISTICS", "no"),
             ("ALLOWED_NETWORKS", "localhost"),
             ("EVENTS_PER_SECOND", "0"),
             ("EVENTS_PER_SECOND", "100001"),

@@ -166,6 +166,7 @@ async fn the_api_makes_exactly_the_listed_calls_to_aws() {
     world.drain().await;
     owner.set_status(&endpoint, "paused").await;
     owner.publish().await;
+    owner.at(&api).get("/webhooks/endpoints").await.data(200);
     owner.at(&api).set_status(&endpoint, "active").await;
     owner.endpoint_with(json!({"url": failing.url(), "event_types": ["webhook.created"]})).await;
     owner.at(&api).endpoint(&failing).await;

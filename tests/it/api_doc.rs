@@ -121,7 +121,7 @@ impl Reader {
             world,
             receivers: receivers.map(|(query, receiver)| (format!("{BASE}/demo/receiver{query}"), receiver)),
             assignments: String::new(),
-            known: BTreeMap::from([(TODAY.to_owned(), today)]),
+            known: ["", "T00:00:00Z"].map(|time| (format!("{TODAY}{time}"), format!("{today}{time}"))).into(),
             called: BTreeSet::new(),
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
+use shared::domain::event::channel::Channels;
 use shared::domain::event::event_type::EventType;
 use shared::domain::ids::{EndpointId, EventId, OrganizationId};
 use shared::store::{PendingList, Store};
@@ -189,7 +190,13 @@ async fn store_deliveries(world: &World, tenant: &Tenant, endpoint: &Endpoint, l
         let first = EventId::new(published, [0; 8]);
         let deliveries = (0..100).filter_map(|index| first.nth(index).delivery(0)).collect();
         let event_type = EventType::parse("a").unwrap();
-        let list = PendingList { organization: organization.clone(), endpoint, event_type, deliveries };
+        let list = PendingList {
+            organization: organization.clone(),
+            endpoint,
+            event_type,
+            channels: Channels::default(),
+            deliveries,
+        };
         store.put_list_if_absent(&list).await.unwrap();
     }
 }

@@ -19,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::support::{PATIENCE, RawServer, eventually, read_request, text};
 
-const SETTINGS: [&str; 11] = [
+const SETTINGS: [&str; 12] = [
     "RETRY_SCHEDULE",
     "EVENT_TYPES",
     "CATALOGUE_MODE",
@@ -31,6 +31,7 @@ const SETTINGS: [&str; 11] = [
     "RETENTION_DAYS",
     "ALLOWED_NETWORKS",
     "ALLOW_HTTP",
+    "STATISTICS",
 ];
 
 /// The program with a data directory, free ports, backtraces and none of the settings in the test's environment.

@@ -47,7 +47,7 @@ const PAGED: &str = r#"{"name": "n", "url": "https://example.com/", "events": ["
 const DOCUMENT: &str = r#"{"openapi": "3.1.0", "webhooks": {"imported.{slug}": {"post": {}}}}"#;
 const SINCE: &str = r#"{"since": "2026-01-01T00:00:00Z"}"#;
 
-pub(crate) const ROUTES: [Route; 68] = [
+pub(crate) const ROUTES: [Route; 69] = [
     route("POST", "/v1/organizations", r#"{"name": "n", "slug": "{slug}"}"#, PLATFORM_ONLY),
     route("GET", "/v1/organizations", "", [200, 403, 403, 403, 403]),
     route("GET", "/v1/organizations/{organization}", "", members(200)),
@@ -69,6 +69,7 @@ pub(crate) const ROUTES: [Route; 68] = [
     route("POST", "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/test", "", admins(200)),
     route("POST", "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/recover", SINCE, admins(202)),
     route("POST", "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/filter-test", EVENT, members(200)),
+    route("GET", "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/stats", "", members(200)),
     route("GET", "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/deliveries", "", members(200)),
     route("GET", "/v1/organizations/{organization}/webhooks/deliveries/{delivery}", "", members(200)),
     route("POST", "/v1/organizations/{organization}/webhooks/deliveries/{delivery}/retry", "", admins(202)),

@@ -7,7 +7,10 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use http::Method;
 use serde_json::{Value, json};
+use shared::clock::Clock;
 use shared::domain::endpoint::Endpoint as Stored;
+use shared::domain::endpoint::circuit_breaker::Counters;
+use shared::domain::endpoint::health::Health;
 use shared::domain::ids::{EndpointId, KeyId, OrganizationId};
 use shared::domain::signing::secret::SigningSecret;
 use shared::domain::tenancy::api_key::KeySecret;
@@ -270,7 +273,8 @@ async fn no_secret_is_in_logs_errors_messages_or_debug_output_after_a_full_run()
 
 /// Responses that contain a secret, in the format of debug logs.
 fn outgoing(endpoint: &Stored) -> String {
-    let shown = organizations::EndpointOut::new(endpoint, HeaderValues::Shown).revealing(endpoint);
+    let health = Health::of(endpoint, &Counters::default(), Clock::system().now());
+    let shown = organizations::EndpointOut::new(endpoint, &health, HeaderValues::Shown).revealing(endpoint);
     let others = (
         hooks::HookOut::from(endpoint).revealing(endpoint),
         endpoints::EndpointOut::new(endpoint, HeaderValues::Shown).revealing(endpoint),

@@ -287,6 +287,7 @@ fn the_template_accepts_only_settings_that_the_functions_accept() {
             &["a..b", ".a", "a.", "*", "a.*", "a+b", "a b"],
         ),
         ("CatalogueMode", "CATALOGUE_MODE", &["open", "closed"], &["", "shut"]),
+        ("Statistics", "STATISTICS", &["true", "false"], &["", "yes"]),
         (
             "AllowedNetworks",
             "ALLOWED_NETWORKS",

@@ -20,6 +20,7 @@ use shared::domain::delivery::attempt::{AttemptEntry, Cause};
 use shared::domain::delivery::response::Response;
 use shared::domain::delivery::{Delivery, DeliveryStatus, MAX_LOG};
 use shared::domain::endpoint::Endpoint;
+use shared::domain::event::channel::Channels;
 use shared::domain::event::event_type::EventType;
 use shared::domain::ids::{DeliveryId, EndpointId, EventId, OrganizationId};
 use shared::domain::time::Timestamp;
@@ -225,8 +226,13 @@ async fn no_page_of_a_list_takes_more_than_forty_mebibytes() {
     for number in 0..110 {
         let first = EventId::new(Timestamp::from_unix_millis(newest - number), [0; 8]);
         let deliveries = (0..100).filter_map(|index| first.nth(index).delivery(0)).collect();
-        let list =
-            PendingList { organization: api.organization(), endpoint, event_type: event_type.clone(), deliveries };
+        let list = PendingList {
+            organization: api.organization(),
+            endpoint,
+            event_type: event_type.clone(),
+            channels: Channels::default(),
+            deliveries,
+        };
         api.store.put_list_if_absent(&list).await.unwrap();
     }
     api.measure(&format!("{numbered}?page_size=10"), 200).await;

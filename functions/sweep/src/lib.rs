@@ -34,6 +34,8 @@ pub async fn handle<W: Future<Output = bool>>(
         sweeper.sweep_jobs(&mut sweeping, deadline).await;
     }
     sweeper.meter().write_usage().await;
+    // Only a run that failed deliveries has counted some, and the next such run may be far away.
+    sweeper.meter().write_statistics().await;
     metrics::emit(sweeper.clock().now());
     let Swept { due, released, recovered, resent, probes, disabled, failed, expunged, removed } = sweeping.end()?;
     info!(due, released, recovered, resent, probes, disabled, failed, expunged, removed, "swept");

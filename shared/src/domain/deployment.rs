@@ -22,6 +22,8 @@ pub struct Deployment {
     pub urls: UrlPolicy,
     /// The limits of organizations for which the platform sets none.
     pub limits: Limits,
+    /// Whether statistics of endpoints are counted.
+    pub statistics: bool,
     /// How long events and deliveries are stored.
     pub retention: Duration,
     /// When the deployment's only process started: all requests that began earlier have ended. `None` if there are

@@ -153,6 +153,13 @@ impl EventId {
         Self(Uuid::from_u128(self.0.as_u128().saturating_sub(1)))
     }
 
+    /// The smallest identifier that an event after this one can have. It is greater than the ids of all deliveries of this
+    /// event.
+    #[must_use]
+    pub fn following(self) -> Self {
+        Self(Uuid::from_u128(self.0.as_u128().saturating_add(0x1_0000)))
+    }
+
     /// The id of the `index`-th event (from 0) of a batch whose first event has this id. The ids of a batch sort in
     /// its order and are spread over the partitions.
     #[must_use]

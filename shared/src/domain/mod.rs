@@ -15,6 +15,7 @@ pub mod openapi_webhooks;
 pub mod response;
 pub mod schema;
 pub mod signing;
+pub mod statistics;
 pub mod tenancy;
 pub mod text;
 pub mod time;

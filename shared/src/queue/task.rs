@@ -9,6 +9,7 @@ use serde_json::value::RawValue;
 use crate::domain::Invalid;
 use crate::domain::delivery::ticket::Ticket;
 use crate::domain::delivery::trigger::Trigger;
+use crate::domain::event::channel::Channels;
 use crate::domain::event::event_type::EventType;
 use crate::domain::event::payload::{ContentType, Payload};
 use crate::domain::event::trace_context::TraceContext;
@@ -17,8 +18,8 @@ use crate::domain::ids::{DeliveryId, EndpointId, OrganizationId};
 /// The largest body in bytes that a message contains, in the form that it has in the message. A larger body is read from the event.
 const MAX_INLINE_BODY_BYTES: usize = 48 * 1024;
 
-/// Most bytes of a message without its body: ids, the event's type and the trace context.
-const MAX_OTHER_BYTES: usize = 2 * 1024;
+/// Most bytes of a message without its body: ids, the event's type, its channels and the trace context.
+const MAX_OTHER_BYTES: usize = 3 * 1024;
 
 /// A task to attempt a delivery.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,8 @@ pub struct DeliverTask {
     pub endpoint_version: u64,
     /// The event's type.
     pub event_type: EventType,
+    /// The event's channels.
+    pub channels: Channels,
     /// The ticket, by which the message owns the delivery; `None` for the message of a publish request.
     pub ticket: Option<Ticket>,
     /// What causes the attempt. In a task, [`Trigger::Manual`] is not distinguished from [`Trigger::Schedule`]: the delivery's
@@ -93,6 +96,8 @@ pub struct DeliverV1<'a> {
     endpoint_version: u64,
     #[serde(rename = "type", borrow)]
     event_type: Cow<'a, str>,
+    #[serde(default, borrow, skip_serializing_if = "Vec::is_empty")]
+    channels: Vec<Cow<'a, str>>,
     #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
     ticket: Option<Cow<'a, str>>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -173,6 +178,7 @@ impl Task<'_> {
             delivery: DeliveryId::parse(&task.delivery).map_err(|e| unreadable(&e))?,
             endpoint_version: task.endpoint_version,
             event_type: EventType::parse(&task.event_type).map_err(|e| unreadable(&e))?,
+            channels: Channels::stored(task.channels.into_iter().map(Cow::into_owned).collect()),
             ticket: task.ticket.map(|it| Ticket::parse(&it)).transpose().map_err(|e| unreadable(&e))?,
             trigger,
             suspect: task.suspect,
@@ -207,6 +213,7 @@ impl<'a> From<&'a DeliverTask> for DeliverV1<'a> {
             delivery: task.delivery.to_string().into(),
             endpoint_version: task.endpoint_version,
             event_type: task.event_type.as_str().into(),
+            channels: task.channels.names().iter().map(Cow::from).collect(),
             ticket: task.ticket.map(|ticket| ticket.to_string().into()),
             probe: task.trigger == Trigger::HalfOpen,
             test: task.trigger == Trigger::Test,
@@ -234,6 +241,7 @@ mod tests {
             delivery: EventId::new(now, [3; 8]).delivery(0).unwrap(),
             endpoint_version: if body.is_some() { 12 } else { 0 },
             event_type: EventType::parse("member.added").unwrap(),
+            channels: Channels::stored(if body.is_some() { vec!["a".to_owned(), "b".to_owned()] } else { Vec::new() }),
             ticket: body.is_none().then_some(Ticket::new([4; 8])),
             trigger: if body.is_some() { Trigger::Schedule } else { Trigger::HalfOpen },
             suspect: body.is_none(),
@@ -253,6 +261,7 @@ mod tests {
             let encoded = Task::from(&task(body)).encode().unwrap();
             assert!(encoded.starts_with(r#"{"deliver_v1":{"#), "{encoded}");
             assert_eq!(encoded.contains("suspect"), task(body).suspect, "a flag that is not set is absent: {encoded}");
+            assert_eq!(encoded.contains("channels"), body.is_some(), "{encoded}");
             assert_eq!(encoded.contains("endpoint_version"), task(body).endpoint_version > 0, "{encoded}");
             assert_eq!(Task::decode(&encoded).unwrap(), task(body));
         }

@@ -127,6 +127,7 @@ pub(super) fn messages_of<'a>(
             delivery: delivery.id,
             endpoint_version: route.endpoint_version,
             event_type: event.event_type.clone(),
+            channels: event.channels.clone(),
             ticket: None,
             trigger: delivery.next_trigger,
             suspect: false,

@@ -42,7 +42,7 @@ use targets::{FanOutCache, Targets};
 
 pub use access::{Access, Caller};
 pub use administrator::{
-    Administrator, AttemptPage, Counted, DeliveryDetail, DeliveryReader, EventReader, FilterTest, Issued, MOST_COUNTED,
+    Administrator, AttemptPage, Counted, DeliveryDetail, DeliveryReader, EventReader, FilterTest, HealthOf, Issued, MOST_COUNTED,
     Page, Recovering, TypeFilter,
 };
 pub use deliverer::{Deliverer, Message};
@@ -79,7 +79,7 @@ impl Parts {
         let queue = Arc::new(Queue::new(sdk, queue_urls));
         let deployment = Arc::new(deployment);
         let caches = Arc::new(Caches::default());
-        let meter = Arc::new(Meter::new(Arc::clone(&store), clock.clone()));
+        let meter = Arc::new(Meter::new(Arc::clone(&store), clock.clone(), deployment.statistics));
         let targets = Arc::new(Targets {
             store: Arc::clone(&store),
             clock: clock.clone(),
@@ -119,6 +119,7 @@ impl Parts {
             queue: Arc::clone(&queue),
             clock: clock.clone(),
             deployment: Arc::clone(&deployment),
+            meter: Arc::clone(&meter),
         });
         let job_runner = Arc::new(JobRunner {
             store: Arc::clone(&store),
@@ -164,7 +165,7 @@ impl Parts {
         Arc::new(Sweeper::new(self))
     }
 
-    /// Counts the usage of organizations.
+    /// Counts the usage of organizations and the statistics of endpoints.
     pub fn meter(&self) -> Arc<Meter> {
         Arc::clone(&self.meter)
     }

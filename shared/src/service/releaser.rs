@@ -6,6 +6,7 @@ use futures_util::future::join_all;
 use tracing::error;
 
 use super::ServiceError;
+use super::meter::Meter;
 use crate::clock::{self, Clock};
 use crate::domain::delivery::attempt::Cause;
 use crate::domain::delivery::ticket::Ticket;
@@ -52,6 +53,7 @@ pub(super) struct Releaser {
     pub(super) queue: Arc<Queue>,
     pub(super) clock: Clock,
     pub(super) deployment: Arc<Deployment>,
+    pub(super) meter: Arc<Meter>,
 }
 
 impl Releaser {
@@ -157,7 +159,7 @@ impl Releaser {
             let now = self.clock.now();
             let fail = move |delivery| unless_final(delivery).map(|delivery| delivery.failed(cause, now));
             let failed = self.move_each(chunk, fail).await;
-            all.add(failed);
+            all.add(failed).iter().for_each(|delivery| self.meter.count_end(delivery));
         }
         metrics::failed(cause, all.count);
         all
@@ -194,12 +196,16 @@ impl Releaser {
                 .into_iter()
                 .map(async |(initial, seen, moved)| {
                     let written = self.store.move_delivery(seen.as_ref(), &moved).await;
-                    (initial, written.map(|()| moved))
+                    let was_final = seen.is_some_and(|seen| seen.status.is_final());
+                    (initial, was_final, written.map(|()| moved))
                 })
                 .collect();
-            for (initial, written) in join_all(writes).await {
+            for (initial, was_final, written) in join_all(writes).await {
                 match written {
                     Ok(moved) => {
+                        if !was_final {
+                            self.meter.count_end(&moved);
+                        }
                         all.count += 1;
                         expunged.push(moved);
                     }
@@ -336,6 +342,7 @@ pub(super) fn task_without_payload(delivery: Delivery, route: Route) -> DeliverT
         delivery: delivery.id,
         endpoint_version: route.endpoint_version,
         event_type: delivery.event_type,
+        channels: delivery.channels,
         ticket: delivery.ticket,
         trigger: Trigger::Schedule,
         suspect: false,

@@ -1,12 +1,14 @@
 //! The health counters of endpoints. They are separate items, so that their frequent writes do not conflict with
 //! changes of the endpoint by its owner.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
 use serde::{Deserialize, Serialize};
 
 use super::item::{Base, Item, Unreadable, VERSION, is_zero, read, time, to_item};
+use super::keys::Key;
 use super::write::put::{Put, WRITE_TOKEN, new_write_token, with_write_token};
 use super::{Store, StoreError, keys};
 use crate::domain::endpoint::circuit_breaker::{Bucket, Counters};
@@ -65,6 +67,33 @@ impl Store {
         let key = keys::health(endpoint);
         let get = self.client.get_item().table_name(&self.table).set_key(Some(key.attributes()));
         get.send().await?.item.map_or(Ok(Counters::default()), |item| counters(item, now))
+    }
+
+    /// The counters of an endpoint. Strongly consistent.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they could not be read.
+    pub async fn current_counters(&self, endpoint: EndpointId, now: Timestamp) -> Result<Counters, StoreError> {
+        let get = self.client.get_item().table_name(&self.table).set_key(Some(keys::health(endpoint).attributes()));
+        get.consistent_read(true).send().await?.item.map_or(Ok(Counters::default()), |item| counters(item, now))
+    }
+
+    /// The counters of these endpoints. Those without an item are left out. Eventually consistent.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they could not be read.
+    pub async fn counters_of(
+        &self,
+        endpoints: &[EndpointId],
+        now: Timestamp,
+    ) -> Result<HashMap<EndpointId, Counters>, StoreError> {
+        let found = self.get_all_eventually(endpoints.iter().map(|id| keys::health(*id)).collect()).await?;
+        let of_endpoint = |item: Item| {
+            let endpoint = Key::of(&item).and_then(|key| keys::parse_health(&key));
+            let endpoint = endpoint.ok_or_else(|| StoreError::corrupt("health counters without an endpoint"))?;
+            Ok((endpoint, counters(item, now)?))
+        };
+        found.into_iter().map(of_endpoint).collect()
     }
 
     /// The part of a transaction that resets the failure counts. The lane and the slow count stay: otherwise a

@@ -11,6 +11,7 @@ use crate::domain::endpoint::fan_out::FanOutGroup;
 use crate::domain::event::event_type::EventType;
 use crate::domain::external_id::ExternalId;
 use crate::domain::ids::{AttemptId, DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId};
+use crate::domain::statistics::Hour;
 use crate::domain::tenancy::api_key::KeyHash;
 use crate::domain::tenancy::organization_list::OrganizationPosition;
 use crate::domain::tenancy::usage::Day;
@@ -187,6 +188,21 @@ pub(super) fn fan_out_partition(organization: &OrganizationId, group: FanOutGrou
 /// The health counters of an endpoint.
 pub(super) fn health(endpoint: EndpointId) -> Key {
     Key::new(format!("health#{endpoint}"), "health")
+}
+
+/// The endpoint in the key of health counters.
+pub(super) fn parse_health(key: &Key) -> Option<EndpointId> {
+    EndpointId::parse(key.pk.strip_prefix("health#")?).ok()
+}
+
+/// The statistics of an endpoint in an hour.
+pub(super) fn statistics(endpoint: EndpointId, hour: Hour) -> Key {
+    Key::new(statistics_partition(endpoint), hour.to_string())
+}
+
+/// The partition of an endpoint's statistics.
+pub(super) fn statistics_partition(endpoint: EndpointId) -> String {
+    format!("stats#{endpoint}")
 }
 
 /// The endpoint whose deletion an item with this sort key records.

@@ -4,6 +4,7 @@
 mod api_keys;
 mod attempts;
 mod chunks;
+mod counts;
 mod deliveries;
 mod endpoints;
 mod error;
@@ -25,6 +26,7 @@ mod removal;
 mod response;
 pub mod schema;
 mod size;
+mod statistics;
 mod usage;
 mod write;
 
@@ -38,6 +40,7 @@ use keys::STATE_COPIES;
 use write::coalesced::CoalescedCalls;
 
 pub use attempts::listing::{AttemptList, Examined};
+pub use counts::NotAdded;
 pub use deliveries::Replaced;
 use deliveries::listing::LIST_READ_UNITS;
 pub use deliveries::listing::{DeliveryIds, DeliveryList, Listing, Order};
@@ -57,7 +60,6 @@ pub use organizations::Duplicate;
 pub use read::load::{Loaded, Wanted};
 pub use read::merge::Next;
 pub use read::waiting::WaitingRef;
-pub use usage::NotAdded;
 pub use write::batch::WRITE_CHUNK;
 
 /// Access to the table.

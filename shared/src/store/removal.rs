@@ -142,7 +142,7 @@ impl Store {
         Ok(purged)
     }
 
-    /// Removes a page of the deliveries and attempts of deleted endpoints.
+    /// Removes a page of the deliveries, attempts, statistics and health counters of deleted endpoints.
     async fn remove_deliveries(&self, job: &Job, after: Option<EndpointId>) -> Result<Removed, StoreError> {
         let organization = &job.organization;
         let range = Range {
@@ -157,7 +157,8 @@ impl Store {
         for item in &deleted {
             let Some(endpoint) = sort_key(item).and_then(keys::parse_deleted_endpoint) else { continue };
             let partitions = keys::delivery_partitions(endpoint).chain(keys::attempt_partitions(endpoint));
-            let own = self.purge_all(partitions.collect()).await?;
+            let deliveries = self.purge_all(partitions.collect()).await?;
+            let own = deliveries.and(self.purge(keys::statistics_partition(endpoint)).await?);
             purged = purged.and(own);
             if !own.is_empty {
                 break;

@@ -5,13 +5,18 @@ use std::collections::BTreeMap;
 use utoipa::IntoParams;
 
 use super::error::Problem;
-use super::openapi::ShownOrganizationStatus;
+use super::openapi::{ResponseStatus, ShownOrganizationStatus};
 use crate::domain::Invalid;
-use crate::domain::delivery::{DeliveryFilter, DeliveryStatus};
-use crate::domain::event::EventFilter;
+use crate::domain::delivery::DeliveryStatus;
+use crate::domain::delivery::attempt::Cause;
+use crate::domain::delivery::recorded::ResponseStatusFilter;
+use crate::domain::delivery::selection::{DeliveryFilter, EventSelection};
+use crate::domain::event::channel;
 use crate::domain::event::event_type::EventType;
+use crate::domain::event::selection::EventFilter;
 use crate::domain::external_id::ExternalId;
 use crate::domain::ids::{EndpointId, OrganizationId};
+use crate::domain::statistics::{Interval, Span};
 use crate::domain::tenancy::organization::OrganizationStatus;
 use crate::domain::tenancy::organization_list::OrganizationFilter;
 use crate::domain::tenancy::usage::{Day, Days};
@@ -121,20 +126,52 @@ impl Query {
         }
     }
 
-    /// Takes `type` and `endpoint_id`.
-    pub fn event_filter(&mut self) -> EventFilter {
+    /// Takes the parameters of a list of events: those of [`Query::event_filter`] with the name `type`, and `endpoint_id`,
+    /// `response_status` and `error`, of which the last two require the first.
+    pub fn event_selection(&mut self) -> EventSelection {
+        let names_endpoint = self.parameters.contains_key("endpoint_id");
         let endpoint = |text: &str| EndpointId::parse(text).map_err(|e| Invalid::new(e.to_string()));
-        EventFilter { event_type: self.take("type", EventType::parse), endpoint: self.take("endpoint_id", endpoint) }
+        let endpoint = self.take("endpoint_id", endpoint);
+        let (response_status, error) = self.result();
+        let given = [("response_status", response_status.is_some()), ("error", error.is_some())];
+        for (name, _) in given.into_iter().filter(|(_, is_given)| *is_given && !names_endpoint) {
+            self.problems.push(Problem::new(name, "requires endpoint_id"));
+        }
+        let event = self.event_filter("type");
+        match endpoint {
+            Some(endpoint) => {
+                EventSelection::Delivered(endpoint, DeliveryFilter { event, status: None, response_status, error })
+            }
+            None => EventSelection::All(event),
+        }
     }
 
-    /// Takes `status`, `event_type`, `since` and `until`.
+    /// Takes the parameters of a list of deliveries: those of [`Query::event_filter`] with the name `event_type`, and
+    /// `status`, `response_status` and `error`.
     pub fn delivery_filter(&mut self) -> DeliveryFilter {
-        DeliveryFilter {
-            status: self.take("status", delivery_status),
-            event_type: self.take("event_type", EventType::parse),
+        let status = self.take("status", delivery_status);
+        let (response_status, error) = self.result();
+        DeliveryFilter { event: self.event_filter("event_type"), status, response_status, error }
+    }
+
+    /// Takes the event's type, which has the name `event_type`, and `since`, `until`, `channel` and `external_id`.
+    fn event_filter(&mut self, event_type: &str) -> EventFilter {
+        EventFilter {
+            event_type: self.take(event_type, EventType::parse),
             since: self.take("since", time),
             until: self.take("until", time),
+            channel: self.take("channel", |name| channel::check_name(name).map(|()| name.to_owned())),
+            external_id: self.take("external_id", ExternalId::parse),
         }
+    }
+
+    /// Takes `response_status` and `error`.
+    fn result(&mut self) -> (Option<ResponseStatusFilter>, Option<Cause>) {
+        let cause = |text: &str| {
+            let names = Cause::ALL.map(Cause::as_str).join(", ");
+            Cause::parse(text).ok_or_else(|| Invalid::new(format!("must be one of {names}")))
+        };
+        (self.take("response_status", ResponseStatusFilter::parse), self.take("error", cause))
     }
 
     /// Takes `from` and `to`. If they are invalid, a problem is recorded and the range is today.
@@ -145,6 +182,19 @@ impl Query {
                 self.problems.push(Problem::new("from", invalid));
             }
             Days::only(today)
+        })
+    }
+
+    /// Takes `since`, `until` and `interval`. If they are invalid, a problem is recorded and the span is the present
+    /// interval.
+    pub fn span(&mut self, now: Timestamp) -> Span {
+        let (since, until) = (self.take("since", time), self.take("until", time));
+        let interval = self.take("interval", Interval::parse).unwrap_or_default();
+        Span::new(since, until, interval, now).unwrap_or_else(|invalid| {
+            if self.problems.is_empty() {
+                self.problems.push(Problem::new("since", invalid));
+            }
+            Span::of_now(interval, now)
         })
     }
 }
@@ -242,7 +292,7 @@ pub struct TypeParameters {
     pub group: Option<String>,
 }
 
-/// The parameters of [`Query::event_filter`] for the OpenAPI document.
+/// The parameters of [`Query::event_selection`] for the OpenAPI document.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct EventParameters {
@@ -252,6 +302,23 @@ pub struct EventParameters {
     /// Only events that have a delivery to this endpoint.
     #[param(value_type = Option<EndpointId>)]
     pub endpoint_id: Option<String>,
+    /// Only events published at this time or later.
+    #[param(value_type = Option<Timestamp>)]
+    pub since: Option<String>,
+    /// Only events published before this time.
+    #[param(value_type = Option<Timestamp>)]
+    pub until: Option<String>,
+    /// Only events that have this channel.
+    pub channel: Option<String>,
+    /// Only the event with this external id.
+    #[param(value_type = Option<ExternalId>)]
+    pub external_id: Option<String>,
+    /// Only events whose delivery to the endpoint got such a response to its last attempt. Requires `endpoint_id`.
+    #[param(value_type = Option<ResponseStatus>)]
+    pub response_status: Option<String>,
+    /// Only events whose delivery to the endpoint has this error. Requires `endpoint_id`.
+    #[param(value_type = Option<Cause>)]
+    pub error: Option<String>,
 }
 
 /// The parameters of [`Query::organization_filter`] for the OpenAPI document.
@@ -284,6 +351,22 @@ pub struct UsageParameters {
     pub to: Option<String>,
 }
 
+/// The parameters of [`Query::span`] for the OpenAPI document.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct StatisticsParameters {
+    /// The first interval is the one of this time; by default 24 hours or 30 days before `until`. At most 32 days are
+    /// allowed.
+    #[param(value_type = Option<Timestamp>)]
+    pub since: Option<String>,
+    /// The last interval is the one that contains or ends at this time; by default the current time.
+    #[param(value_type = Option<Timestamp>)]
+    pub until: Option<String>,
+    /// The length of the intervals.
+    #[param(value_type = Option<Interval>)]
+    pub interval: Option<String>,
+}
+
 /// The parameters of [`Query::delivery_filter`] for the OpenAPI document.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -300,6 +383,17 @@ pub struct DeliveryParameters {
     /// Only deliveries of events published before this time.
     #[param(value_type = Option<Timestamp>)]
     pub until: Option<String>,
+    /// Only deliveries of events that have this channel.
+    pub channel: Option<String>,
+    /// Only the delivery of the event with this external id.
+    #[param(value_type = Option<ExternalId>)]
+    pub external_id: Option<String>,
+    /// Only deliveries whose last attempt got such a response.
+    #[param(value_type = Option<ResponseStatus>)]
+    pub response_status: Option<String>,
+    /// Only deliveries with this error.
+    #[param(value_type = Option<Cause>)]
+    pub error: Option<String>,
 }
 
 #[cfg(test)]
@@ -313,7 +407,7 @@ mod tests {
         let (paging, filter) = (query.paging(), query.delivery_filter());
         assert_eq!(paging, Paging { limit: 7, cursor: Some("abc".to_owned()) });
         assert_eq!(filter.status, Some(DeliveryStatus::Exhausted));
-        assert!(filter.since.is_some() && filter.until.is_none());
+        assert!(filter.event.since.is_some() && filter.event.until.is_none());
         assert!(query.finish(()).is_ok());
 
         let mut query = Query::new("limit=0&status=lost&since=yesterday&foo=1");
@@ -344,15 +438,34 @@ mod tests {
     }
 
     #[test]
+    fn a_list_of_events_is_filtered_by_results_only_for_an_endpoint() {
+        let endpoint = "we_0198f0c26c3b7a9e8d4b1f2a3c4d5e6f";
+        for (text, wrong) in [
+            (format!("endpoint_id={endpoint}&response_status=5xx&error=timeout"), &[][..]),
+            ("type=a.b&channel=x&external_id=y".to_owned(), &[]),
+            ("response_status=500&error=tls".to_owned(), &["response_status", "error"]),
+            ("endpoint_id=x&response_status=500".to_owned(), &["endpoint_id"]),
+            (format!("endpoint_id={endpoint}&response_status=50&error=none"), &["response_status", "error"]),
+        ] {
+            let mut query = Query::new(&text);
+            let selection = query.event_selection();
+            let is_of_endpoint = matches!(selection, EventSelection::Delivered(..));
+            assert_eq!(is_of_endpoint, text.contains(endpoint), "{text}");
+            let problems = query.finish(()).map_or_else(|problems| problems, |()| Vec::new());
+            assert_eq!(problems.into_iter().map(|problem| problem.name).collect::<Vec<_>>(), wrong, "{text}");
+        }
+    }
+
+    #[test]
     fn the_plus_of_an_offset_need_not_be_percent_encoded() {
         for text in ["2026-03-24T22:00:00+02:00", "2026-03-24T22:00:00%2B02:00", "2026-03-24T22:00:00%2b02%3A00"] {
             let filter = Query::new(&format!("since={text}")).delivery_filter();
-            assert_eq!(filter.since, Timestamp::parse("2026-03-24T20:00:00Z").ok(), "{text}");
+            assert_eq!(filter.event.since, Timestamp::parse("2026-03-24T20:00:00Z").ok(), "{text}");
         }
         for text in ["2026-03-24+20:00:00Z", "2026-03-24%2020:00:00Z", "+2026-03-24T20:00:00Z"] {
             let mut query = Query::new(&format!("since={text}"));
             let filter = query.delivery_filter();
-            assert!(filter.since.is_none() && query.finish(()).is_err(), "{text}");
+            assert!(filter.event.since.is_none() && query.finish(()).is_err(), "{text}");
         }
     }
 }

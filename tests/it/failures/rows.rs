@@ -49,6 +49,9 @@ const SHARDS: usize = 8;
 /// A refused count is written later. A count that may have been written is not written again.
 pub(super) const ADD_USAGE: &str = "UpdateItem usage ADD events deliveries attempts SET entity v expires_at";
 
+/// The same of statistics.
+const ADD_STATISTICS: &str = "UpdateItem stats";
+
 /// Tokens are taken once, even if the write is retried after a lost response.
 const TAKE_TOKENS: &str = "UpdateItem limit SET tat #write_token entity v expires_at";
 
@@ -213,6 +216,7 @@ fn deliver() -> Vec<Row> {
         row("ChangeMessageVisibilityBatch", &[ShortRetry], FAILED).lost(USUAL).undone_once(FAILED),
         row("DeleteMessageBatch", &[Success, Forwarding], FAILED).lost(USUAL).undone_once(FAILED),
         row(ADD_USAGE, &[Counted], USUAL),
+        row(ADD_STATISTICS, &[Counted], USUAL),
     ]
 }
 
@@ -272,6 +276,7 @@ fn sweep() -> Vec<Row> {
         row("Query deleted endpoint", &[Deletion], FAILED),
         row("Query delivery", &[Deletion], FAILED),
         row("Query attempt", &[Deletion], FAILED),
+        row("Query stats", &[Deletion], FAILED),
         row("Query health", &[Deletion], FAILED),
         row("Query event", &[Deletion], FAILED),
         row("Query extend", &[Deletion], FAILED),
@@ -288,6 +293,7 @@ fn sweep() -> Vec<Row> {
         row("DeleteItem delivery", &[Deletion], FAILED),
         row("DeleteItem attempt", &[Deletion], FAILED),
         row("DeleteItem resends", &[Deletion], FAILED),
+        row("DeleteItem stats", &[Deletion], FAILED),
         row("DeleteItem health", &[Deletion], FAILED),
         row("DeleteItem event", &[Deletion], FAILED),
         row("DeleteItem extend", &[Deletion], FAILED),
@@ -305,5 +311,6 @@ fn sweep() -> Vec<Row> {
         row("Query waiting due, counted", &[BacklogMetrics], ALONE),
         row("Query waiting held, counted", &[BacklogMetrics], ALONE),
         row(ADD_USAGE, &[Announced], USUAL),
+        row(ADD_STATISTICS, &[ReleaseOfDisabled], USUAL),
     ]
 }

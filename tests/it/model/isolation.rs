@@ -44,7 +44,7 @@ pub(super) struct Organization {
     belongings: Option<Belongings>,
 }
 
-/// The stored items and queued messages of an organization, except usage: a process writes the counts of all
+/// The stored items and queued messages of an organization, except usage and statistics: a process writes the counts of all
 /// organizations together, in any operation.
 #[derive(Debug, PartialEq)]
 struct Belongings {
@@ -70,7 +70,7 @@ impl Organization {
             let partition = string(item, "pk").unwrap();
             let named = partition.split('#').any(|part| self.ids.contains(part));
             let belongs = named || string(item, "organization") == Some(self.tenant.id.as_str());
-            belongs && !partition.starts_with("usage#")
+            belongs && !["usage#", "stats#"].iter().any(|counts| partition.starts_with(counts))
         };
         let key = |item: &Item| ["pk", "sk"].map(|name| string(item, name).unwrap().to_owned()).into();
         let items = seen.items.iter().filter(is_own).map(|item| (key(item), item.clone())).collect();

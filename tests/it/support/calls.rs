@@ -40,7 +40,11 @@ impl Call {
         let detail = match self.operation.as_str() {
             "GetItem" | "DeleteItem" => entity(&self.body["Key"]),
             "PutItem" => format!("{}{}", entity(&self.body["Item"]), self.put_state()),
-            "UpdateItem" => format!("{} {}", entity(&self.body["Key"]), self.updated()),
+            "UpdateItem" => match entity(&self.body["Key"]) {
+                // The attributes depend on what was counted.
+                stats if stats == "stats" => stats,
+                other => format!("{other} {}", self.updated()),
+            },
             "BatchExecuteStatement" => joined(self.inserted().map(|item| match entity(&item).as_str() {
                 "delivery" => format!("delivery{}", attempt(&item)),
                 other => other.to_owned(),
@@ -295,7 +299,7 @@ const ACTIONS: [(&str, &[Action]); 4] = [
     (
         "api",
         &[
-            on_table("dynamodb:BatchGetItem", &["attempt", "delivery", "endpoint", "org", "type", "used"]),
+            on_table("dynamodb:BatchGetItem", &["attempt", "delivery", "endpoint", "health", "org", "type", "used"]),
             on_table("dynamodb:BatchWriteItem", &["delivery", "event"]),
             on_table(
                 "dynamodb:DeleteItem",
@@ -311,6 +315,7 @@ const ACTIONS: [(&str, &[Action]); 4] = [
                     "extend",
                     "extevt",
                     "extorg",
+                    "health",
                     "job",
                     "key",
                     "org",
@@ -343,7 +348,7 @@ const ACTIONS: [(&str, &[Action]); 4] = [
             ),
             on_table(
                 "dynamodb:Query",
-                &["attempt", "delivery", "endpoint", "event", "fanout", "job", "org", "types", "usage"],
+                &["attempt", "delivery", "endpoint", "event", "fanout", "job", "org", "stats", "types", "usage"],
             ),
             LIST_WAITING,
             on_table(
@@ -358,6 +363,7 @@ const ACTIONS: [(&str, &[Action]); 4] = [
                     "job",
                     "org",
                     "state",
+                    "stats",
                     "type",
                     "types",
                     "usage",
@@ -387,7 +393,7 @@ const ACTIONS: [(&str, &[Action]); 4] = [
             on_table("dynamodb:PartiQLInsert", &["attempt", "delivery"]),
             on_table("dynamodb:PutItem", &["delivery", "endpoint", "event", "fanout", "health", "job"]),
             on_table("dynamodb:Query", &["fanout"]),
-            on_table("dynamodb:UpdateItem", &["attempt", "endpoint", "fanout", "health", "job", "usage"]),
+            on_table("dynamodb:UpdateItem", &["attempt", "endpoint", "fanout", "health", "job", "stats", "usage"]),
             on_queue("sqs:ChangeMessageVisibility"),
             on_queue("sqs:DeleteMessage"),
             on_queue("sqs:ReceiveMessage"),
@@ -402,7 +408,7 @@ const ACTIONS: [(&str, &[Action]); 4] = [
                 "dynamodb:DeleteItem",
                 &[
                     "attempt", "delivery", "endpoint", "event", "extend", "extevt", "extorg", "fanout", "health",
-                    "idem", "job", "key", "limit", "org", "slug", "state", "usage", "used",
+                    "idem", "job", "key", "limit", "org", "slug", "state", "stats", "usage", "used",
                 ],
             ),
             on_table("dynamodb:GetItem", &["endpoint", "event", "health", "org", "state"]),
@@ -411,11 +417,11 @@ const ACTIONS: [(&str, &[Action]); 4] = [
                 "dynamodb:Query",
                 &[
                     "attempt", "delivery", "endpoint", "event", "extend", "extevt", "fanout", "health", "idem", "job",
-                    "limit", "org", "usage", "used",
+                    "limit", "org", "stats", "usage", "used",
                 ],
             ),
             LIST_WAITING,
-            on_table("dynamodb:UpdateItem", &["attempt", "usage"]),
+            on_table("dynamodb:UpdateItem", &["attempt", "stats", "usage"]),
             on_queue("sqs:SendMessage"),
         ],
     ),

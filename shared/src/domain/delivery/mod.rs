@@ -9,11 +9,13 @@ pub mod outcome;
 pub mod recorded;
 pub mod response;
 pub mod schedule;
+pub mod selection;
 pub mod ticket;
 pub mod trigger;
 
 use std::time::Duration;
 
+use super::event::channel::Channels;
 use super::event::event_type::EventType;
 use super::ids::{DeliveryId, EndpointId, OrganizationId};
 use super::job::JobRun;
@@ -42,6 +44,8 @@ pub struct Delivery {
     pub endpoint: EndpointId,
     /// The event's type.
     pub event_type: EventType,
+    /// The event's channels.
+    pub channels: Channels,
     /// The delivery's status.
     pub status: DeliveryStatus,
     /// How many attempts were recorded. A manual retry does not reset the count.
@@ -121,30 +125,6 @@ impl DeliveryStatus {
     }
 }
 
-/// Which deliveries of an endpoint a list contains. Absent fields do not restrict it.
-#[derive(Debug, Default)]
-pub struct DeliveryFilter {
-    /// Only deliveries with this status.
-    pub status: Option<DeliveryStatus>,
-    /// Only deliveries of events of this type.
-    pub event_type: Option<EventType>,
-    /// Only deliveries of events published at this time or later.
-    pub since: Option<Timestamp>,
-    /// Only deliveries of events published before this time.
-    pub until: Option<Timestamp>,
-}
-
-impl DeliveryFilter {
-    /// Whether the delivery meets all conditions of the filter.
-    pub fn admits(&self, delivery: &Delivery) -> bool {
-        let created_at = delivery.id.created_at();
-        self.status.is_none_or(|wanted| wanted == delivery.status)
-            && self.event_type.as_ref().is_none_or(|wanted| *wanted == delivery.event_type)
-            && self.since.is_none_or(|since| since.to_millis() <= created_at)
-            && self.until.is_none_or(|until| created_at < until)
-    }
-}
-
 /// The partition of the `waiting` index that contains a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
@@ -170,7 +150,7 @@ pub enum DeliveryState {
 }
 
 impl Delivery {
-    /// A delivery without attempts. With `parked` it is parked until its endpoint accepts deliveries; otherwise it
+    /// A delivery without attempts, of an event without channels. With `parked` it is parked until its endpoint accepts deliveries; otherwise it
     /// is queued.
     pub fn new(
         id: DeliveryId,
@@ -184,6 +164,7 @@ impl Delivery {
             organization: organization.clone(),
             endpoint,
             event_type: event_type.clone(),
+            channels: Channels::default(),
             status: DeliveryStatus::Pending,
             attempts: 0,
             retries_used: 0,

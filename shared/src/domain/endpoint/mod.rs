@@ -5,6 +5,7 @@ pub mod circuit_breaker;
 pub mod fan_out;
 pub mod filter;
 pub mod headers;
+pub mod health;
 pub mod lane;
 pub mod secrets;
 pub mod subscription;

@@ -35,11 +35,7 @@ impl Channels {
             return Err(Invalid::new(format!("must have at most {most} entries")));
         }
         for (index, name) in names.iter().enumerate() {
-            let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
-            if !(1..=MAX_CHANNEL_CHARS).contains(&name.len()) || !name.bytes().all(allowed) {
-                let rule = "letters, digits, dots, underscores, colons and hyphens";
-                return Err(Invalid::new(format!("[{index}] must be 1 to {MAX_CHANNEL_CHARS} {rule}")));
-            }
+            check_name(name).map_err(|Invalid(reason)| Invalid(format!("[{index}] {reason}")))?;
             if names.iter().take(index).any(|earlier| earlier == name) {
                 return Err(Invalid::new(format!("[{index}] must not be {name} again")));
             }
@@ -66,6 +62,19 @@ impl Channels {
     pub fn admit(&self, event: &Self) -> bool {
         self.is_empty() || self.0.iter().any(|name| event.0.contains(name))
     }
+}
+
+/// Checks the name of one channel.
+///
+/// # Errors
+/// [`Invalid`] if the name is malformed.
+pub fn check_name(name: &str) -> Result<(), Invalid> {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._:-".contains(&byte);
+    if !(1..=MAX_CHANNEL_CHARS).contains(&name.len()) || !name.bytes().all(allowed) {
+        let rule = "letters, digits, dots, underscores, colons and hyphens";
+        return Err(Invalid::new(format!("must be 1 to {MAX_CHANNEL_CHARS} {rule}")));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

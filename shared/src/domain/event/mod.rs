@@ -3,6 +3,7 @@
 pub mod channel;
 pub mod event_type;
 pub mod payload;
+pub mod selection;
 pub mod trace_context;
 
 use super::Invalid;
@@ -83,15 +84,6 @@ impl NewEvent {
     }
 }
 
-/// Which events a list contains. Absent fields do not restrict it.
-#[derive(Debug, Default)]
-pub struct EventFilter {
-    /// Only events of this type.
-    pub event_type: Option<EventType>,
-    /// Only events that have a delivery to this endpoint.
-    pub endpoint: Option<EndpointId>,
-}
-
 /// The fields of a test event.
 #[derive(Debug, Default)]
 pub struct TestEvent {
@@ -154,7 +146,8 @@ impl Event {
         let (mut endpoints, mut deliveries) = (Vec::new(), Vec::new());
         for target in receivers {
             let Some(delivery) = id.delivery(endpoints.len()) else { break };
-            deliveries.push(Delivery::new(delivery, organization, target.id, &new.event_type, target.parks()));
+            let initial = Delivery::new(delivery, organization, target.id, &new.event_type, target.parks());
+            deliveries.push(Delivery { channels: new.channels.clone(), ..initial });
             endpoints.push(target.id);
         }
         let body = match new.format {
@@ -196,7 +189,8 @@ impl Event {
     }
 
     fn initial_delivery(&self, endpoint: EndpointId, id: DeliveryId) -> Delivery {
-        Delivery::new(id, &self.organization, endpoint, &self.event_type, false)
+        let initial = Delivery::new(id, &self.organization, endpoint, &self.event_type, false);
+        Delivery { channels: self.channels.clone(), ..initial }
     }
 
     /// Returns the event without its data: the body has `null` instead.

@@ -31,7 +31,7 @@ pub enum Removal {
     FanOut,
     /// Endpoints. Each is replaced by the item that records its deletion.
     Endpoints,
-    /// Deliveries, lists of deliveries, attempts and health counters of the deleted endpoints after this one. After the first pass
+    /// Deliveries, lists of deliveries, attempts, statistics and health counters of the deleted endpoints after this one. After the first pass
     /// also the items that record the deletions.
     Deliveries(Option<EndpointId>),
     /// Events.

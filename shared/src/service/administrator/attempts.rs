@@ -106,7 +106,8 @@ impl Administrator {
         };
         let admits = |examined: &Examined| examined.attempt.as_ref().is_some_and(is_wanted);
         let list = self.store.attempts(endpoint, from, before, order, limit + 1);
-        let Page { items, next } = examine(list, limit, start, |examined| examined.id, admits).await?;
+        let examined = examine(list, limit, start, |examined| examined.id, admits).await?;
+        let Page { items, next } = examined.into_page(|id| id);
         let items: Vec<_> = items.into_iter().filter_map(|examined| examined.attempt).collect();
         let further = next.map(|id| AttemptId::parse(&id)).transpose().map_err(|_| bad_cursor())?;
         Ok(page(items, further, cursor))

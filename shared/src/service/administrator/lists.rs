@@ -5,10 +5,11 @@ use std::collections::{HashMap, VecDeque};
 
 use super::deliveries::Seen;
 use super::{Administrator, DeliveryDetail};
-use crate::domain::delivery::{Delivery, DeliveryFilter, DeliveryStatus};
+use crate::domain::delivery::selection::{DeliveryFilter, EventSelection};
+use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::endpoint::Endpoint;
-use crate::domain::event::event_type::EventType;
-use crate::domain::event::{Event, EventFilter};
+use crate::domain::event::Event;
+use crate::domain::event::selection::{EventFilter, EventIds};
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, OrganizationId};
 use crate::service::{Published, ServiceError};
 use crate::store::{ListedEvent, Listing, Next, Order};
@@ -34,6 +35,12 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
+impl<T> Page<T> {
+    const fn empty() -> Self {
+        Self { items: Vec::new(), next: None }
+    }
+}
+
 /// The deliveries of an endpoint for numbered pages.
 #[derive(Debug)]
 pub struct Counted {
@@ -48,32 +55,61 @@ impl Administrator {
     ///
     /// # Errors
     /// [`ServiceError::Invalid`] if `cursor` is not a cursor of this list, [`ServiceError::NotFound`] if the
-    /// organization does not have the filter's endpoint.
+    /// organization does not have the selected endpoint.
     pub async fn list_events(
         &self,
         organization: &OrganizationId,
-        filter: &EventFilter,
+        selection: &EventSelection,
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<Page<ListedEvent>, ServiceError> {
-        let before = cursor.map(|text| EventId::parse(text).map_err(|_| bad_cursor())).transpose()?;
-        let is_wanted = |found: &EventType| filter.event_type.as_ref().is_none_or(|wanted| wanted == found);
+        let cursor = cursor.map(|text| EventId::parse(text).map_err(|_| bad_cursor())).transpose()?;
+        match selection {
+            EventSelection::All(filter) => {
+                let Some(ids) = self.ids(organization, filter).await? else { return Ok(Page::empty()) };
+                let before = cursor.into_iter().chain(ids.before).min();
+                let list = self.store.events_before(organization, ids.from, before, limit + 1);
+                let admits = |listed: &ListedEvent| {
+                    let event = listed.without_body();
+                    filter.admits(&event.event_type, &event.channels)
+                };
+                let examined = examine(list, limit, before, |listed| listed.without_body().id, admits).await?;
+                Ok(examined.into_page(|event| event))
+            }
+            // The endpoint's deliveries contain the ids of its events.
+            EventSelection::Delivered(endpoint, filter) => {
+                self.endpoint(organization, *endpoint).await?;
+                let cursor = cursor.map(|event| DeliveryId::from_uuid(event.uuid()));
+                let examined = self.examine_deliveries(organization, *endpoint, filter, cursor, limit).await?;
+                let Page { items, next } = examined.into_page(DeliveryId::event);
+                let ids: Vec<_> = items.iter().map(|delivery| delivery.id.event()).collect();
+                Ok(Page { items: self.listed_events(organization, &ids).await?, next })
+            }
+        }
+    }
+
+    /// The ids that a list with this filter has to examine; `None` if no event has the filter's external id.
+    async fn ids(&self, organization: &OrganizationId, filter: &EventFilter) -> Result<Option<EventIds>, ServiceError> {
         let oldest = self.oldest_retained();
-        let Some(endpoint) = filter.endpoint else {
-            let list = self.store.events_before(organization, EventId::first_at(oldest), before, limit + 1);
-            let id = |listed: &ListedEvent| listed.without_body().id;
-            let admits = |listed: &ListedEvent| is_wanted(&listed.without_body().event_type);
-            return examine(list, limit, before, id, admits).await;
-        };
-        // The endpoint's deliveries contain the ids of its events.
-        self.endpoint(organization, endpoint).await?;
-        let before = before.map(|event| DeliveryId::from_uuid(event.uuid()));
-        let list = self.store.deliveries_before(endpoint, DeliveryId::first_at(oldest), before, limit + 1);
-        let id = |delivery: &Delivery| delivery.id.event();
-        let admits = |delivery: &Delivery| is_wanted(&delivery.event_type);
-        let Page { items, next } = examine(list, limit, before.map(DeliveryId::event), id, admits).await?;
-        let ids: Vec<_> = items.iter().map(id).collect();
-        Ok(Page { items: self.listed_events(organization, &ids).await?, next })
+        let Some(external_id) = &filter.external_id else { return Ok(Some(filter.ids(oldest, None))) };
+        let named = self.store.event_named(organization, external_id).await?;
+        Ok(named.map(|named| filter.ids(oldest, Some(named))))
+    }
+
+    /// Examines an endpoint's deliveries, newest first, for one page. `cursor` is the delivery before which it begins.
+    async fn examine_deliveries(
+        &self,
+        organization: &OrganizationId,
+        endpoint: EndpointId,
+        filter: &DeliveryFilter,
+        cursor: Option<DeliveryId>,
+        limit: usize,
+    ) -> Result<Examined<Delivery, DeliveryId>, ServiceError> {
+        let Some(ids) = self.ids(organization, &filter.event).await? else { return Ok(Examined::empty()) };
+        let of = |event: EventId| DeliveryId::from_uuid(event.uuid());
+        let before = cursor.into_iter().chain(ids.before.map(of)).min();
+        let list = self.store.deliveries_before(endpoint, of(ids.from), before, limit + 1);
+        examine(list, limit, before, |delivery| delivery.id, |delivery| filter.admits(delivery)).await
     }
 
     /// Reads these events in this order. Missing events are left out.
@@ -122,11 +158,8 @@ impl Administrator {
         let target = self.endpoint(organization, endpoint).await?;
         let seen = self.seen_in(organization).await?;
         let cursor = cursor.map(|text| DeliveryId::parse(text).map_err(|_| bad_cursor())).transpose()?;
-        let before = cursor.into_iter().chain(filter.until.map(DeliveryId::first_at)).min();
-        let from = self.oldest_retained();
-        let from = DeliveryId::first_at(filter.since.map_or(from, |since| since.max(from)));
-        let list = self.store.deliveries_before(endpoint, from, before, limit + 1);
-        let page = examine(list, limit, before, |delivery| delivery.id, |delivery| filter.admits(delivery)).await?;
+        let examined = self.examine_deliveries(organization, endpoint, filter, cursor, limit).await?;
+        let page = examined.into_page(|id| id);
         let mut items: Vec<_> = page.items.into_iter().map(|delivery| seen.delivery(delivery, &target)).collect();
         self.add_last_responses(&mut items).await?;
         Ok(Page { items, ..page })
@@ -328,34 +361,51 @@ impl Bodies<'_> {
     }
 }
 
+/// The entries for a page, and the position of the next page.
+pub(super) struct Examined<T, Id> {
+    items: Vec<T>,
+    /// The entry before which the next page begins; `None` if this is the last page.
+    next: Option<Id>,
+}
+
+impl<T, Id> Examined<T, Id> {
+    const fn empty() -> Self {
+        Self { items: Vec::new(), next: None }
+    }
+
+    /// The page, whose cursor is derived from an id.
+    pub(super) fn into_page<Cursor: ToString>(self, cursor: impl Fn(Id) -> Cursor) -> Page<T> {
+        Page { items: self.items, next: self.next.map(|id| cursor(id).to_string()) }
+    }
+}
+
 /// Reads a list up to the first entry that does not fit on the page, the end of the list, or the limit of examined
-/// entries. `before` is the cursor of the request.
-pub(super) async fn examine<L: Listing, Id: Copy + ToString>(
+/// entries. The list begins before the entry `before`.
+pub(super) async fn examine<L: Listing, Id: Copy>(
     mut list: L,
     limit: usize,
     before: Option<Id>,
     id: impl Fn(&L::Entry) -> Id,
     admits: impl Fn(&L::Entry) -> bool,
-) -> Result<Page<L::Entry>, ServiceError> {
-    let text = |id: Option<Id>| id.map(|id| id.to_string());
+) -> Result<Examined<L::Entry, Id>, ServiceError> {
     let (mut items, mut last_admitted, mut last_examined) = (Vec::new(), None, before);
     for _ in 0..MOST_EXAMINED {
         let entry = match list.next().await? {
             Next::Entry(entry) => entry,
-            Next::End => return Ok(Page { items, next: None }),
+            Next::End => return Ok(Examined { items, next: None }),
             Next::Spent => break,
         };
         let examined = Some(id(&entry));
         if admits(&entry) {
             if items.len() == limit {
-                return Ok(Page { items, next: text(last_admitted) });
+                return Ok(Examined { items, next: last_admitted });
             }
             items.push(entry);
             last_admitted = examined;
         }
         last_examined = examined;
     }
-    Ok(Page { items, next: text(last_examined) })
+    Ok(Examined { items, next: last_examined })
 }
 
 /// The error for a text that is not a cursor of the list.

@@ -328,8 +328,10 @@ impl Deliverer {
         };
         match self.store.replace_delivery(work.delivery.as_ref(), &moved).await {
             Ok(Replaced::Written) => {
-                let cause = moved.error.filter(|_| moved.status == DeliveryStatus::Failed);
-                cause.inspect(|cause| metrics::failed(*cause, 1));
+                if moved.status == DeliveryStatus::Failed {
+                    moved.error.inspect(|cause| metrics::failed(*cause, 1));
+                    self.meter.count_end(&moved);
+                }
                 Verdict::Acknowledge
             }
             Ok(Replaced::Found(found)) => after_conflict(work.receipt, found.as_deref(), now),

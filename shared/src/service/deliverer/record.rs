@@ -17,7 +17,6 @@ use crate::domain::delivery::ticket::{OnConflict, Receipt, Ticket};
 use crate::domain::delivery::trigger::Trigger;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::endpoint::lane::Lane;
-use crate::domain::tenancy::usage::Usage;
 use crate::domain::time::Timestamp;
 use crate::queue::{DeliverTask, Outgoing};
 use crate::service::releaser::new_ticket;
@@ -162,7 +161,7 @@ impl Deliverer {
         let now = self.clock.now();
         self.unrecorded.forget(&delivery.id);
         report(delivery, now);
-        self.meter.count(&delivery.organization, Usage::ATTEMPT);
+        self.meter.count_attempt(delivery);
         if !matches!(consequence, Consequence::Disable(_)) {
             observations.add(endpoint, delivery, now);
         }
@@ -224,7 +223,7 @@ struct Copy {
 pub(super) fn unrecorded(task: &DeliverTask) -> Delivery {
     let delivery = Delivery::new(task.delivery, &task.organization, task.endpoint, &task.event_type, false);
     let next_trigger = if task.trigger == Trigger::Test { Trigger::Test } else { Trigger::Schedule };
-    Delivery { ticket: task.ticket, next_trigger, ..delivery }
+    Delivery { channels: task.channels.clone(), ticket: task.ticket, next_trigger, ..delivery }
 }
 
 /// The verdict on a message after another process changed the delivery first. `found` is the current record.

@@ -11,7 +11,6 @@ use crate::domain::delivery::attempt::{AttemptEntry, Outcome};
 use crate::domain::delivery::recorded::RecordedAttempt;
 use crate::domain::delivery::trigger::Trigger;
 use crate::domain::tenancy::organization::OrganizationStatus;
-use crate::domain::tenancy::usage::Usage;
 use crate::queue::DeliverTask;
 use crate::store::{Replaced, StoreError};
 use crate::telemetry::metrics;
@@ -53,6 +52,7 @@ impl Deliverer {
             let Some(successful) = current.after_resend(outcome, now) else { break };
             match self.store.replace_delivery(seen.as_ref(), &successful).await {
                 Ok(Replaced::Written) => {
+                    self.meter.count_end(&successful);
                     seen = Some(successful);
                     break;
                 }
@@ -83,8 +83,8 @@ impl Deliverer {
     /// finds the response.
     async fn put_resend(&self, delivery: &Delivery, outcome: &Outcome) -> Result<(), StoreError> {
         self.store.add_resend(delivery.endpoint, delivery.id, outcome.started_at).await?;
-        self.meter.count(&delivery.organization, Usage::ATTEMPT);
         let entry = AttemptEntry { has_item: true, ..outcome.entry(None, Trigger::Resend) };
+        self.meter.count_resend(delivery, &entry);
         let kept = outcome.response().filter(|_| !delivery.is_expunged()).cloned();
         let attempt = RecordedAttempt { response: kept, ..RecordedAttempt::new(delivery, entry) };
         self.store.put_attempt(delivery, &attempt).await

@@ -8,6 +8,7 @@ use crate::domain::delivery::attempt::Cause;
 use crate::domain::delivery::ticket::Ticket;
 use crate::domain::delivery::trigger::Trigger;
 use crate::domain::delivery::{Delivery, DeliveryStatus};
+use crate::domain::event::channel::Channels;
 use crate::domain::event::event_type::EventType;
 use crate::domain::ids::{DeliveryId, EndpointId, OrganizationId};
 use crate::domain::time::Timestamp;
@@ -29,6 +30,8 @@ pub(in crate::store) struct DeliveryItem {
     organization: String,
     #[serde(rename = "type")]
     event_type: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    channels: Vec<String>,
     status: String,
     attempts: u32,
     #[serde(default, skip_serializing_if = "is_zero")]
@@ -70,6 +73,7 @@ impl DeliveryItem {
             base: Base::new(keys::delivery(delivery.endpoint, delivery.id), ENTITY),
             organization: delivery.organization.to_string(),
             event_type: delivery.event_type.to_string(),
+            channels: delivery.channels.names().to_vec(),
             status: delivery.status.as_str().to_owned(),
             attempts: delivery.attempts,
             retries_used: delivery.retries_used,
@@ -107,6 +111,7 @@ impl TryFrom<DeliveryItem> for Delivery {
             organization: OrganizationId::parse(&item.organization)?,
             endpoint,
             event_type: EventType::parse(&item.event_type)?,
+            channels: Channels::stored(item.channels),
             status: DeliveryStatus::parse(&item.status).ok_or_else(|| unknown("status", &item.status))?,
             attempts: item.attempts,
             retries_used: item.retries_used,

@@ -23,6 +23,7 @@ pub(in crate::store) const LISTED: Projection = Projection(&[
     "v",
     "organization",
     "type",
+    "channels",
     "status",
     "attempts",
     "retries_used",

@@ -7,12 +7,13 @@ use serde_bytes::ByteBuf;
 use uuid::Uuid;
 
 use crate::domain::delivery::Delivery;
+use crate::domain::event::channel::Channels;
 use crate::domain::event::event_type::EventType;
 use crate::domain::ids::{DeliveryId, EndpointId, OrganizationId};
 use crate::store::item::{Base, Item, Unreadable, required, to_item};
 use crate::store::{Store, StoreError, keys};
 
-/// The queued deliveries of one publish request to one endpoint and of one event type. A listed delivery without a
+/// The queued deliveries of one publish request to one endpoint, of one event type and with the same channels. A listed delivery without a
 /// record is pending and was never attempted. So many new deliveries cost as much to store as one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PendingList {
@@ -22,6 +23,8 @@ pub struct PendingList {
     pub endpoint: EndpointId,
     /// The type of the deliveries' events.
     pub event_type: EventType,
+    /// The channels of the deliveries' events.
+    pub channels: Channels,
     /// The ids of the deliveries, sorted; at least one.
     pub deliveries: Vec<DeliveryId>,
 }
@@ -32,10 +35,12 @@ impl PendingList {
     pub fn of<'a>(published: impl IntoIterator<Item = &'a Delivery>) -> Vec<Self> {
         let mut lists = BTreeMap::<_, Self>::new();
         for delivery in published.into_iter().filter(|delivery| delivery.mark.is_none()) {
-            let list = lists.entry((delivery.endpoint, delivery.event_type.as_str())).or_insert_with(|| Self {
+            let of = (delivery.endpoint, delivery.event_type.as_str(), delivery.channels.names());
+            let list = lists.entry(of).or_insert_with(|| Self {
                 organization: delivery.organization.clone(),
                 endpoint: delivery.endpoint,
                 event_type: delivery.event_type.clone(),
+                channels: delivery.channels.clone(),
                 deliveries: Vec::new(),
             });
             list.deliveries.push(delivery.id);
@@ -63,7 +68,8 @@ impl PendingList {
 
     /// The delivery with this id in its initial state.
     pub fn delivery(&self, id: DeliveryId) -> Delivery {
-        Delivery::new(id, &self.organization, self.endpoint, &self.event_type, false)
+        let initial = Delivery::new(id, &self.organization, self.endpoint, &self.event_type, false);
+        Delivery { channels: self.channels.clone(), ..initial }
     }
 }
 
@@ -84,6 +90,7 @@ impl Store {
             base: Base::new(keys::pending(pending.endpoint, last), ENTITY),
             organization: pending.organization.to_string(),
             event_type: pending.event_type.to_string(),
+            channels: pending.channels.names().to_vec(),
             deliveries: pending.deliveries.iter().flat_map(|id| id.uuid().into_bytes()).collect::<Vec<_>>().into(),
             expires_at: last.created_at().plus(self.retention).unix_seconds(),
         })
@@ -98,6 +105,8 @@ pub(in crate::store) struct PendingItem {
     organization: String,
     #[serde(rename = "type")]
     event_type: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    channels: Vec<String>,
     /// The sorted ids of the deliveries, 16 bytes each.
     deliveries: ByteBuf,
     expires_at: i64,
@@ -111,6 +120,7 @@ impl TryFrom<PendingItem> for PendingList {
             organization: OrganizationId::parse(&item.organization)?,
             endpoint: required("endpoint", keys::parse_delivery_partition(&item.base.pk))?,
             event_type: EventType::parse(&item.event_type)?,
+            channels: Channels::stored(item.channels),
             deliveries: ids(&item.deliveries).map_err(|e| Unreadable(e.to_string()))?,
         })
     }
@@ -128,7 +138,7 @@ mod tests {
     use crate::domain::time::Timestamp;
 
     #[test]
-    fn queued_deliveries_are_listed_by_endpoint_and_type() {
+    fn queued_deliveries_are_listed_by_endpoint_type_and_channels() {
         let organization = OrganizationId::new(Timestamp::from_unix_seconds(0), [2; 8]);
         let first = EventId::new(Timestamp::from_unix_seconds(1), [0; 8]);
         let endpoints = [0, 1].map(|n| EndpointId::new(Timestamp::from_unix_seconds(n), [0; 8]));
@@ -143,10 +153,19 @@ mod tests {
             delivery(1, 0, "b", false),
             delivery(0, 1, "a", false),
             delivery(1, 1, "a", true),
+            Delivery { channels: Channels::stored(vec!["c".to_owned()]), ..delivery(3, 0, "a", false) },
         ];
         let lists = PendingList::of(&published);
-        let found: Vec<_> = lists.iter().map(|list| (list.endpoint, list.event_type.as_str())).collect();
-        assert_eq!(found, [(endpoints[0], "a"), (endpoints[0], "b"), (endpoints[1], "a")]);
+        let found: Vec<_> = lists.iter().map(|it| (it.endpoint, it.event_type.as_str(), it.channels.names())).collect();
+        let channels = ["c".to_owned()];
+        let expected: [(_, _, &[String]); 4] = [
+            (endpoints[0], "a", &[]),
+            (endpoints[0], "a", &channels),
+            (endpoints[0], "b", &[]),
+            (endpoints[1], "a", &[]),
+        ];
+        assert_eq!(found, expected);
+        assert_eq!(lists[1].deliveries().collect::<Vec<_>>(), [published[5].clone()]);
         assert_eq!(lists[0].deliveries().collect::<Vec<_>>(), [published[1].clone(), published[0].clone()]);
         assert_eq!(lists[0].last(), Some(published[0].id));
     }

@@ -20,6 +20,7 @@ use crate::domain::external_id::ExternalId;
 use crate::domain::ids::{EndpointId, OrganizationId};
 use crate::domain::metadata::Metadata;
 use crate::domain::signing::secret::SigningSecret;
+use crate::domain::statistics;
 use crate::domain::text::{Description, EditionId, Name};
 use crate::domain::time::Timestamp;
 use crate::store::item::{Base, Unreadable, filter, is_zero, required, time, unknown};
@@ -178,10 +179,10 @@ impl TryFrom<EndpointItem> for Endpoint {
     }
 }
 
-/// How long a deletion is recorded after the endpoint's last delivery has expired.
+/// How long a deletion is recorded after the endpoint's last delivery and statistics have expired.
 const TOMBSTONE_MARGIN: Duration = Duration::from_secs(15 * 24 * 60 * 60);
 
-/// Records that an endpoint was deleted, for as long as its deliveries are stored.
+/// Records that an endpoint was deleted, for as long as its deliveries and statistics are stored.
 #[derive(Debug, Serialize, Deserialize)]
 pub(in crate::store) struct DeletedEndpointItem {
     #[serde(flatten)]
@@ -201,7 +202,7 @@ impl DeletedEndpointItem {
         Self {
             base: Base::new(keys::deleted_endpoint(organization, endpoint), "deleted_endpoint"),
             deleted_at: now.rfc3339(),
-            expires_at: now.plus(retention).plus(TOMBSTONE_MARGIN).unix_seconds(),
+            expires_at: now.plus(retention.max(statistics::RETENTION)).plus(TOMBSTONE_MARGIN).unix_seconds(),
         }
     }
 }

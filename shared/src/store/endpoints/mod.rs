@@ -49,6 +49,23 @@ impl Store {
         self.get::<EndpointItem, _>(&keys::endpoint(organization, id)).await
     }
 
+    /// Whether the organization has this endpoint. It costs half of the units of [`Store::endpoint`] if it has: an eventually
+    /// consistent read may miss only an endpoint that was just created.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it could not be read.
+    pub async fn has_endpoint(&self, organization: &OrganizationId, id: EndpointId) -> Result<bool, StoreError> {
+        let key = keys::endpoint(organization, id);
+        for is_consistent in [false, true] {
+            let get = self.client.get_item().table_name(&self.table).set_key(Some(key.attributes()));
+            let get = get.projection_expression(keys::PK).consistent_read(is_consistent);
+            if get.send().await?.item.is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Reads these endpoints, in any order. Missing endpoints are left out. Strongly consistent.
     ///
     /// # Errors

@@ -60,11 +60,22 @@ impl Store {
         keys: Vec<Key>,
         projection: Option<&'static Projection>,
     ) -> Result<Vec<Item>, StoreError> {
-        let chunks: Vec<_> = keys.chunks(READ_CHUNK).map(|chunk| self.get_chunk(chunk, projection)).collect();
+        let chunks: Vec<_> = keys.chunks(READ_CHUNK).map(|chunk| self.get_chunk(chunk, projection, true)).collect();
         stream::iter(chunks).buffer_unordered(MAX_CONCURRENT_CHUNKS).try_concat().await
     }
 
-    async fn get_chunk(&self, keys: &[Key], projection: Option<&'static Projection>) -> Result<Vec<Item>, StoreError> {
+    /// As [`get_all`](Self::get_all), but eventually consistent, for half of the read units.
+    pub(in crate::store) async fn get_all_eventually(&self, keys: Vec<Key>) -> Result<Vec<Item>, StoreError> {
+        let chunks: Vec<_> = keys.chunks(READ_CHUNK).map(|chunk| self.get_chunk(chunk, None, false)).collect();
+        stream::iter(chunks).buffer_unordered(MAX_CONCURRENT_CHUNKS).try_concat().await
+    }
+
+    async fn get_chunk(
+        &self,
+        keys: &[Key],
+        projection: Option<&'static Projection>,
+        is_consistent: bool,
+    ) -> Result<Vec<Item>, StoreError> {
         let mut found = Vec::with_capacity(keys.len());
         let mut wanted = Some(keys.iter().map(Key::attributes).collect::<Vec<_>>());
         for attempt in 0..BATCH_TRIES {
@@ -72,7 +83,7 @@ impl Store {
             clock::back_off(attempt).await;
             let keys = KeysAndAttributes::builder()
                 .set_keys(Some(keys))
-                .consistent_read(true)
+                .consistent_read(is_consistent)
                 .set_projection_expression(projection.map(Projection::expression))
                 .set_expression_attribute_names(projection.map(Projection::names));
             let keys = keys.build().map_err(StoreError::corrupt)?;

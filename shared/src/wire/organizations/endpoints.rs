@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
-use super::DeliveryOut;
+use super::{DeliveryOut, HealthOut};
 use crate::domain::Invalid;
 use crate::domain::delivery::schedule::RetrySchedule;
 use crate::domain::delivery::{Delivery, DeliveryStatus};
@@ -16,6 +16,7 @@ use crate::domain::deployment::Deployment;
 use crate::domain::endpoint::change::EndpointPatch;
 use crate::domain::endpoint::filter::{Filter, FilterError};
 use crate::domain::endpoint::headers::Headers;
+use crate::domain::endpoint::health::Health;
 use crate::domain::endpoint::subscription::Subscription;
 use crate::domain::endpoint::timeout::TimeoutSeconds;
 use crate::domain::endpoint::url::EndpointUrl;
@@ -243,6 +244,7 @@ pub struct EndpointOut {
     /// Why the endpoint is disabled; null if it is not disabled.
     #[schema(value_type = Option<DisabledReason>, required)]
     disabled_reason: Option<&'static str>,
+    health: HealthOut,
     /// Null, except in the response that generated it.
     #[schema(value_type = Option<SigningSecret>, required)]
     signing_secret: Option<Redacted<String>>,
@@ -254,7 +256,7 @@ pub struct EndpointOut {
 
 impl EndpointOut {
     /// An endpoint without its secret.
-    pub fn new(endpoint: &Endpoint, values: HeaderValues) -> Self {
+    pub fn new(endpoint: &Endpoint, health: &Health, values: HeaderValues) -> Self {
         let settings = &endpoint.settings;
         let (status, paused_at, disabled_reason) = match endpoint.status {
             EndpointStatus::Active => ("active", None, None),
@@ -280,6 +282,7 @@ impl EndpointOut {
             retry_schedule: settings.retry_schedule.as_ref().map(|schedule| schedule.delays().to_vec()),
             paused_at,
             disabled_reason,
+            health: health.into(),
             signing_secret: None,
             created_at: endpoint.created_at.rfc3339(),
             updated_at: endpoint.updated_at.rfc3339(),

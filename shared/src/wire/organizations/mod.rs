@@ -7,9 +7,11 @@ mod event_type_imports;
 mod event_types;
 mod events;
 mod filter;
+mod health;
 mod jobs;
 mod keys;
 mod limits;
+mod statistics;
 mod tenants;
 mod usage;
 
@@ -29,9 +31,11 @@ pub use event_types::{
 };
 pub use events::{BatchIn, BatchResultOut, EventIn, EventOut};
 pub use filter::FilterTestOut;
+pub use health::HealthOut;
 pub use jobs::JobOut;
 pub use keys::{ApiKeyIn, ApiKeyOut, ApiKeyPatchIn};
 pub use limits::{LimitsIn, LimitsOut};
+pub use statistics::StatisticsOut;
 pub use tenants::{OrganizationIn, OrganizationOut, OrganizationPatchIn};
 pub use usage::UsageOut;
 

@@ -8,7 +8,7 @@ use shared::domain::endpoint::{DisabledReason, Endpoint};
 use shared::domain::ids::EndpointId;
 use shared::edge::scopes::{DeliveriesWrite, EndpointsRead, EndpointsWrite};
 use shared::edge::{ApiError, Body, Data, Empty, PathId, Search, Tenant, check_size};
-use shared::service::{FilterTest, Recovering};
+use shared::service::{Administrator, FilterTest, Recovering};
 use shared::wire::field::NamesTypes;
 use shared::wire::organizations::{
     EndpointIn, EndpointOut, EndpointPatchIn, EventIn, FilterTestOut, RecoverIn, RecoveryOut, RotationIn, TestIn,
@@ -49,7 +49,7 @@ async fn create(tenant: Tenant<EndpointsWrite>, State(administrator): Api, body:
     let new = body.read(|body| body.parse(&deployment))?;
     let generated = new.secret.is_none();
     let endpoint = administrator.create_endpoint(&tenant.organization.id, new).await?;
-    let shown = EndpointOut::new(&endpoint, tenant.header_values());
+    let shown = changed(&administrator, &tenant, &endpoint).await;
     Ok(Data::created(if generated { shown.revealing(&endpoint) } else { shown }))
 }
 
@@ -71,7 +71,10 @@ async fn list(
     let mut rest = endpoints.iter().filter(|endpoint| after.is_none_or(|after| endpoint.id > after));
     let shown: Vec<_> = rest.by_ref().take(paging.limit).collect();
     let next = rest.next().and(shown.last()).map(|last| last.id.to_string());
-    let show = |endpoint: &&Endpoint| EndpointOut::new(endpoint, tenant.header_values());
+    let health = administrator.health_of(&shown).await?;
+    let show = |endpoint: &&Endpoint| {
+        EndpointOut::new(endpoint, &administrator.health_in(&health, endpoint), tenant.header_values())
+    };
     page(shown, next, paging.limit, show, |endpoint| endpoint.id.to_string())
 }
 
@@ -86,7 +89,8 @@ async fn read(
     State(administrator): Api,
 ) -> Answer {
     let endpoint = administrator.endpoint(&tenant.organization.id, endpoint).await?;
-    Ok(Data::ok(EndpointOut::new(&endpoint, tenant.header_values())))
+    let health = administrator.full_health_of(&endpoint).await?;
+    Ok(Data::ok(EndpointOut::new(&endpoint, &health, tenant.header_values())))
 }
 
 /// Changes a webhook endpoint.
@@ -105,7 +109,7 @@ async fn update(
     let deployment = administrator.deployment_for(&tenant.caller, body.fields().types()).await?;
     let patch = body.read(|body| body.parse(&deployment))?;
     let endpoint = administrator.update_endpoint(&tenant.organization.id, endpoint, patch).await?;
-    Ok(Data::ok(EndpointOut::new(&endpoint, tenant.header_values())))
+    Ok(Data::ok(changed(&administrator, &tenant, &endpoint).await))
 }
 
 /// Disables a webhook endpoint, or deletes it permanently.
@@ -132,7 +136,7 @@ async fn remove(
         return Ok(Empty.into_response());
     }
     let disabled = administrator.disable_endpoint(&tenant.organization.id, endpoint, DisabledReason::Owner).await?;
-    Ok(Data::ok(EndpointOut::new(&disabled, tenant.header_values())).into_response())
+    Ok(Data::ok(changed(&administrator, &tenant, &disabled).await).into_response())
 }
 
 /// Gives a webhook endpoint a new secret.
@@ -152,7 +156,12 @@ async fn rotate(
 ) -> Answer {
     let endpoint =
         administrator.rotate_secret(&tenant.organization.id, endpoint, body.read(RotationIn::parse)?).await?;
-    Ok(Data::ok(EndpointOut::new(&endpoint, tenant.header_values()).revealing(&endpoint)))
+    Ok(Data::ok(changed(&administrator, &tenant, &endpoint).await.revealing(&endpoint)))
+}
+
+/// An endpoint that the request has just changed.
+async fn changed(administrator: &Administrator, tenant: &Tenant<EndpointsWrite>, endpoint: &Endpoint) -> EndpointOut {
+    EndpointOut::new(endpoint, &administrator.health_after_change(endpoint).await, tenant.header_values())
 }
 
 /// Sends a test event to one endpoint.

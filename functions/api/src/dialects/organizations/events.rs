@@ -46,7 +46,7 @@ async fn list(
     State(administrator): Api,
     Search(mut query): Search,
 ) -> Result<Data<Vec<EventOut>>, ApiError> {
-    let wanted = (query.paging(), query.event_filter());
+    let wanted = (query.paging(), query.event_selection());
     let (paging, filter) = query.finish(wanted)?;
     let organization = &tenant.organization.id;
     let page = administrator.list_events(organization, &filter, paging.cursor.as_deref(), paging.limit).await?;

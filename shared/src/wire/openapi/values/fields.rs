@@ -68,6 +68,7 @@ pub(crate) mod object {
         webhook_delivery,
         webhook_endpoint,
         webhook_recovery,
+        webhook_statistics,
         webhook_test
     );
 }

@@ -17,6 +17,7 @@ use crate::domain::delivery::schedule::{MAX_DELAY_SECONDS, MAX_RETRIES, RetrySch
 use crate::domain::delivery::trigger::Trigger;
 use crate::domain::endpoint::filter::Filter;
 use crate::domain::endpoint::headers::Headers;
+use crate::domain::endpoint::health::HealthState;
 use crate::domain::endpoint::subscription::{MAX_SUBSCRIPTIONS, Subscription};
 use crate::domain::endpoint::timeout::TimeoutSeconds;
 use crate::domain::endpoint::url::EndpointUrl;
@@ -29,6 +30,7 @@ use crate::domain::ids::{AttemptId, DeliveryId, EndpointId, EventId, JobId, KeyI
 use crate::domain::job::{JobKind, JobState};
 use crate::domain::metadata::{MAX_PAIRS, Metadata};
 use crate::domain::signing::secret::SigningSecret;
+use crate::domain::statistics::Interval;
 use crate::domain::tenancy::access::{Role, Scope};
 use crate::domain::tenancy::api_key::{KeySecret, KeyStatus};
 use crate::domain::tenancy::organization::OrganizationStatus;
@@ -335,6 +337,11 @@ schemas! {
         "The `tracestate` of W3C Trace Context, of at most 512 characters. Each request to a receiver has it unchanged. A \
          malformed one is ignored.",
         ObjectBuilder::new().schema_type(Type::String).examples(["congo=t61rcWkgMzE"]);
+    "HealthState": HealthState =
+        "Whether attempts to a webhook endpoint succeed.",
+        one_of(HealthState::ALL.map(HealthState::as_str));
+    "Interval": Interval = "The length of the intervals of statistics. Days are those of UTC.",
+        one_of(Interval::ALL.map(Interval::as_str)).default(Some(Interval::default().as_str().into()));
     "DisabledReason": DisabledReason =
         "The owner disabled it; the receiver answered 410 Gone; or no attempt succeeded for days.",
         one_of(DisabledReason::ALL.map(DisabledReason::as_str));

@@ -97,6 +97,7 @@ fn the_domain_accepts_all_examples_and_enum_values_of_schemas() {
     check::<ContentType, _>(|text| ContentType::parse(text).ok());
     check::<Day, _>(|text| Day::parse(text).ok());
     check::<Timestamp, _>(|text| Timestamp::parse(text).ok());
+    check::<Interval, _>(|text| Interval::parse(text).ok());
     check::<Visibility, _>(|text| Visibility::parse(text).ok());
     check::<Role, _>(Role::parse);
     check::<Scope, _>(Scope::parse);
