@@ -200,3 +200,26 @@ async fn a_batch_has_a_list_for_each_set_of_channels() {
         world.drain().await;
     }
 }
+
+/// Events are published at whole milliseconds.
+#[tokio::test]
+async fn times_within_a_millisecond_divide_lists_and_recoveries_as_any_other_time() {
+    let (world, receiver) = (World::new().await, Receiver::always(Answer::status(500)).await);
+    let tenant = world.tenant().await;
+    let endpoint = tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": []})).await;
+    let event = tenant.post("/events", &json!({"type": "a.b", "data": {}})).await.data(202);
+    world.drain().await;
+    let after = text(&event["created_at"]).replace('Z', "500Z");
+    for list in ["/events".to_owned(), format!("{}/deliveries", endpoint.path())] {
+        for (query, count) in [(format!("until={after}"), 1), (format!("since={after}"), 0)] {
+            let found = tenant.get(&format!("{list}?{query}")).await.data(200);
+            assert_eq!(found.as_array().unwrap().len(), count, "{list}?{query}");
+        }
+    }
+    let recover = format!("{}/recover", endpoint.path());
+    for (body, recovered) in
+        [(json!({"since": after}), 0), (json!({"since": "2020-01-01T00:00:00Z", "until": after}), 1)]
+    {
+        assert_eq!(tenant.post(&recover, &body).await.data(202)["recovered"], recovered, "{body}");
+    }
+}

@@ -73,6 +73,13 @@ impl Timestamp {
         Self::from_unix_millis(self.unix_millis())
     }
 
+    /// The instant rounded up to the millisecond. A time in whole milliseconds is before this instant if and only if it is
+    /// before the rounded one.
+    #[must_use]
+    pub const fn up_to_millis(self) -> Self {
+        Self::from_unix_micros(self.0.saturating_add(999)).to_millis()
+    }
+
     /// RFC 3339 with milliseconds: `2026-03-24T20:00:00.000Z`.
     pub fn rfc3339(self) -> String {
         self.print(3)
@@ -146,6 +153,14 @@ mod tests {
         assert_eq!(instant.rfc3339_seconds(), "2026-03-24T20:00:00Z");
         assert_eq!(Timestamp::parse("2026-03-24T20:00:00.000Z").unwrap(), instant.to_millis());
         assert_eq!(Timestamp::parse("2026-03-24T21:00:00+01:00").unwrap(), instant.to_millis());
+    }
+
+    #[test]
+    fn a_time_is_rounded_up_to_the_millisecond() {
+        for (micros, expected) in [(0, 0), (1, 1_000), (999, 1_000), (1_000, 1_000), (1_001, 2_000)] {
+            let rounded = Timestamp::from_unix_micros(micros).up_to_millis();
+            assert_eq!(rounded, Timestamp::from_unix_micros(expected), "{micros}");
+        }
     }
 
     #[test]

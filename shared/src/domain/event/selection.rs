@@ -40,8 +40,10 @@ impl EventFilter {
     /// The ids that meet the conditions about the time and the external id. `named` is the event that has the external
     /// id, and `oldest` the earliest time whose events have not expired.
     pub fn ids(&self, oldest: Timestamp, named: Option<EventId>) -> EventIds {
-        let since = EventId::first_at(self.since.map_or(oldest, |since| since.max(oldest)));
-        let until = self.until.map(EventId::first_at);
+        // Ids have the time of publishing in whole milliseconds.
+        let (since, until) = (self.since.map(Timestamp::up_to_millis), self.until.map(Timestamp::up_to_millis));
+        let since = EventId::first_at(since.map_or(oldest, |since| since.max(oldest)));
+        let until = until.map(EventId::first_at);
         EventIds {
             from: named.map_or(since, |named| named.max(since)),
             before: until.into_iter().chain(named.map(EventId::following)).min(),
@@ -75,6 +77,16 @@ mod tests {
             let ids = EventFilter { since, until, ..EventFilter::default() }.ids(at(2), named);
             assert_eq!(ids, EventIds { from: expected_from, before: expected_before });
         }
+    }
+
+    #[test]
+    fn times_within_a_millisecond_select_the_events_that_were_published_before_or_after_them() {
+        let event = |millis| EventId::new(NOW.plus(Duration::from_millis(millis)), [7; 8]);
+        let within = Some(NOW.plus(Duration::from_micros(5_500)));
+        let since = EventFilter { since: within, ..EventFilter::default() }.ids(NOW, None);
+        let until = EventFilter { until: within, ..EventFilter::default() }.ids(NOW, None);
+        assert!(event(5) < since.from && since.from < event(6));
+        assert!(until.before.is_some_and(|before| event(5) < before && before < event(6)));
     }
 
     #[test]

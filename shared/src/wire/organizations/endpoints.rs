@@ -419,6 +419,8 @@ impl RecoverIn {
         {
             read.problem("until", "must be later than since");
         }
+        // Events are published at, and recoveries are stored with, times in whole milliseconds.
+        let (since, until) = (since.map(Timestamp::up_to_millis), until.map(Timestamp::up_to_millis));
         let recoverable = |text: &str| {
             let status = DeliveryStatus::parse(text).filter(|status| status.is_recoverable());
             status.ok_or_else(|| Invalid::new("must be failed or exhausted"))
