@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 use shared::domain::statistics;
 use shared::domain::time::Timestamp;
 
-use crate::support::{Answer, Endpoint, Fate, Receiver, Tenant, World, over_network_by_call, text};
+use crate::support::{Answer, Call, Endpoint, Fate, Receiver, Tenant, World, over_network_by_call, text};
 use crate::suspension::{failing, suspend};
 
 const fn seconds(seconds: u64) -> Duration {
@@ -111,25 +112,57 @@ async fn the_last_success_is_shown_for_a_single_endpoint_as_long_as_it_is_counte
     assert!(read(&tenant, &endpoint).await.get("last_success_at").is_none(), "expired");
 }
 
-/// The secret is shown only in the response, so a failure after the rotation would lose it.
+/// The secret of a rotation is shown only in the response, so a failure after the rotation would lose it.
 #[tokio::test]
-async fn a_change_is_answered_although_the_health_cannot_be_read() {
+async fn endpoints_are_shown_although_their_health_cannot_be_read() {
     let world = World::new().await;
-    let (tenant, endpoint, _receiver) = failing(&world, 1).await;
+    let (tenant, endpoint, _receiver) = failing(&world, 2).await;
+    for _ in 0..3 {
+        tenant.publish().await;
+        let process = world.another_process();
+        process.drain().await;
+        process.meter.write_all_usage().await;
+        world.advance(seconds(10));
+    }
+    for (refused, of_list, of_one, has_success) in [
+        ("none", "failing", "failing", true),
+        ("GetItem health", "failing", "healthy", true),
+        ("BatchGetItem health", "healthy", "failing", true),
+        ("Query stats", "failing", "failing", false),
+    ] {
+        let fate = move |call: &Call| if call.kind() == refused { Fate::Refuse } else { Fate::Pass };
+        let process = world.process_over(&over_network_by_call(&world.sdk(), fate), world.clock.clock());
+        let broken = tenant.at(&process);
+        assert_eq!(listed(&broken, &endpoint).await["state"], of_list, "{refused}");
+        let shown = read(&broken, &endpoint).await;
+        assert_eq!(
+            (&shown["state"], shown.get("last_success_at").is_some()),
+            (&json!(of_one), has_success),
+            "{refused}"
+        );
+        let rotated = broken.post(&format!("{}/rotations", endpoint.path()), &json!({})).await.data(200);
+        assert_eq!(rotated["health"]["state"], of_one, "{refused}");
+        assert!(text(&rotated["signing_secret"]).starts_with("whsec_"));
+    }
+}
+
+#[tokio::test]
+async fn an_unreadable_item_does_not_affect_the_health_of_other_endpoints() {
+    let world = World::new().await;
+    let receiver = Receiver::always(Answer::status(500)).await;
+    let tenant = world.tenant().await;
+    let [first, second] = [tenant.endpoint(&receiver).await, tenant.endpoint(&receiver).await];
     tenant.publish().await;
     world.drain().await;
-    let network =
-        over_network_by_call(
-            &world.sdk(),
-            |call| {
-                if call.kind() == "GetItem health" { Fate::Refuse } else { Fate::Pass }
-            },
-        );
-    let broken = tenant.at(&world.process_over(&network, world.clock.clock()));
-    let rotated = broken.post(&format!("{}/rotations", endpoint.path()), &json!({})).await.data(200);
-    assert_eq!(rotated["health"], healthy());
-    assert!(text(&rotated["signing_secret"]).starts_with("whsec_"));
-    broken.get(&endpoint.path()).await.is_error(503, "unavailable");
+    let mut items = world.items("health").await;
+    let mut broken =
+        items.swap_remove(items.iter().position(|it| it["pk"].as_s().unwrap().contains(&first.id)).unwrap());
+    broken.insert("failures".to_owned(), AttributeValue::S("many".to_owned()));
+    world.dynamodb().put_item().table_name(world.table()).set_item(Some(broken)).send().await.unwrap();
+    for (endpoint, state) in [(&first, "healthy"), (&second, "failing")] {
+        assert_eq!(listed(&tenant, endpoint).await["state"], state);
+        assert_eq!(read(&tenant, endpoint).await["state"], state);
+    }
 }
 
 #[tokio::test]

@@ -78,7 +78,8 @@ impl Store {
         get.consistent_read(true).send().await?.item.map_or(Ok(Counters::default()), |item| counters(item, now))
     }
 
-    /// The counters of these endpoints. Those without an item are left out. Eventually consistent.
+    /// The counters of these endpoints, each or the error if its item is unreadable. Those without an item are left out.
+    /// Eventually consistent.
     ///
     /// # Errors
     /// [`StoreError`] if they could not be read.
@@ -86,14 +87,13 @@ impl Store {
         &self,
         endpoints: &[EndpointId],
         now: Timestamp,
-    ) -> Result<HashMap<EndpointId, Counters>, StoreError> {
+    ) -> Result<HashMap<EndpointId, Result<Counters, StoreError>>, StoreError> {
         let found = self.get_all_eventually(endpoints.iter().map(|id| keys::health(*id)).collect()).await?;
         let of_endpoint = |item: Item| {
-            let endpoint = Key::of(&item).and_then(|key| keys::parse_health(&key));
-            let endpoint = endpoint.ok_or_else(|| StoreError::corrupt("health counters without an endpoint"))?;
-            Ok((endpoint, counters(item, now)?))
+            let endpoint = Key::of(&item).and_then(|key| keys::parse_health(&key))?;
+            Some((endpoint, counters(item, now)))
         };
-        found.into_iter().map(of_endpoint).collect()
+        Ok(found.into_iter().filter_map(of_endpoint).collect())
     }
 
     /// The part of a transaction that resets the failure counts. The lane and the slow count stay: otherwise a

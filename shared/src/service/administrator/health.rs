@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use tracing::warn;
+use tracing::{error, warn};
 
 use super::Administrator;
 use crate::domain::endpoint::Endpoint;
@@ -19,16 +19,25 @@ use crate::service::ServiceError;
 pub struct HealthOf(HashMap<EndpointId, Counters>);
 
 impl Administrator {
-    /// Reads what is needed for the health of these endpoints. Eventually consistent.
-    ///
-    /// # Errors
-    /// [`ServiceError`] if it could not be read.
-    pub async fn health_of(&self, endpoints: &[&Endpoint]) -> Result<HealthOf, ServiceError> {
+    /// Reads what is needed for the health of these endpoints. Eventually consistent. Endpoints whose counters cannot be read
+    /// seem not to fail.
+    pub async fn health_of(&self, endpoints: &[&Endpoint]) -> HealthOf {
         let wanted: Vec<_> = endpoints.iter().filter(|it| Health::needs_counters(it)).map(|it| it.id).collect();
         if wanted.is_empty() {
-            return Ok(HealthOf(HashMap::new()));
+            return HealthOf(HashMap::new());
         }
-        Ok(HealthOf(self.store.counters_of(&wanted, self.clock.now()).await?))
+        let found = self.store.counters_of(&wanted, self.clock.now()).await.unwrap_or_else(|error| {
+            warn!(%error, "the health of listed endpoints was not read");
+            HashMap::new()
+        });
+        let readable = found.into_iter().filter_map(|(endpoint, counters)| match counters {
+            Ok(counters) => Some((endpoint, counters)),
+            Err(error) => {
+                error!(%endpoint, %error, "the health counters of an endpoint cannot be read");
+                None
+            }
+        });
+        HealthOf(readable.collect())
     }
 
     /// The health of one of the endpoints that `health` was read for.
@@ -37,31 +46,30 @@ impl Administrator {
         Health::of(endpoint, &counters, self.clock.now())
     }
 
-    /// The health of one endpoint, with its last success.
-    ///
-    /// # Errors
-    /// [`ServiceError`] if it could not be read.
-    pub async fn full_health_of(&self, endpoint: &Endpoint) -> Result<Health, ServiceError> {
-        let (counters, last_success_at) =
-            tokio::try_join!(self.counters_of(endpoint), self.meter.last_success(endpoint.id))?;
-        Ok(Health { last_success_at, ..Health::of(endpoint, &counters, self.clock.now()) })
+    /// The health of one endpoint, with its last success. What cannot be read is left out.
+    pub async fn full_health_of(&self, endpoint: &Endpoint) -> Health {
+        let last_success = async {
+            self.meter.last_success(endpoint.id).await.unwrap_or_else(|error| {
+                warn!(endpoint = %endpoint.id, %error, "the last success at an endpoint was not read");
+                None
+            })
+        };
+        let (health, last_success_at) = tokio::join!(self.current_health_of(endpoint), last_success);
+        Health { last_success_at, ..health }
     }
 
-    /// The health of an endpoint that was just changed. If its counters cannot be read, it seems not to fail: the change
-    /// was made, and an error would lead the caller to repeat it.
-    pub async fn health_after_change(&self, endpoint: &Endpoint) -> Health {
-        let counters = self.counters_of(endpoint).await.unwrap_or_else(|error| {
-            warn!(endpoint = %endpoint.id, %error, "the health of a changed endpoint was not read");
-            Counters::default()
-        });
-        Health::of(endpoint, &counters, self.clock.now())
-    }
-
-    async fn counters_of(&self, endpoint: &Endpoint) -> Result<Counters, ServiceError> {
-        if !Health::needs_counters(endpoint) {
-            return Ok(Counters::default());
+    /// The health of an endpoint as it is now, without the last success. If its counters cannot be read, it seems not to fail:
+    /// an error would hide the endpoint, or lead the caller to repeat a change that was made.
+    pub async fn current_health_of(&self, endpoint: &Endpoint) -> Health {
+        let now = self.clock.now();
+        let mut counters = Counters::default();
+        if Health::needs_counters(endpoint) {
+            counters = self.store.current_counters(endpoint.id, now).await.unwrap_or_else(|error| {
+                warn!(endpoint = %endpoint.id, %error, "the health of an endpoint was not read");
+                counters
+            });
         }
-        Ok(self.store.current_counters(endpoint.id, self.clock.now()).await?)
+        Health::of(endpoint, &counters, now)
     }
 
     /// The statistics of an endpoint in each interval of a span, in order, with the interval's start.

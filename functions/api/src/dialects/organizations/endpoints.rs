@@ -71,7 +71,7 @@ async fn list(
     let mut rest = endpoints.iter().filter(|endpoint| after.is_none_or(|after| endpoint.id > after));
     let shown: Vec<_> = rest.by_ref().take(paging.limit).collect();
     let next = rest.next().and(shown.last()).map(|last| last.id.to_string());
-    let health = administrator.health_of(&shown).await?;
+    let health = administrator.health_of(&shown).await;
     let show = |endpoint: &&Endpoint| {
         EndpointOut::new(endpoint, &administrator.health_in(&health, endpoint), tenant.header_values())
     };
@@ -89,7 +89,7 @@ async fn read(
     State(administrator): Api,
 ) -> Answer {
     let endpoint = administrator.endpoint(&tenant.organization.id, endpoint).await?;
-    let health = administrator.full_health_of(&endpoint).await?;
+    let health = administrator.full_health_of(&endpoint).await;
     Ok(Data::ok(EndpointOut::new(&endpoint, &health, tenant.header_values())))
 }
 
@@ -161,7 +161,7 @@ async fn rotate(
 
 /// An endpoint that the request has just changed.
 async fn changed(administrator: &Administrator, tenant: &Tenant<EndpointsWrite>, endpoint: &Endpoint) -> EndpointOut {
-    EndpointOut::new(endpoint, &administrator.health_after_change(endpoint).await, tenant.header_values())
+    EndpointOut::new(endpoint, &administrator.current_health_of(endpoint).await, tenant.header_values())
 }
 
 /// Sends a test event to one endpoint.
