@@ -8,8 +8,10 @@ use shared::service::{ServiceError, Sweeper, Swept};
 use shared::telemetry::metrics;
 use tracing::info;
 
-/// The time that a run leaves before its deadline, so that calls that are in progress can end.
+/// The time that a run leaves before its deadline, so that calls that are in progress can end and counts are written.
 const MARGIN: Duration = Duration::from_secs(10);
+/// The time that the last writes of counts leave before the deadline.
+const LAST_WRITES: Duration = Duration::from_secs(2);
 
 /// Sweeps until nothing is left or until ten seconds before `deadline`. The next run does the rest.
 ///
@@ -23,7 +25,7 @@ pub async fn handle<W: Future<Output = bool>>(
     deadline: Timestamp,
     wait: impl Fn(Duration) -> W,
 ) -> Result<(), ServiceError> {
-    let deadline = deadline.minus(MARGIN);
+    let (deadline, last_writes) = (deadline.minus(MARGIN), deadline.minus(LAST_WRITES));
     let mut sweeping = Box::pin(sweeper.sweep(deadline)).await;
     while let Some(due_at) = sweeping.next_due().filter(|due_at| *due_at < deadline) {
         let pause = due_at.since(sweeper.clock().now());
@@ -33,9 +35,8 @@ pub async fn handle<W: Future<Output = bool>>(
         }
         sweeper.sweep_jobs(&mut sweeping, deadline).await;
     }
-    sweeper.meter().write_usage().await;
     // Only a run that failed deliveries has counted some, and the next such run may be far away.
-    sweeper.meter().write_statistics().await;
+    sweeper.meter().write_until(last_writes).await;
     metrics::emit(sweeper.clock().now());
     let Swept { due, released, recovered, resent, probes, disabled, failed, expunged, removed } = sweeping.end()?;
     info!(due, released, recovered, resent, probes, disabled, failed, expunged, removed, "swept");

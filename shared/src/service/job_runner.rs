@@ -44,6 +44,13 @@ impl JobRunner {
     /// [`ServiceError`] if the page cannot be read or sent, or the progress cannot be stored. The next run of the sweep
     /// repeats the page.
     pub(super) async fn do_page(&self, seen: &Job) -> Result<DonePage, ServiceError> {
+        let done = self.do_page_by_kind(seen).await;
+        // A page counts at most this many endpoints, so this limits what the process keeps in memory.
+        self.releaser.meter.write_due(MAX_PAGE).await;
+        done
+    }
+
+    async fn do_page_by_kind(&self, seen: &Job) -> Result<DonePage, ServiceError> {
         match (&seen.work, seen.pass.from) {
             (Work::DeleteOrganization(_), Cursor::Removal(removal)) => self.remove_page(seen, removal).await,
             (Work::Expunge(event), Cursor::Delivery(from)) => self.expunge_page(seen, *event, from).await,

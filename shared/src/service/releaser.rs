@@ -159,7 +159,7 @@ impl Releaser {
             let now = self.clock.now();
             let fail = move |delivery| unless_final(delivery).map(|delivery| delivery.failed(cause, now));
             let failed = self.move_each(chunk, fail).await;
-            all.add(failed).iter().for_each(|delivery| self.meter.count_end(delivery));
+            all.add(failed).iter().for_each(|delivery| self.meter.count_end(None, delivery));
         }
         metrics::failed(cause, all.count);
         all
@@ -196,16 +196,13 @@ impl Releaser {
                 .into_iter()
                 .map(async |(initial, seen, moved)| {
                     let written = self.store.move_delivery(seen.as_ref(), &moved).await;
-                    let was_final = seen.is_some_and(|seen| seen.status.is_final());
-                    (initial, was_final, written.map(|()| moved))
+                    (initial, written.map(|()| (seen, moved)))
                 })
                 .collect();
-            for (initial, was_final, written) in join_all(writes).await {
+            for (initial, written) in join_all(writes).await {
                 match written {
-                    Ok(moved) => {
-                        if !was_final {
-                            self.meter.count_end(&moved);
-                        }
+                    Ok((seen, moved)) => {
+                        self.meter.count_end(seen.as_ref(), &moved);
                         all.count += 1;
                         expunged.push(moved);
                     }

@@ -22,6 +22,14 @@ pub enum NotAdded {
     Unknown(StoreError),
 }
 
+/// An attribute that is set to a text.
+pub(super) struct Set {
+    pub(super) name: &'static str,
+    pub(super) text: String,
+    /// Whether a stored text that sorts later is replaced.
+    pub(super) replaces_later: bool,
+}
+
 impl From<SdkError<UpdateItemError>> for NotAdded {
     fn from(error: SdkError<UpdateItemError>) -> Self {
         let refused = match &error {
@@ -35,15 +43,16 @@ impl From<SdkError<UpdateItemError>> for NotAdded {
 }
 
 impl Store {
-    /// Adds to the numbers of an item, and sets an attribute to a text if `set` has one. The call is made once, without
-    /// retries, because a retry might add twice.
+    /// Adds to the numbers of an item, and sets an attribute if `set` has one. The call is made once, without retries,
+    /// because a retry might add twice. If the attribute has a later text already, and `set` is not to replace it, nothing is
+    /// added, and the error is [`StoreError::Conflict`], refused.
     pub(super) async fn add_once(
         &self,
         key: Key,
         entity: &str,
         expires_at: Timestamp,
         counts: &[(String, u64)],
-        set: Option<(&str, String)>,
+        set: Option<Set>,
     ) -> Result<(), NotAdded> {
         let number = |number: String| AttributeValue::N(number);
         let mut values = HashMap::from([
@@ -58,15 +67,18 @@ impl Store {
         }
         let mut expression =
             format!("ADD {} SET entity = :entity, v = :v, {EXPIRES_AT} = :expires_at", added.join(", "));
-        if let Some((name, text)) = set {
+        let mut condition = None;
+        if let Some(Set { name, text, replaces_later }) = set {
             expression += &format!(", {name} = :text");
             values.insert(":text".to_owned(), AttributeValue::S(text));
+            condition = (!replaces_later).then(|| format!("attribute_not_exists({name}) OR {name} <= :text"));
         }
         self.client
             .update_item()
             .table_name(&self.table)
             .set_key(Some(key.attributes()))
             .update_expression(expression)
+            .set_condition_expression(condition)
             .set_expression_attribute_values(Some(values))
             .customize()
             .config_override(Builder::new().retry_config(RetryConfig::disabled()))

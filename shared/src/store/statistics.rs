@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use super::counts::Set;
 use super::item::Item;
 use super::keys::{Key, SK};
 use super::{NotAdded, Store, StoreError, keys};
@@ -62,7 +63,7 @@ fn last_success(item: &Item) -> Result<Option<Timestamp>, StoreError> {
 
 impl Store {
     /// Adds to the statistics of an endpoint in an hour. The call is made once, without retries, because a retry might add
-    /// twice.
+    /// twice. If `is_late`, the stored last success may be later, and then stays as it is; this needs a second call.
     ///
     /// # Errors
     /// [`NotAdded`], which says whether the call may be repeated.
@@ -71,12 +72,24 @@ impl Store {
         endpoint: EndpointId,
         hour: Hour,
         statistics: &Statistics,
+        is_late: bool,
     ) -> Result<(), NotAdded> {
         let mut added = *statistics;
         let counts: Vec<_> =
             attributes(&mut added).map(|(name, number)| (name, *number)).filter(|(_, number)| *number > 0).collect();
-        let last = statistics.last_success_at.map(|at| (LAST_SUCCESS_AT, at.rfc3339()));
-        self.add_once(keys::statistics(endpoint, hour), ENTITY, hour.expires_at(), &counts, last).await
+        let last = statistics.last_success_at.map(|at| Set {
+            name: LAST_SUCCESS_AT,
+            text: at.rfc3339(),
+            replaces_later: !is_late,
+        });
+        let add = async |last| {
+            let key = keys::statistics(endpoint, hour);
+            self.add_once(key, ENTITY, hour.expires_at(), &counts, last).await
+        };
+        match add(last).await {
+            Err(NotAdded::Refused(StoreError::Conflict)) if is_late => add(None).await,
+            added => added,
+        }
     }
 
     /// Reads the statistics of an endpoint from one hour to another, both included. Hours without any are left out.

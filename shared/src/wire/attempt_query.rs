@@ -2,10 +2,9 @@
 
 use utoipa::IntoParams;
 
-use super::query::{Query, time};
-use crate::domain::Invalid;
+use super::query::{Query, one_of, time};
 use crate::domain::delivery::attempt::Cause;
-use crate::domain::delivery::recorded::{AttemptFilter, ResponseStatusFilter};
+use crate::domain::delivery::recorded::AttemptFilter;
 use crate::domain::delivery::trigger::Trigger;
 use crate::domain::event::event_type::EventType;
 use crate::domain::time::Timestamp;
@@ -14,10 +13,11 @@ use crate::wire::openapi::ResponseStatus;
 impl Query {
     /// Takes `response_status`, `error`, `trigger`, `event_type`, `since` and `until`.
     pub fn attempt_filter(&mut self) -> AttemptFilter {
+        let (response_status, error) = self.result();
         AttemptFilter {
-            status: self.take("response_status", ResponseStatusFilter::parse),
-            error: self.take("error", |text| named(text, Cause::parse(text), &Cause::ALL.map(Cause::as_str))),
-            trigger: self.take("trigger", |text| named(text, Trigger::parse(text), &Trigger::ALL.map(Trigger::as_str))),
+            response_status,
+            error,
+            trigger: self.take("trigger", |text| one_of(Trigger::parse(text), &Trigger::ALL.map(Trigger::as_str))),
             event_type: self.take("event_type", EventType::parse),
             since: self.take("since", time),
             until: self.take("until", time),
@@ -25,15 +25,11 @@ impl Query {
     }
 }
 
-fn named<T>(text: &str, found: Option<T>, names: &[&str]) -> Result<T, Invalid> {
-    found.ok_or_else(|| Invalid::new(format!("must be one of {}, not {text}", names.join(", "))))
-}
-
 /// The parameters of [`Query::attempt_filter`] for the OpenAPI document.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct AttemptParameters {
-    /// Only attempts with a response of this status or class.
+    /// Only attempts that got such a response.
     #[param(value_type = Option<ResponseStatus>)]
     pub response_status: Option<String>,
     /// Only attempts that failed with this error.
@@ -53,16 +49,28 @@ pub struct AttemptParameters {
     pub until: Option<String>,
 }
 
+/// The parameters of [`Query::paging`] in lists of attempts.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct AttemptPagingParameters {
+    /// Most items of the page.
+    #[param(minimum = 1, maximum = 100, default = 50)]
+    pub limit: Option<u32>,
+    /// A `next_cursor`, for older attempts, or a `previous_cursor`, for newer ones, of another page.
+    pub cursor: Option<String>,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::delivery::recorded::ResponseStatusFilter;
 
     #[test]
     fn the_filter_of_attempts_is_parsed_and_every_problem_is_reported() {
         let mut query =
             Query::new("response_status=5xx&error=dns&trigger=resend&event_type=a.b&since=2026-03-24T20:00:00Z");
         let filter = query.attempt_filter();
-        assert_eq!(filter.status, ResponseStatusFilter::parse("5xx").ok());
+        assert_eq!(filter.response_status, ResponseStatusFilter::parse("5xx").ok());
         assert_eq!((filter.error, filter.trigger), (Some(Cause::Dns), Some(Trigger::Resend)));
         assert!(filter.event_type.is_some() && filter.since.is_some() && filter.until.is_none());
         assert!(query.finish(()).is_ok());

@@ -166,11 +166,8 @@ impl Query {
     }
 
     /// Takes `response_status` and `error`.
-    fn result(&mut self) -> (Option<ResponseStatusFilter>, Option<Cause>) {
-        let cause = |text: &str| {
-            let names = Cause::ALL.map(Cause::as_str).join(", ");
-            Cause::parse(text).ok_or_else(|| Invalid::new(format!("must be one of {names}")))
-        };
+    pub(super) fn result(&mut self) -> (Option<ResponseStatusFilter>, Option<Cause>) {
+        let cause = |text: &str| one_of(Cause::parse(text), &Cause::ALL.map(Cause::as_str));
         (self.take("response_status", ResponseStatusFilter::parse), self.take("error", cause))
     }
 
@@ -209,8 +206,12 @@ pub(super) fn time(text: &str) -> Result<Timestamp, Invalid> {
 /// # Errors
 /// [`Invalid`] naming the possible values.
 pub fn delivery_status(text: &str) -> Result<DeliveryStatus, Invalid> {
-    let names = DeliveryStatus::ALL.map(DeliveryStatus::as_str).join(", ");
-    DeliveryStatus::parse(text).ok_or_else(|| Invalid::new(format!("must be one of {names}")))
+    one_of(DeliveryStatus::parse(text), &DeliveryStatus::ALL.map(DeliveryStatus::as_str))
+}
+
+/// The value that a text names, or an error that lists the possible names.
+pub(super) fn one_of<T>(found: Option<T>, names: &[&str]) -> Result<T, Invalid> {
+    found.ok_or_else(|| Invalid::new(format!("must be one of {}", names.join(", "))))
 }
 
 /// Parses the status of an organization.

@@ -1,16 +1,17 @@
-//! Statistics of endpoints: what they count, when they are written and how long they are kept.
+//! Statistics of endpoints: what they show and how long they are kept.
 
+mod deletion;
+mod ends;
 mod recount;
+mod writing;
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use shared::domain::statistics::{Hour, RETENTION};
 use shared::domain::time::Timestamp;
 
-use crate::support::{Answer, Endpoint, Fate, Receiver, Tenant, World, over_network, over_network_by_call, text};
+use crate::support::{Answer, Endpoint, Receiver, Tenant, World, text};
 
 const HOUR: Duration = Duration::from_secs(60 * 60);
 
@@ -111,31 +112,6 @@ async fn an_error_names_all_invalid_parameters() {
     tenant.get(&format!("{}/stats", endpoint.path())).await.is_error(404, "not_found");
 }
 
-/// By the consumer after the endpoint was disabled, by the sweep for held ones, and by the request that expunges.
-#[tokio::test]
-async fn deliveries_that_fail_without_an_attempt_are_counted() {
-    let (world, receiver) = (World::new().await, Receiver::new().await);
-    let tenant = world.tenant().await;
-    let endpoint = tenant.endpoint(&receiver).await;
-    tenant.publish().await;
-    tenant.set_status(&endpoint, "paused").await;
-    tenant.publish().await;
-    let expunged = tenant.publish_data(&json!({})).await;
-    let path = format!("/events/{}/data", text(&expunged["id"]));
-    for _ in 0..2 {
-        tenant.delete(&path).await.data(202);
-    }
-    assert_eq!(total(&tenant, &endpoint).await, counts([0, 0, 1], json!({"expunged": 1}), [0; 2], json!({})));
-    tenant.set_status(&endpoint, "disabled").await;
-    for _ in 0..3 {
-        world.drain().await;
-        world.sweep().await;
-        world.advance(Duration::from_secs(180));
-    }
-    let errors = json!({"endpoint_disabled": 2, "expunged": 1});
-    assert_eq!(total(&tenant, &endpoint).await, counts([0, 0, 3], errors, [0; 2], json!({})));
-}
-
 #[tokio::test]
 async fn statistics_are_not_counted_if_the_deployment_has_none() {
     let (world, receiver) = (World::with(&[("STATISTICS", "false")]).await, Receiver::new().await);
@@ -169,130 +145,4 @@ async fn statistics_are_stored_for_32_days() {
         let found = read(&tenant, &endpoint, &query).await["total"]["deliveries"]["success"].clone();
         assert_eq!(found, json!(deliveries), "{passed:?}");
     }
-}
-
-/// A network on which the writes of statistics have this fate while the switch is on, and their number.
-fn troubled(world: &World, fate: Fate) -> (aws_config::SdkConfig, Arc<AtomicBool>, Arc<AtomicUsize>) {
-    let (on, tries) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicUsize::new(0)));
-    let (switch, counter) = (Arc::clone(&on), Arc::clone(&tries));
-    let network = over_network_by_call(&world.sdk(), move |call| {
-        if call.kind() != "UpdateItem stats" {
-            return Fate::Pass;
-        }
-        counter.fetch_add(1, Ordering::SeqCst);
-        if switch.load(Ordering::SeqCst) { fate.clone() } else { Fate::Pass }
-    });
-    (network, on, tries)
-}
-
-#[tokio::test]
-async fn a_refused_count_is_written_later_and_an_uncertain_one_is_not_written_again() {
-    for (fate, at_first, in_the_end) in [
-        (Fate::Refuse, 0, 2),
-        (Fate::Error(400, "ThrottlingException"), 0, 2),
-        (Fate::LoseAnswer, 1, 2),
-        (Fate::TimeOut, 0, 1),
-        (Fate::Error(500, "InternalServerError"), 0, 1),
-    ] {
-        let (world, receiver) = (World::new().await, Receiver::new().await);
-        let tenant = world.tenant().await;
-        let endpoint = tenant.endpoint(&receiver).await;
-        let (network, on, tries) = troubled(&world, fate.clone());
-        let process = world.process_over(&network, world.clock.clock());
-        let written = async || {
-            process.meter.write_all_usage().await;
-            total(&tenant, &endpoint).await["attempts"]["success"].as_u64().unwrap()
-        };
-        tenant.publish().await;
-        process.drain().await;
-        assert_eq!((written().await, tries.load(Ordering::SeqCst)), (at_first, 1), "{fate:?}: without retries");
-        on.store(false, Ordering::SeqCst);
-        tenant.publish().await;
-        process.drain().await;
-        assert_eq!(written().await, in_the_end, "{fate:?}");
-    }
-}
-
-/// Lambda may freeze a process for hours, and let it write its counts at its end.
-#[tokio::test]
-async fn a_count_that_is_older_than_ten_minutes_is_dropped_if_its_organization_was_deleted() {
-    let (world, receiver) = (World::new().await, Receiver::new().await);
-    let tenant = world.tenant().await;
-    let endpoint = tenant.endpoint(&receiver).await;
-    let (deleted, counted) = (world.another_process(), world.another_process());
-    for process in [&counted, &deleted] {
-        tenant.publish().await;
-        process.drain().await;
-    }
-    world.advance(Duration::from_secs(13 * 60));
-    counted.meter.write_all_usage().await;
-    assert_eq!(total(&tenant, &endpoint).await["attempts"]["success"], 1);
-    let path = format!("/v1/organizations/{}?force=true", tenant.id);
-    world.platform().delete(&path).await.data(202);
-    let before = world.items("stats").await;
-    deleted.meter.write_all_usage().await;
-    assert_eq!(world.items("stats").await, before);
-}
-
-/// The item would otherwise be removed before the statistics that it leads to.
-#[tokio::test]
-async fn the_deletion_of_an_organization_finds_the_statistics_of_endpoints_that_were_deleted_before() {
-    let world = World::with(&[("RETENTION_DAYS", "1")]).await;
-    let (tenant, receiver) = (world.tenant().await, Receiver::new().await);
-    let endpoint = tenant.endpoint(&receiver).await;
-    tenant.publish().await;
-    world.drain().await;
-    world.process.meter.write_all_usage().await;
-    tenant.delete(&format!("{}?permanent=true", endpoint.path())).await.data(204);
-    world.advance(Duration::from_secs(30 * 24 * 60 * 60));
-    world.expire_items().await;
-    assert_eq!(world.items("stats").await.len(), 1);
-    let path = format!("/v1/organizations/{}?force=true", tenant.id);
-    world.platform().delete(&path).await.data(202);
-    for _ in 0..4 {
-        world.advance(Duration::from_secs(20 * 60));
-        world.sweep().await;
-    }
-    assert!(world.items("stats").await.is_empty());
-}
-
-/// Batches of one message cost the most.
-#[tokio::test]
-async fn counting_costs_at_most_a_two_hundredth_of_a_write_for_each_delivery_to_a_busy_endpoint() {
-    let (world, receiver) = (World::new().await, Receiver::new().await);
-    let tenant = world.tenant().await;
-    let endpoint = tenant.endpoint(&receiver).await;
-    let writes = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&writes);
-    let network = over_network_by_call(&world.sdk(), move |call| {
-        counter.fetch_add(usize::from(call.kind() == "UpdateItem stats"), Ordering::SeqCst);
-        Fate::Pass
-    });
-    let process = world.process_over(&network, world.clock.clock());
-    const DELIVERIES: usize = 600;
-    for _ in 0..DELIVERIES {
-        tenant.publish_one().await;
-        assert_eq!(process.poll_at_most(1).await, 1);
-    }
-    let written = writes.load(Ordering::SeqCst);
-    assert!((1..=DELIVERIES / 200).contains(&written), "{written}");
-    process.meter.write_all_usage().await;
-    assert_eq!(total(&tenant, &endpoint).await["deliveries"]["success"], DELIVERIES);
-}
-
-/// A table that cannot be read does not affect deliveries, and the counts stay.
-#[tokio::test]
-async fn statistics_that_cannot_be_written_do_not_delay_deliveries() {
-    let (world, receiver) = (World::new().await, Receiver::new().await);
-    let tenant = world.tenant().await;
-    let endpoint = tenant.endpoint(&receiver).await;
-    let network = over_network(&world.sdk(), |called| if called == "UpdateItem" { Fate::Refuse } else { Fate::Pass });
-    let process = world.process_over(&network, world.clock.clock());
-    for _ in 0..2 {
-        tenant.publish().await;
-        assert_eq!(process.drain().await, 1);
-        world.advance(Duration::from_secs(601));
-    }
-    assert_eq!(receiver.received().len(), 2);
-    assert_eq!(total(&tenant, &endpoint).await["attempts"]["success"], 0);
 }

@@ -87,7 +87,7 @@ impl ResponseStatusFilter {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct AttemptFilter {
     /// Only attempts with such a response.
-    pub status: Option<ResponseStatusFilter>,
+    pub response_status: Option<ResponseStatusFilter>,
     /// Only attempts that failed with this cause.
     pub error: Option<Cause>,
     /// Only attempts with this trigger.
@@ -103,7 +103,7 @@ pub struct AttemptFilter {
 impl AttemptFilter {
     /// Whether the attempt meets all conditions of the filter.
     pub fn admits(&self, event_type: &EventType, entry: &AttemptEntry) -> bool {
-        self.status.is_none_or(|wanted| entry.response_status.is_some_and(|status| wanted.admits(status)))
+        self.response_status.is_none_or(|wanted| entry.response_status.is_some_and(|status| wanted.admits(status)))
             && self.error.is_none_or(|wanted| entry.error == Some(wanted))
             && self.trigger.is_none_or(|wanted| entry.trigger == wanted)
             && self.admits_type(event_type)
@@ -157,8 +157,8 @@ mod tests {
         let status = |text| ResponseStatusFilter::parse(text).ok();
         let table = [
             (none.clone(), true),
-            (AttemptFilter { status: status("5xx"), ..none.clone() }, true),
-            (AttemptFilter { status: status("500"), ..none.clone() }, false),
+            (AttemptFilter { response_status: status("5xx"), ..none.clone() }, true),
+            (AttemptFilter { response_status: status("500"), ..none.clone() }, false),
             (AttemptFilter { error: Some(Cause::HttpStatus), ..none.clone() }, true),
             (AttemptFilter { error: Some(Cause::Timeout), ..none.clone() }, false),
             (AttemptFilter { trigger: Some(Trigger::Manual), ..none.clone() }, true),
@@ -168,12 +168,15 @@ mod tests {
             (AttemptFilter { since: Some(NOW), until: Some(in_seconds(1)), ..none.clone() }, true),
             (AttemptFilter { since: Some(in_seconds(1)), ..none.clone() }, false),
             (AttemptFilter { until: Some(NOW), ..none.clone() }, false),
-            (AttemptFilter { status: status("5xx"), error: Some(Cause::Dns), ..none }, false),
+            (AttemptFilter { response_status: status("5xx"), error: Some(Cause::Dns), ..none }, false),
         ];
         for (filter, expected) in table {
             assert_eq!(filter.admits(&event_type, &entry), expected, "{filter:?}");
         }
         let no_response = AttemptEntry { response_status: None, ..entry };
-        assert!(!AttemptFilter { status: status("5xx"), ..AttemptFilter::default() }.admits(&event_type, &no_response));
+        assert!(
+            !AttemptFilter { response_status: status("5xx"), ..AttemptFilter::default() }
+                .admits(&event_type, &no_response)
+        );
     }
 }

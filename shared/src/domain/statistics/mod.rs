@@ -122,19 +122,24 @@ impl Statistics {
         statistics
     }
 
-    /// The end of one delivery; nothing if the delivery is not final.
-    pub fn of_end(delivery: &Delivery) -> Self {
+    /// The end of a delivery that is now `after`. `before` is its former status; it may be `None` for a delivery that was not
+    /// final. Returns `None` if the delivery is not final now, if it was final before, since its end is counted then, or if
+    /// its endpoint was deleted, since nobody can read the statistics of a deleted endpoint.
+    pub fn of_end(before: Option<DeliveryStatus>, after: &Delivery) -> Option<Self> {
+        if before.is_some_and(DeliveryStatus::is_final) || after.error == Some(Cause::EndpointDeleted) {
+            return None;
+        }
         let mut statistics = Self::default();
-        match delivery.status {
-            DeliveryStatus::Pending | DeliveryStatus::Retrying => return statistics,
+        match after.status {
+            DeliveryStatus::Pending | DeliveryStatus::Retrying => return None,
             DeliveryStatus::Success => statistics.succeeded = 1,
             DeliveryStatus::Exhausted => statistics.exhausted = 1,
             DeliveryStatus::Failed => statistics.failed = 1,
         }
-        if let Some(cause) = delivery.error {
+        if let Some(cause) = after.error {
             statistics.delivery_errors.add(cause, 1);
         }
-        statistics
+        Some(statistics)
     }
 
     /// The number of attempts.
@@ -187,18 +192,41 @@ mod tests {
         let id = EventId::new(NOW, [0; 8]).delivery(0).unwrap();
         let event_type = EventType::parse("a.b").unwrap();
         let pending = Delivery::new(id, &endpoint().organization, endpoint().id, &event_type, false);
-        for (status, error, [succeeded, exhausted, failed], errors) in [
-            (DeliveryStatus::Pending, None, [0, 0, 0], 0),
-            (DeliveryStatus::Retrying, Some(Cause::Dns), [0, 0, 0], 0),
-            (DeliveryStatus::Success, None, [1, 0, 0], 0),
-            (DeliveryStatus::Exhausted, Some(Cause::Dns), [0, 1, 0], 1),
-            (DeliveryStatus::Failed, Some(Cause::Dns), [0, 0, 1], 1),
+        for (status, error, [succeeded, exhausted, failed]) in [
+            (DeliveryStatus::Success, None, [1, 0, 0]),
+            (DeliveryStatus::Exhausted, Some(Cause::Dns), [0, 1, 0]),
+            (DeliveryStatus::Failed, Some(Cause::Dns), [0, 0, 1]),
         ] {
-            let statistics = Statistics::of_end(&Delivery { status, error, ..pending.clone() });
+            let statistics = Statistics::of_end(None, &Delivery { status, error, ..pending.clone() }).unwrap();
             assert_eq!([statistics.succeeded, statistics.exhausted, statistics.failed], [succeeded, exhausted, failed]);
             let by_cause: Vec<_> = statistics.delivery_errors.iter().filter(|(_, count)| *count > 0).collect();
-            assert_eq!(by_cause, if errors > 0 { vec![(Cause::Dns, 1)] } else { vec![] }, "{status:?}");
-            assert_eq!((statistics.attempts(), statistics.ended()), (0, succeeded + exhausted + failed));
+            assert_eq!(by_cause, error.map(|cause| (cause, 1)).into_iter().collect::<Vec<_>>(), "{status:?}");
+            assert_eq!((statistics.attempts(), statistics.ended()), (0, 1));
+        }
+    }
+
+    #[test]
+    fn a_delivery_ends_when_it_becomes_final() {
+        use DeliveryStatus::{Exhausted, Failed, Pending, Retrying, Success};
+        let id = EventId::new(NOW, [0; 8]).delivery(0).unwrap();
+        let event_type = EventType::parse("a.b").unwrap();
+        let pending = Delivery::new(id, &endpoint().organization, endpoint().id, &event_type, false);
+        for (before, after, error, ends) in [
+            (None, Pending, None, false),
+            (None, Retrying, Some(Cause::Dns), false),
+            (None, Success, None, true),
+            (Some(Pending), Failed, Some(Cause::Expunged), true),
+            (Some(Retrying), Exhausted, Some(Cause::Dns), true),
+            // A resend, or an attempt that was in progress while the event's data was removed.
+            (Some(Exhausted), Success, None, false),
+            (Some(Failed), Success, None, false),
+            (Some(Failed), Failed, Some(Cause::Expunged), false),
+            // A manual retry.
+            (Some(Failed), Pending, Some(Cause::Dns), false),
+            (Some(Retrying), Failed, Some(Cause::EndpointDeleted), false),
+        ] {
+            let after = Delivery { status: after, error, ..pending.clone() };
+            assert_eq!(Statistics::of_end(before, &after).is_some(), ends, "{before:?}: {after:?}");
         }
     }
 

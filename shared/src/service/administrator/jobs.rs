@@ -82,8 +82,15 @@ impl Administrator {
         }
     }
 
-    /// Does what a job does before its first step. Returns it with its progress, and how many deliveries were moved.
-    async fn advance(&self, mut job: Job) -> Result<(Job, usize), ServiceError> {
+    /// Does what a job does before its first step. Returns it with its progress, and how many deliveries were moved. Their
+    /// statistics are written, since this process may never get another request.
+    async fn advance(&self, job: Job) -> Result<(Job, usize), ServiceError> {
+        let done = self.do_first_pages(job).await;
+        self.meter.write_statistics().await;
+        done
+    }
+
+    async fn do_first_pages(&self, mut job: Job) -> Result<(Job, usize), ServiceError> {
         let mut moved = 0;
         for _ in 0..MAX_PAGES {
             if job.has_passed_once() || !job.pace.is_before_steps() {

@@ -330,7 +330,7 @@ impl Deliverer {
             Ok(Replaced::Written) => {
                 if moved.status == DeliveryStatus::Failed {
                     moved.error.inspect(|cause| metrics::failed(*cause, 1));
-                    self.meter.count_end(&moved);
+                    self.meter.count_end(work.delivery.as_ref(), &moved);
                 }
                 Verdict::Acknowledge
             }

@@ -105,7 +105,7 @@ impl Deliverer {
             match self.store.record_attempt(seen.as_ref(), &mut updated).await {
                 Ok(Replaced::Written) => {
                     self.put_attempt(&updated, kept).await;
-                    return self.recorded(endpoint, observations, &updated, consequence).await;
+                    return self.recorded(endpoint, observations, (seen.as_ref(), &updated), consequence).await;
                 }
                 Ok(Replaced::Found(Some(found))) if found.takes(&outcome, attempts, receipt, now) => {
                     seen = Some(*found);
@@ -119,7 +119,7 @@ impl Deliverer {
                     }
                     error!(delivery = %reduced.id, %error, "an attempt is recorded without its details");
                     self.put_attempt(&reduced, kept).await;
-                    return self.recorded(endpoint, observations, &reduced, consequence).await;
+                    return self.recorded(endpoint, observations, (seen.as_ref(), &reduced), consequence).await;
                 }
                 Err(error) => return stays(&error),
             }
@@ -150,18 +150,19 @@ impl Deliverer {
         }
     }
 
-    /// Applies the consequences of a recorded attempt.
+    /// Applies the consequences of a recorded attempt. `before` is the record that it replaced.
     async fn recorded(
         &self,
         endpoint: &Endpoint,
         observations: &Observations,
-        delivery: &Delivery,
+        (before, delivery): (Option<&Delivery>, &Delivery),
         consequence: Consequence,
     ) -> Verdict {
         let now = self.clock.now();
         self.unrecorded.forget(&delivery.id);
         report(delivery, now);
-        self.meter.count_attempt(delivery);
+        delivery.log.last().inspect(|attempt| self.meter.count_attempt(delivery, attempt));
+        self.meter.count_end(before, delivery);
         if !matches!(consequence, Consequence::Disable(_)) {
             observations.add(endpoint, delivery, now);
         }

@@ -52,7 +52,7 @@ impl Deliverer {
             let Some(successful) = current.after_resend(outcome, now) else { break };
             match self.store.replace_delivery(seen.as_ref(), &successful).await {
                 Ok(Replaced::Written) => {
-                    self.meter.count_end(&successful);
+                    self.meter.count_end(seen.as_ref(), &successful);
                     seen = Some(successful);
                     break;
                 }
@@ -84,7 +84,7 @@ impl Deliverer {
     async fn put_resend(&self, delivery: &Delivery, outcome: &Outcome) -> Result<(), StoreError> {
         self.store.add_resend(delivery.endpoint, delivery.id, outcome.started_at).await?;
         let entry = AttemptEntry { has_item: true, ..outcome.entry(None, Trigger::Resend) };
-        self.meter.count_resend(delivery, &entry);
+        self.meter.count_attempt(delivery, &entry);
         let kept = outcome.response().filter(|_| !delivery.is_expunged()).cloned();
         let attempt = RecordedAttempt { response: kept, ..RecordedAttempt::new(delivery, entry) };
         self.store.put_attempt(delivery, &attempt).await

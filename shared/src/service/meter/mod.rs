@@ -5,6 +5,7 @@
 mod statistics;
 mod unwritten;
 
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use futures_util::future::join;
@@ -17,11 +18,12 @@ use crate::domain::ids::OrganizationId;
 use crate::domain::statistics::Statistics;
 use crate::domain::tenancy::organization::OrganizationStatus;
 use crate::domain::tenancy::usage::{Day, Days, Usage};
-use crate::store::{NotAdded, Store};
-use unwritten::{Amount, Counts, Unwritten};
+use crate::domain::time::Timestamp;
+use crate::store::{NotAdded, Store, StoreError};
+use unwritten::{Amount, Counts, Taken, Unwritten, is_unchecked};
 
-/// How many counts are written at the same time.
-const MAX_CONCURRENT_WRITES: usize = 16;
+/// How many counts are written at the same time, and how many organizations are read.
+const MAX_CONCURRENT_CALLS: usize = 16;
 /// How many counts of a kind are written together with other work, which waits for them. Further counts are written
 /// later.
 const MAX_WRITES_BESIDE_WORK: usize = 32;
@@ -32,9 +34,22 @@ pub struct Meter {
     store: Arc<Store>,
     clock: Clock,
     usage: Counts<Usage>,
-    /// `None` if the deployment has no statistics.
-    statistics: Option<Counts<Statistics>>,
+    statistics: Counts<Statistics>,
+    /// Whether the deployment has statistics. Otherwise nothing is added to them.
+    has_statistics: bool,
 }
+
+/// Counts that were taken to be written.
+#[derive(Default)]
+struct Batch {
+    usage: Taken<Usage>,
+    statistics: Taken<Statistics>,
+    /// What is not written before this time is kept.
+    deadline: Option<Timestamp>,
+}
+
+/// When organizations were read and existed; `None` for one that is deleted.
+type Found = HashMap<OrganizationId, Result<Option<Timestamp>, StoreError>>;
 
 impl Amount for Usage {
     type Key = (OrganizationId, Day);
@@ -56,14 +71,14 @@ impl Amount for Usage {
         self.events.max(self.deliveries).max(self.attempts)
     }
 
-    async fn add_to(&self, store: &Store, (organization, day): &Self::Key) -> Result<(), NotAdded> {
+    async fn add_to(&self, store: &Store, (organization, day): &Self::Key, _: Timestamp) -> Result<(), NotAdded> {
         store.add_usage(organization, *day, *self).await
     }
 }
 
 impl Meter {
     pub(super) fn new(store: Arc<Store>, clock: Clock, has_statistics: bool) -> Self {
-        Self { store, clock, usage: Counts::new(), statistics: has_statistics.then(Counts::new) }
+        Self { store, clock, usage: Counts::new(), statistics: Counts::new(), has_statistics }
     }
 
     /// Adds to an organization's usage of today. The count is written later.
@@ -82,30 +97,39 @@ impl Meter {
         self.count(organization, Usage { events: number(published.len()), deliveries, attempts: 0 });
     }
 
-    /// Writes counts that are large or old enough. Call it concurrently with other work.
+    /// Writes counts that are large or old enough, at most 32 of each kind. Call it concurrently with other work.
     pub async fn write_usage(&self) {
+        self.write_due(MAX_WRITES_BESIDE_WORK).await;
+    }
+
+    /// Writes counts that are large or old enough, at most so many of each kind.
+    pub(super) async fn write_due(&self, most: usize) {
         let now = self.clock.now();
-        let statistics = self.statistics.iter().map(|counts| counts.take_due(MAX_WRITES_BESIDE_WORK, now));
-        self.write_both(self.usage.take_due(MAX_WRITES_BESIDE_WORK, now), statistics.flatten().collect()).await;
+        let (usage, statistics) = (self.usage.take_due(most, now), self.statistics.take_due(most, now));
+        self.write(Batch { usage, statistics, deadline: None }).await;
     }
 
     /// Writes usage that is too large to be lost with the process.
     pub(super) async fn write_large_counts(&self) {
-        let large = self.usage.take(MAX_WRITES_BESIDE_WORK, |_, unwritten| unwritten.exceeds_max_loss());
-        self.write(&self.usage, large).await;
+        let usage = self.usage.take(MAX_WRITES_BESIDE_WORK, |_, unwritten| unwritten.exceeds_max_loss());
+        self.write(Batch { usage, ..Batch::default() }).await;
     }
 
     /// Writes all statistics.
-    pub async fn write_statistics(&self) {
-        if let Some(counts) = &self.statistics {
-            self.write(counts, counts.take(usize::MAX, |_, _| true)).await;
-        }
+    pub(super) async fn write_statistics(&self) {
+        self.write(Batch { statistics: self.statistics.take_all(), ..Batch::default() }).await;
+    }
+
+    /// Writes all counts, as far as they can be written before `deadline`. Call it after other work.
+    pub async fn write_until(&self, deadline: Timestamp) {
+        let (usage, statistics) = (self.usage.take_all(), self.statistics.take_all());
+        self.write(Batch { usage, statistics, deadline: Some(deadline) }).await;
     }
 
     /// Writes all counts. Call it before the process ends.
     pub async fn write_all_usage(&self) {
-        let statistics = self.statistics.iter().map(|counts| counts.take(usize::MAX, |_, _| true));
-        self.write_both(self.usage.take(usize::MAX, |_, _| true), statistics.flatten().collect()).await;
+        let (usage, statistics) = (self.usage.take_all(), self.statistics.take_all());
+        self.write(Batch { usage, statistics, deadline: None }).await;
     }
 
     /// An organization's usage of each day, in order; zero for days without usage. It includes this process's
@@ -114,40 +138,74 @@ impl Meter {
     /// # Errors
     /// [`ServiceError`] if the usage could not be read.
     pub async fn usage(&self, organization: &OrganizationId, days: Days) -> Result<Vec<(Day, Usage)>, ServiceError> {
-        let own = self.usage.take(usize::MAX, |(of, _), _| of == organization);
-        self.write(&self.usage, own).await;
+        let usage = self.usage.take(usize::MAX, |(of, _), _| of == organization);
+        self.write(Batch { usage, ..Batch::default() }).await;
         let found = self.store.usage(organization, days).await?;
         Ok(days.iter().map(|day| (day, found.get(&day).copied().unwrap_or_default())).collect())
     }
 
-    async fn write_both(&self, usage: Taken<Usage>, statistics: Taken<Statistics>) {
-        let statistics = async {
-            if let Some(counts) = &self.statistics {
-                self.write(counts, statistics).await;
-            }
-        };
-        join(self.write(&self.usage, usage), statistics).await;
-    }
-
     /// Writes counts that were taken. What was certainly not written is put back.
-    async fn write<A: Amount>(&self, counts: &Counts<A>, taken: Taken<A>) {
-        let writes: Vec<_> = taken.into_iter().map(|(key, unwritten)| self.write_one(counts, key, unwritten)).collect();
-        stream::iter(writes).buffer_unordered(MAX_CONCURRENT_WRITES).collect::<()>().await;
+    async fn write(&self, batch: Batch) {
+        let Batch { usage, statistics, deadline } = batch;
+        let now = self.clock.now();
+        let found = self.find(unchecked(&usage, now).chain(unchecked(&statistics, now)).collect()).await;
+        join(
+            self.write_each(&self.usage, usage, &found, deadline),
+            self.write_each(&self.statistics, statistics, &found, deadline),
+        )
+        .await;
     }
 
-    async fn write_one<A: Amount>(&self, counts: &Counts<A>, key: A::Key, unwritten: Unwritten<A>) {
-        let (kind, organization, item) = (A::NAME, A::organization(&key).clone(), A::item(&key));
-        if unwritten.may_outlive_its_organization(self.clock.now()) {
-            match self.store.organization_state(&organization).await {
-                Ok(Some(state)) if state.status != OrganizationStatus::Deleting => {}
-                Ok(_) => return,
-                Err(error) => {
+    /// Reads which of these organizations exist.
+    async fn find(&self, organizations: HashSet<OrganizationId>) -> Found {
+        let reads = organizations.into_iter().map(async |organization| {
+            let read_at = self.clock.now();
+            let state = self.store.organization_state(&organization).await;
+            let exists = |status| status != OrganizationStatus::Deleting;
+            let found = state.map(|state| state.filter(|state| exists(state.status)).map(|_| read_at));
+            (organization, found)
+        });
+        let reads: Vec<_> = reads.collect();
+        stream::iter(reads).buffer_unordered(MAX_CONCURRENT_CALLS).collect().await
+    }
+
+    async fn write_each<A: Amount>(
+        &self,
+        counts: &Counts<A>,
+        taken: Taken<A>,
+        found: &Found,
+        deadline: Option<Timestamp>,
+    ) {
+        let write = async |(key, unwritten)| self.write_one(counts, key, unwritten, found, deadline).await;
+        let writes: Vec<_> = taken.into_iter().map(write).collect();
+        stream::iter(writes).buffer_unordered(MAX_CONCURRENT_CALLS).collect::<()>().await;
+    }
+
+    async fn write_one<A: Amount>(
+        &self,
+        counts: &Counts<A>,
+        key: A::Key,
+        unwritten: Unwritten<A>,
+        found: &Found,
+        deadline: Option<Timestamp>,
+    ) {
+        let (kind, organization, item, now) = (A::NAME, A::organization(&key), A::item(&key), self.clock.now());
+        if deadline.is_some_and(|deadline| now >= deadline) {
+            return counts.add(key, unwritten);
+        }
+        if unwritten.may_outlive_its_organization(now) {
+            match found.get(organization) {
+                Some(Ok(Some(read_at))) if !is_unchecked(*read_at, now) => {}
+                Some(Ok(None)) => return,
+                Some(Err(error)) => {
                     warn!(%organization, item, %error, "{kind} was not written and is kept for later");
                     return counts.add(key, unwritten);
                 }
+                // The process was suspended since.
+                Some(Ok(Some(_))) | None => return counts.add(key, unwritten),
             }
         }
-        match unwritten.amount.add_to(&self.store, &key).await {
+        match unwritten.amount.add_to(&self.store, &key, now).await {
             Ok(()) => {}
             Err(NotAdded::Refused(error)) => {
                 warn!(%organization, item, %error, "{kind} was not written and is kept for later");
@@ -161,5 +219,8 @@ impl Meter {
     }
 }
 
-/// Counts that were taken out of [`Counts`] to be written.
-type Taken<A> = Vec<(<A as Amount>::Key, Unwritten<A>)>;
+/// The organizations of those counts that may outlive them.
+fn unchecked<A: Amount>(taken: &Taken<A>, now: Timestamp) -> impl Iterator<Item = OrganizationId> {
+    let old = taken.iter().filter(move |(_, unwritten)| unwritten.may_outlive_its_organization(now));
+    old.map(|(key, _)| A::organization(key).clone())
+}

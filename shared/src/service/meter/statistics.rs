@@ -1,7 +1,7 @@
 //! Counting and reading the statistics of endpoints.
 
-use super::unwritten::{Amount, Unwritten};
-use super::{Meter, ServiceError};
+use super::unwritten::{Amount, MAX_WRITE_DELAY, Unwritten};
+use super::{Batch, Meter, ServiceError};
 use crate::domain::delivery::Delivery;
 use crate::domain::delivery::attempt::AttemptEntry;
 use crate::domain::ids::{EndpointId, OrganizationId};
@@ -37,35 +37,36 @@ impl Amount for Statistics {
         self.attempts().max(self.ended())
     }
 
-    async fn add_to(&self, store: &Store, key: &OfHour) -> Result<(), NotAdded> {
-        store.add_statistics(key.endpoint, key.hour, self).await
+    async fn add_to(&self, store: &Store, key: &OfHour, now: Timestamp) -> Result<(), NotAdded> {
+        // Other processes write later successes meanwhile.
+        let is_late = self.last_success_at.is_some_and(|at| now.since(at) > MAX_WRITE_DELAY);
+        store.add_statistics(key.endpoint, key.hour, self, is_late).await
     }
 }
 
 impl Meter {
-    /// Counts the last attempt of a delivery, which was just recorded, and the delivery if the attempt ended it.
-    pub(in crate::service) fn count_attempt(&self, delivery: &Delivery) {
-        delivery.log.last().inspect(|attempt| self.count_resend(delivery, attempt));
-        self.count_statistics(delivery, |_| Statistics::of_end(delivery));
-    }
-
-    /// Counts an attempt that did not end its delivery.
-    pub(in crate::service) fn count_resend(&self, delivery: &Delivery, attempt: &AttemptEntry) {
+    /// Counts an attempt at a delivery, which was just recorded.
+    pub(in crate::service) fn count_attempt(&self, delivery: &Delivery, attempt: &AttemptEntry) {
         self.count(&delivery.organization, Usage::ATTEMPT);
         self.count_statistics(delivery, |now| Statistics::of_attempt(attempt, now));
     }
 
-    /// Counts a delivery that just ended otherwise than by an attempt of its schedule.
-    pub(in crate::service) fn count_end(&self, ended: &Delivery) {
-        self.count_statistics(ended, |_| Statistics::of_end(ended));
+    /// Counts the end of a delivery whose record was just changed; nothing if the delivery was final before or is not final
+    /// now. `before` is the former record. It may be `None` for a delivery that was not final.
+    pub(in crate::service) fn count_end(&self, before: Option<&Delivery>, after: &Delivery) {
+        if let Some(end) = Statistics::of_end(before.map(|before| before.status), after) {
+            self.count_statistics(after, |_| end);
+        }
     }
 
     fn count_statistics(&self, delivery: &Delivery, statistics: impl FnOnce(Timestamp) -> Statistics) {
-        let Some(counts) = &self.statistics else { return };
+        if !self.has_statistics {
+            return;
+        }
         let now = self.clock.now();
         let (organization, endpoint) = (delivery.organization.clone(), delivery.endpoint);
         let key = OfHour { organization, endpoint, hour: Hour::of(now) };
-        counts.add(key, Unwritten { amount: statistics(now), since: now });
+        self.statistics.add(key, Unwritten { amount: statistics(now), since: now });
     }
 
     /// The statistics of an endpoint in each interval, in order, with the interval's start. They include this process's
@@ -91,7 +92,7 @@ impl Meter {
         &self,
         endpoint: EndpointId,
     ) -> Result<Option<Timestamp>, ServiceError> {
-        if self.statistics.is_none() {
+        if !self.has_statistics {
             return Ok(None);
         }
         self.write_statistics_of(endpoint).await;
@@ -99,9 +100,7 @@ impl Meter {
     }
 
     async fn write_statistics_of(&self, endpoint: EndpointId) {
-        if let Some(counts) = &self.statistics {
-            let own = counts.take(usize::MAX, |key, _| key.endpoint == endpoint);
-            self.write(counts, own).await;
-        }
+        let statistics = self.statistics.take(usize::MAX, |key, _| key.endpoint == endpoint);
+        self.write(Batch { statistics, ..Batch::default() }).await;
     }
 }

@@ -7,6 +7,8 @@ use std::ops::AddAssign;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tracing::error;
+
 use crate::domain::ids::OrganizationId;
 use crate::domain::time::Timestamp;
 use crate::store::{NotAdded, Store};
@@ -14,12 +16,14 @@ use crate::store::{NotAdded, Store};
 /// A count of this size is written immediately. A smaller count is kept in memory for at most [`MAX_WRITE_DELAY`].
 const MAX_LOST_COUNT: u64 = 100;
 /// How long a process keeps a count in memory while it handles requests.
-const MAX_WRITE_DELAY: Duration = Duration::from_secs(10 * 60);
+pub(super) const MAX_WRITE_DELAY: Duration = Duration::from_secs(10 * 60);
 /// A count that is kept for longer, by a process that handled no requests, is written only after the organization was
 /// read: the last pass of a deletion removes what is written before.
 const UNCHECKED: Duration = Duration::from_secs(13 * 60);
 /// Most counts that a process keeps while it handles requests. Beyond, the oldest are written.
 const MAX_KEPT: usize = 2_000;
+/// Most counts that a process keeps although they cannot be written. Beyond, further counts are dropped.
+const MAX_UNWRITABLE: usize = 10_000;
 
 /// What is added up. It belongs to an item of the table.
 pub(super) trait Amount: Debug + Clone + Default + AddAssign + Send + Sync {
@@ -41,8 +45,16 @@ pub(super) trait Amount: Debug + Clone + Default + AddAssign + Send + Sync {
     fn largest(&self) -> u64;
 
     /// Adds the amount to the item.
-    fn add_to(&self, store: &Store, key: &Self::Key) -> impl Future<Output = Result<(), NotAdded>> + Send;
+    fn add_to(
+        &self,
+        store: &Store,
+        key: &Self::Key,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<(), NotAdded>> + Send;
 }
+
+/// Counts that were taken out of [`Counts`] to be written.
+pub(super) type Taken<A> = Vec<(<A as Amount>::Key, Unwritten<A>)>;
 
 /// Counts that this process has not written yet.
 #[derive(Debug)]
@@ -69,8 +81,13 @@ impl<A: Amount> Unwritten<A> {
 
     /// Whether the count is so old that the organization may have been deleted since.
     pub(super) fn may_outlive_its_organization(&self, now: Timestamp) -> bool {
-        now.since(self.since) >= UNCHECKED
+        is_unchecked(self.since, now)
     }
+}
+
+/// Whether an organization that existed at `seen` may have been deleted since.
+pub(super) fn is_unchecked(seen: Timestamp, now: Timestamp) -> bool {
+    now.since(seen) >= UNCHECKED
 }
 
 impl<A: Amount> Counts<A> {
@@ -78,19 +95,21 @@ impl<A: Amount> Counts<A> {
         Self(Mutex::default())
     }
 
+    /// Adds to a count. A new one is dropped if the process already keeps very many.
     pub(super) fn add(&self, key: A::Key, added: Unwritten<A>) {
         let mut unwritten = self.unwritten();
+        if unwritten.len() >= MAX_UNWRITABLE && !unwritten.contains_key(&key) {
+            let (kind, organization, item) = (A::NAME, A::organization(&key), A::item(&key));
+            error!(%organization, item, counted = ?added.amount, "{kind} is lost, since too many counts cannot be written");
+            return;
+        }
         let entry = unwritten.entry(key).or_insert(Unwritten { amount: A::default(), since: added.since });
         entry.amount += added.amount;
         entry.since = entry.since.min(added.since);
     }
 
     /// Removes and returns at most `most` matching counts, the oldest first.
-    pub(super) fn take(
-        &self,
-        most: usize,
-        is_wanted: impl Fn(&A::Key, &Unwritten<A>) -> bool,
-    ) -> Vec<(A::Key, Unwritten<A>)> {
+    pub(super) fn take(&self, most: usize, is_wanted: impl Fn(&A::Key, &Unwritten<A>) -> bool) -> Taken<A> {
         let mut unwritten = self.unwritten();
         let mut wanted: Vec<_> = unwritten
             .iter()
@@ -102,8 +121,13 @@ impl<A: Amount> Counts<A> {
         wanted.into_iter().filter_map(|(key, _)| unwritten.remove_entry(&key)).collect()
     }
 
+    /// Removes and returns all counts.
+    pub(super) fn take_all(&self) -> Taken<A> {
+        self.take(usize::MAX, |_, _| true)
+    }
+
     /// As [`take`](Self::take), for the counts that are due; for all if the process keeps too many.
-    pub(super) fn take_due(&self, most: usize, now: Timestamp) -> Vec<(A::Key, Unwritten<A>)> {
+    pub(super) fn take_due(&self, most: usize, now: Timestamp) -> Taken<A> {
         let keeps_too_many = self.unwritten().len() > MAX_KEPT;
         self.take(most, |_, unwritten| keeps_too_many || unwritten.is_due(now))
     }
@@ -156,5 +180,21 @@ mod tests {
         let taken: Vec<_> = counts.take_due(2, NOW).into_iter().map(|(key, _)| key).collect();
         assert_eq!(taken, [key(MAX_KEPT), key(MAX_KEPT - 1)]);
         assert!(counts.take_due(32, NOW).is_empty());
+    }
+
+    #[test]
+    fn the_number_of_counts_that_cannot_be_written_is_limited() {
+        let counts = Counts::<Usage>::new();
+        let key = |number: usize| {
+            let random = u64::try_from(number).unwrap().to_be_bytes();
+            (OrganizationId::new(NOW, random), Day::of(NOW))
+        };
+        for number in 0..=MAX_UNWRITABLE {
+            counts.add(key(number), unwritten(Usage::ATTEMPT));
+        }
+        counts.add(key(0), unwritten(Usage::ATTEMPT));
+        let taken: HashMap<_, _> = counts.take_all().into_iter().collect();
+        assert_eq!((taken.len(), taken.contains_key(&key(MAX_UNWRITABLE))), (MAX_UNWRITABLE, false));
+        assert_eq!(taken[&key(0)].amount.attempts, 2);
     }
 }

@@ -179,7 +179,7 @@ impl TryFrom<EndpointItem> for Endpoint {
     }
 }
 
-/// How long a deletion is recorded after the endpoint's last delivery and statistics have expired.
+/// How long a deletion is recorded after the last statistics of the endpoint can have expired.
 const TOMBSTONE_MARGIN: Duration = Duration::from_secs(15 * 24 * 60 * 60);
 
 /// Records that an endpoint was deleted, for as long as its deliveries and statistics are stored.
@@ -202,7 +202,8 @@ impl DeletedEndpointItem {
         Self {
             base: Base::new(keys::deleted_endpoint(organization, endpoint), "deleted_endpoint"),
             deleted_at: now.rfc3339(),
-            expires_at: now.plus(retention.max(statistics::RETENTION)).plus(TOMBSTONE_MARGIN).unix_seconds(),
+            // A delivery can fail as long as it is stored.
+            expires_at: now.plus(retention).plus(statistics::RETENTION).plus(TOMBSTONE_MARGIN).unix_seconds(),
         }
     }
 }

@@ -21,11 +21,11 @@ pub struct HealthOut {
     /// When the endpoint was suspended; null if it is not suspended.
     #[schema(value_type = Option<Millisecond>, required)]
     suspended_since: Option<String>,
-    /// When the next probe is due, always in the future; null if none is scheduled, and while one is due.
+    /// When the next probe is due, always in the future; null if none is scheduled, and while one is due and not sent yet.
     #[schema(value_type = Option<Millisecond>, required)]
     next_probe_at: Option<String>,
-    /// The last successful attempt, known up to ten minutes late. Only reading a single endpoint shows it. Absent if
-    /// there was none in the last 32 days.
+    /// The last successful attempt that the statistics contain, which are written with a delay. Only reading a single
+    /// endpoint shows it. Absent if there was none in the last 32 days.
     #[schema(value_type = Option<Millisecond>)]
     #[serde(skip_serializing_if = "Option::is_none")]
     last_success_at: Option<String>,

@@ -7,9 +7,8 @@ use shared::domain::ids::{AttemptId, DeliveryId, EndpointId, EventId};
 use shared::edge::scopes::{DeliveriesRead, DeliveriesWrite};
 use shared::edge::{ApiError, Data, Items, PathId, Search, Tenant};
 use shared::service::AttemptPage;
-use shared::wire::attempt_query::AttemptParameters;
+use shared::wire::attempt_query::{AttemptPagingParameters, AttemptParameters};
 use shared::wire::organizations::{DeliveryAttemptOut, DeliveryOut, PaginationOut};
-use shared::wire::query::PagingParameters;
 use utoipa::OpenApi;
 
 use crate::{Api, Routes};
@@ -36,7 +35,7 @@ pub(super) fn routes() -> Routes {
 /// minute. A page can have fewer entries than `limit` and still not be the last page.
 #[utoipa::path(
     get, path = "/webhooks/endpoints/{endpoint}/attempts", operation_id = "list_endpoint_attempts",
-    params(AttemptParameters, PagingParameters),
+    params(AttemptParameters, AttemptPagingParameters),
     responses((status = 200, body = Vec<DeliveryAttemptOut>)),
 )]
 async fn of_endpoint(
@@ -55,7 +54,7 @@ async fn of_endpoint(
 /// Lists the attempts at a delivery, newest first: the last 100 of its schedules, and the last 100 resends.
 #[utoipa::path(
     get, path = "/webhooks/deliveries/{delivery}/attempts", operation_id = "list_delivery_attempts",
-    params(AttemptParameters, PagingParameters),
+    params(AttemptParameters, AttemptPagingParameters),
     responses((status = 200, body = Vec<DeliveryAttemptOut>)),
 )]
 async fn of_delivery(
@@ -77,7 +76,7 @@ async fn of_delivery(
 /// and newest first for each delivery. A page can have fewer entries than `limit` and still not be the last page.
 #[utoipa::path(
     get, path = "/events/{event}/attempts", operation_id = "list_event_attempts",
-    params(AttemptParameters, PagingParameters),
+    params(AttemptParameters, AttemptPagingParameters),
     responses((status = 200, body = Vec<DeliveryAttemptOut>)),
 )]
 async fn of_event(

@@ -23,8 +23,9 @@ pub(super) fn routes() -> Routes {
 
 /// Reads how an endpoint's deliveries and attempts ended, and how long attempts took, by hour or day.
 ///
-/// The statistics of an hour are kept for 32 days. Those of the last ten minutes may be missing. They have zeros for a
-/// time in which the deployment did not count them.
+/// The statistics of an hour are kept for 32 days. A process that handles requests writes its counts within about ten
+/// minutes, an idle one when it ends; until then they are missing. The statistics have zeros for a time in which the
+/// deployment did not count them.
 #[utoipa::path(
     get, path = "/webhooks/endpoints/{endpoint}/stats", operation_id = "read_endpoint_statistics",
     params(StatisticsParameters),
