@@ -74,6 +74,19 @@ use_client_generators() {
     PATH="$root/node_modules/.bin:$PATH"
 }
 
+# Libraries that verify signatures: for Python, and for JavaScript in the directory $signature_modules.
+jose_version=6.2.18
+standardwebhooks_version=1.1.1
+use_signature_libraries() {
+    signature_modules="$cache/signatures-$jose_version-$standardwebhooks_version"
+    use_python_tools .ci/signatures/requirements.txt
+    if ! [ -e "$signature_modules/complete" ]; then
+        npm install --silent --no-fund --no-audit --no-update-notifier --prefix "$signature_modules" \
+            "jose@$jose_version" "standardwebhooks@$standardwebhooks_version"
+        touch "$signature_modules/complete"
+    fi
+}
+
 # use_python_tools REQUIREMENTS: creates a virtual environment for each set of pinned versions.
 use_python_tools() {
     local requirements=$1 venv

@@ -136,6 +136,7 @@ pub(crate) fn settings(queues: &ByLane<String>) -> anyhow::Result<Settings> {
         ("SLOW_QUEUE_URL", &*queues.slow),
         ("PLATFORM_KEY_SHA256", &hash),
         ("ALLOW_HTTP", "true"),
+        ("SECRETS_READABLE", "true"),
         ("ALLOWED_NETWORKS", "127.0.0.0/8"),
         ("MAX_ENDPOINTS", "8000"),
     ];

@@ -23,6 +23,7 @@ use shared::domain::endpoint::url::EndpointUrl;
 use shared::domain::endpoint::{EndpointSettings, NewEndpoint, WantedStatus};
 use shared::domain::event::NewEvent;
 use shared::domain::event::event_type::EventType;
+use shared::domain::signing::key::NewSecret;
 use shared::domain::tenancy::access::Role;
 use shared::domain::tenancy::api_key::NewKey;
 use shared::domain::tenancy::organization::{NewOrganization, Organization};
@@ -139,7 +140,7 @@ fn endpoint(url: &str, deployment: &Deployment) -> anyhow::Result<NewEndpoint> {
         EndpointUrl::parse(url, &deployment.urls)?,
         vec![Subscription::parse("order.created")?, Subscription::parse(EVENT_TYPE)?],
     );
-    Ok(NewEndpoint { settings, secret: None, status: WantedStatus::Active })
+    Ok(NewEndpoint { settings, secret: NewSecret::default(), status: WantedStatus::Active })
 }
 
 async fn publish(parts: &Parts, organization: &Organization, events: usize) -> anyhow::Result<()> {

@@ -253,5 +253,8 @@ fn settings(queues: &ByLane<String>, platform_key: &KeySecret, address: Ipv4Addr
         ("SLOW_QUEUE_URL", &*queues.slow),
         ("PLATFORM_KEY_SHA256", &hash),
     ];
-    Ok(Settings::from_environment_with(&fixed, &[("ALLOW_HTTP", "true"), ("ALLOWED_NETWORKS", &networks)])?)
+    Ok(Settings::from_environment_with(
+        &fixed,
+        &[("ALLOW_HTTP", "true"), ("ALLOWED_NETWORKS", &networks), ("SECRETS_READABLE", "true")],
+    )?)
 }

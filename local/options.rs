@@ -9,8 +9,8 @@ use clap::{Parser, Subcommand};
 const AFTER_HELP: &str = "\
 Environment:
   RETRY_SCHEDULE, EVENT_TYPES, CATALOGUE_MODE, MAX_ENDPOINTS, RETENTION_DAYS, EVENTS_PER_SECOND, EVENTS_BURST,
-  EVENTS_PER_MONTH, MAX_EVENT_BYTES, STATISTICS, ALLOWED_NETWORKS, ALLOW_HTTP
-      The settings of a deployment. Here the last two default to the machine's own addresses and true.
+  EVENTS_PER_MONTH, MAX_EVENT_BYTES, STATISTICS, ALLOWED_NETWORKS, ALLOW_HTTP, SECRETS_READABLE
+      The settings of a deployment. Here the last three default to the machine's own addresses, true and true.
   SSL_CERT_FILE
       A PEM file with all certificate authorities to trust, instead of the system's.";
 

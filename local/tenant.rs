@@ -6,6 +6,7 @@ use shared::domain::endpoint::subscription::Subscription;
 use shared::domain::endpoint::url::EndpointUrl;
 use shared::domain::endpoint::{EndpointSettings, NewEndpoint, WantedStatus};
 use shared::domain::ids::{EndpointId, OrganizationId};
+use shared::domain::signing::key::NewSecret;
 use shared::domain::tenancy::access::Role;
 use shared::domain::tenancy::api_key::{KeySecret, NewKey};
 use shared::domain::tenancy::organization::NewOrganization;
@@ -46,7 +47,7 @@ async fn create_endpoint(
     url: EndpointUrl,
 ) -> anyhow::Result<EndpointId> {
     let settings = EndpointSettings::new(Name::parse("Demo receiver")?, url, vec![Subscription::All]);
-    let new = NewEndpoint { settings, secret: None, status: WantedStatus::Active };
+    let new = NewEndpoint { settings, secret: NewSecret::default(), status: WantedStatus::Active };
     Ok(administrator.create_endpoint(organization, new).await?.id)
 }
 

@@ -21,6 +21,7 @@ use shared::domain::endpoint::url::EndpointUrl;
 use shared::domain::event::event_type::EventType;
 use shared::domain::ids::EventId;
 use shared::domain::network::AddressPolicy;
+use shared::domain::signing::key::{SigningKey, SigningKeyId};
 use shared::domain::signing::secret::SigningSecret;
 use shared::domain::time::Timestamp;
 use shared::sender::{Attempt, Sender};
@@ -83,7 +84,7 @@ async fn a_hundred_deliveries_with_endless_responses_hold_a_bounded_amount_of_me
 /// Makes one attempt and returns its status or cause.
 async fn deliver(sender: &Sender, url: &EndpointUrl, timeout: Duration) -> Result<u16, Cause> {
     let now = Timestamp::from_unix_seconds(1_774_382_400);
-    let secret = SigningSecret::generate([7; 16]);
+    let secret = SigningKey::new(SigningKeyId::new([7; 8]), SigningSecret::generate([7; 16]));
     let attempt = Attempt {
         url,
         headers: &Headers::default(),

@@ -23,6 +23,7 @@ use shared::domain::endpoint::{EndpointSettings, NewEndpoint, WantedStatus};
 use shared::domain::event::NewEvent;
 use shared::domain::event::event_type::EventType;
 use shared::domain::ids::{EndpointId, OrganizationId};
+use shared::domain::signing::key::NewSecret;
 use shared::domain::tenancy::organization::NewOrganization;
 use shared::domain::text::{Name, Slug};
 use shared::queue::schema::create_queues;
@@ -89,7 +90,7 @@ async fn park(
             EndpointUrl::parse("http://127.0.0.1:9/", urls)?,
             vec![Subscription::parse(EVENT_TYPE)?],
         );
-        let new = NewEndpoint { settings, secret: None, status: WantedStatus::Paused };
+        let new = NewEndpoint { settings, secret: NewSecret::default(), status: WantedStatus::Paused };
         endpoints.push(administrator.create_endpoint(organization, new).await?.id);
     }
     let event_type = EventType::parse(EVENT_TYPE)?;

@@ -15,7 +15,8 @@ use shared::domain::event::event_type::Catalogue;
 use shared::domain::event::payload::Format;
 use shared::domain::ids::{EndpointId, OrganizationId};
 use shared::domain::network::AddressPolicy;
-use shared::domain::signing::secret::SigningSecret;
+use shared::domain::signing::key::{NewSecret, SigningKey, SigningKeyId};
+use shared::domain::signing::secret::{Algorithm, SigningSecret};
 use shared::domain::tenancy::limits::Limits;
 use shared::domain::time::Timestamp;
 use shared::wire::body::parse;
@@ -78,9 +79,14 @@ fn read(kind: u8, body: &[u8], deployment: &Deployment) {
 fn check(accepted: Option<NewEndpoint>, deployment: &Deployment) {
     let Some(new) = accepted else { return };
     let now = Timestamp::from_unix_seconds(1_774_382_400);
-    let secret = new.secret.unwrap_or_else(|| SigningSecret::generate([7; 16]));
+    let secret = match new.secret {
+        NewSecret::Supplied(secret) => secret,
+        NewSecret::Generated(Algorithm::HmacSha256) => SigningSecret::generate([7; 16]),
+        NewSecret::Generated(Algorithm::Ed25519) => SigningSecret::generate_ed25519([7; 32]),
+    };
+    let key = SigningKeyId::new([7; 8]);
     let (id, organization) = (EndpointId::new(now, [1; 8]), OrganizationId::new(now, [2; 8]));
-    let endpoint = Endpoint::new(id, &organization, new.settings, secret, new.status, now);
+    let endpoint = Endpoint::new(id, &organization, new.settings, SigningKey::new(key, secret), new.status, now);
     to_value(hooks::HookOut::from(&endpoint)).expect("it renders");
     to_value(endpoints::EndpointOut::new(&endpoint, HeaderValues::Shown)).expect("it renders");
     to_value(pages::EndpointOut::from(&endpoint)).expect("it renders");
@@ -107,6 +113,6 @@ fn check(accepted: Option<NewEndpoint>, deployment: &Deployment) {
     let again = to_string(&fields).expect("it renders");
     let patch = parse::<organizations::EndpointPatchIn>(again.as_bytes()).expect("the text was rendered above");
     let patched =
-        endpoint.clone().patched(patch.read(|it| it.parse(deployment)).expect("the shown fields are valid"), now);
+        endpoint.clone().patched(patch.read(|it| it.parse(deployment)).expect("the shown fields are valid"), now, key);
     assert_eq!(patched.settings, endpoint.settings);
 }

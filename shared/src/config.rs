@@ -144,6 +144,7 @@ impl Settings {
                     )?,
                 },
                 statistics: at("STATISTICS", flag("STATISTICS", true))?,
+                secrets_readable: at("SECRETS_READABLE", flag("SECRETS_READABLE", false))?,
                 retention: days(at("RETENTION_DAYS", number("RETENTION_DAYS", 30, MOST_DAYS))?),
                 only_process_since: None,
             },
@@ -268,7 +269,7 @@ mod tests {
         let limits = Limits { rate: None, events_per_month: None, max_endpoints: 100, max_event_bytes: 256 * 1024 };
         assert_eq!(deployment.retry_schedule, RetrySchedule::default());
         assert_eq!((deployment.limits, deployment.retention), (limits, days(30)));
-        assert!(!deployment.urls.allow_http && deployment.statistics);
+        assert!(!deployment.urls.allow_http && deployment.statistics && !deployment.secrets_readable);
         assert!(!deployment.catalogue.is_closed());
     }
 
@@ -327,6 +328,7 @@ mod tests {
             ("CATALOGUE_MODE", "shut"),
             ("ALLOW_HTTP", "yes"),
             ("STATISTICS", "no"),
+            ("SECRETS_READABLE", "yes"),
             ("ALLOWED_NETWORKS", "localhost"),
             ("EVENTS_PER_SECOND", "0"),
             ("EVENTS_PER_SECOND", "100001"),

@@ -182,6 +182,9 @@ async fn the_api_makes_exactly_the_listed_calls_to_aws() {
         owner.at(&api).get(path).await.data(200);
     }
     owner.at(&api).delete(&format!("{}?permanent=true", endpoint.path())).await.data(204);
+    let ed25519 = owner.endpoint_with(json!({"url": failing.url(), "signing_algorithm": "ed25519"})).await;
+    assert_eq!(owner.at(&api).get(&format!("{}/jwks.json", ed25519.path())).await.status, 200);
+    owner.at(&api).delete(&format!("{}?permanent=true", ed25519.path())).await.data(204);
     platform.get("/v1/organizations?slug=nobody").await.data(200);
     // The retry has an item, whose response is removed with the event's data.
     let unsubscribed = json!({"url": failing.url(), "event_types": ["matrix.retried"], "retry_schedule": []});

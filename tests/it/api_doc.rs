@@ -14,7 +14,7 @@ use shared::domain::event::event_type::OPERATIONAL_EVENTS;
 use shared::domain::tenancy::usage::Day;
 use shared::wire::error::ErrorCode;
 
-use crate::routes::ROUTES;
+use crate::routes::{OPEN, ROUTES};
 use crate::shape::{assert_well_formed, differences, tokens, with_tokens};
 use crate::support::{Answer, Received, Receiver, World};
 
@@ -185,7 +185,21 @@ impl Reader {
     fn learn(&mut self, at: &str, actual: &Value, example: &Value) {
         for (actual, example) in strings(actual).into_iter().zip(strings(example)) {
             for (here, there) in tokens(actual).into_iter().zip(tokens(example)) {
-                let lasts = ["we", "wevt", "wdlv", "watt", "wjob", "key", "ep", "org", "presented", "secret"];
+                let lasts = [
+                    "we",
+                    "wevt",
+                    "wdlv",
+                    "watt",
+                    "wjob",
+                    "key",
+                    "ep",
+                    "org",
+                    "presented",
+                    "secret",
+                    "ed25519",
+                    "public",
+                    "kid",
+                ];
                 if !lasts.contains(&here.format.as_str()) {
                     continue;
                 }
@@ -269,14 +283,17 @@ async fn every_command_gets_the_response_in_the_document() {
     let pattern = |path: &str| {
         Regex::new(&format!("^{}$", Regex::new(r"\{[a-z_]+\}").unwrap().replace_all(path, "[^/]+"))).unwrap()
     };
+    let open = OPEN.into_iter().filter(|(_, path)| path.starts_with("/v1/"));
     let without_example: Vec<_> = ROUTES
         .iter()
-        .filter(|route| {
-            let pattern = pattern(route.path);
+        .map(|route| (route.method, route.path))
+        .chain(open)
+        .filter(|(method, path)| {
+            let pattern = pattern(path);
             let mut called = reader.called.iter();
-            !called.any(|(method, path)| method == route.method && pattern.is_match(path))
+            !called.any(|(used, path)| used == method && pattern.is_match(path))
         })
-        .map(|route| format!("{} {}", route.method, route.path))
+        .map(|(method, path)| format!("{method} {path}"))
         .collect();
     assert!(without_example.is_empty(), "no example of {without_example:?}");
 }
@@ -295,8 +312,8 @@ fn the_example_request_has_valid_signatures() {
     assert_eq!(headers["webhook-signature"], signature);
     let secret = shared::domain::signing::secret::SigningSecret::parse(&secret).unwrap();
     assert_eq!(
-        headers["x-webhook-signature"],
-        shared::domain::signing::signature::body_digest(&secret, body.as_bytes())
+        Some(&headers["x-webhook-signature"]),
+        shared::domain::signing::signature::body_digest([&secret], body.as_bytes()).as_ref()
     );
 }
 

@@ -1,4 +1,4 @@
-//! The audit log: each change that a request makes is one line with the key of the request.
+//! The audit log: each change that a request makes, and each reading of secrets, is one line with the key of the request.
 
 use serde_json::{Value, json};
 
@@ -11,6 +11,7 @@ use crate::telemetry::Log;
 fn action(route: &Route) -> Option<&'static str> {
     let last = route.path.rsplit('/').next().unwrap();
     Some(match (route.method, last) {
+        ("GET", "secret") => "endpoint.read_secret",
         ("GET", _) => return None,
         ("POST", "events" | "batch" | "filter-test") => return None,
         ("POST", "event-types" | "event-type-imports") => "event_type.create",
@@ -56,7 +57,7 @@ fn object(route: &Route, action: &str, path: &str, answer: &Value) -> String {
 }
 
 #[tokio::test]
-async fn only_routes_that_change_something_log_an_audit_line() {
+async fn only_routes_that_change_something_or_show_secrets_log_an_audit_line() {
     let (world, failing) = (World::new().await, Receiver::always(Answer::status(500)).await);
     for route in &ROUTES {
         let scene = Scene { world: &world, owner: world.tenant().await, failing: &failing };

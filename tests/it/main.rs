@@ -78,6 +78,7 @@ mod rotations;
 mod routes;
 mod secrets;
 mod shape;
+mod signing;
 mod sizes;
 mod statistics;
 mod stored_pages;

@@ -113,6 +113,8 @@ fn an_id_in_a_path_has_the_schema_of_its_resource() {
         for parameter in parameters.flatten().filter(|parameter| parameter["in"] == "path") {
             let name = parameter["name"].as_str().unwrap();
             let expected = match name {
+                "organization" if path.ends_with("/jwks.json") => "OrganizationId",
+                "endpoint" if path.ends_with("/jwks.json") => "EndpointId",
                 "organization" => "OrganizationReference",
                 "endpoint" if path.starts_with("/v1/endpoints") => "endpoints.EndpointReference",
                 "endpoint" => "EndpointReference",

@@ -190,7 +190,7 @@ async fn nothing_of_a_deleted_organization_remains_and_nothing_of_another_change
 /// An organization with an endpoint, a delivery that is pending and one that succeeded.
 async fn small(world: &World) -> (Tenant, Receiver) {
     let (tenant, receiver) = (world.tenant().await, Receiver::new().await);
-    tenant.endpoint(&receiver).await;
+    tenant.endpoint_with(json!({"url": receiver.url(), "signing_algorithm": "ed25519"})).await;
     tenant.publish().await;
     world.drain().await;
     tenant.publish().await;

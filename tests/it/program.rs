@@ -19,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::support::{PATIENCE, RawServer, eventually, read_request, text};
 
-const SETTINGS: [&str; 12] = [
+const SETTINGS: [&str; 13] = [
     "RETRY_SCHEDULE",
     "EVENT_TYPES",
     "CATALOGUE_MODE",
@@ -32,6 +32,7 @@ const SETTINGS: [&str; 12] = [
     "ALLOWED_NETWORKS",
     "ALLOW_HTTP",
     "STATISTICS",
+    "SECRETS_READABLE",
 ];
 
 /// The program with a data directory, free ports, backtraces and none of the settings in the test's environment.
@@ -211,6 +212,7 @@ fn an_error_for_an_environment_variable_contains_the_allowed_values() {
         ("RETENTION_DAYS", b"3\xff", "must be a whole number from 1 to 99999"),
         ("ALLOWED_NETWORKS", b"localhost", "localhost is not a network such as"),
         ("ALLOW_HTTP", b"yes", "must be true or false"),
+        ("SECRETS_READABLE", b"yes", "must be true or false"),
         ("SSL_CERT_FILE", b"/nowhere/at/all.pem", "must name a PEM file"),
     ] {
         let message = refusal(program(data.path()).arg("--in-memory").env(name, OsStr::from_bytes(value)));

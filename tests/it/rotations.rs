@@ -27,7 +27,11 @@ async fn assert_signed_by(world: &World, tenant: &Tenant, receiver: &Receiver, s
     let expected: Vec<_> = secrets.iter().map(|secret| signed(&request, secret)).collect();
     assert_eq!(request.header("webhook-signature"), expected.join(" "));
     let newest = SigningSecret::parse(secrets[0]).unwrap();
-    assert_eq!(request.header("x-webhook-signature"), signature::body_digest(&newest, &request.body));
+    assert_eq!(
+        Some(request.header("x-webhook-signature").to_owned()),
+        signature::body_digest([&newest], &request.body)
+    );
+    assert!(!request.headers.contains_key("webhook-key-id"));
 }
 
 async fn rotate(tenant: &Tenant, endpoint: &Endpoint, body: &Value) -> String {
@@ -56,17 +60,44 @@ async fn requests_are_signed_with_both_secrets_until_the_overlap_ends() {
 }
 
 #[tokio::test]
-async fn a_second_rotation_ends_the_overlap_of_the_first() {
+async fn a_rotation_keeps_the_older_secrets_that_still_sign() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint(&receiver).await;
-    let second = rotate(&tenant, &endpoint, &json!({})).await;
-    let third = rotate(&tenant, &endpoint, &json!({})).await;
-    assert_signed_by(&world, &tenant, &receiver, &[&third, &second]).await;
-    world.advance(Duration::from_secs(5));
+    let second = rotate(&tenant, &endpoint, &json!({"overlap_seconds": 100})).await;
+    let third = rotate(&tenant, &endpoint, &json!({"overlap_seconds": 10})).await;
+    assert_signed_by(&world, &tenant, &receiver, &[&third, &second, &endpoint.secret]).await;
+    world.advance(Duration::from_secs(10));
+    assert_signed_by(&world, &tenant, &receiver, &[&third, &endpoint.secret]).await;
     let fourth = rotate(&tenant, &endpoint, &json!({"overlap_seconds": 0})).await;
     world.advance(Duration::from_secs(5));
     assert_signed_by(&world, &tenant, &receiver, &[&fourth]).await;
+}
+
+#[tokio::test]
+async fn with_ten_older_secrets_only_a_rotation_without_overlap_is_possible() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    let endpoint = tenant.endpoint(&receiver).await;
+    let mut secrets = vec![endpoint.secret.clone()];
+    for _ in 0..10 {
+        secrets.insert(0, rotate(&tenant, &endpoint, &json!({})).await);
+    }
+    let all: Vec<_> = secrets.iter().map(String::as_str).collect();
+    assert_signed_by(&world, &tenant, &receiver, &all).await;
+    let pages = format!("/v1/webhook-endpoints/{}/rotate-secret", endpoint.id);
+    for path in [format!("{}/rotations", endpoint.path()), pages] {
+        let refused = tenant.post(&path, &json!({})).await;
+        refused.is_error(409, "conflict");
+        let says = "10 older secrets sign beside the newest; wait until one ends, or rotate with an overlap of 0 seconds, which \
+                    ends all of them";
+        assert_eq!(refused.body["error"]["message"], says);
+    }
+    world.advance(Duration::from_secs(5));
+    assert_signed_by(&world, &tenant, &receiver, &all).await;
+    let newest = rotate(&tenant, &endpoint, &json!({"overlap_seconds": 0})).await;
+    world.advance(Duration::from_secs(5));
+    assert_signed_by(&world, &tenant, &receiver, &[&newest]).await;
 }
 
 #[tokio::test]

@@ -40,14 +40,15 @@ const fn publishers(ok: u16) -> [u16; 5] {
 const NAME: &str = r#"{"name": "Renamed"}"#;
 const EVENT: &str = r#"{"type": "matrix.other", "data": {}}"#;
 const BATCH: &str = r#"{"events": [{"type": "matrix.other", "data": {}}]}"#;
-const ENDPOINT: &str = r#"{"name": "n", "url": "https://example.com/", "event_types": ["a"]}"#;
+const ENDPOINT: &str =
+    r#"{"name": "n", "url": "https://example.com/", "event_types": ["a"], "signing_algorithm": "ed25519"}"#;
 const HOOK: &str = r#"{"url": "https://example.com/", "events": ["a"]}"#;
 const BARE: &str = r#"{"name": "n", "url": "https://example.com/"}"#;
 const PAGED: &str = r#"{"name": "n", "url": "https://example.com/", "events": ["a"]}"#;
 const DOCUMENT: &str = r#"{"openapi": "3.1.0", "webhooks": {"imported.{slug}": {"post": {}}}}"#;
 const SINCE: &str = r#"{"since": "2026-01-01T00:00:00Z"}"#;
 
-pub(crate) const ROUTES: [Route; 69] = [
+pub(crate) const ROUTES: [Route; 70] = [
     route("POST", "/v1/organizations", r#"{"name": "n", "slug": "{slug}"}"#, PLATFORM_ONLY),
     route("GET", "/v1/organizations", "", [200, 403, 403, 403, 403]),
     route("GET", "/v1/organizations/{organization}", "", members(200)),
@@ -66,6 +67,7 @@ pub(crate) const ROUTES: [Route; 69] = [
     route("PATCH", "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}", NAME, admins(200)),
     route("DELETE", "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}", "", admins(200)),
     route("POST", "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/rotations", "", admins(200)),
+    route("GET", "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/secret", "", admins(200)),
     route("POST", "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/test", "", admins(200)),
     route("POST", "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/recover", SINCE, admins(202)),
     route("POST", "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/filter-test", EVENT, members(200)),
@@ -131,7 +133,13 @@ pub(crate) fn is_of_catalogue(path: &str) -> bool {
 }
 
 /// The routes that need no key.
-pub(crate) const OPEN: [(&str, &str); 3] = [("GET", "/"), ("GET", "/openapi.json"), ("GET", "/docs")];
+pub(crate) const OPEN: [(&str, &str); 5] = [
+    ("GET", "/"),
+    ("GET", "/openapi.json"),
+    ("GET", "/docs"),
+    ("GET", "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/jwks.json"),
+    ("GET", "/v1/organizations/{organization}/jwks.json"),
+];
 
 /// Whether the path contains no organization, because the dialect takes it from the key or from the query.
 pub(crate) fn implies_organization(path: &str) -> bool {

@@ -66,8 +66,10 @@ impl Search {
     }
 
     fn secret(&mut self, secret: &str) -> String {
-        // The prefix that all secrets share is removed, so a part of a secret is found too.
+        // The prefix that all secrets share is removed, so a part of a secret is found too. The second half of an Ed25519 key
+        // is public.
         let own = secret.trim_start_matches("whsec_").trim_start_matches("sk_live_");
+        let own = own.strip_prefix("whsk_").map_or(own, |own| &own[..42]);
         assert!(own.len() >= 16, "{secret}");
         self.secrets.push(own.to_owned());
         secret.to_owned()
@@ -117,6 +119,14 @@ async fn make_endpoints(tenant: &Tenant, urls: &[String], search: &mut Search) {
         let endpoint = tenant.endpoint_with(fields).await;
         let rotated = tenant.post(&format!("{}/rotations", endpoint.path()), &json!({})).await.data(200);
         search.secret(text(&rotated["signing_secret"]));
+        let supplied = SigningSecret::generate_ed25519(shared::clock::secret_bytes());
+        let supplied = search.secret(&supplied.reveal());
+        for fields in [json!({"signing_algorithm": "ed25519"}), json!({"secret": supplied})] {
+            let rotated = tenant.post(&format!("{}/rotations", endpoint.path()), &fields).await.data(200);
+            rotated["signing_secret"].as_str().map(|secret| search.secret(secret));
+        }
+        let shown = tenant.get(&format!("{}/secret", endpoint.path())).await.data(200);
+        assert_eq!(shown["secrets"].as_array().unwrap().len(), 4);
         tenant.patch(&endpoint.path(), &json!({"headers": {"X-Api-Key": search.own("header")}})).await.data(200);
     }
 }
@@ -156,6 +166,11 @@ async fn provoke_errors(tenant: &Tenant, search: &mut Search) {
         json!({"status": search.own("misplaced")}),
         json!({"retry_schedule": [search.own("misplaced")]}),
     ];
+    let foreign = SigningSecret::generate_ed25519(shared::clock::secret_bytes()).public_key().unwrap();
+    let seed = search.secret(&SigningSecret::generate_ed25519(shared::clock::secret_bytes()).reveal());
+    let mismatched = format!("{}{}", &seed[..48], &foreign.to_string()[5..]);
+    let whsk = format!("whsk_{}", search.own("malformed"));
+    let broken = broken.into_iter().chain([mismatched, whsk].map(|secret| json!({"secret": secret})));
     for fields in broken {
         let mut body = good.clone();
         body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
@@ -276,6 +291,7 @@ fn outgoing(endpoint: &Stored) -> String {
     let health = Health::of(endpoint, &Counters::default(), Clock::system().now());
     let shown = organizations::EndpointOut::new(endpoint, &health, HeaderValues::Shown).revealing(endpoint);
     let others = (
+        organizations::SecretsOut::new(endpoint.id, &endpoint.secrets, endpoint.created_at),
         hooks::HookOut::from(endpoint).revealing(endpoint),
         endpoints::EndpointOut::new(endpoint, HeaderValues::Shown).revealing(endpoint),
         pages::EndpointOut::from(endpoint).revealing(endpoint),
@@ -293,7 +309,8 @@ fn incoming(fields: &Value) -> String {
     let patch = body::parse::<organizations::EndpointPatchIn>(body.as_bytes()).unwrap();
     let other = body::parse::<endpoints::EndpointIn>(body.as_bytes()).unwrap();
     let other_patch = body::parse::<endpoints::EndpointPatchIn>(body.as_bytes()).unwrap();
-    format!("{new:?} {patch:?} {other:?} {other_patch:?}")
+    let rotation = body::parse::<organizations::RotationIn>(body.as_bytes()).unwrap();
+    format!("{new:?} {patch:?} {other:?} {other_patch:?} {rotation:?}")
 }
 
 #[tokio::test]
@@ -303,11 +320,11 @@ async fn an_unreadable_item_is_logged_without_its_values() {
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint(&receiver).await;
     let stored = world.items("endpoint").await.remove(0);
-    for attribute in ["headers", "event_types", "secret"] {
+    for attribute in ["headers", "event_types", "secrets"] {
         let mut item = stored.clone();
-        assert!(item.contains_key("secret") && item.contains_key("event_types"), "{item:?}");
+        assert!(item.contains_key("secrets") && item.contains_key("event_types"), "{item:?}");
         let wrong = match attribute {
-            "secret" => AttributeValue::L(vec![AttributeValue::S("a credential".to_owned())]),
+            "secrets" => AttributeValue::L(vec![AttributeValue::S("a credential".to_owned())]),
             _ => AttributeValue::S("a \"quoted\" credential".to_owned()),
         };
         item.insert(attribute.to_owned(), wrong);
@@ -354,7 +371,7 @@ async fn stored_secrets_are_in_no_debug_output() {
     let organization = OrganizationId::parse(&tenant.id).unwrap();
     let stored =
         world.process.administrator.endpoint(&organization, EndpointId::parse(&endpoint.id).unwrap()).await.unwrap();
-    let signing: Vec<_> = stored.secrets.signing_at(world.clock.now()).into_iter().map(SigningSecret::reveal).collect();
+    let signing: Vec<_> = stored.secrets.signing_at(world.clock.now()).iter().map(|key| key.secret.reveal()).collect();
     assert_eq!(signing, [text(&rotated["signing_secret"]), &endpoint.secret], "the stored item contains both secrets");
     // The caches of the processes contain the items that they read.
     let printed = format!("{stored:?} {:?} {:?}", world.process.administrator, world.process.deliverer);

@@ -19,10 +19,14 @@ const FORMATS: &str = concat!(
     r"|(?<date>\b[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT)",
     r"|(?<day>\b\d{4}-\d\d-\d\d\b)",
     r"|(?<secret>\bwhsec_[0-9a-f]{32}\b)",
+    r"|(?<ed25519>\bwhsk_[0-9A-Za-z+/]{86}==)",
+    r"|(?<public>\bwhpk_[0-9A-Za-z+/]{43}=)",
+    r"|(?<kid>\bwkid_[0-9a-f]{16}\b)",
     r"|(?<presented>\bsk_live_[0-9A-Za-z]{43}\b)",
     r"|(?<preview>\bsk_live_…[0-9A-Za-z]{4}\b)",
     r"|(?<signature>\b[0-9a-f]{64}\b)",
     r"|(?<standard>\bv1,[0-9A-Za-z+/]{43}=)",
+    r"|(?<asymmetric>\bv1a,[0-9A-Za-z+/]{86}==)",
 );
 
 /// A part of a text that differs in every run.
@@ -129,7 +133,9 @@ pub(crate) fn assert_well_formed(reply: &Reply) {
         assert!(reply.body.is_null() && !reply.headers.contains_key("content-type"));
         return;
     }
-    assert_eq!(only(&reply.headers, "content-type"), "application/json");
+    let is_key_set = reply.body.get("keys").is_some();
+    let content_type = if is_key_set { "application/jwk-set+json" } else { "application/json" };
+    assert_eq!(only(&reply.headers, "content-type"), content_type);
     if reply.status < 400 {
         assert!(reply.body.get("meta").is_none_or(|meta| *meta == serde_json::json!({"request_id": id})));
         return;

@@ -23,6 +23,7 @@ pub(crate) fn routes(endpoint: &str, delivery: &str, event: &str, key: &str) -> 
         (Method::POST, format!("/webhooks/deliveries/{delivery}/resend"), Some(json!({}))),
         (Method::GET, format!("/webhooks/deliveries/{delivery}/attempts"), None),
         (Method::GET, endpoint("/attempts"), None),
+        (Method::GET, endpoint("/secret"), None),
         (Method::GET, format!("/events/{event}/attempts"), None),
         (Method::GET, format!("/events/{event}"), None),
         (Method::GET, format!("/events?endpoint_id={id}"), None),

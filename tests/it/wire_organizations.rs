@@ -127,8 +127,9 @@ async fn an_api_key_is_issued_listed_renamed_rotated_and_revoked() {
 const ENDPOINT: &str = r#"{"object":"webhook_endpoint","id":"we_…","organization_id":"org_…","name":"Acme Growth Workspace","external_id":null,"description":null,
  "metadata":{},"url":"https://app.acme.co/signup",
  "status":"active","event_types":["session.fingerprint.calculated"],"headers":{},"timeout_seconds":10,"edition_id":null,"channels":[],
- "filter":null,"retry_schedule":null,
- "health":{"state":"healthy","failing_since":null,"suspended_since":null,"next_probe_at":null},"paused_at":null,"disabled_reason":null,"signing_secret":"whsec_0123456789abcdef0123456789abcdef",
+ "health":{"state":"healthy","failing_since":null,"suspended_since":null,"next_probe_at":null},
+ "filter":null,"retry_schedule":null,"paused_at":null,"disabled_reason":null,"signing_algorithm":"hmac-sha256",
+ "signing_public_key":null,"signing_secret":"whsec_0123456789abcdef0123456789abcdef",
  "created_at":"2026-03-24T20:00:00.000Z","updated_at":"2026-03-24T20:00:05.000Z"}"#;
 
 fn new_endpoint() -> Value {

@@ -24,6 +24,8 @@ pub struct Deployment {
     pub limits: Limits,
     /// Whether statistics of endpoints are counted.
     pub statistics: bool,
+    /// Whether signing secrets can be read after they were generated.
+    pub secrets_readable: bool,
     /// How long events and deliveries are stored.
     pub retention: Duration,
     /// When the deployment's only process started: all requests that began earlier have ended. `None` if there are

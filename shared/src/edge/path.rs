@@ -103,6 +103,7 @@ impl InPath for HyphenatedEndpointId {
     }
 }
 
+in_path!(OrganizationId, "organization", "organization");
 in_path!(EndpointId, "endpoint", "endpoint", endpoint_named);
 in_path!(EventType, "event_type", "event type");
 in_path!(DeliveryId, "delivery", "delivery");

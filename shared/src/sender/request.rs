@@ -11,7 +11,7 @@ use crate::domain::event::event_type::EventType;
 use crate::domain::event::payload::ContentType;
 use crate::domain::event::trace_context::TraceContext;
 use crate::domain::ids::DeliveryId;
-use crate::domain::signing::secret::SigningSecret;
+use crate::domain::signing::key::SigningKey;
 use crate::domain::signing::signature;
 use crate::domain::time::Timestamp;
 
@@ -27,7 +27,7 @@ pub struct Attempt<'a> {
     /// the event replaces theirs.
     pub headers: &'a Headers,
     /// The secrets that sign the request, the newest first.
-    pub secrets: Vec<&'a SigningSecret>,
+    pub secrets: Vec<&'a SigningKey>,
     /// The delivery's id.
     pub delivery: DeliveryId,
     /// The event's type.
@@ -44,26 +44,26 @@ pub struct Attempt<'a> {
     pub timeout: Duration,
 }
 
-/// The headers of a request, and the hex signature that one of them contains.
+/// The headers of a request, and the hex signature that one of them contains. There is none without an HMAC secret.
 pub(super) struct Signed {
     pub(super) headers: HeaderMap,
-    pub(super) digest: String,
+    pub(super) digest: Option<String>,
 }
 
 impl Attempt<'_> {
     pub(super) fn sign(&self, sent_at: Timestamp) -> Signed {
         let event = self.delivery.event();
-        let digest = self.secrets.first().map_or_else(String::new, |newest| signature::body_digest(newest, &self.body));
+        let secrets = || self.secrets.iter().map(|key| &key.secret);
+        let digest = signature::body_digest(secrets(), &self.body);
         let own = [
             ("webhook-id", event.to_string()),
             ("webhook-timestamp", sent_at.unix_seconds().to_string()),
-            ("webhook-signature", signature::standard(&self.secrets, &event, sent_at, &self.body)),
-            ("x-webhook-signature", digest.clone()),
+            ("webhook-signature", signature::standard(secrets(), &event, sent_at, &self.body)),
             ("x-webhook-event", self.event_type.to_string()),
             ("x-webhook-delivery", self.delivery.to_string()),
             ("x-webhook-attempt", self.number.to_string()),
         ];
-        let mut headers = HeaderMap::with_capacity(own.len() + 5 + self.headers.as_map().len());
+        let mut headers = HeaderMap::with_capacity(own.len() + 7 + self.headers.as_map().len());
         headers.insert(USER_AGENT_HEADER, HeaderValue::from_static(USER_AGENT));
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
         for (name, value) in self.headers.iter() {
@@ -80,11 +80,20 @@ impl Attempt<'_> {
                 headers.insert(HeaderName::from_static(name), value);
             }
         }
-        for (name, value) in own {
+        let digest_header = digest.clone().map(|digest| ("x-webhook-signature", digest));
+        let key_ids = self.key_ids().map(|ids| ("webhook-key-id", ids));
+        for (name, value) in own.into_iter().chain(digest_header).chain(key_ids) {
             if let Ok(value) = HeaderValue::try_from(value) {
                 headers.insert(HeaderName::from_static(name), value);
             }
         }
         Signed { headers, digest }
+    }
+
+    /// The ids of the secrets, in the order of the signatures, by which the receiver finds a public key. `None` if no secret
+    /// has a public key.
+    fn key_ids(&self) -> Option<String> {
+        self.secrets.iter().find(|key| key.secret.public_key().is_some())?;
+        Some(self.secrets.iter().map(|key| key.id.to_string()).collect::<Vec<_>>().join(" "))
     }
 }

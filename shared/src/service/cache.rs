@@ -7,19 +7,25 @@ use std::time::Duration;
 
 use crate::domain::time::Timestamp;
 
-/// Most entries of a cache. When it is full, expired entries are removed, or else all entries.
+/// Most entries of a cache, unless it has its own limit. When it is full, expired entries are removed, or else all entries.
 const MAX_ENTRIES: usize = 10_000;
 
 /// Values that are valid for a limited time after they were read.
 #[derive(Debug)]
 pub(super) struct Cache<K, V> {
     lifetime: Duration,
+    max_entries: usize,
     entries: Mutex<HashMap<K, (Timestamp, V)>>,
 }
 
 impl<K: Eq + Hash, V: Clone> Cache<K, V> {
     pub(super) fn new(lifetime: Duration) -> Self {
-        Self { lifetime, entries: Mutex::new(HashMap::new()) }
+        Self::of(lifetime, MAX_ENTRIES)
+    }
+
+    /// A cache of values that need much memory, with at most `max_entries`.
+    pub(super) fn of(lifetime: Duration, max_entries: usize) -> Self {
+        Self { lifetime, max_entries, entries: Mutex::new(HashMap::new()) }
     }
 
     pub(super) fn get(&self, key: &K, now: Timestamp) -> Option<V> {
@@ -30,10 +36,10 @@ impl<K: Eq + Hash, V: Clone> Cache<K, V> {
 
     pub(super) fn put(&self, key: K, value: V, now: Timestamp) {
         let mut entries = self.entries();
-        if entries.len() >= MAX_ENTRIES {
+        if entries.len() >= self.max_entries {
             entries.retain(|_, (read_at, _)| now.since(*read_at) < self.lifetime);
         }
-        if entries.len() >= MAX_ENTRIES {
+        if entries.len() >= self.max_entries {
             entries.clear();
         }
         entries.insert(key, (now, value));
@@ -64,5 +70,8 @@ mod tests {
         assert_eq!(cache.get(&0, at(100)), None);
         (0..2 * MAX_ENTRIES).for_each(|key| cache.put(key, "b", at(200)));
         assert!(cache.entries().len() <= MAX_ENTRIES);
+        let small = Cache::of(Duration::from_secs(5), 3);
+        (0..7).for_each(|key| small.put(key, "c", at(200)));
+        assert!(small.entries().len() <= 3);
     }
 }

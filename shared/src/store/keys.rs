@@ -11,6 +11,7 @@ use crate::domain::endpoint::fan_out::FanOutGroup;
 use crate::domain::event::event_type::EventType;
 use crate::domain::external_id::ExternalId;
 use crate::domain::ids::{AttemptId, DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId};
+use crate::domain::signing::key::SigningKeyId;
 use crate::domain::statistics::Hour;
 use crate::domain::tenancy::api_key::KeyHash;
 use crate::domain::tenancy::organization_list::OrganizationPosition;
@@ -234,6 +235,26 @@ pub(super) fn job(organization: &OrganizationId, job: JobId) -> Key {
 pub(super) fn parse_job(key: &Key) -> Option<(OrganizationId, JobId)> {
     let organization = OrganizationId::parse(key.pk.strip_prefix(JOB_PREFIX)?).ok()?;
     Some((organization, JobId::parse(&key.sk).ok()?))
+}
+
+/// The partition of the public keys of an organization's endpoints.
+pub(super) fn public_key_partition(organization: &OrganizationId) -> String {
+    format!("jwks#{organization}")
+}
+
+/// The beginning of the sort keys of an endpoint's public keys.
+pub(super) fn public_key_prefix(endpoint: EndpointId) -> String {
+    format!("{endpoint}#")
+}
+
+/// A public key of an endpoint.
+pub(super) fn public_key(organization: &OrganizationId, endpoint: EndpointId, key: SigningKeyId) -> Key {
+    Key::new(public_key_partition(organization), format!("{}{key}", public_key_prefix(endpoint)))
+}
+
+/// The identifier in the sort key of a public key.
+pub(super) fn parse_public_key(sk: &str) -> Option<SigningKeyId> {
+    SigningKeyId::parse(sk.split_once('#')?.1)
 }
 
 /// The claim of the idempotency key with this SHA-256.

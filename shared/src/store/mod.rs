@@ -21,6 +21,7 @@ mod limits;
 #[cfg(feature = "operator")]
 mod operator;
 mod organizations;
+mod public_keys;
 mod read;
 mod removal;
 mod response;
@@ -57,6 +58,7 @@ pub use limits::{TokenWrite, Tokens};
 #[cfg(feature = "operator")]
 pub use operator::Backlog;
 pub use organizations::Duplicate;
+pub use public_keys::MAX_PUBLISHED;
 pub use read::load::{Loaded, Wanted};
 pub use read::merge::Next;
 pub use read::waiting::WaitingRef;

@@ -68,6 +68,7 @@ impl Store {
             Removal::Events => self.purge_all(keys::event_partitions(organization).collect()).await?,
             Removal::IdempotencyKeys => self.purge_all(keys::idempotency_partitions(organization).collect()).await?,
             Removal::ExternalIds => self.purge_all(keys::external_id_partitions(organization).collect()).await?,
+            Removal::PublicKeys => self.purge(keys::public_key_partition(organization)).await?,
             Removal::ApiKeys => self.remove_api_keys(organization).await?,
             Removal::KeyUses => self.purge(keys::key_use_partition(organization)).await?,
             Removal::Usage => self.purge(keys::usage_partition(organization)).await?,

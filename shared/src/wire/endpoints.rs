@@ -19,6 +19,7 @@ use crate::domain::endpoint::timeout::TimeoutSeconds;
 use crate::domain::endpoint::url::{EndpointUrl, UrlPolicy};
 use crate::domain::endpoint::{Endpoint, EndpointSettings, EndpointStatus, NewEndpoint, WantedStatus};
 use crate::domain::ids::EndpointId;
+use crate::domain::signing::key::NewSecret;
 use crate::domain::signing::secret::SigningSecret;
 use crate::domain::text::Name;
 
@@ -67,7 +68,7 @@ impl EndpointIn {
                 timeout,
                 ..EndpointSettings::new(name, url, vec![Subscription::All])
             },
-            secret,
+            secret: secret.map_or_else(NewSecret::default, NewSecret::Supplied),
             status: WantedStatus::Active,
         });
         read.finish(complete)
@@ -175,7 +176,7 @@ impl EndpointOut {
     /// Adds the secret, which is shown only once.
     #[must_use]
     pub fn revealing(self, endpoint: &Endpoint) -> Self {
-        Self { secret: Some(endpoint.secrets.current.reveal().into()), ..self }
+        Self { secret: Some(endpoint.secrets.newest.secret.reveal().into_owned().into()), ..self }
     }
 }
 

@@ -14,6 +14,7 @@ use crate::domain::endpoint::subscription::Subscription;
 use crate::domain::endpoint::url::EndpointUrl;
 use crate::domain::endpoint::{Endpoint, EndpointSettings, EndpointStatus, NewEndpoint, WantedStatus};
 use crate::domain::ids::{EndpointId, OrganizationId};
+use crate::domain::signing::key::NewSecret;
 use crate::domain::signing::secret::SigningSecret;
 use crate::domain::text::Name;
 
@@ -52,7 +53,7 @@ impl HookIn {
             read.required("events", self.events, |events| narrow_subscriptions(&events, &deployment.catalogue));
         let complete = url.zip(subscriptions).map(|((name, url), subscriptions)| NewEndpoint {
             settings: EndpointSettings::new(name, url, subscriptions),
-            secret: None,
+            secret: NewSecret::default(),
             status: WantedStatus::Active,
         });
         read.finish(complete)
@@ -124,7 +125,7 @@ impl HookOut {
     /// Adds the secret, which is shown only once.
     #[must_use]
     pub fn revealing(self, endpoint: &Endpoint) -> Self {
-        Self { secret: Some(endpoint.secrets.current.reveal().into()), ..self }
+        Self { secret: Some(endpoint.secrets.newest.secret.reveal().into_owned().into()), ..self }
     }
 }
 

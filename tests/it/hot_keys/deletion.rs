@@ -20,8 +20,8 @@ async fn the_deletion_of_an_organization_exceeds_the_limit_of_no_key() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     for _ in 0..ENDPOINTS {
-        let endpoint = tenant.endpoint(&receiver).await;
-        tenant.set_status(&endpoint, "disabled").await;
+        let fields = json!({"url": receiver.url(), "signing_algorithm": "ed25519"});
+        tenant.set_status(&tenant.endpoint_with(fields).await, "disabled").await;
     }
     let paused = tenant.endpoint(&receiver).await;
     tenant.set_status(&paused, "paused").await;
@@ -46,7 +46,7 @@ async fn the_deletion_of_an_organization_exceeds_the_limit_of_no_key() {
         world.advance(SECOND_PASS_AFTER);
     }
     assert_eq!(budgets.used_up().await, [""; 0]);
-    let left = ["organization", "endpoint", "event", "delivery", "job"];
+    let left = ["organization", "endpoint", "event", "delivery", "job", "public_key"];
     for entity in left {
         assert_eq!(world.items(entity).await.len(), 0, "{entity}");
     }

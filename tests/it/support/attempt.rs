@@ -11,6 +11,7 @@ use shared::domain::endpoint::url::{EndpointUrl, UrlPolicy};
 use shared::domain::event::event_type::EventType;
 use shared::domain::ids::EventId;
 use shared::domain::network::AddressPolicy;
+use shared::domain::signing::key::{SigningKey, SigningKeyId};
 use shared::domain::signing::secret::SigningSecret;
 use shared::domain::time::Timestamp;
 use shared::sender::{Attempt, Lookup, Sender};
@@ -50,7 +51,7 @@ impl Post {
     pub(crate) async fn by(&self, sender: &Sender) -> Outcome {
         let now = Timestamp::from_unix_seconds(1_774_382_400);
         let policy = UrlPolicy { allow_http: true, addresses: loopback() };
-        let secret = SigningSecret::generate([7; 16]);
+        let secret = SigningKey::new(SigningKeyId::new([7; 8]), SigningSecret::generate([7; 16]));
         let attempt = Attempt {
             url: &EndpointUrl::parse(&self.url, &policy).unwrap(),
             headers: &self.headers,

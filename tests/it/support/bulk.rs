@@ -7,6 +7,7 @@ use shared::domain::endpoint::subscription::Subscription;
 use shared::domain::endpoint::url::EndpointUrl;
 use shared::domain::endpoint::{Endpoint, EndpointSettings, WantedStatus};
 use shared::domain::ids::{EndpointId, OrganizationId};
+use shared::domain::signing::key::{SigningKey, SigningKeyId};
 use shared::domain::signing::secret::SigningSecret;
 use shared::domain::text::Name;
 
@@ -29,6 +30,7 @@ impl World {
             );
             let id = EndpointId::new(self.clock.now(), clock::id_bytes());
             let secret = SigningSecret::generate(clock::secret_bytes());
+            let secret = SigningKey::new(SigningKeyId::new(clock::secret_bytes()), secret);
             let new = Endpoint::new(id, &organization, settings, secret, WantedStatus::Active, self.clock.now());
             Endpoint { fan_out_group: FanOutGroup::of_new(id, before + number), ..new }
         };

@@ -303,7 +303,7 @@ const ACTIONS: [(&str, &[Action]); 4] = [
             on_table("dynamodb:BatchWriteItem", &["delivery", "event"]),
             on_table(
                 "dynamodb:DeleteItem",
-                &["catalogue", "endpoint", "extend", "extorg", "fanout", "job", "org", "type", "types"],
+                &["catalogue", "endpoint", "extend", "extorg", "fanout", "job", "jwks", "org", "type", "types"],
             ),
             on_table(
                 "dynamodb:GetItem",
@@ -337,6 +337,7 @@ const ACTIONS: [(&str, &[Action]); 4] = [
                     "fanout",
                     "health",
                     "job",
+                    "jwks",
                     "key",
                     "org",
                     "slug",
@@ -348,7 +349,10 @@ const ACTIONS: [(&str, &[Action]); 4] = [
             ),
             on_table(
                 "dynamodb:Query",
-                &["attempt", "delivery", "endpoint", "event", "fanout", "job", "org", "stats", "types", "usage"],
+                &[
+                    "attempt", "delivery", "endpoint", "event", "fanout", "job", "jwks", "org", "stats", "types",
+                    "usage",
+                ],
             ),
             LIST_WAITING,
             on_table(
@@ -408,7 +412,7 @@ const ACTIONS: [(&str, &[Action]); 4] = [
                 "dynamodb:DeleteItem",
                 &[
                     "attempt", "delivery", "endpoint", "event", "extend", "extevt", "extorg", "fanout", "health",
-                    "idem", "job", "key", "limit", "org", "slug", "state", "stats", "usage", "used",
+                    "idem", "job", "jwks", "key", "limit", "org", "slug", "state", "stats", "usage", "used",
                 ],
             ),
             on_table("dynamodb:GetItem", &["endpoint", "event", "health", "org", "state"]),
@@ -417,7 +421,7 @@ const ACTIONS: [(&str, &[Action]); 4] = [
                 "dynamodb:Query",
                 &[
                     "attempt", "delivery", "endpoint", "event", "extend", "extevt", "fanout", "health", "idem", "job",
-                    "limit", "org", "stats", "usage", "used",
+                    "jwks", "limit", "org", "stats", "usage", "used",
                 ],
             ),
             LIST_WAITING,

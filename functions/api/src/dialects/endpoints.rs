@@ -35,7 +35,7 @@ pub(crate) fn routes() -> Routes {
 )]
 async fn create(tenant: Tenant<EndpointsWrite, OfKey>, State(administrator): Api, body: Body<EndpointIn>) -> Answer {
     let new = body.read(|body| body.parse(&administrator.deployment().urls))?;
-    let generated = new.secret.is_none();
+    let generated = new.secret.is_generated();
     let endpoint = administrator.create_endpoint(&tenant.organization.id, new).await?;
     let shown = EndpointOut::new(&endpoint, tenant.header_values());
     Ok(Bare::created(if generated { shown.revealing(&endpoint) } else { shown }))

@@ -12,7 +12,7 @@ use shared::service::{Administrator, Counted, DeliveryDetail, MOST_COUNTED};
 use shared::store::Order;
 use shared::wire::error::Problem;
 use shared::wire::field::NamesTypes;
-use shared::wire::organizations::DEFAULT_OVERLAP;
+use shared::wire::organizations::DEFAULT_ROTATION;
 use shared::wire::pages::{
     Changed, DeliveriesParameters, DeliveriesQuery, DeliveryOut, EndpointIn, EndpointOut, EndpointPatchIn,
     EndpointsParameters, EndpointsQuery, PageOut, PageParameters,
@@ -179,7 +179,7 @@ async fn rotate(
     PathId(endpoint): PathId<EndpointId>,
     State(administrator): Api,
 ) -> Answer {
-    let endpoint = administrator.rotate_secret(&tenant.organization.id, endpoint, DEFAULT_OVERLAP).await?;
+    let endpoint = administrator.rotate_secret(&tenant.organization.id, endpoint, DEFAULT_ROTATION).await?;
     Ok(Bare::ok(EndpointOut::from(&endpoint).revealing(&endpoint)))
 }
 

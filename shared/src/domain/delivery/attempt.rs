@@ -261,8 +261,8 @@ pub struct Outcome {
     pub started_at: Timestamp,
     /// How long the exchange took, from resolving the name to the end of the response.
     pub duration: Duration,
-    /// The hex signature of the request's body.
-    pub signature: String,
+    /// The hex signature of the request's body; `None` if no HMAC secret signed the request.
+    pub signature: Option<String>,
     /// The receiver's response, or why there is none.
     pub answer: Answer,
 }

@@ -32,7 +32,7 @@ mod tests {
     use crate::domain::delivery::ticket::Ticket;
     use crate::domain::endpoint::WantedStatus;
     use crate::domain::endpoint::change::EndpointPatch;
-    use crate::domain::endpoint::tests::endpoint;
+    use crate::domain::endpoint::tests::{KEY, endpoint};
     use crate::domain::event::event_type::EventType;
     use crate::domain::ids::EventId;
 
@@ -41,7 +41,7 @@ mod tests {
     #[test]
     fn the_next_attempt_is_shown_only_if_it_can_be_made_at_that_time() {
         let with_status =
-            |wanted| endpoint().patched(EndpointPatch { status: Some(wanted), ..Default::default() }, NOW);
+            |wanted| endpoint().patched(EndpointPatch { status: Some(wanted), ..Default::default() }, NOW, KEY);
         let (active, paused, disabled) =
             (endpoint(), with_status(WantedStatus::Paused), with_status(WantedStatus::Disabled));
         let suspended = endpoint().suspended(NOW).unwrap();

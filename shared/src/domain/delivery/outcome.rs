@@ -68,7 +68,7 @@ impl Delivery {
             self.first_response = outcome.response().cloned();
         }
         self.error = error;
-        self.signature = Some(outcome.signature.clone());
+        self.signature.clone_from(&outcome.signature);
         let retry_after = match outcome.answer {
             Answer::Response { retry_after, .. } => retry_after,
             Answer::None(_) => None,
@@ -84,7 +84,7 @@ impl Delivery {
             return None;
         }
         if !self.is_expunged() {
-            self.signature = Some(outcome.signature.clone());
+            self.signature.clone_from(&outcome.signature);
         }
         self.log_attempt(AttemptEntry { has_item: true, ..outcome.entry(None, Trigger::Resend) });
         self.status = DeliveryStatus::Success;

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::super::endpoint::WantedStatus;
-use super::super::endpoint::tests::endpoint;
+use super::super::endpoint::tests::{KEY, endpoint};
 use super::super::ids::{EventId, JobId};
 use super::attempt::{Answer, Cause, Detail, Failure, Outcome};
 use super::decision::{Decision, EARLY};
@@ -30,7 +30,7 @@ pub(crate) fn delivery() -> Delivery {
 }
 
 fn outcome(answer: Answer) -> Outcome {
-    Outcome { started_at: NOW, duration: Duration::from_millis(12), signature: "ab".into(), answer }
+    Outcome { started_at: NOW, duration: Duration::from_millis(12), signature: Some("ab".into()), answer }
 }
 
 fn response(status: u16, retry_after: Option<u64>) -> Outcome {
@@ -172,7 +172,8 @@ fn a_failed_probe_is_parked_again_and_uses_up_no_retry() {
 fn the_step_follows_from_the_endpoint_the_organization_and_the_time() {
     let active = endpoint();
     let suspended = endpoint().suspended(NOW).unwrap();
-    let with_status = |wanted| endpoint().patched(EndpointPatch { status: Some(wanted), ..Default::default() }, NOW);
+    let with_status =
+        |wanted| endpoint().patched(EndpointPatch { status: Some(wanted), ..Default::default() }, NOW, KEY);
     let (paused, disabled) = (with_status(WantedStatus::Paused), with_status(WantedStatus::Disabled));
     let fresh = delivery();
     let waiting = Delivery { next_attempt_at: Some(in_seconds(5)), ..delivery() };

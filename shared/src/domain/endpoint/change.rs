@@ -13,6 +13,7 @@ use crate::domain::delivery::schedule::RetrySchedule;
 use crate::domain::event::channel::Channels;
 use crate::domain::external_id::ExternalId;
 use crate::domain::metadata::Metadata;
+use crate::domain::signing::key::{SigningKey, SigningKeyId};
 use crate::domain::signing::secret::SigningSecret;
 use crate::domain::text::{Description, EditionId, Name};
 use crate::domain::time::Timestamp;
@@ -44,7 +45,7 @@ pub struct EndpointPatch {
     pub filter: Option<Option<Arc<Filter>>>,
     /// The new retry schedule, or the deployment's.
     pub retry_schedule: Option<Option<RetrySchedule>>,
-    /// A secret that the caller supplies. It replaces both former secrets immediately.
+    /// A secret that the caller supplies. It replaces all former secrets immediately.
     pub secret: Option<SigningSecret>,
     /// The new status.
     pub status: Option<WantedStatus>,
@@ -57,9 +58,9 @@ fn replace<T>(value: &mut T, new: Option<T>) {
 }
 
 impl Endpoint {
-    /// Returns the endpoint after a change by its owner.
+    /// Returns the endpoint after a change by its owner. `key` identifies the secret of the patch, if there is one.
     #[must_use]
-    pub fn patched(mut self, patch: EndpointPatch, now: Timestamp) -> Self {
+    pub fn patched(mut self, patch: EndpointPatch, now: Timestamp, key: SigningKeyId) -> Self {
         let settings = &mut self.settings;
         let moved = patch.url.as_ref().is_some_and(|url| *url != settings.url);
         replace(&mut settings.name, patch.name);
@@ -74,7 +75,7 @@ impl Endpoint {
         replace(&mut settings.channels, patch.channels);
         replace(&mut settings.filter, patch.filter);
         replace(&mut settings.retry_schedule, patch.retry_schedule);
-        replace(&mut self.secrets, patch.secret.map(Secrets::only));
+        replace(&mut self.secrets, patch.secret.map(|secret| Secrets::only(SigningKey::new(key, secret))));
         if moved && self.circuit_breaker.suspension.is_some() {
             // The suspension applied to the former URL.
             self.circuit_breaker = self.circuit_breaker.unsuspended();

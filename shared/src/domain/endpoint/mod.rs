@@ -20,7 +20,7 @@ use super::event::channel::Channels;
 use super::external_id::ExternalId;
 use super::ids::{EndpointId, OrganizationId};
 use super::metadata::Metadata;
-use super::signing::secret::SigningSecret;
+use super::signing::key::{NewSecret, SigningKey};
 use super::text::{Description, EditionId, Name};
 use super::time::Timestamp;
 use circuit_breaker::CircuitBreaker;
@@ -174,8 +174,8 @@ pub enum WantedStatus {
 pub struct NewEndpoint {
     /// The settings that the owner chose.
     pub settings: EndpointSettings,
-    /// A secret that the caller supplies; `None` to generate one.
-    pub secret: Option<SigningSecret>,
+    /// The secret that signs its deliveries.
+    pub secret: NewSecret,
     /// The initial status.
     pub status: WantedStatus,
 }
@@ -186,7 +186,7 @@ impl Endpoint {
         id: EndpointId,
         organization: &OrganizationId,
         settings: EndpointSettings,
-        secret: SigningSecret,
+        secret: SigningKey,
         wanted: WantedStatus,
         now: Timestamp,
     ) -> Self {
@@ -229,10 +229,13 @@ impl Endpoint {
 #[cfg(test)]
 pub(super) mod tests {
     use super::change::EndpointPatch;
-    use std::time::Duration;
-
     use super::url::UrlPolicy;
     use super::*;
+    use crate::domain::signing::key::SigningKeyId;
+    use crate::domain::signing::secret::SigningSecret;
+
+    /// The identifier of a new secret.
+    pub(in crate::domain) const KEY: SigningKeyId = SigningKeyId::new([7; 8]);
 
     const NOW: Timestamp = Timestamp::from_unix_seconds(1_774_382_400);
     const LATER: Timestamp = Timestamp::from_unix_seconds(1_774_382_500);
@@ -245,7 +248,7 @@ pub(super) mod tests {
             vec![Subscription::All],
         );
         let organization = OrganizationId::new(NOW, [2; 8]);
-        let secret = SigningSecret::generate([3; 16]);
+        let secret = SigningKey::new(SigningKeyId::new([3; 8]), SigningSecret::generate([3; 16]));
         Endpoint::new(EndpointId::new(NOW, [1; 8]), &organization, settings, secret, WantedStatus::Active, NOW)
     }
 
@@ -255,24 +258,24 @@ pub(super) mod tests {
 
     #[test]
     fn a_status_change_leads_to_the_requested_status() {
-        let paused = endpoint().patched(status(WantedStatus::Paused), NOW);
+        let paused = endpoint().patched(status(WantedStatus::Paused), NOW, KEY);
         assert_eq!(paused.status, EndpointStatus::Paused { at: NOW });
         assert!(paused.parks());
 
-        let still = paused.clone().patched(status(WantedStatus::Paused), LATER);
+        let still = paused.clone().patched(status(WantedStatus::Paused), LATER, KEY);
         assert_eq!(still.status, paused.status);
 
-        let resumed = paused.patched(status(WantedStatus::Active), LATER);
+        let resumed = paused.patched(status(WantedStatus::Active), LATER, KEY);
         assert_eq!(resumed.status, EndpointStatus::Active);
 
-        let disabled = resumed.clone().patched(status(WantedStatus::Disabled), LATER);
+        let disabled = resumed.clone().patched(status(WantedStatus::Disabled), LATER, KEY);
         assert_eq!(disabled.status, EndpointStatus::Disabled { reason: Some(DisabledReason::Owner) });
         assert!(disabled.is_disabled());
 
-        let enabled = disabled.patched(status(WantedStatus::Enabled), LATER);
+        let enabled = disabled.patched(status(WantedStatus::Enabled), LATER, KEY);
         assert_eq!(enabled.status, EndpointStatus::Active);
-        let paused = enabled.patched(status(WantedStatus::Paused), LATER);
-        assert_eq!(paused.clone().patched(status(WantedStatus::Enabled), LATER).status, paused.status);
+        let paused = enabled.patched(status(WantedStatus::Paused), LATER, KEY);
+        assert_eq!(paused.clone().patched(status(WantedStatus::Enabled), LATER, KEY).status, paused.status);
 
         let gone = resumed.disabled(DisabledReason::Gone, LATER);
         assert_eq!(gone.clone().disabled(DisabledReason::Owner, LATER).status, gone.status);
@@ -283,20 +286,10 @@ pub(super) mod tests {
         let before = endpoint();
         let name = Name::parse("new").unwrap();
         let after =
-            before.clone().patched(EndpointPatch { name: Some(name.clone()), ..EndpointPatch::default() }, LATER);
+            before.clone().patched(EndpointPatch { name: Some(name.clone()), ..EndpointPatch::default() }, LATER, KEY);
         let mut expected = before;
         expected.settings.name = name;
         expected.updated_at = LATER;
         assert_eq!(after, expected);
-    }
-
-    #[test]
-    fn both_secrets_sign_until_the_overlap_ends() {
-        let old = SigningSecret::generate([1; 16]);
-        let new = SigningSecret::generate([2; 16]);
-        let rotated = Secrets::only(old.clone()).rotated(new.clone(), Duration::from_secs(10), NOW);
-        assert_eq!(rotated.signing_at(NOW), [&new, &old]);
-        assert_eq!(rotated.signing_at(NOW.plus(Duration::from_secs(10))), [&new]);
-        assert_eq!(Secrets::only(old).rotated(new.clone(), Duration::ZERO, NOW), Secrets::only(new));
     }
 }

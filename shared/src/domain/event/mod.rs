@@ -230,7 +230,7 @@ fn render_body(id: EventId, event_type: &EventType, data: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::endpoint::tests::endpoint;
+    use super::super::endpoint::tests::{KEY, endpoint};
     use super::super::endpoint::{Endpoint, WantedStatus};
     use super::*;
     use crate::domain::endpoint::change::EndpointPatch;
@@ -276,8 +276,8 @@ mod tests {
         let mut candidates: Vec<Endpoint> = (0..4_i64)
             .map(|i| Endpoint { id: EndpointId::new(Timestamp::from_unix_seconds(i), [0; 8]), ..endpoint() })
             .collect();
-        candidates[1] = candidates[1].clone().patched(status(WantedStatus::Disabled), NOW);
-        candidates[2] = candidates[2].clone().patched(status(WantedStatus::Paused), NOW);
+        candidates[1] = candidates[1].clone().patched(status(WantedStatus::Disabled), NOW, KEY);
+        candidates[2] = candidates[2].clone().patched(status(WantedStatus::Paused), NOW, KEY);
         let id = EventId::new(NOW, [0; 8]);
         let group = |at: &[usize]| at.iter().map(|at| candidates[*at].target()).collect::<Vec<_>>().into();
         let fan_out = FanOut::new(vec![group(&[1, 3]), group(&[0, 2])]);

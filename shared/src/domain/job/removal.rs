@@ -40,6 +40,8 @@ pub enum Removal {
     IdempotencyKeys,
     /// External ids of endpoints and events.
     ExternalIds,
+    /// Public keys of endpoints.
+    PublicKeys,
     /// API keys, by their hashes and in the organization.
     ApiKeys,
     /// The times of the last uses of API keys.
@@ -76,7 +78,8 @@ impl Removal {
             Self::Deliveries(_) => Self::Events,
             Self::Events => Self::IdempotencyKeys,
             Self::IdempotencyKeys => Self::ExternalIds,
-            Self::ExternalIds => Self::ApiKeys,
+            Self::ExternalIds => Self::PublicKeys,
+            Self::PublicKeys => Self::ApiKeys,
             Self::ApiKeys => Self::KeyUses,
             Self::KeyUses => Self::Usage,
             Self::Usage => Self::Rate,
@@ -93,6 +96,7 @@ impl Removal {
             Self::Events => "events",
             Self::IdempotencyKeys => "idempotency_keys",
             Self::ExternalIds => "external_ids",
+            Self::PublicKeys => "public_keys",
             Self::ApiKeys => "api_keys",
             Self::KeyUses => "key_uses",
             Self::Usage => "usage",

@@ -1,6 +1,6 @@
 use super::super::delivery::DeliveryStatus;
 use super::super::endpoint::WantedStatus;
-use super::super::endpoint::tests::endpoint;
+use super::super::endpoint::tests::{KEY, endpoint};
 use super::*;
 use crate::domain::endpoint::change::EndpointPatch;
 
@@ -11,7 +11,7 @@ fn at(seconds: u64) -> Timestamp {
 }
 
 fn with(wanted: WantedStatus, endpoint: &Endpoint) -> Endpoint {
-    endpoint.clone().patched(EndpointPatch { status: Some(wanted), ..EndpointPatch::default() }, NOW)
+    endpoint.clone().patched(EndpointPatch { status: Some(wanted), ..EndpointPatch::default() }, NOW, KEY)
 }
 
 fn recovery() -> Recovery {

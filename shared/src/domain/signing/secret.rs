@@ -1,5 +1,6 @@
 //! An endpoint's signing secret. Its `Debug` output is redacted.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::RangeInclusive;
 
@@ -7,11 +8,46 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, STANDARD};
 use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
 
+use super::ed25519::{Ed25519Key, Ed25519PublicKey, PUBLIC_PREFIX, SECRET_PREFIX};
 use crate::domain::Invalid;
 
 /// The secret that signs an endpoint's deliveries.
 #[derive(Clone, PartialEq, Eq)]
-pub struct SigningSecret(String);
+pub struct SigningSecret(Kind);
+
+#[derive(Clone, PartialEq, Eq)]
+enum Kind {
+    Hmac(String),
+    Ed25519(Ed25519Key),
+}
+
+/// The algorithm of a signature.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Algorithm {
+    /// HMAC-SHA256 (`v1`): sender and receiver have the same secret.
+    #[default]
+    HmacSha256,
+    /// Ed25519 (`v1a`): the receiver has the public key alone.
+    Ed25519,
+}
+
+impl Algorithm {
+    /// Every algorithm.
+    pub const ALL: [Self; 2] = [Self::HmacSha256, Self::Ed25519];
+
+    /// The algorithm's name in the API and in storage.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::HmacSha256 => "hmac-sha256",
+            Self::Ed25519 => "ed25519",
+        }
+    }
+
+    /// The algorithm with this name; `None` for any other text.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|algorithm| algorithm.as_str() == text)
+    }
+}
 
 const PREFIX: &str = "whsec_";
 /// The length of a key that is encoded after `whsec_`. The Standard Webhooks specification allows at most 64 bytes;
@@ -27,12 +63,18 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 impl SigningSecret {
     /// Generates a secret: `whsec_` and 32 lower-case hex digits, which are also the base64 of 24 bytes.
     pub fn generate(random: [u8; 16]) -> Self {
-        Self(format!("{PREFIX}{}", hex::encode(random)))
+        Self(Kind::Hmac(format!("{PREFIX}{}", hex::encode(random))))
+    }
+
+    /// Generates an Ed25519 key.
+    pub fn generate_ed25519(random: [u8; 32]) -> Self {
+        Self(Kind::Ed25519(Ed25519Key::from_seed(random)))
     }
 
     /// Parses a secret that a caller supplies, and accepts it only if every Standard Webhooks library can verify
     /// with it: 16 to 256 printable ASCII characters, without a space at either end. After the prefix `whsec_`
-    /// there must be the base64 of 24 to 64 bytes, in the standard alphabet and padded.
+    /// there must be the base64 of 24 to 64 bytes, in the standard alphabet and padded. After `whsk_` there must be that
+    /// of an Ed25519 seed and its public key. Any other text is the key of an HMAC.
     ///
     /// # Errors
     /// [`Invalid`] for anything else. The message does not contain the secret.
@@ -43,6 +85,12 @@ impl SigningSecret {
         }
         if text.starts_with(&format!("v1,{PREFIX}")) {
             return Err(Invalid::new(format!("must not have v1, before {PREFIX}")));
+        }
+        if text.starts_with(SECRET_PREFIX) {
+            return Ed25519Key::parse(text).map(|key| Self(Kind::Ed25519(key)));
+        }
+        if text.starts_with(PUBLIC_PREFIX) {
+            return Err(Invalid::new(format!("must not be a public key; one that signs begins with {SECRET_PREFIX}")));
         }
         let is_standard = |encoded| {
             // Some libraries decode only the standard alphabet, and only with padding.
@@ -58,7 +106,7 @@ impl SigningSecret {
         Ok(secret)
     }
 
-    /// Parses a secret that a caller supplies: 16 to 256 printable ASCII characters.
+    /// Parses a secret that a caller supplies, whose text is the key of an HMAC: 16 to 256 printable ASCII characters.
     ///
     /// # Errors
     /// [`Invalid`] for anything else. The message does not contain the secret.
@@ -67,28 +115,71 @@ impl SigningSecret {
         if !printable || !(16..=256).contains(&text.len()) {
             return Err(Invalid::new("must be 16 to 256 printable ASCII characters"));
         }
-        Ok(Self(text.to_owned()))
+        Ok(Self(Kind::Hmac(text.to_owned())))
     }
 
-    /// A secret that was accepted earlier. It is not validated.
-    pub fn stored(text: &str) -> Self {
-        Self(text.to_owned())
+    /// A secret that was accepted earlier; `None` if the text is none of the algorithm. It is not validated further.
+    pub fn stored(algorithm: Algorithm, text: &str) -> Option<Self> {
+        Some(Self(match algorithm {
+            Algorithm::HmacSha256 => Kind::Hmac(text.to_owned()),
+            Algorithm::Ed25519 => Kind::Ed25519(Ed25519Key::stored(text)?),
+        }))
     }
 
-    /// The secret text, for storing it and for the one response that shows it.
-    pub fn reveal(&self) -> &str {
-        &self.0
+    /// The algorithm of the secret's signatures.
+    pub const fn algorithm(&self) -> Algorithm {
+        match self.0 {
+            Kind::Hmac(_) => Algorithm::HmacSha256,
+            Kind::Ed25519(_) => Algorithm::Ed25519,
+        }
     }
 
-    /// The key that Standard Webhooks libraries use: the decoded base64 after `whsec_` if it has 24 to 75 bytes,
-    /// otherwise the bytes of the whole text.
-    pub(in crate::domain) fn standard_key(&self) -> Vec<u8> {
-        self.0
-            .strip_prefix(PREFIX)
-            .and_then(|encoded| BASE64.decode(encoded).ok())
-            .filter(|key| STANDARD_KEY_BYTES.contains(&key.len()))
-            .unwrap_or_else(|| self.0.as_bytes().to_vec())
+    /// The key that verifies the secret's signatures; `None` if it is the secret itself.
+    pub const fn public_key(&self) -> Option<Ed25519PublicKey> {
+        match &self.0 {
+            Kind::Hmac(_) => None,
+            Kind::Ed25519(key) => Some(key.public()),
+        }
     }
+
+    /// The secret text, for storing it and for the responses that show it.
+    pub fn reveal(&self) -> Cow<'_, str> {
+        match &self.0 {
+            Kind::Hmac(text) => Cow::Borrowed(text),
+            Kind::Ed25519(key) => Cow::Owned(key.reveal()),
+        }
+    }
+
+    /// The key of the secret's Standard Webhooks signatures.
+    pub(super) fn standard_key(&self) -> StandardKey<'_> {
+        match &self.0 {
+            Kind::Hmac(text) => StandardKey::Hmac(hmac_key(text)),
+            Kind::Ed25519(key) => StandardKey::Ed25519(key),
+        }
+    }
+
+    /// The text of the secret if it is the key of an HMAC.
+    pub(super) fn hmac_text(&self) -> Option<&str> {
+        match &self.0 {
+            Kind::Hmac(text) => Some(text),
+            Kind::Ed25519(_) => None,
+        }
+    }
+}
+
+/// The key of a Standard Webhooks signature.
+pub(super) enum StandardKey<'a> {
+    Hmac(Vec<u8>),
+    Ed25519(&'a Ed25519Key),
+}
+
+/// The key that Standard Webhooks libraries use for an HMAC: the decoded base64 after `whsec_` if it has 24 to 75 bytes,
+/// otherwise the bytes of the whole text.
+fn hmac_key(text: &str) -> Vec<u8> {
+    text.strip_prefix(PREFIX)
+        .and_then(|encoded| BASE64.decode(encoded).ok())
+        .filter(|key| STANDARD_KEY_BYTES.contains(&key.len()))
+        .unwrap_or_else(|| text.as_bytes().to_vec())
 }
 
 impl fmt::Debug for SigningSecret {
@@ -147,11 +238,39 @@ mod tests {
     }
 
     #[test]
+    fn a_supplied_ed25519_key_is_a_seed_and_its_public_key() {
+        let key = SigningSecret::generate_ed25519([7; 32]);
+        let text = key.reveal().into_owned();
+        let public = key.public_key().unwrap().to_string();
+        assert_eq!(SigningSecret::parse_verifiable(&text), Ok(key.clone()));
+        assert_eq!(SigningSecret::stored(Algorithm::Ed25519, &text), Some(key));
+        let foreign = SigningSecret::generate_ed25519([8; 32]).public_key().unwrap();
+        let whsk = |bytes: &[u8]| format!("whsk_{}", STANDARD.encode(bytes));
+        let format = "must have the base64 of a seed and its public key, of 32 bytes each, after whsk_, in the standard alphabet \
+                      and padded";
+        for (text, says) in [
+            (whsk(&[[7; 32], *foreign.as_bytes()].concat()), "must have a public key that belongs to the seed"),
+            (whsk(&[7; 64]), "must have a public key that belongs to the seed"),
+            (whsk(&[7; 32]), format),
+            (whsk(&[7; 63]), format),
+            (whsk(&[7; 65]), format),
+            (text.trim_end_matches('=').to_owned(), format),
+            (format!("whsk_{}", URL_SAFE.encode([0xfb; 64])), format),
+            (public, "must not be a public key; one that signs begins with whsk_"),
+        ] {
+            assert_eq!(SigningSecret::parse_verifiable(&text).map_err(|Invalid(reason)| reason).unwrap_err(), says);
+            // The dialect `endpoints` accepts any text, as the key of an HMAC.
+            assert_eq!(SigningSecret::parse(&text).unwrap().algorithm(), Algorithm::HmacSha256);
+        }
+        assert!(!format!("{:?}", SigningSecret::generate_ed25519([7; 32])).contains('7'));
+    }
+
+    #[test]
     fn an_encoded_key_of_24_to_75_bytes_signs_as_its_bytes_and_any_other_text_as_itself() {
         for (bytes, decoded) in [(23, false), (24, true), (64, true), (65, true), (75, true), (76, false)] {
             let text = whsec(bytes);
             let expected = if decoded { vec![0xfb; bytes] } else { text.clone().into_bytes() };
-            assert_eq!(SigningSecret::stored(&text).standard_key(), expected, "{bytes}");
+            assert_eq!(hmac_key(&text), expected, "{bytes}");
         }
     }
 }

@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::secret::SigningSecret;
+use super::secret::{SigningSecret, StandardKey};
 use crate::domain::ids::EventId;
 use crate::domain::time::Timestamp;
 
@@ -18,35 +18,45 @@ fn hmac_sha256(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     mac.finalize().into_bytes().into()
 }
 
-/// The value of the `webhook-signature` header (Standard Webhooks, `v1`): one signature for each secret, the newest
-/// first, separated by spaces.
-pub fn standard(secrets: &[&SigningSecret], id: &EventId, sent_at: Timestamp, body: &[u8]) -> String {
+/// The value of the `webhook-signature` header (Standard Webhooks, `v1` and `v1a`): one signature for each secret, in
+/// their order, separated by spaces.
+pub fn standard<'a>(
+    secrets: impl IntoIterator<Item = &'a SigningSecret>,
+    id: &EventId,
+    sent_at: Timestamp,
+    body: &[u8],
+) -> String {
     let id = id.to_string();
     let seconds = sent_at.unix_seconds().to_string();
-    let sign = |secret: &&SigningSecret| standard_one(secret, id.as_bytes(), seconds.as_bytes(), body);
-    secrets.iter().map(sign).collect::<Vec<_>>().join(" ")
+    let sign = |secret: &SigningSecret| standard_one(secret, id.as_bytes(), seconds.as_bytes(), body);
+    secrets.into_iter().map(sign).collect::<Vec<_>>().join(" ")
 }
 
 fn standard_one(secret: &SigningSecret, id: &[u8], seconds: &[u8], body: &[u8]) -> String {
-    let mac = hmac_sha256(&secret.standard_key(), &[id, b".", seconds, b".", body]);
-    format!("v1,{}", STANDARD.encode(mac))
+    let content: [&[u8]; 5] = [id, b".", seconds, b".", body];
+    match secret.standard_key() {
+        StandardKey::Hmac(key) => format!("v1,{}", STANDARD.encode(hmac_sha256(&key, &content))),
+        StandardKey::Ed25519(key) => format!("v1a,{}", STANDARD.encode(key.sign(&content.concat()))),
+    }
 }
 
 /// The value of the `X-Webhook-Signature` header: lower-case hex of HMAC-SHA256 over the body. The key is the bytes
-/// of the whole secret.
-pub fn body_digest(secret: &SigningSecret, body: &[u8]) -> String {
-    hex::encode(hmac_sha256(secret.reveal().as_bytes(), &[body]))
+/// of the whole text of the first HMAC secret. `None` if there is none.
+pub fn body_digest<'a>(secrets: impl IntoIterator<Item = &'a SigningSecret>, body: &[u8]) -> Option<String> {
+    let newest = secrets.into_iter().find_map(SigningSecret::hmac_text)?;
+    Some(hex::encode(hmac_sha256(newest.as_bytes(), &[body])))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::signing::secret::Algorithm;
 
     const EVENT: &str = "wevt_0190a1b2c3d47e5f8a9b0c1d2e3f0000";
     const MEMBER_ADDED: &str = r#"{"id":"wevt_0190a1b2c3d47e5f8a9b0c1d2e3f0000","object":"webhook_event","type":"member.added","created":"2026-03-24T20:00:00.000Z","data":{"member":"mbr_1"}}"#;
 
     fn secret(text: &str) -> SigningSecret {
-        SigningSecret::stored(text)
+        SigningSecret::stored(Algorithm::HmacSha256, text).unwrap()
     }
 
     #[test]
@@ -97,6 +107,58 @@ mod tests {
     }
 
     #[test]
+    fn ed25519_signatures_match_the_vectors() {
+        // The first vector is from the test of another implementation, the others were computed with another library.
+        let vectors = [
+            (
+                "whsk_6Xb/dCcHpPea21PS1N9VY/NZW723CEc77N4rJCubMbfVKIDij2HKpMKkioLlX0dRqSKJp4AJ6p9lMicMFs6Kvg==",
+                "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=",
+                "1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4",
+                "msg_p5jXN8AQM9LWM0D4loKWxJek",
+                "1614265330",
+                r#"{"test": 2432232314}"#,
+                "v1a,hnO3f9T8Ytu9HwrXslvumlUpqtNVqkhqw/enGzPCXe5BdqzCInXqYXFymVJaA7AZdpXwVLPo3mNl8EM+m7TBAg==",
+            ),
+            (
+                "whsk_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8DoQe/884Qvh1w3RjnS8CZZ+TWMJulDV8d3IZkElUxuA==",
+                "whpk_A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg=",
+                "A6EHv_POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg",
+                EVENT,
+                "1774382400",
+                r#"{"name":"Zoë ☕"}"#,
+                "v1a,RurjPA6l0VqQEVvn537/J3CIJxgOY6yEY4xn4chxwC9xvPFZ1uusNSSSseUg5OGAILYbX+cEJWBDomR6ms9QBA==",
+            ),
+            (
+                "whsk_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA7aie8zrakLWKjqNAqbw1zZTIVdx3iQ6Y6wEihi1naKQ==",
+                "whpk_O2onvM62pC1io6jQKm8Nc2UyFXcd4kOmOsBIoYtZ2ik=",
+                "O2onvM62pC1io6jQKm8Nc2UyFXcd4kOmOsBIoYtZ2ik",
+                EVENT,
+                "1774382400",
+                "",
+                "v1a,nY43p1XJnw4pymvuR1ZSdMrGmPf0k8v3jDA/BjviOIyEMIIdmChfd80xMKKs9Go1pZItehu/ug+DITkU59qBBQ==",
+            ),
+        ];
+        for (text, public, x, id, seconds, body, expected) in vectors {
+            let key = SigningSecret::parse_verifiable(text).unwrap();
+            let public_key = key.public_key().unwrap();
+            assert_eq!(
+                (&*key.reveal(), public_key.to_string().as_str(), public_key.jwk_x().as_str()),
+                (text, public, x)
+            );
+            let signature = standard_one(&key, id.as_bytes(), seconds.as_bytes(), body.as_bytes());
+            assert_eq!(signature, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn the_body_digest_is_that_of_the_newest_hmac_secret() {
+        let (new, old) = (secret("a-new-secret-of-some-length"), secret("an-old-secret-of-some-length"));
+        let ed25519 = SigningSecret::generate_ed25519([1; 32]);
+        assert_eq!(body_digest([&ed25519, &new, &old], b"{}"), body_digest([&new], b"{}"));
+        assert_eq!(body_digest([&ed25519], b"{}"), None);
+    }
+
+    #[test]
     fn body_digests_match_the_vectors() {
         let vectors = [
             (
@@ -112,7 +174,7 @@ mod tests {
             ("a-plain-secret-without-prefix", "", "fd29945a5ac9fabe131969656facf31eb97a7023e20fd16536d4e6dc9b93569b"),
         ];
         for (key, body, expected) in vectors {
-            assert_eq!(body_digest(&secret(key), body.as_bytes()), expected, "{key}");
+            assert_eq!(body_digest([&secret(key)], body.as_bytes()).unwrap(), expected, "{key}");
         }
     }
 
@@ -121,14 +183,14 @@ mod tests {
         let id = EventId::parse(EVENT).unwrap();
         let (new, old) = (secret("a-new-secret-of-some-length"), secret("an-old-secret-of-some-length"));
         let at = Timestamp::from_unix_seconds(1_774_382_400);
-        let both = standard(&[&new, &old], &id, at, b"{}");
-        assert_eq!(both, format!("{} {}", standard(&[&new], &id, at, b"{}"), standard(&[&old], &id, at, b"{}")));
+        let both = standard([&new, &old], &id, at, b"{}");
+        assert_eq!(both, format!("{} {}", standard([&new], &id, at, b"{}"), standard([&old], &id, at, b"{}")));
     }
 
     #[test]
     fn standard_libraries_decode_a_generated_secret_to_24_bytes() {
         let generated = SigningSecret::generate([0xab; 16]);
-        assert_eq!(generated.standard_key().len(), 24);
+        assert!(matches!(generated.standard_key(), StandardKey::Hmac(key) if key.len() == 24));
         assert_eq!(generated.reveal().len(), 38);
         assert!(!format!("{generated:?}").contains("abab"));
     }

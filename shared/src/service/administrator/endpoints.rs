@@ -1,16 +1,16 @@
 //! Creating, changing and deleting endpoints.
 
-use std::time::Duration;
-
 use tracing::warn;
 
 use super::Administrator;
+use super::secrets::{made, new_key_id};
 use crate::clock;
 use crate::domain::endpoint::change::EndpointPatch;
 use crate::domain::endpoint::fan_out::FanOutGroup;
+use crate::domain::endpoint::secrets::TooManySecrets;
 use crate::domain::endpoint::{DisabledReason, Endpoint, NewEndpoint};
 use crate::domain::ids::{EndpointId, OrganizationId};
-use crate::domain::signing::secret::SigningSecret;
+use crate::domain::signing::key::SigningKey;
 use crate::service::endpoints::{CHANGE_TRIES, changed_by_others, size_of};
 use crate::service::{ServiceError, announcer};
 use crate::store::StoreError;
@@ -30,7 +30,7 @@ impl Administrator {
         new: NewEndpoint,
     ) -> Result<Endpoint, ServiceError> {
         let now = self.clock.now();
-        let secret = new.secret.unwrap_or_else(|| SigningSecret::generate(clock::secret_bytes()));
+        let secret = SigningKey::new(new_key_id(), made(new.secret));
         let id = EndpointId::new(now, clock::id_bytes());
         let endpoint = Endpoint::new(id, organization, new.settings, secret, new.status, now);
         let state = self.endpoints.require_capacity(organization, size_of(Some(&endpoint))).await?;
@@ -40,6 +40,7 @@ impl Administrator {
         }
         let endpoint = Endpoint { fan_out_group, ..endpoint };
         self.store.create_endpoint(&endpoint).await?;
+        self.forget_public_keys(organization, id);
         audit("endpoint.create", organization, id);
         self.endpoints.invalidate_fan_out(&endpoint, None, Some(&endpoint)).await?;
         // A failed announcement does not affect the endpoint.
@@ -80,8 +81,8 @@ impl Administrator {
         id: EndpointId,
         patch: EndpointPatch,
     ) -> Result<Endpoint, ServiceError> {
-        let now = self.clock.now();
-        let patched = |endpoint: Endpoint| endpoint.patched(patch.clone(), now);
+        let (now, key) = (self.clock.now(), new_key_id());
+        let patched = |endpoint: Endpoint| Ok(endpoint.patched(patch.clone(), now, key));
         let (before, after) = self.change(organization, id, "endpoint.update", patched).await?;
         let accepts_again = after.accepts() && !before.accepts();
         if accepts_again && let Err(error) = self.begin_release(&after).await {
@@ -102,28 +103,8 @@ impl Administrator {
         reason: DisabledReason,
     ) -> Result<Endpoint, ServiceError> {
         let now = self.clock.now();
-        let disable = |endpoint: Endpoint| endpoint.disabled(reason, now);
+        let disable = |endpoint: Endpoint| Ok(endpoint.disabled(reason, now));
         Ok(self.change(organization, id, "endpoint.disable", disable).await?.1)
-    }
-
-    /// Replaces an endpoint's secret by a generated one. Requests are also signed with the former secret for
-    /// `overlap`.
-    ///
-    /// # Errors
-    /// As [`Administrator::endpoint`].
-    pub async fn rotate_secret(
-        &self,
-        organization: &OrganizationId,
-        id: EndpointId,
-        overlap: Duration,
-    ) -> Result<Endpoint, ServiceError> {
-        let now = self.clock.now();
-        let secret = SigningSecret::generate(clock::secret_bytes());
-        let rotate = |endpoint: Endpoint| {
-            let secrets = endpoint.secrets.clone().rotated(secret.clone(), overlap, now);
-            Endpoint { secrets, updated_at: now, ..endpoint }
-        };
-        Ok(self.change(organization, id, "endpoint.rotate_secret", rotate).await?.1)
     }
 
     /// Deletes an endpoint permanently.
@@ -137,6 +118,7 @@ impl Administrator {
             match self.store.delete_endpoint(&endpoint, self.clock.now()).await {
                 Ok(()) => {
                     audit("endpoint.delete", organization, id);
+                    self.forget_public_keys(organization, id);
                     return self.endpoints.invalidate_fan_out(&endpoint, Some(&endpoint), None).await;
                 }
                 Err(StoreError::Conflict) => {}
@@ -155,16 +137,22 @@ impl Administrator {
     /// Applies an owner's change to the stored endpoint, and repeats that if another process changed the endpoint
     /// first. Returns the endpoint before and after. Publish requests that begin after this returns use the changed
     /// endpoint.
-    async fn change(
+    ///
+    /// # Errors
+    /// As [`Administrator::endpoint`], and [`ServiceError::Conflict`] if the stored endpoint does not allow the change.
+    pub(super) async fn change(
         &self,
         organization: &OrganizationId,
         id: EndpointId,
         action: &'static str,
-        change: impl Fn(Endpoint) -> Endpoint,
+        change: impl Fn(Endpoint) -> Result<Endpoint, TooManySecrets>,
     ) -> Result<(Endpoint, Endpoint), ServiceError> {
-        let changed = self.endpoints.change_if(organization, id, |endpoint| Some(change(endpoint))).await?;
-        let (before, after) = changed.ok_or(ServiceError::NotFound("endpoint"))?;
+        let changed = self.endpoints.change_if(organization, id, |endpoint| change(endpoint).ok()).await?;
+        let (before, after) = changed.ok_or_else(|| ServiceError::Conflict(TooManySecrets.to_string()))?;
         audit(action, organization, id);
+        if after.secrets != before.secrets {
+            self.forget_public_keys(organization, id);
+        }
         if after.changes_target_of(&before) {
             self.endpoints.invalidate_fan_out(&after, Some(&before), Some(&after)).await?;
         }

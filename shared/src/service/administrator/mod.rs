@@ -11,6 +11,7 @@ mod jobs;
 mod keys;
 mod lists;
 mod organizations;
+mod secrets;
 mod test_event;
 mod type_documents;
 

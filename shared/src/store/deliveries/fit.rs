@@ -86,7 +86,7 @@ mod tests {
         let kept = Response::new([("content-type", &b"text/plain"[..]), ("server", b"test")], body);
         let answer = Answer::Response { status, kept, body_cut: false, retry_after: None };
         let (started_at, duration) = (NOW, Duration::from_secs(10));
-        let outcome = Outcome { started_at, duration, signature: "ab".repeat(32), answer };
+        let outcome = Outcome { started_at, duration, signature: Some("ab".repeat(32)), answer };
         delivery.after_attempt(&outcome, OnFailure::Follow(&RetrySchedule::default(), 0.0), NOW).0
     }
 

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::secrets::{SecretItem, read_secrets, stored_secrets};
 use crate::domain::delivery::schedule::RetrySchedule;
 use crate::domain::endpoint::circuit_breaker::{CircuitBreaker, Suspension};
 use crate::domain::endpoint::fan_out::FanOutGroup;
 use crate::domain::endpoint::headers::Headers;
 use crate::domain::endpoint::lane::Lane;
-use crate::domain::endpoint::secrets::Secrets;
 use crate::domain::endpoint::subscription::Subscription;
 use crate::domain::endpoint::timeout::TimeoutSeconds;
 use crate::domain::endpoint::url::EndpointUrl;
@@ -19,7 +19,6 @@ use crate::domain::event::channel::Channels;
 use crate::domain::external_id::ExternalId;
 use crate::domain::ids::{EndpointId, OrganizationId};
 use crate::domain::metadata::Metadata;
-use crate::domain::signing::secret::SigningSecret;
 use crate::domain::statistics;
 use crate::domain::text::{Description, EditionId, Name};
 use crate::domain::time::Timestamp;
@@ -56,11 +55,8 @@ pub(in crate::store) struct EndpointItem {
     paused_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     disabled_reason: Option<String>,
-    secret: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    previous_secret: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    previous_secret_until: Option<String>,
+    /// The newest first.
+    secrets: Vec<SecretItem>,
     created_at: String,
     updated_at: String,
     version: u64,
@@ -90,7 +86,6 @@ impl From<&Endpoint> for EndpointItem {
             EndpointStatus::Paused { at } => ("paused", Some(at.rfc3339()), None),
             EndpointStatus::Disabled { reason } => ("disabled", None, reason.map(|reason| reason.as_str().to_owned())),
         };
-        let previous = endpoint.secrets.previous.as_ref();
         let CircuitBreaker { failing_until, suspension } = endpoint.circuit_breaker;
         let mark = suspension.map(|suspension| keys::half_open(suspension.probe_at, endpoint.id));
         let (waiting_pk, waiting_sk) = mark.unzip();
@@ -111,9 +106,7 @@ impl From<&Endpoint> for EndpointItem {
             status: status.to_owned(),
             paused_at,
             disabled_reason,
-            secret: endpoint.secrets.current.reveal().to_owned(),
-            previous_secret: previous.map(|(secret, _)| secret.reveal().to_owned()),
-            previous_secret_until: previous.map(|(_, until)| until.rfc3339()),
+            secrets: stored_secrets(&endpoint.secrets),
             created_at: endpoint.created_at.rfc3339(),
             updated_at: endpoint.updated_at.rfc3339(),
             version: endpoint.version,
@@ -135,8 +128,6 @@ impl TryFrom<EndpointItem> for Endpoint {
     fn try_from(item: EndpointItem) -> Result<Self, Unreadable> {
         let reference = keys::parse_endpoint(&item.base.key());
         let reference = reference.ok_or_else(|| Unreadable("not an endpoint's key".to_owned()))?;
-        let until = time(item.previous_secret_until.as_ref())?;
-        let previous = item.previous_secret.map(|secret| SigningSecret::stored(&secret)).zip(until);
         Ok(Self {
             id: reference.endpoint,
             organization: reference.organization,
@@ -163,7 +154,7 @@ impl TryFrom<EndpointItem> for Endpoint {
                 }
                 other => return Err(unknown("status", other)),
             },
-            secrets: Secrets { current: SigningSecret::stored(&item.secret), previous },
+            secrets: read_secrets(item.secrets)?,
             circuit_breaker: CircuitBreaker {
                 failing_until: time(item.failing_until.as_ref())?,
                 suspension: time(item.suspended_since.as_ref())?

@@ -1,6 +1,7 @@
 //! Endpoints. Most changes write the endpoint's item and its fan-out item in one transaction.
 
 mod item;
+mod secrets;
 
 use aws_sdk_dynamodb::types::{AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem};
 use futures_util::future::try_join_all;
@@ -79,7 +80,7 @@ impl Store {
         self.get_all(wanted).await?.into_iter().map(read::<EndpointItem, _>).collect()
     }
 
-    /// Writes a new endpoint and its fan-out item.
+    /// Writes a new endpoint, its fan-out item and its public key, if it has one.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if the endpoint exists, and [`StoreError::Taken`] if another one has its external id.
@@ -93,11 +94,12 @@ impl Store {
         let mut items = vec![put, self.put_target(endpoint)?];
         let external_id = endpoint.settings.external_id.as_ref();
         items.extend(self.change_external_endpoint(&endpoint.organization, endpoint.id, None, external_id)?);
+        items.extend(self.change_public_keys(None, Some(endpoint))?);
         self.endpoint_transaction(&write_token, items).await
     }
 
-    /// Replaces an endpoint. The same transaction writes the fan-out item and the external id if they change and the job that the change
-    /// requires, and resets the failure counts if [`Endpoint::forgets_failures_of`] says so.
+    /// Replaces an endpoint. The same transaction writes the fan-out item, the external id and the public keys if they change and
+    /// the job that the change requires, and resets the failure counts if [`Endpoint::forgets_failures_of`] says so.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if another process has changed or deleted the endpoint or is changing it: read it
@@ -109,6 +111,7 @@ impl Store {
         let (external_before, external_after) = (external_before.as_ref(), external_after.as_ref());
         let mut others =
             self.change_external_endpoint(&after.organization, after.id, external_before, external_after)?;
+        others.extend(self.change_public_keys(Some(before), Some(after))?);
         if after.changes_target_of(before) {
             others.push(self.put_target(after)?);
         }
@@ -149,6 +152,7 @@ impl Store {
         ];
         let external_id = endpoint.settings.external_id.as_ref();
         items.extend(self.change_external_endpoint(&endpoint.organization, endpoint.id, external_id, None)?);
+        items.extend(self.change_public_keys(Some(endpoint), None)?);
         self.endpoint_transaction(&new_write_token(), items).await
     }
 

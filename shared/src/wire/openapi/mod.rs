@@ -74,6 +74,9 @@ impl Dialect {
 
 /// The beginning of the paths of the canonical dialect whose responses are documents, and have no `data` and `meta`.
 const WITHOUT_ENVELOPE: &str = "/v1/openapi/";
+/// The end of the paths of the canonical dialect that need no key. Their responses are documents too, and their paths have
+/// no external ids.
+const PUBLIC: &str = "/jwks.json";
 
 const DESCRIPTION: &str = "\
 Webhooks as a service: it receives events over HTTP, and delivers them signed, with retries and a log.
@@ -175,7 +178,7 @@ fn complete(dialect: Dialect, path: &str, operation: &mut Operation) {
     operation.operation_id = Some(format!("{}_{own}", dialect.tag()));
     operation.tags = Some(vec![dialect.tag().to_owned()]);
     let mut parameters: Vec<RefOr<Parameter>> =
-        path.split(['{', '}']).skip(1).step_by(2).map(|name| path_parameter(dialect, name).into()).collect();
+        path.split(['{', '}']).skip(1).step_by(2).map(|name| path_parameter(dialect, path, name).into()).collect();
     if dialect.is_of_key() {
         parameters.push(organization_parameter().into());
     }
@@ -183,7 +186,7 @@ fn complete(dialect: Dialect, path: &str, operation: &mut Operation) {
     parameters.iter_mut().for_each(forget_null);
     let errors = possible_errors(dialect, path, operation, &parameters);
     operation.responses.responses.extend(errors.map(|status| (status.to_string(), Response::default().into())));
-    if dialect == Dialect::Organizations && !path.starts_with(WITHOUT_ENVELOPE) {
+    if dialect == Dialect::Organizations && !path.starts_with(WITHOUT_ENVELOPE) && !path.ends_with(PUBLIC) {
         wrap(operation, parameters.iter().any(is_cursor));
     }
     operation.parameters = (!parameters.is_empty()).then_some(parameters);
@@ -199,7 +202,7 @@ fn complete(dialect: Dialect, path: &str, operation: &mut Operation) {
             _ => {}
         }
     }
-    if dialect == Dialect::Documentation {
+    if dialect == Dialect::Documentation || path.ends_with(PUBLIC) {
         operation.security = Some(vec![SecurityRequirement::default()]);
     } else {
         operation.security = Some(vec![SecurityRequirement::new("key", [] as [&str; 0])]);
@@ -246,7 +249,8 @@ fn possible_errors(
     operation: &Operation,
     parameters: &[RefOr<Parameter>],
 ) -> impl Iterator<Item = u16> + use<> {
-    let has_key = dialect != Dialect::Documentation;
+    let has_key = dialect != Dialect::Documentation && !path.ends_with(PUBLIC);
+    let can_fail = dialect != Dialect::Documentation;
     let has_body = operation.request_body.is_some();
     let in_path = |parameter: &RefOr<Parameter>| {
         let RefOr::T(parameter) = parameter else { return false };
@@ -260,19 +264,21 @@ fn possible_errors(
         (403, has_key),
         (404, can_be_missing),
         // An organization that is being deleted.
-        (409, can_be_missing),
+        (409, can_be_missing && has_key),
         (413, has_body),
         (415, has_body),
         (429, true),
-        (500, has_key),
-        (503, has_key),
+        (500, can_fail),
+        (503, can_fail),
     ]
     .into_iter()
     .filter_map(|(status, possible)| possible.then_some(status))
 }
 
-fn path_parameter(dialect: Dialect, name: &str) -> Parameter {
+fn path_parameter(dialect: Dialect, path: &str, name: &str) -> Parameter {
     let schema = match (name, dialect) {
+        ("organization", _) if path.ends_with(PUBLIC) => OrganizationId::name(),
+        ("endpoint", _) if path.ends_with(PUBLIC) => EndpointId::name(),
         ("organization", _) => OrganizationReference::name(),
         ("endpoint", Dialect::Endpoints) => HyphenatedEndpointReference::name(),
         ("endpoint", _) => EndpointReference::name(),

@@ -84,7 +84,7 @@ pub struct DeliveryDetailOut {
     delivery: DeliveryOut,
     /// The exact body of the request.
     payload: String,
-    /// The `X-Webhook-Signature` of the last attempt; null before the first attempt.
+    /// The `X-Webhook-Signature` of the last attempt; null before the first attempt, and if no HMAC secret signed it.
     #[schema(value_type = Option<BodyDigest>, required)]
     signature: Option<String>,
     /// The last 100 attempts, oldest first, without resends.

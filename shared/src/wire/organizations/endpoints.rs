@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::secrets::new_secret;
 use super::{DeliveryOut, HealthOut};
 use crate::domain::Invalid;
 use crate::domain::delivery::schedule::RetrySchedule;
@@ -28,7 +28,8 @@ use crate::domain::external_id::ExternalId;
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, JobId, OrganizationId};
 use crate::domain::job::{Job, Recovery};
 use crate::domain::metadata::Metadata;
-use crate::domain::signing::secret::SigningSecret;
+use crate::domain::signing::ed25519::Ed25519PublicKey;
+use crate::domain::signing::secret::{Algorithm, SigningSecret};
 use crate::domain::text::{Description, EditionId, Name};
 use crate::domain::time::Timestamp;
 use crate::wire::body::RawObject;
@@ -39,11 +40,6 @@ use crate::wire::openapi::{
     EndpointChannels, Millisecond, RecoverableStatus, ShownHeaders, StoredUrl, Subscriptions, VerifiableSecret, object,
 };
 use crate::wire::redacted::Redacted;
-
-/// The longest overlap of a rotation, in seconds.
-const MAX_OVERLAP_SECONDS: i64 = 604_800;
-/// The overlap of a rotation by default.
-pub const DEFAULT_OVERLAP: Duration = Duration::from_secs(86_400);
 
 /// The body of `POST …/webhooks/endpoints`.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -64,6 +60,9 @@ pub struct EndpointIn {
     event_types: Field<Vec<String>>,
     #[schema(value_type = Option<VerifiableSecret>)]
     secret: Field<String>,
+    /// The algorithm of a generated secret; by default `hmac-sha256`.
+    #[schema(value_type = Option<Algorithm>)]
+    signing_algorithm: Field<String>,
     #[schema(value_type = Option<Headers>)]
     headers: Field<BTreeMap<String, String>>,
     #[schema(value_type = Option<TimeoutSeconds>)]
@@ -141,7 +140,7 @@ impl EndpointIn {
         let channels = read.optional("channels", self.channels, Channels::of_endpoint).unwrap_or_default();
         let filter = self.filter.cleared("filter", &mut read, parse_filter).flatten();
         let retry_schedule = read.optional("retry_schedule", self.retry_schedule, RetrySchedule::new);
-        let secret = read.optional("secret", self.secret, |secret| SigningSecret::parse_verifiable(&secret));
+        let secret = new_secret(&mut read, self.secret, self.signing_algorithm);
         let status = read.optional("status", self.status, wanted_status).unwrap_or(WantedStatus::Active);
         let complete = name.zip(url).zip(subscriptions).map(|((name, url), subscriptions)| NewEndpoint {
             settings: EndpointSettings {
@@ -156,7 +155,7 @@ impl EndpointIn {
                 retry_schedule,
                 ..EndpointSettings::new(name, url, subscriptions)
             },
-            secret,
+            secret: secret.unwrap_or_default(),
             status,
         });
         read.finish(complete)
@@ -245,6 +244,12 @@ pub struct EndpointOut {
     #[schema(value_type = Option<DisabledReason>, required)]
     disabled_reason: Option<&'static str>,
     health: HealthOut,
+    /// The algorithm of the newest secret.
+    #[schema(value_type = Algorithm)]
+    signing_algorithm: &'static str,
+    /// The public key of the newest secret; null for HMAC-SHA256.
+    #[schema(value_type = Option<Ed25519PublicKey>, required)]
+    signing_public_key: Option<String>,
     /// Null, except in the response that generated it.
     #[schema(value_type = Option<SigningSecret>, required)]
     signing_secret: Option<Redacted<String>>,
@@ -283,6 +288,8 @@ impl EndpointOut {
             paused_at,
             disabled_reason,
             health: health.into(),
+            signing_algorithm: endpoint.secrets.newest.secret.algorithm().as_str(),
+            signing_public_key: endpoint.secrets.newest.secret.public_key().map(|key| key.to_string()),
             signing_secret: None,
             created_at: endpoint.created_at.rfc3339(),
             updated_at: endpoint.updated_at.rfc3339(),
@@ -292,32 +299,7 @@ impl EndpointOut {
     /// Adds the current secret, which is shown only once.
     #[must_use]
     pub fn revealing(self, endpoint: &Endpoint) -> Self {
-        Self { signing_secret: Some(endpoint.secrets.current.reveal().into()), ..self }
-    }
-}
-
-/// The body of `POST …/webhooks/endpoints/{we}/rotations`.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
-#[schema(as = organizations::EndpointRotation)]
-pub struct RotationIn {
-    /// How long, in seconds, requests are signed with the former secret as well.
-    #[schema(value_type = Option<u32>, maximum = 604_800, default = 86_400)]
-    overlap_seconds: Field<i64>,
-}
-
-impl RotationIn {
-    /// Validates the overlap, during which requests are signed with both secrets.
-    ///
-    /// # Errors
-    /// All invalid fields.
-    pub fn parse(self) -> Result<Duration, Vec<Problem>> {
-        let mut read = Reader::default();
-        let overlap = read.optional("overlap_seconds", self.overlap_seconds, |seconds| match u64::try_from(seconds) {
-            Ok(overlap) if seconds <= MAX_OVERLAP_SECONDS => Ok(Duration::from_secs(overlap)),
-            _ => Err(Invalid::new(format!("must be 0 to {MAX_OVERLAP_SECONDS}"))),
-        });
-        read.finish(Some(overlap.unwrap_or(DEFAULT_OVERLAP)))
+        Self { signing_secret: Some(endpoint.secrets.newest.secret.reveal().into_owned().into()), ..self }
     }
 }
 

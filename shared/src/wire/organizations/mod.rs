@@ -11,6 +11,7 @@ mod health;
 mod jobs;
 mod keys;
 mod limits;
+mod secrets;
 mod statistics;
 mod tenants;
 mod usage;
@@ -22,9 +23,7 @@ use crate::domain::ids::RequestId;
 
 pub use attempts::DeliveryAttemptOut;
 pub use deliveries::{DeliveryDetailOut, DeliveryOut};
-pub use endpoints::{
-    DEFAULT_OVERLAP, EndpointIn, EndpointOut, EndpointPatchIn, RecoverIn, RecoveryOut, RotationIn, TestIn, TestOut,
-};
+pub use endpoints::{EndpointIn, EndpointOut, EndpointPatchIn, RecoverIn, RecoveryOut, TestIn, TestOut};
 pub use event_type_imports::{ImportOut, check_json, parse_import};
 pub use event_types::{
     EventTypeIn, EventTypeOut, EventTypePatchIn, EventTypeReplacementIn, ListedTypeOut, TypeVersionOut,
@@ -35,6 +34,7 @@ pub use health::HealthOut;
 pub use jobs::JobOut;
 pub use keys::{ApiKeyIn, ApiKeyOut, ApiKeyPatchIn};
 pub use limits::{LimitsIn, LimitsOut};
+pub use secrets::{DEFAULT_ROTATION, KeySetOut, RotationIn, SecretsOut};
 pub use statistics::StatisticsOut;
 pub use tenants::{OrganizationIn, OrganizationOut, OrganizationPatchIn};
 pub use usage::UsageOut;

@@ -37,7 +37,7 @@ pub struct DeliveryOut {
     /// or suspended, and while an attempt is due.
     #[schema(value_type = Option<Millisecond>, required)]
     next_retry_at: Option<String>,
-    /// The `X-Webhook-Signature` of the last attempt; null before the first attempt.
+    /// The `X-Webhook-Signature` of the last attempt; null before the first attempt, and if no HMAC secret signed it.
     #[schema(value_type = Option<BodyDigest>, required)]
     signature: Option<String>,
 }

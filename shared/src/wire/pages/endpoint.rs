@@ -11,6 +11,7 @@ use crate::domain::endpoint::timeout::TimeoutSeconds;
 use crate::domain::endpoint::url::EndpointUrl;
 use crate::domain::endpoint::{Endpoint, EndpointSettings, NewEndpoint, WantedStatus};
 use crate::domain::ids::{EndpointId, OrganizationId};
+use crate::domain::signing::key::NewSecret;
 use crate::domain::signing::secret::SigningSecret;
 use crate::domain::text::{EditionId, Name};
 use crate::wire::error::Problem;
@@ -107,7 +108,7 @@ impl EndpointIn {
             organization,
             endpoint: NewEndpoint {
                 settings: EndpointSettings { timeout, edition, ..EndpointSettings::new(name, url, subscriptions) },
-                secret: None,
+                secret: NewSecret::default(),
                 status,
             },
         });
@@ -201,7 +202,7 @@ impl EndpointOut {
     /// Adds the secret, which is shown only once.
     #[must_use]
     pub fn revealing(self, endpoint: &Endpoint) -> Self {
-        Self { secret: Some(endpoint.secrets.current.reveal().into()), ..self }
+        Self { secret: Some(endpoint.secrets.newest.secret.reveal().into_owned().into()), ..self }
     }
 }
 

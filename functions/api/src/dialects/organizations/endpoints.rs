@@ -11,8 +11,7 @@ use shared::edge::{ApiError, Body, Data, Empty, PathId, Search, Tenant, check_si
 use shared::service::{Administrator, FilterTest, Recovering};
 use shared::wire::field::NamesTypes;
 use shared::wire::organizations::{
-    EndpointIn, EndpointOut, EndpointPatchIn, EventIn, FilterTestOut, RecoverIn, RecoveryOut, RotationIn, TestIn,
-    TestOut,
+    EndpointIn, EndpointOut, EndpointPatchIn, EventIn, FilterTestOut, RecoverIn, RecoveryOut, TestIn, TestOut,
 };
 use shared::wire::query::{DeletionParameters, PagingParameters};
 use utoipa::OpenApi;
@@ -24,14 +23,13 @@ type Answer = Result<Data<EndpointOut>, ApiError>;
 
 /// The OpenAPI description of these routes.
 #[derive(OpenApi)]
-#[openapi(paths(create, list, read, update, remove, rotate, test, recover, test_filter))]
+#[openapi(paths(create, list, read, update, remove, test, recover, test_filter))]
 pub(super) struct Operations;
 
 pub(super) fn routes() -> Routes {
     Router::new()
         .route("/webhooks/endpoints", post(create).get(list))
         .route("/webhooks/endpoints/{endpoint}", get(read).patch(update).delete(remove))
-        .route("/webhooks/endpoints/{endpoint}/rotations", post(rotate))
         .route("/webhooks/endpoints/{endpoint}/test", post(test))
         .route("/webhooks/endpoints/{endpoint}/recover", post(recover))
         .route("/webhooks/endpoints/{endpoint}/filter-test", post(test_filter))
@@ -47,7 +45,7 @@ pub(super) fn routes() -> Routes {
 async fn create(tenant: Tenant<EndpointsWrite>, State(administrator): Api, body: Body<EndpointIn>) -> Answer {
     let deployment = administrator.deployment_for(&tenant.caller, body.fields().types()).await?;
     let new = body.read(|body| body.parse(&deployment))?;
-    let generated = new.secret.is_none();
+    let generated = new.secret.is_generated();
     let endpoint = administrator.create_endpoint(&tenant.organization.id, new).await?;
     let shown = changed(&administrator, &tenant, &endpoint).await;
     Ok(Data::created(if generated { shown.revealing(&endpoint) } else { shown }))
@@ -139,28 +137,12 @@ async fn remove(
     Ok(Data::ok(changed(&administrator, &tenant, &disabled).await).into_response())
 }
 
-/// Gives a webhook endpoint a new secret.
-///
-/// Only this response shows the new secret. For a limited time, requests are signed with both the former and the new
-/// secret.
-#[utoipa::path(
-    post, path = "/webhooks/endpoints/{endpoint}/rotations", operation_id = "rotate_endpoint_secret",
-    request_body = RotationIn,
-    responses((status = 200, body = EndpointOut)),
-)]
-async fn rotate(
-    tenant: Tenant<EndpointsWrite>,
-    PathId(endpoint): PathId<EndpointId>,
-    State(administrator): Api,
-    body: Body<RotationIn>,
-) -> Answer {
-    let endpoint =
-        administrator.rotate_secret(&tenant.organization.id, endpoint, body.read(RotationIn::parse)?).await?;
-    Ok(Data::ok(changed(&administrator, &tenant, &endpoint).await.revealing(&endpoint)))
-}
-
 /// An endpoint that the request has just changed.
-async fn changed(administrator: &Administrator, tenant: &Tenant<EndpointsWrite>, endpoint: &Endpoint) -> EndpointOut {
+pub(super) async fn changed(
+    administrator: &Administrator,
+    tenant: &Tenant<EndpointsWrite>,
+    endpoint: &Endpoint,
+) -> EndpointOut {
     EndpointOut::new(endpoint, &administrator.current_health_of(endpoint).await, tenant.header_values())
 }
 

@@ -8,6 +8,7 @@ mod events;
 mod jobs;
 mod keys;
 mod limits;
+mod secrets;
 mod statistics;
 mod tenants;
 mod usage;
@@ -27,6 +28,7 @@ pub(crate) fn routes() -> Routes {
         .merge(limits::routes())
         .merge(keys::routes())
         .merge(endpoints::routes())
+        .merge(secrets::routes())
         .merge(deliveries::routes())
         .merge(attempts::routes())
         .merge(events::routes())
@@ -41,6 +43,7 @@ pub(crate) fn operations() -> utoipa::openapi::OpenApi {
     let organization = limits::Operations::openapi()
         .merge_from(keys::Operations::openapi())
         .merge_from(endpoints::Operations::openapi())
+        .merge_from(secrets::Operations::openapi())
         .merge_from(deliveries::Operations::openapi())
         .merge_from(attempts::Operations::openapi())
         .merge_from(events::Operations::openapi())

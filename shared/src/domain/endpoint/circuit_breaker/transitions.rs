@@ -89,7 +89,7 @@ mod tests {
     use crate::domain::endpoint::WantedStatus;
     use crate::domain::endpoint::change::EndpointPatch;
     use crate::domain::endpoint::circuit_breaker::outcomes::tests::attempt;
-    use crate::domain::endpoint::tests::endpoint;
+    use crate::domain::endpoint::tests::{KEY, endpoint};
     use crate::domain::endpoint::url::{EndpointUrl, UrlPolicy};
 
     const NOW: Timestamp = Timestamp::from_unix_seconds(1_774_382_400);
@@ -139,7 +139,7 @@ mod tests {
         let suspended = failing().suspended(LATER).unwrap();
         assert!(suspended.parks() && suspended.status == EndpointStatus::Active);
         assert_eq!(suspended.clone().suspended(LATER), None);
-        assert_eq!(failing().patched(status(WantedStatus::Paused), LATER).suspended(LATER), None);
+        assert_eq!(failing().patched(status(WantedStatus::Paused), LATER, KEY).suspended(LATER), None);
         assert_eq!(suspended.clone().probed(true, LATER), None);
         let due = suspended.circuit_breaker.suspension.unwrap().probe_at;
         for (something_to_try, probes) in [(true, 1), (false, 0)] {
@@ -153,15 +153,15 @@ mod tests {
         assert_eq!(resumed.circuit_breaker, failing().circuit_breaker);
         assert_eq!(resumed.resumed(), None);
         for patch in [url(), status(WantedStatus::Active), status(WantedStatus::Paused)] {
-            assert_eq!(suspended.clone().patched(patch, due).circuit_breaker, failing().circuit_breaker);
+            assert_eq!(suspended.clone().patched(patch, due, KEY).circuit_breaker, failing().circuit_breaker);
         }
     }
 
     #[test]
     fn failures_are_reset_by_a_new_url_and_when_attempts_begin_again() {
         let suspended = failing().suspended(NOW).unwrap();
-        let paused = failing().patched(status(WantedStatus::Paused), NOW);
-        let disabled = failing().patched(status(WantedStatus::Disabled), NOW);
+        let paused = failing().patched(status(WantedStatus::Paused), NOW, KEY);
+        let disabled = failing().patched(status(WantedStatus::Disabled), NOW, KEY);
         for (name, before, patch, expected) in [
             ("moved", failing(), url(), true),
             ("suspended and moved", suspended.clone(), url(), true),
@@ -174,7 +174,7 @@ mod tests {
             ("left active", failing(), status(WantedStatus::Active), false),
             ("healthy and moved", endpoint(), url(), false),
         ] {
-            assert_eq!(before.clone().patched(patch, NOW).forgets_failures_of(&before), expected, "{name}");
+            assert_eq!(before.clone().patched(patch, NOW, KEY).forgets_failures_of(&before), expected, "{name}");
         }
         assert!(suspended.clone().resumed().unwrap().forgets_failures_of(&suspended));
         assert!(!suspended.forgets_failures_of(&failing()));

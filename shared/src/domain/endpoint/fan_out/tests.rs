@@ -6,7 +6,7 @@ use crate::domain::endpoint::filter::Filter;
 use crate::domain::endpoint::headers::Headers;
 use crate::domain::endpoint::lane::{Lane, Route};
 use crate::domain::endpoint::subscription::Subscription;
-use crate::domain::endpoint::tests::endpoint;
+use crate::domain::endpoint::tests::{KEY, endpoint};
 use crate::domain::endpoint::{Endpoint, WantedStatus};
 use crate::domain::event::NewEvent;
 use crate::domain::event::channel::Channels;
@@ -76,7 +76,7 @@ fn an_edition_restricts_a_target_to_events_of_the_same_edition() {
 
 #[test]
 fn deliveries_of_a_paused_or_suspended_target_are_parked_and_a_disabled_one_gets_none() {
-    let status = |wanted| endpoint().patched(EndpointPatch { status: Some(wanted), ..Default::default() }, NOW);
+    let status = |wanted| endpoint().patched(EndpointPatch { status: Some(wanted), ..Default::default() }, NOW, KEY);
     for (name, endpoint, wants, parks) in [
         ("active", endpoint(), true, false),
         ("paused", status(WantedStatus::Paused), true, true),
@@ -101,7 +101,7 @@ fn a_small_organization_has_one_group_and_a_large_one_uses_all() {
 
 #[test]
 fn a_target_is_written_if_it_or_the_settings_or_secrets_change() {
-    let patch = |patch| endpoint().patched(patch, NOW);
+    let patch = |patch| endpoint().patched(patch, NOW, KEY);
     let patched = EndpointPatch::default;
     let name = Name::parse("new").unwrap();
     let headers = Headers::stored([("x-a".to_owned(), "b".to_owned())].into());

@@ -40,6 +40,27 @@ pub(crate) fn deliveries_ordering() -> Object {
     one_of(["created", "-created"]).default(Some("-created".into())).build()
 }
 
+/// The values of fields of a JSON Web Key, which are always the same.
+pub(crate) mod jwk {
+    use super::{Object, one_of};
+
+    pub(crate) fn kty() -> Object {
+        one_of(["OKP"]).build()
+    }
+
+    pub(crate) fn crv() -> Object {
+        one_of(["Ed25519"]).build()
+    }
+
+    pub(crate) fn usage() -> Object {
+        one_of(["sig"]).build()
+    }
+
+    pub(crate) fn alg() -> Object {
+        one_of(["EdDSA"]).build()
+    }
+}
+
 /// The values of `object` fields.
 pub(crate) mod object {
     use super::{Object, one_of};
@@ -67,6 +88,7 @@ pub(crate) mod object {
         webhook_attempt,
         webhook_delivery,
         webhook_endpoint,
+        webhook_endpoint_secrets,
         webhook_recovery,
         webhook_statistics,
         webhook_test

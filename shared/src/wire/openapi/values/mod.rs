@@ -29,7 +29,9 @@ use crate::domain::external_id::{ExternalId, MAX_EXTERNAL_ID_CHARS};
 use crate::domain::ids::{AttemptId, DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId, RequestId};
 use crate::domain::job::{JobKind, JobState};
 use crate::domain::metadata::{MAX_PAIRS, Metadata};
-use crate::domain::signing::secret::SigningSecret;
+use crate::domain::signing::ed25519::Ed25519PublicKey;
+use crate::domain::signing::key::SigningKeyId;
+use crate::domain::signing::secret::{Algorithm, SigningSecret};
 use crate::domain::statistics::Interval;
 use crate::domain::tenancy::access::{Role, Scope};
 use crate::domain::tenancy::api_key::{KeySecret, KeyStatus};
@@ -42,7 +44,8 @@ use crate::wire::field::MAX_NARROW_CHARS;
 use builders::{channels, codes, describe, details, format, id, moment, number, one_of, pattern, text};
 
 pub(crate) use fields::{
-    accepted_or_refused, deliveries_ordering, endpoints_ordering, event_data, import_effect, object, shown_event_data,
+    accepted_or_refused, deliveries_ordering, endpoints_ordering, event_data, import_effect, jwk, object,
+    shown_event_data,
 };
 
 /// Types for values that have no type of their own in the domain.
@@ -283,8 +286,17 @@ schemas! {
         pattern("^[ -~]+$", "whsec_0123456789abcdef0123456789abcdef").min_length(Some(16)).max_length(Some(256));
     "VerifiableSecret": VerifiableSecret =
         "The secret that signs deliveries; generated if absent. After `whsec_` there must be the base64 of 24 to 64 \
-         bytes, in the standard alphabet and padded; the bytes of any other text are the key.",
+         bytes, in the standard alphabet and padded, and after `whsk_` that of an Ed25519 seed and its public key. The \
+         bytes of any other text are the key of an HMAC.",
         pattern("^[!-~][ -~]*[!-~]$", "whsec_0123456789abcdef0123456789abcdef").min_length(Some(16)).max_length(Some(256));
+    "SigningAlgorithm": Algorithm =
+        "The algorithm of signatures. `hmac-sha256` (`v1`): the receiver has the secret. `ed25519` (`v1a`): it has the public \
+         key.",
+        one_of(Algorithm::ALL.map(Algorithm::as_str));
+    "SigningPublicKey": Ed25519PublicKey = "`whpk_`, and the base64 of an Ed25519 public key.",
+        pattern("^whpk_[0-9A-Za-z+/]{43}=$", "whpk_1SiA4o9hyqTCpIqC5V9HUakiiaeACeqfZTInDBbOir4=");
+    "SigningKeyId": SigningKeyId = "Identifies a signing secret. It is public.",
+        pattern("^wkid_[0-9a-f]{16}$", "wkid_5f1c0a9be2d34710");
     "ApiKeySecret": KeySecret = "The API key.",
         pattern("^sk_live_[0-9A-Za-z]{43}$", "sk_live_3fLc8tqXyW0pZ5vJm2nR7sKd9hBgQ1uEa4iTo6rNbCx");
     "BodyDigest": BodyDigest = "HMAC-SHA256 of the body.",

@@ -93,6 +93,8 @@ fn the_domain_accepts_all_examples_and_enum_values_of_schemas() {
     check::<Subscription, _>(|text| Subscription::parse(text).ok());
     check::<SigningSecret, _>(|text| SigningSecret::parse(text).ok());
     check::<VerifiableSecret, _>(|text| SigningSecret::parse_verifiable(text).ok());
+    check::<Algorithm, _>(Algorithm::parse);
+    check::<SigningKeyId, _>(SigningKeyId::parse);
     check::<Format, _>(|text| Format::parse(text).ok());
     check::<ContentType, _>(|text| ContentType::parse(text).ok());
     check::<Day, _>(|text| Day::parse(text).ok());

@@ -1,0 +1,139 @@
+//! The secrets of endpoints: rotating and reading them, and the public keys by which everyone can verify signatures.
+
+use std::sync::Arc;
+
+use super::Administrator;
+use crate::clock;
+use crate::domain::endpoint::Endpoint;
+use crate::domain::endpoint::secrets::{Rotation, Secrets};
+use crate::domain::ids::{EndpointId, OrganizationId};
+use crate::domain::signing::key::{NewSecret, PublishedKey, SigningKey, SigningKeyId};
+use crate::domain::signing::secret::{Algorithm, SigningSecret};
+use crate::domain::time::Timestamp;
+use crate::service::ServiceError;
+use crate::telemetry::audit;
+
+const NO_PUBLIC_KEY: ServiceError = ServiceError::NotFound("public key");
+
+impl Administrator {
+    /// Gives an endpoint a new secret. The former one signs beside it for the overlap.
+    ///
+    /// # Errors
+    /// As [`Administrator::endpoint`], and [`ServiceError::Conflict`] if too many older secrets sign.
+    pub async fn rotate_secret(
+        &self,
+        organization: &OrganizationId,
+        id: EndpointId,
+        rotation: Rotation,
+    ) -> Result<Endpoint, ServiceError> {
+        let now = self.clock.now();
+        let key_id = new_key_id();
+        let rotate = |endpoint: Endpoint| {
+            let algorithm = endpoint.secrets.newest.secret.algorithm();
+            let secret = rotation.secret.clone().unwrap_or(NewSecret::Generated(algorithm));
+            let key = SigningKey::new(key_id, made(secret));
+            let secrets = endpoint.secrets.clone().rotated(key, rotation.overlap, now)?;
+            Ok(Endpoint { secrets, updated_at: now, ..endpoint })
+        };
+        Ok(self.change(organization, id, "endpoint.rotate_secret", rotate).await?.1)
+    }
+
+    /// The secrets that sign an endpoint's deliveries now, and the time as of which they do. The request is audited.
+    ///
+    /// # Errors
+    /// As [`Administrator::endpoint`], and [`ServiceError::Forbidden`] if the deployment does not allow it.
+    pub async fn read_secrets(
+        &self,
+        organization: &OrganizationId,
+        id: EndpointId,
+    ) -> Result<(Secrets, Timestamp), ServiceError> {
+        if !self.deployment.secrets_readable {
+            return Err(ServiceError::Forbidden(
+                "this deployment shows secrets only when they are generated; its parameter SecretsReadable changes that",
+            ));
+        }
+        let endpoint = self.endpoint(organization, id).await?;
+        audit("endpoint.read_secret", organization, id);
+        Ok((endpoint.secrets, self.clock.now()))
+    }
+
+    /// The public keys that verify an endpoint's deliveries. They may be up to 60 s old. The caller need not be
+    /// authenticated, so nothing is read that contains a secret.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] if there are none. The endpoint may not exist, or have only HMAC secrets.
+    pub async fn endpoint_keys(
+        &self,
+        organization: &OrganizationId,
+        id: EndpointId,
+    ) -> Result<Vec<PublishedKey>, ServiceError> {
+        let now = self.clock.now();
+        let scope = (organization.clone(), id);
+        if let Some(keys) = self.caches.endpoint_keys.get(&scope, now) {
+            return signing(&keys, now);
+        }
+        let found = self.read_public_keys(organization, Some(id), now).await?;
+        self.caches.endpoint_keys.put(scope, Arc::clone(&found), now);
+        signing(&found, now)
+    }
+
+    /// The public keys of an organization's endpoints, at most 1,000. As [`Administrator::endpoint_keys`].
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] if there are none.
+    pub async fn organization_keys(&self, organization: &OrganizationId) -> Result<Vec<PublishedKey>, ServiceError> {
+        let now = self.clock.now();
+        if let Some(keys) = self.caches.organization_keys.get(organization, now) {
+            return signing(&keys, now);
+        }
+        let found = self.read_public_keys(organization, None, now).await?;
+        self.caches.organization_keys.put(organization.clone(), Arc::clone(&found), now);
+        signing(&found, now)
+    }
+
+    async fn read_public_keys(
+        &self,
+        organization: &OrganizationId,
+        endpoint: Option<EndpointId>,
+        now: Timestamp,
+    ) -> Result<Arc<[PublishedKey]>, ServiceError> {
+        let scope = (organization.clone(), endpoint);
+        if self.caches.without_keys.get(&scope, now).is_some() {
+            return Err(NO_PUBLIC_KEY);
+        }
+        let found = self.store.published_keys(organization, endpoint, now).await?;
+        if found.is_empty() {
+            self.caches.without_keys.put(scope, (), now);
+            return Err(NO_PUBLIC_KEY);
+        }
+        Ok(found.into())
+    }
+
+    /// Forgets the cached public keys that a change of an endpoint concerns.
+    pub(super) fn forget_public_keys(&self, organization: &OrganizationId, id: EndpointId) {
+        self.caches.endpoint_keys.forget(&(organization.clone(), id));
+        self.caches.organization_keys.forget(organization);
+        self.caches.without_keys.forget(&(organization.clone(), Some(id)));
+        self.caches.without_keys.forget(&(organization.clone(), None));
+    }
+}
+
+/// The keys that sign at `now`.
+fn signing(keys: &[PublishedKey], now: Timestamp) -> Result<Vec<PublishedKey>, ServiceError> {
+    let keys: Vec<_> = keys.iter().filter(|key| key.signs_at(now)).copied().collect();
+    if keys.is_empty() { Err(NO_PUBLIC_KEY) } else { Ok(keys) }
+}
+
+/// The secret that a request asks for.
+pub(super) fn made(secret: NewSecret) -> SigningSecret {
+    match secret {
+        NewSecret::Supplied(secret) => secret,
+        NewSecret::Generated(Algorithm::HmacSha256) => SigningSecret::generate(clock::secret_bytes()),
+        NewSecret::Generated(Algorithm::Ed25519) => SigningSecret::generate_ed25519(clock::secret_bytes()),
+    }
+}
+
+/// The identifier of a new secret.
+pub(super) fn new_key_id() -> SigningKeyId {
+    SigningKeyId::new(clock::secret_bytes())
+}
