@@ -62,12 +62,17 @@ impl StoredCredentials {
     }
 }
 
-/// Writes a file atomically. Only its owner can read it.
-pub(crate) fn write_private(directory: &Path, name: &str, value: &impl Serialize) -> io::Result<()> {
+/// Writes a file of JSON as [`write_private`].
+pub(crate) fn write_private_json(directory: &Path, name: &str, value: &impl Serialize) -> io::Result<()> {
+    write_private(directory, name, serde_json::to_string_pretty(value)?.as_bytes())
+}
+
+/// Writes a file atomically, with a line feed at its end. Only its owner can read it.
+pub(crate) fn write_private(directory: &Path, name: &str, content: &[u8]) -> io::Result<()> {
     let unfinished = directory.join(format!("{name}.new"));
     let _ = fs::remove_file(&unfinished);
     let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&unfinished)?;
-    file.write_all(serde_json::to_string_pretty(value)?.as_bytes())?;
+    file.write_all(content)?;
     file.write_all(b"\n")?;
     file.sync_all()?;
     fs::rename(unfinished, directory.join(name))

@@ -12,6 +12,7 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use axum::{Router, middleware};
 use serde::Serialize;
+use shared::domain::endpoint::confidential::Fields;
 use shared::domain::ids::{EventId, OrganizationId};
 use shared::domain::signing::signature;
 use shared::domain::time::Timestamp;
@@ -132,7 +133,10 @@ impl Demo {
         let id = EventId::parse(text("webhook-id"));
         let sent_at = text("webhook-timestamp").parse().map(Timestamp::from_unix_seconds);
         let (Ok(id), Ok(sent_at)) = (id, sent_at) else { return (false, false) };
-        let endpoints = self.administrator.list_endpoints(&self.organization).await.unwrap_or_default();
+        let mut endpoints = Vec::new();
+        for endpoint in self.administrator.list_endpoints(&self.organization).await.unwrap_or_default() {
+            endpoints.extend(self.administrator.readable(endpoint, Fields::Secrets).await);
+        }
         let keys = endpoints.iter().flat_map(|endpoint| endpoint.secrets.signing_at(sent_at));
         let secrets: Vec<_> = keys.map(|key| &key.secret).collect();
         let standard = text("webhook-signature")

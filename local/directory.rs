@@ -1,15 +1,22 @@
 //! The data directory. One host at a time can lock it, and only its owner can read it.
 
-use std::fs::{DirBuilder, File, TryLockError};
+use std::fs::{self, DirBuilder, File, TryLockError};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use shared::clock;
+use shared::domain::encryption::key_ring::{KEY_BYTES, KeyRing};
+use zeroize::Zeroizing;
 
 use crate::aws::Storage;
 use crate::credentials::{self, StoredCredentials};
 
 const LOCK: &str = "lock";
+/// The file of the encryption keys, one on a line.
+const ENCRYPTION_KEYS: &str = "encryption.keys";
 
 /// A data directory that this host has locked. Dropping it releases the lock.
 #[derive(Debug)]
@@ -47,6 +54,27 @@ impl Directory {
         &self.path
     }
 
+    /// The keys that encrypt the confidential fields of endpoints. The first start makes one. Call it before
+    /// [`Directory::storage`], which makes the databases.
+    ///
+    /// # Errors
+    /// If the file cannot be read or written, or if that of a used directory is missing.
+    pub(crate) fn encryption_keys(&self) -> anyhow::Result<KeyRing> {
+        let file = self.path.join(ENCRYPTION_KEYS);
+        let shown = file.display();
+        if !file.exists() {
+            // Another key could not decrypt what the table contains.
+            if Storage::FILES.iter().any(|database| self.path.join(database).exists()) {
+                bail!("{shown} is missing; {}", self.unusable());
+            }
+            let key = new_encryption_key();
+            credentials::write_private(&self.path, ENCRYPTION_KEYS, key.as_bytes()).with_context(|| self.unusable())?;
+        }
+        let text = fs::read_to_string(&file).map(Zeroizing::new);
+        let keys = KeyRing::parse(&text.with_context(|| self.unusable())?);
+        keys.map_err(|error| anyhow!("{shown} {}; {}", error.0, self.unusable()))
+    }
+
     /// Returns the storage in the directory. [`Storage::Directory`] documents `durable`. The database files are created
     /// here because they contain secrets too, and SQLite keeps the mode of an existing file.
     ///
@@ -73,4 +101,15 @@ impl Directory {
         let shown = self.path.display();
         format!("cannot use the data in {shown}; restore the directory from a backup, or choose another with --data")
     }
+}
+
+/// A key ring with a random key.
+pub(crate) fn generated_keys() -> anyhow::Result<KeyRing> {
+    KeyRing::parse(&new_encryption_key()).map_err(|error| anyhow!("an encryption key {}", error.0))
+}
+
+/// A random encryption key, in the format of [`KeyRing::parse`].
+fn new_encryption_key() -> Zeroizing<String> {
+    let bytes = Zeroizing::new(clock::secret_bytes::<KEY_BYTES>());
+    Zeroizing::new(STANDARD.encode(*bytes))
 }

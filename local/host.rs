@@ -10,6 +10,7 @@ use axum::Router;
 use axum::routing::get;
 use shared::clock::{self, Clock};
 use shared::config::Settings;
+use shared::domain::encryption::KeySource;
 use shared::domain::endpoint::lane::{ByLane, Lane};
 use shared::domain::ids::OrganizationId;
 use shared::domain::tenancy::api_key::KeySecret;
@@ -24,7 +25,7 @@ use tracing::warn;
 
 use crate::aws::{EmbeddedAws, Storage};
 use crate::credentials::{self, Credentials, StoredCredentials};
-use crate::directory::Directory;
+use crate::directory::{Directory, generated_keys};
 use crate::gateway::gateway;
 use crate::options::Options;
 use crate::pace::at_pace_of_queue;
@@ -65,6 +66,7 @@ impl Host {
         let aws_listener = listen(options.address, options.aws_port, "--aws-port").await?;
         let (address, aws_address) = (listener.local_addr()?, aws_listener.local_addr()?);
 
+        let keys = if options.in_memory { generated_keys() } else { directory.encryption_keys() }?;
         let storage = if options.in_memory { Storage::Memory } else { directory.storage(options.durable)? };
         let clock = Clock::system();
         let aws = EmbeddedAws::open(&storage, &aws_address.to_string(), engine_clock(clock.clone()));
@@ -82,8 +84,11 @@ impl Host {
             |stored| KeySecret::presented(&stored.platform_key),
         );
         let mut settings = settings(&queue_urls, &platform_key, options.address)?;
-        // Without triggers, other processes may run the functions.
-        settings.deployment.only_process_since = (!options.no_triggers).then(|| clock.now());
+        // Without triggers, other processes may run the functions, and they do not have the host's keys.
+        if !options.no_triggers {
+            settings.deployment.only_process_since = Some(clock.now());
+            settings.deployment.encryption_keys = KeySource::Fixed(Arc::new(keys));
+        }
         let sender = Sender::new(settings.deployment.urls.addresses.clone(), clock.clone())?;
         let parts = Parts::new(&sdk, TABLE, queue_urls.clone(), settings.deployment, clock.clone());
         let administrator = parts.administrator();
@@ -94,7 +99,7 @@ impl Host {
         };
         let stored = stored.with_context(|| directory.unusable())?;
         if !options.in_memory {
-            credentials::write_private(directory.path(), StoredCredentials::FILE, &stored)?;
+            credentials::write_private_json(directory.path(), StoredCredentials::FILE, &stored)?;
         }
         let organization = OrganizationId::parse(&stored.organization_id)?;
 
@@ -106,7 +111,7 @@ impl Host {
             organization_id: stored.organization_id,
             api_key: stored.api_key,
         };
-        credentials::write_private(directory.path(), Credentials::FILE, &credentials)?;
+        credentials::write_private_json(directory.path(), Credentials::FILE, &credentials)?;
 
         let (stop, stopped) = watch::channel(false);
         let mut running = JoinSet::new();

@@ -13,6 +13,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 use crate::domain::Invalid;
 use crate::domain::delivery::schedule::RetrySchedule;
 use crate::domain::deployment::Deployment;
+use crate::domain::encryption::KeySource;
 use crate::domain::endpoint::lane::ByLane;
 use crate::domain::endpoint::url::UrlPolicy;
 use crate::domain::event::MAX_DATA_BYTES;
@@ -146,6 +147,10 @@ impl Settings {
                 statistics: at("STATISTICS", flag("STATISTICS", true))?,
                 secrets_readable: at("SECRETS_READABLE", flag("SECRETS_READABLE", false))?,
                 retention: days(at("RETENTION_DAYS", number("RETENTION_DAYS", 30, MOST_DAYS))?),
+                encryption_keys: match optional("SECRETS_KEY_PARAMETER") {
+                    name if name.is_empty() => KeySource::None,
+                    name => KeySource::Parameter(name),
+                },
                 only_process_since: None,
             },
         })

@@ -6,6 +6,7 @@ mod coalescer;
 pub mod config;
 pub mod domain;
 pub mod edge;
+mod parameters;
 pub mod queue;
 pub mod sender;
 pub mod service;

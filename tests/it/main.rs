@@ -24,6 +24,7 @@ mod crashes;
 mod deleted_endpoints;
 mod deliveries;
 mod dialects;
+mod encryption;
 mod errors;
 mod event_types;
 mod expunging;

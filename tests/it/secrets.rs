@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use shared::clock::Clock;
 use shared::domain::endpoint::Endpoint as Stored;
 use shared::domain::endpoint::circuit_breaker::Counters;
+use shared::domain::endpoint::confidential::Fields;
 use shared::domain::endpoint::health::Health;
 use shared::domain::ids::{EndpointId, KeyId, OrganizationId};
 use shared::domain::signing::secret::SigningSecret;
@@ -120,7 +121,7 @@ async fn make_endpoints(tenant: &Tenant, urls: &[String], search: &mut Search) {
         let rotated = tenant.post(&format!("{}/rotations", endpoint.path()), &json!({})).await.data(200);
         search.secret(text(&rotated["signing_secret"]));
         let supplied = SigningSecret::generate_ed25519(shared::clock::secret_bytes());
-        let supplied = search.secret(&supplied.reveal());
+        let supplied = search.secret(supplied.reveal().unwrap());
         for fields in [json!({"signing_algorithm": "ed25519"}), json!({"secret": supplied})] {
             let rotated = tenant.post(&format!("{}/rotations", endpoint.path()), &fields).await.data(200);
             rotated["signing_secret"].as_str().map(|secret| search.secret(secret));
@@ -167,7 +168,8 @@ async fn provoke_errors(tenant: &Tenant, search: &mut Search) {
         json!({"retry_schedule": [search.own("misplaced")]}),
     ];
     let foreign = SigningSecret::generate_ed25519(shared::clock::secret_bytes()).public_key().unwrap();
-    let seed = search.secret(&SigningSecret::generate_ed25519(shared::clock::secret_bytes()).reveal());
+    let seed = SigningSecret::generate_ed25519(shared::clock::secret_bytes());
+    let seed = search.secret(seed.reveal().unwrap());
     let mismatched = format!("{}{}", &seed[..48], &foreign.to_string()[5..]);
     let whsk = format!("whsk_{}", search.own("malformed"));
     let broken = broken.into_iter().chain([mismatched, whsk].map(|secret| json!({"secret": secret})));
@@ -371,7 +373,9 @@ async fn stored_secrets_are_in_no_debug_output() {
     let organization = OrganizationId::parse(&tenant.id).unwrap();
     let stored =
         world.process.administrator.endpoint(&organization, EndpointId::parse(&endpoint.id).unwrap()).await.unwrap();
-    let signing: Vec<_> = stored.secrets.signing_at(world.clock.now()).iter().map(|key| key.secret.reveal()).collect();
+    let stored = world.process.administrator.readable(stored, Fields::All).await.unwrap();
+    let signing = stored.secrets.signing_at(world.clock.now());
+    let signing: Vec<_> = signing.iter().map(|key| key.secret.reveal().unwrap()).collect();
     assert_eq!(signing, [text(&rotated["signing_secret"]), &endpoint.secret], "the stored item contains both secrets");
     // The caches of the processes contain the items that they read.
     let printed = format!("{stored:?} {:?} {:?}", world.process.administrator, world.process.deliverer);

@@ -229,12 +229,41 @@ fn every_setting_that_functions_read_is_in_their_environment() {
     let template = template();
     let globals = &template["Globals"]["Function"]["Environment"]["Variables"];
     let given: BTreeSet<_> = globals.as_object().unwrap().keys().cloned().collect();
-    let read = read.into_inner();
+    let mut read = read.into_inner();
+    assert!(read.remove(ENCRYPTION_KEYS), "only functions that encrypt or decrypt have it");
     assert!(read.is_subset(&given), "{read:?} {given:?}");
     for name in read {
         let reference = text(&globals[&name]["!Ref"]);
         let known = ["Parameters", "Resources"].iter().any(|section| template[section].get(reference).is_some());
         assert!(known, "{name} refers to {reference}");
+    }
+}
+
+/// The variable with the name of the parameter that has the encryption keys.
+const ENCRYPTION_KEYS: &str = "SECRETS_KEY_PARAMETER";
+
+/// The function `publish` must not: it handles no secret.
+#[test]
+fn only_functions_that_handle_secrets_may_read_the_encryption_keys() {
+    let template = template();
+    for (function, role) in ROLES {
+        let resource = format!("{}{}Function", function[..1].to_uppercase(), &function[1..]);
+        let variables = &properties(&template, &resource)["Environment"]["Variables"];
+        let handles_secrets = function != "publish";
+        let expected = if handles_secrets { json!({"!Ref": "SecretsKeyParameter"}) } else { Value::Null };
+        assert_eq!(variables[ENCRYPTION_KEYS], expected, "{function}");
+        let allowed: Vec<_> = statements(&template, role)
+            .filter(|statement| statement["Resource"].to_string().contains(":ssm:"))
+            .map(|statement| (&statement["Action"], &statement["Resource"]))
+            .collect();
+        let arn = "arn:${AWS::Partition}:ssm:${AWS::Region}:${AWS::AccountId}:parameter${SecretsKeyParameter}";
+        let expected = (&json!("ssm:GetParameter"), &json!({"!Sub": arn}));
+        assert_eq!(allowed, if handles_secrets { vec![expected] } else { Vec::new() }, "{function}");
+    }
+    for (name, valid) in
+        [("", true), ("/key", true), ("/a/b-c_d.1", true), ("key", false), ("/a/", false), ("/*", false)]
+    {
+        assert_eq!(takes(&template, "SecretsKeyParameter", name), valid, "{name}");
     }
 }
 
@@ -327,10 +356,8 @@ fn the_template_has_one_function_for_each_folder() {
 /// The actions that a role allows on the table and on both queues. Each has the partitions in its condition, or none if
 /// it has no condition.
 fn allowed(template: &Value, role: &str) -> Done {
-    let policies = properties(template, role)["Policies"].as_array().unwrap();
-    let statements = policies.iter().flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap());
     let mut allowed = Done::new();
-    for statement in statements {
+    for statement in statements(template, role) {
         assert_eq!(statement["Effect"], "Allow");
         for (action, index) in actions(statement) {
             let known = allowed.insert((action, index), conditions(statement));
@@ -340,7 +367,20 @@ fn allowed(template: &Value, role: &str) -> Done {
     allowed
 }
 
-/// The actions of a statement and the index to which they apply. Statements for logs have no actions here.
+/// The statements of a role, with those that depend on a parameter.
+fn statements<'a>(template: &'a Value, role: &str) -> impl Iterator<Item = &'a Value> {
+    let policies = properties(template, role)["Policies"].as_array().unwrap();
+    let statements = policies.iter().flat_map(|policy| policy["PolicyDocument"]["Statement"].as_array().unwrap());
+    statements.map(|statement| match statement.get("!If") {
+        Some(conditional) => {
+            assert_eq!(conditional[2], json!({"!Ref": "AWS::NoValue"}));
+            &conditional[1]
+        }
+        None => statement,
+    })
+}
+
+/// The actions of a statement and the index to which they apply. Statements for logs and parameters have no actions here.
 fn actions(statement: &Value) -> Vec<(String, Option<String>)> {
     let names: Vec<_> = match &statement["Action"] {
         Value::Array(names) => names.iter().map(text).collect(),
@@ -350,6 +390,7 @@ fn actions(statement: &Value) -> Vec<(String, Option<String>)> {
         it if *it == json!({"!GetAtt": "Table.Arn"}) => ("dynamodb:", None),
         it if *it == json!({"!Sub": "${Table.Arn}/index/waiting"}) => ("dynamodb:", Some("waiting".to_owned())),
         it if *it == json!([{"!GetAtt": "Queue.Arn"}, {"!GetAtt": "SlowQueue.Arn"}]) => ("sqs:", None),
+        it if it.get("!Sub").is_some_and(|it| text(it).contains(":ssm:")) => return Vec::new(),
         it => {
             assert!(text(&it["!GetAtt"]).ends_with("LogGroup.Arn"), "{it}");
             assert_eq!(names, ["logs:CreateLogStream", "logs:PutLogEvents"]);

@@ -13,7 +13,7 @@ struct Module {
     never: &'static [&'static str],
 }
 
-const MODULES: [Module; 11] = [
+const MODULES: [Module; 12] = [
     // `domain` reads JSON where it is the subject of a rule: schemas, and documents with schemas. It derives no format.
     Module {
         name: "domain",
@@ -70,25 +70,27 @@ const MODULES: [Module; 11] = [
     },
     Module {
         name: "service",
-        may_use: &["domain", "store", "queue", "sender", "clock", "telemetry"],
-        never: &["aws_sdk_dynamodb", "aws_sdk_sqs", "axum", "http", "lambda_", "aws_lambda_events", "reqwest"],
+        may_use: &["domain", "store", "queue", "sender", "parameters", "clock", "telemetry"],
+        never: &["aws_sdk_", "axum", "http", "lambda_", "aws_lambda_events", "reqwest"],
     },
     Module {
         name: "edge",
         may_use: &["wire", "domain", "service", "clock", "telemetry"],
         never: &["aws_sdk_dynamodb", "aws_sdk_sqs", "reqwest"],
     },
+    Module { name: "parameters", may_use: &["domain"], never: &["aws_sdk_dynamodb", "aws_sdk_sqs", "axum", "reqwest"] },
     Module { name: "config", may_use: &["domain"], never: &["aws_sdk_dynamodb", "aws_sdk_sqs", "axum", "reqwest"] },
     Module { name: "clock", may_use: &["domain"], never: &["aws_", "axum", "reqwest"] },
     Module { name: "telemetry", may_use: &["domain"], never: &["aws_sdk_", "axum", "reqwest"] },
 ];
 
 /// The words that only one module of `shared/` may contain, among all of `shared/` and the functions.
-const ONLY: [(&str, &[&str]); 6] = [
+const ONLY: [(&str, &[&str]); 7] = [
     ("config", &["env::var", "env::vars", "env::var_os", "env::vars_os"]),
     ("clock", &["SystemTime::now", "Timestamp::now", "Zoned::now", "now_v7", "fastrand", "getrandom"]),
     ("store", &["aws_sdk_dynamodb", "serde_dynamo"]),
     ("queue", &["aws_sdk_sqs"]),
+    ("parameters", &["aws_sdk_ssm"]),
     ("sender", &["dns_lookup", "hyper", "hyper_", "reqwest", "rustls", "rustls_", "webpki"]),
     ("telemetry", &["tracing_subscriber", "metrics_cloudwatch_embedded"]),
 ];

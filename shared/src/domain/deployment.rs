@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::delivery::schedule::RetrySchedule;
+use super::encryption::KeySource;
 use super::endpoint::url::UrlPolicy;
 use super::event::event_type::Catalogue;
 use super::tenancy::api_key::PlatformKey;
@@ -28,6 +29,8 @@ pub struct Deployment {
     pub secrets_readable: bool,
     /// How long events and deliveries are stored.
     pub retention: Duration,
+    /// Where the keys come from that encrypt the confidential fields of endpoints.
+    pub encryption_keys: KeySource,
     /// When the deployment's only process started: all requests that began earlier have ended. `None` if there are
     /// several processes.
     pub only_process_since: Option<Timestamp>,

@@ -4,6 +4,7 @@
 pub mod catalogue;
 pub mod delivery;
 pub mod deployment;
+pub mod encryption;
 pub mod endpoint;
 pub mod event;
 pub mod external_id;

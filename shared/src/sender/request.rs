@@ -63,10 +63,11 @@ impl Attempt<'_> {
             ("x-webhook-delivery", self.delivery.to_string()),
             ("x-webhook-attempt", self.number.to_string()),
         ];
-        let mut headers = HeaderMap::with_capacity(own.len() + 7 + self.headers.as_map().len());
+        let mut headers = HeaderMap::with_capacity(own.len() + 7 + self.headers.iter().len());
         headers.insert(USER_AGENT_HEADER, HeaderValue::from_static(USER_AGENT));
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
         for (name, value) in self.headers.iter() {
+            let value = value.as_text().unwrap_or_default();
             if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
                 headers.insert(name, value);
             }

@@ -10,6 +10,7 @@ mod cache;
 mod caches;
 mod catalogue;
 mod deliverer;
+mod encryption;
 mod endpoints;
 mod error;
 mod event_writer;
@@ -34,6 +35,7 @@ use crate::store::Store;
 use announcer::Announcer;
 use caches::Caches;
 use catalogue::EventTypes;
+use encryption::Encryption;
 use endpoints::Endpoints;
 use event_writer::EventWriter;
 use job_runner::JobRunner;
@@ -65,6 +67,7 @@ pub struct Parts {
     targets: Arc<Targets>,
     event_types: Arc<EventTypes>,
     access: Arc<Access>,
+    encryption: Arc<Encryption>,
     endpoints: Arc<Endpoints>,
     writer: Arc<EventWriter>,
     announcer: Arc<Announcer>,
@@ -94,6 +97,7 @@ impl Parts {
             caches: Arc::clone(&caches),
             targets: Arc::clone(&targets),
         });
+        let encryption = Arc::new(Encryption::new(sdk, &deployment.encryption_keys, clock.clone()));
         let endpoints = Arc::new(Endpoints {
             store: Arc::clone(&store),
             clock: clock.clone(),
@@ -137,6 +141,7 @@ impl Parts {
             targets,
             event_types,
             access,
+            encryption,
             endpoints,
             writer,
             announcer,

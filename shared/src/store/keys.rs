@@ -306,6 +306,11 @@ pub(super) fn type_entry(name: &EventType) -> Key {
     Key::new(TYPES, name.to_string())
 }
 
+/// The item of the walk that encrypts again under a new key.
+pub(super) fn reencryption() -> Key {
+    Key::new("reencryption", "reencryption")
+}
+
 /// The item of the catalogue's revision.
 pub(super) fn catalogue() -> Key {
     Key::new("catalogue", "catalogue")

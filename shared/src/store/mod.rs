@@ -23,6 +23,7 @@ mod operator;
 mod organizations;
 mod public_keys;
 mod read;
+mod reencryption;
 mod removal;
 mod response;
 pub mod schema;

@@ -176,7 +176,7 @@ impl EndpointOut {
     /// Adds the secret, which is shown only once.
     #[must_use]
     pub fn revealing(self, endpoint: &Endpoint) -> Self {
-        Self { secret: Some(endpoint.secrets.newest.secret.reveal().into_owned().into()), ..self }
+        Self { secret: endpoint.secrets.newest.secret.reveal().map(|secret| secret.to_owned().into()), ..self }
     }
 }
 

@@ -112,7 +112,7 @@ async fn a_supplied_secret_is_validated_wherever_it_can_be_supplied() {
     let endpoint = tenant.endpoint_with(json!({"url": "https://example.com/"})).await;
     let bare = format!("/v1/endpoints/ep_{}", uuid(&endpoint.id));
     let ed25519 = SigningSecret::generate_ed25519([7; 32]);
-    let (supplied, public_key) = (ed25519.reveal().into_owned(), ed25519.public_key().unwrap().to_string());
+    let (supplied, public_key) = (ed25519.reveal().unwrap().to_owned(), ed25519.public_key().unwrap().to_string());
     let foreign = SigningSecret::generate_ed25519([8; 32]).public_key().unwrap().to_string();
     // Each secret, and its algorithm in the dialects `organizations` and `endpoints`.
     for (secret, canonical, any) in [
@@ -180,7 +180,7 @@ async fn the_algorithm_of_a_request_must_be_that_of_its_secret() {
     let world = World::new().await;
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint_with(json!({"url": "https://example.com/"})).await;
-    let ed25519 = SigningSecret::generate_ed25519([7; 32]).reveal().into_owned();
+    let ed25519 = SigningSecret::generate_ed25519([7; 32]).reveal().unwrap().to_owned();
     for (secret, algorithm, says) in [
         (Some("our very own secret"), "ed25519", "must be hmac-sha256, as the secret is"),
         (Some(&*ed25519), "hmac-sha256", "must be ed25519, as the secret is"),

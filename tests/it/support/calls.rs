@@ -19,7 +19,11 @@ impl Call {
         let target = request.headers().get("x-amz-target").unwrap_or_default();
         let (service, operation) = target.split_once('.').unwrap_or_default();
         Self {
-            service: if service == "AmazonSQS" { "sqs" } else { "dynamodb" },
+            service: match service {
+                "AmazonSQS" => "sqs",
+                "AmazonSSM" => "ssm",
+                _ => "dynamodb",
+            },
             operation: operation.to_owned(),
             body: request.body().bytes().and_then(|body| serde_json::from_slice(body).ok()).unwrap_or_default(),
         }
@@ -27,7 +31,7 @@ impl Call {
 
     /// Whether the call changes nothing. Receiving messages is a change, because it hides them.
     pub(crate) fn reads(&self) -> bool {
-        ["GetItem", "BatchGetItem", "Query", "Scan"].contains(&self.operation.as_str())
+        ["GetItem", "BatchGetItem", "Query", "Scan", "GetParameter"].contains(&self.operation.as_str())
     }
 
     /// The name of the index that the call reads, if any.

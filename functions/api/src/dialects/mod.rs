@@ -7,8 +7,27 @@ pub(crate) mod pages;
 
 use serde::Serialize;
 use serde_json::value::RawValue;
+use shared::domain::endpoint::Endpoint;
 use shared::edge::{ApiError, Bare, Items};
+use shared::service::Administrator;
 use shared::wire::error::ErrorCode;
+use shared::wire::headers::HeaderValues;
+
+/// The endpoint for a response: if it has the values of the headers, these are readable.
+async fn shown(administrator: &Administrator, endpoint: Endpoint, values: HeaderValues) -> Endpoint {
+    match values {
+        HeaderValues::Shown => administrator.with_readable_headers(endpoint).await,
+        HeaderValues::Hidden => endpoint,
+    }
+}
+
+/// The same for a list.
+async fn all_shown(administrator: &Administrator, mut endpoints: Vec<Endpoint>, values: HeaderValues) -> Vec<Endpoint> {
+    for endpoint in &mut endpoints {
+        *endpoint = shown(administrator, endpoint.clone(), values).await;
+    }
+    endpoints
+}
 
 /// Builds the response of a list without pages. Returns `quota_exceeded` if the items do not fit into one response.
 fn whole_list<T: Serialize>(items: impl IntoIterator<Item = T>) -> Result<Bare<Box<RawValue>>, ApiError> {

@@ -6,11 +6,12 @@ use std::fmt;
 use http::header::{HeaderName, HeaderValue};
 
 use crate::domain::Invalid;
+use crate::domain::encryption::Confidential;
 
 /// Headers that an endpoint's owner adds to each request. Values may be credentials, so `Debug` prints only the
 /// names.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Headers(BTreeMap<String, String>);
+pub struct Headers(BTreeMap<String, Confidential>);
 
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -48,7 +49,7 @@ impl Headers {
     /// [`Invalid`] naming the first header that is malformed, too long, duplicated, or that the receiver would not
     /// get exactly as given.
     pub fn new(headers: impl IntoIterator<Item = (String, String)>) -> Result<Self, Invalid> {
-        let headers: BTreeMap<_, _> = headers.into_iter().collect();
+        let headers: BTreeMap<String, String> = headers.into_iter().collect();
         if headers.len() > MAX_HEADERS {
             return Err(Invalid::new(format!("must have at most {MAX_HEADERS} entries")));
         }
@@ -59,22 +60,29 @@ impl Headers {
                 return Err(Invalid::new(format!("must not name {name} twice")));
             }
         }
-        Ok(Self(headers))
+        Ok(Self(headers.into_iter().map(|(name, value)| (name, Confidential::readable(value))).collect()))
     }
 
     /// Headers that were accepted earlier. They are not validated.
-    pub fn stored(headers: BTreeMap<String, String>) -> Self {
+    pub const fn stored(headers: BTreeMap<String, Confidential>) -> Self {
         Self(headers)
     }
 
     /// The names and values, sorted by name.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Confidential)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value))
     }
 
-    /// The headers as a map.
-    pub fn as_map(&self) -> &BTreeMap<String, String> {
-        &self.0
+    /// The headers with values that `change` makes of name and value.
+    ///
+    /// # Errors
+    /// The first error of `change`.
+    pub fn try_map<E>(
+        &self,
+        mut change: impl FnMut(&str, &Confidential) -> Result<Confidential, E>,
+    ) -> Result<Self, E> {
+        let changed = self.0.iter().map(|(name, value)| Ok((name.clone(), change(name, value)?)));
+        changed.collect::<Result<_, E>>().map(Self)
     }
 }
 
@@ -149,8 +157,11 @@ mod tests {
 
     #[test]
     fn stored_headers_stay_readable() {
-        let stored = BTreeMap::from([("Keep-Alive".to_owned(), " 5".to_owned())]);
-        assert!(Headers::new(stored.clone()).is_err());
-        assert_eq!(Headers::stored(stored.clone()).as_map(), &stored);
+        assert!(Headers::new([("Keep-Alive".to_owned(), " 5".to_owned())]).is_err());
+        let stored = Headers::stored(BTreeMap::from([("Keep-Alive".to_owned(), Confidential::readable(" 5"))]));
+        assert_eq!(
+            stored.iter().map(|(name, value)| (name, value.as_text())).collect::<Vec<_>>(),
+            [("Keep-Alive", Some(" 5"))]
+        );
     }
 }

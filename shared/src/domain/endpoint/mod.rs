@@ -2,6 +2,7 @@
 
 pub mod change;
 pub mod circuit_breaker;
+pub mod confidential;
 pub mod fan_out;
 pub mod filter;
 pub mod headers;

@@ -55,6 +55,16 @@ impl Secrets {
         std::iter::once((&self.newest, None)).chain(older.map(|older| (&older.key, Some(older.until))))
     }
 
+    /// All secrets, also those that have ended, the newest first.
+    pub fn keys(&self) -> impl Iterator<Item = &SigningKey> {
+        std::iter::once(&self.newest).chain(self.older.iter().map(|older| &older.key))
+    }
+
+    /// As [`Secrets::keys`].
+    pub fn keys_mut(&mut self) -> impl Iterator<Item = &mut SigningKey> {
+        std::iter::once(&mut self.newest).chain(self.older.iter_mut().map(|older| &mut older.key))
+    }
+
     /// The secrets that sign a request at `now`, the newest first.
     pub fn signing_at(&self, now: Timestamp) -> Vec<&SigningKey> {
         self.ending_at(now).map(|(key, _)| key).collect()

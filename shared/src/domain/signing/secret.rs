@@ -1,24 +1,24 @@
 //! An endpoint's signing secret. Its `Debug` output is redacted.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::ops::RangeInclusive;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{GeneralPurpose, STANDARD};
 use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
+use zeroize::Zeroizing;
 
 use super::ed25519::{Ed25519Key, Ed25519PublicKey, PUBLIC_PREFIX, SECRET_PREFIX};
 use crate::domain::Invalid;
+use crate::domain::encryption::Confidential;
 
-/// The secret that signs an endpoint's deliveries.
+/// The secret that signs an endpoint's deliveries. It may be encrypted; then it cannot sign.
 #[derive(Clone, PartialEq, Eq)]
-pub struct SigningSecret(Kind);
-
-#[derive(Clone, PartialEq, Eq)]
-enum Kind {
-    Hmac(String),
-    Ed25519(Ed25519Key),
+pub struct SigningSecret {
+    text: Confidential,
+    algorithm: Algorithm,
+    /// Present for Ed25519.
+    public_key: Option<Ed25519PublicKey>,
 }
 
 /// The algorithm of a signature.
@@ -63,12 +63,21 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 impl SigningSecret {
     /// Generates a secret: `whsec_` and 32 lower-case hex digits, which are also the base64 of 24 bytes.
     pub fn generate(random: [u8; 16]) -> Self {
-        Self(Kind::Hmac(format!("{PREFIX}{}", hex::encode(random))))
+        Self::hmac(format!("{PREFIX}{}", hex::encode(random)))
     }
 
     /// Generates an Ed25519 key.
     pub fn generate_ed25519(random: [u8; 32]) -> Self {
-        Self(Kind::Ed25519(Ed25519Key::from_seed(random)))
+        Self::ed25519(&Ed25519Key::from_seed(random))
+    }
+
+    fn hmac(text: String) -> Self {
+        Self { text: Confidential::readable(text), algorithm: Algorithm::HmacSha256, public_key: None }
+    }
+
+    fn ed25519(key: &Ed25519Key) -> Self {
+        let text = Confidential::readable(key.reveal());
+        Self { text, algorithm: Algorithm::Ed25519, public_key: Some(key.public()) }
     }
 
     /// Parses a secret that a caller supplies, and accepts it only if every Standard Webhooks library can verify
@@ -87,7 +96,7 @@ impl SigningSecret {
             return Err(Invalid::new(format!("must not have v1, before {PREFIX}")));
         }
         if text.starts_with(SECRET_PREFIX) {
-            return Ed25519Key::parse(text).map(|key| Self(Kind::Ed25519(key)));
+            return Ed25519Key::parse(text).map(|key| Self::ed25519(&key));
         }
         if text.starts_with(PUBLIC_PREFIX) {
             return Err(Invalid::new(format!("must not be a public key; one that signs begins with {SECRET_PREFIX}")));
@@ -115,71 +124,79 @@ impl SigningSecret {
         if !printable || !(16..=256).contains(&text.len()) {
             return Err(Invalid::new("must be 16 to 256 printable ASCII characters"));
         }
-        Ok(Self(Kind::Hmac(text.to_owned())))
+        Ok(Self::hmac(text.to_owned()))
     }
 
     /// A secret that was accepted earlier; `None` if the text is none of the algorithm. It is not validated further.
     pub fn stored(algorithm: Algorithm, text: &str) -> Option<Self> {
-        Some(Self(match algorithm {
-            Algorithm::HmacSha256 => Kind::Hmac(text.to_owned()),
-            Algorithm::Ed25519 => Kind::Ed25519(Ed25519Key::stored(text)?),
-        }))
+        Some(match algorithm {
+            Algorithm::HmacSha256 => Self::hmac(text.to_owned()),
+            Algorithm::Ed25519 => Self::ed25519(&Ed25519Key::stored(text)?),
+        })
+    }
+
+    /// A secret that was encrypted. An Ed25519 key has its public key beside it.
+    pub const fn encrypted(bytes: Vec<u8>, public_key: Option<Ed25519PublicKey>) -> Self {
+        let algorithm = if public_key.is_some() { Algorithm::Ed25519 } else { Algorithm::HmacSha256 };
+        Self { text: Confidential::encrypted(bytes), algorithm, public_key }
+    }
+
+    /// The text, readable or encrypted.
+    pub const fn text(&self) -> &Confidential {
+        &self.text
+    }
+
+    /// The same secret with its text in another form.
+    #[must_use]
+    pub fn with_text(&self, text: Confidential) -> Self {
+        Self { text, algorithm: self.algorithm, public_key: self.public_key }
     }
 
     /// The algorithm of the secret's signatures.
     pub const fn algorithm(&self) -> Algorithm {
-        match self.0 {
-            Kind::Hmac(_) => Algorithm::HmacSha256,
-            Kind::Ed25519(_) => Algorithm::Ed25519,
-        }
+        self.algorithm
     }
 
     /// The key that verifies the secret's signatures; `None` if it is the secret itself.
     pub const fn public_key(&self) -> Option<Ed25519PublicKey> {
-        match &self.0 {
-            Kind::Hmac(_) => None,
-            Kind::Ed25519(key) => Some(key.public()),
-        }
+        self.public_key
     }
 
-    /// The secret text, for storing it and for the responses that show it.
-    pub fn reveal(&self) -> Cow<'_, str> {
-        match &self.0 {
-            Kind::Hmac(text) => Cow::Borrowed(text),
-            Kind::Ed25519(key) => Cow::Owned(key.reveal()),
-        }
+    /// The secret text, for storing it and for the responses that show it; `None` if it is encrypted.
+    pub fn reveal(&self) -> Option<&str> {
+        self.text.as_text()
     }
 
-    /// The key of the secret's Standard Webhooks signatures.
-    pub(super) fn standard_key(&self) -> StandardKey<'_> {
-        match &self.0 {
-            Kind::Hmac(text) => StandardKey::Hmac(hmac_key(text)),
-            Kind::Ed25519(key) => StandardKey::Ed25519(key),
+    /// The key of the secret's Standard Webhooks signatures; `None` if it is encrypted.
+    pub(super) fn standard_key(&self) -> Option<StandardKey> {
+        let text = self.text.as_text()?;
+        match self.algorithm {
+            Algorithm::HmacSha256 => Some(StandardKey::Hmac(hmac_key(text))),
+            Algorithm::Ed25519 => Ed25519Key::stored(text).map(StandardKey::Ed25519),
         }
     }
 
     /// The text of the secret if it is the key of an HMAC.
     pub(super) fn hmac_text(&self) -> Option<&str> {
-        match &self.0 {
-            Kind::Hmac(text) => Some(text),
-            Kind::Ed25519(_) => None,
-        }
+        self.text.as_text().filter(|_| self.algorithm == Algorithm::HmacSha256)
     }
 }
 
 /// The key of a Standard Webhooks signature.
-pub(super) enum StandardKey<'a> {
-    Hmac(Vec<u8>),
-    Ed25519(&'a Ed25519Key),
+pub(super) enum StandardKey {
+    Hmac(Zeroizing<Vec<u8>>),
+    Ed25519(Ed25519Key),
 }
 
 /// The key that Standard Webhooks libraries use for an HMAC: the decoded base64 after `whsec_` if it has 24 to 75 bytes,
 /// otherwise the bytes of the whole text.
-fn hmac_key(text: &str) -> Vec<u8> {
-    text.strip_prefix(PREFIX)
+fn hmac_key(text: &str) -> Zeroizing<Vec<u8>> {
+    let key = text
+        .strip_prefix(PREFIX)
         .and_then(|encoded| BASE64.decode(encoded).ok())
         .filter(|key| STANDARD_KEY_BYTES.contains(&key.len()))
-        .unwrap_or_else(|| text.as_bytes().to_vec())
+        .unwrap_or_else(|| text.as_bytes().to_vec());
+    Zeroizing::new(key)
 }
 
 impl fmt::Debug for SigningSecret {
@@ -240,7 +257,7 @@ mod tests {
     #[test]
     fn a_supplied_ed25519_key_is_a_seed_and_its_public_key() {
         let key = SigningSecret::generate_ed25519([7; 32]);
-        let text = key.reveal().into_owned();
+        let text = key.reveal().unwrap().to_owned();
         let public = key.public_key().unwrap().to_string();
         assert_eq!(SigningSecret::parse_verifiable(&text), Ok(key.clone()));
         assert_eq!(SigningSecret::stored(Algorithm::Ed25519, &text), Some(key));
@@ -270,7 +287,7 @@ mod tests {
         for (bytes, decoded) in [(23, false), (24, true), (64, true), (65, true), (75, true), (76, false)] {
             let text = whsec(bytes);
             let expected = if decoded { vec![0xfb; bytes] } else { text.clone().into_bytes() };
-            assert_eq!(hmac_key(&text), expected, "{bytes}");
+            assert_eq!(*hmac_key(&text), expected, "{bytes}");
         }
     }
 }

@@ -5,6 +5,7 @@ use tracing::warn;
 use super::Administrator;
 use super::secrets::{made, new_key_id};
 use crate::clock;
+use crate::domain::encryption::key_ring::KeyRing;
 use crate::domain::endpoint::change::EndpointPatch;
 use crate::domain::endpoint::fan_out::FanOutGroup;
 use crate::domain::endpoint::secrets::TooManySecrets;
@@ -17,7 +18,7 @@ use crate::store::StoreError;
 use crate::telemetry::audit;
 
 impl Administrator {
-    /// Creates an endpoint and publishes `webhook.created`. Publish requests that begin after this returns use the
+    /// Creates an endpoint and publishes `webhook.created`. The secret and the headers of the returned endpoint are readable. Publish requests that begin after this returns use the
     /// endpoint.
     ///
     /// # Errors
@@ -29,7 +30,7 @@ impl Administrator {
         organization: &OrganizationId,
         new: NewEndpoint,
     ) -> Result<Endpoint, ServiceError> {
-        let now = self.clock.now();
+        let (now, keys) = (self.clock.now(), self.encryption.keys_to_encrypt().await?);
         let secret = SigningKey::new(new_key_id(), made(new.secret));
         let id = EndpointId::new(now, clock::id_bytes());
         let endpoint = Endpoint::new(id, organization, new.settings, secret, new.status, now);
@@ -39,7 +40,7 @@ impl Administrator {
             self.store.open_group(organization, fan_out_group).await?;
         }
         let endpoint = Endpoint { fan_out_group, ..endpoint };
-        self.store.create_endpoint(&endpoint).await?;
+        self.store.create_endpoint(&encrypted(endpoint.clone(), keys.as_deref())).await?;
         self.forget_public_keys(organization, id);
         audit("endpoint.create", organization, id);
         self.endpoints.invalidate_fan_out(&endpoint, None, Some(&endpoint)).await?;
@@ -82,7 +83,11 @@ impl Administrator {
         patch: EndpointPatch,
     ) -> Result<Endpoint, ServiceError> {
         let (now, key) = (self.clock.now(), new_key_id());
-        let patched = |endpoint: Endpoint| Ok(endpoint.patched(patch.clone(), now, key));
+        let keys = match patch.secret.is_some() || patch.headers.is_some() {
+            true => self.encryption.keys_to_encrypt().await?,
+            false => None,
+        };
+        let patched = |endpoint: Endpoint| Ok(encrypted(endpoint.patched(patch.clone(), now, key), keys.as_deref()));
         let (before, after) = self.change(organization, id, "endpoint.update", patched).await?;
         let accepts_again = after.accepts() && !before.accepts();
         if accepts_again && let Err(error) = self.begin_release(&after).await {
@@ -157,6 +162,14 @@ impl Administrator {
             self.endpoints.invalidate_fan_out(&after, Some(&before), Some(&after)).await?;
         }
         Ok((before, after))
+    }
+}
+
+/// The endpoint as it is stored: encrypted, if the deployment has keys.
+pub(super) fn encrypted(endpoint: Endpoint, keys: Option<&KeyRing>) -> Endpoint {
+    match keys {
+        Some(keys) => endpoint.encrypted(keys, clock::secret_bytes),
+        None => endpoint,
     }
 }
 

@@ -21,7 +21,7 @@ pub struct HealthOf(HashMap<EndpointId, Counters>);
 impl Administrator {
     /// Reads what is needed for the health of these endpoints. Eventually consistent. Endpoints whose counters cannot be read
     /// seem not to fail.
-    pub async fn health_of(&self, endpoints: &[&Endpoint]) -> HealthOf {
+    pub async fn health_of(&self, endpoints: &[Endpoint]) -> HealthOf {
         let wanted: Vec<_> = endpoints.iter().filter(|it| Health::needs_counters(it)).map(|it| it.id).collect();
         if wanted.is_empty() {
             return HealthOf(HashMap::new());

@@ -21,6 +21,7 @@ use super::access::Access;
 use super::announcer::Announcer;
 use super::caches::Caches;
 use super::catalogue::EventTypes;
+use super::encryption::Encryption;
 use super::endpoints::Endpoints;
 use super::event_writer::EventWriter;
 use super::job_runner::JobRunner;
@@ -52,6 +53,7 @@ pub struct Administrator {
     deployment: Arc<Deployment>,
     caches: Arc<Caches>,
     access: Arc<Access>,
+    encryption: Arc<Encryption>,
     targets: Arc<Targets>,
     event_types: Arc<EventTypes>,
     endpoints: Arc<Endpoints>,
@@ -64,7 +66,7 @@ pub struct Administrator {
 impl Administrator {
     pub(super) fn new(parts: &Parts) -> Self {
         let parts = parts.clone();
-        let Parts { store, queue, clock, deployment, caches, access, .. } = parts;
+        let Parts { store, queue, clock, deployment, caches, access, encryption, .. } = parts;
         let Parts { targets, event_types, endpoints, writer, announcer, job_runner, meter, .. } = parts;
         Self {
             store,
@@ -73,6 +75,7 @@ impl Administrator {
             deployment,
             caches,
             access,
+            encryption,
             targets,
             event_types,
             endpoints,

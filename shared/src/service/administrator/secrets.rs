@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use super::Administrator;
+use super::endpoints::encrypted;
 use crate::clock;
 use crate::domain::endpoint::Endpoint;
+use crate::domain::endpoint::confidential::Fields;
 use crate::domain::endpoint::secrets::{Rotation, Secrets};
 use crate::domain::ids::{EndpointId, OrganizationId};
 use crate::domain::signing::key::{NewSecret, PublishedKey, SigningKey, SigningKeyId};
@@ -16,7 +18,7 @@ use crate::telemetry::audit;
 const NO_PUBLIC_KEY: ServiceError = ServiceError::NotFound("public key");
 
 impl Administrator {
-    /// Gives an endpoint a new secret. The former one signs beside it for the overlap.
+    /// Gives an endpoint a new secret, which is readable in the returned endpoint. The former one signs beside it for the overlap.
     ///
     /// # Errors
     /// As [`Administrator::endpoint`], and [`ServiceError::Conflict`] if too many older secrets sign.
@@ -26,16 +28,17 @@ impl Administrator {
         id: EndpointId,
         rotation: Rotation,
     ) -> Result<Endpoint, ServiceError> {
-        let now = self.clock.now();
+        let (now, keys) = (self.clock.now(), self.encryption.keys_to_encrypt().await?);
         let key_id = new_key_id();
         let rotate = |endpoint: Endpoint| {
             let algorithm = endpoint.secrets.newest.secret.algorithm();
             let secret = rotation.secret.clone().unwrap_or(NewSecret::Generated(algorithm));
             let key = SigningKey::new(key_id, made(secret));
             let secrets = endpoint.secrets.clone().rotated(key, rotation.overlap, now)?;
-            Ok(Endpoint { secrets, updated_at: now, ..endpoint })
+            Ok(encrypted(Endpoint { secrets, updated_at: now, ..endpoint }, keys.as_deref()))
         };
-        Ok(self.change(organization, id, "endpoint.rotate_secret", rotate).await?.1)
+        let (_, after) = self.change(organization, id, "endpoint.rotate_secret", rotate).await?;
+        self.readable(after, Fields::NewestSecret).await
     }
 
     /// The secrets that sign an endpoint's deliveries now, and the time as of which they do. The request is audited.
@@ -53,8 +56,29 @@ impl Administrator {
             ));
         }
         let endpoint = self.endpoint(organization, id).await?;
+        let endpoint = self.readable(endpoint, Fields::Secrets).await?;
         audit("endpoint.read_secret", organization, id);
         Ok((endpoint.secrets, self.clock.now()))
+    }
+
+    /// The endpoint with these fields readable.
+    ///
+    /// # Errors
+    /// [`ServiceError::Unavailable`] if the keys cannot be read, or if a field cannot be decrypted with them.
+    pub async fn readable(&self, endpoint: Endpoint, fields: Fields) -> Result<Endpoint, ServiceError> {
+        Ok(match self.encryption.decrypt(&endpoint, fields).await? {
+            Some((secrets, headers)) => endpoint.with_confidential(secrets, headers),
+            None => endpoint,
+        })
+    }
+
+    /// The endpoint with readable headers, for callers who may see them. Headers that cannot be decrypted stay as they are, so
+    /// that the owner can still read and change the endpoint.
+    pub async fn with_readable_headers(&self, mut endpoint: Endpoint) -> Endpoint {
+        if let Ok(Some((_, headers))) = self.encryption.decrypt(&endpoint, Fields::Headers).await {
+            endpoint.settings.headers = headers;
+        }
+        endpoint
     }
 
     /// The public keys that verify an endpoint's deliveries. They may be up to 60 s old. The caller need not be

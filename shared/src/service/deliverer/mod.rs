@@ -32,6 +32,7 @@ use record::{Attempted, Remembered, Unrecorded, after_conflict, stays, unrecorde
 use super::Parts;
 use super::cache::Cache;
 use super::caches::Caches;
+use super::encryption::Encryption;
 use super::meter::Meter;
 use crate::clock::{self, Clock};
 use crate::domain::delivery::attempt::Outcome;
@@ -42,6 +43,7 @@ use crate::domain::delivery::trigger::Trigger;
 use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::deployment::Deployment;
 use crate::domain::endpoint::Endpoint;
+use crate::domain::endpoint::confidential::Fields;
 use crate::domain::endpoint::lane::Lane;
 use crate::domain::endpoint::timeout::TimeoutSeconds;
 use crate::domain::event::payload::Payload;
@@ -80,6 +82,7 @@ pub struct Deliverer {
     clock: Clock,
     deployment: Arc<Deployment>,
     sender: Sender,
+    encryption: Arc<Encryption>,
     loader: Loader,
     health: Health,
     caches: Arc<Caches>,
@@ -106,7 +109,7 @@ type Decided = Pin<Box<dyn Future<Output = Verdict> + Send>>;
 impl Deliverer {
     pub(super) fn new(parts: &Parts, sender: Sender) -> Self {
         let health = Health::new(parts);
-        let Parts { store, queue, clock, deployment, caches, meter, .. } = parts.clone();
+        let Parts { store, queue, clock, deployment, caches, encryption, meter, .. } = parts.clone();
         let loader = Loader { store: Arc::clone(&store), clock: clock.clone(), caches: Arc::clone(&caches) };
         Self {
             store,
@@ -114,6 +117,7 @@ impl Deliverer {
             clock,
             deployment,
             sender,
+            encryption,
             loader,
             health,
             caches,
@@ -364,20 +368,35 @@ impl Deliverer {
             let suspect = is_suspicious(receipt, attempted.seen.as_ref(), work.read_at);
             return self.forward(DeliverTask { suspect, ..attempted.task }, endpoint.lane).await;
         }
-        if !endpoint.settings.timeout.fits(batch.deadline.since(now)) {
-            return Verdict::Postpone(now);
+        match self.post(&delivery, endpoint, &payload, batch).await {
+            Ok(outcome) => self.record(attempted, outcome).await,
+            Err(verdict) => verdict,
         }
-        let outcome = self.post(&delivery, endpoint, &payload).await;
-        self.record(attempted, outcome).await
     }
 
-    /// Sends one request for a delivery.
-    async fn post(&self, delivery: &Delivery, endpoint: &Endpoint, payload: &Payload) -> Outcome {
-        let settings = &endpoint.settings;
+    /// Sends one request for a delivery. Returns what happens with the message if it was not sent: the endpoint's fields cannot
+    /// be decrypted, or too little time is left.
+    async fn post(
+        &self,
+        delivery: &Delivery,
+        endpoint: &Endpoint,
+        payload: &Payload,
+        batch: Batch,
+    ) -> Result<Outcome, Verdict> {
+        // This may read the keys, so the time is looked at afterwards.
+        let Ok(decrypted) = self.encryption.decrypt(endpoint, Fields::All).await else { return Err(Verdict::Stay) };
+        let (now, settings) = (self.clock.now(), &endpoint.settings);
+        if !settings.timeout.fits(batch.deadline.since(now)) {
+            return Err(Verdict::Postpone(now));
+        }
+        let (secrets, headers) = match &decrypted {
+            Some((secrets, headers)) => (secrets, headers),
+            None => (&endpoint.secrets, &settings.headers),
+        };
         let attempt = Attempt {
             url: &settings.url,
-            headers: &settings.headers,
-            secrets: endpoint.secrets.signing_at(self.clock.now()),
+            headers,
+            secrets: secrets.signing_at(now),
             delivery: delivery.id,
             event_type: &delivery.event_type,
             number: delivery.attempts + 1,
@@ -386,7 +405,7 @@ impl Deliverer {
             trace: payload.trace.as_ref(),
             timeout: settings.timeout.duration(),
         };
-        self.sender.post(&attempt).await
+        Ok(self.sender.post(&attempt).await)
     }
 
     /// Forwards a task to another lane. The new message has the same ticket, so it owns the delivery.

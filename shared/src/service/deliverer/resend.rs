@@ -35,12 +35,10 @@ impl Deliverer {
         if batch.lane.forwards_to(endpoint.lane) {
             return self.forward(DeliverTask { suspect, ..task }, endpoint.lane).await;
         }
-        let now = self.clock.now();
-        if !endpoint.settings.timeout.fits(batch.deadline.since(now)) {
-            return Verdict::Postpone(now);
+        match self.post(&delivery, &endpoint, &payload, batch).await {
+            Ok(outcome) => self.record_resend(seen, delivery, &outcome).await,
+            Err(verdict) => verdict,
         }
-        let outcome = self.post(&delivery, &endpoint, &payload).await;
-        self.record_resend(seen, delivery, &outcome).await
     }
 
     /// Records a resend. A success is first added to the delivery's record, unless that is successful already. If this

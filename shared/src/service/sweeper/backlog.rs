@@ -30,7 +30,7 @@ impl Sweeper {
     /// suspended endpoint. Deliveries held for paused endpoints are not counted: finding their partitions would
     /// require reading all endpoints.
     pub(super) async fn record_backlog(&self, now: Timestamp) -> Result<(), ServiceError> {
-        if !is_counting_run(now) {
+        if !is_fifth_run(now) {
             return Ok(());
         }
         let suspended = self.store.suspended_endpoints(MAX_SUSPENDED).await?;
@@ -49,7 +49,8 @@ impl Sweeper {
     }
 }
 
-const fn is_counting_run(now: Timestamp) -> bool {
+/// Whether a run is one of those, each fifth, that also do what need not be done every minute.
+pub(super) const fn is_fifth_run(now: Timestamp) -> bool {
     let runs = now.unix_seconds() / RUN_INTERVAL.as_secs().cast_signed();
     runs % (INTERVAL.as_secs() / RUN_INTERVAL.as_secs()).cast_signed() == 0
 }
@@ -63,7 +64,7 @@ mod tests {
         let runs =
             |second: i64| (0..10).map(move |minute| Timestamp::from_unix_seconds(1_774_382_460 + 60 * minute + second));
         for second in [0, 17, 59] {
-            let times: Vec<_> = runs(second).map(is_counting_run).collect();
+            let times: Vec<_> = runs(second).map(is_fifth_run).collect();
             assert_eq!(times.iter().filter(|counts| **counts).count(), 2);
             assert_eq!(times[..5], times[5..]);
         }

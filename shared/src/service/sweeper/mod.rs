@@ -2,6 +2,7 @@
 
 mod backlog;
 mod jobs;
+mod reencryption;
 
 use std::collections::HashSet;
 use std::ops::AddAssign;
@@ -14,6 +15,7 @@ use tracing::warn;
 use jobs::JobsRun;
 
 use super::announcer::{self, Announcer};
+use super::encryption::Encryption;
 use super::endpoints::Endpoints;
 use super::job_runner::JobRunner;
 use super::meter::Meter;
@@ -105,6 +107,7 @@ impl Sweeping {
 pub struct Sweeper {
     store: Arc<Store>,
     clock: Clock,
+    encryption: Arc<Encryption>,
     endpoints: Arc<Endpoints>,
     announcer: Arc<Announcer>,
     releaser: Arc<Releaser>,
@@ -114,8 +117,8 @@ pub struct Sweeper {
 
 impl Sweeper {
     pub(super) fn new(parts: &Parts) -> Self {
-        let Parts { store, clock, endpoints, announcer, releaser, job_runner, meter, .. } = parts.clone();
-        Self { store, clock, endpoints, announcer, releaser, job_runner, meter }
+        let Parts { store, clock, encryption, endpoints, announcer, releaser, job_runner, meter, .. } = parts.clone();
+        Self { store, clock, encryption, endpoints, announcer, releaser, job_runner, meter }
     }
 
     /// The clock that the process uses.
@@ -128,20 +131,22 @@ impl Sweeper {
         &self.meter
     }
 
-    /// Processes due deliveries, half-open probes, jobs and the backlog metrics concurrently, until nothing is left or
+    /// Processes due deliveries, half-open probes, jobs, the backlog metrics and a change of the encryption key concurrently, until nothing is left or
     /// `deadline` has passed; the next run does the rest. A failure in one part does not stop the others.
     pub async fn sweep(&self, deadline: Timestamp) -> Sweeping {
         let started_at = self.clock.now();
         let mut jobs = JobsRun::default();
         // Boxed, because the nested types of these futures exceed the compiler's recursion limit.
-        let (due, probes, (), backlog) = tokio::join!(
+        let (due, probes, (), backlog, reencryption) = tokio::join!(
             Box::pin(self.send_all_due(deadline)),
             Box::pin(self.probe_all(started_at, deadline)),
             Box::pin(self.do_jobs(&mut jobs, deadline)),
             Box::pin(self.record_backlog(started_at)),
+            Box::pin(self.reencrypt(started_at, deadline)),
         );
         let mut others = Run::default();
         others.record("backlog metrics", backlog);
+        others.record("the encryption under a new key", reencryption);
         [due, probes].into_iter().for_each(|part| others.add(part));
         Sweeping { others, jobs }
     }

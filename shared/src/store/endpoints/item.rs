@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::confidential::Text;
 use super::secrets::{SecretItem, read_secrets, stored_secrets};
 use crate::domain::delivery::schedule::RetrySchedule;
 use crate::domain::endpoint::circuit_breaker::{CircuitBreaker, Suspension};
@@ -40,7 +41,7 @@ pub(in crate::store) struct EndpointItem {
     url: String,
     event_types: Vec<String>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    headers: BTreeMap<String, String>,
+    headers: BTreeMap<String, Text>,
     timeout_seconds: u8,
     #[serde(skip_serializing_if = "Option::is_none")]
     edition_id: Option<String>,
@@ -97,7 +98,7 @@ impl From<&Endpoint> for EndpointItem {
             metadata: settings.metadata.as_map().clone(),
             url: settings.url.as_str().to_owned(),
             event_types: settings.subscriptions.iter().map(Subscription::to_string).collect(),
-            headers: settings.headers.as_map().clone(),
+            headers: settings.headers.iter().map(|(name, value)| (name.to_owned(), value.into())).collect(),
             timeout_seconds: settings.timeout.get(),
             edition_id: settings.edition.as_ref().map(EditionId::to_string),
             channels: settings.channels.names().to_vec(),
@@ -138,7 +139,7 @@ impl TryFrom<EndpointItem> for Endpoint {
                 metadata: Metadata::stored(item.metadata),
                 url: EndpointUrl::stored(&item.url)?,
                 subscriptions: item.event_types.iter().map(|t| Subscription::parse(t)).collect::<Result<_, _>>()?,
-                headers: Headers::stored(item.headers),
+                headers: Headers::stored(item.headers.into_iter().map(|(name, value)| (name, value.into())).collect()),
                 timeout: TimeoutSeconds::new(item.timeout_seconds.into())?,
                 edition: item.edition_id.map(|edition| EditionId::parse(&edition)).transpose()?,
                 channels: Channels::stored(item.channels),

@@ -1,5 +1,6 @@
 //! Endpoints. Most changes write the endpoint's item and its fan-out item in one transaction.
 
+mod confidential;
 mod item;
 mod secrets;
 

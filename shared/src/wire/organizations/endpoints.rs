@@ -299,7 +299,7 @@ impl EndpointOut {
     /// Adds the current secret, which is shown only once.
     #[must_use]
     pub fn revealing(self, endpoint: &Endpoint) -> Self {
-        Self { signing_secret: Some(endpoint.secrets.newest.secret.reveal().into_owned().into()), ..self }
+        Self { signing_secret: endpoint.secrets.newest.secret.reveal().map(|secret| secret.to_owned().into()), ..self }
     }
 }
 

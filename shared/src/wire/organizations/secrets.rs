@@ -110,7 +110,7 @@ impl SecretsOut {
         let secrets = secrets.ending_at(now).map(|(key, until)| SecretOut {
             kid: key.id.to_string(),
             algorithm: key.secret.algorithm().as_str(),
-            secret: key.secret.reveal().into_owned().into(),
+            secret: key.secret.reveal().unwrap_or_default().to_owned().into(),
             public_key: key.secret.public_key().map(|key| key.to_string()),
             until: until.map(Timestamp::rfc3339),
         });

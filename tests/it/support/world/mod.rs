@@ -4,6 +4,7 @@ mod process;
 mod queues;
 mod table;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
@@ -12,6 +13,8 @@ use rustls::pki_types::CertificateDer;
 use serde_json::json;
 use shared::clock::{self, Clock};
 use shared::config::Settings;
+use shared::domain::encryption::KeySource;
+use shared::domain::encryption::key_ring::KeyRing;
 use shared::domain::endpoint::lane::ByLane;
 use shared::domain::tenancy::api_key::KeySecret;
 use shared::queue::schema::create_queues;
@@ -23,6 +26,8 @@ pub(crate) use process::Process;
 
 const TABLE: &str = "pigeonpost";
 const QUEUE: &str = "deliveries";
+/// The encryption key of worlds whose settings name no parameter.
+const KEY: &str = "cGlnZW9ucG9zdCdzIHRlc3RzIGVuY3J5cHQgd2l0aCE=";
 
 /// A deployment. Tests use its first process unless they start another.
 pub(crate) struct World {
@@ -107,6 +112,13 @@ impl World {
         Process::start(&self.sdk(), &settings, &new_sender(&settings, &self.clock), self.clock.clock())
     }
 
+    /// Creates another process that has no encryption keys.
+    pub(crate) fn process_without_keys(&self) -> Process {
+        let mut settings = self.settings.clone();
+        settings.deployment.encryption_keys = KeySource::None;
+        Process::start(&self.sdk(), &settings, &self.sender, self.clock.clock())
+    }
+
     /// Creates another process with this lookup of names.
     pub(crate) fn process_looking_up(&self, lookup: Lookup) -> Process {
         self.process_with_sender(lookup, Vec::new())
@@ -165,10 +177,15 @@ fn new_sender(settings: &Settings, clock: &TestClock) -> Sender {
     Sender::new(settings.deployment.urls.addresses.clone(), clock.clock()).unwrap()
 }
 
-/// Reads settings from variables. The first ones override the others.
+/// Reads settings from variables. The first ones override the others. A deployment without the parameter of the encryption keys
+/// has a key of the tests.
 fn read_settings(first: &[(&str, &str)], rest: &[(String, String)]) -> Settings {
     let rest = rest.iter().map(|(name, value)| (name.as_str(), value.as_str()));
     let variables: Vec<_> = first.iter().copied().chain(rest).collect();
     let variable = |name: &str| variables.iter().find(|(key, _)| *key == name);
-    Settings::read(|name| variable(name).map(|(_, value)| (*value).to_owned())).unwrap()
+    let mut settings = Settings::read(|name| variable(name).map(|(_, value)| (*value).to_owned())).unwrap();
+    if matches!(settings.deployment.encryption_keys, KeySource::None) {
+        settings.deployment.encryption_keys = KeySource::Fixed(Arc::new(KeyRing::parse(KEY).unwrap()));
+    }
+    settings
 }

@@ -17,6 +17,7 @@ use shared::wire::query::{DeletionParameters, PagingParameters};
 use utoipa::OpenApi;
 
 use super::{after, page};
+use crate::dialects::{all_shown, shown};
 use crate::{Api, Routes};
 
 type Answer = Result<Data<EndpointOut>, ApiError>;
@@ -66,14 +67,15 @@ async fn list(
     let paging = query.finish(paging)?;
     let after = after(&paging, |cursor| EndpointId::parse(cursor).ok())?;
     let endpoints = administrator.list_endpoints(&tenant.organization.id).await?;
-    let mut rest = endpoints.iter().filter(|endpoint| after.is_none_or(|after| endpoint.id > after));
-    let shown: Vec<_> = rest.by_ref().take(paging.limit).collect();
-    let next = rest.next().and(shown.last()).map(|last| last.id.to_string());
-    let health = administrator.health_of(&shown).await;
-    let show = |endpoint: &&Endpoint| {
+    let mut rest = endpoints.into_iter().filter(|endpoint| after.is_none_or(|after| endpoint.id > after));
+    let listed: Vec<_> = rest.by_ref().take(paging.limit).collect();
+    let next = rest.next().and(listed.last()).map(|last| last.id.to_string());
+    let listed = all_shown(&administrator, listed, tenant.header_values()).await;
+    let health = administrator.health_of(&listed).await;
+    let show = |endpoint: &Endpoint| {
         EndpointOut::new(endpoint, &administrator.health_in(&health, endpoint), tenant.header_values())
     };
-    page(shown, next, paging.limit, show, |endpoint| endpoint.id.to_string())
+    page(listed, next, paging.limit, show, |endpoint| endpoint.id.to_string())
 }
 
 /// Reads a webhook endpoint.
@@ -88,7 +90,8 @@ async fn read(
 ) -> Answer {
     let endpoint = administrator.endpoint(&tenant.organization.id, endpoint).await?;
     let health = administrator.full_health_of(&endpoint).await;
-    Ok(Data::ok(EndpointOut::new(&endpoint, &health, tenant.header_values())))
+    let values = tenant.header_values();
+    Ok(Data::ok(EndpointOut::new(&shown(&administrator, endpoint, values).await, &health, values)))
 }
 
 /// Changes a webhook endpoint.
@@ -143,7 +146,8 @@ pub(super) async fn changed(
     tenant: &Tenant<EndpointsWrite>,
     endpoint: &Endpoint,
 ) -> EndpointOut {
-    EndpointOut::new(endpoint, &administrator.current_health_of(endpoint).await, tenant.header_values())
+    let (values, health) = (tenant.header_values(), administrator.current_health_of(endpoint).await);
+    EndpointOut::new(&shown(administrator, endpoint.clone(), values).await, &health, values)
 }
 
 /// Sends a test event to one endpoint.

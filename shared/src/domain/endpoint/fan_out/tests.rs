@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use super::{FanOut, FanOutGroup, FanOutLimit, FanOutSize, MAX_FAN_OUT_BYTES, Target};
+use crate::domain::encryption::Confidential;
 use crate::domain::endpoint::change::EndpointPatch;
 use crate::domain::endpoint::filter::Filter;
 use crate::domain::endpoint::headers::Headers;
@@ -104,7 +105,7 @@ fn a_target_is_written_if_it_or_the_settings_or_secrets_change() {
     let patch = |patch| endpoint().patched(patch, NOW, KEY);
     let patched = EndpointPatch::default;
     let name = Name::parse("new").unwrap();
-    let headers = Headers::stored([("x-a".to_owned(), "b".to_owned())].into());
+    let headers = Headers::stored([("x-a".to_owned(), Confidential::readable("b"))].into());
     let secret = SigningSecret::generate([9; 16]);
     let watched = endpoint().watched(NOW).unwrap();
     let suspended = endpoint().suspended(NOW).unwrap();

@@ -1,0 +1,150 @@
+//! Encrypting and decrypting the confidential fields of endpoints.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use tracing::error;
+
+use super::ServiceError;
+use crate::clock::Clock;
+use crate::domain::encryption::KeySource;
+use crate::domain::encryption::key_ring::{KeyRing, Undecryptable};
+use crate::domain::endpoint::Endpoint;
+use crate::domain::endpoint::confidential::Fields;
+use crate::domain::endpoint::headers::Headers;
+use crate::domain::endpoint::secrets::Secrets;
+use crate::domain::time::Timestamp;
+use crate::parameters::{KeyParameter, ParameterError};
+
+/// How old the keys may be with which a process encrypts. A change of the current key is known to all processes afterwards.
+pub(super) const MAX_AGE_TO_ENCRYPT: Duration = Duration::from_secs(60);
+/// How old the keys must be to be read again because of an unknown key. Altered items would otherwise cause many reads.
+const MIN_AGE_TO_REREAD: Duration = Duration::from_secs(10);
+/// For how long a failed read is the answer to further ones.
+const FAILURE_LIFETIME: Duration = Duration::from_secs(1);
+
+#[derive(Debug)]
+enum Source {
+    None,
+    Fixed(Arc<KeyRing>),
+    Parameter(KeyParameter),
+}
+
+/// Encrypts and decrypts with the keys of the deployment.
+#[derive(Debug)]
+pub(super) struct Encryption {
+    source: Source,
+    clock: Clock,
+    known: Mutex<Known>,
+    /// Held during a read, so that a process makes one at a time.
+    reading: tokio::sync::Mutex<()>,
+}
+
+/// What a process has read.
+#[derive(Debug, Default)]
+struct Known {
+    keys: Option<(Timestamp, Arc<KeyRing>)>,
+    failure: Option<(Timestamp, ParameterError)>,
+}
+
+impl Encryption {
+    /// Connects to the source of the keys. It sends no request.
+    pub(super) fn new(sdk: &SdkConfig, source: &KeySource, clock: Clock) -> Self {
+        let source = match source {
+            KeySource::None => Source::None,
+            KeySource::Fixed(keys) => Source::Fixed(Arc::clone(keys)),
+            KeySource::Parameter(name) => Source::Parameter(KeyParameter::new(sdk, name)),
+        };
+        Self { source, clock, known: Mutex::default(), reading: tokio::sync::Mutex::default() }
+    }
+
+    /// The keys, at most [`MAX_AGE_TO_ENCRYPT`] old; `None` if the deployment has none.
+    ///
+    /// # Errors
+    /// [`ServiceError::Unavailable`] if they cannot be read. Then nothing confidential must be stored.
+    pub(super) async fn keys_to_encrypt(&self) -> Result<Option<Arc<KeyRing>>, ServiceError> {
+        self.keys(MAX_AGE_TO_ENCRYPT).await
+    }
+
+    /// The secrets and headers of an endpoint, of which `fields` are readable; `None` if they are as they are stored, which
+    /// needs no keys.
+    ///
+    /// # Errors
+    /// [`ServiceError::Unavailable`] if the keys cannot be read, or if a field cannot be decrypted with them.
+    pub(super) async fn decrypt(
+        &self,
+        endpoint: &Endpoint,
+        fields: Fields,
+    ) -> Result<Option<(Secrets, Headers)>, ServiceError> {
+        if !endpoint.is_encrypted(fields) {
+            return Ok(None);
+        }
+        let decrypted = match self.keys(Duration::MAX).await? {
+            None => Err(Undecryptable::NoKeys),
+            Some(keys) => match endpoint.decrypted(&keys, fields) {
+                // Another process encrypts with a key that was added after this one had read the keys.
+                Err(cause @ Undecryptable::UnknownKey(_)) => match self.keys(MIN_AGE_TO_REREAD).await? {
+                    Some(newer) if !Arc::ptr_eq(&newer, &keys) => endpoint.decrypted(&newer, fields),
+                    _ => Err(cause),
+                },
+                other => other,
+            },
+        };
+        decrypted.map(Some).map_err(|cause| {
+            error!(endpoint = %endpoint.id, %cause, "a confidential field cannot be decrypted");
+            undecryptable(&cause)
+        })
+    }
+
+    /// The keys as they were read at most `max_age` ago; `None` if the deployment has none.
+    async fn keys(&self, max_age: Duration) -> Result<Option<Arc<KeyRing>>, ServiceError> {
+        let parameter = match &self.source {
+            Source::None => return Ok(None),
+            Source::Fixed(keys) => return Ok(Some(Arc::clone(keys))),
+            Source::Parameter(parameter) => parameter,
+        };
+        if let Some(known) = self.known_keys(max_age) {
+            return known.map(Some);
+        }
+        let _reading = self.reading.lock().await;
+        if let Some(known) = self.known_keys(max_age) {
+            return known.map(Some);
+        }
+        let read = parameter.read().await;
+        let now = self.clock.now();
+        match read {
+            Ok(keys) => {
+                let keys = Arc::new(keys);
+                *self.known() = Known { keys: Some((now, Arc::clone(&keys))), failure: None };
+                Ok(Some(keys))
+            }
+            Err(cause) => {
+                error!(%cause, "the encryption keys could not be read");
+                self.known().failure = Some((now, cause.clone()));
+                Err(unavailable(&cause))
+            }
+        }
+    }
+
+    fn known_keys(&self, max_age: Duration) -> Option<Result<Arc<KeyRing>, ServiceError>> {
+        let (known, now) = (self.known(), self.clock.now());
+        let keys = known.keys.as_ref().filter(|(at, _)| now.since(*at) <= max_age);
+        let failure = known.failure.as_ref().filter(|(at, _)| now.since(*at) <= FAILURE_LIFETIME);
+        let failed = || failure.map(|(_, cause)| Err(unavailable(cause)));
+        keys.map(|(_, keys)| Ok(Arc::clone(keys))).or_else(failed)
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        // A panic in another thread cannot leave a partial value behind.
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn unavailable(cause: &ParameterError) -> ServiceError {
+    ServiceError::Unavailable(format!("the encryption keys could not be read: {cause}"))
+}
+
+fn undecryptable(cause: &Undecryptable) -> ServiceError {
+    ServiceError::Unavailable(cause.to_string())
+}

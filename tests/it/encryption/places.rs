@@ -1,0 +1,88 @@
+//! An encrypted text is of no use in another item or field.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use serde_json::{Value, json};
+
+use super::{KEYS, SECRET, Scene, TOKEN, fields};
+use crate::support::{Endpoint, ParameterAnswer, Tenant};
+
+type Item = HashMap<String, AttributeValue>;
+
+/// The attributes of an endpoint's item.
+async fn item(scene: &Scene, endpoint: &Endpoint) -> Item {
+    let all = scene.world.all_items().await;
+    let is_it =
+        |item: &&Item| item["sk"].as_s().unwrap() == &endpoint.id && item["entity"].as_s().unwrap() == "endpoint";
+    all.iter().find(is_it).unwrap().clone()
+}
+
+async fn put(scene: &Scene, item: Item) {
+    scene.world.dynamodb().put_item().table_name(scene.world.table()).set_item(Some(item)).send().await.unwrap();
+}
+
+/// Asserts that the endpoint's deliveries are not sent.
+async fn assert_unusable(scene: &Scene, tenant: &Tenant) {
+    let process = scene.process();
+    tenant.publish_one().await;
+    process.drain().await;
+    assert!(scene.receiver.received().is_empty());
+}
+
+/// Asserts that the value of the endpoint's header is not shown, even to those who may see it.
+async fn assert_hidden(scene: &Scene, tenant: &Tenant, endpoint: &Endpoint) {
+    let shown = tenant.at(&scene.process()).read_endpoint(endpoint).await;
+    assert!(shown["headers"].as_object().unwrap().values().all(Value::is_null), "{shown}");
+}
+
+#[tokio::test]
+async fn a_text_of_another_endpoint_is_not_used() {
+    let scene = Scene::new().await;
+    let attacker = scene.world.tenant().await.at(&scene.process());
+    let own = attacker.endpoint_with(fields(&scene.receiver)).await;
+    let (theirs, mine) = (item(&scene, &scene.endpoint).await, item(&scene, &own).await);
+    for attribute in ["secrets", "headers"] {
+        let mut altered = mine.clone();
+        altered.insert(attribute.to_owned(), theirs[attribute].clone());
+        put(&scene, altered).await;
+        assert_unusable(&scene, &attacker).await;
+        if attribute == "headers" {
+            assert_hidden(&scene, &attacker, &own).await;
+        }
+    }
+    put(&scene, mine).await;
+    scene.world.advance(Duration::from_secs(360));
+    scene.process().drain().await;
+    scene.assert_arrived(2);
+}
+
+#[tokio::test]
+async fn a_text_of_another_field_is_not_used() {
+    let scene = Scene::new().await;
+    let mut stored = item(&scene, &scene.endpoint).await;
+    let headers = stored["headers"].as_m().unwrap().clone();
+    let moved = [("X-Moved".to_owned(), headers["Authorization"].clone())].into();
+    stored.insert("headers".to_owned(), AttributeValue::M(moved));
+    put(&scene, stored).await;
+    assert_unusable(&scene, &scene.tenant).await;
+    assert_hidden(&scene, &scene.tenant, &scene.endpoint).await;
+}
+
+/// The owners give their endpoints new secrets and headers.
+#[tokio::test]
+async fn after_the_loss_of_the_key_an_endpoint_is_usable_again_with_new_values() {
+    let scene = Scene::new().await;
+    scene.parameter.answer(ParameterAnswer::Value(KEYS[1].to_owned()));
+    let tenant = scene.tenant.at(&scene.process());
+    assert_unusable(&scene, &tenant).await;
+    assert_hidden(&scene, &tenant, &scene.endpoint).await;
+    tenant
+        .patch(&scene.endpoint.path(), &json!({"secret": SECRET, "headers": {"Authorization": TOKEN}}))
+        .await
+        .data(200);
+    scene.world.advance(Duration::from_secs(360));
+    scene.process().drain().await;
+    scene.assert_arrived(1);
+}
