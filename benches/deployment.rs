@@ -15,13 +15,14 @@ use serde_json::{Value, json};
 use shared::clock::{self, Clock};
 use shared::config::Settings;
 use shared::domain::endpoint::lane::{ByLane, Lane};
-use shared::domain::tenancy::access::Role;
-use shared::domain::tenancy::api_key::{KeySecret, NewKey};
+use shared::domain::tenancy::access::{PlatformRole, Role};
+use shared::domain::tenancy::api_key::{KeySecret, NewKey, PlatformKey};
 use shared::domain::tenancy::organization::NewOrganization;
+use shared::domain::tenancy::rights::Rights;
 use shared::domain::text::{Name, Slug};
 use shared::queue::schema::{CONSUMER_BATCH, create_queues};
 use shared::sender::Sender;
-use shared::service::Parts;
+use shared::service::{Caller, Parts};
 use shared::store::schema::create_table;
 use tokio::net::TcpListener;
 use tower::ServiceExt;
@@ -73,8 +74,8 @@ impl Deployment {
         let sqs = aws_sdk_sqs::Client::new(&sdk);
         let new = NewOrganization::new(Name::parse("Bench")?, Some(Slug::parse("bench")?));
         let organization = administrator.create_organization(new).await?.id;
-        let key =
-            administrator.issue_key(&organization, NewKey { name: Name::parse("Bench")?, role: Role::Owner }).await?;
+        let key = NewKey { name: Name::parse("Bench")?, rights: Rights::of_role(Role::Owner) };
+        let key = administrator.issue_key(&organization, &platform(), key).await?;
         Ok(Self {
             dynamodb,
             organization: organization.to_string(),
@@ -141,6 +142,11 @@ pub(crate) fn settings(queues: &ByLane<String>) -> anyhow::Result<Settings> {
         ("MAX_ENDPOINTS", "8000"),
     ];
     Ok(Settings::read(|name| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned()))?)
+}
+
+/// The caller that issues the keys.
+pub(crate) fn platform() -> Caller {
+    Caller::Platform(PlatformKey { hash: KeySecret::presented("platform").hash(), role: PlatformRole::Full })
 }
 
 /// A receiver that responds immediately.

@@ -27,6 +27,7 @@ use shared::domain::signing::key::NewSecret;
 use shared::domain::tenancy::access::Role;
 use shared::domain::tenancy::api_key::NewKey;
 use shared::domain::tenancy::organization::{NewOrganization, Organization};
+use shared::domain::tenancy::rights::Rights;
 use shared::domain::text::{Name, Slug};
 use shared::queue::schema::{CONSUMER_BATCH, create_queues};
 use shared::queue::{DeliverTask, Task};
@@ -37,7 +38,7 @@ use shared::telemetry::json_lines;
 use tokio::net::TcpListener;
 use tracing::Level;
 
-use crate::deployment::{TABLE, settings};
+use crate::deployment::{TABLE, platform, settings};
 use crate::instant::InstantAws;
 use crate::payload;
 
@@ -76,8 +77,8 @@ impl Stage {
         let administrator = parts.administrator();
         let new = NewOrganization::new(Name::parse("Bench")?, Some(Slug::parse("bench")?));
         let organization = administrator.create_organization(new).await?;
-        let key = NewKey { name: Name::parse("bench")?, role: Role::Publisher };
-        let key = administrator.issue_key(&organization.id, key).await?;
+        let key = NewKey { name: Name::parse("bench")?, rights: Rights::of_role(Role::Publisher) };
+        let key = administrator.issue_key(&organization.id, &platform(), key).await?;
         for _ in 0..endpoints {
             administrator.create_endpoint(&organization.id, endpoint(url, &settings.deployment)?).await?;
         }

@@ -15,9 +15,11 @@ use serde::Serialize;
 use shared::domain::endpoint::confidential::Fields;
 use shared::domain::ids::{EventId, OrganizationId};
 use shared::domain::signing::signature;
+use shared::domain::tenancy::rights::Binding;
 use shared::domain::time::Timestamp;
 use shared::service::Administrator;
 use shared::wire::query::Query;
+use subtle::ConstantTimeEq;
 
 /// The number of latest requests that the receiver keeps.
 const REMEMBERED: usize = 100;
@@ -133,19 +135,26 @@ impl Demo {
         let id = EventId::parse(text("webhook-id"));
         let sent_at = text("webhook-timestamp").parse().map(Timestamp::from_unix_seconds);
         let (Ok(id), Ok(sent_at)) = (id, sent_at) else { return (false, false) };
+        let found = self.administrator.list_endpoints(&self.organization, &Binding::default()).await;
         let mut endpoints = Vec::new();
-        for endpoint in self.administrator.list_endpoints(&self.organization).await.unwrap_or_default() {
+        for endpoint in found.unwrap_or_default() {
             endpoints.extend(self.administrator.readable(endpoint, Fields::Secrets).await);
         }
         let keys = endpoints.iter().flat_map(|endpoint| endpoint.secrets.signing_at(sent_at));
         let secrets: Vec<_> = keys.map(|key| &key.secret).collect();
-        let standard = text("webhook-signature")
-            .split(' ')
-            .any(|presented| secrets.iter().any(|it| signature::standard([*it], &id, sent_at, body) == presented));
+        let is_standard =
+            |presented| secrets.iter().any(|it| is_same(&signature::standard([*it], &id, sent_at, body), presented));
+        let standard = text("webhook-signature").split(' ').any(is_standard);
         let presented = text("x-webhook-signature");
-        let digest = secrets.iter().any(|it| signature::body_digest([*it], body).is_some_and(|it| it == presented));
+        let digest = |it| signature::body_digest([it], body).is_some_and(|it| is_same(&it, presented));
+        let digest = secrets.iter().any(|it| digest(*it));
         (standard, digest)
     }
+}
+
+/// Compares in constant time, as a receiver should.
+fn is_same(signature: &str, presented: &str) -> bool {
+    signature.as_bytes().ct_eq(presented.as_bytes()).into()
 }
 
 impl Behaviour {

@@ -7,11 +7,12 @@ use shared::domain::endpoint::url::EndpointUrl;
 use shared::domain::endpoint::{EndpointSettings, NewEndpoint, WantedStatus};
 use shared::domain::ids::{EndpointId, OrganizationId};
 use shared::domain::signing::key::NewSecret;
-use shared::domain::tenancy::access::Role;
-use shared::domain::tenancy::api_key::{KeySecret, NewKey};
+use shared::domain::tenancy::access::{PlatformRole, Role};
+use shared::domain::tenancy::api_key::{KeySecret, NewKey, PlatformKey};
 use shared::domain::tenancy::organization::NewOrganization;
+use shared::domain::tenancy::rights::{Binding, Rights};
 use shared::domain::text::{Name, Slug};
-use shared::service::{Administrator, ServiceError};
+use shared::service::{Administrator, Caller, ServiceError};
 use tracing::warn;
 
 use crate::credentials::StoredCredentials;
@@ -27,8 +28,9 @@ pub(crate) async fn create(
     receiver: &str,
 ) -> anyhow::Result<StoredCredentials> {
     let organization = create_organization(administrator).await?;
-    let key = NewKey { name: Name::parse("demo")?, role: Role::Owner };
-    let issued = administrator.issue_key(&organization, key).await?;
+    let platform = Caller::Platform(PlatformKey { hash: platform_key.hash(), role: PlatformRole::Full });
+    let key = NewKey { name: Name::parse("demo")?, rights: Rights::of_role(Role::Owner) };
+    let issued = administrator.issue_key(&organization, &platform, key).await?;
     let endpoint = match EndpointUrl::parse(receiver, &administrator.deployment().urls) {
         Ok(url) => Some(create_endpoint(administrator, &organization, url).await?),
         Err(_) => None,
@@ -93,7 +95,7 @@ pub(crate) async fn refresh(
     let wanted = EndpointUrl::parse(&with_query(receiver, &found), &administrator.deployment().urls).ok();
     if let Some(url) = wanted.filter(|url| found.url().path() == "/demo/receiver" && found != *url) {
         let patch = EndpointPatch { url: Some(url), ..EndpointPatch::default() };
-        administrator.update_endpoint(&organization, endpoint, patch).await?;
+        administrator.update_endpoint(&organization, &Binding::default(), endpoint, patch).await?;
     }
     Ok(stored)
 }

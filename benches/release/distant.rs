@@ -25,6 +25,7 @@ use shared::domain::event::event_type::EventType;
 use shared::domain::ids::{EndpointId, OrganizationId};
 use shared::domain::signing::key::NewSecret;
 use shared::domain::tenancy::organization::NewOrganization;
+use shared::domain::tenancy::rights::Binding;
 use shared::domain::text::{Name, Slug};
 use shared::queue::schema::create_queues;
 use shared::service::Parts;
@@ -51,8 +52,10 @@ pub(super) async fn run(parameters: &Parameters) -> anyhow::Result<Report> {
     let distant = distant_parts(&sdk, &settings, parameters.latency_ms)?;
     let (administrator, sweeper) = (distant.administrator(), distant.sweeper());
     let active = EndpointPatch { status: Some(WantedStatus::Active), ..EndpointPatch::default() };
+    let unbound = Binding::default();
     let began = Instant::now();
-    let resumes = endpoints.iter().map(|id| administrator.update_endpoint(&organization, *id, active.clone()));
+    let resumes =
+        endpoints.iter().map(|id| administrator.update_endpoint(&organization, &unbound, *id, active.clone()));
     stream::iter(resumes).buffer_unordered(CONCURRENT_REQUESTS).try_collect::<Vec<_>>().await?;
     let resumed_in = began.elapsed();
     let initially_released = aws.messages(&queue_urls.fast).len();

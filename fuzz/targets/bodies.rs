@@ -59,7 +59,7 @@ fn read(kind: u8, body: &[u8], deployment: &Deployment) {
         6 => drop(accepted!(endpoints::EndpointPatchIn, body, |it| it.parse(&deployment.urls))),
         7 => drop(accepted!(pages::EndpointPatchIn, body, |it| it.parse(deployment))),
         8 => drop(accepted!(organizations::OrganizationIn, body, organizations::OrganizationIn::parse)),
-        9 => drop(accepted!(organizations::ApiKeyIn, body, organizations::ApiKeyIn::parse)),
+        9 => drop(accepted!(organizations::ApiKeyIn, body, |it| it.parse(Timestamp::from_unix_seconds(0)))),
         10 => drop(accepted!(organizations::RotationIn, body, organizations::RotationIn::parse)),
         11 => drop(accepted!(organizations::TestIn, body, |it| it.parse(&deployment.catalogue))),
         12 => drop(accepted!(organizations::RecoverIn, body, organizations::RecoverIn::parse)),

@@ -1,18 +1,18 @@
-//! Access control: every caller at every route, and the effects of roles.
+//! Access control: every caller at every route, and the effects of scopes.
 
 use std::sync::{Arc, Mutex};
 
 use http::Method;
 use serde_json::{Value, json};
+use shared::domain::tenancy::access::{Scope, Scopes};
 
 use crate::event_types;
-use crate::routes::{ROUTES, Route, implies_organization, is_of_catalogue};
+use crate::routes::{Bound, ROUTES, Route, implies_organization, is_of_catalogue};
 use crate::shape::assert_well_formed;
 use crate::support::{
     Answer, Call, Fate, Process, Receiver, Reply, Tenant, World, delivery_ids, done, listed, over_network_by_call, text,
 };
 
-const ROLES: [&str; 4] = ["owner", "admin", "member", "publisher"];
 const UNKNOWN_KEY: &str = "sk_live_0000000000000000000000000000000000000000000";
 
 /// The resources that the requests of a route need.
@@ -25,19 +25,41 @@ pub(crate) struct Scene<'a> {
 impl Scene<'_> {
     /// Issues a key with this role.
     async fn caller(&self, role: &str) -> Tenant {
-        let issued = self.owner.post("/api-keys", &json!({"name": role, "role": role})).await.data(201);
+        self.key_with(json!({"role": role})).await
+    }
+
+    /// Issues a key with exactly these scopes.
+    async fn key_of(&self, scopes: Scopes) -> Tenant {
+        self.key_with(json!({"scopes": scopes.iter().map(Scope::as_str).collect::<Vec<_>>()})).await
+    }
+
+    /// Issues a key with all scopes that a bound key can have, which is bound to this endpoint.
+    pub(crate) async fn bound_to(&self, endpoint: &str) -> Tenant {
+        let scopes: Vec<_> = Scopes::BINDABLE.iter().map(Scope::as_str).collect();
+        self.key_with(json!({"scopes": scopes, "endpoints": [endpoint]})).await
+    }
+
+    async fn key_with(&self, mut fields: Value) -> Tenant {
+        fields["name"] = json!("caller");
+        let issued = self.owner.post("/api-keys", &fields).await.data(201);
         self.owner.with_key(text(&issued["revealed_key"]))
     }
 
     /// The route's path with the ids of new resources.
     pub(crate) async fn path(&self, route: &Route) -> String {
+        self.place(route).await.0
+    }
+
+    /// The route's path with the ids of new resources, and the endpoint that these belong to.
+    pub(crate) async fn place(&self, route: &Route) -> (String, Option<String>) {
         let mut path = route.path.replace("{organization}", &self.owner.id);
-        let mut event = Value::Null;
+        let (mut event, mut of) = (Value::Null, None);
         if path.contains("{endpoint}") || path.contains("{delivery}") || path.contains("{event}") {
             let fields = json!({"url": self.failing.url(), "event_types": ["matrix.one"], "retry_schedule": []});
             let endpoint = self.owner.endpoint_with(fields).await.id;
-            let endpoint = if path.starts_with("/v1/endpoints") { hyphenated(&endpoint) } else { endpoint };
-            path = path.replace("{endpoint}", &endpoint);
+            let shown = if path.starts_with("/v1/endpoints") { hyphenated(&endpoint) } else { endpoint.clone() };
+            path = path.replace("{endpoint}", &shown);
+            of = Some(endpoint);
         }
         if path.contains("{delivery}") || path.contains("{event}") {
             event = self.owner.post("/events", &json!({"type": "matrix.one", "data": {}})).await.data(202);
@@ -45,6 +67,8 @@ impl Scene<'_> {
         }
         if path.contains("{delivery}") {
             self.world.drain().await;
+            let deliveries = event["webhook_deliveries"].as_array().unwrap();
+            of = Some(text(&deliveries.last().unwrap()["endpoint_id"]).to_owned());
             path = path.replace("{delivery}", delivery_ids(&event).last().unwrap());
         }
         if path.contains("{attempt}") {
@@ -57,28 +81,31 @@ impl Scene<'_> {
             path = path.replace("{event_type}", &name).replace("{schema_version}", "1");
         }
         if path.contains("{job}") {
-            path = path.replace("{job}", &self.open_recovery().await);
+            let (job, endpoint) = self.open_recovery().await;
+            path = path.replace("{job}", &job);
+            of = Some(endpoint);
         }
         if path.contains("{key}") {
-            let issued = self.owner.post("/api-keys", &json!({"name": "another"})).await.data(201);
+            let issued =
+                self.owner.post("/api-keys", &json!({"name": "another", "scopes": ["keys:write"]})).await.data(201);
             path = path.replace("{key}", text(&issued["id"]));
         }
         if (route.method, route.path) == ("DELETE", "/v1/organizations/{organization}") {
             path.push_str("?force=true");
         }
-        if implies_organization(&path) { format!("{path}?organization_id={}", self.owner.id) } else { path }
+        if implies_organization(&path) {
+            path = format!("{path}?organization_id={}", self.owner.id);
+        }
+        (path, of)
     }
 
-    /// Creates a recovery that does not end, and returns its id.
-    async fn open_recovery(&self) -> String {
+    /// Creates a recovery that does not end. Returns its id and that of its endpoint.
+    async fn open_recovery(&self) -> (String, String) {
         let endpoint =
             self.owner.endpoint_with(json!({"url": self.failing.url(), "event_types": ["matrix.job"]})).await;
         let since = json!({"since": "2026-01-01T00:00:00Z"});
-        text(&self.owner.post(&format!("{}/recover", endpoint.path()), &since).await.data(202)["id"]).to_owned()
-    }
-
-    async fn call(&self, route: &Route, key: Option<&str>) -> Reply {
-        self.call_at(&self.world.process, route, key).await
+        let job = self.owner.post(&format!("{}/recover", endpoint.path()), &since).await.data(202);
+        (text(&job["id"]).to_owned(), endpoint.id)
     }
 
     /// Calls a route of another process. The world's own process creates the resources.
@@ -102,33 +129,39 @@ fn hyphenated(id: &str) -> String {
     format!("ep_{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
 }
 
+/// The keys with exactly one scope, and a key with every scope.
+fn sets_of_scopes() -> impl Iterator<Item = Scopes> {
+    Scope::ALL.into_iter().map(|scope| Scopes::of(&[scope])).chain([Scopes::ALL])
+}
+
 #[tokio::test]
-async fn every_route_answers_each_caller_by_its_role() {
+async fn every_route_answers_each_caller_by_its_scopes() {
     let (world, failing) = (World::new().await, Receiver::always(Answer::status(500)).await);
     let other_tenant = world.tenant().await;
     let mut wrong = Vec::new();
     for route in &ROUTES {
         let scene = Scene { world: &world, owner: world.tenant().await, failing: &failing };
-        let mut callers = vec![("platform", Some(world.platform().key))];
-        for role in ROLES {
-            callers.push((role, Some(scene.caller(role).await.key)));
+        let mut callers = vec![("the platform".to_owned(), Some(world.platform().key), route.ok)];
+        for scopes in sets_of_scopes() {
+            callers.push((format!("{scopes:?}"), Some(scene.key_of(scopes).await.key), route.status(scopes)));
         }
-        let mut expected = route.statuses.to_vec();
-        // Another organization's resources are not found. Only the creation of organizations answers 403, since
-        // everyone may know that it needs a platform key.
+        // Another organization's resources are not found. Only the routes of the platform answer 403, since everyone
+        // may know that they need its key.
         let of_another = match route.path {
             "/v1/organizations" => 403,
-            path if is_of_catalogue(path) => route.statuses[1],
+            path if is_of_catalogue(path) => route.status(Scopes::ALL),
             _ => 404,
         };
         callers.extend([
-            ("no key", None),
-            ("an unknown key", Some(UNKNOWN_KEY.to_owned())),
-            ("another organization's key", Some(other_tenant.key.clone())),
+            ("no key".to_owned(), None, 401),
+            ("an unknown key".to_owned(), Some(UNKNOWN_KEY.to_owned()), 401),
+            ("another organization's key".to_owned(), Some(other_tenant.key.clone()), of_another),
         ]);
-        expected.extend([401, 401, of_another]);
-        for ((caller, key), expected) in callers.iter().zip(expected) {
-            let reply = scene.call(route, key.as_deref()).await;
+        // Refused requests change nothing, so that they can have the same path.
+        let shared = scene.path(route).await;
+        for (caller, key, expected) in callers {
+            let path = if expected == route.ok { scene.path(route).await } else { shared.clone() };
+            let reply = scene.call_path(&world.process, route, &path, key.as_deref()).await;
             assert_well_formed(&reply);
             if reply.status == 401 {
                 assert_eq!(reply.headers["www-authenticate"], "Bearer");
@@ -158,7 +191,7 @@ async fn the_api_makes_exactly_the_listed_calls_to_aws() {
         let scene = Scene { world: &world, owner: world.tenant().await, failing: &failing };
         let platform = world.platform().key;
         let reply = scene.call_at(&api, route, Some(&platform)).await;
-        assert_eq!(reply.status, route.statuses[0], "{} {}: {}", route.method, route.path, reply.body);
+        assert_eq!(reply.status, route.ok, "{} {}: {}", route.method, route.path, reply.body);
     }
     let owner = world.tenant().await;
     let endpoint = owner.endpoint(&failing).await;
@@ -214,19 +247,23 @@ async fn every_route_authorizes_before_it_reads_the_body() {
     for route in ROUTES.iter().filter(|route| ["POST", "PUT", "PATCH"].contains(&route.method)) {
         let scene = Scene { world: &world, owner: world.tenant().await, failing: &failing };
         let path = scene.path(route).await;
-        let mut callers = vec![("no key", String::new(), 401), ("an unknown key", UNKNOWN_KEY.to_owned(), 401)];
+        let mut callers =
+            vec![("no key".to_owned(), String::new(), 401), ("an unknown key".to_owned(), UNKNOWN_KEY.to_owned(), 401)];
         let is_for_platform = route.path == "/v1/organizations" || is_of_catalogue(route.path);
         let of_another = if is_for_platform { 403 } else { 404 };
-        callers.push(("another organization's key", other_tenant.key.clone(), of_another));
-        for (role, status) in ROLES.into_iter().zip(&route.statuses[1..]) {
-            let expected = match *status {
+        callers.push(("another organization's key".to_owned(), other_tenant.key.clone(), of_another));
+        for scopes in sets_of_scopes() {
+            let expected = match route.status(scopes) {
                 403 => 403,
                 // Some of these routes read no body.
                 _ if route.body.is_empty() => continue,
                 _ => 400,
             };
-            callers.push((role, scene.caller(role).await.key, expected));
+            callers.push((format!("{scopes:?}"), scene.key_of(scopes).await.key, expected));
         }
+        let another = scene.owner.endpoint(&failing).await;
+        let expected = if route.bound == Bound::Named { 404 } else { 403 };
+        callers.push(("a key bound to another endpoint".to_owned(), scene.bound_to(&another.id).await.key, expected));
         let method = Method::from_bytes(route.method.as_bytes()).unwrap();
         for (caller, key, expected) in &callers {
             for body in ["{", r#"{"nonsense": true}"#] {

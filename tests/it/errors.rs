@@ -194,7 +194,7 @@ async fn an_error_lists_all_invalid_fields_with_the_names_of_the_dialect() {
     let bad = json!([1]);
     for (caller, path, fields) in [
         (&platform, "/v1/organizations", "name slug id external_id description metadata default_format"),
-        (&tenant, "/api-keys", "name role type environment scopes allowed_origins"),
+        (&tenant, "/api-keys", "name role type environment scopes expires_at endpoints allowed_origins"),
         (
             &tenant,
             "/webhooks/endpoints",

@@ -1,6 +1,7 @@
-//! The values of an endpoint's headers can be credentials. Only callers that may write endpoints see them.
+//! The values of an endpoint's headers can be credentials. Only callers with the scope `endpoints:write` see them.
 
 use serde_json::{Value, json};
+use shared::domain::tenancy::access::Scope;
 
 use crate::support::{Tenant, World, text};
 
@@ -28,15 +29,27 @@ async fn readers_see_the_names_of_headers_and_writers_their_values() {
     let endpoint = owner.endpoint_with(fields).await.id;
     let whole = json!({"Authorization": SECRET, "X-Team": "growth"});
     let names = json!({"Authorization": null, "X-Team": null});
-    for (role, expected) in [("owner", &whole), ("admin", &whole), ("member", &names)] {
-        let key = owner.post("/api-keys", &json!({"name": role, "role": role})).await.data(201);
+    let all_others = Scope::ALL.into_iter().filter(|scope| *scope != Scope::EndpointsWrite).map(Scope::as_str);
+    for (rights, expected) in [
+        (json!({"role": "owner"}), &whole),
+        (json!({"role": "admin"}), &whole),
+        (json!({"role": "member"}), &names),
+        (json!({"scopes": ["endpoints:read", "endpoints:write"]}), &whole),
+        (json!({"scopes": ["endpoints:read", "endpoints:write"], "endpoints": [endpoint]}), &whole),
+        (json!({"scopes": ["endpoints:read"]}), &names),
+        (json!({"scopes": ["endpoints:read"], "endpoints": [endpoint]}), &names),
+        (json!({"scopes": all_others.collect::<Vec<_>>()}), &names),
+    ] {
+        let mut fields = rights.clone();
+        fields["name"] = json!("n");
+        let key = owner.post("/api-keys", &fields).await.data(201);
         let caller = owner.with_key(text(&key["revealed_key"]));
         for headers in shown(&caller, &endpoint).await {
-            assert_eq!(headers, *expected, "{role}");
+            assert_eq!(headers, *expected, "{rights}");
         }
         for path in ["/webhooks", "/v1/webhook-endpoints", "/webhooks/endpoints", "/v1/endpoints"] {
             let answer = caller.get(path).await.body.to_string();
-            assert!(role != "member" || !answer.contains(SECRET), "{path}");
+            assert!(expected == &whole || !answer.contains(SECRET), "{path} {rights}");
         }
     }
     let platform = owner.with_key(&world.platform().key);

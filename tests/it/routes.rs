@@ -1,43 +1,97 @@
-//! A table of all routes of all dialects, with the status that each caller gets. A route without a row, or a row
-//! without a route, fails a test.
+//! A table of all routes of all dialects, with the scope that each needs and its rule for keys that are bound to endpoints.
+//! A route without a row, or a row without a route, fails a test.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use regex_lite::Regex;
+use shared::domain::tenancy::access::{Scope, Scopes};
 
-/// A route, and the statuses that the platform, an owner, an admin, a member and a publisher get.
+/// A route, and what each caller gets.
 pub(crate) struct Route {
     pub(crate) method: &'static str,
     pub(crate) path: &'static str,
     pub(crate) body: &'static str,
-    pub(crate) statuses: [u16; 5],
+    /// The status for a caller that it admits.
+    pub(crate) ok: u16,
+    pub(crate) admits: Admits,
+    pub(crate) bound: Bound,
 }
 
-const fn route(method: &'static str, path: &'static str, body: &'static str, statuses: [u16; 5]) -> Route {
-    Route { method, path, body, statuses }
+/// The callers that a route admits. The others get 403.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Admits {
+    /// The platform's key.
+    Platform,
+    /// The platform's key, and keys with all scopes.
+    Owner,
+    /// The platform's key, and keys with this scope.
+    Scope(Scope),
+    /// As `Scope`, with [`Scope::EventsRead`]. Keys with [`Scope::EventsPublish`] get 404 for events of others.
+    EventReaders,
+    /// Every key.
+    Everybody,
 }
 
-const PLATFORM_ONLY: [u16; 5] = [201, 403, 403, 403, 403];
-const PLATFORM_CHANGES: [u16; 5] = [200, 403, 403, 403, 403];
-const EVERYBODY: [u16; 5] = [200; 5];
-const FORBIDDEN: u16 = 403;
+/// What a key that is bound to endpoints gets, if it has the scope.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Bound {
+    /// 403.
+    Refused,
+    /// The path names an endpoint, or what belongs to one: 404 for those of other endpoints.
+    Named,
+    /// The event in the path: as `Named`, and only its deliveries to own endpoints are shown.
+    Event,
+    /// A list of what belongs to its own endpoints.
+    Restricted,
+    /// 403, unless the query has this filter by an own endpoint; 404 for others.
+    Filtered(&'static str),
+    /// The same as every other key.
+    Unrestricted,
+}
 
-/// The statuses of a route for owners only, and in the next functions also for admins, for members and for publishers.
-const fn owners(ok: u16) -> [u16; 5] {
-    [ok, ok, FORBIDDEN, FORBIDDEN, FORBIDDEN]
+const fn route(
+    method: &'static str,
+    path: &'static str,
+    body: &'static str,
+    ok: u16,
+    admits: Admits,
+    bound: Bound,
+) -> Route {
+    Route { method, path, body, ok, admits, bound }
 }
-const fn admins(ok: u16) -> [u16; 5] {
-    [ok, ok, ok, FORBIDDEN, FORBIDDEN]
+
+impl Route {
+    /// The status that a key with these scopes gets that is not bound.
+    pub(crate) fn status(&self, scopes: Scopes) -> u16 {
+        let is_admitted = match self.admits {
+            Admits::Platform => false,
+            Admits::Owner => scopes == Scopes::ALL,
+            Admits::Scope(scope) => scopes.contains(scope),
+            Admits::EventReaders if !scopes.contains(Scope::EventsRead) && scopes.contains(Scope::EventsPublish) => {
+                return 404;
+            }
+            Admits::EventReaders => scopes.contains(Scope::EventsRead),
+            Admits::Everybody => true,
+        };
+        if is_admitted { self.ok } else { 403 }
+    }
 }
-const fn members(ok: u16) -> [u16; 5] {
-    [ok, ok, ok, ok, FORBIDDEN]
-}
-const fn publishers(ok: u16) -> [u16; 5] {
-    [ok, ok, ok, FORBIDDEN, ok]
-}
+
+const DELIVERIES_READ: Admits = Admits::Scope(Scope::DeliveriesRead);
+const DELIVERIES_WRITE: Admits = Admits::Scope(Scope::DeliveriesWrite);
+const ENDPOINTS_READ: Admits = Admits::Scope(Scope::EndpointsRead);
+const ENDPOINTS_WRITE: Admits = Admits::Scope(Scope::EndpointsWrite);
+const EVENTS_READ: Admits = Admits::Scope(Scope::EventsRead);
+const EVENTS_PUBLISH: Admits = Admits::Scope(Scope::EventsPublish);
+const KEYS_READ: Admits = Admits::Scope(Scope::KeysRead);
+const KEYS_WRITE: Admits = Admits::Scope(Scope::KeysWrite);
+const ORGANIZATION_READ: Admits = Admits::Scope(Scope::OrganizationRead);
+const ORGANIZATION_WRITE: Admits = Admits::Scope(Scope::OrganizationWrite);
 
 const NAME: &str = r#"{"name": "Renamed"}"#;
+// A key cannot issue one with scopes that it lacks.
+const NEW_KEY: &str = r#"{"name": "n", "scopes": ["keys:write"]}"#;
 const EVENT: &str = r#"{"type": "matrix.other", "data": {}}"#;
 const BATCH: &str = r#"{"events": [{"type": "matrix.other", "data": {}}]}"#;
 const ENDPOINT: &str =
@@ -49,82 +103,209 @@ const DOCUMENT: &str = r#"{"openapi": "3.1.0", "webhooks": {"imported.{slug}": {
 const SINCE: &str = r#"{"since": "2026-01-01T00:00:00Z"}"#;
 
 pub(crate) const ROUTES: [Route; 70] = [
-    route("POST", "/v1/organizations", r#"{"name": "n", "slug": "{slug}"}"#, PLATFORM_ONLY),
-    route("GET", "/v1/organizations", "", [200, 403, 403, 403, 403]),
-    route("GET", "/v1/organizations/{organization}", "", members(200)),
-    route("PATCH", "/v1/organizations/{organization}", NAME, admins(200)),
-    route("DELETE", "/v1/organizations/{organization}", "", [202, 403, 403, 403, 403]),
-    route("GET", "/v1/organizations/{organization}/limits", "", members(200)),
-    route("PUT", "/v1/organizations/{organization}/limits", "{}", [200, 403, 403, 403, 403]),
-    route("POST", "/v1/organizations/{organization}/api-keys", NAME, owners(201)),
-    route("GET", "/v1/organizations/{organization}/api-keys", "", owners(200)),
-    route("PATCH", "/v1/organizations/{organization}/api-keys/{key}", NAME, owners(200)),
-    route("DELETE", "/v1/organizations/{organization}/api-keys/{key}", "", owners(200)),
-    route("POST", "/v1/organizations/{organization}/api-keys/{key}/rotations", "", owners(201)),
-    route("POST", "/v1/organizations/{organization}/webhooks/endpoints", ENDPOINT, admins(201)),
-    route("GET", "/v1/organizations/{organization}/webhooks/endpoints", "", members(200)),
-    route("GET", "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}", "", members(200)),
-    route("PATCH", "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}", NAME, admins(200)),
-    route("DELETE", "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}", "", admins(200)),
-    route("POST", "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/rotations", "", admins(200)),
-    route("GET", "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/secret", "", admins(200)),
-    route("POST", "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/test", "", admins(200)),
-    route("POST", "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/recover", SINCE, admins(202)),
-    route("POST", "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/filter-test", EVENT, members(200)),
-    route("GET", "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/stats", "", members(200)),
-    route("GET", "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/deliveries", "", members(200)),
-    route("GET", "/v1/organizations/{organization}/webhooks/deliveries/{delivery}", "", members(200)),
-    route("POST", "/v1/organizations/{organization}/webhooks/deliveries/{delivery}/retry", "", admins(202)),
-    route("POST", "/v1/organizations/{organization}/webhooks/deliveries/{delivery}/resend", "", admins(202)),
-    route("GET", "/v1/organizations/{organization}/webhooks/deliveries/{delivery}/attempts", "", members(200)),
+    route(
+        "GET",
+        "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/secret",
+        "",
+        200,
+        ENDPOINTS_WRITE,
+        Bound::Named,
+    ),
+    route(
+        "GET",
+        "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/stats",
+        "",
+        200,
+        DELIVERIES_READ,
+        Bound::Named,
+    ),
+    route("POST", "/v1/organizations", r#"{"name": "n", "slug": "{slug}"}"#, 201, Admits::Platform, Bound::Refused),
+    route("GET", "/v1/organizations", "", 200, Admits::Platform, Bound::Refused),
+    route("GET", "/v1/organizations/{organization}", "", 200, ORGANIZATION_READ, Bound::Unrestricted),
+    route("PATCH", "/v1/organizations/{organization}", NAME, 200, ORGANIZATION_WRITE, Bound::Refused),
+    route("DELETE", "/v1/organizations/{organization}", "", 202, Admits::Platform, Bound::Refused),
+    route("GET", "/v1/organizations/{organization}/limits", "", 200, ORGANIZATION_READ, Bound::Refused),
+    route("PUT", "/v1/organizations/{organization}/limits", "{}", 200, Admits::Platform, Bound::Refused),
+    route("POST", "/v1/organizations/{organization}/api-keys", NEW_KEY, 201, KEYS_WRITE, Bound::Refused),
+    route("GET", "/v1/organizations/{organization}/api-keys", "", 200, KEYS_READ, Bound::Refused),
+    route("PATCH", "/v1/organizations/{organization}/api-keys/{key}", NAME, 200, KEYS_WRITE, Bound::Refused),
+    route("DELETE", "/v1/organizations/{organization}/api-keys/{key}", "", 200, KEYS_WRITE, Bound::Refused),
+    route("POST", "/v1/organizations/{organization}/api-keys/{key}/rotations", "", 201, KEYS_WRITE, Bound::Refused),
+    route(
+        "POST",
+        "/v1/organizations/{organization}/webhooks/endpoints",
+        ENDPOINT,
+        201,
+        ENDPOINTS_WRITE,
+        Bound::Refused,
+    ),
+    route("GET", "/v1/organizations/{organization}/webhooks/endpoints", "", 200, ENDPOINTS_READ, Bound::Restricted),
+    route(
+        "GET",
+        "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}",
+        "",
+        200,
+        ENDPOINTS_READ,
+        Bound::Named,
+    ),
+    route(
+        "PATCH",
+        "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}",
+        NAME,
+        200,
+        ENDPOINTS_WRITE,
+        Bound::Named,
+    ),
+    route(
+        "DELETE",
+        "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}",
+        "",
+        200,
+        ENDPOINTS_WRITE,
+        Bound::Named,
+    ),
+    route(
+        "POST",
+        "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/rotations",
+        "",
+        200,
+        ENDPOINTS_WRITE,
+        Bound::Named,
+    ),
+    route(
+        "POST",
+        "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/test",
+        "",
+        200,
+        ENDPOINTS_WRITE,
+        Bound::Named,
+    ),
+    route(
+        "POST",
+        "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/recover",
+        SINCE,
+        202,
+        DELIVERIES_WRITE,
+        Bound::Named,
+    ),
+    route(
+        "POST",
+        "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/filter-test",
+        EVENT,
+        200,
+        ENDPOINTS_READ,
+        Bound::Named,
+    ),
+    route(
+        "GET",
+        "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/deliveries",
+        "",
+        200,
+        DELIVERIES_READ,
+        Bound::Named,
+    ),
+    route(
+        "GET",
+        "/v1/organizations/{organization}/webhooks/deliveries/{delivery}",
+        "",
+        200,
+        DELIVERIES_READ,
+        Bound::Named,
+    ),
+    route(
+        "POST",
+        "/v1/organizations/{organization}/webhooks/deliveries/{delivery}/retry",
+        "",
+        202,
+        DELIVERIES_WRITE,
+        Bound::Named,
+    ),
+    route(
+        "POST",
+        "/v1/organizations/{organization}/webhooks/deliveries/{delivery}/resend",
+        "",
+        202,
+        DELIVERIES_WRITE,
+        Bound::Named,
+    ),
+    route(
+        "GET",
+        "/v1/organizations/{organization}/webhooks/deliveries/{delivery}/attempts",
+        "",
+        200,
+        DELIVERIES_READ,
+        Bound::Named,
+    ),
     route(
         "GET",
         "/v1/organizations/{organization}/webhooks/deliveries/{delivery}/attempts/{attempt}",
         "",
-        members(200),
+        200,
+        DELIVERIES_READ,
+        Bound::Named,
     ),
-    route("GET", "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/attempts", "", members(200)),
-    route("GET", "/v1/organizations/{organization}/events/{event}/attempts", "", members(200)),
-    route("POST", "/v1/organizations/{organization}/events", EVENT, publishers(202)),
-    route("POST", "/v1/organizations/{organization}/events/batch", BATCH, publishers(202)),
-    route("GET", "/v1/organizations/{organization}/events", "", members(200)),
-    // A publisher can read only the events that it published. This event is published by the owner.
-    route("GET", "/v1/organizations/{organization}/events/{event}", "", [200, 200, 200, 200, 404]),
-    route("DELETE", "/v1/organizations/{organization}/events/{event}/data", "", owners(202)),
-    route("GET", "/v1/organizations/{organization}/jobs", "", members(200)),
-    route("GET", "/v1/organizations/{organization}/jobs/{job}", "", members(200)),
-    route("POST", "/v1/organizations/{organization}/jobs/{job}/cancel", "", admins(200)),
-    route("GET", "/v1/organizations/{organization}/usage", "", members(200)),
-    route("POST", "/v1/event-types", r#"{"name": "{slug}"}"#, PLATFORM_ONLY),
-    route("GET", "/v1/event-types", "", EVERYBODY),
-    route("GET", "/v1/event-types/{event_type}", "", EVERYBODY),
-    route("PUT", "/v1/event-types/{event_type}", "{}", PLATFORM_CHANGES),
-    route("PATCH", "/v1/event-types/{event_type}", r#"{"schema": true}"#, PLATFORM_CHANGES),
-    route("DELETE", "/v1/event-types/{event_type}", "", PLATFORM_CHANGES),
-    route("GET", "/v1/event-types/{event_type}/versions", "", EVERYBODY),
-    route("GET", "/v1/event-types/{event_type}/versions/{schema_version}", "", EVERYBODY),
-    route("POST", "/v1/event-type-imports", DOCUMENT, PLATFORM_CHANGES),
-    route("GET", "/v1/openapi/webhooks.json", "", EVERYBODY),
-    route("POST", "/v1/organizations/{organization}/webhooks", HOOK, admins(201)),
-    route("GET", "/v1/organizations/{organization}/webhooks", "", members(200)),
-    route("GET", "/v1/organizations/{organization}/webhooks/{endpoint}", "", members(200)),
-    route("PATCH", "/v1/organizations/{organization}/webhooks/{endpoint}", r#"{"events": ["b"]}"#, admins(200)),
-    route("DELETE", "/v1/organizations/{organization}/webhooks/{endpoint}", "", admins(204)),
-    route("POST", "/v1/endpoints", BARE, admins(201)),
-    route("GET", "/v1/endpoints", "", members(200)),
-    route("GET", "/v1/endpoints/{endpoint}", "", members(200)),
-    route("PATCH", "/v1/endpoints/{endpoint}", NAME, admins(200)),
-    route("DELETE", "/v1/endpoints/{endpoint}", "", admins(204)),
-    route("POST", "/v1/webhook-endpoints", PAGED, admins(201)),
-    route("GET", "/v1/webhook-endpoints", "", members(200)),
-    route("GET", "/v1/webhook-endpoints/{endpoint}", "", members(200)),
-    route("PATCH", "/v1/webhook-endpoints/{endpoint}", NAME, admins(200)),
-    route("PUT", "/v1/webhook-endpoints/{endpoint}", PAGED, admins(200)),
-    route("DELETE", "/v1/webhook-endpoints/{endpoint}", "", admins(204)),
-    route("POST", "/v1/webhook-endpoints/{endpoint}/rotate-secret", "", admins(200)),
-    route("GET", "/v1/webhook-endpoints/{endpoint}/deliveries", "", members(200)),
-    route("GET", "/v1/webhook-deliveries/{delivery}", "", members(200)),
-    route("POST", "/v1/webhook-deliveries/{delivery}/retry", "", admins(202)),
+    route(
+        "GET",
+        "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/attempts",
+        "",
+        200,
+        DELIVERIES_READ,
+        Bound::Named,
+    ),
+    route("GET", "/v1/organizations/{organization}/events/{event}/attempts", "", 200, DELIVERIES_READ, Bound::Event),
+    route("POST", "/v1/organizations/{organization}/events", EVENT, 202, EVENTS_PUBLISH, Bound::Refused),
+    route("POST", "/v1/organizations/{organization}/events/batch", BATCH, 202, EVENTS_PUBLISH, Bound::Refused),
+    route("GET", "/v1/organizations/{organization}/events", "", 200, EVENTS_READ, Bound::Filtered("endpoint_id")),
+    route("GET", "/v1/organizations/{organization}/events/{event}", "", 200, Admits::EventReaders, Bound::Event),
+    route("DELETE", "/v1/organizations/{organization}/events/{event}/data", "", 202, Admits::Owner, Bound::Refused),
+    route("GET", "/v1/organizations/{organization}/jobs", "", 200, DELIVERIES_READ, Bound::Restricted),
+    route("GET", "/v1/organizations/{organization}/jobs/{job}", "", 200, DELIVERIES_READ, Bound::Named),
+    route("POST", "/v1/organizations/{organization}/jobs/{job}/cancel", "", 200, DELIVERIES_WRITE, Bound::Named),
+    route("GET", "/v1/organizations/{organization}/usage", "", 200, ORGANIZATION_READ, Bound::Refused),
+    route("POST", "/v1/event-types", r#"{"name": "{slug}"}"#, 201, Admits::Platform, Bound::Refused),
+    route("GET", "/v1/event-types", "", 200, Admits::Everybody, Bound::Unrestricted),
+    route("GET", "/v1/event-types/{event_type}", "", 200, Admits::Everybody, Bound::Unrestricted),
+    route("PUT", "/v1/event-types/{event_type}", "{}", 200, Admits::Platform, Bound::Refused),
+    route("PATCH", "/v1/event-types/{event_type}", r#"{"schema": true}"#, 200, Admits::Platform, Bound::Refused),
+    route("DELETE", "/v1/event-types/{event_type}", "", 200, Admits::Platform, Bound::Refused),
+    route("GET", "/v1/event-types/{event_type}/versions", "", 200, Admits::Everybody, Bound::Unrestricted),
+    route(
+        "GET",
+        "/v1/event-types/{event_type}/versions/{schema_version}",
+        "",
+        200,
+        Admits::Everybody,
+        Bound::Unrestricted,
+    ),
+    route("POST", "/v1/event-type-imports", DOCUMENT, 200, Admits::Platform, Bound::Refused),
+    route("GET", "/v1/openapi/webhooks.json", "", 200, Admits::Everybody, Bound::Unrestricted),
+    route("POST", "/v1/organizations/{organization}/webhooks", HOOK, 201, ENDPOINTS_WRITE, Bound::Refused),
+    route("GET", "/v1/organizations/{organization}/webhooks", "", 200, ENDPOINTS_READ, Bound::Restricted),
+    route("GET", "/v1/organizations/{organization}/webhooks/{endpoint}", "", 200, ENDPOINTS_READ, Bound::Named),
+    route(
+        "PATCH",
+        "/v1/organizations/{organization}/webhooks/{endpoint}",
+        r#"{"events": ["b"]}"#,
+        200,
+        ENDPOINTS_WRITE,
+        Bound::Named,
+    ),
+    route("DELETE", "/v1/organizations/{organization}/webhooks/{endpoint}", "", 204, ENDPOINTS_WRITE, Bound::Named),
+    route("POST", "/v1/endpoints", BARE, 201, ENDPOINTS_WRITE, Bound::Refused),
+    route("GET", "/v1/endpoints", "", 200, ENDPOINTS_READ, Bound::Restricted),
+    route("GET", "/v1/endpoints/{endpoint}", "", 200, ENDPOINTS_READ, Bound::Named),
+    route("PATCH", "/v1/endpoints/{endpoint}", NAME, 200, ENDPOINTS_WRITE, Bound::Named),
+    route("DELETE", "/v1/endpoints/{endpoint}", "", 204, ENDPOINTS_WRITE, Bound::Named),
+    route("POST", "/v1/webhook-endpoints", PAGED, 201, ENDPOINTS_WRITE, Bound::Refused),
+    route("GET", "/v1/webhook-endpoints", "", 200, ENDPOINTS_READ, Bound::Restricted),
+    route("GET", "/v1/webhook-endpoints/{endpoint}", "", 200, ENDPOINTS_READ, Bound::Named),
+    route("PATCH", "/v1/webhook-endpoints/{endpoint}", NAME, 200, ENDPOINTS_WRITE, Bound::Named),
+    route("PUT", "/v1/webhook-endpoints/{endpoint}", PAGED, 200, ENDPOINTS_WRITE, Bound::Named),
+    route("DELETE", "/v1/webhook-endpoints/{endpoint}", "", 204, ENDPOINTS_WRITE, Bound::Named),
+    route("POST", "/v1/webhook-endpoints/{endpoint}/rotate-secret", "", 200, ENDPOINTS_WRITE, Bound::Named),
+    route("GET", "/v1/webhook-endpoints/{endpoint}/deliveries", "", 200, DELIVERIES_READ, Bound::Named),
+    route("GET", "/v1/webhook-deliveries/{delivery}", "", 200, DELIVERIES_READ, Bound::Named),
+    route("POST", "/v1/webhook-deliveries/{delivery}/retry", "", 202, DELIVERIES_WRITE, Bound::Named),
 ];
 
 /// Whether the route concerns no organization, but the deployment's catalogue of event types.

@@ -14,7 +14,9 @@ use shared::domain::endpoint::confidential::Fields;
 use shared::domain::endpoint::health::Health;
 use shared::domain::ids::{EndpointId, KeyId, OrganizationId};
 use shared::domain::signing::secret::SigningSecret;
+use shared::domain::tenancy::access::Role;
 use shared::domain::tenancy::api_key::KeySecret;
+use shared::domain::tenancy::rights::{Binding, Rights};
 use shared::edge::Data;
 use shared::queue::schema::MAX_RECEIVES;
 use shared::wire::headers::HeaderValues;
@@ -267,7 +269,8 @@ async fn no_secret_is_in_logs_errors_messages_or_debug_output_after_a_full_run()
 
     let administrator = &world.process.administrator;
     search.text("debug", format!("{administrator:?} {:?}", world.process.deliverer));
-    for endpoint in &*administrator.list_endpoints(&OrganizationId::parse(&tenant.id).unwrap()).await.unwrap() {
+    let organization = OrganizationId::parse(&tenant.id).unwrap();
+    for endpoint in &*administrator.list_endpoints(&organization, &Binding::default()).await.unwrap() {
         search.text("debug", format!("{endpoint:?} {}", outgoing(endpoint)));
     }
     search.text("debug", incoming(&fields));
@@ -350,13 +353,13 @@ fn a_new_key_is_in_its_response_and_in_no_debug_output() {
         hash: secret.hash(),
         organization: OrganizationId::new(now, [2; 8]),
         name: shared::domain::text::Name::parse("n").unwrap(),
-        role: shared::domain::tenancy::access::Role::Owner,
+        rights: Rights::of_role(Role::Owner),
         preview: secret.preview(),
         status: shared::domain::tenancy::api_key::KeyStatus::Active,
         created_at: now,
         last_used_at: None,
     };
-    let out = organizations::ApiKeyOut::from(&key).revealing(secret.reveal());
+    let out = organizations::ApiKeyOut::new(&key, now).revealing(secret.reveal());
     assert!(!format!("{out:?} {secret:?} {key:?}").contains(secret.reveal()));
     assert_eq!(serde_json::to_value(&out).unwrap()["revealed_key"], secret.reveal());
 }

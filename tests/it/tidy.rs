@@ -316,11 +316,11 @@ fn files_of_the_edge_import_each_other_in_one_direction() {
     // `pub use api_error::ApiError;`: the file in which a name of the module is.
     let exports = &files.iter().find(|it| name(&it.path) == "mod").unwrap().code;
     let exported: Vec<_> = exports
-        .lines()
-        .filter_map(|line| line.strip_prefix("pub use ")?.split_once("::"))
+        .split(';')
+        .filter_map(|statement| statement.trim().strip_prefix("pub use ")?.split_once("::"))
         .flat_map(|(file, list)| {
-            let list = list.trim_end_matches(';').trim_matches(['{', '}']);
-            list.split(", ").map(|item| (item.to_owned(), file.to_owned())).collect::<Vec<_>>()
+            let items = list.trim_matches(['{', '}']).split(',').map(str::trim).filter(|item| !item.is_empty());
+            items.map(|item| (item.to_owned(), file.to_owned())).collect::<Vec<_>>()
         })
         .collect();
     let imports = |code: &str| -> BTreeSet<String> {

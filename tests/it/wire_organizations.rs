@@ -88,9 +88,9 @@ async fn a_suspended_organization_cannot_publish_and_its_deliveries_are_not_made
 
 const API_KEY: &str = r#"{"object":"api_key","id":"key_…","type":"secret","name":"Server","environment":"live","role":"owner",
  "allowed_origins":null,"scopes":["organization:read","organization:write","keys:read","keys:write","endpoints:read",
- "endpoints:write","deliveries:read","deliveries:write","events:read","events:publish"],"rate_limit":null,"status":"active",
+ "endpoints:write","deliveries:read","deliveries:write","events:read","events:publish"],"endpoints":null,"rate_limit":null,"status":"active",
  "key_preview":"sk_live_…a1b2","display_key":null,"last_used_at":null,"created_at":"2026-03-24T20:00:00.000Z",
- "rotated_at":null,"revoked_at":null,"grace_expires_at":null}"#;
+ "expires_at":null,"rotated_at":null,"revoked_at":null,"grace_expires_at":null}"#;
 
 #[tokio::test]
 async fn an_api_key_is_issued_listed_renamed_rotated_and_revoked() {

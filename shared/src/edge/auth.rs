@@ -7,13 +7,14 @@ use axum::extract::FromRequestParts;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
-use super::path::{PathOrganization, path_parameter};
+use super::path::{PathTenant, endpoint_in_path, path_parameter};
 use super::{ApiError, RouterState};
 use crate::domain::external_id::ExternalId;
 use crate::domain::ids::OrganizationId;
 use crate::domain::tenancy::access::Scope;
 use crate::domain::tenancy::api_key::KeySecret;
 use crate::domain::tenancy::organization::Organization;
+use crate::domain::tenancy::rights::Binding;
 use crate::service::{Caller, CurrentState};
 use crate::telemetry::RequestContext;
 use crate::wire::error::{ErrorCode, Problem};
@@ -83,7 +84,7 @@ impl<R: RouterState> FromRequestParts<R> for PlatformPath {
     }
 }
 
-/// A caller whose role includes the scope `S`, in any organization that it may access.
+/// A caller with the scope `S`, in any organization that it may access. A key that is bound to endpoints is refused.
 #[derive(Debug)]
 pub struct Permitted<S> {
     /// The authenticated caller.
@@ -97,22 +98,54 @@ impl<S: RequiredScope, R: RouterState> FromRequestParts<R> for Permitted<S> {
     async fn from_request_parts(parts: &mut Parts, state: &R) -> Result<Self, ApiError> {
         let Authenticated(caller) = Authenticated::from_request_parts(parts, state).await?;
         require::<S>(&caller)?;
+        refuse_bound(&caller)?;
         Ok(Self { caller, scope: PhantomData })
     }
 }
 
-/// A caller whose role includes the scope `S`, and its organization. `W` decides which organization the request is
-/// for: the one in the path, or the key's own.
+/// A caller with the scope `S`, and its organization. `W` decides which organization the request is for: the one in the
+/// path, or the key's own.
+///
+/// A key that is bound to endpoints is admitted if the path names one of them. It is refused at all other routes, unless `B`
+/// is [`ToBinding`].
 #[derive(Debug)]
-pub struct Tenant<S, W = OfPath> {
+pub struct Tenant<S, W = OfPath, B = Whole> {
     /// The authenticated caller.
     pub caller: Caller,
     /// The organization of the request. It may be up to 5 s old.
     pub organization: Organization,
-    marker: PhantomData<(S, W)>,
+    /// The endpoints that the caller may access.
+    pub binding: Binding,
+    marker: PhantomData<(S, W, B)>,
 }
 
-impl<S: RequiredScope, W: TenantSource, R: RouterState> FromRequestParts<R> for Tenant<S, W> {
+/// A [`Tenant`] at a route that also answers keys that are bound to endpoints, although its path names no endpoint. The
+/// handler passes [`Tenant::binding`] to the operation.
+pub type BoundTenant<S, W = OfPath> = Tenant<S, W, ToBinding>;
+
+/// The route concerns the organization as a whole.
+#[derive(Debug)]
+pub struct Whole;
+
+/// The route shows and changes only what belongs to the endpoints of the caller's binding.
+#[derive(Debug)]
+pub struct ToBinding;
+
+/// Whether a route without an endpoint in its path answers bound keys.
+pub trait Reach: Send + Sync + 'static {
+    /// Whether the operation restricts itself to the caller's binding.
+    const IS_RESTRICTED: bool;
+}
+
+impl Reach for Whole {
+    const IS_RESTRICTED: bool = false;
+}
+
+impl Reach for ToBinding {
+    const IS_RESTRICTED: bool = true;
+}
+
+impl<S: RequiredScope, W: TenantSource, B: Reach, R: RouterState> FromRequestParts<R> for Tenant<S, W, B> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &R) -> Result<Self, ApiError> {
@@ -121,14 +154,22 @@ impl<S: RequiredScope, W: TenantSource, R: RouterState> FromRequestParts<R> for 
         let organization = state.access().organization_for(&caller, &id).await?;
         parts.extensions.get::<RequestContext>().inspect(|context| context.set_organization(&organization.id));
         require::<S>(&caller)?;
-        parts.extensions.insert(PathOrganization(organization.id.clone()));
-        Ok(Self { caller, organization, marker: PhantomData })
+        let binding = caller.binding();
+        parts.extensions.insert(PathTenant { organization: organization.id.clone(), binding: binding.clone() });
+        if binding.is_bound() {
+            match endpoint_in_path(parts, state, &organization.id).await? {
+                Some(named) if named.is_some_and(|endpoint| binding.includes(endpoint)) => {}
+                Some(_) => return Err(ApiError::not_found("endpoint")),
+                None if B::IS_RESTRICTED => {}
+                None => refuse_bound(&caller)?,
+            }
+        }
+        Ok(Self { caller, organization, binding, marker: PhantomData })
     }
 }
 
-impl<S, W> Tenant<S, W> {
-    /// Whether the caller may read the values of endpoints' headers: its role must include
-    /// [`Scope::EndpointsWrite`].
+impl<S, W, B> Tenant<S, W, B> {
+    /// Whether the caller may read the values of endpoints' headers: it must have [`Scope::EndpointsWrite`].
     pub const fn header_values(&self) -> HeaderValues {
         if self.caller.may(Scope::EndpointsWrite) { HeaderValues::Shown } else { HeaderValues::Hidden }
     }
@@ -153,6 +194,7 @@ impl<R: RouterState> FromRequestParts<R> for PublishCaller {
         let organization = state.access().state_for(&caller, &id).await?;
         parts.extensions.get::<RequestContext>().inspect(|context| context.set_organization(&id));
         require::<scopes::EventsPublish>(&caller)?;
+        refuse_bound(&caller)?;
         Ok(Self { caller, organization })
     }
 }
@@ -162,7 +204,12 @@ fn require<S: RequiredScope>(caller: &Caller) -> Result<(), ApiError> {
         return Ok(());
     }
     let scopes: Vec<_> = S::ANY_OF.iter().map(|scope| scope.as_str()).collect();
-    Err(ApiError::new(ErrorCode::Forbidden, format!("this key's role lacks the scope {}", scopes.join(" or "))))
+    Err(ApiError::new(ErrorCode::Forbidden, format!("this key lacks the scope {}", scopes.join(" or "))))
+}
+
+fn refuse_bound(caller: &Caller) -> Result<(), ApiError> {
+    let message = "this key is bound to endpoints, and this concerns more than these";
+    if caller.binding().is_bound() { Err(ApiError::new(ErrorCode::Forbidden, message)) } else { Ok(()) }
 }
 
 /// The source of the organization of a request.
@@ -224,7 +271,7 @@ pub fn own_or_named(caller: &Caller, named: Option<OrganizationId>) -> Result<Or
 
 /// The scopes that a route requires, as a type.
 pub trait RequiredScope: Send + Sync + 'static {
-    /// The caller's role must include at least one of these.
+    /// The caller must have at least one of these.
     const ANY_OF: &'static [Scope];
 }
 

@@ -17,7 +17,9 @@ use std::sync::Arc;
 use crate::service::{Access, Administrator, Publisher};
 
 pub use api_error::ApiError;
-pub use auth::{Authenticated, OfKey, Permitted, Platform, PlatformPath, PublishCaller, Tenant, own_or_named, scopes};
+pub use auth::{
+    Authenticated, BoundTenant, OfKey, Permitted, Platform, PlatformPath, PublishCaller, Tenant, own_or_named, scopes,
+};
 pub use input::{Body, Origin, Search, check_size, read_body};
 pub use items::Items;
 pub use layers::finish;

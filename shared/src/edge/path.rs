@@ -7,12 +7,17 @@ use super::{ApiError, RouterState};
 use crate::domain::event::event_type::EventType;
 use crate::domain::external_id::ExternalId;
 use crate::domain::ids::{AttemptId, DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId};
+use crate::domain::tenancy::rights::Binding;
 use crate::service::{Access, ServiceError};
 use crate::wire::endpoints;
 
-/// The organization whose resources the path names. [`Tenant`](super::Tenant) adds it to the request.
+/// The organization whose resources the path names, and the endpoints that the caller may access.
+/// [`Tenant`](super::Tenant) adds it to the request.
 #[derive(Debug, Clone)]
-pub(super) struct PathOrganization(pub(super) OrganizationId);
+pub(super) struct PathTenant {
+    pub(super) organization: OrganizationId,
+    pub(super) binding: Binding,
+}
 
 /// An identifier in the path, or `ext:` and the external id of the resource. A malformed one results in 404, like an
 /// unknown one. [`Tenant`](super::Tenant) must be extracted before it.
@@ -27,6 +32,11 @@ pub trait InPath: Sized + Send {
     const WHAT: &'static str;
     /// Parses the identifier; `None` if it is malformed.
     fn parse(text: &str) -> Option<Self>;
+
+    /// The endpoint, if this identifies one.
+    fn endpoint(&self) -> Option<EndpointId> {
+        None
+    }
 
     /// Finds the identifier of the resource with this external id; `None` if there is none.
     fn named(
@@ -49,13 +59,17 @@ macro_rules! in_path {
             }
         }
     };
-    ($id:ty, $parameter:literal, $what:literal, $named:ident) => {
+    ($id:ty, $parameter:literal, $what:literal, $named:ident, $endpoint:expr) => {
         impl InPath for $id {
             const PARAMETER: &'static str = $parameter;
             const WHAT: &'static str = $what;
 
             fn parse(text: &str) -> Option<Self> {
                 Self::parse(text).ok()
+            }
+
+            fn endpoint(&self) -> Option<EndpointId> {
+                $endpoint(*self)
             }
 
             async fn named(
@@ -94,6 +108,10 @@ impl InPath for HyphenatedEndpointId {
         endpoints::parse_id(text).map(Self)
     }
 
+    fn endpoint(&self) -> Option<EndpointId> {
+        Some(self.0)
+    }
+
     async fn named(
         access: &Access,
         organization: &OrganizationId,
@@ -104,11 +122,11 @@ impl InPath for HyphenatedEndpointId {
 }
 
 in_path!(OrganizationId, "organization", "organization");
-in_path!(EndpointId, "endpoint", "endpoint", endpoint_named);
+in_path!(EndpointId, "endpoint", "endpoint", endpoint_named, Some);
 in_path!(EventType, "event_type", "event type");
 in_path!(DeliveryId, "delivery", "delivery");
 in_path!(AttemptId, "attempt", "attempt");
-in_path!(EventId, "event", "event", event_named);
+in_path!(EventId, "event", "event", event_named, |_| None);
 in_path!(KeyId, "key", "API key");
 in_path!(JobId, "job", "job");
 
@@ -122,8 +140,10 @@ impl<T: InPath, R: RouterState> FromRequestParts<R> for PathId<T> {
             None => T::parse(&text),
             Some(external_id) => {
                 let external_id = external_id.ok_or_else(missing)?;
-                let PathOrganization(organization) = parts.extensions.get().cloned().ok_or_else(missing)?;
-                T::named(state.access(), &organization, &external_id).await?
+                let tenant: PathTenant = parts.extensions.get().cloned().ok_or_else(missing)?;
+                let id = T::named(state.access(), &tenant.organization, &external_id).await?;
+                // The external id may have moved to another endpoint since `Tenant` looked it up.
+                id.filter(|id| id.endpoint().is_none_or(|endpoint| tenant.binding.includes(endpoint)))
             }
         };
         id.map(Self).ok_or_else(missing)
@@ -134,4 +154,19 @@ impl<T: InPath, R: RouterState> FromRequestParts<R> for PathId<T> {
 pub(super) async fn path_parameter<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> Option<String> {
     let parameters = RawPathParams::from_request_parts(parts, state).await.ok()?;
     parameters.iter().find(|(key, _)| *key == name).map(|(_, value)| value.to_owned())
+}
+
+/// The endpoint that the path names, in any form of its id, or by its external id. `None` if the route has no endpoint in its
+/// path, and `Some(None)` if the organization has none of this name.
+pub(super) async fn endpoint_in_path<R: RouterState>(
+    parts: &mut Parts,
+    state: &R,
+    organization: &OrganizationId,
+) -> Result<Option<Option<EndpointId>>, ApiError> {
+    let Some(text) = path_parameter(parts, state, EndpointId::PARAMETER).await else { return Ok(None) };
+    Ok(Some(match ExternalId::in_path(&text) {
+        None => EndpointId::parse(&text).ok().or_else(|| endpoints::parse_id(&text)),
+        Some(None) => None,
+        Some(Some(external_id)) => state.access().endpoint_named(organization, &external_id).await?,
+    }))
 }

@@ -12,9 +12,10 @@ use crate::clock::Clock;
 use crate::domain::deployment::Deployment;
 use crate::domain::external_id::ExternalId;
 use crate::domain::ids::{EndpointId, EventId, KeyId, OrganizationId};
-use crate::domain::tenancy::access::{PlatformRole, Role, Scope};
+use crate::domain::tenancy::access::{PlatformRole, Scope};
 use crate::domain::tenancy::api_key::{KeySecret, PlatformKey};
 use crate::domain::tenancy::organization::{Organization, OrganizationStatus};
+use crate::domain::tenancy::rights::{Binding, Excess, Rights};
 use crate::domain::time::Timestamp;
 use crate::store::Store;
 
@@ -29,17 +30,17 @@ pub enum Caller {
         id: KeyId,
         /// The organization that the key belongs to.
         organization: OrganizationId,
-        /// The key's role in its organization.
-        role: Role,
+        /// What the key may do in its organization.
+        rights: Rights,
     },
 }
 
 impl Caller {
-    /// Whether the caller's role includes the scope. The caller's access to the organization is checked separately.
+    /// Whether the caller has the scope. Its access to the organization and to the endpoint is checked separately.
     pub const fn may(&self, scope: Scope) -> bool {
         match self {
             Self::Platform(key) => key.role.may(scope),
-            Self::Key { role, .. } => role.may(scope),
+            Self::Key { rights, .. } => rights.scopes.contains(scope),
         }
     }
 
@@ -56,9 +57,28 @@ impl Caller {
         matches!(self, Self::Platform(PlatformKey { role: PlatformRole::Full, .. }))
     }
 
-    /// Whether the caller is an owner of its organization, or holds a platform key with full rights.
-    pub const fn is_owner(&self) -> bool {
-        matches!(self, Self::Key { role: Role::Owner, .. }) || self.is_platform()
+    /// Whether the caller may do everything in its organization, or holds a platform key with full rights.
+    pub fn is_owner(&self) -> bool {
+        matches!(self, Self::Key { rights, .. } if rights.is_owner()) || self.is_platform()
+    }
+
+    /// The endpoints that the caller's key is bound to. A platform key is not bound.
+    pub fn binding(&self) -> Binding {
+        match self {
+            Self::Platform(_) => Binding::default(),
+            Self::Key { rights, .. } => rights.binding.clone(),
+        }
+    }
+
+    /// Whether the caller may issue a key with these rights. The platform may issue any.
+    ///
+    /// # Errors
+    /// [`Excess`] if it lacks one of them.
+    pub fn may_issue(&self, other: &Rights) -> Result<(), Excess> {
+        match self {
+            Self::Platform(_) => Ok(()),
+            Self::Key { rights, .. } => rights.may_issue(other),
+        }
     }
 
     /// The id of the organization's key; `None` for a platform key.
@@ -118,11 +138,11 @@ impl Access {
                 found
             }
         };
-        let working = known.filter(|key| key.status.works_at(now));
+        let working = known.filter(|key| key.works_at(now));
         if let Some(key) = &working {
             self.record_use(&key.organization, key.id, now).await;
         }
-        Ok(working.map(|key| Caller::Key { id: key.id, organization: key.organization, role: key.role }))
+        Ok(working.map(|key| Caller::Key { id: key.id, organization: key.organization, rights: key.rights }))
     }
 
     /// Records the use of a key, at most once an hour in each process. A failure is logged only.

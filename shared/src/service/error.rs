@@ -1,5 +1,6 @@
 //! Errors of the service's operations.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::domain::Invalid;
@@ -14,7 +15,7 @@ pub enum ServiceError {
     NotFound(&'static str),
     /// The caller may not perform the operation.
     #[error("{0}")]
-    Forbidden(&'static str),
+    Forbidden(Cow<'static, str>),
     /// Fields are invalid. Their names are those of the domain.
     #[error("invalid fields")]
     Invalid(Vec<(&'static str, Invalid)>),
@@ -50,6 +51,13 @@ impl From<StoreError> for ServiceError {
             StoreError::Unavailable(_) => Self::Unavailable(error.to_string()),
             StoreError::Refused(_) | StoreError::Corrupt(_) => Self::Internal(error.to_string()),
         }
+    }
+}
+
+impl ServiceError {
+    /// The caller may not do this, for this reason.
+    pub fn forbidden(why: impl Into<Cow<'static, str>>) -> Self {
+        Self::Forbidden(why.into())
     }
 }
 

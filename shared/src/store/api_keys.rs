@@ -1,10 +1,12 @@
 //! API keys. Each key is stored as two items, which one transaction writes: one by the hash of the key, for
 //! authentication, and one in the organization's partition, for lists.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
 use serde::{Deserialize, Serialize};
+use serde_bytes::ByteBuf;
+use uuid::Uuid;
 
 use super::error::of_transaction;
 use super::item::{Base, Unreadable, read, required, time, to_item, unknown};
@@ -12,9 +14,10 @@ use super::keys::{KEY_PREFIX, Key};
 use super::read::waiting::{HIGHEST, LOWEST};
 use super::write::transaction::failed_conditions;
 use super::{Store, StoreError, keys};
-use crate::domain::ids::{KeyId, OrganizationId};
-use crate::domain::tenancy::access::Role;
+use crate::domain::ids::{EndpointId, KeyId, OrganizationId};
+use crate::domain::tenancy::access::{Scope, Scopes};
 use crate::domain::tenancy::api_key::{ApiKey, KeyHash, KeyStatus};
+use crate::domain::tenancy::rights::{Binding, Rights};
 use crate::domain::text::Name;
 use crate::domain::time::Timestamp;
 
@@ -160,7 +163,13 @@ struct ApiKeyItem {
     hash: String,
     organization: String,
     name: String,
-    role: String,
+    scopes: Vec<String>,
+    /// The ids of the endpoints that the key is bound to, 16 bytes each.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    endpoints: Option<ByteBuf>,
+    /// Not `expires_at`: DynamoDB would delete the item after that time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    valid_until: Option<String>,
     preview: String,
     status: String,
     created_at: String,
@@ -190,13 +199,16 @@ impl ApiKeyItem {
             KeyStatus::Revoked { revoked_at, rotated_at } => (rotated_at, None, Some(revoked_at)),
         };
         let text = |at: Option<Timestamp>| at.map(Timestamp::rfc3339);
+        let rights = &key.rights;
         Self {
             base: Base::new(item_key, "api_key"),
             id: key.id.to_string(),
             hash: key.hash.to_string(),
             organization: key.organization.to_string(),
             name: key.name.to_string(),
-            role: key.role.as_str().to_owned(),
+            scopes: rights.scopes.iter().map(|scope| scope.as_str().to_owned()).collect(),
+            endpoints: rights.binding.endpoints().map(endpoint_bytes),
+            valid_until: text(rights.expires_at),
             preview: key.preview.clone(),
             status: status_name(key.status).to_owned(),
             created_at: key.created_at.rfc3339(),
@@ -205,6 +217,20 @@ impl ApiKeyItem {
             revoked_at: text(revoked_at),
         }
     }
+}
+
+fn endpoint_bytes(endpoints: &BTreeSet<EndpointId>) -> ByteBuf {
+    ByteBuf::from(endpoints.iter().flat_map(|id| id.uuid().into_bytes()).collect::<Vec<_>>())
+}
+
+fn binding(bytes: &[u8]) -> Result<Binding, Unreadable> {
+    let endpoint = |bytes: &[u8]| Uuid::from_slice(bytes).map(EndpointId::from_uuid);
+    let endpoints = bytes.chunks(16).map(endpoint).collect::<Result<Vec<_>, _>>();
+    Ok(Binding::stored(endpoints.map_err(|error| Unreadable(error.to_string()))?))
+}
+
+fn scope(name: &str) -> Result<Scope, Unreadable> {
+    Scope::parse(name).ok_or_else(|| unknown("scope", name))
 }
 
 impl TryFrom<ApiKeyItem> for ApiKey {
@@ -217,7 +243,11 @@ impl TryFrom<ApiKeyItem> for ApiKey {
             hash: KeyHash::parse(&item.hash).ok_or_else(|| unknown("hash", &item.hash))?,
             organization: OrganizationId::parse(&item.organization)?,
             name: Name::parse(&item.name)?,
-            role: Role::parse(&item.role).ok_or_else(|| unknown("role", &item.role))?,
+            rights: Rights {
+                scopes: item.scopes.iter().map(|name| scope(name)).collect::<Result<Scopes, _>>()?,
+                binding: item.endpoints.as_deref().map(|bytes| binding(bytes)).transpose()?.unwrap_or_default(),
+                expires_at: time(item.valid_until.as_ref())?,
+            },
             preview: item.preview,
             status: match item.status.as_str() {
                 "active" => KeyStatus::Active,

@@ -52,7 +52,8 @@ error_codes! {
     InvalidJson = "invalid_json", 400;
     /// The key is missing, unknown, revoked or expired.
     Unauthorized = "unauthorized", 401;
-    /// The key's role does not allow the operation, or the organization is suspended.
+    /// The key lacks the scope for the operation, or is bound to endpoints and the operation concerns more than these, or the
+    /// organization is suspended.
     Forbidden = "forbidden", 403;
     /// The resource does not exist in this organization.
     NotFound = "not_found", 404;

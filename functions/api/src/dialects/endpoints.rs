@@ -6,7 +6,7 @@ use axum::routing::{get, post};
 use serde_json::value::RawValue;
 use shared::domain::endpoint::Endpoint;
 use shared::edge::scopes::{EndpointsRead, EndpointsWrite};
-use shared::edge::{ApiError, Bare, Body, Empty, HyphenatedEndpointId, OfKey, PathId, Tenant};
+use shared::edge::{ApiError, Bare, Body, BoundTenant, Empty, HyphenatedEndpointId, OfKey, PathId, Tenant};
 use shared::service::Administrator;
 use shared::wire::endpoints::{EndpointIn, EndpointOut, EndpointPatchIn};
 use utoipa::OpenApi;
@@ -52,10 +52,10 @@ async fn create(tenant: Tenant<EndpointsWrite, OfKey>, State(administrator): Api
     responses((status = 200, body = Vec<EndpointOut>), (status = 422)),
 )]
 async fn list(
-    tenant: Tenant<EndpointsRead, OfKey>,
+    tenant: BoundTenant<EndpointsRead, OfKey>,
     State(administrator): Api,
 ) -> Result<Bare<Box<RawValue>>, ApiError> {
-    let endpoints = administrator.list_endpoints(&tenant.organization.id).await?;
+    let endpoints = administrator.list_endpoints(&tenant.organization.id, &tenant.binding).await?;
     let endpoints = all_shown(&administrator, endpoints, tenant.header_values()).await;
     whole_list(endpoints.iter().map(|endpoint| EndpointOut::new(endpoint, tenant.header_values())))
 }
@@ -86,7 +86,7 @@ async fn update(
     body: Body<EndpointPatchIn>,
 ) -> Answer {
     let patch = body.read(|body| body.parse(&administrator.deployment().urls))?;
-    let endpoint = administrator.update_endpoint(&tenant.organization.id, endpoint, patch).await?;
+    let endpoint = administrator.update_endpoint(&tenant.organization.id, &tenant.binding, endpoint, patch).await?;
     Ok(Bare::ok(out(&tenant, &administrator, endpoint).await))
 }
 

@@ -6,7 +6,7 @@ use axum::routing::{get, post};
 use serde_json::value::RawValue;
 use shared::domain::ids::EndpointId;
 use shared::edge::scopes::{EndpointsRead, EndpointsWrite};
-use shared::edge::{ApiError, Bare, Body, Empty, PathId, Tenant};
+use shared::edge::{ApiError, Bare, Body, BoundTenant, Empty, PathId, Tenant};
 use shared::wire::field::NamesTypes;
 use shared::wire::hooks::{HookIn, HookOut, HookPatchIn};
 use utoipa::OpenApi;
@@ -49,8 +49,8 @@ async fn create(tenant: Tenant<EndpointsWrite>, State(administrator): Api, body:
     get, path = "/v1/organizations/{organization}/webhooks", operation_id = "list_webhooks",
     responses((status = 200, body = Vec<HookOut>), (status = 422)),
 )]
-async fn list(tenant: Tenant<EndpointsRead>, State(administrator): Api) -> Result<Bare<Box<RawValue>>, ApiError> {
-    let endpoints = administrator.list_endpoints(&tenant.organization.id).await?;
+async fn list(tenant: BoundTenant<EndpointsRead>, State(administrator): Api) -> Result<Bare<Box<RawValue>>, ApiError> {
+    let endpoints = administrator.list_endpoints(&tenant.organization.id, &tenant.binding).await?;
     whole_list(endpoints.iter().map(HookOut::from))
 }
 
@@ -82,7 +82,7 @@ async fn update(
 ) -> Answer {
     let deployment = administrator.deployment_for(&tenant.caller, body.fields().types()).await?;
     let patch = body.read(|body| body.parse(&deployment))?;
-    let endpoint = administrator.update_endpoint(&tenant.organization.id, endpoint, patch).await?;
+    let endpoint = administrator.update_endpoint(&tenant.organization.id, &tenant.binding, endpoint, patch).await?;
     Ok(Bare::ok((&endpoint).into()))
 }
 

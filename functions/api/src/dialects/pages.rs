@@ -3,10 +3,10 @@
 use axum::Router;
 use axum::extract::{FromRequest, Request, State};
 use axum::routing::{get, post};
-use shared::domain::ids::{DeliveryId, EndpointId, OrganizationId};
+use shared::domain::ids::{DeliveryId, EndpointId};
 use shared::edge::scopes::{DeliveriesRead, DeliveriesWrite, EndpointsRead, EndpointsWrite};
 use shared::edge::{
-    ApiError, Bare, Body, Empty, Items, OfKey, Origin, PathId, Permitted, Search, Tenant, own_or_named,
+    ApiError, Bare, Body, BoundTenant, Empty, Items, OfKey, Origin, PathId, Permitted, Search, Tenant, own_or_named,
 };
 use shared::service::{Administrator, Counted, DeliveryDetail, MOST_COUNTED};
 use shared::store::Order;
@@ -45,13 +45,13 @@ pub(crate) fn routes() -> Routes {
     responses((status = 200, body = PageOut<EndpointOut>)),
 )]
 async fn list(
-    tenant: Tenant<EndpointsRead, OfKey>,
+    tenant: BoundTenant<EndpointsRead, OfKey>,
     State(administrator): Api,
     Origin(url): Origin,
     Search(query): Search,
 ) -> Result<Bare<PageOut<EndpointOut>>, ApiError> {
     let query = EndpointsQuery::parse(query)?;
-    let endpoints = administrator.list_endpoints(&tenant.organization.id).await?;
+    let endpoints = administrator.list_endpoints(&tenant.organization.id, &tenant.binding).await?;
     let endpoints = query.select(&endpoints);
     let range = query.page.range(endpoints.len()).ok_or_else(|| ApiError::not_found("page"))?;
     let results = Items::of_all(endpoints[range].iter().map(|endpoint| EndpointOut::from(*endpoint)));
@@ -119,7 +119,7 @@ async fn update(
 ) -> Answer {
     let deployment = administrator.deployment_for(&tenant.caller, body.fields().types()).await?;
     let changed = body.read(|body| body.parse(&deployment))?;
-    change(&administrator, &tenant.organization.id, endpoint, changed).await
+    change(&administrator, &tenant, endpoint, changed).await
 }
 
 /// Replaces an endpoint.
@@ -137,19 +137,20 @@ async fn replace(
 ) -> Answer {
     let deployment = administrator.deployment_for(&tenant.caller, body.fields().types()).await?;
     let changed = body.read(|body| body.parse_replacement(&deployment))?;
-    change(&administrator, &tenant.organization.id, endpoint, changed).await
+    change(&administrator, &tenant, endpoint, changed).await
 }
 
 async fn change(
     administrator: &Administrator,
-    organization: &OrganizationId,
+    tenant: &Tenant<EndpointsWrite, OfKey>,
     id: EndpointId,
     changed: Changed,
 ) -> Answer {
+    let organization = &tenant.organization.id;
     if changed.organization.is_some_and(|named| named != *organization) {
         return Err(ApiError::invalid(vec![Problem::new("organization_id", "cannot be changed")]));
     }
-    let endpoint = administrator.update_endpoint(organization, id, changed.patch).await?;
+    let endpoint = administrator.update_endpoint(organization, &tenant.binding, id, changed.patch).await?;
     Ok(Bare::ok((&endpoint).into()))
 }
 
@@ -224,11 +225,11 @@ async fn deliveries(
     responses((status = 200, body = DeliveryOut)),
 )]
 async fn delivery(
-    tenant: Tenant<DeliveriesRead, OfKey>,
+    tenant: BoundTenant<DeliveriesRead, OfKey>,
     PathId(delivery): PathId<DeliveryId>,
     State(administrator): Api,
 ) -> Result<Bare<DeliveryOut>, ApiError> {
-    Ok(Bare::ok(shown(administrator.delivery(&tenant.organization.id, delivery).await?)))
+    Ok(Bare::ok(shown(administrator.delivery(&tenant.organization.id, &tenant.binding, delivery).await?)))
 }
 
 /// Retries a failed or exhausted delivery. Its schedule starts from the beginning.
@@ -240,11 +241,11 @@ async fn delivery(
     responses((status = 202, body = DeliveryOut), (status = 409)),
 )]
 async fn retry(
-    tenant: Tenant<DeliveriesWrite, OfKey>,
+    tenant: BoundTenant<DeliveriesWrite, OfKey>,
     PathId(delivery): PathId<DeliveryId>,
     State(administrator): Api,
 ) -> Result<Bare<DeliveryOut>, ApiError> {
-    Ok(Bare::accepted(shown(administrator.retry_delivery(&tenant.organization, delivery).await?)))
+    Ok(Bare::accepted(shown(administrator.retry_delivery(&tenant.organization, &tenant.binding, delivery).await?)))
 }
 
 /// The error for a page that does not fit into one response. A numbered page must be complete, so it cannot be

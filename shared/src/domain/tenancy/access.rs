@@ -1,6 +1,8 @@
 //! Roles and scopes: what the holder of a key may do.
 
-/// A permission for one kind of operation within an organization. A role is a set of scopes.
+use std::fmt;
+
+/// A permission for one kind of operation within an organization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scope {
     /// Read the organization.
@@ -62,7 +64,80 @@ impl Scope {
     }
 }
 
-/// The role of an API key within its organization.
+/// A set of scopes.
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+pub struct Scopes(u16);
+
+impl Scopes {
+    /// Every scope.
+    pub const ALL: Self = Self::of(&Scope::ALL);
+    /// The scopes that a key that is bound to endpoints may have. The others concern the organization as a whole.
+    pub const BINDABLE: Self = Self::of(&[
+        Scope::OrganizationRead,
+        Scope::EndpointsRead,
+        Scope::EndpointsWrite,
+        Scope::DeliveriesRead,
+        Scope::DeliveriesWrite,
+        Scope::EventsRead,
+    ]);
+
+    /// The set of these scopes.
+    pub const fn of(scopes: &[Scope]) -> Self {
+        let (mut bits, mut index) = (0, 0);
+        while index < scopes.len() {
+            bits |= 1 << scopes[index] as u16;
+            index += 1;
+        }
+        Self(bits)
+    }
+
+    /// Whether the set has no scope.
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// Whether the set has the scope.
+    pub const fn contains(self, scope: Scope) -> bool {
+        self.covers(Self::of(&[scope]))
+    }
+
+    /// Whether the set has every scope of `other`.
+    pub const fn covers(self, other: Self) -> bool {
+        other.without(self).is_empty()
+    }
+
+    /// The scopes that `other` does not have.
+    #[must_use]
+    pub const fn without(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
+    }
+
+    /// The scopes, in the order of [`Scope::ALL`].
+    pub fn iter(self) -> impl Iterator<Item = Scope> {
+        Scope::ALL.into_iter().filter(move |scope| self.contains(*scope))
+    }
+}
+
+impl FromIterator<Scope> for Scopes {
+    fn from_iter<T: IntoIterator<Item = Scope>>(scopes: T) -> Self {
+        Self(scopes.into_iter().fold(0, |bits, scope| bits | Self::of(&[scope]).0))
+    }
+}
+
+/// The names of the scopes, separated by commas.
+impl fmt::Display for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.iter().map(Scope::as_str).collect::<Vec<_>>().join(", "))
+    }
+}
+
+impl fmt::Debug for Scopes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Scopes({self})")
+    }
+}
+
+/// A name for a set of scopes. A key has exact scopes; its role is the smallest one that includes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// Every scope.
@@ -79,7 +154,7 @@ impl Role {
     /// Every role, from the fewest scopes to the most.
     pub const ALL: [Self; 4] = [Self::Publisher, Self::Member, Self::Admin, Self::Owner];
 
-    /// The role's name in the API and in storage.
+    /// The role's name in the API.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Owner => "owner",
@@ -94,29 +169,21 @@ impl Role {
         Self::ALL.into_iter().find(|role| role.as_str() == text)
     }
 
-    /// Whether the role includes the scope.
-    pub const fn may(self, scope: Scope) -> bool {
-        match scope {
-            Scope::KeysRead | Scope::KeysWrite => matches!(self, Self::Owner),
-            Scope::OrganizationWrite | Scope::EndpointsWrite | Scope::DeliveriesWrite => {
-                matches!(self, Self::Owner | Self::Admin)
+    /// The scopes that the role includes.
+    pub const fn scopes(self) -> Scopes {
+        match self {
+            Self::Owner => Scopes::ALL,
+            Self::Admin => Scopes::ALL.without(Scopes::of(&[Scope::KeysRead, Scope::KeysWrite])),
+            Self::Member => {
+                Scopes::of(&[Scope::OrganizationRead, Scope::EndpointsRead, Scope::DeliveriesRead, Scope::EventsRead])
             }
-            Scope::EventsPublish => matches!(self, Self::Owner | Self::Admin | Self::Publisher),
-            Scope::OrganizationRead | Scope::EndpointsRead | Scope::DeliveriesRead | Scope::EventsRead => {
-                matches!(self, Self::Owner | Self::Admin | Self::Member)
-            }
+            Self::Publisher => Scopes::of(&[Scope::EventsPublish]),
         }
     }
 
-    /// The scopes that the role includes.
-    pub fn scopes(self) -> impl Iterator<Item = Scope> {
-        Scope::ALL.into_iter().filter(move |scope| self.may(*scope))
-    }
-
     /// The role with the fewest scopes that includes all of `scopes`.
-    pub fn smallest_with(scopes: &[Scope]) -> Self {
-        let covers = |role: &Self| scopes.iter().all(|scope| role.may(*scope));
-        Self::ALL.into_iter().find(covers).unwrap_or(Self::Owner)
+    pub fn smallest_with(scopes: Scopes) -> Self {
+        Self::ALL.into_iter().find(|role| role.scopes().covers(scopes)).unwrap_or(Self::Owner)
     }
 }
 
@@ -153,12 +220,32 @@ mod tests {
 
     #[test]
     fn each_role_includes_its_scopes() {
-        let names = |role: Role| role.scopes().map(Scope::as_str).collect::<Vec<_>>();
-        assert_eq!(names(Role::Owner).len(), Scope::ALL.len());
-        assert!(!names(Role::Admin).iter().any(|scope| scope.starts_with("keys:")));
-        assert_eq!(names(Role::Admin).len(), Scope::ALL.len() - 2);
-        assert_eq!(names(Role::Member), ["organization:read", "endpoints:read", "deliveries:read", "events:read"]);
-        assert_eq!(names(Role::Publisher), ["events:publish"]);
+        let table = [
+            (Role::Owner, Scope::ALL.map(Scope::as_str).join(", ")),
+            (
+                Role::Admin,
+                "organization:read, organization:write, endpoints:read, endpoints:write, deliveries:read, \
+                 deliveries:write, events:read, events:publish"
+                    .to_owned(),
+            ),
+            (Role::Member, "organization:read, endpoints:read, deliveries:read, events:read".to_owned()),
+            (Role::Publisher, "events:publish".to_owned()),
+        ];
+        for (role, scopes) in table {
+            assert_eq!(role.scopes().to_string(), scopes, "{role:?}");
+        }
+    }
+
+    #[test]
+    fn a_set_has_exactly_its_scopes() {
+        for scope in Scope::ALL {
+            let (alone, others) = (Scopes::of(&[scope]), Scopes::ALL.without(Scopes::of(&[scope])));
+            assert_eq!(alone.iter().collect::<Vec<_>>(), [scope]);
+            assert!(Scope::ALL.into_iter().all(|other| others.contains(other) == (other != scope)));
+            assert!(Scopes::ALL.covers(alone) && !others.covers(alone) && !alone.covers(others));
+            assert_eq!(others.iter().chain([scope]).collect::<Scopes>(), Scopes::ALL);
+        }
+        assert!(Scopes::default().is_empty() && Scopes::default().covers(Scopes::default()));
     }
 
     #[test]
@@ -172,7 +259,7 @@ mod tests {
             (&Scope::ALL, Role::Owner),
         ];
         for (scopes, role) in table {
-            assert_eq!(Role::smallest_with(scopes), role, "{scopes:?}");
+            assert_eq!(Role::smallest_with(Scopes::of(scopes)), role, "{scopes:?}");
         }
     }
 

@@ -4,8 +4,10 @@ use std::fmt;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
-use super::access::{PlatformRole, Role};
+use super::access::PlatformRole;
+use super::rights::Rights;
 use crate::domain::ids::{KeyId, OrganizationId};
 use crate::domain::text::Name;
 use crate::domain::time::Timestamp;
@@ -17,9 +19,9 @@ const PREFIX: &str = "sk_live_";
 const RANDOM_CHARS: usize = 43;
 const BASE62: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
-/// The secret text of an API key. Its `Debug` output is redacted.
+/// The secret text of an API key. Its `Debug` output is redacted, and its memory is cleared when it is dropped.
 #[derive(Clone)]
-pub struct KeySecret(String);
+pub struct KeySecret(Zeroizing<String>);
 
 impl KeySecret {
     /// Generates a key: `sk_live_` and 43 base62 characters (256 bits of entropy).
@@ -28,12 +30,15 @@ impl KeySecret {
         // leave fewer than 43 is below 10^-25; characters repeat in that case.
         let fair = random.iter().filter(|byte| **byte < 248).cycle().take(RANDOM_CHARS);
         let chars = fair.map(|byte| char::from(BASE62[usize::from(*byte) % 62]));
-        Self(format!("{PREFIX}{}", chars.collect::<String>()))
+        let mut text = Zeroizing::new(String::with_capacity(PREFIX.len() + RANDOM_CHARS));
+        text.push_str(PREFIX);
+        text.extend(chars);
+        Self(text)
     }
 
     /// The key that a caller presented, in any format.
     pub fn presented(text: &str) -> Self {
-        Self(text.to_owned())
+        Self(Zeroizing::new(text.to_owned()))
     }
 
     /// Whether the text has the format of an organization's key. No key with another format is ever issued.
@@ -123,7 +128,7 @@ pub struct ApiKey {
     /// The name that the owner chose.
     pub name: Name,
     /// What the holder of the key may do.
-    pub role: Role,
+    pub rights: Rights,
     /// The key's [preview](KeySecret::preview), for recognizing it.
     pub preview: String,
     /// Whether the key is active, rotating or revoked.
@@ -134,13 +139,20 @@ pub struct ApiKey {
     pub last_used_at: Option<Timestamp>,
 }
 
+impl ApiKey {
+    /// Whether a request that presents the key at `now` is authenticated.
+    pub fn works_at(&self, now: Timestamp) -> bool {
+        self.status.works_at(now) && !self.rights.have_expired(now)
+    }
+}
+
 /// The fields of a new API key.
 #[derive(Debug)]
 pub struct NewKey {
     /// The name that the owner chose.
     pub name: Name,
     /// What the holder of the key may do.
-    pub role: Role,
+    pub rights: Rights,
 }
 
 /// The life cycle of an API key.
@@ -165,8 +177,8 @@ pub enum KeyStatus {
 }
 
 impl KeyStatus {
-    /// Whether a request that presents the key at `now` is authenticated.
-    pub fn works_at(self, now: Timestamp) -> bool {
+    /// Whether a key that has not expired works at `now`.
+    fn works_at(self, now: Timestamp) -> bool {
         match self {
             Self::Active => true,
             Self::Rotating { grace_expires_at, .. } => now < grace_expires_at,

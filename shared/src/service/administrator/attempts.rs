@@ -14,6 +14,7 @@ use crate::domain::delivery::outcome::WITHOUT_ITEM;
 use crate::domain::delivery::recorded::{AttemptFilter, RecordedAttempt};
 use crate::domain::delivery::trigger::Trigger;
 use crate::domain::ids::{AttemptId, DeliveryId, EndpointId, EventId, OrganizationId};
+use crate::domain::tenancy::rights::{Binding, MAX_BOUND_ENDPOINTS};
 use crate::domain::time::Timestamp;
 use crate::service::ServiceError;
 use crate::store::{Examined, Order};
@@ -24,6 +25,8 @@ const MOST_READ: usize = 200;
 const ITEMS_PER_READ: usize = 100;
 /// How many deliveries of an event are read for one page. The attempts of an event with more are ordered by delivery.
 const DELIVERIES_PER_PAGE: usize = 100;
+// The positions in the list of an event with more are those of all its deliveries, which a bound key must not see.
+const _: () = assert!(MAX_BOUND_ENDPOINTS <= DELIVERIES_PER_PAGE);
 
 /// A page of a list of attempts, newest first.
 #[derive(Debug)]
@@ -120,13 +123,14 @@ impl Administrator {
     pub async fn delivery_attempts(
         &self,
         organization: &OrganizationId,
+        binding: &Binding,
         id: DeliveryId,
         filter: &AttemptFilter,
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<AttemptPage, ServiceError> {
         let cursor = cursor.map(Cursor::parse).transpose()?;
-        let Found { record, pending, .. } = self.find_delivery(organization, id).await?;
+        let Found { record, pending, .. } = self.find_delivery(organization, binding, id).await?;
         let listed = self.attempts_of(vec![record.unwrap_or(pending)]).await?;
         let (items, further) = self.read_attempts(listed, filter, cursor, limit, Reverse).await?;
         Ok(page(items, further, cursor))
@@ -139,26 +143,28 @@ impl Administrator {
     pub async fn delivery_attempt(
         &self,
         organization: &OrganizationId,
+        binding: &Binding,
         delivery: DeliveryId,
         id: AttemptId,
     ) -> Result<RecordedAttempt, ServiceError> {
-        let Found { record, pending, .. } = self.find_delivery(organization, delivery).await?;
+        let Found { record, pending, .. } = self.find_delivery(organization, binding, delivery).await?;
         let mut listed = self.attempts_of(vec![record.unwrap_or(pending)]).await?;
         listed.retain(|attempt| attempt.id == id);
         let (found, _) = self.read_attempts(listed, &AttemptFilter::default(), None, 1, Reverse).await?;
         found.into_iter().next().ok_or(ServiceError::NotFound("attempt"))
     }
 
-    /// A page of the attempts of an event's deliveries. Those of up to 100 deliveries are listed newest first. Those of more
+    /// A page of the attempts of an event's deliveries to endpoints of the binding. Those of up to 100 deliveries are listed newest first. Those of more
     /// are listed by delivery, in the order of the fan-out, and newest first for each delivery. Attempts at deleted endpoints
     /// are left out.
     ///
     /// # Errors
-    /// [`ServiceError::NotFound`] if the organization has no event with this id, [`ServiceError::Invalid`] if `cursor` is
-    /// not a cursor of this list.
+    /// [`ServiceError::NotFound`] if the organization has no event with this id, or none with a delivery to an endpoint of
+    /// the binding, [`ServiceError::Invalid`] if `cursor` is not a cursor of this list.
     pub async fn event_attempts(
         &self,
         organization: &OrganizationId,
+        binding: &Binding,
         id: EventId,
         filter: &AttemptFilter,
         cursor: Option<&str>,
@@ -167,9 +173,13 @@ impl Administrator {
         let cursor = cursor.map(Cursor::parse).transpose()?;
         let event = self.store.event(organization, id).await?.filter(|_| !self.is_expired(id.created_at()));
         let event = event.ok_or(ServiceError::NotFound("event"))?;
-        let mut deliveries: Vec<_> = event.deliveries().collect();
+        let mut deliveries: Vec<_> = event.deliveries().filter(|it| binding.includes(it.endpoint)).collect();
         if deliveries.len() <= DELIVERIES_PER_PAGE {
-            let listed = self.attempts_of(self.existing(organization, deliveries).await?).await?;
+            let existing = self.existing(organization, deliveries).await?;
+            if binding.is_bound() && existing.is_empty() {
+                return Err(ServiceError::NotFound("event"));
+            }
+            let listed = self.attempts_of(existing).await?;
             let (items, further) = self.read_attempts(listed, filter, cursor, limit, Reverse).await?;
             return Ok(page(items, further, cursor));
         }

@@ -13,6 +13,7 @@ use crate::domain::event::Event;
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, OrganizationId};
 use crate::domain::tenancy::access::Scope;
 use crate::domain::tenancy::organization::{Organization, OrganizationStatus};
+use crate::domain::tenancy::rights::Binding;
 use crate::domain::time::Timestamp;
 use crate::queue::{DeliverTask, Outgoing};
 use crate::service::releaser::{new_ticket, task_without_payload};
@@ -53,7 +54,7 @@ impl Seen {
         Delivery { next_attempt_at, ..delivery }
     }
 
-    /// The deliveries of an event, without those of deleted endpoints. A delivery without a record is pending.
+    /// The deliveries of an event to these endpoints, without deleted ones. A delivery without a record is pending.
     pub(super) fn deliveries(
         &self,
         event: &Event,
@@ -69,7 +70,8 @@ impl Seen {
 }
 
 impl Administrator {
-    /// Reads one event with its deliveries. A publisher can read only events that its own key published.
+    /// Reads one event with its deliveries. A publisher can read only events that its own key published. A caller that is
+    /// bound to endpoints can read only events with deliveries to these, and no other deliveries.
     ///
     /// # Errors
     /// [`ServiceError::NotFound`] if the organization has no event with this id, or if the caller may not read it.
@@ -85,9 +87,13 @@ impl Administrator {
             (own || caller.may(Scope::EventsRead)) && !self.is_expired(id.created_at())
         };
         let event = found.filter(visible).ok_or(ServiceError::NotFound("event"))?;
-        let (records, endpoints) = self.records_of(organization, &[&event], &HashMap::new()).await?;
+        let binding = caller.binding();
+        let (records, endpoints) = self.records_of(organization, &binding, &[&event], &HashMap::new()).await?;
         let mut records = records.into_iter().map(|delivery| (delivery.id, delivery)).collect();
         let deliveries = self.seen_in(organization).await?.deliveries(&event, &mut records, &endpoints);
+        if binding.is_bound() && deliveries.is_empty() {
+            return Err(ServiceError::NotFound("event"));
+        }
         Ok(Published { event, deliveries })
     }
 
@@ -101,13 +107,15 @@ impl Administrator {
     /// Reads one delivery with its payload.
     ///
     /// # Errors
-    /// [`ServiceError::NotFound`] if the organization has no delivery with this id, or if its endpoint was deleted.
+    /// [`ServiceError::NotFound`] if the organization has no delivery with this id, or if its endpoint was deleted or is
+    /// not of the binding.
     pub async fn delivery(
         &self,
         organization: &OrganizationId,
+        binding: &Binding,
         id: DeliveryId,
     ) -> Result<DeliveryDetail, ServiceError> {
-        let Found { event, record, pending, endpoint } = self.find_delivery(organization, id).await?;
+        let Found { event, record, pending, endpoint } = self.find_delivery(organization, binding, id).await?;
         let seen = self.seen_in(organization).await?;
         let mut delivery = seen.delivery(record.unwrap_or(pending), &endpoint);
         self.add_last_responses(std::slice::from_mut(&mut delivery)).await?;
@@ -118,9 +126,10 @@ impl Administrator {
     pub(super) async fn find_delivery(
         &self,
         organization: &OrganizationId,
+        binding: &Binding,
         id: DeliveryId,
     ) -> Result<Found, ServiceError> {
-        let Found { event, record, pending, endpoint } = self.find_with_deleted(organization, id).await?;
+        let Found { event, record, pending, endpoint } = self.find_with_deleted(organization, binding, id).await?;
         let endpoint = endpoint.ok_or(ServiceError::NotFound("delivery"))?;
         Ok(Found { event, record, pending, endpoint })
     }
@@ -129,11 +138,13 @@ impl Administrator {
     async fn find_with_deleted(
         &self,
         organization: &OrganizationId,
+        binding: &Binding,
         id: DeliveryId,
     ) -> Result<Found<Option<Endpoint>>, ServiceError> {
         let missing = || ServiceError::NotFound("delivery");
         let event = self.store.event(organization, id.event()).await?.ok_or_else(missing)?;
-        let pending = event.delivery(id).filter(|_| !self.is_expired(id.created_at())).ok_or_else(missing)?;
+        let is_visible = |it: &Delivery| binding.includes(it.endpoint) && !self.is_expired(id.created_at());
+        let pending = event.delivery(id).filter(is_visible).ok_or_else(missing)?;
         let (record, endpoint) = tokio::try_join!(
             self.store.delivery(pending.endpoint, id),
             self.store.endpoint(organization, pending.endpoint),
@@ -151,10 +162,11 @@ impl Administrator {
     pub async fn retry_delivery(
         &self,
         organization: &Organization,
+        binding: &Binding,
         id: DeliveryId,
     ) -> Result<DeliveryDetail, ServiceError> {
         let organization = require_active(organization)?;
-        let Found { event, record, pending, endpoint } = self.find_delivery(organization, id).await?;
+        let Found { event, record, pending, endpoint } = self.find_delivery(organization, binding, id).await?;
         require_enabled(&endpoint)?;
         if event.expunged_at.is_some() {
             return Err(ServiceError::Conflict("the data of the delivery's event was removed".to_owned()));
@@ -181,17 +193,18 @@ impl Administrator {
     /// Sends a delivery once more, at once and whatever its state is, also to a paused, suspended or disabled endpoint.
     ///
     /// # Errors
-    /// [`ServiceError::NotFound`] if the organization has no delivery with this id, [`ServiceError::Forbidden`] for a
-    /// suspended organization, and [`ServiceError::Conflict`] if the endpoint was deleted or the data of the event was
+    /// [`ServiceError::NotFound`] if the organization or the binding has no delivery with this id,
+    /// [`ServiceError::Forbidden`] for a suspended organization, and [`ServiceError::Conflict`] if the endpoint was deleted or the data of the event was
     /// removed.
     pub async fn resend_delivery(
         &self,
         organization: &Organization,
+        binding: &Binding,
         id: DeliveryId,
     ) -> Result<DeliveryDetail, ServiceError> {
         let organization = require_active(organization)?;
         let conflict = |reason: &str| ServiceError::Conflict(reason.to_owned());
-        let Found { event, record, pending, endpoint } = self.find_with_deleted(organization, id).await?;
+        let Found { event, record, pending, endpoint } = self.find_with_deleted(organization, binding, id).await?;
         let endpoint = endpoint.ok_or_else(|| conflict("the delivery's endpoint was deleted"))?;
         if event.expunged_at.is_some() {
             return Err(conflict("the data of the delivery's event was removed"));

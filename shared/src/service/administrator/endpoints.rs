@@ -12,6 +12,7 @@ use crate::domain::endpoint::secrets::TooManySecrets;
 use crate::domain::endpoint::{DisabledReason, Endpoint, NewEndpoint};
 use crate::domain::ids::{EndpointId, OrganizationId};
 use crate::domain::signing::key::SigningKey;
+use crate::domain::tenancy::rights::Binding;
 use crate::service::endpoints::{CHANGE_TRIES, changed_by_others, size_of};
 use crate::service::{ServiceError, announcer};
 use crate::store::StoreError;
@@ -54,12 +55,20 @@ impl Administrator {
         Ok(endpoint)
     }
 
-    /// All endpoints of an organization, oldest first.
+    /// The endpoints of an organization, oldest first: all, or those of the binding.
     ///
     /// # Errors
     /// [`ServiceError`] if they could not be read.
-    pub async fn list_endpoints(&self, organization: &OrganizationId) -> Result<Vec<Endpoint>, ServiceError> {
-        Ok(self.store.endpoints(organization).await?)
+    pub async fn list_endpoints(
+        &self,
+        organization: &OrganizationId,
+        binding: &Binding,
+    ) -> Result<Vec<Endpoint>, ServiceError> {
+        let Some(ids) = binding.endpoints() else { return Ok(self.store.endpoints(organization).await?) };
+        let ids: Vec<_> = ids.iter().copied().collect();
+        let mut endpoints = self.store.endpoints_by_id(organization, &ids).await?;
+        endpoints.sort_by_key(|endpoint| endpoint.id);
+        Ok(endpoints)
     }
 
     /// One endpoint.
@@ -75,13 +84,18 @@ impl Administrator {
     ///
     /// # Errors
     /// As [`Administrator::endpoint`], [`ServiceError::QuotaExceeded`] if the change exceeds a limit of the
-    /// organization, and [`ServiceError::Conflict`] if another endpoint has the new external id.
+    /// organization, [`ServiceError::Conflict`] if another endpoint has the new external id, and
+    /// [`ServiceError::Forbidden`] if a bound key must not make the change.
     pub async fn update_endpoint(
         &self,
         organization: &OrganizationId,
+        binding: &Binding,
         id: EndpointId,
         patch: EndpointPatch,
     ) -> Result<Endpoint, ServiceError> {
+        if binding.is_bound() {
+            binding.may_change(&self.endpoint(organization, id).await?, &patch).map_err(ServiceError::forbidden)?;
+        }
         let (now, key) = (self.clock.now(), new_key_id());
         let keys = match patch.secret.is_some() || patch.headers.is_some() {
             true => self.encryption.keys_to_encrypt().await?,

@@ -9,6 +9,7 @@ use crate::domain::endpoint::Endpoint;
 use crate::domain::ids::{EndpointId, EventId, JobId, OrganizationId};
 use crate::domain::job::{Job, JobPosition, Recovery, Work};
 use crate::domain::tenancy::organization::Organization;
+use crate::domain::tenancy::rights::Binding;
 use crate::service::ServiceError;
 use crate::store::JobPut;
 use crate::telemetry::audit;
@@ -104,16 +105,16 @@ impl Administrator {
         Ok((job, moved))
     }
 
-    /// An organization's jobs: the open ones, and those that ended in the last 30 days. The latest first. A job that
+    /// An organization's jobs for endpoints of the binding: the open ones, and those that ended in the last 30 days. The latest first. A job that
     /// cannot be read is left out and logged.
     ///
     /// # Errors
     /// [`ServiceError`] if they could not be read.
-    pub async fn list_jobs(&self, organization: &OrganizationId) -> Result<Vec<Job>, ServiceError> {
+    pub async fn list_jobs(&self, organization: &OrganizationId, binding: &Binding) -> Result<Vec<Job>, ServiceError> {
         let mut jobs = Vec::new();
         for job in self.store.jobs(organization).await? {
             match job {
-                Ok(job) if job.is_expired(self.clock.now()) => {}
+                Ok(job) if job.is_expired(self.clock.now()) || !binding.includes(job.work.endpoint()) => {}
                 Ok(job) => jobs.push(job),
                 Err(error) => error!(%organization, %error, "a job cannot be read"),
             }
@@ -125,18 +126,23 @@ impl Administrator {
     /// One of an organization's jobs.
     ///
     /// # Errors
-    /// [`ServiceError::NotFound`] if the organization has none with this id.
-    pub async fn job(&self, organization: &OrganizationId, id: JobId) -> Result<Job, ServiceError> {
-        let job = self.store.job(organization, id).await?.filter(|job| !job.is_expired(self.clock.now()));
-        job.ok_or(ServiceError::NotFound("job"))
+    /// [`ServiceError::NotFound`] if the organization has none with this id, or if it is not for an endpoint of the binding.
+    pub async fn job(&self, organization: &OrganizationId, binding: &Binding, id: JobId) -> Result<Job, ServiceError> {
+        let is_visible = |job: &Job| !job.is_expired(self.clock.now()) && binding.includes(job.work.endpoint());
+        self.store.job(organization, id).await?.filter(is_visible).ok_or(ServiceError::NotFound("job"))
     }
 
     /// Cancels a job. What it has done stays.
     ///
     /// # Errors
     /// As [`Administrator::job`], and [`ServiceError::Conflict`] if it has ended or must not be cancelled.
-    pub async fn cancel_job(&self, organization: &OrganizationId, id: JobId) -> Result<Job, ServiceError> {
-        let mut job = self.job(organization, id).await?;
+    pub async fn cancel_job(
+        &self,
+        organization: &OrganizationId,
+        binding: &Binding,
+        id: JobId,
+    ) -> Result<Job, ServiceError> {
+        let mut job = self.job(organization, binding, id).await?;
         loop {
             let cancelled = job.cancelled(self.clock.now()).map_err(|e| ServiceError::Conflict(e.to_string()))?;
             match self.store.change_job(&job, &cancelled).await? {

@@ -11,6 +11,7 @@ use crate::domain::endpoint::Endpoint;
 use crate::domain::event::Event;
 use crate::domain::event::selection::{EventFilter, EventIds};
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, OrganizationId};
+use crate::domain::tenancy::rights::Binding;
 use crate::service::{Published, ServiceError};
 use crate::store::{ListedEvent, Listing, Next, Order};
 
@@ -51,20 +52,25 @@ pub struct Counted {
 }
 
 impl Administrator {
-    /// A page of an organization's events, newest first.
+    /// A page of an organization's events, newest first. With a binding, an endpoint must be selected.
     ///
     /// # Errors
     /// [`ServiceError::Invalid`] if `cursor` is not a cursor of this list, [`ServiceError::NotFound`] if the
-    /// organization does not have the selected endpoint.
+    /// organization or the binding does not have the selected endpoint, [`ServiceError::Forbidden`] if one must be selected.
     pub async fn list_events(
         &self,
         organization: &OrganizationId,
+        binding: &Binding,
         selection: &EventSelection,
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<Page<ListedEvent>, ServiceError> {
         let cursor = cursor.map(|text| EventId::parse(text).map_err(|_| bad_cursor())).transpose()?;
         match selection {
+            EventSelection::All(_) if binding.is_bound() => {
+                let message = "this key is bound to endpoints: it lists events with endpoint_id, for one of them";
+                Err(ServiceError::forbidden(message))
+            }
             EventSelection::All(filter) => {
                 let Some(ids) = self.ids(organization, filter).await? else { return Ok(Page::empty()) };
                 let before = cursor.into_iter().chain(ids.before).min();
@@ -75,6 +81,9 @@ impl Administrator {
                 };
                 let examined = examine(list, limit, before, |listed| listed.without_body().id, admits).await?;
                 Ok(examined.into_page(|event| event))
+            }
+            EventSelection::Delivered(endpoint, _) if !binding.includes(*endpoint) => {
+                Err(ServiceError::NotFound("endpoint"))
             }
             // The endpoint's deliveries contain the ids of its events.
             EventSelection::Delivered(endpoint, filter) => {
@@ -123,16 +132,18 @@ impl Administrator {
         Ok(ids.iter().filter_map(|id| by_id.remove(id)).collect())
     }
 
-    /// Returns a reader of listed events with their bodies and deliveries.
+    /// Returns a reader of listed events with their bodies and their deliveries to the endpoints of the binding.
     ///
     /// # Errors
     /// [`ServiceError::NotFound`] if the organization does not exist.
     pub async fn read_events<'a>(
         &'a self,
         organization: &'a OrganizationId,
+        binding: &'a Binding,
         events: Vec<ListedEvent>,
     ) -> Result<EventReader<'a>, ServiceError> {
         Ok(EventReader {
+            binding,
             seen: self.seen_in(organization).await?,
             bodies: Bodies { administrator: self, organization, read: HashMap::new() },
             events: events.into(),
@@ -203,19 +214,21 @@ impl Administrator {
         })
     }
 
-    /// Reads the records of these events' deliveries, and those of their endpoints that are not in `known`. The
-    /// value for a deleted endpoint is `None`.
+    /// Reads the records of these events' deliveries to endpoints of the binding, and those of these endpoints that are not
+    /// in `known`. The value for a deleted endpoint is `None`.
     pub(super) async fn records_of(
         &self,
         organization: &OrganizationId,
+        binding: &Binding,
         events: &[&Event],
         known: &HashMap<EndpointId, Option<Endpoint>>,
     ) -> Result<(Vec<Delivery>, HashMap<EndpointId, Option<Endpoint>>), ServiceError> {
         let mut targets: Vec<_> = events.iter().flat_map(|event| event.endpoints.iter().copied()).collect();
-        targets.retain(|target| !known.contains_key(target));
+        targets.retain(|target| binding.includes(*target) && !known.contains_key(target));
         targets.sort_unstable();
         targets.dedup();
-        let wanted: Vec<_> = events.iter().flat_map(|event| event.fan_out()).collect();
+        let all = events.iter().flat_map(|event| event.fan_out());
+        let wanted: Vec<_> = all.filter(|(endpoint, _)| binding.includes(*endpoint)).collect();
         let (mut records, found) = tokio::try_join!(
             self.store.listed_deliveries(&wanted),
             self.store.endpoints_by_id(organization, &targets),
@@ -230,6 +243,7 @@ impl Administrator {
 /// Reads the events of a list one by one, with their bodies and deliveries.
 #[derive(Debug)]
 pub struct EventReader<'a> {
+    binding: &'a Binding,
     seen: Seen,
     bodies: Bodies<'a>,
     events: VecDeque<ListedEvent>,
@@ -265,12 +279,13 @@ impl EventReader<'_> {
     async fn read_records(&mut self) -> Result<(), ServiceError> {
         let mut records = 0;
         let first = self.events.iter().map(ListedEvent::without_body).enumerate().take_while(|(index, event)| {
-            records += event.endpoints.len();
+            records += event.endpoints.iter().filter(|endpoint| self.binding.includes(**endpoint)).count();
             *index == 0 || records <= RECORDS_PER_READ
         });
         let first: Vec<_> = first.map(|(_, event)| event).collect();
         let Bodies { administrator, organization, .. } = self.bodies;
-        let (records, endpoints) = administrator.records_of(organization, &first, &self.endpoints).await?;
+        let (records, endpoints) =
+            administrator.records_of(organization, self.binding, &first, &self.endpoints).await?;
         self.with_records = first.len();
         self.records = records.into_iter().map(|delivery| (delivery.id, delivery)).collect();
         self.endpoints.extend(endpoints);

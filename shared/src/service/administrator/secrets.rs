@@ -51,7 +51,7 @@ impl Administrator {
         id: EndpointId,
     ) -> Result<(Secrets, Timestamp), ServiceError> {
         if !self.deployment.secrets_readable {
-            return Err(ServiceError::Forbidden(
+            return Err(ServiceError::forbidden(
                 "this deployment shows secrets only when they are generated; its parameter SecretsReadable changes that",
             ));
         }

@@ -147,12 +147,12 @@ impl Targets {
 }
 
 /// Refuses an operation that publishes or delivers for a suspended organization.
-pub(super) const fn refuse_suspended(status: OrganizationStatus) -> Result<(), ServiceError> {
+pub(super) fn refuse_suspended(status: OrganizationStatus) -> Result<(), ServiceError> {
     match status {
         OrganizationStatus::Active => Ok(()),
         OrganizationStatus::Suspended => {
-            Err(ServiceError::Forbidden("the organization is suspended: nothing is published or delivered for it"))
+            Err(ServiceError::forbidden("the organization is suspended: nothing is published or delivered for it"))
         }
-        OrganizationStatus::Deleting => Err(ServiceError::Forbidden("the organization is being deleted")),
+        OrganizationStatus::Deleting => Err(ServiceError::forbidden("the organization is being deleted")),
     }
 }

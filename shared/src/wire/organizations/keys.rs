@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::domain::Invalid;
-use crate::domain::ids::KeyId;
-use crate::domain::tenancy::access::{Role, Scope};
+use crate::domain::ids::{EndpointId, KeyId};
+use crate::domain::tenancy::access::{Role, Scope, Scopes};
 use crate::domain::tenancy::api_key::{ApiKey, KeySecret, KeyStatus, NewKey};
+use crate::domain::tenancy::rights::{Binding, Rights};
 use crate::domain::text::Name;
 use crate::domain::time::Timestamp;
 use crate::wire::error::Problem;
@@ -21,7 +22,7 @@ use crate::wire::redacted::Redacted;
 pub struct ApiKeyIn {
     #[schema(value_type = Name, required)]
     name: Field<String>,
-    /// By default the smallest role that includes the scopes; without scopes, `owner`.
+    /// The key gets all scopes of the role. Without `role` and `scopes` the role is `owner`.
     #[schema(value_type = Option<Role>)]
     role: Field<String>,
     #[serde(rename = "type")]
@@ -29,20 +30,28 @@ pub struct ApiKeyIn {
     kind: Field<String>,
     #[schema(value_type = Option<Live>)]
     environment: Field<String>,
-    /// The scopes that the key needs. If `role` is present, the role must include them.
+    /// Exactly the scopes that the key gets. If `role` is present, it must be the smallest role that includes them. The list
+    /// may be empty beside a role, which then says the scopes.
     #[schema(value_type = Option<Vec<Scope>>)]
     scopes: Field<Vec<String>>,
+    /// When the key stops working, in the future. Without it, the key does not expire.
+    #[schema(value_type = Option<Timestamp>)]
+    expires_at: Field<String>,
+    /// The endpoints that the key is bound to: all others, and their deliveries, do not exist for it. Such a key has none of
+    /// the scopes `organization:write`, `keys:read`, `keys:write` and `events:publish`.
+    #[schema(value_type = Option<Vec<EndpointId>>, min_items = 1, max_items = 100)]
+    endpoints: Field<Vec<String>>,
     /// Must be empty: secret keys are not used by browsers.
     #[schema(value_type = Option<Vec<String>>, max_items = 0)]
     allowed_origins: Field<Vec<String>>,
 }
 
 impl ApiKeyIn {
-    /// Validates the fields. Without a role, the smallest role that includes the scopes applies.
+    /// Validates the fields. `now` is the time of the request.
     ///
     /// # Errors
     /// All invalid fields.
-    pub fn parse(self) -> Result<NewKey, Vec<Problem>> {
+    pub fn parse(self, now: Timestamp) -> Result<NewKey, Vec<Problem>> {
         let mut read = Reader::default();
         let name = read.required("name", self.name, |name| Name::parse(&name));
         let role = read.optional("role", self.role, |role| {
@@ -63,16 +72,37 @@ impl ApiKeyIn {
                 Err(Invalid::new("must be empty: secret keys are not used by browsers"))
             }
         });
-        let scope = |text: &str| Scope::parse(text).ok_or_else(|| Invalid::new("is not a known scope"));
-        let scopes = read.optional("scopes", self.scopes, |scopes| each(&scopes, scope));
-        let covering = scopes.as_deref().map(Role::smallest_with);
-        if let (Some(role), Some(scopes)) = (role, &scopes)
-            && !scopes.iter().all(|scope| role.may(*scope))
+        let scope = |text: &str| {
+            let names = Scope::ALL.map(Scope::as_str).join(", ");
+            Scope::parse(text).ok_or_else(|| Invalid::new(format!("must be one of {names}")))
+        };
+        let scopes = read.optional("scopes", self.scopes, |scopes| match (scopes.is_empty(), role) {
+            // Clients of the first version send an empty list beside a role.
+            (true, Some(role)) => Ok(role.scopes()),
+            (true, None) => Err(Invalid::new("must not be empty without a role")),
+            (false, _) => Ok(each(&scopes, scope)?.into_iter().collect::<Scopes>()),
+        });
+        if let (Some(role), Some(scopes)) = (role, scopes)
+            && Role::smallest_with(scopes) != role
         {
-            read.problem("scopes", format!("must be within what the role {} may do", role.as_str()));
+            let smallest = Role::smallest_with(scopes).as_str();
+            read.problem("role", format!("must be absent or {smallest}, the smallest role that includes the scopes"));
         }
-        let role = role.or(covering).unwrap_or(Role::Owner);
-        read.finish(name.map(|name| NewKey { name, role }))
+        let scopes = scopes.unwrap_or_else(|| role.unwrap_or(Role::Owner).scopes());
+        let expires_at = read.optional("expires_at", self.expires_at, |text| {
+            let expires_at = Timestamp::parse(&text)?.to_millis();
+            if expires_at > now { Ok(expires_at) } else { Err(Invalid::new("must be in the future")) }
+        });
+        let endpoint = |text: &str| EndpointId::parse(text).map_err(|malformed| Invalid::new(malformed.to_string()));
+        let binding = read.optional("endpoints", self.endpoints, |ids| Binding::to(&each(&ids, endpoint)?));
+        let unbindable = scopes.without(Scopes::BINDABLE);
+        if binding.is_some() && !unbindable.is_empty() {
+            let message =
+                format!("cannot be combined with the scopes {unbindable}; a key without role and scopes has all");
+            read.problem("endpoints", message);
+        }
+        let rights = Rights { scopes, binding: binding.unwrap_or_default(), expires_at };
+        read.finish(name.map(|name| NewKey { name, rights }))
     }
 }
 
@@ -112,14 +142,18 @@ pub struct ApiKeyOut {
     name: String,
     #[schema(value_type = Live)]
     environment: &'static str,
+    /// The smallest role that includes the scopes.
     #[schema(value_type = Role)]
     role: &'static str,
     /// Always null.
     #[schema(required)]
     allowed_origins: Option<Vec<String>>,
-    /// The scopes of the role.
+    /// Exactly what the key may do.
     #[schema(value_type = Vec<Scope>)]
     scopes: Vec<&'static str>,
+    /// The endpoints that the key is bound to; null if it may access all.
+    #[schema(value_type = Option<Vec<EndpointId>>, required)]
+    endpoints: Option<Vec<String>>,
     /// Always null.
     #[schema(required)]
     rate_limit: Option<u32>,
@@ -136,6 +170,9 @@ pub struct ApiKeyOut {
     last_used_at: Option<String>,
     #[schema(value_type = Millisecond)]
     created_at: String,
+    /// When the key stops working; null if it does not expire.
+    #[schema(value_type = Option<Millisecond>, required)]
+    expires_at: Option<String>,
     #[schema(value_type = Option<Millisecond>, required)]
     rotated_at: Option<String>,
     #[schema(value_type = Option<Millisecond>, required)]
@@ -150,15 +187,8 @@ pub struct ApiKeyOut {
 }
 
 impl ApiKeyOut {
-    /// Adds the key's secret, which is shown only once.
-    #[must_use]
-    pub fn revealing(self, secret: &str) -> Self {
-        Self { revealed_key: Some(secret.into()), ..self }
-    }
-}
-
-impl From<&ApiKey> for ApiKeyOut {
-    fn from(key: &ApiKey) -> Self {
+    /// The key as it is at `now`, without its secret.
+    pub fn new(key: &ApiKey, now: Timestamp) -> Self {
         let (status, rotated_at, grace_expires_at, revoked_at) = match key.status {
             KeyStatus::Active => ("active", None, None, None),
             KeyStatus::Rotating { rotated_at, grace_expires_at } => {
@@ -166,26 +196,36 @@ impl From<&ApiKey> for ApiKeyOut {
             }
             KeyStatus::Revoked { revoked_at, rotated_at } => ("revoked", rotated_at, None, Some(revoked_at)),
         };
+        let is_expired = status != "revoked" && key.rights.have_expired(now);
         let text = |at: Option<Timestamp>| at.map(Timestamp::rfc3339);
+        let endpoints = key.rights.binding.endpoints();
         Self {
             object: "api_key",
             id: key.id.to_string(),
             kind: "secret",
             name: key.name.to_string(),
             environment: "live",
-            role: key.role.as_str(),
+            role: key.rights.role().as_str(),
             allowed_origins: None,
-            scopes: key.role.scopes().map(Scope::as_str).collect(),
+            scopes: key.rights.scopes.iter().map(Scope::as_str).collect(),
+            endpoints: endpoints.map(|ids| ids.iter().map(EndpointId::to_string).collect()),
             rate_limit: None,
-            status,
+            status: if is_expired { "expired" } else { status },
             key_preview: key.preview.clone(),
             display_key: None,
             last_used_at: text(key.last_used_at),
             created_at: key.created_at.rfc3339(),
+            expires_at: text(key.rights.expires_at),
             rotated_at: text(rotated_at),
             revoked_at: text(revoked_at),
             grace_expires_at: text(grace_expires_at),
             revealed_key: None,
         }
+    }
+
+    /// Adds the key's secret, which is shown only once.
+    #[must_use]
+    pub fn revealing(self, secret: &str) -> Self {
+        Self { revealed_key: Some(secret.into()), ..self }
     }
 }

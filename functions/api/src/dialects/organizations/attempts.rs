@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::routing::{get, post};
 use shared::domain::ids::{AttemptId, DeliveryId, EndpointId, EventId};
 use shared::edge::scopes::{DeliveriesRead, DeliveriesWrite};
-use shared::edge::{ApiError, Data, Items, PathId, Search, Tenant};
+use shared::edge::{ApiError, BoundTenant, Data, Items, PathId, Search, Tenant};
 use shared::service::AttemptPage;
 use shared::wire::attempt_query::{AttemptPagingParameters, AttemptParameters};
 use shared::wire::organizations::{DeliveryAttemptOut, DeliveryOut, PaginationOut};
@@ -58,7 +58,7 @@ async fn of_endpoint(
     responses((status = 200, body = Vec<DeliveryAttemptOut>)),
 )]
 async fn of_delivery(
-    tenant: Tenant<DeliveriesRead>,
+    tenant: BoundTenant<DeliveriesRead>,
     PathId(delivery): PathId<DeliveryId>,
     State(administrator): Api,
     Search(mut query): Search,
@@ -66,7 +66,8 @@ async fn of_delivery(
     let wanted = (query.paging(), query.attempt_filter());
     let (paging, filter) = query.finish(wanted)?;
     let (organization, cursor) = (&tenant.organization.id, paging.cursor.as_deref());
-    let found = administrator.delivery_attempts(organization, delivery, &filter, cursor, paging.limit).await?;
+    let found =
+        administrator.delivery_attempts(organization, &tenant.binding, delivery, &filter, cursor, paging.limit).await?;
     page(found, paging.limit)
 }
 
@@ -80,7 +81,7 @@ async fn of_delivery(
     responses((status = 200, body = Vec<DeliveryAttemptOut>)),
 )]
 async fn of_event(
-    tenant: Tenant<DeliveriesRead>,
+    tenant: BoundTenant<DeliveriesRead>,
     PathId(event): PathId<EventId>,
     State(administrator): Api,
     Search(mut query): Search,
@@ -88,7 +89,8 @@ async fn of_event(
     let wanted = (query.paging(), query.attempt_filter());
     let (paging, filter) = query.finish(wanted)?;
     let (organization, cursor) = (&tenant.organization.id, paging.cursor.as_deref());
-    let found = administrator.event_attempts(organization, event, &filter, cursor, paging.limit).await?;
+    let found =
+        administrator.event_attempts(organization, &tenant.binding, event, &filter, cursor, paging.limit).await?;
     page(found, paging.limit)
 }
 
@@ -98,12 +100,12 @@ async fn of_event(
     responses((status = 200, body = DeliveryAttemptOut)),
 )]
 async fn read(
-    tenant: Tenant<DeliveriesRead>,
+    tenant: BoundTenant<DeliveriesRead>,
     PathId(delivery): PathId<DeliveryId>,
     PathId(attempt): PathId<AttemptId>,
     State(administrator): Api,
 ) -> Result<Data<DeliveryAttemptOut>, ApiError> {
-    let found = administrator.delivery_attempt(&tenant.organization.id, delivery, attempt).await?;
+    let found = administrator.delivery_attempt(&tenant.organization.id, &tenant.binding, delivery, attempt).await?;
     Ok(Data::ok((&found).into()))
 }
 
@@ -117,11 +119,11 @@ async fn read(
     responses((status = 202, body = DeliveryOut), (status = 409)),
 )]
 async fn resend(
-    tenant: Tenant<DeliveriesWrite>,
+    tenant: BoundTenant<DeliveriesWrite>,
     PathId(delivery): PathId<DeliveryId>,
     State(administrator): Api,
 ) -> Result<Data<DeliveryOut>, ApiError> {
-    let detail = administrator.resend_delivery(&tenant.organization, delivery).await?;
+    let detail = administrator.resend_delivery(&tenant.organization, &tenant.binding, delivery).await?;
     Ok(Data::accepted((&detail.delivery).into()))
 }
 

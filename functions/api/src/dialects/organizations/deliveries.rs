@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::routing::{get, post};
 use shared::domain::ids::{DeliveryId, EndpointId};
 use shared::edge::scopes::{DeliveriesRead, DeliveriesWrite};
-use shared::edge::{ApiError, Data, PathId, Search, Tenant};
+use shared::edge::{ApiError, BoundTenant, Data, PathId, Search, Tenant};
 use shared::wire::organizations::{DeliveryDetailOut, DeliveryOut};
 use shared::wire::query::{DeliveryParameters, PagingParameters};
 use utoipa::OpenApi;
@@ -49,11 +49,11 @@ async fn list(
     responses((status = 200, body = DeliveryDetailOut)),
 )]
 async fn read(
-    tenant: Tenant<DeliveriesRead>,
+    tenant: BoundTenant<DeliveriesRead>,
     PathId(delivery): PathId<DeliveryId>,
     State(administrator): Api,
 ) -> Result<Data<DeliveryDetailOut>, ApiError> {
-    let detail = administrator.delivery(&tenant.organization.id, delivery).await?;
+    let detail = administrator.delivery(&tenant.organization.id, &tenant.binding, delivery).await?;
     Ok(Data::ok(DeliveryDetailOut::new(&detail.delivery, detail.payload)))
 }
 
@@ -66,10 +66,10 @@ async fn read(
     responses((status = 202, body = DeliveryOut), (status = 409)),
 )]
 async fn retry(
-    tenant: Tenant<DeliveriesWrite>,
+    tenant: BoundTenant<DeliveriesWrite>,
     PathId(delivery): PathId<DeliveryId>,
     State(administrator): Api,
 ) -> Result<Data<DeliveryOut>, ApiError> {
-    let detail = administrator.retry_delivery(&tenant.organization, delivery).await?;
+    let detail = administrator.retry_delivery(&tenant.organization, &tenant.binding, delivery).await?;
     Ok(Data::accepted((&detail.delivery).into()))
 }

@@ -7,7 +7,7 @@ use axum::routing::{get, post};
 use shared::domain::endpoint::{DisabledReason, Endpoint};
 use shared::domain::ids::EndpointId;
 use shared::edge::scopes::{DeliveriesWrite, EndpointsRead, EndpointsWrite};
-use shared::edge::{ApiError, Body, Data, Empty, PathId, Search, Tenant, check_size};
+use shared::edge::{ApiError, Body, BoundTenant, Data, Empty, PathId, Search, Tenant, check_size};
 use shared::service::{Administrator, FilterTest, Recovering};
 use shared::wire::field::NamesTypes;
 use shared::wire::organizations::{
@@ -59,14 +59,14 @@ async fn create(tenant: Tenant<EndpointsWrite>, State(administrator): Api, body:
     responses((status = 200, body = Vec<EndpointOut>)),
 )]
 async fn list(
-    tenant: Tenant<EndpointsRead>,
+    tenant: BoundTenant<EndpointsRead>,
     State(administrator): Api,
     Search(mut query): Search,
 ) -> Result<Data<Vec<EndpointOut>>, ApiError> {
     let paging = query.paging();
     let paging = query.finish(paging)?;
     let after = after(&paging, |cursor| EndpointId::parse(cursor).ok())?;
-    let endpoints = administrator.list_endpoints(&tenant.organization.id).await?;
+    let endpoints = administrator.list_endpoints(&tenant.organization.id, &tenant.binding).await?;
     let mut rest = endpoints.into_iter().filter(|endpoint| after.is_none_or(|after| endpoint.id > after));
     let listed: Vec<_> = rest.by_ref().take(paging.limit).collect();
     let next = rest.next().and(listed.last()).map(|last| last.id.to_string());
@@ -109,7 +109,7 @@ async fn update(
 ) -> Answer {
     let deployment = administrator.deployment_for(&tenant.caller, body.fields().types()).await?;
     let patch = body.read(|body| body.parse(&deployment))?;
-    let endpoint = administrator.update_endpoint(&tenant.organization.id, endpoint, patch).await?;
+    let endpoint = administrator.update_endpoint(&tenant.organization.id, &tenant.binding, endpoint, patch).await?;
     Ok(Data::ok(changed(&administrator, &tenant, &endpoint).await))
 }
 

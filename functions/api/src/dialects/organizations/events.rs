@@ -5,7 +5,7 @@ use axum::extract::State;
 use axum::routing::{delete, get, post};
 use shared::domain::ids::EventId;
 use shared::edge::scopes::{EventRead, EventsRead, OrganizationWrite};
-use shared::edge::{ApiError, Data, Items, PathId, Search, Tenant};
+use shared::edge::{ApiError, BoundTenant, Data, Items, PathId, Search, Tenant};
 use shared::service::ServiceError;
 use shared::wire::error::ErrorCode;
 use shared::wire::organizations::{EventOut, JobOut, PaginationOut};
@@ -35,22 +35,24 @@ async fn publish() -> ApiError {
 
 /// Lists events with their deliveries, newest first.
 ///
-/// A page of large events can have fewer entries than `limit` and still not be the last page.
+/// A page of large events can have fewer entries than `limit` and still not be the last page. A key that is bound to endpoints
+/// must name one of them by `endpoint_id`, and gets only the deliveries to its endpoints.
 #[utoipa::path(
     get, path = "/events", operation_id = "list_events",
     params(EventParameters, PagingParameters),
     responses((status = 200, body = Vec<EventOut>)),
 )]
 async fn list(
-    tenant: Tenant<EventsRead>,
+    tenant: BoundTenant<EventsRead>,
     State(administrator): Api,
     Search(mut query): Search,
 ) -> Result<Data<Vec<EventOut>>, ApiError> {
     let wanted = (query.paging(), query.event_selection());
     let (paging, filter) = query.finish(wanted)?;
-    let organization = &tenant.organization.id;
-    let page = administrator.list_events(organization, &filter, paging.cursor.as_deref(), paging.limit).await?;
-    let mut events = administrator.read_events(organization, page.items).await?;
+    let (organization, binding) = (&tenant.organization.id, &tenant.binding);
+    let cursor = paging.cursor.as_deref();
+    let page = administrator.list_events(organization, binding, &filter, cursor, paging.limit).await?;
+    let mut events = administrator.read_events(organization, binding, page.items).await?;
     let (mut items, mut last) = (Items::default(), None);
     while let Some(published) = events.next().await? {
         if !items.push(&EventOut::new(&published.event, &published.deliveries))? {
@@ -63,10 +65,11 @@ async fn list(
 
 /// Reads an event with its deliveries.
 ///
-/// A key of the role `publisher` reads only the events that it published.
+/// A key with `events:publish` and without `events:read` reads only the events that it published. A key that is bound to
+/// endpoints reads only events with deliveries to these, without other deliveries.
 #[utoipa::path(get, path = "/events/{event}", operation_id = "read_event", responses((status = 200, body = EventOut)))]
 async fn read(
-    tenant: Tenant<EventRead>,
+    tenant: BoundTenant<EventRead>,
     PathId(event): PathId<EventId>,
     State(administrator): Api,
 ) -> Result<Data<EventOut>, ApiError> {
@@ -76,7 +79,7 @@ async fn read(
 
 /// Removes the data of an event.
 ///
-/// This needs an owner's key or the platform's. The data, the responses to its deliveries and their signatures are removed, and deliveries that are not final fail with
+/// This needs a key with all scopes that is not bound to endpoints, or the platform's. The data, the responses to its deliveries and their signatures are removed, and deliveries that are not final fail with
 /// `expunged`. Only attempts in progress are completed. If the event has more than 500 deliveries, the job does the rest
 /// within seconds. The job does all of it again after two minutes, in case a late write of the publish request brought
 /// something back.

@@ -6,7 +6,7 @@ use axum::routing::{get, post};
 use shared::domain::ids::JobId;
 use shared::domain::job::JobPosition;
 use shared::edge::scopes::{DeliveriesRead, DeliveriesWrite};
-use shared::edge::{ApiError, Data, PathId, Search, Tenant};
+use shared::edge::{ApiError, BoundTenant, Data, PathId, Search};
 use shared::wire::organizations::JobOut;
 use shared::wire::query::PagingParameters;
 use utoipa::OpenApi;
@@ -32,14 +32,14 @@ pub(super) fn routes() -> Routes {
     responses((status = 200, body = Vec<JobOut>)),
 )]
 async fn list(
-    tenant: Tenant<DeliveriesRead>,
+    tenant: BoundTenant<DeliveriesRead>,
     State(administrator): Api,
     Search(mut query): Search,
 ) -> Result<Data<Vec<JobOut>>, ApiError> {
     let paging = query.paging();
     let paging = query.finish(paging)?;
     let after = after(&paging, JobPosition::parse)?;
-    let jobs = administrator.list_jobs(&tenant.organization.id).await?;
+    let jobs = administrator.list_jobs(&tenant.organization.id, &tenant.binding).await?;
     let mut rest = jobs.iter().filter(|job| after.is_none_or(|after| JobPosition::of(job) > after));
     let shown: Vec<_> = rest.by_ref().take(paging.limit).collect();
     let next = rest.next().and(shown.last()).map(|last| JobPosition::of(last).to_string());
@@ -52,11 +52,11 @@ async fn list(
     responses((status = 200, body = JobOut)),
 )]
 async fn read(
-    tenant: Tenant<DeliveriesRead>,
+    tenant: BoundTenant<DeliveriesRead>,
     PathId(job): PathId<JobId>,
     State(administrator): Api,
 ) -> Result<Data<JobOut>, ApiError> {
-    Ok(Data::ok((&administrator.job(&tenant.organization.id, job).await?).into()))
+    Ok(Data::ok((&administrator.job(&tenant.organization.id, &tenant.binding, job).await?).into()))
 }
 
 /// Cancels a job.
@@ -68,9 +68,9 @@ async fn read(
     responses((status = 200, body = JobOut), (status = 409)),
 )]
 async fn cancel(
-    tenant: Tenant<DeliveriesWrite>,
+    tenant: BoundTenant<DeliveriesWrite>,
     PathId(job): PathId<JobId>,
     State(administrator): Api,
 ) -> Result<Data<JobOut>, ApiError> {
-    Ok(Data::ok((&administrator.cancel_job(&tenant.organization.id, job).await?).into()))
+    Ok(Data::ok((&administrator.cancel_job(&tenant.organization.id, &tenant.binding, job).await?).into()))
 }

@@ -30,14 +30,17 @@ pub(super) fn routes() -> Routes {
 
 /// Issues an API key.
 ///
-/// Only this response shows the secret key.
+/// Only this response shows the secret key. A key can issue only keys without rights that it lacks itself: scopes, endpoints,
+/// and time. The platform's key can issue any.
 #[utoipa::path(
     post, path = "/api-keys", operation_id = "issue_key", request_body = ApiKeyIn,
     responses((status = 201, body = ApiKeyOut)),
 )]
 async fn issue(tenant: Tenant<KeysWrite>, State(administrator): Api, body: Body<ApiKeyIn>) -> Answer {
-    let issued = administrator.issue_key(&tenant.organization.id, body.read(ApiKeyIn::parse)?).await?;
-    Ok(Data::created(ApiKeyOut::from(&issued.key).revealing(issued.secret.reveal())))
+    let now = administrator.clock().now();
+    let new = body.read(|body| body.parse(now))?;
+    let issued = administrator.issue_key(&tenant.organization.id, &tenant.caller, new).await?;
+    Ok(Data::created(ApiKeyOut::new(&issued.key, now).revealing(issued.secret.reveal())))
 }
 
 /// Lists API keys, oldest first.
@@ -54,7 +57,8 @@ async fn list(
     let paging = query.paging();
     let paging = query.finish(paging)?;
     let keys = administrator.list_keys(&tenant.organization.id, paging.cursor.as_deref(), paging.limit).await?;
-    page(keys.items, keys.next, paging.limit, |key| ApiKeyOut::from(key), |key| key.id.to_string())
+    let now = administrator.clock().now();
+    page(keys.items, keys.next, paging.limit, |key| ApiKeyOut::new(key, now), |key| key.id.to_string())
 }
 
 /// Renames an API key.
@@ -69,30 +73,31 @@ async fn rename(
     body: Body<ApiKeyPatchIn>,
 ) -> Answer {
     let renamed = administrator.rename_key(&tenant.organization.id, key, body.read(ApiKeyPatchIn::parse)?).await?;
-    Ok(Data::ok((&renamed).into()))
+    Ok(Data::ok(ApiKeyOut::new(&renamed, administrator.clock().now())))
 }
 
 /// Revokes an API key.
 ///
-/// The key stops working within one minute.
+/// The key stops working within one minute. A key with the scope `keys:write` can revoke every key of its organization.
 #[utoipa::path(
     delete, path = "/api-keys/{key}", operation_id = "revoke_key",
     responses((status = 200, body = ApiKeyOut)),
 )]
 async fn revoke(tenant: Tenant<KeysWrite>, PathId(key): PathId<KeyId>, State(administrator): Api) -> Answer {
     let revoked = administrator.revoke_key(&tenant.organization.id, key).await?;
-    Ok(Data::ok((&revoked).into()))
+    Ok(Data::ok(ApiKeyOut::new(&revoked, administrator.clock().now())))
 }
 
 /// Rotates an API key.
 ///
-/// The response has a new key with the same role. The former key works for 24 more hours. Only an active key can be
-/// rotated.
+/// The response has a new key with the same scopes, endpoints and `expires_at`. The former key works for 24 more hours. Only
+/// an active key can be rotated, by a key that could issue it.
 #[utoipa::path(
     post, path = "/api-keys/{key}/rotations", operation_id = "rotate_key",
     responses((status = 201, body = ApiKeyOut), (status = 409)),
 )]
 async fn rotate(tenant: Tenant<KeysWrite>, PathId(key): PathId<KeyId>, State(administrator): Api) -> Answer {
-    let issued = administrator.rotate_key(&tenant.organization.id, key).await?;
-    Ok(Data::created(ApiKeyOut::from(&issued.key).revealing(issued.secret.reveal())))
+    let issued = administrator.rotate_key(&tenant.organization.id, &tenant.caller, key).await?;
+    let shown = ApiKeyOut::new(&issued.key, administrator.clock().now());
+    Ok(Data::created(shown.revealing(issued.secret.reveal())))
 }

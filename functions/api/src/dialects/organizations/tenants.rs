@@ -6,7 +6,7 @@ use axum::routing::get;
 use shared::domain::tenancy::organization::Organization;
 use shared::domain::tenancy::organization_list::OrganizationPosition;
 use shared::edge::scopes::{OrganizationRead, OrganizationWrite};
-use shared::edge::{ApiError, Body, Data, Platform, PlatformPath, Search, Tenant};
+use shared::edge::{ApiError, Body, BoundTenant, Data, Platform, PlatformPath, Search, Tenant};
 use shared::wire::error::ErrorCode;
 use shared::wire::organizations::{JobOut, OrganizationIn, OrganizationOut, OrganizationPatchIn};
 use shared::wire::query::{ForceParameters, OrganizationParameters, PagingParameters};
@@ -68,7 +68,7 @@ async fn list(
     get, path = "/v1/organizations/{organization}", operation_id = "read_organization",
     responses((status = 200, body = OrganizationOut)),
 )]
-async fn read(tenant: Tenant<OrganizationRead>) -> Answer {
+async fn read(tenant: BoundTenant<OrganizationRead>) -> Answer {
     Ok(Data::ok((&tenant.organization).into()))
 }
 

@@ -268,7 +268,7 @@ schemas! {
             ))))
             .examples([serde_json::json!({"X-Tenant": "acme"})]);
     "ShownHeaders": ShownHeaders =
-        "Headers that are added to every request. The values are null if the key's role cannot change endpoints.",
+        "Headers that are added to every request. The values are null if the key lacks the scope `endpoints:write`.",
         ObjectBuilder::new()
             .additional_properties(Some(AdditionalProperties::from(Schema::from(
                 ObjectBuilder::new().schema_type(SchemaType::from_iter([Type::String, Type::Null])),
@@ -312,10 +312,10 @@ schemas! {
     "WholeSecond": WholeSecond = "An RFC 3339 instant in UTC, with whole seconds.",
         moment(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$", "2024-01-01T00:00:00Z");
 
-    "Role": Role = "The role of the key.", one_of(Role::ALL.map(Role::as_str));
+    "Role": Role = "A name for a set of scopes.", one_of(Role::ALL.map(Role::as_str));
     "Scope": Scope = "A permission for one kind of operation.", one_of(Scope::ALL.map(Scope::as_str));
-    "ApiKeyStatus": KeyStatus = "A rotating key has a successor and works until its grace period ends.",
-        one_of(["active", "rotating", "revoked"]);
+    "ApiKeyStatus": KeyStatus = "A rotating key has a successor and works until its grace period ends. An expired or revoked key does not work.",
+        one_of(["active", "rotating", "expired", "revoked"]);
     "SecretKey": SecretKey = "The only type.", one_of(["secret"]);
     "Live": Live = "The only environment.", one_of(["live"]);
     "OrganizationStatus": OrganizationStatus =
