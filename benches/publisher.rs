@@ -127,6 +127,12 @@ impl Publisher {
         self.call(Method::POST, &format!("/webhooks/endpoints/{endpoint}/recover"), Some(all)).await.map(drop)
     }
 
+    /// Starts a replay of all events since the year 2000 that an endpoint missed.
+    pub(crate) async fn replay(&self, endpoint: &str) -> anyhow::Result<()> {
+        let missed = json!({"since": "2000-01-01T00:00:00Z", "what": "missed"});
+        self.call(Method::POST, &format!("/webhooks/endpoints/{endpoint}/replay"), Some(missed)).await.map(drop)
+    }
+
     /// Publishes an event, with retries with the same idempotency key until it is accepted, like a publisher whose
     /// server crashes.
     pub(crate) async fn publish(&self, event_type: &str) -> anyhow::Result<Accepted> {

@@ -42,12 +42,14 @@ pub(crate) enum Problem {
     Resume,
     /// The tenant requests a recovery of many failed deliveries.
     Recovery,
+    /// The tenant requests a replay of many missed events.
+    Replay,
     /// The tenant publishes 500 events a second with a limit of ten.
     Limited,
 }
 
 impl Problem {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::Hangs,
         Self::Slow,
         Self::FailsMostly,
@@ -55,11 +57,12 @@ impl Problem {
         Self::FanOut,
         Self::Resume,
         Self::Recovery,
+        Self::Replay,
         Self::Limited,
     ];
     /// The names on the command line, in the order of the variants.
-    pub(crate) const NAMES: [&str; 8] =
-        ["hangs", "slow", "fails-mostly", "fails-at-once", "fan-out", "resume", "recovery", "limited"];
+    pub(crate) const NAMES: [&str; 9] =
+        ["hangs", "slow", "fails-mostly", "fails-at-once", "fan-out", "resume", "recovery", "replay", "limited"];
 
     pub(crate) fn name(self) -> &'static str {
         Self::NAMES[self as usize]
@@ -74,6 +77,7 @@ impl Problem {
             Self::FanOut => "An event for 1,000 endpoints every 5 s",
             Self::Resume => "An endpoint with a backlog is resumed",
             Self::Recovery => "Failed deliveries are retried by a recovery",
+            Self::Replay => "Missed events are sent by a replay",
             Self::Limited => "An organization with a limit of 10 events a second publishes 500",
         }
     }
@@ -84,7 +88,7 @@ impl Problem {
             Self::Hangs | Self::FailsMostly => 100,
             Self::Slow => 50,
             Self::FailsAtOnce | Self::Limited => 500,
-            Self::FanOut | Self::Resume | Self::Recovery => 0,
+            Self::FanOut | Self::Resume | Self::Recovery | Self::Replay => 0,
         }
     }
 
@@ -94,7 +98,9 @@ impl Problem {
             Self::Slow => (Duration::from_secs(9), Fails::Never),
             Self::FailsMostly => (Duration::ZERO, Fails::AllButOneIn(9)),
             Self::FailsAtOnce => (Duration::ZERO, Fails::Always),
-            Self::FanOut | Self::Resume | Self::Recovery | Self::Limited => (Duration::ZERO, Fails::Never),
+            Self::FanOut | Self::Resume | Self::Recovery | Self::Replay | Self::Limited => {
+                (Duration::ZERO, Fails::Never)
+            }
         };
         Behaviour { delay, fails }
     }
@@ -126,6 +132,7 @@ impl Neighbour {
         match problem {
             Problem::Resume => neighbour.prepare_parked(host, data, backlog).await?,
             Problem::Recovery => neighbour.prepare_failed(host, data, backlog).await?,
+            Problem::Replay => neighbour.prepare_missed(host, data, backlog).await?,
             _ => neighbour.prepare_endpoints().await?,
         }
         neighbour.requests_before = neighbour.receiver.count();
@@ -162,7 +169,15 @@ impl Neighbour {
         self.multiply(host, data, backlog).await
     }
 
-    /// Copies the tenant's only delivery until the backlog has this size.
+    async fn prepare_missed(&mut self, host: &mut Host, data: &Path, backlog: u32) -> anyhow::Result<()> {
+        let disabled = json!({"status": "disabled"});
+        self.endpoint = self.publisher.endpoint(&self.receiver.url(), EVENT_TYPE, disabled).await?;
+        self.publisher.publish(EVENT_TYPE).await?;
+        self.publisher.change_endpoint(&self.endpoint, json!({"status": "active"})).await?;
+        self.multiply(host, data, backlog).await
+    }
+
+    /// Copies the tenant's only event, with its delivery if it has one, until the backlog has this size.
     async fn multiply(&self, host: &mut Host, data: &Path, backlog: u32) -> anyhow::Result<()> {
         host.kill().await?;
         let storage = Storage::Directory { path: data.to_owned(), durable: false };
@@ -182,6 +197,7 @@ impl Neighbour {
         match self.problem {
             Problem::Resume => self.publisher.change_endpoint(&self.endpoint, json!({"status": "active"})).await?,
             Problem::Recovery => self.publisher.recover(&self.endpoint).await?,
+            Problem::Replay => self.publisher.replay(&self.endpoint).await?,
             Problem::FanOut => self.publishing = Some(tokio::spawn(publish_every(publisher, FAN_OUT_EVERY))),
             _ => {
                 let every = Duration::from_secs(1) / self.problem.rate();

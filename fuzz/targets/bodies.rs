@@ -26,7 +26,7 @@ use shared::wire::{endpoints, hooks, organizations, pages};
 // The first byte, a letter in the seeds, selects the kind of the body.
 fuzz_target!(|input: &[u8]| {
     let Some((kind, body)) = input.split_first() else { return };
-    read(kind.wrapping_sub(b'a') % 15, body, &deployment());
+    read(kind.wrapping_sub(b'a') % 16, body, &deployment());
 });
 
 fn deployment() -> Deployment {
@@ -64,6 +64,7 @@ fn read(kind: u8, body: &[u8], deployment: &Deployment) {
         11 => drop(accepted!(organizations::TestIn, body, |it| it.parse(&deployment.catalogue))),
         12 => drop(accepted!(organizations::RecoverIn, body, organizations::RecoverIn::parse)),
         13 => drop(accepted!(organizations::BatchIn, body, organizations::BatchIn::entries)),
+        15 => drop(accepted!(organizations::ReplayIn, body, organizations::ReplayIn::parse)),
         _ => {
             let event = accepted!(organizations::EventIn, body, |it| it.parse(Format::Envelope));
             if let Some(event) = event.filter(|event| event.content_type.is_none()) {

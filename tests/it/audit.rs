@@ -33,6 +33,7 @@ fn action(route: &Route) -> Option<&'static str> {
         ("DELETE", "{endpoint}") => "endpoint.delete",
         ("POST", "test") => "endpoint.test",
         ("POST", "recover") => "endpoint.recover",
+        ("POST", "replay") => "endpoint.replay",
         ("POST", "retry") => "delivery.retry",
         ("POST", "resend") => "delivery.resend",
         ("POST", "cancel") => "job.cancel",

@@ -73,6 +73,7 @@ mod ramps;
 mod rate_limits;
 mod recoveries;
 mod refused_writes;
+mod replays;
 mod request_headers;
 mod resending;
 mod retries;

@@ -112,7 +112,10 @@ async fn populated(world: &World, tenant: &Tenant, receivers: &Receivers) {
         world.drain().await;
         world.advance(Duration::from_secs(7));
     }
-    tenant.endpoint(&receivers.working).await;
+    let late = tenant.endpoint(&receivers.working).await;
+    let missed = json!({"since": "2020-01-01T00:00:00Z", "what": "missed"});
+    tenant.post(&format!("{}/replay", late.path()), &missed).await.data(202);
+    assert!(!world.items("appended").await.is_empty());
     let event = json!({"type": "a.b", "data": {"name": "Zoë"}}).to_string();
     tenant.call(Method::POST, "/events", &[("idempotency-key", "once")], Some(event)).await.data(202);
     world.process.meter.write_all_usage().await;

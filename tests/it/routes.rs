@@ -101,8 +101,17 @@ const BARE: &str = r#"{"name": "n", "url": "https://example.com/"}"#;
 const PAGED: &str = r#"{"name": "n", "url": "https://example.com/", "events": ["a"]}"#;
 const DOCUMENT: &str = r#"{"openapi": "3.1.0", "webhooks": {"imported.{slug}": {"post": {}}}}"#;
 const SINCE: &str = r#"{"since": "2026-01-01T00:00:00Z"}"#;
+const MISSED: &str = r#"{"since": "2026-01-01T00:00:00Z", "what": "missed"}"#;
 
-pub(crate) const ROUTES: [Route; 70] = [
+pub(crate) const ROUTES: [Route; 71] = [
+    route(
+        "POST",
+        "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/replay",
+        MISSED,
+        202,
+        DELIVERIES_WRITE,
+        Bound::Named,
+    ),
     route(
         "GET",
         "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/secret",

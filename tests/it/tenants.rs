@@ -17,6 +17,7 @@ pub(crate) fn routes(endpoint: &str, delivery: &str, event: &str, key: &str) -> 
         (Method::POST, endpoint("/rotations"), Some(json!({}))),
         (Method::POST, endpoint("/test"), Some(json!({}))),
         (Method::POST, endpoint("/recover"), Some(json!({"since": "2026-01-01T00:00:00Z"}))),
+        (Method::POST, endpoint("/replay"), Some(json!({"since": "2026-01-01T00:00:00Z", "what": "all"}))),
         (Method::GET, endpoint("/deliveries"), None),
         (Method::GET, format!("/webhooks/deliveries/{delivery}"), None),
         (Method::POST, format!("/webhooks/deliveries/{delivery}/retry"), Some(json!({}))),

@@ -38,7 +38,8 @@ pub async fn handle<W: Future<Output = bool>>(
     // Only a run that failed deliveries has counted some, and the next such run may be far away.
     sweeper.meter().write_until(last_writes).await;
     metrics::emit(sweeper.clock().now());
-    let Swept { due, released, recovered, resent, probes, disabled, failed, expunged, removed } = sweeping.end()?;
-    info!(due, released, recovered, resent, probes, disabled, failed, expunged, removed, "swept");
+    let Swept { due, released, recovered, replayed, resent, probes, disabled, failed, expunged, removed } =
+        sweeping.end()?;
+    info!(due, released, recovered, replayed, resent, probes, disabled, failed, expunged, removed, "swept");
     Ok(())
 }

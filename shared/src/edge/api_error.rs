@@ -86,6 +86,13 @@ impl From<ServiceError> for ApiError {
                 Self::invalid(fields.into_iter().map(|(name, invalid)| Problem::new(name, invalid)).collect())
             }
             ServiceError::Conflict(why) => Self::new(ErrorCode::Conflict, why),
+            ServiceError::ReplayOpen(job) => {
+                let message = format!(
+                    "another replay of this endpoint is open, the job {job}; wait until it has ended, or cancel it with \
+                     POST …/jobs/{job}/cancel"
+                );
+                Self::new(ErrorCode::ReplayOpen, message)
+            }
             ServiceError::IdempotencyConflict => Self::new(
                 ErrorCode::IdempotencyConflict,
                 "this Idempotency-Key was used for a different request within the last 24 hours",

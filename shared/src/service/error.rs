@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::domain::Invalid;
+use crate::domain::ids::JobId;
 use crate::queue::QueueError;
 use crate::store::StoreError;
 
@@ -22,6 +23,9 @@ pub enum ServiceError {
     /// The operation conflicts with the current state of the resource.
     #[error("{0}")]
     Conflict(String),
+    /// Another replay of the endpoint is open, as this job, and selects something else.
+    #[error("another replay of the endpoint is open: {0}")]
+    ReplayOpen(JobId),
     /// The idempotency key was used for a different request.
     #[error("the idempotency key was used for a different request")]
     IdempotencyConflict,

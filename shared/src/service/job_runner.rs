@@ -7,6 +7,7 @@ use tracing::error;
 use super::ServiceError;
 use super::access::Access;
 use super::releaser::{Moved, Releaser};
+use super::replayer::Replayer;
 use crate::clock::Clock;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::endpoint::lane::Route;
@@ -34,6 +35,7 @@ pub(super) struct JobRunner {
     pub(super) clock: Clock,
     pub(super) access: Arc<Access>,
     pub(super) releaser: Arc<Releaser>,
+    pub(super) replayer: Arc<Replayer>,
 }
 
 impl JobRunner {
@@ -75,7 +77,9 @@ impl JobRunner {
         };
         let job = seen.at(failures, now);
         let status = match job.work {
-            Work::Recover(..) => self.access.cached_organization(&job.organization).await?.map(|it| it.status),
+            Work::Recover(..) | Work::Replay(..) => {
+                self.access.cached_organization(&job.organization).await?.map(|it| it.status)
+            }
             _ => None,
         };
         let action = job.work.on(endpoint.as_ref(), status.unwrap_or(OrganizationStatus::Active));
@@ -86,6 +90,12 @@ impl JobRunner {
             return self.send_page_again(seen, &job, (id, from), route).await;
         }
         let limit = page_size(&job);
+        if let (Some(endpoint), Work::Replay(_, replay)) = (&endpoint, &job.work)
+            && replay.goes_by_events()
+        {
+            let (page, moved) = self.replayer.do_page(endpoint, (&job, replay), from, limit).await?;
+            return self.store_progress(seen, job.after(&page, self.clock.now()), moved).await;
+        }
         let found = self.read_page(&job, (id, from), limit).await?;
         let moved = match (action, &job.work) {
             (Move::Send(route), _) => self.releaser.lease_and_send(&found, route, Some(job.pace)).await?,
@@ -93,6 +103,11 @@ impl JobRunner {
             (Move::Retry(route), Work::Recover(_, recovery)) => {
                 let (run, before) = (job.run(), job.before());
                 let retried = |delivery, now, ticket| recovery.retried(delivery, run, before, now, ticket);
+                self.releaser.retry_each(&found, route, job.pace, retried).await?
+            }
+            (Move::Retry(route), Work::Replay(_, replay)) => {
+                let (run, before) = (job.run(), job.before());
+                let retried = |delivery, now, ticket| replay.retried(delivery, run, before, now, ticket);
                 self.releaser.retry_each(&found, route, job.pace, retried).await?
             }
             (Move::Retry(_) | Move::SendAgain(_) | Move::Nothing, _) => Moved::default(),
@@ -152,9 +167,10 @@ impl JobRunner {
         for error in &stored.unreadable {
             error!(%error, "a delivery cannot be read");
         }
+        let examined = stored.deliveries.len();
         let moved = self.releaser.send_again(stored.deliveries, route, job).await?;
-        // Most of the stored deliveries are final and are only read, so they do not count for the pace.
-        let (paced, is_left) = (moved.count, moved.failure.is_some());
+        // Most of the stored deliveries are final and are only read.
+        let (paced, is_left) = (Page::pace_of(moved.count, examined), moved.failure.is_some());
         let page = Page { last: stored.last, paced, moved: moved.count, is_left };
         self.store_progress(seen, job.after(&page, self.clock.now()), moved).await
     }

@@ -19,6 +19,7 @@ mod meter;
 mod publisher;
 mod receivers;
 mod releaser;
+mod replayer;
 mod sweeper;
 mod targets;
 
@@ -40,6 +41,7 @@ use endpoints::Endpoints;
 use event_writer::EventWriter;
 use job_runner::JobRunner;
 use releaser::Releaser;
+use replayer::Replayer;
 use targets::{FanOutCache, Targets};
 
 pub use access::{Access, Caller};
@@ -72,6 +74,7 @@ pub struct Parts {
     writer: Arc<EventWriter>,
     announcer: Arc<Announcer>,
     releaser: Arc<Releaser>,
+    replayer: Arc<Replayer>,
     job_runner: Arc<JobRunner>,
 }
 
@@ -125,11 +128,19 @@ impl Parts {
             deployment: Arc::clone(&deployment),
             meter: Arc::clone(&meter),
         });
+        let replayer = Arc::new(Replayer {
+            store: Arc::clone(&store),
+            queue: Arc::clone(&queue),
+            clock: clock.clone(),
+            deployment: Arc::clone(&deployment),
+            meter: Arc::clone(&meter),
+        });
         let job_runner = Arc::new(JobRunner {
             store: Arc::clone(&store),
             clock: clock.clone(),
             access: Arc::clone(&access),
             releaser: Arc::clone(&releaser),
+            replayer: Arc::clone(&replayer),
         });
         Self {
             store,
@@ -146,6 +157,7 @@ impl Parts {
             writer,
             announcer,
             releaser,
+            replayer,
             job_runner,
         }
     }

@@ -23,7 +23,7 @@ use crate::store::{Store, StoreError, WaitingRef, Wanted};
 use crate::telemetry::metrics;
 
 /// How many deliveries are leased before their messages are sent: one batch of SQS.
-const CHUNK: usize = 10;
+pub(super) const CHUNK: usize = 10;
 
 /// How often a delivery is expunged if other processes change it first.
 const EXPUNGE_TRIES: usize = 4;

@@ -13,14 +13,19 @@ use super::read::waiting::LOWEST;
 use super::write::put::{Put, new_write_token, with_write_token};
 use super::{Store, StoreError, keys};
 use crate::domain::delivery::DeliveryStatus;
+use crate::domain::endpoint::subscription::Subscription;
 use crate::domain::ids::{EndpointId, EventId, JobId, OrganizationId};
-use crate::domain::job::{Cursor, Job, JobKind, JobRun, JobState, Pace, Pass, RETENTION, Recovery, Work};
+use crate::domain::job::{
+    Cursor, Job, JobKind, JobRun, JobState, Pace, Pass, RETENTION, Recovery, Replay, Replayed, Work,
+};
 use crate::domain::time::Timestamp;
 
 /// Maximum number of jobs in one read of the due jobs.
 const MAX_DUE_JOBS: usize = 10_000;
 /// The condition to write a requested job: no open job with its id is in its first pass.
 const NOT_IN_FIRST_PASS: &str = "attribute_not_exists(pk) OR #status <> :open OR passes > :zero";
+/// The condition to replace a job that has ended: it is the one that was read.
+const ENDED: &str = "since = :since AND #status = :status";
 /// The condition to change a job: it is open and has the creation time and the position that were read.
 pub(super) const UNCHANGED: &str = "since = :since AND #status = :open AND passes = :passes AND from_id = :from";
 
@@ -43,6 +48,19 @@ impl Store {
     pub async fn request_job(&self, job: &Job) -> Result<JobPut, StoreError> {
         let values = [(":open", open()), (":zero", AttributeValue::N("0".to_owned()))];
         self.put_job_if(job, NOT_IN_FIRST_PASS, values.into()).await
+    }
+
+    /// Writes a requested replay by events if none of its endpoint is stored, or in place of this one, which has ended.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the job could not be written.
+    pub async fn request_replay(&self, job: &Job, ended: Option<&Job>) -> Result<JobPut, StoreError> {
+        let Some(ended) = ended else { return self.put_job_if(job, "attribute_not_exists(pk)", Vec::new()).await };
+        let values = [
+            (":since", AttributeValue::S(ended.since.rfc3339())),
+            (":status", AttributeValue::S(ended.state.as_str().to_owned())),
+        ];
+        self.put_job_if(job, ENDED, values.into()).await
     }
 
     /// Writes the new state of an open job. `seen` is the state that was read. The condition fails if another process
@@ -147,11 +165,15 @@ struct JobItem {
     event: Option<String>,
     since: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    failed_from: Option<String>,
+    from: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    failed_until: Option<String>,
+    until: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     statuses: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    event_types: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    what: Option<String>,
     status: String,
     passes: u32,
     pass_at: String,
@@ -180,10 +202,13 @@ struct JobItem {
 
 impl From<&Job> for JobItem {
     fn from(job: &Job) -> Self {
-        let recovery = match &job.work {
-            Work::Recover(_, recovery) => Some(recovery),
-            _ => None,
+        let (recovery, replay) = match &job.work {
+            Work::Recover(_, recovery) => (Some(recovery), None),
+            Work::Replay(_, replay) => (None, Some(replay)),
+            _ => (None, None),
         };
+        let span = recovery.map(|recovery| (recovery.since, recovery.until));
+        let span = span.or_else(|| replay.map(|replay| (replay.since, replay.until)));
         let (due_at, ended_at) = match job.state {
             JobState::Open(at) => (Some(at), None),
             JobState::Done(at) | JobState::Cancelled(at) => (None, Some(at)),
@@ -196,9 +221,11 @@ impl From<&Job> for JobItem {
             endpoint: job.work.endpoint().map(|endpoint| endpoint.to_string()),
             event: job.work.event().map(|event| event.to_string()),
             since: job.since.rfc3339(),
-            failed_from: recovery.map(|recovery| recovery.since.rfc3339()),
-            failed_until: recovery.and_then(|recovery| recovery.until).map(Timestamp::rfc3339),
+            from: span.map(|(from, _)| from.rfc3339()),
+            until: span.and_then(|(_, until)| until).map(Timestamp::rfc3339),
             statuses: recovery.map(|recovery| names(&recovery.statuses)),
+            event_types: replay.iter().flat_map(|it| &it.event_types).map(Subscription::to_string).collect(),
+            what: replay.map(|replay| replay.what.as_str().to_owned()),
             status: job.state.as_str().to_owned(),
             passes: job.pass.number,
             pass_at: job.pass.began_at.rfc3339(),
@@ -234,9 +261,20 @@ impl TryFrom<JobItem> for Job {
             JobKind::Expunge => Work::Expunge(EventId::parse(&required("event", item.event)?)?),
             JobKind::DeleteOrganization => Work::DeleteOrganization(organization.clone()),
             JobKind::Recover => {
-                let since = required("failed_from", time(item.failed_from.as_ref())?)?;
+                let since = required("from", time(item.from.as_ref())?)?;
                 let statuses = item.statuses.iter().flatten().map(status).collect::<Result<_, _>>()?;
-                Work::Recover(endpoint()?, Recovery { since, until: time(item.failed_until.as_ref())?, statuses })
+                Work::Recover(endpoint()?, Recovery { since, until: time(item.until.as_ref())?, statuses })
+            }
+            JobKind::Replay => {
+                let what = required("what", item.what.as_ref())?;
+                let event_types = item.event_types.iter().map(|name| Subscription::parse(name));
+                let replay = Replay {
+                    since: required("from", time(item.from.as_ref())?)?,
+                    until: time(item.until.as_ref())?,
+                    event_types: event_types.collect::<Result<_, _>>()?,
+                    what: Replayed::parse(what).ok_or_else(|| unknown("what", what))?,
+                };
+                Work::Replay(endpoint()?, replay)
             }
         };
         Ok(Self {

@@ -66,6 +66,7 @@ const JOB_PREFIX: &str = "job#";
 const ATTEMPT_PREFIX: &str = "attempt#";
 const RESENDS_PREFIX: &str = "of#";
 const PENDING_SUFFIX: &str = "#pending";
+const APPENDED_INFIX: &str = "#more#";
 const TYPE_VERSION_PREFIX: &str = "schema#";
 /// The partition of the list of event types.
 pub(super) const TYPES: &str = "types";
@@ -318,6 +319,23 @@ pub(super) fn catalogue() -> Key {
 
 pub(super) fn event(organization: &OrganizationId, event: EventId) -> Key {
     Key::new(event_partition(organization, shard_byte(event.uuid()) % EVENT_SHARDS), event.to_string())
+}
+
+/// A list of endpoints that replays added to an event's fan-out. It sorts after the event and before any other event.
+pub(super) fn appended(organization: &OrganizationId, event: EventId, number: usize) -> Key {
+    let Key { pk, sk } = self::event(organization, event);
+    Key { pk, sk: format!("{sk}{APPENDED_INFIX}{number:04}") }
+}
+
+/// The prefix of the sort keys of all lists of endpoints that replays added to an event's fan-out.
+pub(super) fn appended_prefix(event: EventId) -> String {
+    format!("{event}{APPENDED_INFIX}")
+}
+
+/// The event and the number in the sort key of a list of added endpoints; `None` for any other sort key.
+pub(super) fn parse_appended(sk: &str) -> Option<(EventId, usize)> {
+    let (event, number) = sk.split_once(APPENDED_INFIX)?;
+    Some((EventId::parse(event).ok()?, number.parse().ok()?))
 }
 
 fn event_partition(organization: &OrganizationId, shard: u8) -> String {

@@ -61,6 +61,8 @@ error_codes! {
     MethodNotAllowed = "method_not_allowed", 405;
     /// The operation conflicts with the current state of the resource.
     Conflict = "conflict", 409;
+    /// Another replay of the endpoint is open; the message names its job.
+    ReplayOpen = "replay_open", 409;
     /// The idempotency key was used for a different request.
     IdempotencyConflict = "idempotency_conflict", 409;
     /// The body is too large.

@@ -282,6 +282,15 @@ pub struct ImportParameters {
     pub dry_run: Option<bool>,
 }
 
+/// The parameters of [`Query::dry_run`] for replays.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ReplayParameters {
+    /// Counts what the replay would do, and changes nothing.
+    #[param(default = false)]
+    pub dry_run: Option<bool>,
+}
+
 /// The parameters of [`Query::type_filter`] for the OpenAPI document.
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]

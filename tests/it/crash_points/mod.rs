@@ -9,6 +9,7 @@ mod jobs;
 mod publishing;
 mod recoveries;
 mod refused;
+mod replays;
 mod resends;
 mod scene;
 mod suspension;

@@ -222,9 +222,9 @@ fn deliver() -> Vec<Row> {
 
 fn sweep() -> Vec<Row> {
     use Scene::{
-        Announced, BacklogMetrics, Deletion, DeletionEnds, Due, Expunge, ExpungeAnswered, GiveUp, LongRecovery,
-        NothingToProbeWith, Probe, Recovery, Release, ReleaseEnds, ReleaseOfDeletedEnds, ReleaseOfDisabled,
-        ReleaseOfFailing, SendAll,
+        Announced, BacklogMetrics, Deletion, DeletionEnds, Due, Expunge, ExpungeAnswered, FullReplay, GiveUp,
+        LongRecovery, MissedReplay, NothingToProbeWith, Probe, Recovery, Release, ReleaseEnds, ReleaseOfDeletedEnds,
+        ReleaseOfDisabled, ReleaseOfFailing, SendAll,
     };
     let row = |call, scenes, failed| Row::new(Function::Sweep, call, scenes, failed);
     vec![
@@ -248,7 +248,7 @@ fn sweep() -> Vec<Row> {
         row("PutItem delivery, moved: held to due", &[Release, Probe], FAILED),
         row("PutItem delivery, moved: held to failed", &[ReleaseOfDisabled], FAILED),
         row("PutItem delivery, moved: failed to due", &[Recovery], FAILED),
-        row("SendMessageBatch delivery", &[Due, Release, Recovery], FAILED),
+        row("SendMessageBatch delivery", &[Due, Release, Recovery, MissedReplay], FAILED),
         row("SendMessageBatch probe", &[Probe], FAILED),
         row("PutItem endpoint, probed", &[Probe], FAILED),
         row("PutItem endpoint, suspended", &[NothingToProbeWith], FAILED),
@@ -258,11 +258,15 @@ fn sweep() -> Vec<Row> {
         row("Query fanout", &[GiveUp], UNANNOUNCED),
         row("PutItem event", &[GiveUp], UNANNOUNCED).lost(UNANNOUNCED.uncounted()),
         row("PutItem delivery, new: due", &[GiveUp], UNANNOUNCED.uncounted()).lost(USUAL.uncounted()),
-        row("PutItem job, done", &[ReleaseEnds, ReleaseOfDeletedEnds], FAILED),
+        row("PutItem job, done", &[ReleaseEnds, ReleaseOfDeletedEnds, MissedReplay], FAILED),
         row("PutItem job, advanced", &[Release, Recovery, LongRecovery], FAILED),
         row("Query delivery", &[SendAll], FAILED),
         row("PutItem delivery, new: due", &[SendAll], FAILED),
-        row("GetItem event", &[Expunge], FAILED),
+        // The sweep continues a replay where it was: an entry without a record is recorded, and a record is leased.
+        row("Query event", &[MissedReplay, FullReplay, Expunge], FAILED),
+        row("PutItem appended", &[MissedReplay], FAILED),
+        row("PutItem delivery, new: due", &[MissedReplay], FAILED).lost(FAILED.uncounted()),
+        row("PutItem delivery, moved: none to due", &[FullReplay], FAILED),
         row("PutItem event", &[Expunge], FAILED),
         row("PutItem delivery, new: none", &[Expunge], FAILED),
         row("PutItem delivery, moved: failed to none", &[ExpungeAnswered], FAILED),

@@ -145,6 +145,10 @@ pub(super) enum Scene {
     Recovery,
     /// Continues a recovery of more than one page.
     LongRecovery,
+    /// Makes the deliveries that the endpoint missed.
+    MissedReplay,
+    /// Sends again what was delivered.
+    FullReplay,
     /// Resends the messages of a lost queue.
     SendAll,
     /// Removes the data of an event.
@@ -181,7 +185,7 @@ pub(super) enum Outcome {
 }
 
 impl Scene {
-    pub(super) const ALL: [Self; 61] = [
+    pub(super) const ALL: [Self; 63] = [
         Self::Keyed,
         Self::Keyless,
         Self::Batch,
@@ -238,6 +242,8 @@ impl Scene {
         Self::BacklogMetrics,
         Self::Recovery,
         Self::LongRecovery,
+        Self::MissedReplay,
+        Self::FullReplay,
         Self::SendAll,
         Self::Expunge,
         Self::ExpungeAnswered,
@@ -276,6 +282,8 @@ impl Scene {
             | Self::Forwarding
             | Self::Due
             | Self::Release
+            | Self::MissedReplay
+            | Self::FullReplay
             | Self::SendAll
             | Self::Recovery => ends(&[("success", 2)], &[], active),
             Self::Exhaustion | Self::ExhaustionAlone => {
@@ -334,6 +342,7 @@ impl Scene {
         match self {
             Self::ShortRetry | Self::ShortRetryAlone | Self::DelayedRetry => 2,
             Self::Due | Self::Release | Self::Recovery | Self::SendAll => 2,
+            Self::MissedReplay | Self::FullReplay => 2,
             Self::Probe | Self::BacklogMetrics | Self::Announced => 1,
             Self::LongRecovery => MANY,
             Self::ReleaseOfFailing => MORE_THAN_AT_ONCE,

@@ -1,12 +1,13 @@
 //! Jobs take turns, and delay nothing else that the sweep does.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use serde_json::json;
 use shared::clock::Clock;
 
-use super::{PAGE, begin_recovery, exhausted, held, jobs, publish, resume, seconds, summary};
+use super::{PAGE, begin_recovery, exhausted, held, jobs, process_without_queries, publish, resume, seconds, summary};
 use crate::support::{
     Answer, EVENT_TYPE, Endpoint, Fate, Gate, Process, Receiver, World, eventually, over_network_by_call,
 };
@@ -164,4 +165,43 @@ async fn recoveries_of_two_organizations_do_not_delay_due_deliveries_probes_and_
     for tenant in [&one, &two] {
         assert_eq!(summary(&jobs(tenant).await[0]), json!(["recover", "open", 150]));
     }
+}
+
+/// A page of the replay takes as long as a step, and the replay is always due. The run ends ten seconds before its
+/// deadline.
+#[tokio::test]
+async fn a_release_that_begins_while_a_replay_finds_nothing_is_done_in_the_same_run() {
+    const HELD: usize = 60;
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let (busy, other) = (world.tenant().await, world.tenant().await);
+    publish(&busy, 1_600).await;
+    let endpoint = busy.endpoint_with(json!({"url": receiver.url(), "event_types": ["nothing"]})).await;
+    let released = held(&other, &receiver, HELD).await;
+    world.advance(seconds(61));
+    let body = json!({"since": "2020-01-01T00:00:00Z", "what": "missed"});
+    let requested = busy.at(&process_without_queries(&world)).post(&format!("{}/replay", endpoint.path()), &body).await;
+    requested.is_error(503, "unavailable");
+
+    let (pages, first, resumed) = (Arc::new(AtomicU64::new(0)), Gate::closed(), Gate::closed());
+    let (counter, reached, gate) = (Arc::clone(&pages), first.clone(), resumed.clone());
+    let network = over_network_by_call(&world.sdk(), move |call| {
+        let is_page = call.kind() == "PutItem job, advanced" && call.body["Item"]["kind"]["S"] == "replay";
+        if is_page && counter.fetch_add(1, Ordering::SeqCst) == 0 {
+            reached.open();
+            return Fate::Behind(gate.clone());
+        }
+        Fate::Pass
+    });
+    let (clock, counted) = (world.clock.clock(), Arc::clone(&pages));
+    let clock = Clock::from_fn(move || clock.now().plus(seconds(10 * counted.load(Ordering::SeqCst))));
+    let (deadline, process) = (world.clock.now().plus(seconds(45)), world.process_over(&network, clock));
+    let resuming = async {
+        first.pass().await;
+        resume(&world, &other, &released).await;
+        resumed.open();
+    };
+    let (swept, ()) = tokio::join!(process.sweep_until(deadline), resuming);
+    swept.unwrap();
+    assert_eq!(pages.load(Ordering::SeqCst), 4, "the replay does a page in each step");
+    assert_eq!(world.in_the_queue().await, HELD);
 }

@@ -103,6 +103,7 @@ struct Run {
     /// The number of messages of each delivery before the step.
     queued: HashMap<String, usize>,
     recovering: bool,
+    replaying: bool,
     sending_again: bool,
     /// The events whose data was removed, or may have been.
     removed: BTreeMap<String, Removal>,
@@ -131,6 +132,8 @@ struct Publishing {
 struct Allowed {
     /// Failed and exhausted deliveries may be retried manually.
     retries: bool,
+    /// Final deliveries, also successful ones, may be sent again.
+    replays: bool,
     /// A process died, so the record of an attempt may be missing.
     dies: bool,
     /// The number of concurrent consumers, which may receive messages for the same delivery.
@@ -174,6 +177,7 @@ impl Run {
             messages: Vec::new(),
             queued: HashMap::new(),
             recovering: false,
+            replaying: false,
             sending_again: false,
             removed: BTreeMap::new(),
             deleted_since: None,
@@ -237,6 +241,10 @@ impl Run {
             Operation::Expunge { delivery, cut } => self.expunge(*delivery, *cut).await,
             Operation::DeleteOrganization { cut } => self.delete_organization(*cut).await,
             Operation::SetType { accepts, cut } => self.set_type(*accepts, *cut).await,
+            Operation::Replay { endpoint, what, cut } => {
+                self.replay(*endpoint, what, *cut).await;
+                (allowed.retries, allowed.replays) = (*what != "missed", *what == "all");
+            }
             Operation::CancelJob { job, cut } => self.cancel_job(*job, *cut).await,
             Operation::SendAll => {
                 let (sdk, clock) = (self.world.sdk(), self.world.clock.clock());
@@ -279,7 +287,16 @@ impl Run {
         }
         self.check_step(Allowed::default()).await;
         self.world.run_to_the_end().await;
-        self.check_step(Allowed { retries: self.recovering, ..Allowed::default() }).await;
+        self.check_step(Allowed { retries: self.recovering, replays: self.replaying, ..Allowed::default() }).await;
+        // A request within a minute would join a replay that has ended.
+        self.world.advance(Duration::from_secs(60));
+        for endpoint in (0..own).filter(|endpoint| self.possible[*endpoint] == [ACTIVE]).collect::<Vec<_>>() {
+            // It makes what earlier replays have added and not recorded.
+            self.replay(endpoint, "missed", None).await;
+            self.check_step(Allowed::default()).await;
+        }
+        self.world.run_to_the_end().await;
+        self.check_step(Allowed::default()).await;
         for (id, delivery) in &self.model {
             assert!(delivery.status.is_final(), "{id} is not final: {delivery:?}");
         }

@@ -54,6 +54,8 @@ pub(super) enum Operation {
     DeleteOrganization { cut: Option<usize> },
     /// The platform gives the event type a schema that every event satisfies or that none does, or removes the type.
     SetType { accepts: Option<bool>, cut: Option<usize> },
+    /// The owner requests a replay of all events for an endpoint.
+    Replay { endpoint: usize, what: &'static str, cut: Option<usize> },
     /// The owner cancels a job of the troubled organization.
     CancelJob { job: usize, cut: Option<usize> },
     /// The operator requests that all deliveries of both organizations that should be in the queue are sent again.
@@ -111,6 +113,7 @@ impl Operation {
             | Self::Recover { .. }
             | Self::Expunge { .. }
             | Self::DeleteOrganization { .. }
+            | Self::Replay { .. }
             | Self::CancelJob { .. }
             | Self::SetOrganization { .. } => except(TROUBLED),
             // Processes and messages belong to both organizations.
@@ -134,6 +137,7 @@ impl Operation {
             | Self::Move { .. }
             | Self::Retry { .. }
             | Self::Recover { .. }
+            | Self::Replay { .. }
             | Self::Expunge { .. }
             | Self::DeleteOrganization { .. }
             | Self::CancelJob { .. }
@@ -166,6 +170,8 @@ pub(super) fn operation() -> impl Strategy<Value = Operation> {
         2 => (any::<prop::sample::Index>(), cut(MOST_CALLS_OF_API))
             .prop_map(|(at, cut)| Operation::Resend { delivery: at.index(usize::MAX), cut }),
         1 => (endpoint(), cut(MOST_CALLS_OF_API)).prop_map(|(endpoint, cut)| Operation::Recover { endpoint, cut }),
+        2 => (endpoint(), select(vec!["failed", "missed", "all"]), cut(MOST_CALLS_OF_API))
+            .prop_map(|(endpoint, what, cut)| Operation::Replay { endpoint, what, cut }),
         1 => (any::<prop::sample::Index>(), cut(MOST_CALLS_OF_API))
             .prop_map(|(at, cut)| Operation::CancelJob { job: at.index(usize::MAX), cut }),
         3 => removal(),

@@ -51,7 +51,8 @@ impl Run {
         // A job may send a second message for a delivery that a consumer is processing.
         let sends_again = self.sending_again && processes.iter().any(|work| matches!(work, Work::Sweep));
         let redelivers = sends_again || processes.iter().any(|work| matches!(work, Work::Redeliver { .. }));
-        Allowed { retries: self.recovering, dies, consumers, redelivers, ..Allowed::default() }
+        let (retries, replays) = (self.recovering, self.replaying);
+        Allowed { retries, replays, dies, consumers, redelivers, ..Allowed::default() }
     }
 }
 

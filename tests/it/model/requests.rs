@@ -130,7 +130,15 @@ impl Run {
         self.resent.insert(id);
     }
 
-    /// Cancels a job. An open job of the kinds `recover` and `send_all` can be cancelled, other jobs cannot.
+    /// Requests a replay of all events for an endpoint.
+    pub(super) async fn replay(&self, endpoint: usize, what: &str, cut: Option<usize>) {
+        let path = format!("{}/replay", self.endpoints[endpoint].path());
+        let body = json!({"since": "2020-01-01T00:00:00Z", "what": what});
+        let reply = self.call(Method::POST, &path, &body, cut).await;
+        self.check_that_it_is_accepted(endpoint, reply);
+    }
+
+    /// Cancels a job. An open job of the kinds `recover`, `replay` and `send_all` can be cancelled, other jobs cannot.
     pub(super) async fn cancel_job(&self, choice: usize, cut: Option<usize>) {
         let tenant = &self.organizations[TROUBLED].tenant;
         let jobs = tenant.get("/jobs").await.data(200);
@@ -138,14 +146,15 @@ impl Run {
         let Some(job) = jobs.get(choice % jobs.len().max(1)) else { return };
         let path = format!("/jobs/{}/cancel", text(&job["id"]));
         let Some(reply) = self.call(Method::POST, &path, &json!({}), cut).await else { return };
-        let can_be_cancelled = ["recover", "send_all"].contains(&text(&job["kind"])) && job["status"] == "open";
+        let can_be_cancelled =
+            ["recover", "replay", "send_all"].contains(&text(&job["kind"])) && job["status"] == "open";
         assert!(
             reply.status == if can_be_cancelled { 200 } else { 409 } || self.is_refused(TROUBLED, &reply),
             "{job}: {reply:?}"
         );
     }
 
-    /// Checks the response to a manual retry or recovery. It is refused for an endpoint that is certainly disabled or
+    /// Checks the response to a manual retry, recovery or replay. It is refused for an endpoint that is certainly disabled or
     /// deleted.
     pub(super) fn check_that_it_is_accepted(&self, endpoint: usize, reply: Option<Reply>) {
         let (possible, Some(reply)) = (&self.possible[endpoint], reply) else { return };

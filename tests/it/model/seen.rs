@@ -25,8 +25,10 @@ pub(super) struct Seen {
     pub(super) releasing: Vec<String>,
     /// The events with an open job that fails their deliveries.
     pub(super) expunging: BTreeSet<String>,
-    /// Whether a recovery is open.
+    /// Whether a recovery, or a replay of failed deliveries or of everything, is open.
     pub(super) recovering: bool,
+    /// Whether a replay of everything is open.
+    pub(super) replaying: bool,
     /// Whether a job of the kind `send_all` is open.
     pub(super) sending_again: bool,
     /// The messages, by the id of their delivery.
@@ -90,6 +92,7 @@ impl Seen {
             releasing: Vec::new(),
             expunging: BTreeSet::new(),
             recovering: false,
+            replaying: false,
             sending_again: false,
             messages: HashMap::new(),
             resends: HashMap::new(),
@@ -129,6 +132,11 @@ impl Seen {
             }
             Some("job") if string(item, "status") == Some("open") => match string(item, "kind").unwrap() {
                 "recover" => self.recovering = true,
+                "replay" => {
+                    let what = string(item, "what").unwrap();
+                    self.recovering |= what != "missed";
+                    self.replaying |= what == "all";
+                }
                 "send_all" => self.sending_again = true,
                 "release" | "fail_held" => self.releasing.push(string(item, "endpoint").unwrap().to_owned()),
                 "expunge" => drop(self.expunging.insert(string(item, "event").unwrap().to_owned())),

@@ -84,9 +84,9 @@ impl Delivery {
         self.status = Status::Failed;
     }
 
-    /// Applies a manual retry or a recovery.
-    pub(super) fn manually_retry(&mut self) {
-        assert!(self.status.is_recoverable(), "retried when it was {:?}", self.status);
+    /// Applies a manual retry, a recovery or a replay.
+    pub(super) fn begin_again(&mut self) {
+        assert!(self.status.is_final(), "retried when it was {:?}", self.status);
         self.status = if self.attempts == 0 { Status::Pending } else { Status::Retrying };
         self.retries_used = 0;
     }

@@ -10,6 +10,13 @@ use super::{ACTIVE, ALL_ENDPOINTS, Allowed, CACHE_LIFETIME, DELETED, DISABLED, R
 /// The minimum number of failures that suspends an endpoint.
 const FAILURES_THAT_SUSPEND: usize = 10;
 
+impl Allowed {
+    /// Whether a delivery of this final status may begin its schedule again.
+    const fn begins_again(self, before: Status) -> bool {
+        if before.is_recoverable() { self.retries } else { self.replays }
+    }
+}
+
 impl Run {
     /// Reads the table, the queue and the receivers, and checks them against the model and the effects that are
     /// allowed.
@@ -39,6 +46,7 @@ impl Run {
         self.messages.sort();
         self.messages.dedup();
         self.recovering = seen.recovering;
+        self.replaying = seen.replaying;
         self.sending_again = seen.sending_again;
         self.checked_at = self.world.clock.now();
     }
@@ -59,9 +67,9 @@ impl Run {
         let is_resent = record.is_resent && before != Status::Success;
         let has_changed = record.status != before && !is_resent;
         let manually_retried = new_attempts > 0 || has_changed || record.retries_used < model.retries_used;
-        if before.is_recoverable() && manually_retried {
-            assert!(allowed.retries, "{id} was retried without a request: {record:?}");
-            model.manually_retry();
+        if before.is_final() && manually_retried {
+            assert!(allowed.begins_again(before), "{id} was retried without a request: {record:?}");
+            model.begin_again();
         }
         let organization = &self.organizations[owner(endpoint)];
         for attempt in &record.log[record.log.len() - new_attempts..] {
@@ -88,9 +96,9 @@ impl Run {
             model.succeed();
         }
         // A sweep in the same step may retry the delivery after its attempt failed.
-        if new_attempts > 0 && model.status.is_recoverable() && record.status != model.status {
-            assert!(allowed.retries, "{id} was retried without a request: {record:?}");
-            model.manually_retry();
+        if new_attempts > 0 && model.status.is_final() && record.status != model.status {
+            assert!(allowed.begins_again(model.status), "{id} was retried without a request: {record:?}");
+            model.begin_again();
         }
         if record.status == Status::Failed && !model.status.is_final() {
             let stopped = seen.endpoints.get(&record.endpoint).is_none_or(|endpoint| endpoint.status == DISABLED);
@@ -101,7 +109,7 @@ impl Run {
             // It was retried, and failed again because its endpoint is stopped.
             if record.retries_used < model.retries_used {
                 assert!(allowed.retries, "{id} was retried without a request: {record:?}");
-                model.manually_retry();
+                model.begin_again();
                 model.stop();
             }
         }
@@ -120,7 +128,7 @@ impl Run {
         let (is_resendable, dies) = (self.resent.contains(id), usize::from(allowed.dies));
         let unrecorded = dies + usize::from(is_resendable) * dies + usize::from(is_resent);
         assert!(new_repeats <= unrecorded + usize::from(held_twice), "{id} is repeated: {record:?}");
-        let may_repeat = before != Status::Success || is_resendable;
+        let may_repeat = before != Status::Success || is_resendable || allowed.replays;
         assert!(new_repeats == 0 || may_repeat, "{id} is attempted after its success: {record:?}");
         model.repeats = repeats;
     }

@@ -234,6 +234,7 @@ fn name(pk: &str, sk: &str) -> String {
         ("type", "schema") => "schema".to_owned(),
         ("endpoint", "deleted") => "deleted endpoint".to_owned(),
         ("attempt", "of") => "resends".to_owned(),
+        ("event", _) if sk.contains("#more#") => "appended".to_owned(),
         (of, _) => of.to_owned(),
     }
 }
@@ -315,7 +316,6 @@ const ACTIONS: [(&str, &[Action]); 4] = [
                     "catalogue",
                     "delivery",
                     "endpoint",
-                    "event",
                     "extend",
                     "extevt",
                     "extorg",
@@ -419,7 +419,7 @@ const ACTIONS: [(&str, &[Action]); 4] = [
                     "idem", "job", "jwks", "key", "limit", "org", "slug", "state", "stats", "usage", "used",
                 ],
             ),
-            on_table("dynamodb:GetItem", &["endpoint", "event", "health", "org", "state"]),
+            on_table("dynamodb:GetItem", &["endpoint", "health", "org", "state"]),
             on_table("dynamodb:PutItem", &["delivery", "endpoint", "event", "fanout", "job"]),
             on_table(
                 "dynamodb:Query",

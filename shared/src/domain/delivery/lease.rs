@@ -1,4 +1,4 @@
-//! Leases: which message owns a delivery that the sweep, a recovery or a manual retry sends.
+//! Leases: which message owns a delivery that the sweep, a recovery, a replay or a manual retry sends.
 
 use std::time::Duration;
 
@@ -110,18 +110,42 @@ impl Delivery {
     /// # Errors
     /// [`NotRecoverable`] unless it is failed, exhausted, or [abandoned](Self::is_abandoned), or if the data of its event was
     /// removed.
-    pub fn manually_retried(mut self, now: Timestamp, ticket: Ticket) -> Result<Self, NotRecoverable> {
+    pub fn manually_retried(self, now: Timestamp, ticket: Ticket) -> Result<Self, NotRecoverable> {
         if !self.status.is_recoverable() && !self.is_abandoned(now) {
             return Err(NotRecoverable::Status(self.status));
         }
         if self.is_expunged() {
             return Err(NotRecoverable::Expunged);
         }
+        Ok(self.begun_again(now, ticket))
+    }
+
+    /// Returns a final delivery, also a successful one, as [`manually_retried`](Self::manually_retried) does. A successful
+    /// one loses its first response and its signature, which belong to a result that no longer holds. `None` if it is not
+    /// final, or if the data of its event was removed before it succeeded.
+    pub fn replayed(self, now: Timestamp, ticket: Ticket) -> Option<Self> {
+        let begun = match self.status {
+            DeliveryStatus::Pending | DeliveryStatus::Retrying => return None,
+            _ if self.is_expunged() => return None,
+            DeliveryStatus::Success => Self { first_response: None, last_response: None, signature: None, ..self },
+            DeliveryStatus::Exhausted | DeliveryStatus::Failed => self,
+        };
+        Some(begun.begun_again(now, ticket))
+    }
+
+    fn begun_again(mut self, now: Timestamp, ticket: Ticket) -> Self {
         self.status = if self.attempts == 0 { DeliveryStatus::Pending } else { DeliveryStatus::Retrying };
         self.retries_used = 0;
         self.next_trigger = Trigger::Manual;
         self.next_attempt_at = None;
         self.updated_at = now;
-        Ok(self.leased(now, ticket))
+        self.leased(now, ticket)
+    }
+
+    /// Returns a delivery that a replay adds, in its initial state, leased to a new message with this ticket.
+    #[must_use]
+    pub fn added(mut self, now: Timestamp, ticket: Ticket) -> Self {
+        self.updated_at = now;
+        self.leased(now, ticket)
     }
 }

@@ -58,7 +58,7 @@ pub struct Delivery {
     pub mark: Option<Mark>,
     /// The ticket of the message that owns the delivery; `None` if that is the message of the publish request.
     pub ticket: Option<Ticket>,
-    /// The last job run, of a recovery or of `send_all`, that sent the delivery.
+    /// The last job run, of a recovery, a replay or `send_all`, that sent the delivery.
     pub recovery: Option<JobRun>,
     /// How often the lease was renewed since the last recorded attempt.
     pub leases: u32,

@@ -221,6 +221,30 @@ fn only_failed_and_exhausted_deliveries_are_retried_and_start_a_new_schedule() {
 }
 
 #[test]
+fn a_replay_begins_the_schedule_of_final_deliveries_again_also_of_successful_ones() {
+    use DeliveryStatus::{Exhausted, Failed, Pending, Retrying, Success};
+    for (status, is_replayed) in
+        [(Pending, false), (Retrying, false), (Success, true), (Exhausted, true), (Failed, true)]
+    {
+        let before = Delivery { status, attempts: 4, retries_used: 3, ..delivery() };
+        let replayed = before.clone().replayed(NOW, OWN);
+        assert_eq!(replayed.is_some(), is_replayed, "{status:?}");
+        let retried = Delivery { status: Failed, ..before.clone() }.manually_retried(NOW, OWN);
+        assert!(replayed.is_none_or(|replayed| Ok(replayed) == retried), "{status:?}");
+        let response = Some(Response::new([], "ok"));
+        let signed = Delivery { first_response: response, signature: Some("ab".to_owned()), ..before.clone() };
+        if let Some(replayed) = signed.replayed(NOW, OWN) {
+            let kept = (replayed.first_response.is_some(), replayed.signature.is_some());
+            assert_eq!(kept, (status != Success, status != Success), "{status:?}");
+        }
+        assert_eq!(Delivery { error: Some(Cause::Expunged), ..before }.replayed(NOW, OWN), None);
+    }
+    let added = delivery().added(in_seconds(90), OWN);
+    assert_eq!((added.status, added.ticket, added.state()), (Pending, Some(OWN), DeliveryState::Leased));
+    assert_eq!((added.mark, added.updated_at), (Some(Mark::Due(in_seconds(90).plus(LEASE))), in_seconds(90)));
+}
+
+#[test]
 fn a_pending_delivery_can_be_retried_once_its_publish_request_must_have_ended() {
     let later = NOW.plus(PUBLISHING_ENDS);
     let sent = delivery().manually_retried(later, OWN).unwrap();

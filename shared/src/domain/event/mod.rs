@@ -1,5 +1,6 @@
 //! Events: what a publisher sent, and which endpoints receive it.
 
+pub mod appended;
 pub mod channel;
 pub mod event_type;
 pub mod payload;
@@ -14,6 +15,7 @@ use super::external_id::ExternalId;
 use super::ids::{DeliveryId, EndpointId, EventId, KeyId, OrganizationId};
 use super::text::{EditionId, SubjectPart};
 use super::time::Timestamp;
+use appended::{Appended, MAX_FAN_OUT};
 use channel::Channels;
 use event_type::EventType;
 use payload::{ContentType, Data, Format, Payload};
@@ -126,8 +128,13 @@ pub struct Event {
     pub format: Format,
     /// What each request carries. The body is rendered once.
     pub payload: Payload,
-    /// The endpoints that receive the event. A delivery's ordinal is its position in this list, from 1.
+    /// The endpoints that receive the event since it was published. A delivery's ordinal is its position in this list,
+    /// from 1.
     pub endpoints: Vec<EndpointId>,
+    /// The endpoints that replays added. The ordinals of their deliveries follow.
+    pub appended: Appended,
+    /// Whether it is a test of one endpoint. No other endpoint ever receives it.
+    pub is_test: bool,
     /// The key that published the event; `None` for the platform and for the service itself.
     pub published_by: Option<KeyId>,
     /// When the event's data was removed; `None` if it was not.
@@ -166,6 +173,8 @@ impl Event {
             channels: new.channels,
             schema_version: new.schema_version,
             endpoints,
+            appended: Appended::default(),
+            is_test: false,
             published_by,
             expunged_at: None,
         };
@@ -174,7 +183,29 @@ impl Event {
 
     /// The endpoints that receive the event, each with the id of its delivery, in the order of the fan-out.
     pub fn fan_out(&self) -> impl Iterator<Item = (EndpointId, DeliveryId)> {
-        self.endpoints.iter().enumerate().filter_map(|(index, endpoint)| Some((*endpoint, self.id.delivery(index)?)))
+        let all = self.endpoints.iter().chain(self.appended.endpoints()).enumerate();
+        all.filter_map(|(index, endpoint)| Some((*endpoint, self.id.delivery(index)?)))
+    }
+
+    /// The number of endpoints that receive the event.
+    pub fn fan_out_size(&self) -> usize {
+        self.endpoints.len() + self.appended.endpoints().len()
+    }
+
+    /// Whether a replay may add an endpoint.
+    pub fn can_be_appended(&self) -> bool {
+        self.fan_out_size() < MAX_FAN_OUT
+    }
+
+    /// The delivery to this endpoint in its initial state; `None` if the endpoint does not receive the event.
+    pub fn delivery_to(&self, endpoint: EndpointId) -> Option<Delivery> {
+        let (_, id) = self.fan_out().find(|(receiver, _)| *receiver == endpoint)?;
+        Some(self.initial_delivery(endpoint, id))
+    }
+
+    /// Whether a replay added this delivery.
+    pub fn is_appended(&self, id: DeliveryId) -> bool {
+        id.index().is_some_and(|index| index >= self.endpoints.len())
     }
 
     /// The event's deliveries in their initial state.
@@ -184,7 +215,8 @@ impl Event {
 
     /// The delivery with this id in its initial state; `None` if the event has no such delivery.
     pub fn delivery(&self, id: DeliveryId) -> Option<Delivery> {
-        let endpoint = self.endpoints.get(id.index()?).filter(|_| id.event() == self.id)?;
+        let mut all = self.endpoints.iter().chain(self.appended.endpoints());
+        let endpoint = all.nth(id.index()?).filter(|_| id.event() == self.id)?;
         Some(self.initial_delivery(*endpoint, id))
     }
 
@@ -201,6 +233,21 @@ impl Event {
             Format::Raw => "null".to_owned(),
         };
         Self { payload: Payload::json(body), expunged_at: Some(now), ..self }
+    }
+
+    /// The fields with which the event was published, by which endpoints are selected. The trace context and the
+    /// external id are left out.
+    pub fn as_new(&self) -> NewEvent {
+        let (Data::Json(data) | Data::Text(data)) = self.data();
+        NewEvent {
+            format: self.format,
+            content_type: self.payload.content_type.clone(),
+            subject: self.subject.clone(),
+            edition: self.edition.clone(),
+            channels: self.channels.clone(),
+            schema_version: self.schema_version,
+            ..NewEvent::new(self.event_type.clone(), data.to_owned())
+        }
     }
 
     /// The published `data`; the JSON text `null` if it was removed.
@@ -232,6 +279,7 @@ fn render_body(id: EventId, event_type: &EventType, data: &str) -> String {
 mod tests {
     use super::super::endpoint::tests::{KEY, endpoint};
     use super::super::endpoint::{Endpoint, WantedStatus};
+    use super::appended::AppendedList;
     use super::*;
     use crate::domain::endpoint::change::EndpointPatch;
     use crate::domain::endpoint::fan_out::FanOut;
@@ -268,6 +316,45 @@ mod tests {
             assert_eq!(event.payload, Payload { content_type, ..Payload::json(data.to_owned()) });
             assert_eq!(event.data(), expected);
         }
+    }
+
+    #[test]
+    fn the_fields_that_select_endpoints_are_read_back_from_the_event() {
+        let id = EventId::new(NOW, [0; 8]);
+        let text = ContentType::parse("text/plain").ok();
+        for (data, format, content_type) in
+            [(r#"{"a": 1}"#, Format::Envelope, None), (r#"{"a": 1}"#, Format::Raw, None), ("a", Format::Raw, text)]
+        {
+            let new = NewEvent {
+                format,
+                content_type,
+                channels: Channels::stored(vec!["web".to_owned()]),
+                edition: EditionId::parse("emea").ok(),
+                subject: SubjectPart::parse("x").ok().map(|part| Subject { kind: part.clone(), id: part }),
+                schema_version: Some(2),
+                ..new_event(data)
+            };
+            let expected = format!("{new:?}");
+            let (event, _) = Event::plan(new, id, &endpoint().organization, None, &[]);
+            assert_eq!(format!("{:?}", event.as_new()), expected);
+        }
+    }
+
+    #[test]
+    fn the_ordinals_of_appended_endpoints_follow_those_of_the_first_fan_out() {
+        let id = EventId::new(NOW, [0; 8]);
+        let target = endpoint().target();
+        let (event, _) = Event::plan(new_event("{}"), id, &endpoint().organization, None, &[&target]);
+        let added = EndpointId::new(NOW, [9; 8]);
+        assert_eq!((event.delivery_to(added), event.fan_out_size()), (None, 1));
+        let list = AppendedList { event: id, number: 0, endpoints: vec![added] };
+        let event = Event { appended: Appended::join([list]), ..event };
+        let (first, second) = (id.delivery(0).unwrap(), id.delivery(1).unwrap());
+        assert_eq!(event.fan_out().collect::<Vec<_>>(), [(target.id, first), (added, second)]);
+        assert_eq!(event.delivery_to(added), event.delivery(second));
+        assert_eq!(event.delivery(second).map(|delivery| delivery.endpoint), Some(added));
+        assert_eq!([first, second].map(|id| event.is_appended(id)), [false, true]);
+        assert_eq!((event.fan_out_size(), event.delivery(id.delivery(2).unwrap())), (2, None));
     }
 
     #[test]

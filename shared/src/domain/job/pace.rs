@@ -28,7 +28,7 @@ impl JobKind {
     const fn rates(self) -> Rates {
         match self {
             Self::Release => Rates { initial_deliveries: 10, first: 10, max: 1_000 },
-            Self::Recover => Rates { initial_deliveries: 500, first: 100, max: 100 },
+            Self::Recover | Self::Replay => Rates { initial_deliveries: 500, first: 100, max: 100 },
             Self::Expunge => Rates { initial_deliveries: 500, first: 1_000, max: 1_000 },
             Self::FailHeld | Self::SendAll | Self::DeleteOrganization => {
                 Rates { initial_deliveries: 0, first: 1_000, max: 1_000 }
@@ -162,9 +162,12 @@ mod tests {
 
     #[test]
     fn the_other_kinds_have_a_constant_rate() {
-        for (kind, initial, step) in
-            [(JobKind::Recover, 500, 1_000), (JobKind::FailHeld, 0, 10_000), (JobKind::SendAll, 0, 10_000)]
-        {
+        for (kind, initial, step) in [
+            (JobKind::Recover, 500, 1_000),
+            (JobKind::Replay, 500, 1_000),
+            (JobKind::FailHeld, 0, 10_000),
+            (JobKind::SendAll, 0, 10_000),
+        ] {
             assert_eq!(steps(kind, &[0, 9, 9]), [(0, initial), (0, step), (10, step), (20, step)], "{kind:?}");
             assert!(!Pace::new(kind, NOW).after(500).needs_failures(kind, NOW), "{kind:?}");
         }

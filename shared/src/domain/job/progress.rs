@@ -4,6 +4,9 @@ use super::{Cursor, JobKind};
 use crate::domain::ids::DeliveryId;
 use crate::domain::time::Timestamp;
 
+/// How many examined items count as much as one that is moved.
+const EXAMINED_PER_MOVED: usize = 10;
+
 /// The state of a job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobState {
@@ -72,10 +75,18 @@ impl Pass {
 pub struct Page {
     /// The last delivery of the page; `None` if it is the last page of its pass.
     pub last: Option<DeliveryId>,
-    /// How many deliveries of the page count towards the step's number.
+    /// How many deliveries of the page count towards the step's number; see [`Page::pace_of`].
     pub paced: usize,
     /// How many deliveries were moved.
     pub moved: usize,
     /// Whether a delivery could not be read or moved.
     pub is_left: bool,
+}
+
+impl Page {
+    /// What [`Page::paced`] is for a page that looks at more items than it moves. Ten items that are examined count as one
+    /// that is moved, so that a job which finds nothing to move keeps a pace too.
+    pub fn pace_of(moved: usize, examined: usize) -> usize {
+        moved.max(examined.div_ceil(EXAMINED_PER_MOVED))
+    }
 }

@@ -137,7 +137,7 @@ impl Job {
         let is_left = self.pass.is_left || removed.items > 0;
         let from = |removal| Pass { from: Cursor::Removal(removal), is_left, ..self.pass };
         let (pass, state) = match removed.next {
-            Some(next) => (from(next), pace.waits_until().map_or(self.state, JobState::Open)),
+            Some(next) => (from(next), JobState::Open(pace.waits_until().unwrap_or(now))),
             None if self.has_passed() && !is_left => (from(Removal::Organization), self.state),
             None => {
                 let wait = if self.has_passed() { LAST_PASS_AFTER } else { SECOND_PASS_AFTER };

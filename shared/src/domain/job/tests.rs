@@ -1,8 +1,12 @@
 use super::super::delivery::DeliveryStatus;
 use super::super::endpoint::WantedStatus;
+use super::super::endpoint::subscription::Subscription;
 use super::super::endpoint::tests::{KEY, endpoint};
 use super::*;
+use crate::domain::delivery::attempt::Cause;
 use crate::domain::endpoint::change::EndpointPatch;
+use crate::domain::ids::EventId;
+use crate::domain::tenancy::organization::OrganizationStatus;
 
 const NOW: Timestamp = Timestamp::from_unix_seconds(1_774_382_400);
 
@@ -16,6 +20,10 @@ fn with(wanted: WantedStatus, endpoint: &Endpoint) -> Endpoint {
 
 fn recovery() -> Recovery {
     Recovery { since: NOW, until: None, statuses: vec![DeliveryStatus::Failed] }
+}
+
+fn replay(what: Replayed) -> Replay {
+    Replay { since: NOW, until: None, event_types: Vec::new(), what }
 }
 
 fn job(work: Work) -> Job {
@@ -46,7 +54,7 @@ fn resuming_enabling_and_disabling_an_endpoint_requires_a_job() {
 }
 
 #[test]
-fn jobs_with_equal_work_have_the_same_id_and_others_do_not() {
+fn jobs_with_equal_work_have_the_same_id_as_have_all_replays_of_an_endpoint_by_events() {
     let id = endpoint().id;
     let works = [
         Work::Release(id),
@@ -54,6 +62,10 @@ fn jobs_with_equal_work_have_the_same_id_and_others_do_not() {
         Work::Recover(id, recovery()),
         Work::Recover(id, Recovery { until: Some(at(1)), ..recovery() }),
         Work::Recover(id, Recovery { statuses: vec![DeliveryStatus::Exhausted], ..recovery() }),
+        Work::Replay(id, replay(Replayed::Failed)),
+        Work::Replay(id, Replay { until: Some(at(1)), ..replay(Replayed::Failed) }),
+        Work::Replay(id, Replay { event_types: vec![Subscription::All], ..replay(Replayed::Failed) }),
+        Work::Replay(id, replay(Replayed::Missed)),
         Work::SendAll(id),
         Work::Expunge(EventId::new(NOW, [1; 8])),
         Work::DeleteOrganization(endpoint().organization),
@@ -67,6 +79,11 @@ fn jobs_with_equal_work_have_the_same_id_and_others_do_not() {
     let reversed = both.iter().rev().copied().collect();
     let of = |statuses| Work::Recover(id, Recovery { statuses, ..recovery() }).id();
     assert_eq!(of(both), of(reversed));
+    let types = ["a", "b"].map(|name| Subscription::parse(name).unwrap());
+    let of = |event_types| Work::Replay(id, Replay { event_types, ..replay(Replayed::Failed) }).id();
+    assert_eq!(of(types.to_vec()), of(types.iter().rev().cloned().collect()));
+    let by_events = |what, until| Work::Replay(id, Replay { until, ..replay(what) }).id();
+    assert_eq!(by_events(Replayed::Missed, None), by_events(Replayed::All, Some(at(1))), "an endpoint has one");
 }
 
 #[test]
@@ -77,6 +94,7 @@ fn a_job_moves_deliveries_only_in_the_states_of_endpoint_and_organization_that_i
     let suspended = active.clone().suspended(NOW).unwrap();
     let (release, fail) = (Work::Release(active.id), Work::FailHeld(active.id));
     let (recover, send_all) = (Work::Recover(active.id, recovery()), Work::SendAll(active.id));
+    let again_all = Work::Replay(active.id, replay(Replayed::All));
     let again = Move::SendAgain(active.route());
     let (send, retry) = (Move::Send(active.route()), Move::Retry(active.route()));
     for (work, endpoint, organization, expected) in [
@@ -96,6 +114,10 @@ fn a_job_moves_deliveries_only_in_the_states_of_endpoint_and_organization_that_i
         (&recover, Some(&active), Suspended, Move::Nothing),
         (&recover, Some(&disabled), Active, Move::Nothing),
         (&recover, None, Active, Move::Nothing),
+        (&again_all, Some(&paused), Active, retry),
+        (&again_all, Some(&active), Suspended, Move::Nothing),
+        (&again_all, Some(&disabled), Active, Move::Nothing),
+        (&again_all, None, Active, Move::Nothing),
         (&send_all, Some(&active), Active, again),
         (&send_all, Some(&paused), Active, again),
         (&send_all, Some(&disabled), Suspended, again),
@@ -140,6 +162,37 @@ fn a_job_ends_with_a_pass_that_began_late_enough_and_left_nothing() {
 }
 
 #[test]
+fn a_replay_by_events_ends_with_its_first_pass_at_the_end_of_its_span() {
+    let middle = Page { last: Some(DeliveryId::first_at(at(5))), paced: 1, moved: 1, is_left: false };
+    for (what, ends) in [(Replayed::Missed, true), (Replayed::All, true), (Replayed::Failed, false)] {
+        let replay = Replay { until: Some(at(50)), ..replay(what) };
+        let began = Job::new(&endpoint().organization, Work::Replay(endpoint().id, replay), at(200));
+        let half = began.at(0, at(200)).after(&middle, at(200));
+        assert_eq!((half.position(), half.ended(at(201)).position()), (Some(at(5)), Some(at(5))), "{what:?}");
+        let through = half.at(0, at(201)).after(&Page::default(), at(201));
+        assert_eq!(through.state.ended_at().is_some(), ends, "{what:?}");
+        assert_eq!(through.position(), ends.then_some(at(50)), "{what:?}");
+    }
+}
+
+#[test]
+fn the_next_page_is_due_behind_the_jobs_that_have_waited_longer() {
+    let page = Page { last: Some(DeliveryId::first_at(NOW)), paced: 1, moved: 1, is_left: false };
+    for work in [Work::Release(endpoint().id), Work::Replay(endpoint().id, replay(Replayed::All))] {
+        assert_eq!(job(work).at(0, at(7)).after(&page, at(8)).state, JobState::Open(at(8)));
+    }
+}
+
+#[test]
+fn ten_items_that_are_examined_count_as_one_that_is_moved() {
+    for (moved, examined, expected) in
+        [(0, 0, 0), (0, 1, 1), (0, 400, 40), (0, 401, 41), (100, 400, 100), (40, 401, 41)]
+    {
+        assert_eq!(Page::pace_of(moved, examined), expected, "{moved} of {examined}");
+    }
+}
+
+#[test]
 fn a_job_whose_step_is_used_up_is_due_when_the_next_step_begins() {
     let page = |paced| Page { last: Some(DeliveryId::first_at(NOW)), paced, moved: paced, is_left: false };
     let begins_steps = job(Work::Release(endpoint().id)).at(0, at(1)).after(&page(10), at(1));
@@ -156,6 +209,7 @@ fn a_job_whose_step_is_used_up_is_due_when_the_next_step_begins() {
 fn only_an_open_job_that_was_requested_can_be_cancelled() {
     let id = endpoint().id;
     assert!(job(Work::SendAll(id)).cancelled(at(1)).is_ok());
+    assert!(job(Work::Replay(id, replay(Replayed::All))).cancelled(at(1)).is_ok());
     let recover = job(Work::Recover(id, recovery()));
     let cancelled = recover.cancelled(at(1)).unwrap();
     assert_eq!(cancelled.state, JobState::Cancelled(at(1)));

@@ -20,9 +20,13 @@ impl Turns {
             None => self.organizations.push_back((job.organization.clone(), VecDeque::from([job]))),
         }
     }
+}
 
-    /// Removes and returns the job whose turn it is; `None` if no jobs are queued.
-    pub fn take(&mut self) -> Option<Job> {
+/// Removes and returns the job whose turn it is; `None` if no jobs are queued.
+impl Iterator for Turns {
+    type Item = Job;
+
+    fn next(&mut self) -> Option<Job> {
         let (organization, mut jobs) = self.organizations.pop_front()?;
         let job = jobs.pop_front();
         if !jobs.is_empty() {
@@ -53,12 +57,12 @@ mod tests {
         all.iter().cloned().for_each(|job| turns.push(job));
         let mut order = Vec::new();
         for _ in 0..9 {
-            let next = turns.take().unwrap();
+            let next = turns.next().unwrap();
             order.push(all.iter().position(|job| *job == next).unwrap());
             turns.push(next);
         }
         assert_eq!(order, [0, 3, 4, 1, 3, 4, 2, 3, 4]);
-        while turns.take().is_some() {}
-        assert_eq!(turns.take(), None);
+        while turns.next().is_some() {}
+        assert_eq!(turns.next(), None);
     }
 }

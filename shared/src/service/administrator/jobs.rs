@@ -85,7 +85,7 @@ impl Administrator {
 
     /// Does what a job does before its first step. Returns it with its progress, and how many deliveries were moved. Their
     /// statistics are written, since this process may never get another request.
-    async fn advance(&self, job: Job) -> Result<(Job, usize), ServiceError> {
+    pub(super) async fn advance(&self, job: Job) -> Result<(Job, usize), ServiceError> {
         let done = self.do_first_pages(job).await;
         self.meter.write_statistics().await;
         done

@@ -92,7 +92,8 @@ impl Administrator {
                 let examined = self.examine_deliveries(organization, *endpoint, filter, cursor, limit).await?;
                 let Page { items, next } = examined.into_page(DeliveryId::event);
                 let ids: Vec<_> = items.iter().map(|delivery| delivery.id.event()).collect();
-                Ok(Page { items: self.listed_events(organization, &ids).await?, next })
+                let found = self.store.listed_events_with_appended(organization, &ids).await?;
+                Ok(Page { items: in_order(&ids, found), next })
             }
         }
     }
@@ -127,9 +128,7 @@ impl Administrator {
         organization: &OrganizationId,
         ids: &[EventId],
     ) -> Result<Vec<ListedEvent>, ServiceError> {
-        let found = self.store.listed_events(organization, ids).await?;
-        let mut by_id: HashMap<_, _> = found.into_iter().map(|listed| (listed.without_body().id, listed)).collect();
-        Ok(ids.iter().filter_map(|id| by_id.remove(id)).collect())
+        Ok(in_order(ids, self.store.listed_events(organization, ids).await?))
     }
 
     /// Returns a reader of listed events with their bodies and their deliveries to the endpoints of the binding.
@@ -223,7 +222,8 @@ impl Administrator {
         events: &[&Event],
         known: &HashMap<EndpointId, Option<Endpoint>>,
     ) -> Result<(Vec<Delivery>, HashMap<EndpointId, Option<Endpoint>>), ServiceError> {
-        let mut targets: Vec<_> = events.iter().flat_map(|event| event.endpoints.iter().copied()).collect();
+        let mut targets: Vec<_> =
+            events.iter().flat_map(|event| event.fan_out()).map(|(endpoint, _)| endpoint).collect();
         targets.retain(|target| binding.includes(*target) && !known.contains_key(target));
         targets.sort_unstable();
         targets.dedup();
@@ -238,6 +238,12 @@ impl Administrator {
         endpoints.extend(found.into_iter().map(|endpoint| (endpoint.id, Some(endpoint))));
         Ok((records, endpoints))
     }
+}
+
+/// Puts events in this order. Missing events are left out.
+fn in_order(ids: &[EventId], found: Vec<ListedEvent>) -> Vec<ListedEvent> {
+    let mut by_id: HashMap<_, _> = found.into_iter().map(|listed| (listed.without_body().id, listed)).collect();
+    ids.iter().filter_map(|id| by_id.remove(id)).collect()
 }
 
 /// Reads the events of a list one by one, with their bodies and deliveries.
@@ -279,7 +285,7 @@ impl EventReader<'_> {
     async fn read_records(&mut self) -> Result<(), ServiceError> {
         let mut records = 0;
         let first = self.events.iter().map(ListedEvent::without_body).enumerate().take_while(|(index, event)| {
-            records += event.endpoints.iter().filter(|endpoint| self.binding.includes(**endpoint)).count();
+            records += event.fan_out().filter(|(endpoint, _)| self.binding.includes(*endpoint)).count();
             *index == 0 || records <= RECORDS_PER_READ
         });
         let first: Vec<_> = first.map(|(_, event)| event).collect();

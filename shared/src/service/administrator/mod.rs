@@ -11,6 +11,7 @@ mod jobs;
 mod keys;
 mod lists;
 mod organizations;
+mod replays;
 mod secrets;
 mod test_event;
 mod type_documents;
@@ -26,6 +27,7 @@ use super::endpoints::Endpoints;
 use super::event_writer::EventWriter;
 use super::job_runner::JobRunner;
 use super::meter::Meter;
+use super::replayer::Replayer;
 use super::targets::{CurrentState, Targets};
 use super::{Parts, ServiceError};
 use crate::clock::Clock;
@@ -59,6 +61,7 @@ pub struct Administrator {
     endpoints: Arc<Endpoints>,
     writer: Arc<EventWriter>,
     announcer: Arc<Announcer>,
+    replayer: Arc<Replayer>,
     job_runner: Arc<JobRunner>,
     meter: Arc<Meter>,
 }
@@ -67,7 +70,7 @@ impl Administrator {
     pub(super) fn new(parts: &Parts) -> Self {
         let parts = parts.clone();
         let Parts { store, queue, clock, deployment, caches, access, encryption, .. } = parts;
-        let Parts { targets, event_types, endpoints, writer, announcer, job_runner, meter, .. } = parts;
+        let Parts { targets, event_types, endpoints, writer, announcer, replayer, job_runner, meter, .. } = parts;
         Self {
             store,
             queue,
@@ -81,6 +84,7 @@ impl Administrator {
             endpoints,
             writer,
             announcer,
+            replayer,
             job_runner,
             meter,
         }

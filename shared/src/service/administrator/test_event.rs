@@ -56,6 +56,7 @@ impl Administrator {
         let mut planned = self.writer.plan(organization, by, new, &fan_out).await;
         let deliveries = planned.iter_mut().flat_map(|published| &mut published.deliveries);
         deliveries.for_each(|delivery| delivery.next_trigger = Trigger::Test);
+        planned.iter_mut().for_each(|published| published.event.is_test = true);
         self.writer.store_and_send(&planned, &fan_out).await?;
         audit("endpoint.test", organization, id);
         self.writer.count_accepted(organization, &planned);

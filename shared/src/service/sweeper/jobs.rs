@@ -8,7 +8,7 @@ use tracing::error;
 
 use super::{Run, Sweeper};
 use crate::domain::ids::JobId;
-use crate::domain::job::{Job, Turns};
+use crate::domain::job::{Job, STEP, Turns};
 use crate::domain::time::Timestamp;
 
 /// How many pages of jobs are done concurrently.
@@ -37,37 +37,46 @@ impl Sweeper {
         // The eventually consistent index may not contain the jobs that are due now. Then the next run does them.
         let started_at = self.clock.now();
         jobs.waiting.retain(|_, due_at| *due_at > started_at);
+        let mut left = Turns::default();
         while self.clock.now() < deadline
-            && let Some(turns) = self.turns(jobs).await
+            && let Some(turns) = self.turns(jobs, left).await
         {
-            self.take_turns(jobs, turns, deadline).await;
+            left = self.take_turns(jobs, turns, deadline).await;
         }
     }
 
-    /// The jobs whose next page is due, without those that failed in this run; `None` if there are none.
-    async fn turns(&self, jobs: &mut JobsRun) -> Option<Turns> {
+    /// The jobs whose next page is due, without those that failed in this run; `None` if there are none. Those that are
+    /// `left` follow the ones that the index lists.
+    async fn turns(&self, jobs: &mut JobsRun, left: Turns) -> Option<Turns> {
         let listed = self.store.due_jobs(self.clock.now()).await;
-        let mut turns = None;
-        for job in jobs.run.record("jobs", listed)? {
+        let (mut turns, mut known) = (Turns::default(), HashSet::new());
+        for job in jobs.run.record("jobs", listed).into_iter().flatten() {
             match job {
                 Ok(job) if jobs.failed.contains(&job.id) => {}
-                Ok(job) => turns.get_or_insert_with(Turns::default).push(job),
+                Ok(job) => {
+                    known.insert(job.id);
+                    turns.push(job);
+                }
                 Err(error) => error!(%error, "a job cannot be read"),
             }
         }
-        turns
+        left.filter(|job| known.insert(job.id)).for_each(|job| turns.push(job));
+        (!known.is_empty()).then_some(turns)
     }
 
-    async fn take_turns(&self, jobs: &mut JobsRun, mut turns: Turns, deadline: Timestamp) {
+    /// Does pages until no job is due, or until a step has passed. Then the jobs are listed again, since others have become
+    /// due. Returns those that are left.
+    async fn take_turns(&self, jobs: &mut JobsRun, mut turns: Turns, deadline: Timestamp) -> Turns {
+        let until = deadline.min(self.clock.now().plus(STEP));
         let mut pages = FuturesUnordered::new();
         loop {
             while pages.len() < MAX_CONCURRENT_JOBS
-                && self.clock.now() < deadline
-                && let Some(job) = turns.take()
+                && self.clock.now() < until
+                && let Some(job) = turns.next()
             {
                 pages.push(async move { (self.job_runner.do_page(&job).await, job.id, job.work.kind()) });
             }
-            let Some((done, id, kind)) = pages.next().await else { break };
+            let Some((done, id, kind)) = pages.next().await else { return turns };
             jobs.waiting.remove(&id);
             let Some(done) = jobs.run.record("a job", done) else {
                 jobs.failed.insert(id);

@@ -49,6 +49,8 @@ pub struct Swept {
     pub released: usize,
     /// Deliveries that recoveries retried.
     pub recovered: usize,
+    /// Deliveries that replays sent or made.
+    pub replayed: usize,
     /// Deliveries that should be in the queue and that jobs sent again.
     pub resent: usize,
     /// Half-open probes that were sent to suspended endpoints.
@@ -68,6 +70,7 @@ impl AddAssign for Swept {
         self.due += other.due;
         self.released += other.released;
         self.recovered += other.recovered;
+        self.replayed += other.replayed;
         self.resent += other.resent;
         self.probes += other.probes;
         self.disabled += other.disabled;
@@ -256,6 +259,7 @@ impl Swept {
             JobKind::Release => &mut self.released,
             JobKind::FailHeld => &mut self.failed,
             JobKind::Recover => &mut self.recovered,
+            JobKind::Replay => &mut self.replayed,
             JobKind::SendAll => &mut self.resent,
             JobKind::Expunge => &mut self.expunged,
             JobKind::DeleteOrganization => &mut self.removed,

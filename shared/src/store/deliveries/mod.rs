@@ -122,7 +122,8 @@ impl Store {
     }
 
     /// Writes the item conditionally. The condition covers every attribute that another process may change:
-    /// attempts, status, ticket and mark.
+    /// attempts, status, ticket and mark. The removal of an event's data changes none of these in a successful delivery, so
+    /// the condition also covers when a final record changed.
     async fn replace(
         &self,
         seen: Option<&Delivery>,
@@ -151,6 +152,10 @@ impl Store {
                         condition.push_str(" AND waiting_pk = :waiting_pk AND waiting_sk = :waiting_sk");
                         values.extend([(":waiting_pk", text(&pk)), (":waiting_sk", text(&sk))]);
                     }
+                }
+                if seen.status.is_final() {
+                    condition.push_str(" AND updated_at = :updated_at");
+                    values.push((":updated_at", text(&seen.updated_at.rfc3339())));
                 }
                 self.put_with_token_if(item, write_token, &condition, values).await?
             }

@@ -1,24 +1,30 @@
 //! Events, spread over the partitions of their organization.
 
+pub(super) mod appended;
 pub(super) mod compression;
+mod walk;
 
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
-use uuid::Uuid;
 
 use super::item::{Base, Item, Projection, Unreadable, read, time, to_item};
+use super::read::get::query_prefix;
 use super::read::merge::{Merge, Next, Range, Source};
 use super::{LIST_READ_UNITS, Listing, Store, StoreError, keys};
 use crate::domain::Invalid;
+use crate::domain::event::appended::Appended;
 use crate::domain::event::channel::Channels;
 use crate::domain::event::event_type::EventType;
 use crate::domain::event::payload::{ContentType, Format, Payload};
 use crate::domain::event::trace_context::TraceContext;
 use crate::domain::event::{Event, Subject};
 use crate::domain::external_id::ExternalId;
-use crate::domain::ids::{EndpointId, EventId, KeyId, OrganizationId};
+use crate::domain::ids::{EventId, KeyId, OrganizationId};
 use crate::domain::text::{EditionId, SubjectPart};
 use crate::domain::time::Timestamp;
+use appended::lists;
+
+pub use walk::EventWalk;
 
 /// The largest compressed body, in bytes, that lists read along with the event. A larger body is in an attribute
 /// that lists do not read; it is read only for the events of the page.
@@ -33,6 +39,7 @@ const LISTED: Projection = Projection(&[
     "type",
     "compressed",
     "endpoints",
+    "is_test",
     "subject_type",
     "subject_id",
     "edition_id",
@@ -46,15 +53,36 @@ const LISTED: Projection = Projection(&[
 ]);
 
 impl Store {
-    /// Reads one event. Strongly consistent.
+    /// Reads one event, with the endpoints that replays added. Strongly consistent.
     ///
     /// # Errors
     /// [`StoreError`] if it could not be read.
     pub async fn event(&self, organization: &OrganizationId, id: EventId) -> Result<Option<Event>, StoreError> {
-        self.get::<EventItem, _>(&keys::event(organization, id)).await
+        // The sort keys of the lists of added endpoints begin with that of the event.
+        let partition = keys::event(organization, id).pk;
+        let items = query_prefix(&self.client, &self.table, partition, &id.to_string()).await?;
+        let (more, event): (Vec<_>, Vec<_>) = items.into_iter().partition(appended::is_list);
+        let Some(item) = event.into_iter().next() else { return Ok(None) };
+        let event: Event = read::<EventItem, _>(item)?;
+        Ok(Some(Event { appended: Appended::join(lists(more)?), ..event }))
     }
 
-    /// Reads these events, in any order. Missing events are left out. Strongly consistent.
+    /// Reads these events, in any order, without the endpoints that replays added. Missing events are left out. An event
+    /// that cannot be read is an error of its own. Eventually consistent.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they could not be read.
+    pub async fn settled_events(
+        &self,
+        organization: &OrganizationId,
+        wanted: &[EventId],
+    ) -> Result<Vec<Result<Event, StoreError>>, StoreError> {
+        let wanted = wanted.iter().map(|id| keys::event(organization, *id)).collect();
+        Ok(self.get_all_eventually(wanted).await?.into_iter().map(read::<EventItem, _>).collect())
+    }
+
+    /// Reads these events, in any order, without the endpoints that replays added. Missing events are left out. Strongly
+    /// consistent.
     ///
     /// # Errors
     /// [`StoreError`] if they could not be read.
@@ -96,7 +124,28 @@ impl Store {
             projection: Some(&LISTED),
             most_read_units: Some(LIST_READ_UNITS),
         };
-        EventList(Merge::new(self, keys::event_partitions(organization), range, limit))
+        let merge = Merge::new(self, keys::event_partitions(organization), range, limit);
+        EventList { merge, lists: Vec::new(), has_returned: false }
+    }
+
+    /// As [`listed_events`](Self::listed_events), with the endpoints that replays added to their fan-outs. These are read
+    /// at the same time, eventually consistent.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they could not be read.
+    pub async fn listed_events_with_appended(
+        &self,
+        organization: &OrganizationId,
+        wanted: &[EventId],
+    ) -> Result<Vec<ListedEvent>, StoreError> {
+        let (mut events, mut appended) = tokio::try_join!(
+            self.listed_events(organization, wanted),
+            self.appended(organization, wanted.iter().copied()),
+        )?;
+        for listed in &mut events {
+            listed.event.appended = appended.remove(&listed.event.id).unwrap_or_default();
+        }
+        Ok(events)
     }
 
     /// Writes an event if it does not exist.
@@ -141,6 +190,12 @@ impl ListedEvent {
         self.compressed.is_none()
     }
 
+    /// The event with the endpoints of those of these lists that are its own.
+    fn with_lists(self, items: Vec<Item>) -> Result<Self, StoreError> {
+        let of_event = lists(items)?.into_iter().filter(|list| list.event == self.event.id);
+        Ok(Self { event: Event { appended: Appended::join(of_event), ..self.event }, ..self })
+    }
+
     /// The event with its body; `None` if the body was not read.
     ///
     /// # Errors
@@ -160,19 +215,33 @@ fn with_body(event: Event, body: String) -> Event {
     Event { payload, ..event }
 }
 
-/// A list of an organization's events, newest first.
+/// A list of an organization's events, newest first, with the endpoints that replays added.
 #[derive(Debug)]
-pub struct EventList<'a>(Merge<'a>);
+pub struct EventList<'a> {
+    merge: Merge<'a>,
+    /// The lists of added endpoints that were read. In this order they come before their event.
+    lists: Vec<Item>,
+    has_returned: bool,
+}
 
 impl Listing for EventList<'_> {
     type Entry = ListedEvent;
 
     async fn next(&mut self) -> Result<Next<ListedEvent>, StoreError> {
-        Ok(match self.0.next().await? {
-            Next::Entry(item) => Next::Entry(read::<EventItem, _>(item)?),
-            Next::End => Next::End,
-            Next::Spent => Next::Spent,
-        })
+        loop {
+            match self.merge.next().await? {
+                Next::Entry(item) if appended::is_list(&item) => self.lists.push(item),
+                Next::Entry(item) => {
+                    self.has_returned = true;
+                    let listed: ListedEvent = read::<EventItem, _>(item)?;
+                    return Ok(Next::Entry(listed.with_lists(std::mem::take(&mut self.lists))?));
+                }
+                Next::End => return Ok(Next::End),
+                Next::Spent if self.has_returned => return Ok(Next::Spent),
+                // A page without an event has no cursor. An event has at most 334 lists, so this ends soon.
+                Next::Spent => self.merge.count_from_here(),
+            }
+        }
     }
 }
 
@@ -197,6 +266,9 @@ pub(super) struct EventItem {
     /// The ids of the endpoints in the order of the fan-out, 16 bytes each.
     #[serde(default, skip_serializing_if = "ByteBuf::is_empty_buf")]
     endpoints: ByteBuf,
+    /// Whether the event is a test of its endpoint.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_test: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     subject_type: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -236,7 +308,6 @@ impl IsEmptyBuf for ByteBuf {
 
 impl EventItem {
     fn new(event: &Event, expires_at: Timestamp) -> Result<Self, StoreError> {
-        let bytes: Vec<u8> = event.endpoints.iter().flat_map(|id| id.uuid().into_bytes()).collect();
         let compressed = compression::compress(&event.payload.body)?;
         let trace = event.payload.trace.as_ref();
         let (compressed, large) =
@@ -248,7 +319,8 @@ impl EventItem {
             compressed: compressed.into(),
             compressed_large: large.into(),
             body: None,
-            endpoints: ByteBuf::from(bytes),
+            endpoints: appended::to_bytes(&event.endpoints),
+            is_test: event.is_test,
             subject_type: event.subject.as_ref().map(|subject| subject.kind.to_string()),
             subject_id: event.subject.as_ref().map(|subject| subject.id.to_string()),
             edition_id: event.edition.as_ref().map(EditionId::to_string),
@@ -298,8 +370,6 @@ impl EventItem {
         let subject = subject.map(|(kind, id)| {
             Ok::<_, Invalid>(Subject { kind: SubjectPart::parse(&kind)?, id: SubjectPart::parse(&id)? })
         });
-        let endpoint = |bytes: &[u8]| Uuid::from_slice(bytes).map(EndpointId::from_uuid);
-        let endpoints = self.endpoints.chunks(16).map(endpoint).collect::<Result<_, _>>();
         Ok(Event {
             id: EventId::parse(&self.base.sk)?,
             external_id: self.external_id.map(|text| ExternalId::parse(&text)).transpose()?,
@@ -315,7 +385,9 @@ impl EventItem {
                 content_type: self.content_type.map(|it| ContentType::parse(&it)).transpose()?,
                 trace: self.traceparent.and_then(|it| TraceContext::parse(&it, self.tracestate.as_deref())),
             },
-            endpoints: endpoints.map_err(|e| Unreadable(e.to_string()))?,
+            endpoints: appended::from_bytes(&self.endpoints)?,
+            appended: Appended::default(),
+            is_test: self.is_test,
             published_by: self.published_by.map(|key| KeyId::parse(&key)).transpose()?,
             expunged_at: time(self.expunged_at.as_ref())?,
         })

@@ -21,13 +21,33 @@ pub(in crate::store) async fn query_prefix(
     partition: String,
     prefix: &str,
 ) -> Result<Vec<Item>, StoreError> {
+    query(client, table, partition, prefix, true).await
+}
+
+/// As [`query_prefix`], but eventually consistent, which costs half of the read units.
+pub(in crate::store) async fn query_prefix_eventually(
+    client: &Client,
+    table: &str,
+    partition: String,
+    prefix: &str,
+) -> Result<Vec<Item>, StoreError> {
+    query(client, table, partition, prefix, false).await
+}
+
+async fn query(
+    client: &Client,
+    table: &str,
+    partition: String,
+    prefix: &str,
+    is_consistent: bool,
+) -> Result<Vec<Item>, StoreError> {
     let mut pages = client
         .query()
         .table_name(table)
         .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
         .expression_attribute_values(":pk", AttributeValue::S(partition))
         .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned()))
-        .consistent_read(true)
+        .consistent_read(is_consistent)
         .into_paginator()
         .send();
     let mut items = Vec::new();
@@ -54,19 +74,28 @@ impl Store {
         self.get_parts(keys, None).await
     }
 
+    /// As [`get_all`](Self::get_all), but eventually consistent, which costs half of the read units.
+    pub(in crate::store) async fn get_all_eventually(&self, keys: Vec<Key>) -> Result<Vec<Item>, StoreError> {
+        self.get_chunks(keys, None, false).await
+    }
+
     /// As [`get_all`](Self::get_all), but reads only the attributes of `projection`; `None` reads all.
     pub(in crate::store) async fn get_parts(
         &self,
         keys: Vec<Key>,
         projection: Option<&'static Projection>,
     ) -> Result<Vec<Item>, StoreError> {
-        let chunks: Vec<_> = keys.chunks(READ_CHUNK).map(|chunk| self.get_chunk(chunk, projection, true)).collect();
-        stream::iter(chunks).buffer_unordered(MAX_CONCURRENT_CHUNKS).try_concat().await
+        self.get_chunks(keys, projection, true).await
     }
 
-    /// As [`get_all`](Self::get_all), but eventually consistent, for half of the read units.
-    pub(in crate::store) async fn get_all_eventually(&self, keys: Vec<Key>) -> Result<Vec<Item>, StoreError> {
-        let chunks: Vec<_> = keys.chunks(READ_CHUNK).map(|chunk| self.get_chunk(chunk, None, false)).collect();
+    async fn get_chunks(
+        &self,
+        keys: Vec<Key>,
+        projection: Option<&'static Projection>,
+        is_consistent: bool,
+    ) -> Result<Vec<Item>, StoreError> {
+        let chunks = keys.chunks(READ_CHUNK).map(|chunk| self.get_chunk(chunk, projection, is_consistent));
+        let chunks: Vec<_> = chunks.collect();
         stream::iter(chunks).buffer_unordered(MAX_CONCURRENT_CHUNKS).try_concat().await
     }
 

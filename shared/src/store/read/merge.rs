@@ -77,6 +77,7 @@ pub(in crate::store) struct Merge<'a> {
     /// How many items the next query of a partition reads.
     page: usize,
     read_units: f64,
+    all_read_units: f64,
 }
 
 impl<'a> Merge<'a> {
@@ -91,7 +92,7 @@ impl<'a> Merge<'a> {
         let is_empty = limit == 0 || range.from > range.to;
         let shards: Vec<_> = partitions.filter(|_| !is_empty).map(Shard::new).collect();
         let page = limit.min(limit.div_ceil(shards.len().max(1)) + SPARE);
-        Self { store, range, shards, page, read_units: 0.0 }
+        Self { store, range, shards, page, read_units: 0.0, all_read_units: 0.0 }
     }
 
     /// The sort key of the next item, without taking the item.
@@ -121,7 +122,12 @@ impl<'a> Merge<'a> {
         })
     }
 
-    /// Resets the count of read units.
+    /// The read units that were consumed. 0 if the range has no limit of them.
+    pub(in crate::store) const fn all_read_units(&self) -> f64 {
+        self.all_read_units
+    }
+
+    /// Resets the count of the read units that are limited.
     pub(in crate::store) const fn count_from_here(&mut self) {
         self.read_units = 0.0;
     }
@@ -135,7 +141,9 @@ impl<'a> Merge<'a> {
             let (store, range, page) = (self.store, &self.range, self.page);
             let behind = self.shards.iter_mut().filter(|shard| shard.ran_out());
             let read_units = try_join_all(behind.map(|shard| store.read_on(shard, range, page))).await?;
-            self.read_units += read_units.into_iter().sum::<f64>();
+            let read_units: f64 = read_units.into_iter().sum();
+            self.read_units += read_units;
+            self.all_read_units += read_units;
             self.page = page.max(MOST_AGAIN.min(2 * page));
         }
         let source = self.range.source;

@@ -3,8 +3,9 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::replays::ReplayOut;
 use crate::domain::ids::{EndpointId, EventId, JobId};
-use crate::domain::job::{Job, JobKind, JobState};
+use crate::domain::job::{Job, JobKind, JobState, Work};
 use crate::domain::time::Timestamp;
 use crate::wire::openapi::{Millisecond, object};
 
@@ -27,6 +28,10 @@ pub struct JobOut {
     #[schema(value_type = EventId)]
     #[serde(skip_serializing_if = "Option::is_none")]
     event_id: Option<String>,
+    /// Only of a job of the kind `replay`.
+    #[schema(value_type = ReplayOut)]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replay: Option<ReplayOut>,
     /// How many deliveries the job has moved so far; of the deletion of an organization, how many items it has removed.
     deliveries: u64,
     /// When the job was requested, or when the change that requires it was made.
@@ -39,7 +44,12 @@ pub struct JobOut {
 
 impl From<&Job> for JobOut {
     fn from(job: &Job) -> Self {
+        let replay = match &job.work {
+            Work::Replay(_, replay) => Some(ReplayOut::new(job, replay)),
+            _ => None,
+        };
         Self {
+            replay,
             object: "job",
             id: job.id.to_string(),
             kind: job.work.kind().as_str(),

@@ -173,6 +173,15 @@ impl Scene {
                 stage.world.drain().await;
                 stage.ask_for_recovery().await;
             }
+            Self::MissedReplay => {
+                stage.miss(2).await;
+                stage.ask_for_replay("missed").await;
+            }
+            Self::FullReplay => {
+                stage.publish(2).await;
+                stage.world.drain().await;
+                stage.ask_for_replay("all").await;
+            }
             Self::SendAll => {
                 stage.publish(2).await;
                 stage.world.purge().await;

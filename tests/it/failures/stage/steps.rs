@@ -82,6 +82,27 @@ impl Stage {
         self.tenant.post(&format!("/webhooks/deliveries/{}/{how}", self.accepted[0]), &json!({})).await.data(202);
     }
 
+    /// Publishes this many events while the endpoint is disabled.
+    pub(super) async fn miss(&mut self, count: usize) {
+        self.set_status("disabled").await;
+        for _ in 0..count {
+            let event = self.tenant.post("/events", &event(10)).await.data(202);
+            assert_eq!(delivery_ids(&event), [""; 0]);
+            // The first delivery that is added to the event.
+            self.accepted.push(format!("wdlv_{}0001", &text(&event["id"])[5..33]));
+        }
+        self.set_status("active").await;
+    }
+
+    /// Requests a replay that sends nothing, so the sweep must do it.
+    pub(super) async fn ask_for_replay(&self, what: &str) {
+        self.world.advance(A_MINUTE);
+        let hasty = self.spoiled(|operation| if operation == "Query" { Fate::Refuse } else { Fate::Pass });
+        let path = format!("{}/replay", self.endpoint.path());
+        let body = json!({"since": "2020-01-01T00:00:00Z", "what": what});
+        self.tenant.at(&hasty).post(&path, &body).await.is_error(503, "unavailable");
+    }
+
     /// Requests that the data of the event is removed. The request only writes the job, so the sweep must do it.
     pub(super) async fn ask_to_expunge(&self) {
         self.expunge_without("PutItem event").await;

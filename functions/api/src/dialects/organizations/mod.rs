@@ -8,6 +8,7 @@ mod events;
 mod jobs;
 mod keys;
 mod limits;
+mod replays;
 mod secrets;
 mod statistics;
 mod tenants;
@@ -33,6 +34,7 @@ pub(crate) fn routes() -> Routes {
         .merge(attempts::routes())
         .merge(events::routes())
         .merge(jobs::routes())
+        .merge(replays::routes())
         .merge(statistics::routes())
         .merge(usage::routes());
     tenants::routes().merge(event_types::routes()).nest("/v1/organizations/{organization}", organization)
@@ -48,6 +50,7 @@ pub(crate) fn operations() -> utoipa::openapi::OpenApi {
         .merge_from(attempts::Operations::openapi())
         .merge_from(events::Operations::openapi())
         .merge_from(jobs::Operations::openapi())
+        .merge_from(replays::Operations::openapi())
         .merge_from(statistics::Operations::openapi())
         .merge_from(usage::Operations::openapi());
     tenants::Operations::openapi()

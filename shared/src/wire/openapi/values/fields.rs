@@ -90,6 +90,7 @@ pub(crate) mod object {
         webhook_endpoint,
         webhook_endpoint_secrets,
         webhook_recovery,
+        webhook_replay_count,
         webhook_statistics,
         webhook_test
     );

@@ -27,7 +27,7 @@ use crate::domain::event::event_type::{EventType, MAX_EVENT_TYPE_CHARS};
 use crate::domain::event::payload::{ContentType, Format, MAX_CONTENT_TYPE_CHARS};
 use crate::domain::external_id::{ExternalId, MAX_EXTERNAL_ID_CHARS};
 use crate::domain::ids::{AttemptId, DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId, RequestId};
-use crate::domain::job::{JobKind, JobState};
+use crate::domain::job::{JobKind, JobState, Replayed};
 use crate::domain::metadata::{MAX_PAIRS, Metadata};
 use crate::domain::signing::ed25519::Ed25519PublicKey;
 use crate::domain::signing::key::SigningKeyId;
@@ -364,10 +364,15 @@ schemas! {
         one_of(DeliveryStatus::ALL.into_iter().filter(|status| status.is_recoverable()).map(DeliveryStatus::as_str));
     "JobKind": JobKind =
         "A release sends the held deliveries of an endpoint that accepts deliveries again; `fail_held` fails those \
-         of an endpoint that was disabled or deleted; a recovery retries failed deliveries; `send_all` sends all \
-         queued deliveries again, after the table was restored or the queue was lost. These two can be cancelled. \
+         of an endpoint that was disabled or deleted; a recovery retries failed deliveries; a replay sends \
+         deliveries again or makes those that an endpoint missed; `send_all` sends all queued deliveries again, after the \
+         table was restored or the queue was lost. These three can be cancelled. \
          `expunge` removes the data of an event, and `delete_organization` removes an organization.",
         one_of(JobKind::ALL.map(JobKind::as_str));
+    "Replayed": Replayed =
+        "Which deliveries a replay sends. `failed`: failed and exhausted ones. `missed`: it makes a delivery of each event \
+         that the endpoint would receive now and did not. `all`: it does both, and sends successful ones again.",
+        one_of(Replayed::ALL.map(Replayed::as_str));
     "JobStatus": JobState = "The state of a job.", one_of(JobState::NAMES);
     "DeliveryError": Cause = "Why an attempt failed, or why no attempt was made.",
         one_of(Cause::ALL.map(Cause::as_str));

@@ -1,0 +1,95 @@
+//! Requests of a replay by events while another one of the endpoint is stored.
+
+use std::time::Duration;
+
+use super::{Cursor, Job, JobState, Work};
+
+/// A request that is repeated within this time joins the same replay although that has ended: the client may not have got
+/// the response. Otherwise the repetition of a replay of everything would send again what the first one delivered.
+const JOINED_FOR: Duration = Duration::from_secs(60);
+
+/// What a stored replay of an endpoint by events means for a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Earlier {
+    /// The request joins it.
+    Joined,
+    /// It is open and selects something else, so the request is refused.
+    InTheWay,
+    /// It has ended, and the requested one replaces it.
+    Over,
+}
+
+impl Job {
+    /// What an earlier replay of the same endpoint by events means for this one, which is requested.
+    pub fn after_earlier(&self, earlier: &Self) -> Earlier {
+        let (Work::Replay(_, own), Work::Replay(_, other)) = (&self.work, &earlier.work) else { return Earlier::Over };
+        let is_same = own.to_string() == other.to_string();
+        let is_complete = earlier.before().map(Cursor::Delivery) == Some(earlier.pass.from);
+        match earlier.state {
+            JobState::Open(_) if is_same => Earlier::Joined,
+            JobState::Open(_) => Earlier::InTheWay,
+            JobState::Done(_) if is_same && is_complete && self.since < earlier.since.plus(JOINED_FOR) => {
+                Earlier::Joined
+            }
+            JobState::Done(_) | JobState::Cancelled(_) => Earlier::Over,
+        }
+    }
+
+    /// This job, requested later than the one that it replaces. So their [runs](Job::run) differ.
+    #[must_use]
+    pub fn replacing(self, earlier: &Self) -> Self {
+        let since = self.since.max(earlier.since.plus(Duration::from_millis(1)));
+        Self::new(&self.organization, self.work, since)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Page, Replay, Replayed};
+    use super::*;
+    use crate::domain::endpoint::subscription::Subscription;
+    use crate::domain::endpoint::tests::endpoint;
+    use crate::domain::time::Timestamp;
+
+    const NOW: Timestamp = Timestamp::from_unix_seconds(1_774_382_400);
+
+    fn at(seconds: u64) -> Timestamp {
+        NOW.plus(Duration::from_secs(seconds))
+    }
+
+    fn types(names: &[&str]) -> Vec<Subscription> {
+        names.iter().map(|name| Subscription::parse(name).unwrap()).collect()
+    }
+
+    fn replay(what: Replayed) -> Replay {
+        Replay { since: NOW, until: None, event_types: Vec::new(), what }
+    }
+
+    #[test]
+    fn an_earlier_replay_is_joined_in_the_way_or_over() {
+        let own = endpoint();
+        let of = |replay: Replay, since| Job::new(&own.organization, Work::Replay(own.id, replay), at(since));
+        let all = replay(Replayed::All);
+        let earlier = of(Replay { event_types: types(&["a", "b"]), ..all.clone() }, 100);
+        let (done, early) = (earlier.at(0, at(100)).after(&Page::default(), at(101)), earlier.ended(at(101)));
+        let cancelled = earlier.cancelled(at(101)).unwrap();
+        for (name, stored, same, other) in [
+            ("open", &earlier, Earlier::Joined, Earlier::InTheWay),
+            ("done", &done, Earlier::Joined, Earlier::Over),
+            ("ended early", &early, Earlier::Over, Earlier::Over),
+            ("cancelled", &cancelled, Earlier::Over, Earlier::Over),
+        ] {
+            let requested = of(Replay { event_types: types(&["b", "a"]), ..all.clone() }, 102);
+            assert_eq!(requested.after_earlier(stored), same, "{name}");
+            assert_eq!(of(all.clone(), 102).after_earlier(stored), other, "{name}");
+            assert_eq!(of(replay(Replayed::Missed), 102).after_earlier(stored), other, "{name}");
+        }
+        for (since, expected) in [(159, Earlier::Joined), (160, Earlier::Over)] {
+            let requested = of(Replay { event_types: types(&["a", "b"]), ..all.clone() }, since);
+            assert_eq!(requested.after_earlier(&done), expected, "{since}");
+        }
+        let same_time = of(all.clone(), 100).replacing(&earlier);
+        assert_eq!(same_time.since, at(100).plus(Duration::from_millis(1)));
+        assert_eq!(of(all.clone(), 101).replacing(&earlier), of(all, 101));
+    }
+}
