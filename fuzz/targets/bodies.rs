@@ -9,6 +9,9 @@ use serde_json::value::RawValue;
 use serde_json::{to_string, to_value};
 use shared::domain::delivery::schedule::RetrySchedule;
 use shared::domain::deployment::Deployment;
+use shared::domain::encryption::KeySource;
+use shared::domain::endpoint::circuit_breaker::Counters;
+use shared::domain::endpoint::health::Health;
 use shared::domain::endpoint::url::UrlPolicy;
 use shared::domain::endpoint::{Endpoint, NewEndpoint};
 use shared::domain::event::event_type::Catalogue;
@@ -36,7 +39,10 @@ fn deployment() -> Deployment {
         catalogue: Catalogue::default(),
         urls: UrlPolicy { allow_http: true, addresses: AddressPolicy::default() },
         limits: Limits { rate: None, events_per_month: None, max_endpoints: 100, max_event_bytes: 262_144 },
+        statistics: false,
+        secrets_readable: false,
         retention: std::time::Duration::from_secs(86_400),
+        encryption_keys: KeySource::None,
         only_process_since: None,
     }
 }
@@ -91,8 +97,10 @@ fn check(accepted: Option<NewEndpoint>, deployment: &Deployment) {
     to_value(hooks::HookOut::from(&endpoint)).expect("it renders");
     to_value(endpoints::EndpointOut::new(&endpoint, HeaderValues::Shown)).expect("it renders");
     to_value(pages::EndpointOut::from(&endpoint)).expect("it renders");
+    let health = Health::of(&endpoint, &Counters::default(), now);
     // The values keep their text: a filter's number 1.50 must not become 1.5.
-    let shown = to_string(&organizations::EndpointOut::new(&endpoint, HeaderValues::Shown)).expect("it renders");
+    let shown =
+        to_string(&organizations::EndpointOut::new(&endpoint, &health, HeaderValues::Shown)).expect("it renders");
     let mut fields: BTreeMap<String, &RawValue> = serde_json::from_str(&shown).expect("it is an object");
     assert_eq!(fields["signing_secret"].get(), "null");
     let own = [
