@@ -67,6 +67,17 @@ impl Encryption {
         self.keys(MAX_AGE_TO_ENCRYPT).await
     }
 
+    /// The keys, at most [`MAX_AGE_TO_ENCRYPT`] old, of a deployment whose keys may change while it runs; otherwise `None`.
+    ///
+    /// # Errors
+    /// As [`Encryption::keys_to_encrypt`].
+    pub(super) async fn changeable_keys(&self) -> Result<Option<Arc<KeyRing>>, ServiceError> {
+        match self.source {
+            Source::Parameter(_) => self.keys_to_encrypt().await,
+            Source::None | Source::Fixed(_) => Ok(None),
+        }
+    }
+
     /// The secrets and headers of an endpoint, of which `fields` are readable; `None` if they are as they are stored, which
     /// needs no keys.
     ///

@@ -32,12 +32,13 @@ enum Outcome {
 
 impl Sweeper {
     /// Continues the walk through all endpoints until it has ended or `deadline` has passed. One of five runs looks whether
-    /// the current key has changed. A deployment without encryption keys has no cost.
+    /// the current key has changed. A deployment without the parameter of the keys, and the
+    /// local host, have no cost.
     pub(super) async fn reencrypt(&self, started_at: Timestamp, deadline: Timestamp) -> Result<(), ServiceError> {
         if !is_fifth_run(started_at) {
             return Ok(());
         }
-        let Some(keys) = self.encryption.keys_to_encrypt().await? else { return Ok(()) };
+        let Some(keys) = self.encryption.changeable_keys().await? else { return Ok(()) };
         let stored = self.store.reencryption().await?;
         let Some(mut walk) = Reencryption::towards(keys.current(), stored, started_at) else { return Ok(()) };
         while walk.finished_at.is_none() && walk.has_begun(self.clock.now()) {
