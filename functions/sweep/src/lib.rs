@@ -35,7 +35,7 @@ pub async fn handle<W: Future<Output = bool>>(
         }
         sweeper.sweep_jobs(&mut sweeping, deadline).await;
     }
-    // Only a run that failed deliveries has counted some, and the next such run may be far away.
+    // Only a run that failed deliveries or replayed has counted some, and the next such run may be far away.
     sweeper.meter().write_until(last_writes).await;
     metrics::emit(sweeper.clock().now());
     let Swept { due, released, recovered, replayed, resent, probes, disabled, failed, expunged, removed } =

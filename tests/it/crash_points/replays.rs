@@ -87,7 +87,7 @@ async fn requesting_a_replay_of_missed_events_survives_every_cut() {
 async fn a_replay_of_missed_events_survives_every_cut_of_the_sweep() {
     let afterwards = async |scene: &mut Scene, _: Option<()>| expect_one_of_each(scene).await;
     let calls = cut_everywhere(requested, sweep, afterwards).await;
-    assert_eq!(calls, 8, "three entries, three records, send, the end of the job");
+    assert_eq!(calls, 9, "three entries, three records, send, the end of the job, usage");
 }
 
 #[tokio::test]
