@@ -6,7 +6,9 @@ use aws_config::SdkConfig;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_ssm::Client;
-use aws_sdk_ssm::error::{DisplayErrorContext, ProvideErrorMetadata};
+use aws_sdk_ssm::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_ssm::types::Parameter;
+use zeroize::Zeroizing;
 
 use crate::domain::encryption::key_ring::KeyRing;
 
@@ -15,6 +17,15 @@ use crate::domain::encryption::key_ring::KeyRing;
 pub(crate) struct KeyParameter {
     client: Client,
     name: String,
+}
+
+/// The value of the parameter.
+#[derive(Debug)]
+pub(crate) struct ReadKeys {
+    /// The keys.
+    pub(crate) keys: KeyRing,
+    /// The version of the value, which each change increases.
+    pub(crate) version: i64,
 }
 
 /// Why the keys could not be read.
@@ -51,15 +62,27 @@ impl KeyParameter {
     ///
     /// # Errors
     /// [`ParameterError`]. Its message contains no part of the value.
-    pub(crate) async fn read(&self) -> Result<KeyRing, ParameterError> {
+    pub(crate) async fn read(&self) -> Result<ReadKeys, ParameterError> {
         let unusable = |reason: &str| ParameterError::Unusable { name: self.name.clone(), reason: reason.to_owned() };
         let read = self.client.get_parameter().name(&self.name).with_decryption(true).send().await;
         let output = match read {
             Ok(output) => output,
             Err(error) if error.code() == Some("ParameterNotFound") => return Err(unusable("does not exist")),
-            Err(error) => return Err(ParameterError::Unavailable(DisplayErrorContext(error).to_string())),
+            // Not the whole error: that of an unreadable response contains the response, and so the keys.
+            Err(error) => return Err(ParameterError::Unavailable(meaning(&error))),
         };
-        let value = output.parameter.and_then(|parameter| parameter.value).unwrap_or_default();
-        KeyRing::parse(&value).map_err(|error| unusable(&error.0))
+        let parameter = output.parameter.unwrap_or_else(|| Parameter::builder().build());
+        let value = Zeroizing::new(parameter.value.unwrap_or_default());
+        let keys = KeyRing::parse(&value).map_err(|error| unusable(&error.0))?;
+        Ok(ReadKeys { keys, version: parameter.version })
+    }
+}
+
+fn meaning<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> String {
+    match (error, error.code()) {
+        (_, Some(code)) => code.to_owned(),
+        (SdkError::TimeoutError(_), None) => "no answer in time".to_owned(),
+        (SdkError::DispatchFailure(_), None) => "the request could not be sent".to_owned(),
+        _ => "the answer cannot be read".to_owned(),
     }
 }

@@ -84,7 +84,7 @@ async fn a_suspended_organization_cannot_publish_and_its_deliveries_fail() {
     assert_eq!(receiver.only().header("x-webhook-delivery"), id);
 }
 
-/// `parking.rs` and `expunging.rs` test the causes that are not tested here.
+/// `parking.rs`, `expunging.rs` and `encryption` test the causes that are not tested here.
 #[test]
 fn every_cause_is_tested() {
     let known: BTreeSet<_> = Cause::ALL.iter().map(|cause| cause.as_str()).collect();
@@ -100,6 +100,7 @@ fn every_cause_is_tested() {
         "endpoint_deleted",
         "organization_suspended",
         "expunged",
+        "undecryptable",
     ];
     assert_eq!(known, BTreeSet::from(tested));
 }

@@ -63,13 +63,13 @@ async fn what_a_publisher_writes_that_remembers_deleted_endpoints_fails_and_leav
     for tombstone in &tombstones {
         let deleted_at = Timestamp::parse(attribute(tombstone, "deleted_at")).unwrap();
         let expires_at: i64 = tombstone["expires_at"].as_n().unwrap().parse().unwrap();
-        assert_eq!(expires_at, deleted_at.plus(45 * DAY).unix_seconds(), "15 days after the last delivery");
+        assert_eq!(expires_at, deleted_at.plus(77 * DAY).unix_seconds(), "15 days after the last statistics");
     }
     world.advance(31 * DAY);
     world.expire_items().await;
     assert_eq!(world.marks().await, []);
     assert_eq!((world.items("delivery").await.len(), world.items("deleted_endpoint").await.len()), (0, 2));
-    world.advance(15 * DAY);
+    world.advance(47 * DAY);
     world.expire_items().await;
     assert_eq!(world.items("deleted_endpoint").await.len(), 0);
 }

@@ -410,7 +410,7 @@ fn conditions(statement: &Value) -> BTreeSet<String> {
         "no other condition"
     );
     let partition = |pattern: &Value| match text(pattern) {
-        "catalogue" => "catalogue".to_owned(),
+        "catalogue" | "reencryption" => text(pattern).to_owned(),
         pattern => pattern.strip_suffix("#*").unwrap().to_owned(),
     };
     patterns.iter().map(partition).collect()

@@ -87,12 +87,15 @@ impl Sender {
     }
 
     /// Makes one attempt. The time limit covers everything from resolving the name to the last byte of the response
-    /// that is read. A response counts once its head is complete, even if its body is incomplete.
+    /// that is read. An attempt with an encrypted secret or header is not made. A response counts once its head is complete, even if its body is incomplete.
     pub async fn post(&self, attempt: &Attempt<'_>) -> Outcome {
         let started_at = self.clock.now();
         let start = Instant::now();
         let deadline = start + attempt.timeout;
-        let signed = attempt.sign(started_at);
+        let Some(signed) = attempt.sign(started_at) else {
+            let answer = Answer::None(Cause::Undecryptable.into());
+            return Outcome { started_at, duration: start.elapsed(), signature: None, answer };
+        };
         let answer = match timeout_at(deadline, self.request(attempt, &signed.headers)).await {
             Ok(Ok(response)) => self.read(response, deadline).await,
             Ok(Err(failure)) => Answer::None(failure),

@@ -51,14 +51,15 @@ pub(super) struct Signed {
 }
 
 impl Attempt<'_> {
-    pub(super) fn sign(&self, sent_at: Timestamp) -> Signed {
+    /// The signed headers; `None` if a secret or header is encrypted.
+    pub(super) fn sign(&self, sent_at: Timestamp) -> Option<Signed> {
         let event = self.delivery.event();
         let secrets = || self.secrets.iter().map(|key| &key.secret);
         let digest = signature::body_digest(secrets(), &self.body);
         let own = [
             ("webhook-id", event.to_string()),
             ("webhook-timestamp", sent_at.unix_seconds().to_string()),
-            ("webhook-signature", signature::standard(secrets(), &event, sent_at, &self.body)),
+            ("webhook-signature", signature::standard(secrets(), &event, sent_at, &self.body)?),
             ("x-webhook-event", self.event_type.to_string()),
             ("x-webhook-delivery", self.delivery.to_string()),
             ("x-webhook-attempt", self.number.to_string()),
@@ -67,7 +68,7 @@ impl Attempt<'_> {
         headers.insert(USER_AGENT_HEADER, HeaderValue::from_static(USER_AGENT));
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
         for (name, value) in self.headers.iter() {
-            let value = value.as_text().unwrap_or_default();
+            let value = value.as_text()?;
             if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(name.as_bytes()), HeaderValue::from_str(value)) {
                 headers.insert(name, value);
             }
@@ -88,7 +89,7 @@ impl Attempt<'_> {
                 headers.insert(HeaderName::from_static(name), value);
             }
         }
-        Signed { headers, digest }
+        Some(Signed { headers, digest })
     }
 
     /// The ids of the secrets, in the order of the signatures, by which the receiver finds a public key. `None` if no secret

@@ -1,5 +1,6 @@
 //! Encrypting and decrypting the confidential fields of endpoints.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -9,20 +10,42 @@ use tracing::error;
 use super::ServiceError;
 use crate::clock::Clock;
 use crate::domain::encryption::KeySource;
-use crate::domain::encryption::key_ring::{KeyRing, Undecryptable};
+use crate::domain::encryption::key_ring::{KeyId, KeyRing, Undecryptable};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::endpoint::confidential::Fields;
 use crate::domain::endpoint::headers::Headers;
 use crate::domain::endpoint::secrets::Secrets;
 use crate::domain::time::Timestamp;
-use crate::parameters::{KeyParameter, ParameterError};
+use crate::parameters::{KeyParameter, ParameterError, ReadKeys};
 
 /// How old the keys may be with which a process encrypts. A change of the current key is known to all processes afterwards.
 pub(super) const MAX_AGE_TO_ENCRYPT: Duration = Duration::from_secs(60);
 /// How old the keys must be to be read again because of an unknown key. Altered items would otherwise cause many reads.
 const MIN_AGE_TO_REREAD: Duration = Duration::from_secs(10);
+/// For how long a process does not read the keys again because of a key that a read did not bring.
+const UNKNOWN_LIFETIME: Duration = Duration::from_secs(5 * 60);
+/// Most unknown keys that a process remembers.
+const MOST_UNKNOWN: usize = 100;
 /// For how long a failed read is the answer to further ones.
 const FAILURE_LIFETIME: Duration = Duration::from_secs(1);
+
+/// Why fields cannot be decrypted.
+#[derive(Debug)]
+pub(super) enum DecryptError {
+    /// The keys cannot be read now.
+    Unavailable(ServiceError),
+    /// The keys do not fit, so the owner must give the endpoint new secrets or headers.
+    Undecryptable(Undecryptable),
+}
+
+impl From<DecryptError> for ServiceError {
+    fn from(error: DecryptError) -> Self {
+        match error {
+            DecryptError::Unavailable(error) => error,
+            DecryptError::Undecryptable(cause) => Self::Conflict(format!("{cause}; set a new secret or new headers")),
+        }
+    }
+}
 
 #[derive(Debug)]
 enum Source {
@@ -45,7 +68,11 @@ pub(super) struct Encryption {
 #[derive(Debug, Default)]
 struct Known {
     keys: Option<(Timestamp, Arc<KeyRing>)>,
+    /// The version of the parameter that had these keys.
+    version: i64,
     failure: Option<(Timestamp, ParameterError)>,
+    /// Keys that were unknown after a read, and when.
+    unknown: HashMap<KeyId, Timestamp>,
 }
 
 impl Encryption {
@@ -67,45 +94,74 @@ impl Encryption {
         self.keys(MAX_AGE_TO_ENCRYPT).await
     }
 
-    /// The keys, at most [`MAX_AGE_TO_ENCRYPT`] old, of a deployment whose keys may change while it runs; otherwise `None`.
+    /// The keys, at most [`MAX_AGE_TO_ENCRYPT`] old, and the version of their parameter; `None` for a deployment
+    /// without one.
     ///
     /// # Errors
     /// As [`Encryption::keys_to_encrypt`].
-    pub(super) async fn changeable_keys(&self) -> Result<Option<Arc<KeyRing>>, ServiceError> {
-        match self.source {
-            Source::Parameter(_) => self.keys_to_encrypt().await,
-            Source::None | Source::Fixed(_) => Ok(None),
+    pub(super) async fn changeable_keys(&self) -> Result<Option<(Arc<KeyRing>, i64)>, ServiceError> {
+        if !matches!(self.source, Source::Parameter(_)) {
+            return Ok(None);
         }
+        Ok(self.keys_to_encrypt().await?.map(|keys| (keys, self.known().version)))
     }
 
     /// The secrets and headers of an endpoint, of which `fields` are readable; `None` if they are as they are stored, which
     /// needs no keys.
     ///
     /// # Errors
-    /// [`ServiceError::Unavailable`] if the keys cannot be read, or if a field cannot be decrypted with them.
+    /// [`DecryptError`] if the keys cannot be read, or if a field cannot be decrypted with them.
     pub(super) async fn decrypt(
         &self,
         endpoint: &Endpoint,
         fields: Fields,
-    ) -> Result<Option<(Secrets, Headers)>, ServiceError> {
+    ) -> Result<Option<(Secrets, Headers)>, DecryptError> {
         if !endpoint.is_encrypted(fields) {
             return Ok(None);
         }
-        let decrypted = match self.keys(Duration::MAX).await? {
+        let keys = self.keys(Duration::MAX).await.map_err(DecryptError::Unavailable)?;
+        let decrypted = match &keys {
             None => Err(Undecryptable::NoKeys),
-            Some(keys) => match endpoint.decrypted(&keys, fields) {
+            Some(keys) => match endpoint.decrypted(keys, fields) {
                 // Another process encrypts with a key that was added after this one had read the keys.
-                Err(cause @ Undecryptable::UnknownKey(_)) => match self.keys(MIN_AGE_TO_REREAD).await? {
-                    Some(newer) if !Arc::ptr_eq(&newer, &keys) => endpoint.decrypted(&newer, fields),
-                    _ => Err(cause),
-                },
+                Err(cause @ Undecryptable::UnknownKey(id)) if !self.is_known_as_unknown(id) => {
+                    match self.keys(MIN_AGE_TO_REREAD).await.map_err(DecryptError::Unavailable)? {
+                        Some(newer) if !Arc::ptr_eq(&newer, keys) => endpoint.decrypted(&newer, fields),
+                        _ => Err(cause),
+                    }
+                }
                 other => other,
             },
         };
         decrypted.map(Some).map_err(|cause| {
             error!(endpoint = %endpoint.id, %cause, "a confidential field cannot be decrypted");
-            undecryptable(&cause)
+            if let Undecryptable::UnknownKey(id) = cause {
+                self.remember_as_unknown(id);
+            }
+            DecryptError::Undecryptable(cause)
         })
+    }
+
+    /// Whether a read a short time ago did not bring this key.
+    fn is_known_as_unknown(&self, id: KeyId) -> bool {
+        let (known, now) = (self.known(), self.clock.now());
+        known.unknown.get(&id).is_some_and(|at| now.since(*at) < UNKNOWN_LIFETIME)
+    }
+
+    fn remember_as_unknown(&self, id: KeyId) {
+        let (mut known, now) = (self.known(), self.clock.now());
+        if known.unknown.len() >= MOST_UNKNOWN {
+            known.unknown.clear();
+        }
+        known
+            .unknown
+            .entry(id)
+            .and_modify(|at| {
+                if now.since(*at) >= UNKNOWN_LIFETIME {
+                    *at = now
+                }
+            })
+            .or_insert(now);
     }
 
     /// The keys as they were read at most `max_age` ago; `None` if the deployment has none.
@@ -125,9 +181,12 @@ impl Encryption {
         let read = parameter.read().await;
         let now = self.clock.now();
         match read {
-            Ok(keys) => {
+            Ok(ReadKeys { keys, version }) => {
                 let keys = Arc::new(keys);
-                *self.known() = Known { keys: Some((now, Arc::clone(&keys))), failure: None };
+                let mut known = self.known();
+                known.keys = Some((now, Arc::clone(&keys)));
+                known.version = version;
+                known.failure = None;
                 Ok(Some(keys))
             }
             Err(cause) => {
@@ -154,8 +213,4 @@ impl Encryption {
 
 fn unavailable(cause: &ParameterError) -> ServiceError {
     ServiceError::Unavailable(format!("the encryption keys could not be read: {cause}"))
-}
-
-fn undecryptable(cause: &Undecryptable) -> ServiceError {
-    ServiceError::Unavailable(cause.to_string())
 }

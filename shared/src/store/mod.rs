@@ -59,7 +59,7 @@ pub use keys::{DELIVERY_SHARDS, EVENT_SHARDS, EndpointRef, FAILED_SHARDS, HELD_S
 pub use limits::{TokenWrite, Tokens};
 #[cfg(feature = "operator")]
 pub use operator::Backlog;
-pub use organizations::Duplicate;
+pub use organizations::{Duplicate, OrganizationPage};
 pub use public_keys::MAX_PUBLISHED;
 pub use read::load::{Loaded, Wanted};
 pub use read::merge::Next;

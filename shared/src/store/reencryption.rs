@@ -15,6 +15,7 @@ struct ReencryptionItem {
     #[serde(flatten)]
     base: Base,
     key: String,
+    parameter_version: i64,
     since: String,
     pass_began: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -31,6 +32,7 @@ impl From<&Reencryption> for ReencryptionItem {
         Self {
             base: Base::new(keys::reencryption(), "reencryption"),
             key: walk.key.to_string(),
+            parameter_version: walk.parameter_version,
             since: walk.since.rfc3339(),
             pass_began: walk.pass_began.rfc3339(),
             after: walk.after.as_ref().map(OrganizationPosition::to_string),
@@ -49,6 +51,7 @@ impl TryFrom<ReencryptionItem> for Reencryption {
         let after = |text: &str| required("after", OrganizationPosition::parse(text));
         Ok(Self {
             key: required("key", KeyId::parse(&item.key))?,
+            parameter_version: item.parameter_version,
             since: Timestamp::parse(&item.since)?,
             pass_began: Timestamp::parse(&item.pass_began)?,
             after: item.after.as_deref().map(after).transpose()?,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::json;
 
 use super::{KEYS, Scene, fields};
@@ -113,6 +114,54 @@ async fn texts_of_a_time_without_keys_are_encrypted() {
     assert!(format!("{:?}", scene.world.all_items().await).contains(super::SECRET));
     sweep_until_done(&scene).await;
     assert!(!format!("{:?}", scene.world.all_items().await).contains(super::SECRET));
+}
+
+/// The processes whose deployment was replaced later had no key.
+#[tokio::test]
+async fn the_walk_of_the_next_day_meets_what_was_written_after_the_last_pass() {
+    let scene = Scene::new().await;
+    sweep_until_done(&scene).await;
+    let without = scene.tenant.at(&scene.world.process_without_keys());
+    without.patch(&scene.endpoint.path(), &fields(&scene.receiver)).await.data(200);
+    sweep_until_done(&scene).await;
+    assert!(format!("{:?}", scene.world.all_items().await).contains(super::SECRET));
+    scene.world.advance(Duration::from_secs(24 * 60 * 60));
+    sweep_until_done(&scene).await;
+    assert!(!format!("{:?}", scene.world.all_items().await).contains(super::SECRET));
+}
+
+/// The keys are changed and changed back between two runs that look for a change.
+#[tokio::test]
+async fn a_key_that_was_first_for_a_short_time_is_found() {
+    let scene = Scene::new().await;
+    sweep_until_done(&scene).await;
+    scene.parameter.answer(value(&[KEYS[1], KEYS[0]]));
+    scene.tenant.at(&scene.process()).patch(&scene.endpoint.path(), &fields(&scene.receiver)).await.data(200);
+    scene.parameter.answer(value(&KEYS));
+    sweep_until_done(&scene).await;
+    scene.parameter.answer(value(&KEYS[..1]));
+    scene.deliver(&scene.process()).await;
+    scene.assert_arrived(1);
+}
+
+/// A stale item is counted, and the walk goes on with the others.
+#[tokio::test]
+async fn an_endpoint_that_cannot_be_read_does_not_stop_the_walk() {
+    let scene = Scene::new().await;
+    let other = scene.world.tenant().await.at(&scene.process());
+    let second = other.endpoint_with(fields(&scene.receiver)).await;
+    let mut item = scene.world.items("endpoint").await.remove(0);
+    let is_first = item["sk"].as_s().unwrap() == &scene.endpoint.id;
+    item.insert("status".to_owned(), AttributeValue::S("of a later version".to_owned()));
+    scene.world.dynamodb().put_item().table_name(scene.world.table()).set_item(Some(item)).send().await.unwrap();
+    scene.parameter.answer(value(&[KEYS[1], KEYS[0]]));
+    sweep_until_done(&scene).await;
+    let walk = scene.world.items("reencryption").await.remove(0);
+    assert_eq!(walk["undecryptable"].as_n().unwrap(), "1");
+    assert!(walk.contains_key("finished_at"));
+    scene.parameter.answer(value(&KEYS[1..]));
+    let (tenant, readable) = if is_first { (&other, &second) } else { (&scene.tenant, &scene.endpoint) };
+    assert_eq!(tenant.at(&scene.process()).read_endpoint(readable).await["headers"]["Authorization"], super::TOKEN);
 }
 
 #[tokio::test]

@@ -23,12 +23,15 @@ async fn put(scene: &Scene, item: Item) {
     scene.world.dynamodb().put_item().table_name(scene.world.table()).set_item(Some(item)).send().await.unwrap();
 }
 
-/// Asserts that the endpoint's deliveries are not sent.
+/// Asserts that a delivery to the endpoint fails without a request.
 async fn assert_unusable(scene: &Scene, tenant: &Tenant) {
     let process = scene.process();
-    tenant.publish_one().await;
+    let before = scene.receiver.received().len();
+    let delivery = tenant.publish_one().await;
     process.drain().await;
-    assert!(scene.receiver.received().is_empty());
+    assert_eq!(scene.receiver.received().len(), before);
+    let failed = tenant.at(&process).delivery(&delivery).await;
+    assert_eq!((&failed["status"], &failed["error"]), (&json!("exhausted"), &json!("undecryptable")));
 }
 
 /// Asserts that the value of the endpoint's header is not shown, even to those who may see it.
@@ -53,9 +56,9 @@ async fn a_text_of_another_endpoint_is_not_used() {
         }
     }
     put(&scene, mine).await;
-    scene.world.advance(Duration::from_secs(360));
+    attacker.publish_one().await;
     scene.process().drain().await;
-    scene.assert_arrived(2);
+    scene.assert_arrived(1);
 }
 
 #[tokio::test]
@@ -82,7 +85,26 @@ async fn after_the_loss_of_the_key_an_endpoint_is_usable_again_with_new_values()
         .patch(&scene.endpoint.path(), &json!({"secret": SECRET, "headers": {"Authorization": TOKEN}}))
         .await
         .data(200);
-    scene.world.advance(Duration::from_secs(360));
+    tenant
+        .post(&format!("{}/recover", scene.endpoint.path()), &json!({"since": "2020-01-01T00:00:00Z"}))
+        .await
+        .data(202);
+    scene.process().drain().await;
+    scene.assert_arrived(1);
+}
+
+/// An older secret that has ended need not be decrypted.
+#[tokio::test]
+async fn an_undecryptable_secret_stops_deliveries_only_while_it_signs() {
+    let scene = Scene::new().await;
+    let rotations = format!("{}/rotations", scene.endpoint.path());
+    scene.parameter.answer(ParameterAnswer::Value(KEYS[1].to_owned()));
+    let tenant = scene.tenant.at(&scene.process());
+    tenant.patch(&scene.endpoint.path(), &json!({"headers": {"Authorization": TOKEN}})).await.data(200);
+    tenant.post(&rotations, &json!({"secret": SECRET, "overlap_seconds": 60})).await.data(200);
+    assert_unusable(&scene, &tenant).await;
+    scene.world.advance(Duration::from_secs(61));
+    tenant.publish_one().await;
     scene.process().drain().await;
     scene.assert_arrived(1);
 }

@@ -223,8 +223,8 @@ fn deliver() -> Vec<Row> {
 fn sweep() -> Vec<Row> {
     use Scene::{
         Announced, BacklogMetrics, Deletion, DeletionEnds, Due, Expunge, ExpungeAnswered, FullReplay, GiveUp,
-        LongRecovery, MissedReplay, NothingToProbeWith, Probe, Recovery, Release, ReleaseEnds, ReleaseOfDeletedEnds,
-        ReleaseOfDisabled, ReleaseOfFailing, SendAll,
+        LongRecovery, MissedReplay, NothingToProbeWith, Probe, Recovery, Reencryption, Release, ReleaseEnds,
+        ReleaseOfDeletedEnds, ReleaseOfDisabled, ReleaseOfFailing, SendAll,
     };
     let row = |call, scenes, failed| Row::new(Function::Sweep, call, scenes, failed);
     vec![
@@ -287,6 +287,7 @@ fn sweep() -> Vec<Row> {
         row("Query extevt", &[Deletion], FAILED),
         row("Query idem", &[Deletion], FAILED),
         row("Query key", &[Deletion], FAILED),
+        row("Query jwks", &[Deletion], FAILED),
         row("Query used", &[Deletion], FAILED),
         row("Query usage", &[Deletion], FAILED),
         row("Query limit", &[Deletion], FAILED),
@@ -311,6 +312,8 @@ fn sweep() -> Vec<Row> {
         row("GetItem organization", &[DeletionEnds], FAILED),
         row("TransactWriteItems extorg, job, organization, slug, state", &[DeletionEnds], FAILED),
         // The backlog metrics are collected concurrently with all other work.
+        row("GetItem reencryption", &[Reencryption], ALONE),
+        row("PutItem reencryption", &[Reencryption], ALONE),
         row("Query waiting half_open, all", &[BacklogMetrics], ALONE),
         row("Query waiting due, counted", &[BacklogMetrics], ALONE),
         row("Query waiting held, counted", &[BacklogMetrics], ALONE),

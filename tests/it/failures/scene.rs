@@ -141,6 +141,8 @@ pub(super) enum Scene {
     Announced,
     /// Sends a half-open probe and collects the backlog metrics.
     BacklogMetrics,
+    /// Does the same, and encrypts what was stored without a key.
+    Reencryption,
     /// Continues a recovery.
     Recovery,
     /// Continues a recovery of more than one page.
@@ -185,7 +187,7 @@ pub(super) enum Outcome {
 }
 
 impl Scene {
-    pub(super) const ALL: [Self; 63] = [
+    pub(super) const ALL: [Self; 64] = [
         Self::Keyed,
         Self::Keyless,
         Self::Batch,
@@ -240,6 +242,7 @@ impl Scene {
         Self::GiveUp,
         Self::Announced,
         Self::BacklogMetrics,
+        Self::Reencryption,
         Self::Recovery,
         Self::LongRecovery,
         Self::MissedReplay,
@@ -294,7 +297,7 @@ impl Scene {
             Self::ReleaseOfDisabled => ends(&[("failed", 2)], &[], ("disabled", "disabled")),
             Self::Gone | Self::GoneAlone => ends(&[("failed", 1)], &["webhook.disabled"], ("disabled", "active")),
             Self::Suspension => ends(&[("exhausted", 1)], &["webhook.suspended"], ("suspended", "failing")),
-            Self::ProbeFails | Self::Probe | Self::BacklogMetrics => {
+            Self::ProbeFails | Self::Probe | Self::BacklogMetrics | Self::Reencryption => {
                 ends(&[("exhausted", 1), ("success", 1)], &[], active)
             }
             Self::ProbeSucceeds => {
@@ -343,7 +346,7 @@ impl Scene {
             Self::ShortRetry | Self::ShortRetryAlone | Self::DelayedRetry => 2,
             Self::Due | Self::Release | Self::Recovery | Self::SendAll => 2,
             Self::MissedReplay | Self::FullReplay => 2,
-            Self::Probe | Self::BacklogMetrics | Self::Announced => 1,
+            Self::Probe | Self::BacklogMetrics | Self::Reencryption | Self::Announced => 1,
             Self::LongRecovery => MANY,
             Self::ReleaseOfFailing => MORE_THAN_AT_ONCE,
             _ => 0,
@@ -373,7 +376,8 @@ impl Scene {
             | Self::RetryingAndDeleted
             | Self::ProbeSucceeds
             | Self::Probe
-            | Self::BacklogMetrics => failures(1),
+            | Self::BacklogMetrics
+            | Self::Reencryption => failures(1),
             _ => failures(0),
         }
     }

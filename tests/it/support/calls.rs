@@ -419,8 +419,8 @@ const ACTIONS: [(&str, &[Action]); 4] = [
                     "idem", "job", "jwks", "key", "limit", "org", "slug", "state", "stats", "usage", "used",
                 ],
             ),
-            on_table("dynamodb:GetItem", &["endpoint", "health", "org", "state"]),
-            on_table("dynamodb:PutItem", &["delivery", "endpoint", "event", "fanout", "job"]),
+            on_table("dynamodb:GetItem", &["endpoint", "health", "org", "reencryption", "state"]),
+            on_table("dynamodb:PutItem", &["delivery", "endpoint", "event", "fanout", "job", "reencryption"]),
             on_table(
                 "dynamodb:Query",
                 &[

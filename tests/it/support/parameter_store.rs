@@ -25,6 +25,7 @@ pub(crate) struct ParameterStore(Arc<Mutex<State>>);
 #[derive(Debug)]
 struct State {
     answer: ParameterAnswer,
+    version: i64,
     requests: usize,
 }
 
@@ -40,12 +41,14 @@ pub(crate) enum ParameterAnswer {
 impl ParameterStore {
     /// A store whose parameter has this value.
     pub(crate) fn new(value: impl Into<String>) -> Self {
-        Self(Arc::new(Mutex::new(State { answer: ParameterAnswer::Value(value.into()), requests: 0 })))
+        Self(Arc::new(Mutex::new(State { answer: ParameterAnswer::Value(value.into()), version: 1, requests: 0 })))
     }
 
     /// Changes the answer.
     pub(crate) fn answer(&self, answer: ParameterAnswer) {
-        self.state().answer = answer;
+        let mut state = self.state();
+        state.answer = answer;
+        state.version += 1;
     }
 
     /// How many requests were answered.
@@ -69,9 +72,10 @@ impl ParameterStore {
         let mut state = self.state();
         state.requests += 1;
         let (status, body) = match &state.answer {
-            ParameterAnswer::Value(value) => {
-                (200, json!({"Parameter": {"Name": PARAMETER, "Type": "SecureString", "Value": value}}))
-            }
+            ParameterAnswer::Value(value) => (
+                200,
+                json!({"Parameter": {"Name": PARAMETER, "Type": "SecureString", "Value": value, "Version": state.version}}),
+            ),
             ParameterAnswer::Error(status, name) => {
                 (*status, json!({"__type": name, "message": "an error of the test"}))
             }

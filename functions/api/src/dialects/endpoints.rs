@@ -4,14 +4,12 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
 use serde_json::value::RawValue;
-use shared::domain::endpoint::Endpoint;
 use shared::edge::scopes::{EndpointsRead, EndpointsWrite};
 use shared::edge::{ApiError, Bare, Body, BoundTenant, Empty, HyphenatedEndpointId, OfKey, PathId, Tenant};
-use shared::service::Administrator;
 use shared::wire::endpoints::{EndpointIn, EndpointOut, EndpointPatchIn};
 use utoipa::OpenApi;
 
-use super::{all_shown, shown, whole_list};
+use super::{all_shown, shown, shown_after_change, whole_list};
 use crate::{Api, Routes};
 
 type Answer = Result<Bare<EndpointOut>, ApiError>;
@@ -56,7 +54,7 @@ async fn list(
     State(administrator): Api,
 ) -> Result<Bare<Box<RawValue>>, ApiError> {
     let endpoints = administrator.list_endpoints(&tenant.organization.id, &tenant.binding).await?;
-    let endpoints = all_shown(&administrator, endpoints, tenant.header_values()).await;
+    let endpoints = all_shown(&administrator, endpoints, tenant.header_values()).await?;
     whole_list(endpoints.iter().map(|endpoint| EndpointOut::new(endpoint, tenant.header_values())))
 }
 
@@ -71,7 +69,8 @@ async fn read(
     State(administrator): Api,
 ) -> Answer {
     let endpoint = administrator.endpoint(&tenant.organization.id, endpoint).await?;
-    Ok(Bare::ok(out(&tenant, &administrator, endpoint).await))
+    let values = tenant.header_values();
+    Ok(Bare::ok(EndpointOut::new(&shown(&administrator, endpoint, values).await?, values)))
 }
 
 /// Changes an endpoint.
@@ -87,7 +86,8 @@ async fn update(
 ) -> Answer {
     let patch = body.read(|body| body.parse(&administrator.deployment().urls))?;
     let endpoint = administrator.update_endpoint(&tenant.organization.id, &tenant.binding, endpoint, patch).await?;
-    Ok(Bare::ok(out(&tenant, &administrator, endpoint).await))
+    let values = tenant.header_values();
+    Ok(Bare::ok(EndpointOut::new(&shown_after_change(&administrator, &endpoint, values).await, values)))
 }
 
 /// Deletes an endpoint permanently.
@@ -102,10 +102,4 @@ async fn remove(
 ) -> Result<Empty, ApiError> {
     administrator.delete_endpoint(&tenant.organization.id, endpoint).await?;
     Ok(Empty)
-}
-
-/// The endpoint for a response to this caller.
-async fn out<S>(tenant: &Tenant<S, OfKey>, administrator: &Administrator, endpoint: Endpoint) -> EndpointOut {
-    let values = tenant.header_values();
-    EndpointOut::new(&shown(administrator, endpoint, values).await, values)
 }

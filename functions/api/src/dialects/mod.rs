@@ -13,20 +13,29 @@ use shared::service::Administrator;
 use shared::wire::error::ErrorCode;
 use shared::wire::headers::HeaderValues;
 
-/// The endpoint for a response: if it has the values of the headers, these are readable.
-async fn shown(administrator: &Administrator, endpoint: Endpoint, values: HeaderValues) -> Endpoint {
-    match values {
-        HeaderValues::Shown => administrator.with_readable_headers(endpoint).await,
+/// The endpoint for a response: if it has the values of the headers, these are readable, unless they cannot be decrypted.
+async fn shown(administrator: &Administrator, endpoint: Endpoint, values: HeaderValues) -> Result<Endpoint, ApiError> {
+    Ok(match values {
+        HeaderValues::Shown => administrator.with_readable_headers(endpoint).await?,
         HeaderValues::Hidden => endpoint,
-    }
+    })
+}
+
+/// The same after a change, which an error would seem to deny: if the keys cannot be read, the values are left out.
+async fn shown_after_change(administrator: &Administrator, endpoint: &Endpoint, values: HeaderValues) -> Endpoint {
+    shown(administrator, endpoint.clone(), values).await.unwrap_or_else(|_| endpoint.clone())
 }
 
 /// The same for a list.
-async fn all_shown(administrator: &Administrator, mut endpoints: Vec<Endpoint>, values: HeaderValues) -> Vec<Endpoint> {
+async fn all_shown(
+    administrator: &Administrator,
+    mut endpoints: Vec<Endpoint>,
+    values: HeaderValues,
+) -> Result<Vec<Endpoint>, ApiError> {
     for endpoint in &mut endpoints {
-        *endpoint = shown(administrator, endpoint.clone(), values).await;
+        *endpoint = shown(administrator, endpoint.clone(), values).await?;
     }
-    endpoints
+    Ok(endpoints)
 }
 
 /// Builds the response of a list without pages. Returns `quota_exceeded` if the items do not fit into one response.

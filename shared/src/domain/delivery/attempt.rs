@@ -31,11 +31,13 @@ pub enum Cause {
     OrganizationSuspended,
     /// The event's data was removed.
     Expunged,
+    /// A secret or header of the endpoint cannot be decrypted. No request was made.
+    Undecryptable,
 }
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Timeout,
         Self::Dns,
         Self::Connect,
@@ -47,6 +49,7 @@ impl Cause {
         Self::EndpointDeleted,
         Self::OrganizationSuspended,
         Self::Expunged,
+        Self::Undecryptable,
     ];
 
     /// The cause's name in the API and in storage.
@@ -63,6 +66,7 @@ impl Cause {
             Self::EndpointDeleted => "endpoint_deleted",
             Self::OrganizationSuspended => "organization_suspended",
             Self::Expunged => "expunged",
+            Self::Undecryptable => "undecryptable",
         }
     }
 

@@ -27,47 +27,58 @@ pub enum KeySource {
 ///
 /// The table holds it encrypted if the deployment has an encryption key. A process decrypts it only to sign or to show it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Confidential(Form);
+pub struct Confidential(Stored);
 
 #[derive(Clone, PartialEq, Eq)]
-enum Form {
+enum Stored {
     Readable(Zeroizing<String>),
     Encrypted(Vec<u8>),
+}
+
+/// The form of a confidential text.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Form<'a> {
+    /// The text.
+    Readable(&'a str),
+    /// The output of [`KeyRing::encrypt`].
+    Encrypted(&'a [u8]),
 }
 
 impl Confidential {
     /// A text that is not encrypted.
     pub fn readable(text: impl Into<String>) -> Self {
-        Self(Form::Readable(Zeroizing::new(text.into())))
+        Self(Stored::Readable(Zeroizing::new(text.into())))
     }
 
-    /// The output of [`key_ring::KeyRing::encrypt`].
+    /// The output of [`KeyRing::encrypt`].
     pub const fn encrypted(bytes: Vec<u8>) -> Self {
-        Self(Form::Encrypted(bytes))
+        Self(Stored::Encrypted(bytes))
+    }
+
+    /// The text or its encrypted form.
+    pub fn form(&self) -> Form<'_> {
+        match &self.0 {
+            Stored::Readable(text) => Form::Readable(text),
+            Stored::Encrypted(bytes) => Form::Encrypted(bytes),
+        }
     }
 
     /// The text; `None` if it is encrypted.
     pub fn as_text(&self) -> Option<&str> {
-        match &self.0 {
-            Form::Readable(text) => Some(text),
-            Form::Encrypted(_) => None,
-        }
+        if let Form::Readable(text) = self.form() { Some(text) } else { None }
     }
 
     /// The encrypted text; `None` if it is not encrypted.
     pub fn as_encrypted(&self) -> Option<&[u8]> {
-        match &self.0 {
-            Form::Readable(_) => None,
-            Form::Encrypted(bytes) => Some(bytes),
-        }
+        if let Form::Encrypted(bytes) = self.form() { Some(bytes) } else { None }
     }
 }
 
 impl fmt::Debug for Confidential {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self.0 {
-            Form::Readable(_) => "Confidential(readable)",
-            Form::Encrypted(_) => "Confidential(encrypted)",
+            Stored::Readable(_) => "Confidential(readable)",
+            Stored::Encrypted(_) => "Confidential(encrypted)",
         })
     }
 }

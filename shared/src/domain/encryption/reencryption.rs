@@ -10,12 +10,18 @@ use crate::domain::time::Timestamp;
 /// a minute ago and then write for 30 s, and the index lists an organization some seconds after its creation.
 pub const SETTLED: Duration = Duration::from_secs(120);
 
+/// After this time the walk is repeated. It then finds what processes without the keys, or with former ones, have written: for
+/// example while a deployment replaces the functions one after another.
+pub const REPEATED_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// The state of the walk through the endpoints of all organizations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reencryption {
     /// The key under which everything is to be.
     pub key: KeyId,
-    /// When the sweep first read that key as the current one.
+    /// The version of the parameter that has that key first.
+    pub parameter_version: i64,
+    /// When the walk began.
     pub since: Timestamp,
     /// When the present pass begins or began.
     pub pass_began: Timestamp,
@@ -43,19 +49,23 @@ pub struct ReencryptedPage {
 }
 
 impl Reencryption {
-    /// The walk towards `key`: the stored one, or a new one if it has another key. `None` if nothing is to be done.
-    pub fn towards(key: KeyId, stored: Option<Self>, now: Timestamp) -> Option<Self> {
-        match stored {
-            Some(stored) if stored.key == key => stored.finished_at.is_none().then_some(stored),
-            other => Some(Self {
+    /// The walk towards `key`, the current one in this version of the parameter: the stored walk, or a new one if the version is
+    /// another or the stored one ended a day ago. `None` if nothing is to be done.
+    pub fn towards(key: KeyId, parameter_version: i64, stored: Option<Self>, now: Timestamp) -> Option<Self> {
+        let version = stored.as_ref().map_or(0, |stored| stored.version);
+        match stored.filter(|stored| (stored.key, stored.parameter_version) == (key, parameter_version)) {
+            Some(stored) if stored.finished_at.is_none() => Some(stored),
+            Some(Self { finished_at: Some(at), .. }) if now.since(at) < REPEATED_AFTER => None,
+            _ => Some(Self {
                 key,
+                parameter_version,
                 since: now,
                 pass_began: now,
                 after: None,
                 changed: 0,
                 undecryptable: 0,
                 finished_at: None,
-                version: other.map_or(0, |other| other.version),
+                version,
             }),
         }
     }
@@ -100,7 +110,7 @@ mod tests {
 
     #[test]
     fn a_walk_ends_with_a_pass_that_began_when_the_change_had_settled() {
-        let first = Reencryption::towards(KEYS[0], None, at(0)).unwrap();
+        let first = Reencryption::towards(KEYS[0], 1, None, at(0)).unwrap();
         assert!(first.has_begun(at(0)));
         let page_1 = first.after_page(page(Some(1), 5, 1), at(1));
         assert_eq!((&page_1.after, page_1.changed, page_1.undecryptable), (&Some(position(1)), 5, 1));
@@ -112,12 +122,23 @@ mod tests {
 
     #[test]
     fn a_late_pass_is_the_last() {
-        let walk = Reencryption { pass_began: at(120), ..Reencryption::towards(KEYS[0], None, at(0)).unwrap() };
+        let walk = Reencryption { pass_began: at(120), ..Reencryption::towards(KEYS[0], 1, None, at(0)).unwrap() };
         let ended = walk.after_page(page(None, 0, 2), at(130));
         assert_eq!((ended.finished_at, ended.undecryptable), (Some(at(130)), 2));
-        assert_eq!(Reencryption::towards(KEYS[0], Some(ended.clone()), at(200)), None);
-        let next = Reencryption::towards(KEYS[1], Some(ended.clone()), at(200)).unwrap();
-        assert_eq!((next.key, next.since, next.version), (KEYS[1], at(200), ended.version));
-        assert_eq!((next.finished_at, next.changed), (None, 0));
+        const DAY: i64 = 24 * 60 * 60;
+        for (key, parameter_version, seconds, is_new) in [
+            (KEYS[0], 1, 200, false),
+            (KEYS[0], 1, 130 + DAY - 1, false),
+            (KEYS[0], 1, 130 + DAY, true),
+            (KEYS[1], 2, 200, true),
+            // The keys were changed and changed back.
+            (KEYS[0], 3, 200, true),
+        ] {
+            let next = Reencryption::towards(key, parameter_version, Some(ended.clone()), at(seconds));
+            assert_eq!(next.is_some(), is_new, "{key} {parameter_version} {seconds}");
+            let Some(next) = next else { continue };
+            assert_eq!((next.key, next.parameter_version, next.since), (key, parameter_version, at(seconds)));
+            assert_eq!((next.finished_at, next.changed, next.version), (None, 0, ended.version));
+        }
     }
 }

@@ -7,6 +7,7 @@ use super::headers::Headers;
 use super::secrets::Secrets;
 use crate::domain::encryption::Confidential;
 use crate::domain::encryption::key_ring::{Field, KeyRing, NonceBytes, Place, Undecryptable};
+use crate::domain::time::Timestamp;
 
 /// Which confidential fields are meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,21 +18,25 @@ pub enum Fields {
     Secrets,
     /// The values of the headers.
     Headers,
+    /// The values of the headers, and the secrets that sign at this time: what an attempt needs.
+    Attempt(Timestamp),
     /// All of these.
     All,
 }
 
 impl Fields {
-    const fn has_secret(self, is_newest: bool) -> bool {
+    /// Whether a secret is meant that signs until then; `None` for the newest.
+    fn has_secret(self, until: Option<Timestamp>) -> bool {
         match self {
-            Self::NewestSecret => is_newest,
+            Self::NewestSecret => until.is_none(),
             Self::Secrets | Self::All => true,
+            Self::Attempt(now) => until.is_none_or(|until| now < until),
             Self::Headers => false,
         }
     }
 
     const fn has_headers(self) -> bool {
-        matches!(self, Self::Headers | Self::All)
+        matches!(self, Self::Headers | Self::Attempt(_) | Self::All)
     }
 }
 
@@ -71,15 +76,15 @@ impl Endpoint {
 
     /// Whether one of these fields is encrypted.
     pub fn is_encrypted(&self, fields: Fields) -> bool {
-        let mut secrets = self.secrets.keys().enumerate().filter(|(index, _)| fields.has_secret(*index == 0));
+        let mut secrets = self.secrets.keys().filter(|(_, until)| fields.has_secret(*until));
         let mut headers = self.settings.headers.iter().filter(|_| fields.has_headers());
-        secrets.any(|(_, key)| key.secret.text().as_encrypted().is_some())
+        secrets.any(|(key, _)| key.secret.text().as_encrypted().is_some())
             || headers.any(|(_, value)| value.as_encrypted().is_some())
     }
 
     /// Whether every field is encrypted under the current key.
     pub fn is_encrypted_under(&self, keys: &KeyRing) -> bool {
-        self.secrets.keys().all(|key| keys.is_current(key.secret.text()))
+        self.secrets.keys().all(|(key, _)| keys.is_current(key.secret.text()))
             && self.settings.headers.iter().all(|(_, value)| keys.is_current(value))
     }
 
@@ -93,8 +98,8 @@ impl Endpoint {
         mut change: impl FnMut(&Confidential, Place<'_>) -> Result<Confidential, E>,
     ) -> Result<(Secrets, Headers), E> {
         let mut secrets = self.secrets.clone();
-        for (index, key) in secrets.keys_mut().enumerate() {
-            if fields.has_secret(index == 0) {
+        for (key, until) in secrets.keys_mut() {
+            if fields.has_secret(until) {
                 let id = key.id.to_string();
                 let text = change(key.secret.text(), self.place(Field::Secret(&id)))?;
                 key.secret = key.secret.with_text(text);

@@ -55,14 +55,16 @@ impl Secrets {
         std::iter::once((&self.newest, None)).chain(older.map(|older| (&older.key, Some(older.until))))
     }
 
-    /// All secrets, also those that have ended, the newest first.
-    pub fn keys(&self) -> impl Iterator<Item = &SigningKey> {
-        std::iter::once(&self.newest).chain(self.older.iter().map(|older| &older.key))
+    /// All secrets, also those that have ended, the newest first. Each older one has the time at which it ends.
+    pub fn keys(&self) -> impl Iterator<Item = (&SigningKey, Option<Timestamp>)> {
+        let older = self.older.iter().map(|older| (&older.key, Some(older.until)));
+        std::iter::once((&self.newest, None)).chain(older)
     }
 
     /// As [`Secrets::keys`].
-    pub fn keys_mut(&mut self) -> impl Iterator<Item = &mut SigningKey> {
-        std::iter::once(&mut self.newest).chain(self.older.iter_mut().map(|older| &mut older.key))
+    pub fn keys_mut(&mut self) -> impl Iterator<Item = (&mut SigningKey, Option<Timestamp>)> {
+        let older = self.older.iter_mut().map(|older| (&mut older.key, Some(older.until)));
+        std::iter::once((&mut self.newest, None)).chain(older)
     }
 
     /// The secrets that sign a request at `now`, the newest first.

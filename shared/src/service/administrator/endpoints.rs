@@ -1,5 +1,7 @@
 //! Creating, changing and deleting endpoints.
 
+use std::sync::{Mutex, PoisonError};
+
 use tracing::warn;
 
 use super::Administrator;
@@ -8,7 +10,6 @@ use crate::clock;
 use crate::domain::encryption::key_ring::KeyRing;
 use crate::domain::endpoint::change::EndpointPatch;
 use crate::domain::endpoint::fan_out::FanOutGroup;
-use crate::domain::endpoint::secrets::TooManySecrets;
 use crate::domain::endpoint::{DisabledReason, Endpoint, NewEndpoint};
 use crate::domain::ids::{EndpointId, OrganizationId};
 use crate::domain::signing::key::SigningKey;
@@ -93,15 +94,15 @@ impl Administrator {
         id: EndpointId,
         patch: EndpointPatch,
     ) -> Result<Endpoint, ServiceError> {
-        if binding.is_bound() {
-            binding.may_change(&self.endpoint(organization, id).await?, &patch).map_err(ServiceError::forbidden)?;
-        }
         let (now, key) = (self.clock.now(), new_key_id());
         let keys = match patch.secret.is_some() || patch.headers.is_some() {
             true => self.encryption.keys_to_encrypt().await?,
             false => None,
         };
-        let patched = |endpoint: Endpoint| Ok(encrypted(endpoint.patched(patch.clone(), now, key), keys.as_deref()));
+        let patched = |endpoint: Endpoint| {
+            binding.may_change(&endpoint, &patch).map_err(ServiceError::forbidden)?;
+            Ok(encrypted(endpoint.patched(patch.clone(), now, key), keys.as_deref()))
+        };
         let (before, after) = self.change(organization, id, "endpoint.update", patched).await?;
         let accepts_again = after.accepts() && !before.accepts();
         if accepts_again && let Err(error) = self.begin_release(&after).await {
@@ -158,16 +159,22 @@ impl Administrator {
     /// endpoint.
     ///
     /// # Errors
-    /// As [`Administrator::endpoint`], and [`ServiceError::Conflict`] if the stored endpoint does not allow the change.
+    /// As [`Administrator::endpoint`], and the error of `change` if the stored endpoint does not allow it.
     pub(super) async fn change(
         &self,
         organization: &OrganizationId,
         id: EndpointId,
         action: &'static str,
-        change: impl Fn(Endpoint) -> Result<Endpoint, TooManySecrets>,
+        change: impl Fn(Endpoint) -> Result<Endpoint, ServiceError>,
     ) -> Result<(Endpoint, Endpoint), ServiceError> {
-        let changed = self.endpoints.change_if(organization, id, |endpoint| change(endpoint).ok()).await?;
-        let (before, after) = changed.ok_or_else(|| ServiceError::Conflict(TooManySecrets.to_string()))?;
+        let refused = Mutex::new(None);
+        let changed = self.endpoints.change_if(organization, id, |endpoint| {
+            let changed = change(endpoint);
+            changed.map_err(|error| *refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(error)).ok()
+        });
+        let changed = changed.await?;
+        let refused = refused.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let (before, after) = changed.ok_or_else(|| refused.unwrap_or_else(changed_by_others))?;
         audit(action, organization, id);
         if after.secrets != before.secrets {
             self.forget_public_keys(organization, id);

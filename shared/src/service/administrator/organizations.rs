@@ -11,7 +11,7 @@ use crate::domain::tenancy::organization_list::{OrganizationFilter, Organization
 use crate::domain::text::Slug;
 use crate::service::ServiceError;
 use crate::service::targets::refuse_suspended;
-use crate::store::{Duplicate, StoreError};
+use crate::store::{Duplicate, OrganizationPage, StoreError};
 use crate::telemetry::audit;
 
 /// How often a change is tried if other processes change the organization's state first.
@@ -81,9 +81,9 @@ impl Administrator {
     ) -> Result<Page<Organization>, ServiceError> {
         let (mut items, mut examined) = (Vec::new(), 0);
         loop {
-            let found = self.store.organizations_after(after.as_ref(), limit + 1).await?;
-            let is_last = found.len() <= limit;
-            for organization in found {
+            let OrganizationPage { organizations, last } =
+                self.store.organizations_after(after.as_ref(), limit + 1).await?;
+            for organization in organizations {
                 if items.len() == limit || examined == MOST_EXAMINED {
                     return Ok(Page { items, next: after.map(|after| after.to_string()) });
                 }
@@ -91,8 +91,9 @@ impl Administrator {
                 after = Some(OrganizationPosition::of(&organization));
                 items.extend(Some(organization).filter(|organization| filter.admits(organization)));
             }
-            if is_last {
-                return Ok(Page { items, next: None });
+            match last {
+                Some(last) => after = Some(last),
+                None => return Ok(Page { items, next: None }),
             }
         }
     }

@@ -13,6 +13,7 @@ use crate::domain::signing::key::{NewSecret, PublishedKey, SigningKey, SigningKe
 use crate::domain::signing::secret::{Algorithm, SigningSecret};
 use crate::domain::time::Timestamp;
 use crate::service::ServiceError;
+use crate::service::encryption::DecryptError;
 use crate::telemetry::audit;
 
 const NO_PUBLIC_KEY: ServiceError = ServiceError::NotFound("public key");
@@ -34,7 +35,8 @@ impl Administrator {
             let algorithm = endpoint.secrets.newest.secret.algorithm();
             let secret = rotation.secret.clone().unwrap_or(NewSecret::Generated(algorithm));
             let key = SigningKey::new(key_id, made(secret));
-            let secrets = endpoint.secrets.clone().rotated(key, rotation.overlap, now)?;
+            let secrets = endpoint.secrets.clone().rotated(key, rotation.overlap, now);
+            let secrets = secrets.map_err(|error| ServiceError::Conflict(error.to_string()))?;
             Ok(encrypted(Endpoint { secrets, updated_at: now, ..endpoint }, keys.as_deref()))
         };
         let (_, after) = self.change(organization, id, "endpoint.rotate_secret", rotate).await?;
@@ -64,7 +66,8 @@ impl Administrator {
     /// The endpoint with these fields readable.
     ///
     /// # Errors
-    /// [`ServiceError::Unavailable`] if the keys cannot be read, or if a field cannot be decrypted with them.
+    /// [`ServiceError::Unavailable`] if the keys cannot be read, [`ServiceError::Conflict`] if a field cannot be decrypted with
+    /// them.
     pub async fn readable(&self, endpoint: Endpoint, fields: Fields) -> Result<Endpoint, ServiceError> {
         Ok(match self.encryption.decrypt(&endpoint, fields).await? {
             Some((secrets, headers)) => endpoint.with_confidential(secrets, headers),
@@ -74,11 +77,16 @@ impl Administrator {
 
     /// The endpoint with readable headers, for callers who may see them. Headers that cannot be decrypted stay as they are, so
     /// that the owner can still read and change the endpoint.
-    pub async fn with_readable_headers(&self, mut endpoint: Endpoint) -> Endpoint {
-        if let Ok(Some((_, headers))) = self.encryption.decrypt(&endpoint, Fields::Headers).await {
-            endpoint.settings.headers = headers;
+    ///
+    /// # Errors
+    /// [`ServiceError::Unavailable`] if the keys cannot be read.
+    pub async fn with_readable_headers(&self, mut endpoint: Endpoint) -> Result<Endpoint, ServiceError> {
+        match self.encryption.decrypt(&endpoint, Fields::Headers).await {
+            Ok(Some((_, headers))) => endpoint.settings.headers = headers,
+            Ok(None) | Err(DecryptError::Undecryptable(_)) => {}
+            Err(DecryptError::Unavailable(error)) => return Err(error),
         }
-        endpoint
+        Ok(endpoint)
     }
 
     /// The public keys that verify an endpoint's deliveries. They may be up to 60 s old. The caller need not be

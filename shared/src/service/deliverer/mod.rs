@@ -32,7 +32,7 @@ use record::{Attempted, Remembered, Unrecorded, after_conflict, stays, unrecorde
 use super::Parts;
 use super::cache::Cache;
 use super::caches::Caches;
-use super::encryption::Encryption;
+use super::encryption::{DecryptError, Encryption};
 use super::meter::Meter;
 use crate::clock::{self, Clock};
 use crate::domain::delivery::attempt::Outcome;
@@ -374,8 +374,8 @@ impl Deliverer {
         }
     }
 
-    /// Sends one request for a delivery. Returns what happens with the message if it was not sent: the endpoint's fields cannot
-    /// be decrypted, or too little time is left.
+    /// Sends one request for a delivery. Returns what happens with the message if it was not sent: the keys
+    /// could not be read, or too little time is left.
     async fn post(
         &self,
         delivery: &Delivery,
@@ -384,7 +384,12 @@ impl Deliverer {
         batch: Batch,
     ) -> Result<Outcome, Verdict> {
         // This may read the keys, so the time is looked at afterwards.
-        let Ok(decrypted) = self.encryption.decrypt(endpoint, Fields::All).await else { return Err(Verdict::Stay) };
+        let decrypted = match self.encryption.decrypt(endpoint, Fields::Attempt(self.clock.now())).await {
+            Ok(decrypted) => decrypted,
+            Err(DecryptError::Unavailable(_)) => return Err(Verdict::Stay),
+            // The sender does not send what is encrypted. The failed attempt shows the owner that something is wrong.
+            Err(DecryptError::Undecryptable(_)) => None,
+        };
         let (now, settings) = (self.clock.now(), &endpoint.settings);
         if !settings.timeout.fits(batch.deadline.since(now)) {
             return Err(Verdict::Postpone(now));

@@ -10,7 +10,6 @@ use crate::domain::encryption::key_ring::KeyRing;
 use crate::domain::encryption::reencryption::{ReencryptedPage, Reencryption};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::ids::OrganizationId;
-use crate::domain::tenancy::organization_list::OrganizationPosition;
 use crate::domain::time::Timestamp;
 use crate::service::ServiceError;
 use crate::store::StoreError;
@@ -38,9 +37,10 @@ impl Sweeper {
         if !is_fifth_run(started_at) {
             return Ok(());
         }
-        let Some(keys) = self.encryption.changeable_keys().await? else { return Ok(()) };
+        let Some((keys, parameter_version)) = self.encryption.changeable_keys().await? else { return Ok(()) };
         let stored = self.store.reencryption().await?;
-        let Some(mut walk) = Reencryption::towards(keys.current(), stored, started_at) else { return Ok(()) };
+        let walk = Reencryption::towards(keys.current(), parameter_version, stored, started_at);
+        let Some(mut walk) = walk else { return Ok(()) };
         while walk.finished_at.is_none() && walk.has_begun(self.clock.now()) {
             let Some(page) = self.reencrypt_page(&keys, &walk, deadline).await? else { return Ok(()) };
             walk = walk.after_page(page, self.clock.now());
@@ -65,25 +65,33 @@ impl Sweeper {
         walk: &Reencryption,
         deadline: Timestamp,
     ) -> Result<Option<ReencryptedPage>, ServiceError> {
-        let organizations = self.store.organizations_after(walk.after.as_ref(), ORGANIZATIONS_PER_PAGE).await?;
-        let is_full = organizations.len() == ORGANIZATIONS_PER_PAGE;
-        let last = organizations.last().filter(|_| is_full).map(OrganizationPosition::of);
-        let mut page = ReencryptedPage { last, ..ReencryptedPage::default() };
-        for organization in &organizations {
-            let endpoints = self.store.endpoints(&organization.id).await?;
-            let old: Vec<_> = endpoints.iter().filter(|endpoint| !endpoint.is_encrypted_under(keys)).collect();
+        let found = self.store.organizations_after(walk.after.as_ref(), ORGANIZATIONS_PER_PAGE).await?;
+        let mut page = ReencryptedPage { last: found.last, ..ReencryptedPage::default() };
+        for organization in &found.organizations {
+            let mut old = Vec::new();
+            for endpoint in self.store.each_endpoint(&organization.id).await? {
+                match endpoint {
+                    Ok(endpoint) if endpoint.is_encrypted_under(keys) => {}
+                    Ok(endpoint) => old.push(endpoint),
+                    Err(unreadable) => {
+                        error!(%unreadable, "an endpoint cannot be read");
+                        page.undecryptable += 1;
+                    }
+                }
+            }
             let changes = old.iter().map(|endpoint| self.reencrypt_endpoint(keys, &organization.id, endpoint));
             let changes = changes.collect::<Vec<_>>();
             let mut changes = stream::iter(changes).buffer_unordered(MAX_CONCURRENT_ENDPOINTS);
-            while let Some(outcome) = changes.next().await {
-                match outcome? {
-                    Outcome::Changed => page.changed += 1,
-                    Outcome::Unchanged => {}
-                    Outcome::Undecryptable => page.undecryptable += 1,
+            while self.clock.now() < deadline {
+                match changes.next().await.transpose()? {
+                    Some(Outcome::Changed) => page.changed += 1,
+                    Some(Outcome::Unchanged) => {}
+                    Some(Outcome::Undecryptable) => page.undecryptable += 1,
+                    None => break,
                 }
-                if self.clock.now() >= deadline {
-                    return Ok(None);
-                }
+            }
+            if self.clock.now() >= deadline {
+                return Ok(None);
             }
         }
         Ok(Some(page))

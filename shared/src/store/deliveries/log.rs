@@ -83,6 +83,7 @@ const fn cause_code(cause: Cause) -> u8 {
         Cause::EndpointDeleted => 9,
         Cause::OrganizationSuspended => 10,
         Cause::Expunged => 11,
+        Cause::Undecryptable => 12,
     }
 }
 

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_bytes::ByteBuf;
 
-use crate::domain::encryption::Confidential;
+use crate::domain::encryption::{Confidential, Form};
 
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
@@ -14,9 +14,9 @@ pub(super) enum Text {
 
 impl From<&Confidential> for Text {
     fn from(text: &Confidential) -> Self {
-        match (text.as_text(), text.as_encrypted()) {
-            (_, Some(bytes)) => Self::Encrypted(ByteBuf::from(bytes)),
-            (text, None) => Self::Readable(text.unwrap_or_default().to_owned()),
+        match text.form() {
+            Form::Readable(text) => Self::Readable(text.to_owned()),
+            Form::Encrypted(bytes) => Self::Encrypted(ByteBuf::from(bytes)),
         }
     }
 }

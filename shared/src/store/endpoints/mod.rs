@@ -31,11 +31,22 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if they could not be read.
     pub async fn endpoints(&self, organization: &OrganizationId) -> Result<Vec<Endpoint>, StoreError> {
+        self.each_endpoint(organization).await?.into_iter().collect()
+    }
+
+    /// The same, with an error for each endpoint that cannot be read.
+    ///
+    /// # Errors
+    /// [`StoreError`] if none could be read.
+    pub async fn each_endpoint(
+        &self,
+        organization: &OrganizationId,
+    ) -> Result<Vec<Result<Endpoint, StoreError>>, StoreError> {
         let partitions = keys::endpoint_partitions(organization);
         let queries = partitions.map(|it| query_prefix(&self.client, &self.table, it, keys::ENDPOINT_PREFIX));
         let found = try_join_all(queries).await?.into_iter().flatten();
-        let mut endpoints = found.map(read::<EndpointItem, Endpoint>).collect::<Result<Vec<_>, _>>()?;
-        endpoints.sort_unstable_by_key(|endpoint| endpoint.id);
+        let mut endpoints: Vec<_> = found.map(read::<EndpointItem, Endpoint>).collect();
+        endpoints.sort_unstable_by_key(|endpoint| endpoint.as_ref().ok().map(|endpoint| endpoint.id));
         Ok(endpoints)
     }
 

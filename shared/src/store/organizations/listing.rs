@@ -21,9 +21,18 @@ impl TryFrom<SlugItem> for Owner {
     }
 }
 
+/// A page of the list of organizations.
+#[derive(Debug)]
+pub struct OrganizationPage {
+    /// The organizations, oldest first.
+    pub organizations: Vec<Organization>,
+    /// The position after which the next page begins; `None` if there are no more.
+    pub last: Option<OrganizationPosition>,
+}
+
 impl Store {
-    /// Reads up to `limit` organizations that were created after this position, oldest first. The index lags behind the
-    /// table, so an organization that was created within the last seconds may be missing.
+    /// Reads a page of up to `limit` organizations that were created after this position, oldest first. The index lags behind the
+    /// table: an organization that was created within the last seconds may be missing, and the page has fewer if some were removed.
     ///
     /// # Errors
     /// [`StoreError`] if they could not be read.
@@ -31,15 +40,16 @@ impl Store {
         &self,
         after: Option<&OrganizationPosition>,
         limit: usize,
-    ) -> Result<Vec<Organization>, StoreError> {
+    ) -> Result<OrganizationPage, StoreError> {
         let lowest =
             after.map_or_else(|| LOWEST.to_owned(), |after| format!("{}{LOWEST}", keys::listed_organization(after).1));
         let found = self.waiting_keys(Waiting::organization_shards(), &lowest, HIGHEST, limit).await?;
+        let last = found.last().filter(|_| found.len() == limit).and_then(|last| last.organization());
         let items = self.get_all(found.into_iter().map(|waiting| waiting.key).collect()).await?;
         let mut organizations =
             items.into_iter().map(read::<OrganizationItem, Organization>).collect::<Result<Vec<_>, _>>()?;
         organizations.sort_unstable_by_key(OrganizationPosition::of);
-        Ok(organizations)
+        Ok(OrganizationPage { organizations, last })
     }
 
     /// The organization with this slug. Strongly consistent.

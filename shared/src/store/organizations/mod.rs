@@ -13,6 +13,7 @@ use aws_sdk_dynamodb::types::{
 use serde::{Deserialize, Serialize};
 
 use changes::Changes;
+pub use listing::OrganizationPage;
 
 use super::error::of_transaction;
 use super::external_ids::taken_by;

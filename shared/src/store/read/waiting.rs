@@ -6,7 +6,8 @@ use aws_sdk_dynamodb::types::{AttributeValue, Select};
 
 use super::merge::{Range, Source};
 use crate::domain::delivery::Mark;
-use crate::domain::ids::{DeliveryId, EndpointId};
+use crate::domain::ids::{DeliveryId, EndpointId, OrganizationId};
+use crate::domain::tenancy::organization_list::OrganizationPosition;
 use crate::domain::time::Timestamp;
 use crate::store::item::Item;
 use crate::store::keys::{EndpointRef, Key, WAITING, Waiting};
@@ -153,6 +154,15 @@ pub(in crate::store) struct WaitingKey {
 }
 
 impl WaitingKey {
+    /// The position of an organization in the list of organizations.
+    pub(in crate::store) fn organization(&self) -> Option<OrganizationPosition> {
+        let (created_at, id) = self.sort_key.split_once('#')?;
+        Some(OrganizationPosition {
+            created_at: Timestamp::parse(created_at).ok()?,
+            id: OrganizationId::parse(id).ok()?,
+        })
+    }
+
     fn of(item: &Item) -> Option<Self> {
         let text = |name| item.get(name).and_then(|value| value.as_s().ok()).cloned();
         Some(Self { key: Key::of(item)?, partition: text(keys::WAITING_PK)?, sort_key: text(keys::WAITING_SK)? })

@@ -53,7 +53,10 @@ impl Stage {
         }
         let seen = wire.clone();
         let network = over_network_by_call(&world.sdk(), move |call| seen.fate(call));
-        let process = world.process_over(&network, world.clock.clock());
+        let process = match scene {
+            Scene::Reencryption => world.process_with_parameter(&network),
+            _ => world.process_over(&network, world.clock.clock()),
+        };
         let wire = wire.clone();
         Self { scene, wire, world, tenant, endpoint, receiver, listener, process, accepted: Vec::new() }
     }

@@ -112,6 +112,11 @@ impl Scene {
                 stage.suspend_and_park().await;
                 stage.world.clock.advance_to_backlog_metrics();
             }
+            Self::Reencryption => {
+                stage.store_without_keys().await;
+                stage.suspend_and_park().await;
+                stage.world.clock.advance_to_backlog_metrics();
+            }
             Self::Recovered => {
                 stage.publish(1).await;
                 stage.world.drain().await;

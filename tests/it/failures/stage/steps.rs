@@ -27,6 +27,12 @@ impl Stage {
         self.world.platform().patch(&path, &json!({"external_id": "acme"})).await.data(200);
     }
 
+    /// Gives the endpoint a secret and a header in a process that does not encrypt them.
+    pub(super) async fn store_without_keys(&self) {
+        let fields = json!({"secret": "a secret in the clear", "headers": {"X-Token": "a token in the clear"}});
+        self.tenant.at(&self.world.process_without_keys()).patch(&self.endpoint.path(), &fields).await.data(200);
+    }
+
     /// Uses up the tokens of the next second.
     pub(super) async fn use_up_tokens(&self) {
         let full_at = self.world.clock.now().plus(Duration::from_secs(100)).unix_micros() * 1_000;

@@ -21,7 +21,7 @@ use shared::queue::schema::create_queues;
 use shared::sender::{Lookup, Sender};
 use shared::store::schema::create_table;
 
-use super::{Tenant, TestClock, text};
+use super::{PARAMETER, ParameterStore, Tenant, TestClock, text};
 pub(crate) use process::Process;
 
 const TABLE: &str = "pigeonpost";
@@ -110,6 +110,13 @@ impl World {
     pub(crate) fn process_with(&self, settings: &[(&str, &str)]) -> Process {
         let settings = read_settings(settings, &self.variables);
         Process::start(&self.sdk(), &settings, &new_sender(&settings, &self.clock), self.clock.clock())
+    }
+
+    /// Creates another process that reads the key of the other ones from a parameter.
+    pub(crate) fn process_with_parameter(&self, sdk: &SdkConfig) -> Process {
+        let mut settings = self.settings.clone();
+        settings.deployment.encryption_keys = KeySource::Parameter(PARAMETER.to_owned());
+        Process::start(&ParameterStore::new(KEY).beside(sdk), &settings, &self.sender, self.clock.clock())
     }
 
     /// Creates another process that has no encryption keys.

@@ -17,7 +17,7 @@ use shared::wire::query::{DeletionParameters, PagingParameters};
 use utoipa::OpenApi;
 
 use super::{after, page};
-use crate::dialects::{all_shown, shown};
+use crate::dialects::{all_shown, shown, shown_after_change};
 use crate::{Api, Routes};
 
 type Answer = Result<Data<EndpointOut>, ApiError>;
@@ -70,7 +70,7 @@ async fn list(
     let mut rest = endpoints.into_iter().filter(|endpoint| after.is_none_or(|after| endpoint.id > after));
     let listed: Vec<_> = rest.by_ref().take(paging.limit).collect();
     let next = rest.next().and(listed.last()).map(|last| last.id.to_string());
-    let listed = all_shown(&administrator, listed, tenant.header_values()).await;
+    let listed = all_shown(&administrator, listed, tenant.header_values()).await?;
     let health = administrator.health_of(&listed).await;
     let show = |endpoint: &Endpoint| {
         EndpointOut::new(endpoint, &administrator.health_in(&health, endpoint), tenant.header_values())
@@ -91,7 +91,7 @@ async fn read(
     let endpoint = administrator.endpoint(&tenant.organization.id, endpoint).await?;
     let health = administrator.full_health_of(&endpoint).await;
     let values = tenant.header_values();
-    Ok(Data::ok(EndpointOut::new(&shown(&administrator, endpoint, values).await, &health, values)))
+    Ok(Data::ok(EndpointOut::new(&shown(&administrator, endpoint, values).await?, &health, values)))
 }
 
 /// Changes a webhook endpoint.
@@ -147,7 +147,7 @@ pub(super) async fn changed(
     endpoint: &Endpoint,
 ) -> EndpointOut {
     let (values, health) = (tenant.header_values(), administrator.current_health_of(endpoint).await);
-    EndpointOut::new(&shown(administrator, endpoint.clone(), values).await, &health, values)
+    EndpointOut::new(&shown_after_change(administrator, endpoint, values).await, &health, values)
 }
 
 /// Sends a test event to one endpoint.
