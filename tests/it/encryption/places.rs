@@ -85,6 +85,7 @@ async fn after_the_loss_of_the_key_an_endpoint_is_usable_again_with_new_values()
         .patch(&scene.endpoint.path(), &json!({"secret": SECRET, "headers": {"Authorization": TOKEN}}))
         .await
         .data(200);
+    scene.world.advance(Duration::from_secs(6));
     tenant
         .post(&format!("{}/recover", scene.endpoint.path()), &json!({"since": "2020-01-01T00:00:00Z"}))
         .await

@@ -313,6 +313,10 @@ fn sweep() -> Vec<Row> {
         row("TransactWriteItems extorg, job, organization, slug, state", &[DeletionEnds], FAILED),
         // The backlog metrics are collected concurrently with all other work.
         row("GetItem reencryption", &[Reencryption], ALONE),
+        row("Query waiting orgs", &[Reencryption], ALONE),
+        row("BatchGetItem organization", &[Reencryption], ALONE),
+        row("Query endpoint", &[Reencryption], ALONE),
+        row("TransactWriteItems endpoint, fanout", &[Reencryption], ALONE),
         row("PutItem reencryption", &[Reencryption], ALONE),
         row("Query waiting half_open, all", &[BacklogMetrics], ALONE),
         row("Query waiting due, counted", &[BacklogMetrics], ALONE),
