@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 use shared::domain::endpoint::lane::Lane;
 
-use crate::support::{Answer, Endpoint, Fate, Receiver, Tenant, World, over_network, over_network_by_call, text};
+use crate::support::{Answer, Endpoint, Fate, Receiver, Tenant, World, over_network_by_call, text, without_lists};
 use crate::suspension::{failing, suspend};
 
 const fn seconds(seconds: u64) -> Duration {
@@ -104,8 +104,7 @@ async fn recoveries_by_the_api_and_by_the_sweep_are_sent_to_the_endpoints_lane()
         tenant.publish_one().await;
         world.drain().await;
         world.advance(seconds(1));
-        let hasty =
-            over_network(&world.sdk(), move |it| if by_sweep && it == "Query" { Fate::Refuse } else { Fate::Pass });
+        let hasty = over_network_by_call(&world.sdk(), move |it| if by_sweep { without_lists(it) } else { Fate::Pass });
         let at = tenant.at(&world.process_over(&hasty, world.clock.clock()));
         let path = format!("{}/recover", endpoint.path());
         let reply = at.post(&path, &json!({"since": "2020-01-01T00:00:00Z"})).await;
@@ -126,8 +125,7 @@ async fn releases_by_the_api_and_by_the_sweep_are_sent_to_the_endpoints_lane() {
         let (tenant, endpoint) = slow(&world, &receiver, &[]).await;
         tenant.set_status(&endpoint, "paused").await;
         tenant.publish_one().await;
-        let hasty =
-            over_network(&world.sdk(), move |it| if by_sweep && it == "Query" { Fate::Refuse } else { Fate::Pass });
+        let hasty = over_network_by_call(&world.sdk(), move |it| if by_sweep { without_lists(it) } else { Fate::Pass });
         tenant.at(&world.process_over(&hasty, world.clock.clock())).set_status(&endpoint, "active").await;
         assert_eq!(queued(&world), [0, usize::from(!by_sweep)]);
         if by_sweep {

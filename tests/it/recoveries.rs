@@ -9,8 +9,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Answer, Endpoint, Fate, Gate, Process, Receiver, Tenant, World, delivery_ids, eventually, over_network,
-    over_network_by_call, text,
+    Answer, Endpoint, Fate, Gate, Process, Receiver, Tenant, World, delivery_ids, eventually, over_network_by_call,
+    text, without_lists,
 };
 
 /// The number of queries that read a page of an endpoint's failed deliveries, one for each partition.
@@ -139,8 +139,7 @@ async fn three_under_way(world: &World, tenant: &Tenant) -> Vec<(Endpoint, Recei
         endpoints.push((tenant.endpoint_with(fields).await, receiver));
     }
     fail(world, tenant, 1).await;
-    let refuse = |operation: &str| if operation == "Query" { Fate::Refuse } else { Fate::Pass };
-    let hasty = world.process_over(&over_network(&world.sdk(), refuse), world.clock.clock());
+    let hasty = world.process_over(&over_network_by_call(&world.sdk(), without_lists), world.clock.clock());
     for (endpoint, _) in &endpoints {
         tenant.at(&hasty).post(&format!("{}/recover", endpoint.path()), &all()).await.is_error(503, "unavailable");
         world.advance(Duration::from_secs(1));

@@ -3,11 +3,11 @@
 
 use std::collections::HashSet;
 
-use aws_sdk_dynamodb::types::{AttributeValue, Put as PutRequest, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, Put as PutRequest, Select, TransactWriteItem};
 use serde::{Deserialize, Serialize};
 
 use super::item::{Base, Unreadable, is_zero, read, required, time, to_item, unknown};
-use super::keys::Waiting;
+use super::keys::{Key, Waiting};
 use super::read::get::query_prefix;
 use super::read::waiting::LOWEST;
 use super::write::put::{Put, new_write_token, with_write_token};
@@ -16,18 +16,29 @@ use crate::domain::delivery::DeliveryStatus;
 use crate::domain::endpoint::subscription::Subscription;
 use crate::domain::ids::{EndpointId, EventId, JobId, OrganizationId};
 use crate::domain::job::{
-    Cursor, Job, JobKind, JobRun, JobState, Pace, Pass, RETENTION, Recovery, Replay, Replayed, Work,
+    Cursor, Job, JobKind, JobRun, JobState, Listing, Pace, Pass, RETENTION, Recovery, Replay, Replayed, Work,
 };
 use crate::domain::time::Timestamp;
 
-/// Maximum number of jobs in one read of the due jobs.
-const MAX_DUE_JOBS: usize = 10_000;
+/// How many entries of the index one read of the due jobs has at most.
+const DUE_ENTRIES_PER_READ: usize = 1_000;
+/// How many pages of an organization's jobs, of 1 MB each, are read to count the open ones.
+const MAX_COUNTED_PAGES: usize = 4;
 /// The condition to write a requested job: no open job with its id is in its first pass.
 const NOT_IN_FIRST_PASS: &str = "attribute_not_exists(pk) OR #status <> :open OR passes > :zero";
 /// The condition to replace a job that has ended: it is the one that was read.
 const ENDED: &str = "since = :since AND #status = :status";
 /// The condition to change a job: it is open and has the creation time and the position that were read.
 pub(super) const UNCHANGED: &str = "since = :since AND #status = :open AND passes = :passes AND from_id = :from";
+
+/// Jobs that are due.
+#[derive(Debug, Default)]
+pub struct DueJobs {
+    /// The jobs, the longest due first. Each unreadable item is an error.
+    pub jobs: Vec<Result<Job, StoreError>>,
+    /// Why some of the jobs could not be read. They are due in the next listing.
+    pub failure: Option<StoreError>,
+}
 
 /// The result of a conditional write of a job.
 #[derive(Debug)]
@@ -95,19 +106,64 @@ impl Store {
         Ok(TransactWriteItem::builder().put(put.map_err(StoreError::corrupt)?).build())
     }
 
-    /// The jobs whose next page is due by `now`, the longest due first, at most 10,000. Each unreadable item is an
-    /// error in the list.
+    /// Jobs whose next page is due by `now`, the longest due first, without these. A [`Listing`] limits their number. The
+    /// jobs of a partition that DynamoDB throttles do not keep the others from being read.
     ///
     /// # Errors
-    /// [`StoreError`] if the index or the items could not be read.
-    pub async fn due_jobs(&self, now: Timestamp) -> Result<Vec<Result<Job, StoreError>>, StoreError> {
-        let found = self.waiting_keys(Waiting::job_shards(), LOWEST, &keys::until(now), MAX_DUE_JOBS).await?;
-        let mut seen = HashSet::new();
-        let job_keys = found.into_iter().map(|waiting| waiting.key).filter(|key| seen.insert(key.clone())).collect();
-        let mut jobs: Vec<Result<Job, _>> = self.get_all(job_keys).await?.into_iter().map(read::<JobItem, _>).collect();
+    /// [`StoreError`] if the index could not be read.
+    pub async fn due_jobs(&self, now: Timestamp, without: &HashSet<JobId>) -> Result<DueJobs, StoreError> {
+        let found = self.due_job_keys(now, Listing::without(without)).await?;
+        let (items, failure) = self.get_available(&found).await;
+        let mut jobs: Vec<Result<Job, _>> = items.into_iter().map(read::<JobItem, _>).collect();
         jobs.retain(|job| job.as_ref().map_or(true, |job| job.is_due(now)));
         jobs.sort_by_key(|job| job.as_ref().ok().map(|job| (job.due_at(), job.since, job.id)));
-        Ok(jobs)
+        Ok(DueJobs { jobs, failure })
+    }
+
+    /// The keys of the jobs that the listing chooses.
+    async fn due_job_keys(&self, now: Timestamp, mut listing: Listing) -> Result<Vec<Key>, StoreError> {
+        let (mut chosen, mut lowest) = (Vec::new(), LOWEST.to_owned());
+        while !listing.is_full() {
+            let shards = Waiting::job_shards();
+            let found = self.waiting_keys(shards, &lowest, &keys::until(now), DUE_ENTRIES_PER_READ).await?;
+            let last = found.last().filter(|_| found.len() == DUE_ENTRIES_PER_READ);
+            let next = last.map(|last| format!("{}{LOWEST}", last.sort_key));
+            let is_chosen = |key: &Key| keys::parse_job(key).is_some_and(|(of, job)| listing.chooses(&of, job));
+            chosen.extend(found.into_iter().map(|waiting| waiting.key).filter(is_chosen));
+            let Some(next) = next else { break };
+            lowest = next;
+        }
+        Ok(chosen)
+    }
+
+    /// Counts an organization's open recoveries and replays. Eventually consistent. Reads at most 4 MB of its jobs, which
+    /// are about 8,000 ones that have ended; their order is random, so the count of more is too low in proportion.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the items could not be read.
+    pub async fn count_open_restarts(&self, organization: &OrganizationId) -> Result<usize, StoreError> {
+        let mut pages = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .select(Select::Count)
+            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
+            .filter_expression("#status = :open AND #kind IN (:recover, :replay)")
+            .expression_attribute_names("#status", "status")
+            .expression_attribute_names("#kind", "kind")
+            .expression_attribute_values(":pk", AttributeValue::S(keys::job_partition(organization)))
+            .expression_attribute_values(":prefix", AttributeValue::S(JobId::PREFIX.to_owned()))
+            .expression_attribute_values(":open", open())
+            .expression_attribute_values(":recover", AttributeValue::S(JobKind::Recover.as_str().to_owned()))
+            .expression_attribute_values(":replay", AttributeValue::S(JobKind::Replay.as_str().to_owned()))
+            .into_paginator()
+            .send();
+        let mut counted = 0;
+        for _ in 0..MAX_COUNTED_PAGES {
+            let Some(page) = pages.next().await else { break };
+            counted += usize::try_from(page?.count).unwrap_or(0);
+        }
+        Ok(counted)
     }
 
     /// All stored jobs of an organization, in no particular order. Each unreadable item is an error in the list.

@@ -54,7 +54,7 @@ pub use events::appended::Append;
 pub use events::{EventList, EventWalk, ListedEvent};
 pub use external_ids::OtherClaim;
 pub use idempotency::{Claim, Claimed, EarlierClaim};
-pub use jobs::JobPut;
+pub use jobs::{DueJobs, JobPut};
 pub use keys::{DELIVERY_SHARDS, EVENT_SHARDS, EndpointRef, FAILED_SHARDS, HELD_SHARDS, Waiting, shard_byte};
 pub use limits::{TokenWrite, Tokens};
 #[cfg(feature = "operator")]

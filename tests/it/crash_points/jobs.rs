@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::scene::{Scene, cut_everywhere};
-use super::{nothing, only_endpoint, publish, resume_all, sweep, without};
+use super::{nothing, only_endpoint, publish, resume_all, sweep, without_listing};
 use crate::support::{Process, World};
 
 /// Parked deliveries of a resumed endpoint. The request that resumed it could not release them.
@@ -13,7 +13,7 @@ async fn resumed(world: World) -> Scene {
     let (mut scene, endpoint) = Scene::with_endpoint(world, json!({}), []).await;
     scene.tenant.set_status(&endpoint, "paused").await;
     publish(&mut scene, 3, &["success"], 1).await;
-    without(&scene, "Query").set_status(&endpoint, "active").await;
+    without_listing(&scene).set_status(&endpoint, "active").await;
     assert!(scene.world.records().await.values().all(|record| record.mark.as_ref().unwrap().starts_with("held")));
     scene
 }

@@ -16,7 +16,9 @@ mod suspension;
 
 use serde_json::{Value, json};
 
-use crate::support::{EVENT_TYPE, Endpoint, Fate, Process, Tenant, delivery_ids, over_network, text};
+use crate::support::{
+    EVENT_TYPE, Endpoint, Fate, Process, Tenant, delivery_ids, over_network, over_network_by_call, text, without_lists,
+};
 use scene::Scene;
 
 /// The calls that count the first failure of an endpoint: one sets `failing_until`, and one writes the counters.
@@ -58,6 +60,12 @@ fn batch_ids(results: &Value) -> Vec<String> {
 fn without(scene: &Scene, operation: &'static str) -> Tenant {
     let fate = move |called: &str| if called == operation { Fate::Refuse } else { Fate::Pass };
     let network = over_network(&scene.world.sdk(), fate);
+    scene.tenant.at(&scene.world.process_over(&network, scene.world.clock.clock()))
+}
+
+/// The tenant at a process that cannot list events and deliveries, so the sweep does all pages of its jobs.
+fn without_listing(scene: &Scene) -> Tenant {
+    let network = over_network_by_call(&scene.world.sdk(), without_lists);
     scene.tenant.at(&scene.world.process_over(&network, scene.world.clock.clock()))
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::scene::{Scene, cut_everywhere, endpoint};
-use super::{batch, only_endpoint, publish, sweep, without};
+use super::{batch, only_endpoint, publish, sweep, without_listing};
 use crate::support::{Process, Receiver, Reply, Tenant, World, delivery_ids};
 
 /// The number of events of each scene.
@@ -30,7 +30,7 @@ async fn missed(world: World) -> Scene {
 /// The same, and a replay that was requested and has sent nothing.
 async fn requested(world: World) -> Scene {
     let scene = missed(world).await;
-    replay(&without(&scene, "Query"), &scene, "missed").await.is_error(503, "unavailable");
+    replay(&without_listing(&scene), &scene, "missed").await.is_error(503, "unavailable");
     assert_eq!(scene.world.begun_jobs("replay").await.len(), 1);
     scene
 }
@@ -121,7 +121,7 @@ async fn requesting_a_replay_of_everything_survives_every_cut() {
 async fn a_replay_of_everything_survives_every_cut_of_the_sweep() {
     let prepare = async |world: World| {
         let scene = delivered(world).await;
-        replay(&without(&scene, "Query"), &scene, "all").await.is_error(503, "unavailable");
+        replay(&without_listing(&scene), &scene, "all").await.is_error(503, "unavailable");
         scene
     };
     let afterwards = async |scene: &mut Scene, _: Option<()>| expect_each_twice(scene).await;

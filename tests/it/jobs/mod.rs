@@ -1,6 +1,7 @@
 //! Jobs: the API for their owners, and how the sweep does them.
 
 mod failures;
+mod limits;
 mod owners;
 mod send_all;
 mod turns;
@@ -9,7 +10,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, EVENT_TYPE, Endpoint, Fate, Process, Receiver, Tenant, World, over_network, text};
+use crate::support::{
+    Answer, EVENT_TYPE, Endpoint, Process, Receiver, Tenant, World, over_network_by_call, text, without_lists,
+};
 
 /// The maximum number of deliveries in a page of a job.
 const PAGE: usize = 100;
@@ -34,11 +37,10 @@ async fn held(tenant: &Tenant, receiver: &Receiver, count: usize) -> Endpoint {
     endpoint
 }
 
-/// A process whose queries fail. It can change endpoints but finds no deliveries, so the sweep does all pages of its
-/// jobs.
+/// A process that cannot list events and deliveries. It can change endpoints and count jobs, but the sweep does all pages
+/// of its jobs.
 fn process_without_queries(world: &World) -> Process {
-    let fate = |operation: &str| if operation == "Query" { Fate::Refuse } else { Fate::Pass };
-    world.process_over(&over_network(&world.sdk(), fate), world.clock.clock())
+    world.process_over(&over_network_by_call(&world.sdk(), without_lists), world.clock.clock())
 }
 
 async fn resume(world: &World, tenant: &Tenant, endpoint: &Endpoint) {

@@ -7,6 +7,7 @@
 mod cursor;
 mod earlier;
 mod kind;
+mod listing;
 mod pace;
 mod position;
 mod progress;
@@ -25,6 +26,7 @@ use super::time::Timestamp;
 pub use cursor::Cursor;
 pub use earlier::Earlier;
 pub use kind::JobKind;
+pub use listing::Listing;
 pub use pace::{Pace, STEP};
 pub use position::JobPosition;
 pub use progress::{JobState, NotCancelled, Page, Pass};
@@ -41,6 +43,8 @@ pub use work::{Move, Work};
 pub const SETTLED: Duration = Duration::from_secs(120);
 /// The time between the end of a pass and the next pass.
 pub const BETWEEN_PASSES: Duration = Duration::from_secs(30);
+/// How many recoveries and replays of an organization are open at most.
+pub const MAX_OPEN_RESTARTS: usize = 100;
 /// How long a job is stored after it ended.
 pub const RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 

@@ -7,7 +7,7 @@ use super::endpoints::require_enabled;
 use super::organizations::require_active;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::ids::{EndpointId, EventId, JobId, OrganizationId};
-use crate::domain::job::{Job, JobPosition, Recovery, Work};
+use crate::domain::job::{Job, JobPosition, MAX_OPEN_RESTARTS, Recovery, Work};
 use crate::domain::tenancy::organization::Organization;
 use crate::domain::tenancy::rights::Binding;
 use crate::service::ServiceError;
@@ -36,7 +36,8 @@ impl Administrator {
     ///
     /// # Errors
     /// [`ServiceError::Forbidden`] for a suspended organization, [`ServiceError::NotFound`] if it has no such endpoint,
-    /// [`ServiceError::Conflict`] if the endpoint is disabled and could not take them.
+    /// [`ServiceError::Conflict`] if the endpoint is disabled and could not take them, or if the organization has too many
+    /// open recoveries and replays.
     pub async fn recover(
         &self,
         organization: &Organization,
@@ -46,6 +47,7 @@ impl Administrator {
         let organization = require_active(organization)?;
         require_enabled(&self.endpoint(organization, endpoint).await?)?;
         let new = Job::new(organization, Work::Recover(endpoint, recovery.clone()), self.clock.now());
+        self.limit_open(&new).await?;
         let (job, joined) = match self.store.request_job(&new).await? {
             JobPut::Found(job) => (*job, true),
             JobPut::Written | JobPut::Gone => (new, false),
@@ -53,6 +55,21 @@ impl Administrator {
         audit("endpoint.recover", organization, endpoint);
         let (job, recovered) = self.advance(job).await?;
         Ok(Recovering { job, recovery, joined, recovered })
+    }
+
+    /// Refuses a recovery or replay if its organization has [`MAX_OPEN_RESTARTS`] open ones, unless its job is one of them.
+    /// Concurrent requests may exceed the limit.
+    pub(super) async fn limit_open(&self, new: &Job) -> Result<(), ServiceError> {
+        if self.store.count_open_restarts(&new.organization).await? < MAX_OPEN_RESTARTS {
+            return Ok(());
+        }
+        match self.store.job(&new.organization, new.id).await? {
+            Some(job) if job.state.ended_at().is_none() => Ok(()),
+            _ => Err(ServiceError::Conflict(format!(
+                "the organization has {MAX_OPEN_RESTARTS} open recoveries and replays; GET …/jobs lists them; wait until \
+                 one has ended, or cancel one with POST …/jobs/{{job}}/cancel"
+            ))),
+        }
     }
 
     /// Removes the data of an event and the responses to its deliveries, and fails those that are not final. The first 500

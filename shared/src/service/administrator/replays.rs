@@ -20,8 +20,8 @@ impl Administrator {
     ///
     /// # Errors
     /// [`ServiceError::Forbidden`] for a suspended organization, [`ServiceError::NotFound`] if it has no such endpoint,
-    /// [`ServiceError::Conflict`] if the endpoint is disabled, [`ServiceError::ReplayOpen`] if another replay of the
-    /// endpoint by events is open.
+    /// [`ServiceError::Conflict`] if the endpoint is disabled or the organization has too many open recoveries and replays,
+    /// [`ServiceError::ReplayOpen`] if another replay of the endpoint by events is open.
     pub async fn replay(
         &self,
         organization: &Organization,
@@ -32,6 +32,7 @@ impl Administrator {
         require_enabled(&self.endpoint(organization, endpoint).await?)?;
         let goes_by_events = replay.goes_by_events();
         let new = Job::new(organization, Work::Replay(endpoint, replay), self.clock.now());
+        self.limit_open(&new).await?;
         let job = if goes_by_events {
             self.request_replay(new).await?
         } else {

@@ -48,11 +48,12 @@ impl Sweeper {
     /// The jobs whose next page is due, without those that failed in this run; `None` if there are none. Those that are
     /// `left` follow the ones that the index lists.
     async fn turns(&self, jobs: &mut JobsRun, left: Turns) -> Option<Turns> {
-        let listed = self.store.due_jobs(self.clock.now()).await;
+        let listed = self.store.due_jobs(self.clock.now(), &jobs.failed).await;
         let (mut turns, mut known) = (Turns::default(), HashSet::new());
-        for job in jobs.run.record("jobs", listed).into_iter().flatten() {
+        let listed = jobs.run.record("jobs", listed).unwrap_or_default();
+        jobs.run.record("some of the jobs", listed.failure.map_or(Ok(()), Err));
+        for job in listed.jobs {
             match job {
-                Ok(job) if jobs.failed.contains(&job.id) => {}
                 Ok(job) => {
                     known.insert(job.id);
                     turns.push(job);

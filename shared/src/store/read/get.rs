@@ -88,6 +88,18 @@ impl Store {
         self.get_chunks(keys, projection, true).await
     }
 
+    /// As [`get_all`](Self::get_all), but returns what can be read, and one of the errors if there were any.
+    pub(in crate::store) async fn get_available(&self, keys: &[Key]) -> (Vec<Item>, Option<StoreError>) {
+        let chunks = keys.chunks(READ_CHUNK).map(|chunk| self.get_chunk(chunk, None, true));
+        let mut read = stream::iter(chunks.collect::<Vec<_>>()).buffer_unordered(MAX_CONCURRENT_CHUNKS);
+        let (mut items, mut failure) = (Vec::new(), None);
+        while let Some((found, failed)) = read.next().await {
+            items.extend(found);
+            failure = failed.or(failure);
+        }
+        (items, failure)
+    }
+
     async fn get_chunks(
         &self,
         keys: Vec<Key>,
@@ -96,19 +108,32 @@ impl Store {
     ) -> Result<Vec<Item>, StoreError> {
         let chunks = keys.chunks(READ_CHUNK).map(|chunk| self.get_chunk(chunk, projection, is_consistent));
         let chunks: Vec<_> = chunks.collect();
-        stream::iter(chunks).buffer_unordered(MAX_CONCURRENT_CHUNKS).try_concat().await
+        let read = stream::iter(chunks).buffer_unordered(MAX_CONCURRENT_CHUNKS);
+        read.map(|(found, failure)| failure.map_or(Ok(found), Err)).try_concat().await
     }
 
+    /// Reads a chunk. If it cannot be read completely, returns what was read and the error.
     async fn get_chunk(
         &self,
         keys: &[Key],
         projection: Option<&'static Projection>,
         is_consistent: bool,
-    ) -> Result<Vec<Item>, StoreError> {
+    ) -> (Vec<Item>, Option<StoreError>) {
         let mut found = Vec::with_capacity(keys.len());
+        let failure = self.read_chunk(keys, projection, is_consistent, &mut found).await.err();
+        (found, failure)
+    }
+
+    async fn read_chunk(
+        &self,
+        keys: &[Key],
+        projection: Option<&'static Projection>,
+        is_consistent: bool,
+        found: &mut Vec<Item>,
+    ) -> Result<(), StoreError> {
         let mut wanted = Some(keys.iter().map(Key::attributes).collect::<Vec<_>>());
         for attempt in 0..BATCH_TRIES {
-            let Some(keys) = wanted.take() else { return Ok(found) };
+            let Some(keys) = wanted.take() else { return Ok(()) };
             clock::back_off(attempt).await;
             let keys = KeysAndAttributes::builder()
                 .set_keys(Some(keys))
@@ -121,6 +146,6 @@ impl Store {
             let left = output.unprocessed_keys.and_then(|mut tables| tables.remove(&self.table));
             wanted = left.map(|left| left.keys).filter(|keys| !keys.is_empty());
         }
-        if wanted.is_none() { Ok(found) } else { Err(unprocessed("BatchGetItem")) }
+        if wanted.is_none() { Ok(()) } else { Err(unprocessed("BatchGetItem")) }
     }
 }

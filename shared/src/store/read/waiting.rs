@@ -150,7 +150,7 @@ impl Store {
 pub(in crate::store) struct WaitingKey {
     pub(in crate::store) key: Key,
     partition: String,
-    sort_key: String,
+    pub(in crate::store) sort_key: String,
 }
 
 impl WaitingKey {

@@ -16,7 +16,7 @@ use super::scene::{BATCH, Function, LARGE_BATCH, Outcome, Receiving, Scene};
 use super::wire::Wire;
 use crate::support::{
     Answer, EVENT_TYPE, Endpoint, Fate, Process, Receiver, Reply, Tenant, World, delivery_ids, over_network,
-    over_network_by_call,
+    over_network_by_call, without_lists,
 };
 
 const VISIBILITY: Duration = Duration::from_secs(VISIBILITY_SECONDS as u64);
@@ -171,6 +171,11 @@ impl Stage {
 
     async fn set_status(&self, status: &str) {
         self.tenant.set_status(&self.endpoint, status).await;
+    }
+
+    /// A process that cannot list events and deliveries.
+    fn without_lists(&self) -> Process {
+        self.world.process_over(&over_network_by_call(&self.world.sdk(), without_lists), self.world.clock.clock())
     }
 
     /// A process on whose network these operations have another fate than to pass.

@@ -70,14 +70,14 @@ impl Stage {
 
     /// Resumes the endpoint without releasing a delivery, so the sweep must release them.
     pub(super) async fn resume_without_release(&self) {
-        let hasty = self.spoiled(|operation| if operation == "Query" { Fate::Refuse } else { Fate::Pass });
+        let hasty = self.without_lists();
         self.tenant.at(&hasty).set_status(&self.endpoint, "active").await;
     }
 
     /// Requests a recovery without retrying a delivery, so the sweep must retry them.
     pub(super) async fn ask_for_recovery(&self) {
         self.world.advance(REMEMBERED);
-        let hasty = self.spoiled(|operation| if operation == "Query" { Fate::Refuse } else { Fate::Pass });
+        let hasty = self.without_lists();
         let path = format!("{}/recover", self.endpoint.path());
         let all = json!({"since": "2020-01-01T00:00:00Z"});
         self.tenant.at(&hasty).post(&path, &all).await.is_error(503, "unavailable");
@@ -103,7 +103,7 @@ impl Stage {
     /// Requests a replay that sends nothing, so the sweep must do it.
     pub(super) async fn ask_for_replay(&self, what: &str) {
         self.world.advance(A_MINUTE);
-        let hasty = self.spoiled(|operation| if operation == "Query" { Fate::Refuse } else { Fate::Pass });
+        let hasty = self.without_lists();
         let path = format!("{}/replay", self.endpoint.path());
         let body = json!({"since": "2020-01-01T00:00:00Z", "what": what});
         self.tenant.at(&hasty).post(&path, &body).await.is_error(503, "unavailable");
