@@ -177,7 +177,8 @@ async fn test(
 /// Retries the failed and exhausted deliveries of an endpoint in a span of time.
 ///
 /// If a recovery of the same span and statuses has not completed its first pass, the request joins it. The request is a
-/// conflict if the endpoint is disabled. It is forbidden while the organization is suspended.
+/// conflict if the endpoint is disabled, or if the organization has 100 open recoveries and replays. It is forbidden while
+/// the organization is suspended.
 #[utoipa::path(
     post, path = "/webhooks/endpoints/{endpoint}/recover", operation_id = "recover_endpoint", request_body = RecoverIn,
     responses((status = 202, body = RecoveryOut), (status = 409)),

@@ -26,8 +26,8 @@ pub(super) fn routes() -> Routes {
 ///
 /// A job does it. The same request joins it while it is open; one of `failed` while it is in its first pass. It also joins a
 /// replay of `missed` or `all` that has ended and was requested less than a minute ago. The request is a conflict if the
-/// endpoint is disabled, or if another replay of `missed` or `all` is open for it. It is forbidden while the organization is
-/// suspended.
+/// endpoint is disabled, if another replay of `missed` or `all` is open for it, or if the organization has 100 open
+/// recoveries and replays. It is forbidden while the organization is suspended.
 #[utoipa::path(
     post, path = "/webhooks/endpoints/{endpoint}/replay", operation_id = "replay_endpoint", request_body = ReplayIn,
     params(ReplayParameters),
