@@ -203,7 +203,7 @@ async fn a_batch_has_a_list_for_each_set_of_channels() {
 
 /// Events are published at whole milliseconds.
 #[tokio::test]
-async fn times_within_a_millisecond_divide_lists_and_recoveries_as_any_other_time() {
+async fn times_within_a_millisecond_divide_lists_recoveries_and_replays_as_any_other_time() {
     let (world, receiver) = (World::new().await, Receiver::always(Answer::status(500)).await);
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": []})).await;
@@ -221,5 +221,26 @@ async fn times_within_a_millisecond_divide_lists_and_recoveries_as_any_other_tim
         [(json!({"since": after}), 0), (json!({"since": "2020-01-01T00:00:00Z", "until": after}), 1)]
     {
         assert_eq!(tenant.post(&recover, &body).await.data(202)["recovered"], recovered, "{body}");
+    }
+
+    world.advance(Duration::from_secs(61));
+    let added = tenant.endpoint(&receiver).await;
+    let old = "2020-01-01T00:00:00Z";
+    for (what, endpoint) in [("missed", &added), ("failed", &endpoint)] {
+        let replay = format!("{}/replay", endpoint.path());
+        for (body, count) in
+            [(json!({"what": what, "since": after}), 0), (json!({"what": what, "since": old, "until": after}), 1)]
+        {
+            let counted = tenant.post(&format!("{replay}?dry_run=true"), &body).await.data(200);
+            assert_eq!(counted["deliveries"], count, "{body}");
+            // The same millisecond is the same span.
+            let job = tenant.post(&replay, &body).await.data(202);
+            let rounded = body.to_string().replace("500Z", "999Z");
+            let joined = tenant.post(&replay, &serde_json::from_str::<Value>(&rounded).unwrap()).await.data(202);
+            assert_eq!(job["deliveries"], count, "{body}");
+            assert_eq!([&joined["id"], &joined["created_at"]], [&job["id"], &job["created_at"]], "{body}");
+            tenant.post(&format!("/jobs/{}/cancel", text(&job["id"])), &json!({})).await;
+            world.drain().await;
+        }
     }
 }

@@ -45,6 +45,8 @@ impl ReplayIn {
         {
             read.problem("until", "must be later than since");
         }
+        // Events are published at, and replays are stored with, times in whole milliseconds.
+        let (since, until) = (since.map(Timestamp::up_to_millis), until.map(Timestamp::up_to_millis));
         let event_types = read.optional("event_types", self.event_types, |types| match types.len() {
             1..=MAX_SUBSCRIPTIONS => each(&types, Subscription::parse),
             _ => Err(Invalid::new(format!("must name 1 to {MAX_SUBSCRIPTIONS} event types"))),
