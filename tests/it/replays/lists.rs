@@ -1,17 +1,19 @@
 //! Lists of endpoints that replays added to the fan-outs of events, and what readers show of them.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::Method;
 use serde_json::{Value, json};
 use shared::clock;
-use shared::domain::event::appended::AppendedList;
+use shared::domain::event::appended::{AppendedList, MAX_LISTED};
 use shared::domain::ids::{EndpointId, EventId, OrganizationId};
-use shared::store::Append;
+use shared::store::{Append, Store};
 
 use super::{OLD_ENOUGH, all_time, publish, replay};
+use crate::meter::Meter;
 use crate::support::{EVENT_TYPE, Endpoint, Receiver, Tenant, World, delivery_ids, text};
 
 /// More endpoints than one list has.
@@ -47,7 +49,7 @@ async fn a_list_is_full_before_the_next_one_begins_and_every_reader_shows_all_of
     let mut lists: Vec<_> = world.items("appended").await;
     lists.sort_by_key(|list| list["sk"].as_s().unwrap().clone());
     let sizes: Vec<_> = lists.iter().map(|list| list["endpoints"].as_b().unwrap().as_ref().len() / 16).collect();
-    assert_eq!(sizes, [60, 3, 60, 3]);
+    assert_eq!(sizes, [53, 10, 53, 10]);
     let expected: Vec<_> = endpoints.iter().map(|endpoint| endpoint.id.as_str()).collect();
 
     let listed = tenant.get("/events").await.data(200);
@@ -74,6 +76,24 @@ async fn a_list_is_full_before_the_next_one_begins_and_every_reader_shows_all_of
     assert_eq!(numbered.status, 200, "{}", numbered.body);
     world.run_to_the_end().await;
     assert_eq!(receiver.received().len(), 2 * MANY);
+}
+
+#[tokio::test]
+async fn adding_an_endpoint_to_a_list_costs_a_write_unit_up_to_the_last_one_of_the_list() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let event = publish(&tenant, json!({"type": EVENT_TYPE, "data": {}})).await;
+    let (network, meter) = Meter::install(&world.sdk()).unwrap();
+    let store = Store::new(&network, world.table(), Duration::from_secs(86_400));
+    let organization = OrganizationId::parse(&tenant.id).unwrap();
+    let mut list = AppendedList { event: EventId::parse(&event).unwrap(), number: 9_999, endpoints: Vec::new() };
+    while list.endpoints.len() < MAX_LISTED {
+        let endpoint = EndpointId::new(world.clock.now(), [1; 8]);
+        store.append_endpoint(&organization, &list, endpoint).await.unwrap();
+        list.endpoints.push(endpoint);
+        let units = meter.take().write_units;
+        assert!(units <= 1.0, "{units} for entry {}", list.endpoints.len());
+    }
 }
 
 #[tokio::test]

@@ -6,8 +6,8 @@
 
 use crate::domain::ids::{EndpointId, EventId};
 
-/// Most endpoints of one list.
-pub const MAX_LISTED: usize = 60;
+/// Most endpoints of one list. So its item has at most 1,024 bytes, which is a write unit.
+pub const MAX_LISTED: usize = 53;
 /// Most endpoints of an event, including those that it had when it was published. A replay adds none beyond.
 pub const MAX_FAN_OUT: usize = 20_000;
 
@@ -83,10 +83,10 @@ mod tests {
         for (lists, expected) in [
             (vec![], 0),
             (vec![list(0, 0..1)], 1),
-            (vec![list(1, 60..61), list(0, 0..60)], 61),
-            (vec![list(1, 60..120), list(0, 0..59)], 59),
-            (vec![list(0, 0..60), list(2, 120..121)], 60),
-            (vec![list(1, 60..61)], 0),
+            (vec![list(1, 53..54), list(0, 0..53)], 54),
+            (vec![list(1, 53..106), list(0, 0..52)], 52),
+            (vec![list(0, 0..53), list(2, 106..107)], 53),
+            (vec![list(1, 53..54)], 0),
         ] {
             assert_eq!(Appended::join(lists.clone()), Appended(endpoints(0..expected)), "{lists:?}");
         }
@@ -95,15 +95,15 @@ mod tests {
     #[test]
     fn an_endpoint_is_added_to_the_last_list_until_it_is_full() {
         for (count, expected) in
-            [(0, list(0, 0..0)), (59, list(0, 0..59)), (60, list(1, 60..60)), (61, list(1, 60..61))]
+            [(0, list(0, 0..0)), (52, list(0, 0..52)), (53, list(1, 53..53)), (54, list(1, 53..54))]
         {
             assert_eq!(Appended(endpoints(0..count)).open_list(event()), expected);
         }
-        let mut appended = Appended(endpoints(0..61));
-        appended.replace_open(endpoints(60..64));
-        assert_eq!(appended, Appended(endpoints(0..64)));
+        let mut appended = Appended(endpoints(0..54));
+        appended.replace_open(endpoints(53..57));
+        assert_eq!(appended, Appended(endpoints(0..57)));
         let mut none = Appended::default();
-        none.replace_open(endpoints(0..60));
-        assert_eq!(none.open_list(event()), list(1, 60..60));
+        none.replace_open(endpoints(0..53));
+        assert_eq!(none.open_list(event()), list(1, 53..53));
     }
 }
