@@ -12,7 +12,7 @@ use tracing::error;
 use super::ServiceError;
 use super::meter::Meter;
 use super::releaser::{CHUNK, Moved, new_ticket, task_without_payload};
-use crate::clock::Clock;
+use crate::clock::{self, Clock};
 use crate::domain::delivery::Delivery;
 use crate::domain::deployment::Deployment;
 use crate::domain::endpoint::Endpoint;
@@ -26,7 +26,7 @@ use crate::store::{Append, Replaced, Store};
 use find::Found;
 
 /// How often an endpoint is added to the fan-out of an event if other replays change it first.
-const APPEND_TRIES: usize = 8;
+const APPEND_TRIES: u32 = 8;
 /// A delivery that expires within this time is reported by a count.
 const EXPIRES_SOON: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -138,7 +138,7 @@ impl Replayer {
     /// Adds the endpoint to the fan-out of an event, unless it is there. Returns its delivery in its initial state; `None`
     /// if the fan-out is full.
     async fn append(&self, mut event: Event, endpoint: EndpointId) -> Result<Option<Delivery>, ServiceError> {
-        for _ in 0..APPEND_TRIES {
+        for tries in 0..APPEND_TRIES {
             if let Some(delivery) = event.delivery_to(endpoint) {
                 return Ok(Some(delivery));
             }
@@ -148,7 +148,13 @@ impl Replayer {
             let list = event.appended.open_list(event.id);
             let endpoints = match self.store.append_endpoint(&event.organization, &list, endpoint).await? {
                 Append::Written => [list.endpoints, vec![endpoint]].concat(),
-                Append::Found(endpoints) => endpoints,
+                Append::Found(endpoints) => {
+                    // What was found is true only for a moment, so every second try follows at once.
+                    if tries % 2 == 1 {
+                        clock::back_off(tries).await;
+                    }
+                    endpoints
+                }
             };
             event.appended.replace_open(endpoints);
         }
