@@ -49,6 +49,23 @@ async fn an_endpoint_has_one_open_replay_by_events() {
 }
 
 #[tokio::test]
+async fn replays_within_ten_minutes_send_500_at_once_together() {
+    let world = World::new().await;
+    let (tenant, endpoint, receiver) = missed(&world, MANY).await;
+    let open = replay(&tenant, &endpoint, &all_time("missed")).await;
+    assert_eq!(open["deliveries"], 500);
+    cancel(&tenant, &open).await;
+    world.drain().await;
+    world.advance(Duration::from_secs(599));
+    let next = replay(&tenant, &endpoint, &all_time("all")).await;
+    assert_eq!(json!([next["status"], next["deliveries"]]), json!(["open", 0]));
+    world.run_to_the_end().await;
+    assert_eq!(receiver.received().len(), 500 + MANY);
+    world.advance(Duration::from_secs(600));
+    assert_eq!(replay(&tenant, &endpoint, &all_time("all")).await["deliveries"], 500);
+}
+
+#[tokio::test]
 async fn requests_at_once_begin_one_replay() {
     let world = World::new().await;
     let (tenant, endpoint, receiver) = missed(&world, 50).await;

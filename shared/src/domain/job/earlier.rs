@@ -1,4 +1,4 @@
-//! Requests of a replay by events while another one of the endpoint is stored.
+//! Requests of recoveries and replays while an earlier job with the same id is stored.
 
 use std::time::Duration;
 
@@ -7,6 +7,9 @@ use super::{Cursor, Job, JobState, Work};
 /// A request that is repeated within this time joins the same replay although that has ended: the client may not have got
 /// the response. Otherwise the repetition of a replay of everything would send again what the first one delivered.
 const JOINED_FOR: Duration = Duration::from_secs(60);
+
+/// A job that is requested within this time after another one with its id shares its initial deliveries, which have no rate.
+const SHARED_FOR: Duration = Duration::from_secs(10 * 60);
 
 /// What a stored replay of an endpoint by events means for a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,7 +42,15 @@ impl Job {
     #[must_use]
     pub fn replacing(self, earlier: &Self) -> Self {
         let since = self.since.max(earlier.since.plus(Duration::from_millis(1)));
-        Self::new(&self.organization, self.work, since)
+        Self::new(&self.organization, self.work, since).sharing(earlier)
+    }
+
+    /// This new job, after an earlier one with the same id. If that was requested less than ten minutes before, this one
+    /// has only those initial deliveries that it left: repeated requests do not exceed the rate.
+    #[must_use]
+    pub fn sharing(self, earlier: &Self) -> Self {
+        let is_shared = self.since < earlier.since.plus(SHARED_FOR);
+        Self { pace: if is_shared { self.pace.sharing(&earlier.pace) } else { self.pace }, ..self }
     }
 }
 
@@ -49,6 +60,7 @@ mod tests {
     use super::*;
     use crate::domain::endpoint::subscription::Subscription;
     use crate::domain::endpoint::tests::endpoint;
+    use crate::domain::ids::DeliveryId;
     use crate::domain::time::Timestamp;
 
     const NOW: Timestamp = Timestamp::from_unix_seconds(1_774_382_400);
@@ -91,5 +103,31 @@ mod tests {
         let same_time = of(all.clone(), 100).replacing(&earlier);
         assert_eq!(same_time.since, at(100).plus(Duration::from_millis(1)));
         assert_eq!(of(all.clone(), 101).replacing(&earlier), of(all, 101));
+    }
+
+    #[test]
+    fn a_job_has_the_initial_deliveries_that_one_of_the_last_ten_minutes_left() {
+        let own = endpoint();
+        let requested = |since| Job::new(&own.organization, Work::Replay(own.id, replay(Replayed::All)), at(since));
+        let after = |job: &Job, paced| {
+            let page = Page { last: Some(DeliveryId::first_at(NOW)), paced, ..Page::default() };
+            job.at(0, job.since).after(&page, job.since)
+        };
+        let first = requested(0);
+        for (name, earlier, since, expected) in [
+            ("none used", first.clone(), 599, 500),
+            ("some used", after(&first, 120), 599, 380),
+            ("some used, and cancelled", after(&first, 120).cancelled(at(1)).unwrap(), 599, 380),
+            ("all used", after(&first, 500), 599, 0),
+            ("in a step", after(&after(&first, 500), 1), 599, 0),
+            ("ten minutes later", after(&first, 500), 600, 500),
+        ] {
+            for job in [requested(since).sharing(&earlier), requested(since).replacing(&earlier)] {
+                assert_eq!((job.pace.left, job.since), (expected, at(since)), "{name}");
+            }
+        }
+        let paced = requested(1).sharing(&after(&first, 500));
+        assert!(!paced.pace.is_before_steps());
+        assert_eq!(paced.at(0, at(1)).pace.per_second, 100);
     }
 }

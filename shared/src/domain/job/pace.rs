@@ -56,6 +56,13 @@ impl Pace {
         Self { per_second: 0, left: kind.rates().initial_deliveries, began_at: now, failures: 0 }
     }
 
+    /// This pace of a new job, with at most the initial deliveries that an earlier job left.
+    #[must_use]
+    pub(super) fn sharing(self, earlier: &Self) -> Self {
+        let left = if earlier.per_second == 0 { earlier.left } else { 0 };
+        Self { left: self.left.min(left), ..self }
+    }
+
     /// Whether some of the initial deliveries, before the first step, are left.
     pub const fn is_before_steps(&self) -> bool {
         self.per_second == 0 && self.left > 0

@@ -47,7 +47,7 @@ impl Administrator {
         let organization = require_active(organization)?;
         require_enabled(&self.endpoint(organization, endpoint).await?)?;
         let new = Job::new(organization, Work::Recover(endpoint, recovery.clone()), self.clock.now());
-        self.limit_open(&new).await?;
+        let new = self.admit(new).await?;
         let (job, joined) = match self.store.request_job(&new).await? {
             JobPut::Found(job) => (*job, true),
             JobPut::Written | JobPut::Gone => (new, false),
@@ -57,19 +57,22 @@ impl Administrator {
         Ok(Recovering { job, recovery, joined, recovered })
     }
 
-    /// Refuses a recovery or replay if its organization has [`MAX_OPEN_RESTARTS`] open ones, unless its job is one of them.
-    /// Concurrent requests may exceed the limit.
-    pub(super) async fn limit_open(&self, new: &Job) -> Result<(), ServiceError> {
-        if self.store.count_open_restarts(&new.organization).await? < MAX_OPEN_RESTARTS {
-            return Ok(());
-        }
-        match self.store.job(&new.organization, new.id).await? {
-            Some(job) if job.state.ended_at().is_none() => Ok(()),
-            _ => Err(ServiceError::Conflict(format!(
+    /// The job of a requested recovery or replay, with the initial deliveries that an earlier one with its id left. Refuses
+    /// it if its organization has [`MAX_OPEN_RESTARTS`] open ones, unless one with its id is among them. Concurrent
+    /// requests may exceed the limit.
+    pub(super) async fn admit(&self, new: Job) -> Result<Job, ServiceError> {
+        let earlier = self.store.job(&new.organization, new.id).await?;
+        let is_open = earlier.as_ref().is_some_and(|job| job.state.ended_at().is_none());
+        if !is_open && self.store.count_open_restarts(&new.organization).await? >= MAX_OPEN_RESTARTS {
+            return Err(ServiceError::Conflict(format!(
                 "the organization has {MAX_OPEN_RESTARTS} open recoveries and replays; GET …/jobs lists them; wait until \
                  one has ended, or cancel one with POST …/jobs/{{job}}/cancel"
-            ))),
+            )));
         }
+        Ok(match earlier {
+            Some(earlier) => new.sharing(&earlier),
+            None => new,
+        })
     }
 
     /// Removes the data of an event and the responses to its deliveries, and fails those that are not final. The first 500

@@ -32,7 +32,7 @@ impl Administrator {
         require_enabled(&self.endpoint(organization, endpoint).await?)?;
         let goes_by_events = replay.goes_by_events();
         let new = Job::new(organization, Work::Replay(endpoint, replay), self.clock.now());
-        self.limit_open(&new).await?;
+        let new = self.admit(new).await?;
         let job = if goes_by_events {
             self.request_replay(new).await?
         } else {
