@@ -240,6 +240,45 @@ async fn a_bound_key_cannot_learn_of_other_endpoints_by_changing_its_own() {
     assert_eq!(changed["name"], "Mine");
 }
 
+/// Otherwise a key that may change its endpoint could have all events of the past sent to it.
+#[tokio::test]
+async fn a_bound_key_replays_missed_events_only_if_it_may_read_events() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let owner = world.tenant().await;
+    let earlier = owner.post("/events", &json!({"type": "private", "data": {}})).await.data(202);
+    let own = owner.endpoint(&receiver).await;
+    world.advance(Duration::from_secs(61));
+    let issue = async |scopes: &[&str], endpoints: Value| {
+        let fields = json!({"name": "n", "scopes": scopes, "endpoints": endpoints});
+        owner.with_key(text(&owner.post("/api-keys", &fields).await.data(201)["revealed_key"]))
+    };
+    let path = format!("{}/replay", own.path());
+    let body = |what: &str| json!({"since": "2020-01-01T00:00:00Z", "what": what});
+    let without = issue(&["endpoints:write", "deliveries:write"], json!([own.id])).await;
+    without.patch(&own.path(), &json!({"event_types": ["*"]})).await.data(200);
+    for what in ["missed", "all"] {
+        for path in [path.clone(), format!("{path}?dry_run=true")] {
+            let refused = without.post(&path, &body(what)).await;
+            refused.is_error(403, "forbidden");
+            assert!(text(&refused.body["error"]["message"]).contains("events:read"), "{}", refused.body);
+        }
+    }
+    without.post(&path, &body("failed")).await.data(202);
+    let unbound = issue(&["deliveries:write"], Value::Null).await;
+    let counted = unbound.post(&format!("{path}?dry_run=true"), &body("missed")).await.data(200);
+    assert_eq!(counted["deliveries"], 1);
+    world.run_to_the_end().await;
+    assert!(receiver.received().is_empty());
+
+    let with = issue(&["deliveries:write", "events:read"], json!([own.id])).await;
+    assert_eq!(with.post(&path, &body("missed")).await.data(202)["deliveries"], 1);
+    world.run_to_the_end().await;
+    assert_eq!(receiver.received().len(), 1);
+    // The event of the other endpoints, to which a replay added the key's, is now among those of the key.
+    let event = with.get(&format!("/events/{}", text(&earlier["id"]))).await.data(200);
+    assert_eq!(event["webhook_deliveries"].as_array().unwrap().len(), 1);
+}
+
 #[tokio::test]
 async fn the_endpoints_of_a_bound_key_have_pages() {
     let (world, receiver) = (World::new().await, Receiver::new().await);

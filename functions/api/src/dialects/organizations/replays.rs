@@ -5,8 +5,11 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use shared::domain::ids::EndpointId;
+use shared::domain::job::Replay;
+use shared::domain::tenancy::access::Scope;
 use shared::edge::scopes::DeliveriesWrite;
 use shared::edge::{ApiError, Body, Data, PathId, Search, Tenant};
+use shared::wire::error::ErrorCode;
 use shared::wire::organizations::{JobOut, ReplayCountOut, ReplayIn};
 use shared::wire::query::ReplayParameters;
 use utoipa::OpenApi;
@@ -27,7 +30,8 @@ pub(super) fn routes() -> Routes {
 /// A job does it. The same request joins it while it is open; one of `failed` while it is in its first pass. It also joins a
 /// replay of `missed` or `all` that has ended and was requested less than a minute ago. The request is a conflict if the
 /// endpoint is disabled, if another replay of `missed` or `all` is open for it, or if the organization has 100 open
-/// recoveries and replays. It is forbidden while the organization is suspended.
+/// recoveries and replays. It is forbidden while the organization is suspended. For a key that is bound to endpoints, `missed`
+/// and `all` also need the scope `events:read`.
 #[utoipa::path(
     post, path = "/webhooks/endpoints/{endpoint}/replay", operation_id = "replay_endpoint", request_body = ReplayIn,
     params(ReplayParameters),
@@ -47,6 +51,7 @@ async fn replay(
     let dry_run = query.dry_run();
     let dry_run = query.finish(dry_run)?;
     let replay = body.read(ReplayIn::parse)?;
+    require_events(&tenant, &replay)?;
     let organization = &tenant.organization;
     if dry_run {
         let counted = administrator.count_replay(organization, endpoint, &replay).await?;
@@ -54,4 +59,14 @@ async fn replay(
     }
     let job = administrator.replay(organization, endpoint, replay).await?;
     Ok(Data::accepted(JobOut::from(&job)).into_response())
+}
+
+/// A replay by events sends the endpoint events that it has no delivery for, also those from before the key was issued.
+fn require_events(tenant: &Tenant<DeliveriesWrite>, replay: &Replay) -> Result<(), ApiError> {
+    if !replay.goes_by_events() || !tenant.binding.is_bound() || tenant.caller.may(Scope::EventsRead) {
+        return Ok(());
+    }
+    let (what, scope) = (replay.what.as_str(), Scope::EventsRead.as_str());
+    let message = format!("this key is bound to endpoints and lacks the scope {scope}, which a replay of {what} needs");
+    Err(ApiError::new(ErrorCode::Forbidden, message))
 }
