@@ -350,3 +350,25 @@ async fn a_recovery_ends_when_its_endpoint_or_organization_is_stopped_and_keeps_
         assert_eq!(world.begun_jobs("recover").await.len(), 0, "{stopped}");
     }
 }
+
+/// Every retry fails at once.
+#[tokio::test]
+async fn two_recoveries_of_the_same_deliveries_retry_each_once() {
+    let world = World::new().await;
+    let (tenant, receiver) = (world.tenant().await, Receiver::always(Answer::status(500)).await);
+    let endpoint = tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": []})).await;
+    fail(&world, &tenant, 5).await;
+    let attempts = receiver.received().len();
+    for since in ["2020-01-01T00:00:00Z", "2020-01-01T00:00:00.001Z"] {
+        recover(&tenant, &endpoint, &json!({"since": since})).await;
+        world.drain().await;
+        world.advance(Duration::from_secs(1));
+    }
+    for _ in 0..8 {
+        world.sweep().await;
+        world.drain().await;
+        world.advance(Duration::from_secs(31));
+    }
+    assert_eq!(world.begun_jobs("recover").await.len(), 0);
+    assert_eq!(receiver.received().len(), attempts + 2 * 5);
+}

@@ -31,8 +31,8 @@ impl fmt::Display for Recovery {
 
 impl Recovery {
     /// The delivery after a manual retry with this ticket. `None` if the recovery does not select it, if it is not
-    /// before `before` ([`Job::before`](super::Job::before)), or if this `run` has retried it before: two processes may
-    /// do the same page.
+    /// before `before` ([`Job::before`](super::Job::before)), if this `run` has retried it before, since two processes may
+    /// do the same page, or if a run that was requested later has: two jobs would otherwise retry it in turns.
     pub fn retried(
         &self,
         delivery: Delivery,
@@ -42,7 +42,8 @@ impl Recovery {
         ticket: Ticket,
     ) -> Option<Delivery> {
         let is_in_span = DeliveryId::first_at(self.since) <= delivery.id && before.is_none_or(|end| delivery.id < end);
-        let is_wanted = self.statuses.contains(&delivery.status) && delivery.recovery != Some(run);
+        let is_retried = delivery.recovery.is_some_and(|other| (other.since, other.job) >= (run.since, run.job));
+        let is_wanted = self.statuses.contains(&delivery.status) && !is_retried;
         let again = Some(delivery).filter(|_| is_in_span && is_wanted)?.manually_retried(now, ticket).ok()?;
         Some(Delivery { recovery: Some(run), ..again })
     }
@@ -84,6 +85,9 @@ mod tests {
         let failed_again = Delivery { status: DeliveryStatus::Exhausted, ..again };
         assert_eq!(retried(failed_again.clone(), 202), None, "this recovery retried it before");
         let later = JobRun { since: at(300), ..job.run() };
-        assert!(recovery.retried(failed_again, later, None, at(301), ticket).is_some(), "a later run may");
+        let by_the_later = recovery.retried(failed_again.clone(), later, None, at(301), ticket).unwrap();
+        assert_eq!(by_the_later.recovery, Some(later), "a later run may");
+        let failed_again = Delivery { status: DeliveryStatus::Exhausted, ..by_the_later };
+        assert_eq!(retried(failed_again, 302), None, "a run that was requested later retried it");
     }
 }
