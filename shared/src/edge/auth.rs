@@ -107,7 +107,7 @@ impl<S: RequiredScope, R: RouterState> FromRequestParts<R> for Permitted<S> {
 /// path, or the key's own.
 ///
 /// A key that is bound to endpoints is admitted if the path names one of them. It is refused at all other routes, unless `B`
-/// is [`ToBinding`].
+/// is that of [`BoundTenant`].
 #[derive(Debug)]
 pub struct Tenant<S, W = OfPath, B = Whole> {
     /// The authenticated caller.

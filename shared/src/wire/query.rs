@@ -126,8 +126,8 @@ impl Query {
         }
     }
 
-    /// Takes the parameters of a list of events: those of [`Query::event_filter`] with the name `type`, and `endpoint_id`,
-    /// `response_status` and `error`, of which the last two require the first.
+    /// Takes the parameters of a list of events: `type`, `since`, `until`, `channel`, `external_id`, and `endpoint_id`,
+    /// `response_status` and `error`, of which the last two require `endpoint_id`.
     pub fn event_selection(&mut self) -> EventSelection {
         let names_endpoint = self.parameters.contains_key("endpoint_id");
         let endpoint = |text: &str| EndpointId::parse(text).map_err(|e| Invalid::new(e.to_string()));
@@ -146,8 +146,8 @@ impl Query {
         }
     }
 
-    /// Takes the parameters of a list of deliveries: those of [`Query::event_filter`] with the name `event_type`, and
-    /// `status`, `response_status` and `error`.
+    /// Takes the parameters of a list of deliveries: `event_type`, `since`, `until`, `channel`, `external_id`, `status`,
+    /// `response_status` and `error`.
     pub fn delivery_filter(&mut self) -> DeliveryFilter {
         let status = self.take("status", delivery_status);
         let (response_status, error) = self.result();
