@@ -22,6 +22,8 @@ use crate::domain::time::Timestamp;
 
 /// How many entries of the index one read of the due jobs has at most.
 const DUE_ENTRIES_PER_READ: usize = 1_000;
+/// How often the due jobs of a listing are read from the index. Entries beyond are not seen until earlier jobs are done.
+const MAX_DUE_READS: usize = 100;
 /// How many pages of an organization's jobs, of 1 MB each, are read to count the open ones.
 const MAX_COUNTED_PAGES: usize = 4;
 /// The condition to write a requested job: no open job with its id is in its first pass.
@@ -123,15 +125,17 @@ impl Store {
     /// The keys of the jobs that the listing chooses.
     async fn due_job_keys(&self, now: Timestamp, mut listing: Listing) -> Result<Vec<Key>, StoreError> {
         let (mut chosen, mut lowest) = (Vec::new(), LOWEST.to_owned());
-        while !listing.is_full() {
+        for _ in 0..MAX_DUE_READS {
             let shards = Waiting::job_shards();
             let found = self.waiting_keys(shards, &lowest, &keys::until(now), DUE_ENTRIES_PER_READ).await?;
             let last = found.last().filter(|_| found.len() == DUE_ENTRIES_PER_READ);
             let next = last.map(|last| format!("{}{LOWEST}", last.sort_key));
             let is_chosen = |key: &Key| keys::parse_job(key).is_some_and(|(of, job)| listing.chooses(&of, job));
             chosen.extend(found.into_iter().map(|waiting| waiting.key).filter(is_chosen));
-            let Some(next) = next else { break };
-            lowest = next;
+            match next {
+                Some(next) if !listing.is_full() => lowest = next,
+                _ => break,
+            }
         }
         Ok(chosen)
     }
