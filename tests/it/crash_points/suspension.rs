@@ -88,7 +88,8 @@ async fn disabling_a_suspended_endpoint_survives_every_cut() {
     };
     let calls = cut_everywhere(prepare, twice, nothing).await;
     assert_eq!(
-        calls, 10,
-        "disable, announced event, its delivery, its lease, send, three failures, the end of the pass, statistics"
+        calls, 11,
+        "disable, announced event, its delivery, its lease, send, three failures, the end of the pass, statistics, \
+         usage"
     );
 }

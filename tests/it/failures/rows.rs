@@ -305,6 +305,7 @@ fn sweep() -> Vec<Row> {
         row("DeleteItem extevt", &[Deletion], FAILED),
         row("DeleteItem idem", &[Deletion], FAILED),
         row("DeleteItem key", &[Deletion], FAILED),
+        row("DeleteItem jwks", &[Deletion], FAILED),
         row("DeleteItem key by hash", &[Deletion], FAILED),
         row("DeleteItem used", &[Deletion], FAILED),
         row("DeleteItem usage", &[Deletion], FAILED),

@@ -411,7 +411,7 @@ const ACTIONS: [(&str, &[Action]); 4] = [
     (
         "sweep",
         &[
-            on_table("dynamodb:BatchGetItem", &["attempt", "delivery", "job"]),
+            on_table("dynamodb:BatchGetItem", &["attempt", "delivery", "job", "org"]),
             on_table(
                 "dynamodb:DeleteItem",
                 &[

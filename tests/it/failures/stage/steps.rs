@@ -151,7 +151,8 @@ impl Stage {
         self.world.platform().call(Method::PUT, &format!("{path}/limits"), &[], Some(limits)).await.data(200);
         let receiver = Receiver::always(Answer::status(500)).await;
         self.world.platform().patch(&path, &json!({"external_id": "crm-18"})).await.data(200);
-        let attempted = tenant.endpoint_with(json!({"url": receiver.url(), "external_id": "main"})).await;
+        let fields = json!({"url": receiver.url(), "external_id": "main", "signing_algorithm": "ed25519"});
+        let attempted = tenant.endpoint_with(fields).await;
         let endpoint = tenant.endpoint(&receiver).await;
         tenant.delete(&format!("{}?permanent=true", endpoint.path())).await.data(204);
         let keyed = [("idempotency-key", "order-18")];
