@@ -222,9 +222,9 @@ fn deliver() -> Vec<Row> {
 
 fn sweep() -> Vec<Row> {
     use Scene::{
-        Announced, BacklogMetrics, Deletion, DeletionEnds, Due, Expunge, ExpungeAnswered, FullReplay, GiveUp,
-        LongRecovery, MissedReplay, NothingToProbeWith, Probe, Recovery, Reencryption, Release, ReleaseEnds,
-        ReleaseOfDeletedEnds, ReleaseOfDisabled, ReleaseOfFailing, SendAll,
+        BacklogMetrics, Deletion, DeletionEnds, Due, Expunge, ExpungeAnswered, FullReplay, GiveUp, LongRecovery,
+        MissedReplay, NothingToProbeWith, Probe, Recovery, Reencryption, Release, ReleaseEnds, ReleaseOfDeletedEnds,
+        ReleaseOfDisabled, ReleaseOfFailing, SendAll,
     };
     let row = |call, scenes, failed| Row::new(Function::Sweep, call, scenes, failed);
     vec![
@@ -322,7 +322,7 @@ fn sweep() -> Vec<Row> {
         row("Query waiting half_open, all", &[BacklogMetrics], ALONE),
         row("Query waiting due, counted", &[BacklogMetrics], ALONE),
         row("Query waiting held, counted", &[BacklogMetrics], ALONE),
-        row(ADD_USAGE, &[Announced], USUAL),
+        row(ADD_USAGE, &[GiveUp], USUAL),
         row(ADD_STATISTICS, &[ReleaseOfDisabled], USUAL),
     ]
 }

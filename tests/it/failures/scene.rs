@@ -137,7 +137,7 @@ pub(super) enum Scene {
     NothingToProbeWith,
     /// Disables an endpoint that was suspended for too long.
     GiveUp,
-    /// Writes usage that it counted some time ago, and sends an announcement from then.
+    /// Sends an announcement that it made some time ago.
     Announced,
     /// Sends a half-open probe and collects the backlog metrics.
     BacklogMetrics,
