@@ -387,6 +387,23 @@ pub struct RecoverIn {
     statuses: Field<Vec<String>>,
 }
 
+/// Reads the fields `since` and `until` of a job. Events are published at, and jobs are stored with, times in whole
+/// milliseconds.
+pub(super) fn read_span(
+    read: &mut Reader,
+    since: Field<String>,
+    until: Field<String>,
+) -> (Option<Timestamp>, Option<Timestamp>) {
+    let since = read.required("since", since, |since| Timestamp::parse(&since));
+    let until = read.optional("until", until, |until| Timestamp::parse(&until));
+    if let (Some(since), Some(until)) = (since, until)
+        && until <= since
+    {
+        read.problem("until", "must be later than since");
+    }
+    (since.map(Timestamp::up_to_millis), until.map(Timestamp::up_to_millis))
+}
+
 impl RecoverIn {
     /// Validates the fields.
     ///
@@ -394,15 +411,7 @@ impl RecoverIn {
     /// All invalid fields.
     pub fn parse(self) -> Result<Recovery, Vec<Problem>> {
         let mut read = Reader::default();
-        let since = read.required("since", self.since, |since| Timestamp::parse(&since));
-        let until = read.optional("until", self.until, |until| Timestamp::parse(&until));
-        if let (Some(since), Some(until)) = (since, until)
-            && until <= since
-        {
-            read.problem("until", "must be later than since");
-        }
-        // Events are published at, and recoveries are stored with, times in whole milliseconds.
-        let (since, until) = (since.map(Timestamp::up_to_millis), until.map(Timestamp::up_to_millis));
+        let (since, until) = read_span(&mut read, self.since, self.until);
         let recoverable = |text: &str| {
             let status = DeliveryStatus::parse(text).filter(|status| status.is_recoverable());
             status.ok_or_else(|| Invalid::new("must be failed or exhausted"))

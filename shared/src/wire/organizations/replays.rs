@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::endpoints::read_span;
 use crate::domain::Invalid;
 use crate::domain::endpoint::subscription::{MAX_SUBSCRIPTIONS, Subscription};
 use crate::domain::ids::EndpointId;
@@ -38,15 +39,7 @@ impl ReplayIn {
     /// All invalid fields.
     pub fn parse(self) -> Result<Replay, Vec<Problem>> {
         let mut read = Reader::default();
-        let since = read.required("since", self.since, |since| Timestamp::parse(&since));
-        let until = read.optional("until", self.until, |until| Timestamp::parse(&until));
-        if let (Some(since), Some(until)) = (since, until)
-            && until <= since
-        {
-            read.problem("until", "must be later than since");
-        }
-        // Events are published at, and replays are stored with, times in whole milliseconds.
-        let (since, until) = (since.map(Timestamp::up_to_millis), until.map(Timestamp::up_to_millis));
+        let (since, until) = read_span(&mut read, self.since, self.until);
         let event_types = read.optional("event_types", self.event_types, |types| match types.len() {
             1..=MAX_SUBSCRIPTIONS => each(&types, Subscription::parse),
             _ => Err(Invalid::new(format!("must name 1 to {MAX_SUBSCRIPTIONS} event types"))),
