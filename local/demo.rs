@@ -138,7 +138,7 @@ impl Demo {
         let found = self.administrator.list_endpoints(&self.organization, &Binding::default()).await;
         let mut endpoints = Vec::new();
         for endpoint in found.unwrap_or_default() {
-            endpoints.extend(self.administrator.readable(endpoint, Fields::Secrets).await);
+            endpoints.extend(self.administrator.readable(endpoint, Fields::SigningSecrets(sent_at)).await);
         }
         let keys = endpoints.iter().flat_map(|endpoint| endpoint.secrets.signing_at(sent_at));
         let secrets: Vec<_> = keys.map(|key| &key.secret).collect();

@@ -41,9 +41,9 @@ def call(method, path, body=None, key=API_KEY):
         return json.loads(answer.read() or "{}").get("data")
 
 
-def make_endpoint():
+def make_endpoint(**settings):
     """Creates an endpoint whose deliveries fail immediately, so that they can be retried."""
-    body = {"name": "n", "url": f"{RECEIVER}?status=500", "event_types": ["a"], "retry_schedule": []}
+    body = {"name": "n", "url": f"{RECEIVER}?status=500", "event_types": ["a"], "retry_schedule": [], **settings}
     return call("POST", f"{ROOT}/webhooks/endpoints", body)["id"]
 
 
@@ -77,6 +77,8 @@ def first_attempt(delivery):
 
 EVENT_TYPE = "generated.type"
 ENDPOINT = make_endpoint()
+# No request changes this endpoint, so its public key, which the key sets list, stays.
+ENDPOINT_WITH_PUBLIC_KEY = make_endpoint(signing_algorithm="ed25519")
 TESTED = call("POST", f"{ROOT}/webhooks/endpoints/{ENDPOINT}/test", {})
 THERE = {
     "organization": ORGANIZATION,
@@ -104,6 +106,8 @@ def thing(kind, case):
     if kind == "endpoint" and case.method == "DELETE":
         found = make_endpoint()
         superfluous.append(found)
+    if kind == "endpoint" and case.path.endswith("/jwks.json"):
+        found = ENDPOINT_WITH_PUBLIC_KEY
     if kind == "event" and case.method == "DELETE":
         found = make_event()
     if kind == "event_type" and case.method != "PUT":

@@ -10,6 +10,7 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 use shared::config::Settings;
+use shared::domain::delivery::attempt::Cause;
 use shared::domain::endpoint::lane::Lane;
 use shared::queue::schema::{
     CONSUMER_BATCH, CONSUMER_TIMEOUT_SECONDS, MAX_RECEIVES, RETENTION_SECONDS, VISIBILITY_SECONDS,
@@ -197,7 +198,7 @@ fn delivery_enabled_switches_only_the_consumer_and_the_sweep() {
 /// Every alarm on a custom metric uses a metric that the functions write, and docs/operations.md explains it.
 #[test]
 fn every_alarm_uses_an_existing_metric_and_is_documented() {
-    const METRICS: [&str; 4] = ["Delivered", "SweepOverdueSeconds", "Unreadable", "Unrecorded"];
+    const METRICS: [&str; 5] = ["Delivered", "Failed", "SweepOverdueSeconds", "Unreadable", "Unrecorded"];
     let template = template();
     let read = |path: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
     let (handbook, source) = (read("docs/operations.md"), read("shared/src/telemetry/metrics.rs"));
@@ -209,7 +210,11 @@ fn every_alarm_uses_an_existing_metric_and_is_documented() {
         let alarm = &alarm["Properties"];
         assert!(handbook.lines().any(|line| line.starts_with("### ") && line.contains(name.as_str())), "{name}");
         if alarm["Namespace"] == "Pigeonpost" {
-            assert_eq!(alarm["Dimensions"], json!([{"Name": "Stack", "Value": {"!Ref": "AWS::StackName"}}]), "{name}");
+            let mut dimensions = vec![json!({"Name": "Stack", "Value": {"!Ref": "AWS::StackName"}})];
+            if alarm["MetricName"] == "Failed" {
+                dimensions.push(json!({"Name": "Cause", "Value": Cause::Undecryptable.as_str()}));
+            }
+            assert_eq!(alarm["Dimensions"], json!(dimensions), "{name}");
             watched.insert(text(&alarm["MetricName"]).to_owned());
         }
     }

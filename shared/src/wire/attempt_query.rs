@@ -8,10 +8,10 @@ use crate::domain::delivery::recorded::AttemptFilter;
 use crate::domain::delivery::trigger::Trigger;
 use crate::domain::event::event_type::EventType;
 use crate::domain::time::Timestamp;
-use crate::wire::openapi::ResponseStatus;
+use crate::wire::openapi::{Channel, ResponseStatus};
 
 impl Query {
-    /// Takes `response_status`, `error`, `trigger`, `event_type`, `since` and `until`.
+    /// Takes `response_status`, `error`, `trigger`, `event_type`, `channel`, `since` and `until`.
     pub fn attempt_filter(&mut self) -> AttemptFilter {
         let (response_status, error) = self.result();
         AttemptFilter {
@@ -19,6 +19,7 @@ impl Query {
             error,
             trigger: self.take("trigger", |text| one_of(Trigger::parse(text), &Trigger::ALL.map(Trigger::as_str))),
             event_type: self.take("event_type", EventType::parse),
+            channel: self.channel(),
             since: self.take("since", time),
             until: self.take("until", time),
         }
@@ -41,6 +42,9 @@ pub struct AttemptParameters {
     /// Only attempts of events of this type.
     #[param(value_type = Option<EventType>)]
     pub event_type: Option<String>,
+    /// Only attempts of events that have this channel.
+    #[param(value_type = Option<Channel>)]
+    pub channel: Option<String>,
     /// Only attempts that began at this time or later.
     #[param(value_type = Option<Timestamp>)]
     pub since: Option<String>,
@@ -67,17 +71,20 @@ mod tests {
 
     #[test]
     fn the_filter_of_attempts_is_parsed_and_every_problem_is_reported() {
-        let mut query =
-            Query::new("response_status=5xx&error=dns&trigger=resend&event_type=a.b&since=2026-03-24T20:00:00Z");
+        let mut query = Query::new(
+            "response_status=5xx&error=dns&trigger=resend&event_type=a.b&channel=eu&since=2026-03-24T20:00:00Z",
+        );
         let filter = query.attempt_filter();
         assert_eq!(filter.response_status, ResponseStatusFilter::parse("5xx").ok());
         assert_eq!((filter.error, filter.trigger), (Some(Cause::Dns), Some(Trigger::Resend)));
+        assert_eq!(filter.channel.as_deref(), Some("eu"));
         assert!(filter.event_type.is_some() && filter.since.is_some() && filter.until.is_none());
         assert!(query.finish(()).is_ok());
 
-        let mut query = Query::new("response_status=600x&error=x&trigger=y&event_type=a..b&since=x&until=y&z=1");
+        let mut query =
+            Query::new("response_status=600x&error=x&trigger=y&event_type=a..b&channel=!&since=x&until=y&z=1");
         let _ = query.attempt_filter();
         let names: Vec<_> = query.finish(()).unwrap_err().into_iter().map(|problem| problem.name).collect();
-        assert_eq!(names, ["response_status", "error", "trigger", "event_type", "since", "until", "z"]);
+        assert_eq!(names, ["response_status", "error", "trigger", "event_type", "channel", "since", "until", "z"]);
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use utoipa::IntoParams;
 
 use super::error::Problem;
-use super::openapi::{ResponseStatus, ShownOrganizationStatus};
+use super::openapi::{Channel, ResponseStatus, ShownOrganizationStatus};
 use crate::domain::Invalid;
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::delivery::attempt::Cause;
@@ -154,13 +154,18 @@ impl Query {
         DeliveryFilter { event: self.event_filter("event_type"), status, response_status, error }
     }
 
+    /// Takes `channel`, the name of a channel.
+    pub(super) fn channel(&mut self) -> Option<String> {
+        self.take("channel", |name| channel::check_name(name).map(|()| name.to_owned()))
+    }
+
     /// Takes the event's type, which has the name `event_type`, and `since`, `until`, `channel` and `external_id`.
     fn event_filter(&mut self, event_type: &str) -> EventFilter {
         EventFilter {
             event_type: self.take(event_type, EventType::parse),
             since: self.take("since", time),
             until: self.take("until", time),
-            channel: self.take("channel", |name| channel::check_name(name).map(|()| name.to_owned())),
+            channel: self.channel(),
             external_id: self.take("external_id", ExternalId::parse),
         }
     }
@@ -319,6 +324,7 @@ pub struct EventParameters {
     #[param(value_type = Option<Timestamp>)]
     pub until: Option<String>,
     /// Only events that have this channel.
+    #[param(value_type = Option<Channel>)]
     pub channel: Option<String>,
     /// Only the event with this external id.
     #[param(value_type = Option<ExternalId>)]
@@ -394,6 +400,7 @@ pub struct DeliveryParameters {
     #[param(value_type = Option<Timestamp>)]
     pub until: Option<String>,
     /// Only deliveries of events that have this channel.
+    #[param(value_type = Option<Channel>)]
     pub channel: Option<String>,
     /// Only the delivery of the event with this external id.
     #[param(value_type = Option<ExternalId>)]

@@ -26,7 +26,9 @@ async fn populated() -> (World, Tenant, Endpoint, Receiver, Vec<String>) {
     let endpoint = tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": []})).await;
     let mut deliveries = Vec::new();
     for number in 0..12 {
-        let event = json!({"type": if number % 3 == 0 { "order.paid" } else { "member.added" }, "data": {}});
+        let event_type = if number % 3 == 0 { "order.paid" } else { "member.added" };
+        let channels = if number % 2 == 0 { json!(["eu", "new"]) } else { json!([]) };
+        let event = json!({"type": event_type, "data": {}, "channels": channels});
         deliveries.extend(delivery_ids(&tenant.post("/events", &event).await.data(202)));
         // Some first attempts come late.
         world.advance(Duration::from_secs(if number == 5 { 90 } else { 3 }));
@@ -138,8 +140,9 @@ type Admits = Box<dyn Fn(&Value) -> bool>;
 
 #[tokio::test]
 async fn filters_select_the_same_attempts_in_every_list() {
-    let (_world, tenant, endpoint, _receiver, _deliveries) = populated().await;
+    let (_world, tenant, endpoint, _receiver, deliveries) = populated().await;
     let all = of_endpoint(&tenant, &endpoint).await;
+    let in_channel: Vec<_> = deliveries.into_iter().step_by(2).collect();
     let middle = text(&all[all.len() / 2]["started_at"]);
     let is = |name: &'static str, value: Value| move |attempt: &Value| attempt[name] == value;
     let in_class = |class: u64| move |attempt: &Value| attempt["response_status"].as_u64().unwrap() / 100 == class;
@@ -152,6 +155,11 @@ async fn filters_select_the_same_attempts_in_every_list() {
         ("trigger=manual".to_owned(), Box::new(is("trigger", json!("manual")))),
         ("trigger=resend".to_owned(), Box::new(is("trigger", json!("resend")))),
         ("event_type=order.paid".to_owned(), Box::new(is("event_type", json!("order.paid")))),
+        (
+            "channel=eu".to_owned(),
+            Box::new(move |attempt| in_channel.iter().any(|delivery| attempt["delivery_id"] == delivery.as_str())),
+        ),
+        ("channel=e".to_owned(), Box::new(|_| false)),
         (format!("since={middle}"), Box::new(move |attempt| text(&attempt["started_at"]) >= since.as_str())),
         (format!("until={middle}"), Box::new(move |attempt| text(&attempt["started_at"]) < until.as_str())),
     ];

@@ -96,16 +96,19 @@ async fn after_the_loss_of_the_key_an_endpoint_is_usable_again_with_new_values()
 
 /// An older secret that has ended need not be decrypted.
 #[tokio::test]
-async fn an_undecryptable_secret_stops_deliveries_only_while_it_signs() {
+async fn an_undecryptable_secret_stops_deliveries_and_reading_only_while_it_signs() {
     let scene = Scene::new().await;
+    let secret = format!("{}/secret", scene.endpoint.path());
     let rotations = format!("{}/rotations", scene.endpoint.path());
     scene.parameter.answer(ParameterAnswer::Value(KEYS[1].to_owned()));
     let tenant = scene.tenant.at(&scene.process());
     tenant.patch(&scene.endpoint.path(), &json!({"headers": {"Authorization": TOKEN}})).await.data(200);
     tenant.post(&rotations, &json!({"secret": SECRET, "overlap_seconds": 60})).await.data(200);
     assert_unusable(&scene, &tenant).await;
+    tenant.get(&secret).await.is_error(409, "conflict");
     scene.world.advance(Duration::from_secs(61));
     tenant.publish_one().await;
     scene.process().drain().await;
     scene.assert_arrived(1);
+    assert_eq!(tenant.get(&secret).await.data(200)["secrets"][0]["secret"], SECRET);
 }

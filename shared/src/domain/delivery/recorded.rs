@@ -5,6 +5,7 @@ use super::attempt::{AttemptEntry, Cause};
 use super::response::Response;
 use super::trigger::Trigger;
 use crate::domain::Invalid;
+use crate::domain::event::channel::Channels;
 use crate::domain::event::event_type::EventType;
 use crate::domain::ids::{AttemptId, DeliveryId, EndpointId};
 use crate::domain::time::Timestamp;
@@ -20,6 +21,8 @@ pub struct RecordedAttempt {
     pub endpoint: EndpointId,
     /// The event's type.
     pub event_type: EventType,
+    /// The event's channels.
+    pub channels: Channels,
     /// When it was made, and its result.
     pub entry: AttemptEntry,
     /// What is kept of the response; `None` without a response, or if it was not stored.
@@ -35,6 +38,7 @@ impl RecordedAttempt {
             delivery: delivery.id,
             endpoint: delivery.endpoint,
             event_type: delivery.event_type.clone(),
+            channels: delivery.channels.clone(),
             response: delivery.first_response.clone().filter(|_| is_first),
             entry,
         }
@@ -94,6 +98,8 @@ pub struct AttemptFilter {
     pub trigger: Option<Trigger>,
     /// Only attempts of events of this type.
     pub event_type: Option<EventType>,
+    /// Only attempts of events that have this channel.
+    pub channel: Option<String>,
     /// Only attempts that began at this time or later.
     pub since: Option<Timestamp>,
     /// Only attempts that began before this time.
@@ -102,36 +108,32 @@ pub struct AttemptFilter {
 
 impl AttemptFilter {
     /// Whether the attempt meets all conditions of the filter.
-    pub fn admits(&self, event_type: &EventType, entry: &AttemptEntry) -> bool {
+    pub fn admits(&self, attempt: &RecordedAttempt) -> bool {
+        let entry = &attempt.entry;
         self.response_status.is_none_or(|wanted| entry.response_status.is_some_and(|status| wanted.admits(status)))
             && self.error.is_none_or(|wanted| entry.error == Some(wanted))
             && self.trigger.is_none_or(|wanted| entry.trigger == wanted)
-            && self.admits_type(event_type)
-            && self.admits_time(entry.started_at)
+            && self.admits_event_and_time(attempt)
     }
 
-    /// Whether the filter does not exclude events of this type.
-    pub fn admits_type(&self, event_type: &EventType) -> bool {
-        self.event_type.as_ref().is_none_or(|wanted| wanted == event_type)
+    /// Whether the filter may admit a resend of which only the event and the time are known.
+    pub fn may_admit_resend(&self, attempt: &RecordedAttempt) -> bool {
+        self.trigger.is_none_or(|wanted| wanted == Trigger::Resend) && self.admits_event_and_time(attempt)
     }
 
-    /// Whether the filter does not exclude attempts that began at this time.
-    pub fn admits_time(&self, started_at: Timestamp) -> bool {
-        self.since.is_none_or(|since| since <= started_at) && self.until.is_none_or(|until| started_at < until)
-    }
-
-    /// Whether the filter may admit a resend that began at this time, whatever its result is.
-    pub fn may_admit_resend(&self, event_type: &EventType, started_at: Timestamp) -> bool {
-        self.trigger.is_none_or(|wanted| wanted == Trigger::Resend)
-            && self.admits_type(event_type)
-            && self.admits_time(started_at)
+    fn admits_event_and_time(&self, attempt: &RecordedAttempt) -> bool {
+        let started_at = attempt.entry.started_at;
+        self.event_type.as_ref().is_none_or(|wanted| *wanted == attempt.event_type)
+            && self.channel.as_ref().is_none_or(|wanted| attempt.channels.names().contains(wanted))
+            && self.since.is_none_or(|since| since <= started_at)
+            && self.until.is_none_or(|until| started_at < until)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::delivery::tests::{NOW, in_seconds};
+    use crate::domain::delivery::tests::{NOW, delivery as sample, in_seconds};
 
     #[test]
     fn a_response_status_is_filtered_by_its_number_or_its_class() {
@@ -147,6 +149,8 @@ mod tests {
     #[test]
     fn an_attempt_must_meet_all_conditions() {
         let event_type = EventType::parse("a.b").unwrap();
+        let channels = Channels::stored(vec!["eu".to_owned()]);
+        let delivery = Delivery { channels, event_type: event_type.clone(), ..sample() };
         let entry = AttemptEntry {
             response_status: Some(503),
             error: Some(Cause::HttpStatus),
@@ -165,18 +169,18 @@ mod tests {
             (AttemptFilter { trigger: Some(Trigger::Resend), ..none.clone() }, false),
             (AttemptFilter { event_type: Some(event_type.clone()), ..none.clone() }, true),
             (AttemptFilter { event_type: EventType::parse("a.c").ok(), ..none.clone() }, false),
+            (AttemptFilter { channel: Some("eu".to_owned()), ..none.clone() }, true),
+            (AttemptFilter { channel: Some("e".to_owned()), ..none.clone() }, false),
             (AttemptFilter { since: Some(NOW), until: Some(in_seconds(1)), ..none.clone() }, true),
             (AttemptFilter { since: Some(in_seconds(1)), ..none.clone() }, false),
             (AttemptFilter { until: Some(NOW), ..none.clone() }, false),
             (AttemptFilter { response_status: status("5xx"), error: Some(Cause::Dns), ..none }, false),
         ];
         for (filter, expected) in table {
-            assert_eq!(filter.admits(&event_type, &entry), expected, "{filter:?}");
+            assert_eq!(filter.admits(&RecordedAttempt::new(&delivery, entry.clone())), expected, "{filter:?}");
         }
-        let no_response = AttemptEntry { response_status: None, ..entry };
-        assert!(
-            !AttemptFilter { response_status: status("5xx"), ..AttemptFilter::default() }
-                .admits(&event_type, &no_response)
-        );
+        let no_response = RecordedAttempt::new(&delivery, AttemptEntry { response_status: None, ..entry });
+        let filter = AttemptFilter { response_status: status("5xx"), ..AttemptFilter::default() };
+        assert!(!filter.admits(&no_response));
     }
 }

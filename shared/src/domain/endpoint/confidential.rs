@@ -14,8 +14,8 @@ use crate::domain::time::Timestamp;
 pub enum Fields {
     /// The newest secret.
     NewestSecret,
-    /// The secrets.
-    Secrets,
+    /// The secrets that sign at this time.
+    SigningSecrets(Timestamp),
     /// The values of the headers.
     Headers,
     /// The values of the headers, and the secrets that sign at this time: what an attempt needs.
@@ -29,8 +29,8 @@ impl Fields {
     fn has_secret(self, until: Option<Timestamp>) -> bool {
         match self {
             Self::NewestSecret => until.is_none(),
-            Self::Secrets | Self::All => true,
-            Self::Attempt(now) => until.is_none_or(|until| now < until),
+            Self::All => true,
+            Self::SigningSecrets(now) | Self::Attempt(now) => until.is_none_or(|until| now < until),
             Self::Headers => false,
         }
     }

@@ -5,6 +5,7 @@ use std::fmt;
 use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use zeroize::Zeroizing;
 
 use crate::domain::Invalid;
 
@@ -16,9 +17,9 @@ pub(super) const PUBLIC_PREFIX: &str = "whpk_";
 const HALF: usize = 32;
 
 /// A key that signs. Its `Debug` output is redacted.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub(super) struct Ed25519Key {
-    seed: [u8; HALF],
+    seed: Zeroizing<[u8; HALF]>,
     public: Ed25519PublicKey,
 }
 
@@ -31,7 +32,7 @@ impl Ed25519Key {
     pub(super) fn from_seed(seed: [u8; HALF]) -> Self {
         let mut public = [0; HALF];
         public.copy_from_slice(key_pair(&seed).public_key().as_ref());
-        Self { seed, public: Ed25519PublicKey(public) }
+        Self { seed: Zeroizing::new(seed), public: Ed25519PublicKey(public) }
     }
 
     /// Parses a key that a caller supplies: `whsk_`, and the padded base64 of the seed and the public key.
@@ -43,7 +44,7 @@ impl Ed25519Key {
             ))
         };
         let key = Self::stored(text).ok_or_else(format)?;
-        if key != Self::from_seed(key.seed) {
+        if key.public != Self::from_seed(*key.seed).public {
             return Err(Invalid::new("must have a public key that belongs to the seed"));
         }
         Ok(key)
@@ -52,13 +53,13 @@ impl Ed25519Key {
     /// A key that was accepted earlier; `None` if the text has another format. Whether the halves belong together is not
     /// validated.
     pub(super) fn stored(text: &str) -> Option<Self> {
-        let bytes = STANDARD.decode(text.strip_prefix(SECRET_PREFIX)?).ok()?;
+        let bytes = Zeroizing::new(STANDARD.decode(text.strip_prefix(SECRET_PREFIX)?).ok()?);
         let (seed, public) = bytes.split_at_checked(HALF)?;
-        Some(Self { seed: seed.try_into().ok()?, public: Ed25519PublicKey(public.try_into().ok()?) })
+        Some(Self { seed: Zeroizing::new(seed.try_into().ok()?), public: Ed25519PublicKey(public.try_into().ok()?) })
     }
 
     pub(super) fn reveal(&self) -> String {
-        format!("{SECRET_PREFIX}{}", STANDARD.encode([self.seed, self.public.0].concat()))
+        format!("{SECRET_PREFIX}{}", STANDARD.encode(Zeroizing::new([*self.seed, self.public.0].concat())))
     }
 
     pub(super) const fn public(&self) -> Ed25519PublicKey {

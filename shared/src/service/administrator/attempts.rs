@@ -104,9 +104,8 @@ impl Administrator {
                 (Order::OldestFirst, Some(id))
             }
         };
-        let is_wanted = |attempt: &RecordedAttempt| {
-            filter.admits(&attempt.event_type, &attempt.entry) && !self.is_expired(attempt.delivery.created_at())
-        };
+        let is_wanted =
+            |attempt: &RecordedAttempt| filter.admits(attempt) && !self.is_expired(attempt.delivery.created_at());
         let admits = |examined: &Examined| examined.attempt.as_ref().is_some_and(is_wanted);
         let list = self.store.attempts(endpoint, from, before, order, limit + 1);
         let examined = examine(list, limit, start, |examined| examined.id, admits).await?;
@@ -281,8 +280,8 @@ impl Administrator {
                 Some(Cursor::Previous(id)) => position(attempt.id) < position(id),
             };
             let may_be_admitted = match is_unknown(&attempt.entry) {
-                true => filter.may_admit_resend(&attempt.event_type, attempt.entry.started_at),
-                false => filter.admits(&attempt.event_type, &attempt.entry),
+                true => filter.may_admit_resend(attempt),
+                false => filter.admits(attempt),
             };
             is_on_page && may_be_admitted
         });
@@ -301,7 +300,7 @@ impl Administrator {
             let mut found = if wanted.is_empty() { HashMap::new() } else { self.store.attempts_by_id(&wanted).await? };
             for attempt in chunk {
                 let complete = match found.remove(&attempt.id) {
-                    Some(item) => Some(item).filter(|it| filter.admits(&it.event_type, &it.entry)),
+                    Some(item) => Some(item).filter(|it| filter.admits(it)),
                     None => Some(attempt.clone()).filter(|attempt| !is_unknown(&attempt.entry)),
                 };
                 if let Some(complete) = complete {

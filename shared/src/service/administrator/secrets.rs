@@ -58,9 +58,10 @@ impl Administrator {
             ));
         }
         let endpoint = self.endpoint(organization, id).await?;
-        let endpoint = self.readable(endpoint, Fields::Secrets).await?;
+        let now = self.clock.now();
+        let endpoint = self.readable(endpoint, Fields::SigningSecrets(now)).await?;
         audit("endpoint.read_secret", organization, id);
-        Ok((endpoint.secrets, self.clock.now()))
+        Ok((endpoint.secrets, now))
     }
 
     /// The endpoint with these fields readable.

@@ -8,6 +8,7 @@ use serde_bytes::ByteBuf;
 use crate::domain::delivery::attempt::{AttemptEntry, Cause, Detail};
 use crate::domain::delivery::recorded::RecordedAttempt;
 use crate::domain::delivery::trigger::Trigger;
+use crate::domain::event::channel::Channels;
 use crate::domain::event::event_type::EventType;
 use crate::domain::ids::DeliveryId;
 use crate::domain::time::Timestamp;
@@ -29,6 +30,8 @@ pub(super) struct AttemptItem {
     delivery: String,
     #[serde(rename = "type")]
     event_type: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    channels: Vec<String>,
     /// Absent for a resend.
     #[serde(skip_serializing_if = "Option::is_none")]
     number: Option<u32>,
@@ -56,6 +59,7 @@ pub(super) fn attempt_item(attempt: &RecordedAttempt, expires_at: Timestamp) -> 
         base: Base::new(keys::attempt(attempt.endpoint, attempt.id), ENTITY),
         delivery: attempt.delivery.to_string(),
         event_type: attempt.event_type.to_string(),
+        channels: attempt.channels.names().to_vec(),
         number: entry.number,
         trigger: entry.trigger.as_str().to_owned(),
         started_at: entry.started_at.unix_micros(),
@@ -90,6 +94,7 @@ impl TryFrom<AttemptItem> for RecordedAttempt {
             delivery: DeliveryId::parse(&item.delivery)?,
             endpoint,
             event_type: EventType::parse(&item.event_type)?,
+            channels: Channels::stored(item.channels),
             // Names of a later version are only shown.
             entry: AttemptEntry {
                 number: item.number,
@@ -123,6 +128,7 @@ mod tests {
             delivery,
             endpoint: EndpointId::new(NOW, [9; 8]),
             event_type: EventType::parse("member.added").unwrap(),
+            channels: Channels::default(),
             entry: AttemptEntry { has_item: true, ..AttemptEntry::at(NOW) },
             response: kept,
         }
@@ -145,8 +151,10 @@ mod tests {
             ..attempt(None).entry
         };
         let resent = AttemptEntry { number: None, trigger: Trigger::Resend, ..attempt(None).entry };
+        let channels = Channels::stored(vec!["eu".to_owned(), "orders".to_owned()]);
         for attempt in [
             attempt(None),
+            RecordedAttempt { channels, ..attempt(None) },
             RecordedAttempt { entry: failed, ..attempt(Some(kept.clone())) },
             RecordedAttempt { entry: resent, ..attempt(Some(kept)) },
         ] {

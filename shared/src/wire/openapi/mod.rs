@@ -137,6 +137,7 @@ fn add_shared(components: &mut Components) {
     add_schema::<HyphenatedEndpointId>(&mut schemas);
     add_schema::<DeliveryId>(&mut schemas);
     add_schema::<AttemptId>(&mut schemas);
+    add_schema::<Channel>(&mut schemas);
     add_schema::<ResponseStatus>(&mut schemas);
     add_schema::<EventId>(&mut schemas);
     add_schema::<KeyId>(&mut schemas);

@@ -67,7 +67,7 @@ struct ResponseHeaderOut {
 
 impl From<&RecordedAttempt> for DeliveryAttemptOut {
     fn from(attempt: &RecordedAttempt) -> Self {
-        let RecordedAttempt { id, delivery, endpoint, event_type, entry, response } = attempt;
+        let RecordedAttempt { id, delivery, endpoint, event_type, channels: _, entry, response } = attempt;
         let header = |(name, value): (&str, &str)| ResponseHeaderOut { name: name.to_owned(), value: value.to_owned() };
         Self {
             object: "webhook_attempt",

@@ -50,9 +50,12 @@ pub(super) fn id(prefix: &str) -> ObjectBuilder {
     pattern(&format!("^{prefix}[0-9a-f]{{32}}$"), &format!("{prefix}550e8400e29b41d4a716446655440000"))
 }
 
+pub(super) fn channel() -> ObjectBuilder {
+    pattern("^[A-Za-z0-9._:-]+$", "eu:orders").max_length(Some(MAX_CHANNEL_CHARS))
+}
+
 pub(super) fn channels(most: usize) -> ArrayBuilder {
-    let channel = pattern("^[A-Za-z0-9._:-]+$", "eu:orders").max_length(Some(MAX_CHANNEL_CHARS));
-    ArrayBuilder::new().items(channel).unique_items(true).max_items(Some(most))
+    ArrayBuilder::new().items(channel()).unique_items(true).max_items(Some(most))
 }
 
 pub(super) fn moment(shape: &str, example: &str) -> ObjectBuilder {

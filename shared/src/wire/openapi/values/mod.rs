@@ -41,7 +41,7 @@ use crate::domain::text::{Description, EditionId, IdempotencyKey, Name, Slug, Su
 use crate::domain::time::Timestamp;
 use crate::wire::error::ErrorCode;
 use crate::wire::field::MAX_NARROW_CHARS;
-use builders::{channels, codes, describe, details, format, id, moment, number, one_of, pattern, text};
+use builders::{channel, channels, codes, describe, details, format, id, moment, number, one_of, pattern, text};
 
 pub(crate) use fields::{
     accepted_or_refused, deliveries_ordering, endpoints_ordering, event_data, import_effect, jwk, object,
@@ -80,6 +80,8 @@ wire_values! {
     SchemaVersion;
     /// The subscriptions of an endpoint in a request of the other dialects.
     NarrowSubscriptions;
+    /// The name of a channel.
+    Channel;
     /// The channels of an event.
     EventChannels;
     /// The channels of an endpoint.
@@ -237,6 +239,7 @@ schemas! {
                 "properties": {"order": {"type": "string"}, "amount": {"type": "number", "minimum": 0}},
             })]);
     "SchemaVersion": SchemaVersion = "The number of a version of an event type, from 1.", number(1, 999_999, 1);
+    "Channel": Channel = "The name of a channel.", channel();
     "EventChannels": EventChannels = "The channels of the event, by which endpoints select events.",
         channels(MAX_EVENT_CHANNELS);
     "EndpointChannels": EndpointChannels =

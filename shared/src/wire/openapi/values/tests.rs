@@ -5,6 +5,7 @@ use crate::domain::Invalid;
 use crate::domain::catalogue::TypeText;
 use crate::domain::delivery::recorded::ResponseStatusFilter;
 use crate::domain::endpoint::url::UrlPolicy;
+use crate::domain::event::channel;
 use crate::wire::field::wanted_status;
 
 fn object<T: PartialSchema>() -> Object {
@@ -29,6 +30,7 @@ fn schemas_of_texts_have_the_lengths_that_the_domain_allows() {
     check::<ExternalId, _>(ExternalId::parse);
     check::<Slug, _>(Slug::parse);
     check::<EditionId, _>(EditionId::parse);
+    check::<Channel, _>(channel::check_name);
     check::<SubjectPart, _>(SubjectPart::parse);
     check::<IdempotencyKey, _>(IdempotencyKey::parse);
     check::<EventType, _>(EventType::parse);
@@ -78,6 +80,7 @@ fn the_domain_accepts_all_examples_and_enum_values_of_schemas() {
     check::<DeliveryId, _>(|text| DeliveryId::parse(text).ok());
     check::<AttemptId, _>(|text| AttemptId::parse(text).ok());
     check::<Trigger, _>(Trigger::parse);
+    check::<Channel, _>(|text| channel::check_name(text).ok());
     check::<ResponseStatus, _>(|text| ResponseStatusFilter::parse(text).ok());
     check::<KeyId, _>(|text| KeyId::parse(text).ok());
     check::<JobId, _>(|text| JobId::parse(text).ok());
