@@ -137,8 +137,6 @@ pub(super) enum Scene {
     NothingToProbeWith,
     /// Disables an endpoint that was suspended for too long.
     GiveUp,
-    /// Sends an announcement that it made some time ago.
-    Announced,
     /// Sends a half-open probe and collects the backlog metrics.
     BacklogMetrics,
     /// Does the same, and encrypts what was stored without a key.
@@ -187,7 +185,7 @@ pub(super) enum Outcome {
 }
 
 impl Scene {
-    pub(super) const ALL: [Self; 64] = [
+    pub(super) const ALL: [Self; 63] = [
         Self::Keyed,
         Self::Keyless,
         Self::Batch,
@@ -240,7 +238,6 @@ impl Scene {
         Self::Probe,
         Self::NothingToProbeWith,
         Self::GiveUp,
-        Self::Announced,
         Self::BacklogMetrics,
         Self::Reencryption,
         Self::Recovery,
@@ -304,7 +301,7 @@ impl Scene {
                 ends(&[("exhausted", 1), ("success", 1)], &["webhook.resumed"], ("active", "suspended"))
             }
             Self::NothingToProbeWith => ends(&[("exhausted", 1)], &[], ("suspended", "suspended")),
-            Self::GiveUp | Self::Announced => {
+            Self::GiveUp => {
                 ends(&[("exhausted", 1), ("failed", 1)], &["webhook.disabled"], ("disabled", "disabled"))
             }
             Self::Recovered => ends(&[("exhausted", 1), ("success", 1)], &[], ("active", "failing")),
@@ -346,7 +343,7 @@ impl Scene {
             Self::ShortRetry | Self::ShortRetryAlone | Self::DelayedRetry => 2,
             Self::Due | Self::Release | Self::Recovery | Self::SendAll => 2,
             Self::MissedReplay | Self::FullReplay => 2,
-            Self::Probe | Self::BacklogMetrics | Self::Reencryption | Self::Announced => 1,
+            Self::Probe | Self::BacklogMetrics | Self::Reencryption => 1,
             Self::LongRecovery => MANY,
             Self::ReleaseOfFailing => MORE_THAN_AT_ONCE,
             _ => 0,
@@ -360,7 +357,6 @@ impl Scene {
             | Self::ExhaustionAlone
             | Self::Suspension
             | Self::GiveUp
-            | Self::Announced
             | Self::ResendFails
             | Self::ExpungeAnswered
             | Self::NothingToProbeWith => Receiving::Always(500),

@@ -56,26 +56,11 @@ impl Job {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::{NOW, at, replay, types};
     use super::super::{Page, Replay, Replayed};
     use super::*;
-    use crate::domain::endpoint::subscription::Subscription;
     use crate::domain::endpoint::tests::endpoint;
     use crate::domain::ids::DeliveryId;
-    use crate::domain::time::Timestamp;
-
-    const NOW: Timestamp = Timestamp::from_unix_seconds(1_774_382_400);
-
-    fn at(seconds: u64) -> Timestamp {
-        NOW.plus(Duration::from_secs(seconds))
-    }
-
-    fn types(names: &[&str]) -> Vec<Subscription> {
-        names.iter().map(|name| Subscription::parse(name).unwrap()).collect()
-    }
-
-    fn replay(what: Replayed) -> Replay {
-        Replay { since: NOW, until: None, event_types: Vec::new(), what }
-    }
 
     #[test]
     fn an_earlier_replay_is_joined_in_the_way_or_over() {

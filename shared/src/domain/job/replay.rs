@@ -181,6 +181,7 @@ impl Replay {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::{NOW, at, replay, types};
     use super::super::{Job, Work};
     use super::*;
     use crate::domain::delivery::attempt::Cause;
@@ -189,20 +190,6 @@ mod tests {
     use crate::domain::event::NewEvent;
     use crate::domain::event::appended::{Appended, AppendedList};
     use crate::domain::ids::EventId;
-
-    const NOW: Timestamp = Timestamp::from_unix_seconds(1_774_382_400);
-
-    fn at(seconds: u64) -> Timestamp {
-        NOW.plus(Duration::from_secs(seconds))
-    }
-
-    fn types(names: &[&str]) -> Vec<Subscription> {
-        names.iter().map(|name| Subscription::parse(name).unwrap()).collect()
-    }
-
-    fn replay(what: Replayed) -> Replay {
-        Replay { since: NOW, until: None, event_types: Vec::new(), what }
-    }
 
     fn event(receivers: &[&Endpoint]) -> Event {
         let new = NewEvent::new(EventType::parse("a.b").unwrap(), "{}".to_owned());

@@ -8,10 +8,14 @@ use crate::domain::endpoint::change::EndpointPatch;
 use crate::domain::ids::EventId;
 use crate::domain::tenancy::organization::OrganizationStatus;
 
-const NOW: Timestamp = Timestamp::from_unix_seconds(1_774_382_400);
+pub(super) const NOW: Timestamp = Timestamp::from_unix_seconds(1_774_382_400);
 
-fn at(seconds: u64) -> Timestamp {
+pub(super) fn at(seconds: u64) -> Timestamp {
     NOW.plus(Duration::from_secs(seconds))
+}
+
+pub(super) fn types(names: &[&str]) -> Vec<Subscription> {
+    names.iter().map(|name| Subscription::parse(name).unwrap()).collect()
 }
 
 fn with(wanted: WantedStatus, endpoint: &Endpoint) -> Endpoint {
@@ -22,7 +26,7 @@ fn recovery() -> Recovery {
     Recovery { since: NOW, until: None, statuses: vec![DeliveryStatus::Failed] }
 }
 
-fn replay(what: Replayed) -> Replay {
+pub(super) fn replay(what: Replayed) -> Replay {
     Replay { since: NOW, until: None, event_types: Vec::new(), what }
 }
 

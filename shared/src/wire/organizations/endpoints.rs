@@ -7,11 +7,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
+use super::HealthOut;
 use super::secrets::new_secret;
-use super::{DeliveryOut, HealthOut};
-use crate::domain::Invalid;
 use crate::domain::delivery::schedule::RetrySchedule;
-use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::deployment::Deployment;
 use crate::domain::endpoint::change::EndpointPatch;
 use crate::domain::endpoint::filter::{Filter, FilterError};
@@ -22,22 +20,17 @@ use crate::domain::endpoint::timeout::TimeoutSeconds;
 use crate::domain::endpoint::url::EndpointUrl;
 use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointSettings, EndpointStatus, NewEndpoint, WantedStatus};
 use crate::domain::event::channel::Channels;
-use crate::domain::event::event_type::{Catalogue, EventType};
-use crate::domain::event::{Event, TestEvent};
 use crate::domain::external_id::ExternalId;
-use crate::domain::ids::{DeliveryId, EndpointId, EventId, JobId, OrganizationId};
-use crate::domain::job::{Job, Recovery};
+use crate::domain::ids::{EndpointId, OrganizationId};
 use crate::domain::metadata::Metadata;
 use crate::domain::signing::ed25519::Ed25519PublicKey;
 use crate::domain::signing::secret::{Algorithm, SigningSecret};
 use crate::domain::text::{Description, EditionId, Name};
-use crate::domain::time::Timestamp;
-use crate::wire::body::RawObject;
 use crate::wire::error::Problem;
-use crate::wire::field::{Field, NamesTypes, RawField, Reader, each, subscriptions, wanted_status};
+use crate::wire::field::{Field, NamesTypes, RawField, Reader, subscriptions, wanted_status};
 use crate::wire::headers::{HeaderValues, HeadersOut};
 use crate::wire::openapi::{
-    EndpointChannels, Millisecond, RecoverableStatus, ShownHeaders, StoredUrl, Subscriptions, VerifiableSecret, object,
+    EndpointChannels, Millisecond, ShownHeaders, StoredUrl, Subscriptions, VerifiableSecret, object,
 };
 use crate::wire::redacted::Redacted;
 
@@ -303,165 +296,6 @@ impl EndpointOut {
     }
 }
 
-/// The body of `POST …/webhooks/endpoints/{we}/test`.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
-#[schema(as = organizations::EndpointTest)]
-pub struct TestIn {
-    /// By default the endpoint's first subscription; `webhook.test` if that is a wildcard or operational.
-    #[schema(value_type = Option<EventType>)]
-    event_type: Field<String>,
-    /// The event's data; by default the example of its type, or else `{"test": true}`.
-    #[schema(value_type = Option<Object>, examples(json!({"member": "mbr_1"})))]
-    data: RawObject,
-}
-
-impl NamesTypes for TestIn {
-    fn types(&self) -> &[String] {
-        self.event_type.value().map_or(&[], std::slice::from_ref)
-    }
-}
-
-impl TestIn {
-    /// Validates the fields.
-    ///
-    /// # Errors
-    /// All invalid fields.
-    pub fn parse(self, catalogue: &Catalogue) -> Result<TestEvent, Vec<Problem>> {
-        let mut read = Reader::default();
-        let event_type = read.optional("event_type", self.event_type, |text| {
-            let event_type = EventType::parse(&text)?;
-            event_type.check_published()?;
-            catalogue.check_known(&event_type)?;
-            Ok(event_type)
-        });
-        let data = read.check("data", self.data.text()).flatten().map(str::to_owned);
-        read.finish(Some(TestEvent { event_type, data }))
-    }
-}
-
 fn parse_filter(text: &str) -> Result<Arc<Filter>, FilterError> {
     Filter::parse(text).map(Arc::new)
-}
-
-/// A published test event.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = organizations::EndpointTested)]
-pub struct TestOut {
-    #[schema(schema_with = object::webhook_test)]
-    object: &'static str,
-    #[schema(value_type = EventId)]
-    event_id: String,
-    #[schema(value_type = Vec<DeliveryId>)]
-    delivery_ids: Vec<String>,
-    #[schema(required)]
-    latest_delivery: Option<DeliveryOut>,
-}
-
-impl TestOut {
-    /// A test event and its deliveries.
-    pub fn new(event: &Event, deliveries: &[Delivery]) -> Self {
-        Self {
-            object: "webhook_test",
-            event_id: event.id.to_string(),
-            delivery_ids: deliveries.iter().map(|delivery| delivery.id.to_string()).collect(),
-            latest_delivery: deliveries.last().map(DeliveryOut::from),
-        }
-    }
-}
-
-/// The body of `POST …/webhooks/endpoints/{we}/recover`.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(default)]
-#[schema(as = organizations::NewRecovery)]
-pub struct RecoverIn {
-    /// Only deliveries of events published at this time or later.
-    #[schema(value_type = Timestamp, required)]
-    since: Field<String>,
-    /// Only deliveries of events published before this time, which must be later than `since`; by default the
-    /// current time.
-    #[schema(value_type = Option<Timestamp>)]
-    until: Field<String>,
-    /// Only deliveries with these statuses; by default both.
-    #[schema(value_type = Option<Vec<RecoverableStatus>>, min_items = 1)]
-    statuses: Field<Vec<String>>,
-}
-
-/// Reads the fields `since` and `until` of a job. Events are published at, and jobs are stored with, times in whole
-/// milliseconds.
-pub(super) fn read_span(
-    read: &mut Reader,
-    since: Field<String>,
-    until: Field<String>,
-) -> (Option<Timestamp>, Option<Timestamp>) {
-    let since = read.required("since", since, |since| Timestamp::parse(&since));
-    let until = read.optional("until", until, |until| Timestamp::parse(&until));
-    if let (Some(since), Some(until)) = (since, until)
-        && until <= since
-    {
-        read.problem("until", "must be later than since");
-    }
-    (since.map(Timestamp::up_to_millis), until.map(Timestamp::up_to_millis))
-}
-
-impl RecoverIn {
-    /// Validates the fields.
-    ///
-    /// # Errors
-    /// All invalid fields.
-    pub fn parse(self) -> Result<Recovery, Vec<Problem>> {
-        let mut read = Reader::default();
-        let (since, until) = read_span(&mut read, self.since, self.until);
-        let recoverable = |text: &str| {
-            let status = DeliveryStatus::parse(text).filter(|status| status.is_recoverable());
-            status.ok_or_else(|| Invalid::new("must be failed or exhausted"))
-        };
-        let statuses = read.optional("statuses", self.statuses, |statuses| match each(&statuses, recoverable)? {
-            none if none.is_empty() => Err(Invalid::new("must name failed, exhausted or both")),
-            some => Ok(some),
-        });
-        let statuses = statuses.unwrap_or_else(|| vec![DeliveryStatus::Failed, DeliveryStatus::Exhausted]);
-        read.finish(since.map(|since| Recovery { since, until, statuses }))
-    }
-}
-
-/// A recovery.
-#[derive(Debug, Serialize, ToSchema)]
-#[schema(as = organizations::Recovery)]
-pub struct RecoveryOut {
-    #[schema(schema_with = object::webhook_recovery)]
-    object: &'static str,
-    /// The job that performs the recovery.
-    #[schema(value_type = JobId)]
-    id: String,
-    #[schema(value_type = EndpointId)]
-    endpoint_id: String,
-    #[schema(value_type = Vec<RecoverableStatus>)]
-    statuses: Vec<&'static str>,
-    /// True if an earlier identical request began this recovery, which is still in progress. Absent otherwise.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    joined: bool,
-    /// How many deliveries this request retried before its response.
-    recovered: usize,
-    /// Whether the first pass is complete. If not, the job continues within minutes. It ends after a second pass,
-    /// at least two minutes after the request.
-    finished: bool,
-    #[schema(value_type = Millisecond)]
-    created_at: String,
-}
-
-impl RecoveryOut {
-    /// A recovery of an endpoint, its job, and how many deliveries the request retried.
-    pub fn new(job: &Job, endpoint: EndpointId, recovery: &Recovery, joined: bool, recovered: usize) -> Self {
-        Self {
-            object: "webhook_recovery",
-            id: job.id.to_string(),
-            endpoint_id: endpoint.to_string(),
-            statuses: recovery.statuses.iter().map(|status| status.as_str()).collect(),
-            joined,
-            recovered,
-            finished: job.has_passed_once(),
-            created_at: job.since.rfc3339(),
-        }
-    }
 }

@@ -11,10 +11,12 @@ mod health;
 mod jobs;
 mod keys;
 mod limits;
+mod recovery;
 mod replays;
 mod secrets;
 mod statistics;
 mod tenants;
+mod test_event;
 mod usage;
 
 use serde::Serialize;
@@ -24,7 +26,7 @@ use crate::domain::ids::RequestId;
 
 pub use attempts::DeliveryAttemptOut;
 pub use deliveries::{DeliveryDetailOut, DeliveryOut};
-pub use endpoints::{EndpointIn, EndpointOut, EndpointPatchIn, RecoverIn, RecoveryOut, TestIn, TestOut};
+pub use endpoints::{EndpointIn, EndpointOut, EndpointPatchIn};
 pub use event_type_imports::{ImportOut, check_json, parse_import};
 pub use event_types::{
     EventTypeIn, EventTypeOut, EventTypePatchIn, EventTypeReplacementIn, ListedTypeOut, TypeVersionOut,
@@ -35,10 +37,12 @@ pub use health::HealthOut;
 pub use jobs::JobOut;
 pub use keys::{ApiKeyIn, ApiKeyOut, ApiKeyPatchIn};
 pub use limits::{LimitsIn, LimitsOut};
+pub use recovery::{RecoverIn, RecoveryOut};
 pub use replays::{ReplayCountOut, ReplayIn};
 pub use secrets::{DEFAULT_ROTATION, KeySetOut, RotationIn, SecretsOut};
 pub use statistics::StatisticsOut;
 pub use tenants::{OrganizationIn, OrganizationOut, OrganizationPatchIn};
+pub use test_event::{TestIn, TestOut};
 pub use usage::UsageOut;
 
 /// Metadata of a response.

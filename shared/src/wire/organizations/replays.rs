@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::endpoints::read_span;
+use super::recovery::read_span;
 use crate::domain::Invalid;
 use crate::domain::endpoint::subscription::{MAX_SUBSCRIPTIONS, Subscription};
 use crate::domain::ids::EndpointId;

@@ -103,11 +103,6 @@ impl Scene {
                 stage.world.advance(A_MINUTE);
             }
             Self::GiveUp => stage.wear_out().await,
-            Self::Announced => {
-                stage.wear_out().await;
-                stage.process.sweep().await;
-                stage.world.advance(ELEVEN_MINUTES);
-            }
             Self::BacklogMetrics => {
                 stage.suspend_and_park().await;
                 stage.world.clock.advance_to_backlog_metrics();

@@ -1,24 +1,22 @@
 //! Jobs. An open job is in the index `waiting`, so that the sweep continues it if a process dies. A job that ended is
 //! stored for 30 days, so that its owner can read it.
 
+mod item;
+
 use std::collections::HashSet;
 
 use aws_sdk_dynamodb::types::{AttributeValue, Put as PutRequest, Select, TransactWriteItem};
-use serde::{Deserialize, Serialize};
 
-use super::item::{Base, Unreadable, is_zero, read, required, time, to_item, unknown};
+use super::item::{Unreadable, read, to_item, unknown};
 use super::keys::{Key, Waiting};
 use super::read::get::query_prefix;
 use super::read::waiting::LOWEST;
 use super::write::put::{Put, new_write_token, with_write_token};
 use super::{Store, StoreError, keys};
-use crate::domain::delivery::DeliveryStatus;
-use crate::domain::endpoint::subscription::Subscription;
-use crate::domain::ids::{EndpointId, EventId, JobId, OrganizationId};
-use crate::domain::job::{
-    Cursor, Job, JobKind, JobRun, JobState, Listing, Pace, Pass, RETENTION, Recovery, Replay, Replayed, Work,
-};
+use crate::domain::ids::{JobId, OrganizationId};
+use crate::domain::job::{Job, JobKind, JobRun, JobState, Listing};
 use crate::domain::time::Timestamp;
+use item::JobItem;
 
 /// How many entries of the index one read of the due jobs has at most.
 const DUE_ENTRIES_PER_READ: usize = 1_000;
@@ -31,7 +29,8 @@ const NOT_IN_FIRST_PASS: &str = "attribute_not_exists(pk) OR #status <> :open OR
 /// The condition to replace a job that has ended: it is the one that was read.
 const ENDED: &str = "since = :since AND #status = :status";
 /// The condition to change a job: it is open and has the creation time and the position that were read.
-pub(super) const UNCHANGED: &str = "since = :since AND #status = :open AND passes = :passes AND from_id = :from";
+pub(in crate::store) const UNCHANGED: &str =
+    "since = :since AND #status = :open AND passes = :passes AND from_id = :from";
 
 /// Jobs that are due.
 #[derive(Debug, Default)]
@@ -102,7 +101,7 @@ impl Store {
 
     /// The part of a transaction that writes the job that a change requires. It replaces an earlier job with the same
     /// id.
-    pub(super) fn put_required_job(&self, job: &Job) -> Result<TransactWriteItem, StoreError> {
+    pub(in crate::store) fn put_required_job(&self, job: &Job) -> Result<TransactWriteItem, StoreError> {
         let item = to_item(&JobItem::from(job))?;
         let put = PutRequest::builder().table_name(&self.table).set_item(Some(item)).build();
         Ok(TransactWriteItem::builder().put(put.map_err(StoreError::corrupt)?).build())
@@ -190,7 +189,7 @@ impl Store {
 }
 
 /// The values of [`UNCHANGED`].
-pub(super) fn unchanged_values(seen: &Job) -> [(&'static str, AttributeValue); 4] {
+pub(in crate::store) fn unchanged_values(seen: &Job) -> [(&'static str, AttributeValue); 4] {
     [
         (":since", AttributeValue::S(seen.since.rfc3339())),
         (":open", open()),
@@ -204,163 +203,11 @@ fn open() -> AttributeValue {
 }
 
 /// The stored form of a [`JobRun`] in the deliveries that the job retried or sent again.
-pub(super) fn run_text(run: JobRun) -> String {
+pub(in crate::store) fn run_text(run: JobRun) -> String {
     format!("{}#{}", run.job, run.since.rfc3339())
 }
 
-pub(super) fn read_run(text: &str) -> Result<JobRun, Unreadable> {
+pub(in crate::store) fn read_run(text: &str) -> Result<JobRun, Unreadable> {
     let (job, since) = text.split_once('#').ok_or_else(|| unknown("recovery", text))?;
     Ok(JobRun { job: JobId::parse(job)?, since: Timestamp::parse(since)? })
-}
-
-/// The stored attributes of a job.
-#[derive(Debug, Serialize, Deserialize)]
-struct JobItem {
-    #[serde(flatten)]
-    base: Base,
-    kind: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    endpoint: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    event: Option<String>,
-    since: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    from: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    until: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    statuses: Option<Vec<String>>,
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    event_types: Vec<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    what: Option<String>,
-    status: String,
-    passes: u32,
-    pass_at: String,
-    from_id: String,
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    is_left: bool,
-    #[serde(default, skip_serializing_if = "is_zero")]
-    rate: u32,
-    step_at: String,
-    #[serde(default, skip_serializing_if = "is_zero")]
-    step_left: u32,
-    #[serde(default, skip_serializing_if = "is_zero")]
-    step_failures: u32,
-    moved: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    due_at: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ended_at: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expires_at: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    waiting_pk: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    waiting_sk: Option<String>,
-}
-
-impl From<&Job> for JobItem {
-    fn from(job: &Job) -> Self {
-        let (recovery, replay) = match &job.work {
-            Work::Recover(_, recovery) => (Some(recovery), None),
-            Work::Replay(_, replay) => (None, Some(replay)),
-            _ => (None, None),
-        };
-        let span = recovery.map(|recovery| (recovery.since, recovery.until));
-        let span = span.or_else(|| replay.map(|replay| (replay.since, replay.until)));
-        let (due_at, ended_at) = match job.state {
-            JobState::Open(at) => (Some(at), None),
-            JobState::Done(at) | JobState::Cancelled(at) => (None, Some(at)),
-        };
-        let (waiting_pk, waiting_sk) = due_at.map(|at| keys::open_job(at, job.id)).unzip();
-        let names = |statuses: &[DeliveryStatus]| statuses.iter().map(|status| status.as_str().to_owned()).collect();
-        Self {
-            base: Base::new(keys::job(&job.organization, job.id), "job"),
-            kind: job.work.kind().as_str().to_owned(),
-            endpoint: job.work.endpoint().map(|endpoint| endpoint.to_string()),
-            event: job.work.event().map(|event| event.to_string()),
-            since: job.since.rfc3339(),
-            from: span.map(|(from, _)| from.rfc3339()),
-            until: span.and_then(|(_, until)| until).map(Timestamp::rfc3339),
-            statuses: recovery.map(|recovery| names(&recovery.statuses)),
-            event_types: replay.iter().flat_map(|it| &it.event_types).map(Subscription::to_string).collect(),
-            what: replay.map(|replay| replay.what.as_str().to_owned()),
-            status: job.state.as_str().to_owned(),
-            passes: job.pass.number,
-            pass_at: job.pass.began_at.rfc3339(),
-            from_id: job.pass.from.to_string(),
-            is_left: job.pass.is_left,
-            rate: job.pace.per_second,
-            step_at: job.pace.began_at.rfc3339(),
-            step_left: job.pace.left,
-            step_failures: job.pace.failures,
-            moved: job.moved,
-            due_at: due_at.map(Timestamp::rfc3339),
-            ended_at: ended_at.map(Timestamp::rfc3339),
-            expires_at: ended_at.map(|at| at.plus(RETENTION).unix_seconds()),
-            waiting_pk,
-            waiting_sk,
-        }
-    }
-}
-
-impl TryFrom<JobItem> for Job {
-    type Error = Unreadable;
-
-    fn try_from(item: JobItem) -> Result<Self, Unreadable> {
-        let (organization, id) =
-            keys::parse_job(&item.base.key()).ok_or_else(|| Unreadable("not a job's key".to_owned()))?;
-        let endpoint = || Ok::<_, Unreadable>(EndpointId::parse(&required("endpoint", item.endpoint.clone())?)?);
-        let status = |name: &String| DeliveryStatus::parse(name).ok_or_else(|| unknown("status", name));
-        let ended_at = || required("ended_at", time(item.ended_at.as_ref())?);
-        let work = match JobKind::parse(&item.kind).ok_or_else(|| unknown("kind", &item.kind))? {
-            JobKind::Release => Work::Release(endpoint()?),
-            JobKind::FailHeld => Work::FailHeld(endpoint()?),
-            JobKind::SendAll => Work::SendAll(endpoint()?),
-            JobKind::Expunge => Work::Expunge(EventId::parse(&required("event", item.event)?)?),
-            JobKind::DeleteOrganization => Work::DeleteOrganization(organization.clone()),
-            JobKind::Recover => {
-                let since = required("from", time(item.from.as_ref())?)?;
-                let statuses = item.statuses.iter().flatten().map(status).collect::<Result<_, _>>()?;
-                Work::Recover(endpoint()?, Recovery { since, until: time(item.until.as_ref())?, statuses })
-            }
-            JobKind::Replay => {
-                let what = required("what", item.what.as_ref())?;
-                let event_types = item.event_types.iter().map(|name| Subscription::parse(name));
-                let replay = Replay {
-                    since: required("from", time(item.from.as_ref())?)?,
-                    until: time(item.until.as_ref())?,
-                    event_types: event_types.collect::<Result<_, _>>()?,
-                    what: Replayed::parse(what).ok_or_else(|| unknown("what", what))?,
-                };
-                Work::Replay(endpoint()?, replay)
-            }
-        };
-        Ok(Self {
-            id,
-            organization,
-            work,
-            since: Timestamp::parse(&item.since)?,
-            state: match item.status.as_str() {
-                "open" => JobState::Open(required("due_at", time(item.due_at.as_ref())?)?),
-                "done" => JobState::Done(ended_at()?),
-                "cancelled" => JobState::Cancelled(ended_at()?),
-                other => return Err(unknown("status", other)),
-            },
-            pass: Pass {
-                number: item.passes,
-                began_at: Timestamp::parse(&item.pass_at)?,
-                from: Cursor::parse(&item.from_id).ok_or_else(|| unknown("from_id", &item.from_id))?,
-                is_left: item.is_left,
-            },
-            pace: Pace {
-                per_second: item.rate,
-                left: item.step_left,
-                began_at: Timestamp::parse(&item.step_at)?,
-                failures: item.step_failures,
-            },
-            moved: item.moved,
-        })
-    }
 }
