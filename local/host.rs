@@ -260,6 +260,11 @@ fn settings(queues: &ByLane<String>, platform_key: &KeySecret, address: Ipv4Addr
     ];
     Ok(Settings::from_environment_with(
         &fixed,
-        &[("ALLOW_HTTP", "true"), ("ALLOWED_NETWORKS", &networks), ("SECRETS_READABLE", "true")],
+        &[
+            ("ALLOW_HTTP", "true"),
+            ("ALLOWED_NETWORKS", &networks),
+            ("SECRETS_READABLE", "true"),
+            ("OPERATOR_PORTAL", "true"),
+        ],
     )?)
 }

@@ -19,6 +19,9 @@ use crate::domain::endpoint::url::UrlPolicy;
 use crate::domain::event::MAX_DATA_BYTES;
 use crate::domain::event::event_type::{Catalogue, EventType};
 use crate::domain::network::AddressPolicy;
+use crate::domain::portal::PortalSettings;
+use crate::domain::portal::branding::{Accent, LogoUrl, PortalName};
+use crate::domain::portal::origin::PortalOrigin;
 use crate::domain::tenancy::access::PlatformRole;
 use crate::domain::tenancy::api_key::{KeyHash, PlatformKey};
 use crate::domain::tenancy::limits::{
@@ -146,6 +149,14 @@ impl Settings {
                 },
                 statistics: at("STATISTICS", flag("STATISTICS", true))?,
                 secrets_readable: at("SECRETS_READABLE", flag("SECRETS_READABLE", false))?,
+                portal: PortalSettings {
+                    origins: at("PORTAL_ORIGINS", PortalOrigin::parse_list(&optional("PORTAL_ORIGINS")))?,
+                    name: at("PORTAL_NAME", unless_empty(&optional("PORTAL_NAME"), PortalName::parse))?,
+                    logo: at("PORTAL_LOGO_URL", unless_empty(&optional("PORTAL_LOGO_URL"), LogoUrl::parse))?,
+                    accent: at("PORTAL_ACCENT", unless_empty(&optional("PORTAL_ACCENT"), Accent::parse))?
+                        .unwrap_or_default(),
+                    has_operators: at("OPERATOR_PORTAL", flag("OPERATOR_PORTAL", false))?,
+                },
                 retention: days(at("RETENTION_DAYS", number("RETENTION_DAYS", 30, MOST_DAYS))?),
                 encryption_keys: match optional("SECRETS_KEY_PARAMETER") {
                     name if name.is_empty() => KeySource::None,
@@ -184,6 +195,11 @@ fn at<T>(name: &'static str, value: Result<T, Invalid>) -> Result<T, ConfigError
 /// A duration of this many days.
 pub const fn days(days: u32) -> Duration {
     Duration::from_secs(days as u64 * 24 * 60 * 60)
+}
+
+/// Parses a setting that may be empty.
+fn unless_empty<T>(text: &str, parse: impl FnOnce(&str) -> Result<T, Invalid>) -> Result<Option<T>, Invalid> {
+    if text.is_empty() { Ok(None) } else { parse(text).map(Some) }
 }
 
 fn platform_keys(list: &str, role: PlatformRole, most: usize) -> Result<Vec<PlatformKey>, Invalid> {
@@ -276,6 +292,9 @@ mod tests {
         assert_eq!((deployment.limits, deployment.retention), (limits, days(30)));
         assert!(!deployment.urls.allow_http && deployment.statistics && !deployment.secrets_readable);
         assert!(!deployment.catalogue.is_closed());
+        let PortalSettings { origins, name, logo, accent, has_operators } = deployment.portal;
+        assert!(origins.is_empty() && name.is_none() && logo.is_none() && !has_operators);
+        assert_eq!(accent, Accent::default());
     }
 
     #[test]
@@ -334,6 +353,11 @@ mod tests {
             ("ALLOW_HTTP", "yes"),
             ("STATISTICS", "no"),
             ("SECRETS_READABLE", "yes"),
+            ("PORTAL_ORIGINS", "http://app.example.com"),
+            ("PORTAL_NAME", "two\nlines"),
+            ("PORTAL_LOGO_URL", "logo.svg"),
+            ("PORTAL_ACCENT", "blue"),
+            ("OPERATOR_PORTAL", "yes"),
             ("ALLOWED_NETWORKS", "localhost"),
             ("EVENTS_PER_SECOND", "0"),
             ("EVENTS_PER_SECOND", "100001"),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use shared::domain::tenancy::access::{Scope, Scopes};
 
 use crate::event_types;
-use crate::routes::{Bound, ROUTES, Route, implies_organization, is_of_catalogue};
+use crate::routes::{Bound, ROUTES, Route, implies_organization, is_of_catalogue, is_of_platform};
 use crate::shape::assert_well_formed;
 use crate::support::{
     Answer, Call, Fate, Process, Receiver, Reply, Tenant, World, delivery_ids, done, listed, over_network_by_call, text,
@@ -85,6 +85,10 @@ impl Scene<'_> {
             path = path.replace("{job}", &job);
             of = Some(endpoint);
         }
+        if path.contains("{portal_session}") {
+            let created = self.owner.post("/portal-sessions", &json!({"role": "member"})).await.data(201);
+            path = path.replace("{portal_session}", text(&created["id"]));
+        }
         if path.contains("{key}") {
             let issued =
                 self.owner.post("/api-keys", &json!({"name": "another", "scopes": ["keys:write"]})).await.data(201);
@@ -148,7 +152,7 @@ async fn every_route_answers_each_caller_by_its_scopes() {
         // Another organization's resources are not found. Only the routes of the platform answer 403, since everyone
         // may know that they need its key.
         let of_another = match route.path {
-            "/v1/organizations" => 403,
+            "/v1/organizations" | "/v1/portal-sessions" => 403,
             path if is_of_catalogue(path) => route.status(Scopes::ALL),
             _ => 404,
         };
@@ -249,15 +253,14 @@ async fn every_route_authorizes_before_it_reads_the_body() {
         let path = scene.path(route).await;
         let mut callers =
             vec![("no key".to_owned(), String::new(), 401), ("an unknown key".to_owned(), UNKNOWN_KEY.to_owned(), 401)];
-        let is_for_platform = route.path == "/v1/organizations" || is_of_catalogue(route.path);
-        let of_another = if is_for_platform { 403 } else { 404 };
+        let of_another = if is_of_platform(route.path) { 403 } else { 404 };
         callers.push(("another organization's key".to_owned(), other_tenant.key.clone(), of_another));
         for scopes in sets_of_scopes() {
-            let expected = match route.status(scopes) {
-                403 => 403,
+            let expected = match route.reads_body(scopes) {
+                false => 403,
                 // Some of these routes read no body.
-                _ if route.body.is_empty() => continue,
-                _ => 400,
+                true if route.body.is_empty() => continue,
+                true => 400,
             };
             callers.push((format!("{scopes:?}"), scene.key_of(scopes).await.key, expected));
         }

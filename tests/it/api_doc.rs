@@ -191,6 +191,7 @@ impl Reader {
                     "wdlv",
                     "watt",
                     "wjob",
+                    "wps",
                     "key",
                     "ep",
                     "org",

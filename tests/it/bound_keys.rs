@@ -16,7 +16,7 @@ const OTHER_NAME: &str = "Somebody else";
 fn expected(route: &Route) -> (u16, u16) {
     let is_admitted = match route.admits {
         Admits::Scope(scope) => Scopes::BINDABLE.contains(scope),
-        Admits::Platform | Admits::Owner => false,
+        Admits::Platform | Admits::Owner | Admits::Issuer => false,
         Admits::EventReaders | Admits::Everybody => true,
     };
     match route.bound {

@@ -67,6 +67,7 @@ mod outage;
 mod outage_model;
 mod parking;
 mod platform_keys;
+mod portal;
 mod program;
 mod publishing;
 mod ramps;

@@ -122,6 +122,7 @@ fn an_id_in_a_path_has_the_schema_of_its_resource() {
                 "delivery" => "DeliveryId",
                 "attempt" => "AttemptId",
                 "key" => "ApiKeyId",
+                "portal_session" => "PortalSessionId",
                 "job" => "JobId",
                 "event_type" => "EventType",
                 "schema_version" => "SchemaVersion",
@@ -131,7 +132,7 @@ fn an_id_in_a_path_has_the_schema_of_its_resource() {
             seen.insert(name);
         }
     }
-    assert_eq!(seen.len(), 9, "{seen:?}");
+    assert_eq!(seen.len(), 10, "{seen:?}");
 }
 
 #[tokio::test]

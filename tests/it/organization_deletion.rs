@@ -34,7 +34,7 @@ async fn identities(world: &World, tenant: &Tenant) -> BTreeSet<String> {
             continue;
         }
         let sort_key = sk.strip_prefix("deleted#").unwrap_or(&sk);
-        if ["we_", "wevt_", "wdlv_", "key_"].iter().any(|prefix| sort_key.starts_with(prefix)) {
+        if ["we_", "wevt_", "wdlv_", "key_", "wps_"].iter().any(|prefix| sort_key.starts_with(prefix)) {
             found.insert(sort_key.split('#').next().unwrap().to_owned());
         }
         found.extend(["hash", "slug", "external_id"].iter().filter_map(|name| attribute(&item, name)));
@@ -82,7 +82,7 @@ async fn end_deletions(world: &World, process: &Process) {
 /// Calls every route for an organization but the one that deletes it.
 async fn call_every_route(world: &World, tenant: &Tenant, failing: &Receiver) {
     let deletes = |route: &Route| route.method == "DELETE" && route.path == "/v1/organizations/{organization}";
-    let creates = |route: &Route| route.path == "/v1/organizations";
+    let creates = |route: &Route| ["/v1/organizations", "/v1/portal-sessions"].contains(&route.path);
     let platform = world.platform().key;
     for route in ROUTES.iter().filter(|route| !deletes(route) && !creates(route)) {
         let scene = access::Scene { world, owner: tenant.clone(), failing };

@@ -19,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::support::{PATIENCE, RawServer, eventually, read_request, text};
 
-const SETTINGS: [&str; 13] = [
+const SETTINGS: [&str; 18] = [
     "RETRY_SCHEDULE",
     "EVENT_TYPES",
     "CATALOGUE_MODE",
@@ -33,6 +33,11 @@ const SETTINGS: [&str; 13] = [
     "ALLOW_HTTP",
     "STATISTICS",
     "SECRETS_READABLE",
+    "PORTAL_ORIGINS",
+    "PORTAL_NAME",
+    "PORTAL_LOGO_URL",
+    "PORTAL_ACCENT",
+    "OPERATOR_PORTAL",
 ];
 
 /// The program with a data directory, free ports, backtraces and none of the settings in the test's environment.
@@ -213,6 +218,8 @@ fn an_error_for_an_environment_variable_contains_the_allowed_values() {
         ("ALLOWED_NETWORKS", b"localhost", "localhost is not a network such as"),
         ("ALLOW_HTTP", b"yes", "must be true or false"),
         ("SECRETS_READABLE", b"yes", "must be true or false"),
+        ("PORTAL_ORIGINS", b"http://app.example.com", "must be origins such as https://app.example.com"),
+        ("PORTAL_ACCENT", b"blue", "must be # and six lower-case hex digits"),
         ("SSL_CERT_FILE", b"/nowhere/at/all.pem", "must name a PEM file"),
     ] {
         let message = refusal(program(data.path()).arg("--in-memory").env(name, OsStr::from_bytes(value)));

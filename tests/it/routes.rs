@@ -27,6 +27,8 @@ pub(crate) enum Admits {
     Owner,
     /// The platform's key, and keys with this scope.
     Scope(Scope),
+    /// As `Scope`, with [`Scope::KeysWrite`]. Of those, keys without the rights that the body names get 403.
+    Issuer,
     /// As `Scope`, with [`Scope::EventsRead`]. Keys with [`Scope::EventsPublish`] get 404 for events of others.
     EventReaders,
     /// Every key.
@@ -62,11 +64,19 @@ const fn route(
 }
 
 impl Route {
+    /// Whether a key with these scopes that is not bound gets an answer about the body.
+    pub(crate) fn reads_body(&self, scopes: Scopes) -> bool {
+        match self.admits {
+            Admits::Issuer => scopes.contains(Scope::KeysWrite),
+            _ => self.status(scopes) != 403,
+        }
+    }
+
     /// The status that a key with these scopes gets that is not bound.
     pub(crate) fn status(&self, scopes: Scopes) -> u16 {
         let is_admitted = match self.admits {
             Admits::Platform => false,
-            Admits::Owner => scopes == Scopes::ALL,
+            Admits::Owner | Admits::Issuer => scopes == Scopes::ALL,
             Admits::Scope(scope) => scopes.contains(scope),
             Admits::EventReaders if !scopes.contains(Scope::EventsRead) && scopes.contains(Scope::EventsPublish) => {
                 return 404;
@@ -92,6 +102,7 @@ const ORGANIZATION_WRITE: Admits = Admits::Scope(Scope::OrganizationWrite);
 const NAME: &str = r#"{"name": "Renamed"}"#;
 // A key cannot issue one with scopes that it lacks.
 const NEW_KEY: &str = r#"{"name": "n", "scopes": ["keys:write"]}"#;
+const MEMBER: &str = r#"{"role": "member"}"#;
 const EVENT: &str = r#"{"type": "matrix.other", "data": {}}"#;
 const BATCH: &str = r#"{"events": [{"type": "matrix.other", "data": {}}]}"#;
 const ENDPOINT: &str =
@@ -103,7 +114,7 @@ const DOCUMENT: &str = r#"{"openapi": "3.1.0", "webhooks": {"imported.{slug}": {
 const SINCE: &str = r#"{"since": "2026-01-01T00:00:00Z"}"#;
 const MISSED: &str = r#"{"since": "2026-01-01T00:00:00Z", "what": "missed"}"#;
 
-pub(crate) const ROUTES: [Route; 71] = [
+pub(crate) const ROUTES: [Route; 75] = [
     route(
         "POST",
         "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/replay",
@@ -140,6 +151,17 @@ pub(crate) const ROUTES: [Route; 71] = [
     route("PATCH", "/v1/organizations/{organization}/api-keys/{key}", NAME, 200, KEYS_WRITE, Bound::Refused),
     route("DELETE", "/v1/organizations/{organization}/api-keys/{key}", "", 200, KEYS_WRITE, Bound::Refused),
     route("POST", "/v1/organizations/{organization}/api-keys/{key}/rotations", "", 201, KEYS_WRITE, Bound::Refused),
+    route("POST", "/v1/portal-sessions", "{}", 201, Admits::Platform, Bound::Refused),
+    route("POST", "/v1/organizations/{organization}/portal-sessions", MEMBER, 201, Admits::Issuer, Bound::Refused),
+    route("GET", "/v1/organizations/{organization}/portal-sessions", "", 200, KEYS_READ, Bound::Refused),
+    route(
+        "DELETE",
+        "/v1/organizations/{organization}/portal-sessions/{portal_session}",
+        "",
+        200,
+        KEYS_WRITE,
+        Bound::Refused,
+    ),
     route(
         "POST",
         "/v1/organizations/{organization}/webhooks/endpoints",
@@ -330,6 +352,11 @@ pub(crate) const OPEN: [(&str, &str); 5] = [
     ("GET", "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/jwks.json"),
     ("GET", "/v1/organizations/{organization}/jwks.json"),
 ];
+
+/// Whether the route concerns no organization of the path.
+pub(crate) fn is_of_platform(path: &str) -> bool {
+    is_of_catalogue(path) || ["/v1/organizations", "/v1/portal-sessions"].contains(&path)
+}
 
 /// Whether the path contains no organization, because the dialect takes it from the key or from the query.
 pub(crate) fn implies_organization(path: &str) -> bool {

@@ -11,7 +11,7 @@ use crate::support::Reply;
 
 /// The formats of values that differ in every run. In examples, `…` may stand for the varying part.
 const FORMATS: &str = concat!(
-    r"(?<id>\b(?:we|wevt|wdlv|watt|wjob|key|req)_(?:[0-9a-f]{32}\b|…))",
+    r"(?<id>\b(?:we|wevt|wdlv|watt|wjob|wps|key|req)_(?:[0-9a-f]{32}\b|…))",
     r"|(?<ep>\bep_(?:[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b|…))",
     r"|(?<org>\borg_(?:[0-9a-hjkmnp-tv-z]{26}\b|…))",
     r"|(?<milliseconds>\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z)",
@@ -24,6 +24,7 @@ const FORMATS: &str = concat!(
     r"|(?<kid>\bwkid_[0-9a-f]{16}\b)",
     r"|(?<presented>\bsk_live_[0-9A-Za-z]{43}\b)",
     r"|(?<preview>\bsk_live_…[0-9A-Za-z]{4}\b)",
+    r"|(?<platform>\bplatform:[0-9a-f]{8}\b)",
     r"|(?<signature>\b[0-9a-f]{64}\b)",
     r"|(?<standard>\bv1,[0-9A-Za-z+/]{43}=)",
     r"|(?<asymmetric>\bv1a,[0-9A-Za-z+/]{86}==)",
@@ -106,7 +107,7 @@ fn compare(at: &str, actual: &Value, example: &Value, found: &mut Vec<String>) {
 
 /// Whether an id is a UUIDv7. Tokens of other formats return true.
 fn is_ours(token: &Token) -> bool {
-    if !["we", "wevt", "wdlv", "watt", "wrec", "key", "req", "ep"].contains(&token.format.as_str()) {
+    if !["we", "wevt", "wdlv", "watt", "wrec", "wps", "key", "req", "ep"].contains(&token.format.as_str()) {
         return true;
     }
     let digits: Vec<_> = token.text.chars().skip_while(|c| *c != '_').filter(char::is_ascii_hexdigit).collect();

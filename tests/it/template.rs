@@ -304,6 +304,8 @@ fn the_template_accepts_only_settings_that_the_functions_accept() {
     let base = [("TABLE_NAME", "t"), ("QUEUE_URL", "q"), ("SLOW_QUEUE_URL", "s"), ("PLATFORM_KEY_SHA256", &*hash)];
     let whole = ["", "0", "01", "1.5", "1e3", "-1", "100000", "ten"];
     let endpoints = [&whole[..], &["8001", "9000", "10000"]].concat();
+    let origins = |count: usize| vec!["https://a.example"; count].join(",");
+    let (twenty, twenty_one) = (origins(20), origins(21));
     let days = |count: usize| vec!["86400"; count].join(",");
     let (most, too_many) = (days(16), days(17));
     let [two, three] = [2, 3].map(|count| vec![&*hash; count].join(","));
@@ -322,6 +324,21 @@ fn the_template_accepts_only_settings_that_the_functions_accept() {
         ),
         ("CatalogueMode", "CATALOGUE_MODE", &["open", "closed"], &["", "shut"]),
         ("Statistics", "STATISTICS", &["true", "false"], &["", "yes"]),
+        (
+            "PortalOrigins",
+            "PORTAL_ORIGINS",
+            &["", "https://a", "https://app.example.com,https://b-c.d:8443", &twenty],
+            &["http://a.b", "https://a.b/", "https://-a", "https://a,", "https://a:0", "https://a;b", &twenty_one],
+        ),
+        ("PortalName", "PORTAL_NAME", &["", "Acme <webhooks>", &*"ä".repeat(64)], &["a\nb", &*"a".repeat(65)]),
+        (
+            "PortalLogoUrl",
+            "PORTAL_LOGO_URL",
+            &["", "https://example.com/logo.svg", "https://a/b?c=d%20"],
+            &["https://example.com", "http://a/b", "https://a/b;c", "https://a/\"", "/logo.svg"],
+        ),
+        ("PortalAccent", "PORTAL_ACCENT", &["", "#000000", "#ffff00"], &["#fff", "#GGGGGG", "blue"]),
+        ("OperatorPortal", "OPERATOR_PORTAL", &["true", "false"], &["", "yes"]),
         (
             "AllowedNetworks",
             "ALLOWED_NETWORKS",

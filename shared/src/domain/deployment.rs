@@ -6,6 +6,7 @@ use super::delivery::schedule::RetrySchedule;
 use super::encryption::KeySource;
 use super::endpoint::url::UrlPolicy;
 use super::event::event_type::Catalogue;
+use super::portal::PortalSettings;
 use super::tenancy::api_key::PlatformKey;
 use super::tenancy::limits::Limits;
 use super::time::Timestamp;
@@ -27,6 +28,8 @@ pub struct Deployment {
     pub statistics: bool,
     /// Whether signing secrets can be read after they were generated.
     pub secrets_readable: bool,
+    /// The settings of the portal.
+    pub portal: PortalSettings,
     /// How long events and deliveries are stored.
     pub retention: Duration,
     /// Where the keys come from that encrypt the confidential fields of endpoints.

@@ -3,14 +3,14 @@
 use std::fmt;
 
 use super::Invalid;
-use super::ids::{AttemptId, DeliveryId, EndpointId, EventId, JobId, KeyId, RequestId};
+use super::ids::{AttemptId, DeliveryId, EndpointId, EventId, JobId, KeyId, PortalSessionId, RequestId};
 
 /// Most characters of an external id.
 pub const MAX_EXTERNAL_ID_CHARS: usize = 256;
 /// In a path, the text before an external id that stands for an id.
 const PATH_PREFIX: &str = "ext:";
 /// The prefixes of the service's own ids, in all dialects.
-const OWN_PREFIXES: [&str; 9] = [
+const OWN_PREFIXES: [&str; 10] = [
     "org_",
     EndpointId::PREFIX,
     "ep_",
@@ -19,6 +19,7 @@ const OWN_PREFIXES: [&str; 9] = [
     AttemptId::PREFIX,
     JobId::PREFIX,
     KeyId::PREFIX,
+    PortalSessionId::PREFIX,
     RequestId::PREFIX,
 ];
 

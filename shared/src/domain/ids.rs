@@ -80,6 +80,10 @@ id!(
     KeyId, "key_"
 );
 id!(
+    /// The identifier of a portal session. It is not secret.
+    PortalSessionId, "wps_"
+);
+id!(
     /// The identifier of one HTTP request to the API.
     RequestId, "req_"
 );
@@ -118,6 +122,13 @@ impl EndpointId {
 }
 
 impl KeyId {
+    /// A new identifier.
+    pub fn new(now: Timestamp, random: Random) -> Self {
+        Self(uuid_v7(now, random))
+    }
+}
+
+impl PortalSessionId {
     /// A new identifier.
     pub fn new(now: Timestamp, random: Random) -> Self {
         Self(uuid_v7(now, random))

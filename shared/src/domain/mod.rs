@@ -13,6 +13,7 @@ pub mod job;
 pub mod metadata;
 pub mod network;
 pub mod openapi_webhooks;
+pub mod portal;
 pub mod response;
 pub mod schema;
 pub mod signing;

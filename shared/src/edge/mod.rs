@@ -7,6 +7,7 @@ mod input;
 mod items;
 mod layers;
 mod path;
+mod public_origin;
 mod reply;
 mod shutdown;
 pub mod sqs;
@@ -24,6 +25,7 @@ pub use input::{Body, Origin, Search, check_size, read_body};
 pub use items::Items;
 pub use layers::finish;
 pub use path::{HyphenatedEndpointId, PathId, VersionNumber};
+pub use public_origin::PublicOrigin;
 pub use reply::{Bare, Data, Empty};
 pub use shutdown::register_usage_flush;
 

@@ -6,7 +6,7 @@ use http::request::Parts;
 use super::{ApiError, RouterState};
 use crate::domain::event::event_type::EventType;
 use crate::domain::external_id::ExternalId;
-use crate::domain::ids::{AttemptId, DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId};
+use crate::domain::ids::{AttemptId, DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId, PortalSessionId};
 use crate::domain::tenancy::rights::Binding;
 use crate::service::{Access, ServiceError};
 use crate::wire::endpoints;
@@ -128,6 +128,7 @@ in_path!(DeliveryId, "delivery", "delivery");
 in_path!(AttemptId, "attempt", "attempt");
 in_path!(EventId, "event", "event", event_named, |_| None);
 in_path!(KeyId, "key", "API key");
+in_path!(PortalSessionId, "portal_session", "portal session");
 in_path!(JobId, "job", "job");
 
 impl<T: InPath, R: RouterState> FromRequestParts<R> for PathId<T> {

@@ -219,11 +219,11 @@ impl ApiKeyItem {
     }
 }
 
-fn endpoint_bytes(endpoints: &BTreeSet<EndpointId>) -> ByteBuf {
+pub(super) fn endpoint_bytes(endpoints: &BTreeSet<EndpointId>) -> ByteBuf {
     ByteBuf::from(endpoints.iter().flat_map(|id| id.uuid().into_bytes()).collect::<Vec<_>>())
 }
 
-fn binding(bytes: &[u8]) -> Result<Binding, Unreadable> {
+pub(super) fn binding(bytes: &[u8]) -> Result<Binding, Unreadable> {
     let endpoint = |bytes: &[u8]| Uuid::from_slice(bytes).map(EndpointId::from_uuid);
     let endpoints = bytes.chunks(16).map(endpoint).collect::<Result<Vec<_>, _>>();
     Ok(Binding::stored(endpoints.map_err(|error| Unreadable(error.to_string()))?))

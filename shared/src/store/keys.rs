@@ -10,7 +10,8 @@ use crate::domain::delivery::Mark;
 use crate::domain::endpoint::fan_out::FanOutGroup;
 use crate::domain::event::event_type::EventType;
 use crate::domain::external_id::ExternalId;
-use crate::domain::ids::{AttemptId, DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId};
+use crate::domain::ids::{AttemptId, DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId, PortalSessionId};
+use crate::domain::portal::session::PortalTenant;
 use crate::domain::signing::key::SigningKeyId;
 use crate::domain::statistics::Hour;
 use crate::domain::tenancy::api_key::KeyHash;
@@ -152,6 +153,21 @@ pub(super) fn key_use(organization: &OrganizationId, key: KeyId) -> Key {
 /// The partition of the last uses of an organization's API keys.
 pub(super) fn key_use_partition(organization: &OrganizationId) -> String {
     format!("used#{organization}")
+}
+
+/// A portal session.
+pub(super) fn portal_session(tenant: &PortalTenant, session: PortalSessionId) -> Key {
+    Key::new(portal_session_partition(tenant), session.to_string())
+}
+
+/// The partition of the portal sessions of an organization, or of operators.
+pub(super) fn portal_session_partition(tenant: &PortalTenant) -> String {
+    format!("portal#{tenant}")
+}
+
+/// The tenant and the id in the key of a portal session.
+pub(super) fn parse_portal_session(key: &Key) -> Option<(PortalTenant, PortalSessionId)> {
+    Some((PortalTenant::parse(key.pk.strip_prefix("portal#")?)?, PortalSessionId::parse(&key.sk).ok()?))
 }
 
 /// A copy of an organization's state.

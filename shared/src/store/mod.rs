@@ -21,6 +21,7 @@ mod limits;
 #[cfg(feature = "operator")]
 mod operator;
 mod organizations;
+mod portal_sessions;
 mod public_keys;
 mod read;
 mod reencryption;

@@ -16,6 +16,7 @@ use super::{Store, StoreError, keys};
 use crate::domain::endpoint::fan_out::FanOutGroup;
 use crate::domain::ids::{EndpointId, OrganizationId};
 use crate::domain::job::{Job, Removal, Removed};
+use crate::domain::portal::session::PortalTenant;
 use crate::domain::tenancy::api_key::KeyHash;
 use crate::domain::tenancy::organization::OrganizationStatus;
 use crate::domain::time::Timestamp;
@@ -71,6 +72,10 @@ impl Store {
             Removal::PublicKeys => self.purge(keys::public_key_partition(organization)).await?,
             Removal::ApiKeys => self.remove_api_keys(organization).await?,
             Removal::KeyUses => self.purge(keys::key_use_partition(organization)).await?,
+            Removal::PortalSessions => {
+                let tenant = PortalTenant::Organization(organization.clone());
+                self.purge(keys::portal_session_partition(&tenant)).await?
+            }
             Removal::Usage => self.purge(keys::usage_partition(organization)).await?,
             Removal::Rate => self.purge(keys::rate(organization).pk).await?,
             Removal::Organization => Purged::NOTHING,

@@ -344,6 +344,7 @@ const ACTIONS: [(&str, &[Action]); 4] = [
                     "jwks",
                     "key",
                     "org",
+                    "portal",
                     "slug",
                     "state",
                     "type",
@@ -354,8 +355,8 @@ const ACTIONS: [(&str, &[Action]); 4] = [
             on_table(
                 "dynamodb:Query",
                 &[
-                    "attempt", "delivery", "endpoint", "event", "fanout", "job", "jwks", "org", "stats", "types",
-                    "usage",
+                    "attempt", "delivery", "endpoint", "event", "fanout", "job", "jwks", "org", "portal", "stats",
+                    "types", "usage",
                 ],
             ),
             LIST_WAITING,
@@ -370,6 +371,7 @@ const ACTIONS: [(&str, &[Action]); 4] = [
                     "health",
                     "job",
                     "org",
+                    "portal",
                     "state",
                     "stats",
                     "type",
@@ -416,7 +418,7 @@ const ACTIONS: [(&str, &[Action]); 4] = [
                 "dynamodb:DeleteItem",
                 &[
                     "attempt", "delivery", "endpoint", "event", "extend", "extevt", "extorg", "fanout", "health",
-                    "idem", "job", "jwks", "key", "limit", "org", "slug", "state", "stats", "usage", "used",
+                    "idem", "job", "jwks", "key", "limit", "org", "portal", "slug", "state", "stats", "usage", "used",
                 ],
             ),
             on_table("dynamodb:GetItem", &["endpoint", "health", "org", "reencryption", "state"]),
@@ -425,7 +427,7 @@ const ACTIONS: [(&str, &[Action]); 4] = [
                 "dynamodb:Query",
                 &[
                     "attempt", "delivery", "endpoint", "event", "extend", "extevt", "fanout", "health", "idem", "job",
-                    "jwks", "limit", "org", "stats", "usage", "used",
+                    "jwks", "limit", "org", "portal", "stats", "usage", "used",
                 ],
             ),
             LIST_WAITING,

@@ -46,6 +46,8 @@ pub enum Removal {
     ApiKeys,
     /// The times of the last uses of API keys.
     KeyUses,
+    /// Portal sessions.
+    PortalSessions,
     /// Usage.
     Usage,
     /// The state of the rate limit.
@@ -81,7 +83,8 @@ impl Removal {
             Self::ExternalIds => Self::PublicKeys,
             Self::PublicKeys => Self::ApiKeys,
             Self::ApiKeys => Self::KeyUses,
-            Self::KeyUses => Self::Usage,
+            Self::KeyUses => Self::PortalSessions,
+            Self::PortalSessions => Self::Usage,
             Self::Usage => Self::Rate,
             Self::Rate | Self::Organization => return None,
         })
@@ -99,6 +102,7 @@ impl Removal {
             Self::PublicKeys => "public_keys",
             Self::ApiKeys => "api_keys",
             Self::KeyUses => "key_uses",
+            Self::PortalSessions => "portal_sessions",
             Self::Usage => "usage",
             Self::Rate => "rate",
             Self::Organization => "organization",

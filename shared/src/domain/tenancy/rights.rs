@@ -104,17 +104,17 @@ pub struct Rights {
     pub expires_at: Option<Timestamp>,
 }
 
-/// Why a key cannot give rights to another key.
+/// Why a key cannot give rights to another key, or to a portal session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Excess {
     /// It lacks these scopes.
-    #[error("a key can only issue keys with scopes that it has, and this key lacks {0}")]
+    #[error("a key can only give rights that it has, and this key lacks {0}")]
     Scopes(Scopes),
     /// The other key would not be bound, or be bound to other endpoints.
-    #[error("a key that is bound to endpoints can only issue keys that are bound to some of the same endpoints")]
+    #[error("a key that is bound to endpoints can only give rights that are bound to some of the same endpoints")]
     Endpoints,
     /// The other key would not expire, or expire later than at this time.
-    #[error("this key expires at {}, and can only issue keys with an expires_at that is not later", .0.rfc3339())]
+    #[error("this key expires at {}, and can only give rights that do not last longer: set expires_at or expires_in", .0.rfc3339())]
     Expiry(Timestamp),
 }
 

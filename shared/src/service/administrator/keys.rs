@@ -131,7 +131,11 @@ impl Administrator {
     }
 
     /// Refuses a binding to endpoints that the organization does not have.
-    async fn require_endpoints(&self, organization: &OrganizationId, binding: &Binding) -> Result<(), ServiceError> {
+    pub(super) async fn require_endpoints(
+        &self,
+        organization: &OrganizationId,
+        binding: &Binding,
+    ) -> Result<(), ServiceError> {
         let Some(wanted) = binding.endpoints() else { return Ok(()) };
         let ids: Vec<_> = wanted.iter().copied().collect();
         let found = self.store.endpoints_by_id(organization, &ids).await?;

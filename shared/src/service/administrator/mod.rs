@@ -11,6 +11,7 @@ mod jobs;
 mod keys;
 mod lists;
 mod organizations;
+mod portal_sessions;
 mod replays;
 mod secrets;
 mod test_event;

@@ -19,7 +19,9 @@ use utoipa::openapi::{
 use super::error::ErrorOut;
 use super::organizations::{MetaOut, PaginationOut};
 use crate::domain::event::event_type::EventType;
-use crate::domain::ids::{AttemptId, DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId, RequestId};
+use crate::domain::ids::{
+    AttemptId, DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId, PortalSessionId, RequestId,
+};
 use crate::domain::text::IdempotencyKey;
 
 pub use values::*;
@@ -141,6 +143,7 @@ fn add_shared(components: &mut Components) {
     add_schema::<ResponseStatus>(&mut schemas);
     add_schema::<EventId>(&mut schemas);
     add_schema::<KeyId>(&mut schemas);
+    add_schema::<PortalSessionId>(&mut schemas);
     add_schema::<EventType>(&mut schemas);
     add_schema::<SchemaVersion>(&mut schemas);
     add_schema::<RequestId>(&mut schemas);
@@ -287,6 +290,7 @@ fn path_parameter(dialect: Dialect, path: &str, name: &str) -> Parameter {
         ("attempt", _) => AttemptId::name(),
         ("event", _) => EventReference::name(),
         ("key", _) => KeyId::name(),
+        ("portal_session", _) => PortalSessionId::name(),
         ("job", _) => JobId::name(),
         ("event_type", _) => EventType::name(),
         ("schema_version", _) => SchemaVersion::name(),

@@ -59,6 +59,7 @@ impl World {
             ("PLATFORM_KEY_SHA256", &hash),
             ("ALLOW_HTTP", "true"),
             ("SECRETS_READABLE", "true"),
+            ("OPERATOR_PORTAL", "true"),
             ("ALLOWED_NETWORKS", "127.0.0.0/8"),
         ];
         let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());

@@ -8,6 +8,7 @@ mod events;
 mod jobs;
 mod keys;
 mod limits;
+mod portal_sessions;
 mod replays;
 mod secrets;
 mod statistics;
@@ -28,6 +29,7 @@ pub(crate) fn routes() -> Routes {
     let organization = Router::new()
         .merge(limits::routes())
         .merge(keys::routes())
+        .merge(portal_sessions::routes())
         .merge(endpoints::routes())
         .merge(secrets::routes())
         .merge(deliveries::routes())
@@ -37,13 +39,15 @@ pub(crate) fn routes() -> Routes {
         .merge(replays::routes())
         .merge(statistics::routes())
         .merge(usage::routes());
-    tenants::routes().merge(event_types::routes()).nest("/v1/organizations/{organization}", organization)
+    let deployment = tenants::routes().merge(portal_sessions::operator_routes()).merge(event_types::routes());
+    deployment.nest("/v1/organizations/{organization}", organization)
 }
 
 /// The OpenAPI description of these routes.
 pub(crate) fn operations() -> utoipa::openapi::OpenApi {
     let organization = limits::Operations::openapi()
         .merge_from(keys::Operations::openapi())
+        .merge_from(portal_sessions::Operations::openapi())
         .merge_from(endpoints::Operations::openapi())
         .merge_from(secrets::Operations::openapi())
         .merge_from(deliveries::Operations::openapi())
@@ -54,6 +58,7 @@ pub(crate) fn operations() -> utoipa::openapi::OpenApi {
         .merge_from(statistics::Operations::openapi())
         .merge_from(usage::Operations::openapi());
     tenants::Operations::openapi()
+        .merge_from(portal_sessions::OperatorOperations::openapi())
         .merge_from(event_types::Operations::openapi())
         .nest("/v1/organizations/{organization}", organization)
 }

@@ -84,6 +84,7 @@ pub(crate) mod object {
         job,
         limits,
         organization,
+        portal_session,
         usage,
         webhook_attempt,
         webhook_delivery,

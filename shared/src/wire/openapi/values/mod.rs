@@ -26,9 +26,15 @@ use crate::domain::event::channel::{MAX_ENDPOINT_CHANNELS, MAX_EVENT_CHANNELS};
 use crate::domain::event::event_type::{EventType, MAX_EVENT_TYPE_CHARS};
 use crate::domain::event::payload::{ContentType, Format, MAX_CONTENT_TYPE_CHARS};
 use crate::domain::external_id::{ExternalId, MAX_EXTERNAL_ID_CHARS};
-use crate::domain::ids::{AttemptId, DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId, RequestId};
+use crate::domain::ids::{
+    AttemptId, DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId, PortalSessionId, RequestId,
+};
 use crate::domain::job::{JobKind, JobState, Replayed};
 use crate::domain::metadata::{MAX_PAIRS, Metadata};
+use crate::domain::portal::origin::ReturnUrl;
+use crate::domain::portal::session::{
+    DEFAULT_SECONDS, MAX_SECONDS, MIN_SECONDS, PortalSessionStatus, ROLES, SessionSeconds, Theme,
+};
 use crate::domain::signing::ed25519::Ed25519PublicKey;
 use crate::domain::signing::key::SigningKeyId;
 use crate::domain::signing::secret::{Algorithm, SigningSecret};
@@ -114,6 +120,10 @@ wire_values! {
     TraceParent;
     /// The header `tracestate`.
     TraceState;
+    /// The role of a portal session.
+    PortalRole;
+    /// The link of a new portal session.
+    PortalUrl;
     /// The only type of API key.
     SecretKey;
     /// The only environment of API keys.
@@ -153,6 +163,7 @@ schemas! {
     "DeliveryId": DeliveryId = "One event for one endpoint.", id(DeliveryId::PREFIX);
     "AttemptId": AttemptId = "One request for a delivery.", id(AttemptId::PREFIX);
     "ApiKeyId": KeyId = "An API key. It is not a secret.", id(KeyId::PREFIX);
+    "PortalSessionId": PortalSessionId = "A portal session. It is not a secret.", id(PortalSessionId::PREFIX);
     "JobId": JobId = "A job. Its id is derived from its work, so the same work has the same id.", id(JobId::PREFIX);
     "RequestId": RequestId = "One request to this API.", id(RequestId::PREFIX);
     "OrganizationId": OrganizationId = "An organization. The id is generated, or a UUID that its creator supplied.",
@@ -173,7 +184,7 @@ schemas! {
             .examples([serde_json::json!({"region": "emea"})]);
     "ExternalId": ExternalId =
         "The caller's own id. In a path, `ext:` and this id stand for the resource's id. It does not begin with a prefix of \
-         the service's ids (`org_`, `we_`, `ep_`, `wevt_`, `wdlv_`, `watt_`, `wjob_`, `key_`, `req_`).",
+         the service's ids (`org_`, `we_`, `ep_`, `wevt_`, `wdlv_`, `watt_`, `wjob_`, `key_`, `wps_`, `req_`).",
         pattern("^[A-Za-z0-9._-]+$", "crm-4711").max_length(Some(MAX_EXTERNAL_ID_CHARS));
     "OrganizationReference": OrganizationReference = "An organization's id, or `ext:` and its external id.",
         pattern(&format!("^(org_[0-9a-hjkmnp-tv-z]{{26}}|{UUID}|ext:[A-Za-z0-9._-]{{1,256}})$"), "org_01jq4z8s3tf6v9x0b2c4d6e8ga");
@@ -319,6 +330,23 @@ schemas! {
     "Scope": Scope = "A permission for one kind of operation.", one_of(Scope::ALL.map(Scope::as_str));
     "ApiKeyStatus": KeyStatus = "A rotating key has a successor and works until its grace period ends. An expired or revoked key does not work.",
         one_of(["active", "rotating", "expired", "revoked"]);
+    "PortalRole": PortalRole =
+        "The role of the person in the portal: the scopes are those of a key with the same role.",
+        one_of(ROLES.map(Role::as_str));
+    "PortalTheme": Theme = "The colours of the pages. `auto` follows the person's system.",
+        one_of(Theme::ALL.map(Theme::as_str)).default(Some(Theme::default().as_str().into()));
+    "PortalSessionSeconds": SessionSeconds = "How long the session lasts, in seconds.",
+        number(MIN_SECONDS, MAX_SECONDS, 3_600).default(Some(DEFAULT_SECONDS.into()));
+    "PortalSessionStatus": PortalSessionStatus =
+        "A pending session has a link that was not used yet. An expired or revoked one does not work.",
+        one_of(PortalSessionStatus::ALL.map(PortalSessionStatus::as_str));
+    "PortalReturnUrl": ReturnUrl =
+        "Where the portal's link back leads: an `https` URL whose origin is in the deployment's setting `PortalOrigins`.",
+        pattern("^https://[^\\s]+$", "https://app.acme.co/settings").format(format("uri")).max_length(Some(2_048));
+    "PortalUrl": PortalUrl =
+        "The link that signs a person in. It works once, within five minutes. It is a secret.",
+        pattern("^https?://[^\\s]+$", "https://hooks.acme.co/portal/sign-in?token=org_01jq4z8s3tf6v9x0b2c4d6e8ga.wps_550e8400e29b41d4a716446655440000.9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08")
+            .format(format("uri"));
     "SecretKey": SecretKey = "The only type.", one_of(["secret"]);
     "Live": Live = "The only environment.", one_of(["live"]);
     "OrganizationStatus": OrganizationStatus =

@@ -1,0 +1,161 @@
+//! Portal sessions: creating, exchanging their links, listing and revoking.
+
+use super::lists::bad_cursor;
+use super::{Administrator, Page};
+use crate::clock;
+use crate::domain::ids::{OrganizationId, PortalSessionId};
+use crate::domain::portal::session::{self, LINK_LIFETIME, NewPortalSession, PortalSession, PortalTenant};
+use crate::domain::portal::token::PortalToken;
+use crate::domain::tenancy::organization::{Organization, OrganizationStatus};
+use crate::service::{Caller, ServiceError};
+use crate::telemetry::{audit, audit_of_platform};
+
+impl Administrator {
+    /// Creates a session of an organization, and the token of its link, which is shown only once.
+    ///
+    /// # Errors
+    /// [`ServiceError::Forbidden`] if the session would have rights that the caller does not have, or if the organization
+    /// is suspended, [`ServiceError::Invalid`] if it would be bound to an endpoint that the organization does not have.
+    pub async fn create_portal_session(
+        &self,
+        organization: &Organization,
+        by: &Caller,
+        new: NewPortalSession,
+    ) -> Result<(PortalSession, PortalToken), ServiceError> {
+        if organization.status != OrganizationStatus::Active {
+            return Err(ServiceError::forbidden("the organization is suspended: nobody can use its portal"));
+        }
+        let expires_at = self.clock.now().to_millis().plus(new.lifetime.duration());
+        let rights = session::rights(new.role, &new.binding, expires_at);
+        by.may_issue(&rights).map_err(|excess| ServiceError::forbidden(excess.to_string()))?;
+        self.require_endpoints(&organization.id, &new.binding).await?;
+        let (session, link) = self.new_portal_session(PortalTenant::Organization(organization.id.clone()), by, new);
+        self.store.put_portal_session(&session).await?;
+        audit("portal_session.create", &organization.id, session.id);
+        Ok((session, link))
+    }
+
+    /// Creates a session of an operator, who may act in all organizations, and the token of its link.
+    ///
+    /// # Errors
+    /// [`ServiceError::Forbidden`] if the deployment does not allow such sessions.
+    pub async fn create_operator_session(
+        &self,
+        by: &Caller,
+        new: NewPortalSession,
+    ) -> Result<(PortalSession, PortalToken), ServiceError> {
+        if !self.deployment.portal.has_operators {
+            return Err(ServiceError::forbidden("the deployment's setting OperatorPortal does not allow this"));
+        }
+        let (session, link) = self.new_portal_session(PortalTenant::Operator, by, new);
+        self.store.put_portal_session(&session).await?;
+        audit_of_platform("portal_session.create", session.id);
+        Ok((session, link))
+    }
+
+    fn new_portal_session(
+        &self,
+        tenant: PortalTenant,
+        by: &Caller,
+        new: NewPortalSession,
+    ) -> (PortalSession, PortalToken) {
+        let now = self.clock.now().to_millis();
+        let id = PortalSessionId::new(now, clock::id_bytes());
+        let link = PortalToken::new(tenant.clone(), id, &clock::secret_bytes());
+        let expires_at = now.plus(new.lifetime.duration());
+        let session = PortalSession {
+            id,
+            tenant,
+            role: new.role,
+            binding: new.binding,
+            return_url: new.return_url,
+            theme: new.theme,
+            actor: new.actor,
+            created_by: by.name(),
+            created_at: now,
+            expires_at,
+            link: link.hash(),
+            link_until: now.plus(LINK_LIFETIME).min(expires_at),
+            signed_in: None,
+            revoked_at: None,
+        };
+        (session, link)
+    }
+
+    /// A page of an organization's sessions, newest first.
+    ///
+    /// # Errors
+    /// [`ServiceError::Invalid`] if `cursor` is not a cursor of this list.
+    pub async fn list_portal_sessions(
+        &self,
+        organization: &OrganizationId,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page<PortalSession>, ServiceError> {
+        let before = cursor.map(|text| PortalSessionId::parse(text).map_err(|_| bad_cursor())).transpose()?;
+        let mut items = self.store.portal_sessions(organization, before, limit + 1).await?;
+        let is_last = items.len() <= limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| !is_last).map(|session| session.id.to_string());
+        Ok(Page { items, next })
+    }
+
+    /// Revokes a session. It ends at once.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] if the tenant has no session with this id.
+    pub async fn revoke_portal_session(
+        &self,
+        tenant: &PortalTenant,
+        id: PortalSessionId,
+    ) -> Result<PortalSession, ServiceError> {
+        let revoked = self.store.revoke_portal_session(tenant, id, self.clock.now()).await?;
+        let revoked = revoked.ok_or(ServiceError::NotFound("portal session"))?;
+        audit_of(tenant, "portal_session.revoke", id);
+        Ok(revoked)
+    }
+
+    /// Exchanges the token of a link for a cookie; `None` if the link was used, has expired or was revoked, or if the
+    /// organization is not active. A link can be exchanged once.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if the session could not be read or written.
+    pub async fn sign_in(&self, link: &PortalToken) -> Result<Option<(PortalSession, PortalToken)>, ServiceError> {
+        if !self.is_open(&link.tenant).await? {
+            return Ok(None);
+        }
+        let cookie = PortalToken::new(link.tenant.clone(), link.session, &clock::secret_bytes());
+        let now = self.clock.now();
+        let session = self.store.sign_in(&link.tenant, link.session, link.hash(), cookie.hash(), now).await?;
+        let Some(session) = session else { return Ok(None) };
+        audit_of(&link.tenant, "portal_session.sign_in", link.session);
+        Ok(Some((session, cookie)))
+    }
+
+    /// The session that a cookie proves; `None` if it has ended, or if the organization is not active. Both are read for
+    /// each request, so that a session ends at once when it is revoked or its organization suspended.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if the session could not be read.
+    pub async fn portal_session(&self, cookie: &PortalToken) -> Result<Option<PortalSession>, ServiceError> {
+        let found = self.store.portal_session(&cookie.tenant, cookie.session).await?;
+        let Some(session) = found.filter(|session| session.admits(cookie.hash(), self.clock.now())) else {
+            return Ok(None);
+        };
+        Ok(self.is_open(&cookie.tenant).await?.then_some(session))
+    }
+
+    /// Whether people may use the portal of the tenant.
+    async fn is_open(&self, tenant: &PortalTenant) -> Result<bool, ServiceError> {
+        let Some(id) = tenant.organization() else { return Ok(self.deployment.portal.has_operators) };
+        let organization = self.store.organization(id).await?;
+        Ok(organization.is_some_and(|organization| organization.status == OrganizationStatus::Active))
+    }
+}
+
+fn audit_of(tenant: &PortalTenant, action: &'static str, id: PortalSessionId) {
+    match tenant.organization() {
+        Some(organization) => audit(action, organization, id),
+        None => audit_of_platform(action, id),
+    }
+}
