@@ -1,4 +1,4 @@
-//! Stands in for API Gateway: routes publishing to one function and all other requests to the other.
+//! Stands in for API Gateway: routes publishing and the portal to their functions and all other requests to another one.
 
 use std::time::Duration;
 
@@ -20,10 +20,10 @@ const TIMED_OUT: &str = r#"{"message":"Service Unavailable"}"#;
 /// having ended by then.
 const TIME_LIMIT: Duration = Duration::from_secs(29);
 
-/// Builds the router with all routes of both functions.
+/// Builds the router with all routes of the three functions.
 pub fn gateway(parts: &Parts) -> Router {
     let (api, publish) = (api::router(parts.administrator()), publish::router(parts.publisher()));
-    let (other, publishing) = (api.clone(), publish);
+    let (other, publishing, portal) = (api.clone(), publish, portal::router(parts.administrator()));
     let by_method = any(move |mut request: Request| {
         let function = if request.method() == Method::POST { publishing.clone() } else { other.clone() };
         // Without this, the function would treat its own route as nested and log its path twice.
@@ -33,7 +33,11 @@ pub fn gateway(parts: &Parts) -> Router {
     let routes = Router::new()
         .route("/v1/organizations/{organization}/events", by_method.clone())
         .route("/v1/organizations/{organization}/events/batch", by_method)
-        .fallback_service(api);
+        // A route with a wildcard would add a parameter to those of the pages.
+        .fallback(move |request: Request| {
+            let is_page = request.uri().path() == "/portal" || request.uri().path().starts_with("/portal/");
+            if is_page { portal.clone().oneshot(request) } else { api.clone().oneshot(request) }
+        });
     routes.layer(from_fn(end_in_time))
 }
 

@@ -30,7 +30,7 @@ use crate::gateway::gateway;
 use crate::options::Options;
 use crate::pace::at_pace_of_queue;
 use crate::poller::Poller;
-use crate::{demo, tenant};
+use crate::{demo, portal_link, tenant};
 
 const TABLE: &str = "pigeonpost";
 const QUEUE: &str = "deliveries";
@@ -129,7 +129,7 @@ impl Host {
             running.spawn(tick(parts.sweeper(), stopped.clone()));
         }
         running.spawn(expire(aws.clone(), stopped.clone()));
-        let mut app = routes(&parts, administrator, organization.clone());
+        let mut app = routes(&parts, administrator, organization.clone(), address);
         if !options.no_triggers {
             app = at_pace_of_queue(app, aws.clone(), &queue_urls.fast);
         }
@@ -185,8 +185,16 @@ impl Host {
     }
 }
 
-fn routes(parts: &Parts, administrator: Arc<Administrator>, organization: OrganizationId) -> Router {
-    gateway(parts).route("/healthz", get(async || "ok\n")).merge(demo::routes(administrator, organization))
+fn routes(
+    parts: &Parts,
+    administrator: Arc<Administrator>,
+    organization: OrganizationId,
+    address: SocketAddr,
+) -> Router {
+    gateway(parts)
+        .route("/healthz", get(async || "ok\n"))
+        .merge(portal_link::routes(Arc::clone(&administrator), organization.clone(), address))
+        .merge(demo::routes(administrator, organization))
 }
 
 async fn tick(sweeper: Arc<Sweeper>, mut stop: watch::Receiver<bool>) -> anyhow::Result<()> {

@@ -11,6 +11,7 @@ mod host;
 mod options;
 mod pace;
 mod poller;
+mod portal_link;
 mod send_all;
 mod tenant;
 

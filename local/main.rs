@@ -73,6 +73,7 @@ fn greet(host: &Host, data: &Path) -> anyhow::Result<()> {
         stdout(),
         r#"Pigeonpost is ready.
 
+  Portal         http://{address}/  (signed in to the demo organization)
   API            http://{address}
   DynamoDB, SQS  http://{aws}
   Credentials    {file}

@@ -13,7 +13,7 @@ use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use crate::support::{Answer, Receiver, Tenant, World, text};
+use crate::support::{Answer, Browser, Receiver, Tenant, World, text};
 
 const ORGANIZATION: &str = "org_0123456789abcdefghjkmnpqrs";
 const KEY: &str = "sk_live_0123456789abcdefghijABCDEFGHIJklmnopqrstuvw";
@@ -128,6 +128,45 @@ async fn api_pages_list() {
     // The query string sets the order and excludes inactive endpoints.
     let listed: Vec<_> = body["results"].as_array().unwrap().iter().map(|it| text(&it["id"])).collect();
     assert_eq!(listed, [newer.id, older.id]);
+}
+
+/// The token in the samples of the portal.
+fn token() -> String {
+    format!("{ORGANIZATION}.wps_0190a1b2c3d47e5f8a9b0c1d2e3f0002.{}", "0123456789abcdef".repeat(4))
+}
+
+#[tokio::test]
+async fn portal_sign_in() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let session = tenant.post("/portal-sessions", &json!({"role": "member"})).await.data(201);
+    let link = text(&session["url"]).rsplit_once("token=").unwrap().1;
+    let event = sample("portal_sign_in", &[(&token(), link)]);
+    let (head, _) = page(&world, &event).await;
+    assert_eq!(head.status.as_u16(), 303);
+    assert_eq!(head.headers["location"], format!("/portal/{}/endpoints", tenant.id));
+    let cookie = head.headers["set-cookie"].to_str().unwrap();
+    assert!(cookie.starts_with("__Host-portal=") && cookie.contains("; Secure; SameSite=Lax"), "{cookie}");
+}
+
+#[tokio::test]
+async fn portal_endpoints() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    tenant.endpoint_with(json!({"url": receiver.url(), "name": "Orders"})).await;
+    let browser = Browser::signed_in(&tenant, &json!({"role": "member"})).await;
+    let event = sample("portal_endpoints", &[(&token(), browser.token()), (ORGANIZATION, &tenant.id)]);
+    let (head, html) = page(&world, &event).await;
+    assert_eq!((head.status.as_u16(), html.contains("Orders")), (200, true), "{html}");
+}
+
+/// The response of the portal's function behind API Gateway.
+async fn page(world: &World, event: &str) -> (http::response::Parts, String) {
+    let request = lambda_http::request::from_str(event).unwrap();
+    let request = request.map(|body| Body::from(body.as_ref().to_vec()));
+    let router = portal::router(world.process.administrator.clone());
+    let (head, body) = router.oneshot(request).await.unwrap().into_parts();
+    (head, String::from_utf8(body.collect().await.unwrap().to_bytes().to_vec()).unwrap())
 }
 
 #[tokio::test]
@@ -247,6 +286,8 @@ fn every_sample_has_a_test() {
         "deliver_mixed",
         "deliver_poisoned",
         "deliver_retried",
+        "portal_endpoints",
+        "portal_sign_in",
         "publish_batch",
         "publish_event",
         "sweep_schedule",

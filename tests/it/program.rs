@@ -253,11 +253,26 @@ async fn call(credentials: &Credentials, path: &str, body: Option<&Value>) -> Va
 }
 
 #[tokio::test]
-async fn the_root_redirects_to_the_documentation() {
+async fn the_root_signs_in_to_the_portal_only_under_the_machines_own_names() {
     let data = tempfile::tempdir().unwrap();
     let (_running, credentials) = start(data.path(), &[]).await;
-    let answer = reqwest::get(format!("{}/", credentials.base_url)).await.unwrap();
-    assert_eq!((answer.status().as_u16(), answer.url().path()), (200, "/docs"));
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    let port = credentials.base_url.rsplit(':').next().unwrap();
+    let location = async |url: &str, host: &str| {
+        let answer = client.get(url).header("host", host).send().await.unwrap();
+        assert!(answer.status().is_redirection());
+        (answer.headers()["location"].to_str().unwrap().to_owned(), answer.headers().get("set-cookie").cloned())
+    };
+    let root = format!("{}/", credentials.base_url);
+    assert_eq!(location(&root, &format!("evil.example:{port}")).await.0, "/docs");
+    let host = format!("localhost:{port}");
+    let (link, _) = location(&root, &host).await;
+    let (page, cookie) = location(&format!("{}{link}", credentials.base_url), &host).await;
+    assert_eq!(page, format!("/portal/{}/endpoints", credentials.organization_id));
+    let cookie = cookie.unwrap().to_str().unwrap().split(';').next().unwrap().to_owned();
+    let page = client.get(format!("{}{page}", credentials.base_url)).header("cookie", cookie).send().await.unwrap();
+    assert_eq!(page.status().as_u16(), 200);
+    assert!(page.text().await.unwrap().contains("Demo receiver"));
 }
 
 #[tokio::test]

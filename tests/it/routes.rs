@@ -371,7 +371,8 @@ fn declared() -> BTreeSet<(String, String)> {
     let nesting = Regex::new(r#"\.nest\(\s*"([^"]*)""#).unwrap();
     let routing = Regex::new(r"\.(?:route|route_service|nest|nest_service)\(|\broutes!\(").unwrap();
     let functions = Path::new(env!("CARGO_MANIFEST_DIR")).join("functions");
-    for file in sources(&functions) {
+    // The pages of the portal have a table of their own, in `portal/routes.rs`.
+    for file in sources(&functions).into_iter().filter(|file| !file.starts_with(functions.join("portal"))) {
         let source = std::fs::read_to_string(&file).unwrap();
         let around = std::fs::read_to_string(file.with_file_name("mod.rs")).unwrap_or_default();
         let prefix = nesting.captures(&around).map_or(String::new(), |nest| nest[1].to_owned());

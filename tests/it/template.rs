@@ -372,7 +372,10 @@ fn the_template_has_one_function_for_each_folder() {
     let resources = template["Resources"].as_object().unwrap();
     let functions = resources.values().filter(|resource| resource["Type"] == "AWS::Serverless::Function");
     let folders: BTreeSet<_> = functions.map(|function| text(&function["Properties"]["CodeUri"]).to_owned()).collect();
-    assert_eq!(folders, ["api", "deliver", "publish", "sweep"].map(|name| format!("functions/{name}")).into());
+    assert_eq!(
+        folders,
+        ["api", "deliver", "portal", "publish", "sweep"].map(|name| format!("functions/{name}")).into()
+    );
 }
 
 /// The actions that a role allows on the table and on both queues. Each has the partitions in its condition, or none if
@@ -438,8 +441,26 @@ fn conditions(statement: &Value) -> BTreeSet<String> {
     patterns.iter().map(partition).collect()
 }
 
-const ROLES: [(&str, &str); 4] =
-    [("api", "ApiRole"), ("publish", "PublishRole"), ("deliver", "DeliverRole"), ("sweep", "SweepRole")];
+const ROLES: [(&str, &str); 5] = [
+    ("api", "ApiRole"),
+    ("publish", "PublishRole"),
+    ("portal", "PortalRole"),
+    ("deliver", "DeliverRole"),
+    ("sweep", "SweepRole"),
+];
+/// The functions that manage everything, so that their roles name no partitions.
+const MANAGERS: [&str; 2] = ["api", "portal"];
+
+#[test]
+fn the_portals_routes_lead_to_its_function() {
+    let template = template();
+    let events = properties(&template, "PortalFunction")["Events"].as_object().unwrap();
+    let routes: BTreeSet<_> = events
+        .values()
+        .map(|event| (text(&event["Properties"]["Method"]), text(&event["Properties"]["Path"])))
+        .collect();
+    assert_eq!(routes, [("ANY", "/portal"), ("ANY", "/portal/{page+}")].into());
+}
 
 /// Tests of `failures` and `access` compare the list with the functions' actual calls.
 #[test]
@@ -454,7 +475,7 @@ fn each_role_allows_exactly_the_actions_of_its_function() {
         }
         assert_eq!(allowed.keys().collect::<Vec<_>>(), done.keys().collect::<Vec<_>>(), "{role}");
         for (action, partitions) in &allowed {
-            let is_limited = function != "api" && action.0.starts_with("dynamodb:") && action.1.is_none();
+            let is_limited = !MANAGERS.contains(&function) && action.0.starts_with("dynamodb:") && action.1.is_none();
             assert_eq!(!partitions.is_empty(), is_limited, "{role}: {action:?}");
             let missing: Vec<_> = done[action].difference(partitions).filter(|_| is_limited).collect();
             assert_eq!(missing, [""; 0], "{role} lacks these for {action:?}");

@@ -95,7 +95,7 @@ const ONLY: [(&str, &[&str]); 7] = [
     ("telemetry", &["tracing_subscriber", "metrics_cloudwatch_embedded"]),
 ];
 
-const FUNCTIONS: [&str; 4] = ["api", "publish", "deliver", "sweep"];
+const FUNCTIONS: [&str; 5] = ["api", "publish", "portal", "deliver", "sweep"];
 
 struct Source {
     path: String,

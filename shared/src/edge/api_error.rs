@@ -67,7 +67,7 @@ impl ApiError {
     }
 
     /// Logs the internal cause, if there is one, with the request id.
-    fn log(&self, request_id: RequestId) {
+    pub fn log(&self, request_id: RequestId) {
         let Some(cause) = &self.internal else { return };
         match self.code {
             ErrorCode::Internal => error!(%request_id, %cause, "internal error"),
@@ -136,6 +136,13 @@ impl Render for ApiError {
     }
 }
 
+/// Takes the error out of a response that has not been rendered, so that the caller can render it in another format.
+pub fn take_error(response: &mut Response) -> Option<ApiError> {
+    let error = response.extensions_mut().remove::<ApiError>()?;
+    response.extensions_mut().remove::<Unrendered>();
+    Some(error)
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
@@ -149,6 +156,7 @@ impl IntoResponse for ApiError {
             }
             _ => {}
         }
+        response.extensions_mut().insert(self.clone());
         response.extensions_mut().insert(Unrendered(Arc::new(self)));
         response
     }

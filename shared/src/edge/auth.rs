@@ -30,9 +30,16 @@ impl<R: RouterState> FromRequestParts<R> for Authenticated {
 
     async fn from_request_parts(parts: &mut Parts, state: &R) -> Result<Self, ApiError> {
         let refused = |message| ApiError::new(ErrorCode::Unauthorized, message);
-        let presented = bearer(parts).ok_or_else(|| refused("an API key is required: Authorization: Bearer sk_…"))?;
-        let caller = state.access().authenticate(&presented).await?;
-        let caller = caller.ok_or_else(|| refused("this API key is unknown, revoked or expired"))?;
+        let caller = match parts.extensions.get::<Caller>() {
+            // The portal has authenticated the caller by a cookie.
+            Some(caller) => caller.clone(),
+            None => {
+                let required = "an API key is required: Authorization: Bearer sk_…";
+                let presented = bearer(parts).ok_or_else(|| refused(required))?;
+                let caller = state.access().authenticate(&presented).await?;
+                caller.ok_or_else(|| refused("this API key is unknown, revoked or expired"))?
+            }
+        };
         parts.extensions.get::<RequestContext>().inspect(|context| {
             context.set_key(caller.name());
             caller.own_organization().inspect(|organization| context.set_organization(organization));

@@ -23,15 +23,21 @@ struct Sent(Method);
 /// Completes a router: unknown paths and methods result in the API's error format, and every response has a request
 /// id.
 pub fn finish<R: RouterState>(router: Router<R>, state: R) -> Router {
+    with_layers(with_fallbacks(router), state)
+}
+
+/// Adds the errors for unknown paths and methods.
+pub fn with_fallbacks<R: RouterState>(router: Router<R>) -> Router<R> {
     let unknown_path = async || ApiError::new(ErrorCode::NotFound, "no resource has this path");
     let unknown_method = async |Extension(Sent(method)): Extension<Sent>| {
         ApiError::new(ErrorCode::MethodNotAllowed, format!("{method} is not allowed at this path"))
     };
-    let routes = router
-        .fallback(unknown_path)
-        .method_not_allowed_fallback(unknown_method)
-        .layer(from_fn_with_state(state.access().clock().clone(), with_request_id))
-        .with_state(state);
+    router.fallback(unknown_path).method_not_allowed_fallback(unknown_method)
+}
+
+/// Adds the request id, the rendering of responses that contain it, and the log line. HEAD is refused.
+pub fn with_layers<R: RouterState>(router: Router<R>, state: R) -> Router {
+    let routes = router.layer(from_fn_with_state(state.access().clock().clone(), with_request_id)).with_state(state);
     Router::new().fallback_service(routes).layer(from_fn(without_head))
 }
 

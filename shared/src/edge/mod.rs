@@ -17,13 +17,13 @@ use std::sync::Arc;
 
 use crate::service::{Access, Administrator, Publisher};
 
-pub use api_error::ApiError;
+pub use api_error::{ApiError, take_error};
 pub use auth::{
     Authenticated, BoundTenant, OfKey, Permitted, Platform, PlatformPath, PublishCaller, Tenant, own_or_named, scopes,
 };
 pub use input::{Body, Origin, Search, check_size, read_body};
 pub use items::Items;
-pub use layers::finish;
+pub use layers::{finish, with_fallbacks, with_layers};
 pub use path::{HyphenatedEndpointId, PathId, VersionNumber};
 pub use public_origin::PublicOrigin;
 pub use reply::{Bare, Data, Empty};

@@ -11,7 +11,7 @@ use super::targets::{CurrentState, Targets};
 use crate::clock::Clock;
 use crate::domain::deployment::Deployment;
 use crate::domain::external_id::ExternalId;
-use crate::domain::ids::{EndpointId, EventId, KeyId, OrganizationId};
+use crate::domain::ids::{EndpointId, EventId, KeyId, OrganizationId, PortalSessionId};
 use crate::domain::tenancy::access::{PlatformRole, Scope};
 use crate::domain::tenancy::api_key::{KeySecret, PlatformKey};
 use crate::domain::tenancy::organization::{Organization, OrganizationStatus};
@@ -33,6 +33,15 @@ pub enum Caller {
         /// What the key may do in its organization.
         rights: Rights,
     },
+    /// A person who is signed in to the portal.
+    Portal {
+        /// The session's identifier.
+        session: PortalSessionId,
+        /// The organization of the session; `None` for an operator, who has all.
+        organization: Option<OrganizationId>,
+        /// What the person may do.
+        rights: Rights,
+    },
 }
 
 impl Caller {
@@ -40,33 +49,38 @@ impl Caller {
     pub const fn may(&self, scope: Scope) -> bool {
         match self {
             Self::Platform(key) => key.role.may(scope),
-            Self::Key { rights, .. } => rights.scopes.contains(scope),
+            Self::Key { rights, .. } | Self::Portal { rights, .. } => rights.scopes.contains(scope),
         }
     }
 
-    /// The name of the caller's key in logs.
+    /// The name of the caller's key or session in logs.
     pub fn name(&self) -> String {
         match self {
             Self::Platform(key) => key.name(),
             Self::Key { id, .. } => id.to_string(),
+            Self::Portal { session, .. } => session.to_string(),
         }
     }
 
-    /// Whether the caller holds a platform key with full rights.
+    /// Whether the caller holds a platform key with full rights, or is an operator in the portal.
     pub const fn is_platform(&self) -> bool {
-        matches!(self, Self::Platform(PlatformKey { role: PlatformRole::Full, .. }))
+        matches!(
+            self,
+            Self::Platform(PlatformKey { role: PlatformRole::Full, .. }) | Self::Portal { organization: None, .. }
+        )
     }
 
-    /// Whether the caller may do everything in its organization, or holds a platform key with full rights.
+    /// Whether the caller may do everything in its organization, or in all organizations.
     pub fn is_owner(&self) -> bool {
-        matches!(self, Self::Key { rights, .. } if rights.is_owner()) || self.is_platform()
+        let is_own = matches!(self, Self::Key { rights, .. } | Self::Portal { rights, .. } if rights.is_owner());
+        is_own || self.is_platform()
     }
 
-    /// The endpoints that the caller's key is bound to. A platform key is not bound.
+    /// The endpoints that the caller's key or session is bound to. A platform key is not bound.
     pub fn binding(&self) -> Binding {
         match self {
             Self::Platform(_) => Binding::default(),
-            Self::Key { rights, .. } => rights.binding.clone(),
+            Self::Key { rights, .. } | Self::Portal { rights, .. } => rights.binding.clone(),
         }
     }
 
@@ -76,24 +90,25 @@ impl Caller {
     /// [`Excess`] if it lacks one of them.
     pub fn may_issue(&self, other: &Rights) -> Result<(), Excess> {
         match self {
-            Self::Platform(_) => Ok(()),
-            Self::Key { rights, .. } => rights.may_issue(other),
+            Self::Platform(_) | Self::Portal { organization: None, .. } => Ok(()),
+            Self::Key { rights, .. } | Self::Portal { rights, .. } => rights.may_issue(other),
         }
     }
 
-    /// The id of the organization's key; `None` for a platform key.
+    /// The id of the organization's key; `None` for a platform key and in the portal.
     pub const fn key(&self) -> Option<KeyId> {
         match self {
-            Self::Platform(_) => None,
+            Self::Platform(_) | Self::Portal { .. } => None,
             Self::Key { id, .. } => Some(*id),
         }
     }
 
-    /// The organization that the key belongs to; `None` for a platform key.
+    /// The organization that the key or session belongs to; `None` for a platform key and an operator.
     pub const fn own_organization(&self) -> Option<&OrganizationId> {
         match self {
             Self::Platform(_) => None,
             Self::Key { organization, .. } => Some(organization),
+            Self::Portal { organization, .. } => organization.as_ref(),
         }
     }
 }

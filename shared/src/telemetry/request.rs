@@ -20,12 +20,14 @@ struct Fields {
     id: RequestId,
     organization: OnceLock<String>,
     key: OnceLock<String>,
+    actor: OnceLock<String>,
 }
 
 impl RequestContext {
     /// A context with the request's id only.
     pub fn new(id: RequestId) -> Self {
-        Self(Arc::new(Fields { id, organization: OnceLock::new(), key: OnceLock::new() }))
+        let (organization, key, actor) = (OnceLock::new(), OnceLock::new(), OnceLock::new());
+        Self(Arc::new(Fields { id, organization, key, actor }))
     }
 
     /// Sets the organization, if it is not set yet.
@@ -36,6 +38,15 @@ impl RequestContext {
     /// Sets the name of the caller's key, if it is not set yet.
     pub fn set_key(&self, name: String) {
         let _ = self.0.key.set(name);
+    }
+
+    /// Sets the name of the person in the portal, if it is not set yet. Audit lines have it.
+    pub fn set_actor(&self, name: String) {
+        let _ = self.0.actor.set(name);
+    }
+
+    fn actor(&self) -> Option<&str> {
+        self.0.actor.get().map(String::as_str)
     }
 
     /// The organization, if it is set.
@@ -58,13 +69,15 @@ impl RequestContext {
 /// by the engine itself, nothing is logged.
 pub fn audit(action: &'static str, organization: &OrganizationId, object: impl Display) {
     let _ = CURRENT.try_with(|request| {
-        info!(request_id = %request.0.id, key = request.key(), %organization, action, %object, "audit");
+        let actor = request.actor();
+        info!(request_id = %request.0.id, key = request.key(), actor, %organization, action, %object, "audit");
     });
 }
 
 /// As [`audit`], for a change that concerns no organization.
 pub fn audit_of_platform(action: &'static str, object: impl Display) {
     let _ = CURRENT.try_with(|request| {
-        info!(request_id = %request.0.id, key = request.key(), action, %object, "audit");
+        let actor = request.actor();
+        info!(request_id = %request.0.id, key = request.key(), actor, action, %object, "audit");
     });
 }

@@ -301,9 +301,7 @@ impl Scene {
                 ends(&[("exhausted", 1), ("success", 1)], &["webhook.resumed"], ("active", "suspended"))
             }
             Self::NothingToProbeWith => ends(&[("exhausted", 1)], &[], ("suspended", "suspended")),
-            Self::GiveUp => {
-                ends(&[("exhausted", 1), ("failed", 1)], &["webhook.disabled"], ("disabled", "disabled"))
-            }
+            Self::GiveUp => ends(&[("exhausted", 1), ("failed", 1)], &["webhook.disabled"], ("disabled", "disabled")),
             Self::Recovered => ends(&[("exhausted", 1), ("success", 1)], &[], ("active", "failing")),
             Self::ReleaseOfFailing => ends(&[("exhausted", 1), ("success", MORE_THAN_AT_ONCE)], &[], active),
             Self::LongRecovery => ends(&[("success", MANY)], &[], active),

@@ -297,91 +297,93 @@ pub(crate) fn listed(function: &str) -> Done {
     actions.iter().map(entry).collect()
 }
 
+/// The actions of the functions whose operations are those of the API. `access` compares them with the calls of the API's
+/// routes; the portal calls the same operations.
+const MANAGEMENT: &[Action] = &[
+    on_table("dynamodb:BatchGetItem", &["attempt", "delivery", "endpoint", "health", "org", "type", "used"]),
+    on_table("dynamodb:BatchWriteItem", &["delivery", "event"]),
+    on_table(
+        "dynamodb:DeleteItem",
+        &["catalogue", "endpoint", "extend", "extorg", "fanout", "job", "jwks", "org", "type", "types"],
+    ),
+    on_table(
+        "dynamodb:GetItem",
+        &[
+            "catalogue",
+            "delivery",
+            "endpoint",
+            "extend",
+            "extevt",
+            "extorg",
+            "health",
+            "job",
+            "key",
+            "org",
+            "slug",
+            "state",
+            "type",
+            "used",
+        ],
+    ),
+    on_table(
+        "dynamodb:PutItem",
+        &[
+            "catalogue",
+            "delivery",
+            "endpoint",
+            "event",
+            "extend",
+            "extorg",
+            "fanout",
+            "health",
+            "job",
+            "jwks",
+            "key",
+            "org",
+            "portal",
+            "slug",
+            "state",
+            "type",
+            "types",
+            "used",
+        ],
+    ),
+    on_table(
+        "dynamodb:Query",
+        &[
+            "attempt", "delivery", "endpoint", "event", "fanout", "job", "jwks", "org", "portal", "stats", "types",
+            "usage",
+        ],
+    ),
+    LIST_WAITING,
+    on_table(
+        "dynamodb:UpdateItem",
+        &[
+            "attempt",
+            "catalogue",
+            "endpoint",
+            "extorg",
+            "fanout",
+            "health",
+            "job",
+            "org",
+            "portal",
+            "state",
+            "stats",
+            "type",
+            "types",
+            "usage",
+        ],
+    ),
+    on_queue("sqs:SendMessage"),
+];
+
 /// All actions of each function. Tests compare this list with the observed calls in the scenes of `failures` and at
 /// every route of the API, and with the roles in `template.yaml`. The list of `deliver` includes receiving and deleting
 /// messages, which Lambda does with the function's role.
-const ACTIONS: [(&str, &[Action]); 4] = [
-    (
-        "api",
-        &[
-            on_table("dynamodb:BatchGetItem", &["attempt", "delivery", "endpoint", "health", "org", "type", "used"]),
-            on_table("dynamodb:BatchWriteItem", &["delivery", "event"]),
-            on_table(
-                "dynamodb:DeleteItem",
-                &["catalogue", "endpoint", "extend", "extorg", "fanout", "job", "jwks", "org", "type", "types"],
-            ),
-            on_table(
-                "dynamodb:GetItem",
-                &[
-                    "catalogue",
-                    "delivery",
-                    "endpoint",
-                    "extend",
-                    "extevt",
-                    "extorg",
-                    "health",
-                    "job",
-                    "key",
-                    "org",
-                    "slug",
-                    "state",
-                    "type",
-                    "used",
-                ],
-            ),
-            on_table(
-                "dynamodb:PutItem",
-                &[
-                    "catalogue",
-                    "delivery",
-                    "endpoint",
-                    "event",
-                    "extend",
-                    "extorg",
-                    "fanout",
-                    "health",
-                    "job",
-                    "jwks",
-                    "key",
-                    "org",
-                    "portal",
-                    "slug",
-                    "state",
-                    "type",
-                    "types",
-                    "used",
-                ],
-            ),
-            on_table(
-                "dynamodb:Query",
-                &[
-                    "attempt", "delivery", "endpoint", "event", "fanout", "job", "jwks", "org", "portal", "stats",
-                    "types", "usage",
-                ],
-            ),
-            LIST_WAITING,
-            on_table(
-                "dynamodb:UpdateItem",
-                &[
-                    "attempt",
-                    "catalogue",
-                    "endpoint",
-                    "extorg",
-                    "fanout",
-                    "health",
-                    "job",
-                    "org",
-                    "portal",
-                    "state",
-                    "stats",
-                    "type",
-                    "types",
-                    "usage",
-                ],
-            ),
-            on_queue("sqs:SendMessage"),
-        ],
-    ),
+const ACTIONS: [(&str, &[Action]); 5] = [
+    ("api", MANAGEMENT),
+    ("portal", MANAGEMENT),
     (
         "publish",
         &[

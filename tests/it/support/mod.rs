@@ -4,6 +4,7 @@ use std::time::Duration;
 
 mod attempt;
 mod authority;
+mod browser;
 mod budgets;
 mod bulk;
 mod calls;
@@ -24,6 +25,7 @@ mod world;
 
 pub(crate) use attempt::{Post, sender, sender_looking_up};
 pub(crate) use authority::Authority;
+pub(crate) use browser::{Browser, HOST};
 pub(crate) use budgets::{Budget, Budgets, UsedUp};
 pub(crate) use calls::{Call, Done, done, listed};
 pub(crate) use clock::TestClock;

@@ -27,6 +27,11 @@ impl Tenant {
         Self { process: process.clone(), ..self.clone() }
     }
 
+    /// The process that the tenant calls.
+    pub(crate) const fn process(&self) -> &Process {
+        &self.process
+    }
+
     /// The same organization with another key.
     pub(crate) fn with_key(&self, key: &str) -> Self {
         Self { key: key.to_owned(), ..self.clone() }

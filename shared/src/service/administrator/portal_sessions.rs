@@ -148,8 +148,14 @@ impl Administrator {
     /// Whether people may use the portal of the tenant.
     async fn is_open(&self, tenant: &PortalTenant) -> Result<bool, ServiceError> {
         let Some(id) = tenant.organization() else { return Ok(self.deployment.portal.has_operators) };
-        let organization = self.store.organization(id).await?;
-        Ok(organization.is_some_and(|organization| organization.status == OrganizationStatus::Active))
+        let found = self.store.organization(id).await?;
+        let is_open = found.as_ref().is_some_and(|organization| organization.status == OrganizationStatus::Active);
+        // The rest of the request uses what was just read.
+        match found {
+            Some(organization) => self.caches.organizations.put(id.clone(), organization, self.clock.now()),
+            None => self.caches.organizations.forget(id),
+        }
+        Ok(is_open)
     }
 }
 

@@ -1,0 +1,90 @@
+// Makes the pages more comfortable. Every page works without it.
+"use strict";
+
+/** Shows times in the person's time zone, and in UTC on hover. */
+function localTimes(root) {
+  const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+  for (const time of root.querySelectorAll("time[datetime]")) {
+    const at = new Date(time.dateTime);
+    if (Number.isNaN(at.getTime())) continue;
+    time.title = at.toISOString().replace("T", " ").replace(/\.\d+Z$/, " UTC");
+    time.textContent = format.format(at);
+  }
+}
+
+/** Shows the buttons that copy a text. Browsers have a clipboard for scripts only on encrypted pages and on localhost. */
+function copyButtons(root) {
+  if (!navigator.clipboard) return;
+  for (const button of root.querySelectorAll("[data-copy]")) button.hidden = false;
+}
+
+document.addEventListener("click", async (event) => {
+  const button = event.target.closest("[data-copy]");
+  if (!button) return;
+  const label = button.textContent;
+  try {
+    await navigator.clipboard.writeText(button.dataset.copy);
+    button.textContent = "Copied";
+  } catch {
+    button.textContent = "Not copied";
+  }
+  setTimeout(() => { button.textContent = label; }, 1500);
+});
+
+/** Asks before a form does what cannot be undone. */
+document.addEventListener("submit", (event) => {
+  const question = event.submitter?.dataset.confirm ?? event.target.dataset.confirm;
+  if (question && !window.confirm(question)) event.preventDefault();
+});
+
+/**
+ * Keeps elements with `data-live` current: every 5 seconds, more seldom while nothing changes, at most every 30, and not
+ * while the page is hidden, paused, or in use.
+ */
+function live() {
+  const regions = () => document.querySelectorAll("[data-live][id]");
+  if (regions().length === 0) return;
+  const shortest = 5000, longest = 30000;
+  let wait = shortest, timer = 0, paused = false;
+  const next = () => { clearTimeout(timer); timer = setTimeout(refresh, wait); };
+  async function refresh() {
+    const inUse = [...regions()].some((region) => region.contains(document.activeElement));
+    if (paused || document.hidden || inUse) return next();
+    try {
+      const response = await fetch(location.href, { headers: { accept: "text/html" }, redirect: "error" });
+      if (!response.ok) throw new Error(String(response.status));
+      const page = new DOMParser().parseFromString(await response.text(), "text/html");
+      let changed = false;
+      for (const region of regions()) {
+        const fresh = page.getElementById(region.id);
+        if (!fresh) continue;
+        if (fresh.dataset.version === region.dataset.version && fresh.dataset.version !== undefined) continue;
+        changed = true;
+        region.replaceWith(fresh);
+        enhance(fresh);
+      }
+      wait = changed ? shortest : Math.min(wait * 1.5, longest);
+    } catch {
+      wait = longest;
+    }
+    next();
+  }
+  for (const button of document.querySelectorAll("[data-pause]")) {
+    button.hidden = false;
+    button.addEventListener("click", () => {
+      paused = !paused;
+      button.setAttribute("aria-pressed", String(paused));
+      button.textContent = paused ? button.dataset.resume : button.dataset.pause;
+    });
+  }
+  document.addEventListener("visibilitychange", () => { if (!document.hidden) { wait = shortest; refresh(); } });
+  next();
+}
+
+function enhance(root) {
+  localTimes(root);
+  copyButtons(root);
+}
+
+enhance(document);
+live();

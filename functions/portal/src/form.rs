@@ -1,0 +1,65 @@
+//! The fields of a form that was sent.
+
+use std::sync::Arc;
+
+use axum::body::{Body, to_bytes};
+use axum::extract::FromRequestParts;
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use shared::edge::ApiError;
+use shared::wire::error::ErrorCode;
+use url::form_urlencoded;
+
+/// Most bytes of a form. The largest field is an event's data.
+const MAX_FORM_BYTES: usize = 1024 * 1024;
+
+/// The name of the field that proves that a form is from a page of the session.
+pub(crate) const FORM_TOKEN: &str = "form_token";
+
+/// The fields of a form, in order. Their values may be secrets, so there is no `Debug`.
+#[derive(Clone)]
+pub(crate) struct Form(Arc<[(String, String)]>);
+
+impl Form {
+    /// Reads the body of a request.
+    ///
+    /// # Errors
+    /// 413 if it is too large, 415 if it is not a form.
+    pub(crate) async fn read(parts: &Parts, body: Body) -> Result<Self, ApiError> {
+        let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let essence = content_type.split(';').next().unwrap_or_default().trim();
+        if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            return Err(ApiError::new(ErrorCode::UnsupportedMediaType, "the body must be a form"));
+        }
+        let bytes = to_bytes(body, MAX_FORM_BYTES).await.map_err(|_| {
+            ApiError::new(ErrorCode::PayloadTooLarge, format!("a form must be at most {MAX_FORM_BYTES} bytes"))
+        })?;
+        let fields = form_urlencoded::parse(&bytes);
+        Ok(Self(fields.map(|(name, value)| (name.into_owned(), value.into_owned())).collect()))
+    }
+
+    /// The value of a field, without the spaces around it; empty if the form does not have the field.
+    pub(crate) fn text<'a>(&'a self, name: &'a str) -> &'a str {
+        self.raw(name).trim()
+    }
+
+    /// The value of a field as it was sent; empty if the form does not have the field.
+    pub(crate) fn raw<'a>(&'a self, name: &'a str) -> &'a str {
+        self.all(name).next().unwrap_or_default()
+    }
+
+    /// All values of a field.
+    pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(other, _)| other == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// The form that [`session::require`](crate::session::require) has read and checked.
+impl<S: Send + Sync> FromRequestParts<S> for Form {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        let form = parts.extensions.get().cloned();
+        form.ok_or_else(|| ApiError::new(ErrorCode::Internal, "the form was not read"))
+    }
+}

@@ -1,0 +1,86 @@
+//! What surrounds every page: the head, the bar at the top and the navigation.
+
+use maud::{DOCTYPE, Markup, html};
+use shared::domain::portal::branding::PortalName;
+use shared::domain::portal::session::Theme;
+
+use super::Page;
+use crate::form::FORM_TOKEN;
+use crate::pages::sections;
+use crate::session::SignedIn;
+use crate::{Portal, text};
+
+/// Renders a complete page.
+pub(super) fn render(portal: &Portal, signed_in: Option<&SignedIn>, page: &Page) -> Markup {
+    let name = portal.settings().name.as_ref().map_or(text::PRODUCT, PortalName::as_str);
+    let signed_in = signed_in.filter(|_| !page.is_alone);
+    let theme = signed_in.map_or(Theme::Auto, |signed_in| signed_in.session.theme);
+    let organization = signed_in.and_then(|it| it.organization.as_deref()).map(|it| it.name.as_str());
+    html! {
+        (DOCTYPE)
+        html lang="en" data-theme=(theme.as_str()) {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (page.title) @if let Some(organization) = organization { " · " (organization) } " · " (name) }
+                link rel="stylesheet" href=(portal.assets().style().path);
+                script src=(portal.assets().script().path) defer {}
+            }
+            body {
+                a.skip href="#content" { (text::SKIP) }
+                (top(portal, name, organization, signed_in))
+                div.frame {
+                    @if let Some(signed_in) = signed_in { (navigation(signed_in, page)) }
+                    main #content tabindex="-1" {
+                        h1 { (page.title) }
+                        (page.body)
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn top(portal: &Portal, name: &str, organization: Option<&str>, signed_in: Option<&SignedIn>) -> Markup {
+    html! {
+        header.top {
+            span.brand {
+                @if let Some(logo) = &portal.settings().logo { img src=(logo.as_str()) alt="" height="24"; }
+                (name)
+            }
+            @if let Some(organization) = organization { span.tenant { (organization) } }
+            @if let Some(signed_in) = signed_in {
+                div.person {
+                    @if let Some(url) = &signed_in.session.return_url {
+                        a href=(url.as_str()) { (text::back_to(url.host())) }
+                    }
+                    form method="post" action={ (signed_in.base()) "/sign-out" } {
+                        (form_token(signed_in))
+                        button.link type="submit" { (text::SIGN_OUT) }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn navigation(signed_in: &SignedIn, page: &Page) -> Markup {
+    html! {
+        nav.sections aria-label=(text::NAVIGATION) {
+            ul {
+                @for (section, path) in sections(signed_in) {
+                    li {
+                        a href=(path) aria-current=[(page.section == Some(section)).then_some("page")] {
+                            (section.name())
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The field that proves that a form is from a page of the session. Every form that changes something has it.
+pub(crate) fn form_token(signed_in: &SignedIn) -> Markup {
+    html! { input type="hidden" name=(FORM_TOKEN) value=(signed_in.form_token); }
+}

@@ -1,0 +1,75 @@
+//! The texts of the pages, in English.
+
+pub(crate) const PRODUCT: &str = "Pigeonpost";
+pub(crate) const SKIP: &str = "Skip to the content";
+pub(crate) const NAVIGATION: &str = "Sections";
+pub(crate) const SIGN_OUT: &str = "Sign out";
+pub(crate) const NEXT_PAGE: &str = "Next page";
+pub(crate) const FIRST_PAGE: &str = "First page";
+pub(crate) const COPY: &str = "Copy";
+
+pub(crate) const NOT_SIGNED_IN_TITLE: &str = "You are not signed in";
+pub(crate) const NOT_SIGNED_IN: &str = "Your session has ended, or this browser has none. Open this page again from the application that brought you here.";
+pub(crate) const NOT_FOUND_TITLE: &str = "Not found";
+pub(crate) const FORBIDDEN_TITLE: &str = "Not allowed";
+pub(crate) const REFUSED_TITLE: &str = "This did not work";
+pub(crate) const UNAVAILABLE_TITLE: &str = "Not available right now";
+pub(crate) const UNAVAILABLE: &str = "The service does not answer at the moment. Load the page again in a few seconds.";
+pub(crate) const INTERNAL_TITLE: &str = "Something went wrong";
+pub(crate) const INTERNAL: &str = "This is a defect of the service. Please report the number of the request.";
+pub(crate) const REQUEST: &str = "Request";
+pub(crate) const FOREIGN_FORM: &str =
+    "This form is not from a page of your session. Open the page again, and send the form from there.";
+
+pub(crate) const LINK_DOES_NOT_WORK_TITLE: &str = "This link does not work any more";
+pub(crate) const LINK_DOES_NOT_WORK: &str = "A link works once, within five minutes. It may also have been revoked. Go back to \
+    the application that gave you the link, and open the portal again.";
+pub(crate) const NOT_OPENED: &str = "A link is opened by a person, not in advance.";
+pub(crate) const NO_COOKIES_IN_FRAME_TITLE: &str = "Open the portal in a new tab";
+pub(crate) const NO_COOKIES_IN_FRAME: &str =
+    "Your browser keeps no session for a page within another page. In a tab of its own the portal works.";
+pub(crate) const OPEN_IN_NEW_TAB: &str = "Open in a new tab";
+pub(crate) const OTHER_SESSION_TITLE: &str = "You are signed in elsewhere";
+pub(crate) const OTHER_SESSION: &str = "This browser has a session of another organization. If you open this link, that session \
+    ends in this browser.";
+pub(crate) const LEAVE_OTHER_SESSION: &str = "Open this link";
+pub(crate) const SIGNED_OUT_TITLE: &str = "You are signed out";
+pub(crate) const SIGNED_OUT: &str = "Your session has ended. You can close this page.";
+
+/// The link back to the application.
+pub(crate) fn back_to(host: &str) -> String {
+    format!("Back to {host}")
+}
+
+/// A message of the API as a sentence.
+pub(crate) fn sentence(message: &str) -> String {
+    let mut chars = message.chars();
+    let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
+    let end = if message.ends_with('.') { "" } else { "." };
+    format!("{first}{}{end}", chars.as_str())
+}
+
+/// The page of endpoints.
+pub(crate) mod endpoints {
+    pub(crate) const TITLE: &str = "Endpoints";
+    pub(crate) const NONE: &str = "There is no endpoint yet. An endpoint is a URL of yours that receives events.";
+    pub(crate) const NAME: &str = "Name";
+    pub(crate) const URL: &str = "URL";
+    pub(crate) const STATE: &str = "State";
+    pub(crate) const CREATED: &str = "Created";
+    pub(crate) const ACTIVE: &str = "Active";
+    pub(crate) const PAUSED: &str = "Paused";
+    pub(crate) const DISABLED: &str = "Disabled";
+}
+
+/// The operators' pages.
+pub(crate) mod operator {
+    pub(crate) const TITLE: &str = "Organizations";
+    pub(crate) const NONE: &str = "There is no organization yet.";
+    pub(crate) const NAME: &str = "Name";
+    pub(crate) const STATE: &str = "State";
+    pub(crate) const CREATED: &str = "Created";
+    pub(crate) const ACTIVE: &str = "Active";
+    pub(crate) const SUSPENDED: &str = "Suspended";
+    pub(crate) const DELETING: &str = "Being deleted";
+}

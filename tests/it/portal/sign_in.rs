@@ -1,0 +1,209 @@
+//! Signing in: a link works once, for the person who opens it.
+
+use std::time::Duration;
+
+use http::Method;
+use serde_json::{Value, json};
+use shared::domain::portal::session::LINK_LIFETIME;
+
+use crate::support::{Browser, HOST, Tenant, World, text};
+
+async fn link(tenant: &Tenant, role: &str) -> String {
+    let created = tenant.post("/portal-sessions", &json!({"role": role})).await.data(201);
+    text(&created["url"]).strip_prefix(&format!("http://{HOST}")).unwrap().to_owned()
+}
+
+async fn sessions(tenant: &Tenant) -> Vec<Value> {
+    tenant.get("/portal-sessions").await.data(200).as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn a_link_signs_in_once_and_answers_with_a_redirect_and_a_cookie() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let link = link(&tenant, "admin").await;
+    let mut browser = Browser::new(&world.process);
+    let reply = browser.get(&link).await;
+    assert_eq!((reply.status, reply.html()), (303, ""));
+    assert_eq!(reply.headers["location"], format!("/portal/{}/endpoints", tenant.id));
+    assert_eq!(reply.headers["cache-control"], "no-store");
+    let cookie = reply.headers["set-cookie"].to_str().unwrap();
+    assert!(cookie.starts_with("portal=") && cookie.ends_with("; Path=/; Max-Age=28800; HttpOnly; SameSite=Lax"));
+    assert!(!link.contains(cookie.split(['=', ';']).nth(1).unwrap()), "the cookie is not the token of the link");
+    browser.keep(&reply);
+    assert_eq!(browser.get(&browser.first).await.status, 200);
+    assert_eq!(sessions(&tenant).await[0]["status"], "active");
+    let again = Browser::new(&world.process).get(&link).await;
+    assert_eq!((again.status, again.headers.get("set-cookie")), (410, None));
+}
+
+#[tokio::test]
+async fn only_one_of_several_that_open_a_link_at_the_same_time_is_signed_in() {
+    let world = World::new().await;
+    let link = link(&world.tenant().await, "member").await;
+    let browsers: Vec<_> = (0..4).map(|_| Browser::new(&world.another_process())).collect();
+    let replies = futures_util::future::join_all(browsers.iter().map(|browser| browser.get(&link))).await;
+    let mut statuses: Vec<_> = replies.iter().map(|reply| reply.status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [303, 410, 410, 410]);
+}
+
+#[tokio::test]
+async fn a_link_works_for_five_minutes_and_not_after_it_was_revoked() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let browser = Browser::new(&world.process);
+    let in_time = link(&tenant, "member").await;
+    let late = link(&tenant, "member").await;
+    let revoked = link(&tenant, "member").await;
+    let id = text(&sessions(&tenant).await[0]["id"]).to_owned();
+    tenant.delete(&format!("/portal-sessions/{id}")).await.data(200);
+    assert_eq!(browser.get(&revoked).await.status, 410);
+    world.advance(LINK_LIFETIME - Duration::from_secs(1));
+    assert_eq!(browser.get(&in_time).await.status, 303);
+    world.advance(Duration::from_secs(1));
+    assert_eq!(browser.get(&late).await.status, 410);
+}
+
+#[tokio::test]
+async fn neither_head_nor_a_prefetch_uses_up_a_link() {
+    let world = World::new().await;
+    let link = link(&world.tenant().await, "member").await;
+    let browser = Browser::new(&world.process);
+    assert_eq!(browser.send(Method::HEAD, &link, &[], None).await.status, 405);
+    for header in [("sec-purpose", "prefetch"), ("sec-purpose", "prefetch;prerender"), ("purpose", "prefetch")] {
+        let reply = browser.send(Method::GET, &link, &[header], None).await;
+        assert_eq!((reply.status, reply.headers.get("set-cookie")), (403, None), "{header:?}");
+    }
+    assert_eq!(browser.get(&link).await.status, 303);
+}
+
+#[tokio::test]
+async fn texts_that_are_no_token_are_refused() {
+    let world = World::new().await;
+    let link = link(&world.tenant().await, "member").await;
+    let (path, token) = link.split_once("token=").unwrap();
+    let other = world.tenant().await.id;
+    let (_, rest) = token.split_once('.').unwrap();
+    let browser = Browser::new(&world.process);
+    let end = if token.ends_with('0') { "1" } else { "0" };
+    for text in [
+        String::new(),
+        "x".to_owned(),
+        format!("{}{end}", &token[..token.len() - 1]),
+        format!("{other}.{rest}"),
+        format!("operator.{rest}"),
+    ] {
+        assert_eq!(browser.get(&format!("{path}token={text}")).await.status, 410, "{text}");
+    }
+    assert_eq!(browser.get("/portal/sign-in").await.status, 410);
+    assert_eq!(browser.get(&link).await.status, 303, "failed tries do not use up a link");
+}
+
+#[tokio::test]
+async fn a_session_ends_when_it_expires_is_revoked_or_signed_out() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let expiring = Browser::signed_in(&tenant, &json!({"role": "member", "expires_in": 600})).await;
+    world.advance(Duration::from_secs(599));
+    assert_eq!(expiring.get(&expiring.first).await.status, 200);
+    world.advance(Duration::from_secs(1));
+    let ended = expiring.get(&expiring.first).await;
+    assert_eq!((ended.status, ended.headers.get("www-authenticate")), (401, None));
+
+    let revoked = Browser::signed_in(&tenant, &json!({"role": "member"})).await;
+    let id = text(&sessions(&tenant).await[0]["id"]).to_owned();
+    tenant.at(&world.another_process()).delete(&format!("/portal-sessions/{id}")).await.data(200);
+    assert_eq!(revoked.get(&revoked.first).await.status, 401, "at once, in every process");
+
+    let mut leaving = Browser::signed_in(&tenant, &json!({"role": "member"})).await;
+    let before = leaving.clone();
+    let reply = leaving.post(&leaving.path("/sign-out"), &[]).await;
+    assert_eq!(reply.status, 200);
+    assert!(reply.headers["set-cookie"].to_str().unwrap().contains("portal=; Path=/; Max-Age=0"));
+    leaving.keep(&reply);
+    for browser in [leaving, before] {
+        assert_eq!(browser.get(&browser.first).await.status, 401);
+    }
+}
+
+#[tokio::test]
+async fn the_sessions_of_a_suspended_organization_end_at_once() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let browser = Browser::signed_in(&tenant, &json!({"role": "owner"})).await;
+    let unused = link(&tenant, "owner").await;
+    assert_eq!(browser.get(&browser.first).await.status, 200);
+    let path = format!("/v1/organizations/{}", tenant.id);
+    let platform = world.platform().at(&world.another_process());
+    platform.patch(&path, &json!({"status": "suspended"})).await.data(200);
+    assert_eq!(browser.get(&browser.first).await.status, 401);
+    assert_eq!(Browser::new(&world.process).get(&unused).await.status, 410);
+}
+
+#[tokio::test]
+async fn a_link_of_another_tenant_is_opened_only_after_the_person_confirms_it() {
+    let world = World::new().await;
+    let (own, other) = (world.tenant().await, world.tenant().await);
+    let mut browser = Browser::signed_in(&own, &json!({"role": "owner"})).await;
+    let foreign = link(&other, "owner").await;
+    let asked = browser.get(&foreign).await;
+    assert_eq!((asked.status, asked.headers.get("set-cookie")), (200, None));
+    assert!(asked.html().contains("action=\"/portal/sign-in\""));
+    assert_eq!(browser.get(&browser.first).await.status, 200, "the session continues");
+    let token = foreign.split_once("token=").unwrap().1;
+    let form = [("token", token)];
+    let forged = browser.send(Method::POST, "/portal/sign-in", &[("origin", "http://localhost")], Some(&form)).await;
+    assert_eq!(forged.status, 403, "a form of another page cannot confirm it");
+    let confirmed = browser.post("/portal/sign-in", &form).await;
+    assert_eq!(confirmed.status, 303);
+    browser.keep(&confirmed);
+    assert_eq!(browser.first, format!("/portal/{}/endpoints", other.id));
+    assert_eq!(browser.get(&browser.first).await.status, 200);
+    assert_eq!(browser.get(&link(&other, "owner").await).await.status, 303, "nobody is asked within a tenant");
+}
+
+#[tokio::test]
+async fn a_frame_that_gets_no_cookies_does_not_use_up_the_link() {
+    let world = World::with(&[("PORTAL_ORIGINS", "https://app.example.com")]).await;
+    let link = link(&world.tenant().await, "member").await;
+    let frame = [("sec-fetch-dest", "iframe")];
+    let mut browser = Browser::new(&world.process);
+    let probe = browser.send(Method::GET, &link, &frame, None).await;
+    assert_eq!(probe.status, 303);
+    let second = probe.headers["location"].to_str().unwrap().to_owned();
+    let without = browser.send(Method::GET, &second, &frame, None).await;
+    assert_eq!((without.status, without.headers.get("set-cookie")), (200, None));
+    assert!(without.html().contains("target=\"_blank\""));
+    browser.keep(&probe);
+    let with = browser.send(Method::GET, &second, &frame, None).await;
+    assert_eq!(with.status, 303);
+    assert!(with.headers["location"].to_str().unwrap().ends_with("/endpoints"));
+}
+
+#[tokio::test]
+async fn a_cookie_for_frames_is_partitioned_and_only_where_the_platform_allows_frames() {
+    let host = [("host", HOST)];
+    for (origins, attributes) in [("", "SameSite=Lax"), ("https://app.example.com", "SameSite=Lax")] {
+        let world = World::with(&[("PORTAL_ORIGINS", origins)]).await;
+        let reply = Browser::new(&world.process)
+            .send(Method::GET, &link(&world.tenant().await, "member").await, &host, None)
+            .await;
+        assert!(reply.headers["set-cookie"].to_str().unwrap().ends_with(attributes), "without encryption: {origins}");
+    }
+}
+
+#[tokio::test]
+async fn the_actor_and_the_session_are_in_the_audit_line() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let browser = Browser::signed_in(&tenant, &json!({"role": "owner", "actor": "zoe@acme.co"})).await;
+    let (log, guard) = crate::telemetry::Log::start();
+    browser.post(&browser.path("/sign-out"), &[]).await;
+    drop(guard);
+    let lines = log.take_lines();
+    let line = lines.iter().find(|line| line["message"] == "audit").unwrap();
+    let id = &sessions(&tenant).await[0]["id"];
+    assert_eq!((&line["action"], &line["actor"]), (&json!("portal_session.revoke"), &json!("zoe@acme.co")));
+    assert_eq!((&line["object"], &line["organization"]), (id, &json!(tenant.id)));
+}
