@@ -42,7 +42,7 @@ async fn list(_: Platform, State(portal): Shared, Search(mut query): Search) -> 
 fn table(organizations: &[Organization]) -> Markup {
     html! {
         div.scroll {
-            table {
+            table.cards {
                 thead {
                     tr {
                         th scope="col" { (text::NAME) }

@@ -31,7 +31,7 @@ async fn list(tenant: BoundTenant<EndpointsRead>, State(portal): Shared) -> Resu
 fn table(endpoints: &[Endpoint]) -> Markup {
     html! {
         div.scroll {
-            table {
+            table.cards {
                 thead {
                     tr {
                         th scope="col" { (text::NAME) }
