@@ -87,6 +87,21 @@ use_signature_libraries() {
     fi
 }
 
+# Debian's Chromium with its driver, Selenium, and axe-core in the file $axe. Chromium needs a font.
+axe_version=4.14.1
+use_browser() {
+    local root="$cache/axe-$axe_version"
+    need_command chromium chromium
+    need_command chromedriver chromium-driver
+    fc-list 2>/dev/null | grep -q . || install_package fonts-dejavu-core
+    use_python_tools .ci/portal/requirements.txt
+    if ! [ -e "$root/complete" ]; then
+        npm install --silent --no-fund --no-audit --no-update-notifier --prefix "$root" "axe-core@$axe_version"
+        touch "$root/complete"
+    fi
+    axe="$root/node_modules/axe-core/axe.min.js"
+}
+
 # use_python_tools REQUIREMENTS: creates a virtual environment for each set of pinned versions.
 use_python_tools() {
     local requirements=$1 venv

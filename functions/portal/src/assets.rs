@@ -1,4 +1,4 @@
-//! The style sheet and the script. Their names have a hash of their content, so that browsers may keep them for good.
+//! The style sheet, the script and the icon. Their names have a hash of their content, so that browsers may keep them for good.
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -13,6 +13,7 @@ use crate::{Routes, Shared};
 
 const STYLE: &str = include_str!("assets/style.css");
 const SCRIPT: &str = include_str!("assets/script.js");
+const ICON: &str = include_str!("assets/icon.svg");
 
 /// The backgrounds of the style sheet against which the accent is read.
 const LIGHT: Colour = Colour::new(0xf6, 0xf7, 0xf9);
@@ -39,17 +40,20 @@ impl Asset {
 pub(crate) struct Assets {
     style: Asset,
     script: Asset,
+    icon: Asset,
 }
 
 impl Assets {
     /// The files with this accent.
     pub(crate) fn new(accent: Accent) -> Self {
-        let style = STYLE
-            .replace("accent-on-light", &accent.on_light(LIGHT).to_string())
-            .replace("accent-on-dark", &accent.on_dark(DARK).to_string());
+        let [style, icon] = [STYLE, ICON].map(|text| {
+            let text = text.replace("accent-on-light", &accent.on_light(LIGHT).to_string());
+            text.replace("accent-on-dark", &accent.on_dark(DARK).to_string())
+        });
         Self {
             style: Asset::new("style", "css", "text/css; charset=utf-8", style),
             script: Asset::new("script", "js", "text/javascript; charset=utf-8", SCRIPT.to_owned()),
+            icon: Asset::new("icon", "svg", "image/svg+xml", icon),
         }
     }
 
@@ -59,6 +63,10 @@ impl Assets {
 
     pub(crate) const fn script(&self) -> &Asset {
         &self.script
+    }
+
+    pub(crate) const fn icon(&self) -> &Asset {
+        &self.icon
     }
 }
 
@@ -72,7 +80,7 @@ async fn file(Path(name): Path<String>, State(portal): Shared) -> Result<Respons
     let assets = portal.assets();
     let kind = |asset: &Asset| asset.path.rsplit('/').next().and_then(|name| name.split('-').next()).map(str::to_owned);
     let wanted = name.split('-').next().map(str::to_owned);
-    let asset = [assets.style(), assets.script()].into_iter().find(|asset| kind(asset) == wanted);
+    let asset = [assets.style(), assets.script(), assets.icon()].into_iter().find(|asset| kind(asset) == wanted);
     let asset = asset.ok_or_else(|| ApiError::not_found("file"))?;
     let is_current = asset.path.rsplit('/').next() == Some(name.as_str());
     let caching = if is_current { "public, max-age=31536000, immutable" } else { "no-store" };

@@ -23,6 +23,7 @@ pub(super) fn render(portal: &Portal, signed_in: Option<&SignedIn>, page: &Page)
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { (page.title) @if let Some(organization) = organization { " · " (organization) } " · " (name) }
+                link rel="icon" href=(portal.assets().icon().path);
                 link rel="stylesheet" href=(portal.assets().style().path);
                 script src=(portal.assets().script().path) defer {}
             }

@@ -1,0 +1,1 @@
+"""The paths that people take through the portal."""
