@@ -6,15 +6,22 @@ use axum::body::{Body, to_bytes};
 use axum::extract::FromRequestParts;
 use http::header::CONTENT_TYPE;
 use http::request::Parts;
+use shared::domain::portal::form_id::FormId;
 use shared::edge::ApiError;
 use shared::wire::error::ErrorCode;
 use url::form_urlencoded;
+
+use crate::Portal;
+use crate::session::SignedIn;
 
 /// Most bytes of a form. The largest field is an event's data.
 const MAX_FORM_BYTES: usize = 1024 * 1024;
 
 /// The name of the field that proves that a form is from a page of the session.
 pub(crate) const FORM_TOKEN: &str = "form_token";
+
+/// The name of the field that identifies a form that creates something.
+pub(crate) const FORM_ID: &str = "form_id";
 
 /// The fields of a form, in order. Their values may be secrets, so there is no `Debug`.
 #[derive(Clone)]
@@ -46,6 +53,23 @@ impl Form {
     /// The value of a field as it was sent; empty if the form does not have the field.
     pub(crate) fn raw<'a>(&'a self, name: &'a str) -> &'a str {
         self.all(name).next().unwrap_or_default()
+    }
+
+    /// All fields, without the token.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&str, &str)> {
+        let is_shown = |name: &str| name != FORM_TOKEN && name != FORM_ID;
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str())).filter(move |(name, _)| is_shown(name))
+    }
+
+    /// Marks the form as sent, so that what it creates is not created again if it is sent twice. The form must have the field
+    /// of [`form_id`](crate::page::form_id).
+    ///
+    /// # Errors
+    /// 409 if it was sent before, 400 if it has no identifier.
+    pub(crate) async fn use_once(&self, portal: &Portal, signed_in: &SignedIn) -> Result<(), ApiError> {
+        let missing = || ApiError::new(ErrorCode::ValidationFailed, "the form has no identifier");
+        let id = FormId::parse(self.raw(FORM_ID)).ok_or_else(missing)?;
+        Ok(portal.administrator().use_portal_form(&signed_in.session, id).await?)
     }
 
     /// All values of a field.

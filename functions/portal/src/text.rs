@@ -36,6 +36,10 @@ pub(crate) const LEAVE_OTHER_SESSION: &str = "Open this link";
 pub(crate) const SIGNED_OUT_TITLE: &str = "You are signed out";
 pub(crate) const SIGNED_OUT: &str = "Your session has ended. You can close this page.";
 
+pub(crate) const CORRECT_THE_FIELDS: &str = "This did not work. Please correct the marked fields.";
+pub(crate) const UNAVAILABLE_FORM: &str =
+    "The service does not answer at the moment. Nothing is lost: send the form again in a few seconds.";
+
 /// The link back to the application.
 pub(crate) fn back_to(host: &str) -> String {
     format!("Back to {host}")

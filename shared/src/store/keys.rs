@@ -11,6 +11,7 @@ use crate::domain::endpoint::fan_out::FanOutGroup;
 use crate::domain::event::event_type::EventType;
 use crate::domain::external_id::ExternalId;
 use crate::domain::ids::{AttemptId, DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId, PortalSessionId};
+use crate::domain::portal::form_id::FormId;
 use crate::domain::portal::session::PortalTenant;
 use crate::domain::signing::key::SigningKeyId;
 use crate::domain::statistics::Hour;
@@ -160,7 +161,12 @@ pub(super) fn portal_session(tenant: &PortalTenant, session: PortalSessionId) ->
     Key::new(portal_session_partition(tenant), session.to_string())
 }
 
-/// The partition of the portal sessions of an organization, or of operators.
+/// A form of the portal that was sent. It sorts after the sessions.
+pub(super) fn portal_form(tenant: &PortalTenant, form: FormId) -> Key {
+    Key::new(portal_session_partition(tenant), format!("wpsform#{form}"))
+}
+
+/// The partition of the portal sessions of an organization, or of operators, and of their forms.
 pub(super) fn portal_session_partition(tenant: &PortalTenant) -> String {
     format!("portal#{tenant}")
 }

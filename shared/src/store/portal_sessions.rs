@@ -9,6 +9,7 @@ use super::api_keys::{binding, endpoint_bytes};
 use super::item::{Base, Unreadable, read, required, time, to_item, unknown};
 use super::{Store, StoreError, keys};
 use crate::domain::ids::{OrganizationId, PortalSessionId};
+use crate::domain::portal::form_id::FormId;
 use crate::domain::portal::origin::ReturnUrl;
 use crate::domain::portal::session::{PortalSession, PortalTenant, Theme};
 use crate::domain::portal::token::TokenHash;
@@ -138,6 +139,29 @@ impl Store {
             },
         }
     }
+
+    /// Marks a form of the portal as sent. `expires_at` is when nobody can send it any more.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] if it was sent before.
+    pub async fn use_portal_form(
+        &self,
+        tenant: &PortalTenant,
+        form: FormId,
+        expires_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let base = Base::new(keys::portal_form(tenant, form), "portal_form");
+        let item = to_item(&PortalFormItem { base, expires_at: expires_at.unix_seconds() })?;
+        self.put_if(item, "attribute_not_exists(pk)", []).await
+    }
+}
+
+/// The attributes of a form that was sent.
+#[derive(Serialize)]
+struct PortalFormItem {
+    #[serde(flatten)]
+    base: Base,
+    expires_at: i64,
 }
 
 /// A text that sorts after every session's id.

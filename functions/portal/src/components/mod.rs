@@ -2,10 +2,12 @@
 
 mod badge;
 mod copy;
+mod field;
 mod pager;
 mod time;
 
 pub(crate) use badge::{Tone, badge};
 pub(crate) use copy::copyable;
+pub(crate) use field::{Entered, Field, checkbox, group};
 pub(crate) use pager::pager;
 pub(crate) use time::time;

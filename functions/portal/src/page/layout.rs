@@ -1,11 +1,13 @@
 //! What surrounds every page: the head, the bar at the top and the navigation.
 
 use maud::{DOCTYPE, Markup, html};
+use shared::clock;
 use shared::domain::portal::branding::PortalName;
+use shared::domain::portal::form_id::FormId;
 use shared::domain::portal::session::Theme;
 
 use super::Page;
-use crate::form::FORM_TOKEN;
+use crate::form::{FORM_ID, FORM_TOKEN};
 use crate::pages::sections;
 use crate::session::SignedIn;
 use crate::{Portal, text};
@@ -84,4 +86,10 @@ fn navigation(signed_in: &SignedIn, page: &Page) -> Markup {
 /// The field that proves that a form is from a page of the session. Every form that changes something has it.
 pub(crate) fn form_token(signed_in: &SignedIn) -> Markup {
     html! { input type="hidden" name=(FORM_TOKEN) value=(signed_in.form_token); }
+}
+
+/// The field that makes a form work once. Every form that creates something has it. Its handler calls
+/// [`Form::use_once`](crate::form::Form::use_once) before it creates.
+pub(crate) fn form_id() -> Markup {
+    html! { input type="hidden" name=(FORM_ID) value=(FormId::new(clock::id_bytes())); }
 }

@@ -1,6 +1,7 @@
 //! The portal: web pages for the people of a tenant, and for operators.
 
 pub mod branding;
+pub mod form_id;
 pub mod origin;
 pub mod session;
 pub mod token;

@@ -4,10 +4,12 @@ use super::lists::bad_cursor;
 use super::{Administrator, Page};
 use crate::clock;
 use crate::domain::ids::{OrganizationId, PortalSessionId};
+use crate::domain::portal::form_id::FormId;
 use crate::domain::portal::session::{self, LINK_LIFETIME, NewPortalSession, PortalSession, PortalTenant};
 use crate::domain::portal::token::PortalToken;
 use crate::domain::tenancy::organization::{Organization, OrganizationStatus};
 use crate::service::{Caller, ServiceError};
+use crate::store::StoreError;
 use crate::telemetry::{audit, audit_of_platform};
 
 impl Administrator {
@@ -143,6 +145,19 @@ impl Administrator {
             return Ok(None);
         };
         Ok(self.is_open(&cookie.tenant).await?.then_some(session))
+    }
+
+    /// Marks a form of a session that creates something as sent, before it is created. So a form that is sent twice creates one
+    /// thing.
+    ///
+    /// # Errors
+    /// [`ServiceError::Conflict`] if the form was sent before.
+    pub async fn use_portal_form(&self, session: &PortalSession, form: FormId) -> Result<(), ServiceError> {
+        let used = self.store.use_portal_form(&session.tenant, form, session.expires_at).await;
+        used.map_err(|error| match error {
+            StoreError::Conflict => ServiceError::Conflict("this form was sent before, and it works once".to_owned()),
+            error => error.into(),
+        })
     }
 
     /// Whether people may use the portal of the tenant.
