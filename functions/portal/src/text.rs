@@ -53,6 +53,25 @@ pub(crate) fn sentence(message: &str) -> String {
     format!("{first}{}{end}", chars.as_str())
 }
 
+/// A number with its thousands apart.
+pub(crate) fn number(number: u64) -> String {
+    let digits = number.to_string();
+    let mut shown = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            shown.push(',');
+        }
+        shown.push(digit);
+    }
+    shown
+}
+
+/// Charts.
+pub(crate) mod chart {
+    pub(crate) const SHOW_NUMBERS: &str = "Show numbers";
+    pub(crate) const FROM: &str = "From";
+}
+
 /// The page of endpoints.
 pub(crate) mod endpoints {
     pub(crate) const TITLE: &str = "Endpoints";

@@ -16,7 +16,8 @@ pub(crate) enum Tone {
 }
 
 impl Tone {
-    const fn class(self) -> &'static str {
+    /// The class in the style sheet.
+    pub(super) const fn class(self) -> &'static str {
         match self {
             Self::Good => "good",
             Self::Neutral => "neutral",
