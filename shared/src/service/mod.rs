@@ -46,8 +46,8 @@ use targets::{FanOutCache, Targets};
 
 pub use access::{Access, Caller};
 pub use administrator::{
-    Administrator, AttemptPage, Counted, DeliveryDetail, DeliveryReader, EventReader, FilterTest, HealthOf, Issued,
-    MOST_COUNTED, Page, Recovering, TypeFilter,
+    Administrator, AttemptPage, Counted, DeliveryDetail, DeliveryHistory, DeliveryReader, EventReader, FilterTest,
+    HealthOf, Issued, MOST_COUNTED, Page, Recovering, TypeFilter,
 };
 pub use deliverer::{Deliverer, Message};
 pub use error::ServiceError;

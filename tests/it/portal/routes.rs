@@ -14,13 +14,17 @@ const OPEN: [(&str, &str); 3] =
     [("GET", "/portal/sign-in"), ("POST", "/portal/sign-in"), ("GET", "/portal/assets/{file}")];
 
 /// The routes that need a session.
-const ROUTES: [(&str, &str); 6] = [
+const ROUTES: [(&str, &str); 10] = [
     ("GET", "/portal"),
     ("GET", "/portal/operator"),
     ("POST", "/portal/operator/sign-out"),
     ("GET", "/portal/{organization}"),
     ("POST", "/portal/{organization}/sign-out"),
     ("GET", "/portal/{organization}/endpoints"),
+    ("GET", "/portal/{organization}/deliveries/{delivery}"),
+    ("GET", "/portal/{organization}/deliveries/{delivery}/payload"),
+    ("POST", "/portal/{organization}/deliveries/{delivery}/resend"),
+    ("POST", "/portal/{organization}/deliveries/{delivery}/retry"),
 ];
 
 fn sources(directory: &Path) -> Vec<PathBuf> {

@@ -12,18 +12,29 @@ function localTimes(root) {
   }
 }
 
+/** Says how long it takes until a time in the future. */
+function countdowns() {
+  const relative = new Intl.RelativeTimeFormat(undefined, { numeric: "auto" });
+  for (const element of document.querySelectorAll("[data-countdown]")) {
+    const seconds = Math.round((new Date(element.dataset.countdown) - Date.now()) / 1000);
+    const [unit, size] = seconds >= 5400 ? ["hour", 3600] : seconds >= 90 ? ["minute", 60] : ["second", 1];
+    element.textContent = seconds > 0 ? `(${relative.format(Math.round(seconds / size), unit)})` : "";
+  }
+}
+
 /** Shows the buttons that copy a text. Browsers have a clipboard for scripts only on encrypted pages and on localhost. */
 function copyButtons(root) {
   if (!navigator.clipboard) return;
-  for (const button of root.querySelectorAll("[data-copy]")) button.hidden = false;
+  for (const button of root.querySelectorAll("[data-copy], [data-copy-from]")) button.hidden = false;
 }
 
 document.addEventListener("click", async (event) => {
-  const button = event.target.closest("[data-copy]");
+  const button = event.target.closest("[data-copy], [data-copy-from]");
   if (!button) return;
+  const text = button.dataset.copy ?? document.getElementById(button.dataset.copyFrom).textContent;
   const label = button.textContent;
   try {
-    await navigator.clipboard.writeText(button.dataset.copy);
+    await navigator.clipboard.writeText(text);
     button.textContent = "Copied";
   } catch {
     button.textContent = "Not copied";
@@ -87,4 +98,6 @@ function enhance(root) {
 }
 
 enhance(document);
+countdowns();
+if (document.querySelector("[data-live]")) setInterval(countdowns, 1000);
 live();

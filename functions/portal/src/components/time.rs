@@ -9,3 +9,8 @@ pub(crate) fn time(at: Timestamp) -> Markup {
     let shown = text.replace('T', " ").replace('Z', " UTC");
     html! { time datetime=(text) { (shown) } }
 }
+
+/// Shows an instant in the future. The script adds how long it takes until then.
+pub(crate) fn countdown(at: Timestamp) -> Markup {
+    html! { (time(at)) " " span.muted data-countdown=(at.rfc3339_seconds()) {} }
+}

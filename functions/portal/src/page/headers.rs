@@ -20,8 +20,9 @@ pub(super) fn add(settings: &PortalSettings, headers: &mut HeaderMap) {
     if settings.origins.is_empty() {
         headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
     }
+    // A file that is downloaded has a stricter one.
     if let Ok(policy) = HeaderValue::from_str(&policy(settings)) {
-        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+        headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(policy);
     }
     headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
 }

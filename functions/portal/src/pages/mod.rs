@@ -1,11 +1,13 @@
 //! The pages. Each module has the routes of one page and what belongs to it.
 
+mod deliveries;
 mod endpoints;
 mod operator;
 
 use axum::Router;
 use axum::response::Redirect;
 use axum::routing::get;
+use shared::domain::ids::EndpointId;
 use shared::domain::portal::session::PortalTenant;
 use shared::domain::tenancy::access::Scope;
 
@@ -39,6 +41,7 @@ pub(crate) fn routes() -> Routes {
         .route("/portal/{organization}", get(first))
         .merge(operator::routes())
         .merge(endpoints::routes())
+        .merge(deliveries::routes())
 }
 
 async fn first(signed_in: SignedIn) -> Redirect {
@@ -67,4 +70,9 @@ pub(crate) fn sections(signed_in: &SignedIn) -> Vec<(Section, String)> {
         found.push((Section::Endpoints, format!("{}/endpoints", signed_in.base())));
     }
     found
+}
+
+/// The path of an endpoint's pages.
+pub(crate) fn endpoint_path(signed_in: &SignedIn, endpoint: EndpointId) -> String {
+    format!("{}/endpoints/{endpoint}", signed_in.base())
 }

@@ -13,6 +13,8 @@ use crate::domain::delivery::attempt::AttemptEntry;
 use crate::domain::delivery::outcome::WITHOUT_ITEM;
 use crate::domain::delivery::recorded::{AttemptFilter, RecordedAttempt};
 use crate::domain::delivery::trigger::Trigger;
+use crate::domain::endpoint::Endpoint;
+use crate::domain::event::payload::Payload;
 use crate::domain::ids::{AttemptId, DeliveryId, EndpointId, EventId, OrganizationId};
 use crate::domain::tenancy::rights::{Binding, MAX_BOUND_ENDPOINTS};
 use crate::domain::time::Timestamp;
@@ -37,6 +39,19 @@ pub struct AttemptPage {
     pub next: Option<String>,
     /// The cursor of the page before, with newer attempts; `None` only for an empty list.
     pub previous: Option<String>,
+}
+
+/// A delivery with everything that explains what happened to it.
+#[derive(Debug)]
+pub struct DeliveryHistory {
+    /// The delivery.
+    pub delivery: Delivery,
+    /// The endpoint that it goes to.
+    pub endpoint: Endpoint,
+    /// The body of the requests, and its content type.
+    pub payload: Payload,
+    /// A page of its attempts.
+    pub attempts: AttemptPage,
 }
 
 /// A position in a list of attempts.
@@ -133,6 +148,27 @@ impl Administrator {
         let listed = self.attempts_of(vec![record.unwrap_or(pending)]).await?;
         let (items, further) = self.read_attempts(listed, filter, cursor, limit, Reverse).await?;
         Ok(page(items, further, cursor))
+    }
+
+    /// A delivery with its payload, its endpoint and a page of its attempts, read at once.
+    ///
+    /// # Errors
+    /// As [`Administrator::delivery_attempts`].
+    pub async fn delivery_history(
+        &self,
+        organization: &OrganizationId,
+        binding: &Binding,
+        id: DeliveryId,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<DeliveryHistory, ServiceError> {
+        let cursor = cursor.map(Cursor::parse).transpose()?;
+        let Found { event, record, pending, endpoint } = self.find_delivery(organization, binding, id).await?;
+        let stored = record.unwrap_or(pending);
+        let delivery = self.seen_in(organization).await?.delivery(stored.clone(), &endpoint);
+        let listed = self.attempts_of(vec![stored]).await?;
+        let (items, further) = self.read_attempts(listed, &AttemptFilter::default(), cursor, limit, Reverse).await?;
+        Ok(DeliveryHistory { delivery, endpoint, payload: event.payload, attempts: page(items, further, cursor) })
     }
 
     /// One attempt of a delivery.

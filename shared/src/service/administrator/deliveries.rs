@@ -32,12 +32,12 @@ pub struct DeliveryDetail {
 
 /// A stored delivery with its event and endpoint.
 pub(super) struct Found<E = Endpoint> {
-    event: Event,
+    pub(super) event: Event,
     /// The delivery's record, if there is one.
     pub(super) record: Option<Delivery>,
     /// The delivery in its initial state, which applies if there is no record.
     pub(super) pending: Delivery,
-    endpoint: E,
+    pub(super) endpoint: E,
 }
 
 /// Converts stored deliveries of an organization to those that the API shows.

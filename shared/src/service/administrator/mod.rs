@@ -38,7 +38,7 @@ use crate::domain::time::Timestamp;
 use crate::queue::Queue;
 use crate::store::Store;
 
-pub use attempts::AttemptPage;
+pub use attempts::{AttemptPage, DeliveryHistory};
 pub use deliveries::DeliveryDetail;
 pub use event_types::TypeFilter;
 pub use filter_test::FilterTest;
