@@ -14,6 +14,7 @@ mod kill;
 mod latency;
 mod load;
 mod payload;
+mod portal;
 mod process;
 mod publisher;
 mod publishing;
@@ -116,6 +117,18 @@ enum Command {
         #[arg(long, value_parser = release::PARTS)]
         part: Option<String>,
     },
+    /// The pages of the portal on the local host
+    Portal {
+        /// The number of endpoints
+        #[arg(long, default_value_t = 1_000)]
+        endpoints: usize,
+        /// The number of stored deliveries
+        #[arg(long, default_value_t = 100_000)]
+        deliveries: u32,
+        /// How often each page is opened
+        #[arg(long, default_value_t = 100)]
+        repeat: usize,
+    },
     /// Without the host: the price of a million deliveries on AWS
     Cost,
     /// Without the host: the cost of lists and deliveries with increasing numbers of endpoints and stored deliveries
@@ -179,6 +192,7 @@ async fn run(command: Command) -> anyhow::Result<Report> {
         Command::Release { endpoints, parked, latency_ms, part } => {
             release::run(&release::Parameters { endpoints, parked, latency_ms, part }).await
         }
+        Command::Portal { endpoints, deliveries, repeat } => portal::run(endpoints, deliveries, repeat).await,
         Command::Cost => cost::run().await,
         Command::Stored { deliveries, endpoints } => stored::run(deliveries, endpoints).await,
         Command::Consumer { deliveries, rounds } => consumer::run(deliveries, rounds).await,

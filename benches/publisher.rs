@@ -200,6 +200,16 @@ impl Publisher {
         .await
     }
 
+    /// Reads a resource of its organization.
+    pub(crate) async fn get(&self, path: &str) -> anyhow::Result<Value> {
+        self.call(Method::GET, path, None).await
+    }
+
+    /// Sends a request of its organization that creates something.
+    pub(crate) async fn post(&self, path: &str, body: Value) -> anyhow::Result<Value> {
+        self.call(Method::POST, path, Some(body)).await
+    }
+
     async fn call(&self, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
         data(&self.send(method, path, body.map(|body| body.to_string().into()), None).await?)
     }
