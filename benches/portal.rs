@@ -70,7 +70,8 @@ async fn fill(data: &Path, organization: &str, endpoint: &str, deliveries: u32) 
     let aws = EmbeddedAws::open(&storage, "127.0.0.1:1", Arc::new(|| SystemTime::UNIX_EPOCH))?;
     let dynamodb = Client::new(&aws.sdk_config());
     let mut filler =
-        Filler::of_stored(&dynamodb, |partition| partition.contains(organization) || partition.contains(endpoint)).await?;
+        Filler::of_stored(&dynamodb, |partition| partition.contains(organization) || partition.contains(endpoint))
+            .await?;
     filler.fill(&dynamodb, deliveries).await?;
     Ok(aws.flush().await?)
 }

@@ -279,6 +279,37 @@ async fn a_bound_key_replays_missed_events_only_if_it_may_read_events() {
     assert_eq!(event["webhook_deliveries"].as_array().unwrap().len(), 1);
 }
 
+/// A replay added the delivery to the list of the key's event.
+#[tokio::test]
+async fn a_delivery_that_a_replay_added_for_another_endpoint_is_hidden_too() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let owner = world.tenant().await;
+    let scene = Scene { world: &world, owner: owner.clone(), failing: &receiver };
+    let own = owner.endpoint(&receiver).await;
+    let event = owner.publish_data(&json!({})).await;
+    let later = owner.endpoint(&receiver).await;
+    world.advance(Duration::from_secs(61));
+    let missed = json!({"since": "2020-01-01T00:00:00Z", "what": "missed"});
+    owner.post(&format!("{}/replay", later.path()), &missed).await.data(202);
+    world.run_to_the_end().await;
+    let path = format!("/events/{}", text(&event["id"]));
+    let all = owner.get(&path).await.data(200)["webhook_deliveries"].as_array().unwrap().clone();
+    let of = |endpoint: &Endpoint| {
+        text(&all.iter().find(|delivery| delivery["endpoint_id"] == endpoint.id).unwrap()["id"]).to_owned()
+    };
+    for (bound, seen, hidden) in [(&own, of(&own), of(&later)), (&later, of(&later), of(&own))] {
+        let key = scene.bound_to(&bound.id).await;
+        assert_eq!(delivery_ids(&key.get(&path).await.data(200)), [seen.as_str()]);
+        let attempts = key.get(&format!("{path}/attempts")).await.data(200);
+        assert_eq!(attempts.as_array().unwrap().iter().map(|it| text(&it["delivery_id"])).collect::<Vec<_>>(), [&seen]);
+        for rest in ["", "/attempts"] {
+            key.get(&format!("/webhooks/deliveries/{seen}{rest}")).await.data(200);
+            key.get(&format!("/webhooks/deliveries/{hidden}{rest}")).await.is_error(404, "not_found");
+        }
+        key.post(&format!("/webhooks/deliveries/{hidden}/resend"), &json!({})).await.is_error(404, "not_found");
+    }
+}
+
 #[tokio::test]
 async fn the_endpoints_of_a_bound_key_have_pages() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
