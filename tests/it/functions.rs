@@ -9,6 +9,7 @@ use aws_lambda_events::event::eventbridge::EventBridgeEvent;
 use aws_lambda_events::event::sqs::SqsEvent;
 use axum::Router;
 use axum::body::Body;
+use http::HeaderValue;
 use http_body_util::BodyExt;
 use serde_json::{Value, json};
 use tower::ServiceExt;
@@ -199,6 +200,27 @@ async fn publish_event() {
     assert_eq!(receiver.only().header("webhook-id"), text(&first["data"]["id"]));
 }
 
+/// The function URL sends no route and no path parameters, and every path.
+#[tokio::test]
+async fn publish_function_url() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    tenant.endpoint(&receiver).await;
+    let event = sample("publish_function_url", &[(ORGANIZATION, &tenant.id), (KEY, &tenant.key)]);
+    let publish = async |event: &str| invoke(publish::router(world.process.publisher.clone()), event).await;
+    let (head, body) = publish(&event).await;
+    assert_eq!(head.status.as_u16(), 202, "{body}");
+    for (from, to, status) in [(&*tenant.key, "sk_live_wrong", 401), ("/events\"", "/webhooks/endpoints\"", 404)] {
+        assert!(event.contains(from));
+        let (head, body) = publish(&event.replace(from, to)).await;
+        assert_eq!(head.status.as_u16(), status, "{body}");
+    }
+    let (head, _) = publish(&event.replace("\"POST\"", "\"GET\"")).await;
+    assert_eq!((head.status.as_u16(), &head.headers["allow"]), (405, &HeaderValue::from_static("POST")));
+    world.drain().await;
+    assert_eq!(receiver.only().header("webhook-id"), text(&body["data"]["id"]));
+}
+
 #[tokio::test]
 async fn deliver_fresh() {
     let (world, receiver) = (World::new().await, Receiver::new().await);
@@ -290,6 +312,7 @@ fn every_sample_has_a_test() {
         "portal_sign_in",
         "publish_batch",
         "publish_event",
+        "publish_function_url",
         "sweep_schedule",
     ];
     assert_eq!(found.collect::<BTreeSet<_>>(), expected.map(|name| format!("{name}.json")).into());

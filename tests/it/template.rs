@@ -170,6 +170,37 @@ fn both_queues_have_the_same_alarms() {
     assert_eq!(alarms_of("Queue"), alarms_of("SlowQueue"));
 }
 
+/// The conditions of resources that depend on a parameter.
+fn condition<'a>(template: &'a Value, resource: &str) -> &'a Value {
+    &template["Resources"][resource]["Condition"]
+}
+
+#[test]
+fn the_function_url_is_optional_public_and_limited() {
+    let template = template();
+    assert_eq!(template["Conditions"]["HasPublishUrl"], json!({"!Equals": [{"!Ref": "PublishUrl"}, "true"]}));
+    assert_eq!(template["Parameters"]["PublishUrl"]["Default"], "false");
+    let url = properties(&template, "PublishFunctionUrl");
+    assert_eq!(*url, json!({"AuthType": "NONE", "TargetFunctionArn": {"!GetAtt": "PublishFunction.Arn"}}));
+    // AWS requires both for a public URL.
+    let permission = |action: &str, name: &str, value: Value| {
+        let function = json!({"!Ref": "PublishFunction"});
+        json!({"Action": action, "FunctionName": function, "Principal": "*", name: value})
+    };
+    let by_url = permission("lambda:InvokeFunctionUrl", "FunctionUrlAuthType", json!("NONE"));
+    assert_eq!(*properties(&template, "PublishUrlPermission"), by_url);
+    let through_url = permission("lambda:InvokeFunction", "InvokedViaFunctionUrl", json!(true));
+    assert_eq!(*properties(&template, "PublishUrlInvocationPermission"), through_url);
+    let all = ["PublishFunctionUrl", "PublishUrlPermission", "PublishUrlInvocationPermission", "PublishUrlErrorAlarm"];
+    for resource in all {
+        assert_eq!(condition(&template, resource), "HasPublishUrl", "{resource}");
+    }
+    assert_eq!(
+        properties(&template, "PublishFunction")["ReservedConcurrentExecutions"],
+        json!({"!If": ["HasPublishUrl", {"!Ref": "PublishConcurrency"}, {"!Ref": "AWS::NoValue"}]})
+    );
+}
+
 #[test]
 fn the_sweep_runs_every_minute_and_not_concurrently() {
     let template = template();
