@@ -1,4 +1,4 @@
-//! The cost of a million deliveries on AWS: the calls of publishing and delivering, at list prices.
+//! The cost of a million deliveries on AWS by each way to publish: the calls of publishing and delivering, at list prices.
 
 use std::time::Duration;
 
@@ -19,7 +19,11 @@ mod price {
     /// The price includes the surcharge for fair queues. AWS charges it only for sends. Here it applies to all
     /// requests, as an upper bound.
     pub(super) const QUEUE_REQUEST: f64 = 0.40 + 0.10;
+    /// A request to a queue without message groups.
+    pub(super) const INGEST_QUEUE_REQUEST: f64 = 0.40;
     pub(super) const HTTP_API_REQUEST: f64 = 1.00;
+    /// An event of a bus. Its rules and their calls of SQS cost nothing beyond SQS's own price.
+    pub(super) const EVENT: f64 = 1.00;
     pub(super) const INVOCATION: f64 = 0.20;
     /// The price of a million GB-seconds on arm64.
     pub(super) const GB_SECOND: f64 = 13.333_4;
@@ -27,11 +31,47 @@ mod price {
 
 /// The number of measured deliveries in each form of publishing.
 const DELIVERIES: u32 = 2_000;
-/// The maximum price of a million deliveries, published one by one and in batches of 100.
-const FORMS: [(&str, u32, f64); 2] = [("published one by one", 1, 4.00), ("published in batches of 100", 100, 1.60)];
+/// The size of one billed request to SQS, in bytes.
+const QUEUE_REQUEST_BYTES: usize = 64 * 1024;
+/// The most messages of a request that sends to a queue, or of a batch of a function.
+const FULL_BATCH: u32 = 10;
+
+/// A way to publish.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Door {
+    HttpApi,
+    FunctionUrl,
+    /// The ingest queue, whose function gets this number of messages at a time.
+    Queue(u32),
+    /// A bus, whose rule sends to the ingest queue. The function gets this number of messages at a time.
+    Bus(u32),
+}
+
+/// A form of publishing.
+struct Form {
+    name: &'static str,
+    door: Door,
+    /// The number of events of a request or a message.
+    events: u32,
+    /// The maximum price of a million deliveries.
+    most: f64,
+}
+
+const FORMS: [Form; 9] = [
+    Form { name: "published one by one", door: Door::HttpApi, events: 1, most: 4.00 },
+    Form { name: "published in batches of 100", door: Door::HttpApi, events: 100, most: 1.60 },
+    Form { name: "function URL, one by one", door: Door::FunctionUrl, events: 1, most: 3.00 },
+    Form { name: "function URL, in batches of 100", door: Door::FunctionUrl, events: 100, most: 1.60 },
+    Form { name: "queue, ten messages at a time", door: Door::Queue(FULL_BATCH), events: 1, most: 3.00 },
+    Form { name: "queue, one message at a time", door: Door::Queue(1), events: 1, most: 5.00 },
+    Form { name: "queue, messages of 100 events", door: Door::Queue(FULL_BATCH), events: 100, most: 1.60 },
+    Form { name: "bus, ten messages at a time", door: Door::Bus(FULL_BATCH), events: 1, most: 4.50 },
+    Form { name: "bus, one message at a time", door: Door::Bus(1), events: 1, most: 6.00 },
+];
 /// The time that AWS adds to measured times: a call of DynamoDB or SQS takes some milliseconds there, and a receiver's
-/// response some more. Publishing waits for three sequential calls, delivering for two and the receiver.
+/// response some more. Publishing waits for three sequential calls, ingesting for five, delivering for two and the receiver.
 const WAITS_TO_PUBLISH: Duration = Duration::from_millis(15);
+const WAITS_TO_INGEST: Duration = Duration::from_millis(25);
 const WAITS_TO_DELIVER: Duration = Duration::from_millis(110);
 /// The memory, in MB, for which Lambda gives one complete CPU. With less memory, a function gets a part of it.
 const MEMORY_OF_ONE_PROCESSOR: f64 = 1_769.0;
@@ -39,8 +79,8 @@ const MEMORY_OF_ONE_PROCESSOR: f64 = 1_769.0;
 pub(crate) async fn run() -> anyhow::Result<Report> {
     let mut report = Report::new("US dollars for a million deliveries of events with 1 KB of data, to one endpoint");
     let mut random = Rng::with_seed(7);
-    for (form, at_once, most) in FORMS {
-        measure(&mut report, form, at_once, most, &mut random).await?;
+    for form in &FORMS {
+        measure(&mut report, form, &mut random).await?;
     }
     Ok(report)
 }
@@ -51,11 +91,19 @@ struct Invocations {
     count: u32,
     took: Duration,
     bill: Bill,
+    /// Requests to the ingest queue, which are not in the bill.
+    ingest_requests: u32,
 }
 
 impl Invocations {
     fn of(function: &str) -> anyhow::Result<Self> {
-        Ok(Self { memory_mb: memory_mb(function)?, count: 0, took: Duration::ZERO, bill: Bill::default() })
+        Ok(Self {
+            memory_mb: memory_mb(function)?,
+            count: 0,
+            took: Duration::ZERO,
+            bill: Bill::default(),
+            ingest_requests: 0,
+        })
     }
 
     fn add(&mut self, used: &Used) {
@@ -70,7 +118,8 @@ impl Invocations {
     /// `each`.
     fn dollars(&self, each: Duration) -> [f64; 3] {
         let table = self.bill.write_units * price::WRITE_UNIT + self.bill.read_units * price::READ_UNIT;
-        let queue = f64::from(self.bill.queue_requests) * price::QUEUE_REQUEST;
+        let ingest_queue = f64::from(self.ingest_requests) * price::INGEST_QUEUE_REQUEST;
+        let queue = f64::from(self.bill.queue_requests) * price::QUEUE_REQUEST + ingest_queue;
         let gb_seconds = each.as_secs_f64() * self.memory_mb / 1024.0;
         let function = f64::from(self.count) * (price::INVOCATION + gb_seconds * price::GB_SECOND);
         [table, queue, function].map(|for_all| for_all / f64::from(DELIVERIES))
@@ -89,14 +138,15 @@ impl Invocations {
     }
 }
 
-async fn measure(report: &mut Report, form: &str, at_once: u32, most: f64, random: &mut Rng) -> anyhow::Result<()> {
+async fn measure(report: &mut Report, measured: &Form, random: &mut Rng) -> anyhow::Result<()> {
+    let Form { name: form, door, most, .. } = *measured;
     let deployment = Deployment::new().await?;
     deployment.endpoint(EVENT_TYPE).await?;
-    let (mut publish, mut deliver) = (Invocations::of("PublishFunction")?, Invocations::of("DeliverFunction")?);
-    for _ in 0..DELIVERIES / at_once {
-        let (path, body) = request(at_once, random)?;
-        publish.add(&deployment.measure(Method::POST, &deployment.path(path), &body).await?.1);
-    }
+    let (publish, before) = match door {
+        Door::HttpApi | Door::FunctionUrl => publish(&deployment, measured, random).await?,
+        Door::Queue(messages) | Door::Bus(messages) => ingest(&deployment, measured, messages, random).await?,
+    };
+    let mut deliver = Invocations::of("DeliverFunction")?;
     let mut delivered = 0;
     while let Some((handled, used)) = deployment.deliver().await? {
         delivered += handled;
@@ -104,10 +154,13 @@ async fn measure(report: &mut Report, form: &str, at_once: u32, most: f64, rando
     }
     ensure!(delivered == DELIVERIES as usize, "{delivered} deliveries of {DELIVERIES}");
 
-    let api = price::HTTP_API_REQUEST / f64::from(at_once);
-    let mut total = [api; 3];
-    report.figure(&format!("{form}: HTTP API"), cents(api));
-    for (name, function, waits) in [("publish", &publish, WAITS_TO_PUBLISH), ("deliver", &deliver, WAITS_TO_DELIVER)] {
+    let mut total = [before; 3];
+    report.figure(&format!("{form}: before the function"), cents(before));
+    let waits_to_publish = match door {
+        Door::HttpApi | Door::FunctionUrl => WAITS_TO_PUBLISH,
+        Door::Queue(_) | Door::Bus(_) => WAITS_TO_INGEST,
+    };
+    for (name, function, waits) in [("publish", &publish, waits_to_publish), ("deliver", &deliver, WAITS_TO_DELIVER)] {
         let [table, queue, lambda] = function.dollars(function.measured());
         let [.., in_lambda] = function.dollars(function.in_lambda(waits));
         let [.., invocations] = function.dollars(Duration::ZERO);
@@ -131,6 +184,46 @@ async fn measure(report: &mut Report, form: &str, at_once: u32, most: f64, rando
     // Times are not promised, because they depend on the machine.
     report.promise(&format!("{form}: at most ${most:.2} for a million"), counted <= most);
     Ok(())
+}
+
+/// Publishes over HTTP. Returns the invocations, and the price of the requests for a delivery in millionths.
+async fn publish(deployment: &Deployment, form: &Form, random: &mut Rng) -> anyhow::Result<(Invocations, f64)> {
+    let mut publish = Invocations::of("PublishFunction")?;
+    for _ in 0..DELIVERIES / form.events {
+        let (path, body) = request(form.events, random)?;
+        publish.add(&deployment.measure(Method::POST, &deployment.path(path), &body).await?.1);
+    }
+    let request = if form.door == Door::HttpApi { price::HTTP_API_REQUEST } else { 0.0 };
+    Ok((publish, request / f64::from(form.events)))
+}
+
+/// Publishes by the ingest queue. Returns the invocations, and the price of sending the messages.
+async fn ingest(
+    deployment: &Deployment,
+    form: &Form,
+    messages: u32,
+    random: &mut Rng,
+) -> anyhow::Result<(Invocations, f64)> {
+    let (mut ingest, mut sends, mut left) = (Invocations::of("IngestFunction")?, 0, DELIVERIES / form.events);
+    while left > 0 {
+        let count = messages.min(left);
+        left -= count;
+        let batch = (0..count).map(|_| Ok(request(form.events, random)?.1)).collect::<anyhow::Result<Vec<_>>>()?;
+        // A publisher that sends ten messages with one request pays for their size together. EventBridge sends single ones.
+        let at_once = if matches!(form.door, Door::Queue(_)) { FULL_BATCH.min(messages) as usize } else { 1 };
+        for sent in batch.chunks(at_once) {
+            sends += sent.iter().map(|message| message.to_string().len()).sum::<usize>().div_ceil(QUEUE_REQUEST_BYTES);
+        }
+        let mut used = deployment.ingest(&batch).await?;
+        // The messages of deliveries are sent to a queue with message groups. Receiving and deleting are requests to the other.
+        let deliveries = used.bill.calls.get("SendMessageBatch").copied().unwrap_or_default();
+        ingest.ingest_requests += used.bill.queue_requests - deliveries;
+        used.bill.queue_requests = deliveries;
+        ingest.add(&used);
+    }
+    let events = if matches!(form.door, Door::Bus(_)) { price::EVENT } else { 0.0 };
+    let sending = sends as f64 * price::INGEST_QUEUE_REQUEST / f64::from(DELIVERIES);
+    Ok((ingest, events + sending))
 }
 
 fn request(events: u32, random: &mut Rng) -> anyhow::Result<(&'static str, Value)> {

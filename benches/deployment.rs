@@ -20,7 +20,7 @@ use shared::domain::tenancy::api_key::{KeySecret, NewKey, PlatformKey};
 use shared::domain::tenancy::organization::NewOrganization;
 use shared::domain::tenancy::rights::Rights;
 use shared::domain::text::{Name, Slug};
-use shared::queue::schema::{CONSUMER_BATCH, create_queues};
+use shared::queue::schema::{CONSUMER_BATCH, create_ingest_queues, create_queues};
 use shared::sender::Sender;
 use shared::service::{Caller, Parts};
 use shared::store::schema::create_table;
@@ -47,6 +47,10 @@ pub(crate) struct Deployment {
     receiver: SocketAddr,
     router: Router,
     poller: Poller,
+    /// A client for the queues whose calls are not metered.
+    sqs: aws_sdk_sqs::Client,
+    ingest_queue_url: String,
+    ingest_poller: Poller,
     meter: Meter,
 }
 
@@ -64,7 +68,9 @@ impl Deployment {
         let aws = EmbeddedAws::open(&Storage::Memory, "127.0.0.1:1", Arc::new(|| SystemTime::UNIX_EPOCH))?;
         let dynamodb = aws_sdk_dynamodb::Client::new(&aws.sdk_config());
         create_table(&dynamodb, TABLE).await?;
-        let queue_urls = create_queues(&aws_sdk_sqs::Client::new(&aws.sdk_config()), "deliveries").await?;
+        let unmetered = aws_sdk_sqs::Client::new(&aws.sdk_config());
+        let queue_urls = create_queues(&unmetered, "deliveries").await?;
+        let ingest_queues = create_ingest_queues(&unmetered, "ingest").await?;
         let (sdk, meter) = Meter::install(&aws.sdk_config()).context("the configuration has no HTTP client")?;
         let Settings { table, queue_urls, deployment } = settings(&queue_urls)?;
         let sender = Sender::new(deployment.urls.addresses.clone(), Clock::system())?;
@@ -72,6 +78,8 @@ impl Deployment {
         let deliverer = parts.deliverer(sender);
         let administrator = parts.administrator();
         let sqs = aws_sdk_sqs::Client::new(&sdk);
+        let (ingest_queue_url, ingestor) = (ingest_queues.queue.clone(), parts.ingestor(&sdk, ingest_queues));
+        let ingest_poller = Poller::of_ingest_queue(sqs.clone(), &ingest_queue_url, ingestor, Clock::system());
         let new = NewOrganization::new(Name::parse("Bench")?, Some(Slug::parse("bench")?));
         let organization = administrator.create_organization(new).await?.id;
         let key = NewKey { name: Name::parse("Bench")?, rights: Rights::of_role(Role::Owner) };
@@ -83,6 +91,9 @@ impl Deployment {
             receiver: receiver().await?,
             router: gateway(&parts),
             poller: Poller::new(sqs, Lane::Fast, queue_urls.fast, deliverer, Clock::system()),
+            sqs: unmetered,
+            ingest_queue_url,
+            ingest_poller,
             meter,
         })
     }
@@ -114,6 +125,21 @@ impl Deployment {
         let began = Instant::now();
         let handled = self.poller.poll_once(CONSUMER_BATCH).await?;
         Ok((handled > 0).then(|| (handled, Used { took: began.elapsed(), bill: self.meter.take() })))
+    }
+
+    /// Sends messages to the ingest queue for the organization, and measures how they are published as one batch.
+    pub(crate) async fn ingest(&self, messages: &[Value]) -> anyhow::Result<Used> {
+        for message in messages {
+            let mut message = message.clone();
+            message["organization"] = json!(self.organization);
+            let send = self.sqs.send_message().queue_url(&self.ingest_queue_url).message_body(message.to_string());
+            send.send().await?;
+        }
+        self.meter.take();
+        let began = Instant::now();
+        let handled = self.ingest_poller.poll_once(CONSUMER_BATCH).await?;
+        ensure!(handled == messages.len(), "{handled} messages of {}", messages.len());
+        Ok(Used { took: began.elapsed(), bill: self.meter.take() })
     }
 
     async fn call(&self, method: Method, path: &str, body: &Value) -> anyhow::Result<Value> {

@@ -14,7 +14,7 @@ use shared::domain::encryption::KeySource;
 use shared::domain::endpoint::lane::{ByLane, Lane};
 use shared::domain::ids::OrganizationId;
 use shared::domain::tenancy::api_key::KeySecret;
-use shared::queue::schema::{CONSUMER_TIMEOUT_SECONDS, create_queues};
+use shared::queue::schema::{CONSUMER_TIMEOUT_SECONDS, create_ingest_queues, create_queues};
 use shared::sender::Sender;
 use shared::service::{Administrator, Meter, Parts, Sweeper};
 use shared::store::schema::create_table;
@@ -34,6 +34,7 @@ use crate::{demo, portal_link, tenant};
 
 const TABLE: &str = "pigeonpost";
 const QUEUE: &str = "deliveries";
+const INGEST_QUEUE: &str = "ingest";
 /// The interval of the sweep, as on AWS.
 const TICK: Duration = Duration::from_secs(60);
 /// The interval at which expired items are deleted. The first deletion happens one tick after the start. The engine
@@ -76,6 +77,7 @@ impl Host {
         let table = create_table(&aws_sdk_dynamodb::Client::new(&sdk), TABLE).await;
         table.with_context(|| directory.unusable())?;
         let queue_urls = create_queues(&sqs, QUEUE).await.with_context(|| directory.unusable())?;
+        let ingest_queues = create_ingest_queues(&sqs, INGEST_QUEUE).await.with_context(|| directory.unusable())?;
         let restored = Lane::ALL.iter().map(|lane| aws.messages(queue_urls.of(*lane)).len()).sum();
 
         let stored = if options.in_memory { None } else { StoredCredentials::read(directory.path())? };
@@ -126,6 +128,13 @@ impl Host {
                     Ok(())
                 });
             }
+            let ingestor = parts.ingestor(&sdk, ingest_queues.clone());
+            let poller = Poller::of_ingest_queue(sqs.clone(), ingest_queues.queue, ingestor, clock.clone());
+            let polling = poller.run(stopped.clone());
+            running.spawn(async move {
+                polling.await;
+                Ok(())
+            });
             running.spawn(tick(parts.sweeper(), stopped.clone()));
         }
         running.spawn(expire(aws.clone(), stopped.clone()));

@@ -12,7 +12,7 @@ use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemA
 use shared::clock::Clock;
 use shared::domain::endpoint::lane::Lane;
 use shared::queue::schema::{CONSUMER_BATCH, CONSUMER_TIMEOUT_SECONDS};
-use shared::service::Deliverer;
+use shared::service::{Deliverer, Ingestor};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -38,6 +38,9 @@ const FAST: Share = Share { busy_batches: 8, busy_messages: 3 * CONSUMER_BATCH, 
 /// The consumer of the slow lane waits for receivers nearly all the time, so two busy batches suffice.
 const SLOW: Share = Share { busy_batches: 2, busy_messages: 2 * CONSUMER_BATCH, attempts: 640 };
 
+/// The ingest function waits for the table most of the time.
+const INGEST: Share = Share { busy_batches: 2, busy_messages: 2 * CONSUMER_BATCH, attempts: 80 };
+
 /// A batch counts as busy for this time. After it, the batch probably waits for a slow receiver, and the poller
 /// receives another one, so that receivers that hang do not delay other deliveries.
 const BUSY_TIME: Duration = Duration::from_millis(50);
@@ -52,13 +55,20 @@ struct Busy {
     messages: Arc<Semaphore>,
 }
 
-/// Receives messages from a lane's queue and calls the consumer with them.
+/// The function that handles the messages of a queue.
+#[derive(Debug, Clone)]
+enum Function {
+    Deliver(Arc<Deliverer>),
+    Ingest(Arc<Ingestor>),
+}
+
+/// Receives messages from a queue and calls the function with them.
 #[derive(Debug, Clone)]
 pub struct Poller {
     sqs: Client,
     queue_url: String,
     share: Share,
-    deliverer: Arc<Deliverer>,
+    function: Function,
     clock: Clock,
 }
 
@@ -69,7 +79,12 @@ impl Poller {
             Lane::Fast => FAST,
             Lane::Slow => SLOW,
         };
-        Self { sqs, queue_url: queue_url.into(), share, deliverer, clock }
+        Self { sqs, queue_url: queue_url.into(), share, function: Function::Deliver(deliverer), clock }
+    }
+
+    /// A poller that calls the ingest function with the messages of this queue.
+    pub fn of_ingest_queue(sqs: Client, queue_url: impl Into<String>, ingestor: Arc<Ingestor>, clock: Clock) -> Self {
+        Self { sqs, queue_url: queue_url.into(), share: INGEST, function: Function::Ingest(ingestor), clock }
     }
 
     /// Polls until `stop` becomes true. Returns when the batches that are in progress have ended.
@@ -144,7 +159,11 @@ impl Poller {
         let deadline = self.clock.now().plus(Duration::from_secs(u64::from(CONSUMER_TIMEOUT_SECONDS)));
         let handles: Vec<_> =
             batch.iter().map(|message| (message.message_id.clone(), message.receipt_handle.clone())).collect();
-        let response = deliver::handle(&self.deliverer, event(batch, &self.queue_url), deadline).await;
+        let event = event(batch, &self.queue_url);
+        let response = match &self.function {
+            Function::Deliver(deliverer) => deliver::handle(deliverer, event, deadline).await,
+            Function::Ingest(ingestor) => ingest::handle(ingestor, event).await,
+        };
         self.delete(handles, &response).await?;
         Ok(received)
     }
@@ -173,7 +192,7 @@ impl Share {
     /// The maximum number of concurrent attempts. Each needs a file descriptor for its connection. The attempts of all
     /// lanes use at most half of the file descriptors that the process may have.
     fn max_attempts(self) -> u32 {
-        let all_lanes = FAST.attempts + SLOW.attempts;
+        let all_lanes = FAST.attempts + SLOW.attempts + INGEST.attempts;
         let files = rlimit::increase_nofile_limit(2 * u64::from(all_lanes)).unwrap_or(0);
         let files = u32::try_from(files / 2).unwrap_or(u32::MAX).min(all_lanes);
         let own_files = u64::from(files) * u64::from(self.attempts) / u64::from(all_lanes);

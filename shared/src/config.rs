@@ -12,7 +12,7 @@ use aws_credential_types::provider::SharedCredentialsProvider;
 
 use crate::domain::Invalid;
 use crate::domain::delivery::schedule::RetrySchedule;
-use crate::domain::deployment::Deployment;
+use crate::domain::deployment::{Deployment, IngestQueues};
 use crate::domain::encryption::KeySource;
 use crate::domain::endpoint::lane::ByLane;
 use crate::domain::endpoint::url::UrlPolicy;
@@ -166,6 +166,18 @@ impl Settings {
             },
         })
     }
+}
+
+/// Reads the URLs of the queues from which the ingest function publishes.
+///
+/// # Errors
+/// [`ConfigError`] naming the variable that is missing.
+pub fn ingest_queues() -> Result<IngestQueues, ConfigError> {
+    let required = |name| variable(name).filter(|value| !value.is_empty()).ok_or(Invalid::new("is not set"));
+    Ok(IngestQueues {
+        queue: at("INGEST_QUEUE_URL", required("INGEST_QUEUE_URL"))?,
+        dead_letter: at("INGEST_DEAD_LETTER_QUEUE_URL", required("INGEST_DEAD_LETTER_QUEUE_URL"))?,
+    })
 }
 
 fn among(values: &[(&str, &str)], name: &str) -> Option<String> {

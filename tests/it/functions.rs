@@ -277,6 +277,22 @@ async fn deliver_mixed() {
 }
 
 #[tokio::test]
+async fn ingest_messages() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    tenant.endpoint(&receiver).await;
+    let batch: SqsEvent = serde_json::from_str(&sample("ingest_messages", &[(ORGANIZATION, &tenant.id)])).unwrap();
+    let response = ingest::handle(&world.process.ingestor, batch).await;
+    assert_eq!(serde_json::to_value(response).unwrap(), json!({"batchItemFailures": []}));
+    world.drain().await;
+    let mut members: Vec<_> = receiver.received().iter().map(|it| it.json()["data"]["member"].clone()).collect();
+    members.sort_by_key(Value::to_string);
+    assert_eq!(members, ["mbr_1", "mbr_2"]);
+    let letters = world.take_ingest_dead_letters().await;
+    assert_eq!(letters[0].1[..2], ["validation_failed", "data is required"]);
+}
+
+#[tokio::test]
 async fn sweep_schedule() {
     let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(500)]).await);
     let tenant = world.tenant().await;
@@ -308,6 +324,7 @@ fn every_sample_has_a_test() {
         "deliver_mixed",
         "deliver_poisoned",
         "deliver_retried",
+        "ingest_messages",
         "portal_endpoints",
         "portal_sign_in",
         "publish_batch",

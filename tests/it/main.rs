@@ -45,6 +45,7 @@ mod hostile_receivers;
 mod hot_keys;
 mod idempotency;
 mod in_flight;
+mod ingest;
 mod isolation;
 mod jobs;
 mod key_rights;

@@ -13,7 +13,8 @@ use shared::config::Settings;
 use shared::domain::delivery::attempt::Cause;
 use shared::domain::endpoint::lane::Lane;
 use shared::queue::schema::{
-    CONSUMER_BATCH, CONSUMER_TIMEOUT_SECONDS, MAX_RECEIVES, RETENTION_SECONDS, VISIBILITY_SECONDS,
+    CONSUMER_BATCH, CONSUMER_TIMEOUT_SECONDS, INGEST_TIMEOUT_SECONDS, INGEST_VISIBILITY_SECONDS, MAX_RECEIVES,
+    RETENTION_SECONDS, VISIBILITY_SECONDS,
 };
 
 use crate::support::{Done, World, listed, text};
@@ -115,6 +116,47 @@ async fn the_queues_are_the_same_as_the_local_hosts() {
     for queue in [properties(&template, "Queue"), properties(&template, "SlowQueue"), dead_letter_queue] {
         assert_eq!(queue["MessageRetentionPeriod"], json!(RETENTION_SECONDS));
         assert!(queue.get("FifoQueue").is_none() && queue.get("DelaySeconds").is_none());
+    }
+}
+
+#[tokio::test]
+async fn the_ingest_queue_is_the_same_as_the_local_hosts_and_optional() {
+    let (world, template) = (World::new().await, template());
+    let queue = properties(&template, "IngestMessages");
+    let url = world.sqs().get_queue_url().queue_name("ingest").send().await.unwrap().queue_url.unwrap();
+    let created = world.sqs().get_queue_attributes().queue_url(url).attribute_names(QueueAttributeName::All);
+    let created = created.send().await.unwrap().attributes.unwrap();
+    for (name, created) in [
+        ("MessageRetentionPeriod", &created[&QueueAttributeName::MessageRetentionPeriod]),
+        ("VisibilityTimeout", &created[&QueueAttributeName::VisibilityTimeout]),
+    ] {
+        assert_eq!(queue[name].to_string(), *created, "{name}");
+    }
+    assert_eq!(
+        queue["RedrivePolicy"],
+        json!({"deadLetterTargetArn": {"!GetAtt": "IngestDeadLetterQueue.Arn"}, "maxReceiveCount": MAX_RECEIVES})
+    );
+    assert_eq!(properties(&template, "IngestDeadLetterQueue")["MessageRetentionPeriod"], json!(RETENTION_SECONDS));
+
+    let function = properties(&template, "IngestFunction");
+    assert_eq!(function["Timeout"], json!(INGEST_TIMEOUT_SECONDS));
+    assert_eq!(queue["VisibilityTimeout"], json!(INGEST_VISIBILITY_SECONDS));
+    let source = &function["Events"]["Requests"]["Properties"];
+    assert_eq!(source["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
+    assert_eq!(source["BatchSize"], json!(CONSUMER_BATCH));
+    assert_eq!(source["Queue"], json!({"!GetAtt": "IngestMessages.Arn"}));
+    assert_eq!(source["ScalingConfig"], json!({"MaximumConcurrency": {"!Ref": "IngestMaximumConcurrency"}}));
+    let variables = json!({
+        "INGEST_QUEUE_URL": {"!Ref": "IngestMessages"}, "INGEST_DEAD_LETTER_QUEUE_URL": {"!Ref": "IngestDeadLetterQueue"},
+    });
+    assert_eq!(function["Environment"]["Variables"], variables);
+
+    assert_eq!(template["Parameters"]["IngestQueue"]["Default"], "false");
+    let of_ingest = template["Resources"].as_object().unwrap().keys().filter(|name| name.starts_with("Ingest"));
+    let of_ingest: Vec<_> = of_ingest.collect();
+    assert_eq!(of_ingest.len(), 7, "{of_ingest:?}");
+    for resource in of_ingest {
+        assert_eq!(condition(&template, resource), "HasIngestQueue", "{resource}");
     }
 }
 
@@ -278,14 +320,14 @@ fn every_setting_that_functions_read_is_in_their_environment() {
 /// The variable with the name of the parameter that has the encryption keys.
 const ENCRYPTION_KEYS: &str = "SECRETS_KEY_PARAMETER";
 
-/// The function `publish` must not: it handles no secret.
+/// The functions `publish` and `ingest` must not: they handle no secret.
 #[test]
 fn only_functions_that_handle_secrets_may_read_the_encryption_keys() {
     let template = template();
     for (function, role) in ROLES {
         let resource = format!("{}{}Function", function[..1].to_uppercase(), &function[1..]);
         let variables = &properties(&template, &resource)["Environment"]["Variables"];
-        let handles_secrets = function != "publish";
+        let handles_secrets = !["publish", "ingest"].contains(&function);
         let expected = if handles_secrets { json!({"!Ref": "SecretsKeyParameter"}) } else { Value::Null };
         assert_eq!(variables[ENCRYPTION_KEYS], expected, "{function}");
         let allowed: Vec<_> = statements(&template, role)
@@ -403,10 +445,8 @@ fn the_template_has_one_function_for_each_folder() {
     let resources = template["Resources"].as_object().unwrap();
     let functions = resources.values().filter(|resource| resource["Type"] == "AWS::Serverless::Function");
     let folders: BTreeSet<_> = functions.map(|function| text(&function["Properties"]["CodeUri"]).to_owned()).collect();
-    assert_eq!(
-        folders,
-        ["api", "deliver", "portal", "publish", "sweep"].map(|name| format!("functions/{name}")).into()
-    );
+    let expected = ["api", "deliver", "ingest", "portal", "publish", "sweep"];
+    assert_eq!(folders, expected.map(|name| format!("functions/{name}")).into());
 }
 
 /// The actions that a role allows on the table and on both queues. Each has the partitions in its condition, or none if
@@ -416,8 +456,10 @@ fn allowed(template: &Value, role: &str) -> Done {
     for statement in statements(template, role) {
         assert_eq!(statement["Effect"], "Allow");
         for (action, index) in actions(statement) {
+            // The ingest function sends to the queues of deliveries and to its dead-letter queue.
+            let is_refusal = action == "sqs:SendMessage" && statement["Sid"] == "RefuseRequests";
             let known = allowed.insert((action, index), conditions(statement));
-            assert!(known.is_none(), "{role} has two statements for an action in {statement}");
+            assert_eq!(known.is_some(), is_refusal, "{role} has two statements for an action in {statement}");
         }
     }
     allowed
@@ -446,6 +488,8 @@ fn actions(statement: &Value) -> Vec<(String, Option<String>)> {
         it if *it == json!({"!GetAtt": "Table.Arn"}) => ("dynamodb:", None),
         it if *it == json!({"!Sub": "${Table.Arn}/index/waiting"}) => ("dynamodb:", Some("waiting".to_owned())),
         it if *it == json!([{"!GetAtt": "Queue.Arn"}, {"!GetAtt": "SlowQueue.Arn"}]) => ("sqs:", None),
+        it if *it == json!({"!GetAtt": "IngestMessages.Arn"}) => ("sqs:", None),
+        it if *it == json!({"!GetAtt": "IngestDeadLetterQueue.Arn"}) => ("sqs:", None),
         it if it.get("!Sub").is_some_and(|it| text(it).contains(":ssm:")) => return Vec::new(),
         it => {
             assert!(text(&it["!GetAtt"]).ends_with("LogGroup.Arn"), "{it}");
@@ -472,9 +516,10 @@ fn conditions(statement: &Value) -> BTreeSet<String> {
     patterns.iter().map(partition).collect()
 }
 
-const ROLES: [(&str, &str); 5] = [
+const ROLES: [(&str, &str); 6] = [
     ("api", "ApiRole"),
     ("publish", "PublishRole"),
+    ("ingest", "IngestRole"),
     ("portal", "PortalRole"),
     ("deliver", "DeliverRole"),
     ("sweep", "SweepRole"),
@@ -499,7 +544,7 @@ fn each_role_allows_exactly_the_actions_of_its_function() {
     let template = template();
     for (function, role) in ROLES {
         let (mut allowed, done) = (allowed(&template, role), listed(function));
-        if function == "deliver" {
+        if ["deliver", "ingest"].contains(&function) {
             // AWS requires this action for a function with a queue. Only Lambda uses it.
             let own = allowed.remove(&("sqs:GetQueueAttributes".to_owned(), None));
             assert!(own.is_some());
@@ -526,11 +571,14 @@ fn no_role_allows_forbidden_actions() {
     let may = |role: &str, name: &str| allowed(&template, role).keys().any(|(action, _)| action == name);
     for (_, role) in ROLES {
         for action in ["ChangeMessageVisibility", "ReceiveMessage", "DeleteMessage"] {
-            assert_eq!(may(role, &format!("sqs:{action}")), role == "DeliverRole", "{role} {action}");
+            let consumes = ["DeliverRole", "IngestRole"].contains(&role);
+            assert_eq!(may(role, &format!("sqs:{action}")), consumes, "{role} {action}");
         }
         assert!(may(role, "sqs:SendMessage"), "{role}");
     }
-    for ((action, _), partitions) in allowed(&template, "PublishRole") {
+    let consumed = statements(&template, "IngestRole").filter(|it| it["Action"].to_string().contains("ReceiveMessage"));
+    assert_eq!(consumed.map(|it| &it["Resource"]).collect::<Vec<_>>(), [&json!({"!GetAtt": "IngestMessages.Arn"})]);
+    for ((action, _), partitions) in ["PublishRole", "IngestRole"].iter().flat_map(|role| allowed(&template, role)) {
         let changes = ["Put", "Insert", "Update", "Delete", "Write"].iter().any(|word| action.contains(word));
         let managed = ["key", "org", "slug", "state", "endpoint", "fanout"];
         let is_managed = managed.iter().any(|managed| partitions.contains(*managed));

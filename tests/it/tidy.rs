@@ -95,7 +95,7 @@ const ONLY: [(&str, &[&str]); 7] = [
     ("telemetry", &["tracing_subscriber", "metrics_cloudwatch_embedded"]),
 ];
 
-const FUNCTIONS: [&str; 5] = ["api", "publish", "portal", "deliver", "sweep"];
+const FUNCTIONS: [&str; 6] = ["api", "publish", "ingest", "portal", "deliver", "sweep"];
 
 struct Source {
     path: String,
@@ -266,7 +266,7 @@ fn keys_of_the_table_are_spelt_in_one_file_and_documented() {
 }
 
 /// What the folders of a module may not use of it: (folder, forbidden folders).
-const FOLDERS: [(&str, &[&str]); 16] = [
+const FOLDERS: [(&str, &[&str]); 17] = [
     ("domain/ids", &["domain"]),
     ("domain/text", &["domain"]),
     ("domain/signing", &["tenancy", "endpoint", "event", "delivery", "job"]),
@@ -275,6 +275,7 @@ const FOLDERS: [(&str, &[&str]); 16] = [
     ("store/read", &["write"]),
     ("store/keys", &["read", "write", "deliveries", "endpoints", "events", "jobs"]),
     ("service/publisher", &["administrator", "deliverer", "sweeper", "announcer", "releaser", "job_runner"]),
+    ("service/ingestor", &["administrator", "deliverer", "sweeper", "announcer", "releaser", "job_runner"]),
     ("service/administrator", &["publisher", "deliverer", "sweeper"]),
     ("service/deliverer", &["publisher", "administrator", "sweeper", "job_runner"]),
     ("service/sweeper", &["publisher", "administrator", "deliverer"]),

@@ -7,11 +7,11 @@ use axum::extract::{Request, State};
 use axum::routing::post;
 use http::HeaderMap;
 use sha2::{Digest, Sha256};
-use shared::domain::event::NewEvent;
 use shared::domain::event::trace_context::TraceContext;
 use shared::domain::text::IdempotencyKey;
-use shared::edge::{ApiError, Data, PublishCaller, check_size, finish, read_body};
-use shared::service::{Accepted, CurrentState, Duplicate, Idempotency, Publisher};
+use shared::edge::publishing::{read_event, read_events, refusals};
+use shared::edge::{ApiError, Data, PublishCaller, finish, read_body};
+use shared::service::{Idempotency, Publisher};
 use shared::wire::body;
 use shared::wire::error::{ErrorCode, Problem};
 use shared::wire::openapi::{TraceParent, TraceState};
@@ -51,13 +51,10 @@ async fn one(
 ) -> Result<Data<EventOut>, ApiError> {
     let body = read_body(request).await?;
     let idempotency = idempotency(&headers, "event", &body, 1)?;
-    let event = NewEvent { trace: trace_context(&headers), ..parse(&organization, &body)? };
+    let event = read_event(&organization, &body, trace_context(&headers))?;
     let accepted = publisher.publish(&organization, caller.key(), vec![(0, event)], idempotency.as_ref()).await?;
-    if let Some(duplicate) = accepted.duplicates.first() {
-        return Err(ApiError::new(ErrorCode::Conflict, duplicate.message()));
-    }
-    if let Some((_, refusal)) = accepted.refused.first() {
-        return Err(ApiError::invalid(Problem::of_refusal(refusal)));
+    if let Some((_, error)) = refusals(&accepted).next() {
+        return Err(error);
     }
     let published =
         accepted.published.first().ok_or_else(|| ApiError::new(ErrorCode::Internal, "nothing was published"))?;
@@ -87,34 +84,16 @@ async fn batch(
     let count = u32::try_from(entries.len()).unwrap_or(u32::MAX);
     let idempotency = idempotency(&headers, "batch", &body, count)?;
     let trace = trace_context(&headers);
-    let (mut accepted, mut refused) = (Vec::new(), Vec::new());
-    for (index, entry) in (0..).zip(&entries) {
-        match parse(&organization, entry.as_bytes()) {
-            Ok(event) => accepted.push((index, NewEvent { trace: trace.clone(), ..event })),
-            Err(error) => refused.push((index as usize, error)),
-        }
-    }
-    let by = caller.key();
-    let Accepted { published, duplicates, refused: invalid } =
-        publisher.publish(&organization, by, accepted, idempotency.as_ref()).await?;
-    let mut published = published.into_iter();
-    let taken = |it: &Duplicate| (it.index as usize, ApiError::new(ErrorCode::Conflict, it.message()));
-    refused.extend(duplicates.iter().map(taken));
-    let of_refusal = |refusal| ApiError::invalid(Problem::of_refusal(refusal));
-    refused.extend(invalid.iter().map(|(index, refusal)| (*index as usize, of_refusal(refusal))));
+    let (valid, mut refused) = read_events(&organization, &entries, trace.as_ref());
+    let accepted = publisher.publish(&organization, caller.key(), valid, idempotency.as_ref()).await?;
+    refused.extend(refusals(&accepted));
     refused.sort_by_key(|(index, _)| *index);
-    let mut refused = refused.into_iter().peekable();
-    let results = (0..entries.len()).filter_map(|index| match refused.next_if(|(at, _)| *at == index) {
+    let (mut published, mut refused) = (accepted.published.into_iter(), refused.into_iter().peekable());
+    let results = (0..entries.len()).filter_map(|index| match refused.next_if(|(at, _)| *at as usize == index) {
         Some((_, error)) => Some(BatchResultOut::refused(index, error.code(), error.message(), error.problems())),
         None => published.next().map(|it| BatchResultOut::accepted(index, &it.event, &it.deliveries)),
     });
     Ok(Data::accepted(results.collect()))
-}
-
-fn parse(organization: &CurrentState, entry: &[u8]) -> Result<NewEvent, ApiError> {
-    let event = body::parse::<EventIn>(entry)?.read(|event| event.parse(organization.default_format()))?;
-    check_size(&event.data, organization.limits())?;
-    Ok(event)
 }
 
 /// Reads the headers `traceparent` and `tracestate`. Malformed ones are ignored, as W3C Trace Context asks.

@@ -39,6 +39,15 @@ pub struct Deployment {
     pub only_process_since: Option<Timestamp>,
 }
 
+/// The URLs of the queue whose messages are publish requests, and of its dead-letter queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IngestQueues {
+    /// The ingest queue.
+    pub queue: String,
+    /// Its dead-letter queue.
+    pub dead_letter: String,
+}
+
 impl Deployment {
     /// The earliest publishing time whose events and deliveries have not expired.
     pub fn oldest_retained(&self, now: Timestamp) -> Timestamp {

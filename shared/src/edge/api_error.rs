@@ -9,6 +9,7 @@ use tracing::{error, warn};
 
 use super::unrendered::{Render, Unrendered};
 use crate::domain::ids::RequestId;
+use crate::domain::tenancy::limits::EVENTS_PER_MONTH;
 use crate::service::ServiceError;
 use crate::wire::body::InvalidJson;
 use crate::wire::error::{Details, ErrorCode, ErrorOut, Problem};
@@ -66,6 +67,27 @@ impl ApiError {
         &self.problems
     }
 
+    /// When the same request can succeed.
+    pub(super) fn repeat(&self) -> Repeat {
+        match (self.code, self.limit) {
+            // A month is longer than a queue keeps a message.
+            (ErrorCode::RateLimited, Some(EVENTS_PER_MONTH)) => Repeat::Never,
+            (ErrorCode::RateLimited, _) => Repeat::After(Duration::from_secs(self.retry_after_seconds)),
+            (ErrorCode::Unavailable | ErrorCode::Internal, _) => Repeat::Soon,
+            _ => Repeat::Never,
+        }
+    }
+
+    /// The error of the event at this position of a batch.
+    pub(super) fn at(&self, index: u32) -> Self {
+        Self { message: format!("events[{index}]: {}", self.message), ..self.clone() }
+    }
+
+    /// The internal cause, if there is one.
+    pub(super) fn cause(&self) -> Option<&str> {
+        self.internal.as_deref()
+    }
+
     /// Logs the internal cause, if there is one, with the request id.
     pub fn log(&self, request_id: RequestId) {
         let Some(cause) = &self.internal else { return };
@@ -74,6 +96,17 @@ impl ApiError {
             _ => warn!(%request_id, %cause, "unavailable"),
         }
     }
+}
+
+/// When a request that failed can succeed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Repeat {
+    /// After a fault has ended.
+    Soon,
+    /// After this time.
+    After(Duration),
+    /// Never, unless something else changes.
+    Never,
 }
 
 impl From<ServiceError> for ApiError {

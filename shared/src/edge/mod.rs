@@ -3,11 +3,13 @@
 
 mod api_error;
 mod auth;
+pub mod ingest;
 mod input;
 mod items;
 mod layers;
 mod path;
 mod public_origin;
+pub mod publishing;
 mod reply;
 mod shutdown;
 pub mod sqs;

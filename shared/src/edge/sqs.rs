@@ -39,6 +39,6 @@ fn sent_at(attributes: &HashMap<String, String>) -> Option<Timestamp> {
 }
 
 /// How often a message was received, including this time; 1 if the queue did not report it.
-fn receives(attributes: &HashMap<String, String>) -> u32 {
+pub(super) fn receives(attributes: &HashMap<String, String>) -> u32 {
     attributes.get(RECEIVES).and_then(|count| count.parse().ok()).unwrap_or(1)
 }

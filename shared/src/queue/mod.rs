@@ -1,6 +1,7 @@
 //! The SQS queues: sending tasks, and hiding received messages. Each lane has a queue.
 
 mod error;
+mod ingest;
 pub mod schema;
 mod task;
 
@@ -15,6 +16,8 @@ use crate::coalescer::{Coalescer, Unanswered};
 use crate::domain::endpoint::lane::{ByLane, Lane};
 
 pub use error::QueueError;
+pub use ingest::DeadLetter;
+pub(crate) use ingest::IngestQueue;
 pub use task::{DeliverTask, Task, UnreadableTask};
 
 /// Most entries of one batch request.
@@ -142,24 +145,29 @@ impl Queue {
     /// # Errors
     /// [`QueueError`] if some messages were not hidden. They become visible after the queue's visibility timeout.
     pub async fn hide(&self, lane: Lane, messages: &[Hide]) -> Result<(), QueueError> {
-        try_join_all(messages.chunks(BATCH_ENTRIES).map(|chunk| self.hide_batch(lane, chunk))).await?;
-        Ok(())
+        hide(&self.client, self.urls.of(lane), messages).await
     }
+}
 
-    async fn hide_batch(&self, lane: Lane, messages: &[Hide]) -> Result<(), QueueError> {
-        let mut request = self.client.change_message_visibility_batch().queue_url(self.urls.of(lane));
-        for (id, hide) in messages.iter().enumerate() {
-            let entry = ChangeMessageVisibilityBatchRequestEntry::builder()
-                .id(id.to_string())
-                .receipt_handle(&hide.receipt_handle)
-                .visibility_timeout(i32::try_from(hide.seconds.min(MAX_HIDE_SECONDS)).unwrap_or(i32::MAX));
-            request = request.entries(entry.build().map_err(QueueError::refused)?);
-        }
-        let output = request.send().await?;
-        match output.failed().first() {
-            None => Ok(()),
-            Some(failure) => Err(QueueError::Refused(failure.message().unwrap_or(failure.code()).to_owned())),
-        }
+/// Sets the visibility timeouts of received messages of a queue.
+async fn hide(client: &Client, url: &str, messages: &[Hide]) -> Result<(), QueueError> {
+    try_join_all(messages.chunks(BATCH_ENTRIES).map(|chunk| hide_batch(client, url, chunk))).await?;
+    Ok(())
+}
+
+async fn hide_batch(client: &Client, url: &str, messages: &[Hide]) -> Result<(), QueueError> {
+    let mut request = client.change_message_visibility_batch().queue_url(url);
+    for (id, hide) in messages.iter().enumerate() {
+        let entry = ChangeMessageVisibilityBatchRequestEntry::builder()
+            .id(id.to_string())
+            .receipt_handle(&hide.receipt_handle)
+            .visibility_timeout(i32::try_from(hide.seconds.min(MAX_HIDE_SECONDS)).unwrap_or(i32::MAX));
+        request = request.entries(entry.build().map_err(QueueError::refused)?);
+    }
+    let output = request.send().await?;
+    match output.failed().first() {
+        None => Ok(()),
+        Some(failure) => Err(QueueError::Refused(failure.message().unwrap_or(failure.code()).to_owned())),
     }
 }
 

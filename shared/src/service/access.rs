@@ -191,6 +191,14 @@ impl Access {
         if caller.own_organization().is_some_and(|own| own != id) {
             return Err(ServiceError::NotFound("organization"));
         }
+        self.state(id).await
+    }
+
+    /// The current state of the organization, for a caller that may access every organization.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] if the organization does not exist.
+    pub async fn state(&self, id: &OrganizationId) -> Result<CurrentState, ServiceError> {
         self.targets.current_state(id).await
     }
 

@@ -14,6 +14,7 @@ mod encryption;
 mod endpoints;
 mod error;
 mod event_writer;
+mod ingestor;
 mod job_runner;
 mod meter;
 mod publisher;
@@ -28,9 +29,9 @@ use std::sync::Arc;
 use aws_config::SdkConfig;
 
 use crate::clock::Clock;
-use crate::domain::deployment::Deployment;
+use crate::domain::deployment::{Deployment, IngestQueues};
 use crate::domain::endpoint::lane::ByLane;
-use crate::queue::Queue;
+use crate::queue::{IngestQueue, Queue};
 use crate::sender::Sender;
 use crate::store::Store;
 use announcer::Announcer;
@@ -44,6 +45,7 @@ use releaser::Releaser;
 use replayer::Replayer;
 use targets::{FanOutCache, Targets};
 
+pub use crate::queue::DeadLetter;
 pub use access::{Access, Caller};
 pub use administrator::{
     Administrator, AttemptPage, Counted, DeliveryDetail, DeliveryHistory, DeliveryReader, EventReader, FilterTest,
@@ -52,8 +54,9 @@ pub use administrator::{
 pub use deliverer::{Deliverer, Message};
 pub use error::ServiceError;
 pub use event_writer::{Numbered, Published};
+pub use ingestor::{Delayed, Ingestor};
 pub use meter::Meter;
-pub use publisher::{Accepted, Duplicate, Idempotency, Publisher};
+pub use publisher::{Accepted, Duplicate, Idempotency, PublishRequest, Publisher};
 pub use sweeper::{Sweeper, Sweeping, Swept};
 pub use targets::CurrentState;
 
@@ -165,6 +168,11 @@ impl Parts {
     /// The operations of the publish function.
     pub fn publisher(&self) -> Arc<Publisher> {
         Arc::new(Publisher::new(self))
+    }
+
+    /// The operations of the ingest function. It receives its messages from `queues`.
+    pub fn ingestor(&self, sdk: &SdkConfig, queues: IngestQueues) -> Arc<Ingestor> {
+        Arc::new(Ingestor::new(self.publisher(), IngestQueue::new(sdk, queues)))
     }
 
     /// The operations of the API function.

@@ -5,6 +5,7 @@
 mod attempts;
 mod catalogue;
 mod due;
+mod ingest;
 mod jobs;
 mod publishing;
 mod recoveries;

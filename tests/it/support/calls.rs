@@ -380,8 +380,8 @@ const MANAGEMENT: &[Action] = &[
 
 /// All actions of each function. Tests compare this list with the observed calls in the scenes of `failures` and at
 /// every route of the API, and with the roles in `template.yaml`. The list of `deliver` includes receiving and deleting
-/// messages, which Lambda does with the function's role.
-const ACTIONS: [(&str, &[Action]); 5] = [
+/// messages, which Lambda does with the function's role; so does that of `ingest`, for the ingest queue.
+const ACTIONS: [(&str, &[Action]); 6] = [
     ("api", MANAGEMENT),
     ("portal", MANAGEMENT),
     (
@@ -394,6 +394,22 @@ const ACTIONS: [(&str, &[Action]); 5] = [
             on_table("dynamodb:PutItem", &["delivery", "event", "extevt", "idem", "used"]),
             on_table("dynamodb:Query", &["fanout", "usage"]),
             on_table("dynamodb:UpdateItem", &["idem", "limit", "usage"]),
+            on_queue("sqs:SendMessage"),
+        ],
+    ),
+    (
+        "ingest",
+        &[
+            on_table("dynamodb:BatchGetItem", &["delivery", "event"]),
+            on_table("dynamodb:BatchWriteItem", &["delivery", "event"]),
+            on_table("dynamodb:DeleteItem", &["idem"]),
+            on_table("dynamodb:GetItem", &["catalogue", "extorg", "state", "type"]),
+            on_table("dynamodb:PutItem", &["delivery", "event", "extevt", "idem"]),
+            on_table("dynamodb:Query", &["fanout", "usage"]),
+            on_table("dynamodb:UpdateItem", &["idem", "limit", "usage"]),
+            on_queue("sqs:ChangeMessageVisibility"),
+            on_queue("sqs:DeleteMessage"),
+            on_queue("sqs:ReceiveMessage"),
             on_queue("sqs:SendMessage"),
         ],
     ),

@@ -3,6 +3,7 @@
 pub mod appended;
 pub mod channel;
 pub mod event_type;
+pub mod ingest;
 pub mod payload;
 pub mod selection;
 pub mod trace_context;

@@ -7,7 +7,7 @@ use tracing::{error, warn};
 
 use crate::clock::Clock;
 use crate::domain::ids::OrganizationId;
-use crate::domain::tenancy::limits::{Admission, Bucket, Form, Rate};
+use crate::domain::tenancy::limits::{Admission, Bucket, EVENTS_PER_MONTH, Form, Rate};
 use crate::domain::tenancy::usage::{Day, Days};
 use crate::domain::time::Timestamp;
 use crate::service::ServiceError;
@@ -147,7 +147,7 @@ impl Limiter {
             return Ok(());
         }
         let after = first.first_of_next_month().start().since(now);
-        Err(ServiceError::RateLimited { limit: "events_per_month", after })
+        Err(ServiceError::RateLimited { limit: EVENTS_PER_MONTH, after })
     }
 
     /// Adds the events of a request to the cached number, which is otherwise not updated until it is read again.

@@ -6,7 +6,7 @@ mod repeated;
 
 use std::sync::Arc;
 
-use futures_util::future::join;
+use futures_util::future::{join, join_all};
 
 pub use external_ids::Duplicate;
 use limiter::Limiter;
@@ -35,6 +35,17 @@ pub struct Idempotency {
     pub request_hash: String,
     /// The number of events in the request, including rejected ones.
     pub events: u32,
+}
+
+/// A request among several that are published together, by a caller without a key of an organization.
+#[derive(Debug)]
+pub struct PublishRequest {
+    /// The state of the organization that publishes.
+    pub organization: CurrentState,
+    /// The events.
+    pub new: Vec<Numbered>,
+    /// Identifies repetitions of the request.
+    pub idempotency: Idempotency,
 }
 
 /// The result of a publish request.
@@ -109,6 +120,28 @@ impl Publisher {
         published
     }
 
+    /// Publishes several requests, each as [`publish`](Self::publish) does. All keys are claimed before the first event is stored,
+    /// so that the requests share the calls that follow. The results have the order of the requests.
+    pub async fn publish_each(&self, mut requests: Vec<PublishRequest>) -> Vec<Result<Accepted, ServiceError>> {
+        let new: Vec<_> = requests.iter_mut().map(|request| std::mem::take(&mut request.new)).collect();
+        let publishing = async {
+            let claims = requests.iter().map(async |PublishRequest { organization, idempotency, .. }| {
+                organization.require_active()?;
+                self.claim(organization, idempotency).await
+            });
+            let claims = join_all(claims).await;
+            let published = requests.iter().zip(new).zip(claims).map(async |((request, new), claimed)| {
+                let (claim, claimed) = claimed?;
+                let (organization, events) = (&request.organization, request.idempotency.events);
+                self.publish_claimed(organization, None, new, events, &claim, claimed).await
+            });
+            join_all(published).await
+        };
+        let (published, ()) = join(publishing, self.meter.write_usage()).await;
+        self.meter.write_large_counts().await;
+        published
+    }
+
     async fn publish_or_complete(
         &self,
         current: &CurrentState,
@@ -116,8 +149,8 @@ impl Publisher {
         new: Vec<Numbered>,
         idempotency: Option<&Idempotency>,
     ) -> Result<Accepted, ServiceError> {
-        let (organization, first) = (current.organization(), self.writer.next_event_id());
-        let Some(Idempotency { key, request_hash, events }) = idempotency else {
+        let Some(idempotency) = idempotency else {
+            let (organization, first) = (current.organization(), self.writer.next_event_id());
             let Validated { accepted, refused } = self.admitted(current, by, new).await?;
             if accepted.is_empty() && !refused.is_empty() {
                 return Ok(Accepted { refused, ..Accepted::default() });
@@ -131,33 +164,59 @@ impl Publisher {
             self.writer.count_accepted(organization, &published);
             return Ok(Accepted { published, duplicates, refused });
         };
-        let claim = Claim { organization, key, request_hash: request_hash.clone(), event: first };
-        match self.store.claim(&claim, self.clock.now()).await? {
+        let (claim, claimed) = self.claim(current, idempotency).await?;
+        self.publish_claimed(current, by, new, idempotency.events, &claim, claimed).await
+    }
+
+    /// Claims the idempotency key of a request.
+    async fn claim<'a>(
+        &self,
+        current: &'a CurrentState,
+        Idempotency { key, request_hash, .. }: &'a Idempotency,
+    ) -> Result<(Claim<'a>, Claimed), ServiceError> {
+        let event = self.writer.next_event_id();
+        let claim = Claim { organization: current.organization(), key, request_hash: request_hash.clone(), event };
+        let claimed = self.store.claim(&claim, self.clock.now()).await?;
+        Ok((claim, claimed))
+    }
+
+    /// Publishes a request that has this result of its claim, or completes an earlier one. `events` is the number of its events,
+    /// including rejected ones.
+    async fn publish_claimed(
+        &self,
+        current: &CurrentState,
+        by: Option<KeyId>,
+        new: Vec<Numbered>,
+        events: u32,
+        claim: &Claim<'_>,
+        claimed: Claimed,
+    ) -> Result<Accepted, ServiceError> {
+        match claimed {
             Claimed::First => {
-                let validated = match self.admitted_with_claim(current, by, new, &claim).await {
+                let validated = match self.admitted_with_claim(current, by, new, claim).await {
                     Ok(validated) => validated,
                     Err(error) => {
                         // Nothing was stored, so a repetition must be treated as a first request. If the claim cannot
                         // be deleted, the repetition is treated as a repair, with the same result.
-                        let _ = self.store.withdraw_claim(&claim).await;
+                        let _ = self.store.withdraw_claim(claim).await;
                         return Err(error);
                     }
                 };
-                let accepted = self.publish_repeatable(current, by, validated, first).await;
+                let accepted = self.publish_repeatable(current, by, validated, claim.event).await;
                 match &accepted {
                     // Nothing was stored, as above.
-                    Ok(accepted) if accepted.has_only_refused() => drop(self.store.withdraw_claim(&claim).await),
+                    Ok(accepted) if accepted.has_only_refused() => drop(self.store.withdraw_claim(claim).await),
                     Ok(_) => {}
                     // This lets a repetition complete the request immediately. If it fails, a repetition is answered
                     // with 503 until this request must have ended.
-                    Err(_) => drop(self.store.end_claim(&claim).await),
+                    Err(_) => drop(self.store.end_claim(claim).await),
                 }
                 accepted
             }
             Claimed::Before(earlier) => {
-                let accepted = self.complete(current, by, new, *events, &claim, &earlier).await?;
-                if earlier.ended && self.store.settle_claim(&claim, &earlier).await? {
-                    self.writer.count_accepted(organization, &accepted.published);
+                let accepted = self.complete(current, by, new, events, claim, &earlier).await?;
+                if earlier.ended && self.store.settle_claim(claim, &earlier).await? {
+                    self.writer.count_accepted(current.organization(), &accepted.published);
                 }
                 Ok(accepted)
             }

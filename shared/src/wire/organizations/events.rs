@@ -203,7 +203,7 @@ impl EventOut {
 pub struct BatchIn {
     /// Each entry is accepted or refused separately.
     #[schema(value_type = Vec<EventIn>, required, min_items = 1, max_items = 100)]
-    events: Option<Box<RawValue>>,
+    pub(super) events: Option<Box<RawValue>>,
 }
 
 impl BatchIn {

@@ -8,6 +8,7 @@ mod event_types;
 mod events;
 mod filter;
 mod health;
+mod ingest;
 mod jobs;
 mod keys;
 mod limits;
@@ -35,6 +36,7 @@ pub use event_types::{
 pub use events::{BatchIn, BatchResultOut, EventIn, EventOut};
 pub use filter::FilterTestOut;
 pub use health::HealthOut;
+pub use ingest::{Entries, IngestRequest, NotARequest, OrganizationName};
 pub use jobs::JobOut;
 pub use keys::{ApiKeyIn, ApiKeyOut, ApiKeyPatchIn};
 pub use limits::{LimitsIn, LimitsOut};

@@ -13,11 +13,12 @@ use rustls::pki_types::CertificateDer;
 use serde_json::json;
 use shared::clock::{self, Clock};
 use shared::config::Settings;
+use shared::domain::deployment::IngestQueues;
 use shared::domain::encryption::KeySource;
 use shared::domain::encryption::key_ring::KeyRing;
 use shared::domain::endpoint::lane::ByLane;
 use shared::domain::tenancy::api_key::KeySecret;
-use shared::queue::schema::create_queues;
+use shared::queue::schema::{create_ingest_queues, create_queues};
 use shared::sender::{Lookup, Sender};
 use shared::store::schema::create_table;
 
@@ -26,6 +27,7 @@ pub(crate) use process::Process;
 
 const TABLE: &str = "pigeonpost";
 const QUEUE: &str = "deliveries";
+const INGEST_QUEUE: &str = "ingest";
 /// The encryption key of worlds whose settings name no parameter.
 const KEY: &str = "cGlnZW9ucG9zdCdzIHRlc3RzIGVuY3J5cHQgd2l0aCE=";
 
@@ -178,7 +180,14 @@ async fn empty(clock: &TestClock) -> (EmbeddedAws, ByLane<String>) {
     let aws = EmbeddedAws::open(&Storage::Memory, "127.0.0.1:8001", clock.engines()).unwrap();
     create_table(&aws_sdk_dynamodb::Client::new(&aws.sdk_config()), TABLE).await.unwrap();
     let queue_urls = create_queues(&aws_sdk_sqs::Client::new(&aws.sdk_config()), QUEUE).await.unwrap();
+    create_ingest_queues(&aws_sdk_sqs::Client::new(&aws.sdk_config()), INGEST_QUEUE).await.unwrap();
     (aws, queue_urls)
+}
+
+/// The ingest queue and its dead-letter queue, which every deployment has at the same URLs.
+fn ingest_queues() -> IngestQueues {
+    let url = |name: &str| format!("http://127.0.0.1:8001/000000000000/{name}");
+    IngestQueues { queue: url(INGEST_QUEUE), dead_letter: url(&format!("{INGEST_QUEUE}-dead")) }
 }
 
 fn new_sender(settings: &Settings, clock: &TestClock) -> Sender {

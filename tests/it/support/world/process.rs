@@ -17,10 +17,10 @@ use shared::domain::endpoint::lane::{ByLane, Lane};
 use shared::domain::time::Timestamp;
 use shared::queue::schema::{CONSUMER_BATCH, CONSUMER_TIMEOUT_SECONDS};
 use shared::sender::Sender;
-use shared::service::{Administrator, Deliverer, Meter, Parts, Publisher, ServiceError, Sweeper};
+use shared::service::{Administrator, Deliverer, Ingestor, Meter, Parts, Publisher, ServiceError, Sweeper};
 use tower::ServiceExt;
 
-use super::World;
+use super::{World, ingest_queues};
 use crate::support::Reply;
 
 /// How long a run of the sweep may take on AWS.
@@ -35,9 +35,11 @@ pub(crate) struct Process {
     pub(crate) administrator: Arc<Administrator>,
     pub(crate) deliverer: Arc<Deliverer>,
     pub(crate) sweeper: Arc<Sweeper>,
+    pub(crate) ingestor: Arc<Ingestor>,
     pub(crate) meter: Arc<Meter>,
     clock: Clock,
     pollers: ByLane<Poller>,
+    ingest_poller: Poller,
     router: Router,
 }
 
@@ -49,9 +51,22 @@ impl Process {
         let sqs = aws_sdk_sqs::Client::new(sdk);
         let poller = |lane| Poller::new(sqs.clone(), lane, queue_urls.of(lane), Arc::clone(&deliverer), clock.clone());
         let pollers = ByLane { fast: poller(Lane::Fast), slow: poller(Lane::Slow) };
+        let (ingestor, url) = (parts.ingestor(sdk, ingest_queues()), ingest_queues().queue);
+        let ingest_poller = Poller::of_ingest_queue(sqs, url, Arc::clone(&ingestor), clock.clone());
         let router = gateway(&parts);
         let (publisher, administrator, sweeper) = (parts.publisher(), parts.administrator(), parts.sweeper());
-        Self { publisher, administrator, deliverer, sweeper, meter: parts.meter(), clock, pollers, router }
+        Self {
+            publisher,
+            administrator,
+            deliverer,
+            sweeper,
+            ingestor,
+            meter: parts.meter(),
+            clock,
+            pollers,
+            ingest_poller,
+            router,
+        }
     }
 
     /// Processes one batch of visible messages of the fast lane, and returns their number.
@@ -86,6 +101,16 @@ impl Process {
             handled += batch;
         }
         panic!("the queues do not become empty");
+    }
+
+    /// Processes one batch of the ingest queue, and returns the number of its messages.
+    pub(crate) async fn ingest(&self) -> usize {
+        self.try_ingest().await.unwrap()
+    }
+
+    /// As [`ingest`](Self::ingest). Returns an error if the queue refuses a call.
+    pub(crate) async fn try_ingest(&self) -> anyhow::Result<usize> {
+        self.ingest_poller.poll_once(CONSUMER_BATCH).await
     }
 
     /// The deadline of an invocation that starts now.

@@ -3,7 +3,7 @@
 use shared::domain::endpoint::lane::Lane;
 use shared::queue::schema::CONSUMER_BATCH;
 
-use super::{QUEUE, World};
+use super::{QUEUE, World, ingest_queues};
 
 impl World {
     pub(crate) fn sqs(&self) -> aws_sdk_sqs::Client {
@@ -48,6 +48,35 @@ impl World {
     pub(crate) async fn take_dead_letters(&self) -> Vec<String> {
         let found = self.sqs().get_queue_url().queue_name(format!("{QUEUE}-dead")).send().await.unwrap();
         self.take_from(&found.queue_url.unwrap()).await
+    }
+
+    /// Sends a message to the ingest queue and returns its id.
+    pub(crate) async fn send_to_ingest(&self, body: &str) -> String {
+        let sent = self.sqs().send_message().queue_url(ingest_queues().queue).message_body(body).send().await.unwrap();
+        sent.message_id.unwrap()
+    }
+
+    /// The messages in the ingest queue, including hidden ones. Reading them does not change them.
+    pub(crate) fn ingest_messages(&self) -> Vec<String> {
+        self.aws.messages(&ingest_queues().queue)
+    }
+
+    /// Makes the messages of the ingest queue that are in flight visible.
+    pub(crate) fn redeliver_ingest(&self) {
+        self.aws.redeliver(&ingest_queues().queue);
+    }
+
+    /// Receives all messages of the ingest queue's dead-letter queue, which hides them. Each has its attributes `reason`, `detail`
+    /// and `message_id`.
+    pub(crate) async fn take_ingest_dead_letters(&self) -> Vec<(String, [String; 3])> {
+        let receive = self.sqs().receive_message().queue_url(ingest_queues().dead_letter).max_number_of_messages(10);
+        let received = receive.message_attribute_names("All").send().await.unwrap();
+        let letters = received.messages.unwrap_or_default().into_iter().map(|message| {
+            let attributes = message.message_attributes.unwrap_or_default();
+            let value = |name: &str| attributes.get(name).and_then(|it| it.string_value.clone()).unwrap_or_default();
+            (message.body.unwrap(), ["reason", "detail", "message_id"].map(value))
+        });
+        letters.collect()
     }
 
     /// Makes the messages in flight visible, as if SQS delivered them a second time.

@@ -8,6 +8,9 @@ use crate::domain::event::MAX_DATA_BYTES;
 
 pub use gcra::{Admission, Bucket, Form};
 
+/// The name of the limit on the events of a month.
+pub const EVENTS_PER_MONTH: &str = "events_per_month";
+
 /// Minimum burst of a rate, in events. A batch takes one token for each event, so a smaller burst would refuse full
 /// batches.
 pub const LEAST_BURST: u32 = 100;

@@ -1,0 +1,77 @@
+//! Cuts of the ingest function. A message that was not deleted is received again, and completes what was left undone.
+
+use std::time::Duration;
+
+use serde_json::json;
+use shared::queue::schema::INGEST_VISIBILITY_SECONDS;
+
+use super::scene::{Scene, cut_everywhere};
+use super::{batch, resume_all};
+use crate::ingest::message;
+use crate::support::{Process, World};
+
+/// Sends these messages to the ingest queue, for one active and one paused endpoint.
+async fn with_messages(world: World, messages: impl Fn(&Scene) -> Vec<String>) -> Scene {
+    let (mut scene, _) = Scene::with_endpoint(world, json!({}), []).await;
+    let receiver = crate::support::Receiver::new().await;
+    super::scene::endpoint(&scene.tenant, &receiver, json!({"status": "paused"})).await;
+    scene.receivers.push(receiver);
+    for message in messages(&scene) {
+        scene.world.send_to_ingest(&message).await;
+    }
+    scene
+}
+
+async fn ingest(process: &Process, _: &Scene) {
+    process.ingest().await;
+}
+
+/// Receives the messages again, and expects this many events, each delivered to both endpoints by one attempt.
+async fn ingest_again(scene: &mut Scene, events: usize) {
+    for _ in 0..3 {
+        scene.world.advance(Duration::from_secs(INGEST_VISIBILITY_SECONDS.into()));
+        scene.world.process.ingest().await;
+    }
+    assert!(scene.world.ingest_messages().is_empty());
+    assert_eq!(scene.world.items("event").await.len(), events);
+    let published: Vec<_> = scene.world.records().await.into_keys().collect();
+    assert_eq!(published.len(), 2 * events);
+    scene.expect(published, &["success"], 1);
+    resume_all(scene, None).await;
+}
+
+#[tokio::test]
+async fn messages_of_events_survive_every_cut() {
+    let prepare = async |world: World| {
+        with_messages(world, |scene| (1..=3).map(|number| message(&scene.tenant, number).to_string()).collect()).await
+    };
+    let afterwards = async |scene: &mut Scene, _: Option<()>| ingest_again(scene, 3).await;
+    let calls = cut_everywhere(prepare, ingest, afterwards).await;
+    assert!(calls >= 7, "receive, three claims, events, deliveries, send, delete: {calls}");
+}
+
+#[tokio::test]
+async fn a_message_with_a_list_of_events_survives_every_cut() {
+    let prepare = async |world: World| {
+        let list = |scene: &Scene| {
+            let mut message = batch(12);
+            message["organization"] = json!(scene.tenant.id);
+            vec![message.to_string()]
+        };
+        with_messages(world, list).await
+    };
+    let afterwards = async |scene: &mut Scene, _: Option<()>| ingest_again(scene, 12).await;
+    assert!(cut_everywhere(prepare, ingest, afterwards).await >= 6);
+}
+
+#[tokio::test]
+async fn a_refused_message_is_a_dead_letter_after_every_cut() {
+    let prepare = async |world: World| with_messages(world, |_| vec!["{}".to_owned()]).await;
+    let afterwards = async |scene: &mut Scene, _: Option<()>| {
+        ingest_again(scene, 0).await;
+        // A letter is sent twice if the process dies before it acknowledges the message.
+        let letters = scene.world.take_ingest_dead_letters().await;
+        assert!((1..=2).contains(&letters.len()) && letters.iter().all(|(body, _)| body == "{}"), "{letters:?}");
+    };
+    assert_eq!(cut_everywhere(prepare, ingest, afterwards).await, 3, "receive, dead letter, delete");
+}
