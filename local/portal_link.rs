@@ -31,7 +31,8 @@ pub(crate) fn routes(administrator: Arc<Administrator>, organization: Organizati
 /// read what is here; there the response is that of a deployment.
 async fn open(State(link): State<Arc<Link>>, headers: HeaderMap) -> Response {
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    if !host.is_some_and(|host| link.is_own(host)) {
+    // Whoever reaches the port of a host that listens on another address than loopback must have a key.
+    if !link.address.ip().is_loopback() || !host.is_some_and(|host| link.is_own(host)) {
         return Redirect::temporary("/docs").into_response();
     }
     match link.create().await {

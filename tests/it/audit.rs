@@ -86,7 +86,7 @@ async fn only_routes_that_change_something_or_show_secrets_log_an_audit_line() {
         });
         let mut expected: Vec<_> = expected.into_iter().collect();
         for (expected, line) in expected.iter_mut().zip(&lines) {
-            if is_of_catalogue(route.path) || route.path == "/v1/portal-sessions" {
+            if is_of_catalogue(route.path) || route.path.starts_with("/v1/portal-sessions") {
                 expected.as_object_mut().unwrap().remove("organization");
             }
             if is_platforms {

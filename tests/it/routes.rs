@@ -114,7 +114,7 @@ const DOCUMENT: &str = r#"{"openapi": "3.1.0", "webhooks": {"imported.{slug}": {
 const SINCE: &str = r#"{"since": "2026-01-01T00:00:00Z"}"#;
 const MISSED: &str = r#"{"since": "2026-01-01T00:00:00Z", "what": "missed"}"#;
 
-pub(crate) const ROUTES: [Route; 75] = [
+pub(crate) const ROUTES: [Route; 77] = [
     route(
         "POST",
         "/v1/organizations/{organization}/webhooks/endpoints/{endpoint}/replay",
@@ -152,6 +152,8 @@ pub(crate) const ROUTES: [Route; 75] = [
     route("DELETE", "/v1/organizations/{organization}/api-keys/{key}", "", 200, KEYS_WRITE, Bound::Refused),
     route("POST", "/v1/organizations/{organization}/api-keys/{key}/rotations", "", 201, KEYS_WRITE, Bound::Refused),
     route("POST", "/v1/portal-sessions", "{}", 201, Admits::Platform, Bound::Refused),
+    route("GET", "/v1/portal-sessions", "", 200, Admits::Platform, Bound::Refused),
+    route("DELETE", "/v1/portal-sessions/{portal_session}", "", 200, Admits::Platform, Bound::Refused),
     route("POST", "/v1/organizations/{organization}/portal-sessions", MEMBER, 201, Admits::Issuer, Bound::Refused),
     route("GET", "/v1/organizations/{organization}/portal-sessions", "", 200, KEYS_READ, Bound::Refused),
     route(
@@ -355,7 +357,7 @@ pub(crate) const OPEN: [(&str, &str); 5] = [
 
 /// Whether the route concerns no organization of the path.
 pub(crate) fn is_of_platform(path: &str) -> bool {
-    is_of_catalogue(path) || ["/v1/organizations", "/v1/portal-sessions"].contains(&path)
+    is_of_catalogue(path) || path == "/v1/organizations" || path.starts_with("/v1/portal-sessions")
 }
 
 /// Whether the path contains no organization, because the dialect takes it from the key or from the query.

@@ -17,6 +17,9 @@ use crate::session::SignedIn;
 /// Most bytes of a form. The largest field is an event's data.
 const MAX_FORM_BYTES: usize = 1024 * 1024;
 
+/// Most fields of a form. Later ones are ignored: the largest form has a checkbox for each type of the catalogue.
+const MAX_FIELDS: usize = 2_000;
+
 /// The name of the field that proves that a form is from a page of the session.
 pub(crate) const FORM_TOKEN: &str = "form_token";
 
@@ -41,7 +44,7 @@ impl Form {
         let bytes = to_bytes(body, MAX_FORM_BYTES).await.map_err(|_| {
             ApiError::new(ErrorCode::PayloadTooLarge, format!("a form must be at most {MAX_FORM_BYTES} bytes"))
         })?;
-        let fields = form_urlencoded::parse(&bytes);
+        let fields = form_urlencoded::parse(&bytes).take(MAX_FIELDS);
         Ok(Self(fields.map(|(name, value)| (name.into_owned(), value.into_owned())).collect()))
     }
 

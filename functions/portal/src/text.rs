@@ -33,8 +33,7 @@ pub(crate) const NO_COOKIES_IN_FRAME: &str =
     "Your browser keeps no session for a page within another page. In a tab of its own the portal works.";
 pub(crate) const OPEN_IN_NEW_TAB: &str = "Open in a new tab";
 pub(crate) const OTHER_SESSION_TITLE: &str = "You are signed in elsewhere";
-pub(crate) const OTHER_SESSION: &str = "This browser has a session of another organization. If you open this link, that session \
-    ends in this browser.";
+pub(crate) const ALL_ORGANIZATIONS: &str = "all organizations, as an operator";
 pub(crate) const LEAVE_OTHER_SESSION: &str = "Open this link";
 pub(crate) const SIGNED_OUT_TITLE: &str = "You are signed out";
 pub(crate) const SIGNED_OUT: &str = "Your session has ended. You can close this page.";
@@ -42,6 +41,14 @@ pub(crate) const SIGNED_OUT: &str = "Your session has ended. You can close this 
 pub(crate) const CORRECT_THE_FIELDS: &str = "This did not work. Please correct the marked fields.";
 pub(crate) const UNAVAILABLE_FORM: &str =
     "The service does not answer at the moment. Nothing is lost: send the form again in a few seconds.";
+
+/// The question before a session is replaced.
+pub(crate) fn other_session(present: &str, wanted: &str) -> String {
+    format!(
+        "In this browser you are signed in to the portal of {present}. The link is for {wanted}. If you did not expect that, close this \
+         page. If you open the link, you leave the portal of {present} in this browser."
+    )
+}
 
 /// The link back to the application.
 pub(crate) fn back_to(host: &str) -> String {

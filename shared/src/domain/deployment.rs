@@ -7,6 +7,8 @@ use super::encryption::KeySource;
 use super::endpoint::url::UrlPolicy;
 use super::event::event_type::Catalogue;
 use super::portal::PortalSettings;
+use super::portal::session::Grant;
+use super::tenancy::access::PlatformRole;
 use super::tenancy::api_key::PlatformKey;
 use super::tenancy::limits::Limits;
 use super::time::Timestamp;
@@ -58,5 +60,11 @@ impl Deployment {
     /// readers must skip them.
     pub fn is_expired(&self, created_at: Timestamp, now: Timestamp) -> bool {
         created_at.plus(self.retention) <= now
+    }
+
+    /// Whether portal sessions with this grant work. Those that come from a platform key end when the deployment no longer has the key.
+    pub fn may_grant(&self, grant: &Grant) -> bool {
+        let mut full = self.platform_keys.iter().filter(|key| key.role == PlatformRole::Full);
+        !grant.key.starts_with(PlatformKey::NAME_PREFIX) || full.any(|key| key.name() == grant.key)
     }
 }

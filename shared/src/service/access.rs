@@ -12,6 +12,7 @@ use crate::clock::Clock;
 use crate::domain::deployment::Deployment;
 use crate::domain::external_id::ExternalId;
 use crate::domain::ids::{EndpointId, EventId, KeyId, OrganizationId, PortalSessionId};
+use crate::domain::portal::session::Grant;
 use crate::domain::tenancy::access::{PlatformRole, Scope};
 use crate::domain::tenancy::api_key::{KeySecret, PlatformKey};
 use crate::domain::tenancy::organization::{Organization, OrganizationStatus};
@@ -39,8 +40,10 @@ pub enum Caller {
         session: PortalSessionId,
         /// The organization of the session; `None` for an operator, who has all.
         organization: Option<OrganizationId>,
-        /// What the person may do.
+        /// What the person may do. They end when the key ends that they come from.
         rights: Rights,
+        /// The name of the key that they come from.
+        granted_by: String,
     },
 }
 
@@ -59,6 +62,15 @@ impl Caller {
             Self::Platform(key) => key.name(),
             Self::Key { id, .. } => id.to_string(),
             Self::Portal { session, .. } => session.to_string(),
+        }
+    }
+
+    /// Where the rights of a session come from that the caller creates.
+    pub fn grant(&self) -> Grant {
+        match self {
+            Self::Platform(_) => Grant { key: self.name(), until: None },
+            Self::Key { rights, .. } => Grant { key: self.name(), until: rights.expires_at },
+            Self::Portal { rights, granted_by, .. } => Grant { key: granted_by.clone(), until: rights.expires_at },
         }
     }
 

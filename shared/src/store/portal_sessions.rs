@@ -8,10 +8,10 @@ use serde_bytes::ByteBuf;
 use super::api_keys::{binding, endpoint_bytes};
 use super::item::{Base, Unreadable, read, required, time, to_item, unknown};
 use super::{Store, StoreError, keys};
-use crate::domain::ids::{OrganizationId, PortalSessionId};
+use crate::domain::ids::PortalSessionId;
 use crate::domain::portal::form_id::FormId;
 use crate::domain::portal::origin::ReturnUrl;
-use crate::domain::portal::session::{PortalSession, PortalTenant, Theme};
+use crate::domain::portal::session::{Grant, PortalSession, PortalTenant, Theme};
 use crate::domain::portal::token::TokenHash;
 use crate::domain::tenancy::access::Role;
 use crate::domain::text::Name;
@@ -40,24 +40,24 @@ impl Store {
         self.get::<PortalSessionItem, _>(&keys::portal_session(tenant, id)).await
     }
 
-    /// Up to `limit` of an organization's sessions that were created before `before`, newest first.
+    /// Up to `limit` sessions of a tenant that were created before `before`, newest first.
     ///
     /// # Errors
     /// [`StoreError`] if they could not be read.
     pub async fn portal_sessions(
         &self,
-        organization: &OrganizationId,
+        tenant: &PortalTenant,
         before: Option<PortalSessionId>,
         limit: usize,
     ) -> Result<Vec<PortalSession>, StoreError> {
-        let tenant = PortalTenant::Organization(organization.clone());
-        // An item has less than 8 KB, so that a page of 100 fits into the megabyte of a query.
+        // An item has less than 8 KB (a binding of 100 endpoints, a link back of 2 KB, two names), so that a page of 101 fits into
+        // the megabyte of a query.
         let query = self
             .client
             .query()
             .table_name(&self.table)
             .key_condition_expression("pk = :pk AND sk < :before")
-            .expression_attribute_values(":pk", AttributeValue::S(keys::portal_session_partition(&tenant)))
+            .expression_attribute_values(":pk", AttributeValue::S(keys::portal_session_partition(tenant)))
             .expression_attribute_values(
                 ":before",
                 AttributeValue::S(before.map_or_else(after_all, |id| id.to_string())),
@@ -184,6 +184,9 @@ struct PortalSessionItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     actor: Option<String>,
     created_by: String,
+    granted_by: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    granted_until: Option<String>,
     created_at: String,
     valid_until: String,
     link_hash: String,
@@ -208,6 +211,8 @@ impl PortalSessionItem {
             theme: session.theme.as_str().to_owned(),
             actor: session.actor.as_ref().map(Name::to_string),
             created_by: session.created_by.clone(),
+            granted_by: session.grant.key.clone(),
+            granted_until: session.grant.until.map(Timestamp::rfc3339),
             created_at: session.created_at.rfc3339(),
             valid_until: session.expires_at.rfc3339(),
             link_hash: session.link.to_string(),
@@ -242,6 +247,7 @@ impl TryFrom<PortalSessionItem> for PortalSession {
             theme: Theme::parse(&item.theme).unwrap_or_default(),
             actor: item.actor.as_deref().map(Name::parse).transpose()?,
             created_by: item.created_by,
+            grant: Grant { key: item.granted_by, until: time(item.granted_until.as_ref())? },
             created_at: Timestamp::parse(&item.created_at)?,
             expires_at: Timestamp::parse(&item.valid_until)?,
             link: hash(&item.link_hash)?,

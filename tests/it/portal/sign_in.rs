@@ -65,13 +65,47 @@ async fn a_link_works_for_five_minutes_and_not_after_it_was_revoked() {
     assert_eq!(browser.get(&late).await.status, 410);
 }
 
+/// A browser may load a page again by itself.
+#[tokio::test]
+async fn a_link_that_the_same_browser_opens_again_leads_to_its_session() {
+    let world = World::new().await;
+    let link = link(&world.tenant().await, "member").await;
+    let mut browser = Browser::new(&world.process);
+    let first = browser.get(&link).await;
+    browser.keep(&first);
+    let again = browser.get(&link).await;
+    assert_eq!((again.status, &again.headers["location"]), (303, &first.headers["location"]));
+    assert!(!again.headers.contains_key("set-cookie"));
+    assert_eq!(Browser::new(&world.process).get(&link).await.status, 410);
+}
+
+#[tokio::test]
+async fn sessions_end_with_the_platform_key_that_they_come_from() {
+    let world = World::new().await;
+    let platform = world.platform();
+    let organization = world.tenant().await;
+    let of_operator = platform.post("/v1/portal-sessions", &json!({})).await.data(201);
+    let path = format!("/v1/organizations/{}/portal-sessions", organization.id);
+    let of_organization = platform.post(&path, &json!({"role": "owner"})).await.data(201);
+    let by_key = organization.post("/portal-sessions", &json!({"role": "owner"})).await.data(201);
+    let replaced = world.process_with(&[("PLATFORM_KEY_SHA256", &"a".repeat(64))]);
+    for (created, after) in [(of_operator, 401), (of_organization, 401), (by_key, 200)] {
+        let mut browser = Browser::new(&world.process);
+        browser.open(text(&created["url"])).await;
+        assert_eq!(browser.get(&browser.first).await.status, 200);
+        assert_eq!(browser.at(&replaced).get(&browser.first).await.status, after, "{}", created["created_by"]);
+    }
+}
+
 #[tokio::test]
 async fn neither_head_nor_a_prefetch_uses_up_a_link() {
     let world = World::new().await;
     let link = link(&world.tenant().await, "member").await;
     let browser = Browser::new(&world.process);
     assert_eq!(browser.send(Method::HEAD, &link, &[], None).await.status, 405);
-    for header in [("sec-purpose", "prefetch"), ("sec-purpose", "prefetch;prerender"), ("purpose", "prefetch")] {
+    let of_others = [("sec-fetch-mode", "no-cors"), ("sec-fetch-mode", "cors")];
+    let in_advance = [("sec-purpose", "prefetch"), ("sec-purpose", "prefetch;prerender"), ("purpose", "prefetch")];
+    for header in in_advance.into_iter().chain(of_others) {
         let reply = browser.send(Method::GET, &link, &[header], None).await;
         assert_eq!((reply.status, reply.headers.get("set-cookie")), (403, None), "{header:?}");
     }

@@ -33,6 +33,11 @@ impl Browser {
         browser
     }
 
+    /// The same browser with requests to another process.
+    pub(crate) fn at(&self, process: &Process) -> Self {
+        Self { process: process.clone(), cookie: self.cookie.clone(), first: self.first.clone() }
+    }
+
     /// Opens a link, and keeps the cookie of the response.
     pub(crate) async fn open(&mut self, url: &str) -> Reply {
         let reply = self.get(url.strip_prefix(&format!("http://{HOST}")).unwrap()).await;

@@ -5,7 +5,7 @@ use shared::domain::portal::PortalSettings;
 use shared::domain::portal::origin::PortalOrigin;
 
 /// Adds the headers that limit what a page may load and who may show it. Only assets may be stored.
-pub(super) fn add(settings: &PortalSettings, headers: &mut HeaderMap) {
+pub(super) fn add(settings: &PortalSettings, is_secure: bool, headers: &mut HeaderMap) {
     let fixed = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         // With `no-referrer` browsers would send `Origin: null` with the portal's own forms.
@@ -16,6 +16,11 @@ pub(super) fn add(settings: &PortalSettings, headers: &mut HeaderMap) {
     ];
     for (name, value) in fixed {
         headers.insert(name, HeaderValue::from_static(value));
+    }
+    if is_secure {
+        // Somebody in the network could otherwise set cookies of other names for this domain.
+        let a_year = HeaderValue::from_static("max-age=31536000");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, a_year);
     }
     if settings.origins.is_empty() {
         headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));

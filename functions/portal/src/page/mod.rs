@@ -6,20 +6,20 @@ mod layout;
 
 pub(crate) use layout::{form_id, form_token};
 
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use maud::Markup;
 use shared::domain::ids::RequestId;
-use shared::edge::take_error;
+use shared::edge::{PublicOrigin, take_error};
 
 use crate::Portal;
 use crate::pages::Section;
 use crate::session::SignedIn;
 
 /// A page without the layout.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Page {
     title: String,
     body: Markup,
@@ -65,7 +65,9 @@ impl IntoResponse for Page {
 /// Completes the responses of all routes.
 pub(crate) async fn render(State(portal): State<Portal>, request: Request, next: Next) -> Response {
     let request_id = request.extensions().get::<RequestId>().copied();
-    let mut response = next.run(request).await;
+    let (mut parts, body) = request.into_parts();
+    let is_secure = PublicOrigin::from_request_parts(&mut parts, &portal).await.is_ok_and(|origin| origin.is_secure());
+    let mut response = next.run(Request::from_parts(parts, body)).await;
     let signed_in = response.extensions_mut().remove::<SignedIn>();
     let page = match take_error(&mut response) {
         Some(error) => {
@@ -84,6 +86,6 @@ pub(crate) async fn render(State(portal): State<Portal>, request: Request, next:
         response.headers_mut().remove(header::CONTENT_LENGTH);
         *response.body_mut() = layout::render(&portal, signed_in.as_ref(), &page).into_string().into();
     }
-    headers::add(portal.settings(), response.headers_mut());
+    headers::add(portal.settings(), is_secure, response.headers_mut());
     response
 }

@@ -5,6 +5,7 @@ mod same_origin;
 pub(crate) mod sign_in;
 pub(crate) mod sign_out;
 
+use std::fmt;
 use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, RawPathParams, Request, State};
@@ -16,16 +17,18 @@ use shared::domain::portal::session::PortalSession;
 use shared::domain::portal::token::PortalToken;
 use shared::domain::tenancy::access::Scope;
 use shared::domain::tenancy::organization::Organization;
+use shared::domain::tenancy::rights::Rights;
 use shared::edge::{ApiError, PublicOrigin};
 use shared::service::Caller;
 use shared::telemetry::RequestContext;
 use shared::wire::error::ErrorCode;
 
+use self::cookie::Reach;
 use crate::form::{FORM_TOKEN, Form};
 use crate::{Portal, text};
 
 /// The session of a request, and what pages show of it.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct SignedIn {
     pub(crate) session: Arc<PortalSession>,
     /// The organization in the path; `None` at the operators' own pages.
@@ -34,13 +37,21 @@ pub(crate) struct SignedIn {
     pub(crate) form_token: Arc<str>,
 }
 
+/// The form's token is left out.
+impl fmt::Debug for SignedIn {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SignedIn").field("session", &self.session.id).finish_non_exhaustive()
+    }
+}
+
 impl SignedIn {
     /// The session that the request's cookie proves; `None` if there is none.
     ///
     /// # Errors
     /// If the session could not be read.
     async fn of_cookie(portal: &Portal, parts: &Parts) -> Result<Option<(Self, PortalToken)>, ApiError> {
-        let Some(token) = cookie::read(&parts.headers) else { return Ok(None) };
+        let origin = PublicOrigin::from_request_parts(&mut parts.clone(), portal).await?;
+        let Some(token) = Reach::of(portal, &origin).read(&parts.headers) else { return Ok(None) };
         let Some(session) = portal.administrator().portal_session(&token).await? else { return Ok(None) };
         let signed_in = Self { session: Arc::new(session), organization: None, form_token: token.form_token().into() };
         Ok(Some((signed_in, token)))
@@ -68,8 +79,9 @@ impl SignedIn {
         Caller::Portal {
             session: self.session.id,
             organization: self.session.tenant.organization().cloned(),
-            // The session ends at its time. What the person makes, such as a key, may last longer.
-            rights: shared::domain::tenancy::rights::Rights { expires_at: None, ..self.session.rights() },
+            // The session ends at its time. What the person makes, such as a key, may last as long as what granted the session.
+            rights: Rights { expires_at: self.session.grant.until, ..self.session.rights() },
+            granted_by: self.session.grant.key.clone(),
         }
     }
 }
@@ -80,6 +92,13 @@ impl<S: Send + Sync> FromRequestParts<S> for SignedIn {
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         parts.extensions.get().cloned().ok_or_else(not_signed_in)
     }
+}
+
+/// Log and audit lines of the request have the session, its organization and its person.
+fn attribute(context: &RequestContext, session: &PortalSession) {
+    context.set_key(session.id.to_string());
+    session.tenant.organization().inspect(|organization| context.set_organization(organization));
+    session.actor.as_ref().inspect(|actor| context.set_actor(actor.to_string()));
 }
 
 fn not_signed_in() -> ApiError {
@@ -103,7 +122,11 @@ async fn admit(portal: &Portal, request: Request) -> Result<(SignedIn, Request),
     let (mut parts, mut body) = request.into_parts();
     let (mut signed_in, token) = SignedIn::of_cookie(portal, &parts).await?.ok_or_else(not_signed_in)?;
     if let Some(context) = parts.extensions.get::<RequestContext>() {
-        signed_in.session.actor.as_ref().inspect(|actor| context.set_actor(actor.to_string()));
+        attribute(context, &signed_in.session);
+    }
+    // What is below is not of one organization. Other pages have their organization in the path.
+    if parts.uri.path().starts_with("/portal/operator") && !signed_in.is_operator() {
+        return Err(ApiError::not_found("page"));
     }
     let parameters = RawPathParams::from_request_parts(&mut parts, portal).await.ok();
     let named = parameters.as_ref().and_then(|all| all.iter().find(|(name, _)| *name == "organization"));

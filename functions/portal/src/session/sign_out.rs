@@ -29,7 +29,7 @@ async fn sign_out(
         p { (text::SIGNED_OUT) }
         @if let Some(url) = &session.return_url { p { a href=(url.as_str()) { (text::back_to(url.host())) } } }
     };
-    let reach = Reach { is_secure: origin.is_secure(), is_framed: !portal.settings().origins.is_empty() };
+    let reach = Reach::of(&portal, &origin);
     let mut response = Page::new(text::SIGNED_OUT_TITLE, body).alone().into_response();
     response.headers_mut().append(header::SET_COOKIE, reach.no_session());
     Ok(response)

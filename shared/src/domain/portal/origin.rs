@@ -68,8 +68,9 @@ impl ReturnUrl {
     /// # Errors
     /// [`Invalid`] for anything but an `https` URL of such an origin without user name and password.
     pub fn parse(text: &str, origins: &[PortalOrigin]) -> Result<Self, Invalid> {
-        if text.chars().count() > MAX_URL_CHARS {
-            return Err(Invalid::new(format!("must be at most {MAX_URL_CHARS} characters")));
+        let too_long = || Invalid::new(format!("must be at most {MAX_URL_CHARS} characters, percent-encoded"));
+        if text.len() > MAX_URL_CHARS {
+            return Err(too_long());
         }
         let url = Url::parse(text).ok().filter(|url| url.scheme() == "https");
         let url = url.filter(|url| url.username().is_empty() && url.password().is_none());
@@ -77,6 +78,10 @@ impl ReturnUrl {
         let origin = url.origin().ascii_serialization();
         if !origins.iter().any(|allowed| allowed.0 == origin) {
             return Err(Invalid::new("must have an origin of the deployment's setting PortalOrigins"));
+        }
+        // Characters that are not ASCII take up to nine times as much when they are encoded.
+        if url.as_str().len() > MAX_URL_CHARS {
+            return Err(too_long());
         }
         Ok(Self(url))
     }
@@ -159,6 +164,12 @@ mod tests {
             ("/settings", false),
         ] {
             assert_eq!(ReturnUrl::parse(text, &origins).is_ok(), allowed, "{text}");
+        }
+        let long = |query: &str, count: usize| format!("https://app.example.com/?{}", query.repeat(count));
+        for (text, allowed) in
+            [(long("a", 2_000), true), (long("a", 2_100), false), (long("é", 300), true), (long("é", 400), false)]
+        {
+            assert_eq!(ReturnUrl::parse(&text, &origins).is_ok(), allowed, "{} bytes", text.len());
         }
         let url = ReturnUrl::parse("https://app.example.com/?key=secret", &origins).unwrap();
         assert_eq!(format!("{url:?}"), "ReturnUrl(https://app.example.com/…)");

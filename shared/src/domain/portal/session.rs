@@ -138,6 +138,16 @@ pub struct NewPortalSession {
     pub actor: Option<Name>,
 }
 
+/// The key that the rights of a session come from. A session that was created in the portal has the grant of the session that
+/// created it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// The name of the key.
+    pub key: String,
+    /// Until when the key is valid; `None` without an end. What a person issues in the portal lasts no longer.
+    pub until: Option<Timestamp>,
+}
+
 /// A session.
 #[derive(Debug, Clone)]
 pub struct PortalSession {
@@ -155,8 +165,10 @@ pub struct PortalSession {
     pub theme: Theme,
     /// Who the person is, for audit lines.
     pub actor: Option<Name>,
-    /// The name of the key that created the session.
+    /// The name of the key or session that created the session.
     pub created_by: String,
+    /// Where its rights come from.
+    pub grant: Grant,
     /// When it was created.
     pub created_at: Timestamp,
     /// From when on it does not work.
@@ -256,6 +268,7 @@ mod tests {
             theme: Theme::Auto,
             actor: None,
             created_by: "platform".to_owned(),
+            grant: Grant { key: "platform".to_owned(), until: None },
             created_at: NOW,
             expires_at: at(1_000),
             link: hash(1),

@@ -110,9 +110,12 @@ pub struct PlatformKey {
 }
 
 impl PlatformKey {
+    /// The beginning of the name of a platform key. The name of no other key begins with it.
+    pub const NAME_PREFIX: &str = "platform:";
+
     /// The key's name in logs: `platform:` and the first eight hex digits of its hash.
     pub fn name(&self) -> String {
-        format!("platform:{}", hex::encode(&self.hash.0[..4]))
+        format!("{}{}", Self::NAME_PREFIX, hex::encode(&self.hash.0[..4]))
     }
 }
 

@@ -74,6 +74,7 @@ impl Administrator {
             theme: new.theme,
             actor: new.actor,
             created_by: by.name(),
+            grant: by.grant(),
             created_at: now,
             expires_at,
             link: link.hash(),
@@ -84,18 +85,18 @@ impl Administrator {
         (session, link)
     }
 
-    /// A page of an organization's sessions, newest first.
+    /// A page of a tenant's sessions, newest first.
     ///
     /// # Errors
     /// [`ServiceError::Invalid`] if `cursor` is not a cursor of this list.
     pub async fn list_portal_sessions(
         &self,
-        organization: &OrganizationId,
+        tenant: &PortalTenant,
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<Page<PortalSession>, ServiceError> {
         let before = cursor.map(|text| PortalSessionId::parse(text).map_err(|_| bad_cursor())).transpose()?;
-        let mut items = self.store.portal_sessions(organization, before, limit + 1).await?;
+        let mut items = self.store.portal_sessions(tenant, before, limit + 1).await?;
         let is_last = items.len() <= limit;
         items.truncate(limit);
         let next = items.last().filter(|_| !is_last).map(|session| session.id.to_string());
@@ -118,18 +119,25 @@ impl Administrator {
     }
 
     /// Exchanges the token of a link for a cookie; `None` if the link was used, has expired or was revoked, or if the
-    /// organization is not active. A link can be exchanged once.
+    /// organization is not active. A link can be exchanged once. `attribute` gets the session before the exchange is audited.
     ///
     /// # Errors
     /// [`ServiceError`] if the session could not be read or written.
-    pub async fn sign_in(&self, link: &PortalToken) -> Result<Option<(PortalSession, PortalToken)>, ServiceError> {
+    pub async fn sign_in(
+        &self,
+        link: &PortalToken,
+        attribute: impl FnOnce(&PortalSession),
+    ) -> Result<Option<(PortalSession, PortalToken)>, ServiceError> {
         if !self.is_open(&link.tenant).await? {
             return Ok(None);
         }
         let cookie = PortalToken::new(link.tenant.clone(), link.session, &clock::secret_bytes());
         let now = self.clock.now();
         let session = self.store.sign_in(&link.tenant, link.session, link.hash(), cookie.hash(), now).await?;
-        let Some(session) = session else { return Ok(None) };
+        let Some(session) = session.filter(|session| self.deployment.may_grant(&session.grant)) else {
+            return Ok(None);
+        };
+        attribute(&session);
         audit_of(&link.tenant, "portal_session.sign_in", link.session);
         Ok(Some((session, cookie)))
     }
@@ -144,6 +152,9 @@ impl Administrator {
         let Some(session) = found.filter(|session| session.admits(cookie.hash(), self.clock.now())) else {
             return Ok(None);
         };
+        if !self.deployment.may_grant(&session.grant) {
+            return Ok(None);
+        }
         Ok(self.is_open(&cookie.tenant).await?.then_some(session))
     }
 

@@ -9,6 +9,7 @@ use shared::domain::portal::token::PortalToken;
 use shared::domain::time::Timestamp;
 use shared::edge::scopes::{KeysRead, KeysWrite};
 use shared::edge::{ApiError, Authenticated, Body, Data, PathId, Platform, PublicOrigin, Search, Tenant};
+use shared::service::Administrator;
 use shared::wire::organizations::{OperatorSessionIn, PortalSessionIn, PortalSessionOut};
 use shared::wire::query::PagingParameters;
 use utoipa::OpenApi;
@@ -23,9 +24,9 @@ type Answer = Result<Data<PortalSessionOut>, ApiError>;
 #[openapi(paths(create, list, revoke))]
 pub(super) struct Operations;
 
-/// The OpenAPI description of the route for operators.
+/// The OpenAPI description of the routes for operators.
 #[derive(OpenApi)]
-#[openapi(paths(create_for_operator))]
+#[openapi(paths(create_for_operator, list_of_operators, revoke_of_operator))]
 pub(super) struct OperatorOperations;
 
 pub(super) fn routes() -> Routes {
@@ -35,7 +36,9 @@ pub(super) fn routes() -> Routes {
 }
 
 pub(super) fn operator_routes() -> Routes {
-    Router::new().route("/v1/portal-sessions", post(create_for_operator))
+    Router::new()
+        .route("/v1/portal-sessions", post(create_for_operator).get(list_of_operators))
+        .route("/v1/portal-sessions/{portal_session}", delete(revoke_of_operator))
 }
 
 /// Creates a portal session.
@@ -98,12 +101,35 @@ fn with_link(
 async fn list(
     tenant: Tenant<KeysRead>,
     State(administrator): Api,
+    search: Search,
+) -> Result<Data<Vec<PortalSessionOut>>, ApiError> {
+    list_of(&PortalTenant::Organization(tenant.organization.id.clone()), &administrator, search).await
+}
+
+/// Lists the portal sessions of operators, newest first.
+///
+/// Sessions end when the platform's key that they come from is replaced.
+#[utoipa::path(
+    get, path = "/v1/portal-sessions", operation_id = "list_operator_sessions",
+    params(PagingParameters),
+    responses((status = 200, body = Vec<PortalSessionOut>)),
+)]
+async fn list_of_operators(
+    _: Platform,
+    State(administrator): Api,
+    search: Search,
+) -> Result<Data<Vec<PortalSessionOut>>, ApiError> {
+    list_of(&PortalTenant::Operator, &administrator, search).await
+}
+
+async fn list_of(
+    of: &PortalTenant,
+    administrator: &Administrator,
     Search(mut query): Search,
 ) -> Result<Data<Vec<PortalSessionOut>>, ApiError> {
     let paging = query.paging();
     let paging = query.finish(paging)?;
-    let organization = &tenant.organization.id;
-    let sessions = administrator.list_portal_sessions(organization, paging.cursor.as_deref(), paging.limit).await?;
+    let sessions = administrator.list_portal_sessions(of, paging.cursor.as_deref(), paging.limit).await?;
     let now = administrator.clock().now();
     let show = |session: &PortalSession| PortalSessionOut::new(session, now);
     page(sessions.items, sessions.next, paging.limit, show, |session| session.id.to_string())
@@ -119,7 +145,23 @@ async fn revoke(
     PathId(session): PathId<PortalSessionId>,
     State(administrator): Api,
 ) -> Answer {
-    let organization = PortalTenant::Organization(tenant.organization.id);
-    let revoked = administrator.revoke_portal_session(&organization, session).await?;
+    revoke_session(&PortalTenant::Organization(tenant.organization.id), session, &administrator).await
+}
+
+/// Revokes the portal session of an operator. It ends at once.
+#[utoipa::path(
+    delete, path = "/v1/portal-sessions/{portal_session}", operation_id = "revoke_operator_session",
+    responses((status = 200, body = PortalSessionOut)),
+)]
+async fn revoke_of_operator(
+    _: Platform,
+    PathId(session): PathId<PortalSessionId>,
+    State(administrator): Api,
+) -> Answer {
+    revoke_session(&PortalTenant::Operator, session, &administrator).await
+}
+
+async fn revoke_session(of: &PortalTenant, session: PortalSessionId, administrator: &Administrator) -> Answer {
+    let revoked = administrator.revoke_portal_session(of, session).await?;
     Ok(Data::ok(PortalSessionOut::new(&revoked, administrator.clock().now())))
 }

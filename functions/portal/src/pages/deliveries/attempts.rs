@@ -10,6 +10,9 @@ use super::view::View;
 use crate::components::{Tone, badge, in_short, pager, pretty, time};
 use crate::text::deliveries as text;
 
+/// How much of a response is shown. Attempts keep less; only the line breaks add to it.
+const SHOWN_BODY_BYTES: usize = 8 * 1024;
+
 pub(super) fn list(view: View<'_>, is_older_page: bool) -> Markup {
     let attempts = &view.history.attempts;
     let own = path(view.signed_in, view.history.delivery.id);
@@ -73,7 +76,7 @@ const fn trigger(trigger: Trigger) -> &'static str {
 }
 
 fn response_of(response: &Response, is_cut: bool) -> Markup {
-    let (body, _) = pretty(response.body(), usize::MAX);
+    let (body, _) = pretty(response.body(), SHOWN_BODY_BYTES);
     html! {
         details open {
             summary { (text::RESPONSE) }

@@ -23,7 +23,7 @@ pub(super) fn command(history: &DeliveryHistory) -> Markup {
 fn text_of(history: &DeliveryHistory) -> String {
     let DeliveryHistory { delivery, endpoint, payload, .. } = history;
     let content_type = payload.content_type.as_ref().map_or("application/json", |it| it.as_str());
-    let mut command = format!("curl -i {}", quoted(endpoint.settings.url.as_str()));
+    let mut command = format!("curl -g -i {}", quoted(endpoint.settings.url.as_str()));
     let own = [
         ("content-type", content_type.to_owned()),
         ("webhook-id", delivery.id.event().to_string()),
@@ -37,11 +37,16 @@ fn text_of(history: &DeliveryHistory) -> String {
         let _ = write!(command, " \\\n  -H {}", quoted(&format!("{name}: {value}")));
     }
     let body = match payload.body.as_str() {
-        short if short.len() <= MOST_BYTES => quoted(short),
-        _ => format!("@{}.txt", delivery.id),
+        // `--data-raw` reads no file if the body begins with `@`. A terminal may act on control characters that are pasted.
+        short if short.len() <= MOST_BYTES && !short.contains(is_control) => format!("--data-raw {}", quoted(short)),
+        _ => format!("--data-binary @{}.txt", delivery.id),
     };
-    let _ = write!(command, " \\\n  --data-binary {body}");
+    let _ = write!(command, " \\\n  {body}");
     command
+}
+
+fn is_control(char: char) -> bool {
+    char.is_control() && char != '\n' && char != '\t'
 }
 
 /// A word of a shell's command.
