@@ -14,13 +14,25 @@ const OPEN: [(&str, &str); 3] =
     [("GET", "/portal/sign-in"), ("POST", "/portal/sign-in"), ("GET", "/portal/assets/{file}")];
 
 /// The routes that need a session.
-const ROUTES: [(&str, &str); 10] = [
+const ROUTES: [(&str, &str); 22] = [
     ("GET", "/portal"),
     ("GET", "/portal/operator"),
     ("POST", "/portal/operator/sign-out"),
     ("GET", "/portal/{organization}"),
     ("POST", "/portal/{organization}/sign-out"),
     ("GET", "/portal/{organization}/endpoints"),
+    ("GET", "/portal/{organization}/new-endpoint"),
+    ("POST", "/portal/{organization}/new-endpoint"),
+    ("GET", "/portal/{organization}/endpoints/{endpoint}"),
+    ("GET", "/portal/{organization}/endpoints/{endpoint}/deliveries"),
+    ("GET", "/portal/{organization}/endpoints/{endpoint}/test"),
+    ("POST", "/portal/{organization}/endpoints/{endpoint}/test"),
+    ("POST", "/portal/{organization}/endpoints/{endpoint}/status"),
+    ("GET", "/portal/{organization}/endpoints/{endpoint}/delete"),
+    ("POST", "/portal/{organization}/endpoints/{endpoint}/delete"),
+    ("GET", "/portal/{organization}/endpoints/{endpoint}/settings"),
+    ("POST", "/portal/{organization}/endpoints/{endpoint}/settings"),
+    ("POST", "/portal/{organization}/endpoints/{endpoint}/filter-test"),
     ("GET", "/portal/{organization}/deliveries/{delivery}"),
     ("GET", "/portal/{organization}/deliveries/{delivery}/payload"),
     ("POST", "/portal/{organization}/deliveries/{delivery}/resend"),

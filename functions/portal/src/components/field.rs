@@ -32,6 +32,14 @@ impl Entered {
         Self { values, ..Self::default() }
     }
 
+    /// Values with problems.
+    pub(crate) fn with_problems<'a>(
+        values: impl IntoIterator<Item = (&'a str, String)>,
+        problems: Vec<Problem>,
+    ) -> Self {
+        Self { problems, status: StatusCode::BAD_REQUEST, ..Self::new(values) }
+    }
+
     /// A form that was refused, with what was entered.
     ///
     /// # Errors
@@ -133,12 +141,14 @@ pub(crate) struct Field<'a> {
     pub(crate) control: Control<'a>,
     /// Whether it must have a value.
     pub(crate) is_required: bool,
+    /// What distinguishes it from another field of the page with its name.
+    pub(crate) of: &'a str,
 }
 
 impl<'a> Field<'a> {
     /// A line of text that may be empty.
     pub(crate) const fn line(name: &'a str, label: &'a str, help: &'a str) -> Self {
-        Self { name, label, help, control: Control::Line("text"), is_required: false }
+        Self { name, label, help, control: Control::Line("text"), is_required: false, of: "" }
     }
 
     /// Several lines of text.
@@ -156,6 +166,11 @@ impl<'a> Field<'a> {
         Self { control: Control::Line(kind), ..self }
     }
 
+    /// The field of another form of the page.
+    pub(crate) const fn of(self, of: &'a str) -> Self {
+        Self { of, ..self }
+    }
+
     /// The field, which must have a value.
     pub(crate) const fn required(self) -> Self {
         Self { is_required: true, ..self }
@@ -163,9 +178,9 @@ impl<'a> Field<'a> {
 
     /// Shows the field with what was entered.
     pub(crate) fn show(self, entered: &Entered) -> Markup {
-        let Self { name, label, help, control, is_required } = self;
+        let Self { name, label, help, control, is_required, of } = self;
         let (value, problem) = (entered.value(name), entered.problem(name));
-        let (id, invalid) = (format!("f-{name}"), problem.as_ref().map(|_| "true"));
+        let (id, invalid) = (format!("f{of}-{name}"), problem.as_ref().map(|_| "true"));
         let described = describes(&id, help, problem.is_some());
         html! {
             div.field {

@@ -13,6 +13,10 @@ use crate::domain::ids::{EndpointId, OrganizationId};
 use crate::domain::statistics::{Span, Statistics};
 use crate::domain::time::Timestamp;
 use crate::service::ServiceError;
+use crate::store::Waiting;
+
+/// Most held deliveries of a shard that are counted.
+const MOST_HELD: usize = 100;
 
 /// The counters of several endpoints.
 #[derive(Debug)]
@@ -70,6 +74,17 @@ impl Administrator {
             });
         }
         Health::of(endpoint, &counters, now)
+    }
+
+    /// How many deliveries wait until an endpoint accepts deliveries, and whether these are all: at most [`MOST_HELD`] of each
+    /// shard are counted.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if they could not be counted.
+    pub async fn count_held(&self, endpoint: EndpointId) -> Result<(usize, bool), ServiceError> {
+        let counts = Waiting::held_shards(endpoint).map(|shard| self.store.count_waiting(shard, MOST_HELD));
+        let counts = futures_util::future::try_join_all(counts).await?;
+        Ok((counts.iter().sum(), counts.iter().all(|count| *count < MOST_HELD)))
     }
 
     /// The statistics of an endpoint in each interval of a span, in order, with the interval's start.

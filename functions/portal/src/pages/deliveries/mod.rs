@@ -49,8 +49,7 @@ async fn read(
     let (organization, administrator) = (&tenant.organization.id, portal.administrator());
     let history =
         administrator.delivery_history(organization, &tenant.binding, delivery, cursor.as_deref(), ATTEMPTS).await?;
-    let now = administrator.clock().now();
-    let view = View { signed_in: &signed_in, history: &history, open: open.as_deref(), sent, now };
+    let view = View { signed_in: &signed_in, history: &history, open: open.as_deref(), sent };
     Ok(view.page(cursor.is_some()))
 }
 

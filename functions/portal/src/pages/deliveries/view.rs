@@ -4,7 +4,6 @@ use maud::{Markup, html};
 use shared::domain::Invalid;
 use shared::domain::delivery::{Delivery, DeliveryStatus};
 use shared::domain::tenancy::access::Scope;
-use shared::domain::time::Timestamp;
 use shared::service::DeliveryHistory;
 
 use super::{attempts, curl, path};
@@ -59,7 +58,6 @@ pub(super) struct View<'a> {
     /// The attempt whose response is shown; by default the newest.
     pub(super) open: Option<&'a str>,
     pub(super) sent: Option<Sent>,
-    pub(super) now: Timestamp,
 }
 
 impl View<'_> {

@@ -1,0 +1,180 @@
+//! The deliveries of an endpoint.
+
+use axum::Router;
+use axum::extract::{RawQuery, State};
+use axum::routing::get;
+use maud::{Markup, html};
+use shared::domain::delivery::attempt::{Cause, Failure};
+use shared::domain::delivery::{Delivery, DeliveryStatus};
+use shared::domain::ids::EndpointId;
+use shared::edge::scopes::DeliveriesRead;
+use shared::edge::{ApiError, PathId, Tenant};
+use shared::wire::query::Query;
+use url::form_urlencoded;
+
+use super::frame::{Frame, Tab};
+use crate::components::{Entered, Field, countdown, delivery_status, pager, status_name, time};
+use crate::page::Page;
+use crate::session::SignedIn;
+use crate::text::deliveries as words;
+use crate::text::endpoint as text;
+use crate::{Routes, Shared};
+
+/// Deliveries of a page.
+const LIMIT: usize = 25;
+/// The fields of the filter, which are also the parameters of the API.
+const FILTERS: [&str; 5] = ["status", "event_type", "error", "since", "until"];
+
+pub(super) fn routes() -> Routes {
+    Router::new().route("/portal/{organization}/endpoints/{endpoint}/deliveries", get(list))
+}
+
+async fn list(
+    tenant: Tenant<DeliveriesRead>,
+    PathId(endpoint): PathId<EndpointId>,
+    signed_in: SignedIn,
+    State(portal): Shared,
+    RawQuery(query): RawQuery,
+) -> Result<Page, ApiError> {
+    let query = query.unwrap_or_default();
+    let frame = Frame::read(&portal, &signed_in, &tenant.organization.id, endpoint).await?;
+    let given: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
+    let given =
+        |name: &str| given.iter().find(|(it, _)| it == name).map(|(_, value)| value.clone()).unwrap_or_default();
+    let cursor = given("cursor");
+    let entered: Vec<_> = FILTERS.map(|name| (name, given(name))).into();
+    let filters = encoded(&entered);
+    let mut wanted = Query::new(&filters);
+    let filter = wanted.delivery_filter();
+    let own = format!("{}/deliveries", frame.path());
+    let filter = match wanted.finish(filter) {
+        Ok(filter) => filter,
+        Err(problems) => {
+            let entered = Entered::with_problems(entered, problems);
+            return Ok(frame.page(Tab::Deliveries, &filter_form(&own, &entered)).with_status(entered.status()));
+        }
+    };
+    let entered = Entered::new(entered);
+    let after = Some(cursor.as_str()).filter(|cursor| !cursor.is_empty());
+    let administrator = portal.administrator();
+    let found = administrator.list_deliveries(&tenant.organization.id, endpoint, &filter, after, LIMIT).await?;
+    let with = |cursor: &str| match filters.as_str() {
+        "" => format!("{own}?cursor={cursor}"),
+        filters => format!("{own}?{filters}&cursor={cursor}"),
+    };
+    let first = after.map(|_| if filters.is_empty() { own.clone() } else { format!("{own}?{filters}") });
+    let next = found.next.as_deref().map(with);
+    let body = html! {
+        (filter_form(&own, &entered))
+        @if after.is_none() {
+            button.button.plain type="button" hidden data-pause=(text::PAUSE_LIST) data-resume=(text::RESUME_LIST) { (text::PAUSE_LIST) }
+        }
+        div #deliveries data-live[after.is_none()] data-version=(version(&found.items)) {
+            @if found.items.is_empty() { (empty(&frame, !filters.is_empty())) } @else { (table(&signed_in, &found.items)) }
+        }
+        (pager(first.as_deref(), next.as_deref()))
+    };
+    Ok(frame.page(Tab::Deliveries, &body))
+}
+
+/// The filters as a query string of the API.
+fn encoded(entered: &[(&str, String)]) -> String {
+    let given = entered.iter().filter(|(_, value)| !value.is_empty());
+    let given = given.map(|(name, value)| (*name, in_utc(name, value)));
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish()
+}
+
+/// A browser's field of a time has no offset: it is a time in UTC then.
+fn in_utc(name: &str, value: &str) -> String {
+    let is_time = ["since", "until"].contains(&name);
+    match value.len() {
+        16 if is_time => format!("{value}:00Z"),
+        19 if is_time => format!("{value}Z"),
+        _ => value.to_owned(),
+    }
+}
+
+/// Changes when the list does.
+fn version(items: &[Delivery]) -> String {
+    let latest = items.iter().map(|delivery| delivery.updated_at).max();
+    format!("{}-{}", items.len(), latest.map_or(0, shared::domain::time::Timestamp::unix_micros))
+}
+
+fn filter_form(own: &str, entered: &Entered) -> Markup {
+    let statuses = DeliveryStatus::ALL.map(|status| (status.as_str(), status_name(status)));
+    let statuses: Vec<_> = std::iter::once(("", text::ANY)).chain(statuses).collect();
+    let causes: Vec<_> =
+        std::iter::once(("", text::ANY)).chain(Cause::ALL.map(|it| (it.as_str(), it.as_str()))).collect();
+    html! {
+        form.filters method="get" action=(own) {
+            (Field::choice("status", words::STATUS, "", &statuses).show(entered))
+            (Field::line("event_type", text::TYPE, "").show(entered))
+            (Field::choice("error", text::ERROR, "", &causes).show(entered))
+            (Field::line("since", text::SINCE_UTC, "").kind("datetime-local").show(entered))
+            (Field::line("until", text::UNTIL_UTC, "").kind("datetime-local").show(entered))
+            button.button.plain type="submit" { (text::FILTER) }
+            @if FILTERS.iter().any(|name| !entered.value(name).is_empty()) { a href=(own) { (text::ALL) } }
+        }
+    }
+}
+
+fn empty(frame: &Frame<'_>, is_filtered: bool) -> Markup {
+    html! {
+        div.empty {
+            @if is_filtered { p { (text::NONE_MATCH) } } @else {
+                p { (text::NO_DELIVERIES) }
+                @if frame.signed_in.may(shared::domain::tenancy::access::Scope::EndpointsWrite) {
+                    p { a.button href={ (frame.path()) "/test" } { (text::TEST) } }
+                }
+            }
+        }
+    }
+}
+
+fn table(signed_in: &SignedIn, deliveries: &[Delivery]) -> Markup {
+    html! {
+        div.scroll {
+            table.cards {
+                thead {
+                    tr {
+                        th scope="col" { (text::TYPE) }
+                        th scope="col" { (words::STATUS) }
+                        th scope="col" { (text::LAST_RESULT) }
+                        th.number scope="col" { (words::ATTEMPTS) }
+                        th scope="col" { (words::PUBLISHED) }
+                        th scope="col" { (words::NEXT_ATTEMPT) }
+                    }
+                }
+                tbody {
+                    @for delivery in deliveries {
+                        tr {
+                            th scope="row" {
+                                a href={ (signed_in.base()) "/deliveries/" (delivery.id) } { (delivery.event_type) }
+                            }
+                            td { (delivery_status(delivery)) }
+                            td data-label=(text::LAST_RESULT) { (result(delivery)) }
+                            td.number data-label=(words::ATTEMPTS) { (delivery.attempts) }
+                            td data-label=(words::PUBLISHED) { (time(delivery.id.created_at())) }
+                            td data-label=(words::NEXT_ATTEMPT) {
+                                @if let Some(at) = delivery.next_attempt_at { (countdown(at)) }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// The status of the response, or the error.
+fn result(delivery: &Delivery) -> Markup {
+    let failure = delivery.failure().filter(|_| delivery.status != DeliveryStatus::Success);
+    let name = |failure: Failure| failure.detail.map_or(failure.cause.as_str(), |detail| detail.as_str());
+    html! {
+        @match (delivery.response_status(), failure) {
+            (Some(status), _) => (status),
+            (None, Some(failure)) => code { (name(failure)) },
+            (None, None) => (text::NOTHING),
+        }
+    }
+}
