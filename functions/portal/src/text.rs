@@ -10,6 +10,8 @@ pub(crate) const COPY: &str = "Copy";
 pub(crate) const USUAL_CAUSE: &str = "Usual cause:";
 pub(crate) const WHAT_TO_DO: &str = "What to do:";
 pub(crate) const MORE_ABOUT: &str = "More about";
+pub(crate) const PAUSE_UPDATES: &str = "Pause updates";
+pub(crate) const RESUME_UPDATES: &str = "Resume updates";
 
 pub(crate) const NOT_SIGNED_IN_TITLE: &str = "You are not signed in";
 pub(crate) const NOT_SIGNED_IN: &str = "Your session has ended, or this browser has none. Open this page again from the application that brought you here.";
@@ -306,11 +308,338 @@ pub(crate) mod deliveries {
 /// The operators' pages.
 pub(crate) mod operator {
     pub(crate) const TITLE: &str = "Organizations";
-    pub(crate) const NONE: &str = "There is no organization yet.";
+    pub(crate) const NONE: &str = "There is no organization yet. Each tenant of your product is one.";
+    pub(crate) const NONE_FOUND: &str = "No organization matches.";
+    pub(crate) const NEW: &str = "New organization";
+    pub(crate) const CREATE: &str = "Create";
+    pub(crate) const CANCEL: &str = "Cancel";
+    pub(crate) const FIND: &str = "Search";
     pub(crate) const NAME: &str = "Name";
+    pub(crate) const ID: &str = "Id";
+    pub(crate) const SLUG: &str = "Slug";
+    pub(crate) const SLUG_HELP: &str = "A short name for URLs, unique in the deployment.";
+    pub(crate) const EXTERNAL_ID: &str = "External id";
+    pub(crate) const EXTERNAL_ID_HELP: &str = "The identifier of the tenant in your product.";
+    pub(crate) const DESCRIPTION: &str = "Description";
     pub(crate) const STATE: &str = "State";
+    pub(crate) const ANY_STATE: &str = "Any";
+    pub(crate) const VOLUME: &str = "Events of the last 7 days";
+    pub(crate) const EVENTS: &str = "events";
     pub(crate) const CREATED: &str = "Created";
+    pub(crate) const ACTIONS: &str = "Actions";
     pub(crate) const ACTIVE: &str = "Active";
     pub(crate) const SUSPENDED: &str = "Suspended";
     pub(crate) const DELETING: &str = "Being deleted";
+    pub(crate) const SUSPEND: &str = "Suspend";
+    pub(crate) const SUSPEND_CONSEQUENCE: &str = "Publishing is refused, deliveries that wait fail, and the organization's \
+        portal sessions end at once.";
+    pub(crate) const REACTIVATE: &str = "Reactivate";
+    pub(crate) const HEALTH: &str = "Health";
+    pub(crate) const SUSPENDED_ENDPOINTS: &str = "Suspended endpoints";
+    pub(crate) const NO_SUSPENDED_ENDPOINTS: &str = "None";
+    pub(crate) const ENDPOINT: &str = "Endpoint";
+    pub(crate) const ORGANIZATION: &str = "Organization";
+    pub(crate) const METRICS: &str = "Backlog";
+    pub(crate) const METRICS_HELP: &str = "Counting what waits means reading all of it, so this page does not. The sweep counts it \
+        and writes these metrics to CloudWatch, in the namespace Pigeonpost; the local host writes none.";
+    pub(crate) const METRIC: &str = "Metric";
+    pub(crate) const MEANING: &str = "Meaning";
+    pub(crate) const ALL_METRICS: [(&str, &str); 4] = [
+        ("Parked", "How many deliveries wait for a time or for a suspended endpoint; every five minutes"),
+        ("SuspendedEndpoints", "How many endpoints are suspended; every five minutes"),
+        ("SweepOverdueSeconds", "How late the oldest delivery is that is due; up to 60 seconds is usual"),
+        (
+            "ApproximateNumberOfMessagesVisible",
+            "Dead letters: the metric of the queue DeadLetterQueue in the namespace AWS/SQS. It is zero in a healthy deployment",
+        ),
+    ];
+
+    /// How many endpoints are suspended.
+    pub(crate) fn suspended_endpoints(number: &str, has_more: bool) -> String {
+        if has_more { format!("More than {number}") } else { number.to_owned() }
+    }
+}
+
+/// The pages of events.
+pub(crate) mod events {
+    pub(crate) const TITLE: &str = "Events";
+    pub(crate) const ALL: &str = "All events";
+    pub(crate) const NONE: &str = "No event was published yet.";
+    pub(crate) const PUBLISH: &str = "Publish the first event with an API key:";
+    pub(crate) const NONE_FOUND: &str = "No event matches these filters.";
+    pub(crate) const TYPE: &str = "Type";
+    pub(crate) const CHANNEL: &str = "Channel";
+    pub(crate) const CHANNELS: &str = "Channels";
+    pub(crate) const EXTERNAL_ID: &str = "External id";
+    pub(crate) const SINCE: &str = "Since (UTC)";
+    pub(crate) const UNTIL: &str = "Until (UTC)";
+    pub(crate) const FILTER: &str = "Filter";
+    pub(crate) const PUBLISHED: &str = "Published";
+    pub(crate) const ID: &str = "Id";
+    pub(crate) const ENDPOINT: &str = "Endpoint";
+    pub(crate) const ENDPOINTS: &str = "Endpoints";
+    pub(crate) const SUBJECT: &str = "Subject";
+    pub(crate) const SCHEMA_VERSION: &str = "Schema version";
+    pub(crate) const TEST: &str = "Test";
+    pub(crate) const IS_TEST: &str = "Sent to one endpoint only";
+    pub(crate) const REMOVED: &str = "Data removed";
+    pub(crate) const DATA: &str = "Data";
+    pub(crate) const DATA_WAS_REMOVED: &str = "The data was removed on";
+    pub(crate) const DELIVERIES: &str = "Deliveries";
+    pub(crate) const NO_DELIVERIES: &str = "No endpoint receives this event.";
+    pub(crate) const STATE: &str = "State";
+    pub(crate) const ATTEMPTS: &str = "Attempts";
+    pub(crate) const NEXT_ATTEMPT: &str = "Next attempt";
+    pub(crate) const UPDATED: &str = "Updated";
+    pub(crate) const REMOVE_DATA: &str = "Remove the data";
+    pub(crate) const REMOVE_DATA_CONSEQUENCE: &str = "The data of this event, the responses to its deliveries and their signatures \
+        are removed for good. Deliveries that wait fail.";
+    pub(crate) const ONLY_OWNERS_REMOVE: &str = "only an owner or the platform may remove the data of events";
+
+    /// The command that publishes an event.
+    pub(crate) fn publish_command(origin: &str, organization: &str) -> String {
+        format!(
+            "curl {origin}/v1/organizations/{organization}/events \\\n  -H \"Authorization: Bearer $API_KEY\" \\\n  \
+             -H \"Content-Type: application/json\" \\\n  -d '{{\"type\": \"order.created\", \"data\": {{\"id\": 1}}}}'"
+        )
+    }
+}
+
+/// The page of usage.
+pub(crate) mod usage {
+    use super::number;
+
+    pub(crate) const TITLE: &str = "Usage";
+    pub(crate) const LIMITS: &str = "Limits";
+    pub(crate) const EVENTS: &str = "events";
+    pub(crate) const DELIVERIES: &str = "deliveries";
+    pub(crate) const ATTEMPTS: &str = "attempts";
+    pub(crate) const TITLES: [&str; 3] = ["Events by day", "Deliveries by day", "Attempts by day"];
+    pub(crate) const ALL: &str = "Usage by day";
+    pub(crate) const DAYS: &str = "Days";
+    pub(crate) const EARLIER: &str = "Earlier days";
+    pub(crate) const LATEST: &str = "Latest days";
+    pub(crate) const EVENTS_OF_MONTH: &str = "Events this month";
+    pub(crate) const ENDPOINTS: &str = "Endpoints";
+    pub(crate) const RATE: &str = "Rate of events";
+    pub(crate) const DATA_BYTES: &str = "Data of an event";
+    pub(crate) const UNLIMITED: &str = "No limit";
+
+    /// The heading of the charts.
+    pub(crate) fn by_day(first: &str, last: &str) -> String {
+        format!("{first} to {last}, by day (UTC)")
+    }
+
+    /// A rate.
+    pub(crate) fn per_second(rate: u32, burst: u32) -> String {
+        format!("At most {} a second, {} at once", number(rate.into()), number(burst.into()))
+    }
+
+    /// A size.
+    pub(crate) fn kilobytes(bytes: u32) -> String {
+        match (bytes / 1_024, bytes % 1_024) {
+            (kilobytes, 0) => format!("At most {} KB", number(kilobytes.into())),
+            _ => format!("At most {} bytes", number(bytes.into())),
+        }
+    }
+
+    /// How much of a limit is used.
+    pub(crate) fn of(used: u64, limit: u64, percent: u64) -> String {
+        format!("{} of {} ({percent} %)", number(used), number(limit))
+    }
+}
+
+/// The pages of event types.
+pub(crate) mod event_types {
+    pub(crate) const TITLE: &str = "Event types";
+    pub(crate) const ALL: &str = "All event types";
+    pub(crate) const NONE: &str =
+        "The catalogue is empty. Events of any type can be published, and their data is not checked.";
+    pub(crate) const CREATE: &str = "Describe the first type with the platform's key:";
+    pub(crate) const NONE_FOUND: &str =
+        "No event type matches. Deprecated types are shown; archived ones only on request.";
+    pub(crate) const SEARCH: &str = "Search by name, group or description";
+    pub(crate) const SHOW_ARCHIVED: &str = "Show archived types";
+    pub(crate) const FIND: &str = "Search";
+    pub(crate) const OTHERS: &str = "Other types";
+    pub(crate) const TYPE: &str = "Type";
+    pub(crate) const DESCRIPTION: &str = "Description";
+    pub(crate) const DEPRECATED: &str = "Deprecated";
+    pub(crate) const IS_DEPRECATED: &str = "This type is deprecated. It still arrives, but build nothing new on it.";
+    pub(crate) const ARCHIVED: &str = "Archived";
+    pub(crate) const INTERNAL: &str = "Internal: organizations do not see it";
+    pub(crate) const GROUP: &str = "Group";
+    pub(crate) const STATE: &str = "State";
+    pub(crate) const UPDATED: &str = "Changed";
+    pub(crate) const VERSION: &str = "Version";
+    pub(crate) const VERSIONS: &str = "Versions";
+    pub(crate) const NO_SCHEMA: &str = "This type has neither a schema nor an example, so its data can be anything.";
+    pub(crate) const FIELDS: &str = "Fields of the data";
+    pub(crate) const NO_FIELDS: &str = "The schema names no fields.";
+    pub(crate) const MORE_FIELDS: &str = "There are more fields. The whole schema is below.";
+    pub(crate) const FIELD: &str = "Field";
+    pub(crate) const KIND: &str = "Kind";
+    pub(crate) const REQUIRED: &str = "Required";
+    pub(crate) const OPTIONAL: &str = "Optional";
+    pub(crate) const RULES: &str = "Rules";
+    pub(crate) const SCHEMA: &str = "JSON Schema";
+    pub(crate) const EXAMPLE: &str = "Example";
+    pub(crate) const IS_CUT: &str = "The beginning is shown. The API returns all of it.";
+
+    /// The command that creates a type.
+    pub(crate) fn create_command(origin: &str) -> String {
+        format!(
+            "curl {origin}/v1/event-types \\\n  -H \"Authorization: Bearer $PLATFORM_KEY\" \\\n  \
+             -H \"Content-Type: application/json\" \\\n  -d '{{\"name\": \"order.created\", \"description\": \"An order was placed.\"}}'"
+        )
+    }
+}
+
+/// Rules of a schema in words.
+pub(crate) mod schema {
+    pub(crate) const DATA: &str = "(the data)";
+    pub(crate) const ANY_NAME: &str = "(any name)";
+    pub(crate) const ANY: &str = "any";
+    pub(crate) const CHARACTERS: &str = " characters";
+    pub(crate) const ITEMS: &str = " items";
+    pub(crate) const UNIQUE: &str = "no item twice";
+    pub(crate) const NO_OTHERS: &str = "no other fields";
+
+    /// An array of things of a kind.
+    pub(crate) fn array_of(kind: &str) -> String {
+        format!("array of {kind}")
+    }
+
+    /// One of several kinds.
+    pub(crate) fn either(kinds: &[String]) -> String {
+        kinds.join(" or ")
+    }
+
+    /// One of these values, or of more.
+    pub(crate) fn one_of(values: &str, more: bool) -> String {
+        format!("one of {values}{}", if more { " and more" } else { "" })
+    }
+
+    /// A fixed value.
+    pub(crate) fn always(value: &str) -> String {
+        format!("always {value}")
+    }
+
+    /// A named format.
+    pub(crate) fn format(name: &str) -> String {
+        format!("format {name}")
+    }
+
+    /// A range; `None` if there are no bounds.
+    pub(crate) fn between(least: Option<String>, most: Option<String>, unit: &str) -> Option<String> {
+        match (least, most) {
+            (Some(least), Some(most)) if least == most => Some(format!("exactly {least}{unit}")),
+            (Some(least), Some(most)) => Some(format!("{least} to {most}{unit}")),
+            (Some(least), None) => Some(format!("at least {least}{unit}")),
+            (None, Some(most)) => Some(format!("at most {most}{unit}")),
+            (None, None) => None,
+        }
+    }
+
+    /// A lower bound that is excluded.
+    pub(crate) fn more_than(least: &str) -> String {
+        format!("more than {least}")
+    }
+
+    /// An upper bound that is excluded.
+    pub(crate) fn less_than(most: &str) -> String {
+        format!("less than {most}")
+    }
+
+    /// A step.
+    pub(crate) fn multiple_of(step: &str) -> String {
+        format!("a multiple of {step}")
+    }
+
+    /// A pattern.
+    pub(crate) fn pattern(pattern: &str) -> String {
+        format!("matches {pattern}")
+    }
+
+    /// The value if the field is absent.
+    pub(crate) fn by_default(value: &str) -> String {
+        format!("by default {value}")
+    }
+}
+
+/// The pages of API keys and portal sessions.
+pub(crate) mod access {
+    pub(crate) const TITLE: &str = "Access";
+    pub(crate) const KEYS: &str = "API keys";
+    pub(crate) const SESSIONS: &str = "Portal sessions";
+    pub(crate) const DONE: &str = "I have copied it: back to the list";
+    pub(crate) const CANCEL: &str = "Cancel";
+    pub(crate) const NAME: &str = "Name";
+    pub(crate) const RIGHTS: &str = "Rights";
+    pub(crate) const ROLE: &str = "Role";
+    pub(crate) const STATE: &str = "State";
+    pub(crate) const LAST_USED: &str = "Last used";
+    pub(crate) const EXPIRES: &str = "Expires";
+    pub(crate) const NEVER: &str = "never";
+    pub(crate) const ACTIONS: &str = "Actions";
+    pub(crate) const ACTIVE: &str = "Active";
+    pub(crate) const ROTATED: &str = "Rotated";
+    pub(crate) const EXPIRED: &str = "Expired";
+    pub(crate) const REVOKED: &str = "Revoked";
+    pub(crate) const REVOKE: &str = "Revoke";
+    pub(crate) const ROTATE: &str = "Rotate";
+
+    pub(crate) const NO_KEYS: &str = "There is no API key yet. Your application needs one to publish events.";
+    pub(crate) const NEW_KEY: &str = "New API key";
+    pub(crate) const KEY: &str = "API key";
+    pub(crate) const KEY_ISSUED: &str = "Your new API key";
+    pub(crate) const KEY_ONCE: &str =
+        "Copy the key now, and store it where your other secrets are. It is not shown again.";
+    pub(crate) const ROTATED_KEY_ONCE: &str =
+        "Copy the new key now. It is not shown again. The former key works for 24 more hours.";
+    pub(crate) const KEY_NAME_HELP: &str = "Where the key is used, such as “billing service”.";
+    pub(crate) const PUBLISHER: &str = "Publisher: publishes events";
+    pub(crate) const MEMBER: &str = "Member: reads everything except keys";
+    pub(crate) const ADMIN: &str = "Admin: everything except keys";
+    pub(crate) const OWNER: &str = "Owner: everything";
+    pub(crate) const EXACT: &str = "Exactly the scopes below";
+    pub(crate) const SCOPES: &str = "Scopes";
+    pub(crate) const SCOPES_HELP: &str = "They count only with the role “Exactly the scopes below”.";
+    pub(crate) const EXPIRES_UTC: &str = "Expires (UTC)";
+    pub(crate) const EXPIRES_HELP: &str = "Without a time, the key works until it is revoked.";
+    pub(crate) const ISSUE: &str = "Issue the key";
+    pub(crate) const ROTATE_CONSEQUENCE: &str =
+        "You get a new key with the same rights. This one works for 24 more hours.";
+    pub(crate) const REVOKE_KEY_CONSEQUENCE: &str = "The key stops working within a minute, for good.";
+
+    pub(crate) const NO_SESSIONS: &str = "Nobody has a portal session.";
+    pub(crate) const NEW_SESSION: &str = "New sign-in link";
+    pub(crate) const CREATE_LINK: &str = "Create the link";
+    pub(crate) const LINK: &str = "Sign-in link";
+    pub(crate) const LINK_CREATED: &str = "The sign-in link";
+    pub(crate) const LINK_ONCE: &str = "Copy the link now and send it to the person. It works once, within five minutes, and is not \
+        shown again. Whoever opens it is signed in.";
+    pub(crate) const PERSON: &str = "Person";
+    pub(crate) const PERSON_HELP: &str =
+        "Who will use the link, such as an e-mail address. The audit log has this name.";
+    pub(crate) const DURATION: &str = "Duration of the session";
+    pub(crate) const ONE_HOUR: &str = "1 hour";
+    pub(crate) const FOUR_HOURS: &str = "4 hours";
+    pub(crate) const EIGHT_HOURS: &str = "8 hours";
+    pub(crate) const ONE_DAY: &str = "24 hours";
+    pub(crate) const CREATED: &str = "Created";
+    pub(crate) const CREATED_BY: &str = "by";
+    pub(crate) const UNTIL: &str = "Until";
+    pub(crate) const UNNAMED: &str = "Not named";
+    pub(crate) const THIS_SESSION: &str = "This session";
+    pub(crate) const NOT_OPENED: &str = "Link not opened";
+    pub(crate) const REVOKE_SESSION_CONSEQUENCE: &str = "The session ends at once.";
+
+    /// The number of endpoints that the rights are bound to.
+    pub(crate) fn bound(endpoints: usize) -> String {
+        match endpoints {
+            1 => "1 endpoint only".to_owned(),
+            _ => format!("{endpoints} endpoints only"),
+        }
+    }
 }

@@ -56,6 +56,11 @@ pub(crate) struct Chart<'a> {
 impl Chart<'_> {
     /// The chart with a legend, the texts of the axes, and its numbers as a table.
     pub(crate) fn full(&self) -> Markup {
+        html! { (self.plain()) (self.numbers()) }
+    }
+
+    /// The chart with a legend and the texts of the axes. The page shows its numbers elsewhere.
+    pub(crate) fn plain(&self) -> Markup {
         let top = round_up(self.highest());
         html! {
             figure.chart {
@@ -73,7 +78,6 @@ impl Chart<'_> {
                 div.axis aria-hidden="true" {
                     @for bar in self.labelled() { (self.start(bar)) }
                 }
-                (self.numbers())
             }
         }
     }
@@ -106,9 +110,10 @@ impl Chart<'_> {
         }
     }
 
-    fn numbers(&self) -> Markup {
+    /// The numbers as a table that unfolds.
+    pub(crate) fn numbers(&self) -> Markup {
         html! {
-            details {
+            details.numbers {
                 summary { (words::SHOW_NUMBERS) }
                 div.scroll {
                     table {

@@ -32,12 +32,13 @@ impl Entered {
         Self { values, ..Self::default() }
     }
 
-    /// Values with problems.
+    /// Values, and what is wrong with them.
     pub(crate) fn with_problems<'a>(
         values: impl IntoIterator<Item = (&'a str, String)>,
         problems: Vec<Problem>,
     ) -> Self {
-        Self { problems, status: StatusCode::BAD_REQUEST, ..Self::new(values) }
+        let status = if problems.is_empty() { StatusCode::OK } else { StatusCode::BAD_REQUEST };
+        Self { problems, status, ..Self::new(values) }
     }
 
     /// A form that was refused, with what was entered.

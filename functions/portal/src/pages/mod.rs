@@ -1,8 +1,12 @@
 //! The pages. Each module has the routes of one page and what belongs to it.
 
+mod access;
 mod deliveries;
 mod endpoints;
+mod event_types;
+mod events;
 mod operator;
+mod usage;
 
 use axum::Router;
 use axum::response::Redirect;
@@ -20,8 +24,18 @@ use crate::text;
 pub(crate) enum Section {
     /// All organizations, for operators.
     Organizations,
+    /// The state of the deployment, for operators.
+    Health,
     /// The endpoints of an organization.
     Endpoints,
+    /// The events of an organization.
+    Events,
+    /// The catalogue of event types.
+    EventTypes,
+    /// The usage and the limits of an organization.
+    Usage,
+    /// The API keys and the portal sessions of an organization.
+    Access,
 }
 
 impl Section {
@@ -29,7 +43,12 @@ impl Section {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Organizations => text::operator::TITLE,
+            Self::Health => text::operator::HEALTH,
             Self::Endpoints => text::endpoints::TITLE,
+            Self::Events => text::events::TITLE,
+            Self::EventTypes => text::event_types::TITLE,
+            Self::Usage => text::usage::TITLE,
+            Self::Access => text::access::TITLE,
         }
     }
 }
@@ -42,6 +61,10 @@ pub(crate) fn routes() -> Routes {
         .merge(operator::routes())
         .merge(endpoints::routes())
         .merge(deliveries::routes())
+        .merge(events::routes())
+        .merge(event_types::routes())
+        .merge(usage::routes())
+        .merge(access::routes())
 }
 
 async fn first(signed_in: SignedIn) -> Redirect {
@@ -65,10 +88,22 @@ pub(crate) fn sections(signed_in: &SignedIn) -> Vec<(Section, String)> {
     let mut found = Vec::new();
     if signed_in.is_operator() {
         found.push((Section::Organizations, "/portal/operator".to_owned()));
+        found.push((Section::Health, "/portal/operator/health".to_owned()));
     }
-    if signed_in.organization.is_some() && signed_in.may(Scope::EndpointsRead) {
-        found.push((Section::Endpoints, format!("{}/endpoints", signed_in.base())));
+    if signed_in.organization.is_none() {
+        return found;
     }
+    let is_bound = signed_in.session.binding.is_bound();
+    let of_organization = [
+        (Section::Endpoints, "endpoints", signed_in.may(Scope::EndpointsRead)),
+        (Section::Events, "events", signed_in.may(Scope::EventsRead)),
+        (Section::EventTypes, "event-types", true),
+        (Section::Usage, "usage", signed_in.may(Scope::OrganizationRead) && !is_bound),
+        (Section::Access, "access", signed_in.may(Scope::KeysRead) && !is_bound),
+    ];
+    let base = signed_in.base();
+    let visible = of_organization.into_iter().filter(|(.., is_visible)| *is_visible);
+    found.extend(visible.map(|(section, page, _)| (section, format!("{base}/{page}"))));
     found
 }
 

@@ -69,6 +69,17 @@ impl Seen {
     }
 }
 
+/// An event with a part of its deliveries.
+#[derive(Debug)]
+pub struct EventPart {
+    /// The event and the deliveries.
+    pub published: Published,
+    /// The endpoints of these deliveries.
+    pub endpoints: HashMap<EndpointId, Endpoint>,
+    /// The position from which the next part begins; `None` if this is the last one.
+    pub next: Option<usize>,
+}
+
 impl Administrator {
     /// Reads one event with its deliveries. A publisher can read only events that its own key published. A caller that is
     /// bound to endpoints can read only events with deliveries to these, and no other deliveries.
@@ -95,6 +106,36 @@ impl Administrator {
             return Err(ServiceError::NotFound("event"));
         }
         Ok(Published { event, deliveries })
+    }
+
+    /// Reads one event with a part of its deliveries: at most `limit`, from the position `from` of the fan-out on. Deliveries of
+    /// deleted endpoints are left out.
+    ///
+    /// # Errors
+    /// As [`Administrator::event`], for a caller with [`Scope::EventsRead`].
+    pub async fn event_part(
+        &self,
+        organization: &OrganizationId,
+        binding: &Binding,
+        id: EventId,
+        from: usize,
+        limit: usize,
+    ) -> Result<EventPart, ServiceError> {
+        let found = self.store.event(organization, id).await?.filter(|_| !self.is_expired(id.created_at()));
+        let event = found.ok_or(ServiceError::NotFound("event"))?;
+        let all = event.fan_out().filter(|(endpoint, _)| binding.includes(*endpoint));
+        let mut wanted: Vec<_> = all.skip(from).take(limit + 1).collect();
+        let next = (wanted.len() > limit).then_some(from + limit);
+        wanted.truncate(limit);
+        let (records, endpoints) = self.records(organization, &wanted, &HashMap::new()).await?;
+        let mut records = records.into_iter().map(|delivery| (delivery.id, delivery)).collect();
+        let deliveries = self.seen_in(organization).await?.deliveries(&event, &mut records, &endpoints);
+        // A binding has fewer endpoints than a part has deliveries.
+        if binding.is_bound() && deliveries.is_empty() {
+            return Err(ServiceError::NotFound("event"));
+        }
+        let endpoints = endpoints.into_iter().filter_map(|(id, endpoint)| Some((id, endpoint?))).collect();
+        Ok(EventPart { published: Published { event, deliveries }, endpoints, next })
     }
 
     /// Prepares to show deliveries of the organization at the current time. The organization may be up to 5 s old.

@@ -13,7 +13,7 @@ use crate::domain::ids::{EndpointId, OrganizationId};
 use crate::domain::statistics::{Span, Statistics};
 use crate::domain::time::Timestamp;
 use crate::service::ServiceError;
-use crate::store::Waiting;
+use crate::store::{EndpointRef, Waiting};
 
 /// Most held deliveries of a shard that are counted.
 const MOST_HELD: usize = 100;
@@ -23,6 +23,14 @@ const MOST_HELD: usize = 100;
 pub struct HealthOf(HashMap<EndpointId, Counters>);
 
 impl Administrator {
+    /// Up to `limit` suspended endpoints of all organizations, for operators, ordered by the time of their next probe.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if they could not be read.
+    pub async fn suspended_endpoints(&self, limit: usize) -> Result<Vec<EndpointRef>, ServiceError> {
+        Ok(self.store.suspended_endpoints(limit).await?)
+    }
+
     /// Reads what is needed for the health of these endpoints. Eventually consistent. Endpoints whose counters cannot be read
     /// seem not to fail.
     pub async fn health_of(&self, endpoints: &[Endpoint]) -> HealthOf {

@@ -39,7 +39,7 @@ use crate::queue::Queue;
 use crate::store::Store;
 
 pub use attempts::{AttemptPage, DeliveryHistory};
-pub use deliveries::DeliveryDetail;
+pub use deliveries::{DeliveryDetail, EventPart};
 pub use event_types::TypeFilter;
 pub use filter_test::FilterTest;
 pub use health::HealthOf;

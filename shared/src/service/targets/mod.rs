@@ -50,6 +50,11 @@ impl CurrentState {
         &self.limits
     }
 
+    /// The number of the organization's endpoints.
+    pub const fn endpoints(&self) -> u64 {
+        self.state.size.endpoints
+    }
+
     /// Whether the organization is being deleted.
     pub(super) fn is_deleting(&self) -> bool {
         self.state.status == OrganizationStatus::Deleting

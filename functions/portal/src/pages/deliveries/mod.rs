@@ -21,7 +21,7 @@ use view::{Sent, View};
 /// Most attempts of a page.
 const ATTEMPTS: usize = 20;
 /// A payload is never part of the portal: the file may do nothing, whatever is in it.
-const PAYLOAD_POLICY: &str = "default-src 'none'; sandbox; frame-ancestors 'none'";
+pub(super) const PAYLOAD_POLICY: &str = "default-src 'none'; sandbox; frame-ancestors 'none'";
 
 pub(super) fn routes() -> Routes {
     Router::new()

@@ -163,15 +163,25 @@ impl Administrator {
         events: &[&Event],
         known: &HashMap<EndpointId, Option<Endpoint>>,
     ) -> Result<(Vec<Delivery>, HashMap<EndpointId, Option<Endpoint>>), ServiceError> {
-        let mut targets: Vec<_> =
-            events.iter().flat_map(|event| event.fan_out()).map(|(endpoint, _)| endpoint).collect();
-        targets.retain(|target| binding.includes(*target) && !known.contains_key(target));
-        targets.sort_unstable();
-        targets.dedup();
         let all = events.iter().flat_map(|event| event.fan_out());
         let wanted: Vec<_> = all.filter(|(endpoint, _)| binding.includes(*endpoint)).collect();
+        self.records(organization, &wanted, known).await
+    }
+
+    /// Reads the records of deliveries, and those of their endpoints that are not in `known`. The value for a deleted endpoint
+    /// is `None`.
+    pub(super) async fn records(
+        &self,
+        organization: &OrganizationId,
+        wanted: &[(EndpointId, DeliveryId)],
+        known: &HashMap<EndpointId, Option<Endpoint>>,
+    ) -> Result<(Vec<Delivery>, HashMap<EndpointId, Option<Endpoint>>), ServiceError> {
+        let mut targets: Vec<_> = wanted.iter().map(|(endpoint, _)| *endpoint).collect();
+        targets.retain(|target| !known.contains_key(target));
+        targets.sort_unstable();
+        targets.dedup();
         let (mut records, found) = tokio::try_join!(
-            self.store.listed_deliveries(&wanted),
+            self.store.listed_deliveries(wanted),
             self.store.endpoints_by_id(organization, &targets),
         )?;
         self.add_last_responses(&mut records).await?;
