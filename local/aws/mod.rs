@@ -1,4 +1,4 @@
-//! DynamoDB and SQS in this process, for the local host and the tests.
+//! DynamoDB, SQS and a minimal EventBridge in this process, for the local host and the tests.
 //!
 //! Only the AWS SDK's clients call them, so the code above them is the same as on AWS. The clients of this process call
 //! the engines directly ([`EmbeddedAws::sdk_config`]). Other processes connect to a port ([`EmbeddedAws::serve`]).
@@ -11,6 +11,7 @@ mod connector;
 mod durability;
 mod dynamodb;
 mod engines;
+mod event_bridge;
 mod http;
 mod sqs;
 #[cfg(test)]
@@ -33,6 +34,7 @@ use connector::InProcess;
 use durability::Log;
 use dynamodb::DynamoDb;
 use engines::Engines;
+use event_bridge::EventBridge;
 pub(crate) use sqs::{Flow, arn_of};
 use sqs::{Journal, Sqs};
 
@@ -118,8 +120,9 @@ impl EmbeddedAws {
                 (DynamoDb::in_file(database, log, checkpoints), journal, stored)
             }
         };
-        let sqs = Sqs::new(authority, journal, stored, clock);
-        Ok(Self { engines: Engines { dynamodb, sqs }, authority: authority.to_owned() })
+        let sqs = Sqs::new(authority, journal, stored, Arc::clone(&clock));
+        let event_bridge = EventBridge { sqs: sqs.clone(), clock };
+        Ok(Self { engines: Engines { dynamodb, sqs, event_bridge }, authority: authority.to_owned() })
     }
 
     /// The configuration for the SDK's clients: the region, dummy credentials, and an HTTP client that calls the

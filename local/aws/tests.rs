@@ -3,6 +3,7 @@
 mod batches;
 mod durability;
 mod dynamodb;
+mod event_bridge;
 mod fairness;
 mod journal;
 mod limits;

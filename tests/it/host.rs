@@ -175,10 +175,33 @@ async fn only_the_owner_can_read_the_credentials_and_restarts_keep_them() {
 
 /// Calls the embedded SQS without the SDK, as another program does.
 async fn sqs(client: &Client, operation: &str, input: &Value) -> Value {
-    let request =
-        client.http.post(&client.credentials.aws_url).header("X-Amz-Target", format!("AmazonSQS.{operation}"));
+    aws(client, &format!("AmazonSQS.{operation}"), input).await
+}
+
+async fn aws(client: &Client, target: &str, input: &Value) -> Value {
+    let request = client.http.post(&client.credentials.aws_url).header("X-Amz-Target", target);
     let answer = request.json(input).send().await.unwrap().error_for_status().unwrap();
     answer.json().await.unwrap()
+}
+
+#[tokio::test]
+async fn messages_of_the_ingest_queue_and_events_of_the_bus_are_published() {
+    let (data, receiver) = (tempfile::tempdir().unwrap(), Receiver::new().await);
+    let host = Host::start(&Options { in_memory: true, ..options(data.path()) }).await.unwrap();
+    let client = Client::new(data.path());
+    client.endpoint(&receiver, "order.*").await;
+    let organization = &client.credentials.organization_id;
+    let queue = format!("{}/000000000000/ingest", client.credentials.aws_url);
+    let message = json!({"organization": organization, "type": "order.queued", "data": {"n": 1}}).to_string();
+    sqs(&client, "SendMessage", &json!({"QueueUrl": queue, "MessageBody": message})).await;
+    receiver.wait_for(1).await;
+    let entry = json!({"Source": "s", "DetailType": "order.put", "Detail": "{\"n\": 2}", "Resources": [organization]});
+    let put = aws(&client, "AWSEvents.PutEvents", &json!({"Entries": [entry]})).await;
+    assert_eq!(put["FailedEntryCount"], 0, "{put}");
+    let received = receiver.wait_for(2).await;
+    let types: Vec<_> = received.iter().map(|request| request.header("x-webhook-event")).collect();
+    assert_eq!(types, ["order.queued", "order.put"]);
+    host.stop().await.unwrap();
 }
 
 #[tokio::test]

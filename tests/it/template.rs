@@ -244,6 +244,46 @@ fn the_function_url_is_optional_public_and_limited() {
 }
 
 #[test]
+fn the_event_bus_is_optional_sends_to_the_ingest_queue_and_has_an_archive() {
+    let template = template();
+    let is_on = |parameter: &str| json!({"!Equals": [{"!Ref": parameter}, "true"]});
+    assert_eq!(template["Conditions"]["HasEventBus"], is_on("EventBus"));
+    let has_queue = json!({"!Or": [is_on("IngestQueue"), is_on("EventBus")]});
+    assert_eq!(template["Conditions"]["HasIngestQueue"], has_queue, "the bus needs the queue");
+    assert_eq!(template["Parameters"]["EventBus"]["Default"], "false");
+    let resources = template["Resources"].as_object().unwrap().keys().filter(|name| name.starts_with("Bus"));
+    let resources: Vec<_> = resources.collect();
+    assert_eq!(resources.len(), 5, "{resources:?}");
+    for resource in resources {
+        assert_eq!(condition(&template, resource), "HasEventBus", "{resource}");
+    }
+    let [queue, dead_letter] = ["IngestMessages", "IngestDeadLetterQueue"];
+    let arn = |name: &str| json!({"!GetAtt": format!("{name}.Arn")});
+    let target = json!([{"Id": "ingest", "Arn": arn(queue), "DeadLetterConfig": {"Arn": arn(dead_letter)}}]);
+    let rule = properties(&template, "BusRule");
+    assert_eq!((&rule["Targets"], &rule["EventBusName"]), (&target, &json!({"!Ref": "Bus"})));
+    assert_eq!(rule["EventPattern"], json!({"source": [{"prefix": ""}]}), "every event");
+    assert!(rule.get("State").is_none());
+    // Only the rule may send, and only to these queues.
+    for (policy, queue) in [("BusQueuePolicy", queue), ("BusDeadLetterPolicy", dead_letter)] {
+        let policy = properties(&template, policy);
+        let statement = json!([{
+            "Effect": "Allow",
+            "Principal": {"Service": "events.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": arn(queue),
+            "Condition": {"ArnEquals": {"aws:SourceArn": arn("BusRule")}},
+        }]);
+        assert_eq!(
+            (&policy["Queues"], &policy["PolicyDocument"]["Statement"]),
+            (&json!([{"!Ref": queue}]), &statement)
+        );
+    }
+    let archive = properties(&template, "BusArchive");
+    assert_eq!((&archive["SourceArn"], &archive["RetentionDays"]), (&arn("Bus"), &json!({"!Ref": "EventArchiveDays"})));
+}
+
+#[test]
 fn the_sweep_runs_every_minute_and_not_concurrently() {
     let template = template();
     let function = properties(&template, "SweepFunction");
