@@ -1,8 +1,9 @@
 //! Kills the host with SIGKILL under load, and counts lost and repeated deliveries. No accepted event may be lost, and
 //! only attempts that were in flight at a kill may be repeated. One of the two endpoints moves to the slow lane at the
-//! first kill. Another tenant publishes more than its limit allows.
+//! first kill. Another tenant publishes more than its limit allows, and a program publishes by the ingest queue.
 
 mod limited;
+mod queued;
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -26,6 +27,7 @@ use crate::publisher::Publisher;
 use crate::receiver::{Behaviour, Fails, Receiver};
 use crate::report::{Report, print};
 use limited::Limited;
+use queued::Queued;
 
 /// How many publishers publish concurrently.
 const PUBLISHERS: u64 = 32;
@@ -62,6 +64,7 @@ pub(crate) async fn run(times: u32, events: u64, seed: Option<u64>) -> anyhow::R
 
     let (is_killing, requests) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicU64::new(0)));
     let limited = Limited::begin(&publisher, &receivers[0], Arc::clone(&is_killing)).await?;
+    let queued = Queued::begin(&publisher, Arc::clone(&is_killing));
     let mut publishing = tokio::task::JoinSet::new();
     for _ in 0..PUBLISHERS {
         let (publisher, is_killing, requests) = (publisher.clone(), Arc::clone(&is_killing), Arc::clone(&requests));
@@ -107,9 +110,9 @@ pub(crate) async fn run(times: u32, events: u64, seed: Option<u64>) -> anyhow::R
     }
     is_killing.store(false, Ordering::Relaxed);
     let published: Vec<_> = publishing.join_all().await.into_iter().collect::<anyhow::Result<_>>()?;
-    let limited = limited.end().await?;
+    let (limited, queued) = (limited.end().await?, queued.end().await?);
     let of_limited = limited.outcome.accepted.iter().cloned();
-    let accepted: HashSet<_> = published.into_iter().flatten().chain(of_limited).collect();
+    let accepted: HashSet<_> = published.into_iter().flatten().chain(of_limited).chain(queued.events()).collect();
     wait_for(&receivers, &accepted).await?;
     let recorded = wait_until_recorded(&mut host, data.path()).await?;
 
@@ -138,6 +141,7 @@ pub(crate) async fn run(times: u32, events: u64, seed: Option<u64>) -> anyhow::R
     let slowest = starts.iter().max().copied().unwrap_or_default();
     report.figure("slowest restart, ms", u64::try_from(slowest.as_millis())?);
     limited.report(&mut report, data.path(), &receivers).await?;
+    queued.report(&mut report, &receivers);
     report.promise("every accepted event arrives", lost == 0);
     report.promise("only attempts in flight are repeated", unexplained == 0);
     report.promise("every delivery is recorded as a success", recorded == accepted.len());

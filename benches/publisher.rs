@@ -167,6 +167,26 @@ impl Publisher {
         Ok(Accepted { event, number, at })
     }
 
+    /// Sends the event with this number to the ingest queue, with an external id and an idempotency key.
+    pub(crate) async fn send_message(&self, event_type: &str, number: u64) -> anyhow::Result<()> {
+        let Credentials { aws_url, organization_id, .. } = &*self.credentials;
+        let name = format!("message-{number}");
+        let message = json!({
+            "organization": organization_id, "type": event_type, "data": {"number": number}, "external_id": name,
+            "idempotency_key": name,
+        });
+        let input = json!({"QueueUrl": format!("{aws_url}/000000000000/ingest"), "MessageBody": message.to_string()});
+        let request = self.http.post(aws_url).header("x-amz-target", "AmazonSQS.SendMessage");
+        request.body(input.to_string()).send().await?.error_for_status()?;
+        Ok(())
+    }
+
+    /// The id of the event of the message with this number.
+    pub(crate) async fn event_of_message(&self, number: u64) -> anyhow::Result<String> {
+        let event = self.call(Method::GET, &format!("/events/ext:message-{number}"), None).await?;
+        Ok(event["id"].as_str().context("the event has no id")?.to_owned())
+    }
+
     /// New events, with these types in turn.
     pub(crate) fn next_events(&self, event_types: &[String], count: usize) -> Vec<Event> {
         event_types.iter().cycle().take(count).map(|event_type| Event::new(event_type, self.next_number())).collect()

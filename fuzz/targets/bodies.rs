@@ -1,4 +1,4 @@
-//! Request bodies of every dialect. Parsing never panics, and the canonical dialect accepts what a dialect shows of an
+//! Request bodies of every dialect, and messages of the ingest queue. Parsing never panics, and the canonical dialect accepts what a dialect shows of an
 //! accepted endpoint.
 #![no_main]
 
@@ -29,7 +29,7 @@ use shared::wire::{endpoints, hooks, organizations, pages};
 // The first byte, a letter in the seeds, selects the kind of the body.
 fuzz_target!(|input: &[u8]| {
     let Some((kind, body)) = input.split_first() else { return };
-    read(kind.wrapping_sub(b'a') % 16, body, &deployment());
+    read(kind.wrapping_sub(b'a') % 17, body, &deployment());
 });
 
 fn deployment() -> Deployment {
@@ -71,6 +71,14 @@ fn read(kind: u8, body: &[u8], deployment: &Deployment) {
         12 => drop(accepted!(organizations::RecoverIn, body, organizations::RecoverIn::parse)),
         13 => drop(accepted!(organizations::BatchIn, body, organizations::BatchIn::entries)),
         15 => drop(accepted!(organizations::ReplayIn, body, organizations::ReplayIn::parse)),
+        16 => {
+            let Ok(request) = organizations::IngestRequest::read(body) else { return };
+            if let organizations::Entries::Batch(events) = &request.entries {
+                let message = request.with_events(events.iter().map(String::as_str));
+                let again = organizations::IngestRequest::read(message.as_bytes()).expect("it is read back");
+                assert_eq!((again.entries, again.organization), (request.entries, request.organization));
+            }
+        }
         _ => {
             let event = accepted!(organizations::EventIn, body, |it| it.parse(Format::Envelope));
             if let Some(event) = event.filter(|event| event.content_type.is_none()) {

@@ -95,11 +95,11 @@ impl EventBridge {
             results.push(self.put(entry).await);
         }
         let failed = results.iter().filter(|result| result.is_err()).count();
-        let results: Vec<_> = results.into_iter().map(|result| match result {
+        let results = results.into_iter().map(|result| match result {
             Ok(id) => json!({"EventId": id}),
             Err((code, message)) => json!({"ErrorCode": code, "ErrorMessage": message}),
         });
-        Answer::ok(json!({"FailedEntryCount": failed, "Entries": results}).to_string())
+        Answer::ok(json!({"FailedEntryCount": failed, "Entries": results.collect::<Vec<_>>()}).to_string())
     }
 
     /// Sends an event to the target, and returns its id.
@@ -132,9 +132,8 @@ impl EventBridge {
         };
         let failed = |message: String| ("InternalFailure", message);
         let event = serde_json::to_string(&event).map_err(|error| failed(error.to_string()))?;
-        let sent =
-            self.sqs.call("SendMessage", json!({"QueueUrl": TARGET, "MessageBody": event}).to_string().as_bytes());
-        let sent = sent.await;
+        let message = json!({"QueueUrl": TARGET, "MessageBody": event}).to_string();
+        let sent = self.sqs.call("SendMessage", message.as_bytes()).await;
         if sent.status == 200 { Ok(id) } else { Err(failed(sent.body)) }
     }
 
