@@ -143,9 +143,9 @@ impl Demo {
         let keys = endpoints.iter().flat_map(|endpoint| endpoint.secrets.signing_at(sent_at));
         let secrets: Vec<_> = keys.map(|key| &key.secret).collect();
         let is_standard = |presented| {
-            secrets
-                .iter()
-                .any(|it| signature::standard([*it], &id, sent_at, body).is_some_and(|it| is_same(&it, presented)))
+            secrets.iter().any(|it| {
+                signature::standard([*it], &id.to_string(), sent_at, body).is_some_and(|it| is_same(&it, presented))
+            })
         };
         let standard = text("webhook-signature").split(' ').any(is_standard);
         let presented = text("x-webhook-signature");

@@ -32,7 +32,9 @@ pub fn gateway(parts: &Parts) -> Router {
     });
     let routes = Router::new()
         .route("/v1/organizations/{organization}/events", by_method.clone())
-        .route("/v1/organizations/{organization}/events/batch", by_method)
+        .route("/v1/organizations/{organization}/events/batch", by_method.clone())
+        .route("/api/v1/app/{app_id}/msg", by_method.clone())
+        .route("/api/v1/app/{app_id}/msg/", by_method)
         // A route with a wildcard would add a parameter to those of the pages.
         .fallback(move |request: Request| {
             let is_page = request.uri().path() == "/portal" || request.uri().path().starts_with("/portal/");

@@ -94,6 +94,7 @@ async fn deliver(sender: &Sender, url: &EndpointUrl, timeout: Duration) -> Resul
         number: 1,
         body: Bytes::from_static(b"{}"),
         content_type: None,
+        svix_headers: false,
         trace: None,
         timeout,
     };

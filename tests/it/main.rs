@@ -91,6 +91,7 @@ mod stored_pages;
 mod strict_input;
 mod subscriptions;
 mod suspension;
+mod svix;
 mod telemetry;
 mod template;
 mod tenants;

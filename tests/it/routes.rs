@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use regex_lite::Regex;
 use shared::domain::tenancy::access::{Scope, Scopes};
 
+use crate::svix::routes::{OPEN as SVIX_OPEN, ROUTES as SVIX_ROUTES};
+
 /// A route, and what each caller gets.
 pub(crate) struct Route {
     pub(crate) method: &'static str,
@@ -52,7 +54,7 @@ pub(crate) enum Bound {
     Unrestricted,
 }
 
-const fn route(
+pub(crate) const fn route(
     method: &'static str,
     path: &'static str,
     body: &'static str,
@@ -381,7 +383,11 @@ fn declared() -> BTreeSet<(String, String)> {
         let mut understood = nesting.find_iter(&source).count();
         for call in calls.captures_iter(&source) {
             understood += 1;
-            let path = if call[1].starts_with("/v1/") { call[1].to_owned() } else { format!("{prefix}{}", &call[1]) };
+            let path = if ["/v1/", "/api/"].iter().any(|start| call[1].starts_with(start)) {
+                call[1].to_owned()
+            } else {
+                format!("{prefix}{}", &call[1])
+            };
             let methods = methods.captures_iter(&call[2]).map(|method| method[1].to_uppercase());
             found.extend(methods.map(|method| (method, path.clone())));
         }
@@ -398,7 +404,7 @@ fn sources(directory: &Path) -> Vec<PathBuf> {
 
 #[test]
 fn the_table_contains_exactly_the_declared_routes() {
-    let rows = ROUTES.iter().map(|route| (route.method, route.path)).chain(OPEN);
+    let rows = ROUTES.iter().chain(SVIX_ROUTES).map(|route| (route.method, route.path)).chain(OPEN).chain(SVIX_OPEN);
     let rows: Vec<_> = rows.map(|(method, path)| (method.to_owned(), path.to_owned())).collect();
     let table: BTreeSet<_> = rows.iter().cloned().collect();
     assert_eq!(rows.len(), table.len(), "no row occurs twice");

@@ -1,4 +1,4 @@
-//! The API function: all HTTP operations except publishing, in four dialects, and the documentation pages.
+//! The API function: all HTTP operations except publishing, in five dialects, and the documentation pages.
 
 mod dialects;
 mod documentation;
@@ -29,6 +29,11 @@ pub fn operations() -> [(Dialect, OpenApi); 5] {
     ]
 }
 
+/// The OpenAPI description of the routes of the `svix` dialect, which has a document of its own.
+pub fn svix_operations() -> OpenApi {
+    dialects::svix::operations()
+}
+
 /// Builds the router with all routes of the function.
 pub fn router(administrator: Arc<Administrator>) -> Router {
     let routes = Router::new()
@@ -36,6 +41,7 @@ pub fn router(administrator: Arc<Administrator>) -> Router {
         .merge(dialects::hooks::routes())
         .merge(dialects::endpoints::routes())
         .merge(dialects::pages::routes())
+        .merge(dialects::svix::routes(&administrator))
         .merge(documentation::routes());
     finish(routes, administrator)
 }

@@ -1,5 +1,7 @@
 //! The publish function: accepts events. It is a function of its own because it is the hot path.
 
+mod svix;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -16,18 +18,26 @@ use shared::wire::body;
 use shared::wire::error::{ErrorCode, Problem};
 use shared::wire::openapi::{TraceParent, TraceState};
 use shared::wire::organizations::{BatchIn, BatchResultOut, EventIn, EventOut};
+use svix::create as create_message;
 use utoipa::OpenApi;
+use utoipa::openapi::OpenApi as OpenApiDocument;
 
 /// The OpenAPI description of the function's routes.
 #[derive(Debug, OpenApi)]
 #[openapi(paths(one, batch))]
 pub struct Operations;
 
+/// The OpenAPI description of the route of the `svix` dialect.
+pub fn svix_operations() -> OpenApiDocument {
+    svix::Operations::openapi()
+}
+
 /// Builds the router with all routes of the function.
 pub fn router(publisher: Arc<Publisher>) -> Router {
     let routes = Router::new()
         .route("/v1/organizations/{organization}/events", post(one))
-        .route("/v1/organizations/{organization}/events/batch", post(batch));
+        .route("/v1/organizations/{organization}/events/batch", post(batch))
+        .route("/api/v1/app/{app_id}/msg", post(create_message));
     finish(routes, publisher)
 }
 
@@ -44,7 +54,7 @@ pub fn router(publisher: Arc<Publisher>) -> Router {
     responses((status = 202, body = EventOut), (status = 409), (status = 429)),
 )]
 async fn one(
-    PublishCaller { caller, organization }: PublishCaller,
+    PublishCaller { caller, organization, .. }: PublishCaller,
     State(publisher): State<Arc<Publisher>>,
     headers: HeaderMap,
     request: Request,
@@ -74,7 +84,7 @@ async fn one(
     responses((status = 202, body = Vec<BatchResultOut>), (status = 409), (status = 429)),
 )]
 async fn batch(
-    PublishCaller { caller, organization }: PublishCaller,
+    PublishCaller { caller, organization, .. }: PublishCaller,
     State(publisher): State<Arc<Publisher>>,
     headers: HeaderMap,
     request: Request,

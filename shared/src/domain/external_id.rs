@@ -10,13 +10,16 @@ pub const MAX_EXTERNAL_ID_CHARS: usize = 256;
 /// In a path, the text before an external id that stands for an id.
 const PATH_PREFIX: &str = "ext:";
 /// The prefixes of the service's own ids, in all dialects.
-const OWN_PREFIXES: [&str; 10] = [
+const OWN_PREFIXES: [&str; 13] = [
     "org_",
+    "app_",
     EndpointId::PREFIX,
     "ep_",
     EventId::PREFIX,
+    "msg_",
     DeliveryId::PREFIX,
     AttemptId::PREFIX,
+    "atmpt_",
     JobId::PREFIX,
     KeyId::PREFIX,
     PortalSessionId::PREFIX,
@@ -41,6 +44,11 @@ impl ExternalId {
             Some(prefix) => Err(Invalid::new(format!("must not begin with {prefix}"))),
             None => Ok(Self(text.to_owned())),
         }
+    }
+
+    /// An external id that was accepted earlier. It is not validated.
+    pub fn stored(text: &str) -> Self {
+        Self(text.to_owned())
     }
 
     /// Reads the part of a path that names a resource by its external id. `None` if it does not begin with `ext:`;
@@ -91,6 +99,9 @@ mod tests {
             ("wjob_1", false),
             ("org_1", false),
             ("ep_1", false),
+            ("app_1", false),
+            ("msg_1", false),
+            ("atmpt_1", false),
             ("key_1", false),
             ("req_1", false),
         ] {

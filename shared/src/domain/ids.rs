@@ -148,6 +148,11 @@ impl EventId {
         Self(without_ordinal(uuid_v7(now, random)))
     }
 
+    /// The identifier in the `svix` dialect, which receivers get in `svix-id`.
+    pub fn as_message(self) -> String {
+        format!("msg_{}", self.0.simple())
+    }
+
     /// When the event was published, to the millisecond.
     pub fn created_at(self) -> Timestamp {
         timestamp_of(self.0)
@@ -323,6 +328,14 @@ impl OrganizationId {
         }
     }
 
+    /// When a generated identifier was created, to the millisecond; `None` for a supplied one.
+    pub fn created_at(&self) -> Option<Timestamp> {
+        let digits = self.0.strip_prefix("org_")?.bytes();
+        let value = |digit| CROCKFORD.iter().position(|known| *known == digit).and_then(|it| u128::try_from(it).ok());
+        let bits = digits.map(value).try_fold(0_u128, |bits, value| Some(bits << 5 | value?))?;
+        Some(timestamp_of(Uuid::from_u128(bits)))
+    }
+
     /// The printed form.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -428,6 +441,7 @@ mod tests {
         let generated = OrganizationId::new(NOW, [9; 8]);
         assert_eq!(OrganizationId::parse(generated.as_str()).unwrap(), generated);
         assert_eq!(generated.as_str().len(), 30);
+        assert_eq!(generated.created_at(), Some(NOW.to_millis()));
         let supplied = OrganizationId::parse("550E8400-e29b-41d4-a716-446655440000").unwrap();
         assert_eq!(supplied.as_str(), "550e8400-e29b-41d4-a716-446655440000");
         for text in ["", "org_", "org_ilou0000000000000000000000", "550e8400e29b41d4a716446655440000", "acme", "a#b"] {

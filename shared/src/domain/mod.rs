@@ -21,6 +21,7 @@ pub mod statistics;
 pub mod tenancy;
 pub mod text;
 pub mod time;
+pub mod walk;
 
 /// Why a value was rejected, as a phrase that follows the field's name: "must be an https URL".
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

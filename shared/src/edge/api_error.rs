@@ -12,7 +12,8 @@ use crate::domain::ids::RequestId;
 use crate::domain::tenancy::limits::EVENTS_PER_MONTH;
 use crate::service::ServiceError;
 use crate::wire::body::InvalidJson;
-use crate::wire::error::{Details, ErrorCode, ErrorOut, Problem};
+use crate::wire::error::{Details, ErrorCode, ErrorForm, ErrorOut, Problem};
+use crate::wire::svix;
 
 /// An error response. The internal cause is logged and never sent to the caller.
 #[derive(Debug, Clone)]
@@ -23,13 +24,15 @@ pub struct ApiError {
     limit: Option<&'static str>,
     retry_after_seconds: u64,
     internal: Option<String>,
+    /// The status and the code in the dialect `svix`, if they do not follow from the code.
+    svix: Option<(u16, &'static str)>,
 }
 
 impl ApiError {
     /// An error with this message and no details.
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { code, message, problems: Vec::new(), limit: None, retry_after_seconds: 1, internal: None }
+        Self { code, message, problems: Vec::new(), limit: None, retry_after_seconds: 1, internal: None, svix: None }
     }
 
     /// The error for invalid fields, parameters or headers. The message lists all of them.
@@ -45,6 +48,12 @@ impl ApiError {
         let retry_after_seconds = (after.as_secs() + u64::from(after.subsec_nanos() > 0)).max(1);
         let message = format!("the organization has reached its limit {limit}");
         Self { limit: Some(limit), retry_after_seconds, ..Self::new(ErrorCode::RateLimited, message) }
+    }
+
+    /// The error with another code in the dialect `svix`.
+    #[must_use]
+    pub fn with_svix_code(self, status: u16, code: &'static str) -> Self {
+        Self { svix: Some((status, code)), ..self }
     }
 
     /// The error for a resource that does not exist, or that the caller may not access.
@@ -86,6 +95,14 @@ impl ApiError {
     /// The internal cause, if there is one.
     pub(super) fn cause(&self) -> Option<&str> {
         self.internal.as_deref()
+    }
+
+    /// The status and the body in the dialect `svix`.
+    fn in_svix(&self) -> (u16, svix::ErrorOut) {
+        match self.svix {
+            Some((status, code)) => (status, svix::ErrorOut::Coded { code, detail: self.message.clone() }),
+            None => svix::of_error(self.code, &self.message, &self.problems),
+        }
     }
 
     /// Logs the internal cause, if there is one, with the request id.
@@ -157,11 +174,21 @@ impl From<Vec<Problem>> for ApiError {
 }
 
 impl Render for ApiError {
-    fn render(&self, request_id: RequestId) -> Vec<u8> {
+    fn render(&self, request_id: RequestId, form: ErrorForm) -> Vec<u8> {
         self.log(request_id);
+        if form == ErrorForm::Svix {
+            return serde_json::to_vec(&self.in_svix().1).unwrap_or_default();
+        }
         let details = Details::new(&self.problems, self.limit);
         let body = ErrorOut::new(self.code, &self.message, details, request_id);
         serde_json::to_vec(&body).unwrap_or_default()
+    }
+
+    fn status(&self, form: ErrorForm) -> Option<StatusCode> {
+        match form {
+            ErrorForm::Own => None,
+            ErrorForm::Svix => StatusCode::from_u16(self.in_svix().0).ok(),
+        }
     }
 
     fn error_code(&self) -> Option<&'static str> {

@@ -7,7 +7,7 @@ use axum::extract::FromRequestParts;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
-use super::path::{PathTenant, endpoint_in_path, path_parameter};
+use super::path::{InPath, PathTenant, SvixApplicationId, endpoint_in_path, path_parameter};
 use super::{ApiError, RouterState};
 use crate::domain::external_id::ExternalId;
 use crate::domain::ids::OrganizationId;
@@ -15,11 +15,12 @@ use crate::domain::tenancy::access::Scope;
 use crate::domain::tenancy::api_key::KeySecret;
 use crate::domain::tenancy::organization::Organization;
 use crate::domain::tenancy::rights::Binding;
-use crate::service::{Caller, CurrentState};
+use crate::service::{Caller, CurrentState, ServiceError};
 use crate::telemetry::RequestContext;
 use crate::wire::error::{ErrorCode, Problem};
 use crate::wire::headers::HeaderValues;
 use crate::wire::query::Query;
+use crate::wire::svix::{self, Reference};
 
 /// A caller whose key works.
 #[derive(Debug)]
@@ -158,7 +159,7 @@ impl<S: RequiredScope, W: TenantSource, B: Reach, R: RouterState> FromRequestPar
     async fn from_request_parts(parts: &mut Parts, state: &R) -> Result<Self, ApiError> {
         let Authenticated(caller) = Authenticated::from_request_parts(parts, state).await?;
         let id = W::organization(&caller, parts, state).await?;
-        let organization = state.access().organization_for(&caller, &id).await?;
+        let organization = state.access().organization_for(&caller, &id).await.map_err(W::inaccessible)?;
         parts.extensions.get::<RequestContext>().inspect(|context| context.set_organization(&organization.id));
         require::<S>(&caller)?;
         let binding = caller.binding();
@@ -185,24 +186,26 @@ impl<S, W, B> Tenant<S, W, B> {
 /// A caller that may publish in the organization of the path. The organization's state is read for each request, so
 /// a suspension takes effect immediately.
 #[derive(Debug)]
-pub struct PublishCaller {
+pub struct PublishCaller<W = OfPath> {
     /// The authenticated caller.
     pub caller: Caller,
     /// The current state of the organization.
     pub organization: CurrentState,
+    /// Where the organization's id comes from.
+    pub source: PhantomData<W>,
 }
 
-impl<R: RouterState> FromRequestParts<R> for PublishCaller {
+impl<W: TenantSource, R: RouterState> FromRequestParts<R> for PublishCaller<W> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, state: &R) -> Result<Self, ApiError> {
         let Authenticated(caller) = Authenticated::from_request_parts(parts, state).await?;
-        let id = OfPath::organization(&caller, parts, state).await?;
-        let organization = state.access().state_for(&caller, &id).await?;
+        let id = W::organization(&caller, parts, state).await?;
+        let organization = state.access().state_for(&caller, &id).await.map_err(W::inaccessible)?;
         parts.extensions.get::<RequestContext>().inspect(|context| context.set_organization(&id));
         require::<scopes::EventsPublish>(&caller)?;
         refuse_bound(&caller)?;
-        Ok(Self { caller, organization })
+        Ok(Self { caller, organization, source: PhantomData })
     }
 }
 
@@ -227,6 +230,11 @@ pub trait TenantSource: Send + Sync + 'static {
         parts: &mut Parts,
         state: &R,
     ) -> impl Future<Output = Result<OrganizationId, ApiError>> + Send;
+
+    /// The error for an organization that the caller cannot access.
+    fn inaccessible(error: ServiceError) -> ApiError {
+        error.into()
+    }
 }
 
 /// The organization in the path.
@@ -247,6 +255,32 @@ impl TenantSource for OfPath {
             Some(Some(external_id)) => state.access().organization_named(&external_id).await?,
         };
         id.ok_or_else(missing)
+    }
+}
+
+/// The application in the path, in the form of the `svix` dialect. One that is being deleted does not exist.
+#[derive(Debug)]
+pub struct OfApplication;
+
+impl TenantSource for OfApplication {
+    async fn organization<R: RouterState>(
+        _: &Caller,
+        parts: &mut Parts,
+        state: &R,
+    ) -> Result<OrganizationId, ApiError> {
+        let missing = || ApiError::not_found("application");
+        let text = path_parameter(parts, state, SvixApplicationId::PARAMETER).await.ok_or_else(missing)?;
+        match svix::reference(&text, svix::parse_application).ok_or_else(missing)? {
+            Reference::Id(id) => Ok(id),
+            Reference::Uid(uid) => state.access().organization_named(&uid).await?.ok_or_else(missing),
+        }
+    }
+
+    fn inaccessible(error: ServiceError) -> ApiError {
+        match error {
+            ServiceError::NotFound(_) | ServiceError::Conflict(_) => ApiError::not_found("application"),
+            other => other.into(),
+        }
     }
 }
 

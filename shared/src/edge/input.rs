@@ -13,6 +13,7 @@ use crate::domain::tenancy::limits::Limits;
 use crate::wire::body;
 use crate::wire::error::{ErrorCode, Problem};
 use crate::wire::query::Query;
+use crate::wire::svix::Parameters;
 
 /// Most bytes of a request body: the limit of Lambda.
 const MAX_BODY_BYTES: usize = 6 * 1024 * 1024;
@@ -35,6 +36,14 @@ impl<T> Body<T> {
     /// 400 with all invalid and unknown fields.
     pub fn read<U>(self, read: impl FnOnce(T) -> Result<U, Vec<Problem>>) -> Result<U, ApiError> {
         Ok(self.0.read(read)?)
+    }
+
+    /// Validates the body with `read`, and ignores unknown fields.
+    ///
+    /// # Errors
+    /// 400 with all invalid fields.
+    pub fn read_known<U>(self, read: impl FnOnce(T) -> Result<U, Vec<Problem>>) -> Result<U, ApiError> {
+        Ok(self.0.read_known(read)?)
     }
 }
 
@@ -102,6 +111,18 @@ impl<S: Send + Sync> FromRequestParts<S> for Search {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
         Ok(Self(Query::new(parts.uri.query().unwrap_or_default())))
+    }
+}
+
+/// The query string in the `svix` dialect.
+#[derive(Debug)]
+pub struct SvixSearch(pub Parameters);
+
+impl<S: Send + Sync> FromRequestParts<S> for SvixSearch {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, ApiError> {
+        Ok(Self(Parameters::new(parts.uri.query().unwrap_or_default())))
     }
 }
 

@@ -10,11 +10,11 @@ use http::{HeaderValue, Method, header};
 use tracing::info;
 
 use super::unrendered::Unrendered;
-use super::{ApiError, RouterState};
+use super::{ApiError, RouterState, compatibility};
 use crate::clock::{self, Clock};
 use crate::domain::ids::RequestId;
 use crate::telemetry::{RequestContext, metrics};
-use crate::wire::error::ErrorCode;
+use crate::wire::error::{ErrorCode, ErrorForm};
 
 /// The method of the request as the caller sent it.
 #[derive(Debug, Clone)]
@@ -38,7 +38,7 @@ pub fn with_fallbacks<R: RouterState>(router: Router<R>) -> Router<R> {
 /// Adds the request id, the rendering of responses that contain it, and the log line. HEAD is refused.
 pub fn with_layers<R: RouterState>(router: Router<R>, state: R) -> Router {
     let routes = router.layer(from_fn_with_state(state.access().clock().clone(), with_request_id)).with_state(state);
-    Router::new().fallback_service(routes).layer(from_fn(without_head))
+    Router::new().fallback_service(routes).layer(from_fn(without_head)).layer(from_fn(compatibility::layer))
 }
 
 /// Rejects HEAD requests. axum answers HEAD wherever it answers GET, and lists it in `Allow`, but the API's OpenAPI
@@ -76,8 +76,9 @@ async fn with_request_id(
     request.extensions_mut().insert(context.clone());
     // The route is logged instead of the path, because a mistyped path may contain anything.
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let form = ErrorForm::of_path(request.uri().path());
     let mut response = context.clone().scope(next.run(request)).await;
-    let code = render(&mut response, request_id);
+    let code = render(&mut response, request_id, form);
     if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {
         response.headers_mut().insert("x-request-id", value);
     }
@@ -100,11 +101,14 @@ async fn with_request_id(
 }
 
 /// Writes the body that needs the request id, and returns the error's code if it is one.
-fn render(response: &mut Response, request_id: RequestId) -> Option<&'static str> {
+fn render(response: &mut Response, request_id: RequestId, form: ErrorForm) -> Option<&'static str> {
     let Unrendered(body) = response.extensions_mut().remove::<Unrendered>()?;
+    if let Some(status) = body.status(form) {
+        *response.status_mut() = status;
+    }
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.remove(header::CONTENT_LENGTH);
-    *response.body_mut() = Body::from(body.render(request_id));
+    *response.body_mut() = Body::from(body.render(request_id, form));
     body.error_code()
 }

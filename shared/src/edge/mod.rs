@@ -3,6 +3,7 @@
 
 mod api_error;
 mod auth;
+mod compatibility;
 pub mod ingest;
 mod input;
 mod items;
@@ -14,6 +15,7 @@ mod reply;
 mod shutdown;
 pub mod sqs;
 mod unrendered;
+mod walked;
 
 use std::sync::Arc;
 
@@ -21,15 +23,20 @@ use crate::service::{Access, Administrator, Publisher};
 
 pub use api_error::{ApiError, take_error};
 pub use auth::{
-    Authenticated, BoundTenant, OfKey, Permitted, Platform, PlatformPath, PublishCaller, Tenant, own_or_named, scopes,
+    Authenticated, BoundTenant, OfApplication, OfKey, Permitted, Platform, PlatformPath, PublishCaller, Tenant,
+    own_or_named, scopes,
 };
-pub use input::{Body, Origin, Search, check_size, read_body};
+pub use input::{Body, Origin, Search, SvixSearch, check_size, read_body};
 pub use items::Items;
 pub use layers::{finish, with_fallbacks, with_layers};
-pub use path::{HyphenatedEndpointId, PathId, VersionNumber};
 pub use public_origin::PublicOrigin;
+pub use path::{
+    HyphenatedEndpointId, PathId, PathReference, PathType, SvixApplicationId, SvixAttemptId, SvixEndpointId,
+    SvixMessageId, VersionNumber,
+};
 pub use reply::{Bare, Data, Empty};
 pub use shutdown::register_usage_flush;
+pub use walked::Listed;
 
 /// The state of a router. Extractors authenticate callers with its [`Access`].
 pub trait RouterState: Clone + Send + Sync + 'static {

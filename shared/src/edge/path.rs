@@ -10,6 +10,7 @@ use crate::domain::ids::{AttemptId, DeliveryId, EndpointId, EventId, JobId, KeyI
 use crate::domain::tenancy::rights::Binding;
 use crate::service::{Access, ServiceError};
 use crate::wire::endpoints;
+use crate::wire::svix::{self, Reference};
 
 /// The organization whose resources the path names, and the endpoints that the caller may access.
 /// [`Tenant`](super::Tenant) adds it to the request.
@@ -32,6 +33,11 @@ pub trait InPath: Sized + Send {
     const WHAT: &'static str;
     /// Parses the identifier; `None` if it is malformed.
     fn parse(text: &str) -> Option<Self>;
+
+    /// Reads the text as an external id. `None` if it is none but an identifier; `Some(None)` if it can be neither.
+    fn external_id(text: &str) -> Option<Option<ExternalId>> {
+        ExternalId::in_path(text)
+    }
 
     /// The endpoint, if this identifies one.
     fn endpoint(&self) -> Option<EndpointId> {
@@ -121,6 +127,101 @@ impl InPath for HyphenatedEndpointId {
     }
 }
 
+/// An identifier in the form of the `svix` dialect. A text that is none is the uid of a resource.
+macro_rules! in_svix_path {
+    ($(#[$doc:meta])* $name:ident($id:ty), $parameter:literal, $what:literal, $parse:path, $named:expr, $endpoint:expr) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy)]
+        pub struct $name(pub $id);
+
+        impl InPath for $name {
+            const PARAMETER: &'static str = $parameter;
+            const WHAT: &'static str = $what;
+
+            fn parse(text: &str) -> Option<Self> {
+                $parse(text).map(Self)
+            }
+
+            fn external_id(text: &str) -> Option<Option<ExternalId>> {
+                match $parse(text) {
+                    Some(_) => None,
+                    None => Some(ExternalId::parse(text).ok()),
+                }
+            }
+
+            fn endpoint(&self) -> Option<EndpointId> {
+                $endpoint(self.0)
+            }
+
+            async fn named(
+                access: &Access,
+                organization: &OrganizationId,
+                external_id: &ExternalId,
+            ) -> Result<Option<Self>, ServiceError> {
+                let named: Result<Option<$id>, ServiceError> = $named(access, organization, external_id).await;
+                Ok(named?.map(Self))
+            }
+        }
+    };
+}
+
+in_svix_path!(
+    /// An endpoint.
+    SvixEndpointId(EndpointId), "endpoint_id", "endpoint", svix::parse_endpoint, Access::endpoint_named, Some
+);
+in_svix_path!(
+    /// A message.
+    SvixMessageId(EventId), "msg_id", "message", svix::parse_message, Access::event_named, |_| None
+);
+in_svix_path!(
+    /// An attempt, which has no uid.
+    SvixAttemptId(AttemptId), "attempt_id", "attempt", svix::parse_attempt, no_attempt_named, |_| None
+);
+
+/// An application.
+#[derive(Debug, Clone)]
+pub struct SvixApplicationId(pub OrganizationId);
+
+impl InPath for SvixApplicationId {
+    const PARAMETER: &'static str = "app_id";
+    const WHAT: &'static str = "application";
+
+    fn parse(text: &str) -> Option<Self> {
+        svix::parse_application(text).map(Self)
+    }
+}
+
+/// The name of an event type in the `svix` dialect.
+#[derive(Debug, Clone)]
+pub struct PathType(pub EventType);
+
+impl InPath for PathType {
+    const PARAMETER: &'static str = "event_type_name";
+    const WHAT: &'static str = "event type";
+
+    fn parse(text: &str) -> Option<Self> {
+        EventType::parse(text).ok().map(Self)
+    }
+}
+
+/// An identifier or a uid in the path. The resource need not exist. It needs no [`Tenant`](super::Tenant).
+#[derive(Debug)]
+pub struct PathReference<T>(pub Reference<T>);
+
+impl<T: InPath, R: RouterState> FromRequestParts<R> for PathReference<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &R) -> Result<Self, ApiError> {
+        let missing = || ApiError::not_found(T::WHAT);
+        let text = path_parameter(parts, state, T::PARAMETER).await.ok_or_else(missing)?;
+        svix::reference(&text, T::parse).map(Self).ok_or_else(missing)
+    }
+}
+
+async fn no_attempt_named(_: &Access, _: &OrganizationId, _: &ExternalId) -> Result<Option<AttemptId>, ServiceError> {
+    Ok(None)
+}
+
 in_path!(OrganizationId, "organization", "organization");
 in_path!(EndpointId, "endpoint", "endpoint", endpoint_named, Some);
 in_path!(EventType, "event_type", "event type");
@@ -137,7 +238,7 @@ impl<T: InPath, R: RouterState> FromRequestParts<R> for PathId<T> {
     async fn from_request_parts(parts: &mut Parts, state: &R) -> Result<Self, ApiError> {
         let missing = || ApiError::not_found(T::WHAT);
         let text = path_parameter(parts, state, T::PARAMETER).await.ok_or_else(missing)?;
-        let id = match ExternalId::in_path(&text) {
+        let id = match T::external_id(&text) {
             None => T::parse(&text),
             Some(external_id) => {
                 let external_id = external_id.ok_or_else(missing)?;
@@ -164,9 +265,25 @@ pub(super) async fn endpoint_in_path<R: RouterState>(
     state: &R,
     organization: &OrganizationId,
 ) -> Result<Option<Option<EndpointId>>, ApiError> {
-    let Some(text) = path_parameter(parts, state, EndpointId::PARAMETER).await else { return Ok(None) };
-    Ok(Some(match ExternalId::in_path(&text) {
-        None => EndpointId::parse(&text).ok().or_else(|| endpoints::parse_id(&text)),
+    let own = path_parameter(parts, state, EndpointId::PARAMETER).await;
+    let (text, external_id) = match own {
+        Some(text) => {
+            let external_id = ExternalId::in_path(&text);
+            (text, external_id)
+        }
+        None => match path_parameter(parts, state, SvixEndpointId::PARAMETER).await {
+            Some(text) => {
+                let external_id = SvixEndpointId::external_id(&text);
+                (text, external_id)
+            }
+            None => return Ok(None),
+        },
+    };
+    Ok(Some(match external_id {
+        None => {
+            let parsers = [|text: &str| EndpointId::parse(text).ok(), endpoints::parse_id, svix::parse_endpoint];
+            parsers.into_iter().find_map(|parse| parse(&text))
+        }
         Some(None) => None,
         Some(Some(external_id)) => state.access().endpoint_named(organization, &external_id).await?,
     }))

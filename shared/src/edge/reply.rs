@@ -12,6 +12,7 @@ use super::items::unrenderable;
 use super::unrendered::{Render, Unrendered};
 use super::{ApiError, Items};
 use crate::domain::ids::RequestId;
+use crate::wire::error::ErrorForm;
 use crate::wire::organizations::PaginationOut;
 
 /// A response of the `organizations` dialect: `{"data":…, "meta":{"request_id":…}}`.
@@ -145,7 +146,7 @@ struct Meta {
 }
 
 impl Render for Enveloped {
-    fn render(&self, request_id: RequestId) -> Vec<u8> {
+    fn render(&self, request_id: RequestId, _: ErrorForm) -> Vec<u8> {
         let meta = Meta { request_id: request_id.to_string() };
         let envelope = Envelope { data: &self.data, pagination: self.pagination.as_deref(), meta };
         // A page may have several megabytes. Without sufficient capacity the vector would be reallocated, which doubles

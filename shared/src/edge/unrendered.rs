@@ -2,12 +2,20 @@
 
 use std::sync::Arc;
 
+use http::StatusCode;
+
 use crate::domain::ids::RequestId;
+use crate::wire::error::ErrorForm;
 
 /// A body that has the request id in it.
 pub(super) trait Render: Send + Sync {
-    /// The body as JSON. Empty if it cannot be rendered.
-    fn render(&self, request_id: RequestId) -> Vec<u8>;
+    /// The body as JSON. Empty if it cannot be rendered. If it is an error, it has this form.
+    fn render(&self, request_id: RequestId, form: ErrorForm) -> Vec<u8>;
+
+    /// The status of an error in this form; `None` for the response's own.
+    fn status(&self, _: ErrorForm) -> Option<StatusCode> {
+        None
+    }
 
     /// The error's code, if the answer is an error.
     fn error_code(&self) -> Option<&'static str> {

@@ -114,6 +114,8 @@ pub struct DeliverV1<'a> {
     text: Option<Cow<'a, str>>,
     #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
     content_type: Option<Cow<'a, str>>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    svix_headers: bool,
     #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
     traceparent: Option<Cow<'a, str>>,
     #[serde(default, borrow, skip_serializing_if = "Option::is_none")]
@@ -132,7 +134,7 @@ impl DeliverV1<'_> {
         };
         let trace = self.traceparent.as_deref();
         let trace = trace.and_then(|parent| TraceContext::parse(parent, self.tracestate.as_deref()));
-        Ok(Some(Payload { body: body.to_owned(), content_type, trace }))
+        Ok(Some(Payload { body: body.to_owned(), content_type, trace, svix_headers: self.svix_headers }))
     }
 }
 
@@ -221,6 +223,7 @@ impl<'a> From<&'a DeliverTask> for DeliverV1<'a> {
             body,
             text: text.map(Cow::from),
             content_type: sent.and_then(|payload| Some(payload.content_type.as_ref()?.as_str().into())),
+            svix_headers: sent.is_some_and(|payload| payload.svix_headers),
             traceparent: trace.map(|trace| trace.parent().into()),
             tracestate: trace.and_then(TraceContext::state).map(Cow::from),
         }
@@ -252,7 +255,10 @@ mod tests {
     fn traced(body: &str, content_type: Option<&str>, state: Option<&str>) -> DeliverTask {
         let content_type = content_type.map(|text| ContentType::parse(text).unwrap());
         let trace = TraceContext::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", state);
-        DeliverTask { payload: Some(Arc::new(Payload { body: body.to_owned(), content_type, trace })), ..task(None) }
+        DeliverTask {
+            payload: Some(Arc::new(Payload { content_type, trace, ..Payload::json(body.to_owned()) })),
+            ..task(None)
+        }
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub struct Attempt<'a> {
     pub body: Bytes,
     /// The body's content type; `None` for JSON.
     pub content_type: Option<&'a ContentType>,
+    /// Whether to add the signed headers `svix-…`.
+    pub svix_headers: bool,
     /// The trace context to pass on.
     pub trace: Option<&'a TraceContext>,
     /// The time limit of the whole exchange.
@@ -53,18 +55,28 @@ pub(super) struct Signed {
 impl Attempt<'_> {
     /// The signed headers; `None` if a secret or header is encrypted.
     pub(super) fn sign(&self, sent_at: Timestamp) -> Option<Signed> {
-        let event = self.delivery.event();
+        let id = self.delivery.event().to_string();
         let secrets = || self.secrets.iter().map(|key| &key.secret);
         let digest = signature::body_digest(secrets(), &self.body);
+        let timestamp = sent_at.unix_seconds().to_string();
         let own = [
-            ("webhook-id", event.to_string()),
-            ("webhook-timestamp", sent_at.unix_seconds().to_string()),
-            ("webhook-signature", signature::standard(secrets(), &event, sent_at, &self.body)?),
+            ("webhook-signature", signature::standard(secrets(), &id, sent_at, &self.body)?),
+            ("webhook-id", id),
+            ("webhook-timestamp", timestamp.clone()),
             ("x-webhook-event", self.event_type.to_string()),
             ("x-webhook-delivery", self.delivery.to_string()),
             ("x-webhook-attempt", self.number.to_string()),
         ];
-        let mut headers = HeaderMap::with_capacity(own.len() + 7 + self.headers.iter().len());
+        let message = self.svix_headers.then(|| self.delivery.event().as_message());
+        let svix = match message {
+            Some(id) => vec![
+                ("svix-signature", signature::standard(secrets(), &id, sent_at, &self.body)?),
+                ("svix-id", id),
+                ("svix-timestamp", timestamp),
+            ],
+            None => Vec::new(),
+        };
+        let mut headers = HeaderMap::with_capacity(own.len() + svix.len() + 7 + self.headers.iter().len());
         headers.insert(USER_AGENT_HEADER, HeaderValue::from_static(USER_AGENT));
         headers.insert(ACCEPT, HeaderValue::from_static("*/*"));
         for (name, value) in self.headers.iter() {
@@ -84,7 +96,7 @@ impl Attempt<'_> {
         }
         let digest_header = digest.clone().map(|digest| ("x-webhook-signature", digest));
         let key_ids = self.key_ids().map(|ids| ("webhook-key-id", ids));
-        for (name, value) in own.into_iter().chain(digest_header).chain(key_ids) {
+        for (name, value) in own.into_iter().chain(digest_header).chain(key_ids).chain(svix) {
             if let Ok(value) = HeaderValue::try_from(value) {
                 headers.insert(HeaderName::from_static(name), value);
             }

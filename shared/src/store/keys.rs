@@ -286,6 +286,16 @@ pub(super) fn idempotency(organization: &OrganizationId, key_hash: [u8; 32]) -> 
     Key::new(idempotency_partition(organization, shard), hex::encode(key_hash))
 }
 
+/// The answer to a request with this digest. That of a request for an organization is beside its idempotency keys.
+pub(super) fn answer(organization: Option<&OrganizationId>, digest: [u8; 32]) -> Key {
+    let shard = digest[0] % IDEMPOTENCY_SHARDS;
+    let partition = match organization {
+        Some(organization) => idempotency_partition(organization, shard),
+        None => format!("answer#{shard}"),
+    };
+    Key::new(partition, format!("answer#{}", hex::encode(digest)))
+}
+
 fn idempotency_partition(organization: &OrganizationId, shard: u8) -> String {
     format!("idem#{organization}#{shard}")
 }

@@ -1,6 +1,7 @@
 //! The DynamoDB table. `keys` constructs all keys, and each resource has a file. docs/storage.md describes the
 //! items and the access patterns.
 
+mod answers;
 mod api_keys;
 mod attempts;
 mod chunks;
@@ -42,6 +43,7 @@ use crate::clock;
 use keys::STATE_COPIES;
 use write::coalesced::CoalescedCalls;
 
+pub use answers::{EarlierRequest, RequestDigest, StoredAnswer};
 pub use attempts::listing::{AttemptList, Examined};
 pub use counts::NotAdded;
 pub use deliveries::Replaced;

@@ -18,10 +18,11 @@ impl Query {
             response_status,
             error,
             trigger: self.take("trigger", |text| one_of(Trigger::parse(text), &Trigger::ALL.map(Trigger::as_str))),
-            event_type: self.take("event_type", EventType::parse),
+            event_types: self.take("event_type", EventType::parse).into_iter().collect(),
             channel: self.channel(),
             since: self.take("since", time),
             until: self.take("until", time),
+            ..AttemptFilter::default()
         }
     }
 }
@@ -78,7 +79,7 @@ mod tests {
         assert_eq!(filter.response_status, ResponseStatusFilter::parse("5xx").ok());
         assert_eq!((filter.error, filter.trigger), (Some(Cause::Dns), Some(Trigger::Resend)));
         assert_eq!(filter.channel.as_deref(), Some("eu"));
-        assert!(filter.event_type.is_some() && filter.since.is_some() && filter.until.is_none());
+        assert!(filter.event_types.len() == 1 && filter.since.is_some() && filter.until.is_none());
         assert!(query.finish(()).is_ok());
 
         let mut query =

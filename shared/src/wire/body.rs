@@ -46,6 +46,14 @@ impl<T> Parsed<T> {
         }
         Err(problems)
     }
+
+    /// Validates the fields with `read`, and ignores unknown ones.
+    ///
+    /// # Errors
+    /// All problems of the known fields.
+    pub fn read_known<U>(self, read: impl FnOnce(T) -> Result<U, Vec<Problem>>) -> Result<U, Vec<Problem>> {
+        read(self.fields)
+    }
 }
 
 /// Parses a JSON object. An empty body counts as an empty object, and a leading byte order mark is ignored.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::svix;
 use crate::domain::catalogue::Refusal;
 use crate::domain::ids::RequestId;
 use crate::domain::schema::Violation;
@@ -78,6 +79,22 @@ error_codes! {
     Internal = "internal", 500;
     /// The service is temporarily unavailable; the same request may succeed later.
     Unavailable = "unavailable", 503;
+}
+
+/// The form of errors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ErrorForm {
+    /// [`ErrorOut`].
+    Own,
+    /// [`svix::ErrorOut`].
+    Svix,
+}
+
+impl ErrorForm {
+    /// The form of the errors at this path.
+    pub fn of_path(path: &str) -> Self {
+        if svix::is_path(path) { Self::Svix } else { Self::Own }
+    }
 }
 
 /// An invalid field, parameter or header.

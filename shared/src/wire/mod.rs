@@ -14,3 +14,4 @@ pub mod organizations;
 pub mod pages;
 pub mod query;
 pub mod redacted;
+pub mod svix;

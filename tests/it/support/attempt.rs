@@ -61,6 +61,7 @@ impl Post {
             number: 1,
             body: self.body.clone(),
             content_type: None,
+            svix_headers: false,
             trace: None,
             timeout: self.timeout,
         };

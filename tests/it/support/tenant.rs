@@ -60,8 +60,11 @@ impl Tenant {
         headers: &[(&str, &str)],
         body: Option<String>,
     ) -> Reply {
-        let path =
-            if path.starts_with("/v1") { path.to_owned() } else { format!("/v1/organizations/{}{path}", self.id) };
+        let path = if path.starts_with("/v1") || path.starts_with("/api/") {
+            path.to_owned()
+        } else {
+            format!("/v1/organizations/{}{path}", self.id)
+        };
         let mut request = Request::builder().method(method).uri(path);
         request = request.header(header::AUTHORIZATION, format!("Bearer {}", self.key));
         for (name, value) in headers {

@@ -4,6 +4,7 @@ pub(crate) mod endpoints;
 pub(crate) mod hooks;
 pub(crate) mod organizations;
 pub(crate) mod pages;
+pub(crate) mod svix;
 
 use serde::Serialize;
 use serde_json::value::RawValue;

@@ -96,8 +96,12 @@ pub struct AttemptFilter {
     pub error: Option<Cause>,
     /// Only attempts with this trigger.
     pub trigger: Option<Trigger>,
-    /// Only attempts of events of this type.
-    pub event_type: Option<EventType>,
+    /// Only attempts that succeeded, or only attempts that failed.
+    pub succeeded: Option<bool>,
+    /// Only attempts without a response.
+    pub without_response: bool,
+    /// Only attempts of events of one of these types; all if there are none.
+    pub event_types: Vec<EventType>,
     /// Only attempts of events that have this channel.
     pub channel: Option<String>,
     /// Only attempts that began at this time or later.
@@ -112,6 +116,8 @@ impl AttemptFilter {
         let entry = &attempt.entry;
         self.response_status.is_none_or(|wanted| entry.response_status.is_some_and(|status| wanted.admits(status)))
             && self.error.is_none_or(|wanted| entry.error == Some(wanted))
+            && self.succeeded.is_none_or(|wanted| wanted == entry.error.is_none())
+            && !(self.without_response && entry.response_status.is_some())
             && self.trigger.is_none_or(|wanted| entry.trigger == wanted)
             && self.admits_event_and_time(attempt)
     }
@@ -123,7 +129,7 @@ impl AttemptFilter {
 
     fn admits_event_and_time(&self, attempt: &RecordedAttempt) -> bool {
         let started_at = attempt.entry.started_at;
-        self.event_type.as_ref().is_none_or(|wanted| *wanted == attempt.event_type)
+        (self.event_types.is_empty() || self.event_types.contains(&attempt.event_type))
             && self.channel.as_ref().is_none_or(|wanted| attempt.channels.names().contains(wanted))
             && self.since.is_none_or(|since| since <= started_at)
             && self.until.is_none_or(|until| started_at < until)
@@ -167,8 +173,11 @@ mod tests {
             (AttemptFilter { error: Some(Cause::Timeout), ..none.clone() }, false),
             (AttemptFilter { trigger: Some(Trigger::Manual), ..none.clone() }, true),
             (AttemptFilter { trigger: Some(Trigger::Resend), ..none.clone() }, false),
-            (AttemptFilter { event_type: Some(event_type.clone()), ..none.clone() }, true),
-            (AttemptFilter { event_type: EventType::parse("a.c").ok(), ..none.clone() }, false),
+            (AttemptFilter { event_types: vec![event_type.clone()], ..none.clone() }, true),
+            (AttemptFilter { event_types: vec![EventType::parse("a.c").unwrap()], ..none.clone() }, false),
+            (AttemptFilter { succeeded: Some(false), ..none.clone() }, true),
+            (AttemptFilter { succeeded: Some(true), ..none.clone() }, false),
+            (AttemptFilter { without_response: true, ..none.clone() }, false),
             (AttemptFilter { channel: Some("eu".to_owned()), ..none.clone() }, true),
             (AttemptFilter { channel: Some("e".to_owned()), ..none.clone() }, false),
             (AttemptFilter { since: Some(NOW), until: Some(in_seconds(1)), ..none.clone() }, true),

@@ -11,8 +11,8 @@ use crate::domain::ids::EndpointId;
 pub struct DeliveryFilter {
     /// Only deliveries of these events.
     pub event: EventFilter,
-    /// Only deliveries with this status.
-    pub status: Option<DeliveryStatus>,
+    /// Only deliveries with one of these statuses; all if there are none.
+    pub statuses: Vec<DeliveryStatus>,
     /// Only deliveries whose last attempt got such a response.
     pub response_status: Option<ResponseStatusFilter>,
     /// Only deliveries with this cause of the last failure.
@@ -23,7 +23,7 @@ impl DeliveryFilter {
     /// Whether a delivery of an event with an id in the filter's range meets the other conditions.
     pub fn admits(&self, delivery: &Delivery) -> bool {
         self.event.admits(&delivery.event_type, &delivery.channels)
-            && self.status.is_none_or(|wanted| wanted == delivery.status)
+            && (self.statuses.is_empty() || self.statuses.contains(&delivery.status))
             && self.response_status.is_none_or(|wanted| delivery.response_status().is_some_and(|it| wanted.admits(it)))
             && self.error.is_none_or(|wanted| Some(wanted) == delivery.error)
     }

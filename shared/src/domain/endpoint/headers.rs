@@ -1,6 +1,6 @@
 //! Headers that an endpoint's owner adds to every request.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use http::header::{HeaderName, HeaderValue};
@@ -40,7 +40,7 @@ pub const REFUSED_HEADERS: [&str; 12] = [
 ];
 
 /// Prefixes of further headers that owners cannot set.
-pub const REFUSED_HEADER_PREFIXES: [&str; 3] = ["proxy-", "webhook-", "x-webhook-"];
+pub const REFUSED_HEADER_PREFIXES: [&str; 4] = ["proxy-", "svix-", "webhook-", "x-webhook-"];
 
 impl Headers {
     /// Validates names and values. Names keep their case.
@@ -53,7 +53,7 @@ impl Headers {
         if headers.len() > MAX_HEADERS {
             return Err(Invalid::new(format!("must have at most {MAX_HEADERS} entries")));
         }
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         for (name, value) in &headers {
             check_header(name, value)?;
             if !seen.insert(name.to_ascii_lowercase()) {
@@ -83,6 +83,36 @@ impl Headers {
     ) -> Result<Self, E> {
         let changed = self.0.iter().map(|(name, value)| Ok((name.clone(), change(name, value)?)));
         changed.collect::<Result<_, E>>().map(Self)
+    }
+}
+
+/// A change of some headers. Names are compared without case.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HeaderChanges {
+    /// Headers to set.
+    pub set: Headers,
+    /// Names of headers to remove, in lower case.
+    pub removed: BTreeSet<String>,
+}
+
+impl Headers {
+    /// The headers after a change. The values of others stay as they are, readable or encrypted.
+    ///
+    /// # Errors
+    /// [`Invalid`] if there are too many.
+    pub fn changed(&self, changes: &HeaderChanges) -> Result<Self, Invalid> {
+        let set: BTreeSet<_> = changes.set.0.keys().map(|name| name.to_ascii_lowercase()).collect();
+        let stays = |name: &str| {
+            let lower = name.to_ascii_lowercase();
+            !set.contains(&lower) && !changes.removed.contains(&lower)
+        };
+        let kept = self.0.iter().filter(|(name, _)| stays(name));
+        let headers: BTreeMap<_, _> =
+            kept.chain(&changes.set.0).map(|(name, value)| (name.clone(), value.clone())).collect();
+        if headers.len() > MAX_HEADERS {
+            return Err(Invalid::new(format!("must have at most {MAX_HEADERS} entries")));
+        }
+        Ok(Self(headers))
     }
 }
 
@@ -124,7 +154,7 @@ mod tests {
         for name in ["Authorization", "X-Tenant", "accept", "User-Agent", "Accept-Encoding", "content-language"] {
             assert!(one(name, "value").is_ok(), "{name}");
         }
-        let own = ["Proxy-Authorization", "webhook-id", "X-Webhook-Event", "CONTENT-TYPE"];
+        let own = ["Proxy-Authorization", "Svix-Id", "webhook-id", "X-Webhook-Event", "CONTENT-TYPE"];
         for name in own.iter().chain(&REFUSED_HEADERS) {
             assert!(one(name, "value").unwrap_err().0.contains(name), "{name}");
         }
@@ -153,6 +183,20 @@ mod tests {
         assert!(Headers::new((0..16).map(|i| (format!("x-{i}"), String::new()))).is_ok());
         assert!(Headers::new((0..17).map(|i| (format!("x-{i}"), String::new()))).is_err());
         assert!(Headers::new([("X-A".into(), String::new()), ("x-a".into(), String::new())]).is_err());
+    }
+
+    #[test]
+    fn a_change_sets_and_removes_headers_and_keeps_the_others() {
+        let headers = |names: &[(&str, &str)]| {
+            Headers::new(names.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))).unwrap()
+        };
+        let before = headers(&[("X-A", "1"), ("x-b", "2"), ("x-c", "3")]);
+        let changes = HeaderChanges { set: headers(&[("x-a", "9")]), removed: BTreeSet::from(["x-b".to_owned()]) };
+        assert_eq!(before.changed(&changes), Ok(headers(&[("x-a", "9"), ("x-c", "3")])));
+        assert_eq!(before.changed(&HeaderChanges::default()), Ok(before.clone()));
+        let many: Vec<_> = (0..16).map(|number| format!("y-{number}")).collect();
+        let many: Vec<_> = many.iter().map(|name| (name.as_str(), "")).collect();
+        assert!(before.changed(&HeaderChanges { set: headers(&many), removed: BTreeSet::new() }).is_err());
     }
 
     #[test]

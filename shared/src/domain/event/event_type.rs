@@ -97,6 +97,11 @@ impl Catalogue {
         self
     }
 
+    /// Whether the catalogue names the type.
+    pub fn names(&self, event_type: &EventType) -> bool {
+        self.types.contains(event_type)
+    }
+
     /// Whether the type is allowed.
     ///
     /// # Errors

@@ -49,6 +49,8 @@ pub struct NewEvent {
     pub channels: Channels,
     /// The trace context of the publish request.
     pub trace: Option<TraceContext>,
+    /// Whether requests have the signed headers `svix-…` as well.
+    pub svix_headers: bool,
     /// The version of its type whose schema `data` must satisfy, and after the validation the one that it satisfies.
     /// `None` for the newest version, and after the validation if that has no schema.
     pub schema_version: Option<u32>,
@@ -68,6 +70,7 @@ impl NewEvent {
             edition: None,
             channels: Channels::default(),
             trace: None,
+            svix_headers: false,
             schema_version: None,
         }
     }
@@ -167,7 +170,7 @@ impl Event {
             external_id: new.external_id,
             organization: organization.clone(),
             format: new.format,
-            payload: Payload { body, content_type: new.content_type, trace: new.trace },
+            payload: Payload { body, content_type: new.content_type, trace: new.trace, svix_headers: new.svix_headers },
             event_type: new.event_type,
             subject: new.subject,
             edition: new.edition,
@@ -247,6 +250,7 @@ impl Event {
             edition: self.edition.clone(),
             channels: self.channels.clone(),
             schema_version: self.schema_version,
+            svix_headers: self.payload.svix_headers,
             ..NewEvent::new(self.event_type.clone(), data.to_owned())
         }
     }

@@ -85,12 +85,14 @@ pub struct Payload {
     pub content_type: Option<ContentType>,
     /// The trace context of the publish request.
     pub trace: Option<TraceContext>,
+    /// Whether requests have the signed headers `svix-…` as well.
+    pub svix_headers: bool,
 }
 
 impl Payload {
-    /// A JSON body without a trace context.
+    /// A JSON body without a trace context and without `svix-…` headers.
     pub const fn json(body: String) -> Self {
-        Self { body, content_type: None, trace: None }
+        Self { body, content_type: None, trace: None, svix_headers: false }
     }
 }
 

@@ -9,8 +9,8 @@ use crate::domain::time::Timestamp;
 /// Which events a list contains, or whose deliveries. Absent fields do not restrict it.
 #[derive(Debug, Default)]
 pub struct EventFilter {
-    /// Only events of this type.
-    pub event_type: Option<EventType>,
+    /// Only events of one of these types; all if there are none.
+    pub event_types: Vec<EventType>,
     /// Only events published at this time or later.
     pub since: Option<Timestamp>,
     /// Only events published before this time.
@@ -33,7 +33,7 @@ pub struct EventIds {
 impl EventFilter {
     /// Whether an event with an id in the filter's [range](Self::ids) meets the other conditions.
     pub fn admits(&self, event_type: &EventType, channels: &Channels) -> bool {
-        self.event_type.as_ref().is_none_or(|wanted| wanted == event_type)
+        (self.event_types.is_empty() || self.event_types.contains(event_type))
             && self.channel.as_ref().is_none_or(|wanted| channels.names().contains(wanted))
     }
 

@@ -115,6 +115,26 @@ impl SigningSecret {
         Ok(secret)
     }
 
+    /// Parses a secret that a client of the `svix` dialect supplies: the base64 of 24 to 75 bytes, which `whsec_` may precede,
+    /// or `whsk_` and an Ed25519 key.
+    ///
+    /// # Errors
+    /// [`Invalid`] for anything else. The message does not contain the secret.
+    pub fn parse_standard(text: &str) -> Result<Self, Invalid> {
+        if text.starts_with(SECRET_PREFIX) {
+            return Ed25519Key::parse(text).map(|key| Self::ed25519(&key));
+        }
+        let encoded = text.strip_prefix(PREFIX).unwrap_or(text);
+        match BASE64.decode(encoded) {
+            Ok(key) if STANDARD_KEY_BYTES.contains(&key.len()) => Ok(Self::hmac(format!("{PREFIX}{encoded}"))),
+            _ => Err(Invalid::new(format!(
+                "must be the base64 of {} to {} bytes, which {PREFIX} may precede",
+                STANDARD_KEY_BYTES.start(),
+                STANDARD_KEY_BYTES.end(),
+            ))),
+        }
+    }
+
     /// Parses a secret that a caller supplies, whose text is the key of an HMAC: 16 to 256 printable ASCII characters.
     ///
     /// # Errors

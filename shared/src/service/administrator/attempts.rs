@@ -2,12 +2,11 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::fmt;
 use std::time::Duration;
 
 use super::Administrator;
 use super::deliveries::Found;
-use super::lists::{Page, bad_cursor, examine};
+use super::lists::{bad_cursor, examine};
 use crate::domain::delivery::Delivery;
 use crate::domain::delivery::attempt::AttemptEntry;
 use crate::domain::delivery::outcome::WITHOUT_ITEM;
@@ -18,6 +17,7 @@ use crate::domain::event::payload::Payload;
 use crate::domain::ids::{AttemptId, DeliveryId, EndpointId, EventId, OrganizationId};
 use crate::domain::tenancy::rights::{Binding, MAX_BOUND_ENDPOINTS};
 use crate::domain::time::Timestamp;
+use crate::domain::walk::{Walk, Walked};
 use crate::service::ServiceError;
 use crate::store::{Examined, Order};
 
@@ -54,35 +54,16 @@ pub struct DeliveryHistory {
     pub attempts: AttemptPage,
 }
 
-/// A position in a list of attempts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Cursor {
-    /// The page contains what follows this attempt in the list: older attempts.
-    Next(AttemptId),
-    /// The page contains what precedes this attempt in the list: newer attempts.
-    Previous(AttemptId),
-}
-
-/// The text before the id of a [`Cursor::Previous`].
+/// The text before the id of a cursor that walks back.
 const PREVIOUS: &str = "before-";
 
-impl Cursor {
-    fn parse(text: &str) -> Result<Self, ServiceError> {
-        let (id, cursor): (_, fn(AttemptId) -> Self) = match text.strip_prefix(PREVIOUS) {
-            Some(id) => (id, Self::Previous),
-            None => (text, Self::Next),
-        };
-        AttemptId::parse(id).map(cursor).map_err(|_| bad_cursor())
-    }
-}
-
-impl fmt::Display for Cursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Next(id) => id.fmt(f),
-            Self::Previous(id) => write!(f, "{PREVIOUS}{id}"),
-        }
-    }
+fn parse_cursor(cursor: Option<&str>) -> Result<Walk<AttemptId>, ServiceError> {
+    let Some(text) = cursor else { return Ok(Walk::First) };
+    let (id, walk): (_, fn(AttemptId) -> Walk<AttemptId>) = match text.strip_prefix(PREVIOUS) {
+        Some(id) => (id, Walk::Before),
+        None => (text, Walk::After),
+    };
+    AttemptId::parse(id).map(walk).map_err(|_| bad_cursor())
 }
 
 impl Administrator {
@@ -100,7 +81,23 @@ impl Administrator {
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<AttemptPage, ServiceError> {
-        let cursor = cursor.map(Cursor::parse).transpose()?;
+        let walk = parse_cursor(cursor)?;
+        Ok(page(self.walk_endpoint_attempts(organization, endpoint, filter, walk, limit).await?, walk))
+    }
+
+    /// As [`Administrator::endpoint_attempts`], in the direction of `walk`. A page that is read backward is in the reverse
+    /// order.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] if the organization has no endpoint with this id.
+    pub async fn walk_endpoint_attempts(
+        &self,
+        organization: &OrganizationId,
+        endpoint: EndpointId,
+        filter: &AttemptFilter,
+        walk: Walk<AttemptId>,
+        limit: usize,
+    ) -> Result<Walked<RecordedAttempt, AttemptId>, ServiceError> {
         self.endpoint(organization, endpoint).await?;
         let oldest = self.oldest_retained();
         let since = filter.since.map_or(oldest, |since| since.minus(WITHOUT_ITEM).max(oldest));
@@ -108,13 +105,13 @@ impl Administrator {
             AttemptId::first_at(since),
             filter.until.map(|until| AttemptId::first_at(until.plus(Duration::from_millis(1)))),
         );
-        let (order, start) = match cursor {
-            None => (Order::NewestFirst, None),
-            Some(Cursor::Next(id)) => {
+        let (order, start) = match walk {
+            Walk::First => (Order::NewestFirst, None),
+            Walk::After(id) => {
                 before = Some(before.map_or(id, |before| before.min(id)));
                 (Order::NewestFirst, Some(id))
             }
-            Some(Cursor::Previous(id)) => {
+            Walk::Before(id) => {
                 from = from.max(id.next());
                 (Order::OldestFirst, Some(id))
             }
@@ -123,11 +120,9 @@ impl Administrator {
             |attempt: &RecordedAttempt| filter.admits(attempt) && !self.is_expired(attempt.delivery.created_at());
         let admits = |examined: &Examined| examined.attempt.as_ref().is_some_and(is_wanted);
         let list = self.store.attempts(endpoint, from, before, order, limit + 1);
-        let examined = examine(list, limit, start, |examined| examined.id, admits).await?;
-        let Page { items, next } = examined.into_page(|id| id);
-        let items: Vec<_> = items.into_iter().filter_map(|examined| examined.attempt).collect();
-        let further = next.map(|id| AttemptId::parse(&id)).transpose().map_err(|_| bad_cursor())?;
-        Ok(page(items, further, cursor))
+        let Walked { items, further } =
+            examine(list, limit, start, |examined| examined.id, admits).await?.into_walked();
+        Ok(Walked { items: items.into_iter().filter_map(|examined| examined.attempt).collect(), further })
     }
 
     /// A page of a delivery's attempts, newest first.
@@ -143,11 +138,10 @@ impl Administrator {
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<AttemptPage, ServiceError> {
-        let cursor = cursor.map(Cursor::parse).transpose()?;
+        let walk = parse_cursor(cursor)?;
         let Found { record, pending, .. } = self.find_delivery(organization, binding, id).await?;
         let listed = self.attempts_of(vec![record.unwrap_or(pending)]).await?;
-        let (items, further) = self.read_attempts(listed, filter, cursor, limit, Reverse).await?;
-        Ok(page(items, further, cursor))
+        Ok(page(self.read_attempts(listed, filter, walk, limit, Reverse).await?, walk))
     }
 
     /// A delivery with its payload, its endpoint and a page of its attempts, read at once.
@@ -162,13 +156,13 @@ impl Administrator {
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<DeliveryHistory, ServiceError> {
-        let cursor = cursor.map(Cursor::parse).transpose()?;
+        let walk = parse_cursor(cursor)?;
         let Found { event, record, pending, endpoint } = self.find_delivery(organization, binding, id).await?;
         let stored = record.unwrap_or(pending);
         let delivery = self.seen_in(organization).await?.delivery(stored.clone(), &endpoint);
         let listed = self.attempts_of(vec![stored]).await?;
-        let (items, further) = self.read_attempts(listed, &AttemptFilter::default(), cursor, limit, Reverse).await?;
-        Ok(DeliveryHistory { delivery, endpoint, payload: event.payload, attempts: page(items, further, cursor) })
+        let walked = self.read_attempts(listed, &AttemptFilter::default(), walk, limit, Reverse).await?;
+        Ok(DeliveryHistory { delivery, endpoint, payload: event.payload, attempts: page(walked, walk) })
     }
 
     /// One attempt of a delivery.
@@ -185,8 +179,8 @@ impl Administrator {
         let Found { record, pending, .. } = self.find_delivery(organization, binding, delivery).await?;
         let mut listed = self.attempts_of(vec![record.unwrap_or(pending)]).await?;
         listed.retain(|attempt| attempt.id == id);
-        let (found, _) = self.read_attempts(listed, &AttemptFilter::default(), None, 1, Reverse).await?;
-        found.into_iter().next().ok_or(ServiceError::NotFound("attempt"))
+        let found = self.read_attempts(listed, &AttemptFilter::default(), Walk::First, 1, Reverse).await?;
+        found.items.into_iter().next().ok_or(ServiceError::NotFound("attempt"))
     }
 
     /// A page of the attempts of an event's deliveries to endpoints of the binding. Those of up to 100 deliveries are listed newest first. Those of more
@@ -205,40 +199,59 @@ impl Administrator {
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<AttemptPage, ServiceError> {
-        let cursor = cursor.map(Cursor::parse).transpose()?;
+        let walk = parse_cursor(cursor)?;
+        Ok(page(self.walk_event_attempts(organization, binding, id, None, filter, walk, limit).await?, walk))
+    }
+
+    /// As [`Administrator::event_attempts`], in the direction of `walk`, and only those of the delivery to `endpoint` if it is
+    /// given. A page that is read backward is in the reverse order.
+    ///
+    /// # Errors
+    /// [`ServiceError::NotFound`] as [`Administrator::event_attempts`].
+    #[expect(clippy::too_many_arguments, reason = "the parts of one request")]
+    pub async fn walk_event_attempts(
+        &self,
+        organization: &OrganizationId,
+        binding: &Binding,
+        id: EventId,
+        endpoint: Option<EndpointId>,
+        filter: &AttemptFilter,
+        walk: Walk<AttemptId>,
+        limit: usize,
+    ) -> Result<Walked<RecordedAttempt, AttemptId>, ServiceError> {
         let event = self.store.event(organization, id).await?.filter(|_| !self.is_expired(id.created_at()));
         let event = event.ok_or(ServiceError::NotFound("event"))?;
         let mut deliveries: Vec<_> = event.deliveries().filter(|it| binding.includes(it.endpoint)).collect();
+        deliveries.retain(|it| endpoint.is_none_or(|endpoint| it.endpoint == endpoint));
         if deliveries.len() <= DELIVERIES_PER_PAGE {
             let existing = self.existing(organization, deliveries).await?;
             if binding.is_bound() && existing.is_empty() {
                 return Err(ServiceError::NotFound("event"));
             }
             let listed = self.attempts_of(existing).await?;
-            let (items, further) = self.read_attempts(listed, filter, cursor, limit, Reverse).await?;
-            return Ok(page(items, further, cursor));
+            return self.read_attempts(listed, filter, walk, limit, Reverse).await;
         }
         // A page reads the deliveries from that of the cursor on, in the direction of the page.
         let ordinal = |id: AttemptId| id.index().unwrap_or_default();
-        let last = match cursor {
-            None => deliveries.len().min(DELIVERIES_PER_PAGE),
-            Some(Cursor::Next(id)) => deliveries.len().min(ordinal(id) + DELIVERIES_PER_PAGE),
-            Some(Cursor::Previous(id)) => deliveries.len().min(ordinal(id) + 1),
+        let last = match walk {
+            Walk::First => deliveries.len().min(DELIVERIES_PER_PAGE),
+            Walk::After(id) => deliveries.len().min(ordinal(id) + DELIVERIES_PER_PAGE),
+            Walk::Before(id) => deliveries.len().min(ordinal(id) + 1),
         };
         let (is_first, is_last) = (last <= DELIVERIES_PER_PAGE, last == deliveries.len());
         let window: Vec<_> = deliveries.drain(last.saturating_sub(DELIVERIES_PER_PAGE)..last).collect();
         let ends = window.first().zip(window.last()).map(|(first, last)| (first.id, last.id));
         let listed = self.attempts_of(self.existing(organization, window).await?).await?;
         let position = |id: AttemptId| (ordinal(id), Reverse(id));
-        let (items, mut further) = self.read_attempts(listed, filter, cursor, limit, position).await?;
+        let mut walked = self.read_attempts(listed, filter, walk, limit, position).await?;
         // The page goes on at the other deliveries.
-        if let (None, Some((first, last))) = (further, ends) {
-            further = match cursor {
-                Some(Cursor::Previous(_)) => (!is_first).then(|| AttemptId::largest_of(first)),
-                _ => (!is_last).then(|| AttemptId::smallest_of(last)),
+        if let (None, Some((first, last))) = (walked.further, ends) {
+            walked.further = match walk {
+                Walk::Before(_) => (!is_first).then(|| AttemptId::largest_of(first)),
+                Walk::First | Walk::After(_) => (!is_last).then(|| AttemptId::smallest_of(last)),
             };
         }
-        Ok(page(items, further, cursor))
+        Ok(walked)
     }
 
     /// Reads the responses to the last attempts of these deliveries that are in items of their own.
@@ -305,15 +318,15 @@ impl Administrator {
         &self,
         mut listed: Vec<RecordedAttempt>,
         filter: &AttemptFilter,
-        cursor: Option<Cursor>,
+        walk: Walk<AttemptId>,
         limit: usize,
         position: impl Fn(AttemptId) -> Position,
-    ) -> Result<(Vec<RecordedAttempt>, Option<AttemptId>), ServiceError> {
+    ) -> Result<Walked<RecordedAttempt, AttemptId>, ServiceError> {
         listed.retain(|attempt| {
-            let is_on_page = match cursor {
-                None => true,
-                Some(Cursor::Next(id)) => position(id) < position(attempt.id),
-                Some(Cursor::Previous(id)) => position(attempt.id) < position(id),
+            let is_on_page = match walk {
+                Walk::First => true,
+                Walk::After(id) => position(id) < position(attempt.id),
+                Walk::Before(id) => position(attempt.id) < position(id),
             };
             let may_be_admitted = match is_unknown(&attempt.entry) {
                 true => filter.may_admit_resend(attempt),
@@ -322,13 +335,13 @@ impl Administrator {
             is_on_page && may_be_admitted
         });
         listed.sort_by_key(|attempt| position(attempt.id));
-        if matches!(cursor, Some(Cursor::Previous(_))) {
+        if walk.is_backward() {
             listed.reverse();
         }
         let (mut shown, mut read, mut last) = (Vec::<RecordedAttempt>::new(), 0, None);
         for chunk in listed.chunks(ITEMS_PER_READ.min(limit + 1)) {
             if read >= MOST_READ {
-                return Ok((shown, last));
+                return Ok(Walked { items: shown, further: last });
             }
             let with_items = chunk.iter().filter(|attempt| attempt.entry.has_item);
             let wanted: Vec<_> = with_items.map(|attempt| (attempt.endpoint, attempt.id)).collect();
@@ -341,14 +354,14 @@ impl Administrator {
                 };
                 if let Some(complete) = complete {
                     if shown.len() == limit {
-                        return Ok((shown, last));
+                        return Ok(Walked { items: shown, further: last });
                     }
                     shown.push(complete);
                 }
                 last = Some(attempt.id);
             }
         }
-        Ok((shown, None))
+        Ok(Walked { items: shown, further: None })
     }
 }
 
@@ -362,23 +375,17 @@ const fn is_unknown(entry: &AttemptEntry) -> bool {
     entry.response_status.is_none() && entry.error.is_none()
 }
 
-/// The page that contains these attempts, in the direction of `cursor`. `further` is the attempt after which the list goes
-/// on in this direction.
-fn page(mut items: Vec<RecordedAttempt>, further: Option<AttemptId>, cursor: Option<Cursor>) -> AttemptPage {
-    let is_backward = matches!(cursor, Some(Cursor::Previous(_)));
-    if is_backward {
+/// The page of the canonical dialect.
+fn page(Walked { mut items, further }: Walked<RecordedAttempt, AttemptId>, walk: Walk<AttemptId>) -> AttemptPage {
+    if walk.is_backward() {
         items.reverse();
     }
     let (first, last) = (items.first().map(|it| it.id), items.last().map(|it| it.id));
-    let (next, previous) = match cursor {
+    let (next, previous) = match walk {
         // There can be newer attempts later.
-        Some(Cursor::Previous(id)) => (last.or(Some(id)), further.or(first).or(Some(id))),
-        Some(Cursor::Next(id)) => (further, first.or(Some(id))),
-        None => (further, first),
+        Walk::Before(id) => (last.or(Some(id)), further.or(first).or(Some(id))),
+        Walk::After(id) => (further, first.or(Some(id))),
+        Walk::First => (further, first),
     };
-    AttemptPage {
-        items,
-        next: next.map(|id| Cursor::Next(id).to_string()),
-        previous: previous.map(|id| Cursor::Previous(id).to_string()),
-    }
+    AttemptPage { items, next: next.map(|id| id.to_string()), previous: previous.map(|id| format!("{PREVIOUS}{id}")) }
 }

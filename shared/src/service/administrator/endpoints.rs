@@ -10,6 +10,7 @@ use crate::clock;
 use crate::domain::encryption::key_ring::KeyRing;
 use crate::domain::endpoint::change::EndpointPatch;
 use crate::domain::endpoint::fan_out::FanOutGroup;
+use crate::domain::endpoint::headers::HeaderChanges;
 use crate::domain::endpoint::{DisabledReason, Endpoint, NewEndpoint};
 use crate::domain::ids::{EndpointId, OrganizationId};
 use crate::domain::signing::key::SigningKey;
@@ -110,6 +111,26 @@ impl Administrator {
             warn!(endpoint = %id, %error, "parked deliveries were not released immediately");
         }
         Ok(after)
+    }
+
+    /// Changes some headers of an endpoint.
+    ///
+    /// # Errors
+    /// As [`Administrator::update_endpoint`], and [`ServiceError::Invalid`] if there would be too many.
+    pub async fn change_headers(
+        &self,
+        organization: &OrganizationId,
+        id: EndpointId,
+        changes: HeaderChanges,
+    ) -> Result<Endpoint, ServiceError> {
+        let (now, keys) = (self.clock.now(), self.encryption.keys_to_encrypt().await?);
+        let change = |mut endpoint: Endpoint| {
+            let headers = endpoint.settings.headers.changed(&changes);
+            endpoint.settings.headers = headers.map_err(|invalid| ServiceError::Invalid(vec![("headers", invalid)]))?;
+            endpoint.updated_at = now;
+            Ok(encrypted(endpoint, keys.as_deref()))
+        };
+        Ok(self.change(organization, id, "endpoint.update", change).await?.1)
     }
 
     /// Disables an endpoint: it gets no new deliveries, and the sweep fails the parked ones.

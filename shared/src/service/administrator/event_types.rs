@@ -59,6 +59,27 @@ impl Administrator {
         Ok(deployment)
     }
 
+    /// Those of these types that neither the settings nor the catalogue has, or that are archived. Patterns are not looked up.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if the types could not be read.
+    pub async fn unregistered(&self, caller: &Caller, types: &[String]) -> Result<Vec<EventType>, ServiceError> {
+        let named = types.iter().take(MAX_SUBSCRIPTIONS).filter_map(|text| EventType::parse(text).ok());
+        let is_open = |name: &EventType| !name.is_operational() && !self.deployment.catalogue.names(name);
+        let mut missing: Vec<_> = named.filter(is_open).collect();
+        if missing.is_empty() {
+            return Ok(missing);
+        }
+        let entries = self.event_types.entries(true).await?;
+        let is_platform = caller.is_platform();
+        let is_known = |name: &EventType| {
+            let mut found = entries.iter().filter(|entry| entry.name == *name);
+            found.any(|entry| !entry.is_archived && entry.is_visible(is_platform))
+        };
+        missing.retain(|name| !is_known(name));
+        Ok(missing)
+    }
+
     /// Creates a type.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The operations of the API other than publishing: managing organizations, keys, endpoints, jobs and event types, and
 //! reading events and deliveries.
 
+mod answers;
 mod attempts;
 mod deliveries;
 mod endpoints;
@@ -16,6 +17,7 @@ mod replays;
 mod secrets;
 mod test_event;
 mod type_documents;
+mod walks;
 
 use std::sync::Arc;
 
@@ -38,6 +40,7 @@ use crate::domain::time::Timestamp;
 use crate::queue::Queue;
 use crate::store::Store;
 
+pub use answers::Begun;
 pub use attempts::{AttemptPage, DeliveryHistory};
 pub use deliveries::{DeliveryDetail, EventPart};
 pub use event_types::TypeFilter;
@@ -45,7 +48,7 @@ pub use filter_test::FilterTest;
 pub use health::HealthOf;
 pub use jobs::Recovering;
 pub use keys::Issued;
-pub use lists::{Counted, DeliveryReader, EventReader, MOST_COUNTED, Page};
+pub use lists::{Counted, DeliveryReader, EventReader, MOST_COUNTED, MessageReader, Page};
 
 /// Manages the resources of organizations.
 #[derive(Debug)]

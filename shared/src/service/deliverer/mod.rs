@@ -407,6 +407,7 @@ impl Deliverer {
             number: delivery.attempts + 1,
             body: Bytes::copy_from_slice(payload.body.as_bytes()),
             content_type: payload.content_type.as_ref(),
+            svix_headers: payload.svix_headers,
             trace: payload.trace.as_ref(),
             timeout: settings.timeout.duration(),
         };

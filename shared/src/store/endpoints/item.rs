@@ -134,7 +134,7 @@ impl TryFrom<EndpointItem> for Endpoint {
             organization: reference.organization,
             settings: EndpointSettings {
                 name: Name::parse(&item.name)?,
-                external_id: item.external_id.map(|text| ExternalId::parse(&text)).transpose()?,
+                external_id: item.external_id.as_deref().map(ExternalId::stored),
                 description: item.description.map(|text| Description::parse(&text)).transpose()?,
                 metadata: Metadata::stored(item.metadata),
                 url: EndpointUrl::stored(&item.url)?,

@@ -64,6 +64,9 @@ pub(in crate::store) struct EventItem {
     traceparent: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     tracestate: Option<String>,
+    /// Whether requests have the headers `svix-…`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    svix_headers: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     schema_version: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,6 +109,7 @@ impl EventItem {
             content_type: event.payload.content_type.as_ref().map(|it| it.as_str().to_owned()),
             traceparent: trace.map(|trace| trace.parent().to_owned()),
             tracestate: trace.and_then(TraceContext::state).map(str::to_owned),
+            svix_headers: event.payload.svix_headers,
             schema_version: event.schema_version,
             published_by: event.published_by.map(|key| key.to_string()),
             expunged_at: event.expunged_at.map(Timestamp::rfc3339),
@@ -149,7 +153,7 @@ impl EventItem {
         });
         Ok(Event {
             id: EventId::parse(&self.base.sk)?,
-            external_id: self.external_id.map(|text| ExternalId::parse(&text)).transpose()?,
+            external_id: self.external_id.as_deref().map(ExternalId::stored),
             organization: OrganizationId::parse(organization)?,
             event_type: EventType::parse(&self.event_type)?,
             subject: subject.transpose()?,
@@ -161,6 +165,7 @@ impl EventItem {
                 body: String::new(),
                 content_type: self.content_type.map(|it| ContentType::parse(&it)).transpose()?,
                 trace: self.traceparent.and_then(|it| TraceContext::parse(&it, self.tracestate.as_deref())),
+                svix_headers: self.svix_headers,
             },
             endpoints: appended::from_bytes(&self.endpoints)?,
             appended: Appended::default(),

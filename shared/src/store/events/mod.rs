@@ -34,6 +34,7 @@ const LISTED: Projection = Projection(&[
     "channels",
     "format",
     "content_type",
+    "svix_headers",
     "schema_version",
     "published_by",
     "expunged_at",

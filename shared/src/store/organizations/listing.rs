@@ -1,5 +1,7 @@
 //! The list of all organizations, and the search for one by its slug.
 
+use std::cmp::Reverse;
+
 use super::{OrganizationItem, SlugItem};
 use crate::domain::ids::OrganizationId;
 use crate::domain::tenancy::organization::Organization;
@@ -7,6 +9,7 @@ use crate::domain::tenancy::organization_list::OrganizationPosition;
 use crate::domain::text::Slug;
 use crate::store::item::{Unreadable, read};
 use crate::store::keys::Waiting;
+use crate::store::read::merge::Source;
 use crate::store::read::waiting::{HIGHEST, LOWEST};
 use crate::store::{Store, StoreError, keys};
 
@@ -24,7 +27,7 @@ impl TryFrom<SlugItem> for Owner {
 /// A page of the list of organizations.
 #[derive(Debug)]
 pub struct OrganizationPage {
-    /// The organizations, oldest first.
+    /// The organizations, in the order of the list.
     pub organizations: Vec<Organization>,
     /// The position after which the next page begins; `None` if there are no more.
     pub last: Option<OrganizationPosition>,
@@ -49,6 +52,31 @@ impl Store {
         let mut organizations =
             items.into_iter().map(read::<OrganizationItem, Organization>).collect::<Result<Vec<_>, _>>()?;
         organizations.sort_unstable_by_key(OrganizationPosition::of);
+        Ok(OrganizationPage { organizations, last })
+    }
+
+    /// As [`Store::organizations_after`], with those that were created before this position, newest first.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they could not be read.
+    pub async fn organizations_before(
+        &self,
+        before: Option<&OrganizationPosition>,
+        limit: usize,
+    ) -> Result<OrganizationPage, StoreError> {
+        let bound = before.map(|before| keys::listed_organization(before).1);
+        let highest = bound.as_deref().unwrap_or(HIGHEST);
+        let shards = Waiting::organization_shards();
+        let mut found = self.waiting_keys_of(Source::IndexDescending, shards, LOWEST, highest, limit + 2).await?;
+        // The position itself is not before it.
+        found.retain(|waiting| Some(&waiting.sort_key) != bound.as_ref());
+        let has_more = found.len() > limit;
+        found.truncate(limit);
+        let last = found.last().filter(|_| has_more).and_then(|last| last.organization());
+        let items = self.get_all(found.into_iter().map(|waiting| waiting.key).collect()).await?;
+        let mut organizations =
+            items.into_iter().map(read::<OrganizationItem, Organization>).collect::<Result<Vec<_>, _>>()?;
+        organizations.sort_unstable_by_key(|organization| Reverse(OrganizationPosition::of(organization)));
         Ok(OrganizationPage { organizations, last })
     }
 

@@ -298,7 +298,7 @@ impl TryFrom<OrganizationItem> for Organization {
             id: OrganizationId::parse(&item.id)?,
             name: Name::parse(&item.name)?,
             slug: item.slug.map(|slug| Slug::parse(&slug)).transpose()?,
-            external_id: item.external_id.map(|text| ExternalId::parse(&text)).transpose()?,
+            external_id: item.external_id.as_deref().map(ExternalId::stored),
             description: item.description.map(|text| Description::parse(&text)).transpose()?,
             metadata: Metadata::stored(item.metadata),
             default_format: item.default_format.map(|it| Format::parse(&it)).transpose()?.unwrap_or_default(),

@@ -24,19 +24,21 @@ pub(in crate::store) enum Source {
     TableAscending,
     /// The `waiting` index, in ascending order.
     IndexAscending,
+    /// The `waiting` index, in descending order.
+    IndexDescending,
 }
 
 impl Source {
     const fn keys(self) -> (&'static str, &'static str) {
         match self {
             Self::TableDescending | Self::TableAscending => (PK, SK),
-            Self::IndexAscending => (WAITING_PK, WAITING_SK),
+            Self::IndexAscending | Self::IndexDescending => (WAITING_PK, WAITING_SK),
         }
     }
 
     /// Compares two sort keys in the order of this source.
     fn compare(self, one: &str, other: &str) -> Ordering {
-        if self == Self::TableDescending { other.cmp(one) } else { one.cmp(other) }
+        if matches!(self, Self::TableDescending | Self::IndexDescending) { other.cmp(one) } else { one.cmp(other) }
     }
 
     fn sort_key(self, item: &Item) -> &str {
@@ -182,6 +184,7 @@ impl Store {
             Source::TableDescending => (None, false, ":pk"),
             Source::TableAscending => (None, true, ":pk"),
             Source::IndexAscending => (Some(WAITING.to_owned()), true, ":partition"),
+            Source::IndexDescending => (Some(WAITING.to_owned()), false, ":partition"),
         };
         let query = self.client.query().table_name(&self.table).set_index_name(index);
         let output = query

@@ -134,13 +134,20 @@ impl Store {
         highest: &str,
         limit: usize,
     ) -> Result<Vec<WaitingKey>, StoreError> {
-        let range = Range {
-            source: Source::IndexAscending,
-            from: lowest.to_owned(),
-            to: highest.to_owned(),
-            projection: None,
-            most_read_units: None,
-        };
+        self.waiting_keys_of(Source::IndexAscending, partitions, lowest, highest, limit).await
+    }
+
+    /// As [`Store::waiting_keys`], in the order of `source`, which is one of the index.
+    pub(in crate::store) async fn waiting_keys_of(
+        &self,
+        source: Source,
+        partitions: impl Iterator<Item = Waiting>,
+        lowest: &str,
+        highest: &str,
+        limit: usize,
+    ) -> Result<Vec<WaitingKey>, StoreError> {
+        let range =
+            Range { source, from: lowest.to_owned(), to: highest.to_owned(), projection: None, most_read_units: None };
         let found = self.merged(partitions.map(Waiting::partition), range, limit).await?;
         Ok(found.iter().filter_map(WaitingKey::of).collect())
     }

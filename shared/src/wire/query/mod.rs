@@ -140,9 +140,10 @@ impl Query {
         }
         let event = self.event_filter("type");
         match endpoint {
-            Some(endpoint) => {
-                EventSelection::Delivered(endpoint, DeliveryFilter { event, status: None, response_status, error })
-            }
+            Some(endpoint) => EventSelection::Delivered(
+                endpoint,
+                DeliveryFilter { event, statuses: Vec::new(), response_status, error },
+            ),
             None => EventSelection::All(event),
         }
     }
@@ -150,9 +151,9 @@ impl Query {
     /// Takes the parameters of a list of deliveries: `event_type`, `since`, `until`, `channel`, `external_id`, `status`,
     /// `response_status` and `error`.
     pub fn delivery_filter(&mut self) -> DeliveryFilter {
-        let status = self.take("status", delivery_status);
+        let statuses = self.take("status", delivery_status).into_iter().collect();
         let (response_status, error) = self.result();
-        DeliveryFilter { event: self.event_filter("event_type"), status, response_status, error }
+        DeliveryFilter { event: self.event_filter("event_type"), statuses, response_status, error }
     }
 
     /// Takes `channel`, the name of a channel.
@@ -163,7 +164,7 @@ impl Query {
     /// Takes the event's type, which has the name `event_type`, and `since`, `until`, `channel` and `external_id`.
     fn event_filter(&mut self, event_type: &str) -> EventFilter {
         EventFilter {
-            event_type: self.take(event_type, EventType::parse),
+            event_types: self.take(event_type, EventType::parse).into_iter().collect(),
             since: self.take("since", time),
             until: self.take("until", time),
             channel: self.channel(),
@@ -251,7 +252,7 @@ mod tests {
             Query::new("limit=7&cursor=abc&status=exhausted&event_type=a.b&since=2026-03-24T20%3A00%3A00Z&until=");
         let (paging, filter) = (query.paging(), query.delivery_filter());
         assert_eq!(paging, Paging { limit: 7, cursor: Some("abc".to_owned()) });
-        assert_eq!(filter.status, Some(DeliveryStatus::Exhausted));
+        assert_eq!(filter.statuses, [DeliveryStatus::Exhausted]);
         assert!(filter.event.since.is_some() && filter.event.until.is_none());
         assert!(query.finish(()).is_ok());
 

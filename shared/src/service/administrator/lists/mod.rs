@@ -20,7 +20,7 @@ use crate::store::{ListedEvent, Order};
 use page::Examined;
 pub use page::Page;
 pub(super) use page::{MOST_EXAMINED, bad_cursor, examine};
-pub use readers::{DeliveryReader, EventReader};
+pub use readers::{DeliveryReader, EventReader, MessageReader};
 
 /// Most deliveries of an endpoint that numbered pages count.
 pub const MOST_COUNTED: usize = 10_000;

@@ -1,6 +1,7 @@
 //! The pages of lists.
 
 use crate::domain::Invalid;
+use crate::domain::walk::Walked;
 use crate::service::ServiceError;
 use crate::store::{Listing, Next};
 
@@ -33,6 +34,11 @@ pub(in crate::service::administrator) struct Examined<T, Id> {
 impl<T, Id> Examined<T, Id> {
     pub(super) const fn empty() -> Self {
         Self { items: Vec::new(), next: None }
+    }
+
+    /// The page, in the direction in which it was read.
+    pub(in crate::service::administrator) fn into_walked(self) -> Walked<T, Id> {
+        Walked { items: self.items, further: self.next }
     }
 
     /// The page, whose cursor is derived from an id.

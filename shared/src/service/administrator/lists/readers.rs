@@ -115,6 +115,36 @@ impl EventReader<'_> {
     }
 }
 
+/// Reads the events of a list one by one, with their bodies.
+#[derive(Debug)]
+pub struct MessageReader<'a> {
+    bodies: Bodies<'a>,
+    events: VecDeque<ListedEvent>,
+}
+
+impl<'a> MessageReader<'a> {
+    pub(in crate::service::administrator) fn new(
+        administrator: &'a Administrator,
+        organization: &'a OrganizationId,
+        events: Vec<ListedEvent>,
+    ) -> Self {
+        Self { bodies: Bodies { administrator, organization, read: HashMap::new() }, events: events.into() }
+    }
+
+    /// Reads the next event; `None` after the last one. Events that no longer exist are left out.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if the event could not be read.
+    pub async fn next(&mut self) -> Result<Option<Event>, ServiceError> {
+        while let Some(listed) = self.events.pop_front() {
+            if let Some(event) = self.bodies.complete(listed, self.events.iter()).await? {
+                return Ok(Some(event));
+            }
+        }
+        Ok(None)
+    }
+}
+
 /// Reads deliveries of an endpoint one by one, with their payloads.
 #[derive(Debug)]
 pub struct DeliveryReader<'a> {
@@ -133,6 +163,15 @@ impl DeliveryReader<'_> {
     /// # Errors
     /// [`ServiceError`] if the delivery could not be read.
     pub async fn next(&mut self) -> Result<Option<DeliveryDetail>, ServiceError> {
+        let next = self.next_with_event().await?;
+        Ok(next.map(|(delivery, event)| DeliveryDetail { delivery, payload: event.payload.body }))
+    }
+
+    /// Reads the next delivery that exists, with its event; `None` after the last one.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if the delivery could not be read.
+    pub async fn next_with_event(&mut self) -> Result<Option<(Delivery, Event)>, ServiceError> {
         while !self.events.is_empty() || !self.ids.is_empty() {
             let Some((id, listed)) = self.events.pop_front() else {
                 self.read_on().await?;
@@ -143,7 +182,7 @@ impl DeliveryReader<'_> {
             let pending = || event.delivery(id).filter(|pending| pending.endpoint == self.endpoint.id);
             if let Some(delivery) = self.records.remove(&id).or_else(pending) {
                 let delivery = self.seen.delivery(delivery, &self.endpoint);
-                return Ok(Some(DeliveryDetail { delivery, payload: event.payload.body }));
+                return Ok(Some((delivery, event)));
             }
         }
         Ok(None)

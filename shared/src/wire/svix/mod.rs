@@ -1,0 +1,35 @@
+//! The `svix` dialect: the API that the clients of Svix use. The organization is an application, an event a message.
+//! Unknown fields and parameters are ignored, because the clients send some that this API does not have.
+
+mod application;
+mod attempt;
+mod endpoint;
+mod error;
+mod headers;
+mod ids;
+mod list;
+mod message;
+mod query;
+mod secret;
+
+pub use application::{ApplicationIn, ApplicationOut, ApplicationPatchIn, ApplicationUpdate};
+pub use attempt::{AttemptOut, EndpointMessageOut, MessageEndpointOut, StatsOut, Status};
+pub use endpoint::{EndpointIn, EndpointOut, EndpointPatchIn, EndpointUpdate};
+pub use error::{ErrorOut, of_error};
+pub use headers::{HeadersIn, HeadersOut, HeadersPatchIn};
+pub use ids::{
+    Reference, parse_application, parse_attempt, parse_endpoint, parse_message, print_application, print_attempt,
+    print_endpoint, print_message, reference,
+};
+pub use list::ListOut;
+pub use message::{MessageIn, MessageOut};
+pub use query::{Order, Paging, PagingParameters, Parameters};
+pub use secret::{RotationIn, SecretOut};
+
+/// The beginning of all paths of the dialect.
+pub const PREFIX: &str = "/api/v1";
+
+/// Whether this is a path of the dialect.
+pub fn is_path(path: &str) -> bool {
+    path.strip_prefix(PREFIX).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}

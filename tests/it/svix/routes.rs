@@ -1,0 +1,68 @@
+//! A table of all routes of the dialect, with the scope that each needs and its rule for keys that are bound to endpoints.
+
+use shared::domain::tenancy::access::Scope;
+
+use crate::routes::{Admits, Bound, Route, route};
+
+const DELIVERIES_READ: Admits = Admits::Scope(Scope::DeliveriesRead);
+const DELIVERIES_WRITE: Admits = Admits::Scope(Scope::DeliveriesWrite);
+const ENDPOINTS_READ: Admits = Admits::Scope(Scope::EndpointsRead);
+const ENDPOINTS_WRITE: Admits = Admits::Scope(Scope::EndpointsWrite);
+const EVENTS_READ: Admits = Admits::Scope(Scope::EventsRead);
+const EVENTS_PUBLISH: Admits = Admits::Scope(Scope::EventsPublish);
+const ORGANIZATION_READ: Admits = Admits::Scope(Scope::OrganizationRead);
+const ORGANIZATION_WRITE: Admits = Admits::Scope(Scope::OrganizationWrite);
+
+const APPLICATION: &str = r#"{"name": "Renamed"}"#;
+const ENDPOINT: &str = r#"{"url": "https://example.com/"}"#;
+const HEADERS: &str = r#"{"headers": {"x-a": "b"}}"#;
+const MESSAGE: &str = r#"{"eventType": "matrix.other", "payload": {}}"#;
+
+/// The routes that need a key.
+pub(crate) const ROUTES: &[Route] = &[
+    route("GET", "/api/v1/app", "", 200, Admits::Platform, Bound::Refused),
+    route("POST", "/api/v1/app", APPLICATION, 201, Admits::Platform, Bound::Refused),
+    route("GET", "/api/v1/app/{app_id}", "", 200, ORGANIZATION_READ, Bound::Unrestricted),
+    route("PUT", "/api/v1/app/{app_id}", APPLICATION, 200, ORGANIZATION_WRITE, Bound::Refused),
+    route("PATCH", "/api/v1/app/{app_id}", APPLICATION, 200, ORGANIZATION_WRITE, Bound::Refused),
+    route("DELETE", "/api/v1/app/{app_id}", "", 204, Admits::Platform, Bound::Refused),
+    route("GET", "/api/v1/app/{app_id}/endpoint", "", 200, ENDPOINTS_READ, Bound::Restricted),
+    route("POST", "/api/v1/app/{app_id}/endpoint", ENDPOINT, 201, ENDPOINTS_WRITE, Bound::Refused),
+    route("GET", "/api/v1/app/{app_id}/endpoint/{endpoint_id}", "", 200, ENDPOINTS_READ, Bound::Named),
+    route("PUT", "/api/v1/app/{app_id}/endpoint/{endpoint_id}", ENDPOINT, 200, ENDPOINTS_WRITE, Bound::Named),
+    route("PATCH", "/api/v1/app/{app_id}/endpoint/{endpoint_id}", ENDPOINT, 200, ENDPOINTS_WRITE, Bound::Named),
+    route("DELETE", "/api/v1/app/{app_id}/endpoint/{endpoint_id}", "", 204, ENDPOINTS_WRITE, Bound::Named),
+    route("GET", "/api/v1/app/{app_id}/endpoint/{endpoint_id}/headers", "", 200, ENDPOINTS_READ, Bound::Named),
+    route("PUT", "/api/v1/app/{app_id}/endpoint/{endpoint_id}/headers", HEADERS, 204, ENDPOINTS_WRITE, Bound::Named),
+    route("PATCH", "/api/v1/app/{app_id}/endpoint/{endpoint_id}/headers", HEADERS, 204, ENDPOINTS_WRITE, Bound::Named),
+    route("GET", "/api/v1/app/{app_id}/endpoint/{endpoint_id}/secret", "", 200, ENDPOINTS_WRITE, Bound::Named),
+    route(
+        "POST",
+        "/api/v1/app/{app_id}/endpoint/{endpoint_id}/secret/rotate",
+        "{}",
+        204,
+        ENDPOINTS_WRITE,
+        Bound::Named,
+    ),
+    route("GET", "/api/v1/app/{app_id}/endpoint/{endpoint_id}/stats", "", 200, DELIVERIES_READ, Bound::Named),
+    route("GET", "/api/v1/app/{app_id}/endpoint/{endpoint_id}/msg", "", 200, DELIVERIES_READ, Bound::Named),
+    route("GET", "/api/v1/app/{app_id}/attempt/endpoint/{endpoint_id}", "", 200, DELIVERIES_READ, Bound::Named),
+    route("GET", "/api/v1/app/{app_id}/attempt/msg/{msg_id}", "", 200, DELIVERIES_READ, Bound::Event),
+    route("GET", "/api/v1/app/{app_id}/msg/{msg_id}/endpoint", "", 200, DELIVERIES_READ, Bound::Event),
+    route("GET", "/api/v1/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}", "", 200, DELIVERIES_READ, Bound::Event),
+    route(
+        "POST",
+        "/api/v1/app/{app_id}/msg/{msg_id}/endpoint/{endpoint_id}/resend",
+        "",
+        202,
+        DELIVERIES_WRITE,
+        Bound::Named,
+    ),
+    route("GET", "/api/v1/app/{app_id}/msg", "", 200, EVENTS_READ, Bound::Refused),
+    route("POST", "/api/v1/app/{app_id}/msg", MESSAGE, 202, EVENTS_PUBLISH, Bound::Refused),
+    route("GET", "/api/v1/app/{app_id}/msg/{msg_id}", "", 200, Admits::EventReaders, Bound::Event),
+    route("DELETE", "/api/v1/app/{app_id}/msg/{msg_id}/content", "", 204, Admits::Owner, Bound::Refused),
+];
+
+/// The routes that need no key.
+pub(crate) const OPEN: [(&str, &str); 2] = [("GET", "/api/v1/health"), ("GET", "/api/v1/health/ping")];
