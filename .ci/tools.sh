@@ -102,6 +102,18 @@ use_browser() {
     axe="$root/node_modules/axe-core/axe.min.js"
 }
 
+# The client for Svix of npm in this version, in the directory $svix_modules. Its generation 2 needs the Node.js of PyPI.
+svix_for_npm_version=2.5.0
+former_svix_for_npm_version=1.99.1
+use_svix_for_npm() {
+    svix_modules="$cache/svix-$1"
+    use_python_tools .ci/svix/requirements.txt
+    if ! [ -e "$svix_modules/complete" ]; then
+        npm install --silent --no-fund --no-audit --no-update-notifier --prefix "$svix_modules" "svix@$1"
+        touch "$svix_modules/complete"
+    fi
+}
+
 # use_python_tools REQUIREMENTS: creates a virtual environment for each set of pinned versions.
 use_python_tools() {
     local requirements=$1 venv

@@ -1,0 +1,108 @@
+// Uses the Svix-compatible API of a running local host with the `svix` package of npm, unmodified: 2.x or 1.x.
+// `scenario.mjs DATA MODULES` is called by `.ci/run sdk`. MODULES is the directory in which the package is installed.
+
+import assert from "node:assert/strict";
+import { createServer } from "node:http";
+import { createRequire } from "node:module";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+
+const [, , data, modules] = process.argv;
+const require = createRequire(pathToFileURL(`${modules}/`));
+const { Svix, Webhook } = await import(pathToFileURL(require.resolve("svix")));
+const version = JSON.parse(readFileSync(join(modules, "node_modules/svix/package.json"), "utf8")).version;
+
+const MILLISECONDS = 30_000;
+const credentials = JSON.parse(readFileSync(join(data, "credentials.json"), "utf8"));
+const received = [];
+const receiver = createServer((request, response) => {
+  const chunks = [];
+  request.on("data", (chunk) => chunks.push(chunk));
+  request.on("end", () => {
+    received.push({ headers: request.headers, body: Buffer.concat(chunks).toString() });
+    response.writeHead(204).end();
+  });
+});
+await new Promise((resolve) => receiver.listen(0, "127.0.0.1", resolve));
+const url = `http://127.0.0.1:${receiver.address().port}/`;
+
+const svix = new Svix(credentials.platform_key, { serverUrl: credentials.base_url });
+const uid = `javascript-${process.hrtime.bigint()}`;
+
+const app = await svix.application.create({ name: "JavaScript", uid });
+assert.equal(app.uid, uid);
+assert.ok(app.createdAt instanceof Date);
+assert.equal((await svix.application.getOrCreate({ name: "JavaScript", uid })).id, app.id);
+assert.equal((await svix.application.patch(uid, { name: "Patched" })).name, "Patched");
+const upsert = svix.application.upsert ?? svix.application.update;
+assert.equal((await upsert.call(svix.application, uid, { name: "Replaced", uid })).name, "Replaced");
+assert.ok((await walk((options) => svix.application.list(options))).includes(app.id));
+
+const endpoint = await svix.endpoint.create(app.id, { url, uid: "main", description: "Main" });
+assert.equal((await svix.endpoint.get(app.id, "main")).id, endpoint.id);
+assert.equal((await svix.endpoint.patch(app.id, "main", { description: "Other" })).description, "Other");
+assert.deepEqual(await walk((options) => svix.endpoint.list(app.id, options)), [endpoint.id]);
+const headers = svix.endpoint.setHeaders ?? svix.endpoint.updateHeaders ?? svix.endpoint.headersUpdate;
+await headers.call(svix.endpoint, app.id, "main", { headers: { "X-One": "1" } });
+assert.deepEqual((await svix.endpoint.getHeaders(app.id, "main")).headers, { "X-One": "1" });
+
+const former = (await svix.endpoint.getSecret(app.id, "main")).key;
+await svix.endpoint.rotateSecret(app.id, "main", {});
+const newest = (await svix.endpoint.getSecret(app.id, "main")).key;
+const message = await svix.message.create(app.id, {
+  eventType: "order.paid",
+  eventId: "evt-1",
+  payload: { name: "Zoë ☕" },
+});
+await eventually(() => received.length === 1);
+const [request] = received;
+assert.equal(request.headers["svix-id"], message.id);
+assert.deepEqual(JSON.parse(request.body), { name: "Zoë ☕" });
+for (const secret of [former, newest]) new Webhook(secret).verify(request.body, request.headers);
+assert.throws(() => new Webhook(newest).verify(`${request.body} `, request.headers));
+assert.equal((await svix.message.get(app.id, "evt-1")).id, message.id);
+assert.deepEqual(await walk((options) => svix.message.list(app.id, options)), [message.id]);
+
+await eventually(async () => (await svix.messageAttempt.listByMsg(app.id, message.id)).data.length === 1);
+const [attempt] = (await svix.messageAttempt.listByEndpoint(app.id, endpoint.id)).data;
+assert.deepEqual([attempt.status, attempt.msgId, attempt.responseStatusCode], [0, message.id, 204]);
+assert.equal((await svix.messageAttempt.get(app.id, message.id, attempt.id)).id, attempt.id);
+const destinations = await svix.messageAttempt.listAttemptedDestinations(app.id, message.id);
+assert.deepEqual(destinations.data.map((it) => it.id), [endpoint.id]);
+await svix.messageAttempt.resend(app.id, message.id, endpoint.id);
+await eventually(() => received.length === 2);
+
+await fails(404, () => svix.endpoint.get(app.id, "nobody"));
+await fails(422, () => svix.endpoint.create(app.id, { url: "nonsense" }));
+await fails(409, () => svix.message.create(app.id, { eventType: "order.paid", eventId: "evt-1", payload: {} }));
+await svix.endpoint.delete(app.id, "main");
+await svix.application.delete(app.id);
+await fails(404, () => svix.application.get(app.id));
+receiver.close();
+receiver.closeAllConnections();
+console.log(`sdk: svix ${version} of npm, all operations are as expected`);
+
+async function walk(list) {
+  const found = [];
+  for (let iterator; ; ) {
+    const page = await list({ limit: 2, iterator });
+    found.push(...page.data.map((item) => item.id));
+    if (page.done) return found;
+    iterator = page.iterator;
+  }
+}
+
+async function fails(status, call) {
+  await assert.rejects(call, (error) => {
+    assert.equal(error.code, status);
+    return true;
+  });
+}
+
+async function eventually(condition) {
+  for (const end = Date.now() + MILLISECONDS; !(await condition()); ) {
+    assert.ok(Date.now() < end, "the condition does not hold in time");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
