@@ -45,6 +45,26 @@ fn to_json(yaml: &Yaml<'_>) -> Value {
     }
 }
 
+/// API Gateway takes a path with a slash at its end for another one, which would lead to the function `api`.
+#[test]
+fn the_gateway_routes_every_path_of_publishing_to_its_function() {
+    let template = template();
+    let events = properties(&template, "PublishFunction")["Events"].as_object().unwrap();
+    let route = |event: &Value| {
+        let properties = &event["Properties"];
+        format!("{} {}", text(&properties["Method"]), text(&properties["Path"]))
+    };
+    let mut routes: Vec<_> = events.values().map(route).collect();
+    routes.sort_unstable();
+    let expected = [
+        "POST /api/v1/app/{app_id}/msg",
+        "POST /api/v1/app/{app_id}/msg/",
+        "POST /v1/organizations/{organization}/events",
+        "POST /v1/organizations/{organization}/events/batch",
+    ];
+    assert_eq!(routes, expected);
+}
+
 fn properties<'a>(template: &'a Value, resource: &str) -> &'a Value {
     let found = &template["Resources"][resource]["Properties"];
     assert!(found.is_object(), "{resource}");
