@@ -87,6 +87,12 @@ fn all_error_responses_have_the_same_schema() {
 
 #[test]
 fn every_reference_of_the_document_resolves() {
+    let document: Value = serde_json::from_str(&generated()).unwrap();
+    assert_eq!(unresolved(&document), [""; 0]);
+}
+
+/// The references of a document that do not resolve.
+pub(crate) fn unresolved(document: &Value) -> Vec<String> {
     fn references(value: &Value, found: &mut BTreeSet<String>) {
         match value {
             Value::Object(fields) => {
@@ -97,11 +103,10 @@ fn every_reference_of_the_document_resolves() {
             _ => {}
         }
     }
-    let document: Value = serde_json::from_str(&generated()).unwrap();
     let mut found = BTreeSet::new();
-    references(&document, &mut found);
+    references(document, &mut found);
     let resolves = |it: &String| it.strip_prefix('#').is_some_and(|pointer| document.pointer(pointer).is_some());
-    assert_eq!(found.into_iter().filter(|it| !resolves(it)).collect::<Vec<_>>(), [""; 0]);
+    found.into_iter().filter(|it| !resolves(it)).collect()
 }
 
 #[test]
@@ -177,16 +182,20 @@ async fn the_page_shows_every_operation_and_every_error() {
 
 fn generated() -> String {
     let published = (Dialect::Organizations, publish::Operations::openapi());
-    let document = document(api::operations().into_iter().chain([published]));
+    pretty(&document(api::operations().into_iter().chain([published])))
+}
+
+/// The text of a document.
+pub(crate) fn pretty(document: &utoipa::openapi::OpenApi) -> String {
     // The indent is 1 because the binary contains the document.
     let mut text = Vec::new();
     let formatter = serde_json::ser::PrettyFormatter::with_indent(b" ");
-    serde::Serialize::serialize(&document, &mut serde_json::Serializer::with_formatter(&mut text, formatter)).unwrap();
+    serde::Serialize::serialize(document, &mut serde_json::Serializer::with_formatter(&mut text, formatter)).unwrap();
     String::from_utf8(text).unwrap() + "\n"
 }
 
 #[expect(clippy::disallowed_methods, reason = "the variable is an option of the test, not a setting")]
-fn updating() -> bool {
+pub(crate) fn updating() -> bool {
     std::env::var_os("UPDATE_OPENAPI").is_some()
 }
 

@@ -7,8 +7,9 @@ use axum::extract::FromRequestParts;
 use http::header::AUTHORIZATION;
 use http::request::Parts;
 
-use super::path::{InPath, PathTenant, SvixApplicationId, endpoint_in_path, path_parameter};
+use super::path::{InPath, PathTask, PathTenant, SvixApplicationId, endpoint_in_path, path_parameter};
 use super::{ApiError, RouterState};
+use crate::domain::Invalid;
 use crate::domain::external_id::ExternalId;
 use crate::domain::ids::OrganizationId;
 use crate::domain::tenancy::access::Scope;
@@ -20,7 +21,7 @@ use crate::telemetry::RequestContext;
 use crate::wire::error::{ErrorCode, Problem};
 use crate::wire::headers::HeaderValues;
 use crate::wire::query::Query;
-use crate::wire::svix::{self, Reference};
+use crate::wire::svix::{self, Parameters, Reference};
 
 /// A caller whose key works.
 #[derive(Debug)]
@@ -281,6 +282,65 @@ impl TenantSource for OfApplication {
             ServiceError::NotFound(_) | ServiceError::Conflict(_) => ApiError::not_found("application"),
             other => other.into(),
         }
+    }
+}
+
+/// The application of the background task in the path.
+#[derive(Debug)]
+pub struct OfTask;
+
+impl TenantSource for OfTask {
+    async fn organization<R: RouterState>(
+        _: &Caller,
+        parts: &mut Parts,
+        state: &R,
+    ) -> Result<OrganizationId, ApiError> {
+        let text = path_parameter(parts, state, PathTask::PARAMETER).await;
+        let task = text.and_then(|text| svix::parse_task(&text)).map(|(organization, _)| organization);
+        task.ok_or_else(|| ApiError::not_found("task"))
+    }
+
+    fn inaccessible(error: ServiceError) -> ApiError {
+        match error {
+            ServiceError::NotFound(_) | ServiceError::Conflict(_) => ApiError::not_found("task"),
+            other => other.into(),
+        }
+    }
+}
+
+/// The application of a list of background tasks: the key's own; with a platform key, the one in the query parameter
+/// `app_id`.
+#[derive(Debug)]
+pub struct OfTaskList;
+
+impl TenantSource for OfTaskList {
+    async fn organization<R: RouterState>(
+        caller: &Caller,
+        parts: &mut Parts,
+        state: &R,
+    ) -> Result<OrganizationId, ApiError> {
+        let mut query = Parameters::new(parts.uri.query().unwrap_or_default());
+        let named = query.take("app_id", |text| {
+            let invalid = || Invalid::new("must be the identifier or the uid of an application");
+            svix::reference(text, svix::parse_application).ok_or_else(invalid)
+        });
+        match (named, caller.own_organization()) {
+            (Some(Reference::Id(id)), _) => Ok(id),
+            (Some(Reference::Uid(uid)), _) => {
+                let found = state.access().organization_named(&uid).await?;
+                found.ok_or_else(|| ApiError::not_found("application"))
+            }
+            (None, Some(own)) => Ok(own.clone()),
+            (None, None) => {
+                query.problem("app_id", "is required with the platform's key");
+                query.finish(())?;
+                Err(ApiError::not_found("application"))
+            }
+        }
+    }
+
+    fn inaccessible(error: ServiceError) -> ApiError {
+        OfApplication::inaccessible(error)
     }
 }
 

@@ -23,15 +23,15 @@ use crate::service::{Access, Administrator, Publisher};
 
 pub use api_error::{ApiError, take_error};
 pub use auth::{
-    Authenticated, BoundTenant, OfApplication, OfKey, Permitted, Platform, PlatformPath, PublishCaller, Tenant,
-    own_or_named, scopes,
+    Authenticated, BoundTenant, OfApplication, OfKey, OfTask, OfTaskList, Permitted, Platform, PlatformPath,
+    PublishCaller, Tenant, own_or_named, scopes,
 };
 pub use input::{Body, Origin, Search, SvixSearch, check_size, read_body};
 pub use items::Items;
 pub use layers::{finish, with_fallbacks, with_layers};
 pub use public_origin::PublicOrigin;
 pub use path::{
-    HyphenatedEndpointId, PathId, PathReference, PathType, SvixApplicationId, SvixAttemptId, SvixEndpointId,
+    HyphenatedEndpointId, PathId, PathReference, PathTask, PathType, SvixApplicationId, SvixAttemptId, SvixEndpointId,
     SvixMessageId, VersionNumber,
 };
 pub use reply::{Bare, Data, Empty};

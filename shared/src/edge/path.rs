@@ -204,6 +204,19 @@ impl InPath for PathType {
     }
 }
 
+/// A background task: its job. The application is a part of its identifier.
+#[derive(Debug, Clone, Copy)]
+pub struct PathTask(pub JobId);
+
+impl InPath for PathTask {
+    const PARAMETER: &'static str = "task_id";
+    const WHAT: &'static str = "task";
+
+    fn parse(text: &str) -> Option<Self> {
+        svix::parse_task(text).map(|(_, job)| Self(job))
+    }
+}
+
 /// An identifier or a uid in the path. The resource need not exist. It needs no [`Tenant`](super::Tenant).
 #[derive(Debug)]
 pub struct PathReference<T>(pub Reference<T>);

@@ -1,15 +1,21 @@
 //! Every caller at every route of the dialect.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
+use shared::clock::{self, Clock};
 use shared::domain::tenancy::access::{Scope, Scopes};
 
 use super::routes::ROUTES;
 use super::{App, created};
+use crate::event_types;
 use crate::routes::{Bound, Route};
 use crate::support::{Answer, Receiver, Reply, Tenant, World, text};
+
+/// A list that concerns the application in its query.
+const TASKS: &str = "/api/v1/background-task";
 
 /// An application with an endpoint, a message and an attempt.
 struct Scene {
@@ -24,7 +30,13 @@ impl Scene {
         let message = app.message("a", &json!({})).await;
         world.drain().await;
         let attempts = app.get(&format!("/attempt/msg/{message}")).await.body;
+        let name = format!("n{}", app.id.replace('_', "."));
+        event_types::create(world, &json!({"name": name})).await;
+        let since = json!({"since": world.clock.now().minus(Duration::from_secs(60)).rfc3339()});
+        let task = app.post(&format!("/endpoint/{endpoint}/recover"), &since).await.body;
         let names = BTreeMap::from([
+            ("{event_type_name}", name),
+            ("{task_id}", text(&task["id"]).to_owned()),
             ("{app_id}", app.id.clone()),
             ("{endpoint_id}", endpoint),
             ("{msg_id}", message),
@@ -34,7 +46,8 @@ impl Scene {
     }
 
     fn path(&self, route: &Route) -> String {
-        self.names.iter().fold(route.path.to_owned(), |path, (name, value)| path.replace(name, value))
+        let path = self.names.iter().fold(route.path.to_owned(), |path, (name, value)| path.replace(name, value));
+        if path == TASKS { format!("{path}?app_id={}", self.app.id) } else { path }
     }
 
     async fn key(&self, mut fields: Value) -> Tenant {
@@ -56,7 +69,9 @@ impl Scene {
 
 async fn call(caller: &Tenant, route: &Route, path: &str) -> Reply {
     let method = Method::from_bytes(route.method.as_bytes()).unwrap();
-    caller.call(method, path, &[], (!route.body.is_empty()).then(|| route.body.to_owned())).await
+    let slug = format!("n{}", hex::encode(clock::secret_bytes::<8>()));
+    let body = route.body.replace("{slug}", &slug).replace("{now}", &Clock::system().now().rfc3339());
+    caller.call(method, path, &[], (!body.is_empty()).then_some(body)).await
 }
 
 #[tokio::test]
@@ -66,11 +81,11 @@ async fn every_route_answers_each_caller_by_its_scopes() {
     let mut wrong = Vec::new();
     for route in ROUTES {
         let scene = Scene::new(&world, &receiver).await;
-        let of_another = if route.path == "/api/v1/app" || route.method == "DELETE" && route.path.ends_with("{app_id}")
-        {
-            403
-        } else {
-            404
+        let is_of_catalogue = route.path.starts_with("/api/v1/event-type");
+        let of_another = match (route.method, route.path) {
+            (_, "/api/v1/app") | ("DELETE", "/api/v1/app/{app_id}") => 403,
+            _ if is_of_catalogue => route.status(Scopes::ALL),
+            _ => 404,
         };
         let nobody = scene.app.client.with_key("sk_live_nobody");
         let mut callers =

@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http::Method;
 use serde_json::{Value, json};
 
 use super::{App, created, invalid, refused, walk};
@@ -132,12 +133,17 @@ async fn a_secret_is_read_and_rotated() {
     let first = key().await;
     assert!(first.starts_with("whsec_"));
     let rotated = app.post(&format!("{path}/rotate"), &json!({})).await;
-    assert_eq!((rotated.status, rotated.bytes.len()), (204, 0));
+    assert_eq!((rotated.status, text(&rotated.body["key"])), (200, key().await.as_str()));
     assert_ne!(key().await, first);
+    // Clients before 2.0 fail at another status.
+    let agent = [("user-agent", "svix-libs/1.45.1/python")];
+    let rotate = app.path(&format!("{path}/rotate"));
+    let rotated = app.client.call(Method::POST, &rotate, &agent, Some("{}".to_owned())).await;
+    assert_eq!((rotated.status, rotated.bytes.len()), (204, 0));
     for bytes in [24, 75] {
         let encoded = STANDARD.encode(vec![7; bytes]);
         let body = json!({"key": encoded, "gracePeriodSeconds": 0});
-        assert_eq!(app.post(&format!("{path}/rotate"), &body).await.status, 204);
+        assert_eq!(app.post(&format!("{path}/rotate"), &body).await.status, 200);
         assert_eq!(key().await, format!("whsec_{encoded}"));
     }
     for wrong in ["whsec_x", &STANDARD.encode([7; 23]), &STANDARD.encode([7; 76])] {

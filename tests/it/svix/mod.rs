@@ -5,9 +5,12 @@ mod applications;
 mod attempts;
 mod endpoints;
 mod errors;
+mod event_types;
 mod messages;
+mod openapi;
 mod repetitions;
 pub(crate) mod routes;
+mod tasks;
 
 use http::Method;
 use serde_json::{Value, json};

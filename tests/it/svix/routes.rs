@@ -16,6 +16,10 @@ const ORGANIZATION_WRITE: Admits = Admits::Scope(Scope::OrganizationWrite);
 const APPLICATION: &str = r#"{"name": "Renamed"}"#;
 const ENDPOINT: &str = r#"{"url": "https://example.com/"}"#;
 const HEADERS: &str = r#"{"headers": {"x-a": "b"}}"#;
+const EVENT_TYPE: &str = r#"{"name": "{slug}", "description": "x"}"#;
+const EXAMPLE: &str = r#"{"eventType": "a"}"#;
+const IMPORT: &str = r#"{"spec": {"openapi": "3.1.0", "webhooks": {"imported.{slug}": {"post": {}}}}}"#;
+const SPAN: &str = r#"{"since": "{now}"}"#;
 const MESSAGE: &str = r#"{"eventType": "matrix.other", "payload": {}}"#;
 
 /// The routes that need a key.
@@ -40,7 +44,7 @@ pub(crate) const ROUTES: &[Route] = &[
         "POST",
         "/api/v1/app/{app_id}/endpoint/{endpoint_id}/secret/rotate",
         "{}",
-        204,
+        200,
         ENDPOINTS_WRITE,
         Bound::Named,
     ),
@@ -61,8 +65,36 @@ pub(crate) const ROUTES: &[Route] = &[
     route("GET", "/api/v1/app/{app_id}/msg", "", 200, EVENTS_READ, Bound::Refused),
     route("POST", "/api/v1/app/{app_id}/msg", MESSAGE, 202, EVENTS_PUBLISH, Bound::Refused),
     route("GET", "/api/v1/app/{app_id}/msg/{msg_id}", "", 200, Admits::EventReaders, Bound::Event),
+    route("POST", "/api/v1/app/{app_id}/endpoint/{endpoint_id}/recover", SPAN, 202, DELIVERIES_WRITE, Bound::Named),
+    route(
+        "POST",
+        "/api/v1/app/{app_id}/endpoint/{endpoint_id}/replay-missing",
+        SPAN,
+        202,
+        DELIVERIES_WRITE,
+        Bound::Named,
+    ),
+    route("POST", "/api/v1/app/{app_id}/endpoint/{endpoint_id}/bulk-replay", SPAN, 202, DELIVERIES_WRITE, Bound::Named),
+    route(
+        "POST",
+        "/api/v1/app/{app_id}/endpoint/{endpoint_id}/send-example",
+        EXAMPLE,
+        200,
+        ENDPOINTS_WRITE,
+        Bound::Named,
+    ),
+    route("GET", "/api/v1/background-task", "", 200, DELIVERIES_READ, Bound::Restricted),
+    route("GET", "/api/v1/background-task/{task_id}", "", 200, DELIVERIES_READ, Bound::Named),
+    route("GET", "/api/v1/event-type", "", 200, Admits::Everybody, Bound::Unrestricted),
+    route("POST", "/api/v1/event-type", EVENT_TYPE, 201, Admits::Platform, Bound::Refused),
+    route("GET", "/api/v1/event-type/{event_type_name}", "", 200, Admits::Everybody, Bound::Unrestricted),
+    route("PUT", "/api/v1/event-type/{event_type_name}", EVENT_TYPE, 200, Admits::Platform, Bound::Refused),
+    route("PATCH", "/api/v1/event-type/{event_type_name}", "{}", 200, Admits::Platform, Bound::Refused),
+    route("DELETE", "/api/v1/event-type/{event_type_name}", "", 204, Admits::Platform, Bound::Refused),
+    route("POST", "/api/v1/event-type/import/openapi", IMPORT, 200, Admits::Platform, Bound::Refused),
     route("DELETE", "/api/v1/app/{app_id}/msg/{msg_id}/content", "", 204, Admits::Owner, Bound::Refused),
 ];
 
 /// The routes that need no key.
-pub(crate) const OPEN: [(&str, &str); 2] = [("GET", "/api/v1/health"), ("GET", "/api/v1/health/ping")];
+pub(crate) const OPEN: [(&str, &str); 3] =
+    [("GET", "/api/v1/health"), ("GET", "/api/v1/health/ping"), ("GET", "/api/v1/openapi.json")];

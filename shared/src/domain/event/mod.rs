@@ -98,6 +98,8 @@ pub struct TestEvent {
     pub event_type: Option<EventType>,
     /// The payload: the text of a JSON object; `None` for the example of the type, or else `{"test": true}`.
     pub data: Option<String>,
+    /// Whether the request has the signed headers `svix-…` as well.
+    pub svix_headers: bool,
 }
 
 /// The subject of an event.

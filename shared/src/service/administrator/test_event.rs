@@ -52,7 +52,8 @@ impl Administrator {
             filter: None,
             ..endpoint.target()
         }]);
-        let new = NewEvent { format, edition: endpoint.settings.edition, ..NewEvent::new(event_type, data) };
+        let (edition, svix_headers) = (endpoint.settings.edition, test.svix_headers);
+        let new = NewEvent { format, edition, svix_headers, ..NewEvent::new(event_type, data) };
         let mut planned = self.writer.plan(organization, by, new, &fan_out).await;
         let deliveries = planned.iter_mut().flat_map(|published| &mut published.deliveries);
         deliveries.for_each(|delivery| delivery.next_trigger = Trigger::Test);

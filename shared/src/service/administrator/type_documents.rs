@@ -122,7 +122,7 @@ impl Administrator {
     }
 
     /// The types with their newest versions.
-    async fn full_types(&self, kinds: Vec<CatalogueType>) -> Result<Vec<FullType>, ServiceError> {
+    pub(super) async fn full_types(&self, kinds: Vec<CatalogueType>) -> Result<Vec<FullType>, ServiceError> {
         let newest = |kind: &CatalogueType| Some((kind.name.clone(), kind.latest?));
         let wanted: Vec<(EventType, u32)> = kinds.iter().filter_map(newest).collect();
         let mut versions = self.store.type_versions(&wanted).await?;

@@ -3,20 +3,24 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use super::event_types::is_visible;
 use super::lists::{MOST_COUNTED, MOST_EXAMINED, bad_cursor};
 use super::{Administrator, MessageReader};
+use crate::domain::catalogue::{FullType, TypeEntry};
 use crate::domain::delivery::selection::DeliveryFilter;
 use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::endpoint::Endpoint;
 use crate::domain::event::Event;
+use crate::domain::event::event_type::EventType;
 use crate::domain::event::selection::EventFilter;
-use crate::domain::ids::{DeliveryId, EndpointId, EventId, OrganizationId};
+use crate::domain::ids::{DeliveryId, EndpointId, EventId, JobId, OrganizationId};
+use crate::domain::job::{Job, JobPosition, Work};
 use crate::domain::tenancy::organization::{Organization, OrganizationStatus};
 use crate::domain::tenancy::organization_list::OrganizationPosition;
 use crate::domain::tenancy::rights::Binding;
 use crate::domain::time::Timestamp;
 use crate::domain::walk::{Walk, Walked, page_of};
-use crate::service::ServiceError;
+use crate::service::{Caller, ServiceError};
 use crate::store::{ListedEvent, Listing, Next, Order, OrganizationPage};
 
 impl Administrator {
@@ -287,6 +291,50 @@ impl Administrator {
         ids.dedup();
         let found = self.store.events_by_id(organization, &ids).await?;
         Ok(found.into_iter().map(|event| (event.id, event)).collect())
+    }
+
+    /// A page of the event types that the caller may see, by name, each with its newest version.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if they could not be read.
+    pub async fn walk_event_types(
+        &self,
+        caller: &Caller,
+        with_archived: bool,
+        is_descending: bool,
+        walk: &Walk<EventType>,
+        limit: usize,
+    ) -> Result<Walked<FullType, EventType>, ServiceError> {
+        let is_platform = caller.is_platform();
+        let entries = self.event_types.entries(true).await?;
+        let admits = |entry: &&TypeEntry| entry.is_visible(is_platform) && (with_archived || !entry.is_archived);
+        let names: Vec<_> = entries.iter().filter(admits).map(|entry| entry.name.clone()).collect();
+        let compare = |one: &EventType, other: &EventType| if is_descending { other.cmp(one) } else { one.cmp(other) };
+        let Walked { items, further } = page_of(names, EventType::clone, compare, walk, limit);
+        let kinds = self.store.event_types(&items).await?;
+        let full = self.full_types(kinds).await?;
+        let mut by_name: HashMap<_, _> = full.into_iter().map(|full| (full.kind.name.clone(), full)).collect();
+        let visible = |full: &FullType| is_visible(caller, &full.kind);
+        Ok(Walked { items: items.iter().filter_map(|name| by_name.remove(name)).filter(visible).collect(), further })
+    }
+
+    /// A page of the recoveries and replays of an organization for endpoints of the binding, newest first. A job that does
+    /// not exist has the position of the newest.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if they could not be read.
+    pub async fn walk_tasks(
+        &self,
+        organization: &OrganizationId,
+        binding: &Binding,
+        walk: &Walk<JobId>,
+        limit: usize,
+    ) -> Result<Walked<Job, JobId>, ServiceError> {
+        let mut jobs = self.list_jobs(organization, binding).await?;
+        jobs.retain(|job| matches!(job.work, Work::Recover(..) | Work::Replay(..)));
+        let positions: HashMap<_, _> = jobs.iter().map(|job| (job.id, JobPosition::of(job))).collect();
+        let compare = |one: &JobId, other: &JobId| positions.get(one).cmp(&positions.get(other));
+        Ok(page_of(jobs, |job| job.id, compare, walk, limit))
     }
 
     /// Returns a reader of these events with their bodies.

@@ -3,6 +3,7 @@
 //! which is served as a file.
 
 mod errors;
+mod svix;
 mod values;
 
 use utoipa::ToSchema;
@@ -24,6 +25,7 @@ use crate::domain::ids::{
 };
 use crate::domain::text::IdempotencyKey;
 
+pub use svix::svix_document;
 pub use values::*;
 
 /// The groups of operations, in the order of the document.
@@ -83,7 +85,8 @@ const PUBLIC: &str = "/jwks.json";
 const DESCRIPTION: &str = "\
 Webhooks as a service: it receives events over HTTP, and delivers them signed, with retries and a log.
 
-Four dialects serve the same resources. An endpoint that was created in one can be read and changed in all of them.
+Four dialects serve the same resources. An endpoint that was created in one can be read and changed in all of them. A fifth \
+one, for the clients of Svix, has a document of its own at `/api/v1/openapi.json`.
 
 Every response has an `x-request-id`; in the `organizations` dialect it is also in `meta.request_id`. Request bodies \
 are JSON objects; unknown fields and query parameters are rejected by name. A `PATCH` changes only the fields that \

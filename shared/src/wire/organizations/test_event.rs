@@ -46,7 +46,7 @@ impl TestIn {
             Ok(event_type)
         });
         let data = read.check("data", self.data.text()).flatten().map(str::to_owned);
-        read.finish(Some(TestEvent { event_type, data }))
+        read.finish(Some(TestEvent { event_type, data, svix_headers: false }))
     }
 }
 

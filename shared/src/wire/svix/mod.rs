@@ -5,17 +5,22 @@ mod application;
 mod attempt;
 mod endpoint;
 mod error;
+mod event_type;
 mod headers;
 mod ids;
 mod list;
 mod message;
 mod query;
 mod secret;
+mod task;
 
 pub use application::{ApplicationIn, ApplicationOut, ApplicationPatchIn, ApplicationUpdate};
 pub use attempt::{AttemptOut, EndpointMessageOut, MessageEndpointOut, StatsOut, Status};
 pub use endpoint::{EndpointIn, EndpointOut, EndpointPatchIn, EndpointUpdate};
 pub use error::{ErrorOut, of_error};
+pub use event_type::{
+    EventTypeIn, EventTypeOut, EventTypePatchIn, ImportIn as TypeImportIn, ImportOut as TypeImportOut,
+};
 pub use headers::{HeadersIn, HeadersOut, HeadersPatchIn};
 pub use ids::{
     Reference, parse_application, parse_attempt, parse_endpoint, parse_message, print_application, print_attempt,
@@ -25,6 +30,7 @@ pub use list::ListOut;
 pub use message::{MessageIn, MessageOut};
 pub use query::{Order, Paging, PagingParameters, Parameters};
 pub use secret::{RotationIn, SecretOut};
+pub use task::{BulkReplayIn, ExampleIn, SpanIn, TaskOut, parse_task, print_task};
 
 /// The beginning of all paths of the dialect.
 pub const PREFIX: &str = "/api/v1";

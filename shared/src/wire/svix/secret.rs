@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::domain::Invalid;
-use crate::domain::endpoint::secrets::{Rotation, Secrets};
+use crate::domain::endpoint::secrets::Rotation;
 use crate::domain::signing::key::NewSecret;
 use crate::domain::signing::secret::SigningSecret;
 use crate::wire::error::Problem;
@@ -58,9 +58,8 @@ pub struct SecretOut {
 }
 
 impl SecretOut {
-    /// The newest secret.
-    pub fn new(secrets: &Secrets) -> Self {
-        let secret = &secrets.newest.secret;
+    /// A readable secret.
+    pub fn new(secret: &SigningSecret) -> Self {
         let key = match secret.public_key() {
             Some(public_key) => public_key.to_string(),
             None => secret.reveal().unwrap_or_default().to_owned(),

@@ -2,11 +2,12 @@
 
 use axum::Router;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use shared::domain::external_id::ExternalId;
 use shared::domain::ids::OrganizationId;
 use shared::domain::tenancy::access::Scope;
-use shared::domain::tenancy::organization::{NewOrganization, OrganizationPatch};
+use shared::domain::tenancy::organization::{NewOrganization, Organization, OrganizationPatch};
 use shared::edge::scopes::{OrganizationRead, OrganizationWrite};
 use shared::edge::{
     ApiError, Authenticated, Bare, Body, BoundTenant, Empty, Listed, OfApplication, PathReference, Platform,
@@ -20,6 +21,7 @@ use shared::wire::svix::{
 };
 use utoipa::OpenApi;
 
+use super::repetitions::Remade;
 use crate::{Api, Routes};
 
 type Answer = Result<Bare<ApplicationOut>, ApiError>;
@@ -68,30 +70,36 @@ async fn create(
     State(administrator): Api,
     SvixSearch(mut query): SvixSearch,
     body: Body<ApplicationIn>,
-) -> Answer {
+) -> Result<Response, ApiError> {
     let get_if_exists = query.flag("get_if_exists", false);
     query.finish(())?;
     let new = body.read_known(ApplicationIn::parse)?.new;
     let uid = new.external_id.clone().filter(|_| get_if_exists);
     if let Some(found) = existing(&administrator, uid.as_ref()).await? {
-        return Ok(Bare::ok(found));
+        return Ok(remade(&found, Bare::ok((&found).into())));
     }
     match administrator.create_organization(new).await {
-        Ok(created) => Ok(Bare::created((&created).into())),
+        Ok(created) => Ok(remade(&created, Bare::created((&created).into()))),
         // Another request created it meanwhile.
         Err(ServiceError::Conflict(reason)) => match existing(&administrator, uid.as_ref()).await? {
-            Some(found) => Ok(Bare::ok(found)),
+            Some(found) => Ok(remade(&found, Bare::ok((&found).into()))),
             None => Err(ServiceError::Conflict(reason).into()),
         },
         Err(error) => Err(error.into()),
     }
 }
 
-async fn existing(administrator: &Administrator, uid: Option<&ExternalId>) -> Result<Option<ApplicationOut>, ApiError> {
+fn remade(organization: &Organization, shown: Bare<ApplicationOut>) -> Response {
+    let mut response = shown.into_response();
+    response.extensions_mut().insert(Remade::Application(organization.id.clone()));
+    response
+}
+
+async fn existing(administrator: &Administrator, uid: Option<&ExternalId>) -> Result<Option<Organization>, ApiError> {
     let Some(uid) = uid else { return Ok(None) };
     let Some(id) = administrator.access().organization_named(uid).await? else { return Ok(None) };
     match administrator.access().organization(&id).await {
-        Ok(found) => Ok(Some((&found).into())),
+        Ok(found) => Ok(Some(found)),
         Err(ServiceError::NotFound(_)) => Ok(None),
         Err(error) => Err(error.into()),
     }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::header::CACHE_CONTROL;
+use axum::http::HeaderMap;
+use axum::http::header::{CACHE_CONTROL, USER_AGENT};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use shared::domain::endpoint::change::EndpointPatch;
@@ -24,6 +25,7 @@ use shared::wire::svix::{
 };
 use utoipa::OpenApi;
 
+use super::repetitions::Remade;
 use crate::dialects::shown;
 use crate::{Api, Routes};
 
@@ -264,25 +266,40 @@ async fn secret(
     State(administrator): Api,
 ) -> Result<Response, ApiError> {
     let (secrets, _) = administrator.read_secrets(&tenant.organization.id, endpoint).await?;
-    let shown = Bare::ok(SecretOut::new(&secrets));
+    let shown = Bare::ok(SecretOut::new(&secrets.newest.secret));
     Ok(([(CACHE_CONTROL, "no-store")], shown).into_response())
 }
 
 /// Gives an endpoint a new secret. The former one signs beside it for a time.
+///
+/// The answer shows the new secret; for clients before 2.0 it is 204.
 #[utoipa::path(
     post, path = "/app/{app_id}/endpoint/{endpoint_id}/secret/rotate", operation_id = "endpoint_secret_rotate",
     request_body = RotationIn,
-    responses((status = 204)),
+    responses((status = 200, body = SecretOut), (status = 204)),
 )]
 async fn rotate(
     tenant: Writer,
     PathId(SvixEndpointId(endpoint)): PathId<SvixEndpointId>,
     State(administrator): Api,
+    headers: HeaderMap,
     body: Body<RotationIn>,
-) -> Result<Empty, ApiError> {
+) -> Result<Response, ApiError> {
     let rotation = body.read_known(RotationIn::parse)?;
-    administrator.rotate_secret(&tenant.organization.id, endpoint, rotation).await?;
-    Ok(Empty)
+    let rotated = administrator.rotate_secret(&tenant.organization.id, endpoint, rotation).await?;
+    if expects_no_content(&headers) {
+        return Ok(Empty.into_response());
+    }
+    let newest = &rotated.secrets.newest;
+    let mut response = ([(CACHE_CONTROL, "no-store")], Bare::ok(SecretOut::new(&newest.secret))).into_response();
+    response.extensions_mut().insert(Remade::Secret(endpoint, newest.id));
+    Ok(response)
+}
+
+/// Whether a rotation must have no body: some clients before 2.0 fail at any status but 204, later ones require the secret.
+fn expects_no_content(headers: &HeaderMap) -> bool {
+    let client = headers.get(USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    client.strip_prefix("svix-libs/").is_some_and(|version| version.starts_with("1.") || version.starts_with("0."))
 }
 
 /// Counts the messages of an endpoint by their status, at most the first 10,000.

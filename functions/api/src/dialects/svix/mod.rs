@@ -2,10 +2,13 @@
 
 mod applications;
 mod attempts;
+mod document;
 mod endpoints;
+mod event_types;
 mod health;
 mod messages;
 mod repetitions;
+mod tasks;
 
 use std::sync::Arc;
 
@@ -29,8 +32,11 @@ pub(crate) fn routes(administrator: &Arc<Administrator>) -> Routes {
         .merge(applications::routes())
         .merge(attempts::routes())
         .merge(endpoints::routes())
+        .merge(event_types::routes())
         .merge(messages::routes())
+        .merge(tasks::routes())
         .layer(from_fn_with_state(Arc::clone(administrator), repetitions::layer))
+        .merge(document::routes())
         .merge(health::routes());
     Router::new().nest("/api/v1", routes.fallback(unknown))
 }
@@ -40,7 +46,10 @@ pub(crate) fn operations() -> OpenApi {
     let operations = applications::Operations::openapi()
         .merge_from(attempts::Operations::openapi())
         .merge_from(endpoints::Operations::openapi())
+        .merge_from(event_types::Operations::openapi())
         .merge_from(messages::Operations::openapi())
+        .merge_from(tasks::Operations::openapi())
+        .merge_from(document::Operations::openapi())
         .merge_from(health::Operations::openapi());
     OpenApi::default().nest("/api/v1", operations)
 }

@@ -5,16 +5,22 @@ use std::sync::Arc;
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
+use shared::domain::endpoint::confidential::Fields;
+use shared::domain::ids::{EndpointId, OrganizationId};
 use shared::domain::response::MAX_RESPONSE_BYTES;
+use shared::domain::signing::key::SigningKeyId;
 use shared::edge::{ApiError, Authenticated, PathReference, SvixApplicationId};
 use shared::service::{Administrator, Begun};
 use shared::store::{RequestDigest, StoredAnswer};
 use shared::wire::error::{ErrorCode, Problem};
-use shared::wire::svix::{ApplicationOut, Reference, parse_application};
+use shared::wire::svix::{
+    ApplicationOut, Reference, SecretOut, parse_application, parse_endpoint, print_application, print_endpoint,
+};
 use tracing::warn;
 
 const KEY: &str = "idempotency-key";
@@ -22,12 +28,40 @@ const KEY: &str = "idempotency-key";
 const MAX_KEY_CHARS: usize = 255;
 /// Largest body that is stored.
 const MAX_BODY_BYTES: usize = 64 * 1024;
-/// The path, after the prefix, that creates applications.
-const APPLICATIONS: &str = "/app";
 
-/// Marks a response that must not be stored: it has a secret or the payload of a message.
+/// Marks a response that must not be stored: it has the payload of a message.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NotStored;
+
+/// Marks a response that is made again for a repetition, because what it shows must not be stored.
+#[derive(Debug, Clone)]
+pub(super) enum Remade {
+    /// A new application. What is stored for the deployment is not removed with an application.
+    Application(OrganizationId),
+    /// A secret of an endpoint.
+    Secret(EndpointId, SigningKeyId),
+}
+
+/// What stands before the identifiers in a stored body.
+const APPLICATION: &str = "application ";
+const SECRET: &str = "secret ";
+
+impl Remade {
+    fn stored(&self) -> String {
+        match self {
+            Self::Application(id) => format!("{APPLICATION}{}", print_application(id)),
+            Self::Secret(id, key) => format!("{SECRET}{} {key}", print_endpoint(*id)),
+        }
+    }
+
+    fn read(body: &str) -> Option<Self> {
+        if let Some(application) = body.strip_prefix(APPLICATION) {
+            return parse_application(application).map(Self::Application);
+        }
+        let (endpoint, key) = body.strip_prefix(SECRET)?.split_once(' ')?;
+        Some(Self::Secret(parse_endpoint(endpoint)?, SigningKeyId::parse(key)?))
+    }
+}
 
 /// Gives the answer to a request again if it is repeated with the same key at the same URL by the same caller.
 pub(super) async fn layer(State(administrator): State<Arc<Administrator>>, request: Request, next: Next) -> Response {
@@ -40,13 +74,11 @@ pub(super) async fn layer(State(administrator): State<Arc<Administrator>>, reque
         Ok(None) => return next.run(Request::from_parts(parts, body)).await,
         Err(error) => return error.into_response(),
     };
-    let creates_application = parts.uri.path() == APPLICATIONS;
     let began_at = match administrator.begin_answer(&digest).await {
         Ok(Begun::First(began_at)) => began_at,
         Ok(Begun::Answered(answer)) => {
-            return again(&administrator, creates_application, answer)
-                .await
-                .unwrap_or_else(IntoResponse::into_response);
+            let again = again(&administrator, &digest, answer).await;
+            return again.unwrap_or_else(IntoResponse::into_response);
         }
         Err(error) => return ApiError::from(error).into_response(),
     };
@@ -59,9 +91,10 @@ pub(super) async fn layer(State(administrator): State<Arc<Administrator>>, reque
     }
     let (parts, body) = response.into_parts();
     let bytes = to_bytes(body, MAX_RESPONSE_BYTES * 2).await.unwrap_or_default();
-    let text = String::from_utf8_lossy(&bytes);
-    // The deletion of an application does not find what is stored for the deployment, so that has its identifier alone.
-    let text = if creates_application { identifier(&text).unwrap_or_default() } else { text.into_owned() };
+    let text = match parts.extensions.get::<Remade>() {
+        Some(remade) => remade.stored(),
+        None => String::from_utf8_lossy(&bytes).into_owned(),
+    };
     let answer = StoredAnswer { status: parts.status.as_u16(), body: text };
     let is_stored = answer.body.len() <= MAX_BODY_BYTES;
     let kept = match is_stored {
@@ -75,10 +108,7 @@ pub(super) async fn layer(State(administrator): State<Arc<Administrator>>, reque
 }
 
 /// What identifies the request; `None` if its caller is unknown or its path names no application, which the handler answers.
-async fn digest(
-    parts: &mut axum::http::request::Parts,
-    administrator: &Arc<Administrator>,
-) -> Result<Option<RequestDigest>, ApiError> {
+async fn digest(parts: &mut Parts, administrator: &Arc<Administrator>) -> Result<Option<RequestDigest>, ApiError> {
     let key = parts.headers.get(KEY).map(HeaderValue::as_bytes).unwrap_or_default();
     if key.is_empty() || key.len() > MAX_KEY_CHARS {
         let message = format!("must be 1 to {MAX_KEY_CHARS} characters");
@@ -112,29 +142,31 @@ async fn digest(
     }
 }
 
-/// The answer to an earlier request.
+/// The answer to an earlier request of the same caller.
 async fn again(
     administrator: &Administrator,
-    creates_application: bool,
+    request: &RequestDigest,
     StoredAnswer { status, body }: StoredAnswer,
 ) -> Result<Response, ApiError> {
-    let gone = || ApiError::new(ErrorCode::NotFound, "the application was deleted");
     let status = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
-    let body = if creates_application {
-        let id = parse_application(&body).ok_or_else(gone)?;
-        let organization = administrator.access().organization(&id).await?;
-        serde_json::to_string(&ApplicationOut::from(&organization)).unwrap_or_default()
-    } else {
-        body
+    let body = match (Remade::read(&body), &request.organization) {
+        (Some(Remade::Application(id)), _) => {
+            let organization = administrator.access().organization(&id).await?;
+            serde_json::to_string(&ApplicationOut::from(&organization))
+        }
+        (Some(Remade::Secret(endpoint, id)), Some(organization)) => {
+            let endpoint = administrator.endpoint(organization, endpoint).await?;
+            let endpoint = administrator.readable(endpoint, Fields::SigningSecrets(administrator.clock().now())).await?;
+            // A later one is not this request's.
+            let key = endpoint.secrets.keys().map(|(key, _)| key).find(|key| key.id == id);
+            let key = key.ok_or_else(|| ApiError::new(ErrorCode::Conflict, "the secret was replaced since"))?;
+            serde_json::to_string(&SecretOut::new(&key.secret))
+        }
+        _ => Ok(body),
     };
+    let body = body.map_err(|_| ApiError::new(ErrorCode::Internal, "the answer could not be made again"))?;
     if body.is_empty() {
         return Ok(status.into_response());
     }
     Ok((status, [(CONTENT_TYPE, HeaderValue::from_static("application/json"))], body).into_response())
-}
-
-/// The identifier in a body.
-fn identifier(body: &str) -> Option<String> {
-    let body: serde_json::Value = serde_json::from_str(body).ok()?;
-    body["id"].as_str().map(str::to_owned)
 }
