@@ -29,11 +29,11 @@ pub use auth::{
 pub use input::{Body, Origin, Search, SvixSearch, check_size, read_body};
 pub use items::Items;
 pub use layers::{finish, with_fallbacks, with_layers};
-pub use public_origin::PublicOrigin;
 pub use path::{
     HyphenatedEndpointId, PathId, PathReference, PathTask, PathType, SvixApplicationId, SvixAttemptId, SvixEndpointId,
     SvixMessageId, VersionNumber,
 };
+pub use public_origin::PublicOrigin;
 pub use reply::{Bare, Data, Empty};
 pub use shutdown::register_usage_flush;
 pub use walked::Listed;

@@ -156,7 +156,8 @@ async fn again(
         }
         (Some(Remade::Secret(endpoint, id)), Some(organization)) => {
             let endpoint = administrator.endpoint(organization, endpoint).await?;
-            let endpoint = administrator.readable(endpoint, Fields::SigningSecrets(administrator.clock().now())).await?;
+            let endpoint =
+                administrator.readable(endpoint, Fields::SigningSecrets(administrator.clock().now())).await?;
             // A later one is not this request's.
             let key = endpoint.secrets.keys().map(|(key, _)| key).find(|key| key.id == id);
             let key = key.ok_or_else(|| ApiError::new(ErrorCode::Conflict, "the secret was replaced since"))?;
