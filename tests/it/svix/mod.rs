@@ -3,6 +3,7 @@
 mod access;
 mod applications;
 mod attempts;
+mod authentication;
 mod endpoints;
 mod errors;
 mod event_types;

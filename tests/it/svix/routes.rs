@@ -10,6 +10,7 @@ const ENDPOINTS_READ: Admits = Admits::Scope(Scope::EndpointsRead);
 const ENDPOINTS_WRITE: Admits = Admits::Scope(Scope::EndpointsWrite);
 const EVENTS_READ: Admits = Admits::Scope(Scope::EventsRead);
 const EVENTS_PUBLISH: Admits = Admits::Scope(Scope::EventsPublish);
+const KEYS_WRITE: Admits = Admits::Scope(Scope::KeysWrite);
 const ORGANIZATION_READ: Admits = Admits::Scope(Scope::OrganizationRead);
 const ORGANIZATION_WRITE: Admits = Admits::Scope(Scope::OrganizationWrite);
 
@@ -83,6 +84,9 @@ pub(crate) const ROUTES: &[Route] = &[
         ENDPOINTS_WRITE,
         Bound::Named,
     ),
+    route("POST", "/api/v1/auth/app-portal-access/{app_id}", "{}", 200, Admits::Owner, Bound::Refused),
+    route("POST", "/api/v1/auth/dashboard-access/{app_id}", "{}", 200, Admits::Owner, Bound::Refused),
+    route("POST", "/api/v1/auth/app/{app_id}/expire-all", "", 204, KEYS_WRITE, Bound::Refused),
     route("GET", "/api/v1/background-task", "", 200, DELIVERIES_READ, Bound::Restricted),
     route("GET", "/api/v1/background-task/{task_id}", "", 200, DELIVERIES_READ, Bound::Named),
     route("GET", "/api/v1/event-type", "", 200, Admits::Everybody, Bound::Unrestricted),

@@ -10,6 +10,7 @@ mod headers;
 mod ids;
 mod list;
 mod message;
+mod portal;
 mod query;
 mod secret;
 mod task;
@@ -28,6 +29,7 @@ pub use ids::{
 };
 pub use list::ListOut;
 pub use message::{MessageIn, MessageOut};
+pub use portal::{PortalAccessIn, PortalAccessOut};
 pub use query::{Order, Paging, PagingParameters, Parameters};
 pub use secret::{RotationIn, SecretOut};
 pub use task::{BulkReplayIn, ExampleIn, SpanIn, TaskOut, parse_task, print_task};

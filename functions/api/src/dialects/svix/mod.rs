@@ -2,6 +2,7 @@
 
 mod applications;
 mod attempts;
+mod authentication;
 mod document;
 mod endpoints;
 mod event_types;
@@ -31,6 +32,7 @@ pub(crate) fn routes(administrator: &Arc<Administrator>) -> Routes {
     let routes = Router::new()
         .merge(applications::routes())
         .merge(attempts::routes())
+        .merge(authentication::routes())
         .merge(endpoints::routes())
         .merge(event_types::routes())
         .merge(messages::routes())
@@ -45,6 +47,7 @@ pub(crate) fn routes(administrator: &Arc<Administrator>) -> Routes {
 pub(crate) fn operations() -> OpenApi {
     let operations = applications::Operations::openapi()
         .merge_from(attempts::Operations::openapi())
+        .merge_from(authentication::Operations::openapi())
         .merge_from(endpoints::Operations::openapi())
         .merge_from(event_types::Operations::openapi())
         .merge_from(messages::Operations::openapi())
