@@ -36,8 +36,10 @@ pub struct StoredAnswer {
 /// An earlier request with the same digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EarlierRequest {
-    /// When it began.
+    /// When it began; long ago if it is known to have ended.
     pub began_at: Timestamp,
+    /// When the first request with the digest began.
+    pub first_at: Timestamp,
     /// Its answer; `None` if it is under way, or its process has ended.
     pub answer: Option<StoredAnswer>,
 }
@@ -47,6 +49,7 @@ struct AnswerItem {
     #[serde(flatten)]
     base: Base,
     began_at: String,
+    first_at: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<u16>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,25 +62,25 @@ impl TryFrom<AnswerItem> for EarlierRequest {
 
     fn try_from(item: AnswerItem) -> Result<Self, Unreadable> {
         let answer = item.status.map(|status| StoredAnswer { status, body: item.body.unwrap_or_default() });
-        Ok(Self { began_at: Timestamp::parse(&item.began_at)?, answer })
+        Ok(Self { began_at: Timestamp::parse(&item.began_at)?, first_at: Timestamp::parse(&item.first_at)?, answer })
     }
 }
 
 impl Store {
-    /// Claims the digest for a request that begins now. Returns an earlier request, if there is one. `replaced` is the time
-    /// of an earlier one that has ended without an answer.
+    /// Claims the digest for a request that begins now. Returns an earlier request, if there is one. `replaced` is an earlier
+    /// one that has ended without an answer.
     ///
     /// # Errors
     /// [`StoreError`] if the write may have failed.
     pub async fn begin_answer(
         &self,
         request: &RequestDigest,
-        replaced: Option<Timestamp>,
+        replaced: Option<&EarlierRequest>,
         now: Timestamp,
     ) -> Result<Option<EarlierRequest>, StoreError> {
-        let item = answer_item(request, now, None);
+        let item = answer_item(request, now, replaced.map_or(now, |replaced| replaced.first_at), None);
         let put = self.client.put_item().table_name(&self.table).set_item(Some(to_item(&item)?));
-        let replaced = replaced.map_or_else(|| "none".to_owned(), Timestamp::rfc3339);
+        let replaced = replaced.map_or_else(|| "none".to_owned(), |replaced| replaced.began_at.rfc3339());
         let put = put
             .condition_expression("attribute_not_exists(pk) OR expires_at <= :now OR began_at = :replaced")
             .expression_attribute_values(":now", AttributeValue::N(now.unix_seconds().to_string()))
@@ -100,17 +103,18 @@ impl Store {
         self.get::<AnswerItem, EarlierRequest>(&key(request)).await
     }
 
-    /// Stores the answer to a request that began at this time.
+    /// Stores the answer to a request, or that it has ended without one. The first request with its digest began at `first_at`.
     ///
     /// # Errors
     /// [`StoreError`] if the write may have failed.
     pub async fn put_answer(
         &self,
         request: &RequestDigest,
-        began_at: Timestamp,
-        answer: StoredAnswer,
+        first_at: Timestamp,
+        answer: Option<StoredAnswer>,
     ) -> Result<(), StoreError> {
-        let item = to_item(&answer_item(request, began_at, Some(answer)))?;
+        let long_ago = Timestamp::from_unix_seconds(0);
+        let item = to_item(&answer_item(request, long_ago, first_at, answer))?;
         self.client.put_item().table_name(&self.table).set_item(Some(item)).send().await?;
         Ok(())
     }
@@ -126,14 +130,20 @@ impl Store {
     }
 }
 
-fn answer_item(request: &RequestDigest, began_at: Timestamp, answer: Option<StoredAnswer>) -> AnswerItem {
+fn answer_item(
+    request: &RequestDigest,
+    began_at: Timestamp,
+    first_at: Timestamp,
+    answer: Option<StoredAnswer>,
+) -> AnswerItem {
     let (status, body) = answer.map_or((None, None), |answer| (Some(answer.status), Some(answer.body)));
     AnswerItem {
         base: Base::new(key(request), "answer"),
         began_at: began_at.rfc3339(),
+        first_at: first_at.rfc3339(),
         status,
         body: body.filter(|body| !body.is_empty()),
-        expires_at: began_at.plus(LIFETIME).unix_seconds(),
+        expires_at: first_at.plus(LIFETIME).unix_seconds(),
     }
 }
 

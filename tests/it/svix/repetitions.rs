@@ -4,7 +4,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::{APPS, App, ids};
-use crate::support::{Receiver, Reply, Tenant, World, text};
+use crate::support::{Fate, Receiver, Reply, Tenant, World, over_network_by_call, text};
 
 async fn post(client: &Tenant, path: &str, key: &str, body: &Value) -> Reply {
     client.call(Method::POST, path, &[("idempotency-key", key)], Some(body.to_string())).await
@@ -92,4 +92,24 @@ async fn the_deletion_of_an_application_removes_its_answers() {
     assert_eq!(app.delete("").await.status, 204);
     let again = post(&app.client, &app.path("/endpoint"), "auto_1", &json!({"url": "https://example.com/"})).await;
     assert_eq!(again.status, 404, "{}", again.body);
+}
+
+/// A client repeats a request after an error, although the endpoint or application was stored.
+#[tokio::test]
+async fn a_repetition_after_an_error_finds_what_was_stored() {
+    let world = World::new().await;
+    let app = App::new(&world).await;
+    // The revision is raised after the endpoint was stored.
+    let network = over_network_by_call(&world.sdk(), |call| {
+        let raises = call.operation == "UpdateItem" && call.body["ExpressionAttributeValues"][":one"].is_object();
+        if raises { Fate::Refuse } else { Fate::Pass }
+    });
+    let failing = world.process_over(&network, world.clock.clock());
+    let (path, body) = (app.path("/endpoint"), json!({"url": "https://example.com/"}));
+    let first = post(&app.client.at(&failing), &path, "auto_1", &body).await;
+    assert!(first.status >= 500, "{}", first.body);
+    let stored = ids(&app.get("/endpoint").await.body);
+    let again = post(&app.client, &path, "auto_1", &body).await;
+    assert_eq!((again.status, text(&again.body["id"])), (201, stored[0].as_str()));
+    assert_eq!(ids(&app.get("/endpoint").await.body), stored);
 }

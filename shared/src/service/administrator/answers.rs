@@ -16,7 +16,7 @@ const HAS_ENDED: Duration = Duration::from_secs(30);
 /// Whether a request is the first with its digest.
 #[derive(Debug)]
 pub enum Begun {
-    /// It is the first, and began at this time.
+    /// It is the first, or the first of those that were not completed began at this time.
     First(Timestamp),
     /// The answer to an earlier one.
     Answered(StoredAnswer),
@@ -37,7 +37,10 @@ impl Administrator {
                 Some(earlier) => match earlier.answer {
                     Some(answer) => return Ok(Begun::Answered(answer)),
                     None if now.since(earlier.began_at) >= HAS_ENDED => {
-                        found = self.store.begin_answer(request, Some(earlier.began_at), now).await?;
+                        found = self.store.begin_answer(request, Some(&earlier), now).await?;
+                        if found.is_none() {
+                            return Ok(Begun::First(earlier.first_at));
+                        }
                         continue;
                     }
                     None => {}
@@ -53,17 +56,18 @@ impl Administrator {
         Err(ServiceError::Unavailable("another request with this idempotency key is under way".to_owned()))
     }
 
-    /// Stores the answer to the first request, for its repetitions.
+    /// Stores the answer to a request for its repetitions, or that it has ended without one. `first_at` is the time of
+    /// [`Begun::First`].
     ///
     /// # Errors
     /// [`ServiceError`] if it could not be stored.
-    pub async fn keep_answer(
+    pub async fn end_answer(
         &self,
         request: &RequestDigest,
-        began_at: Timestamp,
-        answer: StoredAnswer,
+        first_at: Timestamp,
+        answer: Option<StoredAnswer>,
     ) -> Result<(), ServiceError> {
-        Ok(self.store.put_answer(request, began_at, answer).await?)
+        Ok(self.store.put_answer(request, first_at, answer).await?)
     }
 
     /// Forgets the first request, so that a repetition is treated as the first.

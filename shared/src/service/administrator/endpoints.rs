@@ -33,9 +33,40 @@ impl Administrator {
         organization: &OrganizationId,
         new: NewEndpoint,
     ) -> Result<Endpoint, ServiceError> {
+        let id = EndpointId::new(self.clock.now(), clock::id_bytes());
+        self.create_endpoint_with(organization, id, new).await
+    }
+
+    /// As [`Administrator::create_endpoint`], with this id. If an earlier request stored the endpoint and failed then, it is
+    /// completed, and the endpoint is returned as it is stored.
+    ///
+    /// # Errors
+    /// As [`Administrator::create_endpoint`].
+    pub async fn create_endpoint_once(
+        &self,
+        organization: &OrganizationId,
+        id: EndpointId,
+        new: NewEndpoint,
+    ) -> Result<Endpoint, ServiceError> {
+        match self.create_endpoint_with(organization, id, new).await {
+            Err(ServiceError::Conflict(reason)) => {
+                let found = self.store.endpoint(organization, id).await?;
+                let found = found.ok_or(ServiceError::Conflict(reason))?;
+                self.endpoints.invalidate_fan_out(&found, None, None).await?;
+                Ok(found)
+            }
+            other => other,
+        }
+    }
+
+    async fn create_endpoint_with(
+        &self,
+        organization: &OrganizationId,
+        id: EndpointId,
+        new: NewEndpoint,
+    ) -> Result<Endpoint, ServiceError> {
         let (now, keys) = (self.clock.now(), self.encryption.keys_to_encrypt().await?);
         let secret = SigningKey::new(new_key_id(), made(new.secret));
-        let id = EndpointId::new(now, clock::id_bytes());
         let endpoint = Endpoint::new(id, organization, new.settings, secret, new.status, now);
         let state = self.endpoints.require_capacity(organization, size_of(Some(&endpoint))).await?;
         let fan_out_group = FanOutGroup::of_new(id, state.size.endpoints);

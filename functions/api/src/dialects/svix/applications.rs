@@ -1,7 +1,7 @@
 //! Applications.
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use shared::domain::external_id::ExternalId;
@@ -21,7 +21,7 @@ use shared::wire::svix::{
 };
 use utoipa::OpenApi;
 
-use super::repetitions::Remade;
+use super::repetitions::{Identity, Remade};
 use crate::{Api, Routes};
 
 type Answer = Result<Bare<ApplicationOut>, ApiError>;
@@ -69,6 +69,7 @@ async fn create(
     _: Platform,
     State(administrator): Api,
     SvixSearch(mut query): SvixSearch,
+    identity: Option<Extension<Identity>>,
     body: Body<ApplicationIn>,
 ) -> Result<Response, ApiError> {
     let get_if_exists = query.flag("get_if_exists", false);
@@ -78,13 +79,30 @@ async fn create(
     if let Some(found) = existing(&administrator, uid.as_ref()).await? {
         return Ok(remade(&found, Bare::ok((&found).into())));
     }
-    match administrator.create_organization(new).await {
+    let id = identity.map(|Extension(identity)| OrganizationId::new(identity.at, identity.random));
+    match administrator.create_organization(NewOrganization { id: id.clone(), ..new }).await {
         Ok(created) => Ok(remade(&created, Bare::created((&created).into()))),
+        // An earlier request with the same key stored it before it failed.
+        Err(ServiceError::Conflict(_)) if is_stored(&administrator, id.as_ref()).await? => {
+            let created =
+                administrator.access().organization(&id.ok_or_else(|| ApiError::not_found("application"))?).await?;
+            Ok(remade(&created, Bare::created((&created).into())))
+        }
         // Another request created it meanwhile.
         Err(ServiceError::Conflict(reason)) => match existing(&administrator, uid.as_ref()).await? {
             Some(found) => Ok(remade(&found, Bare::ok((&found).into()))),
             None => Err(ServiceError::Conflict(reason).into()),
         },
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Whether the application with this identifier exists.
+async fn is_stored(administrator: &Administrator, id: Option<&OrganizationId>) -> Result<bool, ApiError> {
+    let Some(id) = id else { return Ok(false) };
+    match administrator.access().organization(id).await {
+        Ok(_) => Ok(true),
+        Err(ServiceError::NotFound(_) | ServiceError::Conflict(_)) => Ok(false),
         Err(error) => Err(error.into()),
     }
 }

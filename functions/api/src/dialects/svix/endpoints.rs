@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{Extension, State};
 use axum::http::HeaderMap;
 use axum::http::header::{CACHE_CONTROL, USER_AGENT};
 use axum::response::{IntoResponse, Response};
@@ -25,7 +25,7 @@ use shared::wire::svix::{
 };
 use utoipa::OpenApi;
 
-use super::repetitions::Remade;
+use super::repetitions::{Identity, Remade};
 use crate::dialects::shown;
 use crate::{Api, Routes};
 
@@ -88,9 +88,20 @@ async fn list(
     post, path = "/app/{app_id}/endpoint", operation_id = "endpoint_create", request_body = EndpointIn,
     responses((status = 201, body = EndpointOut)),
 )]
-async fn create(tenant: Writer, State(administrator): Api, body: Body<EndpointIn>) -> Answer {
+async fn create(
+    tenant: Writer,
+    State(administrator): Api,
+    identity: Option<Extension<Identity>>,
+    body: Body<EndpointIn>,
+) -> Answer {
     let new = parsed(&administrator, &tenant.caller, body).await?.new;
-    let created = administrator.create_endpoint(&tenant.organization.id, new).await?;
+    let organization = &tenant.organization.id;
+    let created = match identity {
+        Some(Extension(Identity { at, random })) => {
+            administrator.create_endpoint_once(organization, EndpointId::new(at, random), new).await?
+        }
+        None => administrator.create_endpoint(organization, new).await?,
+    };
     Ok(Bare::created((&created).into()))
 }
 

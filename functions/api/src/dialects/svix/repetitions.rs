@@ -11,9 +11,10 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
 use shared::domain::endpoint::confidential::Fields;
-use shared::domain::ids::{EndpointId, OrganizationId};
+use shared::domain::ids::{EndpointId, OrganizationId, Random};
 use shared::domain::response::MAX_RESPONSE_BYTES;
 use shared::domain::signing::key::SigningKeyId;
+use shared::domain::time::Timestamp;
 use shared::edge::{ApiError, Authenticated, PathReference, SvixApplicationId};
 use shared::service::{Administrator, Begun};
 use shared::store::{RequestDigest, StoredAnswer};
@@ -32,6 +33,15 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 /// Marks a response that must not be stored: it has the payload of a message.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NotStored;
+
+/// Identifies what a request creates, the same in all its repetitions. So a repetition after an error finds it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Identity {
+    /// When the first request began.
+    pub(super) at: Timestamp,
+    /// A part of the digest of the request.
+    pub(super) random: Random,
+}
 
 /// Marks a response that is made again for a repetition, because what it shows must not be stored.
 #[derive(Debug, Clone)]
@@ -74,15 +84,23 @@ pub(super) async fn layer(State(administrator): State<Arc<Administrator>>, reque
         Ok(None) => return next.run(Request::from_parts(parts, body)).await,
         Err(error) => return error.into_response(),
     };
-    let began_at = match administrator.begin_answer(&digest).await {
-        Ok(Begun::First(began_at)) => began_at,
+    let first_at = match administrator.begin_answer(&digest).await {
+        Ok(Begun::First(first_at)) => first_at,
         Ok(Begun::Answered(answer)) => {
             let again = again(&administrator, &digest, answer).await;
             return again.unwrap_or_else(IntoResponse::into_response);
         }
         Err(error) => return ApiError::from(error).into_response(),
     };
+    let [a, b, c, d, e, f, g, h, ..] = digest.digest;
+    parts.extensions.insert(Identity { at: first_at, random: [a, b, c, d, e, f, g, h] });
     let response = next.run(Request::from_parts(parts, body)).await;
+    if response.status().is_server_error() {
+        if let Err(error) = administrator.end_answer(&digest, first_at, None).await {
+            warn!(%error, "the end of a request with an idempotency key was not stored");
+        }
+        return response;
+    }
     if !response.status().is_success() || response.extensions().get::<NotStored>().is_some() {
         if let Err(error) = administrator.withdraw_answer(&digest).await {
             warn!(%error, "an idempotency key was not released");
@@ -98,7 +116,7 @@ pub(super) async fn layer(State(administrator): State<Arc<Administrator>>, reque
     let answer = StoredAnswer { status: parts.status.as_u16(), body: text };
     let is_stored = answer.body.len() <= MAX_BODY_BYTES;
     let kept = match is_stored {
-        true => administrator.keep_answer(&digest, began_at, answer).await,
+        true => administrator.end_answer(&digest, first_at, Some(answer)).await,
         false => administrator.withdraw_answer(&digest).await,
     };
     if let Err(error) = kept {
