@@ -48,8 +48,8 @@ use targets::{FanOutCache, Targets};
 pub use crate::queue::DeadLetter;
 pub use access::{Access, Caller};
 pub use administrator::{
-    Administrator, AttemptPage, Begun, Counted, DeliveryDetail, DeliveryHistory, DeliveryReader, EventPart, EventReader,
-    FilterTest, HealthOf, Issued, MOST_COUNTED, MessageReader, Page, Recovering, TypeFilter,
+    Administrator, AttemptPage, Begun, Counted, DeliveryDetail, DeliveryHistory, DeliveryReader, EventPart,
+    EventReader, FilterTest, HealthOf, Issued, MOST_COUNTED, MessageReader, Page, Recovering, TypeFilter,
 };
 pub use deliverer::{Deliverer, Message};
 pub use error::ServiceError;

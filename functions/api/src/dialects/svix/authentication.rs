@@ -71,10 +71,9 @@ async fn dashboard_access(
     responses((status = 204)),
 )]
 async fn expire_all(tenant: Keeper, State(administrator): Api) -> Result<Empty, ApiError> {
-    let organization = &tenant.organization.id;
-    let (of_application, mut cursor) = (PortalTenant::Organization(organization.clone()), None::<String>);
+    let (of_application, mut cursor) = (PortalTenant::Organization(tenant.organization.id), None::<String>);
     loop {
-        let page = administrator.list_portal_sessions(organization, cursor.as_deref(), SESSIONS_PER_READ).await?;
+        let page = administrator.list_portal_sessions(&of_application, cursor.as_deref(), SESSIONS_PER_READ).await?;
         for session in &page.items {
             if session.revoked_at.is_none() {
                 administrator.revoke_portal_session(&of_application, session.id).await?;

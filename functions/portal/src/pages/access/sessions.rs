@@ -27,7 +27,9 @@ pub(super) async fn list_sessions(
     let paging = query.paging();
     let paging = query.finish(paging)?;
     let (administrator, organization) = (portal.administrator(), &tenant.organization.id);
-    let sessions = administrator.list_portal_sessions(organization, paging.cursor.as_deref(), paging.limit).await?;
+    let sessions = administrator
+        .list_portal_sessions(&PortalTenant::Organization(organization.clone()), paging.cursor.as_deref(), paging.limit)
+        .await?;
     let now = administrator.clock().now();
     let path = Tab::Sessions.path(&signed_in);
     let next = sessions.next.map(|cursor| filters.link(&path, Some(&cursor)));
