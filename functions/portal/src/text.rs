@@ -93,7 +93,8 @@ pub(crate) mod endpoints {
     pub(crate) const NAME: &str = "Name";
     pub(crate) const URL: &str = "URL";
     pub(crate) const STATE: &str = "State";
-    pub(crate) const CREATED: &str = "Created";
+    pub(crate) const LAST_DAY: &str = "Last 24 hours";
+    pub(crate) const SHARE: &str = "Delivered";
 }
 
 /// The pages of an endpoint.
@@ -103,6 +104,8 @@ pub(crate) mod endpoint {
     pub(crate) const DELIVERIES: &str = "Deliveries";
     pub(crate) const TEST: &str = "Send a test";
     pub(crate) const SETTINGS: &str = "Settings";
+    pub(crate) const SIGNING: &str = "Signing";
+    pub(crate) const REPLAY: &str = "Replay";
 
     pub(crate) const ACTIVE: &str = "Active";
     pub(crate) const FAILING: &str = "Failing";
@@ -232,6 +235,77 @@ pub(crate) mod endpoint {
     pub(crate) fn after(duration: &str) -> String {
         format!("after {duration}")
     }
+}
+
+/// The page of an endpoint's signing secrets.
+pub(crate) mod signing {
+    pub(crate) const KEYS: &str = "Keys";
+    pub(crate) const KEY: &str = "Key";
+    pub(crate) const ALGORITHM: &str = "Signature";
+    pub(crate) const PUBLIC_KEY: &str = "Public key";
+    pub(crate) const NO_PUBLIC_KEY: &str = "None: the secret is shared";
+    pub(crate) const SECRET: &str = "Secret";
+    pub(crate) const SIGNS_UNTIL: &str = "Signs until";
+    pub(crate) const NEWEST: &str = "It is rotated";
+    pub(crate) const REVEAL: &str = "Show the secrets";
+    pub(crate) const REVEAL_HELP: &str = "Who shows them is recorded.";
+    pub(crate) const NEW_SECRET: &str = "The new secret";
+    pub(crate) const SECRET_ONCE: &str =
+        "Give it to your receiver now. It is not shown again. Until the overlap ends, both secrets sign each request.";
+    pub(crate) const ROTATE: &str = "Rotate the secret";
+    pub(crate) const ROTATE_HELP: &str =
+        "A new secret is generated. The present one signs beside it for a while, so that no delivery is refused.";
+    pub(crate) const ROTATE_QUESTION: &str =
+        "Rotate the secret? The receiver needs the new one before the overlap ends.";
+    pub(crate) const OVERLAP: &str = "The former secret also signs";
+    pub(crate) const OVERLAP_NONE: &str = "no longer";
+    pub(crate) const OVERLAP_HOUR: &str = "for an hour";
+    pub(crate) const OVERLAP_DAY: &str = "for a day";
+    pub(crate) const OVERLAP_DAYS: &str = "for three days";
+    pub(crate) const OVERLAP_WEEK: &str = "for a week";
+    pub(crate) const VERIFY: &str = "Verify signatures";
+    pub(crate) const VERIFY_HELP: &str = "Verify each request before you trust it, with the raw body. A request that is older \
+        than five minutes may be a copy that somebody sends again.";
+}
+
+/// The page of an endpoint's replays.
+pub(crate) mod replay {
+    pub(crate) const HELP: &str = "After an outage, or for a new endpoint: sends the events of a span of time. Count first; \
+        counting sends nothing.";
+    pub(crate) const WHAT: &str = "What is sent";
+    pub(crate) const FAILED: &str = "What failed";
+    pub(crate) const MISSED: &str = "What the endpoint never got";
+    pub(crate) const ALL: &str = "Everything, also what was delivered";
+    pub(crate) const SINCE: &str = "Published since (UTC)";
+    pub(crate) const UNTIL: &str = "Published before (UTC)";
+    pub(crate) const UNTIL_HELP: &str = "Empty: until now.";
+    pub(crate) const TYPES: &str = "Only these event types";
+    pub(crate) const TYPES_HELP: &str = "One a line; patterns such as invoice.* are allowed. Empty: all.";
+    pub(crate) const COUNT: &str = "Count";
+    pub(crate) const START: &str = "Replay";
+    pub(crate) const QUESTION: &str = "Send these events to the endpoint?";
+    pub(crate) const STARTED: &str = "The replay has begun. Its progress is below.";
+    pub(crate) const WOULD_SEND: &str = "This would send";
+    pub(crate) const AT_LEAST: &str = "at least";
+    pub(crate) const DELIVERIES: &str = "deliveries.";
+    pub(crate) const EXPIRING: &str = "of them expire within a day.";
+    pub(crate) const NEEDS_EVENTS: &str =
+        "this session is for some endpoints and may not read events, which this replay needs";
+    pub(crate) const JOBS: &str = "Progress";
+    pub(crate) const NO_JOBS: &str = "Nothing was replayed in the last 30 days.";
+    pub(crate) const JOB: &str = "Work";
+    pub(crate) const STATE: &str = "State";
+    pub(crate) const MOVED: &str = "Deliveries";
+    pub(crate) const REQUESTED: &str = "Requested";
+    pub(crate) const PROCESSED: &str = "Done until";
+    pub(crate) const CANCEL: &str = "Cancel";
+    pub(crate) const OPEN: &str = "In progress";
+    pub(crate) const DONE: &str = "Done";
+    pub(crate) const CANCELLED: &str = "Cancelled";
+    pub(crate) const REPLAY: &str = "Replay";
+    pub(crate) const RECOVER: &str = "Retry of what failed";
+    pub(crate) const RELEASE: &str = "Sending what waited";
+    pub(crate) const FAIL_HELD: &str = "Failing what waited";
 }
 
 /// The page of a delivery.

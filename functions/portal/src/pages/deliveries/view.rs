@@ -67,6 +67,7 @@ impl View<'_> {
         let version = format!("{}-{}", delivery.updated_at.unix_micros(), self.history.attempts.items.len());
         let body = html! {
             @if let Some(sent) = self.sent { p.notice.neutral role="status" { span { (sent.notice()) } } }
+            (self.actions())
             div #delivery data-live[is_live] data-version=(version) {
                 (self.summary())
                 @if let Some(failure) = delivery.failure().filter(|_| delivery.status != DeliveryStatus::Success) {
@@ -75,7 +76,6 @@ impl View<'_> {
                 h2 { (text::ATTEMPTS) }
                 (attempts::list(self, is_older_page))
             }
-            (self.actions())
             (self.payload())
             h2 { (text::CURL) }
             p.muted { (text::CURL_HELP) }

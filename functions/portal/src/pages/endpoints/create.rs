@@ -22,7 +22,7 @@ use crate::session::SignedIn;
 use crate::text::endpoint as text;
 use crate::{Portal, Routes, Shared};
 
-const ALGORITHMS: [(&str, &str); 2] =
+pub(super) const ALGORITHMS: [(&str, &str); 2] =
     [(Algorithm::HmacSha256.as_str(), text::HMAC), (Algorithm::Ed25519.as_str(), text::ED25519)];
 
 pub(super) fn routes() -> Routes {

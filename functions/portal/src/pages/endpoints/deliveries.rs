@@ -67,7 +67,9 @@ async fn list(
     let body = html! {
         (filter_form(&own, &entered))
         @if after.is_none() {
-            button.button.plain type="button" hidden data-pause=(text::PAUSE_LIST) data-resume=(text::RESUME_LIST) { (text::PAUSE_LIST) }
+            p {
+                button.link type="button" hidden data-pause=(text::PAUSE_LIST) data-resume=(text::RESUME_LIST) { (text::PAUSE_LIST) }
+            }
         }
         div #deliveries data-live[after.is_none()] data-version=(version(&found.items)) {
             @if found.items.is_empty() { (empty(&frame, !filters.is_empty())) } @else { (table(&signed_in, &found.items)) }
@@ -85,7 +87,7 @@ fn encoded(entered: &[(&str, String)]) -> String {
 }
 
 /// A browser's field of a time has no offset: it is a time in UTC then.
-fn in_utc(name: &str, value: &str) -> String {
+pub(super) fn in_utc(name: &str, value: &str) -> String {
     let is_time = ["since", "until"].contains(&name);
     match value.len() {
         16 if is_time => format!("{value}:00Z"),

@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 use shared::domain::endpoint::health::{Health, HealthState};
-use shared::domain::endpoint::{DisabledReason, Endpoint, EndpointStatus, WantedStatus};
+use shared::domain::endpoint::{DisabledReason, Endpoint, EndpointStatus};
 use shared::domain::ids::{EndpointId, OrganizationId};
 use shared::domain::tenancy::access::Scope;
 use shared::edge::ApiError;
@@ -21,10 +21,12 @@ pub(super) enum Tab {
     Deliveries,
     Test,
     Settings,
+    Signing,
+    Replay,
 }
 
 impl Tab {
-    const ALL: [Self; 4] = [Self::Overview, Self::Deliveries, Self::Test, Self::Settings];
+    const ALL: [Self; 6] = [Self::Overview, Self::Deliveries, Self::Test, Self::Settings, Self::Signing, Self::Replay];
 
     const fn name(self) -> &'static str {
         match self {
@@ -32,6 +34,8 @@ impl Tab {
             Self::Deliveries => text::DELIVERIES,
             Self::Test => text::TEST,
             Self::Settings => text::SETTINGS,
+            Self::Signing => text::SIGNING,
+            Self::Replay => text::REPLAY,
         }
     }
 
@@ -42,6 +46,8 @@ impl Tab {
             Self::Deliveries => "/deliveries",
             Self::Test => "/test",
             Self::Settings => "/settings",
+            Self::Signing => "/signing",
+            Self::Replay => "/replay",
         }
     }
 
@@ -49,7 +55,8 @@ impl Tab {
         match self {
             Self::Overview => true,
             Self::Deliveries => signed_in.may(Scope::DeliveriesRead),
-            Self::Test | Self::Settings => signed_in.may(Scope::EndpointsWrite),
+            Self::Replay => signed_in.may(Scope::DeliveriesWrite),
+            Self::Test | Self::Settings | Self::Signing => signed_in.may(Scope::EndpointsWrite),
         }
     }
 }
@@ -109,31 +116,25 @@ impl<'a> Frame<'a> {
             div.actions {
                 @match self.endpoint.status {
                     EndpointStatus::Active => {
-                        @if is_suspended { (self.change(WantedStatus::Active, text::RESUME_NOW, "")) }
-                        (self.change(WantedStatus::Paused, text::PAUSE, ""))
+                        @if is_suspended { (self.change("active", text::RESUME_NOW, "")) }
+                        (self.change("paused", text::PAUSE, ""))
                     }
-                    EndpointStatus::Paused { .. } => { (self.change(WantedStatus::Active, text::RESUME, "")) }
-                    EndpointStatus::Disabled { .. } => { (self.change(WantedStatus::Enabled, text::ENABLE, "")) }
+                    EndpointStatus::Paused { .. } => { (self.change("active", text::RESUME, "")) }
+                    EndpointStatus::Disabled { .. } => { (self.change("active", text::ENABLE, "")) }
                 }
                 @if !self.endpoint.is_disabled() {
-                    (self.change(WantedStatus::Disabled, text::DISABLE, text::DISABLE_QUESTION))
+                    (self.change("disabled", text::DISABLE, text::DISABLE_QUESTION))
                 }
                 a.button.danger href={ (self.path()) "/delete" } { (text::DELETE) }
             }
         }
     }
 
-    fn change(&self, wanted: WantedStatus, name: &str, question: &str) -> Markup {
-        let word = match wanted {
-            WantedStatus::Active => "active",
-            WantedStatus::Paused => "paused",
-            WantedStatus::Disabled => "disabled",
-            WantedStatus::Enabled => "enabled",
-        };
+    fn change(&self, status: &str, name: &str, question: &str) -> Markup {
         html! {
             form method="post" action={ (self.path()) "/status" } {
                 (form_token(self.signed_in))
-                button.button.plain type="submit" name="status" value=(word)
+                button.button.plain type="submit" name="status" value=(status)
                     data-confirm=[(!question.is_empty()).then_some(question)] { (name) }
             }
         }

@@ -6,9 +6,12 @@ mod frame;
 mod list;
 mod overview;
 mod remove;
+mod replay;
 mod schedule;
 mod settings;
 mod settings_form;
+mod signing;
+mod snippets;
 mod state;
 mod test;
 
@@ -26,4 +29,6 @@ pub(super) fn routes() -> Routes {
         .merge(state::routes())
         .merge(remove::routes())
         .merge(settings::routes())
+        .merge(signing::routes())
+        .merge(replay::routes())
 }

@@ -89,7 +89,7 @@ pub(super) fn body(form: &Form, before: Option<&Endpoint>) -> ApiBody {
     if before.is_none_or(|before| lines(&headers(before)).collect::<Vec<_>>() != entered) {
         set_headers(&mut body, &entered);
     }
-    if before.is_none() {
+    if before.is_none() && !form.text("signing_algorithm").is_empty() {
         body.set("signing_algorithm", form.text("signing_algorithm"));
     }
     body
@@ -115,7 +115,8 @@ fn set_headers(body: &mut ApiBody, lines: &[&str]) {
     body.set("headers", headers);
 }
 
-fn lines(text: &str) -> impl Iterator<Item = &str> {
+/// The lines of a text that are not empty.
+pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
     text.lines().map(str::trim).filter(|line| !line.is_empty())
 }
 

@@ -61,11 +61,11 @@ async fn send(
     State(portal): Shared,
     form: Form,
 ) -> Result<Response, ApiError> {
+    let frame = Frame::read(&portal, &signed_in, &tenant.organization.id, endpoint).await?;
     match sent(&tenant, &portal, &signed_in, endpoint, &form).await {
         Ok(to) => Ok(to.into_response()),
         Err(error) => {
             let entered = Entered::refused(&form, error)?;
-            let frame = Frame::read(&portal, &signed_in, &tenant.organization.id, endpoint).await?;
             Ok(page(&portal, &tenant.caller, &frame, &entered).await?.with_status(entered.status()).into_response())
         }
     }
