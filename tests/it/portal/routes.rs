@@ -14,7 +14,7 @@ const OPEN: [(&str, &str); 3] =
     [("GET", "/portal/sign-in"), ("POST", "/portal/sign-in"), ("GET", "/portal/assets/{file}")];
 
 /// The routes that need a session.
-const ROUTES: [(&str, &str); 22] = [
+pub(super) const ROUTES: [(&str, &str); 28] = [
     ("GET", "/portal"),
     ("GET", "/portal/operator"),
     ("POST", "/portal/operator/sign-out"),
@@ -33,6 +33,12 @@ const ROUTES: [(&str, &str); 22] = [
     ("GET", "/portal/{organization}/endpoints/{endpoint}/settings"),
     ("POST", "/portal/{organization}/endpoints/{endpoint}/settings"),
     ("POST", "/portal/{organization}/endpoints/{endpoint}/filter-test"),
+    ("GET", "/portal/{organization}/endpoints/{endpoint}/signing"),
+    ("POST", "/portal/{organization}/endpoints/{endpoint}/signing"),
+    ("POST", "/portal/{organization}/endpoints/{endpoint}/signing/secret"),
+    ("GET", "/portal/{organization}/endpoints/{endpoint}/replay"),
+    ("POST", "/portal/{organization}/endpoints/{endpoint}/replay"),
+    ("POST", "/portal/{organization}/endpoints/{endpoint}/jobs/{job}/cancel"),
     ("GET", "/portal/{organization}/deliveries/{delivery}"),
     ("GET", "/portal/{organization}/deliveries/{delivery}/payload"),
     ("POST", "/portal/{organization}/deliveries/{delivery}/resend"),

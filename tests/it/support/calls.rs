@@ -291,11 +291,19 @@ pub(crate) fn done(calls: impl IntoIterator<Item = Call>) -> Done {
 pub(crate) fn listed(function: &str) -> Done {
     let (_, actions) = ACTIONS.iter().find(|(name, _)| *name == function).unwrap();
     let entry = |action: &Action| {
-        let partitions = action.partitions.iter().map(|partition| (*partition).to_owned());
-        ((action.name.to_owned(), action.index.map(str::to_owned)), partitions.collect())
+        let partitions: BTreeSet<_> = action.partitions.iter().map(|partition| (*partition).to_owned()).collect();
+        ((action.name.to_owned(), action.index.map(str::to_owned)), partitions)
     };
-    actions.iter().map(entry).collect()
+    let own: &[Action] = if function == "portal" { &[SESSIONS] } else { &[] };
+    let mut listed = Done::new();
+    for (action, partitions) in actions.iter().chain(own).map(entry) {
+        listed.entry(action).or_default().extend(partitions);
+    }
+    listed
 }
+
+/// The portal reads the session of each request.
+const SESSIONS: Action = on_table("dynamodb:GetItem", &["portal"]);
 
 /// The actions of the functions whose operations are those of the API. `access` compares them with the calls of the API's
 /// routes; the portal calls the same operations.

@@ -1,0 +1,82 @@
+//! Who may do what: members only read, and the resources of another organization or endpoint do not exist.
+
+use http::Method;
+use serde_json::json;
+
+use super::routes::ROUTES;
+use crate::support::{Answer, Browser, Receiver, Tenant, World, delivery_ids, text};
+
+/// The path of a route with these resources.
+fn path(route: &str, organization: &str, endpoint: &str, delivery: &str) -> String {
+    route.replace("{organization}", organization).replace("{endpoint}", endpoint).replace("{delivery}", delivery)
+}
+
+async fn resources(world: &World, receiver: &Receiver) -> (Tenant, String, String) {
+    let tenant = world.tenant().await;
+    let fields = json!({"url": receiver.url(), "event_types": ["*"], "retry_schedule": []});
+    let endpoint = tenant.endpoint_with(fields).await;
+    let event = json!({"type": "order.placed", "data": {"order": 1}});
+    let delivery = delivery_ids(&tenant.post("/events", &event).await.data(202)).remove(0);
+    world.drain().await;
+    (tenant, endpoint.id, delivery)
+}
+
+#[tokio::test]
+async fn a_member_sees_no_form_that_it_may_not_send_and_cannot_send_it() {
+    let (world, receiver) = (World::new().await, Receiver::always(Answer::status(500)).await);
+    let (tenant, endpoint, delivery) = resources(&world, &receiver).await;
+    let member = Browser::signed_in(&tenant, &json!({"role": "member"})).await;
+    for (method, route) in ROUTES.into_iter().filter(|(_, route)| route.contains("{organization}/")) {
+        let path = path(route, &tenant.id, &endpoint, &delivery);
+        if method == "GET" {
+            let reply = member.get(&path).await;
+            assert!([200, 403].contains(&reply.status), "{path}: {}", reply.status);
+            if reply.status == 200 && reply.headers["content-type"].to_str().unwrap().starts_with("text/html") {
+                let forms = reply.html().matches("method=\"post\"").count();
+                assert_eq!(forms, 1, "{path} has only the form that signs out");
+            }
+        } else if !route.ends_with("/sign-out") {
+            let fields = [("status", "paused"), ("name", "x"), ("form_id", "0123456789abcdef")];
+            assert_eq!(member.post(&path, &fields).await.status, 403, "{path}");
+        }
+    }
+    assert_eq!(tenant.get(&format!("/webhooks/endpoints/{endpoint}")).await.data(200)["status"], "active");
+}
+
+#[tokio::test]
+async fn the_resources_of_another_organization_or_endpoint_are_not_found() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let (other, foreign, foreign_delivery) = resources(&world, &receiver).await;
+    let (tenant, endpoint, delivery) = resources(&world, &receiver).await;
+    let second = tenant.endpoint_with(json!({"url": receiver.url(), "event_types": ["never"]})).await;
+    let owner = Browser::signed_in(&tenant, &json!({"role": "owner"})).await;
+    let bound = Browser::signed_in(&tenant, &json!({"role": "admin", "endpoints": [second.id]})).await;
+    for (method, route) in
+        ROUTES.into_iter().filter(|(_, route)| route.contains("{endpoint}") || route.contains("{delivery}"))
+    {
+        for (browser, path) in [
+            (&owner, path(route, &tenant.id, &foreign, &foreign_delivery)),
+            (&owner, path(route, &other.id, &foreign, &foreign_delivery)),
+            (&owner, path(route, &tenant.id, "nonsense", "nonsense")),
+            (&bound, path(route, &tenant.id, &endpoint, &delivery)),
+        ] {
+            let fields = [
+                ("status", "paused"),
+                ("form_id", "0123456789abcdef"),
+                ("event_type", "a.b"),
+                ("type", "a.b"),
+                ("data", "{}"),
+                ("name", "x"),
+                ("url", "https://example.com/"),
+                ("patterns", "*"),
+            ];
+            let reply = match method {
+                "GET" => browser.send(Method::GET, &path, &[], None).await,
+                _ => browser.post(&path, &fields).await,
+            };
+            assert_eq!(reply.status, 404, "{method} {path}");
+        }
+    }
+    let untouched = other.get(&format!("/webhooks/endpoints/{foreign}")).await.data(200);
+    assert_eq!(text(&untouched["status"]), "active");
+}
