@@ -32,7 +32,7 @@ async fn the_portal_makes_only_the_listed_calls_to_aws() {
         let mut path = route.replace("{organization}", &tenant.id).replace("{endpoint}", &endpoint.id);
         path = path.replace("{delivery}", &delivery);
         if path.contains("{job}") {
-            let replay = json!({"what": "all", "since": "2026-01-01T00:00:00Z"});
+            let replay = json!({"what": "failed", "since": "2026-01-01T00:00:00Z"});
             let job = tenant.post(&format!("{}/replay", endpoint.path()), &replay).await.data(202);
             path = path.replace("{job}", text(&job["id"]));
         }

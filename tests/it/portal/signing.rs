@@ -56,6 +56,7 @@ async fn a_replay_is_counted_started_shown_and_cancelled() {
         tenant.endpoint_with(json!({"url": receiver.url(), "event_types": ["*"], "retry_schedule": []})).await;
     tenant.publish().await;
     world.drain().await;
+    world.advance(std::time::Duration::from_secs(1));
     let browser = Browser::signed_in(&tenant, &json!({"role": "admin"})).await;
     let path = browser.path(&format!("/endpoints/{}/replay", endpoint.id));
     let count = [("what", "failed"), ("since", "2026-01-01T00:00"), ("action", "count")];

@@ -1,5 +1,7 @@
 //! Sending events of a span of time to an endpoint again, or for the first time, and how far that is.
 
+use std::time::Duration;
+
 use axum::Router;
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
@@ -25,6 +27,8 @@ use crate::session::SignedIn;
 use crate::text::{self as texts, replay as text};
 use crate::{Portal, Routes, Shared};
 
+/// The span of time that is suggested.
+const USUAL_SPAN: Duration = Duration::from_secs(24 * 60 * 60);
 /// Most jobs of a page.
 const MOST_JOBS: usize = 10;
 const WHAT: [(&str, &str); 3] = [("failed", text::FAILED), ("missed", text::MISSED), ("all", text::ALL)];
@@ -45,7 +49,10 @@ async fn show(
 ) -> Result<Page, ApiError> {
     let started = query.take("started", |_| Ok(()));
     let is_started = query.finish(started)?.is_some();
-    page(&tenant, &portal, &signed_in, endpoint, &Entered::default(), &Outcome::of(is_started)).await
+    let since = portal.administrator().clock().now().minus(USUAL_SPAN).rfc3339_seconds();
+    // A browser's field of a time has minutes and no offset.
+    let entered = Entered::new([("since", since.chars().take("2026-03-24T20:00".len()).collect())]);
+    page(&tenant, &portal, &signed_in, endpoint, &entered, &Outcome::of(is_started)).await
 }
 
 /// What the form led to.
