@@ -1,6 +1,7 @@
 //! The costs of publishing and delivering, counted from the requests to AWS and compared with docs/storage.md.
 
 mod fan_out;
+mod portal;
 mod reading;
 
 use std::sync::Arc;

@@ -22,15 +22,26 @@ async fn the_portal_makes_only_the_listed_calls_to_aws() {
         Fate::Pass
     });
     let process = world.process_over(&network, world.clock.clock());
-    for (method, route) in ROUTES.into_iter().filter(|(_, route)| route.contains("{organization}")) {
+    world.platform().post("/v1/event-types", &json!({"name": "matrix.one"})).await.data(201);
+    for (method, route) in ROUTES.into_iter().filter(|(_, route)| route.starts_with("/portal/{organization}")) {
         let tenant = world.tenant().await;
         let fields = json!({"url": failing.url(), "event_types": ["matrix.one"], "retry_schedule": []});
         let endpoint = tenant.endpoint_with(fields).await;
         let event = json!({"type": "matrix.one", "data": {}});
-        let delivery = delivery_ids(&tenant.post("/events", &event).await.data(202)).remove(0);
+        let event = tenant.post("/events", &event).await.data(202);
+        let delivery = delivery_ids(&event).remove(0);
         world.drain().await;
         let mut path = route.replace("{organization}", &tenant.id).replace("{endpoint}", &endpoint.id);
-        path = path.replace("{delivery}", &delivery);
+        path = path.replace("{delivery}", &delivery).replace("{event}", text(&event["id"]));
+        path = path.replace("{event_type}", "matrix.one");
+        for (parameter, list, body) in [
+            ("{key}", "/api-keys", json!({"name": "key"})),
+            ("{portal_session}", "/portal-sessions", json!({"role": "member"})),
+        ] {
+            if path.contains(parameter) {
+                path = path.replace(parameter, text(&tenant.post(list, &body).await.data(201)["id"]));
+            }
+        }
         if path.contains("{job}") {
             let replay = json!({"what": "failed", "since": "2026-01-01T00:00:00Z"});
             let job = tenant.post(&format!("{}/replay", endpoint.path()), &replay).await.data(202);
@@ -44,6 +55,8 @@ async fn the_portal_makes_only_the_listed_calls_to_aws() {
                 let fields = [
                     ("form_id", "0123456789abcdef"),
                     ("name", "n"),
+                    ("role", "member"),
+                    ("expires_in", "3600"),
                     ("url", url.as_str()),
                     ("patterns", "*"),
                     ("signing_algorithm", "hmac-sha256"),

@@ -1,14 +1,19 @@
 //! The portal: sessions, signing in, and pages, through the real router.
 
+mod access;
 mod assets;
 mod calls;
+mod event_types;
+mod events;
 mod forms;
 mod headers;
 mod main_path;
 mod markup;
+mod operators;
 mod rights;
 mod routes;
 mod sessions;
 mod sign_in;
 mod signing;
 mod tenants;
+mod usage;

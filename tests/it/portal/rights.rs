@@ -8,11 +8,16 @@ use crate::support::{Answer, Browser, Receiver, Tenant, World, delivery_ids, tex
 
 /// The path of a route with these resources.
 fn path(route: &str, organization: &str, endpoint: &str, delivery: &str) -> String {
-    route.replace("{organization}", organization).replace("{endpoint}", endpoint).replace("{delivery}", delivery)
+    let route = route.replace("{organization}", organization).replace("{endpoint}", endpoint);
+    let route = route.replace("{event_type}", "order.placed");
+    // The id of a delivery is that of its event and an ordinal.
+    let event = delivery.strip_prefix("wdlv_").and_then(|rest| rest.get(..28)).unwrap_or(delivery);
+    route.replace("{event}", &format!("wevt_{event}0000")).replace("{delivery}", delivery)
 }
 
 async fn resources(world: &World, receiver: &Receiver) -> (Tenant, String, String) {
     let tenant = world.tenant().await;
+    world.platform().post("/v1/event-types", &json!({"name": "order.placed"})).await;
     let fields = json!({"url": receiver.url(), "event_types": ["*"], "retry_schedule": []});
     let endpoint = tenant.endpoint_with(fields).await;
     let event = json!({"type": "order.placed", "data": {"order": 1}});

@@ -14,7 +14,7 @@ const OPEN: [(&str, &str); 3] =
     [("GET", "/portal/sign-in"), ("POST", "/portal/sign-in"), ("GET", "/portal/assets/{file}")];
 
 /// The routes that need a session.
-pub(super) const ROUTES: [(&str, &str); 28] = [
+pub(super) const ROUTES: [(&str, &str); 49] = [
     ("GET", "/portal"),
     ("GET", "/portal/operator"),
     ("POST", "/portal/operator/sign-out"),
@@ -43,6 +43,27 @@ pub(super) const ROUTES: [(&str, &str); 28] = [
     ("GET", "/portal/{organization}/deliveries/{delivery}/payload"),
     ("POST", "/portal/{organization}/deliveries/{delivery}/resend"),
     ("POST", "/portal/{organization}/deliveries/{delivery}/retry"),
+    ("GET", "/portal/operator/new"),
+    ("POST", "/portal/operator/new"),
+    ("GET", "/portal/operator/health"),
+    ("POST", "/portal/operator/organizations/{organization}/suspend"),
+    ("POST", "/portal/operator/organizations/{organization}/reactivate"),
+    ("GET", "/portal/{organization}/events"),
+    ("GET", "/portal/{organization}/events/{event}"),
+    ("GET", "/portal/{organization}/events/{event}/data"),
+    ("POST", "/portal/{organization}/events/{event}/remove-data"),
+    ("GET", "/portal/{organization}/event-types"),
+    ("GET", "/portal/{organization}/event-types/{event_type}"),
+    ("GET", "/portal/{organization}/usage"),
+    ("GET", "/portal/{organization}/access"),
+    ("GET", "/portal/{organization}/access/keys/new"),
+    ("POST", "/portal/{organization}/access/keys/new"),
+    ("POST", "/portal/{organization}/access/keys/{key}/rotate"),
+    ("POST", "/portal/{organization}/access/keys/{key}/revoke"),
+    ("GET", "/portal/{organization}/access/sessions"),
+    ("GET", "/portal/{organization}/access/sessions/new"),
+    ("POST", "/portal/{organization}/access/sessions/new"),
+    ("POST", "/portal/{organization}/access/sessions/{portal_session}/revoke"),
 ];
 
 fn sources(directory: &Path) -> Vec<PathBuf> {
@@ -77,7 +98,7 @@ async fn every_route_needs_a_session() {
     let form: Vec<_> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
     ended.post(&ended.path("/sign-out"), &[]).await;
     for (method, path) in ROUTES {
-        let path = path.replace("{organization}", &tenant.id);
+        let path = path.replace("{organization}", &tenant.id).replace(['{', '}'], "");
         let method = Method::from_bytes(method.as_bytes()).unwrap();
         let form = (method == Method::POST).then_some(form.as_slice());
         for browser in [&ended, &Browser::new(&world.process)] {

@@ -4,7 +4,7 @@ use axum::body::Body;
 use http::{Method, Request, header};
 use serde_json::Value;
 
-use super::{Process, Reply, Tenant, text};
+use super::{Process, Reply, Tenant, World, text};
 
 /// The host of the portal in tests.
 pub(crate) const HOST: &str = "localhost";
@@ -33,9 +33,17 @@ impl Browser {
         browser
     }
 
-    /// The same browser with requests to another process.
+    /// A browser that is signed in as an operator.
+    pub(crate) async fn operator(world: &World) -> Self {
+        let session = world.platform().post("/v1/portal-sessions", &serde_json::json!({})).await.data(201);
+        let mut browser = Self::new(&world.process);
+        browser.open(text(&session["url"])).await;
+        browser
+    }
+
+    /// The same browser at another process.
     pub(crate) fn at(&self, process: &Process) -> Self {
-        Self { process: process.clone(), cookie: self.cookie.clone(), first: self.first.clone() }
+        Self { process: process.clone(), ..self.clone() }
     }
 
     /// Opens a link, and keeps the cookie of the response.
@@ -76,12 +84,18 @@ impl Browser {
         self.send(Method::POST, path, &[("sec-fetch-site", "same-origin")], Some(&fields)).await
     }
 
+    /// Fills in the form of a page, and sends it to the same path.
+    pub(crate) async fn fill(&self, path: &str, fields: &[(&str, &str)]) -> Reply {
+        let page = self.get(path).await;
+        let id = field(page.html(), "form_id").unwrap_or_else(|| panic!("no form in {}", page.html()));
+        let fields: Vec<_> = fields.iter().copied().chain([("form_id", id)]).collect();
+        self.post(path, &fields).await
+    }
+
     /// The token of the session's forms, from its first page.
     pub(crate) async fn form_token(&self) -> String {
         let page = self.get(&self.first).await;
-        let html = page.html();
-        let at = html.split("name=\"form_token\" value=\"").nth(1).unwrap_or_else(|| panic!("no form in {html}"));
-        at.split('"').next().unwrap().to_owned()
+        field(page.html(), "form_token").unwrap_or_else(|| panic!("no form in {}", page.html())).to_owned()
     }
 
     /// Sends any request with the cookie.
@@ -110,6 +124,11 @@ impl Browser {
         }
         self.process.call(request.body(body).unwrap()).await
     }
+}
+
+/// The value of a hidden field of a page.
+fn field<'a>(html: &'a str, name: &str) -> Option<&'a str> {
+    html.split(&format!("name=\"{name}\" value=\"")).nth(1)?.split('"').next()
 }
 
 impl Reply {

@@ -130,7 +130,7 @@ impl Administrator {
         let (records, endpoints) = self.records(organization, &wanted, &HashMap::new()).await?;
         let mut records = records.into_iter().map(|delivery| (delivery.id, delivery)).collect();
         let deliveries = self.seen_in(organization).await?.deliveries(&event, &mut records, &endpoints);
-        // A binding has fewer endpoints than a part has deliveries.
+        // To a person who is bound to endpoints, an event without deliveries to them does not exist.
         if binding.is_bound() && deliveries.is_empty() {
             return Err(ServiceError::NotFound("event"));
         }

@@ -17,6 +17,9 @@ use crate::page::Page;
 use crate::session::SignedIn;
 use crate::text::access as text;
 
+/// Entries of a page. Each has forms.
+const LIMIT: usize = 20;
+
 pub(super) async fn list_keys(
     tenant: Tenant<KeysRead>,
     State(portal): Shared,
@@ -27,7 +30,8 @@ pub(super) async fn list_keys(
     let paging = query.paging();
     let paging = query.finish(paging)?;
     let administrator = portal.administrator();
-    let keys = administrator.list_keys(&tenant.organization.id, paging.cursor.as_deref(), paging.limit).await?;
+    let keys =
+        administrator.list_keys(&tenant.organization.id, paging.cursor.as_deref(), paging.limit.min(LIMIT)).await?;
     let now = administrator.clock().now();
     let path = Tab::Keys.path(&signed_in);
     let next = keys.next.map(|cursor| filters.link(&path, Some(&cursor)));

@@ -17,6 +17,9 @@ use crate::page::Page;
 use crate::session::SignedIn;
 use crate::text::access as text;
 
+/// Entries of a page. Each has forms.
+const LIMIT: usize = 20;
+
 pub(super) async fn list_sessions(
     tenant: Tenant<KeysRead>,
     State(portal): Shared,
@@ -28,7 +31,7 @@ pub(super) async fn list_sessions(
     let paging = query.finish(paging)?;
     let (administrator, organization) = (portal.administrator(), &tenant.organization.id);
     let sessions = administrator
-        .list_portal_sessions(&PortalTenant::Organization(organization.clone()), paging.cursor.as_deref(), paging.limit)
+        .list_portal_sessions(&PortalTenant::Organization(organization.clone()), paging.cursor.as_deref(), paging.limit.min(LIMIT))
         .await?;
     let now = administrator.clock().now();
     let path = Tab::Sessions.path(&signed_in);

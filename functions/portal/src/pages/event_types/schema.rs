@@ -154,8 +154,31 @@ impl<'a> Reader<'a> {
                 words::either(&kinds)
             }
             _ if schema.get("properties").is_some() => "object".to_owned(),
+            _ if values(schema).next().is_some() => {
+                let mut kinds: Vec<_> = values(schema).map(kind_of).map(str::to_owned).collect();
+                kinds.sort_unstable();
+                kinds.dedup();
+                words::either(&kinds)
+            }
             _ => words::ANY.to_owned(),
         }
+    }
+}
+
+/// The values that a schema allows, if it lists them.
+fn values(schema: &Value) -> impl Iterator<Item = &Value> {
+    let listed = schema.get("enum").and_then(Value::as_array).into_iter().flatten();
+    listed.chain(schema.get("const"))
+}
+
+const fn kind_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
     }
 }
 
@@ -238,8 +261,8 @@ mod tests {
     fn rules_are_in_words() {
         for (field, kind, rules) in [
             (r#"{"type":["string","null"],"format":"email"}"#, "string or null", "format email"),
-            (r#"{"enum":["a","b",3]}"#, "any", "one of a, b, 3"),
-            (r#"{"const":true}"#, "any", "always true"),
+            (r#"{"enum":["a","b",3]}"#, "number or string", "one of a, b, 3"),
+            (r#"{"const":true}"#, "boolean", "always true"),
             (
                 r#"{"type":"string","minLength":1,"maxLength":20,"pattern":"^x"}"#,
                 "string",

@@ -27,8 +27,8 @@ use crate::pages::deliveries::PAYLOAD_POLICY;
 use crate::session::SignedIn;
 use crate::text::{deliveries, events as text};
 
-/// Deliveries of a page. A binding has at most so many endpoints.
-const LIMIT: usize = 100;
+/// Deliveries of a page.
+const LIMIT: usize = 50;
 /// Most bytes of the data in the page.
 const SHOWN_DATA_BYTES: usize = 8 * 1024;
 

@@ -48,7 +48,7 @@ async fn list(
         Ok(wanted) => wanted,
         Err(problems) => {
             let entered = filters.entered(problems);
-            let body = html! { (entered.notice(&FIELDS)) (form(&signed_in, &entered, &choice)) };
+            let body = html! { (entered.notice(&FIELDS)) (form(&signed_in, &entered, &choice, false)) };
             return Ok(Page::new(text::TITLE, body).of(Section::Events).with_status(entered.status()));
         }
     };
@@ -81,10 +81,9 @@ async fn list(
     let version = items.first().map(|listed| listed.without_body().id.to_string()).unwrap_or_default();
     let first = filters.first(&path);
     let body = html! {
-        (form(&signed_in, &entered, &choice))
+        (form(&signed_in, &entered, &choice, first.is_none()))
         // Later pages show the past, which does not change.
         @if first.is_none() {
-            div.actions { (pause()) }
             (live("events", &version, &content))
         } @else {
             (content)
@@ -97,7 +96,7 @@ async fn list(
 /// The filters that have fields.
 const FIELDS: [&str; 6] = ["type", "channel", "external_id", "since", "until", "endpoint_id"];
 
-fn form(signed_in: &SignedIn, entered: &Entered, choice: &[Endpoint]) -> Markup {
+fn form(signed_in: &SignedIn, entered: &Entered, choice: &[Endpoint], is_live: bool) -> Markup {
     let ids: Vec<_> = choice.iter().map(|endpoint| endpoint.id.to_string()).collect();
     let options = ids.iter().zip(choice).map(|(id, endpoint)| (id.as_str(), endpoint.settings.name.as_str()));
     let options: Vec<_> = options.collect();
@@ -112,6 +111,7 @@ fn form(signed_in: &SignedIn, entered: &Entered, choice: &[Endpoint]) -> Markup 
             (Field::line("since", text::SINCE, "").kind("datetime-local").show(entered))
             (Field::line("until", text::UNTIL, "").kind("datetime-local").show(entered))
             button.button.plain type="submit" { (text::FILTER) }
+            @if is_live { (pause()) }
         }
     }
 }
