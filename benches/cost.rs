@@ -30,7 +30,7 @@ mod price {
 }
 
 /// The number of measured deliveries in each form of publishing.
-const DELIVERIES: u32 = 2_000;
+const DELIVERIES: u32 = 1_000;
 /// The size of one billed request to SQS, in bytes.
 const QUEUE_REQUEST_BYTES: usize = 64 * 1024;
 /// The most messages of a request that sends to a queue, or of a batch of a function.
