@@ -7,13 +7,15 @@ use crate::text::endpoint as text;
 
 /// Shows when the attempts of a delivery are made if all of them fail.
 pub(super) fn schedule(schedule: &RetrySchedule) -> Markup {
-    let mut after = 0_u64;
+    let retries = schedule.delays().iter().scan(0, |after, delay| {
+        *after += u64::from(*delay);
+        Some((u64::from(*delay), *after))
+    });
     html! {
         ol.steps aria-label=(text::SCHEDULE) {
             li { (text::AT_ONCE) }
-            @for delay in schedule.delays() {
-                @let _ = after += u64::from(*delay);
-                li { "+ " (duration(u64::from(*delay))) " " span.muted { (text::after(&duration(after))) } }
+            @for (delay, after) in retries {
+                li { "+ " (duration(delay)) " " span.muted { (text::after(&duration(after))) } }
             }
         }
     }
