@@ -193,7 +193,7 @@ async fn run(command: Command) -> anyhow::Result<Report> {
             release::run(&release::Parameters { endpoints, parked, latency_ms, part }).await
         }
         Command::Portal { endpoints, deliveries, repeat } => portal::run(endpoints, deliveries, repeat).await,
-        Command::Cost => cost::run().await,
+        Command::Cost => cost::run(),
         Command::Stored { deliveries, endpoints } => stored::run(deliveries, endpoints).await,
         Command::Consumer { deliveries, rounds } => consumer::run(deliveries, rounds).await,
         Command::Publish { deliveries } => publishing::run(deliveries).await,
