@@ -3,7 +3,7 @@
 use super::lists::bad_cursor;
 use super::{Administrator, Page};
 use crate::clock;
-use crate::domain::ids::{OrganizationId, PortalSessionId};
+use crate::domain::ids::PortalSessionId;
 use crate::domain::portal::form_id::FormId;
 use crate::domain::portal::session::{self, LINK_LIFETIME, NewPortalSession, PortalSession, PortalTenant};
 use crate::domain::portal::token::PortalToken;

@@ -31,7 +31,11 @@ pub(super) async fn list_sessions(
     let paging = query.finish(paging)?;
     let (administrator, organization) = (portal.administrator(), &tenant.organization.id);
     let sessions = administrator
-        .list_portal_sessions(&PortalTenant::Organization(organization.clone()), paging.cursor.as_deref(), paging.limit.min(LIMIT))
+        .list_portal_sessions(
+            &PortalTenant::Organization(organization.clone()),
+            paging.cursor.as_deref(),
+            paging.limit.min(LIMIT),
+        )
         .await?;
     let now = administrator.clock().now();
     let path = Tab::Sessions.path(&signed_in);
