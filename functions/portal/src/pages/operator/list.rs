@@ -21,7 +21,7 @@ use crate::text::operator as text;
 use crate::{Portal, Shared};
 
 /// Organizations of a page. The usage of each is read.
-const LIMIT: usize = 25;
+const LIMIT: usize = 20;
 /// The days of the small charts.
 const DAYS: u64 = 7;
 const SECONDS_OF_DAY: u64 = 24 * 60 * 60;
