@@ -25,6 +25,7 @@ IDS = {
     "organization": rf"org_[0-9a-hjkmnp-tv-z]{{26}}|[0-9a-fA-F]{{8}}(-[0-9a-fA-F]{{4}}){{3}}-[0-9a-fA-F]{{12}}|{EXTERNAL}",
     "endpoint": rf"we_[0-9a-f]{{32}}|ep_[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}|{EXTERNAL}",
     "key": r"key_[0-9a-f]{32}",
+    "portal_session": r"wps_[0-9a-f]{32}",
     "event": rf"wevt_[0-9a-f]{{32}}|{EXTERNAL}",
     "job": r"wjob_[0-9a-f]{32}",
     "delivery": r"wdlv_[0-9a-f]{32}",
@@ -53,6 +54,14 @@ def make_event():
 
 def make_key():
     return call("POST", f"{ROOT}/api-keys", {"name": "n", "role": "member"})["id"]
+
+
+def make_portal_session():
+    return call("POST", f"{ROOT}/portal-sessions", {"role": "member"})["id"]
+
+
+def make_operator_session():
+    return call("POST", "/v1/portal-sessions", {}, PLATFORM_KEY)["id"]
 
 
 def make_job():
@@ -84,6 +93,7 @@ THERE = {
     "organization": ORGANIZATION,
     "endpoint": ENDPOINT,
     "key": make_key(),
+    "portal_session": make_portal_session(),
     "event": TESTED["event_id"],
     "job": make_job(),
     "delivery": TESTED["latest_delivery"]["id"],
@@ -108,6 +118,8 @@ def thing(kind, case):
         superfluous.append(found)
     if kind == "endpoint" and case.path.endswith("/jwks.json"):
         found = ENDPOINT_WITH_PUBLIC_KEY
+    if kind == "portal_session" and case.path.startswith("/v1/portal-sessions"):
+        found = make_operator_session()
     if kind == "event" and case.method == "DELETE":
         found = make_event()
     if kind == "event_type" and case.method != "PUT":
@@ -128,7 +140,8 @@ def before_load_schema(context, raw_schema):
     """Restricts what the schemas describe only in words. Cursors become those that the lists accept: an id of the listed
     resource, or the time and id of a job or an organization. Filters become a few that are valid."""
     schemas = raw_schema["components"]["schemas"]
-    listed = {"api-keys": "ApiKeyId", "endpoints": "EndpointId", "events": "EventId", "deliveries": "DeliveryId"}
+    listed = {"api-keys": "ApiKeyId", "endpoints": "EndpointId", "events": "EventId", "deliveries": "DeliveryId",
+              "portal-sessions": "PortalSessionId"}
     cursors = {resource: schemas[name] for resource, name in listed.items()}
     moment = r"20[0-9]{2}-0[1-9]-0[1-9]T0[0-9]:0[0-9]:0[0-9]\.[0-9]{3}Z"
     cursors["attempts"] = {"type": "string", "pattern": "^(before-)?watt_[0-9a-f]{32}$"}

@@ -48,7 +48,7 @@ def _crawl(opened, start):
         for link in opened.driver.find_elements(By.CSS_SELECTOR, "a[href]"):
             target = urlsplit(link.get_attribute("href"))
             own = target.netloc == urlsplit(url).netloc and target.path.startswith("/portal/")
-            if own and link.get_attribute("download") is None and _shape(target.path) not in seen:
+            if own and link.get_dom_attribute("download") is None and _shape(target.path) not in seen:
                 waiting.append(target._replace(fragment="").geturl())
 
 

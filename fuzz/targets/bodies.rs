@@ -18,6 +18,7 @@ use shared::domain::event::event_type::Catalogue;
 use shared::domain::event::payload::Format;
 use shared::domain::ids::{EndpointId, OrganizationId};
 use shared::domain::network::AddressPolicy;
+use shared::domain::portal::PortalSettings;
 use shared::domain::signing::key::{NewSecret, SigningKey, SigningKeyId};
 use shared::domain::signing::secret::{Algorithm, SigningSecret};
 use shared::domain::tenancy::limits::Limits;
@@ -41,6 +42,7 @@ fn deployment() -> Deployment {
         limits: Limits { rate: None, events_per_month: None, max_endpoints: 100, max_event_bytes: 262_144 },
         statistics: false,
         secrets_readable: false,
+        portal: PortalSettings::default(),
         retention: std::time::Duration::from_secs(86_400),
         encryption_keys: KeySource::None,
         only_process_since: None,

@@ -126,7 +126,9 @@ async fn an_invalid_json_body_is_an_error_with_its_position_and_another_content_
         };
         let path = route.replace("{organization}", &tenant.id).replace("{endpoint}", &own);
         let path = path.replace("{key}", text(&key["id"])).replace("{event_type}", "order.paid");
-        let is_platforms = route == "/v1/organizations" || route.ends_with("/limits") || is_of_catalogue(route);
+        let is_platforms = ["/v1/organizations", "/v1/portal-sessions"].contains(&route)
+            || route.ends_with("/limits")
+            || is_of_catalogue(route);
         let caller = if is_platforms { &world.platform() } else { &tenant };
         for (body, says) in [
             ("{\n  \"name\": }", "at line 2 column 11"),

@@ -23,9 +23,9 @@ pub struct ApiError {
     problems: Vec<Problem>,
     limit: Option<&'static str>,
     retry_after_seconds: u64,
-    internal: Option<String>,
+    internal: Option<Box<str>>,
     /// The status and the code in the dialect `svix`, if they do not follow from the code.
-    svix: Option<(u16, &'static str)>,
+    svix: Option<Box<(u16, &'static str)>>,
 }
 
 impl ApiError {
@@ -53,7 +53,7 @@ impl ApiError {
     /// The error with another code in the dialect `svix`.
     #[must_use]
     pub fn with_svix_code(self, status: u16, code: &'static str) -> Self {
-        Self { svix: Some((status, code)), ..self }
+        Self { svix: Some(Box::new((status, code))), ..self }
     }
 
     /// The error for a resource that does not exist, or that the caller may not access.
@@ -99,8 +99,8 @@ impl ApiError {
 
     /// The status and the body in the dialect `svix`.
     fn in_svix(&self) -> (u16, svix::ErrorOut) {
-        match self.svix {
-            Some((status, code)) => (status, svix::ErrorOut::Coded { code, detail: self.message.clone() }),
+        match self.svix.as_deref() {
+            Some((status, code)) => (*status, svix::ErrorOut::Coded { code, detail: self.message.clone() }),
             None => svix::of_error(self.code, &self.message, &self.problems),
         }
     }
@@ -128,7 +128,7 @@ pub(super) enum Repeat {
 
 impl From<ServiceError> for ApiError {
     fn from(error: ServiceError) -> Self {
-        let internal = Some(error.to_string());
+        let internal = Some(error.to_string().into_boxed_str());
         match error {
             ServiceError::NotFound(what) => Self::not_found(what),
             ServiceError::Forbidden(why) => Self::new(ErrorCode::Forbidden, why),

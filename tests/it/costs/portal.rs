@@ -17,7 +17,6 @@ async fn cost(metered: &Metered, browser: &Browser, path: &str) -> (f64, u32) {
     assert!(page.bytes.len() < 30_000, "{path}: {} bytes", page.bytes.len());
     let bill = metered.meter.take();
     assert_eq!(bill.write_units, 0.0, "{path} writes");
-    println!("{path}: {} units, {:?}, {} bytes", bill.read_units, bill.calls, page.bytes.len());
     (bill.read_units, bill.calls.values().sum())
 }
 
