@@ -20,7 +20,19 @@ use crate::report::{Report, print};
 
 const EVENT_TYPE: &str = "bench.portal";
 /// The pages, below the organization's path.
-const PAGES: [&str; 1] = ["/endpoints"];
+const PAGES: [&str; 11] = [
+    "/endpoints",
+    "/endpoints/{endpoint}",
+    "/endpoints/{endpoint}/deliveries",
+    "/endpoints/{endpoint}/settings",
+    "/endpoints/{endpoint}/signing",
+    "/deliveries/{delivery}",
+    "/events",
+    "/events/{event}",
+    "/event-types",
+    "/usage",
+    "/access",
+];
 /// The longest time in milliseconds and the most kilobytes of a page.
 const PROMISED: (f64, f64) = (50.0, 30.0);
 

@@ -1,4 +1,5 @@
 """A Chromium that opens the pages of the portal as a person does: by the texts of labels, links and buttons."""
+import base64
 import json
 import time
 from contextlib import contextmanager
@@ -6,7 +7,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from selenium import webdriver
-from selenium.common.exceptions import StaleElementReferenceException, WebDriverException
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
@@ -68,7 +69,7 @@ class Browser:
             try:
                 if text in self.text():
                     return
-            except StaleElementReferenceException:
+            except WebDriverException:  # the page is just being replaced
                 pass
             if time.monotonic() > deadline:
                 raise AssertionError(f"{self.path} does not show {text!r}:\n{self.text()[:1500]}")
@@ -138,6 +139,9 @@ class Browser:
     def press(self, *keys):
         webdriver.ActionChains(self.driver).send_keys(*keys).perform()
 
+    def select_all(self):
+        webdriver.ActionChains(self.driver).key_down(Keys.CONTROL).send_keys("a").key_up(Keys.CONTROL).perform()
+
     def focused(self):
         """What has the focus: its label or text."""
         element = self.driver.switch_to.active_element
@@ -156,7 +160,6 @@ class Browser:
     def picture(self, file):
         """Stores the visible part of the page."""
         data = self.command("Page.captureScreenshot", {"format": "webp", "quality": 80})["data"]
-        import base64
         Path(file).write_bytes(base64.b64decode(data))
 
     def overflows(self):

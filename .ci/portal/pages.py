@@ -11,7 +11,7 @@ _ID = re.compile(r"(org|we|wdlv|wevt|wps|key|wjob|watt)_[0-9a-z]+")
 _MOST_BYTES = 30_000
 
 
-def _populated(deployment):
+def populated(deployment):
     """A tenant with something to show on each page."""
     failing, healthy = _Receiver(500, '{"error": "the database is down"}'), _Receiver()
     tenant = deployment.tenant("Acme Trading")
@@ -77,7 +77,7 @@ def _check_all(opened, start, least):
 
 
 def every_page_of_an_owner_is_accessible_and_fits_on_a_phone(deployment, axe):
-    tenant = _populated(deployment)
+    tenant = populated(deployment)
     with _browser(axe) as opened:
         opened.open(tenant.link("owner"))
         _check_all(opened, opened.driver.current_url, 12)
@@ -91,21 +91,7 @@ def every_page_of_a_new_tenant_is_accessible(deployment, axe):
 
 
 def every_page_of_an_operator_is_accessible(deployment, axe):
-    _populated(deployment)
+    populated(deployment)
     with _browser(axe) as opened:
         opened.open(deployment.operator_link())
         _check_all(opened, opened.driver.current_url, 3)
-
-
-def take_pictures(deployment, axe, folder):
-    """Stores pictures of each page, light and dark."""
-    folder.mkdir(parents=True, exist_ok=True)
-    tenant = _populated(deployment)
-    with _browser(axe) as opened:
-        opened.open(tenant.link("owner"))
-        for shape in list(_crawl(opened, opened.driver.current_url)):
-            name = shape.removeprefix("/portal/{id}").strip("/").replace("/{id}", "-one").replace("/", "-") or "home"
-            opened.open(opened.driver.current_url)
-            for theme in ("light", "dark"):
-                opened.theme(theme)
-                opened.picture(folder / f"{name}-{theme}.webp")

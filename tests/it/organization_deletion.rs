@@ -14,7 +14,7 @@ use shared::domain::job::{BEGINS_AFTER, LAST_PASS_AFTER, SECOND_PASS_AFTER};
 
 use crate::access;
 use crate::routes::{ROUTES, Route};
-use crate::support::{Answer, Fuse, Process, Receiver, Tenant, World, text};
+use crate::support::{Answer, Browser, Fuse, Process, Receiver, Tenant, World, text};
 
 /// A limit above the number of passes of a deletion.
 const MOST_PASSES: usize = 8;
@@ -118,6 +118,15 @@ async fn populated(world: &World, tenant: &Tenant, receivers: &Receivers) {
     assert!(!world.items("appended").await.is_empty());
     let event = json!({"type": "a.b", "data": {"name": "Zoë"}}).to_string();
     tenant.call(Method::POST, "/events", &[("idempotency-key", "once")], Some(event)).await.data(202);
+    // What repeated requests of the other dialect and of the portal leave.
+    let app = tenant.id.replace("org_", "app_");
+    let endpoint = Some(json!({"url": url}).to_string());
+    let key = [("idempotency-key", "once")];
+    let path = format!("/api/v1/app/{app}/endpoint");
+    assert_eq!(world.platform().call(Method::POST, &path, &key, endpoint).await.status, 201);
+    let browser = Browser::signed_in(tenant, &json!({"role": "owner"})).await;
+    let fields = [("name", "once"), ("role", "member"), ("form_id", "0123456789abcdef")];
+    assert_eq!(browser.post(&browser.path("/access/keys/new"), &fields).await.status, 200);
     world.process.meter.write_all_usage().await;
 }
 

@@ -289,6 +289,7 @@ fn sweep() -> Vec<Row> {
         row("Query key", &[Deletion], FAILED),
         row("Query jwks", &[Deletion], FAILED),
         row("Query used", &[Deletion], FAILED),
+        row("Query portal", &[Deletion], FAILED),
         row("Query usage", &[Deletion], FAILED),
         row("Query limit", &[Deletion], FAILED),
         row("PutItem deleted endpoint", &[Deletion], FAILED),

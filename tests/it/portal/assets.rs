@@ -16,7 +16,7 @@ async fn files_are_kept_under_the_hash_of_their_content_and_no_other_name() {
     let browser = Browser::signed_in(&world.tenant().await, &json!({"role": "owner"})).await;
     let stranger = Browser::new(&world.process);
     let files = files(browser.get(&browser.first).await.html());
-    assert_eq!(files.len(), 2);
+    assert_eq!(files.len(), 3);
     for file in &files {
         let reply = stranger.get(file).await;
         assert_eq!(

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::routes::ROUTES;
-use crate::support::{Answer, Browser, Receiver, World, delivery_ids};
+use crate::support::{Answer, Browser, Receiver, World, delivery_ids, text};
 
 const MARKUP: &str = "</pre><script>alert(1)</script>\"'><img src=x onerror=alert(1)>";
 /// What a page may have, at most: it is small even where everything is long.
@@ -22,16 +22,20 @@ async fn markup_in_every_name_header_payload_and_response_is_text() {
     });
     let endpoint = tenant.endpoint_with(fields).await;
     let event = json!({"type": "order.placed", "data": {"note": MARKUP}, "channels": ["eu"]});
-    let delivery = delivery_ids(&tenant.post("/events", &event).await.data(202)).remove(0);
+    let event_type = json!({"name": "order.placed", "description": MARKUP, "schema": {"description": MARKUP}});
+    world.platform().post("/v1/event-types", &event_type).await.data(201);
+    let event = tenant.post("/events", &event).await.data(202);
+    let delivery = delivery_ids(&event).remove(0);
     world.drain().await;
     let browser = Browser::signed_in(&tenant, &json!({"role": "owner"})).await;
     for (_, route) in ROUTES.into_iter().filter(|(method, route)| *method == "GET" && route.contains("{organization}/"))
     {
         let path = route.replace("{organization}", &tenant.id).replace("{endpoint}", &endpoint.id);
-        let path = path.replace("{delivery}", &delivery);
+        let path = path.replace("{delivery}", &delivery).replace("{event}", text(&event["id"]));
+        let path = path.replace("{event_type}", "order.placed");
         let reply = browser.get(&path).await;
         assert_eq!(reply.status, 200, "{path}");
-        if path.ends_with("/payload") {
+        if path.ends_with("/payload") || path.ends_with("/data") {
             assert_eq!(reply.headers["content-type"], "text/plain; charset=utf-8");
             assert_eq!(reply.headers["x-content-type-options"], "nosniff");
             assert!(reply.headers["content-security-policy"].to_str().unwrap().contains("sandbox"));

@@ -27,7 +27,7 @@ async fn the_pages_of_another_organization_are_not_found() {
 async fn a_tenants_session_does_not_open_the_operators_pages() {
     let world = World::new().await;
     let browser = Browser::signed_in(&world.tenant().await, &json!({"role": "owner"})).await;
-    assert_eq!(browser.get("/portal/operator").await.status, 403);
+    assert_eq!(browser.get("/portal/operator").await.status, 404);
 }
 
 #[tokio::test]

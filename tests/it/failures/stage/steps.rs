@@ -149,6 +149,7 @@ impl Stage {
         let limits = json!({"events_per_second": 100}).to_string();
         let path = format!("/v1/organizations/{}", tenant.id);
         self.world.platform().call(Method::PUT, &format!("{path}/limits"), &[], Some(limits)).await.data(200);
+        tenant.post("/portal-sessions", &json!({"role": "member"})).await.data(201);
         let receiver = Receiver::always(Answer::status(500)).await;
         self.world.platform().patch(&path, &json!({"external_id": "crm-18"})).await.data(200);
         let fields = json!({"url": receiver.url(), "external_id": "main", "signing_algorithm": "ed25519"});
