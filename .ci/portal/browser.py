@@ -158,7 +158,8 @@ class Browser:
         raise AssertionError(f"{self.path}: the tab key does not reach {text!r}")
 
     def picture(self, file):
-        """Stores the visible part of the page."""
+        """Stores the visible part of the page. Chromium takes a picture only of a frame that it draws afterwards."""
+        self.driver.execute_script("requestAnimationFrame(() => document.body.classList.toggle('drawn'))")
         data = self.command("Page.captureScreenshot", {"format": "webp", "quality": 80})["data"]
         Path(file).write_bytes(base64.b64decode(data))
 

@@ -293,6 +293,7 @@ fn sweep() -> Vec<Row> {
         row("Query usage", &[Deletion], FAILED),
         row("Query limit", &[Deletion], FAILED),
         row("PutItem deleted endpoint", &[Deletion], FAILED),
+        row("DeleteItem portal", &[Deletion], FAILED),
         row("DeleteItem job", &[Deletion], FAILED),
         row("DeleteItem fanout", &[Deletion], FAILED),
         row("DeleteItem endpoint", &[Deletion], FAILED),
