@@ -2,7 +2,7 @@
 //! and has no rule of its own.
 //!
 //! A page is a module in `pages`, of shared parts in `components`, with its texts in `text.rs`. A handler returns a
-//! [`page::Page`] or an error of the API; `page` puts both into the layout and adds the headers.
+//! `page::Page` or an error of the API; `page` puts both into the layout and adds the headers.
 
 mod api_body;
 mod assets;

@@ -84,7 +84,7 @@ impl Administrator {
         Health::of(endpoint, &counters, now)
     }
 
-    /// How many deliveries wait until an endpoint accepts deliveries, and whether these are all: at most [`MOST_HELD`] of each
+    /// How many deliveries wait until an endpoint accepts deliveries, and whether these are all: at most 100 of each
     /// shard are counted.
     ///
     /// # Errors
