@@ -105,7 +105,7 @@ async fn an_event_shows_its_data_and_its_deliveries_to_every_endpoint() {
     }
     assert!(!page.html().contains("remove-data"), "a member cannot remove the data");
     let file = browser.get(&format!("{path}/data")).await;
-    assert_eq!(file.html(), r#"{"n":1.5,"deep":[true]}"#);
+    assert_eq!(file.html(), r#"{"deep":[true],"n":1.5}"#);
     assert_eq!(file.headers["content-type"], "text/plain; charset=utf-8");
     assert!(file.headers["content-disposition"].to_str().unwrap().starts_with("attachment; filename=\"wevt_"));
     assert_eq!(file.headers["content-security-policy"], "default-src 'none'; sandbox; frame-ancestors 'none'");

@@ -10,6 +10,8 @@ const MOST_ROWS: usize = 150;
 const MOST_LEVELS: usize = 12;
 /// Most references that are followed one after another.
 const MOST_REFERENCES: usize = 16;
+/// Most levels of alternatives and of entries of lists in the words for a type.
+const MOST_NESTED_KINDS: usize = 4;
 /// Most values of an `enum` that a row names.
 const MOST_VALUES: usize = 12;
 /// Most characters of a value or a pattern that a row shows.
@@ -42,7 +44,7 @@ pub(super) fn read(schema: &str) -> Rows {
     let mut reader = Reader { root: &root, found: Rows::default() };
     reader.fields(&root, "", MOST_LEVELS);
     if reader.found.rows.is_empty() && root.get("type").is_some() {
-        let kind = reader.kind(&root);
+        let kind = reader.kind(&root, MOST_NESTED_KINDS);
         let rules = rules(&root);
         reader.found.rows.push(Row { name: words::DATA.to_owned(), kind, rules, is_required: true, ..Row::default() });
     }
@@ -98,8 +100,15 @@ impl<'a> Reader<'a> {
         let is_deprecated = [declared, schema].iter().any(|it| it.get("deprecated") == Some(&Value::Bool(true)));
         let (path, name) = (path.to_owned(), name.to_owned());
         let nested = format!("{path}{name}");
-        let row =
-            Row { path, name, kind: self.kind(schema), is_required, is_deprecated, rules: rules(schema), description };
+        let row = Row {
+            path,
+            name,
+            kind: self.kind(schema, MOST_NESTED_KINDS),
+            is_required,
+            is_deprecated,
+            rules: rules(schema),
+            description,
+        };
         self.found.rows.push(row);
         self.fields(schema, &format!("{nested}."), levels - 1);
         if let Some(items) = self.items(schema) {
@@ -137,20 +146,24 @@ impl<'a> Reader<'a> {
         found
     }
 
-    /// The type in words.
-    fn kind(&self, schema: &'a Value) -> String {
+    /// The type in words, with so many levels of alternatives and of entries of lists. References are read from the root of the
+    /// schema, also below an `$id`, so they may lead back to where they are.
+    fn kind(&self, schema: &'a Value, levels: usize) -> String {
+        let Some(levels) = levels.checked_sub(1) else { return words::ANY.to_owned() };
         let alternatives = ["oneOf", "anyOf"].into_iter().find_map(|key| schema.get(key)?.as_array());
         match (schema.get("type"), alternatives) {
             (Some(Value::String(kind)), _) if kind == "array" => match self.items(schema) {
-                Some(items) if items.get("type").is_some_and(|it| it != "array") => words::array_of(&self.kind(items)),
+                Some(items) if items.get("type").is_some_and(|it| it != "array") => {
+                    words::array_of(&self.kind(items, levels))
+                }
                 _ => kind.clone(),
             },
             (Some(Value::String(kind)), _) => kind.clone(),
             (Some(Value::Array(kinds)), _) => words::either(&strings(kinds)),
             (None, Some(alternatives)) => {
-                let mut kinds: Vec<_> = alternatives.iter().map(|it| self.kind(self.resolve(it))).collect();
+                let first = alternatives.iter().take(MOST_VALUES);
+                let mut kinds: Vec<_> = first.map(|it| self.kind(self.resolve(it), levels)).collect();
                 kinds.dedup();
-                kinds.truncate(MOST_VALUES);
                 words::either(&kinds)
             }
             _ if schema.get("properties").is_some() => "object".to_owned(),
@@ -240,6 +253,13 @@ mod tests {
             [format!("{}{}", row.path, row.name), row.kind.clone(), required(&row).into(), row.rules.join("; ")]
         })
         .collect()
+    }
+
+    #[test]
+    fn references_that_lead_back_end() {
+        let schema = r##"{"$defs": {"a": {"anyOf": [{"$ref": "#/properties/x"}]}},
+            "properties": {"x": {"$id": "x", "$defs": {"a": {"type": "string"}}, "anyOf": [{"$ref": "#/$defs/a"}]}}}"##;
+        assert_eq!(table(schema)[0][0], "x");
     }
 
     #[test]
