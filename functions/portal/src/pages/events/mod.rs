@@ -9,6 +9,7 @@ use maud::{Markup, html};
 use shared::domain::delivery::selection::{DeliveryFilter, EventSelection};
 use shared::domain::endpoint::Endpoint;
 use shared::domain::event::Event;
+use shared::domain::tenancy::rights::Binding;
 use shared::edge::scopes::EventsRead;
 use shared::edge::{ApiError, BoundTenant, PublicOrigin};
 use shared::store::ListedEvent;
@@ -71,7 +72,7 @@ async fn list(
     let (items, next) = found.map_or_else(|| (Vec::new(), None), |page| (page.items, page.next));
     let next = next.map(|cursor| filters.link(&path, Some(&cursor)));
     let content = match (items.first(), filters.are_set() || !filters.get("cursor").is_empty()) {
-        (Some(_), _) => table(&path, &items),
+        (Some(_), _) => table(&path, &items, &tenant.binding),
         (None, true) => empty(text::NONE_FOUND, None),
         (None, false) => {
             let command = text::publish_command(origin.as_str(), organization.as_str());
@@ -116,7 +117,7 @@ fn form(signed_in: &SignedIn, entered: &Entered, choice: &[Endpoint], is_live: b
     }
 }
 
-fn table(path: &str, events: &[ListedEvent]) -> Markup {
+fn table(path: &str, events: &[ListedEvent], binding: &Binding) -> Markup {
     html! {
         div.scroll {
             table.cards {
@@ -129,13 +130,15 @@ fn table(path: &str, events: &[ListedEvent]) -> Markup {
                         th.number scope="col" { (text::ENDPOINTS) }
                     }
                 }
-                tbody { @for listed in events { (row(path, listed.without_body())) } }
+                tbody { @for listed in events { (row(path, listed.without_body(), binding)) } }
             }
         }
     }
 }
 
-fn row(path: &str, event: &Event) -> Markup {
+/// A row of the list. A bound session does not learn how many other endpoints get the event.
+fn row(path: &str, event: &Event, binding: &Binding) -> Markup {
+    let endpoints = event.fan_out().filter(|(endpoint, _)| binding.includes(*endpoint)).count();
     html! {
         tr {
             th scope="row" {
@@ -151,7 +154,7 @@ fn row(path: &str, event: &Event) -> Markup {
                 }
             }
             td data-label=(text::CHANNELS) { (event.channels.names().join(", ")) }
-            td.number data-label=(text::ENDPOINTS) { (event.fan_out_size()) }
+            td.number data-label=(text::ENDPOINTS) { (endpoints) }
         }
     }
 }
