@@ -38,7 +38,7 @@ async fn open(State(link): State<Arc<Link>>, headers: HeaderMap) -> Response {
     match link.create().await {
         Ok(Some(token)) => {
             let to = format!("/portal/sign-in?token={}", *token.reveal());
-            ([(header::CACHE_CONTROL, "no-store")], Redirect::to(&to)).into_response()
+            ([(header::CACHE_CONTROL, "no-store")], Redirect::temporary(&to)).into_response()
         }
         Ok(None) => Redirect::temporary("/docs").into_response(),
         Err(error) => {

@@ -48,7 +48,7 @@ async fn the_sweep_continues_a_recovery_and_retries_each_delivery_once() {
     assert_eq!((&recovery["recovered"], &recovery["finished"]), (&json!(500), &json!(false)));
     world.drain().await;
     assert_eq!(receiver.received().len(), COUNT + 500);
-    for _ in 0..3 {
+    for _ in 0..10 {
         // This is too short for the endpoint's suspension.
         world.advance(Duration::from_secs(1));
         world.sweep().await;

@@ -12,6 +12,9 @@ use crate::domain::time::Timestamp;
 /// The length of a step.
 pub const STEP: Duration = Duration::from_secs(STEP_SECONDS as u64);
 const STEP_SECONDS: u32 = 10;
+/// How many consecutive messages of a step have the same delay: a batch of SQS, so that a consumer can receive them
+/// together.
+const MESSAGES_TOGETHER: u32 = 10;
 
 /// The rates of the jobs of a kind.
 #[derive(Debug, Clone, Copy)]
@@ -113,13 +116,17 @@ impl Pace {
 
     /// The delay of a message in whole seconds, so that the messages are spread evenly over the step. `index` is the
     /// index of its delivery, from 0, among the deliveries that are left of the step.
+    ///
+    /// Consecutive batches of messages are for consecutive seconds. The delays are whole seconds, so the messages of a
+    /// second become visible at the times within the second at which they were sent. A page that filled one second after
+    /// the other would send all messages of a second within some milliseconds, and they would delay other deliveries.
     pub fn delay_seconds(&self, index: usize, now: Timestamp) -> u32 {
         if self.per_second == 0 {
             return 0;
         }
         let passed = (STEP_SECONDS * self.per_second).saturating_sub(self.left);
         let index = u32::try_from(index).unwrap_or(u32::MAX).saturating_add(passed);
-        let second = (index / self.per_second).min(STEP_SECONDS);
+        let second = index / MESSAGES_TOGETHER % STEP_SECONDS;
         let wait = self.began_at.plus(Duration::from_secs(second.into())).since(now);
         u32::try_from(wait.as_micros().div_ceil(1_000_000)).unwrap_or(STEP_SECONDS)
     }
@@ -200,25 +207,45 @@ mod tests {
 
     #[test]
     fn messages_are_spread_over_their_step_by_whole_seconds() {
-        let step = Pace::new(JobKind::Release, NOW).after(10).at(JobKind::Release, 0, NOW);
         // The deliveries that are left of the step, the index of one among them, and the milliseconds since the step
         // began.
-        for (left, index, millis, expected) in [
-            (100, 0, 0, 0),
-            (100, 9, 0, 0),
-            (100, 10, 0, 1),
-            (100, 10, 200, 1),
-            (100, 99, 0, 9),
-            (50, 0, 0, 5),
-            (50, 49, 0, 9),
-            (50, 0, 4_200, 1),
-            (50, 0, 7_000, 0),
-            (1, 0, 25_000, 0),
+        for (kind, left, index, millis, expected) in [
+            (JobKind::Release, 100, 0, 0, 0),
+            (JobKind::Release, 100, 9, 0, 0),
+            (JobKind::Release, 100, 10, 0, 1),
+            (JobKind::Release, 100, 10, 200, 1),
+            (JobKind::Release, 100, 99, 0, 9),
+            (JobKind::Release, 50, 0, 0, 5),
+            (JobKind::Release, 50, 49, 0, 9),
+            (JobKind::Release, 50, 0, 4_200, 1),
+            (JobKind::Release, 50, 0, 7_000, 0),
+            (JobKind::Release, 1, 0, 25_000, 0),
+            (JobKind::Recover, 1_000, 9, 0, 0),
+            (JobKind::Recover, 1_000, 10, 0, 1),
+            (JobKind::Recover, 1_000, 99, 0, 9),
+            (JobKind::Recover, 1_000, 100, 0, 0),
+            (JobKind::Recover, 1_000, 999, 0, 9),
+            (JobKind::Recover, 890, 0, 0, 1),
         ] {
+            let before = Pace::new(kind, NOW);
+            let step = before.after(before.left as usize).at(kind, 0, NOW);
             let now = NOW.plus(Duration::from_millis(millis));
             let delay = Pace { left, ..step }.delay_seconds(index, now);
-            assert_eq!(delay, expected, "{left} left, index {index}, {millis} ms");
+            assert_eq!(delay, expected, "{kind:?}: {left} left, index {index}, {millis} ms");
         }
         assert_eq!(Pace::new(JobKind::Recover, NOW).delay_seconds(499, NOW), 0, "before the first step");
+    }
+
+    #[test]
+    fn each_second_of_a_full_step_has_the_same_number_of_messages() {
+        for kind in [JobKind::Release, JobKind::Recover, JobKind::Replay, JobKind::SendAll] {
+            let before = Pace::new(kind, NOW);
+            let step = before.after(before.left as usize).at(kind, 0, NOW);
+            let mut seconds = [0; STEP_SECONDS as usize];
+            for index in 0..step.left as usize {
+                seconds[step.delay_seconds(index, NOW) as usize] += 1;
+            }
+            assert_eq!(seconds, [step.per_second; STEP_SECONDS as usize], "{kind:?}");
+        }
     }
 }
