@@ -10,7 +10,7 @@ const AFTER_HELP: &str = "\
 Environment:
   RETRY_SCHEDULE, EVENT_TYPES, CATALOGUE_MODE, MAX_ENDPOINTS, RETENTION_DAYS, EVENTS_PER_SECOND, EVENTS_BURST,
   EVENTS_PER_MONTH, MAX_EVENT_BYTES, STATISTICS, PORTAL_ORIGINS, PORTAL_NAME, PORTAL_LOGO_URL, PORTAL_ACCENT,
-  ALLOWED_NETWORKS, ALLOW_HTTP, SECRETS_READABLE, OPERATOR_PORTAL
+  INTERNAL_TARGETS, ALLOWED_NETWORKS, ALLOW_HTTP, SECRETS_READABLE, OPERATOR_PORTAL
       The settings of a deployment. Here the last four default to the machine's own addresses, true, true and true.
   SSL_CERT_FILE
       A PEM file with all certificate authorities to trust, instead of the system's.";

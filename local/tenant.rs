@@ -88,13 +88,14 @@ pub(crate) async fn refresh(
     }
     let Some(endpoint) = stored.endpoint_id.as_deref().map(EndpointId::parse).transpose()? else { return Ok(stored) };
     let found = match administrator.endpoint(&organization, endpoint).await {
-        Ok(found) => found.settings.url,
+        Ok(found) => found.settings.destination,
         Err(ServiceError::NotFound(_)) => return Ok(stored),
         Err(error) => return Err(error.into()),
     };
-    let wanted = EndpointUrl::parse(&with_query(receiver, &found), &administrator.deployment().urls).ok();
-    if let Some(url) = wanted.filter(|url| found.url().path() == "/demo/receiver" && found != *url) {
-        let patch = EndpointPatch { url: Some(url), ..EndpointPatch::default() };
+    let Some(found) = found.url() else { return Ok(stored) };
+    let wanted = EndpointUrl::parse(&with_query(receiver, found), &administrator.deployment().urls).ok();
+    if let Some(url) = wanted.filter(|url| found.url().path() == "/demo/receiver" && found != url) {
+        let patch = EndpointPatch { destination: Some(url.into()), ..EndpointPatch::default() };
         administrator.update_endpoint(&organization, &Binding::default(), endpoint, patch).await?;
     }
     Ok(stored)

@@ -16,6 +16,7 @@ use futures_util::future::join_all;
 use peak_alloc::PeakAlloc;
 use shared::clock::Clock;
 use shared::domain::delivery::attempt::{Answer, Cause};
+use shared::domain::endpoint::destination::Destination;
 use shared::domain::endpoint::headers::Headers;
 use shared::domain::endpoint::url::EndpointUrl;
 use shared::domain::event::event_type::EventType;
@@ -64,7 +65,7 @@ async fn a_hundred_deliveries_with_endless_responses_hold_a_bounded_amount_of_me
         ("trailers", endless("HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n", "x: y\r\n"), Ok(200)),
     ] {
         let server = RawServer::new(steps).await;
-        let url = EndpointUrl::stored(&server.url()).unwrap();
+        let url = EndpointUrl::stored(&server.url()).unwrap().into();
         let before = HEAP.current_usage();
         HEAP.reset_peak_usage();
         // If the attempt ends by its timeout, three seconds suffice for gigabytes. Otherwise the timeout is long enough
@@ -82,11 +83,11 @@ async fn a_hundred_deliveries_with_endless_responses_hold_a_bounded_amount_of_me
 }
 
 /// Makes one attempt and returns its status or cause.
-async fn deliver(sender: &Sender, url: &EndpointUrl, timeout: Duration) -> Result<u16, Cause> {
+async fn deliver(sender: &Sender, destination: &Destination, timeout: Duration) -> Result<u16, Cause> {
     let now = Timestamp::from_unix_seconds(1_774_382_400);
     let secret = SigningKey::new(SigningKeyId::new([7; 8]), SigningSecret::generate([7; 16]));
     let attempt = Attempt {
-        url,
+        destination,
         headers: &Headers::default(),
         secrets: vec![&secret],
         delivery: EventId::new(now, [3; 8]).delivery(0).unwrap(),

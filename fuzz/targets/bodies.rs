@@ -58,7 +58,7 @@ macro_rules! accepted {
 
 fn read(kind: u8, body: &[u8], deployment: &Deployment) {
     match kind {
-        0 => check(accepted!(organizations::EndpointIn, body, |it| it.parse(deployment)), deployment),
+        0 => check(accepted!(organizations::EndpointIn, body, |it| it.parse(deployment, true)), deployment),
         1 => check(accepted!(hooks::HookIn, body, |it| it.parse(deployment)), deployment),
         2 => check(accepted!(endpoints::EndpointIn, body, |it| it.parse(&deployment.urls)), deployment),
         3 => check(accepted!(pages::EndpointIn, body, |it| it.parse(deployment)).map(|it| it.endpoint), deployment),

@@ -14,6 +14,7 @@ use crate::domain::Invalid;
 use crate::domain::delivery::schedule::RetrySchedule;
 use crate::domain::deployment::{Deployment, IngestQueues};
 use crate::domain::encryption::KeySource;
+use crate::domain::endpoint::destination::internal_targets::InternalTargets;
 use crate::domain::endpoint::lane::ByLane;
 use crate::domain::endpoint::url::UrlPolicy;
 use crate::domain::event::MAX_DATA_BYTES;
@@ -115,12 +116,14 @@ impl Settings {
         let rate = per_second.map(|per_second| Rate::new(per_second, burst)).transpose();
         let rate = at("EVENTS_BURST", rate)?;
         let event_types = at("EVENT_TYPES", parse_event_types(&optional("EVENT_TYPES")))?;
+        let queue_urls = ByLane {
+            fast: at("QUEUE_URL", required("QUEUE_URL"))?,
+            slow: at("SLOW_QUEUE_URL", required("SLOW_QUEUE_URL"))?,
+        };
+        let internal_targets = InternalTargets::parse(&optional("INTERNAL_TARGETS"), &queue_urls);
         Ok(Self {
             table: at("TABLE_NAME", required("TABLE_NAME"))?,
-            queue_urls: ByLane {
-                fast: at("QUEUE_URL", required("QUEUE_URL"))?,
-                slow: at("SLOW_QUEUE_URL", required("SLOW_QUEUE_URL"))?,
-            },
+            queue_urls,
             deployment: Deployment {
                 // The key with fewer rights comes first, so that it applies if both variables contain the same key.
                 platform_keys: [
@@ -138,6 +141,7 @@ impl Settings {
                     allow_http: at("ALLOW_HTTP", flag("ALLOW_HTTP", false))?,
                     addresses: at("ALLOWED_NETWORKS", AddressPolicy::parse(&optional("ALLOWED_NETWORKS")))?,
                 },
+                internal_targets: at("INTERNAL_TARGETS", internal_targets)?,
                 limits: Limits {
                     rate,
                     events_per_month: at("EVENTS_PER_MONTH", limit("EVENTS_PER_MONTH", MOST_EVENTS_PER_MONTH))?,
@@ -371,6 +375,7 @@ mod tests {
             ("PORTAL_ACCENT", "blue"),
             ("OPERATOR_PORTAL", "yes"),
             ("ALLOWED_NETWORKS", "localhost"),
+            ("INTERNAL_TARGETS", "https://example.com/"),
             ("EVENTS_PER_SECOND", "0"),
             ("EVENTS_PER_SECOND", "100001"),
             ("EVENTS_PER_MONTH", "many"),

@@ -84,7 +84,7 @@ async fn a_suspended_organization_cannot_publish_and_its_deliveries_fail() {
     assert_eq!(receiver.only().header("x-webhook-delivery"), id);
 }
 
-/// `parking.rs`, `expunging.rs` and `encryption` test the causes that are not tested here.
+/// `parking.rs`, `expunging.rs`, `encryption` and `internal_targets` test the causes that are not tested here.
 #[test]
 fn every_cause_is_tested() {
     let known: BTreeSet<_> = Cause::ALL.iter().map(|cause| cause.as_str()).collect();
@@ -101,6 +101,7 @@ fn every_cause_is_tested() {
         "organization_suspended",
         "expunged",
         "undecryptable",
+        "aws_service",
     ];
     assert_eq!(known, BTreeSet::from(tested));
 }

@@ -46,6 +46,7 @@ mod hot_keys;
 mod idempotency;
 mod in_flight;
 mod ingest;
+mod internal_targets;
 mod isolation;
 mod jobs;
 mod key_rights;

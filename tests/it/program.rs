@@ -19,7 +19,7 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::support::{PATIENCE, RawServer, eventually, read_request, text};
 
-const SETTINGS: [&str; 18] = [
+const SETTINGS: [&str; 19] = [
     "RETRY_SCHEDULE",
     "EVENT_TYPES",
     "CATALOGUE_MODE",
@@ -31,6 +31,7 @@ const SETTINGS: [&str; 18] = [
     "RETENTION_DAYS",
     "ALLOWED_NETWORKS",
     "ALLOW_HTTP",
+    "INTERNAL_TARGETS",
     "STATISTICS",
     "SECRETS_READABLE",
     "PORTAL_ORIGINS",

@@ -11,7 +11,9 @@ use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 use shared::config::Settings;
 use shared::domain::delivery::attempt::Cause;
-use shared::domain::endpoint::lane::Lane;
+use shared::domain::endpoint::destination::arn::ResourceArn;
+use shared::domain::endpoint::destination::internal_targets::InternalTargets;
+use shared::domain::endpoint::lane::{ByLane, Lane};
 use shared::queue::schema::{
     CONSUMER_BATCH, CONSUMER_TIMEOUT_SECONDS, INGEST_TIMEOUT_SECONDS, INGEST_VISIBILITY_SECONDS, MAX_RECEIVES,
     RETENTION_SECONDS, VISIBILITY_SECONDS,
@@ -439,6 +441,11 @@ fn the_template_accepts_only_settings_that_the_functions_accept() {
     let endpoints = [&whole[..], &["8001", "9000", "10000"]].concat();
     let origins = |count: usize| vec!["https://a.example"; count].join(",");
     let (twenty, twenty_one) = (origins(20), origins(21));
+    let queue = "arn:aws:sqs:eu-west-1:123456789012:audit_log-1";
+    let bus = "arn:aws-cn:events:cn-north-1:123456789012:event-bus/a/b.c";
+    let function = "arn:aws:lambda:eu-west-1:123456789012:function:audit:$LATEST";
+    let (kinds, fifo) = (format!("{queue},{bus},{function}"), format!("{queue}.fifo"));
+    let [ten, eleven] = [10, 11].map(|count| vec![queue; count].join(","));
     let days = |count: usize| vec!["86400"; count].join(",");
     let (most, too_many) = (days(16), days(17));
     let [two, three] = [2, 3].map(|count| vec![&*hash; count].join(","));
@@ -477,6 +484,12 @@ fn the_template_accepts_only_settings_that_the_functions_accept() {
             "ALLOWED_NETWORKS",
             &["", "10.0.0.0/8", "127.0.0.0/8,::1/128,2001:db8::/32"],
             &["localhost", "10.0.0.0-10.0.0.9", "10.0.0.0/x"],
+        ),
+        (
+            "InternalTargets",
+            "INTERNAL_TARGETS",
+            &["", queue, bus, function, &kinds, &ten],
+            &["*", "arn:aws:sqs:*:123456789012:q", "arn:aws:s3:::b", "https://a.example/", &fifo, &eleven],
         ),
         ("PlatformKeySha256", "PLATFORM_KEY_SHA256", &[&*hash, &two], &["", "0", "secret", &three]),
         ("PlatformPublishKeySha256", "PLATFORM_PUBLISH_KEY_SHA256", &["", &*hash], &["0", "secret", &two]),
@@ -549,6 +562,8 @@ fn actions(statement: &Value) -> Vec<(String, Option<String>)> {
         it if *it == json!({"!Sub": "${Table.Arn}/index/waiting"}) => ("dynamodb:", Some("waiting".to_owned())),
         it if *it == json!([{"!GetAtt": "Queue.Arn"}, {"!GetAtt": "SlowQueue.Arn"}]) => ("sqs:", None),
         it if *it == json!({"!GetAtt": "IngestMessages.Arn"}) => ("sqs:", None),
+        // `deliveries_may_go_to_exactly_the_listed_resources` tests this statement.
+        it if it.get("!Split").is_some() => return Vec::new(),
         it if *it == json!({"!GetAtt": "IngestDeadLetterQueue.Arn"}) => ("sqs:", None),
         it if it.get("!Sub").is_some_and(|it| text(it).contains(":ssm:")) => return Vec::new(),
         it => {
@@ -623,6 +638,58 @@ fn each_role_allows_exactly_the_actions_of_its_function() {
             assert!(partitions.is_subset(&used), "{role} allows {partitions:?} for {used:?}");
         }
     }
+}
+
+#[test]
+fn deliveries_may_go_to_exactly_the_listed_resources() {
+    let template = template();
+    for (_, role) in ROLES {
+        let named = statements(&template, role).filter(|it| it["Resource"].to_string().contains("InternalTargets"));
+        let named: Vec<_> = named.collect();
+        assert_eq!(named.len(), usize::from(role == "DeliverRole"), "{role}");
+        for statement in named {
+            let actions = ["events:PutEvents", "lambda:InvokeFunction", "sqs:SendMessage"];
+            assert_eq!(statement["Action"], json!(actions));
+            assert_eq!(statement["Resource"], json!({"!Split": [",", {"!Ref": "InternalTargets"}]}));
+        }
+    }
+    let is_empty = json!({"!Equals": [{"!Ref": "InternalTargets"}, ""]});
+    assert_eq!(template["Conditions"]["HasInternalTargets"], json!({"!Not": [is_empty]}));
+    let statement = properties(&template, "DeliverRole")["Policies"][0]["PolicyDocument"]["Statement"].as_array();
+    let conditions: Vec<_> = statement.unwrap().iter().filter_map(|it| it["!If"].get(0)).collect();
+    assert!(conditions.contains(&&json!("HasInternalTargets")), "an empty list is no resource");
+}
+
+/// Deliveries to the deployment's own queues, bus and functions would be endless loops.
+#[test]
+fn the_deployments_own_queues_bus_and_functions_are_no_internal_targets() {
+    let template = template();
+    let url = |name: &str| format!("https://sqs.us-east-1.amazonaws.com/123456789012/stack-{name}-A1");
+    let urls = ByLane { fast: url("Queue"), slow: url("SlowQueue") };
+    let mut checked = 0;
+    for (resource, definition) in template["Resources"].as_object().unwrap() {
+        let service = match text(&definition["Type"]) {
+            "AWS::SQS::Queue" => "sqs:us-east-1:123456789012:",
+            "AWS::Serverless::Function" => "lambda:us-east-1:123456789012:function:",
+            // The name of a bus is that of the stack.
+            "AWS::Events::EventBus" => {
+                assert_eq!(definition["Properties"]["Name"], json!({"!Ref": "AWS::StackName"}));
+                "events"
+            }
+            _ => continue,
+        };
+        let of = |name: &str| match service {
+            "events" if name == resource => "arn:aws:events:us-east-1:123456789012:event-bus/stack".to_owned(),
+            "events" => format!("arn:aws:events:us-east-1:123456789012:event-bus/{name}"),
+            _ => format!("arn:aws:{service}stack-{name}-B2"),
+        };
+        for (arn, is_allowed) in [(of(resource), false), (of("Other"), true)] {
+            let targets = InternalTargets::parse(&arn, &urls).unwrap();
+            assert_eq!(targets.check(&ResourceArn::parse(&arn).unwrap()).is_ok(), is_allowed, "{arn}");
+        }
+        checked += 1;
+    }
+    assert_eq!(checked, 12);
 }
 
 #[test]

@@ -66,7 +66,7 @@ const MODULES: [Module; 12] = [
     Module {
         name: "sender",
         may_use: &["domain", "clock"],
-        never: &["aws_config", "aws_sdk_", "aws_smithy_", "axum", "lambda_", "serde_json"],
+        never: &["aws_config", "aws_sdk_", "aws_smithy_", "axum", "lambda_"],
     },
     Module {
         name: "service",
@@ -91,7 +91,7 @@ const ONLY: [(&str, &[&str]); 7] = [
     ("store", &["aws_sdk_dynamodb", "serde_dynamo"]),
     ("queue", &["aws_sdk_sqs"]),
     ("parameters", &["aws_sdk_ssm"]),
-    ("sender", &["dns_lookup", "hyper", "hyper_", "reqwest", "rustls", "rustls_", "webpki"]),
+    ("sender", &["aws_sigv4", "dns_lookup", "hyper", "hyper_", "reqwest", "rustls", "rustls_", "webpki"]),
     ("telemetry", &["tracing_subscriber", "metrics_cloudwatch_embedded"]),
 ];
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::delivery::schedule::RetrySchedule;
 use super::encryption::KeySource;
+use super::endpoint::destination::internal_targets::InternalTargets;
 use super::endpoint::url::UrlPolicy;
 use super::event::event_type::Catalogue;
 use super::portal::PortalSettings;
@@ -24,6 +25,8 @@ pub struct Deployment {
     pub catalogue: Catalogue,
     /// Which URLs endpoints may have.
     pub urls: UrlPolicy,
+    /// Which resources of the deployment's own account endpoints may have instead of a URL.
+    pub internal_targets: InternalTargets,
     /// The limits of organizations for which the platform sets none.
     pub limits: Limits,
     /// Whether statistics of endpoints are counted.

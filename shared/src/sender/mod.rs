@@ -1,4 +1,5 @@
-//! The only module that connects to receivers: one POST, one [`Outcome`].
+//! The only module that connects to receivers: one POST, one [`Outcome`]. [`own_account`] makes calls of AWS services of it,
+//! for deliveries to resources of the deployment's own account.
 //!
 //! Receivers are untrusted. Requests go only to addresses that the deployment's policy allows and that this
 //! module's resolver vetted. Redirects are not followed, proxies are not used, and nothing is decompressed. A
@@ -13,12 +14,15 @@ mod client;
 mod client_certificates;
 mod connection;
 mod failure;
+mod own_account;
 mod request;
 mod resolver;
 mod retry_after;
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::{HeaderMap, RETRY_AFTER};
 use http::{Method, Request, Uri};
 use http_body_util::Full;
@@ -26,6 +30,7 @@ use hyper::body::Incoming;
 use rustls::pki_types::CertificateDer;
 use tokio::time::{Instant, timeout_at};
 
+pub use own_account::OwnAccount;
 pub use request::{Attempt, USER_AGENT};
 pub use resolver::Lookup;
 pub use retry_after::parse_retry_after;
@@ -33,6 +38,9 @@ pub use retry_after::parse_retry_after;
 use crate::clock::Clock;
 use crate::domain::delivery::attempt::{Answer, Cause, Detail, Failure, Outcome};
 use crate::domain::delivery::response::{MAX_BODY_ON_FAILURE, MAX_BODY_ON_SUCCESS, Response};
+use crate::domain::endpoint::destination::Destination;
+use crate::domain::endpoint::destination::arn::{ResourceArn, ResourceKind};
+use crate::domain::endpoint::url::EndpointUrl;
 use crate::domain::network::AddressPolicy;
 use client::Client;
 use resolver::VettedResolver;
@@ -54,6 +62,7 @@ pub struct Sender {
     client: Client,
     addresses: AddressPolicy,
     clock: Clock,
+    own_account: Option<Arc<OwnAccount>>,
 }
 
 /// The HTTP client could not be set up.
@@ -83,7 +92,13 @@ impl Sender {
         roots: Vec<CertificateDer<'static>>,
     ) -> Result<Self, SetupError> {
         let client = Client::new(VettedResolver::new(addresses.clone(), lookup), roots)?;
-        Ok(Self { client, addresses, clock })
+        Ok(Self { client, addresses, clock, own_account: None })
+    }
+
+    /// The same sender, which reaches resources of the deployment's own account, too.
+    #[must_use]
+    pub fn with_own_account(self, own_account: OwnAccount) -> Self {
+        Self { own_account: Some(Arc::new(own_account)), ..self }
     }
 
     /// Makes one attempt. The time limit covers everything from resolving the name to the last byte of the response
@@ -96,25 +111,50 @@ impl Sender {
             let answer = Answer::None(Cause::Undecryptable.into());
             return Outcome { started_at, duration: start.elapsed(), signature: None, answer };
         };
-        let answer = match timeout_at(deadline, self.request(attempt, &signed.headers)).await {
-            Ok(Ok(response)) => self.read(response, deadline).await,
+        let received = match attempt.destination {
+            Destination::Url(url) => timeout_at(deadline, self.send(url, &signed.headers, &attempt.body)).await,
+            // Boxed, this future does not enlarge that of each attempt.
+            Destination::Internal(arn) => {
+                Box::pin(timeout_at(deadline, self.call(arn, attempt, &signed.headers))).await
+            }
+        };
+        let answer = match received {
+            Ok(Ok(response)) => self.read(response, attempt.destination.kind(), deadline).await,
             Ok(Err(failure)) => Answer::None(failure),
             Err(_) => Answer::None(Cause::Timeout.into()),
         };
         Outcome { started_at, duration: start.elapsed(), signature: signed.digest, answer }
     }
 
-    /// Sends the request and waits for the head of the response.
-    async fn request(&self, attempt: &Attempt<'_>, headers: &HeaderMap) -> Result<http::Response<Incoming>, Failure> {
+    /// Calls the service of a resource of the deployment's own account, and waits for the head of the response.
+    async fn call(
+        &self,
+        arn: &ResourceArn,
+        attempt: &Attempt<'_>,
+        headers: &HeaderMap,
+    ) -> Result<http::Response<Incoming>, Failure> {
+        let own_account = self.own_account.as_deref().filter(|account| account.allows(arn));
+        let own_account = own_account.ok_or(Failure::from(Cause::RefusedAddress))?;
+        let call = own_account.call(arn, attempt, headers, self.clock.now()).await?;
+        self.send(&call.url, &call.headers, &call.body).await
+    }
+
+    /// Sends a POST and waits for the head of the response.
+    async fn send(
+        &self,
+        url: &EndpointUrl,
+        headers: &HeaderMap,
+        body: &Bytes,
+    ) -> Result<http::Response<Incoming>, Failure> {
         // The resolver is not called for a literal address.
-        if attempt.url.literal_address().is_some_and(|address| !self.addresses.allows(address)) {
+        if url.literal_address().is_some_and(|address| !self.addresses.allows(address)) {
             return Err(Cause::RefusedAddress.into());
         }
         // The URL is percent-encoded, so `http` rejects it only if the host has characters that no host name has.
         let no_name = |_| Failure { cause: Cause::Dns, detail: Some(Detail::NameNotFound) };
-        let uri = Uri::try_from(attempt.url.as_str()).map_err(no_name)?;
+        let uri = Uri::try_from(url.as_str()).map_err(no_name)?;
         let request = || {
-            let mut request = Request::new(Full::new(attempt.body.clone()));
+            let mut request = Request::new(Full::new(body.clone()));
             *request.method_mut() = Method::POST;
             *request.uri_mut() = uri.clone();
             *request.headers_mut() = headers.clone();
@@ -123,15 +163,22 @@ impl Sender {
         self.client.send(request).await.map_err(|error| failure::of(&error))
     }
 
-    async fn read(&self, response: http::Response<Incoming>, deadline: Instant) -> Answer {
+    /// Reads the beginning of the body. `kind` is that of the resource that was called; `None` for a receiver's URL.
+    async fn read(&self, response: http::Response<Incoming>, kind: Option<ResourceKind>, deadline: Instant) -> Answer {
         let (head, body) = response.into_parts();
         let status = head.status.as_u16();
         let retry_after = matches!(status, 429 | 503).then(|| head.headers.get(RETRY_AFTER)).flatten();
         let retry_after = retry_after.and_then(|value| parse_retry_after(value.to_str().ok()?, self.clock.now()));
-        let max_bytes = if head.status.is_success() { MAX_BODY_ON_SUCCESS } else { MAX_BODY_ON_FAILURE };
+        let is_accepted = kind.is_none() && head.status.is_success();
+        let max_bytes = if is_accepted { MAX_BODY_ON_SUCCESS } else { MAX_BODY_ON_FAILURE };
         let body = answer::read_beginning(body, max_bytes, deadline.min(Instant::now() + BODY_WITHIN)).await;
+        let failure = match kind {
+            None => Failure::of_status(status),
+            Some(kind) => own_account::failure(kind, status, &head.headers, &body),
+        };
         let headers = head.headers.iter().map(|(name, value)| (name.as_str(), value.as_bytes()));
         let kept = Response::new(headers, &body.text);
-        Answer::Response { status, kept, body_cut: body.is_cut, retry_after }
+        let kept = if kind.is_some() && failure.is_none() { kept.with_shorter_body(MAX_BODY_ON_SUCCESS) } else { kept };
+        Answer::Response { status, kept, body_cut: body.is_cut, retry_after, failure }
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT as USER_AGENT_HEADER};
 
+use crate::domain::endpoint::destination::Destination;
 use crate::domain::endpoint::headers::Headers;
-use crate::domain::endpoint::url::EndpointUrl;
 use crate::domain::event::event_type::EventType;
 use crate::domain::event::payload::ContentType;
 use crate::domain::event::trace_context::TraceContext;
@@ -21,8 +21,8 @@ pub const USER_AGENT: &str = concat!("Pigeonpost/", env!("CARGO_PKG_VERSION"));
 /// A request to make.
 #[derive(Debug)]
 pub struct Attempt<'a> {
-    /// The endpoint's URL.
-    pub url: &'a EndpointUrl,
+    /// Where the request goes.
+    pub destination: &'a Destination,
     /// The endpoint's own headers. They can override `user-agent` and `accept`, and no other header. A trace context of
     /// the event replaces theirs.
     pub headers: &'a Headers,

@@ -35,7 +35,7 @@ pub(super) fn webhook_created(endpoint: &Endpoint) -> Option<NewEvent> {
         "id": endpoint.id.to_string(),
         "organization_id": endpoint.organization.as_str(),
         "name": settings.name.as_str(),
-        "url": settings.url.origin(),
+        "url": settings.destination.origin(),
         "event_types": settings.subscriptions.iter().map(Subscription::to_string).collect::<Vec<_>>(),
         "created_at": endpoint.created_at.rfc3339(),
     });
@@ -52,7 +52,7 @@ pub(super) fn webhook_changed(endpoint: &Endpoint, event_type: &'static str) -> 
         "id": endpoint.id.to_string(),
         "organization_id": endpoint.organization.as_str(),
         "name": endpoint.settings.name.as_str(),
-        "url": endpoint.settings.url.origin(),
+        "url": endpoint.settings.destination.origin(),
         "disabled_reason": disabled_reason,
     });
     event_about(endpoint, event_type, &data)

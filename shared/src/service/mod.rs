@@ -32,7 +32,7 @@ use crate::clock::Clock;
 use crate::domain::deployment::{Deployment, IngestQueues};
 use crate::domain::endpoint::lane::ByLane;
 use crate::queue::{IngestQueue, Queue};
-use crate::sender::Sender;
+use crate::sender::{OwnAccount, Sender};
 use crate::store::Store;
 use announcer::Announcer;
 use caches::Caches;
@@ -79,6 +79,7 @@ pub struct Parts {
     releaser: Arc<Releaser>,
     replayer: Arc<Replayer>,
     job_runner: Arc<JobRunner>,
+    own_account: OwnAccount,
 }
 
 impl Parts {
@@ -87,6 +88,11 @@ impl Parts {
         let store = Arc::new(Store::new(sdk, table, deployment.retention));
         let queue = Arc::new(Queue::new(sdk, queue_urls));
         let deployment = Arc::new(deployment);
+        let own_account = OwnAccount::new(
+            deployment.internal_targets.clone(),
+            sdk.credentials_provider(),
+            sdk.endpoint_url().map(str::to_owned),
+        );
         let caches = Arc::new(Caches::default());
         let meter = Arc::new(Meter::new(Arc::clone(&store), clock.clone(), deployment.statistics));
         let targets = Arc::new(Targets {
@@ -162,6 +168,7 @@ impl Parts {
             releaser,
             replayer,
             job_runner,
+            own_account,
         }
     }
 
@@ -180,9 +187,10 @@ impl Parts {
         Arc::new(Administrator::new(self))
     }
 
-    /// The operations of the delivery function. It makes its attempts with `sender`.
+    /// The operations of the delivery function. It makes its attempts with `sender`, also at the resources of the deployment's
+    /// own account that its settings allow.
     pub fn deliverer(&self, sender: Sender) -> Arc<Deliverer> {
-        Arc::new(Deliverer::new(self, sender))
+        Arc::new(Deliverer::new(self, sender.with_own_account(self.own_account.clone())))
     }
 
     /// The operations of the sweep function.

@@ -103,7 +103,7 @@ impl EndpointPatchIn {
         let mut read = Reader::default();
         let patch = EndpointPatch {
             name: read.changed("name", self.name, |name| Name::parse(&name)),
-            url: read.changed("url", self.url, |url| EndpointUrl::parse(&url, urls)),
+            destination: read.changed("url", self.url, |url| EndpointUrl::parse(&url, urls)).map(Into::into),
             secret: read.changed("secret", self.secret, |secret| SigningSecret::parse(&secret)),
             headers: read.cleared("headers_json", self.headers_json, Headers::new).map(Option::unwrap_or_default),
             timeout: read
@@ -162,7 +162,7 @@ impl EndpointOut {
         Self {
             id: print_id(endpoint.id),
             name: settings.name.to_string(),
-            url: settings.url.as_str().into(),
+            url: settings.destination.as_str().into(),
             headers_json: HeadersOut::new(&settings.headers, values),
             timeout_seconds: settings.timeout.get(),
             status,

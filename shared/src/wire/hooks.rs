@@ -87,7 +87,9 @@ impl HookPatchIn {
     pub fn parse(self, deployment: &Deployment) -> Result<EndpointPatch, Vec<Problem>> {
         let mut read = Reader::default();
         let patch = EndpointPatch {
-            url: read.changed("url", self.url, |url| EndpointUrl::parse(&url, &deployment.urls)),
+            destination: read
+                .changed("url", self.url, |url| EndpointUrl::parse(&url, &deployment.urls))
+                .map(Into::into),
             subscriptions: read
                 .changed("events", self.events, |events| narrow_subscriptions(&events, &deployment.catalogue)),
             status: read.changed("status", self.status, wanted_status),
@@ -134,7 +136,7 @@ impl From<&Endpoint> for HookOut {
         Self {
             id: endpoint.id.to_string(),
             organization_id: endpoint.organization.to_string(),
-            url: endpoint.settings.url.as_str().into(),
+            url: endpoint.settings.destination.as_str().into(),
             events: endpoint.settings.subscriptions.iter().map(Subscription::to_string).collect(),
             status: match endpoint.status {
                 EndpointStatus::Active => "active",

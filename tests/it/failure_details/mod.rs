@@ -6,6 +6,7 @@ mod connections;
 mod documentation;
 mod handshakes;
 mod responses;
+mod services;
 
 use std::collections::BTreeSet;
 
@@ -20,6 +21,8 @@ struct Scene {
     situation: String,
     process: Process,
     url: String,
+    /// Creates the endpoint, if it is not the tenant.
+    owner: Option<Tenant>,
     /// Runs until the scene ends.
     _server: Option<RawServer>,
     expected: Vec<&'static str>,
@@ -28,7 +31,7 @@ struct Scene {
 impl Scene {
     fn new(situation: &str, process: &Process, url: String, expected: &'static str) -> Self {
         let (situation, process) = (situation.to_owned(), process.clone());
-        Self { situation, process, url, _server: None, expected: vec![expected] }
+        Self { situation, process, url, owner: None, _server: None, expected: vec![expected] }
     }
 
     fn at(server: RawServer, situation: &str, process: &Process, expected: &'static str) -> Self {
@@ -43,7 +46,8 @@ impl Scene {
 
     /// Delivers one event, and returns what the API shows of the failure: in the delivery, its attempt, and the list.
     async fn play(&self, tenant: &Tenant) -> [Shown; 3] {
-        let endpoint = tenant.endpoint_with(json!({"url": self.url, "retry_schedule": []})).await;
+        let owner = self.owner.as_ref().unwrap_or(tenant);
+        let endpoint = owner.endpoint_with(json!({"url": self.url, "retry_schedule": []})).await;
         let id = tenant.publish_one().await;
         self.process.drain().await;
         let delivery = tenant.delivery(&id).await;
@@ -89,6 +93,8 @@ async fn every_detail_is_shown_for_a_receiver_that_causes_it() {
     scenes.extend(handshakes::scenes(&world).await);
     scenes.extend(connections::scenes(&world).await);
     scenes.extend(responses::scenes(&world).await);
+    let (services, _server) = services::scenes(&world, &tenant).await;
+    scenes.extend(services);
     let (mut surprises, mut seen) = (Vec::new(), BTreeSet::new());
     for scene in scenes {
         for shown in scene.play(&tenant).await {
@@ -108,7 +114,7 @@ fn every_detail_has_a_unique_name_and_belongs_to_a_cause() {
     assert_eq!(names.len(), Detail::ALL.len());
     for detail in Detail::ALL {
         assert_eq!(Detail::parse(detail.as_str()), Some(detail));
-        let says_little = [Cause::Dns, Cause::Connect, Cause::Tls, Cause::InvalidResponse];
+        let says_little = [Cause::Dns, Cause::Connect, Cause::Tls, Cause::InvalidResponse, Cause::AwsService];
         assert!(!detail.causes().is_empty() && detail.causes().iter().all(|cause| says_little.contains(cause)));
     }
 }

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::Duration;
 
-use shared::domain::delivery::attempt::{Answer, Cause, Outcome};
+use shared::domain::delivery::attempt::{Answer, Cause, Failure, Outcome};
 use shared::domain::delivery::outcome::{Consequence, OnFailure};
 use shared::domain::delivery::response::Response;
 use shared::domain::delivery::schedule::RetrySchedule;
@@ -283,6 +283,7 @@ fn outcome(fails: bool, takes: u64, retry_after: Option<u64>) -> Outcome {
             kept: Response::default(),
             body_cut: false,
             retry_after: retry_after.map(Duration::from_secs),
+            failure: Failure::of_status(status),
         },
     };
     let duration = Duration::from_secs(takes);

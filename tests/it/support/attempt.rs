@@ -53,7 +53,7 @@ impl Post {
         let policy = UrlPolicy { allow_http: true, addresses: loopback() };
         let secret = SigningKey::new(SigningKeyId::new([7; 8]), SigningSecret::generate([7; 16]));
         let attempt = Attempt {
-            url: &EndpointUrl::parse(&self.url, &policy).unwrap(),
+            destination: &EndpointUrl::parse(&self.url, &policy).unwrap().into(),
             headers: &self.headers,
             secrets: vec![&secret],
             delivery: EventId::new(now, [3; 8]).delivery(0).unwrap(),

@@ -1,4 +1,4 @@
-//! Attempts: the outcome of one HTTP request, and the entry for it in a delivery's log.
+//! Attempts: the outcome of one request, and the entry for it in a delivery's log.
 
 use std::time::Duration;
 
@@ -33,11 +33,13 @@ pub enum Cause {
     Expunged,
     /// A secret or header of the endpoint cannot be decrypted. No request was made.
     Undecryptable,
+    /// The AWS service did not accept the delivery, or the function that it invoked failed.
+    AwsService,
 }
 
 impl Cause {
     /// Every cause.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Timeout,
         Self::Dns,
         Self::Connect,
@@ -50,6 +52,7 @@ impl Cause {
         Self::OrganizationSuspended,
         Self::Expunged,
         Self::Undecryptable,
+        Self::AwsService,
     ];
 
     /// The cause's name in the API and in storage.
@@ -67,6 +70,7 @@ impl Cause {
             Self::OrganizationSuspended => "organization_suspended",
             Self::Expunged => "expunged",
             Self::Undecryptable => "undecryptable",
+            Self::AwsService => "aws_service",
         }
     }
 
@@ -114,11 +118,21 @@ pub enum Detail {
     BadHeader,
     /// The response's head is too large.
     TooLarge,
+    /// The function's role, or a policy of the resource or its key, does not allow the call.
+    AccessDenied,
+    /// The queue, event bus or function does not exist.
+    ResourceNotFound,
+    /// The service limits the rate of calls, or the function's concurrency is used up.
+    Throttled,
+    /// The message is larger than the service or the queue accepts.
+    MessageTooLarge,
+    /// The function was invoked and ended with an error.
+    FunctionError,
 }
 
 impl Detail {
     /// Every detail.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 22] = [
         Self::NameNotFound,
         Self::NoAddress,
         Self::ConnectionRefused,
@@ -136,6 +150,11 @@ impl Detail {
         Self::BadStatusLine,
         Self::BadHeader,
         Self::TooLarge,
+        Self::AccessDenied,
+        Self::ResourceNotFound,
+        Self::Throttled,
+        Self::MessageTooLarge,
+        Self::FunctionError,
     ];
 
     /// The detail's name in the API and in storage.
@@ -158,6 +177,11 @@ impl Detail {
             Self::BadStatusLine => "bad_status_line",
             Self::BadHeader => "bad_header",
             Self::TooLarge => "too_large",
+            Self::AccessDenied => "access_denied",
+            Self::ResourceNotFound => "resource_not_found",
+            Self::Throttled => "throttled",
+            Self::MessageTooLarge => "message_too_large",
+            Self::FunctionError => "function_error",
         }
     }
 
@@ -183,6 +207,11 @@ impl Detail {
             | Self::ClientCertificateWanted
             | Self::HandshakeRefused => &[Cause::Tls],
             Self::BadStatusLine | Self::BadHeader | Self::TooLarge => &[Cause::InvalidResponse],
+            Self::AccessDenied
+            | Self::ResourceNotFound
+            | Self::Throttled
+            | Self::MessageTooLarge
+            | Self::FunctionError => &[Cause::AwsService],
         }
     }
 }
@@ -201,6 +230,13 @@ impl Failure {
     /// detail determines it, or the cause if there is none.
     pub fn docs_url(self) -> String {
         format!("/docs#{}", self.detail.map_or(self.cause.as_str(), Detail::as_str))
+    }
+}
+
+impl Failure {
+    /// The failure that an HTTP response with this status means; `None` for 2xx.
+    pub fn of_status(status: u16) -> Option<Self> {
+        (!(200..300).contains(&status)).then(|| Cause::HttpStatus.into())
     }
 }
 
@@ -277,9 +313,9 @@ impl Outcome {
         let duration_ms = u32::try_from(self.duration.as_millis()).unwrap_or(u32::MAX);
         let entry = AttemptEntry { number, trigger, duration_ms, ..AttemptEntry::at(self.started_at) };
         match &self.answer {
-            &Answer::Response { status, body_cut, .. } => {
-                let error = (!(200..300).contains(&status)).then_some(Cause::HttpStatus);
-                AttemptEntry { response_status: Some(status), error, body_cut, ..entry }
+            &Answer::Response { status, body_cut, failure, .. } => {
+                let (error, detail) = (failure.map(|it| it.cause), failure.and_then(|it| it.detail));
+                AttemptEntry { response_status: Some(status), error, detail, body_cut, ..entry }
             }
             Answer::None(failure) => AttemptEntry { error: Some(failure.cause), detail: failure.detail, ..entry },
         }
@@ -293,9 +329,9 @@ impl Outcome {
         }
     }
 
-    /// Whether the response's status is 2xx.
+    /// Whether the attempt succeeded.
     pub const fn is_success(&self) -> bool {
-        matches!(self.answer, Answer::Response { status: 200..=299, .. })
+        matches!(self.answer, Answer::Response { failure: None, .. })
     }
 }
 
@@ -312,6 +348,8 @@ pub enum Answer {
         body_cut: bool,
         /// The wait that the receiver asks for in `Retry-After` (with 429 and 503).
         retry_after: Option<Duration>,
+        /// Why the response is no success; `None` if it is one.
+        failure: Option<Failure>,
     },
     /// No complete response head.
     None(Failure),

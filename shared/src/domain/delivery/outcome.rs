@@ -125,7 +125,8 @@ impl Delivery {
                 self.status = DeliveryStatus::Success;
                 Consequence::Done
             }
-            (Some(_), Some(410)) => {
+            // A status 410 of an AWS service does not mean that the resource is gone.
+            (Some(Cause::HttpStatus), Some(410)) => {
                 self.end_without_success(DeliveryStatus::Failed);
                 Consequence::Disable(DisabledReason::Gone)
             }

@@ -35,7 +35,8 @@ fn outcome(answer: Answer) -> Outcome {
 
 fn response(status: u16, retry_after: Option<u64>) -> Outcome {
     let retry_after = retry_after.map(Duration::from_secs);
-    outcome(Answer::Response { status, kept: Response::new([], "hello"), body_cut: false, retry_after })
+    let (kept, failure) = (Response::new([], "hello"), Failure::of_status(status));
+    outcome(Answer::Response { status, kept, body_cut: false, retry_after, failure })
 }
 
 fn after(delivery: Delivery, outcome: Outcome) -> (Delivery, Consequence) {
@@ -144,6 +145,19 @@ fn a_message_is_delayed_by_whole_seconds_rounded_up_to_the_next_attempt() {
         assert_eq!(delivery.message_delay_seconds(NOW), expected, "{millis}");
     }
     assert_eq!(delivery().message_delay_seconds(NOW), 0);
+}
+
+#[test]
+fn an_aws_service_that_refuses_is_tried_again_whatever_its_status() {
+    let failure = Some(Failure { cause: Cause::AwsService, detail: Some(Detail::FunctionError) });
+    for status in [200, 400, 403, 404, 410, 413, 503] {
+        let kept = Response::new([], "");
+        let answer = Answer::Response { status, kept, body_cut: false, retry_after: None, failure };
+        let (delivery, consequence) = after(delivery(), outcome(answer));
+        assert_eq!(delivery.status, DeliveryStatus::Retrying, "{status}");
+        assert_eq!((delivery.failure(), delivery.response_status()), (failure, Some(status)));
+        assert!(!matches!(consequence, Consequence::Disable(_)), "{status}");
+    }
 }
 
 #[test]

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
+use super::destination::Destination;
 use super::filter::Filter;
 use super::headers::Headers;
 use super::secrets::Secrets;
 use super::subscription::Subscription;
 use super::timeout::TimeoutSeconds;
-use super::url::EndpointUrl;
 use super::{DisabledReason, Endpoint, EndpointStatus, WantedStatus};
 use crate::domain::delivery::schedule::RetrySchedule;
 use crate::domain::event::channel::Channels;
@@ -29,8 +29,8 @@ pub struct EndpointPatch {
     pub description: Option<Option<Description>>,
     /// The new metadata.
     pub metadata: Option<Metadata>,
-    /// The new URL.
-    pub url: Option<EndpointUrl>,
+    /// The new URL or ARN.
+    pub destination: Option<Destination>,
     /// The new subscriptions.
     pub subscriptions: Option<Vec<Subscription>>,
     /// The new headers.
@@ -62,12 +62,12 @@ impl Endpoint {
     #[must_use]
     pub fn patched(mut self, patch: EndpointPatch, now: Timestamp, key: SigningKeyId) -> Self {
         let settings = &mut self.settings;
-        let moved = patch.url.as_ref().is_some_and(|url| *url != settings.url);
+        let moved = patch.destination.as_ref().is_some_and(|new| *new != settings.destination);
         replace(&mut settings.name, patch.name);
         replace(&mut settings.external_id, patch.external_id);
         replace(&mut settings.description, patch.description);
         replace(&mut settings.metadata, patch.metadata);
-        replace(&mut settings.url, patch.url);
+        replace(&mut settings.destination, patch.destination);
         replace(&mut settings.subscriptions, patch.subscriptions);
         replace(&mut settings.headers, patch.headers);
         replace(&mut settings.timeout, patch.timeout);
@@ -77,7 +77,7 @@ impl Endpoint {
         replace(&mut settings.retry_schedule, patch.retry_schedule);
         replace(&mut self.secrets, patch.secret.map(|secret| Secrets::only(SigningKey::new(key, secret))));
         if moved && self.circuit_breaker.suspension.is_some() {
-            // The suspension applied to the former URL.
+            // The suspension applied to the former destination.
             self.circuit_breaker = self.circuit_breaker.unsuspended();
         }
         if let Some(wanted) = patch.status {

@@ -1,8 +1,9 @@
-//! Endpoints: the subscriber's URL, and the settings and state of its deliveries.
+//! Endpoints: where the subscriber's deliveries go, and the settings and state of its deliveries.
 
 pub mod change;
 pub mod circuit_breaker;
 pub mod confidential;
+pub mod destination;
 pub mod fan_out;
 pub mod filter;
 pub mod headers;
@@ -15,7 +16,6 @@ pub mod url;
 
 use std::sync::Arc;
 
-use self::url::EndpointUrl;
 use super::delivery::schedule::RetrySchedule;
 use super::event::channel::Channels;
 use super::external_id::ExternalId;
@@ -25,6 +25,7 @@ use super::signing::key::{NewSecret, SigningKey};
 use super::text::{Description, EditionId, Name};
 use super::time::Timestamp;
 use circuit_breaker::CircuitBreaker;
+use destination::Destination;
 use fan_out::FanOutGroup;
 use filter::Filter;
 use headers::Headers;
@@ -71,8 +72,8 @@ pub struct EndpointSettings {
     pub description: Option<Description>,
     /// What the owner attached.
     pub metadata: Metadata,
-    /// The URL that receives deliveries.
-    pub url: EndpointUrl,
+    /// Where deliveries go.
+    pub destination: Destination,
     /// The event types that the endpoint receives.
     pub subscriptions: Vec<Subscription>,
     /// Headers that are added to each request.
@@ -92,13 +93,13 @@ pub struct EndpointSettings {
 impl EndpointSettings {
     /// Settings with the defaults of the optional ones: no external id, description, metadata, headers, edition, channels
     /// and filter, the default timeout, and the deployment's retry schedule.
-    pub fn new(name: Name, url: EndpointUrl, subscriptions: Vec<Subscription>) -> Self {
+    pub fn new(name: Name, destination: impl Into<Destination>, subscriptions: Vec<Subscription>) -> Self {
         Self {
             name,
             external_id: None,
             description: None,
             metadata: Metadata::default(),
-            url,
+            destination: destination.into(),
             subscriptions,
             headers: Headers::default(),
             timeout: TimeoutSeconds::default(),
@@ -230,7 +231,7 @@ impl Endpoint {
 #[cfg(test)]
 pub(super) mod tests {
     use super::change::EndpointPatch;
-    use super::url::UrlPolicy;
+    use super::url::{EndpointUrl, UrlPolicy};
     use super::*;
     use crate::domain::signing::key::SigningKeyId;
     use crate::domain::signing::secret::SigningSecret;

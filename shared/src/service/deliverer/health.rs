@@ -115,7 +115,8 @@ impl Health {
         let Endpoint { organization, id, settings, .. } = endpoint;
         if tally.outcomes.has_failure() && counters.call_for_suspension(now) {
             // The owner may have replaced the URL that fails.
-            let suspend = |it: Endpoint| Some(it).filter(|it| it.settings.url == settings.url)?.suspended(now);
+            let is_same = |it: &Endpoint| it.settings.destination == settings.destination;
+            let suspend = |it: Endpoint| Some(it).filter(is_same)?.suspended(now);
             let suspended = self.endpoints.change_if(organization, *id, suspend).await?;
             if let Some((_, suspended)) = suspended.filter(|_| tally.is_announced) {
                 self.announcer
@@ -149,8 +150,9 @@ impl Health {
     ) -> Result<(), ServiceError> {
         let now = self.clock.now();
         // The owner may have replaced the URL that returned 410.
-        let attempted = &endpoint.settings.url;
-        let disable = |e: Endpoint| Some(e).filter(|e| e.settings.url == *attempted).map(|e| e.disabled(reason, now));
+        let attempted = &endpoint.settings.destination;
+        let disable =
+            |e: Endpoint| Some(e).filter(|e| e.settings.destination == *attempted).map(|e| e.disabled(reason, now));
         if let Some((_, disabled)) = self.endpoints.change_if(&endpoint.organization, endpoint.id, disable).await? {
             self.announce_for(&disabled, delivery, "webhook.disabled").await;
         }

@@ -399,7 +399,7 @@ impl Deliverer {
             None => (&endpoint.secrets, &settings.headers),
         };
         let attempt = Attempt {
-            url: &settings.url,
+            destination: &settings.destination,
             headers,
             secrets: secrets.signing_at(now),
             delivery: delivery.id,

@@ -124,7 +124,7 @@ impl Deliverer {
         let known = self.caches.endpoints.get(&key, now);
         let known = known.as_ref().unwrap_or(&endpoint);
         // The owner may have changed the URL since, or another batch may have suspended the endpoint.
-        if known.settings.url != endpoint.settings.url || !known.counts(&tally.outcomes) {
+        if known.settings.destination != endpoint.settings.destination || !known.counts(&tally.outcomes) {
             return;
         }
         let Some(due) = self.carried.due(endpoint.id, tally, now) else { return };

@@ -62,7 +62,7 @@ mod tests {
 
     use super::*;
     use crate::domain::delivery::Mark;
-    use crate::domain::delivery::attempt::{Answer, Outcome};
+    use crate::domain::delivery::attempt::{Answer, Failure, Outcome};
     use crate::domain::delivery::outcome::OnFailure;
     use crate::domain::delivery::response::Response;
     use crate::domain::delivery::schedule::RetrySchedule;
@@ -84,7 +84,8 @@ mod tests {
 
     fn after(delivery: Delivery, status: u16, body: &str) -> Delivery {
         let kept = Response::new([("content-type", &b"text/plain"[..]), ("server", b"test")], body);
-        let answer = Answer::Response { status, kept, body_cut: false, retry_after: None };
+        let failure = Failure::of_status(status);
+        let answer = Answer::Response { status, kept, body_cut: false, retry_after: None, failure };
         let (started_at, duration) = (NOW, Duration::from_secs(10));
         let outcome = Outcome { started_at, duration, signature: Some("ab".repeat(32)), answer };
         delivery.after_attempt(&outcome, OnFailure::Follow(&RetrySchedule::default(), 0.0), NOW).0

@@ -84,6 +84,7 @@ const fn cause_code(cause: Cause) -> u8 {
         Cause::OrganizationSuspended => 10,
         Cause::Expunged => 11,
         Cause::Undecryptable => 12,
+        Cause::AwsService => 13,
     }
 }
 
@@ -107,6 +108,11 @@ const fn detail_code(detail: Detail) -> u8 {
         Detail::BadHeader => 15,
         Detail::TooLarge => 16,
         Detail::CertificateSelfSigned => 17,
+        Detail::AccessDenied => 18,
+        Detail::ResourceNotFound => 19,
+        Detail::Throttled => 20,
+        Detail::MessageTooLarge => 21,
+        Detail::FunctionError => 22,
     }
 }
 

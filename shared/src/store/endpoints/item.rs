@@ -9,12 +9,12 @@ use super::confidential::Text;
 use super::secrets::{SecretItem, read_secrets, stored_secrets};
 use crate::domain::delivery::schedule::RetrySchedule;
 use crate::domain::endpoint::circuit_breaker::{CircuitBreaker, Suspension};
+use crate::domain::endpoint::destination::Destination;
 use crate::domain::endpoint::fan_out::FanOutGroup;
 use crate::domain::endpoint::headers::Headers;
 use crate::domain::endpoint::lane::Lane;
 use crate::domain::endpoint::subscription::Subscription;
 use crate::domain::endpoint::timeout::TimeoutSeconds;
-use crate::domain::endpoint::url::EndpointUrl;
 use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointSettings, EndpointStatus};
 use crate::domain::event::channel::Channels;
 use crate::domain::external_id::ExternalId;
@@ -96,7 +96,7 @@ impl From<&Endpoint> for EndpointItem {
             external_id: settings.external_id.as_ref().map(ExternalId::to_string),
             description: settings.description.as_ref().map(Description::to_string),
             metadata: settings.metadata.as_map().clone(),
-            url: settings.url.as_str().to_owned(),
+            url: settings.destination.as_str().to_owned(),
             event_types: settings.subscriptions.iter().map(Subscription::to_string).collect(),
             headers: settings.headers.iter().map(|(name, value)| (name.to_owned(), value.into())).collect(),
             timeout_seconds: settings.timeout.get(),
@@ -137,7 +137,7 @@ impl TryFrom<EndpointItem> for Endpoint {
                 external_id: item.external_id.as_deref().map(ExternalId::stored),
                 description: item.description.map(|text| Description::parse(&text)).transpose()?,
                 metadata: Metadata::stored(item.metadata),
-                url: EndpointUrl::stored(&item.url)?,
+                destination: Destination::stored(&item.url)?,
                 subscriptions: item.event_types.iter().map(|t| Subscription::parse(t)).collect::<Result<_, _>>()?,
                 headers: Headers::stored(item.headers.into_iter().map(|(name, value)| (name, value.into())).collect()),
                 timeout: TimeoutSeconds::new(item.timeout_seconds.into())?,

@@ -12,12 +12,12 @@ use super::secrets::new_secret;
 use crate::domain::delivery::schedule::RetrySchedule;
 use crate::domain::deployment::Deployment;
 use crate::domain::endpoint::change::EndpointPatch;
+use crate::domain::endpoint::destination::Destination;
 use crate::domain::endpoint::filter::{Filter, FilterError};
 use crate::domain::endpoint::headers::Headers;
 use crate::domain::endpoint::health::Health;
 use crate::domain::endpoint::subscription::Subscription;
 use crate::domain::endpoint::timeout::TimeoutSeconds;
-use crate::domain::endpoint::url::EndpointUrl;
 use crate::domain::endpoint::{DisabledReason, Endpoint, EndpointSettings, EndpointStatus, NewEndpoint, WantedStatus};
 use crate::domain::event::channel::Channels;
 use crate::domain::external_id::ExternalId;
@@ -47,7 +47,7 @@ pub struct EndpointIn {
     description: Field<String>,
     #[schema(value_type = Option<Metadata>)]
     metadata: Field<BTreeMap<String, String>>,
-    #[schema(value_type = EndpointUrl, required)]
+    #[schema(value_type = Destination, required)]
     url: Field<String>,
     #[schema(value_type = Subscriptions, required)]
     event_types: Field<Vec<String>>,
@@ -85,7 +85,7 @@ pub struct EndpointPatchIn {
     description: Field<String>,
     #[schema(value_type = Option<Metadata>)]
     metadata: Field<BTreeMap<String, String>>,
-    #[schema(value_type = EndpointUrl)]
+    #[schema(value_type = Destination)]
     url: Field<String>,
     #[schema(value_type = Subscriptions)]
     event_types: Field<Vec<String>>,
@@ -114,17 +114,17 @@ impl NamesTypes for EndpointIn {
 }
 
 impl EndpointIn {
-    /// Validates the fields.
+    /// Validates the fields. Only the holder of the platform's key may name an ARN.
     ///
     /// # Errors
     /// All invalid fields.
-    pub fn parse(self, deployment: &Deployment) -> Result<NewEndpoint, Vec<Problem>> {
+    pub fn parse(self, deployment: &Deployment, is_platform: bool) -> Result<NewEndpoint, Vec<Problem>> {
         let mut read = Reader::default();
         let name = read.required("name", self.name, |name| Name::parse(&name));
         let external_id = read.optional("external_id", self.external_id, |text| ExternalId::parse(&text));
         let description = read.optional("description", self.description, |text| Description::parse(&text));
         let metadata = read.optional("metadata", self.metadata, Metadata::new).unwrap_or_default();
-        let url = read.required("url", self.url, |url| EndpointUrl::parse(&url, &deployment.urls));
+        let url = read.required("url", self.url, |url| Destination::parse(&url, deployment, is_platform));
         let subscriptions =
             read.required("event_types", self.event_types, |types| subscriptions(&types, &deployment.catalogue));
         let headers = read.optional("headers", self.headers, Headers::new).unwrap_or_default();
@@ -163,18 +163,18 @@ impl NamesTypes for EndpointPatchIn {
 
 impl EndpointPatchIn {
     /// Validates the fields. `null` resets external id, description, metadata, headers, timeout, edition, channels, filter
-    /// and retry schedule.
+    /// and retry schedule. Only the holder of the platform's key may name an ARN.
     ///
     /// # Errors
     /// All invalid fields.
-    pub fn parse(self, deployment: &Deployment) -> Result<EndpointPatch, Vec<Problem>> {
+    pub fn parse(self, deployment: &Deployment, is_platform: bool) -> Result<EndpointPatch, Vec<Problem>> {
         let mut read = Reader::default();
         let patch = EndpointPatch {
             name: read.changed("name", self.name, |name| Name::parse(&name)),
             external_id: read.cleared("external_id", self.external_id, |text| ExternalId::parse(&text)),
             description: read.cleared("description", self.description, |text| Description::parse(&text)),
             metadata: read.cleared("metadata", self.metadata, Metadata::new).map(Option::unwrap_or_default),
-            url: read.changed("url", self.url, |url| EndpointUrl::parse(&url, &deployment.urls)),
+            destination: read.changed("url", self.url, |url| Destination::parse(&url, deployment, is_platform)),
             subscriptions: read
                 .changed("event_types", self.event_types, |types| subscriptions(&types, &deployment.catalogue)),
             headers: read.cleared("headers", self.headers, Headers::new).map(Option::unwrap_or_default),
@@ -269,7 +269,7 @@ impl EndpointOut {
             external_id: settings.external_id.as_ref().map(ExternalId::to_string),
             description: settings.description.as_ref().map(Description::to_string),
             metadata: settings.metadata.as_map().clone(),
-            url: settings.url.as_str().into(),
+            url: settings.destination.as_str().into(),
             status,
             event_types: settings.subscriptions.iter().map(Subscription::to_string).collect(),
             headers: HeadersOut::new(&settings.headers, values),

@@ -123,7 +123,7 @@ impl EndpointIn {
         let Created { organization, endpoint: NewEndpoint { settings, status, .. } } = self.parse(deployment)?;
         let patch = EndpointPatch {
             name: Some(settings.name),
-            url: Some(settings.url),
+            destination: Some(settings.destination),
             subscriptions: Some(settings.subscriptions),
             timeout: Some(settings.timeout),
             edition: Some(settings.edition),
@@ -151,7 +151,9 @@ impl EndpointPatchIn {
         let organization = read.changed("organization_id", self.organization_id, |id| OrganizationId::parse(&id));
         let patch = EndpointPatch {
             name: read.changed("name", self.name, |name| Name::parse(&name)),
-            url: read.changed("url", self.url, |url| EndpointUrl::parse(&url, &deployment.urls)),
+            destination: read
+                .changed("url", self.url, |url| EndpointUrl::parse(&url, &deployment.urls))
+                .map(Into::into),
             subscriptions: read
                 .changed("events", self.events, |events| narrow_subscriptions(&events, &deployment.catalogue)),
             timeout: read
@@ -213,7 +215,7 @@ impl From<&Endpoint> for EndpointOut {
             id: endpoint.id.to_string(),
             organization_id: endpoint.organization.to_string(),
             name: settings.name.to_string(),
-            url: settings.url.as_str().into(),
+            url: settings.destination.as_str().into(),
             edition_id: settings.edition.as_ref().map(EditionId::to_string),
             events: settings.subscriptions.iter().map(Subscription::to_string).collect(),
             created: endpoint.created_at.rfc3339(),

@@ -188,7 +188,7 @@ impl AttemptOut {
             id: print_attempt(attempt.id),
             msg_id: print_message(attempt.delivery.event()),
             endpoint_id: print_endpoint(attempt.endpoint),
-            url: endpoint.map_or("", |endpoint| endpoint.settings.url.as_str()).into(),
+            url: endpoint.map_or("", |endpoint| endpoint.settings.destination.as_str()).into(),
             response: response.unwrap_or_default(),
             response_status_code: entry.response_status.unwrap_or_default(),
             response_duration_ms: entry.duration_ms,

@@ -105,7 +105,7 @@ impl EndpointIn {
                 external_id,
                 description: Some(settings.description.clone()),
                 metadata: Some(settings.metadata.clone()),
-                url: Some(settings.url.clone()),
+                destination: Some(settings.destination.clone()),
                 subscriptions: Some(settings.subscriptions.clone()),
                 channels: Some(settings.channels.clone()),
                 status: Some(wanted(is_disabled, WantedStatus::Enabled)),
@@ -159,7 +159,9 @@ impl EndpointPatchIn {
         let mut read = Reader::default();
         let types = subscribed(&mut read, self.event_types, self.filter_types, deployment);
         let patch = EndpointPatch {
-            url: read.changed("url", self.url, |url| EndpointUrl::parse(&url, &deployment.urls)),
+            destination: read
+                .changed("url", self.url, |url| EndpointUrl::parse(&url, &deployment.urls))
+                .map(Into::into),
             description: read.cleared("description", self.description, description).map(Option::flatten),
             external_id: read.cleared("uid", self.uid, |uid| ExternalId::parse(&uid)),
             subscriptions: types.map(|types| types.unwrap_or_else(|| vec![Subscription::All])),
@@ -276,7 +278,7 @@ impl From<&Endpoint> for EndpointOut {
         Self {
             id: print_endpoint(endpoint.id),
             uid: settings.external_id.as_ref().map(ExternalId::to_string),
-            url: settings.url.as_str().into(),
+            url: settings.destination.as_str().into(),
             description: settings.description.as_ref().map(Description::to_string).unwrap_or_default(),
             disabled: endpoint.is_disabled(),
             filter_types: types.clone(),

@@ -97,6 +97,12 @@ impl World {
         Process::start(sdk, &self.settings, &self.sender, self.clock.clock())
     }
 
+    /// Creates another process with its own clients' configuration and other settings.
+    pub(crate) fn process_on_with(&self, sdk: &SdkConfig, settings: &[(&str, &str)]) -> Process {
+        let settings = read_settings(settings, &self.variables);
+        Process::start(sdk, &settings, &self.sender, self.clock.clock())
+    }
+
     /// Creates another process with its own clients' configuration and clock.
     pub(crate) fn process_over(&self, sdk: &SdkConfig, clock: Clock) -> Process {
         Process::start(sdk, &self.settings, &self.sender, clock)

@@ -1,13 +1,25 @@
 //! The queues of a deployment, and the messages in them.
 
+use std::future::pending;
+use std::net::Ipv4Addr;
+
 use shared::domain::endpoint::lane::Lane;
 use shared::queue::schema::CONSUMER_BATCH;
+use tokio::net::TcpListener;
 
 use super::{QUEUE, World, ingest_queues};
 
 impl World {
     pub(crate) fn sqs(&self) -> aws_sdk_sqs::Client {
         aws_sdk_sqs::Client::new(&self.sdk())
+    }
+
+    /// Serves the table and the queues on a socket, and returns its URL.
+    pub(crate) async fn serve_aws(&self) -> String {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(self.aws.clone().serve(listener, pending()));
+        url
     }
 
     /// The URL of the fast lane's queue.

@@ -4,6 +4,7 @@
 use std::fmt::Write as _;
 
 use maud::{Markup, html};
+use shared::domain::endpoint::url::EndpointUrl;
 use shared::service::DeliveryHistory;
 
 use crate::components::copy_button;
@@ -12,18 +13,18 @@ use crate::text::deliveries as text;
 /// The longest payload that is in the command itself.
 const MOST_BYTES: usize = 2 * 1024;
 
-pub(super) fn command(history: &DeliveryHistory) -> Markup {
-    let command = text_of(history);
+pub(super) fn command(history: &DeliveryHistory, url: &EndpointUrl) -> Markup {
+    let command = text_of(history, url);
     html! {
         (copy_button("curl", text::CURL))
         pre #curl tabindex="0" aria-label=(text::CURL) { code { (command) } }
     }
 }
 
-fn text_of(history: &DeliveryHistory) -> String {
+fn text_of(history: &DeliveryHistory, url: &EndpointUrl) -> String {
     let DeliveryHistory { delivery, endpoint, payload, .. } = history;
     let content_type = payload.content_type.as_ref().map_or("application/json", |it| it.as_str());
-    let mut command = format!("curl -g -i {}", quoted(endpoint.settings.url.as_str()));
+    let mut command = format!("curl -g -i {}", quoted(url.as_str()));
     let own = [
         ("content-type", content_type.to_owned()),
         ("webhook-id", delivery.id.event().to_string()),

@@ -77,9 +77,11 @@ impl View<'_> {
                 (attempts::list(self, is_older_page))
             }
             (self.payload())
-            h2 { (text::CURL) }
-            p.muted { (text::CURL_HELP) }
-            (curl::command(self.history))
+            @if let Some(url) = self.history.endpoint.settings.destination.url() {
+                h2 { (text::CURL) }
+                p.muted { (text::CURL_HELP) }
+                (curl::command(self.history, url))
+            }
         };
         Page::new(delivery.event_type.as_str(), body).of(Section::Endpoints)
     }

@@ -66,7 +66,7 @@ async fn created(
     let administrator = portal.administrator();
     let wanted = body(form, None).finish::<EndpointIn>()?;
     let deployment = administrator.deployment_for(&tenant.caller, wanted.fields().types()).await?;
-    let new = wanted.read(|wanted| wanted.parse(&deployment))?;
+    let new = wanted.read(|wanted| wanted.parse(&deployment, tenant.caller.is_platform()))?;
     form.use_once(portal, signed_in).await?;
     Ok(administrator.create_endpoint(&tenant.organization.id, new).await?)
 }
@@ -104,7 +104,7 @@ fn has_details(entered: &Entered) -> bool {
 fn done(signed_in: &SignedIn, endpoint: &Endpoint) -> Page {
     let (path, secret) = (endpoint_path(signed_in, endpoint.id), &endpoint.secrets.newest.secret);
     let body = html! {
-        p { strong { (endpoint.settings.name) } " · " code { (endpoint.settings.url.as_str()) } }
+        p { strong { (endpoint.settings.name) } " · " code { (endpoint.settings.destination.as_str()) } }
         div.notice.warning {
             p { strong { (text::SECRET) } }
             p { (copyable(secret.reveal().unwrap_or_default(), text::SECRET)) }

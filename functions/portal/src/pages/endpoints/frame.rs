@@ -96,7 +96,7 @@ impl<'a> Frame<'a> {
         let body = html! {
             div.about {
                 p { (state(&self.endpoint, &self.health)) " " (since(&self.endpoint, &self.health)) }
-                p { (copyable(self.endpoint.settings.url.as_str(), text::URL)) }
+                p { (copyable(self.endpoint.settings.destination.as_str(), text::URL)) }
                 @if let Some(description) = &self.endpoint.settings.description { p.muted { (description) } }
             }
             @if self.signed_in.may(Scope::EndpointsWrite) { (self.actions()) }

@@ -118,7 +118,7 @@ fn table(
                         tr {
                             th scope="row" {
                                 a href=(endpoint_path(signed_in, endpoint.id)) { (endpoint.settings.name) }
-                                div.muted { (copyable(endpoint.settings.url.as_str(), text::URL)) }
+                                div.muted { (copyable(endpoint.settings.destination.as_str(), text::URL)) }
                             }
                             td { (state(endpoint, &health)) " " (since(endpoint, &health)) }
                             td { @if let Some(of_day) = statistics.get(&endpoint.id) { (chart(of_day)) } }

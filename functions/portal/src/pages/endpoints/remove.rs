@@ -28,7 +28,7 @@ async fn ask(
     let endpoint = portal.administrator().endpoint(&tenant.organization.id, endpoint).await?;
     let path = endpoint_path(&signed_in, endpoint.id);
     let body = html! {
-        p { strong { (endpoint.settings.name) } " · " code { (endpoint.settings.url.as_str()) } }
+        p { strong { (endpoint.settings.name) } " · " code { (endpoint.settings.destination.as_str()) } }
         p { (text::DELETE_HELP) }
         form.actions method="post" action={ (path) "/delete" } {
             (form_token(&signed_in))

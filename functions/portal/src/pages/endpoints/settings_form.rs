@@ -37,7 +37,7 @@ pub(super) fn entered(endpoint: &Endpoint, known: &[CatalogueType]) -> Entered {
         settings.subscriptions.iter().map(Subscription::to_string).partition(|name| is_known(known, name));
     let mut values = vec![
         ("name", settings.name.to_string()),
-        ("url", settings.url.as_str().to_owned()),
+        ("url", settings.destination.as_str().to_owned()),
         ("description", text(settings.description.as_ref().map(ToString::to_string))),
         ("patterns", patterns.join("\n")),
         ("channels", settings.channels.names().join("\n")),
@@ -70,7 +70,10 @@ fn is_known(known: &[CatalogueType], name: &str) -> bool {
 pub(super) fn body(form: &Form, before: Option<&Endpoint>) -> ApiBody {
     let mut body = ApiBody::default();
     body.set("name", form.text("name"));
-    body.set("url", form.text("url"));
+    // A person may keep an ARN, and not set one.
+    if before.is_none_or(|before| before.settings.destination.as_str() != form.text("url")) {
+        body.set("url", form.text("url"));
+    }
     let types: Vec<_> = form.all("event_types").chain(lines(form.raw("patterns"))).collect();
     body.set("event_types", types);
     optional(&mut body, form, "description", |body, text| body.set("description", text));

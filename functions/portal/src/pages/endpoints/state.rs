@@ -29,7 +29,7 @@ async fn change(
     let administrator = portal.administrator();
     let mut wanted = ApiBody::default();
     wanted.set("status", form.text("status"));
-    let patch = wanted.finish::<EndpointPatchIn>()?.read(|patch| patch.parse(administrator.deployment()))?;
+    let patch = wanted.finish::<EndpointPatchIn>()?.read(|patch| patch.parse(administrator.deployment(), false))?;
     administrator.update_endpoint(&tenant.organization.id, &tenant.binding, endpoint, patch).await?;
     Ok(Redirect::to(&endpoint_path(&signed_in, endpoint)))
 }

@@ -8,6 +8,7 @@ use http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use maud::{Markup, html};
 use shared::domain::delivery::Delivery;
 use shared::domain::endpoint::Endpoint;
+use shared::domain::endpoint::url::EndpointUrl;
 use shared::domain::event::Event;
 use shared::domain::event::payload::Data;
 use shared::domain::ids::{EndpointId, EventId};
@@ -177,7 +178,7 @@ fn table(signed_in: &SignedIn, deliveries: &[Delivery], endpoints: &HashMap<Endp
                                         (endpoints.get(&delivery.endpoint).map_or("", |it| it.settings.name.as_str()))
                                     }
                                     @if let Some(endpoint) = endpoints.get(&delivery.endpoint) {
-                                        br; span.muted { (endpoint.settings.url.host()) }
+                                        br; span.muted { (host(endpoint)) }
                                     }
                                 }
                                 td {
@@ -196,4 +197,10 @@ fn table(signed_in: &SignedIn, deliveries: &[Delivery], endpoints: &HashMap<Endp
             }
         }
     }
+}
+
+/// The host of an endpoint's URL, or its ARN.
+fn host(endpoint: &Endpoint) -> &str {
+    let destination = &endpoint.settings.destination;
+    destination.url().map_or(destination.as_str(), EndpointUrl::host)
 }

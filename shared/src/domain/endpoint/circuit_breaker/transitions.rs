@@ -67,7 +67,8 @@ impl Endpoint {
     /// begin again after the endpoint was paused, disabled or suspended. A healthy endpoint has no counts.
     pub fn forgets_failures_of(&self, before: &Self) -> bool {
         let is_attempted = |it: &Self| it.status == EndpointStatus::Active && it.circuit_breaker.suspension.is_none();
-        let is_reset = self.settings.url != before.settings.url || (is_attempted(self) && !is_attempted(before));
+        let is_reset =
+            self.settings.destination != before.settings.destination || (is_attempted(self) && !is_attempted(before));
         before.circuit_breaker.failing_until.is_some() && is_reset
     }
 }
@@ -101,7 +102,7 @@ mod tests {
 
     fn url() -> EndpointPatch {
         let url = EndpointUrl::parse("https://example.com/new", &UrlPolicy::default()).unwrap();
-        EndpointPatch { url: Some(url), ..EndpointPatch::default() }
+        EndpointPatch { destination: Some(url.into()), ..EndpointPatch::default() }
     }
 
     fn failing() -> Endpoint {

@@ -15,6 +15,7 @@ use crate::domain::delivery::DeliveryStatus;
 use crate::domain::delivery::attempt::{Cause, Detail};
 use crate::domain::delivery::schedule::{MAX_DELAY_SECONDS, MAX_RETRIES, RetrySchedule};
 use crate::domain::delivery::trigger::Trigger;
+use crate::domain::endpoint::destination::Destination;
 use crate::domain::endpoint::filter::Filter;
 use crate::domain::endpoint::headers::Headers;
 use crate::domain::endpoint::health::HealthState;
@@ -68,7 +69,7 @@ wire_values! {
     HyphenatedEndpointId;
     /// An organization's id that the caller supplies.
     SuppliedOrganizationId;
-    /// A URL after it was accepted and normalized.
+    /// A URL after it was accepted and normalized, or an ARN.
     StoredUrl;
     /// Headers in a response.
     ShownHeaders;
@@ -211,8 +212,13 @@ schemas! {
          and fragment; without whitespace and backslashes; not a private or reserved address.",
         pattern(r"^https?://[^\s\\#]+$", "https://app.acme.co/signup")
             .format(format("uri")).max_length(Some(2_048));
-    "StoredUrl": StoredUrl = "The URL of deliveries.",
-        pattern("^https?://[^#]+$", "https://app.acme.co/signup").format(format("uri"));
+    "StoredUrl": StoredUrl = "The URL of deliveries, or the ARN of a resource in the deployment's own account.",
+        pattern("^(https?://[^#]+|arn:aws.+)$", "https://app.acme.co/signup").format(format("uri"));
+    "Destination": Destination =
+        "The URL of deliveries, as in the other dialects; with the platform's key also the ARN of an SQS queue, an EventBridge \
+         bus or a Lambda function that the deployment allows.",
+        pattern(r"^(https?://[^\s\\#]+|arn:aws[a-z-]*:(sqs|events|lambda):\S+)$", "https://app.acme.co/signup")
+            .max_length(Some(2_048));
     "EventType": EventType = "Segments of letters, digits, `_` and `-`, joined by dots.",
         pattern(&format!("^{EVENT_TYPE}$"), "session.fingerprint.calculated").max_length(Some(MAX_EVENT_TYPE_CHARS));
     "Subscription": Subscription =
