@@ -11,7 +11,9 @@ use shared::domain::delivery::schedule::RetrySchedule;
 use shared::domain::deployment::Deployment;
 use shared::domain::encryption::KeySource;
 use shared::domain::endpoint::circuit_breaker::Counters;
+use shared::domain::endpoint::destination::internal_targets::InternalTargets;
 use shared::domain::endpoint::health::Health;
+use shared::domain::endpoint::lane::ByLane;
 use shared::domain::endpoint::url::UrlPolicy;
 use shared::domain::endpoint::{Endpoint, NewEndpoint};
 use shared::domain::event::event_type::Catalogue;
@@ -39,6 +41,7 @@ fn deployment() -> Deployment {
         retry_schedule: RetrySchedule::default(),
         catalogue: Catalogue::default(),
         urls: UrlPolicy { allow_http: true, addresses: AddressPolicy::default() },
+        internal_targets: internal_targets(),
         limits: Limits { rate: None, events_per_month: None, max_endpoints: 100, max_event_bytes: 262_144 },
         statistics: false,
         secrets_readable: false,
@@ -47,6 +50,13 @@ fn deployment() -> Deployment {
         encryption_keys: KeySource::None,
         only_process_since: None,
     }
+}
+
+/// One queue is allowed, so that an endpoint with its ARN is accepted.
+fn internal_targets() -> InternalTargets {
+    let url = |name: &str| format!("https://sqs.eu-west-1.amazonaws.com/123456789012/{name}");
+    let queues = ByLane { fast: url("deliveries"), slow: url("deliveries-slow") };
+    InternalTargets::parse("arn:aws:sqs:eu-west-1:123456789012:audit", &queues).expect("it is valid")
 }
 
 /// `accepted!(Shape, body, |shape| result)`: the result of parsing a body of this shape, if it is accepted.
@@ -62,7 +72,7 @@ fn read(kind: u8, body: &[u8], deployment: &Deployment) {
         1 => check(accepted!(hooks::HookIn, body, |it| it.parse(deployment)), deployment),
         2 => check(accepted!(endpoints::EndpointIn, body, |it| it.parse(&deployment.urls)), deployment),
         3 => check(accepted!(pages::EndpointIn, body, |it| it.parse(deployment)).map(|it| it.endpoint), deployment),
-        4 => drop(accepted!(organizations::EndpointPatchIn, body, |it| it.parse(deployment))),
+        4 => drop(accepted!(organizations::EndpointPatchIn, body, |it| it.parse(deployment, true))),
         5 => drop(accepted!(hooks::HookPatchIn, body, |it| it.parse(deployment))),
         6 => drop(accepted!(endpoints::EndpointPatchIn, body, |it| it.parse(&deployment.urls))),
         7 => drop(accepted!(pages::EndpointPatchIn, body, |it| it.parse(deployment))),
@@ -132,6 +142,6 @@ fn check(accepted: Option<NewEndpoint>, deployment: &Deployment) {
     let again = to_string(&fields).expect("it renders");
     let patch = parse::<organizations::EndpointPatchIn>(again.as_bytes()).expect("the text was rendered above");
     let patched =
-        endpoint.clone().patched(patch.read(|it| it.parse(deployment)).expect("the shown fields are valid"), now, key);
+        endpoint.clone().patched(patch.read(|it| it.parse(deployment, true)).expect("the shown fields are valid"), now, key);
     assert_eq!(patched.settings, endpoint.settings);
 }

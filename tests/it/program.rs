@@ -218,6 +218,7 @@ fn an_error_for_an_environment_variable_contains_the_allowed_values() {
         ("RETENTION_DAYS", b"3\xff", "must be a whole number from 1 to 99999"),
         ("ALLOWED_NETWORKS", b"localhost", "localhost is not a network such as"),
         ("ALLOW_HTTP", b"yes", "must be true or false"),
+        ("INTERNAL_TARGETS", b"arn:aws:s3:::bucket", "must be the ARN of an SQS queue"),
         ("SECRETS_READABLE", b"yes", "must be true or false"),
         ("PORTAL_ORIGINS", b"http://app.example.com", "must be origins such as https://app.example.com"),
         ("PORTAL_ACCENT", b"blue", "must be # and six lower-case hex digits"),
@@ -296,6 +297,27 @@ async fn variables_that_only_a_deployment_has_are_not_read() {
     ];
     let (_running, credentials) = start(data.path(), &variables).await;
     call(&credentials, "/events", Some(&json!({"type": "member.added", "data": {}}))).await;
+}
+
+#[tokio::test]
+async fn deliveries_go_to_a_queue_of_the_embedded_sqs() {
+    let data = tempfile::tempdir().unwrap();
+    let arn = "arn:aws:sqs:us-east-1:000000000000:audit";
+    let (_running, credentials) = start(data.path(), &[("INTERNAL_TARGETS", arn)]).await;
+    let sqs = async |operation: &str, input: Value| {
+        let request = reqwest::Client::new().post(&credentials.aws_url).json(&input);
+        let answer = request.header("x-amz-target", format!("AmazonSQS.{operation}")).send().await.unwrap();
+        answer.error_for_status().unwrap().json::<Value>().await.unwrap()
+    };
+    let queue = sqs("CreateQueue", json!({"QueueName": "audit"})).await["QueueUrl"].clone();
+    let platform = Credentials { api_key: credentials.platform_key.clone(), ..credentials.clone() };
+    let endpoint = json!({"name": "Audit", "url": arn, "event_types": ["order.*"]});
+    call(&platform, "/webhooks/endpoints", Some(&endpoint)).await;
+    let event = call(&credentials, "/events", Some(&json!({"type": "order.paid", "data": {}}))).await;
+    let wanted = json!({"QueueUrl": queue, "WaitTimeSeconds": 20, "MessageAttributeNames": ["webhook-id"]});
+    let received = sqs("ReceiveMessage", wanted).await;
+    let id = &received["Messages"][0]["MessageAttributes"]["webhook-id"]["StringValue"];
+    assert_eq!(*id, event["id"], "{received}");
 }
 
 /// A receiver with a certificate of this authority.

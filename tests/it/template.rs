@@ -692,6 +692,64 @@ fn the_deployments_own_queues_bus_and_functions_are_no_internal_targets() {
     assert_eq!(checked, 12);
 }
 
+/// The role's own statement allows the queues of deliveries, which the settings name exactly.
+#[test]
+fn the_deliver_role_denies_the_deployments_own_queues_bus_and_functions() {
+    let template = template();
+    let policy = &template["Resources"]["NoDeliveryToItself"];
+    assert_eq!((&policy["Type"], &policy["Condition"]), (&json!("AWS::IAM::Policy"), &json!("HasInternalTargets")));
+    assert_eq!(policy["Properties"]["Roles"], json!([{"!Ref": "DeliverRole"}]));
+    let mut denied = BTreeSet::new();
+    for statement in policy["Properties"]["PolicyDocument"]["Statement"].as_array().unwrap() {
+        let statement = unconditional(statement);
+        assert_eq!(statement["Effect"], "Deny");
+        let resources = match &statement["Resource"] {
+            Value::Array(resources) => resources.iter().map(unconditional).collect(),
+            resource => vec![resource],
+        };
+        denied.extend(resources.into_iter().map(|it| (text(&statement["Action"]).to_owned(), it.to_string())));
+    }
+    let resources = template["Resources"].as_object().unwrap();
+    let expected = resources.iter().filter_map(|(name, definition)| {
+        let (action, resource) = match text(&definition["Type"]) {
+            "AWS::SQS::Queue" if ["Queue", "SlowQueue"].contains(&name.as_str()) => return None,
+            "AWS::SQS::Queue" => ("sqs:SendMessage", json!({"!GetAtt": format!("{name}.Arn")})),
+            "AWS::Events::EventBus" => ("events:PutEvents", json!({"!GetAtt": format!("{name}.Arn")})),
+            "AWS::Serverless::Function" => ("lambda:InvokeFunction", json!({"!Sub": format!("${{{name}.Arn}}*")})),
+            _ => return None,
+        };
+        Some((action.to_owned(), resource.to_string()))
+    });
+    assert_eq!(denied, expected.collect());
+}
+
+/// A value, or that of a condition which holds.
+fn unconditional(value: &Value) -> &Value {
+    value.get("!If").map_or(value, |conditional| &conditional[1])
+}
+
+#[test]
+fn the_dashboard_shows_every_queue_and_function_with_and_without_the_ingest_queue() {
+    let template = template();
+    let dashboard = &properties(&template, "CloudWatchDashboard")["DashboardBody"]["!Sub"];
+    let ingest = &dashboard[1]["Ingest"]["!If"];
+    assert_eq!((&ingest[0], &ingest[2]), (&json!("HasIngestQueue"), &json!("")));
+    let body = |ingest: &str| {
+        let body = text(&dashboard[0]).replace("${Ingest}", ingest);
+        serde_json::from_str::<Value>(&body).unwrap()["widgets"].as_array().unwrap().len()
+    };
+    assert_eq!(body(text(&ingest[1]["!Sub"])), body("") + 2);
+    for (name, definition) in template["Resources"].as_object().unwrap() {
+        let shown = match text(&definition["Type"]) {
+            "AWS::SQS::Queue" => format!("${{{name}.QueueName}}"),
+            "AWS::Serverless::Function" => format!("${{{name}}}"),
+            _ => continue,
+        };
+        let part = if definition.get("Condition").is_some() { &ingest[1]["!Sub"] } else { &dashboard[0] };
+        assert!(text(part).contains(&shown), "{name}");
+    }
+}
+
 #[test]
 fn no_role_allows_forbidden_actions() {
     let template = template();

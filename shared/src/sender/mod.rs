@@ -1,4 +1,4 @@
-//! The only module that connects to receivers: one POST, one [`Outcome`]. [`own_account`] makes calls of AWS services of it,
+//! The only module that connects to receivers: one POST, one [`Outcome`]. [`own_account`] makes it a call of an AWS service,
 //! for deliveries to resources of the deployment's own account.
 //!
 //! Receivers are untrusted. Requests go only to addresses that the deployment's policy allows and that this
@@ -102,7 +102,8 @@ impl Sender {
     }
 
     /// Makes one attempt. The time limit covers everything from resolving the name to the last byte of the response
-    /// that is read. An attempt with an encrypted secret or header is not made. A response counts once its head is complete, even if its body is incomplete.
+    /// that is read. An attempt with an encrypted secret or header is not made. A response counts once its head is complete,
+    /// even if its body is incomplete.
     pub async fn post(&self, attempt: &Attempt<'_>) -> Outcome {
         let started_at = self.clock.now();
         let start = Instant::now();

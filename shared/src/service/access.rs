@@ -76,10 +76,12 @@ impl Caller {
 
     /// Whether the caller holds a platform key with full rights, or is an operator in the portal.
     pub const fn is_platform(&self) -> bool {
-        matches!(
-            self,
-            Self::Platform(PlatformKey { role: PlatformRole::Full, .. }) | Self::Portal { organization: None, .. }
-        )
+        self.holds_platform_key() || matches!(self, Self::Portal { organization: None, .. })
+    }
+
+    /// Whether the caller presents a platform key with full rights. No person in the portal does.
+    pub const fn holds_platform_key(&self) -> bool {
+        matches!(self, Self::Platform(PlatformKey { role: PlatformRole::Full, .. }))
     }
 
     /// Whether the caller may do everything in its organization, or in all organizations.

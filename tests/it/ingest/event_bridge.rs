@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::{events, numbers, subscribed};
 
 /// An event as EventBridge sends it to a queue.
-fn event(id: &str, resources: Value, detail: Value) -> Value {
+pub(super) fn event(id: &str, resources: Value, detail: Value) -> Value {
     json!({
         "version": "0",
         "id": id,

@@ -2,7 +2,7 @@
 
 mod costs;
 mod event_bridge;
-mod faults;
+pub(crate) mod faults;
 mod limits;
 mod messages;
 mod refusals;

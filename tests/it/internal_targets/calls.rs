@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use http::HeaderMap;
 use serde_json::{Value, json};
+use shared::domain::event::MAX_DATA_BYTES;
 use standardwebhooks::Webhook;
 
 use super::{BUS, FUNCTION, QUEUE, Scene, accepted};
@@ -105,6 +106,46 @@ async fn a_bus_gets_an_event_with_the_payload_and_the_headers() {
     assert_eq!(details[0]["headers"].get("user-agent"), None, "it is a header of HTTP");
     assert_eq!(details[1]["payload"], "{\"not\": \"read\"}", "text stays text");
     assert_eq!(details[1]["headers"]["content-type"], "text/plain");
+}
+
+/// EventBridge allows 128 characters.
+#[tokio::test]
+async fn a_long_event_type_is_cut_in_the_detail_type_only() {
+    let server = Receiver::always(accepted(BUS)).await;
+    let scene = Scene::answered_by(&server).await;
+    scene.endpoint(BUS, &[]).await;
+    let event_type = format!("a.{}", "b".repeat(254));
+    scene.tenant.post("/events", &json!({"type": event_type, "data": {}})).await.data(202);
+    scene.process.drain().await;
+    let entry = &server.only().json()["Entries"][0];
+    assert_eq!(entry["DetailType"], event_type[..128]);
+    let detail: Value = serde_json::from_str(text(&entry["Detail"])).unwrap();
+    assert_eq!(
+        (&detail["payload"]["type"], &detail["headers"]["x-webhook-event"]),
+        (&json!(event_type), &json!(event_type))
+    );
+}
+
+/// The largest event fits each service: 1 MiB for queues and buses, 6 MB for functions.
+#[tokio::test]
+async fn the_largest_event_fits_each_kind() {
+    const MIB: usize = 1024 * 1024;
+    let data = json!({"text": "\"".repeat((MAX_DATA_BYTES - 11) / 2)});
+    assert_eq!(data.to_string().len(), MAX_DATA_BYTES - 1);
+    for (arn, most) in [(QUEUE, MIB), (BUS, MIB), (FUNCTION, 6_000_000)] {
+        let server = Receiver::always(accepted(arn)).await;
+        let scene = Scene::answered_by(&server).await;
+        scene.endpoint(arn, &[]).await;
+        scene.tenant.publish_data(&data).await;
+        scene.process.drain().await;
+        let (request, body) = (server.only(), server.only().json());
+        let size = match arn {
+            QUEUE => text(&body["MessageBody"]).len() + body["MessageAttributes"].to_string().len(),
+            BUS => text(&body["Entries"][0]["Detail"]).len(),
+            _ => request.body.len(),
+        };
+        assert!((MAX_DATA_BYTES..most).contains(&size), "{arn}: {size}");
+    }
 }
 
 #[tokio::test]

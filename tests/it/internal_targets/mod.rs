@@ -68,5 +68,5 @@ fn throttled(arn: &str) -> Answer {
 }
 
 fn shown<const N: usize>(object: &Value, names: [&str; N]) -> Value {
-    json!(names.map(|name| &object[name]))
+    names.iter().map(|name| object[name].clone()).collect()
 }

@@ -1,31 +1,90 @@
 //! Attempts, retries, the circuit breaker and replays at internal targets are those of URLs.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use serde_json::json;
+use tokio::net::TcpListener;
 
 use super::{BUS, FUNCTION, KINDS, QUEUE, Scene, accepted, shown, throttled};
 use crate::support::{Answer, Gate, Receiver, World, delivery_ids};
 
+/// What the services answer when they refuse a delivery or fail, and what the attempt shows.
+fn refusals(arn: &str) -> Vec<(Answer, &'static str, Option<&'static str>)> {
+    let named = |status, name: &str, message: &str| {
+        Answer::status(status).body(json!({"__type": name, "message": message}).to_string())
+    };
+    let entry = |name: &str| json!({"FailedEntryCount": 1, "Entries": [{"ErrorCode": name}]}).to_string();
+    let invoked = |status, name: &str| Answer::status(status).header("x-amzn-errortype", name).body("{}");
+    let too_long = "One or more parameters are invalid. Reason: Message must be shorter than 1048576 bytes.";
+    let refused = match arn {
+        QUEUE => vec![
+            (named(400, "com.amazon.coral.service#AccessDeniedException", ""), Some("access_denied")),
+            (named(400, "com.amazonaws.sqs#QueueDoesNotExist", ""), Some("resource_not_found")),
+            (named(400, "com.amazonaws.sqs#KmsThrottled", ""), Some("throttled")),
+            (named(400, "com.amazonaws.sqs#InvalidParameterValue", too_long), Some("message_too_large")),
+            (named(400, "com.amazonaws.sqs#InvalidMessageContents", ""), Some("invalid_characters")),
+            (Answer::status(503).body("Service Unavailable"), None),
+        ],
+        BUS => vec![
+            (named(400, "AccessDeniedException", ""), Some("access_denied")),
+            (named(400, "ResourceNotFoundException", ""), Some("resource_not_found")),
+            (named(400, "ValidationException", "Total size of the entries is too large"), Some("message_too_large")),
+            (Answer::status(200).body(entry("InternalFailure")), None),
+            (named(500, "InternalException", ""), None),
+        ],
+        _ => vec![
+            (invoked(403, "AccessDeniedException"), Some("access_denied")),
+            (invoked(404, "ResourceNotFoundException:http://internal.amazon.com/"), Some("resource_not_found")),
+            (invoked(413, "RequestTooLargeException"), Some("message_too_large")),
+            (Answer::status(200).header("x-amz-function-error", "Unhandled").body("{}"), Some("function_error")),
+            (invoked(502, "InvalidRuntimeException"), None),
+        ],
+    };
+    let mut all: Vec<_> = refused.into_iter().map(|(answer, detail)| (answer, "aws_service", detail)).collect();
+    all.push((throttled(arn), "aws_service", Some("throttled")));
+    if arn == BUS {
+        all.push((Answer::status(200).body("{}"), "invalid_response", None));
+    }
+    all
+}
+
 #[tokio::test]
-async fn each_kind_succeeds_fails_with_the_response_and_is_retried() {
+async fn each_kind_succeeds_and_each_refusal_is_named_and_retried() {
     for arn in KINDS {
-        let server = Receiver::scripted_then([throttled(arn)], accepted(arn)).await;
+        let server = Receiver::always(accepted(arn)).await;
         let scene = Scene::answered_by(&server).await;
         scene.endpoint(arn, &[1]).await;
+        let names = ["status", "error", "error_detail", "attempts"];
         let id = scene.tenant.publish_one().await;
         scene.process.drain().await;
-        let failed = scene.tenant.delivery(&id).await;
-        let names = ["status", "error", "error_detail", "attempts"];
-        assert_eq!(shown(&failed, names), json!(["retrying", "aws_service", "throttled", 1]), "{arn}");
-        assert!(failed["response_status"].is_number(), "{arn}");
-        scene.world.advance(Duration::from_secs(2));
-        scene.process.drain().await;
-        let delivered = scene.tenant.delivery(&id).await;
-        assert_eq!(shown(&delivered, names), json!(["success", null, null, 2]), "{arn}");
-        assert_eq!(delivered["response_status"], 200, "{arn}");
-        assert_eq!(server.received().len(), 2);
+        assert_eq!(shown(&scene.tenant.delivery(&id).await, names), json!(["success", null, null, 1]), "{arn}");
+        for (answer, error, detail) in refusals(arn) {
+            let before = server.received().len();
+            server.then([answer]);
+            let id = scene.tenant.publish_one().await;
+            scene.process.drain().await;
+            let failed = scene.tenant.delivery(&id).await;
+            assert_eq!(shown(&failed, names), json!(["retrying", error, detail, 1]), "{arn}");
+            assert!(failed["response_status"].is_number(), "{arn}: {detail:?}");
+            scene.world.advance(Duration::from_secs(2));
+            scene.process.drain().await;
+            let delivered = scene.tenant.delivery(&id).await;
+            assert_eq!(shown(&delivered, names), json!(["success", null, null, 2]), "{arn}: {detail:?}");
+            assert_eq!((delivered["response_status"].as_u64(), server.received().len()), (Some(200), before + 2));
+        }
     }
+}
+
+#[tokio::test]
+async fn a_service_without_a_connection_is_named_as_for_a_url() {
+    let closed = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
+    let scene = Scene::at(&format!("http://{closed}")).await;
+    scene.endpoint(FUNCTION, &[]).await;
+    let id = scene.tenant.publish_one().await;
+    scene.process.drain().await;
+    let found = shown(&scene.tenant.delivery(&id).await, ["status", "error", "error_detail"]);
+    assert_eq!(found, json!(["exhausted", "connect", "connection_refused"]));
 }
 
 #[tokio::test]

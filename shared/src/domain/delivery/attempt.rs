@@ -126,13 +126,15 @@ pub enum Detail {
     Throttled,
     /// The message is larger than the service or the queue accepts.
     MessageTooLarge,
+    /// The message is empty or has a character that a queue does not accept.
+    InvalidCharacters,
     /// The function was invoked and ended with an error.
     FunctionError,
 }
 
 impl Detail {
     /// Every detail.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 23] = [
         Self::NameNotFound,
         Self::NoAddress,
         Self::ConnectionRefused,
@@ -154,6 +156,7 @@ impl Detail {
         Self::ResourceNotFound,
         Self::Throttled,
         Self::MessageTooLarge,
+        Self::InvalidCharacters,
         Self::FunctionError,
     ];
 
@@ -181,6 +184,7 @@ impl Detail {
             Self::ResourceNotFound => "resource_not_found",
             Self::Throttled => "throttled",
             Self::MessageTooLarge => "message_too_large",
+            Self::InvalidCharacters => "invalid_characters",
             Self::FunctionError => "function_error",
         }
     }
@@ -211,6 +215,7 @@ impl Detail {
             | Self::ResourceNotFound
             | Self::Throttled
             | Self::MessageTooLarge
+            | Self::InvalidCharacters
             | Self::FunctionError => &[Cause::AwsService],
         }
     }

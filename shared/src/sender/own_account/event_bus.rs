@@ -12,6 +12,9 @@ use crate::domain::endpoint::destination::arn::ResourceArn;
 /// The source of the events.
 const SOURCE: &str = "pigeonpost";
 
+/// Most characters of a detail type. An event type has only ASCII characters.
+const MAX_DETAIL_TYPE_CHARS: usize = 128;
+
 /// The detail of an event.
 #[derive(Serialize)]
 struct Detail<'a> {
@@ -32,9 +35,10 @@ pub(super) fn call(arn: &ResourceArn, message: &Message<'_>) -> Unsigned {
     let json = serde_json::from_str(message.body).ok().filter(|_| message.attempt.content_type.is_none());
     let payload = json.map_or(Payload::Text(message.body), Payload::Json);
     let detail = serde_json::to_string(&Detail { payload, headers: message.headers().collect() });
+    let event_type = message.attempt.event_type.as_str();
     let body = json!({"Entries": [{
         "Source": SOURCE,
-        "DetailType": message.attempt.event_type.as_str(),
+        "DetailType": event_type.get(..MAX_DETAIL_TYPE_CHARS).unwrap_or(event_type),
         "Detail": detail.unwrap_or_default(),
         "EventBusName": arn.as_str(),
     }]});

@@ -71,6 +71,8 @@ fn detail(code: &str, status: u16, message: &str) -> Option<Detail> {
         Some(Detail::ResourceNotFound)
     } else if named(&["Throttl", "TooManyRequests", "OverLimit"]) {
         Some(Detail::Throttled)
+    } else if named(&["InvalidMessageContents"]) {
+        Some(Detail::InvalidCharacters)
     } else if named(&["TooLarge"]) || is_about_size(message) {
         Some(Detail::MessageTooLarge)
     } else {
@@ -111,7 +113,7 @@ mod tests {
             (Queue, 400, "", r#"{"__type":"com.amazonaws.sqs#KmsThrottled"}"#, "throttled"),
             (Queue, 400, "", r#"{"__type":"com.amazonaws.sqs#KmsAccessDenied"}"#, "access_denied"),
             (Queue, 400, "", &*too_long, "message_too_large"),
-            (Queue, 400, "", r#"{"__type":"com.amazonaws.sqs#InvalidMessageContents"}"#, "aws_service"),
+            (Queue, 400, "", r#"{"__type":"com.amazonaws.sqs#InvalidMessageContents"}"#, "invalid_characters"),
             (Queue, 503, "", "Service Unavailable", "aws_service"),
             (EventBus, 200, "", r#"{"FailedEntryCount":0,"Entries":[{"EventId":"1"}]}"#, "success"),
             (

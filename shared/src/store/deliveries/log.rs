@@ -113,6 +113,7 @@ const fn detail_code(detail: Detail) -> u8 {
         Detail::Throttled => 20,
         Detail::MessageTooLarge => 21,
         Detail::FunctionError => 22,
+        Detail::InvalidCharacters => 23,
     }
 }
 

@@ -118,13 +118,13 @@ impl EndpointIn {
     ///
     /// # Errors
     /// All invalid fields.
-    pub fn parse(self, deployment: &Deployment, is_platform: bool) -> Result<NewEndpoint, Vec<Problem>> {
+    pub fn parse(self, deployment: &Deployment, holds_platform_key: bool) -> Result<NewEndpoint, Vec<Problem>> {
         let mut read = Reader::default();
         let name = read.required("name", self.name, |name| Name::parse(&name));
         let external_id = read.optional("external_id", self.external_id, |text| ExternalId::parse(&text));
         let description = read.optional("description", self.description, |text| Description::parse(&text));
         let metadata = read.optional("metadata", self.metadata, Metadata::new).unwrap_or_default();
-        let url = read.required("url", self.url, |url| Destination::parse(&url, deployment, is_platform));
+        let url = read.required("url", self.url, |url| Destination::parse(&url, deployment, holds_platform_key));
         let subscriptions =
             read.required("event_types", self.event_types, |types| subscriptions(&types, &deployment.catalogue));
         let headers = read.optional("headers", self.headers, Headers::new).unwrap_or_default();
@@ -167,14 +167,14 @@ impl EndpointPatchIn {
     ///
     /// # Errors
     /// All invalid fields.
-    pub fn parse(self, deployment: &Deployment, is_platform: bool) -> Result<EndpointPatch, Vec<Problem>> {
+    pub fn parse(self, deployment: &Deployment, holds_platform_key: bool) -> Result<EndpointPatch, Vec<Problem>> {
         let mut read = Reader::default();
         let patch = EndpointPatch {
             name: read.changed("name", self.name, |name| Name::parse(&name)),
             external_id: read.cleared("external_id", self.external_id, |text| ExternalId::parse(&text)),
             description: read.cleared("description", self.description, |text| Description::parse(&text)),
             metadata: read.cleared("metadata", self.metadata, Metadata::new).map(Option::unwrap_or_default),
-            destination: read.changed("url", self.url, |url| Destination::parse(&url, deployment, is_platform)),
+            destination: read.changed("url", self.url, |url| Destination::parse(&url, deployment, holds_platform_key)),
             subscriptions: read
                 .changed("event_types", self.event_types, |types| subscriptions(&types, &deployment.catalogue)),
             headers: read.cleared("headers", self.headers, Headers::new).map(Option::unwrap_or_default),

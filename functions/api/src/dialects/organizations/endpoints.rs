@@ -45,7 +45,7 @@ pub(super) fn routes() -> Routes {
 )]
 async fn create(tenant: Tenant<EndpointsWrite>, State(administrator): Api, body: Body<EndpointIn>) -> Answer {
     let deployment = administrator.deployment_for(&tenant.caller, body.fields().types()).await?;
-    let new = body.read(|body| body.parse(&deployment, tenant.caller.is_platform()))?;
+    let new = body.read(|body| body.parse(&deployment, tenant.caller.holds_platform_key()))?;
     let generated = new.secret.is_generated();
     let endpoint = administrator.create_endpoint(&tenant.organization.id, new).await?;
     let shown = changed(&administrator, &tenant, &endpoint).await;
@@ -108,7 +108,7 @@ async fn update(
     body: Body<EndpointPatchIn>,
 ) -> Answer {
     let deployment = administrator.deployment_for(&tenant.caller, body.fields().types()).await?;
-    let patch = body.read(|body| body.parse(&deployment, tenant.caller.is_platform()))?;
+    let patch = body.read(|body| body.parse(&deployment, tenant.caller.holds_platform_key()))?;
     let endpoint = administrator.update_endpoint(&tenant.organization.id, &tenant.binding, endpoint, patch).await?;
     Ok(Data::ok(changed(&administrator, &tenant, &endpoint).await))
 }

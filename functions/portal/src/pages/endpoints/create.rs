@@ -66,7 +66,7 @@ async fn created(
     let administrator = portal.administrator();
     let wanted = body(form, None).finish::<EndpointIn>()?;
     let deployment = administrator.deployment_for(&tenant.caller, wanted.fields().types()).await?;
-    let new = wanted.read(|wanted| wanted.parse(&deployment, tenant.caller.is_platform()))?;
+    let new = wanted.read(|wanted| wanted.parse(&deployment, false))?;
     form.use_once(portal, signed_in).await?;
     Ok(administrator.create_endpoint(&tenant.organization.id, new).await?)
 }

@@ -84,7 +84,7 @@ async fn saved(
     let before = readable(portal, tenant, endpoint).await?;
     let wanted = settings_form::body(form, Some(&before)).finish::<EndpointPatchIn>()?;
     let deployment = administrator.deployment_for(&tenant.caller, wanted.fields().types()).await?;
-    let patch = wanted.read(|wanted| wanted.parse(&deployment, tenant.caller.is_platform()))?;
+    let patch = wanted.read(|wanted| wanted.parse(&deployment, false))?;
     administrator.update_endpoint(&tenant.organization.id, &tenant.binding, endpoint, patch).await?;
     Ok(())
 }

@@ -84,7 +84,7 @@ impl ResourceArn {
     pub fn name(&self) -> &str {
         match self.kind {
             ResourceKind::Queue => self.part(5),
-            ResourceKind::EventBus => self.part(5).trim_start_matches("event-bus/"),
+            ResourceKind::EventBus => self.part(5).strip_prefix("event-bus/").unwrap_or_default(),
             ResourceKind::Function => self.part(6),
         }
     }

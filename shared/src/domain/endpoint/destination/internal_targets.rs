@@ -17,7 +17,11 @@ const LOCAL_QUEUES: [&str; 2] = ["ingest", "ingest-dead"];
 /// The local host's event bus.
 const LOCAL_BUS: &str = "pigeonpost";
 /// Most characters of a queue's name.
-const MAX_QUEUE_NAME: usize = 80;
+const MAX_QUEUE_CHARS: usize = 80;
+/// Most characters of a function's name.
+const MAX_FUNCTION_CHARS: usize = 64;
+/// By how many characters a name that CloudFormation has shortened may be shorter than the longest one.
+const SHORTENING: usize = 4;
 
 /// The resources that endpoints may name, and the deployment's own ones, which they may not: these would send deliveries
 /// in an endless loop. By default no resource is allowed.
@@ -86,28 +90,38 @@ impl InternalTargets {
                     || name == self.queues.slow
                     || name.strip_prefix(&*self.queues.fast) == Some("-dead")
                     || (self.region.is_none() && LOCAL_QUEUES.contains(&name))
-                    || self.is_of_stack(name, &OWN_QUEUES)
+                    || self.is_of_stack(name, &OWN_QUEUES, MAX_QUEUE_CHARS)
             }
-            ResourceKind::Function => self.is_of_stack(name, &OWN_FUNCTIONS),
+            ResourceKind::Function => self.is_of_stack(name, &OWN_FUNCTIONS, MAX_FUNCTION_CHARS),
             // Its name is that of the stack, which may be shortened in the name of the queue.
             ResourceKind::EventBus => match self.stack() {
-                Some(stack) => name == stack || (self.queues.fast.len() == MAX_QUEUE_NAME && name.starts_with(stack)),
+                Some(stack) => {
+                    name == stack || (is_shortened(&self.queues.fast, MAX_QUEUE_CHARS) && name.starts_with(stack))
+                }
                 None => self.region.is_none() && name == LOCAL_BUS,
             },
         }
     }
 
     /// Whether the stack created the resource with this name, from one of these in the template. CloudFormation shortens the
-    /// name of the stack within a name that would be too long.
-    fn is_of_stack(&self, name: &str, resources: &[&str]) -> bool {
-        let Some(stack) = self.stack() else { return false };
-        physical_name(name).is_some_and(|(prefix, resource)| stack.starts_with(prefix) && resources.contains(&resource))
+    /// names of the stack and of the resource within a name that would be longer than `most` characters.
+    fn is_of_stack(&self, name: &str, resources: &[&str], most: usize) -> bool {
+        let (Some(stack), Some((prefix, resource))) = (self.stack(), physical_name(name)) else { return false };
+        if is_shortened(name, most) {
+            return stack.starts_with(prefix) && resources.iter().any(|own| own.starts_with(resource));
+        }
+        stack == prefix && resources.contains(&resource)
     }
 
     /// The name of the stack; `None` if CloudFormation did not name the queue.
     fn stack(&self) -> Option<&str> {
         physical_name(&self.queues.fast).filter(|(_, resource)| *resource == "Queue").map(|(stack, _)| stack)
     }
+}
+
+/// Whether a name is so long that CloudFormation may have shortened it.
+const fn is_shortened(name: &str, most: usize) -> bool {
+    name.len() + SHORTENING >= most
 }
 
 /// The stack and the resource in a name of CloudFormation, such as `stack-Queue-1A2B3C`.
@@ -133,6 +147,8 @@ mod tests {
             ("arn:aws:sqs:eu-west-1:123456789012:audit", None),
             ("arn:aws:sqs:eu-west-1:123456789012:my-stack-Audit-A1B2", None),
             ("arn:aws:sqs:eu-west-1:123456789012:other-Queue-A1B2", None),
+            ("arn:aws:sqs:eu-west-1:123456789012:my-Queue-A1B2", None),
+            ("arn:aws:lambda:eu-west-1:123456789012:function:my-DeliverFunction-A1B2", None),
             ("arn:aws:events:eu-west-1:123456789012:event-bus/default", None),
             ("arn:aws:lambda:eu-west-1:123456789012:function:audit:live", None),
             ("arn:aws:sqs:us-east-1:123456789012:audit", Some(place)),
@@ -143,10 +159,10 @@ mod tests {
             ("arn:aws:sqs:eu-west-1:123456789012:my-stack-IngestMessages-E5F6", Some(own)),
             ("arn:aws:lambda:eu-west-1:123456789012:function:my-stack-DeliverFunction-E5F6", Some(own)),
             ("arn:aws:lambda:eu-west-1:123456789012:function:my-stack-IngestFunction-E5F6:live", Some(own)),
+            ("arn:aws:lambda:eu-west-1:123456789012:function:my-stack-ApiFunction-E5F6:$LATEST", Some(own)),
+            ("arn:aws:lambda:eu-west-1:123456789012:function:my-stack-SweepFunction-E5F6:7", Some(own)),
             ("arn:aws:events:eu-west-1:123456789012:event-bus/my-stack", Some(own)),
             ("arn:aws:events:eu-west-1:123456789012:event-bus/my-stack-2", None),
-            // A shortened name of the stack.
-            ("arn:aws:lambda:eu-west-1:123456789012:function:my-sta-PublishFunction-E5F6", Some(own)),
         ] {
             let parsed = ResourceArn::parse(arn).unwrap();
             let found = on_aws(arn).check(&parsed).err();
@@ -155,6 +171,27 @@ mod tests {
             for unlisted in [on_aws(""), InternalTargets::default()] {
                 assert!(unlisted.check(&parsed).unwrap_err().0.contains(listed), "{arn}");
             }
+        }
+    }
+
+    #[test]
+    fn names_that_cloudformation_has_shortened_are_recognized() {
+        let stack = "s".repeat(100);
+        let queue = |resource: &str| format!("{}-{resource}-A1B2C3D4E5F6", &stack[..66 - resource.len()]);
+        let url = |name: String| format!("https://sqs.eu-west-1.amazonaws.com/123456789012/{name}");
+        let urls = ByLane { fast: url(queue("Queue")), slow: url(queue("SlowQueue")) };
+        let (stack_of_function, other) = ("s".repeat(40), "t".repeat(40));
+        for (resource, is_own) in [
+            (format!("sqs:eu-west-1:123456789012:{}", queue("DeadLetterQueue")), true),
+            (format!("lambda:eu-west-1:123456789012:function:{stack_of_function}-DeliverFun-A1B2C3D4E5F6"), true),
+            (format!("lambda:eu-west-1:123456789012:function:{stack_of_function}-OtherFunct-A1B2C3D4E5F6"), false),
+            (format!("lambda:eu-west-1:123456789012:function:{other}-DeliverFun-A1B2C3D4E5F6"), false),
+            (format!("events:eu-west-1:123456789012:event-bus/{stack}"), true),
+            (format!("events:eu-west-1:123456789012:event-bus/{other}"), false),
+        ] {
+            let arn = format!("arn:aws:{resource}");
+            let targets = InternalTargets::parse(&arn, &urls).unwrap();
+            assert_eq!(targets.check(&ResourceArn::parse(&arn).unwrap()).is_err(), is_own, "{arn}");
         }
     }
 

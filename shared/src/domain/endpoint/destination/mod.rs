@@ -23,11 +23,11 @@ impl Destination {
     ///
     /// # Errors
     /// [`Invalid`] if it is neither, or if the caller or the deployment may not send there.
-    pub fn parse(text: &str, deployment: &Deployment, is_platform: bool) -> Result<Self, Invalid> {
+    pub fn parse(text: &str, deployment: &Deployment, holds_platform_key: bool) -> Result<Self, Invalid> {
         if !ResourceArn::is_meant(text) {
             return EndpointUrl::parse(text, &deployment.urls).map(Self::Url);
         }
-        if !is_platform {
+        if !holds_platform_key {
             return Err(Invalid::new("must be a URL: only the platform's key may set an ARN"));
         }
         let arn = ResourceArn::parse(text)?;
