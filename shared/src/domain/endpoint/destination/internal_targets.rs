@@ -12,8 +12,8 @@ const OWN_QUEUES: [&str; 5] = ["Queue", "SlowQueue", "DeadLetterQueue", "IngestM
 /// The deployment's own functions in `template.yaml`.
 const OWN_FUNCTIONS: [&str; 6] =
     ["ApiFunction", "PortalFunction", "PublishFunction", "IngestFunction", "DeliverFunction", "SweepFunction"];
-/// The local host's queues of publish requests.
-const LOCAL_QUEUES: [&str; 2] = ["ingest", "ingest-dead"];
+/// The local host's other queues: dead letters, publish requests, and their dead letters.
+const LOCAL_QUEUES: [&str; 3] = ["deliveries-dead", "ingest", "ingest-dead"];
 /// The local host's event bus.
 const LOCAL_BUS: &str = "pigeonpost";
 /// Most characters of a queue's name.
@@ -88,7 +88,6 @@ impl InternalTargets {
             ResourceKind::Queue => {
                 name == self.queues.fast
                     || name == self.queues.slow
-                    || name.strip_prefix(&*self.queues.fast) == Some("-dead")
                     || (self.region.is_none() && LOCAL_QUEUES.contains(&name))
                     || self.is_of_stack(name, &OWN_QUEUES, MAX_QUEUE_CHARS)
             }
