@@ -11,7 +11,7 @@ use crate::domain::job::{Job, JobPosition, MAX_OPEN_RESTARTS, Recovery, Work};
 use crate::domain::tenancy::organization::Organization;
 use crate::domain::tenancy::rights::Binding;
 use crate::service::ServiceError;
-use crate::store::JobPut;
+use crate::store::{JobPut, StoreError};
 use crate::telemetry::audit;
 
 /// Most pages that a request does; the rest is the sweep's.
@@ -125,8 +125,8 @@ impl Administrator {
         Ok((job, moved))
     }
 
-    /// An organization's jobs for endpoints of the binding: the open ones, and those that ended in the last 30 days. The latest first. A job that
-    /// cannot be read is left out and logged.
+    /// An organization's jobs for endpoints of the binding: the open ones, and those that ended in the last 30 days. The latest
+    /// first. A job that cannot be read is left out and logged.
     ///
     /// # Errors
     /// [`ServiceError`] if they could not be read.
@@ -143,13 +143,21 @@ impl Administrator {
         Ok(jobs)
     }
 
-    /// One of an organization's jobs.
+    /// One of an organization's jobs. As in the list, one that cannot be read, for example of a later version, is left out and
+    /// logged.
     ///
     /// # Errors
     /// [`ServiceError::NotFound`] if the organization has none with this id, or if it is not for an endpoint of the binding.
     pub async fn job(&self, organization: &OrganizationId, binding: &Binding, id: JobId) -> Result<Job, ServiceError> {
         let is_visible = |job: &Job| !job.is_expired(self.clock.now()) && binding.includes(job.work.endpoint());
-        self.store.job(organization, id).await?.filter(is_visible).ok_or(ServiceError::NotFound("job"))
+        let job = match self.store.job(organization, id).await {
+            Err(error @ StoreError::Corrupt(_)) => {
+                error!(%organization, %error, "a job cannot be read");
+                None
+            }
+            job => job?,
+        };
+        job.filter(is_visible).ok_or(ServiceError::NotFound("job"))
     }
 
     /// Cancels a job. What it has done stays.
