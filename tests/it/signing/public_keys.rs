@@ -67,6 +67,43 @@ async fn the_set_of_an_endpoint_is_public_and_has_its_key() {
     }
 }
 
+/// A verifier that fetches the set regularly gets a body only after a change.
+#[tokio::test]
+async fn a_set_that_the_caller_has_is_not_sent_again() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let endpoint = endpoint(&tenant, ED25519).await;
+    let organization = format!("/v1/organizations/{}", tenant.id);
+    let get = async |path: &str, tags: &[&str]| {
+        let request = http::Request::get(format!("{organization}{path}"));
+        let request = tags.iter().fold(request, |request, tags| request.header("if-none-match", *tags));
+        world.another_process().call(request.body(axum::body::Body::empty()).unwrap()).await
+    };
+    for path in [set_of(&endpoint), "/jwks.json".to_owned()] {
+        let first = get(&path, &[]).await;
+        let tag = first.headers["etag"].to_str().unwrap().to_owned();
+        assert!(tag.starts_with('"') && tag.ends_with('"'), "{tag}");
+        let (weak, second) = (format!("W/{tag}"), format!("\"a\", {tag}"));
+        for known in [&[tag.as_str()][..], &[&weak], &[&second], &["\"a\"", &tag], &["*"]] {
+            let reply = get(&path, known).await;
+            assert_eq!((reply.status, reply.bytes.len()), (304, 0), "{known:?}");
+            assert_eq!(reply.headers["etag"], tag);
+            assert_eq!(reply.headers["cache-control"], "public, max-age=300");
+            assert_well_formed(&reply);
+        }
+        for other in [&["\"a\""][..], &[tag.trim_matches('"')], &[""], &["W/*"]] {
+            let reply = get(&path, other).await;
+            assert_eq!((reply.status, &reply.body), (200, &first.body), "{other:?}");
+        }
+        rotate(&world, &tenant, &endpoint, &json!({"overlap_seconds": 600})).await;
+        let changed = get(&path, &[&tag]).await;
+        assert_eq!((changed.status, changed.body["keys"].as_array().unwrap().len() > 1), (200, true));
+        assert_ne!(changed.headers["etag"], tag);
+    }
+    tenant.delete(&format!("{}?permanent=true", endpoint.path())).await.data(204);
+    assert_eq!(get("/jwks.json", &["*"]).await.status, 404, "there is no set");
+}
+
 #[tokio::test]
 async fn a_set_follows_rotations_and_has_a_replaced_key_until_it_ends() {
     let world = World::new().await;

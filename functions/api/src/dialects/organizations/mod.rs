@@ -6,6 +6,7 @@ mod endpoints;
 mod event_types;
 mod events;
 mod jobs;
+mod key_sets;
 mod keys;
 mod limits;
 mod portal_sessions;
@@ -32,6 +33,7 @@ pub(crate) fn routes() -> Routes {
         .merge(portal_sessions::routes())
         .merge(endpoints::routes())
         .merge(secrets::routes())
+        .merge(key_sets::routes())
         .merge(deliveries::routes())
         .merge(attempts::routes())
         .merge(events::routes())
@@ -50,6 +52,7 @@ pub(crate) fn operations() -> utoipa::openapi::OpenApi {
         .merge_from(portal_sessions::Operations::openapi())
         .merge_from(endpoints::Operations::openapi())
         .merge_from(secrets::Operations::openapi())
+        .merge_from(key_sets::Operations::openapi())
         .merge_from(deliveries::Operations::openapi())
         .merge_from(attempts::Operations::openapi())
         .merge_from(events::Operations::openapi())
