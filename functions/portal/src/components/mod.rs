@@ -12,6 +12,7 @@ mod json;
 mod live;
 mod pager;
 mod status;
+mod table;
 mod time;
 
 pub(crate) use badge::{Tone, badge};
@@ -26,4 +27,5 @@ pub(crate) use json::pretty;
 pub(crate) use live::{live, pause};
 pub(crate) use pager::pager;
 pub(crate) use status::{delivery_status, status_name};
+pub(crate) use table::{Column, styled_table, table};
 pub(crate) use time::{countdown, time};

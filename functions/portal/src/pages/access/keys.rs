@@ -4,21 +4,17 @@ use axum::extract::State;
 use axum::response::Redirect;
 use maud::{Markup, html};
 use shared::domain::ids::KeyId;
-use shared::domain::tenancy::access::Scope;
 use shared::domain::tenancy::api_key::{ApiKey, KeyStatus};
 use shared::domain::time::Timestamp;
 use shared::edge::scopes::{KeysRead, KeysWrite};
 use shared::edge::{ApiError, PathId, Tenant};
 
-use super::{Section, Tab, rights, shown_once, tabs};
+use super::{LIMIT, List, Tab, may_write, rights, shown_once};
 use crate::Shared;
-use crate::components::{Filters, Tone, badge, confirmed, empty, pager, time};
+use crate::components::{Column, Filters, Tone, badge, confirmed, time};
 use crate::page::Page;
 use crate::session::SignedIn;
 use crate::text::access as text;
-
-/// Entries of a page. Each has forms.
-const LIMIT: usize = 20;
 
 pub(super) async fn list_keys(
     tenant: Tenant<KeysRead>,
@@ -30,38 +26,22 @@ pub(super) async fn list_keys(
     let paging = query.paging();
     let paging = query.finish(paging)?;
     let administrator = portal.administrator();
-    let keys =
-        administrator.list_keys(&tenant.organization.id, paging.cursor.as_deref(), paging.limit.min(LIMIT)).await?;
+    let limit = paging.limit.min(LIMIT);
+    let keys = administrator.list_keys(&tenant.organization.id, paging.cursor.as_deref(), limit).await?;
     let now = administrator.clock().now();
-    let path = Tab::Keys.path(&signed_in);
-    let next = keys.next.map(|cursor| filters.link(&path, Some(&cursor)));
-    let may_write = signed_in.may(Scope::KeysWrite);
-    let body = html! {
-        (tabs(&signed_in, Tab::Keys))
-        @if may_write { div.actions { a.button href={ (path) "/keys/new" } { (text::NEW_KEY) } } }
-        @if keys.items.is_empty() { (empty(text::NO_KEYS, None)) } @else {
-            div.scroll {
-                table.cards {
-                    thead {
-                        tr {
-                            th scope="col" { (text::NAME) }
-                            th scope="col" { (text::RIGHTS) }
-                            th scope="col" { (text::STATE) }
-                            th scope="col" { (text::LAST_USED) }
-                            th scope="col" { (text::EXPIRES) }
-                            @if may_write { th scope="col" { (text::ACTIONS) } }
-                        }
-                    }
-                    tbody { @for key in &keys.items { (row(&signed_in, key, now, may_write)) } }
-                }
-            }
-        }
-        (pager(filters.first(&path).as_deref(), next.as_deref()))
+    let rows: Vec<_> = keys.items.iter().map(|key| row(&signed_in, key, now)).collect();
+    let list = List {
+        tab: Tab::Keys,
+        create: ("/keys/new", text::NEW_KEY),
+        none: text::NO_KEYS,
+        columns: [text::NAME, text::RIGHTS, text::STATE, text::LAST_USED, text::EXPIRES].map(Column::Text),
+        filters: &filters,
+        next: keys.next,
     };
-    Ok(Page::new(text::TITLE, body).of(Section::Access))
+    Ok(list.page(&signed_in, &rows))
 }
 
-fn row(signed_in: &SignedIn, key: &ApiKey, now: Timestamp, may_write: bool) -> Markup {
+fn row(signed_in: &SignedIn, key: &ApiKey, now: Timestamp) -> Markup {
     let path = format!("{}/keys/{}", Tab::Keys.path(signed_in), key.id);
     html! {
         tr {
@@ -70,7 +50,7 @@ fn row(signed_in: &SignedIn, key: &ApiKey, now: Timestamp, may_write: bool) -> M
             td { (state(key, now)) }
             td data-label=(text::LAST_USED) { @if let Some(at) = key.last_used_at { (time(at)) } @else { (text::NEVER) } }
             td data-label=(text::EXPIRES) { @if let Some(at) = expires_at(key) { (time(at)) } @else { (text::NEVER) } }
-            @if may_write {
+            @if may_write(signed_in) {
                 td.row-actions {
                     @if key.works_at(now) {
                         @if key.status == KeyStatus::Active {

@@ -5,20 +5,16 @@ use axum::response::Redirect;
 use maud::{Markup, html};
 use shared::domain::ids::PortalSessionId;
 use shared::domain::portal::session::{PortalSession, PortalSessionStatus, PortalTenant};
-use shared::domain::tenancy::access::Scope;
 use shared::domain::time::Timestamp;
 use shared::edge::scopes::{KeysRead, KeysWrite};
 use shared::edge::{ApiError, PathId, Tenant};
 
-use super::{Section, Tab, tabs};
+use super::{LIMIT, List, Tab, may_write};
 use crate::Shared;
-use crate::components::{Filters, Tone, badge, confirmed, empty, pager, time};
+use crate::components::{Column, Filters, Tone, badge, confirmed, time};
 use crate::page::Page;
 use crate::session::SignedIn;
 use crate::text::access as text;
-
-/// Entries of a page. Each has forms.
-const LIMIT: usize = 20;
 
 pub(super) async fn list_sessions(
     tenant: Tenant<KeysRead>,
@@ -29,44 +25,24 @@ pub(super) async fn list_sessions(
     let mut query = filters.query();
     let paging = query.paging();
     let paging = query.finish(paging)?;
-    let (administrator, organization) = (portal.administrator(), &tenant.organization.id);
-    let sessions = administrator
-        .list_portal_sessions(
-            &PortalTenant::Organization(organization.clone()),
-            paging.cursor.as_deref(),
-            paging.limit.min(LIMIT),
-        )
-        .await?;
+    let administrator = portal.administrator();
+    let organization = PortalTenant::Organization(tenant.organization.id);
+    let limit = paging.limit.min(LIMIT);
+    let sessions = administrator.list_portal_sessions(&organization, paging.cursor.as_deref(), limit).await?;
     let now = administrator.clock().now();
-    let path = Tab::Sessions.path(&signed_in);
-    let next = sessions.next.map(|cursor| filters.link(&path, Some(&cursor)));
-    let may_write = signed_in.may(Scope::KeysWrite);
-    let body = html! {
-        (tabs(&signed_in, Tab::Sessions))
-        @if may_write { div.actions { a.button href={ (path) "/new" } { (text::NEW_SESSION) } } }
-        @if sessions.items.is_empty() { (empty(text::NO_SESSIONS, None)) } @else {
-            div.scroll {
-                table.cards {
-                    thead {
-                        tr {
-                            th scope="col" { (text::PERSON) }
-                            th scope="col" { (text::ROLE) }
-                            th scope="col" { (text::STATE) }
-                            th scope="col" { (text::CREATED) }
-                            th scope="col" { (text::UNTIL) }
-                            @if may_write { th scope="col" { (text::ACTIONS) } }
-                        }
-                    }
-                    tbody { @for session in &sessions.items { (row(&signed_in, session, now, may_write)) } }
-                }
-            }
-        }
-        (pager(filters.first(&path).as_deref(), next.as_deref()))
+    let rows: Vec<_> = sessions.items.iter().map(|session| row(&signed_in, session, now)).collect();
+    let list = List {
+        tab: Tab::Sessions,
+        create: ("/new", text::NEW_SESSION),
+        none: text::NO_SESSIONS,
+        columns: [text::PERSON, text::ROLE, text::STATE, text::CREATED, text::UNTIL].map(Column::Text),
+        filters: &filters,
+        next: sessions.next,
     };
-    Ok(Page::new(text::TITLE, body).of(Section::Access))
+    Ok(list.page(&signed_in, &rows))
 }
 
-fn row(signed_in: &SignedIn, session: &PortalSession, now: Timestamp, may_write: bool) -> Markup {
+fn row(signed_in: &SignedIn, session: &PortalSession, now: Timestamp) -> Markup {
     let path = format!("{}/{}", Tab::Sessions.path(signed_in), session.id);
     let status = session.status(now);
     let is_open = matches!(status, PortalSessionStatus::Active | PortalSessionStatus::Pending);
@@ -89,7 +65,7 @@ fn row(signed_in: &SignedIn, session: &PortalSession, now: Timestamp, may_write:
             td { (state(status)) }
             td data-label=(text::CREATED) { (time(session.created_at)) }
             td data-label=(text::UNTIL) { (time(until(session))) }
-            @if may_write {
+            @if may_write(signed_in) {
                 td.row-actions {
                     @if is_open {
                         (confirmed(signed_in, &format!("{path}/revoke"), text::REVOKE, text::REVOKE_SESSION_CONSEQUENCE))

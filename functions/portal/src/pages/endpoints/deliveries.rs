@@ -13,7 +13,8 @@ use shared::wire::query::Query;
 use url::form_urlencoded;
 
 use super::frame::{Frame, Tab};
-use crate::components::{Entered, Field, countdown, delivery_status, pager, status_name, time};
+use crate::components::Column::{Number, Text};
+use crate::components::{Entered, Field, countdown, delivery_status, pager, status_name, table, time};
 use crate::page::Page;
 use crate::session::SignedIn;
 use crate::text::deliveries as words;
@@ -72,7 +73,7 @@ async fn list(
             }
         }
         div #deliveries data-live[after.is_none()] data-version=(version(&found.items)) {
-            @if found.items.is_empty() { (empty(&frame, !filters.is_empty())) } @else { (table(&signed_in, &found.items)) }
+            @if found.items.is_empty() { (empty(&frame, !filters.is_empty())) } @else { (table_of(&signed_in, &found.items)) }
         }
         (pager(first.as_deref(), next.as_deref()))
     };
@@ -133,39 +134,34 @@ fn empty(frame: &Frame<'_>, is_filtered: bool) -> Markup {
     }
 }
 
-fn table(signed_in: &SignedIn, deliveries: &[Delivery]) -> Markup {
-    html! {
-        div.scroll {
-            table.cards {
-                thead {
-                    tr {
-                        th scope="col" { (text::TYPE) }
-                        th scope="col" { (words::STATUS) }
-                        th scope="col" { (text::LAST_RESULT) }
-                        th.number scope="col" { (words::ATTEMPTS) }
-                        th scope="col" { (words::PUBLISHED) }
-                        th scope="col" { (words::NEXT_ATTEMPT) }
-                    }
+fn table_of(signed_in: &SignedIn, deliveries: &[Delivery]) -> Markup {
+    let rows = html! {
+        @for delivery in deliveries {
+            tr {
+                th scope="row" {
+                    a href={ (signed_in.base()) "/deliveries/" (delivery.id) } { (delivery.event_type) }
                 }
-                tbody {
-                    @for delivery in deliveries {
-                        tr {
-                            th scope="row" {
-                                a href={ (signed_in.base()) "/deliveries/" (delivery.id) } { (delivery.event_type) }
-                            }
-                            td { (delivery_status(delivery)) }
-                            td data-label=(text::LAST_RESULT) { (result(delivery)) }
-                            td.number data-label=(words::ATTEMPTS) { (delivery.attempts) }
-                            td data-label=(words::PUBLISHED) { (time(delivery.id.created_at())) }
-                            td data-label=(words::NEXT_ATTEMPT) {
-                                @if let Some(at) = delivery.next_attempt_at { (countdown(at)) }
-                            }
-                        }
-                    }
+                td { (delivery_status(delivery)) }
+                td data-label=(text::LAST_RESULT) { (result(delivery)) }
+                td.number data-label=(words::ATTEMPTS) { (delivery.attempts) }
+                td data-label=(words::PUBLISHED) { (time(delivery.id.created_at())) }
+                td data-label=(words::NEXT_ATTEMPT) {
+                    @if let Some(at) = delivery.next_attempt_at { (countdown(at)) }
                 }
             }
         }
-    }
+    };
+    table(
+        &[
+            Text(text::TYPE),
+            Text(words::STATUS),
+            Text(text::LAST_RESULT),
+            Number(words::ATTEMPTS),
+            Text(words::PUBLISHED),
+            Text(words::NEXT_ATTEMPT),
+        ],
+        &rows,
+    )
 }
 
 /// The status of the response, or the error.

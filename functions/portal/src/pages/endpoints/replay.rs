@@ -19,7 +19,8 @@ use super::deliveries::in_utc;
 use super::frame::{Frame, Tab};
 use super::settings_form::lines;
 use crate::api_body::ApiBody;
-use crate::components::{Entered, Field, Tone, badge, time};
+use crate::components::Column::{Number, Text, Unseen};
+use crate::components::{Entered, Field, Tone, badge, table, time};
 use crate::form::Form;
 use crate::page::{Page, form_id, form_token};
 use crate::pages::endpoint_path;
@@ -176,7 +177,7 @@ async fn page(
         }
         h2 { (text::JOBS) }
         div #jobs data-live[jobs.iter().any(is_open)] data-version=(version(&jobs)) {
-            @if jobs.is_empty() { p.muted { (text::NO_JOBS) } } @else { (table(&frame, &jobs)) }
+            @if jobs.is_empty() { p.muted { (text::NO_JOBS) } } @else { (table_of(&frame, &jobs)) }
         }
     };
     Ok(frame.page(Tab::Replay, &body))
@@ -204,42 +205,37 @@ fn version(jobs: &[Job]) -> String {
     jobs.collect::<Vec<_>>().join("-")
 }
 
-fn table(frame: &Frame<'_>, jobs: &[Job]) -> Markup {
-    html! {
-        div.scroll {
-            table.cards {
-                thead {
-                    tr {
-                        th scope="col" { (text::JOB) }
-                        th scope="col" { (text::STATE) }
-                        th.number scope="col" { (text::MOVED) }
-                        th scope="col" { (text::REQUESTED) }
-                        th scope="col" { (text::PROCESSED) }
-                        th scope="col" { span.unseen { (text::CANCEL) } }
-                    }
-                }
-                tbody {
-                    @for job in jobs {
-                        tr {
-                            th scope="row" { (name(job)) }
-                            td { (state(job.state)) }
-                            td.number data-label=(text::MOVED) { (texts::number(job.moved)) }
-                            td data-label=(text::REQUESTED) { (time(job.since)) }
-                            td data-label=(text::PROCESSED) { @if let Some(at) = job.position() { (time(at)) } }
-                            td {
-                                @if is_open(job) && job.work.kind().can_be_cancelled() {
-                                    form method="post" action={ (frame.path()) "/jobs/" (job.id) "/cancel" } {
-                                        (form_token(frame.signed_in))
-                                        button.link type="submit" { (text::CANCEL) }
-                                    }
-                                }
-                            }
+fn table_of(frame: &Frame<'_>, jobs: &[Job]) -> Markup {
+    let rows = html! {
+        @for job in jobs {
+            tr {
+                th scope="row" { (name(job)) }
+                td { (state(job.state)) }
+                td.number data-label=(text::MOVED) { (texts::number(job.moved)) }
+                td data-label=(text::REQUESTED) { (time(job.since)) }
+                td data-label=(text::PROCESSED) { @if let Some(at) = job.position() { (time(at)) } }
+                td {
+                    @if is_open(job) && job.work.kind().can_be_cancelled() {
+                        form method="post" action={ (frame.path()) "/jobs/" (job.id) "/cancel" } {
+                            (form_token(frame.signed_in))
+                            button.link type="submit" { (text::CANCEL) }
                         }
                     }
                 }
             }
         }
-    }
+    };
+    table(
+        &[
+            Text(text::JOB),
+            Text(text::STATE),
+            Number(text::MOVED),
+            Text(text::REQUESTED),
+            Text(text::PROCESSED),
+            Unseen(text::CANCEL),
+        ],
+        &rows,
+    )
 }
 
 fn name(job: &Job) -> &'static str {

@@ -16,7 +16,8 @@ use shared::wire::organizations::RotationIn;
 use super::frame::{Frame, Tab};
 use super::snippets::snippets;
 use crate::api_body::ApiBody;
-use crate::components::{Entered, Field, copy_button, copyable, countdown};
+use crate::components::Column::Text;
+use crate::components::{Entered, Field, copy_button, copyable, countdown, table};
 use crate::form::Form;
 use crate::page::{Page, form_id, form_token};
 use crate::session::SignedIn;
@@ -150,43 +151,31 @@ async fn page(portal: &Portal, signed_in: &SignedIn, endpoint: Endpoint, shown: 
 }
 
 fn keys(secrets: &Secrets, are_revealed: bool, now: Timestamp) -> Markup {
-    html! {
-        div.scroll {
-            table.cards {
-                thead {
-                    tr {
-                        th scope="col" { (text::KEY) }
-                        th scope="col" { (text::ALGORITHM) }
-                        th scope="col" { (text::PUBLIC_KEY) }
-                        @if are_revealed { th scope="col" { (text::SECRET) } }
-                        th scope="col" { (text::SIGNS_UNTIL) }
+    let rows = html! {
+        @for (key, until) in secrets.ending_at(now) {
+            tr {
+                th scope="row" { code { (key.id) } }
+                td { (key.secret.algorithm().as_str()) }
+                td data-label=(text::PUBLIC_KEY) {
+                    @match key.secret.public_key() {
+                        Some(public) => (copyable(&public.to_string(), text::PUBLIC_KEY)),
+                        None => (text::NO_PUBLIC_KEY),
                     }
                 }
-                tbody {
-                    @for (key, until) in secrets.ending_at(now) {
-                        tr {
-                            th scope="row" { code { (key.id) } }
-                            td { (key.secret.algorithm().as_str()) }
-                            td data-label=(text::PUBLIC_KEY) {
-                                @match key.secret.public_key() {
-                                    Some(public) => (copyable(&public.to_string(), text::PUBLIC_KEY)),
-                                    None => (text::NO_PUBLIC_KEY),
-                                }
-                            }
-                            @if are_revealed {
-                                td data-label=(text::SECRET) {
-                                    (copyable(key.secret.reveal().unwrap_or_default(), text::SECRET))
-                                }
-                            }
-                            td data-label=(text::SIGNS_UNTIL) {
-                                @match until { Some(until) => (countdown(until)), None => (text::NEWEST) }
-                            }
-                        }
+                @if are_revealed {
+                    td data-label=(text::SECRET) {
+                        (copyable(key.secret.reveal().unwrap_or_default(), text::SECRET))
                     }
+                }
+                td data-label=(text::SIGNS_UNTIL) {
+                    @match until { Some(until) => (countdown(until)), None => (text::NEWEST) }
                 }
             }
         }
-    }
+    };
+    let secret = are_revealed.then_some(Text(text::SECRET));
+    let columns = [Text(text::KEY), Text(text::ALGORITHM), Text(text::PUBLIC_KEY)].into_iter().chain(secret);
+    table(&columns.chain([Text(text::SIGNS_UNTIL)]).collect::<Vec<_>>(), &rows)
 }
 
 fn verification(algorithm: Algorithm) -> Markup {

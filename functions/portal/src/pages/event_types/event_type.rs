@@ -9,7 +9,8 @@ use shared::edge::{ApiError, Authenticated, PathId};
 use super::schema::{self, Row};
 use super::{Section, marks};
 use crate::Shared;
-use crate::components::{Filters, Tone, badge, block, pretty, time};
+use crate::components::Column::Text;
+use crate::components::{Filters, Tone, badge, block, pretty, styled_table, time};
 use crate::page::Page;
 use crate::session::SignedIn;
 use crate::text::event_types as text;
@@ -84,7 +85,7 @@ fn contents(contents: &Contents) -> Markup {
         @if let Some(schema) = &contents.schema {
             h2 { (text::FIELDS) }
             @let found = schema::read(schema.as_str());
-            @if found.rows.is_empty() { p.muted { (text::NO_FIELDS) } } @else { (table(&found.rows)) }
+            @if found.rows.is_empty() { p.muted { (text::NO_FIELDS) } } @else { (table_of(&found.rows)) }
             @if found.is_cut { p.muted { (text::MORE_FIELDS) } }
             details.numbers {
                 summary { (text::SCHEMA) }
@@ -106,34 +107,24 @@ fn json(id: &str, content: &str, what: &str) -> Markup {
     }
 }
 
-fn table(rows: &[Row]) -> Markup {
-    html! {
-        div.scroll {
-            table.cards.schema {
-                thead {
-                    tr {
-                        th scope="col" { (text::FIELD) }
-                        th scope="col" { (text::KIND) }
-                        th scope="col" { (text::REQUIRED) }
-                        th scope="col" { (text::RULES) }
-                        th scope="col" { (text::DESCRIPTION) }
-                    }
+fn table_of(rows: &[Row]) -> Markup {
+    let rows = html! {
+        @for row in rows {
+            tr {
+                th scope="row" {
+                    code { span.muted { (row.path) } (row.name) }
+                    @if row.is_deprecated { " " (badge(Tone::Warning, text::DEPRECATED)) }
                 }
-                tbody {
-                    @for row in rows {
-                        tr {
-                            th scope="row" {
-                                code { span.muted { (row.path) } (row.name) }
-                                @if row.is_deprecated { " " (badge(Tone::Warning, text::DEPRECATED)) }
-                            }
-                            td { (row.kind) }
-                            td { (if row.is_required { text::REQUIRED } else { text::OPTIONAL }) }
-                            td { (row.rules.join("; ")) }
-                            td { (row.description.as_deref().unwrap_or_default()) }
-                        }
-                    }
-                }
+                td { (row.kind) }
+                td { (if row.is_required { text::REQUIRED } else { text::OPTIONAL }) }
+                td { (row.rules.join("; ")) }
+                td { (row.description.as_deref().unwrap_or_default()) }
             }
         }
-    }
+    };
+    styled_table(
+        "cards schema",
+        &[Text(text::FIELD), Text(text::KIND), Text(text::REQUIRED), Text(text::RULES), Text(text::DESCRIPTION)],
+        &rows,
+    )
 }

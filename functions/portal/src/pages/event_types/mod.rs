@@ -14,7 +14,8 @@ use shared::edge::{ApiError, Authenticated, PublicOrigin};
 use shared::service::{Caller, TypeFilter};
 
 use super::Section;
-use crate::components::{Field, Filters, Tone, badge, checkbox, empty, pager};
+use crate::components::Column::Text;
+use crate::components::{Field, Filters, Tone, badge, checkbox, empty, pager, styled_table};
 use crate::page::Page;
 use crate::session::SignedIn;
 use crate::text::event_types as text;
@@ -109,34 +110,28 @@ fn groups(path: &str, types: &[CatalogueType]) -> Markup {
     html! {
         @for (group, types) in &groups {
             @if let Some(group) = group { h2 { (group) } }
-            (table(path, types))
+            (table_of(path, types))
         }
         @if let Some(types) = ungrouped {
             @if !groups.is_empty() { h2 { (text::OTHERS) } }
-            (table(path, &types))
+            (table_of(path, &types))
         }
     }
 }
 
-fn table(path: &str, types: &[&CatalogueType]) -> Markup {
-    html! {
-        div.scroll {
-            table.cards.types {
-                thead { tr { th scope="col" { (text::TYPE) } th scope="col" { (text::DESCRIPTION) } } }
-                tbody {
-                    @for kind in types {
-                        tr {
-                            th scope="row" {
-                                a href={ (path) "/" (kind.name) } { (kind.name) }
-                                (marks(kind))
-                            }
-                            td { @if let Some(description) = &kind.settings.description { (first_line(description.as_str())) } }
-                        }
-                    }
+fn table_of(path: &str, types: &[&CatalogueType]) -> Markup {
+    let rows = html! {
+        @for kind in types {
+            tr {
+                th scope="row" {
+                    a href={ (path) "/" (kind.name) } { (kind.name) }
+                    (marks(kind))
                 }
+                td { @if let Some(description) = &kind.settings.description { (first_line(description.as_str())) } }
             }
         }
-    }
+    };
+    styled_table("cards types", &[Text(text::TYPE), Text(text::DESCRIPTION)], &rows)
 }
 
 /// What a person must know about a type at once.

@@ -15,7 +15,8 @@ use shared::edge::{ApiError, BoundTenant, PublicOrigin};
 use shared::store::ListedEvent;
 
 use super::Section;
-use crate::components::{Control, Entered, Field, Filters, Tone, badge, empty, live, pager, pause, time};
+use crate::components::Column::{Number, Text};
+use crate::components::{Control, Entered, Field, Filters, Tone, badge, empty, live, pager, pause, table, time};
 use crate::page::Page;
 use crate::session::SignedIn;
 use crate::text::events as text;
@@ -72,7 +73,7 @@ async fn list(
     let (items, next) = found.map_or_else(|| (Vec::new(), None), |page| (page.items, page.next));
     let next = next.map(|cursor| filters.link(&path, Some(&cursor)));
     let content = match (items.first(), filters.are_set() || !filters.get("cursor").is_empty()) {
-        (Some(_), _) => table(&path, &items, &tenant.binding),
+        (Some(_), _) => table_of(&path, &items, &tenant.binding),
         (None, true) => empty(text::NONE_FOUND, None),
         (None, false) => {
             let command = text::publish_command(origin.as_str(), organization.as_str());
@@ -117,23 +118,12 @@ fn form(signed_in: &SignedIn, entered: &Entered, choice: &[Endpoint], is_live: b
     }
 }
 
-fn table(path: &str, events: &[ListedEvent], binding: &Binding) -> Markup {
-    html! {
-        div.scroll {
-            table.cards {
-                thead {
-                    tr {
-                        th scope="col" { (text::TYPE) }
-                        th scope="col" { (text::PUBLISHED) }
-                        th scope="col" { (text::ID) }
-                        th scope="col" { (text::CHANNELS) }
-                        th.number scope="col" { (text::ENDPOINTS) }
-                    }
-                }
-                tbody { @for listed in events { (row(path, listed.without_body(), binding)) } }
-            }
-        }
-    }
+fn table_of(path: &str, events: &[ListedEvent], binding: &Binding) -> Markup {
+    let rows = html! { @for listed in events { (row(path, listed.without_body(), binding)) } };
+    table(
+        &[Text(text::TYPE), Text(text::PUBLISHED), Text(text::ID), Text(text::CHANNELS), Number(text::ENDPOINTS)],
+        &rows,
+    )
 }
 
 /// A row of the list. A bound session does not learn how many other endpoints get the event.

@@ -6,7 +6,8 @@ use shared::edge::{ApiError, Platform};
 
 use super::Section;
 use crate::Shared;
-use crate::components::{Tone, badge};
+use crate::components::Column::Text;
+use crate::components::{Tone, badge, table};
 use crate::page::Page;
 use crate::text::{number, operator as text};
 
@@ -23,36 +24,26 @@ pub(super) async fn read_health(_: Platform, State(portal): Shared) -> Result<Pa
             p { (badge(Tone::Good, text::NO_SUSPENDED_ENDPOINTS)) }
         } @else {
             p { (badge(Tone::Warning, &text::suspended_endpoints(&number(suspended.len() as u64), has_more))) }
-            div.scroll {
-                table.cards {
-                    thead { tr { th scope="col" { (text::ENDPOINT) } th scope="col" { (text::ORGANIZATION) } } }
-                    tbody {
-                        @for found in &suspended {
-                            tr {
-                                th scope="row" {
-                                    a href={ "/portal/" (found.organization) "/endpoints/" (found.endpoint) } {
-                                        code { (found.endpoint) }
-                                    }
-                                }
-                                td { a href={ "/portal/" (found.organization) "/endpoints" } { code { (found.organization) } } }
+            (table(&[Text(text::ENDPOINT), Text(text::ORGANIZATION)], &html! {
+                @for found in &suspended {
+                    tr {
+                        th scope="row" {
+                            a href={ "/portal/" (found.organization) "/endpoints/" (found.endpoint) } {
+                                code { (found.endpoint) }
                             }
                         }
+                        td { a href={ "/portal/" (found.organization) "/endpoints" } { code { (found.organization) } } }
                     }
                 }
-            }
+            }))
         }
         h2 { (text::METRICS) }
         p { (text::METRICS_HELP) }
-        div.scroll {
-            table.cards {
-                thead { tr { th scope="col" { (text::METRIC) } th scope="col" { (text::MEANING) } } }
-                tbody {
-                    @for (metric, meaning) in text::ALL_METRICS {
-                        tr { th scope="row" { code { (metric) } } td { (meaning) } }
-                    }
-                }
+        (table(&[Text(text::METRIC), Text(text::MEANING)], &html! {
+            @for (metric, meaning) in text::ALL_METRICS {
+                tr { th scope="row" { code { (metric) } } td { (meaning) } }
             }
-        }
+        }))
     };
     Ok(Page::new(text::HEALTH, body).of(Section::Health))
 }

@@ -11,8 +11,9 @@ use shared::service::ServiceError;
 use shared::wire::error::Problem;
 
 use super::{PATH, Section};
+use crate::components::Column::Text;
 use crate::components::{
-    Axis, Bar, Chart, Entered, Field, Filters, Series, Tone, badge, confirmed, empty, pager, time,
+    Axis, Bar, Chart, Entered, Field, Filters, Series, Tone, badge, confirmed, empty, pager, table, time,
 };
 use crate::page::{Page, form_token};
 use crate::session::SignedIn;
@@ -57,7 +58,7 @@ pub(super) async fn list_organizations(
         @match (found.items.is_empty(), filters.are_set()) {
             (true, true) => (empty(text::NONE_FOUND, None)),
             (true, false) => (empty(text::NONE, None)),
-            (false, _) => (table(&signed_in, &found.items, &volumes)),
+            (false, _) => (table_of(&signed_in, &found.items, &volumes)),
         }
         (pager(filters.first(PATH).as_deref(), next.as_deref()))
     };
@@ -96,23 +97,11 @@ fn form(entered: &Entered) -> Markup {
     }
 }
 
-fn table(signed_in: &SignedIn, organizations: &[Organization], volumes: &[Vec<Bar>]) -> Markup {
-    html! {
-        div.scroll {
-            table.cards {
-                thead {
-                    tr {
-                        th scope="col" { (text::NAME) }
-                        th scope="col" { (text::STATE) }
-                        th scope="col" { (text::VOLUME) }
-                        th scope="col" { (text::CREATED) }
-                        th scope="col" { (text::ACTIONS) }
-                    }
-                }
-                tbody { @for (organization, volume) in organizations.iter().zip(volumes) { (row(signed_in, organization, volume)) } }
-            }
-        }
-    }
+fn table_of(signed_in: &SignedIn, organizations: &[Organization], volumes: &[Vec<Bar>]) -> Markup {
+    let rows = html! {
+        @for (organization, volume) in organizations.iter().zip(volumes) { (row(signed_in, organization, volume)) }
+    };
+    table(&[Text(text::NAME), Text(text::STATE), Text(text::VOLUME), Text(text::CREATED), Text(text::ACTIONS)], &rows)
 }
 
 fn row(signed_in: &SignedIn, organization: &Organization, volume: &[Bar]) -> Markup {
