@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::binding::{read_binding, show_binding};
 use crate::domain::Invalid;
 use crate::domain::ids::{EndpointId, KeyId};
 use crate::domain::tenancy::access::{Role, Scope, Scopes};
 use crate::domain::tenancy::api_key::{ApiKey, KeySecret, KeyStatus, NewKey};
-use crate::domain::tenancy::rights::{Binding, Rights};
+use crate::domain::tenancy::rights::Rights;
 use crate::domain::text::Name;
 use crate::domain::time::Timestamp;
 use crate::wire::error::Problem;
@@ -93,8 +94,7 @@ impl ApiKeyIn {
             let expires_at = Timestamp::parse(&text)?.to_millis();
             if expires_at > now { Ok(expires_at) } else { Err(Invalid::new("must be in the future")) }
         });
-        let endpoint = |text: &str| EndpointId::parse(text).map_err(|malformed| Invalid::new(malformed.to_string()));
-        let binding = read.optional("endpoints", self.endpoints, |ids| Binding::to(&each(&ids, endpoint)?));
+        let binding = read_binding(&mut read, self.endpoints);
         let unbindable = scopes.without(Scopes::BINDABLE);
         if binding.is_some() && !unbindable.is_empty() {
             let message =
@@ -198,7 +198,6 @@ impl ApiKeyOut {
         };
         let is_expired = status != "revoked" && key.rights.have_expired(now);
         let text = |at: Option<Timestamp>| at.map(Timestamp::rfc3339);
-        let endpoints = key.rights.binding.endpoints();
         Self {
             object: "api_key",
             id: key.id.to_string(),
@@ -208,7 +207,7 @@ impl ApiKeyOut {
             role: key.rights.role().as_str(),
             allowed_origins: None,
             scopes: key.rights.scopes.iter().map(Scope::as_str).collect(),
-            endpoints: endpoints.map(|ids| ids.iter().map(EndpointId::to_string).collect()),
+            endpoints: show_binding(&key.rights.binding),
             rate_limit: None,
             status: if is_expired { "expired" } else { status },
             key_preview: key.preview.clone(),

@@ -1,6 +1,7 @@
 //! The `organizations` dialect: the canonical one, with every feature.
 
 mod attempts;
+mod binding;
 mod deliveries;
 mod endpoints;
 mod event_type_imports;

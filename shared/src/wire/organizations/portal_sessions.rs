@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::binding::{read_binding, show_binding};
 use crate::domain::Invalid;
 use crate::domain::ids::{EndpointId, OrganizationId, PortalSessionId};
 use crate::domain::portal::origin::{PortalOrigin, ReturnUrl};
@@ -14,7 +15,7 @@ use crate::domain::tenancy::rights::Binding;
 use crate::domain::text::Name;
 use crate::domain::time::Timestamp;
 use crate::wire::error::Problem;
-use crate::wire::field::{Field, Reader, each};
+use crate::wire::field::{Field, Reader};
 use crate::wire::openapi::{Millisecond, PortalRole, PortalUrl, object};
 use crate::wire::redacted::Redacted;
 
@@ -52,8 +53,7 @@ impl PortalSessionIn {
             let role = ROLES.into_iter().find(|role| role.as_str() == text);
             role.ok_or_else(|| Invalid::new(format!("must be one of {names}")))
         });
-        let endpoint = |text: &str| EndpointId::parse(text).map_err(|malformed| Invalid::new(malformed.to_string()));
-        let binding = read.optional("endpoints", self.endpoints, |ids| Binding::to(&each(&ids, endpoint)?));
+        let binding = read_binding(&mut read, self.endpoints);
         let rest = OperatorSessionIn {
             expires_in: self.expires_in,
             return_url: self.return_url,
@@ -155,13 +155,12 @@ pub struct PortalSessionOut {
 impl PortalSessionOut {
     /// The session as it is at `now`, without its link.
     pub fn new(session: &PortalSession, now: Timestamp) -> Self {
-        let endpoints = session.binding.endpoints();
         Self {
             object: "portal_session",
             id: session.id.to_string(),
             organization_id: session.tenant.organization().map(OrganizationId::to_string),
             role: session.role.as_str(),
-            endpoints: endpoints.map(|ids| ids.iter().map(EndpointId::to_string).collect()),
+            endpoints: show_binding(&session.binding),
             actor: session.actor.as_ref().map(Name::to_string),
             return_url: session.return_url.as_ref().map(|url| url.as_str().into()),
             theme: session.theme.as_str(),
