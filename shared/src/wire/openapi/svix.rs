@@ -8,7 +8,8 @@ use utoipa::openapi::{
 };
 use utoipa::{PartialSchema, ToSchema};
 
-use super::{add_schema, for_each_operation, forget_absent_defaults, forget_null};
+use super::operation::forget_null;
+use super::{add_schema, for_each_operation, forget_absent_defaults};
 use crate::wire::svix::ErrorOut;
 
 /// The name of the response for errors.
