@@ -2,6 +2,7 @@
 // `scenario.mjs DATA MODULES` is called by `.ci/run sdk`. MODULES is the directory in which the package is installed.
 
 import assert from "node:assert/strict";
+import { createPublicKey, generateKeyPairSync, verify } from "node:crypto";
 import { createServer } from "node:http";
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
@@ -73,6 +74,7 @@ assert.deepEqual(destinations.data.map((it) => it.id), [endpoint.id]);
 await svix.messageAttempt.resend(app.id, message.id, endpoint.id);
 await eventually(() => received.length === 2);
 
+await changeToEd25519(newest);
 await fails(404, () => svix.endpoint.get(app.id, "nobody"));
 await fails(422, () => svix.endpoint.create(app.id, { url: "nonsense" }));
 await fails(409, () => svix.message.create(app.id, { eventType: "order.paid", eventId: "evt-1", payload: {} }));
@@ -82,6 +84,32 @@ await fails(404, () => svix.application.get(app.id));
 receiver.close();
 receiver.closeAllConnections();
 console.log(`sdk: svix ${version} of npm, all operations are as expected`);
+
+// During the change from an HMAC secret to an Ed25519 key, the client's Webhook verifies the HMAC beside the other signature, and
+// the public key that the client reads verifies the Ed25519 signature. Webhook itself cannot verify that in any generation.
+async function changeToEd25519(former) {
+  const before = received.length;
+  const { d, x } = generateKeyPairSync("ed25519").privateKey.export({ format: "jwk" });
+  const bytes = Buffer.concat([d, x].map((part) => Buffer.from(part, "base64url")));
+  await svix.endpoint.rotateSecret(app.id, "main", { key: `whsk_${bytes.toString("base64")}` });
+  const publicKey = (await svix.endpoint.getSecret(app.id, "main")).key;
+  assert.equal(publicKey, `whpk_${Buffer.from(x, "base64url").toString("base64")}`);
+  await svix.message.create(app.id, { eventType: "order.paid", payload: { name: "Zoë ☕" } });
+  await eventually(() => received.length === before + 1);
+  const { body, headers } = received.at(-1);
+  new Webhook(former).verify(body, headers);
+  assert.throws(() => new Webhook(former).verify(`${body} `, headers));
+  assert.ok(verifiesEd25519(publicKey, body, headers));
+  assert.ok(!verifiesEd25519(publicKey, `${body} `, headers));
+}
+
+function verifiesEd25519(publicKey, body, headers) {
+  const x = Buffer.from(publicKey.replace("whpk_", ""), "base64").toString("base64url");
+  const key = createPublicKey({ key: { kty: "OKP", crv: "Ed25519", x }, format: "jwk" });
+  const content = Buffer.from(`${headers["svix-id"]}.${headers["svix-timestamp"]}.${body}`);
+  const signatures = headers["svix-signature"].split(" ").filter((signature) => signature.startsWith("v1a,"));
+  return signatures.some((signature) => verify(null, content, key, Buffer.from(signature.slice(4), "base64")));
+}
 
 async function walk(list) {
   const found = [];

@@ -3,6 +3,7 @@
 `scenario.py DATA` is called by `.ci/run sdk`. It is a program written for that service: only the server's URL and the token
 differ.
 """
+import base64
 import json
 import queue
 import sys
@@ -34,6 +35,7 @@ def main(data):
     message = messages(client, app, endpoint, received)
     attempts(client, app, endpoint, message)
     secrets(client, app, endpoint, received)
+    change_to_ed25519(client, app, endpoint, received)
     errors(client, app)
     client.application.delete(app.id)
     raises(404, lambda: client.application.get(app.id))
@@ -141,6 +143,23 @@ def secrets(client, app, endpoint, received):
     request = received.get(timeout=SECONDS)
     for secret in [former, newest]:
         verify(secret, request, True)
+
+
+def change_to_ed25519(client, app, endpoint, received):
+    """During the change, the client verifies the HMAC beside the other signature, which its Webhook cannot verify."""
+    former = client.endpoint.get_secret(app.id, endpoint.id).key
+    # The first key pair of RFC 8032, section 7.1.
+    private = "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60"
+    public = "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a"
+    key = "whsk_" + base64.b64encode(bytes.fromhex(private + public)).decode()
+    client.endpoint.rotate_secret(app.id, endpoint.id, model("EndpointSecretRotateIn", key=key))
+    public_key = "whpk_" + base64.b64encode(bytes.fromhex(public)).decode()
+    equal(client.endpoint.get_secret(app.id, endpoint.id).key, public_key)
+    client.message.create(app.id, model("MessageIn", event_type="order.paid", payload={}))
+    request = received.get(timeout=SECONDS)
+    assert "v1a," in request["headers"]["svix-signature"], request["headers"]
+    verify(former, request, True)
+    verify(former, {**request, "body": request["body"] + " "}, False)
 
 
 def errors(client, app):
