@@ -20,7 +20,8 @@ use tracing::warn;
 use super::create;
 use super::frame::{since, state};
 use super::overview::{OUTCOMES, bars, share};
-use crate::components::{Axis, Chart, copyable, pager};
+use crate::components::Column::{Number, Text};
+use crate::components::{Axis, Chart, copyable, pager, table};
 use crate::page::Page;
 use crate::pages::{Section, endpoint_path};
 use crate::session::SignedIn;
@@ -69,7 +70,7 @@ async fn list(
             }
         } @else {
             @if may_create { div.actions { (create) } }
-            (table(&portal, &signed_in, &endpoints, &health, &statistics))
+            (table_of(&portal, &signed_in, &endpoints, &health, &statistics))
         }
         (pager(after.map(|_| own.as_str()), next.as_deref()))
     };
@@ -94,43 +95,30 @@ async fn statistics(portal: &Portal, endpoints: &[Endpoint]) -> OfDay {
     readable.collect()
 }
 
-fn table(
+fn table_of(
     portal: &Portal,
     signed_in: &SignedIn,
     endpoints: &[Endpoint],
     health: &HealthOf,
     statistics: &OfDay,
 ) -> Markup {
-    html! {
-        div.scroll {
-            table.cards {
-                thead {
-                    tr {
-                        th scope="col" { (text::NAME) }
-                        th scope="col" { (text::STATE) }
-                        th scope="col" { (text::LAST_DAY) }
-                        th.number scope="col" { (text::SHARE) }
-                    }
+    let rows = html! {
+        @for endpoint in endpoints {
+            @let health = portal.administrator().health_in(health, endpoint);
+            tr {
+                th scope="row" {
+                    a href=(endpoint_path(signed_in, endpoint.id)) { (endpoint.settings.name) }
+                    div.muted { (copyable(endpoint.settings.destination.as_str(), text::URL)) }
                 }
-                tbody {
-                    @for endpoint in endpoints {
-                        @let health = portal.administrator().health_in(health, endpoint);
-                        tr {
-                            th scope="row" {
-                                a href=(endpoint_path(signed_in, endpoint.id)) { (endpoint.settings.name) }
-                                div.muted { (copyable(endpoint.settings.destination.as_str(), text::URL)) }
-                            }
-                            td { (state(endpoint, &health)) " " (since(endpoint, &health)) }
-                            td { @if let Some(of_day) = statistics.get(&endpoint.id) { (chart(of_day)) } }
-                            td.number data-label=(text::SHARE) {
-                                @if let Some(of_day) = statistics.get(&endpoint.id) { (share(&sum(of_day))) }
-                            }
-                        }
-                    }
+                td { (state(endpoint, &health)) " " (since(endpoint, &health)) }
+                td { @if let Some(of_day) = statistics.get(&endpoint.id) { (chart(of_day)) } }
+                td.number data-label=(text::SHARE) {
+                    @if let Some(of_day) = statistics.get(&endpoint.id) { (share(&sum(of_day))) }
                 }
             }
         }
-    }
+    };
+    table(&[Text(text::NAME), Text(text::STATE), Text(text::LAST_DAY), Number(text::SHARE)], &rows)
 }
 
 fn chart(of_day: &[(Timestamp, Statistics)]) -> Markup {

@@ -20,8 +20,9 @@ use shared::wire::error::{ErrorCode, Problem};
 
 use super::Section;
 use crate::Shared;
+use crate::components::Column::{Number, Text};
 use crate::components::{
-    Filters, block, confirmed, copyable, delivery_status, in_short, live, pager, pause, pretty, time,
+    Filters, block, confirmed, copyable, delivery_status, in_short, live, pager, pause, pretty, table, time,
 };
 use crate::page::Page;
 use crate::pages::deliveries::PAYLOAD_POLICY;
@@ -49,7 +50,7 @@ pub(super) async fn read(
     let EventPart { published, endpoints, next } = part;
     let event = &published.event;
     let path = format!("{}/events/{}", signed_in.base(), event.id);
-    let deliveries = table(&signed_in, &published.deliveries, &endpoints);
+    let deliveries = table_of(&signed_in, &published.deliveries, &endpoints);
     let next = next.map(|next| filters.link(&path, Some(&next.to_string())));
     let may_remove = tenant.caller.is_owner() && event.expunged_at.is_none();
     let body = html! {
@@ -153,50 +154,42 @@ fn version(deliveries: &[Delivery]) -> String {
     format!("{}-{}-{attempts}-{finals}", deliveries.len(), latest.map_or(0, Timestamp::unix_micros))
 }
 
-fn table(signed_in: &SignedIn, deliveries: &[Delivery], endpoints: &HashMap<EndpointId, Endpoint>) -> Markup {
+fn table_of(signed_in: &SignedIn, deliveries: &[Delivery], endpoints: &HashMap<EndpointId, Endpoint>) -> Markup {
+    if deliveries.is_empty() {
+        return html! { p.muted { (text::NO_DELIVERIES) } };
+    }
     let base = signed_in.base();
-    html! {
-        @if deliveries.is_empty() {
-            p.muted { (text::NO_DELIVERIES) }
-        } @else {
-            div.scroll {
-                table.cards {
-                    thead {
-                        tr {
-                            th scope="col" { (text::ENDPOINT) }
-                            th scope="col" { (text::STATE) }
-                            th.number scope="col" { (text::ATTEMPTS) }
-                            th scope="col" { (text::NEXT_ATTEMPT) }
-                            th scope="col" { (text::UPDATED) }
-                        }
+    let rows = html! {
+        @for delivery in deliveries {
+            tr {
+                th scope="row" {
+                    a href={ (base) "/deliveries/" (delivery.id) } {
+                        (endpoints.get(&delivery.endpoint).map_or("", |it| it.settings.name.as_str()))
                     }
-                    tbody {
-                        @for delivery in deliveries {
-                            tr {
-                                th scope="row" {
-                                    a href={ (base) "/deliveries/" (delivery.id) } {
-                                        (endpoints.get(&delivery.endpoint).map_or("", |it| it.settings.name.as_str()))
-                                    }
-                                    @if let Some(endpoint) = endpoints.get(&delivery.endpoint) {
-                                        br; span.muted { (host(endpoint)) }
-                                    }
-                                }
-                                td {
-                                    (delivery_status(delivery))
-                                    @if let Some(failure) = delivery.failure() { " " span.muted { (in_short(failure)) } }
-                                }
-                                td.number data-label=(text::ATTEMPTS) { (delivery.attempts) }
-                                td data-label=(text::NEXT_ATTEMPT) {
-                                    @if let Some(at) = delivery.next_attempt_at { (time(at)) } @else { "–" }
-                                }
-                                td data-label=(text::UPDATED) { (time(delivery.updated_at)) }
-                            }
-                        }
+                    @if let Some(endpoint) = endpoints.get(&delivery.endpoint) {
+                        br; span.muted { (host(endpoint)) }
                     }
                 }
+                td {
+                    (delivery_status(delivery))
+                    @if let Some(failure) = delivery.failure() { " " span.muted { (in_short(failure)) } }
+                }
+                td.number data-label=(text::ATTEMPTS) { (delivery.attempts) }
+                td data-label=(text::NEXT_ATTEMPT) {
+                    @if let Some(at) = delivery.next_attempt_at { (time(at)) } @else { "–" }
+                }
+                td data-label=(text::UPDATED) { (time(delivery.updated_at)) }
             }
         }
-    }
+    };
+    let columns = [
+        Text(text::ENDPOINT),
+        Text(text::STATE),
+        Number(text::ATTEMPTS),
+        Text(text::NEXT_ATTEMPT),
+        Text(text::UPDATED),
+    ];
+    table(&columns, &rows)
 }
 
 /// The host of an endpoint's URL, or its ARN.
