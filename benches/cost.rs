@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::deployment::Bill;
 use anyhow::{Context, ensure};
-use axum::http::Method;
+use axum::http::{HeaderMap, Method};
 use fastrand::Rng;
 use serde_json::{Value, json};
 
@@ -40,6 +40,9 @@ const FULL_BATCH: u32 = 10;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Door {
     HttpApi,
+    /// The Svix-compatible API, by the same way. Each message has an idempotency key, as that of every client, and an
+    /// `eventId`.
+    Svix,
     FunctionUrl,
     /// The ingest queue, whose function gets this number of messages at a time.
     Queue(u32),
@@ -57,9 +60,10 @@ struct Form {
     most: f64,
 }
 
-const FORMS: [Form; 9] = [
+const FORMS: [Form; 10] = [
     Form { name: "published one by one", door: Door::HttpApi, events: 1, most: 4.00 },
     Form { name: "published in batches of 100", door: Door::HttpApi, events: 100, most: 1.60 },
+    Form { name: "messages of the Svix-compatible API", door: Door::Svix, events: 1, most: 5.25 },
     Form { name: "function URL, one by one", door: Door::FunctionUrl, events: 1, most: 3.00 },
     Form { name: "function URL, in batches of 100", door: Door::FunctionUrl, events: 100, most: 1.60 },
     Form { name: "queue, ten messages at a time", door: Door::Queue(FULL_BATCH), events: 1, most: 3.00 },
@@ -150,7 +154,7 @@ async fn measure(report: &mut Report, measured: &Form, random: &mut Rng) -> anyh
     let deployment = Deployment::new().await?;
     deployment.endpoint(EVENT_TYPE).await?;
     let (publish, before) = match door {
-        Door::HttpApi | Door::FunctionUrl => publish(&deployment, measured, random).await?,
+        Door::HttpApi | Door::Svix | Door::FunctionUrl => publish(&deployment, measured, random).await?,
         Door::Queue(messages) | Door::Bus(messages) => ingest(&deployment, measured, messages, random).await?,
     };
     let mut deliver = Invocations::of("DeliverFunction")?;
@@ -164,7 +168,7 @@ async fn measure(report: &mut Report, measured: &Form, random: &mut Rng) -> anyh
     let mut total = [before; 3];
     report.figure(&format!("{form}: before the function"), cents(before));
     let waits_to_publish = match door {
-        Door::HttpApi | Door::FunctionUrl => WAITS_TO_PUBLISH,
+        Door::HttpApi | Door::Svix | Door::FunctionUrl => WAITS_TO_PUBLISH,
         Door::Queue(_) | Door::Bus(_) => WAITS_TO_INGEST,
     };
     for (name, function, waits) in [("publish", &publish, waits_to_publish), ("deliver", &deliver, WAITS_TO_DELIVER)] {
@@ -196,11 +200,18 @@ async fn measure(report: &mut Report, measured: &Form, random: &mut Rng) -> anyh
 /// Publishes over HTTP. Returns the invocations, and the price of the requests for a delivery in millionths.
 async fn publish(deployment: &Deployment, form: &Form, random: &mut Rng) -> anyhow::Result<(Invocations, f64)> {
     let mut publish = Invocations::of("PublishFunction")?;
-    for _ in 0..DELIVERIES / form.events {
-        let (path, body) = request(form.events, random)?;
-        publish.add(&deployment.measure(Method::POST, &deployment.path(path), &body).await?.1);
+    for number in 0..DELIVERIES / form.events {
+        let mut headers = HeaderMap::new();
+        let (path, body) = if form.door == Door::Svix {
+            headers.insert("idempotency-key", format!("auto_{number}").parse()?);
+            (deployment.messages(), message(number, random)?)
+        } else {
+            let (path, body) = request(form.events, random)?;
+            (deployment.path(path), body)
+        };
+        publish.add(&deployment.measure_with(Method::POST, &path, &headers, &body).await?.1);
     }
-    let request = if form.door == Door::HttpApi { price::HTTP_API_REQUEST } else { 0.0 };
+    let request = if form.door == Door::FunctionUrl { 0.0 } else { price::HTTP_API_REQUEST };
     Ok((publish, request / f64::from(form.events)))
 }
 
@@ -243,6 +254,11 @@ fn request(events: u32, random: &mut Rng) -> anyhow::Result<(&'static str, Value
     }
     let events = (0..events).map(|_| event()).collect::<anyhow::Result<Vec<_>>>()?;
     Ok(("/events/batch", json!({"events": events})))
+}
+
+fn message(number: u32, random: &mut Rng) -> anyhow::Result<Value> {
+    let payload: Value = serde_json::from_str(&payload::data(random))?;
+    Ok(json!({"eventType": EVENT_TYPE, "eventId": format!("order-{number}"), "payload": payload}))
 }
 
 /// The memory of the function in the template.

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::{Context, ensure};
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Method, Request, header};
+use axum::http::{HeaderMap, Method, Request, header};
 use axum::routing::post;
 use pigeonpost::aws::{EmbeddedAws, Storage};
 use pigeonpost::{Poller, gateway};
@@ -102,7 +102,7 @@ impl Deployment {
     pub(crate) async fn endpoint(&self, event_type: &str) -> anyhow::Result<String> {
         let url = format!("http://{}/", self.receiver);
         let endpoint = json!({"name": "Bench", "url": url, "event_types": [event_type]});
-        let created = self.call(Method::POST, &self.path("/webhooks/endpoints"), &endpoint).await?;
+        let created = self.call(Method::POST, &self.path("/webhooks/endpoints"), &HeaderMap::new(), &endpoint).await?;
         Ok(created["data"]["id"].as_str().context("the response has no id")?.to_owned())
     }
 
@@ -111,11 +111,27 @@ impl Deployment {
         format!("/v1/organizations/{}{rest}", self.organization)
     }
 
+    /// The path that creates messages in the dialect `svix`.
+    pub(crate) fn messages(&self) -> String {
+        format!("/api/v1/app/{}/msg", self.organization.replace("org_", "app_"))
+    }
+
     /// Calls the API and measures the call.
     pub(crate) async fn measure(&self, method: Method, path: &str, body: &Value) -> anyhow::Result<(Value, Used)> {
+        self.measure_with(method, path, &HeaderMap::new(), body).await
+    }
+
+    /// Calls the API with these headers and measures the call.
+    pub(crate) async fn measure_with(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &HeaderMap,
+        body: &Value,
+    ) -> anyhow::Result<(Value, Used)> {
         self.meter.take();
         let began = Instant::now();
-        let answer = self.call(method, path, body).await?;
+        let answer = self.call(method, path, headers, body).await?;
         Ok((answer, Used { took: began.elapsed(), bill: self.meter.take() }))
     }
 
@@ -142,11 +158,13 @@ impl Deployment {
         Ok(Used { took: began.elapsed(), bill: self.meter.take() })
     }
 
-    async fn call(&self, method: Method, path: &str, body: &Value) -> anyhow::Result<Value> {
+    async fn call(&self, method: Method, path: &str, headers: &HeaderMap, body: &Value) -> anyhow::Result<Value> {
         let request = Request::builder().method(method).uri(path).header(header::CONTENT_TYPE, "application/json");
         let request = request.header(header::AUTHORIZATION, format!("Bearer {}", self.key));
         let body = if body.is_null() { Body::empty() } else { Body::from(body.to_string()) };
-        let answer = self.router.clone().oneshot(request.body(body)?).await?;
+        let mut request = request.body(body)?;
+        request.headers_mut().extend(headers.clone());
+        let answer = self.router.clone().oneshot(request).await?;
         let status = answer.status();
         let body = axum::body::to_bytes(answer.into_body(), usize::MAX).await?;
         ensure!(status.is_success(), "{path}: {status} {}", String::from_utf8_lossy(&body));

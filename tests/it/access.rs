@@ -10,7 +10,8 @@ use crate::event_types;
 use crate::routes::{Bound, ROUTES, Route, implies_organization, is_of_catalogue, is_of_platform};
 use crate::shape::assert_well_formed;
 use crate::support::{
-    Answer, Call, Fate, Process, Receiver, Reply, Tenant, World, delivery_ids, done, listed, over_network_by_call, text,
+    Answer, Call, Fate, Gate, Process, Receiver, Reply, Tenant, World, delivery_ids, done, eventually, listed,
+    over_network_by_call, text,
 };
 
 const UNKNOWN_KEY: &str = "sk_live_0000000000000000000000000000000000000000000";
@@ -182,6 +183,38 @@ async fn every_route_answers_each_caller_by_its_scopes() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Makes the calls for the answers to requests of the `svix` dialect, below an application and for the deployment: a request is
+/// repeated while it is under way in another process, and one is refused.
+async fn repeat_with_keys(world: &World, platform: &Tenant, organization: &str, calls: &Mutex<Vec<Call>>) {
+    let below = format!("/api/v1/app/{}/endpoint", organization.replace("org_", "app_"));
+    let posts = [("/api/v1/app", json!({"name": "App"})), (&*below, json!({"url": "https://example.com/"}))];
+    for (path, body) in posts {
+        let post = async |client: &Tenant, key: &str, body: &Value| {
+            client.call(Method::POST, path, &[("idempotency-key", key)], Some(body.to_string())).await.status
+        };
+        let gate = Gate::closed();
+        let held = gate.clone();
+        let network = over_network_by_call(&world.sdk(), move |call| match call.operation.as_str() {
+            "TransactWriteItems" => Fate::Behind(held.clone()),
+            _ => Fate::Pass,
+        });
+        let slow = platform.at(&world.process_over(&network, world.clock.clock()));
+        let (before, read) = (world.items("answer").await.len(), calls.lock().unwrap().len());
+        let repeat = async {
+            eventually("the request has begun", async || world.items("answer").await.len() > before).await;
+            post(platform, "auto_1", &body).await
+        };
+        let go_on = async {
+            let waits = |call: &Call| ["GetItem answer", "GetItem idem"].contains(&&*call.kind());
+            eventually("the repetition waits", async || calls.lock().unwrap()[read..].iter().any(waits)).await;
+            gate.open();
+        };
+        let (first, repeated, ()) = tokio::join!(post(&slow, "auto_1", &body), repeat, go_on);
+        assert_eq!((first, repeated), (201, 201), "{path}");
+        assert_eq!(post(platform, "auto_2", &json!({})).await, 422, "{path}");
+    }
+}
+
 /// Calls each route once. Further requests cause the calls that only some requests make: for an endpoint with a failure
 /// that is paused, resumed and deleted, and for an endpoint whose creation causes an operational event.
 #[tokio::test]
@@ -241,6 +274,7 @@ async fn the_api_makes_exactly_the_listed_calls_to_aws() {
     let kind = event_types::create(&world, &json!({"name": "order.paid", "schema": true})).await;
     let path = format!("{}/{}?permanent=true", event_types::TYPES, text(&kind["name"]));
     world.platform().at(&api).delete(&path).await.data(204);
+    repeat_with_keys(&world, &platform, &owner.id, &calls).await;
     api.meter.write_all_usage().await;
     let calls = std::mem::take(&mut *calls.lock().unwrap());
     assert_eq!(done(calls), listed("api"));

@@ -1,21 +1,20 @@
 //! The costs of publishing and delivering, counted from the requests to AWS and compared with docs/storage.md.
 
 mod fan_out;
+mod pages;
 mod portal;
+mod publishing;
 mod reading;
+mod svix;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::event_types;
-use crate::meter::{Bill, Meter};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
-use shared::clock;
 
-use crate::support::{Answer, Fate, Process, Receiver, Tenant, World, over_network_by_call, text};
+use crate::meter::{Bill, Meter};
+use crate::support::{Answer, Fate, Process, Receiver, Tenant, World, over_network_by_call};
 
 /// A process whose costs are counted.
 struct Metered {
@@ -42,7 +41,8 @@ impl Metered {
         let tenant = tenant.at(&self.process);
         tenant.post("/events", &json!({"type": "nobody.wants.this", "data": {}})).await.data(202);
         self.meter.take();
-        tenant.call(http::Method::POST, path, headers, Some(body.to_string())).await.data(202);
+        let reply = tenant.call(http::Method::POST, path, headers, Some(body.to_string())).await;
+        assert_eq!(reply.status, 202, "{}", reply.body);
         self.meter.take()
     }
 
@@ -89,130 +89,6 @@ async fn subscribed(endpoints: usize) -> (World, Receiver, Tenant) {
 fn the_measured_event_has_about_a_kilobyte() {
     let bytes = event(7)["data"].to_string().len();
     assert!((1_000..=1_100).contains(&bytes), "{bytes}");
-}
-
-#[tokio::test]
-async fn publishing_costs_what_the_docs_state() {
-    // The number of endpoints, and the write units of the event.
-    for (endpoints, event_units) in [(1, 1.0), (10, 1.0), (100, 3.0)] {
-        let (world, _receiver, tenant) = subscribed(endpoints).await;
-        let metered = Metered::new(&world);
-        let bill = metered.publish(&tenant, "/events", &[], &event(1)).await;
-        let count = u32::try_from(endpoints).unwrap();
-        let (writes, sends) = ((count + 1).div_ceil(25), count.div_ceil(10));
-        let mut expected = calls([("BatchWriteItem", writes), ("GetItem", 1), ("SendMessageBatch", sends)]);
-        // Usage of this size is written immediately.
-        let usage = u32::from(endpoints >= 100);
-        expected.extend((usage > 0).then(|| ("UpdateItem".to_owned(), usage)));
-        assert_eq!(bill.calls, expected, "{endpoints} endpoints");
-        assert_eq!(bill.write_units, event_units + f64::from(count + usage), "{endpoints} endpoints");
-        assert_eq!(bill.read_units, 1.0, "{endpoints} endpoints: the state");
-        assert_eq!(bill.queue_requests, sends, "{endpoints} endpoints");
-    }
-}
-
-/// Neither costs a call or, for an event of a kilobyte, a unit: the filter is in the target that the process remembers, and
-/// the channels are in the event's item.
-#[tokio::test]
-async fn channels_and_filters_cost_publishing_nothing() {
-    let with_channels = |channels: Value| {
-        let mut event = event(1);
-        event["channels"] = channels;
-        event
-    };
-    let filter = json!({"data": {"members": {"name": {"given": [{"prefix": "Wil"}]}}}});
-    for (fields, event, deliveries) in [
-        (json!({}), event(1), 1.0),
-        (json!({}), with_channels(json!(["a", "b"])), 1.0),
-        (json!({"filter": filter}), event(1), 1.0),
-        (json!({"filter": filter, "channels": ["b"]}), with_channels(json!(["a", "b"])), 1.0),
-        (json!({"filter": {"type": ["other"]}}), event(1), 0.0),
-        (json!({"channels": ["c"]}), with_channels(json!(["a", "b"])), 0.0),
-    ] {
-        let (world, receiver) = (World::new().await, Receiver::new().await);
-        let tenant = world.tenant().await;
-        let mut all = fields.clone();
-        all["url"] = json!(receiver.url());
-        tenant.endpoint_with(all).await;
-        let bill = Metered::new(&world).publish(&tenant, "/events", &[], &event).await;
-        let mut expected = calls([("BatchWriteItem", 1), ("GetItem", 1)]);
-        expected.extend((deliveries > 0.0).then(|| ("SendMessageBatch".to_owned(), 1)));
-        assert_eq!(bill.calls, expected, "{fields}");
-        assert_eq!((bill.write_units, bill.read_units), (1.0 + deliveries, 1.0), "{fields}: event and list, state");
-    }
-}
-
-#[tokio::test]
-async fn an_external_id_costs_one_write() {
-    let (world, _receiver, tenant) = subscribed(1).await;
-    let mut named = event(1);
-    named["external_id"] = json!("order-1");
-    let bill = Metered::new(&world).publish(&tenant, "/events", &[], &named).await;
-    assert_eq!(bill.calls, calls([("BatchWriteItem", 1), ("GetItem", 1), ("PutItem", 1), ("SendMessageBatch", 1)]));
-    assert_eq!((bill.write_units, bill.read_units), (3.0, 1.0));
-}
-
-#[tokio::test]
-async fn a_raw_format_and_a_trace_context_cost_nothing() {
-    let (world, _receiver, tenant) = subscribed(1).await;
-    let headers = [("traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")];
-    let mut raw = event(1);
-    raw["format"] = json!("raw");
-    let bill = Metered::new(&world).publish(&tenant, "/events", &headers, &raw).await;
-    assert_eq!(bill.calls, calls([("BatchWriteItem", 1), ("GetItem", 1), ("SendMessageBatch", 1)]));
-    assert_eq!((bill.write_units, bill.read_units), (2.0, 1.0));
-}
-
-#[tokio::test]
-async fn a_schema_costs_publishing_nothing_once_it_is_known() {
-    let (world, _receiver, tenant) = subscribed(1).await;
-    let schema = json!({"type": "object", "required": ["group", "members"]});
-    event_types::create(&world, &json!({"name": "member.added", "schema": schema})).await;
-    let metered = Metered::new(&world);
-    for (reads, units) in [(3, 3.0), (1, 1.0)] {
-        let bill = metered.publish(&tenant, "/events", &[], &event(1)).await;
-        assert_eq!(bill.calls, calls([("BatchWriteItem", 1), ("GetItem", reads), ("SendMessageBatch", 1)]));
-        assert_eq!(
-            (bill.write_units, bill.read_units),
-            (2.0, units),
-            "event and list; the state, at first type and schema"
-        );
-    }
-    let batch = metered.publish(&tenant, "/events/batch", &[], &batch(10)).await;
-    assert_eq!((batch.calls["GetItem"], batch.read_units), (1, 1.0));
-}
-
-#[tokio::test]
-async fn an_idempotency_key_costs_one_write() {
-    let (world, _receiver, tenant) = subscribed(1).await;
-    let bill = Metered::new(&world).publish(&tenant, "/events", &[("idempotency-key", "once")], &event(1)).await;
-    // The event is written before the list of its delivery.
-    assert_eq!(bill.calls, calls([("BatchWriteItem", 2), ("GetItem", 1), ("PutItem", 1), ("SendMessageBatch", 1)]));
-    assert_eq!(bill.write_units, 3.0);
-}
-
-#[tokio::test]
-async fn a_rate_limit_costs_one_write_for_a_request() {
-    let (world, _receiver, tenant) = subscribed(1).await;
-    let path = format!("/v1/organizations/{}/limits", tenant.id);
-    let limits = json!({"events_per_second": 1_000}).to_string();
-    world.platform().call(http::Method::PUT, &path, &[], Some(limits)).await.data(200);
-    let metered = Metered::new(&world);
-    for (path, body, events) in [("/events", event(1), 1.0), ("/events/batch", batch(10), 10.0)] {
-        let bill = metered.publish(&tenant, path, &[], &body).await;
-        assert_eq!(bill.calls["UpdateItem"], 1, "{bill:?}");
-        assert_eq!(bill.write_units, events + 1.0 + 1.0, "events, list, tokens");
-        assert_eq!((bill.calls["GetItem"], bill.read_units), (1, 1.0), "the state, which contains the limits");
-    }
-}
-
-#[tokio::test]
-async fn a_batch_writes_each_event_and_one_list_for_each_endpoint() {
-    let (world, _receiver, tenant) = subscribed(1).await;
-    let bill = Metered::new(&world).publish(&tenant, "/events/batch", &[], &batch(100)).await;
-    assert_eq!(bill.calls, calls([("BatchWriteItem", 5), ("GetItem", 1), ("SendMessageBatch", 10), ("UpdateItem", 1)]));
-    assert_eq!((bill.write_units, bill.queue_requests), (100.0 + 2.0 + 1.0, 10), "events, list, usage");
-    assert_eq!(bill.read_units, 1.0);
 }
 
 #[tokio::test]
@@ -329,79 +205,4 @@ async fn a_manual_retry_costs_a_few_units() {
     assert_eq!(bill.calls, calls([("GetItem", 2), ("Query", 1), ("PutItem", 1), ("SendMessageBatch", 1)]));
     // The record, and the move of its mark.
     assert_eq!((bill.write_units, bill.read_units), (3.0, 3.0));
-}
-
-#[tokio::test]
-async fn the_cost_of_a_page_of_deliveries_does_not_depend_on_the_number_of_deliveries_and_endpoints() {
-    let (world, _receiver, tenant) = subscribed(1).await;
-    let metered = Metered::new(&world);
-    let endpoints = tenant.get("/webhooks/endpoints").await.data(200);
-    let path = format!("/webhooks/endpoints/{}/deliveries?limit=10", text(&endpoints[0]["id"]));
-    let reader = tenant.at(&metered.process);
-    let mut bills = Vec::new();
-    for _ in 0..3 {
-        for _ in 0..3 {
-            tenant.post("/events/batch", &batch(100)).await.data(202);
-            world.drain().await;
-        }
-        metered.meter.take();
-        assert_eq!(reader.get(&path).await.data(200).as_array().unwrap().len(), 10);
-        bills.push(metered.meter.take());
-    }
-    let [first, .., last] = &bills[..] else { panic!("several") };
-    assert!(last.read_units <= first.read_units * 1.1, "{bills:?}");
-    assert_eq!(last.calls["Query"], 16, "one for each partition");
-}
-
-/// The events were published one by one, so each delivery has a list and a record.
-#[tokio::test]
-async fn a_page_queries_each_partition_for_its_share_and_few_partitions_again() {
-    let (world, _receiver, tenant) = subscribed(1).await;
-    for number in 0..150 {
-        tenant.post("/events", &event(number)).await.data(202);
-    }
-    world.drain().await;
-    let metered = Metered::new(&world);
-    let reader = tenant.at(&metered.process);
-    let endpoints = reader.get("/webhooks/endpoints").await.data(200);
-    let deliveries = format!("/webhooks/endpoints/{}/deliveries?limit=50", text(&endpoints[0]["id"]));
-    let of_endpoint = format!("/events?limit=50&endpoint_id={}", text(&endpoints[0]["id"]));
-    // The last list also reads the events by their ids (50), and what replays may have added (25).
-    let lists = [(deliveries.as_str(), 20.0, 0), ("/events?limit=50", 80.0, 2), (&of_endpoint, 155.0, 4)];
-    for (path, most, batches) in lists {
-        metered.meter.take();
-        assert_eq!(reader.get(path).await.data(200).as_array().unwrap().len(), 50);
-        let bill = metered.meter.take();
-        assert!(bill.read_units <= most, "{path}: {bill:?}");
-        assert!((16..=24).contains(&bill.calls["Query"]), "{path}: {bill:?}");
-        assert_eq!(bill.calls.get("BatchGetItem").copied().unwrap_or_default(), batches, "{path}: {bill:?}");
-    }
-}
-
-/// Each event has 256 KiB, and 196 KiB compressed. A query reads five of them, and a response contains at most twenty.
-/// A page ends earlier if one partition has more than five of the newest twenty, since ids are random.
-#[tokio::test]
-async fn a_page_of_large_events_reads_only_the_bodies_that_it_contains() {
-    let (world, _receiver, tenant) = subscribed(1).await;
-    for _ in 0..100 {
-        let random = std::iter::repeat_with(|| STANDARD.encode(clock::secret_bytes::<1_200>()));
-        let text: String = random.take(163).collect();
-        tenant.post("/events", &json!({"type": "a", "data": {"text": text}})).await.data(202);
-    }
-    let metered = Metered::new(&world);
-    let reader = tenant.at(&metered.process);
-    reader.get("/webhooks/endpoints").await.data(200);
-    for (path, possible, most) in
-        [("/events?limit=100", 5..=20, 3_200.0), ("/events?limit=100&type=none", 0..=0, 2_048.0)]
-    {
-        metered.meter.take();
-        let shown = reader.get(path).await.data(200).as_array().unwrap().len();
-        assert!(possible.contains(&shown), "{path}: {shown}");
-        let bill = metered.meter.take();
-        let calls = ["Query", "BatchGetItem"].map(|name| bill.calls.get(name).copied().unwrap_or_default());
-        let records_and_endpoints = if shown > 0 { 2 } else { 0 };
-        let bodies = u32::try_from(shown.div_ceil(8)).unwrap();
-        assert_eq!(calls, [16, bodies + records_and_endpoints], "{path}: {shown}, {bill:?}");
-        assert!(bill.read_units <= most, "{path}: {bill:?}");
-    }
 }

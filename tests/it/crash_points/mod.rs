@@ -14,6 +14,7 @@ mod replays;
 mod resends;
 mod scene;
 mod suspension;
+mod svix;
 
 use serde_json::{Value, json};
 

@@ -109,20 +109,20 @@ pub(super) fn rows() -> Vec<Row> {
 
 fn publish() -> Vec<Row> {
     use Scene::{
-        Again, Batch, CutOff, Keyed, Keyless, LargeBatch, LimitReached, Limited, Named, PartlyRefused, Repair,
-        Replacing, ToPaused, Typed,
+        Again, Batch, CutOff, Keyed, Keyless, LargeBatch, LimitReached, Limited, Message, MessageAgain, Named,
+        PartlyRefused, Repair, Replacing, ToPaused, Typed,
     };
     let row = |call, scenes, failed| Row::new(Function::Publish, call, scenes, failed);
     vec![
         row("GetItem key by hash", &[Keyed, Again], FAILED),
         row("PutItem used", &[Keyed], USUAL),
-        row("GetItem state", &[Keyed], FAILED),
+        row("GetItem state", &[Keyed, Message], FAILED),
         // The process does not know of its claim, so it does not record the end of the request.
-        row("PutItem idem", &[Keyed], FAILED).lost(LATE.uncounted()),
-        row("PutItem idem", &[Again], FAILED),
+        row("PutItem idem", &[Keyed, Message], FAILED).lost(LATE.uncounted()),
+        row("PutItem idem", &[Again, MessageAgain], FAILED),
         row("GetItem extorg", &[Named], FAILED),
         // The repeated request finds the claim of its own event.
-        row("PutItem extevt", &[Named, Replacing], FAILED),
+        row("PutItem extevt", &[Named, Replacing, Message], FAILED),
         row("PutItem extevt", &[Replacing], FAILED).after(1),
         row("BatchGetItem event", &[Replacing], FAILED),
         // A process that knows the catalogue goes on with what it knows. This one has just started.
@@ -131,16 +131,16 @@ fn publish() -> Vec<Row> {
         row("GetItem schema", &[Typed], FAILED),
         // Nothing is stored before, so the claim is withdrawn.
         row("UpdateItem idem SET refused", &[PartlyRefused], FAILED),
-        row("Query fanout", &[Keyed, Keyless, Repair], FAILED),
-        row("BatchWriteItem events and deliveries", &[Keyed, Keyless, Batch, ToPaused], FAILED),
-        row("BatchWriteItem events and deliveries", &[Keyed], FAILED).after(1),
-        row("SendMessageBatch delivery", &[Keyed, Keyless, Batch, Repair], FAILED),
+        row("Query fanout", &[Keyed, Keyless, Repair, Message], FAILED),
+        row("BatchWriteItem events and deliveries", &[Keyed, Keyless, Batch, ToPaused, Message], FAILED),
+        row("BatchWriteItem events and deliveries", &[Keyed, Message], FAILED).after(1),
+        row("SendMessageBatch delivery", &[Keyed, Keyless, Batch, Repair, Message], FAILED),
         row("UpdateItem idem SET ended", &[CutOff], LATE.uncounted()).lost(USUAL),
-        row("BatchGetItem event", &[Again, Repair], FAILED),
-        row("BatchGetItem delivery", &[Again, Repair], FAILED),
+        row("BatchGetItem event", &[Again, Repair, MessageAgain], FAILED),
+        row("BatchGetItem delivery", &[Again, Repair, MessageAgain], FAILED),
         row("PutItem event", &[Repair], FAILED),
         row("PutItem delivery, list", &[Repair], FAILED),
-        row("PutItem delivery, new: due", &[Again], FAILED),
+        row("PutItem delivery, new: due", &[Again, MessageAgain], FAILED),
         row("UpdateItem idem REMOVE ended", &[Repair], FAILED).lost_once(USUAL.uncounted()).lost(FAILED.uncounted()),
         row(ADD_USAGE, &[LargeBatch], USUAL),
         // A limit that cannot be read is not enforced, except for an item that is throttled.

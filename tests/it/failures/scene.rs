@@ -59,6 +59,10 @@ pub(super) enum Scene {
     Again,
     /// Gets the retry of a publish request that failed.
     Repair,
+    /// Creates a message of the `svix` dialect, with an `eventId`.
+    Message,
+    /// Gets the repetition of a request for a message that was completed.
+    MessageAgain,
     /// Cannot write, and records that the request failed.
     CutOff,
     /// Delivers two events.
@@ -185,7 +189,7 @@ pub(super) enum Outcome {
 }
 
 impl Scene {
-    pub(super) const ALL: [Self; 63] = [
+    pub(super) const ALL: [Self; 65] = [
         Self::Keyed,
         Self::Keyless,
         Self::Batch,
@@ -199,6 +203,8 @@ impl Scene {
         Self::Replacing,
         Self::Again,
         Self::Repair,
+        Self::Message,
+        Self::MessageAgain,
         Self::CutOff,
         Self::Success,
         Self::Large,
@@ -316,6 +322,8 @@ impl Scene {
             | Self::Replacing
             | Self::Again
             | Self::Repair
+            | Self::Message
+            | Self::MessageAgain
             | Self::CutOff
             | Self::LeasedAndPaused
             | Self::RetryingAndPaused
@@ -328,6 +336,11 @@ impl Scene {
             Self::Resend => ends(&[("success", 1)], &[], ("failing", "failing")),
             Self::ResendFails | Self::ExpungeAnswered => ends(&[("exhausted", 1)], &[], ("failing", "failing")),
         }
+    }
+
+    /// Whether the request is one of the `svix` dialect.
+    pub(super) fn is_svix(self) -> bool {
+        matches!(self, Self::Message | Self::MessageAgain)
     }
 
     /// The outcome without an additional fault.

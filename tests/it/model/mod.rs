@@ -124,7 +124,16 @@ struct Publishing {
     by: usize,
     /// The idempotency key. Both organizations use the same keys.
     key: String,
-    events: usize,
+    content: Content,
+}
+
+/// What a request publishes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Content {
+    /// A batch of this many events.
+    Events(usize),
+    /// A message of the `svix` dialect.
+    Message,
 }
 
 /// The effects that a step may have in addition to the normal ones.
@@ -203,7 +212,8 @@ impl Run {
             return allowed;
         }
         match operation {
-            Operation::Publish { by, events, cut } => self.publish(*by, *events, *cut).await,
+            Operation::Publish { by, events, cut } => drop(self.publish(*by, Content::Events(*events), *cut).await),
+            Operation::PublishMessage { by, twice, cut } => self.publish_message(*by, *twice, *cut).await,
             Operation::Repeat => self.repeat().await,
             Operation::Script { endpoint, reactions } => {
                 self.receivers[*endpoint].then(reactions.iter().map(|reaction| reaction.answer()));

@@ -24,6 +24,8 @@ const STREAK: usize = 12;
 pub(super) enum Operation {
     /// An organization publishes events in one request.
     Publish { by: usize, events: usize, cut: Option<usize> },
+    /// An organization publishes a message in the `svix` dialect, and perhaps repeats the request at once.
+    PublishMessage { by: usize, twice: bool, cut: Option<usize> },
     /// A publisher repeats a request that was not answered.
     Repeat,
     /// The receiver of an endpoint answers its next requests in these ways.
@@ -101,7 +103,7 @@ impl Operation {
     pub(super) fn spares(&self) -> [bool; ORGANIZATIONS] {
         let except = |actor: usize| [0, 1].map(|organization| organization != actor);
         match self {
-            Self::Publish { by, .. } => except(*by),
+            Self::Publish { by, .. } | Self::PublishMessage { by, .. } => except(*by),
             Self::SetLimit { of, .. } => except(*of),
             Self::SetLane { endpoint, .. } => except(owner(*endpoint)),
             Self::Script { .. } | Self::Trespass { .. } | Self::SetType { .. } => [true; ORGANIZATIONS],
@@ -151,8 +153,10 @@ impl Operation {
 /// A random operation.
 pub(super) fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
-        8 => (organization(), 1..=3_usize, cut(MOST_CALLS_OF_API))
+        6 => (organization(), 1..=3_usize, cut(MOST_CALLS_OF_API))
             .prop_map(|(by, events, cut)| Operation::Publish { by, events, cut }),
+        3 => (organization(), any::<bool>(), cut(MOST_CALLS_OF_API))
+            .prop_map(|(by, twice, cut)| Operation::PublishMessage { by, twice, cut }),
         1 => Just(Operation::Repeat),
         4 => (endpoint(), reactions())
             .prop_map(|(endpoint, reactions)| Operation::Script { endpoint, reactions }),

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::isolation::{TROUBLED, owner};
 use super::states::Delivery;
-use super::{DELETED, DISABLED, Publishing, Run};
+use super::{Content, DELETED, DISABLED, Publishing, Run, event_of};
 use crate::support::{EVENT_TYPE, Process, Reply, delivery_ids, text};
 
 impl Run {
@@ -17,23 +17,41 @@ impl Run {
         self.run_process(cut, async |process| tenant.at(process).call(method, path, &[], body).await).await
     }
 
-    pub(super) async fn publish(&mut self, by: usize, events: usize, cut: Option<usize>) {
+    /// Publishes with a new key. Returns the request and its response if it was accepted.
+    pub(super) async fn publish(
+        &mut self,
+        by: usize,
+        content: Content,
+        cut: Option<usize>,
+    ) -> Option<(Publishing, Value)> {
         let organization = &mut self.organizations[by];
         organization.keys += 1;
-        let publishing = Publishing { by, key: organization.keys.to_string(), events };
+        let publishing = Publishing { by, key: organization.keys.to_string(), content };
         let reply = self.try_to_publish(&publishing, cut).await;
         if self.is_deleted(by) {
             assert!(reply.as_ref().is_none_or(|reply| (400..500).contains(&reply.status)), "{reply:?}");
-            return;
+            return None;
         }
         if reply.as_ref().is_some_and(|reply| self.is_refused(by, reply)) {
-            return;
+            return None;
         }
-        assert!(reply.as_ref().is_none_or(|reply| reply.status == 202), "{reply:?}");
         if let Some(reply) = &reply {
             self.check_verdicts(reply);
         }
-        self.apply_publishing(publishing, reply);
+        let accepted = reply.as_ref().filter(|reply| reply.status == 202).map(|reply| reply.body.clone());
+        self.apply_publishing(publishing.clone(), reply);
+        accepted.map(|body| (publishing, body))
+    }
+
+    /// Publishes a message. A repetition of an answered request has the same answer, and publishes nothing.
+    pub(super) async fn publish_message(&mut self, by: usize, twice: bool, cut: Option<usize>) {
+        let Some((publishing, first)) = self.publish(by, Content::Message, cut).await.filter(|_| twice) else { return };
+        let events = self.world.items("event").await.len();
+        let again = self.try_to_publish(&publishing, None).await.unwrap();
+        if !self.is_refused(by, &again) {
+            assert_eq!((again.status, &again.body), (202, &first));
+        }
+        assert_eq!(self.world.items("event").await.len(), events);
     }
 
     pub(super) async fn repeat(&mut self) {
@@ -49,10 +67,20 @@ impl Run {
             self.unanswered.push(publishing);
             return;
         };
-        let results = reply.data(202);
-        let accepted = results.as_array().unwrap().iter().filter(|result| result["status"] == "accepted");
-        for id in accepted.flat_map(|result| delivery_ids(&result["event"])) {
-            self.unpromised.remove(&id);
+        match publishing.content {
+            Content::Events(_) => {
+                let results = reply.data(202);
+                let accepted = results.as_array().unwrap().iter().filter(|result| result["status"] == "accepted");
+                for id in accepted.flat_map(|result| delivery_ids(&result["event"])) {
+                    self.unpromised.remove(&id);
+                }
+            }
+            // The response has no deliveries, only the event.
+            Content::Message if reply.status == 202 => {
+                let event = text(&reply.body["id"]).replace("msg_", "wevt_");
+                self.unpromised.retain(|id, _| event_of(id) != event);
+            }
+            Content::Message => assert_eq!(reply.status, 422, "{}", reply.body),
         }
         assert!(!self.unpromised.values().any(|of| *of == publishing), "the response does not list all deliveries");
     }
@@ -60,18 +88,28 @@ impl Run {
     async fn try_to_publish(&self, publishing: &Publishing, cut: Option<usize>) -> Option<Reply> {
         let tenant = &self.organizations[publishing.by].tenant;
         // The receivers check which organization published the event.
+        let data = json!({"organization": tenant.id});
         let external_id = |n: usize| format!("{}.{n}", publishing.key);
-        let event = |n| json!({"type": EVENT_TYPE, "data": {"organization": tenant.id}, "external_id": external_id(n)});
-        // Every second request has external ids, which both organizations use.
-        let is_named = publishing.events.is_multiple_of(2);
-        let events = (0..publishing.events).map(event).map(|mut event| {
-            event.as_object_mut().unwrap().retain(|name, _| is_named || name != "external_id");
-            event
-        });
-        let body = json!({"events": events.collect::<Vec<_>>()}).to_string();
+        let (path, body) = match publishing.content {
+            Content::Events(count) => {
+                let event = |n| {
+                    let mut event = json!({"type": EVENT_TYPE, "data": data});
+                    // Every second request has external ids, which both organizations use.
+                    if count.is_multiple_of(2) {
+                        event["external_id"] = json!(external_id(n));
+                    }
+                    event
+                };
+                ("/events/batch".to_owned(), json!({"events": (0..count).map(event).collect::<Vec<_>>()}))
+            }
+            Content::Message => {
+                let path = format!("/api/v1/app/{}/msg", tenant.id.replace("org_", "app_"));
+                (path, json!({"eventType": EVENT_TYPE, "eventId": external_id(0), "payload": data}))
+            }
+        };
         let headers = [("idempotency-key", publishing.key.as_str())];
         let publish = async |process: &Process| {
-            tenant.at(process).call(Method::POST, "/events/batch", &headers, Some(body)).await
+            tenant.at(process).call(Method::POST, &path, &headers, Some(body.to_string())).await
         };
         self.run_process(cut, publish).await
     }

@@ -16,7 +16,7 @@ use super::scene::{BATCH, Function, LARGE_BATCH, Outcome, Receiving, Scene};
 use super::wire::Wire;
 use crate::support::{
     Answer, EVENT_TYPE, Endpoint, Fate, Process, Receiver, Reply, Tenant, World, delivery_ids, over_network,
-    over_network_by_call, without_lists,
+    over_network_by_call, text, without_lists,
 };
 
 const VISIBILITY: Duration = Duration::from_secs(VISIBILITY_SECONDS as u64);
@@ -116,7 +116,7 @@ impl Stage {
     async fn publish_until_accepted(&mut self) -> Outcome {
         let first = self.wire.armed(self.publish_over(&self.process)).await;
         if first.status == 202 {
-            self.accepted = self.deliveries_of(first);
+            self.accepted = self.deliveries_of(first).await;
             return Outcome::Usual;
         }
         if self.scene == Scene::Keyless && first.status == 500 {
@@ -127,25 +127,39 @@ impl Stage {
             first.is_error(429, "rate_limited");
             self.world.advance(Duration::from_secs(1));
         } else {
-            assert!(first.headers.contains_key("retry-after"), "{}", first.body);
-            first.is_error(503, "unavailable");
+            self.is_unavailable(&first);
         }
         let healthy = self.world.another_process();
         let again = self.publish_over(&healthy).await;
         let outcome = if again.status == 202 {
-            self.accepted = self.deliveries_of(again);
+            self.accepted = self.deliveries_of(again).await;
             Outcome::Failed
         } else {
-            again.is_error(503, "unavailable");
+            self.is_unavailable(&again);
             self.world.advance(A_MINUTE);
-            self.accepted = self.deliveries_of(self.publish_over(&healthy).await);
+            self.accepted = self.deliveries_of(self.publish_over(&healthy).await).await;
             Outcome::Late
         };
         healthy.meter.write_all_usage().await;
         outcome
     }
 
-    fn deliveries_of(&self, reply: Reply) -> Vec<String> {
+    /// Asserts that the response asks the client to repeat the request later.
+    fn is_unavailable(&self, reply: &Reply) {
+        assert!(reply.headers.contains_key("retry-after"), "{}", reply.body);
+        match self.scene.is_svix() {
+            true => assert_eq!((reply.status, &reply.body["code"]), (503, &json!("unavailable")), "{}", reply.body),
+            false => reply.is_error(503, "unavailable"),
+        }
+    }
+
+    async fn deliveries_of(&self, reply: Reply) -> Vec<String> {
+        if self.scene.is_svix() {
+            // The response has no deliveries, only the event.
+            assert_eq!(reply.status, 202, "{}", reply.body);
+            let event = text(&reply.body["id"]).replace("msg_", "wevt_");
+            return delivery_ids(&self.tenant.get(&format!("/events/{event}")).await.data(200));
+        }
         match reply.data(202) {
             Value::Array(results) => {
                 let accepted = results.iter().filter(|result| result["status"] == "accepted");
@@ -156,7 +170,11 @@ impl Stage {
     }
 
     async fn publish_over(&self, process: &Process) -> Reply {
+        let messages = format!("/api/v1/app/{}/msg", self.tenant.id.replace("org_", "app_"));
         let (path, body) = match self.scene {
+            Scene::Message | Scene::MessageAgain => {
+                (&*messages, json!({"eventType": EVENT_TYPE, "eventId": "order-17", "payload": {"text": "x"}}))
+            }
             Scene::Batch => ("/events/batch", json!({"events": vec![event(10); BATCH]})),
             Scene::LargeBatch => ("/events/batch", json!({"events": vec![event(10); LARGE_BATCH]})),
             Scene::PartlyRefused => ("/events/batch", json!({"events": [event(10), {"type": EVENT_TYPE, "data": {}}]})),

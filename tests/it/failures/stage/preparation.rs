@@ -22,7 +22,7 @@ impl Scene {
     pub(in crate::failures) async fn set(self, wire: &Wire) -> Stage {
         let mut stage = Stage::new(self, wire).await;
         match self {
-            Self::Keyed | Self::Keyless | Self::Batch | Self::LargeBatch | Self::CutOff => {}
+            Self::Keyed | Self::Keyless | Self::Batch | Self::LargeBatch | Self::Message | Self::CutOff => {}
             Self::Limited => stage.limit().await,
             Self::LimitReached => {
                 stage.limit().await;
@@ -41,7 +41,9 @@ impl Scene {
                 tenant.post("/events", &named(event(10))).await.is_error(503, "unavailable");
                 stage.world.advance(A_MINUTE);
             }
-            Self::Again => drop(stage.publish_over(&stage.world.process.clone()).await.data(202)),
+            Self::Again | Self::MessageAgain => {
+                assert_eq!(stage.publish_over(&stage.world.process.clone()).await.status, 202);
+            }
             Self::Repair => {
                 let refuse = |it: &str| if it == "BatchWriteItem" { Fate::Refuse } else { Fate::Pass };
                 stage.publish_over(&stage.spoiled(refuse)).await.is_error(503, "unavailable");

@@ -64,7 +64,7 @@ impl Stage {
         for start in (0..count).step_by(100) {
             let events = vec![event(10); (count - start).min(100)];
             let published = self.tenant.post("/events/batch", &json!({"events": events})).await;
-            self.accepted.extend(self.deliveries_of(published));
+            self.accepted.extend(self.deliveries_of(published).await);
         }
     }
 
