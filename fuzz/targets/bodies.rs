@@ -141,7 +141,10 @@ fn check(accepted: Option<NewEndpoint>, deployment: &Deployment) {
     fields.retain(|name, _| own.contains(&name.as_str()));
     let again = to_string(&fields).expect("it renders");
     let patch = parse::<organizations::EndpointPatchIn>(again.as_bytes()).expect("the text was rendered above");
-    let patched =
-        endpoint.clone().patched(patch.read(|it| it.parse(deployment, true)).expect("the shown fields are valid"), now, key);
+    let patched = endpoint.clone().patched(
+        patch.read(|it| it.parse(deployment, true)).expect("the shown fields are valid"),
+        now,
+        key,
+    );
     assert_eq!(patched.settings, endpoint.settings);
 }
