@@ -17,7 +17,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use pigeonpost::aws::{EmbeddedAws, Storage};
 use shared::clock::Clock;
 use shared::domain::endpoint::Endpoint;
-use shared::domain::endpoint::circuit_breaker::Counters;
+use shared::domain::endpoint::circuit_breaker::{Counters, SlowTime};
 use shared::domain::endpoint::lane::Lane;
 use shared::domain::ids::{EndpointId, OrganizationId};
 use shared::store::Store;
@@ -44,6 +44,8 @@ const LONGEST_LIFE: Duration = Duration::from_millis(1_500);
 const ARRIVAL_TIMEOUT: Duration = Duration::from_secs(300);
 /// How long a publisher waits after a failed request.
 const FAILURE_PAUSE: Duration = Duration::from_millis(50);
+/// How long the slow endpoint stays in the slow lane after it was moved there.
+const IN_SLOW_LANE: Duration = Duration::from_secs(20 * 60);
 const EVENT_TYPE: &str = "bench.killed";
 const SLOW_EVENT_TYPE: &str = "bench.killed.slow";
 /// The retention time of events, which `Store` requires. The calls of this benchmark do not depend on it.
@@ -54,11 +56,12 @@ pub(crate) async fn run(times: u32, events: u64, seed: Option<u64>) -> anyhow::R
     let mut random = fastrand::Rng::with_seed(seed);
     let data = tempfile::tempdir()?;
     let mut host = Host::start(data.path()).await?;
-    let receiver = Receiver::start(Behaviour { delay: RECEIVER_DELAY, fails: Fails::FirstAttemptOfOneIn(20) }).await?;
+    let often = Behaviour { fails: Fails::FirstAttemptOfOneIn(20), ..Behaviour::HEALTHY };
+    let receiver = Receiver::start(Behaviour { delay: RECEIVER_DELAY, ..often }).await?;
     let publisher = Publisher::new(host.credentials()?);
     publisher.remove_demo().await?;
     publisher.endpoint(&receiver.url(), EVENT_TYPE, serde_json::json!({})).await?;
-    let slow = Receiver::start(Behaviour { delay: SLOW_RECEIVER_DELAY, fails: Fails::FirstAttemptOfOneIn(20) }).await?;
+    let slow = Receiver::start(Behaviour { delay: SLOW_RECEIVER_DELAY, ..often }).await?;
     let slow_endpoint = publisher.endpoint(&slow.url(), SLOW_EVENT_TYPE, serde_json::json!({})).await?;
     let receivers = [receiver, slow];
 
@@ -167,7 +170,8 @@ async fn move_to_slow_lane(data: &Path, organization: &str, endpoint: &str) -> a
     let (organization, id) = (OrganizationId::parse(organization)?, EndpointId::parse(endpoint)?);
     let found = store.endpoint(&organization, id).await?.context("the endpoint is there")?;
     let now = Clock::system().now();
-    let count = |counters| Counters { slow: 20, lane: Lane::Slow, lane_changed_at: Some(now), ..counters };
+    let slow_time = SlowTime { until: Some(now.plus(IN_SLOW_LANE)), lane: Lane::Slow };
+    let count = |counters| Counters { slow_time, ..counters };
     store.change_counters(id, now, count).await?.context("the counters were changed meanwhile")?;
     let moved = Endpoint { lane: Lane::Slow, version: found.version + 1, ..found.clone() };
     Ok(store.change_endpoint(&found, &moved, now).await?)

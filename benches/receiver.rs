@@ -38,8 +38,10 @@ pub(crate) struct Receiver {
 /// The behavior of a receiver.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Behaviour {
-    /// The delay before the response.
+    /// The delay before a response that is delayed.
     pub(crate) delay: Duration,
+    /// One response in this many is delayed, in the order of arrival of their requests.
+    pub(crate) delays_one_in: usize,
     /// The requests that get a 500 response.
     pub(crate) fails: Fails,
 }
@@ -59,7 +61,7 @@ pub(crate) enum Fails {
 
 impl Behaviour {
     /// Responds with 200 immediately.
-    pub(crate) const HEALTHY: Self = Self { delay: Duration::ZERO, fails: Fails::Never };
+    pub(crate) const HEALTHY: Self = Self { delay: Duration::ZERO, delays_one_in: 1, fails: Fails::Never };
 }
 
 impl Receiver {
@@ -149,7 +151,9 @@ async fn receive(
         Fails::FirstAttemptOfOneIn(many) => attempt == 1 && number.is_multiple_of(many),
         Fails::AllButOneIn(many) => !arrived.is_multiple_of(many),
     };
-    tokio::time::sleep(behaviour.delay).await;
+    if arrived.is_multiple_of(behaviour.delays_one_in) {
+        tokio::time::sleep(behaviour.delay).await;
+    }
     if fails { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK }
 }
 

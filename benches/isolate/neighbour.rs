@@ -32,6 +32,8 @@ pub(crate) enum Problem {
     Hangs,
     /// The endpoint answers 200 after 9 s, and gets 50 events a second.
     Slow,
+    /// The endpoint answers one request of five with 200 after 9 s and the others at once, and gets 100 events a second.
+    Mixed,
     /// The endpoint fails eight requests of nine, and gets 100 events a second.
     FailsMostly,
     /// The endpoint fails every request immediately, and gets 500 events a second.
@@ -49,9 +51,10 @@ pub(crate) enum Problem {
 }
 
 impl Problem {
-    pub(crate) const ALL: [Self; 9] = [
+    pub(crate) const ALL: [Self; 10] = [
         Self::Hangs,
         Self::Slow,
+        Self::Mixed,
         Self::FailsMostly,
         Self::FailsAtOnce,
         Self::FanOut,
@@ -61,8 +64,18 @@ impl Problem {
         Self::Limited,
     ];
     /// The names on the command line, in the order of the variants.
-    pub(crate) const NAMES: [&str; 9] =
-        ["hangs", "slow", "fails-mostly", "fails-at-once", "fan-out", "resume", "recovery", "replay", "limited"];
+    pub(crate) const NAMES: [&str; 10] = [
+        "hangs",
+        "slow",
+        "mixed",
+        "fails-mostly",
+        "fails-at-once",
+        "fan-out",
+        "resume",
+        "recovery",
+        "replay",
+        "limited",
+    ];
 
     pub(crate) fn name(self) -> &'static str {
         Self::NAMES[self as usize]
@@ -72,6 +85,9 @@ impl Problem {
         match self {
             Self::Hangs => "An endpoint that hangs until its timeout of 10 s, 100 events a second",
             Self::Slow => "An endpoint that answers 200 after 9 s, 50 events a second",
+            Self::Mixed => {
+                "An endpoint that answers one request of five after 9 s and the others at once, 100 events a second"
+            }
             Self::FailsMostly => "An endpoint that fails eight requests of nine, 100 events a second",
             Self::FailsAtOnce => "An endpoint that fails immediately, 500 events a second",
             Self::FanOut => "An event for 1,000 endpoints every 5 s",
@@ -85,7 +101,7 @@ impl Problem {
     /// The published events per second; 0 for loads of another kind.
     fn rate(self) -> u32 {
         match self {
-            Self::Hangs | Self::FailsMostly => 100,
+            Self::Hangs | Self::Mixed | Self::FailsMostly => 100,
             Self::Slow => 50,
             Self::FailsAtOnce | Self::Limited => 500,
             Self::FanOut | Self::Resume | Self::Recovery | Self::Replay => 0,
@@ -95,14 +111,14 @@ impl Problem {
     fn receiver(self) -> Behaviour {
         let (delay, fails) = match self {
             Self::Hangs => (Duration::from_secs(3_600), Fails::Never),
-            Self::Slow => (Duration::from_secs(9), Fails::Never),
+            Self::Slow | Self::Mixed => (Duration::from_secs(9), Fails::Never),
             Self::FailsMostly => (Duration::ZERO, Fails::AllButOneIn(9)),
             Self::FailsAtOnce => (Duration::ZERO, Fails::Always),
             Self::FanOut | Self::Resume | Self::Recovery | Self::Replay | Self::Limited => {
                 (Duration::ZERO, Fails::Never)
             }
         };
-        Behaviour { delay, fails }
+        Behaviour { delay, delays_one_in: if self == Self::Mixed { 5 } else { 1 }, fails }
     }
 }
 

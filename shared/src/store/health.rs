@@ -11,7 +11,7 @@ use super::item::{Base, Item, Unreadable, VERSION, is_zero, read, time, to_item}
 use super::keys::Key;
 use super::write::put::{Put, WRITE_TOKEN, new_write_token, with_write_token};
 use super::{Store, StoreError, keys};
-use crate::domain::endpoint::circuit_breaker::{Bucket, Counters};
+use crate::domain::endpoint::circuit_breaker::{Bucket, Counters, SlowTime};
 use crate::domain::endpoint::lane::Lane;
 use crate::domain::ids::EndpointId;
 use crate::domain::time::Timestamp;
@@ -96,7 +96,7 @@ impl Store {
         Ok(found.into_iter().filter_map(of_endpoint).collect())
     }
 
-    /// The part of a transaction that resets the failure counts. The lane and the slow count stay: otherwise a
+    /// The part of a transaction that resets the failure counts. The lane and the slow time stay: otherwise a
     /// tenant could move a slow endpoint back to the fast lane by changing it.
     pub(super) fn forget_failures(
         &self,
@@ -145,28 +145,25 @@ struct HealthItem {
     timeouts: u32,
     #[serde(skip_serializing_if = "Option::is_none")]
     first_timeout_at: Option<String>,
-    #[serde(default, skip_serializing_if = "is_zero")]
-    slow: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    slow_until: Option<String>,
     /// Absent for the fast lane.
     #[serde(skip_serializing_if = "Option::is_none")]
     lane: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    lane_changed_at: Option<String>,
     expires_at: i64,
 }
 
 impl HealthItem {
     fn new(endpoint: EndpointId, counters: &Counters, now: Timestamp) -> Self {
-        let &Counters { failures, timeouts, slow, lane, lane_changed_at } = counters;
+        let &Counters { failures, timeouts, slow_time } = counters;
         Self {
             base: Base::new(keys::health(endpoint), ENTITY),
             failures: failures.count,
             failing_since: failures.since.map(Timestamp::rfc3339),
             timeouts: timeouts.count,
             first_timeout_at: timeouts.since.map(Timestamp::rfc3339),
-            slow,
-            lane: (lane != Lane::default()).then(|| lane.as_str().to_owned()),
-            lane_changed_at: lane_changed_at.map(Timestamp::rfc3339),
+            slow_until: slow_time.until.map(Timestamp::rfc3339),
+            lane: (slow_time.lane != Lane::default()).then(|| slow_time.lane.as_str().to_owned()),
             expires_at: expires_at(now),
         }
     }
@@ -179,9 +176,10 @@ impl TryFrom<HealthItem> for (i64, Counters) {
         let counters = Counters {
             failures: Bucket { count: item.failures, since: time(item.failing_since.as_ref())? },
             timeouts: Bucket { count: item.timeouts, since: time(item.first_timeout_at.as_ref())? },
-            slow: item.slow,
-            lane: item.lane.as_deref().and_then(Lane::parse).unwrap_or_default(),
-            lane_changed_at: time(item.lane_changed_at.as_ref())?,
+            slow_time: SlowTime {
+                until: time(item.slow_until.as_ref())?,
+                lane: item.lane.as_deref().and_then(Lane::parse).unwrap_or_default(),
+            },
         };
         Ok((item.expires_at, counters))
     }

@@ -1,5 +1,7 @@
-//! The number of messages in flight. The tables in docs/reliability.md are the output of the model in `traffic.rs`.
+//! The number of messages in flight. The tables in docs/reliability.md are the output of the models in `traffic.rs`
+//! and `mixtures.rs`.
 
+mod mixtures;
 mod slow;
 mod traffic;
 
@@ -145,4 +147,5 @@ fn tenants() -> String {
 fn the_tables_of_messages_in_flight_are_current() {
     update_table("in flight, outages", &outages());
     update_table("in flight, one tenant", &tenants());
+    update_table("in flight, mixtures", &mixtures::table());
 }

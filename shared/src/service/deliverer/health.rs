@@ -123,8 +123,8 @@ impl Health {
                     .announce(organization, announcer::webhook_changed(&suspended, "webhook.suspended"))
                     .await;
             }
-        } else if endpoint.lane != counters.lane {
-            self.endpoints.change_if(organization, *id, |endpoint| endpoint.moved_to(counters.lane)).await?;
+        } else if endpoint.lane != counters.slow_time.lane {
+            self.endpoints.change_if(organization, *id, |endpoint| endpoint.moved_to(counters.slow_time.lane)).await?;
         } else if counters.are_clear() && endpoint.circuit_breaker.is_overdue(now) {
             self.endpoints.change_if(organization, *id, |endpoint| endpoint.settled(now)).await?;
         } else {

@@ -1,11 +1,12 @@
 //! The table of a deployment.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use shared::domain::delivery::attempt::AttemptEntry;
 use shared::domain::endpoint;
-use shared::domain::endpoint::circuit_breaker::Counters;
+use shared::domain::endpoint::circuit_breaker::{Counters, SlowTime};
 use shared::domain::endpoint::fan_out::FanOutSize;
 use shared::domain::endpoint::lane::Lane;
 use shared::domain::ids::{DeliveryId, EndpointId, OrganizationId};
@@ -13,6 +14,9 @@ use shared::store::Store;
 
 use super::World;
 use crate::support::{Endpoint, Tenant};
+
+/// How long an endpoint that is moved to the slow lane stays there at least.
+const IN_SLOW_LANE: Duration = Duration::from_secs(20 * 60);
 
 impl World {
     pub(crate) fn dynamodb(&self) -> aws_sdk_dynamodb::Client {
@@ -33,8 +37,9 @@ impl World {
         let store = self.store();
         let (organization, id) = (OrganizationId::parse(&tenant.id).unwrap(), EndpointId::parse(&endpoint.id).unwrap());
         let Some(found) = store.endpoint(&organization, id).await.unwrap() else { return };
-        let (now, slow) = (self.clock.now(), if lane == Lane::Slow { 20 } else { 0 });
-        let count = |counters| Counters { slow, lane, lane_changed_at: Some(now), ..counters };
+        let now = self.clock.now();
+        let until = (lane == Lane::Slow).then(|| now.plus(IN_SLOW_LANE));
+        let count = |counters| Counters { slow_time: SlowTime { until, lane }, ..counters };
         store.change_counters(id, now, count).await.unwrap().unwrap();
         let moved = endpoint::Endpoint { lane, version: found.version + 1, ..found.clone() };
         store.change_endpoint(&found, &moved, now).await.unwrap();

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::outcomes::{Bucket, Outcomes};
-use crate::domain::endpoint::lane::Lane;
+use super::slow_time::SlowTime;
 use crate::domain::time::Timestamp;
 
 /// An endpoint is suspended at this many more failures than successes, if failures have outnumbered successes for
@@ -22,14 +22,6 @@ const MAX_TIMEOUTS: u32 = 10;
 /// The shortest time between an endpoint's first failure and its suspension. A consumer caches an endpoint for five
 /// seconds. Until then it does not count successes if it does not know of failures that other consumers saw.
 const MIN_BURST_FAILING: Duration = Duration::from_secs(6);
-/// At this many more slow attempts than fast ones an endpoint moves to the slow lane. At 0 it moves to the fast
-/// lane.
-const MIN_SLOW: u32 = 5;
-/// The count of slow attempts is limited to this number, so that an endpoint that answers quickly again soon
-/// returns to the fast lane.
-const MAX_SLOW: u32 = 20;
-/// The shortest time that an endpoint stays in a lane.
-const MIN_IN_LANE: Duration = Duration::from_secs(5 * 60);
 
 /// The counters of an endpoint. An endpoint that has never failed or been slow has none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -38,35 +30,19 @@ pub struct Counters {
     pub failures: Bucket,
     /// Timeouts minus successes.
     pub timeouts: Bucket,
-    /// Slow attempts minus fast ones, from 0 to 20.
-    pub slow: u32,
-    /// The lane that the counts call for. The endpoint's own lane is updated afterwards.
-    pub lane: Lane,
-    /// When [`lane`](Self::lane) last changed; `None` if it never has.
-    pub lane_changed_at: Option<Timestamp>,
+    /// The time that slow attempts take, and the lane that it calls for.
+    pub slow_time: SlowTime,
 }
 
 impl Counters {
     /// Returns the counters after these outcomes.
     #[must_use]
     pub fn after(self, outcomes: &Outcomes, now: Timestamp) -> Self {
-        let slow = self.slow.saturating_add(outcomes.slow).saturating_sub(outcomes.fast).min(MAX_SLOW);
-        let counted = Self {
+        Self {
             failures: self.failures.after(outcomes.failures, outcomes.successes),
             timeouts: self.timeouts.after(outcomes.timeouts, outcomes.successes),
-            slow,
-            ..self
-        };
-        let lane = match slow {
-            0 => Lane::Fast,
-            MIN_SLOW.. => Lane::Slow,
-            _ => self.lane,
-        };
-        let may_change = self.lane_changed_at.is_none_or(|changed| now.since(changed) >= MIN_IN_LANE);
-        if lane == self.lane || !may_change {
-            return counted;
+            slow_time: self.slow_time.after(outcomes.slow, now),
         }
-        Self { lane, lane_changed_at: Some(now), ..counted }
     }
 
     /// Whether the counts call for the suspension of the endpoint.
@@ -76,9 +52,9 @@ impl Counters {
             || self.timeouts.holds(MAX_TIMEOUTS, MIN_BURST_FAILING, now)
     }
 
-    /// Whether all counts are 0 and the lane is the fast one.
+    /// Whether all buckets are empty and the lane is the fast one.
     pub fn are_clear(&self) -> bool {
-        Self { lane_changed_at: None, ..*self } == Self::default()
+        *self == Self::default()
     }
 }
 
@@ -87,6 +63,7 @@ mod tests {
     use super::*;
     use crate::domain::delivery::attempt::Cause;
     use crate::domain::endpoint::circuit_breaker::outcomes::tests::attempt;
+    use crate::domain::endpoint::lane::Lane;
 
     const START: Timestamp = Timestamp::from_unix_seconds(1_774_382_400);
 
@@ -175,43 +152,24 @@ mod tests {
     }
 
     #[test]
-    fn five_slow_attempts_select_the_slow_lane_and_as_many_fast_ones_the_fast_lane() {
-        let count = |counters: Counters, attempts: usize, duration_ms, now| {
-            (0..attempts).fold(counters, |counters, _| counters.after(&outcome(None, duration_ms, now), now))
-        };
-        let four = count(Counters::default(), 4, 2_001, at(0));
-        assert_eq!((four.slow, four.lane), (4, Lane::Fast));
-        let neither = count(four, 9, 1_500, at(1));
-        assert_eq!((neither.slow, neither.lane), (4, Lane::Fast));
-        let slow = count(neither, 1, 29_000, at(2));
-        assert_eq!((slow.slow, slow.lane, slow.lane_changed_at), (5, Lane::Slow, Some(at(2))));
-        let full = count(slow, 1_000, 29_000, at(3));
-        assert_eq!(full.slow, 20);
-        let some = count(full, 19, 10, at(400));
-        assert_eq!((some.slow, some.lane), (1, Lane::Slow));
-        let fast = count(some, 1, 10, at(401));
-        assert_eq!((fast.slow, fast.lane, fast.lane_changed_at), (0, Lane::Fast, Some(at(401))));
-        assert!(!full.are_clear() && fast.are_clear());
+    fn attempts_that_take_over_two_seconds_fill_the_bucket_of_slow_time_whatever_their_result() {
+        for (cause, duration_ms, expected) in [
+            (None, 2_000, true),
+            (None, 2_001, false),
+            (Some(Cause::HttpStatus), 2_001, false),
+            (Some(Cause::Timeout), 10_000, false),
+        ] {
+            let counters = Counters::default().after(&outcome(cause, duration_ms, at(0)), at(0));
+            assert_eq!(counters.slow_time == SlowTime::default(), expected, "{cause:?} after {duration_ms} ms");
+            assert!(counters.are_clear() == (cause.is_none() && expected));
+        }
     }
 
     #[test]
-    fn an_endpoint_stays_in_a_lane_for_at_least_five_minutes() {
-        let mut slow = Outcomes::default();
-        (0..5).for_each(|_| slow += outcome(None, 3_000, START));
-        let mut fast = Outcomes::default();
-        (0..20).for_each(|_| fast += outcome(None, 10, START));
-        let mut counters = Counters::default().after(&slow, at(0));
-        for (seconds, outcomes, expected) in [
-            (1, &fast, Lane::Slow),
-            (299, &fast, Lane::Slow),
-            (300, &fast, Lane::Fast),
-            (301, &slow, Lane::Fast),
-            (599, &slow, Lane::Fast),
-            // A lane change that is due needs no slow or fast attempt.
-            (600, &Outcomes::default(), Lane::Slow),
-        ] {
-            counters = counters.after(outcomes, at(seconds));
-            assert_eq!(counters.lane, expected, "after {seconds} s");
-        }
+    fn fast_answers_do_not_keep_a_slow_endpoint_in_the_fast_lane() {
+        let mut outcomes = outcome(None, 29_000, at(0));
+        (0..99).for_each(|_| outcomes += outcome(None, 10, at(0)));
+        let once = Counters::default().after(&outcomes, at(0));
+        assert_eq!((once.slow_time.lane, once.after(&outcomes, at(30)).slow_time.lane), (Lane::Fast, Lane::Slow));
     }
 }

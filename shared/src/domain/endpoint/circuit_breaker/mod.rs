@@ -3,6 +3,7 @@
 
 mod counters;
 mod outcomes;
+mod slow_time;
 mod suspension;
 mod transitions;
 
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 pub use counters::Counters;
 pub use outcomes::{Bucket, Outcomes};
+pub use slow_time::SlowTime;
 pub use suspension::Suspension;
 
 use crate::domain::time::Timestamp;

@@ -8,8 +8,6 @@ use crate::domain::time::Timestamp;
 
 /// An attempt that takes longer than this is slow.
 const SLOW: Duration = Duration::from_secs(2);
-/// An attempt that takes less than this is fast.
-const FAST: Duration = Duration::from_secs(1);
 
 /// A counter: a failure adds 1, and a success removes 1, down to 0. It has no upper limit.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -50,10 +48,8 @@ pub struct Outcomes {
     pub(super) timeouts: Bucket,
     /// The number of successful attempts.
     pub(super) successes: u32,
-    /// The number of attempts that took more than two seconds, successful or not.
-    pub(super) slow: u32,
-    /// The number of attempts that took less than one second, successful or not.
-    pub(super) fast: u32,
+    /// How long the attempts took together that took more than two seconds, successful or not.
+    pub(super) slow: Duration,
 }
 
 impl Outcomes {
@@ -65,8 +61,7 @@ impl Outcomes {
             failures: once(attempt.error.is_some()),
             timeouts: once(attempt.error == Some(Cause::Timeout)),
             successes: u32::from(attempt.error.is_none()),
-            slow: u32::from(took > SLOW),
-            fast: u32::from(took < FAST),
+            slow: if took > SLOW { took } else { Duration::ZERO },
         }
     }
 
@@ -77,7 +72,7 @@ impl Outcomes {
 
     /// Whether an attempt failed or was slow. For a healthy endpoint no other outcome is counted.
     pub const fn is_trouble(&self) -> bool {
-        self.has_failure() || self.slow > 0
+        self.has_failure() || !self.slow.is_zero()
     }
 }
 
@@ -87,7 +82,6 @@ impl AddAssign for Outcomes {
         self.timeouts += other.timeouts;
         self.successes = self.successes.saturating_add(other.successes);
         self.slow = self.slow.saturating_add(other.slow);
-        self.fast = self.fast.saturating_add(other.fast);
     }
 }
 
@@ -105,20 +99,20 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn an_attempt_counts_as_failure_timeout_slow_or_fast() {
-        // Failures, timeouts, successes, slow attempts, fast attempts.
+    fn an_attempt_counts_as_failure_timeout_or_success_and_if_it_is_slow_with_its_duration() {
+        // Failures, timeouts, successes, milliseconds of slow attempts.
         for (error, duration_ms, expected) in [
-            (None, 999, [0, 0, 1, 0, 1]),
-            (None, 1_000, [0, 0, 1, 0, 0]),
-            (None, 2_000, [0, 0, 1, 0, 0]),
-            (None, 2_001, [0, 0, 1, 1, 0]),
-            (Some(Cause::HttpStatus), 20, [1, 0, 0, 0, 1]),
-            (Some(Cause::HttpStatus), 29_000, [1, 0, 0, 1, 0]),
-            (Some(Cause::Timeout), 1_000, [1, 1, 0, 0, 0]),
-            (Some(Cause::Timeout), 10_000, [1, 1, 0, 1, 0]),
+            (None, 20, [0, 0, 1, 0]),
+            (None, 2_000, [0, 0, 1, 0]),
+            (None, 2_001, [0, 0, 1, 2_001]),
+            (Some(Cause::HttpStatus), 20, [1, 0, 0, 0]),
+            (Some(Cause::HttpStatus), 29_000, [1, 0, 0, 29_000]),
+            (Some(Cause::Timeout), 1_000, [1, 1, 0, 0]),
+            (Some(Cause::Timeout), 10_000, [1, 1, 0, 10_000]),
         ] {
             let it = Outcomes::of(&attempt(error, duration_ms), NOW);
-            let counts = [it.failures.count, it.timeouts.count, it.successes, it.slow, it.fast];
+            let slow_ms = u32::try_from(it.slow.as_millis()).unwrap();
+            let counts = [it.failures.count, it.timeouts.count, it.successes, slow_ms];
             assert_eq!(counts, expected, "{error:?} after {duration_ms} ms");
             assert_eq!(it.is_trouble(), error.is_some() || duration_ms > 2_000);
             assert_eq!(it.failures.since, error.map(|_| NOW));
