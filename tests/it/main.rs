@@ -25,6 +25,7 @@ mod crashes;
 mod deleted_endpoints;
 mod deliveries;
 mod dialects;
+mod due_turns;
 mod encryption;
 mod errors;
 mod event_types;

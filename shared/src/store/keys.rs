@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
-use crate::domain::delivery::Mark;
+use crate::domain::delivery::{Delivery, Mark};
 use crate::domain::endpoint::fan_out::FanOutGroup;
 use crate::domain::event::event_type::EventType;
 use crate::domain::external_id::ExternalId;
@@ -525,14 +525,21 @@ impl Waiting {
     }
 }
 
-/// The index key of a delivery with this mark.
-pub(super) fn mark(mark: Mark, endpoint: EndpointId, delivery: DeliveryId) -> (String, String) {
-    let byte = shard_byte(delivery.uuid());
-    match mark {
-        Mark::Due(at) => (Waiting::Due(byte % DUE_SHARDS).partition(), timed(at, delivery)),
-        Mark::Held => (Waiting::Held(endpoint, byte % HELD_SHARDS).partition(), delivery.to_string()),
-        Mark::Failed => (Waiting::Failed(endpoint, byte % FAILED_SHARDS).partition(), delivery.to_string()),
-    }
+/// The index key of a delivery; `None` if it has no mark.
+pub(super) fn mark(delivery: &Delivery) -> Option<(String, String)> {
+    let Delivery { id, endpoint, organization, mark, .. } = delivery;
+    let byte = shard_byte(id.uuid());
+    Some(match (*mark)? {
+        // The organization is there for the sweep, which reads nothing else before it decides whose turn it is.
+        Mark::Due(at) => (Waiting::Due(byte % DUE_SHARDS).partition(), timed(at, format_args!("{id}#{organization}"))),
+        Mark::Held => (Waiting::Held(*endpoint, byte % HELD_SHARDS).partition(), id.to_string()),
+        Mark::Failed => (Waiting::Failed(*endpoint, byte % FAILED_SHARDS).partition(), id.to_string()),
+    })
+}
+
+/// The organization of a sort key of [`Waiting::Due`].
+pub(super) fn parse_due_organization(waiting_sk: &str) -> Option<OrganizationId> {
+    OrganizationId::parse(waiting_sk.split('#').nth(2)?).ok()
 }
 
 /// The mark of an index key; `None` if the key is not that of a delivery.

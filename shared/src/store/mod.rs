@@ -64,6 +64,7 @@ pub use limits::{TokenWrite, Tokens};
 pub use operator::Backlog;
 pub use organizations::{Duplicate, OrganizationPage};
 pub use public_keys::MAX_PUBLISHED;
+pub use read::due::{DueRef, DueSpan};
 pub use read::load::{Loaded, Wanted};
 pub use read::merge::Next;
 pub use read::waiting::WaitingRef;

@@ -14,7 +14,6 @@ mod progress;
 mod recovery;
 mod removal;
 mod replay;
-mod turns;
 mod work;
 
 use std::time::Duration;
@@ -33,7 +32,6 @@ pub use progress::{JobState, NotCancelled, Page, Pass};
 pub use recovery::Recovery;
 pub use removal::{BEGINS_AFTER, LAST_PASS_AFTER, Removal, Removed, SECOND_PASS_AFTER};
 pub use replay::{OfEvent, OfRecord, Replay, ReplayCount, Replayed};
-pub use turns::Turns;
 pub use work::{Move, Work};
 
 /// A pass that begins this long after the change or request finds all deliveries. A publisher may use an endpoint's

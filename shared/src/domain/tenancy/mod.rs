@@ -6,4 +6,5 @@ pub mod limits;
 pub mod organization;
 pub mod organization_list;
 pub mod rights;
+pub mod turns;
 pub mod usage;

@@ -8,7 +8,8 @@ use tracing::error;
 
 use super::{Run, Sweeper};
 use crate::domain::ids::JobId;
-use crate::domain::job::{Job, STEP, Turns};
+use crate::domain::job::{Job, STEP};
+use crate::domain::tenancy::turns::Turns;
 use crate::domain::time::Timestamp;
 
 /// How many pages of jobs are done concurrently.
@@ -47,7 +48,7 @@ impl Sweeper {
 
     /// The jobs whose next page is due, without those that failed in this run; `None` if there are none. Those that are
     /// `left` follow the ones that the index lists.
-    async fn turns(&self, jobs: &mut JobsRun, left: Turns) -> Option<Turns> {
+    async fn turns(&self, jobs: &mut JobsRun, left: Turns<Job>) -> Option<Turns<Job>> {
         let listed = self.store.due_jobs(self.clock.now(), &jobs.failed).await;
         let (mut turns, mut known) = (Turns::default(), HashSet::new());
         let listed = jobs.run.record("jobs", listed).unwrap_or_default();
@@ -56,18 +57,18 @@ impl Sweeper {
             match job {
                 Ok(job) => {
                     known.insert(job.id);
-                    turns.push(job);
+                    turns.push(&job.organization.clone(), job);
                 }
                 Err(error) => error!(%error, "a job cannot be read"),
             }
         }
-        left.filter(|job| known.insert(job.id)).for_each(|job| turns.push(job));
+        left.filter(|job| known.insert(job.id)).for_each(|job| turns.push(&job.organization.clone(), job));
         (!known.is_empty()).then_some(turns)
     }
 
     /// Does pages until no job is due, or until a step has passed. Then the jobs are listed again, since others have become
     /// due. Returns those that are left.
-    async fn take_turns(&self, jobs: &mut JobsRun, mut turns: Turns, deadline: Timestamp) -> Turns {
+    async fn take_turns(&self, jobs: &mut JobsRun, mut turns: Turns<Job>, deadline: Timestamp) -> Turns<Job> {
         let until = deadline.min(self.clock.now().plus(STEP));
         let mut pages = FuturesUnordered::new();
         loop {
@@ -92,10 +93,10 @@ impl Sweeper {
 
 impl JobsRun {
     /// Adds a job that is due to the turns, and records the time of a job that is due later.
-    fn schedule(&mut self, job: Job, turns: &mut Turns, now: Timestamp) {
+    fn schedule(&mut self, job: Job, turns: &mut Turns<Job>, now: Timestamp) {
         match job.due_at() {
             Some(due_at) if due_at > now => drop(self.waiting.insert(job.id, due_at)),
-            Some(_) => turns.push(job),
+            Some(_) => turns.push(&job.organization.clone(), job),
             None => {}
         }
     }

@@ -1,13 +1,13 @@
 //! The sweep: sends due deliveries, sends half-open probes to suspended endpoints, and does jobs.
 
 mod backlog;
+mod due;
 mod jobs;
 mod reencryption;
 
 use std::collections::HashSet;
 use std::ops::AddAssign;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use tracing::warn;
@@ -22,24 +22,14 @@ use super::meter::Meter;
 use super::releaser::Releaser;
 use super::{Parts, ServiceError};
 use crate::clock::Clock;
-use crate::domain::delivery::Mark;
-use crate::domain::endpoint::lane::Route;
 use crate::domain::job::JobKind;
 use crate::domain::time::Timestamp;
-use crate::store::{EndpointRef, Store, Waiting, WaitingRef};
-use crate::telemetry::metrics;
+use crate::store::{EndpointRef, Store};
 
-/// How many entries one query of the index reads.
+/// How many suspended endpoints one query of the index reads.
 const PAGE: usize = 100;
-/// How many partitions of due deliveries are processed concurrently. Jobs have a separate limit of the same size, so
-/// due deliveries occupy at most half of a run while jobs are due.
-const MAX_CONCURRENT_DUE_PAGES: usize = 8;
 /// How many suspended endpoints are processed concurrently.
 const MAX_CONCURRENT_PROBES: usize = 8;
-/// How long before its time a parked delivery is sent, in a message that is delayed until then. The sweep runs every
-/// minute, and a run may be late.
-const LOOK_AHEAD: Duration = Duration::from_secs(180);
-
 /// The counts of a run.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Swept {
@@ -159,54 +149,6 @@ impl Sweeper {
         Box::pin(self.do_jobs(&mut sweeping.jobs, deadline)).await;
     }
 
-    /// Sends the due deliveries. The partitions take turns, a page each, so that none waits for the whole backlog of
-    /// another.
-    async fn send_all_due(&self, deadline: Timestamp) -> Run {
-        let mut run = Run::default();
-        let mut shards: Vec<_> = Waiting::due_shards().map(|partition| DueShard { partition, last: None }).collect();
-        let partitions = shards.len();
-        let mut lateness = Vec::with_capacity(partitions);
-        while !shards.is_empty() {
-            let pages = shards.drain(..).map(|shard| self.send_due(shard, deadline)).collect::<Vec<_>>();
-            let mut pages = stream::iter(pages).buffer_unordered(MAX_CONCURRENT_DUE_PAGES);
-            while let Some(page) = pages.next().await {
-                let Some(Some(page)) = run.record("due deliveries", page) else { continue };
-                run.swept.due += page.count;
-                lateness.extend(page.lateness);
-                shards.extend(page.rest);
-                run.record("due deliveries", page.failure.map_or(Ok(()), Err));
-            }
-        }
-        // If a partition could not be read, the metric is not emitted. The alarm treats missing data as a failure.
-        if lateness.len() == partitions {
-            metrics::overdue(lateness.into_iter().max().unwrap_or_default());
-        }
-        run
-    }
-
-    /// Sends the next page of a partition; `None` if there is no time left.
-    async fn send_due(&self, shard: DueShard, deadline: Timestamp) -> Result<Option<DuePage>, ServiceError> {
-        let now = self.clock.now();
-        if now >= deadline {
-            return Ok(None);
-        }
-        let DueShard { partition, last } = shard;
-        let found = self.store.due_deliveries(partition, now.plus(LOOK_AHEAD), last.as_ref(), PAGE).await?;
-        let oldest = found.first().map_or(Duration::ZERO, |oldest| lateness(oldest.mark, now));
-        let lateness = last.is_none().then_some(oldest);
-        // The page may contain leases that have not ended. They stay as they are, and the next page begins after them.
-        // The deliveries belong to several endpoints, which are not read, so they have the default route.
-        let sent = match self.releaser.lease_and_send(&found, Route::default(), None).await {
-            Ok(sent) => sent,
-            // The next run continues with this partition. Otherwise this run would lease more deliveries that it cannot
-            // send.
-            Err(error) => return Ok(Some(DuePage { count: 0, lateness, rest: None, failure: Some(error) })),
-        };
-        let rest = found.last().filter(|_| found.len() == PAGE);
-        let rest = rest.map(|last| DueShard { partition, last: Some(*last) });
-        Ok(Some(DuePage { count: sent.count, lateness, rest, failure: sent.failure }))
-    }
-
     async fn probe_all(&self, started_at: Timestamp, deadline: Timestamp) -> Run {
         let mut run = Run::default();
         let mut seen = HashSet::new();
@@ -265,30 +207,6 @@ impl Swept {
             JobKind::DeleteOrganization => &mut self.removed,
         }
     }
-}
-
-/// A partition of due deliveries, and the last entry that was read.
-#[derive(Debug, Clone, Copy)]
-struct DueShard {
-    partition: Waiting,
-    last: Option<WaitingRef>,
-}
-
-/// The result of a page of a partition.
-#[derive(Debug)]
-struct DuePage {
-    /// How many deliveries were sent.
-    count: usize,
-    /// How late the oldest delivery of the partition was; `None` after the first page.
-    lateness: Option<Duration>,
-    /// The partition, if it has more entries.
-    rest: Option<DueShard>,
-    /// The last failure. The deliveries after it were processed.
-    failure: Option<ServiceError>,
-}
-
-fn lateness(mark: Mark, now: Timestamp) -> Duration {
-    if let Mark::Due(at) = mark { now.since(at) } else { Duration::ZERO }
 }
 
 /// The counts of a part of a run, and its last failure.

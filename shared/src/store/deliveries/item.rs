@@ -66,8 +66,7 @@ pub(in crate::store) struct DeliveryItem {
 
 impl DeliveryItem {
     pub(super) fn new(delivery: &Delivery, expires_at: Timestamp) -> Self {
-        let mark = delivery.mark.map(|mark| keys::mark(mark, delivery.endpoint, delivery.id));
-        let (waiting_pk, waiting_sk) = mark.unzip();
+        let (waiting_pk, waiting_sk) = keys::mark(delivery).unzip();
         let name = |cause: Cause| cause.as_str().to_owned();
         Self {
             base: Base::new(keys::delivery(delivery.endpoint, delivery.id), ENTITY),

@@ -146,7 +146,7 @@ impl Store {
                         values.push((":ticket", text(&ticket.to_string())));
                     }
                 }
-                match seen.mark.map(|mark| keys::mark(mark, seen.endpoint, seen.id)) {
+                match keys::mark(seen) {
                     None => condition.push_str(" AND attribute_not_exists(waiting_sk)"),
                     Some((pk, sk)) => {
                         condition.push_str(" AND waiting_pk = :waiting_pk AND waiting_sk = :waiting_sk");

@@ -44,24 +44,6 @@ impl Store {
         Ok(references(&self.waiting_keys(Waiting::held_shards(endpoint), &lowest, HIGHEST, limit).await?))
     }
 
-    /// Reads up to `limit` deliveries of a shard of [`Waiting::Due`] whose marks are at most `until` and sort after
-    /// `after`, earliest first.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the index could not be read.
-    pub async fn due_deliveries(
-        &self,
-        shard: Waiting,
-        until: Timestamp,
-        after: Option<&WaitingRef>,
-        limit: usize,
-    ) -> Result<Vec<WaitingRef>, StoreError> {
-        let key_after =
-            |last: &WaitingRef| format!("{}{LOWEST}", keys::mark(last.mark, last.endpoint, last.delivery).1);
-        let lowest = after.map_or_else(|| LOWEST.to_owned(), key_after);
-        Ok(references(&self.waiting_keys([shard].into_iter(), &lowest, &keys::until(until), limit).await?))
-    }
-
     /// Reads up to `limit` failed or exhausted deliveries of an endpoint with `from <= id < before`, oldest first.
     ///
     /// # Errors
@@ -170,6 +152,12 @@ impl WaitingKey {
         })
     }
 
+    /// The delivery of an entry; `None` if it is not that of a delivery.
+    pub(super) fn reference(&self) -> Option<WaitingRef> {
+        let (endpoint, delivery) = keys::parse_delivery(&self.key)?;
+        Some(WaitingRef { endpoint, delivery, mark: keys::parse_mark(&self.partition, &self.sort_key)? })
+    }
+
     fn of(item: &Item) -> Option<Self> {
         let text = |name| item.get(name).and_then(|value| value.as_s().ok()).cloned();
         Some(Self { key: Key::of(item)?, partition: text(keys::WAITING_PK)?, sort_key: text(keys::WAITING_SK)? })
@@ -177,9 +165,5 @@ impl WaitingKey {
 }
 
 fn references(found: &[WaitingKey]) -> Vec<WaitingRef> {
-    let reference = |waiting: &WaitingKey| {
-        let (endpoint, delivery) = keys::parse_delivery(&waiting.key)?;
-        Some(WaitingRef { endpoint, delivery, mark: keys::parse_mark(&waiting.partition, &waiting.sort_key)? })
-    };
-    found.iter().filter_map(reference).collect()
+    found.iter().filter_map(WaitingKey::reference).collect()
 }
