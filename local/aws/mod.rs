@@ -163,6 +163,11 @@ impl EmbeddedAws {
         self.engines.sqs.with_queue(queue_url, sqs::Queue::redeliver);
     }
 
+    /// Counts this many receives of every visible message, as if processes had received it and died. It is for tests.
+    pub fn receive_in_vain(&self, queue_url: &str, times: u32) {
+        self.engines.sqs.with_queue(queue_url, |queue| queue.receive_in_vain(times));
+    }
+
     /// Sets whether the receipt handle of an earlier receive can still delete and hide its message. It is for tests,
     /// since SQS guarantees neither behavior.
     pub fn let_former_receipts_act(&self, queue_url: &str, act: bool) {

@@ -154,6 +154,30 @@ async fn a_delay_of_more_than_15_minutes_is_parked_and_sent_by_the_sweep() {
     assert_eq!(tenant.delivery_status(&id).await, "success");
 }
 
+/// The sweep runs every minute, and the consumer all the time.
+#[tokio::test]
+async fn a_parked_delivery_is_attempted_within_two_seconds_of_its_time() {
+    for delay in [901, 1_800, 3_600] {
+        let (world, receiver) = (World::new().await, Receiver::scripted([Answer::status(500)]).await);
+        let (tenant, _) = tenant_with(&world, &receiver, json!({"retry_schedule": [delay]})).await;
+        let id = tenant.publish_one().await;
+        world.drain().await;
+        let due = Timestamp::parse(text(&tenant.delivery(&id).await["next_attempt_at"])).unwrap();
+        while world.in_the_queue().await == 0 {
+            assert!(world.clock.now() < due, "{delay} s: no sweep sent the message in time");
+            world.advance(seconds(60));
+            world.sweep().await;
+        }
+        while receiver.received().len() < 2 {
+            world.advance(seconds(1));
+            world.drain().await;
+        }
+        let attempted = world.log(&id).await[1].started_at;
+        let (early, late) = (due.since(attempted), attempted.since(due));
+        assert!(early <= Duration::from_millis(500) && late <= seconds(2), "{delay} s: {early:?} early, {late:?} late");
+    }
+}
+
 #[tokio::test]
 async fn two_overlapping_sweeps_send_a_parked_delivery_once() {
     let (world, receiver) = (World::new().await, Receiver::always(Answer::status(500)).await);

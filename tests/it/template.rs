@@ -219,6 +219,18 @@ fn the_event_sources_report_failed_messages_and_limit_concurrency() {
     assert_eq!(function["Timeout"], json!(CONSUMER_TIMEOUT_SECONDS));
 }
 
+/// A delayed copy and a forwarded message are sent to the function's own queues. Lambda stops such a loop by default.
+#[test]
+fn only_the_consumer_may_send_messages_to_itself() {
+    let template = template();
+    let functions = template["Resources"].as_object().unwrap().iter();
+    let functions = functions.filter(|(_, resource)| resource["Type"] == "AWS::Serverless::Function");
+    for (name, function) in functions {
+        let expected = (name == "DeliverFunction").then(|| json!("Allow"));
+        assert_eq!(function["Properties"].get("RecursiveLoop").cloned(), expected, "{name}");
+    }
+}
+
 /// An alarm for one queue does not detect problems of the other.
 #[test]
 fn both_queues_have_the_same_alarms() {

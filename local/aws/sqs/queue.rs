@@ -193,6 +193,13 @@ impl Queue {
         }
     }
 
+    /// Counts receives of the visible messages, which stay visible.
+    pub(crate) fn receive_in_vain(&mut self, times: u32) {
+        for message in self.messages.values_mut().filter(|message| message.state == State::Visible) {
+            message.receive_count = message.receive_count.saturating_add(times);
+        }
+    }
+
     /// Hides a message in flight for `timeout` seconds from now. 0 makes it visible.
     pub(crate) fn change_visibility(
         &mut self,

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{PAGE, held, jobs, publish, seconds, summary};
-use crate::support::{Answer, Receiver, World, text};
+use crate::support::{Answer, EVENT_TYPE, Receiver, Tenant, World, delivery_ids, text};
 
 #[tokio::test]
 async fn after_the_loss_of_a_queue_its_deliveries_are_sent_again_but_not_parked_or_final_ones() {
@@ -41,6 +41,65 @@ async fn after_the_loss_of_a_queue_its_deliveries_are_sent_again_but_not_parked_
     assert_eq!(tenant.delivery_status(&delivered).await, "success");
     assert_eq!(receiver.received().len(), 4, "no attempt is repeated");
     assert!(world.marks().await.iter().any(|(partition, _)| partition.starts_with(&format!("held#{}", paused.id))));
+}
+
+/// An event that says which organization published it, and its delivery.
+async fn publish_own(tenant: &Tenant) -> String {
+    let event = json!({"type": EVENT_TYPE, "data": {"organization": tenant.id}});
+    delivery_ids(&tenant.post("/events", &event).await.data(202)).remove(0)
+}
+
+/// The queue has messages that are newer than the table: with tickets that the records do not have, for deliveries that
+/// succeeded in the meantime, and for deliveries that have no record any more.
+#[tokio::test]
+async fn after_a_restore_of_the_table_every_delivery_of_two_tenants_ends() {
+    let world = World::new().await;
+    let tenants = [world.tenant().await, world.tenant().await];
+    let receivers = [Receiver::new().await, Receiver::new().await];
+    let each = async |fails: usize| {
+        let mut deliveries = Vec::new();
+        for (tenant, receiver) in tenants.iter().zip(&receivers) {
+            receiver.then(vec![Answer::status(500); fails]);
+            deliveries.push(publish_own(tenant).await);
+        }
+        world.drain().await;
+        deliveries
+    };
+    for (tenant, receiver) in tenants.iter().zip(&receivers) {
+        tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": [5, 600, 3_600]})).await;
+    }
+    let mut accepted = each(2).await;
+    world.advance(seconds(6));
+    world.drain().await;
+    // The first deliveries wait for delayed copies. The next ones are hidden until their retry, and the last are pending.
+    accepted.extend(each(1).await);
+    for tenant in &tenants {
+        accepted.push(publish_own(tenant).await);
+    }
+    let backup = world.all_items().await;
+
+    receivers.iter().for_each(|receiver| receiver.then([Answer::status(500)]));
+    world.drain().await;
+    world.advance(seconds(6));
+    world.drain().await;
+    world.advance(seconds(700));
+    world.drain().await;
+    for tenant in &tenants {
+        accepted.push(publish_own(tenant).await);
+    }
+    world.restore(backup).await;
+    pigeonpost::send_all(&world.sdk(), world.table(), &world.clock.clock()).await.unwrap();
+
+    let end = world.run_to_the_end().await;
+    end.keeps_the_promise(&accepted, &receivers.each_ref());
+    for id in &accepted {
+        assert_eq!(end.record(id).status, "success", "{id}");
+    }
+    for (tenant, receiver) in tenants.iter().zip(&receivers) {
+        assert!(receiver.received().iter().all(|request| request.json()["data"]["organization"] == tenant.id));
+        let jobs = jobs(tenant).await;
+        assert!(jobs.iter().any(|job| job["kind"] == "send_all" && job["status"] == "done"), "{jobs:?}");
+    }
 }
 
 #[tokio::test]

@@ -227,6 +227,8 @@ impl Run {
                     self.world.send(body).await;
                 }
             }
+            Operation::WearOut => self.world.wear_out(),
+            Operation::Redrive => drop(self.world.redrive().await),
             Operation::Pass(time) => self.world.advance(*time),
             Operation::SetStatus { endpoint, status, cut } => {
                 self.set_status(*endpoint, status, *cut).await;
@@ -273,6 +275,14 @@ impl Run {
         allowed
     }
 
+    /// Moves dead letters back to the queue, those that the next receive makes included, and runs the system until nothing
+    /// is left.
+    async fn run_to_the_end(&self) {
+        self.world.another_process().drain().await;
+        self.world.redrive().await;
+        self.world.run_to_the_end().await;
+    }
+
     /// Ends the sequence: receivers accept everything, unanswered requests are repeated, paused endpoints are resumed,
     /// and the system runs until nothing is left. Then checks the final state.
     async fn end(mut self) {
@@ -296,7 +306,7 @@ impl Run {
             }
         }
         self.check_step(Allowed::default()).await;
-        self.world.run_to_the_end().await;
+        self.run_to_the_end().await;
         self.check_step(Allowed { retries: self.recovering, replays: self.replaying, ..Allowed::default() }).await;
         // A request within a minute would join a replay that has ended.
         self.world.advance(Duration::from_secs(60));
@@ -305,7 +315,7 @@ impl Run {
             self.replay(endpoint, "missed", None).await;
             self.check_step(Allowed::default()).await;
         }
-        self.world.run_to_the_end().await;
+        self.run_to_the_end().await;
         self.check_step(Allowed::default()).await;
         for (id, delivery) in &self.model {
             assert!(delivery.status.is_final(), "{id} is not final: {delivery:?}");

@@ -34,6 +34,10 @@ pub(super) enum Operation {
     Run { processes: Vec<Work>, cut: Option<usize> },
     /// A copy of a message is sent.
     Duplicate { message: usize },
+    /// The visible messages have been received so often that the next receive moves them to the dead-letter queue.
+    WearOut,
+    /// The operator moves the dead letters back to the queue.
+    Redrive,
     /// Time passes.
     Pass(Duration),
     /// The owner of an endpoint sets its status.
@@ -106,7 +110,9 @@ impl Operation {
             Self::Publish { by, .. } | Self::PublishMessage { by, .. } => except(*by),
             Self::SetLimit { of, .. } => except(*of),
             Self::SetLane { endpoint, .. } => except(owner(*endpoint)),
-            Self::Script { .. } | Self::Trespass { .. } | Self::SetType { .. } => [true; ORGANIZATIONS],
+            Self::Script { .. } | Self::Trespass { .. } | Self::SetType { .. } | Self::WearOut | Self::Redrive => {
+                [true; ORGANIZATIONS]
+            }
             Self::SetStatus { .. }
             | Self::Delete { .. }
             | Self::Move { .. }
@@ -163,6 +169,8 @@ pub(super) fn operation() -> impl Strategy<Value = Operation> {
         14 => (prop::collection::vec(work(), 1..=3), cut(MOST_CALLS_OF_WORK))
             .prop_map(|(processes, cut)| Operation::Run { processes, cut }),
         3 => any::<prop::sample::Index>().prop_map(|at| Operation::Duplicate { message: at.index(usize::MAX) }),
+        1 => Just(Operation::WearOut),
+        1 => Just(Operation::Redrive),
         8 => select(vec![1, 5, 30, 61, 361, 960]).prop_map(|seconds| Operation::Pass(Duration::from_secs(seconds))),
         4 => (endpoint(), select(vec!["active", "active", "paused", "disabled"]), cut(MOST_CALLS_OF_API))
             .prop_map(|(endpoint, status, cut)| Operation::SetStatus { endpoint, status, cut }),

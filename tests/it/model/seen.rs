@@ -31,7 +31,7 @@ pub(super) struct Seen {
     pub(super) replaying: bool,
     /// Whether a job of the kind `send_all` is open.
     pub(super) sending_again: bool,
-    /// The messages, by the id of their delivery.
+    /// The messages and dead letters, by the id of their delivery.
     pub(super) messages: HashMap<String, Vec<SeenMessage>>,
     pub(super) requests: Requests,
     /// The number of recorded resends with a response, by the id of their delivery.
@@ -59,7 +59,7 @@ pub(super) struct SeenDelivery {
     pub(super) ticket: Option<String>,
 }
 
-/// A message in the queue.
+/// A message in a queue, which may be the dead-letter queue.
 #[derive(Debug)]
 pub(super) struct SeenMessage {
     pub(super) organization: String,
@@ -105,7 +105,8 @@ impl Seen {
         for (id, pending) in std::mem::take(&mut seen.listed) {
             seen.deliveries.entry(id).or_insert(pending);
         }
-        for body in world.messages() {
+        let dead_letters = world.dead_letters().await;
+        for body in world.messages().into_iter().chain(dead_letters) {
             let message = SeenMessage::of(body);
             seen.messages.entry(message.delivery.clone()).or_default().push(message);
         }

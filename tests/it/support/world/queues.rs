@@ -4,7 +4,7 @@ use std::future::pending;
 use std::net::Ipv4Addr;
 
 use shared::domain::endpoint::lane::Lane;
-use shared::queue::schema::CONSUMER_BATCH;
+use shared::queue::schema::{CONSUMER_BATCH, MAX_RECEIVES};
 use tokio::net::TcpListener;
 
 use super::{QUEUE, World, ingest_queues};
@@ -58,8 +58,17 @@ impl World {
 
     /// Receives all messages of the dead-letter queue, which hides them.
     pub(crate) async fn take_dead_letters(&self) -> Vec<String> {
+        self.take_from(&self.dead_letter_url().await).await
+    }
+
+    /// The messages in the dead-letter queue, including hidden ones. Reading them does not change them.
+    pub(crate) async fn dead_letters(&self) -> Vec<String> {
+        self.aws.messages(&self.dead_letter_url().await)
+    }
+
+    async fn dead_letter_url(&self) -> String {
         let found = self.sqs().get_queue_url().queue_name(format!("{QUEUE}-dead")).send().await.unwrap();
-        self.take_from(&found.queue_url.unwrap()).await
+        found.queue_url.unwrap()
     }
 
     /// Sends a message to the ingest queue and returns its id.
@@ -111,11 +120,27 @@ impl World {
         }
     }
 
-    /// Moves the messages of the dead-letter queue to the fast lane, as an operator can. As on AWS, they are new
-    /// messages.
-    pub(crate) async fn redrive(&self) {
-        for body in self.take_dead_letters().await {
-            self.send(&body).await;
+    /// Counts so many receives of the visible messages that the next receive moves them to the dead-letter queue.
+    pub(crate) fn wear_out(&self) {
+        self.queue_urls().for_each(|queue| self.aws.receive_in_vain(queue, MAX_RECEIVES));
+    }
+
+    /// Moves the messages of the dead-letter queue to the fast lane, as an operator can, and returns their number. As on
+    /// AWS, they are new messages.
+    pub(crate) async fn redrive(&self) -> usize {
+        let (queue, mut moved) = (self.dead_letter_url().await, 0);
+        loop {
+            let receive = self.sqs().receive_message().queue_url(&queue).max_number_of_messages(10);
+            let letters = receive.send().await.unwrap().messages.unwrap_or_default();
+            if letters.is_empty() {
+                return moved;
+            }
+            moved += letters.len();
+            for letter in letters {
+                self.send(&letter.body.unwrap()).await;
+                let delete = self.sqs().delete_message().queue_url(&queue);
+                delete.receipt_handle(letter.receipt_handle.unwrap()).send().await.unwrap();
+            }
         }
     }
 

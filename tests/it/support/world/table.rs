@@ -89,6 +89,17 @@ impl World {
         scan.items().send().collect::<Result<_, _>>().await.unwrap()
     }
 
+    /// Replaces all items of the table by those of an earlier time.
+    pub(crate) async fn restore(&self, earlier: Vec<HashMap<String, AttributeValue>>) {
+        for mut item in self.all_items().await {
+            item.retain(|name, _| ["pk", "sk"].contains(&name.as_str()));
+            self.dynamodb().delete_item().table_name(self.table()).set_key(Some(item)).send().await.unwrap();
+        }
+        for item in earlier {
+            self.dynamodb().put_item().table_name(self.table()).set_item(Some(item)).send().await.unwrap();
+        }
+    }
+
     /// Deletes the expired items, as DynamoDB does within days.
     pub(crate) async fn expire_items(&self) {
         self.aws.expire_items().await.unwrap();
