@@ -28,7 +28,7 @@ use crate::credentials::{self, Credentials, StoredCredentials};
 use crate::directory::{Directory, generated_keys};
 use crate::gateway::gateway;
 use crate::options::Options;
-use crate::pace::at_pace_of_queue;
+use crate::pace::{Pace, at_pace_of_queue};
 use crate::poller::Poller;
 use crate::{demo, portal_link, tenant};
 
@@ -117,6 +117,7 @@ impl Host {
 
         let (stop, stopped) = watch::channel(false);
         let mut running = JoinSet::new();
+        let pace = Arc::new(Pace::new(aws.clone(), &queue_urls.fast));
         if !options.no_triggers {
             let deliverer = parts.deliverer(sender);
             for lane in Lane::ALL {
@@ -130,6 +131,7 @@ impl Host {
             }
             let ingestor = parts.ingestor(&sdk, ingest_queues.clone());
             let poller = Poller::of_ingest_queue(sqs.clone(), ingest_queues.queue, ingestor, clock.clone());
+            let poller = poller.at_pace(Arc::clone(&pace));
             let polling = poller.run(stopped.clone());
             running.spawn(async move {
                 polling.await;
@@ -140,7 +142,7 @@ impl Host {
         running.spawn(expire(aws.clone(), stopped.clone()));
         let mut app = routes(&parts, administrator, organization.clone(), address);
         if !options.no_triggers {
-            app = at_pace_of_queue(app, aws.clone(), &queue_urls.fast);
+            app = at_pace_of_queue(app, pace);
         }
         let serving = axum::serve(listener, app).with_graceful_shutdown(until(stopped.clone()));
         running.spawn(async move { Ok(serving.await?) });

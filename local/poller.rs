@@ -19,6 +19,7 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use crate::aws::arn_of;
+use crate::pace::Pace;
 
 /// The concurrency limits of a lane's poller. Each lane has separate limits, so the slow lane cannot occupy the fast
 /// lane.
@@ -69,6 +70,8 @@ pub struct Poller {
     queue_url: String,
     share: Share,
     function: Function,
+    /// Delays publishing; `None` without delays.
+    pace: Option<Arc<Pace>>,
     clock: Clock,
 }
 
@@ -79,12 +82,24 @@ impl Poller {
             Lane::Fast => FAST,
             Lane::Slow => SLOW,
         };
-        Self { sqs, queue_url: queue_url.into(), share, function: Function::Deliver(deliverer), clock }
+        Self { sqs, queue_url: queue_url.into(), share, function: Function::Deliver(deliverer), pace: None, clock }
     }
 
     /// A poller that calls the ingest function with the messages of this queue.
     pub fn of_ingest_queue(sqs: Client, queue_url: impl Into<String>, ingestor: Arc<Ingestor>, clock: Clock) -> Self {
-        Self { sqs, queue_url: queue_url.into(), share: INGEST, function: Function::Ingest(ingestor), clock }
+        Self {
+            sqs,
+            queue_url: queue_url.into(),
+            share: INGEST,
+            function: Function::Ingest(ingestor),
+            pace: None,
+            clock,
+        }
+    }
+
+    /// Publishes what messages contain at this pace.
+    pub(crate) fn at_pace(self, pace: Arc<Pace>) -> Self {
+        Self { pace: Some(pace), ..self }
     }
 
     /// Polls until `stop` becomes true. Returns when the batches that are in progress have ended.
@@ -162,7 +177,12 @@ impl Poller {
         let event = event(batch, &self.queue_url);
         let response = match &self.function {
             Function::Deliver(deliverer) => deliver::handle(deliverer, event, deadline).await,
-            Function::Ingest(ingestor) => ingest::handle(ingestor, event).await,
+            Function::Ingest(ingestor) => {
+                if let Some(pace) = &self.pace {
+                    pace.wait_for(ingest::organizations(ingestor, &event).await.into_iter()).await;
+                }
+                ingest::handle(ingestor, event).await
+            }
         };
         self.delete(handles, &response).await?;
         Ok(received)

@@ -53,6 +53,21 @@ async fn an_organizations_external_id_is_unique_in_the_deployment() {
 }
 
 #[tokio::test]
+async fn the_response_tells_the_layers_around_it_which_organization_the_path_names() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let path = format!("/v1/organizations/{}", tenant.id);
+    world.platform().patch(&path, &json!({"external_id": "acme"})).await.data(200);
+    for (path, event) in [
+        ("/v1/organizations/ext:acme/events", json!({"type": "a", "data": {}})),
+        ("/api/v1/app/acme/msg", json!({"eventType": "a", "payload": {}})),
+    ] {
+        let reply = tenant.post(path, &event).await;
+        assert_eq!((reply.status, reply.organization.as_deref()), (202, Some(tenant.id.as_str())), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn only_the_platform_changes_an_organizations_external_id() {
     let world = World::new().await;
     let (tenant, other) = (world.tenant().await, world.tenant().await);

@@ -1,3 +1,3 @@
 //! The ingest function: publishes the requests in the messages of the ingest queue.
 
-pub use shared::edge::ingest::handle;
+pub use shared::edge::ingest::{handle, organizations};

@@ -1,6 +1,6 @@
 //! Batches of the ingest queue: reads the publish requests in its messages, and decides what becomes of each message.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::future::join_all;
@@ -10,6 +10,7 @@ use tracing::{info, warn};
 use super::publishing::{Refused, read_events, refusals};
 use super::sqs::receives;
 use super::{ApiError, api_error::Repeat};
+use crate::domain::ids::OrganizationId;
 use crate::domain::text::IdempotencyKey;
 use crate::service::{Accepted, CurrentState, DeadLetter, Delayed, Idempotency, Ingestor, PublishRequest};
 use crate::telemetry::metrics;
@@ -55,21 +56,34 @@ pub async fn handle(ingestor: &Ingestor, batch: SqsEvent) -> SqsBatchResponse {
     response
 }
 
+/// The organizations that the messages of a batch are for, each once, without those that do not exist.
+pub async fn organizations(ingestor: &Ingestor, batch: &SqsEvent) -> HashSet<OrganizationId> {
+    let bodies = batch.records.iter().filter_map(|record| record.body.as_deref());
+    let names: HashSet<_> =
+        bodies.filter_map(|body| Some(IngestRequest::read(body.as_bytes()).ok()?.organization)).collect();
+    let found = names.iter().map(|name| organization(ingestor, name));
+    join_all(found).await.into_iter().filter_map(Result::ok).collect()
+}
+
+async fn organization(ingestor: &Ingestor, name: &OrganizationName) -> Result<OrganizationId, ApiError> {
+    match name {
+        OrganizationName::Id(id) => Ok(id.clone()),
+        OrganizationName::External(external_id) => {
+            let found = ingestor.access().organization_named(external_id).await?;
+            found.ok_or_else(|| ApiError::not_found("organization"))
+        }
+    }
+}
+
 /// The states of the organizations, each read once.
 async fn states<'a>(
     ingestor: &Ingestor,
     requests: impl Iterator<Item = &'a IngestRequest>,
 ) -> HashMap<OrganizationName, Result<CurrentState, ApiError>> {
-    let names: std::collections::HashSet<_> = requests.map(|request| &request.organization).collect();
+    let names: HashSet<_> = requests.map(|request| &request.organization).collect();
     let reads = names.into_iter().map(async |name| {
         let state = async {
-            let id = match name {
-                OrganizationName::Id(id) => id.clone(),
-                OrganizationName::External(external_id) => {
-                    let found = ingestor.access().organization_named(external_id).await?;
-                    found.ok_or_else(|| ApiError::not_found("organization"))?
-                }
-            };
+            let id = organization(ingestor, name).await?;
             Ok::<_, ApiError>(ingestor.access().state(&id).await?)
         };
         (name.clone(), state.await)

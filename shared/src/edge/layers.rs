@@ -82,6 +82,8 @@ async fn with_request_id(
     if let Ok(value) = HeaderValue::from_str(&request_id.to_string()) {
         response.headers_mut().insert("x-request-id", value);
     }
+    // A layer around all functions learns from it which organization the path names.
+    response.extensions_mut().insert(context.clone());
     let now = clock.now();
     // The value is converted because the log subscriber writes a 128-bit number as a string.
     let duration_ms = u64::try_from(now.since(started_at).as_millis()).unwrap_or(u64::MAX);

@@ -168,6 +168,8 @@ pub(crate) struct Reply {
     pub(crate) bytes: Bytes,
     /// The parsed body. It is null if the body is not JSON.
     pub(crate) body: Value,
+    /// The organization that the request was for, which only layers around the functions see.
+    pub(crate) organization: Option<String>,
 }
 
 impl Reply {

@@ -18,6 +18,7 @@ use shared::domain::time::Timestamp;
 use shared::queue::schema::{CONSUMER_BATCH, CONSUMER_TIMEOUT_SECONDS};
 use shared::sender::Sender;
 use shared::service::{Administrator, Deliverer, Ingestor, Meter, Parts, Publisher, ServiceError, Sweeper};
+use shared::telemetry::RequestContext;
 use tower::ServiceExt;
 
 use super::{World, ingest_queues};
@@ -137,7 +138,9 @@ impl Process {
         let (head, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-        Reply { status: head.status.as_u16(), headers: head.headers, bytes, body }
+        let organization = head.extensions.get::<RequestContext>().and_then(|context| context.organization());
+        let organization = organization.map(str::to_owned);
+        Reply { status: head.status.as_u16(), headers: head.headers, bytes, body, organization }
     }
 }
 
