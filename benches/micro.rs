@@ -15,7 +15,7 @@ use fastrand::Rng;
 use shared::domain::delivery::Delivery;
 use shared::domain::delivery::trigger::Trigger;
 use shared::domain::endpoint::fan_out::FanOut;
-use shared::domain::endpoint::filter::{Filter, StepBudget, Steps};
+use shared::domain::endpoint::filter::{Filter, RequestSteps, Steps};
 use shared::domain::endpoint::subscription::Subscription;
 use shared::domain::endpoint::url::EndpointUrl;
 use shared::domain::endpoint::{Endpoint, EndpointSettings, WantedStatus};
@@ -115,7 +115,7 @@ fn match_endpoints_with_filters(bencher: Bencher<'_, '_>, count: i64) {
     let (event, organization) = (NewEvent { channels: channels(&["web", "emea"]), ..new_event() }, organization());
     let receivers = || {
         let targets = fan_out.subscribed(black_box(&event));
-        let (view, mut budget) = (event.view(&organization).unwrap(), StepBudget::new(targets.len()));
+        let (view, mut budget) = (event.view(&organization).unwrap(), RequestSteps::new(1).share(targets.len()));
         let matches = |filter: &Filter| {
             let share = budget.share();
             let matches = filter.matches(&view, &share);

@@ -6,12 +6,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
+use aws_lambda_events::event::sqs::{SqsBatchResponse, SqsEvent, SqsMessage, SqsMessageAttribute};
 use aws_sdk_sqs::Client;
-use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageSystemAttributeName};
+use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message, MessageAttributeValue, MessageSystemAttributeName};
 use shared::clock::Clock;
 use shared::domain::endpoint::lane::Lane;
-use shared::queue::schema::{CONSUMER_BATCH, CONSUMER_TIMEOUT_SECONDS};
+use shared::queue::schema::{CONSUMER_BATCH, CONSUMER_TIMEOUT_SECONDS, INGEST_TIMEOUT_SECONDS};
 use shared::service::{Deliverer, Ingestor};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
@@ -165,13 +165,18 @@ impl Poller {
     async fn receive(&self, most: u32, wait_seconds: i32) -> anyhow::Result<Vec<Message>> {
         let receive = self.sqs.receive_message().queue_url(&self.queue_url).wait_time_seconds(wait_seconds);
         let receive = receive.max_number_of_messages(i32::try_from(most)?);
-        let output = receive.message_system_attribute_names(MessageSystemAttributeName::All).send().await?;
+        let receive = receive.message_system_attribute_names(MessageSystemAttributeName::All);
+        let output = receive.message_attribute_names("All").send().await?;
         Ok(output.messages.unwrap_or_default())
     }
 
     async fn handle(&self, batch: Vec<Message>) -> anyhow::Result<usize> {
         let received = batch.len();
-        let deadline = self.clock.now().plus(Duration::from_secs(u64::from(CONSUMER_TIMEOUT_SECONDS)));
+        let timeout_seconds = match &self.function {
+            Function::Deliver(_) => CONSUMER_TIMEOUT_SECONDS,
+            Function::Ingest(_) => INGEST_TIMEOUT_SECONDS,
+        };
+        let deadline = self.clock.now().plus(Duration::from_secs(timeout_seconds.into()));
         let handles: Vec<_> =
             batch.iter().map(|message| (message.message_id.clone(), message.receipt_handle.clone())).collect();
         let event = event(batch, &self.queue_url);
@@ -181,7 +186,7 @@ impl Poller {
                 if let Some(pace) = &self.pace {
                     pace.wait_for(ingest::organizations(ingestor, &event).await.into_iter()).await;
                 }
-                ingest::handle(ingestor, event).await
+                ingest::handle(ingestor, event, deadline).await
             }
         };
         self.delete(handles, &response).await?;
@@ -220,6 +225,13 @@ impl Share {
     }
 }
 
+fn attribute(value: MessageAttributeValue) -> SqsMessageAttribute {
+    let mut attribute = SqsMessageAttribute::default();
+    attribute.data_type = Some(value.data_type);
+    attribute.string_value = value.string_value;
+    attribute
+}
+
 /// The event with which Lambda would invoke the function for this batch.
 fn event(batch: Vec<Message>, queue_url: &str) -> SqsEvent {
     let arn = arn_of(queue_url);
@@ -231,6 +243,8 @@ fn event(batch: Vec<Message>, queue_url: &str) -> SqsEvent {
         record.md5_of_body = message.md5_of_body;
         let attributes = message.attributes.into_iter().flatten();
         record.attributes = attributes.map(|(name, value)| (name.as_str().to_owned(), value)).collect();
+        let of_sender = message.message_attributes.into_iter().flatten();
+        record.message_attributes = of_sender.map(|(name, value)| (name, attribute(value))).collect();
         record.event_source = Some("aws:sqs".to_owned());
         record.event_source_arn = Some(arn.clone());
         record.aws_region = Some(crate::aws::REGION.to_owned());

@@ -3,6 +3,7 @@
 
 mod limits;
 mod model;
+mod requests;
 mod transactions;
 
 use std::time::Duration;

@@ -282,7 +282,7 @@ async fn ingest_messages() {
     let tenant = world.tenant().await;
     tenant.endpoint(&receiver).await;
     let batch: SqsEvent = serde_json::from_str(&sample("ingest_messages", &[(ORGANIZATION, &tenant.id)])).unwrap();
-    let response = ingest::handle(&world.process.ingestor, batch).await;
+    let response = ingest::handle(&world.process.ingestor, batch, world.process.deadline()).await;
     assert_eq!(serde_json::to_value(response).unwrap(), json!({"batchItemFailures": []}));
     world.drain().await;
     let mut members: Vec<_> = receiver.received().iter().map(|it| it.json()["data"]["member"].clone()).collect();

@@ -348,3 +348,19 @@ async fn an_unknown_key_is_read_at_most_once_in_five_seconds() {
     }
     tenant.at(&process).get("").await.data(200);
 }
+
+#[tokio::test]
+async fn test_events_count_towards_the_limit_of_the_month() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    set(&world, &tenant, &json!({"events_per_month": 3})).await;
+    let endpoint = tenant.endpoint_with(json!({"url": "http://127.0.0.1:9/"})).await;
+    let test = async || tenant.post(&format!("{}/test", endpoint.path()), &json!({})).await;
+    publish(&tenant, 1).await.data(202);
+    test().await.data(200);
+    test().await.data(200);
+    let wait = refused_by(&test().await, "events_per_month");
+    assert_eq!(world.items("event").await.len(), 3, "a refused test is not stored");
+    world.advance(wait);
+    test().await.data(200);
+}

@@ -168,6 +168,11 @@ async fn the_ingest_queue_is_the_same_as_the_local_hosts_and_optional() {
     assert_eq!(source["BatchSize"], json!(CONSUMER_BATCH));
     assert_eq!(source["Queue"], json!({"!GetAtt": "IngestMessages.Arn"}));
     assert_eq!(source["ScalingConfig"], json!({"MaximumConcurrency": {"!Ref": "IngestMaximumConcurrency"}}));
+    // It sends delayed copies to its own queue.
+    assert_eq!(function["RecursiveLoop"], "Allow");
+    let alarm = properties(&template, "IngestInFlightAlarm");
+    assert_eq!(alarm["Threshold"], properties(&template, "InFlightAlarm")["Threshold"]);
+    assert_eq!(alarm["Dimensions"][0]["Value"], json!({"!GetAtt": "IngestMessages.QueueName"}));
     let variables = json!({
         "INGEST_QUEUE_URL": {"!Ref": "IngestMessages"}, "INGEST_DEAD_LETTER_QUEUE_URL": {"!Ref": "IngestDeadLetterQueue"},
     });
@@ -176,7 +181,7 @@ async fn the_ingest_queue_is_the_same_as_the_local_hosts_and_optional() {
     assert_eq!(template["Parameters"]["IngestQueue"]["Default"], "false");
     let of_ingest = template["Resources"].as_object().unwrap().keys().filter(|name| name.starts_with("Ingest"));
     let of_ingest: Vec<_> = of_ingest.collect();
-    assert_eq!(of_ingest.len(), 7, "{of_ingest:?}");
+    assert_eq!(of_ingest.len(), 8, "{of_ingest:?}");
     for resource in of_ingest {
         assert_eq!(condition(&template, resource), "HasIngestQueue", "{resource}");
     }
@@ -541,10 +546,10 @@ fn allowed(template: &Value, role: &str) -> Done {
     for statement in statements(template, role) {
         assert_eq!(statement["Effect"], "Allow");
         for (action, index) in actions(statement) {
-            // The ingest function sends to the queues of deliveries and to its dead-letter queue.
-            let is_refusal = action == "sqs:SendMessage" && statement["Sid"] == "RefuseRequests";
+            // The ingest function sends to the queues of deliveries, and to its own ones.
+            let is_own = action == "sqs:SendMessage" && statement["Sid"] == "RefuseAndDelayRequests";
             let known = allowed.insert((action, index), conditions(statement));
-            assert_eq!(known.is_some(), is_refusal, "{role} has two statements for an action in {statement}");
+            assert_eq!(known.is_some(), is_own, "{role} has two statements for an action in {statement}");
         }
     }
     allowed
@@ -574,9 +579,11 @@ fn actions(statement: &Value) -> Vec<(String, Option<String>)> {
         it if *it == json!({"!Sub": "${Table.Arn}/index/waiting"}) => ("dynamodb:", Some("waiting".to_owned())),
         it if *it == json!([{"!GetAtt": "Queue.Arn"}, {"!GetAtt": "SlowQueue.Arn"}]) => ("sqs:", None),
         it if *it == json!({"!GetAtt": "IngestMessages.Arn"}) => ("sqs:", None),
+        it if *it == json!([{"!GetAtt": "IngestDeadLetterQueue.Arn"}, {"!GetAtt": "IngestMessages.Arn"}]) => {
+            ("sqs:", None)
+        }
         // `deliveries_may_go_to_exactly_the_listed_resources` tests this statement.
         it if it.get("!Split").is_some() => return Vec::new(),
-        it if *it == json!({"!GetAtt": "IngestDeadLetterQueue.Arn"}) => ("sqs:", None),
         it if it.get("!Sub").is_some_and(|it| text(it).contains(":ssm:")) => return Vec::new(),
         it => {
             assert!(text(&it["!GetAtt"]).ends_with("LogGroup.Arn"), "{it}");

@@ -4,6 +4,7 @@ use aws_lambda_events::event::sqs::SqsEvent;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use shared::clock::Clock;
 use shared::config::{self, Settings};
+use shared::domain::time::Timestamp;
 use shared::edge::register_usage_flush;
 use shared::service::Parts;
 use shared::telemetry;
@@ -17,7 +18,8 @@ async fn main() -> Result<(), Error> {
     register_usage_flush(parts.meter()).await;
     let ingestor = &*parts.ingestor(&sdk, config::ingest_queues()?);
     lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
-        Ok::<_, Error>(ingest::handle(ingestor, event.payload).await)
+        let deadline = i64::try_from(event.context.deadline).unwrap_or(i64::MAX);
+        Ok::<_, Error>(ingest::handle(ingestor, event.payload, Timestamp::from_unix_millis(deadline)).await)
     }))
     .await
 }

@@ -73,7 +73,7 @@ async fn one(
 
 /// Publishes up to 100 events. Each event is accepted or refused independently.
 ///
-/// The results have the order of the events. A result lists only the ids of its deliveries.
+/// The events may have at most 50,000 deliveries in all. With more, the whole request is refused. The results have the order of the events. A result lists only the ids of its deliveries.
 #[utoipa::path(
     post, path = "/v1/organizations/{organization}/events/batch", operation_id = "publish_events",
     request_body = BatchIn,
@@ -81,7 +81,7 @@ async fn one(
         ("Idempotency-Key" = Option<IdempotencyKey>, Header), ("traceparent" = Option<TraceParent>, Header),
         ("tracestate" = Option<TraceState>, Header)
     ),
-    responses((status = 202, body = Vec<BatchResultOut>), (status = 409), (status = 429)),
+    responses((status = 202, body = Vec<BatchResultOut>), (status = 409), (status = 422), (status = 429)),
 )]
 async fn batch(
     PublishCaller { caller, organization, .. }: PublishCaller,

@@ -1,5 +1,7 @@
 //! The ingest queue, whose messages are publish requests, and its dead-letter queue.
 
+use std::collections::HashMap;
+
 use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::MessageAttributeValue;
@@ -9,6 +11,8 @@ use crate::domain::deployment::IngestQueues;
 
 /// Most characters of the text that explains a dead letter.
 const MAX_DETAIL_CHARS: usize = 1_000;
+/// The attribute of a copy: how often the messages that it is a copy of were received.
+pub(crate) const RECEIVES: &str = "receives";
 
 /// A publish request that can never be accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +25,19 @@ pub struct DeadLetter {
     pub reason: &'static str,
     /// The explanation of the error, for people.
     pub detail: String,
+}
+
+/// A copy that replaces a message of the ingest queue, and can be received after a delay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DelayedCopy {
+    /// The request, with an idempotency key.
+    pub body: String,
+    /// The message group of the message; `None` if it has none.
+    pub group: Option<String>,
+    /// How often the message was received, those that it is a copy of included.
+    pub receives: u32,
+    /// The delay in seconds; at most 900.
+    pub delay_seconds: u32,
 }
 
 /// The ingest queue and its dead-letter queue.
@@ -44,24 +61,45 @@ impl IngestQueue {
         hide(&self.client, &self.urls.queue, messages).await
     }
 
+    /// Sends a copy of a message to the queue.
+    ///
+    /// # Errors
+    /// [`QueueError`] if the copy may not have been sent.
+    pub(crate) async fn send_copy(&self, copy: &DelayedCopy) -> Result<(), QueueError> {
+        let DelayedCopy { body, group, receives, delay_seconds } = copy;
+        let send = self.client.send_message().queue_url(&self.urls.queue).message_body(body);
+        let send = send.set_message_group_id(group.clone()).message_attributes(RECEIVES, text(&receives.to_string())?);
+        send.delay_seconds(i32::try_from(*delay_seconds).unwrap_or(i32::MAX)).send().await?;
+        Ok(())
+    }
+
     /// Sends a request to the dead-letter queue, with the reason as attributes. A letter has a call of its own, since a batch
-    /// may be too large.
+    /// may be too large. SQS counts the attributes towards the size of a message, so a letter that it refuses is sent again
+    /// with fewer of them: first without the detail, in the end without any.
     ///
     /// # Errors
     /// [`QueueError`] if the letter may not have been sent.
     pub(crate) async fn send_dead_letter(&self, letter: &DeadLetter) -> Result<(), QueueError> {
         let DeadLetter { body, message_id, reason, detail } = letter;
-        let mut send = self.client.send_message().queue_url(&self.urls.dead_letter).message_body(body);
         let detail = sendable(detail);
-        for (name, value) in [("reason", *reason), ("detail", &*detail), ("message_id", message_id)] {
-            if !value.is_empty() {
-                let attribute = MessageAttributeValue::builder().data_type("String").string_value(value).build();
-                send = send.message_attributes(name, attribute.map_err(QueueError::refused)?);
+        let mut attributes = vec![("reason", *reason), ("message_id", message_id), ("detail", &detail)];
+        attributes.retain(|(_, value)| !value.is_empty());
+        loop {
+            let texts = attributes.iter().map(|(name, value)| Ok(((*name).to_owned(), text(value)?)));
+            let texts = texts.collect::<Result<HashMap<_, _>, QueueError>>()?;
+            let send = self.client.send_message().queue_url(&self.urls.dead_letter).message_body(body);
+            match send.set_message_attributes(Some(texts)).send().await.map_err(QueueError::from) {
+                Err(QueueError::Refused(_)) if attributes.pop().is_some() => {}
+                sent => return sent.map(drop),
             }
         }
-        send.send().await?;
-        Ok(())
     }
+}
+
+/// An attribute with this text.
+fn text(value: &str) -> Result<MessageAttributeValue, QueueError> {
+    let attribute = MessageAttributeValue::builder().data_type("String").string_value(value).build();
+    attribute.map_err(QueueError::refused)
 }
 
 /// The beginning of a text, with characters that SQS rejects replaced.

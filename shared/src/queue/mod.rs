@@ -16,8 +16,8 @@ use crate::coalescer::{Coalescer, Unanswered};
 use crate::domain::endpoint::lane::{ByLane, Lane};
 
 pub use error::QueueError;
-pub use ingest::DeadLetter;
-pub(crate) use ingest::IngestQueue;
+pub use ingest::{DeadLetter, DelayedCopy};
+pub(crate) use ingest::{IngestQueue, RECEIVES};
 pub use task::{DeliverTask, Task, UnreadableTask};
 
 /// Most entries of one batch request.

@@ -1,7 +1,6 @@
 //! Publishing what the messages of the ingest queue contain.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::future::join_all;
 use tracing::{error, warn};
@@ -10,8 +9,7 @@ use super::ServiceError;
 use super::access::Access;
 use super::publisher::{Accepted, PublishRequest, Publisher};
 use crate::clock::Clock;
-use crate::domain::event::ingest::pause;
-use crate::queue::{DeadLetter, Hide, IngestQueue};
+use crate::queue::{DeadLetter, DelayedCopy, Hide, IngestQueue};
 
 /// Publishes the requests in the messages of the ingest queue. Whoever may send to the queue may publish for every organization,
 /// as with a platform key.
@@ -19,17 +17,6 @@ use crate::queue::{DeadLetter, Hide, IngestQueue};
 pub struct Ingestor {
     publisher: Arc<Publisher>,
     queue: IngestQueue,
-}
-
-/// A received message that waits before its next receive.
-#[derive(Debug)]
-pub struct Delayed {
-    /// The receipt handle of the last receive.
-    pub receipt_handle: String,
-    /// How often the message was received, this time included.
-    pub receives: u32,
-    /// The time after which its request can succeed, at the earliest.
-    pub after: Duration,
 }
 
 impl Ingestor {
@@ -47,7 +34,7 @@ impl Ingestor {
         self.access().clock()
     }
 
-    /// Publishes requests. The results have their order.
+    /// Publishes requests together, each in a task of its own. The results have their order.
     pub async fn publish(&self, requests: Vec<PublishRequest>) -> Vec<Result<Accepted, ServiceError>> {
         self.publisher.publish_each(requests).await
     }
@@ -62,15 +49,19 @@ impl Ingestor {
         join_all(sends).await
     }
 
-    /// Hides messages until their requests can succeed. Those that cannot be hidden become visible after the queue's visibility
-    /// timeout.
-    pub async fn delay(&self, messages: Vec<Delayed>) {
-        let hides = messages.into_iter().map(|Delayed { receipt_handle, receives, after }| {
-            let pause = pause(after, receives);
-            let seconds = pause.as_secs() + u64::from(pause.subsec_nanos() > 0);
-            Hide { receipt_handle, seconds: u32::try_from(seconds).unwrap_or(u32::MAX) }
+    /// Sends delayed copies of messages to the queue. Returns whether each was sent.
+    pub async fn send_copies(&self, copies: &[DelayedCopy]) -> Vec<bool> {
+        let sends = copies.iter().map(async |copy| {
+            let sent = self.queue.send_copy(copy).await;
+            sent.inspect_err(|error| warn!(%error, "a message of the ingest queue is hidden, as it was not copied"))
+                .is_ok()
         });
-        if let Err(error) = self.queue.hide(&hides.collect::<Vec<_>>()).await {
+        join_all(sends).await
+    }
+
+    /// Sets the visibility timeouts of messages. Those for which this fails become visible after the queue's visibility timeout.
+    pub async fn hide(&self, messages: &[Hide]) {
+        if let Err(error) = self.queue.hide(messages).await {
             warn!(%error, "messages of the ingest queue were not hidden");
         }
     }

@@ -16,6 +16,7 @@ mod error;
 mod event_writer;
 mod ingestor;
 mod job_runner;
+mod limiter;
 mod meter;
 mod publisher;
 mod receivers;
@@ -23,6 +24,7 @@ mod releaser;
 mod replayer;
 mod sweeper;
 mod targets;
+mod tasks;
 
 use std::sync::Arc;
 
@@ -41,11 +43,13 @@ use encryption::Encryption;
 use endpoints::Endpoints;
 use event_writer::EventWriter;
 use job_runner::JobRunner;
+use limiter::Limiter;
 use releaser::Releaser;
 use replayer::Replayer;
 use targets::{FanOutCache, Targets};
 
-pub use crate::queue::DeadLetter;
+pub(crate) use crate::queue::RECEIVES;
+pub use crate::queue::{DeadLetter, DelayedCopy, Hide};
 pub use access::{Access, Caller};
 pub use administrator::{
     Administrator, AttemptPage, Begun, Counted, DeliveryDetail, DeliveryHistory, DeliveryReader, EventPart,
@@ -54,11 +58,12 @@ pub use administrator::{
 pub use deliverer::{Deliverer, Message};
 pub use error::ServiceError;
 pub use event_writer::{Numbered, Published};
-pub use ingestor::{Delayed, Ingestor};
+pub use ingestor::Ingestor;
 pub use meter::Meter;
 pub use publisher::{Accepted, Duplicate, Idempotency, PublishRequest, Publisher};
 pub use sweeper::{Sweeper, Sweeping, Swept};
 pub use targets::CurrentState;
+pub(crate) use tasks::run_each;
 
 /// The parts that the operations of a process share. Clones refer to the same parts.
 #[derive(Debug, Clone)]
@@ -70,6 +75,7 @@ pub struct Parts {
     caches: Arc<Caches>,
     meter: Arc<Meter>,
     targets: Arc<Targets>,
+    limiter: Arc<Limiter>,
     event_types: Arc<EventTypes>,
     access: Arc<Access>,
     encryption: Arc<Encryption>,
@@ -101,6 +107,7 @@ impl Parts {
             deployment: Arc::clone(&deployment),
             cache: FanOutCache::default(),
         });
+        let limiter = Arc::new(Limiter::new(Arc::clone(&store), clock.clone(), Arc::clone(&meter)));
         let event_types = Arc::new(EventTypes::new(Arc::clone(&store), clock.clone(), Arc::clone(&deployment)));
         let access = Arc::new(Access {
             store: Arc::clone(&store),
@@ -159,6 +166,7 @@ impl Parts {
             caches,
             meter,
             targets,
+            limiter,
             event_types,
             access,
             encryption,

@@ -66,3 +66,31 @@ async fn filters_count_towards_the_size_of_the_fan_out() {
     create(&tenant, &filter).await.is_error(422, "quota_exceeded");
     tenant.patch(&path, &json!({"filter": {"type": ["a"]}})).await.data(200);
 }
+
+/// A text of 2.1 KB takes a filter like [`costly`] some 100,000 steps: the filters of one event have enough of them, those of a
+/// hundred events have not.
+#[tokio::test]
+async fn the_filters_of_all_events_of_a_request_share_its_steps() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    for _ in 0..6 {
+        let costly = json!({"url": "http://127.0.0.1:9/", "filter": costly(), "status": "paused"});
+        tenant.endpoint_with(costly).await;
+    }
+    let event = json!({"type": "a", "data": {"a": "a".repeat(2_100)}});
+    let undecided = async |count: usize| {
+        let (counted, _guard) = Counted::start();
+        tenant.post("/events/batch", &json!({"events": vec![&event; count]})).await.data(202);
+        counted.counters().get("CostlyFilters").copied().unwrap_or_default()
+    };
+    assert_eq!(undecided(1).await, 0);
+    let of_batch = undecided(100).await;
+    assert!((1..=600).contains(&of_batch), "{of_batch}");
+    // So do those of all messages of a batch of the ingest queue.
+    let half = json!({"organization": tenant.id, "events": vec![&event; 50]}).to_string();
+    world.send_to_ingest(&half).await;
+    world.send_to_ingest(&half).await;
+    let (counted, _guard) = Counted::start();
+    assert_eq!(world.process.ingest().await, 2);
+    assert_eq!(counted.counters().get("CostlyFilters").copied(), Some(of_batch));
+}

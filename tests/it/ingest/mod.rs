@@ -2,7 +2,9 @@
 
 mod costs;
 mod event_bridge;
+mod fairness;
 pub(crate) mod faults;
+mod isolation;
 mod limits;
 mod messages;
 mod refusals;

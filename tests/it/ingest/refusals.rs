@@ -130,3 +130,29 @@ async fn a_refused_message_reveals_nothing_and_changes_nothing_of_another_organi
     world.drain().await;
     assert!(types(&tenant).await.is_empty() && types(&other).await.is_empty() && receiver.received().is_empty());
 }
+
+/// SQS counts the attributes of a message, with their names and types, towards its size.
+#[tokio::test]
+async fn a_refused_message_near_the_size_limit_is_a_dead_letter_with_fewer_attributes() {
+    const LIMIT: usize = 1024 * 1024;
+    let (world, _receiver, tenant) = subscribed().await;
+    let reason = "reason".len() + "String".len() + "validation_failed".len();
+    let message_id = "message_id".len() + "String".len() + 36;
+    for (bytes, kept) in [
+        (LIMIT - 1_000, [true, true, true]),
+        (LIMIT - reason - message_id, [true, false, true]),
+        (LIMIT - reason - message_id + 1, [true, false, false]),
+        (LIMIT - reason, [true, false, false]),
+        (LIMIT - reason + 1, [false; 3]),
+        (LIMIT, [false; 3]),
+    ] {
+        let mut message = json!({"organization": tenant.id, "type": 7, "data": {"text": ""}});
+        message["data"]["text"] = json!("x".repeat(bytes - message.to_string().len()));
+        world.send_to_ingest(&message.to_string()).await;
+        assert_eq!(world.process.ingest().await, 1);
+        assert!(world.ingest_messages().is_empty(), "{bytes}");
+        let letters = world.take_ingest_dead_letters().await;
+        let [(body, attributes)] = &letters[..] else { panic!("{bytes}: {}", letters.len()) };
+        assert_eq!((body.len(), attributes.each_ref().map(|it| !it.is_empty())), (bytes, kept), "{bytes}");
+    }
+}

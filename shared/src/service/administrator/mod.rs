@@ -29,6 +29,7 @@ use super::encryption::Encryption;
 use super::endpoints::Endpoints;
 use super::event_writer::EventWriter;
 use super::job_runner::JobRunner;
+use super::limiter::Limiter;
 use super::meter::Meter;
 use super::replayer::Replayer;
 use super::targets::{CurrentState, Targets};
@@ -61,6 +62,7 @@ pub struct Administrator {
     access: Arc<Access>,
     encryption: Arc<Encryption>,
     targets: Arc<Targets>,
+    limiter: Arc<Limiter>,
     event_types: Arc<EventTypes>,
     endpoints: Arc<Endpoints>,
     writer: Arc<EventWriter>,
@@ -74,7 +76,8 @@ impl Administrator {
     pub(super) fn new(parts: &Parts) -> Self {
         let parts = parts.clone();
         let Parts { store, queue, clock, deployment, caches, access, encryption, .. } = parts;
-        let Parts { targets, event_types, endpoints, writer, announcer, replayer, job_runner, meter, .. } = parts;
+        let Parts { targets, limiter, event_types, endpoints, writer, announcer, replayer, job_runner, meter, .. } =
+            parts;
         Self {
             store,
             queue,
@@ -84,6 +87,7 @@ impl Administrator {
             access,
             encryption,
             targets,
+            limiter,
             event_types,
             endpoints,
             writer,

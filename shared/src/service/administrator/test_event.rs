@@ -18,11 +18,12 @@ use crate::service::{Published, ServiceError};
 use crate::telemetry::audit;
 
 impl Administrator {
-    /// Sends a test event to one endpoint, whatever its subscriptions, channels and filter are.
+    /// Sends a test event to one endpoint, whatever its subscriptions, channels and filter are. It counts as an event of the
+    /// month.
     ///
     /// # Errors
     /// [`ServiceError::Forbidden`] for a suspended organization, [`ServiceError::Conflict`] if the
-    /// endpoint is disabled.
+    /// endpoint is disabled, [`ServiceError::RateLimited`] if the limit of the month is reached.
     pub async fn send_test(
         &self,
         organization: &Organization,
@@ -52,6 +53,8 @@ impl Administrator {
             filter: None,
             ..endpoint.target()
         }]);
+        let current = self.targets.current_state(organization).await?;
+        self.limiter.admit_in_month(organization, current.limits(), 1).await?;
         let (edition, svix_headers) = (endpoint.settings.edition, test.svix_headers);
         let new = NewEvent { format, edition, svix_headers, ..NewEvent::new(event_type, data) };
         let mut planned = self.writer.plan(organization, by, new, &fan_out).await;

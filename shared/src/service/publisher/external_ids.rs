@@ -6,16 +6,33 @@ use std::time::Duration;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::Publisher;
+use crate::domain::event::NewEvent;
 use crate::domain::external_id::ExternalId;
 use crate::domain::ids::{EventId, OrganizationId};
-use crate::service::ServiceError;
-use crate::service::event_writer::Numbered;
+use crate::service::{Published, ServiceError};
 use crate::store::OtherClaim;
 
 /// How many external ids a request claims at the same time.
 const MAX_CONCURRENT_CLAIMS: usize = 16;
 /// The age from which a claim without an event is replaced. Its request has ended by then.
 const ABANDONED_AFTER: Duration = Duration::from_secs(60);
+
+/// An event that is published, before or after it is planned.
+pub(super) trait HasExternalId {
+    fn external_id(&self) -> Option<&ExternalId>;
+}
+
+impl HasExternalId for NewEvent {
+    fn external_id(&self) -> Option<&ExternalId> {
+        self.external_id.as_ref()
+    }
+}
+
+impl HasExternalId for Published {
+    fn external_id(&self) -> Option<&ExternalId> {
+        self.event.external_id.as_ref()
+    }
+}
 
 /// An event of a request that was not published, because another one has its external id.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,38 +51,38 @@ impl Duplicate {
 }
 
 impl Publisher {
-    /// Claims the external ids of a request's events, whose ids follow `first`. Returns the events that may be published,
-    /// and the others. Events without an external id cost nothing.
+    /// Claims the external ids of a request's events, whose ids follow `first`. Removes the events that must not be published,
+    /// and returns them. Events without an external id cost nothing.
     ///
     /// # Errors
     /// [`ServiceError::Unavailable`] if another request that claimed one of them may be in progress.
-    pub(super) async fn claim_external_ids(
+    pub(super) async fn claim_external_ids<T: HasExternalId>(
         &self,
         organization: &OrganizationId,
         first: EventId,
-        new: Vec<Numbered>,
-    ) -> Result<(Vec<Numbered>, Vec<Duplicate>), ServiceError> {
+        events: &mut Vec<(u32, T)>,
+    ) -> Result<Vec<Duplicate>, ServiceError> {
         // If several events of the request have the same one, the first of them claims it.
         let mut claims = HashMap::new();
-        for (index, event) in &new {
-            if let Some(external_id) = &event.external_id {
+        for (index, event) in &*events {
+            if let Some(external_id) = event.external_id() {
                 claims.entry(external_id.clone()).or_insert_with(|| first.nth(*index));
             }
         }
         if claims.is_empty() {
-            return Ok((new, Vec::new()));
+            return Ok(Vec::new());
         }
         let taken = self.claim_each(organization, &claims).await?;
-        let refused = new.iter().filter_map(|(index, event)| {
-            let external_id = event.external_id.as_ref()?;
+        let duplicates = events.iter().filter_map(|(index, event)| {
+            let external_id = event.external_id()?;
             let first_here = *claims.get(external_id)?;
             let other = taken.get(external_id).copied();
             let first = other.or_else(|| (first_here != first.nth(*index)).then_some(first_here))?;
             Some(Duplicate { index: *index, first })
         });
-        let refused: Vec<_> = refused.collect();
-        let is_refused = |index: u32| refused.iter().any(|it| it.index == index);
-        Ok((new.into_iter().filter(|(index, _)| !is_refused(*index)).collect(), refused))
+        let duplicates: Vec<_> = duplicates.collect();
+        events.retain(|(index, _)| !duplicates.iter().any(|it| it.index == *index));
+        Ok(duplicates)
     }
 
     /// Claims these external ids for their events. Returns those that other events have.

@@ -1,28 +1,30 @@
 //! Publishing: from a publish request to deliveries that are stored, and queued or parked.
 
 mod external_ids;
-mod limiter;
 mod repeated;
 
 use std::sync::Arc;
 
-use futures_util::future::{join, join_all};
+use futures_util::future::join;
 
 pub use external_ids::Duplicate;
-use limiter::Limiter;
 
 use super::access::Access;
 use super::catalogue::{EventTypes, Validated};
-use super::event_writer::{EventWriter, Numbered, Published, messages, plan};
+use super::event_writer::{EventWriter, MAX_DELIVERIES, Numbered, Published, messages, plan};
+use super::limiter::Limiter;
 use super::meter::Meter;
 use super::targets::{CurrentState, Targets};
+use super::tasks::run_each;
 use super::{Parts, ServiceError};
 use crate::clock::Clock;
 use crate::domain::catalogue::Refusal;
 use crate::domain::deployment::Deployment;
 use crate::domain::endpoint::fan_out::FanOut;
+use crate::domain::endpoint::filter::RequestSteps;
 use crate::domain::ids::{EventId, KeyId};
 use crate::domain::text::IdempotencyKey;
+use crate::domain::time::Timestamp;
 use crate::queue::Queue;
 use crate::store::{Claim, Claimed, Store};
 
@@ -59,6 +61,24 @@ pub struct Accepted {
     pub refused: Vec<(u32, Refusal)>,
 }
 
+/// Events that are planned and not stored yet.
+#[derive(Debug)]
+struct Planned {
+    /// The events with their deliveries, and their positions in the request.
+    events: Vec<(u32, Published)>,
+    fan_out: FanOut,
+    /// When the state was read that the plan relies on.
+    state_read_at: Timestamp,
+}
+
+/// The events of a request that its limits and the catalogue allow.
+#[derive(Debug)]
+struct Admitted {
+    planned: Planned,
+    /// As in [`Accepted`].
+    refused: Vec<(u32, Refusal)>,
+}
+
 impl Accepted {
     /// Whether every event of a request was refused, so that nothing was stored.
     const fn has_only_refused(&self) -> bool {
@@ -76,15 +96,15 @@ pub struct Publisher {
     access: Arc<Access>,
     targets: Arc<Targets>,
     event_types: Arc<EventTypes>,
-    limiter: Limiter,
+    limiter: Arc<Limiter>,
     writer: Arc<EventWriter>,
     meter: Arc<Meter>,
 }
 
 impl Publisher {
     pub(super) fn new(parts: &Parts) -> Self {
-        let Parts { store, queue, clock, deployment, access, targets, event_types, writer, meter, .. } = parts.clone();
-        let limiter = Limiter::new(Arc::clone(&store), clock.clone(), Arc::clone(&meter));
+        let parts = parts.clone();
+        let Parts { store, queue, clock, deployment, access, targets, limiter, event_types, writer, meter, .. } = parts;
         Self { store, queue, clock, deployment, access, targets, event_types, limiter, writer, meter }
     }
 
@@ -103,7 +123,8 @@ impl Publisher {
     ///
     /// # Errors
     /// [`ServiceError::Forbidden`] for a suspended organization, [`ServiceError::IdempotencyConflict`] if the key
-    /// was used for a different request, [`ServiceError::RateLimited`] if a limit is reached, and
+    /// was used for a different request, [`ServiceError::RateLimited`] if a limit is reached,
+    /// [`ServiceError::QuotaExceeded`] if the request has more than 50,000 deliveries, and
     /// [`ServiceError::Unavailable`] if a call failed. In the last case a repetition with the same key completes
     /// the request.
     pub async fn publish(
@@ -120,22 +141,33 @@ impl Publisher {
         published
     }
 
-    /// Publishes several requests, each as [`publish`](Self::publish) does. All keys are claimed before the first event is stored,
-    /// so that the requests share the calls that follow. The results have the order of the requests.
-    pub async fn publish_each(&self, mut requests: Vec<PublishRequest>) -> Vec<Result<Accepted, ServiceError>> {
-        let new: Vec<_> = requests.iter_mut().map(|request| std::mem::take(&mut request.new)).collect();
+    /// Publishes several requests, each as [`publish`](Self::publish) does and in a task of its own. All keys are claimed before
+    /// the first event is stored, so that the requests share the calls that follow. Together they have the filter steps of one
+    /// request. The results have the order of the requests; that of a task that panicked is [`ServiceError::Internal`].
+    pub async fn publish_each(self: &Arc<Self>, requests: Vec<PublishRequest>) -> Vec<Result<Accepted, ServiceError>> {
+        let events: Vec<_> = requests.iter().map(|request| request.new.len()).collect();
         let publishing = async {
-            let claims = requests.iter().map(async |PublishRequest { organization, idempotency, .. }| {
-                organization.require_active()?;
-                self.claim(organization, idempotency).await
-            });
-            let claims = join_all(claims).await;
-            let published = requests.iter().zip(new).zip(claims).map(async |((request, new), claimed)| {
-                let (claim, claimed) = claimed?;
-                let (organization, events) = (&request.organization, request.idempotency.events);
-                self.publish_claimed(organization, None, new, events, &claim, claimed).await
-            });
-            join_all(published).await
+            let claims = run_each(requests.into_iter().map(|request| {
+                let publisher = Arc::clone(self);
+                async move {
+                    request.organization.require_active()?;
+                    let claimed = publisher.claim(&request.organization, &request.idempotency).await?;
+                    Ok::<_, ServiceError>((request, claimed))
+                }
+            }));
+            let claimed = claims.await.into_iter().zip(RequestSteps::divided(&events));
+            let published = run_each(claimed.map(|(claimed, steps)| {
+                let publisher = Arc::clone(self);
+                async move {
+                    let (PublishRequest { organization, new, idempotency }, (first, claimed)) =
+                        claimed.unwrap_or_else(panicked)?;
+                    let claim = idempotency.claim(&organization, first);
+                    publisher
+                        .publish_claimed(&organization, None, new, steps, idempotency.events, &claim, claimed)
+                        .await
+                }
+            }));
+            published.await.into_iter().map(|published| published.unwrap_or_else(panicked)).collect()
         };
         let (published, ()) = join(publishing, self.meter.write_usage()).await;
         self.meter.write_large_counts().await;
@@ -149,52 +181,52 @@ impl Publisher {
         new: Vec<Numbered>,
         idempotency: Option<&Idempotency>,
     ) -> Result<Accepted, ServiceError> {
+        let steps = RequestSteps::new(new.len());
         let Some(idempotency) = idempotency else {
             let (organization, first) = (current.organization(), self.writer.next_event_id());
-            let Validated { accepted, refused } = self.admitted(current, by, new).await?;
-            if accepted.is_empty() && !refused.is_empty() {
-                return Ok(Accepted { refused, ..Accepted::default() });
-            }
-            let (new, duplicates) = self.claim_external_ids(organization, first, accepted).await?;
-            if new.is_empty() {
+            let Admitted { mut planned, refused } = self.admitted(current, by, new, first, steps).await?;
+            let duplicates = self.claim_external_ids(organization, first, &mut planned.events).await?;
+            if planned.events.is_empty() {
                 return Ok(Accepted { duplicates, refused, ..Accepted::default() });
             }
-            let (published, fan_out) = self.plan_new(current, by, new, first).await?;
+            let (published, fan_out) = self.ready(planned)?;
             self.writer.store_and_send(&published, &fan_out).await?;
             self.writer.count_accepted(organization, &published);
             return Ok(Accepted { published, duplicates, refused });
         };
-        let (claim, claimed) = self.claim(current, idempotency).await?;
-        self.publish_claimed(current, by, new, idempotency.events, &claim, claimed).await
+        let (first, claimed) = self.claim(current, idempotency).await?;
+        let claim = idempotency.claim(current, first);
+        self.publish_claimed(current, by, new, steps, idempotency.events, &claim, claimed).await
     }
 
-    /// Claims the idempotency key of a request.
-    async fn claim<'a>(
+    /// Claims the idempotency key of a request. Also returns the id of the request's first event.
+    async fn claim(
         &self,
-        current: &'a CurrentState,
-        Idempotency { key, request_hash, .. }: &'a Idempotency,
-    ) -> Result<(Claim<'a>, Claimed), ServiceError> {
-        let event = self.writer.next_event_id();
-        let claim = Claim { organization: current.organization(), key, request_hash: request_hash.clone(), event };
-        let claimed = self.store.claim(&claim, self.clock.now()).await?;
-        Ok((claim, claimed))
+        current: &CurrentState,
+        idempotency: &Idempotency,
+    ) -> Result<(EventId, Claimed), ServiceError> {
+        let first = self.writer.next_event_id();
+        let claimed = self.store.claim(&idempotency.claim(current, first), self.clock.now()).await?;
+        Ok((first, claimed))
     }
 
     /// Publishes a request that has this result of its claim, or completes an earlier one. `events` is the number of its events,
     /// including rejected ones.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one request")]
     async fn publish_claimed(
         &self,
         current: &CurrentState,
         by: Option<KeyId>,
         new: Vec<Numbered>,
+        steps: RequestSteps,
         events: u32,
         claim: &Claim<'_>,
         claimed: Claimed,
     ) -> Result<Accepted, ServiceError> {
         match claimed {
             Claimed::First => {
-                let validated = match self.admitted_with_claim(current, by, new, claim).await {
-                    Ok(validated) => validated,
+                let admitted = match self.admitted_with_claim(current, by, new, claim, steps).await {
+                    Ok(admitted) => admitted,
                     Err(error) => {
                         // Nothing was stored, so a repetition must be treated as a first request. If the claim cannot
                         // be deleted, the repetition is treated as a repair, with the same result.
@@ -202,7 +234,7 @@ impl Publisher {
                         return Err(error);
                     }
                 };
-                let accepted = self.publish_repeatable(current, by, validated, claim.event).await;
+                let accepted = self.publish_repeatable(current, admitted, claim.event).await;
                 match &accepted {
                     // Nothing was stored, as above.
                     Ok(accepted) if accepted.has_only_refused() => drop(self.store.withdraw_claim(claim).await),
@@ -214,7 +246,7 @@ impl Publisher {
                 accepted
             }
             Claimed::Before(earlier) => {
-                let accepted = self.complete(current, by, new, events, claim, &earlier).await?;
+                let accepted = self.complete(current, by, new, steps, events, claim, &earlier).await?;
                 if earlier.ended && self.store.settle_claim(claim, &earlier).await? {
                     self.writer.count_accepted(current.organization(), &accepted.published);
                 }
@@ -224,18 +256,21 @@ impl Publisher {
         }
     }
 
-    /// Checks the rate for all events, validates them, and checks the month's limit for those that are accepted. The rate
-    /// comes first, so that it also bounds the work of validating.
+    /// Checks the rate for all events, validates them, plans those that are accepted, and checks the month's limit for them.
+    /// The rate comes first, so that it also bounds the work of validating and planning. Nothing is stored or claimed yet.
     async fn admitted(
         &self,
         current: &CurrentState,
         by: Option<KeyId>,
         new: Vec<Numbered>,
-    ) -> Result<Validated, ServiceError> {
+        first: EventId,
+        steps: RequestSteps,
+    ) -> Result<Admitted, ServiceError> {
         self.limiter.admit(current, new.len()).await?;
-        let validated = self.event_types.validate(new, by.is_none()).await?;
-        self.limiter.admit_in_month(current, validated.accepted.len()).await?;
-        Ok(validated)
+        let Validated { accepted, refused } = self.event_types.validate(new, by.is_none()).await?;
+        let planned = self.plan_new(current, by, accepted, first, steps, MAX_DELIVERIES).await?;
+        self.limiter.admit_in_month(current.organization(), current.limits(), planned.events.len()).await?;
+        Ok(Admitted { planned, refused })
     }
 
     /// As [`Publisher::admitted`]. If only some of the events are refused, the claim says which, before anything is stored:
@@ -246,13 +281,14 @@ impl Publisher {
         by: Option<KeyId>,
         new: Vec<Numbered>,
         claim: &Claim<'_>,
-    ) -> Result<Validated, ServiceError> {
-        let validated = self.admitted(current, by, new).await?;
-        if !validated.accepted.is_empty() && !validated.refused.is_empty() {
-            let refused: Vec<_> = validated.refused.iter().map(|(index, _)| *index).collect();
+        steps: RequestSteps,
+    ) -> Result<Admitted, ServiceError> {
+        let admitted = self.admitted(current, by, new, claim.event, steps).await?;
+        if !admitted.planned.events.is_empty() && !admitted.refused.is_empty() {
+            let refused: Vec<_> = admitted.refused.iter().map(|(index, _)| *index).collect();
             self.store.record_refused(claim, claim.event, &refused).await?;
         }
-        Ok(validated)
+        Ok(admitted)
     }
 
     /// Publishes events so that a repetition can complete the request. The events are written before anything that
@@ -260,31 +296,62 @@ impl Publisher {
     async fn publish_repeatable(
         &self,
         current: &CurrentState,
-        by: Option<KeyId>,
-        Validated { accepted, refused }: Validated,
+        Admitted { mut planned, refused }: Admitted,
         first: EventId,
     ) -> Result<Accepted, ServiceError> {
-        if accepted.is_empty() && !refused.is_empty() {
+        if planned.events.is_empty() && !refused.is_empty() {
             return Ok(Accepted { refused, ..Accepted::default() });
         }
-        let (new, duplicates) = self.claim_external_ids(current.organization(), first, accepted).await?;
-        let (published, fan_out) = self.plan_new(current, by, new, first).await?;
+        let duplicates = self.claim_external_ids(current.organization(), first, &mut planned.events).await?;
+        let (published, fan_out) = self.ready(planned)?;
         self.writer.store_events_first(&published).await?;
         self.queue.send(messages(&published, &fan_out)).await?;
         self.writer.count_accepted(current.organization(), &published);
         Ok(Accepted { published, duplicates, refused })
     }
 
-    /// Plans events that are written immediately afterwards.
+    /// Plans events that are written soon afterwards.
+    ///
+    /// # Errors
+    /// [`ServiceError::QuotaExceeded`] if they have more than `most` deliveries.
     async fn plan_new(
         &self,
         current: &CurrentState,
         by: Option<KeyId>,
         new: Vec<Numbered>,
         first: EventId,
-    ) -> Result<(Vec<Published>, FanOut), ServiceError> {
-        let fan_out = self.targets.fan_out_to_write(current).await?;
-        let planned = plan(current.organization(), by, new, first, &fan_out).await;
-        Ok((planned, fan_out))
+        steps: RequestSteps,
+        most: usize,
+    ) -> Result<Planned, ServiceError> {
+        if new.is_empty() {
+            let state_read_at = self.clock.now();
+            return Ok(Planned { events: Vec::new(), fan_out: FanOut::default(), state_read_at });
+        }
+        let (fan_out, state_read_at) = self.targets.fan_out_to_write(current).await?;
+        let steps = steps.among(new.len());
+        let events = plan(current.organization(), by, new, first, &fan_out, steps, most).await?;
+        Ok(Planned { events, fan_out, state_read_at })
     }
+
+    /// The planned events, if they may still be written.
+    ///
+    /// # Errors
+    /// [`ServiceError::Unavailable`] if the state of the organization was read too long ago.
+    fn ready(&self, planned: Planned) -> Result<(Vec<Published>, FanOut), ServiceError> {
+        self.targets.require_recent(planned.state_read_at)?;
+        Ok((planned.events.into_iter().map(|(_, published)| published).collect(), planned.fan_out))
+    }
+}
+
+impl Idempotency {
+    /// The claim of a request of this organization whose first event has this id.
+    fn claim<'a>(&'a self, current: &'a CurrentState, first: EventId) -> Claim<'a> {
+        let Self { key, request_hash, .. } = self;
+        Claim { organization: current.organization(), key, request_hash: request_hash.clone(), event: first }
+    }
+}
+
+/// The result of a task that panicked.
+fn panicked<T>() -> Result<T, ServiceError> {
+    Err(ServiceError::Internal("the request's task panicked".to_owned()))
 }

@@ -5,15 +5,16 @@ use std::collections::HashSet;
 use futures_util::future::{join_all, try_join_all};
 use futures_util::{StreamExt, stream};
 
-use super::{Accepted, Publisher};
+use super::{Accepted, Planned, Publisher};
 use crate::domain::catalogue::Refusal;
 use crate::domain::delivery::{Delivery, PUBLISHING_ENDS};
 use crate::domain::endpoint::fan_out::FanOut;
+use crate::domain::endpoint::filter::RequestSteps;
 use crate::domain::ids::{EventId, KeyId};
 use crate::domain::time::Timestamp;
 use crate::service::ServiceError;
 use crate::service::catalogue::Validated;
-use crate::service::event_writer::{Numbered, Published, as_first_published, messages_of};
+use crate::service::event_writer::{MAX_DELIVERIES, Numbered, Published, as_first_published, messages_of};
 use crate::service::targets::CurrentState;
 use crate::store::{Claim, EarlierClaim, PendingList, StoreError};
 
@@ -22,11 +23,13 @@ const MAX_CONCURRENT_WRITES: usize = 16;
 
 impl Publisher {
     /// Answers a repeated request like the first one, after completing what the first request left undone.
+    #[expect(clippy::too_many_arguments, reason = "the parts of one request")]
     pub(super) async fn complete(
         &self,
         current: &CurrentState,
         by: Option<KeyId>,
         new: Vec<Numbered>,
+        steps: RequestSteps,
         events: u32,
         claim: &Claim<'_>,
         earlier: &EarlierClaim,
@@ -44,13 +47,17 @@ impl Publisher {
         let missing: Vec<_> = new.into_iter().filter(is_missing).collect();
         let Validated { accepted, refused } =
             self.validated_again(current, by, missing, !stored.is_empty(), first_has_ended, claim, earlier).await?;
-        let (missing, duplicates) = self.claim_external_ids(current.organization(), earlier.event, accepted).await?;
+        let mut missing = accepted;
+        let duplicates = self.claim_external_ids(current.organization(), earlier.event, &mut missing).await?;
+        // What the first request has begun is completed, even if there are more endpoints now.
+        let most = if stored.is_empty() { MAX_DELIVERIES } else { usize::MAX };
         let (stored, refused_now): (Vec<_>, Vec<_>) = stored.into_iter().partition(|event| ids.contains(&event.id));
         let completed = if missing.is_empty() {
             Vec::new()
         } else if first_has_ended {
-            self.limiter.admit_in_month(current, missing.len()).await?;
-            self.complete_events(current, by, missing, earlier.event).await?
+            self.limiter.admit_in_month(current.organization(), current.limits(), missing.len()).await?;
+            let planned = self.plan_new(current, by, missing, earlier.event, steps, most).await?;
+            self.complete_events(planned).await?
         } else {
             return Err(unfinished());
         };
@@ -111,14 +118,8 @@ impl Publisher {
     }
 
     /// Writes the missing events, planned for the current endpoints. No item names deliveries of these events.
-    async fn complete_events(
-        &self,
-        current: &CurrentState,
-        by: Option<KeyId>,
-        missing: Vec<Numbered>,
-        first: EventId,
-    ) -> Result<Vec<Published>, ServiceError> {
-        let (planned, _) = self.plan_new(current, by, missing, first).await?;
+    async fn complete_events(&self, planned: Planned) -> Result<Vec<Published>, ServiceError> {
+        let (planned, _) = self.ready(planned)?;
         let writes = planned.iter().map(|published| self.store.put_event_if_absent(&published.event));
         try_join_all(writes).await.map_err(|error| match error {
             // Another repetition wrote the event first.
@@ -170,8 +171,7 @@ impl Publisher {
         self.record_missing(held.into_iter().chain(unsent).collect()).await?;
         // The endpoints of a stored event are not read, so its messages have the default route.
         let unknown = FanOut::default();
-        let messages = published.iter().flat_map(|published| messages_of(published, &unknown, sends));
-        Ok(self.queue.send(messages.collect()).await?)
+        Ok(self.queue.send(messages_of(published, &unknown, sends)).await?)
     }
 
     /// Writes the records of marked deliveries that have none.

@@ -9,6 +9,7 @@ use super::{Replayer, Step};
 use crate::domain::delivery::Delivery;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::endpoint::fan_out::FanOut;
+use crate::domain::endpoint::filter::RequestSteps;
 use crate::domain::event::Event;
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, OrganizationId};
 use crate::domain::job::{JobRun, OfEvent, OfRecord, Replay};
@@ -249,5 +250,5 @@ async fn candidate(listed: ListedEvent, endpoint: &Endpoint, replay: &Replay, fa
 
 /// Whether an endpoint of the fan-out would receive the event now.
 async fn is_received(event: &Event, fan_out: &FanOut) -> bool {
-    !receivers(fan_out, &event.organization, &event.as_new()).await.is_empty()
+    !receivers(fan_out, &event.organization, &event.as_new(), &mut RequestSteps::new(1)).await.is_empty()
 }

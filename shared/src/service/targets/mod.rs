@@ -121,22 +121,34 @@ impl Targets {
         Ok(FanOut::new(groups.into_values().collect()))
     }
 
-    /// The targets of an organization for a write that begins now. Reads the state again if it is older than 60 s.
+    /// The targets of an organization for a write that begins soon, and when the state was read. Reads the state again if it
+    /// is older than 60 s.
     ///
     /// # Errors
     /// [`ServiceError::Forbidden`] if the state was read again and the organization is suspended.
     /// [`ServiceError::Unavailable`] if the reads take too long.
-    pub(super) async fn fan_out_to_write(&self, current: &CurrentState) -> Result<FanOut, ServiceError> {
+    pub(super) async fn fan_out_to_write(&self, current: &CurrentState) -> Result<(FanOut, Timestamp), ServiceError> {
         let mut current = current.clone();
         for _ in 0..MAX_READS {
             let fan_out = self.fan_out(&current).await?;
             if self.clock.now().since(current.read_at) <= MAX_STATE_AGE {
-                return Ok(fan_out);
+                return Ok((fan_out, current.read_at));
             }
             current = self.current_state(&current.id).await?;
             current.require_active()?;
         }
         Err(ServiceError::Unavailable("endpoints could not be read in time".to_owned()))
+    }
+
+    /// Checks that a write may begin now that relies on a state that was read at this time.
+    ///
+    /// # Errors
+    /// [`ServiceError::Unavailable`] if the state is older than 60 s.
+    pub(super) fn require_recent(&self, read_at: Timestamp) -> Result<(), ServiceError> {
+        if self.clock.now().since(read_at) <= MAX_STATE_AGE {
+            return Ok(());
+        }
+        Err(ServiceError::Unavailable("the events could not be written in time".to_owned()))
     }
 
     /// The targets of an organization if this process has read all its cached groups in the last 30 s; otherwise

@@ -20,8 +20,10 @@ use crate::wire::field::{Field, Reader};
 const DETAIL_TYPE: &str = "detail-type";
 /// The field of a message with several events.
 const EVENTS: &str = "events";
+/// The field of a message's idempotency key.
+const KEY: &str = "idempotency_key";
 /// The fields of a message that are not those of its event.
-const OF_MESSAGE: [&str; 4] = ["organization", "idempotency_key", "traceparent", "tracestate"];
+const OF_MESSAGE: [&str; 4] = ["organization", KEY, "traceparent", "tracestate"];
 
 /// A publish request in a message.
 #[derive(Debug, PartialEq, Eq)]
@@ -114,6 +116,20 @@ impl IngestRequest {
         if fields.iter().any(|(name, _)| name == DETAIL_TYPE) { of_event_bridge(&fields) } else { of_publisher(fields) }
     }
 
+    /// The message with this idempotency key, unless it has one. Its events keep their texts.
+    ///
+    /// # Errors
+    /// [`NotARequest`] if the message is not a publish request.
+    pub fn keyed(message: &str, key: &IdempotencyKey) -> Result<String, NotARequest> {
+        if Self::read(message.as_bytes())?.key.is_some() {
+            return Ok(message.to_owned());
+        }
+        let mut fields = body::parse::<Fields>(message.as_bytes())?.read(Ok)?.0;
+        fields.retain(|(name, _)| name != KEY);
+        let of_key = format!("{{{}:{}", quoted(KEY), quoted(key.as_str()));
+        Ok(object(&fields).replacen('{', &format!("{of_key},"), 1))
+    }
+
     /// A message with these events of the request. It has no idempotency key, since it is another request.
     pub fn with_events<'a>(&self, events: impl IntoIterator<Item = &'a str>) -> String {
         let events: Vec<_> = events.into_iter().collect();
@@ -161,8 +177,12 @@ fn of_publisher(fields: Vec<(String, Box<RawValue>)>) -> Result<IngestRequest, N
 fn of_event_bridge(fields: &[(String, Box<RawValue>)]) -> Result<IngestRequest, NotARequest> {
     let field = |name: &str| fields.iter().find(|(field, _)| field == name).map(|(_, value)| value.get());
     let mut read = Reader::default();
-    let id: Field<String> = field("id").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
-    let key = read.optional("id", id, |id| IdempotencyKey::parse(&format!("eventbridge:{id}")));
+    let text = |name: &str| -> Field<String> {
+        field(name).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    };
+    let of_id = read.optional("id", text("id"), |id| IdempotencyKey::parse(&format!("eventbridge:{id}")));
+    // Every event of EventBridge has an id. A copy of another one has a key.
+    let key = of_id.or_else(|| read.optional(KEY, text(KEY), |key| IdempotencyKey::parse(&key)));
     let resources: Vec<String> =
         field("resources").and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
     let named: Vec<_> = resources.iter().filter_map(|text| OrganizationName::parse(text)).collect();
@@ -308,6 +328,27 @@ mod tests {
             let error = read(message).unwrap_err();
             assert!(matches!(error, NotARequest::Json(_)) || message.is_empty(), "{message}: {error:?}");
         }
+    }
+
+    #[test]
+    fn a_message_without_a_key_gets_one_and_its_events_keep_their_texts() {
+        let new = IdempotencyKey::parse("sqs:1").unwrap();
+        for (message, key) in [
+            (r#"{"type": "a", "organization": "ORG", "data": {"n":  1.0}}"#, "sqs:1"),
+            (r#"{"type": "a", "organization": "ORG", "data": {"n":  1.0}, "idempotency_key": null}"#, "sqs:1"),
+            (r#"{"organization": "ORG", "events": [{"type":  "a"}, {"{": 7}]}"#, "sqs:1"),
+            (r#"{"type": "a", "organization": "ORG", "idempotency_key": "k"}"#, "k"),
+            (r#"{"detail-type": "a", "id": "e1", "resources": ["ORG"], "detail": {"n":  1}}"#, "eventbridge:e1"),
+            (r#"{"detail-type": "a", "resources": ["ORG"], "detail": {"n":  1}}"#, "sqs:1"),
+        ] {
+            let message = message.replace("ORG", ORGANIZATION);
+            let keyed = IngestRequest::keyed(&message, &new).unwrap();
+            let (before, after) = (read(&message).unwrap(), read(&keyed).unwrap());
+            assert_eq!((after.entries, after.organization), (before.entries, before.organization), "{keyed}");
+            assert_eq!(after.key.unwrap().as_str(), key, "{keyed}");
+            assert_eq!(before.key.is_some(), keyed == message, "{keyed}");
+        }
+        assert!(IngestRequest::keyed("{}", &new).is_err());
     }
 
     #[test]

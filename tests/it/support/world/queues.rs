@@ -3,6 +3,7 @@
 use std::future::pending;
 use std::net::Ipv4Addr;
 
+use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
 use shared::domain::endpoint::lane::Lane;
 use shared::queue::schema::{CONSUMER_BATCH, MAX_RECEIVES};
 use tokio::net::TcpListener;
@@ -77,9 +78,33 @@ impl World {
         sent.message_id.unwrap()
     }
 
+    /// Sends a message of this message group to the ingest queue and returns its id.
+    pub(crate) async fn send_to_ingest_as(&self, group: &str, body: &str) -> String {
+        let send = self.sqs().send_message().queue_url(ingest_queues().queue).message_body(body);
+        send.message_group_id(group).send().await.unwrap().message_id.unwrap()
+    }
+
+    /// The numbers of hidden and of delayed messages in the ingest queue.
+    pub(crate) async fn waiting_for_ingest(&self) -> (usize, usize) {
+        let request = self.sqs().get_queue_attributes().queue_url(ingest_queues().queue);
+        let attributes = request.attribute_names(QueueAttributeName::All).send().await.unwrap().attributes.unwrap();
+        let number = |name| attributes[&name].parse().unwrap();
+        let delayed = QueueAttributeName::ApproximateNumberOfMessagesDelayed;
+        (number(QueueAttributeName::ApproximateNumberOfMessagesNotVisible), number(delayed))
+    }
+
     /// The messages in the ingest queue, including hidden ones. Reading them does not change them.
     pub(crate) fn ingest_messages(&self) -> Vec<String> {
         self.aws.messages(&ingest_queues().queue)
+    }
+
+    /// The message groups of the visible messages of the ingest queue, which are received by it.
+    pub(crate) async fn groups_of_ingest_messages(&self) -> Vec<String> {
+        let receive = self.sqs().receive_message().queue_url(ingest_queues().queue).max_number_of_messages(10);
+        let receive = receive.message_system_attribute_names(MessageSystemAttributeName::MessageGroupId);
+        let messages = receive.send().await.unwrap().messages.unwrap_or_default();
+        let group = |message: Message| message.attributes?.remove(&MessageSystemAttributeName::MessageGroupId);
+        messages.into_iter().filter_map(group).collect()
     }
 
     /// Makes the messages of the ingest queue that are in flight visible.

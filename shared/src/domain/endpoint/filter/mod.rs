@@ -42,7 +42,7 @@ use compile::Compiler;
 use json::{Json, Object};
 use pattern::{Outcome, Pattern};
 
-pub use steps::{MAX_EVENT_STEPS, MAX_FILTER_STEPS, StepBudget, Steps};
+pub use steps::{MAX_EVENT_STEPS, MAX_FILTER_STEPS, MAX_REQUEST_STEPS, RequestSteps, StepBudget, Steps};
 
 /// Most bytes of a filter's text.
 pub const MAX_FILTER_BYTES: usize = 4_096;

@@ -7,7 +7,7 @@ use tracing::{error, warn};
 
 use crate::clock::Clock;
 use crate::domain::ids::OrganizationId;
-use crate::domain::tenancy::limits::{Admission, Bucket, EVENTS_PER_MONTH, Form, Rate};
+use crate::domain::tenancy::limits::{Admission, Bucket, EVENTS_PER_MONTH, Form, Limits, Rate};
 use crate::domain::tenancy::usage::{Day, Days};
 use crate::domain::time::Timestamp;
 use crate::service::ServiceError;
@@ -28,7 +28,7 @@ const RETRY_AFTER_CONTENTION: Duration = Duration::from_secs(1);
 
 /// Admits publish requests up to the limits of their organizations.
 #[derive(Debug)]
-pub(in crate::service) struct Limiter {
+pub(super) struct Limiter {
     store: Arc<Store>,
     clock: Clock,
     meter: Arc<Meter>,
@@ -53,7 +53,7 @@ struct Month {
 }
 
 impl Limiter {
-    pub(in crate::service) fn new(store: Arc<Store>, clock: Clock, meter: Arc<Meter>) -> Self {
+    pub(super) fn new(store: Arc<Store>, clock: Clock, meter: Arc<Meter>) -> Self {
         Self { store, clock, meter, buckets: Cache::new(BUCKET_CACHE), months: Cache::new(MONTH_CACHE) }
     }
 
@@ -75,11 +75,16 @@ impl Limiter {
     ///
     /// # Errors
     /// [`ServiceError::RateLimited`] if the request would exceed the limit. Its events are not counted then.
-    pub(super) async fn admit_in_month(&self, current: &CurrentState, events: usize) -> Result<(), ServiceError> {
+    pub(super) async fn admit_in_month(
+        &self,
+        organization: &OrganizationId,
+        limits: &Limits,
+        events: usize,
+    ) -> Result<(), ServiceError> {
         let count = u32::try_from(events).unwrap_or(u32::MAX);
-        let Some(limit) = current.limits().events_per_month.filter(|_| count > 0) else { return Ok(()) };
-        self.check_month(current.organization(), limit, count).await?;
-        self.count_in_month(current.organization(), count);
+        let Some(limit) = limits.events_per_month.filter(|_| count > 0) else { return Ok(()) };
+        self.check_month(organization, limit, count).await?;
+        self.count_in_month(organization, count);
         Ok(())
     }
 
