@@ -24,6 +24,7 @@ use shared::domain::event::event_type::EventType;
 use shared::domain::event::payload::Format;
 use shared::domain::event::{Event, NewEvent};
 use shared::domain::ids::{EndpointId, EventId, OrganizationId};
+use shared::domain::schema::Schema;
 use shared::domain::signing::key::{SigningKey, SigningKeyId};
 use shared::domain::signing::secret::SigningSecret;
 use shared::domain::signing::signature;
@@ -45,6 +46,63 @@ const NOW: Timestamp = Timestamp::from_unix_seconds(1_774_382_400);
 const NOWHERE: &str = "http://127.0.0.1:9/hooks/orders";
 /// The number of deliveries in a batch.
 const BATCH: usize = 10;
+
+/// A schema of the events: types, required fields, patterns, ranges, choices, items and a reference.
+const SCHEMA: &str = r##"{
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "type": "object",
+    "required": ["order_id", "placed_at", "currency", "net_cents", "lines", "customer", "payment"],
+    "properties": {
+        "order_id": {"type": "string", "pattern": "^ord_[A-Za-z0-9]{24}$"},
+        "placed_at": {"type": "string", "format": "date-time"},
+        "currency": {"enum": ["EUR", "USD", "GBP"]},
+        "net_cents": {"$ref": "#/$defs/cents"},
+        "tax_cents": {"$ref": "#/$defs/cents"},
+        "lines": {
+            "type": "array", "minItems": 1, "maxItems": 100,
+            "items": {
+                "type": "object",
+                "required": ["sku", "quantity", "unit_cents", "net_cents"],
+                "properties": {
+                    "sku": {"type": "string", "minLength": 1, "maxLength": 40},
+                    "title": {"type": "string"},
+                    "quantity": {"type": "integer", "minimum": 1, "maximum": 1000},
+                    "unit_cents": {"$ref": "#/$defs/cents"},
+                    "net_cents": {"$ref": "#/$defs/cents"}
+                },
+                "additionalProperties": false
+            }
+        },
+        "customer": {
+            "type": "object",
+            "required": ["id", "email"],
+            "properties": {
+                "id": {"type": "string", "pattern": "^cus_"},
+                "name": {"type": "string"},
+                "email": {"type": "string", "pattern": "^[^@]+@[^@]+$"},
+                "phone": {"type": ["string", "null"]},
+                "address": {
+                    "type": "object",
+                    "properties": {"country": {"type": "string", "minLength": 2, "maxLength": 2}},
+                    "required": ["city", "country"]
+                },
+                "orders_before": {"type": "integer", "minimum": 0}
+            }
+        },
+        "payment": {
+            "type": "object",
+            "required": ["id", "method"],
+            "properties": {
+                "method": {"enum": ["card", "bank_transfer", "wallet"]},
+                "last_four": {"type": "string", "pattern": "^[0-9]{4}$"},
+                "risk_score": {"type": "number", "minimum": 0, "maximum": 1}
+            }
+        },
+        "client": {"type": "object"}
+    },
+    "additionalProperties": false,
+    "$defs": {"cents": {"type": "integer", "minimum": 0}}
+}"##;
 
 fn main() {
     divan::main();
@@ -73,6 +131,14 @@ fn parse_publish_request(bencher: Bencher<'_, '_>) {
 fn match_endpoints(bencher: Bencher<'_, '_>, count: i64) {
     let (fan_out, event) = (fan_out(count), new_event());
     bencher.bench_local(|| black_box(&fan_out).subscribed(black_box(&event)).len());
+}
+
+/// Validates the data of an event by an ordinary schema, as publishing does.
+#[divan::bench]
+fn validate_by_schema(bencher: Bencher<'_, '_>) {
+    let (event, schema) = (new_event(), Schema::compile(SCHEMA).unwrap());
+    assert_eq!(schema.validate_text(&event.data), Ok(()));
+    bencher.bench_local(|| schema.validate_text(black_box(&event.data)).unwrap());
 }
 
 /// Parses an event for filters.
