@@ -1,12 +1,15 @@
 //! Removing the data of an event: the data is not sent, shown or stored afterwards, except by attempts in progress.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::Method;
 use serde_json::{Value, json};
 use shared::domain::job::SETTLED;
 
-use crate::support::{Answer, Fate, Fuse, Gate, Receiver, Tenant, World, delivery_ids, over_network_by_call, text};
+use crate::support::{
+    Answer, Fate, Fuse, Gate, Receiver, Tenant, World, delivery_ids, over_network_by_call, stopped_at, text,
+};
 
 /// A text that only the data contains.
 const SECRET: &str = "Zoë's heart";
@@ -252,6 +255,91 @@ async fn removing_the_data_survives_every_cut() {
         assert!(receiver.received().is_empty());
         if is_through {
             assert!(calls >= 5, "job, event, three records, job: {calls}");
+            return;
+        }
+    }
+    panic!("the request does not end");
+}
+
+/// The request dies before each of its calls, and nobody repeats it.
+#[tokio::test]
+async fn the_job_of_a_removal_that_was_cut_finishes_it() {
+    let world = World::new().await;
+    for calls in 0..MOST_CALLS {
+        let world = world.new_world().await;
+        let receiver = Receiver::always(Answer::status(500).body(SECRET)).await;
+        let tenant = world.tenant().await;
+        for _ in 0..3 {
+            tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": [3_600]})).await;
+        }
+        let event = publish(&tenant).await;
+        world.drain().await;
+        let fuse = Fuse::after(calls);
+        let process = fuse.process(&world);
+        let is_through = fuse.run(expunge(&tenant.at(&process), &event)).await.is_some();
+        let is_begun = !world.items("job").await.is_empty();
+        let is_removed = is_begun || tenant.get("/events").await.data(200)[0]["expunged_at"].is_string();
+        assert!(is_removed || calls < 2, "the use of the key and then the job are written first: {calls}");
+        world.advance(SETTLED);
+        world.sweep().await;
+        if is_removed {
+            assert_gone(&world, &tenant, &event).await;
+        } else {
+            assert_eq!(tenant.get(&format!("/events/{}", text(&event["id"]))).await.data(200)["data"], body()["data"]);
+        }
+        let requests = receiver.received().len();
+        world.run_to_the_end().await;
+        assert_eq!(receiver.received().len() > requests, !is_removed, "cut after {calls} calls");
+        if is_through {
+            assert!(calls >= 5, "job, event, three records, job: {calls}");
+            return;
+        }
+    }
+    panic!("the request does not end");
+}
+
+/// The publish request waits at each of its calls while the data of its event is removed.
+#[tokio::test]
+async fn data_that_is_removed_while_its_publish_request_is_in_progress_is_not_sent_afterwards() {
+    let world = World::new().await;
+    let mut removed = 0;
+    for number in 0..MOST_CALLS {
+        let (world, receiver) = (world.new_world().await, Receiver::new().await);
+        let tenant = world.tenant().await;
+        tenant.endpoint(&receiver).await;
+        let paused = tenant.endpoint(&receiver).await;
+        tenant.set_status(&paused, "paused").await;
+        let (reached, gate) = (Gate::closed(), Gate::closed());
+        let (process, made) = stopped_at(&world, number, &reached, &gate);
+        let publishing = async {
+            let keyed = [("idempotency-key", "once")];
+            let sent = tenant.at(&process).call(Method::POST, "/events", &keyed, Some(body().to_string())).await;
+            reached.open();
+            sent.data(202)
+        };
+        let removing = async {
+            reached.pass().await;
+            let stored = tenant.get("/events").await.data(200);
+            let is_stored = stored[0].is_object();
+            if is_stored {
+                expunge(&tenant, &stored[0]).await;
+            }
+            gate.open();
+            is_stored
+        };
+        let (event, is_removed) = tokio::join!(publishing, removing);
+        if is_removed {
+            removed += 1;
+            world.advance(SETTLED);
+            world.sweep().await;
+            assert_gone(&world, &tenant, &event).await;
+            tenant.set_status(&paused, "active").await;
+            world.run_to_the_end().await;
+            assert!(receiver.received().is_empty(), "stopped at call {number}");
+            assert!(world.records().await.values().all(|record| record.error.as_deref() == Some("expunged")));
+        }
+        if made.load(Ordering::SeqCst) <= number {
+            assert!(removed >= 3, "before the deliveries, before the messages, and afterwards: {removed}");
             return;
         }
     }

@@ -32,6 +32,7 @@ impl Run {
             Some(reply) if self.is_refused(TROUBLED, &reply) => return,
             Some(reply) => {
                 assert_eq!(reply.status, 202, "{reply:?}");
+                self.assert_removed(&event).await;
                 Removal::Answered
             }
             None => Removal::Interrupted,
@@ -39,6 +40,21 @@ impl Run {
         let known = self.removed.entry(event).or_insert(removal);
         if removal == Removal::Answered {
             *known = removal;
+        }
+    }
+
+    /// Checks that neither the data of an event nor a response to one of its deliveries is stored.
+    async fn assert_removed(&self, event: &str) {
+        let tenant = &self.organizations[TROUBLED].tenant;
+        let shown = tenant.get(&format!("/events/{event}")).await.data(200);
+        assert_eq!((&shown["data"], shown["expunged_at"].is_string()), (&Value::Null, true), "{shown}");
+        let is_own = |id: &str| id.starts_with("wdlv_") && event_of(id) == event;
+        for item in self.world.all_items().await {
+            let id = |name: &str| item.get(name).and_then(|it| it.as_s().ok()).is_some_and(|id| is_own(id));
+            if id("sk") || id("delivery") {
+                let kept = ["first", "signature", "response"].map(|name| item.contains_key(name));
+                assert_eq!(kept, [false; 3], "{item:?}");
+            }
         }
     }
 

@@ -1,15 +1,15 @@
 //! Processes that began before an organization was deleted, and go on after the first pass has removed everything. Each is
 //! stopped at each of its changing calls.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use http::Method;
 use serde_json::json;
 use shared::domain::job::BEGINS_AFTER;
 
 use super::{delete, end_deletions, identities, left_of};
-use crate::support::{Answer, Fate, Gate, Process, Receiver, Tenant, World, over_network_by_call};
+use crate::support::{Answer, Browser, Gate, Process, Receiver, Tenant, World, stopped_at, text};
 
 /// A limit above the number of changing calls of any of these processes.
 const MOST_CALLS: usize = 60;
@@ -19,20 +19,6 @@ struct Scene {
     world: World,
     tenant: Tenant,
     receivers: Vec<Receiver>,
-}
-
-/// A process whose changing call with this number waits at the gate. `reached` opens when it waits.
-fn stopped_at(world: &World, number: usize, reached: &Gate, gate: &Gate) -> (Process, Arc<AtomicUsize>) {
-    let made = Arc::new(AtomicUsize::new(0));
-    let (counted, reached, gate) = (Arc::clone(&made), reached.clone(), gate.clone());
-    let network = over_network_by_call(&world.sdk(), move |call| {
-        if call.reads() || counted.fetch_add(1, Ordering::SeqCst) != number {
-            return Fate::Pass;
-        }
-        reached.open();
-        Fate::Behind(gate.clone())
-    });
-    (world.process_on(&network), made)
 }
 
 /// Runs a process for an organization that is deleted while the process waits at each of its calls in turn. Returns the
@@ -143,6 +129,120 @@ async fn what_a_sweep_writes_is_removed() {
     };
     let calls = nothing_is_left_of(prepare, async |process, _| process.sweep().await).await;
     assert!(calls >= 4, "{calls}");
+}
+
+#[tokio::test]
+async fn what_the_ingest_function_writes_is_removed() {
+    let prepare = async |world: World| {
+        let scene = failing(world).await;
+        let path = format!("/v1/organizations/{}/limits", scene.tenant.id);
+        let limits = json!({"events_per_second": 100}).to_string();
+        scene.world.platform().call(Method::PUT, &path, &[], Some(limits)).await.data(200);
+        for number in 0..2 {
+            let events = vec![json!({"type": "member.added", "data": {}, "external_id": format!("event-{number}")}); 2];
+            let message = json!({"organization": scene.tenant.id, "events": events});
+            scene.world.send_to_ingest_as(&scene.tenant.id, &message.to_string()).await;
+        }
+        scene
+    };
+    let act = async |process: &Process, _: &Scene| drop(process.try_ingest().await);
+    let calls = nothing_is_left_of(prepare, act).await;
+    assert!(calls >= 10, "{calls}");
+}
+
+#[tokio::test]
+async fn what_requests_of_the_portal_write_is_removed() {
+    let act = async |process: &Process, scene: &Scene| {
+        let tenant = scene.tenant.at(process);
+        let Some(url) = tenant.post("/portal-sessions", &json!({"role": "owner"})).await.body["data"]["url"]
+            .as_str()
+            .map(str::to_owned)
+        else {
+            return;
+        };
+        let mut browser = Browser::new(process);
+        browser.open(&url).await;
+        let endpoint = scene.tenant.get("/webhooks/endpoints").await.body["data"][0]["id"].as_str().map(str::to_owned);
+        let path = browser.path(&format!("/endpoints/{}/test", endpoint.unwrap_or_default()));
+        let page = browser.get(&path).await;
+        if page.status == 200 {
+            browser.fill(&path, &[("event_type", "member.added"), ("data", "{}")]).await;
+        }
+    };
+    let calls = nothing_is_left_of(failing, act).await;
+    assert!(calls >= 4, "{calls}");
+}
+
+/// The answers of the dialect `svix` are kept for repetitions.
+#[tokio::test]
+async fn answers_that_are_kept_for_repetitions_are_removed() {
+    let act = async |process: &Process, scene: &Scene| {
+        let application = format!("/api/v1/app/{}", scene.tenant.id.replace("org_", "app_"));
+        let platform = scene.world.platform().at(process);
+        for (path, body) in [
+            ("endpoint", json!({"url": "https://example.com/"})),
+            ("msg", json!({"eventType": "member.added", "payload": {}})),
+        ] {
+            let keyed = [("idempotency-key", path)];
+            platform.call(Method::POST, &format!("{application}/{path}"), &keyed, Some(body.to_string())).await;
+        }
+    };
+    let calls = nothing_is_left_of(failing, act).await;
+    assert!(calls >= 6, "{calls}");
+}
+
+#[tokio::test]
+async fn what_a_page_of_a_replay_writes_is_removed() {
+    let prepare = async |world: World| {
+        let scene = failing(world).await;
+        for _ in 0..2 {
+            scene.tenant.publish().await;
+        }
+        scene.world.drain().await;
+        let late = scene.tenant.endpoint_with(json!({"url": scene.receivers[0].url(), "retry_schedule": []})).await;
+        scene.world.advance(Duration::from_secs(61));
+        let replay = json!({"since": "2020-01-01T00:00:00Z", "what": "all"});
+        // The request begins the replay, and the sweep continues it.
+        scene.tenant.post(&format!("{}/replay", late.path()), &replay).await.data(202);
+        scene
+    };
+    let calls = nothing_is_left_of(prepare, async |process, _| process.sweep().await).await;
+    assert!(calls >= 1, "{calls}");
+    let act = async |process: &Process, scene: &Scene| {
+        let tenant = scene.tenant.at(process);
+        let endpoints = tenant.get("/webhooks/endpoints").await.body;
+        let mut endpoints = endpoints["data"].as_array().into_iter().flatten();
+        let found = endpoints.find(|endpoint| endpoint["event_types"] == json!(["member.added"]));
+        let path = format!("/webhooks/endpoints/{}/replay", found.map_or("we_0", |endpoint| text(&endpoint["id"])));
+        tenant.post(&path, &json!({"since": "2020-01-01T00:00:00Z", "what": "all"})).await;
+    };
+    let prepare = async |world: World| {
+        let scene = failing(world).await;
+        scene.tenant.publish().await;
+        scene.world.drain().await;
+        scene.world.advance(Duration::from_secs(61));
+        scene
+    };
+    let calls = nothing_is_left_of(prepare, act).await;
+    assert!(calls >= 4, "job, record, message, job: {calls}");
+}
+
+#[tokio::test]
+async fn what_a_removal_of_an_events_data_writes_is_removed() {
+    let prepare = async |world: World| {
+        let scene = failing(world).await;
+        scene.tenant.publish().await;
+        scene.world.drain().await;
+        scene
+    };
+    let act = async |process: &Process, scene: &Scene| {
+        let tenant = scene.tenant.at(process);
+        let events = tenant.get("/events").await.body;
+        let path = format!("/events/{}/data", events["data"][0]["id"].as_str().unwrap_or("wevt_0"));
+        tenant.delete(&path).await;
+    };
+    let calls = nothing_is_left_of(prepare, act).await;
+    assert!(calls >= 3, "job, event, record: {calls}");
 }
 
 /// A process that is frozen after a request and ends an hour later.
