@@ -10,7 +10,6 @@ use aws_sdk_sqs::types::QueueAttributeName;
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Map, Value, json};
 use shared::config::Settings;
-use shared::domain::delivery::attempt::Cause;
 use shared::domain::endpoint::destination::arn::ResourceArn;
 use shared::domain::endpoint::destination::internal_targets::InternalTargets;
 use shared::domain::endpoint::lane::{ByLane, Lane};
@@ -350,7 +349,7 @@ fn delivery_enabled_switches_only_the_consumer_and_the_sweep() {
 /// Every alarm on a custom metric uses a metric that the functions write, and docs/operations.md explains it.
 #[test]
 fn every_alarm_uses_an_existing_metric_and_is_documented() {
-    const METRICS: [&str; 5] = ["Delivered", "Failed", "SweepOverdueSeconds", "Unreadable", "Unrecorded"];
+    const METRICS: [&str; 5] = ["Delivered", "SweepOverdueSeconds", "Undecryptable", "Unreadable", "Unrecorded"];
     let template = template();
     let read = |path: &str| std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
     let (handbook, source) = (read("docs/operations.md"), read("shared/src/telemetry/metrics.rs"));
@@ -362,11 +361,8 @@ fn every_alarm_uses_an_existing_metric_and_is_documented() {
         let alarm = &alarm["Properties"];
         assert!(handbook.lines().any(|line| line.starts_with("### ") && line.contains(name.as_str())), "{name}");
         if alarm["Namespace"] == "Pigeonpost" {
-            let mut dimensions = vec![json!({"Name": "Stack", "Value": {"!Ref": "AWS::StackName"}})];
-            if alarm["MetricName"] == "Failed" {
-                dimensions.push(json!({"Name": "Cause", "Value": Cause::Undecryptable.as_str()}));
-            }
-            assert_eq!(alarm["Dimensions"], json!(dimensions), "{name}");
+            let dimensions = json!([{"Name": "Stack", "Value": {"!Ref": "AWS::StackName"}}]);
+            assert_eq!(alarm["Dimensions"], dimensions, "{name}");
             watched.insert(text(&alarm["MetricName"]).to_owned());
         }
     }
@@ -422,6 +418,19 @@ fn only_functions_that_handle_secrets_may_read_the_encryption_keys() {
     {
         assert_eq!(takes(&template, "SecretsKeyParameter", name), valid, "{name}");
     }
+}
+
+/// CloudFormation updates a function after those that it depends on. A text that one function encrypts is decrypted by another.
+#[test]
+fn a_new_encryption_key_reaches_those_who_decrypt_before_those_who_encrypt() {
+    let template = template();
+    let after = |function: &str| template["Resources"][function]["DependsOn"].clone();
+    assert_eq!(after("DeliverFunction"), Value::Null);
+    assert_eq!(after("PortalFunction"), "DeliverFunction");
+    for function in ["ApiFunction", "SweepFunction"] {
+        assert_eq!(after(function), json!(["DeliverFunction", "PortalFunction"]), "{function}");
+    }
+    assert_eq!(*condition(&template, "UndecryptableAlarm"), Value::Null, "it goes off if the key is missing");
 }
 
 /// `sam local` ignores variables that are not in the template.

@@ -29,12 +29,17 @@ const MOST_UNKNOWN: usize = 100;
 /// For how long a failed read is the answer to further ones.
 const FAILURE_LIFETIME: Duration = Duration::from_secs(1);
 
+/// Why there are no keys to decrypt with.
+const NO_KEYS: &str = "the text is encrypted, and the deployment has no encryption key";
+
 /// Why fields cannot be decrypted.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub(super) enum DecryptError {
-    /// The keys cannot be read now.
+    /// This process cannot read the keys now, or has none.
+    #[error("{0}")]
     Unavailable(ServiceError),
     /// The keys do not fit, so the owner must give the endpoint new secrets or headers.
+    #[error("{0}")]
     Undecryptable(Undecryptable),
 }
 
@@ -59,15 +64,22 @@ enum Source {
 pub(super) struct Encryption {
     source: Source,
     clock: Clock,
-    known: Mutex<Known>,
+    cached: Mutex<Cached>,
     /// Held during a read, so that a process makes one at a time.
     reading: tokio::sync::Mutex<()>,
 }
 
+/// The keys, and when they were read.
+#[derive(Debug, Clone)]
+struct Ring {
+    keys: Arc<KeyRing>,
+    read_at: Timestamp,
+}
+
 /// What a process has read.
 #[derive(Debug, Default)]
-struct Known {
-    keys: Option<(Timestamp, Arc<KeyRing>)>,
+struct Cached {
+    ring: Option<Ring>,
     /// The version of the parameter that had these keys.
     version: i64,
     failure: Option<(Timestamp, ParameterError)>,
@@ -83,7 +95,7 @@ impl Encryption {
             KeySource::Fixed(keys) => Source::Fixed(Arc::clone(keys)),
             KeySource::Parameter(name) => Source::Parameter(KeyParameter::new(sdk, name)),
         };
-        Self { source, clock, known: Mutex::default(), reading: tokio::sync::Mutex::default() }
+        Self { source, clock, cached: Mutex::default(), reading: tokio::sync::Mutex::default() }
     }
 
     /// The keys, at most [`MAX_AGE_TO_ENCRYPT`] old; `None` if the deployment has none.
@@ -91,7 +103,7 @@ impl Encryption {
     /// # Errors
     /// [`ServiceError::Unavailable`] if they cannot be read. Then nothing confidential must be stored.
     pub(super) async fn keys_to_encrypt(&self) -> Result<Option<Arc<KeyRing>>, ServiceError> {
-        self.keys(MAX_AGE_TO_ENCRYPT).await
+        Ok(self.keys(MAX_AGE_TO_ENCRYPT).await?.map(|ring| ring.keys))
     }
 
     /// The keys, at most [`MAX_AGE_TO_ENCRYPT`] old, and the version of their parameter; `None` for a deployment
@@ -103,7 +115,7 @@ impl Encryption {
         if !matches!(self.source, Source::Parameter(_)) {
             return Ok(None);
         }
-        Ok(self.keys_to_encrypt().await?.map(|keys| (keys, self.known().version)))
+        Ok(self.keys_to_encrypt().await?.map(|keys| (keys, self.cached().version)))
     }
 
     /// The secrets and headers of an endpoint, of which `fields` are readable; `None` if they are as they are stored, which
@@ -119,56 +131,61 @@ impl Encryption {
         if !endpoint.is_encrypted(fields) {
             return Ok(None);
         }
-        let keys = self.keys(Duration::MAX).await.map_err(DecryptError::Unavailable)?;
-        let decrypted = match &keys {
-            None => Err(Undecryptable::NoKeys),
-            Some(keys) => match endpoint.decrypted(keys, fields) {
-                // Another process encrypts with a key that was added after this one had read the keys.
-                Err(cause @ Undecryptable::UnknownKey(id)) if !self.is_known_as_unknown(id) => {
-                    match self.keys(MIN_AGE_TO_REREAD).await.map_err(DecryptError::Unavailable)? {
-                        Some(newer) if !Arc::ptr_eq(&newer, keys) => endpoint.decrypted(&newer, fields),
-                        _ => Err(cause),
-                    }
-                }
-                other => other,
-            },
-        };
-        decrypted.map(Some).map_err(|cause| {
+        let decrypted = self.decrypt_encrypted(endpoint, fields).await;
+        if let Err(cause) = &decrypted {
             error!(endpoint = %endpoint.id, %cause, "a confidential field cannot be decrypted");
-            if let Undecryptable::UnknownKey(id) = cause {
-                self.remember_as_unknown(id);
+        }
+        decrypted.map(Some)
+    }
+
+    async fn decrypt_encrypted(&self, endpoint: &Endpoint, fields: Fields) -> Result<(Secrets, Headers), DecryptError> {
+        let began_at = self.clock.now();
+        let first = self.ring(Duration::MAX).await?;
+        match endpoint.decrypted(&first.keys, fields) {
+            Err(Undecryptable::UnknownKey(id)) if !self.is_known_as_unknown(id) => {}
+            other => return other.map_err(DecryptError::Undecryptable),
+        }
+        // Another process encrypts with a key that was added after this one had read the keys.
+        let newer = self.ring(MIN_AGE_TO_REREAD).await?;
+        endpoint.decrypted(&newer.keys, fields).map_err(|cause| match cause {
+            // A key that was added since that read may still be known to the next one.
+            Undecryptable::UnknownKey(_) if newer.read_at < began_at => {
+                DecryptError::Unavailable(ServiceError::Unavailable(format!("{cause} as it was read a moment ago")))
             }
-            DecryptError::Undecryptable(cause)
+            Undecryptable::UnknownKey(id) => {
+                self.remember_as_unknown(id);
+                DecryptError::Undecryptable(cause)
+            }
+            Undecryptable::Altered => DecryptError::Undecryptable(cause),
         })
+    }
+
+    /// The keys as they were read at most `max_age` ago, to decrypt with. A deployment without keys is no reason to give a
+    /// text up: a process of another version of the configuration has encrypted it, and this one may get the keys later.
+    async fn ring(&self, max_age: Duration) -> Result<Ring, DecryptError> {
+        let ring = self.keys(max_age).await.map_err(DecryptError::Unavailable)?;
+        ring.ok_or_else(|| DecryptError::Unavailable(ServiceError::Unavailable(NO_KEYS.to_owned())))
     }
 
     /// Whether a read a short time ago did not bring this key.
     fn is_known_as_unknown(&self, id: KeyId) -> bool {
-        let (known, now) = (self.known(), self.clock.now());
-        known.unknown.get(&id).is_some_and(|at| now.since(*at) < UNKNOWN_LIFETIME)
+        let (cached, now) = (self.cached(), self.clock.now());
+        cached.unknown.get(&id).is_some_and(|at| now.since(*at) < UNKNOWN_LIFETIME)
     }
 
     fn remember_as_unknown(&self, id: KeyId) {
-        let (mut known, now) = (self.known(), self.clock.now());
-        if known.unknown.len() >= MOST_UNKNOWN {
-            known.unknown.clear();
+        let (mut cached, now) = (self.cached(), self.clock.now());
+        if cached.unknown.len() >= MOST_UNKNOWN {
+            cached.unknown.clear();
         }
-        known
-            .unknown
-            .entry(id)
-            .and_modify(|at| {
-                if now.since(*at) >= UNKNOWN_LIFETIME {
-                    *at = now
-                }
-            })
-            .or_insert(now);
+        cached.unknown.insert(id, now);
     }
 
     /// The keys as they were read at most `max_age` ago; `None` if the deployment has none.
-    async fn keys(&self, max_age: Duration) -> Result<Option<Arc<KeyRing>>, ServiceError> {
+    async fn keys(&self, max_age: Duration) -> Result<Option<Ring>, ServiceError> {
         let parameter = match &self.source {
             Source::None => return Ok(None),
-            Source::Fixed(keys) => return Ok(Some(Arc::clone(keys))),
+            Source::Fixed(keys) => return Ok(Some(Ring { keys: Arc::clone(keys), read_at: self.clock.now() })),
             Source::Parameter(parameter) => parameter,
         };
         if let Some(known) = self.known_keys(max_age) {
@@ -182,32 +199,32 @@ impl Encryption {
         let now = self.clock.now();
         match read {
             Ok(ReadKeys { keys, version }) => {
-                let keys = Arc::new(keys);
-                let mut known = self.known();
-                known.keys = Some((now, Arc::clone(&keys)));
-                known.version = version;
-                known.failure = None;
-                Ok(Some(keys))
+                let ring = Ring { keys: Arc::new(keys), read_at: now };
+                let mut cached = self.cached();
+                cached.ring = Some(ring.clone());
+                cached.version = version;
+                cached.failure = None;
+                Ok(Some(ring))
             }
             Err(cause) => {
                 error!(%cause, "the encryption keys could not be read");
-                self.known().failure = Some((now, cause.clone()));
+                self.cached().failure = Some((now, cause.clone()));
                 Err(unavailable(&cause))
             }
         }
     }
 
-    fn known_keys(&self, max_age: Duration) -> Option<Result<Arc<KeyRing>, ServiceError>> {
-        let (known, now) = (self.known(), self.clock.now());
-        let keys = known.keys.as_ref().filter(|(at, _)| now.since(*at) <= max_age);
-        let failure = known.failure.as_ref().filter(|(at, _)| now.since(*at) <= FAILURE_LIFETIME);
+    fn known_keys(&self, max_age: Duration) -> Option<Result<Ring, ServiceError>> {
+        let (cached, now) = (self.cached(), self.clock.now());
+        let ring = cached.ring.as_ref().filter(|ring| now.since(ring.read_at) <= max_age);
+        let failure = cached.failure.as_ref().filter(|(at, _)| now.since(*at) <= FAILURE_LIFETIME);
         let failed = || failure.map(|(_, cause)| Err(unavailable(cause)));
-        keys.map(|(_, keys)| Ok(Arc::clone(keys))).or_else(failed)
+        ring.cloned().map(Ok).or_else(failed)
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn cached(&self) -> MutexGuard<'_, Cached> {
         // A panic in another thread cannot leave a partial value behind.
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.cached.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

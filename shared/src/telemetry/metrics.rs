@@ -24,6 +24,7 @@ const DELIVERED: &str = "Delivered";
 const FAILED: &str = "Failed";
 const UNREADABLE: &str = "Unreadable";
 const UNRECORDED: &str = "Unrecorded";
+const UNDECRYPTABLE: &str = "Undecryptable";
 const LARGE_FAN_OUTS: &str = "LargeFanOuts";
 const COSTLY_FILTERS: &str = "CostlyFilters";
 const ATTEMPT_LATENCY: &str = "AttemptLatency";
@@ -48,7 +49,7 @@ pub(super) fn start(stack: &str, level: Level) {
 }
 
 fn describe() {
-    for name in [ACCEPTED, FAILED, UNREADABLE, UNRECORDED, LARGE_FAN_OUTS, COSTLY_FILTERS] {
+    for name in [ACCEPTED, FAILED, UNREADABLE, UNRECORDED, UNDECRYPTABLE, LARGE_FAN_OUTS, COSTLY_FILTERS] {
         describe_counter!(name, Unit::Count, "");
     }
     for name in [ATTEMPT_LATENCY, END_TO_END_LATENCY] {
@@ -112,6 +113,12 @@ pub fn unreadable() {
 /// Counts a record of a delivery that `DynamoDB` rejected as invalid. The message is received and counted again.
 pub fn unrecorded() {
     counter!(UNRECORDED).increment(1);
+}
+
+/// Counts an attempt that is not made, because the secrets or headers of its endpoint cannot be decrypted: the keys do not
+/// fit, cannot be read, or the process has none.
+pub fn undecryptable() {
+    counter!(UNDECRYPTABLE).increment(1);
 }
 
 /// Counts that the targets of an organization were read, in whole or in part, and have more than 4 MB together.

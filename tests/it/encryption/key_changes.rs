@@ -47,6 +47,40 @@ async fn a_process_that_does_not_know_a_key_reads_the_keys_again() {
     scene.assert_arrived(2);
 }
 
+/// It has read the keys so recently that it does not read them again, and does not conclude that the key is lost.
+#[tokio::test]
+async fn a_key_that_was_added_a_moment_after_a_read_is_not_taken_for_lost() {
+    let scene = Scene::new().await;
+    let warm = scene.process();
+    scene.deliver(&warm).await;
+    scene.parameter.answer(value(&[KEYS[1], KEYS[0]]));
+    scene.tenant.at(&scene.process()).patch(&scene.endpoint.path(), &fields(&scene.receiver)).await.data(200);
+    scene.world.advance(Duration::from_secs(6));
+    let delivery = scene.tenant.publish_one().await;
+    assert_eq!(warm.drain().await, 1);
+    assert_eq!(scene.receiver.received().len(), 1);
+    scene.tenant.at(&warm).get(&format!("{}/secret", scene.endpoint.path())).await.is_error(503, "unavailable");
+    scene.world.advance(Duration::from_secs(361));
+    assert_eq!(warm.drain().await, 1);
+    scene.assert_arrived(2);
+    assert_eq!(scene.tenant.delivery(&delivery).await["attempts"], 1);
+}
+
+#[tokio::test]
+async fn a_key_that_a_read_did_not_bring_is_looked_for_once_in_five_minutes() {
+    let scene = Scene::new().await;
+    scene.parameter.answer(value(&KEYS[1..]));
+    let process = scene.process();
+    let before = scene.parameter.requests();
+    for (seconds, reads) in [(0, 1), (20, 1), (279, 1), (1, 2), (20, 2)] {
+        scene.world.advance(Duration::from_secs(seconds));
+        scene.tenant.publish_one().await;
+        process.drain().await;
+        assert_eq!(scene.parameter.requests() - before, reads, "{seconds}");
+    }
+    assert!(scene.receiver.received().is_empty());
+}
+
 #[tokio::test]
 async fn a_process_encrypts_with_keys_that_are_at_most_a_minute_old() {
     let scene = Scene::new().await;

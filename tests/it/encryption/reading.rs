@@ -93,6 +93,36 @@ async fn without_its_keys_a_process_stores_nothing_and_delivers_later() {
     }
 }
 
+/// In a rollout and at a rollback, the parameter is in the configuration of the processes that encrypt, and not in that of the
+/// consumer.
+#[tokio::test]
+async fn a_process_without_keys_leaves_what_is_encrypted_to_one_that_has_them() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let (tenant, without) = (world.tenant().await, world.process_without_keys());
+    let endpoint = tenant.endpoint_with(fields(&receiver)).await;
+    let delivery = tenant.publish_one().await;
+    let before = tenant.delivery(&delivery).await;
+    for _ in 0..3 {
+        assert_eq!(without.drain().await, 1);
+        world.advance(Duration::from_secs(361));
+    }
+    assert_eq!(tenant.delivery(&delivery).await, before, "no attempt is recorded");
+    assert_eq!(tenant.read_endpoint(&endpoint).await["status"], "active");
+    assert!(world.items("health").await.is_empty(), "the circuit breaker counts nothing");
+
+    // Lists do not show `null` instead of values that another process can read: callers could take them for lost.
+    let reading = tenant.at(&without);
+    for path in ["/webhooks/endpoints".to_owned(), endpoint.path(), format!("{}/secret", endpoint.path())] {
+        reading.get(&path).await.is_error(503, "unavailable");
+    }
+    let shown = reading.patch(&endpoint.path(), &json!({"name": "new"})).await.data(200);
+    assert_eq!((&shown["name"], &shown["headers"]["Authorization"]), (&json!("new"), &Value::Null));
+
+    assert_eq!(world.drain().await, 1);
+    assert_eq!(receiver.received()[0].header("authorization"), TOKEN);
+    assert_eq!(tenant.delivery(&delivery).await["attempts"], 1);
+}
+
 #[tokio::test]
 async fn a_throttled_read_is_repeated() {
     let scene = Scene::new().await;

@@ -90,9 +90,6 @@ impl fmt::Debug for KeyId {
 /// Why a text cannot be decrypted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Undecryptable {
-    /// The deployment has no keys.
-    #[error("the text is encrypted, and the deployment has no encryption key")]
-    NoKeys,
     /// The ring has no such key.
     #[error("the deployment has no encryption key with the id {0}")]
     UnknownKey(KeyId),

@@ -374,8 +374,8 @@ impl Deliverer {
         }
     }
 
-    /// Sends one request for a delivery. Returns what happens with the message if it was not sent: the keys
-    /// could not be read, or too little time is left.
+    /// Sends one request for a delivery. Returns what happens with the message if it was not sent: this process has no
+    /// keys or could not read them, or too little time is left.
     async fn post(
         &self,
         delivery: &Delivery,
@@ -386,9 +386,14 @@ impl Deliverer {
         // This may read the keys, so the time is looked at afterwards.
         let decrypted = match self.encryption.decrypt(endpoint, Fields::Attempt(self.clock.now())).await {
             Ok(decrypted) => decrypted,
-            Err(DecryptError::Unavailable(_)) => return Err(Verdict::Stay),
-            // The sender does not send what is encrypted. The failed attempt shows the owner that something is wrong.
-            Err(DecryptError::Undecryptable(_)) => None,
+            Err(cause) => {
+                metrics::undecryptable();
+                match cause {
+                    DecryptError::Unavailable(_) => return Err(Verdict::Stay),
+                    // The sender does not send what is encrypted. The failed attempt shows the owner that something is wrong.
+                    DecryptError::Undecryptable(_) => None,
+                }
+            }
         };
         let (now, settings) = (self.clock.now(), &endpoint.settings);
         if !settings.timeout.fits(batch.deadline.since(now)) {
