@@ -3,9 +3,12 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
+use tracing::Level;
 
-use crate::support::{Tenant, World, text};
+use crate::support::{Browser, Tenant, World, text};
+use crate::telemetry::Log;
 
 async fn create(platform: &Tenant, body: Value) -> String {
     text(&platform.post("/v1/organizations", &body).await.data(201)["id"]).to_owned()
@@ -108,4 +111,33 @@ async fn an_organization_is_listed_while_it_is_being_deleted() {
         assert_eq!(found, vec![id.clone(); expected], "{query}");
     }
     platform.post("/v1/organizations", &json!({"name": "n", "external_id": "crm-1"})).await.is_error(409, "conflict");
+}
+
+/// An item of a later version, for example. The log names it.
+#[tokio::test]
+async fn an_organization_that_cannot_be_read_is_left_out_of_every_list() {
+    let world = World::new().await;
+    let platform = world.platform();
+    let operator = Browser::operator(&world).await;
+    let mut created = Vec::new();
+    for _ in 0..3 {
+        created.push(create(&platform, json!({"name": "n"})).await);
+        world.advance(Duration::from_secs(1));
+    }
+    let items = world.items("organization").await;
+    let mut item = items.into_iter().find(|item| item["id"].as_s().unwrap() == &created[1]).unwrap();
+    item.insert("status".to_owned(), AttributeValue::S("of a later version".to_owned()));
+    world.dynamodb().put_item().table_name(world.table()).set_item(Some(item)).send().await.unwrap();
+    let (log, _logging) = Log::start_at(Level::INFO);
+    let readable = vec![created[0].clone(), created[2].clone()];
+    for limit in 1..=4 {
+        assert_eq!(all(&platform, &format!("limit={limit}")).await.0, readable, "{limit}");
+    }
+    let listed = platform.get("/api/v1/app").await;
+    let listed: Vec<_> = listed.body["data"].as_array().unwrap().iter().map(|it| text(&it["id"]).to_owned()).collect();
+    assert_eq!(listed.len(), 2, "{listed:?}");
+    let page = operator.get("/portal/operator").await;
+    assert!(readable.iter().all(|id| page.html().contains(id.as_str())) && !page.html().contains(&created[1]));
+    let logged = log.take();
+    assert!(logged.contains("an organization cannot be read") && logged.contains(&created[1]), "{logged}");
 }

@@ -198,6 +198,24 @@ async fn an_endpoint_that_cannot_be_read_does_not_stop_the_walk() {
     assert_eq!(tenant.at(&scene.process()).read_endpoint(readable).await["headers"]["Authorization"], super::TOKEN);
 }
 
+/// Its endpoints can be read, and are encrypted again as those of any other.
+#[tokio::test]
+async fn an_organization_that_cannot_be_read_does_not_stop_the_walk() {
+    let scene = Scene::new().await;
+    let mut item = scene.world.items("organization").await.remove(0);
+    item.insert("status".to_owned(), AttributeValue::S("of a later version".to_owned()));
+    scene.world.dynamodb().put_item().table_name(scene.world.table()).set_item(Some(item)).send().await.unwrap();
+    let other = scene.world.tenant().await.at(&scene.process());
+    other.endpoint_with(fields(&scene.receiver)).await;
+    scene.parameter.answer(value(&[KEYS[1], KEYS[0]]));
+    sweep_until_done(&scene).await;
+    let walk = scene.world.items("reencryption").await.remove(0);
+    assert_eq!((walk["changed"].as_n().unwrap().as_str(), walk["undecryptable"].as_n().unwrap().as_str()), ("2", "0"));
+    assert!(walk.contains_key("finished_at"));
+    // The event is published with the state of the organization, which is another item.
+    assert_under_the_second_key(&scene, 1).await;
+}
+
 #[tokio::test]
 async fn an_interrupted_walk_goes_on_at_every_call() {
     for calls in 1.. {

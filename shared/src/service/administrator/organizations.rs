@@ -1,5 +1,7 @@
 //! Creating, changing and deleting organizations.
 
+use tracing::error;
+
 use super::lists::MOST_EXAMINED;
 use super::{Administrator, Page};
 use crate::clock;
@@ -81,8 +83,9 @@ impl Administrator {
     ) -> Result<Page<Organization>, ServiceError> {
         let (mut items, mut examined) = (Vec::new(), 0);
         loop {
-            let OrganizationPage { organizations, last } =
+            let OrganizationPage { organizations, unreadable, last } =
                 self.store.organizations_after(after.as_ref(), limit + 1).await?;
+            log_unreadable(&unreadable);
             for organization in organizations {
                 if items.len() == limit || examined == MOST_EXAMINED {
                     return Ok(Page { items, next: after.map(|after| after.to_string()) });
@@ -187,4 +190,11 @@ fn changed_by_others() -> ServiceError {
 /// Returns the id of an active organization. A suspended one may not publish, test, retry or recover.
 pub(super) fn require_active(organization: &Organization) -> Result<&OrganizationId, ServiceError> {
     refuse_suspended(organization.status).map(|()| &organization.id)
+}
+
+/// Logs the organizations that a list leaves out.
+pub(super) fn log_unreadable(unreadable: &[StoreError]) {
+    for cause in unreadable {
+        error!(%cause, "an organization cannot be read");
+    }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::event_types::is_visible;
 use super::lists::{MOST_COUNTED, MOST_EXAMINED, bad_cursor};
+use super::organizations::log_unreadable;
 use super::{Administrator, MessageReader};
 use crate::domain::catalogue::{FullType, TypeEntry};
 use crate::domain::delivery::selection::DeliveryFilter;
@@ -41,10 +42,11 @@ impl Administrator {
         };
         let mut walked = Walked { items: Vec::new(), further: None };
         loop {
-            let OrganizationPage { organizations, last } = match is_ascending {
+            let OrganizationPage { organizations, unreadable, last } = match is_ascending {
                 true => self.store.organizations_after(position.as_ref(), limit + 1).await?,
                 false => self.store.organizations_before(position.as_ref(), limit + 1).await?,
             };
+            log_unreadable(&unreadable);
             for organization in organizations {
                 if organization.status == OrganizationStatus::Deleting {
                     continue;

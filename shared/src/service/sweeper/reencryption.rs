@@ -65,11 +65,12 @@ impl Sweeper {
         walk: &Reencryption,
         deadline: Timestamp,
     ) -> Result<Option<ReencryptedPage>, ServiceError> {
-        let found = self.store.organizations_after(walk.after.as_ref(), ORGANIZATIONS_PER_PAGE).await?;
-        let mut page = ReencryptedPage { last: found.last, ..ReencryptedPage::default() };
-        for organization in &found.organizations {
+        let (organizations, last) =
+            self.store.organization_ids_after(walk.after.as_ref(), ORGANIZATIONS_PER_PAGE).await?;
+        let mut page = ReencryptedPage { last, ..ReencryptedPage::default() };
+        for organization in &organizations {
             let mut old = Vec::new();
-            for endpoint in self.store.each_endpoint(&organization.id).await? {
+            for endpoint in self.store.each_endpoint(organization).await? {
                 match endpoint {
                     Ok(endpoint) if endpoint.is_encrypted_under(keys) => {}
                     Ok(endpoint) => old.push(endpoint),
@@ -79,7 +80,7 @@ impl Sweeper {
                     }
                 }
             }
-            let changes = old.iter().map(|endpoint| self.reencrypt_endpoint(keys, &organization.id, endpoint));
+            let changes = old.iter().map(|endpoint| self.reencrypt_endpoint(keys, organization, endpoint));
             let changes = changes.collect::<Vec<_>>();
             let mut changes = stream::iter(changes).buffer_unordered(MAX_CONCURRENT_ENDPOINTS);
             while self.clock.now() < deadline {

@@ -10,7 +10,7 @@ use crate::domain::text::Slug;
 use crate::store::item::{Unreadable, read};
 use crate::store::keys::Waiting;
 use crate::store::read::merge::Source;
-use crate::store::read::waiting::{HIGHEST, LOWEST};
+use crate::store::read::waiting::{HIGHEST, LOWEST, WaitingKey};
 use crate::store::{Store, StoreError, keys};
 
 /// The organization that has a slug.
@@ -27,8 +27,10 @@ impl TryFrom<SlugItem> for Owner {
 /// A page of the list of organizations.
 #[derive(Debug)]
 pub struct OrganizationPage {
-    /// The organizations, in the order of the list.
+    /// The organizations, in the order of the list, without those whose items cannot be read.
     pub organizations: Vec<Organization>,
+    /// The error of each item that cannot be read.
+    pub unreadable: Vec<StoreError>,
     /// The position after which the next page begins; `None` if there are no more.
     pub last: Option<OrganizationPosition>,
 }
@@ -44,15 +46,51 @@ impl Store {
         after: Option<&OrganizationPosition>,
         limit: usize,
     ) -> Result<OrganizationPage, StoreError> {
+        let (found, last) = self.listed_after(after, limit).await?;
+        let mut page = self.organization_page(found, last).await?;
+        page.organizations.sort_unstable_by_key(OrganizationPosition::of);
+        Ok(page)
+    }
+
+    /// The ids of a page of [`Store::organizations_after`], and the position after which the next page begins. Only the index is
+    /// read, so organizations whose items cannot be read are included.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the index could not be read.
+    pub async fn organization_ids_after(
+        &self,
+        after: Option<&OrganizationPosition>,
+        limit: usize,
+    ) -> Result<(Vec<OrganizationId>, Option<OrganizationPosition>), StoreError> {
+        let (found, last) = self.listed_after(after, limit).await?;
+        Ok((found.iter().filter_map(|entry| Some(entry.organization()?.id)).collect(), last))
+    }
+
+    async fn listed_after(
+        &self,
+        after: Option<&OrganizationPosition>,
+        limit: usize,
+    ) -> Result<(Vec<WaitingKey>, Option<OrganizationPosition>), StoreError> {
         let lowest =
             after.map_or_else(|| LOWEST.to_owned(), |after| format!("{}{LOWEST}", keys::listed_organization(after).1));
         let found = self.waiting_keys(Waiting::organization_shards(), &lowest, HIGHEST, limit).await?;
-        let last = found.last().filter(|_| found.len() == limit).and_then(|last| last.organization());
-        let items = self.get_all(found.into_iter().map(|waiting| waiting.key).collect()).await?;
-        let mut organizations =
-            items.into_iter().map(read::<OrganizationItem, Organization>).collect::<Result<Vec<_>, _>>()?;
-        organizations.sort_unstable_by_key(OrganizationPosition::of);
-        Ok(OrganizationPage { organizations, last })
+        let last = found.last().filter(|_| found.len() == limit).and_then(WaitingKey::organization);
+        Ok((found, last))
+    }
+
+    async fn organization_page(
+        &self,
+        found: Vec<WaitingKey>,
+        last: Option<OrganizationPosition>,
+    ) -> Result<OrganizationPage, StoreError> {
+        let mut page = OrganizationPage { organizations: Vec::new(), unreadable: Vec::new(), last };
+        for item in self.get_all(found.into_iter().map(|entry| entry.key).collect()).await? {
+            match read::<OrganizationItem, Organization>(item) {
+                Ok(organization) => page.organizations.push(organization),
+                Err(error) => page.unreadable.push(error),
+            }
+        }
+        Ok(page)
     }
 
     /// As [`Store::organizations_after`], with those that were created before this position, newest first.
@@ -73,11 +111,9 @@ impl Store {
         let has_more = found.len() > limit;
         found.truncate(limit);
         let last = found.last().filter(|_| has_more).and_then(|last| last.organization());
-        let items = self.get_all(found.into_iter().map(|waiting| waiting.key).collect()).await?;
-        let mut organizations =
-            items.into_iter().map(read::<OrganizationItem, Organization>).collect::<Result<Vec<_>, _>>()?;
-        organizations.sort_unstable_by_key(|organization| Reverse(OrganizationPosition::of(organization)));
-        Ok(OrganizationPage { organizations, last })
+        let mut page = self.organization_page(found, last).await?;
+        page.organizations.sort_unstable_by_key(|organization| Reverse(OrganizationPosition::of(organization)));
+        Ok(page)
     }
 
     /// The organization with this slug. Strongly consistent.
