@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt;
 
 use crate::support::{Answer, Browser, Receiver, Tenant, World, text};
+use crate::telemetry::Log;
 
 const ORGANIZATION: &str = "org_0123456789abcdefghjkmnpqrs";
 const KEY: &str = "sk_live_0123456789abcdefghijABCDEFGHIJklmnopqrstuvw";
@@ -82,6 +83,17 @@ async fn api_unauthorized() {
     let (head, body) = invoke(api::router(world.process.administrator.clone()), &sample("api_unauthorized", &[])).await;
     assert_eq!((head.status.as_u16(), &body["error"]["code"]), (401, &json!("unauthorized")));
     assert_eq!(head.headers["www-authenticate"], "Bearer");
+}
+
+/// The access log of API Gateway has no path. Its line of a request is found by this id.
+#[tokio::test]
+async fn the_line_of_a_request_has_the_id_of_the_access_log() {
+    let (log, _logging) = Log::start();
+    let world = World::new().await;
+    let event = sample("api_unauthorized", &[]);
+    invoke(api::router(world.process.administrator.clone()), &event).await;
+    let event: Value = serde_json::from_str(&event).unwrap();
+    assert_eq!(log.take_lines()[0]["gateway_request_id"], event["requestContext"]["requestId"]);
 }
 
 #[tokio::test]

@@ -66,6 +66,30 @@ fn the_gateway_routes_every_path_of_publishing_to_its_function() {
     assert_eq!(routes, expected);
 }
 
+/// A path contains external ids, and a query anything; docs/security.md says that neither is logged.
+#[test]
+fn the_access_log_has_the_callers_address_and_nothing_that_a_tenant_chose() {
+    let template = template();
+    let format = text(&properties(&template, "HttpApi")["AccessLogSettings"]["Format"]).to_owned();
+    let line: Value = serde_json::from_str(&format).unwrap();
+    let fields: BTreeSet<_> =
+        line.as_object().unwrap().iter().map(|(name, value)| (name.as_str(), text(value))).collect();
+    let expected = [
+        ("request_id", "$context.requestId"),
+        ("time", "$context.requestTime"),
+        ("ip", "$context.identity.sourceIp"),
+        ("method", "$context.httpMethod"),
+        ("route", "$context.routeKey"),
+        ("status", "$context.status"),
+        ("response_bytes", "$context.responseLength"),
+        ("latency_ms", "$context.responseLatency"),
+        ("integration_latency_ms", "$context.integrationLatency"),
+        ("integration_error", "$context.integrationErrorMessage"),
+        ("refused", "$context.error.responseType"),
+    ];
+    assert_eq!(fields, expected.into());
+}
+
 fn properties<'a>(template: &'a Value, resource: &str) -> &'a Value {
     let found = &template["Resources"][resource]["Properties"];
     assert!(found.is_object(), "{resource}");

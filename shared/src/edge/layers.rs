@@ -7,6 +7,7 @@ use axum::extract::{Extension, MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use http::{HeaderValue, Method, header};
+use lambda_http::request::RequestContext as GatewayContext;
 use tracing::info;
 
 use super::unrendered::Unrendered;
@@ -76,6 +77,7 @@ async fn with_request_id(
     request.extensions_mut().insert(context.clone());
     // The route is logged instead of the path, because a mistyped path may contain anything.
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let gateway_request_id = gateway_request_id(&request);
     let form = ErrorForm::of_path(request.uri().path());
     let mut response = context.clone().scope(next.run(request)).await;
     let code = render(&mut response, request_id, form);
@@ -89,6 +91,7 @@ async fn with_request_id(
     let duration_ms = u64::try_from(now.since(started_at).as_millis()).unwrap_or(u64::MAX);
     info!(
         %request_id,
+        gateway_request_id,
         %method,
         route,
         status = response.status().as_u16(),
@@ -100,6 +103,14 @@ async fn with_request_id(
     );
     metrics::emit(now);
     response
+}
+
+/// The id of the request in API Gateway's access log; `None` at the local host.
+fn gateway_request_id(request: &Request) -> Option<String> {
+    match request.extensions().get::<GatewayContext>() {
+        Some(GatewayContext::ApiGatewayV2(context)) => context.request_id.clone(),
+        _ => None,
+    }
 }
 
 /// Writes the body that needs the request id, and returns the error's code if it is one.
