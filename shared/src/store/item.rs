@@ -66,7 +66,7 @@ where
 {
     let key = Key::of(&item);
     let corrupt = |reason: String| {
-        let shown_key = key.as_ref().map_or_else(String::new, |key| format!("{} {}", key.pk, key.sk));
+        let shown_key = key.as_ref().map_or_else(String::new, Key::without_names);
         StoreError::corrupt(format!("{shown_key}: {reason}"))
     };
     let stored: T = serde_dynamo::from_item(item).map_err(|e| corrupt(without_value(&e)))?;

@@ -63,6 +63,11 @@ pub(super) const STATE_COPIES: u8 = 4;
 pub(super) const ENDPOINT_PREFIX: &str = "we_";
 /// The prefix of the sort keys of an organization's API keys.
 pub(super) const KEY_PREFIX: &str = "key#";
+/// What the partitions of items begin with whose keys contain a slug or an external id.
+const SLUG: &str = "slug";
+const EXTERNAL_ORGANIZATION: &str = "extorg";
+const EXTERNAL_ENDPOINT: &str = "extend";
+const EXTERNAL_EVENT: &str = "extevt";
 const DELETED_PREFIX: &str = "deleted#";
 const JOB_PREFIX: &str = "job#";
 const ATTEMPT_PREFIX: &str = "attempt#";
@@ -96,6 +101,16 @@ impl Key {
         HashMap::from([(PK.to_owned(), text(&self.pk)), (SK.to_owned(), text(&self.sk))])
     }
 
+    /// The key for logs, without the external id or slug in it: these are names that a tenant or the platform chose.
+    pub(super) fn without_names(&self) -> String {
+        let Self { pk, sk } = self;
+        match pk.split_once('#') {
+            Some((kind @ (SLUG | EXTERNAL_ORGANIZATION), _)) => format!("{kind}#… {sk}"),
+            Some((EXTERNAL_ENDPOINT | EXTERNAL_EVENT, _)) => format!("{pk} …"),
+            _ => format!("{pk} {sk}"),
+        }
+    }
+
     pub(super) fn of(item: &HashMap<String, AttributeValue>) -> Option<Self> {
         let text = |name| item.get(name).and_then(|value| value.as_s().ok());
         Some(Self::new(text(PK)?, text(SK)?))
@@ -112,29 +127,37 @@ pub(super) fn organization(organization: &OrganizationId) -> Key {
 }
 
 pub(super) fn slug(slug: &str) -> Key {
-    Key::new(format!("slug#{slug}"), "slug")
+    Key::new(format!("{SLUG}#{slug}"), "slug")
 }
 
 /// The item of an organization's external id.
 pub(super) fn external_organization(external_id: &ExternalId) -> Key {
-    Key::new(format!("extorg#{external_id}"), "ext")
+    Key::new(format!("{EXTERNAL_ORGANIZATION}#{external_id}"), "ext")
 }
 
 /// The item of an endpoint's external id.
 pub(super) fn external_endpoint(organization: &OrganizationId, external_id: &ExternalId) -> Key {
-    Key::new(format!("extend#{organization}"), external_id.as_str())
+    Key::new(external_endpoint_partition(organization), external_id.as_str())
+}
+
+fn external_endpoint_partition(organization: &OrganizationId) -> String {
+    format!("{EXTERNAL_ENDPOINT}#{organization}")
 }
 
 /// The item of an event's external id.
 pub(super) fn external_event(organization: &OrganizationId, external_id: &ExternalId) -> Key {
     let shard = Sha256::digest(external_id.as_str())[0] % EXTERNAL_EVENT_SHARDS;
-    Key::new(format!("extevt#{organization}#{shard}"), external_id.as_str())
+    Key::new(external_event_partition(organization, shard), external_id.as_str())
+}
+
+fn external_event_partition(organization: &OrganizationId, shard: u8) -> String {
+    format!("{EXTERNAL_EVENT}#{organization}#{shard}")
 }
 
 /// The partitions of the external ids of an organization's endpoints and events.
 pub(super) fn external_id_partitions(organization: &OrganizationId) -> impl Iterator<Item = String> {
-    let events = (0..EXTERNAL_EVENT_SHARDS).map(move |shard| format!("extevt#{organization}#{shard}"));
-    events.chain([format!("extend#{organization}")])
+    let events = (0..EXTERNAL_EVENT_SHARDS).map(move |shard| external_event_partition(organization, shard));
+    events.chain([external_endpoint_partition(organization)])
 }
 
 pub(super) fn key_by_hash(hash: &KeyHash) -> Key {
