@@ -1,51 +1,31 @@
-//! What logs contain of a tenant after a run of everything: ids, and no payload, URL, header, secret or name.
+//! What logs and metrics contain of a tenant after a run of everything: ids, and no payload, URL, header, secret or name.
+
+mod run;
 
 use std::time::Duration;
 
-use http::Method;
 use serde_json::json;
 use shared::domain::job::{BEGINS_AFTER, LAST_PASS_AFTER, SECOND_PASS_AFTER};
 use tracing::Level;
 
-use crate::support::{Answer, Fate, Receiver, Tenant, World, delivery_ids, over_network, text};
-use crate::telemetry::Log;
-
-/// Texts that a tenant supplies, each in a field of its own.
-const NAME: &str = "Marker-name";
-const SLUG: &str = "marker-slug";
-const KEY_NAME: &str = "Marker-key-name";
-const ENDPOINT_NAME: &str = "Marker-endpoint-name";
-const HOST: &str = "marker-host.invalid";
-const PATH: &str = "marker-path";
-const QUERY: &str = "marker-query";
-const HEADER: &str = "Marker-header";
-const HEADER_VALUE: &str = "marker-header-value";
-const SECRET: &str = "marker-signing-secret";
-const DATA: &str = "marker-data";
-const RESPONSE: &str = "marker-response";
-const IDEMPOTENCY_KEY: &str = "marker-idempotency-key";
-
-async fn endpoint(tenant: &Tenant, url: &str) -> String {
-    let fields = json!({
-        "name": ENDPOINT_NAME, "url": format!("{url}/{PATH}?{QUERY}=1"), "event_types": ["*"], "secret": SECRET,
-        "headers": {HEADER: HEADER_VALUE}, "retry_schedule": [1], "timeout_seconds": 1,
-    });
-    text(&tenant.post("/webhooks/endpoints", &fields).await.data(201)["id"]).to_owned()
-}
-
-async fn publish(tenant: &Tenant) -> serde_json::Value {
-    let event = json!({"type": "a.b", "data": {DATA: DATA}, "subject": {"type": "x", "id": DATA}}).to_string();
-    tenant.call(Method::POST, "/events", &[("idempotency-key", IDEMPOTENCY_KEY)], Some(event)).await.body
-}
+use crate::support::{Answer, Fate, Receiver, World, delivery_ids, over_network, text};
+use crate::telemetry::{Counted, Log};
+use run::{DATA, DESCRIPTION, ENDPOINT_NAME, EXTERNAL, HOST, KEY_NAME, METADATA, NAME, RESPONSE, SLUG, TRACE};
 
 #[tokio::test]
 async fn logs_contain_ids_and_nothing_else_that_a_tenant_supplies() {
     let (log, _logging) = Log::start_at(Level::DEBUG);
+    let (counted, _counting) = Counted::start();
     let world = World::new().await;
     let platform = world.platform();
-    let organization = platform.post("/v1/organizations", &json!({"name": NAME, "slug": SLUG})).await.data(201);
+    let fields = json!({
+        "name": NAME, "slug": SLUG, "external_id": format!("{EXTERNAL}-organization"), "description": DESCRIPTION,
+        "metadata": {METADATA: METADATA},
+    });
+    let organization = platform.post("/v1/organizations", &fields).await.data(201);
     let id = text(&organization["id"]).to_owned();
-    platform.post("/v1/organizations", &json!({"name": NAME, "slug": SLUG})).await.is_error(409, "conflict");
+    platform.post("/v1/organizations", &fields).await.is_error(409, "conflict");
+    platform.get(&format!("/v1/organizations/ext:{EXTERNAL}-organization")).await.data(200);
     let keys = format!("/v1/organizations/{id}/api-keys");
     let key = text(&platform.post(&keys, &json!({"name": KEY_NAME})).await.data(201)["revealed_key"]).to_owned();
     let mut tenant = world.tenant().await.with_key(&key);
@@ -55,20 +35,20 @@ async fn logs_contain_ids_and_nothing_else_that_a_tenant_supplies() {
     let (ok, failing, gone) = (responding(200).await, responding(500).await, responding(410).await);
     let base = |receiver: &Receiver| receiver.url().trim_end_matches('/').to_owned();
     let mut endpoints = Vec::new();
-    for url in [base(&ok), base(&failing), base(&gone), format!("http://{HOST}")] {
-        endpoints.push(endpoint(&tenant, &url).await);
+    for (number, url) in [base(&ok), base(&failing), base(&gone), format!("http://{HOST}")].iter().enumerate() {
+        endpoints.push(run::endpoint(&tenant, url, number).await);
     }
     tenant
         .post("/webhooks/endpoints", &json!({"name": ENDPOINT_NAME, "url": HOST}))
         .await
         .is_error(400, "validation_failed");
-    let event = publish(&tenant).await["data"].clone();
+    let event = run::publish(&tenant).await["data"].clone();
     for _ in 0..4 {
         world.drain().await;
         world.advance(Duration::from_secs(61));
         world.sweep().await;
     }
-    publish(&tenant).await;
+    run::publish(&tenant).await;
     for delivery in delivery_ids(&event) {
         tenant.post(&format!("/webhooks/deliveries/{delivery}/retry"), &json!({})).await;
     }
@@ -81,6 +61,13 @@ async fn logs_contain_ids_and_nothing_else_that_a_tenant_supplies() {
     world.drain().await;
     tenant.get(&format!("/events?type={DATA}")).await;
     tenant.get(&format!("/{DATA}")).await;
+    run::name_resources(&tenant).await;
+    run::publish_texts(&tenant).await;
+    run::publish_what_a_schema_refuses(&world, &tenant).await;
+    run::ingest(&world, &tenant).await;
+    let mut kept_back = run::speak_svix(&world, &tenant, &base(&ok)).await;
+    kept_back.extend(run::use_the_portal(&tenant).await);
+    world.drain().await;
 
     // Each call of DynamoDB and SQS fails once.
     for operation in [
@@ -96,7 +83,7 @@ async fn logs_contain_ids_and_nothing_else_that_a_tenant_supplies() {
         let refuse = move |name: &str| if name == operation { Fate::Refuse } else { Fate::Pass };
         let process = world.process_over(&over_network(&world.sdk(), refuse), world.clock.clock());
         let broken = tenant.at(&process);
-        publish(&broken).await;
+        run::publish(&broken).await;
         broken.post("/events", &json!({"type": "a.b", "data": {DATA: DATA}})).await;
         broken.patch(&format!("/webhooks/endpoints/{}", endpoints[0]), &json!({"name": ENDPOINT_NAME})).await;
         let _ = process.try_sweep().await;
@@ -113,12 +100,24 @@ async fn logs_contain_ids_and_nothing_else_that_a_tenant_supplies() {
     platform.get(&format!("/v1/organizations/{id}")).await.is_error(404, "not_found");
 
     let logged = log.take().to_lowercase();
-    for found in [&id, &endpoints[1], "organization.delete", "event.expunge", "attempt failed", "\"debug\"", "\"warn\""]
-    {
+    for found in [
+        &id,
+        &endpoints[1],
+        "organization.delete",
+        "portal_session.sign_in",
+        "a message was refused",
+        "event.expunge",
+        "attempt failed",
+        "\"debug\"",
+        "\"warn\"",
+    ] {
         assert!(logged.contains(&found.to_lowercase()), "{found} is not logged");
     }
     assert!(!logged.contains("marker"), "{}", logged.lines().find(|line| line.contains("marker")).unwrap());
-    for kept_back in [key, base(&ok), base(&failing), base(&gone)] {
+    let metrics = format!("{:?}", counted.counters()).to_lowercase();
+    assert!(metrics.contains("accepted") && !metrics.contains("marker") && !metrics.contains(&id), "{metrics}");
+    kept_back.extend([key, base(&ok), base(&failing), base(&gone), TRACE.to_owned()]);
+    for kept_back in kept_back {
         assert!(!logged.contains(&kept_back.to_lowercase()), "{kept_back} is logged");
     }
 }
