@@ -33,6 +33,7 @@ async fn an_exported_catalogue_is_imported_unchanged_and_into_an_empty_one_as_th
         json!({"name": "part-tree", "schema": tree, "description": "*Parts*", "deprecated": true}),
         json!({"name": "plain"}),
         json!({"name": "shown", "example": {"a": [1, {"b": null}]}}),
+        json!({"name": "unseen", "visibility": "internal"}),
     ] {
         create(&world, &body).await;
     }

@@ -4,8 +4,8 @@ use std::convert::Infallible;
 
 use serde_json::{Map, Value, json};
 
-use super::Webhook;
 use super::walk::visit;
+use super::{INTERNAL, Webhook};
 
 /// The webhook as a member of an OpenAPI 3.1 document's `webhooks`. The references of its schema stay as they are.
 pub fn webhook_item(webhook: Webhook) -> Value {
@@ -18,8 +18,10 @@ pub fn webhook_item(webhook: Webhook) -> Value {
     if let Some(group) = webhook.group {
         operation.insert("tags".to_owned(), json!([group]));
     }
-    if webhook.deprecated {
-        operation.insert("deprecated".to_owned(), true.into());
+    for (key, _) in
+        [("deprecated", webhook.deprecated), (INTERNAL, webhook.internal)].iter().filter(|(_, is_set)| *is_set)
+    {
+        operation.insert((*key).to_owned(), true.into());
     }
     let parts = [("schema", webhook.schema), ("example", webhook.example)];
     let media: Map<_, _> = parts.into_iter().filter_map(|(key, part)| Some((key.to_owned(), part?))).collect();

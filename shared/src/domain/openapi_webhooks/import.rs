@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::standalone::{Source, standalone};
-use super::{DocumentError, MAX_CONTENTS_BYTES, MAX_DOCUMENT_BYTES, MAX_WEBHOOKS, Webhook, joined};
+use super::{DocumentError, INTERNAL, MAX_CONTENTS_BYTES, MAX_DOCUMENT_BYTES, MAX_WEBHOOKS, Webhook, joined};
 use crate::domain::catalogue::MAX_EXAMPLE_BYTES;
 use crate::domain::schema::Draft;
 
@@ -90,11 +90,12 @@ impl Reader<'_> {
             Some(Value::String(text)) => Ok(Some(text.clone())),
             Some(_) => Err(DocumentError::new(joined(&pointer, key), "must be a string")),
         };
-        let deprecated = match operation.get("deprecated") {
-            None => false,
-            Some(Value::Bool(deprecated)) => *deprecated,
-            Some(_) => return Err(DocumentError::new(joined(&pointer, "deprecated"), "must be true or false")),
+        let flag = |key: &str| match operation.get(key) {
+            None => Ok(false),
+            Some(Value::Bool(is_set)) => Ok(*is_set),
+            Some(_) => Err(DocumentError::new(joined(&pointer, key), "must be true or false")),
         };
+        let (deprecated, internal) = (flag("deprecated")?, flag(INTERNAL)?);
         let group = match operation.get("tags") {
             None => None,
             Some(Value::Array(tags)) if tags.iter().all(Value::is_string) => {
@@ -107,7 +108,7 @@ impl Reader<'_> {
             None => (None, None),
         };
         let (summary, description) = (text("summary")?, text("description")?);
-        Ok(Webhook { name: name.to_owned(), summary, description, group, deprecated, schema, example })
+        Ok(Webhook { name: name.to_owned(), summary, description, group, deprecated, internal, schema, example })
     }
 
     /// The schema and the example of a request's body.

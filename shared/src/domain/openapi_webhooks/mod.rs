@@ -13,6 +13,8 @@ pub use import::import;
 
 use serde_json::Value;
 
+/// The extension of an operation that is not for the public.
+const INTERNAL: &str = "x-internal";
 /// Most bytes of an OpenAPI document.
 pub const MAX_DOCUMENT_BYTES: usize = 1024 * 1024;
 /// Most webhooks of a document.
@@ -33,6 +35,8 @@ pub struct Webhook {
     pub group: Option<String>,
     /// Whether receivers should not use the type any more.
     pub deprecated: bool,
+    /// Whether the type is not for the public: the extension `x-internal`.
+    pub internal: bool,
     /// The JSON Schema of the event's body.
     pub schema: Option<Value>,
     /// An example of the event's body.

@@ -29,6 +29,7 @@ fn imported_schema(version: &str, schema: Value, schemas: Value) -> Value {
 fn a_webhook_has_the_fields_of_its_operation() {
     let operation = json!({
         "summary": "Added", "description": "A member was added.", "tags": ["members", "x"], "deprecated": true,
+        "x-internal": true,
         "requestBody": { "content": { "application/json; charset=utf-8": {
             "schema": { "type": "object" }, "examples": { "a": { "value": { "id": 1 } } },
         } } },
@@ -39,6 +40,7 @@ fn a_webhook_has_the_fields_of_its_operation() {
         description: Some("A member was added.".into()),
         group: Some("members".into()),
         deprecated: true,
+        internal: true,
         schema: Some(json!({ "type": "object" })),
         example: Some(json!({ "id": 1 })),
     };
@@ -198,6 +200,7 @@ fn an_exported_catalogue_is_imported_unchanged() {
             description: Some("D".into()),
             group: Some("g".into()),
             deprecated: true,
+            internal: true,
             schema: Some(with_id),
             example: None,
         },

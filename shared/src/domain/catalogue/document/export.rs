@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use super::ENVELOPE;
-use crate::domain::catalogue::{FullType, TypeText};
+use crate::domain::catalogue::{FullType, TypeText, Visibility};
 use crate::domain::openapi_webhooks::{Webhook, placed, webhook_item};
 use crate::domain::response::bytes_in_string;
 
@@ -86,6 +86,7 @@ fn webhook(full: &FullType) -> Webhook {
         description: settings.description.as_ref().map(TypeText::to_string),
         group: settings.group.as_ref().map(TypeText::to_string),
         deprecated: settings.is_deprecated,
+        internal: settings.visibility == Visibility::Internal,
         schema: contents.schema.and_then(|schema| parsed(schema.as_str())),
         example: contents.example.and_then(|example| parsed(example.as_str())),
     }

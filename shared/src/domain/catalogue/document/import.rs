@@ -3,7 +3,7 @@
 use super::ENVELOPE;
 use crate::domain::Invalid;
 use crate::domain::catalogue::{
-    CatalogueType, Contents, Example, FullType, SchemaText, TypeChange, TypeSettings, TypeText, WantedType,
+    CatalogueType, Contents, Example, FullType, SchemaText, TypeChange, TypeSettings, TypeText, Visibility, WantedType,
 };
 use crate::domain::event::event_type::EventType;
 use crate::domain::openapi_webhooks::{DocumentError, Webhook, import};
@@ -20,6 +20,8 @@ pub struct ImportedType {
     description: Option<TypeText>,
     group: Option<TypeText>,
     is_deprecated: bool,
+    /// The visibility of the type if it is created.
+    visibility: Visibility,
     contents: Contents,
 }
 
@@ -58,11 +60,14 @@ impl ImportedType {
         }
     }
 
-    /// The wanted state of the type. The document decides about everything but `archived` and `visibility`: a description, a
-    /// group, a schema or an example that it does not have is removed.
+    /// The wanted state of the type. The document decides about everything but `archived` and, of a type that exists,
+    /// `visibility`: a description, a group, a schema or an example that it does not have is removed.
     pub(super) fn wanted(self, before: Option<&FullType>) -> WantedType {
-        let settings = before.map(|before| before.kind.settings.clone()).unwrap_or_default();
-        let Self { description, group, is_deprecated, contents, .. } = self;
+        let Self { description, group, is_deprecated, visibility, contents, .. } = self;
+        let settings = match before {
+            Some(before) => before.kind.settings.clone(),
+            None => TypeSettings { visibility, ..TypeSettings::default() },
+        };
         WantedType { settings: TypeSettings { description, group, is_deprecated, ..settings }, contents }
     }
 }
@@ -110,7 +115,8 @@ fn imported(webhook: Webhook) -> Result<ImportedType, Vec<(&'static str, Invalid
     let contents = Contents { schema: schema.map(|(text, _)| text), example };
     match name {
         Some(name) if faults.is_empty() => {
-            Ok(ImportedType { name, description, group, is_deprecated: webhook.deprecated, contents })
+            let visibility = if webhook.internal { Visibility::Internal } else { Visibility::Public };
+            Ok(ImportedType { name, description, group, is_deprecated: webhook.deprecated, visibility, contents })
         }
         _ => Err(faults),
     }

@@ -4,7 +4,7 @@ use super::export::FRAME_BYTES;
 use super::import::MAX_FAULTS;
 use super::{DocumentWriter, ENVELOPE, ImportEffect, read_document};
 use crate::domain::catalogue::{
-    Contents, Example, FullType, SchemaText, TypeChange, TypeSettings, TypeText, WantedType,
+    Contents, Example, FullType, SchemaText, TypeChange, TypeSettings, TypeText, Visibility, WantedType,
 };
 use crate::domain::event::event_type::EventType;
 use crate::domain::time::Timestamp;
@@ -36,8 +36,10 @@ fn assert_round_trip(types: &[FullType]) {
     assert_eq!(imported.len(), types.len());
     for (imported, before) in imported.into_iter().zip(types) {
         assert_eq!(imported.name, before.kind.name);
+        let (created, _) = imported.clone().imported(None, NOW);
         let (imported, change) = imported.imported(Some(before), NOW);
         assert!(imported.effect == ImportEffect::Unchanged && change.is_none(), "{change:?} {before:?}");
+        assert_eq!(created.kind.settings, before.kind.settings);
     }
 }
 
@@ -57,6 +59,7 @@ fn types() -> Vec<FullType> {
         stored("order.sent-out", TypeSettings::default(), Some("true"), None),
         stored("plain", TypeSettings::default(), None, None),
         stored("shown", TypeSettings::default(), None, Some(r#"{"a":1}"#)),
+        stored("unseen", TypeSettings { visibility: Visibility::Internal, ..TypeSettings::default() }, None, None),
     ]
 }
 
@@ -109,6 +112,31 @@ fn a_document_of_others_describes_the_data_itself() {
     assert_eq!(imported.settings.description.unwrap().as_str(), "Paid");
     assert_eq!(imported.settings.group.unwrap().as_str(), "orders");
     assert_eq!(imported.contents.example.unwrap().as_str(), r#"{"a":1}"#);
+}
+
+/// A document of others may lack the extension. A type that exists keeps its visibility, so that such a document shows nothing.
+#[test]
+fn only_a_type_that_is_created_gets_its_visibility_from_the_document() {
+    use Visibility::{Internal, Public};
+    let of = |visibility| stored("a", TypeSettings { visibility, ..TypeSettings::default() }, None, None);
+    for (extension, before, expected) in [
+        (json!(null), None, Public),
+        (json!(false), None, Public),
+        (json!(true), None, Internal),
+        (json!(null), Some(of(Internal)), Internal),
+        (json!(false), Some(of(Internal)), Internal),
+        (json!(true), Some(of(Public)), Public),
+    ] {
+        let mut operation = json!({"summary": "changed"});
+        if !extension.is_null() {
+            operation["x-internal"] = extension.clone();
+        }
+        let document = json!({"openapi": "3.1.0", "webhooks": {"a": {"post": operation}}});
+        let imported = read_document(&document.to_string()).unwrap().remove(0).wanted(before.as_ref());
+        assert_eq!(imported.settings.visibility, expected, "{extension} {before:?}");
+    }
+    let document = json!({"openapi": "3.1.0", "webhooks": {"a": {"post": {"x-internal": "yes"}}}});
+    assert_eq!(read_document(&document.to_string()).unwrap_err()[0].pointer, "/webhooks/a/post/x-internal");
 }
 
 #[test]
