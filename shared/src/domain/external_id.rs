@@ -10,7 +10,7 @@ pub const MAX_EXTERNAL_ID_CHARS: usize = 256;
 /// In a path, the text before an external id that stands for an id.
 const PATH_PREFIX: &str = "ext:";
 /// The prefixes of the service's own ids, in all dialects.
-const OWN_PREFIXES: [&str; 13] = [
+const OWN_PREFIXES: [&str; 14] = [
     "org_",
     "app_",
     EndpointId::PREFIX,
@@ -21,6 +21,7 @@ const OWN_PREFIXES: [&str; 13] = [
     AttemptId::PREFIX,
     "atmpt_",
     JobId::PREFIX,
+    "qtask_",
     KeyId::PREFIX,
     PortalSessionId::PREFIX,
     RequestId::PREFIX,
@@ -102,7 +103,9 @@ mod tests {
             ("app_1", false),
             ("msg_1", false),
             ("atmpt_1", false),
+            ("qtask_1", false),
             ("key_1", false),
+            ("wps_1", false),
             ("req_1", false),
         ] {
             assert_eq!(ExternalId::parse(text).is_ok(), allowed, "{text}");
