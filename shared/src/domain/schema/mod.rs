@@ -30,12 +30,19 @@ pub use draft::Draft;
 pub use error::SchemaError;
 use evaluate::budget::Budget;
 use limits::{MAX_DATA_BYTES, MAX_DATA_LEVELS, MAX_EXAMPLE_STEPS, MAX_STEPS};
+use pattern::Pattern;
 use program::Program;
 use violation::quoted;
 pub use violation::{JSON, LIMIT, Violation};
 
+/// A compiled schema has up to this many times the bytes of its text, without its patterns.
+const BYTES_PER_TEXT: usize = 20;
+
 /// A compiled schema.
-pub struct Schema(Program);
+pub struct Schema {
+    program: Program,
+    text_bytes: usize,
+}
 
 impl Schema {
     /// Compiles the JSON text of a schema. Its `$schema` names the draft; without one, it is 2020-12.
@@ -44,12 +51,18 @@ impl Schema {
     /// [`SchemaError`] for the first fault: a keyword whose value has the wrong form, a reference to another
     /// document, or a limit in [`limits`].
     pub fn compile(text: &str) -> Result<Self, SchemaError> {
-        compile::compile(text).map(Self)
+        Ok(Self { program: compile::compile(text)?, text_bytes: text.len() })
+    }
+
+    /// At most this many bytes of memory.
+    pub fn bytes(&self) -> usize {
+        let patterns = self.program.patterns.iter().map(Pattern::bytes).sum::<usize>();
+        BYTES_PER_TEXT * self.text_bytes + patterns
     }
 
     /// The schema's draft.
     pub fn draft(&self) -> Draft {
-        self.0.draft
+        self.program.draft
     }
 
     /// Validates a JSON text.
@@ -69,7 +82,7 @@ impl Schema {
     pub fn validate_string(&self, text: &str) -> Result<(), Vec<Violation>> {
         let document = within_limit(text).map_err(|violation| vec![violation])?;
         let document = Document::of_text(document);
-        evaluate::evaluate(&self.0, &document, &mut Budget::new(MAX_STEPS))
+        evaluate::evaluate(&self.program, &document, &mut Budget::new(MAX_STEPS))
     }
 
     /// Validates a value, as [`Schema::validate_text`] does its text. The text is faster.
@@ -93,14 +106,14 @@ impl Schema {
     fn validate_within(&self, text: &str, steps: u32) -> Result<u32, Vec<Violation>> {
         let document = parse_data(text).map_err(|violation| vec![violation])?;
         let mut budget = Budget::new(steps);
-        evaluate::evaluate(&self.0, &document, &mut budget)?;
+        evaluate::evaluate(&self.program, &document, &mut budget)?;
         Ok(steps - budget.left())
     }
 }
 
 impl fmt::Debug for Schema {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Schema({:?}, {} subschemas)", self.0.draft, self.0.schemas.len())
+        write!(f, "Schema({:?}, {} subschemas)", self.program.draft, self.program.schemas.len())
     }
 }
 

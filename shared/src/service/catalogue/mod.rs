@@ -1,6 +1,6 @@
 //! The catalogue of event types, as publishing uses it.
 
-mod known;
+mod cache;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,8 +15,9 @@ use crate::domain::catalogue::{CatalogueType, Refusal, SchemaText, TypeEntry, re
 use crate::domain::deployment::Deployment;
 use crate::domain::event::NewEvent;
 use crate::domain::event::event_type::EventType;
+use crate::domain::schema::Schema;
 use crate::store::Store;
-use known::{Compiled, Known};
+use cache::{Cache, Compiled};
 
 /// The events of a request after their validation.
 #[derive(Debug, Default)]
@@ -37,12 +38,12 @@ pub(super) struct EventTypes {
     pub(super) store: Arc<Store>,
     pub(super) clock: Clock,
     pub(super) deployment: Arc<Deployment>,
-    known: Mutex<Known>,
+    cache: Mutex<Cache>,
 }
 
 impl EventTypes {
     pub(super) fn new(store: Arc<Store>, clock: Clock, deployment: Arc<Deployment>) -> Self {
-        Self { store, clock, deployment, known: Mutex::default() }
+        Self { store, clock, deployment, cache: Mutex::default() }
     }
 
     /// Validates events. `is_platform` is whether they are published with a platform key.
@@ -109,10 +110,10 @@ impl EventTypes {
         };
         let mut missing = BTreeSet::new();
         {
-            let known = self.known();
+            let cache = self.cache();
             for (_, event) in new {
                 let name = &event.event_type;
-                match known.kind(name, now) {
+                match cache.kind(name, now) {
                     Some(kind) if !is_refused(event, kind.as_deref()) => drop(types.insert(name.clone(), kind)),
                     None if revision == 0 && !is_refused(event, None) => {}
                     _ => drop(missing.insert(name)),
@@ -127,13 +128,13 @@ impl EventTypes {
                         let mut events = new.iter().filter(|(_, event)| event.event_type == *name);
                         events.any(|(_, event)| is_refused(event, kind.as_deref()))
                     };
-                    let last = self.known().last_kind(name).filter(|kind| !refuses(kind));
+                    let last = self.cache().last_kind(name).filter(|kind| !refuses(kind));
                     let kind = last.ok_or(error.clone())?;
                     warn!(%error, "an event type could not be read");
                     return Ok((name, kind));
                 }
             };
-            self.known().found_type(name, kind.clone(), revision, now);
+            self.cache().found_type(name, kind.clone(), revision, now);
             Ok::<_, ServiceError>((name, kind))
         });
         let read = try_join_all(reads).await?;
@@ -144,14 +145,14 @@ impl EventTypes {
     /// The revision of the catalogue, which may be 10 s old. If it cannot be read, this process goes on with the revision
     /// that it knows.
     async fn revision(&self) -> Result<u64, ServiceError> {
-        if let Some(revision) = self.known().revision(self.clock.now()) {
+        if let Some(revision) = self.cache().revision(self.clock.now()) {
             return Ok(revision);
         }
         let now = self.clock.now();
         match self.store.catalogue_revision(false).await {
-            Ok(revision) => Ok(self.known().found_revision(revision, now)),
+            Ok(revision) => Ok(self.cache().found_revision(revision, now)),
             Err(error) => {
-                let known = self.known().prolong(now);
+                let known = self.cache().prolong(now);
                 known.inspect(|_| warn!(%error, "the revision of the catalogue could not be read")).ok_or(error.into())
             }
         }
@@ -166,22 +167,22 @@ impl EventTypes {
         let now = self.clock.now();
         let revision = if are_current {
             let number = self.store.catalogue_revision(true).await?;
-            self.known().found_revision(number, now)
+            self.cache().found_revision(number, now)
         } else {
             self.revision().await?
         };
-        if let Some(entries) = self.known().entries(now) {
+        if let Some(entries) = self.cache().entries(now) {
             return Ok(entries);
         }
         let entries: Arc<[_]> = if revision == 0 { Arc::default() } else { self.store.type_entries().await?.into() };
-        self.known().found_entries(Arc::clone(&entries), revision, now);
+        self.cache().found_entries(Arc::clone(&entries), revision, now);
         Ok(entries)
     }
 
     /// The compiled schema of a version of a type; `None` if there is no such version.
     async fn compiled(&self, kind: &CatalogueType, number: u32) -> Result<Option<Compiled>, ServiceError> {
         let name = &kind.name;
-        if let Some(compiled) = self.known().compiled(kind, number) {
+        if let Some(compiled) = self.cache().compiled(kind, number) {
             return Ok(Some(compiled));
         }
         let Some(version) = self.store.type_version(name, number).await? else { return Ok(None) };
@@ -189,19 +190,19 @@ impl EventTypes {
         let compiled = text.as_ref().map(SchemaText::compile).transpose().map_err(|error| {
             ServiceError::Internal(format!("version {number} of {name} is no longer accepted: {error}"))
         })?;
+        let bytes = compiled.as_ref().map_or(0, Schema::bytes);
         let compiled = compiled.map(Arc::new);
-        let text = text.as_ref().map_or("", SchemaText::as_str);
-        self.known().found_version(kind, number, compiled.clone(), text);
+        self.cache().found_version(kind, number, compiled.clone(), bytes);
         Ok(Some(compiled))
     }
 
     /// Makes this process read the catalogue again.
     pub(super) fn expire(&self) {
-        self.known().expire();
+        self.cache().expire();
     }
 
-    fn known(&self) -> MutexGuard<'_, Known> {
+    fn cache(&self) -> MutexGuard<'_, Cache> {
         // Each change is complete before the lock is released.
-        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+        self.cache.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

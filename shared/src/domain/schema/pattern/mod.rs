@@ -74,6 +74,15 @@ impl Pattern {
         self.size
     }
 
+    /// At most this many bytes of memory, with the states that the other engine keeps.
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.engine {
+            Engine::Dfa(_) => self.size,
+            // A search forwards and one backwards.
+            Engine::Other(regex) => regex.memory_usage() + 2 * CACHE_BYTES,
+        }
+    }
+
     /// Whether a part of the text matches.
     pub(crate) fn matches(&self, text: &str, budget: &mut Budget) -> Result<bool, Exhausted> {
         let bytes = text.len() as u64;

@@ -51,6 +51,21 @@ fn keywords_have_values_of_their_form() {
     }
 }
 
+/// A process bounds the memory of its compiled schemas by what they report, however their texts are written.
+#[test]
+fn the_bytes_of_patterns_are_counted() {
+    let plain = schema(r#"{"title":"^[a-z]{1,40}$"}"#).bytes();
+    let patterns = [r#"{"pattern":"^[a-z]{1,40}$"}"#, r#"{"patternProperties":{"^[a-z]{1,40}$":true}}"#];
+    for text in patterns {
+        for text in [text.to_owned(), text.replace("pattern", r"\u0070attern")] {
+            assert!(schema(&text).bytes() > plain + 1_000, "{text}");
+        }
+    }
+    // It has too many states for a DFA, so its engine keeps states while it matches.
+    let bytes = schema(r#"{"pattern":"(a|b)*a(a|b){20}c"}"#).bytes();
+    assert!(bytes > 128 * 1024, "{bytes}");
+}
+
 #[test]
 fn schemas_are_limited() {
     let table = [

@@ -8,7 +8,6 @@ use std::time::Duration;
 use crate::domain::catalogue::{CatalogueType, TypeEntry};
 use crate::domain::event::event_type::EventType;
 use crate::domain::schema::Schema;
-use crate::domain::schema::limits::{MAX_COMPILED_PATTERN_BYTES, MAX_COMPILED_PATTERNS_BYTES};
 use crate::domain::time::Timestamp;
 
 /// How long a process uses the revision that it has read.
@@ -17,8 +16,6 @@ const LIFETIME: Duration = Duration::from_secs(10);
 const MAX_BYTES: usize = 32 * 1024 * 1024;
 /// The size of a known type without its name and its schemas.
 const TYPE_BYTES: usize = 256;
-/// A compiled schema has up to this many times the bytes of its text, without its patterns.
-const COMPILED_BYTES_PER_TEXT: usize = 20;
 
 /// A compiled version of a type; `None` if the version has no schema.
 pub(super) type Compiled = Option<Arc<Schema>>;
@@ -45,7 +42,7 @@ impl Revision {
 
 /// The list of all types, by name.
 #[derive(Debug)]
-struct KnownEntries {
+struct CachedEntries {
     entries: Arc<[TypeEntry]>,
     /// The revision that was known before the list was read.
     revision: u64,
@@ -54,7 +51,7 @@ struct KnownEntries {
 
 /// What is known of a type.
 #[derive(Debug)]
-struct KnownType {
+struct CachedType {
     /// The type; `None` if it does not exist.
     kind: Option<Arc<CatalogueType>>,
     /// The schemas of its versions, which never change.
@@ -65,8 +62,8 @@ struct KnownType {
     bytes: usize,
 }
 
-impl KnownType {
-    /// When the type was created. A type that was removed and created anew begins with version 1 again.
+impl CachedType {
+    /// When the type was created. A type that was removed and created again begins with version 1 again.
     fn created_at(&self) -> Option<Timestamp> {
         self.kind.as_ref().map(|kind| kind.created_at)
     }
@@ -74,14 +71,14 @@ impl KnownType {
 
 /// What a process knows of the catalogue.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(super) struct Cache {
     revision: Option<Revision>,
-    entries: Option<KnownEntries>,
-    types: HashMap<EventType, KnownType>,
+    entries: Option<CachedEntries>,
+    types: HashMap<EventType, CachedType>,
     bytes: usize,
 }
 
-impl Known {
+impl Cache {
     /// The revision, if it was read in the last 10 s.
     pub(super) fn revision(&self, now: Timestamp) -> Option<u64> {
         let current = self.revision.filter(|revision| now.since(revision.read_at) < LIFETIME);
@@ -119,7 +116,7 @@ impl Known {
 
     /// Remembers the list of all types, which was read when `revision` was known.
     pub(super) fn found_entries(&mut self, entries: Arc<[TypeEntry]>, revision: u64, now: Timestamp) {
-        self.entries = Some(KnownEntries { entries, revision, read_at: now });
+        self.entries = Some(CachedEntries { entries, revision, read_at: now });
     }
 
     /// The type, if it was read at the current revision.
@@ -140,7 +137,7 @@ impl Known {
         known.versions.get(&number).cloned()
     }
 
-    /// Remembers a type that was read when `revision` was known. The schemas of its versions stay, unless it was created anew.
+    /// Remembers a type that was read when `revision` was known. The schemas of its versions stay, unless it was created again.
     pub(super) fn found_type(
         &mut self,
         name: &EventType,
@@ -149,7 +146,7 @@ impl Known {
         now: Timestamp,
     ) {
         let bytes = TYPE_BYTES + 2 * name.as_str().len() + kind.as_ref().map_or(0, |kind| described_bytes(kind));
-        let mut found = KnownType { kind, versions: BTreeMap::new(), revision, read_at: now, bytes };
+        let mut found = CachedType { kind, versions: BTreeMap::new(), revision, read_at: now, bytes };
         if let Some(before) = self.remove(name).filter(|before| before.created_at() == found.created_at()) {
             found.bytes = found.bytes.max(before.bytes);
             found.versions = before.versions;
@@ -157,16 +154,16 @@ impl Known {
         self.insert(name, found);
     }
 
-    /// Remembers a compiled version of a type, whose schema has this text.
-    pub(super) fn found_version(&mut self, kind: &CatalogueType, number: u32, schema: Compiled, text: &str) {
+    /// Remembers a compiled version of a type, which occupies this many bytes.
+    pub(super) fn found_version(&mut self, kind: &CatalogueType, number: u32, schema: Compiled, bytes: usize) {
         let Some(mut known) = self.remove(&kind.name) else { return };
         if known.created_at() == Some(kind.created_at) && known.versions.insert(number, schema).is_none() {
-            known.bytes += TYPE_BYTES + compiled_bytes(text);
+            known.bytes += TYPE_BYTES + bytes;
         }
         self.insert(&kind.name, known);
     }
 
-    fn remove(&mut self, name: &EventType) -> Option<KnownType> {
+    fn remove(&mut self, name: &EventType) -> Option<CachedType> {
         let removed = self.types.remove(name)?;
         self.bytes -= removed.bytes;
         Some(removed)
@@ -174,7 +171,7 @@ impl Known {
 
     /// Adds a type. If there are too many, those are forgotten first that do not exist: a tenant can name any number of them,
     /// and must not displace the others.
-    fn insert(&mut self, name: &EventType, known: KnownType) {
+    fn insert(&mut self, name: &EventType, known: CachedType) {
         if self.bytes + known.bytes > MAX_BYTES {
             self.types.retain(|_, other| other.kind.is_some());
             self.bytes = self.types.values().map(|other| other.bytes).sum();
@@ -190,16 +187,6 @@ impl Known {
         self.bytes += known.bytes;
         self.types.insert(name.clone(), known);
     }
-}
-
-/// At most this many bytes of memory for a compiled schema.
-fn compiled_bytes(text: &str) -> usize {
-    let patterns = if text.contains("\"patternProperties\"") {
-        MAX_COMPILED_PATTERNS_BYTES
-    } else {
-        MAX_COMPILED_PATTERN_BYTES * text.matches("\"pattern\"").count()
-    };
-    COMPILED_BYTES_PER_TEXT * text.len() + patterns.min(MAX_COMPILED_PATTERNS_BYTES)
 }
 
 /// The bytes of a type's texts.
@@ -234,7 +221,7 @@ mod tests {
 
     #[test]
     fn a_revision_is_used_for_ten_seconds_and_never_falls() {
-        let mut known = Known::default();
+        let mut known = Cache::default();
         assert_eq!((known.revision(at(0)), known.prolong(at(0))), (None, None));
         assert_eq!(known.found_revision(5, at(0)), 5);
         assert_eq!((known.revision(at(9)), known.revision(at(10))), (Some(5), None));
@@ -247,9 +234,9 @@ mod tests {
 
     #[test]
     fn a_type_is_read_again_after_a_change_and_once_more_ten_seconds_later() {
-        let mut known = Known::default();
+        let mut known = Cache::default();
         let order = name("order.paid");
-        let is_known = |known: &Known, seconds| known.kind(&order, at(seconds)).is_some();
+        let is_known = |known: &Cache, seconds| known.kind(&order, at(seconds)).is_some();
         known.found_revision(5, at(0));
         known.found_type(&order, None, 5, at(1));
         assert!(is_known(&known, 10) && !is_known(&known, 11), "it was read soon after the revision was found");
@@ -264,27 +251,27 @@ mod tests {
 
     #[test]
     fn compiled_schemas_stay_until_the_type_is_created_anew() {
-        let mut known = Known::default();
+        let mut known = Cache::default();
         known.found_revision(1, at(0));
         let schema = Some(Arc::new(Schema::compile("true").unwrap()));
         known.found_type(&name("order.paid"), Some(Arc::new(kind(0))), 1, at(0));
-        known.found_version(&kind(0), 1, schema.clone(), "true");
+        known.found_version(&kind(0), 1, schema.clone(), 80);
         known.found_type(&name("order.paid"), Some(Arc::new(kind(0))), 2, at(10));
         assert!(known.compiled(&kind(0), 1).is_some() && known.compiled(&kind(0), 2).is_none());
         known.found_type(&name("order.paid"), Some(Arc::new(kind(20))), 3, at(20));
         assert!(known.compiled(&kind(0), 1).is_none() && known.compiled(&kind(20), 1).is_none());
         // A request that still has the former type does not add its schema to the new one.
-        known.found_version(&kind(0), 1, schema, "true");
+        known.found_version(&kind(0), 1, schema, 80);
         assert!(known.compiled(&kind(20), 1).is_none());
     }
 
     #[test]
     fn types_that_do_not_exist_displace_no_others() {
-        let mut known = Known::default();
+        let mut known = Cache::default();
         known.found_revision(1, at(0));
         let (order, absent) = (name("order.paid"), |number: usize| name(&format!("{}{number}", "x".repeat(240))));
         known.found_type(&order, Some(Arc::new(kind(0))), 1, at(0));
-        known.found_version(&kind(0), 1, None, "");
+        known.found_version(&kind(0), 1, None, 0);
         for number in 0..MAX_BYTES / 600 {
             known.found_type(&absent(number), None, 1, at(0));
             assert!(known.bytes <= MAX_BYTES);
@@ -292,7 +279,7 @@ mod tests {
         assert!(known.compiled(&kind(0), 1).is_some());
         assert_eq!(known.bytes, known.types.values().map(|known| known.bytes).sum::<usize>());
         // There is no room left for any that does not exist.
-        known.found_version(&kind(0), 2, None, &"x".repeat((MAX_BYTES - 2_000) / COMPILED_BYTES_PER_TEXT));
+        known.found_version(&kind(0), 2, None, MAX_BYTES - 2_000);
         for number in 0..10 {
             known.found_type(&absent(number), None, 1, at(0));
         }
@@ -301,12 +288,12 @@ mod tests {
 
     #[test]
     fn the_size_is_bounded() {
-        let mut known = Known::default();
+        let mut known = Cache::default();
         known.found_revision(1, at(0));
         for number in 0..1_000 {
             let other = CatalogueType { name: name(&format!("n{number}")), ..kind(0) };
             known.found_type(&other.name, Some(Arc::new(other.clone())), 1, at(0));
-            known.found_version(&other, 1, None, &"\"pattern\"".repeat(1_000));
+            known.found_version(&other, 1, None, 1_200_000);
             assert_eq!(known.bytes, known.types.values().map(|known| known.bytes).sum::<usize>());
             assert!(known.bytes <= MAX_BYTES);
             assert!(known.compiled(&other, 1).is_some());
