@@ -60,10 +60,35 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if it could not be read.
     pub async fn api_key(&self, organization: &OrganizationId, id: KeyId) -> Result<Option<ApiKey>, StoreError> {
-        let found: Option<ApiKey> = self.get::<ApiKeyItem, _>(&keys::key_in_organization(organization, id)).await?;
-        let Some(key) = found else { return Ok(None) };
+        let Some(key) = self.api_key_without_use(organization, id).await? else { return Ok(None) };
         let seen: Option<KeyUse> = self.get::<KeyUseItem, _>(&keys::key_use(organization, id)).await?;
         Ok(Some(ApiKey { last_used_at: seen.map(|seen| seen.at), ..key }))
+    }
+
+    /// Reads a key of the organization. Strongly consistent. [`ApiKey::last_used_at`] is not read.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it could not be read.
+    pub async fn api_key_without_use(
+        &self,
+        organization: &OrganizationId,
+        id: KeyId,
+    ) -> Result<Option<ApiKey>, StoreError> {
+        self.get::<ApiKeyItem, _>(&keys::key_in_organization(organization, id)).await
+    }
+
+    /// Reads those of the organization's keys that have these ids. [`ApiKey::last_used_at`] is not read.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they could not be read.
+    pub async fn api_keys_by_id(
+        &self,
+        organization: &OrganizationId,
+        ids: impl IntoIterator<Item = KeyId>,
+    ) -> Result<HashMap<KeyId, ApiKey>, StoreError> {
+        let wanted = ids.into_iter().map(|id| keys::key_in_organization(organization, id)).collect();
+        let found = self.get_all(wanted).await?.into_iter().map(read::<ApiKeyItem, ApiKey>);
+        found.map(|key| key.map(|key| (key.id, key))).collect()
     }
 
     /// Reads up to `limit` of the organization's keys that come after `after`, oldest first, with the times of

@@ -97,6 +97,58 @@ async fn a_colleague_gets_a_link_whose_session_is_listed_and_can_be_revoked() {
     assert_eq!(owner.fill(&owner.path("/access/sessions/new"), &wrong).await.status, 400);
 }
 
+/// A person who is signed in, a link that nobody has used, and the same of sessions that were created in the first one.
+#[tokio::test]
+async fn a_revoked_key_ends_the_sessions_that_come_from_it() {
+    let world = World::new().await;
+    let owner = world.tenant().await;
+    let issued = owner.post("/api-keys", &json!({"name": "stolen", "role": "owner"})).await.data(201);
+    let stolen = owner.with_key(text(&issued["revealed_key"]));
+    let first = Browser::signed_in(&stolen, &json!({"role": "owner"})).await;
+    let link = text(&stolen.post("/portal-sessions", &json!({"role": "owner"})).await.data(201)["url"]).to_owned();
+    let fields = [("actor", "zoe@acme.co"), ("role", "owner"), ("expires_in", "86400")];
+    let invite = async || secret(&first.fill(&first.path("/access/sessions/new"), &fields).await);
+    let (second_link, unused) = (invite().await, invite().await);
+    let mut second = Browser::new(&world.process);
+    second.open(&second_link).await;
+    let unaffected = Browser::signed_in(&owner, &json!({"role": "owner"})).await;
+    let other_process = world.another_process();
+    for browser in [&first, &second, &unaffected] {
+        assert_eq!(browser.at(&other_process).get(&browser.first).await.status, 200);
+    }
+
+    owner.delete(&format!("/api-keys/{}", text(&issued["id"]))).await.data(200);
+    for browser in [&first, &second] {
+        assert_eq!(browser.at(&other_process).get(&browser.first).await.status, 401, "at once, in every process");
+    }
+    assert_eq!(unaffected.at(&other_process).get(&unaffected.first).await.status, 200);
+    for link in [&link, &unused] {
+        let mut late = Browser::new(&world.process);
+        late.open(link).await;
+        assert_eq!(late.cookie, "", "the link does not sign in");
+    }
+    let listed = owner.get("/portal-sessions").await.data(200);
+    let statuses: Vec<_> = listed.as_array().unwrap().iter().map(|session| text(&session["status"])).collect();
+    assert_eq!(statuses.iter().filter(|status| **status == "revoked").count(), 4, "{listed}");
+    assert_eq!(statuses.iter().filter(|status| **status == "active").count(), 1, "{listed}");
+}
+
+#[tokio::test]
+async fn sessions_end_with_the_day_for_which_a_rotated_key_works() {
+    let world = World::new().await;
+    let owner = world.tenant().await;
+    let issued = owner.post("/api-keys", &json!({"name": "old", "role": "owner"})).await.data(201);
+    owner.post(&format!("/api-keys/{}/rotations", text(&issued["id"])), &json!({})).await.data(201);
+    world.advance(Duration::from_secs(12 * 60 * 60));
+    let old = owner.with_key(text(&issued["revealed_key"]));
+    let browser = Browser::signed_in(&old, &json!({"role": "member", "expires_in": 86_400})).await;
+    for (hours, status) in [(11, 200), (1, 401)] {
+        world.advance(Duration::from_secs(hours * 60 * 60));
+        assert_eq!(browser.get(&browser.first).await.status, status);
+    }
+    assert_eq!(owner.get("/portal-sessions").await.data(200)[0]["status"], "expired");
+}
+
 #[tokio::test]
 async fn only_owners_of_the_organization_come_here() {
     let world = World::new().await;

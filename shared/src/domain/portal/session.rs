@@ -6,8 +6,9 @@ use std::time::Duration;
 use super::origin::ReturnUrl;
 use super::token::TokenHash;
 use crate::domain::Invalid;
-use crate::domain::ids::{OrganizationId, PortalSessionId};
+use crate::domain::ids::{KeyId, OrganizationId, PortalSessionId};
 use crate::domain::tenancy::access::{Role, Scopes};
+use crate::domain::tenancy::api_key::ApiKey;
 use crate::domain::tenancy::rights::{Binding, Rights};
 use crate::domain::text::Name;
 use crate::domain::time::Timestamp;
@@ -148,6 +149,13 @@ pub struct Grant {
     pub until: Option<Timestamp>,
 }
 
+impl Grant {
+    /// The organization's key; `None` for a platform key.
+    pub fn own_key(&self) -> Option<KeyId> {
+        KeyId::parse(&self.key).ok()
+    }
+}
+
 /// A session.
 #[derive(Debug, Clone)]
 pub struct PortalSession {
@@ -219,6 +227,24 @@ pub fn rights(role: Role, binding: &Binding, expires_at: Timestamp) -> Rights {
 }
 
 impl PortalSession {
+    /// The session with what became of the organization's key that its rights come from: it is revoked with the key, and lasts no
+    /// longer. `None`, for a key that does not exist, revokes it at its creation.
+    #[must_use]
+    pub fn granted_by(self, key: Option<&ApiKey>) -> Self {
+        let revoked_at = match key {
+            Some(key) => key.revoked_at(),
+            None => Some(self.created_at),
+        };
+        let earlier = |one: Option<Timestamp>, other: Option<Timestamp>| one.into_iter().chain(other).min();
+        let ends_at = key.and_then(ApiKey::ends_at);
+        Self {
+            revoked_at: earlier(self.revoked_at, revoked_at),
+            expires_at: ends_at.map_or(self.expires_at, |ends_at| ends_at.min(self.expires_at)),
+            link_until: ends_at.map_or(self.link_until, |ends_at| ends_at.min(self.link_until)),
+            ..self
+        }
+    }
+
     /// What the person may do.
     pub fn rights(&self) -> Rights {
         rights(self.role, &self.binding, self.expires_at)
@@ -247,6 +273,7 @@ mod tests {
     use crate::domain::ids::EndpointId;
     use crate::domain::portal::token::PortalToken;
     use crate::domain::tenancy::access::Scope;
+    use crate::domain::tenancy::api_key::{KeySecret, KeyStatus};
 
     const NOW: Timestamp = Timestamp::from_unix_seconds(1_774_382_400);
 
@@ -298,6 +325,45 @@ mod tests {
             assert_eq!(session.admits(hash(2), at(seconds)), status == Active, "{seconds}");
             assert!(!session.admits(hash(1), at(seconds)), "the token of the link is no cookie");
         }
+    }
+
+    #[test]
+    fn a_session_ends_with_the_key_that_its_rights_come_from() {
+        use PortalSessionStatus::{Active, Expired, Pending, Revoked};
+        let secret = KeySecret::generate(&[7; 64]);
+        let key = |status: KeyStatus, expires_at: Option<u64>| ApiKey {
+            id: KeyId::new(NOW, [1; 8]),
+            hash: secret.hash(),
+            organization: OrganizationId::new(NOW, [2; 8]),
+            name: Name::parse("n").unwrap(),
+            rights: Rights { expires_at: expires_at.map(at), ..Rights::of_role(Role::Owner) },
+            preview: secret.preview(),
+            status,
+            created_at: NOW,
+            last_used_at: None,
+        };
+        let rotating = KeyStatus::Rotating { rotated_at: at(0), grace_expires_at: at(200) };
+        let revoked = KeyStatus::Active.revoked(at(50));
+        let signed_in = |at| Some((at, hash(2)));
+        for (key, signed_in, seconds, status) in [
+            (Some(key(KeyStatus::Active, None)), signed_in(at(10)), 999, Active),
+            (Some(key(KeyStatus::Active, Some(500))), signed_in(at(10)), 499, Active),
+            (Some(key(KeyStatus::Active, Some(500))), signed_in(at(10)), 500, Expired),
+            (Some(key(KeyStatus::Active, Some(2_000))), signed_in(at(10)), 1_000, Expired),
+            (Some(key(rotating, None)), signed_in(at(10)), 199, Active),
+            (Some(key(rotating, None)), signed_in(at(10)), 200, Expired),
+            (Some(key(rotating, None)), None, 199, Pending),
+            (Some(key(rotating, None)), None, 200, Expired),
+            (Some(key(rotating.revoked(at(50)), None)), signed_in(at(10)), 60, Revoked),
+            (Some(key(revoked, None)), signed_in(at(10)), 60, Revoked),
+            (Some(key(revoked, None)), None, 60, Revoked),
+            (None, signed_in(at(10)), 60, Revoked),
+        ] {
+            let session = PortalSession { signed_in, ..session() }.granted_by(key.as_ref());
+            assert_eq!(session.status(at(seconds)), status, "{key:?} {signed_in:?} {seconds}");
+        }
+        let earlier = PortalSession { revoked_at: Some(at(20)), ..session() };
+        assert_eq!(earlier.granted_by(Some(&key(revoked, None))).revoked_at, Some(at(20)));
     }
 
     #[test]

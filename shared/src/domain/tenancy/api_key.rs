@@ -147,6 +147,23 @@ impl ApiKey {
     pub fn works_at(&self, now: Timestamp) -> bool {
         self.status.works_at(now) && !self.rights.have_expired(now)
     }
+
+    /// When it was revoked.
+    pub const fn revoked_at(&self) -> Option<Timestamp> {
+        match self.status {
+            KeyStatus::Revoked { revoked_at, .. } => Some(revoked_at),
+            KeyStatus::Active | KeyStatus::Rotating { .. } => None,
+        }
+    }
+
+    /// From when on it does not work, unless it is revoked before: the end of its grace period or of its rights.
+    pub fn ends_at(&self) -> Option<Timestamp> {
+        let grace = match self.status {
+            KeyStatus::Rotating { grace_expires_at, .. } => Some(grace_expires_at),
+            KeyStatus::Active | KeyStatus::Revoked { .. } => None,
+        };
+        grace.into_iter().chain(self.rights.expires_at).min()
+    }
 }
 
 /// The fields of a new API key.

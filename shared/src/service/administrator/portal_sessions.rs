@@ -1,5 +1,9 @@
 //! Portal sessions: creating, exchanging their links, listing and revoking.
 
+use std::collections::HashSet;
+
+use futures_util::future::try_join;
+
 use super::lists::bad_cursor;
 use super::{Administrator, Page};
 use crate::clock;
@@ -100,7 +104,7 @@ impl Administrator {
         let is_last = items.len() <= limit;
         items.truncate(limit);
         let next = items.last().filter(|_| !is_last).map(|session| session.id.to_string());
-        Ok(Page { items, next })
+        Ok(Page { items: self.with_their_keys(tenant, items).await?, next })
     }
 
     /// Revokes a session. It ends at once.
@@ -134,7 +138,9 @@ impl Administrator {
         let cookie = PortalToken::new(link.tenant.clone(), link.session, &clock::secret_bytes());
         let now = self.clock.now();
         let session = self.store.sign_in(&link.tenant, link.session, link.hash(), cookie.hash(), now).await?;
-        let Some(session) = session.filter(|session| self.deployment.may_grant(&session.grant)) else {
+        let Some(session) = session else { return Ok(None) };
+        let Some(session) = self.with_its_key(session).await?.filter(|session| session.admits(cookie.hash(), now))
+        else {
             return Ok(None);
         };
         attribute(&session);
@@ -142,8 +148,9 @@ impl Administrator {
         Ok(Some((session, cookie)))
     }
 
-    /// The session that a cookie proves; `None` if it has ended, or if the organization is not active. Both are read for
-    /// each request, so that a session ends at once when it is revoked or its organization suspended.
+    /// The session that a cookie proves; `None` if it has ended, or if the organization is not active. Session, organization and
+    /// the organization's key that the rights come from are read for each request, so that a session ends at once when it or the
+    /// key is revoked, or its organization suspended.
     ///
     /// # Errors
     /// [`ServiceError`] if the session could not be read.
@@ -152,10 +159,37 @@ impl Administrator {
         let Some(session) = found.filter(|session| session.admits(cookie.hash(), self.clock.now())) else {
             return Ok(None);
         };
+        let (session, is_open) = try_join(self.with_its_key(session), self.is_open(&cookie.tenant)).await?;
+        Ok(session.filter(|session| is_open && session.admits(cookie.hash(), self.clock.now())))
+    }
+
+    /// The session with what became of the key that its rights come from; `None` if that is a platform key that the deployment
+    /// does not have any more.
+    async fn with_its_key(&self, session: PortalSession) -> Result<Option<PortalSession>, ServiceError> {
         if !self.deployment.may_grant(&session.grant) {
             return Ok(None);
         }
-        Ok(self.is_open(&cookie.tenant).await?.then_some(session))
+        let (Some(organization), Some(id)) = (session.tenant.organization(), session.grant.own_key()) else {
+            return Ok(Some(session));
+        };
+        let key = self.store.api_key_without_use(organization, id).await?;
+        Ok(Some(session.granted_by(key.as_ref())))
+    }
+
+    /// The same for sessions of one tenant.
+    async fn with_their_keys(
+        &self,
+        tenant: &PortalTenant,
+        sessions: Vec<PortalSession>,
+    ) -> Result<Vec<PortalSession>, ServiceError> {
+        let Some(organization) = tenant.organization() else { return Ok(sessions) };
+        let ids: HashSet<_> = sessions.iter().filter_map(|session| session.grant.own_key()).collect();
+        let keys = self.store.api_keys_by_id(organization, ids).await?;
+        let with_key = |session: PortalSession| match session.grant.own_key() {
+            Some(id) => session.granted_by(keys.get(&id)),
+            None => session,
+        };
+        Ok(sessions.into_iter().map(with_key).collect())
     }
 
     /// Marks a form of a session that creates something as sent, before it is created. So a form that is sent twice creates one
