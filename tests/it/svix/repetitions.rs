@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::{APPS, App, ids};
 use crate::support::{Fate, Receiver, Reply, Tenant, World, over_network_by_call, text};
+use crate::telemetry::Log;
 
 async fn post(client: &Tenant, path: &str, key: &str, body: &Value) -> Reply {
     client.call(Method::POST, path, &[("idempotency-key", key)], Some(body.to_string())).await
@@ -41,6 +42,23 @@ async fn the_first_answer_is_given_again_whatever_the_body_is() {
     let again = post(client, &rotate, "auto_3", &json!({})).await;
     assert_eq!((rotated.status, again.status, &rotated.body), (200, 200, &again.body));
     assert_eq!(read().await, rotated.body);
+}
+
+#[tokio::test]
+async fn an_answer_that_shows_a_secret_again_is_audited() {
+    let world = World::new().await;
+    let app = App::new(&world).await;
+    let endpoint = app.endpoint(json!({"url": "https://example.com/"})).await;
+    let rotate = app.path(&format!("/endpoint/{endpoint}/secret/rotate"));
+    let (log, _logging) = Log::start();
+    for actions in [&["endpoint.rotate_secret"][..], &["endpoint.read_secret"]] {
+        post(&app.client, &rotate, "auto_1", &json!({})).await;
+        let lines = log.take_lines();
+        let audited: Vec<_> = lines.iter().filter_map(|line| line["action"].as_str()).collect();
+        assert_eq!(audited, actions);
+        let line = lines.iter().find(|line| line["message"] == "audit").unwrap();
+        assert_eq!(line["object"], json!(endpoint.replace("ep_", "we_")));
+    }
 }
 
 #[tokio::test]

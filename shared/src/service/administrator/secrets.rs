@@ -64,6 +64,26 @@ impl Administrator {
         Ok((endpoint.secrets, now))
     }
 
+    /// The secret with this id, for a repetition of the request that made it; `None` if it does not sign any more. The request
+    /// is audited.
+    ///
+    /// # Errors
+    /// As [`Administrator::readable`].
+    pub async fn read_secret_again(
+        &self,
+        organization: &OrganizationId,
+        id: EndpointId,
+        key: SigningKeyId,
+    ) -> Result<Option<SigningKey>, ServiceError> {
+        let endpoint = self.endpoint(organization, id).await?;
+        let endpoint = self.readable(endpoint, Fields::SigningSecrets(self.clock.now())).await?;
+        let found = endpoint.secrets.keys().map(|(found, _)| found).find(|found| found.id == key).cloned();
+        if found.is_some() {
+            audit("endpoint.read_secret", organization, id);
+        }
+        Ok(found)
+    }
+
     /// The endpoint with these fields readable.
     ///
     /// # Errors

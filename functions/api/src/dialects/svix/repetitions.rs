@@ -10,7 +10,6 @@ use axum::http::{HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
-use shared::domain::endpoint::confidential::Fields;
 use shared::domain::ids::{EndpointId, OrganizationId, Random};
 use shared::domain::response::MAX_RESPONSE_BYTES;
 use shared::domain::signing::key::SigningKeyId;
@@ -173,11 +172,8 @@ async fn again(
             serde_json::to_string(&ApplicationOut::from(&organization))
         }
         (Some(Remade::Secret(endpoint, id)), Some(organization)) => {
-            let endpoint = administrator.endpoint(organization, endpoint).await?;
-            let endpoint =
-                administrator.readable(endpoint, Fields::SigningSecrets(administrator.clock().now())).await?;
             // A later one is not this request's.
-            let key = endpoint.secrets.keys().map(|(key, _)| key).find(|key| key.id == id);
+            let key = administrator.read_secret_again(organization, endpoint, id).await?;
             let key = key.ok_or_else(|| ApiError::new(ErrorCode::Conflict, "the secret was replaced since"))?;
             serde_json::to_string(&SecretOut::new(&key.secret))
         }
