@@ -12,8 +12,10 @@ mod path;
 mod public_origin;
 pub mod publishing;
 mod reply;
+pub mod scopes;
 mod shutdown;
 pub mod sqs;
+mod tenant_source;
 mod unrendered;
 mod walked;
 
@@ -22,10 +24,7 @@ use std::sync::Arc;
 use crate::service::{Access, Administrator, Publisher};
 
 pub use api_error::{ApiError, take_error};
-pub use auth::{
-    Authenticated, BoundTenant, OfApplication, OfKey, OfTask, OfTaskList, Permitted, Platform, PlatformPath,
-    PublishCaller, Tenant, own_or_named, scopes,
-};
+pub use auth::{Authenticated, BoundTenant, Permitted, Platform, PlatformPath, PublishCaller, Tenant};
 pub use input::{Body, Origin, Search, SvixSearch, check_size, read_body};
 pub use items::Items;
 pub use layers::{finish, with_fallbacks, with_layers};
@@ -36,6 +35,7 @@ pub use path::{
 pub use public_origin::PublicOrigin;
 pub use reply::{Bare, Data, Empty};
 pub use shutdown::register_usage_flush;
+pub use tenant_source::{OfApplication, OfKey, OfTask, OfTaskList, own_or_named};
 pub use walked::Listed;
 
 /// The state of a router. Extractors authenticate callers with its [`Access`].
