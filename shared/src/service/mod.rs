@@ -1,7 +1,7 @@
 //! The operations of the product. They connect `domain`, `store`, `queue` and `sender`; rules belong to `domain`.
 //!
-//! Each function has a type whose methods are its operations: [`Publisher`], [`Administrator`], [`Deliverer`], [`Sweeper`].
-//! They are composed of [`Parts`], each of which has only the parts that it needs.
+//! Each function has a type whose methods are its operations: [`Publisher`], [`Administrator`] (of the API and the portal),
+//! [`Deliverer`], [`Sweeper`], [`Ingestor`]. They are composed of [`Parts`], each of which has only the parts that it needs.
 
 mod access;
 mod administrator;
@@ -89,7 +89,8 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Connects to the table and the queues of a deployment. It sends no request.
+    /// Connects to the table, the queues and the encryption keys of a deployment: a client each for DynamoDB, SQS and, if the keys
+    /// are in a parameter, SSM. It sends no request.
     pub fn new(sdk: &SdkConfig, table: &str, queue_urls: ByLane<String>, deployment: Deployment, clock: Clock) -> Self {
         let store = Arc::new(Store::new(sdk, table, deployment.retention));
         let queue = Arc::new(Queue::new(sdk, queue_urls));
