@@ -38,7 +38,7 @@ const FULL_BATCH: u32 = 10;
 
 /// A way to publish.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Door {
+enum Entry {
     HttpApi,
     /// The Svix-compatible API, by the same way. Each message has an idempotency key, as that of every client, and an
     /// `eventId`.
@@ -53,7 +53,7 @@ enum Door {
 /// A form of publishing.
 struct Form {
     name: &'static str,
-    door: Door,
+    entry: Entry,
     /// The number of events of a request or a message.
     events: u32,
     /// The maximum price of a million deliveries.
@@ -61,16 +61,16 @@ struct Form {
 }
 
 const FORMS: [Form; 10] = [
-    Form { name: "published one by one", door: Door::HttpApi, events: 1, most: 4.00 },
-    Form { name: "published in batches of 100", door: Door::HttpApi, events: 100, most: 1.60 },
-    Form { name: "messages of the Svix-compatible API", door: Door::Svix, events: 1, most: 5.25 },
-    Form { name: "function URL, one by one", door: Door::FunctionUrl, events: 1, most: 3.00 },
-    Form { name: "function URL, in batches of 100", door: Door::FunctionUrl, events: 100, most: 1.60 },
-    Form { name: "queue, ten messages at a time", door: Door::Queue(FULL_BATCH), events: 1, most: 3.00 },
-    Form { name: "queue, one message at a time", door: Door::Queue(1), events: 1, most: 5.00 },
-    Form { name: "queue, messages of 100 events", door: Door::Queue(FULL_BATCH), events: 100, most: 1.60 },
-    Form { name: "bus, ten messages at a time", door: Door::Bus(FULL_BATCH), events: 1, most: 4.50 },
-    Form { name: "bus, one message at a time", door: Door::Bus(1), events: 1, most: 6.00 },
+    Form { name: "published one by one", entry: Entry::HttpApi, events: 1, most: 4.00 },
+    Form { name: "published in batches of 100", entry: Entry::HttpApi, events: 100, most: 1.60 },
+    Form { name: "messages of the Svix-compatible API", entry: Entry::Svix, events: 1, most: 5.25 },
+    Form { name: "function URL, one by one", entry: Entry::FunctionUrl, events: 1, most: 3.00 },
+    Form { name: "function URL, in batches of 100", entry: Entry::FunctionUrl, events: 100, most: 1.60 },
+    Form { name: "queue, ten messages at a time", entry: Entry::Queue(FULL_BATCH), events: 1, most: 3.00 },
+    Form { name: "queue, one message at a time", entry: Entry::Queue(1), events: 1, most: 5.00 },
+    Form { name: "queue, messages of 100 events", entry: Entry::Queue(FULL_BATCH), events: 100, most: 1.60 },
+    Form { name: "bus, ten messages at a time", entry: Entry::Bus(FULL_BATCH), events: 1, most: 4.50 },
+    Form { name: "bus, one message at a time", entry: Entry::Bus(1), events: 1, most: 6.00 },
 ];
 /// The time that AWS adds to measured times: a call of DynamoDB or SQS takes some milliseconds there, and a receiver's
 /// response some more. Publishing waits for three sequential calls, ingesting for five, delivering for two and the receiver.
@@ -150,12 +150,12 @@ impl Invocations {
 }
 
 async fn measure(report: &mut Report, measured: &Form, random: &mut Rng) -> anyhow::Result<()> {
-    let Form { name: form, door, most, .. } = *measured;
+    let Form { name: form, entry, most, .. } = *measured;
     let deployment = Deployment::new().await?;
     deployment.endpoint(EVENT_TYPE).await?;
-    let (publish, before) = match door {
-        Door::HttpApi | Door::Svix | Door::FunctionUrl => publish(&deployment, measured, random).await?,
-        Door::Queue(messages) | Door::Bus(messages) => ingest(&deployment, measured, messages, random).await?,
+    let (publish, before) = match entry {
+        Entry::HttpApi | Entry::Svix | Entry::FunctionUrl => publish(&deployment, measured, random).await?,
+        Entry::Queue(messages) | Entry::Bus(messages) => ingest(&deployment, measured, messages, random).await?,
     };
     let mut deliver = Invocations::of("DeliverFunction")?;
     let mut delivered = 0;
@@ -167,9 +167,9 @@ async fn measure(report: &mut Report, measured: &Form, random: &mut Rng) -> anyh
 
     let mut total = [before; 3];
     report.figure(&format!("{form}: before the function"), cents(before));
-    let waits_to_publish = match door {
-        Door::HttpApi | Door::Svix | Door::FunctionUrl => WAITS_TO_PUBLISH,
-        Door::Queue(_) | Door::Bus(_) => WAITS_TO_INGEST,
+    let waits_to_publish = match entry {
+        Entry::HttpApi | Entry::Svix | Entry::FunctionUrl => WAITS_TO_PUBLISH,
+        Entry::Queue(_) | Entry::Bus(_) => WAITS_TO_INGEST,
     };
     for (name, function, waits) in [("publish", &publish, waits_to_publish), ("deliver", &deliver, WAITS_TO_DELIVER)] {
         let [table, queue, lambda] = function.dollars(function.measured());
@@ -202,7 +202,7 @@ async fn publish(deployment: &Deployment, form: &Form, random: &mut Rng) -> anyh
     let mut publish = Invocations::of("PublishFunction")?;
     for number in 0..DELIVERIES / form.events {
         let mut headers = HeaderMap::new();
-        let (path, body) = if form.door == Door::Svix {
+        let (path, body) = if form.entry == Entry::Svix {
             headers.insert("idempotency-key", format!("auto_{number}").parse()?);
             (deployment.messages(), message(number, random)?)
         } else {
@@ -211,7 +211,7 @@ async fn publish(deployment: &Deployment, form: &Form, random: &mut Rng) -> anyh
         };
         publish.add(&deployment.measure_with(Method::POST, &path, &headers, &body).await?.1);
     }
-    let request = if form.door == Door::FunctionUrl { 0.0 } else { price::HTTP_API_REQUEST };
+    let request = if form.entry == Entry::FunctionUrl { 0.0 } else { price::HTTP_API_REQUEST };
     Ok((publish, request / f64::from(form.events)))
 }
 
@@ -228,7 +228,7 @@ async fn ingest(
         left -= count;
         let batch = (0..count).map(|_| Ok(request(form.events, random)?.1)).collect::<anyhow::Result<Vec<_>>>()?;
         // A publisher that sends ten messages with one request pays for their size together. EventBridge sends single ones.
-        let at_once = if matches!(form.door, Door::Queue(_)) { FULL_BATCH.min(messages) as usize } else { 1 };
+        let at_once = if matches!(form.entry, Entry::Queue(_)) { FULL_BATCH.min(messages) as usize } else { 1 };
         for sent in batch.chunks(at_once) {
             sends += sent.iter().map(|message| message.to_string().len()).sum::<usize>().div_ceil(QUEUE_REQUEST_BYTES);
         }
@@ -239,7 +239,7 @@ async fn ingest(
         used.bill.queue_requests = deliveries;
         ingest.add(&used);
     }
-    let events = if matches!(form.door, Door::Bus(_)) { price::EVENT } else { 0.0 };
+    let events = if matches!(form.entry, Entry::Bus(_)) { price::EVENT } else { 0.0 };
     let sending = sends as f64 * price::INGEST_QUEUE_REQUEST / f64::from(DELIVERIES);
     Ok((ingest, events + sending))
 }

@@ -51,7 +51,7 @@ pub enum ServiceError {
 impl From<StoreError> for ServiceError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Conflict | StoreError::Taken(_) => Self::Conflict(error.to_string()),
+            StoreError::Conflict | StoreError::ExternalIdTaken(_) => Self::Conflict(error.to_string()),
             StoreError::Unavailable(_) => Self::Unavailable(error.to_string()),
             StoreError::Refused(_) | StoreError::Corrupt(_) => Self::Internal(error.to_string()),
         }

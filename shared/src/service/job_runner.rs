@@ -138,7 +138,7 @@ impl JobRunner {
     }
 
     /// Removes the data of an event, and a page of what is stored of its deliveries. Each page removes the data again, since
-    /// a late write of the publish request may have brought it back.
+    /// a late write of the publish request may have restored it.
     async fn expunge_page(&self, seen: &Job, event: EventId, from: DeliveryId) -> Result<DonePage, ServiceError> {
         let job = seen.at(0, self.clock.now());
         let Some(event) = self.store.event(&job.organization, event).await? else {

@@ -11,7 +11,7 @@ pub enum StoreError {
     Conflict,
     /// Another resource has the external id. This is its id.
     #[error("the external_id is taken by {0}")]
-    Taken(String),
+    ExternalIdTaken(String),
     /// DynamoDB is unreachable, faulty, throttled or not set up. The same request may succeed later.
     #[error("DynamoDB: {0}")]
     Unavailable(String),
@@ -141,7 +141,7 @@ mod tests {
                 StoreError::Conflict => Meaning::Conflict,
                 StoreError::Unavailable(_) => Meaning::Later,
                 StoreError::Refused(_) => Meaning::Never,
-                StoreError::Corrupt(reason) | StoreError::Taken(reason) => panic!("{reason}"),
+                StoreError::Corrupt(reason) | StoreError::ExternalIdTaken(reason) => panic!("{reason}"),
             };
             assert_eq!(meaning, expected, "{code:?}");
         }

@@ -1,4 +1,4 @@
-//! Types that are removed and created anew, and writes whose answers are lost.
+//! Types that are removed and created again, and writes whose answers are lost.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;

@@ -14,11 +14,11 @@ fn files(html: &str) -> Vec<String> {
 async fn files_are_kept_under_the_hash_of_their_content_and_no_other_name() {
     let world = World::new().await;
     let browser = Browser::signed_in(&world.tenant().await, &json!({"role": "owner"})).await;
-    let stranger = Browser::new(&world.process);
+    let visitor = Browser::new(&world.process);
     let files = files(browser.get(&browser.first).await.html());
     assert_eq!(files.len(), 3);
     for file in &files {
-        let reply = stranger.get(file).await;
+        let reply = visitor.get(file).await;
         assert_eq!(
             (reply.status, &reply.headers["cache-control"]),
             (200, &"public, max-age=31536000, immutable".parse().unwrap())
@@ -26,11 +26,11 @@ async fn files_are_kept_under_the_hash_of_their_content_and_no_other_name() {
         assert_eq!(reply.headers["x-content-type-options"], "nosniff");
         let (name, rest) = file.rsplit_once('-').unwrap();
         let other = format!("{name}-0123456789abcdef.{}", rest.split_once('.').unwrap().1);
-        let other = stranger.get(&other).await;
+        let other = visitor.get(&other).await;
         assert_eq!((other.status, &other.headers["cache-control"]), (200, &"no-store".parse().unwrap()));
         assert_eq!(other.bytes, reply.bytes, "a page of another version gets the current file");
     }
-    assert_eq!(stranger.get("/portal/assets/passwords").await.status, 404);
+    assert_eq!(visitor.get("/portal/assets/passwords").await.status, 404);
 }
 
 #[tokio::test]

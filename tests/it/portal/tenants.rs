@@ -70,8 +70,8 @@ async fn an_api_key_does_not_open_pages_and_a_cookie_does_not_call_the_api() {
     let tenant = world.tenant().await;
     let browser = Browser::signed_in(&tenant, &json!({"role": "owner"})).await;
     let bearer = format!("Bearer {}", tenant.key);
-    let stranger = Browser::new(&world.process);
+    let visitor = Browser::new(&world.process);
     let headers = [("authorization", bearer.as_str())];
-    assert_eq!(stranger.send(http::Method::GET, &browser.first, &headers, None).await.status, 401);
+    assert_eq!(visitor.send(http::Method::GET, &browser.first, &headers, None).await.status, 401);
     browser.get(&format!("/v1/organizations/{}", tenant.id)).await.is_error(401, "unauthorized");
 }

@@ -153,16 +153,16 @@ async fn each_process_answers_from_its_cache_for_a_minute_and_knows_its_own_chan
         assert!(call.operation == "Query" || call.kind().contains("org"), "{call:?}");
         Fate::Pass
     });
-    let stranger = world.process_over(&network, world.clock.clock());
+    let elsewhere = world.process_over(&network, world.clock.clock());
     let tenant = world.tenant().await;
     let endpoint = endpoint(&tenant, ED25519).await;
     let unknown = "/webhooks/endpoints/we_550e8400e29b41d4a716446655440000/jwks.json";
     for _ in 0..3 {
-        assert_eq!(listed(&stranger, &tenant.id, &set_of(&endpoint)).await.len(), 1);
-        assert_eq!(listed(&stranger, &tenant.id, "/jwks.json").await.len(), 1);
-        assert!(listed(&stranger, &tenant.id, unknown).await.is_empty());
-        assert!(listed(&stranger, ABSENT, &set_of(&endpoint)).await.is_empty());
-        assert!(listed(&stranger, ABSENT, "/jwks.json").await.is_empty());
+        assert_eq!(listed(&elsewhere, &tenant.id, &set_of(&endpoint)).await.len(), 1);
+        assert_eq!(listed(&elsewhere, &tenant.id, "/jwks.json").await.len(), 1);
+        assert!(listed(&elsewhere, &tenant.id, unknown).await.is_empty());
+        assert!(listed(&elsewhere, ABSENT, &set_of(&endpoint)).await.is_empty());
+        assert!(listed(&elsewhere, ABSENT, "/jwks.json").await.is_empty());
     }
     assert_eq!(queries.load(Ordering::SeqCst), 5);
 
@@ -171,10 +171,10 @@ async fn each_process_answers_from_its_cache_for_a_minute_and_knows_its_own_chan
     tenant.post(&format!("{}/rotations", endpoint.path()), &rotated).await.data(200);
     assert_eq!(listed(&world.process, &tenant.id, &set_of(&endpoint)).await.len(), 2);
     world.advance(Duration::from_secs(59));
-    assert_eq!(listed(&stranger, &tenant.id, &set_of(&endpoint)).await.len(), 1);
+    assert_eq!(listed(&elsewhere, &tenant.id, &set_of(&endpoint)).await.len(), 1);
     assert_eq!(queries.load(Ordering::SeqCst), 5);
     world.advance(Duration::from_secs(1));
-    assert_eq!(listed(&stranger, &tenant.id, &set_of(&endpoint)).await.len(), 2);
+    assert_eq!(listed(&elsewhere, &tenant.id, &set_of(&endpoint)).await.len(), 2);
     assert_eq!(queries.load(Ordering::SeqCst), 6);
 }
 

@@ -77,7 +77,7 @@ async fn call(caller: &Tenant, route: &Route, path: &str) -> Reply {
 #[tokio::test]
 async fn every_route_answers_each_caller_by_its_scopes() {
     let (world, receiver) = (World::new().await, Receiver::always(Answer::status(200)).await);
-    let stranger = world.tenant().await;
+    let other = world.tenant().await;
     let mut wrong = Vec::new();
     for route in ROUTES {
         let scene = Scene::new(&world, &receiver).await;
@@ -89,7 +89,7 @@ async fn every_route_answers_each_caller_by_its_scopes() {
         };
         let nobody = scene.app.client.with_key("sk_live_nobody");
         let mut callers =
-            vec![("nobody".to_owned(), nobody, 401), ("a stranger".to_owned(), stranger.clone(), of_another)];
+            vec![("nobody".to_owned(), nobody, 401), ("another tenant".to_owned(), other.clone(), of_another)];
         let sets = Scope::ALL.into_iter().map(|scope| Scopes::of(&[scope])).chain([Scopes::ALL]);
         for scopes in sets {
             let expected = route.status(scopes);

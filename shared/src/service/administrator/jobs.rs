@@ -77,7 +77,7 @@ impl Administrator {
 
     /// Removes the data of an event and the responses to its deliveries, and fails those that are not final. The first 500
     /// deliveries are done when this returns, the others within seconds by the sweep. After two minutes the job does it
-    /// once more, for what a late write of the publish request may have brought back. The same request joins a job that
+    /// once more, for what a late write of the publish request may have restored. The same request joins a job that
     /// is in its first pass.
     ///
     /// # Errors

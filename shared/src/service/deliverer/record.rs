@@ -246,7 +246,7 @@ pub(super) fn stays(error: &StoreError) -> Verdict {
             error!(%error, "a record was left in the queue");
             metrics::unreadable();
         }
-        StoreError::Conflict | StoreError::Taken(_) | StoreError::Unavailable(_) => {
+        StoreError::Conflict | StoreError::ExternalIdTaken(_) | StoreError::Unavailable(_) => {
             warn!(%error, "a record was left in the queue")
         }
     }

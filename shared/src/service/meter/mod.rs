@@ -20,7 +20,7 @@ use crate::domain::tenancy::organization::OrganizationStatus;
 use crate::domain::tenancy::usage::{Day, Days, Usage};
 use crate::domain::time::Timestamp;
 use crate::store::{NotAdded, Store, StoreError};
-use unwritten::{Amount, Counts, Taken, Unwritten, is_unchecked};
+use unwritten::{Amount, Counts, Pending, Unwritten, is_unchecked};
 
 /// How many counts are written at the same time, and how many organizations are read.
 const MAX_CONCURRENT_CALLS: usize = 16;
@@ -42,8 +42,8 @@ pub struct Meter {
 /// Counts that were taken to be written.
 #[derive(Default)]
 struct Batch {
-    usage: Taken<Usage>,
-    statistics: Taken<Statistics>,
+    usage: Pending<Usage>,
+    statistics: Pending<Statistics>,
     /// What is not written before this time is kept.
     deadline: Option<Timestamp>,
 }
@@ -172,7 +172,7 @@ impl Meter {
     async fn write_each<A: Amount>(
         &self,
         counts: &Counts<A>,
-        taken: Taken<A>,
+        taken: Pending<A>,
         found: &Found,
         deadline: Option<Timestamp>,
     ) {
@@ -220,7 +220,7 @@ impl Meter {
 }
 
 /// The organizations of those counts that may outlive them.
-fn unchecked<A: Amount>(taken: &Taken<A>, now: Timestamp) -> impl Iterator<Item = OrganizationId> {
+fn unchecked<A: Amount>(taken: &Pending<A>, now: Timestamp) -> impl Iterator<Item = OrganizationId> {
     let old = taken.iter().filter(move |(_, unwritten)| unwritten.may_outlive_its_organization(now));
     old.map(|(key, _)| A::organization(key).clone())
 }

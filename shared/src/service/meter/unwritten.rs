@@ -54,7 +54,7 @@ pub(super) trait Amount: Debug + Clone + Default + AddAssign + Send + Sync {
 }
 
 /// Counts that were taken out of [`Counts`] to be written.
-pub(super) type Taken<A> = Vec<(<A as Amount>::Key, Unwritten<A>)>;
+pub(super) type Pending<A> = Vec<(<A as Amount>::Key, Unwritten<A>)>;
 
 /// Counts that this process has not written yet.
 #[derive(Debug)]
@@ -109,7 +109,7 @@ impl<A: Amount> Counts<A> {
     }
 
     /// Removes and returns at most `most` matching counts, the oldest first.
-    pub(super) fn take(&self, most: usize, is_wanted: impl Fn(&A::Key, &Unwritten<A>) -> bool) -> Taken<A> {
+    pub(super) fn take(&self, most: usize, is_wanted: impl Fn(&A::Key, &Unwritten<A>) -> bool) -> Pending<A> {
         let mut unwritten = self.unwritten();
         let mut wanted: Vec<_> = unwritten
             .iter()
@@ -122,12 +122,12 @@ impl<A: Amount> Counts<A> {
     }
 
     /// Removes and returns all counts.
-    pub(super) fn take_all(&self) -> Taken<A> {
+    pub(super) fn take_all(&self) -> Pending<A> {
         self.take(usize::MAX, |_, _| true)
     }
 
     /// As [`take`](Self::take), for the counts that are due; for all if the process keeps too many.
-    pub(super) fn take_due(&self, most: usize, now: Timestamp) -> Taken<A> {
+    pub(super) fn take_due(&self, most: usize, now: Timestamp) -> Pending<A> {
         let keeps_too_many = self.unwritten().len() > MAX_KEPT;
         self.take(most, |_, unwritten| keeps_too_many || unwritten.is_due(now))
     }

@@ -95,7 +95,7 @@ impl Store {
     /// Writes a new endpoint, its fan-out item and its public key, if it has one.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] if the endpoint exists, and [`StoreError::Taken`] if another one has its external id.
+    /// [`StoreError::Conflict`] if the endpoint exists, and [`StoreError::ExternalIdTaken`] if another one has its external id.
     pub async fn create_endpoint(&self, endpoint: &Endpoint) -> Result<(), StoreError> {
         let write_token = new_write_token();
         let put = self.conditional_put(
@@ -115,7 +115,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if another process has changed or deleted the endpoint or is changing it: read it
-    /// again. [`StoreError::Taken`] if another endpoint has the new external id.
+    /// again. [`StoreError::ExternalIdTaken`] if another endpoint has the new external id.
     pub async fn change_endpoint(&self, before: &Endpoint, after: &Endpoint, now: Timestamp) -> Result<(), StoreError> {
         let item = to_item(&EndpointItem::from(after))?;
         let seen = AttributeValue::N(before.version.to_string());
@@ -189,7 +189,7 @@ impl Store {
             return Ok(());
         }
         if let Some(first) = taken_by(&error) {
-            return Err(StoreError::Taken(first));
+            return Err(StoreError::ExternalIdTaken(first));
         }
         let is_conflict = |code| ["ConditionalCheckFailed", "TransactionConflict"].contains(&code);
         let is_conflict = reasons.iter().filter_map(|reason| reason.code()).any(is_conflict);

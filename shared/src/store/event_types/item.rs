@@ -131,7 +131,7 @@ pub(in crate::store) struct VersionItem {
     #[serde(skip_serializing_if = "Option::is_none")]
     example: Option<ByteBuf>,
     created_at: String,
-    /// When the type was created. A type that was removed and created anew begins with version 1 again.
+    /// When the type was created. A type that was removed and created again begins with version 1 again.
     type_created_at: String,
 }
 

@@ -21,7 +21,7 @@ pub(super) use item::{TypeItem, VersionItem};
 pub const TYPES_PER_TRANSACTION: usize = 30;
 /// Most versions that a transaction deletes together with their type: each has up to 128 KiB, and a transaction 4 MB.
 const VERSIONS_PER_TRANSACTION: usize = 20;
-/// The type is as it was read, and was not removed and created anew since.
+/// The type is as it was read, and was not removed and created again since.
 const AS_SEEN: &str = "version = :seen AND created_at = :created";
 /// Raises the revision.
 const RAISE: &str = "ADD revision :one SET entity = :entity, v = :v";

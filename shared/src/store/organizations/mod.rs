@@ -47,7 +47,7 @@ impl Store {
     /// Creates an organization. Fails if its id or its slug is in use.
     ///
     /// # Errors
-    /// [`StoreError::Taken`] if another organization has its external id; another [`StoreError`] if the write may have
+    /// [`StoreError::ExternalIdTaken`] if another organization has its external id; another [`StoreError`] if the write may have
     /// failed.
     pub async fn create_organization(&self, organization: &Organization) -> Result<Result<(), Duplicate>, StoreError> {
         let mut unique = vec![(Duplicate::Id, to_item(&OrganizationItem::from(organization))?)];
@@ -61,7 +61,7 @@ impl Store {
         let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
         let Err(error) = sent else { return Ok(Ok(())) };
         if let Some(first) = taken_by(&error) {
-            return Err(StoreError::Taken(first));
+            return Err(StoreError::ExternalIdTaken(first));
         }
         let failed = super::write::transaction::failed_conditions(&error);
         let duplicate = unique.into_iter().zip(failed).find(|(_, failed)| *failed);
@@ -81,7 +81,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if another process is changing the organization or its endpoints: retry.
-    /// [`StoreError::Taken`] if another organization has the new external id.
+    /// [`StoreError::ExternalIdTaken`] if another organization has the new external id.
     pub async fn update_organization(
         &self,
         id: &OrganizationId,
@@ -189,7 +189,7 @@ impl Store {
             }
             Some(first) if has_code(first, "ConditionalCheckFailed") => Err(StoreError::Conflict),
             _ if reasons.iter().any(|reason| has_code(reason, "TransactionConflict")) => Err(StoreError::Conflict),
-            _ => Err(taken_by(&error).map_or_else(|| of_transaction(error), StoreError::Taken)),
+            _ => Err(taken_by(&error).map_or_else(|| of_transaction(error), StoreError::ExternalIdTaken)),
         }
     }
 
