@@ -16,17 +16,8 @@ const version = JSON.parse(readFileSync(join(modules, "node_modules/svix/package
 
 const MILLISECONDS = 30_000;
 const credentials = JSON.parse(readFileSync(join(data, "credentials.json"), "utf8"));
-const received = [];
-const receiver = createServer((request, response) => {
-  const chunks = [];
-  request.on("data", (chunk) => chunks.push(chunk));
-  request.on("end", () => {
-    received.push({ headers: request.headers, body: Buffer.concat(chunks).toString() });
-    response.writeHead(204).end();
-  });
-});
-await new Promise((resolve) => receiver.listen(0, "127.0.0.1", resolve));
-const url = `http://127.0.0.1:${receiver.address().port}/`;
+const servers = [];
+const { url, received } = await receiver();
 
 const svix = new Svix(credentials.platform_key, { serverUrl: credentials.base_url });
 const uid = `javascript-${process.hrtime.bigint()}`;
@@ -75,14 +66,22 @@ await svix.messageAttempt.resend(app.id, message.id, endpoint.id);
 await eventually(() => received.length === 2);
 
 await changeToEd25519(newest);
+const [latest] = (await svix.messageAttempt.listByMsg(app.id, message.id)).data;
+await svix.messageAttempt.expungeContent(app.id, message.id, latest.id);
+assert.equal((await svix.messageAttempt.get(app.id, message.id, latest.id)).response, "");
+await operational();
+await statistics();
+
 await fails(404, () => svix.endpoint.get(app.id, "nobody"));
 await fails(422, () => svix.endpoint.create(app.id, { url: "nonsense" }));
 await fails(409, () => svix.message.create(app.id, { eventType: "order.paid", eventId: "evt-1", payload: {} }));
 await svix.endpoint.delete(app.id, "main");
 await svix.application.delete(app.id);
 await fails(404, () => svix.application.get(app.id));
-receiver.close();
-receiver.closeAllConnections();
+for (const server of servers) {
+  server.close();
+  server.closeAllConnections();
+}
 console.log(`sdk: svix ${version} of npm, all operations are as expected`);
 
 // During the change from an HMAC secret to an Ed25519 key, the client's Webhook verifies the HMAC beside the other signature, and
@@ -109,6 +108,66 @@ function verifiesEd25519(publicKey, body, headers) {
   const content = Buffer.from(`${headers["svix-id"]}.${headers["svix-timestamp"]}.${body}`);
   const signatures = headers["svix-signature"].split(" ").filter((signature) => signature.startsWith("v1a,"));
   return signatures.some((signature) => verify(null, content, key, Buffer.from(signature.slice(4), "base64")));
+}
+
+// A new receiver, and the requests that it gets.
+async function receiver() {
+  const received = [];
+  const server = createServer((request, response) => {
+    const chunks = [];
+    request.on("data", (chunk) => chunks.push(chunk));
+    request.on("end", () => {
+      received.push({ headers: request.headers, body: Buffer.concat(chunks).toString() });
+      response.writeHead(204).end();
+    });
+  });
+  servers.push(server);
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return { url: `http://127.0.0.1:${server.address().port}/`, received };
+}
+
+// The endpoints that receive events about all applications.
+async function operational() {
+  const { url, received } = await receiver();
+  const api = svix.operationalWebhook.endpoint ?? svix.operationalWebhookEndpoint;
+  const types = ["endpoint.created", "endpoint.deleted"];
+  const uid = `javascript-${process.hrtime.bigint()}`;
+  const named = { url, uid, eventTypes: types, filterTypes: types };
+  const created = await api.create({ ...named, description: "Ops" });
+  assert.deepEqual([created.uid, created.description, created.disabled], [uid, "Ops", false]);
+  assert.deepEqual(created.eventTypes ?? created.filterTypes, types);
+  assert.equal((await api.get(uid)).id, created.id);
+  const change = api.upsert ?? api.update;
+  assert.equal((await change.call(api, created.id, { ...named, description: "Other" })).description, "Other");
+  assert.ok((await walk((options) => api.list(options))).includes(created.id));
+  const setHeaders = api.setHeaders ?? api.updateHeaders;
+  await setHeaders.call(api, created.id, { headers: { "X-Ops": "1" } });
+  assert.deepEqual((await api.getHeaders(created.id)).headers, { "X-Ops": "1" });
+  const former = (await api.getSecret(created.id)).key;
+  await api.rotateSecret(created.id, {});
+  const newest = (await api.getSecret(created.id)).key;
+  const endpoint = await svix.endpoint.create(app.id, { url, disabled: true });
+  await eventually(() => received.length === 1);
+  const [request] = received;
+  for (const secret of [former, newest]) new Webhook(secret).verify(request.body, request.headers);
+  const event = JSON.parse(request.body);
+  assert.deepEqual([event.type, event.data.appId, event.data.endpointId], ["endpoint.created", app.id, endpoint.id]);
+  await svix.endpoint.delete(app.id, endpoint.id);
+  await eventually(() => received.length === 2);
+  await api.delete(created.id);
+  await fails(404, () => api.get(created.id));
+  await fails(422, () => api.create({ url, eventTypes: ["nonsense"], filterTypes: ["nonsense"] }));
+}
+
+async function statistics() {
+  const span = { since: new Date(Date.now() - 86_400_000), until: new Date() };
+  const usage = await svix.statistics.aggregateAppStats({ ...span, appIds: [uid, "nobody"] });
+  assert.deepEqual([usage.unresolvedAppIds, usage.task], [["nobody"], "application.stats"]);
+  const [counted] = (await svix.backgroundTask.get(usage.id)).data.appStats;
+  assert.deepEqual([counted.appId, counted.appUid], [app.id, uid]);
+  const types = await svix.statistics.aggregateEventTypes();
+  const listed = (await svix.backgroundTask.get(types.id)).data.event_types;
+  assert.deepEqual(listed.filter((it) => it.appId === app.id).map((it) => it.hasCatchAllEndpoint), [true]);
 }
 
 async function walk(list) {

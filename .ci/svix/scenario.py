@@ -24,16 +24,15 @@ SECONDS = 30
 
 def main(data):
     credentials = json.loads((Path(data) / "credentials.json").read_text())
-    received = queue.Queue()
-    receiver = ThreadingHTTPServer(("127.0.0.1", 0), receiver_of(received))
-    threading.Thread(target=receiver.serve_forever, daemon=True).start()
-    url = f"http://127.0.0.1:{receiver.server_port}/"
+    url, received = receiver()
     client = Svix(credentials["platform_key"], SvixOptions(server_url=credentials["base_url"]))
     suffix = str(time.time_ns())
     app = applications(client, f"python-{suffix}")
     endpoint = endpoints(client, app, url)
     message = messages(client, app, endpoint, received)
     attempts(client, app, endpoint, message)
+    operational(client, app)
+    statistics(client, app)
     secrets(client, app, endpoint, received)
     change_to_ed25519(client, app, endpoint, received)
     errors(client, app)
@@ -130,7 +129,67 @@ def attempts(client, app, endpoint, message):
     api.resend(app.id, message.id, endpoint.id)
     eventually(lambda: len(api.list_by_msg(app.id, message.id).data) == 2)
     equal(client.endpoint.get_stats(app.id, endpoint.id).success, 5)
+    again = api.list_by_msg(app.id, message.id).data[0]
+    api.expunge_content(app.id, message.id, again.id)
+    equal(api.get(app.id, message.id, again.id).response, "")
     client.message.expunge_content(app.id, message.id)
+
+
+def operational(client, app):
+    """The endpoints that receive events about all applications."""
+    url, received = receiver()
+    api = client.operational_webhook.endpoint if hasattr(client, "operational_webhook") else client.operational_webhook_endpoint
+    types = ["endpoint.created", "endpoint.deleted"]
+    uid = f"python-{time.time_ns()}"
+    created = api.create(model("OperationalWebhookEndpointIn", url=url, uid=uid, description="Ops", event_types=types,
+                               filter_types=types, metadata={"a": "b"}))
+    equal((created.uid, created.description, created.disabled), (uid, "Ops", False))
+    equal(getattr(created, "event_types", None) or created.filter_types, types)
+    equal(api.get(uid).id, created.id)
+    change = getattr(api, "upsert", None) or api.update
+    update = model("OperationalWebhookEndpointUpsertIn", "OperationalWebhookEndpointUpdate", url=url, uid=uid,
+                   description="Other", event_types=types, filter_types=types)
+    equal(change(created.id, update).description, "Other")
+    assert created.id in walk(api.list, "OperationalWebhookEndpointListOptions", [])
+    set_headers = getattr(api, "set_headers", None) or getattr(api, "update_headers", None)
+    if set_headers:
+        set_headers(created.id, model("OperationalWebhookEndpointHeadersIn", headers={"X-Ops": "1"}))
+        equal(api.get_headers(created.id).headers, {"X-Ops": "1"})
+    former = api.get_secret(created.id).key
+    api.rotate_secret(created.id, model("OperationalWebhookEndpointSecretIn"))
+    newest = api.get_secret(created.id).key
+    assert newest != former
+    endpoint = client.endpoint.create(app.id, model("EndpointIn", url=url, disabled=True, version=1))
+    request = received.get(timeout=SECONDS)
+    event = json.loads(request["body"])
+    equal((event["type"], event["data"]["appId"], event["data"]["endpointId"]), ("endpoint.created", app.id, endpoint.id))
+    for secret in [former, newest]:
+        verify(secret, request, True)
+    client.endpoint.delete(app.id, endpoint.id)
+    equal(json.loads(received.get(timeout=SECONDS)["body"])["type"], "endpoint.deleted")
+    api.delete(created.id)
+    raises(404, lambda: api.get(created.id))
+    raises(422, lambda: api.create(model("OperationalWebhookEndpointIn", url=url, event_types=["nonsense"],
+                                         filter_types=["nonsense"])))
+
+
+def statistics(client, app):
+    usage = client.statistics.aggregate_app_stats(model(
+        "AppUsageStatsIn", since=now() - timedelta(days=1), until=now(), app_ids=[app.uid, "nobody"]))
+    equal((usage.unresolved_app_ids, text(usage.task)), (["nobody"], "application.stats"))
+    # An old client wants an argument and does not use it.
+    types = client.statistics.aggregate_event_types(*(["unused"] if IS_OLD else []))
+    equal(text(types.task), "event-type.aggregate")
+    if hasattr(client, "background_task"):
+        [counted] = client.background_task.get(usage.id).data["appStats"]
+        equal((counted["appId"], counted["appUid"]), (app.id, app.uid))
+        assert counted["messageDestinations"] > 0, counted
+        listed = client.background_task.get(types.id).data["event_types"]
+        equal([it["hasCatchAllEndpoint"] for it in listed if it["appId"] == app.id], [True])
+
+
+def text(value):
+    return getattr(value, "value", value)
 
 
 def secrets(client, app, endpoint, received):
@@ -191,7 +250,7 @@ def model(kind_name, optional=None, /, **fields):
 
 def modules():
     import importlib
-    for name in ["svix.models", "svix.internal.openapi_client.models", "svix.api.application", "svix.api.endpoint",
+    for name in ["svix.api.operational_webhook_endpoint", "svix.models", "svix.internal.openapi_client.models", "svix.api.application", "svix.api.endpoint",
                  "svix.api.message", "svix.api.message_attempt", "svix.api.event_type"]:
         try:
             yield importlib.import_module(name)
@@ -232,6 +291,14 @@ def eventually(condition):
         if time.monotonic() > end:
             raise AssertionError("the condition does not hold in time")
         time.sleep(0.1)
+
+
+def receiver():
+    """The URL of a new receiver, and the queue of the requests that it gets."""
+    received = queue.Queue()
+    server = ThreadingHTTPServer(("127.0.0.1", 0), receiver_of(received))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_port}/", received
 
 
 def receiver_of(received):

@@ -3,7 +3,8 @@
 
 use libfuzzer_sys::fuzz_target;
 use shared::domain::endpoint::subscription::Subscription;
-use shared::domain::event::event_type::{EventType, OPERATIONAL_EVENTS};
+use shared::domain::event::event_type::EventType;
+use shared::domain::event::operational::OPERATIONAL_EVENTS;
 
 fuzz_target!(|lines: &str| {
     let Some((subscription, event_type)) = lines.split_once('\n') else { return };

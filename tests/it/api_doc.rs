@@ -10,7 +10,7 @@ use axum::body::Body;
 use http::Request;
 use regex_lite::Regex;
 use serde_json::{Value, json};
-use shared::domain::event::event_type::OPERATIONAL_EVENTS;
+use shared::domain::event::operational::OPERATIONAL_EVENTS;
 use shared::domain::tenancy::usage::Day;
 use shared::wire::error::ErrorCode;
 

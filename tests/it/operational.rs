@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use serde_json::{Value, json};
-use shared::domain::event::event_type::OPERATIONAL_EVENTS;
+use shared::domain::event::operational::OPERATIONAL_EVENTS;
 use tokio::net::TcpListener;
 
 use crate::support::{Answer, Receiver, World, delivery_ids, text};

@@ -199,6 +199,35 @@ async fn nothing_of_a_deleted_organization_remains_and_nothing_of_another_change
     world.platform().get(&format!("/v1/organizations/{}", tenant.id)).await.is_error(404, "not_found");
 }
 
+/// The answer is stored for the deployment, since the request names no organization.
+#[tokio::test]
+async fn the_answer_to_the_request_that_created_an_organization_is_removed_with_it() {
+    let world = World::new().await;
+    let key = [("idempotency-key", "auto_1")];
+    let create = async || {
+        let body = Some(json!({"name": "n", "uid": "acme"}).to_string());
+        world.platform().call(Method::POST, "/api/v1/app?get_if_exists=true", &key, body).await
+    };
+    let created = create().await;
+    assert_eq!(created.status, 201, "{}", created.body);
+    assert_eq!(world.items("answer").await.len(), 1);
+    // A request that finds the organization stores nothing.
+    let other = [("idempotency-key", "auto_2")];
+    let body = Some(json!({"name": "n", "uid": "acme"}).to_string());
+    let found = world.platform().call(Method::POST, "/api/v1/app?get_if_exists=true", &other, body).await;
+    assert_eq!((found.status, &found.body["id"]), (200, &created.body["id"]));
+    assert_eq!((create().await.status, world.items("answer").await.len()), (201, 1));
+    let id = text(&created.body["id"]).replace("app_", "");
+    let path = format!("/v1/organizations/org_{id}?force=true");
+    world.platform().delete(&path).await.data(202);
+    end_deletions(&world, &world.process).await;
+    assert_eq!(left_of(&world, &BTreeSet::from([id])).await, [""; 0]);
+    assert!(world.items("answer").await.is_empty());
+    let again = create().await;
+    assert_eq!(again.status, 201, "{}", again.body);
+    assert_ne!(again.body["id"], created.body["id"]);
+}
+
 /// An organization with an endpoint, a delivery that is pending and one that succeeded.
 async fn small(world: &World) -> (Tenant, Receiver) {
     let (tenant, receiver) = (world.tenant().await, Receiver::new().await);

@@ -45,7 +45,7 @@ pub(super) async fn create(
     let event = NewEvent { trace: trace_context(&headers), ..event };
     let accepted = publisher.publish(&organization, caller.key(), vec![(0, event)], idempotency.as_ref()).await?;
     if let Some(duplicate) = accepted.duplicates.first() {
-        let message = format!("the eventId is taken by {}", duplicate.first.as_message());
+        let message = format!("the eventId is taken by {}", duplicate.first.as_svix());
         return Err(ApiError::new(ErrorCode::Conflict, message));
     }
     if let Some((_, refusal)) = accepted.refused.first() {

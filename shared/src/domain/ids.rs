@@ -119,6 +119,11 @@ impl EndpointId {
     pub fn new(now: Timestamp, random: Random) -> Self {
         Self(uuid_v7(now, random))
     }
+
+    /// The identifier in the `svix` dialect.
+    pub fn as_svix(self) -> String {
+        format!("ep_{}", self.0.simple())
+    }
 }
 
 impl KeyId {
@@ -149,7 +154,7 @@ impl EventId {
     }
 
     /// The identifier in the `svix` dialect, which receivers get in `svix-id`.
-    pub fn as_message(self) -> String {
+    pub fn as_svix(self) -> String {
         format!("msg_{}", self.0.simple())
     }
 
@@ -262,6 +267,11 @@ impl AttemptId {
         Self(Uuid::from_u128(delivery.0.as_u128() | !ORDINAL))
     }
 
+    /// The identifier in the `svix` dialect.
+    pub fn as_svix(self) -> String {
+        format!("atmpt_{}", self.0.simple())
+    }
+
     /// The position (from 0) of the attempt's delivery in the event's fan-out.
     pub fn index(self) -> Option<usize> {
         DeliveryId(self.0).index()
@@ -295,7 +305,20 @@ pub struct OrganizationId(String);
 
 const CROCKFORD: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 
+/// The identifier of the platform's own organization. No identifier is generated with these digits, and none can be supplied.
+const PLATFORM: &str = "org_00000000000000000000000000";
+
 impl OrganizationId {
+    /// The platform's own organization, whose endpoints receive events about all others.
+    pub fn platform() -> Self {
+        Self(PLATFORM.to_owned())
+    }
+
+    /// Whether this is the platform's own organization.
+    pub fn is_platform(&self) -> bool {
+        self.0 == PLATFORM
+    }
+
     /// A new identifier.
     pub fn new(now: Timestamp, random: Random) -> Self {
         let bits = uuid_v7(now, random).as_u128();
@@ -339,6 +362,11 @@ impl OrganizationId {
     /// The printed form.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// The identifier of the application in the `svix` dialect. That of a supplied identifier contains a UUID.
+    pub fn as_svix(&self) -> String {
+        format!("app_{}", self.0.strip_prefix("org_").unwrap_or(&self.0))
     }
 }
 
@@ -442,6 +470,9 @@ mod tests {
         assert_eq!(OrganizationId::parse(generated.as_str()).unwrap(), generated);
         assert_eq!(generated.as_str().len(), 30);
         assert_eq!(generated.created_at(), Some(NOW.to_millis()));
+        let platform = OrganizationId::platform();
+        assert_eq!(OrganizationId::parse(platform.as_str()), Ok(platform.clone()));
+        assert!(platform.is_platform() && !OrganizationId::new(Timestamp::from_unix_seconds(0), [0; 8]).is_platform());
         let supplied = OrganizationId::parse("550E8400-e29b-41d4-a716-446655440000").unwrap();
         assert_eq!(supplied.as_str(), "550e8400-e29b-41d4-a716-446655440000");
         for text in ["", "org_", "org_ilou0000000000000000000000", "550e8400e29b41d4a716446655440000", "acme", "a#b"] {

@@ -29,13 +29,13 @@ pub use input::{Body, Origin, Search, SvixSearch, check_size, read_body};
 pub use items::Items;
 pub use layers::{finish, with_fallbacks, with_layers};
 pub use path::{
-    HyphenatedEndpointId, PathId, PathReference, PathTask, PathType, SvixApplicationId, SvixAttemptId, SvixEndpointId,
-    SvixMessageId, VersionNumber,
+    HyphenatedEndpointId, PathId, PathReference, PathReport, PathTask, PathType, SvixApplicationId, SvixAttemptId,
+    SvixEndpointId, SvixMessageId, VersionNumber,
 };
 pub use public_origin::PublicOrigin;
 pub use reply::{Bare, Data, Empty};
 pub use shutdown::register_usage_flush;
-pub use tenant_source::{OfApplication, OfKey, OfTask, OfTaskList, own_or_named};
+pub use tenant_source::{OfApplication, OfKey, OfPlatform, OfTask, OfTaskList, own_or_named};
 pub use walked::Listed;
 
 /// The state of a router. Extractors authenticate callers with its [`Access`].

@@ -10,7 +10,7 @@ use crate::domain::ids::{AttemptId, DeliveryId, EndpointId, EventId, JobId, KeyI
 use crate::domain::tenancy::rights::Binding;
 use crate::service::{Access, ServiceError};
 use crate::wire::endpoints;
-use crate::wire::svix::{self, Reference};
+use crate::wire::svix::{self, Reference, Report};
 
 /// The organization whose resources the path names, and the endpoints that the caller may access.
 /// [`Tenant`](super::Tenant) adds it to the request.
@@ -214,6 +214,19 @@ impl InPath for PathTask {
 
     fn parse(text: &str) -> Option<Self> {
         svix::parse_task(text).map(|(_, job)| Self(job))
+    }
+}
+
+/// A background task of statistics, which has no resource.
+#[derive(Debug)]
+pub struct PathReport(pub Report);
+
+impl InPath for PathReport {
+    const PARAMETER: &'static str = PathTask::PARAMETER;
+    const WHAT: &'static str = PathTask::WHAT;
+
+    fn parse(text: &str) -> Option<Self> {
+        svix::parse_report(text).map(Self)
     }
 }
 

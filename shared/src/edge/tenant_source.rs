@@ -8,7 +8,7 @@ use crate::domain::Invalid;
 use crate::domain::external_id::ExternalId;
 use crate::domain::ids::OrganizationId;
 use crate::service::{Caller, ServiceError};
-use crate::wire::error::Problem;
+use crate::wire::error::{ErrorCode, Problem};
 use crate::wire::query::Query;
 use crate::wire::svix::{self, Parameters, Reference};
 
@@ -69,6 +69,26 @@ impl TenantSource for OfApplication {
     fn inaccessible(error: ServiceError) -> ApiError {
         match error {
             ServiceError::NotFound(_) | ServiceError::Conflict(_) => ApiError::not_found("application"),
+            other => other.into(),
+        }
+    }
+}
+
+/// The platform's own organization, for the holder of the platform's key. It exists since its first endpoint was created.
+#[derive(Debug)]
+pub struct OfPlatform;
+
+impl TenantSource for OfPlatform {
+    async fn organization<R: RouterState>(caller: &Caller, _: &mut Parts, _: &R) -> Result<OrganizationId, ApiError> {
+        match caller.is_platform() {
+            true => Ok(OrganizationId::platform()),
+            false => Err(ApiError::new(ErrorCode::Forbidden, "only the platform's key may do this")),
+        }
+    }
+
+    fn inaccessible(error: ServiceError) -> ApiError {
+        match error {
+            ServiceError::NotFound(_) => ApiError::not_found("endpoint"),
             other => other.into(),
         }
     }

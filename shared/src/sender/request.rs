@@ -67,7 +67,7 @@ impl Attempt<'_> {
             ("x-webhook-delivery", self.delivery.to_string()),
             ("x-webhook-attempt", self.number.to_string()),
         ];
-        let message = self.svix_headers.then(|| self.delivery.event().as_message());
+        let message = self.svix_headers.then(|| self.delivery.event().as_svix());
         let svix = match message {
             Some(id) => vec![
                 ("svix-signature", signature::standard(secrets(), &id, sent_at, &self.body)?),

@@ -46,7 +46,7 @@ use job_runner::JobRunner;
 use limiter::Limiter;
 use releaser::Releaser;
 use replayer::Replayer;
-use targets::{FanOutCache, Targets};
+use targets::Targets;
 
 pub(crate) use crate::queue::RECEIVES;
 pub use crate::queue::{DeadLetter, DelayedCopy, Hide};
@@ -102,12 +102,7 @@ impl Parts {
         );
         let caches = Arc::new(Caches::default());
         let meter = Arc::new(Meter::new(Arc::clone(&store), clock.clone(), deployment.statistics));
-        let targets = Arc::new(Targets {
-            store: Arc::clone(&store),
-            clock: clock.clone(),
-            deployment: Arc::clone(&deployment),
-            cache: FanOutCache::default(),
-        });
+        let targets = Arc::new(Targets::new(Arc::clone(&store), clock.clone(), Arc::clone(&deployment)));
         let limiter = Arc::new(Limiter::new(Arc::clone(&store), clock.clone(), Arc::clone(&meter)));
         let event_types = Arc::new(EventTypes::new(Arc::clone(&store), clock.clone(), Arc::clone(&deployment)));
         let access = Arc::new(Access {

@@ -84,8 +84,8 @@ impl Store {
         Ok(Removed { next, items: purged.items, write_units: purged.write_units })
     }
 
-    /// Removes the organization that a deletion is about, the copies of its state, its slug and external id, and the job itself, in one
-    /// transaction. Does nothing if another process has already removed them, or has changed the job.
+    /// Removes the organization that a deletion is about, the copies of its state, its slug and external id, the answer to the
+    /// request that created it, and the job itself, in one transaction. Does nothing if another process has already removed them, or has changed the job.
     ///
     /// # Errors
     /// [`StoreError`] if the transaction may not have been performed.
@@ -108,7 +108,8 @@ impl Store {
         let slug = organization.slug.iter().map(|slug| self.deletion_of(&keys::slug(slug.as_str())));
         let mut items = Vec::new();
         let external = organization.external_id.iter().map(|id| self.deletion_of(&keys::external_organization(id)));
-        for delete in [of_organization, of_job].into_iter().chain(states).chain(slug).chain(external) {
+        let answer = organization.created_by.iter().map(|digest| self.deletion_of(&keys::answer(None, *digest)));
+        for delete in [of_organization, of_job].into_iter().chain(states).chain(slug).chain(external).chain(answer) {
             let delete = delete.build().map_err(StoreError::corrupt)?;
             items.push(TransactWriteItem::builder().delete(delete).build());
         }

@@ -313,7 +313,7 @@ fn sweep() -> Vec<Row> {
         row("DeleteItem usage", &[Deletion], FAILED),
         row("DeleteItem limit", &[Deletion], FAILED),
         row("GetItem organization", &[DeletionEnds], FAILED),
-        row("TransactWriteItems extorg, job, organization, slug, state", &[DeletionEnds], FAILED),
+        row("TransactWriteItems answer, extorg, job, organization, slug, state", &[DeletionEnds], FAILED),
         // The backlog metrics are collected concurrently with all other work.
         row("GetItem reencryption", &[Reencryption], ALONE),
         row("Query waiting orgs", &[Reencryption], ALONE),

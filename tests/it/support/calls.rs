@@ -206,8 +206,9 @@ const ACTIONS: [(&str, &[Action]); 6] = [
             on_table(
                 "dynamodb:DeleteItem",
                 &[
-                    "attempt", "delivery", "endpoint", "event", "extend", "extevt", "extorg", "fanout", "health",
-                    "idem", "job", "jwks", "key", "limit", "org", "portal", "slug", "state", "stats", "usage", "used",
+                    "answer", "attempt", "delivery", "endpoint", "event", "extend", "extevt", "extorg", "fanout",
+                    "health", "idem", "job", "jwks", "key", "limit", "org", "portal", "slug", "state", "stats",
+                    "usage", "used",
                 ],
             ),
             on_table("dynamodb:GetItem", &["endpoint", "health", "org", "reencryption", "state"]),

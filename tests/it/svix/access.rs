@@ -17,9 +17,12 @@ use crate::support::{Answer, Receiver, Reply, Tenant, World, text};
 /// A list that concerns the application in its query.
 const TASKS: &str = "/api/v1/background-task";
 
+const OPERATIONAL: &str = "/api/v1/operational-webhook/endpoint";
+
 /// An application with an endpoint, a message and an attempt.
 struct Scene {
     app: App,
+    endpoint: String,
     names: BTreeMap<&'static str, String>,
 }
 
@@ -38,11 +41,22 @@ impl Scene {
             ("{event_type_name}", name),
             ("{task_id}", text(&task["id"]).to_owned()),
             ("{app_id}", app.id.clone()),
-            ("{endpoint_id}", endpoint),
+            ("{endpoint_id}", endpoint.clone()),
             ("{msg_id}", message),
             ("{attempt_id}", text(&attempts["data"][0]["id"]).to_owned()),
         ]);
-        Self { app, names }
+        Self { app, endpoint, names }
+    }
+
+    /// A scene in which the route finds what its path names.
+    async fn of(world: &World, receiver: &Receiver, route: &Route) -> Self {
+        let mut scene = Self::new(world, receiver).await;
+        if route.path.starts_with(OPERATIONAL) {
+            let endpoint = json!({"url": receiver.url(), "disabled": true});
+            let endpoint = created(&world.platform().post(OPERATIONAL, &endpoint).await);
+            scene.names.insert("{endpoint_id}", text(&endpoint["id"]).to_owned());
+        }
+        scene
     }
 
     fn path(&self, route: &Route) -> String {
@@ -80,9 +94,10 @@ async fn every_route_answers_each_caller_by_its_scopes() {
     let other = world.tenant().await;
     let mut wrong = Vec::new();
     for route in ROUTES {
-        let scene = Scene::new(&world, &receiver).await;
+        let scene = Scene::of(&world, &receiver, route).await;
         let is_of_catalogue = route.path.starts_with("/api/v1/event-type");
         let of_another = match (route.method, route.path) {
+            (_, path) if path.starts_with(OPERATIONAL) || path.starts_with("/api/v1/stats") => 403,
             (_, "/api/v1/app") | ("DELETE", "/api/v1/app/{app_id}") => 403,
             _ if is_of_catalogue => route.status(Scopes::ALL),
             _ => 404,
@@ -95,7 +110,7 @@ async fn every_route_answers_each_caller_by_its_scopes() {
             let expected = route.status(scopes);
             if expected == route.ok && !["GET"].contains(&route.method) && scopes != Scopes::ALL {
                 // The request would change the scene.
-                let scene = Scene::new(&world, &receiver).await;
+                let scene = Scene::of(&world, &receiver, route).await;
                 let reply = call(&scene.key_of(scopes).await, route, &scene.path(route)).await;
                 if reply.status != expected {
                     wrong.push(format!("{} {} by {scopes:?}: {}", route.method, route.path, reply.status));
@@ -110,7 +125,7 @@ async fn every_route_answers_each_caller_by_its_scopes() {
                 wrong.push(format!("{} {} by {caller}: {}, not {expected}", route.method, route.path, reply.status));
             }
         }
-        let scene = Scene::new(&world, &receiver).await;
+        let scene = Scene::of(&world, &receiver, route).await;
         let reply = call(&scene.app.client, route, &scene.path(route)).await;
         if reply.status != route.ok {
             wrong.push(format!("{} {} by the platform: {}: {}", route.method, route.path, reply.status, reply.body));
@@ -124,10 +139,10 @@ async fn a_key_that_is_bound_to_an_endpoint_sees_only_that() {
     let (world, receiver) = (World::new().await, Receiver::always(Answer::status(200)).await);
     let mut wrong = Vec::new();
     for route in ROUTES {
-        let scene = Scene::new(&world, &receiver).await;
+        let scene = Scene::of(&world, &receiver, route).await;
         let other = created(&scene.app.post("/endpoint", &json!({"url": receiver.url()})).await);
         let strange = scene.bound_to(text(&other["id"])).await;
-        let own = scene.bound_to(&scene.names["{endpoint_id}"]).await;
+        let own = scene.bound_to(&scene.endpoint).await;
         let (of_other, of_own) = match route.bound {
             Bound::Refused => (403, 403),
             Bound::Named | Bound::Event => (404, route.ok),

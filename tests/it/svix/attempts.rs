@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::{App, ids, invalid, refused, walk};
-use crate::support::{Answer, Receiver, World, text};
+use crate::support::{Answer, Gate, Receiver, World, text};
 
 #[tokio::test]
 async fn attempts_are_listed_by_endpoint_and_by_message() {
@@ -130,4 +130,69 @@ async fn a_resend_makes_one_attempt_that_is_not_retried() {
     assert_eq!((&attempts["data"][0]["status"], &attempts["data"][0]["triggerType"]), (&json!(2), &json!(1)));
     let other = app.endpoint(json!({"url": receiver.url()})).await;
     refused(&app.post(&format!("/msg/{message}/endpoint/{other}/resend"), &json!({})).await, 404, "not_found");
+}
+
+#[tokio::test]
+async fn the_response_to_one_attempt_is_removed_and_the_others_stay() {
+    let world = World::new().await;
+    let app = App::new(&world).await;
+    // The first response is in the record of the delivery, that of a retry and a resend in items of their own.
+    let answers = [503, 502, 501, 500].map(|status| Answer::status(status).body("private"));
+    let receiver = Receiver::scripted(answers).await;
+    let endpoint = app.endpoint(json!({"url": receiver.url()})).await;
+    let message = app.message("a", &json!({})).await;
+    world.drain().await;
+    world.advance(Duration::from_secs(60));
+    world.drain().await;
+    app.post(&format!("/msg/{message}/endpoint/{endpoint}/resend"), &json!({})).await;
+    world.drain().await;
+    let read = async || app.get(&format!("/attempt/msg/{message}")).await.body["data"].as_array().unwrap().clone();
+    let all = read().await;
+    assert_eq!(all.len(), 3);
+    for (removed, attempt) in all.iter().enumerate() {
+        let path = format!("/msg/{message}/attempt/{}/content", text(&attempt["id"]));
+        for _ in 0..2 {
+            assert_eq!(app.delete(&path).await.status, 204);
+        }
+        let left = read().await.iter().filter(|attempt| attempt["response"] == "private").count();
+        assert_eq!(left, 2 - removed);
+    }
+    for (before, after) in all.iter().zip(read().await) {
+        for name in ["id", "status", "responseStatusCode", "timestamp", "triggerType"] {
+            assert_eq!(before[name], after[name], "{name}");
+        }
+    }
+    // The delivery goes on.
+    world.advance(Duration::from_secs(600));
+    world.drain().await;
+    assert_eq!(read().await.len(), 4);
+    let unknown = format!("/msg/{message}/attempt/atmpt_0198f0c26c3b7a9e8d4b1f2a3c4d5e6f/content");
+    refused(&app.delete(&unknown).await, 404, "not_found");
+}
+
+/// The consumer has read the record with the response before the response is removed, and records a retry after that.
+#[tokio::test]
+async fn a_retry_that_is_under_way_does_not_bring_a_removed_response_back() {
+    let world = World::new().await;
+    let app = App::new(&world).await;
+    let gate = Gate::closed();
+    let receiver = Receiver::scripted([Answer::status(503).body("private"), Answer::status(502).behind(&gate)]).await;
+    app.endpoint(json!({"url": receiver.url()})).await;
+    let message = app.message("a", &json!({})).await;
+    world.drain().await;
+    let first = app.get(&format!("/attempt/msg/{message}")).await.body["data"][0].clone();
+    world.advance(Duration::from_secs(60));
+    let remove = async {
+        while receiver.received().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+        let path = format!("/msg/{message}/attempt/{}/content", text(&first["id"]));
+        assert_eq!(app.delete(&path).await.status, 204);
+        gate.open();
+    };
+    tokio::join!(world.drain(), remove);
+    let all = app.get(&format!("/attempt/msg/{message}")).await.body;
+    assert_eq!(ids(&all).len(), 2);
+    let responses: Vec<_> = all["data"].as_array().unwrap().iter().map(|attempt| attempt["response"].clone()).collect();
+    assert!(!responses.contains(&json!("private")), "{responses:?}");
 }

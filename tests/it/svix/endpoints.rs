@@ -18,7 +18,7 @@ async fn an_endpoint_has_the_fields_of_this_dialect_and_is_the_same_in_the_other
     event_types::create(&world, &json!({"name": "order.paid"})).await;
     let body = json!({
         "url": URL, "uid": "main", "description": "Main", "filterTypes": ["order.paid"], "channels": ["emea"],
-        "metadata": {"a": "b"}, "version": 3, "rateLimit": 10
+        "metadata": {"a": "b"}
     });
     let endpoint = created(&app.post("/endpoint", &body).await);
     let expected = json!({
@@ -155,5 +155,27 @@ async fn a_secret_is_read_and_rotated() {
             &app.post(&format!("{path}/rotate"), &json!({"gracePeriodSeconds": seconds})).await,
             &["gracePeriodSeconds"],
         );
+    }
+}
+
+#[tokio::test]
+async fn the_version_and_the_rate_of_a_client_are_kept() {
+    let world = World::new().await;
+    let app = App::new(&world).await;
+    let shown = |body: &Value| ["version", "rateLimit", "throttleRate"].map(|name| body[name].clone());
+    let made = created(&app.post("/endpoint", &json!({"url": URL, "uid": "one", "version": 3, "rateLimit": 10})).await);
+    assert_eq!(shown(&made), [json!(3), json!(10), json!(10)]);
+    let patched = app.patch("/endpoint/one", &json!({"throttleRate": 20})).await.body;
+    assert_eq!(shown(&patched), [json!(3), json!(20), json!(20)]);
+    let patched = app.patch("/endpoint/one", &json!({"rateLimit": null, "version": 4})).await.body;
+    assert_eq!(shown(&patched), [json!(4), json!(null), json!(null)]);
+    // A client that writes back what it read changes nothing.
+    let written = app.put("/endpoint/one", &patched).await;
+    assert_eq!((written.status, shown(&written.body)), (200, shown(&patched)));
+    let other = created(&app.post("/endpoint", &json!({"url": URL})).await);
+    assert_eq!(shown(&other), [json!(1), json!(null), json!(null)]);
+    for (name, wrong) in [("version", json!(0)), ("rateLimit", json!(65_536)), ("throttleRate", json!("x"))] {
+        invalid(&app.post("/endpoint", &json!({"url": URL, name: wrong})).await, &[name]);
+        invalid(&app.patch("/endpoint/one", &json!({name: wrong})).await, &[name]);
     }
 }

@@ -9,8 +9,10 @@ mod errors;
 mod event_types;
 mod messages;
 mod openapi;
+mod operational;
 mod repetitions;
 pub(crate) mod routes;
+mod statistics;
 mod tasks;
 
 use http::Method;

@@ -21,6 +21,7 @@ const EVENT_TYPE: &str = r#"{"name": "{slug}", "description": "x"}"#;
 const EXAMPLE: &str = r#"{"eventType": "a"}"#;
 const IMPORT: &str = r#"{"spec": {"openapi": "3.1.0", "webhooks": {"imported.{slug}": {"post": {}}}}}"#;
 const SPAN: &str = r#"{"since": "{now}"}"#;
+const USAGE: &str = r#"{"since": "{now}", "until": "{now}"}"#;
 const MESSAGE: &str = r#"{"eventType": "matrix.other", "payload": {}}"#;
 
 /// The routes that need a key.
@@ -56,6 +57,14 @@ pub(crate) const ROUTES: &[Route] = &[
     route("GET", "/api/v1/app/{app_id}/msg/{msg_id}/endpoint", "", 200, DELIVERIES_READ, Bound::Event),
     route("GET", "/api/v1/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}", "", 200, DELIVERIES_READ, Bound::Event),
     route(
+        "DELETE",
+        "/api/v1/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}/content",
+        "",
+        204,
+        Admits::Owner,
+        Bound::Refused,
+    ),
+    route(
         "POST",
         "/api/v1/app/{app_id}/msg/{msg_id}/endpoint/{endpoint_id}/resend",
         "",
@@ -87,6 +96,45 @@ pub(crate) const ROUTES: &[Route] = &[
     route("POST", "/api/v1/auth/app-portal-access/{app_id}", "{}", 200, Admits::Owner, Bound::Refused),
     route("POST", "/api/v1/auth/dashboard-access/{app_id}", "{}", 200, Admits::Owner, Bound::Refused),
     route("POST", "/api/v1/auth/app/{app_id}/expire-all", "", 204, KEYS_WRITE, Bound::Refused),
+    route("GET", "/api/v1/operational-webhook/endpoint", "", 200, Admits::Platform, Bound::Refused),
+    route("POST", "/api/v1/operational-webhook/endpoint", ENDPOINT, 201, Admits::Platform, Bound::Refused),
+    route("GET", "/api/v1/operational-webhook/endpoint/{endpoint_id}", "", 200, Admits::Platform, Bound::Refused),
+    route("PUT", "/api/v1/operational-webhook/endpoint/{endpoint_id}", ENDPOINT, 200, Admits::Platform, Bound::Refused),
+    route("DELETE", "/api/v1/operational-webhook/endpoint/{endpoint_id}", "", 204, Admits::Platform, Bound::Refused),
+    route(
+        "GET",
+        "/api/v1/operational-webhook/endpoint/{endpoint_id}/headers",
+        "",
+        200,
+        Admits::Platform,
+        Bound::Refused,
+    ),
+    route(
+        "PUT",
+        "/api/v1/operational-webhook/endpoint/{endpoint_id}/headers",
+        HEADERS,
+        204,
+        Admits::Platform,
+        Bound::Refused,
+    ),
+    route(
+        "GET",
+        "/api/v1/operational-webhook/endpoint/{endpoint_id}/secret",
+        "",
+        200,
+        Admits::Platform,
+        Bound::Refused,
+    ),
+    route(
+        "POST",
+        "/api/v1/operational-webhook/endpoint/{endpoint_id}/secret/rotate",
+        "{}",
+        204,
+        Admits::Platform,
+        Bound::Refused,
+    ),
+    route("POST", "/api/v1/stats/usage/app", USAGE, 202, Admits::Platform, Bound::Refused),
+    route("PUT", "/api/v1/stats/usage/event-types", "", 202, Admits::Platform, Bound::Refused),
     route("GET", "/api/v1/background-task", "", 200, DELIVERIES_READ, Bound::Restricted),
     route("GET", "/api/v1/background-task/{task_id}", "", 200, DELIVERIES_READ, Bound::Named),
     route("GET", "/api/v1/event-type", "", 200, Admits::Everybody, Bound::Unrestricted),

@@ -252,6 +252,12 @@ impl Delivery {
         (expunged != *self).then_some(Self { updated_at: now, ..expunged })
     }
 
+    /// Returns the delivery without the response to its first attempt. `None` if its record has none.
+    pub fn without_first_response(&self, now: Timestamp) -> Option<Self> {
+        let without = || Self { first_response: None, updated_at: now, ..self.clone() };
+        self.first_response.is_some().then(without)
+    }
+
     /// Whether the data of its event was removed before the delivery succeeded.
     pub fn is_expunged(&self) -> bool {
         self.error == Some(Cause::Expunged)

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
+use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, MAX_TAG_LEN, NONCE_LEN, Nonce, UnboundKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
@@ -21,6 +21,8 @@ const AES_256_GCM_1: u8 = 1;
 const ID_BYTES: usize = 4;
 /// Format, id of the key, nonce.
 const HEAD_BYTES: usize = 1 + ID_BYTES + NONCE_LEN;
+/// How many bytes an encrypted text is longer than the text.
+pub const OVERHEAD_BYTES: usize = HEAD_BYTES + MAX_TAG_LEN;
 
 /// Random bytes that are used for one encryption only.
 pub type NonceBytes = [u8; NONCE_LEN];

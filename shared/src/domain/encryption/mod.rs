@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-use key_ring::KeyRing;
+use key_ring::{KeyRing, OVERHEAD_BYTES};
 
 /// Where the encryption keys of a deployment come from.
 #[derive(Debug, Clone, Default)]
@@ -66,6 +66,14 @@ impl Confidential {
     /// The text; `None` if it is encrypted.
     pub fn as_text(&self) -> Option<&str> {
         if let Form::Readable(text) = self.form() { Some(text) } else { None }
+    }
+
+    /// The length of the text in bytes.
+    pub fn text_bytes(&self) -> usize {
+        match self.form() {
+            Form::Readable(text) => text.len(),
+            Form::Encrypted(bytes) => bytes.len().saturating_sub(OVERHEAD_BYTES),
+        }
     }
 
     /// The encrypted text; `None` if it is not encrypted.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::destination::Destination;
+use super::client_settings::ClientSettingsPatch;
 use super::filter::Filter;
 use super::headers::Headers;
 use super::secrets::Secrets;
@@ -45,6 +46,8 @@ pub struct EndpointPatch {
     pub filter: Option<Option<Arc<Filter>>>,
     /// The new retry schedule, or the deployment's.
     pub retry_schedule: Option<Option<RetrySchedule>>,
+    /// The change of what clients of the `svix` dialect keep.
+    pub client: ClientSettingsPatch,
     /// A secret that the caller supplies. It replaces all former secrets immediately.
     pub secret: Option<SigningSecret>,
     /// The new status.
@@ -75,6 +78,7 @@ impl Endpoint {
         replace(&mut settings.channels, patch.channels);
         replace(&mut settings.filter, patch.filter);
         replace(&mut settings.retry_schedule, patch.retry_schedule);
+        settings.client = settings.client.patched(patch.client);
         replace(&mut self.secrets, patch.secret.map(|secret| Secrets::only(SigningKey::new(key, secret))));
         if moved && self.circuit_breaker.suspension.is_some() {
             // The suspension applied to the former destination.

@@ -21,7 +21,12 @@ impl fmt::Debug for Headers {
 
 const MAX_HEADERS: usize = 16;
 
-const MAX_HEADER_BYTES: usize = 1_024;
+/// Most bytes of a name.
+const MAX_NAME_BYTES: usize = 1_024;
+/// Most bytes of a value.
+const MAX_VALUE_BYTES: usize = 4_096;
+/// Most bytes of all names and values. Each attempt at an endpoint, and each list of endpoints, reads them.
+const MAX_BYTES: usize = 32 * 1_024;
 
 /// Headers that the delivery sets itself, or that would misdescribe its body or its connection.
 pub const REFUSED_HEADERS: [&str; 12] = [
@@ -60,6 +65,7 @@ impl Headers {
                 return Err(Invalid::new(format!("must not name {name} twice")));
             }
         }
+        check_size(headers.iter().map(|(name, value)| name.len() + value.len()).sum())?;
         Ok(Self(headers.into_iter().map(|(name, value)| (name, Confidential::readable(value))).collect()))
     }
 
@@ -112,21 +118,29 @@ impl Headers {
         if headers.len() > MAX_HEADERS {
             return Err(Invalid::new(format!("must have at most {MAX_HEADERS} entries")));
         }
+        check_size(headers.iter().map(|(name, value)| name.len() + value.text_bytes()).sum())?;
         Ok(Self(headers))
+    }
+}
+
+fn check_size(bytes: usize) -> Result<(), Invalid> {
+    match bytes {
+        ..=MAX_BYTES => Ok(()),
+        _ => Err(Invalid::new(format!("must have at most {MAX_BYTES} bytes of names and values"))),
     }
 }
 
 fn check_header(name: &str, value: &str) -> Result<(), Invalid> {
     let lower = name.to_ascii_lowercase();
-    if name.len() > MAX_HEADER_BYTES || HeaderName::from_bytes(name.as_bytes()).is_err() {
+    if name.len() > MAX_NAME_BYTES || HeaderName::from_bytes(name.as_bytes()).is_err() {
         return Err(Invalid::new(format!("must have valid header names, not {:?}", shorten(name))));
     }
     if REFUSED_HEADERS.contains(&lower.as_str()) || REFUSED_HEADER_PREFIXES.iter().any(|p| lower.starts_with(p)) {
         return Err(Invalid::new(format!("must not set {name}, which the delivery sets itself")));
     }
-    if value.len() > MAX_HEADER_BYTES {
+    if value.len() > MAX_VALUE_BYTES {
         return Err(Invalid::new(format!(
-            "must have values of at most {MAX_HEADER_BYTES} bytes, but that of {name} is longer"
+            "must have values of at most {MAX_VALUE_BYTES} bytes, but that of {name} is longer"
         )));
     }
     // The value may be a credential, so no message contains it.
@@ -166,16 +180,28 @@ mod tests {
     #[test]
     fn only_header_values_that_arrive_unchanged_are_accepted() {
         let one = |name: &str, value: &str| Headers::new([(name.to_owned(), value.to_owned())]);
-        for value in ["", "a", "a b", "a\tb", "caf\u{e9}", "\u{1f426}", "\"quoted\"", &"v".repeat(1_024)] {
+        for value in ["", "a", "a b", "a\tb", "caf\u{e9}", "\u{1f426}", "\"quoted\"", &"v".repeat(4_096)] {
             assert!(one("x", value).is_ok(), "{value:?}");
         }
-        for value in [" a", "a ", "\ta", "a\t", " ", "a\r\nb: c", "a\nb", "a\0b", "a\x7fb", &"v".repeat(1_025)] {
+        for value in [" a", "a ", "\ta", "a\t", " ", "a\r\nb: c", "a\nb", "a\0b", "a\x7fb", &"v".repeat(4_097)] {
             assert!(one("x", value).is_err(), "{value:?}");
         }
         for value in ["secret\n", "secret "] {
             let refusal = one("x-token", value).unwrap_err();
             assert!(refusal.0.contains("x-token") && !refusal.0.contains("secret"), "{refusal:?}");
         }
+    }
+
+    #[test]
+    fn names_and_values_have_at_most_32_kib_together() {
+        let value = "v".repeat(4_094);
+        let of = |count: usize| (0..count).map(|number| (format!("x{number}"), value.clone()));
+        let full = Headers::new(of(8)).unwrap();
+        assert!(Headers::new(of(8).chain([("y".to_owned(), String::new())])).is_err());
+        let set = Headers::new([("y".to_owned(), String::new())]).unwrap();
+        let with = HeaderChanges { set, removed: BTreeSet::new() };
+        assert!(full.changed(&with).is_err());
+        assert!(full.changed(&HeaderChanges { removed: BTreeSet::from(["x0".to_owned()]), ..with }).is_ok());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod change;
 pub mod circuit_breaker;
+pub mod client_settings;
 pub mod confidential;
 pub mod destination;
 pub mod fan_out;
@@ -26,6 +27,7 @@ use super::text::{Description, EditionId, Name};
 use super::time::Timestamp;
 use circuit_breaker::CircuitBreaker;
 use destination::Destination;
+use client_settings::ClientSettings;
 use fan_out::FanOutGroup;
 use filter::Filter;
 use headers::Headers;
@@ -88,6 +90,8 @@ pub struct EndpointSettings {
     pub filter: Option<Arc<Filter>>,
     /// The retry schedule; `None` for the deployment's.
     pub retry_schedule: Option<RetrySchedule>,
+    /// What clients of the `svix` dialect keep with the endpoint.
+    pub client: ClientSettings,
 }
 
 impl EndpointSettings {
@@ -107,6 +111,7 @@ impl EndpointSettings {
             channels: Channels::default(),
             filter: None,
             retry_schedule: None,
+            client: ClientSettings::default(),
         }
     }
 }

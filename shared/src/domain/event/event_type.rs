@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use super::operational::OPERATIONAL_EVENTS;
 use crate::domain::Invalid;
 use crate::domain::endpoint::subscription::Subscription;
 
@@ -15,10 +16,6 @@ const MAX_NAMED_TYPES: usize = 20;
 /// The type of an event: `segment(.segment)*`, such as `member.added`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EventType(String);
-
-/// The types of the events that only the service publishes.
-pub const OPERATIONAL_EVENTS: [&str; 5] =
-    ["webhook.created", "webhook.disabled", "webhook.suspended", "webhook.resumed", "delivery.exhausted"];
 
 impl EventType {
     /// Parses an event type.

@@ -4,6 +4,7 @@ pub mod appended;
 pub mod channel;
 pub mod event_type;
 pub mod ingest;
+pub mod operational;
 pub mod payload;
 pub mod selection;
 pub mod trace_context;

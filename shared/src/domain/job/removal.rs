@@ -52,7 +52,8 @@ pub enum Removal {
     Usage,
     /// The state of the rate limit.
     Rate,
-    /// The organization, the copies of its state, its slug and external id, and the job itself.
+    /// The organization, the copies of its state, its slug and external id, the answer to the request that created it, and the
+    /// job itself.
     Organization,
 }
 

@@ -32,6 +32,8 @@ pub struct Organization {
     pub created_at: Timestamp,
     /// When the organization last changed.
     pub updated_at: Timestamp,
+    /// The digest of the request with an idempotency key that created it. The stored answer is removed with the organization.
+    pub created_by: Option<[u8; 32]>,
 }
 
 /// Whether an organization may publish and receives deliveries.
@@ -46,7 +48,7 @@ pub enum OrganizationStatus {
 }
 
 /// The attributes of an organization that publishing reads.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OrganizationState {
     /// Whether the organization may publish.
     pub status: OrganizationStatus,
@@ -54,6 +56,8 @@ pub struct OrganizationState {
     pub limits: OwnLimits,
     /// The format of events that name none.
     pub default_format: Format,
+    /// The platform's identifier of the organization.
+    pub external_id: Option<ExternalId>,
     /// For each fan-out group, how often owners changed its endpoints.
     pub revisions: Revisions,
     /// The size of the fan-out. A crash or a repeated write can make it inaccurate.
@@ -103,6 +107,8 @@ pub struct NewOrganization {
     pub metadata: Metadata,
     /// The format of events that name none.
     pub default_format: Format,
+    /// The digest of the request, if its answer is stored for repetitions.
+    pub created_by: Option<[u8; 32]>,
 }
 
 impl NewOrganization {
@@ -116,6 +122,7 @@ impl NewOrganization {
             description: None,
             metadata: Metadata::default(),
             default_format: Format::default(),
+            created_by: None,
         }
     }
 }

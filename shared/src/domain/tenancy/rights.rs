@@ -8,7 +8,8 @@ use crate::domain::Invalid;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::endpoint::change::EndpointPatch;
 use crate::domain::endpoint::subscription::Subscription;
-use crate::domain::event::event_type::{EventType, OPERATIONAL_EVENTS};
+use crate::domain::event::event_type::EventType;
+use crate::domain::event::operational::OPERATIONAL_EVENTS;
 use crate::domain::ids::EndpointId;
 use crate::domain::time::Timestamp;
 

@@ -177,7 +177,12 @@ impl Administrator {
         id: AttemptId,
     ) -> Result<RecordedAttempt, ServiceError> {
         let Found { record, pending, .. } = self.find_delivery(organization, binding, delivery).await?;
-        let mut listed = self.attempts_of(vec![record.unwrap_or(pending)]).await?;
+        self.attempt_of(record.unwrap_or(pending), id).await
+    }
+
+    /// An attempt of this delivery.
+    pub(super) async fn attempt_of(&self, delivery: Delivery, id: AttemptId) -> Result<RecordedAttempt, ServiceError> {
+        let mut listed = self.attempts_of(vec![delivery]).await?;
         listed.retain(|attempt| attempt.id == id);
         let found = self.read_attempts(listed, &AttemptFilter::default(), Walk::First, 1, Reverse).await?;
         found.items.into_iter().next().ok_or(ServiceError::NotFound("attempt"))

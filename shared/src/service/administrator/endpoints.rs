@@ -15,8 +15,9 @@ use crate::domain::endpoint::{DisabledReason, Endpoint, NewEndpoint};
 use crate::domain::ids::{EndpointId, OrganizationId};
 use crate::domain::signing::key::SigningKey;
 use crate::domain::tenancy::rights::Binding;
+use crate::service::ServiceError;
+use crate::service::announcer::{self, Occurrence};
 use crate::service::endpoints::{CHANGE_TRIES, changed_by_others, size_of};
-use crate::service::{ServiceError, announcer};
 use crate::store::StoreError;
 use crate::telemetry::audit;
 
@@ -78,14 +79,16 @@ impl Administrator {
         self.forget_public_keys(organization, id);
         audit("endpoint.create", organization, id);
         self.endpoints.invalidate_fan_out(&endpoint, None, Some(&endpoint)).await?;
-        // A failed announcement does not affect the endpoint.
-        if let Err(error) =
-            self.announcer.publish_operational(organization, announcer::webhook_created(&endpoint)).await
-        {
-            warn!(endpoint = %endpoint.id, %error, "webhook.created was not published");
-        }
+        self.announce(&endpoint, announcer::webhook_created(&endpoint)).await;
         self.meter.write_usage().await;
         Ok(endpoint)
+    }
+
+    /// Publishes what happened to an endpoint. A failure does not affect the endpoint.
+    async fn announce(&self, endpoint: &Endpoint, occurrence: Occurrence) {
+        if let Err(error) = self.announcer.publish_operational(&endpoint.organization, occurrence).await {
+            warn!(endpoint = %endpoint.id, %error, "an operational event was not published");
+        }
     }
 
     /// The endpoints of an organization, oldest first: all, or those of the binding.
@@ -191,7 +194,9 @@ impl Administrator {
                 Ok(()) => {
                     audit("endpoint.delete", organization, id);
                     self.forget_public_keys(organization, id);
-                    return self.endpoints.invalidate_fan_out(&endpoint, Some(&endpoint), None).await;
+                    self.endpoints.invalidate_fan_out(&endpoint, Some(&endpoint), None).await?;
+                    self.announce(&endpoint, announcer::endpoint_deleted(&endpoint)).await;
+                    return Ok(());
                 }
                 Err(StoreError::Conflict) => {}
                 Err(error) => return Err(error.into()),
@@ -233,6 +238,9 @@ impl Administrator {
         }
         if after.changes_target_of(&before) {
             self.endpoints.invalidate_fan_out(&after, Some(&before), Some(&after)).await?;
+        }
+        for occurrence in announcer::endpoint_changed(&before, &after) {
+            self.announce(&after, occurrence).await;
         }
         Ok((before, after))
     }

@@ -12,7 +12,8 @@ use crate::domain::catalogue::{
 };
 use crate::domain::deployment::Deployment;
 use crate::domain::endpoint::subscription::{MAX_SUBSCRIPTIONS, Subscription};
-use crate::domain::event::event_type::EventType;
+use crate::domain::event::event_type::{Catalogue, EventType};
+use crate::domain::event::operational::PLATFORM_EVENTS;
 use crate::service::{Caller, ServiceError};
 use crate::store::StoreError;
 use crate::telemetry::audit_of_platform;
@@ -57,6 +58,13 @@ impl Administrator {
             deployment = Cow::Owned(Deployment { catalogue, ..Deployment::clone(&self.deployment) });
         }
         Ok(deployment)
+    }
+
+    /// The settings of the deployment for endpoints of the platform's own organization, which receive only what the service
+    /// publishes.
+    pub fn deployment_of_platform(&self) -> Deployment {
+        let types = PLATFORM_EVENTS.iter().filter_map(|name| EventType::parse(name).ok());
+        Deployment { catalogue: Catalogue::closed(types), ..Deployment::clone(&self.deployment) }
     }
 
     /// Those of these types that neither the settings nor the catalogue has, or that are archived. Patterns are not looked up.

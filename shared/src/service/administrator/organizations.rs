@@ -5,12 +5,13 @@ use tracing::error;
 use super::lists::MOST_EXAMINED;
 use super::{Administrator, Page};
 use crate::clock;
+use crate::domain::event::payload::Format;
 use crate::domain::ids::OrganizationId;
 use crate::domain::job::{Job, Work};
 use crate::domain::tenancy::limits::{Limits, OwnLimits};
 use crate::domain::tenancy::organization::{NewOrganization, Organization, OrganizationPatch, OrganizationStatus};
 use crate::domain::tenancy::organization_list::{OrganizationFilter, OrganizationPosition};
-use crate::domain::text::Slug;
+use crate::domain::text::{Name, Slug};
 use crate::service::ServiceError;
 use crate::service::targets::refuse_suspended;
 use crate::store::{Duplicate, OrganizationPage, StoreError};
@@ -18,6 +19,8 @@ use crate::telemetry::audit;
 
 /// How often a change is tried if other processes change the organization's state first.
 const TRIES: u32 = 5;
+/// The name of the platform's own organization.
+const PLATFORM_NAME: &str = "Operational webhooks";
 
 impl Administrator {
     /// Creates an organization.
@@ -37,6 +40,7 @@ impl Administrator {
             status: OrganizationStatus::Active,
             created_at: now,
             updated_at: now,
+            created_by: new.created_by,
         };
         let taken = |what: &str, value: &str| ServiceError::Conflict(format!("the {what} {value} is taken"));
         match self.store.create_organization(&organization).await? {
@@ -49,7 +53,27 @@ impl Administrator {
         }
     }
 
-    /// A page of all organizations, oldest first. With an id, a slug or an external id in the filter it has at most one.
+    /// The platform's own organization, whose endpoints receive events about all others. It is created when it is first needed.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if it could not be read or created.
+    pub async fn platform_organization(&self) -> Result<OrganizationId, ServiceError> {
+        let id = OrganizationId::platform();
+        match self.access.organization(&id).await {
+            Err(ServiceError::NotFound(_)) => {}
+            other => return other.map(|_| id),
+        }
+        let name = Name::parse(PLATFORM_NAME).map_err(|error| ServiceError::Internal(error.to_string()))?;
+        let new =
+            NewOrganization { id: Some(id.clone()), default_format: Format::Raw, ..NewOrganization::new(name, None) };
+        match self.create_organization(new).await {
+            // Another request created it meanwhile.
+            Ok(_) | Err(ServiceError::Conflict(_)) => Ok(id),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// A page of all organizations but the platform's own, oldest first. With an id, a slug or an external id in the filter it has at most one.
     ///
     /// # Errors
     /// [`ServiceError`] if they could not be read.
@@ -70,7 +94,9 @@ impl Administrator {
             None => None,
         };
         let is_listed = |found: &Organization| {
-            filter.admits(found) && after.as_ref().is_none_or(|after| OrganizationPosition::of(found) > *after)
+            !found.id.is_platform()
+                && filter.admits(found)
+                && after.as_ref().is_none_or(|after| OrganizationPosition::of(found) > *after)
         };
         Ok(Page { items: found.into_iter().filter(is_listed).collect(), next: None })
     }
@@ -92,7 +118,7 @@ impl Administrator {
                 }
                 examined += 1;
                 after = Some(OrganizationPosition::of(&organization));
-                items.extend(Some(organization).filter(|organization| filter.admits(organization)));
+                items.extend(Some(organization).filter(|it| !it.id.is_platform() && filter.admits(it)));
             }
             match last {
                 Some(last) => after = Some(last),
@@ -104,13 +130,14 @@ impl Administrator {
     /// Changes an organization.
     ///
     /// # Errors
-    /// [`ServiceError::NotFound`] if the organization does not exist or is being deleted, and
-    /// [`ServiceError::Conflict`] if another one has the new external id.
+    /// [`ServiceError::NotFound`] if the organization does not exist or is being deleted,
+    /// [`ServiceError::Conflict`] if another one has the new external id, and [`ServiceError::Forbidden`] for the platform's own.
     pub async fn update_organization(
         &self,
         id: &OrganizationId,
         patch: OrganizationPatch,
     ) -> Result<Organization, ServiceError> {
+        refuse_platform(id)?;
         let update = || self.store.update_organization(id, patch.clone(), self.clock.now());
         let updated = beside_other_changes(update).await?;
         self.access.forget(id);
@@ -122,8 +149,9 @@ impl Administrator {
     ///
     /// # Errors
     /// [`ServiceError::NotFound`] if the organization does not exist, [`ServiceError::Conflict`] if it is active and
-    /// `force` is false.
+    /// `force` is false, and [`ServiceError::Forbidden`] for the platform's own.
     pub async fn delete_organization(&self, id: &OrganizationId, force: bool) -> Result<Job, ServiceError> {
+        refuse_platform(id)?;
         let job = Job::new(id, Work::DeleteOrganization(id.clone()), self.clock.now());
         for tries in 0..TRIES {
             clock::back_off(tries).await;
@@ -185,6 +213,14 @@ where
 
 fn changed_by_others() -> ServiceError {
     ServiceError::Unavailable("other processes are changing the organization".to_owned())
+}
+
+/// The platform's own organization stays as it is, so that no mistake loses the events about all others.
+fn refuse_platform(id: &OrganizationId) -> Result<(), ServiceError> {
+    match id.is_platform() {
+        true => Err(ServiceError::forbidden("the platform's own organization cannot be changed or deleted")),
+        false => Ok(()),
+    }
 }
 
 /// Returns the id of an active organization. A suspended one may not publish, test, retry or recover.

@@ -25,7 +25,7 @@ use crate::service::{Caller, ServiceError};
 use crate::store::{ListedEvent, Listing, Next, Order, OrganizationPage};
 
 impl Administrator {
-    /// A page of the organizations that are not being deleted.
+    /// A page of the organizations that are not being deleted, without the platform's own.
     ///
     /// # Errors
     /// [`ServiceError::Invalid`] if a supplied id, whose position is not known, is not that of an organization.
@@ -48,7 +48,7 @@ impl Administrator {
             };
             log_unreadable(&unreadable);
             for organization in organizations {
-                if organization.status == OrganizationStatus::Deleting {
+                if organization.status == OrganizationStatus::Deleting || organization.id.is_platform() {
                     continue;
                 }
                 if walked.items.len() == limit {
@@ -161,25 +161,7 @@ impl Administrator {
         let of = |event: EventId| DeliveryId::from_uuid(event.uuid());
         if let Walk::Before(id) = walk {
             self.endpoint(organization, endpoint).await?;
-            let ids = filter.event.ids(self.oldest_retained(), None);
-            let from = of(ids.from.max(id.following()));
-            let counted = self.store.delivery_ids(endpoint, from, Order::OldestFirst, MOST_EXAMINED).await?;
-            let keys: Vec<_> = counted.found.iter().map(|(id, _)| (endpoint, *id)).collect();
-            let records = self.store.listed_deliveries(&keys).await?;
-            let is_wanted = |id: &DeliveryId| {
-                let record = records.iter().find(|record| record.id == *id);
-                ids.before.is_none_or(|before| *id < of(before)) && record.is_none_or(|record| filter.admits(record))
-            };
-            let mut items: Vec<_> = counted.found.iter().map(|(id, _)| *id).filter(is_wanted).collect();
-            let has_more = items.len() > limit;
-            items.truncate(limit);
-            let last_examined = counted.found.last().map(|(id, _)| id.event());
-            let further = match (has_more, counted.is_cut) {
-                (true, _) => items.last().map(|id| id.event()),
-                (false, true) => last_examined,
-                (false, false) => None,
-            };
-            return Ok(Walked { items, further });
+            return self.deliveries_back_from(endpoint, filter, id, limit).await;
         }
         let cursor = if let Walk::After(id) = walk { Some(of(id).to_string()) } else { None };
         let page = self.list_deliveries(organization, endpoint, filter, cursor.as_deref(), limit).await?;
@@ -188,6 +170,44 @@ impl Administrator {
             items: page.items.into_iter().map(|delivery| delivery.id).collect(),
             further: further.map_err(|_| bad_cursor())?,
         })
+    }
+
+    /// The deliveries of events after this one, oldest first. Without a condition on their records it reads as many as the page
+    /// has.
+    async fn deliveries_back_from(
+        &self,
+        endpoint: EndpointId,
+        filter: &DeliveryFilter,
+        id: EventId,
+        limit: usize,
+    ) -> Result<Walked<DeliveryId, EventId>, ServiceError> {
+        let of = |event: EventId| DeliveryId::from_uuid(event.uuid());
+        let ids = filter.event.ids(self.oldest_retained(), None);
+        let is_in_range = |id: DeliveryId| ids.before.is_none_or(|before| id < of(before));
+        let mut from = of(ids.from.max(id.following()));
+        let (mut page, mut examined) = (Walked { items: Vec::new(), further: None }, 0);
+        while examined < MOST_EXAMINED {
+            let counted = self.store.delivery_ids(endpoint, from, Order::OldestFirst, limit + 1).await?;
+            let keys: Vec<_> = counted.found.iter().map(|(id, _)| (endpoint, *id)).collect();
+            let records = self.store.listed_deliveries(&keys).await?;
+            let records: HashMap<_, _> = records.into_iter().map(|record| (record.id, record)).collect();
+            let is_wanted = |id: &DeliveryId| records.get(id).is_none_or(|record| filter.admits(record));
+            let found = counted.found.iter().map(|(id, _)| *id);
+            page.items.extend(found.filter(|id| is_in_range(*id)).filter(is_wanted));
+            if page.items.len() > limit {
+                page.items.truncate(limit);
+                page.further = page.items.last().map(|id| id.event());
+                return Ok(page);
+            }
+            examined += counted.found.len();
+            let last = counted.found.last().map(|(id, _)| *id).filter(|last| counted.is_cut && is_in_range(*last));
+            page.further = last.map(DeliveryId::event);
+            match last {
+                Some(last) => from = last.next(),
+                None => break,
+            }
+        }
+        Ok(page)
     }
 
     /// A page of the deliveries of an event to endpoints of the binding, each with its endpoint unless that was deleted. They

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use tracing::warn;
 
 use crate::clock::Clock;
+use crate::domain::delivery::Delivery;
 use crate::domain::delivery::outcome::Consequence;
-use crate::domain::delivery::{Delivery, DeliveryStatus};
 use crate::domain::endpoint::circuit_breaker::{Counters, Outcomes};
 use crate::domain::endpoint::{DisabledReason, Endpoint};
 use crate::domain::time::Timestamp;
@@ -73,8 +73,10 @@ impl Health {
             }
             _ => Ok(false),
         };
-        if delivery.status == DeliveryStatus::Exhausted && !delivery.event_type.is_operational() {
-            self.announcer.announce(&endpoint.organization, announcer::delivery_exhausted(endpoint, delivery)).await;
+        if !delivery.event_type.is_operational()
+            && let Some(occurrence) = announcer::after_attempt(endpoint, delivery)
+        {
+            self.announcer.announce(&endpoint.organization, occurrence).await;
         }
         changed.unwrap_or_else(|error| {
             warn!(endpoint = %endpoint.id, %error, "an endpoint was not changed after an attempt");

@@ -12,7 +12,7 @@ use crate::domain::time::Timestamp;
 /// How long a process uses cached targets. This limits how long other processes use the former status after a
 /// suspension or a change of the lane, which do not raise the revision, and after a process that died between changing
 /// an endpoint and raising the revision.
-const LIFETIME: Duration = Duration::from_secs(30);
+pub(super) const LIFETIME: Duration = Duration::from_secs(30);
 /// Maximum size of the targets that a process caches, counted as their stored bytes.
 const MAX_BYTES: u64 = 32 * 1024 * 1024;
 /// The size of a cached group without its targets.
@@ -20,7 +20,7 @@ const GROUP_BYTES: u64 = 256;
 
 /// The targets that a process caches.
 #[derive(Debug, Default)]
-pub(in crate::service) struct FanOutCache(Mutex<Entries>);
+pub(super) struct FanOutCache(Mutex<Entries>);
 
 #[derive(Debug, Default)]
 struct Entries {

@@ -7,22 +7,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::try_join_all;
+use tokio::sync::Mutex;
 use tracing::warn;
 
 use super::ServiceError;
+use super::cache::Cache;
 use crate::clock::Clock;
 use crate::domain::deployment::Deployment;
 use crate::domain::endpoint::fan_out::{FanOut, FanOutGroup, LARGE_FAN_OUT_BYTES};
 use crate::domain::event::payload::Format;
+use crate::domain::external_id::ExternalId;
 use crate::domain::ids::OrganizationId;
 use crate::domain::tenancy::limits::Limits;
 use crate::domain::tenancy::organization::{OrganizationState, OrganizationStatus};
 use crate::domain::time::Timestamp;
 use crate::store::Store;
 use crate::telemetry::metrics;
-use cache::CachedGroup;
-
-pub(super) use cache::FanOutCache;
+use cache::{CachedGroup, FanOutCache};
 
 /// A request must begin to write within this time after it began to read the state. Otherwise it reads the state again.
 const MAX_STATE_AGE: Duration = Duration::from_secs(60);
@@ -55,6 +56,11 @@ impl CurrentState {
         self.state.size.endpoints
     }
 
+    /// The platform's identifier of the organization.
+    pub const fn external_id(&self) -> Option<&ExternalId> {
+        self.state.external_id.as_ref()
+    }
+
     /// Whether the organization is being deleted.
     pub(super) fn is_deleting(&self) -> bool {
         self.state.status == OrganizationStatus::Deleting
@@ -77,13 +83,23 @@ impl CurrentState {
 /// Reads the state and the targets of organizations, and caches the targets.
 #[derive(Debug)]
 pub(super) struct Targets {
-    pub(super) store: Arc<Store>,
-    pub(super) clock: Clock,
-    pub(super) deployment: Arc<Deployment>,
-    pub(super) cache: FanOutCache,
+    store: Arc<Store>,
+    clock: Clock,
+    deployment: Arc<Deployment>,
+    cache: FanOutCache,
+    /// Whether the platform's own organization did not exist when this process last looked for it.
+    without_platform: Cache<(), ()>,
+    /// Held while the platform's own organization is looked for, so that concurrent announcements cause one read.
+    look_for_platform: Mutex<()>,
 }
 
 impl Targets {
+    /// Reads targets. A process looks for the platform's own organization, or reads its targets, at most every 30 s.
+    pub(super) fn new(store: Arc<Store>, clock: Clock, deployment: Arc<Deployment>) -> Self {
+        let (cache, without_platform) = (FanOutCache::default(), Cache::new(cache::LIFETIME));
+        Self { store, clock, deployment, cache, without_platform, look_for_platform: Mutex::default() }
+    }
+
     /// Reads the state of an organization, strongly consistent.
     ///
     /// # Errors
@@ -157,9 +173,35 @@ impl Targets {
         self.cache.recent(organization, self.clock.now())
     }
 
+    /// The targets of the platform's own organization as they were at most 30 s ago; none if the organization does not exist.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if they could not be read.
+    pub(super) async fn of_platform(&self) -> Result<FanOut, ServiceError> {
+        let (platform, now) = (OrganizationId::platform(), self.clock.now());
+        let _looking = self.look_for_platform.lock().await;
+        if self.without_platform.get(&(), now).is_some() {
+            return Ok(FanOut::default());
+        }
+        if let Some(recent) = self.recent(&platform) {
+            return Ok(recent);
+        }
+        match self.current_state(&platform).await {
+            Ok(current) => self.fan_out(&current).await,
+            Err(ServiceError::NotFound(_)) => {
+                self.without_platform.put((), (), now);
+                Ok(FanOut::default())
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Expires a cached group, so that this process reads it again even if its revision is the same.
     pub(super) fn expire(&self, organization: &OrganizationId, group: FanOutGroup) {
         self.cache.expire(organization, group);
+        if organization.is_platform() {
+            self.without_platform.forget(&());
+        }
     }
 }
 

@@ -69,6 +69,20 @@ impl Store {
         Ok(removed)
     }
 
+    /// Removes the response from the item of one attempt. If the item is not written yet, it is written without the response:
+    /// the process that recorded the attempt then finds it.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the response may not have been removed.
+    pub async fn remove_response_of(&self, attempt: &RecordedAttempt) -> Result<(), StoreError> {
+        let expires_at = attempt.delivery.created_at().plus(self.retention);
+        let item = attempt_item(&RecordedAttempt { response: None, ..attempt.clone() }, expires_at)?;
+        match self.put_if(item, "attribute_not_exists(pk)", []).await {
+            Err(StoreError::Conflict) => self.remove_response(keys::attempt(attempt.endpoint, attempt.id)).await,
+            written => written,
+        }
+    }
+
     async fn remove_response(&self, key: Key) -> Result<(), StoreError> {
         let update = self.client.update_item().table_name(&self.table).set_key(Some(key.attributes()));
         let update = update

@@ -122,8 +122,9 @@ impl Store {
     }
 
     /// Writes the item conditionally. The condition covers every attribute that another process may change:
-    /// attempts, status, ticket and mark. The removal of an event's data changes none of these in a successful delivery, so
-    /// the condition also covers when a final record changed.
+    /// attempts, status, ticket and mark. The removal of an event's data changes none of these in a successful delivery, and
+    /// the removal of a response in none, so the condition also covers when a final record changed, and whether another
+    /// one still has its response.
     async fn replace(
         &self,
         seen: Option<&Delivery>,
@@ -156,6 +157,8 @@ impl Store {
                 if seen.status.is_final() {
                     condition.push_str(" AND updated_at = :updated_at");
                     values.push((":updated_at", text(&seen.updated_at.rfc3339())));
+                } else if seen.first_response.is_some() {
+                    condition.push_str(" AND attribute_exists(#first)");
                 }
                 self.put_with_token_if(item, write_token, &condition, values).await?
             }

@@ -1,6 +1,7 @@
 //! The items of endpoints and of deleted endpoints.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU16;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +11,7 @@ use super::secrets::{SecretItem, read_secrets, stored_secrets};
 use crate::domain::delivery::schedule::RetrySchedule;
 use crate::domain::endpoint::circuit_breaker::{CircuitBreaker, Suspension};
 use crate::domain::endpoint::destination::Destination;
+use crate::domain::endpoint::client_settings::ClientSettings;
 use crate::domain::endpoint::fan_out::FanOutGroup;
 use crate::domain::endpoint::headers::Headers;
 use crate::domain::endpoint::lane::Lane;
@@ -51,6 +53,10 @@ pub(in crate::store) struct EndpointItem {
     filter: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_schedule: Option<Vec<u32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_version: Option<NonZeroU16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_rate_limit: Option<NonZeroU16>,
     status: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     paused_at: Option<String>,
@@ -104,6 +110,8 @@ impl From<&Endpoint> for EndpointItem {
             channels: settings.channels.names().to_vec(),
             filter: settings.filter.as_ref().map(|filter| filter.to_string()),
             retry_schedule: settings.retry_schedule.as_ref().map(|schedule| schedule.delays().to_vec()),
+            client_version: settings.client.version,
+            client_rate_limit: settings.client.rate_limit,
             status: status.to_owned(),
             paused_at,
             disabled_reason,
@@ -145,6 +153,7 @@ impl TryFrom<EndpointItem> for Endpoint {
                 channels: Channels::stored(item.channels),
                 filter: filter(item.filter.as_deref())?,
                 retry_schedule: item.retry_schedule.map(RetrySchedule::new).transpose()?,
+                client: ClientSettings { version: item.client_version, rate_limit: item.client_rate_limit },
             },
             status: match item.status.as_str() {
                 "active" => EndpointStatus::Active,

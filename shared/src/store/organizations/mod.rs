@@ -57,7 +57,7 @@ impl Store {
         let items = unique.iter().map(|(_, item)| self.put_if_absent(item.clone()));
         let mut items = items.collect::<Result<Vec<_>, _>>()?;
         items.extend(self.change_external_organization(&organization.id, None, organization.external_id.as_ref())?);
-        items.extend(self.new_states(&organization.id, organization.default_format)?);
+        items.extend(self.new_states(organization)?);
         let sent = self.client.transact_write_items().set_transact_items(Some(items)).send().await;
         let Err(error) = sent else { return Ok(Ok(())) };
         if let Some(first) = taken_by(&error) {
@@ -76,8 +76,8 @@ impl Store {
         self.get::<OrganizationItem, _>(&keys::organization(id)).await
     }
 
-    /// Changes an organization. `None` if it does not exist or is being deleted. One transaction changes status and default
-    /// format in all copies of the state.
+    /// Changes an organization. `None` if it does not exist or is being deleted. One transaction changes status, default format
+    /// and external id in all copies of the state.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] if another process is changing the organization or its endpoints: retry.
@@ -249,6 +249,9 @@ pub(super) struct OrganizationItem {
     status: String,
     created_at: String,
     updated_at: String,
+    /// Hex.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created_by: Option<String>,
     waiting_pk: String,
     waiting_sk: String,
 }
@@ -284,10 +287,16 @@ impl From<&Organization> for OrganizationItem {
             status: status_name(organization.status).to_owned(),
             created_at: organization.created_at.rfc3339(),
             updated_at: organization.updated_at.rfc3339(),
+            created_by: organization.created_by.map(hex::encode),
             waiting_pk,
             waiting_sk,
         }
     }
+}
+
+fn read_digest(digest: &str) -> Result<[u8; 32], Unreadable> {
+    let bytes = hex::decode(digest).ok().and_then(|bytes| bytes.try_into().ok());
+    bytes.ok_or_else(|| Unreadable("not the digest of a request".to_owned()))
 }
 
 impl TryFrom<OrganizationItem> for Organization {
@@ -305,6 +314,7 @@ impl TryFrom<OrganizationItem> for Organization {
             status: parse_status(&item.status).ok_or_else(|| unknown("status", &item.status))?,
             created_at: Timestamp::parse(&item.created_at)?,
             updated_at: Timestamp::parse(&item.updated_at)?,
+            created_by: item.created_by.as_deref().map(read_digest).transpose()?,
         })
     }
 }

@@ -16,9 +16,12 @@ use super::{parse_status, status_name};
 use crate::clock;
 use crate::domain::endpoint::fan_out::{FanOutGroup, FanOutSize};
 use crate::domain::event::payload::Format;
+use crate::domain::external_id::ExternalId;
 use crate::domain::ids::OrganizationId;
 use crate::domain::tenancy::limits::OwnLimits;
-use crate::domain::tenancy::organization::{OrganizationPatch, OrganizationState, OrganizationStatus, Revisions};
+use crate::domain::tenancy::organization::{
+    Organization, OrganizationPatch, OrganizationState, OrganizationStatus, Revisions,
+};
 use crate::store::item::{Base, Item, read, to_item};
 use crate::store::keys::Key;
 use crate::store::limits::LimitsItem;
@@ -32,6 +35,8 @@ pub(in crate::store) const STATUS: &str = "status";
 const LIMITS: &str = "limits";
 /// The attribute of the format of events that name none. It is absent for envelopes.
 const DEFAULT_FORMAT: &str = "default_format";
+/// The attribute of the organization's external id, if it has one.
+const EXTERNAL_ID: &str = "external_id";
 const ENDPOINTS: &str = "endpoints";
 const FAN_OUT_BYTES: &str = "fanout_bytes";
 
@@ -128,10 +133,11 @@ impl Store {
     /// The items of the transaction that creates an organization.
     pub(in crate::store) fn new_states(
         &self,
-        organization: &OrganizationId,
-        format: Format,
+        organization: &Organization,
     ) -> Result<Vec<TransactWriteItem>, StoreError> {
-        keys::states(organization).map(|key| self.put_if_absent(new_state(key, format)?)).collect()
+        let Organization { id, default_format, external_id, .. } = organization;
+        let state = |key| new_state(key, *default_format, external_id.as_ref());
+        keys::states(id).map(|key| self.put_if_absent(state(key)?)).collect()
     }
 
     /// The items of the transaction that changes what the state has of an organization; none if it has none of what
@@ -147,6 +153,10 @@ impl Store {
         }
         if let Some(format) = patch.default_format {
             changes.set_or_remove(DEFAULT_FORMAT, stored_format(format));
+        }
+        if let Some(external_id) = &patch.external_id {
+            let external_id = external_id.as_ref();
+            changes.set_or_remove(EXTERNAL_ID, external_id.map(|it| AttributeValue::S(it.to_string())));
         }
         if changes.is_empty() { Ok(Vec::new()) } else { self.change_states(organization, &changes.update()) }
     }
@@ -183,9 +193,10 @@ fn is_transaction_conflict<R>(error: &SdkError<UpdateItemError, R>) -> bool {
 
 /// The state of a new organization. Group 0 has a revision from the start, so creating the endpoints of a small
 /// organization requires no write to open a group.
-fn new_state(key: Key, format: Format) -> Result<Item, StoreError> {
+fn new_state(key: Key, format: Format, external_id: Option<&ExternalId>) -> Result<Item, StoreError> {
     let mut item = to_item(&Base::new(key, "state"))?;
     item.extend(stored_format(format).map(|format| (DEFAULT_FORMAT.to_owned(), format)));
+    item.extend(external_id.map(|it| (EXTERNAL_ID.to_owned(), AttributeValue::S(it.to_string()))));
     item.insert(STATUS.to_owned(), AttributeValue::S(status_name(OrganizationStatus::Active).to_owned()));
     let zeros = [revision(FanOutGroup::default()), ENDPOINTS.to_owned(), FAN_OUT_BYTES.to_owned()];
     item.extend(zeros.map(|name| (name, number(0))));
@@ -205,6 +216,7 @@ pub(in crate::store) fn read_state(item: &Item) -> Result<OrganizationState, Sto
         status: status.ok_or_else(|| StoreError::corrupt("an organization's state without a status"))?,
         limits: item.get(LIMITS).map(read_limits).transpose()?.unwrap_or_default(),
         default_format: item.get(DEFAULT_FORMAT).map(read_format).transpose()?.unwrap_or_default(),
+        external_id: item.get(EXTERNAL_ID).and_then(|it| it.as_s().ok()).map(|it| ExternalId::stored(it)),
         revisions: revisions.collect::<Result<Revisions, _>>()?,
         size: FanOutSize { endpoints: sum(ENDPOINTS)?, bytes: sum(FAN_OUT_BYTES)? },
     })
@@ -244,7 +256,7 @@ mod tests {
     fn unknown_attributes_of_a_state_are_ignored_and_malformed_ones_rejected() {
         let group = |number| FanOutGroup::new(number).unwrap();
         let organization = OrganizationId::parse("00000000-0000-4000-8000-000000000001").unwrap();
-        let mut item = new_state(keys::state(&organization, 3), Format::Envelope).unwrap();
+        let mut item = new_state(keys::state(&organization, 3), Format::Envelope, None).unwrap();
         assert!(!item.contains_key(DEFAULT_FORMAT));
         assert_eq!(read_state(&item).unwrap().revisions.groups().collect::<Vec<_>>(), [(group(0), 0)]);
         let later = AttributeValue::S("x".to_owned());

@@ -88,9 +88,12 @@ impl Store {
         values: impl IntoIterator<Item = (&'static str, AttributeValue)>,
     ) -> PutItemFluentBuilder {
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item)).condition_expression(condition);
-        let names = condition.contains("#status").then(|| HashMap::from([("#status".to_owned(), "status".to_owned())]));
+        // Reserved words of DynamoDB.
+        let names =
+            [("#first", "first"), ("#status", "status")].into_iter().filter(|(name, _)| condition.contains(name));
+        let names: HashMap<_, _> = names.map(|(name, attribute)| (name.to_owned(), attribute.to_owned())).collect();
         let values = values.into_iter().map(|(name, value)| (name.to_owned(), value)).collect::<HashMap<_, _>>();
-        put.set_expression_attribute_names(names)
+        put.set_expression_attribute_names(Some(names).filter(|names| !names.is_empty()))
             .set_expression_attribute_values(Some(values).filter(|values| !values.is_empty()))
     }
 }

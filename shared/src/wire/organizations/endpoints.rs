@@ -13,6 +13,7 @@ use crate::domain::delivery::schedule::RetrySchedule;
 use crate::domain::deployment::Deployment;
 use crate::domain::endpoint::change::EndpointPatch;
 use crate::domain::endpoint::destination::Destination;
+use crate::domain::endpoint::client_settings::ClientSettingsPatch;
 use crate::domain::endpoint::filter::{Filter, FilterError};
 use crate::domain::endpoint::headers::Headers;
 use crate::domain::endpoint::health::Health;
@@ -187,6 +188,7 @@ impl EndpointPatchIn {
             retry_schedule: read.cleared("retry_schedule", self.retry_schedule, RetrySchedule::new),
             secret: read.changed("secret", self.secret, |secret| SigningSecret::parse_verifiable(&secret)),
             status: read.changed("status", self.status, wanted_status),
+            client: ClientSettingsPatch::default(),
         };
         read.finish(Some(patch))
     }

@@ -54,12 +54,11 @@ impl OrganizationIn {
         let default_format = default_format.unwrap_or_default();
         read.finish(name.map(|name| NewOrganization {
             id,
-            name,
-            slug,
             external_id,
             description,
             metadata,
             default_format,
+            ..NewOrganization::new(name, slug)
         }))
     }
 }

@@ -1,6 +1,7 @@
 //! Endpoints.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU16;
 
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -9,6 +10,7 @@ use super::ids::print_endpoint;
 use crate::domain::Invalid;
 use crate::domain::deployment::Deployment;
 use crate::domain::endpoint::change::EndpointPatch;
+use crate::domain::endpoint::client_settings::{ClientSettings, ClientSettingsPatch};
 use crate::domain::endpoint::headers::Headers;
 use crate::domain::endpoint::subscription::Subscription;
 use crate::domain::endpoint::url::EndpointUrl;
@@ -47,6 +49,15 @@ pub struct EndpointIn {
     channels: Field<Vec<String>>,
     #[schema(value_type = Option<BTreeMap<String, String>>)]
     metadata: Field<BTreeMap<String, String>>,
+    /// Kept and shown.
+    #[schema(value_type = Option<u16>, minimum = 1)]
+    version: Field<i64>,
+    /// Kept and shown; the engine has no such limit.
+    #[schema(value_type = Option<u16>, minimum = 1)]
+    rate_limit: Field<i64>,
+    /// A later name of `rateLimit`.
+    #[schema(value_type = Option<u16>, minimum = 1)]
+    throttle_rate: Field<i64>,
     /// Ignored by `PUT`.
     #[schema(value_type = Option<String>)]
     secret: Field<String>,
@@ -92,6 +103,10 @@ impl EndpointIn {
         let metadata = read.optional("metadata", self.metadata, Metadata::new).unwrap_or_default();
         let secret = read.optional("secret", self.secret, |secret| SigningSecret::parse_standard(&secret));
         let headers = read.optional("headers", self.headers, own_headers).unwrap_or_default();
+        let client = ClientSettings {
+            version: read.optional("version", self.version, ClientSettings::parse),
+            rate_limit: rate_limit(&mut read, self.throttle_rate, self.rate_limit).flatten(),
+        };
         let complete = url.map(|(name, url)| {
             let settings = EndpointSettings {
                 external_id: external_id.clone().flatten(),
@@ -99,6 +114,7 @@ impl EndpointIn {
                 metadata,
                 headers,
                 channels,
+                client,
                 ..EndpointSettings::new(name, url, types.unwrap_or_else(|| vec![Subscription::All]))
             };
             let patch = EndpointPatch {
@@ -108,6 +124,7 @@ impl EndpointIn {
                 destination: Some(settings.destination.clone()),
                 subscriptions: Some(settings.subscriptions.clone()),
                 channels: Some(settings.channels.clone()),
+                client: ClientSettingsPatch { version: client.version, rate_limit: Some(client.rate_limit) },
                 status: Some(wanted(is_disabled, WantedStatus::Enabled)),
                 ..EndpointPatch::default()
             };
@@ -140,6 +157,15 @@ pub struct EndpointPatchIn {
     channels: Field<Vec<String>>,
     #[schema(value_type = Option<BTreeMap<String, String>>)]
     metadata: Field<BTreeMap<String, String>>,
+    /// Kept and shown.
+    #[schema(value_type = Option<u16>, minimum = 1)]
+    version: Field<i64>,
+    /// Kept and shown; the engine has no such limit.
+    #[schema(value_type = Option<u16>, minimum = 1)]
+    rate_limit: Field<i64>,
+    /// A later name of `rateLimit`.
+    #[schema(value_type = Option<u16>, minimum = 1)]
+    throttle_rate: Field<i64>,
     #[schema(value_type = Option<String>)]
     secret: Field<String>,
 }
@@ -158,6 +184,10 @@ impl EndpointPatchIn {
     pub fn parse(self, deployment: &Deployment) -> Result<EndpointPatch, Vec<Problem>> {
         let mut read = Reader::default();
         let types = subscribed(&mut read, self.event_types, self.filter_types, deployment);
+        let client = ClientSettingsPatch {
+            version: read.changed("version", self.version, ClientSettings::parse),
+            rate_limit: rate_limit(&mut read, self.throttle_rate, self.rate_limit),
+        };
         let patch = EndpointPatch {
             destination: read
                 .changed("url", self.url, |url| EndpointUrl::parse(&url, &deployment.urls))
@@ -168,6 +198,7 @@ impl EndpointPatchIn {
             channels: read.cleared("channels", self.channels, Channels::of_endpoint).map(Option::unwrap_or_default),
             metadata: read.cleared("metadata", self.metadata, Metadata::new).map(Option::unwrap_or_default),
             secret: read.changed("secret", self.secret, |secret| SigningSecret::parse_standard(&secret)),
+            client,
             status: read
                 .changed("disabled", self.disabled, |is_disabled| Ok(wanted(is_disabled, WantedStatus::Enabled))),
             ..EndpointPatch::default()
@@ -193,6 +224,15 @@ fn subscribed(
         newer => ("eventTypes", newer),
     };
     read.cleared(name, field, |types| subscriptions(&types, &deployment.catalogue))
+}
+
+/// Validates the rate. `Some(None)` stands for none.
+fn rate_limit(read: &mut Reader, newer: Field<i64>, older: Field<i64>) -> Option<Option<NonZeroU16>> {
+    let (name, field) = match newer {
+        Field::Absent => ("rateLimit", older),
+        newer => ("throttleRate", newer),
+    };
+    read.cleared(name, field, ClientSettings::parse)
 }
 
 fn description(text: String) -> Result<Option<Description>, Invalid> {
@@ -240,8 +280,12 @@ pub struct EndpointOut {
     #[schema(required)]
     channels: Option<Vec<String>>,
     metadata: BTreeMap<String, String>,
-    /// Always 1.
-    version: u32,
+    version: u16,
+    #[schema(required)]
+    rate_limit: Option<u16>,
+    /// As `rateLimit`.
+    #[schema(required)]
+    throttle_rate: Option<u16>,
     #[schema(value_type = Millisecond)]
     created_at: String,
     #[schema(value_type = Millisecond)]
@@ -262,6 +306,8 @@ impl EndpointOut {
             channels: None,
             metadata: BTreeMap::new(),
             version: 1,
+            rate_limit: None,
+            throttle_rate: None,
             created_at: at.rfc3339(),
             updated_at: at.rfc3339(),
         }
@@ -275,6 +321,7 @@ impl From<&Endpoint> for EndpointOut {
         let types: Option<Vec<_>> =
             (!is_all).then(|| settings.subscriptions.iter().map(Subscription::to_string).collect());
         let channels = settings.channels.names();
+        let rate_limit = settings.client.rate_limit.map(NonZeroU16::get);
         Self {
             id: print_endpoint(endpoint.id),
             uid: settings.external_id.as_ref().map(ExternalId::to_string),
@@ -285,7 +332,9 @@ impl From<&Endpoint> for EndpointOut {
             event_types: types,
             channels: (!channels.is_empty()).then(|| channels.to_vec()),
             metadata: settings.metadata.as_map().clone(),
-            version: 1,
+            version: settings.client.version.map_or(1, NonZeroU16::get),
+            rate_limit,
+            throttle_rate: rate_limit,
             created_at: endpoint.created_at.rfc3339(),
             updated_at: endpoint.updated_at.rfc3339(),
         }

@@ -25,8 +25,7 @@ pub fn reference<Id>(text: &str, parse: impl FnOnce(&str) -> Option<Id>) -> Opti
 
 /// Prints an application's identifier. That of an organization whose identifier was supplied contains a UUID.
 pub fn print_application(id: &OrganizationId) -> String {
-    let text = id.as_str();
-    format!("{APPLICATION}{}", text.strip_prefix(GENERATED_ORGANIZATION).unwrap_or(text))
+    id.as_svix()
 }
 
 /// Parses an application's identifier.
@@ -38,7 +37,7 @@ pub fn parse_application(text: &str) -> Option<OrganizationId> {
 
 /// Prints an endpoint's identifier.
 pub fn print_endpoint(id: EndpointId) -> String {
-    format!("{ENDPOINT}{}", id.uuid().simple())
+    id.as_svix()
 }
 
 /// Parses an endpoint's identifier.
@@ -48,7 +47,7 @@ pub fn parse_endpoint(text: &str) -> Option<EndpointId> {
 
 /// Prints a message's identifier.
 pub fn print_message(id: EventId) -> String {
-    id.as_message()
+    id.as_svix()
 }
 
 /// Parses a message's identifier.
@@ -58,7 +57,7 @@ pub fn parse_message(text: &str) -> Option<EventId> {
 
 /// Prints an attempt's identifier.
 pub fn print_attempt(id: AttemptId) -> String {
-    format!("{ATTEMPT}{}", id.uuid().simple())
+    id.as_svix()
 }
 
 /// Parses an attempt's identifier.

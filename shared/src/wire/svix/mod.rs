@@ -13,6 +13,7 @@ mod message;
 mod portal;
 mod query;
 mod secret;
+mod statistics;
 mod task;
 
 pub use application::{ApplicationIn, ApplicationOut, ApplicationPatchIn, ApplicationUpdate};
@@ -32,12 +33,16 @@ pub use message::{MessageIn, MessageOut};
 pub use portal::{PortalAccessIn, PortalAccessOut};
 pub use query::{Order, Paging, PagingParameters, Parameters};
 pub use secret::{RotationIn, SecretOut};
+pub use statistics::{Named, Report, ReportOut, SubscribedOut, UsageIn, UsageOut, parse_report, print_report};
 pub use task::{BulkReplayIn, ExampleIn, SpanIn, TaskOut, parse_task, print_task};
 
-/// The beginning of all paths of the dialect.
+/// The beginning of the dialect's paths.
 pub const PREFIX: &str = "/api/v1";
+/// The beginning of the paths of the clients' operations for incoming webhooks, which this API does not have.
+pub const INGEST_PREFIX: &str = "/ingest/api/v1";
 
 /// Whether this is a path of the dialect.
 pub fn is_path(path: &str) -> bool {
-    path.strip_prefix(PREFIX).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    let rests = [PREFIX, INGEST_PREFIX].into_iter().filter_map(|prefix| path.strip_prefix(prefix));
+    rests.into_iter().any(|rest| rest.is_empty() || rest.starts_with('/'))
 }

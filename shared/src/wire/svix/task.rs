@@ -1,9 +1,9 @@
 //! Background tasks, which are jobs, and the requests that begin them.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use super::attempt::Status;
@@ -20,7 +20,7 @@ use crate::wire::error::Problem;
 use crate::wire::field::{Field, RawField, Reader, each};
 use crate::wire::openapi::Millisecond;
 
-const TASK: &str = "qtask_";
+pub(super) const TASK: &str = "qtask_";
 /// Digits of the identifier of a job.
 const JOB_DIGITS: usize = 32;
 /// How far back a recovery may begin.
@@ -184,14 +184,15 @@ impl ExampleIn {
 #[serde(rename_all = "camelCase")]
 #[schema(as = svix::BackgroundTaskOut)]
 pub struct TaskOut {
-    id: String,
+    pub(super) id: String,
     /// `running`, `finished` or `failed`.
-    status: &'static str,
-    /// `endpoint.recover`, `endpoint.replay` or `endpoint.bulk-replay`.
-    task: &'static str,
-    data: BTreeMap<String, u64>,
+    pub(super) status: &'static str,
+    /// `endpoint.recover`, `endpoint.replay`, `endpoint.bulk-replay`, `application.stats` or `event-type.aggregate`.
+    pub(super) task: &'static str,
+    #[schema(value_type = Object)]
+    pub(super) data: Value,
     #[schema(value_type = Millisecond)]
-    updated_at: String,
+    pub(super) updated_at: String,
 }
 
 impl TaskOut {
@@ -212,7 +213,7 @@ impl TaskOut {
             id: print_task(job),
             status,
             task,
-            data: BTreeMap::from([("messagesSent".to_owned(), job.moved)]),
+            data: json!({"messagesSent": job.moved}),
             updated_at: job.state.ended_at().unwrap_or(job.since).rfc3339(),
         })
     }

@@ -152,6 +152,14 @@ impl Stage {
         tenant.post("/portal-sessions", &json!({"role": "member"})).await.data(201);
         let receiver = Receiver::always(Answer::status(500)).await;
         self.world.platform().patch(&path, &json!({"external_id": "crm-18"})).await.data(200);
+        // As if a request with an idempotency key of the dialect `svix` had created it.
+        let org = [("pk", format!("org#{}", tenant.id)), ("sk", "org".to_owned())];
+        let org = org.map(|(name, key)| (name.to_owned(), AttributeValue::S(key)));
+        let update = self.world.dynamodb().update_item().table_name(self.world.table()).set_key(Some(org.into()));
+        let digest = AttributeValue::S("0".repeat(64));
+        let update =
+            update.update_expression("SET created_by = :digest").expression_attribute_values(":digest", digest);
+        update.send().await.unwrap();
         let fields = json!({"url": receiver.url(), "external_id": "main", "signing_algorithm": "ed25519"});
         let attempted = tenant.endpoint_with(fields).await;
         let endpoint = tenant.endpoint(&receiver).await;

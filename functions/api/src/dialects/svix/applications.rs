@@ -21,7 +21,7 @@ use shared::wire::svix::{
 };
 use utoipa::OpenApi;
 
-use super::repetitions::{Identity, Remade};
+use super::repetitions::{Identity, NotStored, Remade};
 use crate::{Api, Routes};
 
 type Answer = Result<Bare<ApplicationOut>, ApiError>;
@@ -77,20 +77,22 @@ async fn create(
     let new = body.read_known(ApplicationIn::parse)?.new;
     let uid = new.external_id.clone().filter(|_| get_if_exists);
     if let Some(found) = existing(&administrator, uid.as_ref()).await? {
-        return Ok(remade(&found, Bare::ok((&found).into())));
+        return Ok(found_before(&found));
     }
-    let id = identity.map(|Extension(identity)| OrganizationId::new(identity.at, identity.random));
-    match administrator.create_organization(NewOrganization { id: id.clone(), ..new }).await {
-        Ok(created) => Ok(remade(&created, Bare::created((&created).into()))),
+    let identity = identity.map(|Extension(identity)| identity);
+    let id = identity.map(|identity| OrganizationId::new(identity.at, identity.random()));
+    let created_by = identity.map(|identity| identity.digest);
+    match administrator.create_organization(NewOrganization { id: id.clone(), created_by, ..new }).await {
+        Ok(created) => Ok(new_application(&created)),
         // An earlier request with the same key stored it before it failed.
         Err(ServiceError::Conflict(_)) if is_stored(&administrator, id.as_ref()).await? => {
             let created =
                 administrator.access().organization(&id.ok_or_else(|| ApiError::not_found("application"))?).await?;
-            Ok(remade(&created, Bare::created((&created).into())))
+            Ok(new_application(&created))
         }
         // Another request created it meanwhile.
         Err(ServiceError::Conflict(reason)) => match existing(&administrator, uid.as_ref()).await? {
-            Some(found) => Ok(remade(&found, Bare::ok((&found).into()))),
+            Some(found) => Ok(found_before(&found)),
             None => Err(ServiceError::Conflict(reason).into()),
         },
         Err(error) => Err(error.into()),
@@ -107,9 +109,16 @@ async fn is_stored(administrator: &Administrator, id: Option<&OrganizationId>) -
     }
 }
 
-fn remade(organization: &Organization, shown: Bare<ApplicationOut>) -> Response {
-    let mut response = shown.into_response();
+fn new_application(organization: &Organization) -> Response {
+    let mut response = Bare::created(ApplicationOut::from(organization)).into_response();
     response.extensions_mut().insert(Remade::Application(organization.id.clone()));
+    response
+}
+
+/// The answer that shows an application which another request created. A repetition finds it again.
+fn found_before(organization: &Organization) -> Response {
+    let mut response = Bare::ok(ApplicationOut::from(organization)).into_response();
+    response.extensions_mut().insert(NotStored);
     response
 }
 

@@ -4,17 +4,17 @@ use std::collections::HashMap;
 
 use axum::Router;
 use axum::extract::State;
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use shared::domain::Invalid;
 use shared::domain::delivery::recorded::RecordedAttempt;
 use shared::domain::delivery::selection::DeliveryFilter;
 use shared::domain::endpoint::Endpoint;
 use shared::domain::event::Event;
-use shared::domain::ids::{AttemptId, EndpointId, OrganizationId};
+use shared::domain::ids::{AttemptId, DeliveryId, EndpointId, EventId, OrganizationId};
 use shared::domain::walk::Walked;
-use shared::edge::scopes::{DeliveriesRead, DeliveriesWrite};
+use shared::edge::scopes::{DeliveriesRead, DeliveriesWrite, OrganizationWrite};
 use shared::edge::{
-    ApiError, Bare, BoundTenant, Listed, OfApplication, PathId, SvixAttemptId, SvixEndpointId, SvixMessageId,
+    ApiError, Bare, BoundTenant, Empty, Listed, OfApplication, PathId, SvixAttemptId, SvixEndpointId, SvixMessageId,
     SvixSearch, Tenant,
 };
 use shared::service::Administrator;
@@ -24,13 +24,14 @@ use shared::wire::svix::{
 };
 use utoipa::OpenApi;
 
+use super::messages::require_owner;
 use crate::{Api, Routes};
 
 type Attempts = Result<Bare<ListOut<AttemptOut>>, ApiError>;
 
 /// The OpenAPI description of these routes.
 #[derive(OpenApi)]
-#[openapi(paths(by_endpoint, by_message, messages, destinations, read, resend))]
+#[openapi(paths(by_endpoint, by_message, messages, destinations, read, expunge, resend))]
 pub(super) struct Operations;
 
 pub(super) fn routes() -> Routes {
@@ -40,6 +41,7 @@ pub(super) fn routes() -> Routes {
         .route("/app/{app_id}/endpoint/{endpoint_id}/msg", get(messages))
         .route("/app/{app_id}/msg/{msg_id}/endpoint", get(destinations))
         .route("/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}", get(read))
+        .route("/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}/content", delete(expunge))
         .route("/app/{app_id}/msg/{msg_id}/endpoint/{endpoint_id}/resend", post(resend))
 }
 
@@ -225,11 +227,34 @@ async fn read(
     State(administrator): Api,
 ) -> Result<Bare<AttemptOut>, ApiError> {
     let organization = &tenant.organization.id;
-    let delivery = attempt.index().and_then(|index| message.delivery(index));
-    let delivery = delivery.ok_or_else(|| ApiError::not_found("attempt"))?;
+    let delivery = delivery_of(message, attempt)?;
     let found = administrator.delivery_attempt(organization, &tenant.binding, delivery, attempt).await?;
     let endpoint = administrator.endpoint(organization, found.endpoint).await?;
     Ok(Bare::ok(AttemptOut::new(&found, Some(&endpoint), true)))
+}
+
+/// The delivery of a message that an attempt was for.
+fn delivery_of(message: EventId, attempt: AttemptId) -> Result<DeliveryId, ApiError> {
+    let delivery = attempt.index().and_then(|index| message.delivery(index));
+    delivery.ok_or_else(|| ApiError::not_found("attempt"))
+}
+
+/// Removes the response to an attempt. The message and its other attempts stay.
+#[utoipa::path(
+    delete, path = "/app/{app_id}/msg/{msg_id}/attempt/{attempt_id}/content",
+    operation_id = "message_attempt_expunge_content",
+    responses((status = 204)),
+)]
+async fn expunge(
+    tenant: Tenant<OrganizationWrite, OfApplication>,
+    PathId(SvixMessageId(message)): PathId<SvixMessageId>,
+    PathId(SvixAttemptId(attempt)): PathId<SvixAttemptId>,
+    State(administrator): Api,
+) -> Result<Empty, ApiError> {
+    require_owner(&tenant.caller)?;
+    let delivery = delivery_of(message, attempt)?;
+    administrator.expunge_attempt(&tenant.organization.id, delivery, attempt).await?;
+    Ok(Empty)
 }
 
 /// Sends a message to an endpoint once more, at once. A failure is not retried.

@@ -10,7 +10,8 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use shared::domain::endpoint::change::EndpointPatch;
 use shared::domain::endpoint::{EndpointSettings, NewEndpoint};
-use shared::domain::ids::EndpointId;
+use shared::domain::ids::{EndpointId, OrganizationId};
+use shared::domain::tenancy::rights::Binding;
 use shared::edge::scopes::{DeliveriesRead, EndpointsRead, EndpointsWrite};
 use shared::edge::{
     ApiError, Bare, Body, BoundTenant, Empty, Listed, OfApplication, PathId, PathReference, SvixEndpointId, SvixSearch,
@@ -21,7 +22,7 @@ use shared::wire::error::{ErrorCode, Problem};
 use shared::wire::field::NamesTypes;
 use shared::wire::svix::{
     EndpointIn, EndpointOut, EndpointPatchIn, EndpointUpdate, HeadersIn, HeadersOut, HeadersPatchIn, ListOut, Order,
-    PagingParameters, Reference, RotationIn, SecretOut, StatsOut, parse_endpoint, print_endpoint,
+    PagingParameters, Parameters, Reference, RotationIn, SecretOut, StatsOut, parse_endpoint, print_endpoint,
 };
 use utoipa::OpenApi;
 
@@ -32,7 +33,7 @@ use crate::{Api, Routes};
 /// The longest time whose messages are counted.
 const MAX_SPAN: Duration = Duration::from_secs(28 * 24 * 60 * 60);
 
-type Answer = Result<Bare<EndpointOut>, ApiError>;
+pub(super) type Answer = Result<Bare<EndpointOut>, ApiError>;
 type Reader = Tenant<EndpointsRead, OfApplication>;
 type Writer = Tenant<EndpointsWrite, OfApplication>;
 
@@ -72,12 +73,21 @@ pub(super) fn routes() -> Routes {
 async fn list(
     tenant: BoundTenant<EndpointsRead, OfApplication>,
     State(administrator): Api,
-    SvixSearch(mut query): SvixSearch,
+    SvixSearch(query): SvixSearch,
+) -> Result<Bare<ListOut<EndpointOut>>, ApiError> {
+    page(&administrator, &tenant.organization.id, &tenant.binding, query).await
+}
+
+/// A page of the endpoints of an organization.
+pub(super) async fn page(
+    administrator: &Administrator,
+    organization: &OrganizationId,
+    binding: &Binding,
+    mut query: Parameters,
 ) -> Result<Bare<ListOut<EndpointOut>>, ApiError> {
     let newest_first = query.order(Order::Descending) == Order::Descending;
     let paging = query.paging(parse_endpoint);
     let paging = query.finish(paging)?;
-    let (organization, binding) = (&tenant.organization.id, &tenant.binding);
     let page = administrator.walk_endpoints(organization, binding, newest_first, &paging.walk, paging.limit).await?;
     let (is_backward, further) = (paging.walk.is_backward(), page.further.map(print_endpoint));
     Listed::of_all(is_backward, page.items, further, |it| EndpointOut::from(it), |it| print_endpoint(it.id))
@@ -95,10 +105,20 @@ async fn create(
     body: Body<EndpointIn>,
 ) -> Answer {
     let new = parsed(&administrator, &tenant.caller, body).await?.new;
-    let organization = &tenant.organization.id;
+    create_in(&administrator, &tenant.organization.id, identity, new).await
+}
+
+/// Creates an endpoint. A repetition of the request finds what it has stored.
+pub(super) async fn create_in(
+    administrator: &Administrator,
+    organization: &OrganizationId,
+    identity: Option<Extension<Identity>>,
+    new: NewEndpoint,
+) -> Answer {
     let created = match identity {
-        Some(Extension(Identity { at, random })) => {
-            administrator.create_endpoint_once(organization, EndpointId::new(at, random), new).await?
+        Some(Extension(identity)) => {
+            let id = EndpointId::new(identity.at, identity.random());
+            administrator.create_endpoint_once(organization, id, new).await?
         }
         None => administrator.create_endpoint(organization, new).await?,
     };
@@ -158,14 +178,24 @@ async fn upsert(
     State(administrator): Api,
     body: Body<EndpointIn>,
 ) -> Answer {
-    let organization = &tenant.organization.id;
+    let update = parsed(&administrator, &tenant.caller, body).await?;
+    upsert_in(&administrator, &tenant.organization.id, &tenant.binding, named, update).await
+}
+
+/// Replaces an endpoint, or creates it if it is named by a uid.
+pub(super) async fn upsert_in(
+    administrator: &Administrator,
+    organization: &OrganizationId,
+    binding: &Binding,
+    named: Reference<SvixEndpointId>,
+    EndpointUpdate { new, patch }: EndpointUpdate,
+) -> Answer {
     let found = match &named {
         Reference::Id(SvixEndpointId(id)) => Some(*id),
         Reference::Uid(uid) => administrator.access().endpoint_named(organization, uid).await?,
     };
-    let EndpointUpdate { new, patch } = parsed(&administrator, &tenant.caller, body).await?;
     match (found, named) {
-        (Some(id), _) => change(&administrator, &tenant, id, patch).await,
+        (Some(id), _) => Ok(Bare::ok((&administrator.update_endpoint(organization, binding, id, patch).await?).into())),
         (None, Reference::Uid(uid)) => {
             let external_id = Some(new.settings.external_id.unwrap_or(uid));
             let settings = EndpointSettings { external_id, ..new.settings };
@@ -191,11 +221,7 @@ async fn update(
     require_types(&administrator, &tenant.caller, body.fields()).await?;
     let deployment = administrator.deployment_for(&tenant.caller, body.fields().types()).await?;
     let patch = body.read_known(|body| body.parse(&deployment))?;
-    change(&administrator, &tenant, endpoint, patch).await
-}
-
-async fn change(administrator: &Administrator, tenant: &Writer, id: EndpointId, patch: EndpointPatch) -> Answer {
-    let changed = administrator.update_endpoint(&tenant.organization.id, &tenant.binding, id, patch).await?;
+    let changed = administrator.update_endpoint(&tenant.organization.id, &tenant.binding, endpoint, patch).await?;
     Ok(Bare::ok((&changed).into()))
 }
 
@@ -276,7 +302,16 @@ async fn secret(
     PathId(SvixEndpointId(endpoint)): PathId<SvixEndpointId>,
     State(administrator): Api,
 ) -> Result<Response, ApiError> {
-    let (secrets, _) = administrator.read_secrets(&tenant.organization.id, endpoint).await?;
+    newest_secret(&administrator, &tenant.organization.id, endpoint).await
+}
+
+/// Shows the newest secret of an endpoint.
+pub(super) async fn newest_secret(
+    administrator: &Administrator,
+    organization: &OrganizationId,
+    endpoint: EndpointId,
+) -> Result<Response, ApiError> {
+    let (secrets, _) = administrator.read_secrets(organization, endpoint).await?;
     let shown = Bare::ok(SecretOut::new(&secrets.newest.secret));
     Ok(([(CACHE_CONTROL, "no-store")], shown).into_response())
 }

@@ -8,7 +8,9 @@ mod endpoints;
 mod event_types;
 mod health;
 mod messages;
+mod operational;
 mod repetitions;
+mod statistics;
 mod tasks;
 
 use std::sync::Arc;
@@ -16,17 +18,33 @@ use std::sync::Arc;
 use axum::Router;
 use axum::http::Uri;
 use axum::middleware::from_fn_with_state;
+use axum::routing::{any, post};
 use shared::edge::ApiError;
 use shared::service::Administrator;
 use shared::wire::error::ErrorCode;
+use shared::wire::svix::{INGEST_PREFIX, PREFIX};
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
 use crate::Routes;
 
-/// The beginnings of the paths, after the prefix, of operations that the clients have and this API does not.
-const NOT_IMPLEMENTED: [&str; 8] =
-    ["connector", "destination", "environment", "ingest", "integration", "stream", "streaming", "transformation"];
+/// Parts of the paths of operations that the clients have and this API does not.
+const NOT_IMPLEMENTED: [&str; 14] = [
+    "attempt-stats",
+    "autoconfig",
+    "connector",
+    "destination",
+    "environment",
+    "ingest",
+    "integration",
+    "logout",
+    "poller",
+    "stream",
+    "stream-logout",
+    "stream-portal-access",
+    "streaming",
+    "transformation",
+];
 
 pub(crate) fn routes(administrator: &Arc<Administrator>) -> Routes {
     let routes = Router::new()
@@ -36,11 +54,20 @@ pub(crate) fn routes(administrator: &Arc<Administrator>) -> Routes {
         .merge(endpoints::routes())
         .merge(event_types::routes())
         .merge(messages::routes())
+        .merge(operational::routes())
+        .merge(statistics::routes())
         .merge(tasks::routes())
         .layer(from_fn_with_state(Arc::clone(administrator), repetitions::layer))
         .merge(document::routes())
         .merge(health::routes());
-    Router::new().nest("/api/v1", routes.fallback(unknown))
+    // These paths would be those of a message.
+    let routes = routes
+        .route("/app/{app_id}/msg/bulk-expunge", post(not_implemented))
+        .route("/app/{app_id}/msg/expunge-all-contents", post(not_implemented))
+        .route("/app/{app_id}/msg/precheck/active", post(not_implemented));
+    Router::new()
+        .nest(PREFIX, routes.fallback(unknown))
+        .route(&format!("{INGEST_PREFIX}/{{*path}}"), any(not_implemented))
 }
 
 /// The OpenAPI description of these routes.
@@ -51,6 +78,8 @@ pub(crate) fn operations() -> OpenApi {
         .merge_from(endpoints::Operations::openapi())
         .merge_from(event_types::Operations::openapi())
         .merge_from(messages::Operations::openapi())
+        .merge_from(operational::Operations::openapi())
+        .merge_from(statistics::Operations::openapi())
         .merge_from(tasks::Operations::openapi())
         .merge_from(document::Operations::openapi())
         .merge_from(health::Operations::openapi());
@@ -59,13 +88,14 @@ pub(crate) fn operations() -> OpenApi {
 
 /// Answers a path that no route has.
 async fn unknown(uri: Uri) -> ApiError {
-    // The prefix is not in this path.
-    let segments: Vec<_> = uri.path().split('/').skip(1).collect();
-    let is_known = segments.first().is_some_and(|first| NOT_IMPLEMENTED.contains(first))
-        || segments.iter().any(|segment| ["integration", "poller", "transformation"].contains(segment));
-    if is_known {
-        let message = "this service does not have the operation";
-        return ApiError::new(ErrorCode::NotFound, message).with_svix_code(501, "not_implemented");
+    match uri.path().split('/').any(|segment| NOT_IMPLEMENTED.contains(&segment)) {
+        true => not_implemented().await,
+        false => ApiError::new(ErrorCode::NotFound, "no resource has this path"),
     }
-    ApiError::new(ErrorCode::NotFound, "no resource has this path")
+}
+
+/// Answers an operation that the clients have and this API does not.
+async fn not_implemented() -> ApiError {
+    let message = "this service does not have the operation";
+    ApiError::new(ErrorCode::NotFound, message).with_svix_code(501, "not_implemented")
 }

@@ -29,7 +29,8 @@ const MAX_KEY_CHARS: usize = 255;
 /// Largest body that is stored.
 const MAX_BODY_BYTES: usize = 64 * 1024;
 
-/// Marks a response that must not be stored: it has the payload of a message.
+/// Marks a response that must not be stored: it has the payload of a message or a credential, or it shows what an earlier
+/// request created.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct NotStored;
 
@@ -38,14 +39,22 @@ pub(super) struct NotStored;
 pub(super) struct Identity {
     /// When the first request began.
     pub(super) at: Timestamp,
-    /// A part of the digest of the request.
-    pub(super) random: Random,
+    /// The digest of the request.
+    pub(super) digest: [u8; 32],
+}
+
+impl Identity {
+    /// The random bytes of the identifier of what the request creates.
+    pub(super) fn random(&self) -> Random {
+        let [a, b, c, d, e, f, g, h, ..] = self.digest;
+        [a, b, c, d, e, f, g, h]
+    }
 }
 
 /// Marks a response that is made again for a repetition, because what it shows must not be stored.
 #[derive(Debug, Clone)]
 pub(super) enum Remade {
-    /// A new application. What is stored for the deployment is not removed with an application.
+    /// A new application. It can change before the repetition, and be deleted, which also removes what is stored.
     Application(OrganizationId),
     /// A secret of an endpoint.
     Secret(EndpointId, SigningKeyId),
@@ -91,8 +100,7 @@ pub(super) async fn layer(State(administrator): State<Arc<Administrator>>, reque
         }
         Err(error) => return ApiError::from(error).into_response(),
     };
-    let [a, b, c, d, e, f, g, h, ..] = digest.digest;
-    parts.extensions.insert(Identity { at: first_at, random: [a, b, c, d, e, f, g, h] });
+    parts.extensions.insert(Identity { at: first_at, digest: digest.digest });
     let response = next.run(Request::from_parts(parts, body)).await;
     if response.status().is_server_error() {
         if let Err(error) = administrator.end_answer(&digest, first_at, None).await {
@@ -143,7 +151,12 @@ async fn digest(parts: &mut Parts, administrator: &Arc<Administrator>) -> Result
     let Ok(Authenticated(caller)) = Authenticated::from_request_parts(parts, administrator).await else {
         return Ok(None);
     };
-    if !parts.uri.path().starts_with("/app/") {
+    if parts.uri.path().starts_with("/operational-webhook/") {
+        let organization = caller.is_platform().then(OrganizationId::platform);
+        return Ok(organization.map(|organization| RequestDigest { organization: Some(organization), digest }));
+    }
+    // The deletion of an application removes the answers to all requests that name it.
+    if !["/app/", "/auth/"].iter().any(|prefix| parts.uri.path().starts_with(prefix)) {
         return Ok(Some(RequestDigest { organization: None, digest }));
     }
     let named = PathReference::<SvixApplicationId>::from_request_parts(parts, administrator).await;

@@ -1,25 +1,30 @@
 //! Recoveries and replays of endpoints, the tasks that they are, and examples.
 
+use std::sync::Arc;
+
 use axum::Router;
-use axum::extract::State;
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
-use shared::domain::ids::EndpointId;
+use shared::domain::ids::{EndpointId, JobId};
 use shared::domain::job::{Job, Replay};
 use shared::domain::tenancy::access::Scope;
 use shared::edge::scopes::{DeliveriesRead, DeliveriesWrite, EndpointsWrite};
 use shared::edge::{
-    ApiError, Bare, Body, BoundTenant, Listed, OfApplication, OfTask, OfTaskList, PathId, PathTask, SvixEndpointId,
-    SvixSearch, Tenant,
+    ApiError, Bare, Body, BoundTenant, Listed, OfApplication, OfTask, OfTaskList, PathId, PathReference, PathReport,
+    PathTask, Platform, SvixEndpointId, SvixSearch, Tenant,
 };
 use shared::service::Administrator;
 use shared::wire::error::ErrorCode;
 use shared::wire::svix::{
-    BulkReplayIn, ExampleIn, ListOut, MessageOut, PagingParameters, SpanIn, TaskOut, parse_task, print_task,
+    BulkReplayIn, ExampleIn, ListOut, MessageOut, PagingParameters, Reference, Report, SpanIn, TaskOut, parse_task,
+    print_task,
 };
 use utoipa::OpenApi;
 
 use super::repetitions::NotStored;
+use super::statistics::computed;
 use crate::{Api, Routes};
 
 type Started = Result<Bare<TaskOut>, ApiError>;
@@ -152,16 +157,39 @@ async fn list(
     Ok(listed.finish(further))
 }
 
+/// The task that a path names, for a caller that may read it.
+enum Asked {
+    Job(Box<BoundTenant<DeliveriesRead, OfTask>>, JobId),
+    Report(Report),
+}
+
+impl FromRequestParts<Arc<Administrator>> for Asked {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, administrator: &Arc<Administrator>) -> Result<Self, ApiError> {
+        let report = PathReference::<PathReport>::from_request_parts(parts, administrator).await;
+        if let Ok(PathReference(Reference::Id(PathReport(report)))) = report {
+            Platform::from_request_parts(parts, administrator).await?;
+            return Ok(Self::Report(report));
+        }
+        let tenant = BoundTenant::from_request_parts(parts, administrator).await?;
+        let PathId(PathTask(job)) = PathId::from_request_parts(parts, administrator).await?;
+        Ok(Self::Job(Box::new(tenant), job))
+    }
+}
+
 /// Reads a task.
+///
+/// Tasks of statistics are for the platform's key.
 #[utoipa::path(
     get, path = "/background-task/{task_id}", operation_id = "background_task_get",
     responses((status = 200, body = TaskOut)),
 )]
-async fn read(
-    tenant: BoundTenant<DeliveriesRead, OfTask>,
-    PathId(PathTask(job)): PathId<PathTask>,
-    State(administrator): Api,
-) -> Started {
+async fn read(asked: Asked, State(administrator): Api) -> Started {
+    let (tenant, job) = match asked {
+        Asked::Report(report) => return Ok(Bare::ok(computed(&administrator, &report).await?)),
+        Asked::Job(tenant, job) => (tenant, job),
+    };
     let job = administrator.job(&tenant.organization.id, &tenant.binding, job).await?;
     TaskOut::new(&job).map(Bare::ok).ok_or_else(|| ApiError::not_found("task"))
 }

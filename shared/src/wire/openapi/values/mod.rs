@@ -279,12 +279,12 @@ schemas! {
         "Headers that are added to every request. They may replace `user-agent` and `accept`, but not the headers that \
          the delivery sets itself: `connection`, `content-encoding`, `content-length`, `content-type`, `expect`, \
          `host`, `http2-settings`, `keep-alive`, `te`, `trailer`, `transfer-encoding`, `upgrade`, `proxy-*`, \
-         `webhook-*`, `x-webhook-*`. No value begins or ends with a space or a tab.",
+         `webhook-*`, `x-webhook-*`. No value begins or ends with a space or a tab. Names and values have at most 32 KiB together.",
         ObjectBuilder::new()
             .max_properties(Some(16))
             .property_names(Some(pattern("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "X-Tenant").max_length(Some(1_024)).build()))
             .additional_properties(Some(AdditionalProperties::from(Schema::from(
-                pattern(r"^([^\x00-\x20\x7f]([^\x00-\x08\n-\x1f\x7f]*[^\x00-\x20\x7f])?)?$", "acme").max_length(Some(1_024)),
+                pattern(r"^([^\x00-\x20\x7f]([^\x00-\x08\n-\x1f\x7f]*[^\x00-\x20\x7f])?)?$", "acme").max_length(Some(4_096)),
             ))))
             .examples([serde_json::json!({"X-Tenant": "acme"})]);
     "ShownHeaders": ShownHeaders =
