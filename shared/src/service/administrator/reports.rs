@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use super::organizations::log_unreadable;
 use super::Administrator;
 use crate::domain::endpoint::fan_out::TargetStatus;
 use crate::domain::endpoint::subscription::Subscription;
@@ -73,8 +74,9 @@ impl Administrator {
     async fn all_organizations(&self) -> Result<Vec<Organization>, ServiceError> {
         let (mut all, mut after) = (Vec::new(), None);
         loop {
-            let OrganizationPage { organizations, last } =
+            let OrganizationPage { organizations, unreadable, last } =
                 self.store.organizations_after(after.as_ref(), ORGANIZATIONS_PER_PAGE).await?;
+            log_unreadable(&unreadable);
             all.extend(organizations.into_iter().filter(is_counted));
             if all.len() > MOST_ORGANIZATIONS {
                 let message = format!("the deployment has more than {MOST_ORGANIZATIONS} applications");
