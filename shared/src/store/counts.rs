@@ -22,12 +22,10 @@ pub enum NotAdded {
     Unknown(StoreError),
 }
 
-/// An attribute that is set to a text.
+/// An attribute that is set to a text, unless its stored text sorts later.
 pub(super) struct Set {
     pub(super) name: &'static str,
     pub(super) text: String,
-    /// Whether a stored text that sorts later is replaced.
-    pub(super) replaces_later: bool,
 }
 
 impl From<SdkError<UpdateItemError>> for NotAdded {
@@ -44,8 +42,8 @@ impl From<SdkError<UpdateItemError>> for NotAdded {
 
 impl Store {
     /// Adds to the numbers of an item, and sets an attribute if `set` has one. The call is made once, without retries,
-    /// because a retry might add twice. If the attribute has a later text already, and `set` is not to replace it, nothing is
-    /// added, and the error is [`StoreError::Conflict`], refused.
+    /// because a retry might add twice. If the attribute has a later text already, nothing is added, and the error is
+    /// [`StoreError::Conflict`], refused.
     pub(super) async fn add_once(
         &self,
         key: Key,
@@ -68,10 +66,10 @@ impl Store {
         let mut expression =
             format!("ADD {} SET entity = :entity, v = :v, {EXPIRES_AT} = :expires_at", added.join(", "));
         let mut condition = None;
-        if let Some(Set { name, text, replaces_later }) = set {
+        if let Some(Set { name, text }) = set {
             expression += &format!(", {name} = :text");
             values.insert(":text".to_owned(), AttributeValue::S(text));
-            condition = (!replaces_later).then(|| format!("attribute_not_exists({name}) OR {name} <= :text"));
+            condition = Some(format!("attribute_not_exists({name}) OR {name} <= :text"));
         }
         self.client
             .update_item()

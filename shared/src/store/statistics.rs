@@ -63,7 +63,7 @@ fn last_success(item: &Item) -> Result<Option<Timestamp>, StoreError> {
 
 impl Store {
     /// Adds to the statistics of an endpoint in an hour. The call is made once, without retries, because a retry might add
-    /// twice. If `is_late`, the stored last success may be later, and then stays as it is; this needs a second call.
+    /// twice. If another process has stored a later success, that stays as it is, and a second call adds the counts.
     ///
     /// # Errors
     /// [`NotAdded`], which says whether the call may be repeated.
@@ -72,22 +72,18 @@ impl Store {
         endpoint: EndpointId,
         hour: Hour,
         statistics: &Statistics,
-        is_late: bool,
     ) -> Result<(), NotAdded> {
         let mut added = *statistics;
         let counts: Vec<_> =
             attributes(&mut added).map(|(name, number)| (name, *number)).filter(|(_, number)| *number > 0).collect();
-        let last = statistics.last_success_at.map(|at| Set {
-            name: LAST_SUCCESS_AT,
-            text: at.rfc3339(),
-            replaces_later: !is_late,
-        });
+        let last = statistics.last_success_at.map(|at| Set { name: LAST_SUCCESS_AT, text: at.rfc3339() });
+        let has_success = last.is_some();
         let add = async |last| {
             let key = keys::statistics(endpoint, hour);
             self.add_once(key, ENTITY, hour.expires_at(), &counts, last).await
         };
         match add(last).await {
-            Err(NotAdded::Refused(StoreError::Conflict)) if is_late => add(None).await,
+            Err(NotAdded::Refused(StoreError::Conflict)) if has_success => add(None).await,
             added => added,
         }
     }

@@ -83,7 +83,7 @@ async fn a_page_of_charts_costs_what_the_docs_state_although_all_its_endpoints_f
             let endpoint = EndpointId::parse(&endpoint.id).unwrap();
             for hours in 0..25 {
                 let at = Hour::of(now.minus(Duration::from_secs(hours * 3_600)));
-                store.add_statistics(endpoint, at, &hour, false).await.unwrap();
+                store.add_statistics(endpoint, at, &hour).await.unwrap();
             }
         }
         let metered = Metered::new(&world);

@@ -71,7 +71,7 @@ impl Amount for Usage {
         self.events.max(self.deliveries).max(self.attempts)
     }
 
-    async fn add_to(&self, store: &Store, (organization, day): &Self::Key, _: Timestamp) -> Result<(), NotAdded> {
+    async fn add_to(&self, store: &Store, (organization, day): &Self::Key) -> Result<(), NotAdded> {
         store.add_usage(organization, *day, *self).await
     }
 }
@@ -205,7 +205,7 @@ impl Meter {
                 Some(Ok(Some(_))) | None => return counts.add(key, unwritten),
             }
         }
-        match unwritten.amount.add_to(&self.store, &key, now).await {
+        match unwritten.amount.add_to(&self.store, &key).await {
             Ok(()) => {}
             Err(NotAdded::Refused(error)) => {
                 warn!(%organization, item, %error, "{kind} was not written and is kept for later");

@@ -1,6 +1,6 @@
 //! Counting and reading the statistics of endpoints.
 
-use super::unwritten::{Amount, MAX_WRITE_DELAY, Unwritten};
+use super::unwritten::{Amount, Unwritten};
 use super::{Batch, Meter, ServiceError};
 use crate::domain::delivery::Delivery;
 use crate::domain::delivery::attempt::AttemptEntry;
@@ -37,10 +37,8 @@ impl Amount for Statistics {
         self.attempts().max(self.ended())
     }
 
-    async fn add_to(&self, store: &Store, key: &OfHour, now: Timestamp) -> Result<(), NotAdded> {
-        // Other processes write later successes meanwhile.
-        let is_late = self.last_success_at.is_some_and(|at| now.since(at) > MAX_WRITE_DELAY);
-        store.add_statistics(key.endpoint, key.hour, self, is_late).await
+    async fn add_to(&self, store: &Store, key: &OfHour) -> Result<(), NotAdded> {
+        store.add_statistics(key.endpoint, key.hour, self).await
     }
 }
 

@@ -16,7 +16,7 @@ use crate::store::{NotAdded, Store};
 /// A count of this size is written immediately. A smaller count is kept in memory for at most [`MAX_WRITE_DELAY`].
 const MAX_LOST_COUNT: u64 = 100;
 /// How long a process keeps a count in memory while it handles requests.
-pub(super) const MAX_WRITE_DELAY: Duration = Duration::from_secs(10 * 60);
+const MAX_WRITE_DELAY: Duration = Duration::from_secs(10 * 60);
 /// A count that is kept for longer, by a process that handled no requests, is written only after the organization was
 /// read: the last pass of a deletion removes what is written before.
 const UNCHECKED: Duration = Duration::from_secs(13 * 60);
@@ -45,12 +45,7 @@ pub(super) trait Amount: Debug + Clone + Default + AddAssign + Send + Sync {
     fn largest(&self) -> u64;
 
     /// Adds the amount to the item.
-    fn add_to(
-        &self,
-        store: &Store,
-        key: &Self::Key,
-        now: Timestamp,
-    ) -> impl Future<Output = Result<(), NotAdded>> + Send;
+    fn add_to(&self, store: &Store, key: &Self::Key) -> impl Future<Output = Result<(), NotAdded>> + Send;
 }
 
 /// Counts that were taken out of [`Counts`] to be written.
