@@ -199,6 +199,20 @@ impl EventId {
     }
 }
 
+impl JobId {
+    /// The smallest identifier that sorts after this one.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self(Uuid::from_u128(self.0.as_u128().saturating_add(1)))
+    }
+
+    /// The largest identifier that sorts before this one.
+    #[must_use]
+    pub fn former(self) -> Self {
+        Self(Uuid::from_u128(self.0.as_u128().saturating_sub(1)))
+    }
+}
+
 impl DeliveryId {
     /// The event that the delivery belongs to.
     pub fn event(self) -> EventId {

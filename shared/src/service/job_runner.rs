@@ -6,6 +6,7 @@ use tracing::error;
 
 use super::ServiceError;
 use super::access::Access;
+use super::quotas::Quotas;
 use super::releaser::{Moved, Releaser};
 use super::replayer::Replayer;
 use crate::clock::Clock;
@@ -36,6 +37,7 @@ pub(super) struct JobRunner {
     pub(super) access: Arc<Access>,
     pub(super) releaser: Arc<Releaser>,
     pub(super) replayer: Arc<Replayer>,
+    pub(super) quotas: Arc<Quotas>,
 }
 
 impl JobRunner {
@@ -90,13 +92,42 @@ impl JobRunner {
             return self.send_page_again(seen, &job, (id, from), route).await;
         }
         let limit = page_size(&job);
-        if let (Some(endpoint), Work::Replay(_, replay)) = (&endpoint, &job.work)
-            && replay.goes_by_events()
-        {
-            let (page, moved) = self.replayer.do_page(endpoint, (&job, replay), from, limit).await?;
-            return self.store_progress(seen, job.after(&page, self.clock.now()), moved).await;
+        if !self.take_quota(&job, limit).await? {
+            return self.store_progress(seen, seen.waiting(now), Moved::default()).await;
         }
-        let found = self.read_page(&job, (id, from), limit).await?;
+        let (page, moved) = match (&endpoint, &job.work) {
+            (Some(endpoint), Work::Replay(_, replay)) if replay.goes_by_events() => {
+                self.replayer.do_page(endpoint, (&job, replay), from, limit).await?
+            }
+            _ => self.move_page(&job, action, (id, from), limit).await?,
+        };
+        if let Some(quota) = job.work.quota() {
+            let unused = limit.saturating_sub(moved.count);
+            self.quotas.give_back(&job.organization, quota, u32::try_from(unused).unwrap_or(0)).await;
+        }
+        self.store_progress(seen, job.after(&page, self.clock.now()), moved).await
+    }
+
+    /// Takes what a page of this size may send from the job's quota. Returns whether that was left. What a page that fails
+    /// has taken is lost.
+    async fn take_quota(&self, job: &Job, limit: usize) -> Result<bool, ServiceError> {
+        let Some(quota) = job.work.quota() else { return Ok(true) };
+        match self.quotas.take(&job.organization, quota, u32::try_from(limit).unwrap_or(u32::MAX)).await {
+            Ok(()) => Ok(true),
+            Err(ServiceError::RateLimited { .. }) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Moves a page of the held or failed deliveries of an endpoint.
+    async fn move_page(
+        &self,
+        job: &Job,
+        action: Move,
+        (id, from): (EndpointId, DeliveryId),
+        limit: usize,
+    ) -> Result<(Page, Moved), ServiceError> {
+        let found = self.read_page(job, (id, from), limit).await?;
         let moved = match (action, &job.work) {
             (Move::Send(route), _) => self.releaser.lease_and_send(&found, route, Some(job.pace)).await?,
             (Move::Fail(cause), _) => self.releaser.fail_each(&found, cause).await,
@@ -121,7 +152,7 @@ impl JobRunner {
             moved: moved.count,
             is_left: has_held || moved.failure.is_some(),
         };
-        self.store_progress(seen, job.after(&page, self.clock.now()), moved).await
+        Ok((page, moved))
     }
 
     /// Removes a page of an organization.

@@ -19,6 +19,7 @@ mod job_runner;
 mod limiter;
 mod meter;
 mod publisher;
+mod quotas;
 mod receivers;
 mod releaser;
 mod replayer;
@@ -44,6 +45,7 @@ use endpoints::Endpoints;
 use event_writer::EventWriter;
 use job_runner::JobRunner;
 use limiter::Limiter;
+use quotas::Quotas;
 use releaser::Releaser;
 use replayer::Replayer;
 use targets::Targets;
@@ -53,7 +55,7 @@ pub use crate::queue::{DeadLetter, DelayedCopy, Hide};
 pub use access::{Access, Caller};
 pub use administrator::{
     Administrator, AttemptPage, Begun, Counted, DeliveryDetail, DeliveryHistory, DeliveryReader, EventPart,
-    EventReader, FilterTest, HealthOf, Issued, MOST_COUNTED, MessageReader, Page, Recovering, TypeFilter,
+    EventReader, FilterTest, HealthOf, Issued, JobSelection, MOST_COUNTED, MessageReader, Page, Recovering, TypeFilter,
 };
 pub use deliverer::{Deliverer, Message};
 pub use error::ServiceError;
@@ -84,6 +86,7 @@ pub struct Parts {
     announcer: Arc<Announcer>,
     releaser: Arc<Releaser>,
     replayer: Arc<Replayer>,
+    quotas: Arc<Quotas>,
     job_runner: Arc<JobRunner>,
     own_account: OwnAccount,
 }
@@ -147,12 +150,14 @@ impl Parts {
             deployment: Arc::clone(&deployment),
             meter: Arc::clone(&meter),
         });
+        let quotas = Arc::new(Quotas { store: Arc::clone(&store), clock: clock.clone() });
         let job_runner = Arc::new(JobRunner {
             store: Arc::clone(&store),
             clock: clock.clone(),
             access: Arc::clone(&access),
             releaser: Arc::clone(&releaser),
             replayer: Arc::clone(&replayer),
+            quotas: Arc::clone(&quotas),
         });
         Self {
             store,
@@ -171,6 +176,7 @@ impl Parts {
             announcer,
             releaser,
             replayer,
+            quotas,
             job_runner,
             own_account,
         }

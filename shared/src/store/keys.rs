@@ -11,11 +11,13 @@ use crate::domain::endpoint::fan_out::FanOutGroup;
 use crate::domain::event::event_type::EventType;
 use crate::domain::external_id::ExternalId;
 use crate::domain::ids::{AttemptId, DeliveryId, EndpointId, EventId, JobId, KeyId, OrganizationId, PortalSessionId};
+use crate::domain::job::JobPosition;
 use crate::domain::portal::form_id::FormId;
 use crate::domain::portal::session::PortalTenant;
 use crate::domain::signing::key::SigningKeyId;
 use crate::domain::statistics::Hour;
 use crate::domain::tenancy::api_key::KeyHash;
+use crate::domain::tenancy::limits::Quota;
 use crate::domain::tenancy::organization_list::OrganizationPosition;
 use crate::domain::tenancy::usage::Day;
 use crate::domain::time::Timestamp;
@@ -71,6 +73,7 @@ const EXTERNAL_EVENT: &str = "extevt";
 const DELETED_PREFIX: &str = "deleted#";
 const JOB_PREFIX: &str = "job#";
 const ATTEMPT_PREFIX: &str = "attempt#";
+const JOB_ENTRY_PREFIX: &str = "at#";
 const RESENDS_PREFIX: &str = "of#";
 const PENDING_SUFFIX: &str = "#pending";
 const APPENDED_INFIX: &str = "#more#";
@@ -277,6 +280,42 @@ pub(super) fn job(organization: &OrganizationId, job: JobId) -> Key {
     Key::new(job_partition(organization), job.to_string())
 }
 
+/// The entry of a job in the list of its organization's jobs.
+pub(super) fn job_entry(organization: &OrganizationId, position: JobPosition) -> Key {
+    Key::new(job_partition(organization), job_entry_sort_key(position))
+}
+
+fn job_entry_sort_key(position: JobPosition) -> String {
+    format!("{JOB_ENTRY_PREFIX}{:013}#{}", position.since().unix_millis(), position.id())
+}
+
+/// The first and the last sort key that an entry in a list of jobs can have.
+pub(super) fn all_job_entries() -> (String, String) {
+    (JOB_ENTRY_PREFIX.to_owned(), format!("{JOB_ENTRY_PREFIX}~"))
+}
+
+/// The first sort key after this entry of a list of jobs.
+pub(super) fn after_job_entry(position: JobPosition) -> String {
+    job_entry_sort_key(JobPosition::new(position.since(), position.id().next()))
+}
+
+/// The last sort key before this entry of a list of jobs.
+pub(super) fn before_job_entry(position: JobPosition) -> String {
+    job_entry_sort_key(JobPosition::new(position.since(), position.id().former()))
+}
+
+/// The position in the sort key of an entry in a list of jobs.
+pub(super) fn parse_job_entry(sk: &str) -> Option<JobPosition> {
+    let (since, id) = sk.strip_prefix(JOB_ENTRY_PREFIX)?.split_once('#')?;
+    let since = Timestamp::from_unix_millis(since.parse().ok()?);
+    Some(JobPosition::new(since, JobId::parse(id).ok()?))
+}
+
+/// The set of an organization's open recoveries and replays.
+pub(super) fn open_restarts(organization: &OrganizationId) -> Key {
+    Key::new(job_partition(organization), "open")
+}
+
 /// The organization and the id in a job's key.
 pub(super) fn parse_job(key: &Key) -> Option<(OrganizationId, JobId)> {
     let organization = OrganizationId::parse(key.pk.strip_prefix(JOB_PREFIX)?).ok()?;
@@ -330,6 +369,16 @@ pub(super) fn idempotency_partitions(organization: &OrganizationId) -> impl Iter
 /// The state of an organization's rate limit.
 pub(super) fn rate(organization: &OrganizationId) -> Key {
     Key::new(format!("limit#{organization}"), "rate")
+}
+
+/// The state of a fixed limit of an organization.
+pub(super) fn quota(organization: &OrganizationId, quota: Quota) -> Key {
+    let sk = match quota {
+        Quota::Resends(endpoint) => format!("resends#{endpoint}"),
+        Quota::Restarts(endpoint) => format!("restarts#{endpoint}"),
+        Quota::DryRuns => "dry_runs".to_owned(),
+    };
+    Key::new(rate(organization).pk, sk)
 }
 
 /// An organization's usage on a day.

@@ -57,6 +57,7 @@ pub use events::appended::Append;
 pub use events::{EventList, EventWalk, ListedEvent};
 pub use external_ids::OtherClaim;
 pub use idempotency::{Claim, Claimed, EarlierClaim};
+pub use jobs::listing::{JobEntry, JobList};
 pub use jobs::{DueJobs, JobPut};
 pub use keys::{DELIVERY_SHARDS, EVENT_SHARDS, EndpointRef, FAILED_SHARDS, HELD_SHARDS, Waiting, shard_byte};
 pub use limits::{TokenWrite, Tokens};

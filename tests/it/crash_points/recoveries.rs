@@ -33,8 +33,8 @@ async fn a_recovery_in_progress_survives_every_cut() {
     };
     assert_eq!(
         cut_everywhere(prepare, sweep, nothing).await,
-        1,
-        "all deliveries are leased, so only the end of the pass is written"
+        4,
+        "all deliveries are leased, so only the quota, twice and once, and the end of the pass are written"
     );
 }
 
@@ -45,7 +45,7 @@ async fn requesting_a_recovery_survives_every_cut() {
         let endpoint = only_endpoint(scene).await;
         recover(&scene.tenant.at(process), &endpoint).await.data(202);
     };
-    assert_eq!(cut_everywhere(prepare, handle, recover_the_rest).await, 7);
+    assert_eq!(cut_everywhere(prepare, handle, recover_the_rest).await, 11);
 }
 
 #[tokio::test]

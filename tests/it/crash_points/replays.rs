@@ -80,14 +80,17 @@ async fn requesting_a_replay_of_missed_events_survives_every_cut() {
         expect_one_of_each(scene).await;
     };
     let calls = cut_everywhere(missed, handle, afterwards).await;
-    assert_eq!(calls, 10, "use of the key, job, three entries, three records, send, the end of the job");
+    assert_eq!(
+        calls, 14,
+        "use of the key, open ones, job, its entry, quota, three entries, three records, send, quota, the end of the job"
+    );
 }
 
 #[tokio::test]
 async fn a_replay_of_missed_events_survives_every_cut_of_the_sweep() {
     let afterwards = async |scene: &mut Scene, _: Option<()>| expect_one_of_each(scene).await;
     let calls = cut_everywhere(requested, sweep, afterwards).await;
-    assert_eq!(calls, 9, "three entries, three records, send, the end of the job, usage");
+    assert_eq!(calls, 12, "quota twice, three entries, three records, send, quota, the end of the job, usage");
 }
 
 #[tokio::test]
@@ -114,7 +117,10 @@ async fn requesting_a_replay_of_everything_survives_every_cut() {
         expect_each_twice(scene).await;
     };
     let calls = cut_everywhere(delivered, handle, afterwards).await;
-    assert_eq!(calls, 7, "use of the key, job, three leases, send, the end of the job");
+    assert_eq!(
+        calls, 11,
+        "use of the key, open ones, job, its entry, quota, three leases, send, quota, the end of the job"
+    );
 }
 
 #[tokio::test]
@@ -126,5 +132,5 @@ async fn a_replay_of_everything_survives_every_cut_of_the_sweep() {
     };
     let afterwards = async |scene: &mut Scene, _: Option<()>| expect_each_twice(scene).await;
     let calls = cut_everywhere(prepare, sweep, afterwards).await;
-    assert_eq!(calls, 5, "three leases, send, the end of the job");
+    assert_eq!(calls, 8, "quota twice, three leases, send, quota, the end of the job");
 }

@@ -262,6 +262,9 @@ fn sweep() -> Vec<Row> {
         row("PutItem job, advanced", &[Release, Recovery, LongRecovery], FAILED),
         row("Query delivery", &[SendAll], FAILED),
         row("PutItem delivery, new: due", &[SendAll], FAILED),
+        row(TAKE_TOKENS, &[Recovery, LongRecovery, MissedReplay, FullReplay], FAILED),
+        // What a page has not used is lost until the quota is full again.
+        row("UpdateItem limit SET tat #write_token", &[Recovery, MissedReplay], USUAL),
         // The sweep continues a replay where it was: an entry without a record is recorded, and a record is leased.
         row("Query event", &[MissedReplay, FullReplay, Expunge], FAILED),
         row("PutItem appended", &[MissedReplay], FAILED),

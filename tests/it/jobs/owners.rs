@@ -43,6 +43,24 @@ async fn jobs_are_listed_latest_first_with_their_progress_and_for_thirty_days_af
 }
 
 #[tokio::test]
+async fn a_removal_of_data_is_listed_for_a_day_after_its_end() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let event = tenant.post("/events", &json!({"type": "a.b", "data": {}})).await.data(202);
+    tenant.delete(&format!("/events/{}/data", text(&event["id"]))).await.data(202);
+    world.advance(seconds(121));
+    world.sweep().await;
+    let [removal] = &jobs(&tenant).await[..] else { panic!("one job") };
+    assert_eq!((&removal["kind"], &removal["status"]), (&json!("expunge"), &json!("done")));
+    let path = format!("/jobs/{}", text(&removal["id"]));
+    world.advance(seconds(86_400 - 60));
+    tenant.get(&path).await.data(200);
+    world.advance(seconds(60));
+    tenant.get(&path).await.is_error(404, "not_found");
+    assert_eq!(jobs(&tenant).await, [Value::Null; 0]);
+}
+
+#[tokio::test]
 async fn a_cancelled_recovery_retries_nothing_more_and_can_be_requested_again() {
     let world = World::new().await;
     let tenant = world.tenant().await;

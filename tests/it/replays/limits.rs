@@ -1,5 +1,6 @@
 //! What a page of a replay reads at most, and events that cannot be read.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb::primitives::Blob;
@@ -11,7 +12,10 @@ use shared::clock;
 
 use super::{OLD_ENOUGH, all_time, count, publish, replay};
 use crate::meter::Meter;
-use crate::support::{EVENT_TYPE, Fate, Receiver, World, over_network_by_call};
+use crate::support::{EVENT_TYPE, Fate, Gate, Receiver, World, eventually, over_network_by_call};
+
+/// The number of queries that read a page of an endpoint's failed deliveries, one for each partition.
+const SHARDS: usize = 8;
 
 /// An event of this many kilobytes that do not compress.
 fn large(kilobytes: usize, n: usize) -> Value {
@@ -82,4 +86,41 @@ async fn a_large_event_that_cannot_be_read_is_left_out() {
     assert_eq!(json!([job["status"], job["deliveries"]]), json!(["done", 2]));
     world.drain().await;
     assert_eq!(receiver.received().len(), 2);
+}
+
+/// A dry run takes the most read units before it begins, and returns those that it has not used.
+#[tokio::test]
+async fn an_organization_has_ten_dry_runs_at_a_time() {
+    const MOST: usize = 10;
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let (tenant, other) = (world.tenant().await, world.tenant().await);
+    let (endpoint, others) = (tenant.endpoint(&receiver).await, other.endpoint(&receiver).await);
+    let (gate, begun) = (Gate::closed(), Arc::new(AtomicUsize::new(0)));
+    let (held, begins) = (gate.clone(), Arc::clone(&begun));
+    let network = over_network_by_call(&world.sdk(), move |call| {
+        if !call.kind().starts_with("Query waiting failed") {
+            return Fate::Pass;
+        }
+        begins.fetch_add(1, Ordering::SeqCst);
+        Fate::Behind(held.clone())
+    });
+    let process = world.process_over(&network, world.clock.clock());
+    let path = format!("{}/replay?dry_run=true", endpoint.path());
+    let failed = all_time("failed");
+    let reader = tenant.at(&process);
+    let counts = futures_util::future::join_all((0..MOST).map(|_| reader.post(&path, &failed)));
+    let meanwhile = async {
+        eventually("all have begun", async || begun.load(Ordering::SeqCst) >= MOST * SHARDS).await;
+        let refused = tenant.post(&path, &failed).await;
+        refused.is_error(429, "rate_limited");
+        assert_eq!(refused.body["error"]["details"]["limit"], "dry_runs");
+        assert_eq!(refused.headers["retry-after"], "10");
+        other.post(&format!("{}/replay?dry_run=true", others.path()), &failed).await.data(200);
+        gate.open();
+    };
+    let (counted, ()) = tokio::join!(counts, meanwhile);
+    counted.into_iter().for_each(|reply| drop(reply.data(200)));
+    for _ in 0..MOST {
+        tenant.post(&path, &failed).await.data(200);
+    }
 }

@@ -221,7 +221,7 @@ const ACTIONS: [(&str, &[Action]); 6] = [
                 ],
             ),
             LIST_WAITING,
-            on_table("dynamodb:UpdateItem", &["attempt", "stats", "usage"]),
+            on_table("dynamodb:UpdateItem", &["attempt", "limit", "stats", "usage"]),
             on_queue("sqs:SendMessage"),
         ],
     ),

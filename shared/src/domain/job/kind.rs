@@ -1,5 +1,7 @@
 //! The kinds of jobs.
 
+use std::time::Duration;
+
 /// The kind of a job: [`Work`](super::Work) without its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum JobKind {
@@ -47,6 +49,17 @@ impl JobKind {
     /// The kind with this name; `None` for an unknown name.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    /// How long a job of this kind is stored after it ended. There can be as many removals of data as events.
+    pub const fn retention(self) -> Duration {
+        let days = if matches!(self, Self::Expunge) { 1 } else { 30 };
+        Duration::from_secs(days * 24 * 60 * 60)
+    }
+
+    /// Whether jobs of this kind start deliveries again that had ended, or make missing ones.
+    pub const fn restarts(self) -> bool {
+        matches!(self, Self::Recover | Self::Replay)
     }
 
     /// Whether the owner may cancel a job of this kind. Without the other kinds, deliveries would be held permanently, or

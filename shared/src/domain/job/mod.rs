@@ -43,8 +43,6 @@ pub const SETTLED: Duration = Duration::from_secs(120);
 pub const BETWEEN_PASSES: Duration = Duration::from_secs(30);
 /// How many recoveries and replays of an organization are open at most.
 pub const MAX_OPEN_RESTARTS: usize = 100;
-/// How long a job is stored after it ended.
-pub const RETENTION: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 /// A job: its work, its state and its progress.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -146,10 +144,10 @@ impl Job {
         self.state.ended_at().is_some() || self.pass.number > 0
     }
 
-    /// Whether the job ended at least [`RETENTION`] ago. It then counts as deleted, although DynamoDB may still store
-    /// it.
+    /// Whether the job ended at least its [retention](JobKind::retention) ago. It then counts as deleted, although DynamoDB
+    /// may still store it.
     pub fn is_expired(&self, now: Timestamp) -> bool {
-        self.state.ended_at().is_some_and(|ended| ended.plus(RETENTION) <= now)
+        self.state.ended_at().is_some_and(|ended| ended.plus(self.work.kind().retention()) <= now)
     }
 
     /// The exclusive upper bound of the deliveries of a recovery or replay; `None` for other work.
@@ -195,6 +193,12 @@ impl Job {
             }
         };
         Self { pass, pace, state, moved: self.moved + page.moved as u64, ..self.clone() }
+    }
+
+    /// The open job where it is, with its next page a step later: other jobs have used up the [quota](Work::quota).
+    #[must_use]
+    pub fn waiting(&self, now: Timestamp) -> Self {
+        Self { state: JobState::Open(now.plus(STEP)), ..self.clone() }
     }
 
     /// The job in the state `done`, because a later change made it pointless.

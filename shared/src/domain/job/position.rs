@@ -8,25 +8,40 @@ use crate::domain::ids::JobId;
 use crate::domain::time::Timestamp;
 
 /// The position of a job in a list. The latest job comes first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct JobPosition(Reverse<Timestamp>, JobId);
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct JobPosition(Reverse<Timestamp>, Reverse<JobId>);
 
 impl JobPosition {
+    /// The position of the job with this [`Job::since`] and id.
+    pub const fn new(since: Timestamp, id: JobId) -> Self {
+        Self(Reverse(since), Reverse(id))
+    }
+
     /// The position of this job.
     pub const fn of(job: &Job) -> Self {
-        Self(Reverse(job.since), job.id)
+        Self::new(job.since, job.id)
+    }
+
+    /// When the job was required or requested, to the millisecond.
+    pub const fn since(self) -> Timestamp {
+        self.0.0
+    }
+
+    /// The id of the job.
+    pub const fn id(self) -> JobId {
+        self.1.0
     }
 
     /// Parses the text that `Display` writes; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         let (since, id) = text.rsplit_once('.')?;
-        Some(Self(Reverse(Timestamp::parse(since).ok()?), JobId::parse(id).ok()?))
+        Some(Self::new(Timestamp::parse(since).ok()?, JobId::parse(id).ok()?))
     }
 }
 
 impl fmt::Display for JobPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.0.0.rfc3339(), self.1)
+        write!(f, "{}.{}", self.since().rfc3339(), self.id())
     }
 }
 

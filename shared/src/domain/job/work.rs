@@ -10,6 +10,7 @@ use crate::domain::delivery::attempt::Cause;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::endpoint::lane::Route;
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, JobId, OrganizationId};
+use crate::domain::tenancy::limits::Quota;
 use crate::domain::tenancy::organization::OrganizationStatus;
 use crate::domain::time::Timestamp;
 
@@ -78,6 +79,14 @@ impl Work {
         if let Self::Expunge(event) = self { Some(*event) } else { None }
     }
 
+    /// The limit of the deliveries that this work sends together with other work of its endpoint; `None` without one.
+    pub const fn quota(&self) -> Option<Quota> {
+        match self {
+            Self::Recover(endpoint, _) | Self::Replay(endpoint, _) => Some(Quota::Restarts(*endpoint)),
+            _ => None,
+        }
+    }
+
     /// How long after its request or change the work begins.
     pub(super) const fn begins_after(&self) -> Duration {
         if matches!(self, Self::DeleteOrganization(_)) { BEGINS_AFTER } else { Duration::ZERO }
@@ -119,7 +128,7 @@ impl Work {
             Self::Release(endpoint) | Self::FailHeld(endpoint) | Self::SendAll(endpoint) => {
                 format!("{kind} {endpoint}")
             }
-            // An endpoint has one open replay by events. So their rates do not add up.
+            // An endpoint has one open replay by events.
             Self::Replay(endpoint, replay) if replay.goes_by_events() => format!("{kind} {endpoint}"),
             Self::Recover(endpoint, recovery) => format!("{kind} {endpoint} {recovery}"),
             Self::Replay(endpoint, replay) => format!("{kind} {endpoint} {replay}"),

@@ -1,21 +1,52 @@
 //! Recoveries, removing the data of events, and reading and cancelling jobs. The sweeper works on jobs.
 
+use std::collections::{HashMap, HashSet};
+use std::time::Duration;
+
 use tracing::error;
 
 use super::Administrator;
 use super::endpoints::require_enabled;
+use super::lists::examine;
 use super::organizations::require_active;
 use crate::domain::endpoint::Endpoint;
 use crate::domain::ids::{EndpointId, EventId, JobId, OrganizationId};
-use crate::domain::job::{Job, JobPosition, MAX_OPEN_RESTARTS, Recovery, Work};
+use crate::domain::job::{Job, JobKind, JobPosition, MAX_OPEN_RESTARTS, Recovery, Work};
 use crate::domain::tenancy::organization::Organization;
 use crate::domain::tenancy::rights::Binding;
+use crate::domain::walk::{Walk, Walked};
 use crate::service::ServiceError;
-use crate::store::{JobPut, StoreError};
+use crate::store::{JobEntry, JobPut, Order, StoreError};
 use crate::telemetry::audit;
 
 /// Most pages that a request does; the rest is the sweep's.
 const MAX_PAGES: usize = 5;
+
+/// A new job may be due a moment after its request: one that replaces another is requested later than that one.
+const AHEAD: Duration = Duration::from_secs(1);
+/// How often a recovery or replay is added to the open ones of its organization.
+const COUNTING_TRIES: usize = 2;
+/// How often a page of jobs reads the list, if it finds entries that lead to no job.
+const MOST_READS: usize = 4;
+
+/// Which jobs a list contains.
+#[derive(Debug, Clone, Copy)]
+pub struct JobSelection<'a> {
+    /// Only jobs for endpoints of this binding.
+    pub binding: &'a Binding,
+    /// Only jobs for this endpoint.
+    pub endpoint: Option<EndpointId>,
+    /// Only recoveries and replays.
+    pub only_restarts: bool,
+}
+
+impl JobSelection<'_> {
+    fn admits(&self, entry: &JobEntry) -> bool {
+        self.binding.includes(entry.endpoint)
+            && self.endpoint.is_none_or(|endpoint| entry.endpoint == Some(endpoint))
+            && (!self.only_restarts || entry.kind.is_some_and(JobKind::restarts))
+    }
+}
 
 /// A recovery that was requested.
 #[derive(Debug)]
@@ -62,17 +93,39 @@ impl Administrator {
     /// requests may exceed the limit.
     pub(super) async fn admit(&self, new: Job) -> Result<Job, ServiceError> {
         let earlier = self.store.job(&new.organization, new.id).await?;
-        let is_open = earlier.as_ref().is_some_and(|job| job.state.ended_at().is_none());
-        if !is_open && self.store.count_open_restarts(&new.organization).await? >= MAX_OPEN_RESTARTS {
-            return Err(ServiceError::Conflict(format!(
-                "the organization has {MAX_OPEN_RESTARTS} open recoveries and replays; GET …/jobs lists them; wait until \
-                 one has ended, or cancel one with POST …/jobs/{{job}}/cancel"
-            )));
+        if !earlier.as_ref().is_some_and(is_open) {
+            self.count_as_open(&new).await?;
         }
         Ok(match earlier {
             Some(earlier) => new.sharing(&earlier),
             None => new,
         })
+    }
+
+    /// Adds a recovery or replay to those of its organization that are open. If these are too many, those that have ended are
+    /// removed first.
+    async fn count_as_open(&self, new: &Job) -> Result<(), ServiceError> {
+        let organization = &new.organization;
+        for _ in 0..COUNTING_TRIES {
+            let Some(counted) = self.store.add_open_restart(organization, new.id, MAX_OPEN_RESTARTS).await? else {
+                return Ok(());
+            };
+            let stored = self.store.jobs_by_id(organization, counted.iter().copied()).await?;
+            // The id of a job that cannot be read is not known, so all others are kept.
+            if stored.iter().any(Result::is_err) {
+                break;
+            }
+            let open: HashSet<_> = stored.iter().flatten().filter(|job| is_open(job)).map(|job| job.id).collect();
+            let ended: Vec<_> = counted.into_iter().filter(|id| !open.contains(id)).collect();
+            if ended.is_empty() {
+                break;
+            }
+            self.store.remove_ended_restarts(organization, &ended).await?;
+        }
+        Err(ServiceError::Conflict(format!(
+            "the organization has {MAX_OPEN_RESTARTS} open recoveries and replays; GET …/jobs lists them; wait until one has \
+             ended, or cancel one with POST …/jobs/{{job}}/cancel"
+        )))
     }
 
     /// Removes the data of an event and the responses to its deliveries, and fails those that are not final. The first 500
@@ -98,7 +151,7 @@ impl Administrator {
     pub(super) async fn begin_release(&self, endpoint: &Endpoint) -> Result<(), ServiceError> {
         let job = self.store.job(&endpoint.organization, Work::Release(endpoint.id).id()).await?;
         match job {
-            Some(job) if job.state.ended_at().is_none() => self.advance(job).await.map(drop),
+            Some(job) if is_open(&job) => self.advance(job).await.map(drop),
             _ => Ok(()),
         }
     }
@@ -114,7 +167,8 @@ impl Administrator {
     async fn do_first_pages(&self, mut job: Job) -> Result<(Job, usize), ServiceError> {
         let mut moved = 0;
         for _ in 0..MAX_PAGES {
-            if job.has_passed_once() || !job.pace.is_before_steps() {
+            let is_waiting = !job.is_due(self.clock.now().plus(AHEAD));
+            if job.has_passed_once() || !job.pace.is_before_steps() || is_waiting {
                 break;
             }
             let done = self.job_runner.do_page(&job).await?;
@@ -125,22 +179,52 @@ impl Administrator {
         Ok((job, moved))
     }
 
-    /// An organization's jobs for endpoints of the binding: the open ones, and those that ended in the last 30 days. The latest
-    /// first. A job that cannot be read is left out and logged.
+    /// A page of an organization's jobs, the latest first: the open ones, and those that ended within their
+    /// [retention](crate::domain::job::JobKind::retention). A job that cannot be read is left out and logged. A page may be
+    /// short although the list goes on.
     ///
     /// # Errors
     /// [`ServiceError`] if they could not be read.
-    pub async fn list_jobs(&self, organization: &OrganizationId, binding: &Binding) -> Result<Vec<Job>, ServiceError> {
-        let mut jobs = Vec::new();
-        for job in self.store.jobs(organization).await? {
+    pub async fn walk_jobs(
+        &self,
+        organization: &OrganizationId,
+        selection: &JobSelection<'_>,
+        walk: Walk<JobPosition>,
+        limit: usize,
+    ) -> Result<Walked<Job, JobPosition>, ServiceError> {
+        let (order, mut start) = match walk {
+            Walk::First => (Order::NewestFirst, None),
+            Walk::After(position) => (Order::NewestFirst, Some(position)),
+            Walk::Before(position) => (Order::OldestFirst, Some(position)),
+        };
+        let mut items = Vec::new();
+        for _ in 0..MOST_READS {
+            let wanted = limit - items.len();
+            let list = self.store.job_entries(organization, start, order, wanted + 1);
+            let position = |entry: &JobEntry| entry.position;
+            let page = examine(list, wanted, start, position, |entry| selection.admits(entry)).await?.into_walked();
+            items.extend(self.jobs_of(organization, &page.items).await?);
+            // Entries of jobs that were replaced or have expired leave the page short.
+            start = page.further;
+            if start.is_none() || items.len() == limit {
+                break;
+            }
+        }
+        Ok(Walked { items, further: start })
+    }
+
+    /// The jobs of these entries, in their order.
+    async fn jobs_of(&self, organization: &OrganizationId, entries: &[JobEntry]) -> Result<Vec<Job>, ServiceError> {
+        let ids: HashSet<_> = entries.iter().map(|entry| entry.position.id()).collect();
+        let mut found = HashMap::new();
+        for job in self.store.jobs_by_id(organization, ids).await? {
             match job {
-                Ok(job) if job.is_expired(self.clock.now()) || !binding.includes(job.work.endpoint()) => {}
-                Ok(job) => jobs.push(job),
+                Ok(job) if job.is_expired(self.clock.now()) => {}
+                Ok(job) => drop(found.insert(JobPosition::of(&job), job)),
                 Err(error) => error!(%organization, %error, "a job cannot be read"),
             }
         }
-        jobs.sort_by_key(JobPosition::of);
-        Ok(jobs)
+        Ok(entries.iter().filter_map(|entry| found.remove(&entry.position)).collect())
     }
 
     /// One of an organization's jobs. As in the list, one that cannot be read, for example of a later version, is left out and
@@ -150,14 +234,23 @@ impl Administrator {
     /// [`ServiceError::NotFound`] if the organization has none with this id, or if it is not for an endpoint of the binding.
     pub async fn job(&self, organization: &OrganizationId, binding: &Binding, id: JobId) -> Result<Job, ServiceError> {
         let is_visible = |job: &Job| !job.is_expired(self.clock.now()) && binding.includes(job.work.endpoint());
-        let job = match self.store.job(organization, id).await {
+        let job = self.readable_job(organization, id).await?;
+        job.filter(is_visible).ok_or(ServiceError::NotFound("job"))
+    }
+
+    /// The job with this id; `None` if it is not stored, or cannot be read, which is logged.
+    pub(super) async fn readable_job(
+        &self,
+        organization: &OrganizationId,
+        id: JobId,
+    ) -> Result<Option<Job>, ServiceError> {
+        match self.store.job(organization, id).await {
             Err(error @ StoreError::Corrupt(_)) => {
                 error!(%organization, %error, "a job cannot be read");
-                None
+                Ok(None)
             }
-            job => job?,
-        };
-        job.filter(is_visible).ok_or(ServiceError::NotFound("job"))
+            job => Ok(job?),
+        }
     }
 
     /// Cancels a job. What it has done stays.
@@ -184,4 +277,8 @@ impl Administrator {
             }
         }
     }
+}
+
+const fn is_open(job: &Job) -> bool {
+    job.state.ended_at().is_none()
 }

@@ -33,6 +33,7 @@ use super::event_writer::EventWriter;
 use super::job_runner::JobRunner;
 use super::limiter::Limiter;
 use super::meter::Meter;
+use super::quotas::Quotas;
 use super::replayer::Replayer;
 use super::targets::{CurrentState, Targets};
 use super::{Parts, ServiceError};
@@ -49,7 +50,7 @@ pub use deliveries::{DeliveryDetail, EventPart};
 pub use event_types::TypeFilter;
 pub use filter_test::FilterTest;
 pub use health::HealthOf;
-pub use jobs::Recovering;
+pub use jobs::{JobSelection, Recovering};
 pub use keys::Issued;
 pub use lists::{Counted, DeliveryReader, EventReader, MOST_COUNTED, MessageReader, Page};
 
@@ -70,6 +71,7 @@ pub struct Administrator {
     writer: Arc<EventWriter>,
     announcer: Arc<Announcer>,
     replayer: Arc<Replayer>,
+    quotas: Arc<Quotas>,
     job_runner: Arc<JobRunner>,
     meter: Arc<Meter>,
 }
@@ -77,8 +79,8 @@ pub struct Administrator {
 impl Administrator {
     pub(super) fn new(parts: &Parts) -> Self {
         let parts = parts.clone();
-        let Parts { store, queue, clock, deployment, caches, access, encryption, .. } = parts;
-        let Parts { targets, limiter, event_types, endpoints, writer, announcer, replayer, job_runner, meter, .. } =
+        let Parts { store, queue, clock, deployment, caches, access, encryption, meter, .. } = parts;
+        let Parts { targets, limiter, event_types, endpoints, writer, announcer, replayer, quotas, job_runner, .. } =
             parts;
         Self {
             store,
@@ -95,6 +97,7 @@ impl Administrator {
             writer,
             announcer,
             replayer,
+            quotas,
             job_runner,
             meter,
         }

@@ -5,8 +5,10 @@ use super::endpoints::require_enabled;
 use super::organizations::require_active;
 use crate::domain::ids::EndpointId;
 use crate::domain::job::{Earlier, Job, Replay, ReplayCount, Work};
+use crate::domain::tenancy::limits::Quota;
 use crate::domain::tenancy::organization::Organization;
 use crate::service::ServiceError;
+use crate::service::replayer::MAX_READ_UNITS;
 use crate::store::JobPut;
 use crate::telemetry::audit;
 
@@ -68,7 +70,8 @@ impl Administrator {
     /// Counts what the same request without a dry run would do. Does not look for other replays.
     ///
     /// # Errors
-    /// As [`Administrator::replay`], without [`ServiceError::ReplayOpen`].
+    /// As [`Administrator::replay`], without [`ServiceError::ReplayOpen`], and [`ServiceError::RateLimited`] beyond
+    /// [`Quota::DryRuns`].
     pub async fn count_replay(
         &self,
         organization: &Organization,
@@ -78,6 +81,10 @@ impl Administrator {
         let organization = require_active(organization)?;
         let endpoint = self.endpoint(organization, endpoint).await?;
         require_enabled(&endpoint)?;
-        self.replayer.count(&endpoint, replay).await
+        // Another count must not begin before it is known what this one reads.
+        self.quotas.take(organization, Quota::DryRuns, MAX_READ_UNITS).await?;
+        let (counted, read_units) = self.replayer.count(&endpoint, replay).await?;
+        self.quotas.give_back(organization, Quota::DryRuns, MAX_READ_UNITS.saturating_sub(read_units)).await;
+        Ok(counted)
     }
 }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::event_types::is_visible;
+use super::jobs::JobSelection;
 use super::lists::{MOST_COUNTED, MOST_EXAMINED, bad_cursor};
 use super::organizations::log_unreadable;
 use super::{Administrator, MessageReader};
@@ -15,7 +16,7 @@ use crate::domain::event::Event;
 use crate::domain::event::event_type::EventType;
 use crate::domain::event::selection::EventFilter;
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, JobId, OrganizationId};
-use crate::domain::job::{Job, JobPosition, Work};
+use crate::domain::job::{Job, JobPosition};
 use crate::domain::tenancy::organization::{Organization, OrganizationStatus};
 use crate::domain::tenancy::organization_list::OrganizationPosition;
 use crate::domain::tenancy::rights::Binding;
@@ -352,11 +353,22 @@ impl Administrator {
         walk: &Walk<JobId>,
         limit: usize,
     ) -> Result<Walked<Job, JobId>, ServiceError> {
-        let mut jobs = self.list_jobs(organization, binding).await?;
-        jobs.retain(|job| matches!(job.work, Work::Recover(..) | Work::Replay(..)));
-        let positions: HashMap<_, _> = jobs.iter().map(|job| (job.id, JobPosition::of(job))).collect();
-        let compare = |one: &JobId, other: &JobId| positions.get(one).cmp(&positions.get(other));
-        Ok(page_of(jobs, |job| job.id, compare, walk, limit))
+        let position = async |id: &JobId| {
+            let job = self.readable_job(organization, *id).await?;
+            Ok::<_, ServiceError>(job.as_ref().map(JobPosition::of))
+        };
+        let walk = match walk {
+            Walk::First => Walk::First,
+            Walk::After(id) => position(id).await?.map_or(Walk::First, Walk::After),
+            Walk::Before(id) => match position(id).await? {
+                Some(position) => Walk::Before(position),
+                None => return Ok(Walked::empty()),
+            },
+        };
+        let selection = JobSelection { binding, endpoint: None, only_restarts: true };
+        let Walked { items, further } = self.walk_jobs(organization, &selection, walk, limit).await?;
+        let further = further.and_then(|_| items.last()).map(|job| job.id);
+        Ok(Walked { items, further })
     }
 
     /// Returns a reader of these events with their bodies.

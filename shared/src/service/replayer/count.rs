@@ -16,7 +16,7 @@ use crate::store::Wanted;
 /// Most deliveries that are counted.
 const MAX_COUNTED: usize = 10_000;
 /// The read units after which counting ends.
-const MAX_READ_UNITS: f64 = 8_192.0;
+pub(in crate::service) const MAX_READ_UNITS: u32 = 8_192;
 /// The time after which counting ends.
 const MAX_TIME: Duration = Duration::from_secs(10);
 /// How many deliveries are examined together.
@@ -34,7 +34,7 @@ struct Part {
 
 impl Replayer {
     /// Counts what a replay that is requested now would do, without doing it. Ends early after 10,000 deliveries, about
-    /// 8,000 read units or ten seconds.
+    /// 8,000 read units or ten seconds. Returns also the consumed read units, approximately.
     ///
     /// # Errors
     /// [`ServiceError`] if events or deliveries could not be read.
@@ -42,14 +42,14 @@ impl Replayer {
         &self,
         endpoint: &Endpoint,
         replay: &Replay,
-    ) -> Result<ReplayCount, ServiceError> {
+    ) -> Result<(ReplayCount, u32), ServiceError> {
         let now = self.clock.now();
         let job = Job::new(&endpoint.organization, Work::Replay(endpoint.id, replay.clone()), now);
         let (mut counted, mut read_units) = (ReplayCount::default(), 0.0);
         let mut next = job.pass.from.delivery();
         while let Some(from) = next {
-            if read_units >= MAX_READ_UNITS || self.clock.now() >= now.plus(MAX_TIME) {
-                return Ok(ReplayCount { has_more: true, ..counted });
+            if read_units >= f64::from(MAX_READ_UNITS) || self.clock.now() >= now.plus(MAX_TIME) {
+                return Ok((ReplayCount { has_more: true, ..counted }, whole(read_units)));
             }
             let part = if replay.goes_by_events() {
                 let span = (from, replay.before(job.since));
@@ -60,7 +60,7 @@ impl Replayer {
             read_units += part.read_units;
             for published_at in part.published_at {
                 if counted.deliveries == MAX_COUNTED {
-                    return Ok(ReplayCount { has_more: true, ..counted });
+                    return Ok((ReplayCount { has_more: true, ..counted }, whole(read_units)));
                 }
                 counted.deliveries += 1;
                 let expires_soon = self.deployment.is_expired(published_at, now.plus(super::EXPIRES_SOON));
@@ -68,7 +68,7 @@ impl Replayer {
             }
             next = part.last.map(DeliveryId::next);
         }
-        Ok(counted)
+        Ok((counted, whole(read_units)))
     }
 
     /// The next failed deliveries that a replay would retry.
@@ -104,6 +104,11 @@ impl From<Found> for Part {
             read_units: found.read_units,
         }
     }
+}
+
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count ends after some thousand units")]
+fn whole(read_units: f64) -> u32 {
+    read_units.ceil() as u32
 }
 
 /// The read units of this many records of deliveries, approximately.

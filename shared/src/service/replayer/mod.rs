@@ -23,6 +23,7 @@ use crate::domain::tenancy::usage::Usage;
 use crate::domain::time::Timestamp;
 use crate::queue::{Outgoing, Queue};
 use crate::store::{Append, Replaced, Store};
+pub(super) use count::MAX_READ_UNITS;
 use find::Found;
 
 /// How often an endpoint is added to the fan-out of an event if other replays change it first.

@@ -128,7 +128,7 @@ impl Store {
             others.push(self.put_target(after)?);
         }
         if let Some(job) = Job::required_by(before, after, now) {
-            others.push(self.put_required_job(&job)?);
+            others.extend(self.put_required_job(&job)?);
         }
         if after.forgets_failures_of(before) {
             others.push(self.forget_failures(after.id, now)?);
@@ -160,8 +160,8 @@ impl Store {
             TransactWriteItem::builder().delete(delete).build(),
             self.put_tombstone(endpoint, now)?,
             self.delete_target(endpoint)?,
-            self.put_required_job(&Job::of_deletion(endpoint, now))?,
         ];
+        items.extend(self.put_required_job(&Job::of_deletion(endpoint, now))?);
         let external_id = endpoint.settings.external_id.as_ref();
         items.extend(self.change_external_endpoint(&endpoint.organization, endpoint.id, external_id, None)?);
         items.extend(self.change_public_keys(Some(endpoint), None)?);

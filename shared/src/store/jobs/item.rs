@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::domain::delivery::DeliveryStatus;
 use crate::domain::endpoint::subscription::Subscription;
 use crate::domain::ids::{EndpointId, EventId};
-use crate::domain::job::{Cursor, Job, JobKind, JobState, Pace, Pass, RETENTION, Recovery, Replay, Replayed, Work};
+use crate::domain::job::{Cursor, Job, JobKind, JobState, Pace, Pass, Recovery, Replay, Replayed, Work};
 use crate::domain::time::Timestamp;
 use crate::store::item::{Base, Unreadable, is_zero, required, time, unknown};
 use crate::store::keys;
@@ -95,7 +95,7 @@ impl From<&Job> for JobItem {
             moved: job.moved,
             due_at: due_at.map(Timestamp::rfc3339),
             ended_at: ended_at.map(Timestamp::rfc3339),
-            expires_at: ended_at.map(|at| at.plus(RETENTION).unix_seconds()),
+            expires_at: ended_at.map(|at| at.plus(job.work.kind().retention()).unix_seconds()),
             waiting_pk,
             waiting_sk,
         }

@@ -1,29 +1,29 @@
 //! Jobs. An open job is in the index `waiting`, so that the sweep continues it if a process dies. A job that ended is
-//! stored for 30 days, so that its owner can read it.
+//! stored for its [retention](crate::domain::job::JobKind::retention), so that its owner can read it.
 
 mod item;
+pub(super) mod listing;
+mod open;
 
 use std::collections::HashSet;
 
-use aws_sdk_dynamodb::types::{AttributeValue, Put as PutRequest, Select, TransactWriteItem};
+use aws_sdk_dynamodb::types::{AttributeValue, Put as PutRequest, TransactWriteItem};
 
 use super::item::{Unreadable, read, to_item, unknown};
 use super::keys::{Key, Waiting};
-use super::read::get::query_prefix;
 use super::read::waiting::LOWEST;
 use super::write::put::{Put, new_write_token, with_write_token};
 use super::{Store, StoreError, keys};
 use crate::domain::ids::{JobId, OrganizationId};
-use crate::domain::job::{Job, JobKind, JobRun, JobState, Listing};
+use crate::domain::job::{Job, JobRun, JobState, Listing};
 use crate::domain::time::Timestamp;
 use item::JobItem;
+use listing::entry_item;
 
 /// How many entries of the index one read of the due jobs has at most.
 const DUE_ENTRIES_PER_READ: usize = 1_000;
 /// How often the due jobs of a listing are read from the index. Entries beyond are not seen until earlier jobs are done.
 const MAX_DUE_READS: usize = 100;
-/// How many pages of an organization's jobs, of 1 MB each, are read to count the open ones.
-const MAX_COUNTED_PAGES: usize = 4;
 /// The condition to write a requested job: no open job with its id is in its first pass.
 const NOT_IN_FIRST_PASS: &str = "attribute_not_exists(pk) OR #status <> :open OR passes > :zero";
 /// The condition to replace a job that has ended: it is the one that was read.
@@ -53,26 +53,33 @@ pub enum JobPut {
 }
 
 impl Store {
-    /// Writes a requested job, unless an open job with the same work is in its first pass.
+    /// Writes a requested job, unless an open job with the same work is in its first pass, and lists it.
     ///
     /// # Errors
     /// [`StoreError`] if the job could not be written.
     pub async fn request_job(&self, job: &Job) -> Result<JobPut, StoreError> {
         let values = [(":open", open()), (":zero", AttributeValue::N("0".to_owned()))];
-        self.put_job_if(job, NOT_IN_FIRST_PASS, values.into()).await
+        let put = self.put_job_if(job, NOT_IN_FIRST_PASS, values.into()).await?;
+        self.list_requested(job, put).await
     }
 
-    /// Writes a requested replay by events if none of its endpoint is stored, or in place of this one, which has ended.
+    /// Writes a requested replay by events if none of its endpoint is stored, or in place of this one, which has ended, and
+    /// lists it.
     ///
     /// # Errors
     /// [`StoreError`] if the job could not be written.
     pub async fn request_replay(&self, job: &Job, ended: Option<&Job>) -> Result<JobPut, StoreError> {
-        let Some(ended) = ended else { return self.put_job_if(job, "attribute_not_exists(pk)", Vec::new()).await };
-        let values = [
-            (":since", AttributeValue::S(ended.since.rfc3339())),
-            (":status", AttributeValue::S(ended.state.as_str().to_owned())),
-        ];
-        self.put_job_if(job, ENDED, values.into()).await
+        let put = match ended {
+            None => self.put_job_if(job, "attribute_not_exists(pk)", Vec::new()).await?,
+            Some(ended) => {
+                let values = [
+                    (":since", AttributeValue::S(ended.since.rfc3339())),
+                    (":status", AttributeValue::S(ended.state.as_str().to_owned())),
+                ];
+                self.put_job_if(job, ENDED, values.into()).await?
+            }
+        };
+        self.list_requested(job, put).await
     }
 
     /// Writes the new state of an open job. `seen` is the state that was read. The condition fails if another process
@@ -99,12 +106,22 @@ impl Store {
         })
     }
 
-    /// The part of a transaction that writes the job that a change requires. It replaces an earlier job with the same
-    /// id.
-    pub(in crate::store) fn put_required_job(&self, job: &Job) -> Result<TransactWriteItem, StoreError> {
-        let item = to_item(&JobItem::from(job))?;
-        let put = PutRequest::builder().table_name(&self.table).set_item(Some(item)).build();
-        Ok(TransactWriteItem::builder().put(put.map_err(StoreError::corrupt)?).build())
+    /// Adds a requested job, or the one that was found instead, to the list of its organization's jobs. Adding it again changes
+    /// nothing. So a request that is repeated lists the job of a process that died before it did.
+    async fn list_requested(&self, requested: &Job, put: JobPut) -> Result<JobPut, StoreError> {
+        let listed = if let JobPut::Found(found) = &put { found } else { requested };
+        self.client.put_item().table_name(&self.table).set_item(Some(entry_item(listed)?)).send().await?;
+        Ok(put)
+    }
+
+    /// The parts of a transaction that write the job that a change requires, and its entry in the list of jobs. It replaces an
+    /// earlier job with the same id.
+    pub(in crate::store) fn put_required_job(&self, job: &Job) -> Result<[TransactWriteItem; 2], StoreError> {
+        let put = |item| {
+            let put = PutRequest::builder().table_name(&self.table).set_item(Some(item)).build();
+            Ok::<_, StoreError>(TransactWriteItem::builder().put(put.map_err(StoreError::corrupt)?).build())
+        };
+        Ok([put(to_item(&JobItem::from(job))?)?, put(entry_item(job)?)?])
     }
 
     /// Jobs whose next page is due by `now`, the longest due first, without these. A [`Listing`] limits their number. The
@@ -137,46 +154,6 @@ impl Store {
             }
         }
         Ok(chosen)
-    }
-
-    /// Counts an organization's open recoveries and replays. Eventually consistent. Reads at most 4 MB of its jobs, which
-    /// are about 8,000 ones that have ended; their order is random, so the count of more is too low in proportion.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the items could not be read.
-    pub async fn count_open_restarts(&self, organization: &OrganizationId) -> Result<usize, StoreError> {
-        let mut pages = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .select(Select::Count)
-            .key_condition_expression("pk = :pk AND begins_with(sk, :prefix)")
-            .filter_expression("#status = :open AND #kind IN (:recover, :replay)")
-            .expression_attribute_names("#status", "status")
-            .expression_attribute_names("#kind", "kind")
-            .expression_attribute_values(":pk", AttributeValue::S(keys::job_partition(organization)))
-            .expression_attribute_values(":prefix", AttributeValue::S(JobId::PREFIX.to_owned()))
-            .expression_attribute_values(":open", open())
-            .expression_attribute_values(":recover", AttributeValue::S(JobKind::Recover.as_str().to_owned()))
-            .expression_attribute_values(":replay", AttributeValue::S(JobKind::Replay.as_str().to_owned()))
-            .into_paginator()
-            .send();
-        let mut counted = 0;
-        for _ in 0..MAX_COUNTED_PAGES {
-            let Some(page) = pages.next().await else { break };
-            counted += usize::try_from(page?.count).unwrap_or(0);
-        }
-        Ok(counted)
-    }
-
-    /// All stored jobs of an organization, in no particular order. Each unreadable item is an error in the list.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the items could not be read.
-    pub async fn jobs(&self, organization: &OrganizationId) -> Result<Vec<Result<Job, StoreError>>, StoreError> {
-        let partition = keys::job_partition(organization);
-        let items = query_prefix(&self.client, &self.table, partition, JobId::PREFIX).await?;
-        Ok(items.into_iter().map(read::<JobItem, _>).collect())
     }
 
     /// The job with this id; `None` if it is not stored.

@@ -1,4 +1,5 @@
-//! The token bucket of an organization with a rate limit: one item, from which each publish request takes tokens.
+//! The token buckets of an organization: that of its rate, from which each publish request takes tokens, and those of its
+//! quotas. Each is an item.
 
 mod item;
 
@@ -11,10 +12,11 @@ use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 
 use super::item::{Item, VERSION};
+use super::keys::Key;
 use super::write::put::{WRITE_TOKEN, has_write_token, new_write_token};
 use super::{Store, StoreError, keys};
 use crate::domain::ids::OrganizationId;
-use crate::domain::tenancy::limits::{Bucket, Form, Rate};
+use crate::domain::tenancy::limits::{Bucket, Form, Quota, Rate};
 use crate::domain::time::Timestamp;
 pub(super) use item::LimitsItem;
 
@@ -26,21 +28,26 @@ const TIME_LIMIT: Duration = Duration::from_secs(2);
 
 /// Tokens that a request takes.
 #[derive(Debug)]
-pub struct Tokens<'a> {
-    /// The organization that owns the bucket.
-    pub organization: &'a OrganizationId,
-    /// The rate of the organization.
-    pub rate: Rate,
+pub struct Tokens {
+    /// The key of the bucket.
+    key: Key,
+    /// The rate of the bucket.
+    rate: Rate,
     /// The number of tokens.
-    pub count: u32,
+    count: u32,
     /// The write token. With it, a write that the SDK repeats recognizes that its first try succeeded.
     write_token: AttributeValue,
 }
 
-impl<'a> Tokens<'a> {
+impl Tokens {
     /// A number of tokens of an organization with this rate.
-    pub fn new(organization: &'a OrganizationId, rate: Rate, count: u32) -> Self {
-        Self { organization, rate, count, write_token: new_write_token() }
+    pub fn new(organization: &OrganizationId, rate: Rate, count: u32) -> Self {
+        Self { key: keys::rate(organization), rate, count, write_token: new_write_token() }
+    }
+
+    /// A number of tokens of an organization's quota.
+    pub fn of_quota(organization: &OrganizationId, quota: Quota, count: u32) -> Self {
+        Self { key: keys::quota(organization, quota), ..Self::new(organization, quota.rate(), count) }
     }
 }
 
@@ -62,15 +69,15 @@ impl Store {
     /// # Errors
     /// [`StoreError`] if the write failed for another reason than its condition or throttling. The tokens may have been
     /// taken.
-    pub async fn take_tokens(&self, tokens: &Tokens<'_>, form: Form, now: Timestamp) -> Result<TokenWrite, StoreError> {
-        let Tokens { organization, rate, count, write_token } = tokens;
+    pub async fn take_tokens(&self, tokens: &Tokens, form: Form, now: Timestamp) -> Result<TokenWrite, StoreError> {
+        let Tokens { key, rate, count, write_token } = tokens;
         let number = |number: i64| AttributeValue::N(number.to_string());
         let micros = now.unix_micros();
         let update = self
             .client
             .update_item()
             .table_name(&self.table)
-            .set_key(Some(keys::rate(organization).attributes()))
+            .set_key(Some(key.attributes()))
             .expression_attribute_names("#write_token", WRITE_TOKEN)
             .expression_attribute_values(":now", number(Bucket::full_at(micros).0))
             .expression_attribute_values(":write_token", write_token.clone())
@@ -114,6 +121,32 @@ impl Store {
             }
             Some(error) if error.code().is_some_and(is_throttling) => Ok(TokenWrite::Throttled),
             _ => Err(error.into()),
+        }
+    }
+
+    /// Returns tokens to their bucket that were taken from it and not used. If this fails, they are lost.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they may not have been returned.
+    pub async fn return_tokens(&self, tokens: &Tokens) -> Result<(), StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .set_key(Some(tokens.key.attributes()))
+            .update_expression("SET tat = tat - :cost, #write_token = :write_token")
+            .condition_expression("attribute_exists(pk) AND #write_token <> :write_token")
+            .expression_attribute_names("#write_token", WRITE_TOKEN)
+            .expression_attribute_values(":write_token", tokens.write_token.clone())
+            .expression_attribute_values(":cost", AttributeValue::N(tokens.rate.cost(tokens.count).to_string()));
+        match update.send().await {
+            Err(error)
+                if matches!(error.as_service_error(), Some(UpdateItemError::ConditionalCheckFailedException(_))) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+            Ok(_) => Ok(()),
         }
     }
 }

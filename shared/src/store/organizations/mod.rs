@@ -130,7 +130,7 @@ impl Store {
         let update = TransactWriteItem::builder().update(update.build().map_err(StoreError::corrupt)?).build();
         let patch = OrganizationPatch { status: Some(OrganizationStatus::Deleting), ..OrganizationPatch::default() };
         let mut others = self.change_state(id, &patch)?;
-        others.push(self.put_required_job(job)?);
+        others.extend(self.put_required_job(job)?);
         self.organization_transaction(update, others).await
     }
 

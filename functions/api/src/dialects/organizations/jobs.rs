@@ -5,8 +5,10 @@ use axum::extract::State;
 use axum::routing::{get, post};
 use shared::domain::ids::JobId;
 use shared::domain::job::JobPosition;
+use shared::domain::walk::Walk;
 use shared::edge::scopes::{DeliveriesRead, DeliveriesWrite};
 use shared::edge::{ApiError, BoundTenant, Data, PathId, Search};
+use shared::service::JobSelection;
 use shared::wire::organizations::JobOut;
 use shared::wire::query::PagingParameters;
 use utoipa::OpenApi;
@@ -25,7 +27,8 @@ pub(super) fn routes() -> Routes {
 
 /// Lists jobs, newest first.
 ///
-/// The list has all open jobs and the jobs that ended in the last 30 days.
+/// The list has all open jobs and the jobs that ended in the last 30 days; removals of data only if they ended in the last day. A
+/// page can have fewer entries than `limit` and still not be the last page.
 #[utoipa::path(
     get, path = "/jobs", operation_id = "list_jobs",
     params(PagingParameters),
@@ -39,11 +42,11 @@ async fn list(
     let paging = query.paging();
     let paging = query.finish(paging)?;
     let after = after(&paging, JobPosition::parse)?;
-    let jobs = administrator.list_jobs(&tenant.organization.id, &tenant.binding).await?;
-    let mut rest = jobs.iter().filter(|job| after.is_none_or(|after| JobPosition::of(job) > after));
-    let shown: Vec<_> = rest.by_ref().take(paging.limit).collect();
-    let next = rest.next().and(shown.last()).map(|last| JobPosition::of(last).to_string());
-    page(shown, next, paging.limit, |job| JobOut::from(*job), |job| JobPosition::of(job).to_string())
+    let selection = JobSelection { binding: &tenant.binding, endpoint: None, only_restarts: false };
+    let walk = after.map_or(Walk::First, Walk::After);
+    let found = administrator.walk_jobs(&tenant.organization.id, &selection, walk, paging.limit).await?;
+    let next = found.further.map(|position| position.to_string());
+    page(&found.items, next, paging.limit, |job| JobOut::from(*job), |job| JobPosition::of(job).to_string())
 }
 
 /// Reads a job.

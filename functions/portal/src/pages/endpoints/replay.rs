@@ -10,8 +10,10 @@ use maud::{Markup, html};
 use shared::domain::ids::{EndpointId, JobId};
 use shared::domain::job::{Job, JobKind, JobState, Replay, ReplayCount, Work};
 use shared::domain::tenancy::access::Scope;
+use shared::domain::walk::Walk;
 use shared::edge::scopes::DeliveriesWrite;
 use shared::edge::{ApiError, PathId, Search, Tenant};
+use shared::service::JobSelection;
 use shared::wire::error::ErrorCode;
 use shared::wire::organizations::ReplayIn;
 
@@ -153,9 +155,8 @@ async fn page(
 ) -> Result<Page, ApiError> {
     let organization = &tenant.organization.id;
     let frame = Frame::read(portal, signed_in, organization, endpoint).await?;
-    let mut jobs = portal.administrator().list_jobs(organization, &tenant.binding).await?;
-    jobs.retain(|job| job.work.endpoint() == Some(endpoint));
-    jobs.truncate(MOST_JOBS);
+    let selection = JobSelection { binding: &tenant.binding, endpoint: Some(endpoint), only_restarts: false };
+    let jobs = portal.administrator().walk_jobs(organization, &selection, Walk::First, MOST_JOBS).await?.items;
     let body = html! {
         p.muted { (text::HELP) }
         @match outcome {

@@ -1,12 +1,14 @@
 //! The limits of an organization. The platform sets them for each organization. For a limit that it does not set, the
-//! deployment's limit applies.
+//! deployment's limit applies. [`Quota`] has the limits that nobody can set.
 
 mod gcra;
+mod quota;
 
 use crate::domain::Invalid;
 use crate::domain::event::MAX_DATA_BYTES;
 
 pub use gcra::{Admission, Bucket, Form};
+pub use quota::Quota;
 
 /// The name of the limit on the events of a month.
 pub const EVENTS_PER_MONTH: &str = "events_per_month";
