@@ -178,7 +178,7 @@ async fn a_message_that_cannot_be_forwarded_is_visible_after_its_visibility_time
 async fn a_forwarded_message_that_is_not_acknowledged_is_attempted_once() {
     let scene = Scene::new(&[], []).await;
     let unlucky = scene.process(|it| if it == "DeleteMessageBatch" { Fate::Refuse } else { Fate::Pass });
-    assert!(unlucky.try_poll().await.is_err());
+    assert!(unlucky.try_poll(Lane::Fast).await.is_err());
     assert_eq!(scene.queued(), [1, 1]);
     scene.world.advance(VISIBILITY);
     assert_eq!(scene.poll(Lane::Fast).await, 1);

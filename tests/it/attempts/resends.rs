@@ -1,14 +1,18 @@
 //! Resends: one attempt in any state of a delivery.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use serde_json::{Value, json};
 use shared::domain::endpoint::lane::Lane;
 use shared::queue::schema::VISIBILITY_SECONDS;
 
 use super::{fields, of_delivery, of_endpoint};
-use crate::support::Fate;
-use crate::support::{Answer, Endpoint, Receiver, Tenant, World, over_network};
+use crate::support::{
+    Answer, Endpoint, Fate, Gate, Receiver, Tenant, World, eventually, over_network, over_network_by_call, text,
+};
 
 /// A state of a delivery before it is resent.
 #[derive(Debug, Clone, Copy)]
@@ -84,17 +88,19 @@ impl Scene {
         self.tenant.post(&format!("/webhooks/deliveries/{}/resend", self.id), &json!({})).await.data(202)
     }
 
+    /// Asserts that the resend, whose success was not recorded, is made again.
+    async fn is_repeated(&self) {
+        assert_eq!(self.tenant.delivery_status(&self.id).await, "exhausted");
+        assert_eq!(self.receiver.received().len(), 2);
+        self.world.advance(Duration::from_secs(VISIBILITY_SECONDS.into()));
+        self.world.drain().await;
+        assert_eq!(self.tenant.delivery_status(&self.id).await, "success");
+        assert_eq!(self.receiver.received().len(), 3);
+    }
+
     /// Processes the resend's message before all others.
     async fn process_resend(&self) {
-        let messages = self.world.take_messages().await;
-        self.world.purge().await;
-        let (resends, others): (Vec<_>, Vec<_>) = messages.iter().partition(|body| body.contains("resend_v1"));
-        assert_eq!(resends.len(), 1);
-        self.world.send(resends[0]).await;
-        assert_eq!(self.world.process.poll().await, 1);
-        for other in others {
-            self.world.send(other).await;
-        }
+        assert_eq!(self.world.process.poll_resends().await, 1);
     }
 }
 
@@ -204,16 +210,62 @@ async fn a_resend_is_dropped_if_it_may_not_be_sent_any_more() {
     }
 }
 
+/// A resend that is in the fast lane, for example after a redrive, is forwarded.
 #[tokio::test]
-async fn a_resend_for_a_slow_endpoint_is_forwarded_to_the_slow_lane() {
+async fn resends_are_made_in_the_slow_lane_whatever_the_lane_of_the_endpoint_is() {
+    for lane in Lane::ALL {
+        let scene = Scene::new(State::Success, 200).await;
+        scene.world.set_lane(&scene.tenant, &scene.endpoint, lane).await;
+        scene.world.advance(Duration::from_secs(6));
+        scene.resend().await;
+        let [resend] = &scene.world.messages_of(Lane::Slow)[..] else { panic!("one message") };
+        scene.world.purge().await;
+        scene.world.send(resend).await;
+        assert_eq!(scene.world.process.poll().await, 1);
+        assert_eq!((scene.receiver.received().len(), scene.world.messages_of(Lane::Slow).len()), (1, 1));
+        assert_eq!(scene.world.process.poll_resends().await, 1);
+        assert_eq!(fields(&of_delivery(&scene.tenant, &scene.id).await, ["trigger"])[0], [json!("resend")]);
+    }
+}
+
+#[tokio::test]
+async fn an_endpoint_gets_twenty_resends_at_once_and_then_one_a_second() {
     let scene = Scene::new(State::Success, 200).await;
-    scene.resend().await;
-    scene.world.set_lane(&scene.tenant, &scene.endpoint, Lane::Slow).await;
-    scene.world.advance(Duration::from_secs(6));
-    assert_eq!(scene.world.process.poll().await, 1);
-    assert_eq!(scene.world.messages_of(Lane::Slow).len(), 1);
-    assert_eq!(scene.world.process.poll_of(Lane::Slow, 10).await, 1);
-    assert_eq!(fields(&of_delivery(&scene.tenant, &scene.id).await, ["trigger"])[0], [json!("resend")]);
+    let other = scene.tenant.endpoint(&scene.receiver).await;
+    let path = format!("/webhooks/deliveries/{}/resend", scene.id);
+    for _ in 0..20 {
+        scene.resend().await;
+    }
+    for _ in 0..3 {
+        let refused = scene.tenant.post(&path, &json!({})).await;
+        refused.is_error(429, "rate_limited");
+        assert_eq!(refused.body["error"]["details"]["limit"], "resends_per_second");
+        assert_eq!(refused.headers["retry-after"], "1");
+        scene.world.advance(Duration::from_secs(1));
+        scene.resend().await;
+    }
+    assert_eq!(scene.world.messages_of(Lane::Slow).len(), 23, "a refused resend is not sent");
+    scene.tenant.publish().await;
+    scene.world.drain().await;
+    let of_other = text(&scene.tenant.deliveries(&other).await[0]["id"]).to_owned();
+    scene.tenant.post(&format!("/webhooks/deliveries/{of_other}/resend"), &json!({})).await.data(202);
+}
+
+/// The consumer knows the organization as suspended for five seconds.
+#[tokio::test]
+async fn a_resend_is_made_although_the_consumer_knows_its_organization_as_suspended() {
+    let scene = Scene::new(State::Success, 200).await;
+    let organization = format!("/v1/organizations/{}", scene.tenant.id);
+    let consumer = scene.world.another_process();
+    scene.tenant.publish().await;
+    scene.world.platform().patch(&organization, &json!({"status": "suspended"})).await.data(200);
+    consumer.drain().await;
+    assert_eq!(scene.receiver.received().len(), 1, "the consumer has read the status");
+    scene.world.platform().patch(&organization, &json!({"status": "active"})).await.data(200);
+    let path = format!("/webhooks/deliveries/{}/resend", scene.id);
+    scene.tenant.at(&scene.world.another_process()).post(&path, &json!({})).await.data(202);
+    consumer.drain().await;
+    assert_eq!((scene.receiver.received().len(), scene.world.in_the_queue().await), (2, 0));
 }
 
 #[tokio::test]
@@ -221,8 +273,9 @@ async fn the_last_hundred_resends_of_a_delivery_are_listed() {
     let scene = Scene::new(State::Success, 200).await;
     for _ in 0..103 {
         scene.resend().await;
+        scene.world.drain().await;
+        scene.world.advance(Duration::from_secs(1));
     }
-    scene.world.drain().await;
     let newest = super::ids(&of_endpoint(&scene.tenant, &scene.endpoint).await);
     let listed = super::ids(&of_delivery(&scene.tenant, &scene.id).await);
     assert_eq!(listed, newest[..100]);
@@ -236,12 +289,40 @@ async fn a_resend_whose_success_cannot_be_recorded_is_repeated() {
     scene.resend().await;
     let refuse = |operation: &str| if operation == "PutItem" { Fate::Refuse } else { Fate::Pass };
     let process = scene.world.process_over(&over_network(&scene.world.sdk(), refuse), scene.world.clock.clock());
-    assert_eq!(process.poll().await, 1);
-    assert_eq!(scene.tenant.delivery_status(&scene.id).await, "exhausted");
-    scene.world.advance(Duration::from_secs(VISIBILITY_SECONDS.into()));
-    scene.world.drain().await;
-    assert_eq!(scene.tenant.delivery_status(&scene.id).await, "success");
-    assert_eq!(scene.receiver.received().len(), 3);
+    assert_eq!(process.poll_resends().await, 1);
+    scene.is_repeated().await;
+}
+
+/// Another process changes the record each time before the consumer writes it.
+#[tokio::test]
+async fn a_resend_whose_success_conflicts_each_time_is_repeated() {
+    const TRIES: usize = 5;
+    let scene = Scene::new(State::Exhausted, 200).await;
+    scene.resend().await;
+    let gates = [(); TRIES].map(|()| Gate::closed());
+    let (tried, held) = (Arc::new(AtomicUsize::new(0)), gates.clone());
+    let seen = Arc::clone(&tried);
+    let network = over_network_by_call(&scene.world.sdk(), move |call| {
+        if !call.kind().starts_with("PutItem delivery") {
+            return Fate::Pass;
+        }
+        Fate::Behind(held[seen.fetch_add(1, Ordering::SeqCst)].clone())
+    });
+    let process = scene.world.process_over(&network, scene.world.clock.clock());
+    let change_each_time = async {
+        for (index, gate) in gates.iter().enumerate() {
+            eventually("the record is written", async || tried.load(Ordering::SeqCst) == index + 1).await;
+            let record = scene.world.items("delivery").await.remove(0);
+            let later = scene.world.clock.now().plus(Duration::from_secs(index as u64 + 1)).rfc3339();
+            let key = ["pk", "sk"].map(|name| (name.to_owned(), record[name].clone()));
+            let update = scene.world.dynamodb().update_item().table_name(scene.world.table());
+            let update = update.set_key(Some(key.into())).update_expression("SET updated_at = :later");
+            update.expression_attribute_values(":later", AttributeValue::S(later)).send().await.unwrap();
+            gate.open();
+        }
+    };
+    assert_eq!(tokio::join!(process.poll_resends(), change_each_time).0, 1);
+    scene.is_repeated().await;
 }
 
 /// A resend does not change the counters of its endpoint: ten of them would suspend it.

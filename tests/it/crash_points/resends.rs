@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::scene::{Scene, cut_everywhere};
-use super::{nothing, only_endpoint, poll};
+use super::{nothing, only_endpoint, resume_all};
 use crate::support::{Answer, Process, World, text};
 
 /// An exhausted delivery. The receiver gives this answer to its resends.
@@ -22,6 +22,10 @@ async fn resend(scene: &Scene, process: &Process) {
     scene.tenant.at(process).post(&path, &json!({})).await.data(202);
 }
 
+async fn poll_resends(process: &Process, _: &Scene) {
+    process.poll_resends().await;
+}
+
 #[tokio::test]
 async fn a_resend_that_succeeds_survives_every_cut() {
     let prepare = async |world: World| {
@@ -29,7 +33,7 @@ async fn a_resend_that_succeeds_survives_every_cut() {
         resend(&scene, &scene.world.process).await;
         scene
     };
-    let calls = cut_everywhere(prepare, poll, nothing).await;
+    let calls = cut_everywhere(prepare, poll_resends, nothing).await;
     assert_eq!(calls, 6, "receive, request, record, list, item, delete");
 }
 
@@ -40,7 +44,7 @@ async fn a_resend_that_fails_survives_every_cut() {
         resend(&scene, &scene.world.process).await;
         scene
     };
-    let calls = cut_everywhere(prepare, poll, nothing).await;
+    let calls = cut_everywhere(prepare, poll_resends, nothing).await;
     assert_eq!(calls, 5, "receive, request, list, item, delete");
 }
 
@@ -48,5 +52,37 @@ async fn a_resend_that_fails_survives_every_cut() {
 async fn requesting_a_resend_survives_every_cut() {
     let prepare = async |world: World| exhausted(world, 200, &["exhausted", "success"]).await;
     let handle = async |process: &Process, scene: &Scene| resend(scene, process).await;
-    assert_eq!(cut_everywhere(prepare, handle, nothing).await, 2, "use of the key, send");
+    assert_eq!(cut_everywhere(prepare, handle, nothing).await, 3, "use of the key, quota, send");
+}
+
+/// Each row is a state of the delivery before the resend: the schedule, the answer to the first attempt, and whether the
+/// endpoint is paused.
+#[tokio::test]
+async fn a_resend_of_a_delivery_in_any_state_survives_every_cut() {
+    for (state, schedule, first, is_paused) in [
+        ("pending", json!([]), None, false),
+        ("waiting", json!([20]), Some(500), false),
+        ("waiting long", json!([3_600]), Some(500), false),
+        ("held", json!([]), None, true),
+        ("success", json!([]), Some(200), false),
+        ("failed", json!([]), Some(410), false),
+    ] {
+        let prepare = async |world: World| {
+            let fields = json!({"retry_schedule": schedule});
+            let (mut scene, endpoint) = Scene::with_endpoint(world, fields, first.map(Answer::status)).await;
+            if is_paused {
+                scene.tenant.set_status(&endpoint, "paused").await;
+            }
+            let id = scene.tenant.publish_one().await;
+            // The attempt of the schedule, the resend, and either of them once more.
+            scene.expect([id], &["success"], 4);
+            if first.is_some() {
+                scene.world.drain().await;
+            }
+            resend(&scene, &scene.world.process).await;
+            scene
+        };
+        let calls = cut_everywhere(prepare, poll_resends, resume_all).await;
+        assert!(calls >= 5, "{state}: {calls}");
+    }
 }

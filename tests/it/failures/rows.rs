@@ -195,6 +195,8 @@ fn deliver() -> Vec<Row> {
         row("PutItem delivery, new: none", &[Expunged], FAILED),
         // The attempt is recorded; what its item holds is lost.
         row("BatchExecuteStatement attempt", &[ProbeFails, ProbeSucceeds, Resend, ResendFails], USUAL),
+        // The response to the resend is not stored.
+        row("BatchGetItem event", &[Resend, ResendFails], USUAL),
         // The resend is repeated.
         row("PutItem delivery, moved: failed to none", &[Resend], REPEATED),
         row("UpdateItem resends ADD starts SET entity v expires_at", &[Resend, ResendFails], UNLISTED)
@@ -260,11 +262,11 @@ fn sweep() -> Vec<Row> {
         row("PutItem delivery, new: due", &[GiveUp], UNANNOUNCED.uncounted()).lost(USUAL.uncounted()),
         row("PutItem job, done", &[ReleaseEnds, ReleaseOfDeletedEnds, MissedReplay], FAILED),
         row("PutItem job, advanced", &[Release, Recovery, LongRecovery], FAILED),
-        row("Query delivery", &[SendAll], FAILED),
-        row("PutItem delivery, new: due", &[SendAll], FAILED),
         row(TAKE_TOKENS, &[Recovery, LongRecovery, MissedReplay, FullReplay], FAILED),
         // What a page has not used is lost until the quota is full again.
         row("UpdateItem limit SET tat #write_token", &[Recovery, MissedReplay], USUAL),
+        row("Query delivery", &[SendAll], FAILED),
+        row("PutItem delivery, new: due", &[SendAll], FAILED),
         // The sweep continues a replay where it was: an entry without a record is recorded, and a record is leased.
         row("Query event", &[MissedReplay, FullReplay, Expunge], FAILED),
         row("PutItem appended", &[MissedReplay], FAILED),

@@ -1,6 +1,7 @@
 //! The scenes: what a function does in each, and how each ends.
 
 use serde_json::{Value, json};
+use shared::domain::endpoint::lane::Lane;
 
 use crate::support::Answer;
 
@@ -265,6 +266,11 @@ impl Scene {
         } else {
             Function::Sweep
         }
+    }
+
+    /// The lane of the messages that the scene is about.
+    pub(super) fn lane(self) -> Lane {
+        if matches!(self, Self::Resend | Self::ResendFails) { Lane::OF_RESENDS } else { Lane::Fast }
     }
 
     pub(super) fn ends(self) -> Ends {

@@ -5,6 +5,7 @@ mod run;
 use std::time::Duration;
 
 use serde_json::json;
+use shared::domain::endpoint::lane::Lane;
 use shared::domain::job::{BEGINS_AFTER, LAST_PASS_AFTER, SECOND_PASS_AFTER};
 use tracing::Level;
 
@@ -87,7 +88,7 @@ async fn logs_contain_ids_and_nothing_else_that_a_tenant_supplies() {
         broken.post("/events", &json!({"type": "a.b", "data": {DATA: DATA}})).await;
         broken.patch(&format!("/webhooks/endpoints/{}", endpoints[0]), &json!({"name": ENDPOINT_NAME})).await;
         let _ = process.try_sweep().await;
-        let _ = process.try_poll().await;
+        let _ = process.try_poll(Lane::Fast).await;
         process.meter.write_all_usage().await;
     }
     tenant.delete(&format!("/events/{}/data", text(&event["id"]))).await.data(202);

@@ -93,6 +93,13 @@ impl Delivery {
         Some(self)
     }
 
+    /// The attempts in the log of this record that the log of `later`, which replaces it, no longer has.
+    pub fn dropped_by(&self, later: &Self) -> &[AttemptEntry] {
+        // A log loses its oldest entries.
+        let kept = self.log.iter().position(|entry| later.log.first() == Some(entry));
+        &self.log[..kept.unwrap_or(self.log.len())]
+    }
+
     fn log_attempt(&mut self, entry: AttemptEntry) {
         let surplus = (self.log.len() + 1).saturating_sub(MAX_LOG);
         self.log.drain(..surplus);

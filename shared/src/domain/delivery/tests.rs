@@ -377,6 +377,25 @@ fn the_log_drops_the_oldest_attempts() {
 }
 
 #[test]
+fn a_record_tells_which_attempts_a_later_record_drops() {
+    let numbered = |numbers: std::ops::RangeInclusive<u32>| Delivery {
+        log: numbers.map(|number| AttemptEntry { number: Some(number), ..AttemptEntry::at(NOW) }).collect(),
+        ..delivery()
+    };
+    for (before, later, dropped) in [
+        (delivery(), numbered(1..=1), 0..0),
+        (numbered(1..=1), numbered(1..=2), 0..0),
+        (numbered(1..=100), numbered(2..=101), 0..1),
+        (numbered(1..=100), numbered(4..=103), 0..3),
+        (numbered(1..=100), numbered(101..=101), 0..100),
+        (numbered(1..=100), numbered(1..=100), 0..0),
+        (numbered(1..=2), delivery(), 0..2),
+    ] {
+        assert_eq!(before.dropped_by(&later), &before.log[dropped]);
+    }
+}
+
+#[test]
 fn an_expunged_delivery_keeps_status_and_times_and_nothing_retries_it() {
     let first_response = Some(Response::new([], "x"));
     let answered = Delivery { first_response, signature: Some("s".to_owned()), ..delivery() };

@@ -19,6 +19,10 @@ impl Lane {
     /// Every lane.
     pub const ALL: [Self; 2] = [Self::Fast, Self::Slow];
 
+    /// The lane in which resends to every endpoint are made. They are not counted, so that an endpoint that becomes slow by
+    /// them would not change its lane.
+    pub const OF_RESENDS: Self = Self::Slow;
+
     /// The lane's name in storage and in the configuration.
     pub const fn as_str(self) -> &'static str {
         match self {

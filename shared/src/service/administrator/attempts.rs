@@ -165,7 +165,7 @@ impl Administrator {
         Ok(DeliveryHistory { delivery, endpoint, payload: event.payload, attempts: page(walked, walk) })
     }
 
-    /// One attempt of a delivery.
+    /// One attempt of a delivery, also one that is too old for the delivery's list.
     ///
     /// # Errors
     /// As [`Administrator::delivery`], and [`ServiceError::NotFound`] if the delivery has no attempt with this id.
@@ -181,11 +181,17 @@ impl Administrator {
     }
 
     /// An attempt of this delivery.
-    pub(super) async fn attempt_of(&self, delivery: Delivery, id: AttemptId) -> Result<RecordedAttempt, ServiceError> {
-        let mut listed = self.attempts_of(vec![delivery]).await?;
+    pub(super) async fn attempt_of(&self, stored: Delivery, id: AttemptId) -> Result<RecordedAttempt, ServiceError> {
+        let (endpoint, delivery) = (stored.endpoint, stored.id);
+        let mut listed = self.attempts_of(vec![stored]).await?;
         listed.retain(|attempt| attempt.id == id);
-        let found = self.read_attempts(listed, &AttemptFilter::default(), Walk::First, 1, Reverse).await?;
-        found.items.into_iter().next().ok_or(ServiceError::NotFound("attempt"))
+        let listed = self.read_attempts(listed, &AttemptFilter::default(), Walk::First, 1, Reverse).await?;
+        if let Some(found) = listed.items.into_iter().next() {
+            return Ok(found);
+        }
+        // The item of an attempt stays when the log or the list of resends drops it.
+        let older = self.store.attempts_by_id(&[(endpoint, id)]).await?.remove(&id);
+        older.filter(|attempt| attempt.delivery == delivery).ok_or(ServiceError::NotFound("attempt"))
     }
 
     /// A page of the attempts of an event's deliveries to endpoints of the binding. Those of up to 100 deliveries are listed newest first. Those of more

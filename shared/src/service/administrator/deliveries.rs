@@ -9,9 +9,11 @@ use crate::domain::delivery::Delivery;
 use crate::domain::delivery::next_attempt::next_attempt_at;
 use crate::domain::delivery::trigger::Trigger;
 use crate::domain::endpoint::Endpoint;
+use crate::domain::endpoint::lane::Lane;
 use crate::domain::event::Event;
 use crate::domain::ids::{DeliveryId, EndpointId, EventId, OrganizationId};
 use crate::domain::tenancy::access::Scope;
+use crate::domain::tenancy::limits::Quota;
 use crate::domain::tenancy::organization::{Organization, OrganizationStatus};
 use crate::domain::tenancy::rights::Binding;
 use crate::domain::time::Timestamp;
@@ -235,8 +237,8 @@ impl Administrator {
     ///
     /// # Errors
     /// [`ServiceError::NotFound`] if the organization or the binding has no delivery with this id,
-    /// [`ServiceError::Forbidden`] for a suspended organization, and [`ServiceError::Conflict`] if the endpoint was deleted or the data of the event was
-    /// removed.
+    /// [`ServiceError::Forbidden`] for a suspended organization, [`ServiceError::Conflict`] if the endpoint was deleted or
+    /// the data of the event was removed, and [`ServiceError::RateLimited`] beyond [`Quota::Resends`].
     pub async fn resend_delivery(
         &self,
         organization: &Organization,
@@ -251,12 +253,12 @@ impl Administrator {
             return Err(conflict("the data of the delivery's event was removed"));
         }
         let delivery = record.unwrap_or(pending);
-        let route = endpoint.route();
+        self.quotas.take(organization, Quota::Resends(endpoint.id), 1).await?;
         // The ticket identifies the copies of this message. It does not own the delivery.
         let ticket = Some(new_ticket());
-        let task = task_without_payload(delivery.clone(), route);
+        let task = task_without_payload(delivery.clone(), endpoint.route());
         let task = DeliverTask { ticket, trigger: Trigger::Resend, ..task };
-        self.queue.send(vec![Outgoing::new(task, route.lane)]).await?;
+        self.queue.send(vec![Outgoing::new(task, Lane::OF_RESENDS)]).await?;
         audit("delivery.resend", organization, id);
         let mut delivery = self.seen_in(organization).await?.delivery(delivery, &endpoint);
         self.add_last_responses(std::slice::from_mut(&mut delivery)).await?;

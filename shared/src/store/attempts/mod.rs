@@ -64,8 +64,7 @@ impl Store {
         let found = self.get_parts(wanted, Some(&WITH_RESPONSE)).await?.into_iter();
         let keys: Vec<_> = found.filter(|item| item.contains_key(RESPONSE)).filter_map(|item| Key::of(&item)).collect();
         let removed = keys.len();
-        let removals: Vec<_> = keys.into_iter().map(|key| self.remove_response(key)).collect();
-        stream::iter(removals).buffer_unordered(MAX_CONCURRENT_CHUNKS).try_collect::<()>().await?;
+        self.remove_each_response(keys).await?;
         Ok(removed)
     }
 
@@ -81,6 +80,22 @@ impl Store {
             Err(StoreError::Conflict) => self.remove_response(keys::attempt(attempt.endpoint, attempt.id)).await,
             written => written,
         }
+    }
+
+    /// Removes the responses from the items of these attempts of a delivery, without reading them. Whoever drops an attempt
+    /// from what [`remove_responses`](Self::remove_responses) reads calls this first. Otherwise the response would stay when
+    /// the data of the event is removed.
+    pub(super) async fn remove_dropped_responses(
+        &self,
+        endpoint: EndpointId,
+        dropped: impl Iterator<Item = AttemptId>,
+    ) -> Result<(), StoreError> {
+        self.remove_each_response(dropped.map(|id| keys::attempt(endpoint, id)).collect()).await
+    }
+
+    async fn remove_each_response(&self, keys: Vec<Key>) -> Result<(), StoreError> {
+        let removals: Vec<_> = keys.into_iter().map(|key| self.remove_response(key)).collect();
+        stream::iter(removals).buffer_unordered(MAX_CONCURRENT_CHUNKS).try_collect::<()>().await
     }
 
     async fn remove_response(&self, key: Key) -> Result<(), StoreError> {

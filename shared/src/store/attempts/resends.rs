@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
 
-use crate::domain::ids::{DeliveryId, EndpointId};
+use crate::domain::ids::{AttemptId, DeliveryId, EndpointId};
 use crate::domain::time::Timestamp;
 use crate::store::item::{Item, VERSION};
 use crate::store::keys::Key;
 use crate::store::{Store, StoreError, keys};
 
 const ENTITY: &str = "resends";
-/// Most resends of a delivery that are listed. Further resends replace the oldest.
+/// Most resends of a delivery that are listed. Further resends replace the oldest, whose responses are removed.
 const MAX_RESENDS: usize = 100;
 
 impl Store {
@@ -38,12 +38,13 @@ impl Store {
             .send()
             .await?;
         let starts = added.attributes.as_ref().map(starts).unwrap_or_default();
-        let surplus = starts.len().saturating_sub(MAX_RESENDS);
-        if surplus > 0 {
+        let oldest = &starts[..starts.len().saturating_sub(MAX_RESENDS)];
+        if !oldest.is_empty() {
+            let dropped = oldest.iter().map(|started_at| AttemptId::of(delivery, *started_at));
+            self.remove_dropped_responses(endpoint, dropped).await?;
             let update = self.client.update_item().table_name(&self.table).set_key(Some(key.attributes()));
             let update = update.update_expression("DELETE starts :oldest");
-            let oldest = times(starts.into_iter().take(surplus));
-            update.expression_attribute_values(":oldest", oldest).send().await?;
+            update.expression_attribute_values(":oldest", times(oldest.iter().copied())).send().await?;
         }
         Ok(())
     }

@@ -74,7 +74,8 @@ impl Store {
     }
 
     /// Records an attempt. `seen` is the record that was read before the attempt, or `None` if there was none. A first
-    /// response that does not fit into the record is taken out of `delivery`: the attempt then has an item.
+    /// response that does not fit into the record is taken out of `delivery`: the attempt then has an item. The responses to
+    /// attempts that the log of `delivery` no longer has are removed.
     ///
     /// # Errors
     /// [`StoreError`] if the attempt may not have been recorded.
@@ -90,6 +91,7 @@ impl Store {
         if seen.is_none() && self.coalesced.insert(self.attempt_record(delivery, &write_token)?).await {
             return Ok(Replaced::Written);
         }
+        self.forget_dropped(seen, delivery).await?;
         self.replace(seen, self.attempt_record(delivery, &write_token)?, &write_token).await
     }
 
@@ -99,15 +101,29 @@ impl Store {
         Ok(item)
     }
 
-    /// Writes a delivery's record if the stored record is still as it was `seen`, or if there is still none.
+    /// Writes a delivery's record if the stored record is still as it was `seen`, or if there is still none. The responses to
+    /// attempts that the log of `delivery` no longer has are removed.
     ///
     /// # Errors
     /// [`StoreError`] if the record may not have been written.
     pub async fn replace_delivery(&self, seen: Option<&Delivery>, delivery: &Delivery) -> Result<Replaced, StoreError> {
+        self.forget_dropped(seen, delivery).await?;
         let write_token = new_write_token();
         let mut item = with_write_token(self.delivery_item(delivery)?, &write_token);
         fit::add_response(&mut item, delivery)?;
         self.replace(seen, item, &write_token).await
+    }
+
+    /// Removes the responses to the attempts that are in the log of `seen` and not in that of `delivery`. This comes before
+    /// the write of the record, so a process that dies in between leaves no response that nothing finds.
+    async fn forget_dropped(&self, seen: Option<&Delivery>, delivery: &Delivery) -> Result<(), StoreError> {
+        let dropped = seen.map_or(&[][..], |seen| seen.dropped_by(delivery));
+        if dropped.is_empty() {
+            return Ok(());
+        }
+        let with_items = dropped.iter().filter(|entry| entry.has_item).map(|entry| entry.id(delivery.id));
+        // Boxed, this future does not enlarge those of the usual writes.
+        Box::pin(self.remove_dropped_responses(delivery.endpoint, with_items)).await
     }
 
     /// As [`replace_delivery`](Self::replace_delivery), for callers that do not need the stored record.

@@ -17,6 +17,7 @@ use appended::lists;
 pub(super) use item::EventItem;
 pub use walk::EventWalk;
 
+const EXPUNGED_AT: &str = "expunged_at";
 /// The attributes that lists read: everything except a large body.
 const LISTED: Projection = Projection(&[
     "pk",
@@ -37,11 +38,23 @@ const LISTED: Projection = Projection(&[
     "svix_headers",
     "schema_version",
     "published_by",
-    "expunged_at",
+    EXPUNGED_AT,
     "expires_at",
 ]);
 
+/// What finding out whether an event's data was removed reads.
+const REMOVED: Projection = Projection(&[EXPUNGED_AT]);
+
 impl Store {
+    /// Whether the data of this event was removed, or the event does not exist. Strongly consistent.
+    ///
+    /// # Errors
+    /// [`StoreError`] if it could not be read.
+    pub async fn is_expunged(&self, organization: &OrganizationId, id: EventId) -> Result<bool, StoreError> {
+        let found = self.get_parts(vec![keys::event(organization, id)], Some(&REMOVED)).await?;
+        Ok(found.first().is_none_or(|event| event.contains_key(EXPUNGED_AT)))
+    }
+
     /// Reads one event, with the endpoints that replays added. Strongly consistent.
     ///
     /// # Errors

@@ -65,7 +65,7 @@ impl Stage {
     pub(super) async fn act(&mut self) -> (Outcome, bool) {
         let acted = match self.scene.function() {
             Function::Publish => return (self.publish_until_accepted().await, true),
-            Function::Deliver => self.wire.armed(self.process.try_poll()).await.is_ok(),
+            Function::Deliver => self.wire.armed(self.process.try_poll(self.scene.lane())).await.is_ok(),
             Function::Sweep => self.wire.armed(self.process.try_sweep()).await.is_ok(),
         };
         let expected = self.scene.queued();

@@ -85,9 +85,14 @@ impl Process {
         self.pollers.of(lane).poll_once(most).await.unwrap()
     }
 
-    /// Processes one batch of the fast lane. Returns an error if the queue refuses a call.
-    pub(crate) async fn try_poll(&self) -> anyhow::Result<usize> {
-        self.pollers.fast.poll_once(CONSUMER_BATCH).await
+    /// Processes one batch of resends, which are in the slow lane, and returns their number.
+    pub(crate) async fn poll_resends(&self) -> usize {
+        self.poll_of(Lane::OF_RESENDS, CONSUMER_BATCH).await
+    }
+
+    /// Processes one batch of a lane. Returns an error if the queue refuses a call.
+    pub(crate) async fn try_poll(&self, lane: Lane) -> anyhow::Result<usize> {
+        self.pollers.of(lane).poll_once(CONSUMER_BATCH).await
     }
 
     /// Processes batches of both lanes until no message is visible. It does not wait for hidden messages. Returns the
