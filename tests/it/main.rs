@@ -24,6 +24,7 @@ mod crash_points;
 mod crashes;
 mod deleted_endpoints;
 mod deliveries;
+mod diagnosis;
 mod dialects;
 mod due_turns;
 mod encryption;

@@ -90,3 +90,48 @@ async fn a_page_of_a_deliverys_attempts_reads_only_the_items_that_it_shows() {
     let (_, bill) = page(&world, &tenant, &path).await;
     assert!(bill.read_units <= 4.0 + 6.0, "{bill:?}");
 }
+
+/// An event with more deliveries than a page reads. Each has an attempt in its record, one in an item, and resends, whose
+/// results are only in items. The filters match nothing.
+#[tokio::test]
+async fn a_page_of_an_events_attempts_reads_at_most_a_hundred_deliveries_and_two_hundred_items() {
+    const ENDPOINTS: usize = 120;
+    const RESENDS: usize = 3;
+    let world = World::new().await;
+    let receiver = Receiver::always(Answer::status(500)).await;
+    let tenant = world.tenant().await;
+    let limits = json!({"max_endpoints": ENDPOINTS}).to_string();
+    let path = format!("/v1/organizations/{}/limits", tenant.id);
+    world.platform().call(Method::PUT, &path, &[], Some(limits)).await.data(200);
+    for _ in 0..ENDPOINTS {
+        tenant.endpoint_with(json!({"url": receiver.url(), "retry_schedule": [1]})).await;
+    }
+    let event = tenant.publish_data(&json!({})).await;
+    for _ in 0..2 {
+        world.drain().await;
+        world.advance(Duration::from_secs(3));
+    }
+    for id in delivery_ids(&event) {
+        for _ in 0..RESENDS {
+            tenant.post(&format!("/webhooks/deliveries/{id}/resend"), &json!({})).await.data(202);
+        }
+    }
+    world.drain().await;
+    let path = format!("/events/{}/attempts", text(&event["id"]));
+    for (filter, items) in [("trigger=test", 0.0), ("trigger=resend&response_status=404", 200.0), ("error=dns", 200.0)]
+    {
+        let (shown, bill) = page(&world, &tenant, &format!("{path}?{filter}&limit=100")).await;
+        assert_eq!(shown, 0, "{filter}");
+        // The event with its 120 endpoints, and the record, the endpoint and the resends of a hundred deliveries.
+        assert!(bill.read_units <= 4.0 + 300.0 + items, "{filter}: {bill:?}");
+        let mut pages = 0;
+        let mut next = Some(String::new());
+        while let Some(cursor) = next {
+            let reply = tenant.get(&format!("{path}?{filter}&limit=100{cursor}")).await;
+            next = reply.body["pagination"]["next_cursor"].as_str().map(|cursor| format!("&cursor={cursor}"));
+            pages += 1;
+            assert!(pages <= 5, "{filter}: the list ends");
+        }
+        assert!(pages >= 2, "{filter}");
+    }
+}

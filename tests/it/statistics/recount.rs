@@ -1,7 +1,7 @@
 //! Random sequences of operations, after each of which the deliveries are compared with their states before. The counts of
 //! what happened must be those of the statistics, whichever processes counted and wrote them, and whenever.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -37,8 +37,10 @@ struct Run {
     endpoints: Vec<Endpoint>,
     processes: Vec<Process>,
     random: Rng,
-    /// The last seen number of attempts and status of each delivery.
-    seen: BTreeMap<String, (u64, String)>,
+    /// The last seen status of each delivery.
+    seen: BTreeMap<String, String>,
+    /// The ids of the attempts that were counted, resends included.
+    attempts: BTreeSet<String>,
     counts: BTreeMap<(String, Hour), Counts>,
 }
 
@@ -55,15 +57,15 @@ impl Run {
             endpoints.push(tenant.endpoint_with(fields).await);
         }
         let processes = (0..PROCESSES).map(|_| world.another_process()).collect();
-        let (random, seen, counts) = (Rng::with_seed(seed), BTreeMap::new(), BTreeMap::new());
-        Self { world, tenant, receiver, endpoints, processes, random, seen, counts }
+        let (seen, attempts, counts) = (BTreeMap::new(), BTreeSet::new(), BTreeMap::new());
+        Self { world, tenant, receiver, endpoints, processes, random: Rng::with_seed(seed), seen, attempts, counts }
     }
 
     async fn step(&mut self) {
         self.leave_the_end_of_the_hour();
         let (endpoint, process) = (self.random.usize(..self.endpoints.len()), self.random.usize(..PROCESSES));
         let (endpoint, process) = (self.endpoints[endpoint].clone(), self.processes[process].clone());
-        match self.random.u32(..20) {
+        match self.random.u32(..24) {
             0..4 => {
                 let events = vec![json!({"type": "a.b", "data": {}}); self.random.usize(1..6)];
                 self.tenant.post("/events/batch", &json!({"events": events})).await.data(202);
@@ -79,6 +81,7 @@ impl Run {
                 self.receiver.forget_script();
                 self.receiver.then(answers);
                 process.poll().await;
+                process.poll_resends().await;
             }
             12..15 => self.world.advance(Duration::from_secs([1, 61, 700, 4_000][self.random.usize(..4)])),
             15 => process.sweep().await,
@@ -101,6 +104,25 @@ impl Run {
                     self.tenant.at(&process).post(&path, &json!({})).await;
                 }
             }
+            19 | 20 => {
+                let deliveries = self.deliveries(&endpoint).await;
+                if !deliveries.is_empty() {
+                    let chosen = &deliveries[self.random.usize(..deliveries.len())];
+                    let path = format!("/webhooks/deliveries/{}/resend", text(&chosen["id"]));
+                    // A conflict if the event has no data.
+                    self.tenant.at(&process).post(&path, &json!({})).await;
+                }
+            }
+            21 => {
+                let body = json!({"since": "2020-01-01T00:00:00Z"});
+                // A conflict if the endpoint is disabled, here and below.
+                self.tenant.at(&process).post(&format!("{}/recover", endpoint.path()), &body).await;
+            }
+            22 => {
+                let what = ["failed", "missed", "all"][self.random.usize(..3)];
+                let body = json!({"since": "2020-01-01T00:00:00Z", "what": what});
+                self.tenant.at(&process).post(&format!("{}/replay", endpoint.path()), &body).await;
+            }
             _ => process.meter.write_usage().await,
         }
         self.recount().await;
@@ -115,9 +137,13 @@ impl Run {
     }
 
     async fn deliveries(&self, endpoint: &Endpoint) -> Vec<Value> {
+        self.all(&format!("{}/deliveries", endpoint.path())).await
+    }
+
+    async fn all(&self, path: &str) -> Vec<Value> {
         let (mut all, mut cursor) = (Vec::new(), String::new());
         loop {
-            let reply = self.tenant.get(&format!("{}/deliveries?limit=100{cursor}", endpoint.path())).await;
+            let reply = self.tenant.get(&format!("{path}?limit=100{cursor}")).await;
             all.extend(reply.body["data"].as_array().unwrap().iter().cloned());
             match reply.body["pagination"]["next_cursor"].as_str() {
                 Some(next) => cursor = format!("&cursor={next}"),
@@ -130,33 +156,31 @@ impl Run {
     async fn recount(&mut self) {
         let hour = Hour::of(self.world.clock.now());
         for endpoint in self.endpoints.clone() {
-            for delivery in self.deliveries(&endpoint).await {
-                let (id, status) = (text(&delivery["id"]).to_owned(), text(&delivery["status"]).to_owned());
-                let attempts = delivery["attempts"].as_u64().unwrap();
-                let before = self.seen.insert(id.clone(), (attempts, status.clone()));
-                let (attempts_before, status_before) = before.unwrap_or((0, "pending".to_owned()));
-                if attempts == attempts_before && status == status_before {
-                    continue;
-                }
-                let counts = self.counts.entry((endpoint.id.clone(), hour)).or_default();
-                if is_final(&status) && !is_final(&status_before) {
+            let (deliveries, attempts) =
+                (self.deliveries(&endpoint).await, self.all(&format!("{}/attempts", endpoint.path())).await);
+            let counts = self.counts.entry((endpoint.id.clone(), hour)).or_default();
+            for delivery in deliveries {
+                let status = text(&delivery["status"]).to_owned();
+                let before = self.seen.insert(text(&delivery["id"]).to_owned(), status.clone());
+                if is_final(&status) && !before.is_some_and(|before| is_final(&before)) {
                     counts.add(format!("deliveries {status}"));
                     if let Some(error) = delivery["error"].as_str() {
                         counts.add(format!("deliveries errors {error}"));
                     }
                 }
-                let detail = self.tenant.delivery(&id).await;
-                let log = detail["attempt_log"].as_array().unwrap();
-                for attempt in log.iter().filter(|it| it["attempt"].as_u64().unwrap() > attempts_before) {
-                    match attempt["error"].as_str() {
-                        None => counts.add("attempts success".to_owned()),
-                        Some(error) => {
-                            counts.add("attempts failed".to_owned());
-                            counts.add(format!("attempts errors {error}"));
-                        }
-                    }
-                    counts.durations.push(attempt["duration_ms"].as_u64().unwrap());
+            }
+            for attempt in attempts {
+                if !self.attempts.insert(text(&attempt["id"]).to_owned()) {
+                    continue;
                 }
+                match attempt["error"].as_str() {
+                    None => counts.add("attempts success".to_owned()),
+                    Some(error) => {
+                        counts.add("attempts failed".to_owned());
+                        counts.add(format!("attempts errors {error}"));
+                    }
+                }
+                counts.durations.push(attempt["duration_ms"].as_u64().unwrap());
             }
         }
     }
