@@ -67,9 +67,9 @@ async fn a_receiver_that_is_broken_in_five_ways_is_diagnosed_repaired_and_gets_w
         world.drain().await;
         let (shown, docs_url) = cause(&tenant, &endpoint).await;
         assert_eq!(shown, expected, "{url}");
-        let explanation = docs_url.strip_prefix("/docs#").unwrap();
-        let docs = world.platform().get("/docs").await;
-        assert!(String::from_utf8_lossy(&docs.bytes).contains(&format!("id=\"{explanation}\"")), "{docs_url}");
+        // `openapi.rs` tests that the page has each of these sections.
+        let section = expected[1].as_str().or(expected[0].as_str()).unwrap();
+        assert_eq!(docs_url, format!("/docs#{section}"), "{url}");
         // The endpoint that answers 410 is disabled, so later events have no delivery to it.
         let is_disabled = tenant.read_endpoint(&endpoint).await["status"] == "disabled";
         assert_eq!(is_disabled, expected[2] == 410, "{url}");
