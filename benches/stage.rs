@@ -161,7 +161,7 @@ async fn publish(parts: &Parts, organization: &Organization, events: usize) -> a
 async fn items(embedded: EmbeddedAws) -> anyhow::Result<Vec<Box<RawValue>>> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
     let address = listener.local_addr()?;
-    let serving = tokio::spawn(embedded.serve(listener, std::future::pending()));
+    let serving = tokio::spawn(embedded.serve(listener, Vec::new(), std::future::pending()));
     let items = scan(address).await;
     serving.abort();
     items

@@ -20,7 +20,7 @@ const TIMED_OUT: &str = r#"{"message":"Service Unavailable"}"#;
 /// having ended by then.
 const TIME_LIMIT: Duration = Duration::from_secs(29);
 
-/// Builds the router with all routes of the three functions.
+/// Builds the router with all routes of the functions behind API Gateway.
 pub fn gateway(parts: &Parts) -> Router {
     let (api, publish) = (api::router(parts.administrator()), publish::router(parts.publisher()));
     let (other, publishing, portal) = (api.clone(), publish, portal::router(parts.administrator()));
@@ -37,7 +37,8 @@ pub fn gateway(parts: &Parts) -> Router {
         .route("/api/v1/app/{app_id}/msg/", by_method)
         // A route with a wildcard would add a parameter to those of the pages.
         .fallback(move |request: Request| {
-            let is_page = request.uri().path() == "/portal" || request.uri().path().starts_with("/portal/");
+            let rest = request.uri().path().strip_prefix("/portal");
+            let is_page = rest.is_some_and(|rest| rest.is_empty() || rest.len() > 1 && rest.starts_with('/'));
             if is_page { portal.clone().oneshot(request) } else { api.clone().oneshot(request) }
         });
     routes.layer(from_fn(end_in_time))

@@ -28,6 +28,7 @@ use crate::credentials::{self, Credentials, StoredCredentials};
 use crate::directory::{Directory, generated_keys};
 use crate::gateway::gateway;
 use crate::options::Options;
+use crate::own_names::only_own_names;
 use crate::pace::{Pace, at_pace_of_queue};
 use crate::poller::Poller;
 use crate::{demo, portal_link, tenant};
@@ -144,9 +145,10 @@ impl Host {
         if !options.no_triggers {
             app = at_pace_of_queue(app, pace);
         }
-        let serving = axum::serve(listener, app).with_graceful_shutdown(until(stopped.clone()));
+        let serving = axum::serve(listener, only_own_names(app, options.names.clone()))
+            .with_graceful_shutdown(until(stopped.clone()));
         running.spawn(async move { Ok(serving.await?) });
-        let serving_aws = aws.clone().serve(aws_listener, until(stopped));
+        let serving_aws = aws.clone().serve(aws_listener, options.names.clone(), until(stopped));
         running.spawn(async move { Ok(serving_aws.await?) });
 
         Ok(Self {

@@ -9,6 +9,7 @@ mod directory;
 mod gateway;
 mod host;
 mod options;
+mod own_names;
 mod pace;
 mod poller;
 mod portal_link;

@@ -35,6 +35,9 @@ pub struct Options {
     /// The IPv4 address that both listen on; programs that reach it may do anything
     #[arg(long, value_name = "IP", default_value_t = Ipv4Addr::LOCALHOST)]
     pub address: Ipv4Addr,
+    /// A name for this machine that requests may have in `Host`, besides localhost; can be repeated
+    #[arg(long = "name", value_name = "NAME")]
+    pub names: Vec<String>,
     /// The directory for data and credentials
     #[arg(long, value_name = "DIR", default_value = ".pigeonpost")]
     pub data: PathBuf,
@@ -133,7 +136,10 @@ mod tests {
     #[test]
     fn arguments_are_read() {
         assert_eq!(read(&[]).unwrap(), Options::default());
-        let given = read(&["--port", "1", "--aws-port=2", "--data", "d", "--in-memory", "--no-triggers"]).unwrap();
+        let given =
+            read(&["--port", "1", "--aws-port=2", "--data", "d", "--in-memory", "--no-triggers", "--name", "a.test"])
+                .unwrap();
+        assert_eq!(given.names, ["a.test"]);
         assert_eq!((given.port, given.aws_port, given.in_memory, given.no_triggers), (1, 2, true, true));
     }
 

@@ -27,12 +27,13 @@ pub(crate) fn routes(administrator: Arc<Administrator>, organization: Organizati
     Router::new().route("/", get(open)).with_state(link)
 }
 
-/// Creates a session and redirects to its link. Under a name that is not the machine's own, the page of another site could
-/// read what is here; there the response is that of a deployment.
+/// Creates a session and redirects to its link, if a person opens the page. The response is that of a deployment if it is an
+/// image of another page or loaded in advance, so that these create no sessions.
 async fn open(State(link): State<Arc<Link>>, headers: HeaderMap) -> Response {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+    let is_navigation = headers.get("sec-fetch-mode").is_none_or(|mode| mode == "navigate");
+    let is_opened = is_navigation && !headers.contains_key("sec-purpose");
     // Whoever reaches the port of a host that listens on another address than loopback must have a key.
-    if !link.address.ip().is_loopback() || !host.is_some_and(|host| link.is_own(host)) {
+    if !link.address.ip().is_loopback() || !is_opened {
         return Redirect::temporary("/docs").into_response();
     }
     match link.create().await {
@@ -49,12 +50,6 @@ async fn open(State(link): State<Arc<Link>>, headers: HeaderMap) -> Response {
 }
 
 impl Link {
-    fn is_own(&self, host: &str) -> bool {
-        let port = self.address.port();
-        let names = [self.address.ip().to_string(), "127.0.0.1".to_owned(), "localhost".to_owned()];
-        names.iter().any(|name| host == format!("{name}:{port}"))
-    }
-
     /// The token of a new session; `None` if the organization is gone or suspended.
     async fn create(&self) -> Result<Option<PortalToken>, ServiceError> {
         let keys = &self.administrator.deployment().platform_keys;

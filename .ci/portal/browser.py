@@ -78,6 +78,14 @@ class Browser:
                 self.driver.refresh()
                 time.sleep(0.5)
 
+    def waits_for(self, text, seconds=SECONDS):
+        """Waits until the page shows a text by itself."""
+        deadline = time.monotonic() + seconds
+        while not self.shows(text):
+            if time.monotonic() > deadline:
+                raise AssertionError(f"{self.path} does not show {text!r}:\n{self.text()[:1500]}")
+            time.sleep(0.3)
+
     def shows(self, text):
         return text in self.text()
 

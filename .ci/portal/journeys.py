@@ -113,7 +113,7 @@ def two_tenants_in_two_tabs_do_not_mix(deployment, axe):
         opened.open(first.link("owner"))
         opened.sees("Of the first", 2)
         opened.open(second.link("owner"))
-        opened.sees("You are signed in elsewhere", 2)
+        opened.sees("This link is of another organization", 2)
         assert opened.shows("First") and opened.shows("Second")
         opened.click("Open this link")
         opened.sees("There is no endpoint yet", 2)
@@ -159,3 +159,65 @@ def the_portal_is_not_shown_in_a_frame(deployment, axe):
         time.sleep(1)
         opened.driver.switch_to.frame("f")
         assert "Endpoints" not in opened.driver.page_source, "the frame shows the portal"
+
+
+def a_session_that_ends_says_so_and_keeps_what_was_entered(deployment, axe):
+    tenant = deployment.tenant()
+    with _browser(axe) as opened:
+        opened.open(tenant.link("owner", expires_in=3600))
+        assert not opened.shows("Your session ends soon")
+        opened.open(tenant.link("owner", expires_in=599))
+        opened.sees("Your session ends soon", 2)
+        assert not opened.violations()
+        opened.open(tenant.link("owner", expires_in=60))
+        opened.open(f"{tenant.home}/new-endpoint")
+        opened.fill("Name", "Not lost")
+        opened.waits_for("Your session has ended", 70)
+        opened.fill("URL", "https://example.com/")
+        opened.click("Create")
+        assert opened.field("Name").get_attribute("value") == "Not lost", "the form was sent"
+        assert not opened.violations()
+    with _browser(axe, scripts=False) as opened:
+        opened.open(tenant.link("owner", expires_in=599))
+        opened.sees("Your session ends soon", 2)
+
+
+def the_types_of_the_catalogue_can_be_searched(deployment, axe):
+    for name in ("order.placed", "order.shipped", "invoice.paid", "invoice.late", "member.added", "member.left"):
+        deployment.event_type(f"search.{name}" if name.startswith("member") else name)
+    tenant = deployment.tenant()
+    with _browser(axe) as opened:
+        opened.open(tenant.link("owner"))
+        opened.click("Create an endpoint")
+        assert opened.shows("order.*") and opened.shows("invoice.late")
+        opened.fill("Find a type", "ORDER pla")
+        assert opened.shows("order.placed") and not opened.shows("order.shipped") and not opened.shows("invoice.late")
+        assert not opened.violations()
+        opened.fill("Find a type", "nothing like this")
+        assert opened.shows("No type matches.") and not opened.shows("order.placed")
+        opened.press(Keys.ENTER)
+        assert opened.path.endswith("/new-endpoint"), "the key sends the form"
+        opened.fill("Find a type", "order")
+        opened.fill("order.*", True)
+        opened.fill("Name", "Orders")
+        opened.fill("URL", "http://127.0.0.1:9/")
+        opened.click("Create")
+        opened.sees("Signing secret", 2)
+    created, = tenant.call("GET", "/webhooks/endpoints")
+    assert created["event_types"] == ["order.*"], created["event_types"]
+
+
+def a_colleague_with_a_link_for_one_endpoint_sees_only_this_one(deployment, axe):
+    tenant = deployment.tenant()
+    for name in ("Orders", "Invoices"):
+        tenant.endpoint("http://127.0.0.1:9/", name=name)
+    with _browser(axe) as opened, _browser(axe) as colleague:
+        opened.open(tenant.link("owner"))
+        opened.open(f"{tenant.home}/access/sessions/new")
+        opened.fill("Person", "zoe@acme.example")
+        opened.fill("Invoices", True)
+        opened.click("Create the link")
+        link = next(word for word in opened.text().split() if "/portal/sign-in?token=" in word)
+        colleague.open(link)
+        colleague.sees("Invoices", 2)
+        assert not colleague.shows("Orders")

@@ -35,6 +35,11 @@ class Deployment:
         key = self.call(self.platform_key, "POST", f"{api}/api-keys", {"name": "first"})["revealed_key"]
         return Tenant(self, organization, key)
 
+    def event_type(self, name, **settings):
+        """Describes a type in the catalogue, which all checks share, unless it is there."""
+        if name not in [known["name"] for known in self.call(self.platform_key, "GET", "/v1/event-types?limit=100")]:
+            self.call(self.platform_key, "POST", "/v1/event-types", {"name": name, **settings})
+
     def operator_link(self, **session):
         return self.call(self.platform_key, "POST", "/v1/portal-sessions", session)["url"]
 

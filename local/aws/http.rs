@@ -1,7 +1,8 @@
 //! Serves both services on one port for other processes: the AWS CLI, `sam local` and other SDKs.
 //!
 //! Credentials and signatures are not checked. Web pages of other origins cannot call the services: the header
-//! `X-Amz-Target` requires a CORS preflight request, which the server refuses.
+//! `X-Amz-Target` requires a CORS preflight request, which the server refuses, and a page whose name was given the address
+//! of this machine has another name in `Host` ([`own_names`](crate::own_names)).
 
 use std::future::Future;
 
@@ -15,6 +16,7 @@ use tokio::sync::watch;
 
 use super::answer::{Answer, CONTENT_TYPE, QUERY_ERROR_HEADER};
 use super::engines::Engines;
+use crate::own_names::only_own_names;
 
 /// DynamoDB's limit on the size of a request.
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
@@ -29,14 +31,15 @@ struct ServerState {
 pub(crate) async fn serve(
     engines: Engines,
     listener: TcpListener,
+    names: Vec<String>,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
     let (close, closing) = watch::channel(false);
-    let state = Router::new()
+    let routes = Router::new()
         .fallback(call)
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .with_state(ServerState { engines, closing });
-    axum::serve(listener, state)
+    axum::serve(listener, only_own_names(routes, names))
         .with_graceful_shutdown(async move {
             shutdown.await;
             close.send_replace(true);

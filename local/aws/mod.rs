@@ -142,13 +142,14 @@ impl EmbeddedAws {
     }
 
     /// Serves both services on `listener` until `shutdown` resolves. Then it completes the requests in progress and
-    /// ends long polls.
+    /// ends long polls. Requests may have these names in `Host`, besides the usual ones of the machine.
     pub async fn serve(
         self,
         listener: TcpListener,
+        names: Vec<String>,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> std::io::Result<()> {
-        http::serve(self.engines, listener, shutdown).await
+        http::serve(self.engines, listener, names, shutdown).await
     }
 
     /// The bodies of all messages in a queue, including hidden ones, in no particular order. It is for tests, since SQS

@@ -396,3 +396,51 @@ async fn an_error_for_a_port_in_use_contains_the_port_and_its_option() {
     }
     drop(holder);
 }
+
+#[tokio::test]
+async fn both_ports_answer_only_the_names_of_the_machine() {
+    let data = tempfile::tempdir().unwrap();
+    let names = vec!["pigeonpost.test".to_owned()];
+    let host = Host::start(&Options { in_memory: true, names, ..options(data.path()) }).await.unwrap();
+    let client = Client::new(data.path());
+    for address in [host.address(), host.aws_address()] {
+        let port = address.port();
+        for (name, is_own) in [
+            (address.to_string(), true),
+            (format!("localhost:{port}"), true),
+            (format!("host.docker.internal:{port}"), true),
+            (format!("pigeonpost.test:{port}"), true),
+            (format!("evil.example:{port}"), false),
+            ("evil.example".to_owned(), false),
+            (format!("127.0.0.1.evil.example:{port}"), false),
+        ] {
+            let list =
+                client.http.post(format!("http://{address}/")).header("x-amz-target", "DynamoDB_20120810.ListTables");
+            let paths = ["", "healthz", "portal", "demo/receiver"]
+                .map(|path| client.http.get(format!("http://{address}/{path}")));
+            for request in paths.into_iter().chain([list.body("{}")]) {
+                let answer = request.header("host", &name).send().await.unwrap();
+                assert_eq!(answer.status() != 421, is_own, "{name}: {}", answer.url());
+            }
+        }
+    }
+    host.stop().await.unwrap();
+}
+
+#[tokio::test]
+async fn the_first_page_signs_in_only_a_person_who_opens_it() {
+    let data = tempfile::tempdir().unwrap();
+    let host = Host::start(&Options { in_memory: true, ..options(data.path()) }).await.unwrap();
+    let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
+    for (header, value, leads_to) in [
+        ("accept", "text/html", "/portal/sign-in?token="),
+        ("sec-fetch-mode", "navigate", "/portal/sign-in?token="),
+        ("sec-fetch-mode", "no-cors", "/docs"),
+        ("sec-purpose", "prefetch;prerender", "/docs"),
+    ] {
+        let answer = client.get(format!("http://{}/", host.address())).header(header, value).send().await.unwrap();
+        let location = answer.headers()["location"].to_str().unwrap();
+        assert!(location.starts_with(leads_to), "{header}: {value} leads to {location}");
+    }
+    host.stop().await.unwrap();
+}

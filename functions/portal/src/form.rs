@@ -15,7 +15,9 @@ use crate::Portal;
 use crate::session::SignedIn;
 
 /// Most bytes of a form. The largest field is an event's data.
-const MAX_FORM_BYTES: usize = 1024 * 1024;
+pub(crate) const MAX_FORM_BYTES: usize = 1024 * 1024;
+/// Most bytes of all fields. A page that shows them again has up to six bytes for each.
+const MAX_TEXT_BYTES: usize = 512 * 1024;
 
 /// Most fields of a form. Later ones are ignored: the largest form has a checkbox for each type of the catalogue.
 const MAX_FIELDS: usize = 2_000;
@@ -31,21 +33,25 @@ pub(crate) const FORM_ID: &str = "form_id";
 pub(crate) struct Form(Arc<[(String, String)]>);
 
 impl Form {
-    /// Reads the body of a request.
+    /// Reads the body of a request, of at most this many bytes.
     ///
     /// # Errors
     /// 413 if it is too large, 415 if it is not a form.
-    pub(crate) async fn read(parts: &Parts, body: Body) -> Result<Self, ApiError> {
+    pub(crate) async fn read(parts: &Parts, body: Body, most_bytes: usize) -> Result<Self, ApiError> {
         let content_type = parts.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let essence = content_type.split(';').next().unwrap_or_default().trim();
         if !essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return Err(ApiError::new(ErrorCode::UnsupportedMediaType, "the body must be a form"));
         }
-        let bytes = to_bytes(body, MAX_FORM_BYTES).await.map_err(|_| {
-            ApiError::new(ErrorCode::PayloadTooLarge, format!("a form must be at most {MAX_FORM_BYTES} bytes"))
-        })?;
+        let too_large =
+            |most: usize| ApiError::new(ErrorCode::PayloadTooLarge, format!("a form must be at most {most} bytes"));
+        let bytes = to_bytes(body, most_bytes).await.map_err(|_| too_large(most_bytes))?;
         let fields = form_urlencoded::parse(&bytes).take(MAX_FIELDS);
-        Ok(Self(fields.map(|(name, value)| (name.into_owned(), value.into_owned())).collect()))
+        let fields: Arc<[_]> = fields.map(|(name, value)| (name.into_owned(), value.into_owned())).collect();
+        if fields.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>() > MAX_TEXT_BYTES {
+            return Err(too_large(MAX_TEXT_BYTES));
+        }
+        Ok(Self(fields))
     }
 
     /// The value of a field, without the spaces around it; empty if the form does not have the field.
@@ -56,6 +62,11 @@ impl Form {
     /// The value of a field as it was sent; empty if the form does not have the field.
     pub(crate) fn raw<'a>(&'a self, name: &'a str) -> &'a str {
         self.all(name).next().unwrap_or_default()
+    }
+
+    /// The lines of a field that are not empty.
+    pub(crate) fn lines<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        lines(self.raw(name))
     }
 
     /// All fields, without the token.
@@ -79,6 +90,11 @@ impl Form {
     pub(crate) fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.0.iter().filter(move |(other, _)| other == name).map(|(_, value)| value.as_str())
     }
+}
+
+/// The lines of a text that are not empty.
+pub(crate) fn lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().map(str::trim).filter(|line| !line.is_empty())
 }
 
 /// The form that [`session::require`](crate::session::require) has read and checked.

@@ -1,7 +1,7 @@
 //! The portal function: the web pages for the people of a tenant, and for operators. It calls the same operations as the API
 //! and has no rule of its own.
 //!
-//! A page is a module in `pages`, of shared parts in `components`, with its texts in `text.rs`. A handler returns a
+//! A page is a module in `pages`, of shared parts in `components`, with its texts in `text`. A handler returns a
 //! `page::Page` or an error of the API; `page` puts both into the layout and adds the headers.
 
 mod api_body;

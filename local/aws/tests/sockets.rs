@@ -26,7 +26,7 @@ async fn both_services_respond_on_one_port_until_shutdown() {
     let aws = EmbeddedAws::open(&Storage::Memory, &authority, system_clock()).unwrap();
     let queue = TestQueue::new(&aws, &[]).await;
     let (stop, stopped) = oneshot::channel::<()>();
-    let server = tokio::spawn(aws.clone().serve(listener, async move { drop(stopped.await) }));
+    let server = tokio::spawn(aws.clone().serve(listener, Vec::new(), async move { drop(stopped.await) }));
 
     let tables = post(&authority, "DynamoDB_20120810.ListTables", "{}").await;
     assert!(tables.starts_with("HTTP/1.1 200") && tables.ends_with(r#"{"TableNames":[]}"#), "{tables}");

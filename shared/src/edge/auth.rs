@@ -213,10 +213,14 @@ fn require<S: RequiredScope>(caller: &Caller) -> Result<(), ApiError> {
         return Ok(());
     }
     let scopes: Vec<_> = S::ANY_OF.iter().map(|scope| scope.as_str()).collect();
-    Err(ApiError::new(ErrorCode::Forbidden, format!("this key lacks the scope {}", scopes.join(" or "))))
+    let message = format!("this {} lacks the scope {}", caller.kind(), scopes.join(" or "));
+    Err(ApiError::new(ErrorCode::Forbidden, message))
 }
 
 fn refuse_bound(caller: &Caller) -> Result<(), ApiError> {
-    let message = "this key is bound to endpoints, and this concerns more than these";
-    if caller.binding().is_bound() { Err(ApiError::new(ErrorCode::Forbidden, message)) } else { Ok(()) }
+    if !caller.binding().is_bound() {
+        return Ok(());
+    }
+    let message = format!("this {} is bound to endpoints, and this concerns more than these", caller.kind());
+    Err(ApiError::new(ErrorCode::Forbidden, message))
 }

@@ -9,8 +9,8 @@ use super::ApiError;
 use crate::wire::error::Problem;
 
 /// Scheme and host of the request, such as `https://hooks.example.com`. On Lambda the host is the domain name at which API
-/// Gateway received the request. A caller cannot choose it, unlike forwarded headers. The local host has no such name; there
-/// it is the header `Host`, and the scheme is `http`.
+/// Gateway received the request. A caller cannot choose it, unlike forwarded headers. The local host and `sam local` have no such
+/// name; there it is the header `Host`, and the scheme is `http`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicOrigin(String);
 
@@ -30,14 +30,18 @@ impl PublicOrigin {
         self.0.split_once("://").map_or("", |(_, host)| host)
     }
 
+    /// The port, if the host names one.
+    pub fn port(&self) -> Option<u16> {
+        self.host().rsplit_once(':').and_then(|(_, port)| port.parse().ok())
+    }
+
     fn of(parts: &Parts) -> Option<Self> {
-        let domain = match parts.extensions.get::<RequestContext>() {
-            // `sam local` says `localhost`, which is no domain name.
-            Some(RequestContext::ApiGatewayV2(context)) => context.domain_name.as_deref().filter(|it| it.contains('.')),
-            _ => None,
-        };
-        if let Some(domain) = domain {
-            return Some(Self(format!("https://{domain}")));
+        if let Some(RequestContext::ApiGatewayV2(context)) = parts.extensions.get() {
+            // `sam local` says `localhost`, which is no domain name. API Gateway always has one; without it nothing is guessed.
+            let domain = context.domain_name.as_deref()?;
+            if domain.contains('.') {
+                return Some(Self(format!("https://{domain}")));
+            }
         }
         let host = match parts.headers.get(HOST) {
             Some(host) => host.to_str().ok()?,

@@ -56,6 +56,14 @@ impl Caller {
         }
     }
 
+    /// What the caller's rights belong to, for messages.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Platform(_) | Self::Key { .. } => "key",
+            Self::Portal { .. } => "session",
+        }
+    }
+
     /// The name of the caller's key or session in logs.
     pub fn name(&self) -> String {
         match self {

@@ -91,3 +91,29 @@ async fn the_other_pages_read_few_units() {
         assert!(units <= most, "{path}: {units}");
     }
 }
+
+#[tokio::test]
+async fn the_list_of_endpoints_reads_one_page() {
+    let (world, receiver, tenant) = subscribed(0).await;
+    let limits = json!({"max_endpoints": 200}).to_string();
+    let path = format!("/v1/organizations/{}/limits", tenant.id);
+    world.platform().call(http::Method::PUT, &path, &[], Some(limits)).await.data(200);
+    let mut created = Vec::new();
+    for _ in 0..150 {
+        created.push(tenant.endpoint(&receiver).await.id);
+    }
+    let metered = Metered::new(&world);
+    let browser = Browser::signed_in(&tenant, &json!({"role": "member"})).await;
+    let (mut next, mut listed) = (Some(browser.path("/endpoints")), Vec::new());
+    while let Some(page) = next {
+        let (units, _) = cost(&metered, &browser, &page).await;
+        assert!(units <= 80.0, "{page}: {units}");
+        let reply = browser.get(&page).await;
+        let link = format!("<a href=\"{}/", browser.path("/endpoints"));
+        listed.extend(reply.html().split(&link).skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()));
+        let cursor = reply.html().split("/endpoints?cursor=").nth(1).map(|rest| rest.split('"').next().unwrap());
+        next = cursor.map(|cursor| browser.path(&format!("/endpoints?cursor={cursor}")));
+    }
+    created.sort();
+    assert_eq!(listed, created, "each endpoint is on one page, oldest first");
+}

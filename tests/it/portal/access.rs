@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::events::{MARKUP, assert_escaped};
-use crate::support::{Browser, Reply, World, text};
+use crate::support::{Browser, Receiver, Reply, World, text};
 
 /// The text that a page shows once.
 fn secret(page: &Reply) -> String {
@@ -194,4 +194,27 @@ async fn names_of_keys_and_persons_are_shown_as_text() {
     }
     let fields = [("name", MARKUP), ("role", MARKUP), ("expires_at", MARKUP)];
     assert_escaped(browser.fill(&browser.path("/access/keys/new"), &fields).await.html());
+}
+
+#[tokio::test]
+async fn a_sign_in_link_can_be_for_chosen_endpoints() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    let mut ids = Vec::new();
+    for name in ["Orders", "Invoices"] {
+        ids.push(tenant.endpoint_with(json!({"url": receiver.url(), "name": name})).await.id);
+    }
+    let browser = Browser::signed_in(&tenant, &json!({"role": "owner"})).await;
+    let path = browser.path("/access/sessions/new");
+    let form = browser.get(&path).await;
+    assert!(ids.iter().all(|id| form.html().contains(&format!("name=\"endpoints\" value=\"{id}\""))));
+    let fields = [("role", "member"), ("expires_in", "3600"), ("endpoints", ids[1].as_str())];
+    let mut colleague = Browser::new(&world.process);
+    colleague.open(&secret(&browser.fill(&path, &fields).await)).await;
+    let list = colleague.get(&colleague.first).await;
+    assert!(list.html().contains("Invoices") && !list.html().contains("Orders"), "{}", list.html());
+    let unknown = [("role", "member"), ("expires_in", "3600"), ("endpoints", "nonsense"), ("actor", "zoe")];
+    let refused = browser.fill(&path, &unknown).await;
+    assert_eq!(refused.status, 400);
+    assert!(refused.html().contains("f-endpoints-problem") && refused.html().contains("value=\"zoe\""));
 }

@@ -5,11 +5,10 @@ use std::sync::{Arc, Mutex};
 use http::Method;
 use serde_json::json;
 
-use super::routes::ROUTES;
+use super::routes::{ROUTES, Route};
+use super::scene::{Scene, fields};
 use crate::meter::Meter;
-use crate::support::{
-    Answer, Browser, Call, Fate, Receiver, World, delivery_ids, done, listed, over_network_by_call, text,
-};
+use crate::support::{Answer, Browser, Call, Fate, Receiver, World, delivery_ids, done, listed, over_network_by_call};
 
 /// Sends each route of an organization once, each with resources of its own.
 #[tokio::test]
@@ -23,57 +22,16 @@ async fn the_portal_makes_only_the_listed_calls_to_aws() {
     });
     let process = world.process_over(&network, world.clock.clock());
     world.platform().post("/v1/event-types", &json!({"name": "matrix.one"})).await.data(201);
-    for (method, route) in ROUTES.into_iter().filter(|(_, route)| route.starts_with("/portal/{organization}")) {
-        let tenant = world.tenant().await;
-        let fields = json!({"url": failing.url(), "event_types": ["matrix.one"], "retry_schedule": []});
-        let endpoint = tenant.endpoint_with(fields).await;
-        let event = json!({"type": "matrix.one", "data": {}});
-        let event = tenant.post("/events", &event).await.data(202);
-        let delivery = delivery_ids(&event).remove(0);
-        world.drain().await;
-        let mut path = route.replace("{organization}", &tenant.id).replace("{endpoint}", &endpoint.id);
-        path = path.replace("{delivery}", &delivery).replace("{event}", text(&event["id"]));
-        path = path.replace("{event_type}", "matrix.one");
-        for (parameter, list, body) in [
-            ("{key}", "/api-keys", json!({"name": "key"})),
-            ("{portal_session}", "/portal-sessions", json!({"role": "member"})),
-        ] {
-            if path.contains(parameter) {
-                path = path.replace(parameter, text(&tenant.post(list, &body).await.data(201)["id"]));
-            }
-        }
-        if path.contains("{job}") {
-            let replay = json!({"what": "failed", "since": "2026-01-01T00:00:00Z"});
-            let job = tenant.post(&format!("{}/replay", endpoint.path()), &replay).await.data(202);
-            path = path.replace("{job}", text(&job["id"]));
-        }
+    for Route { method, path: route, .. } in
+        ROUTES.iter().filter(|route| route.path.starts_with("/portal/{organization}"))
+    {
+        let Scene { tenant, path, .. } = Scene::new(&world, &failing, route).await;
         let browser = Browser::signed_in(&tenant.at(&process), &json!({"role": "owner"})).await;
-        let reply = match method {
+        let reply = match *method {
             "GET" => browser.send(Method::GET, &path, &[], None).await,
             _ => {
-                let url = failing.url();
-                let fields = [
-                    ("form_id", "0123456789abcdef"),
-                    ("name", "n"),
-                    ("role", "member"),
-                    ("expires_in", "3600"),
-                    ("url", url.as_str()),
-                    ("patterns", "*"),
-                    ("signing_algorithm", "hmac-sha256"),
-                    ("status", "paused"),
-                    ("event_type", "a.b"),
-                    ("type", "a.b"),
-                    ("data", "{}"),
-                    ("overlap_seconds", "0"),
-                    ("what", "failed"),
-                    ("since", "2026-01-01T00:00"),
-                    ("action", "start"),
-                ];
-                let fields = fields.map(|(name, value)| match (name, path.ends_with("/replay")) {
-                    // A replay's types are a filter.
-                    ("event_type", true) => ("ignored", value),
-                    _ => (name, value),
-                });
+                let fields = fields(route, &failing.url(), 1);
+                let fields: Vec<_> = fields.iter().map(|(name, value)| (*name, value.as_str())).collect();
                 browser.post(&path, &fields).await
             }
         };

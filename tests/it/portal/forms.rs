@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::json;
 
-use crate::support::{Browser, World};
+use crate::support::{Browser, Receiver, World};
 
 #[tokio::test]
 async fn a_form_needs_the_token_of_its_session_and_the_origin_of_the_portal() {
@@ -45,8 +45,36 @@ async fn a_form_needs_the_token_of_its_session_and_the_origin_of_the_portal() {
 async fn a_form_that_is_too_large_is_refused() {
     let world = World::new().await;
     let browser = Browser::signed_in(&world.tenant().await, &json!({"role": "owner"})).await;
-    let large = "x".repeat(1024 * 1024);
-    let fields = [("form_token", large.as_str())];
-    let headers = [("sec-fetch-site", "same-origin")];
-    assert_eq!(browser.send(Method::POST, &browser.path("/sign-out"), &headers, Some(&fields)).await.status, 413);
+    let sign_out = browser.path("/sign-out");
+    for (path, bytes, status) in [
+        (sign_out.as_str(), 1024 * 1024, 413),
+        (&sign_out, 512 * 1024, 413),
+        (&sign_out, 500 * 1024, 403),
+        ("/portal/sign-in", 4 * 1024, 413),
+        ("/portal/sign-in", 3 * 1024, 403),
+    ] {
+        let fields = [("form_token", "x".repeat(bytes))];
+        let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
+        let headers = [("sec-fetch-site", "same-origin")];
+        assert_eq!(browser.send(Method::POST, path, &headers, Some(&fields)).await.status, status, "{path} {bytes}");
+    }
+}
+
+#[tokio::test]
+async fn a_double_click_sends_a_delivery_once_more() {
+    let (world, receiver) = (World::new().await, Receiver::new().await);
+    let tenant = world.tenant().await;
+    tenant.endpoint(&receiver).await;
+    let delivery = tenant.publish_one().await;
+    world.drain().await;
+    let browser = Browser::signed_in(&tenant, &json!({"role": "admin"})).await;
+    let page = browser.path(&format!("/deliveries/{delivery}"));
+    let shown = browser.get(&page).await;
+    let id = shown.html().split("name=\"form_id\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned();
+    for _ in 0..2 {
+        let sent = browser.post(&format!("{page}/resend"), &[("form_id", &id)]).await;
+        assert_eq!(sent.headers["location"], format!("{page}?sent=again"));
+    }
+    world.drain().await;
+    assert_eq!(receiver.received().len(), 2, "the first attempt and one more");
 }

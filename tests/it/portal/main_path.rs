@@ -82,7 +82,10 @@ async fn a_person_creates_an_endpoint_sees_why_a_test_failed_mends_it_and_sends_
     let mended = [("name", "Orders"), ("url", &working.url()), ("patterns", "*"), ("headers", "x-tenant: 7")];
     assert_eq!(location(&browser.post(&settings, &mended).await), format!("{settings}?saved=yes"));
     let page = delivery.split('?').next().unwrap();
-    assert_eq!(location(&browser.post(&format!("{page}/resend"), &[]).await), format!("{page}?sent=again"));
+    assert_eq!(
+        location(&browser.post(&format!("{page}/resend"), &[("form_id", "0123456789abcdef")]).await),
+        format!("{page}?sent=again")
+    );
     world.drain().await;
     contains(&browser.get(page).await, &["Delivered", "Resend"]);
     assert_eq!(working.only().json()["data"], json!({"order": 1.10}));

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::routes::ROUTES;
+use super::routes::{ROUTES, Route};
 use crate::support::{Answer, Browser, Receiver, World, delivery_ids, text};
 
 const MARKUP: &str = "</pre><script>alert(1)</script>\"'><img src=x onerror=alert(1)>";
@@ -28,7 +28,8 @@ async fn markup_in_every_name_header_payload_and_response_is_text() {
     let delivery = delivery_ids(&event).remove(0);
     world.drain().await;
     let browser = Browser::signed_in(&tenant, &json!({"role": "owner"})).await;
-    for (_, route) in ROUTES.into_iter().filter(|(method, route)| *method == "GET" && route.contains("{organization}/"))
+    for Route { path: route, .. } in
+        ROUTES.iter().filter(|it| it.method == "GET" && it.path.contains("{organization}/"))
     {
         let path = route.replace("{organization}", &tenant.id).replace("{endpoint}", &endpoint.id);
         let path = path.replace("{delivery}", &delivery).replace("{event}", text(&event["id"]));

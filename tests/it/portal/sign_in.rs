@@ -29,6 +29,8 @@ async fn a_link_signs_in_once_and_answers_with_a_redirect_and_a_cookie() {
     assert_eq!(reply.headers["cache-control"], "no-store");
     let cookie = reply.headers["set-cookie"].to_str().unwrap();
     assert!(cookie.starts_with("portal=") && cookie.ends_with("; Path=/; Max-Age=28800; HttpOnly; SameSite=Lax"));
+    let cookies: Vec<_> = reply.headers.get_all("set-cookie").iter().collect();
+    assert_eq!(cookies[1..], [&format!("portal-last={}; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax", tenant.id)]);
     assert!(!link.contains(cookie.split(['=', ';']).nth(1).unwrap()), "the cookie is not the token of the link");
     browser.keep(&reply);
     assert_eq!(browser.get(&browser.first).await.status, 200);
@@ -97,6 +99,31 @@ async fn sessions_end_with_the_platform_key_that_they_come_from() {
         assert_eq!(browser.get(&browser.first).await.status, 200);
         assert_eq!(browser.at(&replaced).get(&browser.first).await.status, after, "{}", created["created_by"]);
     }
+}
+
+#[tokio::test]
+async fn sessions_end_at_once_when_the_key_is_revoked_that_they_come_from() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let issued = tenant.post("/api-keys", &json!({"name": "application", "role": "owner"})).await.data(201);
+    let application = tenant.with_key(text(&issued["revealed_key"]));
+    let person = Browser::signed_in(&application, &json!({"role": "owner"})).await;
+    let other = Browser::signed_in(&tenant, &json!({"role": "owner"})).await;
+    let form = [("role", "member"), ("expires_in", "3600")];
+    let created = person.fill(&person.path("/access/sessions/new"), &form).await;
+    let shown = created.html().split("/portal/sign-in?token=").nth(1).unwrap().split('<').next().unwrap().to_owned();
+    let mut colleague = Browser::new(&world.process);
+    colleague.open(&format!("http://{HOST}/portal/sign-in?token={shown}")).await;
+    let unused = link(&application, "owner").await;
+    for browser in [&person, &colleague] {
+        assert_eq!(browser.get(&browser.first).await.status, 200);
+    }
+    tenant.at(&world.another_process()).delete(&format!("/api-keys/{}", text(&issued["id"]))).await.data(200);
+    for browser in [&person, &colleague] {
+        assert_eq!(browser.get(&browser.first).await.status, 401);
+    }
+    assert_eq!(Browser::new(&world.process).get(&unused).await.status, 410);
+    assert_eq!(other.get(&other.first).await.status, 200, "the session of another key");
 }
 
 #[tokio::test]
@@ -178,14 +205,37 @@ async fn the_sessions_of_a_suspended_organization_end_at_once() {
 }
 
 #[tokio::test]
+async fn the_sessions_of_an_organization_that_is_being_deleted_end_at_once() {
+    let world = World::new().await;
+    let tenant = world.tenant().await;
+    let browser = Browser::signed_in(&tenant, &json!({"role": "owner"})).await;
+    let unused = link(&tenant, "owner").await;
+    let path = format!("/v1/organizations/{}?force=true", tenant.id);
+    world.platform().at(&world.another_process()).delete(&path).await.data(202);
+    assert_eq!(browser.get(&browser.first).await.status, 401);
+    assert_eq!(Browser::new(&world.process).get(&unused).await.status, 410);
+}
+
+#[tokio::test]
 async fn a_link_of_another_tenant_is_opened_only_after_the_person_confirms_it() {
     let world = World::new().await;
     let (own, other) = (world.tenant().await, world.tenant().await);
     let mut browser = Browser::signed_in(&own, &json!({"role": "owner"})).await;
-    let foreign = link(&other, "owner").await;
+    let rename = async |tenant: &Tenant, name: &str| {
+        let path = format!("/v1/organizations/{}", tenant.id);
+        world.platform().patch(&path, &json!({"name": name})).await.data(200);
+    };
+    rename(&own, "Own & Co").await;
+    rename(&other, "Other <b>").await;
+    world.advance(Duration::from_secs(6));
+    let created =
+        other.post("/portal-sessions", &json!({"role": "owner", "actor": "eve@other.example"})).await.data(201);
+    let foreign = text(&created["url"]).strip_prefix(&format!("http://{HOST}")).unwrap().to_owned();
     let asked = browser.get(&foreign).await;
     assert_eq!((asked.status, asked.headers.get("set-cookie")), (200, None));
-    assert!(asked.html().contains("action=\"/portal/sign-in\""));
+    for shown in ["action=\"/portal/sign-in\"", "Own &amp; Co", "Other &lt;b&gt;, for eve@other.example"] {
+        assert!(asked.html().contains(shown), "{shown} in {}", asked.html());
+    }
     assert_eq!(browser.get(&browser.first).await.status, 200, "the session continues");
     let token = foreign.split_once("token=").unwrap().1;
     let form = [("token", token)];
@@ -194,9 +244,114 @@ async fn a_link_of_another_tenant_is_opened_only_after_the_person_confirms_it() 
     let confirmed = browser.post("/portal/sign-in", &form).await;
     assert_eq!(confirmed.status, 303);
     browser.keep(&confirmed);
+    assert_eq!(sessions(&own).await[0]["status"], "revoked", "the session that was replaced");
     assert_eq!(browser.first, format!("/portal/{}/endpoints", other.id));
     assert_eq!(browser.get(&browser.first).await.status, 200);
     assert_eq!(browser.get(&link(&other, "owner").await).await.status, 303, "nobody is asked within a tenant");
+}
+
+#[tokio::test]
+async fn a_browser_whose_session_has_ended_asks_before_it_opens_a_link_of_another_tenant() {
+    let world = World::new().await;
+    let (own, other) = (world.tenant().await, world.tenant().await);
+    let at = |cookie: String| {
+        let mut browser = Browser::new(&world.process);
+        browser.cookie = cookie;
+        browser
+    };
+    let of = |tenant: &str| at(format!("portal-last={tenant}"));
+    let foreign = link(&other, "owner").await;
+    for browser in [of(&own.id), of("operator")] {
+        let asked = browser.get(&foreign).await;
+        assert_eq!((asked.status, asked.headers.get("set-cookie")), (200, None));
+        assert!(asked.html().contains("another organization") && !asked.html().contains("name=\"form_token\""));
+    }
+    let token = foreign.split_once("token=").unwrap().1;
+    for (header, status) in [
+        (("sec-fetch-site", "cross-site"), 403),
+        (("origin", "http://evil.example"), 403),
+        (("sec-fetch-site", "same-origin"), 303),
+    ] {
+        let confirmed = of(&own.id).send(Method::POST, "/portal/sign-in", &[header], Some(&[("token", token)])).await;
+        assert_eq!(confirmed.status, status, "{header:?}");
+    }
+    let gone = "org_00000000000000000000000000";
+    for browser in [of(&other.id), of(gone), of("nonsense"), at(String::new())] {
+        let opened = browser.get(&link(&other, "owner").await).await;
+        assert_eq!(opened.status, 303, "{}", browser.cookie);
+    }
+}
+
+#[tokio::test]
+async fn the_question_about_another_tenant_names_nobody_if_the_link_does_not_work() {
+    let world = World::new().await;
+    let (own, other) = (world.tenant().await, world.tenant().await);
+    let browser = Browser::signed_in(&own, &json!({"role": "owner"})).await;
+    let foreign = link(&other, "owner").await;
+    let forged = format!("{}{}", &foreign[..foreign.len() - 4], "0000");
+    assert_eq!(browser.get(&forged).await.status, 410);
+    Browser::new(&world.process).get(&foreign).await;
+    assert_eq!(browser.get(&foreign).await.status, 410, "it was used");
+}
+
+#[tokio::test]
+async fn a_confirmation_works_although_the_present_session_has_ended_meanwhile() {
+    let world = World::new().await;
+    let (own, other) = (world.tenant().await, world.tenant().await);
+    let browser = Browser::signed_in(&own, &json!({"role": "owner", "expires_in": 60})).await;
+    let foreign = link(&other, "owner").await;
+    let form_token = browser.form_token().await;
+    world.advance(Duration::from_secs(61));
+    let fields = [("token", foreign.split_once("token=").unwrap().1), ("form_token", &form_token)];
+    let headers = [("sec-fetch-site", "same-origin")];
+    let confirmed = browser.send(Method::POST, "/portal/sign-in", &headers, Some(&fields)).await;
+    assert_eq!(confirmed.status, 303);
+}
+
+#[tokio::test]
+async fn a_session_says_so_ten_minutes_before_it_ends() {
+    let world = World::new().await;
+    let browser = Browser::signed_in(&world.tenant().await, &json!({"role": "member", "expires_in": 3600})).await;
+    let notice = async |hidden: &str, seconds: u32| {
+        let page = browser.get(&browser.first).await;
+        let expected = format!("id=\"ending\" role=\"status\"{hidden} data-seconds=\"{seconds}\"");
+        assert!(page.html().contains(&expected), "{expected} in {}", page.html());
+    };
+    notice(" hidden", 3_600).await;
+    world.advance(Duration::from_secs(2_999));
+    notice(" hidden", 601).await;
+    world.advance(Duration::from_secs(1));
+    notice("", 600).await;
+}
+
+#[tokio::test]
+async fn the_link_back_is_shown_while_its_origin_is_the_platforms() {
+    let world = World::with(&[("PORTAL_ORIGINS", "https://app.example.com")]).await;
+    let session = json!({"role": "member", "return_url": "https://app.example.com/settings"});
+    let browser = Browser::signed_in(&world.tenant().await, &session).await;
+    let link = "<a href=\"https://app.example.com/settings\" target=\"_top\">Back to app.example.com</a>";
+    assert!(browser.get(&browser.first).await.html().contains(link));
+    let later = browser.at(&world.process_with(&[("PORTAL_ORIGINS", "https://other.example.com")]));
+    let page = later.get(&later.first).await;
+    assert_eq!((page.status, page.html().contains("app.example.com")), (200, false));
+}
+
+#[tokio::test]
+async fn a_page_that_another_site_loads_in_the_background_is_refused() {
+    let world = World::new().await;
+    let browser = Browser::signed_in(&world.tenant().await, &json!({"role": "member"})).await;
+    for (site, mode, status) in [
+        ("cross-site", "no-cors", 403),
+        ("cross-site", "cors", 403),
+        ("same-site", "no-cors", 403),
+        ("cross-site", "navigate", 200),
+        ("same-origin", "cors", 200),
+        ("none", "navigate", 200),
+    ] {
+        let headers = [("sec-fetch-site", site), ("sec-fetch-mode", mode)];
+        let reply = browser.send(Method::GET, &browser.first, &headers, None).await;
+        assert_eq!(reply.status, status, "{site} {mode}");
+    }
 }
 
 #[tokio::test]

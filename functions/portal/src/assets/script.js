@@ -42,11 +42,65 @@ document.addEventListener("click", async (event) => {
   setTimeout(() => { button.textContent = label; }, 1500);
 });
 
-/** Asks before a form does what cannot be undone. */
+/** Asks before a form does what cannot be undone. What cannot be sent any more stays on the page. */
 document.addEventListener("submit", (event) => {
   const question = event.submitter?.dataset.confirm ?? event.target.dataset.confirm;
-  if (question && !window.confirm(question)) event.preventDefault();
+  if (hasEnded && event.target.method === "post") {
+    event.preventDefault();
+    document.getElementById("ending").scrollIntoView({ block: "center" });
+  } else if (question && !window.confirm(question)) {
+    event.preventDefault();
+  }
 });
+
+let hasEnded = false;
+
+/** Says that the session has ended. */
+function sessionEnded() {
+  hasEnded = true;
+  const notice = document.getElementById("ending");
+  const [first, second] = notice.querySelectorAll("p");
+  first.textContent = notice.dataset.ended;
+  second.hidden = true;
+  notice.hidden = false;
+}
+
+/** Shows the notice that the session ends soon, when it is time. */
+function sessionEnds() {
+  const notice = document.getElementById("ending");
+  if (!notice) return;
+  const ends = Date.now() + notice.dataset.seconds * 1000;
+  const look = () => {
+    const left = ends - Date.now();
+    if (left <= 0) return sessionEnded();
+    notice.hidden = left > notice.dataset.notice * 1000;
+    // Timers stand still while the machine sleeps.
+    setTimeout(look, Math.min(left, 10000));
+  };
+  look();
+}
+
+/** Shows the fields that search boxes, and hides the boxes that do not match. */
+function searches() {
+  for (const field of document.querySelectorAll("[data-search]")) {
+    const input = field.querySelector("input"), none = field.querySelector("[data-none]");
+    const groups = [...document.querySelectorAll(`#${field.dataset.search} .types`)];
+    field.hidden = false;
+    input.addEventListener("keydown", (event) => { if (event.key === "Enter") event.preventDefault(); });
+    input.addEventListener("input", () => {
+      const words = input.value.toLowerCase().split(/\s+/);
+      for (const group of groups) {
+        const boxes = [...group.querySelectorAll(".check")], heading = group.querySelector("h3")?.textContent ?? "";
+        for (const box of boxes) {
+          const text = `${heading} ${box.textContent}`.toLowerCase();
+          box.hidden = !words.every((word) => text.includes(word));
+        }
+        group.hidden = boxes.every((box) => box.hidden);
+      }
+      none.textContent = groups.every((group) => group.hidden) ? none.dataset.none : "";
+    });
+  }
+}
 
 /**
  * Keeps elements with `data-live` current: every 5 seconds, more seldom while nothing changes, at most every 30, and not
@@ -60,9 +114,11 @@ function live() {
   const next = () => { clearTimeout(timer); timer = setTimeout(refresh, wait); };
   async function refresh() {
     const inUse = [...regions()].some((region) => region.contains(document.activeElement));
+    if (hasEnded) return;
     if (paused || document.hidden || inUse) return next();
     try {
       const response = await fetch(location.href, { headers: { accept: "text/html" }, redirect: "error" });
+      if (response.status === 401) return sessionEnded();
       if (!response.ok) throw new Error(String(response.status));
       const page = new DOMParser().parseFromString(await response.text(), "text/html");
       let changed = false;
@@ -99,5 +155,7 @@ function enhance(root) {
 
 enhance(document);
 countdowns();
-if (document.querySelector("[data-live]")) setInterval(countdowns, 1000);
+if (document.querySelector("[data-countdown]")) setInterval(countdowns, 1000);
+sessionEnds();
+searches();
 live();

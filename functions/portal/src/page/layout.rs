@@ -7,10 +7,14 @@ use shared::domain::portal::form_id::FormId;
 use shared::domain::portal::session::Theme;
 
 use super::Page;
+use crate::components::countdown;
 use crate::form::{FORM_ID, FORM_TOKEN};
 use crate::pages::sections;
 use crate::session::SignedIn;
 use crate::{Portal, text};
+
+/// How long before its end a session says so, in seconds.
+const NOTICE_SECONDS: u64 = 600;
 
 /// Renders a complete page.
 pub(super) fn render(portal: &Portal, signed_in: Option<&SignedIn>, page: &Page) -> Markup {
@@ -35,6 +39,7 @@ pub(super) fn render(portal: &Portal, signed_in: Option<&SignedIn>, page: &Page)
                 div.frame {
                     @if let Some(signed_in) = signed_in { (navigation(signed_in, page)) }
                     main #content tabindex="-1" {
+                        @if let Some(signed_in) = signed_in { (ending(portal, signed_in)) }
                         h1 { (page.title) }
                         (page.body)
                     }
@@ -54,15 +59,37 @@ fn top(portal: &Portal, name: &str, organization: Option<&str>, signed_in: Optio
             @if let Some(organization) = organization { span.tenant { (organization) } }
             @if let Some(signed_in) = signed_in {
                 div.person {
-                    @if let Some(url) = &signed_in.session.return_url {
-                        a href=(url.as_str()) { (text::back_to(url.host())) }
-                    }
+                    (back_link(portal, signed_in))
                     form method="post" action={ (signed_in.base()) "/sign-out" } {
                         (form_token(signed_in))
                         button.link type="submit" { (text::SIGN_OUT) }
                     }
                 }
             }
+        }
+    }
+}
+
+/// The notice that the session ends soon. The script shows it when it is time, and says when the session has ended.
+fn ending(portal: &Portal, signed_in: &SignedIn) -> Markup {
+    let ends = signed_in.session.expires_at;
+    let left = ends.since(portal.administrator().clock().now()).as_secs();
+    html! {
+        div.notice.warning #ending role="status" hidden[left > NOTICE_SECONDS] data-seconds=(left) data-notice=(NOTICE_SECONDS)
+            data-ended=(text::session::HAS_ENDED)
+        {
+            p { strong { (text::session::ENDS_SOON) } " " (countdown(ends)) }
+            p { (text::session::ENDS_HINT) }
+            p { (back_link(portal, signed_in)) }
+        }
+    }
+}
+
+/// The link back to the application, if the session has one. It leaves a frame.
+pub(crate) fn back_link(portal: &Portal, signed_in: &SignedIn) -> Markup {
+    html! {
+        @if let Some(url) = signed_in.return_url(portal.settings()) {
+            a href=(url.as_str()) target="_top" { (text::back_to(url.host())) }
         }
     }
 }

@@ -4,7 +4,7 @@ mod error;
 mod headers;
 mod layout;
 
-pub(crate) use layout::{form_id, form_token};
+pub(crate) use layout::{back_link, form_id, form_token};
 
 use axum::extract::{FromRequestParts, Request, State};
 use axum::middleware::Next;

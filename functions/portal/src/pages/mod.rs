@@ -11,6 +11,8 @@ mod usage;
 use axum::Router;
 use axum::response::Redirect;
 use axum::routing::get;
+use shared::domain::endpoint::Endpoint;
+use shared::domain::endpoint::url::EndpointUrl;
 use shared::domain::ids::EndpointId;
 use shared::domain::portal::session::PortalTenant;
 use shared::domain::tenancy::access::Scope;
@@ -105,6 +107,12 @@ pub(crate) fn sections(signed_in: &SignedIn) -> Vec<(Section, String)> {
     let visible = of_organization.into_iter().filter(|(.., is_visible)| *is_visible);
     found.extend(visible.map(|(section, page, _)| (section, format!("{base}/{page}"))));
     found
+}
+
+/// The host of an endpoint's URL, or its ARN.
+pub(crate) fn host(endpoint: &Endpoint) -> &str {
+    let destination = &endpoint.settings.destination;
+    destination.url().map_or(destination.as_str(), EndpointUrl::host)
 }
 
 /// The path of an endpoint's pages.

@@ -2,6 +2,7 @@
 
 use http::header::COOKIE;
 use http::{HeaderMap, HeaderValue};
+use shared::domain::portal::session::PortalTenant;
 use shared::domain::portal::token::PortalToken;
 use shared::edge::PublicOrigin;
 
@@ -9,6 +10,8 @@ use crate::Portal;
 
 /// The most cookies of a request that are looked at.
 const MOST_COOKIES: usize = 100;
+/// How long a browser remembers the tenant of its last session, in seconds.
+const A_YEAR: u64 = 365 * 24 * 60 * 60;
 
 /// Where browsers send the cookies.
 #[derive(Debug, Clone, Copy)]
@@ -17,22 +20,31 @@ pub(crate) struct Reach {
     pub(crate) is_secure: bool,
     /// Whether pages of other sites may show the portal in a frame.
     pub(crate) is_framed: bool,
+    /// The port of the local host. Browsers send cookies to all ports of a host, and several local hosts may run.
+    pub(crate) port: Option<u16>,
 }
 
 impl Reach {
     /// The cookies of requests to this origin.
     pub(crate) fn of(portal: &Portal, origin: &PublicOrigin) -> Self {
-        Self { is_secure: origin.is_secure(), is_framed: !portal.settings().origins.is_empty() }
+        let port = origin.port().filter(|_| !origin.is_secure());
+        Self { is_secure: origin.is_secure(), is_framed: !portal.settings().origins.is_empty(), port }
     }
 
     /// The name of the session's cookie. Browsers accept the prefix `__Host-` only from this host, for all its paths, and encrypted;
     /// the local host is not encrypted. A cookie for frames has another name, since browsers keep it beside one that is not for frames.
-    fn session_name(self) -> &'static str {
-        match (self.is_secure, self.is_framed) {
-            (true, true) => "__Host-portal-framed",
-            (true, false) => "__Host-portal",
-            (false, _) => "portal",
+    fn session_name(self) -> String {
+        match (self.is_secure, self.is_framed, self.port) {
+            (true, true, _) => "__Host-portal-framed".to_owned(),
+            (true, false, _) => "__Host-portal".to_owned(),
+            (false, _, Some(port)) => format!("portal-{port}"),
+            (false, _, None) => "portal".to_owned(),
         }
+    }
+
+    /// The name of the cookie that keeps the tenant of the browser's last session.
+    fn last_name(self) -> String {
+        format!("{}-last", self.session_name())
     }
 
     /// The name of the cookie that shows whether a frame gets cookies.
@@ -56,12 +68,17 @@ impl Reach {
 
     /// A header that sets the session's cookie.
     pub(crate) fn session(self, token: &PortalToken, max_age_seconds: u64) -> HeaderValue {
-        self.set(self.session_name(), &token.reveal(), max_age_seconds)
+        self.set(&self.session_name(), &token.reveal(), max_age_seconds)
+    }
+
+    /// A header that sets the cookie that keeps the tenant of the session.
+    pub(crate) fn last(self, tenant: &PortalTenant) -> HeaderValue {
+        self.set(&self.last_name(), &tenant.to_string(), A_YEAR)
     }
 
     /// A header that removes the session's cookie.
     pub(crate) fn no_session(self) -> HeaderValue {
-        self.set(self.session_name(), "", 0)
+        self.set(&self.session_name(), "", 0)
     }
 
     /// A header that sets the cookie that shows whether a frame gets cookies.
@@ -71,7 +88,12 @@ impl Reach {
 
     /// The token in the session's cookie. Only this name is read: another page of the domain can set cookies of other names.
     pub(crate) fn read(self, headers: &HeaderMap) -> Option<PortalToken> {
-        values(headers, self.session_name()).find_map(|value| PortalToken::parse(&value))
+        values(headers, &self.session_name()).find_map(|value| PortalToken::parse(&value))
+    }
+
+    /// The tenant of the browser's last session. It proves nothing: a person can change cookies.
+    pub(crate) fn read_last(self, headers: &HeaderMap) -> Option<PortalTenant> {
+        values(headers, &self.last_name()).find_map(|value| PortalTenant::parse(&value))
     }
 
     /// Whether the request has the cookie of [`Reach::probe`].
@@ -93,7 +115,6 @@ fn values<'a>(headers: &'a HeaderMap, wanted: &'a str) -> impl Iterator<Item = S
 #[cfg(test)]
 mod tests {
     use shared::domain::ids::PortalSessionId;
-    use shared::domain::portal::session::PortalTenant;
     use shared::domain::time::Timestamp;
 
     use super::*;
@@ -111,26 +132,30 @@ mod tests {
     fn a_cookie_has_the_attributes_of_its_reach_and_only_its_name_is_read() {
         let value = token().reveal().to_string();
         let table = [
-            (true, false, "__Host-portal", "; HttpOnly; Secure; SameSite=Lax"),
-            (true, true, "__Host-portal-framed", "; HttpOnly; Secure; SameSite=None; Partitioned"),
-            (false, false, "portal", "; HttpOnly; SameSite=Lax"),
-            (false, true, "portal", "; HttpOnly; SameSite=Lax"),
+            (true, false, None, "__Host-portal", "; HttpOnly; Secure; SameSite=Lax"),
+            (true, true, None, "__Host-portal-framed", "; HttpOnly; Secure; SameSite=None; Partitioned"),
+            (false, false, None, "portal", "; HttpOnly; SameSite=Lax"),
+            (false, true, Some(8080), "portal-8080", "; HttpOnly; SameSite=Lax"),
         ];
-        for (is_secure, is_framed, name, attributes) in table {
-            let reach = Reach { is_secure, is_framed };
+        for (is_secure, is_framed, port, name, attributes) in table {
+            let reach = Reach { is_secure, is_framed, port };
             let header = reach.session(&token(), 60);
             assert_eq!(header.to_str().unwrap(), format!("{name}={value}; Path=/; Max-Age=60{attributes}"));
             assert!(header.is_sensitive());
-            for (_, _, other, _) in table {
+            for (_, _, _, other, _) in table {
                 let found = reach.read(&request(format!("a=b; {other}={value}").as_bytes()));
                 assert_eq!(found.is_some(), other == name, "{other} for {name}");
             }
+            let last = reach.last(&PortalTenant::Operator);
+            assert_eq!(last.to_str().unwrap(), format!("{name}-last=operator; Path=/; Max-Age=31536000{attributes}"));
+            let kept = reach.read_last(&request(format!("{name}-last=operator").as_bytes()));
+            assert_eq!(kept, Some(PortalTenant::Operator));
         }
     }
 
     #[test]
     fn cookies_of_other_applications_do_not_matter() {
-        let reach = Reach { is_secure: false, is_framed: false };
+        let reach = Reach { is_secure: false, is_framed: false, port: None };
         let value = token().reveal().to_string();
         for cookies in [format!("caf\u{e9}=\u{2615}; portal={value}"), format!("portal=x; portal={value}")] {
             assert!(reach.read(&request(cookies.as_bytes())).is_some(), "{cookies}");

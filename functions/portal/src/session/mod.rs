@@ -13,6 +13,8 @@ use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::Method;
 use http::request::Parts;
+use shared::domain::portal::PortalSettings;
+use shared::domain::portal::origin::ReturnUrl;
 use shared::domain::portal::session::PortalSession;
 use shared::domain::portal::token::PortalToken;
 use shared::domain::tenancy::access::Scope;
@@ -24,8 +26,9 @@ use shared::telemetry::RequestContext;
 use shared::wire::error::ErrorCode;
 
 use self::cookie::Reach;
-use crate::form::{FORM_TOKEN, Form};
-use crate::{Portal, text};
+use crate::Portal;
+use crate::form::{FORM_TOKEN, Form, MAX_FORM_BYTES};
+use crate::text::session as text;
 
 /// The session of a request, and what pages show of it.
 #[derive(Clone)]
@@ -63,6 +66,11 @@ impl SignedIn {
             Some(organization) => format!("/portal/{}", organization.id),
             None => "/portal/operator".to_owned(),
         }
+    }
+
+    /// The link back to the application. Its origin may not be the platform's any more.
+    pub(crate) fn return_url(&self, settings: &PortalSettings) -> Option<&ReturnUrl> {
+        self.session.return_url.as_ref().filter(|url| url.is_allowed(&settings.origins))
     }
 
     /// Whether the person may do this.
@@ -138,9 +146,11 @@ async fn admit(portal: &Portal, request: Request) -> Result<(SignedIn, Request),
         }
         signed_in.organization = Some(Arc::new(portal.administrator().access().organization(&id).await?));
     }
-    if parts.method != Method::GET {
+    if parts.method == Method::GET {
+        same_origin::refuse_embedding(&parts)?;
+    } else {
         same_origin::require(&parts, &PublicOrigin::from_request_parts(&mut parts.clone(), portal).await?)?;
-        let form = Form::read(&parts, std::mem::take(&mut body)).await?;
+        let form = Form::read(&parts, std::mem::take(&mut body), MAX_FORM_BYTES).await?;
         if !token.is_form_token(form.raw(FORM_TOKEN)) {
             return Err(ApiError::new(ErrorCode::Forbidden, text::FOREIGN_FORM));
         }

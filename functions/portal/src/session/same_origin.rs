@@ -1,11 +1,11 @@
-//! Requests that change something come from the portal's own pages.
+//! Requests that change something come from the portal's own pages, and pages are opened by people.
 
 use http::header::ORIGIN;
 use http::request::Parts;
 use shared::edge::{ApiError, PublicOrigin};
 use shared::wire::error::ErrorCode;
 
-use crate::text;
+use crate::text::session as text;
 
 /// Refuses a request of another site's page. Browsers say in `Sec-Fetch-Site` and in `Origin` where a form is from; a request
 /// with neither is refused too.
@@ -21,4 +21,20 @@ pub(crate) fn require(parts: &Parts, own: &PublicOrigin) -> Result<(), ApiError>
         }
     };
     if is_own { Ok(()) } else { Err(ApiError::new(ErrorCode::Forbidden, text::FOREIGN_FORM)) }
+}
+
+/// Refuses what the page of another site loads in the background, such as an image. Otherwise it could measure how long the pages
+/// of the person take. A link of another site opens a page.
+///
+/// # Errors
+/// 403 for such a request.
+pub(crate) fn refuse_embedding(parts: &Parts) -> Result<(), ApiError> {
+    let header = |name: &str| parts.headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let is_foreign = header("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site");
+    let is_navigation = header("sec-fetch-mode").is_none_or(|mode| mode == "navigate");
+    if !is_foreign || is_navigation {
+        Ok(())
+    } else {
+        Err(ApiError::new(ErrorCode::Forbidden, text::NOT_OPENED_BY_PERSON))
+    }
 }

@@ -10,8 +10,9 @@ use shared::edge::{ApiError, PublicOrigin};
 
 use super::SignedIn;
 use super::cookie::Reach;
-use crate::page::Page;
-use crate::{Routes, Shared, text};
+use crate::page::{Page, back_link};
+use crate::text::session as text;
+use crate::{Routes, Shared};
 
 pub(crate) fn routes() -> Routes {
     Router::new()
@@ -19,15 +20,12 @@ pub(crate) fn routes() -> Routes {
         .route("/portal/{organization}/sign-out", post(sign_out))
 }
 
-async fn sign_out(
-    SignedIn { session, .. }: SignedIn,
-    State(portal): Shared,
-    origin: PublicOrigin,
-) -> Result<Response, ApiError> {
+async fn sign_out(signed_in: SignedIn, State(portal): Shared, origin: PublicOrigin) -> Result<Response, ApiError> {
+    let session = &signed_in.session;
     portal.administrator().revoke_portal_session(&session.tenant, session.id).await?;
     let body = html! {
         p { (text::SIGNED_OUT) }
-        @if let Some(url) = &session.return_url { p { a href=(url.as_str()) { (text::back_to(url.host())) } } }
+        p { (back_link(&portal, &signed_in)) }
     };
     let reach = Reach::of(&portal, &origin);
     let mut response = Page::new(text::SIGNED_OUT_TITLE, body).alone().into_response();

@@ -75,15 +75,15 @@ impl ReturnUrl {
         let url = Url::parse(text).ok().filter(|url| url.scheme() == "https");
         let url = url.filter(|url| url.username().is_empty() && url.password().is_none());
         let url = url.ok_or_else(|| Invalid::new("must be an https URL without user name and password"))?;
-        let origin = url.origin().ascii_serialization();
-        if !origins.iter().any(|allowed| allowed.0 == origin) {
+        let url = Self(url);
+        if !url.is_allowed(origins) {
             return Err(Invalid::new("must have an origin of the deployment's setting PortalOrigins"));
         }
         // Characters that are not ASCII take up to nine times as much when they are encoded.
         if url.as_str().len() > MAX_URL_CHARS {
             return Err(too_long());
         }
-        Ok(Self(url))
+        Ok(url)
     }
 
     /// Parses a link back that was accepted earlier, without checking its origin.
@@ -92,6 +92,12 @@ impl ReturnUrl {
     /// [`Invalid`] if the text is not a URL.
     pub fn stored(text: &str) -> Result<Self, Invalid> {
         Url::parse(text).map(Self).map_err(|error| Invalid::new(error.to_string()))
+    }
+
+    /// Whether the link leads to one of these origins. An origin may have been removed since the link was accepted.
+    pub fn is_allowed(&self, origins: &[PortalOrigin]) -> bool {
+        let own = self.0.origin().ascii_serialization();
+        origins.iter().any(|allowed| allowed.0 == own)
     }
 
     /// The URL as text.
@@ -172,6 +178,7 @@ mod tests {
             assert_eq!(ReturnUrl::parse(&text, &origins).is_ok(), allowed, "{} bytes", text.len());
         }
         let url = ReturnUrl::parse("https://app.example.com/?key=secret", &origins).unwrap();
+        assert!(url.is_allowed(&origins) && !url.is_allowed(&origins[1..]), "the origin was removed");
         assert_eq!(format!("{url:?}"), "ReturnUrl(https://app.example.com/…)");
     }
 }

@@ -261,6 +261,11 @@ impl PortalSession {
         }
     }
 
+    /// Whether the link of this hash can be exchanged at `now`.
+    pub fn admits_link(&self, link: TokenHash, now: Timestamp) -> bool {
+        self.status(now) == PortalSessionStatus::Pending && self.link == link
+    }
+
     /// Whether a request with the cookie of this hash is signed in at `now`.
     pub fn admits(&self, cookie: TokenHash, now: Timestamp) -> bool {
         self.status(now) == PortalSessionStatus::Active && self.signed_in.is_some_and(|(_, own)| own == cookie)
@@ -324,6 +329,8 @@ mod tests {
             assert_eq!(session.status(at(seconds)), status, "{seconds}");
             assert_eq!(session.admits(hash(2), at(seconds)), status == Active, "{seconds}");
             assert!(!session.admits(hash(1), at(seconds)), "the token of the link is no cookie");
+            assert_eq!(session.admits_link(hash(1), at(seconds)), status == Pending, "{seconds}");
+            assert!(!session.admits_link(hash(2), at(seconds)), "the cookie is no token of the link");
         }
     }
 

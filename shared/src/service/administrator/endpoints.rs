@@ -4,8 +4,8 @@ use std::sync::{Mutex, PoisonError};
 
 use tracing::warn;
 
-use super::Administrator;
 use super::secrets::{made, new_key_id};
+use super::{Administrator, Page};
 use crate::clock;
 use crate::domain::encryption::key_ring::KeyRing;
 use crate::domain::endpoint::change::EndpointPatch;
@@ -105,6 +105,28 @@ impl Administrator {
         let mut endpoints = self.store.endpoints_by_id(organization, &ids).await?;
         endpoints.sort_by_key(|endpoint| endpoint.id);
         Ok(endpoints)
+    }
+
+    /// Up to `limit` endpoints of an organization, or of the binding, after this one, oldest first.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if they could not be read.
+    pub async fn endpoints_after(
+        &self,
+        organization: &OrganizationId,
+        binding: &Binding,
+        after: Option<EndpointId>,
+        limit: usize,
+    ) -> Result<Page<Endpoint>, ServiceError> {
+        let mut items = match binding.is_bound() {
+            true => self.list_endpoints(organization, binding).await?,
+            false => self.store.endpoints_after(organization, after, limit + 1).await?,
+        };
+        items.retain(|endpoint| after.is_none_or(|after| endpoint.id > after));
+        let has_more = items.len() > limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| has_more).map(|last| last.id.to_string());
+        Ok(Page { items, next })
     }
 
     /// One endpoint.

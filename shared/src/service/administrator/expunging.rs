@@ -5,7 +5,7 @@ use super::deliveries::Found;
 use crate::clock;
 use crate::domain::ids::{AttemptId, DeliveryId, OrganizationId};
 use crate::domain::tenancy::rights::Binding;
-use crate::service::ServiceError;
+use crate::service::{Caller, ServiceError};
 use crate::store::StoreError;
 use crate::telemetry::audit;
 
@@ -16,13 +16,15 @@ impl Administrator {
     /// Removes what is stored of the response to an attempt. The delivery goes on as it would have.
     ///
     /// # Errors
-    /// As [`Administrator::delivery_attempt`], and [`ServiceError::Unavailable`] if other processes are changing the delivery.
+    /// [`ServiceError::Forbidden`] if the caller is not an owner, otherwise as [`Administrator::delivery_attempt`], and [`ServiceError::Unavailable`] if other processes are changing the delivery.
     pub async fn expunge_attempt(
         &self,
         organization: &OrganizationId,
+        by: &Caller,
         delivery: DeliveryId,
         id: AttemptId,
     ) -> Result<(), ServiceError> {
+        require_owner(by)?;
         for tries in 0..TRIES {
             clock::back_off(tries).await;
             let Found { record, pending, .. } = self.find_delivery(organization, &Binding::default(), delivery).await?;
@@ -45,4 +47,10 @@ impl Administrator {
         }
         Err(ServiceError::Unavailable("other processes are changing the delivery".to_owned()))
     }
+}
+
+/// Removing what was sent or received takes the rights of an owner.
+pub(super) fn require_owner(by: &Caller) -> Result<(), ServiceError> {
+    let message = "only an owner or the platform may remove the data of events";
+    if by.is_owner() { Ok(()) } else { Err(ServiceError::forbidden(message)) }
 }

@@ -7,6 +7,7 @@ use tracing::error;
 
 use super::Administrator;
 use super::endpoints::require_enabled;
+use super::expunging::require_owner;
 use super::lists::examine;
 use super::organizations::require_active;
 use crate::domain::endpoint::Endpoint;
@@ -15,7 +16,7 @@ use crate::domain::job::{Job, JobKind, JobPosition, MAX_OPEN_RESTARTS, Recovery,
 use crate::domain::tenancy::organization::Organization;
 use crate::domain::tenancy::rights::Binding;
 use crate::domain::walk::{Walk, Walked};
-use crate::service::ServiceError;
+use crate::service::{Caller, ServiceError};
 use crate::store::{JobEntry, JobPut, Order, StoreError};
 use crate::telemetry::audit;
 
@@ -134,8 +135,15 @@ impl Administrator {
     /// is in its first pass.
     ///
     /// # Errors
-    /// [`ServiceError::NotFound`] if the organization has no event with this id.
-    pub async fn expunge_event(&self, organization: &OrganizationId, id: EventId) -> Result<Job, ServiceError> {
+    /// [`ServiceError::Forbidden`] if the caller is no owner, [`ServiceError::NotFound`] if the organization has no event
+    /// with this id.
+    pub async fn expunge_event(
+        &self,
+        organization: &OrganizationId,
+        by: &Caller,
+        id: EventId,
+    ) -> Result<Job, ServiceError> {
+        require_owner(by)?;
         let found = self.store.event(organization, id).await?.filter(|_| !self.is_expired(id.created_at()));
         found.ok_or(ServiceError::NotFound("event"))?;
         let new = Job::new(organization, Work::Expunge(id), self.clock.now());

@@ -12,8 +12,8 @@ use crate::domain::tenancy::limits::{Limits, OwnLimits};
 use crate::domain::tenancy::organization::{NewOrganization, Organization, OrganizationPatch, OrganizationStatus};
 use crate::domain::tenancy::organization_list::{OrganizationFilter, OrganizationPosition};
 use crate::domain::text::{Name, Slug};
-use crate::service::ServiceError;
 use crate::service::targets::refuse_suspended;
+use crate::service::{Caller, ServiceError};
 use crate::store::{Duplicate, OrganizationPage, StoreError};
 use crate::telemetry::audit;
 
@@ -184,8 +184,17 @@ impl Administrator {
     /// apply to all requests that begin after this returns.
     ///
     /// # Errors
-    /// [`ServiceError::NotFound`] if the organization does not exist or is being deleted.
-    pub async fn set_limits(&self, id: &OrganizationId, limits: OwnLimits) -> Result<Limits, ServiceError> {
+    /// [`ServiceError::Forbidden`] if the caller is not the platform, [`ServiceError::NotFound`] if the organization does not
+    /// exist or is being deleted.
+    pub async fn set_limits(
+        &self,
+        id: &OrganizationId,
+        by: &Caller,
+        limits: OwnLimits,
+    ) -> Result<Limits, ServiceError> {
+        if !by.is_platform() {
+            return Err(ServiceError::forbidden("only the platform may change the limits of an organization"));
+        }
         let found = beside_other_changes(|| self.store.set_limits(id, &limits, self.clock.now())).await?;
         self.access.forget(id);
         if !found {

@@ -122,6 +122,20 @@ impl Administrator {
         Ok(revoked)
     }
 
+    /// The session of a link that works; `None` if the link was used, has expired or was revoked, or if the organization is not
+    /// active. The link is not used up.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if the session could not be read.
+    pub async fn session_of_link(&self, link: &PortalToken) -> Result<Option<PortalSession>, ServiceError> {
+        let found = self.store.portal_session(&link.tenant, link.session).await?;
+        let Some(session) = found.filter(|session| session.admits_link(link.hash(), self.clock.now())) else {
+            return Ok(None);
+        };
+        let (session, is_open) = try_join(self.with_its_key(session), self.is_open(&link.tenant)).await?;
+        Ok(session.filter(|session| is_open && session.admits_link(link.hash(), self.clock.now())))
+    }
+
     /// Exchanges the token of a link for a cookie; `None` if the link was used, has expired or was revoked, or if the
     /// organization is not active. A link can be exchanged once. `attribute` gets the session before the exchange is audited.
     ///
@@ -200,7 +214,11 @@ impl Administrator {
     pub async fn use_portal_form(&self, session: &PortalSession, form: FormId) -> Result<(), ServiceError> {
         let used = self.store.use_portal_form(&session.tenant, form, session.expires_at).await;
         used.map_err(|error| match error {
-            StoreError::Conflict => ServiceError::Conflict("this form was sent before, and it works once".to_owned()),
+            StoreError::Conflict => {
+                let message =
+                    "this form was sent before, and it works once: look whether it had the effect, then open it again";
+                ServiceError::Conflict(message.to_owned())
+            }
             error => error.into(),
         })
     }

@@ -5,10 +5,11 @@ use super::endpoints::require_enabled;
 use super::organizations::require_active;
 use crate::domain::ids::EndpointId;
 use crate::domain::job::{Earlier, Job, Replay, ReplayCount, Work};
+use crate::domain::tenancy::access::Scope;
 use crate::domain::tenancy::limits::Quota;
 use crate::domain::tenancy::organization::Organization;
-use crate::service::ServiceError;
 use crate::service::replayer::MAX_READ_UNITS;
+use crate::service::{Caller, ServiceError};
 use crate::store::JobPut;
 use crate::telemetry::audit;
 
@@ -21,15 +22,17 @@ impl Administrator {
     /// deliveries only in its first pass, and one by events also if it was requested in the last minute and has ended.
     ///
     /// # Errors
-    /// [`ServiceError::Forbidden`] for a suspended organization, [`ServiceError::NotFound`] if it has no such endpoint,
+    /// [`ServiceError::Forbidden`] for a suspended organization or for a caller that may not read the events, [`ServiceError::NotFound`] if it has no such endpoint,
     /// [`ServiceError::Conflict`] if the endpoint is disabled or the organization has too many open recoveries and replays,
     /// [`ServiceError::ReplayOpen`] if another replay of the endpoint by events is open.
     pub async fn replay(
         &self,
         organization: &Organization,
+        by: &Caller,
         endpoint: EndpointId,
         replay: Replay,
     ) -> Result<Job, ServiceError> {
+        require_events(by, &replay)?;
         let organization = require_active(organization)?;
         require_enabled(&self.endpoint(organization, endpoint).await?)?;
         let goes_by_events = replay.goes_by_events();
@@ -75,9 +78,11 @@ impl Administrator {
     pub async fn count_replay(
         &self,
         organization: &Organization,
+        by: &Caller,
         endpoint: EndpointId,
         replay: &Replay,
     ) -> Result<ReplayCount, ServiceError> {
+        require_events(by, replay)?;
         let organization = require_active(organization)?;
         let endpoint = self.endpoint(organization, endpoint).await?;
         require_enabled(&endpoint)?;
@@ -87,4 +92,16 @@ impl Administrator {
         self.quotas.give_back(organization, Quota::DryRuns, MAX_READ_UNITS.saturating_sub(read_units)).await;
         Ok(counted)
     }
+}
+
+/// A replay by events sends the endpoint events that it has no delivery for, also those from before the caller got its rights.
+/// Who is bound to endpoints must be allowed to read them.
+fn require_events(by: &Caller, replay: &Replay) -> Result<(), ServiceError> {
+    if !replay.goes_by_events() || !by.binding().is_bound() || by.may(Scope::EventsRead) {
+        return Ok(());
+    }
+    let (kind, scope, what) = (by.kind(), Scope::EventsRead.as_str(), replay.what.as_str());
+    Err(ServiceError::forbidden(format!(
+        "this {kind} is bound to endpoints and lacks the scope {scope}, which a replay of {what} needs"
+    )))
 }

@@ -11,6 +11,8 @@ use super::error::of_transaction;
 use super::external_ids::taken_by;
 use super::item::{Item, read, to_item};
 use super::read::get::query_prefix;
+use super::read::merge::{Range, Source};
+use super::read::waiting::{HIGHEST, LOWEST};
 use super::write::put::{has_write_token, new_write_token, with_write_token};
 use super::write::transaction::cancellation_reasons;
 use super::{Store, StoreError, keys};
@@ -34,7 +36,28 @@ impl Store {
         self.each_endpoint(organization).await?.into_iter().collect()
     }
 
-    /// The same, with an error for each endpoint that cannot be read.
+    /// Up to `limit` endpoints of the organization after this one, oldest first. A change of the last second may be missing.
+    ///
+    /// # Errors
+    /// [`StoreError`] if they could not be read.
+    pub async fn endpoints_after(
+        &self,
+        organization: &OrganizationId,
+        after: Option<EndpointId>,
+        limit: usize,
+    ) -> Result<Vec<Endpoint>, StoreError> {
+        let range = Range {
+            source: Source::TableAscending,
+            from: after.map_or_else(|| keys::ENDPOINT_PREFIX.to_owned(), |last| format!("{last}{}", LOWEST)),
+            to: format!("{}{}", keys::ENDPOINT_PREFIX, HIGHEST),
+            projection: None,
+            most_read_units: None,
+        };
+        let found = self.merged(keys::endpoint_partitions(organization), range, limit).await?;
+        found.into_iter().map(read::<EndpointItem, _>).collect()
+    }
+
+    /// The same as [`Store::endpoints`], with an error for each endpoint that cannot be read.
     ///
     /// # Errors
     /// [`StoreError`] if none could be read.

@@ -19,7 +19,7 @@ impl World {
     pub(crate) async fn serve_aws(&self) -> String {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(self.aws.clone().serve(listener, pending()));
+        tokio::spawn(self.aws.clone().serve(listener, Vec::new(), pending()));
         url
     }
 

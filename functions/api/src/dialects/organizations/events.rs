@@ -7,7 +7,6 @@ use shared::domain::ids::EventId;
 use shared::edge::scopes::{EventRead, EventsRead, OrganizationWrite};
 use shared::edge::{ApiError, BoundTenant, Data, Items, PathId, Search, Tenant};
 use shared::service::ServiceError;
-use shared::wire::error::ErrorCode;
 use shared::wire::organizations::{EventOut, JobOut, PaginationOut};
 use shared::wire::query::{EventParameters, PagingParameters};
 use utoipa::OpenApi;
@@ -92,9 +91,6 @@ async fn expunge(
     PathId(event): PathId<EventId>,
     State(administrator): Api,
 ) -> Result<Data<JobOut>, ApiError> {
-    if !tenant.caller.is_owner() {
-        let message = "only an owner or the platform may remove the data of events";
-        return Err(ApiError::new(ErrorCode::Forbidden, message));
-    }
-    Ok(Data::accepted((&administrator.expunge_event(&tenant.organization.id, event).await?).into()))
+    let job = administrator.expunge_event(&tenant.organization.id, &tenant.caller, event).await?;
+    Ok(Data::accepted((&job).into()))
 }

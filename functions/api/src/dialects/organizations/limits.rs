@@ -46,6 +46,6 @@ async fn replace(
     body: Body<LimitsIn>,
 ) -> Answer {
     let limits = body.read(LimitsIn::parse)?;
-    let limits = administrator.set_limits(&tenant.organization.id, limits).await?;
+    let limits = administrator.set_limits(&tenant.organization.id, &tenant.caller, limits).await?;
     Ok(Data::ok(limits.into()))
 }

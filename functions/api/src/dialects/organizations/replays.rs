@@ -5,11 +5,8 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use shared::domain::ids::EndpointId;
-use shared::domain::job::Replay;
-use shared::domain::tenancy::access::Scope;
 use shared::edge::scopes::DeliveriesWrite;
 use shared::edge::{ApiError, Body, Data, PathId, Search, Tenant};
-use shared::wire::error::ErrorCode;
 use shared::wire::organizations::{JobOut, ReplayCountOut, ReplayIn};
 use shared::wire::query::ReplayParameters;
 use utoipa::OpenApi;
@@ -51,22 +48,11 @@ async fn replay(
     let dry_run = query.dry_run();
     let dry_run = query.finish(dry_run)?;
     let replay = body.read(ReplayIn::parse)?;
-    require_events(&tenant, &replay)?;
-    let organization = &tenant.organization;
+    let (organization, caller) = (&tenant.organization, &tenant.caller);
     if dry_run {
-        let counted = administrator.count_replay(organization, endpoint, &replay).await?;
+        let counted = administrator.count_replay(organization, caller, endpoint, &replay).await?;
         return Ok(Data::ok(ReplayCountOut::new(endpoint, replay.what, counted)).into_response());
     }
-    let job = administrator.replay(organization, endpoint, replay).await?;
+    let job = administrator.replay(organization, caller, endpoint, replay).await?;
     Ok(Data::accepted(JobOut::from(&job)).into_response())
-}
-
-/// A replay by events sends the endpoint events that it has no delivery for, also those from before the key was issued.
-fn require_events(tenant: &Tenant<DeliveriesWrite>, replay: &Replay) -> Result<(), ApiError> {
-    if !replay.goes_by_events() || !tenant.binding.is_bound() || tenant.caller.may(Scope::EventsRead) {
-        return Ok(());
-    }
-    let (what, scope) = (replay.what.as_str(), Scope::EventsRead.as_str());
-    let message = format!("this key is bound to endpoints and lacks the scope {scope}, which a replay of {what} needs");
-    Err(ApiError::new(ErrorCode::Forbidden, message))
 }

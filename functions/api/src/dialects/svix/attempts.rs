@@ -24,7 +24,6 @@ use shared::wire::svix::{
 };
 use utoipa::OpenApi;
 
-use super::messages::require_owner;
 use crate::{Api, Routes};
 
 type Attempts = Result<Bare<ListOut<AttemptOut>>, ApiError>;
@@ -251,9 +250,8 @@ async fn expunge(
     PathId(SvixAttemptId(attempt)): PathId<SvixAttemptId>,
     State(administrator): Api,
 ) -> Result<Empty, ApiError> {
-    require_owner(&tenant.caller)?;
     let delivery = delivery_of(message, attempt)?;
-    administrator.expunge_attempt(&tenant.organization.id, delivery, attempt).await?;
+    administrator.expunge_attempt(&tenant.organization.id, &tenant.caller, delivery, attempt).await?;
     Ok(Empty)
 }
 

@@ -7,8 +7,7 @@ use shared::edge::scopes::{EventRead, EventsRead, OrganizationWrite};
 use shared::edge::{
     ApiError, Bare, BoundTenant, Empty, Listed, OfApplication, PathId, SvixMessageId, SvixSearch, Tenant,
 };
-use shared::service::{Caller, ServiceError};
-use shared::wire::error::ErrorCode;
+use shared::service::ServiceError;
 use shared::wire::svix::{ListOut, MessageOut, PagingParameters, parse_message, print_message};
 use utoipa::OpenApi;
 
@@ -99,13 +98,6 @@ async fn expunge(
     PathId(SvixMessageId(message)): PathId<SvixMessageId>,
     State(administrator): Api,
 ) -> Result<Empty, ApiError> {
-    require_owner(&tenant.caller)?;
-    administrator.expunge_event(&tenant.organization.id, message).await?;
+    administrator.expunge_event(&tenant.organization.id, &tenant.caller, message).await?;
     Ok(Empty)
-}
-
-/// Removing what was sent or received takes the rights of an owner.
-pub(super) fn require_owner(caller: &Caller) -> Result<(), ApiError> {
-    let message = "only an owner or the platform may remove the content of messages";
-    if caller.is_owner() { Ok(()) } else { Err(ApiError::new(ErrorCode::Forbidden, message)) }
 }

@@ -2,7 +2,6 @@
 
 use axum::extract::State;
 use maud::html;
-use serde_json::json;
 use shared::domain::tenancy::access::{Role, Scope};
 use shared::domain::tenancy::api_key::NewKey;
 use shared::domain::time::Timestamp;
@@ -12,6 +11,7 @@ use shared::wire::organizations::ApiKeyIn;
 
 use super::{Section, Tab, shown_once};
 use crate::Shared;
+use crate::api_body::ApiBody;
 use crate::components::{Entered, Field, checkbox, group, in_utc};
 use crate::form::Form;
 use crate::page::{Page, form_id, form_token};
@@ -49,16 +49,16 @@ pub(super) async fn issue_key(
 
 /// Reads the form as the body of the API.
 fn read(form: &Form, now: Timestamp) -> Result<NewKey, ApiError> {
-    let mut body = json!({"name": form.text("name")});
+    let mut body = ApiBody::default();
+    body.set("name", form.text("name"));
     match form.text("role") {
-        EXACT => body["scopes"] = form.all("scopes").collect(),
-        role => body["role"] = role.into(),
+        EXACT => body.set("scopes", form.all("scopes").collect::<Vec<_>>()),
+        role => body.set("role", role),
     }
     if !form.text("expires_at").is_empty() {
-        body["expires_at"] = in_utc(form.text("expires_at")).into();
+        body.set("expires_at", in_utc(form.text("expires_at")));
     }
-    let body: ApiKeyIn = serde_json::from_value(body).unwrap_or_default();
-    body.parse(now).map_err(ApiError::invalid)
+    Ok(body.finish::<ApiKeyIn>()?.read(|body| body.parse(now))?)
 }
 
 fn form(signed_in: &SignedIn, entered: &Entered) -> Page {

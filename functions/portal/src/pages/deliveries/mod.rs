@@ -12,7 +12,9 @@ use http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use shared::domain::ids::DeliveryId;
 use shared::edge::scopes::{DeliveriesRead, DeliveriesWrite};
 use shared::edge::{ApiError, BoundTenant, PathId, Search};
+use shared::wire::error::ErrorCode;
 
+use crate::form::Form;
 use crate::page::Page;
 use crate::session::SignedIn;
 use crate::{Routes, Shared};
@@ -73,8 +75,16 @@ async fn resend(
     PathId(delivery): PathId<DeliveryId>,
     signed_in: SignedIn,
     State(portal): Shared,
+    form: Form,
 ) -> Result<Redirect, ApiError> {
-    portal.administrator().resend_delivery(&tenant.organization, &tenant.binding, delivery).await?;
+    // Of a double click only the first request sends the delivery. Its second one leads to the page as well.
+    match form.use_once(&portal, &signed_in).await {
+        Err(error) if error.code() == ErrorCode::Conflict => {}
+        used => {
+            used?;
+            portal.administrator().resend_delivery(&tenant.organization, &tenant.binding, delivery).await?;
+        }
+    }
     Ok(Redirect::to(&format!("{}?sent={}", path(&signed_in, delivery), Sent::Resent.as_str())))
 }
 

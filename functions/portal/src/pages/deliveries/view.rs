@@ -8,7 +8,7 @@ use shared::service::DeliveryHistory;
 
 use super::{attempts, curl, path};
 use crate::components::{copy_button, copyable, countdown, delivery_status, explanation, pretty, time};
-use crate::page::{Page, form_token};
+use crate::page::{Page, form_id, form_token};
 use crate::pages::{Section, endpoint_path};
 use crate::session::SignedIn;
 use crate::text::deliveries as text;
@@ -120,7 +120,7 @@ impl View<'_> {
         html! {
             div.actions {
                 form method="post" action={ (path) "/resend" } {
-                    (form_token(self.signed_in))
+                    (form_token(self.signed_in)) (form_id())
                     button.button type="submit" { (text::RESEND) }
                 }
                 @if delivery.status.is_recoverable() && !self.history.endpoint.is_disabled() {

@@ -5,7 +5,6 @@ use axum::extract::State;
 use axum::routing::get;
 use http::StatusCode;
 use maud::html;
-use shared::domain::catalogue::CatalogueType;
 use shared::domain::endpoint::Endpoint;
 use shared::domain::signing::secret::Algorithm;
 use shared::edge::scopes::EndpointsWrite;
@@ -13,7 +12,8 @@ use shared::edge::{ApiError, Tenant};
 use shared::wire::field::NamesTypes;
 use shared::wire::organizations::EndpointIn;
 
-use super::settings_form::{FIELDS, basics, body, details, known_types};
+use super::settings_form::{FIELDS, basics, body, details};
+use super::type_tree::TypeTree;
 use crate::components::{Entered, Field, copyable};
 use crate::form::Form;
 use crate::page::{Page, form_id, form_token};
@@ -35,10 +35,10 @@ pub(super) fn path(signed_in: &SignedIn) -> String {
 }
 
 async fn show(tenant: Tenant<EndpointsWrite>, signed_in: SignedIn, State(portal): Shared) -> Result<Page, ApiError> {
-    let known = known_types(&portal, &tenant.caller).await?;
-    let patterns = if known.is_empty() { "*" } else { "" };
+    let tree = TypeTree::read(&portal, &tenant.caller).await?;
+    let patterns = if tree.is_empty() { "*" } else { "" };
     let entered = Entered::new([("patterns", patterns.to_owned())]);
-    Ok(page(&portal, &signed_in, &entered, &known))
+    Ok(page(&portal, &signed_in, &entered, &tree))
 }
 
 async fn create(
@@ -51,8 +51,8 @@ async fn create(
         Ok(endpoint) => Ok(done(&signed_in, &endpoint)),
         Err(error) => {
             let entered = Entered::refused(&form, error)?;
-            let known = known_types(&portal, &tenant.caller).await?;
-            Ok(page(&portal, &signed_in, &entered, &known).with_status(entered.status()))
+            let tree = TypeTree::read(&portal, &tenant.caller).await?;
+            Ok(page(&portal, &signed_in, &entered, &tree).with_status(entered.status()))
         }
     }
 }
@@ -71,13 +71,13 @@ async fn created(
     Ok(administrator.create_endpoint(&tenant.organization.id, new).await?)
 }
 
-fn page(portal: &Portal, signed_in: &SignedIn, entered: &Entered, known: &[CatalogueType]) -> Page {
+fn page(portal: &Portal, signed_in: &SignedIn, entered: &Entered, tree: &TypeTree) -> Page {
     let usual = &portal.administrator().deployment().retry_schedule;
     let body = html! {
         (entered.notice(&FIELDS))
         form method="post" action=(path(signed_in)) {
             (form_token(signed_in)) (form_id())
-            (basics(entered, known))
+            (basics(entered, tree))
             details open[has_details(entered)] {
                 summary { (text::MORE) }
                 (details(entered))

@@ -1,7 +1,7 @@
 //! The deliveries of an endpoint.
 
 use axum::Router;
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::routing::get;
 use maud::{Markup, html};
 use shared::domain::delivery::attempt::{Cause, Failure};
@@ -9,12 +9,10 @@ use shared::domain::delivery::{Delivery, DeliveryStatus};
 use shared::domain::ids::EndpointId;
 use shared::edge::scopes::DeliveriesRead;
 use shared::edge::{ApiError, PathId, Tenant};
-use shared::wire::query::Query;
-use url::form_urlencoded;
 
 use super::frame::{Frame, Tab};
 use crate::components::Column::{Number, Text};
-use crate::components::{Entered, Field, countdown, delivery_status, pager, status_name, table, time};
+use crate::components::{Entered, Field, Filters, countdown, delivery_status, pager, status_name, table, time};
 use crate::page::Page;
 use crate::session::SignedIn;
 use crate::text::deliveries as words;
@@ -35,66 +33,39 @@ async fn list(
     PathId(endpoint): PathId<EndpointId>,
     signed_in: SignedIn,
     State(portal): Shared,
-    RawQuery(query): RawQuery,
+    filters: Filters,
 ) -> Result<Page, ApiError> {
-    let query = query.unwrap_or_default();
     let frame = Frame::read(&portal, &signed_in, &tenant.organization.id, endpoint).await?;
-    let given: Vec<(String, String)> = form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    let given =
-        |name: &str| given.iter().find(|(it, _)| it == name).map(|(_, value)| value.clone()).unwrap_or_default();
-    let cursor = given("cursor");
-    let entered: Vec<_> = FILTERS.map(|name| (name, given(name))).into();
-    let filters = encoded(&entered);
-    let mut wanted = Query::new(&filters);
-    let filter = wanted.delivery_filter();
     let own = format!("{}/deliveries", frame.path());
-    let filter = match wanted.finish(filter) {
-        Ok(filter) => filter,
+    let mut query = filters.query();
+    let wanted = (query.paging(), query.delivery_filter());
+    let (paging, filter) = match query.finish(wanted) {
+        Ok(wanted) => wanted,
         Err(problems) => {
-            let entered = Entered::with_problems(entered, problems);
-            return Ok(frame.page(Tab::Deliveries, &filter_form(&own, &entered)).with_status(entered.status()));
+            let entered = filters.entered(problems);
+            let body = html! { (entered.notice(&FILTERS)) (filter_form(&own, &entered)) };
+            return Ok(frame.page(Tab::Deliveries, &body).with_status(entered.status()));
         }
     };
-    let entered = Entered::new(entered);
-    let after = Some(cursor.as_str()).filter(|cursor| !cursor.is_empty());
-    let administrator = portal.administrator();
-    let found = administrator.list_deliveries(&tenant.organization.id, endpoint, &filter, after, LIMIT).await?;
-    let with = |cursor: &str| match filters.as_str() {
-        "" => format!("{own}?cursor={cursor}"),
-        filters => format!("{own}?{filters}&cursor={cursor}"),
-    };
-    let first = after.map(|_| if filters.is_empty() { own.clone() } else { format!("{own}?{filters}") });
-    let next = found.next.as_deref().map(with);
+    let entered = filters.entered(Vec::new());
+    let (administrator, cursor) = (portal.administrator(), paging.cursor.as_deref());
+    let limit = paging.limit.min(LIMIT);
+    let found = administrator.list_deliveries(&tenant.organization.id, endpoint, &filter, cursor, limit).await?;
+    let first = filters.first(&own);
+    let next = found.next.map(|cursor| filters.link(&own, Some(&cursor)));
     let body = html! {
         (filter_form(&own, &entered))
-        @if after.is_none() {
+        @if first.is_none() {
             p {
                 button.link type="button" hidden data-pause=(text::PAUSE_LIST) data-resume=(text::RESUME_LIST) { (text::PAUSE_LIST) }
             }
         }
-        div #deliveries data-live[after.is_none()] data-version=(version(&found.items)) {
-            @if found.items.is_empty() { (empty(&frame, !filters.is_empty())) } @else { (table_of(&signed_in, &found.items)) }
+        div #deliveries data-live[first.is_none()] data-version=(version(&found.items)) {
+            @if found.items.is_empty() { (empty(&frame, filters.are_set())) } @else { (table_of(&signed_in, &found.items)) }
         }
         (pager(first.as_deref(), next.as_deref()))
     };
     Ok(frame.page(Tab::Deliveries, &body))
-}
-
-/// The filters as a query string of the API.
-fn encoded(entered: &[(&str, String)]) -> String {
-    let given = entered.iter().filter(|(_, value)| !value.is_empty());
-    let given = given.map(|(name, value)| (*name, in_utc(name, value)));
-    form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish()
-}
-
-/// A browser's field of a time has no offset: it is a time in UTC then.
-pub(super) fn in_utc(name: &str, value: &str) -> String {
-    let is_time = ["since", "until"].contains(&name);
-    match value.len() {
-        16 if is_time => format!("{value}:00Z"),
-        19 if is_time => format!("{value}Z"),
-        _ => value.to_owned(),
-    }
 }
 
 /// Changes when the list does.

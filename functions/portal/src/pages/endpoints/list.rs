@@ -49,13 +49,12 @@ async fn list(
     let after =
         query.take("cursor", |id| EndpointId::parse(id).map_err(|e| shared::domain::Invalid::new(e.to_string())));
     let after = query.finish(after)?;
-    let mut endpoints = portal.administrator().list_endpoints(&tenant.organization.id, &tenant.binding).await?;
-    endpoints.retain(|endpoint| after.is_none_or(|after| endpoint.id > after));
-    let has_more = endpoints.len() > LIMIT;
-    endpoints.truncate(LIMIT);
+    let administrator = portal.administrator();
+    let page = administrator.endpoints_after(&tenant.organization.id, &tenant.binding, after, LIMIT).await?;
+    let endpoints = page.items;
     let own = format!("{}/endpoints", signed_in.base());
-    let next = endpoints.last().filter(|_| has_more).map(|last| format!("{own}?cursor={}", last.id));
-    let health = portal.administrator().health_of(&endpoints).await;
+    let next = page.next.map(|last| format!("{own}?cursor={last}"));
+    let health = administrator.health_of(&endpoints).await;
     let statistics = match signed_in.may(Scope::DeliveriesRead) {
         true => statistics(&portal, &endpoints).await,
         false => OfDay::new(),

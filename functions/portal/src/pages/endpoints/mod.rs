@@ -14,6 +14,7 @@ mod signing;
 mod snippets;
 mod state;
 mod test;
+mod type_tree;
 
 use axum::Router;
 

@@ -8,21 +8,17 @@ use axum::response::{IntoResponse, Redirect, Response};
 use axum::routing::{get, post};
 use maud::{Markup, html};
 use shared::domain::ids::{EndpointId, JobId};
-use shared::domain::job::{Job, JobKind, JobState, Replay, ReplayCount, Work};
-use shared::domain::tenancy::access::Scope;
+use shared::domain::job::{Job, JobKind, JobState, ReplayCount, Work};
 use shared::domain::walk::Walk;
 use shared::edge::scopes::DeliveriesWrite;
 use shared::edge::{ApiError, PathId, Search, Tenant};
 use shared::service::JobSelection;
-use shared::wire::error::ErrorCode;
 use shared::wire::organizations::ReplayIn;
 
-use super::deliveries::in_utc;
 use super::frame::{Frame, Tab};
-use super::settings_form::lines;
 use crate::api_body::ApiBody;
 use crate::components::Column::{Number, Text, Unseen};
-use crate::components::{Entered, Field, Tone, badge, table, time};
+use crate::components::{Entered, Field, Tone, badge, in_utc, table, time};
 use crate::form::Form;
 use crate::page::{Page, form_id, form_token};
 use crate::pages::endpoint_path;
@@ -107,31 +103,22 @@ async fn done(
     for name in ["since", "until"] {
         match form.text(name) {
             "" => {}
-            value => wanted.set(name, in_utc(name, value)),
+            value => wanted.set(name, in_utc(value)),
         }
     }
     wanted.set("what", form.text("what"));
-    let types: Vec<_> = lines(form.raw("event_types")).collect();
+    let types: Vec<_> = form.lines("event_types").collect();
     if !types.is_empty() {
         wanted.set("event_types", types);
     }
     let replay = wanted.finish::<ReplayIn>()?.read(ReplayIn::parse)?;
-    require_events(tenant, &replay)?;
-    let (administrator, organization) = (portal.administrator(), &tenant.organization);
+    let (administrator, organization, caller) = (portal.administrator(), &tenant.organization, &tenant.caller);
     if form.text("action") != "start" {
-        return Ok(Outcome::Counted(administrator.count_replay(organization, endpoint, &replay).await?));
+        return Ok(Outcome::Counted(administrator.count_replay(organization, caller, endpoint, &replay).await?));
     }
     form.use_once(portal, signed_in).await?;
-    administrator.replay(organization, endpoint, replay).await?;
+    administrator.replay(organization, caller, endpoint, replay).await?;
     Ok(Outcome::Started)
-}
-
-/// A replay by events sends events that the endpoint has no delivery for, which the person must be allowed to read.
-fn require_events(tenant: &Tenant<DeliveriesWrite>, replay: &Replay) -> Result<(), ApiError> {
-    if !replay.goes_by_events() || !tenant.binding.is_bound() || tenant.caller.may(Scope::EventsRead) {
-        return Ok(());
-    }
-    Err(ApiError::new(ErrorCode::Forbidden, text::NEEDS_EVENTS))
 }
 
 async fn cancel(

@@ -15,7 +15,8 @@ use shared::wire::organizations::{EndpointPatchIn, EventIn};
 
 use super::frame::{Frame, Tab};
 use super::schedule::schedule;
-use super::settings_form::{self, FIELDS, basics, details, known_types};
+use super::settings_form::{self, FIELDS, basics, details};
+use super::type_tree::TypeTree;
 use crate::api_body::ApiBody;
 use crate::components::{Entered, Field};
 use crate::form::Form;
@@ -141,9 +142,9 @@ async fn page(
 ) -> Result<Page, ApiError> {
     let endpoint = readable(portal, tenant, id).await?;
     let health = portal.administrator().current_health_of(&endpoint).await;
-    let known = known_types(portal, &tenant.caller).await?;
+    let tree = TypeTree::read(portal, &tenant.caller).await?;
     let frame = Frame { signed_in, endpoint, health };
-    let entered = shown.refused.unwrap_or_else(|| settings_form::entered(&frame.endpoint, &known));
+    let entered = shown.refused.unwrap_or_else(|| settings_form::entered(&frame.endpoint, &tree));
     let usual = &portal.administrator().deployment().retry_schedule;
     let own = frame.endpoint.settings.retry_schedule.as_ref();
     let body = html! {
@@ -151,7 +152,7 @@ async fn page(
         (entered.notice(&FIELDS))
         form method="post" action={ (frame.path()) "/settings" } {
             (form_token(signed_in))
-            (basics(&entered, &known))
+            (basics(&entered, &tree))
             (details(&entered))
             (schedule(own.unwrap_or(usual)))
             button.button type="submit" { (text::SAVE) }

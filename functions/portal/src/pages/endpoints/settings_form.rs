@@ -3,38 +3,27 @@
 use std::collections::BTreeMap;
 
 use maud::{Markup, html};
-use shared::domain::catalogue::CatalogueType;
 use shared::domain::endpoint::Endpoint;
 use shared::domain::endpoint::subscription::Subscription;
-use shared::edge::ApiError;
-use shared::service::{Caller, TypeFilter};
 
-use crate::Portal;
+use super::type_tree::{self, TypeTree};
 use crate::api_body::ApiBody;
-use crate::components::{Entered, Field, checkbox, group, pretty};
-use crate::form::Form;
+use crate::components::{Entered, Field, pretty};
+use crate::form::{Form, lines};
 use crate::text::endpoint as text;
 
-/// Most types of the catalogue that are boxes. Others are entered as patterns.
-const MOST_TYPES: usize = 100;
 /// Most bytes of a filter that is shown.
 const MOST_FILTER_BYTES: usize = 64 * 1024;
 /// The fields that show their own problems.
 pub(super) const FIELDS: [&str; 8] =
     ["name", "url", "description", "event_types", "channels", "filter", "headers", "timeout_seconds"];
 
-/// The types that a person can tick.
-pub(super) async fn known_types(portal: &Portal, caller: &Caller) -> Result<Vec<CatalogueType>, ApiError> {
-    let page = portal.administrator().list_event_types(caller, &TypeFilter::default(), None, MOST_TYPES).await?;
-    Ok(page.items)
-}
-
 /// The fields, filled in with the settings of an endpoint whose headers are readable.
-pub(super) fn entered(endpoint: &Endpoint, known: &[CatalogueType]) -> Entered {
+pub(super) fn entered(endpoint: &Endpoint, tree: &TypeTree) -> Entered {
     let settings = &endpoint.settings;
     let text = |value: Option<String>| value.unwrap_or_default();
     let (boxes, patterns): (Vec<_>, Vec<_>) =
-        settings.subscriptions.iter().map(Subscription::to_string).partition(|name| is_known(known, name));
+        settings.subscriptions.iter().map(Subscription::to_string).partition(|name| tree.has_box(name));
     let mut values = vec![
         ("name", settings.name.to_string()),
         ("url", settings.destination.as_str().to_owned()),
@@ -46,7 +35,7 @@ pub(super) fn entered(endpoint: &Endpoint, known: &[CatalogueType]) -> Entered {
         ("timeout_seconds", settings.timeout.get().to_string()),
         ("retry_schedule", text(settings.retry_schedule.as_ref().map(|it| listed(it.delays())))),
     ];
-    values.extend(boxes.into_iter().map(|name| ("event_types", name)));
+    values.extend(boxes.into_iter().map(|name| (type_tree::FIELD, name)));
     Entered::new(values)
 }
 
@@ -62,10 +51,6 @@ pub(super) fn listed(numbers: &[u32]) -> String {
     numbers.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
 }
 
-fn is_known(known: &[CatalogueType], name: &str) -> bool {
-    known.iter().any(|kind| kind.name.as_str() == name)
-}
-
 /// The request that the form stands for. `before` is the endpoint that it changes, with readable headers.
 pub(super) fn body(form: &Form, before: Option<&Endpoint>) -> ApiBody {
     let mut body = ApiBody::default();
@@ -74,7 +59,7 @@ pub(super) fn body(form: &Form, before: Option<&Endpoint>) -> ApiBody {
     if before.is_none_or(|before| before.settings.destination.as_str() != form.text("url")) {
         body.set("url", form.text("url"));
     }
-    let types: Vec<_> = form.all("event_types").chain(lines(form.raw("patterns"))).collect();
+    let types: Vec<_> = form.all("event_types").chain(form.lines("patterns")).collect();
     body.set("event_types", types);
     optional(&mut body, form, "description", |body, text| body.set("description", text));
     optional(&mut body, form, "channels", |body, text| body.set("channels", lines(text).collect::<Vec<_>>()));
@@ -88,7 +73,7 @@ pub(super) fn body(form: &Form, before: Option<&Endpoint>) -> ApiBody {
         }
     });
     // Values that could not be decrypted are kept unless the person changes the headers.
-    let entered: Vec<_> = lines(form.raw("headers")).collect();
+    let entered: Vec<_> = form.lines("headers").collect();
     if before.is_none_or(|before| lines(&headers(before)).collect::<Vec<_>>() != entered) {
         set_headers(&mut body, &entered);
     }
@@ -118,45 +103,13 @@ fn set_headers(body: &mut ApiBody, lines: &[&str]) {
     body.set("headers", headers);
 }
 
-/// The lines of a text that are not empty.
-pub(super) fn lines(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().map(str::trim).filter(|line| !line.is_empty())
-}
-
 /// The fields that every endpoint has.
-pub(super) fn basics(entered: &Entered, known: &[CatalogueType]) -> Markup {
+pub(super) fn basics(entered: &Entered, tree: &TypeTree) -> Markup {
     html! {
         (Field::line("name", text::NAME, "").required().show(entered))
         (Field::line("url", text::URL, text::URL_HELP).kind("url").required().show(entered))
         (Field::line("description", text::DESCRIPTION, "").show(entered))
-        (group(entered, "event_types", text::TYPES, "", &types(entered, known)))
-    }
-}
-
-/// The types of the catalogue by group, and a field for patterns.
-fn types(entered: &Entered, known: &[CatalogueType]) -> Markup {
-    let mut groups: BTreeMap<&str, Vec<&CatalogueType>> = BTreeMap::new();
-    for kind in known {
-        let group = kind.settings.group.as_ref().map_or("", |group| group.as_str());
-        groups.entry(group).or_default().push(kind);
-    }
-    html! {
-        @for (name, kinds) in groups {
-            div.types {
-                @if !name.is_empty() { h3 { (name) } }
-                @for kind in kinds {
-                    @let label = html! {
-                        code { (kind.name) }
-                        @if let Some(description) = &kind.settings.description {
-                            " " span.muted { (description.as_str().lines().next().unwrap_or_default()) }
-                        }
-                    };
-                    (checkbox(entered, "event_types", kind.name.as_str(), &label))
-                }
-            }
-        }
-        (Field::lines("patterns", if known.is_empty() { text::PATTERNS_ONLY } else { text::PATTERNS }, text::PATTERNS_HELP, 3)
-            .show(entered))
+        (tree.show(entered))
     }
 }
 

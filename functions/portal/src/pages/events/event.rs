@@ -8,7 +8,6 @@ use http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use maud::{Markup, html};
 use shared::domain::delivery::Delivery;
 use shared::domain::endpoint::Endpoint;
-use shared::domain::endpoint::url::EndpointUrl;
 use shared::domain::event::Event;
 use shared::domain::event::payload::Data;
 use shared::domain::ids::{EndpointId, EventId};
@@ -16,7 +15,7 @@ use shared::domain::time::Timestamp;
 use shared::edge::scopes::{EventsRead, OrganizationWrite};
 use shared::edge::{ApiError, BoundTenant, PathId, Tenant};
 use shared::service::EventPart;
-use shared::wire::error::{ErrorCode, Problem};
+use shared::wire::error::Problem;
 
 use super::Section;
 use crate::Shared;
@@ -26,6 +25,7 @@ use crate::components::{
 };
 use crate::page::Page;
 use crate::pages::deliveries::PAYLOAD_POLICY;
+use crate::pages::host;
 use crate::session::SignedIn;
 use crate::text::{deliveries, events as text};
 
@@ -97,10 +97,7 @@ pub(super) async fn remove_data(
     State(portal): Shared,
     signed_in: SignedIn,
 ) -> Result<Redirect, ApiError> {
-    if !tenant.caller.is_owner() {
-        return Err(ApiError::new(ErrorCode::Forbidden, text::ONLY_OWNERS_REMOVE));
-    }
-    portal.administrator().expunge_event(&tenant.organization.id, event).await?;
+    portal.administrator().expunge_event(&tenant.organization.id, &tenant.caller, event).await?;
     Ok(Redirect::to(&format!("{}/events/{event}", signed_in.base())))
 }
 
@@ -190,10 +187,4 @@ fn table_of(signed_in: &SignedIn, deliveries: &[Delivery], endpoints: &HashMap<E
         Text(text::UPDATED),
     ];
     table(&columns, &rows)
-}
-
-/// The host of an endpoint's URL, or its ARN.
-fn host(endpoint: &Endpoint) -> &str {
-    let destination = &endpoint.settings.destination;
-    destination.url().map_or(destination.as_str(), EndpointUrl::host)
 }

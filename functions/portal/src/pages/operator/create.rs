@@ -3,12 +3,12 @@
 use axum::extract::State;
 use axum::response::{IntoResponse, Redirect, Response};
 use maud::html;
-use serde_json::{Map, Value};
 use shared::edge::{ApiError, Platform};
 use shared::wire::organizations::OrganizationIn;
 
 use super::{PATH, Section};
 use crate::Shared;
+use crate::api_body::ApiBody;
 use crate::components::{Entered, Field};
 use crate::form::Form;
 use crate::page::{Page, form_id, form_token};
@@ -28,10 +28,11 @@ pub(super) async fn create_organization(
     sent: Form,
 ) -> Result<Response, ApiError> {
     let create = async || {
-        let given = FIELDS.into_iter().filter(|name| *name == "name" || !sent.text(name).is_empty());
-        let body: Map<_, _> = given.map(|name| (name.to_owned(), Value::from(sent.text(name)))).collect();
-        let body: OrganizationIn = serde_json::from_value(body.into()).unwrap_or_default();
-        let new = body.parse().map_err(ApiError::invalid)?;
+        let mut body = ApiBody::default();
+        for name in FIELDS.into_iter().filter(|name| *name == "name" || !sent.text(name).is_empty()) {
+            body.set(name, sent.text(name));
+        }
+        let new = body.finish::<OrganizationIn>()?.read(OrganizationIn::parse)?;
         sent.use_once(&portal, &signed_in).await?;
         Ok::<_, ApiError>(portal.administrator().create_organization(new).await?)
     };
