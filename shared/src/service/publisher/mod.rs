@@ -256,7 +256,7 @@ impl Publisher {
         }
     }
 
-    /// Checks the rate for all events, validates them, plans those that are accepted, and checks the month's limit for them.
+    /// Checks the rate for all events, validates them, checks the month's limit for those that are accepted, and plans these.
     /// The rate comes first, so that it also bounds the work of validating and planning. Nothing is stored or claimed yet.
     async fn admitted(
         &self,
@@ -268,8 +268,9 @@ impl Publisher {
     ) -> Result<Admitted, ServiceError> {
         self.limiter.admit(current, new.len()).await?;
         let Validated { accepted, refused } = self.event_types.validate(new, by.is_none()).await?;
+        self.limiter.admit_in_month(current.organization(), current.limits(), accepted.len()).await?;
+        // Last, so that the plan is not old when it is written.
         let planned = self.plan_new(current, by, accepted, first, steps, MAX_DELIVERIES).await?;
-        self.limiter.admit_in_month(current.organization(), current.limits(), planned.events.len()).await?;
         Ok(Admitted { planned, refused })
     }
 
