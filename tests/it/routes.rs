@@ -383,6 +383,10 @@ fn declared() -> BTreeSet<(String, String)> {
         let mut understood = nesting.find_iter(&source).count();
         for call in calls.captures_iter(&source) {
             understood += 1;
+            // It answers everybody, for paths that the API does not have.
+            if call[2].contains("not_implemented") {
+                continue;
+            }
             let path = if ["/v1/", "/api/"].iter().any(|start| call[1].starts_with(start)) {
                 call[1].to_owned()
             } else {

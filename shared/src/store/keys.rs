@@ -66,10 +66,10 @@ pub(super) const ENDPOINT_PREFIX: &str = "we_";
 /// The prefix of the sort keys of an organization's API keys.
 pub(super) const KEY_PREFIX: &str = "key#";
 /// What the partitions of items begin with whose keys contain a slug or an external id.
-const SLUG: &str = "slug";
-const EXTERNAL_ORGANIZATION: &str = "extorg";
-const EXTERNAL_ENDPOINT: &str = "extend";
-const EXTERNAL_EVENT: &str = "extevt";
+const SLUG: &str = "slug#";
+const EXTERNAL_ORGANIZATION: &str = "extorg#";
+const EXTERNAL_ENDPOINT: &str = "extend#";
+const EXTERNAL_EVENT: &str = "extevt#";
 const DELETED_PREFIX: &str = "deleted#";
 const JOB_PREFIX: &str = "job#";
 const ATTEMPT_PREFIX: &str = "attempt#";
@@ -107,9 +107,9 @@ impl Key {
     /// The key for logs, without the external id or slug in it: these are names that a tenant or the platform chose.
     pub(super) fn without_names(&self) -> String {
         let Self { pk, sk } = self;
-        match pk.split_once('#') {
-            Some((kind @ (SLUG | EXTERNAL_ORGANIZATION), _)) => format!("{kind}#… {sk}"),
-            Some((EXTERNAL_ENDPOINT | EXTERNAL_EVENT, _)) => format!("{pk} …"),
+        match pk.split_inclusive('#').next() {
+            Some(kind @ (SLUG | EXTERNAL_ORGANIZATION)) => format!("{kind}… {sk}"),
+            Some(EXTERNAL_ENDPOINT | EXTERNAL_EVENT) => format!("{pk} …"),
             _ => format!("{pk} {sk}"),
         }
     }
@@ -130,12 +130,12 @@ pub(super) fn organization(organization: &OrganizationId) -> Key {
 }
 
 pub(super) fn slug(slug: &str) -> Key {
-    Key::new(format!("{SLUG}#{slug}"), "slug")
+    Key::new(format!("{SLUG}{slug}"), "slug")
 }
 
 /// The item of an organization's external id.
 pub(super) fn external_organization(external_id: &ExternalId) -> Key {
-    Key::new(format!("{EXTERNAL_ORGANIZATION}#{external_id}"), "ext")
+    Key::new(format!("{EXTERNAL_ORGANIZATION}{external_id}"), "ext")
 }
 
 /// The item of an endpoint's external id.
@@ -144,7 +144,7 @@ pub(super) fn external_endpoint(organization: &OrganizationId, external_id: &Ext
 }
 
 fn external_endpoint_partition(organization: &OrganizationId) -> String {
-    format!("{EXTERNAL_ENDPOINT}#{organization}")
+    format!("{EXTERNAL_ENDPOINT}{organization}")
 }
 
 /// The item of an event's external id.
@@ -154,7 +154,7 @@ pub(super) fn external_event(organization: &OrganizationId, external_id: &Extern
 }
 
 fn external_event_partition(organization: &OrganizationId, shard: u8) -> String {
-    format!("{EXTERNAL_EVENT}#{organization}#{shard}")
+    format!("{EXTERNAL_EVENT}{organization}#{shard}")
 }
 
 /// The partitions of the external ids of an organization's endpoints and events.

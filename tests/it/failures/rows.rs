@@ -262,7 +262,8 @@ fn sweep() -> Vec<Row> {
         row("PutItem delivery, new: due", &[GiveUp], UNANNOUNCED.uncounted()).lost(USUAL.uncounted()),
         row("PutItem job, done", &[ReleaseEnds, ReleaseOfDeletedEnds, MissedReplay], FAILED),
         row("PutItem job, advanced", &[Release, Recovery, LongRecovery], FAILED),
-        row(TAKE_TOKENS, &[Recovery, LongRecovery, MissedReplay, FullReplay], FAILED),
+        // The next run tries the job again.
+        row(TAKE_TOKENS, &[Recovery, LongRecovery, MissedReplay, FullReplay], LATE).lost(FAILED),
         // What a page has not used is lost until the quota is full again.
         row("UpdateItem limit SET tat #write_token", &[Recovery, MissedReplay], USUAL),
         row("Query delivery", &[SendAll], FAILED),
@@ -322,7 +323,6 @@ fn sweep() -> Vec<Row> {
         // The backlog metrics are collected concurrently with all other work.
         row("GetItem reencryption", &[Reencryption], ALONE),
         row("Query waiting orgs", &[Reencryption], ALONE),
-        row("BatchGetItem organization", &[Reencryption], ALONE),
         row("Query endpoint", &[Reencryption], ALONE),
         row("TransactWriteItems endpoint, fanout", &[Reencryption], ALONE),
         row("PutItem reencryption", &[Reencryption], ALONE),

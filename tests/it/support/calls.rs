@@ -75,7 +75,7 @@ const MANAGEMENT: &[Action] = &[
     on_table("dynamodb:BatchWriteItem", &["delivery", "event"]),
     on_table(
         "dynamodb:DeleteItem",
-        &["catalogue", "endpoint", "extend", "extorg", "fanout", "job", "jwks", "org", "type", "types"],
+        &["catalogue", "endpoint", "extend", "extorg", "fanout", "job", "jwks", "org", "state", "type", "types"],
     ),
     on_table(
         "dynamodb:GetItem",
@@ -137,6 +137,7 @@ const MANAGEMENT: &[Action] = &[
             "fanout",
             "health",
             "job",
+            "limit",
             "org",
             "portal",
             "state",
@@ -202,7 +203,7 @@ const ACTIONS: [(&str, &[Action]); 6] = [
     (
         "sweep",
         &[
-            on_table("dynamodb:BatchGetItem", &["attempt", "delivery", "job", "org"]),
+            on_table("dynamodb:BatchGetItem", &["attempt", "delivery", "job"]),
             on_table(
                 "dynamodb:DeleteItem",
                 &[

@@ -14,7 +14,7 @@ use crate::session::SignedIn;
 use crate::{Portal, text};
 
 /// How long before its end a session says so, in seconds.
-const NOTICE_SECONDS: u64 = 600;
+const NOTICE_SECONDS: u128 = 600;
 
 /// Renders a complete page.
 pub(super) fn render(portal: &Portal, signed_in: Option<&SignedIn>, page: &Page) -> Markup {
@@ -73,7 +73,7 @@ fn top(portal: &Portal, name: &str, organization: Option<&str>, signed_in: Optio
 /// The notice that the session ends soon. The script shows it when it is time, and says when the session has ended.
 fn ending(portal: &Portal, signed_in: &SignedIn) -> Markup {
     let ends = signed_in.session.expires_at;
-    let left = ends.since(portal.administrator().clock().now()).as_secs();
+    let left = ends.since(portal.administrator().clock().now()).as_millis().div_ceil(1_000);
     html! {
         div.notice.warning #ending role="status" hidden[left > NOTICE_SECONDS] data-seconds=(left) data-notice=(NOTICE_SECONDS)
             data-ended=(text::session::HAS_ENDED)

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::destination::Destination;
 use super::client_settings::ClientSettingsPatch;
+use super::destination::Destination;
 use super::filter::Filter;
 use super::headers::Headers;
 use super::secrets::Secrets;

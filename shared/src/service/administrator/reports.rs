@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::organizations::log_unreadable;
 use super::Administrator;
+use super::organizations::log_unreadable;
 use crate::domain::endpoint::fan_out::TargetStatus;
 use crate::domain::endpoint::subscription::Subscription;
 use crate::domain::external_id::ExternalId;

@@ -37,9 +37,9 @@ pub use statistics::{Named, Report, ReportOut, SubscribedOut, UsageIn, UsageOut,
 pub use task::{BulkReplayIn, ExampleIn, SpanIn, TaskOut, parse_task, print_task};
 
 /// The beginning of the dialect's paths.
-pub const PREFIX: &str = "/api/v1";
+const PREFIX: &str = "/api/v1";
 /// The beginning of the paths of the clients' operations for incoming webhooks, which this API does not have.
-pub const INGEST_PREFIX: &str = "/ingest/api/v1";
+const INGEST_PREFIX: &str = "/ingest/api/v1";
 
 /// Whether this is a path of the dialect.
 pub fn is_path(path: &str) -> bool {

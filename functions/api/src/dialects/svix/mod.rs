@@ -22,7 +22,6 @@ use axum::routing::{any, post};
 use shared::edge::ApiError;
 use shared::service::Administrator;
 use shared::wire::error::ErrorCode;
-use shared::wire::svix::{INGEST_PREFIX, PREFIX};
 use utoipa::OpenApi as _;
 use utoipa::openapi::OpenApi;
 
@@ -65,9 +64,7 @@ pub(crate) fn routes(administrator: &Arc<Administrator>) -> Routes {
         .route("/app/{app_id}/msg/bulk-expunge", post(not_implemented))
         .route("/app/{app_id}/msg/expunge-all-contents", post(not_implemented))
         .route("/app/{app_id}/msg/precheck/active", post(not_implemented));
-    Router::new()
-        .nest(PREFIX, routes.fallback(unknown))
-        .route(&format!("{INGEST_PREFIX}/{{*path}}"), any(not_implemented))
+    Router::new().nest("/api/v1", routes.fallback(unknown)).route("/ingest/api/v1/{*path}", any(not_implemented))
 }
 
 /// The OpenAPI description of these routes.
