@@ -129,6 +129,10 @@ def thing(kind, case):
     return hyphenated(found) if kind == "endpoint" and case.path.startswith("/v1/endpoints") else found
 
 
+def existing_endpoint(value):
+    return ENDPOINT if isinstance(value, str) and re.fullmatch("we_[0-9a-f]{32}", value) else value
+
+
 def put(values, name, kind, case):
     value = values.get(name)
     if isinstance(value, (str, int)) and re.fullmatch(IDS[kind], str(value)):
@@ -190,6 +194,8 @@ def before_call(context, case, **kwargs):
         if IDS_OF_VERSIONS.fullmatch(str(body.get("schema_version"))):
             del body["schema_version"]
         put(body, "organization_id", "organization", case)
+        if isinstance(body.get("endpoints"), list):
+            body["endpoints"] = [existing_endpoint(value) for value in body["endpoints"]]
         # The host has no setting PortalOrigins, so it refuses every return address.
         if isinstance(body.get("return_url"), str):
             del body["return_url"]
