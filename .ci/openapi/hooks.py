@@ -130,10 +130,10 @@ def thing(kind, case):
 
 
 def existing_endpoints(values):
-    """Replaces well-formed ids by that of the endpoint, which is twice in the list only if an id was."""
+    """Replaces the well-formed ids by that of the endpoint, which is in the list once."""
     named = [value for value in values if isinstance(value, str) and re.fullmatch("we_[0-9a-f]{32}", value)]
     others = [value for value in values if value not in named]
-    return others + [ENDPOINT] * min(len(named), 1 + (len(set(named)) < len(named)))
+    return others + [ENDPOINT][:len(named)]
 
 
 def put(values, name, kind, case):

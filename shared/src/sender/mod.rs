@@ -1,4 +1,4 @@
-//! The only module that connects to receivers: one POST, one [`Outcome`]. [`own_account`] makes it a call of an AWS service,
+//! The only module that connects to receivers: one POST, one [`Outcome`]. `own_account` makes it a call of an AWS service,
 //! for deliveries to resources of the deployment's own account.
 //!
 //! Receivers are untrusted. Requests go only to addresses that the deployment's policy allows and that this
