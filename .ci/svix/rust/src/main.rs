@@ -164,8 +164,8 @@ impl Scenario {
         let api = self.client.endpoint();
         fails(404, api.get(self.app.clone(), "nobody".to_owned()).await)?;
         fails(422, api.create(self.app.clone(), EndpointIn::new("nonsense".to_owned()), None).await)?;
-        let stranger = self.client.with_token("wrong".to_owned());
-        fails(401, stranger.application().get(self.app.clone()).await)
+        let unauthorized = self.client.with_token("wrong".to_owned());
+        fails(401, unauthorized.application().get(self.app.clone()).await)
     }
 }
 
