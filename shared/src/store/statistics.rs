@@ -9,6 +9,7 @@ use super::counts::Set;
 use super::item::Item;
 use super::keys::{Key, SK};
 use super::{NotAdded, Store, StoreError, keys};
+use crate::domain::delivery::attempt::Cause;
 use crate::domain::ids::EndpointId;
 use crate::domain::statistics::{Hour, Statistics};
 use crate::domain::time::Timestamp;
@@ -17,6 +18,25 @@ const ENTITY: &str = "stats";
 const LAST_SUCCESS_AT: &str = "last_success_at";
 /// How many of the newest hours are read for the last success before all others are. They take half a read unit.
 const NEWEST_HOURS: i32 = 8;
+
+/// The end of an attribute's name that stands for a cause. The outcomes of deliveries have the letters `s`, `e` and `f`.
+const fn letter(cause: Cause) -> char {
+    match cause {
+        Cause::Timeout => 't',
+        Cause::Dns => 'd',
+        Cause::Connect => 'c',
+        Cause::Tls => 'l',
+        Cause::RefusedAddress => 'r',
+        Cause::HttpStatus => 'h',
+        Cause::InvalidResponse => 'i',
+        Cause::EndpointDisabled => 'o',
+        Cause::EndpointDeleted => 'g',
+        Cause::OrganizationSuspended => 'p',
+        Cause::Expunged => 'x',
+        Cause::Undecryptable => 'u',
+        Cause::AwsService => 'w',
+    }
+}
 
 /// The attributes of an item, with the numbers that they contain. Numbers that are zero are absent.
 fn attributes(statistics: &mut Statistics) -> impl Iterator<Item = (String, &mut u64)> {
@@ -30,15 +50,10 @@ fn attributes(statistics: &mut Statistics) -> impl Iterator<Item = (String, &mut
         durations,
         last_success_at: _,
     } = statistics;
-    let outcomes = [
-        ("d_success", succeeded),
-        ("d_exhausted", exhausted),
-        ("d_failed", failed),
-        ("a_success", successful_attempts),
-    ];
+    let outcomes = [("d_s", succeeded), ("d_e", exhausted), ("d_f", failed), ("a_s", successful_attempts)];
     let outcomes = outcomes.into_iter().map(|(name, number)| (name.to_owned(), number));
-    let of_deliveries = delivery_errors.iter_mut().map(|(cause, number)| (format!("d_{}", cause.as_str()), number));
-    let of_attempts = attempt_errors.iter_mut().map(|(cause, number)| (format!("a_{}", cause.as_str()), number));
+    let of_deliveries = delivery_errors.iter_mut().map(|(cause, number)| (format!("d_{}", letter(cause)), number));
+    let of_attempts = attempt_errors.iter_mut().map(|(cause, number)| (format!("a_{}", letter(cause)), number));
     let buckets = durations.iter_mut().enumerate().map(|(index, number)| (format!("b{index}"), number));
     outcomes.chain(of_deliveries).chain(of_attempts).chain(buckets)
 }
@@ -153,5 +168,20 @@ impl Store {
             }
         }
         Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn each_number_has_an_attribute_of_its_own() {
+        let mut statistics = Statistics::default();
+        let names: Vec<_> = attributes(&mut statistics).map(|(name, _)| name).collect();
+        assert_eq!(names.iter().collect::<HashSet<_>>().len(), names.len(), "{names:?}");
+        assert_eq!(names.len(), 4 + 2 * Cause::ALL.len() + 20);
     }
 }

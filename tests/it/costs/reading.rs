@@ -74,7 +74,7 @@ fn hour_with(durations: usize, errors: usize) -> Statistics {
 #[tokio::test]
 async fn a_page_of_charts_costs_what_the_docs_state_although_all_its_endpoints_fail() {
     const ENDPOINTS: usize = 50;
-    for (hour, units_of_hours) in [(hour_with(12, 3), 1.0), (hour_with(20, Cause::ALL.len()), 2.5)] {
+    for (hour, units_of_hours) in [(hour_with(12, 3), 1.0), (hour_with(20, Cause::ALL.len()), 1.5)] {
         let world = World::new().await;
         let (tenant, endpoints, _receiver) = endpoints(&world, ENDPOINTS, ENDPOINTS).await;
         let now = Hour::of(world.clock.now()).start();

@@ -116,7 +116,7 @@ async fn endpoints(tenant: &Tenant, receiver: &Receiver, count: usize) {
 /// The deliveries that the items of statistics say have failed.
 async fn failed(world: &World) -> usize {
     let items = world.items("stats").await;
-    items.iter().filter_map(|item| item.get("d_failed")?.as_n().ok()?.parse::<usize>().ok()).sum()
+    items.iter().filter_map(|item| item.get("d_f")?.as_n().ok()?.parse::<usize>().ok()).sum()
 }
 
 /// A process of the API may never get another request.
