@@ -174,7 +174,7 @@ async fn without_its_item_an_attempt_is_listed_by_its_delivery_without_the_respo
 }
 
 #[tokio::test]
-async fn attempts_are_not_shown_to_other_organizations_nor_after_their_retention() {
+async fn attempts_are_not_shown_to_other_organizations_nor_for_another_delivery_nor_after_their_retention() {
     let world = World::new().await;
     let receiver = Receiver::always(Answer::status(500)).await;
     let (tenant, other) = (world.tenant().await, world.tenant().await);
@@ -195,6 +195,9 @@ async fn attempts_are_not_shown_to_other_organizations_nor_after_their_retention
         other.get(path).await.is_error(404, "not_found");
     }
     other.post(&format!("/webhooks/deliveries/{id}/resend"), &json!({})).await.is_error(404, "not_found");
+    let another = tenant.publish_one().await;
+    let path = format!("/webhooks/deliveries/{another}/attempts/{}", text(&attempt["id"]));
+    tenant.get(&path).await.is_error(404, "not_found");
     // The second attempt is a day younger than its delivery.
     world.advance(Duration::from_secs(86_400));
     retry(&world, &tenant, &id).await;
