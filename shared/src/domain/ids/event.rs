@@ -75,12 +75,6 @@ impl DeliveryId {
         timestamp_of(self.0)
     }
 
-    /// The smallest identifier that sorts after this one.
-    #[must_use]
-    pub fn next(self) -> Self {
-        Self(Uuid::from_u128(self.0.as_u128().saturating_add(1)))
-    }
-
     /// The smallest identifier of a delivery whose event was created at `instant`.
     pub fn first_at(instant: Timestamp) -> Self {
         Self(first_uuid_at(instant))
@@ -133,18 +127,6 @@ impl AttemptId {
     /// The position (from 0) of the attempt's delivery in the event's fan-out.
     pub fn index(self) -> Option<usize> {
         DeliveryId(self.0).index()
-    }
-
-    /// The smallest identifier that sorts after this one.
-    #[must_use]
-    pub fn next(self) -> Self {
-        Self(Uuid::from_u128(self.0.as_u128().saturating_add(1)))
-    }
-
-    /// The largest identifier that sorts before this one.
-    #[must_use]
-    pub fn former(self) -> Self {
-        Self(Uuid::from_u128(self.0.as_u128().saturating_sub(1)))
     }
 }
 

@@ -20,8 +20,9 @@ pub type Random = [u8; 8];
 #[error("must be {0} and 32 lower-case hex digits")]
 pub struct MalformedId(&'static str);
 
+/// A kind of identifier. At the end are those of the functions `new`, `next` and `former` that it has.
 macro_rules! id {
-    ($(#[$doc:meta])* $name:ident, $prefix:literal) => {
+    ($(#[$doc:meta])* $name:ident, $prefix:literal $(, $function:ident)*) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(Uuid);
@@ -60,12 +61,40 @@ macro_rules! id {
                 fmt::Display::fmt(self, f)
             }
         }
+
+        $(id!(@$function $name);)*
+    };
+    (@new $name:ident) => {
+        impl $name {
+            /// A new identifier.
+            pub fn new(now: Timestamp, random: Random) -> Self {
+                Self(uuid_v7(now, random))
+            }
+        }
+    };
+    (@next $name:ident) => {
+        impl $name {
+            /// The smallest identifier that sorts after this one.
+            #[must_use]
+            pub fn next(self) -> Self {
+                Self(Uuid::from_u128(self.0.as_u128().saturating_add(1)))
+            }
+        }
+    };
+    (@former $name:ident) => {
+        impl $name {
+            /// The largest identifier that sorts before this one.
+            #[must_use]
+            pub fn former(self) -> Self {
+                Self(Uuid::from_u128(self.0.as_u128().saturating_sub(1)))
+            }
+        }
     };
 }
 
 id!(
     /// The identifier of a webhook endpoint.
-    EndpointId, "we_"
+    EndpointId, "we_", new
 );
 id!(
     /// The identifier of an event. Its last 16 bits are zero; its deliveries' ids have an ordinal there.
@@ -73,29 +102,29 @@ id!(
 );
 id!(
     /// The identifier of a delivery: the event's id with an ordinal from 1 in the last 16 bits.
-    DeliveryId, "wdlv_"
+    DeliveryId, "wdlv_", next
 );
 id!(
     /// The identifier of an attempt: the time of its start, and the last 62 bits of its delivery's id. A first attempt that
     /// has no item of its own has the digits of its delivery.
-    AttemptId, "watt_"
+    AttemptId, "watt_", next, former
 );
 id!(
     /// The identifier of an API key. It is not secret.
-    KeyId, "key_"
+    KeyId, "key_", new
 );
 id!(
     /// The identifier of a portal session. It is not secret.
-    PortalSessionId, "wps_"
+    PortalSessionId, "wps_", new
 );
 id!(
     /// The identifier of one HTTP request to the API.
-    RequestId, "req_"
+    RequestId, "req_", new
 );
 
 id!(
     /// The identifier of a job: a digest of the job's parameters, not a UUIDv7.
-    JobId, "wjob_"
+    JobId, "wjob_", next, former
 );
 
 fn simple_hex(text: &str) -> Option<Uuid> {
@@ -120,49 +149,9 @@ fn timestamp_of(uuid: Uuid) -> Timestamp {
 }
 
 impl EndpointId {
-    /// A new identifier.
-    pub fn new(now: Timestamp, random: Random) -> Self {
-        Self(uuid_v7(now, random))
-    }
-
     /// The identifier in the `svix` dialect.
     pub fn as_svix(self) -> String {
         format!("ep_{}", self.0.simple())
-    }
-}
-
-impl KeyId {
-    /// A new identifier.
-    pub fn new(now: Timestamp, random: Random) -> Self {
-        Self(uuid_v7(now, random))
-    }
-}
-
-impl PortalSessionId {
-    /// A new identifier.
-    pub fn new(now: Timestamp, random: Random) -> Self {
-        Self(uuid_v7(now, random))
-    }
-}
-
-impl RequestId {
-    /// A new identifier.
-    pub fn new(now: Timestamp, random: Random) -> Self {
-        Self(uuid_v7(now, random))
-    }
-}
-
-impl JobId {
-    /// The smallest identifier that sorts after this one.
-    #[must_use]
-    pub fn next(self) -> Self {
-        Self(Uuid::from_u128(self.0.as_u128().saturating_add(1)))
-    }
-
-    /// The largest identifier that sorts before this one.
-    #[must_use]
-    pub fn former(self) -> Self {
-        Self(Uuid::from_u128(self.0.as_u128().saturating_sub(1)))
     }
 }
 
