@@ -3,9 +3,12 @@
 
 use tracing::{info, warn};
 
+use super::Deliverer;
+use super::batch::Batch;
+use super::load::Work;
 use super::message::Verdict;
 use super::record::{stays, unrecorded};
-use super::{Batch, Deliverer, Work, may_crash};
+use super::task::may_crash;
 use crate::domain::delivery::Delivery;
 use crate::domain::delivery::attempt::{AttemptEntry, Outcome};
 use crate::domain::delivery::recorded::RecordedAttempt;
