@@ -1,5 +1,6 @@
 //! Creating, changing and deleting endpoints.
 
+use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use tracing::warn;
@@ -105,6 +106,22 @@ impl Administrator {
         let mut endpoints = self.store.endpoints_by_id(organization, &ids).await?;
         endpoints.sort_by_key(|endpoint| endpoint.id);
         Ok(endpoints)
+    }
+
+    /// These endpoints of an organization. Deleted ones are left out.
+    ///
+    /// # Errors
+    /// [`ServiceError`] if they could not be read.
+    pub async fn endpoints_by_id(
+        &self,
+        organization: &OrganizationId,
+        ids: &[EndpointId],
+    ) -> Result<HashMap<EndpointId, Endpoint>, ServiceError> {
+        let mut ids = ids.to_vec();
+        ids.sort_unstable();
+        ids.dedup();
+        let found = self.store.endpoints_by_id(organization, &ids).await?;
+        Ok(found.into_iter().map(|endpoint| (endpoint.id, endpoint)).collect())
     }
 
     /// Up to `limit` endpoints of an organization, or of the binding, after this one, oldest first.
