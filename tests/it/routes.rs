@@ -378,8 +378,9 @@ fn declared() -> BTreeSet<(String, String)> {
     // The pages of the portal have a table of their own, in `portal/routes.rs`.
     for file in sources(&functions).into_iter().filter(|file| !file.starts_with(functions.join("portal"))) {
         let source = std::fs::read_to_string(&file).unwrap();
-        let around = std::fs::read_to_string(file.with_file_name("mod.rs")).unwrap_or_default();
-        let prefix = nesting.captures(&around).map_or(String::new(), |nest| nest[1].to_owned());
+        let around = file.ancestors().skip(1).map(|folder| folder.join("mod.rs"));
+        let mut around = around.filter_map(|module| std::fs::read_to_string(module).ok());
+        let prefix = around.find_map(|module| Some(nesting.captures(&module)?[1].to_owned())).unwrap_or_default();
         let mut understood = nesting.find_iter(&source).count();
         for call in calls.captures_iter(&source) {
             understood += 1;

@@ -72,7 +72,7 @@ pub(crate) fn operations() -> OpenApi {
     let operations = applications::Operations::openapi()
         .merge_from(attempts::Operations::openapi())
         .merge_from(authentication::Operations::openapi())
-        .merge_from(endpoints::Operations::openapi())
+        .merge_from(endpoints::operations())
         .merge_from(event_types::Operations::openapi())
         .merge_from(messages::Operations::openapi())
         .merge_from(operational::Operations::openapi())
