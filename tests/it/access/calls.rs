@@ -1,6 +1,6 @@
 //! The calls of the API to AWS, which its role allows.
 
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
 use http::Method;
 use serde_json::{Value, json};
@@ -10,7 +10,7 @@ use crate::event_types;
 use crate::routes::{ROUTES, Route};
 use crate::support::{
     Answer, Call, Fate, Gate, Receiver, Tenant, World, delivery_ids, done, eventually, listed, over_network_by_call,
-    text,
+    recorded, text,
 };
 
 /// Makes the calls for the answers to requests of the `svix` dialect, below an application and for the deployment: a request is
@@ -50,13 +50,8 @@ async fn repeat_with_keys(world: &World, platform: &Tenant, organization: &str, 
 #[tokio::test]
 async fn the_api_makes_exactly_the_listed_calls_to_aws() {
     let (world, failing) = (World::new().await, Receiver::always(Answer::status(500)).await);
-    let calls: Arc<Mutex<Vec<Call>>> = Arc::default();
-    let record = Arc::clone(&calls);
-    let network = over_network_by_call(&world.sdk(), move |call| {
-        record.lock().unwrap().push(call.clone());
-        Fate::Pass
-    });
-    let api = world.process_over(&network, world.clock.clock());
+    let (network, calls) = recorded(&world.sdk());
+    let api = world.process_on(&network);
     let publishes = |route: &Route| route.method == "POST" && route.path.contains("/{organization}/events");
     for route in ROUTES.iter().filter(|route| !publishes(route)) {
         let scene = Scene { world: &world, owner: world.tenant().await, failing: &failing };

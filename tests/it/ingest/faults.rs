@@ -11,7 +11,9 @@ use shared::queue::schema::INGEST_VISIBILITY_SECONDS;
 
 use super::event_bridge::event;
 use super::{message, numbers};
-use crate::support::{Call, EVENT_TYPE, Fate, Part, Receiver, Tenant, World, done, listed, over_network_by_call};
+use crate::support::{
+    Call, EVENT_TYPE, Fate, Part, Receiver, Tenant, World, done, listed, over_network_by_call, recorded,
+};
 
 /// The number of worlds that run concurrently.
 const CONCURRENT_RUNS: usize = 8;
@@ -179,14 +181,9 @@ async fn ingesting_does_what_publishing_does_and_reads_no_key() {
     assert!(own.iter().all(|action| ingest.contains_key(action)));
 
     let (world, _receiver, _tenant) = Queued::Events.prepared(&World::new().await).await;
-    let seen = Arc::new(Mutex::new(Vec::new()));
-    let calls = Arc::clone(&seen);
-    let network = over_network_by_call(&world.sdk(), move |call: &Call| {
-        calls.lock().unwrap().push(call.clone());
-        Fate::Pass
-    });
-    world.process_over(&network, world.clock.clock()).ingest().await;
-    for (action, partitions) in done(seen.lock().unwrap().clone()) {
+    let (network, calls) = recorded(&world.sdk());
+    world.process_on(&network).ingest().await;
+    for (action, partitions) in done(calls.lock().unwrap().clone()) {
         assert!(partitions.is_subset(&ingest[&action]), "{action:?}: {partitions:?}");
     }
 }

@@ -1,26 +1,21 @@
 //! What the pages call and cost: only what the role of the function allows, and a bounded number of read units.
 
-use std::sync::{Arc, Mutex};
-
 use http::Method;
 use serde_json::json;
 
 use super::routes::{ROUTES, Route};
 use super::scene::{Scene, fields};
 use crate::meter::Meter;
-use crate::support::{Answer, Browser, Call, Fate, Receiver, World, delivery_ids, done, listed, over_network_by_call};
+use crate::support::{
+    Answer, Browser, Fate, Receiver, World, delivery_ids, done, listed, over_network_by_call, recorded,
+};
 
 /// Sends each route of an organization once, each with resources of its own.
 #[tokio::test]
 async fn the_portal_makes_only_the_listed_calls_to_aws() {
     let (world, failing) = (World::new().await, Receiver::always(Answer::status(500)).await);
-    let calls: Arc<Mutex<Vec<Call>>> = Arc::default();
-    let record = Arc::clone(&calls);
-    let network = over_network_by_call(&world.sdk(), move |call| {
-        record.lock().unwrap().push(call.clone());
-        Fate::Pass
-    });
-    let process = world.process_over(&network, world.clock.clock());
+    let (network, calls) = recorded(&world.sdk());
+    let process = world.process_on(&network);
     world.platform().post("/v1/event-types", &json!({"name": "matrix.one"})).await.data(201);
     for Route { method, path: route, .. } in
         ROUTES.iter().filter(|route| route.path.starts_with("/portal/{organization}"))

@@ -1,8 +1,8 @@
 //! Network faults between the SDK and AWS: an HTTP client around another one that decides about each request.
 
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_config::{Region, SdkConfig};
@@ -68,6 +68,17 @@ pub(crate) fn over_network_by_call(sdk: &SdkConfig, fate: impl Fn(&Call) -> Fate
     // The number of attempts is that of a function, without the waits between them.
     let retries = config::retries().with_initial_backoff(Duration::from_millis(1));
     sdk.to_builder().region(region).retry_config(retries).http_client(SharedHttpClient::new(client)).build()
+}
+
+/// The configuration with a network on which every call passes and is recorded.
+pub(crate) fn recorded(sdk: &SdkConfig) -> (SdkConfig, Arc<Mutex<Vec<Call>>>) {
+    let calls: Arc<Mutex<Vec<Call>>> = Arc::default();
+    let record = Arc::clone(&calls);
+    let network = over_network_by_call(sdk, move |call| {
+        record.lock().unwrap().push(call.clone());
+        Fate::Pass
+    });
+    (network, calls)
 }
 
 #[derive(Clone)]
