@@ -39,7 +39,7 @@ impl Calls {
             recorded.0.lock().unwrap().push(call.clone());
             fate(call, number)
         });
-        (world.process_over(&network, world.clock.clock()), calls)
+        (world.process_on(&network), calls)
     }
 
     fn of(&self, operation: &str) -> Vec<Call> {

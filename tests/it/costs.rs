@@ -33,7 +33,7 @@ impl Metered {
             Fate::Pass
         });
         let (sdk, meter) = Meter::install(&network).unwrap();
-        Self { process: world.process_over(&sdk, world.clock.clock()), meter, inserted }
+        Self { process: world.process_on(&sdk), meter, inserted }
     }
 
     /// The cost of a publish request after the key and the targets are cached.

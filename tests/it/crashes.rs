@@ -18,7 +18,7 @@ const RECORD: [&str; 2] = ["BatchExecuteStatement", "PutItem"];
 fn process_where(world: &World, operations: &'static [&str], fate: &Fate) -> Process {
     let fate = fate.clone();
     let fate = move |called: &str| if operations.contains(&called) { fate.clone() } else { Fate::Pass };
-    world.process_over(&over_network(&world.sdk(), fate), world.clock.clock())
+    world.process_on(&over_network(&world.sdk(), fate))
 }
 
 #[tokio::test]
@@ -35,7 +35,7 @@ async fn an_attempt_without_a_record_is_repeated_with_the_same_id_after_a_crash(
         reached.open();
         Fate::Behind(Gate::closed())
     });
-    let doomed = world.process_over(&network, world.clock.clock());
+    let doomed = world.process_on(&network);
     let handler = tokio::spawn(async move { doomed.poll().await });
     recording.pass().await;
     handler.abort();
@@ -180,7 +180,7 @@ async fn a_consumer_recognises_its_own_record_after_losing_the_response() {
             _ if RECORD.contains(&operation) && first.swap(false, Ordering::SeqCst) => Fate::LoseAnswer,
             _ => Fate::Pass,
         });
-        world.process_over(&network, world.clock.clock()).drain().await;
+        world.process_on(&network).drain().await;
         let delivery = tenant.delivery(&id).await;
         assert_eq!(json!(["status", "attempts"].map(|name| &delivery[name])), json!([expected, 1]));
 

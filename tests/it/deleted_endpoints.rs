@@ -31,7 +31,7 @@ async fn what_a_publisher_writes_that_remembers_deleted_endpoints_fails_and_leav
         writing.open();
         Fate::Behind(behind.clone())
     });
-    let slow = tenant.at(&world.process_over(&network, world.clock.clock()));
+    let slow = tenant.at(&world.process_on(&network));
     let deleting = async {
         reached.pass().await;
         for endpoint in [&paused, &active] {

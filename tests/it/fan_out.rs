@@ -86,7 +86,7 @@ async fn an_endpoint_whose_revision_was_not_raised_gets_events_after_at_most_hal
     assert!(tenant.publish().await.is_empty());
     let raises = |call: &Call| call.kind().starts_with("UpdateItem state ADD");
     let network = over_network_by_call(&world.sdk(), move |call| if raises(call) { Fate::Refuse } else { Fate::Pass });
-    let process = world.process_over(&network, world.clock.clock());
+    let process = world.process_on(&network);
     let endpoint = json!({"name": "n", "url": receiver.url(), "event_types": ["*"]});
     for number in 1..4 {
         tenant.at(&process).post("/webhooks/endpoints", &endpoint).await.is_error(503, "unavailable");
@@ -210,7 +210,7 @@ async fn a_request_that_begins_to_write_over_a_minute_after_it_read_the_state_re
             write_reached.open();
             Fate::Behind(write_gate.clone())
         });
-        let process = warm.world.process_over(&network, warm.world.clock.clock());
+        let process = warm.world.process_on(&network);
         let tenant = warm.tenant.at(&process);
         let event = json!({"type": "member.added", "data": {}}).to_string();
         let key = seconds.to_string();

@@ -52,7 +52,7 @@ impl Scene {
 
     /// A process with a network on which each operation has the fate that the function returns.
     fn process(&self, fate: impl Fn(&str) -> Fate + Send + Sync + 'static) -> Process {
-        self.world.process_over(&over_network(&self.world.sdk(), fate), self.world.clock.clock())
+        self.world.process_on(&over_network(&self.world.sdk(), fate))
     }
 
     /// Advances the world until nothing is left to do, and asserts that the delivery arrived after this many requests.

@@ -131,7 +131,7 @@ async fn endpoints_are_shown_although_their_health_cannot_be_read() {
         ("Query stats", "failing", "failing", false),
     ] {
         let fate = move |call: &Call| if call.kind() == refused { Fate::Refuse } else { Fate::Pass };
-        let process = world.process_over(&over_network_by_call(&world.sdk(), fate), world.clock.clock());
+        let process = world.process_on(&over_network_by_call(&world.sdk(), fate));
         let broken = tenant.at(&process);
         assert_eq!(listed(&broken, &endpoint).await["state"], of_list, "{refused}");
         let shown = read(&broken, &endpoint).await;

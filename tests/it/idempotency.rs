@@ -76,7 +76,7 @@ async fn a_failed_publish_request_is_completed_by_its_retry() {
         let tenant = world.tenant().await;
         tenant.endpoint(&receiver).await;
         let network = over_network(&world.sdk(), move |it| if it == operation { Fate::Refuse } else { Fate::Pass });
-        let cut_off = tenant.at(&world.process_over(&network, world.clock.clock()));
+        let cut_off = tenant.at(&world.process_on(&network));
         let (path, body) = match batch {
             true => ("/events/batch", json!({"events": vec![event(); 30]})),
             false => ("/events", event()),
@@ -119,7 +119,7 @@ async fn a_retry_sends_only_the_messages_that_were_not_queued() {
         "SendMessageBatch" if sends.fetch_add(1, Ordering::SeqCst) == 0 => Fate::Refuse,
         _ => Fate::Pass,
     });
-    let cut_off = tenant.at(&world.process_over(&network, world.clock.clock()));
+    let cut_off = tenant.at(&world.process_on(&network));
     publish_with(&cut_off, KEY, &event()).await.is_error(503, "unavailable");
     let queued = world.drain().await;
     assert_eq!(receiver.received().len(), queued);
@@ -209,7 +209,7 @@ async fn a_request_that_its_retry_overtakes_sends_nothing_twice() {
             there.open();
             Fate::Behind(held.clone())
         });
-        let slow = tenant.at(&world.process_over(&network, world.clock.clock()));
+        let slow = tenant.at(&world.process_on(&network));
         let first = tokio::spawn(async move { publish_with(&slow, KEY, &event()).await });
         reached.pass().await;
         let early = publish_with(&tenant, KEY, &event()).await;
@@ -236,7 +236,7 @@ async fn a_lost_response_of_the_queue_or_the_table_sends_nothing_twice() {
             let first = called == operation && calls.fetch_add(1, Ordering::SeqCst) == 0;
             if first { Fate::LoseAnswer } else { Fate::Pass }
         });
-        let unlucky = tenant.at(&world.process_over(&network, world.clock.clock()));
+        let unlucky = tenant.at(&world.process_on(&network));
         publish_with(&unlucky, KEY, &event()).await.data(202);
         world.drain().await;
         receiver.only();
@@ -254,7 +254,7 @@ async fn a_retry_after_endpoints_changed_uses_each_delivery_id_for_one_endpoint(
         "BatchWriteItem" => Fate::Only(Part::Without(r#""entity":{"S":"event"}"#)),
         _ => Fate::Pass,
     });
-    let cut_off = tenant.at(&world.process_over(&network, world.clock.clock()));
+    let cut_off = tenant.at(&world.process_on(&network));
     publish_with(&cut_off, KEY, &event()).await.is_error(503, "unavailable");
     tenant.delete(&format!("{}?permanent=true", first_endpoint.path())).await.data(204);
     tenant.endpoint(&receiver).await;
@@ -299,7 +299,7 @@ async fn a_retry_after_a_restart_of_the_only_process_does_not_wait() {
         "BatchWriteItem" | "UpdateItem" => Fate::Refuse,
         _ => Fate::Pass,
     });
-    let dying = tenant.at(&world.process_over(&network, world.clock.clock()));
+    let dying = tenant.at(&world.process_on(&network));
     publish_with(&dying, KEY, &event()).await.is_error(503, "unavailable");
     publish_with(&tenant, KEY, &event()).await.is_error(503, "unavailable");
     world.advance(Duration::from_millis(1));

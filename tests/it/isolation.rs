@@ -196,7 +196,7 @@ async fn is_isolated_after_many_without_an_attempt(lane: Lane) {
         }
         Fate::Pass
     });
-    let process = world.process_over(&network, world.clock.clock());
+    let process = world.process_on(&network);
     for _ in 0..MANY / 10 {
         is_late.store(lane == Lane::Fast, Ordering::SeqCst);
         assert_eq!(process.poll().await, 10);
@@ -242,7 +242,7 @@ async fn isolated_tasks_without_time_left_are_visible_immediately_and_not_read_a
         seen.lock().unwrap().push(call.operation.clone());
         Fate::Pass
     });
-    let process = world.process_over(&network, world.clock.clock());
+    let process = world.process_on(&network);
     let handling = tokio::spawn(async move { process.poll().await });
     receiver.wait_for(1).await;
     world.advance(Duration::from_secs(u64::from(CONSUMER_TIMEOUT_SECONDS) - 1));

@@ -72,7 +72,7 @@ async fn a_publish_request_that_reaches_only_one_lane_is_503_and_completed_by_it
             let event = json!({"type": "a.b", "data": {}}).to_string();
             tenant.call(http::Method::POST, "/events", &[("idempotency-key", "once")], Some(event)).await
         };
-        publish(&tenant.at(&world.process_over(&network, world.clock.clock()))).await.is_error(503, "unavailable");
+        publish(&tenant.at(&world.process_on(&network))).await.is_error(503, "unavailable");
         assert_eq!(queued(&world), if unreachable == Lane::Fast { [0, 1] } else { [1, 0] });
         publish(&tenant).await.data(202);
         world.run_to_the_end().await;
@@ -105,7 +105,7 @@ async fn recoveries_by_the_api_and_by_the_sweep_are_sent_to_the_endpoints_lane()
         world.drain().await;
         world.advance(seconds(1));
         let hasty = over_network_by_call(&world.sdk(), move |it| if by_sweep { without_lists(it) } else { Fate::Pass });
-        let at = tenant.at(&world.process_over(&hasty, world.clock.clock()));
+        let at = tenant.at(&world.process_on(&hasty));
         let path = format!("{}/recover", endpoint.path());
         let reply = at.post(&path, &json!({"since": "2020-01-01T00:00:00Z"})).await;
         assert_eq!(reply.status, if by_sweep { 503 } else { 202 });
@@ -126,7 +126,7 @@ async fn releases_by_the_api_and_by_the_sweep_are_sent_to_the_endpoints_lane() {
         tenant.set_status(&endpoint, "paused").await;
         tenant.publish_one().await;
         let hasty = over_network_by_call(&world.sdk(), move |it| if by_sweep { without_lists(it) } else { Fate::Pass });
-        tenant.at(&world.process_over(&hasty, world.clock.clock())).set_status(&endpoint, "active").await;
+        tenant.at(&world.process_on(&hasty)).set_status(&endpoint, "active").await;
         assert_eq!(queued(&world), [0, usize::from(!by_sweep)]);
         if by_sweep {
             world.sweep().await;

@@ -125,7 +125,7 @@ async fn a_delivery_parked_with_the_former_status_is_released_by_the_sweep() {
         writing.open();
         Fate::Behind(held.clone())
     });
-    let slow = tenant.at(&world.process_over(&network, world.clock.clock()));
+    let slow = tenant.at(&world.process_on(&network));
     let publishing = tokio::spawn(async move { slow.publish_one().await });
     reached.pass().await;
     tenant.set_status(&endpoint, "active").await;

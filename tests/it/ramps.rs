@@ -38,7 +38,7 @@ fn watched(world: &World) -> (Process, Schedule) {
         }
         Fate::Pass
     });
-    (world.process_over(&network, world.clock.clock()), schedule)
+    (world.process_on(&network), schedule)
 }
 
 /// How many deliveries are sent in each ten seconds, and most of them in one second.

@@ -46,7 +46,7 @@ fn process_with_counted_writes(world: &World) -> (Process, Arc<AtomicUsize>) {
         counter.fetch_add(usize::from(call.kind().starts_with("UpdateItem limit")), Ordering::SeqCst);
         Fate::Pass
     });
-    (world.process_over(&network, world.clock.clock()), writes)
+    (world.process_on(&network), writes)
 }
 
 #[tokio::test]
@@ -234,7 +234,7 @@ async fn a_repetition_takes_tokens_for_the_events_that_it_writes() {
                 if call.operation == "BatchWriteItem" { Fate::Refuse } else { Fate::Pass }
             },
         );
-    let interrupted = tenant.at(&world.process_over(&refuse, world.clock.clock()));
+    let interrupted = tenant.at(&world.process_on(&refuse));
     let keyed = async |tenant: &Tenant| {
         let headers = [("idempotency-key", "once")];
         tenant.call(Method::POST, "/events/batch", &headers, Some(events(40).to_string())).await
@@ -307,7 +307,7 @@ async fn requests_are_refused_if_the_rate_is_throttled_and_admitted_if_it_cannot
         let network = over_network_by_call(&world.sdk(), move |call| {
             if call.kind().starts_with("UpdateItem limit") { fate.clone() } else { Fate::Pass }
         });
-        tenant.at(&world.process_over(&network, world.clock.clock()))
+        tenant.at(&world.process_on(&network))
     };
     let throttled = publish(&over(Fate::Error(400, "ProvisionedThroughputExceededException")), 1).await;
     assert_eq!(refused_by(&throttled, RATE), Duration::from_secs(1));
@@ -329,7 +329,7 @@ async fn an_unknown_key_is_read_at_most_once_in_five_seconds() {
         counter.fetch_add(usize::from(call.kind() == "GetItem key by hash"), Ordering::SeqCst);
         Fate::Pass
     });
-    let process = world.process_over(&network, world.clock.clock());
+    let process = world.process_on(&network);
     let unknown = format!("sk_live_{}", "a".repeat(43));
     for (key, seconds, expected) in [
         (&*unknown, 0, 1),

@@ -139,7 +139,7 @@ async fn three_under_way(world: &World, tenant: &Tenant) -> Vec<(Endpoint, Recei
         endpoints.push((tenant.endpoint_with(fields).await, receiver));
     }
     fail(world, tenant, 1).await;
-    let hasty = world.process_over(&over_network_by_call(&world.sdk(), without_lists), world.clock.clock());
+    let hasty = world.process_on(&over_network_by_call(&world.sdk(), without_lists));
     for (endpoint, _) in &endpoints {
         tenant.at(&hasty).post(&format!("{}/recover", endpoint.path()), &all()).await.is_error(503, "unavailable");
         world.advance(Duration::from_secs(1));
@@ -168,7 +168,7 @@ async fn neither_an_unreadable_nor_a_failing_recovery_stops_the_others() {
             Fate::Pass
         }
     });
-    world.process_over(&network, world.clock.clock()).try_sweep().await.unwrap_err();
+    world.process_on(&network).try_sweep().await.unwrap_err();
     world.drain().await;
     assert_eq!(arrived(), [1, 1, 2]);
 
@@ -185,7 +185,7 @@ fn from_the_nth(world: &World, kind: &'static str, nth: usize, fate: Fate) -> Pr
         let is_meant = call.kind() == kind && seen.fetch_add(1, Ordering::SeqCst) >= nth;
         if is_meant { fate.clone() } else { Fate::Pass }
     });
-    world.process_over(&network, world.clock.clock())
+    world.process_on(&network)
 }
 
 /// An endpoint without retries that has this many exhausted deliveries. Its receiver fails `more` further requests.
@@ -216,7 +216,7 @@ async fn a_recovery_that_another_process_advanced_is_reported_as_finished_only_a
         counter.fetch_add(1, Ordering::SeqCst);
         Fate::Behind(behind.clone())
     });
-    let slow = tenant.at(&world.process_over(&network, world.clock.clock()));
+    let slow = tenant.at(&world.process_on(&network));
     let meanwhile = async || {
         eventually("the first page is about to be recorded", async || noting.load(Ordering::SeqCst) > 0).await;
         from_the_nth(&world, "Query waiting failed", SHARDS, Fate::Refuse).try_sweep().await.unwrap_err();

@@ -24,7 +24,7 @@ fn refused(world: &World, is_meant: impl Fn(&Call) -> bool + Send + Sync + 'stat
     let switch = Arc::new(AtomicBool::new(true));
     let is_on = Arc::clone(&switch);
     let fate = move |call: &Call| if is_on.load(Ordering::SeqCst) && is_meant(call) { REFUSED } else { Fate::Pass };
-    (world.process_over(&over_network_by_call(&world.sdk(), fate), world.clock.clock()), switch)
+    (world.process_on(&over_network_by_call(&world.sdk(), fate)), switch)
 }
 
 #[tokio::test]
@@ -141,7 +141,7 @@ async fn a_permanent_rejection_by_dynamodb_is_500_and_a_transient_one_is_503() {
                 let is_meant = call.operation == operation && !call.kind().contains("used");
                 if is_meant { Fate::Error(400, code) } else { Fate::Pass }
             };
-            let process = world.process_over(&over_network_by_call(&world.sdk(), fate), world.clock.clock());
+            let process = world.process_on(&over_network_by_call(&world.sdk(), fate));
             let reply = tenant.at(&process).post(path, body).await;
             reply.is_error(status, name);
             assert_eq!(reply.headers.contains_key("retry-after"), status == 503, "{operation} {code}");

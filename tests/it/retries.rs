@@ -283,7 +283,7 @@ async fn a_delivery_whose_message_was_never_sent_can_be_listed_and_retried() {
         "SendMessageBatch" => Fate::Refuse,
         _ => Fate::Pass,
     });
-    let dying = tenant.at(&world.process_over(&network, world.clock.clock()));
+    let dying = tenant.at(&world.process_on(&network));
     dying.post("/events", &json!({"type": EVENT_TYPE, "data": {}})).await.is_error(503, "unavailable");
     let listed = tenant.get(&format!("{}/deliveries?status=pending", endpoint.path())).await.data(200);
     let id = text(&listed[0]["id"]).to_owned();

@@ -39,7 +39,7 @@ fn counting(world: &World) -> (Process, Arc<Mutex<BTreeMap<String, usize>>>) {
         *record.lock().unwrap().entry(operation.to_owned()).or_default() += 1;
         Fate::Pass
     });
-    (world.process_over(&network, world.clock.clock()), calls)
+    (world.process_on(&network), calls)
 }
 
 #[tokio::test]
@@ -178,7 +178,7 @@ async fn a_retried_request_is_counted_once() {
                 if called.starts_with(operation) { Fate::Refuse } else { Fate::Pass }
             },
         );
-        let broken = world.process_over(&broken, world.clock.clock());
+        let broken = world.process_on(&broken);
         let before = used(&tenant).await;
         publish(&broken, key).await.is_error(503, "unavailable");
         broken.meter.write_all_usage().await;
@@ -208,7 +208,7 @@ async fn an_attempt_that_two_processes_record_is_counted_once() {
             let gate = gate.clone();
             let fate =
                 move |it: &str| if it == "BatchExecuteStatement" { Fate::Behind(gate.clone()) } else { Fate::Pass };
-            world.process_over(&over_network(&world.sdk(), fate), world.clock.clock())
+            world.process_on(&over_network(&world.sdk(), fate))
         });
         let both = async || {
             eventually("both attempts arrive", async || receiver.received().len() == 2 * round).await;
@@ -250,7 +250,7 @@ async fn a_refused_count_is_written_later_and_an_uncertain_one_is_not_written_ag
         let tenant = world.tenant().await;
         tenant.endpoint(&receiver).await;
         let (network, on, tries) = troubled(&world, fate);
-        let process = world.process_over(&network, world.clock.clock());
+        let process = world.process_on(&network);
         tenant.at(&process).post("/events/batch", &batch(BATCH)).await.data(202);
         assert_eq!(tries.load(Ordering::SeqCst), 1, "the SDK does not retry the write");
         assert_eq!(world.usage().await[0], at_first);

@@ -28,7 +28,7 @@ async fn repeat_with_keys(world: &World, platform: &Tenant, organization: &str, 
             "TransactWriteItems" => Fate::Behind(held.clone()),
             _ => Fate::Pass,
         });
-        let slow = platform.at(&world.process_over(&network, world.clock.clock()));
+        let slow = platform.at(&world.process_on(&network));
         let (before, read) = (world.items("answer").await.len(), calls.lock().unwrap().len());
         let repeat = async {
             eventually("the request has begun", async || world.items("answer").await.len() > before).await;

@@ -64,7 +64,7 @@ async fn the_job_removes_responses_that_were_written_late() {
             arrives.store(true, Ordering::SeqCst);
             Fate::Behind(held.clone())
         });
-        let process = world.process_over(&network, world.clock.clock());
+        let process = world.process_on(&network);
         let removing = async {
             eventually("the item is about to be written", async || arrived.load(Ordering::SeqCst)).await;
             expunge(&tenant, &id).await;
@@ -166,7 +166,7 @@ async fn the_attempts_that_a_reduced_record_drops_keep_no_response() {
         }
         Fate::Pass
     });
-    assert_eq!(world.process_over(&network, world.clock.clock()).drain().await, 1);
+    assert_eq!(world.process_on(&network).drain().await, 1);
     assert_eq!(tenant.delivery(&id).await["attempt_log"].as_array().unwrap().len(), 1);
     assert_eq!(responses(&world).await, 1);
     expunge(&tenant, &id).await;
@@ -182,7 +182,7 @@ async fn an_attempt_is_not_recorded_before_the_response_that_its_record_drops_is
     let network = over_network_by_call(&world.sdk(), |call| {
         if call.kind() == "UpdateItem attempt REMOVE #response" { Fate::Refuse } else { Fate::Pass }
     });
-    assert_eq!(world.process_over(&network, world.clock.clock()).drain().await, 1);
+    assert_eq!(world.process_on(&network).drain().await, 1);
     assert_eq!(tenant.delivery(&id).await["attempts"], 101);
     world.advance(Duration::from_secs(VISIBILITY_SECONDS.into()));
     world.drain().await;

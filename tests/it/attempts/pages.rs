@@ -11,7 +11,7 @@ use crate::support::{Answer, Receiver, Tenant, World, delivery_ids, text};
 /// The cost of a page in a process that has cached key and organization.
 async fn page(world: &World, tenant: &Tenant, path: &str) -> (usize, Bill) {
     let (sdk, meter) = Meter::install(&world.sdk()).unwrap();
-    let process = world.process_over(&sdk, world.clock.clock());
+    let process = world.process_on(&sdk);
     let reader = tenant.at(&process);
     reader.get("/webhooks/endpoints").await.data(200);
     meter.take();

@@ -288,7 +288,7 @@ async fn a_resend_whose_success_cannot_be_recorded_is_repeated() {
     let scene = Scene::new(State::Exhausted, 200).await;
     scene.resend().await;
     let refuse = |operation: &str| if operation == "PutItem" { Fate::Refuse } else { Fate::Pass };
-    let process = scene.world.process_over(&over_network(&scene.world.sdk(), refuse), scene.world.clock.clock());
+    let process = scene.world.process_on(&over_network(&scene.world.sdk(), refuse));
     assert_eq!(process.poll_resends().await, 1);
     scene.is_repeated().await;
 }
@@ -308,7 +308,7 @@ async fn a_resend_whose_success_conflicts_each_time_is_repeated() {
         }
         Fate::Behind(held[seen.fetch_add(1, Ordering::SeqCst)].clone())
     });
-    let process = scene.world.process_over(&network, scene.world.clock.clock());
+    let process = scene.world.process_on(&network);
     let change_each_time = async {
         for (index, gate) in gates.iter().enumerate() {
             eventually("the record is written", async || tried.load(Ordering::SeqCst) == index + 1).await;

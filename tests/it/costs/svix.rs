@@ -72,7 +72,7 @@ async fn the_key_of_another_post_costs_two_writes_and_its_repetition_one() {
     let tenant = world.tenant().await;
     let network = over_network_by_call(&world.sdk(), |_| Fate::Pass);
     let (sdk, meter) = Meter::install(&network).unwrap();
-    let process = world.process_over(&sdk, world.clock.clock());
+    let process = world.process_on(&sdk);
     // The first one also looks for the platform's own organization, at most every 30 s.
     post(&process, &meter, &tenant, None).await;
     let [without, with] =

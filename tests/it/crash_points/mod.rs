@@ -62,13 +62,13 @@ fn batch_ids(results: &Value) -> Vec<String> {
 fn without(scene: &Scene, operation: &'static str) -> Tenant {
     let fate = move |called: &str| if called == operation { Fate::Refuse } else { Fate::Pass };
     let network = over_network(&scene.world.sdk(), fate);
-    scene.tenant.at(&scene.world.process_over(&network, scene.world.clock.clock()))
+    scene.tenant.at(&scene.world.process_on(&network))
 }
 
 /// The tenant at a process that cannot list events and deliveries, so the sweep does all pages of its jobs.
 fn without_listing(scene: &Scene) -> Tenant {
     let network = over_network_by_call(&scene.world.sdk(), without_lists);
-    scene.tenant.at(&scene.world.process_over(&network, scene.world.clock.clock()))
+    scene.tenant.at(&scene.world.process_on(&network))
 }
 
 async fn only_endpoint(scene: &Scene) -> Endpoint {

@@ -20,7 +20,7 @@ fn observed(world: &World) -> (Process, impl Fn() -> Vec<String>) {
         }
         Fate::Pass
     });
-    (world.process_over(&network, world.clock.clock()), move || std::mem::take(&mut *reads.lock().unwrap()))
+    (world.process_on(&network), move || std::mem::take(&mut *reads.lock().unwrap()))
 }
 
 fn joined(partitions: impl IntoIterator<Item = String>) -> String {

@@ -144,7 +144,7 @@ async fn an_import_that_is_tried_again_reports_what_it_has_written() {
         let is_first = call.operation == "TransactWriteItems" && transactions.fetch_add(1, Ordering::SeqCst) == 0;
         if is_first { fate.clone() } else { Fate::Pass }
     });
-    let platform = world.platform().at(&world.process_over(&network, world.clock.clock()));
+    let platform = world.platform().at(&world.process_on(&network));
     let change = async {
         performed.pass().await;
         put(&world.platform(), "n39", &json!({"schema": true})).await.data(201);

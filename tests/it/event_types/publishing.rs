@@ -179,7 +179,7 @@ pub(super) fn observed(world: &World) -> (crate::support::Process, Arc<AtomicUsi
         counter.fetch_add(1, Ordering::SeqCst);
         if down.load(Ordering::SeqCst) { Fate::Refuse } else { Fate::Pass }
     });
-    (world.process_over(&network, world.clock.clock()), reads, is_down)
+    (world.process_on(&network), reads, is_down)
 }
 
 #[tokio::test]

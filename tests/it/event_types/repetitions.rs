@@ -19,7 +19,7 @@ fn stuck(world: &World) -> Process {
         kind if kind.starts_with("BatchWriteItem") => Fate::Refuse,
         _ => Fate::Pass,
     });
-    world.process_over(&network, world.clock.clock())
+    world.process_on(&network)
 }
 
 fn statuses(results: &Value) -> Vec<&str> {

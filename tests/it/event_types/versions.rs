@@ -62,7 +62,7 @@ async fn a_type_is_created_once_though_the_answer_is_lost() {
         "TransactWriteItems" if lost.fetch_add(1, Ordering::SeqCst) == 0 => Fate::LoseAnswer,
         _ => Fate::Pass,
     });
-    let process = world.process_over(&network, world.clock.clock());
+    let process = world.process_on(&network);
     let platform = world.platform().at(&process);
     let body = json!({"name": "order.paid", "schema": schema()});
     let created = platform.post(TYPES, &body).await.data(201);

@@ -27,7 +27,7 @@ async fn subscribed() -> (World, Tenant, Receiver) {
 /// The tenant at a process for which these calls are refused.
 fn without(world: &World, tenant: &Tenant, refused: fn(&Call) -> bool) -> Tenant {
     let network = over_network_by_call(&world.sdk(), move |call| if refused(call) { Fate::Refuse } else { Fate::Pass });
-    tenant.at(&world.process_over(&network, world.clock.clock()))
+    tenant.at(&world.process_on(&network))
 }
 
 #[tokio::test]

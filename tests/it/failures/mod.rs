@@ -271,7 +271,7 @@ async fn a_call_without_a_response_times_out_and_is_retried() {
     let seen = wire.clone();
     let network = over_network_by_call(&world.sdk(), move |call| seen.fate(call));
     let network = network.to_builder().timeout_config(config::timeouts()).build();
-    let process = world.process_over(&network, world.clock.clock());
+    let process = world.process_on(&network);
     assert_eq!(wire.armed(process.drain()).await, 1);
     assert!(wire.is_spoilt());
     let final_state = world.run_to_the_end().await;
@@ -297,7 +297,7 @@ async fn an_announcement_is_sent_once_if_a_sweep_precedes_the_retry_of_its_write
         }
         if counter.fetch_add(1, Ordering::SeqCst) == 0 { Fate::LoseAnswer } else { Fate::Behind(second.clone()) }
     });
-    let process = world.process_over(&network, world.clock.clock());
+    let process = world.process_on(&network);
     let meanwhile = async || {
         eventually("the write is retried", async || tries.load(Ordering::SeqCst) == 2).await;
         world.sweep().await;

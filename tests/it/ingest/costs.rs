@@ -10,7 +10,7 @@ use crate::meter::Meter;
 async fn ten_messages_share_the_calls_that_can_be_shared() {
     let (world, _receiver, tenant) = subscribed().await;
     let (sdk, meter) = Meter::install(&world.sdk()).unwrap();
-    let process = world.process_over(&sdk, world.clock.clock());
+    let process = world.process_on(&sdk);
     let first = json!({"organization": tenant.id, "type": "nobody.wants.this", "data": {}});
     world.ingest_by(&process, &[first]).await;
     let messages: Vec<_> = (0..10).map(|number| message(&tenant, number)).collect();

@@ -93,7 +93,7 @@ async fn ingest_with(sender: &World, queued: Queued, kind: &'static str, fate: O
         kinds.lock().unwrap().insert(call.kind());
         spoilt.clone().filter(|_| call.kind() == kind).unwrap_or(Fate::Pass)
     });
-    let process = world.process_over(&network, world.clock.clock());
+    let process = world.process_on(&network);
     // If the messages cannot be deleted, they are received again.
     let _ = process.try_ingest().await;
     for _ in 0..6 {

@@ -67,7 +67,7 @@ async fn messages_for_which_no_time_is_left_are_visible_again_at_once() {
         }
         Fate::Pass
     });
-    let process = world.process_over(&network, world.clock.clock());
+    let process = world.process_on(&network);
     assert_eq!(process.ingest().await, 3);
     assert_eq!(events(&other).await.len(), 1, "small messages are first");
     assert_eq!((world.ingest_messages().len(), events(&tenant).await.len()), (1, 100));

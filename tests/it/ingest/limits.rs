@@ -114,7 +114,7 @@ async fn a_message_and_its_copy_publish_one_event() {
     // The process dies before the message is deleted, or SQS delivers it again.
     let network =
         over_network(&world.sdk(), |name| if name == "DeleteMessageBatch" { Fate::Refuse } else { Fate::Pass });
-    world.process_over(&network, world.clock.clock()).try_ingest().await.unwrap_err();
+    world.process_on(&network).try_ingest().await.unwrap_err();
     assert_eq!(world.waiting_for_ingest().await, (1, 1), "hidden, delayed");
     for _ in 0..3 {
         world.advance(Duration::from_secs(INGEST_VISIBILITY_SECONDS.into()));
@@ -131,7 +131,7 @@ async fn a_message_that_cannot_be_copied_is_hidden() {
     world.advance(Duration::from_secs(1));
     use_up(&tenant).await;
     let network = over_network(&world.sdk(), |name| if name == "SendMessage" { Fate::Refuse } else { Fate::Pass });
-    assert_eq!(world.process_over(&network, world.clock.clock()).ingest().await, 1);
+    assert_eq!(world.process_on(&network).ingest().await, 1);
     assert_eq!(world.waiting_for_ingest().await, (1, 0), "hidden, delayed");
     world.advance(Duration::from_secs(6));
     assert_eq!(world.process.ingest().await, 1);

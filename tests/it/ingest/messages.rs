@@ -61,7 +61,7 @@ async fn a_message_that_sqs_delivers_twice_is_published_once() {
     let (world, receiver, tenant) = subscribed().await;
     let network =
         over_network(&world.sdk(), |name| if name == "DeleteMessageBatch" { Fate::Refuse } else { Fate::Pass });
-    let process = world.process_over(&network, world.clock.clock());
+    let process = world.process_on(&network);
     world.send_to_ingest(&message(&tenant, 1).to_string()).await;
     process.try_ingest().await.unwrap_err();
     world.redeliver_ingest();

@@ -109,7 +109,7 @@ async fn the_refused_events_of_a_list_become_a_dead_letter_that_can_be_sent_agai
 async fn a_message_whose_dead_letter_cannot_be_sent_stays_in_the_queue() {
     let (world, _receiver, tenant) = subscribed().await;
     let network = over_network(&world.sdk(), |name| if name == "SendMessage" { Fate::Refuse } else { Fate::Pass });
-    let process = world.process_over(&network, world.clock.clock());
+    let process = world.process_on(&network);
     world.ingest_by(&process, &[json!({"organization": tenant.id, "type": 7}), message(&tenant, 1)]).await;
     assert_eq!(world.ingest_messages().len(), 1);
     assert!(world.take_ingest_dead_letters().await.is_empty());

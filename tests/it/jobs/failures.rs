@@ -50,7 +50,7 @@ async fn a_delivery_that_cannot_be_leased_does_not_stop_the_later_ones() {
         let is_lease = call.operation == "PutItem" && call.body["Item"]["sk"]["S"] == json!(id);
         if is_lease { Fate::Error(400, "AccessDeniedException") } else { Fate::Pass }
     });
-    world.whole_sweep(&world.process_over(&network, world.clock.clock())).await.unwrap_err();
+    world.whole_sweep(&world.process_on(&network)).await.unwrap_err();
     assert_eq!(world.in_the_queue().await, 2 * PAGE);
     world.advance(seconds(60));
     world.sweep().await;
@@ -64,7 +64,7 @@ async fn a_release_stops_leasing_when_messages_cannot_be_sent() {
     let endpoint = held(&tenant, &receiver, 50).await;
     resume(&world, &tenant, &endpoint).await;
     let refuse = |operation: &str| if operation == "SendMessageBatch" { Fate::Refuse } else { Fate::Pass };
-    let sweeper = world.process_over(&over_network(&world.sdk(), refuse), world.clock.clock());
+    let sweeper = world.process_on(&over_network(&world.sdk(), refuse));
     sweeper.try_sweep().await.unwrap_err();
     let still_held = world.marks().await.iter().filter(|(partition, _)| partition.starts_with("held#")).count();
     assert_eq!(still_held, 40, "one chunk of ten is leased");

@@ -141,7 +141,7 @@ async fn a_page_of_more_than_a_thousand_jobs_reads_the_jobs_that_it_shows() {
         store.request_job(&job).await.unwrap();
     }
     let (sdk, meter) = Meter::install(&world.sdk()).unwrap();
-    let process = world.process_over(&sdk, world.clock.clock());
+    let process = world.process_on(&sdk);
     let reader = tenant.at(&process);
     reader.get("/webhooks/endpoints").await.data(200);
     meter.take();

@@ -40,7 +40,7 @@ async fn held(tenant: &Tenant, receiver: &Receiver, count: usize) -> Endpoint {
 /// A process that cannot list events and deliveries. It can change endpoints and count jobs, but the sweep does all pages
 /// of its jobs.
 fn process_without_queries(world: &World) -> Process {
-    world.process_over(&over_network_by_call(&world.sdk(), without_lists), world.clock.clock())
+    world.process_on(&over_network_by_call(&world.sdk(), without_lists))
 }
 
 async fn resume(world: &World, tenant: &Tenant, endpoint: &Endpoint) {

@@ -129,7 +129,7 @@ async fn a_job_that_is_cancelled_while_a_page_is_done_stays_cancelled() {
         write_reached.open();
         Fate::Behind(write_gate.clone())
     });
-    let sweeper = world.process_over(&network, world.clock.clock());
+    let sweeper = world.process_on(&network);
     let cancel = async {
         reached.pass().await;
         tenant.post(&format!("/jobs/{id}/cancel"), &json!({})).await.data(200);

@@ -113,7 +113,7 @@ async fn a_failing_release_does_not_stop_recoveries_and_due_deliveries() {
         let is_release = partition.is_some_and(|partition| partition.starts_with(&held));
         if is_release { Fate::Error(400, "AccessDeniedException") } else { Fate::Pass }
     });
-    world.process_over(&network, world.clock.clock()).try_sweep().await.unwrap_err();
+    world.process_on(&network).try_sweep().await.unwrap_err();
     world.drain().await;
     assert_eq!((failed_receiver.received().len(), late.received().len()), (6, 2));
     assert_eq!(receiver.received().len(), 0);
@@ -160,7 +160,7 @@ async fn recoveries_of_two_organizations_do_not_delay_due_deliveries_probes_and_
         assert_eq!((late.received().len(), probed.received().len()), (2, 1));
         gate.open();
     };
-    let sweeper = world.process_over(&network, world.clock.clock());
+    let sweeper = world.process_on(&network);
     tokio::join!(async { sweeper.sweep().await }, others);
     for tenant in [&one, &two] {
         assert_eq!(summary(&jobs(tenant).await[0]), json!(["recover", "open", 150]));

@@ -82,7 +82,7 @@ async fn logs_contain_ids_and_nothing_else_that_a_tenant_supplies() {
         "SendMessageBatch",
     ] {
         let refuse = move |name: &str| if name == operation { Fate::Refuse } else { Fate::Pass };
-        let process = world.process_over(&over_network(&world.sdk(), refuse), world.clock.clock());
+        let process = world.process_on(&over_network(&world.sdk(), refuse));
         let broken = tenant.at(&process);
         run::publish(&broken).await;
         broken.post("/events", &json!({"type": "a.b", "data": {DATA: DATA}})).await;

@@ -55,7 +55,7 @@ async fn pages_read_a_bounded_number_of_units() {
     world.drain().await;
     let network = over_network_by_call(&world.sdk(), |_| Fate::Pass);
     let (sdk, meter) = Meter::install(&network).unwrap();
-    let process = world.process_over(&sdk, world.clock.clock());
+    let process = world.process_on(&sdk);
     let browser = Browser::signed_in(&tenant.at(&process), &json!({"role": "owner"})).await;
     let own = format!("/endpoints/{}", endpoint.id);
     for (page, most_units) in [

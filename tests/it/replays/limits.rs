@@ -48,7 +48,7 @@ async fn a_page_of_large_events_and_a_dry_run_read_a_limited_number_of_units() {
             }
             Fate::Pass
         });
-        (meter, world.process_over(&network, world.clock.clock()))
+        (meter, world.process_on(&network))
     };
     let reader = tenant.at(&process);
     reader.get("/webhooks/endpoints").await.data(200);
@@ -104,7 +104,7 @@ async fn an_organization_has_ten_dry_runs_at_a_time() {
         begins.fetch_add(1, Ordering::SeqCst);
         Fate::Behind(held.clone())
     });
-    let process = world.process_over(&network, world.clock.clock());
+    let process = world.process_on(&network);
     let path = format!("{}/replay?dry_run=true", endpoint.path());
     let failed = all_time("failed");
     let reader = tenant.at(&process);

@@ -32,7 +32,7 @@ fn without(world: &World, kind: &'static str, nth: usize) -> Process {
         let is_refused = call.kind() == kind && seen.fetch_add(1, Ordering::SeqCst) >= nth;
         if is_refused { Fate::Refuse } else { Fate::Pass }
     });
-    world.process_over(&network, world.clock.clock())
+    world.process_on(&network)
 }
 
 async fn job(tenant: &Tenant, id: &Value) -> Value {
@@ -187,7 +187,7 @@ async fn a_page_without_deliveries_ends_after_400_events() {
         }
         Fate::Pass
     });
-    let process = world.process_over(&network, world.clock.clock());
+    let process = world.process_on(&network);
     let job = replay(&tenant.at(&process), &endpoint, &all_time("missed")).await;
     assert_eq!(json!([job["status"], job["deliveries"]]), json!(["done", 0]));
     let pages = left.lock().unwrap().clone();

@@ -59,14 +59,14 @@ async fn no_secret_is_in_logs_errors_messages_the_table_metrics_or_debug_output_
     // DynamoDB and SQS fail for callers and for the consumer until the messages are dead letters.
     let is_dynamodb = |operation: &str| ["Item", "Statement"].iter().any(|it| operation.contains(it));
     let dynamodb_fails = move |operation: &str| if is_dynamodb(operation) { Fate::Refuse } else { Fate::Pass };
-    let broken = world.process_over(&over_network(&world.sdk(), dynamodb_fails), world.clock.clock());
+    let broken = world.process_on(&over_network(&world.sdk(), dynamodb_fails));
     let (secret, header) = (search.own("supplied"), search.own("header"));
     let fields = json!({"name": "n", "url": "http://127.0.0.1/", "event_types": ["*"], "secret": secret,
         "headers": {"authorization": header}});
     search.error(&tenant.at(&broken).post("/webhooks/endpoints", &fields).await);
     for operation in ["PutItem", "BatchWriteItem", "SendMessageBatch", "TransactWriteItems"] {
         let failing = over_network(&world.sdk(), move |name| if name == operation { Fate::Refuse } else { Fate::Pass });
-        let failing = tenant.at(&world.process_over(&failing, world.clock.clock()));
+        let failing = tenant.at(&world.process_on(&failing));
         let answers = [
             failing.post("/webhooks/endpoints", &fields).await,
             failing.post("/api-keys", &json!({"name": "n"})).await,

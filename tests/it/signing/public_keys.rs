@@ -153,7 +153,7 @@ async fn each_process_answers_from_its_cache_for_a_minute_and_knows_its_own_chan
         assert!(call.operation == "Query" || call.kind().contains("org"), "{call:?}");
         Fate::Pass
     });
-    let elsewhere = world.process_over(&network, world.clock.clock());
+    let elsewhere = world.process_on(&network);
     let tenant = world.tenant().await;
     let endpoint = endpoint(&tenant, ED25519).await;
     let unknown = "/webhooks/endpoints/we_550e8400e29b41d4a716446655440000/jwks.json";

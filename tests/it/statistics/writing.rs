@@ -38,7 +38,7 @@ async fn a_refused_count_is_written_later_and_an_uncertain_one_is_not_written_ag
         let tenant = world.tenant().await;
         let endpoint = tenant.endpoint(&receiver).await;
         let (network, on, tries) = troubled(&world, fate.clone());
-        let process = world.process_over(&network, world.clock.clock());
+        let process = world.process_on(&network);
         let written = async || {
             process.meter.write_all_usage().await;
             total(&tenant, &endpoint).await["attempts"]["success"].as_u64().unwrap()
@@ -65,7 +65,7 @@ async fn counting_costs_at_most_a_two_hundredth_of_a_write_for_each_delivery_to_
         counter.fetch_add(usize::from(call.kind() == "UpdateItem stats"), Ordering::SeqCst);
         Fate::Pass
     });
-    let process = world.process_over(&network, world.clock.clock());
+    let process = world.process_on(&network);
     const DELIVERIES: usize = 600;
     for _ in 0..DELIVERIES {
         tenant.publish_one().await;
@@ -83,7 +83,7 @@ async fn statistics_that_cannot_be_written_do_not_delay_deliveries_and_are_kept(
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint(&receiver).await;
     let (network, on, _) = troubled(&world, Fate::Refuse);
-    let process = world.process_over(&network, world.clock.clock());
+    let process = world.process_on(&network);
     for _ in 0..2 {
         tenant.publish().await;
         assert_eq!(process.drain().await, 1);
@@ -149,7 +149,7 @@ async fn a_sweep_writes_large_counts_while_it_runs_and_all_others_at_its_end() {
         tenant.set_status(endpoint, "disabled").await;
     }
     let (network, writes) = counting(&world, "UpdateItem stats");
-    let process = world.process_over(&network, world.clock.clock());
+    let process = world.process_on(&network);
     process.sweep().await;
     assert_eq!((world.items("stats").await.len(), failed(&world).await), (41, 270));
     assert_eq!(writes.load(Ordering::SeqCst), 42, "the large count is written when it has 200");
@@ -180,7 +180,7 @@ async fn a_process_that_ends_reads_each_organization_of_its_old_counts_once() {
         tenant.publish().await;
     }
     let (network, reads) = counting(&world, "GetItem state");
-    let process = world.process_over(&network, world.clock.clock());
+    let process = world.process_on(&network);
     process.drain().await;
     world.advance(Duration::from_secs(13 * 60));
     let before = reads.load(Ordering::SeqCst);

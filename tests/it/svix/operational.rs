@@ -223,7 +223,7 @@ async fn a_deployment_without_operational_webhooks_reads_one_item_in_30_seconds(
         counter.fetch_add(usize::from(is_look), std::sync::atomic::Ordering::SeqCst);
         Fate::Pass
     });
-    let process = world.process_over(&network, world.clock.clock());
+    let process = world.process_on(&network);
     let tenant = world.tenant().await.at(&process);
     for _ in 0..5 {
         tenant.endpoint(&Receiver::new().await).await;

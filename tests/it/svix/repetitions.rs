@@ -122,7 +122,7 @@ async fn a_repetition_after_an_error_finds_what_was_stored() {
         let raises = call.operation == "UpdateItem" && call.body["ExpressionAttributeValues"][":one"].is_object();
         if raises { Fate::Refuse } else { Fate::Pass }
     });
-    let failing = world.process_over(&network, world.clock.clock());
+    let failing = world.process_on(&network);
     let (path, body) = (app.path("/endpoint"), json!({"url": "https://example.com/"}));
     let first = post(&app.client.at(&failing), &path, "auto_1", &body).await;
     assert!(first.status >= 500, "{}", first.body);

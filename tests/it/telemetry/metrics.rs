@@ -123,7 +123,7 @@ async fn unreadable_messages_and_rejected_records_are_counted_immediately() {
         _ => Fate::Pass,
     });
     let (counted, _guard) = Counted::start();
-    world.process_over(&refused, world.clock.clock()).drain().await;
+    world.process_on(&refused).drain().await;
     assert_eq!(counted.counters(), counters([("Unreadable", 1), ("Unrecorded", 1)]));
     world.purge().await;
     let event = json!({"type": "a.b", "data": {"large": "x".repeat(60_000)}});
@@ -176,7 +176,7 @@ async fn every_sweep_reports_the_longest_delay_of_a_due_delivery() {
 async fn a_sweep_that_cannot_read_does_not_report_that_nothing_is_late() {
     let world = World::new().await;
     let broken = over_network(&world.sdk(), |operation| if operation == "Query" { Fate::Refuse } else { Fate::Pass });
-    let process = world.process_over(&broken, world.clock.clock());
+    let process = world.process_on(&broken);
     let (counted, _guard) = Counted::start();
     process.try_sweep().await.unwrap_err();
     assert_eq!(counted.take("SweepOverdueSeconds"), [0.0; 0]);

@@ -119,7 +119,7 @@ async fn the_cause_of_a_failed_request_is_in_the_log_with_its_id_and_not_in_the_
         "BatchWriteItem" => Fate::Refuse,
         _ => Fate::Pass,
     });
-    let process = world.process_over(&broken, world.clock.clock());
+    let process = world.process_on(&broken);
     let (log, _guard) = Log::start();
     let reply = tenant.at(&process).post("/events", &json!({"type": "a.b", "data": {}})).await;
     reply.is_error(503, "unavailable");

@@ -46,7 +46,7 @@ async fn a_copy_whose_ticket_is_not_recorded_is_acknowledged() {
         "BatchExecuteStatement" | "PutItem" => Fate::Hang,
         _ => Fate::Pass,
     });
-    let doomed = start(scene.world.process_over(&network, scene.world.clock.clock()));
+    let doomed = start(scene.world.process_on(&network));
     while scene.world.messages().len() < 2 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
@@ -77,7 +77,7 @@ async fn a_copy_that_is_received_before_its_ticket_is_recorded_is_hidden() {
             there.open();
             Fate::Behind(held.clone())
         });
-        let recording = start(scene.world.process_over(&network, scene.world.clock.clock()));
+        let recording = start(scene.world.process_on(&network));
         reached.pass().await;
         scene.world.advance(Duration::from_secs(45));
         assert_eq!(scene.start().await.unwrap(), 1, "the copy is received");
@@ -96,7 +96,7 @@ async fn a_copy_that_cannot_be_sent_leaves_the_message_hidden() {
         "SendMessageBatch" => Fate::Refuse,
         _ => Fate::Pass,
     });
-    scene.world.process_over(&network, scene.world.clock.clock()).drain().await;
+    scene.world.process_on(&network).drain().await;
     assert_eq!(scene.world.in_flight().await, 1);
     assert_eq!(scene.item("ticket").await, None);
     scene.world.advance(Duration::from_secs(40));

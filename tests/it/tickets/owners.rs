@@ -78,7 +78,7 @@ async fn a_redriven_message_still_owns_its_delivery() {
         "BatchGetItem" => Fate::Refuse,
         _ => Fate::Pass,
     });
-    let broken = scene.world.process_over(&broken, scene.world.clock.clock());
+    let broken = scene.world.process_on(&broken);
     scene.world.advance(VISIBILITY);
     broken.drain().await;
     scene.world.advance(VISIBILITY);

@@ -129,7 +129,7 @@ async fn a_consumer_with_an_active_endpoint_in_its_cache_does_not_attempt_a_park
         reached.open();
         Fate::Behind(held.clone())
     });
-    let parking = start(scene.world.process_over(&network, scene.world.clock.clock()));
+    let parking = start(scene.world.process_on(&network));
     parked.pass().await;
     scene.world.redeliver();
     let handling = start(remembering);
@@ -167,7 +167,7 @@ async fn a_send_whose_response_is_lost_sends_twice_and_loses_nothing() {
         let is_first = operation == "SendMessageBatch" && !lost.swap(true, std::sync::atomic::Ordering::SeqCst);
         if is_first { Fate::LoseAnswer } else { Fate::Pass }
     });
-    let unlucky = tenant.at(&world.process_over(&network, world.clock.clock()));
+    let unlucky = tenant.at(&world.process_on(&network));
     let id = unlucky.publish_one().await;
     assert_eq!(world.messages().len(), 2);
     let scene = Scene { world, tenant, endpoint, receiver, id };

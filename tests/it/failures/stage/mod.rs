@@ -55,7 +55,7 @@ impl Stage {
         let network = over_network_by_call(&world.sdk(), move |call| seen.fate(call));
         let process = match scene {
             Scene::Reencryption => world.process_with_parameter(&network),
-            _ => world.process_over(&network, world.clock.clock()),
+            _ => world.process_on(&network),
         };
         let wire = wire.clone();
         Self { scene, wire, world, tenant, endpoint, receiver, listener, process, accepted: Vec::new() }
@@ -193,12 +193,12 @@ impl Stage {
 
     /// A process that cannot list events and deliveries.
     fn without_lists(&self) -> Process {
-        self.world.process_over(&over_network_by_call(&self.world.sdk(), without_lists), self.world.clock.clock())
+        self.world.process_on(&over_network_by_call(&self.world.sdk(), without_lists))
     }
 
     /// A process on whose network these operations have another fate than to pass.
     fn spoiled(&self, fate: impl Fn(&str) -> Fate + Send + Sync + 'static) -> Process {
-        self.world.process_over(&over_network(&self.world.sdk(), fate), self.world.clock.clock())
+        self.world.process_on(&over_network(&self.world.sdk(), fate))
     }
 }
 

@@ -128,7 +128,7 @@ impl Stage {
                     if call.kind() == kind { Fate::Refuse } else { Fate::Pass }
                 },
             );
-        let hasty = self.world.process_over(&network, self.world.clock.clock());
+        let hasty = self.world.process_on(&network);
         let events = self.tenant.get("/events").await.data(200);
         let path = format!("/events/{}/data", text(&events[0]["id"]));
         self.tenant.at(&hasty).delete(&path).await.is_error(503, "unavailable");
