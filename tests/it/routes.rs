@@ -1,11 +1,13 @@
 //! A table of all routes of all dialects, with the scope that each needs and its rule for keys that are bound to endpoints.
 //! A route without a row, or a row without a route, fails a test.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+mod declared;
 
-use regex_lite::Regex;
+use std::collections::BTreeSet;
+
 use shared::domain::tenancy::access::{Scope, Scopes};
+
+pub(crate) use declared::{Declared, declared_in, sources};
 
 use crate::svix::routes::{OPEN as SVIX_OPEN, ROUTES as SVIX_ROUTES};
 
@@ -90,16 +92,16 @@ impl Route {
     }
 }
 
-const DELIVERIES_READ: Admits = Admits::Scope(Scope::DeliveriesRead);
-const DELIVERIES_WRITE: Admits = Admits::Scope(Scope::DeliveriesWrite);
-const ENDPOINTS_READ: Admits = Admits::Scope(Scope::EndpointsRead);
-const ENDPOINTS_WRITE: Admits = Admits::Scope(Scope::EndpointsWrite);
-const EVENTS_READ: Admits = Admits::Scope(Scope::EventsRead);
-const EVENTS_PUBLISH: Admits = Admits::Scope(Scope::EventsPublish);
-const KEYS_READ: Admits = Admits::Scope(Scope::KeysRead);
-const KEYS_WRITE: Admits = Admits::Scope(Scope::KeysWrite);
-const ORGANIZATION_READ: Admits = Admits::Scope(Scope::OrganizationRead);
-const ORGANIZATION_WRITE: Admits = Admits::Scope(Scope::OrganizationWrite);
+pub(crate) const DELIVERIES_READ: Admits = Admits::Scope(Scope::DeliveriesRead);
+pub(crate) const DELIVERIES_WRITE: Admits = Admits::Scope(Scope::DeliveriesWrite);
+pub(crate) const ENDPOINTS_READ: Admits = Admits::Scope(Scope::EndpointsRead);
+pub(crate) const ENDPOINTS_WRITE: Admits = Admits::Scope(Scope::EndpointsWrite);
+pub(crate) const EVENTS_READ: Admits = Admits::Scope(Scope::EventsRead);
+pub(crate) const EVENTS_PUBLISH: Admits = Admits::Scope(Scope::EventsPublish);
+pub(crate) const KEYS_READ: Admits = Admits::Scope(Scope::KeysRead);
+pub(crate) const KEYS_WRITE: Admits = Admits::Scope(Scope::KeysWrite);
+pub(crate) const ORGANIZATION_READ: Admits = Admits::Scope(Scope::OrganizationRead);
+pub(crate) const ORGANIZATION_WRITE: Admits = Admits::Scope(Scope::OrganizationWrite);
 
 const NAME: &str = r#"{"name": "Renamed"}"#;
 // A key cannot issue one with scopes that it lacks.
@@ -367,53 +369,13 @@ pub(crate) fn implies_organization(path: &str) -> bool {
     path.starts_with("/v1/endpoints") || path.starts_with("/v1/webhook-")
 }
 
-/// The routes that the functions' sources declare: `.route("<path>", <method>(…).<method>(…))`.
-fn declared() -> BTreeSet<(String, String)> {
-    let mut found = BTreeSet::new();
-    let calls = Regex::new(r#"\.route\(\s*"([^"]*)"\s*,\s*((?:\.?[a-z]+\([a-z_]+\))+)\s*,?\s*\)"#).unwrap();
-    let methods = Regex::new(r"([a-z]+)\(").unwrap();
-    let nesting = Regex::new(r#"\.nest\(\s*"([^"]*)""#).unwrap();
-    let routing = Regex::new(r"\.(?:route|route_service|nest|nest_service)\(|\broutes!\(").unwrap();
-    let functions = Path::new(env!("CARGO_MANIFEST_DIR")).join("functions");
-    // The pages of the portal have a table of their own, in `portal/routes.rs`.
-    for file in sources(&functions).into_iter().filter(|file| !file.starts_with(functions.join("portal"))) {
-        let source = std::fs::read_to_string(&file).unwrap();
-        let around = file.ancestors().skip(1).map(|folder| folder.join("mod.rs"));
-        let mut around = around.filter_map(|module| std::fs::read_to_string(module).ok());
-        let prefix = around.find_map(|module| Some(nesting.captures(&module)?[1].to_owned())).unwrap_or_default();
-        let mut understood = nesting.find_iter(&source).count();
-        for call in calls.captures_iter(&source) {
-            understood += 1;
-            // It answers everybody, for paths that the API does not have.
-            if call[2].contains("not_implemented") {
-                continue;
-            }
-            let path = if ["/v1/", "/api/"].iter().any(|start| call[1].starts_with(start)) {
-                call[1].to_owned()
-            } else {
-                format!("{prefix}{}", &call[1])
-            };
-            let methods = methods.captures_iter(&call[2]).map(|method| method[1].to_uppercase());
-            found.extend(methods.map(|method| (method, path.clone())));
-        }
-        assert_eq!(routing.find_iter(&source).count(), understood, "a route of {} is not recognized", file.display());
-    }
-    found
-}
-
-fn sources(directory: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    let files = entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] });
-    files.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
-}
-
 #[test]
 fn the_table_contains_exactly_the_declared_routes() {
     let rows = ROUTES.iter().chain(SVIX_ROUTES).map(|route| (route.method, route.path)).chain(OPEN).chain(SVIX_OPEN);
     let rows: Vec<_> = rows.map(|(method, path)| (method.to_owned(), path.to_owned())).collect();
     let table: BTreeSet<_> = rows.iter().cloned().collect();
     assert_eq!(rows.len(), table.len(), "no row occurs twice");
-    let declared = declared();
+    let declared = declared::of_the_api();
     let without_row: Vec<_> = declared.difference(&table).collect();
     let without_route: Vec<_> = table.difference(&declared).collect();
     assert!(without_row.is_empty() && without_route.is_empty(), "no row: {without_row:?}; no route: {without_route:?}");

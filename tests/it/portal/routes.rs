@@ -2,15 +2,17 @@
 //! that somebody adds must have a row.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use http::Method;
-use regex_lite::Regex;
 use serde_json::{Value, json};
-use shared::domain::tenancy::access::{Role, Scope, Scopes};
+use shared::domain::tenancy::access::{Role, Scopes};
 
 use super::scene::{Scene, fields};
-use crate::routes::{Admits, Bound};
+use crate::routes::{
+    Admits, Bound, DELIVERIES_READ, DELIVERIES_WRITE, Declared, ENDPOINTS_READ, ENDPOINTS_WRITE, EVENTS_READ,
+    KEYS_READ, KEYS_WRITE, ORGANIZATION_READ, declared_in, sources,
+};
 use crate::support::{Answer, Browser, Receiver, World};
 
 /// The routes without a session.
@@ -30,15 +32,6 @@ pub(super) struct Route {
 const fn route(method: &'static str, path: &'static str, ok: u16, admits: Admits, bound: Bound) -> Route {
     Route { method, path, ok, admits, bound }
 }
-
-const DELIVERIES_READ: Admits = Admits::Scope(Scope::DeliveriesRead);
-const DELIVERIES_WRITE: Admits = Admits::Scope(Scope::DeliveriesWrite);
-const ENDPOINTS_READ: Admits = Admits::Scope(Scope::EndpointsRead);
-const ENDPOINTS_WRITE: Admits = Admits::Scope(Scope::EndpointsWrite);
-const EVENTS_READ: Admits = Admits::Scope(Scope::EventsRead);
-const KEYS_READ: Admits = Admits::Scope(Scope::KeysRead);
-const KEYS_WRITE: Admits = Admits::Scope(Scope::KeysWrite);
-const ORGANIZATION_READ: Admits = Admits::Scope(Scope::OrganizationRead);
 
 /// The routes that need a session.
 pub(super) const ROUTES: [Route; 49] = [
@@ -93,23 +86,15 @@ pub(super) const ROUTES: [Route; 49] = [
     route("POST", "/portal/{organization}/access/sessions/{portal_session}/revoke", 303, KEYS_WRITE, Bound::Refused),
 ];
 
-fn sources(directory: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
-    let files = entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] });
-    files.filter(|path| path.extension().is_some_and(|extension| extension == "rs")).collect()
-}
-
 #[test]
 fn the_table_has_exactly_the_declared_routes() {
-    let calls = Regex::new(r#"\.route\(\s*"([^"]*)"\s*,\s*((?:\.?[a-z]+\([a-z_]+\))+)\s*,?\s*\)"#).unwrap();
-    let methods = Regex::new(r"([a-z]+)\(").unwrap();
     let mut declared = BTreeSet::new();
     for file in sources(&Path::new(env!("CARGO_MANIFEST_DIR")).join("functions/portal")) {
         let source = std::fs::read_to_string(&file).unwrap();
-        assert_eq!(source.matches(".route(").count(), calls.find_iter(&source).count(), "{}", file.display());
-        for call in calls.captures_iter(&source) {
-            declared
-                .extend(methods.captures_iter(&call[2]).map(|method| (method[1].to_uppercase(), call[1].to_owned())));
+        let found = declared_in(&source);
+        assert_eq!(source.matches(".route(").count(), found.len(), "{}", file.display());
+        for Declared { path, methods, .. } in found {
+            declared.extend(methods.into_iter().map(|method| (method, path.clone())));
         }
     }
     let rows = OPEN.into_iter().chain(ROUTES.iter().map(|route| (route.method, route.path)));

@@ -1,18 +1,9 @@
 //! A table of all routes of the dialect, with the scope that each needs and its rule for keys that are bound to endpoints.
 
-use shared::domain::tenancy::access::Scope;
-
-use crate::routes::{Admits, Bound, Route, route};
-
-const DELIVERIES_READ: Admits = Admits::Scope(Scope::DeliveriesRead);
-const DELIVERIES_WRITE: Admits = Admits::Scope(Scope::DeliveriesWrite);
-const ENDPOINTS_READ: Admits = Admits::Scope(Scope::EndpointsRead);
-const ENDPOINTS_WRITE: Admits = Admits::Scope(Scope::EndpointsWrite);
-const EVENTS_READ: Admits = Admits::Scope(Scope::EventsRead);
-const EVENTS_PUBLISH: Admits = Admits::Scope(Scope::EventsPublish);
-const KEYS_WRITE: Admits = Admits::Scope(Scope::KeysWrite);
-const ORGANIZATION_READ: Admits = Admits::Scope(Scope::OrganizationRead);
-const ORGANIZATION_WRITE: Admits = Admits::Scope(Scope::OrganizationWrite);
+use crate::routes::{
+    Admits, Bound, DELIVERIES_READ, DELIVERIES_WRITE, ENDPOINTS_READ, ENDPOINTS_WRITE, EVENTS_PUBLISH, EVENTS_READ,
+    KEYS_WRITE, ORGANIZATION_READ, ORGANIZATION_WRITE, Route, route,
+};
 
 const APPLICATION: &str = r#"{"name": "Renamed"}"#;
 const ENDPOINT: &str = r#"{"url": "https://example.com/"}"#;
