@@ -10,7 +10,7 @@ use futures_util::future::join_all;
 use http::Method;
 use serde_json::{Value, json};
 
-use crate::support::{Fate, Process, Receiver, Reply, Tenant, World, over_network_by_call, text};
+use crate::support::{Fate, Process, Receiver, Reply, Tenant, World, counted, over_network_by_call, text};
 
 const RATE: &str = "events_per_second";
 /// More requests than the limits of these tests admit, so that each publisher is refused.
@@ -40,12 +40,7 @@ fn refused_by(reply: &Reply, limit: &str) -> Duration {
 
 /// Another process, and the number of its writes of a rate.
 fn process_with_counted_writes(world: &World) -> (Process, Arc<AtomicUsize>) {
-    let writes = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&writes);
-    let network = over_network_by_call(&world.sdk(), move |call| {
-        counter.fetch_add(usize::from(call.kind().starts_with("UpdateItem limit")), Ordering::SeqCst);
-        Fate::Pass
-    });
+    let (network, writes) = counted(&world.sdk(), |call| call.kind().starts_with("UpdateItem limit"));
     (world.process_on(&network), writes)
 }
 
@@ -323,12 +318,7 @@ async fn requests_are_refused_if_the_rate_is_throttled_and_admitted_if_it_cannot
 async fn an_unknown_key_is_read_at_most_once_in_five_seconds() {
     let world = World::new().await;
     let tenant = world.tenant().await;
-    let reads = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&reads);
-    let network = over_network_by_call(&world.sdk(), move |call| {
-        counter.fetch_add(usize::from(call.kind() == "GetItem key by hash"), Ordering::SeqCst);
-        Fate::Pass
-    });
+    let (network, reads) = counted(&world.sdk(), |call| call.kind() == "GetItem key by hash");
     let process = world.process_on(&network);
     let unknown = format!("sk_live_{}", "a".repeat(43));
     for (key, seconds, expected) in [

@@ -1,17 +1,16 @@
 //! Usage by organization and day: it is counted correctly, written rarely and never counted twice.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use aws_config::SdkConfig;
 use http::Method;
 use serde_json::{Value, json};
 use shared::domain::tenancy::usage::Day;
 use shared::domain::time::Timestamp;
 
-use crate::support::{Answer, Fate, Gate, Process, Receiver, Tenant, World, eventually, over_network};
+use crate::support::{Answer, Fate, Gate, Process, Receiver, Tenant, World, eventually, over_network, troubled};
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const BATCH: usize = 100;
@@ -222,20 +221,6 @@ async fn an_attempt_that_two_processes_record_is_counted_once() {
     assert_eq!(used(&tenant).await, [all, all, all]);
 }
 
-/// A network on which the writes of usage, the only UpdateItem calls here, have this fate while the switch is on.
-fn troubled(world: &World, fate: Fate) -> (SdkConfig, Arc<AtomicBool>, Arc<AtomicUsize>) {
-    let (on, tries) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicUsize::new(0)));
-    let (switch, counter) = (Arc::clone(&on), Arc::clone(&tries));
-    let network = over_network(&world.sdk(), move |operation| {
-        if operation != "UpdateItem" {
-            return Fate::Pass;
-        }
-        counter.fetch_add(1, Ordering::SeqCst);
-        if switch.load(Ordering::SeqCst) { fate.clone() } else { Fate::Pass }
-    });
-    (network, on, tries)
-}
-
 #[tokio::test]
 async fn a_refused_count_is_written_later_and_an_uncertain_one_is_not_written_again() {
     let throttled = Fate::Error(400, "ThrottlingException");
@@ -249,7 +234,8 @@ async fn a_refused_count_is_written_later_and_an_uncertain_one_is_not_written_ag
         let (world, receiver) = (World::new().await, Receiver::new().await);
         let tenant = world.tenant().await;
         tenant.endpoint(&receiver).await;
-        let (network, on, tries) = troubled(&world, fate);
+        // The writes of usage are the only UpdateItem calls here.
+        let (network, on, tries) = troubled(&world.sdk(), |call| call.operation == "UpdateItem", fate);
         let process = world.process_on(&network);
         tenant.at(&process).post("/events/batch", &batch(BATCH)).await.data(202);
         assert_eq!(tries.load(Ordering::SeqCst), 1, "the SDK does not retry the write");

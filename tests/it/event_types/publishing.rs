@@ -8,7 +8,7 @@ use http::Method;
 use serde_json::{Value, json};
 
 use super::{TYPES, create, put, schema};
-use crate::support::{Fate, Receiver, Reply, Tenant, World, over_network_by_call, text};
+use crate::support::{Call, Fate, Process, Receiver, Reply, Tenant, World, text, troubled};
 
 /// How long a process uses the revision of the catalogue that it has read.
 pub(super) const LIFETIME: Duration = Duration::from_secs(10);
@@ -169,16 +169,10 @@ async fn to_an_organization_an_internal_type_is_unknown() {
 }
 
 /// Counts the reads of the catalogue, and refuses them while `is_down`.
-pub(super) fn observed(world: &World) -> (crate::support::Process, Arc<AtomicUsize>, Arc<AtomicBool>) {
-    let (reads, is_down) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicBool::new(false)));
-    let (counter, down) = (Arc::clone(&reads), Arc::clone(&is_down));
-    let network = over_network_by_call(&world.sdk(), move |call| {
-        if !["GetItem catalogue", "GetItem type", "GetItem schema"].contains(&call.kind().as_str()) {
-            return Fate::Pass;
-        }
-        counter.fetch_add(1, Ordering::SeqCst);
-        if down.load(Ordering::SeqCst) { Fate::Refuse } else { Fate::Pass }
-    });
+pub(super) fn observed(world: &World) -> (Process, Arc<AtomicUsize>, Arc<AtomicBool>) {
+    let reads = |call: &Call| ["GetItem catalogue", "GetItem type", "GetItem schema"].contains(&call.kind().as_str());
+    let (network, is_down, reads) = troubled(&world.sdk(), reads, Fate::Refuse);
+    is_down.store(false, Ordering::SeqCst);
     (world.process_on(&network), reads, is_down)
 }
 

@@ -1,28 +1,17 @@
 //! When a process writes the statistics that it counted.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use aws_config::SdkConfig;
 use serde_json::json;
 use shared::domain::statistics::Hour;
 
 use super::{HOUR, total};
-use crate::support::{Fate, Receiver, Tenant, World, over_network_by_call, text};
+use crate::support::{Call, Fate, Receiver, Tenant, World, counted, text, troubled};
 
-/// A network on which the writes of statistics have this fate while the switch is on, and their number.
-fn troubled(world: &World, fate: Fate) -> (SdkConfig, Arc<AtomicBool>, Arc<AtomicUsize>) {
-    let (on, tries) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicUsize::new(0)));
-    let (switch, counter) = (Arc::clone(&on), Arc::clone(&tries));
-    let network = over_network_by_call(&world.sdk(), move |call| {
-        if call.kind() != "UpdateItem stats" {
-            return Fate::Pass;
-        }
-        counter.fetch_add(1, Ordering::SeqCst);
-        if switch.load(Ordering::SeqCst) { fate.clone() } else { Fate::Pass }
-    });
-    (network, on, tries)
+/// Whether the call writes statistics.
+fn writes_statistics(call: &Call) -> bool {
+    call.kind() == "UpdateItem stats"
 }
 
 #[tokio::test]
@@ -37,7 +26,7 @@ async fn a_refused_count_is_written_later_and_an_uncertain_one_is_not_written_ag
         let (world, receiver) = (World::new().await, Receiver::new().await);
         let tenant = world.tenant().await;
         let endpoint = tenant.endpoint(&receiver).await;
-        let (network, on, tries) = troubled(&world, fate.clone());
+        let (network, on, tries) = troubled(&world.sdk(), writes_statistics, fate.clone());
         let process = world.process_on(&network);
         let written = async || {
             process.meter.write_all_usage().await;
@@ -59,12 +48,7 @@ async fn counting_costs_at_most_a_two_hundredth_of_a_write_for_each_delivery_to_
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint(&receiver).await;
-    let writes = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&writes);
-    let network = over_network_by_call(&world.sdk(), move |call| {
-        counter.fetch_add(usize::from(call.kind() == "UpdateItem stats"), Ordering::SeqCst);
-        Fate::Pass
-    });
+    let (network, writes) = counted(&world.sdk(), writes_statistics);
     let process = world.process_on(&network);
     const DELIVERIES: usize = 600;
     for _ in 0..DELIVERIES {
@@ -82,7 +66,7 @@ async fn statistics_that_cannot_be_written_do_not_delay_deliveries_and_are_kept(
     let (world, receiver) = (World::new().await, Receiver::new().await);
     let tenant = world.tenant().await;
     let endpoint = tenant.endpoint(&receiver).await;
-    let (network, on, _) = troubled(&world, Fate::Refuse);
+    let (network, on, _) = troubled(&world.sdk(), writes_statistics, Fate::Refuse);
     let process = world.process_on(&network);
     for _ in 0..2 {
         tenant.publish().await;
@@ -94,17 +78,6 @@ async fn statistics_that_cannot_be_written_do_not_delay_deliveries_and_are_kept(
     on.store(false, Ordering::SeqCst);
     process.meter.write_all_usage().await;
     assert_eq!(total(&tenant, &endpoint).await["attempts"]["success"], 2);
-}
-
-/// A network, and the number of its calls of this kind.
-fn counting(world: &World, kind: &'static str) -> (SdkConfig, Arc<AtomicUsize>) {
-    let calls = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&calls);
-    let network = over_network_by_call(&world.sdk(), move |call| {
-        counter.fetch_add(usize::from(call.kind() == kind), Ordering::SeqCst);
-        Fate::Pass
-    });
-    (network, calls)
 }
 
 async fn endpoints(tenant: &Tenant, receiver: &Receiver, count: usize) {
@@ -148,7 +121,7 @@ async fn a_sweep_writes_large_counts_while_it_runs_and_all_others_at_its_end() {
     for endpoint in &all {
         tenant.set_status(endpoint, "disabled").await;
     }
-    let (network, writes) = counting(&world, "UpdateItem stats");
+    let (network, writes) = counted(&world.sdk(), writes_statistics);
     let process = world.process_on(&network);
     process.sweep().await;
     assert_eq!((world.items("stats").await.len(), failed(&world).await), (41, 270));
@@ -179,7 +152,7 @@ async fn a_process_that_ends_reads_each_organization_of_its_old_counts_once() {
         endpoints(tenant, &receiver, 20).await;
         tenant.publish().await;
     }
-    let (network, reads) = counting(&world, "GetItem state");
+    let (network, reads) = counted(&world.sdk(), |call| call.kind() == "GetItem state");
     let process = world.process_on(&network);
     process.drain().await;
     world.advance(Duration::from_secs(13 * 60));

@@ -1,7 +1,7 @@
 //! Network faults between the SDK and AWS: an HTTP client around another one that decides about each request.
 
 use std::fmt;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -79,6 +79,34 @@ pub(crate) fn recorded(sdk: &SdkConfig) -> (SdkConfig, Arc<Mutex<Vec<Call>>>) {
         Fate::Pass
     });
     (network, calls)
+}
+
+/// The configuration with a network on which every call passes, and the number of those that `concerns` selects.
+pub(crate) fn counted(
+    sdk: &SdkConfig,
+    concerns: impl Fn(&Call) -> bool + Send + Sync + 'static,
+) -> (SdkConfig, Arc<AtomicUsize>) {
+    let (network, _, calls) = troubled(sdk, concerns, Fate::Pass);
+    (network, calls)
+}
+
+/// The configuration with a network on which the calls that `concerns` selects have this fate while the switch is on, and
+/// their number. The switch is on at first.
+pub(crate) fn troubled(
+    sdk: &SdkConfig,
+    concerns: impl Fn(&Call) -> bool + Send + Sync + 'static,
+    fate: Fate,
+) -> (SdkConfig, Arc<AtomicBool>, Arc<AtomicUsize>) {
+    let (on, calls) = (Arc::new(AtomicBool::new(true)), Arc::new(AtomicUsize::new(0)));
+    let (switch, counter) = (Arc::clone(&on), Arc::clone(&calls));
+    let network = over_network_by_call(sdk, move |call| {
+        if !concerns(call) {
+            return Fate::Pass;
+        }
+        counter.fetch_add(1, Ordering::SeqCst);
+        if switch.load(Ordering::SeqCst) { fate.clone() } else { Fate::Pass }
+    });
+    (network, on, calls)
 }
 
 #[derive(Clone)]

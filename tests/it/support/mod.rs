@@ -30,7 +30,7 @@ pub(crate) use browser::{Browser, HOST};
 pub(crate) use budgets::{Budget, Budgets, UsedUp};
 pub(crate) use calls::{Call, Done, done, listed};
 pub(crate) use clock::TestClock;
-pub(crate) use faults::{Fate, over_network, over_network_by_call, recorded, without_lists};
+pub(crate) use faults::{Fate, counted, over_network, over_network_by_call, recorded, troubled, without_lists};
 pub(crate) use final_state::{FinalState, Requests, pending_ids};
 pub(crate) use fuse::Fuse;
 pub(crate) use logs::capture;

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use shared::domain::event::operational::PLATFORM_EVENTS;
 
 use super::{APPS, App, created, ids, invalid, refused, walk};
-use crate::support::{Answer, Fate, Receiver, Reply, Tenant, World, over_network_by_call, text};
+use crate::support::{Answer, Call, Receiver, Reply, Tenant, World, counted, text};
 
 const ENDPOINTS: &str = "/api/v1/operational-webhook/endpoint";
 const PLATFORM: &str = "/v1/organizations/org_00000000000000000000000000";
@@ -216,13 +216,8 @@ async fn the_platforms_own_organization_is_not_listed_changed_or_deleted_and_no_
 #[tokio::test]
 async fn a_deployment_without_operational_webhooks_reads_one_item_in_30_seconds() {
     let world = World::new().await;
-    let looks = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
-    let counter = std::sync::Arc::clone(&looks);
-    let network = over_network_by_call(&world.sdk(), move |call| {
-        let is_look = call.body.to_string().contains("org_00000000000000000000000000");
-        counter.fetch_add(usize::from(is_look), std::sync::atomic::Ordering::SeqCst);
-        Fate::Pass
-    });
+    let is_look = |call: &Call| call.body.to_string().contains("org_00000000000000000000000000");
+    let (network, looks) = counted(&world.sdk(), is_look);
     let process = world.process_on(&network);
     let tenant = world.tenant().await.at(&process);
     for _ in 0..5 {
