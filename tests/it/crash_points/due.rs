@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::scene::{Scene, cut_everywhere};
-use super::{nothing, publish, sweep};
-use crate::support::{Answer, Process, World};
+use super::{nothing, publish, sweep, two_sweeps};
+use crate::support::{Answer, World};
 
 /// Three parked deliveries that are due.
 async fn due(world: World) -> Scene {
@@ -27,14 +27,5 @@ async fn a_sweep_of_due_deliveries_survives_every_cut() {
 
 #[tokio::test]
 async fn two_concurrent_sweeps_survive_every_cut_of_one() {
-    let both = async |process: &Process, scene: &Scene| {
-        let other = scene.world.another_process();
-        let begun = scene.begun.clone();
-        scene.beside.lock().unwrap().push(tokio::spawn(async move {
-            begun.pass().await;
-            other.sweep().await;
-        }));
-        process.sweep().await;
-    };
-    assert!(cut_everywhere(due, both, nothing).await >= 1);
+    assert!(cut_everywhere(due, two_sweeps, nothing).await >= 1);
 }

@@ -34,6 +34,17 @@ async fn sweep(process: &Process, _: &Scene) {
     process.sweep().await;
 }
 
+/// Another process sweeps at the same time.
+async fn two_sweeps(process: &Process, scene: &Scene) {
+    let other = scene.world.another_process();
+    let begun = scene.begun.clone();
+    scene.beside.lock().unwrap().push(tokio::spawn(async move {
+        begun.pass().await;
+        other.sweep().await;
+    }));
+    process.sweep().await;
+}
+
 async fn nothing(_: &mut Scene, _: Option<()>) {}
 
 async fn resume_all(scene: &mut Scene, _: Option<()>) {

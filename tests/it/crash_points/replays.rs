@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::scene::{Scene, cut_everywhere, endpoint};
-use super::{batch, only_endpoint, publish, sweep, without_listing};
+use super::{batch, only_endpoint, publish, sweep, two_sweeps, without_listing};
 use crate::support::{Process, Receiver, Reply, Tenant, World, delivery_ids};
 
 /// The number of events of each scene.
@@ -95,17 +95,8 @@ async fn a_replay_of_missed_events_survives_every_cut_of_the_sweep() {
 
 #[tokio::test]
 async fn two_concurrent_sweeps_of_a_replay_survive_every_cut_of_one() {
-    let both = async |process: &Process, scene: &Scene| {
-        let other = scene.world.another_process();
-        let begun = scene.begun.clone();
-        scene.beside.lock().unwrap().push(tokio::spawn(async move {
-            begun.pass().await;
-            other.sweep().await;
-        }));
-        process.sweep().await;
-    };
     let afterwards = async |scene: &mut Scene, _: Option<()>| expect_one_of_each(scene).await;
-    assert!(cut_everywhere(requested, both, afterwards).await >= 1);
+    assert!(cut_everywhere(requested, two_sweeps, afterwards).await >= 1);
 }
 
 #[tokio::test]
