@@ -116,17 +116,7 @@ impl Store {
         now: Timestamp,
     ) -> Result<BTreeMap<Hour, Statistics>, StoreError> {
         let (first, last) = (keys::statistics(endpoint, first), keys::statistics(endpoint, last));
-        let mut pages = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("pk = :pk AND sk BETWEEN :first AND :last")
-            .expression_attribute_values(":pk", AttributeValue::S(first.pk))
-            .expression_attribute_values(":first", AttributeValue::S(first.sk))
-            .expression_attribute_values(":last", AttributeValue::S(last.sk))
-            .into_paginator()
-            .items()
-            .send();
+        let mut pages = self.query_range(first, last).into_paginator().items().send();
         let mut found = BTreeMap::new();
         while let Some(item) = pages.next().await {
             let (hour, statistics) = read(&item?)?;

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use serde::Deserialize;
 
 use super::item::{Unreadable, read};
@@ -53,18 +52,7 @@ impl Store {
     /// [`StoreError`] if it could not be read.
     pub async fn usage(&self, organization: &OrganizationId, days: Days) -> Result<HashMap<Day, Usage>, StoreError> {
         let (first, last) = (keys::usage(organization, days.first()), keys::usage(organization, days.last()));
-        let mut pages = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .key_condition_expression("pk = :pk AND sk BETWEEN :first AND :last")
-            .expression_attribute_values(":pk", AttributeValue::S(first.pk))
-            .expression_attribute_values(":first", AttributeValue::S(first.sk))
-            .expression_attribute_values(":last", AttributeValue::S(last.sk))
-            .consistent_read(true)
-            .into_paginator()
-            .items()
-            .send();
+        let mut pages = self.query_range(first, last).consistent_read(true).into_paginator().items().send();
         let mut found = HashMap::new();
         while let Some(item) = pages.next().await {
             let (day, usage) = read::<UsageItem, _>(item?)?;

@@ -1,6 +1,7 @@
 //! Items by their keys, and all items of a partition with a prefix.
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Deserialize;
@@ -58,6 +59,17 @@ async fn query(
 }
 
 impl Store {
+    /// The query of a partition from one key to another, both included.
+    pub(in crate::store) fn query_range(&self, first: Key, last: Key) -> QueryFluentBuilder {
+        self.client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("pk = :pk AND sk BETWEEN :first AND :last")
+            .expression_attribute_values(":pk", AttributeValue::S(first.pk))
+            .expression_attribute_values(":first", AttributeValue::S(first.sk))
+            .expression_attribute_values(":last", AttributeValue::S(last.sk))
+    }
+
     /// Reads one item. Strongly consistent.
     pub(in crate::store) async fn get<T, Resource>(&self, key: &Key) -> Result<Option<Resource>, StoreError>
     where
