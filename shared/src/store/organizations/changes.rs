@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Update};
 
-use super::status_name;
+use super::item::status_name;
 use crate::domain::event::payload::Format;
 use crate::domain::tenancy::organization::OrganizationPatch;
 use crate::domain::time::Timestamp;

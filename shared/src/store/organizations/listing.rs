@@ -2,7 +2,7 @@
 
 use std::cmp::Reverse;
 
-use super::{OrganizationItem, SlugItem};
+use super::item::{OrganizationItem, SlugItem};
 use crate::domain::ids::OrganizationId;
 use crate::domain::tenancy::organization::Organization;
 use crate::domain::tenancy::organization_list::OrganizationPosition;

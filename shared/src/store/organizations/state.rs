@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, TransactWriteItem, Update};
 use futures_util::future::join_all;
 
 use super::changes::{Changes, stored_format};
-use super::{parse_status, status_name};
+use super::item::{parse_status, status_name};
 use crate::clock;
 use crate::domain::endpoint::fan_out::{FanOutGroup, FanOutSize};
 use crate::domain::event::payload::Format;
