@@ -3,6 +3,7 @@
 mod interleavings;
 mod limits;
 mod lists;
+mod orders;
 mod progress;
 mod removal;
 mod requests;

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use serde_json::{Value, json};
 
-use super::interleavings::{Actor, Exhaustive, run};
+use super::orders::{Actor, Exhaustive, run};
 use super::{OLD_ENOUGH, all_time, publish, replay};
 use crate::support::{
     Answer, EVENT_TYPE, Endpoint, Fate, Gate, Receiver, Tenant, World, delivery_ids, over_network_by_call, text,
