@@ -140,10 +140,7 @@ impl Administrator {
             false => self.store.endpoints_after(organization, after, limit + 1).await?,
         };
         items.retain(|endpoint| after.is_none_or(|after| endpoint.id > after));
-        let has_more = items.len() > limit;
-        items.truncate(limit);
-        let next = items.last().filter(|_| has_more).map(|last| last.id.to_string());
-        Ok(Page { items, next })
+        Ok(Page::cut(items, limit, |endpoint| endpoint.id))
     }
 
     /// One endpoint.

@@ -197,11 +197,9 @@ impl Administrator {
                     .is_none_or(|wanted| entry.group.as_ref().is_some_and(|it| it.as_str() == wanted))
         };
         let entries = self.event_types.entries(true).await?;
-        let mut names: Vec<_> = entries.iter().filter(admits).take(limit + 1).map(|entry| entry.name.clone()).collect();
-        let has_more = names.len() > limit;
-        names.truncate(limit);
-        // The last type of the page, and not one behind it that the caller may not see.
-        let next = names.last().filter(|_| has_more).map(EventType::to_string);
+        let names = entries.iter().filter(admits).take(limit + 1).map(|entry| entry.name.clone()).collect();
+        // The cursor is the last type of the page, and not one behind it that the caller may not see.
+        let Page { items: names, next } = Page::cut(names, limit, EventType::clone);
         let mut items = self.store.event_types(&names).await?;
         items.retain(|kind| is_visible(caller, kind));
         items.sort_unstable_by(|a, b| a.name.cmp(&b.name));
@@ -224,10 +222,8 @@ impl Administrator {
             cursor.map(|text| text.parse::<NonZeroU32>().map_err(|_| bad_cursor())).transpose()?.map(NonZeroU32::get);
         let kind = self.store.event_type(name).await?.filter(|kind| is_visible(caller, kind)).ok_or(NOT_FOUND)?;
         let newest = kind.latest.unwrap_or(0).min(before.map_or(u32::MAX, |before| before.saturating_sub(1)));
-        let mut numbers: Vec<_> = (1..=newest).rev().take(limit + 1).collect();
-        let is_last = numbers.len() <= limit;
-        numbers.truncate(limit);
-        let next = numbers.last().filter(|_| !is_last).map(u32::to_string);
+        let numbers = (1..=newest).rev().take(limit + 1).collect();
+        let Page { items: numbers, next } = Page::cut(numbers, limit, |number| *number);
         let wanted: Vec<_> = numbers.into_iter().map(|number| (name.clone(), number)).collect();
         let mut found = self.store.type_versions(&wanted).await?;
         Ok(Page { items: wanted.iter().filter_map(|wanted| found.remove(wanted)).collect(), next })

@@ -51,11 +51,8 @@ impl Administrator {
         limit: usize,
     ) -> Result<Page<ApiKey>, ServiceError> {
         let after = cursor.map(|text| KeyId::parse(text).map_err(|_| bad_cursor())).transpose()?;
-        let mut items = self.store.api_keys(organization, after, limit + 1).await?;
-        let is_last = items.len() <= limit;
-        items.truncate(limit);
-        let next = items.last().filter(|_| !is_last).map(|key| key.id.to_string());
-        Ok(Page { items, next })
+        let keys = self.store.api_keys(organization, after, limit + 1).await?;
+        Ok(Page::cut(keys, limit, |key| key.id))
     }
 
     /// Renames a key. Without a name the key stays as it is.

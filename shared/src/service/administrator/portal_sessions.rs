@@ -100,10 +100,8 @@ impl Administrator {
         limit: usize,
     ) -> Result<Page<PortalSession>, ServiceError> {
         let before = cursor.map(|text| PortalSessionId::parse(text).map_err(|_| bad_cursor())).transpose()?;
-        let mut items = self.store.portal_sessions(tenant, before, limit + 1).await?;
-        let is_last = items.len() <= limit;
-        items.truncate(limit);
-        let next = items.last().filter(|_| !is_last).map(|session| session.id.to_string());
+        let sessions = self.store.portal_sessions(tenant, before, limit + 1).await?;
+        let Page { items, next } = Page::cut(sessions, limit, |session| session.id);
         Ok(Page { items: self.with_their_keys(tenant, items).await?, next })
     }
 

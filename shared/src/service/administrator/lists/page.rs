@@ -22,6 +22,18 @@ impl<T> Page<T> {
     pub(super) const fn empty() -> Self {
         Self { items: Vec::new(), next: None }
     }
+
+    /// The first `limit` of these entries. The cursor is that of the last one, if there are more.
+    pub(in crate::service::administrator) fn cut<Cursor: ToString>(
+        mut items: Vec<T>,
+        limit: usize,
+        cursor: impl Fn(&T) -> Cursor,
+    ) -> Self {
+        let has_more = items.len() > limit;
+        items.truncate(limit);
+        let next = items.last().filter(|_| has_more).map(|last| cursor(last).to_string());
+        Self { items, next }
+    }
 }
 
 /// The entries for a page, and the position of the next page.
