@@ -2,6 +2,7 @@
 //! deletes the messages that the handler did not report as failed, and leaves the others with the visibility timeout
 //! that the handler set.
 
+use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,9 +14,9 @@ use shared::clock::Clock;
 use shared::domain::endpoint::lane::Lane;
 use shared::queue::schema::{CONSUMER_BATCH, CONSUMER_TIMEOUT_SECONDS, INGEST_TIMEOUT_SECONDS};
 use shared::service::{Deliverer, Ingestor};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tracing::warn;
 
 use crate::aws::arn_of;
@@ -28,32 +29,94 @@ struct Share {
     /// How many batches are busy concurrently, see [`BUSY_TIME`]. With a higher limit, batches have fewer messages,
     /// since fewer messages collect in the queue while all batches are busy.
     busy_batches: u32,
-    /// How many messages the busy batches have together. Each message costs processor time, and a message of another
-    /// organization waits until one of the batches is no longer busy.
+    /// How many messages the busy batches have together, while only one organization has messages.
     busy_messages: u32,
+    /// As `busy_messages`, while several organizations have messages. Each message costs processor time, and a message of
+    /// another organization waits until one of the batches is no longer busy.
+    shared_busy_messages: u32,
     /// How many attempts are in progress concurrently, including those that wait for a receiver.
     attempts: u32,
 }
 
-const FAST: Share = Share { busy_batches: 8, busy_messages: 3 * CONSUMER_BATCH, attempts: 2_560 };
+const FAST: Share = Share {
+    busy_batches: 8,
+    busy_messages: 8 * CONSUMER_BATCH,
+    shared_busy_messages: 3 * CONSUMER_BATCH,
+    attempts: 2_560,
+};
 /// The consumer of the slow lane waits for receivers nearly all the time, so two busy batches suffice.
-const SLOW: Share = Share { busy_batches: 2, busy_messages: 2 * CONSUMER_BATCH, attempts: 640 };
+const SLOW: Share = Share {
+    busy_batches: 2,
+    busy_messages: 2 * CONSUMER_BATCH,
+    shared_busy_messages: 2 * CONSUMER_BATCH,
+    attempts: 640,
+};
 
 /// The ingest function waits for the table most of the time.
-const INGEST: Share = Share { busy_batches: 2, busy_messages: 2 * CONSUMER_BATCH, attempts: 80 };
+const INGEST: Share = Share {
+    busy_batches: 2,
+    busy_messages: 2 * CONSUMER_BATCH,
+    shared_busy_messages: 2 * CONSUMER_BATCH,
+    attempts: 80,
+};
 
 /// A batch counts as busy for this time. After it, the batch probably waits for a slow receiver, and the poller
 /// receives another one, so that receivers that hang do not delay other deliveries.
 const BUSY_TIME: Duration = Duration::from_millis(50);
+/// An organization counts as having messages for this time after one of them was received.
+const RECENT: Duration = Duration::from_secs(10);
 /// The pause after a failed receive.
 const ERROR_PAUSE: Duration = Duration::from_secs(1);
 /// How long a poll waits for messages, in seconds: the maximum of SQS.
 const LONG_POLL_SECONDS: i32 = 20;
 
-/// The semaphores that limit the busy batches and their messages.
+/// What limits the busy batches and their messages.
 struct Busy {
+    share: Share,
     batches: Arc<Semaphore>,
+    /// One permit for each of [`Share::busy_messages`].
     messages: Arc<Semaphore>,
+    /// The permits that are kept back while several organizations have messages.
+    kept_back: Option<OwnedSemaphorePermit>,
+    /// When the latest message of each organization was received.
+    organizations: HashMap<Box<str>, Instant>,
+}
+
+impl Busy {
+    fn new(share: Share) -> Self {
+        let semaphore = |permits: u32| Arc::new(Semaphore::new(permits as usize));
+        let (batches, messages) = (semaphore(share.busy_batches), semaphore(share.busy_messages));
+        Self { share, batches, messages, kept_back: None, organizations: HashMap::new() }
+    }
+
+    /// Records whose messages were received.
+    fn received(&mut self, batch: &[Message], now: Instant) {
+        for message in batch {
+            let group =
+                message.attributes.as_ref().and_then(|all| all.get(&MessageSystemAttributeName::MessageGroupId));
+            let Some((organization, _)) = group.and_then(|group| group.split_once('#')) else { continue };
+            match self.organizations.get_mut(organization) {
+                Some(at) => *at = now,
+                None => drop(self.organizations.insert(organization.into(), now)),
+            }
+        }
+        self.organizations.retain(|_, at| now < *at + RECENT);
+    }
+
+    /// Waits until another batch may be busy.
+    async fn admit(&mut self) -> Result<(OwnedSemaphorePermit, OwnedSemaphorePermit), AcquireError> {
+        let batch = Arc::clone(&self.batches).acquire_owned().await?;
+        let kept_back = self.share.busy_messages - self.share.shared_busy_messages;
+        match self.organizations.len() {
+            ..=1 => self.kept_back = None,
+            _ if self.kept_back.is_none() && kept_back > 0 => {
+                self.kept_back = Some(Arc::clone(&self.messages).acquire_many_owned(kept_back).await?);
+            }
+            _ => {}
+        }
+        let messages = Arc::clone(&self.messages).acquire_many_owned(CONSUMER_BATCH).await?;
+        Ok((batch, messages))
+    }
 }
 
 /// The function that handles the messages of a queue.
@@ -104,13 +167,12 @@ impl Poller {
 
     /// Polls until `stop` becomes true. Returns when the batches that are in progress have ended.
     pub(crate) async fn run(self, mut stop: watch::Receiver<bool>) {
-        let semaphore = |permits: u32| Arc::new(Semaphore::new(permits as usize));
-        let busy = Busy { batches: semaphore(self.share.busy_batches), messages: semaphore(self.share.busy_messages) };
-        let attempts = semaphore(self.share.max_attempts());
+        let mut busy = Busy::new(self.share);
+        let attempts = Arc::new(Semaphore::new(self.share.max_attempts() as usize));
         let mut batches = JoinSet::new();
         while !*stop.borrow() {
             tokio::select! {
-                received = self.receive_batch(&busy, &attempts) => match received {
+                received = self.receive_batch(&mut busy, &attempts) => match received {
                     Ok(handling) => drop(batches.spawn(handling)),
                     Err(error) => {
                         warn!(%error, "polling failed");
@@ -127,13 +189,13 @@ impl Poller {
     /// Waits until the limits allow another batch, and receives it. The returned future processes the batch.
     async fn receive_batch(
         &self,
-        busy: &Busy,
+        busy: &mut Busy,
         attempts: &Arc<Semaphore>,
     ) -> anyhow::Result<impl Future<Output = ()> + use<>> {
         let mut permits = Arc::clone(attempts).acquire_many_owned(CONSUMER_BATCH).await?;
-        let busy_batch = Arc::clone(&busy.batches).acquire_owned().await?;
-        let mut busy_messages = Arc::clone(&busy.messages).acquire_many_owned(CONSUMER_BATCH).await?;
+        let (busy_batch, mut busy_messages) = busy.admit().await?;
         let batch = self.receive(CONSUMER_BATCH, LONG_POLL_SECONDS).await?;
+        busy.received(&batch, Instant::now());
         let unused = (CONSUMER_BATCH as usize).saturating_sub(batch.len());
         drop((permits.split(unused), busy_messages.split(unused)));
         let poller = self.clone();
@@ -253,4 +315,29 @@ fn event(batch: Vec<Message>, queue_url: &str) -> SqsEvent {
     let mut event = SqsEvent::default();
     event.records = batch.into_iter().map(record).collect();
     event
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn fewer_messages_are_busy_while_several_organizations_have_messages() {
+        let message = |group: &str| {
+            let group = (MessageSystemAttributeName::MessageGroupId, group.to_owned());
+            Message::builder().set_attributes(Some(HashMap::from([group]))).build()
+        };
+        let (now, mut busy) = (Instant::now(), Busy::new(FAST));
+        let mut free = async |groups: &[&str], now| {
+            let batch: Vec<_> = groups.iter().map(|group| message(group)).collect();
+            busy.received(&batch, now);
+            let _admitted = busy.admit().await.unwrap();
+            busy.messages.available_permits()
+        };
+        assert_eq!(free(&[], now).await, 70);
+        assert_eq!(free(&["a#1", "a#2"], now).await, 70);
+        assert_eq!(free(&["b#1"], now).await, 20);
+        assert_eq!(free(&["a#3"], now + RECENT / 2).await, 20);
+        assert_eq!(free(&["a#4"], now + RECENT).await, 70);
+    }
 }
