@@ -90,6 +90,26 @@ async fn a_repeated_request_creates_one_endpoint() {
 }
 
 #[tokio::test]
+async fn nobody_can_publish_an_event_of_the_platforms_own_organization() {
+    let world = World::new().await;
+    let (watcher, _) = watched(&world, Value::Null).await;
+    let client = world.platform();
+    let event = json!({"type": "endpoint.disabled", "data": {"appId": "app_1"}});
+    client.post(&format!("{PLATFORM}/events"), &event).await.is_error(404, "not_found");
+    client.post(&format!("{PLATFORM}/events/batch"), &json!({"events": [event]})).await.is_error(404, "not_found");
+    let message = json!({"eventType": "endpoint.disabled", "payload": {"appId": "app_1"}});
+    let app = "/api/v1/app/app_00000000000000000000000000";
+    refused(&client.post(&format!("{app}/msg"), &message).await, 404, "not_found");
+    let mut queued = event.clone();
+    queued["organization"] = json!(PLATFORM.rsplit('/').next());
+    world.send_to_ingest(&queued.to_string()).await;
+    assert_eq!(world.process.ingest().await, 1);
+    assert_eq!(world.take_ingest_dead_letters().await.len(), 1);
+    world.drain().await;
+    assert_eq!(types(&watcher), [""; 0]);
+}
+
+#[tokio::test]
 async fn the_platform_receives_what_happens_to_endpoints_of_all_applications() {
     let world = World::new().await;
     let (watcher, _) = watched(&world, Value::Null).await;

@@ -122,6 +122,7 @@ impl Publisher {
     /// queued or parked. An event that the catalogue refuses, or whose external id another one has, is not published.
     ///
     /// # Errors
+    /// [`ServiceError::NotFound`] for the platform's own organization,
     /// [`ServiceError::Forbidden`] for a suspended organization, [`ServiceError::IdempotencyConflict`] if the key
     /// was used for a different request, [`ServiceError::RateLimited`] if a limit is reached,
     /// [`ServiceError::QuotaExceeded`] if the request has more than 50,000 deliveries, and
@@ -134,7 +135,7 @@ impl Publisher {
         new: Vec<Numbered>,
         idempotency: Option<&Idempotency>,
     ) -> Result<Accepted, ServiceError> {
-        organization.require_active()?;
+        require_publishing(organization)?;
         let publishing = self.publish_or_complete(organization, by, new, idempotency);
         let (published, ()) = join(publishing, self.meter.write_usage()).await;
         self.meter.write_large_counts().await;
@@ -150,7 +151,7 @@ impl Publisher {
             let claims = run_each(requests.into_iter().map(|request| {
                 let publisher = Arc::clone(self);
                 async move {
-                    request.organization.require_active()?;
+                    require_publishing(&request.organization)?;
                     let claimed = publisher.claim(&request.organization, &request.idempotency).await?;
                     Ok::<_, ServiceError>((request, claimed))
                 }
@@ -350,6 +351,15 @@ impl Idempotency {
         let Self { key, request_hash, .. } = self;
         Claim { organization: current.organization(), key, request_hash: request_hash.clone(), event: first }
     }
+}
+
+/// Checks that callers may publish events of the organization. The platform's own organization has only the events of the
+/// service, so that nobody can forge one.
+fn require_publishing(current: &CurrentState) -> Result<(), ServiceError> {
+    if current.organization().is_platform() {
+        return Err(ServiceError::NotFound("organization"));
+    }
+    current.require_active()
 }
 
 /// The result of a task that panicked.
